@@ -1,0 +1,24 @@
+/** @module The one error class of the engine. */
+
+/** Closed set, named as in gRPC. */
+export type MillraceErrorCode =
+  | 'INVALID_ARGUMENT'
+  | 'NOT_FOUND'
+  | 'DEADLINE_EXCEEDED'
+  | 'CANCELLED'
+  | 'FAILED_PRECONDITION'
+  | 'RESOURCE_EXHAUSTED'
+  | 'UNIMPLEMENTED'
+  | 'UNAVAILABLE'
+  | 'INTERNAL';
+
+/** What every engine call throws or rejects with. `code` is for programs, `message` for people. */
+export class MillraceError extends Error {
+  override readonly name = 'MillraceError';
+  readonly code: MillraceErrorCode;
+
+  constructor(code: MillraceErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

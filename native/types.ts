@@ -1,0 +1,193 @@
+/**
+ * The engine's public contract: what `native/index.ts` implements over the addon and what
+ * `runtime/` depends on. A fake engine for tests implements the same interfaces.
+ *
+ * @module
+ */
+
+/** JavaScript storage of each ONNX element type; 16-bit floats are their raw bit patterns. */
+export interface ElementData {
+  float32: Float32Array;
+  float64: Float64Array;
+  float16: Uint16Array;
+  bfloat16: Uint16Array;
+  int8: Int8Array;
+  int16: Int16Array;
+  int32: Int32Array;
+  int64: BigInt64Array;
+  uint8: Uint8Array;
+  uint16: Uint16Array;
+  uint32: Uint32Array;
+  uint64: BigUint64Array;
+  /** One byte an element, 0 or 1. */
+  bool: Uint8Array;
+  string: readonly string[];
+}
+
+export type ElementType = keyof ElementData;
+
+/** A dense row-major tensor. `data` holds exactly the product of `dims` elements; a scalar has `dims: []`. */
+export type Tensor<T extends ElementType = ElementType> = {
+  [K in T]: { readonly type: K; readonly dims: readonly number[]; readonly data: ElementData[K] };
+}[T];
+
+export type Tensors = Readonly<Record<string, Tensor>>;
+
+/** One input or output of a model. A dynamic dimension is -1; `symbols` keeps the name it has in the file, '' where it has none. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly dims: readonly number[];
+  readonly symbols: readonly string[];
+}
+
+/** How requests to a model are joined. `maxRows` is 1 and `reason` a sentence where they are not. */
+export interface BatchingState {
+  readonly enabled: boolean;
+  readonly maxRows: number;
+  readonly reason: string;
+}
+
+export interface Signature {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly batching: BatchingState;
+}
+
+/** Where one request's time went. Rows and requests are those of the batch it travelled in. */
+export interface Timings {
+  /** Submit to the start of the run, milliseconds. */
+  readonly queueMs: number;
+  /** The run itself, milliseconds. */
+  readonly computeMs: number;
+  readonly batchRows: number;
+  readonly batchRequests: number;
+}
+
+export interface RunResult {
+  readonly outputs: Record<string, Tensor>;
+  readonly timings: Timings;
+}
+
+export interface RunOptions {
+  /** Relative deadline, milliseconds. When it passes the promise rejects with `DEADLINE_EXCEEDED`. */
+  timeoutMs?: number;
+  /** Aborting rejects the promise with the signal's reason and drops the request if no batch holds it yet. */
+  signal?: AbortSignal;
+  /** 0 (default) is the most urgent level, 255 the least. */
+  priority?: number;
+  /** Names of the outputs wanted. Default: all. */
+  outputs?: readonly string[];
+  /**
+   * Hand large inputs (64 KiB and more) over instead of copying them: their `ArrayBuffer`s are
+   * detached, as with `structuredClone(…, { transfer })`. Default: false.
+   */
+  transfer?: boolean;
+}
+
+export interface BatchingOptions {
+  /** Most rows in one run. Setting it declares that dimension 0 of every input and output counts rows. */
+  maxRows?: number;
+  /** Longest time an incomplete batch is held back, milliseconds. Default 0: an idle lane runs at once. */
+  maxDelayMs?: number;
+  /** Most requests waiting; one more is refused with `UNAVAILABLE`. Default 1024. */
+  maxQueue?: number;
+}
+
+export interface LoadOptions {
+  /** File to load; external data is looked up beside it. Exactly one of `path` and `bytes`. */
+  path?: string;
+  bytes?: Uint8Array;
+  /** Name used in messages and statistics. Default: the file's name. */
+  name?: string;
+  /** `cpu` (default), `cuda`, `cuda:N`, `tensorrt`, `tensorrt:N`. */
+  device?: string;
+  /** `false`: never join requests. */
+  batching?: BatchingOptions | false;
+  /** Native threads that form and run batches. Default 1. */
+  lanes?: number;
+  /** ONNX Runtime's intra-op threads for each run. Default 1. */
+  intraOpThreads?: number;
+}
+
+/** A cumulative histogram; `counts[i]` counts observations ≤ `bounds[i]` (seconds). */
+export interface Histogram {
+  readonly bounds: readonly number[];
+  readonly counts: readonly number[];
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** Counted natively, over every thread. `submitted = completed + failed + cancelled + expired + queued + running`. */
+export interface ModelStats {
+  readonly submitted: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly expired: number;
+  /** Refused at submit because the queue was full or the model closed; not part of `submitted`. */
+  readonly rejected: number;
+  readonly queued: number;
+  readonly running: number;
+  readonly batches: number;
+  readonly rows: number;
+  /** Time requests waited, seconds. */
+  readonly queue: Histogram;
+  /** Time runs took, seconds; one observation a run. */
+  readonly compute: Histogram;
+}
+
+export interface Model {
+  readonly name: string;
+  /** SHA-256 of the model's bytes, hexadecimal. */
+  readonly digest: string;
+  readonly device: string;
+  readonly signature: Signature;
+  readonly closed: boolean;
+  /**
+   * Runs the model on one request's rows.
+   *
+   * @throws {MillraceError} (as a rejection) `INVALID_ARGUMENT` for inputs that do not fit the
+   * signature, `UNAVAILABLE` when the queue is full, `DEADLINE_EXCEEDED`, `FAILED_PRECONDITION`
+   * after `close()`, `INTERNAL` when the run fails.
+   */
+  run(inputs: Tensors, options?: RunOptions): Promise<RunResult>;
+  stats(): ModelStats;
+  /** Refuses new requests, answers those accepted, then releases the model. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface EngineInfo {
+  /** Version of the ONNX Runtime library that was loaded, such as `1.30.0`. */
+  readonly onnxRuntimeVersion: string;
+  readonly library: string;
+  /** Providers compiled into the library; only loading a model proves that one works. */
+  readonly providers: readonly string[];
+}
+
+export interface EngineOptions {
+  /** ONNX Runtime shared library. Default: the one in the npm package `onnxruntime-node`. */
+  library?: string;
+}
+
+export interface Engine {
+  readonly info: EngineInfo;
+  /** Loads off the JavaScript thread. The same bytes and options loaded twice share one session. */
+  load(options: LoadOptions): Promise<Model>;
+  /** Native counters shared by every thread of the process. */
+  readonly counters: Counters;
+  close(): Promise<void>;
+}
+
+/**
+ * Process-wide counters and histograms that any thread bumps and any thread reads, so that a scrape
+ * is right with any number of HTTP threads. A series is created once and addressed by its number.
+ */
+export interface Counters {
+  /** Finds or makes the histogram series of this key, `bounds` in seconds ascending. */
+  series(key: string, bounds: readonly number[]): number;
+  /** Records one observation, in seconds. Lock-free. */
+  observe(series: number, seconds: number): void;
+  /** Every series of the process with its key, for the metrics page. */
+  snapshot(): readonly { readonly key: string; readonly histogram: Histogram }[];
+}
