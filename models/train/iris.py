@@ -36,7 +36,7 @@ def train_mlp(rows, labels):
     )
     for _ in range(STEPS):
         model.partial_fit(rows, labels, classes=range(len(LABELS)))
-    return list(zip(model.coefs_, model.intercepts_)), ["Tanh", "Softmax"]
+    return list(zip(model.coefs_, model.intercepts_, strict=True)), ["Tanh", "Softmax"]
 
 
 def main():
