@@ -168,6 +168,8 @@ export interface EngineInfo {
 export interface EngineOptions {
   /** ONNX Runtime shared library. Default: the one in the npm package `onnxruntime-node`. */
   library?: string;
+  /** The addon's file. Default: the one built in this checkout. */
+  addon?: string;
 }
 
 export interface Engine {

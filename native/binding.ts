@@ -1,0 +1,122 @@
+/**
+ * The addon as TypeScript sees it, and how to find it. Only this file touches the binary.
+ *
+ * @module
+ */
+
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MillraceError } from './errors.ts';
+import type { EngineInfo, Histogram, ModelStats, TensorSpec } from './types.ts';
+
+/** Numbers are those of the enum `BatchingMode` in addon/core.h. */
+export const BATCHING_AUTO = 0;
+export const BATCHING_DECLARED = 1;
+export const BATCHING_OFF = 2;
+
+export interface NativeLoadOptions {
+  key: string;
+  path?: string;
+  bytes?: Uint8Array;
+  batching: number;
+  maxRows: number;
+  maxDelayMs: number;
+  maxQueue: number;
+  lanes: number;
+  intraOpThreads: number;
+  spinUs: number;
+}
+
+export interface NativeModel {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly batched: boolean;
+  readonly reason: string;
+  readonly maxRows: number;
+  /** Terms and shapes travel in the mailbox. Returns the request's slot, or minus the error code. */
+  submit(...inputs: readonly unknown[]): number;
+  /** Null once released. */
+  stats(): ModelStats | null;
+  release(): Promise<void>;
+}
+
+export interface NativeEngine {
+  readonly info: EngineInfo;
+  readonly mailbox: ArrayBuffer;
+  load(options: NativeLoadOptions): Promise<NativeModel>;
+  drain(): number;
+  take(slot: number, output: number, target: ArrayBufferView): void;
+  strings(slot: number, output: number): string[];
+  message(slot?: number): string;
+  cancel(slot: number): void;
+  release(slot: number): void;
+  series(key: string, bounds: readonly number[]): number;
+  observe(series: number, seconds: number): void;
+  snapshot(): { key: string; histogram: Histogram }[];
+  detach(): void;
+}
+
+interface Addon {
+  open(library: string, onReady: () => void): NativeEngine;
+}
+
+const require = createRequire(import.meta.url);
+const here = dirname(fileURLToPath(import.meta.url));
+
+/**
+ * Loads the addon.
+ *
+ * @param path The `.node` file. Default: the release build of this checkout.
+ * @throws {MillraceError} `NOT_FOUND` or `FAILED_PRECONDITION`, saying what to do.
+ */
+export function loadAddon(path = join(here, '..', 'build', 'Release', 'millrace.node')): Addon {
+  if (!existsSync(path)) {
+    throw new MillraceError(
+      'NOT_FOUND',
+      `The native addon is not built: expected ${path}. Run \`npm run build\``,
+    );
+  }
+  try {
+    return require(path) as Addon;
+  } catch (cause) {
+    throw new MillraceError(
+      'FAILED_PRECONDITION',
+      `Cannot load the native addon ${path} on ${process.platform}-${process.arch}: ` +
+        `${cause instanceof Error ? cause.message : cause}. Build it here with \`npm run build\`; ` +
+        'Deno also needs --allow-ffi',
+      { cause },
+    );
+  }
+}
+
+/**
+ * Path of the ONNX Runtime library inside the npm package `onnxruntime-node`.
+ *
+ * @throws {MillraceError} `NOT_FOUND` where the package or a build for this platform is missing.
+ */
+export function defaultLibrary(): string {
+  const remedy = 'Run `npm install onnxruntime-node`, or name a library with the option `library`';
+  let root: string;
+  try {
+    root = dirname(require.resolve('onnxruntime-node/package.json'));
+  } catch (cause) {
+    throw new MillraceError(
+      'NOT_FOUND',
+      `The package onnxruntime-node is not installed. ${remedy}`,
+      {
+        cause,
+      },
+    );
+  }
+  const folder = join(root, 'bin', 'napi-v6', process.platform, process.arch);
+  const library = join(folder, 'libonnxruntime.so.1');
+  if (!existsSync(library)) {
+    throw new MillraceError(
+      'NOT_FOUND',
+      `The package onnxruntime-node has no library for ${process.platform}-${process.arch}. ${remedy}`,
+    );
+  }
+  return library;
+}

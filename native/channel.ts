@@ -1,0 +1,268 @@
+/**
+ * One JavaScript thread's requests in flight: who waits for which slot, until when, and how answers
+ * get back to them.
+ *
+ * @module
+ */
+
+// Not the global: Deno's returns a number, which cannot be unreferenced.
+import { clearTimeout, setTimeout } from 'node:timers';
+import type { NativeEngine, NativeModel } from './binding.ts';
+import { MillraceError } from './errors.ts';
+import { errorCode, RecordReader, writeInput, writeTerms } from './mailbox.ts';
+import type { RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
+
+/** Inputs of this many bytes are borrowed when they are transferred; smaller ones are always copied. */
+const BORROW_BYTES = 64 * 1024;
+
+type Timer = ReturnType<typeof setTimeout>;
+
+/** What a model needs to have its requests carried. */
+export interface Carried {
+  readonly name: string;
+  readonly native: NativeModel;
+  submitted(): void;
+  /** Called when one of its submitted requests is over, whatever became of it. */
+  settled(): void;
+}
+
+/** A request in flight. `resolve` is gone once somebody has been answered early. */
+interface Waiter {
+  readonly model: Carried;
+  readonly outputs: readonly string[] | undefined;
+  /** Keeps borrowed memory alive until the addon hands the slot back. */
+  readonly inputs: readonly unknown[];
+  readonly deadline: number;
+  readonly signal: AbortSignal | undefined;
+  onAbort: (() => void) | undefined;
+  resolve: ((result: RunResult) => void) | undefined;
+  reject: (reason: unknown) => void;
+}
+
+export class Channel {
+  readonly #native: NativeEngine;
+  readonly #mail: Float64Array;
+  readonly #reader: RecordReader;
+  /** By slot. Slots are small and reused, so an array serves. */
+  readonly #waiters: (Waiter | undefined)[] = [];
+  #timer: Timer | undefined;
+  #timerDue = Number.POSITIVE_INFINITY;
+
+  constructor(native: NativeEngine) {
+    this.#native = native;
+    this.#mail = new Float64Array(native.mailbox);
+    this.#reader = new RecordReader(native, this.#mail);
+  }
+
+  /** Submits one request; see `Model.run`. */
+  run(model: Carried, inputs: Tensors, options: RunOptions): Promise<RunResult> {
+    const { timeoutMs, signal } = options;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const values = this.#write(model, inputs, options);
+    if (values instanceof MillraceError) return Promise.reject(values);
+
+    const slot = model.native.submit(...values);
+    if (slot < 0) return Promise.reject(this.#refusal(model, -slot));
+    model.submitted();
+    return new Promise((resolve, reject) => {
+      const deadline =
+        timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
+      const waiter: Waiter = {
+        model,
+        outputs: options.outputs,
+        inputs: values,
+        deadline,
+        signal,
+        onAbort: undefined,
+        resolve,
+        reject,
+      };
+      this.#waiters[slot] = waiter;
+      if (deadline < this.#timerDue) this.#arm(deadline);
+      if (signal !== undefined) this.#listen(slot, waiter, signal);
+    });
+  }
+
+  /** Settles everything that has finished. The addon calls it once for each wake-up. */
+  drain(): void {
+    const reader = this.#reader;
+    for (let records = this.#native.drain(); records > 0; records = this.#native.drain()) {
+      reader.rewind();
+      for (; records > 0; records--) {
+        reader.next();
+        this.#settle(reader);
+      }
+    }
+  }
+
+  /** Stops the deadline timer; nothing may be in flight. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#native.detach();
+  }
+
+  #settle(reader: RecordReader): void {
+    const { slot } = reader;
+    const waiter = this.#waiters[slot]!;
+    this.#waiters[slot] = undefined;
+    if (waiter.onAbort !== undefined) waiter.signal?.removeEventListener('abort', waiter.onAbort);
+    if (waiter.resolve === undefined) {
+      reader.skip();
+    } else if (reader.code === 0) {
+      const timings = reader.timings();
+      waiter.resolve({
+        outputs: reader.outputs(waiter.model.native.outputs, waiter.outputs),
+        timings,
+      });
+    } else {
+      waiter.reject(reader.error());
+      reader.skip();
+    }
+    if (reader.retained) this.#native.release(slot);
+    waiter.model.settled();
+  }
+
+  /** Answers before the addon does. Its record still comes, and is dropped. */
+  #answerEarly(slot: number, waiter: Waiter, reason: unknown): void {
+    if (waiter.resolve === undefined) return;
+    waiter.resolve = undefined;
+    this.#native.cancel(slot);
+    waiter.reject(reason);
+  }
+
+  #listen(slot: number, waiter: Waiter, signal: AbortSignal): void {
+    waiter.onAbort = () => this.#answerEarly(slot, waiter, signal.reason);
+    signal.addEventListener('abort', waiter.onAbort, { once: true });
+  }
+
+  /** One timer serves all deadlines of the thread: it is set to the earliest. */
+  #arm(deadline: number): void {
+    clearTimeout(this.#timer);
+    this.#timerDue = deadline;
+    this.#timer = setTimeout(() => this.#expire(), Math.max(deadline - performance.now(), 0));
+    this.#timer.unref();
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    let earliest = Number.POSITIVE_INFINITY;
+    for (let slot = 0; slot < this.#waiters.length; slot++) {
+      const waiter = this.#waiters[slot];
+      if (waiter?.resolve === undefined) continue;
+      if (waiter.deadline <= now) {
+        const { name } = waiter.model;
+        this.#answerEarly(
+          slot,
+          waiter,
+          new MillraceError(
+            'DEADLINE_EXCEEDED',
+            `The deadline of a request to model '${name}' passed: allow more time or lower the load`,
+          ),
+        );
+      } else {
+        earliest = Math.min(earliest, waiter.deadline);
+      }
+    }
+    this.#timerDue = Number.POSITIVE_INFINITY;
+    if (earliest !== Number.POSITIVE_INFINITY) this.#arm(earliest);
+  }
+
+  /** Writes the request to the mailbox and returns what `submit` takes, in the signature's order. */
+  #write(model: Carried, inputs: Tensors, options: RunOptions): unknown[] | MillraceError {
+    const specs = model.native.inputs;
+    const wrong = checkTerms(model, options) ?? checkNames(specs, inputs);
+    if (wrong !== undefined) return new MillraceError('INVALID_ARGUMENT', wrong);
+    const moved = options.transfer === true ? transfer(specs, inputs) : undefined;
+    const values: unknown[] = [];
+    let word = writeTerms(this.#mail, options.timeoutMs, options.priority ?? 0);
+    for (const spec of specs) {
+      const tensor = inputs[spec.name]!;
+      if (tensor.type !== spec.type) {
+        return new MillraceError(
+          'INVALID_ARGUMENT',
+          `Input '${spec.name}' is ${tensor.type}, but the model expects ${spec.type}`,
+        );
+      }
+      if (!Array.isArray(tensor.dims) || tensor.dims.length > 16) {
+        return new MillraceError(
+          'INVALID_ARGUMENT',
+          `Input '${spec.name}' needs dims: an array of at most 16 sizes`,
+        );
+      }
+      const borrowed = moved?.get(spec.name);
+      values.push(borrowed ?? tensor.data);
+      word = writeInput(this.#mail, word, tensor.dims, borrowed !== undefined);
+    }
+    return values;
+  }
+
+  #refusal(model: Carried, code: number): MillraceError {
+    const name = errorCode(code);
+    if (name === 'UNAVAILABLE') {
+      return new MillraceError(name, `The queue of model '${model.name}' is full: try again later`);
+    }
+    if (name === 'FAILED_PRECONDITION') {
+      return new MillraceError(name, `Model '${model.name}' is closed: load it again`);
+    }
+    return new MillraceError(name, this.#native.message());
+  }
+}
+
+function checkTerms(model: Carried, { timeoutMs, priority, outputs }: RunOptions) {
+  if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
+    return `timeoutMs is ${timeoutMs}: expected a number of milliseconds, 0 or more`;
+  }
+  if (priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 255)) {
+    return `priority is ${priority}: expected a whole number from 0 (most urgent) to 255`;
+  }
+  const unknown = outputs?.find((name) => !model.native.outputs.some((o) => o.name === name));
+  if (unknown === undefined) return undefined;
+  const known = model.native.outputs.map((o) => `'${o.name}'`).join(', ');
+  return `Model '${model.name}' has no output '${unknown}': it has ${known}`;
+}
+
+function checkNames(specs: readonly TensorSpec[], inputs: Tensors): string | undefined {
+  let given = 0;
+  for (const _ in inputs) given++;
+  for (const { name } of specs) {
+    if (inputs[name] === undefined) return `Input '${name}' is missing`;
+  }
+  if (given === specs.length) return undefined;
+  const known = specs.map((spec) => spec.name);
+  const extra = Object.keys(inputs).find((name) => !known.includes(name));
+  return `The model has no input '${extra}': it has ${known.map((name) => `'${name}'`).join(', ')}`;
+}
+
+/**
+ * Detaches the memory of large inputs from its owner, so that nobody can change or free it while the
+ * addon reads it. Returns the inputs, small ones that share such memory included, over the memory's
+ * new owner; the others are not in the map and are to be copied.
+ */
+function transfer(specs: readonly TensorSpec[], inputs: Tensors): Map<string, ArrayBufferView> {
+  // Offsets and lengths read 0 once their memory is detached, hence first all views, then all moves.
+  const views = specs.flatMap(({ name }) => {
+    const { data } = inputs[name]!;
+    if (!ArrayBuffer.isView(data) || !(data.buffer instanceof ArrayBuffer)) return [];
+    const { buffer, byteOffset, byteLength, length } = data;
+    const array = data.constructor as TypedArrayConstructor;
+    return [{ name, array, buffer, byteOffset, byteLength, length }];
+  });
+  const owners = new Map<ArrayBuffer, ArrayBuffer>();
+  for (const { buffer, byteLength } of views) {
+    if (byteLength < BORROW_BYTES || owners.has(buffer)) continue;
+    owners.set(buffer, structuredClone(buffer, { transfer: [buffer] }));
+  }
+  const moved = new Map<string, ArrayBufferView>();
+  for (const { name, array, buffer, byteOffset, length } of views) {
+    const owner = owners.get(buffer);
+    if (owner !== undefined) moved.set(name, new array(owner, byteOffset, length));
+  }
+  return moved;
+}
+
+type TypedArrayConstructor = new (
+  buffer: ArrayBuffer,
+  byteOffset: number,
+  length: number,
+) => ArrayBufferView;

@@ -1,0 +1,46 @@
+/**
+ * Dynamic batching over ONNX Runtime for Node, Bun and Deno.
+ *
+ * ```ts
+ * import { openEngine } from 'millrace/native';
+ *
+ * const engine = openEngine();
+ * const model = await engine.load({ path: 'models/iris/v1.0/model.onnx' });
+ * const features = { type: 'float32', dims: [1, 4], data: Float32Array.of(5.1, 3.5, 1.4, 0.2) } as const;
+ * const { outputs } = await model.run({ features });
+ * await engine.close();
+ * ```
+ *
+ * @module
+ */
+
+import { defaultLibrary, loadAddon } from './binding.ts';
+import { Channel } from './channel.ts';
+import { NativeEngineHandle } from './engine.ts';
+import { MillraceError, type MillraceErrorCode } from './errors.ts';
+import type { Engine, EngineOptions } from './types.ts';
+
+export type { MillraceErrorCode } from './errors.ts';
+export { MillraceError } from './errors.ts';
+export type * from './types.ts';
+
+/**
+ * Opens the engine for this JavaScript thread. Threads of one process share models, lanes and
+ * counters; each opens an engine of its own and closes it.
+ *
+ * @throws {MillraceError} `NOT_FOUND` or `FAILED_PRECONDITION` where the addon or ONNX Runtime cannot
+ * be loaded, saying what was tried and what to do.
+ */
+export function openEngine(options: EngineOptions = {}): Engine {
+  const addon = loadAddon(options.addon);
+  let channel: Channel | undefined;
+  try {
+    const native = addon.open(options.library ?? defaultLibrary(), () => channel?.drain());
+    channel = new Channel(native);
+    return new NativeEngineHandle(native, channel);
+  } catch (cause) {
+    if (cause instanceof MillraceError) throw cause;
+    const { code, message } = cause as Error & { code?: MillraceErrorCode };
+    throw new MillraceError(code ?? 'INTERNAL', message, { cause });
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Layout of the mailbox, the array of doubles through which a call to the addon passes its arguments
+ * and its answers. The other side is addon/convert.cc (requests) and addon/completion.cc (records).
+ *
+ * A request: timeout in nanoseconds (-1: none), priority, then for each input of the signature:
+ * borrow (0 or 1), rank, dimensions.
+ *
+ * A record: slot, code, retained (0 or 1), rows and requests of the batch, queue and compute time in
+ * milliseconds, number of outputs, then for each output: bytes that follow (-1: fetch it), rank,
+ * dimensions, the bytes padded to whole words.
+ *
+ * @module
+ */
+
+import type { NativeEngine } from './binding.ts';
+import { elementArrays } from './elements.ts';
+import { MillraceError, type MillraceErrorCode } from './errors.ts';
+import type { ElementType, Tensor, TensorSpec, Timings } from './types.ts';
+
+/** In the order of the enum `Code` in batching/status.h. */
+const CODES: readonly MillraceErrorCode[] = [
+  'INTERNAL', // 0 is OK and never looked up
+  'INVALID_ARGUMENT',
+  'NOT_FOUND',
+  'DEADLINE_EXCEEDED',
+  'CANCELLED',
+  'FAILED_PRECONDITION',
+  'RESOURCE_EXHAUSTED',
+  'UNIMPLEMENTED',
+  'UNAVAILABLE',
+  'INTERNAL',
+];
+
+export function errorCode(number: number): MillraceErrorCode {
+  return CODES[number] ?? 'INTERNAL';
+}
+
+/** Starts a request. Returns the word at which its inputs follow. */
+export function writeTerms(
+  mail: Float64Array,
+  timeoutMs: number | undefined,
+  priority: number,
+): number {
+  mail[0] = timeoutMs === undefined ? -1 : timeoutMs * 1e6;
+  mail[1] = priority;
+  return 2;
+}
+
+/** Writes one input's terms at `word` and returns the word after them. */
+export function writeInput(
+  mail: Float64Array,
+  word: number,
+  dims: readonly number[],
+  borrow: boolean,
+): number {
+  mail[word++] = borrow ? 1 : 0;
+  mail[word++] = dims.length;
+  for (let axis = 0; axis < dims.length; axis++) mail[word++] = dims[axis]!;
+  return word;
+}
+
+/** Reads finished requests from the mailbox one after another. */
+export class RecordReader {
+  readonly #native: NativeEngine;
+  readonly #mail: Float64Array;
+  #word = 0;
+
+  slot = 0;
+  code = 0;
+  retained = false;
+  #outputs = 0;
+  #header = 0;
+
+  constructor(native: NativeEngine, mail: Float64Array) {
+    this.#native = native;
+    this.#mail = mail;
+  }
+
+  rewind(): void {
+    this.#word = 0;
+  }
+
+  /** Reads the head of the next record. `outputs` or `skip` must follow. */
+  next(): void {
+    const mail = this.#mail;
+    const word = this.#word;
+    this.#header = word;
+    this.slot = mail[word]!;
+    this.code = mail[word + 1]!;
+    this.retained = mail[word + 2] === 1;
+    this.#outputs = mail[word + 7]!;
+    this.#word = word + 8;
+  }
+
+  timings(): Timings {
+    const mail = this.#mail;
+    const word = this.#header;
+    return {
+      batchRows: mail[word + 3]!,
+      batchRequests: mail[word + 4]!,
+      queueMs: mail[word + 5]!,
+      computeMs: mail[word + 6]!,
+    };
+  }
+
+  error(): MillraceError {
+    return new MillraceError(errorCode(this.code), this.#native.message(this.slot));
+  }
+
+  /** Reads the outputs of the record; those not in `wanted` are left out. */
+  outputs(
+    specs: readonly TensorSpec[],
+    wanted: readonly string[] | undefined,
+  ): Record<string, Tensor> {
+    const mail = this.#mail;
+    const result: Record<string, Tensor> = {};
+    for (let index = 0; index < this.#outputs; index++) {
+      const { name, type } = specs[index]!;
+      const bytes = mail[this.#word++]!;
+      const rank = mail[this.#word++]!;
+      const dims: number[] = [];
+      let elements = 1;
+      for (let axis = 0; axis < rank; axis++) {
+        const size = mail[this.#word++]!;
+        dims.push(size);
+        elements *= size;
+      }
+      if (wanted === undefined || wanted.includes(name)) {
+        const data = bytes >= 0 ? this.#inline(type, elements) : this.#fetch(index, type, elements);
+        result[name] = { type, dims, data } as Tensor;
+      }
+      if (bytes > 0) this.#word += (bytes + 7) >> 3;
+    }
+    return result;
+  }
+
+  /** Passes over the outputs of a record that nobody waits for. */
+  skip(): void {
+    for (let index = 0; index < this.#outputs; index++) {
+      const bytes = this.#mail[this.#word++]!;
+      this.#word += 1 + this.#mail[this.#word]!;
+      if (bytes > 0) this.#word += (bytes + 7) >> 3;
+    }
+  }
+
+  #inline(type: ElementType, elements: number): unknown {
+    const array = elementArrays[type as Exclude<ElementType, 'string'>];
+    // A copy: the mailbox is overwritten by the next call.
+    return new array(this.#mail.buffer as ArrayBuffer, this.#word * 8, elements).slice();
+  }
+
+  #fetch(index: number, type: ElementType, elements: number): unknown {
+    if (type === 'string') return this.#native.strings(this.slot, index);
+    const target = new elementArrays[type](elements);
+    this.#native.take(this.slot, index, target);
+    return target;
+  }
+}

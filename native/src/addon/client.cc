@@ -1,0 +1,186 @@
+#include "addon/client.h"
+
+#include <thread>
+#include <utility>
+
+namespace millrace {
+namespace {
+
+std::shared_ptr<Client> Share(Client* client) {
+  return std::static_pointer_cast<Client>(client->shared_from_this());
+}
+
+}  // namespace
+
+Client::~Client() = default;
+
+bool Client::Attach(napi_env env, napi_value on_ready, napi_value* array) {
+  env_ = env;
+  void* memory = nullptr;
+  napi_value name = nullptr;
+  if (napi_create_arraybuffer(env, kMailboxWords * sizeof(double), &memory, array) != napi_ok ||
+      napi_create_reference(env, *array, 1, &mailbox_ref_) != napi_ok ||
+      napi_create_string_utf8(env, "millrace", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_create_threadsafe_function(env, on_ready, nullptr, name, 0, 1, nullptr, nullptr, this,
+                                      OnWake, &wake_) != napi_ok) {
+    napi_throw_error(env, "INTERNAL", "Cannot attach the engine to this JavaScript thread");
+    return false;
+  }
+  mailbox = static_cast<double*>(memory);
+  napi_unref_threadsafe_function(env, wake_);
+  // After the thread-safe function's own hook, hence run before it: hooks run last to first.
+  napi_add_env_cleanup_hook(env, OnCleanup, this);
+  return true;
+}
+
+void Client::OnCleanup(void* self) noexcept { static_cast<Client*>(self)->Abandon(); }
+
+void Client::Detach() noexcept {
+  if (wake_ == nullptr) return;
+  napi_remove_env_cleanup_hook(env_, OnCleanup, this);
+  napi_delete_reference(env_, mailbox_ref_);
+  Abandon();
+}
+
+void Client::Abandon() noexcept {
+  const auto keep = Share(this);
+  RevokeBorrows();
+  const std::lock_guard lock(mutex_);
+  if (wake_ == nullptr) return;
+  napi_release_threadsafe_function(std::exchange(wake_, nullptr), napi_tsfn_abort);
+  events_.clear();
+  mailbox = nullptr;
+  for (ModelHold* hold : holds) {
+    if (hold->model != nullptr) Core::Retire(std::move(hold->model), nullptr);
+  }
+  holds.clear();
+  ReapChain(std::exchange(undelivered, nullptr));
+  // Until the lanes have handed back what they hold, nobody else keeps the records alive.
+  self_ = keep;
+  ReapLocked();
+}
+
+// Borrowed memory goes away with the environment. A lane that is reading finishes its copy first.
+void Client::RevokeBorrows() noexcept {
+  for (Request& request : slots_) {
+    request.cancelled.store(true, std::memory_order_relaxed);
+    for (;;) {
+      Borrow held = Borrow::kHeld;
+      if (request.borrow.compare_exchange_weak(held, Borrow::kRevoked, std::memory_order_acquire) ||
+          held == Borrow::kNone || held == Borrow::kRevoked) {
+        break;
+      }
+      std::this_thread::yield();
+    }
+  }
+}
+
+Request* Client::Acquire() {
+  if (free_.empty()) {
+    if (slots_.size() == kMaxSlots) return nullptr;
+    Request& fresh = slots_.emplace_back();
+    fresh.sink = this;
+    fresh.slot = static_cast<uint32_t>(slots_.size() - 1);
+    return &fresh;
+  }
+  Request* const request = &slots_[free_.back()];
+  free_.pop_back();
+  return request;
+}
+
+void Client::Return(Request* request) noexcept { Recycle(request); }
+
+void Client::Submitted() noexcept {
+  ++in_flight_;
+  Hold();
+}
+
+void Client::Release(Request* request) noexcept {
+  Recycle(request);
+  --in_flight_;
+  Unhold();
+}
+
+void Client::Recycle(Request* request) noexcept {
+  for (Input& input : request->inputs) {
+    input.strings.clear();
+    if (input.capacity > kKeptPayload) {
+      input.copy.reset();
+      input.capacity = 0;
+    }
+  }
+  request->outputs.reset();
+  request->status = {};
+  request->deadline = kNever;
+  request->cancelled.store(false, std::memory_order_relaxed);
+  request->borrow.store(Borrow::kNone, std::memory_order_relaxed);
+  free_.push_back(request->slot);
+}
+
+Request* Client::At(uint32_t slot) noexcept {
+  return slot < slots_.size() ? &slots_[slot] : nullptr;
+}
+
+void Client::Hold() noexcept {
+  if (held_++ == 0 && wake_ != nullptr) napi_ref_threadsafe_function(env_, wake_);
+}
+
+void Client::Unhold() noexcept {
+  if (--held_ == 0 && wake_ != nullptr) napi_unref_threadsafe_function(env_, wake_);
+}
+
+void Client::Post(std::function<void(napi_env)> event) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (wake_ == nullptr) return;
+    events_.push_back(std::move(event));
+  }
+  Wake();
+}
+
+void Client::Finish(Request* newest, Request* oldest) noexcept {
+  if (finished_.Push(newest, oldest)) Wake();
+}
+
+void Client::Wake() noexcept {
+  std::shared_ptr<Client> last;
+  const std::lock_guard lock(mutex_);
+  if (wake_ != nullptr) {
+    napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
+    return;
+  }
+  last = self_;  // destroyed after the lock, since it may be the last reference
+  ReapLocked();
+}
+
+void Client::ReapLocked() noexcept {
+  ReapChain(finished_.TakeAll());
+  if (in_flight_ == 0) self_.reset();
+}
+
+// Drops requests that nobody waits for any more.
+void Client::ReapChain(Request* request) noexcept {
+  while (request != nullptr) {
+    Request* const next = request->next;
+    Recycle(request);
+    --in_flight_;
+    request = next;
+  }
+}
+
+void Client::OnWake(napi_env env, napi_value on_ready, void* context, void*) {
+  if (env == nullptr) return;  // the function was aborted; `context` may be gone
+  const auto client = Share(static_cast<Client*>(context));
+  std::vector<std::function<void(napi_env)>> events;
+  {
+    const std::lock_guard lock(client->mutex_);
+    if (client->wake_ == nullptr) return;
+    events.swap(client->events_);
+  }
+  for (const auto& event : events) event(env);
+  napi_value undefined = nullptr;
+  napi_get_undefined(env, &undefined);
+  napi_call_function(env, undefined, on_ready, 0, nullptr, nullptr);
+}
+
+}  // namespace millrace

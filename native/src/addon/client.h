@@ -1,0 +1,111 @@
+// One JavaScript thread's end of the engine: its request records and the way answers reach it.
+#pragma once
+
+#include <node_api.h>
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <vector>
+
+#include "addon/core.h"
+#include "batching/inbox.h"
+#include "batching/request.h"
+
+namespace millrace {
+
+class Client;
+
+// What the methods of one wrapped model share; see model.cc.
+struct ModelHold {
+  std::shared_ptr<Client> client;
+  std::shared_ptr<LoadedModel> model;  // null once released
+};
+
+// THREADS The JavaScript thread calls everything but Finish and Post, which any thread may call.
+//
+// LIFE Attached from Attach until the environment is torn down or Detach is called. A detached client
+// drops what still finishes; it lives until its last request has come back, because lanes write to
+// its records.
+//
+// WAKE-UPS The thread-safe function carries nothing. It is called once for each time the list of
+// finished requests becomes non-empty, so a batch costs its thread one wake-up at most.
+class Client final : public CompletionSink {
+ public:
+  // Doubles of the mailbox: an array both sides know, through which a call passes its arguments and
+  // answers without a Node-API call for each.
+  static constexpr size_t kMailboxWords = 8192;
+
+  explicit Client(Core& shared) : core(shared) {}
+  ~Client() override;
+
+  // Creates the mailbox and the thread-safe function that calls `on_ready`. False with a pending
+  // JavaScript exception on failure.
+  bool Attach(napi_env env, napi_value on_ready, napi_value* mailbox);
+  // Stops deliveries. Idempotent. The environment's clean-up hook does it too.
+  void Detach() noexcept;
+
+  // A free record, or nullptr if this thread has too many requests in flight.
+  Request* Acquire();
+  // Gives a record back that was not submitted.
+  void Return(Request* request) noexcept;
+  // The record is on its way to a lane: the event loop stays alive until it is back.
+  void Submitted() noexcept;
+  // Gives back a record whose answer has been delivered.
+  void Release(Request* request) noexcept;
+  // The record of a slot in flight; nullptr if there is none.
+  Request* At(uint32_t slot) noexcept;
+  // Finished requests, oldest first; each is to be released once it is delivered.
+  Request* TakeFinished() noexcept { return finished_.TakeAll(); }
+
+  // Keeps the event loop alive for work that is not a request.
+  void Hold() noexcept;
+  void Unhold() noexcept;
+  // Runs `event` on the JavaScript thread, or never if the client is detached by then.
+  void Post(std::function<void(napi_env)> event);
+
+  void Finish(Request* newest, Request* oldest) noexcept override;
+
+  Core& core;
+  double* mailbox = nullptr;
+  // Finished requests already taken from the list but not yet written to the mailbox.
+  Request* undelivered = nullptr;
+  // Why the last request was refused before it reached the batcher.
+  Status refusal;
+  // This thread's holds on models; they end with the environment even where it runs no finalizers.
+  std::set<ModelHold*> holds;
+
+ private:
+  static constexpr uint32_t kMaxSlots = 1 << 16;
+  // Payload memory a free record keeps for its next request.
+  static constexpr size_t kKeptPayload = 64 * 1024;
+
+  static void OnWake(napi_env env, napi_value on_ready, void* context, void* data);
+  static void OnCleanup(void* self) noexcept;
+  void Abandon() noexcept;
+  void Wake() noexcept;
+  void Recycle(Request* request) noexcept;
+  void RevokeBorrows() noexcept;
+  void ReapLocked() noexcept;
+  void ReapChain(Request* request) noexcept;
+
+  napi_env env_ = nullptr;
+  napi_ref mailbox_ref_ = nullptr;
+
+  // The JavaScript thread's, and after Detach guarded by mutex_.
+  std::deque<Request> slots_;
+  std::vector<uint32_t> free_;
+  uint32_t in_flight_ = 0;
+  uint32_t held_ = 0;
+
+  Inbox<Request> finished_;
+
+  std::mutex mutex_;
+  napi_threadsafe_function wake_ = nullptr;           // guarded by mutex_; null when detached
+  std::vector<std::function<void(napi_env)>> events_;  // guarded by mutex_
+  std::shared_ptr<Client> self_;                       // guarded by mutex_; see Detach
+};
+
+}  // namespace millrace

@@ -1,0 +1,219 @@
+#include "addon/completion.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "addon/convert.h"
+
+namespace millrace {
+namespace {
+
+// A request's outputs travel in the mailbox until together they reach this many bytes; the others are
+// fetched with take().
+constexpr size_t kInlineBytes = 2048;
+
+// Words of a record before its outputs, and of each output before its dimensions.
+constexpr size_t kHeaderWords = 8;
+constexpr size_t kOutputWords = 2;
+
+Client& ClientOf(napi_env env, napi_callback_info info, size_t count, napi_value* arguments) {
+  void* data = nullptr;
+  napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
+  return *static_cast<Client*>(data);
+}
+
+uint32_t ToUint32(napi_env env, napi_value value) {
+  uint32_t number = UINT32_MAX;
+  napi_get_value_uint32(env, value, &number);
+  return number;
+}
+
+// Decides, output by output, which ones travel in the mailbox.
+class InlineBudget {
+ public:
+  bool Takes(const TensorView& view) noexcept {
+    if (view.type == ElementType::kString || view.bytes > left_) return false;
+    left_ -= view.bytes;
+    return true;
+  }
+
+ private:
+  size_t left_ = kInlineBytes;
+};
+
+constexpr size_t WordsOf(size_t bytes) noexcept {
+  return (bytes + sizeof(double) - 1) / sizeof(double);
+}
+
+// The longest record of a request with that many outputs; each may waste part of a word.
+constexpr size_t MaxRecordWords(size_t outputs) noexcept {
+  return kHeaderWords + outputs * (kOutputWords + kMaxRank + 1) + WordsOf(kInlineBytes);
+}
+static_assert(MaxRecordWords(LoadedModel::kMaxTensors) <= Client::kMailboxWords);
+
+constexpr double Milliseconds(Nanos duration) noexcept {
+  return static_cast<double>(duration) * 1e-6;
+}
+
+// Writes the record of `request` at `word` (layout: native/mailbox.ts) and returns the word after it.
+// `retained`: JavaScript still needs the request and will release it.
+size_t WriteRecord(const Request& request, double* mail, size_t word, bool& retained) noexcept {
+  double* const header = mail + word;
+  word += kHeaderWords;
+  retained = !request.status.ok();
+  size_t outputs = 0;
+  InlineBudget budget;
+  if (request.outputs != nullptr) {
+    outputs = request.outputs->tensors.size();
+    for (size_t i = 0; i < outputs; ++i) {
+      const TensorView view = OwnRows(request, i);
+      const bool travels = budget.Takes(view);
+      retained = retained || !travels;
+      mail[word++] = travels ? static_cast<double>(view.bytes) : -1;
+      mail[word++] = view.shape.rank;
+      for (const int64_t size : view.shape.view()) mail[word++] = static_cast<double>(size);
+      if (travels && view.bytes != 0) {
+        std::memcpy(mail + word, view.data, view.bytes);
+        word += WordsOf(view.bytes);
+      }
+    }
+  }
+  header[0] = request.slot;
+  header[1] = static_cast<double>(request.status.code());
+  header[2] = retained ? 1 : 0;
+  header[3] = static_cast<double>(request.batch_rows);
+  header[4] = request.batch_requests;
+  header[5] = Milliseconds(request.started - request.submitted);
+  header[6] = Milliseconds(request.finished - request.started);
+  header[7] = static_cast<double>(outputs);
+  return word;
+}
+
+// drain(): number
+// Writes the records of finished requests to the mailbox, as many as fit, and returns their number.
+// Call again until it is 0.
+napi_value JS_drain(napi_env env, napi_callback_info info) {
+  Client& client = ClientOf(env, info, 0, nullptr);
+  uint32_t records = 0;
+  size_t word = 0;
+  while (client.mailbox != nullptr) {
+    if (client.undelivered == nullptr) client.undelivered = client.TakeFinished();
+    Request* const request = client.undelivered;
+    if (request == nullptr) break;
+    const size_t outputs = request->outputs != nullptr ? request->outputs->tensors.size() : 0;
+    if (word + MaxRecordWords(outputs) > Client::kMailboxWords) break;
+    client.undelivered = request->next;
+    bool retained = false;
+    word = WriteRecord(*request, client.mailbox, word, retained);
+    ++records;
+    if (!retained) client.Release(request);
+  }
+  napi_value result = nullptr;
+  napi_create_uint32(env, records, &result);
+  return result;
+}
+
+// The finished request of a slot that drain() reported as retained, or a JavaScript exception.
+Request* Retained(napi_env env, Client& client, napi_value slot) {
+  Request* const request = client.At(ToUint32(env, slot));
+  if (request == nullptr) Throw(env, Code::kInternal, "There is no such request");
+  return request;
+}
+
+// take(slot, output, array): void
+// Copies an output into a typed array of its size.
+napi_value JS_take(napi_env env, napi_callback_info info) {
+  napi_value arguments[3];
+  Client& client = ClientOf(env, info, 3, arguments);
+  const Request* const request = Retained(env, client, arguments[0]);
+  if (request == nullptr) return nullptr;
+  const uint32_t index = ToUint32(env, arguments[1]);
+  napi_typedarray_type type{};
+  size_t length = 0;
+  void* target = nullptr;
+  const bool known = request->outputs != nullptr && index < request->outputs->tensors.size() &&
+                     napi_get_typedarray_info(env, arguments[2], &type, &length, &target, nullptr,
+                                              nullptr) == napi_ok;
+  if (known) {
+    const TensorView view = OwnRows(*request, index);
+    if (length * ElementSize(view.type) == view.bytes) {
+      if (view.bytes != 0) std::memcpy(target, view.data, view.bytes);
+      return nullptr;
+    }
+  }
+  Throw(env, Code::kInternal, "The output does not fit the array");
+  return nullptr;
+}
+
+// strings(slot, output): string[]
+napi_value JS_strings(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  Client& client = ClientOf(env, info, 2, arguments);
+  const Request* const request = Retained(env, client, arguments[0]);
+  if (request == nullptr) return nullptr;
+  const uint32_t index = ToUint32(env, arguments[1]);
+  if (request->outputs == nullptr || index >= request->outputs->tensors.size()) return nullptr;
+  const TensorView view = OwnRows(*request, index);
+  const auto count = static_cast<size_t>(view.shape.Elements().value_or(0));
+  napi_value array = nullptr;
+  napi_create_array_with_length(env, count, &array);
+  for (size_t i = 0; i < count; ++i) {
+    napi_handle_scope scope = nullptr;
+    napi_open_handle_scope(env, &scope);
+    napi_value text = nullptr;
+    napi_create_string_utf8(env, view.strings[i].data(), view.strings[i].size(), &text);
+    napi_set_element(env, array, static_cast<uint32_t>(i), text);
+    napi_close_handle_scope(env, scope);
+  }
+  return array;
+}
+
+// message(slot): string
+// Why a request failed; without a slot, why the last submit was refused.
+Napi::Value JS_message(const Napi::CallbackInfo& info) {
+  auto& client = *static_cast<Client*>(info.Data());
+  const Status* status = &client.refusal;
+  if (info[0].IsNumber()) {
+    const Request* const request = client.At(info[0].As<Napi::Number>().Uint32Value());
+    if (request != nullptr) status = &request->status;
+  }
+  return Napi::String::New(info.Env(), status->message());
+}
+
+// cancel(slot): void
+// The request is dropped if no lane has taken it yet. Its record comes back through drain() anyway.
+napi_value JS_cancel(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  Client& client = ClientOf(env, info, 1, arguments);
+  if (Request* const request = client.At(ToUint32(env, arguments[0]))) {
+    request->cancelled.store(true, std::memory_order_relaxed);
+  }
+  return nullptr;
+}
+
+// release(slot): void
+// Gives a retained request back.
+napi_value JS_release(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  Client& client = ClientOf(env, info, 1, arguments);
+  if (Request* const request = Retained(env, client, arguments[0])) client.Release(request);
+  return nullptr;
+}
+
+}  // namespace
+
+void AddCompletion(Napi::Env env, Napi::Object engine, Client* client) {
+  const auto add = [&](const char* name, napi_callback callback) {
+    napi_value function = nullptr;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, client, &function);
+    engine.Set(name, function);
+  };
+  add("drain", JS_drain);
+  add("take", JS_take);
+  add("strings", JS_strings);
+  add("cancel", JS_cancel);
+  add("release", JS_release);
+  engine.Set("message", Napi::Function::New(env, JS_message, "message", client));
+}
+
+}  // namespace millrace

@@ -1,0 +1,242 @@
+#include "addon/convert.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace millrace {
+namespace {
+
+// Far beyond any batch, far below what sums of rows could overflow.
+constexpr int64_t kMaxRows = int64_t{1} << 31;
+
+// A typed array that holds elements of `type`.
+bool Holds(napi_typedarray_type array, ElementType type) noexcept {
+  switch (type) {
+    case ElementType::kFloat32:
+      return array == napi_float32_array;
+    case ElementType::kFloat64:
+      return array == napi_float64_array;
+    case ElementType::kInt8:
+      return array == napi_int8_array;
+    case ElementType::kInt16:
+      return array == napi_int16_array;
+    case ElementType::kInt32:
+      return array == napi_int32_array;
+    case ElementType::kInt64:
+      return array == napi_bigint64_array;
+    case ElementType::kUint8:
+    case ElementType::kBool:
+      return array == napi_uint8_array;
+    case ElementType::kUint16:
+    case ElementType::kFloat16:
+    case ElementType::kBfloat16:
+      return array == napi_uint16_array;
+    case ElementType::kUint32:
+      return array == napi_uint32_array;
+    case ElementType::kUint64:
+      return array == napi_biguint64_array;
+    case ElementType::kString:
+    case ElementType::kUndefined:
+      break;
+  }
+  return false;
+}
+
+std::string Describe(std::span<const int64_t> dims) {
+  std::string text = "[";
+  for (size_t i = 0; i < dims.size(); ++i) {
+    if (i != 0) text += ",";
+    text += std::to_string(dims[i]);
+  }
+  return text + "]";
+}
+
+Status Invalid(const TensorSpec& spec, const std::string& what) {
+  return {Code::kInvalidArgument, "Input '" + spec.name + "' " + what};
+}
+
+// Reads a rank and dimensions at `mail` and moves it past them.
+Status ReadShape(const TensorSpec& spec, const double*& mail, Shape& shape) {
+  const double rank = *mail++;
+  if (rank > double{kMaxRank}) return Invalid(spec, "has too many dimensions: at most 16 are supported");
+  shape.rank = static_cast<uint8_t>(rank);
+  bool fits = shape.rank == spec.dims.size();
+  bool whole = true;
+  for (size_t axis = 0; axis < shape.rank; ++axis) {
+    const double size = *mail++;
+    whole = whole && size >= 0 && size <= 9007199254740991.0 &&
+            size == static_cast<double>(static_cast<int64_t>(size));
+    shape.dims[axis] = whole ? static_cast<int64_t>(size) : 0;
+    fits = fits && (spec.dims[axis] == -1 || spec.dims[axis] == shape.dims[axis]);
+  }
+  if (!whole) return Invalid(spec, "has a dimension that is not a whole number of 0 or more");
+  if (!fits) {
+    return Invalid(spec, "has shape " + Describe(shape.view()) + ", but the model expects " +
+                             Describe(spec.dims) + " (-1: any size)");
+  }
+  return {};
+}
+
+void CopyIn(Input& input, const std::byte* source, size_t bytes) {
+  if (input.capacity < bytes || input.copy == nullptr) {
+    input.capacity = 0;
+    input.copy.reset();
+    input.copy = std::make_unique_for_overwrite<std::byte[]>(std::max<size_t>(bytes, 64));
+    input.capacity = std::max<size_t>(bytes, 64);
+  }
+  if (bytes != 0) std::memcpy(input.copy.get(), source, bytes);
+  input.view.data = input.copy.get();
+  input.view.bytes = bytes;
+}
+
+Status ReadNumbers(napi_env env, napi_value value, const TensorSpec& spec, int64_t elements,
+                   bool borrow, Input& input) {
+  napi_typedarray_type type{};
+  size_t length = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      !Holds(type, spec.type)) {
+    return Invalid(spec, std::string("is not a typed array for ") + ElementName(spec.type));
+  }
+  if (length != static_cast<size_t>(elements)) {
+    return Invalid(spec, "has " + std::to_string(length) + " elements, but its shape " +
+                             Describe(input.view.shape.view()) + " holds " +
+                             std::to_string(elements));
+  }
+  const size_t bytes = length * ElementSize(spec.type);
+  const auto* const source = static_cast<const std::byte*>(data);
+  if (borrow && spec.type != ElementType::kBool) {
+    input.view.data = source;
+    input.view.bytes = bytes;
+    return {};
+  }
+  CopyIn(input, source, bytes);
+  // A C++ bool that is neither 0 nor 1 is undefined behaviour inside kernels.
+  if (spec.type == ElementType::kBool) {
+    std::transform(input.copy.get(), input.copy.get() + bytes, input.copy.get(),
+                   [](std::byte b) { return std::byte{b != std::byte{0}}; });
+  }
+  return {};
+}
+
+Status ReadStrings(napi_env env, napi_value value, const TensorSpec& spec, int64_t elements,
+                   Input& input) {
+  uint32_t length = 0;
+  if (napi_get_array_length(env, value, &length) != napi_ok) {
+    return Invalid(spec, "is not an array of strings");
+  }
+  if (int64_t{length} != elements) {
+    return Invalid(spec, "has " + std::to_string(length) + " strings, but its shape " +
+                             Describe(input.view.shape.view()) + " holds " +
+                             std::to_string(elements));
+  }
+  input.strings.resize(length);
+  for (uint32_t i = 0; i < length; ++i) {
+    // A scope for each element: a long array must not keep a million handles open.
+    napi_handle_scope scope = nullptr;
+    napi_open_handle_scope(env, &scope);
+    napi_value element = nullptr;
+    size_t bytes = 0;
+    bool ok = napi_get_element(env, value, i, &element) == napi_ok &&
+              napi_get_value_string_utf8(env, element, nullptr, 0, &bytes) == napi_ok;
+    if (ok) {
+      std::string& text = input.strings[i];
+      text.resize(bytes + 1);
+      ok = napi_get_value_string_utf8(env, element, text.data(), bytes + 1, &bytes) == napi_ok;
+      text.resize(bytes);
+    }
+    napi_close_handle_scope(env, scope);
+    if (!ok) return Invalid(spec, "has an element " + std::to_string(i) + " that is not a string");
+  }
+  return {};
+}
+
+}  // namespace
+
+Status ReadRequest(napi_env env, const double* mail, const Signature& signature, bool batched,
+                   const napi_value* values, Request& request) {
+  const double timeout = *mail++;
+  const double priority = *mail++;
+  request.deadline = timeout < 0 ? kNever : SteadyClock().Now() + static_cast<Nanos>(timeout);
+  request.priority = static_cast<uint8_t>(priority);
+  request.rows = 1;
+  request.inputs.resize(signature.inputs.size());
+  bool borrowed = false;
+  for (size_t i = 0; i < signature.inputs.size(); ++i) {
+    const TensorSpec& spec = signature.inputs[i];
+    Input& input = request.inputs[i];
+    const bool borrow = *mail++ != 0;
+    input.view = {};
+    input.view.type = spec.type;
+    MILLRACE_RETURN_IF_ERROR(ReadShape(spec, mail, input.view.shape));
+    const auto elements = input.view.shape.Elements();
+    if (!elements) return Invalid(spec, "has a shape whose size overflows");
+    if (batched) {
+      const int64_t rows = input.view.shape.dims[0];
+      if (rows > kMaxRows) return Invalid(spec, "has too many rows");
+      if (i > 0 && rows != request.rows) {
+        return Invalid(spec, "has " + std::to_string(rows) + " rows, but '" +
+                                 signature.inputs[0].name + "' has " +
+                                 std::to_string(request.rows));
+      }
+      request.rows = rows;
+    }
+    if (spec.type == ElementType::kString) {
+      MILLRACE_RETURN_IF_ERROR(ReadStrings(env, values[i], spec, *elements, input));
+    } else {
+      MILLRACE_RETURN_IF_ERROR(ReadNumbers(env, values[i], spec, *elements, borrow, input));
+      borrowed = borrowed || input.view.data != input.copy.get();
+    }
+  }
+  request.borrow.store(borrowed ? Borrow::kHeld : Borrow::kNone, std::memory_order_relaxed);
+  return {};
+}
+
+TensorView OwnRows(const Request& request, size_t index) noexcept {
+  TensorView view = request.outputs->tensors[index];
+  if (!request.shared) return view;
+  const auto per_row = static_cast<size_t>(view.shape.Elements(1).value_or(0));
+  const auto first = static_cast<size_t>(request.first_row) * per_row;
+  const auto count = static_cast<size_t>(request.rows) * per_row;
+  view.shape.dims[0] = request.rows;
+  if (view.strings != nullptr) {
+    view.strings += first;
+  } else {
+    view.data += first * ElementSize(view.type);
+    view.bytes = count * ElementSize(view.type);
+  }
+  return view;
+}
+
+const char* CodeName(Code code) noexcept {
+  switch (code) {
+    case Code::kOk:
+      return "OK";
+    case Code::kInvalidArgument:
+      return "INVALID_ARGUMENT";
+    case Code::kNotFound:
+      return "NOT_FOUND";
+    case Code::kDeadlineExceeded:
+      return "DEADLINE_EXCEEDED";
+    case Code::kCancelled:
+      return "CANCELLED";
+    case Code::kFailedPrecondition:
+      return "FAILED_PRECONDITION";
+    case Code::kResourceExhausted:
+      return "RESOURCE_EXHAUSTED";
+    case Code::kUnimplemented:
+      return "UNIMPLEMENTED";
+    case Code::kUnavailable:
+      return "UNAVAILABLE";
+    case Code::kInternal:
+      break;
+  }
+  return "INTERNAL";
+}
+
+void Throw(napi_env env, Code code, const std::string& message) {
+  napi_throw_error(env, CodeName(code), message.c_str());
+}
+
+}  // namespace millrace

@@ -1,0 +1,104 @@
+// What the whole process shares, whichever thread asks: loaded models and counters.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "batching/batcher.h"
+#include "batching/histogram.h"
+#include "batching/probe.h"
+#include "ort/session.h"
+
+namespace millrace {
+
+enum class BatchingMode : uint8_t { kAuto, kDeclared, kOff };
+
+struct LoadRequest {
+  // Equal keys mean equal bytes and equal options.
+  std::string key;
+  std::string path;
+  std::vector<std::byte> bytes;
+  BatchingMode batching = BatchingMode::kAuto;
+  int64_t max_rows = 1;
+  Nanos max_delay = 0;
+  uint32_t max_queue = 1024;
+  uint32_t lanes = 1;
+  int intra_op_threads = 1;
+  Nanos spin = 0;
+};
+
+// A session and its batcher. Shared by every thread that loaded the same key; the last one to let go
+// retires it.
+class LoadedModel {
+ public:
+  // Most inputs and most outputs a model may have: their shapes must fit the mailbox.
+  static constexpr size_t kMaxTensors = 256;
+
+  static Status Load(const OrtLibrary& library, const LoadRequest& request,
+                     std::shared_ptr<LoadedModel>& model);
+
+  const Signature& signature() const noexcept { return session_->signature(); }
+  const Batchability& batchability() const noexcept { return batchability_; }
+  Batcher& batcher() noexcept { return *batcher_; }
+
+ private:
+  LoadedModel() = default;
+
+  SteadyClock clock_;
+  std::unique_ptr<Session> session_;
+  Batchability batchability_;
+  std::unique_ptr<Batcher> batcher_;  // last, so that its lanes end before the session goes
+};
+
+// Histograms that every thread of the process shares, addressed by number.
+class CounterTable {
+ public:
+  // Most series a process may have: more would be a label with unbounded values.
+  static constexpr size_t kMaxSeries = 4096;
+
+  // Finds or makes the series of `key`; kMaxSeries if the table is full.
+  size_t Series(const std::string& key, std::span<const double> bounds);
+  // Lock-free. Ignores numbers that Series did not return.
+  void Observe(size_t series, Nanos duration) noexcept;
+  std::vector<std::pair<std::string, Histogram::Snapshot>> Read() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, size_t> numbers_;  // guarded by mutex_
+  std::atomic<size_t> size_{0};
+  std::array<std::unique_ptr<Histogram>, kMaxSeries> series_;
+};
+
+// One per process and never destroyed, because lanes outlive any one JavaScript environment.
+class Core {
+ public:
+  explicit Core(const OrtLibrary& ort) : library(ort) {}
+
+  // Returns the model of that key if some thread holds it, otherwise loads it. Blocks; call it off
+  // the JavaScript thread. Two loads of one key at the same time load once.
+  Status Load(const LoadRequest& request, std::shared_ptr<LoadedModel>& model);
+
+  // Lets go of a model on a thread of its own, since the last reference ends its lanes and frees its
+  // weights. `done` is called there.
+  static void Retire(std::shared_ptr<LoadedModel> model, std::function<void()> done);
+
+  const OrtLibrary& library;
+  CounterTable counters;
+
+ private:
+  struct Entry {
+    std::mutex loading;
+    std::weak_ptr<LoadedModel> model;  // guarded by loading
+  };
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<Entry>> entries_;  // guarded by mutex_
+};
+
+// Opens the library at `path` on the first call. Thread-safe.
+Status OpenCore(const std::string& path, Core*& core);
+
+}  // namespace millrace

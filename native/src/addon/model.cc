@@ -1,0 +1,174 @@
+#include "addon/model.h"
+
+#include <array>
+#include <new>
+
+#include "addon/convert.h"
+
+namespace millrace {
+namespace {
+
+constexpr size_t kInlineInputs = 16;
+
+// submit(...inputs): number
+// The slot of the request; minus the code if it was refused, with the sentence, if there is more to
+// say than the code, in message().
+napi_value JS_submit(napi_env env, napi_callback_info info) {
+  std::array<napi_value, kInlineInputs> few;
+  std::vector<napi_value> many;
+  size_t count = few.size();
+  void* data = nullptr;
+  napi_get_cb_info(env, info, &count, few.data(), nullptr, &data);
+  auto& hold = *static_cast<ModelHold*>(data);
+  napi_value* values = few.data();
+  if (count > few.size()) {
+    many.resize(count);
+    napi_get_cb_info(env, info, &count, many.data(), nullptr, nullptr);
+    values = many.data();
+  }
+
+  Client& client = *hold.client;
+  Code code = Code::kFailedPrecondition;
+  Request* request = nullptr;
+  if (hold.model != nullptr && client.mailbox != nullptr &&
+      count == hold.model->signature().inputs.size()) {
+    request = client.Acquire();
+    code = Code::kUnavailable;
+  }
+  if (request != nullptr) {
+    try {
+      Status status = ReadRequest(env, client.mailbox, hold.model->signature(),
+                                  hold.model->batchability().batched, values, *request);
+      code = status.code();
+      client.refusal = std::move(status);
+    } catch (const std::bad_alloc&) {
+      code = Code::kResourceExhausted;
+      client.refusal = {code, "Out of memory while copying the inputs: send fewer rows"};
+    }
+    if (code == Code::kOk) code = hold.model->batcher().Submit(request);
+    if (code == Code::kOk) {
+      client.Submitted();
+    } else {
+      client.Return(request);
+    }
+  }
+  napi_value result = nullptr;
+  napi_create_int32(env,
+                    code == Code::kOk ? static_cast<int32_t>(request->slot)
+                                      : -static_cast<int32_t>(code),
+                    &result);
+  return result;
+}
+
+Napi::Value JS_stats(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto& hold = *static_cast<ModelHold*>(info.Data());
+  if (hold.model == nullptr) return env.Null();
+  const BatcherStats stats = hold.model->batcher().Stats();
+  Napi::Object result = Napi::Object::New(env);
+  const auto set = [&](const char* name, uint64_t value) {
+    result.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+  };
+  set("submitted", stats.submitted);
+  set("completed", stats.completed);
+  set("failed", stats.failed);
+  set("cancelled", stats.cancelled);
+  set("expired", stats.expired);
+  set("rejected", stats.rejected);
+  set("queued", stats.queued);
+  set("running", stats.running);
+  set("batches", stats.batches);
+  set("rows", stats.rows);
+  result.Set("queue", ToObject(env, stats.queue));
+  result.Set("compute", ToObject(env, stats.compute));
+  return result;
+}
+
+// release(): Promise<void>
+// Resolves once this thread's hold has ended and, if it was the last one, the model is freed.
+Napi::Value JS_release(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto& hold = *static_cast<ModelHold*>(info.Data());
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  if (hold.model == nullptr) {
+    deferred.Resolve(env.Undefined());
+    return deferred.Promise();
+  }
+  hold.client->Hold();
+  Core::Retire(std::move(hold.model), [client = hold.client, deferred] {
+    client->Post([client, deferred](napi_env raw) {
+      client->Unhold();
+      deferred.Resolve(Napi::Env(raw).Undefined());
+    });
+  });
+  return deferred.Promise();
+}
+
+Napi::Array ToArray(Napi::Env env, const std::vector<TensorSpec>& specs) {
+  Napi::Array array = Napi::Array::New(env, specs.size());
+  for (uint32_t i = 0; i < specs.size(); ++i) {
+    const TensorSpec& spec = specs[i];
+    Napi::Array dims = Napi::Array::New(env, spec.dims.size());
+    Napi::Array symbols = Napi::Array::New(env, spec.symbols.size());
+    for (uint32_t axis = 0; axis < spec.dims.size(); ++axis) {
+      dims[axis] = Napi::Number::New(env, static_cast<double>(spec.dims[axis]));
+      symbols[axis] = Napi::String::New(env, spec.symbols[axis]);
+    }
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("name", spec.name);
+    object.Set("type", ElementName(spec.type));
+    object.Set("dims", dims);
+    object.Set("symbols", symbols);
+    array[i] = object;
+  }
+  return array;
+}
+
+}  // namespace
+
+Napi::Object ToObject(Napi::Env env, const Histogram::Snapshot& histogram) {
+  Napi::Object object = Napi::Object::New(env);
+  Napi::Array bounds = Napi::Array::New(env, histogram.bounds.size());
+  Napi::Array counts = Napi::Array::New(env, histogram.counts.size());
+  for (uint32_t i = 0; i < histogram.bounds.size(); ++i) {
+    bounds[i] = Napi::Number::New(env, histogram.bounds[i]);
+    counts[i] = Napi::Number::New(env, static_cast<double>(histogram.counts[i]));
+  }
+  object.Set("bounds", bounds);
+  object.Set("counts", counts);
+  object.Set("count", Napi::Number::New(env, static_cast<double>(histogram.count)));
+  object.Set("sum", Napi::Number::New(env, histogram.sum));
+  return object;
+}
+
+Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
+                       std::shared_ptr<LoadedModel> model) {
+  Napi::Object object = Napi::Object::New(env);
+  const Signature& signature = model->signature();
+  object.Set("inputs", ToArray(env, signature.inputs));
+  object.Set("outputs", ToArray(env, signature.outputs));
+  object.Set("batched", Napi::Boolean::New(env, model->batchability().batched));
+  object.Set("reason", model->batchability().reason);
+  object.Set("maxRows",
+             Napi::Number::New(
+                 env, static_cast<double>(model->batcher().options().policy.max_rows)));
+
+  auto* const hold = new ModelHold{std::move(client), std::move(model)};
+  hold->client->holds.insert(hold);
+  napi_value submit = nullptr;
+  napi_create_function(env, "submit", NAPI_AUTO_LENGTH, JS_submit, hold, &submit);
+  object.Set("submit", submit);
+  object.Set("stats", Napi::Function::New(env, JS_stats, "stats", hold));
+  object.Set("release", Napi::Function::New(env, JS_release, "release", hold));
+  object.AddFinalizer(
+      [](Napi::BasicEnv, ModelHold* dead) {
+        dead->client->holds.erase(dead);
+        // Freeing a model takes long and must not hold up the garbage collector.
+        if (dead->model != nullptr) Core::Retire(std::move(dead->model), nullptr);
+        delete dead;
+      },
+      hold);
+  return object;
+}
+
+}  // namespace millrace

@@ -1,0 +1,184 @@
+// What the addon exports: open(library, onReady), which makes an engine for the calling thread.
+#include <napi.h>
+
+#include <thread>
+
+#include "addon/client.h"
+#include "addon/completion.h"
+#include "addon/convert.h"
+#include "addon/core.h"
+#include "addon/model.h"
+
+namespace millrace {
+namespace {
+
+// Owned by the engine object.
+struct EngineHold {
+  std::shared_ptr<Client> client;
+};
+
+double NumberOr(const Napi::Object& options, const char* name, double fallback) {
+  const Napi::Value value = options.Get(name);
+  return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : fallback;
+}
+
+std::string StringOr(const Napi::Object& options, const char* name) {
+  const Napi::Value value = options.Get(name);
+  return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
+}
+
+LoadRequest ReadLoadRequest(const Napi::Object& options) {
+  LoadRequest request;
+  request.key = StringOr(options, "key");
+  request.path = StringOr(options, "path");
+  if (const Napi::Value bytes = options.Get("bytes"); bytes.IsTypedArray()) {
+    const auto array = bytes.As<Napi::Uint8Array>();
+    const auto* const data = reinterpret_cast<const std::byte*>(array.Data());
+    request.bytes.assign(data, data + array.ByteLength());
+  }
+  const double max_rows = NumberOr(options, "maxRows", 64);
+  request.max_rows = static_cast<int64_t>(max_rows);
+  request.batching = static_cast<BatchingMode>(NumberOr(options, "batching", 0));
+  request.max_delay = static_cast<Nanos>(NumberOr(options, "maxDelayMs", 0) * 1e6);
+  request.max_queue = static_cast<uint32_t>(NumberOr(options, "maxQueue", 1024));
+  request.lanes = static_cast<uint32_t>(NumberOr(options, "lanes", 1));
+  request.intra_op_threads = static_cast<int>(NumberOr(options, "intraOpThreads", 1));
+  request.spin = static_cast<Nanos>(NumberOr(options, "spinUs", 0) * 1e3);
+  return request;
+}
+
+Napi::Error ToError(Napi::Env env, const Status& status) {
+  Napi::Error error = Napi::Error::New(env, status.message());
+  error.Set("code", CodeName(status.code()));
+  return error;
+}
+
+// load(options): Promise<NativeModel>
+Napi::Value JS_load(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto client = static_cast<EngineHold*>(info.Data())->client;
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  auto request = std::make_shared<const LoadRequest>(ReadLoadRequest(info[0].As<Napi::Object>()));
+  client->Hold();
+  std::thread([client, deferred, request] {
+    auto model = std::make_shared<std::shared_ptr<LoadedModel>>();
+    Status status;
+    try {
+      status = client->core.Load(*request, *model);
+    } catch (const std::bad_alloc&) {
+      status = {Code::kResourceExhausted, "Out of memory while loading the model"};
+    }
+    client->Post([client, deferred, status, model](napi_env raw) {
+      client->Unhold();
+      if (status.ok()) {
+        deferred.Resolve(WrapModel(raw, client, std::move(*model)));
+      } else {
+        deferred.Reject(ToError(raw, status).Value());
+      }
+    });
+  }).detach();
+  return deferred.Promise();
+}
+
+// series(key, bounds): number
+Napi::Value JS_series(const Napi::CallbackInfo& info) {
+  CounterTable& counters = static_cast<EngineHold*>(info.Data())->client->core.counters;
+  const auto array = info[1].As<Napi::Array>();
+  std::vector<double> bounds;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    bounds.push_back(array.Get(i).As<Napi::Number>().DoubleValue());
+  }
+  const size_t number = counters.Series(info[0].As<Napi::String>().Utf8Value(), bounds);
+  if (number == CounterTable::kMaxSeries) {
+    Throw(info.Env(), Code::kResourceExhausted,
+          "There are 4096 series already: use labels with fewer values");
+    return info.Env().Undefined();
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(number));
+}
+
+// observe(series, seconds): void
+napi_value JS_observe(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  size_t count = 2;
+  void* data = nullptr;
+  napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
+  uint32_t series = UINT32_MAX;
+  double seconds = 0;
+  napi_get_value_uint32(env, arguments[0], &series);
+  napi_get_value_double(env, arguments[1], &seconds);
+  static_cast<EngineHold*>(data)->client->core.counters.Observe(
+      series, static_cast<Nanos>(seconds * 1e9));
+  return nullptr;
+}
+
+// snapshot(): { key, histogram }[]
+Napi::Value JS_snapshot(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto all = static_cast<EngineHold*>(info.Data())->client->core.counters.Read();
+  Napi::Array array = Napi::Array::New(env, all.size());
+  for (uint32_t i = 0; i < all.size(); ++i) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("key", all[i].first);
+    object.Set("histogram", ToObject(env, all[i].second));
+    array[i] = object;
+  }
+  return array;
+}
+
+// detach(): void
+Napi::Value JS_detach(const Napi::CallbackInfo& info) {
+  static_cast<EngineHold*>(info.Data())->client->Detach();
+  return info.Env().Undefined();
+}
+
+Napi::Object Describe(Napi::Env env, const OrtLibrary& library) {
+  Napi::Object object = Napi::Object::New(env);
+  Napi::Array providers = Napi::Array::New(env, library.providers.size());
+  for (uint32_t i = 0; i < library.providers.size(); ++i) {
+    providers[i] = Napi::String::New(env, library.providers[i]);
+  }
+  object.Set("onnxRuntimeVersion", library.version);
+  object.Set("library", library.path);
+  object.Set("providers", providers);
+  return object;
+}
+
+// open(library: string, onReady: () => void): NativeEngine
+Napi::Value JS_open(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Core* core = nullptr;
+  if (const Status status = OpenCore(info[0].As<Napi::String>().Utf8Value(), core); !status.ok()) {
+    ToError(env, status).ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  auto client = std::make_shared<Client>(*core);
+  napi_value mailbox = nullptr;
+  if (!client->Attach(env, info[1], &mailbox)) return env.Undefined();
+
+  Napi::Object engine = Napi::Object::New(env);
+  engine.Set("info", Describe(env, core->library));
+  engine.Set("mailbox", mailbox);
+  AddCompletion(env, engine, client.get());
+  auto* const hold = new EngineHold{std::move(client)};
+  engine.Set("load", Napi::Function::New(env, JS_load, "load", hold));
+  engine.Set("series", Napi::Function::New(env, JS_series, "series", hold));
+  engine.Set("snapshot", Napi::Function::New(env, JS_snapshot, "snapshot", hold));
+  engine.Set("detach", Napi::Function::New(env, JS_detach, "detach", hold));
+  napi_value observe = nullptr;
+  napi_create_function(env, "observe", NAPI_AUTO_LENGTH, JS_observe, hold, &observe);
+  engine.Set("observe", observe);
+  engine.AddFinalizer([](Napi::BasicEnv, EngineHold* dead) { delete dead; }, hold);
+  return engine;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  exports.Set("open", Napi::Function::New(env, JS_open, "open"));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(millrace, Init)
+
+}  // namespace millrace

@@ -1,0 +1,50 @@
+// A set of requests that share one run: gathers their inputs, hands each its rows of the outputs.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "batching/clock.h"
+#include "batching/executor.h"
+#include "batching/request.h"
+
+namespace millrace {
+
+// Memory that a lane gathers inputs into. Grows to the largest batch seen and is kept.
+class Staging {
+ public:
+  // At least `bytes` bytes, aligned for vector loads. Throws std::bad_alloc.
+  std::byte* Reserve(size_t input, size_t bytes);
+  std::vector<std::string>& Strings(size_t input);
+
+ private:
+  struct Free {
+    void operator()(std::byte* memory) const noexcept;
+  };
+  struct Buffer {
+    std::unique_ptr<std::byte, Free> memory;
+    size_t capacity = 0;
+    std::vector<std::string> strings;
+  };
+  Buffer& At(size_t input);
+  std::vector<Buffer> buffers_;
+};
+
+// What a run needs besides its requests; all of it the calling lane's.
+struct Lane {
+  Executor& executor;
+  Staging& staging;
+  const Clock& clock;
+  // Dimension 0 counts rows, in the inputs and in the outputs. Otherwise a batch is one request.
+  bool batched;
+};
+
+// Runs `requests` as one batch, or, where that fails, in halves until only the requests that fail on
+// their own are left with the error: one bad request costs its neighbours log2(n) extra runs, never
+// their answer. Leaves every request with an outcome and hands none of them over; the order of the
+// span may change. A request whose borrowed input was revoked is kCancelled, running out of memory
+// is kResourceExhausted.
+void RunBatch(std::span<Request*> requests, const Lane& lane);
+
+}  // namespace millrace

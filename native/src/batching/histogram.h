@@ -1,0 +1,61 @@
+// A histogram that any thread writes without locks and any thread reads.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "batching/clock.h"
+
+namespace millrace {
+
+// Upper bounds, in seconds, of the buckets that durations inside the engine fall in.
+inline const std::vector<double>& DurationBounds() {
+  static const std::vector<double> bounds = {
+      0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
+      0.01,     0.025,   0.05,   0.1,     0.25,   0.5,   1,      2.5,   5, 10};
+  return bounds;
+}
+
+// Readers may see an observation in its bucket before they see it in the sum: each value is exact
+// once writers pause, and never runs backwards.
+class Histogram {
+ public:
+  struct Snapshot {
+    std::vector<double> bounds;
+    // Cumulative: counts[i] observations were <= bounds[i].
+    std::vector<uint64_t> counts;
+    uint64_t count = 0;
+    double sum = 0;
+  };
+
+  explicit Histogram(std::span<const double> bounds_in_seconds)
+      : bounds_(bounds_in_seconds.begin(), bounds_in_seconds.end()), buckets_(bounds_.size() + 1) {}
+
+  void Observe(Nanos duration) noexcept {
+    const double seconds = static_cast<double>(duration) * 1e-9;
+    const auto bucket = std::ranges::lower_bound(bounds_, seconds) - bounds_.begin();
+    buckets_[static_cast<size_t>(bucket)].fetch_add(1, std::memory_order_relaxed);
+    sum_.fetch_add(static_cast<uint64_t>(std::max<Nanos>(duration, 0)), std::memory_order_relaxed);
+  }
+
+  Snapshot Read() const {
+    Snapshot snapshot{bounds_, {}, 0, 0};
+    snapshot.counts.reserve(bounds_.size());
+    for (size_t i = 0; i < buckets_.size(); ++i) {
+      snapshot.count += buckets_[i].load(std::memory_order_relaxed);
+      if (i < bounds_.size()) snapshot.counts.push_back(snapshot.count);
+    }
+    snapshot.sum = static_cast<double>(sum_.load(std::memory_order_relaxed)) * 1e-9;
+    return snapshot;
+  }
+
+ private:
+  const std::vector<double> bounds_;
+  std::vector<std::atomic<uint64_t>> buckets_;
+  std::atomic<uint64_t> sum_{0};
+};
+
+}  // namespace millrace

@@ -1,0 +1,72 @@
+// One request: its inputs, its terms, its outcome. One object from submit to answer.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "batching/clock.h"
+#include "batching/executor.h"
+#include "batching/status.h"
+#include "batching/tensor.h"
+
+namespace millrace {
+
+struct Request;
+
+// Receives finished requests, on the lane's thread. Implementations must not block for long.
+class CompletionSink : public std::enable_shared_from_this<CompletionSink> {
+ public:
+  virtual ~CompletionSink() = default;
+
+  // Takes the chain over; it runs from its newest request to its oldest through `next`.
+  virtual void Finish(Request* newest, Request* oldest) noexcept = 0;
+};
+
+// Who may use a borrowed input now. A lane reads it only while kReading, a memcpy long; the owner of
+// the memory, when it has to go away, turns kHeld into kRevoked or waits for the lane to finish.
+enum class Borrow : uint8_t { kNone, kHeld, kReading, kRevoked };
+
+struct Input {
+  TensorView view;
+  // Holds the bytes `view` points to, unless they are borrowed. Keeps its capacity between requests.
+  std::unique_ptr<std::byte[]> copy;
+  size_t capacity = 0;
+  std::vector<std::string> strings;
+};
+
+// Written by one thread at a time: the submitter until Batcher::Submit returns kOk, then the lane
+// that takes it, then the sink. `cancelled` and `borrow` alone are shared.
+struct Request {
+  // Link of the list that holds the request: inbox, then the sink's list.
+  Request* next = nullptr;
+
+  // Set once by the sink that owns the record.
+  CompletionSink* sink = nullptr;
+  uint32_t slot = 0;
+
+  // The terms. `rows` is dimension 0 of every input where the model batches, else 1.
+  std::vector<Input> inputs;
+  int64_t rows = 1;
+  uint8_t priority = 0;
+  Nanos deadline = kNever;
+  Nanos submitted = 0;
+  uint64_t sequence = 0;
+
+  std::atomic<bool> cancelled{false};
+  std::atomic<Borrow> borrow{Borrow::kNone};
+
+  // The outcome. On success the request's rows start at `first_row` of the block's tensors; a block
+  // that was not shared is the request's whole.
+  Status status;
+  OutputRef outputs;
+  int64_t first_row = 0;
+  bool shared = false;
+  Nanos started = 0;
+  Nanos finished = 0;
+  int64_t batch_rows = 0;
+  uint32_t batch_requests = 0;
+};
+
+}  // namespace millrace

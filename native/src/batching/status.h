@@ -1,0 +1,45 @@
+// Outcome of an operation, shared by every native layer.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace millrace {
+
+// Closed set, named as in gRPC. The order is part of the contract with native/errors.ts.
+enum class Code : uint8_t {
+  kOk,
+  kInvalidArgument,
+  kNotFound,
+  kDeadlineExceeded,
+  kCancelled,
+  kFailedPrecondition,
+  kResourceExhausted,
+  kUnimplemented,
+  kUnavailable,
+  kInternal,
+};
+
+// A code and, unless the code is kOk, one sentence for people.
+class [[nodiscard]] Status {
+ public:
+  Status() noexcept = default;
+  Status(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+
+  bool ok() const noexcept { return code_ == Code::kOk; }
+  Code code() const noexcept { return code_; }
+  const std::string& message() const noexcept { return message_; }
+
+ private:
+  Code code_ = Code::kOk;
+  std::string message_;
+};
+
+#define MILLRACE_RETURN_IF_ERROR(expression)                      \
+  do {                                                            \
+    if (::millrace::Status status_ = (expression); !status_.ok()) \
+      return status_;                                             \
+  } while (false)
+
+}  // namespace millrace

@@ -1,0 +1,132 @@
+#include "ort/api.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <mutex>
+
+namespace millrace {
+namespace {
+
+// "1.30.0" -> 30. The minor number is also the newest API version a library offers.
+int MinorVersion(const std::string& version) {
+  const size_t dot = version.find('.');
+  return dot == std::string::npos ? 0 : std::atoi(version.c_str() + dot + 1);
+}
+
+// ONNX Runtime prints errors it also returns; the returned ones are enough.
+void ORT_API_CALL Discard(void*, OrtLoggingLevel, const char*, const char*, const char*,
+                          const char*) {}
+
+// Destroyed never, like the library it guards.
+ExitGate& Gate() {
+  static ExitGate* const gate = new ExitGate;
+  return *gate;
+}
+
+// Long enough for any node but a pathological one; exit must not hang on that.
+constexpr Nanos kExitLimit = 2'000'000'000;
+
+Status Load(const std::string& path, OrtLibrary& library) {
+  // Read by the library when it is loaded or when the environment is made. A model file must not set
+  // session options of its own.
+  setenv("ORT_DISABLE_TELEMETRY", "1", 1);
+  unsetenv("ORT_LOAD_CONFIG_FROM_MODEL");
+
+  void* const handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (handle == nullptr) {
+    return {Code::kNotFound, std::string("Cannot load the ONNX Runtime library: ") + dlerror()};
+  }
+  // Registered after the library's own exit handlers and so run before them.
+  std::atexit([] { Gate().CloseAndWait(kExitLimit); });
+  library.gate = &Gate();
+  using GetApiBase = const OrtApiBase*(ORT_API_CALL*)();
+  const auto get_base = reinterpret_cast<GetApiBase>(dlsym(handle, "OrtGetApiBase"));
+  if (get_base == nullptr) {
+    return {Code::kFailedPrecondition, path + " is not an ONNX Runtime library: it has no OrtGetApiBase"};
+  }
+  const OrtApiBase* const base = get_base();
+  library.path = path;
+  library.version = base->GetVersionString();
+  // Asked first, because asking for a version it lacks makes the library print to stderr.
+  if (MinorVersion(library.version) < ORT_API_VERSION) {
+    return {Code::kFailedPrecondition,
+            "ONNX Runtime " + library.version + " is too old: this addon was built for 1." +
+                std::to_string(ORT_API_VERSION) + " or newer. Point ORT_LIBRARY at a newer library"};
+  }
+  library.api = base->GetApi(ORT_API_VERSION);
+  if (library.api == nullptr) {
+    return {Code::kFailedPrecondition, "ONNX Runtime " + library.version + " does not offer API version " +
+                                           std::to_string(ORT_API_VERSION)};
+  }
+  const OrtApi& api = *library.api;
+  MILLRACE_ORT(api,
+               CreateEnvWithCustomLogger(Discard, nullptr, ORT_LOGGING_LEVEL_FATAL, "millrace",
+                                         &library.env),
+               Code::kInternal);
+  MILLRACE_ORT(api, DisableTelemetryEvents(library.env), Code::kInternal);
+
+  char** names = nullptr;
+  int count = 0;
+  MILLRACE_ORT(api, GetAvailableProviders(&names, &count), Code::kInternal);
+  library.providers.assign(names, names + count);
+  MILLRACE_ORT(api, ReleaseAvailableProviders(names, count), Code::kInternal);
+  return {};
+}
+
+}  // namespace
+
+bool ExitGate::Enter() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return false;
+  ++inside_;
+  return true;
+}
+
+void ExitGate::Leave() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (--inside_ == 0 && closed_) left_.notify_all();
+}
+
+void ExitGate::CloseAndWait(Nanos limit) noexcept {
+  std::unique_lock lock(mutex_);
+  closed_ = true;
+  for (Executor* executor : executors_) executor->Terminate();
+  left_.wait_for(lock, std::chrono::nanoseconds(limit), [this] { return inside_ == 0; });
+}
+
+void ExitGate::Register(Executor* executor) {
+  const std::lock_guard lock(mutex_);
+  executors_.push_back(executor);
+}
+
+void ExitGate::Unregister(Executor* executor) {
+  const std::lock_guard lock(mutex_);
+  std::erase(executors_, executor);
+}
+
+Status OpenOrtLibrary(const std::string& path, const OrtLibrary*& library) {
+  static std::mutex mutex;
+  static OrtLibrary* loaded = nullptr;  // never freed
+  const std::lock_guard lock(mutex);
+  if (loaded == nullptr) {
+    auto fresh = std::make_unique<OrtLibrary>();
+    MILLRACE_RETURN_IF_ERROR(Load(path, *fresh));
+    loaded = fresh.release();
+  }
+  if (loaded->path != path) {
+    return {Code::kFailedPrecondition, "This process already uses the ONNX Runtime library " +
+                                           loaded->path + ": it cannot load another"};
+  }
+  library = loaded;
+  return {};
+}
+
+Status FromOrt(const OrtApi& api, OrtStatus* status, Code code) {
+  if (status == nullptr) return {};
+  std::string message = api.GetErrorMessage(status);
+  api.ReleaseStatus(status);
+  return {code, std::move(message)};
+}
+
+}  // namespace millrace
