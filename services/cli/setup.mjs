@@ -189,7 +189,11 @@ async function buildAddon(label) {
       ...[`--CDORT_INCLUDE_DIR=${findHeaders()}`, ...(debug ? ['--debug'] : [])],
     ]);
   fs.rmSync(addonStamp, { force: true });
-  await cmake('configure');
+  // A checkout that was moved or copied brings along a cache that CMake refuses.
+  const cache = read(path.join(buildFolder, 'CMakeCache.txt'));
+  await cmake(
+    cache.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}\n`) ? 'configure' : 'reconfigure',
+  );
   await cmake('build');
   if (!fs.existsSync(addon)) throw new SetupError(`${label} made no ${path.relative(root, addon)}`);
   fs.writeFileSync(addonStamp, hash);

@@ -1,0 +1,102 @@
+/** @module The layers of the C++ sources: batching ← ort ← addon. */
+import { each, rule } from './rule.ts';
+import { code, includesOf, occurrences, type Source } from './sources.ts';
+
+const cpp = (folder: string) => [`native/src/${folder}/**/*.{h,cc}`];
+const standard = /^<[a-z_0-9]+>$/;
+const onnxruntime = /^<onnxruntime_c_api\.h>$/;
+const nodeApi = /^<(?:napi|node_api|js_native_api)\.h>$/;
+const posix = /^<(?:dlfcn|errno|pthread|sched|time|unistd|sys\/\w+|linux\/\w+)\.h>$/;
+
+/** A layer includes what one of the patterns allows, and files of the named folders. */
+function layer(allowed: readonly RegExp[], folders: readonly string[]) {
+  const own = new RegExp(`^"(?:(?:${folders.join('|')})/)?[a-z_0-9]+\\.h"$`);
+  return each((source: Source) =>
+    includesOf(source)
+      .filter((target) => ![...allowed, own].some((pattern) => pattern.test(target)))
+      .map((target) => `${source.path} includes ${target}`),
+  );
+}
+
+rule({
+  title: 'batching/ includes the standard library and itself, and one file the futex call',
+  files: cpp('batching'),
+  check: (sources) => {
+    const strict = layer([standard], ['batching'])(sources);
+    const beyond = layer([standard, posix], ['batching'])(sources);
+    const parkers = new Set(
+      strict.filter((line) => !beyond.includes(line)).map((line) => line.split(' ')[0]),
+    );
+    return parkers.size > 1 ? strict : beyond;
+  },
+  breaches: [
+    { path: 'native/src/batching/a.h', text: '#include <onnxruntime_c_api.h>' },
+    { path: 'native/src/batching/a.h', text: '#include "ort/session.h"' },
+    { path: 'native/src/batching/a.cc', text: '#include <unistd.h>' },
+  ],
+  allowed: [
+    { path: 'native/src/batching/b.h', text: '#include <atomic>\n#include "batching/clock.h"' },
+    {
+      path: 'native/src/batching/futex.h',
+      text: '#include <linux/futex.h>\n#include <sys/syscall.h>',
+    },
+  ],
+});
+
+rule({
+  title: 'ort/ includes batching/ and ONNX Runtime',
+  files: cpp('ort'),
+  check: layer([standard, posix, onnxruntime], ['batching', 'ort']),
+  breaches: [
+    { path: 'native/src/ort/a.cc', text: '#include <napi.h>' },
+    { path: 'native/src/ort/a.cc', text: '#include "addon/convert.h"' },
+  ],
+  allowed: [{ path: 'native/src/ort/b.cc', text: '#include <dlfcn.h>\n#include "ort/api.h"' }],
+});
+
+rule({
+  title: 'addon/ includes batching/, ort/ and Node-API',
+  files: cpp('addon'),
+  check: layer([standard, posix, nodeApi], ['batching', 'ort', 'addon']),
+  breaches: [
+    { path: 'native/src/addon/a.cc', text: '#include <onnxruntime_c_api.h>' },
+    { path: 'native/src/addon/a.cc', text: '#include <v8.h>' },
+  ],
+  allowed: [
+    { path: 'native/src/addon/b.cc', text: '#include <napi.h>\n#include "batching/batcher.h"' },
+  ],
+});
+
+rule({
+  title: 'what JavaScript can call is named JS_, constructors aside',
+  files: cpp('addon'),
+  check: each((source) =>
+    occurrences(
+      source,
+      code(source.text, { strings: true }),
+      /\b(?:napi_value|void|Napi::\w+)\s+(?:\w+::)?(?!JS_)\w+\s*\(\s*(?:const\s+)?(?:Napi::CallbackInfo\s*&|napi_env\s+\w+\s*,\s*napi_callback_info\b)/g,
+    ),
+  ),
+  breaches: [
+    { path: 'native/src/addon/a.h', text: 'Napi::Value Run(const Napi::CallbackInfo& info);' },
+    {
+      path: 'native/src/addon/a.cc',
+      text: 'napi_value Close(napi_env env, napi_callback_info info) {',
+    },
+  ],
+  allowed: [
+    {
+      path: 'native/src/addon/b.h',
+      text: 'class ModelWrap {\n  ModelWrap(const Napi::CallbackInfo& info);\n  Napi::Value JS_run(const Napi::CallbackInfo& info);\n};',
+    },
+  ],
+});
+
+rule({
+  title: 'nothing off the JavaScript thread can see a value of JavaScript',
+  files: [...cpp('batching'), ...cpp('ort')],
+  check: each((source) =>
+    occurrences(source, code(source.text), /\b(?:napi_\w+|Napi::\w+|v8::\w+)/g),
+  ),
+  breaches: [{ path: 'native/src/batching/a.h', text: 'napi_value result;' }],
+});

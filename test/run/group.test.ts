@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { membersOf, runCommand } from './group.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'millrace-group-'));
+after(() => rmSync(folder, { recursive: true }));
+
+async function run(command: readonly string[], limitMs = 30_000) {
+  const log = path.join(folder, 'log');
+  rmSync(log, { force: true });
+  const done = await runCommand(command, { log, limitMs, groups: new Set() });
+  return { ...done, output: readFileSync(log, 'utf8') };
+}
+
+test('a command ends with its code and its output in order', async () => {
+  const done = await run(['sh', '-c', 'echo 1; echo 2 >&2; echo 3; exit 3']);
+  assert.deepEqual(done, { code: 3, output: '1\n2\n3\n', timedOut: false, left: [] });
+});
+
+test('a process that outlives its command is reported and killed', async () => {
+  const done = await run(['sh', '-c', 'sleep 300 & echo $$']);
+  assert.deepEqual(done.left, ['sleep 300']);
+  assert.deepEqual(membersOf(Number(done.output)), []);
+});
+
+test('a command over its limit is killed with all it started', async () => {
+  const done = await run(['sh', '-c', 'echo $$; sleep 300 & sleep 300'], 500);
+  assert.equal(done.timedOut, true);
+  assert.deepEqual(membersOf(Number(done.output)), []);
+});
+
+test('a command that does not exist is a failure', async () => {
+  const done = await run(['./no-such-command']);
+  assert.equal(done.code, -1);
+  assert.match(done.output, /no-such-command/);
+});

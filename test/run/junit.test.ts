@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseJunit } from './junit.ts';
+
+const outcomes = (xml: string) =>
+  Object.fromEntries(parseJunit(xml).map(({ name, outcome }) => [name, outcome]));
+
+test('bun: groups, empty elements and failures with a body', () => {
+  const xml = `<testsuites><testsuite name="a.test.ts" tests="3">
+    <testcase name="plain &quot;q&quot;" classname="" file="a.test.ts" />
+    <testsuite name="group"><testcase name="one" classname="group">
+      <failure type="AssertionError" message="1 !== 2">at a.test.ts:1</failure>
+    </testcase></testsuite>
+    <testcase name="left out" classname="group"><skipped /></testcase>
+  </testsuite></testsuites>`;
+  assert.deepEqual(outcomes(xml), {
+    'plain "q"': 'passed',
+    'group > one': 'failed',
+    'group > left out': 'skipped',
+  });
+});
+
+test('Deno: a group is not a case beside its members', () => {
+  const xml = `<testsuite name="./a.test.ts">
+    <testcase name="group" classname="./a.test.ts"><failure message="1 test step failed">x</failure></testcase>
+    <testcase name="group &gt; one" classname="ext:deno_node/testing.ts"></testcase>
+    <testcase name="group &gt; two" classname="ext:deno_node/testing.ts"><failure message="no">x</failure></testcase>
+  </testsuite>`;
+  assert.deepEqual(outcomes(xml), { 'group > one': 'passed', 'group > two': 'failed' });
+});
+
+test('Deno: a group that alone failed is a case, for its set-up failed', () => {
+  const xml = `<testcase name="group" classname="./a.test.ts"><failure message="before">x</failure></testcase>
+    <testcase name="group &gt; one" classname="./a.test.ts"></testcase>`;
+  assert.deepEqual(outcomes(xml), { group: 'failed', 'group > one': 'passed' });
+});
+
+test('Node: reasons are kept, and a file without a test is no test', () => {
+  const xml = `<testcase name="a" time="0.1" classname="test"><skipped type="skipped" message="needs a &lt;GPU>"/></testcase>
+    <testcase name="/x/empty.test.ts" time="0.1" classname="test"/>
+    <testcase name="b > c" time="0.1" classname="test"/>`;
+  assert.deepEqual(parseJunit(xml), [
+    { name: 'a', outcome: 'skipped', reason: 'needs a <GPU>' },
+    { name: 'b > c', outcome: 'passed', reason: '' },
+  ]);
+});
+
+test('ctest: outcomes are statuses', () => {
+  const xml = `<testsuite><testcase name="batcher" classname="batcher" status="run"></testcase>
+    <testcase name="queue" classname="queue" status="fail"><failure message=""/></testcase>
+    <testcase name="gpu" classname="gpu" status="notrun"><skipped message="SKIP_RETURN_CODE=77"/></testcase></testsuite>`;
+  assert.deepEqual(
+    parseJunit(xml).map(({ outcome }) => outcome),
+    ['passed', 'failed', 'skipped'],
+  );
+});

@@ -1,0 +1,73 @@
+/**
+ * Reads the JUnit reports of bun, Deno, Node and ctest. They agree on `<testcase>` with
+ * `<failure>`, `<error>` and `<skipped>` inside, and on little else.
+ *
+ * @module
+ */
+
+export type Outcome = 'passed' | 'failed' | 'skipped';
+
+export interface Case {
+  /** Path of the case, groups joined by ` > ` where the reporter says them. */
+  readonly name: string;
+  readonly outcome: Outcome;
+  /** Why it was skipped, '' where the reporter drops it, as bun and Deno do. */
+  readonly reason: string;
+}
+
+const entities: Readonly<Record<string, string>> = {
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+  amp: '&',
+};
+
+function decode(text: string): string {
+  return text.replace(/&(?:#(\d+)|#x([\da-f]+)|(\w+));/gi, (whole, decimal, hex, name) => {
+    if (decimal) return String.fromCodePoint(Number(decimal));
+    if (hex) return String.fromCodePoint(Number.parseInt(hex, 16));
+    return entities[name] ?? whole;
+  });
+}
+
+function attribute(attributes: string, name: string): string {
+  return decode(new RegExp(`\\b${name}="([^"]*)"`).exec(attributes)?.[1] ?? '');
+}
+
+function outcomeOf(attributes: string, body: string): Outcome {
+  if (/<(?:failure|error)\b/.test(body)) return 'failed';
+  if (/<skipped\b/.test(body)) return 'skipped';
+  const status = attribute(attributes, 'status');
+  if (status === 'fail') return 'failed';
+  return status === 'disabled' || status === 'notrun' ? 'skipped' : 'passed';
+}
+
+/**
+ * The cases of one report.
+ *
+ * Deno reports a group beside its members, and Node reports a file in which it found no test:
+ * neither is a case unless it alone shows a failure.
+ */
+export function parseJunit(xml: string): Case[] {
+  const cases: Case[] = [];
+  for (const [, attributes = '', body = ''] of xml.matchAll(
+    /<testcase\b((?:[^>"]|"[^"]*")*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g,
+  )) {
+    const group = attribute(attributes, 'classname');
+    const own = attribute(attributes, 'name');
+    const isPath = group === '' || group === 'test' || /[/.]/.test(group);
+    const skipped = /<skipped\b((?:[^>"]|"[^"]*")*)>/.exec(body)?.[1] ?? '';
+    cases.push({
+      name: isPath ? own : `${group} > ${own}`,
+      outcome: outcomeOf(attributes, body),
+      reason: attribute(skipped, 'message'),
+    });
+  }
+  return cases.filter((entry) => {
+    const members = cases.filter((other) => other.name.startsWith(`${entry.name} > `));
+    const isContainer = members.length > 0 || /\.test\.ts$/.test(entry.name);
+    if (!isContainer) return true;
+    return entry.outcome === 'failed' && members.every((member) => member.outcome !== 'failed');
+  });
+}
