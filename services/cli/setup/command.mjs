@@ -1,0 +1,42 @@
+/** @module Runs the commands of the set-up and tells the person at the keyboard how they go. */
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The checkout. */
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+
+/** What the set-up fetched and wrote down, outside version control. */
+export const state = path.join(root, '.millrace');
+
+/** A cause that a person can mend; its message is the one sentence they see. */
+export class SetupError extends Error {}
+
+export const say = (text) => process.stderr.write(`setup: ${text}\n`);
+export const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
+export const read = (file) => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '');
+
+/**
+ * Runs a command with its output in a log, saying every 10 s that it is still at work.
+ *
+ * @throws {SetupError} After the end of the output was shown, where the command fails.
+ */
+export async function execute(label, command, args, cwd = root) {
+  const log = path.join(state, `${path.basename(command)}.log`);
+  const started = performance.now();
+  const out = fs.openSync(log, 'w');
+  const heartbeat = setInterval(() => say(`${label}: still running (${seconds(started)})`), 10_000);
+  try {
+    const child = spawn(command, args, { cwd, stdio: ['ignore', out, out] });
+    const status = await new Promise((resolve, reject) => {
+      child.on('error', reject).on('close', resolve);
+    });
+    if (status === 0) return;
+    process.stderr.write(`${read(log).trimEnd().split('\n').slice(-40).join('\n')}\n`);
+    throw new SetupError(`${label} failed; the whole output is in ${path.relative(root, log)}`);
+  } finally {
+    clearInterval(heartbeat);
+    fs.closeSync(out);
+  }
+}
