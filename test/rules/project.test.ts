@@ -5,8 +5,8 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { rule } from './rule.ts';
-import { filesUnder, type Source } from './sources.ts';
+import { each, rule } from './rule.ts';
+import { filesUnder, importsOf, type Source } from './sources.ts';
 
 const top = path.resolve(import.meta.dirname, '../..');
 
@@ -66,4 +66,30 @@ rule({
     { path: 'README.md', text: 'see [the map](no/such/file.md)' },
   ],
   allowed: [{ path: 'README.md', text: '`npm start`, `npm run build`, [engine](native/types.ts)' }],
+});
+
+rule({
+  title: 'every decision record is in the index',
+  files: ['.github/decisions/*.md'],
+  check: (documents) => {
+    const index = documents.find(({ path: file }) => file.endsWith('/README.md'))?.text ?? '';
+    return documents
+      .filter(
+        ({ path: file }) => /\/\d{4}-/.test(file) && !index.includes(`(${path.basename(file)})`),
+      )
+      .map(({ path: file }) => `${file} is not in the index`);
+  },
+  breaches: [{ path: '.github/decisions/0001-a.md', text: '# 0001: a' }],
+});
+
+rule({
+  title: 'the set-up imports node: modules and its own files only',
+  files: ['services/cli/setup.mjs', 'services/cli/setup/*.mjs'],
+  check: each((source) =>
+    importsOf(source)
+      .filter(({ target }) => !/^(?:node:|services\/cli\/setup\/)/.test(target))
+      .map(({ target }) => `${source.path} imports ${target}`),
+  ),
+  breaches: [{ path: 'services/cli/setup.mjs', text: "import { Command } from 'commander';" }],
+  allowed: [{ path: 'services/cli/setup.mjs', text: "import fs from 'node:fs';" }],
 });
