@@ -1,0 +1,238 @@
+/** @module Settings: the only place that reads the environment and the command line. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { ServeError } from './errors.ts';
+
+const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
+
+/** A whole number from `min` to `max`; settings arrive as text, in `millrace.json` also as numbers. */
+function whole(min: number, max: number) {
+  return z.coerce
+    .number(`a whole number from ${min} to ${max}`)
+    .int(`a whole number from ${min} to ${max}`)
+    .min(min, `a whole number from ${min} to ${max}`)
+    .max(max, `a whole number from ${min} to ${max}`);
+}
+
+const text = z.string('a text').min(1, 'a text that is not empty');
+
+/** Every setting, by the name it has in the environment. The message is what the value has to be. */
+const schema = z.object({
+  MODEL_PATH: text.default('models').describe('Folder of the model repository'),
+  DEFAULT_MODEL: text.optional().describe('Model of requests that name none'),
+  DEVICE: z
+    .string()
+    .regex(/^(cpu|auto|(cuda|tensorrt)(:\d+)?)$/, 'cpu, cuda, cuda:N, tensorrt, tensorrt:N or auto')
+    .default('cpu')
+    .describe('Where models run'),
+  BATCH_SIZE: whole(1, 65_536).optional().describe('Most rows that are run together'),
+  MAX_WORKERS: whole(1, 256).default(1).describe('HTTP threads'),
+  MAX_IN_FLIGHT: whole(1, 1_000_000)
+    .default(1024)
+    .describe('Most requests at once, an HTTP thread'),
+  BODY_TIMEOUT_MS: whole(1, 3_600_000).default(10_000).describe('Longest time a body may take'),
+  HOST: text.default('0.0.0.0').describe('Address to listen on'),
+  PORT: whole(0, 65_535).default(8001).describe('Port to listen on; 0 takes a free one'),
+  LOG_LEVEL: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`))
+    .default('info')
+    .describe('Least level of the lines that are logged'),
+  ORT_LIBRARY: text.optional().describe('ONNX Runtime shared library'),
+});
+
+type Settings = z.infer<typeof schema>;
+type SettingName = keyof Settings;
+
+const NAMES = Object.keys(schema.shape) as SettingName[];
+
+/** What the platform runs with, checked. */
+export interface Config {
+  /** Absolute path of the model repository. */
+  readonly modelPath: string;
+  readonly defaultModel: string | undefined;
+  readonly device: string;
+  readonly batchSize: number | undefined;
+  readonly maxWorkers: number;
+  readonly maxInFlight: number;
+  readonly bodyTimeoutMs: number;
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: string;
+  readonly ortLibrary: string | undefined;
+}
+
+/** Where settings come from; a test gives its own. */
+export interface ConfigSources {
+  /** Arguments after the script's name. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Folder that holds `millrace.json` and that relative paths start from. */
+  readonly cwd: string;
+}
+
+/**
+ * Reads the settings: flag > environment (or its `*_FILE`) > `millrace.json` > default.
+ *
+ * @throws {ServeError} `INVALID_CONFIG` with a sentence that says what to write instead.
+ */
+export function readConfig(sources: ConfigSources = processSources()): Config {
+  const given = {
+    ...fromFile(sources.cwd),
+    ...fromEnvironment(sources.env),
+    ...fromFlags(sources.argv),
+  };
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const name = String(issue?.path[0]) as SettingName;
+    throw invalid(
+      `${name} must be ${issue?.message}, got ${JSON.stringify(given[name])}; write for example ${name}=${example(name)}`,
+    );
+  }
+  return toConfig(parsed.data, sources.cwd);
+}
+
+function processSources(): ConfigSources {
+  return { argv: process.argv.slice(2), env: process.env, cwd: process.cwd() };
+}
+
+function toConfig(settings: Settings, cwd: string): Config {
+  return {
+    modelPath: resolve(cwd, settings.MODEL_PATH),
+    defaultModel: settings.DEFAULT_MODEL,
+    device: settings.DEVICE,
+    batchSize: settings.BATCH_SIZE,
+    maxWorkers: settings.MAX_WORKERS,
+    maxInFlight: settings.MAX_IN_FLIGHT,
+    bodyTimeoutMs: settings.BODY_TIMEOUT_MS,
+    host: settings.HOST,
+    port: settings.PORT,
+    logLevel: settings.LOG_LEVEL,
+    ortLibrary: settings.ORT_LIBRARY,
+  };
+}
+
+type Given = Partial<Record<SettingName, unknown>>;
+
+function fromFlags(argv: readonly string[]): Given {
+  const flags = new Map<string, SettingName>(NAMES.map((name) => [flagOf(name), name]));
+  flags.set('models', 'MODEL_PATH');
+  const { tokens } = parseArgs({ args: [...argv], strict: false, tokens: true });
+  const given: Given = {};
+  for (let i = 0; i < tokens.length; i += 1) {
+    const token = tokens[i]!;
+    const name = token.kind === 'option' ? flags.get(token.name) : undefined;
+    if (token.kind !== 'option' || name === undefined) {
+      const got = token.kind === 'option' ? token.rawName : 'value' in token ? token.value : '--';
+      const known = [...flags.keys()].map((flag) => `--${flag}`).join(', ');
+      throw invalid(`${got} is not an option; write one of ${known}`);
+    }
+    // Without a schema of its own, parseArgs leaves the value of `--port 8001` to the next token.
+    const next = tokens[i + 1];
+    const separate = token.value === undefined && next?.kind === 'positional';
+    if (separate) i += 1;
+    const value = separate ? next.value : token.value;
+    if (value === undefined)
+      throw invalid(`${token.rawName} needs a value; write ${token.rawName}=${example(name)}`);
+    given[name] = value;
+  }
+  return given;
+}
+
+function fromEnvironment(env: ConfigSources['env']): Given {
+  refuseMisspelt(env);
+  const given: Given = {};
+  for (const name of NAMES) {
+    const file = env[`${name}_FILE`];
+    const value = env[name];
+    if (file !== undefined && value !== undefined) {
+      throw invalid(`${name} and ${name}_FILE are both set; write only one of them`);
+    }
+    if (file !== undefined) given[name] = readSecret(`${name}_FILE`, file);
+    else if (value !== undefined && value !== '') given[name] = value;
+  }
+  return given;
+}
+
+/** The environment is full of strangers; a name that differs from ours in underscores or case alone is meant for us. */
+function refuseMisspelt(env: ConfigSources['env']): void {
+  const ours = new Map(NAMES.map((name) => [name.replaceAll('_', ''), name]));
+  for (const name of Object.keys(env)) {
+    const bare = name
+      .toUpperCase()
+      .replace(/^MILLRACE_/, '')
+      .replaceAll('_', '');
+    const meant = ours.get(bare);
+    if (name.startsWith('MILLRACE_') && meant === undefined) {
+      throw invalid(`${name} is not a setting; the settings are ${NAMES.join(', ')}`);
+    }
+    // `host` and `port` in lower case are too common to be a slip of the pen.
+    if (meant !== undefined && name !== meant && meant.includes('_')) {
+      throw invalid(`${name} is not a setting; write ${meant}`);
+    }
+  }
+}
+
+function readSecret(name: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    throw invalid(
+      `${name} names the file ${path}, which cannot be read; write the path of a readable file`,
+    );
+  }
+}
+
+function fromFile(cwd: string): Given {
+  const path = resolve(cwd, 'millrace.json');
+  if (!existsSync(path)) return {};
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    throw invalid('millrace.json is not valid JSON; write an object such as {"port": 8001}');
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw invalid('millrace.json must hold an object; write for example {"port": 8001}');
+  }
+  const given: Given = {};
+  for (const [key, value] of Object.entries(content)) {
+    const name = NAMES.find((known) => known.toLowerCase() === key);
+    if (name === undefined) {
+      const known = NAMES.map((setting) => setting.toLowerCase()).join(', ');
+      throw invalid(`millrace.json has the unknown key "${key}"; the keys are ${known}`);
+    }
+    given[name] = value;
+  }
+  return given;
+}
+
+function flagOf(name: SettingName): string {
+  return name.toLowerCase().replaceAll('_', '-');
+}
+
+function example(name: SettingName): string {
+  const examples: Partial<Record<SettingName, string>> = {
+    DEVICE: 'cpu',
+    BATCH_SIZE: '32',
+    MAX_WORKERS: '2',
+    MAX_IN_FLIGHT: '1024',
+    BODY_TIMEOUT_MS: '10000',
+    HOST: '127.0.0.1',
+    PORT: '8001',
+    LOG_LEVEL: 'info',
+    DEFAULT_MODEL: 'iris',
+    ORT_LIBRARY: 'libonnxruntime.so',
+  };
+  return examples[name] ?? 'models';
+}
+
+function invalid(message: string): ServeError {
+  return new ServeError('INVALID_CONFIG', `${message}.`);
+}

@@ -1,0 +1,73 @@
+/** @module The one error class of the runtime, and how the engine's errors become it. */
+
+/** Closed set. What each means to an HTTP client is decided in one table, `services/http/problem.ts`. */
+export type ServeCode =
+  | 'INVALID_ARGUMENT'
+  | 'INVALID_JSON'
+  | 'INVALID_CONFIG'
+  | 'MODEL_NOT_FOUND'
+  | 'VERSION_NOT_FOUND'
+  | 'MODEL_NOT_READY'
+  | 'ROUTE_NOT_FOUND'
+  | 'METHOD_NOT_ALLOWED'
+  | 'UNSUPPORTED_MEDIA_TYPE'
+  | 'PAYLOAD_TOO_LARGE'
+  | 'BODY_TIMEOUT'
+  | 'BODY_INCOMPLETE'
+  | 'DEADLINE_EXCEEDED'
+  | 'CANCELLED'
+  | 'OVERLOADED'
+  | 'DRAINING'
+  | 'PORT_TAKEN'
+  | 'INTERNAL';
+
+/**
+ * What the runtime throws, and nothing else. `message` is one sentence that may be shown to a client:
+ * it holds no path, address or internal id.
+ */
+export class ServeError extends Error {
+  override readonly name = 'ServeError';
+  readonly code: ServeCode;
+
+  constructor(code: ServeCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Takes absolute paths (down to the file's name) and addresses out of a message of foreign origin. */
+export function redact(message: string): string {
+  return message
+    .replace(/(?:file:\/\/)?(?:\/[^\s:'"()[\]<>,]+)*\/([^\s:'"()[\]<>,/]+)/g, '$1')
+    .replace(/\b0x[0-9a-f]+\b/gi, '…')
+    .replace(/\s+/g, ' ')
+    .trim();
+}
+
+/** What an engine's error means to a caller of the runtime. */
+export function fromEngine(error: unknown): ServeError {
+  if (error instanceof ServeError) return error;
+  const { code, message } = describe(error);
+  switch (code) {
+    case 'INVALID_ARGUMENT':
+      return new ServeError('INVALID_ARGUMENT', redact(message), { cause: error });
+    case 'DEADLINE_EXCEEDED':
+      return new ServeError('DEADLINE_EXCEEDED', 'The request was not answered by its deadline.');
+    case 'CANCELLED':
+      return new ServeError('CANCELLED', 'The client went away before the answer was ready.');
+    case 'UNAVAILABLE':
+    case 'RESOURCE_EXHAUSTED':
+      return new ServeError('OVERLOADED', 'The model has too many requests waiting; retry later.');
+    case 'FAILED_PRECONDITION':
+      return new ServeError('MODEL_NOT_READY', 'The model version has just been unloaded; retry.');
+    default:
+      return new ServeError('INTERNAL', 'The model failed to run.', { cause: error });
+  }
+}
+
+function describe(error: unknown): { code: string; message: string } {
+  if (!(error instanceof Error)) return { code: 'INTERNAL', message: String(error) };
+  if (error.name === 'AbortError') return { code: 'CANCELLED', message: error.message };
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : 'INTERNAL';
+  return { code, message: error.message };
+}

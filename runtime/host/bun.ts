@@ -1,0 +1,26 @@
+/** @module Bun as the host. */
+
+import { type Host, listenError } from './host.ts';
+
+/** A connection that sends nothing for so long is closed. Also ends a body that stalls. */
+const IDLE_SECONDS = 10;
+
+export const bunHost: Host = {
+  get name() {
+    return `bun ${Bun.version}`;
+  },
+  async listen(options) {
+    try {
+      const server = Bun.serve({
+        hostname: options.hostname,
+        port: options.port,
+        reusePort: options.shared,
+        idleTimeout: IDLE_SECONDS,
+        fetch: options.fetch,
+      });
+      return { port: server.port ?? options.port, stop: () => server.stop() };
+    } catch (error) {
+      throw listenError(error, options);
+    }
+  },
+};

@@ -1,0 +1,20 @@
+/** @module The host this process runs on. */
+
+import process from 'node:process';
+import { bunHost } from './bun.ts';
+import { denoHost } from './deno.ts';
+import type { Host } from './host.ts';
+
+export type { Host, Listener, ListenOptions } from './host.ts';
+export {
+  exit,
+  onStopSignal,
+  type Parent,
+  parentThread,
+  startThread,
+  type Thread,
+} from './process.ts';
+
+export function currentHost(): Host {
+  return process.versions.deno === undefined ? bunHost : denoHost;
+}

@@ -1,0 +1,63 @@
+/** @module Signals, threads and the end of the process: the same on every host. */
+
+import process from 'node:process';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+
+/** Calls `stop` once, at the first SIGTERM or SIGINT. */
+export function onStopSignal(stop: () => void): void {
+  let called = false;
+  const once = () => {
+    if (!called) stop();
+    called = true;
+  };
+  process.on('SIGTERM', once);
+  process.on('SIGINT', once);
+}
+
+/** Ends the process. A message goes to the error stream as a line of its own. */
+export function exit(code: number, message?: string): never {
+  if (message !== undefined) process.stderr.write(`${message}\n`);
+  process.exit(code);
+}
+
+/** A thread as the one that started it sees it. */
+export interface Thread {
+  send(message: unknown): void;
+  onMessage(listener: (message: unknown) => void): void;
+  /** Resolves when the thread is over, with the error that ended it if there was one. */
+  readonly ended: Promise<Error | undefined>;
+}
+
+/** Runs a module in a thread of its own. `data` is copied to it. */
+export function startThread(module: URL, data: unknown): Thread {
+  const worker = new Worker(module, { workerData: data });
+  return {
+    send: (message) => worker.postMessage(message),
+    onMessage: (listener) => void worker.on('message', listener),
+    ended: new Promise((resolve) => {
+      worker.once('error', resolve);
+      worker.once('exit', () => resolve(undefined));
+    }),
+  };
+}
+
+/** The thread that started this one, as this one sees it. */
+export interface Parent {
+  readonly data: unknown;
+  send(message: unknown): void;
+  /** Keeps the thread alive until `leave()`. */
+  onMessage(listener: (message: unknown) => void): void;
+  leave(): void;
+}
+
+/** Undefined on the main thread. */
+export function parentThread(): Parent | undefined {
+  if (isMainThread || parentPort === null) return undefined;
+  const port = parentPort;
+  return {
+    data: workerData,
+    send: (message) => port.postMessage(message),
+    onMessage: (listener) => void port.on('message', listener),
+    leave: () => port.close(),
+  };
+}

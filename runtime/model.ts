@@ -1,0 +1,203 @@
+/** @module One loaded version of a model, and what keeps it alive while requests are in it. */
+
+import type {
+  Engine,
+  LoadOptions,
+  Model,
+  ModelStats,
+  RunOptions,
+  RunResult,
+  Signature,
+  Tensor,
+  Tensors,
+} from '../native/index.ts';
+import { fromEngine, redact, ServeError } from './errors.ts';
+import { Holders } from './holders.ts';
+import type { ModelConfig } from './repository.ts';
+import { type FeatureInput, featureInput } from './signature.ts';
+import { type TaskHead, taskHead } from './tasks/index.ts';
+
+/** How a version answers rows of features. */
+export interface RowTask {
+  readonly input: FeatureInput;
+  readonly head: TaskHead;
+}
+
+/** What to load and how. */
+export interface VersionSource {
+  readonly model: string;
+  readonly version: string;
+  readonly path: string;
+  readonly config: ModelConfig;
+  /** As in `DEVICE`: an engine device or `auto`. */
+  readonly device: string;
+  /** `BATCH_SIZE`: the cap for models that may be batched and set none of their own. */
+  readonly batchSize: number | undefined;
+}
+
+export class ModelVersion {
+  readonly model: string;
+  readonly version: string;
+  readonly signature: Signature;
+  readonly device: string;
+  /** Why another device was taken than the one that was wanted, or ''. */
+  readonly fallback: string;
+  /** How it answers features, or why it cannot. */
+  readonly rows: RowTask | ServeError;
+  readonly #native: Model;
+  readonly #holders = new Holders();
+
+  /** Takes `native` over: it is closed with this version. */
+  constructor(source: VersionSource, native: Model, fallback: string) {
+    this.model = source.model;
+    this.version = source.version;
+    this.signature = native.signature;
+    this.device = native.device;
+    this.fallback = fallback;
+    this.rows = rowTask(native.signature, source.config);
+    this.#native = native;
+  }
+
+  /** Keeps the version loaded until the matching `release()`. */
+  hold(): void {
+    this.#holders.hold();
+  }
+
+  release(): void {
+    this.#holders.release();
+  }
+
+  /** Straight to the engine, whose errors it passes on. */
+  run(inputs: Tensors, options: RunOptions): Promise<RunResult> {
+    return this.#native.run(inputs, options);
+  }
+
+  stats(): ModelStats {
+    return this.#native.stats();
+  }
+
+  /** One real run of one row of zeros, so that the first request finds everything allocated. */
+  async warm(): Promise<void> {
+    const { inputs } = this.signature;
+    try {
+      await this.run(Object.fromEntries(inputs.map((spec) => [spec.name, zeros(spec)])), {});
+    } catch (error) {
+      // Where the file leaves more than the rows open, 1 was only a guess at a shape it accepts.
+      if (inputs.every((spec) => !spec.dims.slice(1).includes(-1))) throw fromEngine(error);
+    }
+  }
+
+  /** Waits for its holders, then unloads. */
+  async close(): Promise<void> {
+    await this.#holders.idle();
+    await this.#native.close();
+  }
+}
+
+/** @throws {ServeError} `INVALID_CONFIG` when `model.json` names a task that the model cannot do. */
+function rowTask(signature: Signature, config: ModelConfig): RowTask | ServeError {
+  try {
+    return {
+      input: featureInput(signature, config.input, config.features),
+      head: taskHead(signature, config),
+    };
+  } catch (error) {
+    if (config.task !== undefined || !(error instanceof ServeError)) throw error;
+    return new ServeError('INVALID_ARGUMENT', error.message);
+  }
+}
+
+/**
+ * Loads one version.
+ *
+ * @throws {ServeError} `MODEL_NOT_READY` with the reason why this version cannot be served.
+ */
+export async function loadVersion(engine: Engine, source: VersionSource): Promise<ModelVersion> {
+  try {
+    const { native, fallback } = await loadNative(engine, source);
+    try {
+      const version = new ModelVersion(source, native, fallback);
+      await version.warm();
+      return version;
+    } catch (error) {
+      await native.close();
+      throw error;
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? redact(error.message) : 'it cannot be loaded';
+    throw new ServeError('MODEL_NOT_READY', reason, { cause: error });
+  }
+}
+
+async function loadNative(engine: Engine, source: VersionSource) {
+  if (source.device !== 'auto') {
+    return { native: await loadOn(engine, source, source.device), fallback: '' };
+  }
+  const wanted = engine.info.providers.some((provider) => provider.startsWith('CUDA'));
+  if (!wanted) {
+    return { native: await loadOn(engine, source, 'cpu'), fallback: 'the library has no CUDA' };
+  }
+  try {
+    return { native: await loadOn(engine, source, 'cuda'), fallback: '' };
+  } catch (error) {
+    const native = await loadOn(engine, source, 'cpu');
+    return { native, fallback: redact(error instanceof Error ? error.message : String(error)) };
+  }
+}
+
+async function loadOn(engine: Engine, source: VersionSource, device: string): Promise<Model> {
+  const options: LoadOptions = {
+    path: source.path,
+    name: `${source.model}:${source.version}`,
+    device,
+    ...(source.config.batching === undefined ? {} : { batching: batchingOf(source.config) }),
+    ...(source.config.lanes === undefined ? {} : { lanes: source.config.lanes }),
+    ...(source.config.intra_op_threads === undefined
+      ? {}
+      : { intraOpThreads: source.config.intra_op_threads }),
+  };
+  const native = await engine.load(options);
+  const cap = source.batchSize;
+  const { enabled, maxRows } = native.signature.batching;
+  if (cap === undefined || options.batching !== undefined || !enabled || maxRows === cap) {
+    return native;
+  }
+  // A cap given to the engine declares that rows may be joined, which BATCH_SIZE, meant for every
+  // model, cannot know: so it is set only after the engine has found that they may.
+  await native.close();
+  return engine.load({ ...options, batching: { maxRows: cap } });
+}
+
+function batchingOf(config: ModelConfig): NonNullable<LoadOptions['batching']> {
+  if (config.batching === false || config.batching === undefined) return false;
+  const { maxRows, maxDelayMs, maxQueue } = config.batching;
+  return {
+    ...(maxRows === undefined ? {} : { maxRows }),
+    ...(maxDelayMs === undefined ? {} : { maxDelayMs }),
+    ...(maxQueue === undefined ? {} : { maxQueue }),
+  };
+}
+
+const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  uint32: Uint32Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+} as const;
+
+function zeros(spec: Signature['inputs'][number]): Tensor {
+  const dims = spec.dims.map((dim) => (dim === -1 ? 1 : dim));
+  const length = dims.reduce((product, dim) => product * dim, 1);
+  const data =
+    spec.type === 'string' ? new Array<string>(length).fill('') : new ARRAYS[spec.type](length);
+  return { type: spec.type, dims, data } as Tensor;
+}

@@ -1,0 +1,195 @@
+/** @module Which version answers: the models that are loaded, their versions, labels and traffic shares. */
+
+import type { Engine } from '../native/index.ts';
+import type { Config } from './config.ts';
+import { ServeError } from './errors.ts';
+import { loadVersion, ModelVersion } from './model.ts';
+import { type ModelFolder, scanRepository } from './repository.ts';
+
+/** A version as `/ready` shows it. */
+export interface VersionStatus {
+  readonly version: string;
+  readonly state: 'ready' | 'failed';
+  /** Why it failed, why it is not batched, or why it runs on another device; '' when there is nothing to say. */
+  readonly reason: string;
+  readonly device?: string;
+  readonly maxRows?: number;
+}
+
+export interface ModelStatus {
+  readonly name: string;
+  readonly versions: readonly VersionStatus[];
+}
+
+/** Random numbers in [0, 1), for the traffic split. */
+export type Random = () => number;
+
+/** A model and its versions: each is loaded or is the reason why it is not. */
+class ServedModel {
+  readonly name: string;
+  readonly isDefault: boolean;
+  readonly #versions: ReadonlyMap<string, ModelVersion | ServeError>;
+  readonly #labels: Readonly<Record<string, string>>;
+  /** Cumulative weights of the versions that share the requests without a version. */
+  readonly #shares: readonly { readonly upTo: number; readonly version: string }[];
+  readonly #random: Random;
+
+  constructor(
+    folder: ModelFolder,
+    versions: ReadonlyMap<string, ModelVersion | ServeError>,
+    random: Random,
+  ) {
+    const config = folder.config instanceof ServeError ? {} : folder.config;
+    this.name = folder.name;
+    this.isDefault = config.default ?? false;
+    this.#versions = versions;
+    this.#labels = config.version_labels ?? {};
+    this.#random = random;
+    this.#shares = shares(config.traffic ?? { [config.default_version ?? this.#newest()]: 1 });
+  }
+
+  /** @throws {ServeError} `VERSION_NOT_FOUND`, or `MODEL_NOT_READY` for a version that failed to load. */
+  resolve(wanted: string | undefined): ModelVersion {
+    const version = wanted === undefined ? this.#share() : this.#versionOf(wanted);
+    const found = this.#versions.get(version);
+    if (found instanceof ModelVersion) return found;
+    if (found !== undefined) {
+      throw new ServeError(
+        'MODEL_NOT_READY',
+        `Version "${version}" of model "${this.name}" could not be loaded; see /ready, or ask for one of ${this.#available()}.`,
+      );
+    }
+    throw new ServeError(
+      'VERSION_NOT_FOUND',
+      `Model "${this.name}" has no version "${version}"; available: ${this.#available()}.`,
+    );
+  }
+
+  status(): ModelStatus {
+    const versions = [...this.#versions].map(([version, loaded]): VersionStatus => {
+      if (loaded instanceof ServeError) {
+        return { version, state: 'failed', reason: loaded.message };
+      }
+      const { batching } = loaded.signature;
+      const reason = loaded.fallback || (batching.enabled ? '' : batching.reason);
+      return { version, state: 'ready', reason, device: loaded.device, maxRows: batching.maxRows };
+    });
+    return { name: this.name, versions };
+  }
+
+  loaded(): ModelVersion[] {
+    return [...this.#versions.values()].filter((version) => version instanceof ModelVersion);
+  }
+
+  #share(): string {
+    if (this.#shares.length === 1) return this.#shares[0]!.version;
+    const drawn = this.#random();
+    return (this.#shares.find((share) => drawn < share.upTo) ?? this.#shares.at(-1)!).version;
+  }
+
+  #versionOf(wanted: string): string {
+    return Object.hasOwn(this.#labels, wanted) ? this.#labels[wanted]! : wanted;
+  }
+
+  /** The newest version that works, or the newest. */
+  #newest(): string {
+    return this.loaded().at(-1)?.version ?? [...this.#versions.keys()].at(-1) ?? '';
+  }
+
+  #available(): string {
+    const names = [
+      ...this.loaded().map((version) => version.version),
+      ...Object.keys(this.#labels),
+    ];
+    return names.map((name) => `"${name}"`).join(', ') || 'none';
+  }
+}
+
+function shares(weights: Readonly<Record<string, number>>) {
+  const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0) || 1;
+  let sum = 0;
+  return Object.entries(weights).map(([version, weight]) => {
+    sum += weight;
+    return { upTo: sum / total, version };
+  });
+}
+
+export class Registry {
+  readonly #models: ReadonlyMap<string, ServedModel>;
+  readonly #default: ServedModel | undefined;
+
+  private constructor(models: ReadonlyMap<string, ServedModel>, wanted: string | undefined) {
+    this.#models = models;
+    const all = [...models.values()];
+    this.#default =
+      wanted === undefined
+        ? (all.find((model) => model.isDefault) ?? (all.length === 1 ? all[0] : undefined))
+        : models.get(wanted);
+    if (wanted !== undefined && this.#default === undefined) {
+      throw new ServeError(
+        'INVALID_CONFIG',
+        `DEFAULT_MODEL names "${wanted}", which the repository does not have; write one of ${this.#names()}.`,
+      );
+    }
+  }
+
+  /** Loads every version of every model; one that fails stops only itself. */
+  static async open(config: Config, engine: Engine, random: Random): Promise<Registry> {
+    const models = new Map<string, ServedModel>();
+    for (const folder of scanRepository(config.modelPath)) {
+      const versions = new Map<string, ModelVersion | ServeError>();
+      for (const { version, path } of folder.versions) {
+        versions.set(version, await load(engine, folder, { version, path }, config));
+      }
+      models.set(folder.name, new ServedModel(folder, versions, random));
+    }
+    return new Registry(models, config.defaultModel);
+  }
+
+  /**
+   * The version that answers.
+   *
+   * @throws {ServeError} `MODEL_NOT_FOUND`, `VERSION_NOT_FOUND`, `MODEL_NOT_READY`, or `INVALID_ARGUMENT`
+   * when no model is named and there is no default.
+   */
+  resolve(model: string | undefined, version: string | undefined): ModelVersion {
+    const found = model === undefined ? this.#default : this.#models.get(model);
+    if (found !== undefined) return found.resolve(version);
+    if (model === undefined && this.#models.size > 0) {
+      throw new ServeError('INVALID_ARGUMENT', `model is missing; write one of ${this.#names()}.`);
+    }
+    throw new ServeError(
+      'MODEL_NOT_FOUND',
+      model === undefined
+        ? 'The repository holds no model.'
+        : `There is no model "${model}"; available: ${this.#names()}.`,
+    );
+  }
+
+  status(): ModelStatus[] {
+    return [...this.#models.values()].map((model) => model.status());
+  }
+
+  loaded(): ModelVersion[] {
+    return [...this.#models.values()].flatMap((model) => model.loaded());
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.loaded().map((version) => version.close()));
+  }
+
+  #names(): string {
+    return [...this.#models.keys()].map((name) => `"${name}"`).join(', ') || 'none';
+  }
+}
+
+async function load(
+  engine: Engine,
+  folder: ModelFolder,
+  { version, path }: { version: string; path: string },
+  { device, batchSize }: Config,
+): Promise<ModelVersion | ServeError> {
+  if (folder.config instanceof ServeError) return folder.config;
+  const source = { model: folder.name, version, path, config: folder.config, device, batchSize };
+  return loadVersion(engine, source).catch((error: ServeError) => error);
+}

@@ -1,0 +1,263 @@
+/** @module From a model's signature to tensors: how rows of features lie in its input, and the check of every value. */
+
+import type { ElementType, Signature, Tensor, TensorSpec } from '../native/index.ts';
+import { ServeError } from './errors.ts';
+
+/** The one input that takes the features. Dimension 0 counts rows; the others together hold one row. */
+export interface FeatureInput {
+  readonly name: string;
+  readonly type: ElementType;
+  /** Dimensions of one row, without the row dimension; `[-1]` where the file leaves the width open. */
+  readonly rowDims: readonly number[];
+  /** Values a row has, or -1 where the file leaves it open. */
+  readonly width: number;
+  /** Whether a run takes exactly one row, because dimension 0 is fixed at 1. */
+  readonly singleRow: boolean;
+  /** Names of the features in order, for messages; empty when unknown. */
+  readonly features: readonly string[];
+}
+
+/** A request's features as tensors: one tensor, or one a row for a model that takes a single row. */
+export interface FeatureTensors {
+  readonly tensors: readonly Tensor[];
+  readonly rows: number;
+}
+
+interface Storage {
+  /** What a value has to be, in words. */
+  readonly wants: string;
+  readonly make: (length: number) => Writable;
+  /** The value as the tensor holds it, or undefined where it does not fit. */
+  readonly fit: (value: unknown) => number | bigint | string | undefined;
+}
+
+type Writable = { [index: number]: number | bigint | string; readonly length: number };
+
+const MAX_FLOAT32 = 3.4028234663852886e38;
+const MAX_SINGLE_ROW_REQUEST = 256;
+
+const storages: Partial<Record<ElementType, Storage>> = {
+  float32: real(
+    'a finite number that fits float32',
+    (length) => new Float32Array(length),
+    MAX_FLOAT32,
+  ),
+  float64: real('a finite number', (length) => new Float64Array(length), Number.MAX_VALUE),
+  int8: integer('int8', (length) => new Int8Array(length), -(2 ** 7), 2 ** 7 - 1),
+  int16: integer('int16', (length) => new Int16Array(length), -(2 ** 15), 2 ** 15 - 1),
+  int32: integer('int32', (length) => new Int32Array(length), -(2 ** 31), 2 ** 31 - 1),
+  uint8: integer('uint8', (length) => new Uint8Array(length), 0, 2 ** 8 - 1),
+  uint16: integer('uint16', (length) => new Uint16Array(length), 0, 2 ** 16 - 1),
+  uint32: integer('uint32', (length) => new Uint32Array(length), 0, 2 ** 32 - 1),
+  int64: bigInteger((length) => new BigInt64Array(length), Number.MIN_SAFE_INTEGER),
+  uint64: bigInteger((length) => new BigUint64Array(length), 0),
+  bool: {
+    wants: 'true or false',
+    make: (length) => new Uint8Array(length),
+    fit: (value) => (typeof value === 'boolean' ? Number(value) : undefined),
+  },
+  string: {
+    wants: 'a string',
+    make: (length) => new Array<string>(length).fill(''),
+    fit: (value) => (typeof value === 'string' ? value : undefined),
+  },
+};
+
+/**
+ * Finds the input that rows of features go to.
+ *
+ * @param wanted Name of the input, where the model's configuration gives one.
+ * @throws {ServeError} `INVALID_CONFIG` with a reason for a model whose inputs are not a table of features.
+ */
+export function featureInput(
+  signature: Signature,
+  wanted?: string,
+  features: readonly string[] = [],
+): FeatureInput {
+  const spec = onlyInput(signature, wanted);
+  const [rows, ...rowDims] = spec.dims;
+  if (rows === undefined) {
+    throw unsuitable(`input "${spec.name}" is a scalar and has no dimension for rows`);
+  }
+  if (rows !== -1 && rows !== 1) {
+    throw unsuitable(`input "${spec.name}" takes exactly ${rows} rows, expected 1 or any number`);
+  }
+  const open = rowDims.filter((dim) => dim === -1).length;
+  if (open > 1 || (open === 1 && rowDims.length > 1)) {
+    throw unsuitable(`input "${spec.name}" leaves the shape of a row open`);
+  }
+  if (storages[spec.type] === undefined) {
+    throw unsuitable(`input "${spec.name}" holds ${spec.type}, which JSON numbers cannot fill`);
+  }
+  const width = open === 1 ? -1 : rowDims.reduce((product, dim) => product * dim, 1);
+  if (features.length > 0 && width !== -1 && features.length !== width) {
+    throw unsuitable(`"features" names ${features.length} values, a row has ${width}`);
+  }
+  return { name: spec.name, type: spec.type, rowDims, width, singleRow: rows === 1, features };
+}
+
+function onlyInput(signature: Signature, wanted: string | undefined): TensorSpec {
+  const found = signature.inputs.filter((input) => wanted === undefined || input.name === wanted);
+  if (wanted !== undefined && found.length === 0) {
+    throw unsuitable(`it has no input "${wanted}", only ${quoteAll(signature.inputs)}`);
+  }
+  if (signature.inputs.length !== 1) {
+    throw unsuitable(`rows of features need one input, it has ${quoteAll(signature.inputs)}`);
+  }
+  return found[0]!;
+}
+
+/**
+ * Checks a request's features and lays them out for the model.
+ *
+ * @param features One row (a list of values) or many (a list of such lists), as parsed from JSON.
+ * @throws {ServeError} `INVALID_ARGUMENT`, with the path of the first value that does not fit.
+ */
+export function featureTensors(input: FeatureInput, features: readonly unknown[]): FeatureTensors {
+  if (!Array.isArray(features[0])) {
+    const data = newData(input, rowWidth(input, features, 'features'));
+    fillRow(input, data, 0, features, 'features');
+    return { tensors: [tensor(input, 1, data)], rows: 1 };
+  }
+  const rows = features as readonly unknown[][];
+  return input.singleRow ? oneTensorPerRow(input, rows) : oneTensor(input, rows);
+}
+
+function oneTensor(input: FeatureInput, rows: readonly unknown[]): FeatureTensors {
+  const width = rowWidth(input, rows[0] as unknown[], 'features[0]');
+  const data = newData(input, rows.length * width);
+  for (let r = 0; r < rows.length; r += 1) {
+    const row = asRow(rows[r], r);
+    if (row.length !== width) throw wrongWidth(input, row.length, width, `features[${r}]`);
+    fillRow(input, data, r * width, row, `features[${r}]`);
+  }
+  return { tensors: [tensor(input, rows.length, data)], rows: rows.length };
+}
+
+function oneTensorPerRow(input: FeatureInput, rows: readonly unknown[]): FeatureTensors {
+  if (rows.length > MAX_SINGLE_ROW_REQUEST) {
+    throw new ServeError(
+      'INVALID_ARGUMENT',
+      `features has ${rows.length} rows; this model takes one row a run, send at most ${MAX_SINGLE_ROW_REQUEST} at once.`,
+    );
+  }
+  const tensors = rows.map((value, r) => {
+    const row = asRow(value, r);
+    const data = newData(input, rowWidth(input, row, `features[${r}]`));
+    fillRow(input, data, 0, row, `features[${r}]`);
+    return tensor(input, 1, data);
+  });
+  return { tensors, rows: rows.length };
+}
+
+function asRow(value: unknown, index: number): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw new ServeError(
+    'INVALID_ARGUMENT',
+    `features[${index}] must be a list like the rows before it, got ${describe(value)}.`,
+  );
+}
+
+/** The width of this row, which is the model's where the model has one. */
+function rowWidth(input: FeatureInput, row: readonly unknown[], path: string): number {
+  if (input.width === -1 ? row.length > 0 : row.length === input.width) return row.length;
+  throw wrongWidth(input, row.length, input.width, path);
+}
+
+function wrongWidth(input: FeatureInput, got: number, width: number, path: string): ServeError {
+  const expected = width === -1 ? 'at least 1' : `${width}`;
+  const names = input.features.length > 0 ? ` (${input.features.join(', ')})` : '';
+  return new ServeError(
+    'INVALID_ARGUMENT',
+    `${path} has ${got} ${got === 1 ? 'value' : 'values'}, expected ${expected}${names}.`,
+  );
+}
+
+function newData(input: FeatureInput, length: number): Writable {
+  return input.type === 'float32' ? new Float32Array(length) : storages[input.type]!.make(length);
+}
+
+function fillRow(
+  input: FeatureInput,
+  data: Writable,
+  offset: number,
+  row: readonly unknown[],
+  path: string,
+): void {
+  // Nearly every model takes float32: this loop keeps its values unboxed.
+  if (data instanceof Float32Array) {
+    for (let i = 0; i < row.length; i += 1) {
+      const value = row[i];
+      if (typeof value !== 'number' || !(value <= MAX_FLOAT32 && value >= -MAX_FLOAT32)) {
+        throw wrongValue(input, value, i, path);
+      }
+      data[offset + i] = value;
+    }
+    return;
+  }
+  const { fit } = storages[input.type]!;
+  for (let i = 0; i < row.length; i += 1) {
+    const value = fit(row[i]);
+    if (value === undefined) throw wrongValue(input, row[i], i, path);
+    data[offset + i] = value;
+  }
+}
+
+function wrongValue(input: FeatureInput, value: unknown, index: number, path: string): ServeError {
+  const name = input.features[index];
+  return new ServeError(
+    'INVALID_ARGUMENT',
+    `${path}[${index}]${name === undefined ? '' : ` (${name})`} must be ${storages[input.type]!.wants}, got ${describe(value)}.`,
+  );
+}
+
+function tensor(input: FeatureInput, rows: number, data: Writable): Tensor {
+  const dims = input.width === -1 ? [rows, data.length / rows] : [rows, ...input.rowDims];
+  return { type: input.type, dims, data } as unknown as Tensor;
+}
+
+function real(wants: string, make: Storage['make'], max: number): Storage {
+  return {
+    wants,
+    make,
+    fit: (value) => (typeof value === 'number' && Math.abs(value) <= max ? value : undefined),
+  };
+}
+
+function integer(type: string, make: Storage['make'], min: number, max: number): Storage {
+  return {
+    wants: `an integer from ${min} to ${max} (${type})`,
+    make,
+    fit: (value) =>
+      Number.isInteger(value) && (value as number) >= min && (value as number) <= max
+        ? (value as number)
+        : undefined,
+  };
+}
+
+/** JSON numbers are doubles: an integer past 2^53 has already lost digits, so it is refused. */
+function bigInteger(make: Storage['make'], min: number): Storage {
+  return {
+    wants: `an integer from ${min} to ${Number.MAX_SAFE_INTEGER}`,
+    make,
+    fit: (value) =>
+      Number.isSafeInteger(value) && (value as number) >= min ? BigInt(value as number) : undefined,
+  };
+}
+
+function describe(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'number') {
+    return Number.isFinite(value) ? String(value) : 'a number out of range';
+  }
+  return typeof value === 'boolean' ? String(value) : `a ${typeof value}`.replace('a o', 'an o');
+}
+
+function unsuitable(reason: string): ServeError {
+  return new ServeError('INVALID_CONFIG', `The model does not take rows of features: ${reason}.`);
+}
+
+function quoteAll(specs: readonly TensorSpec[]): string {
+  return specs.map((spec) => `"${spec.name}"`).join(', ');
+}

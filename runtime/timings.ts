@@ -1,0 +1,23 @@
+/** @module Where one request's time went: measured once, sent to header, body, log and metrics. */
+
+import type { Timings } from '../native/index.ts';
+
+/** Of several runs that served one request: the longest wait and the longest run, and the batches' sizes together. */
+export function joinTimings(parts: readonly Timings[]): Timings {
+  return {
+    queueMs: Math.max(...parts.map((part) => part.queueMs)),
+    computeMs: Math.max(...parts.map((part) => part.computeMs)),
+    batchRows: parts.reduce((rows, part) => rows + part.batchRows, 0),
+    batchRequests: Math.max(...parts.map((part) => part.batchRequests)),
+  };
+}
+
+/** Milliseconds to the microsecond, as a number that prints short. */
+export function roundMs(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+/** The `Server-Timing` value: `queue;dur=0.041, batch;desc="8/16", compute;dur=0.213`. */
+export function serverTiming(timings: Timings, maxRows: number): string {
+  return `queue;dur=${roundMs(timings.queueMs)}, batch;desc="${timings.batchRows}/${maxRows}", compute;dur=${roundMs(timings.computeMs)}`;
+}

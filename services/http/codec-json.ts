@@ -1,0 +1,58 @@
+/** @module JSON in: checked for depth before it is parsed, because the parser itself accepts any depth. */
+
+import { ServeError } from '../../runtime/index.ts';
+
+/** Deepest nesting of lists and objects, as in Triton. */
+const MAX_DEPTH = 100;
+
+/** @throws {ServeError} `INVALID_JSON` with what is wrong with the text. */
+export function parseJson(text: string): unknown {
+  // A text that could close what it opens past the limit has at least twice that many characters.
+  if (text.length > 2 * MAX_DEPTH && isTooDeep(text)) {
+    throw new ServeError('INVALID_JSON', `The body is nested deeper than ${MAX_DEPTH} levels.`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ServeError(
+      'INVALID_JSON',
+      text.trim() === ''
+        ? 'The body is empty, expected a JSON object.'
+        : 'The body is not valid JSON.',
+    );
+  }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_LIST = 0x5b;
+const CLOSE_LIST = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code === OPEN_LIST || code === OPEN_OBJECT) {
+      depth += 1;
+      if (depth > MAX_DEPTH) return true;
+    } else if (code === CLOSE_LIST || code === CLOSE_OBJECT) {
+      depth -= 1;
+    } else if (code === QUOTE) {
+      i = endOfString(text, i + 1);
+    }
+  }
+  return false;
+}
+
+/** Index of the quote that ends the string whose first character is at `start`, or the text's end. */
+function endOfString(text: string, start: number): number {
+  let i = start;
+  while (i < text.length) {
+    const code = text.charCodeAt(i);
+    if (code === QUOTE) return i;
+    i += code === BACKSLASH ? 2 : 1;
+  }
+  return i;
+}

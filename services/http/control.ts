@@ -1,0 +1,63 @@
+/** @module The routes beside the infer path, where Hono's middleware costs nobody anything. */
+
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context, Handler, MiddlewareHandler } from 'hono';
+import { METHODS } from 'hono/router';
+import { type Runtime, ServeError } from '../../runtime/index.ts';
+import { isFault, problem, STATUS, toServeError } from './problem.ts';
+import { recorder } from './record.ts';
+import { requestIds } from './request-id.ts';
+
+const UNMATCHED = 'unmatched';
+
+/** Adds a GET route that is counted and carries a request id. */
+export type AddControl = (path: string, handler: Handler) => void;
+
+/** Also gives the app its answers to unknown routes, wrong methods and errors nobody caught. */
+export function controlRoutes(app: OpenAPIHono, runtime: Runtime): AddControl {
+  const { clock, log } = runtime;
+  const newId = requestIds();
+  const idOf = (c: Context) => newId(c.req.header('x-request-id') ?? null);
+  const recordUnmatched = recorder(runtime, UNMATCHED);
+
+  app.notFound((c) => {
+    const allowed = METHODS.map((method) => method.toUpperCase()).filter(
+      (method) => app.router.match(method, c.req.path)[0].length > 0,
+    );
+    const error = unmatched(c, allowed);
+    recordUnmatched(c.req.method, STATUS[error.code], clock.now());
+    const headers = allowed.length > 0 ? { Allow: allowed.join(', ') } : {};
+    return problem(error, idOf(c), headers);
+  });
+
+  app.onError((thrown, c) => {
+    const error = toServeError(thrown);
+    const id = idOf(c);
+    if (isFault(error)) log.error({ request_id: id, path: c.req.path, err: thrown }, 'failed');
+    return problem(error, id);
+  });
+
+  return (path, handler) => {
+    const record = recorder(runtime, path);
+    const counted: MiddlewareHandler = async (c, next) => {
+      const startedMs = clock.now();
+      await next();
+      if (!c.res.headers.has('X-Request-Id')) c.header('X-Request-Id', idOf(c));
+      record(c.req.method, c.res.status, startedMs);
+    };
+    app.get(path, counted, handler);
+  };
+}
+
+function unmatched(c: Context, allowed: readonly string[]): ServeError {
+  if (allowed.length === 0) {
+    return new ServeError(
+      'ROUTE_NOT_FOUND',
+      'There is no such route; the routes are listed at /docs.',
+    );
+  }
+  return new ServeError(
+    'METHOD_NOT_ALLOWED',
+    `This route does not take ${c.req.method}; use ${allowed.join(' or ')}.`,
+  );
+}

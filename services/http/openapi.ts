@@ -1,0 +1,47 @@
+/** @module The API's description of errors and of the routes that every service has. */
+
+import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
+import type { ServeCode } from '../../runtime/index.ts';
+import { STATUS } from './problem.ts';
+
+const problemSchema = z
+  .object({
+    error: z.string().openapi({ description: 'One sentence for people.' }),
+    code: z.string().openapi({ description: 'For programs.', example: 'INVALID_ARGUMENT' }),
+    request_id: z.string(),
+  })
+  .openapi('Problem');
+
+/** One response for each status that the codes lead to. */
+export function problemResponses(codes: readonly ServeCode[]): RouteConfig['responses'] {
+  const statuses = [...new Set(codes.map((code) => STATUS[code]))];
+  const responses = statuses.map((status) => ({
+    [status]: {
+      description: codes.filter((code) => STATUS[code] === status).join(', '),
+      content: { 'application/json': { schema: problemSchema } },
+    },
+  }));
+  return Object.assign({}, ...responses) as RouteConfig['responses'];
+}
+
+/** Describes the probes and the metrics page. */
+export function describeControlRoutes(app: OpenAPIHono): void {
+  const json = (description: string) => ({
+    description,
+    content: { 'application/json': { schema: z.looseObject({ status: z.string() }) } },
+  });
+  const describe = (path: string, summary: string, responses: RouteConfig['responses']) =>
+    app.openAPIRegistry.registerPath({ method: 'get', path, summary, responses });
+
+  describe('/alive', 'Whether the process runs', { 200: json('It does') });
+  describe('/health', 'Whether the process runs, and whether it is ready', {
+    200: json('It runs'),
+  });
+  describe('/ready', 'Whether requests are taken, and every model version with its state', {
+    200: json('They are'),
+    [STATUS.DRAINING]: json('They are not'),
+  });
+  describe('/metrics', 'Counters for Prometheus', {
+    200: { description: 'Text', content: { 'text/plain': { schema: z.string() } } },
+  });
+}

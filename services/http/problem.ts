@@ -1,0 +1,64 @@
+/** @module How an error is told to an HTTP client. The only table of status codes. */
+
+import { type ServeCode, ServeError } from '../../runtime/index.ts';
+
+/** Of a client that hung up; it is counted and never sent. */
+const CLIENT_CLOSED = 499;
+
+export const STATUS: Readonly<Record<ServeCode, number>> = {
+  INVALID_ARGUMENT: 400,
+  INVALID_JSON: 400,
+  BODY_INCOMPLETE: 400,
+  MODEL_NOT_FOUND: 404,
+  VERSION_NOT_FOUND: 404,
+  ROUTE_NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  BODY_TIMEOUT: 408,
+  PAYLOAD_TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  CANCELLED: CLIENT_CLOSED,
+  INTERNAL: 500,
+  INVALID_CONFIG: 500,
+  PORT_TAKEN: 500,
+  MODEL_NOT_READY: 503,
+  OVERLOADED: 503,
+  DRAINING: 503,
+  DEADLINE_EXCEEDED: 504,
+};
+
+/** Seconds after which a refused client may try again. */
+const RETRY_AFTER = '1';
+
+/** Whatever was thrown, as an error a client may see. */
+export function toServeError(error: unknown): ServeError {
+  if (error instanceof ServeError) return error;
+  return new ServeError('INTERNAL', 'The server failed to answer.', { cause: error });
+}
+
+/** `{"error":"one sentence","code":"MODEL_NOT_FOUND","request_id":"…"}` with its status and headers. */
+export function problem(
+  error: ServeError,
+  requestId: string,
+  extraHeaders: Readonly<Record<string, string>> = {},
+): Response {
+  const status = STATUS[error.code];
+  const headers: Record<string, string> = {
+    'Content-Type': 'application/json',
+    'X-Request-Id': requestId,
+    ...extraHeaders,
+  };
+  if (status === STATUS.OVERLOADED) headers['Retry-After'] = RETRY_AFTER;
+  // What is left of a body that was refused unread must not be taken for the next request.
+  if (error.code === 'DRAINING' || error.code === 'BODY_TIMEOUT') headers.Connection = 'close';
+  const body = JSON.stringify({
+    error: error.message,
+    code: error.code,
+    request_id: requestId,
+  });
+  return new Response(body, { status, headers });
+}
+
+/** Whether an error is worth a line in the log: the server's own fault, not the client's and not load. */
+export function isFault(error: ServeError): boolean {
+  return STATUS[error.code] === STATUS.INTERNAL;
+}
