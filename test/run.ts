@@ -11,7 +11,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { killGroup } from './run/group.ts';
 import type { Case, Outcome } from './run/junit.ts';
 import { type Selected, select } from './run/select.ts';
 import { type RunContext, runSuite, type SuiteResult } from './run/suite.ts';
@@ -42,6 +41,7 @@ function show({ cases, output }: SuiteResult): void {
 async function runAll(selected: readonly Selected[], context: RunContext): Promise<Case[]> {
   const all: Case[] = [];
   for (const [index, entry] of selected.entries()) {
+    if (context.signal.aborted) break;
     const label = `[${index + 1}/${selected.length}] ${entry.suite.name}`;
     const started = performance.now();
     const elapsed = () => `${((performance.now() - started) / 1000).toFixed(1)} s`;
@@ -65,25 +65,19 @@ async function main(): Promise<number> {
   process.chdir(path.resolve(import.meta.dirname, '..'));
   const selected = select(suites, values.only);
   if (selected.length === 0) throw new Error(`No suite and no test file matches ${values.only}`);
+  const stop = new AbortController();
   const context: RunContext = {
     scratch: mkdtempSync(path.join(tmpdir(), 'millrace-test-')),
     limitMs: (values.soak ? 120 : 15) * minute,
     env: values.soak ? { SOAK: '1' } : {},
-    groups: new Set(),
+    signal: stop.signal,
   };
-  const leave = () => rmSync(context.scratch, { recursive: true, force: true });
-  for (const [signal, code] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const) {
-    process.on(signal, () => {
-      context.groups.forEach(killGroup);
-      leave();
-      process.exit(code);
-    });
-  }
-  const cases = await runAll(selected, context).finally(leave);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+  const cases = await runAll(selected, context).finally(() =>
+    rmSync(context.scratch, { recursive: true, force: true }),
+  );
   say(summary(cases));
+  if (stop.signal.aborted) return 130;
   return count(cases, 'failed') === 0 ? 0 : 1;
 }
 

@@ -1,7 +1,7 @@
 /** @module Runs one suite and says what became of each of its tests. */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { type Finished, runCommand } from './group.ts';
+import { type Finished, runCommand } from './command.ts';
 import { type Case, parseJunit } from './junit.ts';
 import { reasonInFiles } from './reason.ts';
 import type { Selected } from './select.ts';
@@ -11,8 +11,8 @@ export interface RunContext {
   readonly scratch: string;
   readonly limitMs: number;
   readonly env: Readonly<Record<string, string>>;
-  /** Process groups at work, for the runner to kill when it is told to stop. */
-  readonly groups: Set<number>;
+  /** Ends the command at work. */
+  readonly signal: AbortSignal;
 }
 
 export interface SuiteResult {
@@ -46,10 +46,10 @@ function casesOf({ suite, files }: Selected, report: string, done: Finished): Ca
 
 export async function runSuite(selected: Selected, context: RunContext): Promise<SuiteResult> {
   const { suite, files, missing } = selected;
-  const { limitMs, groups } = context;
+  const { limitMs, signal } = context;
   const base = path.join(context.scratch, suite.name.replaceAll(/\W+/g, '-'));
   const [report, log] = [`${base}.xml`, `${base}.log`];
-  const options = { log, limitMs, groups, env: { ...suite.env, ...context.env } };
+  const options = { log, limitMs, signal, env: { ...suite.env, ...context.env } };
   const result = (cases: readonly Case[]) => ({ cases, output: readFileSync(log, 'utf8') });
   if (missing.length > 0) {
     return { cases: missing.map((glob) => failure(`no test file matches ${glob}`)), output: '' };

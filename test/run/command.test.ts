@@ -3,15 +3,15 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { membersOf, runCommand } from './group.ts';
+import { marked, runCommand } from './command.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'millrace-group-'));
+const folder = mkdtempSync(path.join(tmpdir(), 'millrace-command-'));
 after(() => rmSync(folder, { recursive: true }));
 
 async function run(command: readonly string[], limitMs = 30_000) {
   const log = path.join(folder, 'log');
   rmSync(log, { force: true });
-  const done = await runCommand(command, { log, limitMs, groups: new Set() });
+  const done = await runCommand(command, { log, limitMs });
   return { ...done, output: readFileSync(log, 'utf8') };
 }
 
@@ -20,16 +20,16 @@ test('a command ends with its code and its output in order', async () => {
   assert.deepEqual(done, { code: 3, output: '1\n2\n3\n', timedOut: false, left: [] });
 });
 
-test('a process that outlives its command is reported and killed', async () => {
-  const done = await run(['sh', '-c', 'sleep 300 & echo $$']);
+test('a process that outlives its command is reported and killed, also in a session of its own', async () => {
+  const done = await run(['sh', '-c', 'echo $MILLRACE_TEST_MARK; setsid sleep 300 &']);
   assert.deepEqual(done.left, ['sleep 300']);
-  assert.deepEqual(membersOf(Number(done.output)), []);
+  assert.deepEqual(marked(done.output.trim()), []);
 });
 
 test('a command over its limit is killed with all it started', async () => {
-  const done = await run(['sh', '-c', 'echo $$; sleep 300 & sleep 300'], 500);
+  const done = await run(['sh', '-c', 'echo $MILLRACE_TEST_MARK; sleep 300 & sleep 300'], 500);
   assert.equal(done.timedOut, true);
-  assert.deepEqual(membersOf(Number(done.output)), []);
+  assert.deepEqual(marked(done.output.trim()), []);
 });
 
 test('a command that does not exist is a failure', async () => {

@@ -1,0 +1,110 @@
+/**
+ * Child processes with everything they start. Each command carries a mark in its environment, which
+ * its descendants inherit even where they leave its process group, so that nothing is left behind by
+ * a failure, a time limit or Ctrl-C.
+ *
+ * @module
+ */
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { appendFileSync, closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface Finished {
+  /** Exit code; -1 after a signal. */
+  readonly code: number;
+  readonly timedOut: boolean;
+  /** Command lines of what outlived the command by two seconds, and was killed. */
+  readonly left: readonly string[];
+}
+
+export interface CommandOptions {
+  /** File to which standard output and standard error are appended, in order. */
+  readonly log: string;
+  readonly limitMs: number;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Ends the command, and all it started, at once. */
+  readonly signal?: AbortSignal;
+}
+
+interface Process {
+  readonly pid: number;
+  readonly line: string;
+}
+
+const variable = 'MILLRACE_TEST_MARK';
+
+/** A mark for a new command. It contains the mark of the command that this process belongs to. */
+const newMark = (): string => `${process.env[variable] ?? ''}/${randomUUID()}`;
+
+/** The live processes that carry a mark; a zombie has no environment any more. */
+export function marked(mark: string): Process[] {
+  return readdirSync('/proc').flatMap((entry) => {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === process.pid) return [];
+    try {
+      if (!readFileSync(`/proc/${entry}/environ`, 'latin1').includes(mark)) return [];
+      const line = readFileSync(`/proc/${entry}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+      return [{ pid, line }];
+    } catch {
+      // It ended meanwhile, or belongs to someone else.
+      return [];
+    }
+  });
+}
+
+function kill(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It ended meanwhile, which is what was wanted.
+    }
+  }
+}
+
+/** Waits up to two seconds for the marked processes to end, and returns those that have not. */
+async function survivors(mark: string): Promise<Process[]> {
+  for (let attempt = 0; attempt < 20 && marked(mark).length > 0; attempt++) await delay(100);
+  return marked(mark);
+}
+
+/** Runs a command until it and all that it started have ended. */
+export async function runCommand(
+  [file = '', ...args]: readonly string[],
+  { log, limitMs, env, signal }: CommandOptions,
+): Promise<Finished> {
+  const mark = newMark();
+  const out = openSync(log, 'a');
+  const child = spawn(file, args, {
+    detached: true,
+    env: { ...process.env, NO_COLOR: '1', ...env, [variable]: mark },
+    stdio: ['ignore', out, out],
+  });
+  // The group too: a test may start something without its environment.
+  const stop = () =>
+    kill([...marked(mark).map(({ pid }) => pid), ...(child.pid ? [-child.pid] : [])]);
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    stop();
+  }, limitMs);
+  signal?.addEventListener('abort', stop);
+  const code = await new Promise<number>((resolve) => {
+    child.on('error', (error) => {
+      appendFileSync(log, `${error.message}\n`);
+      resolve(-1);
+    });
+    child.on('exit', (status) => resolve(status ?? -1));
+  });
+  clearTimeout(timer);
+  signal?.removeEventListener('abort', stop);
+  closeSync(out);
+  const left = timedOut || signal?.aborted ? [] : await survivors(mark);
+  // Again until none is left: one may have been started between the look and the kill.
+  for (let attempt = 0; attempt < 20 && marked(mark).length > 0; attempt++) {
+    stop();
+    await delay(50);
+  }
+  return { code, timedOut, left: left.map(({ line }) => line) };
+}
