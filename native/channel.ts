@@ -8,12 +8,16 @@
 // Not the global: Deno's returns a number, which cannot be unreferenced.
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeEngine, NativeModel } from './binding.ts';
+import { elementArrays } from './elements.ts';
 import { MillraceError } from './errors.ts';
 import { errorCode, RecordReader, writeInput, writeTerms } from './mailbox.ts';
 import type { RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
 
 /** Inputs of this many bytes are borrowed when they are transferred; smaller ones are always copied. */
 const BORROW_BYTES = 64 * 1024;
+
+/** Longest delay of a timer; a later deadline is armed again when it has passed. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
 
 type Timer = ReturnType<typeof setTimeout>;
 
@@ -140,7 +144,8 @@ export class Channel {
   #arm(deadline: number): void {
     clearTimeout(this.#timer);
     this.#timerDue = deadline;
-    this.#timer = setTimeout(() => this.#expire(), Math.max(deadline - performance.now(), 0));
+    const delay = Math.min(Math.max(deadline - performance.now(), 0), MAX_DELAY_MS);
+    this.#timer = setTimeout(() => this.#expire(), delay);
     this.#timer.unref();
   }
 
@@ -171,28 +176,16 @@ export class Channel {
   /** Writes the request to the mailbox and returns what `submit` takes, in the signature's order. */
   #write(model: Carried, inputs: Tensors, options: RunOptions): unknown[] | MillraceError {
     const specs = model.native.inputs;
-    const wrong = checkTerms(model, options) ?? checkNames(specs, inputs);
+    const wrong = checkTerms(model, options) ?? checkInputs(specs, inputs);
     if (wrong !== undefined) return new MillraceError('INVALID_ARGUMENT', wrong);
     const moved = options.transfer === true ? transfer(specs, inputs) : undefined;
     const values: unknown[] = [];
     let word = writeTerms(this.#mail, options.timeoutMs, options.priority ?? 0);
-    for (const spec of specs) {
-      const tensor = inputs[spec.name]!;
-      if (tensor.type !== spec.type) {
-        return new MillraceError(
-          'INVALID_ARGUMENT',
-          `Input '${spec.name}' is ${tensor.type}, but the model expects ${spec.type}`,
-        );
-      }
-      if (!Array.isArray(tensor.dims) || tensor.dims.length > 16) {
-        return new MillraceError(
-          'INVALID_ARGUMENT',
-          `Input '${spec.name}' needs dims: an array of at most 16 sizes`,
-        );
-      }
-      const borrowed = moved?.get(spec.name);
-      values.push(borrowed ?? tensor.data);
-      word = writeInput(this.#mail, word, tensor.dims, borrowed !== undefined);
+    for (const { name } of specs) {
+      const { dims, data } = inputs[name]!;
+      const borrowed = moved?.get(name);
+      values.push(borrowed ?? data);
+      word = writeInput(this.#mail, word, dims, borrowed !== undefined);
     }
     return values;
   }
@@ -210,7 +203,7 @@ export class Channel {
 }
 
 function checkTerms(model: Carried, { timeoutMs, priority, outputs }: RunOptions) {
-  if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
+  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
     return `timeoutMs is ${timeoutMs}: expected a number of milliseconds, 0 or more`;
   }
   if (priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 255)) {
@@ -222,12 +215,22 @@ function checkTerms(model: Carried, { timeoutMs, priority, outputs }: RunOptions
   return `Model '${model.name}' has no output '${unknown}': it has ${known}`;
 }
 
-function checkNames(specs: readonly TensorSpec[], inputs: Tensors): string | undefined {
+function checkInputs(specs: readonly TensorSpec[], inputs: Tensors): string | undefined {
+  if (typeof inputs !== 'object' || inputs === null) {
+    return 'The inputs are missing: expected an object with a tensor for each input';
+  }
+  for (const { name, type } of specs) {
+    const tensor = inputs[name];
+    if (tensor === undefined || tensor === null) return `Input '${name}' is missing`;
+    if (tensor.type !== type) {
+      return `Input '${name}' is ${tensor.type}, but the model expects ${type}`;
+    }
+    if (!Array.isArray(tensor.dims) || tensor.dims.length > 16) {
+      return `Input '${name}' needs dims: an array of at most 16 sizes`;
+    }
+  }
   let given = 0;
   for (const _ in inputs) given++;
-  for (const { name } of specs) {
-    if (inputs[name] === undefined) return `Input '${name}' is missing`;
-  }
   if (given === specs.length) return undefined;
   const known = specs.map((spec) => spec.name);
   const extra = Object.keys(inputs).find((name) => !known.includes(name));
@@ -241,17 +244,19 @@ function checkNames(specs: readonly TensorSpec[], inputs: Tensors): string | und
  */
 function transfer(specs: readonly TensorSpec[], inputs: Tensors): Map<string, ArrayBufferView> {
   // Offsets and lengths read 0 once their memory is detached, hence first all views, then all moves.
-  const views = specs.flatMap(({ name }) => {
+  const views = specs.flatMap(({ name, type }) => {
     const { data } = inputs[name]!;
-    if (!ArrayBuffer.isView(data) || !(data.buffer instanceof ArrayBuffer)) return [];
+    const array = type === 'string' ? undefined : elementArrays[type];
+    if (array === undefined || !(data instanceof array)) return [];
     const { buffer, byteOffset, byteLength, length } = data;
-    const array = data.constructor as TypedArrayConstructor;
+    if (!(buffer instanceof ArrayBuffer)) return [];
     return [{ name, array, buffer, byteOffset, byteLength, length }];
   });
   const owners = new Map<ArrayBuffer, ArrayBuffer>();
   for (const { buffer, byteLength } of views) {
     if (byteLength < BORROW_BYTES || owners.has(buffer)) continue;
-    owners.set(buffer, structuredClone(buffer, { transfer: [buffer] }));
+    const owner = detach(buffer);
+    if (owner !== undefined) owners.set(buffer, owner);
   }
   const moved = new Map<string, ArrayBufferView>();
   for (const { name, array, buffer, byteOffset, length } of views) {
@@ -261,8 +266,11 @@ function transfer(specs: readonly TensorSpec[], inputs: Tensors): Map<string, Ar
   return moved;
 }
 
-type TypedArrayConstructor = new (
-  buffer: ArrayBuffer,
-  byteOffset: number,
-  length: number,
-) => ArrayBufferView;
+/** The memory under a new owner; undefined where it cannot be detached, such as WebAssembly's. */
+function detach(buffer: ArrayBuffer): ArrayBuffer | undefined {
+  try {
+    return structuredClone(buffer, { transfer: [buffer] });
+  } catch {
+    return undefined;
+  }
+}

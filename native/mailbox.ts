@@ -55,7 +55,11 @@ export function writeInput(
 ): number {
   mail[word++] = borrow ? 1 : 0;
   mail[word++] = dims.length;
-  for (let axis = 0; axis < dims.length; axis++) mail[word++] = dims[axis]!;
+  for (let axis = 0; axis < dims.length; axis++) {
+    const size = dims[axis];
+    // The addon refuses NaN; a bigint would throw here.
+    mail[word++] = typeof size === 'number' ? size : Number.NaN;
+  }
   return word;
 }
 

@@ -10,6 +10,9 @@ namespace {
 // Far beyond any batch, far below what sums of rows could overflow.
 constexpr int64_t kMaxRows = int64_t{1} << 31;
 
+// Nanoseconds, some thirty years: what is longer is no deadline, and no sum of times overflows.
+constexpr double kLongestTimeout = 1e18;
+
 // A typed array that holds elements of `type`.
 bool Holds(napi_typedarray_type array, ElementType type) noexcept {
   switch (type) {
@@ -158,7 +161,9 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
                    const napi_value* values, Request& request) {
   const double timeout = *mail++;
   const double priority = *mail++;
-  request.deadline = timeout < 0 ? kNever : SteadyClock().Now() + static_cast<Nanos>(timeout);
+  request.deadline = timeout >= 0 && timeout < kLongestTimeout
+                         ? SteadyClock().Now() + static_cast<Nanos>(timeout)
+                         : kNever;
   request.priority = static_cast<uint8_t>(priority);
   request.rows = 1;
   request.inputs.resize(signature.inputs.size());
