@@ -1,0 +1,152 @@
+/** @module Large inputs are handed over where the caller says so, and nothing else is. */
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import type { Model, RunOptions } from '../../native/index.ts';
+import { loop, occupy, open, refused, tensor, withModel } from './support.ts';
+
+const engine = open();
+after(() => engine.close());
+
+/** From here on inputs are borrowed: see `RunOptions.transfer`. */
+const large = 64 * 1024;
+const words = (bytes: number) => bytes / Float32Array.BYTES_PER_ELEMENT;
+
+async function negates(model: Model, data: Float32Array, options: RunOptions): Promise<void> {
+  const expected = data.map((value) => -value);
+  const run = model.run({ x: tensor('float32', [1, data.length], data) }, options);
+  const { y } = (await run).outputs;
+  assert.deepEqual(y?.data, expected);
+}
+
+describe('transfer', () => {
+  const cases: readonly (readonly [string, number, boolean, boolean])[] = [
+    ['a large input is detached', large, true, true],
+    ['a small input is copied', large - 4, true, false],
+    ['without transfer a large input is copied', large, false, false],
+  ];
+  for (const [title, bytes, transfer, gone] of cases) {
+    test(title, () =>
+      withModel(engine, 'dynamic-axes', async (model) => {
+        const data = new Float32Array(words(bytes)).fill(1.5);
+        await negates(model, data, { transfer });
+        assert.equal(data.buffer.byteLength === 0, gone);
+      }),
+    );
+  }
+
+  test('it is detached when run returns, not later', () =>
+    withModel(engine, 'dynamic-axes', async (model) => {
+      const data = new Float32Array(words(large));
+      const run = model.run({ x: tensor('float32', [1, data.length], data) }, { transfer: true });
+      assert.equal(data.length, 0);
+      await run;
+    }));
+
+  test('a part of a larger buffer takes the whole buffer along', () =>
+    withModel(engine, 'dynamic-axes', async (model) => {
+      const whole = Float32Array.from({ length: words(large) * 2 }, (_, index) => index);
+      await negates(model, whole.subarray(100, 100 + words(large)), { transfer: true });
+      assert.equal(whole.length, 0);
+    }));
+
+  for (const rows of [8192, 1024]) {
+    test(`two inputs of ${rows} rows in one buffer`, () =>
+      withModel(engine, 'two-in-two-out', async (model) => {
+        const memory = new ArrayBuffer(rows * 24);
+        // The first is below the limit for 1,024 rows, and both are for none of them.
+        const b = new BigInt64Array(memory, 0, rows * 2).fill(3n);
+        const a = new Float32Array(memory, rows * 16, rows * 2).fill(0.5);
+        const inputs = {
+          a: tensor('float32', [rows, 2], a),
+          b: tensor('int64', [rows, 2], b),
+        };
+        const { outputs } = await model.run(inputs, { transfer: true });
+        assert.ok((outputs.sum!.data as Float32Array).every((value) => value === 3.5));
+        assert.ok((outputs.product!.data as BigInt64Array).every((value) => value === 9n));
+        assert.equal(memory.byteLength === 0, rows * 16 >= large);
+      }));
+  }
+
+  test('a small view of a large input’s buffer comes along', () =>
+    withModel(engine, 'two-in-two-out', async (model) => {
+      const rows = 4096;
+      const memory = new ArrayBuffer(rows * 24);
+      const b = new BigInt64Array(memory, 0, rows * 2).fill(3n);
+      const a = new Float32Array(memory, rows * 16, rows * 2).fill(0.5);
+      assert.ok(b.byteLength >= large && a.byteLength < large);
+      const inputs = { a: tensor('float32', [rows, 2], a), b: tensor('int64', [rows, 2], b) };
+      const { outputs } = await model.run(inputs, { transfer: true });
+      assert.ok((outputs.sum!.data as Float32Array).every((value) => value === 3.5));
+      assert.equal(a.length, 0);
+    }));
+
+  test('shared memory cannot be detached and is copied', () =>
+    withModel(engine, 'dynamic-axes', async (model) => {
+      const data = new Float32Array(new SharedArrayBuffer(large)).fill(2);
+      await negates(model, data, { transfer: true });
+      assert.equal(data.byteLength, large);
+    }));
+
+  test('WebAssembly memory cannot be detached and is copied', () =>
+    withModel(engine, 'dynamic-axes', async (model) => {
+      const { buffer } = new WebAssembly.Memory({ initial: 2 });
+      const data = new Float32Array(buffer, 0, words(large)).fill(2);
+      await negates(model, data, { transfer: true });
+      assert.equal(data.byteLength, large);
+    }));
+
+  test('a large Buffer of bytes', () =>
+    withModel(engine, 'identity-uint8', async (model) => {
+      const warnings: string[] = [];
+      const note = (warning: Error) => warnings.push(warning.message);
+      process.on('warning', note);
+      const data = Buffer.from(new Uint8Array(3 * large).fill(7).buffer);
+      const { y } = (await model.run({ x: tensor('uint8', [large, 3], data) }, { transfer: true }))
+        .outputs;
+      assert.ok((y!.data as Uint8Array).every((value) => value === 7));
+      assert.equal(data.length, 0);
+      await new Promise((resolve) => setImmediate(resolve));
+      process.off('warning', note);
+      assert.deepEqual(warnings, []);
+    }));
+
+  test('large bools are handed over and still normalised', () =>
+    withModel(engine, 'identity-bool', async (model) => {
+      const data = new Uint8Array(3 * large).fill(2);
+      const { y } = (await model.run({ x: tensor('bool', [large, 3], data) }, { transfer: true }))
+        .outputs;
+      assert.ok((y!.data as Uint8Array).every((value) => value === 1));
+    }));
+
+  test('memory of many queued requests stays theirs', () =>
+    withModel(engine, 'reduce-mean-image', async (model) => {
+      const size = 3 * 224 * 224;
+      const runs = Array.from({ length: 64 }, (_, index) => {
+        const data = new Float32Array(size).fill(index);
+        const x = tensor('float32', [1, 3, 224, 224], data);
+        return model.run({ x }, { transfer: index % 2 === 0 });
+      });
+      // Whatever memory was let go too early would be found again here.
+      const noise = Array.from({ length: 32 }, () => new Float32Array(size).fill(-1));
+      const results = await Promise.all(runs);
+      assert.equal(noise.length, 32);
+      for (const [index, { outputs }] of results.entries()) {
+        assert.ok(Math.abs((outputs.y!.data as Float32Array)[0]! - index) < 1e-3, `row ${index}`);
+      }
+    }));
+
+  test('a request that is given up lets its memory go later', () =>
+    withModel(engine, 'slow-loop', async (model) => {
+      const { done } = await occupy(model);
+      const rows = large / 8;
+      const gone = Array.from({ length: 20 }, () => {
+        const iterations = tensor('int64', [rows, 1], new BigInt64Array(rows));
+        return refused(
+          model.run({ iterations }, { transfer: true, timeoutMs: 1 }),
+          'DEADLINE_EXCEEDED',
+        );
+      });
+      await Promise.all(gone);
+      await Promise.all([done, loop(model, 1)]);
+    }));
+});
