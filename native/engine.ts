@@ -73,7 +73,7 @@ export class NativeEngineHandle implements Engine {
       this.#models.add(new WeakRef(model));
       return model;
     } catch (cause) {
-      throw loadError(name, cause);
+      throw loadError(name, folder, cause);
     }
   }
 
@@ -156,8 +156,14 @@ async function sha256({ path, bytes }: LoadOptions): Promise<string> {
   return hash.digest('hex');
 }
 
-function loadError(name: string, cause: unknown): unknown {
+/** Names the model and drops what ONNX Runtime adds for its own developers: folders, source lines. */
+function loadError(name: string, folder: string, cause: unknown): unknown {
   if (cause instanceof MillraceError || !(cause instanceof Error)) return cause;
   const code = (cause as Error & { code?: MillraceErrorCode }).code ?? 'INTERNAL';
-  return new MillraceError(code, `Cannot load model '${name}': ${cause.message}`, { cause });
+  const reason = cause.message
+    .replaceAll(folder === '' ? '\0' : `${folder}/`, '')
+    .replace(/\S*\.(?:cc|h):\d+ (?:[^()\n]*\((?:[^()]|\([^()]*\))*\)|\w+) /g, ' ')
+    .replace(/failed: ?/g, 'failed: ')
+    .trim();
+  return new MillraceError(code, `Cannot load model '${name}': ${reason}`, { cause });
 }

@@ -34,6 +34,7 @@ class Staging {
 // What a run needs besides its requests; all of it the calling lane's.
 struct Lane {
   Executor& executor;
+  RunHandle& handle;
   Staging& staging;
   const Clock& clock;
   // Dimension 0 counts rows, in the inputs and in the outputs. Otherwise a batch is one request.

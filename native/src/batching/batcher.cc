@@ -54,6 +54,7 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
   workers_.reserve(options_.lanes);
   for (uint32_t i = 0; i < std::max(options_.lanes, 1u); ++i) {
     workers_.push_back(std::make_unique<Worker>());
+    workers_.back()->handle = executor_.NewHandle();
   }
   // Only now: a lane wakes other lanes and so reads the whole vector.
   for (auto& worker : workers_) {
@@ -158,7 +159,7 @@ void Batcher::Wait(Worker& worker, const Decision& decision) {
 
 void Batcher::Run(Worker& worker) {
   Delivery delivery;
-  RunBatch(worker.batch, {executor_, worker.staging, clock_, options_.batched});
+  RunBatch(worker.batch, {executor_, *worker.handle, worker.staging, clock_, options_.batched});
   batches_.fetch_add(1, std::memory_order_relaxed);
   Nanos compute = 0;
   for (Request* request : worker.batch) {

@@ -69,6 +69,7 @@ class Batcher {
  private:
   struct Worker {
     Parker<> parker;
+    std::unique_ptr<RunHandle> handle;
     Staging staging;
     std::vector<Request*> batch;
     std::vector<Request*> dropped;

@@ -2,7 +2,6 @@
 // in tests.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <span>
 #include <utility>
@@ -23,9 +22,19 @@ class OutputBlock {
 
 using OutputRef = std::shared_ptr<const OutputBlock>;
 
+// One lane's runs, one after another, so that another thread can cut the present one short.
+class RunHandle {
+ public:
+  virtual ~RunHandle() = default;
+  // Makes the run in progress fail as soon as it can (between two nodes of the graph). Any thread;
+  // the caller sees to it that a run is in progress.
+  virtual void Terminate() noexcept = 0;
+};
+
 // Runs a model on one batch.
 //
-// THREADS Run may be called by several lanes at once and must be safe for that.
+// THREADS Run may be called by several lanes at once, each with a handle of its own, and must be safe
+// for that.
 // OWNERSHIP The inputs stay the caller's and are valid during the call only; the block is the
 // caller's on success.
 // ERRORS A failed run leaves the executor usable.
@@ -33,12 +42,11 @@ class Executor {
  public:
   virtual ~Executor() = default;
 
-  // `inputs` follow the order of the signature. On success `outputs` holds one tensor per output of
-  // the signature, in order.
-  virtual Status Run(std::span<const TensorView> inputs, OutputRef& outputs) = 0;
+  virtual std::unique_ptr<RunHandle> NewHandle() = 0;
 
-  // Makes runs in progress fail as soon as they can (between two nodes of the graph). Thread-safe.
-  virtual void Terminate() noexcept = 0;
+  // `inputs` follow the order of the signature. On success `outputs` holds one tensor per output of
+  // the signature, in order. Terminated: kDeadlineExceeded.
+  virtual Status Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) = 0;
 };
 
 }  // namespace millrace

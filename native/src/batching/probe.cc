@@ -156,11 +156,12 @@ Batchability ProbeBatching(const Signature& signature, Executor& executor) {
     FillRandom(all[i], spec.type, random);
   }
 
+  const std::unique_ptr<RunHandle> handle = executor.NewHandle();
   OutputRef pair;
   OutputRef alone[2];
-  Status status = executor.Run(Select(signature, all, 0, 2), pair);
+  Status status = executor.Run(Select(signature, all, 0, 2), *handle, pair);
   for (size_t row = 0; status.ok() && row < 2; ++row) {
-    status = executor.Run(Select(signature, all, row, 1), alone[row]);
+    status = executor.Run(Select(signature, all, row, 1), *handle, alone[row]);
   }
   if (!status.ok()) {
     return {false, "The load-time probe could not run the model on made-up rows: declare maxRows to "

@@ -91,18 +91,18 @@ void ExitGate::Leave() noexcept {
 void ExitGate::CloseAndWait(Nanos limit) noexcept {
   std::unique_lock lock(mutex_);
   closed_ = true;
-  for (Executor* executor : executors_) executor->Terminate();
+  for (RunHandle* handle : handles_) handle->Terminate();
   left_.wait_for(lock, std::chrono::nanoseconds(limit), [this] { return inside_ == 0; });
 }
 
-void ExitGate::Register(Executor* executor) {
+void ExitGate::Register(RunHandle* handle) {
   const std::lock_guard lock(mutex_);
-  executors_.push_back(executor);
+  handles_.push_back(handle);
 }
 
-void ExitGate::Unregister(Executor* executor) {
+void ExitGate::Unregister(RunHandle* handle) {
   const std::lock_guard lock(mutex_);
-  std::erase(executors_, executor);
+  std::erase(handles_, handle);
 }
 
 Status OpenOrtLibrary(const std::string& path, const OrtLibrary*& library) {

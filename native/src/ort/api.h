@@ -27,17 +27,17 @@ class ExitGate {
   bool Enter() noexcept;
   void Leave() noexcept;
 
-  // Calls `terminate` on each registered object, then waits until everybody has left.
+  // Terminates the registered runs, then waits until everybody has left.
   void CloseAndWait(Nanos limit) noexcept;
 
-  // Objects whose work is cut short when the gate closes.
-  void Register(Executor* executor);
-  void Unregister(Executor* executor);
+  // Runs that are cut short when the gate closes.
+  void Register(RunHandle* handle);
+  void Unregister(RunHandle* handle);
 
  private:
   std::mutex mutex_;
   std::condition_variable left_;
-  std::vector<Executor*> executors_;
+  std::vector<RunHandle*> handles_;
   int inside_ = 0;
   bool closed_ = false;
 };

@@ -1,6 +1,6 @@
 #include "ort/session.h"
 
-#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 
@@ -91,36 +91,45 @@ Status MakeOptions(const OrtApi& api, const SessionOptions& options, OrtSessionO
   return {};
 }
 
-}  // namespace
-
-// Registers a run's options for as long as it lasts.
-class Session::Running {
+// A lane's run options. Reused from run to run: making them costs as much as a small model.
+class OrtRunHandle final : public RunHandle {
  public:
-  Running(Session& session, OrtRunOptions* options) : session_(session), options_(options) {
-    const std::lock_guard lock(session_.running_mutex_);
-    session_.running_.push_back(options_);
-    if (session_.terminated_) {
-      FromOrt(session_.api_, session_.api_.RunOptionsSetTerminate(options_), Code::kInternal).ok();
-    }
+  OrtRunHandle(const OrtApi& api, ExitGate& gate) : api_(api), gate_(gate) {
+    OrtRunOptions* options = nullptr;
+    created_ = FromOrt(api_, api_.CreateRunOptions(&options), Code::kInternal);
+    options_ = OrtRunOptionsPtr(options, {&api_});
+    gate_.Register(this);
   }
-  ~Running() {
-    const std::lock_guard lock(session_.running_mutex_);
-    std::erase(session_.running_, options_);
+  ~OrtRunHandle() override { gate_.Unregister(this); }
+
+  // Starts a run: forgets an earlier termination.
+  Status Begin() {
+    MILLRACE_RETURN_IF_ERROR(created_);
+    if (!terminated_.exchange(false, std::memory_order_relaxed)) return {};
+    return FromOrt(api_, api_.RunOptionsUnsetTerminate(options_.get()), Code::kInternal);
   }
-  Running(const Running&) = delete;
-  Running& operator=(const Running&) = delete;
+  void Terminate() noexcept override {
+    if (!created_.ok()) return;
+    terminated_.store(true, std::memory_order_relaxed);
+    FromOrt(api_, api_.RunOptionsSetTerminate(options_.get()), Code::kInternal).ok();
+  }
+
+  bool terminated() const noexcept { return terminated_.load(std::memory_order_relaxed); }
+  const OrtRunOptions* options() const noexcept { return options_.get(); }
 
  private:
-  Session& session_;
-  OrtRunOptions* const options_;
+  const OrtApi& api_;
+  ExitGate& gate_;
+  Status created_;
+  OrtRunOptionsPtr options_;
+  std::atomic<bool> terminated_{false};
 };
 
-Session::Session(const OrtLibrary& library) : api_(*library.api), gate_(*library.gate) {
-  gate_.Register(this);
-}
+}  // namespace
+
+Session::Session(const OrtLibrary& library) : api_(*library.api), gate_(*library.gate) {}
 
 Session::~Session() {
-  gate_.Unregister(this);
   // Once the process exits the library's own objects may be gone: leave the session to the system.
   if (const GatePass pass(gate_); !pass) {
     session_.release();
@@ -254,7 +263,11 @@ Status Session::MakeInput(const TensorView& view, OrtValuePtr& value) const {
   return {};
 }
 
-Status Session::Run(std::span<const TensorView> inputs, OutputRef& outputs) {
+std::unique_ptr<RunHandle> Session::NewHandle() {
+  return std::make_unique<OrtRunHandle>(api_, gate_);
+}
+
+Status Session::Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) {
   const GatePass pass(gate_);
   if (!pass) return {Code::kUnavailable, "The process is exiting"};
   std::vector<OrtValuePtr> owned(inputs.size());
@@ -263,37 +276,30 @@ Status Session::Run(std::span<const TensorView> inputs, OutputRef& outputs) {
     MILLRACE_RETURN_IF_ERROR(MakeInput(inputs[i], owned[i]));
     values[i] = owned[i].get();
   }
-  OrtRunOptions* raw_options = nullptr;
-  MILLRACE_ORT(api_, CreateRunOptions(&raw_options), Code::kInternal);
-  const OrtRunOptionsPtr options(raw_options, {&api_});
-
+  auto& run = static_cast<OrtRunHandle&>(handle);
+  MILLRACE_RETURN_IF_ERROR(run.Begin());
   std::vector<OrtValue*> results(output_names_.size(), nullptr);
-  OrtStatus* run_status = nullptr;
-  {
-    const Running running(*this, raw_options);
-    run_status = api_.Run(session_.get(), raw_options, input_names_.data(), values.data(),
-                          values.size(), output_names_.data(), output_names_.size(), results.data());
+  const Status status =
+      FromOrt(api_,
+              api_.Run(session_.get(), run.options(), input_names_.data(), values.data(),
+                       values.size(), output_names_.data(), output_names_.size(), results.data()),
+              Code::kInternal);
+  if (!status.ok()) {
+    if (!run.terminated()) return status;
+    return {Code::kDeadlineExceeded, "The run was ended: it took longer than a run may"};
   }
-  MILLRACE_RETURN_IF_ERROR(FromOrt(api_, run_status, Code::kInternal));
 
   auto block = std::make_shared<OrtOutputs>();
-  for (OrtValue* result : results) block->values.emplace_back(result, OrtValuePtr::deleter_type{&api_});
+  for (OrtValue* result : results) {
+    block->values.emplace_back(result, OrtValuePtr::deleter_type{&api_});
+  }
   block->tensors.resize(results.size());
   block->strings.resize(results.size());
   for (size_t i = 0; i < results.size(); ++i) {
-    MILLRACE_RETURN_IF_ERROR(
-        ViewOutput(api_, results[i], block->strings[i], block->tensors[i]));
+    MILLRACE_RETURN_IF_ERROR(ViewOutput(api_, results[i], block->strings[i], block->tensors[i]));
   }
   outputs = std::move(block);
   return {};
-}
-
-void Session::Terminate() noexcept {
-  const std::lock_guard lock(running_mutex_);
-  terminated_ = true;
-  for (OrtRunOptions* options : running_) {
-    FromOrt(api_, api_.RunOptionsSetTerminate(options), Code::kInternal).ok();
-  }
 }
 
 }  // namespace millrace

@@ -1,7 +1,6 @@
 // A model as ONNX Runtime runs it.
 #pragma once
 
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -31,12 +30,10 @@ class Session final : public Executor {
 
   const Signature& signature() const noexcept { return signature_; }
 
-  Status Run(std::span<const TensorView> inputs, OutputRef& outputs) override;
-  void Terminate() noexcept override;
+  std::unique_ptr<RunHandle> NewHandle() override;
+  Status Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) override;
 
  private:
-  class Running;
-
   explicit Session(const OrtLibrary& library);
   Status ReadSignature();
   Status ReadSpecs(size_t count, bool inputs, std::vector<TensorSpec>& specs);
@@ -49,11 +46,6 @@ class Session final : public Executor {
   Signature signature_;
   std::vector<const char*> input_names_;
   std::vector<const char*> output_names_;
-
-  // Run options of the runs in progress, so that Terminate reaches them.
-  std::mutex running_mutex_;
-  std::vector<OrtRunOptions*> running_;
-  bool terminated_ = false;
 };
 
 }  // namespace millrace
