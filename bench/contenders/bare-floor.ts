@@ -1,0 +1,26 @@
+/**
+ * Bare floor: a plain Hono route on Bun that reads the same body and answers as many bytes, without
+ * any model. The fastest that Hono on Bun can be.
+ *
+ * @module
+ */
+import { Hono } from 'hono';
+import { paddedAnswer } from '../lib/answer.ts';
+import { serveCommand } from './serve-command.ts';
+import type { Fetch, HttpContender, Setup } from './types.ts';
+
+export const contender: HttpContender = {
+  kind: 'http',
+  name: 'bare-floor',
+  title: 'bare floor',
+  computes: false,
+  command: (setup) => serveCommand('bare-floor', setup),
+};
+
+export function app({ answerBytes }: Setup): Fetch {
+  const answer = paddedAnswer(answerBytes);
+  return new Hono().post('/predict', async (c) => {
+    await c.req.json();
+    return c.json(answer);
+  }).fetch;
+}

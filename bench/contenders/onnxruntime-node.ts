@@ -1,0 +1,30 @@
+/**
+ * The usual way: onnxruntime-node with its defaults inside a Hono handler on Bun, one run a request.
+ *
+ * @module
+ */
+import { Hono } from 'hono';
+import { answer } from '../lib/answer.ts';
+import { serveCommand } from './serve-command.ts';
+import type { Fetch, HttpContender, Setup } from './types.ts';
+
+export const contender: HttpContender = {
+  kind: 'http',
+  name: 'onnxruntime-node',
+  title: 'onnxruntime-node in Hono',
+  computes: true,
+  command: (setup) => serveCommand('onnxruntime-node', setup),
+};
+
+export async function app({ model }: Setup): Promise<Fetch> {
+  const { InferenceSession, Tensor } = await import('onnxruntime-node');
+  const session = await InferenceSession.create(model.file);
+  return new Hono().post('/predict', async (c) => {
+    const { features } = await c.req.json<{ features: number[] }>();
+    const started = performance.now();
+    const input = new Tensor('float32', Float32Array.from(features), [1, features.length]);
+    const outputs = await session.run({ [model.input]: input });
+    const scores = outputs[model.output]!.data as Float32Array;
+    return c.json(answer(scores, performance.now() - started));
+  }).fetch;
+}

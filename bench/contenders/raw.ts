@@ -1,0 +1,15 @@
+/**
+ * Raw: a C++ loop on ONNX Runtime with tensors that are made once, at the best batch, with the same
+ * lanes, threads and batch cap as ours. Each lane runs `width` rows at a time.
+ *
+ * @module
+ */
+import { nativeCommand } from './native-command.ts';
+import type { NativeContender } from './types.ts';
+
+export const contender: NativeContender = {
+  kind: 'native',
+  name: 'raw',
+  title: 'raw ONNX Runtime loop',
+  command: (run) => nativeCommand('raw', run),
+};

@@ -1,0 +1,58 @@
+/**
+ * What every contender exports.
+ *
+ * @module
+ */
+import type { Command } from '../lib/child.ts';
+import type { BenchModel } from '../lib/models.ts';
+
+/** What a contender is started with. */
+export interface Setup {
+  readonly model: BenchModel;
+  /** Folder of a model repository that holds this model alone. */
+  readonly repository: string;
+  /** Bytes of the answer's body: what ours answers, and what a floor answers too. */
+  readonly answerBytes: number;
+}
+
+/** How a native contender is to run. */
+export interface NativeRun {
+  readonly model: BenchModel;
+  /** Folder of the built native programs. */
+  readonly programs: string;
+  /** Binary file of float32: one row of input, then the scores expected for it. */
+  readonly reference: string;
+  readonly seconds: number;
+  /** Rows in a run; for the driver, requests in flight. */
+  readonly width: number;
+}
+
+/** An HTTP server with `POST /predict`; it prints a JSON line with its `port` when it is ready. */
+export interface HttpContender {
+  readonly kind: 'http';
+  readonly name: string;
+  readonly title: string;
+  /** False for a floor: its answer has the right shape and size and no model behind it. */
+  readonly computes: boolean;
+  command(setup: Setup): Command;
+}
+
+/** A program that checks its own answers, then prints one JSON line, a `NativeResult`. */
+export interface NativeContender {
+  readonly kind: 'native';
+  readonly name: string;
+  readonly title: string;
+  command(run: NativeRun): Command;
+}
+
+export type Contender = HttpContender | NativeContender;
+
+export interface NativeResult {
+  readonly items_per_second: number;
+  /** CPU time of the whole process during the measurement, seconds. */
+  readonly cpu_seconds: number;
+  readonly seconds: number;
+}
+
+/** A request handler as `Bun.serve` takes it. A TypeScript contender also exports `app(setup)`. */
+export type Fetch = (request: Request) => Response | Promise<Response>;

@@ -1,0 +1,35 @@
+/**
+ * wrk: the judge where servers are fast, as it costs the least CPU time a request.
+ *
+ * @module
+ */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Child, jsonLine } from '../lib/child.ts';
+import type { Driver, Load, LoadResult } from './types.ts';
+
+const SCRIPT = fileURLToPath(new URL('wrk.lua', import.meta.url));
+
+export const driver: Driver = {
+  name: 'wrk',
+  async version() {
+    // `wrk -v` prints its version and then, by design, exits with 1.
+    const failed = await promisify(execFile)('wrk', ['-v']).catch((error) => error);
+    const version = /^wrk \S+/.exec(failed.stdout ?? '')?.[0];
+    if (!version) throw new Error('wrk is not installed: install it with apt-get install wrk');
+    return version;
+  },
+  async run(load, onStart) {
+    await using child = await Child.start({
+      argv: wrkArguments(load),
+      env: { BENCH_BODY: load.body },
+    });
+    await onStart?.();
+    return await child.line(jsonLine<LoadResult>('requests'));
+  },
+};
+
+function wrkArguments({ url, connections, seconds }: Load): string[] {
+  return ['wrk', '-t1', `-c${connections}`, `-d${Math.ceil(seconds)}s`, '-s', SCRIPT, url];
+}

@@ -1,0 +1,120 @@
+/**
+ * `npm run bench`: measures, prints tables and gates, writes JSON.
+ *
+ * @module
+ */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { contenders } from './contenders/index.ts';
+import { drivers } from './drivers/index.ts';
+import { buildPrograms } from './lib/build.ts';
+import { describeEnvironment } from './lib/environment.ts';
+import { gateTable } from './lib/gates.ts';
+import { findModels, modelNames } from './lib/models.ts';
+import { suites } from './suites/index.ts';
+import type { Plan, SuiteResult } from './suites/types.ts';
+
+const ROOT = resolve(import.meta.dirname, '..');
+
+interface Flags {
+  suite: string[];
+  model: string[];
+  contender: string[];
+  driver: string;
+  repeats: number;
+  seconds: number;
+  connections: number[];
+  quick: boolean;
+  json?: string;
+}
+
+const choice = (flag: string, description: string, names: readonly string[]) =>
+  new Option(`${flag} <name...>`, description).choices(names).default(names, 'all');
+const number = (text: string) => {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`${text} must be a number above 0`);
+  return value;
+};
+
+function readFlags(): Flags {
+  const command = new Command('bench')
+    .description('Measures millrace beside its floors and its peers on this machine.')
+    .addOption(choice('--suite', 'suites to run', Object.keys(suites)))
+    .addOption(choice('--model', 'models to measure', modelNames()))
+    .addOption(
+      choice(
+        '--contender',
+        'contenders of the throughput suite',
+        contenders.map((c) => c.name),
+      ),
+    )
+    .addOption(
+      new Option('--driver <name>', 'load driver')
+        .choices(drivers.map((d) => d.name))
+        .default('autocannon'),
+    )
+    .option('--repeats <n>', 'measurements of each figure', number, 5)
+    .option('--seconds <s>', 'length of one measurement', number, 3)
+    .option(
+      '--connections <list>',
+      'requests in flight, separated by commas',
+      (list) => list.split(',').map(number),
+      [1, 8, 64],
+    )
+    .option('--quick', 'a look, not a judgement: 2 repeats of 1 second', false)
+    .option(
+      '--json <file>',
+      'where to write the figures (default: bench/results/<date>-<commit>.json)',
+    );
+  const flags = command.parse().opts<Flags>();
+  return flags.quick ? { ...flags, repeats: 2, seconds: 1 } : flags;
+}
+
+async function main(): Promise<number> {
+  const flags = readFlags();
+  const driver = drivers.find(({ name }) => name === flags.driver)!;
+  const environment = await describeEnvironment(await driver.version());
+  const scratch = await mkdtemp(join(tmpdir(), 'bench-'));
+  const results: SuiteResult[] = [];
+  try {
+    const plan: Plan = {
+      driver,
+      models: await findModels(join(import.meta.dirname, 'models'), flags.model),
+      contenders: contenders.filter(({ name }) => flags.contender.includes(name)),
+      connections: flags.connections,
+      repeats: flags.repeats,
+      seconds: flags.seconds,
+      programs: await buildPrograms(ROOT),
+      scratch,
+      log: (text) => process.stderr.write(text),
+    };
+    for (const name of flags.suite) results.push(await suites[name]!(plan));
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  const gates = results.flatMap((result) => result.gates);
+  for (const { text } of results) console.log(`${text}\n`);
+  console.log(gateTable(gates));
+  const file = flags.json ?? resultFile(environment);
+  await mkdir(dirname(file), { recursive: true });
+  const { json: _, ...settings } = flags;
+  await writeFile(
+    file,
+    `${JSON.stringify({ environment, settings, results: results.map(record) }, null, 1)}\n`,
+  );
+  console.log(`\nWritten to ${file}`);
+  return gates.some((gate) => gate.verdict === 'FAIL') ? 1 : 0;
+}
+
+function resultFile({ date, commit }: { date: string; commit: string }): string {
+  const day = date.slice(0, 16).replace(/:/g, '');
+  return join(import.meta.dirname, 'results', `${day}-${commit.slice(0, 12)}.json`);
+}
+
+function record({ name, gates, data }: SuiteResult) {
+  return { name, gates, data };
+}
+
+process.exitCode = await main();

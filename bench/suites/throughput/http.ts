@@ -1,0 +1,115 @@
+/**
+ * The HTTP contenders of one model: started, checked, and driven in turns.
+ *
+ * @module
+ */
+import type { HttpContender, Setup } from '../../contenders/types.ts';
+import type { Driver, Load } from '../../drivers/types.ts';
+import { type Answer, best } from '../../lib/answer.ts';
+import { Child, jsonLine } from '../../lib/child.ts';
+import { type Reference, SCORE_TOLERANCE } from '../../lib/models.ts';
+import { machineBusy, sampleProcess, useBetween } from '../../lib/proc.ts';
+import type { HttpFigures } from './row.ts';
+
+export interface Server {
+  readonly contender: HttpContender;
+  readonly child: Child;
+  readonly url: string;
+  /** Bytes of its answer's body. */
+  readonly answerBytes: number;
+}
+
+export type HttpMeasurement = {
+  perSecond: number;
+  serverCpuUs: number;
+  failure?: string;
+  http: HttpFigures;
+};
+
+/** Starts a contender and asks it once. @throws when it does not start or answers something else than the model. */
+export async function startServer(
+  contender: HttpContender,
+  setup: Setup,
+  reference: Reference,
+): Promise<Server> {
+  const child = await Child.start(contender.command(setup));
+  try {
+    const { port } = await child.line(jsonLine<{ port: number }>('port'));
+    const url = `http://127.0.0.1:${port}/predict`;
+    const text = await ask(url, requestBody(reference));
+    const answer = JSON.parse(text) as Answer;
+    const wrong = contender.computes ? mismatch(answer, reference) : undefined;
+    if (wrong)
+      throw new Error(`${contender.title} answers wrongly for ${setup.model.name}: ${wrong}`);
+    return { contender, child, url, answerBytes: Buffer.byteLength(text) };
+  } catch (error) {
+    await child[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+export function requestBody({ features }: Reference): string {
+  return JSON.stringify({ features });
+}
+
+async function ask(url: string, body: string): Promise<string> {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(url, { method: 'POST', headers, body });
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`${url} answered ${response.status}: ${text}`);
+  return text;
+}
+
+/** What is wrong with an answer, or undefined. */
+export function mismatch(answer: Answer, { scores }: Reference): string | undefined {
+  const { index, score } = best(scores);
+  if (Number(answer.prediction) !== index) {
+    return `class ${answer.prediction}, expected ${index}`;
+  }
+  if (!(Math.abs(answer.confidence - score) <= SCORE_TOLERANCE)) {
+    return `score ${answer.confidence}, expected ${score}`;
+  }
+  return undefined;
+}
+
+/** One measurement: load from the driver, CPU time of both sides from /proc. */
+export async function measureHttp(
+  driver: Driver,
+  server: Server,
+  load: Omit<Load, 'url'>,
+): Promise<HttpMeasurement> {
+  const sample = () => Promise.all([sampleProcess(server.child.pid), machineBusy()]);
+  let before = await sample();
+  const result = await driver.run({ ...load, url: server.url }, async () => {
+    before = await sample();
+  });
+  const after = await sample();
+  const use = useBetween(before[0], after[0]);
+  const others = after[1] - before[1] - use.cpuSeconds - result.cpuSeconds;
+  const perRequestUs = (seconds: number) => (seconds * 1e6) / Math.max(1, result.requests);
+  const failure = failureOf(result);
+  return {
+    perSecond: result.requests / result.seconds,
+    serverCpuUs: perRequestUs(use.cpuSeconds),
+    ...(failure ? { failure } : {}),
+    http: {
+      meanMs: result.meanMs,
+      p50Ms: result.p50Ms,
+      p99Ms: result.p99Ms,
+      driverCpuUs: perRequestUs(result.cpuSeconds),
+      busiest: use.busiest,
+      otherCores: Math.max(0, others / use.seconds),
+    },
+  };
+}
+
+function failureOf(result: {
+  requests: number;
+  non2xx: number;
+  errors: number;
+}): string | undefined {
+  if (result.non2xx > 0) return `${result.non2xx} answers were not 2xx`;
+  if (result.errors > 0) return `${result.errors} connections failed`;
+  if (result.requests === 0) return 'not one request was answered in the time';
+  return undefined;
+}

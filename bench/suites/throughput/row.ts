@@ -1,0 +1,29 @@
+/** @module One measurement of one contender. */
+import type { ThreadUse } from '../../lib/proc.ts';
+
+export interface Row {
+  readonly model: string;
+  /** Name of the contender; `raw-one` is the raw loop with one row a run. */
+  readonly contender: string;
+  /** Requests in flight; for the raw loops the rows of a run. */
+  readonly width: number;
+  readonly repeat: number;
+  /** Requests or items a second. */
+  readonly perSecond: number;
+  /** CPU time of all the server's threads, µs a request. */
+  readonly serverCpuUs: number;
+  /** Why the row proves nothing, such as an answer that was not 2xx. */
+  readonly failure?: string;
+  readonly http?: HttpFigures;
+}
+
+/** What only a row with a load driver has. */
+export interface HttpFigures {
+  readonly meanMs: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly driverCpuUs: number;
+  readonly busiest: ThreadUse;
+  /** Cores that something other than server and driver kept busy. */
+  readonly otherCores: number;
+}
