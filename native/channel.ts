@@ -128,15 +128,17 @@ export class Channel {
   }
 
   /** Answers before the addon does. Its record still comes, and is dropped. */
-  #answerEarly(slot: number, waiter: Waiter, reason: unknown): void {
-    if (waiter.resolve === undefined) return;
+  #answerEarly(waiter: Waiter, reason: unknown): void {
     waiter.resolve = undefined;
-    this.#native.cancel(slot);
     waiter.reject(reason);
   }
 
   #listen(slot: number, waiter: Waiter, signal: AbortSignal): void {
-    waiter.onAbort = () => this.#answerEarly(slot, waiter, signal.reason);
+    waiter.onAbort = () => {
+      if (waiter.resolve === undefined) return;
+      this.#native.cancel(slot);
+      this.#answerEarly(waiter, signal.reason);
+    };
     signal.addEventListener('abort', waiter.onAbort, { once: true });
   }
 
@@ -157,8 +159,8 @@ export class Channel {
       if (waiter?.resolve === undefined) continue;
       if (waiter.deadline <= now) {
         const { name } = waiter.model;
+        // Not cancelled: the lanes know the deadline, and count the request as expired.
         this.#answerEarly(
-          slot,
           waiter,
           new MillraceError(
             'DEADLINE_EXCEEDED',

@@ -17,6 +17,9 @@ struct EngineHold {
   std::shared_ptr<Client> client;
 };
 
+// Of an observation: thirty years, which nanoseconds in 64 bits can count.
+constexpr double kLongestSeconds = 1e9;
+
 double NumberOr(const Napi::Object& options, const char* name, double fallback) {
   const Napi::Value value = options.Get(name);
   return value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : fallback;
@@ -98,6 +101,7 @@ Napi::Value JS_series(const Napi::CallbackInfo& info) {
 }
 
 // observe(series, seconds): void
+// Ignores what is no duration: NaN, negative or beyond kLongestSeconds.
 napi_value JS_observe(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
   size_t count = 2;
@@ -107,6 +111,7 @@ napi_value JS_observe(napi_env env, napi_callback_info info) {
   double seconds = 0;
   napi_get_value_uint32(env, arguments[0], &series);
   napi_get_value_double(env, arguments[1], &seconds);
+  if (!(seconds >= 0 && seconds <= kLongestSeconds)) return nullptr;
   static_cast<EngineHold*>(data)->client->core.counters.Observe(
       series, static_cast<Nanos>(seconds * 1e9));
   return nullptr;
