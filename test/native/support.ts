@@ -75,10 +75,10 @@ export function loop(model: Model, turns: number, options?: RunOptions): Promise
   return model.run({ iterations }, options);
 }
 
-/** Occupies the only lane of a `slow-loop` for a few hundred milliseconds; `done` is its answer. */
+/** Occupies the only lane of a `slow-loop` for some 150 ms; `done` is its answer. */
 export async function occupy(model: Model): Promise<{ done: Promise<RunResult> }> {
   const before = model.stats().running;
-  const done = loop(model, 250_000);
+  const done = loop(model, 150_000);
   await until(() => model.stats().running > before);
   return { done };
 }

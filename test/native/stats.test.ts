@@ -1,0 +1,156 @@
+/** @module What is counted, and that it adds up. */
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import type { Histogram, ModelStats } from '../../native/index.ts';
+import { float32, loop, occupy, open, refused, until, withModel } from './support.ts';
+
+const engine = open();
+after(() => engine.close());
+
+function adds({ submitted, completed, failed, cancelled, expired, queued, running }: ModelStats) {
+  return submitted === completed + failed + cancelled + expired + queued + running;
+}
+
+function assertHistogram({ bounds, counts, count, sum }: Histogram): void {
+  assert.equal(counts.length, bounds.length);
+  assert.deepEqual(
+    bounds,
+    [...bounds].sort((a, b) => a - b),
+  );
+  assert.deepEqual(
+    counts,
+    [...counts].sort((a, b) => a - b),
+    'the counts are cumulative',
+  );
+  assert.ok(count >= (counts.at(-1) ?? 0));
+  assert.equal(sum > 0, count > 0);
+}
+
+describe('statistics of a model', () => {
+  test('every outcome is counted once', () =>
+    withModel(
+      engine,
+      'slow-loop',
+      async (model) => {
+        const { done } = await occupy(model);
+        const expired = refused(loop(model, 1, { timeoutMs: 1 }), 'DEADLINE_EXCEEDED');
+        const controller = new AbortController();
+        const aborted = assert.rejects(loop(model, 1, { signal: controller.signal }));
+        const kept = loop(model, 1);
+        await refused(loop(model, 1), 'UNAVAILABLE');
+        controller.abort();
+        await Promise.all([expired, aborted]);
+        const busy = model.stats();
+        assert.ok(adds(busy), JSON.stringify(busy));
+        assert.deepEqual([busy.queued, busy.running, busy.rejected], [3, 1, 1]);
+        await Promise.all([done, kept]);
+        await until(() => model.stats().queued + model.stats().running === 0);
+        const stats = model.stats();
+        assert.ok(adds(stats), JSON.stringify(stats));
+        const { batches, rows, queue, compute, ...counts } = stats;
+        assert.deepEqual(counts, {
+          submitted: 4,
+          completed: 2,
+          failed: 0,
+          cancelled: 1,
+          expired: 1,
+          rejected: 1,
+          queued: 0,
+          running: 0,
+        });
+        assert.deepEqual([batches, rows, queue.count, compute.count], [2, 2, 2, 2]);
+        for (const histogram of [queue, compute]) assertHistogram(histogram);
+        assert.ok(compute.sum > 0.01 && compute.sum < 10, `${compute.sum} seconds of computing`);
+      },
+      { batching: { maxQueue: 3 } },
+    ));
+
+  test('failures are counted, and each run is one observation of computing', () =>
+    withModel(
+      engine,
+      'poison',
+      async (model) => {
+        const runs = Array.from({ length: 100 }, (_, index) =>
+          model.run({ x: float32([index % 10 === 0 ? 2000 : 1, 1]) }),
+        );
+        await Promise.allSettled(runs);
+        const stats = model.stats();
+        assert.deepEqual([stats.submitted, stats.completed, stats.failed], [100, 90, 10]);
+        assert.equal(stats.queue.count, 100);
+        assert.equal(stats.compute.count, stats.batches);
+        assert.equal(stats.rows, 100);
+        assertHistogram(stats.compute);
+      },
+      { batching: { maxRows: 8 } },
+    ));
+
+  test('it adds up again after any mixture, on several lanes', () =>
+    withModel(
+      engine,
+      'slow-loop',
+      async (model) => {
+        const runs = Array.from({ length: 2000 }, (_, index) => {
+          const timeoutMs = index % 7 === 0 ? { timeoutMs: index % 5 } : {};
+          const signal = index % 11 === 0 ? { signal: AbortSignal.timeout(index % 4) } : {};
+          return loop(model, index % 50, { ...timeoutMs, ...signal });
+        });
+        const settled = await Promise.allSettled(runs);
+        await until(() => model.stats().queued + model.stats().running === 0);
+        const stats = model.stats();
+        assert.ok(adds(stats), JSON.stringify(stats));
+        const refusals = settled.filter(
+          (outcome) => outcome.status === 'rejected' && outcome.reason.code === 'UNAVAILABLE',
+        );
+        assert.equal(stats.submitted + stats.rejected, 2000);
+        assert.equal(stats.rejected, refusals.length);
+        assert.equal(stats.queue.count, stats.completed + stats.failed);
+      },
+      { batching: { maxQueue: 600 }, lanes: 3 },
+    ));
+
+  test('a copy is handed out each time', () =>
+    withModel(engine, 'slow-loop', async (model) => {
+      const before = model.stats();
+      await loop(model, 1);
+      assert.equal(before.submitted, 0);
+      assert.equal(model.stats().submitted, 1);
+    }));
+});
+
+describe('counters of the process', () => {
+  const bounds = [0.001, 0.01, 0.1];
+  const read = (key: string, from = engine) =>
+    from.counters.snapshot().find((entry) => entry.key === key)?.histogram;
+
+  test('an observation lands in the first bucket that holds it', () => {
+    const series = engine.counters.series('stats: buckets', bounds);
+    assert.deepEqual(read('stats: buckets'), { bounds, counts: [0, 0, 0], count: 0, sum: 0 });
+    for (const seconds of [0.0005, 0.001, 0.002, 0.05, 2]) engine.counters.observe(series, seconds);
+    const histogram = read('stats: buckets')!;
+    assert.deepEqual([histogram.counts, histogram.count], [[2, 3, 4], 5]);
+    assert.ok(Math.abs(histogram.sum - 2.0535) < 1e-6, `${histogram.sum}`);
+  });
+
+  test('the same key is the same series, in every engine', async () => {
+    const other = open();
+    const series = engine.counters.series('stats: shared', bounds);
+    assert.equal(other.counters.series('stats: shared', bounds), series);
+    assert.notEqual(engine.counters.series('stats: another', bounds), series);
+    engine.counters.observe(series, 0.5);
+    other.counters.observe(series, 0.5);
+    assert.equal(read('stats: shared')?.count, 2);
+    await other.close();
+    assert.equal(read('stats: shared')?.count, 2, 'it outlives the engine that made it');
+  });
+
+  test('numbers that are none leave the histogram as it is', () => {
+    const series = engine.counters.series('stats: odd', bounds);
+    for (const seconds of [Number.NaN, Infinity, -Infinity, -1]) {
+      engine.counters.observe(series, seconds);
+    }
+    for (const unknown of [-1, 4095, 1e9, Number.NaN, 0.5 + series]) {
+      if (Math.trunc(unknown) !== series) engine.counters.observe(unknown, 1);
+    }
+    assert.deepEqual(read('stats: odd'), { bounds, counts: [0, 0, 0], count: 0, sum: 0 });
+  });
+});
