@@ -60,7 +60,9 @@ export class NativeEngineHandle implements Engine {
 
   async #load(options: LoadOptions): Promise<Model> {
     const native = toNative(options);
-    const digest = await sha256(options);
+    // Without a pause for bytes, since the caller may change them once load has returned.
+    const digest =
+      native.bytes === undefined ? await fileDigest(native.path!) : sha256(native.bytes);
     // External data is looked up beside the file, so equal files in two folders are two models.
     const folder = native.path === undefined ? '' : dirname(native.path);
     native.key = JSON.stringify([digest, folder, { ...native, bytes: undefined, path: undefined }]);
@@ -95,6 +97,9 @@ function toNative(options: LoadOptions): NativeLoadOptions {
   const { path, bytes, device = 'cpu', batching = {} } = options;
   if ((path === undefined) === (bytes === undefined)) {
     throw new MillraceError('INVALID_ARGUMENT', 'load needs exactly one of path and bytes');
+  }
+  if (path === undefined ? !(bytes instanceof Uint8Array) : typeof path !== 'string') {
+    throw new MillraceError('INVALID_ARGUMENT', 'load needs path as text or bytes as a Uint8Array');
   }
   if (device !== 'cpu') {
     throw new MillraceError(
@@ -140,12 +145,15 @@ function whole(
   throw new MillraceError('INVALID_ARGUMENT', `${name} is ${value}: expected a whole number`);
 }
 
-/** Digest of the model file, read as a stream so that a large one does not hold up the event loop. */
-async function sha256({ path, bytes }: LoadOptions): Promise<string> {
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Digest of a file, read as a stream so that a large one does not hold up the event loop. */
+async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
-  if (bytes !== undefined) return hash.update(bytes).digest('hex');
   try {
-    for await (const chunk of createReadStream(path!)) hash.update(chunk as Uint8Array);
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
   } catch (cause) {
     throw new MillraceError(
       'NOT_FOUND',
