@@ -65,12 +65,10 @@ describe('what is batched', () => {
     ));
 
   for (const name of ['scalar', 'static-batch']) {
-    test(`${name} cannot be declared`, () =>
-      refused(
-        engine.load({ path: fixture(name), batching: { maxRows: 8 } }),
-        'INVALID_ARGUMENT',
-        /dimension 0 of 'x' is not dynamic.*batching: false/,
-      ));
+    test(`${name} cannot be declared`, async () => {
+      const load = engine.load({ path: fixture(name), batching: { maxRows: 8 } });
+      await refused(load, 'INVALID_ARGUMENT', /dimension 0 of 'x' is not dynamic.*batching: false/);
+    });
   }
 
   test('a model that changes the number of rows fails where it was declared', () =>
