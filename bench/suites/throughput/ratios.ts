@@ -7,6 +7,8 @@ import { failed, type Gate, type GateResult, judge, voided } from '../../lib/gat
 import { additiveLimit, summarise } from '../../lib/stats.ts';
 import type { Row } from './row.ts';
 
+/** Requests in flight of a saturation figure. */
+const MANY = 64;
 /** A saturation figure counts only if the busiest thread of every server in it was this busy. */
 const SATURATED = 0.95;
 
@@ -15,8 +17,8 @@ type Rate = (contender: string) => number;
 
 interface Ratio {
   readonly name: string;
-  /** Requests in flight: as many as were tried at most, or one. */
-  readonly at: 'most' | 'one';
+  /** Requests in flight. */
+  readonly at: number;
   readonly needs: readonly string[];
   value(rate: Rate): number;
   /** What it must reach, by model; a model that is not named is not judged. */
@@ -26,35 +28,35 @@ interface Ratio {
 export const ratios: readonly Ratio[] = [
   {
     name: 'edge floor ÷ bare floor',
-    at: 'most',
+    at: MANY,
     needs: ['edge-floor', 'bare-floor'],
     value: (rate) => rate('edge-floor') / rate('bare-floor'),
     limits: { tiny: 0.9, small: 0.9, large: 0.9 },
   },
   {
     name: 'ours ÷ additive limit',
-    at: 'most',
+    at: MANY,
     needs: ['ours', 'bare-floor', 'raw'],
     value: (rate) => rate('ours') / additiveLimit(rate('bare-floor'), rate('raw')),
     limits: { tiny: 0.9, small: 0.9, large: 0.9 },
   },
   {
     name: 'native driver ÷ raw',
-    at: 'most',
+    at: MANY,
     needs: ['native-driver', 'raw'],
     value: (rate) => rate('native-driver') / rate('raw'),
     limits: { small: 0.95, large: 0.95 },
   },
   {
     name: 'ours ÷ onnxruntime-node',
-    at: 'most',
+    at: MANY,
     needs: ['ours', 'onnxruntime-node'],
     value: (rate) => rate('ours') / rate('onnxruntime-node'),
     limits: { tiny: 1.9, small: 2.5, large: 2.5 },
   },
   {
     name: 'ours ÷ onnxruntime-node',
-    at: 'one',
+    at: 1,
     needs: ['ours', 'onnxruntime-node'],
     value: (rate) => rate('ours') / rate('onnxruntime-node'),
     limits: { tiny: 0.9, small: 0.9, large: 0.9 },
@@ -67,39 +69,27 @@ export function judgeRatios(rows: readonly Row[]): GateResult[] {
   return ratios.flatMap((ratio) =>
     models.flatMap((model) => {
       const limit = ratio.limits[model];
-      return limit === undefined ? [] : [judgeRatio(ratio, limit, rowsOf(ratio, model, rows))];
+      if (limit === undefined) return [];
+      const name = `${ratio.name}, ${model}, C=${ratio.at}`;
+      const own = rows.filter((row) => row.model === model && isPart(ratio, row));
+      return [judgeRatio(ratio, { name, bound: 'at least', limit }, own)];
     }),
   );
-
-  function judgeRatio(ratio: Ratio, limit: number, used: RowsOfRatio): GateResult {
-    const name = `${ratio.name}, ${used.model}, C=${used.connections}`;
-    const gate: Gate = { name, bound: 'at least', limit };
-    const missing = ratio.needs.find((need) => !used.rows.some((row) => row.contender === need));
-    if (missing) return voided(gate, `${missing} was not measured`);
-    const broken = used.rows.find((row) => row.failure);
-    if (broken) return failed(gate, `${broken.contender}: ${broken.failure}`);
-    const idle = ratio.at === 'most' ? unsaturated(used.rows) : undefined;
-    return idle ? voided(gate, idle) : judge(gate, summarise(perRepeat(ratio, used.rows)));
-  }
 }
 
-interface RowsOfRatio {
-  readonly model: string;
-  readonly connections: number;
-  readonly rows: readonly Row[];
+/** The raw loop has no requests in flight: its width is the batch. */
+function isPart(ratio: Ratio, row: Row): boolean {
+  const { contender, width } = row;
+  return ratio.needs.includes(contender) && (contender === 'raw' || width === ratio.at);
 }
 
-/** The rows that a ratio is made of. A native contender has one row a repeat, whatever the connections. */
-function rowsOf(ratio: Ratio, model: string, rows: readonly Row[]): RowsOfRatio {
-  const widths = rows.flatMap((row) => (row.http ? [row.width] : []));
-  const connections = ratio.at === 'one' ? 1 : Math.max(1, ...widths);
-  const used = rows.filter(
-    (row) =>
-      row.model === model &&
-      ratio.needs.includes(row.contender) &&
-      (!row.http || row.width === connections),
-  );
-  return { model, connections, rows: used };
+function judgeRatio(ratio: Ratio, gate: Gate, rows: readonly Row[]): GateResult {
+  const missing = ratio.needs.find((need) => !rows.some((row) => row.contender === need));
+  if (missing) return voided(gate, `${missing} was not measured`);
+  const broken = rows.find((row) => row.failure);
+  if (broken) return failed(gate, `${broken.contender}: ${broken.failure}`);
+  const idle = ratio.at === MANY ? unsaturated(rows) : undefined;
+  return idle ? voided(gate, idle) : judge(gate, summarise(perRepeat(ratio, rows)));
 }
 
 /** The ratio in each repeat: contenders are compared with what was measured beside them. */

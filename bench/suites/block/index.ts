@@ -1,0 +1,91 @@
+/**
+ * How long running a model keeps the JavaScript thread from everything else.
+ *
+ * @module
+ */
+import { fileURLToPath } from 'node:url';
+import { Child, jsonLine } from '../../lib/child.ts';
+import { type Gate, judge } from '../../lib/gates.ts';
+import { type BenchModel, type Reference, referenceFor } from '../../lib/models.ts';
+import { createProgress } from '../../lib/progress.ts';
+import { pairedRatio, summarise } from '../../lib/stats.ts';
+import { figure, table } from '../../lib/table.ts';
+import type { Plan, SuiteResult } from '../types.ts';
+import type { Blocks } from './heartbeat.ts';
+import type { BlockTask } from './process.ts';
+import { subjects } from './subjects.ts';
+
+const SCRIPT = fileURLToPath(new URL('process.ts', import.meta.url));
+const CONCURRENT = 16;
+const ROUNDS = 5;
+const GATE: Gate = {
+  name: `longest block of the JavaScript thread, ${CONCURRENT} concurrent runs`,
+  bound: 'at most',
+  limit: 1,
+  unit: 'ms CPU',
+};
+
+interface BlockRow extends Blocks {
+  readonly subject: string;
+  readonly repeat: number;
+}
+
+/** Watches the most expensive of the models. */
+export async function block(plan: Plan): Promise<SuiteResult> {
+  const model = plan.models.at(-1)!;
+  const reference = await referenceFor(model);
+  const names = Object.keys(subjects);
+  const progress = createProgress(plan.repeats * names.length, plan.log, () => performance.now());
+  const rows: BlockRow[] = [];
+  for (let repeat = 0; repeat < plan.repeats; repeat += 1) {
+    for (const subject of names) {
+      const row = { subject, repeat, ...(await watch(subject, model, reference)) };
+      rows.push(row);
+      progress.step(`block ${model.name} ${subject}: ${figure(row.longestCpuMs)} ms CPU`);
+    }
+  }
+  const { text, ours } = report(model, rows);
+  const gate = { ...GATE, name: `${GATE.name} of ${model.name}` };
+  return { name: 'block', data: rows, text, gates: [judge(gate, summarise(ours))] };
+}
+
+async function watch(subject: string, model: BenchModel, reference: Reference): Promise<Blocks> {
+  const task: BlockTask = {
+    model,
+    features: reference.features,
+    scores: [...reference.scores],
+    concurrent: CONCURRENT,
+    rounds: ROUNDS,
+  };
+  await using child = await Child.start({
+    argv: [process.execPath, SCRIPT, subject, JSON.stringify(task)],
+    env: { ORT_DISABLE_TELEMETRY: '1' },
+  });
+  const blocks = await child.line(jsonLine<Blocks>('longestCpuMs'));
+  await child.finished();
+  return blocks;
+}
+
+function report(model: BenchModel, rows: readonly BlockRow[]): { text: string; ours: number[] } {
+  const of = (subject: string, key: keyof Blocks) =>
+    rows.filter((row) => row.subject === subject).map((row) => row[key]);
+  const lines = Object.keys(subjects).map((subject) => {
+    const cpu = summarise(of(subject, 'longestCpuMs'));
+    const wall = summarise(of(subject, 'longestWallMs'));
+    return [subject, figure(cpu.median), figure(cpu.max), figure(wall.median), figure(wall.max)];
+  });
+  const header = [
+    'subject',
+    'CPU ms, median',
+    'CPU ms, worst',
+    'wall ms, median',
+    'wall ms, worst',
+  ];
+  const wall = pairedRatio(of('ours', 'longestWallMs'), of('onnxruntime-node', 'longestWallMs'));
+  const text = [
+    `Longest turn of the event loop, ${CONCURRENT} concurrent runs of ${model.name}`,
+    table(header, lines),
+    `Wall-clock gap, ours ÷ onnxruntime-node: ${figure(wall.median)}`,
+  ].join('\n');
+  return { text, ours: of('ours', 'longestCpuMs') };
+}

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { additiveLimit, pairedRatio, summarise } from '../../bench/lib/stats.ts';
+
+test('summarise gives the median of an odd number of values', () => {
+  assert.deepEqual(summarise([3, 1, 2]), { count: 3, median: 2, min: 1, max: 3, spread: 1 });
+});
+
+test('summarise gives the middle of the two middle values of an even number', () => {
+  assert.equal(summarise([4, 1, 2, 10]).median, 3);
+});
+
+test('summarise has no spread for one value, nor around a median of 0', () => {
+  assert.equal(summarise([7]).spread, 0);
+  assert.equal(summarise([-1, 0, 1]).spread, 0);
+});
+
+test('summarise refuses nothing at all and what is no number', () => {
+  assert.throws(() => summarise([]), RangeError);
+  assert.throws(() => summarise([1, Number.NaN]), RangeError);
+  assert.throws(() => summarise([1, Number.POSITIVE_INFINITY]), RangeError);
+});
+
+test('pairedRatio compares repeat with repeat, so that a slow repeat cancels out', () => {
+  const ratio = pairedRatio([90, 45, 90], [100, 50, 100]);
+  assert.deepEqual([ratio.median, ratio.min, ratio.max], [0.9, 0.9, 0.9]);
+});
+
+test('pairedRatio refuses series of different length', () => {
+  assert.throws(() => pairedRatio([1], [1, 2]), RangeError);
+});
+
+test('additiveLimit adds the costs of a request up', () => {
+  assert.equal(additiveLimit(100, 100), 50);
+  assert.ok(Math.abs(1 / additiveLimit(48_000, 48_000) - 2 / 48_000) < 1e-12);
+});
