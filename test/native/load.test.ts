@@ -118,7 +118,9 @@ const wrongOptions: readonly (readonly [string, unknown, MillraceErrorCode, RegE
 
 describe('options', () => {
   for (const [what, options, code, message] of wrongOptions) {
-    test(`${what}: ${code}`, () => refused(engine.load(options as LoadOptions), code, message));
+    test(`${what}: ${code}`, async () => {
+      await refused(engine.load(options as LoadOptions), code, message);
+    });
   }
 
   test('the greatest of each', () =>

@@ -75,10 +75,10 @@ export function loop(model: Model, turns: number, options?: RunOptions): Promise
   return model.run({ iterations }, options);
 }
 
-/** Occupies the only lane of a `slow-loop` for some 150 ms; `done` is its answer. */
-export async function occupy(model: Model): Promise<{ done: Promise<RunResult> }> {
+/** Occupies a lane of a `slow-loop`, 150 ms or longer unless told; `done` is its answer. */
+export async function occupy(model: Model, turns = 150_000): Promise<{ done: Promise<RunResult> }> {
   const before = model.stats().running;
-  const done = loop(model, 150_000);
+  const done = loop(model, turns);
   await until(() => model.stats().running > before);
   return { done };
 }
