@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { MillraceError } from './errors.ts';
+import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import type { EngineInfo, Histogram, ModelStats, TensorSpec } from './types.ts';
 
 /** Numbers are those of the enum `BatchingMode` in addon/core.h. */
@@ -81,14 +81,22 @@ export function loadAddon(path = join(here, '..', 'build', 'Release', 'millrace.
   try {
     return require(path) as Addon;
   } catch (cause) {
+    // The lines after the first list who required it.
+    const [reason] = String(cause instanceof Error ? cause.message : cause).split('\n');
     throw new MillraceError(
       'FAILED_PRECONDITION',
-      `Cannot load the native addon ${path} on ${process.platform}-${process.arch}: ` +
-        `${cause instanceof Error ? cause.message : cause}. Build it here with \`npm run build\`; ` +
-        'Deno also needs --allow-ffi',
+      `Cannot load the native addon ${path} on ${process.platform}-${process.arch}: ${reason}. ` +
+        'Build it here with `npm run build`; Deno also needs --allow-ffi',
       { cause },
     );
   }
+}
+
+/** What the addon threw, as the engine's own error. */
+export function fromAddon(cause: unknown): MillraceError {
+  if (cause instanceof MillraceError) return cause;
+  const { code, message } = cause as Error & { code?: MillraceErrorCode };
+  return new MillraceError(code ?? 'INTERNAL', message, { cause });
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   BATCHING_AUTO,
   BATCHING_DECLARED,
   BATCHING_OFF,
+  fromAddon,
   type NativeEngine,
   type NativeLoadOptions,
 } from './binding.ts';
@@ -34,7 +35,13 @@ export class NativeEngineHandle implements Engine {
     this.#channel = channel;
     this.info = Object.freeze(native.info);
     this.counters = {
-      series: (key, bounds) => native.series(key, bounds),
+      series: (key, bounds) => {
+        try {
+          return native.series(key, bounds);
+        } catch (cause) {
+          throw fromAddon(cause);
+        }
+      },
       observe: (series, seconds) => native.observe(series, seconds),
       snapshot: () => native.snapshot(),
     };

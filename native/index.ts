@@ -14,10 +14,9 @@
  * @module
  */
 
-import { defaultLibrary, loadAddon } from './binding.ts';
+import { defaultLibrary, fromAddon, loadAddon } from './binding.ts';
 import { Channel } from './channel.ts';
 import { NativeEngineHandle } from './engine.ts';
-import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import type { Engine, EngineOptions } from './types.ts';
 
 export type { MillraceErrorCode } from './errors.ts';
@@ -39,8 +38,6 @@ export function openEngine(options: EngineOptions = {}): Engine {
     channel = new Channel(native);
     return new NativeEngineHandle(native, channel);
   } catch (cause) {
-    if (cause instanceof MillraceError) throw cause;
-    const { code, message } = cause as Error & { code?: MillraceErrorCode };
-    throw new MillraceError(code ?? 'INTERNAL', message, { cause });
+    throw fromAddon(cause);
   }
 }

@@ -186,7 +186,11 @@ export interface Engine {
  * is right with any number of HTTP threads. A series is created once and addressed by its number.
  */
 export interface Counters {
-  /** Finds or makes the histogram series of this key, `bounds` in seconds ascending. */
+  /**
+   * Finds or makes the histogram series of this key, `bounds` in seconds ascending.
+   *
+   * @throws {MillraceError} `INVALID_ARGUMENT`, or `RESOURCE_EXHAUSTED` at the 4,097th series.
+   */
   series(key: string, bounds: readonly number[]): number;
   /** Records one observation, in seconds. Lock-free. */
   observe(series: number, seconds: number): void;

@@ -1,6 +1,7 @@
 // What the addon exports: open(library, onReady), which makes an engine for the calling thread.
 #include <napi.h>
 
+#include <cmath>
 #include <thread>
 
 #include "addon/client.h"
@@ -86,10 +87,20 @@ Napi::Value JS_load(const Napi::CallbackInfo& info) {
 // series(key, bounds): number
 Napi::Value JS_series(const Napi::CallbackInfo& info) {
   CounterTable& counters = static_cast<EngineHold*>(info.Data())->client->core.counters;
-  const auto array = info[1].As<Napi::Array>();
   std::vector<double> bounds;
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    bounds.push_back(array.Get(i).As<Napi::Number>().DoubleValue());
+  bool valid = info[0].IsString() && info[1].IsArray();
+  const auto array = info[1].As<Napi::Array>();
+  for (uint32_t i = 0; valid && i < array.Length(); ++i) {
+    const Napi::Value bound = array.Get(i);
+    const double number = bound.IsNumber() ? bound.As<Napi::Number>().DoubleValue() : NAN;
+    // So written that NaN is refused too.
+    valid = number > (bounds.empty() ? -INFINITY : bounds.back());
+    bounds.push_back(number);
+  }
+  if (!valid) {
+    Throw(info.Env(), Code::kInvalidArgument,
+          "A series needs a key of text and an array of ascending numbers as its bounds");
+    return info.Env().Undefined();
   }
   const size_t number = counters.Series(info[0].As<Napi::String>().Utf8Value(), bounds);
   if (number == CounterTable::kMaxSeries) {
@@ -152,6 +163,10 @@ Napi::Object Describe(Napi::Env env, const OrtLibrary& library) {
 // open(library: string, onReady: () => void): NativeEngine
 Napi::Value JS_open(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  if (!info[0].IsString() || !info[1].IsFunction()) {
+    Throw(env, Code::kInvalidArgument, "The library is not a path: expected text");
+    return env.Undefined();
+  }
   Core* core = nullptr;
   if (const Status status = OpenCore(info[0].As<Napi::String>().Utf8Value(), core); !status.ok()) {
     ToError(env, status).ThrowAsJavaScriptException();
