@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { Histogram, ModelStats } from '../../native/index.ts';
-import { float32, loop, occupy, open, refused, until, withModel } from './support.ts';
+import { runChild } from './child.ts';
+import { float32, loop, occupy, open, refused, thrown, until, withModel } from './support.ts';
 
 const engine = open();
 after(() => engine.close());
@@ -152,5 +153,32 @@ describe('counters of the process', () => {
       if (Math.trunc(unknown) !== series) engine.counters.observe(unknown, 1);
     }
     assert.deepEqual(read('stats: odd'), { bounds, counts: [0, 0, 0], count: 0, sum: 0 });
+  });
+
+  test('what is no series is refused', () => {
+    const wrong: readonly (readonly [unknown, unknown])[] = [
+      [7, bounds],
+      [undefined, bounds],
+      ['stats: x', undefined],
+      ['stats: x', 1],
+      ['stats: x', '0.1'],
+      ['stats: x', ['0.1']],
+      ['stats: x', [Number.NaN]],
+      ['stats: x', [1, 1]],
+      ['stats: x', [2, 1]],
+      ['stats: x', [1, Number.NaN]],
+      ['stats: x', new Array(2)],
+    ];
+    for (const [key, given] of wrong) {
+      const call = () => engine.counters.series(key as string, given as number[]);
+      thrown(call, 'INVALID_ARGUMENT');
+    }
+    assert.equal(read('stats: x'), undefined);
+  });
+
+  test('a table that is full says so, and what is in it still counts', async () => {
+    const { code, stderr, stdout } = await runChild('counters.fixture.ts', []);
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.deepEqual(JSON.parse(stdout), { code: 'RESOURCE_EXHAUSTED', series: 4096, count: 1 });
   });
 });

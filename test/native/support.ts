@@ -27,7 +27,8 @@ export function engineOptions(): EngineOptions {
   return addon === undefined ? {} : { addon };
 }
 
-export const open = (): Engine => openEngine(engineOptions());
+export const open = (options: EngineOptions = {}): Engine =>
+  openEngine({ ...engineOptions(), ...options });
 
 /** Path of a fixture model, named without its ending. */
 export const fixture = (name: string): string => path.join(models, `${name}.onnx`);

@@ -1,0 +1,154 @@
+/** @module Without an addon or with the wrong library: a sentence that says what to do, and no crash. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { EngineOptions, MillraceErrorCode } from '../../native/index.ts';
+import { runChild } from './child.ts';
+import { engineOptions, open, thrown } from './support.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'millrace-loader-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const file = (name: string) => path.join(folder, name);
+
+/** A library that says it is this version of ONNX Runtime, and has no other function. */
+const stub = (version: string | undefined) => `
+struct Base { const void *(*api)(unsigned); const char *(*version)(void); };
+static const void *api(unsigned number) { (void)number; return 0; }
+static const char *version(void) { return "${version ?? ''}"; }
+static const struct Base base = { api, version };
+const struct Base *${version === undefined ? 'SomethingElse' : 'OrtGetApiBase'}(void) { return &base; }
+`;
+
+function compile(name: string, version: string | undefined): void {
+  const source = file(`${name}.c`);
+  writeFileSync(source, stub(version));
+  execFileSync('cc', ['-shared', '-fPIC', '-o', file(`${name}.so`), source]);
+}
+
+before(() => {
+  compile('other', undefined);
+  compile('old', '1.10.0');
+  compile('odd', 'unknown');
+  compile('hollow', '1.99.0');
+  writeFileSync(file('text.so'), 'not a library');
+  writeFileSync(file('text.node'), 'not an addon');
+  mkdirSync(file('folder.node'));
+});
+
+type Outcome = { readonly version: string } | { readonly code: string; readonly message: string };
+
+/** Opens engines in one new process, one after another. */
+async function openIn(options: readonly EngineOptions[]): Promise<readonly Outcome[]> {
+  const parameters = options.map((one) => JSON.stringify({ ...engineOptions(), ...one }));
+  const { code, signal, stderr, stdout, timedOut } = await runChild(
+    'loader.fixture.ts',
+    parameters,
+  );
+  assert.deepEqual(
+    { code, signal, stderr, timedOut },
+    { code: 0, signal: null, stderr: '', timedOut: false },
+  );
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+const cases: readonly (readonly [string, EngineOptions, MillraceErrorCode, RegExp])[] = [
+  [
+    'an addon that is not there',
+    { addon: file('absent.node') },
+    'NOT_FOUND',
+    /addon is not built.*absent\.node.*`npm run build`/,
+  ],
+  [
+    'an addon that is none',
+    { addon: file('text.node') },
+    'FAILED_PRECONDITION',
+    /Cannot load the native addon.*text\.node.*`npm run build`/,
+  ],
+  [
+    'a folder for an addon',
+    { addon: file('folder.node') },
+    'FAILED_PRECONDITION',
+    /Cannot load the native addon.*`npm run build`/,
+  ],
+  [
+    'a library that is not there',
+    { library: file('absent.so') },
+    'NOT_FOUND',
+    /ONNX Runtime library.*absent\.so/,
+  ],
+  [
+    'a library that is none',
+    { library: file('text.so') },
+    'NOT_FOUND',
+    /ONNX Runtime library.*text\.so/,
+  ],
+  [
+    'another library',
+    { library: file('other.so') },
+    'FAILED_PRECONDITION',
+    /other\.so is not an ONNX Runtime library/,
+  ],
+  [
+    'an ONNX Runtime that is too old',
+    { library: file('old.so') },
+    'FAILED_PRECONDITION',
+    /ONNX Runtime 1\.10\.0 is too old.*1\.\d+ or newer/,
+  ],
+  [
+    'a version that is none',
+    { library: file('odd.so') },
+    'FAILED_PRECONDITION',
+    /ONNX Runtime unknown/,
+  ],
+  [
+    'a newer one without its functions',
+    { library: file('hollow.so') },
+    'FAILED_PRECONDITION',
+    /ONNX Runtime 1\.99\.0.*API version/,
+  ],
+];
+
+describe('openEngine', () => {
+  let outcomes: readonly Outcome[] = [];
+  before(async () => {
+    outcomes = await openIn([
+      ...cases.map(([, options]) => options),
+      {},
+      { library: file('old.so') },
+      {},
+    ]);
+  });
+
+  for (const [index, [what, , code, message]] of cases.entries()) {
+    test(`${what}: ${code}`, () => {
+      const outcome = outcomes[index];
+      assert.ok(outcome !== undefined && 'code' in outcome, JSON.stringify(outcome));
+      assert.equal(outcome.code, code);
+      assert.match(outcome.message, message);
+      assert.doesNotMatch(outcome.message, /\n|undefined|\[object/);
+    });
+  }
+
+  test('the right ones, after all those', () => {
+    assert.ok('version' in outcomes[cases.length]!, JSON.stringify(outcomes));
+  });
+
+  test('a second library in one process: FAILED_PRECONDITION, and the first works on', () => {
+    const [second, third] = outcomes.slice(cases.length + 1);
+    assert.ok(second !== undefined && 'code' in second);
+    assert.equal(second.code, 'FAILED_PRECONDITION');
+    assert.match(second.message, /already uses the ONNX Runtime library.*cannot load another/);
+    assert.ok('version' in third!);
+  });
+
+  test('a library that is no text: INVALID_ARGUMENT', () => {
+    thrown(() => open({ library: 7 as unknown as string }), 'INVALID_ARGUMENT');
+  });
+});
