@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { watchTurns } from '../../bench/suites/block/heartbeat.ts';
+import { watchBlocks } from '../../bench/suites/block/heartbeat.ts';
 
 /** Clocks that only move when the test says so. */
 function clocks() {
@@ -13,9 +13,9 @@ const turns = (count: number): Promise<void> =>
     ? Promise.resolve()
     : new Promise<void>((resolve) => setImmediate(resolve)).then(() => turns(count - 1));
 
-test('watchTurns finds the longest turn on each clock', async () => {
+test('watchBlocks finds the longest block on each clock', async () => {
   const { time, cpu, wall } = clocks();
-  const blocks = await watchTurns(
+  const blocks = await watchBlocks(
     async () => {
       await turns(2);
       time.cpu += 3;
@@ -27,24 +27,26 @@ test('watchTurns finds the longest turn on each clock', async () => {
     },
     cpu,
     wall,
+    setImmediate,
   );
   assert.deepEqual(blocks, { longestCpuMs: 3, longestWallMs: 9 });
 });
 
-test('watchTurns counts the work before the first await and after the last', async () => {
+test('watchBlocks counts the work before the first await and after the last', async () => {
   const { time, cpu, wall } = clocks();
-  const first = await watchTurns(
+  const first = await watchBlocks(
     async () => {
       time.cpu += 2;
     },
     cpu,
     wall,
+    setImmediate,
   );
   assert.equal(first.longestCpuMs, 2);
 });
 
-test('watchTurns passes on what the work throws', async () => {
+test('watchBlocks passes on what the work throws', async () => {
   const { cpu, wall } = clocks();
   const work = () => Promise.reject(new Error('no model'));
-  await assert.rejects(watchTurns(work, cpu, wall), /no model/);
+  await assert.rejects(watchBlocks(work, cpu, wall, setImmediate), /no model/);
 });

@@ -1,39 +1,49 @@
-/** @module The longest turn of the event loop while something else goes on. */
+/** @module The longest block of the JavaScript thread while something else goes on. */
 
 export interface Blocks {
-  /** Most CPU time that the JavaScript thread spent in one turn of its event loop, milliseconds. */
+  /** Most CPU time that the JavaScript thread spent between two heartbeats, milliseconds. */
   readonly longestCpuMs: number;
-  /** Longest wall-clock time between two turns, milliseconds: also counts waiting for a core. */
+  /** Longest wall-clock time between two heartbeats, milliseconds: also counts waiting for a core. */
   readonly longestWallMs: number;
 }
 
+/** When a heartbeat is due: 1 ms after the last. */
+const everyMillisecond = (beat: () => void) => void setTimeout(beat, 1);
+
 /**
- * Turns the event loop as fast as it goes until `work` has settled, and reads both clocks once a turn.
- * Between two readings lies all that ran in a turn, so no block can hide, and what the thread spends
- * waiting for a core does not count as CPU time.
+ * Reads both clocks at every heartbeat until `work` has settled.
+ *
+ * What blocks the thread delays the next heartbeat, so a block lies between two of them as a whole.
+ * The CPU time between them is its length plus at most a millisecond's worth of other turns: an upper
+ * bound, however long the thread waited for a core. The thread sleeps in between, as a server's does;
+ * a loop that spun instead would add its own garbage and every disturbance of the machine.
  *
  * @param cpu CPU time of this thread, milliseconds.
  * @param wall Milliseconds.
  */
-export async function watchTurns(
+export async function watchBlocks(
   work: () => Promise<void>,
   cpu: () => number,
   wall: () => number,
+  schedule: (beat: () => void) => void = everyMillisecond,
 ): Promise<Blocks> {
   let longestCpuMs = 0;
   let longestWallMs = 0;
+  let lastCpu = cpu();
+  let lastWall = wall();
   let done = false;
-  let last = { cpu: cpu(), wall: wall() };
   const ended = Promise.withResolvers<void>();
-  const turn = () => {
-    const now = { cpu: cpu(), wall: wall() };
-    longestCpuMs = Math.max(longestCpuMs, now.cpu - last.cpu);
-    longestWallMs = Math.max(longestWallMs, now.wall - last.wall);
-    last = now;
+  const beat = () => {
+    const nowCpu = cpu();
+    const nowWall = wall();
+    longestCpuMs = Math.max(longestCpuMs, nowCpu - lastCpu);
+    longestWallMs = Math.max(longestWallMs, nowWall - lastWall);
+    lastCpu = nowCpu;
+    lastWall = nowWall;
     if (done) ended.resolve();
-    else setImmediate(turn);
+    else schedule(beat);
   };
-  setImmediate(turn);
+  schedule(beat);
   try {
     await work();
   } finally {

@@ -11,8 +11,7 @@ import { createProgress } from '../../lib/progress.ts';
 import { pairedRatio, summarise } from '../../lib/stats.ts';
 import { figure, table } from '../../lib/table.ts';
 import type { Plan, SuiteResult } from '../types.ts';
-import type { Blocks } from './heartbeat.ts';
-import type { BlockTask } from './process.ts';
+import type { BlockResult, BlockTask } from './process.ts';
 import { subjects } from './subjects.ts';
 
 const SCRIPT = fileURLToPath(new URL('process.ts', import.meta.url));
@@ -25,7 +24,7 @@ const GATE: Gate = {
   unit: 'ms CPU',
 };
 
-interface BlockRow extends Blocks {
+interface BlockRow extends BlockResult {
   readonly subject: string;
   readonly repeat: number;
 }
@@ -39,7 +38,7 @@ export async function block(plan: Plan): Promise<SuiteResult> {
   const rows: BlockRow[] = [];
   for (let repeat = 0; repeat < plan.repeats; repeat += 1) {
     for (const subject of names) {
-      const row = { subject, repeat, ...(await watch(subject, model, reference)) };
+      const row = { subject, repeat, ...(await watch(plan, subject, reference)) };
       rows.push(row);
       progress.step(`block ${model.name} ${subject}: ${figure(row.longestCpuMs)} ms CPU`);
     }
@@ -49,9 +48,10 @@ export async function block(plan: Plan): Promise<SuiteResult> {
   return { name: 'block', data: rows, text, gates: [judge(gate, summarise(ours))] };
 }
 
-async function watch(subject: string, model: BenchModel, reference: Reference): Promise<Blocks> {
+async function watch(plan: Plan, subject: string, reference: Reference): Promise<BlockResult> {
   const task: BlockTask = {
-    model,
+    model: plan.models.at(-1)!,
+    warmUp: plan.models[0]!,
     features: reference.features,
     scores: [...reference.scores],
     concurrent: CONCURRENT,
@@ -61,29 +61,27 @@ async function watch(subject: string, model: BenchModel, reference: Reference): 
     argv: [process.execPath, SCRIPT, subject, JSON.stringify(task)],
     env: { ORT_DISABLE_TELEMETRY: '1' },
   });
-  const blocks = await child.line(jsonLine<Blocks>('longestCpuMs'));
+  const blocks = await child.line(jsonLine<BlockResult>('longestCpuMs'));
   await child.finished();
   return blocks;
 }
 
 function report(model: BenchModel, rows: readonly BlockRow[]): { text: string; ours: number[] } {
-  const of = (subject: string, key: keyof Blocks) =>
+  const of = (subject: string, key: keyof BlockResult) =>
     rows.filter((row) => row.subject === subject).map((row) => row[key]);
   const lines = Object.keys(subjects).map((subject) => {
     const cpu = summarise(of(subject, 'longestCpuMs'));
     const wall = summarise(of(subject, 'longestWallMs'));
-    return [subject, figure(cpu.median), figure(cpu.max), figure(wall.median), figure(wall.max)];
+    const idle = summarise(of(subject, 'idleCpuMs'));
+    return [subject, ...[idle.median, cpu.median, cpu.max, wall.median, wall.max].map(figure)];
   });
   const header = [
-    'subject',
-    'CPU ms, median',
-    'CPU ms, worst',
-    'wall ms, median',
-    'wall ms, worst',
+    ...['subject', 'idle CPU ms', 'CPU ms, median', 'CPU ms, worst'],
+    ...['wall ms, median', 'wall ms, worst'],
   ];
   const wall = pairedRatio(of('ours', 'longestWallMs'), of('onnxruntime-node', 'longestWallMs'));
   const text = [
-    `Longest turn of the event loop, ${CONCURRENT} concurrent runs of ${model.name}`,
+    `Longest block of the JavaScript thread, ${CONCURRENT} concurrent runs of ${model.name}`,
     table(header, lines),
     `Wall-clock gap, ours ÷ onnxruntime-node: ${figure(wall.median)}`,
   ].join('\n');

@@ -11,11 +11,12 @@ const CLOCK_THREAD_CPUTIME_ID = 3;
  */
 export function threadClock(): () => number {
   const libc = dlopen('libc.so.6', { clock_gettime: { args: ['i32', 'ptr'], returns: 'i32' } });
+  // A timespec: two int64, of which the lower halves suffice. No BigInt, which would be garbage.
   const timespec = new BigInt64Array(2);
   const pointer = ptr(timespec);
   return () => {
     libc.symbols.clock_gettime(CLOCK_THREAD_CPUTIME_ID, pointer);
     // Not through the array: compiled code keeps what it read before, as it sees nobody write there.
-    return Number(read.i64(pointer, 0)) * 1e3 + read.i32(pointer, 8) / 1e6;
+    return read.u32(pointer, 0) * 1e3 + read.u32(pointer, 8) / 1e6;
   };
 }
