@@ -20,6 +20,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execute, read, root, SetupError, say, seconds, state } from './setup/command.mjs';
 import { unpackPackage } from './setup/debian.mjs';
+import { buildGoogleTest, fetchRelacy, hasGoogleTest, hasRelacy } from './setup/tests.mjs';
 
 // Not parseArgs: an old Node without it must still get as far as being told so.
 const flags = {
@@ -78,10 +79,6 @@ function findHeaders() {
   ];
   return candidates.find((folder) => folder && version(folder) >= oldestApi);
 }
-
-const relacy = path.join(state, 'relacy');
-const hasRelacy = () =>
-  ['/', relacy].some((folder) => fs.existsSync(path.join(folder, 'usr/include/relacy/relacy.hpp')));
 
 // ── Addon ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -171,16 +168,12 @@ const steps = [
         `go online, or set ORT_INCLUDE_DIR to ${wanted}`,
       ),
   },
+  { label: 'relacy headers', needed: () => flags.tests && !hasRelacy(), run: fetchRelacy },
   {
-    label: 'relacy headers',
-    needed: () => flags.tests && !hasRelacy(),
-    run: (label) =>
-      unpackPackage(
-        label,
-        'relacy-dev',
-        relacy,
-        `go online, or run \`${sudo}apt-get install relacy-dev\``,
-      ),
+    label: 'GoogleTest',
+    needed: () => flags.tests && !hasGoogleTest(),
+    tools: [tools.cxx, tools.make, tools.cmake],
+    run: buildGoogleTest,
   },
   {
     label: `native addon${flags.debug ? ' (debug)' : ''}${flags.sanitize && ` (${flags.sanitize})`}`,
@@ -199,8 +192,7 @@ function checkNode() {
 }
 
 function checkTools(pending) {
-  const missing = pending
-    .flatMap((step) => step.tools ?? [])
+  const missing = [...new Set(pending.flatMap((step) => step.tools ?? []))]
     .filter((tool) => !tool.found())
     .map((tool) => `${tool.name} is missing: run \`${sudo}apt-get install ${tool.package}\``);
   if (missing.length > 0) throw new SetupError(missing.join('\nsetup: '));

@@ -49,7 +49,7 @@ export async function runSuite(selected: Selected, context: RunContext): Promise
   const { limitMs, signal } = context;
   const base = path.join(context.scratch, suite.name.replaceAll(/\W+/g, '-'));
   const [report, log] = [`${base}.xml`, `${base}.log`];
-  const options = { log, limitMs, signal, env: { ...suite.env, ...context.env } };
+  const options = { log, limitMs, signal, env: context.env };
   const result = (cases: readonly Case[]) => ({ cases, output: readFileSync(log, 'utf8') });
   if (missing.length > 0) {
     return { cases: missing.map((glob) => failure(`no test file matches ${glob}`)), output: '' };
@@ -59,9 +59,11 @@ export async function runSuite(selected: Selected, context: RunContext): Promise
     if (faults.length > 0) return result(faults);
   }
   const command = suite.command(files, report);
-  const done = await runCommand(command, options);
+  const done = await runCommand(command, { ...options, env: { ...suite.env, ...context.env } });
   const cases = casesOf(selected, report, done);
   const faults = faultsOf(command, done, cases);
+  const alarm = suite.alarm?.exec(readFileSync(log, 'utf8'));
+  if (alarm) faults.push(failure(`${suite.name}: ${alarm[0]}`));
   if (cases.length + faults.length === 0) faults.push(failure(`${suite.name}: no test was found`));
   return result([...cases, ...faults]);
 }

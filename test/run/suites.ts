@@ -4,6 +4,15 @@
  * @module
  */
 import { availableParallelism } from 'node:os';
+import path from 'node:path';
+
+const root = path.resolve(import.meta.dirname, '../..');
+
+type CommandLine = readonly string[];
+type Environment = Readonly<Record<string, string>>;
+
+/** Command line that runs test files and writes a JUnit report. */
+type TestCommand = (files: readonly string[], report: string) => CommandLine;
 
 export interface Suite {
   /** Shown in the summary and matched by `--only`. */
@@ -13,43 +22,52 @@ export interface Suite {
   /** Globs taken away from `files`. */
   readonly except?: readonly string[];
   /** Commands that must succeed first, such as a build. They count as no test. */
-  readonly prepare?: readonly (readonly string[])[];
-  /**
-   * The command line. One with files writes its JUnit report to `report`; one without, that leaves
-   * no report, is itself a single test that passes with exit code 0.
-   */
-  command(files: readonly string[], report: string): readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
+  readonly prepare?: readonly CommandLine[];
+  /** Without files and without a report, the command itself is one test, passed with exit code 0. */
+  readonly command: TestCommand;
+  /** Set for `command`, not for `prepare`. */
+  readonly env?: Environment;
+  /** Output that fails the suite whatever the exit code. */
+  readonly alarm?: RegExp;
 }
 
-const bun = 'node_modules/.bin/bun';
-// The npm wrapper around Deno leaves it running when it is killed itself.
-const deno = `node_modules/@deno/linux-${process.arch}-glibc/deno`;
-
-const bunTest = (files: readonly string[], report: string) => [
-  bun,
-  'test',
-  '--only-failures',
-  '--timeout=60000',
-  '--reporter=junit',
-  `--reporter-outfile=${report}`,
+const bun: TestCommand = (files, report) => [
+  ...['node_modules/.bin/bun', 'test', '--only-failures', '--timeout=60000'],
+  ...['--reporter=junit', `--reporter-outfile=${report}`],
   ...files.map((file) => `./${file}`),
 ];
 
+// The npm wrapper around Deno leaves it running when it is killed itself.
+const deno: TestCommand = (files, report) => [
+  `node_modules/@deno/linux-${process.arch}-glibc/deno`,
+  ...['test', '-A', '--no-check', `--junit-path=${report}`, ...files],
+];
+
+const node: TestCommand = (files, report) => [
+  ...['node', '--import', 'tsx', '--test'],
+  ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
+  ...['--test-reporter=junit', `--test-reporter-destination=${report}`],
+  ...files,
+];
+
+const sanitizerOptions: Environment = {
+  // Deno and Bun exit before their own memory is freed, and are not instrumented.
+  ASAN_OPTIONS: 'detect_leaks=0',
+  UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+  TSAN_OPTIONS: 'halt_on_error=1:ignore_noninstrumented_modules=1',
+};
+
 /** The C++ tests, which ctest runs from a build folder of their own for each set of sanitizers. */
-function cpp(name: string, sanitizers = '', env: Readonly<Record<string, string>> = {}): Suite {
+function cpp(name: string, sanitizers = ''): Suite {
   const folder = `build-test/${name}`;
   return {
     name: `c++: ${name}`,
     prepare: [
       [
-        'cmake',
-        '-S',
-        '.',
-        '-B',
-        folder,
-        '-DMILLRACE_TESTS=ON',
+        ...['cmake', '-S', '.', '-B', folder, '-DMILLRACE_TESTS=ON'],
         `-DMILLRACE_SANITIZE=${sanitizers}`,
+        // Where the set-up puts what the machine does not have.
+        `-DCMAKE_PREFIX_PATH=${root}/.millrace/googletest;${root}/.millrace/relacy/usr`,
       ],
       ['cmake', '--build', folder, '--parallel', String(availableParallelism())],
     ],
@@ -57,9 +75,37 @@ function cpp(name: string, sanitizers = '', env: Readonly<Record<string, string>
       ...['ctest', '--test-dir', folder, '--output-on-failure', '--no-tests=error'],
       ...['--output-junit', report],
     ],
-    env,
+    env: {
+      UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+      TSAN_OPTIONS: 'halt_on_error=1',
+    },
   };
 }
+
+/** The tests of the addon against a build of it with a sanitizer, whose library the runtime preloads. */
+function sanitized(
+  runtime: string,
+  command: TestCommand,
+  sanitizer: string,
+  library: string,
+): Suite {
+  return {
+    name: `${runtime}: addon with ${sanitizer} sanitizer`,
+    files: ['test/native/**/*.test.ts'],
+    // Ends hundreds of processes, which a sanitizer slows down many times over.
+    except: ['test/native/lifecycle*.test.ts'],
+    prepare: [['node', 'services/cli/setup.mjs', `--sanitize=${sanitizer}`]],
+    command,
+    env: {
+      ...sanitizerOptions,
+      LD_PRELOAD: library,
+      MILLRACE_TEST_ADDON: path.join(root, `build-test/addon-${sanitizer}/Release/millrace.node`),
+    },
+    alarm: /(?:ERROR|WARNING): (?:Address|Thread)Sanitizer|: runtime error: /,
+  };
+}
+
+const runtimes: Readonly<Record<string, TestCommand>> = { bun, deno, node };
 
 export const suites: readonly Suite[] = [
   {
@@ -67,37 +113,20 @@ export const suites: readonly Suite[] = [
     command: () => ['node_modules/.bin/biome', 'check', '--error-on-warnings'],
   },
   { name: 'ok: types', command: () => ['node_modules/.bin/tsc'] },
-  { name: 'ok: rules', files: ['test/rules/**/*.test.ts'], command: bunTest },
-  {
-    name: 'bun',
-    files: ['test/**/*.test.ts'],
-    except: ['test/rules/**'],
-    command: bunTest,
-  },
+  { name: 'ok: rules', files: ['test/rules/**/*.test.ts'], command: bun },
+  { name: 'bun', files: ['test/**/*.test.ts'], except: ['test/rules/**'], command: bun },
   {
     name: 'deno',
     files: ['test/native/**/*.test.ts', 'test/runtime/**/*.test.ts', 'test/services/**/*.test.ts'],
-    command: (files, report) => [
-      deno,
-      'test',
-      '-A',
-      '--no-check',
-      `--junit-path=${report}`,
-      ...files,
-    ],
+    command: deno,
     env: { DENO_NO_UPDATE_CHECK: '1' },
   },
-  {
-    name: 'node',
-    files: ['test/native/**/*.test.ts'],
-    command: (files, report) => [
-      ...['node', '--import', 'tsx', '--test'],
-      ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
-      ...['--test-reporter=junit', `--test-reporter-destination=${report}`],
-      ...files,
-    ],
-  },
+  { name: 'node', files: ['test/native/**/*.test.ts'], command: node },
   cpp('plain'),
-  cpp('address', 'address,undefined', { UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' }),
-  cpp('thread', 'thread', { TSAN_OPTIONS: 'halt_on_error=1' }),
+  cpp('address', 'address,undefined'),
+  cpp('thread', 'thread'),
+  ...Object.entries(runtimes).flatMap(([name, command]) => [
+    sanitized(name, command, 'address', 'libasan.so.8'),
+    sanitized(name, command, 'thread', 'libtsan.so.2'),
+  ]),
 ];
