@@ -6,7 +6,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { contenders } from './contenders/index.ts';
 import { drivers } from './drivers/index.ts';
 import { buildPrograms } from './lib/build.ts';
@@ -34,7 +34,7 @@ const choice = (flag: string, description: string, names: readonly string[]) =>
   new Option(`${flag} <name...>`, description).choices(names).default(names, 'all');
 const number = (text: string) => {
   const value = Number(text);
-  if (!(value > 0)) throw new Error(`${text} must be a number above 0`);
+  if (!(value > 0)) throw new InvalidArgumentError('It must be a number above 0.');
   return value;
 };
 

@@ -8,28 +8,31 @@ import { createHistogram } from 'node:perf_hooks';
 import autocannon from 'autocannon';
 import type { Load, LoadResult } from './types.ts';
 
-const load = JSON.parse(process.argv[2]!) as Load;
-/** autocannon's own histogram counts whole milliseconds, too coarse here: this one counts microseconds. */
-const latency = createHistogram();
-let requests = 0;
-let non2xx = 0;
-let started = performance.now();
-let cpuBefore = process.cpuUsage();
+/** Compiles autocannon's own code before it counts, seconds. */
+const WARM_UP_SECONDS = 0.5;
+/** Longest wait for an answer, seconds. */
+const TIMEOUT = 30;
 
-const instance = autocannon(
-  {
-    url: load.url,
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: load.body,
-    connections: load.connections,
-    duration: load.seconds,
-    sampleInt: 100,
-  },
-  (error: Error | null, result) => {
-    if (error) throw error;
+function options(load: Load, duration: number): autocannon.Options {
+  const { url, body, connections } = load;
+  const headers = { 'content-type': 'application/json' };
+  // The sampling interval is how often autocannon looks whether its time is over, milliseconds.
+  const timing = { duration, sampleInt: 100, timeout: TIMEOUT };
+  return { url, method: 'POST', headers, body, connections, ...timing };
+}
+
+function measure(load: Load): Promise<LoadResult> {
+  const { promise, resolve, reject } = Promise.withResolvers<LoadResult>();
+  // autocannon's own histogram counts whole milliseconds; this one counts microseconds.
+  const latency = createHistogram();
+  let requests = 0;
+  let non2xx = 0;
+  const started = performance.now();
+  const cpuBefore = process.cpuUsage();
+  const instance = autocannon(options(load, load.seconds), (error: Error | null, result) => {
+    if (error) return reject(error);
     const cpu = process.cpuUsage(cpuBefore);
-    const report: LoadResult = {
+    resolve({
       requests,
       non2xx,
       seconds: (performance.now() - started) / 1000,
@@ -38,17 +41,17 @@ const instance = autocannon(
       meanMs: latency.mean / 1000,
       p50Ms: latency.percentile(50) / 1000,
       p99Ms: latency.percentile(99) / 1000,
-    };
-    console.log(JSON.stringify(report));
-  },
-);
-instance.on('start', () => {
-  started = performance.now();
-  cpuBefore = process.cpuUsage();
-  console.log('{"started":true}');
-});
-instance.on('response', (_client, status, _bytes, milliseconds) => {
-  if (status >= 200 && status < 300) requests += 1;
-  else non2xx += 1;
-  latency.record(Math.max(1, Math.round(milliseconds * 1000)));
-});
+    });
+  });
+  instance.on('response', (_client, status, _bytes, milliseconds) => {
+    if (status >= 200 && status < 300) requests += 1;
+    else non2xx += 1;
+    latency.record(Math.max(1, Math.round(milliseconds * 1000)));
+  });
+  return promise;
+}
+
+const load = JSON.parse(process.argv[2]!) as Load;
+await autocannon(options(load, WARM_UP_SECONDS));
+console.log('{"started":true}');
+console.log(JSON.stringify(await measure(load)));

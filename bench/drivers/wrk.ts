@@ -31,5 +31,6 @@ export const driver: Driver = {
 };
 
 function wrkArguments({ url, connections, seconds }: Load): string[] {
-  return ['wrk', '-t1', `-c${connections}`, `-d${Math.ceil(seconds)}s`, '-s', SCRIPT, url];
+  const duration = `-d${Math.ceil(seconds)}s`;
+  return ['wrk', '-t1', `-c${connections}`, duration, '--timeout', '30s', '-s', SCRIPT, url];
 }
