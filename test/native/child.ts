@@ -8,7 +8,8 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
-  readonly ms: number;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
   readonly timedOut: boolean;
 }
 
@@ -41,7 +42,6 @@ export function runChild(
       output[name] += text;
     });
   }
-  const started = performance.now();
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
@@ -51,7 +51,7 @@ export function runChild(
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      resolve({ code, signal, ...output, ms: performance.now() - started, timedOut });
+      resolve({ code, signal, ...output, at: Date.now(), timedOut });
     });
   });
 }

@@ -1,0 +1,41 @@
+/** @module An engine with everything in flight that can be, for the tests of how a thread ends. */
+import type { Engine, Model } from '../../native/index.ts';
+import { fixture, float32, loop, occupy, open, tensor } from './support.ts';
+
+const ignore = () => {};
+
+/** Rows enough for 128 KiB, so that they are borrowed. */
+const largeRows = 16_384;
+
+export interface Busy {
+  readonly engine: Engine;
+  readonly model: Model;
+  /** Resolves to the number of answers once all of them are there. */
+  readonly answered: Promise<number>;
+}
+
+/**
+ * Runs one long loop of that many turns, with small requests, borrowed inputs and deadlines queued
+ * behind it, a load and a model about to be released.
+ */
+export async function busy(turns: number): Promise<Busy> {
+  const engine = open();
+  const model = await engine.load({ path: fixture('slow-loop') });
+  const other = await engine.load({ path: fixture('identity-float32') });
+  const { done } = await occupy(model, turns);
+  const queued = Array.from({ length: 20 }, () => loop(model, 100));
+  const borrowed = Array.from({ length: 4 }, () => {
+    const iterations = tensor('int64', [largeRows, 1], new BigInt64Array(largeRows));
+    return model.run({ iterations }, { transfer: true });
+  });
+  const quick = Array.from({ length: 20 }, (_, index) =>
+    other.run({ x: float32([index, index, index]) }),
+  );
+  loop(model, 1, { timeoutMs: 60_000 }).catch(ignore);
+  loop(model, 1, { signal: AbortSignal.timeout(1) }).catch(ignore);
+  engine.load({ path: fixture('dynamic-axes') }).catch(ignore);
+  other.close().catch(ignore);
+  const all = Promise.all([done, ...queued, ...borrowed, ...quick]);
+  all.catch(ignore);
+  return { engine, model, answered: all.then(({ length }) => length) };
+}

@@ -1,0 +1,106 @@
+/** @module The ways a process can end, one a run: `exit.fixture.ts NAME`. */
+import { once } from 'node:events';
+import { busy } from './busy.ts';
+import { fixture, float32, open } from './support.ts';
+import { startWorker } from './worker.ts';
+
+/** More than any scenario waits for. */
+const endless = 1_000_000;
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+/** Says when, for the test to measure how long it took from here. */
+function exit(code: number): never {
+  say(`exit ${Date.now()}`);
+  process.exit(code);
+}
+
+async function answeredOnce() {
+  const engine = open();
+  const model = await engine.load({ path: fixture('identity-float32') });
+  await model.run({ x: float32([1, 2, 3]) });
+  return engine;
+}
+
+const scenarios: Readonly<Record<string, () => unknown>> = {
+  'natural exit': async () => (await answeredOnce()).close(),
+  'natural exit, engine not closed': answeredOnce,
+  'natural exit, engine never used': () => open(),
+  async 'natural exit, runs in flight'() {
+    const { answered } = await busy(20_000);
+    answered.then((count) => say(`${count} answers`));
+  },
+  'natural exit, load in flight'() {
+    open()
+      .load({ path: fixture('slow-loop') })
+      .then(() => say('loaded'));
+  },
+  async 'natural exit, close in mid-run'() {
+    const { answered, engine } = await busy(20_000);
+    engine.close().then(() => say('closed'));
+    answered.then((count) => say(`${count} answers`));
+  },
+  async 'process.exit, runs in flight'() {
+    await busy(20_000);
+    exit(3);
+  },
+  async 'process.exit, in a long loop'() {
+    await busy(endless);
+    exit(3);
+  },
+  'process.exit, load in flight'() {
+    for (const name of ['slow-loop', 'dynamic-axes', 'identity-string', 'two-in-two-out']) {
+      open().load({ path: fixture(name) });
+    }
+    setImmediate(exit, 3);
+  },
+  'process.exit, nothing loaded'() {
+    open();
+    exit(3);
+  },
+  async 'process.exit, closing'() {
+    const { engine } = await busy(endless);
+    engine.close();
+    setImmediate(exit, 3);
+  },
+  async 'process.exit, many engines'() {
+    const engines = await Promise.all(Array.from({ length: 20 }, answeredOnce));
+    await Promise.all(engines.slice(10).map((engine) => engine.close()));
+    await busy(endless);
+    exit(3);
+  },
+  async 'process.exit, Workers in mid-run'() {
+    const workers = [1, 2].map(() => startWorker('worker-exit.fixture.ts', 'wait'));
+    await Promise.all([busy(endless), ...workers.map((worker) => once(worker, 'message'))]);
+    exit(3);
+  },
+  async 'SIGTERM, runs in flight'() {
+    await busy(endless);
+    say(`exit ${Date.now()}`);
+    process.kill(process.pid, 'SIGTERM');
+  },
+  async 'SIGTERM, with a handler that closes'() {
+    const { answered, engine } = await busy(20_000);
+    process.on('SIGTERM', async () => {
+      await engine.close();
+      say(`${await answered} answers`);
+      process.exit(0);
+    });
+    process.kill(process.pid, 'SIGTERM');
+  },
+  async 'SIGTERM, with a handler that exits'() {
+    await busy(endless);
+    process.on('SIGTERM', () => exit(3));
+    process.kill(process.pid, 'SIGTERM');
+  },
+  async 'uncaught exception, runs in flight'() {
+    await busy(endless);
+    setImmediate(() => {
+      say(`exit ${Date.now()}`);
+      throw new Error('on purpose');
+    });
+  },
+};
+
+const [name = ''] = process.argv.slice(2);
+scenarios[name]!();

@@ -1,0 +1,48 @@
+/** @module The ways a Worker can end: its data names one. It posts a message once all is in flight. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { busy } from './busy.ts';
+import { fixture, open } from './support.ts';
+
+const endless = 1_000_000;
+
+const ready = () => parentPort!.postMessage('ready');
+
+const endings: Readonly<Record<string, () => unknown>> = {
+  /** Until it is terminated. */
+  async wait() {
+    await busy(endless);
+    ready();
+  },
+  async 'short wait'() {
+    await busy(20_000);
+    ready();
+  },
+  async loading() {
+    const engine = open();
+    for (const lanes of [1, 2, 3]) engine.load({ path: fixture('slow-loop'), lanes });
+    ready();
+  },
+  async throw() {
+    await busy(20_000);
+    ready();
+    setImmediate(() => {
+      throw new Error('on purpose');
+    });
+  },
+  async exit() {
+    await busy(20_000);
+    ready();
+    setImmediate(() => process.exit(3));
+  },
+  async natural() {
+    const { answered } = await busy(20_000);
+    answered.then((count) => parentPort!.postMessage(count));
+  },
+  async close() {
+    const { engine } = await busy(20_000);
+    ready();
+    await engine.close();
+  },
+};
+
+endings[workerData as string]!();
