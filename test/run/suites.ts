@@ -73,6 +73,7 @@ function cpp(name: string, sanitizers = ''): Suite {
     ],
     command: (_files, report) => [
       ...['ctest', '--test-dir', folder, '--output-on-failure', '--no-tests=error'],
+      ...['--parallel', String(availableParallelism())],
       ...['--output-junit', report],
     ],
     env: {
