@@ -9,12 +9,15 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
-import type { EngineInfo, Histogram, ModelStats, TensorSpec } from './types.ts';
+import type { CostPoint, EngineInfo, Histogram, ModelStats, TensorSpec } from './types.ts';
 
 /** Numbers are those of the enum `BatchingMode` in addon/core.h. */
 export const BATCHING_AUTO = 0;
 export const BATCHING_DECLARED = 1;
 export const BATCHING_OFF = 2;
+
+/** Numbers are those of the enum `PolicyKind` in batching/policy.h. */
+export const POLICIES = { busy: 0, timer: 1, excess: 2 } as const;
 
 export interface NativeLoadOptions {
   key: string;
@@ -22,11 +25,17 @@ export interface NativeLoadOptions {
   bytes?: Uint8Array;
   batching: number;
   maxRows: number;
+  maxRequestRows: number;
+  policy: number;
   maxDelayMs: number;
   maxQueue: number;
   lanes: number;
   intraOpThreads: number;
   spinUs: number;
+  weight: number;
+  runLimitMs: number;
+  warmupMs: number;
+  costs?: readonly CostPoint[];
 }
 
 export interface NativeModel {
@@ -35,7 +44,11 @@ export interface NativeModel {
   readonly batched: boolean;
   readonly reason: string;
   readonly maxRows: number;
-  /** Terms and shapes travel in the mailbox. Returns the request's slot, or minus the error code. */
+  readonly lanes: number;
+  /**
+   * Terms and shapes travel in the mailbox. Returns the request's slot, or minus the error code; with
+   * UNAVAILABLE the mailbox then starts with the milliseconds after which to try again.
+   */
   submit(...inputs: readonly unknown[]): number;
   /** Null once released. */
   stats(): ModelStats | null;
@@ -59,7 +72,11 @@ export interface NativeEngine {
 }
 
 interface Addon {
-  open(library: string, onReady: () => void): NativeEngine;
+  open(
+    library: string,
+    onReady: () => void,
+    onEarly: (slot: number, code: number, message: string) => void,
+  ): NativeEngine;
 }
 
 const require = createRequire(import.meta.url);

@@ -99,6 +99,12 @@ export class Channel {
     }
   }
 
+  /** Answers a request whose run is overdue, if somebody still waits for it. */
+  overdue(slot: number, reason: unknown): void {
+    const waiter = this.#waiters[slot];
+    if (waiter?.resolve !== undefined) this.#answerEarly(waiter, reason);
+  }
+
   /** Stops the deadline timer; nothing may be in flight. */
   close(): void {
     clearTimeout(this.#timer);
@@ -195,7 +201,17 @@ export class Channel {
   #refusal(model: Carried, code: number): MillraceError {
     const name = errorCode(code);
     if (name === 'UNAVAILABLE') {
-      return new MillraceError(name, `The queue of model '${model.name}' is full: try again later`);
+      return new MillraceError(
+        name,
+        `Model '${model.name}' has more requests than it can serve in time: try again later`,
+        { retryAfterMs: Math.max(this.#mail[0]!, 1) },
+      );
+    }
+    if (name === 'DEADLINE_EXCEEDED') {
+      return new MillraceError(
+        name,
+        `Model '${model.name}' takes longer than the time allowed: allow more time`,
+      );
     }
     if (name === 'FAILED_PRECONDITION') {
       return new MillraceError(name, `Model '${model.name}' is closed: load it again`);

@@ -2,23 +2,14 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { basename, dirname, resolve } from 'node:path';
-import {
-  BATCHING_AUTO,
-  BATCHING_DECLARED,
-  BATCHING_OFF,
-  fromAddon,
-  type NativeEngine,
-  type NativeLoadOptions,
-} from './binding.ts';
+import { basename, dirname } from 'node:path';
+import { fromAddon, type NativeEngine } from './binding.ts';
 import type { Channel } from './channel.ts';
+import { readCosts, writeCosts } from './costs.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
+import { toNative } from './load-options.ts';
 import { LoadedModel } from './model.ts';
 import type { Counters, Engine, EngineInfo, LoadOptions, Model } from './types.ts';
-
-const DEFAULT_MAX_ROWS = 64;
-const DEFAULT_MAX_QUEUE = 1024;
 
 export class NativeEngineHandle implements Engine {
   readonly info: EngineInfo;
@@ -75,10 +66,24 @@ export class NativeEngineHandle implements Engine {
     native.key = JSON.stringify([digest, folder, { ...native, bytes: undefined, path: undefined }]);
     const name =
       options.name ?? (native.path === undefined ? digest.slice(0, 12) : basename(native.path));
+    const { costFile } = options;
+    const costKey = JSON.stringify([this.info.onnxRuntimeVersion, native.key]);
+    if (costFile !== undefined) {
+      if (native.bytes !== undefined) native.bytes = native.bytes.slice();
+      native.costs = await readCosts(costFile, costKey);
+    }
     try {
-      const facts = { name, digest, device: options.device ?? 'cpu' };
       const handle = await this.#native.load(native);
-      const model = new LoadedModel(facts, handle, this.#channel, (closed) => this.#forget(closed));
+      const facts = {
+        name,
+        digest,
+        device: options.device ?? 'cpu',
+        maxRequestRows: native.maxRequestRows,
+      };
+      const model = new LoadedModel(facts, handle, this.#channel, async (stats) => {
+        this.#forget(model);
+        if (costFile !== undefined) await writeCosts(costFile, costKey, stats.costs);
+      });
       this.#models.add(new WeakRef(model));
       return model;
     } catch (cause) {
@@ -98,58 +103,6 @@ export class NativeEngineHandle implements Engine {
     await Promise.all([...this.#models].map((reference) => reference.deref()?.close()));
     this.#channel.close();
   }
-}
-
-function toNative(options: LoadOptions): NativeLoadOptions {
-  const { path, bytes, device = 'cpu', batching = {} } = options;
-  if ((path === undefined) === (bytes === undefined)) {
-    throw new MillraceError('INVALID_ARGUMENT', 'load needs exactly one of path and bytes');
-  }
-  if (path === undefined ? !(bytes instanceof Uint8Array) : typeof path !== 'string') {
-    throw new MillraceError('INVALID_ARGUMENT', 'load needs path as text or bytes as a Uint8Array');
-  }
-  if (device !== 'cpu') {
-    throw new MillraceError(
-      'UNIMPLEMENTED',
-      `Device '${device}' is not available in this build: use 'cpu'`,
-    );
-  }
-  const declared = batching !== false && batching.maxRows !== undefined;
-  const terms = batching === false ? {} : batching;
-  return {
-    key: '',
-    ...(path === undefined ? {} : { path: resolve(path) }),
-    ...(bytes === undefined ? {} : { bytes }),
-    batching: batching === false ? BATCHING_OFF : declared ? BATCHING_DECLARED : BATCHING_AUTO,
-    maxRows: whole('batching.maxRows', terms.maxRows, DEFAULT_MAX_ROWS, 1, 1 << 20),
-    maxDelayMs: real('batching.maxDelayMs', terms.maxDelayMs, 0, 0, 60_000),
-    maxQueue: whole('batching.maxQueue', terms.maxQueue, DEFAULT_MAX_QUEUE, 1, 1 << 16),
-    lanes: whole('lanes', options.lanes, 1, 1, 64),
-    intraOpThreads: whole('intraOpThreads', options.intraOpThreads, 1, 1, 256),
-    // A spinning lane takes its core from the HTTP threads where there are only two.
-    spinUs: availableParallelism() > 2 ? 20 : 0,
-  };
-}
-
-function real(name: string, value: number | undefined, fallback: number, min: number, max: number) {
-  if (value === undefined) return fallback;
-  if (typeof value === 'number' && value >= min && value <= max) return value;
-  throw new MillraceError(
-    'INVALID_ARGUMENT',
-    `${name} is ${value}: expected a number from ${min} to ${max}`,
-  );
-}
-
-function whole(
-  name: string,
-  value: number | undefined,
-  fallback: number,
-  min: number,
-  max: number,
-) {
-  const number = real(name, value, fallback, min, max);
-  if (Number.isInteger(number)) return number;
-  throw new MillraceError('INVALID_ARGUMENT', `${name} is ${value}: expected a whole number`);
 }
 
 function sha256(bytes: Uint8Array): string {

@@ -16,9 +16,16 @@ export type MillraceErrorCode =
 export class MillraceError extends Error {
   override readonly name = 'MillraceError';
   readonly code: MillraceErrorCode;
+  /** With `UNAVAILABLE`: after how many milliseconds to try again, going by measured costs. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: MillraceErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    code: MillraceErrorCode,
+    message: string,
+    options?: ErrorOptions & { retryAfterMs?: number },
+  ) {
     super(message, options);
     this.code = code;
+    this.retryAfterMs = options?.retryAfterMs;
   }
 }

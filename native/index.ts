@@ -17,6 +17,8 @@
 import { defaultLibrary, fromAddon, loadAddon } from './binding.ts';
 import { Channel } from './channel.ts';
 import { NativeEngineHandle } from './engine.ts';
+import { MillraceError } from './errors.ts';
+import { errorCode } from './mailbox.ts';
 import type { Engine, EngineOptions } from './types.ts';
 
 export type { MillraceErrorCode } from './errors.ts';
@@ -34,7 +36,11 @@ export function openEngine(options: EngineOptions = {}): Engine {
   const addon = loadAddon(options.addon);
   let channel: Channel | undefined;
   try {
-    const native = addon.open(options.library ?? defaultLibrary(), () => channel?.drain());
+    const native = addon.open(
+      options.library ?? defaultLibrary(),
+      () => channel?.drain(),
+      (slot, code, message) => channel?.overdue(slot, new MillraceError(errorCode(code), message)),
+    );
     channel = new Channel(native);
     return new NativeEngineHandle(native, channel);
   } catch (cause) {

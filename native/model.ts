@@ -3,12 +3,14 @@
 import type { NativeModel } from './binding.ts';
 import type { Carried, Channel } from './channel.ts';
 import { MillraceError } from './errors.ts';
+import { isSplittable, runInParts } from './split.ts';
 import type { Model, ModelStats, RunOptions, RunResult, Signature, Tensors } from './types.ts';
 
 export interface ModelFacts {
   readonly name: string;
   readonly digest: string;
   readonly device: string;
+  readonly maxRequestRows: number;
 }
 
 export class LoadedModel implements Model, Carried {
@@ -16,9 +18,15 @@ export class LoadedModel implements Model, Carried {
   readonly digest: string;
   readonly device: string;
   readonly signature: Signature;
+  readonly lanes: number;
   readonly native: NativeModel;
   readonly #channel: Channel;
-  readonly #onClosed: (model: LoadedModel) => void;
+  /** The input whose dimension 0 tells a request's rows; undefined if the model does not batch. */
+  readonly #counted: string | undefined;
+  readonly #maxRows: number;
+  readonly #maxRequestRows: number;
+  /** Called with the last statistics before the native model goes. */
+  readonly #onClosing: (last: ModelStats) => Promise<void>;
   #inFlight = 0;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
@@ -27,14 +35,18 @@ export class LoadedModel implements Model, Carried {
     facts: ModelFacts,
     native: NativeModel,
     channel: Channel,
-    onClosed: (model: LoadedModel) => void,
+    onClosing: (last: ModelStats) => Promise<void>,
   ) {
     this.name = facts.name;
     this.digest = facts.digest;
     this.device = facts.device;
     this.native = native;
+    this.lanes = native.lanes;
     this.#channel = channel;
-    this.#onClosed = onClosed;
+    this.#counted = native.batched ? native.inputs[0]!.name : undefined;
+    this.#maxRows = native.maxRows;
+    this.#maxRequestRows = facts.maxRequestRows;
+    this.#onClosing = onClosing;
     this.signature = Object.freeze({
       inputs: native.inputs,
       outputs: native.outputs,
@@ -48,7 +60,25 @@ export class LoadedModel implements Model, Carried {
 
   run(inputs: Tensors, options: RunOptions = {}): Promise<RunResult> {
     if (this.#closing !== undefined) return Promise.reject(this.#closedError());
+    const rows = this.#counted === undefined ? 1 : inputs?.[this.#counted]?.dims?.[0];
+    if (rows !== undefined && rows > this.#maxRows) return this.#runLarge(inputs, options, rows);
     return this.#channel.run(this, inputs, options);
+  }
+
+  #runLarge(inputs: Tensors, options: RunOptions, rows: number): Promise<RunResult> {
+    if (rows > this.#maxRequestRows) {
+      return Promise.reject(
+        new MillraceError(
+          'INVALID_ARGUMENT',
+          `The request has ${rows} rows, but model '${this.name}' takes at most ` +
+            `${this.#maxRequestRows}: send it in parts`,
+        ),
+      );
+    }
+    const run = (part: Tensors, terms: RunOptions) => this.#channel.run(this, part, terms);
+    if (!isSplittable(inputs, rows)) return run(inputs, options);
+    // One part more than lanes, so that the next is queued when a lane frees.
+    return runInParts(run, inputs, options, rows, this.#maxRows, this.lanes + 1);
   }
 
   submitted(): void {
@@ -76,8 +106,11 @@ export class LoadedModel implements Model, Carried {
         this.#onIdle = resolve;
       });
     }
-    await this.native.release();
-    this.#onClosed(this);
+    try {
+      await this.#onClosing(this.stats());
+    } finally {
+      await this.native.release();
+    }
   }
 
   #closedError(): MillraceError {

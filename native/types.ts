@@ -88,7 +88,15 @@ export interface RunOptions {
 export interface BatchingOptions {
   /** Most rows in one run. Setting it declares that dimension 0 of every input and output counts rows. */
   maxRows?: number;
-  /** Longest time an incomplete batch is held back, milliseconds. Default 0: an idle lane runs at once. */
+  /** Most rows in one request; those beyond `maxRows` run in parts. More is refused. Default 65536. */
+  maxRequestRows?: number;
+  /**
+   * When an incomplete batch runs. `excess` (default): at once, except that just after a batch has
+   * ended a lane waits briefly for clients known to come straight back. `busy`: at once, always.
+   * `timer`: when its oldest request is `maxDelayMs` old, as in Triton and TensorFlow Serving.
+   */
+  policy?: 'excess' | 'busy' | 'timer';
+  /** Longest time an incomplete batch is held back, milliseconds. Setting it makes `timer` the default policy. */
   maxDelayMs?: number;
   /** Most requests waiting; one more is refused with `UNAVAILABLE`. Default 1024. */
   maxQueue?: number;
@@ -104,10 +112,21 @@ export interface LoadOptions {
   device?: string;
   /** `false`: never join requests. */
   batching?: BatchingOptions | false;
-  /** Native threads that form and run batches. Default 1. */
+  /** Native threads that form and run batches. Default: measured while loading, leaving a core to JavaScript. */
   lanes?: number;
   /** ONNX Runtime's intra-op threads for each run. Default 1. */
   intraOpThreads?: number;
+  /** Share of the device's time, relative to the other models on it, when they compete. Default 1. */
+  weight?: number;
+  /**
+   * Longest a run may take, milliseconds. Beyond it the run is cut short and its requests are
+   * rejected with `DEADLINE_EXCEEDED` at once. Default: no limit.
+   */
+  runLimitMs?: number;
+  /** Time spent on measuring the model's cost before it is ready, milliseconds. Default 200; 0: none. */
+  warmupMs?: number;
+  /** JSON file that keeps measured costs between processes: read here, written when the model closes. */
+  costFile?: string;
 }
 
 /** A cumulative histogram; `counts[i]` counts observations ≤ `bounds[i]` (seconds). */
@@ -116,6 +135,16 @@ export interface Histogram {
   readonly counts: readonly number[];
   readonly count: number;
   readonly sum: number;
+}
+
+/** Measured run time of batches of about `rows` rows. */
+export interface CostPoint {
+  readonly rows: number;
+  /** Moving average, milliseconds. */
+  readonly meanMs: number;
+  /** Moving 95th percentile, milliseconds. */
+  readonly highMs: number;
+  readonly samples: number;
 }
 
 /** Counted natively, over every thread. `submitted = completed + failed + cancelled + expired + queued + running`. */
@@ -131,6 +160,14 @@ export interface ModelStats {
   readonly running: number;
   readonly batches: number;
   readonly rows: number;
+  /** Lanes whose present run has passed `runLimitMs` and has not returned. */
+  readonly stuckLanes: number;
+  /** Share of answered clients that come back at once, 0 to 1, as the `excess` policy has learnt it. */
+  readonly returningShare: number;
+  /** How long a request submitted now would wait, going by measured costs. */
+  readonly expectedWaitMs: number;
+  /** What runs cost by batch size, smallest first. */
+  readonly costs: readonly CostPoint[];
   /** Time requests waited, seconds. */
   readonly queue: Histogram;
   /** Time runs took, seconds; one observation a run. */
@@ -143,12 +180,15 @@ export interface Model {
   readonly digest: string;
   readonly device: string;
   readonly signature: Signature;
+  /** Native threads that serve this model. */
+  readonly lanes: number;
   readonly closed: boolean;
   /**
    * Runs the model on one request's rows.
    *
    * @throws {MillraceError} (as a rejection) `INVALID_ARGUMENT` for inputs that do not fit the
-   * signature, `UNAVAILABLE` when the queue is full, `DEADLINE_EXCEEDED`, `FAILED_PRECONDITION`
+   * signature, `UNAVAILABLE` (with `retryAfterMs`) when the queue is full or too long for the deadline,
+   * `DEADLINE_EXCEEDED`, `FAILED_PRECONDITION`
    * after `close()`, `INTERNAL` when the run fails.
    */
   run(inputs: Tensors, options?: RunOptions): Promise<RunResult>;

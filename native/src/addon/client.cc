@@ -14,12 +14,13 @@ std::shared_ptr<Client> Share(Client* client) {
 
 Client::~Client() = default;
 
-bool Client::Attach(napi_env env, napi_value on_ready, napi_value* array) {
+bool Client::Attach(napi_env env, napi_value on_ready, napi_value on_early, napi_value* array) {
   env_ = env;
   void* memory = nullptr;
   napi_value name = nullptr;
   if (napi_create_arraybuffer(env, kMailboxWords * sizeof(double), &memory, array) != napi_ok ||
       napi_create_reference(env, *array, 1, &mailbox_ref_) != napi_ok ||
+      napi_create_reference(env, on_early, 1, &on_early_) != napi_ok ||
       napi_create_string_utf8(env, "millrace", NAPI_AUTO_LENGTH, &name) != napi_ok ||
       napi_create_threadsafe_function(env, on_ready, nullptr, name, 0, 1, nullptr, nullptr, this,
                                       OnWake, &wake_) != napi_ok) {
@@ -39,6 +40,7 @@ void Client::Detach() noexcept {
   if (wake_ == nullptr) return;
   napi_remove_env_cleanup_hook(env_, OnCleanup, this);
   napi_delete_reference(env_, mailbox_ref_);
+  napi_delete_reference(env_, on_early_);
   Abandon();
 }
 
@@ -75,6 +77,22 @@ void Client::RevokeBorrows() noexcept {
   }
 }
 
+void Client::AnswerEarly(uint32_t slot, uint64_t turn, const Status& status) {
+  Post([client = Share(this), slot, turn, status](napi_env env) {
+    // By now the record may serve another request.
+    if (client->wake_ == nullptr || client->slots_[slot].turn != turn) return;
+    napi_value on_early = nullptr;
+    napi_value undefined = nullptr;
+    napi_value arguments[3];
+    napi_get_reference_value(env, client->on_early_, &on_early);
+    napi_get_undefined(env, &undefined);
+    napi_create_uint32(env, slot, &arguments[0]);
+    napi_create_uint32(env, static_cast<uint32_t>(status.code()), &arguments[1]);
+    napi_create_string_utf8(env, status.message().data(), status.message().size(), &arguments[2]);
+    napi_call_function(env, undefined, on_early, 3, arguments, nullptr);
+  });
+}
+
 Request* Client::Acquire() {
   if (free_.empty()) {
     if (slots_.size() == kMaxSlots) return nullptr;
@@ -85,6 +103,7 @@ Request* Client::Acquire() {
   }
   Request* const request = &slots_[free_.back()];
   free_.pop_back();
+  ++request->turn;
   return request;
 }
 

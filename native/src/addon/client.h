@@ -41,9 +41,10 @@ class Client final : public CompletionSink {
   explicit Client(Core& shared) : core(shared) {}
   ~Client() override;
 
-  // Creates the mailbox and the thread-safe function that calls `on_ready`. False with a pending
+  // Creates the mailbox and the thread-safe function that calls `on_ready()`, and `on_early(slot, code,
+  // message)` for requests that are answered before they are finished. False with a pending
   // JavaScript exception on failure.
-  bool Attach(napi_env env, napi_value on_ready, napi_value* mailbox);
+  bool Attach(napi_env env, napi_value on_ready, napi_value on_early, napi_value* mailbox);
   // Stops deliveries. Idempotent. The environment's clean-up hook does it too.
   void Detach() noexcept;
 
@@ -67,6 +68,7 @@ class Client final : public CompletionSink {
   void Post(std::function<void(napi_env)> event);
 
   void Finish(Request* newest, Request* oldest) noexcept override;
+  void AnswerEarly(uint32_t slot, uint64_t turn, const Status& status) override;
 
   Core& core;
   double* mailbox = nullptr;
@@ -93,6 +95,7 @@ class Client final : public CompletionSink {
 
   napi_env env_ = nullptr;
   napi_ref mailbox_ref_ = nullptr;
+  napi_ref on_early_ = nullptr;
 
   // The JavaScript thread's, and after Detach guarded by mutex_.
   std::deque<Request> slots_;

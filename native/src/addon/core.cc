@@ -1,10 +1,18 @@
 #include "addon/core.h"
 
+#include <algorithm>
 #include <thread>
 
 namespace millrace {
 
-Status LoadedModel::Load(const OrtLibrary& library, const LoadRequest& request,
+namespace {
+
+// Cores left for lanes once the JavaScript thread has one.
+uint32_t LaneCores() { return std::max(std::thread::hardware_concurrency(), 2u) - 1; }
+
+}  // namespace
+
+Status LoadedModel::Load(const OrtLibrary& library, const LoadRequest& request, DeviceShare& share,
                          std::shared_ptr<LoadedModel>& model) {
   std::shared_ptr<LoadedModel> loading(new LoadedModel);
   SessionOptions session;
@@ -39,16 +47,33 @@ Status LoadedModel::Load(const OrtLibrary& library, const LoadRequest& request,
   }
 
   BatcherOptions options;
-  options.batched = loading->batchability_.batched;
-  options.policy.max_rows = options.batched ? request.max_rows : 1;
-  options.policy.max_delay = options.batched ? request.max_delay : 0;
+  const bool batched = loading->batchability_.batched;
+  options.pending.batched = batched;
+  options.policy.kind = batched ? request.policy : PolicyKind::kBusy;
+  options.policy.max_rows = batched ? request.max_rows : 1;
+  options.policy.max_delay = request.max_delay;
   options.max_queue = request.max_queue;
-  options.lanes = request.lanes;
   options.spin = request.spin;
+  options.run_limit = request.run_limit;
+  options.share = &share;
+  options.weight = request.weight;
+  const WarmupOptions warmup{batched, options.policy.max_rows, request.warmup};
+  options.lanes = request.lanes != 0
+                      ? request.lanes
+                      : ChooseLanes(signature, *loading->session_, loading->clock_, warmup,
+                                    LaneCores());
   loading->batcher_ = std::make_unique<Batcher>(*loading->session_, loading->clock_, options);
+  CostModel& cost = loading->batcher_->cost();
+  if (request.costs.empty()) {
+    if (request.warmup > 0) WarmUp(signature, *loading->session_, loading->clock_, warmup, cost);
+  } else {
+    for (const CostModel::Point& point : request.costs) cost.Seed(point);
+  }
   model = std::move(loading);
   return {};
 }
+
+Core::Core(const OrtLibrary& ort) : library(ort), cpu_(LaneCores()) {}
 
 size_t CounterTable::Series(const std::string& key, std::span<const double> bounds) {
   const std::lock_guard lock(mutex_);
@@ -88,7 +113,7 @@ Status Core::Load(const LoadRequest& request, std::shared_ptr<LoadedModel>& mode
   const std::lock_guard lock(entry->loading);
   model = entry->model.lock();
   if (model != nullptr) return {};
-  MILLRACE_RETURN_IF_ERROR(LoadedModel::Load(library, request, model));
+  MILLRACE_RETURN_IF_ERROR(LoadedModel::Load(library, request, cpu_, model));
   entry->model = model;
   return {};
 }

@@ -11,6 +11,8 @@
 #include "batching/batcher.h"
 #include "batching/histogram.h"
 #include "batching/probe.h"
+#include "batching/share.h"
+#include "batching/warmup.h"
 #include "ort/session.h"
 
 namespace millrace {
@@ -24,11 +26,18 @@ struct LoadRequest {
   std::vector<std::byte> bytes;
   BatchingMode batching = BatchingMode::kAuto;
   int64_t max_rows = 1;
+  PolicyKind policy = PolicyKind::kExcess;
   Nanos max_delay = 0;
   uint32_t max_queue = 1024;
-  uint32_t lanes = 1;
+  // 0: as many as a measurement finds useful, leaving a core to the JavaScript thread.
+  uint32_t lanes = 0;
   int intra_op_threads = 1;
   Nanos spin = 0;
+  Nanos run_limit = 0;
+  double weight = 1;
+  Nanos warmup = 0;
+  // What an earlier process has measured.
+  std::vector<CostModel::Point> costs;
 };
 
 // A session and its batcher. Shared by every thread that loaded the same key; the last one to let go
@@ -38,7 +47,8 @@ class LoadedModel {
   // Most inputs and most outputs a model may have: their shapes must fit the mailbox.
   static constexpr size_t kMaxTensors = 256;
 
-  static Status Load(const OrtLibrary& library, const LoadRequest& request,
+  // `share` divides the device's time; it outlives the model.
+  static Status Load(const OrtLibrary& library, const LoadRequest& request, DeviceShare& share,
                      std::shared_ptr<LoadedModel>& model);
 
   const Signature& signature() const noexcept { return session_->signature(); }
@@ -76,7 +86,7 @@ class CounterTable {
 // One per process and never destroyed, because lanes outlive any one JavaScript environment.
 class Core {
  public:
-  explicit Core(const OrtLibrary& ort) : library(ort) {}
+  explicit Core(const OrtLibrary& ort);
 
   // Returns the model of that key if some thread holds it, otherwise loads it. Blocks; call it off
   // the JavaScript thread. Two loads of one key at the same time load once.
@@ -96,6 +106,7 @@ class Core {
   };
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Entry>> entries_;  // guarded by mutex_
+  DeviceShare cpu_;
 };
 
 // Opens the library at `path` on the first call. Thread-safe.

@@ -12,7 +12,8 @@ constexpr size_t kInlineInputs = 16;
 
 // submit(...inputs): number
 // The slot of the request; minus the code if it was refused, with the sentence, if there is more to
-// say than the code, in message().
+// say than the code, in message(). With UNAVAILABLE the mailbox starts with the time after which to
+// try again, in milliseconds.
 napi_value JS_submit(napi_env env, napi_callback_info info) {
   std::array<napi_value, kInlineInputs> few;
   std::vector<napi_value> many;
@@ -51,6 +52,9 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
     } else {
       client.Return(request);
     }
+    if (code == Code::kUnavailable) {
+      client.mailbox[0] = static_cast<double>(hold.model->batcher().ExpectedWait()) * 1e-6;
+    }
   }
   napi_value result = nullptr;
   napi_create_int32(env,
@@ -79,6 +83,21 @@ Napi::Value JS_stats(const Napi::CallbackInfo& info) {
   set("running", stats.running);
   set("batches", stats.batches);
   set("rows", stats.rows);
+  set("stuckLanes", stats.stuck_lanes);
+  result.Set("returningShare", Napi::Number::New(env, stats.returning));
+  result.Set("expectedWaitMs",
+             Napi::Number::New(env, static_cast<double>(stats.expected_wait) * 1e-6));
+  Napi::Array costs = Napi::Array::New(env, stats.costs.size());
+  for (uint32_t i = 0; i < stats.costs.size(); ++i) {
+    const CostModel::Point& point = stats.costs[i];
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("rows", Napi::Number::New(env, point.rows));
+    object.Set("meanMs", Napi::Number::New(env, point.mean * 1e-6));
+    object.Set("highMs", Napi::Number::New(env, point.high * 1e-6));
+    object.Set("samples", Napi::Number::New(env, static_cast<double>(point.samples)));
+    costs[i] = object;
+  }
+  result.Set("costs", costs);
   result.Set("queue", ToObject(env, stats.queue));
   result.Set("compute", ToObject(env, stats.compute));
   return result;
@@ -152,6 +171,8 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
   object.Set("maxRows",
              Napi::Number::New(
                  env, static_cast<double>(model->batcher().options().policy.max_rows)));
+
+  object.Set("lanes", Napi::Number::New(env, model->batcher().options().lanes));
 
   auto* const hold = new ModelHold{std::move(client), std::move(model)};
   hold->client->holds.insert(hold);

@@ -1,4 +1,4 @@
-// What the addon exports: open(library, onReady), which makes an engine for the calling thread.
+// What the addon exports: open(library, onReady, onEarly), which makes an engine for the calling thread.
 #include <napi.h>
 
 #include <cmath>
@@ -31,6 +31,18 @@ std::string StringOr(const Napi::Object& options, const char* name) {
   return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
 }
 
+std::vector<CostModel::Point> ReadCosts(const Napi::Value& value) {
+  std::vector<CostModel::Point> points;
+  if (!value.IsArray()) return points;
+  const auto array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const auto object = array.Get(i).As<Napi::Object>();
+    points.push_back({NumberOr(object, "rows", 0), NumberOr(object, "meanMs", 0) * 1e6,
+                      NumberOr(object, "highMs", 0) * 1e6, 1});
+  }
+  return points;
+}
+
 LoadRequest ReadLoadRequest(const Napi::Object& options) {
   LoadRequest request;
   request.key = StringOr(options, "key");
@@ -43,10 +55,15 @@ LoadRequest ReadLoadRequest(const Napi::Object& options) {
   const double max_rows = NumberOr(options, "maxRows", 64);
   request.max_rows = static_cast<int64_t>(max_rows);
   request.batching = static_cast<BatchingMode>(NumberOr(options, "batching", 0));
+  request.policy = static_cast<PolicyKind>(NumberOr(options, "policy", 2));
   request.max_delay = static_cast<Nanos>(NumberOr(options, "maxDelayMs", 0) * 1e6);
   request.max_queue = static_cast<uint32_t>(NumberOr(options, "maxQueue", 1024));
-  request.lanes = static_cast<uint32_t>(NumberOr(options, "lanes", 1));
+  request.lanes = static_cast<uint32_t>(NumberOr(options, "lanes", 0));
   request.intra_op_threads = static_cast<int>(NumberOr(options, "intraOpThreads", 1));
+  request.run_limit = static_cast<Nanos>(NumberOr(options, "runLimitMs", 0) * 1e6);
+  request.weight = NumberOr(options, "weight", 1);
+  request.warmup = static_cast<Nanos>(NumberOr(options, "warmupMs", 0) * 1e6);
+  request.costs = ReadCosts(options.Get("costs"));
   request.spin = static_cast<Nanos>(NumberOr(options, "spinUs", 0) * 1e3);
   return request;
 }
@@ -160,7 +177,7 @@ Napi::Object Describe(Napi::Env env, const OrtLibrary& library) {
   return object;
 }
 
-// open(library: string, onReady: () => void): NativeEngine
+// open(library, onReady, onEarly): NativeEngine
 Napi::Value JS_open(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!info[0].IsString() || !info[1].IsFunction()) {
@@ -174,7 +191,7 @@ Napi::Value JS_open(const Napi::CallbackInfo& info) {
   }
   auto client = std::make_shared<Client>(*core);
   napi_value mailbox = nullptr;
-  if (!client->Attach(env, info[1], &mailbox)) return env.Undefined();
+  if (!client->Attach(env, info[1], info[2], &mailbox)) return env.Undefined();
 
   Napi::Object engine = Napi::Object::New(env);
   engine.Set("info", Describe(env, core->library));

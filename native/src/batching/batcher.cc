@@ -1,7 +1,9 @@
 #include "batching/batcher.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string>
+#include <utility>
 
 namespace millrace {
 namespace {
@@ -48,7 +50,8 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
     : executor_(executor),
       clock_(clock),
       options_(options),
-      pending_(options.batched),
+      member_(options.weight),
+      pending_(options.pending),
       queue_time_(DurationBounds()),
       compute_time_(DurationBounds()) {
   workers_.reserve(options_.lanes);
@@ -56,10 +59,12 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
     workers_.push_back(std::make_unique<Worker>());
     workers_.back()->handle = executor_.NewHandle();
   }
+  if (options_.share != nullptr) options_.share->Join(member_, options_.lanes);
   // Only now: a lane wakes other lanes and so reads the whole vector.
   for (auto& worker : workers_) {
     worker->thread = std::thread([this, lane = worker.get()] { Loop(*lane); });
   }
+  if (options_.run_limit > 0) watchdog_ = std::thread([this] { Watch(); });
 }
 
 Batcher::~Batcher() { Close(); }
@@ -78,11 +83,43 @@ Code Batcher::Submit(Request* request) noexcept {
     WakeOne();
     return Code::kFailedPrecondition;
   }
+  const Nanos now = clock_.Now();
+  if (const Code code = Admit(*request, now); code != Code::kOk) {
+    queued_.fetch_sub(1, std::memory_order_release);
+    rejected_.fetch_add(1, std::memory_order_relaxed);
+    return code;
+  }
   submitted_.fetch_add(1, std::memory_order_relaxed);
-  request->submitted = clock_.Now();
+  request->submitted = now;
   inbox_.Push(request, request);
   WakeOne();
   return Code::kOk;
+}
+
+// Refuses what cannot be in time whatever the lanes decide: behind the runs in progress, or alone.
+Code Batcher::Admit(const Request& request, Nanos now) const noexcept {
+  if (request.deadline == kNever) return Code::kOk;
+  const Nanos alone = cost_.Mean(request.rows);
+  if (alone == 0) return Code::kOk;
+  if (now + alone > request.deadline) return Code::kDeadlineExceeded;
+  return NextFree(now) + alone > request.deadline ? Code::kUnavailable : Code::kOk;
+}
+
+// When the first lane is expected to be free, at least `now`.
+Nanos Batcher::NextFree(Nanos now) const noexcept {
+  Nanos first = kNever;
+  for (const auto& worker : workers_) {
+    first = std::min(first, worker->free_at.load(std::memory_order_relaxed));
+  }
+  return std::max(first, now);
+}
+
+Nanos Batcher::ExpectedWait() const noexcept {
+  const Nanos now = clock_.Now();
+  const int64_t full = cost_.BestRows(options_.policy.max_rows);
+  const double waiting = queued_.load(std::memory_order_relaxed);
+  const double runs = waiting / static_cast<double>(full * options_.lanes);
+  return NextFree(now) - now + static_cast<Nanos>(runs * static_cast<double>(cost_.Mean(full)));
 }
 
 void Batcher::WakeOne() noexcept {
@@ -97,39 +134,49 @@ bool Batcher::Drained() const noexcept {
 
 void Batcher::Loop(Worker& worker) {
   for (;;) {
+    const bool turn = options_.share != nullptr && queued_.load(std::memory_order_relaxed) != 0;
+    if (turn) options_.share->Acquire(member_);
     const Decision decision = Form(worker);
     Drop(worker);
-    if (!worker.batch.empty()) {
-      Run(worker);
-    } else if (Drained()) {
-      return;
-    } else if (decision.action != Decision::Action::kRun) {
-      Wait(worker, decision);
-    }
+    const bool ran = !worker.batch.empty();
+    if (ran) Run(worker);
+    if (turn) options_.share->Release(member_, ran ? worker.cost : 0);
+    if (ran || decision.action == Decision::Action::kRun) continue;
+    if (Drained()) return;
+    Wait(worker, decision);
   }
 }
 
 Decision Batcher::Form(Worker& worker) {
-  worker.batch.clear();
-  worker.dropped.clear();
   Decision decision;
   bool more = false;
   {
     const std::lock_guard lock(forming_);
+    Learn(worker);
+    worker.batch.clear();
+    worker.dropped.clear();
     for (Request* request = inbox_.TakeAll(); request != nullptr;) {
       Request* const next = request->next;
       request->sequence = next_sequence_++;
+      arrivals_.Arrived(request->submitted);
       pending_.Add(request);
       request = next;
     }
     const Nanos now = clock_.Now();
-    decision = Decide(pending_.View(options_.policy), now, options_.policy);
+    pending_.Age(now);
+    QueueView view = pending_.View(options_.policy);
+    view.cost = cost_.Mean(std::min(view.rows, options_.policy.max_rows));
+    view.window_end = arrivals_.window_end();
+    view.arrived = arrivals_.arrived();
+    view.expected = arrivals_.expected();
+    view.excess = arrivals_.excess();
+    decision = Decide(view, now, options_.policy);
     // Nothing that arrives can complete a batch once the model is closed.
     if (decision.action == Decision::Action::kWait && closed_.load(std::memory_order_relaxed)) {
       decision.action = Decision::Action::kRun;
     }
     if (decision.action == Decision::Action::kRun) {
-      pending_.Take(options_.policy.max_rows, now, worker.batch, worker.dropped);
+      pending_.Take(options_.policy.max_rows, now, cost_, worker.batch, worker.dropped);
     }
     const auto taken = static_cast<uint32_t>(worker.batch.size() + worker.dropped.size());
     running_.fetch_add(taken, std::memory_order_relaxed);
@@ -138,6 +185,15 @@ Decision Batcher::Form(Worker& worker) {
   }
   if (more && decision.action == Decision::Action::kRun) WakeOne();
   return decision;
+}
+
+// Tells the models about the batch this lane has run since it last formed one.
+void Batcher::Learn(Worker& worker) {
+  if (worker.ended == 0) return;
+  cost_.Observe(worker.rows, worker.cost);
+  arrivals_.Completed(worker.ended, worker.cost, worker.batch.size());
+  returning_.store(arrivals_.returning(), std::memory_order_relaxed);
+  worker.ended = 0;
 }
 
 void Batcher::Wait(Worker& worker, const Decision& decision) {
@@ -159,7 +215,25 @@ void Batcher::Wait(Worker& worker, const Decision& decision) {
 
 void Batcher::Run(Worker& worker) {
   Delivery delivery;
-  RunBatch(worker.batch, {executor_, *worker.handle, worker.staging, clock_, options_.batched});
+  const Nanos began = clock_.Now();
+  worker.rows = 0;
+  for (const Request* request : worker.batch) worker.rows += request->rows;
+  worker.free_at.store(began + cost_.Mean(worker.rows), std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(worker.overdue_mutex);
+    worker.started = began;
+    if (options_.run_limit > 0) worker.watched = worker.batch;
+  }
+  RunBatch(worker.batch,
+           {executor_, *worker.handle, worker.staging, clock_, options_.pending.batched});
+  {
+    const std::lock_guard lock(worker.overdue_mutex);
+    worker.started = 0;
+    if (std::exchange(worker.overdue, false)) stuck_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  worker.free_at.store(0, std::memory_order_relaxed);
+  worker.ended = clock_.Now();
+  worker.cost = worker.ended - began;
   batches_.fetch_add(1, std::memory_order_relaxed);
   Nanos compute = 0;
   for (Request* request : worker.batch) {
@@ -215,6 +289,46 @@ void Batcher::Close() {
   for (auto& worker : workers_) {
     if (worker->thread.joinable()) worker->thread.join();
   }
+  if (watchdog_.joinable()) {
+    {
+      const std::lock_guard watching(watching_);
+      watch_over_ = true;
+    }
+    watch_ended_.notify_one();
+    watchdog_.join();
+  }
+  if (options_.share != nullptr) options_.share->Leave(member_);
+}
+
+// Sleeps until the oldest run would pass the limit. A run that starts meanwhile is not due before
+// the sleep of half a limit is over.
+void Batcher::Watch() {
+  std::unique_lock lock(watching_);
+  while (!watch_over_) {
+    const Nanos now = clock_.Now();
+    Nanos sleep = options_.run_limit / 2;
+    for (auto& worker : workers_) sleep = std::min(sleep, GiveUpOverdue(*worker, now));
+    watch_ended_.wait_for(lock, std::chrono::nanoseconds(std::max<Nanos>(sleep, 1'000'000)));
+  }
+}
+
+// Ends the lane's run if it has passed the limit; otherwise returns how long it still has.
+Nanos Batcher::GiveUpOverdue(Worker& worker, Nanos now) {
+  const std::lock_guard lock(worker.overdue_mutex);
+  if (worker.started == 0) return kNever;
+  const Nanos left = worker.started + options_.run_limit - now;
+  if (left > 0) return left;
+  worker.handle->Terminate();
+  // Again at the next look: a batch that is split runs more than once.
+  if (worker.overdue) return kNever;
+  worker.overdue = true;
+  stuck_.fetch_add(1, std::memory_order_relaxed);
+  for (const Request* request : worker.watched) {
+    request->sink->AnswerEarly(
+        request->slot, request->turn,
+        {Code::kDeadlineExceeded, "The run took longer than a run of this model may"});
+  }
+  return kNever;
 }
 
 BatcherStats Batcher::Stats() const {
@@ -228,6 +342,10 @@ BatcherStats Batcher::Stats() const {
   stats.running = running_.load(std::memory_order_relaxed);
   stats.batches = batches_.load(std::memory_order_relaxed);
   stats.rows = rows_.load(std::memory_order_relaxed);
+  stats.stuck_lanes = stuck_.load(std::memory_order_relaxed);
+  stats.returning = returning_.load(std::memory_order_relaxed);
+  stats.expected_wait = ExpectedWait();
+  stats.costs = cost_.Read();
   stats.submitted = submitted_.load(std::memory_order_relaxed);
   stats.queue = queue_time_.Read();
   stats.compute = compute_time_.Read();

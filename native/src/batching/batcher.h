@@ -2,24 +2,27 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "batching/arrivals.h"
 #include "batching/batch.h"
+#include "batching/cost_model.h"
 #include "batching/inbox.h"
 #include "batching/parker.h"
 #include "batching/pending.h"
 #include "batching/policy.h"
+#include "batching/share.h"
 #include "batching/stats.h"
 
 namespace millrace {
 
 struct BatcherOptions {
   BatchPolicy policy;
-  // Dimension 0 of every input and output counts rows, so requests may share a run.
-  bool batched = false;
+  PendingOptions pending;
   // Most requests waiting; Submit refuses one more.
   uint32_t max_queue = 1024;
   // Threads that form and run batches, at least 1.
@@ -27,6 +30,11 @@ struct BatcherOptions {
   // How long a lane that has just run looks for more work before it sleeps. Costs that much CPU per
   // idle period and saves a wake-up of several microseconds; 0 on machines with few cores.
   Nanos spin = 0;
+  // A run that takes longer is cut short and its requests are answered at once. 0: no limit.
+  Nanos run_limit = 0;
+  // Divides the device's time with other models, by weight. May be null; outlives the batcher.
+  DeviceShare* share = nullptr;
+  double weight = 1;
 };
 
 // GROUPS requests of one model into runs of its executor.
@@ -44,7 +52,8 @@ struct BatcherOptions {
 // lane runs a request at once unless the policy says otherwise.
 //
 // EXACTLY ONCE Every request for which Submit returned kOk reaches its sink exactly once, whatever
-// becomes of it.
+// becomes of it. One that runs past the limit is answered early (CompletionSink::AnswerEarly), and
+// still reaches the sink when the run returns, since its memory is in use until then.
 //
 // Thread-safe, except that the destructor must be the last call.
 class Batcher {
@@ -54,15 +63,22 @@ class Batcher {
   ~Batcher();
 
   // Hands `request` over iff the result is kOk; until it reaches its sink nobody else may touch it
-  // but for `cancelled` and `borrow`. kUnavailable: the queue is full; try again later.
-  // kFailedPrecondition: closed. A code and no sentence, because a refusal must cost nothing.
+  // but for `cancelled` and `borrow`. kUnavailable: the queue is full, or the request would miss its
+  // deadline behind the runs in progress; try again after ExpectedWait. kDeadlineExceeded: it would
+  // miss it even alone. kFailedPrecondition: closed. A code and no sentence, because a refusal must
+  // cost nothing.
   Code Submit(Request* request) noexcept;
+
+  // How long a request submitted now would wait before it runs, going by measured costs.
+  Nanos ExpectedWait() const noexcept;
 
   // Refuses new requests, finishes those accepted, ends the lanes. Blocks; idempotent.
   void Close();
 
   BatcherStats Stats() const;
   const BatcherOptions& options() const noexcept { return options_; }
+  // What runs cost. Seed or warm it before the first request.
+  CostModel& cost() noexcept { return cost_; }
 
   // -------------------------------------------------------------------------------------------
   // Implementation details follow.
@@ -73,21 +89,44 @@ class Batcher {
     Staging staging;
     std::vector<Request*> batch;
     std::vector<Request*> dropped;
+
+    // The batch that ended last, for the models to learn from.
+    Nanos ended = 0;
+    Nanos cost = 0;
+    int64_t rows = 0;
+
+    // When the present run is expected to end; 0 between runs.
+    std::atomic<Nanos> free_at{0};
+
+    // Between the lane and the watchdog: the run in progress, and whether it has been given up.
+    std::mutex overdue_mutex;
+    Nanos started = 0;              // 0 between runs; guarded by overdue_mutex
+    bool overdue = false;           // guarded by overdue_mutex
+    std::vector<Request*> watched;  // guarded by overdue_mutex
+
     std::thread thread;
   };
 
   void Loop(Worker& worker);
   Decision Form(Worker& worker);
+  void Learn(Worker& worker);
   void Wait(Worker& worker, const Decision& decision);
   void Run(Worker& worker);
   void Drop(Worker& worker);
   void Count(const Request& request) noexcept;
   void WakeOne() noexcept;
   bool Drained() const noexcept;
+  Nanos NextFree(Nanos now) const noexcept;
+  Code Admit(const Request& request, Nanos now) const noexcept;
+
+  void Watch();
+  Nanos GiveUpOverdue(Worker& worker, Nanos now);
 
   Executor& executor_;
   const Clock& clock_;
   const BatcherOptions options_;
+  CostModel cost_;
+  DeviceShare::Member member_;
 
   // Submitters and lanes.
   Inbox<Request> inbox_;
@@ -99,8 +138,11 @@ class Batcher {
   // Lanes.
   alignas(kCacheLine) std::mutex forming_;
   Pending pending_;             // guarded by forming_
+  ArrivalModel arrivals_;       // guarded by forming_
   uint64_t next_sequence_ = 0;  // guarded by forming_
+  std::atomic<double> returning_{0};
   std::atomic<uint32_t> running_{0};
+  std::atomic<uint32_t> stuck_{0};
   std::atomic<uint64_t> completed_{0};
   std::atomic<uint64_t> failed_{0};
   std::atomic<uint64_t> cancelled_{0};
@@ -112,6 +154,11 @@ class Batcher {
 
   std::mutex closing_;  // held while Close joins
   std::vector<std::unique_ptr<Worker>> workers_;
+
+  std::mutex watching_;
+  std::condition_variable watch_ended_;
+  bool watch_over_ = false;  // guarded by watching_
+  std::thread watchdog_;
 };
 
 }  // namespace millrace

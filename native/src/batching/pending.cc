@@ -9,21 +9,19 @@ namespace {
 // Enough for every bucket of a model; beyond it, groups that stand empty are forgotten.
 constexpr size_t kMaxIdleGroups = 32;
 
-// By level, then earliest deadline first, then first come first served. True if `a` yields to `b`,
-// which is the order std::push_heap wants.
-bool LessUrgent(const Request* a, const Request* b) noexcept {
-  return std::tie(a->priority, a->deadline, a->sequence) >
-         std::tie(b->priority, b->deadline, b->sequence);
-}
-
 }  // namespace
+
+// True if `a` yields to `b`, which is the order std::push_heap wants.
+bool Pending::LessUrgent(const Request* a, const Request* b) noexcept {
+  return std::tie(a->level, a->due, a->sequence) > std::tie(b->level, b->due, b->sequence);
+}
 
 bool Pending::Fits(const Group& group, const Request& request) const noexcept {
   for (size_t i = 0; i < request.inputs.size(); ++i) {
     const Shape& ours = group.shapes[i];
     const Shape& theirs = request.inputs[i].view.shape;
     if (ours.rank != theirs.rank) return false;
-    const size_t from = batched_ ? 1 : 0;
+    const size_t from = options_.batched ? 1 : 0;
     if (!std::equal(ours.dims.begin() + from, ours.dims.begin() + ours.rank,
                     theirs.dims.begin() + from)) {
       return false;
@@ -46,11 +44,30 @@ Pending::Group& Pending::GroupOf(const Request& request) {
 }
 
 void Pending::Add(Request* request) {
+  request->level = request->priority;
+  request->due = request->deadline != kNever ? request->deadline
+                                             : request->submitted + options_.patience;
   Group& group = GroupOf(*request);
   group.heap.push_back(request);
   std::ranges::push_heap(group.heap, LessUrgent);
   group.rows += request->rows;
   ++size_;
+}
+
+void Pending::Age(Nanos now) {
+  if (now < next_aging_) return;
+  next_aging_ = now + options_.aging / 4;
+  for (Group& group : groups_) {
+    bool changed = false;
+    for (Request* request : group.heap) {
+      const Nanos risen = (now - request->submitted) / options_.aging;
+      const auto level =
+          static_cast<uint8_t>(std::max<Nanos>(Nanos{request->priority} - risen, 0));
+      changed = changed || level != request->level;
+      request->level = level;
+    }
+    if (changed) std::ranges::make_heap(group.heap, LessUrgent);
+  }
 }
 
 size_t Pending::Next() const noexcept {
@@ -70,7 +87,7 @@ QueueView Pending::View(const BatchPolicy& policy) const noexcept {
   const Group& group = groups_[Next()];
   view.requests = group.heap.size();
   view.rows = group.rows;
-  if (policy.max_delay > 0) {
+  if (policy.kind != PolicyKind::kBusy) {
     for (const Request* request : group.heap) {
       view.oldest = std::min(view.oldest, request->submitted);
       view.earliest_deadline = std::min(view.earliest_deadline, request->deadline);
@@ -79,22 +96,52 @@ QueueView Pending::View(const BatchPolicy& policy) const noexcept {
   return view;
 }
 
-void Pending::Take(int64_t max_rows, Nanos now, std::vector<Request*>& batch,
-                   std::vector<Request*>& dropped) {
+Request* Pending::Pop(Group& group) {
+  Request* const request = group.heap.front();
+  std::ranges::pop_heap(group.heap, LessUrgent);
+  group.heap.pop_back();
+  group.rows -= request->rows;
+  --size_;
+  return request;
+}
+
+// The most rows, at most `rows`, with which the most urgent request ends in time; 0 if none.
+int64_t Pending::RowsInTime(const Group& group, int64_t rows, Nanos now,
+                            const CostModel& cost) const {
+  const Request& head = *group.heap.front();
+  if (head.deadline == kNever) return rows;
+  const Nanos left = head.deadline - now;
+  while (rows > head.rows && cost.Mean(rows) > left) rows = std::max(head.rows, rows * 3 / 4);
+  return cost.Mean(rows) > left ? 0 : rows;
+}
+
+void Pending::Take(int64_t max_rows, Nanos now, const CostModel& cost,
+                   std::vector<Request*>& batch, std::vector<Request*>& dropped) {
   if (empty()) return;
   Group& group = groups_[Next()];
+  const int64_t full = cost.BestRows(max_rows);
+  int64_t limit = 0;
+  while (!group.heap.empty()) {
+    Request& head = *group.heap.front();
+    if (head.cancelled.load(std::memory_order_relaxed) || head.deadline <= now) {
+      dropped.push_back(Pop(group));
+      continue;
+    }
+    const int64_t wanted = std::max(head.rows, cost.BestRows(std::min(group.rows, max_rows)));
+    limit = RowsInTime(group, wanted, now, cost);
+    if (limit > 0 && (limit == wanted || group.rows < full)) break;
+    dropped.push_back(Pop(group));
+  }
   int64_t rows = 0;
   while (!group.heap.empty()) {
-    Request* const request = group.heap.front();
-    const bool drop =
-        request->cancelled.load(std::memory_order_relaxed) || request->deadline <= now;
-    if (!drop && !batch.empty() && (!batched_ || rows + request->rows > max_rows)) break;
-    std::ranges::pop_heap(group.heap, LessUrgent);
-    group.heap.pop_back();
-    group.rows -= request->rows;
-    --size_;
-    (drop ? dropped : batch).push_back(request);
-    if (!drop) rows += request->rows;
+    Request& head = *group.heap.front();
+    if (head.cancelled.load(std::memory_order_relaxed) || head.deadline <= now) {
+      dropped.push_back(Pop(group));
+      continue;
+    }
+    if (!batch.empty() && (!options_.batched || rows + head.rows > limit)) break;
+    rows += head.rows;
+    batch.push_back(Pop(group));
   }
 }
 

@@ -9,11 +9,23 @@
 
 namespace millrace {
 
+enum class PolicyKind : uint8_t {
+  // An idle lane takes what is there; batches grow only while all lanes are busy. What Triton does
+  // with a queue delay of 0.
+  kBusy,
+  // An incomplete batch is held back until its oldest request is `max_delay` old, even on an idle
+  // lane. What Triton and TensorFlow Serving do with a delay.
+  kTimer,
+  // As kBusy, but when a batch has just ended and its clients are known to come back at once, waits
+  // for them within a short window. See ArrivalModel.
+  kExcess,
+};
+
 struct BatchPolicy {
+  PolicyKind kind = PolicyKind::kBusy;
   // Most rows in one run, at least 1.
   int64_t max_rows = 1;
-  // How long an incomplete batch is held back, counted from its oldest request. 0: never; an idle
-  // lane takes what is there, and batches grow only while all lanes are busy.
+  // kTimer only.
   Nanos max_delay = 0;
 };
 
@@ -22,9 +34,18 @@ struct QueueView {
   size_t requests = 0;
   int64_t rows = 0;
   // When the first of them was submitted, and the earliest deadline among them. Filled in only for
-  // a policy that holds batches back.
+  // policies that hold batches back.
   Nanos oldest = kNever;
   Nanos earliest_deadline = kNever;
+  // How long the batch would run.
+  Nanos cost = 0;
+
+  // kExcess, about the window after the last completion: when it ends, the requests that have arrived
+  // in it so far, how many are expected in it, and how many of those the completion has caused.
+  Nanos window_end = 0;
+  double arrived = 0;
+  double expected = 0;
+  double excess = 0;
 };
 
 struct Decision {
@@ -34,16 +55,26 @@ struct Decision {
   Nanos until = kNever;
 };
 
-// A lane is free at `now`: what should it do? A batch is never held back so long that a request
-// would start later than `max_delay` before its own deadline.
+// A lane is free at `now`: what should it do? Nothing is held back past the moment at which the most
+// pressing request has to start to make its deadline.
 constexpr Decision Decide(const QueueView& queue, Nanos now, const BatchPolicy& policy) noexcept {
   if (queue.requests == 0) return {Decision::Action::kIdle, kNever};
-  if (queue.rows >= policy.max_rows || policy.max_delay <= 0) {
-    return {Decision::Action::kRun, now};
+  const Decision run{Decision::Action::kRun, now};
+  if (queue.rows >= policy.max_rows) return run;
+
+  Nanos until = now;
+  if (policy.kind == PolicyKind::kTimer) {
+    until = queue.oldest + policy.max_delay;
+  } else if (policy.kind == PolicyKind::kExcess) {
+    const double before_window = static_cast<double>(queue.requests) - queue.arrived;
+    // Worth it only if those who come back weigh enough against those who would wait for them.
+    const bool worth = queue.excess >= 0.5 && queue.excess >= 0.5 * before_window;
+    if (worth && queue.expected - queue.arrived >= 0.5) until = queue.window_end;
   }
-  const Nanos latest = std::min(queue.oldest, queue.earliest_deadline - 2 * policy.max_delay);
-  const Nanos until = latest + policy.max_delay;
-  if (until <= now) return {Decision::Action::kRun, now};
+  if (queue.earliest_deadline != kNever) {
+    until = std::min(until, queue.earliest_deadline - queue.cost);
+  }
+  if (until <= now) return run;
   return {Decision::Action::kWait, until};
 }
 

@@ -1,87 +1,18 @@
 #include "batching/probe.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <random>
 #include <utility>
+
+#include "batching/samples.h"
 
 namespace millrace {
 namespace {
 
-constexpr int64_t kDynamicSize = 4;
-constexpr int64_t kMaxProbeElements = 1 << 24;
-
 // float32 tolerance: kernels may sum in another order when the batch is larger.
 constexpr double kRelative = 1e-3;
 constexpr double kAbsolute = 1e-4;
-
-// Two rows of one input, stored one after the other.
-struct Rows {
-  std::vector<std::byte> bytes;
-  std::vector<std::string> strings;
-  Shape shape;
-  size_t elements = 0;  // of one row
-};
-
-template <class T>
-void Fill(Rows& rows, std::mt19937& random, auto make) {
-  rows.bytes.resize(2 * rows.elements * sizeof(T));
-  for (size_t i = 0; i < 2 * rows.elements; ++i) {
-    const T value = static_cast<T>(make(random));
-    std::memcpy(rows.bytes.data() + i * sizeof(T), &value, sizeof(T));
-  }
-}
-
-void FillRandom(Rows& rows, ElementType type, std::mt19937& random) {
-  std::normal_distribution<double> normal;
-  const auto real = [&normal](std::mt19937& source) { return normal(source); };
-  const auto bit = [](std::mt19937& source) { return source() & 1; };
-  switch (type) {
-    case ElementType::kFloat32:
-      return Fill<float>(rows, random, [&](auto& r) { return static_cast<float>(real(r)); });
-    case ElementType::kFloat64:
-      return Fill<double>(rows, random, real);
-    // Bit patterns of small normal numbers: 1.0 to 1.98 in half, 1.0 to 1.5 in bfloat16.
-    case ElementType::kFloat16:
-      return Fill<uint16_t>(rows, random, [](auto& r) { return uint16_t(0x3c00 | (r() & 0x3f0)); });
-    case ElementType::kBfloat16:
-      return Fill<uint16_t>(rows, random, [](auto& r) { return uint16_t(0x3f80 | (r() & 0x3f)); });
-    case ElementType::kString:
-      rows.strings.resize(2 * rows.elements);
-      for (std::string& text : rows.strings) text.assign(1, bit(random) ? 'a' : 'b');
-      return;
-    default:
-      break;
-  }
-  switch (ElementSize(type)) {
-    case 1:
-      return Fill<uint8_t>(rows, random, bit);
-    case 2:
-      return Fill<uint16_t>(rows, random, bit);
-    case 4:
-      return Fill<uint32_t>(rows, random, bit);
-    default:
-      return Fill<uint64_t>(rows, random, bit);
-  }
-}
-
-// Rows `first` to `first + count` of the made-up inputs.
-std::vector<TensorView> Select(const Signature& signature, const std::vector<Rows>& all,
-                               size_t first, size_t count) {
-  std::vector<TensorView> views;
-  for (size_t i = 0; i < all.size(); ++i) {
-    TensorView view;
-    view.type = signature.inputs[i].type;
-    view.shape = all[i].shape;
-    view.shape.dims[0] = static_cast<int64_t>(count);
-    const size_t row_bytes = all[i].elements * ElementSize(view.type);
-    view.data = all[i].bytes.data() + first * row_bytes;
-    view.bytes = count * row_bytes;
-    if (!all[i].strings.empty()) view.strings = all[i].strings.data() + first * all[i].elements;
-    views.push_back(view);
-  }
-  return views;
-}
 
 template <class T>
 bool Close(const std::byte* a, const std::byte* b, size_t count) {
@@ -139,29 +70,16 @@ Batchability ProbeBatching(const Signature& signature, Executor& executor) {
   if (fixed.empty()) fixed = StaticDimension(signature.outputs, "output");
   if (!fixed.empty()) return {false, fixed};
 
-  std::mt19937 random(1);
-  std::vector<Rows> all(signature.inputs.size());
-  for (size_t i = 0; i < all.size(); ++i) {
-    const TensorSpec& spec = signature.inputs[i];
-    Shape& shape = all[i].shape;
-    shape.rank = static_cast<uint8_t>(spec.dims.size());
-    for (size_t axis = 0; axis < spec.dims.size(); ++axis) {
-      shape.dims[axis] = spec.dims[axis] == -1 ? kDynamicSize : spec.dims[axis];
-    }
-    const auto elements = shape.Elements(1);
-    if (!elements || *elements > kMaxProbeElements) {
-      return {false, "Input '" + spec.name + "' is too large to probe: declare maxRows instead"};
-    }
-    all[i].elements = static_cast<size_t>(*elements);
-    FillRandom(all[i], spec.type, random);
+  Samples samples;
+  if (const Status status = Samples::Make(signature, 2, samples); !status.ok()) {
+    return {false, status.message()};
   }
-
   const std::unique_ptr<RunHandle> handle = executor.NewHandle();
   OutputRef pair;
   OutputRef alone[2];
-  Status status = executor.Run(Select(signature, all, 0, 2), *handle, pair);
+  Status status = executor.Run(samples.Rows(0, 2), *handle, pair);
   for (size_t row = 0; status.ok() && row < 2; ++row) {
-    status = executor.Run(Select(signature, all, row, 1), *handle, alone[row]);
+    status = executor.Run(samples.Rows(row, 1), *handle, alone[row]);
   }
   if (!status.ok()) {
     return {false, "The load-time probe could not run the model on made-up rows: declare maxRows to "

@@ -22,6 +22,10 @@ class CompletionSink : public std::enable_shared_from_this<CompletionSink> {
 
   // Takes the chain over; it runs from its newest request to its oldest through `next`.
   virtual void Finish(Request* newest, Request* oldest) noexcept = 0;
+
+  // The request of `slot` shall be answered with `status` now, although its memory is still in use:
+  // Finish follows when it is not. `turn` tells this request from a later one in the same slot.
+  virtual void AnswerEarly(uint32_t slot, uint64_t turn, const Status& status) = 0;
 };
 
 // Who may use a borrowed input now. A lane reads it only while kReading, a memcpy long; the owner of
@@ -45,6 +49,8 @@ struct Request {
   // Set once by the sink that owns the record.
   CompletionSink* sink = nullptr;
   uint32_t slot = 0;
+  // Counts the requests that have used this record.
+  uint64_t turn = 0;
 
   // The terms. `rows` is dimension 0 of every input where the model batches, else 1.
   std::vector<Input> inputs;
@@ -53,6 +59,9 @@ struct Request {
   Nanos deadline = kNever;
   Nanos submitted = 0;
   uint64_t sequence = 0;
+  // Where it stands in the queue: its level after aging, and the time it is ordered by.
+  uint8_t level = 0;
+  Nanos due = kNever;
 
   std::atomic<bool> cancelled{false};
   std::atomic<Borrow> borrow{Borrow::kNone};

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "batching/cost_model.h"
 #include "batching/histogram.h"
 
 namespace millrace {
@@ -21,6 +22,12 @@ struct BatcherStats {
   uint64_t running = 0;
   uint64_t batches = 0;
   uint64_t rows = 0;
+  // Lanes whose present run has passed the limit and has not returned.
+  uint64_t stuck_lanes = 0;
+  // Share of answered clients that come back at once, as the policy has learnt it.
+  double returning = 0;
+  Nanos expected_wait = 0;
+  std::vector<CostModel::Point> costs;
   Histogram::Snapshot queue;
   Histogram::Snapshot compute;
 };

@@ -1,0 +1,93 @@
+/** @module Load options: defaults, limits, and the form the addon takes. */
+
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import {
+  BATCHING_AUTO,
+  BATCHING_DECLARED,
+  BATCHING_OFF,
+  type NativeLoadOptions,
+  POLICIES,
+} from './binding.ts';
+import { MillraceError } from './errors.ts';
+import type { LoadOptions } from './types.ts';
+
+const DEFAULT_MAX_ROWS = 64;
+const DEFAULT_MAX_QUEUE = 1024;
+const DEFAULT_MAX_REQUEST_ROWS = 65_536;
+const DEFAULT_WARMUP_MS = 200;
+
+/** @throws {MillraceError} `INVALID_ARGUMENT` that names the option, what it is and what it may be. */
+export function toNative(options: LoadOptions): NativeLoadOptions {
+  const { path, bytes, device = 'cpu', batching = {} } = options;
+  if ((path === undefined) === (bytes === undefined)) {
+    throw new MillraceError('INVALID_ARGUMENT', 'load needs exactly one of path and bytes');
+  }
+  if (path === undefined ? !(bytes instanceof Uint8Array) : typeof path !== 'string') {
+    throw new MillraceError('INVALID_ARGUMENT', 'load needs path as text or bytes as a Uint8Array');
+  }
+  if (device !== 'cpu') {
+    throw new MillraceError(
+      'UNIMPLEMENTED',
+      `Device '${device}' is not available in this build: use 'cpu'`,
+    );
+  }
+  const terms = batching === false ? {} : batching;
+  const policy = terms.policy ?? (terms.maxDelayMs === undefined ? 'excess' : 'timer');
+  if (!Object.hasOwn(POLICIES, policy)) {
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      `batching.policy is ${policy}: expected excess, busy or timer`,
+    );
+  }
+  return {
+    key: '',
+    ...(path === undefined ? {} : { path: resolve(path) }),
+    ...(bytes === undefined ? {} : { bytes }),
+    batching: batchingMode(options),
+    maxRows: whole('batching.maxRows', terms.maxRows, DEFAULT_MAX_ROWS, 1, 1 << 20),
+    maxRequestRows: whole(
+      'batching.maxRequestRows',
+      terms.maxRequestRows,
+      DEFAULT_MAX_REQUEST_ROWS,
+      1,
+      2 ** 31,
+    ),
+    policy: POLICIES[policy],
+    maxDelayMs: real('batching.maxDelayMs', terms.maxDelayMs, 0, 0, 60_000),
+    maxQueue: whole('batching.maxQueue', terms.maxQueue, DEFAULT_MAX_QUEUE, 1, 1 << 16),
+    lanes: whole('lanes', options.lanes, 0, 1, 64),
+    intraOpThreads: whole('intraOpThreads', options.intraOpThreads, 1, 1, 256),
+    weight: real('weight', options.weight, 1, 0.001, 1000),
+    runLimitMs: real('runLimitMs', options.runLimitMs, 0, 1, 86_400_000),
+    warmupMs: real('warmupMs', options.warmupMs, DEFAULT_WARMUP_MS, 0, 600_000),
+    // A spinning lane takes its core from the HTTP threads where there are only two.
+    spinUs: availableParallelism() > 2 ? 20 : 0,
+  };
+}
+
+function batchingMode({ batching }: LoadOptions): number {
+  if (batching === false) return BATCHING_OFF;
+  return batching?.maxRows === undefined ? BATCHING_AUTO : BATCHING_DECLARED;
+}
+
+function real(name: string, value: number | undefined, fallback: number, min: number, max: number) {
+  if (value === undefined) return fallback;
+  if (typeof value === 'number' && value >= min && value <= max) return value;
+  throw new MillraceError(
+    'INVALID_ARGUMENT',
+    `${name} is ${value}: expected a number from ${min} to ${max}`,
+  );
+}
+
+function whole(
+  name: string,
+  value: number | undefined,
+  fallback: number,
+  min: number,
+  max: number,
+) {
+  const number = real(name, value, fallback, min, max);
+  if (Number.isInteger(number)) return number;
+  throw new MillraceError('INVALID_ARGUMENT', `${name} is ${value}: expected a whole number`);
+}

@@ -1,0 +1,97 @@
+/**
+ * Requests larger than a batch: cut into parts that fit, run, joined again.
+ *
+ * @module
+ */
+
+import { elementArrays } from './elements.ts';
+import type { ElementData, RunOptions, RunResult, Tensor, Tensors } from './types.ts';
+
+type Run = (inputs: Tensors, options: RunOptions) => Promise<RunResult>;
+
+/**
+ * Runs `rows` rows in parts of `maxRows` rows, `concurrency` parts at a time so that one large request
+ * leaves room in the queue for others. The first failure cancels the rest and is the failure of the
+ * whole. Timings are those of the part that took longest.
+ */
+export async function runInParts(
+  run: Run,
+  inputs: Tensors,
+  options: RunOptions,
+  rows: number,
+  maxRows: number,
+  concurrency: number,
+): Promise<RunResult> {
+  const failed = new AbortController();
+  const { transfer: _, signal, ...terms } = options;
+  const partOptions: RunOptions = {
+    ...terms,
+    signal: signal === undefined ? failed.signal : AbortSignal.any([failed.signal, signal]),
+  };
+  const ended = options.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs;
+  const parts: RunResult[] = new Array(Math.ceil(rows / maxRows));
+  let next = 0;
+  const work = async () => {
+    while (next < parts.length) {
+      const index = next++;
+      const first = index * maxRows;
+      if (ended !== undefined) partOptions.timeoutMs = Math.max(ended - performance.now(), 0);
+      parts[index] = await run(slice(inputs, first, Math.min(maxRows, rows - first)), partOptions);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: Math.min(concurrency, parts.length) }, work));
+  } catch (reason) {
+    failed.abort(reason);
+    throw reason;
+  }
+  return join(parts, rows);
+}
+
+/** Whether every input has `rows` rows of equal size; if not, the engine itself says what is wrong. */
+export function isSplittable(inputs: Tensors, rows: number): boolean {
+  return Object.values(inputs).every(
+    ({ dims, data }) => dims[0] === rows && data?.length === product(dims),
+  );
+}
+
+function slice(inputs: Tensors, first: number, count: number): Tensors {
+  const part: Record<string, Tensor> = {};
+  for (const [name, { type, dims, data }] of Object.entries(inputs)) {
+    const size = product(dims.slice(1));
+    const [from, to] = [first * size, (first + count) * size];
+    const rows = type === 'string' ? data.slice(from, to) : (data as Uint8Array).subarray(from, to);
+    part[name] = { type, dims: [count, ...dims.slice(1)], data: rows } as Tensor;
+  }
+  return part;
+}
+
+function join(parts: readonly RunResult[], rows: number): RunResult {
+  const outputs: Record<string, Tensor> = {};
+  const first = parts[0]!;
+  for (const [name, { type, dims }] of Object.entries(first.outputs)) {
+    const pieces = parts.map((part) => part.outputs[name]!.data);
+    const data =
+      type === 'string'
+        ? (pieces as ElementData['string'][]).flat()
+        : concat(type, pieces as Uint8Array[]);
+    outputs[name] = { type, dims: [rows, ...dims.slice(1)], data } as Tensor;
+  }
+  const { timings } = parts.reduce((a, b) => (cost(b) > cost(a) ? b : a));
+  return { outputs, timings };
+}
+
+function concat(type: keyof typeof elementArrays, pieces: readonly Uint8Array[]) {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const whole = new elementArrays[type](length) as Uint8Array;
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+const cost = ({ timings }: RunResult) => timings.queueMs + timings.computeMs;
+
+const product = (dims: readonly number[]) => dims.reduce((size, dim) => size * dim, 1);

@@ -1,0 +1,97 @@
+#include "batching/samples.h"
+
+#include <cstring>
+#include <random>
+
+namespace millrace {
+namespace {
+
+constexpr int64_t kDynamicSize = 4;
+constexpr int64_t kMaxElements = 1 << 24;
+
+template <class T>
+void Fill(auto& column, size_t count, std::mt19937& random, auto make) {
+  column.bytes.resize(count * column.elements * sizeof(T));
+  for (size_t i = 0; i < count * column.elements; ++i) {
+    const T value = static_cast<T>(make(random));
+    std::memcpy(column.bytes.data() + i * sizeof(T), &value, sizeof(T));
+  }
+}
+
+void FillRandom(auto& column, size_t count, ElementType type, std::mt19937& random) {
+  std::normal_distribution<double> normal;
+  const auto real = [&normal](std::mt19937& source) { return normal(source); };
+  const auto bit = [](std::mt19937& source) { return source() & 1; };
+  switch (type) {
+    case ElementType::kFloat32:
+      return Fill<float>(column, count, random, [&](auto& r) { return static_cast<float>(real(r)); });
+    case ElementType::kFloat64:
+      return Fill<double>(column, count, random, real);
+    // Bit patterns of small normal numbers: 1.0 to 1.98 in half, 1.0 to 1.5 in bfloat16.
+    case ElementType::kFloat16:
+      return Fill<uint16_t>(column, count, random, [](auto& r) { return uint16_t(0x3c00 | (r() & 0x3f0)); });
+    case ElementType::kBfloat16:
+      return Fill<uint16_t>(column, count, random, [](auto& r) { return uint16_t(0x3f80 | (r() & 0x3f)); });
+    case ElementType::kString:
+      column.strings.resize(count * column.elements);
+      for (std::string& text : column.strings) text.assign(1, bit(random) ? 'a' : 'b');
+      return;
+    default:
+      break;
+  }
+  switch (ElementSize(type)) {
+    case 1:
+      return Fill<uint8_t>(column, count, random, bit);
+    case 2:
+      return Fill<uint16_t>(column, count, random, bit);
+    case 4:
+      return Fill<uint32_t>(column, count, random, bit);
+    default:
+      return Fill<uint64_t>(column, count, random, bit);
+  }
+}
+
+}  // namespace
+
+Status Samples::Make(const Signature& signature, size_t rows, Samples& samples) {
+  std::mt19937 random(1);
+  samples.columns_.clear();
+  for (const TensorSpec& spec : signature.inputs) {
+    Column& column = samples.columns_.emplace_back();
+    column.row.type = spec.type;
+    Shape& shape = column.row.shape;
+    shape.rank = static_cast<uint8_t>(spec.dims.size());
+    for (size_t axis = 0; axis < spec.dims.size(); ++axis) {
+      shape.dims[axis] = spec.dims[axis] == -1 ? kDynamicSize : spec.dims[axis];
+    }
+    column.dynamic = !spec.dims.empty() && spec.dims[0] == -1;
+    if (column.dynamic) shape.dims[0] = 1;
+    const auto elements = shape.Elements();
+    const auto count = static_cast<int64_t>(column.dynamic ? rows : 1);
+    if (!elements || *elements > kMaxElements / count) {
+      return {Code::kInvalidArgument,
+              "Input '" + spec.name + "' is too large to probe: declare maxRows instead"};
+    }
+    column.elements = static_cast<size_t>(*elements);
+    FillRandom(column, static_cast<size_t>(count), spec.type, random);
+  }
+  return {};
+}
+
+std::vector<TensorView> Samples::Rows(size_t first, size_t count) const {
+  std::vector<TensorView> views;
+  for (const Column& column : columns_) {
+    const size_t from = column.dynamic ? first : 0;
+    const size_t rows = column.dynamic ? count : 1;
+    TensorView view = column.row;
+    if (column.dynamic) view.shape.dims[0] = static_cast<int64_t>(rows);
+    const size_t row_bytes = column.elements * ElementSize(view.type);
+    view.data = column.bytes.data() + from * row_bytes;
+    view.bytes = rows * row_bytes;
+    if (!column.strings.empty()) view.strings = column.strings.data() + from * column.elements;
+    views.push_back(view);
+  }
+  return views;
+}
+
+}  // namespace millrace

@@ -1,0 +1,46 @@
+#include "batching/share.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace millrace {
+
+void DeviceShare::Join(Member& member, uint32_t lanes) {
+  const std::lock_guard lock(mutex_);
+  slots_ = std::max(slots_, lanes);
+  member.virtual_time = now_;
+  members_.push_back(&member);
+}
+
+void DeviceShare::Leave(Member& member) {
+  const std::lock_guard lock(mutex_);
+  std::erase(members_, &member);
+}
+
+bool DeviceShare::IsNext(const Member& member) const {
+  if (taken_ >= slots_) return false;
+  return std::ranges::none_of(members_, [&member](const Member* other) {
+    return other != &member && other->waiting > 0 && other->virtual_time < member.virtual_time;
+  });
+}
+
+void DeviceShare::Acquire(Member& member) {
+  std::unique_lock lock(mutex_);
+  if (member.waiting == 0) member.virtual_time = std::max(member.virtual_time, now_);
+  ++member.waiting;
+  turn_.wait_for(lock, std::chrono::nanoseconds(kMaxWait), [&] { return IsNext(member); });
+  --member.waiting;
+  ++taken_;
+  now_ = std::max(now_, member.virtual_time);
+}
+
+void DeviceShare::Release(Member& member, Nanos used) {
+  {
+    const std::lock_guard lock(mutex_);
+    --taken_;
+    member.virtual_time += static_cast<double>(used) / member.weight;
+  }
+  turn_.notify_all();
+}
+
+}  // namespace millrace

@@ -1,0 +1,27 @@
+// Measures a model before it serves.
+#pragma once
+
+#include "batching/cost_model.h"
+#include "batching/executor.h"
+
+namespace millrace {
+
+struct WarmupOptions {
+  bool batched = false;
+  int64_t max_rows = 1;
+  // Time the measurement may take; each size runs once in any case.
+  Nanos budget = 0;
+};
+
+// Runs `executor` on made-up rows at 1, 2, 4, ... `max_rows` rows, so that its first real request
+// finds memory and kernels ready, and fills `cost` with what the runs took. Sizes that `executor`
+// refuses are left out.
+void WarmUp(const Signature& signature, Executor& executor, const Clock& clock,
+            const WarmupOptions& options, CostModel& cost);
+
+// How many lanes to run side by side, at most `limit`: another one is added while that raises
+// throughput by a tenth at least. Takes about 50 ms for each number it tries.
+uint32_t ChooseLanes(const Signature& signature, Executor& executor, const Clock& clock,
+                     const WarmupOptions& options, uint32_t limit);
+
+}  // namespace millrace
