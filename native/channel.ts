@@ -8,13 +8,10 @@
 // Not the global: Deno's returns a number, which cannot be unreferenced.
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeEngine, NativeModel } from './binding.ts';
-import { elementArrays } from './elements.ts';
 import { MillraceError } from './errors.ts';
 import { errorCode, RecordReader, writeInput, writeTerms } from './mailbox.ts';
+import { transfer } from './transfer.ts';
 import type { RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
-
-/** Inputs of this many bytes are borrowed when they are transferred; smaller ones are always copied. */
-const BORROW_BYTES = 64 * 1024;
 
 /** Longest delay of a timer; a later deadline is armed again when it has passed. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -203,7 +200,7 @@ export class Channel {
     if (name === 'UNAVAILABLE') {
       return new MillraceError(
         name,
-        `Model '${model.name}' has more requests than it can serve in time: try again later`,
+        `The queue of model '${model.name}' is full or too long for the time allowed: try again later`,
         { retryAfterMs: Math.max(this.#mail[0]!, 1) },
       );
     }
@@ -253,42 +250,4 @@ function checkInputs(specs: readonly TensorSpec[], inputs: Tensors): string | un
   const known = specs.map((spec) => spec.name);
   const extra = Object.keys(inputs).find((name) => !known.includes(name));
   return `The model has no input '${extra}': it has ${known.map((name) => `'${name}'`).join(', ')}`;
-}
-
-/**
- * Detaches the memory of large inputs from its owner, so that nobody can change or free it while the
- * addon reads it. Returns the inputs, small ones that share such memory included, over the memory's
- * new owner; the others are not in the map and are to be copied.
- */
-function transfer(specs: readonly TensorSpec[], inputs: Tensors): Map<string, ArrayBufferView> {
-  // Offsets and lengths read 0 once their memory is detached, hence first all views, then all moves.
-  const views = specs.flatMap(({ name, type }) => {
-    const { data } = inputs[name]!;
-    const array = type === 'string' ? undefined : elementArrays[type];
-    if (array === undefined || !(data instanceof array)) return [];
-    const { buffer, byteOffset, byteLength, length } = data;
-    if (!(buffer instanceof ArrayBuffer)) return [];
-    return [{ name, array, buffer, byteOffset, byteLength, length }];
-  });
-  const owners = new Map<ArrayBuffer, ArrayBuffer>();
-  for (const { buffer, byteLength } of views) {
-    if (byteLength < BORROW_BYTES || owners.has(buffer)) continue;
-    const owner = detach(buffer);
-    if (owner !== undefined) owners.set(buffer, owner);
-  }
-  const moved = new Map<string, ArrayBufferView>();
-  for (const { name, array, buffer, byteOffset, length } of views) {
-    const owner = owners.get(buffer);
-    if (owner !== undefined) moved.set(name, new array(owner, byteOffset, length));
-  }
-  return moved;
-}
-
-/** The memory under a new owner; undefined where it cannot be detached, such as WebAssembly's. */
-function detach(buffer: ArrayBuffer): ArrayBuffer | undefined {
-  try {
-    return structuredClone(buffer, { transfer: [buffer] });
-  } catch {
-    return undefined;
-  }
 }

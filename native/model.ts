@@ -4,6 +4,7 @@ import type { NativeModel } from './binding.ts';
 import type { Carried, Channel } from './channel.ts';
 import { MillraceError } from './errors.ts';
 import { isSplittable, runInParts } from './split.ts';
+import { takeOver } from './transfer.ts';
 import type { Model, ModelStats, RunOptions, RunResult, Signature, Tensors } from './types.ts';
 
 export interface ModelFacts {
@@ -66,6 +67,8 @@ export class LoadedModel implements Model, Carried {
   }
 
   #runLarge(inputs: Tensors, options: RunOptions, rows: number): Promise<RunResult> {
+    const run = (part: Tensors, terms: RunOptions) => this.#channel.run(this, part, terms);
+    if (!isSplittable(inputs, rows)) return run(inputs, options);
     if (rows > this.#maxRequestRows) {
       return Promise.reject(
         new MillraceError(
@@ -75,10 +78,9 @@ export class LoadedModel implements Model, Carried {
         ),
       );
     }
-    const run = (part: Tensors, terms: RunOptions) => this.#channel.run(this, part, terms);
-    if (!isSplittable(inputs, rows)) return run(inputs, options);
+    const owned = options.transfer === true ? takeOver(this.native.inputs, inputs) : inputs;
     // One part more than lanes, so that the next is queued when a lane frees.
-    return runInParts(run, inputs, options, rows, this.#maxRows, this.lanes + 1);
+    return runInParts(run, owned, options, rows, this.#maxRows, this.lanes + 1);
   }
 
   submitted(): void {

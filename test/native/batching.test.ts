@@ -166,14 +166,14 @@ describe('limits', () => {
   const limited = (name: string, batching: BatchingOptions, body: (model: Model) => unknown) =>
     withModel(engine, name, body, { batching });
 
-  test('a request of more rows than a batch goes alone', () =>
+  test('a request of more rows than a batch runs in parts', () =>
     limited('identity-float32', { maxRows: 4 }, async (model) => {
       const x = float32(...Array.from({ length: 10 }, (_, row) => [row, row, row]));
       const small = float32([7, 7, 7]);
       const results = await Promise.all([x, small, x, small].map((x) => model.run({ x })));
       for (const [index, { outputs, timings }] of results.entries()) {
         assert.deepEqual(outputs.y, index % 2 === 0 ? x : small);
-        if (index % 2 === 0) assert.deepEqual([timings.batchRows, timings.batchRequests], [10, 1]);
+        if (index % 2 === 0) assert.ok(timings.batchRows <= 4);
       }
     }));
 
@@ -261,7 +261,7 @@ describe('failure of one', () => {
 });
 
 describe('priority', () => {
-  test('urgent requests first, then by deadline, then as they came', () =>
+  test('urgent requests first, then by deadline, a second where there is none', () =>
     withModel(
       engine,
       'slow-loop',
@@ -283,10 +283,10 @@ describe('priority', () => {
         await Promise.all([done, ...runs]);
         assert.deepEqual(order, [
           'default',
-          'second, short',
-          'second, long',
           'second, none, first come',
           'second, none, last come',
+          'second, short',
+          'second, long',
           'late level',
           'last level',
         ]);

@@ -86,10 +86,12 @@ describe('refused with INVALID_ARGUMENT, as a rejection, and without a trace', (
   after(() => model.close());
 
   async function refuses(inputs: unknown, options: unknown, message: RegExp): Promise<void> {
-    const before = model.stats();
+    // Not the costs: a lane may still be learning from the run before.
+    const counts = () => ({ ...model.stats(), costs: [], returningShare: 0 });
+    const before = counts();
     const run = model.run(inputs as Tensors, options as RunOptions);
     await refused(run, 'INVALID_ARGUMENT', message);
-    assert.deepEqual(model.stats(), before);
+    assert.deepEqual(counts(), before);
     await model.run(good);
   }
 

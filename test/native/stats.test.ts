@@ -48,7 +48,8 @@ describe('statistics of a model', () => {
         await until(() => model.stats().queued + model.stats().running === 0);
         const stats = model.stats();
         assert.ok(adds(stats), JSON.stringify(stats));
-        const { batches, rows, queue, compute, ...counts } = stats;
+        const { batches, rows, queue, compute, costs, ...rest } = stats;
+        const { stuckLanes, returningShare, expectedWaitMs, ...counts } = rest;
         assert.deepEqual(counts, {
           submitted: 4,
           completed: 2,
@@ -59,6 +60,9 @@ describe('statistics of a model', () => {
           queued: 0,
           running: 0,
         });
+        assert.ok(
+          costs.length > 0 && stuckLanes === 0 && returningShare <= 1 && expectedWaitMs >= 0,
+        );
         assert.deepEqual([batches, rows, queue.count, compute.count], [2, 2, 2, 2]);
         for (const histogram of [queue, compute]) assertHistogram(histogram);
         assert.ok(compute.sum > 0.01 && compute.sum < 10, `${compute.sum} seconds of computing`);
@@ -102,8 +106,9 @@ describe('statistics of a model', () => {
         const refusals = settled.filter(
           (outcome) => outcome.status === 'rejected' && outcome.reason.code === 'UNAVAILABLE',
         );
+        // A deadline too short for any run is refused too, with its own code.
         assert.equal(stats.submitted + stats.rejected, 2000);
-        assert.equal(stats.rejected, refusals.length);
+        assert.ok(stats.rejected >= refusals.length);
         assert.equal(stats.queue.count, stats.completed + stats.failed);
       },
       { batching: { maxQueue: 600 }, lanes: 3 },

@@ -36,8 +36,8 @@ describe('deadlines', () => {
   test('no time at all', () =>
     withModel(engine, 'slow-loop', async (model) => {
       await refused(loop(model, 1, { timeoutMs: 0 }), 'DEADLINE_EXCEEDED');
-      const { expired, rows } = model.stats();
-      assert.deepEqual({ expired, rows }, { expired: 1, rows: 0 });
+      const { rejected, expired, rows } = model.stats();
+      assert.deepEqual({ rejected, expired, rows }, { rejected: 1, expired: 0, rows: 0 });
     }));
 
   for (const timeoutMs of [60_000, 2 ** 31, Number.MAX_SAFE_INTEGER, Number.MAX_VALUE, Infinity]) {

@@ -83,7 +83,7 @@ Nanos CostModel::Predict(int64_t rows, std::atomic<double> Bucket::* value) cons
 
 int64_t CostModel::BestRows(int64_t available) const noexcept {
   const Nanos all = Mean(available);
-  if (all == 0) return available;
+  if (all == 0 || available < 2) return available;
   int64_t best = available;
   double cheapest = kClearlyBetter * static_cast<double>(all) / static_cast<double>(available);
   for (size_t i = 0; i < kBuckets; ++i) {

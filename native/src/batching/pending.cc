@@ -105,14 +105,14 @@ Request* Pending::Pop(Group& group) {
   return request;
 }
 
-// The most rows, at most `rows`, with which the most urgent request ends in time; 0 if none.
-int64_t Pending::RowsInTime(const Group& group, int64_t rows, Nanos now,
-                            const CostModel& cost) const {
-  const Request& head = *group.heap.front();
+// The most rows, at most `rows`, with which `head` ends in time; none if it is too late even alone.
+std::optional<int64_t> Pending::RowsInTime(const Request& head, int64_t rows, Nanos now,
+                                           const CostModel& cost) {
   if (head.deadline == kNever) return rows;
   const Nanos left = head.deadline - now;
   while (rows > head.rows && cost.Mean(rows) > left) rows = std::max(head.rows, rows * 3 / 4);
-  return cost.Mean(rows) > left ? 0 : rows;
+  if (cost.Mean(rows) > left) return std::nullopt;
+  return rows;
 }
 
 void Pending::Take(int64_t max_rows, Nanos now, const CostModel& cost,
@@ -128,8 +128,9 @@ void Pending::Take(int64_t max_rows, Nanos now, const CostModel& cost,
       continue;
     }
     const int64_t wanted = std::max(head.rows, cost.BestRows(std::min(group.rows, max_rows)));
-    limit = RowsInTime(group, wanted, now, cost);
-    if (limit > 0 && (limit == wanted || group.rows < full)) break;
+    const std::optional<int64_t> in_time = RowsInTime(head, wanted, now, cost);
+    limit = in_time.value_or(0);
+    if (in_time && (limit == wanted || group.rows < full)) break;
     dropped.push_back(Pop(group));
   }
   int64_t rows = 0;

@@ -2,6 +2,7 @@
 // the lane that forms a batch touches it.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "batching/cost_model.h"
@@ -61,7 +62,8 @@ class Pending {
   };
 
   static bool LessUrgent(const Request* a, const Request* b) noexcept;
-  int64_t RowsInTime(const Group& group, int64_t rows, Nanos now, const CostModel& cost) const;
+  static std::optional<int64_t> RowsInTime(const Request& head, int64_t rows, Nanos now,
+                                           const CostModel& cost);
   Request* Pop(Group& group);
 
   bool Fits(const Group& group, const Request& request) const noexcept;

@@ -30,8 +30,8 @@ class BatcherTest : public testing::Test {
   void Open(int64_t max_rows = 8, uint32_t lanes = 1, uint32_t max_queue = 1024,
             Nanos max_delay = 0) {
     BatcherOptions options;
-    options.policy = {max_rows, max_delay};
-    options.batched = true;
+    options.policy = {max_delay > 0 ? PolicyKind::kTimer : PolicyKind::kBusy, max_rows, max_delay};
+    options.pending.batched = true;
     options.max_queue = max_queue;
     options.lanes = lanes;
     batcher = std::make_unique<Batcher>(puppet, clock, options);
@@ -340,7 +340,7 @@ TEST_F(BatcherTest, WaitingAndComputingAreTimedApart) {
 
 TEST_F(BatcherTest, ASpinningLaneStillSleepsAndWakes) {
   BatcherOptions options;
-  options.batched = true;
+  options.pending.batched = true;
   options.policy.max_rows = 4;
   options.spin = 100;
   batcher = std::make_unique<Batcher>(puppet, clock, options);

@@ -10,7 +10,7 @@ namespace {
 using test::Requests;
 using Taken = std::vector<Request*>;
 
-constexpr BatchPolicy kHold{8, 100};
+constexpr BatchPolicy kHold{PolicyKind::kTimer, 8, 100};
 
 class PendingTest : public testing::Test {
  protected:
@@ -28,12 +28,13 @@ class PendingTest : public testing::Test {
   Taken Take(int64_t max_rows = 8, Nanos now = 0) {
     batch.clear();
     dropped.clear();
-    pending.Take(max_rows, now, batch, dropped);
+    pending.Take(max_rows, now, cost, batch, dropped);
     return batch;
   }
 
   Requests requests;
-  Pending pending{true};
+  CostModel cost;
+  Pending pending{{.batched = true}};
   Taken batch;
   Taken dropped;
   uint64_t sequence = 0;
@@ -152,14 +153,14 @@ TEST_F(PendingTest, TheGroupOfTheMostUrgentRequestIsServedFirst) {
 }
 
 TEST_F(PendingTest, AModelThatDoesNotBatchGetsOneRequestAtATime) {
-  Pending alone(false);
+  Pending alone({.batched = false});
   Request* const a = requests.Make(1, 3);
   Request* const b = requests.Make(2, 3);
   a->sequence = 0;
   b->sequence = 1;
   alone.Add(a);
   alone.Add(b);
-  alone.Take(64, 0, batch, dropped);
+  alone.Take(64, 0, cost, batch, dropped);
   EXPECT_EQ(batch, (Taken{a}));
 }
 
@@ -198,7 +199,7 @@ TEST_F(PendingTest, ViewCountsTheGroupAndItsTimes) {
   EXPECT_EQ(held.rows, 5);
   EXPECT_EQ(held.oldest, 20);
   EXPECT_EQ(held.earliest_deadline, 900);
-  const QueueView at_once = pending.View({8, 0});
+  const QueueView at_once = pending.View({PolicyKind::kBusy, 8, 0});
   EXPECT_EQ(at_once.rows, 5);
   EXPECT_EQ(at_once.oldest, kNever);
   EXPECT_EQ(at_once.earliest_deadline, kNever);

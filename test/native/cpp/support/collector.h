@@ -23,6 +23,19 @@ class Collector final : public CompletionSink {
     arrived_.notify_all();
   }
 
+  void AnswerEarly(uint32_t slot, uint64_t, const Status&) override {
+    const std::lock_guard lock(mutex_);
+    early_.push_back(slot);
+    arrived_.notify_all();
+  }
+
+  // Slots answered early so far, once there are `count` or more.
+  std::vector<uint32_t> AwaitEarly(size_t count) {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [&] { return early_.size() >= count; });
+    return early_;
+  }
+
   // Everything received so far, in the order of arrival, once that is `count` requests or more.
   std::vector<Request*> Await(size_t count) {
     std::unique_lock lock(mutex_);
@@ -39,6 +52,7 @@ class Collector final : public CompletionSink {
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
   std::vector<Request*> finished_;  // guarded by mutex_
+  std::vector<uint32_t> early_;     // guarded by mutex_
   size_t chains_ = 0;               // guarded by mutex_
 };
 

@@ -1,0 +1,58 @@
+/** @module Taking over the memory of large inputs instead of copying it. */
+
+import { elementArrays } from './elements.ts';
+import type { Tensor, TensorSpec, Tensors } from './types.ts';
+
+/** Inputs of this many bytes are borrowed when they are transferred; smaller ones are always copied. */
+const BORROW_BYTES = 64 * 1024;
+
+/**
+ * Detaches the memory of large inputs from its owner, so that nobody can change or free it while the
+ * addon reads it. Returns the inputs, small ones that share such memory included, over the memory's
+ * new owner; the others are not in the map and are to be copied.
+ */
+export function transfer(
+  specs: readonly TensorSpec[],
+  inputs: Tensors,
+): Map<string, ArrayBufferView> {
+  // Offsets and lengths read 0 once their memory is detached, hence first all views, then all moves.
+  const views = specs.flatMap(({ name, type }) => {
+    const { data } = inputs[name]!;
+    const array = type === 'string' ? undefined : elementArrays[type];
+    if (array === undefined || !(data instanceof array)) return [];
+    const { buffer, byteOffset, byteLength, length } = data;
+    if (!(buffer instanceof ArrayBuffer)) return [];
+    return [{ name, array, buffer, byteOffset, byteLength, length }];
+  });
+  const owners = new Map<ArrayBuffer, ArrayBuffer>();
+  for (const { buffer, byteLength } of views) {
+    if (byteLength < BORROW_BYTES || owners.has(buffer)) continue;
+    const owner = detach(buffer);
+    if (owner !== undefined) owners.set(buffer, owner);
+  }
+  const moved = new Map<string, ArrayBufferView>();
+  for (const { name, array, buffer, byteOffset, length } of views) {
+    const owner = owners.get(buffer);
+    if (owner !== undefined) moved.set(name, new array(owner, byteOffset, length));
+  }
+  return moved;
+}
+
+/** The memory under a new owner; undefined where it cannot be detached, such as WebAssembly's. */
+function detach(buffer: ArrayBuffer): ArrayBuffer | undefined {
+  try {
+    return structuredClone(buffer, { transfer: [buffer] });
+  } catch {
+    return undefined;
+  }
+}
+
+/** The inputs with those that `transfer` moves in their new memory. */
+export function takeOver(specs: readonly TensorSpec[], inputs: Tensors): Tensors {
+  const owned: Record<string, Tensor> = {};
+  const moved = transfer(specs, inputs);
+  for (const [name, tensor] of Object.entries(inputs)) {
+    owned[name] = { ...tensor, data: moved.get(name) ?? tensor.data } as Tensor;
+  }
+  return owned;
+}
