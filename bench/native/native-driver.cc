@@ -24,6 +24,8 @@ class Finished final : public CompletionSink {
     some_.notify_one();
   }
 
+  void AnswerEarly(uint32_t, uint64_t, const Status&) override {}
+
   Request* Take() {
     std::unique_lock lock(mutex_);
     some_.wait(lock, [this] { return chain_ != nullptr; });
@@ -102,7 +104,8 @@ Status NativeDriver(const Trial& trial, const OrtLibrary& library) {
   MILLRACE_RETURN_IF_ERROR(Session::Load(library, session_options, session));
 
   BatcherOptions options;
-  options.batched = true;
+  options.pending.batched = true;
+  options.policy.kind = PolicyKind::kExcess;
   options.policy.max_rows = trial.max_rows;
   options.lanes = trial.lanes;
   // As the engine does: on few cores a spinning lane takes one from the other threads.

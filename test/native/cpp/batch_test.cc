@@ -8,8 +8,9 @@
 #include "support/executors.h"
 
 // What a hostile size asks for must be refused as the plain allocator refuses it.
-extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
-extern "C" const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
+#define MILLRACE_EXPORT extern "C" __attribute__((visibility("default")))
+MILLRACE_EXPORT const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+MILLRACE_EXPORT const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
 
 namespace millrace {
 namespace {
