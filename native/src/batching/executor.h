@@ -22,6 +22,8 @@ class OutputBlock {
 
 using OutputRef = std::shared_ptr<const OutputBlock>;
 
+class StagedExecutor;
+
 // One lane's runs, one after another, so that another thread can cut the present one short.
 class RunHandle {
  public:
@@ -47,6 +49,9 @@ class Executor {
   // `inputs` follow the order of the signature. On success `outputs` holds one tensor per output of
   // the signature, in order. Terminated: kDeadlineExceeded.
   virtual Status Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) = 0;
+
+  // This executor, if it can copy one batch while it runs another (batching/staged.h), else null.
+  virtual StagedExecutor* staged() noexcept { return nullptr; }
 };
 
 }  // namespace millrace
