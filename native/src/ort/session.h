@@ -4,10 +4,24 @@
 #include <string>
 #include <vector>
 
-#include "batching/executor.h"
-#include "ort/api.h"
+#include "ort/loaded.h"
+#include "ort/provider.h"
+#include "ort/run_handle.h"
 
 namespace millrace {
+
+// Which device, and how. Everything has a default.
+struct DeviceOptions {
+  std::string device = "cpu";
+  // Typed options by the names of native/providers.ts, as text.
+  KeyValues options;
+  // ONNX Runtime's own keys for its provider.
+  KeyValues provider_options;
+
+  // Tests put their own here; null: found by `device`, and in the process.
+  const Provider* provider = nullptr;
+  const CudaRuntime* cuda = nullptr;
+};
 
 struct SessionOptions {
   // Exactly one of the two. External data is looked up beside `path`.
@@ -15,35 +29,72 @@ struct SessionOptions {
   std::span<const std::byte> bytes;
   // Threads inside one run, at least 1.
   int intra_op_threads = 1;
+
+  DeviceOptions device;
+  // Dimension 0 of every input and output counts rows: a bucket may then take fewer than it has.
+  bool batched = false;
+  // Shapes that a GPU is warmed for and keeps buffers for.
+  std::vector<Bucket> buckets;
+  // SHA-256 of the model's bytes and the folder of TensorRT's engines; without them none are kept.
+  std::string digest;
+  std::string cache_folder;
 };
 
-// One ONNX Runtime session, shared by all lanes of a model: its weights exist once.
-class Session final : public Executor {
+// Loads a model onto the device it asks for: the door of this folder.
+//
+// Reads, optimises, and warms every bucket: seconds for a large model, minutes where TensorRT builds
+// an engine. kInvalidArgument: the file is not a model this library can run, or an option is wrong;
+// kFailedPrecondition: the device cannot be used, and what is missing; kResourceExhausted: memory.
+Status LoadExecutor(const OrtLibrary& library, const SessionOptions& options,
+                    std::unique_ptr<LoadedExecutor>& executor);
+
+// What a session needs to be made besides the model.
+struct SessionSetup {
+  const Provider* provider = nullptr;
+  // Null: the CPU.
+  const ProviderRequest* request = nullptr;
+  bool forbid_cpu_nodes = false;
+  // Write a profile until ReadPlacement.
+  bool profile = false;
+  // Leave the graph as it is: quicker, for looking only at the signature.
+  bool unoptimised = false;
+};
+
+// One ONNX Runtime session, shared by all lanes of a model: its weights exist once. Run takes inputs
+// of any shape in the CPU's memory, whatever the device.
+class Session final : public LoadedExecutor {
  public:
-  // Reads and optimises the model: seconds for a large one. kInvalidArgument if the file is not a
-  // model this library can run, kUnimplemented if an input or output has no JavaScript form.
+  // The CPU's session of a model. kInvalidArgument if the file is not a model this library can run,
+  // kUnimplemented if an input or output has no JavaScript form.
   static Status Load(const OrtLibrary& library, const SessionOptions& options,
                      std::unique_ptr<Session>& session);
+  static Status Open(const OrtLibrary& library, const SessionOptions& options,
+                     const SessionSetup& setup, std::unique_ptr<Session>& session);
 
   // Releases the session, unless the process is exiting.
   ~Session() override;
 
-  const Signature& signature() const noexcept { return signature_; }
+  const Signature& signature() const noexcept override { return signature_; }
+  const DeviceReport& report() const noexcept override { return report_; }
 
   std::unique_ptr<RunHandle> NewHandle() override;
   Status Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) override;
 
+  // For the device's own path. The gate must be held where it is used.
+  OrtSession* raw() const noexcept { return session_.get(); }
+
+  // Ends the profile that `setup.profile` began and reads it.
+  Status ReadPlacement(std::vector<NodePlacement>& nodes);
+
  private:
   explicit Session(const OrtLibrary& library);
-  Status ReadSignature();
-  Status ReadSpecs(size_t count, bool inputs, std::vector<TensorSpec>& specs);
-  Status MakeInput(const TensorView& view, OrtValuePtr& value) const;
 
   const OrtApi& api_;
   ExitGate& gate_;
   OrtSessionPtr session_;
   OrtMemoryInfoPtr cpu_;
   Signature signature_;
+  DeviceReport report_;
   std::vector<const char*> input_names_;
   std::vector<const char*> output_names_;
 };

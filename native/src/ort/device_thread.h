@@ -1,0 +1,38 @@
+// The thread that makes all of one GPU's calls into ONNX Runtime.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace millrace {
+
+// The CUDA provider keeps its handles and recorded graphs for each thread that runs it, and recording
+// and replaying must come one after another. With one thread for both, what was warmed at load is
+// what a request finds. It also frees the lane for the next batch's copies while kernels are queued.
+class DeviceThread {
+ public:
+  DeviceThread();
+  // Does what was posted, then ends.
+  ~DeviceThread();
+  DeviceThread(const DeviceThread&) = delete;
+  DeviceThread& operator=(const DeviceThread&) = delete;
+
+  // In the order of the calls. `work` must not throw.
+  void Post(std::function<void()> work);
+  // Posts and waits. Not from the thread itself.
+  void Call(const std::function<void()>& work);
+
+ private:
+  void Loop();
+
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<std::function<void()>> work_;  // guarded by mutex_
+  bool ending_ = false;                     // guarded by mutex_
+  std::thread thread_;                      // last: it uses the others
+};
+
+}  // namespace millrace

@@ -1,0 +1,51 @@
+#include "ort/run_handle.h"
+
+#include <string>
+
+namespace millrace {
+
+OrtRunHandle::OrtRunHandle(const OrtApi& api, ExitGate& gate) : api_(api), gate_(gate) {
+  OrtRunOptions* options = nullptr;
+  created_ = FromOrt(api_, api_.CreateRunOptions(&options), Code::kInternal);
+  options_ = OrtRunOptionsPtr(options, {&api_});
+  gate_.Register(this);
+}
+
+OrtRunHandle::~OrtRunHandle() { gate_.Unregister(this); }
+
+Status OrtRunHandle::Configure(const char* key, const std::string& value) {
+  MILLRACE_RETURN_IF_ERROR(created_);
+  return FromOrt(api_, api_.AddRunConfigEntry(options_.get(), key, value.c_str()), Code::kInternal);
+}
+
+Status OrtRunHandle::Begin() {
+  MILLRACE_RETURN_IF_ERROR(created_);
+  if (!terminated_.exchange(false, std::memory_order_relaxed)) return {};
+  return FromOrt(api_, api_.RunOptionsUnsetTerminate(options_.get()), Code::kInternal);
+}
+
+void OrtRunHandle::Terminate() noexcept {
+  if (!created_.ok()) return;
+  terminated_.store(true, std::memory_order_relaxed);
+  FromOrt(api_, api_.RunOptionsSetTerminate(options_.get()), Code::kInternal).ok();
+}
+
+Status OrtRunHandle::Explain(Status status) const {
+  if (status.ok()) return status;
+  if (terminated()) {
+    return {Code::kDeadlineExceeded, "The run was ended: it took longer than a run may"};
+  }
+  if (SaysOutOfMemory(status.message())) return {Code::kResourceExhausted, status.message()};
+  return status;
+}
+
+bool SaysOutOfMemory(const std::string& message) noexcept {
+  // The arena, an arena with a limit, and CUDA itself.
+  for (const char* sign : {"Failed to allocate memory", "smaller than requested bytes",
+                           "out of memory", "bad allocation", "std::bad_alloc"}) {
+    if (message.find(sign) != std::string::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace millrace

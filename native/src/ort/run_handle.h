@@ -1,0 +1,41 @@
+// ONNX Runtime's run options as a handle by which a run can be ended.
+#pragma once
+
+#include <atomic>
+
+#include "ort/api.h"
+
+namespace millrace {
+
+// Reused from run to run: making run options costs as much as a small model.
+class OrtRunHandle final : public RunHandle {
+ public:
+  OrtRunHandle(const OrtApi& api, ExitGate& gate);
+  ~OrtRunHandle() override;
+
+  // Sets an entry for all runs to come. Each key once.
+  Status Configure(const char* key, const std::string& value);
+
+  // Starts a run: forgets an earlier termination.
+  Status Begin();
+  void Terminate() noexcept override;
+
+  bool terminated() const noexcept { return terminated_.load(std::memory_order_relaxed); }
+  const OrtRunOptions* options() const noexcept { return options_.get(); }
+
+  // What a run said, with the code it deserves: kDeadlineExceeded if it was ended,
+  // kResourceExhausted if memory ran out, as it is otherwise.
+  Status Explain(Status status) const;
+
+ private:
+  const OrtApi& api_;
+  ExitGate& gate_;
+  Status created_;
+  OrtRunOptionsPtr options_;
+  std::atomic<bool> terminated_{false};
+};
+
+// Whether ONNX Runtime's message says that memory ran out, the CPU's or a GPU's.
+bool SaysOutOfMemory(const std::string& message) noexcept;
+
+}  // namespace millrace
