@@ -2,6 +2,8 @@
  * One JavaScript thread's requests in flight: who waits for which slot, until when, and how answers
  * get back to them.
  *
+ * Why deadlines are kept here: .github/decisions/0004-early-answers-on-the-javascript-thread.md
+ *
  * @module
  */
 

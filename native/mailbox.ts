@@ -9,6 +9,8 @@
  * milliseconds, number of outputs, then for each output: bytes that follow (-1: fetch it), rank,
  * dimensions, the bytes padded to whole words.
  *
+ * Why: .github/decisions/0002-a-mailbox-instead-of-arguments.md
+ *
  * @module
  */
 

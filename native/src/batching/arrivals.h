@@ -18,6 +18,8 @@ namespace millrace {
 // learns the excess per answered request, the share of clients that come back at once, so that it
 // holds for batches of any size. Poisson traffic has none.
 //
+// The numbers: .github/decisions/0003-waiting-for-clients-that-come-back.md
+//
 // Not thread-safe: only the lane that forms a batch touches it.
 class ArrivalModel {
  public:

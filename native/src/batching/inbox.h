@@ -16,6 +16,8 @@ struct InboxOrders {
 
 // GROUPS nodes of type `Node`, linked through their plain member `Node* next`.
 //
+// WHY this one: .github/decisions/0001-one-intrusive-list-both-ways.md
+//
 // PROGRESS Push is lock-free: a failed exchange means that another producer succeeded. TakeAll is
 // wait-free. Because a consumer only ever takes the whole list, no node can be removed and pushed
 // again between a producer's read of the head and its exchange in a way that matters (no ABA), and
