@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "addon/client.h"
+#include "addon/codec.h"
 #include "addon/completion.h"
 #include "addon/convert.h"
 #include "addon/core.h"
@@ -211,6 +212,7 @@ Napi::Value JS_open(const Napi::CallbackInfo& info) {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("open", Napi::Function::New(env, JS_open, "open"));
+  AddCodec(env, exports);
   return exports;
 }
 

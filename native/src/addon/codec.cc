@@ -1,0 +1,376 @@
+#include "addon/codec.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <initializer_list>
+#include <new>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "addon/convert.h"
+#include "codec/image.h"
+#include "codec/infer_request.h"
+#include "codec/json_buffer.h"
+#include "codec/tensor_parser.h"
+#include "codec/tensor_writer.h"
+
+namespace millrace {
+namespace {
+
+// The arguments of a call. Those that are missing are undefined.
+class Arguments {
+ public:
+  Arguments(napi_env env, napi_callback_info info) : env_(env) {
+    count_ = few_.size();
+    napi_get_cb_info(env, info, &count_, few_.data(), nullptr, nullptr);
+    if (count_ <= few_.size()) return;
+    many_.resize(count_);
+    napi_get_cb_info(env, info, &count_, many_.data(), nullptr, nullptr);
+  }
+
+  size_t count() const noexcept { return count_; }
+  napi_value operator[](size_t i) const noexcept { return many_.empty() ? few_[i] : many_[i]; }
+
+  double Number(size_t i, double fallback = 0) const noexcept {
+    napi_get_value_double(env_, (*this)[i], &fallback);
+    return fallback;
+  }
+  // What is no size becomes one that fits nothing.
+  size_t Size(size_t i) const noexcept {
+    constexpr double kMost = 9007199254740991.0;
+    const double number = Number(i, kMost);
+    return static_cast<size_t>(number >= 0 && number <= kMost ? number : kMost);
+  }
+  ElementType Type(size_t i) const noexcept { return static_cast<ElementType>(Number(i)); }
+  NonFinite Policy(size_t i) const noexcept { return static_cast<NonFinite>(Number(i)); }
+
+  // The memory of a typed array; empty for anything else.
+  std::span<std::byte> Bytes(size_t i) const noexcept {
+    constexpr std::array<uint8_t, 11> kSizes = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
+    napi_typedarray_type type{};
+    size_t length = 0;
+    void* data = nullptr;
+    const bool typed = napi_get_typedarray_info(env_, (*this)[i], &type, &length, &data, nullptr,
+                                                nullptr) == napi_ok &&
+                       static_cast<size_t>(type) < kSizes.size();
+    if (!typed || data == nullptr) return {};
+    return {static_cast<std::byte*>(data), length * kSizes[type]};
+  }
+  std::string_view Chars(size_t i) const noexcept {
+    const auto bytes = Bytes(i);
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+
+ private:
+  napi_env env_;
+  size_t count_ = 0;
+  std::array<napi_value, 16> few_{};
+  std::vector<napi_value> many_;
+};
+
+// Throws, in place of what Node-API may have thrown itself.
+napi_value Refuse(napi_env env, const Status& status) {
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  napi_value ignored = nullptr;
+  if (pending) napi_get_and_clear_last_exception(env, &ignored);
+  Throw(env, status.code(), status.message());
+  return nullptr;
+}
+
+Status OutOfMemory() { return {Code::kResourceExhausted, "Out of memory: send less at a time"}; }
+
+// Runs the body of a function of JavaScript, through which no C++ exception may pass.
+template <typename Body>
+napi_value Guard(napi_env env, Body&& body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return Refuse(env, OutOfMemory());
+  }
+}
+
+napi_value ToNumber(napi_env env, double number) {
+  napi_value value = nullptr;
+  napi_create_double(env, number, &value);
+  return value;
+}
+
+napi_value ToText(napi_env env, std::string_view text) {
+  napi_value value = nullptr;
+  napi_create_string_utf8(env, text.data(), text.size(), &value);
+  return value;
+}
+
+napi_value ToArray(napi_env env, std::initializer_list<napi_value> elements) {
+  napi_value array = nullptr;
+  napi_create_array_with_length(env, elements.size(), &array);
+  uint32_t index = 0;
+  for (const napi_value element : elements) napi_set_element(env, array, index++, element);
+  return array;
+}
+
+template <typename Range, typename Convert>
+napi_value ToArray(napi_env env, const Range& range, Convert&& convert) {
+  napi_value array = nullptr;
+  napi_create_array_with_length(env, range.size(), &array);
+  uint32_t index = 0;
+  for (const auto& element : range) napi_set_element(env, array, index++, convert(element));
+  return array;
+}
+
+// A long array must not keep a handle for each element.
+void SetString(napi_env env, napi_value array, size_t index, std::string_view text) {
+  napi_handle_scope scope = nullptr;
+  napi_open_handle_scope(env, &scope);
+  napi_set_element(env, array, static_cast<uint32_t>(index), ToText(env, text));
+  napi_close_handle_scope(env, scope);
+}
+
+// A new ArrayBuffer, or null where there is no memory for it.
+napi_value NewBuffer(napi_env env, size_t bytes, std::byte*& memory) {
+  // Some runtimes give no address for an empty buffer.
+  static std::byte nothing[1];
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  if (napi_create_arraybuffer(env, bytes, &data, &buffer) != napi_ok) return nullptr;
+  memory = bytes == 0 ? nothing : static_cast<std::byte*>(data);
+  return memory == nullptr ? nullptr : buffer;
+}
+
+napi_value CopyToBuffer(napi_env env, const void* bytes, size_t size) {
+  std::byte* memory = nullptr;
+  const napi_value buffer = NewBuffer(env, size, memory);
+  if (buffer == nullptr) return Refuse(env, OutOfMemory());
+  if (size != 0) std::memcpy(memory, bytes, size);
+  return buffer;
+}
+
+Status AppendText(napi_env env, napi_value value, JsonBuffer& out) {
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) {
+    return {Code::kInvalidArgument, "A part to encode is neither a string nor a type and its data"};
+  }
+  char* const at = out.Reserve(length + 1);
+  napi_get_value_string_utf8(env, value, at, length + 1, &length);
+  out.Commit(at + length);
+  return {};
+}
+
+// encode(nonFinite, ...parts): ArrayBuffer
+// Strings as they are; a type's number and a typed array as a JSON array, or raw if the type is 0.
+napi_value JS_encode(napi_env env, napi_callback_info info) {
+  return Guard(env, [&]() -> napi_value {
+    const Arguments arguments(env, info);
+    const NonFinite policy = arguments.Policy(0);
+    JsonBuffer out;
+    for (size_t i = 1; i < arguments.count(); ++i) {
+      double type = 0;
+      Status status;
+      if (napi_get_value_double(env, arguments[i], &type) != napi_ok) {
+        status = AppendText(env, arguments[i], out);
+      } else if (++i < arguments.count()) {
+        const auto bytes = arguments.Bytes(i);
+        TensorView tensor;
+        tensor.type = static_cast<ElementType>(type);
+        tensor.data = bytes.data();
+        tensor.bytes = bytes.size();
+        if (tensor.type == ElementType::kUndefined) {
+          out.Append(arguments.Chars(i));
+        } else if (tensor.type != ElementType::kString) {
+          status = AppendTensor(tensor, policy, out);
+        }
+      }
+      if (!status.ok()) return Refuse(env, status);
+    }
+    return CopyToBuffer(env, out.view().data(), out.size());
+  });
+}
+
+// parseTensor(bytes, offset, type, nonFinite): [ArrayBuffer | string[], end, dims | null]
+napi_value JS_parseTensor(napi_env env, napi_callback_info info) {
+  return Guard(env, [&]() -> napi_value {
+    const Arguments arguments(env, info);
+    const std::string_view text = arguments.Chars(0);
+    const size_t offset = arguments.Size(1);
+    if (offset > text.size()) {
+      return Refuse(env, {Code::kInvalidArgument, "The offset lies outside the bytes"});
+    }
+    const ElementType type = arguments.Type(2);
+    JsonCursor cursor(text, offset);
+    ElementBuffer elements;
+    Nesting nesting;
+    if (!ParseTensor(cursor, type, arguments.Policy(3), elements, &nesting)) {
+      return Refuse(env, {Code::kInvalidArgument, "The tensor cannot be read: " + cursor.error()});
+    }
+    const auto numbers = elements.numbers();
+    const auto& strings = elements.strings();
+    napi_value data = nullptr;
+    if (type == ElementType::kString) {
+      napi_create_array_with_length(env, strings.size(), &data);
+      for (size_t i = 0; i < strings.size(); ++i) SetString(env, data, i, strings[i]);
+    } else {
+      data = CopyToBuffer(env, numbers.data(), numbers.size());
+      if (data == nullptr) return nullptr;
+    }
+    const std::span sizes(nesting.sizes.data(), nesting.depth);
+    napi_value dims = nullptr;
+    napi_get_null(env, &dims);
+    if (nesting.depth != 0) {
+      dims = ToArray(env, sizes,
+                     [&](int64_t size) { return ToNumber(env, static_cast<double>(size)); });
+    }
+    return ToArray(env, {data, ToNumber(env, static_cast<double>(cursor.position())), dims});
+  });
+}
+
+// Elements straight into the memory of JavaScript.
+class ValueSink final : public InferSink {
+ public:
+  explicit ValueSink(napi_env env) noexcept : env_(env) {}
+
+  std::byte* Numbers(size_t input, ElementType type, size_t count) override {
+    std::byte* memory = nullptr;
+    Set(input, NewBuffer(env_, count * ElementSize(type), memory));
+    return memory;
+  }
+
+  bool Strings(size_t input, size_t count) override {
+    napi_value array = nullptr;
+    // Its length is not reserved: it is what a client says.
+    if (napi_create_array(env_, &array) != napi_ok) return false;
+    Set(input, array);
+    return count <= UINT32_MAX;
+  }
+
+  bool String(size_t input, size_t element, std::string_view text) override {
+    SetString(env_, values_[input], element, text);
+    return true;
+  }
+
+  napi_value operator[](size_t input) const noexcept { return values_[input]; }
+
+ private:
+  void Set(size_t input, napi_value value) {
+    if (values_.size() <= input) values_.resize(input + 1);
+    values_[input] = value;
+  }
+
+  napi_env env_;
+  std::vector<napi_value> values_;
+};
+
+// [name, value, name, value …]; an integer that a number cannot hold is a bigint.
+napi_value ToValue(napi_env env, const Parameters& parameters) {
+  constexpr int64_t kExact = int64_t{1} << 53;
+  napi_value array = nullptr;
+  napi_create_array_with_length(env, parameters.size() * 2, &array);
+  uint32_t index = 0;
+  for (const Parameter& parameter : parameters) {
+    napi_value value = nullptr;
+    if (const auto* const flag = std::get_if<bool>(&parameter.value)) {
+      napi_get_boolean(env, *flag, &value);
+    } else if (const auto* const text = std::get_if<std::string>(&parameter.value)) {
+      value = ToText(env, *text);
+    } else if (const auto* const real = std::get_if<double>(&parameter.value)) {
+      value = ToNumber(env, *real);
+    } else if (const auto* const natural = std::get_if<uint64_t>(&parameter.value)) {
+      napi_create_bigint_uint64(env, *natural, &value);
+    } else {
+      const int64_t integer = std::get<int64_t>(parameter.value);
+      if (integer > -kExact && integer < kExact) {
+        value = ToNumber(env, static_cast<double>(integer));
+      } else {
+        napi_create_bigint_int64(env, integer, &value);
+      }
+    }
+    napi_set_element(env, array, index++, ToText(env, parameter.name));
+    napi_set_element(env, array, index++, value);
+  }
+  return array;
+}
+
+// [name, type, dims, parameters, ArrayBuffer | string[] | offset in the body]
+napi_value ToValue(napi_env env, const InferInput& input, const ValueSink& sink, size_t number) {
+  const auto size = [&](int64_t dim) { return ToNumber(env, static_cast<double>(dim)); };
+  return ToArray(env, {ToText(env, input.name), ToNumber(env, static_cast<double>(input.type)),
+                       ToArray(env, input.shape.view(), size), ToValue(env, input.parameters),
+                       input.offset ? ToNumber(env, static_cast<double>(*input.offset))
+                                    : sink[number]});
+}
+
+// parseRequest(body, headerLength, nonFinite, maxBytes, maxTensors):
+//   [id, parameters, inputs, outputs | null]; headerLength -1: all is JSON
+napi_value JS_parseRequest(napi_env env, napi_callback_info info) {
+  return Guard(env, [&]() -> napi_value {
+    const Arguments arguments(env, info);
+    const std::string_view body = arguments.Chars(0);
+    std::optional<size_t> length;
+    if (arguments.Number(1) != -1) length = arguments.Size(1);
+    InferLimits limits;
+    limits.max_bytes = arguments.Size(3);
+    limits.max_tensors = arguments.Size(4);
+    ValueSink sink(env);
+    InferRequest request;
+    const Status status =
+        ParseInferRequest(body, length, arguments.Policy(2), limits, sink, request);
+    if (!status.ok()) return Refuse(env, status);
+    size_t number = 0;
+    const napi_value inputs = ToArray(env, request.inputs, [&](const InferInput& input) {
+      return ToValue(env, input, sink, number++);
+    });
+    napi_value outputs = nullptr;
+    napi_get_null(env, &outputs);
+    if (request.outputs) {
+      outputs = ToArray(env, *request.outputs, [&](const InferOutput& output) {
+        return ToArray(env, {ToText(env, output.name), ToValue(env, output.parameters)});
+      });
+    }
+    return ToArray(env, {ToText(env, request.id), ToValue(env, request.parameters), inputs, outputs});
+  });
+}
+
+// mapPixels(pixels, height, width, scale, mean, deviation, reverse, planes): boolean
+// False if the arrays do not fit each other.
+napi_value JS_mapPixels(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  const auto floats = [&](size_t i) {
+    const auto bytes = arguments.Bytes(i);
+    return std::span(reinterpret_cast<float*>(bytes.data()), bytes.size() / sizeof(float));
+  };
+  const auto pixels = arguments.Bytes(0);
+  const size_t height = arguments.Size(1);
+  const size_t width = arguments.Size(2);
+  const PixelMap map = NormalizingMap(static_cast<float>(arguments.Number(3)), floats(4), floats(5),
+                                      arguments.Number(6) != 0);
+  const auto planes = floats(7);
+  const double elements = static_cast<double>(height) * static_cast<double>(width) *
+                          static_cast<double>(map.channels);
+  const bool fits =
+      elements == static_cast<double>(pixels.size()) && pixels.size() == planes.size();
+  if (fits && !pixels.empty()) {
+    MapPixels(reinterpret_cast<const uint8_t*>(pixels.data()), height, width, map, planes.data());
+  }
+  napi_value result = nullptr;
+  napi_get_boolean(env, fits, &result);
+  return result;
+}
+
+}  // namespace
+
+void AddCodec(Napi::Env env, Napi::Object exports) {
+  const auto add = [&](const char* name, napi_callback callback) {
+    napi_value function = nullptr;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function);
+    exports.Set(name, function);
+  };
+  add("encode", JS_encode);
+  add("parseTensor", JS_parseTensor);
+  add("parseRequest", JS_parseRequest);
+  add("mapPixels", JS_mapPixels);
+}
+
+}  // namespace millrace

@@ -1,0 +1,260 @@
+#include "codec/infer_input.h"
+
+#include <cstring>
+
+#include "codec/datatype.h"
+#include "codec/number.h"
+#include "codec/tensor_parser.h"
+#include "codec/utf8.h"
+
+namespace millrace {
+namespace {
+
+// More elements than this have more bytes than a size_t counts.
+constexpr int64_t kMostElements = int64_t{1} << 56;
+
+std::string Describe(const Shape& shape) {
+  std::string text = "[";
+  for (const int64_t size : shape.view()) {
+    if (text.size() > 1) text += ",";
+    text += std::to_string(size);
+  }
+  return text + "]";
+}
+
+// Elements of one input on their way to the sink.
+class SinkStore final : public ElementStore {
+ public:
+  SinkStore(InferSink& sink, size_t input, size_t count) noexcept
+      : sink_(sink), input_(input), count_(count) {}
+
+  bool Open(ElementType type) {
+    if (type == ElementType::kString) return sink_.Strings(input_, count_);
+    at = sink_.Numbers(input_, type, count_);
+    start_ = at;
+    size_ = ElementSize(type);
+    limit = at == nullptr ? nullptr : at + count_ * size_;
+    return at != nullptr;
+  }
+
+  bool Grow() override { return false; }
+
+  bool Text(std::string_view text) override {
+    if (strings_ == count_) return false;
+    refused_ = !sink_.String(input_, strings_, text);
+    strings_ += !refused_;
+    return !refused_;
+  }
+
+  // Whether the sink, not the shape, had no room.
+  bool refused() const noexcept { return refused_; }
+
+  size_t filled() const noexcept {
+    return size_ == 0 ? strings_ : static_cast<size_t>(at - start_) / size_;
+  }
+
+ private:
+  InferSink& sink_;
+  const size_t input_;
+  const size_t count_;
+  const std::byte* start_ = nullptr;
+  size_t size_ = 0;
+  size_t strings_ = 0;
+  bool refused_ = false;
+};
+
+class InputReader {
+ public:
+  InputReader(InferSource& source, InferInput& input) noexcept
+      : source_(source), input_(input), owner_{"Input", source.inputs, &input.name} {}
+
+  Status Read();
+
+ private:
+  enum Member : int { kName, kDatatype, kShape, kParameters, kData };
+
+  Status ReadMember(int member);
+  Status ReadDatatype();
+  Status ReadShape();
+  Status ReadElements(JsonCursor& cursor);
+  Status Finish();
+  Status TakeBinary(const Parameter& size);
+  Status ReadBinaryStrings(std::string_view bytes);
+
+  Status WrongCount(const std::string& found) const {
+    return Invalid(owner_, "has " + found + " elements in 'data', but its shape " +
+                               Describe(input_.shape) + " holds " + std::to_string(input_.elements));
+  }
+  Status Exhausted() const {
+    return {Code::kResourceExhausted, owner_.Text() + " does not fit into memory: send fewer rows"};
+  }
+
+  InferSource& source_;
+  InferInput& input_;
+  const Owner owner_;
+  bool has_name_ = false;
+  bool has_shape_ = false;
+  bool has_data_ = false;
+  bool parsed_ = false;  // the data has been read
+  size_t data_ = 0;      // where the data is in the text
+};
+
+Status InputReader::Read() {
+  MILLRACE_RETURN_IF_ERROR(ReadObject(source_.cursor, owner_, source_.non_finite,
+                                      {"name", "datatype", "shape", "parameters", "data"},
+                                      [this](int member) { return ReadMember(member); }));
+  return Finish();
+}
+
+Status InputReader::ReadMember(int member) {
+  JsonCursor& cursor = source_.cursor;
+  switch (member) {
+    case kName:
+      has_name_ = true;
+      return ReadText(cursor, owner_, "name", input_.name);
+    case kDatatype:
+      return ReadDatatype();
+    case kShape:
+      return ReadShape();
+    case kParameters:
+      return ReadParameters(cursor, owner_, source_.limits.max_parameters, input_.parameters);
+    default:
+      break;
+  }
+  has_data_ = true;
+  data_ = cursor.position();
+  parsed_ = has_shape_ && input_.type != ElementType::kUndefined;
+  if (parsed_) return ReadElements(cursor);
+  // What it means is said further on: back to it then.
+  return cursor.SkipValue(source_.non_finite) ? Status() : Malformed(cursor);
+}
+
+Status InputReader::ReadDatatype() {
+  std::string name;
+  MILLRACE_RETURN_IF_ERROR(ReadText(source_.cursor, owner_, "datatype", name));
+  input_.type = DatatypeFromName(name);
+  if (input_.type != ElementType::kUndefined) return {};
+  return Invalid(owner_, "has datatype " + Quoted(name) +
+                             ": expected BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, INT32, "
+                             "INT64, FP16, FP32, FP64, BF16 or BYTES");
+}
+
+Status InputReader::ReadShape() {
+  JsonCursor& cursor = source_.cursor;
+  Shape& shape = input_.shape;
+  MILLRACE_RETURN_IF_ERROR(ReadArray(cursor, owner_, "shape", kMaxRank, [&]() -> Status {
+    Number number;
+    int64_t size = -1;
+    if (!ScanNumber(cursor.at, cursor.end, number) || !ToInteger(number, size) || size < 0) {
+      return Invalid(owner_, "has a dimension that is not an integer of 0 or more");
+    }
+    cursor.at = number.end;
+    shape.dims[shape.rank++] = size;
+    return {};
+  }));
+  const auto elements = shape.Elements();
+  if (!elements || *elements > kMostElements) {
+    return Invalid(owner_, "has shape " + Describe(shape) + ", whose number of elements overflows");
+  }
+  input_.elements = static_cast<size_t>(*elements);
+  has_shape_ = true;
+  return {};
+}
+
+Status InputReader::ReadElements(JsonCursor& cursor) {
+  if (cursor.at == cursor.end || *cursor.at != '[') {
+    return Invalid(owner_, "has a member 'data' that is not an array");
+  }
+  // An element and the comma or bracket after it are two bytes at least, so a shape alone makes nobody
+  // allocate.
+  if (input_.elements > static_cast<size_t>(cursor.end - cursor.at) / 2) return WrongCount("fewer");
+  SinkStore store(source_.sink, source_.inputs, input_.elements);
+  if (!store.Open(input_.type)) return Exhausted();
+  if (!ParseTensor(cursor, input_.type, source_.non_finite, store)) {
+    if (store.refused()) return Exhausted();
+    return Invalid(owner_, "cannot be read: " + cursor.error());
+  }
+  if (store.filled() != input_.elements) return WrongCount(std::to_string(store.filled()));
+  return {};
+}
+
+Status InputReader::Finish() {
+  if (!has_name_) return Invalid(owner_, "has no member 'name': expected a string");
+  if (input_.type == ElementType::kUndefined) {
+    return Invalid(owner_, "has no member 'datatype': expected one such as FP32");
+  }
+  if (!has_shape_) {
+    return Invalid(owner_, "has no member 'shape': expected an array of integers");
+  }
+  if (Find(input_.parameters, "shared_memory_region") != nullptr) {
+    return Invalid(owner_, "is in shared memory, which is not supported: send it with the request");
+  }
+  const Parameter* const binary = Find(input_.parameters, "binary_data_size");
+  if (has_data_ == (binary != nullptr)) {
+    return Invalid(owner_, std::string(has_data_ ? "has both" : "has neither") +
+                               " 'data' and the parameter 'binary_data_size': expected one of them");
+  }
+  if (binary != nullptr) return TakeBinary(*binary);
+  if (parsed_) return {};
+  const char* const begin = source_.body.data();
+  JsonCursor again({begin, source_.cursor.end}, data_);
+  return ReadElements(again);
+}
+
+Status InputReader::TakeBinary(const Parameter& size) {
+  const auto* const given = std::get_if<int64_t>(&size.value);
+  if (given == nullptr || *given < 0) {
+    return Invalid(owner_, "has a 'binary_data_size' that is not an integer of 0 or more");
+  }
+  const auto bytes = static_cast<size_t>(*given);
+  const size_t left = source_.body.size() - source_.binary;
+  if (bytes > left) {
+    return Invalid(owner_, "has a 'binary_data_size' of " + std::to_string(bytes) + ", but only " +
+                               std::to_string(left) + " bytes are left in the body");
+  }
+  const size_t start = source_.binary;
+  source_.binary += bytes;
+  if (input_.type == ElementType::kString) {
+    return ReadBinaryStrings(source_.body.substr(start, bytes));
+  }
+  const size_t expected = input_.elements * ElementSize(input_.type);
+  if (bytes != expected) {
+    return Invalid(owner_, "has " + std::to_string(bytes) + " bytes of binary data, but its shape " +
+                               Describe(input_.shape) + " takes " + std::to_string(expected));
+  }
+  input_.offset = start;
+  return {};
+}
+
+Status InputReader::ReadBinaryStrings(std::string_view bytes) {
+  const auto wrong = [&] {
+    return Invalid(owner_, "must have as binary data the " + std::to_string(input_.elements) +
+                               " strings that its shape holds, each after its length in four bytes");
+  };
+  uint32_t length = 0;
+  if (input_.elements > bytes.size() / sizeof length) return wrong();
+  SinkStore store(source_.sink, source_.inputs, input_.elements);
+  if (!store.Open(input_.type)) return Exhausted();
+  while (!bytes.empty()) {
+    if (bytes.size() < sizeof length) return wrong();
+    std::memcpy(&length, bytes.data(), sizeof length);
+    bytes.remove_prefix(sizeof length);
+    if (length > bytes.size()) return wrong();
+    const std::string_view text = bytes.substr(0, length);
+    if (!IsUtf8(text)) {
+      return Invalid(owner_, "has a string number " + std::to_string(store.filled()) +
+                                 " that is not UTF-8");
+    }
+    if (!store.Text(text)) return store.refused() ? Exhausted() : wrong();
+    bytes.remove_prefix(length);
+  }
+  return store.filled() == input_.elements ? Status() : wrong();
+}
+
+}  // namespace
+
+Status ReadInferInput(InferSource& source, InferInput& input) {
+  return InputReader(source, input).Read();
+}
+
+}  // namespace millrace

@@ -1,0 +1,178 @@
+#include "codec/json_cursor.h"
+
+#include <bitset>
+
+#include "codec/number.h"
+#include "codec/utf8.h"
+
+namespace millrace {
+
+bool JsonCursor::Fail(const char* where, std::string_view what) {
+  error_.assign(what);
+  error_ += " at byte ";
+  error_ += std::to_string(where - begin_);
+  return false;
+}
+
+bool JsonCursor::Fail(std::string_view what) {
+  if (at == end) return Fail(at, std::string(what) + ", but the text ends");
+  return Fail(at, what);
+}
+
+bool JsonCursor::Expect(char byte) {
+  if (Take(byte)) return true;
+  return Fail(std::string("expected '") + byte + "'");
+}
+
+bool JsonCursor::TakeWord(std::string_view word) noexcept {
+  if (!std::string_view(at, static_cast<size_t>(end - at)).starts_with(word)) return false;
+  at += word.size();
+  return true;
+}
+
+bool JsonCursor::NextOrClose(char closer, bool& more) {
+  more = Take(',');
+  if (more || Take(closer)) return true;
+  return Fail(std::string("expected ',' or '") + closer + "'");
+}
+
+bool JsonCursor::ReadString(std::string_view& text) {
+  if (!Take('"')) return Fail("expected a string");
+  const char* copied = at;  // everything before it is in unescaped_, if that is used
+  bool escaped = false;
+  for (;;) {
+    if (at == end) return Fail("expected the end of a string");
+    const auto byte = static_cast<unsigned char>(*at);
+    if (byte == '"') break;
+    if (byte == '\\') {
+      if (!escaped) unescaped_.clear();
+      escaped = true;
+      unescaped_.append(copied, at);
+      if (!ReadEscape()) return false;
+      copied = at;
+    } else if (byte < 0x20) {
+      return Fail("a control character that must be escaped");
+    } else if (byte < 0x80) {
+      ++at;
+    } else {
+      const size_t length = SequenceLength({at, static_cast<size_t>(end - at)});
+      if (length == 0) return Fail("a byte that is not UTF-8");
+      at += length;
+    }
+  }
+  text = {copied, at};
+  if (escaped) text = unescaped_.append(copied, at);
+  ++at;
+  return true;
+}
+
+bool JsonCursor::ReadEscape() {
+  const char* const backslash = at++;
+  if (at == end) return Fail("expected an escape");
+  constexpr std::string_view kNames = "\"\\/bfnrt";
+  constexpr std::string_view kValues = "\"\\/\b\f\n\r\t";
+  if (*at == 'u') {
+    ++at;
+    return ReadUnicodeEscape();
+  }
+  const size_t index = kNames.find(*at);
+  if (index == std::string_view::npos) return Fail(backslash, "an unknown escape");
+  unescaped_.push_back(kValues[index]);
+  ++at;
+  return true;
+}
+
+bool JsonCursor::ReadUnicodeEscape() {
+  const auto is_high = [](char32_t unit) { return unit >= 0xd800 && unit < 0xdc00; };
+  const auto is_low = [](char32_t unit) { return unit >= 0xdc00 && unit < 0xe000; };
+  char32_t unit = 0;
+  if (!ReadHex(unit)) return false;
+  while (is_high(unit)) {
+    if (!std::string_view(at, static_cast<size_t>(end - at)).starts_with("\\u")) break;
+    at += 2;
+    char32_t next = 0;
+    if (!ReadHex(next)) return false;
+    if (is_low(next)) {
+      AppendUtf8(0x10000 + ((unit - 0xd800) << 10) + (next - 0xdc00), unescaped_);
+      return true;
+    }
+    AppendUtf8(kReplacement, unescaped_);
+    unit = next;
+  }
+  AppendUtf8(is_high(unit) || is_low(unit) ? kReplacement : unit, unescaped_);
+  return true;
+}
+
+bool JsonCursor::ReadHex(char32_t& unit) {
+  unit = 0;
+  for (int i = 0; i < 4; ++i, ++at) {
+    if (at == end) return Fail("expected four hexadecimal digits");
+    const auto digit = static_cast<unsigned char>(*at);
+    const auto letter = static_cast<unsigned char>(digit | 0x20);
+    if (digit >= '0' && digit <= '9') {
+      unit = unit * 16 + (digit - '0');
+    } else if (letter >= 'a' && letter <= 'f') {
+      unit = unit * 16 + (letter - 'a') + 10;
+    } else {
+      return Fail("expected four hexadecimal digits");
+    }
+  }
+  return true;
+}
+
+bool JsonCursor::ReadKey(std::string_view& key) {
+  SkipSpace();
+  if (at == end || *at != '"') return Fail("expected a name in double quotes");
+  return ReadString(key) && Expect(':');
+}
+
+bool JsonCursor::SkipScalar(NonFinite non_finite) {
+  SkipSpace();
+  if (at != end && *at == '"') {
+    std::string_view text;
+    return ReadString(text);
+  }
+  Number number;
+  if (ScanNumber(at, end, number)) {
+    at = number.end;
+    return true;
+  }
+  if (TakeWord("true") || TakeWord("false") || TakeWord("null")) return true;
+  if (non_finite == NonFinite::kLiteral &&
+      (TakeWord("NaN") || TakeWord("Infinity") || TakeWord("-Infinity"))) {
+    return true;
+  }
+  return Fail("expected a value");
+}
+
+bool JsonCursor::SkipValue(NonFinite non_finite) {
+  std::bitset<kMaxDepth> objects;
+  size_t depth = 0;
+  std::string_view key;
+  for (;;) {
+    const bool object = Take('{');
+    if (object || Take('[')) {
+      if (depth == kMaxDepth) return Fail("nesting of more than 100 levels");
+      objects[depth++] = object;
+      if (Take(object ? '}' : ']')) {
+        --depth;
+      } else if (object) {
+        if (!ReadKey(key)) return false;
+        continue;
+      } else {
+        continue;
+      }
+    } else if (!SkipScalar(non_finite)) {
+      return false;
+    }
+    bool more = false;
+    while (depth > 0 && !more) {
+      if (!NextOrClose(objects[depth - 1] ? '}' : ']', more)) return false;
+      if (!more) --depth;
+    }
+    if (depth == 0) return true;
+    if (objects[depth - 1] && !ReadKey(key)) return false;
+  }
+}
+
+}  // namespace millrace

@@ -1,0 +1,214 @@
+// Numbers of JSON: the grammar and the value in one pass over the text.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <system_error>
+#include <type_traits>
+
+namespace millrace {
+
+// A number as it stands in the text: (-1 if negative) × mantissa × 10^exponent, unless `wrapped`.
+struct Number {
+  const char* begin = nullptr;
+  const char* end = nullptr;  // where it ends or, if it is malformed, the first byte that does not fit
+  uint64_t mantissa = 0;
+  int64_t exponent = 0;
+  int64_t digits = 0;  // significant ones
+  bool negative = false;
+  bool integer = false;  // neither a fraction nor an exponent
+  bool wrapped = false;  // more digits than the mantissa holds: read the text again
+};
+
+// Reads a number at `at`. False if the text there is not one by the grammar of JSON.
+bool ScanNumber(const char* at, const char* end, Number& number) noexcept;
+
+// The nearest value, ties to even, exactly what JavaScript's Number(text) is. False beyond the range.
+bool ToDouble(const Number& number, double& value) noexcept;
+
+// What Math.fround(Number(text)) is. False beyond the range.
+bool ToFloat(const Number& number, float& value) noexcept;
+
+// False if it is not an integer of the type's range.
+template <typename Integer>
+bool ToInteger(const Number& number, Integer& value) noexcept;
+
+// ─────────────────────────────────────────────────────────────────────────────────────────────────
+// Implementation, inline because it is the loop of every parsed tensor.
+
+namespace number_internal {
+
+static_assert(std::endian::native == std::endian::little);
+
+// A uint64_t holds this many digits, whichever they are.
+inline constexpr int64_t kSafeDigits = 19;
+inline constexpr int64_t kExactPower = 22;
+inline constexpr std::array<double, kExactPower + 1> kPowers = {
+    1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+inline bool IsDigit(char c) noexcept { return static_cast<unsigned char>(c - '0') < 10; }
+
+// The value of eight digits at once, most significant first in memory.
+inline bool EightDigits(const char* at, uint64_t& value) noexcept {
+  uint64_t text = 0;
+  std::memcpy(&text, at, sizeof text);
+  // Upper halves are 3, and still are when 6 is added to the lower halves.
+  const uint64_t upper = 0xf0f0f0f0f0f0f0f0;
+  if ((text & (text + 0x0606060606060606) & upper) != 0x3030303030303030 ||
+      ((text | (text + 0x0606060606060606)) & upper) != 0x3030303030303030) {
+    return false;
+  }
+  text &= ~upper;
+  text = (text * 10 + (text >> 8)) & 0x00ff00ff00ff00ff;       // pairs
+  text = (text * 100 + (text >> 16)) & 0x0000ffff0000ffff;     // fours
+  value = (text * 10000 + (text >> 32)) & 0x00000000ffffffff;  // eight
+  return true;
+}
+
+inline const char* Digits(const char* at, const char* end, uint64_t& mantissa) noexcept {
+  uint64_t eight = 0;
+  while (end - at >= 8 && EightDigits(at, eight)) {
+    mantissa = mantissa * 100'000'000 + eight;
+    at += 8;
+  }
+  while (at != end && IsDigit(*at)) mantissa = mantissa * 10 + static_cast<uint64_t>(*at++ - '0');
+  return at;
+}
+
+// Adds the exponent that follows an `e`. Far beyond any range it stops growing.
+inline bool ScanExponent(const char* end, Number& number) noexcept {
+  const char* at = number.end;
+  bool negative = false;
+  if (at != end && (*at == '+' || *at == '-')) negative = *at++ == '-';
+  const char* const first = at;
+  int64_t exponent = 0;
+  for (; at != end && IsDigit(*at); ++at) {
+    if (exponent < 1'000'000'000) exponent = exponent * 10 + (*at - '0');
+  }
+  number.end = at;
+  number.exponent += negative ? -exponent : exponent;
+  return at != first;
+}
+
+// Out of line: the rare texts for which the short ways are not exact.
+[[gnu::noinline]] inline bool SlowDouble(const Number& number, double& value) noexcept {
+  value = 0;
+  const auto result = std::from_chars(number.begin, number.end, value);
+  if (result.ec == std::errc()) return std::isfinite(value);
+  // Out of range at either end. What is too small to tell from zero is zero.
+  if (number.digits + number.exponent > 0) return false;
+  value = number.negative ? -0.0 : 0.0;
+  return true;
+}
+
+}  // namespace number_internal
+
+inline bool ScanNumber(const char* at, const char* end, Number& number) noexcept {
+  using namespace number_internal;
+  number.begin = at;
+  number.mantissa = 0;
+  number.exponent = 0;
+  number.integer = true;
+  number.wrapped = false;
+  number.negative = at != end && *at == '-';
+  at += number.negative;
+  const char* const first = at;
+  if (at != end && *at == '0') {
+    ++at;
+  } else {
+    at = Digits(at, end, number.mantissa);
+  }
+  number.end = at;
+  if (at == first || (at != end && IsDigit(*at))) return false;
+  number.digits = at - first;
+  if (at != end && *at == '.') {
+    number.integer = false;
+    const char* const fraction = ++at;
+    at = Digits(at, end, number.mantissa);
+    number.end = at;
+    if (at == fraction) return false;
+    number.exponent = fraction - at;
+    number.digits += at - fraction;
+  }
+  if (number.digits > kSafeDigits) {
+    for (const char* zero = first; zero != at && (*zero == '0' || *zero == '.'); ++zero) {
+      number.digits -= *zero == '0';
+    }
+    number.wrapped = number.digits > kSafeDigits;
+  }
+  if (at != end && (*at == 'e' || *at == 'E')) {
+    number.integer = false;
+    number.end = at + 1;
+    return ScanExponent(end, number);
+  }
+  return true;
+}
+
+inline bool ToDouble(const Number& number, double& value) noexcept {
+  using namespace number_internal;
+  // Both operands are exact, hence one rounding.
+  const bool exact = !number.wrapped && number.mantissa <= (uint64_t{1} << 53) &&
+                     number.exponent >= -kExactPower && number.exponent <= kExactPower;
+  if (!exact) return SlowDouble(number, value);
+  value = static_cast<double>(number.mantissa);
+  if (number.exponent < 0) {
+    value /= kPowers[static_cast<size_t>(-number.exponent)];
+  } else {
+    value *= kPowers[static_cast<size_t>(number.exponent)];
+  }
+  if (number.negative) value = -value;
+  return true;
+}
+
+inline bool ToFloat(const Number& number, float& value) noexcept {
+  using namespace number_internal;
+  double wide = 0;
+  if (!number.wrapped && number.exponent >= -kExactPower && number.exponent <= kExactPower) {
+    wide = static_cast<double>(number.mantissa);
+    if (number.exponent < 0) {
+      wide /= kPowers[static_cast<size_t>(-number.exponent)];
+    } else {
+      wide *= kPowers[static_cast<size_t>(number.exponent)];
+    }
+    // Two roundings at most, so `wide` is within two units of the nearest double. Unless the middle
+    // between two floats is as near, both become the same float.
+    constexpr uint64_t kBelow = (uint64_t{1} << 29) - 1;
+    constexpr uint64_t kMiddle = uint64_t{1} << 28;
+    constexpr uint64_t kMargin = 4;
+    const uint64_t below = std::bit_cast<uint64_t>(wide) & kBelow;
+    const bool clear = below + kMargin < kMiddle || below > kMiddle + kMargin;
+    const bool normal = wide >= double{std::numeric_limits<float>::min()} &&
+                        wide <= double{std::numeric_limits<float>::max()};
+    if ((clear && normal) || number.mantissa == 0) {
+      value = static_cast<float>(number.negative ? -wide : wide);
+      return true;
+    }
+  }
+  if (!SlowDouble(number, wide)) return false;
+  value = static_cast<float>(wide);
+  return std::isfinite(value);
+}
+
+template <typename Integer>
+bool ToInteger(const Number& number, Integer& value) noexcept {
+  static_assert(std::is_integral_v<Integer>);
+  if (!number.integer) return false;
+  uint64_t magnitude = number.mantissa;
+  if (number.wrapped) {
+    const char* const first = number.begin + number.negative;
+    if (std::from_chars(first, number.end, magnitude).ec != std::errc()) return false;
+  }
+  const auto most = static_cast<uint64_t>(std::numeric_limits<Integer>::max());
+  const uint64_t limit = !number.negative ? most : std::is_signed_v<Integer> ? most + 1 : 0;
+  if (magnitude > limit) return false;
+  value = static_cast<Integer>(number.negative ? 0 - magnitude : magnitude);
+  return true;
+}
+
+}  // namespace millrace
