@@ -182,7 +182,7 @@ class Producer final : public CompletionSink {
         break;
       case Code::kDeadlineExceeded:
         ++tally.expired;
-        if (request.deadline > request.finished) ++tally.wrong;
+        if (request.deadline == kNever) ++tally.wrong;
         break;
       default:
         ++tally.wrong;
