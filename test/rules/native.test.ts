@@ -1,4 +1,4 @@
-/** @module The layers of the C++ sources: batching ← ort ← addon. */
+/** @module The layers of the C++ sources: batching ← ort ← addon, and batching ← codec ← addon. */
 import { each, rule } from './rule.ts';
 import { code, includesOf, occurrences, type Source } from './sources.ts';
 
@@ -55,9 +55,22 @@ rule({
 });
 
 rule({
-  title: 'addon/ includes batching/, ort/ and Node-API',
+  title: 'codec/ includes the standard library and batching/',
+  files: cpp('codec'),
+  check: layer([standard], ['batching', 'codec']),
+  breaches: [
+    { path: 'native/src/codec/a.cc', text: '#include <napi.h>' },
+    { path: 'native/src/codec/a.cc', text: '#include "ort/session.h"' },
+  ],
+  allowed: [
+    { path: 'native/src/codec/b.cc', text: '#include <charconv>\n#include "batching/tensor.h"' },
+  ],
+});
+
+rule({
+  title: 'addon/ includes the other layers and Node-API',
   files: cpp('addon'),
-  check: layer([standard, posix, nodeApi], ['batching', 'ort', 'addon']),
+  check: layer([standard, posix, nodeApi], ['batching', 'codec', 'ort', 'addon']),
   breaches: [
     { path: 'native/src/addon/a.cc', text: '#include <onnxruntime_c_api.h>' },
     { path: 'native/src/addon/a.cc', text: '#include <v8.h>' },
@@ -94,7 +107,7 @@ rule({
 
 rule({
   title: 'nothing off the JavaScript thread can see a value of JavaScript',
-  files: [...cpp('batching'), ...cpp('ort')],
+  files: [...cpp('batching'), ...cpp('codec'), ...cpp('ort')],
   check: each((source) =>
     occurrences(source, code(source.text), /\b(?:napi_\w+|Napi::\w+|v8::\w+)/g),
   ),

@@ -94,7 +94,7 @@ function sanitized(
     name: `${runtime}: addon with ${sanitizer} sanitizer`,
     files: ['test/native/**/*.test.ts'],
     // Ends hundreds of processes, which a sanitizer slows down many times over.
-    except: ['test/native/lifecycle*.test.ts'],
+    except: ['test/native/exit.test.ts'],
     prepare: [['node', 'services/cli/setup.mjs', `--sanitize=${sanitizer}`]],
     command,
     env: {
