@@ -1,6 +1,7 @@
 #include "ort/api.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <mutex>
@@ -27,6 +28,24 @@ ExitGate& Gate() {
 // Long enough for any node but a pathological one; exit must not hang on that.
 constexpr Nanos kExitLimit = 2'000'000'000;
 
+// Closes the gate where exit begins. ONNX Runtime makes static objects while it works, and exit
+// destroys them before it calls a handler that was registered earlier; but before all of that it
+// destroys the thread-local objects of the thread that calls it, which is the process's first one.
+class ExitGuard {
+ public:
+  ~ExitGuard() {
+    if (gettid() == getpid()) Gate().CloseAndWait(kExitLimit);
+  }
+};
+
+// For the calling thread, and once for a process whose first thread opens no engine.
+void GuardExit() {
+  thread_local const ExitGuard guard;
+  static const int registered = std::atexit([] { Gate().CloseAndWait(kExitLimit); });
+  static_cast<void>(guard);
+  static_cast<void>(registered);
+}
+
 Status Load(const std::string& path, OrtLibrary& library) {
   // Read by the library when it is loaded or when the environment is made. A model file must not set
   // session options of its own.
@@ -37,8 +56,6 @@ Status Load(const std::string& path, OrtLibrary& library) {
   if (handle == nullptr) {
     return {Code::kNotFound, std::string("Cannot load the ONNX Runtime library: ") + dlerror()};
   }
-  // Registered after the library's own exit handlers and so run before them.
-  std::atexit([] { Gate().CloseAndWait(kExitLimit); });
   library.gate = &Gate();
   using GetApiBase = const OrtApiBase*(ORT_API_CALL*)();
   const auto get_base = reinterpret_cast<GetApiBase>(dlsym(handle, "OrtGetApiBase"));
@@ -114,6 +131,8 @@ Status OpenOrtLibrary(const std::string& path, const OrtLibrary*& library) {
     MILLRACE_RETURN_IF_ERROR(Load(path, *fresh));
     loaded = fresh.release();
   }
+  // After the library's own exit handlers, and so run before them.
+  GuardExit();
   if (loaded->path != path) {
     return {Code::kFailedPrecondition, "This process already uses the ONNX Runtime library " +
                                            loaded->path + ": it cannot load another"};

@@ -40,9 +40,9 @@ struct ProviderRequest {
   CudaStream stream = nullptr;
   bool graphs = false;
   // TensorRT: shapes to build for, and where engines and timings are kept; empty for nowhere.
-  Profile profile;
-  std::string engine_folder;
-  std::string timing_folder;
+  Profile profile = {};
+  std::string engine_folder = {};
+  std::string timing_folder = {};
 };
 
 class Provider {
@@ -56,9 +56,9 @@ class Provider {
   // The typed options it takes.
   virtual std::vector<OptionRow> options() const = 0;
 
-  // Whether a model runs only in shapes that were declared beforehand, because any other costs a
-  // build of seconds or minutes.
-  virtual bool buckets_only() const noexcept { return false; }
+  // Whether it builds an engine for shapes that were declared beforehand. Any other shape costs a
+  // build of seconds or minutes, so a model runs in its buckets and no others.
+  virtual bool builds_engines() const noexcept { return false; }
 
   // Whether `graphs` is on where nobody says.
   virtual bool graphs_by_default() const noexcept { return false; }

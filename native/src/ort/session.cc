@@ -151,7 +151,10 @@ Status Session::Run(std::span<const TensorView> inputs, RunHandle& handle, Outpu
   if (!status.ok()) return run.Explain(status);
   std::vector<OrtValuePtr> results;
   for (OrtValue* value : raw) results.emplace_back(value, OrtValuePtr::deleter_type{&api_});
-  return MakeOutputs(api_, std::move(results), outputs);
+  std::shared_ptr<OutputBlock> block;
+  MILLRACE_RETURN_IF_ERROR(MakeOutputs(api_, std::move(results), block));
+  outputs = std::move(block);
+  return {};
 }
 
 Status Session::ReadPlacement(std::vector<NodePlacement>& nodes) {

@@ -80,6 +80,9 @@ class Session final : public LoadedExecutor {
   std::unique_ptr<RunHandle> NewHandle() override;
   Status Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) override;
 
+  // Notes that another device was asked for, and why it was not to be had.
+  void FellBack(std::string reason) { report_.fallback = std::move(reason); }
+
   // For the device's own path. The gate must be held where it is used.
   OrtSession* raw() const noexcept { return session_.get(); }
 

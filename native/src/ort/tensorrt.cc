@@ -63,7 +63,7 @@ class TensorRt final : public Provider {
     return rows;
   }
 
-  bool buckets_only() const noexcept override { return true; }
+  bool builds_engines() const noexcept override { return true; }
 
   Status CheckFiles(const OrtLibrary& library) const override {
     return CheckProviderFile(library.path, library.version, "tensorrt",

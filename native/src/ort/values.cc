@@ -151,7 +151,8 @@ Status MakeTensor(const OrtApi& api, const OrtMemoryInfo* info, const TensorView
   return {};
 }
 
-Status MakeOutputs(const OrtApi& api, std::vector<OrtValuePtr> values, OutputRef& outputs) {
+Status MakeOutputs(const OrtApi& api, std::vector<OrtValuePtr> values,
+                   std::shared_ptr<OutputBlock>& outputs) {
   auto block = std::make_shared<OrtOutputs>();
   block->values = std::move(values);
   block->tensors.resize(block->values.size());

@@ -18,7 +18,8 @@ Status MakeTensor(const OrtApi& api, const OrtMemoryInfo* info, const TensorView
                   OrtValuePtr& value);
 
 // Takes over `values`, which must be tensors in the CPU's memory, as the outputs of a run.
-Status MakeOutputs(const OrtApi& api, std::vector<OrtValuePtr> values, OutputRef& outputs);
+Status MakeOutputs(const OrtApi& api, std::vector<OrtValuePtr> values,
+                   std::shared_ptr<OutputBlock>& outputs);
 
 // Names, types and shapes of what a session takes and gives. kUnimplemented for what has no
 // JavaScript form.

@@ -1,0 +1,111 @@
+#include "ort/device_group.h"
+
+#include <algorithm>
+
+namespace millrace {
+namespace {
+
+// Weight of the newest observation: follows a change of clock rate within a dozen batches.
+constexpr Nanos kHistory = 7;
+constexpr Nanos kWeights = 8;
+
+}  // namespace
+
+// One handle of each session, and where the batches went.
+class DeviceGroup::Handle final : public RunHandle {
+ public:
+  explicit Handle(const std::vector<std::unique_ptr<DeviceSession>>& sessions) {
+    for (const auto& session : sessions) handles.push_back(session->NewHandle());
+  }
+  void Terminate() noexcept override {
+    for (const auto& handle : handles) handle->Terminate();
+  }
+
+  std::vector<std::unique_ptr<RunHandle>> handles;
+  std::deque<Batch> batches;
+};
+
+DeviceGroup::DeviceGroup(std::vector<std::unique_ptr<DeviceSession>> sessions, std::string device)
+    : sessions_(std::move(sessions)), report_(sessions_.front()->report()) {
+  report_.device = std::move(device);
+  report_.notes.clear();
+  for (const auto& session : sessions_) {
+    const DeviceReport& own = session->report();
+    for (const std::string& note : own.notes) report_.notes.push_back(own.device + ": " + note);
+    Load& load = loads_.emplace_back();
+    for (const DeviceReport::WarmBucket& bucket : own.buckets) load.costs.push_back(bucket.cost);
+    load.costs.push_back(0);
+  }
+}
+
+bool DeviceGroup::healthy() const noexcept {
+  return std::ranges::any_of(sessions_, [](const auto& session) { return session->healthy(); });
+}
+
+size_t DeviceGroup::depth() const noexcept {
+  size_t sum = 0;
+  for (const auto& session : sessions_) sum += session->depth();
+  return sum;
+}
+
+std::unique_ptr<RunHandle> DeviceGroup::NewHandle() { return std::make_unique<Handle>(sessions_); }
+
+Status DeviceGroup::Choose(size_t bucket, Batch& batch) {
+  const std::lock_guard lock(mutex_);
+  std::vector<DeviceView> views;
+  for (size_t i = 0; i < sessions_.size(); ++i) {
+    views.push_back({loads_[i].free_at, loads_[i].costs[bucket], loads_[i].begun,
+                     sessions_[i]->healthy()});
+  }
+  const Nanos now = clock_.Now();
+  const std::optional<size_t> chosen = ChooseDevice(views, now);
+  if (!chosen) return DeviceContext::LostStatus();
+  Load& load = loads_[*chosen];
+  load.free_at = std::max(load.free_at, now) + load.costs[bucket];
+  ++load.begun;
+  batch = {*chosen, bucket, now};
+  return {};
+}
+
+void DeviceGroup::Done(const Batch& batch) {
+  const std::lock_guard lock(mutex_);
+  Load& load = loads_[batch.device];
+  const Nanos now = clock_.Now();
+  // Alone on the device, its time is the bucket's cost; otherwise it is also its neighbours'.
+  if (--load.begun == 0) {
+    Nanos& cost = load.costs[batch.bucket];
+    cost = cost == 0 ? now - batch.began : (kHistory * cost + (now - batch.began)) / kWeights;
+    load.free_at = now;
+  }
+}
+
+Status DeviceGroup::Begin(std::span<const Part> parts, RunHandle& handle) {
+  auto& mine = static_cast<Handle&>(handle);
+  Batch batch;
+  MILLRACE_RETURN_IF_ERROR(Choose(sessions_.front()->BucketOf(parts), batch));
+  const Status status = sessions_[batch.device]->Begin(parts, *mine.handles[batch.device]);
+  if (status.ok()) {
+    mine.batches.push_back(batch);
+  } else {
+    Done(batch);
+  }
+  return status;
+}
+
+Status DeviceGroup::Finish(RunHandle& handle, OutputRef& outputs) {
+  auto& mine = static_cast<Handle&>(handle);
+  if (mine.batches.empty()) return {Code::kFailedPrecondition, "No batch has begun"};
+  const Batch batch = mine.batches.front();
+  mine.batches.pop_front();
+  const Status status = sessions_[batch.device]->Finish(*mine.handles[batch.device], outputs);
+  Done(batch);
+  return status;
+}
+
+Status DeviceGroup::Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) {
+  const Part whole = inputs;
+  MILLRACE_RETURN_IF_ERROR(Begin({&whole, 1}, handle));
+  return Finish(handle, outputs);
+}
+
+}  // namespace millrace

@@ -1,0 +1,65 @@
+// One model on several GPUs.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "ort/choose_device.h"
+#include "ort/device_session.h"
+
+namespace millrace {
+
+// A copy of the model on each GPU. A batch goes where it is expected to finish first, by what its
+// bucket has taken on each so far; a GPU that is lost is left out.
+//
+// Use at least as many lanes as GPUs: a lane is busy with its batches wherever they run.
+class DeviceGroup final : public LoadedExecutor, public StagedExecutor {
+ public:
+  // At least one session; all of one model and with the same buckets.
+  DeviceGroup(std::vector<std::unique_ptr<DeviceSession>> sessions, std::string device);
+
+  const Signature& signature() const noexcept override { return sessions_.front()->signature(); }
+  const DeviceReport& report() const noexcept override { return report_; }
+  // While any GPU is left.
+  bool healthy() const noexcept override;
+
+  std::unique_ptr<RunHandle> NewHandle() override;
+  Status Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) override;
+
+  StagedExecutor* staged() noexcept override { return this; }
+  size_t depth() const noexcept override;
+  // From the first GPU's pool: all of them can read it, the others with one copy more.
+  std::byte* Allocate(size_t bytes) noexcept override { return sessions_.front()->Allocate(bytes); }
+  void Free(std::byte* memory, size_t bytes) noexcept override {
+    sessions_.front()->Free(memory, bytes);
+  }
+  Status Begin(std::span<const Part> parts, RunHandle& handle) override;
+  Status Finish(RunHandle& handle, OutputRef& outputs) override;
+
+ private:
+  class Handle;
+  struct Batch {
+    size_t device = 0;
+    size_t bucket = 0;
+    Nanos began = 0;
+  };
+  // What is known of one GPU.
+  struct Load {
+    std::vector<Nanos> costs;  // of each bucket, and one more for any other shape
+    Nanos free_at = 0;
+    size_t begun = 0;
+  };
+
+  Status Choose(size_t bucket, Batch& batch);
+  void Done(const Batch& batch);
+
+  const std::vector<std::unique_ptr<DeviceSession>> sessions_;
+  DeviceReport report_;
+  const SteadyClock clock_;
+  std::mutex mutex_;
+  std::vector<Load> loads_;  // guarded by mutex_
+};
+
+}  // namespace millrace

@@ -1,0 +1,274 @@
+// How a model gets onto a GPU: everything that may take long, before the first request.
+#include <algorithm>
+#include <chrono>
+
+#include "ort/device_session.h"
+#include "ort/engine_cache.h"
+#include "ort/graph.h"
+
+namespace millrace {
+namespace {
+
+Status CheckIndex(const CudaRuntime& cuda, const DeviceSpec& device) {
+  int count = 0;
+  MILLRACE_RETURN_IF_ERROR(CountGpus(cuda, count));
+  if (device.index >= 0 && device.index < count) return {};
+  return {Code::kFailedPrecondition,
+          "There is no GPU " + std::to_string(device.index) + ": this process sees " +
+              std::to_string(count) + ", numbered from 0"};
+}
+
+// The first reason why tensors of this model cannot have fixed buffers; empty if they can.
+std::string Unbindable(const Signature& signature) {
+  for (const auto* specs : {&signature.inputs, &signature.outputs}) {
+    for (const TensorSpec& spec : *specs) {
+      if (spec.type == ElementType::kString) {
+        return "'" + spec.name + "' holds strings, which live in the CPU's memory: the model runs "
+               "without buckets";
+      }
+    }
+  }
+  return {};
+}
+
+// The first output whose shape differs between two runs; empty if none does.
+std::string Varying(const Signature& signature, const std::vector<BucketPlan::Output>& a,
+                    const std::vector<BucketPlan::Output>& b) {
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!(a[i].shape == b[i].shape)) return signature.outputs[i].name;
+  }
+  return {};
+}
+
+}  // namespace
+
+DeviceSession::DeviceSession(const OrtLibrary& library, const SessionOptions& options,
+                             const DeviceSpec& device)
+    : library_(library),
+      options_(options),
+      device_(device),
+      batched_(options.batched),
+      context_{*library.api, *library.gate, *options.device.cuda, device.index, {}, {}, {}, {}, {}} {
+  report_.device = DeviceName(device);
+}
+
+DeviceSession::~DeviceSession() {
+  if (thread_ != nullptr) thread_->Call([this] { Close(); });
+  thread_.reset();
+}
+
+// What ONNX Runtime made goes before the streams it was given, and all of it on the device's thread.
+void DeviceSession::Close() {
+  const GatePass pass(context_.gate);
+  if (!pass) {
+    // At exit the driver may be gone: the system frees what is left.
+    for (auto& slot : slots_) static_cast<void>(slot.release());
+    static_cast<void>(session_.release());
+    static_cast<void>(context_.copy_in.release());
+    static_cast<void>(context_.compute.release());
+    static_cast<void>(context_.copy_out.release());
+    static_cast<void>(context_.memory.release());
+    return;
+  }
+  static_cast<void>(context_.cuda.SetDevice(context_.index));
+  slots_.clear();
+  session_.reset();
+  context_.compute.reset();
+  context_.copy_in.reset();
+  context_.copy_out.reset();
+}
+
+Status DeviceSession::Load(const OrtLibrary& library, const SessionOptions& options,
+                           const DeviceSpec& device, std::unique_ptr<DeviceSession>& session) {
+  const Provider* const given = options.device.provider;
+  const Provider& provider = given != nullptr ? *given : ProviderFor(device.kind);
+  KeyValues translated;
+  MILLRACE_RETURN_IF_ERROR(TranslateOptions(options.device.device, provider.options(),
+                                            options.device.options, translated));
+  MILLRACE_RETURN_IF_ERROR(provider.CheckFiles(library));
+  SessionOptions complete = options;
+  if (complete.device.cuda == nullptr) {
+    MILLRACE_RETURN_IF_ERROR(LoadCudaRuntime(complete.device.cuda));
+  }
+  MILLRACE_RETURN_IF_ERROR(CheckIndex(*complete.device.cuda, device));
+
+  std::unique_ptr<DeviceSession> loading(new DeviceSession(library, complete, device));
+  loading->provider_ = &provider;
+  loading->behaviour_ = ReadBehaviour(provider, translated);
+  loading->translated_ = std::move(translated);
+  loading->thread_ = std::make_unique<DeviceThread>();
+  Status status;
+  loading->thread_->Call([&] {
+    try {
+      status = loading->Open();
+    } catch (const std::bad_alloc&) {
+      status = {Code::kResourceExhausted, "Out of memory while loading the model"};
+    }
+  });
+  if (status.ok()) session = std::move(loading);
+  return status;
+}
+
+Status DeviceSession::Open() {
+  const GatePass pass(context_.gate);
+  if (!pass) return {Code::kUnavailable, "The process is exiting"};
+  MILLRACE_RETURN_IF_ERROR(OpenDevice(context_, provider_->memory(), behaviour_.own_stream));
+  ProviderRequest request{library_, device_, translated_, options_.device.provider_options};
+  request.stream = context_.compute.get();
+  if (provider_->builds_engines()) MILLRACE_RETURN_IF_ERROR(PrepareEngines(request));
+  MILLRACE_RETURN_IF_ERROR(OpenSession(request));
+  slot_session_ = {session_->raw(), &session_->signature(), batched_};
+  MILLRACE_RETURN_IF_ERROR(PlanBuckets());
+  if (plans_.empty()) return {};
+
+  for (int i = 0; i < behaviour_.slots; ++i) {
+    slots_.push_back(std::make_unique<DeviceSlot>(context_, slot_session_, plans_, slots_.size()));
+    MILLRACE_RETURN_IF_ERROR(slots_.back()->AllocateInputs());
+  }
+  MILLRACE_RETURN_IF_ERROR(ProbeBuckets());
+  for (auto& slot : slots_) {
+    MILLRACE_RETURN_IF_ERROR(slot->AllocateOutputs());
+    free_slots_.push_back(slot.get());
+  }
+  return WarmBuckets();
+}
+
+// Engines are built for declared shapes only, and a session builds them when it is made, so the
+// shapes have to be known before.
+Status DeviceSession::PrepareEngines(ProviderRequest& request) {
+  std::unique_ptr<Session> look;
+  SessionSetup setup;
+  setup.unoptimised = true;
+  MILLRACE_RETURN_IF_ERROR(Session::Open(library_, options_, setup, look));
+  std::vector<ResolvedBucket> buckets;
+  MILLRACE_RETURN_IF_ERROR(ResolveBuckets(look->signature(), options_.buckets, buckets));
+  if (buckets.empty()) {
+    return {Code::kInvalidArgument,
+            "Device '" + DeviceName(device_) +
+                "' builds an engine for the shapes that will come: declare buckets"};
+  }
+  request.profile = MakeProfile(look->signature(), buckets);
+  if (options_.cache_folder.empty() || options_.digest.empty()) {
+    report_.notes.push_back("No engine cache: engines are built again at every load");
+    return {};
+  }
+  GpuInfo gpu;
+  MILLRACE_RETURN_IF_ERROR(ReadGpuInfo(context_.cuda, device_.index, gpu));
+  const EngineKey key{options_.digest, library_.version, TensorRtVersion(),
+                      gpu.name,        gpu.capability,   translated_};
+  return MakeCacheFolders(options_.cache_folder, key, request.engine_folder, request.timing_folder);
+}
+
+Status DeviceSession::OpenSession(ProviderRequest& request) {
+  SessionSetup setup;
+  setup.provider = provider_;
+  setup.request = &request;
+  setup.forbid_cpu_nodes = behaviour_.forbid_cpu_nodes;
+  setup.profile = behaviour_.placement && !options_.buckets.empty();
+  request.graphs = behaviour_.graphs && !options_.buckets.empty();
+  Status status = Session::Open(library_, options_, setup, session_);
+  std::string reason;
+  if (!status.ok() && request.graphs && RefusesGraphs(status.message(), reason)) {
+    report_.notes.push_back(GraphsOff(reason));
+    request.graphs = false;
+    status = Session::Open(library_, options_, setup, session_);
+  }
+  behaviour_.graphs = request.graphs;
+  return status;
+}
+
+Status DeviceSession::PlanBuckets() {
+  if (options_.buckets.empty()) {
+    report_.notes.push_back(
+        "No buckets: nothing was warmed, and inputs come from the CPU's memory in every run");
+    return {};
+  }
+  if (std::string reason = Unbindable(signature()); !reason.empty()) {
+    report_.notes.push_back(std::move(reason));
+    return {};
+  }
+  MILLRACE_RETURN_IF_ERROR(ResolveBuckets(signature(), options_.buckets, buckets_));
+  for (const ResolvedBucket& bucket : buckets_) {
+    BucketPlan& plan = plans_.emplace_back();
+    plan.rows = bucket.rows;
+    plan.inputs = bucket.inputs;
+    for (size_t i = 0; i < bucket.inputs.size(); ++i) {
+      const auto elements = static_cast<size_t>(bucket.inputs[i].Elements().value_or(0));
+      plan.input_bytes.push_back(elements * ElementSize(signature().inputs[i].type));
+    }
+  }
+  return {};
+}
+
+// The largest first, so that the provider's arena grows once.
+Status DeviceSession::ProbeBuckets() {
+  DeviceSlot& slot = *slots_.front();
+  for (size_t bucket = plans_.size(); bucket-- > 0;) {
+    BucketPlan& plan = plans_[bucket];
+    const Status status = slot.Probe(bucket, 0, plan.outputs);
+    if (!status.ok()) {
+      return {status.code(), "The model cannot run the bucket of " + std::to_string(plan.rows) +
+                                 " rows on zeros, so leave that bucket out: " + status.message()};
+    }
+    if (bucket + 1 == plans_.size()) ReportPlacement();
+    // Ones may be no valid input; then the first run has to do.
+    std::vector<BucketPlan::Output> again;
+    const bool second = slot.Probe(bucket, 1, again).ok();
+    if (!healthy()) return DeviceContext::LostStatus();
+    const std::string varying = second ? Varying(signature(), plan.outputs, again) : "";
+    plan.fixed = varying.empty();
+    plan.graph = behaviour_.graphs && plan.fixed;
+    if (!plan.fixed) report_.notes.push_back(OutputsNotFixed(plan.rows, varying));
+  }
+  return {};
+}
+
+void DeviceSession::ReportPlacement() {
+  if (!behaviour_.placement) return;
+  if (const Status status = session_->ReadPlacement(report_.nodes); !status.ok()) {
+    report_.notes.push_back("Where the nodes ran is not known: " + status.message());
+    return;
+  }
+  const std::vector<std::string> names = CpuNodes(report_.nodes);
+  if (names.empty()) return;
+  constexpr size_t kNamed = 5;
+  std::string list;
+  for (size_t i = 0; i < std::min(names.size(), kNamed); ++i) {
+    list += (list.empty() ? "" : ", ") + names[i];
+  }
+  if (names.size() > kNamed) list += ", …";
+  report_.notes.push_back(std::to_string(names.size()) + " of " +
+                          std::to_string(report_.nodes.size()) + " nodes run on the CPU: " + list);
+}
+
+Status DeviceSession::WarmBuckets() {
+  for (size_t bucket = plans_.size(); bucket-- > 0;) {
+    MILLRACE_RETURN_IF_ERROR(WarmBucket(bucket));
+  }
+  for (size_t bucket = 0; bucket < plans_.size(); ++bucket) {
+    const auto before = std::chrono::steady_clock::now();
+    MILLRACE_RETURN_IF_ERROR(slots_.front()->Warm(bucket));
+    const auto cost = std::chrono::steady_clock::now() - before;
+    report_.buckets.push_back(
+        {plans_[bucket].inputs, std::chrono::nanoseconds(cost).count(), plans_[bucket].graph});
+  }
+  return {};
+}
+
+// In every slot: each has addresses of its own, and so a graph of its own.
+Status DeviceSession::WarmBucket(size_t bucket) {
+  BucketPlan& plan = plans_[bucket];
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    Status status = slots_[i]->Warm(bucket);
+    if (!status.ok() && plan.graph && healthy()) {
+      plan.graph = false;
+      report_.notes.push_back(BucketGraphOff(plan.rows, status.message()));
+      for (auto& slot : slots_) MILLRACE_RETURN_IF_ERROR(slot->ResetOptions(bucket));
+      status = slots_[i]->Warm(bucket);
+    }
+    MILLRACE_RETURN_IF_ERROR(status);
+  }
+  return {};
+}
+
+}  // namespace millrace

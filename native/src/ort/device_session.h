@@ -1,0 +1,93 @@
+// A model on one GPU.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "batching/staged.h"
+#include "ort/device_slot.h"
+#include "ort/device_thread.h"
+#include "ort/session.h"
+
+namespace millrace {
+
+// RUNS a batch in the smallest bucket that takes it: its inputs go straight into the bucket's buffers
+// on the device, ONNX Runtime is bound to those, and the outputs come back to pinned memory. With two
+// slots the copies of one batch go on while another runs.
+//
+// A shape that no bucket takes is run from the CPU's memory, one batch at a time, or refused where it
+// would build an engine.
+class DeviceSession final : public LoadedExecutor, public StagedExecutor {
+ public:
+  // `device` names one GPU. See LoadExecutor for the errors.
+  static Status Load(const OrtLibrary& library, const SessionOptions& options,
+                     const DeviceSpec& device, std::unique_ptr<DeviceSession>& session);
+  ~DeviceSession() override;
+
+  const Signature& signature() const noexcept override { return session_->signature(); }
+  const DeviceReport& report() const noexcept override { return report_; }
+  bool healthy() const noexcept override;
+
+  std::unique_ptr<RunHandle> NewHandle() override;
+  Status Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) override;
+
+  StagedExecutor* staged() noexcept override { return this; }
+  size_t depth() const noexcept override { return slots_.size(); }
+  std::byte* Allocate(size_t bytes) noexcept override;
+  void Free(std::byte* memory, size_t bytes) noexcept override;
+  Status Begin(std::span<const Part> parts, RunHandle& handle) override;
+  Status Finish(RunHandle& handle, OutputRef& outputs) override;
+
+  // The bucket that these parts would run in; `buckets.size()` of the report if none takes them.
+  size_t BucketOf(std::span<const Part> parts) const;
+
+  // -------------------------------------------------------------------------------------------
+  // Implementation details follow.
+ private:
+  class Handle;
+
+  DeviceSession(const OrtLibrary& library, const SessionOptions& options, const DeviceSpec& device);
+
+  // Load, in device_load.cc, on the device's thread.
+  Status Open();
+  Status OpenSession(ProviderRequest& request);
+  Status PrepareEngines(ProviderRequest& request);
+  Status PlanBuckets();
+  Status ProbeBuckets();
+  Status WarmBuckets();
+  Status WarmBucket(size_t bucket);
+  void ReportPlacement();
+  void Close();
+
+  DeviceSlot* TakeSlot();
+  void GiveBack(DeviceSlot* slot);
+  Status RunAnyShape(std::span<const Part> parts, Handle& handle, OutputRef& outputs);
+
+  const OrtLibrary& library_;
+  // Used during load only.
+  const SessionOptions& options_;
+  const DeviceSpec device_;
+  const bool batched_;
+  const Provider* provider_ = nullptr;
+  KeyValues translated_;
+  DeviceBehaviour behaviour_;
+
+  DeviceContext context_;
+  std::unique_ptr<Session> session_;
+  SlotSession slot_session_;
+  DeviceReport report_;
+  std::vector<ResolvedBucket> buckets_;
+  std::deque<BucketPlan> plans_;
+  std::vector<std::unique_ptr<DeviceSlot>> slots_;
+
+  std::mutex mutex_;
+  std::condition_variable given_back_;
+  std::vector<DeviceSlot*> free_slots_;  // guarded by mutex_
+
+  std::unique_ptr<DeviceThread> thread_;
+};
+
+}  // namespace millrace

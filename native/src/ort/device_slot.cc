@@ -1,0 +1,224 @@
+#include "ort/device_slot.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "ort/copy_plan.h"
+#include "ort/values.h"
+
+namespace millrace {
+namespace {
+
+// Outputs that the device copied into memory of the pool.
+class PinnedOutputs final : public OutputBlock {
+ public:
+  std::vector<PinnedBlock> blocks;
+};
+
+// Cuts the rows that only filled the bucket up.
+void CutRows(OutputBlock& block, int64_t bucket_rows, int64_t rows) {
+  if (rows == bucket_rows) return;
+  for (TensorView& view : block.tensors) {
+    if (view.shape.rank == 0 || view.shape.dims[0] != bucket_rows) continue;
+    view.shape.dims[0] = rows;
+    view.bytes = view.bytes / static_cast<size_t>(bucket_rows) * static_cast<size_t>(rows);
+  }
+}
+
+// ONNX Runtime's words for an output that does not fit the buffer it was given.
+bool SaysOtherShape(const std::string& message) {
+  return message.find("shape verification failed") != std::string::npos;
+}
+
+}  // namespace
+
+DeviceSlot::DeviceSlot(DeviceContext& context, const SlotSession& session,
+                       std::deque<BucketPlan>& plans, size_t number)
+    : context_(context), session_(session), plans_(plans), number_(number) {}
+
+DeviceSlot::~DeviceSlot() = default;
+
+Status DeviceSlot::Upload(std::span<const Part> parts, size_t bucket, int64_t rows) {
+  const BucketPlan& plan = plans_[bucket];
+  bucket_ = bucket;
+  rows_ = rows;
+  block_.reset();
+  queued_ = false;
+  {
+    const std::lock_guard lock(mutex_);
+    is_launched_ = false;
+    launch_ = {};
+  }
+  Status status = context_.Check(context_.cuda.SetDevice(context_.index), "select the GPU");
+  for (size_t i = 0; status.ok() && i < plan.input_bytes.size(); ++i) {
+    status = CopyInput(parts, i, plan.input_bytes[i]);
+  }
+  if (status.ok()) {
+    status = context_.Check(context_.cuda.EventRecord(copied_.get(), context_.copy_in.get()),
+                            "order the copies to the GPU");
+  }
+  // The parts go back to their owner on failure, so nothing may read them any more.
+  if (!status.ok()) {
+    static_cast<void>(context_.cuda.StreamSynchronize(context_.copy_in.get()));
+  }
+  return status;
+}
+
+Status DeviceSlot::CopyInput(std::span<const Part> parts, size_t input, size_t capacity) {
+  const auto pinned = [this](const TensorView& view) {
+    return context_.pinned->Contains(view.data, view.bytes);
+  };
+  auto* const target = static_cast<std::byte*>(inputs_[input].get());
+  std::byte* const staging = staging_[input].data();
+  const CudaRuntime& cuda = context_.cuda;
+  for (const CopyStep& step : PlanCopies(parts, input, capacity, pinned)) {
+    CudaError error = 0;
+    switch (step.kind) {
+      case CopyStep::Kind::kGather:
+        std::memcpy(staging + step.offset, step.source, step.bytes);
+        break;
+      case CopyStep::Kind::kUpload:
+        error = cuda.MemcpyAsync(target + step.offset,
+                                 step.source != nullptr ? step.source : staging + step.offset,
+                                 step.bytes, CudaCopy::kToDevice, context_.copy_in.get());
+        break;
+      case CopyStep::Kind::kClear:
+        error = cuda.MemsetAsync(target + step.offset, 0, step.bytes, context_.copy_in.get());
+        break;
+    }
+    MILLRACE_RETURN_IF_ERROR(context_.Check(error, "copy the inputs to the GPU"));
+  }
+  return {};
+}
+
+void DeviceSlot::Launch() noexcept {
+  Status status;
+  try {
+    status = Run();
+  } catch (const std::bad_alloc&) {
+    status = {Code::kResourceExhausted, "Out of memory: send fewer or smaller rows"};
+  }
+  const std::lock_guard lock(mutex_);
+  launch_ = std::move(status);
+  is_launched_ = true;
+  launched_.notify_all();
+}
+
+Status DeviceSlot::Await(OutputRef& outputs) {
+  Status status;
+  {
+    std::unique_lock lock(mutex_);
+    launched_.wait(lock, [this] { return is_launched_; });
+    status = launch_;
+  }
+  if (status.ok() && queued_) {
+    static_cast<void>(context_.cuda.SetDevice(context_.index));
+    status = context_.Check(context_.cuda.EventSynchronize(done_.get()), "finish a run");
+  }
+  if (status.ok()) outputs = std::move(block_);
+  block_.reset();
+  return status;
+}
+
+void DeviceSlot::Terminate() noexcept {
+  if (OrtRunHandle* const run = running_.load(std::memory_order_acquire)) run->Terminate();
+}
+
+Status DeviceSlot::Run() {
+  const GatePass pass(context_.gate);
+  if (!pass) return {Code::kUnavailable, "The process is exiting"};
+  const CudaRuntime& cuda = context_.cuda;
+  MILLRACE_RETURN_IF_ERROR(context_.Check(cuda.SetDevice(context_.index), "select the GPU"));
+  // Without a stream of ours there is no telling what the run waits for, so the copies come first.
+  const CudaError ordered =
+      context_.compute != nullptr
+          ? cuda.StreamWaitEvent(context_.compute.get(), copied_.get(), 0)
+          : cuda.EventSynchronize(copied_.get());
+  MILLRACE_RETURN_IF_ERROR(context_.Check(ordered, "order the copies to the GPU"));
+
+  BucketPlan& plan = plans_[bucket_];
+  if (plan.fixed.load(std::memory_order_relaxed)) {
+    const Status status = RunFixed();
+    if (status.ok() || !SaysOtherShape(status.message())) return status;
+    plan.fixed.store(false, std::memory_order_relaxed);
+  }
+  MILLRACE_RETURN_IF_ERROR(RunLoose(block_));
+  if (session_.batched) CutRows(*block_, plan.rows, rows_);
+  return {};
+}
+
+Status DeviceSlot::RunBound(const OrtIoBinding* binding, OrtRunHandle& run) {
+  MILLRACE_RETURN_IF_ERROR(run.Begin());
+  running_.store(&run, std::memory_order_release);
+  const Status status = FromOrt(
+      context_.api, context_.api.RunWithBinding(session_.raw, run.options(), binding), Code::kInternal);
+  running_.store(nullptr, std::memory_order_release);
+  return context_.Note(run.Explain(status));
+}
+
+Status DeviceSlot::RunFixed() {
+  const Binding& binding = bindings_[bucket_];
+  MILLRACE_RETURN_IF_ERROR(RunBound(binding.fixed.get(), *binding.fixed_run));
+  const Status status = QueueOutputs();
+  // What was queued writes to memory that goes back to the pool now.
+  if (!status.ok()) {
+    static_cast<void>(context_.cuda.StreamSynchronize(context_.copy_out.get()));
+    block_.reset();
+  }
+  return status;
+}
+
+// Copies back as soon as the run is over, on a stream of its own, so that the next run starts then
+// too.
+Status DeviceSlot::QueueOutputs() {
+  const CudaRuntime& cuda = context_.cuda;
+  const BucketPlan& plan = plans_[bucket_];
+  const CudaStream out = context_.copy_out.get();
+  if (context_.compute != nullptr) {
+    MILLRACE_RETURN_IF_ERROR(context_.Check(
+        cuda.EventRecord(computed_.get(), context_.compute.get()), "order the copies from the GPU"));
+    MILLRACE_RETURN_IF_ERROR(context_.Check(cuda.StreamWaitEvent(out, computed_.get(), 0),
+                                            "order the copies from the GPU"));
+  }
+  auto block = std::make_shared<PinnedOutputs>();
+  block_ = block;
+  for (const BucketPlan::Output& output : plan.outputs) {
+    block->tensors.push_back({output.type, output.shape, nullptr, output.bytes, nullptr});
+  }
+  if (session_.batched) CutRows(*block, plan.rows, rows_);
+  for (size_t i = 0; i < block->tensors.size(); ++i) {
+    TensorView& view = block->tensors[i];
+    if (view.bytes == 0) continue;
+    std::byte* const target = block->blocks.emplace_back(context_.pinned, view.bytes).data();
+    if (target == nullptr) {
+      return {Code::kResourceExhausted, "Out of pinned memory for the outputs: use smaller buckets"};
+    }
+    view.data = target;
+    MILLRACE_RETURN_IF_ERROR(context_.Check(
+        cuda.MemcpyAsync(target, outputs_[i].get(), view.bytes, CudaCopy::kToHost, out),
+        "copy the outputs from the GPU"));
+  }
+  MILLRACE_RETURN_IF_ERROR(
+      context_.Check(cuda.EventRecord(done_.get(), out), "order the copies from the GPU"));
+  queued_ = true;
+  return {};
+}
+
+Status DeviceSlot::RunLoose(std::shared_ptr<OutputBlock>& block) {
+  const OrtApi& api = context_.api;
+  const Binding& binding = bindings_[bucket_];
+  MILLRACE_RETURN_IF_ERROR(RunBound(binding.loose.get(), *binding.loose_run));
+  MILLRACE_ORT(api, SynchronizeBoundOutputs(binding.loose.get()), Code::kInternal);
+  OrtAllocator* allocator = nullptr;
+  MILLRACE_ORT(api, GetAllocatorWithDefaultOptions(&allocator), Code::kInternal);
+  OrtValue** raw = nullptr;
+  size_t count = 0;
+  MILLRACE_ORT(api, GetBoundOutputValues(binding.loose.get(), allocator, &raw, &count),
+               Code::kInternal);
+  std::vector<OrtValuePtr> values;
+  for (size_t i = 0; i < count; ++i) values.emplace_back(raw[i], OrtValuePtr::deleter_type{&api});
+  MILLRACE_ORT(api, AllocatorFree(allocator, raw), Code::kInternal);
+  return MakeOutputs(api, std::move(values), block);
+}
+
+}  // namespace millrace

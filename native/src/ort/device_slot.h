@@ -1,0 +1,129 @@
+// What one batch on its way needs on a GPU: buffers that never move, bindings to them, events.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <vector>
+
+#include "batching/staged.h"
+#include "ort/device_context.h"
+#include "ort/run_handle.h"
+
+namespace millrace {
+
+// A bucket as the device runs it. Settled at load, but for `fixed`, which a run may take back.
+struct BucketPlan {
+  struct Output {
+    ElementType type = ElementType::kUndefined;
+    Shape shape;
+    size_t bytes = 0;
+  };
+
+  int64_t rows = 1;
+  std::vector<Shape> inputs;
+  std::vector<size_t> input_bytes;
+  // As a warm run gave them.
+  std::vector<Output> outputs;
+  // The outputs always have these shapes and so have buffers of their own. Otherwise ONNX Runtime
+  // allocates them for each run, in the CPU's memory.
+  std::atomic<bool> fixed{false};
+  // Runs replay a recorded graph.
+  bool graph = false;
+};
+
+// A session as a slot sees it. `batched`: dimension 0 counts rows, so that a batch may have fewer
+// than its bucket.
+struct SlotSession {
+  OrtSession* raw = nullptr;
+  const Signature* signature = nullptr;
+  bool batched = false;
+};
+
+// THREADS Upload and Await are a lane's; Probe, Warm and Launch are the device thread's. A batch goes
+// through Upload, Launch and Await in that order, one at a time.
+class DeviceSlot {
+ public:
+  // `number` tells the slots of a session apart: graphs are recorded for each, since each has buffers
+  // of its own.
+  DeviceSlot(DeviceContext& context, const SlotSession& session, std::deque<BucketPlan>& plans,
+             size_t number);
+  ~DeviceSlot();
+
+  // Memory for the inputs of the largest bucket, and events.
+  Status AllocateInputs();
+  // The same for outputs, and the bindings. After every plan has its outputs.
+  Status AllocateOutputs();
+
+  // Fills the inputs of a bucket with zeros or ones and runs it, to learn its outputs.
+  Status Probe(size_t bucket, int value, std::vector<BucketPlan::Output>& outputs);
+  // A whole batch on what the buffers hold, as Launch and Await do it. The first records the graph.
+  Status Warm(size_t bucket);
+  // Makes the run options anew, after plans[bucket].graph has changed.
+  Status ResetOptions(size_t bucket);
+
+  // Copies the parts, `rows` rows together, to the device, or queues that. On failure nothing of them
+  // is in use any more.
+  Status Upload(std::span<const Part> parts, size_t bucket, int64_t rows);
+  // Queues the run and the copies back.
+  void Launch() noexcept;
+  // Waits for what Launch queued.
+  Status Await(OutputRef& outputs);
+
+  // Ends the run in progress, if there is one, between two nodes. What is queued already runs on. Any
+  // thread.
+  void Terminate() noexcept;
+
+ private:
+  struct Binding {
+    // Outputs in buffers of the slot; only for fixed buckets.
+    OrtIoBindingPtr fixed;
+    std::unique_ptr<OrtRunHandle> fixed_run;
+    // Outputs where ONNX Runtime puts them.
+    OrtIoBindingPtr loose;
+    std::unique_ptr<OrtRunHandle> loose_run;
+    std::vector<OrtValuePtr> values;
+  };
+
+  Status Allocate(size_t bytes, CudaMemoryPtr& memory);
+  Status MakeRun(bool synchronous, bool graph, size_t bucket, std::unique_ptr<OrtRunHandle>& run);
+  Status BindInputs(size_t bucket, Binding& binding, OrtIoBindingPtr& target);
+  Status BindFixed(size_t bucket);
+  Status BindLoose(size_t bucket);
+  Status Fill(size_t bucket, int value);
+  Status CopyInput(std::span<const Part> parts, size_t input, size_t capacity);
+  Status RunBound(const OrtIoBinding* binding, OrtRunHandle& run);
+  Status RunFixed();
+  Status RunLoose(std::shared_ptr<OutputBlock>& block);
+  Status QueueOutputs();
+  Status Run();
+
+  DeviceContext& context_;
+  const SlotSession& session_;
+  std::deque<BucketPlan>& plans_;
+  const size_t number_;
+
+  std::vector<CudaMemoryPtr> inputs_;
+  std::vector<PinnedBlock> staging_;
+  std::vector<CudaMemoryPtr> outputs_;
+  CudaEventPtr copied_;
+  CudaEventPtr computed_;
+  CudaEventPtr done_;
+  OrtMemoryInfoPtr cpu_;
+  std::vector<Binding> bindings_;
+
+  // The batch it holds.
+  size_t bucket_ = 0;
+  int64_t rows_ = 0;
+  std::shared_ptr<OutputBlock> block_;
+  bool queued_ = false;
+  std::atomic<OrtRunHandle*> running_{nullptr};
+
+  std::mutex mutex_;
+  std::condition_variable launched_;
+  bool is_launched_ = false;  // guarded by mutex_
+  Status launch_;             // guarded by mutex_
+};
+
+}  // namespace millrace

@@ -1,0 +1,18 @@
+// When runs cannot replay a recorded CUDA graph, and why, in words for an operator.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace millrace {
+
+// Whether ONNX Runtime refused a session because graphs were asked for. `reason` completes "CUDA
+// graphs are off: …".
+bool RefusesGraphs(const std::string& message, std::string& reason);
+
+// Notes of the report.
+std::string GraphsOff(const std::string& reason);
+std::string BucketGraphOff(int64_t rows, const std::string& reason);
+std::string OutputsNotFixed(int64_t rows, const std::string& output);
+
+}  // namespace millrace

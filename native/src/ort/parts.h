@@ -1,0 +1,28 @@
+// Several requests' inputs as one set.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "batching/staged.h"
+
+namespace millrace {
+
+// The shapes of the inputs of all parts together.
+std::vector<Shape> ShapesOf(std::span<const Part> parts);
+
+// The inputs of all parts, one after another, in memory of its own; those of a lone part where they
+// are.
+class GatheredParts {
+ public:
+  explicit GatheredParts(std::span<const Part> parts);
+  std::span<const TensorView> views() const noexcept { return views_; }
+
+ private:
+  std::vector<TensorView> views_;
+  std::vector<std::vector<std::byte>> bytes_;
+  std::vector<std::vector<std::string>> strings_;
+};
+
+}  // namespace millrace
