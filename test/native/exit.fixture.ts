@@ -74,6 +74,11 @@ const scenarios: Readonly<Record<string, () => unknown>> = {
     await Promise.all([busy(endless), ...workers.map((worker) => once(worker, 'message'))]);
     exit(3);
   },
+  async 'process.exit, Workers loading, no engine here'() {
+    const workers = [1, 2].map(() => startWorker('worker-exit.fixture.ts', 'loading'));
+    await Promise.all(workers.map((worker) => once(worker, 'message')));
+    exit(3);
+  },
   async 'SIGTERM, runs in flight'() {
     await busy(endless);
     say(`exit ${Date.now()}`);

@@ -29,6 +29,7 @@ const expectations: Readonly<Record<string, Expectation>> = {
   'process.exit, closing': exits,
   'process.exit, many engines': exits,
   'process.exit, Workers in mid-run': exits,
+  'process.exit, Workers loading, no engine here': exits,
   'SIGTERM, runs in flight': { signal: 'SIGTERM', stdout: /^exit \d+\n$/ },
   'SIGTERM, with a handler that closes': { stdout: /^45 answers\n$/ },
   'SIGTERM, with a handler that exits': exits,
