@@ -50,6 +50,8 @@ export interface NativeModel {
    * UNAVAILABLE the mailbox then starts with the milliseconds after which to try again.
    */
   submit(...inputs: readonly unknown[]): number;
+  /** Makes sure that a lane sees the requests that were submitted without waking one. */
+  wake(): void;
   /** Null once released. */
   stats(): ModelStats | null;
   release(): Promise<void>;
@@ -60,6 +62,8 @@ export interface NativeEngine {
   readonly mailbox: ArrayBuffer;
   load(options: NativeLoadOptions): Promise<NativeModel>;
   drain(): number;
+  /** Has `onReady` called from the event loop, after what it is about now. */
+  callSoon(): void;
   take(slot: number, output: number, target: ArrayBufferView): void;
   strings(slot: number, output: number): string[];
   message(slot?: number): string;

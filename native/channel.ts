@@ -24,6 +24,12 @@ type Timer = ReturnType<typeof setTimeout>;
 export interface Carried {
   readonly name: string;
   readonly native: NativeModel;
+  /**
+   * Whether a request submitted now is to wake a lane at once. If not, `wake` follows at the end of
+   * this turn of the event loop.
+   */
+  wakesNow(): boolean;
+  wake(): void;
   submitted(): void;
   /** Called when one of its submitted requests is over, whatever became of it. */
   settled(): void;
@@ -48,6 +54,8 @@ export class Channel {
   readonly #reader: RecordReader;
   /** By slot. Slots are small and reused, so an array serves. */
   readonly #waiters: (Waiter | undefined)[] = [];
+  /** Models with requests that no lane has been woken for yet. */
+  readonly #unwoken = new Set<Carried>();
   #timer: Timer | undefined;
   #timerDue = Number.POSITIVE_INFINITY;
 
@@ -61,12 +69,14 @@ export class Channel {
   run(model: Carried, inputs: Tensors, options: RunOptions): Promise<RunResult> {
     const { timeoutMs, signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const values = this.#write(model, inputs, options);
+    const wake = model.wakesNow();
+    const values = this.#write(model, inputs, options, wake);
     if (values instanceof MillraceError) return Promise.reject(values);
 
     const slot = model.native.submit(...values);
     if (slot < 0) return Promise.reject(this.#refusal(model, -slot));
     model.submitted();
+    if (!wake) this.#wakeLater(model);
     return new Promise((resolve, reject) => {
       const deadline =
         timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
@@ -86,8 +96,25 @@ export class Channel {
     });
   }
 
-  /** Settles everything that has finished. The addon calls it once for each wake-up. */
+  /**
+   * Requests that arrive in one turn of the event loop arrived together: one wake-up serves them all,
+   * and they share a run. Why: .github/decisions/0005-one-wake-up-a-turn.md
+   */
+  #wakeLater(model: Carried): void {
+    // Not setImmediate: Bun runs none while a module waits in a top-level await.
+    if (this.#unwoken.size === 0) this.#native.callSoon();
+    this.#unwoken.add(model);
+  }
+
+  /**
+   * Wakes lanes for what was submitted meanwhile and settles everything that has finished. The addon
+   * calls it once for each wake-up, and after `callSoon`.
+   */
   drain(): void {
+    if (this.#unwoken.size > 0) {
+      for (const model of this.#unwoken) model.wake();
+      this.#unwoken.clear();
+    }
     const reader = this.#reader;
     for (let records = this.#native.drain(); records > 0; records = this.#native.drain()) {
       reader.rewind();
@@ -181,13 +208,18 @@ export class Channel {
   }
 
   /** Writes the request to the mailbox and returns what `submit` takes, in the signature's order. */
-  #write(model: Carried, inputs: Tensors, options: RunOptions): unknown[] | MillraceError {
+  #write(
+    model: Carried,
+    inputs: Tensors,
+    options: RunOptions,
+    wake: boolean,
+  ): unknown[] | MillraceError {
     const specs = model.native.inputs;
     const wrong = checkTerms(model, options) ?? checkInputs(specs, inputs);
     if (wrong !== undefined) return new MillraceError('INVALID_ARGUMENT', wrong);
     const moved = options.transfer === true ? transfer(specs, inputs) : undefined;
     const values: unknown[] = [];
-    let word = writeTerms(this.#mail, options.timeoutMs, options.priority ?? 0);
+    let word = writeTerms(this.#mail, options.timeoutMs, options.priority ?? 0, wake);
     for (const { name } of specs) {
       const { dims, data } = inputs[name]!;
       const borrowed = moved?.get(name);

@@ -2,7 +2,7 @@
  * Layout of the mailbox, the array of doubles through which a call to the addon passes its arguments
  * and its answers. The other side is addon/convert.cc (requests) and addon/completion.cc (records).
  *
- * A request: timeout in nanoseconds (-1: none), priority, then for each input of the signature:
+ * A request: timeout in nanoseconds (-1: none), priority, whether to wake a lane (0 or 1), then for each input of the signature:
  * borrow (0 or 1), rank, dimensions.
  *
  * A record: slot, code, retained (0 or 1), rows and requests of the batch, queue and compute time in
@@ -42,10 +42,12 @@ export function writeTerms(
   mail: Float64Array,
   timeoutMs: number | undefined,
   priority: number,
+  wake: boolean,
 ): number {
   mail[0] = timeoutMs === undefined ? -1 : timeoutMs * 1e6;
   mail[1] = priority;
-  return 2;
+  mail[2] = wake ? 1 : 0;
+  return 3;
 }
 
 /** Writes one input's terms at `word` and returns the word after them. */

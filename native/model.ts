@@ -29,6 +29,8 @@ export class LoadedModel implements Model, Carried {
   /** Called with the last statistics before the native model goes. */
   readonly #onClosing: (last: ModelStats) => Promise<void>;
   #inFlight = 0;
+  /** Requests since a lane was last woken. */
+  #unwoken = 0;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -80,11 +82,26 @@ export class LoadedModel implements Model, Carried {
     }
     const owned = options.transfer === true ? takeOver(this.native.inputs, inputs) : inputs;
     // One part more than lanes, so that the next is queued when a lane frees.
-    return runInParts(run, owned, options, rows, this.#maxRows, this.lanes + 1);
+    // It counts as one request in flight, so that close waits for its last part.
+    this.#inFlight++;
+    return runInParts(run, owned, options, rows, this.#maxRows, this.lanes + 1).finally(() =>
+      this.settled(),
+    );
+  }
+
+  /** The first request of an idle model; after it, as many as make a batch. */
+  wakesNow(): boolean {
+    return this.#inFlight === 0 || this.#unwoken + 1 >= this.#maxRows;
+  }
+
+  wake(): void {
+    this.#unwoken = 0;
+    this.native.wake();
   }
 
   submitted(): void {
     this.#inFlight++;
+    this.#unwoken = this.#unwoken + 1 >= this.#maxRows ? 0 : this.#unwoken + 1;
   }
 
   settled(): void {

@@ -1,4 +1,5 @@
 /** @module An engine with everything in flight that can be, for the tests of how a thread ends. */
+import { threadId } from 'node:worker_threads';
 import type { Engine, Model } from '../../native/index.ts';
 import { fixture, float32, loop, occupy, open, tensor } from './support.ts';
 
@@ -20,7 +21,9 @@ export interface Busy {
  */
 export async function busy(turns: number): Promise<Busy> {
   const engine = open();
-  const model = await engine.load({ path: fixture('slow-loop') });
+  // Other options, another model: its lane is occupied by this thread alone.
+  const batching = { maxQueue: 1024 + threadId };
+  const model = await engine.load({ path: fixture('slow-loop'), batching });
   const other = await engine.load({ path: fixture('identity-float32') });
   const { done } = await occupy(model, turns);
   const queued = Array.from({ length: 20 }, () => loop(model, 100));

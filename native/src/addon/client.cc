@@ -53,7 +53,9 @@ void Client::Abandon() noexcept {
   events_.clear();
   mailbox = nullptr;
   for (ModelHold* hold : holds) {
-    if (hold->model != nullptr) Core::Retire(std::move(hold->model), nullptr);
+    if (hold->model == nullptr) continue;
+    hold->model->batcher().Wake();
+    Core::Retire(std::move(hold->model), nullptr);
   }
   holds.clear();
   ReapChain(std::exchange(undelivered, nullptr));

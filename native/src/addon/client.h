@@ -64,6 +64,8 @@ class Client final : public CompletionSink {
   // Keeps the event loop alive for work that is not a request.
   void Hold() noexcept;
   void Unhold() noexcept;
+  // Has `on_ready` called from the event loop.
+  void CallSoon() noexcept { Wake(); }
   // Runs `event` on the JavaScript thread, or never if the client is detached by then.
   void Post(std::function<void(napi_env)> event);
 

@@ -191,6 +191,12 @@ napi_value JS_cancel(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// callSoon(): void
+napi_value JS_callSoon(napi_env env, napi_callback_info info) {
+  ClientOf(env, info, 0, nullptr).CallSoon();
+  return nullptr;
+}
+
 // release(slot): void
 // Gives a retained request back.
 napi_value JS_release(napi_env env, napi_callback_info info) {
@@ -209,6 +215,7 @@ void AddCompletion(Napi::Env env, Napi::Object engine, Client* client) {
     engine.Set(name, function);
   };
   add("drain", JS_drain);
+  add("callSoon", JS_callSoon);
   add("take", JS_take);
   add("strings", JS_strings);
   add("cancel", JS_cancel);

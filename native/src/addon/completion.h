@@ -9,7 +9,7 @@
 
 namespace millrace {
 
-// Adds drain, take, strings, message, cancel and release to the engine object of `client`.
+// Adds drain, callSoon, take, strings, message, cancel and release to the engine object of `client`.
 void AddCompletion(Napi::Env env, Napi::Object engine, Client* client);
 
 }  // namespace millrace

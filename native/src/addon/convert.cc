@@ -161,6 +161,7 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
                    const napi_value* values, Request& request) {
   const double timeout = *mail++;
   const double priority = *mail++;
+  ++mail;  // wake: the caller's
   request.deadline = timeout >= 0 && timeout < kLongestTimeout
                          ? SteadyClock().Now() + static_cast<Nanos>(timeout)
                          : kNever;

@@ -46,9 +46,11 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
       code = Code::kResourceExhausted;
       client.refusal = {code, "Out of memory while copying the inputs: send fewer rows"};
     }
-    if (code == Code::kOk) code = hold.model->batcher().Submit(request);
+    const bool wake = client.mailbox[2] != 0;
+    if (code == Code::kOk) code = hold.model->batcher().Enqueue(request);
     if (code == Code::kOk) {
       client.Submitted();
+      if (wake) hold.model->batcher().Wake();
     } else {
       client.Return(request);
     }
@@ -62,6 +64,16 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
                                       : -static_cast<int32_t>(code),
                     &result);
   return result;
+}
+
+// wake(): void
+// Makes sure that a lane sees the requests submitted without waking one.
+napi_value JS_wake(napi_env env, napi_callback_info info) {
+  void* data = nullptr;
+  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
+  auto& hold = *static_cast<ModelHold*>(data);
+  if (hold.model != nullptr) hold.model->batcher().Wake();
+  return nullptr;
 }
 
 Napi::Value JS_stats(const Napi::CallbackInfo& info) {
@@ -179,6 +191,9 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
   napi_value submit = nullptr;
   napi_create_function(env, "submit", NAPI_AUTO_LENGTH, JS_submit, hold, &submit);
   object.Set("submit", submit);
+  napi_value wake = nullptr;
+  napi_create_function(env, "wake", NAPI_AUTO_LENGTH, JS_wake, hold, &wake);
+  object.Set("wake", wake);
   object.Set("stats", Napi::Function::New(env, JS_stats, "stats", hold));
   object.Set("release", Napi::Function::New(env, JS_release, "release", hold));
   object.AddFinalizer(

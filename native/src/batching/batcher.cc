@@ -69,7 +69,7 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
 
 Batcher::~Batcher() { Close(); }
 
-Code Batcher::Submit(Request* request) noexcept {
+Code Batcher::Enqueue(Request* request) noexcept {
   // Counted before `closed_` is read, and Close reads it after writing `closed_`: either the lanes
   // see this request coming and stay, or this call sees that they are leaving.
   if (queued_.fetch_add(1, std::memory_order_seq_cst) >= options_.max_queue) {
@@ -80,7 +80,7 @@ Code Batcher::Submit(Request* request) noexcept {
   if (closed_.load(std::memory_order_seq_cst)) {
     queued_.fetch_sub(1, std::memory_order_release);
     rejected_.fetch_add(1, std::memory_order_relaxed);
-    WakeOne();
+    Wake();
     return Code::kFailedPrecondition;
   }
   const Nanos now = clock_.Now();
@@ -92,7 +92,6 @@ Code Batcher::Submit(Request* request) noexcept {
   submitted_.fetch_add(1, std::memory_order_relaxed);
   request->submitted = now;
   inbox_.Push(request, request);
-  WakeOne();
   return Code::kOk;
 }
 
@@ -122,7 +121,7 @@ Nanos Batcher::ExpectedWait() const noexcept {
   return NextFree(now) - now + static_cast<Nanos>(runs * static_cast<double>(cost_.Mean(full)));
 }
 
-void Batcher::WakeOne() noexcept {
+void Batcher::Wake() noexcept {
   for (auto& worker : workers_) {
     if (worker->parker.Unpark()) return;
   }
@@ -183,7 +182,7 @@ Decision Batcher::Form(Worker& worker) {
     queued_.fetch_sub(taken, std::memory_order_seq_cst);
     more = !pending_.empty();
   }
-  if (more && decision.action == Decision::Action::kRun) WakeOne();
+  if (more && decision.action == Decision::Action::kRun) Wake();
   return decision;
 }
 

@@ -67,7 +67,17 @@ class Batcher {
   // deadline behind the runs in progress; try again after ExpectedWait. kDeadlineExceeded: it would
   // miss it even alone. kFailedPrecondition: closed. A code and no sentence, because a refusal must
   // cost nothing.
-  Code Submit(Request* request) noexcept;
+  Code Submit(Request* request) noexcept {
+    const Code code = Enqueue(request);
+    if (code == Code::kOk) Wake();
+    return code;
+  }
+
+  // Submit without waking a lane, for callers that submit several requests at once: a lane that is
+  // awake may take the request, a sleeping one does not until Wake.
+  Code Enqueue(Request* request) noexcept;
+  // Wakes a lane if one sleeps. Lock-free.
+  void Wake() noexcept;
 
   // How long a request submitted now would wait before it runs, going by measured costs.
   Nanos ExpectedWait() const noexcept;
@@ -114,7 +124,6 @@ class Batcher {
   void Run(Worker& worker);
   void Drop(Worker& worker);
   void Count(const Request& request) noexcept;
-  void WakeOne() noexcept;
   bool Drained() const noexcept;
   Nanos NextFree(Nanos now) const noexcept;
   Code Admit(const Request& request, Nanos now) const noexcept;
