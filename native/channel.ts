@@ -101,7 +101,6 @@ export class Channel {
    * and they share a run. Why: .github/decisions/0005-one-wake-up-a-turn.md
    */
   #wakeLater(model: Carried): void {
-    // Not setImmediate: Bun runs none while a module waits in a top-level await.
     if (this.#unwoken.size === 0) this.#native.callSoon();
     this.#unwoken.add(model);
   }
