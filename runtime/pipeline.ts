@@ -1,6 +1,6 @@
 /** @module What happens to a request between its decoding and its encoding, in order. */
 
-import type { RunOptions, RunResult, Tensor, Timings } from '../native/index.ts';
+import type { RunOptions, Tensor, Timings } from '../native/index.ts';
 import { fromEngine, ServeError } from './errors.ts';
 import type { ModelVersion } from './model.ts';
 import type { Registry } from './registry.ts';
@@ -47,24 +47,31 @@ export interface InferResult {
  */
 export async function infer(registry: Registry, request: InferRequest): Promise<InferResult> {
   const version = registry.resolve(request.model, request.version);
-  if (version.rows instanceof ServeError) throw version.rows;
-  const { input, head } = version.rows;
-  const { tensors } = featureTensors(input, request.features);
+  const { rows } = version;
+  if (rows instanceof ServeError) throw rows;
+  const { input, head } = rows;
+  const tensors = featureTensors(input, request.features);
+  const options = runOptions(request, head);
 
   version.hold();
   try {
-    const options = runOptions(request, head);
-    const [first] = tensors;
-    if (tensors.length === 1) {
-      return record(version, head, [await version.run({ [input.name]: first! }, options)]);
+    if (!isList(tensors)) {
+      const { outputs, timings } = await version.run({ [input.name]: tensors }, options);
+      return answer(version, head.read(outputs[head.output]!), timings);
     }
     const runs = tensors.map((tensor) => version.run({ [input.name]: tensor }, options));
-    return record(version, head, await Promise.all(runs));
+    const results = await Promise.all(runs);
+    const predictions = results.flatMap(({ outputs }) => head.read(outputs[head.output]!));
+    return answer(version, predictions, joinTimings(results.map(({ timings }) => timings)));
   } catch (error) {
     throw fromEngine(error);
   } finally {
     version.release();
   }
+}
+
+function isList(tensors: Tensor | readonly Tensor[]): tensors is readonly Tensor[] {
+  return Array.isArray(tensors);
 }
 
 function runOptions(request: InferRequest, head: TaskHead): RunOptions {
@@ -74,17 +81,16 @@ function runOptions(request: InferRequest, head: TaskHead): RunOptions {
   return options;
 }
 
-function record(version: ModelVersion, head: TaskHead, results: readonly RunResult[]): InferResult {
-  const predictions: Prediction[] = [];
-  for (const result of results) head.read(result.outputs[head.output] as Tensor, predictions);
+function answer(
+  version: ModelVersion,
+  predictions: readonly Prediction[],
+  timings: Timings,
+): InferResult {
   return {
     model: version.model,
     version: version.version,
     predictions,
-    timings:
-      results.length === 1
-        ? results[0]!.timings
-        : joinTimings(results.map((result) => result.timings)),
+    timings,
     maxRows: version.signature.batching.maxRows,
   };
 }

@@ -11,16 +11,12 @@ export interface FeatureInput {
   readonly rowDims: readonly number[];
   /** Values a row has, or -1 where the file leaves it open. */
   readonly width: number;
+  /** Dimensions of a tensor of one row, where they are known: the usual request needs no others. */
+  readonly oneRow: readonly number[];
   /** Whether a run takes exactly one row, because dimension 0 is fixed at 1. */
   readonly singleRow: boolean;
   /** Names of the features in order, for messages; empty when unknown. */
   readonly features: readonly string[];
-}
-
-/** A request's features as tensors: one tensor, or one a row for a model that takes a single row. */
-export interface FeatureTensors {
-  readonly tensors: readonly Tensor[];
-  readonly rows: number;
 }
 
 interface Storage {
@@ -93,7 +89,16 @@ export function featureInput(
   if (features.length > 0 && width !== -1 && features.length !== width) {
     throw unsuitable(`"features" names ${features.length} values, a row has ${width}`);
   }
-  return { name: spec.name, type: spec.type, rowDims, width, singleRow: rows === 1, features };
+  const oneRow = [1, ...rowDims];
+  return {
+    name: spec.name,
+    type: spec.type,
+    rowDims,
+    width,
+    oneRow,
+    singleRow: rows === 1,
+    features,
+  };
 }
 
 function onlyInput(signature: Signature, wanted: string | undefined): TensorSpec {
@@ -111,43 +116,44 @@ function onlyInput(signature: Signature, wanted: string | undefined): TensorSpec
  * Checks a request's features and lays them out for the model.
  *
  * @param features One row (a list of values) or many (a list of such lists), as parsed from JSON.
+ * @returns One tensor, or one a row where a run takes a single row.
  * @throws {ServeError} `INVALID_ARGUMENT`, with the path of the first value that does not fit.
  */
-export function featureTensors(input: FeatureInput, features: readonly unknown[]): FeatureTensors {
-  if (!Array.isArray(features[0])) {
-    const data = newData(input, rowWidth(input, features, 'features'));
-    fillRow(input, data, 0, features, 'features');
-    return { tensors: [tensor(input, 1, data)], rows: 1 };
-  }
-  const rows = features as readonly unknown[][];
-  return input.singleRow ? oneTensorPerRow(input, rows) : oneTensor(input, rows);
+export function featureTensors(
+  input: FeatureInput,
+  features: readonly unknown[],
+): Tensor | readonly Tensor[] {
+  if (!Array.isArray(features[0])) return rowTensor(input, features, 'features');
+  return input.singleRow ? oneTensorPerRow(input, features) : tableTensor(input, features);
 }
 
-function oneTensor(input: FeatureInput, rows: readonly unknown[]): FeatureTensors {
+function rowTensor(input: FeatureInput, row: readonly unknown[], path: string): Tensor {
+  const data = newData(input, rowWidth(input, row, path));
+  fillRow(input, data, 0, row, path);
+  return tensor(input, input.width === -1 ? [1, data.length] : input.oneRow, data);
+}
+
+function tableTensor(input: FeatureInput, rows: readonly unknown[]): Tensor {
   const width = rowWidth(input, rows[0] as unknown[], 'features[0]');
   const data = newData(input, rows.length * width);
   for (let r = 0; r < rows.length; r += 1) {
     const row = asRow(rows[r], r);
-    if (row.length !== width) throw wrongWidth(input, row.length, width, `features[${r}]`);
-    fillRow(input, data, r * width, row, `features[${r}]`);
+    const path = `features[${r}]`;
+    if (row.length !== width) throw wrongWidth(input, row.length, width, path);
+    fillRow(input, data, r * width, row, path);
   }
-  return { tensors: [tensor(input, rows.length, data)], rows: rows.length };
+  const rowDims = input.width === -1 ? [width] : input.rowDims;
+  return tensor(input, [rows.length, ...rowDims], data);
 }
 
-function oneTensorPerRow(input: FeatureInput, rows: readonly unknown[]): FeatureTensors {
+function oneTensorPerRow(input: FeatureInput, rows: readonly unknown[]): readonly Tensor[] {
   if (rows.length > MAX_SINGLE_ROW_REQUEST) {
     throw new ServeError(
       'INVALID_ARGUMENT',
       `features has ${rows.length} rows; this model takes one row a run, send at most ${MAX_SINGLE_ROW_REQUEST} at once.`,
     );
   }
-  const tensors = rows.map((value, r) => {
-    const row = asRow(value, r);
-    const data = newData(input, rowWidth(input, row, `features[${r}]`));
-    fillRow(input, data, 0, row, `features[${r}]`);
-    return tensor(input, 1, data);
-  });
-  return { tensors, rows: rows.length };
+  return rows.map((row, r) => rowTensor(input, asRow(row, r), `features[${r}]`));
 }
 
 function asRow(value: unknown, index: number): readonly unknown[] {
@@ -211,8 +217,7 @@ function wrongValue(input: FeatureInput, value: unknown, index: number, path: st
   );
 }
 
-function tensor(input: FeatureInput, rows: number, data: Writable): Tensor {
-  const dims = input.width === -1 ? [rows, data.length / rows] : [rows, ...input.rowDims];
+function tensor(input: FeatureInput, dims: readonly number[], data: Writable): Tensor {
   return { type: input.type, dims, data } as unknown as Tensor;
 }
 

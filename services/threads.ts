@@ -89,10 +89,9 @@ export async function serveThread(
   const report = (message: Report) => parent.send(message);
   try {
     const service = await open(parent.data as Config);
-    parent.onMessage(() => void service.stop().then(() => parent.leave()));
+    const leave = parent.onMessage(() => void service.stop().then(() => leave()));
     report({ kind: 'ready', models: service.models });
   } catch (error) {
     report({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
-    parent.leave();
   }
 }

@@ -45,9 +45,8 @@ export function startThread(module: URL, data: unknown): Thread {
 export interface Parent {
   readonly data: unknown;
   send(message: unknown): void;
-  /** Keeps the thread alive until `leave()`. */
-  onMessage(listener: (message: unknown) => void): void;
-  leave(): void;
+  /** Keeps the thread alive until the function it returns is called. */
+  onMessage(listener: (message: unknown) => void): () => void;
 }
 
 /** Undefined on the main thread. */
@@ -57,7 +56,9 @@ export function parentThread(): Parent | undefined {
   return {
     data: workerData,
     send: (message) => port.postMessage(message),
-    onMessage: (listener) => void port.on('message', listener),
-    leave: () => port.close(),
+    onMessage: (listener) => {
+      port.on('message', listener);
+      return () => void port.off('message', listener);
+    },
   };
 }

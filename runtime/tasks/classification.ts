@@ -2,7 +2,7 @@
 
 import type { Tensor, TensorSpec } from '../../native/index.ts';
 import { ServeError } from '../errors.ts';
-import { element, rowSize, type TaskHead } from './head.ts';
+import { type Prediction, rowSize, type TaskHead } from './head.ts';
 
 /**
  * @param spec Output with one score a class: probabilities, or logits with `activation` "softmax".
@@ -21,22 +21,23 @@ export function classificationHead(
       `"labels" names ${labels.length} classes, output "${spec.name}" scores ${classes}; name one label a class.`,
     );
   }
-  const confidence = activation === 'softmax' ? softmaxAt : element;
+  const confidence = activation === 'softmax' ? softmaxAt : scoreAt;
   return {
     task: 'classification',
     output: spec.name,
     outputs: [spec.name],
-    read(tensor, into) {
-      const rows = tensor.dims[0] ?? 1;
-      const size = tensor.data.length / rows;
-      for (let start = 0; start < tensor.data.length; start += size) {
+    read(tensor) {
+      const { data } = tensor;
+      const size = data.length / (tensor.dims[0] ?? 1);
+      const answers: Prediction[] = [];
+      for (let start = 0; start < data.length; start += size) {
         const best = argmax(tensor, start, start + size);
-        const label = labels === undefined ? best - start : labels[best - start]!;
-        into.push({
-          prediction: label,
-          confidence: round(confidence(tensor, best, start, start + size) as number),
+        answers.push({
+          prediction: labels === undefined ? best - start : labels[best - start]!,
+          confidence: round(confidence(tensor, best, start, start + size)),
         });
       }
+      return answers;
     },
   };
 }
@@ -46,6 +47,10 @@ function argmax(tensor: Tensor, start: number, end: number): number {
   let best = start;
   for (let i = start + 1; i < end; i += 1) if (scores[i]! > scores[best]!) best = i;
   return best;
+}
+
+function scoreAt(tensor: Tensor, best: number): number {
+  return Number(tensor.data[best]);
 }
 
 /** The softmax of the highest score: 1 / Σ exp(score − highest), which cannot overflow. */

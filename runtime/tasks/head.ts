@@ -18,8 +18,8 @@ export interface TaskHead {
   readonly output: string;
   /** The same as a list, so that a run fetches no other. */
   readonly outputs: readonly string[];
-  /** The answers, in row order, appended to `into`. `tensor` is the output for any number of rows. */
-  read(tensor: Tensor, into: Prediction[]): void;
+  /** The answers, in row order. `tensor` is the output for any number of rows. */
+  read(tensor: Tensor): Prediction[];
 }
 
 /** The element at `index` as JSON can carry it. */

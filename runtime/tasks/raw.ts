@@ -1,7 +1,7 @@
 /** @module No task named: each row's elements as they are. */
 
 import type { TensorSpec } from '../../native/index.ts';
-import { element, type Scalar, type TaskHead } from './head.ts';
+import { element, type Prediction, type TaskHead } from './head.ts';
 
 /** One value a row is answered as that value, several as a list in the order of the tensor. */
 export function rawHead(spec: TensorSpec): TaskHead {
@@ -9,14 +9,13 @@ export function rawHead(spec: TensorSpec): TaskHead {
     task: 'raw',
     output: spec.name,
     outputs: [spec.name],
-    read(tensor, into) {
+    read(tensor) {
       const rows = tensor.dims[0] ?? 1;
       const size = tensor.data.length / rows;
-      for (let row = 0; row < rows; row += 1) {
-        const values: Scalar[] = [];
-        for (let i = 0; i < size; i += 1) values.push(element(tensor, row * size + i));
-        into.push({ prediction: size === 1 ? values[0]! : values });
-      }
+      return Array.from({ length: rows }, (_, row): Prediction => {
+        const values = Array.from({ length: size }, (_, i) => element(tensor, row * size + i));
+        return { prediction: size === 1 ? values[0]! : values };
+      });
     },
   };
 }

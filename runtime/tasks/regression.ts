@@ -2,7 +2,7 @@
 
 import type { TensorSpec } from '../../native/index.ts';
 import { ServeError } from '../errors.ts';
-import { element, rowSize, type TaskHead } from './head.ts';
+import { element, type Prediction, rowSize, type TaskHead } from './head.ts';
 
 /** @throws {ServeError} `INVALID_CONFIG` when a row has more than one number. */
 export function regressionHead(spec: TensorSpec): TaskHead {
@@ -17,8 +17,12 @@ export function regressionHead(spec: TensorSpec): TaskHead {
     task: 'regression',
     output: spec.name,
     outputs: [spec.name],
-    read(tensor, into) {
-      for (let i = 0; i < tensor.data.length; i += 1) into.push({ prediction: element(tensor, i) });
+    read(tensor) {
+      const answers: Prediction[] = [];
+      for (let i = 0; i < tensor.data.length; i += 1) {
+        answers.push({ prediction: element(tensor, i) });
+      }
+      return answers;
     },
   };
 }

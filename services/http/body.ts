@@ -2,21 +2,27 @@
 
 import { ServeError } from '../../runtime/index.ts';
 
-/** `PAYLOAD_TOO_LARGE` when the announced length is past the limit: the body is not read at all. */
-export function tooLong(request: Request, limit: number): ServeError | undefined {
-  const length = request.headers.get('content-length');
-  return length !== null && Number(length) > limit ? tooLarge(limit) : undefined;
+/** A refusal where the announced length is past the limit: such a body is not read at all. */
+export function wrongLength(announced: string | null, limit: number): ServeError | undefined {
+  return announced !== null && Number(announced) > limit ? tooLarge(limit) : undefined;
 }
 
 /**
- * @param limit Most bytes. An announced length was checked by `tooLong`; a body without one is counted
- * as it comes.
- * @throws {ServeError} `PAYLOAD_TOO_LARGE` or `BODY_INCOMPLETE`, as a rejection.
+ * @param limit Most bytes. An announced length was checked by `wrongLength`; a body without one is
+ * counted as it comes.
+ * @throws {ServeError} `PAYLOAD_TOO_LARGE`, or whatever the host has for a connection that ended.
  */
 export function readText(request: Request, limit: number): Promise<string> {
-  return request.headers.get('content-length') === null
-    ? readCounted(request, limit)
-    : request.text();
+  return request.headers.has('content-length') ? request.text() : readCounted(request, limit);
+}
+
+/** What an error while the body was read means to the client. */
+export function asBodyError(error: unknown): ServeError {
+  if (error instanceof ServeError) return error;
+  return new ServeError(
+    'BODY_INCOMPLETE',
+    'The connection ended before the whole body was received.',
+  );
 }
 
 async function readCounted(request: Request, limit: number): Promise<string> {

@@ -7,56 +7,44 @@
 
 import type { Context } from 'hono';
 import { type Runtime, ServeError, serverTiming, type Timings } from '../../runtime/index.ts';
-import { readText, tooLong } from './body.ts';
-import { Exchange, Exchanges } from './exchange.ts';
+import { asBodyError, readText, wrongLength } from './body.ts';
+import { Exchange, Watch } from './exchange.ts';
 import { isFault, problem, STATUS, toServeError } from './problem.ts';
 import { recorder } from './record.ts';
 import { requestIds } from './request-id.ts';
 
-/** What a route made of a request: the body of its answer, and where the time went. */
-export interface Answer {
-  readonly body: string;
+/** What a run leaves to tell about it. */
+export interface Ran {
   readonly timings: Timings;
   readonly maxRows: number;
 }
 
-export interface InferRoute {
+/** What an infer route does between the body's text and the answer's. What its steps throw is told to the client. */
+export interface InferRoute<Question, Result extends Ran> {
   /** Also the name of the route in metrics and log. */
   readonly path: string;
   /** Most bytes of a body. */
   readonly limit: number;
-  /** Called with a permit held. What it throws is told to the client. */
-  readonly answer: (exchange: Exchange, text: string) => Promise<Answer>;
+  decode(text: string, exchange: Exchange): Question;
+  /** The native work. A permit is held until it settles. */
+  run(question: Question): Promise<Result>;
+  encode(result: Result, question: Question, exchange: Exchange): string;
 }
 
 /** Makes Hono's handlers of this thread's infer routes. */
-export function createEdge(
-  runtime: Runtime,
-): (route: InferRoute) => (c: Context) => Promise<Response> {
+export function createEdge(runtime: Runtime) {
   const { admission, clock, log } = runtime;
-  const exchanges = new Exchanges(clock, runtime.config.bodyTimeoutMs);
+  const watch = new Watch(clock, runtime.config.bodyTimeoutMs);
   const requestId = requestIds();
   const accessLog = log.isLevelEnabled('debug');
 
-  /** Decides all that can be decided before the body is read. Without a refusal a permit is held. */
-  function enter(request: Request, limit: number): Exchange {
-    const startedMs = clock.now();
-    const { headers } = request;
-    const id = requestId(headers.get('x-request-id'));
-    const timeout = headers.get('x-request-timeout-ms');
-    const timeoutMs = timeout === null ? undefined : Number(timeout);
-    const refusal =
-      wrongTimeout(timeoutMs) ??
-      wrongType(headers.get('content-type')) ??
-      tooLong(request, limit) ??
-      admission.acquire();
-    return new Exchange(request, id, startedMs, timeoutMs, refusal);
-  }
-
-  return ({ path, limit, answer }) => {
+  return <Question, Result extends Ran>(
+    route: InferRoute<Question, Result>,
+  ): ((c: Context) => Response | Promise<Response>) => {
+    const { path, limit } = route;
     const record = recorder(runtime, path);
 
-    function succeed(exchange: Exchange, { body, timings, maxRows }: Answer): Response {
+    function success(exchange: Exchange, body: string, { timings, maxRows }: Ran): Response {
       const ms = record('POST', 200, exchange.startedMs);
       if (accessLog) log.debug({ request_id: exchange.id, path, ms, ...timings }, 'answered');
       return new Response(body, {
@@ -68,7 +56,7 @@ export function createEdge(
       });
     }
 
-    function fail(exchange: Exchange, thrown: unknown): Response {
+    function failure(exchange: Exchange, thrown: unknown): Response {
       const error = toServeError(thrown);
       const ms = record('POST', STATUS[error.code], exchange.startedMs);
       if (isFault(error)) log.error({ request_id: exchange.id, path, err: error }, 'failed');
@@ -77,19 +65,40 @@ export function createEdge(
       return problem(error, exchange.id);
     }
 
-    return async (c) => {
-      const exchange = enter(c.req.raw, limit);
-      if (exchange.refusal !== undefined) return fail(exchange, exchange.refusal);
-      exchanges.add(exchange);
+    async function serve(exchange: Exchange): Promise<void> {
       try {
-        const text = await exchange.body(readText(exchange.request, limit));
-        return succeed(exchange, await answer(exchange, text));
+        const text = await readText(exchange.request, limit);
+        exchange.reading = false;
+        if (exchange.answered) return;
+        const question = route.decode(text, exchange);
+        const result = await route.run(question);
+        exchange.answer(success(exchange, route.encode(result, question, exchange), result));
       } catch (error) {
-        return fail(exchange, error);
-      } finally {
-        exchanges.delete(exchange);
-        admission.release();
+        exchange.fail(exchange.reading ? asBodyError(error) : error);
       }
+    }
+
+    const exchangeRoute = { failure, release: () => admission.release() };
+
+    return (c) => {
+      const startedMs = clock.now();
+      const request = c.req.raw;
+      const { headers } = request;
+      const id = requestId(headers.get('x-request-id'));
+      const timeout = headers.get('x-request-timeout-ms');
+      const timeoutMs = timeout === null ? undefined : Number(timeout);
+      const exchange = new Exchange(exchangeRoute, request, id, startedMs, timeoutMs);
+      // Last of these, the permit: only a request that passed the others holds one.
+      const refusal =
+        wrongTimeout(timeoutMs) ??
+        wrongType(headers.get('content-type')) ??
+        wrongLength(headers.get('content-length'), limit) ??
+        admission.acquire();
+      if (refusal !== undefined) return failure(exchange, refusal);
+      watch.add(exchange);
+      const response = exchange.response();
+      void serve(exchange);
+      return response;
     };
   };
 }

@@ -5,10 +5,19 @@ import { type CancelSignal, type Clock, ServeError } from '../../runtime/index.t
 /** Requests that take longer than this are looked after; shorter ones cost the watch nothing. */
 const WATCH_MS = 10;
 
+/** What an exchange needs of the route it is on. */
+export interface ExchangeRoute {
+  /** Makes and records the answer that tells of an error. */
+  failure(exchange: Exchange, error: unknown): Response;
+  /** Gives the request's permit back. */
+  release(): void;
+}
+
 /**
- * One request. It owns what happens when the client leaves or the body does not come, and stands in for
- * the request's `AbortSignal` (the four members the engine uses of one): making the real one costs
- * several percent of a small request, so it is made only for requests that last.
+ * One request. It owns its answer, which the first of three gives: the route, the end of the time its body
+ * may take, or the client that leaves. It also stands in for the request's `AbortSignal` (the four
+ * members the engine uses of one): making the real one costs several percent of a small request, so it is
+ * made only for requests that last.
  */
 export class Exchange implements CancelSignal {
   readonly request: Request;
@@ -17,27 +26,48 @@ export class Exchange implements CancelSignal {
   readonly startedMs: number;
   /** The client's deadline counted from `startedMs`; undefined where it set none. */
   readonly timeoutMs: number | undefined;
-  /** Why the request is not served, decided before its body is read. */
-  readonly refusal: ServeError | undefined;
   aborted = false;
   reason: unknown;
+  /** Whether the body is still to come. */
+  reading = true;
+  answered = false;
+  readonly #route: ExchangeRoute;
+  #send: ((response: Response) => void) | undefined;
   #onAbort: (() => void) | undefined;
-  /** Ends the reading of the body; there only while it is read. */
-  #failBody: ((error: ServeError) => void) | undefined;
   #watched = false;
 
   constructor(
+    route: ExchangeRoute,
     request: Request,
     id: string,
     startedMs: number,
     timeoutMs: number | undefined,
-    refusal: ServeError | undefined,
   ) {
+    this.#route = route;
     this.request = request;
     this.id = id;
     this.startedMs = startedMs;
     this.timeoutMs = timeoutMs;
-    this.refusal = refusal;
+  }
+
+  /** What the host waits for. To be called once, before anything can answer. */
+  response(): Promise<Response> {
+    return new Promise((resolve) => {
+      this.#send = resolve;
+    });
+  }
+
+  /** Answers, unless that has been done. */
+  answer(response: Response): void {
+    if (this.answered) return;
+    this.answered = true;
+    this.#route.release();
+    this.#send?.(response);
+  }
+
+  /** Answers with an error, unless there is an answer. */
+  fail(error: unknown): void {
+    if (!this.answered) this.answer(this.#route.failure(this, error));
   }
 
   /** Milliseconds until the client's deadline, not below 0; undefined where it set none. */
@@ -54,34 +84,14 @@ export class Exchange implements CancelSignal {
     this.#onAbort = undefined;
   }
 
-  /**
-   * Waits for the body, at most until the watch ends it.
-   *
-   * @throws {ServeError} `BODY_INCOMPLETE`, `BODY_TIMEOUT`, `DEADLINE_EXCEEDED` or what the reading threw.
-   */
-  body(reading: Promise<string>): Promise<string> {
-    return new Promise((resolve, reject) => {
-      this.#failBody = reject;
-      reading.then(
-        (text) => {
-          this.#failBody = undefined;
-          resolve(text);
-        },
-        (error) => reject(error instanceof ServeError ? error : incomplete()),
-      );
-    });
-  }
-
-  /** Called by the watch every `WATCH_MS` while the request is in flight. */
+  /** Called by the watch every `WATCH_MS` while there is no answer. */
   check(elapsedMs: number, bodyTimeoutMs: number): void {
     if (!this.#watched) this.#watchClient();
-    if (this.#failBody === undefined) return;
+    if (!this.reading) return;
     if (this.timeoutMs !== undefined && elapsedMs > this.timeoutMs) {
-      this.#failBody(
-        new ServeError('DEADLINE_EXCEEDED', 'The body was not received by the deadline.'),
-      );
+      this.fail(new ServeError('DEADLINE_EXCEEDED', 'The body was not received by the deadline.'));
     } else if (elapsedMs > bodyTimeoutMs) {
-      this.#failBody(
+      this.fail(
         new ServeError('BODY_TIMEOUT', `The body was not received within ${bodyTimeoutMs} ms.`),
       );
     }
@@ -95,26 +105,21 @@ export class Exchange implements CancelSignal {
   }
 
   #abort(): void {
-    if (this.aborted) return;
+    if (this.aborted || this.answered) return;
     this.aborted = true;
     this.reason = new ServeError('CANCELLED', 'The client closed the connection.');
-    this.#failBody?.(this.reason as ServeError);
-    this.#onAbort?.();
+    if (this.reading) this.fail(this.reason);
+    else this.#onAbort?.();
   }
 }
 
-function incomplete(): ServeError {
-  return new ServeError(
-    'BODY_INCOMPLETE',
-    'The connection ended before the whole body was received.',
-  );
-}
-
-/** Every request in flight on this thread, looked at now and then. */
-export class Exchanges {
-  readonly #open = new Set<Exchange>();
+/** Looks after every request of this thread that takes longer than `WATCH_MS`. */
+export class Watch {
   readonly #clock: Clock;
   readonly #bodyTimeoutMs: number;
+  /** Since the last round; most are answered by the next one. */
+  #fresh: Exchange[] = [];
+  #lasting: Exchange[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(clock: Clock, bodyTimeoutMs: number) {
@@ -123,25 +128,23 @@ export class Exchanges {
   }
 
   add(exchange: Exchange): void {
-    this.#open.add(exchange);
-    this.#timer ??= setInterval(() => this.#sweep(), WATCH_MS);
+    this.#fresh.push(exchange);
+    this.#timer ??= setInterval(() => this.#round(), WATCH_MS);
   }
 
-  delete(exchange: Exchange): void {
-    this.#open.delete(exchange);
-  }
-
-  /** The timer outlives a request by one round, so that a busy thread does not set it for each. */
-  #sweep(): void {
-    if (this.#open.size === 0) {
+  /** The timer outlives the last request by one round, so that a busy thread does not set it for each. */
+  #round(): void {
+    this.#lasting = this.#lasting.filter((exchange) => !exchange.answered);
+    const now = this.#clock.now();
+    for (const exchange of this.#lasting) {
+      exchange.check(now - exchange.startedMs, this.#bodyTimeoutMs);
+    }
+    if (this.#lasting.length === 0 && this.#fresh.length === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
       return;
     }
-    const now = this.#clock.now();
-    for (const exchange of this.#open) {
-      const elapsedMs = now - exchange.startedMs;
-      if (elapsedMs >= WATCH_MS) exchange.check(elapsedMs, this.#bodyTimeoutMs);
-    }
+    for (const exchange of this.#fresh) if (!exchange.answered) this.#lasting.push(exchange);
+    this.#fresh = [];
   }
 }

@@ -45,6 +45,8 @@ export const predictRequest = z
   )
   .openapi('PredictRequest');
 
+export type PredictRequest = z.infer<typeof predictRequest>;
+
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 
 const prediction = {

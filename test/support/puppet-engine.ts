@@ -1,0 +1,229 @@
+/**
+ * An engine without a model: the test says what it answers and when. It keeps the engine's contract
+ * (cancellation, deadlines, counters), so what is tested on it holds for the real one.
+ *
+ * @module
+ */
+
+import { MillraceError } from '../../native/errors.ts';
+import type {
+  Counters,
+  Engine,
+  EngineInfo,
+  Histogram,
+  LoadOptions,
+  Model,
+  ModelStats,
+  RunOptions,
+  RunResult,
+  Signature,
+  Tensor,
+  Tensors,
+  Timings,
+} from '../../native/types.ts';
+
+/** What a model does. */
+export interface PuppetScript {
+  readonly signature: Signature;
+  /** The outputs for a run's inputs. It may throw what a run may reject with. */
+  readonly answer: (inputs: Tensors) => RunResult['outputs'];
+}
+
+/** The scripts by model name, as in `iris:v1.0`; it may throw what a load may reject with. */
+export type PuppetRepository = (name: string, options: LoadOptions) => PuppetScript;
+
+const TIMINGS: Timings = { queueMs: 0.04, computeMs: 0.21, batchRows: 8, batchRequests: 8 };
+
+/** A classifier: `[rows, width]` float32 in, one output `scores` that gives class `i % classes` to row `i`. */
+export function puppetClassifier(width = 4, classes = 3): PuppetScript {
+  const tensor = (name: string, size: number) =>
+    ({ name, type: 'float32', dims: [-1, size], symbols: ['', ''] }) as const;
+  const one = scores(1, classes);
+  return {
+    signature: {
+      inputs: [tensor('features', width)],
+      outputs: [tensor('scores', classes)],
+      batching: { enabled: true, maxRows: 16, reason: '' },
+    },
+    answer: ({ features }) => {
+      const rows = features!.dims[0]!;
+      return { scores: rows === 1 ? one : scores(rows, classes) };
+    },
+  };
+}
+
+function scores(rows: number, classes: number): Tensor {
+  const data = new Float32Array(rows * classes).fill(0.03 / (classes - 1));
+  for (let row = 0; row < rows; row += 1) data[row * classes + (row % classes)] = 0.97;
+  return { type: 'float32', dims: [rows, classes], data };
+}
+
+export class PuppetModel implements Model {
+  readonly name: string;
+  readonly digest = '0'.repeat(64);
+  readonly device: string;
+  readonly signature: Signature;
+  closed = false;
+  readonly #script: PuppetScript;
+  /** The input whose first dimension counts rows. */
+  readonly #rowsOf: string;
+  #gate: { readonly opened: Promise<void>; readonly open: () => void } | undefined;
+  readonly #counts = {
+    submitted: 0,
+    completed: 0,
+    failed: 0,
+    cancelled: 0,
+    expired: 0,
+    rejected: 0,
+    queued: 0,
+    running: 0,
+    batches: 0,
+    rows: 0,
+  };
+
+  constructor(script: PuppetScript, options: LoadOptions) {
+    this.name = options.name ?? 'puppet';
+    this.device = options.device ?? 'cpu';
+    this.signature = script.signature;
+    this.#script = script;
+    this.#rowsOf = script.signature.inputs[0]?.name ?? '';
+  }
+
+  /** Keeps every run from now on waiting until `release()`. */
+  hold(): void {
+    let open = () => {};
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    this.#gate ??= { opened, open };
+  }
+
+  release(): void {
+    this.#gate?.open();
+    this.#gate = undefined;
+  }
+
+  run(inputs: Tensors, options: RunOptions = {}): Promise<RunResult> {
+    if (this.closed) {
+      this.#counts.rejected += 1;
+      return Promise.reject(new MillraceError('FAILED_PRECONDITION', 'The model is closed'));
+    }
+    this.#counts.submitted += 1;
+    return this.#gate === undefined
+      ? Promise.resolve(this.#finish(inputs))
+      : this.#wait(inputs, options, this.#gate.opened);
+  }
+
+  stats(): ModelStats {
+    const { completed } = this.#counts;
+    const none: Histogram = { bounds: [0.001], counts: [completed], count: completed, sum: 0 };
+    return { ...this.#counts, queue: none, compute: none };
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+
+  #finish(inputs: Tensors): RunResult | Promise<never> {
+    try {
+      const outputs = this.#script.answer(inputs);
+      this.#counts.completed += 1;
+      this.#counts.batches += 1;
+      this.#counts.rows += inputs[this.#rowsOf]?.dims[0] ?? 1;
+      return { outputs, timings: TIMINGS };
+    } catch (error) {
+      this.#counts.failed += 1;
+      return Promise.reject(error);
+    }
+  }
+
+  async #wait(inputs: Tensors, options: RunOptions, gate: Promise<void>): Promise<RunResult> {
+    const { signal, timeoutMs } = options;
+    const counts = this.#counts;
+    counts.queued += 1;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const early = new Promise<never>((_, reject) => {
+      const cancel = () => {
+        counts.cancelled += 1;
+        reject(signal?.reason);
+      };
+      const expire = () => {
+        counts.expired += 1;
+        reject(new MillraceError('DEADLINE_EXCEEDED', 'The deadline passed'));
+      };
+      if (signal?.aborted) cancel();
+      else signal?.addEventListener('abort', cancel, { once: true });
+      if (timeoutMs !== undefined) timer = setTimeout(expire, timeoutMs);
+    });
+    try {
+      await Promise.race([gate, early]);
+    } finally {
+      clearTimeout(timer);
+      counts.queued -= 1;
+    }
+    return this.#finish(inputs);
+  }
+}
+
+export class PuppetEngine implements Engine {
+  readonly info: EngineInfo;
+  readonly counters: Counters = new PuppetCounters();
+  /** Every model loaded so far, by name. */
+  readonly models = new Map<string, PuppetModel>();
+  /** Every call of `load`. */
+  readonly loads: LoadOptions[] = [];
+  closed = false;
+  readonly #repository: PuppetRepository;
+
+  /** @param repository What is loaded under which name. Default: a classifier of three classes. */
+  constructor(
+    repository: PuppetRepository = () => puppetClassifier(),
+    providers: readonly string[] = ['CPUExecutionProvider'],
+  ) {
+    this.#repository = repository;
+    this.info = { onnxRuntimeVersion: '0.0.0', library: 'puppet', providers };
+  }
+
+  async load(options: LoadOptions): Promise<Model> {
+    this.loads.push(options);
+    const name = options.name ?? 'puppet';
+    const model = new PuppetModel(this.#repository(name, options), options);
+    this.models.set(name, model);
+    return model;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await Promise.all([...this.models.values()].map((model) => model.close()));
+  }
+}
+
+class PuppetCounters implements Counters {
+  readonly #keys: string[] = [];
+  readonly #histograms: {
+    bounds: readonly number[];
+    counts: number[];
+    count: number;
+    sum: number;
+  }[] = [];
+
+  series(key: string, bounds: readonly number[]): number {
+    const known = this.#keys.indexOf(key);
+    if (known !== -1) return known;
+    this.#histograms.push({ bounds, counts: bounds.map(() => 0), count: 0, sum: 0 });
+    return this.#keys.push(key) - 1;
+  }
+
+  observe(series: number, seconds: number): void {
+    const histogram = this.#histograms[series]!;
+    histogram.count += 1;
+    histogram.sum += seconds;
+    for (let i = histogram.bounds.length - 1; i >= 0 && seconds <= histogram.bounds[i]!; i -= 1) {
+      histogram.counts[i]! += 1;
+    }
+  }
+
+  snapshot() {
+    return this.#keys.map((key, i) => ({ key, histogram: this.#histograms[i]! }));
+  }
+}
