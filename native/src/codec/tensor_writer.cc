@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "codec/half.h"
+#include "codec/shortest_float.h"
 #include "codec/utf8.h"
 
 namespace millrace {
@@ -14,8 +15,9 @@ namespace {
 // Elements written between two looks at the buffer's room.
 constexpr size_t kChunk = 1024;
 
-// Longer than any element that to_chars writes, and its comma.
+// Longer than any element, and its comma.
 constexpr size_t kLongest = 32;
+static_assert(kLongest >= kFloatRoom);
 
 char* Copy(char* at, std::string_view text) noexcept {
   std::memcpy(at, text.data(), text.size());
@@ -45,6 +47,7 @@ char* WriteNumber(char* at, Value value, NonFinite non_finite) noexcept {
     if constexpr (std::is_floating_point_v<Value>) {
       if (!std::isfinite(value)) [[unlikely]] return WriteNonFinite(at, value, non_finite);
     }
+    if constexpr (std::is_same_v<Value, float>) return WriteFloat(at, value);
     return std::to_chars(at, at + kLongest, value).ptr;
   }
 }

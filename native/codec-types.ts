@@ -1,0 +1,174 @@
+/**
+ * The contract of `codec.ts`: what goes in and what comes out.
+ *
+ * @module
+ */
+
+import type { ElementData, ElementType, Tensor } from './types.ts';
+
+/**
+ * What stands for floats that JSON has no number for: `null` as `JSON.stringify` has it and read as
+ * NaN, `literal` the words NaN, Infinity and -Infinity as Triton has it, `error` nothing.
+ */
+export type NonFinite = 'error' | 'null' | 'literal';
+
+/** Element types by the names of the Open Inference Protocol. */
+export interface Datatypes extends Record<ElementType, string> {
+  float32: 'FP32';
+  float64: 'FP64';
+  float16: 'FP16';
+  bfloat16: 'BF16';
+  int8: 'INT8';
+  int16: 'INT16';
+  int32: 'INT32';
+  int64: 'INT64';
+  uint8: 'UINT8';
+  uint16: 'UINT16';
+  uint32: 'UINT32';
+  uint64: 'UINT64';
+  bool: 'BOOL';
+  string: 'BYTES';
+}
+
+export type Datatype = Datatypes[ElementType];
+
+/** 64-bit integers that a number cannot hold exactly are bigints. */
+export type ParameterValue = string | number | bigint | boolean;
+/** Without a prototype, since a client chooses the names. */
+export type Parameters = Readonly<Record<string, ParameterValue>>;
+
+export interface InferInput {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  readonly parameters: Parameters;
+}
+
+export interface InferOutput {
+  readonly name: string;
+  readonly parameters: Parameters;
+}
+
+export interface InferRequest {
+  readonly json: {
+    /** '' where the request has none. */
+    readonly id: string;
+    readonly parameters: Parameters;
+    readonly inputs: readonly InferInput[];
+    /** Undefined where the request does not list outputs and so asks for all. */
+    readonly outputs: readonly InferOutput[] | undefined;
+  };
+  /** By the name of the input, without a prototype. Binary numbers are views on the body where it is aligned for them. */
+  readonly tensors: Readonly<Record<string, Tensor>>;
+}
+
+export interface InferResponse {
+  readonly modelName: string;
+  readonly modelVersion?: string;
+  readonly id?: string;
+  readonly parameters?: Readonly<Record<string, string | number | boolean>>;
+  readonly outputs: readonly {
+    readonly name: string;
+    readonly tensor: Tensor;
+    /** Raw after the JSON instead of in it. */
+    readonly binary?: boolean;
+  }[];
+}
+
+export interface EncodedResponse {
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** Bytes of JSON, for `Inference-Header-Content-Length`. Undefined where no output is binary. */
+  readonly headerLength: number | undefined;
+}
+
+export interface ParsedTensor<T extends ElementType> {
+  readonly data: ElementData[T];
+  /** Sizes of the nested arrays, outermost first. Undefined where arrays of one level differ in size. */
+  readonly dims: readonly number[] | undefined;
+  /** Offset of the byte after the closing bracket. */
+  readonly end: number;
+}
+
+export interface ParseOptions {
+  /** Default: `error`. */
+  nonFinite?: NonFinite;
+}
+
+export interface ParseRequestOptions extends ParseOptions {
+  /** Most bytes of the whole body. Default: 64 MiB. */
+  maxBytes?: number;
+  /** Most inputs, and most outputs. Default: 256. */
+  maxTensors?: number;
+}
+
+export interface EncodeOptions {
+  /** Default: `null`. */
+  nonFinite?: NonFinite;
+}
+
+export interface NormalizeOptions {
+  readonly height: number;
+  readonly width: number;
+  /** One number for each channel (1 to 4), in the order of the planes. */
+  readonly mean: readonly number[];
+  /** As `mean`; not 0. */
+  readonly std: readonly number[];
+  /** What a byte is multiplied by before the mean is taken away. Default: 1/255. */
+  readonly scale?: number;
+  /** Swap the first and the third channel: RGB pixels to BGR planes or back. Default: false. */
+  readonly reverse?: boolean;
+  /** Where to write height × width × channels floats. Default: a new array. */
+  readonly out?: Float32Array;
+}
+
+export interface Codec {
+  /**
+   * A flat JSON array in UTF-8: floats with the fewest digits that read back as the same value of
+   * their type, integers in full, bools as `true` and `false`.
+   *
+   * @throws {MillraceError} `FAILED_PRECONDITION` for NaN or Infinity under `nonFinite: 'error'`.
+   */
+  encodeTensorData<T extends ElementType>(
+    type: T,
+    data: ElementData[T],
+    options?: EncodeOptions,
+  ): Uint8Array<ArrayBuffer>;
+
+  /** The whole body of an answer. Throws as `encodeTensorData`. */
+  encodeInferResponse(response: InferResponse, options?: EncodeOptions): EncodedResponse;
+
+  /**
+   * Reads the array at `offset`. It may be nested in any way: elements come in the order of the text.
+   * Floats are what `JSON.parse` makes of them, rounded to the type; integers are exact.
+   *
+   * @throws {MillraceError} `INVALID_ARGUMENT` with the position, for text that is not such an array
+   * and numbers out of the type's range.
+   */
+  parseTensorData<T extends ElementType>(
+    bytes: Uint8Array,
+    offset: number,
+    type: T,
+    options?: ParseOptions,
+  ): ParsedTensor<T>;
+
+  /**
+   * Reads a request.
+   *
+   * @param headerLength Bytes of JSON at the front of the body, from `Inference-Header-Content-Length`;
+   * -1 where all of it is. 0, a raw tensor without JSON, has no request to read.
+   * @throws {MillraceError} `INVALID_ARGUMENT` with a sentence that names the input and what was
+   * expected. The client's fault in every case.
+   */
+  parseInferRequest(
+    body: Uint8Array,
+    headerLength: number,
+    options?: ParseRequestOptions,
+  ): InferRequest;
+
+  /**
+   * (byte × scale - mean) / std of interleaved pixels (HWC), as planes (CHW).
+   *
+   * @throws {MillraceError} `INVALID_ARGUMENT` for sizes that do not fit each other.
+   */
+  normalizeImage(pixels: Uint8Array, options: NormalizeOptions): Float32Array;
+}

@@ -1,0 +1,279 @@
+/**
+ * Tensors to and from JSON, requests and responses of the Open Inference Protocol V2, and pixels to
+ * planes, done natively: large arrays never become arrays of JavaScript numbers.
+ *
+ * @module
+ */
+
+import { fromAddon, loadAddon } from './binding.ts';
+import type {
+  Codec,
+  Datatypes,
+  InferInput,
+  InferRequest,
+  InferResponse,
+  NonFinite,
+  Parameters,
+  ParameterValue,
+} from './codec-types.ts';
+import { elementArrays } from './elements.ts';
+import { MillraceError } from './errors.ts';
+import type { ElementData, ElementType, Tensor } from './types.ts';
+
+export const datatypes: Datatypes = {
+  float32: 'FP32',
+  float64: 'FP64',
+  float16: 'FP16',
+  bfloat16: 'BF16',
+  int8: 'INT8',
+  int16: 'INT16',
+  int32: 'INT32',
+  int64: 'INT64',
+  uint8: 'UINT8',
+  uint16: 'UINT16',
+  uint32: 'UINT32',
+  uint64: 'UINT64',
+  bool: 'BOOL',
+  string: 'BYTES',
+};
+
+/** Numbers of ONNX's TensorProto.DataType, as in batching/tensor.h. */
+const numbers: Readonly<Record<ElementType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  string: 8,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
+};
+const raw = 0;
+const typeOf = new Map(Object.entries(numbers).map(([type, n]) => [n, type as ElementType]));
+
+/** Numbers of the enum `NonFinite` in codec/json_cursor.h. */
+const policies: Readonly<Record<NonFinite, number>> = { error: 0, null: 1, literal: 2 };
+
+type RawParameters = readonly ParameterValue[];
+type RawInput = readonly [
+  name: string,
+  type: number,
+  dims: readonly number[],
+  parameters: RawParameters,
+  data: ArrayBuffer | readonly string[] | number,
+];
+type RawRequest = readonly [
+  id: string,
+  parameters: RawParameters,
+  inputs: readonly RawInput[],
+  outputs: readonly (readonly [name: string, parameters: RawParameters])[] | null,
+];
+
+interface NativeCodec {
+  encode(nonFinite: number, ...parts: readonly unknown[]): ArrayBuffer;
+  parseTensor(
+    bytes: Uint8Array,
+    offset: number,
+    type: number,
+    nonFinite: number,
+  ): readonly [ArrayBuffer | readonly string[], number, readonly number[] | null];
+  parseRequest(
+    body: Uint8Array,
+    headerLength: number,
+    nonFinite: number,
+    maxBytes: number,
+    maxTensors: number,
+  ): RawRequest;
+  mapPixels(
+    pixels: Uint8Array,
+    height: number,
+    width: number,
+    scale: number,
+    mean: Float32Array,
+    std: Float32Array,
+    reverse: number,
+    planes: Float32Array,
+  ): boolean;
+}
+
+function invalid(message: string): MillraceError {
+  return new MillraceError('INVALID_ARGUMENT', message);
+}
+
+/** What `encode` takes for a tensor's elements. Strings are the engine's own strength. */
+function jsonParts<T extends ElementType>(type: T, data: ElementData[T]): unknown[] {
+  if (type === 'string') return [JSON.stringify(data)];
+  if (!(data instanceof elementArrays[type as Exclude<ElementType, 'string'>])) {
+    throw invalid(`The data is not a typed array for ${type}`);
+  }
+  return [numbers[type], data];
+}
+
+/** Each string after its length in four bytes, little-endian. */
+function lengthPrefixed(strings: readonly string[]): Uint8Array {
+  const encoder = new TextEncoder();
+  const texts = strings.map((text) => encoder.encode(text));
+  const bytes = new Uint8Array(texts.reduce((size, text) => size + 4 + text.length, 0));
+  const view = new DataView(bytes.buffer);
+  let offset = 0;
+  for (const text of texts) {
+    view.setUint32(offset, text.length, true);
+    bytes.set(text, offset + 4);
+    offset += 4 + text.length;
+  }
+  return bytes;
+}
+
+function binaryOf(tensor: Tensor): Uint8Array {
+  if (tensor.type === 'string') return lengthPrefixed(tensor.data);
+  const { buffer, byteOffset, byteLength } = tensor.data;
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** The answer as parts for `encode`: text, then the tensor it introduces, and binary data last. */
+function responseParts(response: InferResponse): { parts: unknown[]; binaryBytes: number[] } {
+  const { modelName, modelVersion, id, parameters } = response;
+  const head = { model_name: modelName, model_version: modelVersion, id, parameters };
+  const parts: unknown[] = [];
+  const blobs: Uint8Array[] = [];
+  let text = `${JSON.stringify(head).slice(0, -1)},"outputs":[`;
+  for (const [index, { name, tensor, binary = false }] of response.outputs.entries()) {
+    const { type, dims } = tensor;
+    text += `${index === 0 ? '' : ','}{"name":${JSON.stringify(name)},"datatype":"${datatypes[type]}","shape":[${dims}],`;
+    if (binary) {
+      const blob = binaryOf(tensor);
+      blobs.push(blob);
+      text += `"parameters":{"binary_data_size":${blob.length}}}`;
+    } else {
+      parts.push(`${text}"data":`, ...jsonParts(type, tensor.data));
+      text = '}';
+    }
+  }
+  parts.push(`${text}]}`, ...blobs.flatMap((blob) => [raw, blob]));
+  return { parts, binaryBytes: blobs.map((blob) => blob.length) };
+}
+
+function toParameters(flat: RawParameters): Parameters {
+  const parameters: Record<string, ParameterValue> = Object.create(null);
+  for (let i = 0; i < flat.length; i += 2) parameters[flat[i] as string] = flat[i + 1]!;
+  return parameters;
+}
+
+function toData(body: Uint8Array, type: ElementType, elements: number, data: RawInput[4]) {
+  if (type === 'string') return data;
+  const ArrayType = elementArrays[type];
+  if (typeof data !== 'number') return new ArrayType(data as ArrayBuffer);
+  const bytes = elements * ArrayType.BYTES_PER_ELEMENT;
+  const start = body.byteOffset + data;
+  if (start % ArrayType.BYTES_PER_ELEMENT === 0) {
+    return new ArrayType(body.buffer as ArrayBuffer, start, elements);
+  }
+  return new ArrayType(new Uint8Array(body.subarray(data, data + bytes)).buffer);
+}
+
+function toRequest(body: Uint8Array, [id, parameters, inputs, outputs]: RawRequest): InferRequest {
+  const tensors: Record<string, Tensor> = Object.create(null);
+  const listed: InferInput[] = [];
+  for (const [name, number, dims, inputParameters, data] of inputs) {
+    const type = typeOf.get(number)!;
+    const elements = dims.reduce((product, size) => product * size, 1);
+    tensors[name] = { type, dims, data: toData(body, type, elements, data) } as Tensor;
+    listed.push({
+      name,
+      datatype: datatypes[type],
+      shape: dims,
+      parameters: toParameters(inputParameters),
+    });
+  }
+  return {
+    json: {
+      id,
+      parameters: toParameters(parameters),
+      inputs: listed,
+      outputs: outputs?.map(([name, flat]) => ({ name, parameters: toParameters(flat) })),
+    },
+    tensors,
+  };
+}
+
+/**
+ * The codecs, which keep no state.
+ *
+ * @throws {MillraceError} `NOT_FOUND` or `FAILED_PRECONDITION` where the addon cannot be loaded.
+ */
+export function openCodec(options: { addon?: string } = {}): Codec {
+  const native = loadAddon(options.addon) as unknown as NativeCodec;
+  const call = <T>(operation: () => T): T => {
+    try {
+      return operation();
+    } catch (cause) {
+      throw fromAddon(cause);
+    }
+  };
+  return {
+    encodeTensorData: (type, data, { nonFinite = 'null' } = {}) =>
+      call(() => new Uint8Array(native.encode(policies[nonFinite], ...jsonParts(type, data)))),
+
+    encodeInferResponse: (response, { nonFinite = 'null' } = {}) =>
+      call(() => {
+        const { parts, binaryBytes } = responseParts(response);
+        const body = new Uint8Array(native.encode(policies[nonFinite], ...parts));
+        const blobs = binaryBytes.reduce((sum, size) => sum + size, 0);
+        return { body, headerLength: blobs === 0 ? undefined : body.length - blobs };
+      }),
+
+    parseTensorData: (bytes, offset, type, { nonFinite = 'error' } = {}) =>
+      call(() => {
+        const [data, end, dims] = native.parseTensor(
+          bytes,
+          offset,
+          numbers[type],
+          policies[nonFinite],
+        );
+        return {
+          data: toData(bytes, type, 0, data) as ElementData[typeof type],
+          dims: dims ?? undefined,
+          end,
+        };
+      }),
+
+    parseInferRequest: (body, headerLength, parseOptions = {}) =>
+      call(() => {
+        const { nonFinite = 'error', maxBytes = 64 * 2 ** 20, maxTensors = 256 } = parseOptions;
+        return toRequest(
+          body,
+          native.parseRequest(body, headerLength, policies[nonFinite], maxBytes, maxTensors),
+        );
+      }),
+
+    normalizeImage: (pixels, { height, width, mean, std, scale = 1 / 255, ...rest }) => {
+      const { reverse = false, out = new Float32Array(pixels.length) } = rest;
+      const channels = mean.length;
+      const fits =
+        channels >= 1 &&
+        channels <= 4 &&
+        std.length === channels &&
+        native.mapPixels(
+          pixels,
+          height,
+          width,
+          scale,
+          Float32Array.from(mean),
+          Float32Array.from(std),
+          reverse ? 1 : 0,
+          out,
+        );
+      if (fits) return out;
+      throw invalid(
+        `An image of ${height} × ${width} × ${channels} bytes cannot be made from ` +
+          `${pixels.length} bytes with ${std.length} deviations into ${out.length} floats`,
+      );
+    },
+  };
+}
