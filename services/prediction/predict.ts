@@ -4,8 +4,8 @@ import {
   type Clock,
   type InferRequest,
   type InferResult,
-  roundMs,
   type Runtime,
+  roundMs,
   ServeError,
 } from '../../runtime/index.ts';
 import { parseJson } from '../http/codec-json.ts';

@@ -1,7 +1,6 @@
 /** @module An engine with everything in flight that can be, for the tests of how a thread ends. */
-import { threadId } from 'node:worker_threads';
 import type { Engine, Model } from '../../native/index.ts';
-import { fixture, float32, loop, occupy, open, tensor } from './support.ts';
+import { fixture, float32, loop, open, tensor, until } from './support.ts';
 
 const ignore = () => {};
 
@@ -21,11 +20,11 @@ export interface Busy {
  */
 export async function busy(turns: number): Promise<Busy> {
   const engine = open();
-  // Other options, another model: its lane is occupied by this thread alone.
-  const batching = { maxQueue: 1024 + threadId };
-  const model = await engine.load({ path: fixture('slow-loop'), batching });
+  const model = await engine.load({ path: fixture('slow-loop') });
   const other = await engine.load({ path: fixture('identity-float32') });
-  const { done } = await occupy(model, turns);
+  const done = loop(model, turns);
+  // Whoever's it is, since other threads share the lane.
+  await until(() => model.stats().running > 0);
   const queued = Array.from({ length: 20 }, () => loop(model, 100));
   const borrowed = Array.from({ length: 4 }, () => {
     const iterations = tensor('int64', [largeRows, 1], new BigInt64Array(largeRows));

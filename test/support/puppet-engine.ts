@@ -62,6 +62,7 @@ export class PuppetModel implements Model {
   readonly name: string;
   readonly digest = '0'.repeat(64);
   readonly device: string;
+  readonly lanes = 1;
   readonly signature: Signature;
   closed = false;
   readonly #script: PuppetScript;
@@ -117,7 +118,8 @@ export class PuppetModel implements Model {
   stats(): ModelStats {
     const { completed } = this.#counts;
     const none: Histogram = { bounds: [0.001], counts: [completed], count: completed, sum: 0 };
-    return { ...this.#counts, queue: none, compute: none };
+    const learnt = { stuckLanes: 0, returningShare: 0, expectedWaitMs: 0, costs: [] };
+    return { ...this.#counts, ...learnt, queue: none, compute: none };
   }
 
   async close(): Promise<void> {
