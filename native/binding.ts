@@ -34,6 +34,7 @@ export interface NativeLoadOptions {
   spinUs: number;
   weight: number;
   runLimitMs: number;
+  inlineLimitUs: number;
   warmupMs: number;
   costs?: readonly CostPoint[];
 }

@@ -11,7 +11,7 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeEngine, NativeModel } from './binding.ts';
 import { MillraceError } from './errors.ts';
-import { errorCode, RecordReader, writeInput, writeTerms } from './mailbox.ts';
+import { errorCode, isDone, RecordReader, writeInput, writeTerms } from './mailbox.ts';
 import { transfer } from './transfer.ts';
 import type { RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
 
@@ -76,6 +76,7 @@ export class Channel {
     const slot = model.native.submit(...values);
     if (slot < 0) return Promise.reject(this.#refusal(model, -slot));
     model.submitted();
+    const done = isDone(this.#mail);
     if (!wake) this.#wakeLater(model);
     return new Promise((resolve, reject) => {
       const deadline =
@@ -93,6 +94,7 @@ export class Channel {
       this.#waiters[slot] = waiter;
       if (deadline < this.#timerDue) this.#arm(deadline);
       if (signal !== undefined) this.#listen(slot, waiter, signal);
+      if (done) this.drain();
     });
   }
 

@@ -1,7 +1,5 @@
 /** @module One JavaScript thread's engine. */
 
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { fromAddon, type NativeEngine } from './binding.ts';
 import type { Channel } from './channel.ts';
@@ -9,6 +7,7 @@ import { readCosts, writeCosts } from './costs.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import { toNative } from './load-options.ts';
 import { LoadedModel } from './model.ts';
+import { inspectBytes, inspectFile } from './model-file.ts';
 import type { Counters, Engine, EngineInfo, LoadOptions, Model } from './types.ts';
 
 export class NativeEngineHandle implements Engine {
@@ -59,8 +58,10 @@ export class NativeEngineHandle implements Engine {
   async #load(options: LoadOptions): Promise<Model> {
     const native = toNative(options);
     // Without a pause for bytes, since the caller may change them once load has returned.
-    const digest =
-      native.bytes === undefined ? await fileDigest(native.path!) : sha256(native.bytes);
+    const { digest, controlFlow } =
+      native.bytes === undefined ? await inspectFile(native.path!) : inspectBytes(native.bytes);
+    // Such a model's next run may be of any length, which the JavaScript thread must not bear.
+    if (controlFlow) native.inlineLimitUs = 0;
     // External data is looked up beside the file, so equal files in two folders are two models.
     const folder = native.path === undefined ? '' : dirname(native.path);
     native.key = JSON.stringify([digest, folder, { ...native, bytes: undefined, path: undefined }]);
@@ -103,25 +104,6 @@ export class NativeEngineHandle implements Engine {
     await Promise.all([...this.#models].map((reference) => reference.deref()?.close()));
     this.#channel.close();
   }
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-/** Digest of a file, read as a stream so that a large one does not hold up the event loop. */
-async function fileDigest(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  try {
-    for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
-  } catch (cause) {
-    throw new MillraceError(
-      'NOT_FOUND',
-      `Cannot read the model file ${path}: ${(cause as Error).message}`,
-      { cause },
-    );
-  }
-  return hash.digest('hex');
 }
 
 /** Names the model and drops what ONNX Runtime adds for its own developers: folders, source lines. */

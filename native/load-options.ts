@@ -16,6 +16,8 @@ const DEFAULT_MAX_ROWS = 64;
 const DEFAULT_MAX_QUEUE = 1024;
 const DEFAULT_MAX_REQUEST_ROWS = 65_536;
 const DEFAULT_WARMUP_MS = 200;
+/** About what it costs to hand a request to a lane and its answer back. */
+const INLINE_LIMIT_US = 50;
 
 /** @throws {MillraceError} `INVALID_ARGUMENT` that names the option, what it is and what it may be. */
 export function toNative(options: LoadOptions): NativeLoadOptions {
@@ -60,6 +62,7 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
     intraOpThreads: whole('intraOpThreads', options.intraOpThreads, 1, 1, 256),
     weight: real('weight', options.weight, 1, 0.001, 1000),
     runLimitMs: real('runLimitMs', options.runLimitMs, 0, 1, 86_400_000),
+    inlineLimitUs: options.inline === false ? 0 : INLINE_LIMIT_US,
     warmupMs: real('warmupMs', options.warmupMs, DEFAULT_WARMUP_MS, 0, 600_000),
     // A spinning lane takes its core from the HTTP threads where there are only two.
     spinUs: availableParallelism() > 2 ? 20 : 0,

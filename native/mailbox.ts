@@ -37,6 +37,11 @@ export function errorCode(number: number): MillraceErrorCode {
   return CODES[number] ?? 'INTERNAL';
 }
 
+/** Whether the request just submitted has run already, so that its answer can be drained. */
+export function isDone(mail: Float64Array): boolean {
+  return mail[2] === 2;
+}
+
 /** Starts a request. Returns the word at which its inputs follow. */
 export function writeTerms(
   mail: Float64Array,

@@ -123,6 +123,12 @@ export interface LoadOptions {
    * rejected with `DEADLINE_EXCEEDED` at once. Default: no limit.
    */
   runLimitMs?: number;
+  /**
+   * Run a request on the JavaScript thread when nothing else is going on and the run is expected to
+   * take less than handing it to a lane, about 50 µs. Default: true for models whose runs cannot
+   * differ in length: no control flow, no dynamic dimension but the rows.
+   */
+  inline?: boolean;
   /** Time spent on measuring the model's cost before it is ready, milliseconds. Default 200; 0: none. */
   warmupMs?: number;
   /** JSON file that keeps measured costs between processes: read here, written when the model closes. */

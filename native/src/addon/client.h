@@ -22,6 +22,9 @@ class Client;
 struct ModelHold {
   std::shared_ptr<Client> client;
   std::shared_ptr<LoadedModel> model;  // null once released
+  // For runs on the JavaScript thread itself.
+  std::unique_ptr<RunHandle> handle;
+  Staging staging;
 };
 
 // THREADS The JavaScript thread calls everything but Finish and Post, which any thread may call.
@@ -54,6 +57,8 @@ class Client final : public CompletionSink {
   void Return(Request* request) noexcept;
   // The record is on its way to a lane: the event loop stays alive until it is back.
   void Submitted() noexcept;
+  // The record has an outcome already: the next drain delivers it.
+  void Done(Request* request) noexcept { finished_.Push(request, request); }
   // Gives back a record whose answer has been delivered.
   void Release(Request* request) noexcept;
   // The record of a slot in flight; nullptr if there is none.

@@ -10,6 +10,14 @@ namespace {
 // Cores left for lanes once the JavaScript thread has one.
 uint32_t LaneCores() { return std::max(std::thread::hardware_concurrency(), 2u) - 1; }
 
+// Whether a run's length depends on its rows only.
+bool SteadyCost(const Signature& signature, bool batched) {
+  return std::ranges::all_of(signature.inputs, [batched](const TensorSpec& spec) {
+    const auto from = spec.dims.begin() + (batched ? 1 : 0);
+    return spec.type != ElementType::kString && std::find(from, spec.dims.end(), -1) == spec.dims.end();
+  });
+}
+
 }  // namespace
 
 Status LoadedModel::Load(const OrtLibrary& library, const LoadRequest& request, DeviceShare& share,
@@ -55,6 +63,8 @@ Status LoadedModel::Load(const OrtLibrary& library, const LoadRequest& request, 
   options.max_queue = request.max_queue;
   options.spin = request.spin;
   options.run_limit = request.run_limit;
+  const bool at_once = options.policy.kind != PolicyKind::kTimer && SteadyCost(signature, batched);
+  options.inline_limit = at_once ? request.inline_limit : 0;
   options.share = &share;
   options.weight = request.weight;
   const WarmupOptions warmup{batched, options.policy.max_rows, request.warmup};

@@ -34,6 +34,7 @@ struct LoadRequest {
   int intra_op_threads = 1;
   Nanos spin = 0;
   Nanos run_limit = 0;
+  Nanos inline_limit = 0;
   double weight = 1;
   Nanos warmup = 0;
   // What an earlier process has measured.
@@ -54,6 +55,7 @@ class LoadedModel {
   const Signature& signature() const noexcept { return session_->signature(); }
   const Batchability& batchability() const noexcept { return batchability_; }
   Batcher& batcher() noexcept { return *batcher_; }
+  std::unique_ptr<RunHandle> NewHandle() { return session_->NewHandle(); }
 
  private:
   LoadedModel() = default;

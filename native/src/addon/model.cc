@@ -10,9 +10,14 @@ namespace {
 
 constexpr size_t kInlineInputs = 16;
 
+// The word of the mailbox that says whether to wake a lane, and afterwards whether the answer is there.
+constexpr size_t kWakeWord = 2;
+constexpr double kDone = 2;
+
 // submit(...inputs): number
 // The slot of the request; minus the code if it was refused, with the sentence, if there is more to
-// say than the code, in message(). With UNAVAILABLE the mailbox starts with the time after which to
+// say than the code, in message(). A request that ran at once is marked in the mailbox and can be
+// drained. With UNAVAILABLE the mailbox starts with the time after which to
 // try again, in milliseconds.
 napi_value JS_submit(napi_env env, napi_callback_info info) {
   std::array<napi_value, kInlineInputs> few;
@@ -46,11 +51,21 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
       code = Code::kResourceExhausted;
       client.refusal = {code, "Out of memory while copying the inputs: send fewer rows"};
     }
-    const bool wake = client.mailbox[2] != 0;
-    if (code == Code::kOk) code = hold.model->batcher().Enqueue(request);
+    Batcher& batcher = hold.model->batcher();
+    const bool wake = client.mailbox[kWakeWord] != 0;
+    bool done = false;
+    if (code == Code::kOk) {
+      done = wake && batcher.RunInline(request, *hold.handle, hold.staging);
+      if (!done) code = batcher.Enqueue(request);
+    }
+    client.mailbox[kWakeWord] = done ? kDone : 0;
     if (code == Code::kOk) {
       client.Submitted();
-      if (wake) hold.model->batcher().Wake();
+      if (done) {
+        client.Done(request);
+      } else if (wake) {
+        batcher.Wake();
+      }
     } else {
       client.Return(request);
     }
@@ -186,7 +201,9 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
 
   object.Set("lanes", Napi::Number::New(env, model->batcher().options().lanes));
 
-  auto* const hold = new ModelHold{std::move(client), std::move(model)};
+  std::unique_ptr<RunHandle> handle = model->NewHandle();
+  auto* const hold =
+      new ModelHold{std::move(client), std::move(model), std::move(handle), Staging()};
   hold->client->holds.insert(hold);
   napi_value submit = nullptr;
   napi_create_function(env, "submit", NAPI_AUTO_LENGTH, JS_submit, hold, &submit);

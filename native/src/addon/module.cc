@@ -62,6 +62,7 @@ LoadRequest ReadLoadRequest(const Napi::Object& options) {
   request.lanes = static_cast<uint32_t>(NumberOr(options, "lanes", 0));
   request.intra_op_threads = static_cast<int>(NumberOr(options, "intraOpThreads", 1));
   request.run_limit = static_cast<Nanos>(NumberOr(options, "runLimitMs", 0) * 1e6);
+  request.inline_limit = static_cast<Nanos>(NumberOr(options, "inlineLimitUs", 0) * 1e3);
   request.weight = NumberOr(options, "weight", 1);
   request.warmup = static_cast<Nanos>(NumberOr(options, "warmupMs", 0) * 1e6);
   request.costs = ReadCosts(options.Get("costs"));

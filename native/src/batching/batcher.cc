@@ -91,8 +91,35 @@ Code Batcher::Enqueue(Request* request) noexcept {
   }
   submitted_.fetch_add(1, std::memory_order_relaxed);
   request->submitted = now;
+  if (options_.inline_limit != 0) last_submit_.store(now, std::memory_order_relaxed);
   inbox_.Push(request, request);
   return Code::kOk;
+}
+
+bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) noexcept {
+  if (options_.inline_limit == 0 || inline_off_.load(std::memory_order_relaxed)) return false;
+  const Nanos now = clock_.Now();
+  const Nanos since_last = now - last_submit_.exchange(now, std::memory_order_relaxed);
+  const Nanos expected = cost_.Mean(request->rows);
+  if (expected == 0 || expected > options_.inline_limit || since_last < options_.inline_limit ||
+      request->deadline <= now + expected || queued_.load(std::memory_order_relaxed) != 0 ||
+      running_.load(std::memory_order_relaxed) != 0 || closed_.load(std::memory_order_relaxed)) {
+    return false;
+  }
+  submitted_.fetch_add(1, std::memory_order_relaxed);
+  running_.fetch_add(1, std::memory_order_relaxed);
+  request->submitted = now;
+  RunBatch({&request, 1}, {executor_, handle, staging, clock_, options_.pending.batched});
+  const Nanos took = clock_.Now() - now;
+  // Twenty times: an expectation this wrong is no preempted thread.
+  if (took > 20 * options_.inline_limit) inline_off_.store(true, std::memory_order_relaxed);
+  batches_.fetch_add(1, std::memory_order_relaxed);
+  rows_.fetch_add(static_cast<uint64_t>(request->rows), std::memory_order_relaxed);
+  queue_time_.Observe(request->started - request->submitted);
+  compute_time_.Observe(request->finished - request->started);
+  Count(*request);
+  running_.fetch_sub(1, std::memory_order_relaxed);
+  return true;
 }
 
 // Refuses what cannot be in time whatever the lanes decide: behind the runs in progress, or alone.

@@ -34,6 +34,8 @@ struct BatcherOptions {
   Nanos run_limit = 0;
   // Divides the device's time with other models, by weight. May be null; outlives the batcher.
   DeviceShare* share = nullptr;
+  // Runs expected to be shorter than this may be made by the submitting thread; see RunInline. 0: none.
+  Nanos inline_limit = 0;
   double weight = 1;
 };
 
@@ -78,6 +80,12 @@ class Batcher {
   Code Enqueue(Request* request) noexcept;
   // Wakes a lane if one sleeps. Lock-free.
   void Wake() noexcept;
+
+  // Runs `request` on the calling thread if that is the quickest way: all lanes idle, nothing queued,
+  // the run shorter than handing it over, and requests so far apart that joining them would gain
+  // nothing. Returns whether it did; the request then has its outcome, and its sink is not told. A
+  // model whose inline run turns out long never runs inline again.
+  bool RunInline(Request* request, RunHandle& handle, Staging& staging) noexcept;
 
   // How long a request submitted now would wait before it runs, going by measured costs.
   Nanos ExpectedWait() const noexcept;
@@ -143,6 +151,8 @@ class Batcher {
   std::atomic<uint64_t> submitted_{0};
   std::atomic<uint64_t> rejected_{0};
   std::atomic<bool> closed_{false};
+  std::atomic<Nanos> last_submit_{0};
+  std::atomic<bool> inline_off_{false};
 
   // Lanes.
   alignas(kCacheLine) std::mutex forming_;
