@@ -11,7 +11,17 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeEngine, NativeModel } from './binding.ts';
 import { MillraceError } from './errors.ts';
-import { errorCode, isDone, RecordReader, writeInput, writeTerms } from './mailbox.ts';
+import {
+  AT_ONCE,
+  errorCode,
+  isDone,
+  LATER,
+  RecordReader,
+  type Start,
+  WAKE,
+  writeInput,
+  writeTerms,
+} from './mailbox.ts';
 import { transfer } from './transfer.ts';
 import type { RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
 
@@ -56,6 +66,8 @@ export class Channel {
   readonly #waiters: (Waiter | undefined)[] = [];
   /** Models with requests that no lane has been woken for yet. */
   readonly #unwoken = new Set<Carried>();
+  /** Whether a request of this turn of the event loop ran on this thread: the others are joined. */
+  #ranAtOnce = false;
   #timer: Timer | undefined;
   #timerDue = Number.POSITIVE_INFINITY;
 
@@ -69,15 +81,15 @@ export class Channel {
   run(model: Carried, inputs: Tensors, options: RunOptions): Promise<RunResult> {
     const { timeoutMs, signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const wake = model.wakesNow();
-    const values = this.#write(model, inputs, options, wake);
+    const start = !model.wakesNow() ? LATER : this.#ranAtOnce ? WAKE : AT_ONCE;
+    const values = this.#write(model, inputs, options, start);
     if (values instanceof MillraceError) return Promise.reject(values);
 
     const slot = model.native.submit(...values);
     if (slot < 0) return Promise.reject(this.#refusal(model, -slot));
     model.submitted();
     const done = isDone(this.#mail);
-    if (!wake) this.#wakeLater(model);
+    if (start === LATER) this.#wakeLater(model);
     return new Promise((resolve, reject) => {
       const deadline =
         timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
@@ -94,7 +106,7 @@ export class Channel {
       this.#waiters[slot] = waiter;
       if (deadline < this.#timerDue) this.#arm(deadline);
       if (signal !== undefined) this.#listen(slot, waiter, signal);
-      if (done) this.drain();
+      if (done) this.#deliverAtOnce();
     });
   }
 
@@ -107,15 +119,24 @@ export class Channel {
     this.#unwoken.add(model);
   }
 
-  /**
-   * Wakes lanes for what was submitted meanwhile and settles everything that has finished. The addon
-   * calls it once for each wake-up, and after `callSoon`.
-   */
-  drain(): void {
+  #deliverAtOnce(): void {
+    this.#ranAtOnce = true;
+    this.#native.callSoon();
+    this.#drain();
+  }
+
+  /** A new turn of the event loop: the addon calls it for each wake-up, and after `callSoon`. */
+  turn(): void {
+    this.#ranAtOnce = false;
     if (this.#unwoken.size > 0) {
       for (const model of this.#unwoken) model.wake();
       this.#unwoken.clear();
     }
+    this.#drain();
+  }
+
+  /** Settles everything that has finished. */
+  #drain(): void {
     const reader = this.#reader;
     for (let records = this.#native.drain(); records > 0; records = this.#native.drain()) {
       reader.rewind();
@@ -213,14 +234,14 @@ export class Channel {
     model: Carried,
     inputs: Tensors,
     options: RunOptions,
-    wake: boolean,
+    start: Start,
   ): unknown[] | MillraceError {
     const specs = model.native.inputs;
     const wrong = checkTerms(model, options) ?? checkInputs(specs, inputs);
     if (wrong !== undefined) return new MillraceError('INVALID_ARGUMENT', wrong);
     const moved = options.transfer === true ? transfer(specs, inputs) : undefined;
     const values: unknown[] = [];
-    let word = writeTerms(this.#mail, options.timeoutMs, options.priority ?? 0, wake);
+    let word = writeTerms(this.#mail, options.timeoutMs, options.priority ?? 0, start);
     for (const { name } of specs) {
       const { dims, data } = inputs[name]!;
       const borrowed = moved?.get(name);

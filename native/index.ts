@@ -38,7 +38,7 @@ export function openEngine(options: EngineOptions = {}): Engine {
   try {
     const native = addon.open(
       options.library ?? defaultLibrary(),
-      () => channel?.drain(),
+      () => channel?.turn(),
       (slot, code, message) => channel?.overdue(slot, new MillraceError(errorCode(code), message)),
     );
     channel = new Channel(native);

@@ -2,7 +2,7 @@
  * Layout of the mailbox, the array of doubles through which a call to the addon passes its arguments
  * and its answers. The other side is addon/convert.cc (requests) and addon/completion.cc (records).
  *
- * A request: timeout in nanoseconds (-1: none), priority, whether to wake a lane (0 or 1), then for each input of the signature:
+ * A request: timeout in nanoseconds (-1: none), priority, how to start (`Start`), then for each input of the signature:
  * borrow (0 or 1), rank, dimensions.
  *
  * A record: slot, code, retained (0 or 1), rows and requests of the batch, queue and compute time in
@@ -37,9 +37,16 @@ export function errorCode(number: number): MillraceErrorCode {
   return CODES[number] ?? 'INTERNAL';
 }
 
+/** How a request is to start. */
+export const LATER = 0;
+export const WAKE = 1;
+/** On this thread, if the addon finds that quickest. */
+export const AT_ONCE = 2;
+export type Start = typeof LATER | typeof WAKE | typeof AT_ONCE;
+
 /** Whether the request just submitted has run already, so that its answer can be drained. */
 export function isDone(mail: Float64Array): boolean {
-  return mail[2] === 2;
+  return mail[2] === 3;
 }
 
 /** Starts a request. Returns the word at which its inputs follow. */
@@ -47,11 +54,11 @@ export function writeTerms(
   mail: Float64Array,
   timeoutMs: number | undefined,
   priority: number,
-  wake: boolean,
+  start: Start,
 ): number {
   mail[0] = timeoutMs === undefined ? -1 : timeoutMs * 1e6;
   mail[1] = priority;
-  mail[2] = wake ? 1 : 0;
+  mail[2] = start;
   return 3;
 }
 

@@ -10,9 +10,11 @@ namespace {
 
 constexpr size_t kInlineInputs = 16;
 
-// The word of the mailbox that says whether to wake a lane, and afterwards whether the answer is there.
+// The word of the mailbox that says whether to wake a lane or even to run at once, and afterwards
+// whether the answer is there.
 constexpr size_t kWakeWord = 2;
-constexpr double kDone = 2;
+constexpr double kRunNow = 2;
+constexpr double kDone = 3;
 
 // submit(...inputs): number
 // The slot of the request; minus the code if it was refused, with the sentence, if there is more to
@@ -53,9 +55,10 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
     }
     Batcher& batcher = hold.model->batcher();
     const bool wake = client.mailbox[kWakeWord] != 0;
+    const bool at_once = client.mailbox[kWakeWord] == kRunNow;
     bool done = false;
     if (code == Code::kOk) {
-      done = wake && batcher.RunInline(request, *hold.handle, hold.staging);
+      done = at_once && batcher.RunInline(request, *hold.handle, hold.staging);
       if (!done) code = batcher.Enqueue(request);
     }
     client.mailbox[kWakeWord] = done ? kDone : 0;

@@ -91,7 +91,6 @@ Code Batcher::Enqueue(Request* request) noexcept {
   }
   submitted_.fetch_add(1, std::memory_order_relaxed);
   request->submitted = now;
-  if (options_.inline_limit != 0) last_submit_.store(now, std::memory_order_relaxed);
   inbox_.Push(request, request);
   return Code::kOk;
 }
@@ -99,9 +98,8 @@ Code Batcher::Enqueue(Request* request) noexcept {
 bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) noexcept {
   if (options_.inline_limit == 0 || inline_off_.load(std::memory_order_relaxed)) return false;
   const Nanos now = clock_.Now();
-  const Nanos since_last = now - last_submit_.exchange(now, std::memory_order_relaxed);
   const Nanos expected = cost_.Mean(request->rows);
-  if (expected == 0 || expected > options_.inline_limit || since_last < options_.inline_limit ||
+  if (expected == 0 || expected > options_.inline_limit ||
       request->deadline <= now + expected || queued_.load(std::memory_order_relaxed) != 0 ||
       running_.load(std::memory_order_relaxed) != 0 || closed_.load(std::memory_order_relaxed)) {
     return false;

@@ -82,9 +82,9 @@ class Batcher {
   void Wake() noexcept;
 
   // Runs `request` on the calling thread if that is the quickest way: all lanes idle, nothing queued,
-  // the run shorter than handing it over, and requests so far apart that joining them would gain
-  // nothing. Returns whether it did; the request then has its outcome, and its sink is not told. A
-  // model whose inline run turns out long never runs inline again.
+  // the run shorter than handing it over. Returns whether it did; the request then has its outcome,
+  // and its sink is not told. A model whose inline run turns out long never runs inline again. The
+  // caller sees to it that requests which come together are joined instead.
   bool RunInline(Request* request, RunHandle& handle, Staging& staging) noexcept;
 
   // How long a request submitted now would wait before it runs, going by measured costs.
@@ -151,7 +151,6 @@ class Batcher {
   std::atomic<uint64_t> submitted_{0};
   std::atomic<uint64_t> rejected_{0};
   std::atomic<bool> closed_{false};
-  std::atomic<Nanos> last_submit_{0};
   std::atomic<bool> inline_off_{false};
 
   // Lanes.
