@@ -114,7 +114,9 @@ Status Core::Load(const LoadRequest& request, std::shared_ptr<LoadedModel>& mode
   {
     const std::lock_guard lock(mutex_);
     std::erase_if(entries_, [](const auto& item) {
-      return item.second.use_count() == 1 && item.second->model.expired();
+      // An entry that is locked is being loaded.
+      const std::unique_lock unused(item.second->loading, std::try_to_lock);
+      return unused && item.second.use_count() == 1 && item.second->model.expired();
     });
     std::shared_ptr<Entry>& known = entries_[request.key];
     if (known == nullptr) known = std::make_shared<Entry>();
