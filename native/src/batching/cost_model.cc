@@ -16,6 +16,9 @@ constexpr double kQuantile = 0.95;
 constexpr double kOutlier = 8;
 // Fewer rows must be this much cheaper per row before the rest is left waiting for the next run.
 constexpr double kClearlyBetter = 0.93;
+// Seeds come from a file: beyond these they are no measurements, and would overflow.
+constexpr double kMostRows = 1e9;
+constexpr double kLongestRun = 86'400e9;
 
 }  // namespace
 
@@ -29,8 +32,8 @@ void CostModel::Observe(int64_t rows, Nanos cost) noexcept {
   const uint64_t samples = bucket.samples.load(kRelaxed);
   const double mean = bucket.mean.load(kRelaxed);
   const double high = bucket.high.load(kRelaxed);
-  const double time = samples == 0 ? static_cast<double>(cost)
-                                   : std::min(static_cast<double>(cost), kOutlier * mean);
+  const double time = mean == 0 ? static_cast<double>(cost)
+                                : std::min(static_cast<double>(cost), kOutlier * mean);
   const double weight = std::max(1.0 / static_cast<double>(samples + 1), kMinWeight);
   const double average = bucket.rows.load(kRelaxed);
   bucket.rows.store(average + weight * (static_cast<double>(rows) - average), kRelaxed);
@@ -45,7 +48,9 @@ void CostModel::Observe(int64_t rows, Nanos cost) noexcept {
 }
 
 void CostModel::Seed(const Point& point) noexcept {
-  if (!(point.rows >= 1) || !(point.mean > 0) || !(point.high >= point.mean)) return;
+  const bool valid = point.rows >= 1 && point.rows <= kMostRows && point.mean > 0 &&
+                     point.high >= point.mean && point.high <= kLongestRun;
+  if (!valid) return;
   Bucket& bucket = buckets_[BucketOf(static_cast<int64_t>(std::lround(point.rows)))];
   bucket.rows.store(point.rows, kRelaxed);
   bucket.mean.store(point.mean, kRelaxed);

@@ -27,7 +27,8 @@ class CostModel {
   };
 
   void Observe(int64_t rows, Nanos cost) noexcept;
-  // Starts from what an earlier process has learnt. Measurements soon outweigh it.
+  // Starts from what an earlier process has learnt. Measurements soon outweigh it; a point that
+  // cannot have been measured is ignored.
   void Seed(const Point& point) noexcept;
 
   bool empty() const noexcept;
