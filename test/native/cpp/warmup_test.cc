@@ -1,0 +1,135 @@
+#include "batching/warmup.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+#include "support/clock.h"
+#include "support/executors.h"
+
+namespace millrace {
+namespace {
+
+using test::Double;
+using test::FakeClock;
+using test::FunctionExecutor;
+using test::OwnedOutputs;
+
+constexpr Nanos kForEver = 1'000'000'000'000;
+
+Signature Floats(std::vector<int64_t> dims = {-1, 3}) {
+  return {{{"x", ElementType::kFloat32, dims, {}}}, {{"y", ElementType::kFloat32, dims, {}}}};
+}
+
+// A model whose runs take a millisecond and a tenth more for each row.
+class WarmUpTest : public testing::Test {
+ protected:
+  static Nanos CostOf(int64_t rows) { return 1'000'000 + 100'000 * rows; }
+
+  FakeClock clock;
+  std::vector<int64_t> sizes;  // of the runs so far
+  int64_t largest = 1000;
+  FunctionExecutor executor{[this](std::span<const TensorView> inputs, OwnedOutputs& outputs) {
+    const int64_t rows = inputs[0].shape.rank == 0 ? 1 : inputs[0].shape.dims[0];
+    sizes.push_back(rows);
+    if (rows > largest) return Status(Code::kInternal, "Too many rows");
+    clock.Advance(CostOf(rows));
+    return Double(inputs, outputs);
+  }};
+  CostModel cost;
+};
+
+TEST_F(WarmUpTest, MeasuresPowersOfTwoAndTheLargest) {
+  WarmUp(Floats(), executor, clock, {true, 12, kForEver}, cost);
+  std::vector<double> measured;
+  for (const CostModel::Point& point : cost.Read()) measured.push_back(point.rows);
+  EXPECT_EQ(measured, (std::vector<double>{1, 2, 4, 8, 12}));
+  for (const int64_t rows : {1, 2, 4, 8, 12}) EXPECT_EQ(cost.Mean(rows), CostOf(rows));
+}
+
+TEST_F(WarmUpTest, TheFirstRunOfASizeIsNotMeasured) {
+  WarmUp(Floats(), executor, clock, {true, 1, kForEver}, cost);
+  EXPECT_EQ(cost.Read().front().samples + 1, sizes.size());
+}
+
+TEST_F(WarmUpTest, EverySizeIsMeasuredOnceThoughTheBudgetIsSpent) {
+  WarmUp(Floats(), executor, clock, {true, 8, 1}, cost);
+  EXPECT_EQ(sizes, (std::vector<int64_t>{1, 1, 2, 2, 4, 4, 8, 8}));
+  EXPECT_EQ(cost.Read().size(), 4u);
+}
+
+TEST_F(WarmUpTest, StaysNearItsBudget) {
+  const Nanos began = clock.Now();
+  WarmUp(Floats(), executor, clock, {true, 8, 10'000'000}, cost);
+  Nanos once = 0;
+  for (const int64_t rows : {1, 2, 4, 8}) once += 2 * CostOf(rows);
+  EXPECT_LE(clock.Now() - began, 10'000'000 + once);
+}
+
+TEST_F(WarmUpTest, AModelWithoutRowsRunsAsItIs) {
+  for (const Signature& signature : {Floats({}), Floats({4})}) {
+    CostModel fixed;
+    WarmUp(signature, executor, clock, {false, 64, kForEver}, fixed);
+    ASSERT_EQ(fixed.Read().size(), 1u);
+    EXPECT_EQ(fixed.Read()[0].rows, 1);
+  }
+}
+
+TEST_F(WarmUpTest, SizesTheModelRefusesAreLeftOut) {
+  largest = 5;
+  WarmUp(Floats(), executor, clock, {true, 32, kForEver}, cost);
+  EXPECT_EQ(cost.Read().size(), 3u);
+  EXPECT_EQ(sizes.back(), 8);
+}
+
+TEST_F(WarmUpTest, InputsTooLargeToMakeUpAreNotMeasured) {
+  WarmUp(Floats({-1, 1 << 24}), executor, clock, {true, 2, kForEver}, cost);
+  EXPECT_TRUE(cost.empty());
+  EXPECT_TRUE(sizes.empty());
+}
+
+// Runs that take two milliseconds, side by side or, with a mutex, one after another.
+class Sleeper final : public Executor {
+ public:
+  explicit Sleeper(std::mutex* alone = nullptr) : alone_(alone) {}
+
+  std::unique_ptr<RunHandle> NewHandle() override { return std::make_unique<test::FakeHandle>(); }
+
+  Status Run(std::span<const TensorView>, RunHandle&, OutputRef& outputs) override {
+    std::unique_lock<std::mutex> lock;
+    if (alone_ != nullptr) lock = std::unique_lock(*alone_);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    outputs = std::make_shared<OwnedOutputs>();
+    return {};
+  }
+
+ private:
+  std::mutex* alone_;
+};
+
+TEST(ChooseLanes, AddsLanesWhileTheyRaiseThroughput) {
+  Sleeper executor;
+  EXPECT_EQ(ChooseLanes(Floats(), executor, SteadyClock(), {true, 4, 0}, 3), 3u);
+}
+
+TEST(ChooseLanes, OneLaneWhereRunsExcludeEachOther) {
+  std::mutex alone;
+  Sleeper executor(&alone);
+  EXPECT_EQ(ChooseLanes(Floats(), executor, SteadyClock(), {true, 4, 0}, 4), 1u);
+}
+
+TEST(ChooseLanes, OneCoreIsNotMeasured) {
+  FunctionExecutor executor(Double);
+  EXPECT_EQ(ChooseLanes(Floats(), executor, SteadyClock(), {true, 4, 0}, 1), 1u);
+  EXPECT_EQ(executor.runs, 0u);
+}
+
+TEST(ChooseLanes, AModelThatFailsGetsOneLane) {
+  FunctionExecutor executor([](auto, auto&) { return Status(Code::kInternal, "No"); });
+  EXPECT_EQ(ChooseLanes(Floats(), executor, SteadyClock(), {true, 4, 0}, 4), 1u);
+}
+
+}  // namespace
+}  // namespace millrace
