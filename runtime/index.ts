@@ -21,6 +21,7 @@ export {
   onStopSignal,
   type Parent,
   parentThread,
+  type RequestHandler,
   startThread,
   type Thread,
 } from './host/index.ts';

@@ -33,6 +33,8 @@ class ServedModel {
   /** Cumulative weights of the versions that share the requests without a version. */
   readonly #shares: readonly { readonly upTo: number; readonly version: string }[];
   readonly #random: Random;
+  /** The version that answers whenever none is asked for, where there is such a one. */
+  readonly #usual: ModelVersion | undefined;
 
   constructor(
     folder: ModelFolder,
@@ -46,10 +48,13 @@ class ServedModel {
     this.#labels = config.version_labels ?? {};
     this.#random = random;
     this.#shares = shares(config.traffic ?? { [config.default_version ?? this.#newest()]: 1 });
+    const only = this.#shares.length === 1 ? versions.get(this.#shares[0]!.version) : undefined;
+    this.#usual = only instanceof ModelVersion ? only : undefined;
   }
 
   /** @throws {ServeError} `VERSION_NOT_FOUND`, or `MODEL_NOT_READY` for a version that failed to load. */
   resolve(wanted: string | undefined): ModelVersion {
+    if (wanted === undefined && this.#usual !== undefined) return this.#usual;
     const version = wanted === undefined ? this.#share() : this.#versionOf(wanted);
     const found = this.#versions.get(version);
     if (found instanceof ModelVersion) return found;
@@ -82,7 +87,6 @@ class ServedModel {
   }
 
   #share(): string {
-    if (this.#shares.length === 1) return this.#shares[0]!.version;
     const drawn = this.#random();
     return (this.#shares.find((share) => drawn < share.upTo) ?? this.#shares.at(-1)!).version;
   }

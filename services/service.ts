@@ -39,9 +39,9 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const { config, engine, host, log, shared } = parts;
   try {
     const runtime = await createRuntime(config, engine, { log });
-    const app = predictionApp(runtime);
+    const { fetch, posts } = predictionApp(runtime);
     const { host: hostname, port } = config;
-    const listener = await host.listen({ hostname, port, shared, fetch: app.fetch });
+    const listener = await host.listen({ hostname, port, shared, fetch, posts });
     return {
       port: listener.port,
       models: runtime.models(),

@@ -11,12 +11,15 @@ export const bunHost: Host = {
   },
   async listen(options) {
     try {
+      const posts = Object.entries(options.posts ?? {});
       const server = Bun.serve({
         hostname: options.hostname,
         port: options.port,
         reusePort: options.shared,
         idleTimeout: IDLE_SECONDS,
-        fetch: options.fetch,
+        // Bun's own router spares a request a fifth of what Hono's floor costs; other methods go on to `fetch`.
+        routes: Object.fromEntries(posts.map(([path, handler]) => [path, { POST: handler }])),
+        fetch: (request) => options.fetch(request),
       });
       return { port: server.port ?? options.port, stop: () => server.stop() };
     } catch (error) {

@@ -1,19 +1,10 @@
-/** @module Reads a request's body as text, within a limit of bytes. */
+/** @module Keeps a request's body within a limit of bytes. */
 
 import { ServeError } from '../../runtime/index.ts';
 
 /** A refusal where the announced length is past the limit: such a body is not read at all. */
 export function wrongLength(announced: string | null, limit: number): ServeError | undefined {
   return announced !== null && Number(announced) > limit ? tooLarge(limit) : undefined;
-}
-
-/**
- * @param limit Most bytes. An announced length was checked by `wrongLength`; a body without one is
- * counted as it comes.
- * @throws {ServeError} `PAYLOAD_TOO_LARGE`, or whatever the host has for a connection that ended.
- */
-export function readText(request: Request, limit: number): Promise<string> {
-  return request.headers.has('content-length') ? request.text() : readCounted(request, limit);
 }
 
 /** What an error while the body was read means to the client. */
@@ -25,7 +16,13 @@ export function asBodyError(error: unknown): ServeError {
   );
 }
 
-async function readCounted(request: Request, limit: number): Promise<string> {
+/**
+ * Reads a body of unannounced length, which is counted as it comes.
+ *
+ * @param limit Most bytes.
+ * @throws {ServeError} `PAYLOAD_TOO_LARGE`, or whatever the host has for a connection that ended.
+ */
+export async function readCounted(request: Request, limit: number): Promise<string> {
   if (request.body === null) return '';
   const decoder = new TextDecoder();
   let text = '';

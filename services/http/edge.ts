@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { Context } from 'hono';
+import type { RequestHandler } from '../../runtime/index.ts';
 import { type Runtime, ServeError, serverTiming, type Timings } from '../../runtime/index.ts';
-import { asBodyError, readText, wrongLength } from './body.ts';
+import { asBodyError, readCounted, wrongLength } from './body.ts';
 import { Exchange, Watch } from './exchange.ts';
 import { isFault, problem, STATUS, toServeError } from './problem.ts';
 import { recorder } from './record.ts';
@@ -31,16 +31,14 @@ export interface InferRoute<Question, Result extends Ran> {
   encode(result: Result, question: Question, exchange: Exchange): string;
 }
 
-/** Makes Hono's handlers of this thread's infer routes. */
+/** Makes the handlers of this thread's infer routes. */
 export function createEdge(runtime: Runtime) {
   const { admission, clock, log } = runtime;
   const watch = new Watch(clock, runtime.config.bodyTimeoutMs);
   const requestId = requestIds();
   const accessLog = log.isLevelEnabled('debug');
 
-  return <Question, Result extends Ran>(
-    route: InferRoute<Question, Result>,
-  ): ((c: Context) => Response | Promise<Response>) => {
+  return <Question, Result extends Ran>(route: InferRoute<Question, Result>): RequestHandler => {
     const { path, limit } = route;
     const record = recorder(runtime, path);
 
@@ -65,9 +63,11 @@ export function createEdge(runtime: Runtime) {
       return problem(error, exchange.id);
     }
 
-    async function serve(exchange: Exchange): Promise<void> {
+    async function serve(exchange: Exchange, measured: boolean): Promise<void> {
       try {
-        const text = await readText(exchange.request, limit);
+        const text = await (measured
+          ? exchange.request.text()
+          : readCounted(exchange.request, limit));
         exchange.reading = false;
         if (exchange.answered) return;
         const question = route.decode(text, exchange);
@@ -80,24 +80,24 @@ export function createEdge(runtime: Runtime) {
 
     const exchangeRoute = { failure, release: () => admission.release() };
 
-    return (c) => {
+    return (request) => {
       const startedMs = clock.now();
-      const request = c.req.raw;
       const { headers } = request;
       const id = requestId(headers.get('x-request-id'));
       const timeout = headers.get('x-request-timeout-ms');
       const timeoutMs = timeout === null ? undefined : Number(timeout);
+      const length = headers.get('content-length');
       const exchange = new Exchange(exchangeRoute, request, id, startedMs, timeoutMs);
       // Last of these, the permit: only a request that passed the others holds one.
       const refusal =
         wrongTimeout(timeoutMs) ??
         wrongType(headers.get('content-type')) ??
-        wrongLength(headers.get('content-length'), limit) ??
+        wrongLength(length, limit) ??
         admission.acquire();
       if (refusal !== undefined) return failure(exchange, refusal);
       watch.add(exchange);
       const response = exchange.response();
-      void serve(exchange);
+      void serve(exchange, length !== null);
       return response;
     };
   };
