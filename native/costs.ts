@@ -1,7 +1,9 @@
 /** @module Measured costs, kept between processes. */
 
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { MillraceError } from './errors.ts';
 import type { CostPoint } from './types.ts';
 
 /** What a cost file holds: the costs of one model, on one device, under one set of options. */
@@ -14,20 +16,36 @@ interface CostFile {
 export async function readCosts(file: string, key: string): Promise<readonly CostPoint[]> {
   try {
     const content = JSON.parse(await readFile(file, 'utf8')) as CostFile;
-    return content.key === key && Array.isArray(content.costs) ? content.costs : [];
+    return content.key === key ? content.costs.filter(isMeasured) : [];
   } catch {
     return [];
   }
 }
 
-/** Writes the file whole or not at all. */
+/**
+ * Writes the file whole or not at all.
+ *
+ * @throws {MillraceError} `FAILED_PRECONDITION` where it cannot be written.
+ */
 export async function writeCosts(
   file: string,
   key: string,
   costs: readonly CostPoint[],
 ): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  const draft = `${file}.${process.pid}.tmp`;
-  await writeFile(draft, `${JSON.stringify({ key, costs } satisfies CostFile, null, 2)}\n`);
-  await rename(draft, file);
+  const draft = `${file}.${randomUUID()}.tmp`;
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(draft, `${JSON.stringify({ key, costs } satisfies CostFile, null, 2)}\n`);
+    await rename(draft, file);
+  } catch (cause) {
+    await rm(draft, { force: true }).catch(() => {});
+    throw new MillraceError(
+      'FAILED_PRECONDITION',
+      `Cannot write the cost file ${file}: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
 }
+
+const isMeasured = ({ rows, meanMs, highMs }: CostPoint) =>
+  [rows, meanMs, highMs].every((value) => Number.isFinite(value) && value > 0) && highMs >= meanMs;

@@ -68,7 +68,10 @@ export class NativeEngineHandle implements Engine {
     const name =
       options.name ?? (native.path === undefined ? digest.slice(0, 12) : basename(native.path));
     const { costFile } = options;
-    const costKey = JSON.stringify([this.info.onnxRuntimeVersion, native.key]);
+    const { onnxRuntimeVersion } = this.info;
+    const device = options.device ?? 'cpu';
+    // What a run's length depends on, and nothing else: other options may change between two starts.
+    const costKey = JSON.stringify([onnxRuntimeVersion, digest, device, native.intraOpThreads]);
     if (costFile !== undefined) {
       if (native.bytes !== undefined) native.bytes = native.bytes.slice();
       native.costs = await readCosts(costFile, costKey);
@@ -78,7 +81,7 @@ export class NativeEngineHandle implements Engine {
       const facts = {
         name,
         digest,
-        device: options.device ?? 'cpu',
+        device,
         maxRequestRows: native.maxRequestRows,
       };
       const model = new LoadedModel(facts, handle, this.#channel, async (stats) => {
@@ -101,8 +104,11 @@ export class NativeEngineHandle implements Engine {
 
   async #close(): Promise<void> {
     await Promise.allSettled(this.#loading);
-    await Promise.all([...this.#models].map((reference) => reference.deref()?.close()));
+    const closings = [...this.#models].map((reference) => reference.deref()?.close());
+    // The channel may close only when the last model has, whatever became of the others.
+    await Promise.allSettled(closings);
     this.#channel.close();
+    await Promise.all(closings);
   }
 }
 
