@@ -64,7 +64,9 @@ export class LoadedModel implements Model, Carried {
   run(inputs: Tensors, options: RunOptions = {}): Promise<RunResult> {
     if (this.#closing !== undefined) return Promise.reject(this.#closedError());
     const rows = this.#counted === undefined ? 1 : inputs?.[this.#counted]?.dims?.[0];
-    if (rows !== undefined && rows > this.#maxRows) return this.#runLarge(inputs, options, rows);
+    if (rows !== undefined && rows > Math.min(this.#maxRows, this.#maxRequestRows)) {
+      return this.#runLarge(inputs, options, rows);
+    }
     return this.#channel.run(this, inputs, options);
   }
 

@@ -50,9 +50,17 @@ export async function runInParts(
 
 /** Whether every input has `rows` rows of equal size; if not, the engine itself says what is wrong. */
 export function isSplittable(inputs: Tensors, rows: number): boolean {
-  return Object.values(inputs).every(
-    ({ dims, data }) => dims[0] === rows && data?.length === product(dims),
-  );
+  return Object.values(inputs).every((input) => {
+    // Nothing has been checked yet, so any of it may be of any kind.
+    const { type, dims, data }: Partial<Tensor> = input ?? {};
+    return (
+      Array.isArray(dims) &&
+      dims.every(Number.isSafeInteger) &&
+      dims[0] === rows &&
+      (type === 'string' ? Array.isArray(data) : ArrayBuffer.isView(data)) &&
+      (data as Uint8Array).length === product(dims)
+    );
+  });
 }
 
 function slice(inputs: Tensors, first: number, count: number): Tensors {
