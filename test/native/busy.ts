@@ -38,6 +38,7 @@ export async function busy(turns: number): Promise<Busy> {
   engine.load({ path: fixture('dynamic-axes') }).catch(ignore);
   other.close().catch(ignore);
   const all = Promise.all([done, ...queued, ...borrowed, ...quick]);
-  all.catch(ignore);
-  return { engine, model, answered: all.then(({ length }) => length) };
+  const answered = all.then(({ length }) => length);
+  answered.catch(ignore);
+  return { engine, model, answered };
 }
