@@ -70,28 +70,20 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
 Batcher::~Batcher() { Close(); }
 
 Code Batcher::Enqueue(Request* request) noexcept {
-  // Counted before `closed_` is read, and Close reads it after writing `closed_`: either the lanes
-  // see this request coming and stay, or this call sees that they are leaving.
-  if (queued_.fetch_add(1, std::memory_order_seq_cst) >= options_.max_queue) {
-    queued_.fetch_sub(1, std::memory_order_relaxed);
+  const Intake<Request>::Entry entry = intake_.Reserve(options_.max_queue);
+  if (entry != Intake<Request>::Entry::kOpen) {
     rejected_.fetch_add(1, std::memory_order_relaxed);
-    return Code::kUnavailable;
-  }
-  if (closed_.load(std::memory_order_seq_cst)) {
-    queued_.fetch_sub(1, std::memory_order_release);
-    rejected_.fetch_add(1, std::memory_order_relaxed);
-    Wake();
-    return Code::kFailedPrecondition;
+    return entry == Intake<Request>::Entry::kFull ? Code::kUnavailable : Code::kFailedPrecondition;
   }
   const Nanos now = clock_.Now();
   if (const Code code = Admit(*request, now); code != Code::kOk) {
-    queued_.fetch_sub(1, std::memory_order_release);
+    intake_.Leave(1);
     rejected_.fetch_add(1, std::memory_order_relaxed);
     return code;
   }
   submitted_.fetch_add(1, std::memory_order_relaxed);
   request->submitted = now;
-  inbox_.Push(request, request);
+  intake_.Push(request);
   return Code::kOk;
 }
 
@@ -100,8 +92,8 @@ bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) n
   const Nanos now = clock_.Now();
   const Nanos expected = cost_.Mean(request->rows);
   if (expected == 0 || expected > options_.inline_limit ||
-      request->deadline <= now + expected || queued_.load(std::memory_order_relaxed) != 0 ||
-      running_.load(std::memory_order_relaxed) != 0 || closed_.load(std::memory_order_relaxed)) {
+      request->deadline <= now + expected || intake_.size() != 0 ||
+      running_.load(std::memory_order_relaxed) != 0 || intake_.closed()) {
     return false;
   }
   submitted_.fetch_add(1, std::memory_order_relaxed);
@@ -141,7 +133,7 @@ Nanos Batcher::NextFree(Nanos now) const noexcept {
 Nanos Batcher::ExpectedWait() const noexcept {
   const Nanos now = clock_.Now();
   const int64_t full = cost_.BestRows(options_.policy.max_rows);
-  const double waiting = queued_.load(std::memory_order_relaxed);
+  const double waiting = intake_.size();
   const double runs = waiting / static_cast<double>(full * options_.lanes);
   return NextFree(now) - now + static_cast<Nanos>(runs * static_cast<double>(cost_.Mean(full)));
 }
@@ -152,13 +144,9 @@ void Batcher::Wake() noexcept {
   }
 }
 
-bool Batcher::Drained() const noexcept {
-  return closed_.load(std::memory_order_seq_cst) && queued_.load(std::memory_order_seq_cst) == 0;
-}
-
 void Batcher::Loop(Worker& worker) {
   for (;;) {
-    const bool turn = options_.share != nullptr && queued_.load(std::memory_order_relaxed) != 0;
+    const bool turn = options_.share != nullptr && intake_.size() != 0;
     if (turn) options_.share->Acquire(member_);
     const Decision decision = Form(worker);
     Drop(worker);
@@ -166,7 +154,7 @@ void Batcher::Loop(Worker& worker) {
     if (ran) Run(worker);
     if (turn) options_.share->Release(member_, ran ? worker.cost : 0);
     if (ran || decision.action == Decision::Action::kRun) continue;
-    if (Drained()) return;
+    if (intake_.Drained()) return;
     Wait(worker, decision);
   }
 }
@@ -179,7 +167,7 @@ Decision Batcher::Form(Worker& worker) {
     Learn(worker);
     worker.batch.clear();
     worker.dropped.clear();
-    for (Request* request = inbox_.TakeAll(); request != nullptr;) {
+    for (Request* request = intake_.TakeAll(); request != nullptr;) {
       Request* const next = request->next;
       request->sequence = next_sequence_++;
       arrivals_.Arrived(request->submitted);
@@ -196,7 +184,7 @@ Decision Batcher::Form(Worker& worker) {
     view.excess = arrivals_.excess();
     decision = Decide(view, now, options_.policy);
     // Nothing that arrives can complete a batch once the model is closed.
-    if (decision.action == Decision::Action::kWait && closed_.load(std::memory_order_relaxed)) {
+    if (decision.action == Decision::Action::kWait && intake_.closed()) {
       decision.action = Decision::Action::kRun;
     }
     if (decision.action == Decision::Action::kRun) {
@@ -204,7 +192,7 @@ Decision Batcher::Form(Worker& worker) {
     }
     const auto taken = static_cast<uint32_t>(worker.batch.size() + worker.dropped.size());
     running_.fetch_add(taken, std::memory_order_relaxed);
-    queued_.fetch_sub(taken, std::memory_order_seq_cst);
+    intake_.Leave(taken);
     more = !pending_.empty();
   }
   if (more && decision.action == Decision::Action::kRun) Wake();
@@ -224,8 +212,7 @@ void Batcher::Wait(Worker& worker, const Decision& decision) {
   const bool idle = decision.action == Decision::Action::kIdle;
   // A lane that holds a batch back knows of the requests already queued; only news concern it.
   const auto has_work = [this, idle] {
-    return !inbox_.Empty() || closed_.load(std::memory_order_seq_cst) ||
-           (idle && queued_.load(std::memory_order_seq_cst) != 0);
+    return intake_.HasNews() || (idle && intake_.Occupied());
   };
   if (options_.spin > 0) {
     const Nanos until = std::min(clock_.Now() + options_.spin, decision.until);
@@ -308,7 +295,7 @@ void Batcher::Count(const Request& request) noexcept {
 
 void Batcher::Close() {
   const std::lock_guard lock(closing_);
-  closed_.store(true, std::memory_order_seq_cst);
+  intake_.Close();
   for (auto& worker : workers_) worker->parker.Unpark();
   for (auto& worker : workers_) {
     if (worker->thread.joinable()) worker->thread.join();
@@ -362,7 +349,7 @@ BatcherStats Batcher::Stats() const {
   stats.cancelled = cancelled_.load(std::memory_order_relaxed);
   stats.expired = expired_.load(std::memory_order_relaxed);
   stats.rejected = rejected_.load(std::memory_order_relaxed);
-  stats.queued = queued_.load(std::memory_order_relaxed);
+  stats.queued = intake_.size();
   stats.running = running_.load(std::memory_order_relaxed);
   stats.batches = batches_.load(std::memory_order_relaxed);
   stats.rows = rows_.load(std::memory_order_relaxed);

@@ -11,7 +11,7 @@
 #include "batching/arrivals.h"
 #include "batching/batch.h"
 #include "batching/cost_model.h"
-#include "batching/inbox.h"
+#include "batching/intake.h"
 #include "batching/parker.h"
 #include "batching/pending.h"
 #include "batching/policy.h"
@@ -132,7 +132,6 @@ class Batcher {
   void Run(Worker& worker);
   void Drop(Worker& worker);
   void Count(const Request& request) noexcept;
-  bool Drained() const noexcept;
   Nanos NextFree(Nanos now) const noexcept;
   Code Admit(const Request& request, Nanos now) const noexcept;
 
@@ -146,11 +145,9 @@ class Batcher {
   DeviceShare::Member member_;
 
   // Submitters and lanes.
-  Inbox<Request> inbox_;
-  alignas(kCacheLine) std::atomic<uint32_t> queued_{0};
+  Intake<Request> intake_;
   std::atomic<uint64_t> submitted_{0};
   std::atomic<uint64_t> rejected_{0};
-  std::atomic<bool> closed_{false};
   std::atomic<bool> inline_off_{false};
 
   // Lanes.

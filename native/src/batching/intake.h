@@ -1,0 +1,81 @@
+// The way into a batcher, and its closing.
+#pragma once
+
+#include <cstdint>
+
+#include "batching/atomics.h"
+#include "batching/inbox.h"
+
+namespace millrace {
+
+// Memory orders of Intake. Two races are decided by sequential consistency, in each of which both
+// sides write one variable and then read the other's, and at least one must see the other:
+//   kCount, kAdmit   against kClose, kSeeCount: a submitter counts itself and looks whether the
+//                    intake is closed; Close closes it, and the lanes then look for counts. Either
+//                    the submitter is refused or the lanes stay for it.
+//   kCount, kClose   against Parker's kPark, then kSeeCount, kSeeClosed: a lane that goes to sleep
+//                    sees what has come, or is seen as asleep by who then wakes it.
+// kLeave only ever lowers the count: whoever reads it late looks once more in vain.
+struct IntakeOrders {
+  static constexpr auto kCount = std::memory_order_seq_cst;
+  static constexpr auto kAdmit = std::memory_order_seq_cst;
+  static constexpr auto kLeave = std::memory_order_relaxed;
+  static constexpr auto kClose = std::memory_order_seq_cst;
+  static constexpr auto kSeeClosed = std::memory_order_seq_cst;
+  static constexpr auto kSeeCount = std::memory_order_seq_cst;
+};
+
+// An Inbox that is bounded and can be closed: what was let in before is still served, and lanes can
+// tell when the last of it is out.
+//
+// PROGRESS Everything is lock-free.
+//
+// Any number of threads may call any method.
+template <class Node, class Atomics = StdAtomics, class Orders = IntakeOrders,
+          class List = Inbox<Node>>
+class Intake {
+ public:
+  enum class Entry : uint8_t { kOpen, kFull, kClosed };
+
+  // Takes one of `limit` places. After kOpen the caller must Push, or Leave the place.
+  Entry Reserve(uint32_t limit) noexcept {
+    if (count_.fetch_add(1, Orders::kCount) >= limit) {
+      Leave(1);
+      return Entry::kFull;
+    }
+    if (closed_.load(Orders::kAdmit)) {
+      Leave(1);
+      return Entry::kClosed;
+    }
+    return Entry::kOpen;
+  }
+
+  void Push(Node* node) noexcept { list_.Push(node, node); }
+
+  // Everything pushed, oldest first. The places stay taken until Leave.
+  Node* TakeAll() noexcept { return list_.TakeAll(); }
+
+  void Leave(uint32_t places) noexcept { count_.fetch_sub(places, Orders::kLeave); }
+
+  // Whether something was pushed since the last TakeAll, or the intake was closed.
+  bool HasNews() const noexcept { return !list_.Empty() || closed_.load(Orders::kSeeClosed); }
+
+  // Whether a place is taken: a request waits, is about to, or is about to be refused.
+  bool Occupied() const noexcept { return count_.load(Orders::kSeeCount) != 0; }
+
+  void Close() noexcept { closed_.store(true, Orders::kClose); }
+
+  // Closed, with nothing inside and nothing that can still come.
+  bool Drained() const noexcept { return closed_.load(Orders::kSeeClosed) && !Occupied(); }
+
+  // For statistics and guesses.
+  uint32_t size() const noexcept { return count_.load(std::memory_order_relaxed); }
+  bool closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
+
+ private:
+  List list_;
+  alignas(kCacheLine) typename Atomics::template Atomic<uint32_t> count_{0};
+  typename Atomics::template Atomic<bool> closed_{false};
+};
+
+}  // namespace millrace
