@@ -41,6 +41,14 @@ class JsonBuffer {
   // Back to `size` bytes of those there are.
   void Truncate(size_t size) noexcept { size_ = size; }
 
+  // Empties it. The memory is kept for the next text unless it is more than `most` bytes.
+  void Clear(size_t most) noexcept {
+    size_ = 0;
+    if (capacity_ <= most) return;
+    data_.reset();
+    capacity_ = 0;
+  }
+
  private:
   void Grow(size_t bytes) {
     const size_t capacity = std::max({size_ + bytes, capacity_ * 2, size_t{1024}});
