@@ -169,9 +169,6 @@ function refuseMisspelt(env: ConfigSources['env']): void {
       .replace(/^MILLRACE_/, '')
       .replaceAll('_', '');
     const meant = ours.get(bare);
-    if (name.startsWith('MILLRACE_') && meant === undefined) {
-      throw invalid(`${name} is not a setting; the settings are ${NAMES.join(', ')}`);
-    }
     // `host` and `port` in lower case are too common to be a slip of the pen.
     if (meant !== undefined && name !== meant && meant.includes('_')) {
       throw invalid(`${name} is not a setting; write ${meant}`);

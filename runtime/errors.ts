@@ -28,17 +28,25 @@ export type ServeCode =
 export class ServeError extends Error {
   override readonly name = 'ServeError';
   readonly code: ServeCode;
+  /** With a lack of capacity: after how many milliseconds to try again, where that is known. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ServeCode, message: string, options?: ErrorOptions) {
+  constructor(
+    code: ServeCode,
+    message: string,
+    options?: ErrorOptions & { retryAfterMs?: number | undefined },
+  ) {
     super(message, options);
     this.code = code;
+    this.retryAfterMs = options?.retryAfterMs;
   }
 }
 
 /** Takes absolute paths (down to the file's name) and addresses out of a message of foreign origin. */
 export function redact(message: string): string {
   return message
-    .replace(/(?:file:\/\/)?(?:\/[^\s:'"()[\]<>,]+)*\/([^\s:'"()[\]<>,/]+)/g, '$1')
+    .replace(/(["'])\/[^"']*\/([^"'/]+)\1/g, '$1$2$1')
+    .replace(/(?:file:\/\/|(?<![\w.]))(?:\/[^\s:'"()[\]<>,/]+)*\/([^\s:'"()[\]<>,/]+)/g, '$1')
     .replace(/\b0x[0-9a-f]+\b/gi, '…')
     .replace(/\s+/g, ' ')
     .trim();
@@ -57,12 +65,19 @@ export function fromEngine(error: unknown): ServeError {
       return new ServeError('CANCELLED', 'The client went away before the answer was ready.');
     case 'UNAVAILABLE':
     case 'RESOURCE_EXHAUSTED':
-      return new ServeError('OVERLOADED', 'The model has too many requests waiting; retry later.');
+      return new ServeError('OVERLOADED', 'The model has too many requests waiting; retry later.', {
+        retryAfterMs: retryAfterMs(error),
+      });
     case 'FAILED_PRECONDITION':
       return new ServeError('MODEL_NOT_READY', 'The model version has just been unloaded; retry.');
     default:
       return new ServeError('INTERNAL', 'The model failed to run.', { cause: error });
   }
+}
+
+function retryAfterMs(error: unknown): number | undefined {
+  const known = error instanceof Error && 'retryAfterMs' in error ? error.retryAfterMs : undefined;
+  return typeof known === 'number' ? known : undefined;
 }
 
 function describe(error: unknown): { code: string; message: string } {

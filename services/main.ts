@@ -13,10 +13,8 @@ import {
   readConfig,
 } from '../runtime/index.ts';
 import { type Service, startService } from './service.ts';
+import { stop } from './stop.ts';
 import { serveThread, startThreads } from './threads.ts';
-
-/** An orderly stop that takes longer than this is given up. */
-const HARD_STOP_MS = 30_000;
 
 function open(config: Config, log: Log, shared: boolean): Promise<Service> {
   const { ortLibrary } = config;
@@ -34,22 +32,18 @@ async function main(): Promise<void> {
           log.fatal({ err: error }, 'an HTTP thread died');
           exit(1);
         });
-  for (const model of service.models) log.info(model, 'model');
-  const { port } = service;
-  log.info({ port, host: currentHost().name, workers: config.maxWorkers }, 'ready');
-  onStopSignal(() => void stop(service, log));
+  announce(service, log, config);
+  onStopSignal(() => void stop(service, log, exit));
 }
 
-async function stop(service: Service, log: Log): Promise<void> {
-  log.info('stopping');
-  const timer = setTimeout(() => {
-    log.error({ ms: HARD_STOP_MS }, 'requests did not end in time');
-    exit(1);
-  }, HARD_STOP_MS);
-  await service.stop();
-  clearTimeout(timer);
-  log.info('stopped');
-  exit(0);
+function announce({ models, port }: Service, log: Log, { maxWorkers }: Config): void {
+  for (const { name: model, versions } of models) {
+    for (const { state, ...about } of versions) {
+      if (state === 'ready') log.info({ model, ...about }, 'model loaded');
+      else log.error({ model, ...about }, 'model not served');
+    }
+  }
+  log.info({ port, host: currentHost().name, workers: maxWorkers }, 'ready');
 }
 
 function thread(parent: Parent): Promise<void> {

@@ -26,8 +26,10 @@ export const STATUS: Readonly<Record<ServeCode, number>> = {
   DEADLINE_EXCEEDED: 504,
 };
 
-/** Seconds after which a refused client may try again. */
-const RETRY_AFTER = '1';
+/** Seconds after which a refused client may try again: at least one, which is as fine as the header gets. */
+function retryAfter({ retryAfterMs = 0 }: ServeError): string {
+  return String(Math.max(Math.ceil(retryAfterMs / 1000), 1));
+}
 
 /** Whatever was thrown, as an error a client may see. */
 export function toServeError(error: unknown): ServeError {
@@ -47,7 +49,7 @@ export function problem(
     'X-Request-Id': requestId,
     ...extraHeaders,
   };
-  if (status === STATUS.OVERLOADED) headers['Retry-After'] = RETRY_AFTER;
+  if (status === STATUS.OVERLOADED) headers['Retry-After'] = retryAfter(error);
   // What is left of a body that was refused unread must not be taken for the next request.
   if (error.code === 'DRAINING' || error.code === 'BODY_TIMEOUT') headers.Connection = 'close';
   const body = JSON.stringify({

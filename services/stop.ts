@@ -1,0 +1,23 @@
+/** @module The way out: an orderly stop, which is given up after a while. */
+
+import type { Log } from '../runtime/index.ts';
+import type { Service } from './service.ts';
+
+const HARD_STOP_MS = 30_000;
+
+/** Stops the service, then ends the process: with 0, or with 1 when requests did not end in time. */
+export async function stop(
+  service: Service,
+  log: Log,
+  exit: (code: number) => void,
+): Promise<void> {
+  log.info('stopping');
+  const timer = setTimeout(() => {
+    log.error({ ms: HARD_STOP_MS }, 'requests did not end in time');
+    exit(1);
+  }, HARD_STOP_MS);
+  await service.stop();
+  clearTimeout(timer);
+  log.info('stopped');
+  exit(0);
+}

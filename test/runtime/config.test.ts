@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { readConfig, ServeError } from '../../runtime/index.ts';
+
+let cwd = '';
+beforeEach(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'millrace-config-'));
+});
+afterEach(() => rmSync(cwd, { recursive: true }));
+
+const read = (env: Record<string, string> = {}, argv: string[] = []) =>
+  readConfig({ argv, env, cwd });
+const write = (content: unknown) =>
+  writeFileSync(
+    join(cwd, 'millrace.json'),
+    typeof content === 'string' ? content : JSON.stringify(content),
+  );
+const refuses = (run: () => unknown, message: RegExp) =>
+  assert.throws(run, (error: unknown) => {
+    assert.ok(error instanceof ServeError);
+    assert.equal(error.code, 'INVALID_CONFIG');
+    assert.match(error.message, message);
+    assert.match(error.message, /\.$/);
+    return true;
+  });
+
+describe('readConfig', () => {
+  test('has a default for everything', () => {
+    assert.deepEqual(read(), {
+      modelPath: join(cwd, 'models'),
+      defaultModel: undefined,
+      device: 'cpu',
+      batchSize: undefined,
+      maxWorkers: 1,
+      maxInFlight: 1024,
+      bodyTimeoutMs: 10_000,
+      host: '0.0.0.0',
+      port: 8001,
+      logLevel: 'info',
+      ortLibrary: undefined,
+    });
+  });
+
+  test('prefers a flag to the environment, that to millrace.json, and that to the default', () => {
+    write({ port: 1, host: 'file', device: 'auto' });
+    const config = read({ PORT: '2', HOST: 'env' }, ['--port', '3']);
+    assert.deepEqual([config.port, config.host, config.device], [3, 'env', 'auto']);
+  });
+
+  test('takes flags with and without an equals sign, and --models for MODEL_PATH', () => {
+    const config = read({}, ['--models=m', '--batch-size', '8', '--max-workers=2']);
+    assert.equal(config.modelPath, join(cwd, 'm'));
+    assert.equal(config.batchSize, 8);
+    assert.equal(config.maxWorkers, 2);
+  });
+
+  test('reads a *_FILE variable from the file it names', () => {
+    writeFileSync(join(cwd, 'secret'), 'iris\n');
+    assert.equal(read({ DEFAULT_MODEL_FILE: join(cwd, 'secret') }).defaultModel, 'iris');
+    refuses(() => read({ DEFAULT_MODEL_FILE: join(cwd, 'absent') }), /DEFAULT_MODEL_FILE names/);
+    refuses(
+      () => read({ DEFAULT_MODEL: 'a', DEFAULT_MODEL_FILE: join(cwd, 'secret') }),
+      /both set; write only one/,
+    );
+  });
+
+  test('takes log levels in upper case, as other platforms write them', () => {
+    assert.equal(read({ LOG_LEVEL: 'DEBUG' }).logLevel, 'debug');
+  });
+
+  test('ignores the variables of others', () => {
+    assert.equal(
+      read({ HOME: '/root', host: 'me', port: '5', REDIS_URL: 'x', PORT: '' }).port,
+      8001,
+    );
+  });
+
+  for (const [env, message] of [
+    [
+      { PORT: 'http' },
+      /PORT must be a whole number from 0 to 65535, got "http"; write for example/,
+    ],
+    [{ PORT: '70000' }, /PORT must be a whole number from 0 to 65535/],
+    [{ MAX_WORKERS: '0' }, /MAX_WORKERS must be a whole number from 1/],
+    [{ MAX_WORKERS: '1.5' }, /MAX_WORKERS must be a whole number from 1/],
+    [{ BATCH_SIZE: '-1' }, /BATCH_SIZE must be/],
+    [{ DEVICE: 'gpu' }, /DEVICE must be cpu, cuda, .*write for example DEVICE=cpu/],
+    [{ LOG_LEVEL: 'loud' }, /LOG_LEVEL must be one of/],
+    [{ BATCHSIZE: '3' }, /BATCHSIZE is not a setting; write BATCH_SIZE/],
+    [{ model_path: '3' }, /model_path is not a setting; write MODEL_PATH/],
+    [{ MILLRACE_MODEL_PATH: '3' }, /MILLRACE_MODEL_PATH is not a setting; write MODEL_PATH/],
+  ] as const) {
+    test(`refuses ${JSON.stringify(env)}`, () => refuses(() => read(env), message));
+  }
+
+  for (const [argv, message] of [
+    [['--prot', '1'], /--prot is not an option; write one of .*--port/],
+    [['start'], /start is not an option/],
+    [['--port'], /--port needs a value; write --port=8001/],
+    [['--port', '--host', 'x'], /--port needs a value/],
+  ] as const) {
+    test(`refuses ${argv.join(' ')}`, () => refuses(() => read({}, [...argv]), message));
+  }
+
+  for (const [content, message] of [
+    ['{', /millrace.json is not valid JSON/],
+    ['[]', /millrace.json must hold an object/],
+    [{ speed: 1 }, /unknown key "speed"; the keys are .*port/],
+    [{ port: 'x' }, /PORT must be a whole number/],
+  ] as const) {
+    test(`refuses millrace.json with ${JSON.stringify(content)}`, () => {
+      write(content);
+      refuses(() => read(), message);
+    });
+  }
+});

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { MillraceError, type MillraceErrorCode } from '../../native/errors.ts';
+import { ServeError } from '../../runtime/index.ts';
+import { puppetClassifier } from '../support/puppet-engine.ts';
+import { testService } from '../support/service.ts';
+
+const question = {
+  model: undefined,
+  version: 'v1.0',
+  features: [1, 2, 3, 4] as readonly unknown[],
+  timeoutMs: undefined,
+  signal: undefined,
+};
+
+describe('infer', () => {
+  test('answers a row with its label, confidence and timings', async () => {
+    using service = await testService();
+    assert.deepEqual(await service.runtime.infer(question), {
+      model: 'iris',
+      version: 'v1.0',
+      predictions: [{ prediction: 'setosa', confidence: 0.97 }],
+      timings: { queueMs: 0.04, computeMs: 0.21, batchRows: 8, batchRequests: 8 },
+      maxRows: 16,
+    });
+  });
+
+  test('answers many rows in their order', async () => {
+    using service = await testService();
+    const features = [question.features, question.features, question.features];
+    const { predictions } = await service.runtime.infer({ ...question, features });
+    const labels = predictions.map(({ prediction }) => prediction);
+    assert.deepEqual(labels, ['setosa', 'versicolor', 'virginica']);
+  });
+
+  test('runs a model of single rows once a row', async () => {
+    const puppet = puppetClassifier();
+    const [spec] = puppet.signature.inputs;
+    const signature = { ...puppet.signature, inputs: [{ ...spec!, dims: [1, 4] }] };
+    using service = await testService({ engine: () => ({ ...puppet, signature }) });
+    const before = service.model('iris:v1.0').stats().completed;
+    const features = [question.features, question.features];
+    const { predictions, timings } = await service.runtime.infer({ ...question, features });
+    assert.equal(predictions.length, 2);
+    assert.equal(timings.batchRows, 16);
+    assert.equal(service.model('iris:v1.0').stats().completed, before + 2);
+  });
+
+  for (const [thrown, code] of [
+    ['INVALID_ARGUMENT', 'INVALID_ARGUMENT'],
+    ['DEADLINE_EXCEEDED', 'DEADLINE_EXCEEDED'],
+    ['UNAVAILABLE', 'OVERLOADED'],
+    ['RESOURCE_EXHAUSTED', 'OVERLOADED'],
+    ['FAILED_PRECONDITION', 'MODEL_NOT_READY'],
+    ['CANCELLED', 'CANCELLED'],
+    ['INTERNAL', 'INTERNAL'],
+  ] as const satisfies readonly (readonly [MillraceErrorCode, string])[]) {
+    test(`tells the engine's ${thrown} as ${code}, without paths`, async () => {
+      const puppet = puppetClassifier();
+      const script = { ...puppet };
+      using service = await testService({ engine: () => script });
+      script.answer = () => {
+        throw new MillraceError(thrown, 'It went wrong in /opt/ort/graph.cc at 0x7f00');
+      };
+      await assert.rejects(service.runtime.infer(question), (error: unknown) => {
+        assert.ok(error instanceof ServeError);
+        assert.equal(error.code, code);
+        assert.doesNotMatch(error.message, /\/|0x/);
+        return true;
+      });
+    });
+  }
+
+  test('passes on after how long to try again', async () => {
+    const script = { ...puppetClassifier() };
+    using service = await testService({ engine: () => script });
+    script.answer = () => {
+      throw new MillraceError('UNAVAILABLE', 'full', { retryAfterMs: 2500 });
+    };
+    await assert.rejects(service.runtime.infer(question), { retryAfterMs: 2500 });
+  });
+
+  test('tells why a model without a task does not take features', async () => {
+    const puppet = puppetClassifier();
+    const [spec] = puppet.signature.inputs;
+    const signature = { ...puppet.signature, inputs: [spec!, { ...spec!, name: 'mask' }] };
+    using service = await testService({
+      models: { m: { versions: { '1': '' } } },
+      engine: () => ({ ...puppet, signature }),
+    });
+    assert.ok(service.runtime.ready());
+    const asked = service.runtime.infer({ ...question, version: undefined });
+    await assert.rejects(asked, { code: 'INVALID_ARGUMENT', message: /need one input/ });
+  });
+
+  test('keeps a version loaded until its requests are answered', async () => {
+    using service = await testService();
+    const model = service.model('iris:v1.0');
+    model.hold();
+    const answered = service.runtime.infer(question);
+    const closed = service.runtime.close();
+    assert.ok(!model.closed);
+    model.release();
+    await answered;
+    await closed;
+    assert.ok(model.closed);
+  });
+});

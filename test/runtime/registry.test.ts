@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { MillraceError } from '../../native/errors.ts';
+import { createRuntime, ServeError } from '../../runtime/index.ts';
+import { PuppetEngine, puppetClassifier } from '../support/puppet-engine.ts';
+import { type TestModel, testRepository } from '../support/repository.ts';
+import { testConfig, testService } from '../support/service.ts';
+
+const versions = { '1': '', '2': '', '10': '' };
+const row = { model: undefined, features: [1, 2, 3, 4], timeoutMs: undefined, signal: undefined };
+
+/** The version that answers a request for `version` of a model configured so. */
+async function answers(config: object, version: string | undefined, random = 0) {
+  using service = await testService({ models: { m: { config, versions } }, random: () => random });
+  return (await service.runtime.infer({ ...row, version })).version;
+}
+
+const rejects = (promise: Promise<unknown>, code: string, message: RegExp) =>
+  assert.rejects(promise, (error: unknown) => {
+    assert.ok(error instanceof ServeError);
+    assert.equal(error.code, code);
+    assert.match(error.message, message);
+    return true;
+  });
+
+describe('which version answers', () => {
+  test('the one asked for', async () => assert.equal(await answers({}, '2'), '2'));
+  test('without one the newest, in natural order', async () => {
+    assert.equal(await answers({}, undefined), '10');
+  });
+  test('without one the default version', async () => {
+    assert.equal(await answers({ default_version: '2' }, undefined), '2');
+  });
+  test('a label means its version', async () => {
+    assert.equal(await answers({ version_labels: { stable: '1' } }, 'stable'), '1');
+  });
+  test('the traffic split decides by weight', async () => {
+    const config = { traffic: { '1': 3, '2': 1 } };
+    assert.equal(await answers(config, undefined, 0), '1');
+    assert.equal(await answers(config, undefined, 0.74), '1');
+    assert.equal(await answers(config, undefined, 0.76), '2');
+  });
+  test('an unknown one is an error that lists the others', async () => {
+    const config = { version_labels: { stable: '1' } };
+    const message = /^Model "m" has no version "3"; available: "1", "2", "10", "stable"\.$/;
+    await rejects(answers(config, '3'), 'VERSION_NOT_FOUND', message);
+    await rejects(answers({}, 'constructor'), 'VERSION_NOT_FOUND', /no version "constructor"/);
+  });
+});
+
+describe('which model answers', () => {
+  const models: Record<string, TestModel> = { a: { versions }, b: { versions } };
+  const ask = async (model: string | undefined, options: Parameters<typeof testService>[0]) => {
+    using service = await testService(options);
+    return (await service.runtime.infer({ ...row, model, version: undefined })).model;
+  };
+
+  test('the one asked for', async () => assert.equal(await ask('b', { models }), 'b'));
+  test('the only one', async () =>
+    assert.equal(await ask(undefined, { models: { a: models.a! } }), 'a'));
+  test('DEFAULT_MODEL', async () => {
+    assert.equal(await ask(undefined, { models, config: { defaultModel: 'b' } }), 'b');
+  });
+  test('the one whose model.json says so', async () => {
+    const marked = { ...models, c: { config: { default: true }, versions } };
+    assert.equal(await ask(undefined, { models: marked }), 'c');
+  });
+  test('none of several when none is named', async () => {
+    await rejects(
+      ask(undefined, { models }),
+      'INVALID_ARGUMENT',
+      /^model is missing; write one of "a", "b"\.$/,
+    );
+  });
+  test('an unknown one is an error that lists the others', async () => {
+    await rejects(
+      ask('z', { models }),
+      'MODEL_NOT_FOUND',
+      /^There is no model "z"; available: "a", "b"\.$/,
+    );
+    await rejects(ask(undefined, { models: {} }), 'MODEL_NOT_FOUND', /holds no model/);
+  });
+  test('a DEFAULT_MODEL that is not there stops the start', async () => {
+    await rejects(
+      ask(undefined, { models, config: { defaultModel: 'z' } }),
+      'INVALID_CONFIG',
+      /write one of "a", "b"/,
+    );
+  });
+});
+
+describe('what cannot be loaded', () => {
+  test('a repository that does not exist stops the start', async () => {
+    const config = { ...testConfig('/tmp'), modelPath: '/nowhere' };
+    await rejects(createRuntime(config, new PuppetEngine()), 'INVALID_CONFIG', /MODEL_PATH names/);
+  });
+
+  test('a version stops only itself, with a reason that shows no path', async () => {
+    using service = await testService({
+      models: { m: { versions: { '1': '', '2': '' } } },
+      engine: (name) => {
+        if (name !== 'm:2') return puppetClassifier();
+        throw new MillraceError(
+          'INVALID_ARGUMENT',
+          'Cannot load /srv/models/m/2/model.onnx at 0xfe',
+        );
+      },
+    });
+    assert.deepEqual(service.runtime.models(), [
+      {
+        name: 'm',
+        versions: [
+          { version: '1', state: 'ready', reason: '', device: 'cpu', maxRows: 16 },
+          { version: '2', state: 'failed', reason: 'Cannot load model.onnx at …' },
+        ],
+      },
+    ]);
+    assert.ok(service.runtime.ready());
+    const asked = (version: string | undefined) => service.runtime.infer({ ...row, version });
+    assert.equal((await asked(undefined)).version, '1');
+    await rejects(
+      asked('2'),
+      'MODEL_NOT_READY',
+      /could not be loaded; see \/ready, or ask for one of "1"/,
+    );
+  });
+
+  for (const [name, config, reason] of [
+    ['not JSON', '{', /not valid JSON/],
+    ['with an unknown key', { labls: [] }, /model.json of "m" is wrong: .*labls/],
+    ['with too few labels', { task: 'classification', labels: ['a'] }, /names 1 classes/],
+    ['with an output that is not there', { task: 'regression', output: 'y' }, /no output "y"/],
+  ] as const) {
+    test(`a model.json ${name} stops only its model`, async () => {
+      using service = await testService({
+        models: { m: { config, versions: { '1': '' } }, n: { versions: { '1': '' } } },
+      });
+      const [m, n] = service.runtime.models();
+      assert.match(m!.versions[0]!.reason, reason);
+      assert.equal(n!.versions[0]!.state, 'ready');
+      assert.ok(!service.model('m:1') || service.model('m:1').closed, 'it is still loaded');
+    });
+  }
+
+  test('a failing warm-up run stops the version', async () => {
+    using service = await testService({
+      models: { m: { versions: { '1': '' } } },
+      engine: () => ({
+        ...puppetClassifier(),
+        answer: () => {
+          throw new MillraceError('INTERNAL', 'Node failed');
+        },
+      }),
+    });
+    assert.equal(service.runtime.models()[0]!.versions[0]!.state, 'failed');
+    assert.ok(!service.runtime.ready());
+  });
+
+  test('folders that are no models are left alone', async () => {
+    using repository = testRepository({
+      docs: { versions: {} },
+      tool: { versions: { cache: undefined } },
+    });
+    const runtime = await createRuntime(testConfig(repository.path), new PuppetEngine());
+    assert.deepEqual(runtime.models(), []);
+  });
+});
+
+describe('how a version is loaded', () => {
+  const loads = async (options: Parameters<typeof testService>[0]) => {
+    using service = await testService({ models: { m: { versions: { '1': '' } } }, ...options });
+    return service.engine.loads.map(({ path: _, ...load }) => load);
+  };
+  const name = 'm:1';
+
+  test('BATCH_SIZE caps a model only after the engine found that it may be batched', async () => {
+    assert.deepEqual(await loads({ config: { batchSize: 4 } }), [
+      { name, device: 'cpu' },
+      { name, device: 'cpu', batching: { maxRows: 4 } },
+    ]);
+    const alone = puppetClassifier();
+    const signature = {
+      ...alone.signature,
+      batching: { enabled: false, maxRows: 1, reason: 'rows mix' },
+    };
+    const script = { ...alone, signature };
+    assert.equal((await loads({ config: { batchSize: 4 }, engine: () => script })).length, 1);
+  });
+
+  test('model.json goes before BATCH_SIZE', async () => {
+    const config = { batching: { maxRows: 2, maxQueue: 9 }, lanes: 2, intra_op_threads: 3 };
+    const models = { m: { config, versions: { '1': '' } } };
+    assert.deepEqual(await loads({ models, config: { batchSize: 4 } }), [
+      { name, device: 'cpu', batching: { maxRows: 2, maxQueue: 9 }, lanes: 2, intraOpThreads: 3 },
+    ]);
+  });
+
+  test('DEVICE=auto falls back to the CPU and says so', async () => {
+    using repository = testRepository({ m: { versions: { '1': '' } } });
+    const engine = new PuppetEngine(
+      (_, { device }) => {
+        if (device === 'cpu') return puppetClassifier();
+        throw new MillraceError('UNIMPLEMENTED', 'no driver');
+      },
+      ['CUDAExecutionProvider', 'CPUExecutionProvider'],
+    );
+    const config = { ...testConfig(repository.path), device: 'auto' };
+    const runtime = await createRuntime(config, engine);
+    const [status] = runtime.models()[0]!.versions;
+    assert.deepEqual([status!.device, status!.reason], ['cpu', 'no driver']);
+    assert.match(await runtime.metrics.render(), /model_info\{[^}]*device="cpu",fallback="1"\} 1/);
+  });
+
+  test('DEVICE=cuda never falls back', async () => {
+    const engine = () => {
+      throw new MillraceError('UNIMPLEMENTED', 'no driver');
+    };
+    using service = await testService({ engine, config: { device: 'cuda' } });
+    assert.equal(service.runtime.models()[0]!.versions[0]!.reason, 'no driver');
+    assert.ok(service.engine.loads.every(({ device }) => device === 'cuda'));
+  });
+});

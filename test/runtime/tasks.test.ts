@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { ElementType, Signature, Tensor } from '../../native/types.ts';
+import { type TaskConfig, taskHead } from '../../runtime/tasks/index.ts';
+
+function head(
+  config: TaskConfig,
+  ...outputs: [name: string, dims: number[], type?: ElementType][]
+) {
+  const specs = outputs.map(([name, dims, type = 'float32']) => ({
+    name,
+    dims,
+    type,
+    symbols: [],
+  }));
+  const batching = { enabled: true, maxRows: 8, reason: '' };
+  return taskHead({ inputs: [], outputs: specs, batching } satisfies Signature, config);
+}
+
+const float32 = (dims: number[], ...values: number[]): Tensor => ({
+  type: 'float32',
+  dims,
+  data: Float32Array.from(values),
+});
+
+describe('classification', () => {
+  test('answers the label of the highest score with its probability to six decimals', () => {
+    const { read } = head({ task: 'classification', labels: ['a', 'b'] }, ['p', [-1, 2]]);
+    assert.deepEqual(read(float32([2, 2], 0.25, 0.75, 1 / 3, 0.1)), [
+      { prediction: 'b', confidence: 0.75 },
+      { prediction: 'a', confidence: 0.333333 },
+    ]);
+  });
+
+  test('turns logits into a probability without overflow', () => {
+    const { read } = head({ task: 'classification', activation: 'softmax' }, ['z', [-1, 3]]);
+    assert.deepEqual(read(float32([1, 3], 1000, 1000, 0)), [{ prediction: 0, confidence: 0.5 }]);
+  });
+
+  test('reads the output that is named', () => {
+    const config = { task: 'classification', output: 'p' } as const;
+    assert.deepEqual(head(config, ['label', [-1], 'int64'], ['p', [-1, 2]]).outputs, ['p']);
+  });
+
+  test('refuses what does not fit', () => {
+    const task = 'classification';
+    assert.throws(
+      () => head({ task, labels: ['a'] }, ['p', [-1, 2]]),
+      /"labels" names 1 classes, output "p" scores 2/,
+    );
+    assert.throws(() => head({ task }, ['label', [-1], 'int64']), /needs float scores/);
+    assert.throws(
+      () => head({ task }, ['a', [-1, 2]], ['b', [-1, 2]]),
+      /several outputs.*"a", "b"/,
+    );
+    assert.throws(
+      () => head({ task, output: 'c' }, ['a', [-1, 2]]),
+      /no output "c"; write one of "a"/,
+    );
+  });
+});
+
+describe('regression', () => {
+  test('answers the number without a confidence', () => {
+    const { read } = head({ task: 'regression' }, ['y', [-1, 1]]);
+    assert.deepEqual(read(float32([2, 1], 1.5, -2)), [{ prediction: 1.5 }, { prediction: -2 }]);
+  });
+
+  test('refuses an output of several numbers', () => {
+    assert.throws(
+      () => head({ task: 'regression' }, ['y', [-1, 3]]),
+      /one number a row, output "y" has 3/,
+    );
+  });
+});
+
+describe('no task', () => {
+  test('answers a value, or a list of them', () => {
+    assert.deepEqual(head({}, ['y', [-1]]).read(float32([2], 1, 2)), [
+      { prediction: 1 },
+      { prediction: 2 },
+    ]);
+    assert.deepEqual(head({}, ['y', [-1, 2]]).read(float32([1, 2], 1, 2)), [
+      { prediction: [1, 2] },
+    ]);
+  });
+
+  test('carries every type in JSON', () => {
+    const values = (tensor: Tensor) =>
+      head({}, ['y', [-1]])
+        .read(tensor)
+        .map(({ prediction }) => prediction);
+    assert.deepEqual(values({ type: 'bool', dims: [2], data: Uint8Array.of(0, 1) }), [false, true]);
+    assert.deepEqual(values({ type: 'string', dims: [1], data: ['x'] }), ['x']);
+    assert.deepEqual(values({ type: 'int64', dims: [2], data: BigInt64Array.of(7n, 2n ** 60n) }), [
+      7,
+      '1152921504606846976',
+    ]);
+  });
+
+  test('refuses 16-bit floats, whose bits would pass for integers', () => {
+    assert.throws(() => head({}, ['y', [-1], 'float16']), /holds float16/);
+  });
+});

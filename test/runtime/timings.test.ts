@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { redact } from '../../runtime/errors.ts';
+import { joinTimings, serverTiming } from '../../runtime/timings.ts';
+
+const timings = { queueMs: 0.0414, computeMs: 12.3456, batchRows: 8, batchRequests: 3 };
+
+test('Server-Timing tells milliseconds to the microsecond', () => {
+  assert.equal(serverTiming(timings, 16), 'queue;dur=0.041, batch;desc="8/16", compute;dur=12.346');
+});
+
+test('several runs are told by the longest of them', () => {
+  const other = { queueMs: 1, computeMs: 2, batchRows: 4, batchRequests: 1 };
+  assert.deepEqual(joinTimings([timings, other]), {
+    queueMs: 1,
+    computeMs: 12.3456,
+    batchRows: 12,
+    batchRequests: 3,
+  });
+});
+
+test('redact leaves the sentence and takes paths and addresses', () => {
+  for (const [given, shown] of [
+    ['Load model from /srv/m/1/model.onnx failed: bad', 'Load model from model.onnx failed: bad'],
+    ["Cannot open '/a b/c.bin' at 0x7fF0", "Cannot open 'c.bin' at …"],
+    ['file:///x/y.ts:3 threw', 'y.ts:3 threw'],
+    ['and/or is no path', 'and/or is no path'],
+  ] as const) {
+    assert.equal(redact(given), shown);
+  }
+});
