@@ -46,7 +46,7 @@ class ArrivalModel {
   double expected() const noexcept { return arriving_ * answered_; }
   double excess() const noexcept { return returning_ * answered_; }
   // Share of answered clients that come back within the window, 0 to 1.
-  double returning() const noexcept { return returning_; }
+  double returning() const noexcept { return std::max(returning_, 0.0); }
   // Long-run arrivals per nanosecond.
   double rate() const noexcept { return rate_; }
 

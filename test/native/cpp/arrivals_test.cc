@@ -83,6 +83,7 @@ TEST(ArrivalModel, ForgetsClientsThatStayAway) {
   const Nanos now = Return(model, 500, 8, 8);
   Return(model, 100, 8, 0, now + kCost);
   EXPECT_LE(model.excess(), 0);
+  EXPECT_EQ(model.returning(), 0);
   EXPECT_LT(model.expected(), 0.1);
 }
 
@@ -100,8 +101,10 @@ TEST(ArrivalModel, PoissonArrivalsAreNoExcess) {
       for (; next < static_cast<double>(now); next += gap(random), ++requests) {
         model.Arrived(static_cast<Nanos>(next));
       }
-      model.Completed(now, kCost, std::max<size_t>(requests, 1));
-      excess += model.returning() / kRounds;
+      requests = std::max<size_t>(requests, 1);
+      model.Completed(now, kCost, requests);
+      EXPECT_GE(model.returning(), 0);
+      excess += model.excess() / static_cast<double>(requests) / kRounds;
     }
     EXPECT_NEAR(excess, 0, 0.03) << in_run;
     EXPECT_NEAR(model.rate() * static_cast<double>(kCost), in_run, 0.5 * in_run) << in_run;
