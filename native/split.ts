@@ -5,14 +5,15 @@
  */
 
 import { elementArrays } from './elements.ts';
+import { MillraceError } from './errors.ts';
 import type { ElementData, RunOptions, RunResult, Tensor, Tensors } from './types.ts';
 
 type Run = (inputs: Tensors, options: RunOptions) => Promise<RunResult>;
 
 /**
  * Runs `rows` rows in parts of `maxRows` rows, `concurrency` parts at a time so that one large request
- * leaves room in the queue for others. The first failure cancels the rest and is the failure of the
- * whole. Timings are those of the part that took longest.
+ * leaves room in the queue for others. A part the queue refuses waits for those before it. The first
+ * failure cancels the rest and is the failure of the whole. Timings are those of the part that took longest.
  */
 export async function runInParts(
   run: Run,
@@ -28,16 +29,31 @@ export async function runInParts(
     ...terms,
     signal: signal === undefined ? failed.signal : AbortSignal.any([failed.signal, signal]),
   };
-  const ended = options.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs;
+  // Only what is a time to come counts down; anything else is the engine's to refuse.
+  const { timeoutMs } = options;
+  const ended =
+    typeof timeoutMs === 'number' && timeoutMs > 0 ? performance.now() + timeoutMs : undefined;
   const parts: RunResult[] = new Array(Math.ceil(rows / maxRows));
+  const refused: number[] = [];
   let next = 0;
+  let working = 0;
   const work = async () => {
-    while (next < parts.length) {
-      const index = next++;
+    working++;
+    while (refused.length > 0 || next < parts.length) {
+      const index = refused.pop() ?? next++;
       const first = index * maxRows;
+      const part = slice(inputs, first, Math.min(maxRows, rows - first));
       if (ended !== undefined) partOptions.timeoutMs = Math.max(ended - performance.now(), 0);
-      parts[index] = await run(slice(inputs, first, Math.min(maxRows, rows - first)), partOptions);
+      try {
+        parts[index] = await run(part, partOptions);
+      } catch (reason) {
+        // It may be the request's own parts that fill the queue: whoever waits for one runs this too.
+        if (!isUnavailable(reason) || working === 1) throw reason;
+        refused.push(index);
+        break;
+      }
     }
+    working--;
   };
   try {
     await Promise.all(Array.from({ length: Math.min(concurrency, parts.length) }, work));
@@ -99,6 +115,9 @@ function concat(type: keyof typeof elementArrays, pieces: readonly Uint8Array[])
   }
   return whole;
 }
+
+const isUnavailable = (reason: unknown) =>
+  reason instanceof MillraceError && reason.code === 'UNAVAILABLE';
 
 const cost = ({ timings }: RunResult) => timings.queueMs + timings.computeMs;
 
