@@ -1,0 +1,306 @@
+/** @module What a model may take: the length of a run, the policy, lanes and weight; when to come back. */
+import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
+import { after, describe, test } from 'node:test';
+import type { BatchingOptions, LoadOptions, Model } from '../../native/index.ts';
+import {
+  fixture,
+  float32,
+  loop,
+  occupy,
+  open,
+  refused,
+  tensor,
+  until,
+  withModel,
+} from './support.ts';
+
+const engine = open();
+after(() => engine.close());
+
+const LIMIT_MS = 100;
+/** Turns that take several times the limit. */
+const TOO_MANY = 1_000_000;
+
+const limited = (body: (model: Model) => unknown, options: LoadOptions = {}) =>
+  withModel(engine, 'slow-loop', body, { lanes: 1, runLimitMs: LIMIT_MS, ...options });
+
+describe('runLimitMs', () => {
+  test('answers an overdue run at once, and its lane serves afterwards', () =>
+    limited(async (model) => {
+      const started = performance.now();
+      await refused(loop(model, TOO_MANY), 'DEADLINE_EXCEEDED', /took longer than a run/);
+      const took = performance.now() - started;
+      assert.ok(took >= LIMIT_MS - 1 && took < LIMIT_MS + 250, `answered after ${took} ms`);
+      await loop(model, 1);
+      await until(() => model.stats().running === 0);
+      const { expired, completed, stuckLanes } = model.stats();
+      assert.deepEqual(
+        { expired, completed, stuckLanes },
+        { expired: 1, completed: 1, stuckLanes: 0 },
+      );
+    }));
+
+  test('holds for every request of the run, and for none behind it', () =>
+    limited(
+      async (model) => {
+        const first = refused(loop(model, TOO_MANY), 'DEADLINE_EXCEEDED');
+        await until(() => model.stats().running === 1);
+        const joined = [1, 2, 3].map(() => refused(loop(model, TOO_MANY), 'DEADLINE_EXCEEDED'));
+        await until(() => model.stats().running === 3);
+        const behind = [1, 2, 3].map(() => loop(model, 1));
+        await Promise.all([first, ...joined, ...behind]);
+        await until(() => model.stats().running === 0);
+        const { expired, completed, batches } = model.stats();
+        assert.deepEqual({ expired, completed, batches }, { expired: 4, completed: 3, batches: 3 });
+      },
+      { batching: { maxRows: 3 } },
+    ));
+
+  test('leaves shorter runs alone', () =>
+    limited(async (model) => {
+      for (let i = 0; i < 20; i++) await loop(model, 100);
+      assert.equal(model.stats().completed, 20);
+    }));
+
+  test('is no deadline: requests may wait longer', () =>
+    limited(
+      async (model) => {
+        // Together they take longer than the limit; no run does.
+        const runs = Array.from({ length: 40 }, () => loop(model, 5000));
+        await Promise.all(runs);
+        assert.equal(model.stats().completed, 40);
+      },
+      { batching: { maxRows: 1 } },
+    ));
+
+  test('a deadline or an abort that comes first answers first, and nothing does twice', () =>
+    limited(async (model) => {
+      const reason = { why: 'the caller left' };
+      const controller = new AbortController();
+      const aborted = loop(model, TOO_MANY, { signal: controller.signal });
+      await until(() => model.stats().running === 1);
+      controller.abort(reason);
+      await assert.rejects(aborted, reason);
+      await until(() => model.stats().running === 0);
+      const late = loop(model, TOO_MANY, { timeoutMs: LIMIT_MS * 100 });
+      await refused(late, 'DEADLINE_EXCEEDED', /took longer than a run/);
+      await loop(model, 1);
+    }));
+
+  test('a run that cannot be cut short shows as a stuck lane until it returns', () =>
+    withModel(
+      engine,
+      'reduce-mean-image',
+      async (model) => {
+        const rows = 128;
+        // One node, which runs on; how long the lane is stuck depends on the machine, so more than one try.
+        let seen = false;
+        for (let attempt = 0; attempt < 20 && !seen; attempt++) {
+          const data = new Float32Array(rows * 3 * 224 * 224);
+          const x = tensor('float32', [rows, 3, 224, 224], data);
+          model.run({ x }, { transfer: true }).catch(() => {});
+          await until(() => {
+            const { stuckLanes, running, queued } = model.stats();
+            seen ||= stuckLanes === 1;
+            return running + queued === 0;
+          });
+        }
+        assert.ok(seen, 'no lane was ever stuck');
+        assert.equal(model.stats().stuckLanes, 0);
+      },
+      { runLimitMs: 2, lanes: 1, warmupMs: 0, batching: { maxRows: 128 } },
+    ));
+
+  test('a model closes during an overdue run', async () => {
+    const path = fixture('slow-loop');
+    const model = await engine.load({ path, lanes: 1, runLimitMs: LIMIT_MS });
+    const run = refused(loop(model, TOO_MANY), 'DEADLINE_EXCEEDED');
+    await until(() => model.stats().running === 1);
+    await model.close();
+    await run;
+  });
+
+  test('without it a run may take its time', () =>
+    withModel(engine, 'slow-loop', (model) => loop(model, 300_000)));
+
+  for (const runLimitMs of [0, 0.5, -1, Number.NaN, 86_400_001]) {
+    test(`${runLimitMs} is refused`, async () => {
+      const load = engine.load({ path: fixture('slow-loop'), runLimitMs });
+      await refused(load, 'INVALID_ARGUMENT', /runLimitMs is .*: expected a number from 1 to/);
+    });
+  }
+});
+
+/** A model with one lane whose runs are known to take `turns` turns, and how long that is. */
+async function measured(model: Model, turns: number): Promise<number> {
+  await loop(model, turns);
+  await loop(model, turns);
+  await until(() => model.stats().costs.length > 0);
+  return model.stats().costs[0]!.meanMs;
+}
+
+const oneLane: LoadOptions = { lanes: 1, warmupMs: 0, inline: false };
+
+describe('retryAfterMs', () => {
+  test('says when a full queue is worth another try', () =>
+    withModel(
+      engine,
+      'slow-loop',
+      async (model) => {
+        const meanMs = await measured(model, 100_000);
+        const { done } = await occupy(model, 100_000);
+        const queued = loop(model, 100_000);
+        const { retryAfterMs } = await refused(loop(model, 1), 'UNAVAILABLE', /try again later/);
+        // What waits, and what is left of the run.
+        assert.ok(
+          retryAfterMs! >= 0.5 * meanMs && retryAfterMs! < 4 * meanMs,
+          `${retryAfterMs} ms`,
+        );
+        await Promise.all([done, queued]);
+      },
+      { ...oneLane, batching: { maxQueue: 1, maxRows: 1 } },
+    ));
+
+  test('is there though nothing has been measured', () =>
+    withModel(
+      engine,
+      'slow-loop',
+      async (model) => {
+        const { done } = await occupy(model);
+        const queued = loop(model, 1);
+        const { retryAfterMs } = await refused(loop(model, 1), 'UNAVAILABLE');
+        assert.ok(retryAfterMs! > 0 && Number.isFinite(retryAfterMs));
+        await Promise.all([done, queued]);
+      },
+      { ...oneLane, batching: { maxQueue: 1 } },
+    ));
+
+  test('comes with a deadline too short behind the run in progress', () =>
+    withModel(
+      engine,
+      'slow-loop',
+      async (model) => {
+        const meanMs = await measured(model, 100_000);
+        const { done } = await occupy(model, 100_000);
+        const run = loop(model, 1, { timeoutMs: meanMs * 1.2 });
+        const { retryAfterMs } = await refused(run, 'UNAVAILABLE', /too long for the time allowed/);
+        assert.ok(retryAfterMs! > 0 && retryAfterMs! < 2 * meanMs, `${retryAfterMs} ms`);
+        assert.ok(model.stats().expectedWaitMs <= 2 * meanMs);
+        await done;
+      },
+      oneLane,
+    ));
+
+  test('does not where the run alone takes longer', () =>
+    withModel(
+      engine,
+      'slow-loop',
+      async (model) => {
+        const meanMs = await measured(model, 100_000);
+        const run = loop(model, 1, { timeoutMs: meanMs / 2 });
+        const { retryAfterMs } = await refused(run, 'DEADLINE_EXCEEDED', /takes longer/);
+        assert.equal(retryAfterMs, undefined);
+        assert.equal(model.stats().rejected, 1);
+      },
+      oneLane,
+    ));
+
+  test('does not with other errors', () =>
+    withModel(engine, 'identity-float32', async (model) => {
+      const error = await refused(model.run({}), 'INVALID_ARGUMENT');
+      assert.equal(error.retryAfterMs, undefined);
+    }));
+});
+
+const withPolicy = (batching: BatchingOptions, body: (model: Model) => unknown) =>
+  withModel(engine, 'identity-float32', body, { batching });
+
+describe('policies', () => {
+  const all: readonly BatchingOptions[] = [
+    {},
+    { policy: 'excess' },
+    { policy: 'busy' },
+    { policy: 'timer' },
+    { maxDelayMs: 5 },
+    { policy: 'timer', maxDelayMs: 5 },
+    { policy: 'busy', maxDelayMs: 5 },
+    { policy: 'excess', maxDelayMs: 5 },
+  ];
+  for (const batching of all) {
+    test(`${JSON.stringify(batching)}: everyone gets its own answer`, () =>
+      withPolicy({ maxRows: 16, ...batching }, async (model) => {
+        // Clients that come back at once, which is what the policies differ in.
+        const client = async (number: number) => {
+          for (let turn = 0; turn < 20; turn++) {
+            const x = float32([number, turn, number * turn]);
+            assert.deepEqual((await model.run({ x })).outputs.y, x);
+          }
+        };
+        await Promise.all(Array.from({ length: 20 }, (_, number) => client(number)));
+        const { completed, returningShare } = model.stats();
+        assert.equal(completed, 400);
+        assert.ok(returningShare >= 0 && returningShare <= 1, `${returningShare}`);
+      }));
+  }
+
+  const x = float32([1, 2, 3]);
+  for (const batching of [{ maxDelayMs: 60 }, { maxDelayMs: 60, policy: 'timer' }] as const) {
+    test(`${JSON.stringify(batching)}: a lone request waits for others`, () =>
+      withPolicy(batching, async (model) => {
+        const { timings } = await model.run({ x });
+        assert.ok(timings.queueMs >= 59, `${timings.queueMs} ms`);
+      }));
+  }
+
+  for (const policy of ['busy', 'excess'] as const) {
+    test(`${policy}: a lone request does not wait, whatever the delay`, () =>
+      withPolicy({ policy, maxDelayMs: 60_000 }, (model) => model.run({ x })));
+  }
+
+  test('timer: a full batch does not wait', () =>
+    withPolicy({ maxRows: 4, maxDelayMs: 60_000 }, async (model) => {
+      const runs = await Promise.all([1, 2, 3, 4].map(() => model.run({ x })));
+      for (const { timings } of runs) assert.equal(timings.batchRequests, 4);
+    }));
+
+  for (const policy of ['fifo', '', 'toString', 'Busy', 1]) {
+    test(`${JSON.stringify(policy)} is none`, async () => {
+      const batching = { policy } as BatchingOptions;
+      const load = engine.load({ path: fixture('identity-float32'), batching });
+      const sentence = `batching.policy is ${policy}: expected excess, busy or timer`;
+      await refused(load, 'INVALID_ARGUMENT', new RegExp(sentence));
+    });
+  }
+});
+
+describe('lanes', () => {
+  test('are as many as asked for', () =>
+    withModel(engine, 'identity-float32', (model) => assert.equal(model.lanes, 3), { lanes: 3 }));
+
+  test('are measured by default, and leave JavaScript a core', () =>
+    withModel(engine, 'identity-float32', ({ lanes }) => {
+      const most = Math.max(availableParallelism(), 2) - 1;
+      assert.ok(lanes >= 1 && lanes <= most, `${lanes} lanes`);
+    }));
+});
+
+describe('weight', () => {
+  test('models of any weight serve side by side', async () => {
+    const path = fixture('identity-float32');
+    const weights = [0.001, 1, 1000];
+    const models = await Promise.all(weights.map((weight) => engine.load({ path, weight })));
+    const x = float32([1, 2, 3]);
+    const runs = models.flatMap((model) => Array.from({ length: 100 }, () => model.run({ x })));
+    for (const { outputs } of await Promise.all(runs)) assert.deepEqual(outputs.y, x);
+    await Promise.all(models.map((model) => model.close()));
+  });
+
+  for (const weight of [0, -1, Number.NaN, 1001, Number.POSITIVE_INFINITY, '2']) {
+    test(`${JSON.stringify(weight)} is none`, async () => {
+      const options = { path: fixture('identity-float32'), weight } as LoadOptions;
+      const sentence = `weight is ${weight}: expected a number from 0.001 to 1000`;
+      await refused(engine.load(options), 'INVALID_ARGUMENT', new RegExp(sentence));
+    });
+  }
+});
