@@ -1,0 +1,110 @@
+/** @module What the tests of the prediction service share. */
+import assert from 'node:assert/strict';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type Config, createLog, createRuntime, type Engine } from '../../runtime/index.ts';
+import { predictionApp } from '../../services/prediction/app.ts';
+import { PuppetEngine, type PuppetScript, puppetClassifier } from '../support/puppet-engine.ts';
+
+export const root = path.resolve(import.meta.dirname, '../..');
+export const fixtures = path.join(root, 'test/fixtures');
+
+/** A row that the demonstration model `iris` takes. */
+export const ROW: readonly number[] = [5.1, 3.5, 1.4, 0.2];
+
+type App = ReturnType<typeof predictionApp>;
+
+export interface Opened {
+  readonly app: App;
+  readonly engine: Engine;
+  close(): Promise<void>;
+}
+
+/** A puppet whose output is named as `models/iris/model.json` says. */
+function puppetIris(): PuppetScript {
+  const { signature, answer } = puppetClassifier();
+  const [scores] = signature.outputs;
+  return {
+    signature: { ...signature, outputs: [{ ...scores!, name: 'probabilities' }] },
+    answer: (inputs) => ({ probabilities: answer(inputs).scores! }),
+  };
+}
+
+/** The service without a port. Default: the demonstration models on an engine without a model. */
+export async function openApp(
+  engine: Engine = new PuppetEngine(puppetIris),
+  settings: Partial<Config> = {},
+): Promise<Opened> {
+  const config: Config = {
+    modelPath: path.join(root, 'models'),
+    defaultModel: undefined,
+    device: 'cpu',
+    batchSize: undefined,
+    maxWorkers: 1,
+    maxInFlight: 64,
+    bodyTimeoutMs: 10_000,
+    host: '127.0.0.1',
+    port: 0,
+    logLevel: 'silent',
+    ortLibrary: undefined,
+    ...settings,
+  };
+  const runtime = await createRuntime(config, engine, { log: createLog('silent') });
+  const close = async () => {
+    await runtime.admission.drain();
+    await runtime.close();
+    await engine.close();
+  };
+  return { app: predictionApp(runtime), engine, close };
+}
+
+/** `POST /predict`. A body that is not text is sent as JSON. */
+export async function predict(
+  app: App,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  return app.request('/predict', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+}
+
+/** An answer's JSON, where the answer is a success. */
+export async function answerOf(response: Response): Promise<Record<string, unknown>> {
+  const text = await response.text();
+  assert.equal(response.status, 200, text);
+  return JSON.parse(text) as Record<string, unknown>;
+}
+
+/** A model repository in a folder of its own: what each of its files is a copy of, or holds. */
+export function temporaryRepository(files: Readonly<Record<string, string | object>>) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'models-'));
+  for (const [name, content] of Object.entries(files)) {
+    const target = path.join(folder, name);
+    mkdirSync(path.dirname(target), { recursive: true });
+    if (typeof content === 'string') copyFileSync(path.join(root, content), target);
+    else writeFileSync(target, JSON.stringify(content));
+  }
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** Sum of the samples of a metric whose labels include these; 0 where there is none. */
+export function metric(
+  page: string,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): number {
+  const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  return page
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+    .filter((line) => wanted.every((label) => line.includes(label)))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+}
+
+export function readFixture<T>(name: string): T {
+  return JSON.parse(readFileSync(path.join(fixtures, name), 'utf8')) as T;
+}
