@@ -8,7 +8,7 @@ import { featureTensors } from './signature.ts';
 import type { Prediction, TaskHead } from './tasks/index.ts';
 import { joinTimings } from './timings.ts';
 
-/** The part of an `AbortSignal` that the engine uses, which is all a caller has to give. */
+/** The part of an `AbortSignal` that one run uses, which is all a caller has to give. */
 export interface CancelSignal {
   readonly aborted: boolean;
   readonly reason: unknown;
@@ -51,7 +51,9 @@ export async function infer(registry: Registry, request: InferRequest): Promise<
   if (rows instanceof ServeError) throw rows;
   const { input, head } = rows;
   const tensors = featureTensors(input, request.features);
-  const options = runOptions(request, head);
+  const { maxRows } = version.signature.batching;
+  const inParts = isList(tensors) || (tensors.dims[0] ?? 1) > maxRows;
+  const options = runOptions(request, head, inParts);
 
   version.hold();
   try {
@@ -74,11 +76,21 @@ function isList(tensors: Tensor | readonly Tensor[]): tensors is readonly Tensor
   return Array.isArray(tensors);
 }
 
-function runOptions(request: InferRequest, head: TaskHead): RunOptions {
+function runOptions(request: InferRequest, head: TaskHead, inParts: boolean): RunOptions {
   const options: RunOptions = { outputs: head.outputs };
-  if (request.signal !== undefined) options.signal = request.signal as AbortSignal;
+  const { signal } = request;
+  if (signal !== undefined) options.signal = inParts ? shared(signal) : (signal as AbortSignal);
   if (request.timeoutMs !== undefined) options.timeoutMs = request.timeoutMs;
   return options;
+}
+
+/** A real signal, which several runs can listen to and the engine can join with its own. */
+function shared(signal: CancelSignal): AbortSignal {
+  const controller = new AbortController();
+  const abort = () => controller.abort(signal.reason);
+  if (signal.aborted) abort();
+  else signal.addEventListener('abort', abort);
+  return controller.signal;
 }
 
 function answer(
