@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { STATUS } from '../../services/http/problem.ts';
+import { assertProblem } from '../support/problem.ts';
+import { testService } from '../support/service.ts';
+
+describe('probes', () => {
+  test('tell that the process lives and whether it is ready', async () => {
+    using service = await testService();
+    const get = async (path: string) => {
+      const response = await service.app.request(path);
+      assert.match(response.headers.get('x-request-id')!, /^req_/);
+      return [response.status, await response.json()];
+    };
+    assert.deepEqual(await get('/alive'), [200, { status: 'alive' }]);
+    assert.deepEqual(await get('/health'), [200, { status: 'ok', ready: true }]);
+    const version = { state: 'ready', reason: '', device: 'cpu', maxRows: 16 };
+    const versions = [
+      { version: 'v1.0', ...version },
+      { version: 'v2.0', ...version },
+    ];
+    assert.deepEqual(await get('/ready'), [
+      200,
+      { status: 'ready', models: [{ name: 'iris', versions }] },
+    ]);
+  });
+
+  test('without any model it is not ready', async () => {
+    using service = await testService({ models: {} });
+    assert.equal((await service.app.request('/ready')).status, 503);
+    assert.equal((await service.app.request('/alive')).status, 200);
+  });
+});
+
+describe('routes', () => {
+  for (const method of ['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
+    test(`${method} /predict: 405 with the methods there are`, async () => {
+      using service = await testService();
+      const response = await service.app.request('/predict', { method });
+      const message = await assertProblem(response, 405, 'METHOD_NOT_ALLOWED');
+      assert.match(message, /use POST/);
+      assert.equal(response.headers.get('allow'), 'POST');
+    });
+  }
+
+  test('POST /ready: 405', async () => {
+    using service = await testService();
+    const response = await service.app.request('/ready', { method: 'POST' });
+    await assertProblem(response, 405, 'METHOD_NOT_ALLOWED');
+    assert.match(response.headers.get('allow')!, /GET/);
+  });
+
+  test('an unknown path: 404, counted without the path', async () => {
+    using service = await testService();
+    await assertProblem(await service.app.request('/secret/path'), 404, 'ROUTE_NOT_FOUND');
+    const page = await (await service.app.request('/metrics')).text();
+    assert.match(page, /http_requests_total\{method="GET",route="unmatched",status="404"\} 1/);
+    assert.doesNotMatch(page, /secret/);
+  });
+
+  test('/metrics is text for Prometheus', async () => {
+    using service = await testService();
+    const response = await service.app.request('/metrics');
+    assert.match(response.headers.get('content-type')!, /^text\/plain; version=0\.0\.4/);
+  });
+});
+
+describe('documentation', () => {
+  test('/openapi.json describes every route and every status that can be answered', async () => {
+    using service = await testService();
+    const api = (await (await service.app.request('/openapi.json')).json()) as {
+      openapi: string;
+      paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
+      components: { schemas: Record<string, { required?: string[] }> };
+    };
+    assert.equal(api.openapi, '3.1.0');
+    assert.deepEqual(Object.keys(api.paths).sort(), [
+      '/alive',
+      '/health',
+      '/metrics',
+      '/predict',
+      '/ready',
+    ]);
+    const described = Object.keys(api.paths['/predict']!.post!.responses).map(Number);
+    const internal = new Set([STATUS.CANCELLED]);
+    const statuses = [200, ...Object.values(STATUS)].filter((status) => !internal.has(status));
+    assert.deepEqual(described.sort(), [...new Set(statuses)].sort());
+    assert.deepEqual(api.components.schemas.PredictRequest!.required, ['features']);
+  });
+
+  test('/docs shows it without asking another server', async () => {
+    using service = await testService();
+    const page = await (await service.app.request('/docs')).text();
+    const assets = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path!);
+    assert.ok(assets.length >= 4);
+    for (const path of assets) {
+      assert.ok(path.startsWith('/'), path);
+      assert.equal((await service.app.request(path)).status, 200, path);
+    }
+  });
+});

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { assertProblem } from '../support/problem.ts';
+import { puppetClassifier } from '../support/puppet-engine.ts';
+import { testService } from '../support/service.ts';
+import { until } from '../support/until.ts';
+
+const features = [1, 2, 3, 4];
+
+/** The value of a line of the metrics page. */
+async function count(service: Awaited<ReturnType<typeof testService>>, line: string) {
+  const page = await service.runtime.metrics.render();
+  return Number(
+    page
+      .split('\n')
+      .find((each) => each.startsWith(line))
+      ?.split(' ')[1] ?? 0,
+  );
+}
+const answered = (status: number) =>
+  `http_requests_total{method="POST",route="/predict",status="${status}"}`;
+
+describe('request id', () => {
+  test('is the client’s where it is sane', async () => {
+    using service = await testService();
+    const id = async (given: string) =>
+      (await service.predict({ features }, { 'X-Request-Id': given })).headers.get('x-request-id');
+    assert.equal(await id('abc_DEF-123'), 'abc_DEF-123');
+    for (const bad of ['a b', 'a"b', 'x'.repeat(129), 'é']) assert.match((await id(bad))!, /^req_/);
+  });
+
+  test('is another for each request', async () => {
+    using service = await testService();
+    const ids = new Set<string | null>();
+    for (let i = 0; i < 1500; i += 1) {
+      ids.add((await service.predict({ features })).headers.get('x-request-id'));
+    }
+    assert.equal(ids.size, 1500);
+  });
+});
+
+describe('deadline', () => {
+  test('reaches the model', async () => {
+    using service = await testService();
+    service.model('iris:v2.0').hold();
+    const response = await service.predict({ features }, { 'X-Request-Timeout-Ms': '20' });
+    await assertProblem(response, 504, 'DEADLINE_EXCEEDED');
+    assert.equal(service.model('iris:v2.0').stats().expired, 1);
+  });
+
+  for (const value of ['0', '-1', 'soon', '1e999', 'NaN']) {
+    test(`"${value}" is refused`, async () => {
+      using service = await testService();
+      const response = await service.predict({ features }, { 'X-Request-Timeout-Ms': value });
+      assert.match(await assertProblem(response, 400, 'INVALID_ARGUMENT'), /X-Request-Timeout-Ms/);
+    });
+  }
+});
+
+describe('permits', () => {
+  test('run out before the body is read, and come back', async () => {
+    using service = await testService({ config: { maxInFlight: 2 } });
+    const model = service.model('iris:v2.0');
+    model.hold();
+    const waiting = [service.predict({ features }), service.predict({ features })];
+    await until(() => model.stats().queued === 2, 'both wait');
+    const refused = await service.predict('not even JSON');
+    await assertProblem(refused, 503, 'OVERLOADED');
+    assert.equal(refused.headers.get('retry-after'), '1');
+    model.release();
+    for (const response of await Promise.all(waiting)) assert.equal(response.status, 200);
+    assert.equal(service.runtime.admission.inFlight, 0);
+    assert.equal((await service.predict({ features })).status, 200);
+  });
+
+  test('are refused while draining, and /ready says so', async () => {
+    using service = await testService();
+    const model = service.model('iris:v2.0');
+    model.hold();
+    const waiting = service.predict({ features });
+    await until(() => model.stats().queued === 1, 'it waits');
+    const drained = service.runtime.admission.drain();
+    const refused = await service.predict({ features });
+    await assertProblem(refused, 503, 'DRAINING');
+    assert.equal(refused.headers.get('connection'), 'close');
+    const ready = await service.app.request('/ready');
+    assert.equal(ready.status, 503);
+    assert.equal(((await ready.json()) as { status: string }).status, 'draining');
+    model.release();
+    assert.equal((await waiting).status, 200);
+    await drained;
+  });
+
+  test('a full queue of the model says when to retry', async () => {
+    const script = { ...puppetClassifier() };
+    using service = await testService({ engine: () => script });
+    const { MillraceError } = await import('../../native/errors.ts');
+    script.answer = () => {
+      throw new MillraceError('UNAVAILABLE', 'full', { retryAfterMs: 2500 });
+    };
+    const response = await service.predict({ features });
+    await assertProblem(response, 503, 'OVERLOADED');
+    assert.equal(response.headers.get('retry-after'), '3');
+  });
+});
+
+describe('a client that leaves', () => {
+  test('aborts its run and gives the permit back; it is counted once', async () => {
+    using service = await testService();
+    const model = service.model('iris:v2.0');
+    model.hold();
+    const gone = new AbortController();
+    const request = new Request('http://test/predict', {
+      method: 'POST',
+      body: JSON.stringify({ features }),
+      headers: { 'Content-Type': 'application/json' },
+      signal: gone.signal,
+    });
+    const response = service.app.posts['/predict']!(request);
+    await until(() => model.stats().queued === 1, 'it waits');
+    gone.abort();
+    assert.equal((await response).status, 499);
+    assert.equal(model.stats().cancelled, 1);
+    assert.equal(model.stats().queued, 0);
+    assert.equal(service.runtime.admission.inFlight, 0);
+    assert.equal(await count(service, answered(499)), 1);
+  });
+});
+
+describe('a body that does not come', () => {
+  const stalled = (headers: Record<string, string> = {}) =>
+    new Request('http://test/predict', {
+      method: 'POST',
+      body: new ReadableStream({ pull: () => new Promise(() => {}) }),
+      headers: { 'Content-Type': 'application/json', 'Content-Length': '9', ...headers },
+      duplex: 'half',
+    } as RequestInit);
+
+  test('is waited for no longer than BODY_TIMEOUT_MS', async () => {
+    using service = await testService({ config: { bodyTimeoutMs: 30 } });
+    const response = await service.app.posts['/predict']!(stalled());
+    await assertProblem(response, 408, 'BODY_TIMEOUT');
+    assert.equal(service.runtime.admission.inFlight, 0);
+  });
+
+  test('is waited for no longer than the deadline', async () => {
+    using service = await testService();
+    const response = await service.app.posts['/predict']!(
+      stalled({ 'X-Request-Timeout-Ms': '30' }),
+    );
+    await assertProblem(response, 504, 'DEADLINE_EXCEEDED');
+    assert.equal(await count(service, answered(504)), 1);
+  });
+});
+
+describe('what is recorded', () => {
+  test('every answer once, by status', async () => {
+    using service = await testService();
+    await service.predict({ features });
+    await service.predict({ features });
+    await service.predict('x');
+    await service.predict('x', { 'Content-Type': 'text/plain' });
+    assert.equal(await count(service, answered(200)), 2);
+    assert.equal(await count(service, answered(400)), 1);
+    assert.equal(await count(service, answered(415)), 1);
+  });
+
+  test('a fault is logged with its cause and told without', async () => {
+    const script = { ...puppetClassifier() };
+    using service = await testService({ engine: () => script });
+    script.answer = () => {
+      throw new Error('segment 0x7f in /opt/secret.so');
+    };
+    const response = await service.predict({ features });
+    const message = await assertProblem(response, 500, 'INTERNAL');
+    assert.equal(message, 'The model failed to run.');
+    assert.match(JSON.stringify(service.lines.at(-1)), /"level":50.*secret/);
+  });
+
+  test('an answer is logged only at level debug', async () => {
+    using quiet = await testService();
+    await quiet.predict({ features });
+    assert.deepEqual(quiet.lines, []);
+    using loud = await testService({ config: { logLevel: 'debug' } });
+    const response = await loud.predict({ features });
+    const line = loud.lines.at(-1)!;
+    assert.equal(line.request_id, response.headers.get('x-request-id'));
+    assert.equal(line.batchRows, 8);
+    await loud.predict('x');
+    assert.equal(loud.lines.at(-1)!.code, 'INVALID_JSON');
+  });
+});
