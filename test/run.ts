@@ -63,7 +63,11 @@ async function main(): Promise<number> {
     },
   });
   process.chdir(path.resolve(import.meta.dirname, '..'));
-  const selected = select(suites, values.only);
+  const everything = values.soak || values.only.length > 0;
+  const selected = select(
+    everything ? suites : suites.filter(({ long }) => long !== true),
+    values.only,
+  );
   if (selected.length === 0) throw new Error(`No suite and no test file matches ${values.only}`);
   const stop = new AbortController();
   const context: RunContext = {

@@ -27,6 +27,8 @@ export interface Suite {
   readonly command: TestCommand;
   /** Set for `command`, not for `prepare`. */
   readonly env?: Environment;
+  /** Run only when `--only` names it, or with `--soak`: too long for every run. */
+  readonly long?: boolean;
   /** Output that fails the suite whatever the exit code. */
   readonly alarm?: RegExp;
 }
@@ -61,7 +63,8 @@ const sanitizerOptions: Environment = {
 function cpp(name: string, sanitizers = ''): Suite {
   const folder = `build-test/${name}`;
   return {
-    name: `c++: ${name}`,
+    name: `c++: ${name}${sanitizers === '' ? '' : ' sanitizer'}`,
+    long: sanitizers !== '',
     prepare: [
       [
         ...['cmake', '-S', '.', '-B', folder, '-DMILLRACE_TESTS=ON'],
@@ -92,9 +95,11 @@ function sanitized(
 ): Suite {
   return {
     name: `${runtime}: addon with ${sanitizer} sanitizer`,
-    files: ['test/native/**/*.test.ts'],
-    // Ends hundreds of processes, which a sanitizer slows down many times over.
-    except: ['test/native/exit.test.ts'],
+    long: true,
+    // Where threads meet: a sanitizer slows everything down many times over.
+    files: ['batching', 'stats', 'transfer', 'workers'].map(
+      (name) => `test/native/${name}.test.ts`,
+    ),
     prepare: [['node', 'services/cli/setup.mjs', `--sanitize=${sanitizer}`]],
     command,
     env: {

@@ -167,6 +167,8 @@ void Client::Wake() noexcept {
   std::shared_ptr<Client> last;
   const std::lock_guard lock(mutex_);
   if (wake_ != nullptr) {
+    // A Worker that still runs while the process exits would report runs cut short as its own errors.
+    if (core.library.gate->closed()) return;
     napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
     return;
   }

@@ -129,6 +129,11 @@ bool ExitGate::Enter() noexcept {
   return true;
 }
 
+bool ExitGate::closed() noexcept {
+  const std::lock_guard lock(mutex_);
+  return closed_;
+}
+
 void ExitGate::Leave() noexcept {
   const std::lock_guard lock(mutex_);
   if (--inside_ == 0 && closed_) left_.notify_all();

@@ -26,6 +26,8 @@ class ExitGate {
   // False once the process is exiting.
   bool Enter() noexcept;
   void Leave() noexcept;
+  // Whether the process is exiting.
+  bool closed() noexcept;
 
   // Terminates the registered runs, then waits until everybody has left.
   void CloseAndWait(Nanos limit) noexcept;
