@@ -206,8 +206,8 @@ test('the docs page has all it refers to', async () => {
     // Nothing comes from another host: the page works without the internet.
     assert.match(target!, /^\/(?!\/)/);
     const asset = await demo.app.request(target!);
-    assert.equal(asset.status, 200, target);
-    assert.ok((await asset.text()).length > 50, target);
+    assert.equal(asset.status, 200, target!);
+    assert.ok((await asset.text()).length > 50, target!);
     if (target!.endsWith('.css')) assert.match(asset.headers.get('content-type')!, /^text\/css/);
     if (target!.endsWith('.js')) assert.match(asset.headers.get('content-type')!, /javascript/);
   }

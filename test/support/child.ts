@@ -1,0 +1,74 @@
+/** @module A service in a process of its own, on the runtime that runs the tests. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import process from 'node:process';
+import { until } from './until.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export class ServiceChild {
+  /** Lines of the log, parsed. */
+  readonly log: Record<string, unknown>[] = [];
+  errors = '';
+  readonly exited: Promise<Exit>;
+  readonly #child: ChildProcess;
+  #over = false;
+
+  /** @param script Path of the module to run, from the top folder. */
+  constructor(script: string, env: Readonly<Record<string, string>>, args: readonly string[] = []) {
+    const deno = process.versions.deno !== undefined;
+    const command = [...(deno ? ['run', '-A', '--no-check'] : []), script, ...args];
+    this.#child = spawn(process.execPath, command, {
+      cwd: root,
+      env: { PATH: process.env.PATH, HOST: '127.0.0.1', DENO_NO_UPDATE_CHECK: '1', ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    let rest = '';
+    this.#child.stdout!.setEncoding('utf8').on('data', (chunk: string) => {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) this.log.push(JSON.parse(line) as Record<string, unknown>);
+    });
+    this.#child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
+      this.errors += chunk;
+    });
+    this.exited = new Promise((resolve) => {
+      this.#child.on('close', (code, signal) => {
+        this.#over = true;
+        resolve({ code, signal });
+      });
+    });
+  }
+
+  /** Waits for a line of the log by its message. */
+  async line(message: string): Promise<Record<string, unknown>> {
+    const find = () => this.log.find(({ msg }) => msg === message);
+    await until(() => find() !== undefined || this.#over, `"${message}" is logged`);
+    const line = find();
+    if (line === undefined) throw new Error(`The service ended: ${this.errors}`);
+    return line;
+  }
+
+  /** The port it listens on, once it does. */
+  async port(): Promise<number> {
+    return Number((await this.line('ready')).port);
+  }
+
+  signal(name: 'SIGTERM' | 'SIGINT'): void {
+    this.#child.kill(name);
+  }
+
+  write(text: string): void {
+    this.#child.stdin!.write(text);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#over) this.#child.kill('SIGKILL');
+    await this.exited;
+  }
+}

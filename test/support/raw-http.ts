@@ -1,0 +1,85 @@
+/** @module HTTP byte by byte, for what no client library would send. */
+
+import { connect, type Socket } from 'node:net';
+
+export interface RawResponse {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** One connection. */
+export class RawClient {
+  readonly socket: Socket;
+  readonly closed: Promise<void>;
+  #received = '';
+  #onData: () => void = () => {};
+
+  constructor(port: number) {
+    this.socket = connect(port, '127.0.0.1');
+    this.socket.setEncoding('utf8');
+    this.closed = new Promise((resolve) => {
+      // A server may end a connection it has refused by a reset.
+      this.socket.on('error', () => resolve());
+      this.socket.on('close', () => resolve());
+    });
+    this.socket.on('data', (chunk) => {
+      this.#received += chunk;
+      this.#onData();
+    });
+    void this.closed.then(() => this.#onData());
+  }
+
+  send(text: string): void {
+    this.socket.write(text);
+  }
+
+  /** The next response, or undefined when the connection closes without one. */
+  async response(): Promise<RawResponse | undefined> {
+    let open = true;
+    void this.closed.then(() => {
+      open = false;
+    });
+    for (;;) {
+      const response = this.#take();
+      if (response !== undefined || !open) return response;
+      await new Promise<void>((resolve) => {
+        this.#onData = resolve;
+      });
+    }
+  }
+
+  #take(): RawResponse | undefined {
+    const end = this.#received.indexOf('\r\n\r\n');
+    if (end === -1) return undefined;
+    const [first, ...lines] = this.#received.slice(0, end).split('\r\n');
+    const headers = Object.fromEntries(
+      lines.map((line) => [
+        line.slice(0, line.indexOf(':')).toLowerCase(),
+        line.slice(line.indexOf(':') + 1).trim(),
+      ]),
+    );
+    const length = Number(headers['content-length'] ?? 0);
+    const body = this.#received.slice(end + 4, end + 4 + length);
+    if (body.length < length) return undefined;
+    this.#received = this.#received.slice(end + 4 + length);
+    return { status: Number(first!.split(' ')[1]), headers, body };
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.destroy();
+  }
+}
+
+/** The head of a POST to `/predict`; a body follows. */
+export function head(headers: Readonly<Record<string, string | number>>): string {
+  const lines = { Host: 'test', 'Content-Type': 'application/json', ...headers };
+  const text = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `POST /predict HTTP/1.1\r\n${text.join('')}\r\n`;
+}
+
+/** A whole POST to `/predict`. */
+export function post(body: string): string {
+  return head({ 'Content-Length': new TextEncoder().encode(body).length }) + body;
+}
