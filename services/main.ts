@@ -32,8 +32,9 @@ async function main(): Promise<void> {
           log.fatal({ err: error }, 'an HTTP thread died');
           exit(1);
         });
-  announce(service, log, config);
+  // Before the service is announced: whoever reads that it is ready may stop it at once.
   onStopSignal(() => void stop(service, log, exit));
+  announce(service, log, config);
 }
 
 function announce({ models, port }: Service, log: Log, { maxWorkers }: Config): void {
