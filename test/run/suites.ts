@@ -64,7 +64,7 @@ function cpp(name: string, sanitizers = ''): Suite {
   const folder = `build-test/${name}`;
   return {
     name: `c++: ${name}${sanitizers === '' ? '' : ' sanitizer'}`,
-    long: sanitizers !== '',
+    long: true,
     prepare: [
       [
         ...['cmake', '-S', '.', '-B', folder, '-DMILLRACE_TESTS=ON'],
