@@ -1,6 +1,6 @@
 // The atomic policy of the lock-free algorithms. Each of them is a template over this policy and
 // over its memory orders, so that the same source runs on std::atomic in the product, on a model
-// checker's simulated atomics in test/native/model, and with one order weakened in the mutation test.
+// checker's simulated atomics, and with one order weakened in the mutation test.
 #pragma once
 
 #include <atomic>
