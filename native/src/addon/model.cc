@@ -216,14 +216,15 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
   object.Set("wake", wake);
   object.Set("stats", Napi::Function::New(env, JS_stats, "stats", hold));
   object.Set("release", Napi::Function::New(env, JS_release, "release", hold));
-  object.AddFinalizer(
-      [](Napi::BasicEnv, ModelHold* dead) {
-        dead->client->holds.erase(dead);
-        // Freeing a model takes long and must not hold up the garbage collector.
-        if (dead->model != nullptr) Core::Retire(std::move(dead->model), nullptr);
-        delete dead;
-      },
-      hold);
+  const auto finalize = [](napi_env, void* data, void*) {
+    auto* const dead = static_cast<ModelHold*>(data);
+    dead->client->holds.erase(dead);
+    // Freeing a model takes long and must not hold up the garbage collector.
+    if (dead->model != nullptr) Core::Retire(std::move(dead->model), nullptr);
+    delete dead;
+  };
+  // Not AddFinalizer, whose finalizers Deno runs only when it exits.
+  napi_wrap(env, object, hold, finalize, nullptr, nullptr);
   return object;
 }
 

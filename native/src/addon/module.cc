@@ -207,7 +207,8 @@ Napi::Value JS_open(const Napi::CallbackInfo& info) {
   napi_value observe = nullptr;
   napi_create_function(env, "observe", NAPI_AUTO_LENGTH, JS_observe, hold, &observe);
   engine.Set("observe", observe);
-  engine.AddFinalizer([](Napi::BasicEnv, EngineHold* dead) { delete dead; }, hold);
+  const auto finalize = [](napi_env, void* data, void*) { delete static_cast<EngineHold*>(data); };
+  napi_wrap(env, engine, hold, finalize, nullptr, nullptr);
   return engine;
 }
 
