@@ -1,16 +1,17 @@
 /** @module The ways a Worker can end: its data names one. It posts a message once all is in flight. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { busy } from './busy.ts';
-import { fixture, open } from './support.ts';
+import { fixture, float32, open } from './support.ts';
 
-const endless = 1_000_000;
+/** Longer than it takes to end the Worker, which its run in a shared lane outlives. */
+const long = 200_000;
 
 const ready = () => parentPort!.postMessage('ready');
 
 const endings: Readonly<Record<string, () => unknown>> = {
   /** Until it is terminated. */
   async wait() {
-    await busy(endless);
+    await busy(long);
     ready();
   },
   async 'short wait'() {
@@ -37,6 +38,11 @@ const endings: Readonly<Record<string, () => unknown>> = {
   async natural() {
     const { answered } = await busy(20_000);
     answered.then((count) => parentPort!.postMessage(count));
+  },
+  async 'not closed'() {
+    const model = await open().load({ path: fixture('identity-float32') });
+    await model.run({ x: float32([1, 2, 3]) });
+    ready();
   },
   async close() {
     const { engine } = await busy(20_000);

@@ -1,0 +1,73 @@
+/** @module Closing and dropping, again and again: every accepted request is answered, nothing is left. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { busy } from './busy.ts';
+import { runChild } from './child.ts';
+import { fixture, loop, open, refused, repetitions, thrown } from './support.ts';
+
+const turns = 5_000;
+
+/** Tries something often, two at a time. */
+async function often(what: () => Promise<void>): Promise<void> {
+  for (let times = 0; times < repetitions; times += 2) await Promise.all([what(), what()]);
+}
+
+describe(`${repetitions} times`, () => {
+  test('the engine closed in mid-run', () =>
+    often(async () => {
+      const { answered, engine, model } = await busy(turns);
+      await engine.close();
+      assert.equal(await answered, 45);
+      assert.ok(model.closed);
+    }));
+
+  test('a model closed in mid-run', () =>
+    often(async () => {
+      const { answered, engine, model } = await busy(turns);
+      await model.close();
+      assert.equal(await answered, 45);
+      await engine.close();
+    }));
+
+  test('closed twice, and once more', () =>
+    often(async () => {
+      const { answered, engine, model } = await busy(turns);
+      await Promise.all([model.close(), engine.close(), model.close(), engine.close()]);
+      assert.equal(await answered, 45);
+      await Promise.all([model.close(), engine.close()]);
+    }));
+
+  test('used after it was closed', () =>
+    often(async () => {
+      const engine = open();
+      const model = await engine.load({ path: fixture('slow-loop') });
+      await model.close();
+      await refused(loop(model, 1), 'FAILED_PRECONDITION', /'slow-loop.onnx' is closed/);
+      thrown(() => model.stats(), 'FAILED_PRECONDITION');
+      await engine.close();
+      await refused(loop(model, 1), 'FAILED_PRECONDITION');
+      await refused(engine.load({ path: fixture('slow-loop') }), 'FAILED_PRECONDITION', /engine/);
+    }));
+
+  test('loaded and closed while others load and close the same', () =>
+    often(async () => {
+      const engine = open();
+      const model = await engine.load({ path: fixture('slow-loop') });
+      await loop(model, 1);
+      await model.close();
+      const again = await engine.load({ path: fixture('slow-loop') });
+      await Promise.all([loop(again, 100), again.close(), engine.close()]);
+    }));
+});
+
+test(`${repetitions * 20} models loaded, used and dropped without a word`, {
+  timeout: repetitions * 30_000,
+}, async () => {
+  const { code, stderr, stdout } = await runChild('collect.fixture.ts', [`${repetitions * 20}`]);
+  assert.deepEqual([code, stderr], [0, '']);
+  const { grownMiB, left, most, submitted } = JSON.parse(stdout);
+  assert.ok(most >= 10, `${most} lanes at once: nothing was left to the garbage collector`);
+  assert.ok(left <= 3, `${left} threads are left`);
+  assert.equal(submitted, 0, 'the session is gone');
+  assert.ok(grownMiB < 32, `memory grew by ${grownMiB} MiB in the second half`);
+});

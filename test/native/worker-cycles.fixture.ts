@@ -1,0 +1,53 @@
+/**
+ * @module Starts Workers that end in the way named, two at a time, while the main thread uses the
+ * same models and checks its own answers: `worker-cycles.fixture.ts NAME TIMES`.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { fixture, float32, loop, open, until } from './support.ts';
+import { startWorker } from './worker.ts';
+
+const [name = '', times = ''] = process.argv.slice(2);
+const [ending, terminate] = name.split(', then ');
+
+const engine = open();
+const model = await engine.load({ path: fixture('identity-float32') });
+const slow = await engine.load({ path: fixture('slow-loop') });
+
+/** One Worker from its start to its end; returns what is said about it. */
+async function cycle(): Promise<string> {
+  const worker = startWorker('worker-exit.fixture.ts', ending);
+  const code = new Promise((resolve) => worker.on('exit', resolve));
+  let thrown = '';
+  worker.on('error', (error: Error) => {
+    thrown = ` ${error.message}`;
+  });
+  const [message] = await once(worker, 'message');
+  if (terminate !== undefined) await worker.terminate();
+  return `exit ${await code} ${message}${thrown}`;
+}
+
+let left = Number(times);
+let working = true;
+
+async function cycles(): Promise<void> {
+  while (left-- > 0) console.log(await cycle());
+}
+
+async function work(): Promise<void> {
+  for (let index = 0; working; index++) {
+    const x = float32([index, -index, 0.5]);
+    assert.deepEqual((await model.run({ x })).outputs.y, x);
+    await loop(slow, 10);
+  }
+}
+
+const worked = work();
+await Promise.all([cycles(), cycles()]);
+working = false;
+await worked;
+// Whatever the Workers left is over: no request of theirs stays in the queue.
+await until(() => slow.stats().queued + slow.stats().running === 0);
+const { cancelled, completed, expired, failed, submitted } = slow.stats();
+assert.equal(submitted, cancelled + completed + expired + failed);
+await engine.close();
