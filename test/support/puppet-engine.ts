@@ -202,6 +202,7 @@ export class PuppetEngine implements Engine {
 
 class PuppetCounters implements Counters {
   readonly #keys: string[] = [];
+  /** Unlike those of a snapshot, the counts are of single buckets. */
   readonly #histograms: {
     bounds: readonly number[];
     counts: number[];
@@ -218,14 +219,23 @@ class PuppetCounters implements Counters {
 
   observe(series: number, seconds: number): void {
     const histogram = this.#histograms[series]!;
+    const { bounds, counts } = histogram;
     histogram.count += 1;
     histogram.sum += seconds;
-    for (let i = histogram.bounds.length - 1; i >= 0 && seconds <= histogram.bounds[i]!; i -= 1) {
-      histogram.counts[i]! += 1;
-    }
+    let bucket = 0;
+    while (bucket < bounds.length && seconds > bounds[bucket]!) bucket += 1;
+    if (bucket < bounds.length) counts[bucket]! += 1;
   }
 
   snapshot() {
-    return this.#keys.map((key, i) => ({ key, histogram: this.#histograms[i]! }));
+    return this.#keys.map((key, i) => {
+      const histogram = this.#histograms[i]!;
+      let below = 0;
+      const counts = histogram.counts.map((count) => {
+        below += count;
+        return below;
+      });
+      return { key, histogram: { ...histogram, counts } };
+    });
   }
 }

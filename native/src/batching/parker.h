@@ -15,11 +15,12 @@ namespace millrace {
 // of the two sees the other; with anything weaker both can miss and the sleeper sleeps on work.
 //   kPark      store of kParked          pairs with kCheck
 //   kCheck     load in Unpark            pairs with kPark
-//   kClaim     exchange kParked->kRunning; the one waker that wins pays for the system call
+//   kClaim     exchange kParked->kRunning; the one waker that wins pays for the system call. Relaxed,
+//              since nothing is handed over through it: the sleeper looks for the work itself.
 struct ParkerOrders {
   static constexpr auto kPark = std::memory_order_seq_cst;
   static constexpr auto kCheck = std::memory_order_seq_cst;
-  static constexpr auto kClaim = std::memory_order_acq_rel;
+  static constexpr auto kClaim = std::memory_order_relaxed;
 };
 
 // One sleeper (the owner), any number of wakers.

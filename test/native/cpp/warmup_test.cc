@@ -90,34 +90,45 @@ TEST_F(WarmUpTest, InputsTooLargeToMakeUpAreNotMeasured) {
   EXPECT_TRUE(sizes.empty());
 }
 
-// Runs that take two milliseconds, side by side or, with a mutex, one after another.
-class Sleeper final : public Executor {
+// A model on a device of `cores` cores: as many runs as that share the two milliseconds of one. Time
+// passes only once all lanes of a trial are there; the trials have 1, 2, 3 ... lanes, each a handle.
+class Scaling final : public Executor {
  public:
-  explicit Sleeper(std::mutex* alone = nullptr) : alone_(alone) {}
+  Scaling(FakeClock& clock, uint32_t cores) : clock_(clock), cores_(cores) {}
 
-  std::unique_ptr<RunHandle> NewHandle() override { return std::make_unique<test::FakeHandle>(); }
+  std::unique_ptr<RunHandle> NewHandle() override {
+    const std::lock_guard lock(mutex_);
+    if (handles_ == last_) last_ += ++lanes_;
+    ++handles_;
+    arrived_.notify_all();
+    return std::make_unique<test::FakeHandle>();
+  }
 
   Status Run(std::span<const TensorView>, RunHandle&, OutputRef& outputs) override {
-    std::unique_lock<std::mutex> lock;
-    if (alone_ != nullptr) lock = std::unique_lock(*alone_);
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [this] { return handles_ == last_; });
+    clock_.Advance(2'000'000 / std::min(lanes_, cores_));
     outputs = std::make_shared<OwnedOutputs>();
     return {};
   }
 
  private:
-  std::mutex* alone_;
+  FakeClock& clock_;
+  const uint32_t cores_;
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  uint32_t lanes_ = 0;    // of the present trial; guarded by mutex_
+  uint32_t handles_ = 0;  // made so far; likewise
+  uint32_t last_ = 0;     // handles there are once the trial begins; likewise
 };
 
 TEST(ChooseLanes, AddsLanesWhileTheyRaiseThroughput) {
-  Sleeper executor;
-  EXPECT_EQ(ChooseLanes(Floats(), executor, SteadyClock(), {true, 4, 0}, 3), 3u);
-}
-
-TEST(ChooseLanes, OneLaneWhereRunsExcludeEachOther) {
-  std::mutex alone;
-  Sleeper executor(&alone);
-  EXPECT_EQ(ChooseLanes(Floats(), executor, SteadyClock(), {true, 4, 0}, 4), 1u);
+  for (const auto& [cores, limit, lanes] :
+       std::vector<std::array<uint32_t, 3>>{{1, 4, 1}, {2, 4, 2}, {3, 8, 3}, {8, 3, 3}}) {
+    FakeClock clock;
+    Scaling executor(clock, cores);
+    EXPECT_EQ(ChooseLanes(Floats(), executor, clock, {true, 4, 0}, limit), lanes) << cores;
+  }
 }
 
 TEST(ChooseLanes, OneCoreIsNotMeasured) {
