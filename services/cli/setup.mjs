@@ -39,6 +39,9 @@ const lockHash = () =>
     .update(read(at('package-lock.json')))
     .digest('hex');
 
+/** Whether packages are to be installed, which brings Bun's stub back and may change the addon's sources. */
+const packagesAreStale = () => read(installStamp) !== lockHash();
+
 async function installPackages(label) {
   // The build tools are development dependencies, which NODE_ENV=production would leave out.
   await execute(label, 'npm', ['ci', '--include=dev']);
@@ -148,13 +151,13 @@ const tools = {
 const steps = [
   {
     label: 'npm packages',
-    needed: () => read(installStamp) !== lockHash(),
+    needed: packagesAreStale,
     tools: [tools.npm],
     run: installPackages,
   },
   {
     label: 'Bun',
-    needed: () => !bunIsBinary(),
+    needed: () => packagesAreStale() || !bunIsBinary(),
     run: (label) => execute(label, process.execPath, [at('node_modules', 'bun', 'install.js')]),
   },
   {
@@ -177,7 +180,7 @@ const steps = [
   },
   {
     label: `native addon${flags.debug ? ' (debug)' : ''}${flags.sanitize && ` (${flags.sanitize})`}`,
-    needed: () => !fs.existsSync(addon) || read(addonStamp) !== sourceHash(),
+    needed: () => packagesAreStale() || !fs.existsSync(addon) || read(addonStamp) !== sourceHash(),
     tools: [tools.cxx, tools.make, tools.cmake],
     run: buildAddon,
   },

@@ -156,6 +156,20 @@ describe('set-up', () => {
     assert.match(sandbox.run().stderr, /nothing to do/);
   });
 
+  it('brings Bun’s binary back where installing has put its stub there', () => {
+    const npm = 'if [ "$1" = ci ]; then echo stub > node_modules/bun/bin/bun.exe; fi';
+    const sandbox = new Sandbox({ ...compilers, npm });
+    sandbox.install(build);
+    sandbox.write(
+      'node_modules/bun/install.js',
+      "require('fs').writeFileSync(__dirname + '/bin/bun.exe', '\\x7fELF');",
+    );
+    sandbox.run();
+    sandbox.write('package-lock.json', '{"changed":true}');
+    assert.match(sandbox.run().stderr, /Bun: done/);
+    assert.match(sandbox.run().stderr, /nothing to do/);
+  });
+
   it('takes over the lock of a set-up that died', () => {
     const sandbox = new Sandbox(compilers);
     sandbox.install(build);
