@@ -20,10 +20,31 @@ function whole(min: number, max: number) {
 
 const text = z.string('a text').min(1, 'a text that is not empty');
 
+const flag = z
+  .union([z.boolean(), z.string().toLowerCase()], 'true or false')
+  .transform((given) => (typeof given === 'boolean' ? given : { true: true, false: false }[given]))
+  .pipe(z.boolean('true or false'));
+
 /** Every setting, by the name it has in the environment. The message is what the value has to be. */
 const schema = z.object({
   MODEL_PATH: text.default('models').describe('Folder of the model repository'),
   DEFAULT_MODEL: text.optional().describe('Model of requests that name none'),
+  MODEL_CONTROL_MODE: z
+    .enum(['none', 'poll', 'explicit'], 'one of none, poll, explicit')
+    .default('none')
+    .describe('Whether models come and go while the server runs'),
+  LOAD_MODEL: z
+    .union([z.string(), z.array(z.string())], 'names of models, separated by commas')
+    .transform((names) => (Array.isArray(names) ? names : names.split(',')).map((n) => n.trim()))
+    .pipe(z.array(z.string().min(1, 'names of models, separated by commas')))
+    .default([])
+    .describe('With MODEL_CONTROL_MODE=explicit: the models loaded at the start; * means all'),
+  REPOSITORY_POLL_SECS: whole(1, 86_400)
+    .default(15)
+    .describe('With MODEL_CONTROL_MODE=poll: time between two looks at the repository'),
+  STRICT_READINESS: flag
+    .default(true)
+    .describe('Whether /v2/health/ready wants every model ready, or the server alone'),
   DEVICE: z
     .string()
     .regex(/^(cpu|auto|(cuda|tensorrt)(:\d+)?)$/, 'cpu, cuda, cuda:N, tensorrt, tensorrt:N or auto')
@@ -56,6 +77,10 @@ export interface Config {
   /** Absolute path of the model repository. */
   readonly modelPath: string;
   readonly defaultModel: string | undefined;
+  readonly modelControlMode: 'none' | 'poll' | 'explicit';
+  readonly loadModels: readonly string[];
+  readonly repositoryPollMs: number;
+  readonly strictReadiness: boolean;
   readonly device: string;
   readonly batchSize: number | undefined;
   readonly maxWorkers: number;
@@ -106,6 +131,10 @@ function toConfig(settings: Settings, cwd: string): Config {
   return {
     modelPath: resolve(cwd, settings.MODEL_PATH),
     defaultModel: settings.DEFAULT_MODEL,
+    modelControlMode: settings.MODEL_CONTROL_MODE,
+    loadModels: settings.LOAD_MODEL,
+    repositoryPollMs: settings.REPOSITORY_POLL_SECS * 1000,
+    strictReadiness: settings.STRICT_READINESS,
     device: settings.DEVICE,
     batchSize: settings.BATCH_SIZE,
     maxWorkers: settings.MAX_WORKERS,
@@ -216,6 +245,10 @@ function flagOf(name: SettingName): string {
 
 function example(name: SettingName): string {
   const examples: Partial<Record<SettingName, string>> = {
+    MODEL_CONTROL_MODE: 'explicit',
+    LOAD_MODEL: 'iris',
+    REPOSITORY_POLL_SECS: '15',
+    STRICT_READINESS: 'false',
     DEVICE: 'cpu',
     BATCH_SIZE: '32',
     MAX_WORKERS: '2',

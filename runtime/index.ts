@@ -7,7 +7,8 @@ import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { type InferRequest, type InferResult, infer } from './pipeline.ts';
-import { type ModelStatus, type Random, Registry } from './registry.ts';
+import { Registry } from './registry.ts';
+import type { ModelStatus, Random } from './served-model.ts';
 
 export type { Engine, Timings } from '../native/index.ts';
 export type { Admission } from './admission.ts';
@@ -28,7 +29,7 @@ export {
 export { createLog, type Log } from './log.ts';
 export type { Metrics } from './metrics.ts';
 export type { CancelSignal, InferRequest, InferResult } from './pipeline.ts';
-export type { ModelStatus, VersionStatus } from './registry.ts';
+export type { ModelStatus, VersionStatus } from './served-model.ts';
 export type { Prediction } from './tasks/index.ts';
 export { roundMs, serverTiming } from './timings.ts';
 

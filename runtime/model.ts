@@ -13,9 +13,11 @@ import type {
 } from '../native/index.ts';
 import { fromEngine, redact, ServeError } from './errors.ts';
 import { Holders } from './holders.ts';
-import type { ModelConfig } from './repository.ts';
+import type { ModelConfig, ModelTerms } from './repository/index.ts';
 import { type FeatureInput, featureInput } from './signature.ts';
 import { type TaskHead, taskHead } from './tasks/index.ts';
+
+const ENGINE_LEVELS = 256;
 
 /** How a version answers rows of features. */
 export interface RowTask {
@@ -28,7 +30,10 @@ export interface VersionSource {
   readonly model: string;
   readonly version: string;
   readonly path: string;
+  /** The file's content, where a load request brought it along. */
+  readonly bytes: Uint8Array | undefined;
   readonly config: ModelConfig;
+  readonly terms: ModelTerms;
   /** As in `DEVICE`: an engine device or `auto`. */
   readonly device: string;
   /** `BATCH_SIZE`: the cap for models that may be batched and set none of their own. */
@@ -44,6 +49,7 @@ export class ModelVersion {
   readonly fallback: string;
   /** How it answers features, or why it cannot. */
   readonly rows: RowTask | ServeError;
+  readonly terms: ModelTerms;
   readonly #native: Model;
   readonly #holders = new Holders();
 
@@ -55,6 +61,7 @@ export class ModelVersion {
     this.device = native.device;
     this.fallback = fallback;
     this.rows = rowTask(native.signature, source.config);
+    this.terms = source.terms;
     this.#native = native;
   }
 
@@ -74,6 +81,23 @@ export class ModelVersion {
 
   stats(): ModelStats {
     return this.#native.stats();
+  }
+
+  /**
+   * The priority level of a request: the one it wants, the model's default, or 0 where it has none.
+   *
+   * @throws {ServeError} `INVALID_ARGUMENT` for a level that the model does not have.
+   */
+  level(wanted = 0): number {
+    const { levels, defaultLevel } = this.terms.queue;
+    if (wanted === 0) return defaultLevel;
+    // Where nobody has said how many there are, the engine's own are there.
+    const most = levels === 0 ? ENGINE_LEVELS : levels;
+    if (Number.isInteger(wanted) && wanted >= 1 && wanted <= most) return wanted;
+    throw new ServeError(
+      'INVALID_ARGUMENT',
+      `priority is ${wanted}: expected a whole number from 1 (most urgent) to ${most}, or 0 for the default.`,
+    );
   }
 
   /** One real run of one row of zeros, so that the first request finds everything allocated. */

@@ -1,9 +1,10 @@
 /** @module What happens to a request between its decoding and its encoding, in order. */
 
-import type { RunOptions, Tensor, Timings } from '../native/index.ts';
+import type { RunOptions, Tensor, Tensors, Timings } from '../native/index.ts';
 import { fromEngine, ServeError } from './errors.ts';
 import type { ModelVersion } from './model.ts';
 import type { Registry } from './registry.ts';
+import { allowedTimeout } from './repository/index.ts';
 import { featureTensors } from './signature.ts';
 import type { Prediction, TaskHead } from './tasks/index.ts';
 import { joinTimings } from './timings.ts';
@@ -38,6 +39,60 @@ export interface InferResult {
   readonly timings: Timings;
   /** Most rows of a batch of this version. */
   readonly maxRows: number;
+}
+
+/** One request's tensors. The caller holds a permit. */
+export interface TensorRequest {
+  readonly model: string;
+  /** Version or label; undefined leaves it to the traffic split. */
+  readonly version: string | undefined;
+  /** Taken over: large ones are not copied, and gone afterwards. The engine checks them. */
+  readonly inputs: Tensors;
+  /** Names of the outputs wanted; undefined means all. */
+  readonly outputs: readonly string[] | undefined;
+  /** 1 is the most urgent level, 0 or undefined the model's default one. */
+  readonly priority: number | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly signal: CancelSignal | undefined;
+}
+
+/** Its answer. */
+export interface TensorResult {
+  readonly version: ModelVersion;
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly timings: Timings;
+  /** Most rows of a batch of this version. */
+  readonly maxRows: number;
+}
+
+/**
+ * Resolve → run, for whoever brings tensors.
+ *
+ * @throws {ServeError} for whatever goes wrong; nothing else leaves it.
+ */
+export async function inferTensors(
+  registry: Registry,
+  request: TensorRequest,
+): Promise<TensorResult> {
+  const version = registry.resolve(request.model, request.version);
+  const { maxRows } = version.signature.batching;
+  const level = version.level(request.priority);
+  const timeoutMs = allowedTimeout(version.terms.queue, level, request.timeoutMs);
+  const options: RunOptions = { transfer: true, priority: Math.max(level - 1, 0) };
+  if (request.outputs !== undefined) options.outputs = request.outputs;
+  if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
+  // A large request runs in parts, which share a signal.
+  if (request.signal !== undefined) options.signal = shared(request.signal);
+
+  version.hold();
+  try {
+    const { outputs, timings } = await version.run(request.inputs, options);
+    return { version, outputs, timings, maxRows };
+  } catch (error) {
+    throw fromEngine(error);
+  } finally {
+    version.release();
+  }
 }
 
 /**

@@ -1,153 +1,68 @@
-/** @module Which version answers: the models that are loaded, their versions, labels and traffic shares. */
+/** @module The models that are served, and how they come and go while requests are in them. */
 
 import type { Engine } from '../native/index.ts';
 import type { Config } from './config.ts';
 import { ServeError } from './errors.ts';
-import { loadVersion, ModelVersion } from './model.ts';
-import { type ModelFolder, scanRepository } from './repository.ts';
+import { loadVersion, type ModelVersion } from './model.ts';
+import {
+  fingerprint,
+  type LoadOverride,
+  type ModelFolder,
+  Repository,
+} from './repository/index.ts';
+import { type ModelStatus, type Random, ServedModel } from './served-model.ts';
 
-/** A version as `/ready` shows it. */
-export interface VersionStatus {
-  readonly version: string;
-  readonly state: 'ready' | 'failed';
-  /** Why it failed, why it is not batched, or why it runs on another device; '' when there is nothing to say. */
-  readonly reason: string;
-  readonly device?: string;
-  readonly maxRows?: number;
-}
-
-export interface ModelStatus {
+/** A line of the repository's index. A model that was never loaded has no version. */
+export interface IndexEntry {
   readonly name: string;
-  readonly versions: readonly VersionStatus[];
-}
-
-/** Random numbers in [0, 1), for the traffic split. */
-export type Random = () => number;
-
-/** A model and its versions: each is loaded or is the reason why it is not. */
-class ServedModel {
-  readonly name: string;
-  readonly isDefault: boolean;
-  readonly #versions: ReadonlyMap<string, ModelVersion | ServeError>;
-  readonly #labels: Readonly<Record<string, string>>;
-  /** Cumulative weights of the versions that share the requests without a version. */
-  readonly #shares: readonly { readonly upTo: number; readonly version: string }[];
-  readonly #random: Random;
-  /** The version that answers whenever none is asked for, where there is such a one. */
-  readonly #usual: ModelVersion | undefined;
-
-  constructor(
-    folder: ModelFolder,
-    versions: ReadonlyMap<string, ModelVersion | ServeError>,
-    random: Random,
-  ) {
-    const config = folder.config instanceof ServeError ? {} : folder.config;
-    this.name = folder.name;
-    this.isDefault = config.default ?? false;
-    this.#versions = versions;
-    this.#labels = config.version_labels ?? {};
-    this.#random = random;
-    this.#shares = shares(config.traffic ?? { [config.default_version ?? this.#newest()]: 1 });
-    const only = this.#shares.length === 1 ? versions.get(this.#shares[0]!.version) : undefined;
-    this.#usual = only instanceof ModelVersion ? only : undefined;
-  }
-
-  /** @throws {ServeError} `VERSION_NOT_FOUND`, or `MODEL_NOT_READY` for a version that failed to load. */
-  resolve(wanted: string | undefined): ModelVersion {
-    if (wanted === undefined && this.#usual !== undefined) return this.#usual;
-    const version = wanted === undefined ? this.#share() : this.#versionOf(wanted);
-    const found = this.#versions.get(version);
-    if (found instanceof ModelVersion) return found;
-    if (found !== undefined) {
-      throw new ServeError(
-        'MODEL_NOT_READY',
-        `Version "${version}" of model "${this.name}" could not be loaded; see /ready, or ask for one of ${this.#available()}.`,
-      );
-    }
-    throw new ServeError(
-      'VERSION_NOT_FOUND',
-      `Model "${this.name}" has no version "${version}"; available: ${this.#available()}.`,
-    );
-  }
-
-  status(): ModelStatus {
-    const versions = [...this.#versions].map(([version, loaded]): VersionStatus => {
-      if (loaded instanceof ServeError) {
-        return { version, state: 'failed', reason: loaded.message };
-      }
-      const { batching } = loaded.signature;
-      const reason = loaded.fallback || (batching.enabled ? '' : batching.reason);
-      return { version, state: 'ready', reason, device: loaded.device, maxRows: batching.maxRows };
-    });
-    return { name: this.name, versions };
-  }
-
-  loaded(): ModelVersion[] {
-    return [...this.#versions.values()].filter((version) => version instanceof ModelVersion);
-  }
-
-  #share(): string {
-    const drawn = this.#random();
-    return (this.#shares.find((share) => drawn < share.upTo) ?? this.#shares.at(-1)!).version;
-  }
-
-  #versionOf(wanted: string): string {
-    return Object.hasOwn(this.#labels, wanted) ? this.#labels[wanted]! : wanted;
-  }
-
-  /** The newest version that works, or the newest. */
-  #newest(): string {
-    return this.loaded().at(-1)?.version ?? [...this.#versions.keys()].at(-1) ?? '';
-  }
-
-  #available(): string {
-    const names = [
-      ...this.loaded().map((version) => version.version),
-      ...Object.keys(this.#labels),
-    ];
-    return names.map((name) => `"${name}"`).join(', ') || 'none';
-  }
-}
-
-function shares(weights: Readonly<Record<string, number>>) {
-  const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0) || 1;
-  let sum = 0;
-  return Object.entries(weights).map(([version, weight]) => {
-    sum += weight;
-    return { upTo: sum / total, version };
-  });
+  readonly version?: string;
+  readonly state?: 'READY' | 'UNAVAILABLE' | 'LOADING' | 'UNLOADING';
+  readonly reason?: string;
 }
 
 export class Registry {
-  readonly #models: ReadonlyMap<string, ServedModel>;
-  readonly #default: ServedModel | undefined;
+  readonly #config: Config;
+  readonly #engine: Engine;
+  readonly #random: Random;
+  readonly #repository: Repository;
+  readonly #models = new Map<string, ServedModel>();
+  /** What each served model was loaded from. */
+  readonly #loadedFrom = new Map<string, string>();
+  /** Models on their way in or out, and those that were taken out. */
+  readonly #moving = new Map<string, 'LOADING' | 'UNLOADING'>();
+  readonly #unloaded = new Set<string>();
+  /** Changes happen one after the other. */
+  #change: Promise<unknown> = Promise.resolve();
+  /** Versions that were replaced and wait for their last request. */
+  readonly #leaving = new Set<Promise<void>>();
+  #poll: ReturnType<typeof setInterval> | undefined;
 
-  private constructor(models: ReadonlyMap<string, ServedModel>, wanted: string | undefined) {
-    this.#models = models;
-    const all = [...models.values()];
-    this.#default =
-      wanted === undefined
-        ? (all.find((model) => model.isDefault) ?? (all.length === 1 ? all[0] : undefined))
-        : models.get(wanted);
-    if (wanted !== undefined && this.#default === undefined) {
-      throw new ServeError(
-        'INVALID_CONFIG',
-        `DEFAULT_MODEL names "${wanted}", which the repository does not have; write one of ${this.#names()}.`,
-      );
-    }
+  private constructor(config: Config, engine: Engine, random: Random) {
+    this.#config = config;
+    this.#engine = engine;
+    this.#random = random;
+    this.#repository = new Repository(config.modelPath);
   }
 
-  /** Loads every version of every model; one that fails stops only itself. */
+  /**
+   * Loads what `MODEL_CONTROL_MODE` says is served from the start: everything, or with `explicit` the
+   * models of `LOAD_MODEL`. A version that fails stops only itself.
+   *
+   * @throws {ServeError} `INVALID_CONFIG` when the repository, or a model that a setting names, does not exist.
+   */
   static async open(config: Config, engine: Engine, random: Random): Promise<Registry> {
-    const models = new Map<string, ServedModel>();
-    for (const folder of scanRepository(config.modelPath)) {
-      const versions = new Map<string, ModelVersion | ServeError>();
-      for (const { version, path } of folder.versions) {
-        versions.set(version, await load(engine, folder, { version, path }, config));
-      }
-      models.set(folder.name, new ServedModel(folder, versions, random));
+    const registry = new Registry(config, engine, random);
+    const folders = registry.#repository.scan();
+    for (const folder of registry.#selected(folders)) {
+      registry.#loadedFrom.set(folder.name, fingerprint(folder));
+      registry.#install(await registry.#build(folder));
     }
-    return new Registry(models, config.defaultModel);
+    registry.#checkDefault(folders);
+    if (config.modelControlMode === 'poll') {
+      registry.#poll = setInterval(() => void registry.refresh(), config.repositoryPollMs);
+      registry.#poll.unref?.();
+    }
+    return registry;
   }
 
   /**
@@ -157,16 +72,21 @@ export class Registry {
    * when no model is named and there is no default.
    */
   resolve(model: string | undefined, version: string | undefined): ModelVersion {
-    const found = model === undefined ? this.#default : this.#models.get(model);
-    if (found !== undefined) return found.resolve(version);
-    if (model === undefined && this.#models.size > 0) {
+    return this.model(model).resolve(version);
+  }
+
+  /** @throws {ServeError} as `resolve`, but for the version. */
+  model(name: string | undefined): ServedModel {
+    const found = name === undefined ? this.#default() : this.#models.get(name);
+    if (found !== undefined) return found;
+    if (name === undefined && this.#models.size > 0) {
       throw new ServeError('INVALID_ARGUMENT', `model is missing; write one of ${this.#names()}.`);
     }
     throw new ServeError(
       'MODEL_NOT_FOUND',
-      model === undefined
+      name === undefined
         ? 'The repository holds no model.'
-        : `There is no model "${model}"; available: ${this.#names()}.`,
+        : `There is no model "${name}"; available: ${this.#names()}.`,
     );
   }
 
@@ -178,22 +98,177 @@ export class Registry {
     return [...this.#models.values()].flatMap((model) => model.loaded());
   }
 
+  /** Every model of the repository, served or not. */
+  index(): IndexEntry[] {
+    const onDisk = this.#repository.scan().map((folder) => folder.name);
+    const names = new Set([...onDisk, ...this.#models.keys()]);
+    return [...names].toSorted().flatMap((name) => this.#entries(name));
+  }
+
+  /**
+   * Loads a model, or loads it anew. The versions that served it until then answer until the new ones
+   * are ready, and remain where those fail.
+   *
+   * @throws {ServeError} `MODEL_NOT_FOUND`, or `MODEL_NOT_READY` with the reason of the first version
+   * that cannot be served.
+   */
+  load(name: string, override?: LoadOverride): Promise<void> {
+    return this.#inTurn(async () => {
+      const folder = this.#repository.find(name, override);
+      if (folder === undefined) {
+        throw new ServeError('MODEL_NOT_FOUND', `The repository has no model "${name}".`);
+      }
+      await this.#replace(folder);
+    });
+  }
+
+  /**
+   * Takes a model out. Requests that are in it are still answered.
+   *
+   * @throws {ServeError} `MODEL_NOT_FOUND`
+   */
+  unload(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const model = this.#models.get(name);
+      if (model === undefined) {
+        throw new ServeError('MODEL_NOT_FOUND', `The model "${name}" is not loaded.`);
+      }
+      this.#remove(model);
+      this.#unloaded.add(name);
+    });
+  }
+
+  /** Takes over what has changed in the repository since it was last read. */
+  refresh(): Promise<void> {
+    return this.#inTurn(async () => {
+      const folders = this.#repository.scan();
+      for (const folder of folders) {
+        if (this.#loadedFrom.get(folder.name) === fingerprint(folder)) continue;
+        // The reason is in the index, and the old version goes on.
+        await this.#replace(folder).catch(() => {});
+      }
+      const present = new Set(folders.map((folder) => folder.name));
+      for (const model of [...this.#models.values()]) {
+        if (!present.has(model.name)) this.#remove(model);
+      }
+    });
+  }
+
   async close(): Promise<void> {
-    await Promise.all(this.loaded().map((version) => version.close()));
+    clearInterval(this.#poll);
+    await this.#inTurn(async () => {
+      for (const model of [...this.#models.values()]) this.#remove(model);
+    });
+    await Promise.all(this.#leaving);
+  }
+
+  #inTurn(change: () => Promise<void>): Promise<void> {
+    const done = this.#change.then(change);
+    this.#change = done.catch(() => {});
+    return done;
+  }
+
+  #selected(folders: readonly ModelFolder[]): readonly ModelFolder[] {
+    const { modelControlMode, loadModels } = this.#config;
+    if (modelControlMode !== 'explicit' || loadModels.includes('*')) return folders;
+    return loadModels.map((name) => {
+      const found = folders.find((folder) => folder.name === name);
+      if (found !== undefined) return found;
+      throw new ServeError(
+        'INVALID_CONFIG',
+        `LOAD_MODEL names "${name}", which the repository does not have; write the names of models in it.`,
+      );
+    });
+  }
+
+  /** Loads every version; those that fail are their reasons. */
+  async #build(folder: ModelFolder): Promise<ServedModel> {
+    const { device, batchSize } = this.#config;
+    const versions = new Map<string, ModelVersion | ServeError>();
+    for (const { version, path, bytes } of folder.versions) {
+      const { name: model, config, terms } = folder;
+      if (config instanceof ServeError) {
+        versions.set(version, config);
+        continue;
+      }
+      const source = { model, version, path, bytes, config, terms, device, batchSize };
+      const loaded = await loadVersion(this.#engine, source).catch((error: ServeError) => error);
+      versions.set(version, loaded);
+    }
+    return new ServedModel(folder, versions, this.#random);
+  }
+
+  #install(model: ServedModel): void {
+    const old = this.#models.get(model.name);
+    this.#models.set(model.name, model);
+    this.#unloaded.delete(model.name);
+    if (old !== undefined) this.#leave(old);
+  }
+
+  /** @throws {ServeError} the reason of the first version that cannot be served. */
+  async #replace(folder: ModelFolder): Promise<void> {
+    const { name } = folder;
+    this.#loadedFrom.set(name, fingerprint(folder));
+    this.#moving.set(name, 'LOADING');
+    const model = await this.#build(folder).finally(() => this.#moving.delete(name));
+    const failure = model.failure();
+    const old = this.#models.get(name);
+    if (failure !== undefined && old !== undefined && old.loaded().length > 0) this.#leave(model);
+    else this.#install(model);
+    if (failure !== undefined) throw failure;
+  }
+
+  #remove(model: ServedModel): void {
+    this.#models.delete(model.name);
+    this.#loadedFrom.delete(model.name);
+    this.#leave(model);
+  }
+
+  /** Requests that are in a model end; then it goes. */
+  #leave(model: ServedModel): void {
+    const { name } = model;
+    this.#moving.set(name, 'UNLOADING');
+    const gone = Promise.all(model.loaded().map((version) => version.close())).then(() => {
+      this.#leaving.delete(gone);
+      if (this.#moving.get(name) === 'UNLOADING') this.#moving.delete(name);
+    });
+    this.#leaving.add(gone);
+  }
+
+  #entries(name: string): IndexEntry[] {
+    const model = this.#models.get(name);
+    const moving = this.#moving.get(name);
+    if (model === undefined) {
+      if (moving !== undefined) return [{ name, state: moving }];
+      return [
+        this.#unloaded.has(name) ? { name, state: 'UNAVAILABLE', reason: 'unloaded' } : { name },
+      ];
+    }
+    return model.status().versions.map(({ version, state, reason }): IndexEntry => {
+      if (moving === 'LOADING') return { name, version, state: moving };
+      if (state === 'ready') return { name, version, state: 'READY' };
+      return { name, version, state: 'UNAVAILABLE', reason };
+    });
+  }
+
+  #default(): ServedModel | undefined {
+    const { defaultModel } = this.#config;
+    if (defaultModel !== undefined) return this.#models.get(defaultModel);
+    const all = [...this.#models.values()];
+    return all.find((model) => model.isDefault) ?? (all.length === 1 ? all[0] : undefined);
+  }
+
+  #checkDefault(folders: readonly ModelFolder[]): void {
+    const { defaultModel } = this.#config;
+    if (defaultModel === undefined || folders.some(({ name }) => name === defaultModel)) return;
+    const names = folders.map(({ name }) => `"${name}"`).join(', ') || 'none';
+    throw new ServeError(
+      'INVALID_CONFIG',
+      `DEFAULT_MODEL names "${defaultModel}", which the repository does not have; write one of ${names}.`,
+    );
   }
 
   #names(): string {
     return [...this.#models.keys()].map((name) => `"${name}"`).join(', ') || 'none';
   }
-}
-
-async function load(
-  engine: Engine,
-  folder: ModelFolder,
-  { version, path }: { version: string; path: string },
-  { device, batchSize }: Config,
-): Promise<ModelVersion | ServeError> {
-  if (folder.config instanceof ServeError) return folder.config;
-  const source = { model: folder.name, version, path, config: folder.config, device, batchSize };
-  return loadVersion(engine, source).catch((error: ServeError) => error);
 }

@@ -32,6 +32,10 @@ describe('readConfig', () => {
     assert.deepEqual(read(), {
       modelPath: join(cwd, 'models'),
       defaultModel: undefined,
+      modelControlMode: 'none',
+      loadModels: [],
+      repositoryPollMs: 15_000,
+      strictReadiness: true,
       device: 'cpu',
       batchSize: undefined,
       maxWorkers: 1,

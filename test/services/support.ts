@@ -39,6 +39,10 @@ export async function openApp(
   const config: Config = {
     modelPath: path.join(root, 'models'),
     defaultModel: undefined,
+    modelControlMode: 'none',
+    loadModels: [],
+    repositoryPollMs: 15_000,
+    strictReadiness: true,
     device: 'cpu',
     batchSize: undefined,
     maxWorkers: 1,

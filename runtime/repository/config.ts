@@ -1,9 +1,8 @@
-/** @module What is on disk: `<repository>/<model>/model.json` (optional) and `<model>/<version>/model.onnx`. */
+/** @module `model.json`: what it may say, and how it is read. */
 
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { ServeError } from './errors.ts';
+import { ServeError } from '../errors.ts';
 
 /** The schema of `model.json`. Every key is optional: without the file the model's own signature is used. */
 export const modelConfigSchema = z.strictObject({
@@ -46,49 +45,8 @@ export const modelConfigSchema = z.strictObject({
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
-/** A model's folder. `config` is the reason where `model.json` cannot be used. */
-export interface ModelFolder {
-  readonly name: string;
-  readonly config: ModelConfig | ServeError;
-  /** Oldest first: the names in natural order, so that v1.10 comes after v1.9. */
-  readonly versions: readonly VersionFolder[];
-}
-
-export interface VersionFolder {
-  readonly version: string;
-  /** The model file, which may turn out to be missing. */
-  readonly path: string;
-}
-
-/**
- * Lists a repository. Folders that hold neither a `model.json` nor versions are left alone.
- *
- * @throws {ServeError} `INVALID_CONFIG` when the repository itself cannot be read.
- */
-export function scanRepository(root: string): readonly ModelFolder[] {
-  if (!existsSync(root)) {
-    throw new ServeError(
-      'INVALID_CONFIG',
-      `MODEL_PATH names the folder ${root}, which does not exist; write the folder that holds <model>/<version>/model.onnx.`,
-    );
-  }
-  return folders(root)
-    .map((name) => modelFolder(root, name))
-    .filter((model) => model.versions.length > 0);
-}
-
-function modelFolder(root: string, name: string): ModelFolder {
-  const versions = folders(join(root, name))
-    .sort(new Intl.Collator('en', { numeric: true }).compare)
-    .map((version) => ({ version, path: join(root, name, version, 'model.onnx') }));
-  const configPath = join(root, name, 'model.json');
-  const described = existsSync(configPath);
-  const config = described ? modelConfig(name, configPath) : {};
-  const served = described || versions.some((version) => existsSync(version.path));
-  return { name, config, versions: served ? versions : [] };
-}
-
-function modelConfig(name: string, path: string): ModelConfig | ServeError {
+/** What the file says, or why it cannot be used. */
+export function readModelConfig(name: string, path: string): ModelConfig | ServeError {
   try {
     const parsed = modelConfigSchema.safeParse(JSON.parse(readFileSync(path, 'utf8')));
     if (parsed.success) return parsed.data;
@@ -101,10 +59,4 @@ function modelConfig(name: string, path: string): ModelConfig | ServeError {
   } catch {
     return new ServeError('INVALID_CONFIG', `model.json of "${name}" is not valid JSON.`);
   }
-}
-
-function folders(path: string): string[] {
-  return readdirSync(path)
-    .filter((name) => !name.startsWith('.') && statSync(join(path, name)).isDirectory())
-    .sort();
 }

@@ -1,0 +1,127 @@
+/** @module A model as it is served: its versions, its labels, and which version answers. */
+
+import { ServeError } from './errors.ts';
+import { ModelVersion } from './model.ts';
+import type { ModelFolder, ModelTerms } from './repository/index.ts';
+
+/** A version as `/ready` shows it. */
+export interface VersionStatus {
+  readonly version: string;
+  readonly state: 'ready' | 'failed';
+  /** Why it failed, why it is not batched, or why it runs on another device; '' when there is nothing to say. */
+  readonly reason: string;
+  readonly device?: string;
+  readonly maxRows?: number;
+}
+
+export interface ModelStatus {
+  readonly name: string;
+  readonly versions: readonly VersionStatus[];
+}
+
+/** Random numbers in [0, 1), for the traffic split. */
+export type Random = () => number;
+
+/** A model and its versions: each is loaded or is the reason why it is not. */
+export class ServedModel {
+  readonly name: string;
+  readonly isDefault: boolean;
+  readonly terms: ModelTerms;
+  readonly #versions: ReadonlyMap<string, ModelVersion | ServeError>;
+  readonly #labels: Readonly<Record<string, string>>;
+  /** Cumulative weights of the versions that share the requests without a version. */
+  readonly #shares: readonly { readonly upTo: number; readonly version: string }[];
+  readonly #random: Random;
+  /** The version that answers whenever none is asked for, where there is such a one. */
+  readonly #usual: ModelVersion | undefined;
+
+  constructor(
+    folder: ModelFolder,
+    versions: ReadonlyMap<string, ModelVersion | ServeError>,
+    random: Random,
+  ) {
+    const config = folder.config instanceof ServeError ? {} : folder.config;
+    this.name = folder.name;
+    this.isDefault = config.default ?? false;
+    this.terms = folder.terms;
+    this.#versions = versions;
+    this.#labels = config.version_labels ?? {};
+    this.#random = random;
+    this.#shares = shares(config.traffic ?? { [config.default_version ?? this.#newest()]: 1 });
+    const only = this.#shares.length === 1 ? versions.get(this.#shares[0]!.version) : undefined;
+    this.#usual = only instanceof ModelVersion ? only : undefined;
+  }
+
+  /** @throws {ServeError} `VERSION_NOT_FOUND`, or `MODEL_NOT_READY` for a version that failed to load. */
+  resolve(wanted: string | undefined): ModelVersion {
+    if (wanted === undefined && this.#usual !== undefined) return this.#usual;
+    const version = wanted === undefined ? this.#share() : this.#versionOf(wanted);
+    const found = this.#versions.get(version);
+    if (found instanceof ModelVersion) return found;
+    if (found !== undefined) {
+      throw new ServeError(
+        'MODEL_NOT_READY',
+        `Version "${version}" of model "${this.name}" could not be loaded; see /ready, or ask for one of ${this.#available()}.`,
+      );
+    }
+    throw new ServeError(
+      'VERSION_NOT_FOUND',
+      `Model "${this.name}" has no version "${version}"; available: ${this.#available()}.`,
+    );
+  }
+
+  status(): ModelStatus {
+    const versions = [...this.#versions].map(([version, loaded]): VersionStatus => {
+      if (loaded instanceof ServeError) {
+        return { version, state: 'failed', reason: loaded.message };
+      }
+      const { batching } = loaded.signature;
+      const reason = loaded.fallback || (batching.enabled ? '' : batching.reason);
+      return { version, state: 'ready', reason, device: loaded.device, maxRows: batching.maxRows };
+    });
+    return { name: this.name, versions };
+  }
+
+  /** Why the first version that cannot be served cannot. */
+  failure(): ServeError | undefined {
+    const failures = [...this.#versions.values()].filter(
+      (version) => version instanceof ServeError,
+    );
+    return failures[0];
+  }
+
+  loaded(): ModelVersion[] {
+    return [...this.#versions.values()].filter((version) => version instanceof ModelVersion);
+  }
+
+  #share(): string {
+    const drawn = this.#random();
+    return (this.#shares.find((share) => drawn < share.upTo) ?? this.#shares.at(-1)!).version;
+  }
+
+  #versionOf(wanted: string): string {
+    return Object.hasOwn(this.#labels, wanted) ? this.#labels[wanted]! : wanted;
+  }
+
+  /** The newest version that works, or the newest. */
+  #newest(): string {
+    return this.loaded().at(-1)?.version ?? [...this.#versions.keys()].at(-1) ?? '';
+  }
+
+  #available(): string {
+    const names = [
+      ...this.loaded().map((version) => version.version),
+      ...Object.keys(this.#labels),
+    ];
+    return names.map((name) => `"${name}"`).join(', ') || 'none';
+  }
+}
+
+function shares(weights: Readonly<Record<string, number>>) {
+  const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0) || 1;
+  let sum = 0;
+  return Object.entries(weights).map(([version, weight]) => {
+    sum += weight;
+    return { upTo: sum / total, version };
+  });
+}

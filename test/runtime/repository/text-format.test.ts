@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import protobuf from 'protobufjs';
+import { parseTextFormat, TextFormatError } from '../../../runtime/repository/text-format.ts';
+
+const { root } = protobuf.parse(
+  `syntax = "proto3";
+  enum Kind { NONE = 0; SOME = 1; }
+  message Child { string text = 1; Child child = 2; }
+  message Whole {
+    string text = 1; bool flag = 2; int32 number = 3; uint64 large = 4; double real = 5; Kind kind = 6;
+    repeated int64 dims = 7; repeated Child children = 8; map<string, Child> by_name = 9;
+    map<string, string> texts = 10; oneof choice { bool one = 11; string other = 12; } bytes raw = 13;
+  }`,
+  { keepCase: true },
+);
+const parse = (text: string) => parseTextFormat(text, root.lookupType('Whole'));
+
+describe('a text', () => {
+  const cases: Readonly<Record<string, readonly [string, unknown]>> = {
+    empty: ['', {}],
+    'only a comment': ['# nothing\n', {}],
+    'scalars of every kind': [
+      'text: "a" flag: true number: -3 large: 7 real: 1.5e-3 kind: SOME',
+      { text: 'a', flag: true, number: -3, large: 7, real: 1.5e-3, kind: 'SOME' },
+    ],
+    'separators of every kind': [
+      'text: "a"; number: 1, flag: f',
+      { text: 'a', number: 1, flag: false },
+    ],
+    'numbers in hexadecimal and octal': ['number: 0x1F large: 017', { number: 31, large: 15 }],
+    'an enum by its number': ['kind: 1', { kind: 'SOME' }],
+    'a number past 2^53 as text': [
+      'large: 18446744073709551615',
+      { large: '18446744073709551615' },
+    ],
+    'a list': ['dims: [ 1, -1, 3 ]', { dims: [1, -1, 3] }],
+    'an empty list': ['dims: []', {}],
+    'a list and single values': ['dims: 1 dims: [2, 3]', { dims: [1, 2, 3] }],
+    messages: [
+      'children { text: "a" } children: { child < text: "b" > } children [ {}, { text: "c" } ]',
+      { children: [{ text: 'a' }, { child: { text: 'b' } }, {}, { text: 'c' }] },
+    ],
+    maps: [
+      'by_name { key: "x" value { text: "y" } } texts { key: "k" value: "v" } texts: { key: "n" }',
+      { by_name: { x: { text: 'y' } }, texts: { k: 'v', n: '' } },
+    ],
+    'strings joined, with escapes': [`text: "a\\n" 'b\\'' "\\x41\\101" # c\n`, { text: "a\nb'AA" }],
+    'what looks like a comment in a string': ['text: "# no"', { text: '# no' }],
+    'a name that objects have': ['texts { key: "__proto__" value: "v" }', undefined],
+  };
+  for (const [name, [text, expected]] of Object.entries(cases)) {
+    test(name, () => {
+      const parsed = parse(text);
+      if (expected === undefined) {
+        assert.deepEqual(Object.keys(parsed.texts as object), ['__proto__']);
+      } else {
+        assert.deepEqual(JSON.parse(JSON.stringify(parsed)), expected);
+      }
+    });
+  }
+});
+
+describe('is refused, with its line', () => {
+  const cases: Readonly<Record<string, readonly [string, RegExp]>> = {
+    'an unknown field': ['\n\nname: 1', /^line 3: Whole has no field name; its fields are text, /],
+    'a field given twice': ['number: 1\nnumber: 2', /^line 2: number is given twice$/],
+    'two choices': ['one: true other: "x"', /other is given beside one/],
+    'a text without quotes': ['text: a', /text must be a text in quotes, found a/],
+    'a number that does not fit': ['number: 3000000000', /whole number of type int32/],
+    'an infinity': ['real: -inf', /real must be a number/],
+    'a fraction': ['number: 1.5', /whole number of type int32/],
+    'a word for a flag': ['flag: yes', /true or false/],
+    'an unknown enum': ['kind: OTHER', /one of NONE, SOME/],
+    'a colon left out': ['number 3', /expected : after number/],
+    'a message without its end': ['children { text: "a"', /expected }, found the end/],
+    'a list without its end': ['dims: [1, 2', /expected , or ]/],
+    'a string without its end': ['text: "abc', /text must be a text in quotes/],
+    'a field without its value': ['text:', /found the end/],
+    'a message for a number': ['number: {}', /whole number/],
+    'far too deep': [`children { ${'child { '.repeat(40)}`, /deeper than 32/],
+  };
+  for (const [name, [text, message]] of Object.entries(cases)) {
+    test(name, () =>
+      assert.throws(
+        () => parse(text),
+        (error: unknown) => error instanceof TextFormatError && message.test(error.message),
+      ),
+    );
+  }
+});
