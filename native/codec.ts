@@ -207,7 +207,7 @@ function toRequest(body: Uint8Array, [id, parameters, inputs, outputs]: RawReque
  *
  * @throws {MillraceError} `NOT_FOUND` or `FAILED_PRECONDITION` where the addon cannot be loaded.
  */
-export function openCodec(options: { addon?: string } = {}): Codec {
+export function openCodec(options: { readonly addon?: string } = {}): Codec {
   const native = loadAddon(options.addon) as unknown as NativeCodec;
   const call = <T>(operation: () => T): T => {
     try {

@@ -3,6 +3,7 @@
 import { basename, dirname } from 'node:path';
 import { fromAddon, type NativeEngine } from './binding.ts';
 import type { Channel } from './channel.ts';
+import type { Codec } from './codec-types.ts';
 import { readCosts, writeCosts } from './costs.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import { toNative } from './load-options.ts';
@@ -13,6 +14,7 @@ import type { Counters, Engine, EngineInfo, LoadOptions, Model } from './types.t
 export class NativeEngineHandle implements Engine {
   readonly info: EngineInfo;
   readonly counters: Counters;
+  readonly codec: Codec;
   readonly #native: NativeEngine;
   readonly #channel: Channel;
   /** Models to close with the engine; weak, so that a model nobody holds can be collected. */
@@ -20,9 +22,10 @@ export class NativeEngineHandle implements Engine {
   #loading = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  constructor(native: NativeEngine, channel: Channel) {
+  constructor(native: NativeEngine, channel: Channel, codec: Codec) {
     this.#native = native;
     this.#channel = channel;
+    this.codec = codec;
     this.info = Object.freeze(native.info);
     this.counters = {
       series: (key, bounds) => {

@@ -16,11 +16,15 @@
 
 import { defaultLibrary, fromAddon, loadAddon } from './binding.ts';
 import { Channel } from './channel.ts';
+import { openCodec } from './codec.ts';
 import { NativeEngineHandle } from './engine.ts';
 import { MillraceError } from './errors.ts';
 import { errorCode } from './mailbox.ts';
 import type { Engine, EngineOptions } from './types.ts';
 
+export { datatypes, openCodec } from './codec.ts';
+export type * from './codec-types.ts';
+export { elementArrays } from './elements.ts';
 export type { MillraceErrorCode } from './errors.ts';
 export { MillraceError } from './errors.ts';
 export type * from './types.ts';
@@ -42,7 +46,7 @@ export function openEngine(options: EngineOptions = {}): Engine {
       (slot, code, message) => channel?.overdue(slot, new MillraceError(errorCode(code), message)),
     );
     channel = new Channel(native);
-    return new NativeEngineHandle(native, channel);
+    return new NativeEngineHandle(native, channel, openCodec(options));
   } catch (cause) {
     throw fromAddon(cause);
   }

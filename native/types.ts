@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { Codec } from './codec-types.ts';
+
 /** JavaScript storage of each ONNX element type; 16-bit floats are their raw bit patterns. */
 export interface ElementData {
   float32: Float32Array;
@@ -224,6 +226,8 @@ export interface Engine {
   load(options: LoadOptions): Promise<Model>;
   /** Native counters shared by every thread of the process. */
   readonly counters: Counters;
+  /** Tensors to and from JSON and the bodies of the Open Inference Protocol. */
+  readonly codec: Codec;
   close(): Promise<void>;
 }
 

@@ -55,6 +55,9 @@ const schema = z.object({
   MAX_IN_FLIGHT: whole(1, 1_000_000)
     .default(1024)
     .describe('Most requests at once, an HTTP thread'),
+  MAX_REQUEST_BYTES: whole(1024, 2 ** 31 - 1)
+    .default(64 * 1024 * 1024)
+    .describe('Most bytes of the body of a /v2 request, unpacked'),
   BODY_TIMEOUT_MS: whole(1, 3_600_000).default(10_000).describe('Longest time a body may take'),
   HOST: text.default('0.0.0.0').describe('Address to listen on'),
   PORT: whole(0, 65_535).default(8001).describe('Port to listen on; 0 takes a free one'),
@@ -85,6 +88,7 @@ export interface Config {
   readonly batchSize: number | undefined;
   readonly maxWorkers: number;
   readonly maxInFlight: number;
+  readonly maxRequestBytes: number;
   readonly bodyTimeoutMs: number;
   readonly host: string;
   readonly port: number;
@@ -139,6 +143,7 @@ function toConfig(settings: Settings, cwd: string): Config {
     batchSize: settings.BATCH_SIZE,
     maxWorkers: settings.MAX_WORKERS,
     maxInFlight: settings.MAX_IN_FLIGHT,
+    maxRequestBytes: settings.MAX_REQUEST_BYTES,
     bodyTimeoutMs: settings.BODY_TIMEOUT_MS,
     host: settings.HOST,
     port: settings.PORT,
@@ -253,6 +258,7 @@ function example(name: SettingName): string {
     BATCH_SIZE: '32',
     MAX_WORKERS: '2',
     MAX_IN_FLIGHT: '1024',
+    MAX_REQUEST_BYTES: '67108864',
     BODY_TIMEOUT_MS: '10000',
     HOST: '127.0.0.1',
     PORT: '8001',

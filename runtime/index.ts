@@ -1,16 +1,35 @@
 /** @module The door of the runtime: what services may use of it. */
 
-import type { Engine } from '../native/index.ts';
+import type { Codec, Engine } from '../native/index.ts';
 import { Admission } from './admission.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import { type InferRequest, type InferResult, infer } from './pipeline.ts';
-import { Registry } from './registry.ts';
-import type { ModelStatus, Random } from './served-model.ts';
+import {
+  type InferRequest,
+  type InferResult,
+  infer,
+  inferTensors,
+  type TensorRequest,
+  type TensorResult,
+} from './pipeline.ts';
+import { type IndexEntry, Registry } from './registry.ts';
+import type { LoadOverride } from './repository/index.ts';
+import type { ModelStatus, Random, ServedModel } from './served-model.ts';
 
-export type { Engine, Timings } from '../native/index.ts';
+export {
+  type Codec,
+  datatypes,
+  type Engine,
+  elementArrays,
+  type InferRequest as CodecRequest,
+  type Parameters,
+  type Tensor,
+  type TensorSpec,
+  type Tensors,
+  type Timings,
+} from '../native/index.ts';
 export type { Admission } from './admission.ts';
 export type { Clock } from './clock.ts';
 export { type Config, type ConfigSources, readConfig } from './config.ts';
@@ -28,8 +47,17 @@ export {
 } from './host/index.ts';
 export { createLog, type Log } from './log.ts';
 export type { Metrics } from './metrics.ts';
-export type { CancelSignal, InferRequest, InferResult } from './pipeline.ts';
-export type { ModelStatus, VersionStatus } from './served-model.ts';
+export type { ModelVersion } from './model.ts';
+export type {
+  CancelSignal,
+  InferRequest,
+  InferResult,
+  TensorRequest,
+  TensorResult,
+} from './pipeline.ts';
+export type { IndexEntry } from './registry.ts';
+export { type LoadOverride, tritonSchema } from './repository/index.ts';
+export type { ModelStatus, ServedModel, VersionStatus } from './served-model.ts';
 export type { Prediction } from './tasks/index.ts';
 export { roundMs, serverTiming } from './timings.ts';
 
@@ -40,14 +68,34 @@ export interface Runtime {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly codec: Codec;
   /** Answers one request. The caller holds a permit of `admission`. @throws {ServeError} */
   infer(request: InferRequest): Promise<InferResult>;
+  /** Runs a model on tensors. The caller holds a permit of `admission`. @throws {ServeError} */
+  inferTensors(request: TensorRequest): Promise<TensorResult>;
+  /** A model that is served. @throws {ServeError} `MODEL_NOT_FOUND` */
+  model(name: string): ServedModel;
+  /** What comes and goes; see `Registry`. */
+  readonly repository: RepositoryControl;
   /** Every model and version, with the reason where one is not served. */
   models(): ModelStatus[];
-  /** Whether requests are taken: at least one version is loaded and the thread is not draining. */
-  ready(): boolean;
+  /**
+   * Whether requests are taken: at least one version is loaded and the thread is not draining. `v2`: as
+   * the protocol has it, every version is, or with `STRICT_READINESS=false` the server alone.
+   */
+  ready(strictness?: 'v2'): boolean;
   /** Unloads every model. To be called when `admission.drain()` has resolved. The engine stays open. */
   close(): Promise<void>;
+}
+
+export interface RepositoryControl {
+  /** Whether clients may load and unload models. */
+  readonly controlled: boolean;
+  index(): IndexEntry[];
+  /** @throws {ServeError} `MODEL_NOT_FOUND`, `MODEL_NOT_READY` */
+  load(name: string, override?: LoadOverride): Promise<void>;
+  /** @throws {ServeError} `MODEL_NOT_FOUND` */
+  unload(name: string): Promise<void>;
 }
 
 /** What a test replaces. */
@@ -78,9 +126,22 @@ export async function createRuntime(
     clock: parts.clock ?? systemClock,
     log,
     metrics: createMetrics(engine.counters, () => registry.loaded(), log),
+    codec: engine.codec,
     infer: (request) => infer(registry, request),
+    inferTensors: (request) => inferTensors(registry, request),
+    model: (name) => registry.model(name),
+    repository: {
+      controlled: config.modelControlMode === 'explicit',
+      index: () => registry.index(),
+      load: (name, override) => registry.load(name, override),
+      unload: (name) => registry.unload(name),
+    },
     models: () => registry.status(),
-    ready: () => !admission.draining && registry.loaded().length > 0,
+    ready: (strictness) =>
+      !admission.draining &&
+      (strictness === 'v2'
+        ? !config.strictReadiness || registry.complete()
+        : registry.loaded().length > 0),
     close: () => registry.close(),
   };
 }

@@ -1,15 +1,16 @@
 /** @module One loaded version of a model, and what keeps it alive while requests are in it. */
 
-import type {
-  Engine,
-  LoadOptions,
-  Model,
-  ModelStats,
-  RunOptions,
-  RunResult,
-  Signature,
-  Tensor,
-  Tensors,
+import {
+  type Engine,
+  elementArrays,
+  type LoadOptions,
+  type Model,
+  type ModelStats,
+  type RunOptions,
+  type RunResult,
+  type Signature,
+  type Tensor,
+  type Tensors,
 } from '../native/index.ts';
 import { fromEngine, redact, ServeError } from './errors.ts';
 import { Holders } from './holders.ts';
@@ -45,8 +46,12 @@ export class ModelVersion {
   readonly version: string;
   readonly signature: Signature;
   readonly device: string;
+  /** Native threads that run it. */
+  readonly lanes: number;
   /** Why another device was taken than the one that was wanted, or ''. */
   readonly fallback: string;
+  /** Names of the classes by output, where they are known. */
+  readonly labels: Readonly<Record<string, readonly string[]>>;
   /** How it answers features, or why it cannot. */
   readonly rows: RowTask | ServeError;
   readonly terms: ModelTerms;
@@ -59,8 +64,10 @@ export class ModelVersion {
     this.version = source.version;
     this.signature = native.signature;
     this.device = native.device;
+    this.lanes = native.lanes;
     this.fallback = fallback;
     this.rows = rowTask(native.signature, source.config);
+    this.labels = labelsOf(source, this.rows);
     this.terms = source.terms;
     this.#native = native;
   }
@@ -116,6 +123,11 @@ export class ModelVersion {
     await this.#holders.idle();
     await this.#native.close();
   }
+}
+
+function labelsOf({ config, terms }: VersionSource, rows: RowTask | ServeError) {
+  if (config.labels === undefined || rows instanceof ServeError) return terms.labels;
+  return { ...terms.labels, [rows.head.output]: config.labels };
 }
 
 /** @throws {ServeError} `INVALID_CONFIG` when `model.json` names a task that the model cannot do. */
@@ -202,26 +214,12 @@ function batchingOf(config: ModelConfig): NonNullable<LoadOptions['batching']> {
   };
 }
 
-const ARRAYS = {
-  float32: Float32Array,
-  float64: Float64Array,
-  float16: Uint16Array,
-  bfloat16: Uint16Array,
-  int8: Int8Array,
-  int16: Int16Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  uint8: Uint8Array,
-  uint16: Uint16Array,
-  uint32: Uint32Array,
-  uint64: BigUint64Array,
-  bool: Uint8Array,
-} as const;
-
 function zeros(spec: Signature['inputs'][number]): Tensor {
   const dims = spec.dims.map((dim) => (dim === -1 ? 1 : dim));
   const length = dims.reduce((product, dim) => product * dim, 1);
   const data =
-    spec.type === 'string' ? new Array<string>(length).fill('') : new ARRAYS[spec.type](length);
+    spec.type === 'string'
+      ? new Array<string>(length).fill('')
+      : new elementArrays[spec.type](length);
   return { type: spec.type, dims, data } as Tensor;
 }

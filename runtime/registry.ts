@@ -94,6 +94,11 @@ export class Registry {
     return [...this.#models.values()].map((model) => model.status());
   }
 
+  /** Whether every version of every served model is loaded. */
+  complete(): boolean {
+    return [...this.#models.values()].every((model) => model.failure() === undefined);
+  }
+
   loaded(): ModelVersion[] {
     return [...this.#models.values()].flatMap((model) => model.loaded());
   }

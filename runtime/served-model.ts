@@ -70,6 +70,17 @@ export class ServedModel {
     );
   }
 
+  /** Whether a version, or without one any, answers. @throws {ServeError} `VERSION_NOT_FOUND` */
+  isReady(wanted: string | undefined): boolean {
+    if (wanted === undefined) return this.loaded().length > 0;
+    try {
+      return this.resolve(wanted) !== undefined;
+    } catch (error) {
+      if (error instanceof ServeError && error.code === 'MODEL_NOT_READY') return false;
+      throw error;
+    }
+  }
+
   status(): ModelStatus {
     const versions = [...this.#versions].map(([version, loaded]): VersionStatus => {
       if (loaded instanceof ServeError) {

@@ -2,6 +2,9 @@
 
 import { ServeError } from '../../runtime/index.ts';
 
+/** Memory that a body of unannounced length starts with. */
+const FIRST_BYTES = 16 * 1024;
+
 /** A refusal where the announced length is past the limit: such a body is not read at all. */
 export function wrongLength(announced: string | null, limit: number): ServeError | undefined {
   return announced !== null && Number(announced) > limit ? tooLarge(limit) : undefined;
@@ -17,28 +20,49 @@ export function asBodyError(error: unknown): ServeError {
 }
 
 /**
- * Reads a body of unannounced length, which is counted as it comes.
+ * Reads a body. One of unannounced length is counted as it comes.
  *
  * @param limit Most bytes.
  * @throws {ServeError} `PAYLOAD_TOO_LARGE`, or whatever the host has for a connection that ended.
  */
-export async function readCounted(request: Request, limit: number): Promise<string> {
-  if (request.body === null) return '';
-  const decoder = new TextDecoder();
-  let text = '';
+export type ReadBody<Body> = (
+  request: Request,
+  announced: boolean,
+  limit: number,
+) => Body | Promise<Body>;
+
+export const readText: ReadBody<string> = (request, announced, limit) =>
+  announced
+    ? request.text()
+    : readCounted(request, limit).then((bytes) => new TextDecoder().decode(bytes));
+
+export const readBytes: ReadBody<Uint8Array<ArrayBuffer>> = (request, announced, limit) =>
+  announced
+    ? request.arrayBuffer().then((buffer) => new Uint8Array(buffer))
+    : readCounted(request, limit);
+
+/** One memory that grows, because a client may send its body in any number of pieces. */
+async function readCounted(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+  let memory = new Uint8Array(FIRST_BYTES);
   let bytes = 0;
   // Leaving the loop by the throw cancels the stream, so the rest is not received.
-  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
-    bytes += chunk.byteLength;
-    if (bytes > limit) throw tooLarge(limit);
-    text += decoder.decode(chunk, { stream: true });
+  for await (const chunk of (request.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
+    const end = bytes + chunk.byteLength;
+    if (end > limit) throw tooLarge(limit);
+    if (end > memory.length) {
+      const grown = new Uint8Array(Math.min(Math.max(end, 2 * memory.length), limit));
+      grown.set(memory.subarray(0, bytes));
+      memory = grown;
+    }
+    memory.set(chunk, bytes);
+    bytes = end;
   }
-  return text + decoder.decode();
+  return memory.subarray(0, bytes);
 }
 
 function tooLarge(limit: number): ServeError {
   return new ServeError(
     'PAYLOAD_TOO_LARGE',
-    `The body is longer than ${limit} bytes; send fewer rows at once.`,
+    `The body is longer than ${limit} bytes; send less at once.`,
   );
 }

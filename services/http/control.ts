@@ -10,8 +10,8 @@ import { requestIds } from './request-id.ts';
 
 const UNMATCHED = 'unmatched';
 
-/** Adds a GET route that is counted and carries a request id. */
-export type AddControl = (path: string, handler: Handler) => void;
+/** Adds a route, GET unless told, that is counted and carries a request id. */
+export type AddControl = (path: string, handler: Handler, method?: 'GET' | 'POST') => void;
 
 /** Also gives the app its answers to unknown routes, wrong methods and errors nobody caught. */
 export function controlRoutes(app: OpenAPIHono, runtime: Runtime): AddControl {
@@ -37,7 +37,7 @@ export function controlRoutes(app: OpenAPIHono, runtime: Runtime): AddControl {
     return problem(error, id);
   });
 
-  return (path, handler) => {
+  return (path, handler, method = 'GET') => {
     const record = recorder(runtime, path);
     const counted: MiddlewareHandler = async (c, next) => {
       const startedMs = clock.now();
@@ -45,7 +45,7 @@ export function controlRoutes(app: OpenAPIHono, runtime: Runtime): AddControl {
       if (!c.res.headers.has('X-Request-Id')) c.header('X-Request-Id', idOf(c));
       record(c.req.method, c.res.status, startedMs);
     };
-    app.get(path, counted, handler);
+    app.on(method, path, counted, handler);
   };
 }
 

@@ -7,7 +7,7 @@
 
 import type { RequestHandler } from '../../runtime/index.ts';
 import { type Runtime, ServeError, serverTiming, type Timings } from '../../runtime/index.ts';
-import { asBodyError, readCounted, wrongLength } from './body.ts';
+import { asBodyError, type ReadBody, wrongLength } from './body.ts';
 import { Exchange, Watch } from './exchange.ts';
 import { isFault, problem, STATUS, toServeError } from './problem.ts';
 import { recorder } from './record.ts';
@@ -19,16 +19,25 @@ export interface Ran {
   readonly maxRows: number;
 }
 
-/** What an infer route does between the body's text and the answer's. What its steps throw is told to the client. */
-export interface InferRoute<Question, Result extends Ran> {
+/** An answer's body, and the headers that go with it; without them it is JSON. */
+export interface Encoded {
+  readonly body: string | Uint8Array<ArrayBuffer>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What an infer route does between the request's body and the answer's. What its steps throw is told to the client. */
+export interface InferRoute<Body, Question, Result extends Ran> {
   /** Also the name of the route in metrics and log. */
   readonly path: string;
   /** Most bytes of a body. */
   readonly limit: number;
-  decode(text: string, exchange: Exchange): Question;
+  readonly read: ReadBody<Body>;
+  /** Whether bodies of any type are taken, or JSON alone. */
+  readonly anyType?: boolean;
+  decode(body: Body, exchange: Exchange): Question;
   /** The native work. A permit is held until it settles. */
   run(question: Question): Promise<Result>;
-  encode(result: Result, question: Question, exchange: Exchange): string;
+  encode(result: Result, question: Question, exchange: Exchange): Encoded;
 }
 
 /** Makes the handlers of this thread's infer routes. */
@@ -38,11 +47,17 @@ export function createEdge(runtime: Runtime) {
   const requestId = requestIds();
   const accessLog = log.isLevelEnabled('debug');
 
-  return <Question, Result extends Ran>(route: InferRoute<Question, Result>): RequestHandler => {
-    const { path, limit } = route;
+  return <Body, Question, Result extends Ran>(
+    route: InferRoute<Body, Question, Result>,
+  ): RequestHandler => {
+    const { path, limit, anyType = false } = route;
     const record = recorder(runtime, path);
 
-    function success(exchange: Exchange, body: string, { timings, maxRows }: Ran): Response {
+    function success(
+      exchange: Exchange,
+      { body, headers }: Encoded,
+      { timings, maxRows }: Ran,
+    ): Response {
       const ms = record('POST', 200, exchange.startedMs);
       if (accessLog) log.debug({ request_id: exchange.id, path, ms, ...timings }, 'answered');
       return new Response(body, {
@@ -50,6 +65,7 @@ export function createEdge(runtime: Runtime) {
           'Content-Type': 'application/json',
           'X-Request-Id': exchange.id,
           'Server-Timing': serverTiming(timings, maxRows),
+          ...headers,
         },
       });
     }
@@ -65,12 +81,10 @@ export function createEdge(runtime: Runtime) {
 
     async function serve(exchange: Exchange, measured: boolean): Promise<void> {
       try {
-        const text = await (measured
-          ? exchange.request.text()
-          : readCounted(exchange.request, limit));
+        const body = await route.read(exchange.request, measured, limit);
         exchange.reading = false;
         if (exchange.answered) return;
-        const question = route.decode(text, exchange);
+        const question = route.decode(body, exchange);
         const result = await route.run(question);
         exchange.answer(success(exchange, route.encode(result, question, exchange), result));
       } catch (error) {
@@ -91,7 +105,7 @@ export function createEdge(runtime: Runtime) {
       // Last of these, the permit: only a request that passed the others holds one.
       const refusal =
         wrongTimeout(timeoutMs) ??
-        wrongType(headers.get('content-type')) ??
+        (anyType ? undefined : wrongType(headers.get('content-type'))) ??
         wrongLength(length, limit) ??
         admission.acquire();
       if (refusal !== undefined) return failure(exchange, refusal);

@@ -16,10 +16,12 @@ export const STATUS: Readonly<Record<ServeCode, number>> = {
   BODY_TIMEOUT: 408,
   PAYLOAD_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
+  UNSUPPORTED_ENCODING: 415,
   CANCELLED: CLIENT_CLOSED,
   INTERNAL: 500,
   INVALID_CONFIG: 500,
   PORT_TAKEN: 500,
+  CONTROL_DISABLED: 503,
   MODEL_NOT_READY: 503,
   OVERLOADED: 503,
   DRAINING: 503,
@@ -59,6 +61,9 @@ export function problem(
   });
   return new Response(body, { status, headers });
 }
+
+/** The status of an answer that tells whether something is ready. */
+export const readiness = (ready: boolean) => (ready ? 200 : STATUS.MODEL_NOT_READY) as 200;
 
 /** Whether an error is worth a line in the log: the server's own fault, not the client's and not load. */
 export function isFault(error: ServeError): boolean {

@@ -8,17 +8,19 @@ import {
   roundMs,
   ServeError,
 } from '../../runtime/index.ts';
+import { readText } from '../http/body.ts';
 import { parseJson } from '../http/codec-json.ts';
-import type { InferRoute } from '../http/edge.ts';
+import type { Encoded, InferRoute } from '../http/edge.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { type PredictRequest, predictRequest } from './schema.ts';
 
 const BODY_LIMIT = 1024 * 1024;
 
-export function predictRoute(runtime: Runtime): InferRoute<InferRequest, InferResult> {
+export function predictRoute(runtime: Runtime): InferRoute<string, InferRequest, InferResult> {
   return {
     path: '/predict',
     limit: BODY_LIMIT,
+    read: readText,
     decode: (text, exchange) => decode(parseJson(text), exchange, runtime.clock),
     run: (request) => runtime.infer(request),
     encode,
@@ -39,16 +41,17 @@ function checked(body: unknown): PredictRequest {
   throw new ServeError('INVALID_ARGUMENT', `${path.join('.') || 'The body'} ${message}.`);
 }
 
-function encode(result: InferResult, request: InferRequest, exchange: Exchange): string {
+function encode(result: InferResult, request: InferRequest, exchange: Exchange): Encoded {
   const { predictions, version: model_version } = result;
   const inference_time_ms = roundMs(result.timings.computeMs);
   const request_id = exchange.id;
   // A list of rows is answered by a list, also where it has a single row.
   if (Array.isArray(request.features[0])) {
-    return JSON.stringify({ predictions, model_version, inference_time_ms, request_id });
+    return { body: JSON.stringify({ predictions, model_version, inference_time_ms, request_id }) };
   }
   const { prediction, confidence } = predictions[0]!;
-  return JSON.stringify({ prediction, confidence, model_version, inference_time_ms, request_id });
+  const answer = { prediction, confidence, model_version, inference_time_ms, request_id };
+  return { body: JSON.stringify(answer) };
 }
 
 /**

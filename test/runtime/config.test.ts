@@ -40,6 +40,7 @@ describe('readConfig', () => {
       batchSize: undefined,
       maxWorkers: 1,
       maxInFlight: 1024,
+      maxRequestBytes: 67_108_864,
       bodyTimeoutMs: 10_000,
       host: '0.0.0.0',
       port: 8001,

@@ -47,6 +47,7 @@ export async function openApp(
     batchSize: undefined,
     maxWorkers: 1,
     maxInFlight: 64,
+    maxRequestBytes: 64 * 1024 * 1024,
     bodyTimeoutMs: 10_000,
     host: '127.0.0.1',
     port: 0,

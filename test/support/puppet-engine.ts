@@ -5,6 +5,7 @@
  * @module
  */
 
+import { openCodec } from '../../native/codec.ts';
 import { MillraceError } from '../../native/errors.ts';
 import type {
   Counters,
@@ -170,6 +171,7 @@ export class PuppetModel implements Model {
 export class PuppetEngine implements Engine {
   readonly info: EngineInfo;
   readonly counters: Counters = new PuppetCounters();
+  readonly codec = openCodec();
   /** Every model loaded so far, by name. */
   readonly models = new Map<string, PuppetModel>();
   /** Every call of `load`. */

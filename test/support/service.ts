@@ -8,7 +8,8 @@ import {
   type Runtime,
   readConfig,
 } from '../../runtime/index.ts';
-import { predictionApp, type ServiceApp } from '../../services/prediction/app.ts';
+import type { ServiceApp } from '../../services/http/service-app.ts';
+import { predictionApp } from '../../services/prediction/app.ts';
 import { PuppetEngine, type PuppetModel, type PuppetRepository } from './puppet-engine.ts';
 import { type TestModel, testRepository } from './repository.ts';
 

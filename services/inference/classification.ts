@@ -1,0 +1,70 @@
+/**
+ * The classification extension: the highest scores of an output as texts `score:index:label`.
+ *
+ * @module
+ */
+
+import { ServeError, type Tensor } from '../../runtime/index.ts';
+
+/** Most elements of an output that is ranked. */
+const MAX_ELEMENTS = 1_000_000;
+
+type Scores = Exclude<Tensor, { type: 'string' | 'bool' | 'float16' | 'bfloat16' }>;
+
+function hasScores(tensor: Tensor): tensor is Scores {
+  return !['string', 'bool', 'float16', 'bfloat16'].includes(tensor.type);
+}
+
+/**
+ * @param batched Whether dimension 0 counts rows, each of which is ranked by itself.
+ * @param count Most classes of a row.
+ * @returns texts, `[rows, min(count, classes)]` or without the rows where there are none.
+ * @throws {ServeError} `INVALID_ARGUMENT` for outputs that cannot be ranked.
+ */
+export function classify(
+  name: string,
+  tensor: Tensor,
+  batched: boolean,
+  count: number,
+  labels: readonly string[] | undefined,
+): Tensor<'string'> {
+  if (!hasScores(tensor)) {
+    throw new ServeError(
+      'INVALID_ARGUMENT',
+      `Output '${name}' cannot be classified: its type ${tensor.type} has no scores.`,
+    );
+  }
+  const { data } = tensor;
+  if (data.length > MAX_ELEMENTS) {
+    throw new ServeError(
+      'INVALID_ARGUMENT',
+      `Output '${name}' cannot be classified: it has more than ${MAX_ELEMENTS} elements.`,
+    );
+  }
+  const rows = batched ? (tensor.dims[0] ?? 1) : 1;
+  const classes = rows === 0 ? 0 : data.length / rows;
+  const kept = Math.min(count, classes);
+  const texts: string[] = [];
+  for (let row = 0; row < rows; row += 1) {
+    for (const index of highest(data, row * classes, classes, kept)) {
+      const label = labels?.[index];
+      const score = formatScore(data[row * classes + index]!);
+      texts.push(label === undefined ? `${score}:${index}` : `${score}:${index}:${label}`);
+    }
+  }
+  return { type: 'string', dims: batched ? [rows, kept] : [kept], data: texts };
+}
+
+/** Indices of the highest of `length` scores from `start`, descending; of equal ones the first comes first. */
+function highest(data: Scores['data'], start: number, length: number, count: number): number[] {
+  const order = Array.from({ length }, (_, index) => index);
+  order.sort((a, b) => {
+    const [left, right] = [data[start + a]!, data[start + b]!];
+    return left > right ? -1 : left < right ? 1 : 0;
+  });
+  return order.slice(0, count);
+}
+
+/** Six decimals for fractions, as `std::to_string` has it, which clients of Triton parse. */
+const formatScore = (score: number | bigint): string =>
+  typeof score === 'bigint' || !Number.isFinite(score) ? String(score) : score.toFixed(6);

@@ -1,0 +1,76 @@
+/** @module A body that is one raw tensor, without JSON: `Inference-Header-Content-Length: 0`. */
+
+import {
+  elementArrays,
+  type ModelVersion,
+  ServeError,
+  type Tensor,
+  type TensorSpec,
+} from '../../runtime/index.ts';
+import type { InferQuestion, InferTerms, Target } from './infer.ts';
+
+/**
+ * The shape follows from the model's signature and the body's size: where the model batches, one row;
+ * at most one other dimension may be open. Every output is answered in binary.
+ *
+ * @throws {ServeError} `INVALID_ARGUMENT` where that leaves no single answer.
+ */
+export function rawQuestion(
+  version: ModelVersion,
+  target: Target,
+  body: Uint8Array<ArrayBuffer>,
+  { timeoutMs, signal }: InferTerms,
+): InferQuestion {
+  const { inputs, batching } = version.signature;
+  const [input, ...others] = inputs;
+  if (input === undefined || others.length > 0) {
+    throw invalid(`The model has ${inputs.length} inputs: a raw body needs a model with one.`);
+  }
+  const tensor = rawTensor(input, batching.enabled, body);
+  return {
+    request: {
+      ...target,
+      inputs: { [input.name]: tensor },
+      outputs: undefined,
+      priority: undefined,
+      timeoutMs,
+      signal,
+    },
+    id: '',
+    outputs: undefined,
+    binaryByDefault: true,
+  };
+}
+
+function rawTensor(input: TensorSpec, batched: boolean, body: Uint8Array<ArrayBuffer>): Tensor {
+  const { name, type, dims } = input;
+  const known = dims.map((size, axis) => (batched && axis === 0 ? 1 : size));
+  if (type === 'string') {
+    if (known.some((size) => size !== 1 && size !== -1)) {
+      throw invalid(`Input '${name}' is BYTES: a raw body is one text, but it has more.`);
+    }
+    return { type, dims: known.map(() => 1), data: [new TextDecoder().decode(body)] };
+  }
+  const array = elementArrays[type];
+  const open = known.filter((size) => size === -1).length;
+  if (open > 1) {
+    throw invalid(
+      `Input '${name}' leaves ${open} dimensions open: a raw body can tell only one of them.`,
+    );
+  }
+  const fixed = known.reduce((product, size) => (size === -1 ? product : product * size), 1);
+  const elements = body.length / array.BYTES_PER_ELEMENT;
+  const missing = open === 0 ? 1 : elements / fixed;
+  if (!Number.isInteger(elements) || !Number.isInteger(missing) || fixed * missing !== elements) {
+    const row = fixed * array.BYTES_PER_ELEMENT;
+    const wanted = open === 0 ? `${row}` : `a multiple of ${row}`;
+    throw invalid(`The body has ${body.length} bytes: input '${name}' takes ${wanted}.`);
+  }
+  const aligned = body.byteOffset % array.BYTES_PER_ELEMENT === 0 ? body : body.slice();
+  const data = new array(aligned.buffer, aligned.byteOffset, elements);
+  return { type, dims: known.map((size) => (size === -1 ? missing : size)), data } as Tensor;
+}
+
+function invalid(message: string): ServeError {
+  return new ServeError('INVALID_ARGUMENT', message);
+}

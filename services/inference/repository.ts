@@ -1,0 +1,132 @@
+/** @module The model repository extension: what there is, and loading and unloading by name. */
+
+import type { Context } from 'hono';
+import { type LoadOverride, type Runtime, ServeError } from '../../runtime/index.ts';
+import { readText } from '../http/body.ts';
+import { parseJson } from '../http/codec-json.ts';
+import type { AddControl } from '../http/control.ts';
+
+/** A configuration and model files in base64 need more room than a request of features. */
+const BODY_LIMIT = 512 * 1024 * 1024;
+const INDEX_LIMIT = 64 * 1024;
+
+export function repositoryRoutes(add: AddControl, { repository }: Runtime): void {
+  const allowed = () => {
+    if (repository.controlled) return;
+    throw new ServeError(
+      'CONTROL_DISABLED',
+      'Models cannot be loaded or unloaded here; start the server with MODEL_CONTROL_MODE=explicit.',
+    );
+  };
+
+  add(
+    '/v2/repository/index',
+    async (c) => {
+      const { ready, repository_name } = await readObject(c, INDEX_LIMIT);
+      refuseName(repository_name);
+      if (ready !== undefined && typeof ready !== 'boolean') {
+        throw invalid('ready must be true or false.');
+      }
+      const entries = repository.index();
+      return c.json(ready ? entries.filter(({ state }) => state === 'READY') : entries);
+    },
+    'POST',
+  );
+  add(
+    '/v2/repository/models/:model/load',
+    async (c) => {
+      allowed();
+      const { parameters, repository_name } = await readObject(c, BODY_LIMIT);
+      refuseName(repository_name);
+      const name = c.req.param('model')!;
+      await repository.load(name, toOverride(parameters));
+      return c.json({ name, load: true });
+    },
+    'POST',
+  );
+  add(
+    '/v2/repository/models/:model/unload',
+    async (c) => {
+      allowed();
+      const { parameters, repository_name } = await readObject(c, INDEX_LIMIT);
+      refuseName(repository_name);
+      unloadTerms(parameters);
+      const name = c.req.param('model')!;
+      await repository.unload(name);
+      return c.json({ name, unload: true });
+    },
+    'POST',
+  );
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The body's object; an empty body is an empty one. */
+async function readObject(c: Context, limit: number): Promise<Fields> {
+  const text = await readText(c.req.raw, false, limit);
+  if (text.trim() === '') return {};
+  return object(parseJson(text), 'The body');
+}
+
+function object(value: unknown, what: string): Fields {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  throw invalid(`${what} must be a JSON object.`);
+}
+
+function refuseName(name: unknown): void {
+  if (name === undefined || name === '') return;
+  throw invalid('repository_name is not supported: there is one repository.');
+}
+
+/** @throws {ServeError} `INVALID_ARGUMENT` for anything but `unload_dependents`, which nothing here has. */
+function unloadTerms(parameters: unknown): void {
+  if (parameters === undefined) return;
+  for (const [key, value] of Object.entries(object(parameters, 'parameters'))) {
+    if (key !== 'unload_dependents' || typeof value !== 'boolean') {
+      throw invalid('parameters may hold unload_dependents, true or false, and nothing else.');
+    }
+  }
+}
+
+const FILE = 'file:';
+
+/**
+ * What stands in for the files on disk.
+ *
+ * @param parameters `config` as text, and files such as `file:1/model.onnx` in base64 or in bytes.
+ * @throws {ServeError} `INVALID_ARGUMENT`
+ */
+export function toOverride(parameters: unknown): LoadOverride | undefined {
+  if (parameters === undefined) return undefined;
+  const { config, ...rest } = object(parameters, 'parameters');
+  const files = new Map<string, Uint8Array>();
+  for (const [key, value] of Object.entries(rest)) {
+    if (!key.startsWith(FILE)) {
+      throw invalid(`The parameter ${key} is not known; there are config and file:<path>.`);
+    }
+    files.set(filePath(key.slice(FILE.length)), fileBytes(key, value));
+  }
+  if (config === undefined) {
+    if (files.size === 0) return undefined;
+    throw invalid('A file needs the parameter config beside it, the configuration of the model.');
+  }
+  if (typeof config !== 'string') throw invalid('The parameter config must be a text.');
+  return { config, files };
+}
+
+function filePath(path: string): string {
+  if (/^[1-9]\d*\/[^/\\]+$/.test(path)) return path;
+  throw invalid('A file is named by its version and its name, such as file:1/model.onnx.');
+}
+
+function fileBytes(key: string, value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (typeof value !== 'string' || !/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(value)) {
+    throw invalid(`The parameter ${key} must be base64.`);
+  }
+  return new Uint8Array(Buffer.from(value, 'base64'));
+}
+
+function invalid(message: string): ServeError {
+  return new ServeError('INVALID_ARGUMENT', message);
+}
