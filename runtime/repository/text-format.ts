@@ -195,7 +195,7 @@ function readScalar(
     throw wrong(`one of ${Object.keys(type.values).join(', ')}`);
   }
   if (type === 'string' || type === 'bytes') {
-    if (!/^(["'])[^]*\1$/.test(token) || token.length < 2) throw wrong('a text in quotes');
+    if (!/^(["']).*\1$/s.test(token) || token.length < 2) throw wrong('a text in quotes');
     let text = unquote(token);
     while (/^["']/.test(reader.token)) text += unquote(reader.advance());
     return text;

@@ -11,7 +11,6 @@ import {
   type CodecRequest,
   type Parameters,
   ServeError,
-  type Tensor,
   type TensorRequest,
   type TensorResult,
 } from '../../runtime/index.ts';
