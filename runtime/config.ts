@@ -18,6 +18,11 @@ function whole(min: number, max: number) {
     .max(max, `a whole number from ${min} to ${max}`);
 }
 
+const SERVICES = ['prediction', 'inference'] as const;
+
+/** A service of this software: what it answers is in its folder under `services/`. */
+export type ServiceName = (typeof SERVICES)[number];
+
 const text = z.string('a text').min(1, 'a text that is not empty');
 
 const flag = z
@@ -27,6 +32,10 @@ const flag = z
 
 /** Every setting, by the name it has in the environment. The message is what the value has to be. */
 const schema = z.object({
+  SERVICE: z
+    .enum(['all', ...SERVICES], `one of all, ${SERVICES.join(', ')}`)
+    .default('all')
+    .describe('Which services run'),
   MODEL_PATH: text.default('models').describe('Folder of the model repository'),
   DEFAULT_MODEL: text.optional().describe('Model of requests that name none'),
   MODEL_CONTROL_MODE: z
@@ -60,7 +69,11 @@ const schema = z.object({
     .describe('Most bytes of the body of a /v2 request, unpacked'),
   BODY_TIMEOUT_MS: whole(1, 3_600_000).default(10_000).describe('Longest time a body may take'),
   HOST: text.default('0.0.0.0').describe('Address to listen on'),
-  PORT: whole(0, 65_535).default(8001).describe('Port to listen on; 0 takes a free one'),
+  PORT: whole(0, 65_535)
+    .optional()
+    .describe('Port of the service, or with several that of prediction; 0 takes free ones'),
+  INFERENCE_PORT: whole(0, 65_535).optional().describe('Port of the inference service'),
+  GRPC_PORT: whole(0, 65_535).optional().describe('Port of the inference service’s gRPC'),
   LOG_LEVEL: z
     .string()
     .toLowerCase()
@@ -77,6 +90,9 @@ const NAMES = Object.keys(schema.shape) as SettingName[];
 
 /** What the platform runs with, checked. */
 export interface Config {
+  readonly services: readonly ServiceName[];
+  /** Where to listen; 0 takes a free port. */
+  readonly ports: Readonly<Record<ServiceName | 'grpc', number>>;
   /** Absolute path of the model repository. */
   readonly modelPath: string;
   readonly defaultModel: string | undefined;
@@ -91,7 +107,6 @@ export interface Config {
   readonly maxRequestBytes: number;
   readonly bodyTimeoutMs: number;
   readonly host: string;
-  readonly port: number;
   readonly logLevel: string;
   readonly ortLibrary: string | undefined;
 }
@@ -133,6 +148,8 @@ function processSources(): ConfigSources {
 
 function toConfig(settings: Settings, cwd: string): Config {
   return {
+    services: settings.SERVICE === 'all' ? SERVICES : [settings.SERVICE],
+    ports: portsOf(settings),
     modelPath: resolve(cwd, settings.MODEL_PATH),
     defaultModel: settings.DEFAULT_MODEL,
     modelControlMode: settings.MODEL_CONTROL_MODE,
@@ -146,9 +163,18 @@ function toConfig(settings: Settings, cwd: string): Config {
     maxRequestBytes: settings.MAX_REQUEST_BYTES,
     bodyTimeoutMs: settings.BODY_TIMEOUT_MS,
     host: settings.HOST,
-    port: settings.PORT,
     logLevel: settings.LOG_LEVEL,
     ortLibrary: settings.ORT_LIBRARY,
+  };
+}
+
+function portsOf({ SERVICE, PORT, INFERENCE_PORT, GRPC_PORT }: Settings): Config['ports'] {
+  const otherwise = (port: number) => (PORT === 0 ? 0 : port);
+  const alone = SERVICE === 'inference' ? PORT : undefined;
+  return {
+    prediction: PORT ?? 8001,
+    inference: INFERENCE_PORT ?? alone ?? otherwise(8000),
+    grpc: GRPC_PORT ?? otherwise(9000),
   };
 }
 
@@ -157,8 +183,12 @@ type Given = Partial<Record<SettingName, unknown>>;
 function fromFlags(argv: readonly string[]): Given {
   const flags = new Map<string, SettingName>(NAMES.map((name) => [flagOf(name), name]));
   flags.set('models', 'MODEL_PATH');
-  const { tokens } = parseArgs({ args: [...argv], strict: false, tokens: true });
   const given: Given = {};
+  const [first, ...rest] = argv;
+  const named = first !== undefined && !first.startsWith('-');
+  if (named) given.SERVICE = first;
+  const args = named ? rest : [...argv];
+  const { tokens } = parseArgs({ args, strict: false, tokens: true });
   for (let i = 0; i < tokens.length; i += 1) {
     const token = tokens[i]!;
     const name = token.kind === 'option' ? flags.get(token.name) : undefined;
@@ -260,8 +290,11 @@ function example(name: SettingName): string {
     MAX_IN_FLIGHT: '1024',
     MAX_REQUEST_BYTES: '67108864',
     BODY_TIMEOUT_MS: '10000',
+    SERVICE: 'inference',
     HOST: '127.0.0.1',
     PORT: '8001',
+    INFERENCE_PORT: '8000',
+    GRPC_PORT: '9000',
     LOG_LEVEL: 'info',
     DEFAULT_MODEL: 'iris',
     ORT_LIBRARY: 'libonnxruntime.so',

@@ -32,7 +32,7 @@ export {
 } from '../native/index.ts';
 export type { Admission } from './admission.ts';
 export type { Clock } from './clock.ts';
-export { type Config, type ConfigSources, readConfig } from './config.ts';
+export { type Config, type ConfigSources, readConfig, type ServiceName } from './config.ts';
 export { type ServeCode, ServeError } from './errors.ts';
 export {
   currentHost,
@@ -96,13 +96,22 @@ export interface RepositoryControl {
   load(name: string, override?: LoadOverride): Promise<void>;
   /** @throws {ServeError} `MODEL_NOT_FOUND` */
   unload(name: string): Promise<void>;
+  /** A change that was made in another HTTP thread. */
+  follow(change: RepositoryChange): Promise<void>;
 }
+
+/** A change that every HTTP thread is to make. */
+export type RepositoryChange =
+  | { readonly action: 'load'; readonly name: string; readonly override: LoadOverride | undefined }
+  | { readonly action: 'unload'; readonly name: string };
 
 /** What a test replaces. */
 export interface RuntimeParts {
   readonly clock?: Clock;
   readonly log?: Log;
   readonly random?: Random;
+  /** Tells the other HTTP threads of a change, and resolves when they have made it. */
+  readonly announce?: (change: RepositoryChange) => Promise<void>;
 }
 
 /**
@@ -130,12 +139,7 @@ export async function createRuntime(
     infer: (request) => infer(registry, request),
     inferTensors: (request) => inferTensors(registry, request),
     model: (name) => registry.model(name),
-    repository: {
-      controlled: config.modelControlMode === 'explicit',
-      index: () => registry.index(),
-      load: (name, override) => registry.load(name, override),
-      unload: (name) => registry.unload(name),
-    },
+    repository: repositoryControl(config, registry, parts),
     models: () => registry.status(),
     ready: (strictness) =>
       !admission.draining &&
@@ -143,5 +147,27 @@ export async function createRuntime(
         ? !config.strictReadiness || registry.complete()
         : registry.loaded().length > 0),
     close: () => registry.close(),
+  };
+}
+
+function repositoryControl(
+  { modelControlMode }: Config,
+  registry: Registry,
+  { announce }: RuntimeParts,
+): RepositoryControl {
+  const follow = (change: RepositoryChange) =>
+    change.action === 'load'
+      ? registry.load(change.name, change.override)
+      : registry.unload(change.name);
+  const make = async (change: RepositoryChange) => {
+    await follow(change);
+    await announce?.(change);
+  };
+  return {
+    controlled: modelControlMode === 'explicit',
+    index: () => registry.index(),
+    load: (name, override) => make({ action: 'load', name, override }),
+    unload: (name) => make({ action: 'unload', name }),
+    follow,
   };
 }

@@ -183,7 +183,7 @@ async function loadNative(engine: Engine, source: VersionSource) {
 
 async function loadOn(engine: Engine, source: VersionSource, device: string): Promise<Model> {
   const options: LoadOptions = {
-    path: source.path,
+    ...(source.bytes === undefined ? { path: source.path } : { bytes: source.bytes }),
     name: `${source.model}:${source.version}`,
     device,
     ...(source.config.batching === undefined ? {} : { batching: batchingOf(source.config) }),

@@ -196,7 +196,16 @@ export class Registry {
         versions.set(version, config);
         continue;
       }
-      const source = { model, version, path, bytes, config, terms, device, batchSize };
+      const source = {
+        model,
+        version,
+        path,
+        bytes,
+        config,
+        terms,
+        device: terms.device ?? device,
+        batchSize,
+      };
       const loaded = await loadVersion(this.#engine, source).catch((error: ServeError) => error);
       versions.set(version, loaded);
     }

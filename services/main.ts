@@ -14,12 +14,12 @@ import {
 } from '../runtime/index.ts';
 import { type Service, startService } from './service.ts';
 import { stop } from './stop.ts';
-import { serveThread, startThreads } from './threads.ts';
+import { type Announce, serveThread, startThreads } from './threads.ts';
 
-function open(config: Config, log: Log, shared: boolean): Promise<Service> {
+function open(config: Config, log: Log, announce?: Announce): Promise<Service> {
   const { ortLibrary } = config;
   const engine = openEngine(ortLibrary === undefined ? {} : { library: ortLibrary });
-  return startService({ config, engine, host: currentHost(), log, shared });
+  return startService({ config, engine, host: currentHost(), log, announce });
 }
 
 async function main(): Promise<void> {
@@ -27,28 +27,32 @@ async function main(): Promise<void> {
   const log = createLog(config.logLevel);
   const service =
     config.maxWorkers === 1
-      ? await open(config, log, false)
+      ? await open(config, log)
       : await startThreads(new URL(import.meta.url), config, currentHost(), (error) => {
           log.fatal({ err: error }, 'an HTTP thread died');
           exit(1);
         });
   // Before the service is announced: whoever reads that it is ready may stop it at once.
   onStopSignal(() => void stop(service, log, exit));
-  announce(service, log, config);
+  report(service, log, config);
 }
 
-function announce({ models, port }: Service, log: Log, { maxWorkers }: Config): void {
+function report({ models, ports }: Service, log: Log, config: Config): void {
   for (const { name: model, versions } of models) {
     for (const { state, ...about } of versions) {
       if (state === 'ready') log.info({ model, ...about }, 'model loaded');
       else log.error({ model, ...about }, 'model not served');
     }
   }
-  log.info({ port, host: currentHost().name, workers: maxWorkers }, 'ready');
+  // The first service's port also by itself, which is all of them where there is one.
+  const port = ports[config.services[0]!];
+  log.info({ port, ports, host: currentHost().name, workers: config.maxWorkers }, 'ready');
 }
 
 function thread(parent: Parent): Promise<void> {
-  return serveThread(parent, (config) => open(config, createLog(config.logLevel), true));
+  return serveThread(parent, (config, announce) =>
+    open(config, createLog(config.logLevel), announce),
+  );
 }
 
 const parent = parentThread();

@@ -1,4 +1,4 @@
-/** @module One thread's share of the prediction service, from its models to its open port and back. */
+/** @module One thread's share of the services, from its models to its open ports and back. */
 
 import {
   type Config,
@@ -7,14 +7,29 @@ import {
   type Host,
   type Log,
   type ModelStatus,
+  type RepositoryChange,
+  type Runtime,
+  type ServiceName,
 } from '../runtime/index.ts';
+import type { ServiceApp } from './http/service-app.ts';
+import { inferenceApp } from './inference/app.ts';
 import { predictionApp } from './prediction/app.ts';
 
+const apps: Readonly<Record<ServiceName, (runtime: Runtime) => ServiceApp>> = {
+  prediction: predictionApp,
+  inference: inferenceApp,
+};
+
+/** The open ports by service. */
+export type Ports = Readonly<Partial<Config['ports']>>;
+
 export interface Service {
-  readonly port: number;
+  readonly ports: Ports;
   readonly models: readonly ModelStatus[];
+  /** A change of the repository that was made in another thread. */
+  follow(change: RepositoryChange): Promise<void>;
   /**
-   * Refuses new requests, closes the port, waits for the answers on their way, then closes models and
+   * Refuses new requests, closes the ports, waits for the answers on their way, then closes models and
    * engine.
    */
   stop(): Promise<void>;
@@ -26,34 +41,51 @@ export interface ServiceParts {
   readonly engine: Engine;
   readonly host: Host;
   readonly log: Log;
-  /** Whether other threads of this process listen on the same port. */
-  readonly shared: boolean;
+  /** Present where other threads of this process listen on the same ports: tells them of a change. */
+  readonly announce?: ((change: RepositoryChange) => Promise<void>) | undefined;
+}
+
+/** An open port, whatever is spoken there. */
+interface Open {
+  readonly name: keyof Config['ports'];
+  readonly port: number;
+  stop(): Promise<void>;
 }
 
 /**
- * Loads and warms the models, then opens the port.
+ * Loads and warms the models, then opens the ports.
  *
  * @throws {ServeError} `INVALID_CONFIG` or `PORT_TAKEN`
  */
 export async function startService(parts: ServiceParts): Promise<Service> {
-  const { config, engine, host, log, shared } = parts;
+  const { config, engine, log, announce } = parts;
+  const opened: Open[] = [];
   try {
-    const runtime = await createRuntime(config, engine, { log });
-    const { fetch, posts } = predictionApp(runtime);
-    const { host: hostname, port } = config;
-    const listener = await host.listen({ hostname, port, shared, fetch, posts });
+    const runtime = await createRuntime(config, engine, announce ? { log, announce } : { log });
+    for (const name of config.services) opened.push(await openPort(parts, name, runtime));
     return {
-      port: listener.port,
+      ports: Object.fromEntries(opened.map(({ name, port }) => [name, port])),
       models: runtime.models(),
+      follow: (change) => runtime.repository.follow(change),
       async stop() {
         const drained = runtime.admission.drain();
-        await Promise.all([drained, listener.stop()]);
+        await Promise.all([drained, ...opened.map((port) => port.stop())]);
         await runtime.close();
         await engine.close();
       },
     };
   } catch (error) {
+    await Promise.all(opened.map((port) => port.stop()));
     await engine.close();
     throw error;
   }
+}
+
+async function openPort(parts: ServiceParts, name: ServiceName, runtime: Runtime): Promise<Open> {
+  const { config, host, announce } = parts;
+  const { fetch, posts } = apps[name](runtime);
+  const { host: hostname, ports } = config;
+  const shared = announce !== undefined;
+  const listener = await host.listen({ hostname, port: ports[name], shared, fetch, posts });
+  return { name, port: listener.port, stop: () => listener.stop() };
 }

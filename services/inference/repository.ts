@@ -39,7 +39,7 @@ export function repositoryRoutes(add: AddControl, { repository }: Runtime): void
       const { parameters, repository_name } = await readObject(c, BODY_LIMIT);
       refuseName(repository_name);
       const name = c.req.param('model')!;
-      await repository.load(name, toOverride(parameters));
+      await repository.load(name, toOverride(parameters)).catch(asLoadFailure);
       return c.json({ name, load: true });
     },
     'POST',
@@ -57,6 +57,14 @@ export function repositoryRoutes(add: AddControl, { repository }: Runtime): void
     },
     'POST',
   );
+}
+
+/** What is wrong with a model that a client wants loaded is no fault of the server. */
+function asLoadFailure(error: unknown): never {
+  if (error instanceof ServeError && ['INVALID_CONFIG', 'MODEL_NOT_READY'].includes(error.code)) {
+    throw new ServeError('LOAD_FAILED', error.message, { cause: error });
+  }
+  throw error;
 }
 
 type Fields = Readonly<Record<string, unknown>>;

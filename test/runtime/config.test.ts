@@ -43,7 +43,8 @@ describe('readConfig', () => {
       maxRequestBytes: 67_108_864,
       bodyTimeoutMs: 10_000,
       host: '0.0.0.0',
-      port: 8001,
+      services: ['prediction', 'inference'],
+      ports: { prediction: 8001, inference: 8000, grpc: 9000 },
       logLevel: 'info',
       ortLibrary: undefined,
     });
@@ -52,7 +53,7 @@ describe('readConfig', () => {
   test('prefers a flag to the environment, that to millrace.json, and that to the default', () => {
     write({ port: 1, host: 'file', device: 'auto' });
     const config = read({ PORT: '2', HOST: 'env' }, ['--port', '3']);
-    assert.deepEqual([config.port, config.host, config.device], [3, 'env', 'auto']);
+    assert.deepEqual([config.ports.prediction, config.host, config.device], [3, 'env', 'auto']);
   });
 
   test('takes flags with and without an equals sign, and --models for MODEL_PATH', () => {
@@ -78,7 +79,7 @@ describe('readConfig', () => {
 
   test('ignores the variables of others', () => {
     assert.equal(
-      read({ HOME: '/root', host: 'me', port: '5', REDIS_URL: 'x', PORT: '' }).port,
+      read({ HOME: '/root', host: 'me', port: '5', REDIS_URL: 'x', PORT: '' }).ports.prediction,
       8001,
     );
   });
@@ -103,7 +104,7 @@ describe('readConfig', () => {
 
   for (const [argv, message] of [
     [['--prot', '1'], /--prot is not an option; write one of .*--port/],
-    [['start'], /start is not an option/],
+    [['start'], /SERVICE must be one of all, prediction, inference, got "start"/],
     [['--port'], /--port needs a value; write --port=8001/],
     [['--port', '--host', 'x'], /--port needs a value/],
   ] as const) {

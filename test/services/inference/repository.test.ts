@@ -1,0 +1,239 @@
+/** @module Repositories in every layout, and models that come and go. */
+import assert from 'node:assert/strict';
+import { readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { type Config, ServeError } from '../../../runtime/index.ts';
+import { until } from '../../support/until.ts';
+import { fixture, inference } from './support.ts';
+
+const x = (data = [1, 2, 3]) => ({
+  inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 3], data }],
+});
+const explicit: Partial<Config> = { modelControlMode: 'explicit', loadModels: ['*'] };
+const names = (entries: { name: string }[]) => entries.map(({ name }) => name);
+
+describe('layouts', () => {
+  test('ours, Triton’s, Hugging Face’s, and bare files side by side', async () => {
+    await using server = await inference({
+      'ours/v1.0/model.onnx': '=identity-float32',
+      'ours/model.json': '{}',
+      'triton/1/model.onnx': '=identity-float32',
+      'triton/config.pbtxt': 'platform: "onnxruntime_onnx" max_batch_size: 8',
+      'face/config.json': '{"id2label":{"0":"NEGATIVE","1":"POSITIVE"}}',
+      'face/onnx/model.onnx': '=identity-float32',
+      'face/onnx/model_quantized.onnx': '=identity-float32',
+      'parts/config.json': '{}',
+      'parts/onnx/encoder_model.onnx': '=identity-float32',
+      'parts/onnx/decoder_model.onnx': '=identity-float32',
+      'parts/onnx/decoder_model_int8.onnx': '=identity-float32',
+      'folder/model.onnx': '=identity-float32',
+      'bare.onnx': '=identity-float32',
+      'notes/README.md': 'no model',
+      '.hidden/1/model.onnx': '=identity-float32',
+    });
+    const { json } = await server.get('/v2/models');
+    const all = [
+      'bare',
+      'face',
+      'folder',
+      'ours',
+      'parts.decoder_model',
+      'parts.encoder_model',
+      'triton',
+    ];
+    assert.deepEqual(json.models, all);
+    for (const name of all) {
+      const { status, text } = await server.post(`/v2/models/${name}/infer`, x());
+      assert.equal(status, 200, text);
+    }
+    assert.equal((await server.get('/v2/health/ready')).status, 200);
+  });
+});
+
+describe('config.pbtxt', () => {
+  const versions = {
+    'm/1/model.onnx': '=identity-float32',
+    'm/2/model.onnx': '=identity-float32',
+    'm/10/model.onnx': '=identity-float32',
+    'm/old/model.onnx': '=identity-float32',
+  };
+  const served = async (config: string) => {
+    await using server = await inference({ ...versions, 'm/config.pbtxt': config });
+    return (await server.get('/v2/models/m')).json.versions;
+  };
+
+  test('the newest version, or as many as the policy says', async () => {
+    assert.deepEqual(await served(''), ['10']);
+    assert.deepEqual(await served('version_policy: { latest { num_versions: 2 } }'), ['2', '10']);
+    assert.deepEqual(await served('version_policy { all {} }'), ['1', '2', '10']);
+    assert.deepEqual(await served('version_policy { specific { versions: [1, 10] } }'), [
+      '1',
+      '10',
+    ]);
+  });
+
+  test('is told as it was written, completed', async () => {
+    const config = `
+      name: "m"
+      backend: "onnxruntime"
+      max_batch_size: 16
+      dynamic_batching { preferred_batch_size: [ 4, 8 ] max_queue_delay_microseconds: 100 }
+      instance_group [ { count: 2 kind: KIND_CPU } ]
+      parameters { key: "intra_op_thread_count" value: { string_value: "1" } }`;
+    await using server = await inference({ ...versions, 'm/config.pbtxt': config });
+    const { json } = await server.get('/v2/models/m/config');
+    assert.equal(json.max_batch_size, 16);
+    assert.deepEqual(json.dynamic_batching, {
+      preferred_batch_size: [4, 8],
+      max_queue_delay_microseconds: 100,
+    });
+    assert.deepEqual(json.instance_group, [{ count: 2, kind: 'KIND_CPU' }]);
+    assert.deepEqual(json.input, [{ name: 'x', data_type: 'TYPE_FP32', dims: [3] }]);
+  });
+
+  test('max_batch_size is the most rows of one run', async () => {
+    const config = 'max_batch_size: 2';
+    await using server = await inference({ ...versions, 'm/config.pbtxt': config });
+    assert.equal((await server.get('/v2/models/m/config')).json.max_batch_size, 2);
+  });
+
+  const refused: Readonly<Record<string, readonly [string, RegExp]>> = {
+    'another name': ['name: "other"', /names the model other/],
+    'another backend': ['backend: "pytorch"', /backend pytorch; only ONNX/],
+    sequences: ['sequence_batching { }', /sequence_batching .* not supported/],
+    'an ensemble': ['platform: "ensemble" ensemble_scheduling { }', /only ONNX|not supported/],
+    'several answers': ['model_transaction_policy { decoupled: true }', /decoupled/],
+    'a way out of the folder': [
+      'default_model_filename: "../../x.onnx"',
+      /must be the name of a file/,
+    ],
+    'labels that are not there': [
+      'output { name: "y" label_filename: "no.txt" }',
+      /no\.txt .* cannot be read/,
+    ],
+    'a typing error': ['max_batch_sise: 8', /line 1: ModelConfig has no field max_batch_sise/],
+  };
+  for (const [name, [config, message]] of Object.entries(refused)) {
+    test(`refused with a reason: ${name}`, async () => {
+      await using server = await inference({ ...versions, 'm/config.pbtxt': config });
+      assert.equal((await server.get('/v2/models/m/ready')).status, 503);
+      assert.equal((await server.get('/v2/health/ready')).status, 503);
+      const { json } = await server.post('/v2/repository/index', '');
+      assert.equal(json[0].state, 'UNAVAILABLE');
+      assert.match(json[0].reason, message);
+      assert.ok(!json[0].reason.includes(server.root), json[0].reason);
+    });
+  }
+});
+
+describe('models come and go', () => {
+  test('nobody may change them unless the mode says so', async () => {
+    await using server = await inference({ 'a/1/model.onnx': '=identity-float32' });
+    for (const action of ['load', 'unload']) {
+      const { status, json } = await server.post(`/v2/repository/models/a/${action}`, '');
+      assert.equal(status, 503);
+      assert.match(json.error, /MODEL_CONTROL_MODE=explicit/);
+    }
+  });
+
+  test('explicit starts with what is named, and loads the rest on demand', async () => {
+    const files = { 'a/1/model.onnx': '=identity-float32', 'b/1/model.onnx': '=identity-float32' };
+    await using server = await inference(files, { ...explicit, loadModels: ['a'] });
+    const index = async () => (await server.post('/v2/repository/index', '')).json;
+    assert.deepEqual(await index(), [{ name: 'a', version: '1', state: 'READY' }, { name: 'b' }]);
+    assert.equal((await server.post('/v2/models/b/infer', x())).status, 404);
+    assert.equal((await server.post('/v2/repository/models/b/load', '')).status, 200);
+    assert.equal((await server.post('/v2/models/b/infer', x())).status, 200);
+    assert.equal((await server.post('/v2/repository/models/a/unload', '')).status, 200);
+    // It leaves when its last request has.
+    await until(async () => (await index())[0].state !== 'UNLOADING', 'the model is unloaded');
+    assert.deepEqual(await index(), [
+      { name: 'a', state: 'UNAVAILABLE', reason: 'unloaded' },
+      { name: 'b', version: '1', state: 'READY' },
+    ]);
+    assert.deepEqual(names((await server.post('/v2/repository/index', { ready: true })).json), [
+      'b',
+    ]);
+    assert.equal((await server.post('/v2/repository/models/a/unload', '')).status, 404);
+    assert.equal((await server.post('/v2/repository/models/no/load', '')).status, 404);
+    await assert.rejects(
+      inference(files, { ...explicit, loadModels: ['no'] }),
+      (error: unknown) =>
+        error instanceof ServeError && /LOAD_MODEL names "no"/.test(error.message),
+    );
+  });
+
+  test('a load takes the configuration and the file from the request', async () => {
+    await using server = await inference({ 'a/1/model.onnx': '=identity-float32' }, explicit);
+    const content = readFileSync(fixture('identity-int32')).toString('base64');
+    const parameters = { config: '{"max_batch_size": 4}', 'file:7/model.onnx': content };
+    const loaded = await server.post('/v2/repository/models/a/load', { parameters });
+    assert.equal(loaded.status, 200, loaded.text);
+    const { json } = await server.get('/v2/models/a');
+    assert.deepEqual([json.versions, json.inputs[0].datatype], [['7'], 'INT32']);
+    assert.equal((await server.get('/v2/models/a/config')).json.max_batch_size, 4);
+    for (const [bad, message] of [
+      [{ 'file:1/model.onnx': content }, /needs the parameter config/],
+      [{ config: '{', 'file:1/model.onnx': content }, /not valid JSON/],
+      [{ config: '{"nonsense": 1}' }, /no field nonsense/],
+      [{ config: '{}', 'file:../x.onnx': content }, /file is named by its version/],
+      [{ config: '{}', 'file:1/model.onnx': '%%%' }, /must be base64/],
+      [{ config: 7 }, /must be a text/],
+      [{ other: 'x' }, /parameter other is not known/],
+    ] as const) {
+      const { status, json: answer } = await server.post('/v2/repository/models/a/load', {
+        parameters: bad,
+      });
+      assert.equal(status, 400, JSON.stringify(bad));
+      assert.match(answer.error, message);
+    }
+    assert.equal(
+      (await server.post('/v2/repository/models/..%2f/load', { parameters })).status,
+      404,
+    );
+  });
+
+  test('a load that fails leaves the old version at work', async () => {
+    await using server = await inference({ 'a/1/model.onnx': '=identity-float32' }, explicit);
+    server.write({ 'a/2/model.onnx': 'not a model' });
+    const { status, json } = await server.post('/v2/repository/models/a/load', '');
+    assert.equal(status, 400);
+    assert.ok(json.error.length > 10 && !json.error.includes(server.root), json.error);
+    assert.equal((await server.post('/v2/models/a/infer', x())).status, 200);
+    assert.deepEqual((await server.get('/v2/models/a')).json.versions, ['1']);
+  });
+
+  test('polling takes up what was added, changed and removed', async () => {
+    const settings: Partial<Config> = { modelControlMode: 'poll', repositoryPollMs: 20 };
+    await using server = await inference({ 'a/1/model.onnx': '=identity-float32' }, settings);
+    const models = async () => (await server.get('/v2/models')).json.models.join();
+    const becomes = (wanted: string) => until(async () => (await models()) === wanted, wanted);
+    server.write({ 'b/1/model.onnx': '=identity-float32' });
+    await becomes('a,b');
+    rmSync(path.join(server.root, 'a'), { recursive: true });
+    await becomes('b');
+  });
+
+  test('loads, unloads and requests at the same time: only the errors that are to be expected', async () => {
+    await using server = await inference({ 'a/1/model.onnx': '=identity-float32' }, explicit);
+    const seen = new Set<number>();
+    const infer = async () => {
+      for (let i = 0; i < 50; i += 1) {
+        const { status, json } = await server.post('/v2/models/a/infer', x([i, i, i]));
+        seen.add(status);
+        if (status === 200) assert.deepEqual(json.outputs[0].data, [i, i, i]);
+        else assert.ok(status === 404 || status === 503, JSON.stringify(json));
+      }
+    };
+    const change = async () => {
+      for (let i = 0; i < 10; i += 1) {
+        await server.post('/v2/repository/models/a/unload', '');
+        assert.equal((await server.post('/v2/repository/models/a/load', '')).status, 200);
+      }
+    };
+    await Promise.all([infer(), infer(), change(), change()]);
+    assert.ok(seen.has(200));
+    assert.equal((await server.post('/v2/models/a/infer', x())).status, 200);
+  });
+});

@@ -1,0 +1,102 @@
+/** @module The inference service on the real engine, without a port, over a repository made of fixtures. */
+
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { openEngine } from '../../../native/index.ts';
+import { type Config, createLog, createRuntime, readConfig } from '../../../runtime/index.ts';
+import type { ServiceApp } from '../../../services/http/service-app.ts';
+import { inferenceApp } from '../../../services/inference/app.ts';
+
+const fixtures = path.resolve(import.meta.dirname, '../../fixtures/models');
+
+/** The path of a fixture model. */
+export const fixture = (name: string): string => path.join(fixtures, `${name}.onnx`);
+
+/** Files of a repository by their path: a text, or the name of a fixture model after `=`. */
+export type Files = Readonly<Record<string, string>>;
+
+export interface Inference extends AsyncDisposable {
+  readonly app: ServiceApp;
+  readonly root: string;
+  get(path: string): Promise<Answer>;
+  /** POSTs an object as JSON, anything else as it is. */
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
+  write(files: Files): void;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Uint8Array;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the server answers
+  readonly json: any;
+}
+
+/** To be declared with `await using`. */
+export async function inference(files: Files, settings: Partial<Config> = {}): Promise<Inference> {
+  const root = mkdtempSync(path.join(tmpdir(), 'millrace-v2-'));
+  const write = (given: Files) => {
+    for (const [name, content] of Object.entries(given)) {
+      const file = path.join(root, name);
+      mkdirSync(path.dirname(file), { recursive: true });
+      if (content.startsWith('=')) cpSync(fixture(content.slice(1)), file);
+      else writeFileSync(file, content);
+    }
+  };
+  write(files);
+  const env = { MODEL_PATH: root, LOG_LEVEL: 'silent', PORT: '0' };
+  const config = { ...readConfig({ argv: ['inference'], env, cwd: root }), ...settings };
+  const engine = openEngine();
+  const runtime = await createRuntime(config, engine, { log: createLog('silent') });
+  const app = inferenceApp(runtime);
+  const ask = async (url: string, init?: RequestInit): Promise<Answer> => {
+    const response = await app.request(url, init);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const text = new TextDecoder().decode(bytes);
+    const { status, headers } = response;
+    return {
+      status,
+      headers,
+      bytes,
+      text,
+      get json() {
+        return JSON.parse(text);
+      },
+    };
+  };
+  return {
+    app,
+    root,
+    get: (url) => ask(url),
+    post: (url, body, headers = {}) => {
+      const raw = typeof body === 'string' || body instanceof Uint8Array;
+      return ask(url, {
+        method: 'POST',
+        headers,
+        body: raw ? (body as string) : JSON.stringify(body),
+      });
+    },
+    write,
+    async [Symbol.asyncDispose]() {
+      await runtime.admission.drain();
+      await runtime.close();
+      await engine.close();
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+}
+
+/** JSON in front of binary data, and the headers that go with it. */
+export function binary(json: object, ...blobs: readonly Uint8Array[]) {
+  const head = new TextEncoder().encode(JSON.stringify(json));
+  const body = new Uint8Array(head.length + blobs.reduce((sum, blob) => sum + blob.length, 0));
+  body.set(head);
+  let at = head.length;
+  for (const blob of blobs) {
+    body.set(blob, at);
+    at += blob.length;
+  }
+  return { body, headers: { 'Inference-Header-Content-Length': String(head.length) } };
+}
