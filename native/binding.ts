@@ -8,8 +8,9 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { EngineInfo } from './engine-types.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
-import type { CostPoint, EngineInfo, Histogram, ModelStats, TensorSpec } from './types.ts';
+import type { CostPoint, Histogram, ModelStats, TensorSpec } from './types.ts';
 
 /** Numbers are those of the enum `BatchingMode` in addon/core.h. */
 export const BATCHING_AUTO = 0;

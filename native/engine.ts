@@ -5,11 +5,12 @@ import { fromAddon, type NativeEngine } from './binding.ts';
 import type { Channel } from './channel.ts';
 import type { Codec } from './codec-types.ts';
 import { readCosts, writeCosts } from './costs.ts';
+import type { Counters, Engine, EngineInfo } from './engine-types.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import { toNative } from './load-options.ts';
 import { LoadedModel } from './model.ts';
 import { inspectBytes, inspectFile } from './model-file.ts';
-import type { Counters, Engine, EngineInfo, LoadOptions, Model } from './types.ts';
+import type { LoadOptions, Model } from './types.ts';
 
 export class NativeEngineHandle implements Engine {
   readonly info: EngineInfo;

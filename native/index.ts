@@ -18,13 +18,14 @@ import { defaultLibrary, fromAddon, loadAddon } from './binding.ts';
 import { Channel } from './channel.ts';
 import { openCodec } from './codec.ts';
 import { NativeEngineHandle } from './engine.ts';
+import type { Engine, EngineOptions } from './engine-types.ts';
 import { MillraceError } from './errors.ts';
 import { errorCode } from './mailbox.ts';
-import type { Engine, EngineOptions } from './types.ts';
 
 export { datatypes, openCodec } from './codec.ts';
 export type * from './codec-types.ts';
 export { elementArrays } from './elements.ts';
+export type * from './engine-types.ts';
 export type { MillraceErrorCode } from './errors.ts';
 export { MillraceError } from './errors.ts';
 export type * from './types.ts';

@@ -6,11 +6,9 @@
  */
 
 import { openCodec } from '../../native/codec.ts';
+import type { Counters, Engine, EngineInfo } from '../../native/engine-types.ts';
 import { MillraceError } from '../../native/errors.ts';
 import type {
-  Counters,
-  Engine,
-  EngineInfo,
   Histogram,
   LoadOptions,
   Model,
