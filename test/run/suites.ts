@@ -123,7 +123,12 @@ export const suites: readonly Suite[] = [
   { name: 'bun', files: ['test/**/*.test.ts'], except: ['test/rules/**'], command: bun },
   {
     name: 'deno',
-    files: ['test/native/**/*.test.ts', 'test/runtime/**/*.test.ts', 'test/services/**/*.test.ts'],
+    files: [
+      'test/native/**/*.test.ts',
+      'test/runtime/**/*.test.ts',
+      'test/services/**/*.test.ts',
+      'test/e2e/**/*.test.ts',
+    ],
     command: deno,
     env: { DENO_NO_UPDATE_CHECK: '1' },
   },

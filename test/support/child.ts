@@ -60,7 +60,8 @@ export class ServiceChild {
   }
 
   signal(name: 'SIGTERM' | 'SIGINT'): void {
-    this.#child.kill(name);
+    // Not the child's own method: after it Deno reports any exit as a death by that signal.
+    process.kill(this.#child.pid!, name);
   }
 
   write(text: string): void {

@@ -14,6 +14,7 @@ export class RawClient {
   readonly socket: Socket;
   readonly closed: Promise<void>;
   #received = '';
+  #open = true;
   #onData: () => void = () => {};
 
   constructor(port: number) {
@@ -28,7 +29,10 @@ export class RawClient {
       this.#received += chunk;
       this.#onData();
     });
-    void this.closed.then(() => this.#onData());
+    void this.closed.then(() => {
+      this.#open = false;
+      this.#onData();
+    });
   }
 
   send(text: string): void {
@@ -37,13 +41,9 @@ export class RawClient {
 
   /** The next response, or undefined when the connection closes without one. */
   async response(): Promise<RawResponse | undefined> {
-    let open = true;
-    void this.closed.then(() => {
-      open = false;
-    });
     for (;;) {
       const response = this.#take();
-      if (response !== undefined || !open) return response;
+      if (response !== undefined || !this.#open) return response;
       await new Promise<void>((resolve) => {
         this.#onData = resolve;
       });

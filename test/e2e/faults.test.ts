@@ -1,0 +1,171 @@
+/** @module Wrong, hostile and half-finished requests over real sockets: answered or dropped, counted, nothing leaked. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { head, post, RawClient } from '../support/raw-http.ts';
+import { until } from '../support/until.ts';
+import { ROW, type Running, slow, start } from './support.ts';
+
+/** Nothing is in flight any more, every request given to a model is accounted for, and it answers. */
+async function healthy(service: Running): Promise<void> {
+  await until(async () => (await service.metric('model_running')) === 0, 'no run is left');
+  assert.equal(await service.metric('model_queue_depth'), 0);
+  const response = await service.predict({ features: ROW });
+  assert.equal(response.status, 200);
+  assert.equal(service.child.errors, '');
+}
+
+describe('requests that are wrong', () => {
+  const cases: Readonly<Record<string, readonly [string, number, RegExp]>> = {
+    'no JSON': ['{"features":', 400, /valid JSON/],
+    'an empty body': ['', 400, /empty/],
+    'not an object': ['[1,2]', 400, /JSON object/],
+    'no features': ['{}', 400, /features/],
+    'text for numbers': [
+      '{"features":["a","b","c","d"]}',
+      400,
+      /features\[0\]|features\.0|features/,
+    ],
+    'null for a number': ['{"features":[null,1,2,3]}', 400, /null/],
+    NaN: ['{"features":[NaN,1,2,3]}', 400, /valid JSON/],
+    '1e999': ['{"features":[1e999,1,2,3]}', 400, /out of range|finite/],
+    'too few features': ['{"features":[1,2,3]}', 400, /4/],
+    'too many features': ['{"features":[1,2,3,4,5]}', 400, /4/],
+    'rows of different sizes': ['{"features":[[1,2,3,4],[1,2]]}', 400, /./],
+    'a million features': [`{"features":[${'1,'.repeat(400_000)}1]}`, 400, /4/],
+    'an unknown version': ['{"features":[1,2,3,4],"model_version":"v9"}', 404, /v9/],
+    'an unknown model': ['{"features":[1,2,3,4],"model":"x"}', 404, /"x"/],
+    'an unknown field': ['{"features":[1,2,3,4],"colour":1}', 400, /colour/],
+    'nesting of 100,000 levels': [`{"features":${'['.repeat(100_000)}`, 400, /nested deeper/],
+    'more than a mebibyte': [`{"features":[${'1,'.repeat(600_000)}1]}`, 413, /longer than/],
+  };
+  test('each gets a clear 4xx, and the next one its answer', async () => {
+    await using service = await start();
+    for (const [name, [body, wanted, message]] of Object.entries(cases)) {
+      const response = await service.predict(body);
+      const { error, request_id, code } = (await response.json()) as Record<string, string>;
+      assert.equal(response.status, wanted, `${name}: ${error}`);
+      assert.match(error ?? '', message, name);
+      assert.equal(response.headers.get('x-request-id'), request_id ?? '');
+      assert.ok(code && !/[/\\]\w+[/\\]/.test(error ?? ''), error ?? '');
+    }
+    await healthy(service);
+    const refused = await service.metric('http_requests_total', { status: '400' });
+    assert.equal(refused, Object.values(cases).filter(([, status]) => status === 400).length);
+  });
+
+  test('methods, types, deadlines and paths', async () => {
+    await using service = await start();
+    const get = await fetch(`${service.url}/predict`);
+    assert.deepEqual([get.status, get.headers.get('allow')], [405, 'POST']);
+    const type = await service.predict('{}', { 'Content-Type': 'text/plain' });
+    assert.equal(type.status, 415);
+    for (const timeout of ['0', '-1', 'soon', 'Infinity', '']) {
+      const headers = { 'X-Request-Timeout-Ms': timeout };
+      const { status } = await service.predict({ features: ROW }, headers);
+      assert.equal(status, 400, timeout);
+    }
+    assert.equal((await fetch(`${service.url}/nothing`)).status, 404);
+    await healthy(service);
+  });
+});
+
+describe('a deadline', () => {
+  test('is answered in time while the run goes on', async () => {
+    await using service = await start();
+    const started = performance.now();
+    const response = await service.predict(slow(1500), { 'X-Request-Timeout-Ms': '100' });
+    const elapsed = performance.now() - started;
+    assert.equal(response.status, 504);
+    assert.ok(elapsed < 1200, `answered after ${elapsed} ms, before the run could have ended`);
+    await healthy(service);
+    assert.equal(await service.metric('http_requests_total', { status: '504' }), 1);
+  });
+});
+
+describe('bodies that do not arrive', () => {
+  test('a body cut short is dropped, and its permit comes back', async () => {
+    await using service = await start({ MAX_IN_FLIGHT: '4' });
+    for (let i = 0; i < 12; i += 1) {
+      using client = new RawClient(service.port);
+      client.send(`${head({ 'Content-Length': 100 })}{"features":`);
+      client.socket.end();
+      const answer = await client.response();
+      if (answer !== undefined) assert.ok(answer.status >= 400 && answer.status < 500);
+    }
+    await healthy(service);
+  });
+
+  test('a body that stalls is given up after its time', async () => {
+    await using service = await start({ BODY_TIMEOUT_MS: '200', MAX_IN_FLIGHT: '2' });
+    using client = new RawClient(service.port);
+    client.send(`${head({ 'Content-Length': 100 })}{"features":`);
+    const answer = await client.response();
+    if (answer !== undefined) assert.equal(answer.status, 408);
+    await healthy(service);
+  });
+
+  test('the deadline counts while the body comes', async () => {
+    await using service = await start();
+    using client = new RawClient(service.port);
+    client.send(`${head({ 'Content-Length': 100, 'X-Request-Timeout-Ms': 100 })}{"features":`);
+    const answer = await client.response();
+    if (answer !== undefined) assert.equal(answer.status, 504);
+    await healthy(service);
+  });
+
+  test('a chunked body is counted as it comes', async () => {
+    await using service = await start();
+    using good = new RawClient(service.port);
+    const body = JSON.stringify({ features: ROW });
+    const middle = 7;
+    good.send(head({ 'Transfer-Encoding': 'chunked' }));
+    for (const part of [body.slice(0, middle), body.slice(middle)]) {
+      good.send(`${part.length.toString(16)}\r\n${part}\r\n`);
+    }
+    good.send('0\r\n\r\n');
+    assert.equal((await good.response())?.status, 200);
+    using large = new RawClient(service.port);
+    large.send(head({ 'Transfer-Encoding': 'chunked' }));
+    const chunk = `10000\r\n${'1'.repeat(0x10000)}\r\n`;
+    for (let i = 0; i < 32; i += 1) large.send(chunk);
+    const answer = await large.response();
+    if (answer !== undefined) assert.equal(answer.status, 413);
+    await healthy(service);
+  });
+
+  test('a length that lies is refused before a byte is read', async () => {
+    await using service = await start();
+    using client = new RawClient(service.port);
+    client.send(head({ 'Content-Length': 10_000_000 }));
+    assert.equal((await client.response())?.status, 413);
+    await healthy(service);
+  });
+});
+
+describe('a client that leaves', () => {
+  test('in mid-run: its request is cancelled, counted, and others are answered', async () => {
+    await using service = await start({ MAX_IN_FLIGHT: '8' });
+    const running = service.predict(slow(300));
+    await until(async () => (await service.metric('model_running')) > 0, 'a request runs');
+    for (let i = 0; i < 20; i += 1) {
+      using client = new RawClient(service.port);
+      client.send(post(JSON.stringify(slow(1))));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal((await running).status, 200);
+    await healthy(service);
+    const ended = await service.metric('model_requests_total', { model: 'slow' });
+    const http = await service.metric('http_requests_total', { route: '/predict' });
+    assert.ok(ended <= http + 1, `${ended} ${http}`);
+  });
+
+  test('with more requests than are taken at once, the others hear when to try again', async () => {
+    await using service = await start({ MAX_IN_FLIGHT: '2' });
+    const answers = await Promise.all(Array.from({ length: 6 }, () => service.predict(slow(150))));
+    const refused = answers.filter(({ status }) => status === 503);
+    assert.equal(refused.length, 4);
+    for (const { headers } of refused) assert.ok(Number(headers.get('retry-after')) >= 1);
+    assert.equal(answers.filter(({ status }) => status === 200).length, 2);
+    await healthy(service);
+  });
+});

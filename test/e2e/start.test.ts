@@ -1,0 +1,175 @@
+/** @module How the services start: their settings, their ports, and what stops them from starting. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { ServiceChild } from '../support/child.ts';
+import { MODELS, ROW, start } from './support.ts';
+
+/** What a start that fails says, on one line. */
+async function failure(env: Record<string, string>, args: readonly string[] = []): Promise<string> {
+  await using child = new ServiceChild('services/main.ts', { PORT: '0', ...env }, args);
+  const { code } = await child.exited;
+  assert.equal(code, 1, child.errors);
+  assert.equal(child.errors.trim().split('\n').length, 1, child.errors);
+  return child.errors.trim();
+}
+
+describe('a start', () => {
+  test('logs JSON lines, the last of which names the port', async () => {
+    await using service = await start();
+    const line = await service.child.line('ready');
+    assert.equal(line.port, service.port);
+    assert.equal(line.workers, 1);
+    const loaded = service.child.log.filter(({ msg }) => msg === 'model loaded');
+    assert.deepEqual(
+      loaded.map(({ model, version }) => `${model}:${version}`),
+      ['iris:v1.0', 'slow:1'],
+    );
+    assert.equal(service.child.errors, '');
+  });
+
+  test('of everything opens a port for each service, over the same models', async () => {
+    await using service = await start({ SERVICE: 'all' });
+    const { ports } = (await service.child.line('ready')) as { ports: Record<string, number> };
+    assert.equal(ports.prediction, service.port);
+    const response = await fetch(`http://127.0.0.1:${ports.inference}/v2/models/iris/infer`, {
+      method: 'POST',
+      body: JSON.stringify({
+        inputs: [{ name: 'features', datatype: 'FP32', shape: [1, 4], data: ROW }],
+      }),
+    });
+    assert.equal(response.status, 200);
+    assert.equal((await service.predict({ features: ROW })).status, 200);
+    const completed = await service.metric('model_requests_total', {
+      model: 'iris',
+      outcome: 'completed',
+    });
+    assert.ok(completed >= 2, `${completed}`);
+  });
+
+  test('serves the demonstration models as the README shows', async () => {
+    await using child = new ServiceChild('services/main.ts', { PORT: '0' });
+    const url = `http://127.0.0.1:${await child.port()}/predict`;
+    const ask = async (body: object) => {
+      const headers = { 'Content-Type': 'application/json' };
+      const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+      assert.equal(response.status, 200);
+      return (await response.json()) as Record<string, unknown>;
+    };
+    const one = await ask({ features: [5.1, 3.5, 1.4, 0.2] });
+    assert.equal(one.prediction, 'setosa');
+    const many = await ask({
+      features: [
+        [5.1, 3.5, 1.4, 0.2],
+        [6.7, 3.0, 5.2, 2.3],
+      ],
+      model_version: 'v2.0',
+    });
+    assert.deepEqual(
+      (many.predictions as { prediction: string }[]).map(({ prediction }) => prediction),
+      ['setosa', 'virginica'],
+    );
+    assert.equal(many.model_version, 'v2.0');
+    const number = await ask({
+      model: 'diabetes',
+      features: [59, 2, 32.1, 101, 157, 93.2, 38, 4, 4.8598, 87],
+    });
+    assert.equal(typeof number.prediction, 'number');
+    assert.ok(!('confidence' in number));
+  });
+});
+
+describe('a port that is taken', () => {
+  test('by another program', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => other.once('listening', resolve));
+    const { port } = other.address() as { port: number };
+    try {
+      for (const workers of ['1', '2']) {
+        const said = await failure({
+          PORT: `${port}`,
+          MAX_WORKERS: workers,
+          SERVICE: 'prediction',
+        });
+        assert.match(said, new RegExp(`^Port ${port} is already in use; stop the process .* PORT`));
+      }
+    } finally {
+      other.close();
+    }
+  });
+
+  for (const [first, second] of [
+    ['1', '1'],
+    ['2', '2'],
+    ['1', '2'],
+    ['2', '1'],
+  ] as const) {
+    test(`by another start, ${first} and ${second} HTTP threads`, async () => {
+      await using service = await start({ MAX_WORKERS: first });
+      const env = { PORT: `${service.port}`, MAX_WORKERS: second, SERVICE: 'prediction' };
+      assert.match(await failure(env), /^Port \d+ is already in use/);
+      assert.equal((await service.predict({ features: ROW })).status, 200);
+    });
+  }
+});
+
+describe('settings', () => {
+  test('a flag beats the environment, in which a file stands for its content', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'millrace-secret-'));
+    try {
+      writeFileSync(path.join(folder, 'workers'), '2\n');
+      const env = { MAX_WORKERS_FILE: path.join(folder, 'workers') };
+      await using two = await start(env);
+      assert.equal((await two.child.line('ready')).workers, 2);
+      await using one = await start(env, MODELS, ['--max-workers=1']);
+      assert.equal((await one.child.line('ready')).workers, 1);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  const wrong: Readonly<Record<string, readonly [Record<string, string>, string[], RegExp]>> = {
+    'an unknown flag': [{}, ['--colour', 'red'], /^--colour is not an option; write one of --/],
+    'a flag without its value': [{}, ['--models'], /^--models needs a value/],
+    'an unknown service': [{}, ['nlpp'], /^SERVICE must be one of all, .* got "nlpp"/],
+    'a port that is none': [{ PORT: 'http' }, [], /^PORT must be a whole number from 0 to 65535/],
+    'a setting misspelt': [
+      { MAXWORKERS: '2' },
+      [],
+      /^MAXWORKERS is not a setting; write MAX_WORKERS/,
+    ],
+    'a setting given twice': [
+      { HOST: 'a', HOST_FILE: '/b' },
+      [],
+      /^HOST and HOST_FILE are both set/,
+    ],
+    'a secret that cannot be read': [
+      { DEVICE_FILE: '/no/such' },
+      [],
+      /^DEVICE_FILE names the file/,
+    ],
+    'an unknown device': [{ DEVICE: 'gpu' }, [], /^DEVICE must be cpu, cuda/],
+    'a repository that does not exist': [
+      { MODEL_PATH: '/no/such' },
+      [],
+      /^MODEL_PATH names the folder/,
+    ],
+    'a default model that does not exist': [{ DEFAULT_MODEL: 'x' }, [], /^DEFAULT_MODEL names "x"/],
+    'a library that does not exist': [
+      { ORT_LIBRARY: '/no/such.so' },
+      [],
+      /no such\.so|\/no\/such\.so|cannot/i,
+    ],
+    'an address of another machine': [
+      { HOST: '192.0.2.1' },
+      [],
+      /^HOST 192\.0\.2\.1 is not an address/,
+    ],
+  };
+  for (const [name, [env, args, message]] of Object.entries(wrong)) {
+    test(`stop the start: ${name}`, async () => assert.match(await failure(env, args), message));
+  }
+});

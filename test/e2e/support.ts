@@ -1,0 +1,80 @@
+/** @module The services in processes of their own, over repositories made of fixtures. */
+
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ServiceChild } from '../support/child.ts';
+import { type TestModel, testRepository } from '../support/repository.ts';
+
+const top = fileURLToPath(new URL('../..', import.meta.url));
+const fixture = (name: string) => path.join(top, 'test/fixtures/models', `${name}.onnx`);
+
+/** A row that the demonstration model `iris` takes. */
+export const ROW: readonly number[] = [5.1, 3.5, 1.4, 0.2];
+
+/** The demonstration classifier, and a model whose runs take about a microsecond for each turn asked for. */
+export const MODELS: Readonly<Record<string, TestModel>> = {
+  iris: {
+    config: {
+      task: 'classification',
+      output: 'probabilities',
+      labels: ['setosa', 'versicolor', 'virginica'],
+      default: true,
+    },
+    versions: { 'v1.0': path.join(top, 'models/iris/v1.0/model.onnx') },
+  },
+  slow: { config: { batching: false, lanes: 1 }, versions: { '1': fixture('slow-loop') } },
+};
+
+/** The body of a request that keeps the model `slow` busy for about that long. */
+export const slow = (ms: number) => ({ model: 'slow', features: [ms * 1000] });
+
+export interface Running extends AsyncDisposable {
+  readonly child: ServiceChild;
+  readonly url: string;
+  readonly port: number;
+  /** POSTs an object as JSON, a text as it is. */
+  predict(body: unknown, headers?: Record<string, string>): Promise<Response>;
+  /** The number that a line of `/metrics` with these labels adds up to. */
+  metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
+}
+
+/** Starts the prediction service and waits until it is ready. To be declared with `await using`. */
+export async function start(
+  env: Readonly<Record<string, string>> = {},
+  models: Readonly<Record<string, TestModel>> = MODELS,
+  args: readonly string[] = [],
+): Promise<Running> {
+  const repository = testRepository(models);
+  const settings = { MODEL_PATH: repository.path, SERVICE: 'prediction', PORT: '0', ...env };
+  const child = new ServiceChild('services/main.ts', settings, args);
+  const port = await child.port().catch(async (error: unknown) => {
+    await child[Symbol.asyncDispose]();
+    repository[Symbol.dispose]();
+    throw error;
+  });
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    child,
+    url,
+    port,
+    predict: (body, headers = {}) =>
+      fetch(`${url}/predict`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      }),
+    async metric(name, labels = {}) {
+      const page = await (await fetch(`${url}/metrics`)).text();
+      const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+      return page
+        .split('\n')
+        .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+        .filter((line) => wanted.every((label) => line.includes(label)))
+        .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+    },
+    async [Symbol.asyncDispose]() {
+      await child[Symbol.asyncDispose]();
+      repository[Symbol.dispose]();
+    },
+  };
+}
