@@ -10,6 +10,8 @@ const HTTP_BOUNDS = [
 ] as const;
 
 const HTTP_DURATION = 'http_request_duration_seconds';
+/** What the keys of such series begin with; their method, route and status follow. */
+const HTTP_SERIES = `["${HTTP_DURATION}",`;
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -69,10 +71,10 @@ type Add = (name: string, type: string, help: string, samples: () => Sample[]) =
 function addHttp(add: Add, counters: Counters): void {
   const answered = () =>
     counters.snapshot().flatMap(({ key, histogram }) => {
-      const [name, method, route, status] = JSON.parse(key) as string[];
-      return name === HTTP_DURATION
-        ? [{ labels: { method: method!, route: route!, status: status! }, histogram }]
-        : [];
+      // The counters are the process's, and what others count there is none of ours.
+      if (!key.startsWith(HTTP_SERIES)) return [];
+      const [, method, route, status] = JSON.parse(key) as string[];
+      return [{ labels: { method: method!, route: route!, status: status! }, histogram }];
     });
   add('http_requests_total', 'counter', 'HTTP requests answered', () =>
     answered().map(({ labels, histogram }) => ({ labels, value: histogram.count })),

@@ -38,3 +38,11 @@ test('two threads of a process show the same counts', async () => {
   assert.ok((await one.runtime.metrics.render()).includes(line));
   assert.ok((await other.render()).includes(line));
 });
+
+test('what others count in the same process is not shown', async () => {
+  using service = await testService();
+  const { counters } = service.engine;
+  counters.observe(counters.series('not ours', [1]), 0.5);
+  counters.observe(counters.series('["neither"]', [1]), 0.5);
+  assert.doesNotMatch(await service.runtime.metrics.render(), /not ours|neither/);
+});
