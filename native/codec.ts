@@ -130,7 +130,8 @@ function lengthPrefixed(strings: readonly string[]): Uint8Array {
   return bytes;
 }
 
-function binaryOf(tensor: Tensor): Uint8Array {
+/** A tensor's elements as the protocol's binary data: little-endian, texts each after its length. */
+export function tensorBytes(tensor: Tensor): Uint8Array {
   if (tensor.type === 'string') return lengthPrefixed(tensor.data);
   const { buffer, byteOffset, byteLength } = tensor.data;
   return new Uint8Array(buffer, byteOffset, byteLength);
@@ -147,7 +148,7 @@ function responseParts(response: InferResponse): { parts: unknown[]; binaryBytes
     const { type, dims } = tensor;
     text += `${index === 0 ? '' : ','}{"name":${JSON.stringify(name)},"datatype":"${datatypes[type]}","shape":[${dims}],`;
     if (binary) {
-      const blob = binaryOf(tensor);
+      const blob = tensorBytes(tensor);
       blobs.push(blob);
       text += `"parameters":{"binary_data_size":${blob.length}}}`;
     } else {

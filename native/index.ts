@@ -22,7 +22,7 @@ import type { Engine, EngineOptions } from './engine-types.ts';
 import { MillraceError } from './errors.ts';
 import { errorCode } from './mailbox.ts';
 
-export { datatypes, openCodec } from './codec.ts';
+export { datatypes, openCodec, tensorBytes } from './codec.ts';
 export type * from './codec-types.ts';
 export { elementArrays } from './elements.ts';
 export type * from './engine-types.ts';

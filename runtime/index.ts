@@ -20,15 +20,18 @@ import type { ModelStatus, Random, ServedModel } from './served-model.ts';
 
 export {
   type Codec,
+  type Datatype,
   datatypes,
   type Engine,
   elementArrays,
   type InferRequest as CodecRequest,
   type Parameters,
+  type ParameterValue,
   type Tensor,
   type TensorSpec,
   type Tensors,
   type Timings,
+  tensorBytes,
 } from '../native/index.ts';
 export type { Admission } from './admission.ts';
 export type { Clock } from './clock.ts';

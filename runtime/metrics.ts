@@ -13,6 +13,9 @@ const HTTP_DURATION = 'http_request_duration_seconds';
 /** What the keys of such series begin with; their method, route and status follow. */
 const HTTP_SERIES = `["${HTTP_DURATION}",`;
 
+const GRPC_DURATION = 'grpc_request_duration_seconds';
+const GRPC_SERIES = `["${GRPC_DURATION}",`;
+
 type Labels = Readonly<Record<string, string>>;
 
 interface Sample {
@@ -24,6 +27,8 @@ interface Sample {
 export interface Metrics {
   /** The native series of one kind of HTTP answer. Look it up once, then observe. */
   httpSeries(method: string, route: string, status: number): number;
+  /** The native series of one kind of gRPC answer; `code` is gRPC's number. */
+  grpcSeries(method: string, code: number): number;
   /** One answered request, with its duration in seconds. */
   observe(series: number, seconds: number): void;
   readonly contentType: string;
@@ -51,6 +56,7 @@ export function createMetrics(
     page.registerMetric(metric as unknown as Counter);
   };
   addHttp(add, counters);
+  addGrpc(add, counters);
   addModels(add, versions);
   try {
     collectDefaultMetrics({ register: page });
@@ -60,6 +66,8 @@ export function createMetrics(
   return {
     httpSeries: (method, route, status) =>
       counters.series(JSON.stringify([HTTP_DURATION, method, route, String(status)]), HTTP_BOUNDS),
+    grpcSeries: (method, code) =>
+      counters.series(JSON.stringify([GRPC_DURATION, method, String(code)]), HTTP_BOUNDS),
     observe: (series, seconds) => counters.observe(series, seconds),
     contentType: page.contentType,
     render: () => page.metrics(),
@@ -81,6 +89,21 @@ function addHttp(add: Add, counters: Counters): void {
   );
   add(HTTP_DURATION, 'histogram', 'Time from a request’s headers to its answer', () =>
     answered().flatMap(({ labels, histogram }) => spread(HTTP_DURATION, labels, histogram)),
+  );
+}
+
+function addGrpc(add: Add, counters: Counters): void {
+  const answered = () =>
+    counters.snapshot().flatMap(({ key, histogram }) => {
+      if (!key.startsWith(GRPC_SERIES)) return [];
+      const [, method, code] = JSON.parse(key) as string[];
+      return [{ labels: { method: method!, code: code! }, histogram }];
+    });
+  add('grpc_requests_total', 'counter', 'gRPC calls answered', () =>
+    answered().map(({ labels, histogram }) => ({ labels, value: histogram.count })),
+  );
+  add(GRPC_DURATION, 'histogram', 'Time from a gRPC call to its answer', () =>
+    answered().flatMap(({ labels, histogram }) => spread(GRPC_DURATION, labels, histogram)),
   );
 }
 

@@ -14,12 +14,12 @@ import {
 } from '../runtime/index.ts';
 import { type Service, startService } from './service.ts';
 import { stop } from './stop.ts';
-import { type Announce, serveThread, startThreads } from './threads.ts';
+import { serveThread, startThreads, type ThreadTerms } from './threads.ts';
 
-function open(config: Config, log: Log, announce?: Announce): Promise<Service> {
+function open(config: Config, log: Log, thread?: ThreadTerms): Promise<Service> {
   const { ortLibrary } = config;
   const engine = openEngine(ortLibrary === undefined ? {} : { library: ortLibrary });
-  return startService({ config, engine, host: currentHost(), log, announce });
+  return startService({ config, engine, host: currentHost(), log, ...thread });
 }
 
 async function main(): Promise<void> {
@@ -50,9 +50,7 @@ function report({ models, ports }: Service, log: Log, config: Config): void {
 }
 
 function thread(parent: Parent): Promise<void> {
-  return serveThread(parent, (config, announce) =>
-    open(config, createLog(config.logLevel), announce),
-  );
+  return serveThread(parent, (config, terms) => open(config, createLog(config.logLevel), terms));
 }
 
 const parent = parentThread();

@@ -43,6 +43,8 @@ export interface ServiceParts {
   readonly log: Log;
   /** Present where other threads of this process listen on the same ports: tells them of a change. */
   readonly announce?: ((change: RepositoryChange) => Promise<void>) | undefined;
+  /** False in every HTTP thread but the first: gRPC is spoken by one. */
+  readonly first?: boolean;
 }
 
 /** An open port, whatever is spoken there. */
@@ -63,6 +65,9 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   try {
     const runtime = await createRuntime(config, engine, announce ? { log, announce } : { log });
     for (const name of config.services) opened.push(await openPort(parts, name, runtime));
+    if (config.services.includes('inference') && parts.first !== false) {
+      opened.push(await openGrpc(config, runtime));
+    }
     return {
       ports: Object.fromEntries(opened.map(({ name, port }) => [name, port])),
       models: runtime.models(),
@@ -79,6 +84,13 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     await engine.close();
     throw error;
   }
+}
+
+/** Loaded only where it is served: the library takes time and memory. */
+async function openGrpc({ host, ports }: Config, runtime: Runtime): Promise<Open> {
+  const { listenGrpc } = await import('./inference/grpc/server.ts');
+  const { port, stop } = await listenGrpc(runtime, host, ports.grpc);
+  return { name: 'grpc', port, stop };
 }
 
 async function openPort(parts: ServiceParts, name: ServiceName, runtime: Runtime): Promise<Open> {

@@ -54,7 +54,7 @@ export async function startThreads(
   let first: { ports: Ports; models: readonly ModelStatus[] } | undefined;
   try {
     for (let i = 0; i < config.maxWorkers; i += 1) {
-      const thread = startThread(module, { ...config, ports });
+      const thread = startThread(module, { config: { ...config, ports }, first: i === 0 });
       const report = await ready(thread);
       first ??= report;
       crew.add(thread);
@@ -143,18 +143,29 @@ async function ready(thread: Thread) {
   throw new ServeError('INTERNAL', report.kind === 'failed' ? report.message : report.kind);
 }
 
-/** What tells the other threads of a change, and resolves when they have made it. */
-export type Announce = (change: RepositoryChange) => Promise<void>;
+/** What a thread is started with. */
+interface ThreadData {
+  readonly config: Config;
+  readonly first: boolean;
+}
+
+/** What a thread has to know beside the settings. */
+export interface ThreadTerms {
+  readonly first: boolean;
+  /** Tells the other threads of a change, and resolves when they have made it. */
+  announce(change: RepositoryChange): Promise<void>;
+}
 
 /** Runs in a thread: serves until the main thread says stop. */
 export async function serveThread(
   parent: Parent,
-  open: (config: Config, announce: Announce) => Promise<Service>,
+  open: (config: Config, terms: ThreadTerms) => Promise<Service>,
 ): Promise<void> {
   const report = (message: Report) => parent.send(message);
+  const { config, first } = parent.data as ThreadData;
   const waiting = new Map<number, (failure: string | undefined) => void>();
   let number = 0;
-  const announce: Announce = async (change) => {
+  const announce = async (change: RepositoryChange) => {
     number += 1;
     const failure = await new Promise<string | undefined>((resolve) => {
       waiting.set(number, resolve);
@@ -163,7 +174,7 @@ export async function serveThread(
     if (failure !== undefined) throw new ServeError('INTERNAL', failure);
   };
   try {
-    const service = await open(parent.data as Config, announce);
+    const service = await open(config, { first, announce });
     const leave = parent.onMessage((message) => {
       const order = message as Order;
       if (order.kind === 'stop') void service.stop().then(() => leave());

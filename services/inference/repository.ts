@@ -1,7 +1,12 @@
 /** @module The model repository extension: what there is, and loading and unloading by name. */
 
 import type { Context } from 'hono';
-import { type LoadOverride, type Runtime, ServeError } from '../../runtime/index.ts';
+import {
+  type LoadOverride,
+  type RepositoryControl,
+  type Runtime,
+  ServeError,
+} from '../../runtime/index.ts';
 import { readText } from '../http/body.ts';
 import { parseJson } from '../http/codec-json.ts';
 import type { AddControl } from '../http/control.ts';
@@ -11,14 +16,6 @@ const BODY_LIMIT = 512 * 1024 * 1024;
 const INDEX_LIMIT = 64 * 1024;
 
 export function repositoryRoutes(add: AddControl, { repository }: Runtime): void {
-  const allowed = () => {
-    if (repository.controlled) return;
-    throw new ServeError(
-      'CONTROL_DISABLED',
-      'Models cannot be loaded or unloaded here; start the server with MODEL_CONTROL_MODE=explicit.',
-    );
-  };
-
   add(
     '/v2/repository/index',
     async (c) => {
@@ -35,11 +32,11 @@ export function repositoryRoutes(add: AddControl, { repository }: Runtime): void
   add(
     '/v2/repository/models/:model/load',
     async (c) => {
-      allowed();
+      controlAllowed(repository);
       const { parameters, repository_name } = await readObject(c, BODY_LIMIT);
       refuseName(repository_name);
       const name = c.req.param('model')!;
-      await repository.load(name, toOverride(parameters)).catch(asLoadFailure);
+      await loadModel(repository, name, toOverride(parameters));
       return c.json({ name, load: true });
     },
     'POST',
@@ -47,7 +44,7 @@ export function repositoryRoutes(add: AddControl, { repository }: Runtime): void
   add(
     '/v2/repository/models/:model/unload',
     async (c) => {
-      allowed();
+      controlAllowed(repository);
       const { parameters, repository_name } = await readObject(c, INDEX_LIMIT);
       refuseName(repository_name);
       unloadTerms(parameters);
@@ -59,12 +56,29 @@ export function repositoryRoutes(add: AddControl, { repository }: Runtime): void
   );
 }
 
-/** What is wrong with a model that a client wants loaded is no fault of the server. */
-function asLoadFailure(error: unknown): never {
-  if (error instanceof ServeError && ['INVALID_CONFIG', 'MODEL_NOT_READY'].includes(error.code)) {
-    throw new ServeError('LOAD_FAILED', error.message, { cause: error });
+/** @throws {ServeError} `CONTROL_DISABLED` where clients may not change what is served. */
+export function controlAllowed(repository: RepositoryControl): void {
+  if (repository.controlled) return;
+  throw new ServeError(
+    'CONTROL_DISABLED',
+    'Models cannot be loaded or unloaded here; start the server with MODEL_CONTROL_MODE=explicit.',
+  );
+}
+
+/** @throws {ServeError} `LOAD_FAILED`: what is wrong with a model that a client wants is no fault of the server. */
+export async function loadModel(
+  repository: RepositoryControl,
+  name: string,
+  override: LoadOverride | undefined,
+): Promise<void> {
+  try {
+    await repository.load(name, override);
+  } catch (error) {
+    if (error instanceof ServeError && ['INVALID_CONFIG', 'MODEL_NOT_READY'].includes(error.code)) {
+      throw new ServeError('LOAD_FAILED', error.message, { cause: error });
+    }
+    throw error;
   }
-  throw error;
 }
 
 type Fields = Readonly<Record<string, unknown>>;

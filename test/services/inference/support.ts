@@ -4,7 +4,13 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openEngine } from '../../../native/index.ts';
-import { type Config, createLog, createRuntime, readConfig } from '../../../runtime/index.ts';
+import {
+  type Config,
+  createLog,
+  createRuntime,
+  type Runtime,
+  readConfig,
+} from '../../../runtime/index.ts';
 import type { ServiceApp } from '../../../services/http/service-app.ts';
 import { inferenceApp } from '../../../services/inference/app.ts';
 
@@ -18,6 +24,7 @@ export type Files = Readonly<Record<string, string>>;
 
 export interface Inference extends AsyncDisposable {
   readonly app: ServiceApp;
+  readonly runtime: Runtime;
   readonly root: string;
   get(path: string): Promise<Answer>;
   /** POSTs an object as JSON, anything else as it is. */
@@ -68,6 +75,7 @@ export async function inference(files: Files, settings: Partial<Config> = {}): P
   };
   return {
     app,
+    runtime,
     root,
     get: (url) => ask(url),
     post: (url, body, headers = {}) => {

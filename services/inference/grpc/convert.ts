@@ -1,0 +1,200 @@
+/** @module Messages of gRPC to and from what the REST side of the protocol works on as well. */
+
+import {
+  type CodecRequest,
+  type Datatype,
+  datatypes,
+  elementArrays,
+  type Parameters,
+  type ParameterValue,
+  ServeError,
+  type Tensor,
+  type TensorResult,
+  tensorBytes,
+} from '../../../runtime/index.ts';
+import { type InferQuestion, toOutputs } from '../infer.ts';
+import type {
+  Contents,
+  InferParameter,
+  ModelInferRequest,
+  ModelInferResponse,
+} from './messages.ts';
+
+const typeOf = new Map(
+  Object.entries(datatypes).map(([type, datatype]) => [datatype as string, type as Tensor['type']]),
+);
+
+/** The field of `InferTensorContents` that holds the elements of a type. The 16-bit floats have none. */
+const FIELDS: Readonly<Record<Tensor['type'], keyof Contents | undefined>> = {
+  bool: 'bool_contents',
+  int8: 'int_contents',
+  int16: 'int_contents',
+  int32: 'int_contents',
+  int64: 'int64_contents',
+  uint8: 'uint_contents',
+  uint16: 'uint_contents',
+  uint32: 'uint_contents',
+  uint64: 'uint64_contents',
+  float32: 'fp32_contents',
+  float64: 'fp64_contents',
+  string: 'bytes_contents',
+  float16: undefined,
+  bfloat16: undefined,
+};
+
+/** @throws {ServeError} `INVALID_ARGUMENT` with a sentence that names the input. */
+export function toCodecRequest(message: ModelInferRequest): CodecRequest {
+  const { inputs, raw_input_contents: raw, outputs } = message;
+  if (raw.length !== 0 && raw.length !== inputs.length) {
+    throw invalid(
+      `raw_input_contents has ${raw.length} entries for ${inputs.length} inputs: give one for each or none.`,
+    );
+  }
+  const tensors: Record<string, Tensor> = Object.create(null);
+  const listed = inputs.map(({ name, datatype, shape, contents, parameters }, index) => {
+    const type = typeOf.get(datatype);
+    if (type === undefined)
+      throw invalid(`Input '${name}' has the unknown datatype '${datatype}'.`);
+    if (name in tensors) throw invalid(`Input '${name}' is given twice.`);
+    const dims = shape.map(Number);
+    const elements = dims.reduce((product, size) => product * size, 1);
+    if (!dims.every((size) => size >= 0) || !Number.isSafeInteger(elements)) {
+      throw invalid(`Input '${name}' has the shape [${shape}]: sizes must be 0 or more.`);
+    }
+    const given = raw[index];
+    const data =
+      given === undefined ? fromContents(name, type, contents) : fromRaw(name, type, given);
+    if (data.length !== elements) {
+      throw invalid(
+        `Input '${name}' has ${data.length} elements, but its shape [${shape}] holds ${elements}.`,
+      );
+    }
+    tensors[name] = { type, dims, data } as Tensor;
+    return {
+      name,
+      datatype: datatype as Datatype,
+      shape: dims,
+      parameters: toParameters(parameters),
+    };
+  });
+  const wanted = outputs.map(({ name, parameters }) => ({
+    name,
+    parameters: toParameters(parameters),
+  }));
+  return {
+    json: {
+      id: message.id,
+      parameters: toParameters(message.parameters),
+      inputs: listed,
+      outputs: wanted.length === 0 ? undefined : wanted,
+    },
+    tensors,
+  };
+}
+
+/** An answer is raw where the request was, and where a type has no other form. */
+export function toResponse(
+  question: InferQuestion,
+  result: TensorResult,
+  raw: boolean,
+): ModelInferResponse {
+  const outputs = toOutputs(question, result);
+  const inRaw = raw || outputs.some(({ tensor }) => FIELDS[tensor.type] === undefined);
+  return {
+    model_name: result.version.model,
+    model_version: result.version.version,
+    id: question.id,
+    parameters: {},
+    outputs: outputs.map(({ name, tensor }) => ({
+      name,
+      datatype: datatypes[tensor.type],
+      shape: tensor.dims,
+      ...(inRaw ? {} : { contents: toContents(tensor) }),
+    })),
+    raw_output_contents: inRaw ? outputs.map(({ tensor }) => tensorBytes(tensor)) : [],
+  };
+}
+
+export function toParameters(given: Readonly<Record<string, InferParameter>>): Parameters {
+  const parameters: Record<string, ParameterValue> = Object.create(null);
+  for (const [name, parameter] of Object.entries(given)) {
+    const value = parameter[parameter.parameter_choice];
+    const whole = /^u?int64/.test(parameter.parameter_choice);
+    if (value !== undefined) parameters[name] = whole ? exact(String(value)) : value;
+  }
+  return parameters;
+}
+
+/** 64-bit integers arrive as text. */
+function exact(text: string): number | bigint {
+  const number = Number(text);
+  return Number.isSafeInteger(number) ? number : BigInt(text);
+}
+
+function fromContents(name: string, type: Tensor['type'], contents: Contents | null | undefined) {
+  const field = FIELDS[type];
+  if (field === undefined) throw invalid(`Input '${name}' is ${datatypes[type]}: send it raw.`);
+  const values = contents?.[field] ?? [];
+  const other = Object.keys(contents ?? {}).find(
+    (key) => key !== field && (contents?.[key as keyof Contents]?.length ?? 0) > 0,
+  );
+  if (other !== undefined) {
+    throw invalid(`Input '${name}' is ${datatypes[type]}, which goes into ${field}, not ${other}.`);
+  }
+  if (type === 'string') return (values as readonly Uint8Array[]).map(utf8);
+  if (type === 'int64') return BigInt64Array.from(values as readonly string[], BigInt);
+  if (type === 'uint64') return BigUint64Array.from(values as readonly string[], BigInt);
+  if (type === 'bool') return Uint8Array.from(values as readonly boolean[], Number);
+  const array = elementArrays[type];
+  const made = array.from(values as readonly number[]);
+  const wrong = field.includes('int')
+    ? (values as readonly number[]).find((value, index) => made[index] !== value)
+    : undefined;
+  if (wrong === undefined) return made;
+  throw invalid(`Input '${name}' holds ${wrong}, which is no ${datatypes[type]}.`);
+}
+
+function fromRaw(name: string, type: Tensor['type'], raw: Uint8Array) {
+  if (type === 'string') return texts(name, raw);
+  const array = elementArrays[type];
+  const size = array.BYTES_PER_ELEMENT;
+  if (raw.length % size !== 0) {
+    throw invalid(`Input '${name}' has ${raw.length} bytes: expected a multiple of ${size}.`);
+  }
+  // Not slice(), with which a Buffer shares its memory.
+  const aligned = raw.byteOffset % size === 0 ? raw : new Uint8Array(raw);
+  return new array(aligned.buffer as ArrayBuffer, aligned.byteOffset, raw.length / size);
+}
+
+/** Each text after its length in four bytes, little-endian. */
+function texts(name: string, raw: Uint8Array): string[] {
+  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+  const found: string[] = [];
+  for (let at = 0; at < raw.length; ) {
+    const start = at + 4;
+    const end = start <= raw.length ? start + view.getUint32(at, true) : Number.POSITIVE_INFINITY;
+    if (end > raw.length) throw invalid(`Input '${name}' ends in the middle of a text.`);
+    found.push(utf8(raw.subarray(start, end)));
+    at = end;
+  }
+  return found;
+}
+
+const utf8 = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+function toContents(tensor: Tensor): Contents {
+  const field = FIELDS[tensor.type]!;
+  if (tensor.type === 'string') {
+    return { [field]: tensor.data.map((text) => new TextEncoder().encode(text)) };
+  }
+  if (tensor.type === 'bool') return { [field]: Array.from(tensor.data, (value) => value === 1) };
+  const numbers: readonly (number | bigint)[] = Array.from<number | bigint>(
+    tensor.data as ArrayLike<number | bigint>,
+  );
+  // The message library takes 64-bit integers as text.
+  return { [field]: field.includes('64') && !field.includes('fp') ? numbers.map(String) : numbers };
+}
+
+function invalid(message: string): ServeError {
+  return new ServeError('INVALID_ARGUMENT', message);
+}

@@ -1,0 +1,125 @@
+/** @module ModelInfer and ModelStreamInfer: from a message to its answer. */
+
+import type { ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
+import type { CancelSignal, Runtime } from '../../../runtime/index.ts';
+import { type InferQuestion, toQuestion } from '../infer.ts';
+import { toCodecRequest, toResponse } from './convert.ts';
+import type { ModelInferRequest, ModelInferResponse } from './messages.ts';
+import { toStatus } from './status.ts';
+
+/** A client's wish for an empty answer after the last, which only streams have. */
+const FINAL = 'triton_enable_empty_final_response';
+
+interface StreamResponse {
+  readonly error_message: string;
+  readonly infer_response?: ModelInferResponse;
+}
+
+/** What both kinds of calls have. */
+interface Call {
+  readonly cancelled: boolean;
+  getDeadline(): Date | number;
+  on(event: 'cancelled', listener: () => void): unknown;
+}
+
+/** @throws {ServeError} */
+export async function modelInfer(
+  runtime: Runtime,
+  call: ServerUnaryCall<ModelInferRequest, ModelInferResponse>,
+): Promise<ModelInferResponse> {
+  return infer(runtime, call.request, { timeoutMs: timeLeft(call), signal: cancelSignal(call) });
+}
+
+/**
+ * Answers come in the order of the requests, which run side by side. A request that fails is answered by
+ * its error, and the stream goes on.
+ */
+export function modelStreamInfer(
+  runtime: Runtime,
+  call: ServerDuplexStream<ModelInferRequest, StreamResponse>,
+): Promise<void> {
+  const signal = cancelSignal(call);
+  let written: Promise<void> = Promise.resolve();
+  return new Promise((resolve) => {
+    call.on('data', (message: ModelInferRequest) => {
+      const { [FINAL]: final, ...parameters } = message.parameters;
+      const answer = infer(
+        runtime,
+        { ...message, parameters },
+        { timeoutMs: timeLeft(call), signal },
+      );
+      const response = answer.then(
+        (whole): StreamResponse => ({
+          error_message: '',
+          infer_response: final?.bool_param === true ? marked(whole) : whole,
+        }),
+        (error: unknown): StreamResponse => ({
+          error_message: toStatus(error).details,
+          // A client tells by the id which of its requests failed.
+          infer_response: { ...EMPTY, id: message.id },
+        }),
+      );
+      written = written.then(async () => {
+        const ready = await response;
+        if (signal.aborted || call.write(ready)) return;
+        await new Promise<void>((drained) => {
+          call.once('drain', drained);
+          call.once('close', () => drained());
+        });
+      });
+    });
+    call.on('end', () => {
+      void written.then(() => {
+        call.end();
+        resolve();
+      });
+    });
+    call.on('cancelled', () => resolve());
+    call.on('error', () => resolve());
+  });
+}
+
+const EMPTY: ModelInferResponse = {
+  model_name: '',
+  model_version: '',
+  id: '',
+  parameters: {},
+  outputs: [],
+  raw_output_contents: [],
+};
+
+const marked = (response: ModelInferResponse): ModelInferResponse => ({
+  ...response,
+  parameters: { triton_final_response: { bool_param: true } },
+});
+
+async function infer(
+  runtime: Runtime,
+  message: ModelInferRequest,
+  terms: { timeoutMs: number | undefined; signal: CancelSignal },
+): Promise<ModelInferResponse> {
+  const refusal = runtime.admission.acquire();
+  if (refusal !== undefined) throw refusal;
+  try {
+    const { model_name: model, model_version: version } = message;
+    const target = { model, version: version === '' ? undefined : version };
+    const question: InferQuestion = toQuestion(target, toCodecRequest(message), terms);
+    const result = await runtime.inferTensors(question.request);
+    return toResponse(question, result, message.raw_input_contents.length > 0);
+  } finally {
+    runtime.admission.release();
+  }
+}
+
+/** Milliseconds until the client's deadline; undefined where it has none. */
+function timeLeft(call: Call): number | undefined {
+  const deadline = Number(call.getDeadline());
+  return Number.isFinite(deadline) ? Math.max(deadline - Date.now(), 0) : undefined;
+}
+
+function cancelSignal(call: Call): AbortSignal {
+  const controller = new AbortController();
+  call.on('cancelled', () => controller.abort());
+  if (call.cancelled) controller.abort();
+  return controller.signal;
+}

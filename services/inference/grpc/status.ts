@@ -1,0 +1,35 @@
+/** @module How an error is told to a gRPC client. The only table of its codes. */
+
+import { status } from '@grpc/grpc-js';
+import type { ServeCode, ServeError } from '../../../runtime/index.ts';
+import { toServeError } from '../../http/problem.ts';
+
+export const CODES: Readonly<Record<ServeCode, status>> = {
+  INVALID_ARGUMENT: status.INVALID_ARGUMENT,
+  INVALID_JSON: status.INVALID_ARGUMENT,
+  BODY_INCOMPLETE: status.INVALID_ARGUMENT,
+  LOAD_FAILED: status.INVALID_ARGUMENT,
+  UNSUPPORTED_MEDIA_TYPE: status.INVALID_ARGUMENT,
+  UNSUPPORTED_ENCODING: status.INVALID_ARGUMENT,
+  MODEL_NOT_FOUND: status.NOT_FOUND,
+  VERSION_NOT_FOUND: status.NOT_FOUND,
+  ROUTE_NOT_FOUND: status.UNIMPLEMENTED,
+  METHOD_NOT_ALLOWED: status.UNIMPLEMENTED,
+  PAYLOAD_TOO_LARGE: status.RESOURCE_EXHAUSTED,
+  CANCELLED: status.CANCELLED,
+  DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
+  BODY_TIMEOUT: status.DEADLINE_EXCEEDED,
+  MODEL_NOT_READY: status.UNAVAILABLE,
+  CONTROL_DISABLED: status.UNAVAILABLE,
+  OVERLOADED: status.UNAVAILABLE,
+  DRAINING: status.UNAVAILABLE,
+  INTERNAL: status.INTERNAL,
+  INVALID_CONFIG: status.INTERNAL,
+  PORT_TAKEN: status.INTERNAL,
+};
+
+/** Whatever was thrown, as the library sends it. */
+export function toStatus(thrown: unknown): { code: status; details: string; error: ServeError } {
+  const error = toServeError(thrown);
+  return { code: CODES[error.code], details: error.message, error };
+}
