@@ -88,6 +88,16 @@ type SettingName = keyof Settings;
 
 const NAMES = Object.keys(schema.shape) as SettingName[];
 
+/** The settings as a command line shows them. */
+export const SETTINGS = NAMES.map((name) => {
+  const usual = schema.shape[name].safeParse(undefined).data;
+  return {
+    flag: `--${flagOf(name)}`,
+    description: schema.shape[name].description ?? '',
+    usual: usual === undefined || String(usual) === '' ? undefined : String(usual),
+  };
+});
+
 /** What the platform runs with, checked. */
 export interface Config {
   readonly services: readonly ServiceName[];

@@ -22,6 +22,8 @@ export {
   type Codec,
   type Datatype,
   datatypes,
+  type ElementData,
+  type ElementType,
   type Engine,
   elementArrays,
   type InferRequest as CodecRequest,
@@ -35,7 +37,13 @@ export {
 } from '../native/index.ts';
 export type { Admission } from './admission.ts';
 export type { Clock } from './clock.ts';
-export { type Config, type ConfigSources, readConfig, type ServiceName } from './config.ts';
+export {
+  type Config,
+  type ConfigSources,
+  readConfig,
+  SETTINGS,
+  type ServiceName,
+} from './config.ts';
 export { type ServeCode, ServeError } from './errors.ts';
 export {
   currentHost,

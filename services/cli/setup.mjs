@@ -4,9 +4,9 @@
  * milliseconds and needs no network. It runs before `node_modules` exists and therefore imports
  * `node:` modules only, and so do the files beside it.
  *
- * Usage: `node services/cli/setup.mjs [--debug | --sanitize=NAMES] [--tests]`. `--debug` builds
+ * Usage: `node services/cli/setup.mjs [--debug | --sanitize=NAMES] [--tests] [--quiet]`. `--debug` builds
  * the addon into `build/debug`, `--sanitize=thread` into `build-test/addon-thread`; `--tests` also
- * fetches what only the tests need.
+ * fetches what only the tests need; `--quiet` says nothing where there is nothing to do.
  *
  * Environment: `ORT_INCLUDE_DIR`, a folder that holds `onnxruntime_c_api.h`; `CXX`, the compiler.
  *
@@ -26,6 +26,7 @@ import { buildGoogleTest, fetchRelacy, hasGoogleTest, hasRelacy } from './setup/
 const flags = {
   debug: process.argv.includes('--debug'),
   tests: process.argv.includes('--tests'),
+  quiet: process.argv.includes('--quiet'),
   sanitize: process.argv.find((flag) => flag.startsWith('--sanitize='))?.split('=')[1] ?? '',
 };
 const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
@@ -233,7 +234,7 @@ async function main() {
   const started = performance.now();
   const pending = steps.filter((step) => step.needed());
   if (pending.length === 0) {
-    say(`nothing to do (${Math.round(performance.now() - started)} ms)`);
+    if (!flags.quiet) say(`nothing to do (${Math.round(performance.now() - started)} ms)`);
     return;
   }
   checkTools(pending);

@@ -128,6 +128,7 @@ export const suites: readonly Suite[] = [
       'test/runtime/**/*.test.ts',
       'test/services/**/*.test.ts',
       'test/e2e/**/*.test.ts',
+      'test/contract/**/*.test.ts',
     ],
     command: deno,
     env: { DENO_NO_UPDATE_CHECK: '1' },

@@ -1,0 +1,80 @@
+/** @module `millrace conform`: checks any V2 server against the protocol. */
+
+import { writeFile } from 'node:fs/promises';
+import process from 'node:process';
+import { type Command, InvalidArgumentError } from 'commander';
+import { exit } from '../../runtime/index.ts';
+import { CASES, conform, PROFILES, type Profile, Server } from '../conform/index.ts';
+import { junit, resultLine, summary } from '../conform/report.ts';
+
+interface Options {
+  readonly model: string;
+  readonly profile: readonly Profile[];
+  readonly only?: string;
+  readonly junit?: string;
+  readonly json?: boolean;
+  readonly list?: boolean;
+  readonly timeout: number;
+  readonly header: Readonly<Record<string, string>>;
+}
+
+export function addConform(program: Command): void {
+  program
+    .command('conform')
+    .description(
+      'Check a server of the Open Inference Protocol V2, anybody’s, against the protocol',
+    )
+    .argument('[url]', 'the server', 'http://localhost:8000')
+    .option('--model <name>', 'a model it serves that takes any numbers', 'iris')
+    .option('--profile <names...>', `what to check: ${PROFILES.join(', ')}`, toProfile, ['core'])
+    .option('--only <text>', 'cases whose name contains the text')
+    .option('--timeout <ms>', 'longest time of a request, milliseconds', Number, 30_000)
+    .option('--header <name:value>', 'sent with every request; may be repeated', toHeader, {})
+    .option('--junit <file>', 'write a JUnit report')
+    .option('--json', 'print the results as JSON')
+    .option('--list', 'list the cases and run none')
+    .addHelpText(
+      'after',
+      '\nThe exit code is 1 if a case fails, and 2 if the server cannot be checked.',
+    )
+    .action(check);
+}
+
+async function check(url: string, options: Options): Promise<void> {
+  const cases = CASES.filter(
+    ({ id, profile }) => options.profile.includes(profile) && id.includes(options.only ?? ''),
+  );
+  if (cases.length === 0) exit(2, 'No case matches; see the names with --list');
+  const say = (text: string) => process.stdout.write(`${text}\n`);
+  if (options.list) {
+    for (const { id, title, profile } of cases) say(`${id}  [${profile}] ${title}`);
+    return;
+  }
+  const { timeout: timeoutMs, header: headers, model } = options;
+  const server = await Server.open({ url, timeoutMs, headers }, model).catch((error: Error) =>
+    exit(2, `Cannot check ${url}: ${error.message}`),
+  );
+  const results = await conform(server, cases, (result) => {
+    if (!options.json) say(resultLine(result));
+  });
+  if (options.json) say(JSON.stringify(results, null, 2));
+  else say(summary(results));
+  if (options.junit !== undefined) await writeFile(options.junit, junit(results));
+  if (results.some(({ outcome }) => outcome === 'failed')) exit(1);
+}
+
+/** Called once for each name, with what the ones before it gave. */
+function toProfile(given: string, earlier: readonly Profile[]): readonly Profile[] {
+  if (given === 'all') return PROFILES;
+  const profile = PROFILES.find((name) => name === given);
+  if (profile === undefined) {
+    throw new InvalidArgumentError(`There are ${PROFILES.join(', ')} and all.`);
+  }
+  return [...new Set(['core' as const, ...earlier, profile])];
+}
+
+function toHeader(given: string, earlier: Readonly<Record<string, string>>) {
+  const colon = given.indexOf(':');
+  if (colon < 1) throw new InvalidArgumentError('Write it as Name: value.');
+  return { ...earlier, [given.slice(0, colon)]: given.slice(colon + 1).trim() };
+}

@@ -1,0 +1,19 @@
+/** @module `millrace serve`: only its help is here, the settings are read by `runtime/config.ts`. */
+
+import type { Command } from 'commander';
+import { SETTINGS } from '../../runtime/index.ts';
+
+export function addServe(program: Command): void {
+  const command = program
+    .command('serve')
+    .description('Run the services: all, prediction or inference')
+    .argument('[service]', 'which one', 'all');
+  for (const { flag, description, usual } of SETTINGS) {
+    const text = usual === undefined ? description : `${description} (default: ${usual})`;
+    command.option(`${flag} <value>`, text);
+  }
+  command.addHelpText(
+    'after',
+    '\nEvery option is also a setting of the environment, such as PORT for --port, and of millrace.json.',
+  );
+}

@@ -1,0 +1,162 @@
+/**
+ * The same models in this process, behind the interface of the client: no server, no socket.
+ *
+ * ```ts
+ * import { createEngine } from 'millrace/engine';
+ *
+ * const engine = await createEngine({ models: 'models' });
+ * ```
+ *
+ * @module
+ */
+
+import { resolve } from 'node:path';
+import { openEngine } from '../../native/index.ts';
+import {
+  createLog,
+  createRuntime,
+  type Tensors as NativeTensors,
+  type Runtime,
+  readConfig,
+  ServeError,
+} from '../../runtime/index.ts';
+import {
+  type AnyModels,
+  type AnyTensor,
+  type InferAnswer,
+  type Inference,
+  InferenceError,
+  type InferOptions,
+  type ModelMetadata,
+  type ModelTypes,
+} from './contract.ts';
+
+export * from './contract.ts';
+
+export interface CreateEngineOptions {
+  /** Folder of the model repository, in any layout that the server reads. Default: `models`. */
+  readonly models?: string;
+  /** As the setting `DEVICE`. Default: `cpu`. */
+  readonly device?: string;
+}
+
+type Tensors = Readonly<Record<string, AnyTensor>>;
+
+/**
+ * Loads every model of a repository.
+ *
+ * @throws {ServeError} `INVALID_CONFIG`. A model that cannot be loaded stops only itself: see `ready(model)`.
+ */
+export async function createEngine<
+  M extends { readonly [Name in keyof M]: ModelTypes } = AnyModels,
+>({ models = 'models', device = 'cpu' }: CreateEngineOptions = {}): Promise<Inference<M>> {
+  const cwd = resolve('.');
+  const config = readConfig({ argv: [], env: { MODEL_PATH: models, DEVICE: device }, cwd });
+  const engine = openEngine();
+  try {
+    const runtime = await createRuntime(config, engine, { log: createLog('silent') });
+    const local = new LocalEngine(runtime, () => engine.close());
+    return local as unknown as Inference<M>;
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+class LocalEngine implements Inference {
+  readonly #runtime: Runtime;
+  readonly #release: () => Promise<void>;
+  #closing: Promise<void> | undefined;
+
+  constructor(runtime: Runtime, release: () => Promise<void>) {
+    this.#runtime = runtime;
+    this.#release = release;
+  }
+
+  async infer(
+    model: string,
+    inputs: Tensors,
+    { version, outputs, priority, timeoutMs, signal, id }: InferOptions<Tensors> = {},
+  ): Promise<InferAnswer<Tensors>> {
+    const refusal = this.#runtime.admission.acquire();
+    if (refusal !== undefined) throw toInferenceError(refusal);
+    try {
+      const result = await this.#runtime.inferTensors({
+        model,
+        version,
+        // The caller keeps its memory: what is taken over is a copy.
+        inputs: copied(inputs),
+        outputs,
+        priority,
+        timeoutMs,
+        signal,
+      });
+      const answered = Object.entries(result.outputs).filter(
+        ([name]) => outputs === undefined || outputs.includes(name),
+      );
+      return {
+        model: result.version.model,
+        version: result.version.version,
+        id,
+        outputs: Object.fromEntries(answered) as Record<string, AnyTensor>,
+      };
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      throw toInferenceError(error);
+    } finally {
+      this.#runtime.admission.release();
+    }
+  }
+
+  async models(): Promise<readonly string[]> {
+    return this.#runtime.models().map(({ name }) => name);
+  }
+
+  async metadata(model: string, version?: string): Promise<ModelMetadata> {
+    try {
+      const served = this.#runtime.model(model);
+      const { inputs, outputs } = served.resolve(version).signature;
+      return {
+        name: model,
+        versions: served.loaded().map((loaded) => loaded.version),
+        inputs: inputs.map(({ name, type, dims }) => ({ name, type, dims })),
+        outputs: outputs.map(({ name, type, dims }) => ({ name, type, dims })),
+      };
+    } catch (error) {
+      throw toInferenceError(error);
+    }
+  }
+
+  async ready(model?: string): Promise<boolean> {
+    try {
+      return model === undefined
+        ? this.#runtime.ready('v2')
+        : this.#runtime.model(model).isReady(undefined);
+    } catch (error) {
+      throw toInferenceError(error);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      await this.#runtime.admission.drain();
+      await this.#runtime.close();
+      await this.#release();
+    })();
+    return this.#closing;
+  }
+}
+
+function copied(inputs: Tensors): NativeTensors {
+  const copies = Object.entries(inputs).map(([name, tensor]) => [
+    name,
+    { ...tensor, data: tensor.data.slice() },
+  ]);
+  return Object.fromEntries(copies) as NativeTensors;
+}
+
+function toInferenceError(error: unknown): unknown {
+  if (!(error instanceof ServeError)) return error;
+  const { code, message, retryAfterMs } = error;
+  return new InferenceError(code, message, { retryAfterMs, cause: error });
+}

@@ -1,0 +1,237 @@
+/** @module The binary tensor data extension: JSON in front, tensors behind it. */
+
+import { type Case, define, expect, expectRefused } from '../case.ts';
+import type { Server } from '../server.ts';
+import { binaryBody, binaryData, concat, elementBytes, splitAnswer } from '../wire.ts';
+
+const HEADER = 'Inference-Header-Content-Length';
+
+const c = define('binary/', 'triton');
+
+/** A right request with every input in binary. */
+function request(server: Server, more: object = {}) {
+  const inputs = server.inputs();
+  const blobs = inputs.map(binaryData);
+  const json = {
+    ...more,
+    inputs: inputs.map(({ name, datatype, shape }, index) => ({
+      name,
+      datatype,
+      shape,
+      parameters: { binary_data_size: blobs[index]!.length },
+    })),
+  };
+  return { ...binaryBody(json, blobs), json, blobs };
+}
+
+const send = (server: Server, body: Uint8Array, length: number | string) =>
+  server.infer(body, { [HEADER]: String(length), 'Content-Type': 'application/octet-stream' });
+
+const allBinary = (server: Server) => ({
+  outputs: server.model.outputs.map(({ name }) => ({ name, parameters: { binary_data: true } })),
+});
+
+const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
+export const binaryCases: readonly Case[] = [
+  c('announced', 'the extension is among those that the server names', async (server) => {
+    const answer = await server.get('/v2');
+    expect(answer.json?.extensions?.includes('binary_tensor_data'), 'binary_tensor_data', answer);
+  }),
+  c('in', 'inputs in binary are answered 200', async (server) => {
+    const { body, length } = request(server);
+    const answer = await send(server, body, length);
+    expect(answer.status === 200, '200', answer);
+  }),
+  c('in-equals-json', 'inputs in binary and in JSON get the same answer', async (server) => {
+    const { body, length } = request(server);
+    const binary = await send(server, body, length);
+    const json = await server.infer({ inputs: server.inputs() });
+    expect(
+      JSON.stringify(binary.json?.outputs) === JSON.stringify(json.json?.outputs),
+      'equal outputs',
+      binary,
+    );
+  }),
+  c(
+    'without-content-type',
+    'the content type of a binary request does not matter',
+    async (server) => {
+      const { body, length } = request(server);
+      const answer = await server.infer(body, { [HEADER]: String(length) });
+      expect(answer.status === 200, '200', answer);
+    },
+  ),
+  c('out', 'outputs come in binary where that is asked for', async (server) => {
+    const answer = await server.infer({ inputs: server.inputs(), ...allBinary(server) });
+    expect(answer.status === 200, '200', answer);
+    expect(splitAnswer(answer) !== undefined, `the header ${HEADER}`, answer);
+  }),
+  c('out-content-type', 'a binary answer is application/octet-stream', async (server) => {
+    const answer = await server.infer({ inputs: server.inputs(), ...allBinary(server) });
+    expect(
+      answer.headers.get('content-type') === 'application/octet-stream',
+      'application/octet-stream',
+      answer,
+    );
+  }),
+  c('out-sizes', 'sizes in the answer add up to its data', async (server) => {
+    const answer = await server.infer({ inputs: server.inputs(), ...allBinary(server) });
+    const split = splitAnswer(answer);
+    expect(split !== undefined, 'a binary answer', answer);
+    const sizes = split.json.outputs.map(
+      (output: { parameters?: { binary_data_size?: number } }) =>
+        output.parameters?.binary_data_size,
+    );
+    expect(sizes.every(Number.isInteger), 'binary_data_size of each output', answer);
+    const sum = sizes.reduce((a: number, b: number) => a + b, 0);
+    expect(sum === split.data.length, `${split.data.length} bytes, got sizes of ${sum}`, answer);
+  }),
+  c('out-elements', 'an output has as many bytes as its shape and datatype say', async (server) => {
+    const answer = await server.infer({ inputs: server.inputs(), ...allBinary(server) });
+    const split = splitAnswer(answer);
+    expect(split !== undefined, 'a binary answer', answer);
+    for (const { name, datatype, shape, parameters } of split.json.outputs) {
+      const size = elementBytes(datatype);
+      if (size === undefined) continue;
+      expect(parameters.binary_data_size === size * product(shape), `the size of ${name}`, answer);
+    }
+  }),
+  c('out-no-data', 'a binary output has no data in the JSON', async (server) => {
+    const answer = await server.infer({ inputs: server.inputs(), ...allBinary(server) });
+    const split = splitAnswer(answer);
+    expect(split !== undefined, 'a binary answer', answer);
+    expect(
+      split.json.outputs.every((output: object) => !('data' in output)),
+      'no "data"',
+      answer,
+    );
+  }),
+  c('both-ways', 'binary in and out in one request', async (server) => {
+    const { body, length } = request(server, allBinary(server));
+    const answer = await send(server, body, length);
+    expect(answer.status === 200 && splitAnswer(answer) !== undefined, 'a binary answer', answer);
+  }),
+  c('default', 'binary_data_output makes every output binary', async (server) => {
+    const parameters = { binary_data_output: true };
+    const answer = await server.infer({ inputs: server.inputs(), parameters });
+    expect(splitAnswer(answer) !== undefined, 'a binary answer', answer);
+  }),
+  c('default-off', 'binary_data_output false leaves outputs in JSON', async (server) => {
+    const parameters = { binary_data_output: false };
+    const answer = await server.infer({ inputs: server.inputs(), parameters });
+    expect(Array.isArray(answer.json?.outputs?.[0]?.data), 'data in JSON', answer);
+  }),
+  c('json-out', 'an output with binary_data false is in JSON', async (server) => {
+    const outputs = server.model.outputs.map(({ name }) => ({
+      name,
+      parameters: { binary_data: false },
+    }));
+    const answer = await server.infer({ inputs: server.inputs(), outputs });
+    expect(Array.isArray(answer.json?.outputs?.[0]?.data), 'data in JSON', answer);
+  }),
+  c('mixed-in', 'inputs in JSON and in binary in one request', async (server) => {
+    const inputs = server.inputs();
+    if (inputs.length < 2) return 'the model has one input';
+    const blob = binaryData(inputs.at(-1)!);
+    const { data: _, ...last } = inputs.at(-1)!;
+    const mixed = [
+      ...inputs.slice(0, -1),
+      { ...last, parameters: { binary_data_size: blob.length } },
+    ];
+    const { body, length } = binaryBody({ inputs: mixed }, [blob]);
+    const answer = await send(server, body, length);
+    expect(answer.status === 200, '200', answer);
+  }),
+  c('mixed-out', 'outputs in JSON and in binary in one answer', async (server) => {
+    const [first, ...rest] = server.model.outputs;
+    if (rest.length === 0) return 'the model has one output';
+    const outputs = [
+      { name: first!.name, parameters: { binary_data: true } },
+      ...rest.map(({ name }) => ({ name })),
+    ];
+    const split = splitAnswer(await server.infer({ inputs: server.inputs(), outputs }));
+    expect(split !== undefined && 'data' in split.json.outputs[1], 'one binary, one in JSON');
+  }),
+  c('length-zero-data', 'the header may span the whole body', async (server) => {
+    const text = new TextEncoder().encode(JSON.stringify({ inputs: server.inputs() }));
+    const answer = await send(server, text, text.length);
+    expect(answer.status === 200, '200', answer);
+  }),
+  c('raw', 'a body without JSON is the only input', async (server) => {
+    const { inputs } = server.model;
+    const open = inputs[0]!.shape.slice(1).filter((size) => size === -1).length;
+    if (inputs.length > 1 || open > 1 || inputs[0]!.datatype === 'BYTES') {
+      return 'the model has several inputs, open sizes, or texts';
+    }
+    const answer = await send(server, binaryData(server.inputs()[0]!), 0);
+    expect(answer.status === 200 && splitAnswer(answer) !== undefined, 'a binary answer', answer);
+  }),
+  ...(
+    [
+      ['header-text', 'a length that is no number', (size: number) => `x${size}`],
+      ['header-negative', 'a negative length', () => '-1'],
+      [
+        'header-too-long',
+        'a length beyond the body',
+        (_: number, whole: number) => String(whole + 1),
+      ],
+      ['header-huge', 'a length beyond any integer', () => '99999999999999999999'],
+      ['header-short', 'a length that cuts the JSON', (size: number) => String(size - 1)],
+      ['header-long', 'a length that reaches into the data', (size: number) => String(size + 1)],
+    ] as const
+  ).map(([id, title, length]) =>
+    c(`wrong/${id}`, `${title} is refused with a 4xx`, async (server) => {
+      const right = request(server);
+      if (right.body.length === right.length) return 'the inputs have no bytes';
+      expectRefused(await send(server, right.body, length(right.length, right.body.length)));
+      const answer = await send(server, right.body, right.length);
+      expect(answer.status === 200, '200 afterwards', answer);
+    }),
+  ),
+  ...(
+    [
+      ['size-small', 'a binary_data_size below what the shape needs', -1],
+      ['size-large', 'a binary_data_size beyond the body', 1],
+      ['size-huge', 'a binary_data_size beyond any memory', 2 ** 52],
+    ] as const
+  ).map(([id, title, more]) =>
+    c(`wrong/${id}`, `${title} is refused with a 4xx`, async (server) => {
+      const { json, blobs } = request(server);
+      const [input, ...rest] = json.inputs;
+      const size = Math.max(input!.parameters.binary_data_size + more, 0);
+      const lied = { ...input!, parameters: { binary_data_size: size } };
+      const { body, length } = binaryBody({ inputs: [lied, ...rest] }, blobs);
+      expectRefused(await send(server, body, length));
+    }),
+  ),
+  c(
+    'wrong/size-text',
+    'a binary_data_size that is a text is refused with a 4xx',
+    async (server) => {
+      const { json, blobs } = request(server);
+      const inputs = json.inputs.map((input) => ({
+        ...input,
+        parameters: { binary_data_size: 'all' },
+      }));
+      const { body, length } = binaryBody({ inputs }, blobs);
+      expectRefused(await send(server, body, length));
+    },
+  ),
+  c('wrong/data-and-size', 'data beside binary_data_size is refused with a 4xx', async (server) => {
+    const { json, blobs } = request(server);
+    const data = server.inputs()[0]!.data;
+    const [input, ...rest] = json.inputs;
+    const { body, length } = binaryBody({ inputs: [{ ...input, data }, ...rest] }, blobs);
+    expectRefused(await send(server, body, length));
+  }),
+  c('wrong/left-over', 'data that belongs to no input is refused with a 4xx', async (server) => {
+    const { body, length } = request(server);
+    expectRefused(await send(server, concat([body, Uint8Array.of(1, 2, 3)]), length));
+  }),
+  c('wrong/cut-short', 'data that is cut short is refused with a 4xx', async (server) => {
+    const { body, length } = request(server);
+    if (body.length === length) return 'the inputs have no bytes';
+    expectRefused(await send(server, body.subarray(0, body.length - 1), length));
+  }),
+];

@@ -1,0 +1,276 @@
+/** @module Infer requests in JSON: right ones, and wrong ones, which are the client's fault and never a 5xx. */
+
+import { type Case, define, expect, expectRefused } from '../case.ts';
+import type { Answer, JsonInput, Server } from '../server.ts';
+
+const right = async (server: Server): Promise<Answer> => {
+  const answer = await server.infer({ inputs: server.inputs() });
+  expect(answer.status === 200, '200', answer);
+  return answer;
+};
+
+const c = define('infer/', 'core');
+
+const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
+export const inferCases: readonly Case[] = [
+  c(
+    'json',
+    'a right request in JSON is answered 200',
+    async (server) => void (await right(server)),
+  ),
+  c('model-name', 'the answer names the model', async (server) => {
+    const answer = await right(server);
+    expect(answer.json?.model_name === server.model.name, `"${server.model.name}"`, answer);
+  }),
+  c('model-version', 'the version in the answer is a text', async (server) => {
+    const answer = await right(server);
+    const version = answer.json?.model_version;
+    if (version === undefined || version === null) return 'the version is optional';
+    expect(typeof version === 'string', '"model_version": a text', answer);
+  }),
+  c('outputs', 'every output is in the answer', async (server) => {
+    const answer = await right(server);
+    const got = answer.json?.outputs?.map(({ name }: { name: string }) => name) ?? [];
+    for (const { name } of server.model.outputs)
+      expect(got.includes(name), `output ${name}`, answer);
+  }),
+  c('output-datatypes', 'outputs have the datatypes that the metadata tells', async (server) => {
+    const answer = await right(server);
+    for (const { name, datatype } of server.model.outputs) {
+      const output = answer.json.outputs.find((each: { name: string }) => each.name === name);
+      expect(output?.datatype === datatype, `${name}: ${datatype}`, answer);
+    }
+  }),
+  c('output-shapes', 'outputs have a shape, and as many elements as it says', async (server) => {
+    const answer = await right(server);
+    for (const { name, shape, data } of answer.json.outputs) {
+      expect(Array.isArray(shape), `a shape of ${name}`, answer);
+      expect(Array.isArray(data), `data of ${name}`, answer);
+      expect(
+        data.flat(99).length === product(shape),
+        `${product(shape)} elements of ${name}`,
+        answer,
+      );
+    }
+  }),
+  c('output-ranks', 'shapes of outputs agree with the metadata', async (server) => {
+    const answer = await right(server);
+    for (const { name, shape } of server.model.outputs) {
+      const output = answer.json.outputs.find((each: { name: string }) => each.name === name);
+      const fits = shape.every((size, axis) => size === -1 || size === output.shape[axis]);
+      expect(fits && shape.length === output.shape.length, `${name}: [${shape}]`, answer);
+    }
+  }),
+  c('content-type', 'an answer in JSON is application/json', async (server) => {
+    const answer = await right(server);
+    const type = answer.headers.get('content-type') ?? '';
+    expect(type.startsWith('application/json'), 'Content-Type: application/json', answer);
+  }),
+  c('id', 'the request’s id comes back', async (server) => {
+    const answer = await server.infer({ id: 'conform-1', inputs: server.inputs() });
+    expect(answer.json?.id === 'conform-1', '"id": "conform-1"', answer);
+  }),
+  c('id-text', 'an id may hold any text', async (server) => {
+    const id = 'ä "quoted" \\ / 1';
+    const answer = await server.infer({ id, inputs: server.inputs() });
+    expect(answer.json?.id === id, `"id": ${JSON.stringify(id)}`, answer);
+  }),
+  c('no-id', 'without an id the answer has none, or one of the server’s', async (server) => {
+    const { json } = await right(server);
+    expect(json.id === undefined || typeof json.id === 'string', 'no id, or a text');
+  }),
+  c('version', 'a version can be asked for in the path', async (server) => {
+    const [version] = server.model.versions ?? [];
+    if (version === undefined) return 'the model names no versions';
+    const path = server.path(`/versions/${version}/infer`);
+    const answer = await server.post(path, { inputs: server.inputs() });
+    expect(answer.status === 200, '200', answer);
+  }),
+  c('nested-data', 'data may be nested as the shape is', async (server) => {
+    const inputs = server.inputs().map((input) => ({ ...input, data: nest(input) }));
+    const answer = await server.infer({ inputs });
+    expect(answer.status === 200, '200', answer);
+  }),
+  c('chosen-outputs', 'only the outputs that are listed are answered', async (server) => {
+    const name = server.model.outputs[0]!.name;
+    const answer = await server.infer({ inputs: server.inputs(), outputs: [{ name }] });
+    expect(answer.status === 200, '200', answer);
+    expect(answer.json.outputs.length === 1 && answer.json.outputs[0].name === name, name, answer);
+  }),
+  c('rows', 'several rows in one request are answered by as many', async (server) => {
+    if (!server.model.inputs.every(({ shape }) => shape[0] === -1))
+      return 'the model takes no rows';
+    const inputs = server.inputs().map(({ name, datatype, shape, data = [] }) => ({
+      name,
+      datatype,
+      shape: [2, ...shape.slice(1)],
+      data: [...data, ...data],
+    }));
+    const answer = await server.infer({ inputs });
+    expect(answer.status === 200, '200', answer);
+    for (const [index, { shape }] of server.model.outputs.entries()) {
+      if (shape[0] !== -1) continue;
+      expect(answer.json.outputs[index].shape[0] === 2, 'two rows', answer);
+    }
+  }),
+  c('order', 'the order of inputs does not matter', async (server) => {
+    if (server.model.inputs.length < 2) return 'the model has one input';
+    const answer = await server.infer({ inputs: server.inputs().toReversed() });
+    expect(answer.status === 200, '200', answer);
+  }),
+  c('same-twice', 'the same request gets the same answer', async (server) => {
+    const [one, two] = [await right(server), await right(server)];
+    const data = (answer: Answer) => JSON.stringify(answer.json.outputs);
+    expect(data(one) === data(two), 'equal outputs', two);
+  }),
+  c(
+    'unknown-parameters',
+    'request parameters that a server does not know are ignored',
+    async (server) => {
+      const parameters = { custom: 'x', another: 3, third: true };
+      const answer = await server.infer({ inputs: server.inputs(), parameters });
+      expect(answer.status === 200, '200', answer);
+    },
+  ),
+  c('whitespace', 'JSON may be written with spaces and lines', async (server) => {
+    const answer = await server.infer(JSON.stringify({ inputs: server.inputs() }, null, 4));
+    expect(answer.status === 200, '200', answer);
+  }),
+  c('escapes', 'keys and values may be written with escapes', async (server) => {
+    const text = JSON.stringify({ inputs: server.inputs() }).replace('"inputs"', '"\\u0069nputs"');
+    const answer = await server.infer(text);
+    expect(answer.status === 200, '200', answer);
+  }),
+  c('many', 'a hundred requests at once are all answered', async (server) => {
+    const answers = await Promise.all(Array.from({ length: 100 }, () => right(server)));
+    const first = JSON.stringify(answers[0]!.json.outputs);
+    const other = answers.find(({ json }) => JSON.stringify(json.outputs) !== first);
+    expect(other === undefined, 'equal outputs', other);
+  }),
+  ...wrongRequests(),
+];
+
+function nest({ shape, data = [] }: JsonInput): readonly unknown[] {
+  return shape
+    .slice(1)
+    .reduceRight<readonly unknown[]>(
+      (values, size) =>
+        size === 0
+          ? []
+          : Array.from({ length: values.length / size }, (_, i) =>
+              values.slice(i * size, (i + 1) * size),
+            ),
+      data,
+    );
+}
+
+/** What a client may get wrong: a body, made from a right one. */
+function wrongRequests(): Case[] {
+  type Change = (inputs: JsonInput[], server: Server) => unknown;
+  const first =
+    (change: (input: JsonInput) => object): Change =>
+    ([input, ...rest]) => ({
+      inputs: [change(input!), ...rest],
+    });
+  const cases: Readonly<Record<string, readonly [title: string, body: Change]>> = {
+    'no-json': ['a body that is no JSON', () => '{"inputs": ['],
+    'empty-body': ['an empty body', () => ''],
+    array: ['a body that is a list', () => '[]'],
+    text: ['a body that is a text', () => '"inputs"'],
+    number: ['a body that is a number', () => '7'],
+    null: ['a body that is null', () => 'null'],
+    'trailing-text': ['text behind the JSON', (inputs) => `${JSON.stringify({ inputs })} x`],
+    'no-inputs': ['a request without inputs', () => ({})],
+    'empty-inputs': ['an empty list of inputs', () => ({ inputs: [] })],
+    'inputs-object': ['inputs that are no list', () => ({ inputs: {} })],
+    'inputs-of-numbers': ['inputs that are no objects', () => ({ inputs: [1, 2] })],
+    'unknown-input': [
+      'an input that the model does not have',
+      first((input) => ({ ...input, name: 'no-such-input' })),
+    ],
+    'missing-input': ['an input left out', (inputs) => ({ inputs: inputs.slice(1) })],
+    'input-twice': [
+      'an input given twice',
+      ([input, ...rest]) => ({ inputs: [input, input, ...rest] }),
+    ],
+    'no-name': ['an input without a name', first(({ name: _, ...input }) => input)],
+    'no-datatype': ['an input without a datatype', first(({ datatype: _, ...input }) => input)],
+    'no-shape': ['an input without a shape', first(({ shape: _, ...input }) => input)],
+    'no-data': ['an input without data', first(({ data: _, ...input }) => input)],
+    'name-number': ['a name that is a number', first((input) => ({ ...input, name: 7 }))],
+    'unknown-datatype': [
+      'a datatype that does not exist',
+      first((input) => ({ ...input, datatype: 'FP31' })),
+    ],
+    'wrong-datatype': [
+      'a datatype that is not the input’s',
+      first((input) => ({ ...input, datatype: input.datatype === 'INT8' ? 'UINT8' : 'INT8' })),
+    ],
+    'lower-case-datatype': [
+      'a datatype in lower case',
+      first((input) => ({ ...input, datatype: input.datatype.toLowerCase() })),
+    ],
+    'shape-text': ['a shape that is a text', first((input) => ({ ...input, shape: '1' }))],
+    'negative-size': [
+      'a negative size',
+      first((input) => ({ ...input, shape: [-1, ...input.shape.slice(1)] })),
+    ],
+    'fractional-size': [
+      'a size that is a fraction',
+      first((input) => ({ ...input, shape: [1.5, ...input.shape.slice(1)] })),
+    ],
+    'huge-size': [
+      'sizes whose product overflows',
+      first((input) => ({ ...input, shape: [2 ** 40, 2 ** 40] })),
+    ],
+    'wrong-rank': [
+      'a shape with too many sizes',
+      first((input) => ({ ...input, shape: [...input.shape, 1, 1, 1] })),
+    ],
+    'too-few-elements': [
+      'less data than the shape says',
+      first((input) => ({ ...input, data: (input.data ?? []).slice(1) })),
+    ],
+    'too-many-elements': [
+      'more data than the shape says',
+      first((input) => ({ ...input, data: [...(input.data ?? []), ...(input.data ?? [])] })),
+    ],
+    'data-object': ['data that is an object', first((input) => ({ ...input, data: { a: 1 } }))],
+    'data-null': [
+      'an element that is null',
+      first((input) => ({ ...input, data: (input.data ?? []).map(() => null) })),
+    ],
+    'data-of-another-kind': [
+      'elements of another kind',
+      first((input) => ({
+        ...input,
+        data: (input.data ?? []).map(() => (input.datatype === 'BYTES' ? 7 : 'seven')),
+      })),
+    ],
+    'unknown-output': [
+      'an output that the model does not have',
+      (inputs) => ({ inputs, outputs: [{ name: 'no-such-output' }] }),
+    ],
+    'outputs-object': ['outputs that are no list', (inputs) => ({ inputs, outputs: {} })],
+    'output-without-name': ['an output without a name', (inputs) => ({ inputs, outputs: [{}] })],
+    'parameters-list': ['parameters that are a list', (inputs) => ({ inputs, parameters: [] })],
+    'id-number': ['an id that is no text', (inputs) => ({ id: {}, inputs })],
+    'deep-nesting': ['100,000 nested lists', () => `{"inputs":${'['.repeat(100_000)}`],
+    'invalid-utf8': [
+      'a body that is not UTF-8',
+      () => Uint8Array.of(0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d),
+    ],
+  };
+  return Object.entries(cases).map(([id, [title, body]]) =>
+    c(
+      `wrong/${id}`,
+      `${title} is refused with a 4xx and an error, and the server lives on`,
+      async (server) => {
+        const answer = await server.infer(body(server.inputs(), server));
+        expectRefused(answer);
+        await right(server);
+      },
+    ),
+  );
+}
