@@ -7,8 +7,6 @@
 
 import type { ElementData, ElementType, ServeCode } from '../../runtime/index.ts';
 
-export type { ElementData, ElementType } from '../../runtime/index.ts';
-
 /**
  * A dense row-major tensor of one type. `data` holds exactly the product of `dims` elements; 16-bit floats are
  * their raw bit patterns, bools one byte each.

@@ -31,8 +31,6 @@ import {
   type ModelTypes,
 } from './contract.ts';
 
-export * from './contract.ts';
-
 export interface CreateEngineOptions {
   /** Folder of the model repository, in any layout that the server reads. Default: `models`. */
   readonly models?: string;

@@ -4,13 +4,14 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { createEngine } from '../../services/client/engine.ts';
 import {
   type AnyTensor,
-  createEngine,
+  type ClientOptions,
+  createClient,
   type Inference,
   InferenceError,
-} from '../../services/client/engine.ts';
-import { type ClientOptions, createClient } from '../../services/client/index.ts';
+} from '../../services/client/index.ts';
 import { ServiceChild } from '../support/child.ts';
 
 const fixtures = path.resolve(import.meta.dirname, '../fixtures/models');

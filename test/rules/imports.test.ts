@@ -71,9 +71,11 @@ importRule(
 );
 
 importRule(
-  'services/main.ts alone skips the runtime and opens the engine',
+  'only services/main.ts, and the client in process, skip the runtime and open the engine',
   services,
-  (target, from) => room(target) === 'native' && from.path !== 'services/main.ts',
+  (target, from) =>
+    room(target) === 'native' &&
+    !['services/main.ts', 'services/client/engine.ts'].includes(from.path),
   [
     {
       path: 'services/prediction/app.ts',
