@@ -13,8 +13,10 @@ import { buildPrograms } from './lib/build.ts';
 import { describeEnvironment } from './lib/environment.ts';
 import { gateTable } from './lib/gates.ts';
 import { findModels, modelNames } from './lib/models.ts';
+import { gatesOf, judgeTargets, targetTable } from './lib/target-table.ts';
 import { suites } from './suites/index.ts';
 import type { Plan, SuiteResult } from './suites/types.ts';
+import { targets } from './targets.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 
@@ -42,7 +44,7 @@ function readFlags(): Flags {
   const command = new Command('bench')
     .description('Measures millrace beside its floors and its peers on this machine.')
     .addOption(choice('--suite', 'suites to run', Object.keys(suites)))
-    .addOption(choice('--model', 'models to measure', modelNames()))
+    .addOption(choice('--model', 'models of the throughput and block suites', modelNames()))
     .addOption(
       choice(
         '--contender',
@@ -81,7 +83,7 @@ async function main(): Promise<number> {
   try {
     const plan: Plan = {
       driver,
-      models: await findModels(join(import.meta.dirname, 'models'), flags.model),
+      models: await findModels(flags.model),
       contenders: contenders.filter(({ name }) => flags.contender.includes(name)),
       connections: flags.connections,
       repeats: flags.repeats,
@@ -94,16 +96,17 @@ async function main(): Promise<number> {
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-  const gates = results.flatMap((result) => result.gates);
+  const figures = results.flatMap((result) => result.figures);
+  const gates = [...results.flatMap((result) => result.gates), ...gatesOf(targets, figures)];
+  const judged = judgeTargets(targets, figures, flags.suite);
   for (const { text } of results) console.log(`${text}\n`);
-  console.log(gateTable(gates));
+  if (gates.length > 0) console.log(`${gateTable(gates)}\n`);
+  console.log(targetTable(judged));
   const file = flags.json ?? resultFile(environment);
   await mkdir(dirname(file), { recursive: true });
   const { json: _, ...settings } = flags;
-  await writeFile(
-    file,
-    `${JSON.stringify({ environment, settings, results: results.map(record) }, null, 1)}\n`,
-  );
+  const content = { environment, settings, gates, targets: judged, results: results.map(record) };
+  await writeFile(file, `${JSON.stringify(content, null, 1)}\n`);
   console.log(`\nWritten to ${file}`);
   return gates.some((gate) => gate.verdict === 'FAIL') ? 1 : 0;
 }
@@ -113,8 +116,8 @@ function resultFile({ date, commit }: { date: string; commit: string }): string 
   return join(import.meta.dirname, 'results', `${day}-${commit.slice(0, 12)}.json`);
 }
 
-function record({ name, gates, data }: SuiteResult) {
-  return { name, gates, data };
+function record({ name, data }: SuiteResult) {
+  return { name, data };
 }
 
 process.exitCode = await main();

@@ -17,6 +17,7 @@ export function nativeCommand(program: string, run: NativeRun): Command {
     lanes: model.lanes,
     threads: model.intraOpThreads,
     seconds: run.seconds,
+    ...(run.sessions === undefined ? {} : { sessions: run.sessions }),
   };
   const options = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
   return { argv: [join(run.programs, `millrace-bench-${program}`), ...options] };

@@ -25,6 +25,8 @@ export interface NativeRun {
   readonly seconds: number;
   /** Rows in a run; for the driver, requests in flight. */
   readonly width: number;
+  /** Of the raw loop: sessions that the lanes share out among them. Default 1. */
+  readonly sessions?: number;
 }
 
 /** An HTTP server with `POST /predict`; it prints a JSON line with its `port` when it is ready. */
@@ -52,6 +54,8 @@ export interface NativeResult {
   /** CPU time of the whole process during the measurement, seconds. */
   readonly cpu_seconds: number;
   readonly seconds: number;
+  /** Resident memory at the end, bytes. */
+  readonly resident_bytes: number;
 }
 
 /** A request handler as `Bun.serve` takes it. A TypeScript contender also exports `app(setup)`. */

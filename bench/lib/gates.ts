@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Summary } from './stats.ts';
+import { type Summary, summarise } from './stats.ts';
 import { figure, table } from './table.ts';
 
 export interface Gate {
@@ -52,13 +52,34 @@ export function failed(gate: Gate, reason: string): GateResult {
   return { ...gate, verdict: 'FAIL', reason };
 }
 
+/** What came of measuring one figure: its value in each repeat, or why there is none. */
+export type Outcome =
+  | { readonly values: readonly number[] }
+  | { readonly void: string }
+  | { readonly failed: string };
+
+export function judgeOutcome(gate: Gate, outcome: Outcome): GateResult {
+  if ('void' in outcome) return voided(gate, outcome.void);
+  if ('failed' in outcome) return failed(gate, outcome.failed);
+  return judge(gate, summarise(outcome.values));
+}
+
+/** `≥ 0.9`, `≤ 1 ms`. */
+export function limitText({ bound, limit, unit }: Gate): string {
+  return `${bound === 'at least' ? '≥' : '≤'} ${figure(limit)}${unit === undefined ? '' : ` ${unit}`}`;
+}
+
+export function rangeText({ min, max }: Summary): string {
+  return `${figure(min)} – ${figure(max)}`;
+}
+
 /** All gates, one a line, with the reason where one is no plain pass. */
 export function gateTable(gates: readonly GateResult[]): string {
   const rows = gates.map((gate) => [
     gate.name,
-    `${gate.bound === 'at least' ? '≥' : '≤'} ${figure(gate.limit)}${gate.unit ? ` ${gate.unit}` : ''}`,
+    limitText(gate),
     gate.measured ? figure(gate.measured.median) : '',
-    gate.measured ? `${figure(gate.measured.min)} – ${figure(gate.measured.max)}` : '',
+    gate.measured ? rangeText(gate.measured) : '',
     gate.verdict,
   ]);
   const reasons = gates

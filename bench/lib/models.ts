@@ -5,6 +5,8 @@
  */
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { seeded } from './random.ts';
 
 export interface BenchModel {
   readonly name: string;
@@ -34,27 +36,33 @@ export const SCORE_TOLERANCE = 1e-3;
 
 type Running = Pick<BenchModel, 'maxRows' | 'lanes' | 'intraOpThreads' | 'patience'>;
 
-/** Models in the order of their cost (about 1 µs, 25 µs and 5 ms an item), and how to run them. */
+const FOLDER = fileURLToPath(new URL('../models', import.meta.url));
+
+/** How to run each model. */
 const RUNNING: Readonly<Record<string, Running>> = {
   tiny: { maxRows: 64, lanes: 1, intraOpThreads: 1, patience: 1 },
   small: { maxRows: 64, lanes: 1, intraOpThreads: 1, patience: 1 },
   large: { maxRows: 32, lanes: 1, intraOpThreads: 1, patience: 4 },
+  'fixed-cost': { maxRows: 64, lanes: 1, intraOpThreads: 1, patience: 1 },
 };
 
+/** Those that stand for real ones, in the order of their cost: about 1 µs, 25 µs and 5 ms an item. */
+const USUAL = ['tiny', 'small', 'large'] as const;
+
 /**
- * Finds `<name>.onnx` in a folder and reads each one's signature.
+ * Finds the models by their names and reads each one's signature.
  *
- * @throws when a model that the benchmark names is missing.
+ * @throws when one is missing.
  */
-export async function findModels(folder: string, names: readonly string[]): Promise<BenchModel[]> {
+export async function findModels(names: readonly string[]): Promise<BenchModel[]> {
   const { InferenceSession } = await import('onnxruntime-node');
-  const present = new Set(await readdir(folder));
+  const present = new Set(await readdir(FOLDER));
   const models: BenchModel[] = [];
   for (const name of names) {
     if (!present.has(`${name}.onnx`)) {
       throw new Error(`Model ${name}.onnx is missing: make it with bench/models/make.py`);
     }
-    const file = join(folder, `${name}.onnx`);
+    const file = join(FOLDER, `${name}.onnx`);
     const session = await InferenceSession.create(file, { intraOpNumThreads: 1 });
     const [input] = session.inputMetadata;
     const [output] = session.outputMetadata;
@@ -74,8 +82,15 @@ export async function findModels(folder: string, names: readonly string[]): Prom
   return models;
 }
 
+/** The models that are measured unless others are asked for. */
 export function modelNames(): string[] {
-  return Object.keys(RUNNING);
+  return [...USUAL];
+}
+
+/** One model by its name. @throws when it is missing. */
+export async function findModel(name: string): Promise<BenchModel> {
+  const [model] = await findModels([name]);
+  return model!;
 }
 
 /** Runs one pseudo-random row, the same in every run of the benchmark, alone through ONNX Runtime. */
@@ -92,11 +107,8 @@ export async function referenceFor(model: BenchModel): Promise<Reference> {
 
 /** Numbers of four decimals in [-1, 1) from a fixed linear congruential sequence. */
 function pseudoRandomRow(length: number): number[] {
-  let state = 12345;
-  return Array.from({ length }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.round((state / 2 ** 31 - 1) * 1e4) / 1e4;
-  });
+  const uniform = seeded(12345);
+  return Array.from({ length }, () => Math.round((uniform() * 2 - 1) * 1e4) / 1e4);
 }
 
 /** Writes a model repository that holds this model alone, as the prediction service reads one. */

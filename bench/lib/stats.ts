@@ -36,18 +36,18 @@ export function summarise(values: readonly number[]): Summary {
 }
 
 /**
- * Ratio of two series measured in turns: repeat i of one is divided by repeat i of the other, so a
+ * Ratios of two series measured in turns: repeat i of one is divided by repeat i of the other, so a
  * machine that is slow for a whole repeat cancels out.
  *
  * @throws {RangeError} when the series are of different length.
  */
-export function pairedRatio(above: readonly number[], below: readonly number[]): Summary {
+export function pairedRatios(above: readonly number[], below: readonly number[]): number[] {
   if (above.length !== below.length) {
     throw new RangeError(
       `Cannot pair ${above.length} measurements with ${below.length}: expected as many of each`,
     );
   }
-  return summarise(above.map((value, index) => value / below[index]!));
+  return above.map((value, index) => value / below[index]!);
 }
 
 /**
@@ -58,4 +58,34 @@ export function pairedRatio(above: readonly number[], below: readonly number[]):
  */
 export function additiveLimit(bare: number, raw: number): number {
   return 1 / (1 / bare + 1 / raw);
+}
+
+/** What is asked of a distribution of latencies, in the latencies' own unit. */
+export interface Percentiles {
+  readonly mean: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** @throws {RangeError} when there is nothing. */
+export function percentiles(values: ArrayLike<number>): Percentiles {
+  const sorted = Float64Array.from(values).sort();
+  if (sorted.length === 0) throw new RangeError('Cannot take percentiles of nothing');
+  return {
+    mean: sorted.reduce((sum, value) => sum + value, 0) / sorted.length,
+    p50: percentile(sorted, 50),
+    p99: percentile(sorted, 99),
+    max: sorted.at(-1)!,
+  };
+}
+
+/**
+ * The smallest value that `share` per cent of the values do not exceed.
+ *
+ * @param sorted Ascending, not empty.
+ */
+export function percentile(sorted: Float64Array, share: number): number {
+  const rank = Math.ceil((share / 100) * sorted.length);
+  return sorted[Math.min(Math.max(rank, 1), sorted.length) - 1]!;
 }

@@ -33,7 +33,7 @@ export async function memory(plan: Plan): Promise<SuiteResult> {
   }
   const summary = summarise(megabytes);
   const text = `${GATE.name}: ${figure(summary.median)} MB`;
-  return { name: 'memory', data: { megabytes }, text, gates: [judge(GATE, summary)] };
+  return { name: 'memory', data: { megabytes }, text, gates: [judge(GATE, summary)], figures: [] };
 }
 
 async function idleResidentBytes(plan: Plan): Promise<number> {

@@ -3,6 +3,7 @@ import type { Contender } from '../contenders/types.ts';
 import type { Driver } from '../drivers/types.ts';
 import type { GateResult } from '../lib/gates.ts';
 import type { BenchModel } from '../lib/models.ts';
+import type { Figure } from '../lib/target-table.ts';
 
 export interface Plan {
   readonly driver: Driver;
@@ -25,5 +26,8 @@ export interface SuiteResult {
   readonly data: unknown;
   /** What is printed: titles and tables. */
   readonly text: string;
+  /** Gates of its own, besides those among the targets. */
   readonly gates: readonly GateResult[];
+  /** What it tells of the targets. */
+  readonly figures: readonly Figure[];
 }

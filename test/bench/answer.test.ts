@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { answer, best, paddedAnswer } from '../../bench/lib/answer.ts';
-import { mismatch } from '../../bench/suites/throughput/http.ts';
+import { mismatch } from '../../bench/lib/servers.ts';
 
 test('best finds the highest score, also among negative ones, the first of equals', () => {
   assert.deepEqual(best([-3, -1, -2]), { index: 1, score: -1 });

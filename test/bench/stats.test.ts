@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { additiveLimit, pairedRatio, summarise } from '../../bench/lib/stats.ts';
+import {
+  additiveLimit,
+  pairedRatios,
+  percentile,
+  percentiles,
+  summarise,
+} from '../../bench/lib/stats.ts';
 
 test('summarise gives the median of an odd number of values', () => {
   assert.deepEqual(summarise([3, 1, 2]), { count: 3, median: 2, min: 1, max: 3, spread: 1 });
@@ -21,16 +27,31 @@ test('summarise refuses nothing at all and what is no number', () => {
   assert.throws(() => summarise([1, Number.POSITIVE_INFINITY]), RangeError);
 });
 
-test('pairedRatio compares repeat with repeat, so that a slow repeat cancels out', () => {
-  const ratio = pairedRatio([90, 45, 90], [100, 50, 100]);
-  assert.deepEqual([ratio.median, ratio.min, ratio.max], [0.9, 0.9, 0.9]);
+test('pairedRatios compares repeat with repeat, so that a slow repeat cancels out', () => {
+  assert.deepEqual(pairedRatios([90, 45, 90], [100, 50, 100]), [0.9, 0.9, 0.9]);
 });
 
-test('pairedRatio refuses series of different length', () => {
-  assert.throws(() => pairedRatio([1], [1, 2]), RangeError);
+test('pairedRatios refuses series of different length', () => {
+  assert.throws(() => pairedRatios([1], [1, 2]), RangeError);
 });
 
 test('additiveLimit adds the costs of a request up', () => {
   assert.equal(additiveLimit(100, 100), 50);
   assert.ok(Math.abs(1 / additiveLimit(48_000, 48_000) - 2 / 48_000) < 1e-12);
+});
+
+test('percentile is the smallest value that the share of values does not exceed', () => {
+  const values = Float64Array.from({ length: 100 }, (_, i) => i + 1);
+  assert.deepEqual(
+    [0, 50, 50.5, 99, 99.5, 100].map((share) => percentile(values, share)),
+    [1, 50, 51, 99, 100, 100],
+  );
+  assert.equal(percentile(Float64Array.of(7), 99), 7);
+});
+
+test('percentiles sorts a copy', () => {
+  const values = [3, 1, 2, 10];
+  assert.deepEqual(percentiles(values), { mean: 4, p50: 2, p99: 10, max: 10 });
+  assert.deepEqual(values, [3, 1, 2, 10]);
+  assert.throws(() => percentiles([]), RangeError);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { batchSizes } from '../../bench/suites/throughput/native.ts';
-import { judgeRatios } from '../../bench/suites/throughput/ratios.ts';
+import { batchSizes } from '../../bench/lib/native.ts';
+import { judgeRatios, targetFigures } from '../../bench/suites/throughput/ratios.ts';
 import { reportThroughput } from '../../bench/suites/throughput/report.ts';
 import type { Row } from '../../bench/suites/throughput/row.ts';
 
@@ -76,6 +76,39 @@ test('judgeRatios says what was not measured', () => {
   const result = gate([native('raw', 100)], 'native driver ÷ raw, small, C=64');
   assert.equal(result.verdict, 'VOID');
   assert.equal(result.reason, 'native-driver was not measured');
+});
+
+test('targetFigures tells of the targets what the ratios are', () => {
+  const rows = [native('raw', 100), http('bare-floor', 64, 100), http('ours', 64, 48)];
+  const figures = targetFigures(rows).map(({ target, aim, of, outcome }) => [
+    ...[target, aim, of, outcome],
+  ]);
+  assert.deepEqual(figures, [
+    ['T2', '', 'small', { values: [0.96] }],
+    ['T9', 'small', '', { void: 'onnxruntime-node was not measured' }],
+  ]);
+});
+
+test('targetFigures takes the floor off the latency of a lone request, in runs of one row', () => {
+  const large = (row: Row, p50Ms: number): Row => ({
+    ...row,
+    model: 'large',
+    http: { ...row.http!, p50Ms },
+  });
+  const rows = [0, 1].flatMap((repeat) => [
+    { ...native('raw-one', 20, repeat), model: 'large', width: 1 },
+    large(http('bare-floor', 1, 1000, repeat), 1),
+    large(http('ours', 1, 19, repeat), 51 + 5 * repeat),
+    large(http('ours', 64, 19, repeat), 400),
+  ]);
+  const idle = (some: readonly Row[]) =>
+    targetFigures(some).find(({ target }) => target === 'T3')?.outcome;
+  assert.deepEqual(idle(rows), { values: [1, 1.1] });
+  const broken = rows.map((row) =>
+    row.contender === 'ours' ? { ...row, failure: 'no answer' } : row,
+  );
+  assert.deepEqual(idle(broken), { failed: 'ours: no answer' });
+  assert.match(JSON.stringify(idle(rows.slice(1, 3))), /"void":"it needs/);
 });
 
 test('reportThroughput names the additive limit and the latency that ours adds', () => {

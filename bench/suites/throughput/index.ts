@@ -19,11 +19,13 @@ import {
   referenceFor,
   writeRepository,
 } from '../../lib/models.ts';
+import { bestBatch, runNative } from '../../lib/native.ts';
 import { createProgress, type Progress } from '../../lib/progress.ts';
+import { rotated } from '../../lib/rotated.ts';
+import { measureHttp, requestBody, type Server, startServer } from '../../lib/servers.ts';
 import { figure } from '../../lib/table.ts';
 import type { Plan, SuiteResult } from '../types.ts';
-import { measureHttp, requestBody, type Server, startServer } from './http.ts';
-import { bestBatch, runNative } from './native.ts';
+import { targetFigures } from './ratios.ts';
 import { reportThroughput } from './report.ts';
 import type { Row } from './row.ts';
 
@@ -37,7 +39,7 @@ export async function throughput(plan: Plan): Promise<SuiteResult> {
   const rows: Row[] = [];
   for (const model of plan.models) rows.push(...(await measureModel(plan, model, progress)));
   const { text, gates } = reportThroughput(rows);
-  return { name: 'throughput', data: rows, text, gates };
+  return { name: 'throughput', data: rows, text, gates, figures: targetFigures(rows) };
 }
 
 function countSteps({ models, contenders, connections, repeats }: Plan): number {
@@ -140,12 +142,6 @@ async function warmUp({ driver }: Plan, server: Server, body: string): Promise<v
 /** A slow model needs a longer measurement where its batches are large. */
 function patience(model: BenchModel, contender: HttpContender, connections: number): number {
   return contender.computes && connections > model.maxRows / 4 ? model.patience : 1;
-}
-
-/** The order of turns shifts by one each repeat, so that nobody always follows the same contender. */
-function rotated<T>(items: readonly T[], by: number): T[] {
-  const start = by % items.length;
-  return [...items.slice(start), ...items.slice(0, start)];
 }
 
 function describe(row: Row): string {

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { failed, type Gate, type GateResult, judge, voided } from '../../lib/gates.ts';
+import { type GateResult, judgeOutcome, type Outcome } from '../../lib/gates.ts';
 import { additiveLimit, summarise } from '../../lib/stats.ts';
+import type { Figure } from '../../lib/target-table.ts';
 import type { Row } from './row.ts';
 
 /** Requests in flight of a saturation figure. */
@@ -23,6 +24,8 @@ interface Ratio {
   value(rate: Rate): number;
   /** What it must reach, by model; a model that is not named is not judged. */
   readonly limits: Readonly<Record<string, number>>;
+  /** The target it is about, with the key of the aim by model. */
+  readonly target?: { readonly id: string; readonly aims: Readonly<Record<string, string>> };
 }
 
 export const ratios: readonly Ratio[] = [
@@ -39,6 +42,7 @@ export const ratios: readonly Ratio[] = [
     needs: ['ours', 'bare-floor', 'raw'],
     value: (rate) => rate('ours') / additiveLimit(rate('bare-floor'), rate('raw')),
     limits: { tiny: 0.9, small: 0.9, large: 0.9 },
+    target: { id: 'T2', aims: { tiny: '', small: '', large: '' } },
   },
   {
     name: 'native driver ÷ raw',
@@ -46,6 +50,8 @@ export const ratios: readonly Ratio[] = [
     needs: ['native-driver', 'raw'],
     value: (rate) => rate('native-driver') / rate('raw'),
     limits: { small: 0.95, large: 0.95 },
+    // The aim is for models of 50 µs and more an item.
+    target: { id: 'T1', aims: { large: '' } },
   },
   {
     name: 'ours ÷ onnxruntime-node',
@@ -53,6 +59,7 @@ export const ratios: readonly Ratio[] = [
     needs: ['ours', 'onnxruntime-node'],
     value: (rate) => rate('ours') / rate('onnxruntime-node'),
     limits: { tiny: 1.9, small: 2.5, large: 2.5 },
+    target: { id: 'T9', aims: { tiny: 'tiny', small: 'small', large: 'large' } },
   },
   {
     name: 'ours ÷ onnxruntime-node',
@@ -65,31 +72,69 @@ export const ratios: readonly Ratio[] = [
 
 /** Judges every ratio that has a limit for a model among the rows. */
 export function judgeRatios(rows: readonly Row[]): GateResult[] {
-  const models = [...new Set(rows.map((row) => row.model))];
-  return ratios.flatMap((ratio) =>
-    models.flatMap((model) => {
+  return modelsOf(rows).flatMap((model) =>
+    ratios.flatMap((ratio) => {
       const limit = ratio.limits[model];
       if (limit === undefined) return [];
       const name = `${ratio.name}, ${model}, C=${ratio.at}`;
-      const own = rows.filter((row) => row.model === model && isPart(ratio, row));
-      return [judgeRatio(ratio, { name, bound: 'at least', limit }, own)];
+      return [judgeOutcome({ name, bound: 'at least', limit }, outcomeOf(ratio, model, rows))];
     }),
   );
+}
+
+/** What the rows tell of the targets. */
+export function targetFigures(rows: readonly Row[]): Figure[] {
+  return modelsOf(rows).flatMap((model) => [
+    ...ratios.flatMap((ratio) => {
+      const aim = ratio.target?.aims[model];
+      if (ratio.target === undefined || aim === undefined) return [];
+      const of = aim === model ? '' : model;
+      return [{ target: ratio.target.id, aim, of, outcome: outcomeOf(ratio, model, rows) }];
+    }),
+    ...idleLatency(model, rows),
+  ]);
+}
+
+const modelsOf = (rows: readonly Row[]) => [...new Set(rows.map((row) => row.model))];
+
+/** The latency of a lone request beyond the floor's, in runs of one row: for models of 5 ms and more. */
+function idleLatency(model: string, rows: readonly Row[]): Figure[] {
+  if (model !== 'large') return [];
+  const own = rows.filter(
+    ({ model: of, contender, width }) =>
+      of === model && width === 1 && ['ours', 'bare-floor', 'raw-one'].includes(contender),
+  );
+  const found = (contender: string, repeat: number) =>
+    own.find((row) => row.contender === contender && row.repeat === repeat);
+  const broken = own.find((row) => row.failure);
+  const about = (outcome: Outcome): Figure[] => [{ target: 'T3', aim: '', of: model, outcome }];
+  if (broken) return about({ failed: `${broken.contender}: ${broken.failure}` });
+  const repeats = new Set(own.map((row) => row.repeat));
+  const values = [...repeats].flatMap((repeat) => {
+    const ours = found('ours', repeat)?.http;
+    const floor = found('bare-floor', repeat)?.http;
+    const run = found('raw-one', repeat)?.perSecond;
+    if (!ours || !floor || run === undefined) return [];
+    return [((ours.p50Ms - floor.p50Ms) * run) / 1000];
+  });
+  const none = 'it needs ours, bare-floor and raw, and a single connection';
+  return about(values.length > 0 ? { values } : { void: none });
+}
+
+function outcomeOf(ratio: Ratio, model: string, all: readonly Row[]): Outcome {
+  const rows = all.filter((row) => row.model === model && isPart(ratio, row));
+  const missing = ratio.needs.find((need) => !rows.some((row) => row.contender === need));
+  if (missing) return { void: `${missing} was not measured` };
+  const broken = rows.find((row) => row.failure);
+  if (broken) return { failed: `${broken.contender}: ${broken.failure}` };
+  const idle = ratio.at === MANY ? unsaturated(rows) : undefined;
+  return idle ? { void: idle } : { values: perRepeat(ratio, rows) };
 }
 
 /** The raw loop has no requests in flight: its width is the batch. */
 function isPart(ratio: Ratio, row: Row): boolean {
   const { contender, width } = row;
   return ratio.needs.includes(contender) && (contender === 'raw' || width === ratio.at);
-}
-
-function judgeRatio(ratio: Ratio, gate: Gate, rows: readonly Row[]): GateResult {
-  const missing = ratio.needs.find((need) => !rows.some((row) => row.contender === need));
-  if (missing) return voided(gate, `${missing} was not measured`);
-  const broken = rows.find((row) => row.failure);
-  if (broken) return failed(gate, `${broken.contender}: ${broken.failure}`);
-  const idle = ratio.at === MANY ? unsaturated(rows) : undefined;
-  return idle ? voided(gate, idle) : judge(gate, summarise(perRepeat(ratio, rows)));
 }
 
 /** The ratio in each repeat: contenders are compared with what was measured beside them. */

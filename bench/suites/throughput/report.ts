@@ -1,9 +1,10 @@
 /** @module The tables of the throughput suite. */
 import type { GateResult } from '../../lib/gates.ts';
+import type { HttpFigures } from '../../lib/servers.ts';
 import { additiveLimit, type Summary, summarise } from '../../lib/stats.ts';
 import { figure, spread, table } from '../../lib/table.ts';
 import { judgeRatios } from './ratios.ts';
-import type { HttpFigures, Row } from './row.ts';
+import type { Row } from './row.ts';
 
 export interface ThroughputReport {
   readonly text: string;

@@ -1,5 +1,5 @@
 /** @module One measurement of one contender. */
-import type { ThreadUse } from '../../lib/proc.ts';
+import type { HttpFigures } from '../../lib/servers.ts';
 
 export interface Row {
   readonly model: string;
@@ -15,15 +15,4 @@ export interface Row {
   /** Why the row proves nothing, such as an answer that was not 2xx. */
   readonly failure?: string;
   readonly http?: HttpFigures;
-}
-
-/** What only a row with a load driver has. */
-export interface HttpFigures {
-  readonly meanMs: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly driverCpuUs: number;
-  readonly busiest: ThreadUse;
-  /** Cores that something other than server and driver kept busy. */
-  readonly otherCores: number;
 }

@@ -3,13 +3,12 @@
  *
  * @module
  */
-import type { HttpContender, Setup } from '../../contenders/types.ts';
-import type { Driver, Load } from '../../drivers/types.ts';
-import { type Answer, best } from '../../lib/answer.ts';
-import { Child, jsonLine } from '../../lib/child.ts';
-import { type Reference, SCORE_TOLERANCE } from '../../lib/models.ts';
-import { machineBusy, sampleProcess, useBetween } from '../../lib/proc.ts';
-import type { HttpFigures } from './row.ts';
+import type { HttpContender, Setup } from '../contenders/types.ts';
+import type { Driver, Load } from '../drivers/types.ts';
+import { type Answer, best } from './answer.ts';
+import { Child, jsonLine } from './child.ts';
+import { type Reference, SCORE_TOLERANCE } from './models.ts';
+import { machineBusy, sampleProcess, type ThreadUse, useBetween } from './proc.ts';
 
 export interface Server {
   readonly contender: HttpContender;
@@ -17,6 +16,17 @@ export interface Server {
   readonly url: string;
   /** Bytes of its answer's body. */
   readonly answerBytes: number;
+}
+
+/** What a load driver and /proc tell besides the rate. */
+export interface HttpFigures {
+  readonly meanMs: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly driverCpuUs: number;
+  readonly busiest: ThreadUse;
+  /** Cores that something other than server and driver kept busy. */
+  readonly otherCores: number;
 }
 
 export type HttpMeasurement = {

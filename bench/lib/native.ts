@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { NativeContender, NativeResult, NativeRun } from '../../contenders/types.ts';
-import { Child, jsonLine } from '../../lib/child.ts';
+import type { NativeContender, NativeResult, NativeRun } from '../contenders/types.ts';
+import { Child, jsonLine } from './child.ts';
 
 /** @throws when the program fails, which it does when an answer is wrong. */
 export async function runNative(contender: NativeContender, run: NativeRun): Promise<NativeResult> {

@@ -1,0 +1,110 @@
+/**
+ * Load on something that answers in this process: closed loops, whose clients wait for an answer before
+ * they ask again, and open loops, whose requests come when they are due.
+ *
+ * @module
+ */
+
+/** The event loop's turns and its clock, milliseconds. */
+export interface Turns {
+  now(): number;
+  /** Resolves in a later turn: at once, or by the time `gapMs` have passed. */
+  next(gapMs: number): Promise<void>;
+}
+
+/** Timers of the runtimes are late by up to this much, milliseconds. */
+const TIMER_SLACK_MS = 2;
+
+/** Turns that come one after the other while something is due soon, and sleep only in longer gaps. */
+export const eagerTurns: Turns = {
+  now: () => performance.now(),
+  next: (gapMs) =>
+    new Promise((resolve) => {
+      if (gapMs > TIMER_SLACK_MS && gapMs < Number.POSITIVE_INFINITY) {
+        setTimeout(resolve, gapMs - TIMER_SLACK_MS);
+      } else {
+        setImmediate(resolve);
+      }
+    }),
+};
+
+/** One request; settles when its answer is there, and rejects if it is no answer. */
+export type Send = () => Promise<unknown>;
+
+export interface ClosedLoop {
+  readonly clients: number;
+  /** Between an answer and the client's next request, milliseconds. */
+  readonly roundTrip: () => number;
+  /** Not measured: until clients and server have found their rhythm. */
+  readonly warmUpMs: number;
+  readonly milliseconds: number;
+}
+
+export interface LoadFigures {
+  /** Latencies of the answers within the measured time, milliseconds. */
+  readonly latencies: Float64Array;
+  readonly perSecond: number;
+}
+
+/** @throws what `send` rejects with. */
+export async function closedLoop(
+  send: Send,
+  { clients, roundTrip, warmUpMs, milliseconds }: ClosedLoop,
+  turns: Turns,
+): Promise<LoadFigures> {
+  const began = turns.now();
+  const from = began + warmUpMs;
+  const until = from + milliseconds;
+  const latencies: number[] = [];
+  /** When each client asks next; infinite while it waits for an answer. */
+  const due = Float64Array.from({ length: clients }, () => began + roundTrip());
+  let broken: { error: unknown } | undefined;
+  let waiting = 0;
+  const ask = async (client: number) => {
+    due[client] = Number.POSITIVE_INFINITY;
+    waiting += 1;
+    const asked = turns.now();
+    try {
+      await send();
+      const answered = turns.now();
+      if (answered >= from && answered < until) latencies.push(answered - asked);
+      due[client] = answered + roundTrip();
+    } catch (error) {
+      broken ??= { error };
+    }
+    waiting -= 1;
+  };
+  for (let now = turns.now(); now < until && broken === undefined; now = turns.now()) {
+    for (let client = 0; client < clients; client += 1) {
+      if (due[client]! <= now) void ask(client);
+    }
+    // No timer: an answer may come in any turn.
+    await turns.next(0);
+  }
+  while (waiting > 0) await turns.next(0);
+  if (broken !== undefined) throw broken.error;
+  return {
+    latencies: Float64Array.from(latencies),
+    perSecond: (latencies.length * 1000) / milliseconds,
+  };
+}
+
+/**
+ * Sends each request when it is due, whatever has become of those before it. `send` gets the time at
+ * which the request was due: latency counts from there, so that a request held up by this loop, or by a
+ * server that made it late, is not forgiven (no coordinated omission). Returns when all are sent.
+ *
+ * @param due Milliseconds from now, ascending.
+ */
+export async function openLoop(
+  send: (dueAt: number) => void,
+  due: Float64Array,
+  turns: Turns,
+): Promise<void> {
+  const began = turns.now();
+  for (let next = 0; next < due.length; ) {
+    const now = turns.now();
+    for (; next < due.length && began + due[next]! <= now; next += 1) send(began + due[next]!);
+    if (next < due.length) await turns.next(began + due[next]! - now);
+  }
+}

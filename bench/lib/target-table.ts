@@ -1,0 +1,161 @@
+/**
+ * Targets: what the project wants to reach, each with what was measured of it. A target that must be
+ * reached is a gate as well.
+ *
+ * @module
+ */
+import {
+  type Gate,
+  type GateResult,
+  judgeOutcome,
+  limitText,
+  type Outcome,
+  rangeText,
+  voided,
+} from './gates.ts';
+import { figure, table } from './table.ts';
+
+export interface Aim {
+  readonly bound: Gate['bound'];
+  readonly limit: number;
+  readonly unit?: string;
+  /** What the run fails without; often easier than what is aimed at. */
+  readonly gate?: number;
+}
+
+interface MeasuredTarget {
+  readonly id: string;
+  readonly title: string;
+  /** The best that can be, as text. */
+  readonly physical: string;
+  /** The suite that measures it. */
+  readonly suite: string;
+  /** By name; '' where there is one. */
+  readonly aims: Readonly<Record<string, Aim>>;
+}
+
+interface UnmeasuredTarget {
+  readonly id: string;
+  readonly title: string;
+  /** Why no suite measures it. */
+  readonly elsewhere: string;
+}
+
+export type Target = MeasuredTarget | UnmeasuredTarget;
+
+/** One figure for one aim: its value in each repeat, or why there is none. */
+export interface Figure {
+  readonly target: string;
+  /** Key of the target's `aims`. */
+  readonly aim: string;
+  /** What it was measured on, such as `fixed-cost, C=4`. */
+  readonly of: string;
+  readonly outcome: Outcome;
+}
+
+export interface TargetResult extends GateResult {
+  readonly id: string;
+  readonly title: string;
+  readonly physical: string;
+}
+
+function measuredTarget(targets: readonly Target[], id: string): MeasuredTarget {
+  const target = targets.find((one) => one.id === id);
+  if (target === undefined || 'elsewhere' in target) throw new Error(`No suite measures ${id}`);
+  return target;
+}
+
+function aimOf(target: MeasuredTarget, name: string): Aim {
+  const aim = target.aims[name];
+  if (aim === undefined) throw new Error(`${target.id} has no aim '${name}'`);
+  return aim;
+}
+
+const joined = (parts: readonly string[]) => parts.filter((part) => part !== '').join(', ');
+
+function gate(name: string, { bound, unit }: Aim, limit: number): Gate {
+  return { name, bound, limit, ...(unit === undefined ? {} : { unit }) };
+}
+
+/** The figures whose aim is also a gate, judged by the gate. */
+export function gatesOf(targets: readonly Target[], figures: readonly Figure[]): GateResult[] {
+  return figures.flatMap(({ target: id, aim: name, of, outcome }) => {
+    const target = measuredTarget(targets, id);
+    const aim = aimOf(target, name);
+    if (aim.gate === undefined) return [];
+    const title = joined([`${id} ${target.title}`, name, of]);
+    return [judgeOutcome(gate(title, aim, aim.gate), outcome)];
+  });
+}
+
+/**
+ * Every target in order, with each figure measured of it judged by what is aimed at.
+ *
+ * @param ran Suites that ran.
+ */
+export function judgeTargets(
+  targets: readonly Target[],
+  figures: readonly Figure[],
+  ran: readonly string[],
+): TargetResult[] {
+  return targets.flatMap((target): TargetResult[] => {
+    const { id, title } = target;
+    if ('elsewhere' in target) {
+      const none: Gate = { name: '', bound: 'at most', limit: Number.NaN };
+      return [{ id, title, physical: '', ...voided(none, `not measured: ${target.elsewhere}`) }];
+    }
+    const { physical, suite, aims } = target;
+    return Object.entries(aims).flatMap(([name, aim]) => {
+      const found = figures.filter((one) => one.target === id && one.aim === name);
+      const reason = ran.includes(suite)
+        ? 'not measured with these options'
+        : `not measured: the suite ${suite} did not run`;
+      const measured = found.length > 0 ? found : [{ of: '', outcome: { void: reason } }];
+      return measured.map(({ of, outcome }) => ({
+        id,
+        title,
+        physical,
+        ...judgeOutcome(gate(joined([name, of]), aim, aim.limit), outcome),
+      }));
+    });
+  });
+}
+
+/** The table: a line for each target, and one under it for each of its figures where there are several. */
+export function targetTable(results: readonly TargetResult[]): string {
+  const ids = [...new Set(results.map(({ id }) => id))];
+  const rows = ids.flatMap((id) => {
+    const own = results.filter((one) => one.id === id);
+    const { title, physical } = own[0]!;
+    const cells = (result: TargetResult) => [
+      Number.isNaN(result.limit) ? '' : limitText(result),
+      result.measured === undefined ? '' : figure(result.measured.median),
+      result.measured === undefined ? '' : rangeText(result.measured),
+      result.verdict,
+    ];
+    const [only] = own;
+    if (own.length === 1 && only !== undefined) {
+      return [[joined([`${id} ${title}`, only.name]), physical, ...cells(only)]];
+    }
+    const head = [`${id} ${title}`, physical];
+    return [head, ...own.map((result) => [`    ${result.name}`, '', ...cells(result)])];
+  });
+  const header = ['target', 'limit', 'aim', 'median', 'range', 'verdict'];
+  return ['Targets', table(header, rows), ...reasonLines(results)].join('\n');
+}
+
+/** Why verdicts are no plain pass; targets that share a reason share its line. */
+function reasonLines(results: readonly TargetResult[]): string[] {
+  const lines = new Map<string, Set<string>>();
+  for (const { id, name, verdict, reason } of results) {
+    if (reason === undefined) continue;
+    // What was not measured at all has no figures to tell apart.
+    const subject = verdict === 'VOID' ? id : joined([id, name]);
+    const key = JSON.stringify([verdict, reason]);
+    lines.set(key, (lines.get(key) ?? new Set()).add(subject));
+  }
+  return [...lines].map(([key, subjects]) => {
+    const [verdict, reason] = JSON.parse(key) as string[];
+    return `${verdict}  ${[...subjects].join('; ')}: ${reason}`;
+  });
+}
