@@ -18,13 +18,14 @@ struct Lane {
   std::vector<float> scores;
   OrtValuePtr input;
   OrtValuePtr output;
+  OrtSession* session = nullptr;
   double items_per_second = 0;
   Status status;
 };
 
+// What all lanes share.
 struct Loop {
   const OrtApi& api;
-  OrtSession* session;
   std::array<const char*, 1> inputs;
   std::array<const char*, 1> outputs;
 };
@@ -59,7 +60,7 @@ Status RunOnce(const Loop& loop, Lane& lane) {
   const OrtValue* input = lane.input.get();
   OrtValue* output = lane.output.get();
   MILLRACE_ORT(loop.api,
-               Run(loop.session, nullptr, loop.inputs.data(), &input, 1, loop.outputs.data(), 1,
+               Run(lane.session, nullptr, loop.inputs.data(), &input, 1, loop.outputs.data(), 1,
                    &output),
                Code::kInternal);
   return {};
@@ -111,16 +112,21 @@ Status FirstName(const OrtApi& api, const OrtSession* session, bool input, std::
 
 Status Raw(const Trial& trial, const OrtLibrary& library) {
   const OrtApi& api = *library.api;
-  OrtSessionPtr session;
+  std::vector<OrtSessionPtr> sessions(trial.sessions);
   std::string input;
   std::string output;
-  MILLRACE_RETURN_IF_ERROR(OpenSession(trial, library, session));
-  MILLRACE_RETURN_IF_ERROR(FirstName(api, session.get(), true, input));
-  MILLRACE_RETURN_IF_ERROR(FirstName(api, session.get(), false, output));
-  const Loop loop{api, session.get(), {input.c_str()}, {output.c_str()}};
+  for (OrtSessionPtr& session : sessions) {
+    MILLRACE_RETURN_IF_ERROR(OpenSession(trial, library, session));
+  }
+  MILLRACE_RETURN_IF_ERROR(FirstName(api, sessions.front().get(), true, input));
+  MILLRACE_RETURN_IF_ERROR(FirstName(api, sessions.front().get(), false, output));
+  const Loop loop{api, {input.c_str()}, {output.c_str()}};
 
   std::vector<Lane> lanes(trial.lanes);
-  for (Lane& lane : lanes) MILLRACE_RETURN_IF_ERROR(Prepare(trial, api, lane));
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    lanes[i].session = sessions[i % sessions.size()].get();
+    MILLRACE_RETURN_IF_ERROR(Prepare(trial, api, lanes[i]));
+  }
   const Instant start = Now();
   std::vector<std::thread> threads;
   for (Lane& lane : lanes) {

@@ -1,6 +1,7 @@
 #include "trial.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cmath>
@@ -31,6 +32,14 @@ Status ReadReference(const std::string& path, size_t features, Trial& trial) {
   return {};
 }
 
+long ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  long total = 0;
+  long resident = 0;
+  file >> total >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
 }  // namespace
 
 Status ReadTrial(int argc, char** argv, Trial& trial) {
@@ -46,10 +55,12 @@ Status ReadTrial(int argc, char** argv, Trial& trial) {
   trial.width = number("--width");
   trial.max_rows = number("--max-rows");
   trial.lanes = static_cast<uint32_t>(number("--lanes"));
+  trial.sessions = flags.contains("--sessions") ? static_cast<uint32_t>(number("--sessions")) : 1;
   trial.intra_op_threads = static_cast<int>(number("--threads"));
   trial.seconds = std::atof(flags["--seconds"].c_str());
   const auto features = static_cast<size_t>(number("--features"));
-  if (trial.width < 1 || trial.max_rows < 1 || trial.lanes < 1 || features < 1) {
+  if (trial.width < 1 || trial.max_rows < 1 || trial.lanes < 1 || trial.sessions < 1 ||
+      features < 1) {
     return {Code::kInvalidArgument, "Every count must be at least 1"};
   }
   return ReadReference(flags["--reference"], features, trial);
@@ -77,8 +88,9 @@ Instant Now() {
 }
 
 void Report(double items_per_second, const Instant& start, const Instant& end) {
-  std::printf("{\"items_per_second\":%.3f,\"seconds\":%.6f,\"cpu_seconds\":%.6f}\n",
-              items_per_second, end.wall - start.wall, end.cpu - start.cpu);
+  std::printf(
+      "{\"items_per_second\":%.3f,\"seconds\":%.6f,\"cpu_seconds\":%.6f,\"resident_bytes\":%ld}\n",
+      items_per_second, end.wall - start.wall, end.cpu - start.cpu, ResidentBytes());
 }
 
 int Main(int argc, char** argv, Status (*body)(const Trial&, const OrtLibrary&)) {

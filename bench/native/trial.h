@@ -18,6 +18,8 @@ struct Trial {
   int64_t width = 1;
   int64_t max_rows = 1;
   uint32_t lanes = 1;
+  // Raw only: sessions that the lanes share out among them.
+  uint32_t sessions = 1;
   int intra_op_threads = 1;
   double seconds = 1;
   // One row of input and the scores expected for it.
@@ -26,7 +28,7 @@ struct Trial {
 };
 
 // Reads `--library F --model F --reference F --features N --width N --max-rows N --lanes N
-// --threads N --seconds S`; the reference file holds the row of input, then the scores, as float32.
+// --threads N --seconds S [--sessions N]`; the reference file holds the row of input, then the scores, as float32.
 Status ReadTrial(int argc, char** argv, Trial& trial);
 
 // kInternal unless every row of `outputs`, one after the other, is the expected one.
@@ -39,7 +41,7 @@ struct Instant {
 };
 Instant Now();
 
-// Prints the one JSON line that the harness reads.
+// Prints the one JSON line that the harness reads, with the memory that is in use now.
 void Report(double items_per_second, const Instant& start, const Instant& end);
 
 // Runs `body` on the parsed command line and turns its status into an exit code and a message.
