@@ -1,0 +1,59 @@
+/**
+ * How often a large request is copied on its way to ONNX Runtime: `bun copies.ts TASK-AS-JSON`, with the
+ * library of native/copies.cc preloaded. Prints a `CopyFigures` on one line.
+ *
+ * @module
+ */
+import { dlopen } from 'bun:ffi';
+import { openEngine } from '../../../native/index.ts';
+
+export interface CopyTask {
+  /** The preloaded library. */
+  readonly library: string;
+  /** A model with one input and one number a row as its output. */
+  readonly model: string;
+  readonly input: string;
+  readonly dims: readonly number[];
+  /** Requests in flight, so that batches are gathered. */
+  readonly clients: number;
+  readonly rounds: number;
+}
+
+/** Bytes copied for each byte of a request. */
+export interface CopyFigures {
+  readonly copied: number;
+  /** With `transfer: true`. */
+  readonly transferred: number;
+}
+
+const task = JSON.parse(process.argv[2]!) as CopyTask;
+const { symbols } = dlopen(task.library, {
+  millrace_bench_count_copies: { args: ['u64'], returns: 'void' },
+  millrace_bench_copied: { args: [], returns: 'u64' },
+});
+const elements = task.dims.reduce((product, size) => product * size, 1);
+const bytes = elements * Float32Array.BYTES_PER_ELEMENT;
+
+const engine = openEngine();
+const model = await engine.load({ path: task.model, batching: { maxRows: task.clients } });
+
+async function round(transfer: boolean): Promise<void> {
+  const requests = Array.from({ length: task.clients }, () => {
+    const data = new Float32Array(elements).fill(1);
+    const tensor = { type: 'float32', dims: task.dims, data } as const;
+    return model.run({ [task.input]: tensor }, { transfer });
+  });
+  await Promise.all(requests);
+}
+
+async function measure(transfer: boolean): Promise<number> {
+  await round(transfer);
+  symbols.millrace_bench_count_copies(bytes);
+  for (let i = 0; i < task.rounds; i += 1) await round(transfer);
+  const copied = Number(symbols.millrace_bench_copied());
+  return copied / (task.rounds * task.clients * bytes);
+}
+
+const figures: CopyFigures = { copied: await measure(false), transferred: await measure(true) };
+await engine.close();
+console.log(JSON.stringify(figures));

@@ -1,0 +1,127 @@
+/**
+ * One model under every policy, in turns: `bun process.ts TASK-AS-JSON`. Prints a `PolicyRow` a line.
+ *
+ * The clients live on the JavaScript thread, which never sleeps while it is measured: it plays the
+ * network, and no policy has to wait for it to wake up.
+ *
+ * @module
+ */
+import { type Model, openEngine } from '../../../native/index.ts';
+import { closedLoop, eagerTurns, openLoop } from '../../lib/load.ts';
+import { type BenchModel, SCORE_TOLERANCE } from '../../lib/models.ts';
+import { exponential, seeded } from '../../lib/random.ts';
+import { rotated } from '../../lib/rotated.ts';
+import { schedule } from '../../lib/schedule.ts';
+import { percentiles } from '../../lib/stats.ts';
+import type { PolicyRow, PolicyTask } from './row.ts';
+import { CAPACITY, loads, type PolicyLoad, policies, ROUND_TRIP } from './scenarios.ts';
+
+/** Time for the policy to learn the load's habits, milliseconds. */
+const WARM_UP_MS = 200;
+/** Nothing is refused here: what is compared is waiting. */
+const MAX_QUEUE = 65_536;
+
+interface Subject {
+  readonly policy: string;
+  readonly model: Model;
+}
+
+interface Measured {
+  readonly latencies: Float64Array;
+  readonly perSecond: number;
+}
+
+const task = JSON.parse(process.argv[2]!) as PolicyTask;
+const features = Float32Array.from(task.features);
+
+async function load(engine: ReturnType<typeof openEngine>, model: BenchModel): Promise<Subject[]> {
+  const subjects: Subject[] = [];
+  for (const [policy, batching] of Object.entries(policies)) {
+    const loaded = await engine.load({
+      path: model.file,
+      batching: { ...batching, maxRows: model.maxRows, maxQueue: MAX_QUEUE },
+      lanes: model.lanes,
+      intraOpThreads: model.intraOpThreads,
+      inline: false,
+    });
+    subjects.push({ policy, model: loaded });
+  }
+  return subjects;
+}
+
+async function ask({ model }: Subject): Promise<void> {
+  const { input, output, features: columns } = task.model;
+  const tensor = { type: 'float32', dims: [1, columns], data: features } as const;
+  const { outputs } = await model.run({ [input]: tensor });
+  const scores = outputs[output]!.data as Float32Array;
+  if (!(Math.abs(scores[0]! - task.score) <= SCORE_TOLERANCE)) {
+    throw new Error(`The first score is ${scores[0]}, expected ${task.score}`);
+  }
+}
+
+function measureClosed(subject: Subject, clients: number, seed: number): Promise<Measured> {
+  const jitter = exponential(seeded(seed));
+  const roundTrip = () => ROUND_TRIP.ms + jitter() * ROUND_TRIP.jitterMs;
+  const { closedMs: milliseconds } = task;
+  const loop = { clients, roundTrip, warmUpMs: WARM_UP_MS, milliseconds };
+  return closedLoop(() => ask(subject), loop, eagerTurns);
+}
+
+async function measureOpen(subject: Subject, perSecond: number, seed: number): Promise<Measured> {
+  const whole = WARM_UP_MS + task.openMs;
+  const due = schedule({ kind: 'poisson' }, perSecond, whole, seed);
+  const from = eagerTurns.now() + WARM_UP_MS;
+  const latencies: number[] = [];
+  const answers: Promise<void>[] = [];
+  const send = (dueAt: number) => {
+    const answered = ask(subject).then(() => {
+      if (dueAt >= from) latencies.push(eagerTurns.now() - dueAt);
+    });
+    answers.push(answered);
+  };
+  await openLoop(send, due, eagerTurns);
+  await Promise.all(answers);
+  const rate = (latencies.length * 1000) / task.openMs;
+  return { latencies: Float64Array.from(latencies), perSecond: rate };
+}
+
+async function measure(
+  subject: Subject,
+  load: PolicyLoad,
+  repeat: number,
+  capacity: number,
+): Promise<PolicyRow> {
+  const before = subject.model.stats();
+  // Every policy meets the same clients and the same traffic in one repeat.
+  const seed = repeat + 1;
+  const { latencies, perSecond } = await ('clients' in load
+    ? measureClosed(subject, load.clients, seed)
+    : measureOpen(subject, load.share * capacity, seed));
+  const after = subject.model.stats();
+  const { mean, p50, p99 } = percentiles(latencies);
+  return {
+    policy: subject.policy,
+    load: load.name,
+    repeat,
+    perSecond,
+    meanMs: mean,
+    p50Ms: p50,
+    p99Ms: p99,
+    batch: (after.rows - before.rows) / (after.batches - before.batches),
+  };
+}
+
+const engine = openEngine();
+const subjects = await load(engine, task.model);
+for (const subject of subjects) await measureClosed(subject, 8, 1);
+for (let repeat = 0; repeat < task.repeats; repeat += 1) {
+  let capacity = 0;
+  for (const load of loads) {
+    for (const subject of rotated(subjects, repeat)) {
+      const row = await measure(subject, load, repeat, capacity);
+      if (load === CAPACITY && subject.policy === 'busy') capacity = row.perSecond;
+      console.log(JSON.stringify(row));
+    }
+  }
+}
+await engine.close();

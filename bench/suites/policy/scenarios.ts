@@ -1,0 +1,45 @@
+/** @module What the policy suite compares, as data. */
+import type { BatchingOptions } from '../../../native/index.ts';
+
+/** Rules that say when an incomplete batch runs; everything else is equal. */
+export const policies: Readonly<Record<string, BatchingOptions>> = {
+  /** Ours: at once, except for clients that come straight back. */
+  excess: { policy: 'excess' },
+  /** At once, always: Triton with a delay of 0. */
+  busy: { policy: 'busy' },
+  /** When the oldest request is so old: Triton and TensorFlow Serving with a delay. */
+  'timer 1 ms': { policy: 'timer', maxDelayMs: 1 },
+  'timer 5 ms': { policy: 'timer', maxDelayMs: 5 },
+};
+
+/** So many clients, each of which asks again a round trip after its answer. */
+interface Closed {
+  readonly name: string;
+  readonly clients: number;
+}
+
+/** Poisson traffic at a share of what plain batching while busy answers to `of` clients. */
+interface Open {
+  readonly name: string;
+  readonly share: number;
+}
+
+export type PolicyLoad = Closed | Open;
+
+const closed = (clients: number): Closed => ({ name: `C=${clients}`, clients });
+const open = (share: number): Open => ({ name: `Poisson ${share}`, share });
+
+/** The load whose throughput under `busy` counts as the capacity; it comes before the open ones. */
+export const CAPACITY = closed(64);
+
+export const loads: readonly PolicyLoad[] = [
+  ...[1, 2, 4, 8, 16].map(closed),
+  CAPACITY,
+  ...[0.3, 0.7].map(open),
+];
+
+/**
+ * What lies between an answer and the client's next request, milliseconds: a network of 0.1 ms. Its
+ * jitter is exponential, so that clients do not come back in one turn of the event loop.
+ */
+export const ROUND_TRIP = { ms: 0.08, jitterMs: 0.02 } as const;
