@@ -1,0 +1,57 @@
+/**
+ * An open loop in a process of its own: requests come when they are due, whether or not those before
+ * them have been answered. autocannon and wrk are closed loops, which slow down with the server.
+ *
+ * @module
+ */
+import { fileURLToPath } from 'node:url';
+import { Child, jsonLine } from '../lib/child.ts';
+import type { Traffic } from '../lib/schedule.ts';
+
+export interface OpenLoad {
+  readonly url: string;
+  readonly body: string;
+  /** Deadline that the server is told, milliseconds; none where it is undefined. */
+  readonly deadlineMs?: number;
+  /** An answer counts as in time up to this long after the request was due, milliseconds. */
+  readonly inTimeMs: number;
+  readonly traffic: Traffic;
+  readonly perSecond: number;
+  readonly milliseconds: number;
+  /** Before that, and not counted. */
+  readonly warmUpMs: number;
+  readonly seed: number;
+}
+
+export interface OpenResult {
+  /** Requests that were due in the counted time; the sum of the next five. */
+  readonly offered: number;
+  readonly inTime: number;
+  /** Answered with 2xx, but too late. */
+  readonly late: number;
+  /** 503: refused for lack of capacity. */
+  readonly refused: number;
+  /** 504: given up at the deadline. */
+  readonly expired: number;
+  /** Anything else, or no answer. */
+  readonly failed: number;
+  /** Latency of the 2xx answers from when they were due, milliseconds; 0 where there are none. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** How late requests left the driver, milliseconds: 99th percentile. */
+  readonly lagP99Ms: number;
+  /** Most connections that were in use at once. */
+  readonly connections: number;
+  readonly cpuSeconds: number;
+}
+
+const SCRIPT = fileURLToPath(new URL('open-loop-process.ts', import.meta.url));
+
+export async function runOpenLoop(load: OpenLoad): Promise<OpenResult> {
+  await using child = await Child.start({
+    argv: [process.execPath, SCRIPT, JSON.stringify(load)],
+  });
+  const result = await child.line(jsonLine<OpenResult>('offered'));
+  await child.finished();
+  return result;
+}

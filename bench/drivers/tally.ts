@@ -1,0 +1,61 @@
+/** @module What became of the requests of an open loop. */
+import { percentile } from '../lib/stats.ts';
+import type { OpenResult } from './open-loop.ts';
+
+const UNAVAILABLE = 503;
+const TIMED_OUT = 504;
+
+export class Tally {
+  readonly #inTimeMs: number;
+  readonly #latencies: number[] = [];
+  readonly #lags: number[] = [];
+  #inTime = 0;
+  #refused = 0;
+  #expired = 0;
+  #failed = 0;
+
+  /** @param inTimeMs Longest latency that counts as in time. */
+  constructor(inTimeMs: number) {
+    this.#inTimeMs = inTimeMs;
+  }
+
+  /** A request has left `lagMs` after it was due. */
+  sent(lagMs: number): void {
+    this.#lags.push(lagMs);
+  }
+
+  /** An answer has come `latencyMs` after its request was due. */
+  answered(status: number, latencyMs: number): void {
+    if (status === UNAVAILABLE) this.#refused += 1;
+    else if (status === TIMED_OUT) this.#expired += 1;
+    else if (status < 200 || status > 299) this.#failed += 1;
+    else {
+      this.#latencies.push(latencyMs);
+      if (latencyMs <= this.#inTimeMs) this.#inTime += 1;
+    }
+  }
+
+  /** No answer will come. */
+  failed(): void {
+    this.#failed += 1;
+  }
+
+  result(): Omit<OpenResult, 'connections' | 'cpuSeconds'> {
+    const answered = this.#latencies.length;
+    return {
+      offered: answered + this.#refused + this.#expired + this.#failed,
+      inTime: this.#inTime,
+      late: answered - this.#inTime,
+      refused: this.#refused,
+      expired: this.#expired,
+      failed: this.#failed,
+      p50Ms: at(this.#latencies, 50),
+      p99Ms: at(this.#latencies, 99),
+      lagP99Ms: at(this.#lags, 99),
+    };
+  }
+}
+
+function at(values: readonly number[], share: number): number {
+  return values.length === 0 ? 0 : percentile(Float64Array.from(values).sort(), share);
+}

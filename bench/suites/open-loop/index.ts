@@ -1,0 +1,77 @@
+/**
+ * The service under traffic that does not wait for it: below capacity, beyond it, and in bursts.
+ *
+ * @module
+ */
+import { join } from 'node:path';
+import { contender as ours } from '../../contenders/ours.ts';
+import { type OpenLoad, runOpenLoop } from '../../drivers/open-loop.ts';
+import { findModel, referenceFor, writeRepository } from '../../lib/models.ts';
+import { createProgress } from '../../lib/progress.ts';
+import { measureHttp, requestBody, type Server, startServer } from '../../lib/servers.ts';
+import { figure } from '../../lib/table.ts';
+import type { Plan, SuiteResult } from '../types.ts';
+import { type OpenRow, type OpenScenario, openFigures, openTable, scenarios } from './report.ts';
+
+const MODEL = 'fixed-cost';
+/** So few that the model, and not HTTP, is what overload meets. */
+const MAX_ROWS = 8;
+/** What requests allow the server, milliseconds, and what they allow it and the way there and back. */
+const DEADLINE_MS = 20;
+const IN_TIME_MS = 25;
+const WARM_UP_MS = 500;
+/** Keeps full batches coming. */
+const CAPACITY_CONNECTIONS = 4 * MAX_ROWS;
+
+export async function openLoop(plan: Plan): Promise<SuiteResult> {
+  const model = { ...(await findModel(MODEL)), maxRows: MAX_ROWS };
+  const reference = await referenceFor(model);
+  const repository = join(plan.scratch, 'open-loop');
+  await writeRepository(repository, model);
+  const server = await startServer(ours, { model, repository, answerBytes: 0 }, reference);
+  await using _ = server.child;
+  const body = requestBody(reference);
+  const steps = plan.repeats * scenarios.length;
+  const progress = createProgress(steps, plan.log, () => performance.now());
+  await measureCapacity(plan, server, body);
+  const rows: OpenRow[] = [];
+  for (let repeat = 0; repeat < plan.repeats; repeat += 1) {
+    const capacity = await measureCapacity(plan, server, body);
+    for (const scenario of scenarios) {
+      const load = openLoad(plan, scenario, capacity, { url: server.url, body, seed: repeat + 1 });
+      const result = await runOpenLoop(load);
+      const { name } = scenario;
+      rows.push({ scenario: name, repeat, capacity, seconds: load.milliseconds / 1000, ...result });
+      const { inTime, offered } = result;
+      progress.step(`open loop ${name}: ${figure((100 * inTime) / offered)} % in time`);
+    }
+  }
+  const text = `Open loop, model ${MODEL} with ${MAX_ROWS} rows a batch, ${DEADLINE_MS} ms allowed\n${openTable(rows)}`;
+  return { name: 'open-loop', data: rows, text, gates: [], figures: openFigures(rows) };
+}
+
+/** Answers a second when clients wait for them. @throws when one is no answer. */
+async function measureCapacity(plan: Plan, server: Server, body: string): Promise<number> {
+  const seconds = plan.seconds / 2;
+  const load = { connections: CAPACITY_CONNECTIONS, seconds, body };
+  const { perSecond, failure } = await measureHttp(plan.driver, server, load);
+  if (failure) throw new Error(`The capacity cannot be measured: ${failure}`);
+  return perSecond;
+}
+
+function openLoad(
+  plan: Plan,
+  { traffic, share, deadline }: OpenScenario,
+  capacity: number,
+  target: { url: string; body: string; seed: number },
+): OpenLoad {
+  return {
+    ...target,
+    ...(deadline ? { deadlineMs: DEADLINE_MS } : {}),
+    inTimeMs: IN_TIME_MS,
+    traffic,
+    perSecond: share * capacity,
+    milliseconds: plan.seconds * 1000,
+    warmUpMs: WARM_UP_MS,
+  };
+}
