@@ -58,20 +58,20 @@ function readFlags(): Flags {
         .default('autocannon'),
     )
     .option('--repeats <n>', 'measurements of each figure', number, 5)
-    .option('--seconds <s>', 'length of one measurement', number, 3)
+    .option('--seconds <s>', 'length of one measurement', number, 2.5)
     .option(
       '--connections <list>',
       'requests in flight, separated by commas',
       (list) => list.split(',').map(number),
       [1, 8, 64],
     )
-    .option('--quick', 'a look, not a judgement: 2 repeats of 1 second', false)
+    .option('--quick', 'a look, not a judgement: 2 repeats of 1 second, 1 and 64 in flight', false)
     .option(
       '--json <file>',
       'where to write the figures (default: bench/results/<date>-<commit>.json)',
     );
   const flags = command.parse().opts<Flags>();
-  return flags.quick ? { ...flags, repeats: 2, seconds: 1 } : flags;
+  return flags.quick ? { ...flags, repeats: 2, seconds: 1, connections: [1, 64] } : flags;
 }
 
 async function main(): Promise<number> {
@@ -92,7 +92,10 @@ async function main(): Promise<number> {
       scratch,
       log: (text) => process.stderr.write(text),
     };
-    for (const name of flags.suite) results.push(await suites[name]!(plan));
+    for (const [i, name] of flags.suite.entries()) {
+      plan.log(`Suite ${i + 1} of ${flags.suite.length}: ${name}\n`);
+      results.push(await suites[name]!(plan));
+    }
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

@@ -1,6 +1,6 @@
 /**
- * The process that `open-loop.ts` starts: `bun open-loop-process.ts LOAD-AS-JSON`. Prints an
- * `OpenResult` on one line.
+ * The process that `open-loop.ts` starts: `bun open-loop-process.ts LOAD-AS-JSON`. Prints
+ * `{"started":true}` and then an `OpenResult`, each on a line of its own.
  *
  * @module
  */
@@ -34,6 +34,7 @@ const due = schedule(load.traffic, load.perSecond, load.warmUpMs + load.millisec
 const idle: Connection[] = [];
 for (let i = 0; i < CONNECTIONS; i += 1) idle.push(await Connection.open(load.url));
 
+console.log('{"started":true}');
 const from = performance.now() + load.warmUpMs;
 const tally = new Tally(load.inTimeMs);
 const pending = new Set<Promise<void>>();

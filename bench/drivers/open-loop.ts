@@ -7,6 +7,7 @@
 import { fileURLToPath } from 'node:url';
 import { Child, jsonLine } from '../lib/child.ts';
 import type { Traffic } from '../lib/schedule.ts';
+import type { OnStart } from './types.ts';
 
 export interface OpenLoad {
   readonly url: string;
@@ -47,11 +48,12 @@ export interface OpenResult {
 
 const SCRIPT = fileURLToPath(new URL('open-loop-process.ts', import.meta.url));
 
-export async function runOpenLoop(load: OpenLoad): Promise<OpenResult> {
+/** Drives the server from a process of its own. @param onStart Called when the load begins. */
+export async function runOpenLoop(load: OpenLoad, onStart?: OnStart): Promise<OpenResult> {
   await using child = await Child.start({
     argv: [process.execPath, SCRIPT, JSON.stringify(load)],
   });
-  const result = await child.line(jsonLine<OpenResult>('offered'));
-  await child.finished();
-  return result;
+  await child.line(jsonLine('started'));
+  await onStart?.();
+  return await child.line(jsonLine<OpenResult>('offered'));
 }

@@ -65,7 +65,7 @@ export function judgeOutcome(gate: Gate, outcome: Outcome): GateResult {
 }
 
 /** `≥ 0.9`, `≤ 1 ms`. */
-export function limitText({ bound, limit, unit }: Gate): string {
+export function limitText({ bound, limit, unit }: Omit<Gate, 'name'>): string {
   return `${bound === 'at least' ? '≥' : '≤'} ${figure(limit)}${unit === undefined ? '' : ` ${unit}`}`;
 }
 

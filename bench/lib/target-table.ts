@@ -11,14 +11,12 @@ import {
   limitText,
   type Outcome,
   rangeText,
-  voided,
 } from './gates.ts';
 import { figure, table } from './table.ts';
 
-export interface Aim {
-  readonly bound: Gate['bound'];
-  readonly limit: number;
-  readonly unit?: string;
+type Limit = Pick<Gate, 'bound' | 'limit' | 'unit'>;
+
+export interface Aim extends Limit {
   /** What the run fails without; often easier than what is aimed at. */
   readonly gate?: number;
 }
@@ -53,7 +51,8 @@ export interface Figure {
   readonly outcome: Outcome;
 }
 
-export interface TargetResult extends GateResult {
+/** Without a limit where no suite measures it. */
+export interface TargetResult extends Omit<GateResult, 'bound' | 'limit'>, Partial<Limit> {
   readonly id: string;
   readonly title: string;
   readonly physical: string;
@@ -101,8 +100,8 @@ export function judgeTargets(
   return targets.flatMap((target): TargetResult[] => {
     const { id, title } = target;
     if ('elsewhere' in target) {
-      const none: Gate = { name: '', bound: 'at most', limit: Number.NaN };
-      return [{ id, title, physical: '', ...voided(none, `not measured: ${target.elsewhere}`) }];
+      const reason = `not measured: ${target.elsewhere}`;
+      return [{ id, title, physical: '', name: '', verdict: 'VOID', reason }];
     }
     const { physical, suite, aims } = target;
     return Object.entries(aims).flatMap(([name, aim]) => {
@@ -121,6 +120,11 @@ export function judgeTargets(
   });
 }
 
+function aimText({ bound, limit, unit }: TargetResult): string {
+  if (bound === undefined || limit === undefined) return '';
+  return limitText({ bound, limit, ...(unit === undefined ? {} : { unit }) });
+}
+
 /** The table: a line for each target, and one under it for each of its figures where there are several. */
 export function targetTable(results: readonly TargetResult[]): string {
   const ids = [...new Set(results.map(({ id }) => id))];
@@ -128,7 +132,7 @@ export function targetTable(results: readonly TargetResult[]): string {
     const own = results.filter((one) => one.id === id);
     const { title, physical } = own[0]!;
     const cells = (result: TargetResult) => [
-      Number.isNaN(result.limit) ? '' : limitText(result),
+      aimText(result),
       result.measured === undefined ? '' : figure(result.measured.median),
       result.measured === undefined ? '' : rangeText(result.measured),
       result.verdict,

@@ -119,7 +119,7 @@ test('the driver counts every request that was due, and sends the deadline', asy
 const row = (scenario: string, changes: Partial<OpenRow> = {}): OpenRow => ({
   ...{ scenario, repeat: 0, capacity: 1000, seconds: 2, offered: 2600, inTime: 1960 },
   ...{ late: 0, refused: 640, expired: 0, failed: 0, p50Ms: 9, p99Ms: 20, lagP99Ms: 0.3 },
-  ...{ connections: 256, cpuSeconds: 0.1 },
+  ...{ connections: 256, cpuSeconds: 0.1, onCpu: 0.9, otherCores: 0 },
   ...changes,
 });
 

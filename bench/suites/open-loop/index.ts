@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { contender as ours } from '../../contenders/ours.ts';
 import { type OpenLoad, runOpenLoop } from '../../drivers/open-loop.ts';
 import { findModel, referenceFor, writeRepository } from '../../lib/models.ts';
+import { machineBusy, sampleProcess, useBetween } from '../../lib/proc.ts';
 import { createProgress } from '../../lib/progress.ts';
 import { measureHttp, requestBody, type Server, startServer } from '../../lib/servers.ts';
 import { figure } from '../../lib/table.ts';
@@ -15,7 +16,7 @@ import { type OpenRow, type OpenScenario, openFigures, openTable, scenarios } fr
 
 const MODEL = 'fixed-cost';
 /** So few that the model, and not HTTP, is what overload meets. */
-const MAX_ROWS = 8;
+const MAX_ROWS = 4;
 /** What requests allow the server, milliseconds, and what they allow it and the way there and back. */
 const DEADLINE_MS = 20;
 const IN_TIME_MS = 25;
@@ -39,10 +40,11 @@ export async function openLoop(plan: Plan): Promise<SuiteResult> {
     const capacity = await measureCapacity(plan, server, body);
     for (const scenario of scenarios) {
       const load = openLoad(plan, scenario, capacity, { url: server.url, body, seed: repeat + 1 });
-      const result = await runOpenLoop(load);
+      const measured = await measureOpen(server, load);
       const { name } = scenario;
-      rows.push({ scenario: name, repeat, capacity, seconds: load.milliseconds / 1000, ...result });
-      const { inTime, offered } = result;
+      const seconds = load.milliseconds / 1000;
+      rows.push({ scenario: name, repeat, capacity, seconds, ...measured });
+      const { inTime, offered } = measured;
       progress.step(`open loop ${name}: ${figure((100 * inTime) / offered)} % in time`);
     }
   }
@@ -57,6 +59,18 @@ async function measureCapacity(plan: Plan, server: Server, body: string): Promis
   const { perSecond, failure } = await measureHttp(plan.driver, server, load);
   if (failure) throw new Error(`The capacity cannot be measured: ${failure}`);
   return perSecond;
+}
+
+async function measureOpen({ child }: Server, load: OpenLoad) {
+  const sample = () => Promise.all([sampleProcess(child.pid), machineBusy()]);
+  let before = await sample();
+  const result = await runOpenLoop(load, async () => {
+    before = await sample();
+  });
+  const after = await sample();
+  const { cpuSeconds, seconds, busiest } = useBetween(before[0], after[0]);
+  const others = (after[1] - before[1] - cpuSeconds - result.cpuSeconds) / seconds;
+  return { ...result, onCpu: busiest.onCpu, otherCores: Math.max(0, others) };
 }
 
 function openLoad(

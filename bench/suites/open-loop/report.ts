@@ -37,6 +37,10 @@ export interface OpenRow extends OpenResult {
   /** Answers a second to a closed loop, in the same repeat. */
   readonly capacity: number;
   readonly seconds: number;
+  /** Share of the time that the server's busiest thread, the lane when there is overload, was on a core. */
+  readonly onCpu: number;
+  /** Cores that something other than server and driver kept busy. */
+  readonly otherCores: number;
 }
 
 /** Answers in time ÷ what could have been: all that was offered, or the capacity where that is less. */
@@ -68,7 +72,8 @@ function outcomeOf(rows: readonly OpenRow[]): Outcome {
 export function openTable(rows: readonly OpenRow[]): string {
   const header = [
     ...['traffic', 'offered/s', 'in time/s', '÷ possible', 'late', 'refused', 'expired', 'failed'],
-    ...['p50 ms', 'p99 ms', 'driver lag ms', 'connections'],
+    ...['p50 ms', 'p99 ms', 'driver lag ms', 'connections', 'on CPU'],
+    'other cores',
   ];
   const lines = scenarios.map(({ name }) => {
     const own = rows.filter((row) => row.scenario === name);
@@ -88,6 +93,8 @@ export function openTable(rows: readonly OpenRow[]): string {
       median((row) => row.p99Ms),
       median((row) => row.lagP99Ms),
       median((row) => row.connections),
+      summarise(own.map((row) => row.onCpu)).median.toFixed(2),
+      summarise(own.map((row) => row.otherCores)).median.toFixed(2),
     ];
   });
   const capacity = summarise(rows.map((row) => row.capacity)).median;

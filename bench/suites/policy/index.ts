@@ -23,10 +23,10 @@ const SCRIPT = fileURLToPath(new URL('process.ts', import.meta.url));
 const JUDGED = 'fixed-cost';
 const SHORT = 'small';
 
-/** Of a measurement's usual length. */
-const LENGTHS: Readonly<Record<string, { closed: number; open: number }>> = {
-  [JUDGED]: { closed: 0.25, open: 0.5 },
-  [SHORT]: { closed: 0.05, open: 0.1 },
+/** Shares of a measurement's usual length; and the time for a policy to learn the load's habits. */
+const LENGTHS: Readonly<Record<string, { closed: number; open: number; warmUpMs: number }>> = {
+  [JUDGED]: { closed: 0.25, open: 0.5, warmUpMs: 200 },
+  [SHORT]: { closed: 0.05, open: 0.1, warmUpMs: 50 },
 };
 
 export async function policy(plan: Plan): Promise<SuiteResult> {
@@ -60,6 +60,7 @@ async function start(plan: Plan, name: string): Promise<Child> {
     features,
     score: scores[0]!,
     repeats: plan.repeats,
+    warmUpMs: lengths.warmUpMs,
     closedMs: plan.seconds * lengths.closed * 1000,
     openMs: plan.seconds * lengths.open * 1000,
   };

@@ -16,8 +16,6 @@ import { percentiles } from '../../lib/stats.ts';
 import type { PolicyRow, PolicyTask } from './row.ts';
 import { CAPACITY, loads, type PolicyLoad, policies, ROUND_TRIP } from './scenarios.ts';
 
-/** Time for the policy to learn the load's habits, milliseconds. */
-const WARM_UP_MS = 200;
 /** Nothing is refused here: what is compared is waiting. */
 const MAX_QUEUE = 65_536;
 
@@ -62,15 +60,15 @@ async function ask({ model }: Subject): Promise<void> {
 function measureClosed(subject: Subject, clients: number, seed: number): Promise<Measured> {
   const jitter = exponential(seeded(seed));
   const roundTrip = () => ROUND_TRIP.ms + jitter() * ROUND_TRIP.jitterMs;
-  const { closedMs: milliseconds } = task;
-  const loop = { clients, roundTrip, warmUpMs: WARM_UP_MS, milliseconds };
+  const { closedMs: milliseconds, warmUpMs } = task;
+  const loop = { clients, roundTrip, warmUpMs, milliseconds };
   return closedLoop(() => ask(subject), loop, eagerTurns);
 }
 
 async function measureOpen(subject: Subject, perSecond: number, seed: number): Promise<Measured> {
-  const whole = WARM_UP_MS + task.openMs;
+  const whole = task.warmUpMs + task.openMs;
   const due = schedule({ kind: 'poisson' }, perSecond, whole, seed);
-  const from = eagerTurns.now() + WARM_UP_MS;
+  const from = eagerTurns.now() + task.warmUpMs;
   const latencies: number[] = [];
   const answers: Promise<void>[] = [];
   const send = (dueAt: number) => {

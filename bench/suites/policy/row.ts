@@ -7,6 +7,8 @@ export interface PolicyTask {
   /** The first score expected for them. */
   readonly score: number;
   readonly repeats: number;
+  /** Before each measurement, milliseconds. */
+  readonly warmUpMs: number;
   /** Length of a measurement of each kind, milliseconds. */
   readonly closedMs: number;
   readonly openMs: number;
