@@ -10,7 +10,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { contenders } from './contenders/index.ts';
 import { drivers } from './drivers/index.ts';
 import { buildPrograms } from './lib/build.ts';
-import { describeEnvironment } from './lib/environment.ts';
+import { describeEnvironment, type Environment } from './lib/environment.ts';
 import { gateTable } from './lib/gates.ts';
 import { findModels, modelNames } from './lib/models.ts';
 import { gatesOf, judgeTargets, targetTable } from './lib/target-table.ts';
@@ -74,12 +74,17 @@ function readFlags(): Flags {
   return flags.quick ? { ...flags, repeats: 2, seconds: 1, connections: [1, 64] } : flags;
 }
 
+/** What came of the suites; those that broke are told with the reason. */
+interface Outcome {
+  readonly results: readonly SuiteResult[];
+  readonly broken: readonly { readonly name: string; readonly reason: string }[];
+}
+
 async function main(): Promise<number> {
   const flags = readFlags();
   const driver = drivers.find(({ name }) => name === flags.driver)!;
   const environment = await describeEnvironment(await driver.version());
   const scratch = await mkdtemp(join(tmpdir(), 'bench-'));
-  const results: SuiteResult[] = [];
   try {
     const plan: Plan = {
       driver,
@@ -92,35 +97,54 @@ async function main(): Promise<number> {
       scratch,
       log: (text) => process.stderr.write(text),
     };
-    for (const [i, name] of flags.suite.entries()) {
-      plan.log(`Suite ${i + 1} of ${flags.suite.length}: ${name}\n`);
-      results.push(await suites[name]!(plan));
-    }
+    return await report(flags, environment, await runSuites(plan, flags.suite));
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+async function runSuites(plan: Plan, names: readonly string[]): Promise<Outcome> {
+  const results: SuiteResult[] = [];
+  const broken: { name: string; reason: string }[] = [];
+  for (const [i, name] of names.entries()) {
+    plan.log(`Suite ${i + 1} of ${names.length}: ${name}\n`);
+    try {
+      results.push(await suites[name]!(plan));
+    } catch (error) {
+      // The others are still worth their minutes.
+      const reason = error instanceof Error ? error.message : String(error);
+      plan.log(`The suite ${name} broke: ${reason}\n`);
+      broken.push({ name, reason });
+    }
+  }
+  return { results, broken };
+}
+
+/** Prints and writes the figures. Returns the exit code. */
+async function report(flags: Flags, environment: Environment, outcome: Outcome): Promise<number> {
+  const { results, broken } = outcome;
   const figures = results.flatMap((result) => result.figures);
   const gates = [...results.flatMap((result) => result.gates), ...gatesOf(targets, figures)];
-  const judged = judgeTargets(targets, figures, flags.suite);
+  const ran = results.map(({ name }) => name);
+  const judged = judgeTargets(targets, figures, ran);
   for (const { text } of results) console.log(`${text}\n`);
   if (gates.length > 0) console.log(`${gateTable(gates)}\n`);
   console.log(targetTable(judged));
+  for (const { name, reason } of broken) console.log(`\nFAIL  suite ${name}: ${reason}`);
+
   const file = flags.json ?? resultFile(environment);
-  await mkdir(dirname(file), { recursive: true });
   const { json: _, ...settings } = flags;
-  const content = { environment, settings, gates, targets: judged, results: results.map(record) };
+  const measured = results.map(({ name, data }) => ({ name, data }));
+  const content = { environment, settings, gates, targets: judged, broken, results: measured };
+  await mkdir(dirname(file), { recursive: true });
   await writeFile(file, `${JSON.stringify(content, null, 1)}\n`);
   console.log(`\nWritten to ${file}`);
-  return gates.some((gate) => gate.verdict === 'FAIL') ? 1 : 0;
+  return broken.length > 0 || gates.some((gate) => gate.verdict === 'FAIL') ? 1 : 0;
 }
 
 function resultFile({ date, commit }: { date: string; commit: string }): string {
   const day = date.slice(0, 16).replace(/:/g, '');
   return join(import.meta.dirname, 'results', `${day}-${commit.slice(0, 12)}.json`);
-}
-
-function record({ name, data }: SuiteResult) {
-  return { name, data };
 }
 
 process.exitCode = await main();

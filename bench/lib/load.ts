@@ -55,6 +55,8 @@ export async function closedLoop(
   const began = turns.now();
   const from = began + warmUpMs;
   const until = from + milliseconds;
+  // A machine that stood still for the whole time gets more of it: no answer is no measurement.
+  const over = (now: number) => now >= until && latencies.length > 0;
   const latencies: number[] = [];
   /** When each client asks next; infinite while it waits for an answer. */
   const due = Float64Array.from({ length: clients }, () => began + roundTrip());
@@ -67,26 +69,25 @@ export async function closedLoop(
     try {
       await send();
       const answered = turns.now();
-      if (answered >= from && answered < until) latencies.push(answered - asked);
+      if (answered >= from && !over(answered)) latencies.push(answered - asked);
       due[client] = answered + roundTrip();
     } catch (error) {
       broken ??= { error };
     }
     waiting -= 1;
   };
-  for (let now = turns.now(); now < until && broken === undefined; now = turns.now()) {
+  let now = began;
+  for (; !over(now) && broken === undefined; now = turns.now()) {
     for (let client = 0; client < clients; client += 1) {
       if (due[client]! <= now) void ask(client);
     }
     // No timer: an answer may come in any turn.
     await turns.next(0);
   }
+  const perSecond = (latencies.length * 1000) / (Math.max(until, now) - from);
   while (waiting > 0) await turns.next(0);
   if (broken !== undefined) throw broken.error;
-  return {
-    latencies: Float64Array.from(latencies),
-    perSecond: (latencies.length * 1000) / milliseconds,
-  };
+  return { latencies: Float64Array.from(latencies), perSecond };
 }
 
 /**

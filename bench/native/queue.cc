@@ -151,7 +151,7 @@ int64_t Nanoseconds() {
       .count();
 }
 
-// Requests come a tenth of a millisecond apart, so that producers do not compete for cores.
+// Between two submits of a producer, so that producers do not compete for cores.
 constexpr std::chrono::microseconds kGap(50);
 // The consumer is stopped once in so many takes.
 constexpr int64_t kPauseEvery = 8;

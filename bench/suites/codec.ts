@@ -13,7 +13,7 @@ import type { Plan, SuiteResult } from './types.ts';
 const LENGTHS = [768, 150_528] as const;
 /** The one that the target is about. */
 const JUDGED = 768;
-/** Arrays that take turns: branches learnt by heart would flatter anybody. */
+/** Numbers of all arrays, which take turns: branches learnt by heart would flatter anybody. */
 const NUMBERS = 150_528;
 /** A repeat alternates between the two so often. */
 const TURNS = 20;

@@ -41,6 +41,14 @@ test('closedLoop leaves the warm-up out', async () => {
   assert.ok(sent > latencies.length + 4);
 });
 
+test('closedLoop goes on until there is an answer', async () => {
+  const { turns, after } = simulated();
+  const loop = { clients: 1, roundTrip: () => 0, warmUpMs: 0, milliseconds: 10 };
+  const { latencies, perSecond } = await closedLoop(() => after(40), loop, turns);
+  assert.deepEqual([...latencies], [40]);
+  assert.equal(perSecond, 25);
+});
+
 test('closedLoop passes on what a request rejects with, after the others are answered', async () => {
   const { turns, after } = simulated();
   let sent = 0;

@@ -26,7 +26,7 @@ const SHORT = 'small';
 /** Shares of a measurement's usual length; and the time for a policy to learn the load's habits. */
 const LENGTHS: Readonly<Record<string, { closed: number; open: number; warmUpMs: number }>> = {
   [JUDGED]: { closed: 0.25, open: 0.5, warmUpMs: 200 },
-  [SHORT]: { closed: 0.05, open: 0.1, warmUpMs: 50 },
+  [SHORT]: { closed: 0.1, open: 0.15, warmUpMs: 50 },
 };
 
 export async function policy(plan: Plan): Promise<SuiteResult> {

@@ -12,7 +12,7 @@ import { QUEUES, type QueueRow, queueGates, queueTable } from './report.ts';
 
 const PRODUCERS = [1, 4] as const;
 const PAUSE_US = 500;
-/** By each producer, a tenth of a millisecond or less apart. */
+/** By each producer, for each second of a measurement's usual length. */
 const SUBMITS_A_SECOND = 1000;
 /** Each queue calm and with pauses. */
 const LINES = QUEUES.length * 2;
