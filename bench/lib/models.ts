@@ -42,6 +42,7 @@ const FOLDER = fileURLToPath(new URL('../models', import.meta.url));
 const RUNNING: Readonly<Record<string, Running>> = {
   tiny: { maxRows: 64, lanes: 1, intraOpThreads: 1, patience: 1 },
   small: { maxRows: 64, lanes: 1, intraOpThreads: 1, patience: 1 },
+  medium: { maxRows: 32, lanes: 1, intraOpThreads: 1, patience: 1 },
   large: { maxRows: 32, lanes: 1, intraOpThreads: 1, patience: 4 },
   'fixed-cost': { maxRows: 64, lanes: 1, intraOpThreads: 1, patience: 1 },
 };

@@ -122,6 +122,15 @@ def small():
     return b.model(b.dense(x, 128, 10), 128, 10)
 
 
+def medium():
+    """128-1024-1024-1024-10, 9 MB of weights: more than a core's own cache, less than the shared one."""
+    b = Builder("medium")
+    x = b.dense("features", 128, 1024)
+    for layer in range(2):
+        x = b.dense(x, 1024, 1024, frequency=GOLDEN + layer / 64)
+    return b.model(b.dense(x, 1024, 10), 128, 10)
+
+
 def large():
     """128-4096, then 11 times the same 64 MiB matrix, then 10: more than the last cache."""
     b = Builder("large")
@@ -148,7 +157,7 @@ def fixed_cost():
 
 
 def main():
-    made = {f"{m.graph.name}.onnx": m for m in (tiny(), small(), large(), fixed_cost())}
+    made = {f"{m.graph.name}.onnx": m for m in (tiny(), small(), medium(), large(), fixed_cost())}
     files = {name: m.SerializeToString(deterministic=True) for name, m in made.items()}
     if "--check" in sys.argv[1:]:
         stale = [name for name, data in files.items() if (HERE / name).read_bytes() != data]

@@ -21,7 +21,7 @@ import onnx
 import onnxruntime
 
 HERE = Path(__file__).resolve().parent
-MODELS = ("tiny", "small", "large", "fixed-cost")
+MODELS = ("tiny", "small", "medium", "large", "fixed-cost")
 ROWS = (1, 8, 32, 64)
 COLUMNS = (
     "model", *(f"b={rows}" for rows in ROWS), "gain", "b=64, not packed", "load s", "memory MB",

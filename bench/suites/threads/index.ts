@@ -24,7 +24,13 @@ import { rotated } from '../../lib/rotated.ts';
 import { requestBody, type Server, startServer } from '../../lib/servers.ts';
 import { figure } from '../../lib/table.ts';
 import type { Plan, SuiteResult } from '../types.ts';
-import { type LanePair, type ThreadRow, threadFigures, threadTables } from './report.ts';
+import {
+  LANE_MODELS,
+  type LanePair,
+  type ThreadRow,
+  threadFigures,
+  threadTables,
+} from './report.ts';
 import type { SkewResult, SkewTask } from './skew-process.ts';
 import type { SpinFigures, SpinTask } from './spin-process.ts';
 
@@ -32,8 +38,6 @@ const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** A run of so many rows takes about 0.1 ms and is worth two threads. */
 const SPIN = { model: 'tiny', rows: 64, everyMs: 20 } as const;
-/** Weights that the cores' own caches hold, and weights that no cache does. */
-const LANE_MODELS = ['small', 'large'] as const;
 const LANE_ROWS = 8;
 /** 61 to 39. */
 const CONNECTIONS = [22, 14] as const;
