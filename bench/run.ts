@@ -71,7 +71,10 @@ function readFlags(): Flags {
       'where to write the figures (default: bench/results/<date>-<commit>.json)',
     );
   const flags = command.parse().opts<Flags>();
-  return flags.quick ? { ...flags, repeats: 2, seconds: 1, connections: [1, 64] } : flags;
+  if (!flags.quick) return flags;
+  const given = command.getOptionValueSource('connections') !== 'default';
+  const connections = given ? flags.connections : [1, 64];
+  return { ...flags, repeats: 2, seconds: 1, connections };
 }
 
 /** What came of the suites; those that broke are told with the reason. */

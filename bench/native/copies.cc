@@ -41,9 +41,9 @@ void* CountedCopy(void* target, const void* source, size_t bytes) {
 
 }  // namespace
 
-extern "C" {
-
 #define EXPORTED __attribute__((visibility("default")))
+
+extern "C" {
 
 EXPORTED void* memcpy(void* target, const void* source, size_t bytes) {
   return CountedCopy(target, source, bytes);
@@ -61,4 +61,4 @@ EXPORTED void millrace_bench_count_copies(size_t bytes) {
 
 EXPORTED size_t millrace_bench_copied() { return copied.load(std::memory_order_relaxed); }
 
-}
+}  // extern "C"
