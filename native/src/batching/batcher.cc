@@ -60,6 +60,7 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
     workers_.back()->handle = executor_.NewHandle();
   }
   if (options_.share != nullptr) options_.share->Join(member_, options_.lanes);
+  if (!options_.threads) return;
   // Only now: a lane wakes other lanes and so reads the whole vector.
   for (auto& worker : workers_) {
     worker->thread = std::thread([this, lane = worker.get()] { Loop(*lane); });
@@ -146,17 +147,22 @@ void Batcher::Wake() noexcept {
 
 void Batcher::Loop(Worker& worker) {
   for (;;) {
-    const bool turn = options_.share != nullptr && intake_.size() != 0;
-    if (turn) options_.share->Acquire(member_);
-    const Decision decision = Form(worker);
-    Drop(worker);
-    const bool ran = !worker.batch.empty();
-    if (ran) Run(worker);
-    if (turn) options_.share->Release(member_, ran ? worker.cost : 0);
-    if (ran || decision.action == Decision::Action::kRun) continue;
+    const Decision decision = Turn(worker);
+    if (decision.action == Decision::Action::kRun) continue;
     if (intake_.Drained()) return;
     Wait(worker, decision);
   }
+}
+
+Decision Batcher::Turn(Worker& worker) {
+  const bool turn = options_.share != nullptr && intake_.size() != 0;
+  if (turn) options_.share->Acquire(member_);
+  const Decision decision = Form(worker);
+  Drop(worker);
+  const bool ran = !worker.batch.empty();
+  if (ran) Run(worker);
+  if (turn) options_.share->Release(member_, ran ? worker.cost : 0);
+  return decision;
 }
 
 Decision Batcher::Form(Worker& worker) {
@@ -316,11 +322,16 @@ void Batcher::Close() {
 void Batcher::Watch() {
   std::unique_lock lock(watching_);
   while (!watch_over_) {
-    const Nanos now = clock_.Now();
-    Nanos sleep = options_.run_limit / 2;
-    for (auto& worker : workers_) sleep = std::min(sleep, GiveUpOverdue(*worker, now));
+    const Nanos sleep = std::min(options_.run_limit / 2, Patrol());
     watch_ended_.wait_for(lock, std::chrono::nanoseconds(std::max<Nanos>(sleep, 1'000'000)));
   }
+}
+
+Nanos Batcher::Patrol() {
+  const Nanos now = clock_.Now();
+  Nanos next = kNever;
+  for (auto& worker : workers_) next = std::min(next, GiveUpOverdue(*worker, now));
+  return next;
 }
 
 // Ends the lane's run if it has passed the limit; otherwise returns how long it still has.

@@ -37,6 +37,9 @@ struct BatcherOptions {
   // Runs expected to be shorter than this may be made by the submitting thread; see RunInline. 0: none.
   Nanos inline_limit = 0;
   double weight = 1;
+  // False: no lane and no watchdog runs by itself; whoever calls Turn and Patrol stands for them, in
+  // a time of its own.
+  bool threads = true;
 };
 
 // GROUPS requests of one model into runs of its executor.
@@ -98,6 +101,14 @@ class Batcher {
   // What runs cost. Seed or warm it before the first request.
   CostModel& cost() noexcept { return cost_; }
 
+  // What lane `lane` does between two sleeps: forms a batch, runs it, hands over what is finished. What
+  // it decided says how long it may sleep. For a batcher without threads; never twice at a time for one
+  // lane.
+  Decision Turn(size_t lane) { return Turn(*workers_[lane]); }
+  // What the watchdog does between two sleeps: gives up the runs that have passed the limit. How long
+  // until the next of them will have, kNever if none is in progress.
+  Nanos Patrol();
+
   // -------------------------------------------------------------------------------------------
   // Implementation details follow.
  private:
@@ -126,6 +137,7 @@ class Batcher {
   };
 
   void Loop(Worker& worker);
+  Decision Turn(Worker& worker);
   Decision Form(Worker& worker);
   void Learn(Worker& worker);
   void Wait(Worker& worker, const Decision& decision);
