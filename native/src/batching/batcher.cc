@@ -170,13 +170,13 @@ Decision Batcher::Form(Worker& worker) {
   bool more = false;
   {
     const std::lock_guard lock(forming_);
-    Learn(worker);
+    Request* const arrived = intake_.TakeAll();
+    Learn(worker, arrived);
     worker.batch.clear();
     worker.dropped.clear();
-    for (Request* request = intake_.TakeAll(); request != nullptr;) {
+    for (Request* request = arrived; request != nullptr;) {
       Request* const next = request->next;
       request->sequence = next_sequence_++;
-      arrivals_.Arrived(request->submitted);
       pending_.Add(request);
       request = next;
     }
@@ -205,12 +205,20 @@ Decision Batcher::Form(Worker& worker) {
   return decision;
 }
 
-// Tells the models about the batch this lane has run since it last formed one.
-void Batcher::Learn(Worker& worker) {
-  if (worker.ended == 0) return;
-  cost_.Observe(worker.rows, worker.cost);
-  arrivals_.Completed(worker.ended, worker.cost, worker.batch.size());
-  returning_.store(arrivals_.returning(), std::memory_order_relaxed);
+// Tells the models about the batch this lane has run since it last formed one, and about what has come:
+// what came during the run before its end, for that is the window it belongs to.
+void Batcher::Learn(Worker& worker, const Request* arrived) {
+  for (const Request* request = arrived; request != nullptr; request = request->next) {
+    if (request->submitted <= worker.ended) arrivals_.Arrived(request->submitted);
+  }
+  if (worker.ended != 0) {
+    cost_.Observe(worker.rows, worker.cost);
+    arrivals_.Completed(worker.ended, worker.cost, worker.batch.size());
+    returning_.store(arrivals_.returning(), std::memory_order_relaxed);
+  }
+  for (const Request* request = arrived; request != nullptr; request = request->next) {
+    if (request->submitted > worker.ended) arrivals_.Arrived(request->submitted);
+  }
   worker.ended = 0;
 }
 

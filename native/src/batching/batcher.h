@@ -139,7 +139,7 @@ class Batcher {
   void Loop(Worker& worker);
   Decision Turn(Worker& worker);
   Decision Form(Worker& worker);
-  void Learn(Worker& worker);
+  void Learn(Worker& worker, const Request* arrived);
   void Wait(Worker& worker, const Decision& decision);
   void Run(Worker& worker);
   void Drop(Worker& worker);
