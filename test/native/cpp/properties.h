@@ -457,6 +457,36 @@ inline std::vector<Property> PolicyProperties() {
          return InOrder(scenario, trace, [&](size_t id) { return trace.seen[id].submit_step; });
        },
        Overtake},
+      {"AFullQueueRunsFullBatches",
+       [](Scenario& scenario, Random& random) {
+         Plain(scenario, random);
+         scenario.options.policy.max_rows = random.Between(1, 4);
+         scenario.options.max_queue = 1000;
+         for (Arrival& arrival : scenario.arrivals) {
+           arrival.rows = 1;
+           arrival.at = 1'000'000 + (arrival.at - 1'000'000) / 4;
+           arrival.allowed = random.Between(1, 10) * scenario.CostOf(2);
+         }
+       },
+       [](const Scenario& scenario, const Trace& trace) {
+         const Look look(scenario, trace);
+         return EachTurn(trace, "shrank a batch for one that was too late", [&](const Turn& turn) {
+           const auto full = static_cast<size_t>(scenario.options.policy.max_rows);
+           const size_t taken = look.Taken(turn.step).size();
+           return taken > 0 && taken < full && taken + look.LeftBehind(turn.step).size() >= full;
+         });
+       },
+       [](Scenario& scenario, Trace& trace) {
+         // As if one more had fitted.
+         const Look look(scenario, trace);
+         for (const Turn& turn : trace.turns) {
+           const size_t taken = look.Taken(turn.step).size();
+           if (taken == 0 || look.LeftBehind(turn.step).empty()) continue;
+           scenario.options.policy.max_rows = static_cast<int64_t>(taken) + 1;
+           return true;
+         }
+         return false;
+       }},
       {"AgeEndsStarvation",
        [](Scenario& scenario, Random& random) {
          Plain(scenario, random);

@@ -156,6 +156,8 @@ class Simulation final : public CompletionSink, public Clock, public Executor {
 
  private:
   static constexpr size_t kRowsMost = 64;
+  // Far more than any scenario takes: beyond, somebody looks again and again and never finds anything.
+  static constexpr size_t kMostSteps = 100'000;
 
   struct Actor {
     explicit Actor(std::function<void()> body) : fiber(std::move(body)) {}
@@ -178,7 +180,7 @@ class Simulation final : public CompletionSink, public Clock, public Executor {
     Act([this] { CancelAndClose(); });
     for (size_t lane = 0; lane < options.lanes; ++lane) Act([this, lane] { Work(lane); });
     if (options.run_limit > 0) Act([this] { Watch(); });
-    while (Next()) {
+    while (step_ < kMostSteps && Next()) {
     }
     trace_.ended = std::ranges::all_of(actors_, [](const auto& actor) { return actor->fiber.ended(); });
     trace_.stats = batcher.Stats();
