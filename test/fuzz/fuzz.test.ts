@@ -68,36 +68,28 @@ const targets = readdirSync(sources)
   .flatMap((file) => file.match(/^(\w+)_fuzz\.cc$/)?.[1] ?? [])
   .filter((name) => name !== 'control');
 
-test(
-  'no input breaks a codec',
-  {
-    skip: hasClang() ? false : 'clang is missing: apt-get install clang libclang-rt-14-dev',
-    timeout: 600_000 + targets.length * seconds * 1000,
-  },
-  async () => {
-    const left = [...targets];
-    const work = async () => {
-      for (let name = left.pop(); name !== undefined; name = left.pop()) {
-        const { code, output } = await fuzz(name, seconds);
-        assert.equal(code, 0, `${name}: ${output.slice(-8000)}`);
-        const executed = Number(output.match(/number_of_executed_units:\s*(\d+)/)?.[1]);
-        console.log(`${name}: ${executed} inputs in ${seconds} s`);
-        assert.ok(executed > 1000, `${name} tried only ${executed} inputs`);
-      }
-    };
-    await Promise.all([work(), work()]);
-  },
-);
+test('no input breaks a codec', {
+  skip: hasClang() ? false : 'clang is missing: apt-get install clang libclang-rt-14-dev',
+  timeout: 600_000 + targets.length * seconds * 1000,
+}, async () => {
+  const left = [...targets];
+  const work = async () => {
+    for (let name = left.pop(); name !== undefined; name = left.pop()) {
+      const { code, output } = await fuzz(name, seconds);
+      assert.equal(code, 0, `${name}: ${output.slice(-8000)}`);
+      const executed = Number(output.match(/number_of_executed_units:\s*(\d+)/)?.[1]);
+      console.log(`${name}: ${executed} inputs in ${seconds} s`);
+      assert.ok(executed > 1000, `${name} tried only ${executed} inputs`);
+    }
+  };
+  await Promise.all([work(), work()]);
+});
 
-test(
-  'a planted fault is found',
-  {
-    skip: hasClang() ? false : 'clang is missing: apt-get install clang libclang-rt-14-dev',
-    timeout: 600_000,
-  },
-  async () => {
-    const { code, output } = await fuzz('control', 60);
-    assert.notEqual(code, 0);
-    assert.match(output, /heap-buffer-overflow/);
-  },
-);
+test('a planted fault is found', {
+  skip: hasClang() ? false : 'clang is missing: apt-get install clang libclang-rt-14-dev',
+  timeout: 600_000,
+}, async () => {
+  const { code, output } = await fuzz('control', 60);
+  assert.notEqual(code, 0);
+  assert.match(output, /heap-buffer-overflow/);
+});

@@ -33,7 +33,8 @@ inline std::vector<Property> DeadlineProperties() {
        [](const Scenario& scenario, const Trace& trace) {
          const Look look(scenario, trace);
          const int64_t full = scenario.options.policy.max_rows;
-         return EachSeen(trace, "was dropped although it could make it", [&](const Seen& seen, size_t id) {
+         const char* const what = "was dropped although it could make it";
+         return EachSeen(trace, what, [&](const Seen& seen, size_t id) {
            if (!WasAnswered(seen) || seen.code != Code::kDeadlineExceeded) return false;
            const int64_t own = scenario.arrivals[id].rows;
            const bool crowded = look.RowsOf(look.Waiting(seen.left_step)) >= full;
@@ -80,7 +81,8 @@ inline std::vector<Property> DeadlineProperties() {
        },
        [](const Scenario& scenario, const Trace& trace) {
          const Look look(scenario, trace);
-         return EachSeen(trace, "was cancelled in time and run, or not and not", [&](const Seen& seen, size_t id) {
+         const char* const what = "was run although cancelled in time, or the reverse";
+         return EachSeen(trace, what, [&](const Seen& seen, size_t id) {
            if (!WasAnswered(seen)) return false;
            const bool in_time = seen.cancel_step != 0 && seen.cancel_step < seen.left_step;
            return in_time ? seen.code != Code::kCancelled || look.Ran(id)
@@ -101,7 +103,8 @@ inline std::vector<Property> AdmissionProperties() {
          for (Arrival& arrival : scenario.arrivals) arrival.allowed = kNever;
        },
        [](const Scenario& scenario, const Trace& trace) {
-         return EachSeen(trace, "was refused with room or let in without", [&](const Seen& seen, size_t) {
+         const char* const what = "was refused with room or let in without";
+         return EachSeen(trace, what, [&](const Seen& seen, size_t) {
            const bool full = seen.waiting >= scenario.options.max_queue;
            return seen.accepted() ? full : seen.submit == Code::kUnavailable && !full;
          });
@@ -112,7 +115,8 @@ inline std::vector<Property> AdmissionProperties() {
        }},
       {"ADeadlineIsRefusedOnlyWhenItCannotBeMet", WithDeadlines,
        [](const Scenario& scenario, const Trace& trace) {
-         return EachSeen(trace, "was refused for its deadline in vain, or let in", [&](const Seen& seen, size_t id) {
+         const char* const what = "was refused for its deadline in vain, or let in";
+         return EachSeen(trace, what, [&](const Seen& seen, size_t id) {
            const Nanos alone = scenario.CostOf(scenario.arrivals[id].rows);
            const Nanos allowed = scenario.arrivals[id].allowed;
            if (seen.accepted()) return allowed < alone - Slack(alone);
@@ -153,7 +157,8 @@ inline std::vector<Property> AdmissionProperties() {
          scenario.close_at = random.Between(1'000'000, scenario.arrivals.back().at);
        },
        [](const Scenario&, const Trace& trace) {
-         return EachSeen(trace, "was let in after the close, or refused before", [&](const Seen& seen, size_t) {
+         const char* const what = "was let in after the close, or refused before";
+         return EachSeen(trace, what, [&](const Seen& seen, size_t) {
            const bool after = seen.submit_step > trace.closed_step;
            const bool refused = seen.submit == Code::kFailedPrecondition;
            // A full queue is told first.

@@ -126,7 +126,8 @@ inline void Plain(Scenario& scenario, Random&) {
 template <class Key>
 std::string InOrder(const Scenario& scenario, const Trace& trace, Key key) {
   const Look look(scenario, trace);
-  return EachTurn(trace, "took a request before one that should have gone first", [&](const Turn& turn) {
+  const char* const what = "took a request before one that should have gone first";
+  return EachTurn(trace, what, [&](const Turn& turn) {
     const auto taken = look.Taken(turn.step);
     const auto left = look.LeftBehind(turn.step);
     return std::ranges::any_of(taken, [&](size_t id) {
@@ -205,7 +206,8 @@ inline std::vector<Property> ConservationProperties() {
            std::vector<std::pair<int64_t, int64_t>> parts;
            for (const size_t id : attempt.ids) {
              const Seen& seen = trace.seen[id];
-             if (seen.batch_rows != attempt.rows || seen.batch_requests != attempt.ids.size()) return true;
+             if (seen.batch_rows != attempt.rows) return true;
+             if (seen.batch_requests != attempt.ids.size()) return true;
              parts.emplace_back(seen.first_row, scenario.arrivals[id].rows);
            }
            std::ranges::sort(parts);
@@ -222,8 +224,9 @@ inline std::vector<Property> ConservationProperties() {
       {"TimesAreInOrder", nullptr,
        [](const Scenario&, const Trace& trace) {
          return EachSeen(trace, "has times out of order", [](const Seen& seen, size_t) {
-           return seen.accepted() && !(seen.submitted <= seen.started && seen.started <= seen.finished &&
-                                       seen.finished <= seen.answered);
+           const bool in_order = seen.submitted <= seen.started && seen.started <= seen.finished &&
+                                 seen.finished <= seen.answered;
+           return seen.accepted() && !in_order;
          });
        },
        [](Scenario&, Trace& trace) {
@@ -499,7 +502,8 @@ inline std::vector<Property> PolicyProperties() {
        [](const Scenario& scenario, const Trace& trace) {
          const Look look(scenario, trace);
          const PendingOptions& pending = scenario.options.pending;
-         return EachSeen(trace, "was overtaken by one that came much later", [&](const Seen& seen, size_t id) {
+         const char* const what = "was overtaken by one that came much later";
+         return EachSeen(trace, what, [&](const Seen& seen, size_t id) {
            if (!look.Ran(id) || look.Deadline(id) != kNever) return false;
            const Nanos risen = scenario.arrivals[id].priority * pending.aging + pending.aging / 4;
            const Nanos bound = seen.submitted + std::max(risen, pending.patience);

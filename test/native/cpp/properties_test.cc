@@ -24,7 +24,8 @@ class PropertyTest : public testing::TestWithParam<Property> {};
 TEST_P(PropertyTest, Holds) {
   const Property& property = GetParam();
   const uint64_t only = Variable("PROPERTY_SEED", 0);
-  for (uint64_t seed = std::max<uint64_t>(only, 1); seed <= std::max(only, only == 0 ? Runs() : 0); ++seed) {
+  const uint64_t last = only == 0 ? Runs() : only;
+  for (uint64_t seed = std::max<uint64_t>(only, 1); seed <= last; ++seed) {
     ASSERT_EQ(FaultOf(property, ScenarioOf(property, seed)), "") << ReportOf(property, seed);
   }
 }
@@ -38,7 +39,6 @@ TEST_P(PropertyTest, NoticesWhenItIsBroken) {
   for (uint64_t seed = 1; seed <= kTried; ++seed) {
     Scenario scenario = ScenarioOf(property, seed);
     Trace trace = Simulation::Of(scenario);
-    const Scenario original = scenario;
     if (!property.spoil(scenario, trace)) continue;
     ++spoilt;
     noticed += property.check(scenario, trace).empty() ? 0 : 1;

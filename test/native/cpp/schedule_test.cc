@@ -326,7 +326,8 @@ TYPED_TEST_SUITE(PlantedFault, PlantedFaults);
 TYPED_TEST(PlantedFault, IsFoundAndFoundAgain) {
   // The first of these programs that shows it: not every fault shows in each.
   constexpr uint64_t kSeeds = 5000;
-  for (const Program& program : {Program{2, 2, 64, false}, Program{2, 2, 64, true}, Program{1, 1, 2, true}}) {
+  constexpr Program kPrograms[] = {{2, 2, 64, false}, {2, 2, 64, true}, {1, 1, 2, true}};
+  for (const Program& program : kPrograms) {
     const auto seed = FirstFailure<TypeParam>(program, kSeeds);
     if (!seed) continue;
     const Outcome first = RunSchedule<TypeParam>(program, *seed);

@@ -26,8 +26,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // Whole rows of what is left, in memory that is no larger.
   const size_t height = width == 0 ? source.Below(9) : source.rest().size() / (width * channels);
   const size_t count = height * width;
-  const std::vector<uint8_t> pixels(source.rest().begin(),
-                                    source.rest().begin() + static_cast<std::ptrdiff_t>(count * channels));
+  const std::string_view bytes = source.Take(count * channels);
+  const std::vector<uint8_t> pixels(bytes.begin(), bytes.end());
   std::vector<float> planes(count * channels, -1);
   MapPixels(pixels.data(), height, width, map, planes.data());
   for (size_t i = 0; i < count; ++i) {

@@ -39,7 +39,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Claim(out.size() == typed.size(), "every option arrives");
   for (const auto& [key, value] : out) {
     Claim(!value.empty(), "no value is empty");
-    if (key == "ort_flag" || key == "ort_mode") Claim(value == "0" || value == "1", "a flag or a choice");
+    if (key == "ort_flag" || key == "ort_mode") {
+      Claim(value == "0" || value == "1", "a flag or a choice has one of two values");
+    }
     if (key == "ort_limit") {
       const long long number = std::strtoll(value.c_str(), nullptr, 10);
       Claim(number >= -5 && number <= 4096, "a number in its range");
