@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "codec/half.h"
+#include "batching/half.h"
 #include "codec/number.h"
 
 namespace millrace {

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "codec/half.h"
+#include "batching/half.h"
 #include "codec/shortest_float.h"
 #include "codec/utf8.h"
 
