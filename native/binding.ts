@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { NativeAxis } from './axes.ts';
 import type { EngineInfo } from './engine-types.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import type { CostPoint, Histogram, ModelStats, TensorSpec } from './types.ts';
@@ -38,6 +39,10 @@ export interface NativeLoadOptions {
   inlineLimitUs: number;
   warmupMs: number;
   costs?: readonly CostPoint[];
+  axes: readonly NativeAxis[];
+  /** 0: no limit. */
+  maxElements: number;
+  rowBuckets: readonly number[];
 }
 
 export interface NativeModel {
@@ -47,6 +52,10 @@ export interface NativeModel {
   readonly reason: string;
   readonly maxRows: number;
   readonly lanes: number;
+  /** Inputs that may be left out. */
+  readonly masks: readonly string[];
+  /** Whether declared axes are padded. */
+  readonly pads: boolean;
   /**
    * Terms and shapes travel in the mailbox. Returns the request's slot, or minus the error code; with
    * UNAVAILABLE the mailbox then starts with the milliseconds after which to try again.

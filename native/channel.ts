@@ -19,6 +19,7 @@ import {
   RecordReader,
   type Start,
   WAKE,
+  writeAbsent,
   writeInput,
   writeTerms,
 } from './mailbox.ts';
@@ -237,13 +238,19 @@ export class Channel {
     start: Start,
   ): unknown[] | MillraceError {
     const specs = model.native.inputs;
-    const wrong = checkTerms(model, options) ?? checkInputs(specs, inputs);
+    const wrong = checkTerms(model, options) ?? checkInputs(specs, inputs, model.native.masks);
     if (wrong !== undefined) return new MillraceError('INVALID_ARGUMENT', wrong);
     const moved = options.transfer === true ? transfer(specs, inputs) : undefined;
     const values: unknown[] = [];
     let word = writeTerms(this.#mail, options.timeoutMs, options.priority ?? 0, start);
     for (const { name } of specs) {
-      const { dims, data } = inputs[name]!;
+      const tensor = inputs[name];
+      if (tensor === undefined) {
+        values.push(undefined);
+        word = writeAbsent(this.#mail, word);
+        continue;
+      }
+      const { dims, data } = tensor;
       const borrowed = moved?.get(name);
       values.push(borrowed ?? data);
       word = writeInput(this.#mail, word, dims, borrowed !== undefined);
@@ -286,12 +293,21 @@ function checkTerms(model: Carried, { timeoutMs, priority, outputs }: RunOptions
   return `Model '${model.name}' has no output '${unknown}': it has ${known}`;
 }
 
-function checkInputs(specs: readonly TensorSpec[], inputs: Tensors): string | undefined {
+function checkInputs(
+  specs: readonly TensorSpec[],
+  inputs: Tensors,
+  masks: readonly string[],
+): string | undefined {
   if (typeof inputs !== 'object' || inputs === null) {
     return 'The inputs are missing: expected an object with a tensor for each input';
   }
+  let expected = specs.length;
   for (const { name, type } of specs) {
     const tensor = inputs[name];
+    if (tensor === undefined && masks.includes(name) && !(name in inputs)) {
+      expected--;
+      continue;
+    }
     if (tensor === undefined || tensor === null) return `Input '${name}' is missing`;
     if (tensor.type !== type) {
       return `Input '${name}' is ${tensor.type}, but the model expects ${type}`;
@@ -302,7 +318,7 @@ function checkInputs(specs: readonly TensorSpec[], inputs: Tensors): string | un
   }
   let given = 0;
   for (const _ in inputs) given++;
-  if (given === specs.length) return undefined;
+  if (given === expected) return undefined;
   const known = specs.map((spec) => spec.name);
   const extra = Object.keys(inputs).find((name) => !known.includes(name));
   return `The model has no input '${extra}': it has ${known.map((name) => `'${name}'`).join(', ')}`;

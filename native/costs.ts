@@ -47,5 +47,7 @@ export async function writeCosts(
   }
 }
 
-const isMeasured = ({ rows, meanMs, highMs }: CostPoint) =>
-  [rows, meanMs, highMs].every((value) => Number.isFinite(value) && value > 0) && highMs >= meanMs;
+const isMeasured = ({ rows, meanMs, highMs, lengths }: CostPoint) =>
+  [rows, meanMs, highMs].every((value) => Number.isFinite(value) && value > 0) &&
+  highMs >= meanMs &&
+  (lengths === undefined || (typeof lengths === 'object' && lengths !== null));

@@ -87,6 +87,7 @@ export class NativeEngineHandle implements Engine {
         digest,
         device,
         maxRequestRows: native.maxRequestRows,
+        limits: native,
       };
       const model = new LoadedModel(facts, handle, this.#channel, async (stats) => {
         this.#forget(model);

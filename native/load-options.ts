@@ -2,6 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { nativeAxes, sizes } from './axes.ts';
 import {
   BATCHING_AUTO,
   BATCHING_DECLARED,
@@ -10,9 +11,10 @@ import {
   POLICIES,
 } from './binding.ts';
 import { MillraceError } from './errors.ts';
-import type { LoadOptions } from './types.ts';
+import type { BatchingOptions, LoadOptions } from './types.ts';
 
 const DEFAULT_MAX_ROWS = 64;
+const MAX_ROWS = 1 << 20;
 const DEFAULT_MAX_QUEUE = 1024;
 const DEFAULT_MAX_REQUEST_ROWS = 65_536;
 const DEFAULT_WARMUP_MS = 200;
@@ -47,7 +49,9 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
     ...(path === undefined ? {} : { path: resolve(path) }),
     ...(bytes === undefined ? {} : { bytes }),
     batching: batchingMode(options),
-    maxRows: whole('batching.maxRows', terms.maxRows, DEFAULT_MAX_ROWS, 1, 1 << 20),
+    ...rowSizes(terms),
+    axes: nativeAxes(terms.axes),
+    maxElements: whole('batching.maxElements', terms.maxElements, 0, 1, 2 ** 31),
     maxRequestRows: whole(
       'batching.maxRequestRows',
       terms.maxRequestRows,
@@ -71,7 +75,20 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
 
 function batchingMode({ batching }: LoadOptions): number {
   if (batching === false) return BATCHING_OFF;
-  return batching?.maxRows === undefined ? BATCHING_AUTO : BATCHING_DECLARED;
+  const declared = batching?.maxRows !== undefined || batching?.rowBuckets !== undefined;
+  return declared ? BATCHING_DECLARED : BATCHING_AUTO;
+}
+
+function rowSizes({ maxRows, rowBuckets }: BatchingOptions) {
+  const most = whole('batching.maxRows', maxRows, DEFAULT_MAX_ROWS, 1, MAX_ROWS);
+  if (rowBuckets === undefined) return { maxRows: most, rowBuckets: [] };
+  const closed = sizes('batching.rowBuckets', rowBuckets, MAX_ROWS);
+  const largest = closed.at(-1)!;
+  if (maxRows === undefined || maxRows === largest) return { maxRows: largest, rowBuckets: closed };
+  throw new MillraceError(
+    'INVALID_ARGUMENT',
+    `batching.maxRows is ${maxRows}, but the largest of batching.rowBuckets is ${largest}: leave maxRows out`,
+  );
 }
 
 function real(name: string, value: number | undefined, fallback: number, min: number, max: number) {

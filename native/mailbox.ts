@@ -3,7 +3,7 @@
  * and its answers. The other side is addon/convert.cc (requests) and addon/completion.cc (records).
  *
  * A request: timeout in nanoseconds (-1: none), priority, how to start (`Start`), then for each input of the signature:
- * borrow (0 or 1), rank, dimensions.
+ * borrow (0 or 1), rank (-1: left out, as masks may be), dimensions.
  *
  * A record: slot, code, retained (0 or 1), rows and requests of the batch, queue and compute time in
  * milliseconds, number of outputs, then for each output: bytes that follow (-1: fetch it), rank,
@@ -77,6 +77,13 @@ export function writeInput(
     mail[word++] = typeof size === 'number' ? size : Number.NaN;
   }
   return word;
+}
+
+/** Writes that a mask was left out, and returns the word after it. */
+export function writeAbsent(mail: Float64Array, word: number): number {
+  mail[word] = 0;
+  mail[word + 1] = -1;
+  return word + 2;
 }
 
 /** Reads finished requests from the mailbox one after another. */

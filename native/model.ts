@@ -1,6 +1,7 @@
 /** @module A loaded model as one JavaScript thread holds it. */
 
-import type { NativeModel } from './binding.ts';
+import { type NativeAxis, paddedRowElements } from './axes.ts';
+import type { NativeLoadOptions, NativeModel } from './binding.ts';
 import type { Carried, Channel } from './channel.ts';
 import { MillraceError } from './errors.ts';
 import { isSplittable, runInParts } from './split.ts';
@@ -12,7 +13,11 @@ export interface ModelFacts {
   readonly digest: string;
   readonly device: string;
   readonly maxRequestRows: number;
+  readonly limits: BatchLimits;
 }
+
+/** What keeps a batch from growing, as `load` was given it. */
+export type BatchLimits = Pick<NativeLoadOptions, 'axes' | 'maxElements' | 'rowBuckets'>;
 
 export class LoadedModel implements Model, Carried {
   readonly name: string;
@@ -26,6 +31,8 @@ export class LoadedModel implements Model, Carried {
   readonly #counted: string | undefined;
   readonly #maxRows: number;
   readonly #maxRequestRows: number;
+  readonly #limits: BatchLimits;
+  readonly #axes: readonly NativeAxis[];
   /** Called with the last statistics before the native model goes. */
   readonly #onClosing: (last: ModelStats) => Promise<void>;
   #inFlight = 0;
@@ -46,14 +53,25 @@ export class LoadedModel implements Model, Carried {
     this.native = native;
     this.lanes = native.lanes;
     this.#channel = channel;
-    this.#counted = native.batched ? native.inputs[0]!.name : undefined;
+    const given = native.inputs.find(({ name }) => !native.masks.includes(name));
+    this.#counted = native.batched ? given!.name : undefined;
     this.#maxRows = native.maxRows;
     this.#maxRequestRows = facts.maxRequestRows;
+    this.#limits = facts.limits;
+    // Where nothing is padded every length is its own.
+    this.#axes = native.pads ? facts.limits.axes : [];
     this.#onClosing = onClosing;
     this.signature = Object.freeze({
       inputs: native.inputs,
       outputs: native.outputs,
-      batching: { enabled: native.batched, maxRows: native.maxRows, reason: native.reason },
+      batching: {
+        enabled: native.batched,
+        maxRows: native.maxRows,
+        reason: native.reason,
+        ...(this.#axes.length === 0
+          ? {}
+          : { axes: Object.fromEntries(this.#axes.map(({ name, buckets }) => [name, buckets])) }),
+      },
     });
   }
 
@@ -64,13 +82,27 @@ export class LoadedModel implements Model, Carried {
   run(inputs: Tensors, options: RunOptions = {}): Promise<RunResult> {
     if (this.#closing !== undefined) return Promise.reject(this.#closedError());
     const rows = this.#counted === undefined ? 1 : inputs?.[this.#counted]?.dims?.[0];
-    if (rows !== undefined && rows > Math.min(this.#maxRows, this.#maxRequestRows)) {
-      return this.#runLarge(inputs, options, rows);
+    if (rows !== undefined && rows > 1) {
+      const most = this.#rowsOfPart(inputs);
+      if (rows > Math.min(most, this.#maxRequestRows)) {
+        return this.#runLarge(inputs, options, rows, most);
+      }
     }
     return this.#channel.run(this, inputs, options);
   }
 
-  #runLarge(inputs: Tensors, options: RunOptions, rows: number): Promise<RunResult> {
+  /** Most rows of these inputs that fit a batch. */
+  #rowsOfPart(inputs: Tensors): number {
+    if (this.#limits.maxElements === 0) return this.#maxRows;
+    const { inputs: specs } = this.native;
+    const fitting = Math.floor(
+      this.#limits.maxElements / paddedRowElements(inputs, specs, this.#axes),
+    );
+    const most = Math.min(Math.max(fitting, 1), this.#maxRows);
+    return this.#limits.rowBuckets.findLast((size) => size <= most) ?? most;
+  }
+
+  #runLarge(inputs: Tensors, options: RunOptions, rows: number, most: number): Promise<RunResult> {
     const run = (part: Tensors, terms: RunOptions) => this.#channel.run(this, part, terms);
     if (!isSplittable(inputs, rows)) return run(inputs, options);
     if (rows > this.#maxRequestRows) {
@@ -86,7 +118,7 @@ export class LoadedModel implements Model, Carried {
     // One part more than lanes, so that the next is queued when a lane frees.
     // It counts as one request in flight, so that close waits for its last part.
     this.#inFlight++;
-    return runInParts(run, owned, options, rows, this.#maxRows, this.lanes + 1).finally(() =>
+    return runInParts(run, owned, options, rows, most, this.lanes + 1).finally(() =>
       this.settled(),
     );
   }

@@ -17,7 +17,7 @@ export function transfer(
 ): Map<string, ArrayBufferView> {
   // Offsets and lengths read 0 once their memory is detached, hence first all views, then all moves.
   const views = specs.flatMap(({ name, type }) => {
-    const { data } = inputs[name]!;
+    const data = inputs[name]?.data;
     const array = type === 'string' ? undefined : elementArrays[type];
     if (array === undefined || !(data instanceof array)) return [];
     const { buffer, byteOffset, byteLength, length } = data;

@@ -41,11 +41,18 @@ export interface TensorSpec {
   readonly symbols: readonly string[];
 }
 
-/** How requests to a model are joined. `maxRows` is 1 and `reason` a sentence where they are not. */
+/** How requests to a model are joined. */
 export interface BatchingState {
   readonly enabled: boolean;
+  /** 1 where requests are not joined. */
   readonly maxRows: number;
+  /** A sentence where requests are not joined, or less than was declared; else ''. */
   readonly reason: string;
+  /**
+   * The lengths that requests are padded to along each declared axis. Undefined where no axis is
+   * declared, and where padding changes answers: then only requests of equal lengths are joined.
+   */
+  readonly axes?: Readonly<Record<string, readonly number[]>>;
 }
 
 export interface Signature {
@@ -85,9 +92,43 @@ export interface RunOptions {
   transfer?: boolean;
 }
 
+/** A number or, where the input holds such, a bigint, a boolean or a text. */
+export type PadValue = number | bigint | boolean | string;
+
+/**
+ * A length that changes from request to request. Requests are padded to the smallest bucket that holds
+ * them, share runs with others of the bucket, and get their outputs cut back to their own length.
+ */
+export interface AxisOptions {
+  /** Lengths that are run. A request longer than the largest is refused. */
+  buckets: readonly number[];
+  /** What inputs are padded with: one value for all, or one for each by name. Default: 0, `false`, ''. */
+  pad?: PadValue | Readonly<Record<string, PadValue>>;
+  /**
+   * The input that is 1 where the request is and 0 where it is padded. Requests may leave it out: it is
+   * then made; one they bring is padded with 0.
+   */
+  mask?: string;
+  /** Dimensions of this length that do not have the axis's name in the file, such as `logits:1`. */
+  dimensions?: readonly string[];
+}
+
 export interface BatchingOptions {
   /** Most rows in one run. Setting it declares that dimension 0 of every input and output counts rows. */
   maxRows?: number;
+  /**
+   * Axes by the name that their dimensions have in the file (`sequence_length`), or by the place of one
+   * (`x:1`) where they have none. At most 4, and 256 combinations of buckets. The load checks on made-up
+   * rows that padding does not change the answers.
+   */
+  axes?: Readonly<Record<string, AxisOptions>>;
+  /** Most elements in a batch's largest input, padding included, such as tokens: rows × padded length. */
+  maxElements?: number;
+  /**
+   * The only batch sizes that are run; batches between them are filled up with copies of a row. For
+   * devices that prepare each size. The largest is `maxRows`. Default: any size.
+   */
+  rowBuckets?: readonly number[];
   /** Most rows in one request; those beyond `maxRows` run in parts. More is refused. Default 65536. */
   maxRequestRows?: number;
   /**
@@ -145,6 +186,8 @@ export interface Histogram {
 
 /** Measured run time of batches of about `rows` rows. */
 export interface CostPoint {
+  /** The bucket's length along each declared axis; undefined where none is declared. */
+  readonly lengths?: Readonly<Record<string, number>>;
   readonly rows: number;
   /** Moving average, milliseconds. */
   readonly meanMs: number;
@@ -172,7 +215,7 @@ export interface ModelStats {
   readonly returningShare: number;
   /** How long a request submitted now would wait, going by measured costs. */
   readonly expectedWaitMs: number;
-  /** What runs cost by batch size, smallest first. */
+  /** What runs cost by bucket and batch size, smallest first. */
   readonly costs: readonly CostPoint[];
   /** Time requests waited, seconds. */
   readonly queue: Histogram;
@@ -190,7 +233,7 @@ export interface Model {
   readonly lanes: number;
   readonly closed: boolean;
   /**
-   * Runs the model on one request's rows.
+   * Runs the model on one request's rows. A mask of a declared axis may be left out.
    *
    * @throws {MillraceError} (as a rejection) `INVALID_ARGUMENT` for inputs that do not fit the
    * signature, `UNAVAILABLE` (with `retryAfterMs`) when the queue is full or too long for the deadline,

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "addon/convert.h"
+#include "batching/padding.h"
 
 namespace millrace {
 namespace {
@@ -66,14 +67,15 @@ size_t WriteRecord(const Request& request, double* mail, size_t word, bool& reta
   if (request.outputs != nullptr) {
     outputs = request.outputs->tensors.size();
     for (size_t i = 0; i < outputs; ++i) {
-      const TensorView view = OwnRows(request, i);
+      const Slice slice = OwnSlice(request, i);
+      const TensorView& view = slice.view;
       const bool travels = budget.Takes(view);
       retained = retained || !travels;
       mail[word++] = travels ? static_cast<double>(view.bytes) : -1;
       mail[word++] = view.shape.rank;
       for (const int64_t size : view.shape.view()) mail[word++] = static_cast<double>(size);
       if (travels && view.bytes != 0) {
-        std::memcpy(mail + word, view.data, view.bytes);
+        CopyOut(slice, reinterpret_cast<std::byte*>(mail + word));
         word += WordsOf(view.bytes);
       }
     }
@@ -135,9 +137,9 @@ napi_value JS_take(napi_env env, napi_callback_info info) {
                      napi_get_typedarray_info(env, arguments[2], &type, &length, &target, nullptr,
                                               nullptr) == napi_ok;
   if (known) {
-    const TensorView view = OwnRows(*request, index);
-    if (length * ElementSize(view.type) == view.bytes) {
-      if (view.bytes != 0) std::memcpy(target, view.data, view.bytes);
+    const Slice slice = OwnSlice(*request, index);
+    if (length * ElementSize(slice.view.type) == slice.view.bytes) {
+      CopyOut(slice, static_cast<std::byte*>(target));
       return nullptr;
     }
   }
@@ -153,18 +155,21 @@ napi_value JS_strings(napi_env env, napi_callback_info info) {
   if (request == nullptr) return nullptr;
   const uint32_t index = ToUint32(env, arguments[1]);
   if (request->outputs == nullptr || index >= request->outputs->tensors.size()) return nullptr;
-  const TensorView view = OwnRows(*request, index);
-  const auto count = static_cast<size_t>(view.shape.Elements().value_or(0));
+  const Slice slice = OwnSlice(*request, index);
   napi_value array = nullptr;
-  napi_create_array_with_length(env, count, &array);
-  for (size_t i = 0; i < count; ++i) {
-    napi_handle_scope scope = nullptr;
-    napi_open_handle_scope(env, &scope);
-    napi_value text = nullptr;
-    napi_create_string_utf8(env, view.strings[i].data(), view.strings[i].size(), &text);
-    napi_set_element(env, array, static_cast<uint32_t>(i), text);
-    napi_close_handle_scope(env, scope);
-  }
+  napi_create_array_with_length(
+      env, static_cast<size_t>(slice.view.shape.Elements().value_or(0)), &array);
+  ForEachRun(slice.view.shape, slice.outer, [&](size_t to, size_t from, size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      const std::string& own = slice.view.strings[from + i];
+      napi_handle_scope scope = nullptr;
+      napi_open_handle_scope(env, &scope);
+      napi_value text = nullptr;
+      napi_create_string_utf8(env, own.data(), own.size(), &text);
+      napi_set_element(env, array, static_cast<uint32_t>(to + i), text);
+      napi_close_handle_scope(env, scope);
+    }
+  });
   return array;
 }
 

@@ -81,16 +81,20 @@ Status ReadShape(const TensorSpec& spec, const double*& mail, Shape& shape) {
   return {};
 }
 
-void CopyIn(Input& input, const std::byte* source, size_t bytes) {
+void Reserve(Input& input, size_t bytes) {
   if (input.capacity < bytes || input.copy == nullptr) {
     input.capacity = 0;
     input.copy.reset();
     input.copy = std::make_unique_for_overwrite<std::byte[]>(std::max<size_t>(bytes, 64));
     input.capacity = std::max<size_t>(bytes, 64);
   }
-  if (bytes != 0) std::memcpy(input.copy.get(), source, bytes);
   input.view.data = input.copy.get();
   input.view.bytes = bytes;
+}
+
+void CopyIn(Input& input, const std::byte* source, size_t bytes) {
+  Reserve(input, bytes);
+  if (bytes != 0) std::memcpy(input.copy.get(), source, bytes);
 }
 
 Status ReadNumbers(napi_env env, napi_value value, const TensorSpec& spec, int64_t elements,
@@ -155,10 +159,31 @@ Status ReadStrings(napi_env env, napi_value value, const TensorSpec& spec, int64
   return {};
 }
 
+// Makes the masks that were left out: ones, since all of the request is its own.
+Status MakeMasks(const Signature& signature, const ShapePlan& plan, Request& request) {
+  for (size_t i = 0; i < signature.inputs.size(); ++i) {
+    Input& input = request.inputs[i];
+    if (!plan.IsMask(i) || input.view.data != nullptr) continue;
+    const TensorSpec& spec = signature.inputs[i];
+    input.view.shape = plan.MaskShape(spec, i, request);
+    const auto elements = input.view.shape.Elements();
+    // As long as an input that is there: what has no elements there may still be too long here.
+    if (!elements || *elements > ShapePlan::kMaxElements) {
+      return Invalid(spec, "would be too large: send fewer rows");
+    }
+    Element one;
+    MILLRACE_RETURN_IF_ERROR(Encode(1.0, spec.type, one));
+    const auto count = static_cast<size_t>(*elements);
+    Reserve(input, count * ElementSize(spec.type));
+    Fill(input.copy.get(), count, one, ElementSize(spec.type));
+  }
+  return {};
+}
+
 }  // namespace
 
-Status ReadRequest(napi_env env, const double* mail, const Signature& signature, bool batched,
-                   const napi_value* values, Request& request) {
+Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
+                   const ShapePlan& plan, bool batched, const napi_value* values, Request& request) {
   const double timeout = *mail++;
   const double priority = *mail++;
   ++mail;  // wake: the caller's
@@ -169,24 +194,29 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
   request.rows = 1;
   request.inputs.resize(signature.inputs.size());
   bool borrowed = false;
+  const std::string* first = nullptr;  // the input that has told the rows
   for (size_t i = 0; i < signature.inputs.size(); ++i) {
     const TensorSpec& spec = signature.inputs[i];
     Input& input = request.inputs[i];
     const bool borrow = *mail++ != 0;
     input.view = {};
     input.view.type = spec.type;
+    if (*mail < 0 && plan.IsMask(i)) {
+      ++mail;
+      continue;
+    }
     MILLRACE_RETURN_IF_ERROR(ReadShape(spec, mail, input.view.shape));
     const auto elements = input.view.shape.Elements();
     if (!elements) return Invalid(spec, "has a shape whose size overflows");
     if (batched) {
       const int64_t rows = input.view.shape.dims[0];
       if (rows > kMaxRows) return Invalid(spec, "has too many rows");
-      if (i > 0 && rows != request.rows) {
-        return Invalid(spec, "has " + std::to_string(rows) + " rows, but '" +
-                                 signature.inputs[0].name + "' has " +
+      if (first != nullptr && rows != request.rows) {
+        return Invalid(spec, "has " + std::to_string(rows) + " rows, but '" + *first + "' has " +
                                  std::to_string(request.rows));
       }
       request.rows = rows;
+      first = &spec.name;
     }
     if (spec.type == ElementType::kString) {
       MILLRACE_RETURN_IF_ERROR(ReadStrings(env, values[i], spec, *elements, input));
@@ -195,24 +225,10 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
       borrowed = borrowed || input.view.data != input.copy.get();
     }
   }
+  MILLRACE_RETURN_IF_ERROR(MakeMasks(signature, plan, request));
+  MILLRACE_RETURN_IF_ERROR(plan.Place(signature, request));
   request.borrow.store(borrowed ? Borrow::kHeld : Borrow::kNone, std::memory_order_relaxed);
   return {};
-}
-
-TensorView OwnRows(const Request& request, size_t index) noexcept {
-  TensorView view = request.outputs->tensors[index];
-  if (!request.shared) return view;
-  const auto per_row = static_cast<size_t>(view.shape.Elements(1).value_or(0));
-  const auto first = static_cast<size_t>(request.first_row) * per_row;
-  const auto count = static_cast<size_t>(request.rows) * per_row;
-  view.shape.dims[0] = request.rows;
-  if (view.strings != nullptr) {
-    view.strings += first;
-  } else {
-    view.data += first * ElementSize(view.type);
-    view.bytes = count * ElementSize(view.type);
-  }
-  return view;
 }
 
 const char* CodeName(Code code) noexcept {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "batching/shape_probe.h"
+
 namespace millrace {
 
 namespace {
@@ -10,12 +12,17 @@ namespace {
 // Cores left for lanes once the JavaScript thread has one.
 uint32_t LaneCores() { return std::max(std::thread::hardware_concurrency(), 2u) - 1; }
 
-// Whether a run's length depends on its rows only.
-bool SteadyCost(const Signature& signature, bool batched) {
-  return std::ranges::all_of(signature.inputs, [batched](const TensorSpec& spec) {
-    const auto from = spec.dims.begin() + (batched ? 1 : 0);
-    return spec.type != ElementType::kString && std::find(from, spec.dims.end(), -1) == spec.dims.end();
-  });
+// Whether a run's length depends on its rows and its bucket only.
+bool SteadyCost(const Signature& signature, const ShapePlan& shapes, bool batched) {
+  for (size_t input = 0; input < signature.inputs.size(); ++input) {
+    const TensorSpec& spec = signature.inputs[input];
+    if (spec.type == ElementType::kString) return false;
+    for (size_t axis = batched ? 1 : 0; axis < spec.dims.size(); ++axis) {
+      const bool padded = shapes.pads && shapes.InputAxis(input, axis) != ShapePlan::kNone;
+      if (spec.dims[axis] == -1 && !padded) return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
@@ -33,13 +40,50 @@ Status LoadedModel::Load(const OrtLibrary& library, const LoadRequest& request, 
     return {Code::kUnimplemented, "The model has more than 256 inputs or outputs"};
   }
 
+  MILLRACE_RETURN_IF_ERROR(ShapePlan::Make(signature, request.axes, loading->shapes_));
+  MILLRACE_RETURN_IF_ERROR(loading->DecideBatching(request));
+  MILLRACE_RETURN_IF_ERROR(loading->PlanShapes(request));
+
+  BatcherOptions options;
+  const bool batched = loading->batchability_.batched;
+  options.pending.batched = batched;
+  options.pending.shapes = &loading->shapes_;
+  options.policy.kind = batched ? request.policy : PolicyKind::kBusy;
+  options.policy.max_rows = batched ? request.max_rows : 1;
+  options.policy.max_delay = request.max_delay;
+  options.max_queue = request.max_queue;
+  options.spin = request.spin;
+  options.run_limit = request.run_limit;
+  const bool at_once = options.policy.kind != PolicyKind::kTimer &&
+                       SteadyCost(signature, loading->shapes_, batched);
+  options.inline_limit = at_once ? request.inline_limit : 0;
+  options.share = &share;
+  options.weight = request.weight;
+  const WarmupOptions warmup{batched, options.policy.max_rows, request.warmup, &loading->shapes_};
+  options.lanes = request.lanes != 0
+                      ? request.lanes
+                      : ChooseLanes(signature, *loading->session_, loading->clock_, warmup,
+                                    LaneCores());
+  loading->batcher_ = std::make_unique<Batcher>(*loading->session_, loading->clock_, options);
+  loading->WarmUp(request, warmup);
+  model = std::move(loading);
+  return {};
+}
+
+// Whether dimension 0 counts rows.
+Status LoadedModel::DecideBatching(const LoadRequest& request) {
   switch (request.batching) {
     case BatchingMode::kAuto:
-      loading->batchability_ = ProbeBatching(signature, *loading->session_);
+      batchability_ = ProbeBatching(signature(), *session_, &shapes_);
       break;
     case BatchingMode::kDeclared:
-      loading->batchability_ = {true, ""};
-      for (const auto* specs : {&signature.inputs, &signature.outputs}) {
+      batchability_ = {true, ""};
+      if (const std::string axis = shapes_.AxisOfRows(); !axis.empty()) {
+        return {Code::kInvalidArgument, "Batching was asked for, but axis '" + axis +
+                                            "' is along dimension 0, which counts rows: leave "
+                                            "maxRows and rowBuckets out"};
+      }
+      for (const auto* specs : {&signature().inputs, &signature().outputs}) {
         for (const TensorSpec& spec : *specs) {
           if (!spec.dims.empty() && spec.dims[0] == -1) continue;
           return {Code::kInvalidArgument,
@@ -50,37 +94,45 @@ Status LoadedModel::Load(const OrtLibrary& library, const LoadRequest& request, 
       }
       break;
     case BatchingMode::kOff:
-      loading->batchability_ = {false, "Batching was turned off when the model was loaded"};
+      batchability_ = {false, "Batching was turned off when the model was loaded"};
       break;
   }
-
-  BatcherOptions options;
-  const bool batched = loading->batchability_.batched;
-  options.pending.batched = batched;
-  options.policy.kind = batched ? request.policy : PolicyKind::kBusy;
-  options.policy.max_rows = batched ? request.max_rows : 1;
-  options.policy.max_delay = request.max_delay;
-  options.max_queue = request.max_queue;
-  options.spin = request.spin;
-  options.run_limit = request.run_limit;
-  const bool at_once = options.policy.kind != PolicyKind::kTimer && SteadyCost(signature, batched);
-  options.inline_limit = at_once ? request.inline_limit : 0;
-  options.share = &share;
-  options.weight = request.weight;
-  const WarmupOptions warmup{batched, options.policy.max_rows, request.warmup};
-  options.lanes = request.lanes != 0
-                      ? request.lanes
-                      : ChooseLanes(signature, *loading->session_, loading->clock_, warmup,
-                                    LaneCores());
-  loading->batcher_ = std::make_unique<Batcher>(*loading->session_, loading->clock_, options);
-  CostModel& cost = loading->batcher_->cost();
-  if (request.costs.empty()) {
-    if (request.warmup > 0) WarmUp(signature, *loading->session_, loading->clock_, warmup, cost);
-  } else {
-    for (const CostModel::Point& point : request.costs) cost.Seed(point);
-  }
-  model = std::move(loading);
   return {};
+}
+
+// What requests are padded to, once it is known whether they can share a run.
+Status LoadedModel::PlanShapes(const LoadRequest& request) {
+  const bool batched = batchability_.batched;
+  if (batched) shapes_.row_sizes = request.row_sizes;
+  shapes_.max_elements = request.max_elements;
+  const std::vector<int64_t> longest = shapes_.Lengths(shapes_.buckets() - 1);
+  const int64_t most = std::min(request.max_elements, ShapePlan::kMaxElements);
+  const std::vector<Shape> largest = shapes_.SampleShapes(signature(), longest, 1);
+  for (size_t input = 0; input < largest.size(); ++input) {
+    const auto elements = largest[input].Elements(batched ? 1 : 0);
+    if (elements && *elements <= most) continue;
+    return {Code::kInvalidArgument,
+            "A row of input '" + signature().inputs[input].name + "' may have " +
+                (elements ? std::to_string(*elements) : "too many") +
+                " elements in the largest buckets, but batching.maxElements allows " +
+                std::to_string(most)};
+  }
+  std::string reason;
+  MILLRACE_RETURN_IF_ERROR(
+      ProbePadding(signature(), *session_, clock_, batched, shapes_, reason));
+  std::string& told = batchability_.reason;
+  told += (told.empty() || reason.empty() ? "" : "; ") + reason;
+  return {};
+}
+
+// Starts from the costs that are known and measures the others.
+void LoadedModel::WarmUp(const LoadRequest& request, const WarmupOptions& warmup) {
+  for (const KnownCost& known : request.costs) {
+    const auto bucket = shapes_.Find(known.lengths);
+    if (bucket) batcher_->cost(*bucket).Seed(known.point);
+  }
+  if (warmup.budget == 0) return;
+  WarmUpBuckets(signature(), *session_, clock_, warmup, batcher_->costs());
 }
 
 Core::Core(const OrtLibrary& ort) : library(ort), cpu_(LaneCores()) {}

@@ -11,6 +11,7 @@
 #include "batching/batcher.h"
 #include "batching/histogram.h"
 #include "batching/probe.h"
+#include "batching/shape_plan.h"
 #include "batching/share.h"
 #include "batching/warmup.h"
 #include "ort/session.h"
@@ -18,6 +19,12 @@
 namespace millrace {
 
 enum class BatchingMode : uint8_t { kAuto, kDeclared, kOff };
+
+// A measured cost, and the length of each axis it is of.
+struct KnownCost {
+  CostModel::Point point;
+  std::map<std::string, int64_t> lengths;
+};
 
 struct LoadRequest {
   // Equal keys mean equal bytes and equal options.
@@ -38,7 +45,11 @@ struct LoadRequest {
   double weight = 1;
   Nanos warmup = 0;
   // What an earlier process has measured.
-  std::vector<CostModel::Point> costs;
+  std::vector<KnownCost> costs;
+  std::vector<AxisSpec> axes;
+  // See ShapePlan.
+  std::vector<int64_t> row_sizes;
+  int64_t max_elements = INT64_MAX;
 };
 
 // A session and its batcher. Shared by every thread that loaded the same key; the last one to let go
@@ -54,15 +65,20 @@ class LoadedModel {
 
   const Signature& signature() const noexcept { return session_->signature(); }
   const Batchability& batchability() const noexcept { return batchability_; }
+  const ShapePlan& shapes() const noexcept { return shapes_; }
   Batcher& batcher() noexcept { return *batcher_; }
   std::unique_ptr<RunHandle> NewHandle() { return session_->NewHandle(); }
 
  private:
   LoadedModel() = default;
+  Status DecideBatching(const LoadRequest& request);
+  Status PlanShapes(const LoadRequest& request);
+  void WarmUp(const LoadRequest& request, const WarmupOptions& warmup);
 
   SteadyClock clock_;
   std::unique_ptr<Session> session_;
   Batchability batchability_;
+  ShapePlan shapes_;
   std::unique_ptr<Batcher> batcher_;  // last, so that its lanes end before the session goes
 };
 

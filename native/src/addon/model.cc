@@ -46,7 +46,8 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
   if (request != nullptr) {
     try {
       Status status = ReadRequest(env, client.mailbox, hold.model->signature(),
-                                  hold.model->batchability().batched, values, *request);
+                                  hold.model->shapes(), hold.model->batchability().batched, values,
+                                  *request);
       code = status.code();
       client.refusal = std::move(status);
     } catch (const std::bad_alloc&) {
@@ -118,13 +119,22 @@ Napi::Value JS_stats(const Napi::CallbackInfo& info) {
   result.Set("expectedWaitMs",
              Napi::Number::New(env, static_cast<double>(stats.expected_wait) * 1e-6));
   Napi::Array costs = Napi::Array::New(env, stats.costs.size());
+  const ShapePlan& shapes = hold.model->shapes();
   for (uint32_t i = 0; i < stats.costs.size(); ++i) {
-    const CostModel::Point& point = stats.costs[i];
+    const BucketCost& point = stats.costs[i];
     Napi::Object object = Napi::Object::New(env);
     object.Set("rows", Napi::Number::New(env, point.rows));
     object.Set("meanMs", Napi::Number::New(env, point.mean * 1e-6));
     object.Set("highMs", Napi::Number::New(env, point.high * 1e-6));
     object.Set("samples", Napi::Number::New(env, static_cast<double>(point.samples)));
+    if (!shapes.axes().empty()) {
+      Napi::Object lengths = Napi::Object::New(env);
+      const std::vector<int64_t> own = shapes.Lengths(point.bucket);
+      for (size_t axis = 0; axis < own.size(); ++axis) {
+        lengths.Set(shapes.axes()[axis].name, static_cast<double>(own[axis]));
+      }
+      object.Set("lengths", lengths);
+    }
     costs[i] = object;
   }
   result.Set("costs", costs);
@@ -201,6 +211,13 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
   object.Set("maxRows",
              Napi::Number::New(
                  env, static_cast<double>(model->batcher().options().policy.max_rows)));
+
+  Napi::Array masks = Napi::Array::New(env);
+  for (size_t i = 0; i < signature.inputs.size(); ++i) {
+    if (model->shapes().IsMask(i)) masks[masks.Length()] = signature.inputs[i].name;
+  }
+  object.Set("masks", masks);
+  object.Set("pads", Napi::Boolean::New(env, model->shapes().pads));
 
   object.Set("lanes", Napi::Number::New(env, model->batcher().options().lanes));
 

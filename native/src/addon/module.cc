@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <thread>
 
 #include "addon/client.h"
@@ -32,16 +33,74 @@ std::string StringOr(const Napi::Object& options, const char* name) {
   return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
 }
 
-std::vector<CostModel::Point> ReadCosts(const Napi::Value& value) {
-  std::vector<CostModel::Point> points;
-  if (!value.IsArray()) return points;
+// Calls `read(object)` for each object of an array; anything else counts as an empty one.
+template <class Read>
+void ForEachObject(const Napi::Value& value, Read&& read) {
+  if (!value.IsArray()) return;
+  const auto array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i) read(array.Get(i).As<Napi::Object>());
+}
+
+std::vector<int64_t> ReadSizes(const Napi::Value& value) {
+  std::vector<int64_t> sizes;
+  if (!value.IsArray()) return sizes;
   const auto array = value.As<Napi::Array>();
   for (uint32_t i = 0; i < array.Length(); ++i) {
-    const auto object = array.Get(i).As<Napi::Object>();
-    points.push_back({NumberOr(object, "rows", 0), NumberOr(object, "meanMs", 0) * 1e6,
-                      NumberOr(object, "highMs", 0) * 1e6, 1});
+    sizes.push_back(array.Get(i).As<Napi::Number>().Int64Value());
   }
-  return points;
+  return sizes;
+}
+
+std::vector<KnownCost> ReadCosts(const Napi::Value& value) {
+  std::vector<KnownCost> costs;
+  ForEachObject(value, [&costs](const Napi::Object& object) {
+    KnownCost& known = costs.emplace_back();
+    known.point = {NumberOr(object, "rows", 0), NumberOr(object, "meanMs", 0) * 1e6,
+                   NumberOr(object, "highMs", 0) * 1e6, 1};
+    const Napi::Value lengths = object.Get("lengths");
+    if (!lengths.IsObject()) return;
+    const auto named = lengths.As<Napi::Object>();
+    const Napi::Array names = named.GetPropertyNames();
+    for (uint32_t i = 0; i < names.Length(); ++i) {
+      const std::string name = names.Get(i).ToString().Utf8Value();
+      known.lengths[name] = static_cast<int64_t>(NumberOr(named, name.c_str(), 0));
+    }
+  });
+  return costs;
+}
+
+// See NativePad in native/binding.ts.
+Scalar ReadScalar(const Napi::Object& pad) {
+  const std::string kind = StringOr(pad, "kind");
+  std::string value = StringOr(pad, "value");
+  if (kind == "text") return value;
+  if (kind == "number") return std::strtod(value.c_str(), nullptr);
+  if (value.starts_with('-')) return int64_t{std::strtoll(value.c_str(), nullptr, 10)};
+  return uint64_t{std::strtoull(value.c_str(), nullptr, 10)};
+}
+
+std::vector<AxisSpec> ReadAxes(const Napi::Value& value) {
+  std::vector<AxisSpec> axes;
+  ForEachObject(value, [&axes](const Napi::Object& object) {
+    AxisSpec& axis = axes.emplace_back();
+    axis.name = StringOr(object, "name");
+    axis.mask = StringOr(object, "mask");
+    axis.lengths = ReadSizes(object.Get("buckets"));
+    if (const Napi::Value dimensions = object.Get("dimensions"); dimensions.IsArray()) {
+      const auto names = dimensions.As<Napi::Array>();
+      for (uint32_t i = 0; i < names.Length(); ++i) {
+        axis.dimensions.push_back(names.Get(i).ToString().Utf8Value());
+      }
+    }
+    ForEachObject(object.Get("pads"), [&axis](const Napi::Object& pad) {
+      if (pad.Get("input").IsString()) {
+        axis.pads[StringOr(pad, "input")] = ReadScalar(pad);
+      } else {
+        axis.pad = ReadScalar(pad);
+      }
+    });
+  });
+  return axes;
 }
 
 LoadRequest ReadLoadRequest(const Napi::Object& options) {
@@ -66,6 +125,11 @@ LoadRequest ReadLoadRequest(const Napi::Object& options) {
   request.weight = NumberOr(options, "weight", 1);
   request.warmup = static_cast<Nanos>(NumberOr(options, "warmupMs", 0) * 1e6);
   request.costs = ReadCosts(options.Get("costs"));
+  request.axes = ReadAxes(options.Get("axes"));
+  request.row_sizes = ReadSizes(options.Get("rowBuckets"));
+  if (const double most = NumberOr(options, "maxElements", 0); most > 0) {
+    request.max_elements = static_cast<int64_t>(most);
+  }
   request.spin = static_cast<Nanos>(NumberOr(options, "spinUs", 0) * 1e3);
   return request;
 }

@@ -6,6 +6,8 @@
 #include <new>
 #include <string>
 
+#include "batching/padding.h"
+
 namespace millrace {
 namespace {
 
@@ -26,29 +28,87 @@ void EndRead(Request& request) noexcept {
                                          std::memory_order_relaxed);
 }
 
-// Copies input `index` of all requests, one after another, into staging memory.
-TensorView Gather(std::span<Request*> requests, size_t index, int64_t rows, Staging& staging) {
+// What one run takes.
+struct RunShape {
+  const ShapePlan& plan;
+  bool batched = false;
+  size_t bucket = 0;
+  // Of the requests, and with those that fill the batch up.
+  int64_t rows = 0;
+  int64_t padded_rows = 0;
+};
+
+RunShape ShapeOf(std::span<Request*> requests, const Lane& lane) {
+  RunShape run{ShapePlan::OrNone(lane.shapes), lane.batched};
+  run.bucket = requests.front()->bucket;
+  for (const Request* request : requests) {
+    run.bucket = run.plan.Join(run.bucket, request->bucket);
+    run.rows += request->rows;
+  }
+  run.padded_rows = run.batched ? run.plan.RunRows(run.rows) : run.rows;
+  return run;
+}
+
+// Whether a lone request can run in the very shapes it has.
+bool FitsAsItIs(const Request& request, const RunShape& run) {
+  if (run.padded_rows != run.rows) return false;
+  for (size_t i = 0; i < request.inputs.size(); ++i) {
+    const Shape& own = request.inputs[i].view.shape;
+    if (run.plan.InputShape(i, own, run.bucket) != own) return false;
+  }
+  return true;
+}
+
+// Elements of a tensor that is to be made. Throws std::bad_alloc if no memory could hold it.
+size_t ElementsToMake(const Shape& shape) {
+  constexpr int64_t kMost = int64_t{1} << 48;
+  const auto elements = shape.Elements();
+  if (!elements || *elements > kMost) throw std::bad_alloc();
+  return static_cast<size_t>(*elements);
+}
+
+// Writes input `index` of all requests to `target`, one after another, each padded to the run's
+// lengths. Rows that are missing are the last one again, which the model is known to take. `T` is
+// std::byte or std::string, of which an element takes `unit`.
+template <class T>
+void Lay(std::span<Request*> requests, size_t index, const RunShape& run, size_t unit, T* target) {
+  TensorView part;
+  Shape padded;
+  for (const Request* request : requests) {
+    part = request->inputs[index].view;
+    part.strings = request->inputs[index].strings.data();
+    padded = run.plan.InputShape(index, part.shape, run.bucket);
+    PadInto(part, padded, run.plan.pad(index), target);
+    target += static_cast<size_t>(padded.Elements().value_or(0)) * unit;
+  }
+  const int64_t missing = run.padded_rows - run.rows;
+  if (missing == 0) return;
+  if (run.rows == 0) {
+    padded.dims[0] = missing;
+    return PadInto(part, padded, run.plan.pad(index), target);
+  }
+  const size_t row = static_cast<size_t>(padded.Elements(1).value_or(0)) * unit;
+  for (int64_t i = 0; i < missing; ++i, target += row) std::copy_n(target - row, row, target);
+}
+
+// Input `index` of a run, in staging memory.
+TensorView Gather(std::span<Request*> requests, size_t index, const RunShape& run,
+                  Staging& staging) {
   TensorView whole = requests.front()->inputs[index].view;
-  whole.shape.dims[0] = rows;
+  whole.shape = run.plan.InputShape(index, whole.shape, run.bucket);
+  if (run.batched) whole.shape.dims[0] = run.padded_rows;
+  const size_t elements = ElementsToMake(whole.shape);
   if (whole.type == ElementType::kString) {
     std::vector<std::string>& strings = staging.Strings(index);
-    strings.clear();
-    for (const Request* request : requests) {
-      const auto& own = request->inputs[index].strings;
-      strings.insert(strings.end(), own.begin(), own.end());
-    }
+    strings.resize(elements);
+    Lay(requests, index, run, 1, strings.data());
     whole.strings = strings.data();
     return whole;
   }
-  whole.bytes = 0;
-  for (const Request* request : requests) whole.bytes += request->inputs[index].view.bytes;
-  std::byte* target = staging.Reserve(index, whole.bytes);
+  whole.bytes = elements * ElementSize(whole.type);
+  std::byte* const target = staging.Reserve(index, whole.bytes);
+  Lay(requests, index, run, ElementSize(whole.type), target);
   whole.data = target;
-  for (const Request* request : requests) {
-    const TensorView& part = request->inputs[index].view;
-    if (part.bytes != 0) std::memcpy(target, part.data, part.bytes);
-    target += part.bytes;
-  }
   return whole;
 }
 
@@ -86,28 +146,40 @@ void Fail(std::span<Request*> requests, const Status& status, Nanos started, Nan
 }
 
 // The inputs of one run. After it no borrowed memory is needed any more.
-std::vector<TensorView> GatherAll(std::span<Request*> requests, int64_t rows, Staging& staging) {
+std::vector<TensorView> GatherAll(std::span<Request*> requests, const RunShape& run,
+                                  Staging& staging) {
   std::vector<TensorView> inputs;
   const size_t count = requests.front()->inputs.size();
   inputs.reserve(count);
+  const bool as_it_is = requests.size() == 1 && FitsAsItIs(*requests.front(), run);
   for (size_t i = 0; i < count; ++i) {
-    inputs.push_back(requests.size() > 1 ? Gather(requests, i, rows, staging)
-                                         : Own(*requests.front(), i, staging));
+    inputs.push_back(as_it_is ? Own(*requests.front(), i, staging)
+                              : Gather(requests, i, run, staging));
   }
   return inputs;
 }
 
-void Succeed(std::span<Request*> requests, const OutputRef& outputs, int64_t rows, Nanos started,
-             Nanos finished) {
+// Checks the outputs of a run, and notes what of them is each request's own.
+Status Share(std::span<Request*> requests, const OutputBlock& block, const RunShape& run) {
+  if (run.batched) MILLRACE_RETURN_IF_ERROR(CheckRows(block, run.padded_rows));
+  for (Request* request : requests) {
+    MILLRACE_RETURN_IF_ERROR(run.plan.CheckOutputs(block.tensors, *request, run.bucket));
+    run.plan.SetOwnShapes(block.tensors, run.batched, *request);
+  }
+  return {};
+}
+
+void Succeed(std::span<Request*> requests, const OutputRef& outputs, const RunShape& run,
+             Nanos started, Nanos finished) {
   int64_t first_row = 0;
   for (Request* request : requests) {
     request->status = {};
     request->outputs = outputs;
     request->first_row = first_row;
-    request->shared = requests.size() > 1;
+    request->shared = requests.size() > 1 || run.padded_rows != run.rows;
     request->started = started;
     request->finished = finished;
-    request->batch_rows = rows;
+    request->batch_rows = run.rows;
     request->batch_requests = static_cast<uint32_t>(requests.size());
     first_row += request->rows;
   }
@@ -118,21 +190,20 @@ Status RunOnce(std::span<Request*> requests, const Lane& lane) {
   Nanos started = lane.clock.Now();
   Status status;
   OutputRef outputs;
-  int64_t rows = 0;
+  const RunShape run = ShapeOf(requests, lane);
   try {
-    for (const Request* request : requests) rows += request->rows;
-    const std::vector<TensorView> inputs = GatherAll(requests, rows, lane.staging);
+    const std::vector<TensorView> inputs = GatherAll(requests, run, lane.staging);
     for (Request* request : requests) EndRead(*request);
     started = lane.clock.Now();
     status = lane.executor.Run(inputs, lane.handle, outputs);
-    if (status.ok() && lane.batched) status = CheckRows(*outputs, rows);
+    if (status.ok()) status = Share(requests, *outputs, run);
   } catch (const std::bad_alloc&) {
     for (Request* request : requests) EndRead(*request);
     status = {Code::kResourceExhausted, "Out of memory: send fewer or smaller rows"};
   }
   const Nanos finished = lane.clock.Now();
   if (status.ok()) {
-    Succeed(requests, outputs, rows, started, finished);
+    Succeed(requests, outputs, run, started, finished);
   } else {
     Fail(requests, status, started, finished);
   }

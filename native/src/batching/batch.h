@@ -8,6 +8,7 @@
 #include "batching/clock.h"
 #include "batching/executor.h"
 #include "batching/request.h"
+#include "batching/shape_plan.h"
 
 namespace millrace {
 
@@ -39,6 +40,8 @@ struct Lane {
   const Clock& clock;
   // Dimension 0 counts rows, in the inputs and in the outputs. Otherwise a batch is one request.
   bool batched;
+  // What requests are padded to; null: nothing.
+  const ShapePlan* shapes = nullptr;
 };
 
 // Runs `requests` as one batch, or, where that fails, in halves until only the requests that fail on

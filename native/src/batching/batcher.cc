@@ -50,6 +50,8 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
     : executor_(executor),
       clock_(clock),
       options_(options),
+      plan_(ShapePlan::OrNone(options.pending.shapes)),
+      cost_(std::make_unique<CostModel[]>(plan_.buckets())),
       member_(options.weight),
       pending_(options.pending),
       queue_time_(DurationBounds()),
@@ -91,7 +93,7 @@ Code Batcher::Enqueue(Request* request) noexcept {
 bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) noexcept {
   if (options_.inline_limit == 0 || inline_off_.load(std::memory_order_relaxed)) return false;
   const Nanos now = clock_.Now();
-  const Nanos expected = cost_.Mean(request->rows);
+  const Nanos expected = CostOf(request->bucket, request->rows);
   if (expected == 0 || expected > options_.inline_limit ||
       request->deadline <= now + expected || intake_.size() != 0 ||
       running_.load(std::memory_order_relaxed) != 0 || intake_.closed()) {
@@ -100,7 +102,7 @@ bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) n
   submitted_.fetch_add(1, std::memory_order_relaxed);
   running_.fetch_add(1, std::memory_order_relaxed);
   request->submitted = now;
-  RunBatch({&request, 1}, {executor_, handle, staging, clock_, options_.pending.batched});
+  RunBatch({&request, 1}, {executor_, handle, staging, clock_, options_.pending.batched, &plan_});
   const Nanos took = clock_.Now() - now;
   // Twenty times: an expectation this wrong is no preempted thread.
   if (took > 20 * options_.inline_limit) inline_off_.store(true, std::memory_order_relaxed);
@@ -116,7 +118,7 @@ bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) n
 // Refuses what cannot be in time whatever the lanes decide: behind the runs in progress, or alone.
 Code Batcher::Admit(const Request& request, Nanos now) const noexcept {
   if (request.deadline == kNever) return Code::kOk;
-  const Nanos alone = cost_.Mean(request.rows);
+  const Nanos alone = CostOf(request.bucket, request.rows);
   if (alone == 0) return Code::kOk;
   if (now + alone > request.deadline) return Code::kDeadlineExceeded;
   return NextFree(now) + alone > request.deadline ? Code::kUnavailable : Code::kOk;
@@ -133,10 +135,11 @@ Nanos Batcher::NextFree(Nanos now) const noexcept {
 
 Nanos Batcher::ExpectedWait() const noexcept {
   const Nanos now = clock_.Now();
-  const int64_t full = cost_.BestRows(options_.policy.max_rows);
+  const size_t bucket = last_bucket_.load(std::memory_order_relaxed);
+  const int64_t full = cost_[bucket].BestRows(options_.policy.max_rows);
   const double waiting = intake_.size();
   const double runs = waiting / static_cast<double>(full * options_.lanes);
-  return NextFree(now) - now + static_cast<Nanos>(runs * static_cast<double>(cost_.Mean(full)));
+  return NextFree(now) - now + static_cast<Nanos>(runs * static_cast<double>(CostOf(bucket, full)));
 }
 
 void Batcher::Wake() noexcept {
@@ -182,19 +185,20 @@ Decision Batcher::Form(Worker& worker) {
     }
     const Nanos now = clock_.Now();
     pending_.Age(now);
-    QueueView view = pending_.View(options_.policy);
-    view.cost = cost_.Mean(std::min(view.rows, options_.policy.max_rows));
-    view.window_end = arrivals_.window_end();
-    view.arrived = arrivals_.arrived();
-    view.expected = arrivals_.expected();
-    view.excess = arrivals_.excess();
-    decision = Decide(view, now, options_.policy);
+    QueueView window;
+    window.window_end = arrivals_.window_end();
+    window.arrived = arrivals_.arrived();
+    window.expected = arrivals_.expected();
+    window.excess = arrivals_.excess();
+    const Pending::Choice choice = pending_.Choose(window, now, options_.policy, Costs(costs()));
+    decision = choice.decision;
     // Nothing that arrives can complete a batch once the model is closed.
     if (decision.action == Decision::Action::kWait && intake_.closed()) {
       decision.action = Decision::Action::kRun;
     }
     if (decision.action == Decision::Action::kRun) {
-      pending_.Take(options_.policy.max_rows, now, cost_, worker.batch, worker.dropped);
+      pending_.Take(choice.group, options_.policy.max_rows, now, Costs(costs()), worker.batch,
+                    worker.dropped);
     }
     const auto taken = static_cast<uint32_t>(worker.batch.size() + worker.dropped.size());
     running_.fetch_add(taken, std::memory_order_relaxed);
@@ -212,7 +216,7 @@ void Batcher::Learn(Worker& worker, const Request* arrived) {
     if (request->submitted <= worker.ended) arrivals_.Arrived(request->submitted);
   }
   if (worker.ended != 0) {
-    cost_.Observe(worker.rows, worker.cost);
+    cost_[worker.bucket].Observe(plan_.RunRows(worker.rows), worker.cost);
     arrivals_.Completed(worker.ended, worker.cost, worker.batch.size());
     returning_.store(arrivals_.returning(), std::memory_order_relaxed);
   }
@@ -242,15 +246,20 @@ void Batcher::Run(Worker& worker) {
   Delivery delivery;
   const Nanos began = clock_.Now();
   worker.rows = 0;
-  for (const Request* request : worker.batch) worker.rows += request->rows;
-  worker.free_at.store(began + cost_.Mean(worker.rows), std::memory_order_relaxed);
+  worker.bucket = 0;
+  for (const Request* request : worker.batch) {
+    worker.rows += request->rows;
+    worker.bucket = plan_.Join(worker.bucket, request->bucket);
+  }
+  last_bucket_.store(worker.bucket, std::memory_order_relaxed);
+  worker.free_at.store(began + CostOf(worker.bucket, worker.rows), std::memory_order_relaxed);
   {
     const std::lock_guard lock(worker.overdue_mutex);
     worker.started = began;
     if (options_.run_limit > 0) worker.watched = worker.batch;
   }
   RunBatch(worker.batch,
-           {executor_, *worker.handle, worker.staging, clock_, options_.pending.batched});
+           {executor_, *worker.handle, worker.staging, clock_, options_.pending.batched, &plan_});
   {
     const std::lock_guard lock(worker.overdue_mutex);
     worker.started = 0;
@@ -375,7 +384,9 @@ BatcherStats Batcher::Stats() const {
   stats.stuck_lanes = stuck_.load(std::memory_order_relaxed);
   stats.returning = returning_.load(std::memory_order_relaxed);
   stats.expected_wait = ExpectedWait();
-  stats.costs = cost_.Read();
+  for (size_t bucket = 0; bucket < plan_.buckets(); ++bucket) {
+    for (const CostModel::Point& point : cost_[bucket].Read()) stats.costs.push_back({point, bucket});
+  }
   stats.submitted = submitted_.load(std::memory_order_relaxed);
   stats.queue = queue_time_.Read();
   stats.compute = compute_time_.Read();

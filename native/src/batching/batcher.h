@@ -10,7 +10,7 @@
 
 #include "batching/arrivals.h"
 #include "batching/batch.h"
-#include "batching/cost_model.h"
+#include "batching/costs.h"
 #include "batching/intake.h"
 #include "batching/parker.h"
 #include "batching/pending.h"
@@ -98,8 +98,9 @@ class Batcher {
 
   BatcherStats Stats() const;
   const BatcherOptions& options() const noexcept { return options_; }
-  // What runs cost. Seed or warm it before the first request.
-  CostModel& cost() noexcept { return cost_; }
+  // What runs of a bucket cost. Seed or warm it before the first request.
+  CostModel& cost(size_t bucket = 0) noexcept { return cost_[bucket]; }
+  std::span<CostModel> costs() noexcept { return {cost_.get(), plan_.buckets()}; }
 
   // What lane `lane` does between two sleeps: forms a batch, runs it, hands over what is finished. What
   // it decided says how long it may sleep. For a batcher without threads; never twice at a time for one
@@ -123,6 +124,7 @@ class Batcher {
     Nanos ended = 0;
     Nanos cost = 0;
     int64_t rows = 0;
+    size_t bucket = 0;
 
     // When the present run is expected to end; 0 between runs.
     std::atomic<Nanos> free_at{0};
@@ -146,6 +148,10 @@ class Batcher {
   void Count(const Request& request) noexcept;
   Nanos NextFree(Nanos now) const noexcept;
   Code Admit(const Request& request, Nanos now) const noexcept;
+  // Expected time of a run with that many rows of requests.
+  Nanos CostOf(size_t bucket, int64_t rows) const noexcept {
+    return cost_[bucket].Mean(plan_.RunRows(rows));
+  }
 
   void Watch();
   Nanos GiveUpOverdue(Worker& worker, Nanos now);
@@ -153,7 +159,11 @@ class Batcher {
   Executor& executor_;
   const Clock& clock_;
   const BatcherOptions options_;
-  CostModel cost_;
+  const ShapePlan& plan_;
+  // One for each bucket of the plan.
+  const std::unique_ptr<CostModel[]> cost_;
+  // That of the last run, for guesses.
+  std::atomic<size_t> last_bucket_{0};
   DeviceShare::Member member_;
 
   // Submitters and lanes.

@@ -86,8 +86,8 @@ Nanos CostModel::Predict(int64_t rows, std::atomic<double> Bucket::* value) cons
   return static_cast<Nanos>(low + slope * (wanted - low_rows));
 }
 
-int64_t CostModel::BestRows(int64_t available) const noexcept {
-  const Nanos all = Mean(available);
+int64_t CostModel::BestRows(int64_t available, int64_t padded) const noexcept {
+  const Nanos all = Mean(padded);
   if (all == 0 || available < 2) return available;
   int64_t best = available;
   double cheapest = kClearlyBetter * static_cast<double>(all) / static_cast<double>(available);

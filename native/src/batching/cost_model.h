@@ -39,7 +39,9 @@ class CostModel {
 
   // The batch size, at most `available`, that makes the best use of a lane: all rows, unless fewer
   // cost clearly less per row.
-  int64_t BestRows(int64_t available) const noexcept;
+  int64_t BestRows(int64_t available) const noexcept { return BestRows(available, available); }
+  // The same where all of them would be padded to `padded` rows.
+  int64_t BestRows(int64_t available, int64_t padded) const noexcept;
 
   std::vector<Point> Read() const;
 

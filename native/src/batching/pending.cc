@@ -16,16 +16,19 @@ bool Pending::LessUrgent(const Request* a, const Request* b) noexcept {
   return std::tie(a->level, a->due, a->sequence) > std::tie(b->level, b->due, b->sequence);
 }
 
+bool Pending::Alike(size_t input, const Shape& a, const Shape& b) const noexcept {
+  if (a.rank != b.rank) return false;
+  for (size_t axis = options_.batched ? 1 : 0; axis < a.rank; ++axis) {
+    if (a.dims[axis] == b.dims[axis]) continue;
+    if (!plan_.pads || plan_.InputAxis(input, axis) == ShapePlan::kNone) return false;
+  }
+  return true;
+}
+
 bool Pending::Fits(const Group& group, const Request& request) const noexcept {
+  if (group.bucket != request.bucket) return false;
   for (size_t i = 0; i < request.inputs.size(); ++i) {
-    const Shape& ours = group.shapes[i];
-    const Shape& theirs = request.inputs[i].view.shape;
-    if (ours.rank != theirs.rank) return false;
-    const size_t from = options_.batched ? 1 : 0;
-    if (!std::equal(ours.dims.begin() + from, ours.dims.begin() + ours.rank,
-                    theirs.dims.begin() + from)) {
-      return false;
-    }
+    if (!Alike(i, group.shapes[i], request.inputs[i].view.shape)) return false;
   }
   return true;
 }
@@ -38,6 +41,7 @@ Pending::Group& Pending::GroupOf(const Request& request) {
     std::erase_if(groups_, [](const Group& group) { return group.heap.empty(); });
   }
   Group& group = groups_.emplace_back();
+  group.bucket = request.bucket;
   group.shapes.reserve(request.inputs.size());
   for (const Input& input : request.inputs) group.shapes.push_back(input.view.shape);
   return group;
@@ -81,10 +85,8 @@ size_t Pending::Next() const noexcept {
   return next;
 }
 
-QueueView Pending::View(const BatchPolicy& policy) const noexcept {
+QueueView Pending::ViewOf(const Group& group, const BatchPolicy& policy) const noexcept {
   QueueView view;
-  if (empty()) return view;
-  const Group& group = groups_[Next()];
   view.requests = group.heap.size();
   view.rows = group.rows;
   if (policy.kind != PolicyKind::kBusy) {
@@ -96,6 +98,42 @@ QueueView Pending::View(const BatchPolicy& policy) const noexcept {
   return view;
 }
 
+QueueView Pending::View(const BatchPolicy& policy) const noexcept {
+  return empty() ? QueueView{} : ViewOf(groups_[Next()], policy);
+}
+
+Pending::Choice Pending::Choose(const QueueView& window, Nanos now, const BatchPolicy& policy,
+                                const Costs& costs) const noexcept {
+  using Action = Decision::Action;
+  Choice best;
+  for (size_t i = 0; i < groups_.size(); ++i) {
+    const Group& group = groups_[i];
+    if (group.heap.empty()) continue;
+    BatchPolicy own = policy;
+    own.max_rows = RowLimit(group, group.bucket, policy.max_rows);
+    const QueueView waiting = ViewOf(group, policy);
+    QueueView view = window;
+    // A lane that waits holds up everyone, whatever the shape.
+    view.requests = policy.kind == PolicyKind::kExcess ? size_ : waiting.requests;
+    view.rows = waiting.rows;
+    view.oldest = waiting.oldest;
+    view.earliest_deadline = waiting.earliest_deadline;
+    view.cost = CostOf(costs, group.bucket, std::min(view.rows, own.max_rows));
+    const Decision decision = Decide(view, now, own);
+    const bool first = best.decision.action == Action::kIdle;
+    if (decision.action == Action::kWait) {
+      if (first || (best.decision.action == Action::kWait &&
+                    decision.until < best.decision.until)) {
+        best = {decision, i};
+      }
+    } else if (best.decision.action != Action::kRun ||
+               LessUrgent(groups_[best.group].heap.front(), group.heap.front())) {
+      best = {decision, i};
+    }
+  }
+  return best;
+}
+
 Request* Pending::Pop(Group& group) {
   Request* const request = group.heap.front();
   std::ranges::pop_heap(group.heap, LessUrgent);
@@ -105,44 +143,112 @@ Request* Pending::Pop(Group& group) {
   return request;
 }
 
+int64_t Pending::RowLimit(const Group& group, size_t bucket, int64_t max_rows) const noexcept {
+  if (!options_.batched) return 1;
+  int64_t per_row = 0;
+  for (size_t i = 0; i < group.shapes.size(); ++i) {
+    const Shape shape = plan_.InputShape(i, group.shapes[i], bucket);
+    per_row = std::max(per_row, shape.Elements(1).value_or(INT64_MAX));
+  }
+  return plan_.RowLimit(per_row, max_rows);
+}
+
+Nanos Pending::CostOf(const Costs& costs, size_t bucket, int64_t rows) const noexcept {
+  return costs[bucket].Mean(plan_.RunRows(rows));
+}
+
+int64_t Pending::BestRows(const CostModel& cost, int64_t available) const noexcept {
+  return cost.BestRows(available, plan_.RunRows(available));
+}
+
 // The most rows, at most `rows`, with which `head` ends in time; none if it is too late even alone.
 std::optional<int64_t> Pending::RowsInTime(const Request& head, int64_t rows, Nanos now,
-                                           const CostModel& cost) {
+                                           const CostModel& cost) const noexcept {
   if (head.deadline == kNever) return rows;
   const Nanos left = head.deadline - now;
-  while (rows > head.rows && cost.Mean(rows) > left) rows = std::max(head.rows, rows * 3 / 4);
-  if (cost.Mean(rows) > left) return std::nullopt;
+  const auto mean = [&] { return cost.Mean(plan_.RunRows(rows)); };
+  while (rows > head.rows && mean() > left) rows = std::max(head.rows, rows * 3 / 4);
+  if (mean() > left) return std::nullopt;
   return rows;
 }
 
-void Pending::Take(int64_t max_rows, Nanos now, const CostModel& cost,
+void Pending::Take(size_t index, int64_t max_rows, Nanos now, const Costs& costs,
                    std::vector<Request*>& batch, std::vector<Request*>& dropped) {
   if (empty()) return;
-  Group& group = groups_[Next()];
-  const int64_t full = cost.BestRows(max_rows);
+  Group& group = groups_[index];
+  const CostModel& cost = costs[group.bucket];
+  const int64_t most = RowLimit(group, group.bucket, max_rows);
+  const int64_t full = BestRows(cost, most);
   int64_t limit = 0;
   while (!group.heap.empty()) {
     Request& head = *group.heap.front();
-    if (head.cancelled.load(std::memory_order_relaxed) || head.deadline <= now) {
+    if (IsOver(head, now)) {
       dropped.push_back(Pop(group));
       continue;
     }
-    const int64_t wanted = std::max(head.rows, cost.BestRows(std::min(group.rows, max_rows)));
+    const int64_t wanted = std::max(head.rows, BestRows(cost, std::min(group.rows, most)));
     const std::optional<int64_t> in_time = RowsInTime(head, wanted, now, cost);
     limit = in_time.value_or(0);
     if (in_time && (limit == wanted || group.rows < full)) break;
     dropped.push_back(Pop(group));
   }
-  int64_t rows = 0;
+  Draft draft{group.bucket};
   while (!group.heap.empty()) {
     Request& head = *group.heap.front();
-    if (head.cancelled.load(std::memory_order_relaxed) || head.deadline <= now) {
+    if (IsOver(head, now)) {
       dropped.push_back(Pop(group));
       continue;
     }
-    if (!batch.empty() && (!options_.batched || rows + head.rows > limit)) break;
-    rows += head.rows;
+    if (!batch.empty() && (!options_.batched || draft.rows + head.rows > limit)) break;
+    draft.rows += head.rows;
+    draft.earliest_deadline = std::min(draft.earliest_deadline, head.deadline);
     batch.push_back(Pop(group));
+  }
+  const bool room = options_.batched && group.heap.empty() && draft.rows < most;
+  if (room && !batch.empty() && plan_.pads && plan_.buckets() > 1) {
+    PadUp(group, draft, max_rows, now, costs, batch, dropped);
+  }
+}
+
+void Pending::PadUp(const Group& own, Draft draft, int64_t max_rows, Nanos now, const Costs& costs,
+                    std::vector<Request*>& batch, std::vector<Request*>& dropped) {
+  std::vector<Group*> others;
+  for (Group& group : groups_) {
+    bool alike = !group.heap.empty();
+    for (size_t i = 0; alike && i < own.shapes.size(); ++i) {
+      alike = Alike(i, own.shapes[i], group.shapes[i]);
+    }
+    if (alike) others.push_back(&group);
+  }
+  std::ranges::sort(others, [](const Group* a, const Group* b) {
+    return LessUrgent(b->heap.front(), a->heap.front());
+  });
+  for (Group* other : others) {
+    const size_t joined = plan_.Join(draft.bucket, other->bucket);
+    const int64_t limit = RowLimit(own, joined, max_rows);
+    const int64_t taken = std::min(other->rows, limit - draft.rows);
+    if (taken < 1) continue;
+    const int64_t left = other->rows - taken;
+    const Nanos first = CostOf(costs, draft.bucket, draft.rows);
+    const Nanos second = CostOf(costs, other->bucket, other->rows);
+    const Nanos together = CostOf(costs, joined, draft.rows + taken);
+    const Nanos rest = left == 0 ? 0 : CostOf(costs, other->bucket, left);
+    // Where nothing has been measured yet nothing says that it pays.
+    if (first == 0 || second == 0 || together == 0 || together + rest >= first + second) continue;
+    if (draft.earliest_deadline != kNever && now + together > draft.earliest_deadline) continue;
+    while (!other->heap.empty()) {
+      Request& head = *other->heap.front();
+      if (IsOver(head, now)) {
+        dropped.push_back(Pop(*other));
+        continue;
+      }
+      const bool late = head.deadline != kNever && now + together > head.deadline;
+      if (late || draft.rows + head.rows > limit) break;
+      draft.bucket = joined;
+      draft.rows += head.rows;
+      draft.earliest_deadline = std::min(draft.earliest_deadline, head.deadline);
+      batch.push_back(Pop(*other));
+    }
   }
 }
 

@@ -5,9 +5,10 @@
 #include <optional>
 #include <vector>
 
-#include "batching/cost_model.h"
+#include "batching/costs.h"
 #include "batching/policy.h"
 #include "batching/request.h"
+#include "batching/shape_plan.h"
 
 namespace millrace {
 
@@ -19,12 +20,15 @@ struct PendingOptions {
   Nanos patience = 1'000'000'000;
   // A request rises by one level for each such time it has waited.
   Nanos aging = 1'000'000'000;
+  // What requests are padded to. May be null; outlives the queue.
+  const ShapePlan* shapes = nullptr;
 };
 
 // ORDER Level by level; within a level by deadline, earliest first; then first come, first served.
 class Pending {
  public:
-  explicit Pending(const PendingOptions& options) : options_(options) {}
+  explicit Pending(const PendingOptions& options)
+      : options_(options), plan_(ShapePlan::OrNone(options.shapes)) {}
 
   void Add(Request* request);
 
@@ -36,42 +40,79 @@ class Pending {
   // in only if `policy` holds batches back.
   QueueView View(const BatchPolicy& policy) const noexcept;
 
-  // Moves the requests of that group that should run together to `batch`, and those that should not
+  // What to do now, and with which group: the most urgent of those that `policy` would run, so that a
+  // group that is held back holds up no other. `window` is what the view of each has in common.
+  struct Choice {
+    Decision decision;
+    size_t group = 0;
+  };
+  Choice Choose(const QueueView& window, Nanos now, const BatchPolicy& policy,
+                const Costs& costs) const noexcept;
+
+  // Moves the requests of a group that should run together to `batch`, and those that should not
   // run at all to `dropped`.
   //
-  // SIZE At most `max_rows` rows, fewer where `cost` says that fewer are clearly cheaper per row. A
-  // first request larger than that goes alone.
+  // SIZE At most `max_rows` rows and the elements of the plan, fewer where `costs` say that fewer are
+  // clearly cheaper per row. A first request larger than that goes alone. Where the group leaves room,
+  // requests of others are padded up to share the run, if that costs less than running them apart.
   //
   // DROPPED Cancelled requests, requests past their deadline, and requests that cannot make it: while
   // a full batch waits, the ones too late for a full batch, because shrinking batches for them would
   // make everyone behind them late too; otherwise the ones too late even alone. Where less than a
   // full batch waits, the batch shrinks until its most urgent request makes it.
-  void Take(int64_t max_rows, Nanos now, const CostModel& cost, std::vector<Request*>& batch,
-            std::vector<Request*>& dropped);
+  void Take(size_t group, int64_t max_rows, Nanos now, const Costs& costs,
+            std::vector<Request*>& batch, std::vector<Request*>& dropped);
+  // The same of the most urgent group.
+  void Take(int64_t max_rows, Nanos now, const Costs& costs, std::vector<Request*>& batch,
+            std::vector<Request*>& dropped) {
+    Take(Next(), max_rows, now, costs, batch, dropped);
+  }
 
   bool empty() const noexcept { return size_ == 0; }
   size_t size() const noexcept { return size_; }
 
  private:
-  // Requests that can share a run: equal shapes but for the rows.
+  // Requests that can share a run: equal shapes but for the rows, once they are padded.
   struct Group {
     std::vector<Shape> shapes;
+    uint32_t bucket = 0;
     // A binary heap, most urgent first.
     std::vector<Request*> heap;
     int64_t rows = 0;
   };
+  // A batch while requests are added to it.
+  struct Draft {
+    size_t bucket = 0;
+    int64_t rows = 0;
+    Nanos earliest_deadline = kNever;
+  };
 
   static bool LessUrgent(const Request* a, const Request* b) noexcept;
-  static std::optional<int64_t> RowsInTime(const Request& head, int64_t rows, Nanos now,
-                                           const CostModel& cost);
+  static bool IsOver(const Request& request, Nanos now) noexcept {
+    return request.cancelled.load(std::memory_order_relaxed) || request.deadline <= now;
+  }
   Request* Pop(Group& group);
 
+  // Whether the shapes of an input are equal, but for the rows and what is padded.
+  bool Alike(size_t input, const Shape& a, const Shape& b) const noexcept;
   bool Fits(const Group& group, const Request& request) const noexcept;
   Group& GroupOf(const Request& request);
   // Index of the group whose first request is the most urgent; groups_.size() if none waits.
   size_t Next() const noexcept;
+  QueueView ViewOf(const Group& group, const BatchPolicy& policy) const noexcept;
+
+  // Most rows of a run of the group's requests in `bucket`.
+  int64_t RowLimit(const Group& group, size_t bucket, int64_t max_rows) const noexcept;
+  Nanos CostOf(const Costs& costs, size_t bucket, int64_t rows) const noexcept;
+  int64_t BestRows(const CostModel& cost, int64_t available) const noexcept;
+  std::optional<int64_t> RowsInTime(const Request& head, int64_t rows, Nanos now,
+                                    const CostModel& cost) const noexcept;
+  // Adds requests of other groups that should be padded up to share the run.
+  void PadUp(const Group& own, Draft draft, int64_t max_rows, Nanos now, const Costs& costs,
+             std::vector<Request*>& batch, std::vector<Request*>& dropped);
 
   const PendingOptions options_;
+  const ShapePlan& plan_;
   Nanos next_aging_ = 0;
   std::vector<Group> groups_;
   size_t size_ = 0;

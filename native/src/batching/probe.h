@@ -4,6 +4,7 @@
 #include <string>
 
 #include "batching/executor.h"
+#include "batching/shape_plan.h"
 
 namespace millrace {
 
@@ -19,7 +20,8 @@ struct Batchability {
 //
 // Runs `executor` three times on inputs of its own making; dynamic dimensions other than 0 get the
 // size 4, integers are 0 or 1 so that they are valid indices. A model that refuses such inputs is
-// not batched.
-Batchability ProbeBatching(const Signature& signature, Executor& executor);
+// not batched. Declared axes have their least lengths.
+Batchability ProbeBatching(const Signature& signature, Executor& executor,
+                           const ShapePlan* shapes = nullptr);
 
 }  // namespace millrace

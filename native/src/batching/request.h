@@ -59,6 +59,8 @@ struct Request {
   Nanos deadline = kNever;
   Nanos submitted = 0;
   uint64_t sequence = 0;
+  // Which of the model's shapes it is padded to; see ShapePlan.
+  uint32_t bucket = 0;
   // Where it stands in the queue: its level after aging, and the time it is ordered by.
   uint8_t level = 0;
   Nanos due = kNever;
@@ -72,6 +74,8 @@ struct Request {
   OutputRef outputs;
   int64_t first_row = 0;
   bool shared = false;
+  // Where outputs were padded: the shape of each as the request alone would have got it. Else empty.
+  std::vector<Shape> own_shapes;
   Nanos started = 0;
   Nanos finished = 0;
   int64_t batch_rows = 0;

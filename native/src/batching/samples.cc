@@ -7,10 +7,9 @@ namespace millrace {
 namespace {
 
 constexpr int64_t kDynamicSize = 4;
-constexpr int64_t kMaxElements = 1 << 24;
 
 template <class T>
-void Fill(auto& column, size_t count, std::mt19937& random, auto make) {
+void FillWith(auto& column, size_t count, std::mt19937& random, auto make) {
   column.bytes.resize(count * column.elements * sizeof(T));
   for (size_t i = 0; i < count * column.elements; ++i) {
     const T value = static_cast<T>(make(random));
@@ -24,14 +23,14 @@ void FillRandom(auto& column, size_t count, ElementType type, std::mt19937& rand
   const auto bit = [](std::mt19937& source) { return source() & 1; };
   switch (type) {
     case ElementType::kFloat32:
-      return Fill<float>(column, count, random, [&](auto& r) { return static_cast<float>(real(r)); });
+      return FillWith<float>(column, count, random, [&](auto& r) { return static_cast<float>(real(r)); });
     case ElementType::kFloat64:
-      return Fill<double>(column, count, random, real);
+      return FillWith<double>(column, count, random, real);
     // Bit patterns of small normal numbers: 1.0 to 1.98 in half, 1.0 to 1.5 in bfloat16.
     case ElementType::kFloat16:
-      return Fill<uint16_t>(column, count, random, [](auto& r) { return uint16_t(0x3c00 | (r() & 0x3f0)); });
+      return FillWith<uint16_t>(column, count, random, [](auto& r) { return uint16_t(0x3c00 | (r() & 0x3f0)); });
     case ElementType::kBfloat16:
-      return Fill<uint16_t>(column, count, random, [](auto& r) { return uint16_t(0x3f80 | (r() & 0x3f)); });
+      return FillWith<uint16_t>(column, count, random, [](auto& r) { return uint16_t(0x3f80 | (r() & 0x3f)); });
     case ElementType::kString:
       column.strings.resize(count * column.elements);
       for (std::string& text : column.strings) text.assign(1, bit(random) ? 'a' : 'b');
@@ -41,30 +40,34 @@ void FillRandom(auto& column, size_t count, ElementType type, std::mt19937& rand
   }
   switch (ElementSize(type)) {
     case 1:
-      return Fill<uint8_t>(column, count, random, bit);
+      return FillWith<uint8_t>(column, count, random, bit);
     case 2:
-      return Fill<uint16_t>(column, count, random, bit);
+      return FillWith<uint16_t>(column, count, random, bit);
     case 4:
-      return Fill<uint32_t>(column, count, random, bit);
+      return FillWith<uint32_t>(column, count, random, bit);
     default:
-      return Fill<uint64_t>(column, count, random, bit);
+      return FillWith<uint64_t>(column, count, random, bit);
   }
 }
 
 }  // namespace
 
 Status Samples::Make(const Signature& signature, size_t rows, Samples& samples) {
+  return Make(signature, rows, ShapePlan::OrNone(nullptr), {}, samples);
+}
+
+Status Samples::Make(const Signature& signature, size_t rows, const ShapePlan& plan,
+                     std::span<const int64_t> lengths, Samples& samples) {
   std::mt19937 random(1);
   samples.columns_.clear();
-  for (const TensorSpec& spec : signature.inputs) {
+  const std::vector<Shape> shapes = plan.SampleShapes(signature, lengths, kDynamicSize);
+  for (size_t input = 0; input < shapes.size(); ++input) {
+    const TensorSpec& spec = signature.inputs[input];
     Column& column = samples.columns_.emplace_back();
     column.row.type = spec.type;
-    Shape& shape = column.row.shape;
-    shape.rank = static_cast<uint8_t>(spec.dims.size());
-    for (size_t axis = 0; axis < spec.dims.size(); ++axis) {
-      shape.dims[axis] = spec.dims[axis] == -1 ? kDynamicSize : spec.dims[axis];
-    }
-    column.dynamic = !spec.dims.empty() && spec.dims[0] == -1;
+    Shape& shape = column.row.shape = shapes[input];
+    column.dynamic = !spec.dims.empty() && spec.dims[0] == -1 &&
+                     plan.InputAxis(input, 0) == ShapePlan::kNone;
     if (column.dynamic) shape.dims[0] = 1;
     const auto elements = shape.Elements();
     const auto count = static_cast<int64_t>(column.dynamic ? rows : 1);
@@ -74,6 +77,11 @@ Status Samples::Make(const Signature& signature, size_t rows, Samples& samples) 
     }
     column.elements = static_cast<size_t>(*elements);
     FillRandom(column, static_cast<size_t>(count), spec.type, random);
+    if (!plan.IsMask(input)) continue;
+    Element one;
+    MILLRACE_RETURN_IF_ERROR(Encode(1.0, spec.type, one));
+    const size_t size = ElementSize(spec.type);
+    Fill(column.bytes.data(), column.bytes.size() / size, one, size);
   }
   return {};
 }

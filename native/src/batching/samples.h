@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "batching/shape_plan.h"
 #include "batching/status.h"
 #include "batching/tensor.h"
 
@@ -14,8 +15,15 @@ namespace millrace {
 // than 0 get the size 4; integers are 0 or 1, so that they are valid indices.
 class Samples {
  public:
+  // Most elements of an input.
+  static constexpr int64_t kMaxElements = 1 << 24;
+
   // kInvalidArgument if that many rows would take too much memory.
   static Status Make(const Signature& signature, size_t rows, Samples& samples);
+  // The same with axes of the lengths given, and masks of nothing but ones. An axis along dimension 0
+  // leaves one row.
+  static Status Make(const Signature& signature, size_t rows, const ShapePlan& plan,
+                     std::span<const int64_t> lengths, Samples& samples);
 
   // Rows `first` to `first + count` of every input. Where an input has no dynamic dimension 0 its
   // shape is the model's own, whatever the count.

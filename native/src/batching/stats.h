@@ -9,6 +9,11 @@
 
 namespace millrace {
 
+// A measured cost and the bucket it is of.
+struct BucketCost : CostModel::Point {
+  size_t bucket = 0;
+};
+
 // CONSERVATION At rest, submitted = completed + failed + cancelled + expired. At any moment the
 // difference is what waits or runs.
 struct BatcherStats {
@@ -27,7 +32,7 @@ struct BatcherStats {
   // Share of answered clients that come back at once, as the policy has learnt it.
   double returning = 0;
   Nanos expected_wait = 0;
-  std::vector<CostModel::Point> costs;
+  std::vector<BucketCost> costs;
   Histogram::Snapshot queue;
   Histogram::Snapshot compute;
 };

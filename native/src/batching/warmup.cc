@@ -34,33 +34,94 @@ double Throughput(const std::vector<TensorView>& inputs, Executor& executor, con
   return static_cast<double>(runs.load(std::memory_order_relaxed)) / elapsed;
 }
 
+// Batch sizes to measure: those that are run or, where any is, the powers of two, up to `most`.
+std::vector<int64_t> SizesOf(const ShapePlan& plan, int64_t most) {
+  std::vector<int64_t> sizes;
+  for (const int64_t rows : plan.row_sizes) {
+    if (sizes.empty() || rows <= most) sizes.push_back(rows);
+  }
+  for (int64_t rows = 1; plan.row_sizes.empty() && rows < most; rows *= 2) sizes.push_back(rows);
+  if (plan.row_sizes.empty()) sizes.push_back(most);
+  return sizes;
+}
+
+// Most rows of a run in the bucket, as far as they can be made up.
+int64_t MostRows(const Signature& signature, const ShapePlan& plan, size_t bucket,
+                 const WarmupOptions& options) {
+  if (!options.batched) return 1;
+  int64_t per_row = 1;
+  for (const Shape& shape : plan.SampleShapes(signature, plan.Lengths(bucket), 1)) {
+    per_row = std::max(per_row, shape.Elements(1).value_or(INT64_MAX));
+  }
+  const int64_t most = plan.RowLimit(per_row, options.max_rows);
+  return std::clamp<int64_t>(Samples::kMaxElements / per_row, 1, most);
+}
+
+struct Subject {
+  const Signature& signature;
+  Executor& executor;
+  const Clock& clock;
+};
+
+// Measures sizes until `end`: the first in any case, `every` one of them once.
+void WarmBucket(const Subject& subject, const ShapePlan& plan, size_t bucket,
+                const std::vector<int64_t>& sizes, Nanos end, bool every, CostModel& cost) {
+  Samples samples;
+  const auto most = static_cast<size_t>(sizes.back());
+  const std::vector<int64_t> lengths = plan.Lengths(bucket);
+  if (!Samples::Make(subject.signature, most, plan, lengths, samples).ok()) return;
+  const std::unique_ptr<RunHandle> handle = subject.executor.NewHandle();
+  const bool known = !cost.empty();
+  for (const int64_t rows : sizes) {
+    if (!every && rows != sizes.front() && subject.clock.Now() >= end) return;
+    const std::vector<TensorView> inputs = samples.Rows(0, static_cast<size_t>(rows));
+    OutputRef outputs;
+    // The first run of a size allocates, and is not typical.
+    if (!subject.executor.Run(inputs, *handle, outputs).ok()) return;
+    for (int i = 0; !known && i < kMaxRepeats && (i == 0 || subject.clock.Now() < end); ++i) {
+      const Nanos began = subject.clock.Now();
+      if (!subject.executor.Run(inputs, *handle, outputs).ok()) return;
+      cost.Observe(rows, subject.clock.Now() - began);
+    }
+  }
+}
+
 }  // namespace
 
 void WarmUp(const Signature& signature, Executor& executor, const Clock& clock,
             const WarmupOptions& options, CostModel& cost) {
-  const int64_t most = options.batched ? options.max_rows : 1;
-  Samples samples;
-  if (!Samples::Make(signature, static_cast<size_t>(most), samples).ok()) return;
-  const std::unique_ptr<RunHandle> handle = executor.NewHandle();
+  const ShapePlan& plan = ShapePlan::OrNone(options.shapes);
+  const std::vector<int64_t> sizes = SizesOf(plan, options.batched ? options.max_rows : 1);
   const Nanos end = clock.Now() + options.budget;
-  for (int64_t rows = 1; rows <= most; rows = rows == most ? most + 1 : std::min(rows * 2, most)) {
-    const std::vector<TensorView> inputs = samples.Rows(0, static_cast<size_t>(rows));
-    OutputRef outputs;
-    // The first run of a size allocates, and is not typical.
-    if (!executor.Run(inputs, *handle, outputs).ok()) return;
-    for (int i = 0; i < kMaxRepeats && (i == 0 || clock.Now() < end); ++i) {
-      const Nanos began = clock.Now();
-      if (!executor.Run(inputs, *handle, outputs).ok()) return;
-      cost.Observe(rows, clock.Now() - began);
-    }
+  WarmBucket({signature, executor, clock}, plan, 0, sizes, end, true, cost);
+}
+
+void WarmUpBuckets(const Signature& signature, Executor& executor, const Clock& clock,
+                   const WarmupOptions& options, std::span<CostModel> costs) {
+  if (costs.size() == 1 && costs[0].empty()) {
+    return WarmUp(signature, executor, clock, options, costs[0]);
+  }
+  const ShapePlan& plan = ShapePlan::OrNone(options.shapes);
+  const Nanos end = clock.Now() + options.budget;
+  for (size_t bucket = 0; plan.buckets() > 1 && bucket < costs.size(); ++bucket) {
+    const int64_t most = MostRows(signature, plan, bucket, options);
+    const Nanos left = std::max<Nanos>(end - clock.Now(), 0);
+    const Nanos part = left / static_cast<Nanos>(costs.size() - bucket);
+    std::vector<int64_t> sizes = SizesOf(plan, most);
+    if (!costs[bucket].empty()) sizes.resize(1);
+    WarmBucket({signature, executor, clock}, plan, bucket, sizes, clock.Now() + part, false,
+               costs[bucket]);
   }
 }
 
 uint32_t ChooseLanes(const Signature& signature, Executor& executor, const Clock& clock,
                      const WarmupOptions& options, uint32_t limit) {
-  const auto rows = static_cast<size_t>(options.batched ? options.max_rows : 1);
+  const ShapePlan& plan = ShapePlan::OrNone(options.shapes);
+  const auto rows = static_cast<size_t>(MostRows(signature, plan, 0, options));
   Samples samples;
-  if (limit < 2 || !Samples::Make(signature, rows, samples).ok()) return 1;
+  // At the least lengths, so that a run does not take longer than the trial.
+  const std::vector<int64_t> lengths = plan.Lengths(0);
+  if (limit < 2 || !Samples::Make(signature, rows, plan, lengths, samples).ok()) return 1;
   const std::vector<TensorView> inputs = samples.Rows(0, rows);
   double best = Throughput(inputs, executor, clock, 1);
   if (best == 0) return 1;

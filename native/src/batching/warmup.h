@@ -1,8 +1,11 @@
 // Measures a model before it serves.
 #pragma once
 
+#include <span>
+
 #include "batching/cost_model.h"
 #include "batching/executor.h"
+#include "batching/shape_plan.h"
 
 namespace millrace {
 
@@ -11,6 +14,8 @@ struct WarmupOptions {
   int64_t max_rows = 1;
   // Time the measurement may take; each size runs once in any case.
   Nanos budget = 0;
+  // What requests are padded to. May be null.
+  const ShapePlan* shapes = nullptr;
 };
 
 // Runs `executor` on made-up rows at 1, 2, 4, ... `max_rows` rows, so that its first real request
@@ -18,6 +23,12 @@ struct WarmupOptions {
 // refuses are left out.
 void WarmUp(const Signature& signature, Executor& executor, const Clock& clock,
             const WarmupOptions& options, CostModel& cost);
+
+// The same for every bucket of the plan, each with a fair part of the time that is left. With several
+// buckets only the smallest size of each runs in any case. A bucket whose costs are known already is
+// not measured again.
+void WarmUpBuckets(const Signature& signature, Executor& executor, const Clock& clock,
+                   const WarmupOptions& options, std::span<CostModel> costs);
 
 // How many lanes to run side by side, at most `limit`: another one is added while that raises
 // throughput by a tenth at least. Takes about 50 ms for each number it tries.

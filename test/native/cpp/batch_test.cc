@@ -214,6 +214,7 @@ TEST_F(BatchTest, RunningOutOfMemoryIsAStatusOfTheRequestThatIsTooLarge) {
 TEST_F(BatchTest, InputsTooLargeToGatherAreAStatus) {
   Request* const small = requests.Make(1);
   Request* const hostile = requests.Make(2);
+  hostile->rows = hostile->inputs[0].view.shape.dims[0] = int64_t{1} << 45;
   hostile->inputs[0].view.bytes = size_t{1} << 61;
   // Borrowed, so that it would be copied even alone.
   hostile->inputs[0].view.data += 1;
