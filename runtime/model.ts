@@ -12,6 +12,7 @@ import {
   type Tensor,
   type Tensors,
 } from '../native/index.ts';
+import { batchingOptions } from './batching.ts';
 import { fromEngine, redact, ServeError } from './errors.ts';
 import { Holders } from './holders.ts';
 import type { ModelConfig, ModelTerms } from './repository/index.ts';
@@ -182,11 +183,13 @@ async function loadNative(engine: Engine, source: VersionSource) {
 }
 
 async function loadOn(engine: Engine, source: VersionSource, device: string): Promise<Model> {
+  const declared = source.config.batching;
+  const batching = declared === undefined ? undefined : batchingOptions(declared);
   const options: LoadOptions = {
     ...(source.bytes === undefined ? { path: source.path } : { bytes: source.bytes }),
     name: `${source.model}:${source.version}`,
     device,
-    ...(source.config.batching === undefined ? {} : { batching: batchingOf(source.config) }),
+    ...(batching === undefined ? {} : { batching }),
     ...(source.config.lanes === undefined ? {} : { lanes: source.config.lanes }),
     ...(source.config.intra_op_threads === undefined
       ? {}
@@ -195,23 +198,12 @@ async function loadOn(engine: Engine, source: VersionSource, device: string): Pr
   const native = await engine.load(options);
   const cap = source.batchSize;
   const { enabled, maxRows } = native.signature.batching;
-  if (cap === undefined || options.batching !== undefined || !enabled || maxRows === cap) {
-    return native;
-  }
+  const own = batching === false || (batching?.maxRows ?? batching?.rowBuckets) !== undefined;
+  if (cap === undefined || own || !enabled || maxRows === cap) return native;
   // A cap given to the engine declares that rows may be joined, which BATCH_SIZE, meant for every
   // model, cannot know: so it is set only after the engine has found that they may.
   await native.close();
-  return engine.load({ ...options, batching: { maxRows: cap } });
-}
-
-function batchingOf(config: ModelConfig): NonNullable<LoadOptions['batching']> {
-  if (config.batching === false || config.batching === undefined) return false;
-  const { maxRows, maxDelayMs, maxQueue } = config.batching;
-  return {
-    ...(maxRows === undefined ? {} : { maxRows }),
-    ...(maxDelayMs === undefined ? {} : { maxDelayMs }),
-    ...(maxQueue === undefined ? {} : { maxQueue }),
-  };
+  return engine.load({ ...options, batching: { ...batching, maxRows: cap } });
 }
 
 function zeros(spec: Signature['inputs'][number]): Tensor {

@@ -86,6 +86,22 @@ Status Samples::Make(const Signature& signature, size_t rows, const ShapePlan& p
   return {};
 }
 
+void Samples::SetSign(bool negative) noexcept {
+  constexpr std::byte kSign{0x80};
+  for (Column& column : columns_) {
+    const ElementType type = column.row.type;
+    if (type != ElementType::kFloat32 && type != ElementType::kFloat64 &&
+        type != ElementType::kFloat16 && type != ElementType::kBfloat16) {
+      continue;
+    }
+    // The last byte of each, as on all machines that are little-endian.
+    const size_t size = ElementSize(type);
+    for (size_t at = size - 1; at < column.bytes.size(); at += size) {
+      column.bytes[at] = negative ? column.bytes[at] | kSign : column.bytes[at] & ~kSign;
+    }
+  }
+}
+
 std::vector<TensorView> Samples::Rows(size_t first, size_t count) const {
   std::vector<TensorView> views;
   for (const Column& column : columns_) {

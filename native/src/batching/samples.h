@@ -25,6 +25,9 @@ class Samples {
   static Status Make(const Signature& signature, size_t rows, const ShapePlan& plan,
                      std::span<const int64_t> lengths, Samples& samples);
 
+  // Gives all floating-point numbers one sign.
+  void SetSign(bool negative) noexcept;
+
   // Rows `first` to `first + count` of every input. Where an input has no dynamic dimension 0 its
   // shape is the model's own, whatever the count.
   std::vector<TensorView> Rows(size_t first, size_t count) const;

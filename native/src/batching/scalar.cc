@@ -42,7 +42,10 @@ bool StoreWhole(const Scalar& scalar, Element& element) {
 }
 
 bool StoreBool(const Scalar& scalar, Element& element) {
-  return StoreWhole<uint8_t>(scalar, element) && element.bytes[0] <= std::byte{1};
+  Element whole;
+  if (!StoreWhole<uint8_t>(scalar, whole) || whole.bytes[0] > std::byte{1}) return false;
+  element = whole;
+  return true;
 }
 
 double ToDouble(const Scalar& scalar) {

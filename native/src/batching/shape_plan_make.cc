@@ -56,7 +56,7 @@ class ShapePlan::Maker {
     const int axis = static_cast<int>(plan_.axes_.size());
     plan_.axes_.push_back(spec);
     MILLRACE_RETURN_IF_ERROR(CheckLengths(spec));
-    FollowSymbol(spec.name, axis);
+    MILLRACE_RETURN_IF_ERROR(FollowSymbol(spec.name, axis));
     std::vector<std::string> dimensions = spec.dimensions;
     if (!found_) dimensions.push_back(spec.name);
     for (const std::string& dimension : dimensions) {
@@ -101,22 +101,33 @@ class ShapePlan::Maker {
     return {};
   }
 
-  void FollowSymbol(const std::string& name, int axis) {
+  Status FollowSymbol(const std::string& name, int axis) {
     found_ = false;
-    const auto follow = [&](const TensorSpec& spec, Follows& follows) {
+    const auto follow = [&](const TensorSpec& spec, Follows& follows) -> Status {
       for (size_t i = 0; i < std::min(spec.dims.size(), spec.symbols.size()); ++i) {
         if (spec.dims[i] != -1 || spec.symbols[i] != name) continue;
-        follows[i] = axis;
+        MILLRACE_RETURN_IF_ERROR(Follow(spec.name, i, axis, follows));
         found_ = true;
       }
+      return {};
     };
     for (size_t i = 0; i < signature_.inputs.size(); ++i) {
-      follow(signature_.inputs[i], plan_.inputs_[i].follows);
+      MILLRACE_RETURN_IF_ERROR(follow(signature_.inputs[i], plan_.inputs_[i].follows));
     }
-    if (!found_) return;  // an output's own symbol is no name for an axis
+    if (!found_) return {};  // an output's own symbol is no name for an axis
     for (size_t i = 0; i < signature_.outputs.size(); ++i) {
-      follow(signature_.outputs[i], plan_.outputs_[i]);
+      MILLRACE_RETURN_IF_ERROR(follow(signature_.outputs[i], plan_.outputs_[i]));
     }
+    return {};
+  }
+
+  static Status Follow(const std::string& tensor, size_t dimension, int axis, Follows& follows) {
+    if (follows[dimension] != kNone && follows[dimension] != axis) {
+      return Invalid("Dimension '" + tensor + ':' + std::to_string(dimension) +
+                     "' is declared for two axes");
+    }
+    follows[dimension] = axis;
+    return {};
   }
 
   Status FollowDimension(const std::string& text, const AxisSpec& spec, int axis) {
@@ -137,11 +148,7 @@ class ShapePlan::Maker {
         return Invalid("'" + text + "' of axis '" + spec.name +
                        "' is no dynamic dimension of the model");
       }
-      if (follows[dimension] != kNone && follows[dimension] != axis) {
-        return Invalid("Dimension '" + text + "' is declared for two axes");
-      }
-      follows[dimension] = axis;
-      return {};
+      return Follow(tensor, dimension, axis, follows);
     };
     for (size_t i = 0; i < signature_.inputs.size(); ++i) {
       MILLRACE_RETURN_IF_ERROR(follow(signature_.inputs[i], plan_.inputs_[i].follows));

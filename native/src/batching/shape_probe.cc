@@ -11,7 +11,7 @@
 namespace millrace {
 namespace {
 
-// The same row twice over: in lengths of its own, and as what a run gives for it.
+// A made-up row: what the model gives for it alone, and the request that is padded.
 struct Sample {
   std::vector<int64_t> lengths;
   Samples inputs;
@@ -31,32 +31,32 @@ class PaddingProbe {
         handle_(executor.NewHandle()) {}
 
   Status Check(std::string& reason) {
-    Sample part;
-    Sample whole;
     bool shorter = false;
     for (const AxisSpec& axis : plan_.axes()) {
       const bool one = axis.lengths.front() == 1 && axis.lengths.size() > 1;
       const int64_t length = one ? axis.lengths[1] : axis.lengths.front();
-      whole.lengths.push_back(length);
-      part.lengths.push_back((length + 1) / 2);
+      whole_.lengths.push_back(length);
+      below_.lengths.push_back((length + 1) / 2);
       shorter = shorter || length > 1;
     }
+    above_.lengths = below_.lengths;
     // Lengths of 1 alone are never padded to.
     if (!shorter) return {};
-    if (!RunAlone(part) || !RunAlone(whole)) {
+    if (!RunAlone(below_, -1) || !RunAlone(above_, 1) || !RunAlone(whole_, 0)) {
       reason = "The load-time probe could not run the model on made-up rows: padding is as declared";
       return {};
     }
-    MILLRACE_RETURN_IF_ERROR(CheckLengths(part, whole));
-    ComparePadded(part, whole, reason);
+    MILLRACE_RETURN_IF_ERROR(CheckLengths(below_, whole_));
+    reason = ComparePadded();
     if (!reason.empty()) plan_.pads = false;
     return {};
   }
 
  private:
-  bool RunAlone(Sample& sample) {
-    const Status made = Samples::Make(signature_, 1, plan_, sample.lengths, sample.inputs);
-    return made.ok() && executor_.Run(sample.inputs.Rows(0, 1), *handle_, sample.alone).ok();
+  bool RunAlone(Sample& sample, int sign) {
+    if (!Samples::Make(signature_, 1, plan_, sample.lengths, sample.inputs).ok()) return false;
+    if (sign != 0) sample.inputs.SetSign(sign < 0);
+    return executor_.Run(sample.inputs.Rows(0, 1), *handle_, sample.alone).ok();
   }
 
   // Whether the outputs change with the axes as was declared.
@@ -106,31 +106,33 @@ class PaddingProbe {
     }
   }
 
-  void ComparePadded(Sample& part, Sample& whole, std::string& reason) {
-    SetRequest(part);
-    SetRequest(whole);
-    std::string names;
-    for (const AxisSpec& axis : plan_.axes()) names += (names.empty() ? "'" : "', '") + axis.name;
-    const std::string because = "' is padded, so that only requests of equal lengths are joined: "
-                                "declare another pad value or a mask";
-    if (!plan_.Place(signature_, whole.request).ok()) return;
-    part.request.bucket = whole.request.bucket;
-    std::array<Request*, 2> requests = {&part.request, &whole.request};
+  // Why padding cannot be; empty if it can.
+  std::string ComparePadded() {
+    std::string axes;
+    for (const AxisSpec& axis : plan_.axes()) axes += (axes.empty() ? "'" : ", '") + axis.name + "'";
+    const std::string because = " where " + axes + " is padded, so that only requests of equal "
+                                "lengths are joined: declare another pad value or a mask";
+    std::array<Sample*, 3> samples = {&below_, &above_, &whole_};
+    for (Sample* sample : samples) SetRequest(*sample);
+    if (!plan_.Place(signature_, whole_.request).ok()) return {};
+    std::vector<Request*> batch;
     Staging staging;
     const Lane lane{executor_, *handle_, staging, clock_, batched_, &plan_};
-    RunBatch(std::span(requests).first(batched_ ? 2 : 1), lane);
-    for (Sample* sample : {&part, &whole}) {
-      if (sample == &whole && !batched_) continue;
-      if (!sample->request.status.ok()) {
-        reason = "A run fails where " + names + because;
-        return;
-      }
+    for (Sample* sample : samples) {
+      sample->request.bucket = whole_.request.bucket;
+      batch.push_back(&sample->request);
+      if (batched_ && sample != samples.back()) continue;
+      RunBatch(batch, lane);
+      batch.clear();
+    }
+    for (const Sample* sample : samples) {
+      if (!sample->request.status.ok()) return "A run fails" + because;
       for (size_t output = 0; output < signature_.outputs.size(); ++output) {
         if (Same(*sample, output)) continue;
-        reason = "Output '" + signature_.outputs[output].name + "' differs where " + names + because;
-        return;
+        return "Output '" + signature_.outputs[output].name + "' differs" + because;
       }
     }
+    return {};
   }
 
   static bool Same(const Sample& sample, size_t output) {
@@ -158,6 +160,11 @@ class PaddingProbe {
   ShapePlan& plan_;
   Executor& executor_;
   const std::unique_ptr<RunHandle> handle_;
+  // Two that are padded, of negative and of positive numbers, which a maximum and a minimum tell apart
+  // from zeros, and one that is not.
+  Sample below_;
+  Sample above_;
+  Sample whole_;
 };
 
 }  // namespace

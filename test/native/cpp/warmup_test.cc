@@ -8,6 +8,7 @@
 
 #include "support/clock.h"
 #include "support/executors.h"
+#include "support/shapes.h"
 
 namespace millrace {
 namespace {
@@ -121,6 +122,62 @@ class Scaling final : public Executor {
   uint32_t handles_ = 0;  // made so far; likewise
   uint32_t last_ = 0;     // handles there are once the trial begins; likewise
 };
+
+// Buckets of 4 and 64 elements a row.
+class WarmUpBucketsTest : public WarmUpTest {
+ protected:
+  void WarmUp(Nanos budget) {
+    WarmUpBuckets(signature, executor, clock, {true, 4, budget, &plan}, costs);
+  }
+  std::vector<double> Measured(size_t bucket) const {
+    std::vector<double> rows;
+    for (const CostModel::Point& point : costs[bucket].Read()) rows.push_back(point.rows);
+    return rows;
+  }
+
+  Signature signature = {{{"x", ElementType::kFloat32, {-1, -1}, {"N", "L"}}},
+                         {{"y", ElementType::kFloat32, {-1, -1}, {"N", "L"}}}};
+  AxisSpec axis{"L", {4, 64}, {}, {}, {}, {}};
+  ShapePlan plan = test::Planned(signature, {axis});
+  std::array<CostModel, 2> costs;
+};
+
+TEST_F(WarmUpBucketsTest, EveryBucketIsMeasured) {
+  WarmUp(kForEver);
+  for (const size_t bucket : {0, 1}) EXPECT_EQ(Measured(bucket), (std::vector<double>{1, 2, 4}));
+}
+
+TEST_F(WarmUpBucketsTest, EveryBucketRunsThoughTheBudgetIsSpent) {
+  WarmUp(1);
+  for (const size_t bucket : {0, 1}) EXPECT_EQ(Measured(bucket), (std::vector<double>{1}));
+}
+
+TEST_F(WarmUpBucketsTest, TheFirstBucketLeavesTimeForTheNext) {
+  WarmUp(20 * CostOf(1));
+  EXPECT_GT(Measured(1).size(), 1u);
+}
+
+TEST_F(WarmUpBucketsTest, ABucketWhoseCostsAreKnownRunsOnce) {
+  costs[0].Seed({1, 5, 5, 1});
+  WarmUp(kForEver);
+  EXPECT_EQ(costs[0].Mean(1), 5);
+  EXPECT_EQ(Measured(1), (std::vector<double>{1, 2, 4}));
+  EXPECT_EQ(sizes.front(), 1);
+  EXPECT_EQ(sizes[1], 1) << "the other bucket's";
+}
+
+TEST_F(WarmUpBucketsTest, OnlySizesThatRunAreMeasured) {
+  plan.row_sizes = {2, 4};
+  WarmUp(kForEver);
+  for (const size_t bucket : {0, 1}) EXPECT_EQ(Measured(bucket), (std::vector<double>{2, 4}));
+}
+
+TEST_F(WarmUpBucketsTest, NoSizeIsBeyondTheElementsOfABatch) {
+  plan.max_elements = 128;
+  WarmUp(kForEver);
+  EXPECT_EQ(Measured(0), (std::vector<double>{1, 2, 4}));
+  EXPECT_EQ(Measured(1), (std::vector<double>{1, 2}));
+}
 
 TEST(ChooseLanes, AddsLanesWhileTheyRaiseThroughput) {
   for (const auto& [cores, limit, lanes] :
