@@ -1,5 +1,8 @@
 /** @module Requests of different lengths: padded to declared buckets, joined, and cut back. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import type {
   AxisOptions,
@@ -120,6 +123,33 @@ describe('a text encoder', () => {
       const seen = new Set(model.stats().costs.map(({ lengths }) => lengths?.sequence_length));
       assert.deepEqual([...seen], [4, 8, 16]);
     });
+  });
+
+  test('finds the costs of its buckets in the cost file, of whatever other buckets it has', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'millrace-shapes-'));
+    const costFile = path.join(folder, 'costs.json');
+    const load = async (buckets: readonly number[], warmupMs: number) => {
+      const axes = { sequence_length: { ...masked, buckets } };
+      const batching = { axes, maxRows: 2 };
+      const model = await engine.load({
+        path: fixture('masked-mean'),
+        batching,
+        costFile,
+        warmupMs,
+      });
+      const { costs } = model.stats();
+      await model.close();
+      return costs.map(({ lengths, rows }) => [lengths?.sequence_length, rows]);
+    };
+    assert.deepEqual(
+      await load([4, 8], 200),
+      [4, 8].flatMap((length) => [1, 2].map((rows) => [length, rows])),
+    );
+    assert.deepEqual(await load([8, 16], 0), [
+      [8, 1],
+      [8, 2],
+    ]);
+    rmSync(folder, { recursive: true });
   });
 
   test('refuses what is longer than the largest bucket, and says how long it may be', () =>

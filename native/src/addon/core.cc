@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "batching/shape_probe.h"
+#include "ort/buckets.h"
 
 namespace millrace {
 
@@ -34,6 +35,8 @@ Status LoadedModel::Load(const OrtLibrary& library, const LoadRequest& request, 
   session.path = request.path;
   session.bytes = request.bytes;
   session.intra_op_threads = request.intra_op_threads;
+  // A device prepares what it is told of; other shapes run all the same.
+  session.buckets = CombineBuckets(request.axes, request.row_sizes);
   MILLRACE_RETURN_IF_ERROR(Session::Load(library, session, loading->session_));
   const Signature& signature = loading->signature();
   if (signature.inputs.size() > kMaxTensors || signature.outputs.size() > kMaxTensors) {

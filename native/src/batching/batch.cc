@@ -52,6 +52,7 @@ RunShape ShapeOf(std::span<Request*> requests, const Lane& lane) {
 // Whether a lone request can run in the very shapes it has.
 bool FitsAsItIs(const Request& request, const RunShape& run) {
   if (run.padded_rows != run.rows) return false;
+  if (run.plan.axes().empty()) return true;
   for (size_t i = 0; i < request.inputs.size(); ++i) {
     const Shape& own = request.inputs[i].view.shape;
     if (run.plan.InputShape(i, own, run.bucket) != own) return false;

@@ -76,13 +76,21 @@ void WarmBucket(const Subject& subject, const ShapePlan& plan, size_t bucket,
     if (!every && rows != sizes.front() && subject.clock.Now() >= end) return;
     const std::vector<TensorView> inputs = samples.Rows(0, static_cast<size_t>(rows));
     OutputRef outputs;
-    // The first run of a size allocates, and is not typical.
+    // The first run of a size allocates, and is not typical: it counts only where there is no other.
+    Nanos began = subject.clock.Now();
     if (!subject.executor.Run(inputs, *handle, outputs).ok()) return;
-    for (int i = 0; !known && i < kMaxRepeats && (i == 0 || subject.clock.Now() < end); ++i) {
-      const Nanos began = subject.clock.Now();
+    Nanos took = subject.clock.Now() - began;
+    if (known) continue;
+    bool measured = false;
+    for (int i = 0; i < kMaxRepeats; ++i) {
+      began = subject.clock.Now();
+      if (began >= end && (measured || !every)) break;
       if (!subject.executor.Run(inputs, *handle, outputs).ok()) return;
-      cost.Observe(rows, subject.clock.Now() - began);
+      took = subject.clock.Now() - began;
+      cost.Observe(rows, took);
+      measured = true;
     }
+    if (!measured) cost.Observe(rows, took);
   }
 }
 

@@ -25,8 +25,8 @@ void WarmUp(const Signature& signature, Executor& executor, const Clock& clock,
             const WarmupOptions& options, CostModel& cost);
 
 // The same for every bucket of the plan, each with a fair part of the time that is left. With several
-// buckets only the smallest size of each runs in any case. A bucket whose costs are known already is
-// not measured again.
+// buckets only the smallest size of each runs in any case, and once that. A bucket whose costs are
+// known already is not measured again.
 void WarmUpBuckets(const Signature& signature, Executor& executor, const Clock& clock,
                    const WarmupOptions& options, std::span<CostModel> costs);
 

@@ -78,6 +78,23 @@ void Append(std::string& list, const std::string& name, const Shape& shape) {
 
 }  // namespace
 
+std::vector<Bucket> CombineBuckets(std::span<const AxisSpec> axes, std::span<const int64_t> rows) {
+  std::vector<Bucket> buckets;
+  for (const int64_t size : rows) buckets.push_back({size, {}});
+  for (const AxisSpec& axis : axes) {
+    std::vector<Bucket> longer;
+    for (const Bucket& bucket : buckets) {
+      for (const int64_t length : axis.lengths) {
+        Bucket& fresh = longer.emplace_back(bucket);
+        fresh.axes[axis.name] = length;
+        for (const std::string& dimension : axis.dimensions) fresh.axes[dimension] = length;
+      }
+    }
+    buckets = std::move(longer);
+  }
+  return buckets;
+}
+
 Status ResolveBuckets(const Signature& signature, std::span<const Bucket> buckets,
                       std::vector<ResolvedBucket>& resolved) {
   resolved.clear();

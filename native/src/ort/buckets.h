@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "batching/shape_plan.h"
 #include "batching/status.h"
 #include "batching/tensor.h"
 
@@ -18,6 +19,9 @@ struct Bucket {
   int64_t rows = 1;
   std::map<std::string, int64_t> axes;
 };
+
+// Every combination of the axes' lengths and of those batch sizes.
+std::vector<Bucket> CombineBuckets(std::span<const AxisSpec> axes, std::span<const int64_t> rows);
 
 // A bucket with the shape of each input, in the order of the signature.
 struct ResolvedBucket {

@@ -150,6 +150,7 @@ TEST_F(WarmUpBucketsTest, EveryBucketIsMeasured) {
 TEST_F(WarmUpBucketsTest, EveryBucketRunsThoughTheBudgetIsSpent) {
   WarmUp(1);
   for (const size_t bucket : {0, 1}) EXPECT_EQ(Measured(bucket), (std::vector<double>{1}));
+  EXPECT_EQ(sizes.size(), 2u) << "once each";
 }
 
 TEST_F(WarmUpBucketsTest, TheFirstBucketLeavesTimeForTheNext) {
