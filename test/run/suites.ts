@@ -99,7 +99,7 @@ function sanitized(
     name: `${runtime}: addon with ${sanitizer} sanitizer`,
     long: true,
     // Where threads meet: a sanitizer slows everything down many times over.
-    files: ['batching', 'stats', 'transfer', 'workers'].map(
+    files: ['batching', 'shapes', 'stats', 'transfer', 'workers'].map(
       (name) => `test/native/${name}.test.ts`,
     ),
     prepare: [['node', 'services/cli/setup.mjs', `--sanitize=${sanitizer}`]],

@@ -33,6 +33,8 @@ struct AxisSpec {
 // GROUPS requests by the lengths that they are padded to. A bucket is one combination of lengths, one
 // for each axis; bucket 0 has the least of each, and is the only one where nothing is declared.
 //
+// WHY: .github/decisions/0006-lengths-are-padded-in-the-gather.md
+//
 // THREADS Immutable once a model serves.
 class ShapePlan {
  public:

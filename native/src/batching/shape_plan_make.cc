@@ -103,6 +103,7 @@ class ShapePlan::Maker {
 
   Status FollowSymbol(const std::string& name, int axis) {
     found_ = false;
+    if (name.empty()) return {};  // what has no symbol has no name in common
     const auto follow = [&](const TensorSpec& spec, Follows& follows) -> Status {
       for (size_t i = 0; i < std::min(spec.dims.size(), spec.symbols.size()); ++i) {
         if (spec.dims[i] != -1 || spec.symbols[i] != name) continue;

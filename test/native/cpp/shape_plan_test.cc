@@ -201,6 +201,8 @@ TEST_P(ShapePlanRefuses, WithASentence) {
 const Refusal kRefusals[] = {
     {"UnknownAxis", [](AxisSpec& a) { a.name = "length"; },
      "No input has a dimension named 'length': it can be 'N', 'L'"},
+    {"NoName", [](AxisSpec& a) { a.name = ""; },
+     "No input has a dimension named '': it can be 'N', 'L'"},
     {"UnknownTensor", [](AxisSpec& a) { a.name = "words:1"; },
      "The model has no input or output 'words', which axis 'words:1' names"},
     {"StaticDimension", [](AxisSpec& a) { a.dimensions = {"hidden:2"}; },
