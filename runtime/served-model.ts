@@ -87,7 +87,7 @@ export class ServedModel {
         return { version, state: 'failed', reason: loaded.message };
       }
       const { batching } = loaded.signature;
-      const reason = loaded.fallback || (batching.enabled ? '' : batching.reason);
+      const reason = loaded.fallback || batching.reason;
       return { version, state: 'ready', reason, device: loaded.device, maxRows: batching.maxRows };
     });
     return { name: this.name, versions };

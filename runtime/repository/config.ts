@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { batchingSchema } from '../batching.ts';
 import { ServeError } from '../errors.ts';
 
 /** The schema of `model.json`. Every key is optional: without the file the model's own signature is used. */
@@ -28,17 +29,7 @@ export const modelConfigSchema = z.strictObject({
     .record(z.string(), z.number().min(0))
     .optional()
     .describe('Weights that share out requests that name no version'),
-  batching: z
-    .union([
-      z.literal(false),
-      z.strictObject({
-        maxRows: z.int().min(1).optional(),
-        maxDelayMs: z.number().min(0).optional(),
-        maxQueue: z.int().min(1).optional(),
-      }),
-    ])
-    .optional()
-    .describe('How requests are joined; false never joins them'),
+  batching: batchingSchema.optional(),
   lanes: z.int().min(1).optional().describe('Native threads that run batches'),
   intra_op_threads: z.int().min(1).optional().describe('Threads of one run'),
 });
