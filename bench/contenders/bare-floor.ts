@@ -6,8 +6,9 @@
  */
 import { Hono } from 'hono';
 import { paddedAnswer } from '../lib/answer.ts';
+import { listen } from './listen.ts';
 import { serveCommand } from './serve-command.ts';
-import type { Fetch, HttpContender, Setup } from './types.ts';
+import type { HttpContender, Setup } from './types.ts';
 
 export const contender: HttpContender = {
   kind: 'http',
@@ -17,10 +18,11 @@ export const contender: HttpContender = {
   command: (setup) => serveCommand('bare-floor', setup),
 };
 
-export function app({ answerBytes }: Setup): Fetch {
+export function serve({ answerBytes }: Setup): number {
   const answer = paddedAnswer(answerBytes);
-  return new Hono().post('/predict', async (c) => {
+  const app = new Hono().post('/predict', async (c) => {
     await c.req.json();
     return c.json(answer);
-  }).fetch;
+  });
+  return listen(app.fetch);
 }

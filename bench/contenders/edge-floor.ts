@@ -1,13 +1,14 @@
 /**
- * Edge floor: our own application on an engine that answers at once. What our TypeScript costs.
+ * Edge floor: our own service, served as it is deployed, on an engine that answers at once. What our
+ * TypeScript costs.
  *
  * @module
  */
-import { createRuntime, readConfig } from '../../runtime/index.ts';
-import { predictionApp } from '../../services/prediction/app.ts';
+import { createLog, currentHost, readConfig } from '../../runtime/index.ts';
+import { startService } from '../../services/service.ts';
 import { PuppetEngine, puppetClassifier } from '../../test/support/puppet-engine.ts';
 import { serveCommand } from './serve-command.ts';
-import type { Fetch, HttpContender, Setup } from './types.ts';
+import type { HttpContender, Setup } from './types.ts';
 
 export const contender: HttpContender = {
   kind: 'http',
@@ -17,9 +18,17 @@ export const contender: HttpContender = {
   command: (setup) => serveCommand('edge-floor', setup),
 };
 
-export async function app({ model, repository }: Setup): Promise<Fetch> {
-  const env = { MODEL_PATH: repository, LOG_LEVEL: 'warn' };
+export async function serve({ model, repository }: Setup): Promise<number> {
+  const env = {
+    MODEL_PATH: repository,
+    PORT: '0',
+    HOST: '127.0.0.1',
+    LOG_LEVEL: 'warn',
+    SERVICE: 'prediction',
+  };
   const config = readConfig({ argv: [], env, cwd: repository });
   const engine = new PuppetEngine(() => puppetClassifier(model.features, model.scores));
-  return predictionApp(await createRuntime(config, engine)).fetch;
+  const log = createLog(config.logLevel);
+  const { ports } = await startService({ config, engine, host: currentHost(), log });
+  return ports.prediction!;
 }

@@ -5,8 +5,9 @@
  */
 import { Hono } from 'hono';
 import { answer } from '../lib/answer.ts';
+import { listen } from './listen.ts';
 import { serveCommand } from './serve-command.ts';
-import type { Fetch, HttpContender, Setup } from './types.ts';
+import type { HttpContender, Setup } from './types.ts';
 
 export const contender: HttpContender = {
   kind: 'http',
@@ -16,15 +17,16 @@ export const contender: HttpContender = {
   command: (setup) => serveCommand('onnxruntime-node', setup),
 };
 
-export async function app({ model }: Setup): Promise<Fetch> {
+export async function serve({ model }: Setup): Promise<number> {
   const { InferenceSession, Tensor } = await import('onnxruntime-node');
   const session = await InferenceSession.create(model.file);
-  return new Hono().post('/predict', async (c) => {
+  const app = new Hono().post('/predict', async (c) => {
     const { features } = await c.req.json<{ features: number[] }>();
     const started = performance.now();
     const input = new Tensor('float32', Float32Array.from(features), [1, features.length]);
     const outputs = await session.run({ [model.input]: input });
     const scores = outputs[model.output]!.data as Float32Array;
     return c.json(answer(scores, performance.now() - started));
-  }).fetch;
+  });
+  return listen(app.fetch);
 }

@@ -13,7 +13,13 @@ export const contender: HttpContender = {
   computes: true,
   command: ({ repository }) => ({
     argv: [process.execPath, fileURLToPath(new URL('../../services/main.ts', import.meta.url))],
-    env: { MODEL_PATH: repository, PORT: '0', HOST: '127.0.0.1', NODE_ENV: 'production' },
+    env: {
+      MODEL_PATH: repository,
+      PORT: '0',
+      SERVICE: 'prediction',
+      HOST: '127.0.0.1',
+      NODE_ENV: 'production',
+    },
     // So that a settings file of the checkout has no say.
     cwd: repository,
   }),

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from '../lib/child.ts';
 import type { Setup } from './types.ts';
 
-/** The command that serves the `app` exported by `contenders/<name>.ts` in a process of its own. */
+/** The command that calls the `serve` exported by `contenders/<name>.ts` in a process of its own. */
 export function serveCommand(name: string, setup: Setup): Command {
   const script = fileURLToPath(new URL('serve.ts', import.meta.url));
   return {

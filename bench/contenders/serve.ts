@@ -3,13 +3,9 @@
  *
  * @module
  */
-import type { Fetch, Setup } from './types.ts';
+import type { Serve, Setup } from './types.ts';
 
 const [name, json] = process.argv.slice(2);
-const { app } = (await import(`./${name}.ts`)) as { app(setup: Setup): Fetch | Promise<Fetch> };
-const server = Bun.serve({
-  port: 0,
-  hostname: '127.0.0.1',
-  fetch: await app(JSON.parse(json!) as Setup),
-});
-console.log(JSON.stringify({ port: server.port }));
+const { serve } = (await import(`./${name}.ts`)) as { serve: Serve };
+const port = await serve(JSON.parse(json!) as Setup);
+console.log(JSON.stringify({ port }));

@@ -58,5 +58,5 @@ export interface NativeResult {
   readonly resident_bytes: number;
 }
 
-/** A request handler as `Bun.serve` takes it. A TypeScript contender also exports `app(setup)`. */
-export type Fetch = (request: Request) => Response | Promise<Response>;
+/** What a TypeScript contender also exports as `serve`: opens a port and returns it. */
+export type Serve = (setup: Setup) => number | Promise<number>;

@@ -6,13 +6,14 @@ import { ServeError } from '../../runtime/index.ts';
 const FIRST_BYTES = 16 * 1024;
 
 /** A refusal where the announced length is past the limit: such a body is not read at all. */
-export function wrongLength(announced: string | null, limit: number): ServeError | undefined {
-  return announced !== null && Number(announced) > limit ? tooLarge(limit) : undefined;
+export function wrongLength(announced: number | undefined, limit: number): ServeError | undefined {
+  return announced !== undefined && announced > limit ? tooLarge(limit) : undefined;
 }
 
 /** What an error while the body was read means to the client. */
 export function asBodyError(error: unknown): ServeError {
   if (error instanceof ServeError) return error;
+  if (error instanceof SyntaxError) return notJson();
   return new ServeError(
     'BODY_INCOMPLETE',
     'The connection ended before the whole body was received.',
@@ -22,24 +23,25 @@ export function asBodyError(error: unknown): ServeError {
 /**
  * Reads a body. One of unannounced length is counted as it comes.
  *
+ * @param announced Its length in bytes, undefined where the client does not say.
  * @param limit Most bytes.
  * @throws {ServeError} `PAYLOAD_TOO_LARGE`, or whatever the host has for a connection that ended.
  */
 export type ReadBody<Body> = (
   request: Request,
-  announced: boolean,
+  announced: number | undefined,
   limit: number,
-) => Body | Promise<Body>;
+) => Promise<Body>;
 
 export const readText: ReadBody<string> = (request, announced, limit) =>
-  announced
-    ? request.text()
-    : readCounted(request, limit).then((bytes) => new TextDecoder().decode(bytes));
+  announced === undefined
+    ? readCounted(request, limit).then((bytes) => new TextDecoder().decode(bytes))
+    : request.text();
 
 export const readBytes: ReadBody<Uint8Array<ArrayBuffer>> = (request, announced, limit) =>
-  announced
-    ? request.arrayBuffer().then((buffer) => new Uint8Array(buffer))
-    : readCounted(request, limit);
+  announced === undefined
+    ? readCounted(request, limit)
+    : request.arrayBuffer().then((buffer) => new Uint8Array(buffer));
 
 /** One memory that grows, because a client may send its body in any number of pieces. */
 async function readCounted(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer>> {
@@ -58,6 +60,10 @@ async function readCounted(request: Request, limit: number): Promise<Uint8Array<
     bytes = end;
   }
   return memory.subarray(0, bytes);
+}
+
+export function notJson(): ServeError {
+  return new ServeError('INVALID_JSON', 'The body is not valid JSON.');
 }
 
 function tooLarge(limit: number): ServeError {

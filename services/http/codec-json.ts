@@ -1,26 +1,43 @@
 /** @module JSON in: checked for depth before it is parsed, because the parser itself accepts any depth. */
 
 import { ServeError } from '../../runtime/index.ts';
+import { notJson, type ReadBody, readText } from './body.ts';
 
 /** Deepest nesting of lists and objects, as in Triton. */
 const MAX_DEPTH = 100;
 
+/** A text of so many characters cannot close what it opens past the limit. */
+const SHALLOW = 2 * MAX_DEPTH;
+
+/** Reads a body as JSON. What is too short to be too deep the host parses without making a text of it. */
+export const readJson: ReadBody<unknown> = (request, announced, limit) =>
+  announced !== undefined && announced > 0 && announced <= SHALLOW
+    ? request.json()
+    : readText(request, announced, limit).then(parseJson);
+
 /** @throws {ServeError} `INVALID_JSON` with what is wrong with the text. */
 export function parseJson(text: string): unknown {
-  // A text that could close what it opens past the limit has at least twice that many characters.
-  if (text.length > 2 * MAX_DEPTH && isTooDeep(text)) {
+  if (text.length > SHALLOW && opensMany(text) && isTooDeep(text)) {
     throw new ServeError('INVALID_JSON', `The body is nested deeper than ${MAX_DEPTH} levels.`);
   }
   try {
     return JSON.parse(text);
   } catch {
-    throw new ServeError(
-      'INVALID_JSON',
-      text.trim() === ''
-        ? 'The body is empty, expected a JSON object.'
-        : 'The body is not valid JSON.',
-    );
+    if (text.trim() !== '') throw notJson();
+    throw new ServeError('INVALID_JSON', 'The body is empty, expected a JSON object.');
   }
+}
+
+/** Whether a text holds so many brackets that it may be too deep. Most do not, and are not walked through. */
+function opensMany(text: string): boolean {
+  let left = MAX_DEPTH;
+  for (const bracket of ['[', '{']) {
+    for (let i = text.indexOf(bracket); i !== -1; i = text.indexOf(bracket, i + 1)) {
+      left -= 1;
+      if (left < 0) return true;
+    }
+  }
+  return false;
 }
 
 const QUOTE = 0x22;

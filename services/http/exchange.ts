@@ -9,8 +9,8 @@ const WATCH_MS = 10;
 export interface ExchangeRoute {
   /** Makes and records the answer that tells of an error. */
   failure(exchange: Exchange, error: unknown): Response;
-  /** Gives the request's permit back. */
-  release(): void;
+  /** Gives back what the request holds. */
+  release(exchange: Exchange): void;
 }
 
 /**
@@ -31,6 +31,8 @@ export class Exchange implements CancelSignal {
   /** Whether the body is still to come. */
   reading = true;
   answered = false;
+  /** Where the watch keeps it. */
+  place = 0;
   readonly #route: ExchangeRoute;
   #send: ((response: Response) => void) | undefined;
   #onAbort: (() => void) | undefined;
@@ -61,7 +63,7 @@ export class Exchange implements CancelSignal {
   answer(response: Response): void {
     if (this.answered) return;
     this.answered = true;
-    this.#route.release();
+    this.#route.release(this);
     this.#send?.(response);
   }
 
@@ -84,7 +86,7 @@ export class Exchange implements CancelSignal {
     this.#onAbort = undefined;
   }
 
-  /** Called by the watch every `WATCH_MS` while there is no answer. */
+  /** Called by the watch every `WATCH_MS` from then on, while there is no answer. */
   check(elapsedMs: number, bodyTimeoutMs: number): void {
     if (!this.#watched) this.#watchClient();
     if (!this.reading) return;
@@ -117,9 +119,8 @@ export class Exchange implements CancelSignal {
 export class Watch {
   readonly #clock: Clock;
   readonly #bodyTimeoutMs: number;
-  /** Since the last round; most are answered by the next one. */
-  #fresh: Exchange[] = [];
-  #lasting: Exchange[] = [];
+  /** In any order. An answered one leaves at once: kept for longer, it would survive a collection and cost a slow one. */
+  readonly #exchanges: Exchange[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(clock: Clock, bodyTimeoutMs: number) {
@@ -128,23 +129,29 @@ export class Watch {
   }
 
   add(exchange: Exchange): void {
-    this.#fresh.push(exchange);
+    exchange.place = this.#exchanges.push(exchange) - 1;
     this.#timer ??= setInterval(() => this.#round(), WATCH_MS);
   }
 
-  /** The timer outlives the last request by one round, so that a busy thread does not set it for each. */
+  remove(exchange: Exchange): void {
+    const last = this.#exchanges.pop()!;
+    if (last === exchange) return;
+    this.#exchanges[exchange.place] = last;
+    last.place = exchange.place;
+  }
+
+  /** The timer outlives the last request by a round, so that a busy thread does not set it for each. */
   #round(): void {
-    this.#lasting = this.#lasting.filter((exchange) => !exchange.answered);
-    const now = this.#clock.now();
-    for (const exchange of this.#lasting) {
-      exchange.check(now - exchange.startedMs, this.#bodyTimeoutMs);
-    }
-    if (this.#lasting.length === 0 && this.#fresh.length === 0) {
+    if (this.#exchanges.length === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
-      return;
     }
-    for (const exchange of this.#fresh) if (!exchange.answered) this.#lasting.push(exchange);
-    this.#fresh = [];
+    const now = this.#clock.now();
+    // From the end, because a removal moves the last one to the free place.
+    for (let i = this.#exchanges.length - 1; i >= 0; i -= 1) {
+      const exchange = this.#exchanges[i]!;
+      const elapsedMs = now - exchange.startedMs;
+      if (elapsedMs >= WATCH_MS) exchange.check(elapsedMs, this.#bodyTimeoutMs);
+    }
   }
 }

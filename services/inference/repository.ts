@@ -85,7 +85,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** The body's object; an empty body is an empty one. */
 async function readObject(c: Context, limit: number): Promise<Fields> {
-  const text = await readText(c.req.raw, false, limit);
+  const text = await readText(c.req.raw, undefined, limit);
   if (text.trim() === '') return {};
   return object(parseJson(text), 'The body');
 }

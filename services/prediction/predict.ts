@@ -8,20 +8,19 @@ import {
   roundMs,
   ServeError,
 } from '../../runtime/index.ts';
-import { readText } from '../http/body.ts';
-import { parseJson } from '../http/codec-json.ts';
+import { readJson } from '../http/codec-json.ts';
 import type { Encoded, InferRoute } from '../http/edge.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { type PredictRequest, predictRequest } from './schema.ts';
 
 const BODY_LIMIT = 1024 * 1024;
 
-export function predictRoute(runtime: Runtime): InferRoute<string, InferRequest, InferResult> {
+export function predictRoute(runtime: Runtime): InferRoute<unknown, InferRequest, InferResult> {
   return {
     path: '/predict',
     limit: BODY_LIMIT,
-    read: readText,
-    decode: (text, exchange) => decode(parseJson(text), exchange, runtime.clock),
+    read: readJson,
+    decode: (body, exchange) => decode(body, exchange, runtime.clock),
     run: (request) => runtime.infer(request),
     encode,
   };
