@@ -26,6 +26,8 @@ export class Registry {
   readonly #random: Random;
   readonly #repository: Repository;
   readonly #models = new Map<string, ServedModel>();
+  /** The one that answers whoever names none. */
+  #default: ServedModel | undefined;
   /** What each served model was loaded from. */
   readonly #loadedFrom = new Map<string, string>();
   /** Models on their way in or out, and those that were taken out. */
@@ -77,7 +79,7 @@ export class Registry {
 
   /** @throws {ServeError} as `resolve`, but for the version. */
   model(name: string | undefined): ServedModel {
-    const found = name === undefined ? this.#default() : this.#models.get(name);
+    const found = name === undefined ? this.#default : this.#models.get(name);
     if (found !== undefined) return found;
     if (name === undefined && this.#models.size > 0) {
       throw new ServeError('INVALID_ARGUMENT', `model is missing; write one of ${this.#names()}.`);
@@ -215,6 +217,7 @@ export class Registry {
   #install(model: ServedModel): void {
     const old = this.#models.get(model.name);
     this.#models.set(model.name, model);
+    this.#default = this.#chooseDefault();
     this.#unloaded.delete(model.name);
     if (old !== undefined) this.#leave(old);
   }
@@ -234,6 +237,7 @@ export class Registry {
 
   #remove(model: ServedModel): void {
     this.#models.delete(model.name);
+    this.#default = this.#chooseDefault();
     this.#loadedFrom.delete(model.name);
     this.#leave(model);
   }
@@ -265,7 +269,7 @@ export class Registry {
     });
   }
 
-  #default(): ServedModel | undefined {
+  #chooseDefault(): ServedModel | undefined {
     const { defaultModel } = this.#config;
     if (defaultModel !== undefined) return this.#models.get(defaultModel);
     const all = [...this.#models.values()];
