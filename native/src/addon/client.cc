@@ -68,14 +68,7 @@ void Client::Abandon() noexcept {
 void Client::RevokeBorrows() noexcept {
   for (Request& request : slots_) {
     request.cancelled.store(true, std::memory_order_relaxed);
-    for (;;) {
-      Borrow held = Borrow::kHeld;
-      if (request.borrow.compare_exchange_weak(held, Borrow::kRevoked, std::memory_order_acquire) ||
-          held == Borrow::kNone || held == Borrow::kRevoked) {
-        break;
-      }
-      std::this_thread::yield();
-    }
+    while (!request.loan.TryRevoke()) std::this_thread::yield();
   }
 }
 
@@ -134,7 +127,7 @@ void Client::Recycle(Request* request) noexcept {
   request->status = {};
   request->deadline = kNever;
   request->cancelled.store(false, std::memory_order_relaxed);
-  request->borrow.store(Borrow::kNone, std::memory_order_relaxed);
+  request->loan.Reset(false);
   free_.push_back(request->slot);
 }
 

@@ -227,7 +227,7 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
   }
   MILLRACE_RETURN_IF_ERROR(MakeMasks(signature, plan, request));
   MILLRACE_RETURN_IF_ERROR(plan.Place(signature, request));
-  request.borrow.store(borrowed ? Borrow::kHeld : Borrow::kNone, std::memory_order_relaxed);
+  request.loan.Reset(borrowed);
   return {};
 }
 

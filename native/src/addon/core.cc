@@ -143,24 +143,20 @@ Core::Core(const OrtLibrary& ort) : library(ort), cpu_(LaneCores()) {}
 size_t CounterTable::Series(const std::string& key, std::span<const double> bounds) {
   const std::lock_guard lock(mutex_);
   if (const auto found = numbers_.find(key); found != numbers_.end()) return found->second;
-  const size_t number = size_.load(std::memory_order_relaxed);
-  if (number == kMaxSeries) return kMaxSeries;
-  series_[number] = std::make_unique<Histogram>(bounds);
-  numbers_.emplace(key, number);
-  // release pairs with the acquire in Observe: whoever sees the number sees the histogram.
-  size_.store(number + 1, std::memory_order_release);
+  const size_t number = series_.Append(std::make_unique<Histogram>(bounds));
+  if (number != kMaxSeries) numbers_.emplace(key, number);
   return number;
 }
 
 void CounterTable::Observe(size_t series, Nanos duration) noexcept {
-  if (series < size_.load(std::memory_order_acquire)) series_[series]->Observe(duration);
+  if (Histogram* const found = series_.Find(series)) found->Observe(duration);
 }
 
 std::vector<std::pair<std::string, Histogram::Snapshot>> CounterTable::Read() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::pair<std::string, Histogram::Snapshot>> all;
   all.reserve(numbers_.size());
-  for (const auto& [key, number] : numbers_) all.emplace_back(key, series_[number]->Read());
+  for (const auto& [key, number] : numbers_) all.emplace_back(key, series_.Find(number)->Read());
   return all;
 }
 

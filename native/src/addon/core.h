@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "batching/append_table.h"
 #include "batching/batcher.h"
 #include "batching/histogram.h"
 #include "batching/probe.h"
@@ -97,8 +98,7 @@ class CounterTable {
  private:
   mutable std::mutex mutex_;
   std::map<std::string, size_t> numbers_;  // guarded by mutex_
-  std::atomic<size_t> size_{0};
-  std::array<std::unique_ptr<Histogram>, kMaxSeries> series_;
+  AppendTable<std::unique_ptr<Histogram>, kMaxSeries> series_;  // appended to under mutex_
 };
 
 // One per process and never destroyed, because lanes outlive any one JavaScript environment.

@@ -13,21 +13,6 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 
-// Marks borrowed inputs as being read; false if their owner has taken them back.
-bool BeginRead(Request& request) noexcept {
-  Borrow held = Borrow::kHeld;
-  return request.borrow.compare_exchange_strong(held, Borrow::kReading,
-                                                std::memory_order_acquire) ||
-         held == Borrow::kNone;
-}
-
-// release pairs with the owner's acquire: once it sees kHeld again all reads are over.
-void EndRead(Request& request) noexcept {
-  Borrow reading = Borrow::kReading;
-  request.borrow.compare_exchange_strong(reading, Borrow::kHeld, std::memory_order_release,
-                                         std::memory_order_relaxed);
-}
-
 // What one run takes.
 struct RunShape {
   const ShapePlan& plan;
@@ -194,12 +179,12 @@ Status RunOnce(std::span<Request*> requests, const Lane& lane) {
   const RunShape run = ShapeOf(requests, lane);
   try {
     const std::vector<TensorView> inputs = GatherAll(requests, run, lane.staging);
-    for (Request* request : requests) EndRead(*request);
+    for (Request* request : requests) request->loan.EndRead();
     started = lane.clock.Now();
     status = lane.executor.Run(inputs, lane.handle, outputs);
     if (status.ok()) status = Share(requests, *outputs, run);
   } catch (const std::bad_alloc&) {
-    for (Request* request : requests) EndRead(*request);
+    for (Request* request : requests) request->loan.EndRead();
     status = {Code::kResourceExhausted, "Out of memory: send fewer or smaller rows"};
   }
   const Nanos finished = lane.clock.Now();
@@ -215,7 +200,7 @@ Status RunOnce(std::span<Request*> requests, const Lane& lane) {
 
 void RunBatch(std::span<Request*> requests, const Lane& lane) {
   const auto revoked = std::ranges::stable_partition(
-      requests, [](Request* request) { return BeginRead(*request); });
+      requests, [](Request* request) { return request->loan.BeginRead(); });
   const Nanos now = lane.clock.Now();
   Fail({revoked.begin(), revoked.end()},
        {Code::kCancelled, "The thread that sent the request has ended"}, now, now);

@@ -68,7 +68,7 @@ class Batcher {
   ~Batcher();
 
   // Hands `request` over iff the result is kOk; until it reaches its sink nobody else may touch it
-  // but for `cancelled` and `borrow`. kUnavailable: the queue is full, or the request would miss its
+  // but for `cancelled` and `loan`. kUnavailable: the queue is full, or the request would miss its
   // deadline behind the runs in progress; try again after ExpectedWait. kDeadlineExceeded: it would
   // miss it even alone. kFailedPrecondition: closed. A code and no sentence, because a refusal must
   // cost nothing.

@@ -8,6 +8,7 @@
 
 #include "batching/clock.h"
 #include "batching/executor.h"
+#include "batching/loan.h"
 #include "batching/status.h"
 #include "batching/tensor.h"
 
@@ -28,10 +29,6 @@ class CompletionSink : public std::enable_shared_from_this<CompletionSink> {
   virtual void AnswerEarly(uint32_t slot, uint64_t turn, const Status& status) = 0;
 };
 
-// Who may use a borrowed input now. A lane reads it only while kReading, a memcpy long; the owner of
-// the memory, when it has to go away, turns kHeld into kRevoked or waits for the lane to finish.
-enum class Borrow : uint8_t { kNone, kHeld, kReading, kRevoked };
-
 struct Input {
   TensorView view;
   // Holds the bytes `view` points to, unless they are borrowed. Keeps its capacity between requests.
@@ -41,7 +38,7 @@ struct Input {
 };
 
 // Written by one thread at a time: the submitter until Batcher::Submit returns kOk, then the lane
-// that takes it, then the sink. `cancelled` and `borrow` alone are shared.
+// that takes it, then the sink. `cancelled` and `loan` alone are shared.
 struct Request {
   // Link of the list that holds the request: inbox, then the sink's list.
   Request* next = nullptr;
@@ -66,7 +63,8 @@ struct Request {
   Nanos due = kNever;
 
   std::atomic<bool> cancelled{false};
-  std::atomic<Borrow> borrow{Borrow::kNone};
+  // Of the inputs that are borrowed.
+  Loan<> loan;
 
   // The outcome. On success the request's rows start at `first_row` of the block's tensors; a block
   // that was not shared is the request's whole.

@@ -218,24 +218,25 @@ TEST_F(BatchTest, InputsTooLargeToGatherAreAStatus) {
   hostile->inputs[0].view.bytes = size_t{1} << 61;
   // Borrowed, so that it would be copied even alone.
   hostile->inputs[0].view.data += 1;
-  hostile->borrow = Borrow::kHeld;
+  hostile->loan.Reset(true);
   Run({small, hostile}, doubles);
   EXPECT_TRUE(small->status.ok());
   EXPECT_EQ(hostile->status.code(), Code::kResourceExhausted);
-  EXPECT_EQ(hostile->borrow, Borrow::kHeld) << "it is given back although it was not read";
+  EXPECT_TRUE(hostile->loan.TryRevoke()) << "it is given back although it was not read";
 }
 
 TEST_F(BatchTest, BorrowedInputsAreNotInUseDuringTheRun) {
   std::vector<float> owned = {7, 8};
   const auto borrow = [&](Request* request) {
     request->inputs[0].view.data = reinterpret_cast<const std::byte*>(owned.data());
-    request->borrow = Borrow::kHeld;
+    request->loan.Reset(true);
     return request;
   };
   Request* const first = borrow(requests.Make(0, 2));
   Request* const second = borrow(requests.Make(0, 2));
   FunctionExecutor spy([&](auto inputs, OwnedOutputs& outputs) {
-    EXPECT_EQ(first->borrow, Borrow::kHeld);
+    EXPECT_TRUE(first->loan.TryRevoke());
+    first->loan.Reset(true);
     EXPECT_NE(inputs[0].data, reinterpret_cast<const std::byte*>(owned.data()));
     owned = {0, 0};
     return test::Double(inputs, outputs);
@@ -250,7 +251,8 @@ TEST_F(BatchTest, BorrowedInputsAreNotInUseDuringTheRun) {
 TEST_F(BatchTest, ARevokedBorrowIsNotReadAndItsNeighboursAreServed) {
   Request* const revoked = requests.Make(1);
   revoked->inputs[0].view.data = nullptr;
-  revoked->borrow = Borrow::kRevoked;
+  revoked->loan.Reset(true);
+  ASSERT_TRUE(revoked->loan.TryRevoke());
   Request* const neighbour = requests.Make(2);
   Run({revoked, neighbour}, doubles);
   EXPECT_EQ(revoked->status.code(), Code::kCancelled);
@@ -262,10 +264,10 @@ TEST_F(BatchTest, ARevokedBorrowIsNotReadAndItsNeighboursAreServed) {
 
 TEST_F(BatchTest, ABorrowRevokedBetweenTwoAttemptsIsNotReadAgain) {
   Request* const revoked = requests.Make(1);
-  revoked->borrow = Borrow::kHeld;
+  revoked->loan.Reset(true);
   Request* const neighbour = requests.Make(2);
   FunctionExecutor fails_pairs([&](auto inputs, OwnedOutputs& outputs) {
-    revoked->borrow = Borrow::kRevoked;
+    EXPECT_TRUE(revoked->loan.TryRevoke());
     if (inputs[0].shape.dims[0] > 1) return Status(Code::kInternal, "No");
     return test::Double(inputs, outputs);
   });

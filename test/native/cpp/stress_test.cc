@@ -156,8 +156,7 @@ class Producer final : public CompletionSink {
     request.status = {Code::kInternal, "Never answered"};
     request.outputs.reset();
     request.cancelled.store(false, std::memory_order_relaxed);
-    request.borrow.store(random_() % 4 == 0 ? Borrow::kHeld : Borrow::kNone,
-                         std::memory_order_relaxed);
+    request.loan.Reset(random_() % 4 == 0);
   }
 
   // As JavaScript does, at any time.

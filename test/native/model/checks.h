@@ -22,6 +22,7 @@ struct Node {
 using List = Inbox<Node, RelacyAtomics, InboxSites>;
 using Bed = Parker<RelacyAtomics, RelacyFutex, ParkerSites>;
 using Door = Intake<Node, RelacyAtomics, IntakeSites, List>;
+using Lent = Loan<RelacyAtomics, LoanSites>;
 
 inline constexpr size_t kEach = 2;  // nodes of each producer
 
@@ -179,6 +180,107 @@ struct Completion : rl::test_suite<Completion<producers>, producers + 1> {
   }
 
   void after() { Require(nodes.AllTaken(), "a node was lost"); }
+};
+
+// As a JavaScript thread ends while lanes still finish its requests (addon/client.cc): a push that finds
+// the list empty wakes the thread or, once it has let go, reaps the list in its place. Every record
+// comes back, each once, and the last of them lets the client end.
+template <size_t producers>
+struct Detach : rl::test_suite<Detach<producers>, producers + 1> {
+  List finished;
+  Nodes<producers> nodes;
+  Mutex mutex;
+  Plain<bool> attached{true};  // guarded by mutex
+  // The thread's, and guarded by mutex once it has let go.
+  Plain<size_t> in_flight{producers * kEach};
+  bool ended = false;
+
+  void thread(unsigned index) {
+    if (index == producers) {
+      Return(finished.TakeAll());  // a drain
+      mutex.lock();
+      attached = false;
+      Reap();
+      mutex.unlock();
+      return;
+    }
+    for (Node& node : nodes.all[index]) {
+      node.payload = nodes.PayloadOf(node);
+      if (finished.Push(&node, &node)) Wake();
+    }
+  }
+
+  void Wake() {
+    mutex.lock();
+    if (!attached) Reap();
+    mutex.unlock();
+  }
+
+  void Reap() {
+    Return(finished.TakeAll());
+    ended = in_flight == 0;
+  }
+
+  void Return(Node* chain) {
+    const size_t before = nodes.taken;
+    nodes.TakeChain(chain);
+    in_flight = in_flight - (nodes.taken - before);
+  }
+
+  void after() {
+    Require(nodes.AllTaken(), "a record was lost");
+    Require(ended, "the client did not end");
+  }
+};
+
+// A lane reads borrowed memory as often as it runs, while the owner takes it back and frees it.
+struct Lending : rl::test_suite<Lending, 2> {
+  Lent loan;
+  Plain<int> memory{0};
+
+  void before() {
+    memory = 1;
+    loan.Reset(true);
+  }
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      while (!loan.TryRevoke()) Yield();
+      memory = 0;
+      return;
+    }
+    for (int run = 0; run < 2; ++run) {
+      if (!loan.BeginRead()) return;
+      Require(memory.Read() == 1, "memory was read that is gone");
+      loan.EndRead();
+    }
+  }
+
+  void after() { Require(!loan.BeginRead(), "the loan was not revoked"); }
+};
+
+// One thread appends, another looks for entries whose numbers it guesses.
+struct Lookup : rl::test_suite<Lookup, 2> {
+  static constexpr size_t kEntries = 2;
+  AppendTable<Node*, kEntries, RelacyAtomics, AppendTableSites> table;
+  Node nodes[kEntries];
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      for (size_t i = 0; i < kEntries; ++i) {
+        nodes[i].payload = static_cast<int>(i);
+        Require(table.Append(&nodes[i]) == i, "numbers do not count up");
+      }
+      Require(table.Append(nullptr) == kEntries, "a full table took an entry");
+      return;
+    }
+    for (size_t i = 0; i < kEntries; ++i) {
+      Node* node = nullptr;
+      while ((node = table.Find(i)) == nullptr) Yield();
+      Require(node->payload.Read() == static_cast<int>(i), "an entry came without its content");
+    }
+    Require(table.Find(kEntries) == nullptr, "there is an entry that nobody appended");
+  }
 };
 
 // The batcher without its policy: submitters, lanes that take one request at a time and leave the

@@ -1,15 +1,20 @@
 // Model checks of the lock-free algorithms, and the test of those checks: every memory order is
 // weakened in turn, and some check must then fail.
 //
-//   millrace-model checks      runs every check on the product's orders
-//   millrace-model mutations   weakens them one by one and prints what caught it
+//   millrace-model checks             runs every check on the product's orders
+//   millrace-model mutations README   weakens them one by one, prints what caught it, and fails unless
+//                                     something did and the file has the same table
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <iostream>
+#include <iterator>
 #include <string>
 #include <vector>
 
+#include "batching/append_table.h"
 #include "batching/intake.h"
+#include "batching/loan.h"
 #include "batching/parker.h"
 
 #include "model/checks.h"
@@ -83,6 +88,11 @@ std::vector<Check> Checks() {
       Random<Sleep<2, false>>("sleep, 2 producers"),
       Random<Sleep<2, true>>("sleep with an alarm, 2 producers"),
       Random<Completion<2>>("completion, 2 lanes"),
+      Random<Detach<1>>("completion while the thread ends, 1 lane"),
+      Random<Detach<2>>("completion while the thread ends, 2 lanes"),
+      All<Lending>("lending, up to 4 preemptions", 4),
+      Random<Lending>("lending"),
+      All<Lookup>("lookup in a growing table, up to 4 preemptions", 4),
       Random<Service<1, 1, true>>("service with close, 1 submitter, 1 lane"),
       Random<Service<2, 1, true>>("service with close, 2 submitters, 1 lane"),
       Random<Service<1, 2, true>>("service with close, 1 submitter, 2 lanes"),
@@ -102,20 +112,26 @@ int RunChecks() {
   return failed == 0 ? 0 : 1;
 }
 
-// The first check that fails, as cells of the table.
+// The first check that fails, as cells of the table; "" if none does.
 std::string CaughtBy() {
   for (const Check& check : Checks()) {
     const Verdict verdict = check.run(false);
-    if (verdict.holds) continue;
-    return std::string(check.name) + " | " + verdict.failure + " in execution " +
-           std::to_string(verdict.executions);
+    if (!verdict.holds) return std::string(check.name) + " | " + verdict.failure;
   }
   return "";
 }
 
-int RunMutations() {
+std::string Read(const char* path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Prints the table, and compares it with the one in the file `readme`.
+int RunMutations(const char* readme) {
+  const std::string documented = Read(readme);
   int mutations = 0;
   int escaped = 0;
+  int undocumented = 0;
   std::cout << "| site | order | weakened to | caught by | as |\n|---|---|---|---|---|\n";
   for (const Site& site : Sites()) {
     const std::memory_order proper = site.order;
@@ -123,14 +139,18 @@ int RunMutations() {
       site.order = weaker;
       const std::string caught = CaughtBy();
       site.order = proper;
-      std::cout << "| " << site.name << " | " << NameOf(proper) << " | " << NameOf(weaker) << " | "
-                << (caught.empty() ? "NOTHING | " : caught) << " |" << std::endl;
+      const std::string row = std::string("| `") + site.name + "` | " + NameOf(proper) + " | " +
+                              NameOf(weaker) + " | " + (caught.empty() ? "NOTHING | " : caught) +
+                              " |\n";
+      std::cout << row << std::flush;
       ++mutations;
       escaped += caught.empty() ? 1 : 0;
+      undocumented += documented.find(row) == std::string::npos ? 1 : 0;
     }
   }
-  std::cout << mutations << " mutations, " << escaped << " not caught" << std::endl;
-  return mutations > 0 && escaped == 0 ? 0 : 1;
+  std::cout << mutations << " mutations, " << escaped << " not caught, " << undocumented
+            << " with another row in " << readme << std::endl;
+  return mutations > 0 && escaped == 0 && undocumented == 0 ? 0 : 1;
 }
 
 }  // namespace
@@ -138,7 +158,9 @@ int RunMutations() {
 
 int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "checks") == 0) return millrace::model::RunChecks();
-  if (argc == 2 && std::strcmp(argv[1], "mutations") == 0) return millrace::model::RunMutations();
-  std::cerr << "Usage: millrace-model checks|mutations" << std::endl;
+  if (argc == 3 && std::strcmp(argv[1], "mutations") == 0) {
+    return millrace::model::RunMutations(argv[2]);
+  }
+  std::cerr << "Usage: millrace-model checks | mutations README" << std::endl;
   return 2;
 }

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "batching/append_table.h"
 #include "batching/intake.h"
+#include "batching/loan.h"
 #include "batching/parker.h"
 
 namespace millrace::model {
@@ -31,6 +33,16 @@ struct IntakeSites {
   static inline std::memory_order kSeeCount = IntakeOrders::kSeeCount;
 };
 
+struct LoanSites {
+  static inline std::memory_order kEndRead = LoanOrders::kEndRead;
+  static inline std::memory_order kRevoke = LoanOrders::kRevoke;
+};
+
+struct AppendTableSites {
+  static inline std::memory_order kPublish = AppendTableOrders::kPublish;
+  static inline std::memory_order kFind = AppendTableOrders::kFind;
+};
+
 // What is done at a site decides which orders are weaker there.
 enum class Access { kLoad, kStore, kExchange };
 
@@ -54,6 +66,10 @@ inline std::vector<Site> Sites() {
       {"Intake.kClose", Access::kStore, IntakeSites::kClose},
       {"Intake.kSeeClosed", Access::kLoad, IntakeSites::kSeeClosed},
       {"Intake.kSeeCount", Access::kLoad, IntakeSites::kSeeCount},
+      {"Loan.kEndRead", Access::kExchange, LoanSites::kEndRead},
+      {"Loan.kRevoke", Access::kExchange, LoanSites::kRevoke},
+      {"AppendTable.kPublish", Access::kStore, AppendTableSites::kPublish},
+      {"AppendTable.kFind", Access::kLoad, AppendTableSites::kFind},
   };
 }
 
