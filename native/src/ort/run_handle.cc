@@ -1,6 +1,7 @@
 #include "ort/run_handle.h"
 
 #include <string>
+#include <utility>
 
 namespace millrace {
 
@@ -20,14 +21,21 @@ Status OrtRunHandle::Configure(const char* key, const std::string& value) {
 
 Status OrtRunHandle::Begin() {
   MILLRACE_RETURN_IF_ERROR(created_);
-  if (!terminated_.exchange(false, std::memory_order_relaxed)) return {};
+  const std::lock_guard lock(mutex_);
+  if (!std::exchange(terminated_, false)) return {};
   return FromOrt(api_, api_.RunOptionsUnsetTerminate(options_.get()), Code::kInternal);
 }
 
 void OrtRunHandle::Terminate() noexcept {
   if (!created_.ok()) return;
-  terminated_.store(true, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  terminated_ = true;
   FromOrt(api_, api_.RunOptionsSetTerminate(options_.get()), Code::kInternal).ok();
+}
+
+bool OrtRunHandle::terminated() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return terminated_;
 }
 
 Status OrtRunHandle::Explain(Status status) const {

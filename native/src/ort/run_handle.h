@@ -1,7 +1,7 @@
 // ONNX Runtime's run options as a handle by which a run can be ended.
 #pragma once
 
-#include <atomic>
+#include <mutex>
 
 #include "ort/api.h"
 
@@ -20,7 +20,7 @@ class OrtRunHandle final : public RunHandle {
   Status Begin();
   void Terminate() noexcept override;
 
-  bool terminated() const noexcept { return terminated_.load(std::memory_order_relaxed); }
+  bool terminated() const noexcept;
   const OrtRunOptions* options() const noexcept { return options_.get(); }
 
   // What a run said, with the code it deserves: kDeadlineExceeded if it was ended,
@@ -32,7 +32,10 @@ class OrtRunHandle final : public RunHandle {
   ExitGate& gate_;
   Status created_;
   OrtRunOptionsPtr options_;
-  std::atomic<bool> terminated_{false};
+  // Held while ONNX Runtime's own flag is changed, so that the two always agree: one that stayed set
+  // there alone would end every run to come.
+  mutable std::mutex mutex_;
+  bool terminated_ = false;  // guarded by mutex_
 };
 
 // Whether ONNX Runtime's message says that memory ran out, the CPU's or a GPU's.
