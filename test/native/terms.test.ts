@@ -58,18 +58,17 @@ describe('deadlines', () => {
     withModel(engine, 'slow-loop', async (model) => {
       const { done } = await occupy(model);
       const over: number[] = [];
-      const runs = [20, 5, 25, 10, 15].map((timeoutMs) =>
-        refused(loop(model, 1, { timeoutMs }), 'DEADLINE_EXCEEDED').then(() =>
-          over.push(timeoutMs),
-        ),
-      );
+      const runs = [20, 5, 25, 10, 15].map((timeoutMs) => {
+        const due = performance.now() + timeoutMs;
+        return refused(loop(model, 1, { timeoutMs }), 'DEADLINE_EXCEEDED').then(() =>
+          over.push(performance.now() - due),
+        );
+      });
       const patient = loop(model, 1, { timeoutMs: 60_000 });
       await Promise.all(runs);
-      // In whatever order: a busy thread finds several of them over at once.
-      assert.deepEqual(
-        over.toSorted((a, b) => a - b),
-        [5, 10, 15, 20, 25],
-      );
+      assert.equal(over.length, 5);
+      // A timer may go off up to a millisecond early; a busy thread finds several of them over at once.
+      for (const late of over) assert.ok(late > -2, `${late} ms`);
       await Promise.all([done, patient]);
     }));
 

@@ -28,7 +28,7 @@ void DeviceShare::Acquire(Member& member) {
   std::unique_lock lock(mutex_);
   if (member.waiting == 0) member.virtual_time = std::max(member.virtual_time, now_);
   ++member.waiting;
-  turn_.wait_for(lock, std::chrono::nanoseconds(kMaxWait), [&] { return IsNext(member); });
+  turn_.wait_for(lock, std::chrono::nanoseconds(max_wait_), [&] { return IsNext(member); });
   --member.waiting;
   ++taken_;
   now_ = std::max(now_, member.virtual_time);

@@ -15,7 +15,7 @@ namespace millrace {
 // time is least. A member that was idle starts at the present virtual time and cannot save up.
 //
 // Only lanes call this, before they form a batch, so that a batch is still formed at the last moment.
-// A lane waits for `kMaxWait` at most and then runs regardless: a model whose run hangs must not take
+// A lane waits for `max_wait` at most and then runs regardless: a model whose run hangs must not take
 // the others with it.
 class DeviceShare {
  public:
@@ -29,7 +29,8 @@ class DeviceShare {
   };
 
   // `slots`: runs that may be in progress at once.
-  explicit DeviceShare(uint32_t slots) : slots_(slots) {}
+  explicit DeviceShare(uint32_t slots, Nanos max_wait = kMaxWait)
+      : max_wait_(max_wait), slots_(slots) {}
 
   // A member with more lanes than slots raises the slots to their number.
   void Join(Member& member, uint32_t lanes);
@@ -43,6 +44,7 @@ class DeviceShare {
  private:
   bool IsNext(const Member& member) const;
 
+  const Nanos max_wait_;
   std::mutex mutex_;
   std::condition_variable turn_;
   std::vector<Member*> members_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <barrier>
 #include <memory>
@@ -15,6 +16,9 @@ namespace {
 
 using Member = DeviceShare::Member;
 
+// So long that a lane which waited for nothing would hang its test.
+constexpr Nanos kForever = 3'600'000'000'000;
+
 // A member that always has lanes waiting, and what it has got.
 struct Rival {
   Rival(double weight, Nanos length) : member(weight), run(length) {}
@@ -27,7 +31,7 @@ struct Rival {
 // none ends before every other lane is back in the queue, so that chance has no part in it.
 void Saturate(const std::vector<Rival*>& rivals, int turns) {
   constexpr int kLanes = 2;
-  DeviceShare share(1);
+  DeviceShare share(1, kForever);
   const int lanes = static_cast<int>(rivals.size()) * kLanes;
   std::atomic<int> asking{0};
   std::atomic<int> left{turns};
@@ -89,16 +93,13 @@ TEST(DeviceShare, ThreeMembers) {
 }
 
 TEST(DeviceShare, AMemberAloneNeverWaits) {
-  DeviceShare share(1);
+  DeviceShare share(1, kForever);
   Member member(0.001);
   share.Join(member, 1);
-  const SteadyClock clock;
-  const Nanos began = clock.Now();
   for (int i = 0; i < 1000; ++i) {
     share.Acquire(member);
     share.Release(member, 1'000'000'000);
   }
-  EXPECT_LT(clock.Now() - began, 50 * DeviceShare::kMaxWait);
   share.Leave(member);
 }
 
@@ -136,7 +137,8 @@ TEST(DeviceShare, ANewMemberStartsAtThePresent) {
 }
 
 TEST(DeviceShare, AHungMemberHoldsTheOthersUpForTheLongestWaitAtMost) {
-  DeviceShare share(1);
+  constexpr Nanos kWait = 50'000'000;
+  DeviceShare share(1, kWait);
   Member hung(1);
   Member other(1);
   share.Join(hung, 1);
@@ -145,31 +147,30 @@ TEST(DeviceShare, AHungMemberHoldsTheOthersUpForTheLongestWaitAtMost) {
   const SteadyClock clock;
   const Nanos began = clock.Now();
   share.Acquire(other);
-  const Nanos waited = clock.Now() - began;
-  EXPECT_GE(waited, DeviceShare::kMaxWait * 9 / 10);
-  EXPECT_LT(waited, 10 * DeviceShare::kMaxWait);
+  EXPECT_GE(clock.Now() - began, kWait * 9 / 10);
   share.Release(other, 1);
   share.Release(hung, 1);
-  // Everything is given back: the next turn is free.
-  const Nanos again = clock.Now();
-  share.Acquire(other);
-  EXPECT_LT(clock.Now() - again, DeviceShare::kMaxWait * 9 / 10);
-  share.Release(other, 1);
+  // Everything is given back: the next turn is free, though a busy machine may take its time.
+  Nanos shortest = kNever;
+  for (int i = 0; i < 20; ++i) {
+    const Nanos again = clock.Now();
+    share.Acquire(other);
+    shortest = std::min(shortest, clock.Now() - again);
+    share.Release(other, 1);
+  }
+  EXPECT_LT(shortest, kWait / 2);
   share.Leave(hung);
   share.Leave(other);
 }
 
 TEST(DeviceShare, AsManyRunAtOnceAsThereAreSlots) {
-  DeviceShare share(2);
+  DeviceShare share(2, kForever);
   Member a(1);
   Member b(1);
   share.Join(a, 1);
   share.Join(b, 1);
-  const SteadyClock clock;
-  const Nanos began = clock.Now();
   share.Acquire(a);
   share.Acquire(b);
-  EXPECT_LT(clock.Now() - began, DeviceShare::kMaxWait * 9 / 10);
   share.Release(a, 1);
   share.Release(b, 1);
   share.Leave(a);
@@ -177,19 +178,16 @@ TEST(DeviceShare, AsManyRunAtOnceAsThereAreSlots) {
 }
 
 TEST(DeviceShare, MoreLanesMakeMoreSlots) {
-  DeviceShare share(1);
+  DeviceShare share(1, kForever);
   Member member(1);
   share.Join(member, 3);
-  const SteadyClock clock;
-  const Nanos began = clock.Now();
   for (int i = 0; i < 3; ++i) share.Acquire(member);
-  EXPECT_LT(clock.Now() - began, DeviceShare::kMaxWait * 9 / 10);
   for (int i = 0; i < 3; ++i) share.Release(member, 1);
   share.Leave(member);
 }
 
 TEST(DeviceShare, NeverMoreAtOnceThanSlots) {
-  DeviceShare share(2);
+  DeviceShare share(2, kForever);
   Member a(1);
   Member b(2);
   share.Join(a, 2);
