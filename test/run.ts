@@ -63,11 +63,7 @@ async function main(): Promise<number> {
     },
   });
   process.chdir(path.resolve(import.meta.dirname, '..'));
-  const everything = values.soak || values.only.length > 0;
-  const selected = select(
-    everything ? suites : suites.filter(({ long }) => long !== true),
-    values.only,
-  );
+  const selected = select(suites, values.only);
   if (selected.length === 0) throw new Error(`No suite and no test file matches ${values.only}`);
   const stop = new AbortController();
   const context: RunContext = {

@@ -1,4 +1,4 @@
-#include "codec/half.h"
+#include "batching/half.h"
 
 #include <gtest/gtest.h>
 
