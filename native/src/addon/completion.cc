@@ -159,7 +159,7 @@ napi_value JS_strings(napi_env env, napi_callback_info info) {
   napi_value array = nullptr;
   napi_create_array_with_length(
       env, static_cast<size_t>(slice.view.shape.Elements().value_or(0)), &array);
-  ForEachRun(slice.view.shape, slice.outer, [&](size_t to, size_t from, size_t count) {
+  ForEachRun(slice.view.shape, *slice.outer, [&](size_t to, size_t from, size_t count) {
     for (size_t i = 0; i < count; ++i) {
       const std::string& own = slice.view.strings[from + i];
       napi_handle_scope scope = nullptr;

@@ -161,6 +161,7 @@ Status ReadStrings(napi_env env, napi_value value, const TensorSpec& spec, int64
 
 // Makes the masks that were left out: ones, since all of the request is its own.
 Status MakeMasks(const Signature& signature, const ShapePlan& plan, Request& request) {
+  if (plan.axes().empty()) return {};
   for (size_t i = 0; i < signature.inputs.size(); ++i) {
     Input& input = request.inputs[i];
     if (!plan.IsMask(i) || input.view.data != nullptr) continue;

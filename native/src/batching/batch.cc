@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 #include <string>
+#include <type_traits>
 
 #include "batching/padding.h"
 
@@ -53,28 +54,54 @@ size_t ElementsToMake(const Shape& shape) {
   return static_cast<size_t>(*elements);
 }
 
+// What an input holds, as bytes or as strings.
+template <class T>
+std::span<const T> Content(const Input& input) noexcept {
+  if constexpr (std::is_same_v<T, std::string>) {
+    return input.strings;
+  } else {
+    return {input.view.data, input.view.bytes};
+  }
+}
+
+void PadInput(const Input& input, const Shape& padded, const Element& pad, std::byte* target) {
+  PadInto(input.view, padded, pad, target);
+}
+
+void PadInput(const Input& input, const Shape& padded, const Element& pad, std::string* target) {
+  TensorView view = input.view;
+  view.strings = input.strings.data();
+  PadInto(view, padded, pad, target);
+}
+
 // Writes input `index` of all requests to `target`, one after another, each padded to the run's
 // lengths. Rows that are missing are the last one again, which the model is known to take. `T` is
 // std::byte or std::string, of which an element takes `unit`.
 template <class T>
 void Lay(std::span<Request*> requests, size_t index, const RunShape& run, size_t unit, T* target) {
-  TensorView part;
-  Shape padded;
+  const bool pads = run.plan.Pads(index);
+  const Element& pad = run.plan.pad(index);
   for (const Request* request : requests) {
-    part = request->inputs[index].view;
-    part.strings = request->inputs[index].strings.data();
-    padded = run.plan.InputShape(index, part.shape, run.bucket);
-    PadInto(part, padded, run.plan.pad(index), target);
+    const Input& input = request->inputs[index];
+    if (!pads) {
+      const std::span<const T> content = Content<T>(input);
+      target = std::copy_n(content.data(), content.size(), target);
+      continue;
+    }
+    const Shape padded = run.plan.InputShape(index, input.view.shape, run.bucket);
+    PadInput(input, padded, pad, target);
     target += static_cast<size_t>(padded.Elements().value_or(0)) * unit;
   }
   const int64_t missing = run.padded_rows - run.rows;
   if (missing == 0) return;
+  const Input& last = requests.back()->inputs[index];
+  Shape padded = run.plan.InputShape(index, last.view.shape, run.bucket);
   if (run.rows == 0) {
     padded.dims[0] = missing;
-    return PadInto(part, padded, run.plan.pad(index), target);
+    return PadInput(last, padded, pad, target);
   }
   const size_t row = static_cast<size_t>(padded.Elements(1).value_or(0)) * unit;
-  for (int64_t i = 0; i < missing; ++i, target += row) std::copy_n(target - row, row, target);
+  for (int64_t i = 0; i < missing; ++i) target = std::copy_n(target - row, row, target);
 }
 
 // Input `index` of a run, in staging memory.

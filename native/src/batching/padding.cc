@@ -41,27 +41,30 @@ void PadInto(const TensorView& part, const Shape& padded, const Element& pad, st
 }
 
 Slice OwnSlice(const Request& request, size_t index) noexcept {
-  Slice slice{request.outputs->tensors[index], {}};
+  const TensorView& whole = request.outputs->tensors[index];
+  Slice slice{whole, &whole.shape};
   TensorView& view = slice.view;
-  slice.outer = view.shape;
+  const bool cut = !request.own_shapes.empty();
+  if (!request.shared && !cut) return slice;
+  const size_t size = ElementSize(view.type);
   if (request.shared) {
     const auto per_row = static_cast<size_t>(view.shape.Elements(1).value_or(0));
     const auto first = static_cast<size_t>(request.first_row) * per_row;
-    slice.outer.dims[0] = request.rows;
     if (view.type == ElementType::kString) {
       view.strings += first;
     } else {
-      view.data += first * ElementSize(view.type);
+      view.data += first * size;
     }
+    view.shape.dims[0] = request.rows;
   }
-  view.shape = request.own_shapes.empty() ? slice.outer : request.own_shapes[index];
-  view.bytes = static_cast<size_t>(view.shape.Elements().value_or(0)) * ElementSize(view.type);
+  if (cut) view.shape = request.own_shapes[index];
+  view.bytes = static_cast<size_t>(view.shape.Elements().value_or(0)) * size;
   return slice;
 }
 
 void CopyOut(const Slice& slice, std::byte* target) noexcept {
   const size_t size = ElementSize(slice.view.type);
-  ForEachRun(slice.view.shape, slice.outer, [&](size_t to, size_t from, size_t count) {
+  ForEachRun(slice.view.shape, *slice.outer, [&](size_t to, size_t from, size_t count) {
     std::memcpy(target + to * size, slice.view.data + from * size, count * size);
   });
 }

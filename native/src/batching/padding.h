@@ -12,7 +12,7 @@ namespace millrace {
 
 // Calls `run(inner_offset, outer_offset, count)`, in elements, for each stretch of a tensor of shape
 // `inner` that stays in one piece where it lies at the origin of one of shape `outer`; in ascending
-// order. Both have the same rank, and `inner` fits in `outer`.
+// order. Both have the same rank, and `inner` fits in `outer`, whose dimension 0 does not matter.
 template <class Run>
 void ForEachRun(const Shape& inner, const Shape& outer, Run&& run) {
   // Behind the last axis along which they differ everything hangs together.
@@ -49,10 +49,10 @@ void PadInto(const TensorView& part, const Shape& padded, const Element& pad, st
 void PadInto(const TensorView& part, const Shape& padded, const Element& pad, std::string* target);
 
 // A request's share of an output: `view` has its own shape and starts at its first element; in between
-// are the gaps of a tensor of shape `outer`.
+// are the gaps of the tensor that it is cut from.
 struct Slice {
   TensorView view;
-  Shape outer;
+  const Shape* outer = nullptr;  // the output's
 };
 
 // The part of output `index` that is the request's own.

@@ -123,7 +123,7 @@ Status ShapePlan::Place(const Signature& signature, Request& request) const {
   }
   for (size_t input = 0; input < inputs_.size(); ++input) {
     const Shape& own = request.inputs[input].view.shape;
-    if (!pads || !inputs_[input].padded) continue;
+    if (!Pads(input)) continue;
     const auto elements = InputShape(input, own, request.bucket).Elements();
     if (!elements || *elements > kMaxElements) {
       return {Code::kInvalidArgument, "Input '" + signature.inputs[input].name +
@@ -135,7 +135,7 @@ Status ShapePlan::Place(const Signature& signature, Request& request) const {
 
 Shape ShapePlan::InputShape(size_t input, const Shape& own, size_t bucket) const noexcept {
   Shape shape = own;
-  if (axes_.empty() || !pads || !inputs_[input].padded) return shape;
+  if (!Pads(input)) return shape;
   for (size_t dimension = 0; dimension < shape.rank; ++dimension) {
     const int axis = inputs_[input].follows[dimension];
     if (axis != kNone) shape.dims[dimension] = Length(bucket, static_cast<size_t>(axis));

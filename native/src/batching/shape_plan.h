@@ -84,6 +84,8 @@ class ShapePlan {
   // The request's own length along an axis.
   int64_t OwnLength(const Request& request, size_t axis) const noexcept;
 
+  // Whether an input is padded at all.
+  bool Pads(size_t input) const noexcept { return pads && !axes_.empty() && inputs_[input].padded; }
   // Shape of an input of shape `own` in a run of `bucket`.
   Shape InputShape(size_t input, const Shape& own, size_t bucket) const noexcept;
   const Element& pad(size_t input) const noexcept;

@@ -147,7 +147,7 @@ class PaddingProbe {
       return Agree(own, alone);
     }
     std::vector<std::string> strings;
-    ForEachRun(own.shape, slice.outer, [&](size_t, size_t from, size_t count) {
+    ForEachRun(own.shape, *slice.outer, [&](size_t, size_t from, size_t count) {
       strings.insert(strings.end(), own.strings + from, own.strings + from + count);
     });
     own.strings = strings.data();

@@ -104,7 +104,7 @@ TEST_P(PaddingOf, CutsBackToWhatWasPadded) {
     std::vector<std::byte> whole(Count(padded) * size);
     PadInto({type, own, values.data(), values.size(), nullptr}, padded, {}, whole.data());
     std::vector<std::byte> cut(values.size());
-    CopyOut({{type, own, whole.data(), cut.size(), nullptr}, padded}, cut.data());
+    CopyOut({{type, own, whole.data(), cut.size(), nullptr}, &padded}, cut.data());
     EXPECT_EQ(cut, values);
   }
 }
@@ -146,7 +146,7 @@ TEST(Padding, ASliceStartsAtTheRequestsFirstRow) {
 
   const Slice strings = OwnSlice(request, 1);
   std::string joined;
-  ForEachRun(strings.view.shape, strings.outer, [&](size_t, size_t from, size_t count) {
+  ForEachRun(strings.view.shape, *strings.outer, [&](size_t, size_t from, size_t count) {
     for (size_t i = 0; i < count; ++i) joined += strings.view.strings[from + i] + ' ';
   });
   EXPECT_EQ(joined, "4 5 8 9 ");
