@@ -52,6 +52,8 @@ export function createEdge(runtime: Runtime) {
   ): RequestHandler => {
     const { path, limit, anyType = false } = route;
     const record = recorder(runtime, path);
+    // Filled in anew for each answer, which copies them: cheaper than an object, whose names are checked each time.
+    const init = { headers: new Headers({ 'Content-Type': 'application/json' }) };
 
     function success(
       exchange: Exchange,
@@ -60,15 +62,11 @@ export function createEdge(runtime: Runtime) {
     ): Response {
       const ms = record('POST', 200, exchange.startedMs);
       if (accessLog) log.debug({ request_id: exchange.id, path, ms, ...timings }, 'answered');
-      const common = {
-        'Content-Type': 'application/json',
-        'X-Request-Id': exchange.id,
-        'Server-Timing': serverTiming(timings, maxRows),
-      };
-      // Spread only where there is something to spread, which costs more than the other three.
-      return new Response(body, {
-        headers: headers === undefined ? common : { ...common, ...headers },
-      });
+      init.headers.set('X-Request-Id', exchange.id);
+      init.headers.set('Server-Timing', serverTiming(timings, maxRows));
+      const response = new Response(body, init);
+      for (const name in headers) response.headers.set(name, headers[name]!);
+      return response;
     }
 
     function failure(exchange: Exchange, thrown: unknown): Response {

@@ -143,6 +143,19 @@ describe('a body that does not come', () => {
     assert.equal(service.runtime.admission.inFlight, 0);
   });
 
+  test('is waited for no longer than that, also among others', async () => {
+    using service = await testService({ config: { bodyTimeoutMs: 30 } });
+    const post = service.app.posts['/predict']!;
+    const first = [post(stalled()), post(stalled())];
+    const answeredAtOnce = await service.predict({ features });
+    const later = [post(stalled()), post(stalled({ 'X-Request-Timeout-Ms': '1' }))];
+    assert.equal(answeredAtOnce.status, 200);
+    const statuses = (await Promise.all([...first, ...later])).map(({ status }) => status);
+    assert.deepEqual(statuses, [408, 408, 408, 504]);
+    assert.equal(service.runtime.admission.inFlight, 0);
+    assert.equal(await count(service, answered(408)), 3);
+  });
+
   test('is waited for no longer than the deadline', async () => {
     using service = await testService();
     const response = await service.app.posts['/predict']!(
@@ -150,6 +163,49 @@ describe('a body that does not come', () => {
     );
     await assertProblem(response, 504, 'DEADLINE_EXCEEDED');
     assert.equal(await count(service, answered(504)), 1);
+  });
+});
+
+describe('a body of announced length', () => {
+  const announced = (body: string) =>
+    new Request('http://test/predict', {
+      method: 'POST',
+      body,
+      headers: { 'Content-Type': 'application/json', 'Content-Length': String(body.length) },
+    });
+  const padded = (body: string) => body.padEnd(300, ' ');
+
+  test('is answered, be it short or long', async () => {
+    using service = await testService();
+    const body = JSON.stringify({ features });
+    for (const given of [body, padded(body)]) {
+      const response = await service.app.posts['/predict']!(announced(given));
+      assert.equal(response.status, 200);
+    }
+  });
+
+  for (const [title, body, says] of [
+    ['empty', '', /is empty/],
+    ['short and not JSON', '{"features":[1,2', /not valid JSON/],
+    ['long and not JSON', padded('{"features":[1,2'), /not valid JSON/],
+    ['long and blank', padded(''), /is empty/],
+    ['too deep', `{"features":${'['.repeat(101)}${']'.repeat(101)}}`, /deeper than 100/],
+    ['too deep with both brackets', `${'{"a":['.repeat(51)}${']}'.repeat(51)}`, /deeper than 100/],
+  ] as const) {
+    test(`is refused where it is ${title}`, async () => {
+      using service = await testService();
+      const response = await service.app.posts['/predict']!(announced(body));
+      assert.match(await assertProblem(response, 400, 'INVALID_JSON'), says);
+      assert.equal(service.runtime.admission.inFlight, 0);
+    });
+  }
+
+  test('may hold many brackets that are not deep', async () => {
+    using service = await testService();
+    const rows = Array.from({ length: 150 }, () => features);
+    const body = JSON.stringify({ features: rows });
+    const response = await service.app.posts['/predict']!(announced(body));
+    assert.equal(response.status, 200);
   });
 });
 
