@@ -185,9 +185,9 @@ TEST_F(ShapeBatchTest, BorrowedInputsAreGivenBackBeforeTheRun) {
   Request* const request = texts.Make(1, 3);
   const Numbers owned(3, 9);
   request->inputs[0].view.data = reinterpret_cast<const std::byte*>(owned.data());
-  request->borrow = Borrow::kHeld;
+  request->loan.Reset(true);
   FunctionExecutor spy([&](auto inputs, OwnedOutputs& outputs) {
-    EXPECT_EQ(request->borrow, Borrow::kHeld);
+    EXPECT_TRUE(request->loan.TryRevoke());
     return Encoder(inputs, outputs);
   });
   std::vector<Request*> batch = {request};
@@ -231,7 +231,7 @@ TEST(ShapeBatch, StringsArePaddedAndCutToo) {
   const auto answer = [](const Request& request) {
     std::string joined;
     const Slice slice = OwnSlice(request, 0);
-    ForEachRun(slice.view.shape, *slice.outer, [&](size_t, size_t from, size_t count) {
+    ForEachRun(slice.view.shape, slice.outer, [&](size_t, size_t from, size_t count) {
       for (size_t i = 0; i < count; ++i) joined += slice.view.strings[from + i];
     });
     return joined;
