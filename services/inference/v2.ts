@@ -10,8 +10,10 @@ import type { RequestHandler, Runtime } from '../../runtime/index.ts';
 import type { AddControl } from '../http/control.ts';
 import type { createEdge } from '../http/edge.ts';
 import { readiness } from '../http/problem.ts';
+import { generateRoute } from './generate.ts';
 import { inferRoute } from './infer-route.ts';
 import { modelConfig, modelMetadata, serverMetadata } from './metadata.ts';
+import { describeV2 } from './openapi.ts';
 import { modelPaths, targetOf } from './paths.ts';
 import { repositoryRoutes } from './repository.ts';
 import { everyStatistics, modelStatistics } from './statistics.ts';
@@ -31,10 +33,13 @@ export function v2Routes(parts: V2Parts): Record<string, RequestHandler> {
   modelRoutes(parts);
   repositoryRoutes(add, runtime);
   const posts: Record<string, RequestHandler> = {};
-  for (const path of modelPaths('/infer')) {
-    posts[path] = infer(inferRoute(runtime, path));
-    app.post(path, (c) => posts[path]!(c.req.raw));
+  for (const path of modelPaths('/infer')) posts[path] = infer(inferRoute(runtime, path));
+  for (const path of modelPaths('/generate')) {
+    posts[path] = infer(generateRoute(runtime, path, false));
+    posts[`${path}_stream`] = infer(generateRoute(runtime, `${path}_stream`, true));
   }
+  describeV2(app);
+  for (const [path, handler] of Object.entries(posts)) app.post(path, (c) => handler(c.req.raw));
   return posts;
 }
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "codec/half.h"
+#include "batching/half.h"
 #include "support/codec.h"
 
 namespace millrace {

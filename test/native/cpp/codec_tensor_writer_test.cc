@@ -6,7 +6,7 @@
 #include <limits>
 #include <random>
 
-#include "codec/half.h"
+#include "batching/half.h"
 #include "support/codec.h"
 
 namespace millrace {

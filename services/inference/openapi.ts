@@ -1,0 +1,156 @@
+/** @module What the description of the API says of the protocol's routes. */
+
+import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
+import type { ServeCode } from '../../runtime/index.ts';
+import { problemResponses } from '../http/openapi.ts';
+
+const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional();
+
+const element = z.union([z.number(), z.string(), z.boolean()]);
+
+const tensor = {
+  name: z.string(),
+  datatype: z.string().openapi({ example: 'FP32' }),
+  shape: z.array(z.int()).openapi({ example: [1, 4] }),
+  parameters,
+  data: z
+    .array(element)
+    .optional()
+    .openapi({
+      description: 'The elements in row-major order; left out where they follow in binary.',
+      example: [5.1, 3.5, 1.4, 0.2],
+    }),
+};
+
+const inferRequest = z
+  .object({
+    id: z.string().optional(),
+    parameters,
+    inputs: z.array(z.object(tensor)),
+    outputs: z.array(z.object({ name: z.string(), parameters })).optional(),
+  })
+  .openapi('InferRequest');
+
+const inferResponse = z
+  .object({
+    model_name: z.string(),
+    model_version: z.string(),
+    id: z.string().optional(),
+    outputs: z.array(z.object(tensor)),
+  })
+  .openapi('InferResponse');
+
+const MODEL_ERRORS: readonly ServeCode[] = [
+  'MODEL_NOT_FOUND',
+  'VERSION_NOT_FOUND',
+  'MODEL_NOT_READY',
+];
+
+const INFER_ERRORS: readonly ServeCode[] = [
+  ...MODEL_ERRORS,
+  'INVALID_ARGUMENT',
+  'PAYLOAD_TOO_LARGE',
+  'UNSUPPORTED_ENCODING',
+  'OVERLOADED',
+  'DRAINING',
+  'DEADLINE_EXCEEDED',
+];
+
+const BINARY = 'JSON, followed by the tensors that have a `binary_data_size`, in their order.';
+
+interface Described {
+  readonly path: string;
+  readonly summary: string;
+  readonly method?: 'get' | 'post';
+  readonly errors?: readonly ServeCode[];
+  readonly request?: NonNullable<RouteConfig['request']>;
+  readonly content?: Record<string, { schema: z.ZodType }>;
+}
+
+const anything = { 'application/json': { schema: z.looseObject({}) } };
+const binary = {
+  'application/octet-stream': {
+    schema: z.string().openapi({ format: 'binary', description: BINARY }),
+  },
+};
+
+/** Every route is there for a version too: `/v2/models/{model}/versions/{version}/…`. */
+const routes: readonly Described[] = [
+  { path: '/v2', summary: 'Name, version and extensions of the server' },
+  { path: '/v2/health/live', summary: 'Whether the server runs' },
+  {
+    path: '/v2/health/ready',
+    summary: 'Whether every model is ready',
+    errors: ['MODEL_NOT_READY'],
+  },
+  { path: '/v2/models', summary: 'Names of the models' },
+  { path: '/v2/models/stats', summary: 'Statistics of every model' },
+  { path: '/v2/models/{model}', summary: 'Inputs, outputs and versions', errors: MODEL_ERRORS },
+  { path: '/v2/models/{model}/ready', summary: 'Whether a model is ready', errors: MODEL_ERRORS },
+  { path: '/v2/models/{model}/config', summary: 'The configuration', errors: MODEL_ERRORS },
+  { path: '/v2/models/{model}/stats', summary: 'Statistics of a model', errors: MODEL_ERRORS },
+  {
+    path: '/v2/models/{model}/infer',
+    method: 'post',
+    summary: 'Run a model on tensors',
+    errors: INFER_ERRORS,
+    request: {
+      headers: z.object({
+        'Inference-Header-Content-Length': z.string().optional().openapi({
+          description:
+            'Bytes of JSON in front of binary data; 0 for a body that is one raw tensor.',
+        }),
+        'Content-Encoding': z.enum(['gzip', 'deflate']).optional(),
+      }),
+      body: {
+        required: true,
+        content: { 'application/json': { schema: inferRequest }, ...binary },
+      },
+    },
+    content: { 'application/json': { schema: inferResponse }, ...binary },
+  },
+  ...(['generate', 'generate_stream'] as const).map(
+    (route): Described => ({
+      path: `/v2/models/{model}/${route}`,
+      method: 'post',
+      summary: 'Run a model whose inputs are members of the body',
+      errors: INFER_ERRORS,
+      request: { body: { required: true, content: anything } },
+      content: route === 'generate' ? anything : { 'text/event-stream': { schema: z.string() } },
+    }),
+  ),
+  {
+    path: '/v2/repository/index',
+    method: 'post',
+    summary: 'Every model of the repository, with its state',
+    errors: ['INVALID_ARGUMENT'],
+  },
+  ...(['load', 'unload'] as const).map(
+    (action): Described => ({
+      path: `/v2/repository/models/{model}/${action}`,
+      method: 'post',
+      summary: action === 'load' ? 'Load a model, or load it anew' : 'Take a model out',
+      errors: ['INVALID_ARGUMENT', 'LOAD_FAILED', 'MODEL_NOT_FOUND', 'CONTROL_DISABLED'],
+    }),
+  ),
+];
+
+/** Registers the descriptions; the routes themselves are registered elsewhere. */
+export function describeV2(app: OpenAPIHono): void {
+  for (const { path, summary, method = 'get', errors = [], request, content } of routes) {
+    const model = path.includes('{model}')
+      ? { params: z.object({ model: z.string().openapi({ example: 'iris' }) }) }
+      : {};
+    app.openAPIRegistry.registerPath({
+      method,
+      path,
+      summary,
+      tags: ['Open Inference Protocol V2'],
+      request: { ...model, ...request },
+      responses: {
+        200: { description: 'The answer', content: content ?? anything },
+        ...problemResponses(errors),
+      },
+    });
+  }
+}

@@ -1,0 +1,66 @@
+/** @module The generate extension on a model with texts in and out. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { inference } from './support.ts';
+
+// A model that hands on three texts.
+const texts = { 't/1/model.onnx': '=identity-string' };
+
+describe('generate', () => {
+  test('members are inputs, outputs are members', async () => {
+    await using server = await inference(texts);
+    const { status, json } = await server.post('/v2/models/t/generate', {
+      id: 'a',
+      x: ['a', 'ä', ''],
+    });
+    assert.equal(status, 200, JSON.stringify(json));
+    assert.deepEqual(json, { id: 'a', model_name: 't', model_version: '1', y: ['a', 'ä', ''] });
+  });
+
+  test('parameters may be inputs too, and what is none of them is left alone', async () => {
+    await using server = await inference(texts);
+    const body = { parameters: { x: ['a', 'b', 'c'], temperature: 0.5 } };
+    const { json } = await server.post('/v2/models/t/versions/1/generate', body);
+    assert.deepEqual(json.y, ['a', 'b', 'c']);
+  });
+
+  test('a stream is one event', async () => {
+    await using server = await inference(texts);
+    const answer = await server.post('/v2/models/t/generate_stream', { x: ['a', 'b', 'c'] });
+    assert.equal(answer.headers.get('content-type'), 'text/event-stream; charset=utf-8');
+    assert.match(answer.text, /^data: \{.*\}\n\n$/);
+    assert.deepEqual(JSON.parse(answer.text.slice(6)).y, ['a', 'b', 'c']);
+  });
+
+  test('numbers and bools', async () => {
+    await using server = await inference({
+      'i/1/model.onnx': '=identity-int64',
+      'b/1/model.onnx': '=identity-bool',
+    });
+    assert.deepEqual(
+      (await server.post('/v2/models/i/generate', { x: [1, -2, 3] })).json.y,
+      [1, -2, 3],
+    );
+    const bools = { x: [true, false, true] };
+    assert.deepEqual((await server.post('/v2/models/b/generate', bools)).json.y, bools.x);
+  });
+
+  test('mistakes are told, also before a stream begins', async () => {
+    await using server = await inference(texts);
+    for (const [body, message] of [
+      ['[]', /JSON object/],
+      [{}, /x is missing/],
+      [{ x: [1, 2, 3] }, /x must be a string/],
+      [{ x: ['a'] }, /x has 1 values/],
+      [{ x: ['a', 'b', 'c'], y: 1 }, /no input y/],
+      [{ x: ['a', 'b', 'c'], id: 7 }, /id must be a text/],
+    ] as const) {
+      for (const route of ['generate', 'generate_stream']) {
+        const { status, json } = await server.post(`/v2/models/t/${route}`, body);
+        assert.equal(status, 400, JSON.stringify(json));
+        assert.match(json.error, message);
+      }
+    }
+    assert.equal((await server.post('/v2/models/no/generate', { x: [] })).status, 404);
+  });
+});
