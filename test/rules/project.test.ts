@@ -59,6 +59,8 @@ rule({
     '.github/CONTRIBUTING.md',
     '.github/decisions/*.md',
     'models/**/*.md',
+    'services/**/*.md',
+    'bench/README.md',
   ],
   check: deadReferences,
   breaches: [
