@@ -196,6 +196,17 @@ export interface CostPoint {
   readonly samples: number;
 }
 
+/** What runs add up to. Each time is that of all of them together, milliseconds. */
+export interface RunSums {
+  readonly count: number;
+  /** Laying out the inputs. */
+  readonly inputMs: number;
+  /** The model itself. */
+  readonly computeMs: number;
+  /** Handing out the outputs. */
+  readonly outputMs: number;
+}
+
 /** Counted natively, over every thread. `submitted = completed + failed + cancelled + expired + queued + running`. */
 export interface ModelStats {
   readonly submitted: number;
@@ -217,6 +228,12 @@ export interface ModelStats {
   readonly expectedWaitMs: number;
   /** What runs cost by bucket and batch size, smallest first. */
   readonly costs: readonly CostPoint[];
+  /** Runs by their rows, smallest first; those of more than 4096 count as runs of 4096. */
+  readonly sizes: readonly (RunSums & { readonly rows: number })[];
+  /** Answered requests, each with the whole of its run. */
+  readonly answered: RunSums;
+  /** Time since the last run ended, milliseconds; null before the first. */
+  readonly idleMs: number | null;
   /** Time requests waited, seconds. */
   readonly queue: Histogram;
   /** Time runs took, seconds; one observation a run. */

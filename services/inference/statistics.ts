@@ -9,6 +9,8 @@ interface Duration {
 
 const none: Duration = { count: 0, ns: 0 };
 
+const duration = (count: number, ms: number): Duration => ({ count, ns: Math.round(ms * 1e6) });
+
 export function everyStatistics(runtime: Runtime) {
   return runtime
     .models()
@@ -17,28 +19,36 @@ export function everyStatistics(runtime: Runtime) {
 }
 
 /**
- * `success` and `queue` count requests, `compute_*` runs. Requests that ended without an answer of the
- * model, for whatever reason, are `fail`.
+ * In `inference_stats` each answered request counts with the whole of the run it shared, in `batch_stats`
+ * each run counts once. Requests that ended without an answer of the model, for whatever reason, are
+ * `fail`.
  */
 export function modelStatistics(version: ModelVersion) {
   const stats = version.stats();
-  const duration = (count: number, seconds: number): Duration => ({
-    count,
-    ns: Math.round(seconds * 1e9),
-  });
-  const failed = stats.failed + stats.cancelled + stats.expired;
+  const { answered, queue } = stats;
+  const { count, inputMs, computeMs, outputMs } = answered;
+  const queueMs = queue.sum * 1000;
   return {
     name: version.model,
     version: version.version,
+    last_inference: stats.idleMs === null ? 0 : Math.round(Date.now() - stats.idleMs),
     inference_count: stats.rows,
     execution_count: stats.batches,
     inference_stats: {
-      success: duration(stats.completed, stats.queue.sum + stats.compute.sum),
-      fail: duration(failed, 0),
-      queue: duration(stats.queue.count, stats.queue.sum),
-      compute_infer: duration(stats.compute.count, stats.compute.sum),
+      success: duration(count, queueMs + inputMs + computeMs + outputMs),
+      fail: duration(stats.failed + stats.cancelled + stats.expired, 0),
+      queue: duration(queue.count, queueMs),
+      compute_input: duration(count, inputMs),
+      compute_infer: duration(count, computeMs),
+      compute_output: duration(count, outputMs),
       cache_hit: none,
       cache_miss: none,
     },
+    batch_stats: stats.sizes.map((size) => ({
+      batch_size: size.rows,
+      compute_input: duration(size.count, size.inputMs),
+      compute_infer: duration(size.count, size.computeMs),
+      compute_output: duration(size.count, size.outputMs),
+    })),
   };
 }

@@ -118,7 +118,9 @@ export class PuppetModel implements Model {
     const { completed } = this.#counts;
     const none: Histogram = { bounds: [0.001], counts: [completed], count: completed, sum: 0 };
     const learnt = { stuckLanes: 0, returningShare: 0, expectedWaitMs: 0, costs: [] };
-    return { ...this.#counts, ...learnt, queue: none, compute: none };
+    const answered = { count: completed, inputMs: 0, computeMs: 0, outputMs: 0 };
+    const runs = { sizes: [], answered, idleMs: null };
+    return { ...this.#counts, ...learnt, ...runs, queue: none, compute: none };
   }
 
   async close(): Promise<void> {

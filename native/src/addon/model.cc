@@ -95,6 +95,18 @@ napi_value JS_wake(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+Napi::Object ToObject(Napi::Env env, const Tally::Sums& sums) {
+  Napi::Object object = Napi::Object::New(env);
+  const auto ms = [&](const char* name, Nanos duration) {
+    object.Set(name, Napi::Number::New(env, static_cast<double>(duration) * 1e-6));
+  };
+  object.Set("count", Napi::Number::New(env, static_cast<double>(sums.count)));
+  ms("inputMs", sums.parts.input);
+  ms("computeMs", sums.parts.compute);
+  ms("outputMs", sums.parts.output);
+  return object;
+}
+
 Napi::Value JS_stats(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto& hold = *static_cast<ModelHold*>(info.Data());
@@ -138,6 +150,19 @@ Napi::Value JS_stats(const Napi::CallbackInfo& info) {
     costs[i] = object;
   }
   result.Set("costs", costs);
+  Napi::Array sizes = Napi::Array::New(env, stats.sizes.size());
+  for (uint32_t i = 0; i < stats.sizes.size(); ++i) {
+    Napi::Object object = ToObject(env, stats.sizes[i].runs);
+    object.Set("rows", Napi::Number::New(env, static_cast<double>(stats.sizes[i].rows)));
+    sizes[i] = object;
+  }
+  result.Set("sizes", sizes);
+  result.Set("answered", ToObject(env, stats.answered));
+  if (stats.idle == kNever) {
+    result.Set("idleMs", env.Null());
+  } else {
+    result.Set("idleMs", Napi::Number::New(env, static_cast<double>(stats.idle) * 1e-6));
+  }
   result.Set("queue", ToObject(env, stats.queue));
   result.Set("compute", ToObject(env, stats.compute));
   return result;

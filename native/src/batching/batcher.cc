@@ -54,6 +54,7 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
       cost_(std::make_unique<CostModel[]>(plan_.buckets())),
       member_(options.weight),
       pending_(options.pending),
+      tally_(options.policy.max_rows),
       queue_time_(DurationBounds()),
       compute_time_(DurationBounds()) {
   workers_.reserve(options_.lanes);
@@ -106,10 +107,7 @@ bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) n
   const Nanos took = clock_.Now() - now;
   // Twenty times: an expectation this wrong is no preempted thread.
   if (took > 20 * options_.inline_limit) inline_off_.store(true, std::memory_order_relaxed);
-  batches_.fetch_add(1, std::memory_order_relaxed);
-  rows_.fetch_add(static_cast<uint64_t>(request->rows), std::memory_order_relaxed);
-  queue_time_.Observe(request->started - request->submitted);
-  compute_time_.Observe(request->finished - request->started);
+  Add({&request, 1}, request->rows, now, now + took);
   Count(*request);
   running_.fetch_sub(1, std::memory_order_relaxed);
   return true;
@@ -268,16 +266,11 @@ void Batcher::Run(Worker& worker) {
   worker.free_at.store(0, std::memory_order_relaxed);
   worker.ended = clock_.Now();
   worker.cost = worker.ended - began;
-  batches_.fetch_add(1, std::memory_order_relaxed);
-  Nanos compute = 0;
+  Add(worker.batch, worker.rows, began, worker.ended);
   for (Request* request : worker.batch) {
-    compute = std::max(compute, request->finished - request->started);
-    rows_.fetch_add(static_cast<uint64_t>(request->rows), std::memory_order_relaxed);
-    queue_time_.Observe(request->started - request->submitted);
     Count(*request);
     delivery.Add(request);
   }
-  compute_time_.Observe(compute);
   running_.fetch_sub(static_cast<uint32_t>(worker.batch.size()), std::memory_order_relaxed);
 }
 
@@ -296,6 +289,25 @@ void Batcher::Drop(Worker& worker) {
     delivery.Add(request);
   }
   running_.fetch_sub(static_cast<uint32_t>(worker.dropped.size()), std::memory_order_relaxed);
+}
+
+// Counts a run, of which every request has its outcome.
+void Batcher::Add(std::span<Request* const> batch, int64_t rows, Nanos began, Nanos ended) noexcept {
+  batches_.fetch_add(1, std::memory_order_relaxed);
+  rows_.fetch_add(static_cast<uint64_t>(rows), std::memory_order_relaxed);
+  Nanos started = ended;
+  Nanos finished = began;
+  Nanos compute = 0;
+  uint64_t answered = 0;
+  for (const Request* request : batch) {
+    started = std::min(started, request->started);
+    finished = std::max(finished, request->finished);
+    compute = std::max(compute, request->finished - request->started);
+    answered += request->status.ok() ? 1 : 0;
+    queue_time_.Observe(request->started - request->submitted);
+  }
+  compute_time_.Observe(compute);
+  tally_.Observe(rows, answered, {started - began, compute, ended - finished}, ended);
 }
 
 void Batcher::Count(const Request& request) noexcept {
@@ -388,6 +400,9 @@ BatcherStats Batcher::Stats() const {
     for (const CostModel::Point& point : cost_[bucket].Read()) stats.costs.push_back({point, bucket});
   }
   stats.submitted = submitted_.load(std::memory_order_relaxed);
+  stats.sizes = tally_.Sizes();
+  stats.answered = tally_.Requests();
+  if (const Nanos last = tally_.last(); last != 0) stats.idle = clock_.Now() - last;
   stats.queue = queue_time_.Read();
   stats.compute = compute_time_.Read();
   return stats;

@@ -146,6 +146,7 @@ class Batcher {
   void Run(Worker& worker);
   void Drop(Worker& worker);
   void Count(const Request& request) noexcept;
+  void Add(std::span<Request* const> batch, int64_t rows, Nanos began, Nanos ended) noexcept;
   Nanos NextFree(Nanos now) const noexcept;
   Code Admit(const Request& request, Nanos now) const noexcept;
   // Expected time of a run with that many rows of requests.
@@ -186,6 +187,7 @@ class Batcher {
   std::atomic<uint64_t> expired_{0};
   std::atomic<uint64_t> batches_{0};
   std::atomic<uint64_t> rows_{0};
+  Tally tally_;
   Histogram queue_time_;
   Histogram compute_time_;
 

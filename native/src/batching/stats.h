@@ -6,6 +6,7 @@
 
 #include "batching/cost_model.h"
 #include "batching/histogram.h"
+#include "batching/tally.h"
 
 namespace millrace {
 
@@ -33,6 +34,11 @@ struct BatcherStats {
   double returning = 0;
   Nanos expected_wait = 0;
   std::vector<BucketCost> costs;
+  // Runs by their size, and what answered requests have seen of them.
+  std::vector<Tally::Size> sizes;
+  Tally::Sums answered;
+  // Time since the last run ended; kNever before the first.
+  Nanos idle = kNever;
   Histogram::Snapshot queue;
   Histogram::Snapshot compute;
 };
