@@ -231,7 +231,7 @@ TEST(ShapeBatch, StringsArePaddedAndCutToo) {
   const auto answer = [](const Request& request) {
     std::string joined;
     const Slice slice = OwnSlice(request, 0);
-    ForEachRun(slice.view.shape, slice.outer, [&](size_t, size_t from, size_t count) {
+    ForEachRun(slice.view.shape, *slice.outer, [&](size_t, size_t from, size_t count) {
       for (size_t i = 0; i < count; ++i) joined += slice.view.strings[from + i];
     });
     return joined;
