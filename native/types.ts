@@ -232,8 +232,8 @@ export interface ModelStats {
   readonly sizes: readonly (RunSums & { readonly rows: number })[];
   /** Answered requests, each with the whole of its run. */
   readonly answered: RunSums;
-  /** Time since the last run ended, milliseconds; null before the first. */
-  readonly idleMs: number | null;
+  /** When the last run ended, milliseconds since the Unix epoch; 0 before the first. */
+  readonly lastRunAt: number;
   /** Time requests waited, seconds. */
   readonly queue: Histogram;
   /** Time runs took, seconds; one observation a run. */

@@ -31,7 +31,7 @@ export function modelStatistics(version: ModelVersion) {
   return {
     name: version.model,
     version: version.version,
-    last_inference: stats.idleMs === null ? 0 : Math.round(Date.now() - stats.idleMs),
+    last_inference: stats.lastRunAt,
     inference_count: stats.rows,
     execution_count: stats.batches,
     inference_stats: {

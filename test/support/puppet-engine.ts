@@ -119,7 +119,7 @@ export class PuppetModel implements Model {
     const none: Histogram = { bounds: [0.001], counts: [completed], count: completed, sum: 0 };
     const learnt = { stuckLanes: 0, returningShare: 0, expectedWaitMs: 0, costs: [] };
     const answered = { count: completed, inputMs: 0, computeMs: 0, outputMs: 0 };
-    const runs = { sizes: [], answered, idleMs: null };
+    const runs = { sizes: [], answered, lastRunAt: 0 };
     return { ...this.#counts, ...learnt, ...runs, queue: none, compute: none };
   }
 

@@ -158,11 +158,7 @@ Napi::Value JS_stats(const Napi::CallbackInfo& info) {
   }
   result.Set("sizes", sizes);
   result.Set("answered", ToObject(env, stats.answered));
-  if (stats.idle == kNever) {
-    result.Set("idleMs", env.Null());
-  } else {
-    result.Set("idleMs", Napi::Number::New(env, static_cast<double>(stats.idle) * 1e-6));
-  }
+  result.Set("lastRunAt", Napi::Number::New(env, static_cast<double>(stats.last_run / 1'000'000)));
   result.Set("queue", ToObject(env, stats.queue));
   result.Set("compute", ToObject(env, stats.compute));
   return result;

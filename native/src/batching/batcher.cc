@@ -55,6 +55,8 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
       member_(options.weight),
       pending_(options.pending),
       tally_(options.policy.max_rows),
+      epoch_(std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count() -
+             clock.Now()),
       queue_time_(DurationBounds()),
       compute_time_(DurationBounds()) {
   workers_.reserve(options_.lanes);
@@ -402,7 +404,7 @@ BatcherStats Batcher::Stats() const {
   stats.submitted = submitted_.load(std::memory_order_relaxed);
   stats.sizes = tally_.Sizes();
   stats.answered = tally_.Requests();
-  if (const Nanos last = tally_.last(); last != 0) stats.idle = clock_.Now() - last;
+  if (const Nanos last = tally_.last(); last != 0) stats.last_run = epoch_ + last;
   stats.queue = queue_time_.Read();
   stats.compute = compute_time_.Read();
   return stats;

@@ -188,6 +188,8 @@ class Batcher {
   std::atomic<uint64_t> batches_{0};
   std::atomic<uint64_t> rows_{0};
   Tally tally_;
+  // What the clock's zero was in time since the Unix epoch.
+  const Nanos epoch_;
   Histogram queue_time_;
   Histogram compute_time_;
 

@@ -37,8 +37,8 @@ struct BatcherStats {
   // Runs by their size, and what answered requests have seen of them.
   std::vector<Tally::Size> sizes;
   Tally::Sums answered;
-  // Time since the last run ended; kNever before the first.
-  Nanos idle = kNever;
+  // When the last run ended, since the Unix epoch; 0 before the first.
+  Nanos last_run = 0;
   Histogram::Snapshot queue;
   Histogram::Snapshot compute;
 };
