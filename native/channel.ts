@@ -287,10 +287,19 @@ function checkTerms(model: Carried, { timeoutMs, priority, outputs }: RunOptions
   if (priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 255)) {
     return `priority is ${priority}: expected a whole number from 0 (most urgent) to 255`;
   }
-  const unknown = outputs?.find((name) => !model.native.outputs.some((o) => o.name === name));
+  const unknown = outputs === undefined ? undefined : firstUnknown(model.native.outputs, outputs);
   if (unknown === undefined) return undefined;
   const known = model.native.outputs.map((o) => `'${o.name}'`).join(', ');
   return `Model '${model.name}' has no output '${unknown}': it has ${known}`;
+}
+
+/** Loops and no closures: each request passes here. */
+function firstUnknown(specs: readonly TensorSpec[], names: readonly string[]): string | undefined {
+  next: for (const name of names) {
+    for (const spec of specs) if (spec.name === name) continue next;
+    return name;
+  }
+  return undefined;
 }
 
 function checkInputs(

@@ -90,6 +90,7 @@ export function writeAbsent(mail: Float64Array, word: number): number {
 export class RecordReader {
   readonly #native: NativeEngine;
   readonly #mail: Float64Array;
+  readonly #views: Partial<Record<ElementType, Uint8Array>> = {};
   #word = 0;
 
   slot = 0;
@@ -171,9 +172,16 @@ export class RecordReader {
   }
 
   #inline(type: ElementType, elements: number): unknown {
-    const array = elementArrays[type as Exclude<ElementType, 'string'>];
+    const view = this.#view(type as Exclude<ElementType, 'string'>);
+    const start = (this.#word * 8) / view.BYTES_PER_ELEMENT;
     // A copy: the mailbox is overwritten by the next call.
-    return new array(this.#mail.buffer as ArrayBuffer, this.#word * 8, elements).slice();
+    return view.slice(start, start + elements);
+  }
+
+  /** The mailbox as elements of a type. Kept, because making a view of memory outside the heap is slow. */
+  #view(type: Exclude<ElementType, 'string'>): Uint8Array {
+    this.#views[type] ??= new elementArrays[type](this.#mail.buffer as ArrayBuffer) as Uint8Array;
+    return this.#views[type];
   }
 
   #fetch(index: number, type: ElementType, elements: number): unknown {
