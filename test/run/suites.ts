@@ -12,7 +12,7 @@ type CommandLine = readonly string[];
 type Environment = Readonly<Record<string, string>>;
 
 /** Command line that runs test files and writes a JUnit report. */
-type TestCommand = (files: readonly string[], report: string) => CommandLine;
+export type TestCommand = (files: readonly string[], report: string) => CommandLine;
 
 export interface Suite {
   /** Shown in the summary and matched by `--only`. */
