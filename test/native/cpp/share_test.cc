@@ -34,7 +34,6 @@ void Saturate(const std::vector<Rival*>& rivals, int turns) {
   DeviceShare share(1, kForever);
   const int lanes = static_cast<int>(rivals.size()) * kLanes;
   std::atomic<int> asking{0};
-  std::atomic<int> having{0};
   std::atomic<int> left{turns};
   std::atomic<bool> over{false};
   for (Rival* rival : rivals) share.Join(rival->member, 1);
@@ -44,16 +43,13 @@ void Saturate(const std::vector<Rival*>& rivals, int turns) {
       while (!over.load()) {
         asking.fetch_add(1);
         share.Acquire(rival->member);
-        // More than one have turns where somebody has waited for the longest time there is.
-        having.fetch_add(1);
         asking.fetch_sub(1);
-        while (!over.load() && asking.load() + having.load() < lanes) std::this_thread::yield();
+        while (!over.load() && asking.load() < lanes - 1) std::this_thread::yield();
         if (left.fetch_sub(1) <= 0) {
           over = true;
         } else {
           rival->used.fetch_add(rival->run);
         }
-        having.fetch_sub(1);
         share.Release(rival->member, rival->run);
       }
     });
