@@ -5,7 +5,7 @@ import { Admission } from './admission.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics/index.ts';
 import {
   type InferRequest,
   type InferResult,
@@ -40,6 +40,8 @@ export type { Clock } from './clock.ts';
 export {
   type Config,
   type ConfigSources,
+  type PortName,
+  portSetting,
   readConfig,
   SETTINGS,
   type ServiceName,
@@ -57,7 +59,7 @@ export {
   type Thread,
 } from './host/index.ts';
 export { createLog, type Log } from './log.ts';
-export type { Metrics } from './metrics.ts';
+export type { Metrics } from './metrics/index.ts';
 export type { ModelVersion } from './model.ts';
 export type {
   CancelSignal,
@@ -91,8 +93,8 @@ export interface Runtime {
   /** Every model and version, with the reason where one is not served. */
   models(): ModelStatus[];
   /**
-   * Whether requests are taken: at least one version is loaded and the thread is not draining. `v2`: as
-   * the protocol has it, every version is, or with `STRICT_READINESS=false` the server alone.
+   * Whether requests are taken: at least one version answers and the thread is not draining. `v2`: as
+   * the protocol has it, every version does, or with `STRICT_READINESS=false` the server alone.
    */
   ready(strictness?: 'v2'): boolean;
   /** Unloads every model. To be called when `admission.drain()` has resolved. The engine stays open. */
@@ -145,7 +147,7 @@ export async function createRuntime(
     admission,
     clock: parts.clock ?? systemClock,
     log,
-    metrics: createMetrics(engine.counters, () => registry.loaded(), log),
+    metrics: createMetrics(engine.counters, () => registry.loaded()),
     codec: engine.codec,
     infer: (request) => infer(registry, request),
     inferTensors: (request) => inferTensors(registry, request),
@@ -154,9 +156,7 @@ export async function createRuntime(
     models: () => registry.status(),
     ready: (strictness) =>
       !admission.draining &&
-      (strictness === 'v2'
-        ? !config.strictReadiness || registry.complete()
-        : registry.loaded().length > 0),
+      (strictness === 'v2' ? !config.strictReadiness || registry.complete() : registry.ready()),
     close: () => registry.close(),
   };
 }
