@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { AxisOptions, BatchingOptions } from '../native/index.ts';
+import { given } from './given.ts';
 
 const size = z.int().min(1);
 const padValue = z.union([z.number(), z.boolean(), z.string()]);
@@ -24,6 +25,7 @@ export const batchingSchema = z
     z.literal(false),
     z.strictObject({
       maxRows: size.optional(),
+      policy: z.enum(['excess', 'busy', 'timer']).optional().describe('When a batch runs'),
       maxDelayMs: z.number().min(0).optional(),
       maxQueue: size.optional(),
       maxRequestRows: size.optional().describe('Most rows of one request'),
@@ -48,12 +50,4 @@ export function batchingOptions(batching: Batching): BatchingOptions | false {
     ...terms,
     axes: axes && (Object.fromEntries(declared) as Record<string, AxisOptions>),
   });
-}
-
-type Given<T> = { [K in keyof T]: Exclude<T[K], undefined> };
-
-/** The object without the keys that are undefined. */
-function given<T extends object>(object: T): Given<T> {
-  const entries = Object.entries(object).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as Given<T>;
 }

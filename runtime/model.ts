@@ -14,6 +14,7 @@ import {
 } from '../native/index.ts';
 import { batchingOptions } from './batching.ts';
 import { fromEngine, redact, ServeError } from './errors.ts';
+import { given } from './given.ts';
 import { Holders } from './holders.ts';
 import type { ModelConfig, ModelTerms } from './repository/index.ts';
 import { type FeatureInput, featureInput } from './signature.ts';
@@ -89,6 +90,11 @@ export class ModelVersion {
 
   stats(): ModelStats {
     return this.#native.stats();
+  }
+
+  /** Lanes that nothing can run on, because a run on them has passed its limit and not returned. */
+  get stuckLanes(): number {
+    return this.stats().stuckLanes;
   }
 
   /**
@@ -183,18 +189,18 @@ async function loadNative(engine: Engine, source: VersionSource) {
 }
 
 async function loadOn(engine: Engine, source: VersionSource, device: string): Promise<Model> {
-  const declared = source.config.batching;
+  const { batching: declared, lanes, intra_op_threads, run_limit_ms, weight } = source.config;
   const batching = declared === undefined ? undefined : batchingOptions(declared);
-  const options: LoadOptions = {
+  const options: LoadOptions = given({
     ...(source.bytes === undefined ? { path: source.path } : { bytes: source.bytes }),
     name: `${source.model}:${source.version}`,
     device,
-    ...(batching === undefined ? {} : { batching }),
-    ...(source.config.lanes === undefined ? {} : { lanes: source.config.lanes }),
-    ...(source.config.intra_op_threads === undefined
-      ? {}
-      : { intraOpThreads: source.config.intra_op_threads }),
-  };
+    batching,
+    lanes,
+    intraOpThreads: intra_op_threads,
+    runLimitMs: run_limit_ms,
+    weight,
+  });
   const native = await engine.load(options);
   const cap = source.batchSize;
   const { enabled, maxRows } = native.signature.batching;

@@ -96,9 +96,14 @@ export class Registry {
     return [...this.#models.values()].map((model) => model.status());
   }
 
-  /** Whether every version of every served model is loaded. */
+  /** Whether every version of every served model answers. */
   complete(): boolean {
-    return [...this.#models.values()].every((model) => model.failure() === undefined);
+    return [...this.#models.values()].every((model) => model.isComplete());
+  }
+
+  /** Whether any version answers. */
+  ready(): boolean {
+    return [...this.#models.values()].some((model) => model.isReady());
   }
 
   loaded(): ModelVersion[] {

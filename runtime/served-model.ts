@@ -7,8 +7,12 @@ import type { ModelFolder, ModelTerms } from './repository/index.ts';
 /** A version as `/ready` shows it. */
 export interface VersionStatus {
   readonly version: string;
-  readonly state: 'ready' | 'failed';
-  /** Why it failed, why it is not batched, or why it runs on another device; '' when there is nothing to say. */
+  /** `stuck`: loaded, and no request to it is answered until one of its runs returns. */
+  readonly state: 'ready' | 'stuck' | 'failed';
+  /**
+   * Why it failed, what is stuck, why it runs on another device, or why it is not batched; '' when there
+   * is nothing to say.
+   */
   readonly reason: string;
   readonly device?: string;
   readonly maxRows?: number;
@@ -71,10 +75,10 @@ export class ServedModel {
   }
 
   /** Whether a version, or without one any, answers. @throws {ServeError} `VERSION_NOT_FOUND` */
-  isReady(wanted: string | undefined): boolean {
-    if (wanted === undefined) return this.loaded().length > 0;
+  isReady(wanted?: string): boolean {
+    if (wanted === undefined) return this.loaded().some(answers);
     try {
-      return this.resolve(wanted) !== undefined;
+      return answers(this.resolve(wanted));
     } catch (error) {
       if (error instanceof ServeError && error.code === 'MODEL_NOT_READY') return false;
       throw error;
@@ -86,9 +90,16 @@ export class ServedModel {
       if (loaded instanceof ServeError) {
         return { version, state: 'failed', reason: loaded.message };
       }
-      const { batching } = loaded.signature;
-      const reason = loaded.fallback || batching.reason;
-      return { version, state: 'ready', reason, device: loaded.device, maxRows: batching.maxRows };
+      const { device, fallback, lanes, stuckLanes } = loaded;
+      const { reason, maxRows } = loaded.signature.batching;
+      const state = answers(loaded) ? 'ready' : 'stuck';
+      return {
+        version,
+        state,
+        reason: stuckReason(stuckLanes, lanes) || fallback || reason,
+        device,
+        maxRows,
+      };
     });
     return { name: this.name, versions };
   }
@@ -99,6 +110,11 @@ export class ServedModel {
       (version) => version instanceof ServeError,
     );
     return failures[0];
+  }
+
+  /** Whether every version is loaded and answers. */
+  isComplete(): boolean {
+    return this.failure() === undefined && this.loaded().every(answers);
   }
 
   loaded(): ModelVersion[] {
@@ -126,6 +142,13 @@ export class ServedModel {
     ];
     return names.map((name) => `"${name}"`).join(', ') || 'none';
   }
+}
+
+const answers = ({ stuckLanes, lanes }: ModelVersion) => stuckLanes < lanes;
+
+function stuckReason(stuck: number, lanes: number): string {
+  if (stuck === 0) return '';
+  return `Lanes stuck: ${stuck} of ${lanes}; the run on each has passed its limit and not returned.`;
 }
 
 function shares(weights: Readonly<Record<string, number>>) {

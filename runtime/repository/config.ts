@@ -32,6 +32,17 @@ export const modelConfigSchema = z.strictObject({
   batching: batchingSchema.optional(),
   lanes: z.int().min(1).optional().describe('Native threads that run batches'),
   intra_op_threads: z.int().min(1).optional().describe('Threads of one run'),
+  run_limit_ms: z
+    .number()
+    .min(1)
+    .max(86_400_000)
+    .optional()
+    .describe('Longest a run may take; beyond it its requests are answered and it is cut short'),
+  weight: z
+    .number()
+    .positive()
+    .optional()
+    .describe('Share of the device’s time where models compete for it; 1 unless told'),
 });
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>;

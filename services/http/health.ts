@@ -1,6 +1,6 @@
 /** @module Probes: is the process alive, and does it take requests. */
 
-import type { Runtime } from '../../runtime/index.ts';
+import type { ModelStatus, Runtime } from '../../runtime/index.ts';
 import type { AddControl } from './control.ts';
 import { STATUS } from './problem.ts';
 
@@ -12,9 +12,15 @@ export function healthRoutes(add: AddControl, runtime: Runtime): void {
   add('/alive', (c) => c.json({ status: 'alive' }));
   add('/health', (c) => c.json({ status: 'ok', ready: runtime.ready() }));
   add('/ready', (c) => {
+    const models = runtime.models();
     const ready = runtime.ready();
-    const status = ready ? 'ready' : runtime.admission.draining ? 'draining' : 'no model is loaded';
-    const body = { status, models: runtime.models() };
+    const body = { status: ready ? 'ready' : whyNot(runtime, models), models };
     return c.json(body, (ready ? 200 : STATUS.DRAINING) as 200);
   });
+}
+
+function whyNot({ admission }: Runtime, models: readonly ModelStatus[]): string {
+  if (admission.draining) return 'draining';
+  const stuck = models.some(({ versions }) => versions.some(({ state }) => state === 'stuck'));
+  return stuck ? 'no model answers' : 'no model is loaded';
 }

@@ -1,0 +1,9 @@
+/** @module Options that may be left out: the engine takes a key that is missing, not one that is undefined. */
+
+type Given<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
+/** The object without the keys that are undefined. */
+export function given<T extends object>(object: T): Given<T> {
+  const entries = Object.entries(object).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Given<T>;
+}

@@ -1,0 +1,81 @@
+/** @module Lanes that a run has left stuck: where they show, and what is refused for them. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type TestService, testService } from '../support/service.ts';
+
+const MODELS = {
+  iris: { config: { lanes: 2, run_limit_ms: 50 }, versions: { 'v1.0': '', 'v2.0': '' } },
+};
+
+function stick(service: TestService, name: string, stuckLanes: number): void {
+  const model = service.model(name);
+  model.learnt = { ...model.learnt, stuckLanes };
+}
+
+async function get({ app }: TestService, path: string) {
+  const response = await app.request(path);
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+async function versions(service: TestService) {
+  const { body } = await get(service, '/ready');
+  const [{ versions: listed }] = body.models as [{ versions: Record<string, string>[] }];
+  return listed.map(({ version, state, reason }) => ({ version, state, reason }));
+}
+
+const READY = { state: 'ready', reason: '' };
+
+describe('a stuck lane', () => {
+  test('is named in /ready, where the version still answers on others', async () => {
+    using service = await testService({ models: MODELS });
+    stick(service, 'iris:v1.0', 1);
+    assert.deepEqual(await versions(service), [
+      {
+        version: 'v1.0',
+        state: 'ready',
+        reason: 'Lanes stuck: 1 of 2; the run on each has passed its limit and not returned.',
+      },
+      { version: 'v2.0', ...READY },
+    ]);
+    assert.equal((await get(service, '/ready')).status, 200);
+    assert.equal((await get(service, '/v2/health/ready')).status, 200);
+    assert.equal((await get(service, '/v2/models/iris/versions/v1.0/ready')).status, 200);
+  });
+
+  test('of all there are leaves the version unready, and others ready', async () => {
+    using service = await testService({ models: MODELS });
+    stick(service, 'iris:v1.0', 2);
+    const [stuck, other] = await versions(service);
+    assert.equal(stuck!.state, 'stuck');
+    assert.match(stuck!.reason!, /^Lanes stuck: 2 of 2/);
+    assert.deepEqual(other, { version: 'v2.0', ...READY });
+    assert.equal((await get(service, '/ready')).body.status, 'ready');
+    assert.equal((await get(service, '/v2/health/ready')).status, 503);
+    assert.equal((await get(service, '/v2/models/iris/versions/v1.0/ready')).status, 503);
+    assert.equal((await get(service, '/v2/models/iris/versions/v2.0/ready')).status, 200);
+  });
+
+  test('everywhere takes the service out of the rotation until a run returns', async () => {
+    using service = await testService({ models: MODELS });
+    for (const name of ['iris:v1.0', 'iris:v2.0']) stick(service, name, 2);
+    const { status, body } = await get(service, '/ready');
+    assert.deepEqual([status, body.status], [503, 'no model answers']);
+    assert.equal((await get(service, '/alive')).status, 200);
+    stick(service, 'iris:v2.0', 1);
+    assert.equal((await get(service, '/ready')).status, 200);
+  });
+});
+
+test('model.json sets the limit of a run, the share of the device and the policy', async () => {
+  const config = { run_limit_ms: 50, weight: 3, batching: { policy: 'busy' } };
+  using service = await testService({ models: { iris: { config, versions: { '1': '' } } } });
+  const { runLimitMs, weight, batching } = service.engine.loads[0]!;
+  assert.deepEqual(
+    { runLimitMs, weight, batching },
+    {
+      runLimitMs: 50,
+      weight: 3,
+      batching: { policy: 'busy' },
+    },
+  );
+});
