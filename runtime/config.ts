@@ -23,6 +23,9 @@ const SERVICES = ['prediction', 'inference'] as const;
 /** A service of this software: what it answers is in its folder under `services/`. */
 export type ServiceName = (typeof SERVICES)[number];
 
+/** What a port is opened for. */
+export type PortName = ServiceName | 'grpc';
+
 const text = z.string('a text').min(1, 'a text that is not empty');
 
 const flag = z
@@ -68,6 +71,9 @@ const schema = z.object({
     .default(64 * 1024 * 1024)
     .describe('Most bytes of the body of a /v2 request, unpacked'),
   BODY_TIMEOUT_MS: whole(1, 3_600_000).default(10_000).describe('Longest time a body may take'),
+  EXIT_TIMEOUT_MS: whole(1, 3_600_000)
+    .default(30_000)
+    .describe('Longest time a stop waits for requests that are on their way'),
   HOST: text.default('0.0.0.0').describe('Address to listen on'),
   PORT: whole(0, 65_535)
     .optional()
@@ -102,7 +108,7 @@ export const SETTINGS = NAMES.map((name) => {
 export interface Config {
   readonly services: readonly ServiceName[];
   /** Where to listen; 0 takes a free port. */
-  readonly ports: Readonly<Record<ServiceName | 'grpc', number>>;
+  readonly ports: Readonly<Record<PortName, number>>;
   /** Absolute path of the model repository. */
   readonly modelPath: string;
   readonly defaultModel: string | undefined;
@@ -116,6 +122,7 @@ export interface Config {
   readonly maxInFlight: number;
   readonly maxRequestBytes: number;
   readonly bodyTimeoutMs: number;
+  readonly exitTimeoutMs: number;
   readonly host: string;
   readonly logLevel: string;
   readonly ortLibrary: string | undefined;
@@ -149,7 +156,10 @@ export function readConfig(sources: ConfigSources = processSources()): Config {
       `${name} must be ${issue?.message}, got ${JSON.stringify(given[name])}; write for example ${name}=${example(name)}`,
     );
   }
-  return toConfig(parsed.data, sources.cwd);
+  refuseContradictions(parsed.data);
+  const config = toConfig(parsed.data, sources.cwd);
+  refuseSharedPorts(config);
+  return config;
 }
 
 function processSources(): ConfigSources {
@@ -172,6 +182,7 @@ function toConfig(settings: Settings, cwd: string): Config {
     maxInFlight: settings.MAX_IN_FLIGHT,
     maxRequestBytes: settings.MAX_REQUEST_BYTES,
     bodyTimeoutMs: settings.BODY_TIMEOUT_MS,
+    exitTimeoutMs: settings.EXIT_TIMEOUT_MS,
     host: settings.HOST,
     logLevel: settings.LOG_LEVEL,
     ortLibrary: settings.ORT_LIBRARY,
@@ -186,6 +197,39 @@ function portsOf({ SERVICE, PORT, INFERENCE_PORT, GRPC_PORT }: Settings): Config
     inference: INFERENCE_PORT ?? alone ?? otherwise(8000),
     grpc: GRPC_PORT ?? otherwise(9000),
   };
+}
+
+/** The setting that says where a service of this configuration listens. */
+export function portSetting(name: PortName, { services }: Pick<Config, 'services'>): SettingName {
+  if (name === 'grpc') return 'GRPC_PORT';
+  return name === 'prediction' || services.length === 1 ? 'PORT' : 'INFERENCE_PORT';
+}
+
+function refuseContradictions({ SERVICE, PORT, INFERENCE_PORT, ...settings }: Settings): void {
+  const { LOAD_MODEL, MODEL_CONTROL_MODE } = settings;
+  if (LOAD_MODEL.length > 0 && MODEL_CONTROL_MODE !== 'explicit') {
+    throw invalid(
+      `LOAD_MODEL has no effect with MODEL_CONTROL_MODE=${MODEL_CONTROL_MODE}; write MODEL_CONTROL_MODE=explicit, or leave LOAD_MODEL out`,
+    );
+  }
+  if (SERVICE === 'inference' && (PORT ?? INFERENCE_PORT) !== (INFERENCE_PORT ?? PORT)) {
+    throw invalid('PORT and INFERENCE_PORT name the same port; write only one of them');
+  }
+}
+
+function refuseSharedPorts(config: Config): void {
+  const { ports, services } = config;
+  const used: PortName[] = services.includes('inference') ? [...services, 'grpc'] : [...services];
+  const taken = new Map<number, PortName>();
+  for (const name of used) {
+    const port = ports[name];
+    const other = taken.get(port);
+    if (port !== 0 && other !== undefined) {
+      const [one, two] = [portSetting(other, config), portSetting(name, config)];
+      throw invalid(`${one} and ${two} are both ${port}; write another number in one of them`);
+    }
+    taken.set(port, name);
+  }
 }
 
 type Given = Partial<Record<SettingName, unknown>>;
@@ -300,6 +344,7 @@ function example(name: SettingName): string {
     MAX_IN_FLIGHT: '1024',
     MAX_REQUEST_BYTES: '67108864',
     BODY_TIMEOUT_MS: '10000',
+    EXIT_TIMEOUT_MS: '30000',
     SERVICE: 'inference',
     HOST: '127.0.0.1',
     PORT: '8001',

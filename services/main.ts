@@ -33,7 +33,7 @@ async function main(): Promise<void> {
           exit(1);
         });
   // Before the service is announced: whoever reads that it is ready may stop it at once.
-  onStopSignal(() => void stop(service, log, exit));
+  onStopSignal(() => void stop(service, config.exitTimeoutMs, log, exit));
   report(service, log, config);
 }
 

@@ -7,6 +7,8 @@ import {
   type Host,
   type Log,
   type ModelStatus,
+  type PortName,
+  portSetting,
   type RepositoryChange,
   type Runtime,
   type ServiceName,
@@ -21,7 +23,7 @@ const apps: Readonly<Record<ServiceName, (runtime: Runtime) => ServiceApp>> = {
 };
 
 /** The open ports by service. */
-export type Ports = Readonly<Partial<Config['ports']>>;
+export type Ports = Readonly<Partial<Record<PortName, number>>>;
 
 export interface Service {
   readonly ports: Ports;
@@ -49,7 +51,7 @@ export interface ServiceParts {
 
 /** An open port, whatever is spoken there. */
 interface Open {
-  readonly name: keyof Config['ports'];
+  readonly name: PortName;
   readonly port: number;
   stop(): Promise<void>;
 }
@@ -98,6 +100,14 @@ async function openPort(parts: ServiceParts, name: ServiceName, runtime: Runtime
   const { fetch, posts } = apps[name](runtime);
   const { host: hostname, ports } = config;
   const shared = announce !== undefined;
-  const listener = await host.listen({ hostname, port: ports[name], shared, fetch, posts });
+  const setting = portSetting(name, config);
+  const listener = await host.listen({
+    hostname,
+    port: ports[name],
+    setting,
+    shared,
+    fetch,
+    posts,
+  });
   return { name, port: listener.port, stop: () => listener.stop() };
 }

@@ -3,19 +3,18 @@
 import type { Log } from '../runtime/index.ts';
 import type { Service } from './service.ts';
 
-const HARD_STOP_MS = 30_000;
-
-/** Stops the service, then ends the process: with 0, or with 1 when requests did not end in time. */
+/** Stops the service, then ends the process: with 0, or with 1 when requests did not end in `timeoutMs`. */
 export async function stop(
   service: Service,
+  timeoutMs: number,
   log: Log,
   exit: (code: number) => void,
 ): Promise<void> {
   log.info('stopping');
   const timer = setTimeout(() => {
-    log.error({ ms: HARD_STOP_MS }, 'requests did not end in time');
+    log.error({ ms: timeoutMs }, 'requests did not end in time');
     exit(1);
-  }, HARD_STOP_MS);
+  }, timeoutMs);
   await service.stop();
   clearTimeout(timer);
   log.info('stopped');

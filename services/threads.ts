@@ -5,8 +5,10 @@ import {
   type Host,
   type ModelStatus,
   type Parent,
+  portSetting,
   type RepositoryChange,
   ServeError,
+  type ServiceName,
   startThread,
   type Thread,
 } from '../runtime/index.ts';
@@ -44,7 +46,7 @@ export async function startThreads(
   onDeath: (error: Error | undefined) => void,
 ): Promise<Service> {
   const ports = { ...config.ports };
-  for (const name of config.services) ports[name] = await reservePort(config, ports[name], host);
+  for (const name of config.services) ports[name] = await reservePort(config, name, host);
   const crew = new Crew();
   let stopping = false;
   const stop = async () => {
@@ -122,9 +124,15 @@ const messageOf = (error: unknown) => (error instanceof Error ? error.message : 
  * Threads share a port by a socket option, which would also let a second process in: so the port is first
  * opened without it, which fails where anybody holds it.
  */
-async function reservePort({ host: hostname }: Config, port: number, host: Host): Promise<number> {
+async function reservePort(config: Config, name: ServiceName, host: Host): Promise<number> {
   const refuse = () => new Response(null, { status: STATUS.DRAINING });
-  const guard = await host.listen({ hostname, port, shared: false, fetch: refuse });
+  const guard = await host.listen({
+    hostname: config.host,
+    port: config.ports[name],
+    setting: portSetting(name, config),
+    shared: false,
+    fetch: refuse,
+  });
   await guard.stop();
   return guard.port;
 }

@@ -8,6 +8,8 @@ export interface ListenOptions {
   readonly hostname: string;
   /** 0 takes a free port. */
   readonly port: number;
+  /** The setting that the port is from, for the sentence where it cannot be opened. */
+  readonly setting: string;
   /** Whether other threads of this process listen on the same port. */
   readonly shared: boolean;
   /** Answers every request. */
@@ -31,18 +33,18 @@ export interface Host {
 }
 
 /** The sentence for a port that could not be opened, or the error itself when it is about something else. */
-export function listenError(error: unknown, { hostname, port }: ListenOptions): unknown {
+export function listenError(error: unknown, { hostname, port, setting }: ListenOptions): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'EADDRINUSE') {
     return new ServeError(
       'PORT_TAKEN',
-      `Port ${port} is already in use; stop the process that holds it or write another number in PORT.`,
+      `Port ${port} is already in use; stop the process that holds it or write another number in ${setting}.`,
     );
   }
   if (code === 'EACCES') {
     return new ServeError(
       'PORT_TAKEN',
-      `Port ${port} may not be opened by this user; write a number from 1024 to 65535 in PORT.`,
+      `Port ${port} may not be opened by this user; write a number from 1024 to 65535 in ${setting}.`,
     );
   }
   if (code === 'EADDRNOTAVAIL') {

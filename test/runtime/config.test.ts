@@ -42,6 +42,7 @@ describe('readConfig', () => {
       maxInFlight: 1024,
       maxRequestBytes: 67_108_864,
       bodyTimeoutMs: 10_000,
+      exitTimeoutMs: 30_000,
       host: '0.0.0.0',
       services: ['prediction', 'inference'],
       ports: { prediction: 8001, inference: 8000, grpc: 9000 },
@@ -122,4 +123,15 @@ describe('readConfig', () => {
       refuses(() => read(), message);
     });
   }
+
+  test('refuses settings that contradict each other', () => {
+    refuses(() => read({ PORT: '8000' }), /^PORT and INFERENCE_PORT are both 8000/);
+    refuses(() => read({ GRPC_PORT: '8001' }), /^PORT and GRPC_PORT are both 8001/);
+    const inference = { SERVICE: 'inference', PORT: '9000' };
+    refuses(() => read(inference), /^PORT and GRPC_PORT are both 9000/);
+    refuses(() => read({ ...inference, INFERENCE_PORT: '7' }), /write only one of them/);
+    refuses(() => read({ LOAD_MODEL: 'iris' }), /^LOAD_MODEL has no effect with .*=none; write/);
+    assert.equal(read({ SERVICE: 'prediction', PORT: '8000' }).ports.prediction, 8000);
+    assert.equal(read({ PORT: '0', INFERENCE_PORT: '0' }).ports.grpc, 0);
+  });
 });

@@ -49,6 +49,7 @@ export async function openApp(
     maxInFlight: 64,
     maxRequestBytes: 64 * 1024 * 1024,
     bodyTimeoutMs: 10_000,
+    exitTimeoutMs: 30_000,
     services: ['prediction'],
     ports: { prediction: 0, inference: 0, grpc: 0 },
     host: '127.0.0.1',

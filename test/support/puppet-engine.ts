@@ -61,9 +61,16 @@ export class PuppetModel implements Model {
   readonly name: string;
   readonly digest = '0'.repeat(64);
   readonly device: string;
-  readonly lanes = 1;
+  readonly lanes: number;
   readonly signature: Signature;
   closed = false;
+  /** What an engine learns as it runs. */
+  learnt: Pick<ModelStats, 'stuckLanes' | 'returningShare' | 'expectedWaitMs' | 'costs'> = {
+    stuckLanes: 0,
+    returningShare: 0,
+    expectedWaitMs: 0,
+    costs: [],
+  };
   readonly #script: PuppetScript;
   /** The input whose first dimension counts rows. */
   readonly #rowsOf: string;
@@ -84,6 +91,7 @@ export class PuppetModel implements Model {
   constructor(script: PuppetScript, options: LoadOptions) {
     this.name = options.name ?? 'puppet';
     this.device = options.device ?? 'cpu';
+    this.lanes = options.lanes ?? 1;
     this.signature = script.signature;
     this.#script = script;
     this.#rowsOf = script.signature.inputs[0]?.name ?? '';
@@ -117,10 +125,9 @@ export class PuppetModel implements Model {
   stats(): ModelStats {
     const { completed } = this.#counts;
     const none: Histogram = { bounds: [0.001], counts: [completed], count: completed, sum: 0 };
-    const learnt = { stuckLanes: 0, returningShare: 0, expectedWaitMs: 0, costs: [] };
     const answered = { count: completed, inputMs: 0, computeMs: 0, outputMs: 0 };
     const runs = { sizes: [], answered, lastRunAt: 0 };
-    return { ...this.#counts, ...learnt, ...runs, queue: none, compute: none };
+    return { ...this.#counts, ...this.learnt, ...runs, queue: none, compute: none };
   }
 
   async close(): Promise<void> {
