@@ -49,37 +49,6 @@ describe('a start', () => {
     });
     assert.ok(completed >= 2, `${completed}`);
   });
-
-  test('serves the demonstration models as the README shows', async () => {
-    await using child = new ServiceChild('services/main.ts', { PORT: '0' });
-    const url = `http://127.0.0.1:${await child.port()}/predict`;
-    const ask = async (body: object) => {
-      const headers = { 'Content-Type': 'application/json' };
-      const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
-      assert.equal(response.status, 200);
-      return (await response.json()) as Record<string, unknown>;
-    };
-    const one = await ask({ features: [5.1, 3.5, 1.4, 0.2] });
-    assert.equal(one.prediction, 'setosa');
-    const many = await ask({
-      features: [
-        [5.1, 3.5, 1.4, 0.2],
-        [6.7, 3.0, 5.2, 2.3],
-      ],
-      model_version: 'v2.0',
-    });
-    assert.deepEqual(
-      (many.predictions as { prediction: string }[]).map(({ prediction }) => prediction),
-      ['setosa', 'virginica'],
-    );
-    assert.equal(many.model_version, 'v2.0');
-    const number = await ask({
-      model: 'diabetes',
-      features: [59, 2, 32.1, 101, 157, 93.2, 38, 4, 4.8598, 87],
-    });
-    assert.equal(typeof number.prediction, 'number');
-    assert.ok(!('confidence' in number));
-  });
 });
 
 describe('a port that is taken', () => {

@@ -34,6 +34,8 @@ export interface Running extends AsyncDisposable {
   readonly port: number;
   /** POSTs an object as JSON, a text as it is. */
   predict(body: unknown, headers?: Record<string, string>): Promise<Response>;
+  /** `/metrics` as it is. */
+  page(): Promise<string>;
   /** The number that a line of `/metrics` with these labels adds up to. */
   metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
 }
@@ -53,6 +55,7 @@ export async function start(
     throw error;
   });
   const url = `http://127.0.0.1:${port}`;
+  const page = async () => (await fetch(`${url}/metrics`)).text();
   return {
     child,
     url,
@@ -63,18 +66,46 @@ export async function start(
         headers: { 'Content-Type': 'application/json', ...headers },
         body: typeof body === 'string' ? body : JSON.stringify(body),
       }),
-    async metric(name, labels = {}) {
-      const page = await (await fetch(`${url}/metrics`)).text();
-      const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-      return page
-        .split('\n')
-        .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-        .filter((line) => wanted.every((label) => line.includes(label)))
-        .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
-    },
+    page,
+    metric: async (name, labels) => sumOf(await page(), name, labels),
     async [Symbol.asyncDispose]() {
       await child[Symbol.asyncDispose]();
       repository[Symbol.dispose]();
     },
   };
+}
+
+/** Sum of the samples of a page that have this name and at least these labels; 0 where there is none. */
+export function sumOf(
+  page: string,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): number {
+  const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  return page
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+    .filter((line) => wanted.every((label) => line.includes(label)))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+}
+
+/** How a model's requests ended, in the order of the engine's contract, and what is still in it. */
+export function outcomesOf(page: string, model: string) {
+  const ended = (outcome: string) => sumOf(page, 'model_requests_total', { model, outcome });
+  return {
+    completed: ended('completed'),
+    failed: ended('failed'),
+    cancelled: ended('cancelled'),
+    expired: ended('expired'),
+    queued: sumOf(page, 'model_queue_depth', { model }),
+    running: sumOf(page, 'model_running', { model }),
+  };
+}
+
+/** HTTP answers of `POST /predict` so far, by status. */
+export function answersOf(page: string): Readonly<Record<string, number>> {
+  const found = page.matchAll(
+    /^http_requests_total\{method="POST",route="\/predict",status="(\d+)"\} (\d+)$/gm,
+  );
+  return Object.fromEntries([...found].map(([, status, count]) => [status, Number(count)]));
 }

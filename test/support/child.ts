@@ -1,10 +1,12 @@
 /** @module A service in a process of its own, on the runtime that runs the tests. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import path from 'node:path';
 import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { until } from './until.ts';
 
-const root = new URL('../..', import.meta.url).pathname;
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface Exit {
   readonly code: number | null;
@@ -19,12 +21,24 @@ export class ServiceChild {
   readonly #child: ChildProcess;
   #over = false;
 
-  /** @param script Path of the module to run, from the top folder. */
-  constructor(script: string, env: Readonly<Record<string, string>>, args: readonly string[] = []) {
+  /**
+   * @param script Path of the module to run, from the top folder.
+   * @param cwd Where it runs, which is where `millrace.json` is looked for.
+   */
+  constructor(
+    script: string,
+    env: Readonly<Record<string, string>>,
+    args: readonly string[] = [],
+    cwd = root,
+  ) {
     const deno = process.versions.deno !== undefined;
-    const command = [...(deno ? ['run', '-A', '--no-check'] : []), script, ...args];
+    const command = [
+      ...(deno ? ['run', '-A', '--no-check'] : []),
+      path.join(root, script),
+      ...args,
+    ];
     this.#child = spawn(process.execPath, command, {
-      cwd: root,
+      cwd,
       env: { PATH: process.env.PATH, HOST: '127.0.0.1', DENO_NO_UPDATE_CHECK: '1', ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });

@@ -1,6 +1,10 @@
 /** @module HTTP byte by byte, for what no client library would send. */
 
+import { Buffer } from 'node:buffer';
 import { connect, type Socket } from 'node:net';
+
+/** A server that says nothing for so long will not speak any more. */
+const LIMIT_MS = 20_000;
 
 export interface RawResponse {
   readonly status: number;
@@ -19,7 +23,8 @@ export class RawClient {
 
   constructor(port: number) {
     this.socket = connect(port, '127.0.0.1');
-    this.socket.setEncoding('utf8');
+    // A character a byte, because lengths are in bytes.
+    this.socket.setEncoding('latin1');
     this.closed = new Promise((resolve) => {
       // A server may end a connection it has refused by a reset.
       this.socket.on('error', () => resolve());
@@ -41,12 +46,17 @@ export class RawClient {
 
   /** The next response, or undefined when the connection closes without one. */
   async response(): Promise<RawResponse | undefined> {
-    for (;;) {
-      const response = this.#take();
-      if (response !== undefined || !this.#open) return response;
-      await new Promise<void>((resolve) => {
-        this.#onData = resolve;
-      });
+    const timer = setTimeout(() => this.socket.destroy(new Error('no response')), LIMIT_MS);
+    try {
+      for (;;) {
+        const response = this.#take();
+        if (response !== undefined || !this.#open) return response;
+        await new Promise<void>((resolve) => {
+          this.#onData = resolve;
+        });
+      }
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -64,7 +74,8 @@ export class RawClient {
     const body = this.#received.slice(end + 4, end + 4 + length);
     if (body.length < length) return undefined;
     this.#received = this.#received.slice(end + 4 + length);
-    return { status: Number(first!.split(' ')[1]), headers, body };
+    const text = Buffer.from(body, 'latin1').toString('utf8');
+    return { status: Number(first!.split(' ')[1]), headers, body: text };
   }
 
   [Symbol.dispose](): void {

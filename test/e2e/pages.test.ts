@@ -1,0 +1,124 @@
+/** @module What the services show of themselves: description, reader, metrics, probes. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { after, before, describe, test } from 'node:test';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { ServiceChild } from '../support/child.ts';
+import { ROW, type Running, start } from './support.ts';
+
+/** Prometheus' own checker; Debian has it in the package `prometheus`. */
+const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
+
+describe('every service', () => {
+  let child: ServiceChild;
+  let ports: Readonly<Record<string, number>>;
+  before(async () => {
+    child = new ServiceChild('services/main.ts', { PORT: '0', SERVICE: 'all' });
+    ({ ports } = (await child.line('ready')) as { ports: Record<string, number> });
+  });
+  after(() => child[Symbol.asyncDispose]());
+
+  for (const name of ['prediction', 'inference']) {
+    const get = (path: string) => fetch(`http://127.0.0.1:${ports[name]}${path}`);
+
+    test(`${name}: the description is valid OpenAPI 3.1, and what it names exists`, async () => {
+      const response = await get('/openapi.json');
+      assert.match(response.headers.get('content-type')!, /^application\/json/);
+      const document = (await response.json()) as { openapi: string; paths: object };
+      const { valid, errors } = await new Validator().validate(document);
+      assert.ok(valid, JSON.stringify(errors));
+      assert.match(document.openapi, /^3\.1\./);
+      for (const [path, operations] of Object.entries(document.paths)) {
+        for (const method of Object.keys(operations as object)) {
+          const made = path.replaceAll('{model_name}', 'iris').replaceAll('{version}', 'v1.0');
+          const url = `http://127.0.0.1:${ports[name]}${made}`;
+          const { status } = await fetch(url, { method: method.toUpperCase() });
+          assert.ok(![404, 405, 500].includes(status), `${method} ${path}: ${status}`);
+        }
+      }
+    });
+
+    test(`${name}: the reader comes whole from the service itself`, async () => {
+      const page = await (await get('/docs')).text();
+      const references = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, target]) => target!);
+      assert.ok(references.length >= 3);
+      for (const target of references) {
+        assert.match(target, /^\/(?!\/)/, 'nothing comes from another host');
+        const asset = await get(target);
+        assert.equal(asset.status, 200, target);
+        assert.ok((await asset.text()).length > 50, target);
+      }
+    });
+
+    test(`${name}: probes, and what is not there`, async () => {
+      for (const path of ['/alive', '/health', '/ready', '/metrics']) {
+        const response = await get(path);
+        assert.equal(response.status, 200, path);
+        assert.ok(response.headers.get('x-request-id'), path);
+      }
+      for (const path of ['/', '/predictions', '/predict/', '/docs/../x', '/%zz', '/v3', '/.env']) {
+        const response = await get(path);
+        assert.equal(response.status, 404, path);
+        assert.equal(((await response.json()) as { code: string }).code, 'ROUTE_NOT_FOUND');
+      }
+    });
+  }
+});
+
+describe('the metrics page', () => {
+  let service: Running;
+  before(async () => {
+    service = await start();
+    await Promise.all(Array.from({ length: 20 }, () => service.predict({ features: ROW })));
+    await service.predict('{');
+  });
+  after(() => service[Symbol.asyncDispose]());
+
+  test('is what Prometheus takes, and as its own checker wants it', {
+    skip: hasPromtool ? false : 'promtool is not installed (Debian package prometheus)',
+  }, async () => {
+    const input = await service.page();
+    const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], {
+      input,
+      encoding: 'utf8',
+    });
+    assert.deepEqual([status, stdout, stderr], [0, '', '']);
+  });
+
+  test('has the names that dashboards of the replaced platform read', async () => {
+    const page = await service.page();
+    for (const [name, type] of [
+      ['http_requests_total', 'counter'],
+      ['http_request_duration_seconds', 'histogram'],
+      ['model_inference_duration_seconds', 'histogram'],
+    ] as const) {
+      assert.ok(page.includes(`# TYPE ${name} ${type}\n`), name);
+    }
+    assert.equal(
+      await service.metric('http_requests_total', { status: '200', method: 'POST' }),
+      20,
+    );
+    assert.equal(await service.metric('http_requests_total', { status: '400' }), 1);
+    assert.ok((await service.metric('model_inference_duration_seconds_count')) > 0);
+  });
+
+  test('shows what the batcher has measured', async () => {
+    const mean = { model: 'iris', rows: '1' };
+    assert.ok((await service.metric('model_batch_cost_mean_seconds', mean)) > 0);
+    assert.ok((await service.metric('model_batch_cost_high_seconds', mean)) > 0);
+    const page = await service.page();
+    for (const name of [
+      'model_expected_wait_seconds',
+      'model_returning_clients_ratio',
+      'model_stuck_lanes',
+    ]) {
+      assert.ok(page.includes(`\n${name}{model="iris",version="v1.0"} `), name);
+    }
+  });
+
+  test('tells no more of the process than a scrape needs', async () => {
+    const page = await service.page();
+    assert.doesNotMatch(page, /\/(?:home|tmp|work|usr)\/|nodejs_/);
+    assert.ok((await service.metric('process_resident_memory_bytes')) > 1e7);
+  });
+});

@@ -1,0 +1,94 @@
+/** @module Several HTTP threads on one port: one native core, one truth. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { post, RawClient, type RawResponse } from '../support/raw-http.ts';
+import { answersOf, MODELS, outcomesOf, ROW, type Running, start, sumOf } from './support.ts';
+
+const WORKERS = 3;
+/** The kernel deals connections out to threads by chance; so many miss one of three hardly ever. */
+const CONNECTIONS = 200;
+
+/** What each thread begins its request ids with. */
+const threadOf = ({ headers }: RawResponse) =>
+  headers['x-request-id']!.slice(0, 'req_'.length + 10);
+
+/** One open connection to each thread. */
+async function connections(service: Running): Promise<Map<string, RawClient>> {
+  const found = new Map<string, RawClient>();
+  for (let i = 0; i < CONNECTIONS && found.size < WORKERS; i += 1) {
+    const client = new RawClient(service.port);
+    client.send(post(JSON.stringify({ features: ROW })));
+    const answer = (await client.response())!;
+    assert.equal(answer.status, 200);
+    const thread = threadOf(answer);
+    if (found.has(thread)) client[Symbol.dispose]();
+    else found.set(thread, client);
+  }
+  return found;
+}
+
+async function get(client: RawClient, path: string): Promise<string> {
+  client.send(`GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`);
+  const { status, body } = (await client.response())!;
+  assert.equal(status, 200);
+  return body;
+}
+
+async function fromEach(threads: Map<string, RawClient>, path: string): Promise<string[]> {
+  const answers: string[] = [];
+  for (const client of threads.values()) answers.push(await get(client, path));
+  return answers;
+}
+
+/** A page without what it changes itself by being asked for, and without what never stands still. */
+const lasting = (page: string) =>
+  page
+    .split('\n')
+    .filter((line) => !/^process_|^http_.*route="\/metrics"/.test(line))
+    .join('\n');
+
+describe(`with MAX_WORKERS=${WORKERS}`, () => {
+  test('every thread answers, and shows the same exact metrics and models', async () => {
+    await using service = await start({ MAX_WORKERS: `${WORKERS}` });
+    const threads = await connections(service);
+    assert.equal(threads.size, WORKERS);
+    const each = 10;
+    for (const client of threads.values()) {
+      for (let i = 0; i < each; i += 1) {
+        client.send(post(JSON.stringify({ features: ROW })));
+        assert.equal((await client.response())!.status, 200);
+      }
+    }
+    const [page, ...others] = await fromEach(threads, '/metrics');
+    for (const other of others) assert.equal(lasting(other), lasting(page!));
+    const [ready, ...rest] = await fromEach(threads, '/ready');
+    for (const other of rest) assert.equal(other, ready);
+    const answered = answersOf(page!)[200]!;
+    assert.ok(answered >= WORKERS * (each + 1));
+    // The model is one: each thread warmed it, and all that was asked went through it.
+    assert.deepEqual(outcomesOf(page!, 'iris'), {
+      ...{ completed: answered + WORKERS, failed: 0, cancelled: 0, expired: 0 },
+      ...{ queued: 0, running: 0 },
+    });
+    assert.equal(sumOf(page!, 'model_info'), Object.keys(MODELS).length);
+    for (const client of threads.values()) client[Symbol.dispose]();
+  });
+
+  test('a stop ends every thread, and what each has taken is answered', async () => {
+    await using service = await start({ MAX_WORKERS: `${WORKERS}` });
+    const threads = await connections(service);
+    const busy = [...threads.values()];
+    for (const client of busy) client.send(post('{"model":"slow","features":[200000]}'));
+    const other = new RawClient(service.port);
+    let inside = 0;
+    while (inside < busy.length) {
+      const { queued, running } = outcomesOf(await get(other, '/metrics'), 'slow');
+      inside = queued + running;
+    }
+    other[Symbol.dispose]();
+    service.child.signal('SIGTERM');
+    for (const client of busy) assert.equal((await client.response())?.status, 200);
+    assert.deepEqual(await service.child.exited, { code: 0, signal: null });
+    assert.equal(service.child.errors, '');
+  });
+});
