@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "batching/arrivals.h"
+#include "batching/backlog.h"
 #include "batching/batch.h"
 #include "batching/costs.h"
 #include "batching/intake.h"
@@ -69,9 +70,9 @@ class Batcher {
 
   // Hands `request` over iff the result is kOk; until it reaches its sink nobody else may touch it
   // but for `cancelled` and `loan`. kUnavailable: the queue is full, or the request would miss its
-  // deadline behind the runs in progress; try again after ExpectedWait. kDeadlineExceeded: it would
-  // miss it even alone. kFailedPrecondition: closed. A code and no sentence, because a refusal must
-  // cost nothing.
+  // deadline behind the runs in progress and what waits and is as urgent; try again after
+  // ExpectedWait. kDeadlineExceeded: it would miss it even alone. kFailedPrecondition: closed. A code
+  // and no sentence, because a refusal must cost nothing.
   Code Submit(Request* request) noexcept {
     const Code code = Enqueue(request);
     if (code == Code::kOk) Wake();
@@ -148,7 +149,10 @@ class Batcher {
   void Count(const Request& request) noexcept;
   void Add(std::span<Request* const> batch, int64_t rows, Nanos began, Nanos ended) noexcept;
   Nanos NextFree(Nanos now) const noexcept;
-  Code Admit(const Request& request, Nanos now) const noexcept;
+  Code Admit(Request& request, Nanos now) noexcept;
+  Nanos ExpectedEnd(const Request& request, Nanos now) const noexcept;
+  Nanos WorkOf(const Request& request) noexcept;
+  void MeasureFull(size_t bucket) noexcept;
   // Expected time of a run with that many rows of requests.
   Nanos CostOf(size_t bucket, int64_t rows) const noexcept {
     return cost_[bucket].Mean(plan_.RunRows(rows));
@@ -163,8 +167,21 @@ class Batcher {
   const ShapePlan& plan_;
   // One for each bucket of the plan.
   const std::unique_ptr<CostModel[]> cost_;
-  // That of the last run, for guesses.
-  std::atomic<size_t> last_bucket_{0};
+  // The batch that lanes form of a bucket while more than that waits: too long to work out for each
+  // request. A cost of 0: not known yet.
+  struct Full {
+    std::atomic<int64_t> rows{1};
+    std::atomic<Nanos> cost{0};
+  };
+  struct FullBatch {
+    int64_t rows;
+    Nanos cost;
+  };
+  FullBatch FullOf(size_t bucket) const noexcept {
+    return {full_[bucket].rows.load(std::memory_order_relaxed),
+            full_[bucket].cost.load(std::memory_order_relaxed)};
+  }
+  const std::unique_ptr<Full[]> full_;
   DeviceShare::Member member_;
 
   // Submitters and lanes.
@@ -172,6 +189,9 @@ class Batcher {
   std::atomic<uint64_t> submitted_{0};
   std::atomic<uint64_t> rejected_{0};
   std::atomic<bool> inline_off_{false};
+  Backlog backlog_;
+  // Requests refused for what costs say while nothing was going on.
+  std::atomic<uint32_t> doubts_{0};
 
   // Lanes.
   alignas(kCacheLine) std::mutex forming_;

@@ -49,8 +49,7 @@ Pending::Group& Pending::GroupOf(const Request& request) {
 
 void Pending::Add(Request* request) {
   request->level = request->priority;
-  request->due = request->deadline != kNever ? request->deadline
-                                             : request->submitted + options_.patience;
+  request->due = options_.DueOf(*request);
   Group& group = GroupOf(*request);
   group.heap.push_back(request);
   std::ranges::push_heap(group.heap, LessUrgent);
@@ -164,7 +163,7 @@ int64_t Pending::BestRows(const CostModel& cost, int64_t available) const noexce
 // The most rows, at most `rows`, with which `head` ends in time; none if it is too late even alone.
 std::optional<int64_t> Pending::RowsInTime(const Request& head, int64_t rows, Nanos now,
                                            const CostModel& cost) const noexcept {
-  if (head.deadline == kNever) return rows;
+  if (head.deadline == kNever || head.trial) return rows;
   const Nanos left = head.deadline - now;
   const auto mean = [&] { return cost.Mean(plan_.RunRows(rows)); };
   while (rows > head.rows && mean() > left) rows = std::max(head.rows, rows * 3 / 4);

@@ -22,6 +22,11 @@ struct PendingOptions {
   Nanos aging = 1'000'000'000;
   // What requests are padded to. May be null; outlives the queue.
   const ShapePlan* shapes = nullptr;
+
+  // The time a request is ordered by.
+  Nanos DueOf(const Request& request) const noexcept {
+    return request.deadline != kNever ? request.deadline : request.submitted + patience;
+  }
 };
 
 // ORDER Level by level; within a level by deadline, earliest first; then first come, first served.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "batching/backlog.h"
 #include "batching/clock.h"
 #include "batching/executor.h"
 #include "batching/loan.h"
@@ -61,6 +62,9 @@ struct Request {
   // Where it stands in the queue: its level after aging, and the time it is ordered by.
   uint8_t level = 0;
   Nanos due = kNever;
+  Backlog::Place place;
+  // It runs whatever costs say, so that costs which keep everything out are measured again.
+  bool trial = false;
 
   std::atomic<bool> cancelled{false};
   // Of the inputs that are borrowed.
