@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 
@@ -150,9 +151,10 @@ Status CheckRows(const OutputBlock& block, int64_t rows) {
   return {};
 }
 
-void Fail(std::span<Request*> requests, const Status& status, Nanos started, Nanos finished) {
+void Fail(std::span<Request*> requests, const Status& status, Nanos started,
+          Nanos finished) noexcept {
   for (Request* request : requests) {
-    request->status = status;
+    request->status = Status::CopyOf(status);
     request->started = started;
     request->finished = finished;
   }
@@ -198,6 +200,26 @@ void Succeed(std::span<Request*> requests, const OutputRef& outputs, const RunSh
   }
 }
 
+// The outcome of a run that threw. A lane must live on whatever an executor or a hostile size does.
+Status Caught() noexcept {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return Status::Of(Code::kResourceExhausted, "Out of memory: send fewer or smaller rows");
+  } catch (const std::length_error&) {
+    return Status::Of(Code::kInternal, "The run failed: a size is larger than memory can be");
+  } catch (...) {
+    // What it says may name anything, and would go to whoever sent the request.
+    return Status::Of(Code::kInternal, "The run failed with an exception");
+  }
+}
+
+// Whether fewer requests of the batch may succeed: not if the run was cut short for its length, which
+// would only take as long again, nor if the device is gone.
+bool WorthSplitting(const Status& status) noexcept {
+  return status.code() != Code::kDeadlineExceeded && status.code() != Code::kUnavailable;
+}
+
 // One attempt; every request is left with an outcome.
 Status RunOnce(std::span<Request*> requests, const Lane& lane) {
   Nanos started = lane.clock.Now();
@@ -210,9 +232,9 @@ Status RunOnce(std::span<Request*> requests, const Lane& lane) {
     started = lane.clock.Now();
     status = lane.executor.Run(inputs, lane.handle, outputs);
     if (status.ok()) status = Share(requests, *outputs, run);
-  } catch (const std::bad_alloc&) {
+  } catch (...) {
     for (Request* request : requests) request->loan.EndRead();
-    status = {Code::kResourceExhausted, "Out of memory: send fewer or smaller rows"};
+    status = Caught();
   }
   const Nanos finished = lane.clock.Now();
   if (status.ok()) {
@@ -225,18 +247,17 @@ Status RunOnce(std::span<Request*> requests, const Lane& lane) {
 
 }  // namespace
 
-void RunBatch(std::span<Request*> requests, const Lane& lane) {
+void RunBatch(std::span<Request*> requests, const Lane& lane) noexcept {
   const auto revoked = std::ranges::stable_partition(
       requests, [](Request* request) { return request->loan.BeginRead(); });
   const Nanos now = lane.clock.Now();
   Fail({revoked.begin(), revoked.end()},
-       {Code::kCancelled, "The thread that sent the request has ended"}, now, now);
+       Status::Of(Code::kCancelled, "The thread that sent the request has ended"), now, now);
   requests = requests.first(requests.size() - revoked.size());
   if (requests.empty()) return;
 
   const Status status = RunOnce(requests, lane);
-  // A run that was cut short for its length would only take as long again.
-  if (status.ok() || requests.size() == 1 || status.code() == Code::kDeadlineExceeded) return;
+  if (status.ok() || requests.size() == 1 || !WorthSplitting(status)) return;
   const size_t half = requests.size() / 2;
   RunBatch(requests.first(half), lane);
   RunBatch(requests.subspan(half), lane);

@@ -45,10 +45,11 @@ struct Lane {
 };
 
 // Runs `requests` as one batch, or, where that fails, in halves until only the requests that fail on
-// their own are left with the error: one bad request costs its neighbours log2(n) extra runs, never
-// their answer. Leaves every request with an outcome and hands none of them over; the order of the
+// their own are left with the error: one bad request costs its neighbours log2(n) extra runs each, 2
+// log2(n) in all, never their answer. Not split are batches that took too long (kDeadlineExceeded) and
+// those of a device that is gone (kUnavailable). Leaves every request with an outcome and hands none of them over; the order of the
 // span may change. A request whose borrowed input was revoked is kCancelled, running out of memory
-// is kResourceExhausted.
-void RunBatch(std::span<Request*> requests, const Lane& lane);
+// is kResourceExhausted, any other exception kInternal.
+void RunBatch(std::span<Request*> requests, const Lane& lane) noexcept;
 
 }  // namespace millrace

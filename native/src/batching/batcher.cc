@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -28,7 +29,12 @@ class Delivery {
       return;
     }
     request->next = nullptr;
-    chains_.push_back({request, request});
+    try {
+      chains_.push_back({request, request});
+    } catch (const std::bad_alloc&) {
+      const auto keep = request->sink->shared_from_this();
+      keep->Finish(request, request);
+    }
   }
 
  private:
@@ -69,16 +75,25 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
       compute_time_(DurationBounds()) {
   workers_.reserve(options_.lanes);
   for (uint32_t i = 0; i < std::max(options_.lanes, 1u); ++i) {
-    workers_.push_back(std::make_unique<Worker>());
-    workers_.back()->handle = executor_.NewHandle();
+    Worker& worker = *workers_.emplace_back(std::make_unique<Worker>());
+    worker.handle = executor_.NewHandle();
+    // Room for whatever may wait, so that taking a batch never fails for want of memory.
+    worker.batch.reserve(options_.max_queue);
+    worker.dropped.reserve(options_.max_queue);
+    if (options_.run_limit > 0) worker.watched.reserve(options_.max_queue);
   }
   if (options_.share != nullptr) options_.share->Join(member_, options_.lanes);
   if (!options_.threads) return;
   // Only now: a lane wakes other lanes and so reads the whole vector.
-  for (auto& worker : workers_) {
-    worker->thread = std::thread([this, lane = worker.get()] { Loop(*lane); });
+  try {
+    for (auto& worker : workers_) {
+      worker->thread = std::thread([this, lane = worker.get()] { Loop(*lane); });
+    }
+    if (options_.run_limit > 0) watchdog_ = std::thread([this] { Watch(); });
+  } catch (...) {
+    Close();
+    throw;
   }
-  if (options_.run_limit > 0) watchdog_ = std::thread([this] { Watch(); });
 }
 
 Batcher::~Batcher() { Close(); }
@@ -144,7 +159,7 @@ Code Batcher::Admit(Request& request, Nanos now) noexcept {
 // When a request submitted now would be answered. Lanes work off what is ahead in full batches, and it
 // shares its run with what is left of that, or, since more will have come by then, with a full batch.
 // Means for the runs ahead, whose differences even out; the high quantile for its own.
-// The numbers: .github/decisions/0006-admission-by-means-and-one-quantile.md
+// The numbers: .github/decisions/0007-admission-by-means-and-one-quantile.md
 Nanos Batcher::ExpectedEnd(const Request& request, Nanos now) const noexcept {
   const Nanos start = NextFree(now);
   const auto [rows, cost] = FullOf(request.bucket);
@@ -226,12 +241,7 @@ Decision Batcher::Form(Worker& worker) {
     Learn(worker, arrived);
     worker.batch.clear();
     worker.dropped.clear();
-    for (Request* request = arrived; request != nullptr;) {
-      Request* const next = request->next;
-      request->sequence = next_sequence_++;
-      pending_.Add(request);
-      request = next;
-    }
+    Queue(worker, arrived);
     const Nanos now = clock_.Now();
     pending_.Age(now);
     QueueView window;
@@ -249,6 +259,8 @@ Decision Batcher::Form(Worker& worker) {
       pending_.Take(choice.group, options_.policy.max_rows, now, Costs(costs()), worker.batch,
                     worker.dropped);
     }
+    // What was only refused for want of memory is an answer, too.
+    if (!worker.dropped.empty()) decision.action = Decision::Action::kRun;
     for (const Request* request : worker.batch) backlog_.Remove(request->place);
     for (const Request* request : worker.dropped) backlog_.Remove(request->place);
     const auto taken = static_cast<uint32_t>(worker.batch.size() + worker.dropped.size());
@@ -258,6 +270,22 @@ Decision Batcher::Form(Worker& worker) {
   }
   if (more && decision.action == Decision::Action::kRun) Wake();
   return decision;
+}
+
+// Queues what has arrived. Requests for which there is no memory to queue them are dropped at once.
+void Batcher::Queue(Worker& worker, Request* arrived) noexcept {
+  for (Request* request = arrived; request != nullptr;) {
+    Request* const next = request->next;
+    request->sequence = next_sequence_++;
+    request->status = {};
+    try {
+      pending_.Add(request);
+    } catch (const std::bad_alloc&) {
+      request->status = Status::Of(Code::kResourceExhausted, "Out of memory: send fewer requests");
+      worker.dropped.push_back(request);
+    }
+    request = next;
+  }
 }
 
 // Tells the models about the batch this lane has run since it last formed one, and about what has come:
@@ -333,11 +361,13 @@ void Batcher::Drop(Worker& worker) {
   const Nanos now = clock_.Now();
   for (Request* request : worker.dropped) {
     request->started = request->finished = now;
-    request->status =
-        request->cancelled.load(std::memory_order_relaxed)
-            ? Status{Code::kCancelled, "The request was cancelled before it ran"}
-            : Status{Code::kDeadlineExceeded,
-                     "The deadline passed before the request ran: allow more time or lower the load"};
+    if (request->cancelled.load(std::memory_order_relaxed)) {
+      request->status = Status::Of(Code::kCancelled, "The request was cancelled before it ran");
+    } else if (request->status.ok()) {
+      request->status = Status::Of(
+          Code::kDeadlineExceeded,
+          "The deadline passed before the request ran: allow more time or lower the load");
+    }
     Count(*request);
     delivery.Add(request);
   }
@@ -427,10 +457,13 @@ Nanos Batcher::GiveUpOverdue(Worker& worker, Nanos now) {
   if (worker.overdue) return kNever;
   worker.overdue = true;
   stuck_.fetch_add(1, std::memory_order_relaxed);
-  for (const Request* request : worker.watched) {
-    request->sink->AnswerEarly(
-        request->slot, request->turn,
-        {Code::kDeadlineExceeded, "The run took longer than a run of this model may"});
+  try {
+    const Status status(Code::kDeadlineExceeded, "The run took longer than a run of this model may");
+    for (const Request* request : worker.watched) {
+      request->sink->AnswerEarly(request->slot, request->turn, status);
+    }
+  } catch (const std::bad_alloc&) {
+    // They are answered when the run returns.
   }
   return kNever;
 }

@@ -142,6 +142,7 @@ class Batcher {
   void Loop(Worker& worker);
   Decision Turn(Worker& worker);
   Decision Form(Worker& worker);
+  void Queue(Worker& worker, Request* arrived) noexcept;
   void Learn(Worker& worker, const Request* arrived);
   void Wait(Worker& worker, const Decision& decision);
   void Run(Worker& worker);

@@ -1,7 +1,9 @@
 #include "batching/pending.h"
 
 #include <algorithm>
+#include <new>
 #include <tuple>
+#include <utility>
 
 namespace millrace {
 namespace {
@@ -40,11 +42,11 @@ Pending::Group& Pending::GroupOf(const Request& request) {
   if (groups_.size() >= kMaxIdleGroups) {
     std::erase_if(groups_, [](const Group& group) { return group.heap.empty(); });
   }
-  Group& group = groups_.emplace_back();
+  Group group;
   group.bucket = request.bucket;
   group.shapes.reserve(request.inputs.size());
   for (const Input& input : request.inputs) group.shapes.push_back(input.view.shape);
-  return group;
+  return groups_.emplace_back(std::move(group));
 }
 
 void Pending::Add(Request* request) {
@@ -212,6 +214,11 @@ void Pending::Take(size_t index, int64_t max_rows, Nanos now, const Costs& costs
 void Pending::PadUp(const Group& own, Draft draft, int64_t max_rows, Nanos now, const Costs& costs,
                     std::vector<Request*>& batch, std::vector<Request*>& dropped) {
   std::vector<Group*> others;
+  try {
+    others.reserve(groups_.size());
+  } catch (const std::bad_alloc&) {
+    return;  // the batch is good as it is
+  }
   for (Group& group : groups_) {
     bool alike = !group.heap.empty();
     for (size_t i = 0; alike && i < own.shapes.size(); ++i) {

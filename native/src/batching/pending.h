@@ -35,6 +35,7 @@ class Pending {
   explicit Pending(const PendingOptions& options)
       : options_(options), plan_(ShapePlan::OrNone(options.shapes)) {}
 
+  // Throws std::bad_alloc, and has not queued the request then.
   void Add(Request* request);
 
   // Lifts requests that have waited long. Call it now and then; it does something four times per
@@ -65,6 +66,7 @@ class Pending {
   // a full batch waits, the ones too late for a full batch, because shrinking batches for them would
   // make everyone behind them late too; otherwise the ones too late even alone. Where less than a
   // full batch waits, the batch shrinks until its most urgent request makes it.
+  // MEMORY Throws nothing if both vectors have room for all that waits.
   void Take(size_t group, int64_t max_rows, Nanos now, const Costs& costs,
             std::vector<Request*>& batch, std::vector<Request*>& dropped);
   // The same of the most urgent group.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -26,6 +27,19 @@ class [[nodiscard]] Status {
  public:
   Status() noexcept = default;
   Status(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+
+  // The code, with the sentence if there is memory for it.
+  static Status Of(Code code, const char* message) noexcept {
+    Status status;
+    status.code_ = code;
+    try {
+      status.message_ = message;
+    } catch (const std::bad_alloc&) {
+      status.message_.clear();
+    }
+    return status;
+  }
+  static Status CopyOf(const Status& other) noexcept { return Of(other.code_, other.message_.c_str()); }
 
   bool ok() const noexcept { return code_ == Code::kOk; }
   Code code() const noexcept { return code_; }

@@ -177,6 +177,14 @@ TEST_F(BatchTest, ARunThatWasCutShortIsNotRepeated) {
   }
 }
 
+TEST_F(BatchTest, ADeviceThatIsGoneIsNotAskedAgain) {
+  FunctionExecutor gone([](auto, OwnedOutputs&) { return Status(Code::kUnavailable, "Gone"); });
+  const Batch batch = {requests.Make(1), requests.Make(2), requests.Make(3)};
+  Run(batch, gone);
+  EXPECT_EQ(gone.runs, 1u);
+  for (const Request* request : batch) EXPECT_EQ(request->status.code(), Code::kUnavailable);
+}
+
 TEST_F(BatchTest, OutputsWithAnotherNumberOfRowsAreAnErrorNotAWrongAnswer) {
   const auto reply = [](std::initializer_list<int64_t> dims, size_t elements) {
     return [shape = test::MakeShape(dims), elements](auto, OwnedOutputs& outputs) {
