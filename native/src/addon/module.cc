@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <system_error>
 #include <thread>
 
 #include "addon/client.h"
@@ -154,6 +155,9 @@ Napi::Value JS_load(const Napi::CallbackInfo& info) {
       status = client->core.Load(*request, *model);
     } catch (const std::bad_alloc&) {
       status = {Code::kResourceExhausted, "Out of memory while loading the model"};
+    } catch (const std::system_error&) {
+      status = {Code::kResourceExhausted,
+                "The system starts no more threads: load fewer models or set fewer lanes"};
     }
     client->Post([client, deferred, status, model](napi_env raw) {
       client->Unhold();

@@ -48,6 +48,11 @@ class Delivery {
 // Of requests refused although nothing else is going on, one in so many runs.
 constexpr uint32_t kTrialEvery = 16;
 
+// A gap of so many spins between two looks at the clock: the system has run something else meanwhile.
+constexpr Nanos kStarved = 4;
+// For how long a lane then goes to sleep at once.
+constexpr Nanos kSpinPause = 100'000'000;
+
 // Nanoseconds, 11 days: no sum over a queue of such requests overflows.
 constexpr double kMostWork = 1e15;
 
@@ -119,7 +124,10 @@ Code Batcher::Enqueue(Request* request) noexcept {
 }
 
 bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) noexcept {
-  if (options_.inline_limit == 0 || inline_off_.load(std::memory_order_relaxed)) return false;
+  if (options_.inline_limit == 0 || inline_off_.load(std::memory_order_relaxed) ||
+      calm_.load(std::memory_order_relaxed) < kCalm) {
+    return false;
+  }
   const Nanos now = clock_.Now();
   const Nanos expected = CostOf(request->bucket, request->rows);
   if (expected == 0 || expected > options_.inline_limit ||
@@ -134,6 +142,7 @@ bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) n
   const Nanos took = clock_.Now() - now;
   // Twenty times: an expectation this wrong is no preempted thread.
   if (took > 20 * options_.inline_limit) inline_off_.store(true, std::memory_order_relaxed);
+  inline_runs_.fetch_add(1, std::memory_order_relaxed);
   Add({&request, 1}, request->rows, now, now + took);
   Count(*request);
   running_.fetch_sub(1, std::memory_order_relaxed);
@@ -259,6 +268,7 @@ Decision Batcher::Form(Worker& worker) {
       pending_.Take(choice.group, options_.policy.max_rows, now, Costs(costs()), worker.batch,
                     worker.dropped);
     }
+    Note(worker, decision);
     // What was only refused for want of memory is an answer, too.
     if (!worker.dropped.empty()) decision.action = Decision::Action::kRun;
     for (const Request* request : worker.batch) backlog_.Remove(request->place);
@@ -270,6 +280,17 @@ Decision Batcher::Form(Worker& worker) {
   }
   if (more && decision.action == Decision::Action::kRun) Wake();
   return decision;
+}
+
+// Counts what operators see of the policy, and whether the load is such that joining requests pays.
+void Batcher::Note(const Worker& worker, const Decision& decision) noexcept {
+  if (decision.action == Decision::Action::kWait) held_.fetch_add(1, std::memory_order_relaxed);
+  if (worker.batch.size() >= kCrowd) {
+    calm_.store(0, std::memory_order_relaxed);
+  } else if (!worker.batch.empty() && worker.batch.size() <= kCrowd / 2) {
+    const uint32_t calm = calm_.load(std::memory_order_relaxed);
+    calm_.store(std::min(calm + 1, kCalm), std::memory_order_relaxed);
+  }
 }
 
 // Queues what has arrived. Requests for which there is no memory to queue them are dropped at once.
@@ -299,6 +320,7 @@ void Batcher::Learn(Worker& worker, const Request* arrived) {
     MeasureFull(worker.bucket);
     arrivals_.Completed(worker.ended, worker.cost, worker.batch.size());
     returning_.store(arrivals_.returning(), std::memory_order_relaxed);
+    arrival_rate_.store(arrivals_.rate(), std::memory_order_relaxed);
   }
   for (const Request* request = arrived; request != nullptr; request = request->next) {
     if (request->submitted > worker.ended) arrivals_.Arrived(request->submitted);
@@ -312,14 +334,27 @@ void Batcher::Wait(Worker& worker, const Decision& decision) {
   const auto has_work = [this, idle] {
     return intake_.HasNews() || (idle && intake_.Occupied());
   };
-  if (options_.spin > 0) {
-    const Nanos until = std::min(clock_.Now() + options_.spin, decision.until);
-    while (clock_.Now() < until) {
-      if (has_work()) return;
-      for (int i = 0; i < 32; ++i) Relax();
+  if (options_.spin > 0 && Spin(worker, has_work, decision.until)) return;
+  worker.parker.Park(has_work, decision.until);
+}
+
+// Looks for work for a short while; true if there is some. Where other threads want the core it is
+// theirs: a lane that finds itself interrupted does not spin again for a time.
+template <class HasWork>
+bool Batcher::Spin(Worker& worker, HasWork has_work, Nanos deadline) noexcept {
+  Nanos now = clock_.Now();
+  if (now < worker.spin_again) return false;
+  const Nanos until = std::min(now + options_.spin, deadline);
+  while (now < until) {
+    if (has_work()) return true;
+    for (int i = 0; i < 32; ++i) Relax();
+    const Nanos before = std::exchange(now, clock_.Now());
+    if (now - before > kStarved * options_.spin) {
+      worker.spin_again = now + kSpinPause;
+      return false;
     }
   }
-  worker.parker.Park(has_work, decision.until);
+  return false;
 }
 
 void Batcher::Run(Worker& worker) {
@@ -481,6 +516,10 @@ BatcherStats Batcher::Stats() const {
   stats.rows = rows_.load(std::memory_order_relaxed);
   stats.stuck_lanes = stuck_.load(std::memory_order_relaxed);
   stats.returning = returning_.load(std::memory_order_relaxed);
+  stats.arrival_rate = arrival_rate_.load(std::memory_order_relaxed) * 1e9;
+  stats.held = held_.load(std::memory_order_relaxed);
+  stats.inline_runs = inline_runs_.load(std::memory_order_relaxed);
+  stats.inline_limit = options_.inline_limit;
   stats.expected_wait = ExpectedWait();
   for (size_t bucket = 0; bucket < plan_.buckets(); ++bucket) {
     for (const CostModel::Point& point : cost_[bucket].Read()) stats.costs.push_back({point, bucket});

@@ -87,8 +87,10 @@ class Batcher {
 
   // Runs `request` on the calling thread if that is the quickest way: all lanes idle, nothing queued,
   // the run shorter than handing it over. Returns whether it did; the request then has its outcome,
-  // and its sink is not told. A model whose inline run turns out long never runs inline again. The
-  // caller sees to it that requests which come together are joined instead.
+  // and its sink is not told. A model whose inline run turns out long never runs inline again. Under
+  // load lanes serve more by joining requests: once they have formed a batch of four or more they keep
+  // all of them, until sixteen batches in a row were of one or two. The caller sees to it that
+  // requests which come together are joined instead.
   bool RunInline(Request* request, RunHandle& handle, Staging& staging) noexcept;
 
   // How long a request submitted now would wait before it runs, going by measured costs.
@@ -114,6 +116,11 @@ class Batcher {
   // -------------------------------------------------------------------------------------------
   // Implementation details follow.
  private:
+  // A batch of so many requests says that joining them pays; it takes that many small ones in a row, of
+  // two at most, to say that it does not any more.
+  static constexpr size_t kCrowd = 4;
+  static constexpr uint32_t kCalm = 16;
+
   struct Worker {
     Parker<> parker;
     std::unique_ptr<RunHandle> handle;
@@ -126,6 +133,9 @@ class Batcher {
     Nanos cost = 0;
     int64_t rows = 0;
     size_t bucket = 0;
+
+    // Not before it may spin.
+    Nanos spin_again = 0;
 
     // When the present run is expected to end; 0 between runs.
     std::atomic<Nanos> free_at{0};
@@ -143,8 +153,11 @@ class Batcher {
   Decision Turn(Worker& worker);
   Decision Form(Worker& worker);
   void Queue(Worker& worker, Request* arrived) noexcept;
+  void Note(const Worker& worker, const Decision& decision) noexcept;
   void Learn(Worker& worker, const Request* arrived);
   void Wait(Worker& worker, const Decision& decision);
+  template <class HasWork>
+  bool Spin(Worker& worker, HasWork has_work, Nanos deadline) noexcept;
   void Run(Worker& worker);
   void Drop(Worker& worker);
   void Count(const Request& request) noexcept;
@@ -200,6 +213,11 @@ class Batcher {
   ArrivalModel arrivals_;       // guarded by forming_
   uint64_t next_sequence_ = 0;  // guarded by forming_
   std::atomic<double> returning_{0};
+  std::atomic<double> arrival_rate_{0};  // a nanosecond
+  std::atomic<uint64_t> held_{0};
+  std::atomic<uint64_t> inline_runs_{0};
+  // Small batches in a row, up to a limit; from there on requests may run inline.
+  std::atomic<uint32_t> calm_{kCalm};
   std::atomic<uint32_t> running_{0};
   std::atomic<uint32_t> stuck_{0};
   std::atomic<uint64_t> completed_{0};

@@ -32,6 +32,12 @@ struct BatcherStats {
   uint64_t stuck_lanes = 0;
   // Share of answered clients that come back at once, as the policy has learnt it.
   double returning = 0;
+  double arrival_rate = 0;  // requests a second, over the last runs
+  // Times that a lane held an incomplete batch back.
+  uint64_t held = 0;
+  // Runs that a submitting thread made itself, and the longest that are expected to be worth it.
+  uint64_t inline_runs = 0;
+  Nanos inline_limit = 0;
   Nanos expected_wait = 0;
   std::vector<BucketCost> costs;
   // Runs by their size, and what answered requests have seen of them.

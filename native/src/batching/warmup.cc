@@ -11,7 +11,10 @@ namespace {
 
 constexpr int kMaxRepeats = 5;
 constexpr Nanos kTrial = 50'000'000;
-constexpr double kWorthALane = 1.1;
+// Part of what one lane does that another one must add.
+constexpr double kWorthALane = 0.1;
+// Throughput that may be given up for runs that are several times shorter.
+constexpr double kAsGood = 0.95;
 
 // Runs per second of `lanes` threads that run the same inputs for the length of a trial.
 double Throughput(const std::vector<TensorView>& inputs, Executor& executor, const Clock& clock,
@@ -131,14 +134,27 @@ uint32_t ChooseLanes(const Signature& signature, Executor& executor, const Clock
   const std::vector<int64_t> lengths = plan.Lengths(0);
   if (limit < 2 || !Samples::Make(signature, rows, plan, lengths, samples).ok()) return 1;
   const std::vector<TensorView> inputs = samples.Rows(0, rows);
-  double best = Throughput(inputs, executor, clock, 1);
-  if (best == 0) return 1;
+  const double one = Throughput(inputs, executor, clock, 1);
+  if (one == 0) return 1;
+  double best = one;
   for (uint32_t lanes = 2; lanes <= limit; ++lanes) {
     const double more = Throughput(inputs, executor, clock, lanes);
-    if (more < kWorthALane * best) return lanes - 1;
+    if (more < best + kWorthALane * one) return lanes - 1;
     best = more;
   }
   return limit;
+}
+
+bool PreferThreads(const Signature& signature, Executor& lanes_executor, uint32_t lanes,
+                   Executor& threads_executor, const Clock& clock, const WarmupOptions& options) {
+  const ShapePlan& plan = ShapePlan::OrNone(options.shapes);
+  const auto rows = static_cast<size_t>(MostRows(signature, plan, 0, options));
+  Samples samples;
+  const std::vector<int64_t> lengths = plan.Lengths(0);
+  if (!Samples::Make(signature, rows, plan, lengths, samples).ok()) return false;
+  const std::vector<TensorView> inputs = samples.Rows(0, rows);
+  const double apart = Throughput(inputs, lanes_executor, clock, lanes);
+  return Throughput(inputs, threads_executor, clock, 1) >= kAsGood * apart;
 }
 
 }  // namespace millrace
