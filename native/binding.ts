@@ -52,6 +52,7 @@ export interface NativeModel {
   readonly reason: string;
   readonly maxRows: number;
   readonly lanes: number;
+  readonly intraOpThreads: number;
   /** Inputs that may be left out. */
   readonly masks: readonly string[];
   /** Whether declared axes are padded. */
@@ -91,6 +92,7 @@ interface Addon {
     library: string,
     onReady: () => void,
     onEarly: (slot: number, code: number, message: string) => void,
+    jsThreads: number,
   ): NativeEngine;
 }
 

@@ -21,6 +21,11 @@ export interface EngineOptions {
   library?: string;
   /** The addon's file. Default: the one built in this checkout. */
   addon?: string;
+  /**
+   * JavaScript threads of this process that will use the engine. Models' lanes get the other cores, at
+   * least one. Counts when the process opens its first engine. Default 1.
+   */
+  threads?: number;
 }
 
 export interface Engine {

@@ -45,10 +45,19 @@ export function openEngine(options: EngineOptions = {}): Engine {
       options.library ?? defaultLibrary(),
       () => channel?.turn(),
       (slot, code, message) => channel?.overdue(slot, new MillraceError(errorCode(code), message)),
+      threadsOf(options),
     );
     channel = new Channel(native);
     return new NativeEngineHandle(native, channel, openCodec(options));
   } catch (cause) {
     throw fromAddon(cause);
   }
+}
+
+function threadsOf({ threads = 1 }: EngineOptions): number {
+  if (Number.isInteger(threads) && threads >= 1 && threads <= 1024) return threads;
+  throw new MillraceError(
+    'INVALID_ARGUMENT',
+    `threads is ${threads}: expected a whole number from 1 to 1024`,
+  );
 }

@@ -18,8 +18,8 @@ const MAX_ROWS = 1 << 20;
 const DEFAULT_MAX_QUEUE = 1024;
 const DEFAULT_MAX_REQUEST_ROWS = 65_536;
 const DEFAULT_WARMUP_MS = 200;
-/** About what it costs to hand a request to a lane and its answer back. */
-const INLINE_LIMIT_US = 50;
+/** What the addon measures: the cost of handing a request to a lane and its answer back. */
+const INLINE_LIMIT_MEASURED = -1;
 
 /** @throws {MillraceError} `INVALID_ARGUMENT` that names the option, what it is and what it may be. */
 export function toNative(options: LoadOptions): NativeLoadOptions {
@@ -63,10 +63,10 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
     maxDelayMs: real('batching.maxDelayMs', terms.maxDelayMs, 0, 0, 60_000),
     maxQueue: whole('batching.maxQueue', terms.maxQueue, DEFAULT_MAX_QUEUE, 1, 1 << 16),
     lanes: whole('lanes', options.lanes, 0, 1, 64),
-    intraOpThreads: whole('intraOpThreads', options.intraOpThreads, 1, 1, 256),
+    intraOpThreads: whole('intraOpThreads', options.intraOpThreads, 0, 1, 256),
     weight: real('weight', options.weight, 1, 0.001, 1000),
     runLimitMs: real('runLimitMs', options.runLimitMs, 0, 1, 86_400_000),
-    inlineLimitUs: options.inline === false ? 0 : INLINE_LIMIT_US,
+    inlineLimitUs: options.inline === false ? 0 : INLINE_LIMIT_MEASURED,
     warmupMs: real('warmupMs', options.warmupMs, DEFAULT_WARMUP_MS, 0, 600_000),
     // A spinning lane takes its core from the HTTP threads where there are only two.
     spinUs: availableParallelism() > 2 ? 20 : 0,

@@ -25,6 +25,7 @@ export class LoadedModel implements Model, Carried {
   readonly device: string;
   readonly signature: Signature;
   readonly lanes: number;
+  readonly intraOpThreads: number;
   readonly native: NativeModel;
   readonly #channel: Channel;
   /** The input whose dimension 0 tells a request's rows; undefined if the model does not batch. */
@@ -52,6 +53,7 @@ export class LoadedModel implements Model, Carried {
     this.device = facts.device;
     this.native = native;
     this.lanes = native.lanes;
+    this.intraOpThreads = native.intraOpThreads;
     this.#channel = channel;
     const given = native.inputs.find(({ name }) => !native.masks.includes(name));
     this.#counted = native.batched ? given!.name : undefined;

@@ -155,7 +155,10 @@ export interface LoadOptions {
   batching?: BatchingOptions | false;
   /** Native threads that form and run batches. Default: measured while loading, leaving a core to JavaScript. */
   lanes?: number;
-  /** ONNX Runtime's intra-op threads for each run. Default 1. */
+  /**
+   * ONNX Runtime's intra-op threads for each run. Default: 1, or for runs of 10 ms and more all the
+   * cores of the lanes, if one lane is then measured to do as much as several.
+   */
   intraOpThreads?: number;
   /** Share of the device's time, relative to the other models on it, when they compete. Default 1. */
   weight?: number;
@@ -166,7 +169,7 @@ export interface LoadOptions {
   runLimitMs?: number;
   /**
    * Run a request on the JavaScript thread when nothing else is going on and the run is expected to
-   * take less than handing it to a lane, about 50 µs. Default: true for models whose runs cannot
+   * take less than handing it to a lane, which is measured when the first model loads. Default: true for models whose runs cannot
    * differ in length: no control flow, no dynamic dimension but the rows.
    */
   inline?: boolean;
@@ -224,6 +227,14 @@ export interface ModelStats {
   readonly stuckLanes: number;
   /** Share of answered clients that come back at once, 0 to 1, as the `excess` policy has learnt it. */
   readonly returningShare: number;
+  /** Requests a second over the last runs, as the `excess` policy has learnt it. */
+  readonly arrivalsPerSecond: number;
+  /** Times that a lane held an incomplete batch back. */
+  readonly heldBack: number;
+  /** Runs made by JavaScript threads themselves. */
+  readonly inlineRuns: number;
+  /** Longest expected run that a JavaScript thread makes itself; 0: it makes none. */
+  readonly inlineLimitMs: number;
   /** How long a request submitted now would wait, going by measured costs. */
   readonly expectedWaitMs: number;
   /** What runs cost by bucket and batch size, smallest first. */
@@ -248,6 +259,8 @@ export interface Model {
   readonly signature: Signature;
   /** Native threads that serve this model. */
   readonly lanes: number;
+  /** ONNX Runtime's threads in each run. */
+  readonly intraOpThreads: number;
   readonly closed: boolean;
   /**
    * Runs the model on one request's rows. A mask of a declared axis may be left out.

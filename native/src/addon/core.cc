@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "addon/cores.h"
+#include "batching/hand_off.h"
 #include "batching/shape_probe.h"
 #include "ort/buckets.h"
 
@@ -10,8 +12,13 @@ namespace millrace {
 
 namespace {
 
-// Cores left for lanes once the JavaScript thread has one.
-uint32_t LaneCores() { return std::max(std::thread::hardware_concurrency(), 2u) - 1; }
+// Runs of one row from here on are long enough for one lane with many threads to be thought of.
+constexpr Nanos kLongRun = 10'000'000;
+// Where the event loop is too busy to say how long it takes to wake it.
+constexpr Nanos kUsualLoopWake = 20'000;
+// What a hand-off may cost: less is not worth the risk, more is a machine that was busy meanwhile.
+constexpr Nanos kLeastHandOff = 5'000;
+constexpr Nanos kMostHandOff = 200'000;
 
 // Whether a run's length depends on its rows and its bucket only.
 bool SteadyCost(const Signature& signature, const ShapePlan& shapes, bool batched) {
@@ -28,16 +35,16 @@ bool SteadyCost(const Signature& signature, const ShapePlan& shapes, bool batche
 
 }  // namespace
 
-Status LoadedModel::Load(const OrtLibrary& library, const LoadRequest& request, DeviceShare& share,
+Status LoadedModel::Load(const Surroundings& surroundings, const LoadRequest& request,
                          std::shared_ptr<LoadedModel>& model) {
   std::shared_ptr<LoadedModel> loading(new LoadedModel);
   SessionOptions session;
   session.path = request.path;
   session.bytes = request.bytes;
-  session.intra_op_threads = request.intra_op_threads;
+  session.intra_op_threads = std::max(request.intra_op_threads, 1);
   // A device prepares what it is told of; other shapes run all the same.
   session.buckets = CombineBuckets(request.axes, request.row_sizes);
-  MILLRACE_RETURN_IF_ERROR(Session::Load(library, session, loading->session_));
+  MILLRACE_RETURN_IF_ERROR(Session::Load(surroundings.library, session, loading->session_));
   const Signature& signature = loading->signature();
   if (signature.inputs.size() > kMaxTensors || signature.outputs.size() > kMaxTensors) {
     return {Code::kUnimplemented, "The model has more than 256 inputs or outputs"};
@@ -46,11 +53,13 @@ Status LoadedModel::Load(const OrtLibrary& library, const LoadRequest& request, 
   MILLRACE_RETURN_IF_ERROR(ShapePlan::Make(signature, request.axes, loading->shapes_));
   MILLRACE_RETURN_IF_ERROR(loading->DecideBatching(request));
   MILLRACE_RETURN_IF_ERROR(loading->PlanShapes(request));
+  MILLRACE_RETURN_IF_ERROR(loading->MapInputs(request));
 
   BatcherOptions options;
   const bool batched = loading->batchability_.batched;
   options.pending.batched = batched;
   options.pending.shapes = &loading->shapes_;
+  options.maps = &loading->maps_;
   options.policy.kind = batched ? request.policy : PolicyKind::kBusy;
   options.policy.max_rows = batched ? request.max_rows : 1;
   options.policy.max_delay = request.max_delay;
@@ -59,18 +68,37 @@ Status LoadedModel::Load(const OrtLibrary& library, const LoadRequest& request, 
   options.run_limit = request.run_limit;
   const bool at_once = options.policy.kind != PolicyKind::kTimer &&
                        SteadyCost(signature, loading->shapes_, batched);
-  options.inline_limit = at_once ? request.inline_limit : 0;
-  options.share = &share;
+  const Nanos limit = request.inline_limit < 0 ? surroundings.hand_off : request.inline_limit;
+  options.inline_limit = at_once ? limit : 0;
+  options.share = &surroundings.share;
   options.weight = request.weight;
   const WarmupOptions warmup{batched, options.policy.max_rows, request.warmup, &loading->shapes_};
-  options.lanes = request.lanes != 0
-                      ? request.lanes
-                      : ChooseLanes(signature, *loading->session_, loading->clock_, warmup,
-                                    LaneCores());
+  options.lanes = loading->ChooseSplit(surroundings, request, session, warmup);
   loading->batcher_ = std::make_unique<Batcher>(*loading->session_, loading->clock_, options);
   loading->WarmUp(request, warmup);
   model = std::move(loading);
   return {};
+}
+
+// Lanes, and threads for each run, by measurement unless they are given: lanes of one thread share one
+// copy of the weights and do most; one lane with all the threads is better for few, long runs.
+uint32_t LoadedModel::ChooseSplit(const Surroundings& surroundings, const LoadRequest& request,
+                                  SessionOptions session, const WarmupOptions& warmup) {
+  intra_op_threads_ = session.intra_op_threads;
+  if (request.lanes != 0) return request.lanes;
+  const uint32_t cores = surroundings.cores / static_cast<uint32_t>(intra_op_threads_);
+  const uint32_t lanes = ChooseLanes(signature(), *session_, clock_, warmup, cores);
+  if (request.intra_op_threads != 0 || surroundings.cores < 2) return lanes;
+  CostModel cost;
+  millrace::WarmUp(signature(), *session_, clock_, {warmup.batched, 1, 0, warmup.shapes}, cost);
+  if (cost.Mean(1) < kLongRun) return lanes;
+  std::unique_ptr<Session> threaded;
+  session.intra_op_threads = static_cast<int>(surroundings.cores);
+  if (!Session::Load(surroundings.library, session, threaded).ok()) return lanes;
+  if (!PreferThreads(signature(), *session_, lanes, *threaded, clock_, warmup)) return lanes;
+  session_ = std::move(threaded);
+  intra_op_threads_ = session.intra_op_threads;
+  return 1;
 }
 
 // Whether dimension 0 counts rows.
@@ -128,6 +156,28 @@ Status LoadedModel::PlanShapes(const LoadRequest& request) {
   return {};
 }
 
+// What requests bring, where that is not what the model takes.
+Status LoadedModel::MapInputs(const LoadRequest& request) {
+  request_signature_ = signature();
+  std::vector<TensorSpec>& inputs = request_signature_.inputs;
+  maps_.resize(inputs.size());
+  for (const PixelForm& form : request.pixels) {
+    const auto spec = std::ranges::find(inputs, form.input, &TensorSpec::name);
+    if (spec == inputs.end()) {
+      return {Code::kInvalidArgument, "The model has no input '" + form.input + "' to make of pixels"};
+    }
+    const auto index = static_cast<size_t>(spec - inputs.begin());
+    for (size_t axis = 0; axis < spec->dims.size(); ++axis) {
+      if (shapes_.InputAxis(index, axis) == ShapePlan::kNone) continue;
+      return {Code::kInvalidArgument, "Input '" + form.input +
+                                          "' has a declared axis and cannot be made of pixels: leave "
+                                          "one of the two out"};
+    }
+    MILLRACE_RETURN_IF_ERROR(MakePixelInput(form, *spec, maps_[index]));
+  }
+  return {};
+}
+
 // Starts from the costs that are known and measures the others.
 void LoadedModel::WarmUp(const LoadRequest& request, const WarmupOptions& warmup) {
   for (const KnownCost& known : request.costs) {
@@ -138,7 +188,18 @@ void LoadedModel::WarmUp(const LoadRequest& request, const WarmupOptions& warmup
   WarmUpBuckets(signature(), *session_, clock_, warmup, batcher_->costs());
 }
 
-Core::Core(const OrtLibrary& ort) : library(ort), cpu_(LaneCores()) {}
+Core::Core(const OrtLibrary& ort, uint32_t js_threads)
+    : library(ort), lane_cores_(LaneCores(UsableCores(), js_threads)), cpu_(lane_cores_) {}
+
+Nanos Core::HandOff(const std::function<Nanos()>& wake_js) {
+  const std::lock_guard lock(measuring_);
+  if (hand_off_.load(std::memory_order_relaxed) == 0) {
+    const Nanos loop = wake_js();
+    const Nanos sum = MeasureWake(SteadyClock()) + (loop == kNever ? kUsualLoopWake : loop);
+    hand_off_.store(std::clamp(sum, kLeastHandOff, kMostHandOff), std::memory_order_relaxed);
+  }
+  return hand_off_.load(std::memory_order_relaxed);
+}
 
 size_t CounterTable::Series(const std::string& key, std::span<const double> bounds) {
   const std::lock_guard lock(mutex_);
@@ -176,7 +237,9 @@ Status Core::Load(const LoadRequest& request, std::shared_ptr<LoadedModel>& mode
   const std::lock_guard lock(entry->loading);
   model = entry->model.lock();
   if (model != nullptr) return {};
-  MILLRACE_RETURN_IF_ERROR(LoadedModel::Load(library, request, cpu_, model));
+  const LoadedModel::Surroundings surroundings{library, cpu_, lane_cores_,
+                                               hand_off_.load(std::memory_order_relaxed)};
+  MILLRACE_RETURN_IF_ERROR(LoadedModel::Load(surroundings, request, model));
   entry->model = model;
   return {};
 }
@@ -188,13 +251,13 @@ void Core::Retire(std::shared_ptr<LoadedModel> model, std::function<void()> done
   }).detach();
 }
 
-Status OpenCore(const std::string& path, Core*& core) {
+Status OpenCore(const std::string& path, uint32_t js_threads, Core*& core) {
   static std::mutex mutex;
   static Core* opened = nullptr;  // never freed
   const OrtLibrary* library = nullptr;
   MILLRACE_RETURN_IF_ERROR(OpenOrtLibrary(path, library));
   const std::lock_guard lock(mutex);
-  if (opened == nullptr) opened = new Core(*library);
+  if (opened == nullptr) opened = new Core(*library, js_threads);
   core = opened;
   return {};
 }

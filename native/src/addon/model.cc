@@ -39,13 +39,13 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
   Code code = Code::kFailedPrecondition;
   Request* request = nullptr;
   if (hold.model != nullptr && client.mailbox != nullptr &&
-      count == hold.model->signature().inputs.size()) {
+      count == hold.model->request_signature().inputs.size()) {
     request = client.Acquire();
     code = Code::kUnavailable;
   }
   if (request != nullptr) {
     try {
-      Status status = ReadRequest(env, client.mailbox, hold.model->signature(),
+      Status status = ReadRequest(env, client.mailbox, hold.model->request_signature(),
                                   hold.model->shapes(), hold.model->batchability().batched, values,
                                   *request);
       code = status.code();
@@ -128,6 +128,11 @@ Napi::Value JS_stats(const Napi::CallbackInfo& info) {
   set("rows", stats.rows);
   set("stuckLanes", stats.stuck_lanes);
   result.Set("returningShare", Napi::Number::New(env, stats.returning));
+  result.Set("arrivalsPerSecond", Napi::Number::New(env, stats.arrival_rate));
+  set("heldBack", stats.held);
+  set("inlineRuns", stats.inline_runs);
+  result.Set("inlineLimitMs",
+             Napi::Number::New(env, static_cast<double>(stats.inline_limit) * 1e-6));
   result.Set("expectedWaitMs",
              Napi::Number::New(env, static_cast<double>(stats.expected_wait) * 1e-6));
   Napi::Array costs = Napi::Array::New(env, stats.costs.size());
@@ -224,7 +229,7 @@ Napi::Object ToObject(Napi::Env env, const Histogram::Snapshot& histogram) {
 Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
                        std::shared_ptr<LoadedModel> model) {
   Napi::Object object = Napi::Object::New(env);
-  const Signature& signature = model->signature();
+  const Signature& signature = model->request_signature();
   object.Set("inputs", ToArray(env, signature.inputs));
   object.Set("outputs", ToArray(env, signature.outputs));
   object.Set("batched", Napi::Boolean::New(env, model->batchability().batched));
@@ -241,6 +246,7 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
   object.Set("pads", Napi::Boolean::New(env, model->shapes().pads));
 
   object.Set("lanes", Napi::Number::New(env, model->batcher().options().lanes));
+  object.Set("intraOpThreads", Napi::Number::New(env, model->intra_op_threads()));
 
   std::unique_ptr<RunHandle> handle = model->NewHandle();
   auto* const hold =

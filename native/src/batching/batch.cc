@@ -126,6 +126,33 @@ TensorView Gather(std::span<Request*> requests, size_t index, const RunShape& ru
   return whole;
 }
 
+// Input `index` of a run, made by `map` from what the requests bring.
+TensorView GatherMapped(std::span<Request*> requests, size_t index, const RunShape& run,
+                        const InputMap& map, Staging& staging) {
+  TensorView whole;
+  whole.type = map.type();
+  whole.shape = map.ModelShape(requests.front()->inputs[index].view.shape);
+  if (run.batched) whole.shape.dims[0] = run.padded_rows;
+  const size_t size = ElementSize(whole.type);
+  whole.bytes = ElementsToMake(whole.shape) * size;
+  std::byte* target = staging.Reserve(index, whole.bytes);
+  whole.data = target;
+  for (const Request* request : requests) {
+    const TensorView& part = request->inputs[index].view;
+    map.Map(part, target);
+    target += ElementsToMake(part.shape) * size;
+  }
+  const size_t row = static_cast<size_t>(whole.shape.Elements(1).value_or(0)) * size;
+  for (int64_t i = run.rows; i < run.padded_rows; ++i, target += row) {
+    if (i == 0) {
+      std::memset(target, 0, row);
+    } else {
+      std::copy_n(target - row, row, target);
+    }
+  }
+  return whole;
+}
+
 // Copies a lone request's borrowed inputs; its own copies are used where they are.
 TensorView Own(const Request& request, size_t index, Staging& staging) {
   TensorView view = request.inputs[index].view;
@@ -162,14 +189,19 @@ void Fail(std::span<Request*> requests, const Status& status, Nanos started,
 
 // The inputs of one run. After it no borrowed memory is needed any more.
 std::vector<TensorView> GatherAll(std::span<Request*> requests, const RunShape& run,
-                                  Staging& staging) {
+                                  const Lane& lane) {
   std::vector<TensorView> inputs;
   const size_t count = requests.front()->inputs.size();
   inputs.reserve(count);
   const bool as_it_is = requests.size() == 1 && FitsAsItIs(*requests.front(), run);
   for (size_t i = 0; i < count; ++i) {
-    inputs.push_back(as_it_is ? Own(*requests.front(), i, staging)
-                              : Gather(requests, i, run, staging));
+    const bool mapped = lane.maps != nullptr && i < lane.maps->size() && (*lane.maps)[i] != nullptr;
+    if (mapped) {
+      inputs.push_back(GatherMapped(requests, i, run, *(*lane.maps)[i], lane.staging));
+    } else {
+      inputs.push_back(as_it_is ? Own(*requests.front(), i, lane.staging)
+                                : Gather(requests, i, run, lane.staging));
+    }
   }
   return inputs;
 }
@@ -227,7 +259,7 @@ Status RunOnce(std::span<Request*> requests, const Lane& lane) {
   OutputRef outputs;
   const RunShape run = ShapeOf(requests, lane);
   try {
-    const std::vector<TensorView> inputs = GatherAll(requests, run, lane.staging);
+    const std::vector<TensorView> inputs = GatherAll(requests, run, lane);
     for (Request* request : requests) request->loan.EndRead();
     started = lane.clock.Now();
     status = lane.executor.Run(inputs, lane.handle, outputs);

@@ -7,6 +7,7 @@
 
 #include "batching/clock.h"
 #include "batching/executor.h"
+#include "batching/input_map.h"
 #include "batching/request.h"
 #include "batching/shape_plan.h"
 
@@ -42,6 +43,8 @@ struct Lane {
   bool batched;
   // What requests are padded to; null: nothing.
   const ShapePlan* shapes = nullptr;
+  // How requests' inputs become the model's. May be null.
+  const InputMaps* maps = nullptr;
 };
 
 // Runs `requests` as one batch, or, where that fails, in halves until only the requests that fail on

@@ -138,7 +138,8 @@ bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) n
   submitted_.fetch_add(1, std::memory_order_relaxed);
   running_.fetch_add(1, std::memory_order_relaxed);
   request->submitted = now;
-  RunBatch({&request, 1}, {executor_, handle, staging, clock_, options_.pending.batched, &plan_});
+  RunBatch({&request, 1}, {executor_, handle, staging, clock_, options_.pending.batched, &plan_,
+                         options_.maps});
   const Nanos took = clock_.Now() - now;
   // Twenty times: an expectation this wrong is no preempted thread.
   if (took > 20 * options_.inline_limit) inline_off_.store(true, std::memory_order_relaxed);
@@ -373,7 +374,8 @@ void Batcher::Run(Worker& worker) {
     if (options_.run_limit > 0) worker.watched = worker.batch;
   }
   RunBatch(worker.batch,
-           {executor_, *worker.handle, worker.staging, clock_, options_.pending.batched, &plan_});
+           {executor_, *worker.handle, worker.staging, clock_, options_.pending.batched, &plan_,
+                         options_.maps});
   {
     const std::lock_guard lock(worker.overdue_mutex);
     worker.started = 0;

@@ -38,6 +38,8 @@ struct BatcherOptions {
   // Runs expected to be shorter than this may be made by the submitting thread; see RunInline. 0: none.
   Nanos inline_limit = 0;
   double weight = 1;
+  // How requests' inputs become the model's. May be null; outlives the batcher.
+  const InputMaps* maps = nullptr;
   // False: no lane and no watchdog runs by itself; whoever calls Turn and Patrol stands for them, in
   // a time of its own.
   bool threads = true;
