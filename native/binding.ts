@@ -21,6 +21,14 @@ export const BATCHING_OFF = 2;
 /** Numbers are those of the enum `PolicyKind` in batching/policy.h. */
 export const POLICIES = { busy: 0, timer: 1, excess: 2 } as const;
 
+export interface NativePixels {
+  input: string;
+  scale: number;
+  mean: Float32Array;
+  std: Float32Array;
+  reverse: number;
+}
+
 export interface NativeLoadOptions {
   key: string;
   path?: string;
@@ -43,6 +51,7 @@ export interface NativeLoadOptions {
   /** 0: no limit. */
   maxElements: number;
   rowBuckets: readonly number[];
+  pixels: readonly NativePixels[];
 }
 
 export interface NativeModel {

@@ -1,8 +1,8 @@
 /** @module Measured costs, kept between processes. */
 
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { MillraceError } from './errors.ts';
 import type { CostPoint } from './types.ts';
 
@@ -12,12 +12,28 @@ interface CostFile {
   readonly costs: readonly CostPoint[];
 }
 
-/** The costs in `file` if they are for `key`. A missing, foreign or damaged file is no costs. */
-export async function readCosts(file: string, key: string): Promise<readonly CostPoint[]> {
+/** Where a folder keeps the costs of `key`. */
+export function costFileIn(folder: string, key: string): string {
+  const name = createHash('sha256').update(key).digest('hex').slice(0, 32);
+  return join(folder, 'costs', `${name}.json`);
+}
+
+/**
+ * The costs in `file` if they are for `key`. A missing, foreign or damaged file is no costs; `notice`
+ * is told of a damaged one.
+ */
+export async function readCosts(
+  file: string,
+  key: string,
+  notice: (sentence: string) => void,
+): Promise<readonly CostPoint[]> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text === undefined) return [];
   try {
-    const content = JSON.parse(await readFile(file, 'utf8')) as CostFile;
+    const content = JSON.parse(text) as CostFile;
     return content.key === key ? content.costs.filter(isMeasured) : [];
   } catch {
+    notice(`The cost file ${file} is damaged and left aside: costs are measured anew`);
     return [];
   }
 }

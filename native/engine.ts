@@ -4,13 +4,13 @@ import { basename, dirname } from 'node:path';
 import { fromAddon, type NativeEngine } from './binding.ts';
 import type { Channel } from './channel.ts';
 import type { Codec } from './codec-types.ts';
-import { readCosts, writeCosts } from './costs.ts';
+import { costFileIn, readCosts, writeCosts } from './costs.ts';
 import type { Counters, Engine, EngineInfo } from './engine-types.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import { toNative } from './load-options.ts';
 import { LoadedModel } from './model.ts';
 import { inspectBytes, inspectFile } from './model-file.ts';
-import type { LoadOptions, Model } from './types.ts';
+import type { LoadOptions, Model, ModelStats } from './types.ts';
 
 export class NativeEngineHandle implements Engine {
   readonly info: EngineInfo;
@@ -71,15 +71,26 @@ export class NativeEngineHandle implements Engine {
     native.key = JSON.stringify([digest, folder, { ...native, bytes: undefined, path: undefined }]);
     const name =
       options.name ?? (native.path === undefined ? digest.slice(0, 12) : basename(native.path));
-    const { costFile } = options;
+    const { cacheDir, notice = () => {} } = options;
     const { onnxRuntimeVersion } = this.info;
     const device = options.device ?? 'cpu';
     // What a run's length depends on, and nothing else: other options may change between two starts.
     const costKey = JSON.stringify([onnxRuntimeVersion, digest, device, native.intraOpThreads]);
+    const costFile =
+      options.costFile ?? (cacheDir === undefined ? undefined : costFileIn(cacheDir, costKey));
     if (costFile !== undefined) {
       if (native.bytes !== undefined) native.bytes = native.bytes.slice();
-      native.costs = await readCosts(costFile, costKey);
+      native.costs = await readCosts(costFile, costKey, notice);
     }
+    const keep = async ({ costs }: ModelStats) => {
+      const nothing = options.costFile === undefined && costs.length === 0;
+      if (costFile === undefined || nothing) return;
+      const written = writeCosts(costFile, costKey, costs);
+      // A cache that cannot be written is no reason to fail; a file that was asked for is.
+      await (options.costFile === undefined
+        ? written.catch((e: Error) => notice(e.message))
+        : written);
+    };
     try {
       const handle = await this.#native.load(native);
       const facts = {
@@ -91,9 +102,11 @@ export class NativeEngineHandle implements Engine {
       };
       const model = new LoadedModel(facts, handle, this.#channel, async (stats) => {
         this.#forget(model);
-        if (costFile !== undefined) await writeCosts(costFile, costKey, stats.costs);
+        await keep(stats);
       });
       this.#models.add(new WeakRef(model));
+      // Already now, since not every process ends by closing its models.
+      if (cacheDir !== undefined && native.costs?.length === 0) await keep(model.stats());
       return model;
     } catch (cause) {
       throw loadError(name, folder, cause);

@@ -8,10 +8,11 @@ import {
   BATCHING_DECLARED,
   BATCHING_OFF,
   type NativeLoadOptions,
+  type NativePixels,
   POLICIES,
 } from './binding.ts';
 import { MillraceError } from './errors.ts';
-import type { BatchingOptions, LoadOptions } from './types.ts';
+import type { BatchingOptions, LoadOptions, PixelInput } from './types.ts';
 
 const DEFAULT_MAX_ROWS = 64;
 const MAX_ROWS = 1 << 20;
@@ -67,9 +68,28 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
     weight: real('weight', options.weight, 1, 0.001, 1000),
     runLimitMs: real('runLimitMs', options.runLimitMs, 0, 1, 86_400_000),
     inlineLimitUs: options.inline === false ? 0 : INLINE_LIMIT_MEASURED,
+    pixels: Object.entries(options.inputs ?? {}).map(([input, form]) => pixels(input, form)),
     warmupMs: real('warmupMs', options.warmupMs, DEFAULT_WARMUP_MS, 0, 600_000),
     // A spinning lane takes its core from the HTTP threads where there are only two.
     spinUs: availableParallelism() > 2 ? 20 : 0,
+  };
+}
+
+function pixels(input: string, form: PixelInput): NativePixels {
+  const { from, mean, std, scale = 1 / 255, reverse = false } = form;
+  const numbers = [mean, std].every((list) => Array.isArray(list) && list.every(Number.isFinite));
+  if (from !== 'uint8-hwc' || !numbers || !Number.isFinite(scale)) {
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      `inputs.${input} needs from: 'uint8-hwc', mean and std, a number for each channel`,
+    );
+  }
+  return {
+    input,
+    scale,
+    reverse: reverse ? 1 : 0,
+    mean: Float32Array.from(mean),
+    std: Float32Array.from(std),
   };
 }
 

@@ -143,6 +143,22 @@ export interface BatchingOptions {
   maxQueue?: number;
 }
 
+/**
+ * Images as they are decoded, `uint8` and [rows, height, width, channels], for an input that is
+ * `float32` and [rows, channels, height, width]. The batcher computes (byte × scale − mean[c]) / std[c]
+ * where it would copy them, so requests carry a quarter of the bytes.
+ */
+export interface PixelInput {
+  from: 'uint8-hwc';
+  /** One number a channel, in the order of the model's planes. */
+  mean: readonly number[];
+  std: readonly number[];
+  /** Default 1/255. */
+  scale?: number;
+  /** Requests bring BGR where the model takes RGB, or the other way round. Default: false. */
+  reverse?: boolean;
+}
+
 export interface LoadOptions {
   /** File to load; external data is looked up beside it. Exactly one of `path` and `bytes`. */
   path?: string;
@@ -160,6 +176,8 @@ export interface LoadOptions {
    * cores of the lanes, if one lane is then measured to do as much as several.
    */
   intraOpThreads?: number;
+  /** Inputs that requests bring in another form than the model's, by name; `signature` shows theirs. */
+  inputs?: Readonly<Record<string, PixelInput>>;
   /** Share of the device's time, relative to the other models on it, when they compete. Default 1. */
   weight?: number;
   /**
@@ -177,6 +195,13 @@ export interface LoadOptions {
   warmupMs?: number;
   /** JSON file that keeps measured costs between processes: read here, written when the model closes. */
   costFile?: string;
+  /**
+   * Folder that keeps measured costs between processes, a file for each model, device, version of ONNX
+   * Runtime and number of threads; written when they have been measured and when the model closes.
+   */
+  cacheDir?: string;
+  /** Told in a sentence what a load or a close has left undone, such as reading a damaged cache. */
+  notice?: (sentence: string) => void;
 }
 
 /** A cumulative histogram; `counts[i]` counts observations ≤ `bounds[i]` (seconds). */

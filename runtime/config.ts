@@ -40,6 +40,9 @@ const schema = z.object({
     .default('all')
     .describe('Which services run'),
   MODEL_PATH: text.default('models').describe('Folder of the model repository'),
+  CACHE_DIR: text
+    .default('.millrace/cache')
+    .describe('Folder that keeps what was measured of models between two starts'),
   DEFAULT_MODEL: text.optional().describe('Model of requests that name none'),
   MODEL_CONTROL_MODE: z
     .enum(['none', 'poll', 'explicit'], 'one of none, poll, explicit')
@@ -111,6 +114,8 @@ export interface Config {
   readonly ports: Readonly<Record<PortName, number>>;
   /** Absolute path of the model repository. */
   readonly modelPath: string;
+  /** Absolute path of the folder that keeps what was measured; undefined: nothing is kept. */
+  readonly cacheDir: string | undefined;
   readonly defaultModel: string | undefined;
   readonly modelControlMode: 'none' | 'poll' | 'explicit';
   readonly loadModels: readonly string[];
@@ -171,6 +176,7 @@ function toConfig(settings: Settings, cwd: string): Config {
     services: settings.SERVICE === 'all' ? SERVICES : [settings.SERVICE],
     ports: portsOf(settings),
     modelPath: resolve(cwd, settings.MODEL_PATH),
+    cacheDir: resolve(cwd, settings.CACHE_DIR),
     defaultModel: settings.DEFAULT_MODEL,
     modelControlMode: settings.MODEL_CONTROL_MODE,
     loadModels: settings.LOAD_MODEL,

@@ -4,6 +4,7 @@ import type { Codec, Engine } from '../native/index.ts';
 import { Admission } from './admission.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
+import { withCostCache } from './cost-cache.ts';
 import { createLog, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics/index.ts';
 import {
@@ -140,7 +141,8 @@ export async function createRuntime(
   parts: RuntimeParts = {},
 ): Promise<Runtime> {
   const log = parts.log ?? createLog(config.logLevel);
-  const registry = await Registry.open(config, engine, parts.random ?? Math.random);
+  const loader = withCostCache(engine, config.cacheDir, log);
+  const registry = await Registry.open(config, loader, parts.random ?? Math.random);
   const admission = new Admission(config.maxInFlight);
   return {
     config,

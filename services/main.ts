@@ -17,8 +17,11 @@ import { stop } from './stop.ts';
 import { serveThread, startThreads, type ThreadTerms } from './threads.ts';
 
 function open(config: Config, log: Log, thread?: ThreadTerms): Promise<Service> {
-  const { ortLibrary } = config;
-  const engine = openEngine(ortLibrary === undefined ? {} : { library: ortLibrary });
+  const { ortLibrary, maxWorkers } = config;
+  const engine = openEngine({
+    threads: maxWorkers,
+    ...(ortLibrary === undefined ? {} : { library: ortLibrary }),
+  });
   return startService({ config, engine, host: currentHost(), log, ...thread });
 }
 

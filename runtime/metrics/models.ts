@@ -55,6 +55,24 @@ const SINGLES: readonly Single[] = [
     help: 'Share of answered clients that come straight back, as the batcher has learnt it',
     value: ({ returningShare }) => returningShare,
   },
+  {
+    name: 'model_arrivals_per_second',
+    type: 'gauge',
+    help: 'Requests a second over the last runs, as the batcher has learnt it',
+    value: ({ arrivalsPerSecond }) => arrivalsPerSecond,
+  },
+  {
+    name: 'model_batches_held_back_total',
+    type: 'counter',
+    help: 'Times an incomplete batch was held back for requests about to come',
+    value: ({ heldBack }) => heldBack,
+  },
+  {
+    name: 'model_inline_runs_total',
+    type: 'counter',
+    help: 'Runs made on an HTTP thread because that was quicker than a lane',
+    value: ({ inlineRuns }) => inlineRuns,
+  },
 ];
 
 /** One version at the moment of a scrape. */
@@ -124,5 +142,7 @@ export function addModels(add: AddMetric, readings: () => readonly Reading[]): v
 function costSample(labels: Labels, cost: CostPoint, of: 'meanMs' | 'highMs'): Sample {
   const lengths = Object.entries(cost.lengths ?? {}).map(([axis, length]) => `${axis}=${length}`);
   const shape = lengths.length === 0 ? {} : { lengths: lengths.join(',') };
-  return { labels: { ...labels, ...shape, rows: String(cost.rows) }, value: cost[of] / 1000 };
+  // Sizes are measured by powers of two, within which their average moves: it would be a new series each time.
+  const rows = String(2 ** Math.ceil(Math.log2(cost.rows)));
+  return { labels: { ...labels, ...shape, rows }, value: cost[of] / 1000 };
 }

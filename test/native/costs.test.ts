@@ -196,3 +196,54 @@ describe('the cost file', () => {
     assert.equal(other.closed, true);
   });
 });
+
+describe('a cache of costs', () => {
+  const cached = (extra: Partial<LoadOptions> = {}) => {
+    const cacheDir = path.join(folder, `${files++}`);
+    const notices: string[] = [];
+    const notice = (sentence: string) => void notices.push(sentence);
+    return { cacheDir, notices, options: { batching, cacheDir, notice, ...extra } };
+  };
+  const filesOf = (cacheDir: string) => readdirSync(path.join(cacheDir, 'costs'));
+
+  test('is written as soon as the model has been measured', async () => {
+    const { cacheDir, notices, options } = cached();
+    const model = await engine.load({ path: fixture('identity-float32'), ...options });
+    const [file] = filesOf(cacheDir);
+    assert.deepEqual(
+      read(path.join(cacheDir, 'costs', file!)).costs.map(({ rows }: CostPoint) => rows),
+      [1, 2, 4, 8],
+    );
+    await model.close();
+    assert.deepEqual(notices, []);
+  });
+
+  test('keeps models and numbers of threads apart, and nothing else', async () => {
+    const { cacheDir, options } = cached();
+    await costsOf(options);
+    await costsOf({ ...options, weight: 2 });
+    assert.equal(filesOf(cacheDir).length, 1);
+    await costsOf({ ...options, intraOpThreads: 2 });
+    await costsOf(options, 'identity-float64');
+    assert.equal(filesOf(cacheDir).length, 3);
+  });
+
+  test('a damaged file is left aside, with a word about it, and replaced', async () => {
+    const { cacheDir, notices, options } = cached();
+    await costsOf(options);
+    const file = path.join(cacheDir, 'costs', filesOf(cacheDir)[0]!);
+    writeFileSync(file, '{"key":');
+    const costs = await costsOf(options);
+    assert.equal(costs.length, 4);
+    assert.equal(notices.length, 1);
+    assert.match(notices[0]!, /damaged/);
+    assert.equal(read(file).costs.length, 4);
+  });
+
+  test('a folder that cannot be written costs nothing but a word', async () => {
+    const { cacheDir, notices, options } = cached();
+    writeFileSync(cacheDir, 'a file');
+    assert.equal((await costsOf(options)).length, 4);
+    assert.ok(notices.length > 0 && notices.every((text) => /Cannot write/.test(text)));
+  });
+});

@@ -87,7 +87,13 @@ describe('refused with INVALID_ARGUMENT, as a rejection, and without a trace', (
 
   async function refuses(inputs: unknown, options: unknown, message: RegExp): Promise<void> {
     // Not the costs: a lane may still be learning from the run before.
-    const counts = () => ({ ...model.stats(), costs: [], returningShare: 0 });
+    const counts = () => ({
+      ...model.stats(),
+      costs: [],
+      returningShare: 0,
+      arrivalsPerSecond: 0,
+      idleMs: 0,
+    });
     const before = counts();
     const run = model.run(inputs as Tensors, options as RunOptions);
     await refused(run, 'INVALID_ARGUMENT', message);

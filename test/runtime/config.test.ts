@@ -31,6 +31,7 @@ describe('readConfig', () => {
   test('has a default for everything', () => {
     assert.deepEqual(read(), {
       modelPath: join(cwd, 'models'),
+      cacheDir: join(cwd, '.millrace', 'cache'),
       defaultModel: undefined,
       modelControlMode: 'none',
       loadModels: [],

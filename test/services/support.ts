@@ -54,6 +54,7 @@ export async function openApp(
     ports: { prediction: 0, inference: 0, grpc: 0 },
     host: '127.0.0.1',
     logLevel: 'silent',
+    cacheDir: undefined,
     ortLibrary: undefined,
     ...settings,
   };

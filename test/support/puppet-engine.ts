@@ -9,6 +9,7 @@ import { openCodec } from '../../native/codec.ts';
 import type { Counters, Engine, EngineInfo } from '../../native/engine-types.ts';
 import { MillraceError } from '../../native/errors.ts';
 import type {
+  CostPoint,
   Histogram,
   LoadOptions,
   Model,
@@ -62,14 +63,19 @@ export class PuppetModel implements Model {
   readonly digest = '0'.repeat(64);
   readonly device: string;
   readonly lanes: number;
+  readonly intraOpThreads = 1;
   readonly signature: Signature;
   closed = false;
   /** What an engine learns as it runs. */
-  learnt: Pick<ModelStats, 'stuckLanes' | 'returningShare' | 'expectedWaitMs' | 'costs'> = {
+  learnt = {
     stuckLanes: 0,
     returningShare: 0,
     expectedWaitMs: 0,
-    costs: [],
+    costs: [] as readonly CostPoint[],
+    arrivalsPerSecond: 0,
+    heldBack: 0,
+    inlineRuns: 0,
+    inlineLimitMs: 0,
   };
   readonly #script: PuppetScript;
   /** The input whose first dimension counts rows. */

@@ -1,0 +1,128 @@
+/** @module Inputs given as pixels: what comes out is what the model would have made of planes. */
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import type { LoadOptions, Tensor } from '../../native/index.ts';
+import { fixture, float32, open, refused, withModel } from './support.ts';
+
+const engine = open();
+after(() => engine.close());
+
+const MEAN = [0.5, 0.25];
+const STD = [0.2, 0.4];
+const form = { from: 'uint8-hwc', mean: MEAN, std: STD } as const;
+const asPixels: Omit<LoadOptions, 'path'> = { inputs: { image: form } };
+
+/** `rows` images of 2 channels, each byte different from its neighbours. */
+function pixels(rows: number, height: number, width: number, seed = 0): Tensor<'uint8'> {
+  const data = new Uint8Array(rows * height * width * 2);
+  for (let i = 0; i < data.length; i++) data[i] = (i * 37 + seed * 101) % 256;
+  return { type: 'uint8', dims: [rows, height, width, 2], data };
+}
+
+/** What the model makes of them: it negates its planes. */
+function expected({ dims, data }: Tensor<'uint8'>, scale = 1 / 255): number[] {
+  const [rows, height, width] = dims as [number, number, number];
+  const planes: number[] = [];
+  for (let row = 0; row < rows; row++) {
+    for (let c = 0; c < 2; c++) {
+      for (let i = 0; i < height * width; i++) {
+        const byte = data[(row * height * width + i) * 2 + c]!;
+        planes.push(-(byte * scale - MEAN[c]!) / STD[c]!);
+      }
+    }
+  }
+  return planes;
+}
+
+function assertClose(actual: Tensor | undefined, wanted: readonly number[]): void {
+  assert.equal(actual?.data.length, wanted.length);
+  for (const [i, value] of wanted.entries()) {
+    const off = Math.abs((actual!.data[i] as number) - value);
+    assert.ok(off < 1e-5 * (1 + Math.abs(value)), `${i}: ${actual!.data[i]}, not ${value}`);
+  }
+}
+
+describe('inputs as pixels', () => {
+  test('the signature shows what requests bring', () =>
+    withModel(
+      engine,
+      'image-axes',
+      ({ signature }) => {
+        const [image] = signature.inputs;
+        assert.equal(image?.type, 'uint8');
+        assert.deepEqual(image?.dims, [-1, -1, -1, 2]);
+        assert.deepEqual(image?.symbols, ['N', 'height', 'width', '']);
+      },
+      asPixels,
+    ));
+
+  test('a lone request, and requests that share a run', () =>
+    withModel(
+      engine,
+      'image-axes',
+      async (model) => {
+        const alone = pixels(1, 3, 5);
+        const { outputs } = await model.run({ image: alone });
+        assert.deepEqual(outputs.negative?.dims, [1, 2, 3, 5]);
+        assertClose(outputs.negative, expected(alone));
+        const many = Array.from({ length: 8 }, (_, seed) => pixels(1 + (seed % 3), 4, 7, seed));
+        const results = await Promise.all(many.map((image) => model.run({ image })));
+        for (const [i, result] of results.entries()) {
+          assertClose(result.outputs.negative, expected(many[i]!));
+        }
+        assert.ok(results.some(({ timings }) => timings.batchRequests > 1));
+      },
+      { ...asPixels, lanes: 1, inline: false },
+    ));
+
+  test('a large image is handed over and not copied on the JavaScript thread', () =>
+    withModel(
+      engine,
+      'image-axes',
+      async (model) => {
+        const image = pixels(2, 224, 224);
+        const wanted = expected(image);
+        const { outputs } = await model.run({ image }, { transfer: true });
+        assert.equal(image.data.length, 0);
+        assertClose(outputs.negative, wanted);
+      },
+      asPixels,
+    ));
+
+  test('another scale', () =>
+    withModel(
+      engine,
+      'image-axes',
+      async (model) => {
+        const image = pixels(1, 2, 2);
+        const { outputs } = await model.run({ image });
+        assertClose(outputs.negative, expected(image, 0.5));
+      },
+      { inputs: { image: { ...form, scale: 0.5 } } },
+    ));
+
+  test('requests are checked against what they are to bring', () =>
+    withModel(
+      engine,
+      'image-axes',
+      async (model) => {
+        const planes = { ...float32([1, 2]), dims: [1, 2, 1, 1] };
+        await refused(model.run({ image: planes }), 'INVALID_ARGUMENT', /expects uint8/);
+        const three = { type: 'uint8', dims: [1, 1, 1, 3], data: new Uint8Array(3) } as const;
+        await refused(model.run({ image: three }), 'INVALID_ARGUMENT', /\[-1,-1,-1,2\]/);
+      },
+      asPixels,
+    ));
+
+  test('a form that does not fit the model is refused', async () => {
+    const load = (inputs: NonNullable<LoadOptions['inputs']>, name = 'image-axes') =>
+      engine.load({ path: fixture(name), inputs });
+    const invalid = 'INVALID_ARGUMENT';
+    await refused(load({ picture: form }), invalid, /no input 'picture'/);
+    await refused(load({ image: { ...form, mean: [1] } }), invalid, /has 2 channels/);
+    await refused(load({ image: { ...form, std: [1, 0] } }), invalid, /no std is 0/);
+    await refused(load({ image: { ...form, std: [Number.NaN, 1] } }), invalid, /mean and std/);
+    await refused(load({ image: { ...form, from: 'png' as never } }), invalid, /uint8-hwc/);
+    await refused(load({ x: form }, 'length-doubles'), invalid, /3 dimensions, or 4 with rows/);
+  });
+});

@@ -1,0 +1,27 @@
+/** @module The engine that keeps what it has measured. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Engine, LoadOptions } from '../../native/index.ts';
+import { withCostCache } from '../../runtime/cost-cache.ts';
+import type { Log } from '../../runtime/log.ts';
+
+const warnings: string[] = [];
+const log = { warn: (text: string) => void warnings.push(text) } as unknown as Log;
+
+describe('withCostCache', () => {
+  test('gives every load the folder, and the log what goes wrong', async () => {
+    const loads: LoadOptions[] = [];
+    const engine = { load: async (options: LoadOptions) => void loads.push(options) };
+    const cached = withCostCache(engine as unknown as Engine, '/cache', log);
+    await cached.load({ path: 'a.onnx', lanes: 2 });
+    assert.equal(loads[0]?.cacheDir, '/cache');
+    assert.equal(loads[0]?.lanes, 2);
+    loads[0]?.notice?.('It is damaged');
+    assert.deepEqual(warnings, ['It is damaged']);
+  });
+
+  test('is the engine itself where nothing is to be kept', () => {
+    const engine = {} as Engine;
+    assert.equal(withCostCache(engine, undefined, log), engine);
+  });
+});
