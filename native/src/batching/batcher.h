@@ -136,6 +136,10 @@ class Batcher {
     int64_t rows = 0;
     size_t bucket = 0;
 
+    // Whether it has a turn of the device, and how much of that it has used.
+    bool has_turn = false;
+    Nanos used = 0;
+
     // Not before it may spin.
     Nanos spin_again = 0;
 
@@ -153,6 +157,8 @@ class Batcher {
 
   void Loop(Worker& worker);
   Decision Turn(Worker& worker);
+  void AskForTurn(Worker& worker);
+  void EndTurn(Worker& worker);
   Decision Form(Worker& worker);
   void Queue(Worker& worker, Request* arrived) noexcept;
   void Note(const Worker& worker, const Decision& decision) noexcept;

@@ -24,23 +24,37 @@ bool DeviceShare::IsNext(const Member& member) const {
   });
 }
 
-void DeviceShare::Acquire(Member& member) {
-  std::unique_lock lock(mutex_);
+void DeviceShare::Await(std::unique_lock<std::mutex>& lock, Member& member) {
   if (member.waiting == 0) member.virtual_time = std::max(member.virtual_time, now_);
   ++member.waiting;
-  turn_.wait_for(lock, std::chrono::nanoseconds(max_wait_), [&] { return IsNext(member); });
+  const std::chrono::nanoseconds limit(max_wait_ + std::min(4 * usual_, kMostUsual));
+  turn_.wait_for(lock, limit, [&] { return IsNext(member); });
   --member.waiting;
   ++taken_;
   now_ = std::max(now_, member.virtual_time);
 }
 
-void DeviceShare::Release(Member& member, Nanos used) {
-  {
-    const std::lock_guard lock(mutex_);
-    --taken_;
-    member.virtual_time += static_cast<double>(used) / member.weight;
-  }
+void DeviceShare::GiveBack(Member& member, Nanos used) {
+  --taken_;
+  member.virtual_time += static_cast<double>(used) / member.weight;
+  usual_ = std::max(used, usual_ - usual_ / 64);
   turn_.notify_all();
+}
+
+void DeviceShare::Acquire(Member& member) {
+  std::unique_lock lock(mutex_);
+  Await(lock, member);
+}
+
+void DeviceShare::Renew(Member& member, Nanos used) {
+  std::unique_lock lock(mutex_);
+  GiveBack(member, used);
+  Await(lock, member);
+}
+
+void DeviceShare::Release(Member& member, Nanos used) {
+  const std::lock_guard lock(mutex_);
+  GiveBack(member, used);
 }
 
 }  // namespace millrace

@@ -15,8 +15,8 @@ namespace millrace {
 // time is least. A member that was idle starts at the present virtual time and cannot save up.
 //
 // Only lanes call this, before they form a batch, so that a batch is still formed at the last moment.
-// A lane waits for `max_wait` at most and then runs regardless: a model whose run hangs must not take
-// the others with it.
+// A lane waits for `max_wait` at most beyond four of the longest turns of late, and then runs regardless:
+// a model whose run hangs must not take the others with it.
 class DeviceShare {
  public:
   static constexpr Nanos kMaxWait = 100'000'000;
@@ -40,9 +40,14 @@ class DeviceShare {
   void Acquire(Member& member);
   // Ends the turn; `used` is the device time it took.
   void Release(Member& member, Nanos used);
+  // Release and Acquire in one. A member that has more to run must ask before others are served, or it
+  // would wait for a turn of theirs each time, whatever its weight.
+  void Renew(Member& member, Nanos used);
 
  private:
   bool IsNext(const Member& member) const;
+  void Await(std::unique_lock<std::mutex>& lock, Member& member);
+  void GiveBack(Member& member, Nanos used);
 
   const Nanos max_wait_;
   std::mutex mutex_;
@@ -50,6 +55,9 @@ class DeviceShare {
   std::vector<Member*> members_;
   uint32_t slots_;
   uint32_t taken_ = 0;
+  // The longest turn of late; four of them count for so much at most.
+  Nanos usual_ = 0;
+  static constexpr Nanos kMostUsual = 1'000'000'000;
   double now_ = 0;  // the virtual time of the last turn given
 };
 

@@ -1,0 +1,264 @@
+// The lanes of a batcher: forming batches, running them, handing over what is finished.
+#include "batching/batcher.h"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+namespace millrace {
+namespace {
+
+// Hands finished requests to their sinks, one chain for each sink.
+class Delivery {
+ public:
+  ~Delivery() {
+    for (const Chain& chain : chains_) {
+      // The sink may be released by what it does with its last request.
+      const auto keep = chain.newest->sink->shared_from_this();
+      keep->Finish(chain.newest, chain.oldest);
+    }
+  }
+
+  void Add(Request* request) {
+    for (Chain& chain : chains_) {
+      if (chain.newest->sink != request->sink) continue;
+      request->next = chain.newest;
+      chain.newest = request;
+      return;
+    }
+    request->next = nullptr;
+    try {
+      chains_.push_back({request, request});
+    } catch (const std::bad_alloc&) {
+      const auto keep = request->sink->shared_from_this();
+      keep->Finish(request, request);
+    }
+  }
+
+ private:
+  struct Chain {
+    Request* newest;
+    Request* oldest;
+  };
+  std::vector<Chain> chains_;
+};
+
+// A gap of so many spins between two looks at the clock: the system has run something else meanwhile.
+constexpr Nanos kStarved = 4;
+// For how long a lane then goes to sleep at once.
+constexpr Nanos kSpinPause = 100'000'000;
+
+inline void Relax() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
+
+void Batcher::Loop(Worker& worker) {
+  for (;;) {
+    const Decision decision = Turn(worker);
+    if (decision.action == Decision::Action::kRun) continue;
+    if (intake_.Drained()) return;
+    Wait(worker, decision);
+  }
+}
+
+Decision Batcher::Turn(Worker& worker) {
+  AskForTurn(worker);
+  const Decision decision = Form(worker);
+  Drop(worker);
+  const bool ran = !worker.batch.empty();
+  if (ran) Run(worker);
+  worker.used = ran ? worker.cost : 0;
+  if (worker.has_turn && decision.action != Decision::Action::kRun) EndTurn(worker);
+  return decision;
+}
+
+// A lane that has just run keeps its turn until it asks for the next one.
+void Batcher::AskForTurn(Worker& worker) {
+  if (options_.share == nullptr) return;
+  if (intake_.size() == 0) return EndTurn(worker);
+  if (worker.has_turn) {
+    options_.share->Renew(member_, worker.used);
+  } else {
+    options_.share->Acquire(member_);
+  }
+  worker.has_turn = true;
+}
+
+void Batcher::EndTurn(Worker& worker) {
+  if (std::exchange(worker.has_turn, false)) options_.share->Release(member_, worker.used);
+}
+
+Decision Batcher::Form(Worker& worker) {
+  Decision decision;
+  bool more = false;
+  {
+    const std::lock_guard lock(forming_);
+    Request* const arrived = intake_.TakeAll();
+    Learn(worker, arrived);
+    worker.batch.clear();
+    worker.dropped.clear();
+    Queue(worker, arrived);
+    const Nanos now = clock_.Now();
+    pending_.Age(now);
+    QueueView window;
+    window.window_end = arrivals_.window_end();
+    window.arrived = arrivals_.arrived();
+    window.expected = arrivals_.expected();
+    window.excess = arrivals_.excess();
+    const Pending::Choice choice = pending_.Choose(window, now, options_.policy, Costs(costs()));
+    decision = choice.decision;
+    // Nothing that arrives can complete a batch once the model is closed.
+    if (decision.action == Decision::Action::kWait && intake_.closed()) {
+      decision.action = Decision::Action::kRun;
+    }
+    if (decision.action == Decision::Action::kRun) {
+      pending_.Take(choice.group, options_.policy.max_rows, now, Costs(costs()), worker.batch,
+                    worker.dropped);
+    }
+    Note(worker, decision);
+    // What was only refused for want of memory is an answer, too.
+    if (!worker.dropped.empty()) decision.action = Decision::Action::kRun;
+    for (const Request* request : worker.batch) backlog_.Remove(request->place);
+    for (const Request* request : worker.dropped) backlog_.Remove(request->place);
+    const auto taken = static_cast<uint32_t>(worker.batch.size() + worker.dropped.size());
+    running_.fetch_add(taken, std::memory_order_relaxed);
+    intake_.Leave(taken);
+    more = !pending_.empty();
+  }
+  if (more && decision.action == Decision::Action::kRun) Wake();
+  return decision;
+}
+
+// Counts what operators see of the policy, and whether the load is such that joining requests pays.
+void Batcher::Note(const Worker& worker, const Decision& decision) noexcept {
+  if (decision.action == Decision::Action::kWait) held_.fetch_add(1, std::memory_order_relaxed);
+  if (worker.batch.size() >= kCrowd) {
+    calm_.store(0, std::memory_order_relaxed);
+  } else if (!worker.batch.empty() && worker.batch.size() <= kCrowd / 2) {
+    const uint32_t calm = calm_.load(std::memory_order_relaxed);
+    calm_.store(std::min(calm + 1, kCalm), std::memory_order_relaxed);
+  }
+}
+
+// Queues what has arrived. Requests for which there is no memory to queue them are dropped at once.
+void Batcher::Queue(Worker& worker, Request* arrived) noexcept {
+  for (Request* request = arrived; request != nullptr;) {
+    Request* const next = request->next;
+    request->sequence = next_sequence_++;
+    request->status = {};
+    try {
+      pending_.Add(request);
+    } catch (const std::bad_alloc&) {
+      request->status = Status::Of(Code::kResourceExhausted, "Out of memory: send fewer requests");
+      worker.dropped.push_back(request);
+    }
+    request = next;
+  }
+}
+
+// Tells the models about the batch this lane has run since it last formed one, and about what has come:
+// what came during the run before its end, for that is the window it belongs to.
+void Batcher::Learn(Worker& worker, const Request* arrived) {
+  for (const Request* request = arrived; request != nullptr; request = request->next) {
+    if (request->submitted <= worker.ended) arrivals_.Arrived(request->submitted);
+  }
+  if (worker.ended != 0) {
+    cost_[worker.bucket].Observe(plan_.RunRows(worker.rows), worker.cost);
+    MeasureFull(worker.bucket);
+    arrivals_.Completed(worker.ended, worker.cost, worker.batch.size());
+    returning_.store(arrivals_.returning(), std::memory_order_relaxed);
+    arrival_rate_.store(arrivals_.rate(), std::memory_order_relaxed);
+  }
+  for (const Request* request = arrived; request != nullptr; request = request->next) {
+    if (request->submitted > worker.ended) arrivals_.Arrived(request->submitted);
+  }
+  worker.ended = 0;
+}
+
+void Batcher::Wait(Worker& worker, const Decision& decision) {
+  const bool idle = decision.action == Decision::Action::kIdle;
+  // A lane that holds a batch back knows of the requests already queued; only news concern it.
+  const auto has_work = [this, idle] {
+    return intake_.HasNews() || (idle && intake_.Occupied());
+  };
+  if (options_.spin > 0 && Spin(worker, has_work, decision.until)) return;
+  worker.parker.Park(has_work, decision.until);
+}
+
+// Looks for work for a short while; true if there is some. Where other threads want the core it is
+// theirs: a lane that finds itself interrupted does not spin again for a time.
+template <class HasWork>
+bool Batcher::Spin(Worker& worker, HasWork has_work, Nanos deadline) noexcept {
+  Nanos now = clock_.Now();
+  if (now < worker.spin_again) return false;
+  const Nanos until = std::min(now + options_.spin, deadline);
+  while (now < until) {
+    if (has_work()) return true;
+    for (int i = 0; i < 32; ++i) Relax();
+    const Nanos before = std::exchange(now, clock_.Now());
+    if (now - before > kStarved * options_.spin) {
+      worker.spin_again = now + kSpinPause;
+      return false;
+    }
+  }
+  return false;
+}
+
+void Batcher::Run(Worker& worker) {
+  Delivery delivery;
+  const Nanos began = clock_.Now();
+  worker.rows = 0;
+  worker.bucket = 0;
+  for (const Request* request : worker.batch) {
+    worker.rows += request->rows;
+    worker.bucket = plan_.Join(worker.bucket, request->bucket);
+  }
+  worker.free_at.store(began + CostOf(worker.bucket, worker.rows), std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(worker.overdue_mutex);
+    worker.started = began;
+    if (options_.run_limit > 0) worker.watched = worker.batch;
+  }
+  RunBatch(worker.batch,
+           {executor_, *worker.handle, worker.staging, clock_, options_.pending.batched, &plan_,
+                         options_.maps});
+  {
+    const std::lock_guard lock(worker.overdue_mutex);
+    worker.started = 0;
+    if (std::exchange(worker.overdue, false)) stuck_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  worker.free_at.store(0, std::memory_order_relaxed);
+  worker.ended = clock_.Now();
+  worker.cost = worker.ended - began;
+  Add(worker.batch, worker.rows, began, worker.ended);
+  for (Request* request : worker.batch) {
+    Count(*request);
+    delivery.Add(request);
+  }
+  running_.fetch_sub(static_cast<uint32_t>(worker.batch.size()), std::memory_order_relaxed);
+}
+
+void Batcher::Drop(Worker& worker) {
+  if (worker.dropped.empty()) return;
+  Delivery delivery;
+  const Nanos now = clock_.Now();
+  for (Request* request : worker.dropped) {
+    request->started = request->finished = now;
+    if (request->cancelled.load(std::memory_order_relaxed)) {
+      request->status = Status::Of(Code::kCancelled, "The request was cancelled before it ran");
+    } else if (request->status.ok()) {
+      request->status = Status::Of(
+          Code::kDeadlineExceeded,
+          "The deadline passed before the request ran: allow more time or lower the load");
+    }
+    Count(*request);
+    delivery.Add(request);
+  }
+  running_.fetch_sub(static_cast<uint32_t>(worker.dropped.size()), std::memory_order_relaxed);
+}
+
+}  // namespace millrace
