@@ -1,9 +1,13 @@
 /** @module The way out: no request that was taken is lost, and nothing stays behind. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { RawClient } from '../support/raw-http.ts';
+import { post, RawClient } from '../support/raw-http.ts';
 import { until } from '../support/until.ts';
-import { ROW, type Running, slow, start } from './support.ts';
+import { answersOf, outcomesOf, ROW, type Running, slow, start } from './support.ts';
+
+const CLIENTS = 32;
+
+const quick = post(JSON.stringify({ features: ROW }));
 
 const inFlight = (service: Running) =>
   until(async () => (await service.metric('model_running')) > 0, 'a request runs');
@@ -61,27 +65,63 @@ describe('a stop', () => {
     );
   });
 
-  test('a request on an open connection is refused meanwhile, and told when to try again', async () => {
+  for (const workers of ['1', '2']) {
+    test(`on ${CLIENTS} connections that stay open, with ${workers} HTTP threads: what was taken is answered, what comes then is refused`, async () => {
+      await using service = await start({ MAX_WORKERS: workers });
+      const clients = Array.from({ length: CLIENTS }, () => new RawClient(service.port));
+      for (const client of clients) client.send(quick);
+      for (const client of clients) assert.equal((await client.response())?.status, 200);
+      for (const client of clients) client.send(post(JSON.stringify(slow(20))));
+      // All of them are in the model, and it is busy with them for a while.
+      await until(async () => {
+        const page = await service.page();
+        const { queued, running } = outcomesOf(page, 'slow');
+        return queued + running + (answersOf(page)[200] ?? 0) >= 2 * CLIENTS;
+      }, 'every request is taken');
+      service.child.signal('SIGTERM');
+      const after = async (client: RawClient) => {
+        const taken = await client.response();
+        client.send(quick);
+        return [taken?.status, await client.response()] as const;
+      };
+      for (const [taken, next] of await Promise.all(clients.map(after))) {
+        assert.equal(taken, 200);
+        // The host may have closed the connection already, which refuses just as well.
+        if (next === undefined) continue;
+        assert.equal(next.status, 503);
+        assert.ok(Number(next.headers['retry-after']) >= 1);
+        assert.equal(next.headers.connection, 'close');
+      }
+      assert.deepEqual(await service.child.exited, { code: 0, signal: null });
+      assert.equal(service.child.errors, '');
+      for (const client of clients) client[Symbol.dispose]();
+    });
+  }
+
+  test('a new connection is refused or told that it is too late', async () => {
     await using service = await start();
-    using client = new RawClient(service.port);
-    const body = JSON.stringify({ features: ROW });
-    const request = `POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-    client.send(request);
-    assert.equal((await client.response())?.status, 200);
-    const last = service.predict(slow(400));
+    const last = service.predict(slow(600));
     await inFlight(service);
     service.child.signal('SIGTERM');
     await service.child.line('stopping');
-    client.send(request);
-    const refused = await client.response();
-    // The host may have closed the idle connection already, which refuses just as well.
-    if (refused !== undefined) {
-      assert.equal(refused.status, 503);
-      assert.ok(Number(refused.headers['retry-after']) >= 1);
-      assert.equal(refused.headers.connection, 'close');
-    }
+    const answer = await service.predict({ features: ROW }).catch(() => undefined);
+    if (answer !== undefined) assert.equal(answer.status, 503);
     assert.equal((await last).status, 200);
     assert.deepEqual(await service.child.exited, { code: 0, signal: null });
+  });
+
+  test('is given up after its time, with 1', async () => {
+    await using service = await start({ EXIT_TIMEOUT_MS: '100' });
+    const last = service.predict(slow(1000)).then(
+      ({ status }) => status,
+      () => undefined,
+    );
+    await inFlight(service);
+    service.child.signal('SIGTERM');
+    assert.deepEqual(await service.child.exited, { code: 1, signal: null });
+    assert.equal(service.child.log.at(-1)?.msg, 'requests did not end in time');
+    assert.equal(await last, undefined);
+    assert.equal(service.child.errors, '');
   });
 
   test('a second signal changes nothing', async () => {

@@ -5,12 +5,19 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../support/child.ts';
 import { MODELS, ROW, start } from './support.ts';
 
+const MODELS_FOLDER = fileURLToPath(new URL('../../models', import.meta.url));
+
 /** What a start that fails says, on one line. */
-async function failure(env: Record<string, string>, args: readonly string[] = []): Promise<string> {
-  await using child = new ServiceChild('services/main.ts', { PORT: '0', ...env }, args);
+async function failure(
+  env: Record<string, string>,
+  args: readonly string[] = [],
+  cwd?: string,
+): Promise<string> {
+  await using child = new ServiceChild('services/main.ts', { PORT: '0', ...env }, args, cwd);
   const { code } = await child.exited;
   assert.equal(code, 1, child.errors);
   assert.equal(child.errors.trim().split('\n').length, 1, child.errors);
@@ -85,6 +92,41 @@ describe('a port that is taken', () => {
   }
 });
 
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe('a port that is named', () => {
+  for (const workers of ['1', '2']) {
+    test(`is the one that opens, with ${workers} HTTP threads`, async () => {
+      const port = await freePort();
+      await using service = await start({ PORT: `${port}`, MAX_WORKERS: workers });
+      assert.equal(service.port, port);
+      assert.equal((await service.predict({ features: ROW })).status, 200);
+    });
+  }
+
+  test('is named by its own setting where it is taken', async () => {
+    await using service = await start({ SERVICE: 'all' });
+    const { ports } = (await service.child.line('ready')) as { ports: Record<string, number> };
+    for (const [setting, port] of [
+      ['INFERENCE_PORT', ports.inference],
+      ['GRPC_PORT', ports.grpc],
+    ] as const) {
+      for (const workers of ['1', '2']) {
+        const said = await failure({ [setting]: `${port}`, MAX_WORKERS: workers });
+        assert.match(said, new RegExp(`^Port ${port} is already in use; .* in ${setting}\\.$`));
+      }
+    }
+    assert.equal((await service.predict({ features: ROW })).status, 200);
+  });
+});
+
 describe('settings', () => {
   test('a flag beats the environment, in which a file stands for its content', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'millrace-secret-'));
@@ -95,6 +137,33 @@ describe('settings', () => {
       assert.equal((await two.child.line('ready')).workers, 2);
       await using one = await start(env, MODELS, ['--max-workers=1']);
       assert.equal((await one.child.line('ready')).workers, 1);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('a flag beats the environment, that millrace.json, and that the default', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'millrace-settings-'));
+    const settings = { model_path: MODELS_FOLDER, service: 'prediction', port: 0 };
+    const workersOf = async (
+      file: object,
+      env: Readonly<Record<string, string>>,
+      args: readonly string[],
+    ) => {
+      writeFileSync(path.join(folder, 'millrace.json'), JSON.stringify({ ...settings, ...file }));
+      await using child = new ServiceChild('services/main.ts', env, args, folder);
+      return (await child.line('ready')).workers;
+    };
+    try {
+      assert.equal(await workersOf({}, {}, []), 1);
+      assert.equal(await workersOf({ max_workers: 2 }, {}, []), 2);
+      assert.equal(await workersOf({ max_workers: 2 }, { MAX_WORKERS: '3' }, []), 3);
+      const flag = ['--max-workers', '1'];
+      assert.equal(await workersOf({ max_workers: 2 }, { MAX_WORKERS: '3' }, flag), 1);
+      writeFileSync(path.join(folder, 'millrace.json'), '{"speed":"high"}');
+      assert.match(await failure({}, [], folder), /^millrace\.json has the unknown key "speed"/);
+      writeFileSync(path.join(folder, 'millrace.json'), '{"port":');
+      assert.match(await failure({}, [], folder), /^millrace\.json is not valid JSON/);
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -115,6 +184,18 @@ describe('settings', () => {
       [],
       /^HOST and HOST_FILE are both set/,
     ],
+    'two services on one port': [
+      { PORT: '8000', SERVICE: 'all' },
+      [],
+      /^PORT and INFERENCE_PORT are both 8000/,
+    ],
+    'models named for a mode that does not load them': [
+      { LOAD_MODEL: 'iris' },
+      [],
+      /^LOAD_MODEL has no effect with MODEL_CONTROL_MODE=none/,
+    ],
+    'an argument too many': [{}, ['all', 'prediction'], /^prediction is not an option/],
+    'no workers': [{ MAX_WORKERS: '0' }, [], /^MAX_WORKERS must be a whole number from 1 to 256/],
     'a secret that cannot be read': [
       { DEVICE_FILE: '/no/such' },
       [],

@@ -8,6 +8,7 @@ import {
   type ServerUnaryCall,
   type ServiceDefinition,
   type sendUnaryData,
+  setLogger,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
@@ -41,6 +42,10 @@ export async function listenGrpc(
   hostname: string,
   port: number,
 ): Promise<GrpcListener> {
+  // It would write to the error stream. What fails is told by the call that fails, so its own words are
+  // for those who look for them.
+  const quiet = (message: string) => runtime.log.debug({ library: 'grpc-js' }, message);
+  setLogger({ error: quiet, info: quiet, debug: quiet });
   const root = join(import.meta.dirname, '../../..');
   const definition = loadSync('inference.proto', {
     keepCase: true,
