@@ -13,7 +13,7 @@ import type { EngineInfo } from './engine-types.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import type { CostPoint, Histogram, ModelStats, TensorSpec } from './types.ts';
 
-/** Numbers are those of the enum `BatchingMode` in addon/core.h. */
+/** Numbers are those of the enum `BatchingMode` in addon/loaded_model.h. */
 export const BATCHING_AUTO = 0;
 export const BATCHING_DECLARED = 1;
 export const BATCHING_OFF = 2;

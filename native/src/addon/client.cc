@@ -118,6 +118,7 @@ void Client::Release(Request* request) noexcept {
 void Client::Recycle(Request* request) noexcept {
   for (Input& input : request->inputs) {
     input.strings.clear();
+    input.pinned.reset();
     if (input.capacity > kKeptPayload) {
       input.copy.reset();
       input.capacity = 0;

@@ -81,7 +81,14 @@ Status ReadShape(const TensorSpec& spec, const double*& mail, Shape& shape) {
   return {};
 }
 
-void Reserve(Input& input, size_t bytes) {
+// Memory for the input's own copy: the device's where there is one and it pays.
+std::byte* Reserve(Input& input, size_t bytes, StagedExecutor* device) {
+  input.view.bytes = bytes;
+  if (device != nullptr && bytes >= kDirectBytes) {
+    input.pinned = device->Allocate(bytes);
+    input.view.data = input.pinned.get();
+    if (input.pinned != nullptr) return input.pinned.get();
+  }
   if (input.capacity < bytes || input.copy == nullptr) {
     input.capacity = 0;
     input.copy.reset();
@@ -89,16 +96,12 @@ void Reserve(Input& input, size_t bytes) {
     input.capacity = std::max<size_t>(bytes, 64);
   }
   input.view.data = input.copy.get();
-  input.view.bytes = bytes;
+  return input.copy.get();
 }
 
-void CopyIn(Input& input, const std::byte* source, size_t bytes) {
-  Reserve(input, bytes);
-  if (bytes != 0) std::memcpy(input.copy.get(), source, bytes);
-}
-
+// `borrow`: use the memory where it is; false afterwards if it was copied.
 Status ReadNumbers(napi_env env, napi_value value, const TensorSpec& spec, int64_t elements,
-                   bool borrow, Input& input) {
+                   StagedExecutor* device, bool& borrow, Input& input) {
   napi_typedarray_type type{};
   size_t length = 0;
   void* data = nullptr;
@@ -113,15 +116,17 @@ Status ReadNumbers(napi_env env, napi_value value, const TensorSpec& spec, int64
   }
   const size_t bytes = length * ElementSize(spec.type);
   const auto* const source = static_cast<const std::byte*>(data);
-  if (borrow && spec.type != ElementType::kBool) {
+  borrow = borrow && spec.type != ElementType::kBool;
+  if (borrow) {
     input.view.data = source;
     input.view.bytes = bytes;
     return {};
   }
-  CopyIn(input, source, bytes);
+  std::byte* const own = Reserve(input, bytes, device);
+  if (bytes != 0) std::memcpy(own, source, bytes);
   // A C++ bool that is neither 0 nor 1 is undefined behaviour inside kernels.
   if (spec.type == ElementType::kBool) {
-    std::transform(input.copy.get(), input.copy.get() + bytes, input.copy.get(),
+    std::transform(own, own + bytes, own,
                    [](std::byte b) { return std::byte{b != std::byte{0}}; });
   }
   return {};
@@ -175,8 +180,8 @@ Status MakeMasks(const Signature& signature, const ShapePlan& plan, Request& req
     Element one;
     MILLRACE_RETURN_IF_ERROR(Encode(1.0, spec.type, one));
     const auto count = static_cast<size_t>(*elements);
-    Reserve(input, count * ElementSize(spec.type));
-    Fill(input.copy.get(), count, one, ElementSize(spec.type));
+    Fill(Reserve(input, count * ElementSize(spec.type), nullptr), count, one,
+         ElementSize(spec.type));
   }
   return {};
 }
@@ -184,7 +189,8 @@ Status MakeMasks(const Signature& signature, const ShapePlan& plan, Request& req
 }  // namespace
 
 Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
-                   const ShapePlan& plan, bool batched, const napi_value* values, Request& request) {
+                   const ShapePlan& plan, bool batched, StagedExecutor* device,
+                   const napi_value* values, Request& request) {
   const double timeout = *mail++;
   const double priority = *mail++;
   ++mail;  // wake: the caller's
@@ -199,7 +205,7 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
   for (size_t i = 0; i < signature.inputs.size(); ++i) {
     const TensorSpec& spec = signature.inputs[i];
     Input& input = request.inputs[i];
-    const bool borrow = *mail++ != 0;
+    bool borrow = *mail++ != 0;
     input.view = {};
     input.view.type = spec.type;
     if (*mail < 0 && plan.IsMask(i)) {
@@ -222,8 +228,9 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
     if (spec.type == ElementType::kString) {
       MILLRACE_RETURN_IF_ERROR(ReadStrings(env, values[i], spec, *elements, input));
     } else {
-      MILLRACE_RETURN_IF_ERROR(ReadNumbers(env, values[i], spec, *elements, borrow, input));
-      borrowed = borrowed || input.view.data != input.copy.get();
+      MILLRACE_RETURN_IF_ERROR(
+          ReadNumbers(env, values[i], spec, *elements, device, borrow, input));
+      borrowed = borrowed || borrow;
     }
   }
   MILLRACE_RETURN_IF_ERROR(MakeMasks(signature, plan, request));

@@ -15,7 +15,8 @@ namespace millrace {
 // safety depends on, and makes the masks that were left out. kInvalidArgument with a sentence for what
 // fits neither the signature nor the plan.
 Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
-                   const ShapePlan& plan, bool batched, const napi_value* values, Request& request);
+                   const ShapePlan& plan, bool batched, StagedExecutor* device,
+                   const napi_value* values, Request& request);
 
 // Throws a JavaScript Error whose `code` is the name of `code`.
 void Throw(napi_env env, Code code, const std::string& message);

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "addon/convert.h"
+#include "addon/device_report.h"
 
 namespace millrace {
 namespace {
@@ -46,8 +47,8 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
   if (request != nullptr) {
     try {
       Status status = ReadRequest(env, client.mailbox, hold.model->request_signature(),
-                                  hold.model->shapes(), hold.model->batchability().batched, values,
-                                  *request);
+                                  hold.model->shapes(), hold.model->batchability().batched,
+                                  hold.model->device(), values, *request);
       code = status.code();
       client.refusal = std::move(status);
     } catch (const std::bad_alloc&) {
@@ -127,6 +128,7 @@ Napi::Value JS_stats(const Napi::CallbackInfo& info) {
   set("batches", stats.batches);
   set("rows", stats.rows);
   set("stuckLanes", stats.stuck_lanes);
+  result.Set("deviceLost", Napi::Boolean::New(env, !hold.model->healthy()));
   result.Set("returningShare", Napi::Number::New(env, stats.returning));
   result.Set("arrivalsPerSecond", Napi::Number::New(env, stats.arrival_rate));
   set("heldBack", stats.held);
@@ -245,6 +247,7 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
   object.Set("masks", masks);
   object.Set("pads", Napi::Boolean::New(env, model->shapes().pads));
 
+  object.Set("report", ToObject(env, model->report()));
   object.Set("lanes", Napi::Number::New(env, model->batcher().options().lanes));
   object.Set("intraOpThreads", Napi::Number::New(env, model->intra_op_threads()));
 

@@ -126,6 +126,18 @@ std::vector<PixelForm> ReadPixels(const Napi::Value& value) {
   return forms;
 }
 
+KeyValues ReadKeyValues(const Napi::Value& value) {
+  KeyValues values;
+  if (!value.IsObject()) return values;
+  const auto object = value.As<Napi::Object>();
+  const Napi::Array names = object.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); ++i) {
+    const Napi::Value name = names.Get(i);
+    values.emplace_back(name.ToString().Utf8Value(), object.Get(name).ToString().Utf8Value());
+  }
+  return values;
+}
+
 LoadRequest ReadLoadRequest(const Napi::Object& options) {
   LoadRequest request;
   request.key = StringOr(options, "key");
@@ -154,6 +166,11 @@ LoadRequest ReadLoadRequest(const Napi::Object& options) {
     request.max_elements = static_cast<int64_t>(most);
   }
   request.pixels = ReadPixels(options.Get("pixels"));
+  request.digest = StringOr(options, "digest");
+  request.device.device = StringOr(options, "device");
+  request.device.options = ReadKeyValues(options.Get("deviceOptions"));
+  request.device.provider_options = ReadKeyValues(options.Get("providerOptions"));
+  request.cache_folder = StringOr(options, "cacheFolder");
   request.spin = static_cast<Nanos>(NumberOr(options, "spinUs", 0) * 1e3);
   return request;
 }

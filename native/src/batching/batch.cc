@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "batching/padding.h"
+#include "batching/staged.h"
 
 namespace millrace {
 namespace {
@@ -32,7 +33,9 @@ RunShape ShapeOf(std::span<Request*> requests, const Lane& lane) {
     run.bucket = run.plan.Join(run.bucket, request->bucket);
     run.rows += request->rows;
   }
-  run.padded_rows = run.batched ? run.plan.RunRows(run.rows) : run.rows;
+  // A device of its own memory fills its buckets up by itself.
+  const bool fills = lane.executor.staged() != nullptr;
+  run.padded_rows = run.batched && !fills ? run.plan.RunRows(run.rows) : run.rows;
   return run;
 }
 
@@ -206,6 +209,59 @@ std::vector<TensorView> GatherAll(std::span<Request*> requests, const RunShape& 
   return inputs;
 }
 
+// The inputs of one run in two steps: each request's where they are, if they fit as they are, else as
+// one part that was gathered. Valid as long as the requests and the lane's staging memory.
+struct StagedInputs {
+  std::vector<TensorView> views;  // one part's after another's
+  std::vector<Part> parts;
+};
+
+void Prepare(std::span<Request*> requests, const RunShape& run, const Lane& lane,
+             StagedInputs& inputs) {
+  const size_t count = requests.front()->inputs.size();
+  const bool mapped =
+      lane.maps != nullptr &&
+      std::ranges::any_of(*lane.maps, [](const auto& map) { return map != nullptr; });
+  const bool as_they_are =
+      !mapped && std::ranges::all_of(requests, [&run](const Request* request) {
+        return FitsAsItIs(*request, run);
+      });
+  if (as_they_are) {
+    for (const Request* request : requests) {
+      for (const Input& input : request->inputs) {
+        inputs.views.push_back(input.view);
+        inputs.views.back().strings = input.strings.data();
+      }
+    }
+  } else {
+    inputs.views = GatherAll(requests, run, lane);
+  }
+  for (size_t at = 0; at == 0 || at < inputs.views.size(); at += std::max<size_t>(count, 1)) {
+    inputs.parts.emplace_back(inputs.views.data() + at, count);
+  }
+}
+
+// Copies the inputs to the executor's device and runs it, or runs it on inputs in the CPU's memory.
+// Borrowed memory is no longer needed once the copies are made. `started` is when the run itself was.
+Status Execute(std::span<Request*> requests, const RunShape& run, const Lane& lane, Nanos& started,
+               OutputRef& outputs) {
+  StagedExecutor* const staged = lane.executor.staged();
+  if (staged == nullptr) {
+    const std::vector<TensorView> inputs = GatherAll(requests, run, lane);
+    for (Request* request : requests) request->loan.EndRead();
+    started = lane.clock.Now();
+    return lane.executor.Run(inputs, lane.handle, outputs);
+  }
+  StagedInputs inputs;
+  Prepare(requests, run, lane, inputs);
+  Status status = staged->Begin(inputs.parts, lane.handle);
+  for (Request* request : requests) request->loan.EndRead();
+  if (!status.ok()) return status;
+  status = staged->Finish(lane.handle, outputs);
+  started = lane.handle.Started(started);
+  return status;
+}
+
 // Checks the outputs of a run, and notes what of them is each request's own.
 Status Share(std::span<Request*> requests, const OutputBlock& block, const RunShape& run) {
   if (run.batched) MILLRACE_RETURN_IF_ERROR(CheckRows(block, run.padded_rows));
@@ -259,10 +315,7 @@ Status RunOnce(std::span<Request*> requests, const Lane& lane) {
   OutputRef outputs;
   const RunShape run = ShapeOf(requests, lane);
   try {
-    const std::vector<TensorView> inputs = GatherAll(requests, run, lane);
-    for (Request* request : requests) request->loan.EndRead();
-    started = lane.clock.Now();
-    status = lane.executor.Run(inputs, lane.handle, outputs);
+    status = Execute(requests, run, lane, started, outputs);
     if (status.ok()) status = Share(requests, *outputs, run);
   } catch (...) {
     for (Request* request : requests) request->loan.EndRead();

@@ -121,7 +121,10 @@ Nanos Batcher::Patrol() {
 Nanos Batcher::GiveUpOverdue(Worker& worker, Nanos now) {
   const std::lock_guard lock(worker.overdue_mutex);
   if (worker.started == 0) return kNever;
-  const Nanos left = worker.started + options_.run_limit - now;
+  const Nanos started = worker.handle->Started(worker.started);
+  // Behind another batch on its device.
+  if (started == kNever) return kNever;
+  const Nanos left = started + options_.run_limit - now;
   if (left > 0) return left;
   worker.handle->Terminate();
   // Again at the next look: a batch that is split runs more than once.

@@ -28,6 +28,9 @@ struct BatcherOptions {
   uint32_t max_queue = 1024;
   // Threads that form and run batches, at least 1.
   uint32_t lanes = 1;
+  // Runs that go on at once, at most as many as lanes; 0: as many. Lanes beyond that number form the next
+  // batch, once it is full, and make its copies while others run. See StagedExecutor.
+  uint32_t devices = 0;
   // How long a lane that has just run looks for more work before it sleeps. Costs that much CPU per
   // idle period and saves a wake-up of several microseconds; 0 on machines with few cores.
   Nanos spin = 0;
@@ -170,6 +173,10 @@ class Batcher {
   void Drop(Worker& worker);
   void Count(const Request& request) noexcept;
   void Add(std::span<Request* const> batch, int64_t rows, Nanos began, Nanos ended) noexcept;
+  // Runs that go on at once.
+  Nanos Devices() const noexcept {
+    return Nanos{options_.devices == 0 ? options_.lanes : options_.devices};
+  }
   Nanos NextFree(Nanos now) const noexcept;
   Code Admit(Request& request, Nanos now) noexcept;
   Nanos ExpectedEnd(const Request& request, Nanos now) const noexcept;
@@ -227,6 +234,7 @@ class Batcher {
   // Small batches in a row, up to a limit; from there on requests may run inline.
   std::atomic<uint32_t> calm_{kCalm};
   std::atomic<uint32_t> running_{0};
+  std::atomic<uint32_t> lanes_busy_{0};
   std::atomic<uint32_t> stuck_{0};
   std::atomic<uint64_t> completed_{0};
   std::atomic<uint64_t> failed_{0};

@@ -109,6 +109,9 @@ Decision Batcher::Form(Worker& worker) {
     window.arrived = arrivals_.arrived();
     window.expected = arrivals_.expected();
     window.excess = arrivals_.excess();
+    // Relaxed: a lane that ends a run takes the mutex next, and so sees what this one leaves waiting.
+    window.busy = options_.devices != 0 &&
+                  lanes_busy_.load(std::memory_order_relaxed) >= options_.devices;
     const Pending::Choice choice = pending_.Choose(window, now, options_.policy, Costs(costs()));
     decision = choice.decision;
     // Nothing that arrives can complete a batch once the model is closed.
@@ -126,6 +129,7 @@ Decision Batcher::Form(Worker& worker) {
     for (const Request* request : worker.dropped) backlog_.Remove(request->place);
     const auto taken = static_cast<uint32_t>(worker.batch.size() + worker.dropped.size());
     running_.fetch_add(taken, std::memory_order_relaxed);
+    if (!worker.batch.empty()) lanes_busy_.fetch_add(1, std::memory_order_relaxed);
     intake_.Leave(taken);
     more = !pending_.empty();
   }
@@ -217,7 +221,8 @@ void Batcher::Run(Worker& worker) {
     worker.rows += request->rows;
     worker.bucket = plan_.Join(worker.bucket, request->bucket);
   }
-  worker.free_at.store(began + CostOf(worker.bucket, worker.rows), std::memory_order_relaxed);
+  worker.free_at.store(NextFree(began) + CostOf(worker.bucket, worker.rows),
+                       std::memory_order_relaxed);
   {
     const std::lock_guard lock(worker.overdue_mutex);
     worker.started = began;
@@ -233,13 +238,14 @@ void Batcher::Run(Worker& worker) {
   }
   worker.free_at.store(0, std::memory_order_relaxed);
   worker.ended = clock_.Now();
-  worker.cost = worker.ended - began;
+  worker.cost = worker.ended - std::min(worker.handle->Started(began), worker.ended);
   Add(worker.batch, worker.rows, began, worker.ended);
   for (Request* request : worker.batch) {
     Count(*request);
     delivery.Add(request);
   }
   running_.fetch_sub(static_cast<uint32_t>(worker.batch.size()), std::memory_order_relaxed);
+  lanes_busy_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Batcher::Drop(Worker& worker) {

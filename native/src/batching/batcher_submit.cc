@@ -94,7 +94,7 @@ Nanos Batcher::ExpectedEnd(const Request& request, Nanos now) const noexcept {
   const int64_t own = std::max(shared, request.rows);
   // An idle lane is not kept idle because of what one run in twenty takes.
   if (start == now && ahead == 0) return now + CostOf(request.bucket, own);
-  return start + runs / Nanos{options_.lanes} * cost +
+  return start + runs / Devices() * cost +
          cost_[request.bucket].High(plan_.RunRows(own));
 }
 
@@ -113,18 +113,30 @@ void Batcher::MeasureFull(size_t bucket) noexcept {
   full_[bucket].cost.store(CostOf(bucket, rows), std::memory_order_relaxed);
 }
 
-// When the first lane is expected to be free, at least `now`.
+// When the first device is expected to be free, at least `now`.
 Nanos Batcher::NextFree(Nanos now) const noexcept {
-  Nanos first = kNever;
-  for (const auto& worker : workers_) {
-    first = std::min(first, worker->free_at.load(std::memory_order_relaxed));
+  if (options_.devices == 0) {
+    Nanos first = kNever;
+    for (const auto& worker : workers_) {
+      first = std::min(first, worker->free_at.load(std::memory_order_relaxed));
+    }
+    return std::max(first, now);
   }
-  return std::max(first, now);
+  // Where lanes outnumber devices: when fewer batches are left than devices.
+  Nanos free = now;
+  for (const auto& worker : workers_) {
+    const Nanos end = worker->free_at.load(std::memory_order_relaxed);
+    const auto later = std::ranges::count_if(workers_, [end](const auto& other) {
+      return other->free_at.load(std::memory_order_relaxed) >= end;
+    });
+    if (later >= static_cast<std::ptrdiff_t>(options_.devices)) free = std::max(free, end);
+  }
+  return free;
 }
 
 Nanos Batcher::ExpectedWait() const noexcept {
   const Nanos now = clock_.Now();
-  return NextFree(now) - now + backlog_.Total() / Nanos{options_.lanes};
+  return NextFree(now) - now + backlog_.Total() / Devices();
 }
 
 void Batcher::Wake() noexcept {

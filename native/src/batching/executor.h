@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "batching/clock.h"
 #include "batching/status.h"
 #include "batching/tensor.h"
 
@@ -31,6 +32,10 @@ class RunHandle {
   // Makes the run in progress fail as soon as it can (between two nodes of the graph). Any thread;
   // the caller sees to it that a run is in progress.
   virtual void Terminate() noexcept = 0;
+
+  // When the last run that was asked for at `asked` has started: later where it had to wait for its
+  // device, kNever while it waits. Any thread.
+  virtual Nanos Started(Nanos asked) const noexcept { return asked; }
 };
 
 // Runs a model on one batch.

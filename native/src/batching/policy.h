@@ -39,6 +39,8 @@ struct QueueView {
   Nanos earliest_deadline = kNever;
   // How long the batch would run.
   Nanos cost = 0;
+  // Every device has a batch: this one would wait for it, with its copies made.
+  bool busy = false;
 
   // kExcess, about the window after the last completion: when it ends, the requests that have arrived
   // in it so far, how many are expected in it, and how many of those the completion has caused.
@@ -61,6 +63,8 @@ constexpr Decision Decide(const QueueView& queue, Nanos now, const BatchPolicy& 
   if (queue.requests == 0) return {Decision::Action::kIdle, kNever};
   const Decision run{Decision::Action::kRun, now};
   if (queue.rows >= policy.max_rows) return run;
+  // A batch that cannot start yet may as well grow. The lane that ends a run decides again.
+  if (queue.busy) return {Decision::Action::kWait, kNever};
 
   Nanos until = now;
   if (policy.kind == PolicyKind::kTimer) {

@@ -35,6 +35,8 @@ struct Input {
   // Holds the bytes `view` points to, unless they are borrowed. Keeps its capacity between requests.
   std::unique_ptr<std::byte[]> copy;
   size_t capacity = 0;
+  // Holds them instead where the device reads them by itself. Given back with the record.
+  std::shared_ptr<std::byte> pinned;
   std::vector<std::string> strings;
 };
 

@@ -5,54 +5,25 @@
 namespace millrace {
 namespace {
 
-// The size of a dynamic dimension, empty if the bucket says nothing of it.
-std::optional<int64_t> SizeOf(const Bucket& bucket, const TensorSpec& spec, size_t axis) {
-  for (const std::string& name : {spec.symbols[axis], spec.name + ':' + std::to_string(axis)}) {
-    const auto found = bucket.axes.find(name);
-    if (!name.empty() && found != bucket.axes.end()) return found->second;
+Status CheckShape(const TensorSpec& spec, const Shape& shape) {
+  bool fits = shape.rank == spec.dims.size();
+  for (size_t axis = 0; fits && axis < shape.rank; ++axis) {
+    const int64_t declared = spec.dims[axis];
+    fits = declared == -1 ? shape.dims[axis] >= 1 : shape.dims[axis] == declared;
   }
-  if (axis == 0) return bucket.rows;
-  return {};
-}
-
-std::string Describe(const TensorSpec& spec, size_t axis) {
-  const std::string place = "dimension " + std::to_string(axis) + " of input '" + spec.name + "'";
-  return spec.symbols[axis].empty() ? place : place + " ('" + spec.symbols[axis] + "')";
-}
-
-Status ResolveShape(const TensorSpec& spec, const Bucket& bucket, Shape& shape) {
-  shape.rank = static_cast<uint8_t>(spec.dims.size());
-  for (size_t axis = 0; axis < spec.dims.size(); ++axis) {
-    if (spec.dims[axis] != -1) {
-      shape.dims[axis] = spec.dims[axis];
-      continue;
-    }
-    const std::optional<int64_t> size = SizeOf(bucket, spec, axis);
-    if (!size) {
-      return {Code::kInvalidArgument, "A bucket says nothing of " + Describe(spec, axis) +
-                                          ": give it a size by its name, or as '" + spec.name + ':' +
-                                          std::to_string(axis) + "'"};
-    }
-    if (*size < 1) {
-      return {Code::kInvalidArgument, "A bucket gives " + Describe(spec, axis) + " the size " +
-                                          std::to_string(*size) + ": expected at least 1"};
-    }
-    shape.dims[axis] = *size;
-  }
-  if (!shape.Elements()) {
-    return {Code::kInvalidArgument, "A bucket makes input '" + spec.name + "' too large to exist"};
-  }
-  return {};
+  if (fits && shape.Elements()) return {};
+  return {Code::kInvalidArgument, "A bucket gives input '" + spec.name +
+                                      "' a shape that the model does not take or no memory can hold"};
 }
 
 // Elements of all inputs: the order in which buckets are tried.
-int64_t Weight(const ResolvedBucket& bucket) {
+int64_t Weight(const Bucket& bucket) {
   int64_t sum = 0;
   for (const Shape& shape : bucket.inputs) sum += shape.Elements().value_or(0);
   return sum;
 }
 
-bool Takes(const ResolvedBucket& bucket, std::span<const Shape> inputs, bool batched) noexcept {
+bool Takes(const Bucket& bucket, std::span<const Shape> inputs, bool batched) noexcept {
   if (bucket.inputs.size() != inputs.size()) return false;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Shape& ours = bucket.inputs[i];
@@ -78,41 +49,27 @@ void Append(std::string& list, const std::string& name, const Shape& shape) {
 
 }  // namespace
 
-std::vector<Bucket> CombineBuckets(std::span<const AxisSpec> axes, std::span<const int64_t> rows) {
-  std::vector<Bucket> buckets;
-  for (const int64_t size : rows) buckets.push_back({size, {}});
-  for (const AxisSpec& axis : axes) {
-    std::vector<Bucket> longer;
-    for (const Bucket& bucket : buckets) {
-      for (const int64_t length : axis.lengths) {
-        Bucket& fresh = longer.emplace_back(bucket);
-        fresh.axes[axis.name] = length;
-        for (const std::string& dimension : axis.dimensions) fresh.axes[dimension] = length;
-      }
-    }
-    buckets = std::move(longer);
-  }
-  return buckets;
-}
-
-Status ResolveBuckets(const Signature& signature, std::span<const Bucket> buckets,
-                      std::vector<ResolvedBucket>& resolved) {
-  resolved.clear();
-  for (const Bucket& bucket : buckets) {
-    ResolvedBucket fresh;
-    fresh.rows = bucket.rows;
-    for (const TensorSpec& spec : signature.inputs) {
-      MILLRACE_RETURN_IF_ERROR(ResolveShape(spec, bucket, fresh.inputs.emplace_back()));
+Status SortBuckets(const Signature& signature, std::vector<Bucket>& buckets) {
+  std::vector<Bucket> sorted;
+  for (Bucket& bucket : buckets) {
+    for (size_t i = 0; i < signature.inputs.size(); ++i) {
+      MILLRACE_RETURN_IF_ERROR(CheckShape(signature.inputs[i], bucket.inputs[i]));
     }
     const bool known = std::ranges::any_of(
-        resolved, [&fresh](const ResolvedBucket& other) { return other.inputs == fresh.inputs; });
-    if (!known) resolved.push_back(std::move(fresh));
+        sorted, [&bucket](const Bucket& other) { return other.inputs == bucket.inputs; });
+    if (!known) sorted.push_back(std::move(bucket));
   }
-  std::ranges::stable_sort(resolved, {}, Weight);
+  if (sorted.size() > kMaxBuckets) {
+    return {Code::kInvalidArgument,
+            "There are " + std::to_string(sorted.size()) + " combinations of lengths and batch sizes, "
+            "each of which a GPU is warmed for: declare fewer, at most " + std::to_string(kMaxBuckets)};
+  }
+  std::ranges::stable_sort(sorted, {}, Weight);
+  buckets = std::move(sorted);
   return {};
 }
 
-std::optional<size_t> FindBucket(std::span<const ResolvedBucket> buckets,
+std::optional<size_t> FindBucket(std::span<const Bucket> buckets,
                                  std::span<const Shape> inputs, bool batched) noexcept {
   for (size_t i = 0; i < buckets.size(); ++i) {
     if (Takes(buckets[i], inputs, batched)) return i;
@@ -120,7 +77,7 @@ std::optional<size_t> FindBucket(std::span<const ResolvedBucket> buckets,
   return {};
 }
 
-Profile MakeProfile(const Signature& signature, std::span<const ResolvedBucket> buckets) {
+Profile MakeProfile(const Signature& signature, std::span<const Bucket> buckets) {
   Profile profile;
   if (buckets.empty()) return profile;
   for (size_t i = 0; i < signature.inputs.size(); ++i) {
@@ -128,7 +85,7 @@ Profile MakeProfile(const Signature& signature, std::span<const ResolvedBucket> 
     if (std::ranges::find(spec.dims, -1) == spec.dims.end()) continue;
     Shape min = buckets.front().inputs[i];
     Shape max = min;
-    for (const ResolvedBucket& bucket : buckets) {
+    for (const Bucket& bucket : buckets) {
       for (size_t axis = 0; axis < min.rank; ++axis) {
         min.dims[axis] = std::min(min.dims[axis], bucket.inputs[i].dims[axis]);
         max.dims[axis] = std::max(max.dims[axis], bucket.inputs[i].dims[axis]);

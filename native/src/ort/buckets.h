@@ -1,42 +1,31 @@
 // The closed set of input shapes that a model is warmed for and a GPU keeps fixed buffers for.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "batching/shape_plan.h"
 #include "batching/status.h"
 #include "batching/tensor.h"
 
 namespace millrace {
 
-// Sizes of the dynamic dimensions: `rows` is dimension 0, the others go by their symbol in the model
-// file, or by `input:axis` (`x:1`) where they have none.
+// One such set: the shape of each input, in the order of the signature, and the rows in it, which are 1
+// where dimension 0 does not count rows.
 struct Bucket {
-  int64_t rows = 1;
-  std::map<std::string, int64_t> axes;
-};
-
-// Every combination of the axes' lengths and of those batch sizes.
-std::vector<Bucket> CombineBuckets(std::span<const AxisSpec> axes, std::span<const int64_t> rows);
-
-// A bucket with the shape of each input, in the order of the signature.
-struct ResolvedBucket {
   int64_t rows = 1;
   std::vector<Shape> inputs;
 };
 
-// Finds the inputs' shapes, smallest bucket first, equal ones once. kInvalidArgument names a dynamic
-// dimension that a bucket says nothing of, a size below 1, or a tensor too large to exist.
-Status ResolveBuckets(const Signature& signature, std::span<const Bucket> buckets,
-                      std::vector<ResolvedBucket>& resolved);
+// Puts the buckets in order, smallest first, equal ones once. kInvalidArgument: one that does not fit
+// the signature, or more than kMaxBuckets.
+inline constexpr size_t kMaxBuckets = 512;
+Status SortBuckets(const Signature& signature, std::vector<Bucket>& buckets);
 
 // The bucket that takes inputs of these shapes: the equal one or, where dimension 0 counts rows
 // (`batched`), the one with the fewest rows at least theirs and all else equal. Empty if none does.
-std::optional<size_t> FindBucket(std::span<const ResolvedBucket> buckets,
+std::optional<size_t> FindBucket(std::span<const Bucket> buckets,
                                  std::span<const Shape> inputs, bool batched) noexcept;
 
 // TensorRT's optimisation profile over all buckets, as `name:2x3,other:4`: smallest sizes, largest
@@ -47,6 +36,6 @@ struct Profile {
   std::string opt;
   std::string max;
 };
-Profile MakeProfile(const Signature& signature, std::span<const ResolvedBucket> buckets);
+Profile MakeProfile(const Signature& signature, std::span<const Bucket> buckets);
 
 }  // namespace millrace

@@ -28,9 +28,6 @@ struct CopyStep {
   bool operator==(const CopyStep&) const = default;
 };
 
-// Below this it is cheaper to gather than to queue a copy for every request.
-inline constexpr size_t kDirectBytes = 16 * 1024;
-
 // The steps for input `input` of `parts`, into a buffer of `capacity` bytes. `pinned` tells which
 // memory the device can read by itself: large parts in it are not touched by the CPU. Neighbours that
 // are gathered are uploaded together, as soon as the last of them is there, so that the device copies

@@ -45,10 +45,10 @@ const char* Fill(void* library, CudaRuntime& table) {
   MILLRACE_FIND(EventCreateWithFlags);
   MILLRACE_FIND(EventDestroy);
   MILLRACE_FIND(EventRecord);
-  MILLRACE_FIND(EventQuery);
   MILLRACE_FIND(EventSynchronize);
   MILLRACE_FIND(MemcpyAsync);
   MILLRACE_FIND(MemsetAsync);
+  MILLRACE_FIND(ThreadExchangeStreamCaptureMode);
   MILLRACE_FIND(GetErrorString);
 #undef MILLRACE_FIND
   // Version 12 renamed it for its larger structure, version 13 took the old name back.
@@ -118,7 +118,7 @@ Status CountGpus(const CudaRuntime& runtime, int& count) {
 }
 
 Status ReadGpuInfo(const CudaRuntime& runtime, int device, GpuInfo& info) {
-  MILLRACE_CUDA(runtime, SetDevice(device), "select the GPU");
+  MILLRACE_RETURN_IF_ERROR(FromCuda(runtime, UseDevice(runtime, device), "select the GPU"));
   const auto properties = std::make_unique<char[]>(CudaRuntime::kPropertyBytes);
   MILLRACE_CUDA(runtime, GetDeviceProperties(properties.get(), device), "read the GPU's properties");
   constexpr size_t kNameBytes = 256;
@@ -134,6 +134,14 @@ Status ReadGpuInfo(const CudaRuntime& runtime, int device, GpuInfo& info) {
   size_t unused = 0;
   MILLRACE_CUDA(runtime, MemGetInfo(&unused, &info.total_bytes), "read the GPU's memory");
   return {};
+}
+
+CudaError UseDevice(const CudaRuntime& runtime, int device) noexcept {
+  int mode = CudaRuntime::kCaptureModeRelaxed;
+  if (const CudaError error = runtime.ThreadExchangeStreamCaptureMode(&mode); error != 0) {
+    return error;
+  }
+  return runtime.SetDevice(device);
 }
 
 bool IsDeviceLost(CudaError error) noexcept {

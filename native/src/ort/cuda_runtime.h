@@ -39,11 +39,11 @@ struct CudaRuntime {
   CudaError (*EventCreateWithFlags)(CudaEvent* event, unsigned flags);
   CudaError (*EventDestroy)(CudaEvent event);
   CudaError (*EventRecord)(CudaEvent event, CudaStream stream);
-  CudaError (*EventQuery)(CudaEvent event);
   CudaError (*EventSynchronize)(CudaEvent event);
   CudaError (*MemcpyAsync)(void* target, const void* source, size_t bytes, CudaCopy kind,
                            CudaStream stream);
   CudaError (*MemsetAsync)(void* target, int value, size_t bytes, CudaStream stream);
+  CudaError (*ThreadExchangeStreamCaptureMode)(int* mode);
   const char* (*GetErrorString)(CudaError error);
 
   static constexpr size_t kPropertyBytes = 8192;
@@ -52,7 +52,7 @@ struct CudaRuntime {
   static constexpr unsigned kStreamNonBlocking = 1;
   // A blocking wait sleeps, where the default burns a core.
   static constexpr unsigned kEventBlockingWithoutTiming = 1 | 2;
-  static constexpr CudaError kNotReady = 600;
+  static constexpr int kCaptureModeRelaxed = 2;
 };
 
 // Finds the runtime: the one already in the process, else version 13, else 12. kFailedPrecondition
@@ -70,6 +70,11 @@ struct GpuInfo {
 // How many GPUs can be used: never 0. kFailedPrecondition says why there is none.
 Status CountGpus(const CudaRuntime& runtime, int& count);
 Status ReadGpuInfo(const CudaRuntime& runtime, int device, GpuInfo& info);
+
+// Makes `device` the calling thread's. Until it ends, the thread may also call CUDA while another records
+// a graph, which CUDA otherwise forbids to all threads of the process: a model that is being loaded must
+// not fail the runs of those that serve.
+CudaError UseDevice(const CudaRuntime& runtime, int device) noexcept;
 
 // Whether `error` leaves the device useless to this process, as after a fault in a kernel or when it
 // has fallen off the bus: only a new process helps.

@@ -21,7 +21,7 @@ Status DeviceContext::Note(Status status) {
 
 Status OpenDevice(DeviceContext& context, const char* memory, bool own_stream) {
   const CudaRuntime& cuda = context.cuda;
-  MILLRACE_CUDA(cuda, SetDevice(context.index), "select the GPU");
+  MILLRACE_RETURN_IF_ERROR(FromCuda(cuda, UseDevice(cuda, context.index), "select the GPU"));
   MILLRACE_RETURN_IF_ERROR(MakeStream(cuda, context.copy_in));
   MILLRACE_RETURN_IF_ERROR(MakeStream(cuda, context.copy_out));
   if (own_stream) MILLRACE_RETURN_IF_ERROR(MakeStream(cuda, context.compute));

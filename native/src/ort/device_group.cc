@@ -1,6 +1,7 @@
 #include "ort/device_group.h"
 
 #include <algorithm>
+#include <atomic>
 
 namespace millrace {
 namespace {
@@ -11,7 +12,7 @@ constexpr Nanos kWeights = 8;
 
 }  // namespace
 
-// One handle of each session, and where the batches went.
+// One handle of each session, and where the batch went.
 class DeviceGroup::Handle final : public RunHandle {
  public:
   explicit Handle(const std::vector<std::unique_ptr<DeviceSession>>& sessions) {
@@ -20,9 +21,14 @@ class DeviceGroup::Handle final : public RunHandle {
   void Terminate() noexcept override {
     for (const auto& handle : handles) handle->Terminate();
   }
+  Nanos Started(Nanos asked) const noexcept override {
+    // acquire pairs with the release in Begin: the time is that device's.
+    return handles[device.load(std::memory_order_acquire)]->Started(asked);
+  }
 
   std::vector<std::unique_ptr<RunHandle>> handles;
-  std::deque<Batch> batches;
+  std::atomic<size_t> device{0};
+  Batch batch;
 };
 
 DeviceGroup::DeviceGroup(std::vector<std::unique_ptr<DeviceSession>> sessions, std::string device)
@@ -63,42 +69,34 @@ Status DeviceGroup::Choose(size_t bucket, Batch& batch) {
   Load& load = loads_[*chosen];
   load.free_at = std::max(load.free_at, now) + load.costs[bucket];
   ++load.begun;
-  batch = {*chosen, bucket, now};
+  batch = {*chosen, bucket};
   return {};
 }
 
-void DeviceGroup::Done(const Batch& batch) {
+void DeviceGroup::Done(const Batch& batch, Nanos cost) noexcept {
   const std::lock_guard lock(mutex_);
   Load& load = loads_[batch.device];
-  const Nanos now = clock_.Now();
-  // Alone on the device, its time is the bucket's cost; otherwise it is also its neighbours'.
-  if (--load.begun == 0) {
-    Nanos& cost = load.costs[batch.bucket];
-    cost = cost == 0 ? now - batch.began : (kHistory * cost + (now - batch.began)) / kWeights;
-    load.free_at = now;
-  }
+  Nanos& mean = load.costs[batch.bucket];
+  if (cost > 0) mean = mean == 0 ? cost : (kHistory * mean + cost) / kWeights;
+  if (--load.begun == 0) load.free_at = clock_.Now();
 }
 
 Status DeviceGroup::Begin(std::span<const Part> parts, RunHandle& handle) {
   auto& mine = static_cast<Handle&>(handle);
   Batch batch;
   MILLRACE_RETURN_IF_ERROR(Choose(sessions_.front()->BucketOf(parts), batch));
+  mine.batch = batch;
   const Status status = sessions_[batch.device]->Begin(parts, *mine.handles[batch.device]);
-  if (status.ok()) {
-    mine.batches.push_back(batch);
-  } else {
-    Done(batch);
-  }
+  mine.device.store(batch.device, std::memory_order_release);
+  if (!status.ok()) Done(batch, 0);
   return status;
 }
 
-Status DeviceGroup::Finish(RunHandle& handle, OutputRef& outputs) {
+Status DeviceGroup::Finish(RunHandle& handle, OutputRef& outputs) noexcept {
   auto& mine = static_cast<Handle&>(handle);
-  if (mine.batches.empty()) return {Code::kFailedPrecondition, "No batch has begun"};
-  const Batch batch = mine.batches.front();
-  mine.batches.pop_front();
-  const Status status = sessions_[batch.device]->Finish(*mine.handles[batch.device], outputs);
-  Done(batch);
+  RunHandle& own = *mine.handles[mine.batch.device];
+  const Status status = sessions_[mine.batch.device]->Finish(own, outputs);
+  Done(mine.batch, status.ok() ? clock_.Now() - own.Started(0) : 0);
   return status;
 }
 

@@ -1,7 +1,6 @@
 // One model on several GPUs.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -13,8 +12,6 @@ namespace millrace {
 
 // A copy of the model on each GPU. A batch goes where it is expected to finish first, by what its
 // bucket has taken on each so far; a GPU that is lost is left out.
-//
-// Use at least as many lanes as GPUs: a lane is busy with its batches wherever they run.
 class DeviceGroup final : public LoadedExecutor, public StagedExecutor {
  public:
   // At least one session; all of one model and with the same buckets.
@@ -29,21 +26,20 @@ class DeviceGroup final : public LoadedExecutor, public StagedExecutor {
   Status Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) override;
 
   StagedExecutor* staged() noexcept override { return this; }
+  size_t devices() const noexcept override { return sessions_.size(); }
   size_t depth() const noexcept override;
   // From the first GPU's pool: all of them can read it, the others with one copy more.
-  std::byte* Allocate(size_t bytes) noexcept override { return sessions_.front()->Allocate(bytes); }
-  void Free(std::byte* memory, size_t bytes) noexcept override {
-    sessions_.front()->Free(memory, bytes);
+  std::shared_ptr<std::byte> Allocate(size_t bytes) noexcept override {
+    return sessions_.front()->Allocate(bytes);
   }
   Status Begin(std::span<const Part> parts, RunHandle& handle) override;
-  Status Finish(RunHandle& handle, OutputRef& outputs) override;
+  Status Finish(RunHandle& handle, OutputRef& outputs) noexcept override;
 
  private:
   class Handle;
   struct Batch {
     size_t device = 0;
     size_t bucket = 0;
-    Nanos began = 0;
   };
   // What is known of one GPU.
   struct Load {
@@ -53,7 +49,8 @@ class DeviceGroup final : public LoadedExecutor, public StagedExecutor {
   };
 
   Status Choose(size_t bucket, Batch& batch);
-  void Done(const Batch& batch);
+  // `cost`: how long the device was at it; 0: not known.
+  void Done(const Batch& batch, Nanos cost) noexcept;
 
   const std::vector<std::unique_ptr<DeviceSession>> sessions_;
   DeviceReport report_;

@@ -47,7 +47,6 @@ DeviceSession::DeviceSession(const OrtLibrary& library, const SessionOptions& op
     : library_(library),
       options_(options),
       device_(device),
-      batched_(options.batched),
       context_{*library.api, *library.gate, *options.device.cuda, device.index, {}, {}, {}, {}, {}} {
   report_.device = DeviceName(device);
 }
@@ -70,7 +69,7 @@ void DeviceSession::Close() {
     static_cast<void>(context_.memory.release());
     return;
   }
-  static_cast<void>(context_.cuda.SetDevice(context_.index));
+  static_cast<void>(UseDevice(context_.cuda, context_.index));
   slots_.clear();
   session_.reset();
   context_.compute.reset();
@@ -118,8 +117,11 @@ Status DeviceSession::Open() {
   if (provider_->builds_engines()) MILLRACE_RETURN_IF_ERROR(PrepareEngines(request));
   MILLRACE_RETURN_IF_ERROR(OpenSession(request));
   slot_session_ = {session_->raw(), &session_->signature(), batched_};
-  MILLRACE_RETURN_IF_ERROR(PlanBuckets());
-  if (plans_.empty()) return {};
+  PlanBuckets();
+  if (plans_.empty()) {
+    ReportPlacement();
+    return {};
+  }
 
   for (int i = 0; i < behaviour_.slots; ++i) {
     slots_.push_back(std::make_unique<DeviceSlot>(context_, slot_session_, plans_, slots_.size()));
@@ -133,29 +135,42 @@ Status DeviceSession::Open() {
   return WarmBuckets();
 }
 
+// The choice is made once: a session that fails and is made anew runs the same shapes.
+Status DeviceSession::Choose(const Signature& signature, Executor& trial) {
+  if (options_.choose == nullptr) return {};
+  ShapeChoice choice;
+  MILLRACE_RETURN_IF_ERROR(options_.choose(signature, trial, choice));
+  batched_ = choice.batched;
+  buckets_ = std::move(choice.buckets);
+  return SortBuckets(signature, buckets_);
+}
+
 // Engines are built for declared shapes only, and a session builds them when it is made, so the
-// shapes have to be known before.
+// shapes have to be known before: a session on the CPU tells what they depend on.
 Status DeviceSession::PrepareEngines(ProviderRequest& request) {
   std::unique_ptr<Session> look;
   SessionSetup setup;
   setup.unoptimised = true;
   MILLRACE_RETURN_IF_ERROR(Session::Open(library_, options_, setup, look));
-  std::vector<ResolvedBucket> buckets;
-  MILLRACE_RETURN_IF_ERROR(ResolveBuckets(look->signature(), options_.buckets, buckets));
-  if (buckets.empty()) {
+  MILLRACE_RETURN_IF_ERROR(Choose(look->signature(), *look));
+  if (buckets_.empty()) {
     return {Code::kInvalidArgument,
             "Device '" + DeviceName(device_) +
-                "' builds an engine for the shapes that will come: declare buckets"};
+                "' builds an engine for the shapes that will come: declare batching.axes for every "
+                "dimension that changes"};
   }
-  request.profile = MakeProfile(look->signature(), buckets);
+  request.profile = MakeProfile(look->signature(), buckets_);
   if (options_.cache_folder.empty() || options_.digest.empty()) {
     report_.notes.push_back("No engine cache: engines are built again at every load");
     return {};
   }
   GpuInfo gpu;
   MILLRACE_RETURN_IF_ERROR(ReadGpuInfo(context_.cuda, device_.index, gpu));
-  const EngineKey key{options_.digest, library_.version, TensorRtVersion(),
-                      gpu.name,        gpu.capability,   translated_};
+  EngineKey key{options_.digest, library_.version, TensorRtVersion(),
+                gpu.name,        gpu.capability,   translated_};
+  key.options.insert(key.options.end(), request.raw.begin(), request.raw.end());
+  key.options.emplace_back("profile", request.profile.min + ' ' + request.profile.opt + ' ' +
+                                          request.profile.max);
   return MakeCacheFolders(options_.cache_folder, key, request.engine_folder, request.timing_folder);
 }
 
@@ -164,31 +179,42 @@ Status DeviceSession::OpenSession(ProviderRequest& request) {
   setup.provider = provider_;
   setup.request = &request;
   setup.forbid_cpu_nodes = behaviour_.forbid_cpu_nodes;
-  setup.profile = behaviour_.placement && !options_.buckets.empty();
-  request.graphs = behaviour_.graphs && !options_.buckets.empty();
+  setup.profile = behaviour_.placement;
+  request.graphs = behaviour_.graphs;
   Status status = Session::Open(library_, options_, setup, session_);
+  if (!status.ok()) status = RetryOpen(request, setup, std::move(status));
+  behaviour_.graphs = request.graphs;
+  if (!status.ok() || provider_->builds_engines()) return status;
+  return Choose(signature(), *session_);
+}
+
+// Without what the provider cannot do for this model.
+Status DeviceSession::RetryOpen(ProviderRequest& request, const SessionSetup& setup, Status status) {
   std::string reason;
-  if (!status.ok() && request.graphs && RefusesGraphs(status.message(), reason)) {
+  if (request.graphs && RefusesGraphs(status.message(), reason)) {
     report_.notes.push_back(GraphsOff(reason));
     request.graphs = false;
     status = Session::Open(library_, options_, setup, session_);
   }
-  behaviour_.graphs = request.graphs;
+  if (!status.ok() && !request.profile.min.empty() && RefusesProfile(status.message())) {
+    report_.notes.push_back(
+        "TensorRT runs parts of the model only and has no shapes for what is between them: its "
+        "engines are built while the buckets are warmed, several times at the first load");
+    request.profile = {};
+    status = Session::Open(library_, options_, setup, session_);
+  }
   return status;
 }
 
-Status DeviceSession::PlanBuckets() {
-  if (options_.buckets.empty()) {
-    report_.notes.push_back(
-        "No buckets: nothing was warmed, and inputs come from the CPU's memory in every run");
-    return {};
-  }
+void DeviceSession::PlanBuckets() {
   if (std::string reason = Unbindable(signature()); !reason.empty()) {
     report_.notes.push_back(std::move(reason));
-    return {};
+    buckets_.clear();
+  } else if (buckets_.empty()) {
+    report_.notes.push_back(
+        "No buckets: nothing was warmed, and inputs come from the CPU's memory in every run");
   }
-  MILLRACE_RETURN_IF_ERROR(ResolveBuckets(signature(), options_.buckets, buckets_));
-  for (const ResolvedBucket& bucket : buckets_) {
+  for (const Bucket& bucket : buckets_) {
     BucketPlan& plan = plans_.emplace_back();
     plan.rows = bucket.rows;
     plan.inputs = bucket.inputs;
@@ -197,20 +223,22 @@ Status DeviceSession::PlanBuckets() {
       plan.input_bytes.push_back(elements * ElementSize(signature().inputs[i].type));
     }
   }
-  return {};
 }
 
-// The largest first, so that the provider's arena grows once.
+// The largest first, so that the provider's arena grows once; then the smallest, so that an engine whose
+// shapes were not declared covers all after its second build.
 Status DeviceSession::ProbeBuckets() {
   DeviceSlot& slot = *slots_.front();
-  for (size_t bucket = plans_.size(); bucket-- > 0;) {
+  const size_t count = plans_.size();
+  for (size_t turn = 0; turn < count; ++turn) {
+    const size_t bucket = turn == 0 ? count - 1 : turn - 1;
     BucketPlan& plan = plans_[bucket];
     const Status status = slot.Probe(bucket, 0, plan.outputs);
     if (!status.ok()) {
       return {status.code(), "The model cannot run the bucket of " + std::to_string(plan.rows) +
                                  " rows on zeros, so leave that bucket out: " + status.message()};
     }
-    if (bucket + 1 == plans_.size()) ReportPlacement();
+    if (turn == 0) ReportPlacement();
     // Ones may be no valid input; then the first run has to do.
     std::vector<BucketPlan::Output> again;
     const bool second = slot.Probe(bucket, 1, again).ok();

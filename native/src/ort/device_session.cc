@@ -1,67 +1,45 @@
 #include "ort/device_session.h"
 
+#include <algorithm>
+
 #include "ort/parts.h"
 
 namespace millrace {
 
-// The batches of one lane that have begun. They finish in the order they began.
+// A lane's batch.
 class DeviceSession::Handle final : public RunHandle {
  public:
-  struct Batch {
-    // Null: `outputs` are here already.
-    DeviceSlot* slot = nullptr;
-    OutputRef outputs;
-  };
-
   Handle(const OrtApi& api, ExitGate& gate) : any_shape(api, gate) {}
 
   void Terminate() noexcept override {
     any_shape.Terminate();
-    const std::lock_guard lock(mutex_);
-    for (const Batch& batch : batches_) {
-      if (batch.slot != nullptr) batch.slot->Terminate();
-    }
+    // acquire pairs with the release in Begin: whoever sees the slot sees what it is about to run.
+    if (DeviceSlot* const busy = slot.load(std::memory_order_acquire)) busy->Terminate();
   }
+  Nanos Started(Nanos) const noexcept override { return place.since(); }
 
-  void Push(Batch batch) {
-    const std::lock_guard lock(mutex_);
-    batches_.push_back(std::move(batch));
-  }
-  bool Pop(Batch& batch) {
-    const std::lock_guard lock(mutex_);
-    if (batches_.empty()) return false;
-    batch = std::move(batches_.front());
-    batches_.pop_front();
-    return true;
-  }
-  Batch Front() {
-    const std::lock_guard lock(mutex_);
-    return batches_.empty() ? Batch{} : batches_.front();
-  }
-
+  DeviceQueue::Place place;
   OrtRunHandle any_shape;
-
- private:
-  std::mutex mutex_;
-  std::deque<Batch> batches_;  // guarded by mutex_
+  // Null: no batch, or one whose outputs are here already.
+  std::atomic<DeviceSlot*> slot{nullptr};
+  OutputRef outputs;
 };
 
 bool DeviceSession::healthy() const noexcept {
   return !context_.lost.load(std::memory_order_relaxed);
 }
 
-std::byte* DeviceSession::Allocate(size_t bytes) noexcept {
-  return context_.pinned->Allocate(bytes);
-}
+// One where nothing is copied ahead.
+size_t DeviceSession::depth() const noexcept { return std::max<size_t>(slots_.size(), 1); }
 
-void DeviceSession::Free(std::byte* memory, size_t bytes) noexcept {
-  context_.pinned->Free(memory, bytes);
+std::shared_ptr<std::byte> DeviceSession::Allocate(size_t bytes) noexcept {
+  return PinnedPool::Share(context_.pinned, bytes);
 }
 
 std::unique_ptr<RunHandle> DeviceSession::NewHandle() {
   auto handle = std::make_unique<Handle>(context_.api, context_.gate);
   // Recording is for buckets. A failure shows again at the first run.
-  handle->any_shape.Configure("gpu_graph_id", "-1").ok();
+  if (behaviour_.graphs) handle->any_shape.Configure("gpu_graph_id", "-1").ok();
   return handle;
 }
 
@@ -89,44 +67,45 @@ Status DeviceSession::Begin(std::span<const Part> parts, RunHandle& handle) {
   if (!healthy()) return DeviceContext::LostStatus();
   const size_t bucket = BucketOf(parts);
   if (bucket == buckets_.size()) {
-    Handle::Batch batch;
-    MILLRACE_RETURN_IF_ERROR(RunAnyShape(parts, mine, batch.outputs));
-    mine.Push(std::move(batch));
-    return {};
+    queue_.Enter(mine.place, clock_.Now());
+    Status status = RunAnyShape(parts, mine, mine.outputs);
+    queue_.Leave(mine.place, clock_.Now());
+    return status;
   }
   const GatePass pass(context_.gate);
   if (!pass) return {Code::kUnavailable, "The process is exiting"};
   int64_t rows = plans_[bucket].rows;
-  if (batched_) rows = ShapesOf(parts).front().dims[0];
+  if (batched_ && !parts.front().empty()) rows = ShapesOf(parts).front().dims[0];
   DeviceSlot* const slot = TakeSlot();
   const Status status = slot->Upload(parts, bucket, rows);
   if (!status.ok()) {
     GiveBack(slot);
     return status;
   }
-  mine.Push({slot, nullptr});
+  queue_.Enter(mine.place, clock_.Now());
+  mine.slot.store(slot, std::memory_order_release);
   try {
     thread_->Post([slot] { slot->Launch(); });
   } catch (const std::bad_alloc&) {
-    slot->Launch();
+    slot->Settle({Code::kResourceExhausted, "Out of memory: send fewer or smaller rows"});
   }
   return {};
 }
 
-Status DeviceSession::Finish(RunHandle& handle, OutputRef& outputs) {
+Status DeviceSession::Finish(RunHandle& handle, OutputRef& outputs) noexcept {
   auto& mine = static_cast<Handle&>(handle);
-  Handle::Batch batch = mine.Front();
-  if (batch.slot != nullptr) {
-    // Exit waits for the device, but what has begun is finished even where exit did not let us in.
-    const GatePass pass(context_.gate);
-    const Status status = batch.slot->Await(outputs);
-    mine.Pop(batch);
-    GiveBack(batch.slot);
-    return status;
+  DeviceSlot* const slot = mine.slot.load(std::memory_order_relaxed);
+  if (slot == nullptr) {
+    outputs = std::move(mine.outputs);
+    return {};
   }
-  if (!mine.Pop(batch)) return {Code::kFailedPrecondition, "No batch has begun"};
-  outputs = std::move(batch.outputs);
-  return {};
+  // Exit waits for the device, but what has begun is finished even where exit did not let us in.
+  const GatePass pass(context_.gate);
+  Status status = slot->Await(outputs);
+  queue_.Leave(mine.place, clock_.Now());
+  mine.slot.store(nullptr, std::memory_order_relaxed);
+  GiveBack(slot);
+  return status;
 }
 
 Status DeviceSession::Run(std::span<const TensorView> inputs, RunHandle& handle,

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <vector>
 
+#include "batching/device_queue.h"
 #include "batching/staged.h"
 #include "ort/device_slot.h"
 #include "ort/device_thread.h"
@@ -35,11 +36,11 @@ class DeviceSession final : public LoadedExecutor, public StagedExecutor {
   Status Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) override;
 
   StagedExecutor* staged() noexcept override { return this; }
-  size_t depth() const noexcept override { return slots_.size(); }
-  std::byte* Allocate(size_t bytes) noexcept override;
-  void Free(std::byte* memory, size_t bytes) noexcept override;
+  size_t devices() const noexcept override { return 1; }
+  size_t depth() const noexcept override;
+  std::shared_ptr<std::byte> Allocate(size_t bytes) noexcept override;
   Status Begin(std::span<const Part> parts, RunHandle& handle) override;
-  Status Finish(RunHandle& handle, OutputRef& outputs) override;
+  Status Finish(RunHandle& handle, OutputRef& outputs) noexcept override;
 
   // The bucket that these parts would run in; `buckets.size()` of the report if none takes them.
   size_t BucketOf(std::span<const Part> parts) const;
@@ -54,8 +55,10 @@ class DeviceSession final : public LoadedExecutor, public StagedExecutor {
   // Load, in device_load.cc, on the device's thread.
   Status Open();
   Status OpenSession(ProviderRequest& request);
+  Status RetryOpen(ProviderRequest& request, const SessionSetup& setup, Status status);
   Status PrepareEngines(ProviderRequest& request);
-  Status PlanBuckets();
+  Status Choose(const Signature& signature, Executor& trial);
+  void PlanBuckets();
   Status ProbeBuckets();
   Status WarmBuckets();
   Status WarmBucket(size_t bucket);
@@ -70,7 +73,7 @@ class DeviceSession final : public LoadedExecutor, public StagedExecutor {
   // Used during load only.
   const SessionOptions& options_;
   const DeviceSpec device_;
-  const bool batched_;
+  bool batched_ = false;
   const Provider* provider_ = nullptr;
   KeyValues translated_;
   DeviceBehaviour behaviour_;
@@ -79,7 +82,7 @@ class DeviceSession final : public LoadedExecutor, public StagedExecutor {
   std::unique_ptr<Session> session_;
   SlotSession slot_session_;
   DeviceReport report_;
-  std::vector<ResolvedBucket> buckets_;
+  std::vector<Bucket> buckets_;
   std::deque<BucketPlan> plans_;
   std::vector<std::unique_ptr<DeviceSlot>> slots_;
 
@@ -87,6 +90,8 @@ class DeviceSession final : public LoadedExecutor, public StagedExecutor {
   std::condition_variable given_back_;
   std::vector<DeviceSlot*> free_slots_;  // guarded by mutex_
 
+  const SteadyClock clock_;
+  DeviceQueue queue_;
   std::unique_ptr<DeviceThread> thread_;
 };
 

@@ -49,7 +49,7 @@ Status DeviceSlot::Upload(std::span<const Part> parts, size_t bucket, int64_t ro
     is_launched_ = false;
     launch_ = {};
   }
-  Status status = context_.Check(context_.cuda.SetDevice(context_.index), "select the GPU");
+  Status status = context_.Check(UseDevice(context_.cuda, context_.index), "select the GPU");
   for (size_t i = 0; status.ok() && i < plan.input_bytes.size(); ++i) {
     status = CopyInput(parts, i, plan.input_bytes[i]);
   }
@@ -98,6 +98,10 @@ void DeviceSlot::Launch() noexcept {
   } catch (const std::bad_alloc&) {
     status = {Code::kResourceExhausted, "Out of memory: send fewer or smaller rows"};
   }
+  Settle(std::move(status));
+}
+
+void DeviceSlot::Settle(Status status) noexcept {
   const std::lock_guard lock(mutex_);
   launch_ = std::move(status);
   is_launched_ = true;
@@ -105,6 +109,7 @@ void DeviceSlot::Launch() noexcept {
 }
 
 Status DeviceSlot::Await(OutputRef& outputs) {
+  static_cast<void>(UseDevice(context_.cuda, context_.index));
   Status status;
   {
     std::unique_lock lock(mutex_);
@@ -112,10 +117,14 @@ Status DeviceSlot::Await(OutputRef& outputs) {
     status = launch_;
   }
   if (status.ok() && queued_) {
-    static_cast<void>(context_.cuda.SetDevice(context_.index));
     status = context_.Check(context_.cuda.EventSynchronize(done_.get()), "finish a run");
   }
-  if (status.ok()) outputs = std::move(block_);
+  if (status.ok()) {
+    outputs = std::move(block_);
+  } else {
+    // The owners of the parts get them back, so nothing may read them any more.
+    static_cast<void>(context_.cuda.EventSynchronize(copied_.get()));
+  }
   block_.reset();
   return status;
 }
@@ -128,7 +137,7 @@ Status DeviceSlot::Run() {
   const GatePass pass(context_.gate);
   if (!pass) return {Code::kUnavailable, "The process is exiting"};
   const CudaRuntime& cuda = context_.cuda;
-  MILLRACE_RETURN_IF_ERROR(context_.Check(cuda.SetDevice(context_.index), "select the GPU"));
+  MILLRACE_RETURN_IF_ERROR(context_.Check(UseDevice(cuda, context_.index), "select the GPU"));
   // Without a stream of ours there is no telling what the run waits for, so the copies come first.
   const CudaError ordered =
       context_.compute != nullptr

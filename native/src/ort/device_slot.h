@@ -68,6 +68,8 @@ class DeviceSlot {
   Status Upload(std::span<const Part> parts, size_t bucket, int64_t rows);
   // Queues the run and the copies back.
   void Launch() noexcept;
+  // What became of the launch. In place of Launch: the batch will not run. Any thread.
+  void Settle(Status status) noexcept;
   // Waits for what Launch queued.
   Status Await(OutputRef& outputs);
 

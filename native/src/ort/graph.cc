@@ -21,6 +21,10 @@ bool RefusesGraphs(const std::string& message, std::string& reason) {
   return true;
 }
 
+bool RefusesProfile(const std::string& message) {
+  return Has(message, "dynamic shape inputs with associated profiles");
+}
+
 std::string GraphsOff(const std::string& reason) { return "CUDA graphs are off: " + reason; }
 
 std::string BucketGraphOff(int64_t rows, const std::string& reason) {

@@ -10,6 +10,10 @@ namespace millrace {
 // graphs are off: …".
 bool RefusesGraphs(const std::string& message, std::string& reason);
 
+// Whether TensorRT refused the declared shapes because it runs parts of the model only, whose inputs are
+// no inputs of the model.
+bool RefusesProfile(const std::string& message);
+
 // Notes of the report.
 std::string GraphsOff(const std::string& reason);
 std::string BucketGraphOff(int64_t rows, const std::string& reason);

@@ -3,6 +3,16 @@
 namespace millrace {
 namespace {
 
+Status Finish(const SessionOptions& options, std::unique_ptr<Session> session,
+              std::unique_ptr<LoadedExecutor>& executor) {
+  ShapeChoice ignored;
+  if (options.choose != nullptr) {
+    MILLRACE_RETURN_IF_ERROR(options.choose(session->signature(), *session, ignored));
+  }
+  executor = std::move(session);
+  return {};
+}
+
 Status LoadOnCpu(const OrtLibrary& library, const SessionOptions& options,
                  std::unique_ptr<LoadedExecutor>& executor) {
   KeyValues none;
@@ -15,8 +25,7 @@ Status LoadOnCpu(const OrtLibrary& library, const SessionOptions& options,
   setup.request = &request;
   std::unique_ptr<Session> session;
   MILLRACE_RETURN_IF_ERROR(Session::Open(library, options, setup, session));
-  executor = std::move(session);
-  return {};
+  return Finish(options, std::move(session), executor);
 }
 
 Status LoadOnEvery(const OrtLibrary& library, const SessionOptions& options, DeviceSpec device,
@@ -60,13 +69,10 @@ Status LoadExecutor(const OrtLibrary& library, const SessionOptions& options,
   const Status status = LoadOnGpu(library, options, {DeviceKind::kCuda, 0}, executor);
   // A model or an option that is wrong is wrong on the CPU too.
   if (status.ok() || status.code() == Code::kInvalidArgument) return status;
-  SessionOptions plain = options;
-  plain.device = {};
   std::unique_ptr<Session> session;
-  MILLRACE_RETURN_IF_ERROR(Session::Load(library, plain, session));
+  MILLRACE_RETURN_IF_ERROR(Session::Load(library, options, session));
   session->FellBack(status.message());
-  executor = std::move(session);
-  return {};
+  return Finish(options, std::move(session), executor);
 }
 
 }  // namespace millrace

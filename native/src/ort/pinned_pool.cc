@@ -27,6 +27,18 @@ PinnedPool::~PinnedPool() {
   }
 }
 
+std::shared_ptr<std::byte> PinnedPool::Share(std::shared_ptr<PinnedPool> pool,
+                                             size_t bytes) noexcept {
+  std::byte* const memory = pool->Allocate(bytes);
+  if (memory == nullptr) return nullptr;
+  try {
+    // Frees the block itself where there is no memory for the counter.
+    return {memory, [pool = std::move(pool), bytes](std::byte* block) { pool->Free(block, bytes); }};
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
 std::byte* PinnedPool::Allocate(size_t bytes) noexcept {
   const size_t index = ClassOf(bytes);
   if (index >= kClasses) return nullptr;
@@ -38,7 +50,7 @@ std::byte* PinnedPool::Allocate(size_t bytes) noexcept {
       return memory;
     }
     void* raw = nullptr;
-    if (runtime_.SetDevice(device_) != 0) return nullptr;
+    if (UseDevice(runtime_, device_) != 0) return nullptr;
     if (runtime_.HostAlloc(&raw, size_t{1} << index, 0) != 0) return nullptr;
     auto* const memory = static_cast<std::byte*>(raw);
     blocks_.emplace(memory, size_t{1} << index);

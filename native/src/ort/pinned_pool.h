@@ -23,6 +23,9 @@ class PinnedPool {
   PinnedPool(const PinnedPool&) = delete;
   PinnedPool& operator=(const PinnedPool&) = delete;
 
+  // A block that goes back to `pool` with its last reference; null if there is no more.
+  static std::shared_ptr<std::byte> Share(std::shared_ptr<PinnedPool> pool, size_t bytes) noexcept;
+
   // At least `bytes`; null if there is no more.
   std::byte* Allocate(size_t bytes) noexcept;
   // `bytes` as in Allocate.

@@ -105,6 +105,7 @@ Status Session::Open(const OrtLibrary& library, const SessionOptions& options,
   MILLRACE_RETURN_IF_ERROR(MakeOptions(library, options, setup, session_options));
 
   std::unique_ptr<Session> loading(new Session(library));
+  loading->graphs_ = setup.request != nullptr && setup.request->graphs;
   OrtSession* raw = nullptr;
   OrtStatus* const created =
       options.path.empty()
@@ -128,7 +129,10 @@ Status Session::Open(const OrtLibrary& library, const SessionOptions& options,
 }
 
 std::unique_ptr<RunHandle> Session::NewHandle() {
-  return std::make_unique<OrtRunHandle>(api_, gate_);
+  auto handle = std::make_unique<OrtRunHandle>(api_, gate_);
+  // -1: record nothing. A failure shows again at the first run.
+  if (graphs_) handle->Configure("gpu_graph_id", "-1").ok();
+  return handle;
 }
 
 Status Session::Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) {

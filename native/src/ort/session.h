@@ -1,6 +1,7 @@
 // A model as ONNX Runtime runs it.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,19 @@ struct DeviceOptions {
   const CudaRuntime* cuda = nullptr;
 };
 
+// How a model is run, as far as that depends on what it takes and gives.
+struct ShapeChoice {
+  // Dimension 0 of every input and output counts rows: a bucket may then take fewer than it has.
+  bool batched = false;
+  // Shapes that a GPU is warmed for and keeps buffers for; every input has one. May be empty.
+  std::vector<Bucket> buckets;
+};
+
+// Makes the choice. `trial` runs the model on any shape for the time of the call. Called during the
+// load, on one of its threads; more than once where there are several devices to try.
+using ShapeChooser =
+    std::function<Status(const Signature& signature, Executor& trial, ShapeChoice& choice)>;
+
 struct SessionOptions {
   // Exactly one of the two. External data is looked up beside `path`.
   std::string path;
@@ -31,10 +45,8 @@ struct SessionOptions {
   int intra_op_threads = 1;
 
   DeviceOptions device;
-  // Dimension 0 of every input and output counts rows: a bucket may then take fewer than it has.
-  bool batched = false;
-  // Shapes that a GPU is warmed for and keeps buffers for.
-  std::vector<Bucket> buckets;
+  // Null: rows are not counted and there are no buckets.
+  ShapeChooser choose;
   // SHA-256 of the model's bytes and the folder of TensorRT's engines; without them none are kept.
   std::string digest;
   std::string cache_folder;
@@ -95,6 +107,8 @@ class Session final : public LoadedExecutor {
   const OrtApi& api_;
   ExitGate& gate_;
   OrtSessionPtr session_;
+  // Runs would be recorded if their handle did not say otherwise.
+  bool graphs_ = false;
   OrtMemoryInfoPtr cpu_;
   Signature signature_;
   DeviceReport report_;

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "ort/buckets.h"
 #include "support/shapes.h"
 
 namespace millrace {
@@ -161,24 +160,6 @@ TEST(ShapePlan, OutputsMustHaveTheLengthOfTheirAxis) {
 TEST(ShapePlan, AnAxisAlongDimension0IsTold) {
   EXPECT_EQ(Planned(TextSignature(), {LengthAxis({4})}).AxisOfRows(), "");
   EXPECT_EQ(Planned(TextSignature(), {Axis("N", {4})}).AxisOfRows(), "N");
-}
-
-TEST(CombineBuckets, GivesADeviceEveryShapeThatTheBatcherRuns) {
-  AxisSpec height = Axis("H", {16, 32});
-  AxisSpec width = Axis("image:3", {10, 20});
-  const std::vector<AxisSpec> axes = {height, width};
-  const std::vector<Bucket> buckets = CombineBuckets(axes, std::vector<int64_t>{1, 4});
-  std::vector<ResolvedBucket> resolved;
-  ASSERT_TRUE(ResolveBuckets(ImageSignature(), buckets, resolved).ok());
-  ASSERT_EQ(resolved.size(), 8u);
-  const ShapePlan plan = Planned(ImageSignature(), axes);
-  for (size_t bucket = 0; bucket < plan.buckets(); ++bucket) {
-    for (const int64_t rows : {1, 4}) {
-      const Shape shape = plan.InputShape(0, MakeShape({rows, 3, 1, 1}), bucket);
-      EXPECT_TRUE(FindBucket(resolved, std::span(&shape, 1), false).has_value());
-    }
-  }
-  EXPECT_TRUE(CombineBuckets(axes, {}).empty());
 }
 
 struct Refusal {

@@ -1,0 +1,251 @@
+#include "addon/loaded_model.h"
+
+#include <algorithm>
+
+#include "batching/shape_probe.h"
+
+namespace millrace {
+namespace {
+
+// Runs of one row from here on are long enough for one lane with many threads to be thought of.
+constexpr Nanos kLongRun = 10'000'000;
+
+// Whether a run's length depends on its rows and its bucket only.
+bool SteadyCost(const Signature& signature, const ShapePlan& shapes, bool batched) {
+  for (size_t input = 0; input < signature.inputs.size(); ++input) {
+    const TensorSpec& spec = signature.inputs[input];
+    if (spec.type == ElementType::kString) return false;
+    for (size_t axis = batched ? 1 : 0; axis < spec.dims.size(); ++axis) {
+      const bool padded = shapes.pads && shapes.InputAxis(input, axis) != ShapePlan::kNone;
+      if (spec.dims[axis] == -1 && !padded) return false;
+    }
+  }
+  return true;
+}
+
+// Whether every dimension that changes is known to follow a declared axis, or to count rows.
+bool IsClosed(const Signature& signature, const ShapePlan& shapes, bool batched) {
+  for (size_t input = 0; input < signature.inputs.size(); ++input) {
+    const std::vector<int64_t>& dims = signature.inputs[input].dims;
+    for (size_t axis = batched ? 1 : 0; axis < dims.size(); ++axis) {
+      if (dims[axis] == -1 && shapes.InputAxis(input, axis) == ShapePlan::kNone) return false;
+    }
+  }
+  return true;
+}
+
+// Batch sizes that a device prepares: those declared, else powers of two and the largest.
+std::vector<int64_t> RowSizes(const LoadRequest& request) {
+  if (!request.row_sizes.empty()) return request.row_sizes;
+  std::vector<int64_t> sizes;
+  for (int64_t rows = 1; rows < request.max_rows; rows *= 2) sizes.push_back(rows);
+  sizes.push_back(request.max_rows);
+  return sizes;
+}
+
+}  // namespace
+
+Status LoadedModel::Load(const Surroundings& surroundings, const LoadRequest& request,
+                         std::shared_ptr<LoadedModel>& model) {
+  std::shared_ptr<LoadedModel> loading(new LoadedModel);
+  SessionOptions session;
+  session.path = request.path;
+  session.bytes = request.bytes;
+  session.intra_op_threads = std::max(request.intra_op_threads, 1);
+  session.device = request.device;
+  session.digest = request.digest;
+  session.cache_folder = request.cache_folder;
+  session.choose = [&](const Signature& signature, Executor& trial, ShapeChoice& choice) {
+    return loading->Choose(request, signature, trial, choice);
+  };
+  MILLRACE_RETURN_IF_ERROR(LoadExecutor(surroundings.library, session, loading->executor_));
+  MILLRACE_RETURN_IF_ERROR(loading->MapInputs(request));
+  const Signature& signature = loading->signature();
+
+  BatcherOptions options;
+  const bool batched = loading->batchability_.batched;
+  options.pending.batched = batched;
+  options.pending.shapes = &loading->shapes_;
+  options.maps = &loading->maps_;
+  options.policy.kind = batched ? request.policy : PolicyKind::kBusy;
+  options.policy.max_rows = batched ? request.max_rows : 1;
+  options.policy.max_delay = request.max_delay;
+  options.max_queue = request.max_queue;
+  options.spin = request.spin;
+  options.run_limit = request.run_limit;
+  StagedExecutor* const staged = loading->executor_->staged();
+  if (staged != nullptr) options.devices = static_cast<uint32_t>(staged->devices());
+  // Not on a device that other batches may have to be waited for.
+  const bool at_once = options.policy.kind != PolicyKind::kTimer && staged == nullptr &&
+                       SteadyCost(signature, loading->shapes_, batched);
+  const Nanos limit = request.inline_limit < 0 ? surroundings.hand_off : request.inline_limit;
+  options.inline_limit = at_once ? limit : 0;
+  options.share = &surroundings.share(loading->report().device);
+  options.weight = request.weight;
+  const WarmupOptions warmup{batched, options.policy.max_rows, request.warmup, &loading->shapes_};
+  MILLRACE_RETURN_IF_ERROR(
+      loading->ChooseSplit(surroundings, request, session, warmup, options.lanes));
+  loading->batcher_ = std::make_unique<Batcher>(*loading->executor_, loading->clock_, options);
+  loading->WarmUp(request, warmup);
+  model = std::move(loading);
+  return {};
+}
+
+// As many lanes as batches can be on their way to a device. On the CPU lanes, and threads for each run,
+// by measurement unless they are given: lanes of one thread share one copy of the weights and do most;
+// one lane with all the threads is better for few, long runs.
+Status LoadedModel::ChooseSplit(const Surroundings& surroundings, const LoadRequest& request,
+                                SessionOptions session, const WarmupOptions& warmup,
+                                uint32_t& lanes) {
+  intra_op_threads_ = session.intra_op_threads;
+  if (StagedExecutor* const staged = executor_->staged()) {
+    lanes = static_cast<uint32_t>(staged->depth());
+    return {};
+  }
+  lanes = request.lanes;
+  if (lanes != 0) return {};
+  const uint32_t cores = surroundings.cores / static_cast<uint32_t>(intra_op_threads_);
+  lanes = ChooseLanes(signature(), *executor_, clock_, warmup, cores);
+  if (request.intra_op_threads != 0 || surroundings.cores < 2) return {};
+  CostModel cost;
+  millrace::WarmUp(signature(), *executor_, clock_, {warmup.batched, 1, 0, warmup.shapes}, cost);
+  if (cost.Mean(1) < kLongRun) return {};
+  std::unique_ptr<LoadedExecutor> threaded;
+  session.intra_op_threads = static_cast<int>(surroundings.cores);
+  if (!LoadExecutor(surroundings.library, session, threaded).ok()) return {};
+  if (!PreferThreads(signature(), *executor_, lanes, *threaded, clock_, warmup)) return {};
+  executor_ = std::move(threaded);
+  intra_op_threads_ = session.intra_op_threads;
+  lanes = 1;
+  return {};
+}
+
+// Once: another device that is tried runs the same shapes.
+Status LoadedModel::Choose(const LoadRequest& request, const Signature& signature, Executor& trial,
+                           ShapeChoice& choice) {
+  if (!chosen_) {
+    if (signature.inputs.size() > kMaxTensors || signature.outputs.size() > kMaxTensors) {
+      return {Code::kUnimplemented, "The model has more than 256 inputs or outputs"};
+    }
+    MILLRACE_RETURN_IF_ERROR(ShapePlan::Make(signature, request.axes, shapes_));
+    MILLRACE_RETURN_IF_ERROR(DecideBatching(request, signature, trial));
+    MILLRACE_RETURN_IF_ERROR(PlanShapes(request, signature, trial));
+    chosen_ = true;
+  }
+  choice.batched = batchability_.batched;
+  choice.buckets = BucketsFor(request, signature);
+  return {};
+}
+
+// Every shape that the batcher runs; none if they are not all known.
+std::vector<Bucket> LoadedModel::BucketsFor(const LoadRequest& request,
+                                            const Signature& signature) const {
+  std::vector<Bucket> buckets;
+  const bool batched = batchability_.batched;
+  if (!IsClosed(signature, shapes_, batched)) return buckets;
+  for (size_t number = 0; number < shapes_.buckets(); ++number) {
+    const std::vector<Shape> row = shapes_.SampleShapes(signature, shapes_.Lengths(number), 1);
+    int64_t per_row = 1;
+    for (const Shape& shape : row) per_row = std::max(per_row, shape.Elements(1).value_or(1));
+    const int64_t most = shapes_.RowLimit(per_row, request.max_rows);
+    for (const int64_t rows : batched ? RowSizes(request) : std::vector<int64_t>{1}) {
+      if (rows > most && rows > 1) continue;
+      Bucket& bucket = buckets.emplace_back(Bucket{rows, row});
+      for (Shape& shape : bucket.inputs) {
+        if (batched) shape.dims[0] = rows;
+      }
+    }
+  }
+  return buckets;
+}
+
+// Whether dimension 0 counts rows.
+Status LoadedModel::DecideBatching(const LoadRequest& request, const Signature& signature,
+                                   Executor& trial) {
+  switch (request.batching) {
+    case BatchingMode::kAuto:
+      batchability_ = ProbeBatching(signature, trial, &shapes_);
+      break;
+    case BatchingMode::kDeclared:
+      batchability_ = {true, ""};
+      if (const std::string axis = shapes_.AxisOfRows(); !axis.empty()) {
+        return {Code::kInvalidArgument, "Batching was asked for, but axis '" + axis +
+                                            "' is along dimension 0, which counts rows: leave "
+                                            "maxRows and rowBuckets out"};
+      }
+      for (const auto* specs : {&signature.inputs, &signature.outputs}) {
+        for (const TensorSpec& spec : *specs) {
+          if (!spec.dims.empty() && spec.dims[0] == -1) continue;
+          return {Code::kInvalidArgument,
+                  "Batching was asked for, but dimension 0 of '" + spec.name +
+                      "' is not dynamic: export the model with a dynamic batch dimension or load it "
+                      "with batching: false"};
+        }
+      }
+      break;
+    case BatchingMode::kOff:
+      batchability_ = {false, "Batching was turned off when the model was loaded"};
+      break;
+  }
+  return {};
+}
+
+// What requests are padded to, once it is known whether they can share a run.
+Status LoadedModel::PlanShapes(const LoadRequest& request, const Signature& signature,
+                               Executor& trial) {
+  const bool batched = batchability_.batched;
+  if (batched) shapes_.row_sizes = request.row_sizes;
+  shapes_.max_elements = request.max_elements;
+  const std::vector<int64_t> longest = shapes_.Lengths(shapes_.buckets() - 1);
+  const int64_t most = std::min(request.max_elements, ShapePlan::kMaxElements);
+  const std::vector<Shape> largest = shapes_.SampleShapes(signature, longest, 1);
+  for (size_t input = 0; input < largest.size(); ++input) {
+    const auto elements = largest[input].Elements(batched ? 1 : 0);
+    if (elements && *elements <= most) continue;
+    return {Code::kInvalidArgument,
+            "A row of input '" + signature.inputs[input].name + "' may have " +
+                (elements ? std::to_string(*elements) : "too many") +
+                " elements in the largest buckets, but batching.maxElements allows " +
+                std::to_string(most)};
+  }
+  std::string reason;
+  MILLRACE_RETURN_IF_ERROR(
+      ProbePadding(signature, trial, clock_, batched, shapes_, reason));
+  std::string& told = batchability_.reason;
+  told += (told.empty() || reason.empty() ? "" : "; ") + reason;
+  return {};
+}
+
+// What requests bring, where that is not what the model takes.
+Status LoadedModel::MapInputs(const LoadRequest& request) {
+  request_signature_ = signature();
+  std::vector<TensorSpec>& inputs = request_signature_.inputs;
+  maps_.resize(inputs.size());
+  for (const PixelForm& form : request.pixels) {
+    const auto spec = std::ranges::find(inputs, form.input, &TensorSpec::name);
+    if (spec == inputs.end()) {
+      return {Code::kInvalidArgument, "The model has no input '" + form.input + "' to make of pixels"};
+    }
+    const auto index = static_cast<size_t>(spec - inputs.begin());
+    for (size_t axis = 0; axis < spec->dims.size(); ++axis) {
+      if (shapes_.InputAxis(index, axis) == ShapePlan::kNone) continue;
+      return {Code::kInvalidArgument, "Input '" + form.input +
+                                          "' has a declared axis and cannot be made of pixels: leave "
+                                          "one of the two out"};
+    }
+    MILLRACE_RETURN_IF_ERROR(MakePixelInput(form, *spec, maps_[index]));
+  }
+  return {};
+}
+
+// Starts from the costs that are known and measures the others.
+void LoadedModel::WarmUp(const LoadRequest& request, const WarmupOptions& warmup) {
+  for (const KnownCost& known : request.costs) {
+    const auto bucket = shapes_.Find(known.lengths);
+    if (bucket) batcher_->cost(*bucket).Seed(known.point);
+  }
+  if (warmup.budget == 0) return;
+  WarmUpBuckets(signature(), *executor_, clock_, warmup, batcher_->costs());
+}
+
+}  // namespace millrace
