@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NativeAxis } from './axes.ts';
+import type { DeviceReport } from './device-types.ts';
 import type { EngineInfo } from './engine-types.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import type { CostPoint, Histogram, ModelStats, TensorSpec } from './types.ts';
@@ -29,8 +30,18 @@ export interface NativePixels {
   reverse: number;
 }
 
-export interface NativeLoadOptions {
+export interface NativeDevice {
+  device: string;
+  /** By the names in device-types.ts, as text. */
+  deviceOptions: Readonly<Record<string, string>>;
+  providerOptions: Readonly<Record<string, string>>;
+  /** '': none. */
+  cacheFolder: string;
+}
+
+export interface NativeLoadOptions extends NativeDevice {
   key: string;
+  digest: string;
   path?: string;
   bytes?: Uint8Array;
   batching: number;
@@ -62,6 +73,7 @@ export interface NativeModel {
   readonly maxRows: number;
   readonly lanes: number;
   readonly intraOpThreads: number;
+  readonly report: DeviceReport;
   /** Inputs that may be left out. */
   readonly masks: readonly string[];
   /** Whether declared axes are padded. */

@@ -73,19 +73,21 @@ export class NativeEngineHandle implements Engine {
       options.name ?? (native.path === undefined ? digest.slice(0, 12) : basename(native.path));
     const { cacheDir, notice = () => {} } = options;
     const { onnxRuntimeVersion } = this.info;
-    const device = options.device ?? 'cpu';
+    native.digest = digest;
     // What a run's length depends on, and nothing else: other options may change between two starts.
-    const costKey = JSON.stringify([onnxRuntimeVersion, digest, device, native.intraOpThreads]);
+    const costKeyOn = (device: string) =>
+      JSON.stringify([onnxRuntimeVersion, digest, device, native.intraOpThreads]);
+    const wanted = costKeyOn(fullName(native.device));
     const costFile =
-      options.costFile ?? (cacheDir === undefined ? undefined : costFileIn(cacheDir, costKey));
+      options.costFile ?? (cacheDir === undefined ? undefined : costFileIn(cacheDir, wanted));
     if (costFile !== undefined) {
       if (native.bytes !== undefined) native.bytes = native.bytes.slice();
-      native.costs = await readCosts(costFile, costKey, notice);
+      native.costs = await readCosts(costFile, wanted, notice);
     }
-    const keep = async ({ costs }: ModelStats) => {
+    const keep = async ({ device }: Model, { costs }: ModelStats) => {
       const nothing = options.costFile === undefined && costs.length === 0;
       if (costFile === undefined || nothing) return;
-      const written = writeCosts(costFile, costKey, costs);
+      const written = writeCosts(costFile, costKeyOn(device), costs);
       // A cache that cannot be written is no reason to fail; a file that was asked for is.
       await (options.costFile === undefined
         ? written.catch((e: Error) => notice(e.message))
@@ -96,17 +98,16 @@ export class NativeEngineHandle implements Engine {
       const facts = {
         name,
         digest,
-        device,
         maxRequestRows: native.maxRequestRows,
         limits: native,
       };
       const model = new LoadedModel(facts, handle, this.#channel, async (stats) => {
         this.#forget(model);
-        await keep(stats);
+        await keep(model, stats);
       });
       this.#models.add(new WeakRef(model));
       // Already now, since not every process ends by closing its models.
-      if (cacheDir !== undefined && native.costs?.length === 0) await keep(model.stats());
+      if (cacheDir !== undefined && native.costs?.length === 0) await keep(model, model.stats());
       return model;
     } catch (cause) {
       throw loadError(name, folder, cause);
@@ -129,6 +130,9 @@ export class NativeEngineHandle implements Engine {
     await Promise.all(closings);
   }
 }
+
+/** A device as reports name it. `auto` has no costs of its own: it may be another device each time. */
+const fullName = (device: string) => (/^(?:cuda|tensorrt)$/.test(device) ? `${device}:0` : device);
 
 /** Names the model and drops what ONNX Runtime adds for its own developers: folders, source lines. */
 function loadError(name: string, folder: string, cause: unknown): unknown {

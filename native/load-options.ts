@@ -11,6 +11,7 @@ import {
   type NativePixels,
   POLICIES,
 } from './binding.ts';
+import { nativeDevice } from './devices.ts';
 import { MillraceError } from './errors.ts';
 import type { BatchingOptions, LoadOptions, PixelInput } from './types.ts';
 
@@ -24,18 +25,12 @@ const INLINE_LIMIT_MEASURED = -1;
 
 /** @throws {MillraceError} `INVALID_ARGUMENT` that names the option, what it is and what it may be. */
 export function toNative(options: LoadOptions): NativeLoadOptions {
-  const { path, bytes, device = 'cpu', batching = {} } = options;
+  const { path, bytes, batching = {} } = options;
   if ((path === undefined) === (bytes === undefined)) {
     throw new MillraceError('INVALID_ARGUMENT', 'load needs exactly one of path and bytes');
   }
   if (path === undefined ? !(bytes instanceof Uint8Array) : typeof path !== 'string') {
     throw new MillraceError('INVALID_ARGUMENT', 'load needs path as text or bytes as a Uint8Array');
-  }
-  if (device !== 'cpu') {
-    throw new MillraceError(
-      'UNIMPLEMENTED',
-      `Device '${device}' is not available in this build: use 'cpu'`,
-    );
   }
   const terms = batching === false ? {} : batching;
   const policy = terms.policy ?? (terms.maxDelayMs === undefined ? 'excess' : 'timer');
@@ -47,6 +42,8 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
   }
   return {
     key: '',
+    digest: '',
+    ...nativeDevice(options),
     ...(path === undefined ? {} : { path: resolve(path) }),
     ...(bytes === undefined ? {} : { bytes }),
     batching: batchingMode(options),

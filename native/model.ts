@@ -3,6 +3,7 @@
 import { type NativeAxis, paddedRowElements } from './axes.ts';
 import type { NativeLoadOptions, NativeModel } from './binding.ts';
 import type { Carried, Channel } from './channel.ts';
+import type { DeviceReport } from './device-types.ts';
 import { MillraceError } from './errors.ts';
 import { isSplittable, runInParts } from './split.ts';
 import { takeOver } from './transfer.ts';
@@ -11,7 +12,6 @@ import type { Model, ModelStats, RunOptions, RunResult, Signature, Tensors } fro
 export interface ModelFacts {
   readonly name: string;
   readonly digest: string;
-  readonly device: string;
   readonly maxRequestRows: number;
   readonly limits: BatchLimits;
 }
@@ -23,6 +23,7 @@ export class LoadedModel implements Model, Carried {
   readonly name: string;
   readonly digest: string;
   readonly device: string;
+  readonly report: DeviceReport;
   readonly signature: Signature;
   readonly lanes: number;
   readonly intraOpThreads: number;
@@ -50,7 +51,8 @@ export class LoadedModel implements Model, Carried {
   ) {
     this.name = facts.name;
     this.digest = facts.digest;
-    this.device = facts.device;
+    this.report = Object.freeze(native.report);
+    this.device = native.report.device;
     this.native = native;
     this.lanes = native.lanes;
     this.intraOpThreads = native.intraOpThreads;

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { DeviceOptions, DeviceReport } from './device-types.ts';
+
 /** JavaScript storage of each ONNX element type; 16-bit floats are their raw bit patterns. */
 export interface ElementData {
   float32: Float32Array;
@@ -165,11 +167,23 @@ export interface LoadOptions {
   bytes?: Uint8Array;
   /** Name used in messages and statistics. Default: the file's name. */
   name?: string;
-  /** `cpu` (default), `cuda`, `cuda:N`, `tensorrt`, `tensorrt:N`. */
+  /**
+   * `cpu` (default), `cuda`, `cuda:N`, `cuda:all` (a copy on each GPU), the same with `tensorrt`, or
+   * `auto`: CUDA where it can be used, else the CPU, with the reason in `report.fallback`.
+   */
   device?: string;
+  /** Options of the device; one that it does not have is refused. */
+  deviceOptions?: DeviceOptions;
+  /** ONNX Runtime's own options of its provider, by its own keys. They win over `deviceOptions`. */
+  providerOptions?: Readonly<Record<string, string | number | boolean>>;
+  /** Folder where TensorRT's engines are kept, so that they are built once. Default: they are not. */
+  engineCache?: string;
   /** `false`: never join requests. */
   batching?: BatchingOptions | false;
-  /** Native threads that form and run batches. Default: measured while loading, leaving a core to JavaScript. */
+  /**
+   * Native threads that form and run batches. Default: measured while loading, leaving a core to
+   * JavaScript. A GPU has as many as `slots` and ignores this.
+   */
   lanes?: number;
   /**
    * ONNX Runtime's intra-op threads for each run. Default: 1, or for runs of 10 ms and more all the
@@ -250,6 +264,8 @@ export interface ModelStats {
   readonly rows: number;
   /** Lanes whose present run has passed `runLimitMs` and has not returned. */
   readonly stuckLanes: number;
+  /** Whether the GPU is lost to this process: every request then fails with `UNAVAILABLE` until it is restarted. */
+  readonly deviceLost: boolean;
   /** Share of answered clients that come back at once, 0 to 1, as the `excess` policy has learnt it. */
   readonly returningShare: number;
   /** Requests a second over the last runs, as the `excess` policy has learnt it. */
@@ -280,7 +296,10 @@ export interface Model {
   readonly name: string;
   /** SHA-256 of the model's bytes, hexadecimal. */
   readonly digest: string;
+  /** Where it runs, such as `cuda:0`. */
   readonly device: string;
+  /** What the load found out about the device. */
+  readonly report: DeviceReport;
   readonly signature: Signature;
   /** Native threads that serve this model. */
   readonly lanes: number;

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { DEVICE, DEVICE_FORM } from './device.ts';
 import { ServeError } from './errors.ts';
 
 const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
@@ -60,11 +61,8 @@ const schema = z.object({
   STRICT_READINESS: flag
     .default(true)
     .describe('Whether /v2/health/ready wants every model ready, or the server alone'),
-  DEVICE: z
-    .string()
-    .regex(/^(cpu|auto|(cuda|tensorrt)(:\d+)?)$/, 'cpu, cuda, cuda:N, tensorrt, tensorrt:N or auto')
-    .default('cpu')
-    .describe('Where models run'),
+  DEVICE: z.string().regex(DEVICE, DEVICE_FORM).default('cpu').describe('Where models run'),
+  ENGINE_CACHE: text.default('.millrace/engines').describe('Folder of TensorRT’s engines'),
   BATCH_SIZE: whole(1, 65_536).optional().describe('Most rows that are run together'),
   MAX_WORKERS: whole(1, 256).default(1).describe('HTTP threads'),
   MAX_IN_FLIGHT: whole(1, 1_000_000)
@@ -122,6 +120,8 @@ export interface Config {
   readonly repositoryPollMs: number;
   readonly strictReadiness: boolean;
   readonly device: string;
+  /** Absolute path of the folder of TensorRT's engines. */
+  readonly engineCache: string;
   readonly batchSize: number | undefined;
   readonly maxWorkers: number;
   readonly maxInFlight: number;
@@ -183,6 +183,7 @@ function toConfig(settings: Settings, cwd: string): Config {
     repositoryPollMs: settings.REPOSITORY_POLL_SECS * 1000,
     strictReadiness: settings.STRICT_READINESS,
     device: settings.DEVICE,
+    engineCache: resolve(cwd, settings.ENGINE_CACHE),
     batchSize: settings.BATCH_SIZE,
     maxWorkers: settings.MAX_WORKERS,
     maxInFlight: settings.MAX_IN_FLIGHT,
@@ -345,6 +346,7 @@ function example(name: SettingName): string {
     REPOSITORY_POLL_SECS: '15',
     STRICT_READINESS: 'false',
     DEVICE: 'cpu',
+    ENGINE_CACHE: 'engines',
     BATCH_SIZE: '32',
     MAX_WORKERS: '2',
     MAX_IN_FLIGHT: '1024',

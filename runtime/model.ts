@@ -1,6 +1,7 @@
 /** @module One loaded version of a model, and what keeps it alive while requests are in it. */
 
 import {
+  type DeviceReport,
   type Engine,
   elementArrays,
   type LoadOptions,
@@ -37,8 +38,10 @@ export interface VersionSource {
   readonly bytes: Uint8Array | undefined;
   readonly config: ModelConfig;
   readonly terms: ModelTerms;
-  /** As in `DEVICE`: an engine device or `auto`. */
+  /** As in `DEVICE`. */
   readonly device: string;
+  /** Folder of TensorRT's engines. */
+  readonly engineCache: string;
   /** `BATCH_SIZE`: the cap for models that may be batched and set none of their own. */
   readonly batchSize: number | undefined;
 }
@@ -47,11 +50,10 @@ export class ModelVersion {
   readonly model: string;
   readonly version: string;
   readonly signature: Signature;
-  readonly device: string;
+  /** Where it runs, and what was found out about that. */
+  readonly device: DeviceReport;
   /** Native threads that run it. */
   readonly lanes: number;
-  /** Why another device was taken than the one that was wanted, or ''. */
-  readonly fallback: string;
   /** Names of the classes by output, where they are known. */
   readonly labels: Readonly<Record<string, readonly string[]>>;
   /** How it answers features, or why it cannot. */
@@ -61,13 +63,13 @@ export class ModelVersion {
   readonly #holders = new Holders();
 
   /** Takes `native` over: it is closed with this version. */
-  constructor(source: VersionSource, native: Model, fallback: string) {
+  constructor(source: VersionSource, native: Model) {
     this.model = source.model;
     this.version = source.version;
     this.signature = native.signature;
-    this.device = native.device;
+    const { notes, fallback } = native.report;
+    this.device = { ...native.report, notes: notes.map(redact), fallback: redact(fallback) };
     this.lanes = native.lanes;
-    this.fallback = fallback;
     this.rows = rowTask(native.signature, source.config);
     this.labels = labelsOf(source, this.rows);
     this.terms = source.terms;
@@ -157,9 +159,9 @@ function rowTask(signature: Signature, config: ModelConfig): RowTask | ServeErro
  */
 export async function loadVersion(engine: Engine, source: VersionSource): Promise<ModelVersion> {
   try {
-    const { native, fallback } = await loadNative(engine, source);
+    const native = await load(engine, source);
     try {
-      const version = new ModelVersion(source, native, fallback);
+      const version = new ModelVersion(source, native);
       await version.warm();
       return version;
     } catch (error) {
@@ -172,29 +174,19 @@ export async function loadVersion(engine: Engine, source: VersionSource): Promis
   }
 }
 
-async function loadNative(engine: Engine, source: VersionSource) {
-  if (source.device !== 'auto') {
-    return { native: await loadOn(engine, source, source.device), fallback: '' };
-  }
-  const wanted = engine.info.providers.some((provider) => provider.startsWith('CUDA'));
-  if (!wanted) {
-    return { native: await loadOn(engine, source, 'cpu'), fallback: 'the library has no CUDA' };
-  }
-  try {
-    return { native: await loadOn(engine, source, 'cuda'), fallback: '' };
-  } catch (error) {
-    const native = await loadOn(engine, source, 'cpu');
-    return { native, fallback: redact(error instanceof Error ? error.message : String(error)) };
-  }
-}
-
-async function loadOn(engine: Engine, source: VersionSource, device: string): Promise<Model> {
-  const { batching: declared, lanes, intra_op_threads, run_limit_ms, weight } = source.config;
+async function load(engine: Engine, source: VersionSource): Promise<Model> {
+  const { config, terms } = source;
+  const { batching: declared, lanes, intra_op_threads, run_limit_ms, weight } = config;
+  const providerOptions = { ...terms.providerOptions, ...config.provider_options };
   const batching = declared === undefined ? undefined : batchingOptions(declared);
   const options: LoadOptions = given({
     ...(source.bytes === undefined ? { path: source.path } : { bytes: source.bytes }),
     name: `${source.model}:${source.version}`,
-    device,
+    device: source.device,
+    // Engines are TensorRT's.
+    engineCache: source.device.startsWith('tensorrt') ? source.engineCache : undefined,
+    providerOptions: Object.keys(providerOptions).length === 0 ? undefined : providerOptions,
+    deviceOptions: config.device_options,
     batching,
     lanes,
     intraOpThreads: intra_op_threads,

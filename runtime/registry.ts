@@ -50,7 +50,8 @@ export class Registry {
    * Loads what `MODEL_CONTROL_MODE` says is served from the start: everything, or with `explicit` the
    * models of `LOAD_MODEL`. A version that fails stops only itself.
    *
-   * @throws {ServeError} `INVALID_CONFIG` when the repository, or a model that a setting names, does not exist.
+   * @throws {ServeError} `INVALID_CONFIG` when the repository, or a model that a setting names, does not
+   * exist, or `DEVICE` cannot be used.
    */
   static async open(config: Config, engine: Engine, random: Random): Promise<Registry> {
     const registry = new Registry(config, engine, random);
@@ -60,6 +61,7 @@ export class Registry {
       registry.#install(await registry.#build(folder));
     }
     registry.#checkDefault(folders);
+    registry.#checkDevice();
     if (config.modelControlMode === 'poll') {
       registry.#poll = setInterval(() => void registry.refresh(), config.repositoryPollMs);
       registry.#poll.unref?.();
@@ -193,9 +195,25 @@ export class Registry {
     });
   }
 
+  /** A server that was told to use a GPU and serves nothing because it cannot should not look as if it ran. */
+  #checkDevice(): void {
+    const { device } = this.#config;
+    if (device === 'cpu' || device === 'auto' || this.loaded().length > 0) return;
+    for (const model of this.#models.values()) {
+      const failure = model.failure();
+      const cause = failure?.cause;
+      if (cause instanceof Error && 'code' in cause && cause.code === 'FAILED_PRECONDITION') {
+        throw new ServeError(
+          'INVALID_CONFIG',
+          `DEVICE=${device} cannot be used. ${failure?.message}.`,
+        );
+      }
+    }
+  }
+
   /** Loads every version; those that fail are their reasons. */
   async #build(folder: ModelFolder): Promise<ServedModel> {
-    const { device, batchSize } = this.#config;
+    const { device, engineCache, batchSize } = this.#config;
     const versions = new Map<string, ModelVersion | ServeError>();
     for (const { version, path, bytes } of folder.versions) {
       const { name: model, config, terms } = folder;
@@ -210,7 +228,8 @@ export class Registry {
         bytes,
         config,
         terms,
-        device: terms.device ?? device,
+        device: config.device ?? terms.device ?? device,
+        engineCache,
         batchSize,
       };
       const loaded = await loadVersion(this.#engine, source).catch((error: ServeError) => error);

@@ -15,6 +15,10 @@ export interface VersionStatus {
    */
   readonly reason: string;
   readonly device?: string;
+  /** Set where a GPU was wanted and could not be used. */
+  readonly fallback?: true;
+  /** What the device could not do for this version, and why. */
+  readonly notes?: readonly string[];
   readonly maxRows?: number;
 }
 
@@ -90,14 +94,21 @@ export class ServedModel {
       if (loaded instanceof ServeError) {
         return { version, state: 'failed', reason: loaded.message };
       }
-      const { device, fallback, lanes, stuckLanes } = loaded;
+      const { lanes, stuckLanes } = loaded;
+      const { device, fallback, notes } = loaded.device;
       const { reason, maxRows } = loaded.signature.batching;
+      if (loaded.stats().deviceLost) {
+        const lost = 'The GPU is lost to this process: restart it';
+        return { version, state: 'failed', reason: lost, device };
+      }
       const state = answers(loaded) ? 'ready' : 'stuck';
       return {
         version,
         state,
         reason: stuckReason(stuckLanes, lanes) || fallback || reason,
         device,
+        ...(fallback === '' ? {} : { fallback: true as const }),
+        ...(notes.length === 0 ? {} : { notes }),
         maxRows,
       };
     });

@@ -43,8 +43,9 @@ async function main(): Promise<void> {
 function report({ models, ports }: Service, log: Log, config: Config): void {
   for (const { name: model, versions } of models) {
     for (const { state, ...about } of versions) {
-      if (state === 'ready') log.info({ model, ...about }, 'model loaded');
-      else log.error({ model, ...about }, 'model not served');
+      if (state !== 'ready') log.error({ model, ...about }, 'model not served');
+      else if (about.fallback) log.warn({ model, ...about }, 'model loaded, but not on a GPU');
+      else log.info({ model, ...about }, 'model loaded');
     }
   }
   // The first service's port also by itself, which is all of them where there is one.

@@ -44,6 +44,12 @@ const SINGLES: readonly Single[] = [
     value: ({ stuckLanes }) => stuckLanes,
   },
   {
+    name: 'model_device_lost',
+    type: 'gauge',
+    help: '1 when the GPU is lost and the process has to be restarted',
+    value: ({ deviceLost }) => (deviceLost ? 1 : 0),
+  },
+  {
     name: 'model_expected_wait_seconds',
     type: 'gauge',
     help: 'How long a request submitted now would wait, going by measured costs',
@@ -132,9 +138,33 @@ export function addModels(add: AddMetric, readings: () => readonly Reading[]): v
     'model_info',
     'gauge',
     'Where a model runs; fallback is 1 when it is not the device asked for',
-    each(({ labels, version: { device, fallback } }) => [
-      { labels: { ...labels, device, fallback: fallback === '' ? '0' : '1' }, value: 1 },
-    ]),
+    each(({ labels, version }) => {
+      const { device, fallback } = version.device;
+      return [{ labels: { ...labels, device, fallback: fallback === '' ? '0' : '1' }, value: 1 }];
+    }),
+  );
+  add(
+    'model_nodes',
+    'gauge',
+    'Nodes of a model on a GPU, by the provider that runs them',
+    each(({ labels, version }) => {
+      const providers = version.device.nodes.map((node) => node.provider);
+      return [...new Set(providers)].map((provider) => ({
+        labels: { ...labels, provider },
+        value: providers.filter((other) => other === provider).length,
+      }));
+    }),
+  );
+  add(
+    'model_buckets',
+    'gauge',
+    'Shapes that a GPU is prepared for; graph is 1 where it replays a recorded graph',
+    each(({ labels, version }) =>
+      [true, false].flatMap((graph) => {
+        const value = version.device.buckets.filter((bucket) => bucket.graph === graph).length;
+        return value === 0 ? [] : [{ labels: { ...labels, graph: graph ? '1' : '0' }, value }];
+      }),
+    ),
   );
 }
 

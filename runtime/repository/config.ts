@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { batchingSchema } from '../batching.ts';
+import { DEVICE, DEVICE_FORM } from '../device.ts';
 import { ServeError } from '../errors.ts';
 
 /** The schema of `model.json`. Every key is optional: without the file the model's own signature is used. */
@@ -30,6 +31,19 @@ export const modelConfigSchema = z.strictObject({
     .optional()
     .describe('Weights that share out requests that name no version'),
   batching: batchingSchema.optional(),
+  device: z
+    .string()
+    .regex(DEVICE, DEVICE_FORM)
+    .optional()
+    .describe('Where it runs, whatever DEVICE says'),
+  device_options: z
+    .record(z.string(), z.union([z.boolean(), z.number(), z.string()]))
+    .optional()
+    .describe('Options of the device, such as {"fp16": true}'),
+  provider_options: z
+    .record(z.string(), z.union([z.boolean(), z.number(), z.string()]))
+    .optional()
+    .describe('ONNX Runtime’s own options of its provider'),
   lanes: z.int().min(1).optional().describe('Native threads that run batches'),
   intra_op_threads: z.int().min(1).optional().describe('Threads of one run'),
   run_limit_ms: z

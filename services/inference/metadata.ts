@@ -61,7 +61,7 @@ export function modelConfig(model: ServedModel, version: ModelVersion): Record<s
     instance_group: [
       {
         name: `${model.name}_0`,
-        kind: version.device === 'cpu' ? 'KIND_CPU' : 'KIND_GPU',
+        kind: version.device.device === 'cpu' ? 'KIND_CPU' : 'KIND_GPU',
         count: lanes,
       },
     ],

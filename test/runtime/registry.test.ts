@@ -197,26 +197,101 @@ describe('how a version is loaded', () => {
 
   test('DEVICE=auto falls back to the CPU and says so', async () => {
     using repository = testRepository({ m: { versions: { '1': '' } } });
-    const engine = new PuppetEngine(
-      (_, { device }) => {
-        if (device === 'cpu') return puppetClassifier();
-        throw new MillraceError('UNIMPLEMENTED', 'no driver');
-      },
-      ['CUDAExecutionProvider', 'CPUExecutionProvider'],
-    );
+    const engine = new PuppetEngine(() => ({
+      ...puppetClassifier(),
+      report: { device: 'cpu', fallback: 'no driver, see /etc/driver' },
+    }));
     const config = { ...testConfig(repository.path), device: 'auto' };
     const runtime = await createRuntime(config, engine);
     const [status] = runtime.models()[0]!.versions;
-    assert.deepEqual([status!.device, status!.reason], ['cpu', 'no driver']);
+    const { device, reason, fallback } = status!;
+    assert.deepEqual(
+      { device, reason, fallback },
+      {
+        device: 'cpu',
+        reason: 'no driver, see driver',
+        fallback: true,
+      },
+    );
+    assert.equal(engine.loads[0]!.device, 'auto');
     assert.match(await runtime.metrics.render(), /model_info\{[^}]*device="cpu",fallback="1"\} 1/);
   });
 
-  test('DEVICE=cuda never falls back', async () => {
+  test('DEVICE=cuda never falls back: where it cannot be used, the start fails with the reason', async () => {
+    const engine = new PuppetEngine(() => {
+      throw new MillraceError('FAILED_PRECONDITION', 'no driver');
+    });
+    using repository = testRepository({ m: { versions: { '1': '' } } });
+    const config = { ...testConfig(repository.path), device: 'cuda' };
+    await assert.rejects(createRuntime(config, engine), {
+      code: 'INVALID_CONFIG',
+      message: 'DEVICE=cuda cannot be used. no driver.',
+    });
+    assert.ok(engine.loads.every(({ device }) => device === 'cuda'));
+  });
+
+  test('a model that fails for another reason leaves the server running', async () => {
     const engine = () => {
-      throw new MillraceError('UNIMPLEMENTED', 'no driver');
+      throw new MillraceError('INVALID_ARGUMENT', 'no model');
     };
     using service = await testService({ engine, config: { device: 'cuda' } });
-    assert.equal(service.runtime.models()[0]!.versions[0]!.reason, 'no driver');
-    assert.ok(service.engine.loads.every(({ device }) => device === 'cuda'));
+    assert.equal(service.runtime.models()[0]!.versions[0]!.reason, 'no model');
+  });
+
+  test('model.json chooses device and options; engines are kept for TensorRT', async () => {
+    const config = {
+      device: 'tensorrt:1',
+      device_options: { fp16: true, builderLevel: 3 },
+      provider_options: { trt_dla_core: 0 },
+    };
+    const models = { m: { config, versions: { '1': '' } } };
+    const engineCache = '/engines';
+    assert.deepEqual(await loads({ models, config: { engineCache } }), [
+      {
+        name,
+        device: 'tensorrt:1',
+        engineCache,
+        deviceOptions: config.device_options,
+        providerOptions: config.provider_options,
+      },
+    ]);
+  });
+
+  test('what a GPU does for a version is in its status and in the metrics', async () => {
+    using repository = testRepository({ m: { versions: { '1': '' } } });
+    const node = (provider: string) => ({ name: 'n', op: 'Add', provider });
+    const report = {
+      device: 'cuda:0',
+      notes: ['CUDA graphs are off: control flow'],
+      nodes: [
+        node('CUDAExecutionProvider'),
+        node('CUDAExecutionProvider'),
+        node('CPUExecutionProvider'),
+      ],
+      buckets: [{ inputs: [[1, 4]], ms: 1, graph: true }],
+    };
+    const engine = new PuppetEngine(() => ({ ...puppetClassifier(), report }));
+    const runtime = await createRuntime({ ...testConfig(repository.path), device: 'cuda' }, engine);
+    const [status] = runtime.models()[0]!.versions;
+    assert.deepEqual([status!.device, status!.notes], ['cuda:0', report.notes]);
+    const page = await runtime.metrics.render();
+    for (const line of [
+      'model_nodes{model="m",version="1",provider="CUDAExecutionProvider"} 2',
+      'model_nodes{model="m",version="1",provider="CPUExecutionProvider"} 1',
+      'model_buckets{model="m",version="1",graph="1"} 1',
+      'model_device_lost{model="m",version="1"} 0',
+    ]) {
+      assert.ok(page.includes(line), line);
+    }
+  });
+
+  test('a lost GPU makes a version fail', async () => {
+    using service = await testService({ models: { m: { versions: { '1': '' } } } });
+    const [model] = [...service.engine.models.values()];
+    model!.learnt.deviceLost = true;
+    const [status] = service.runtime.models()[0]!.versions;
+    assert.equal(status!.state, 'failed');
+    assert.match(status!.reason, /lost/);
+    assert.match(await service.runtime.metrics.render(), /model_device_lost\{[^}]*\} 1/);
   });
 });

@@ -44,6 +44,7 @@ export async function openApp(
     repositoryPollMs: 15_000,
     strictReadiness: true,
     device: 'cpu',
+    engineCache: '',
     batchSize: undefined,
     maxWorkers: 1,
     maxInFlight: 64,

@@ -6,6 +6,7 @@
  */
 
 import { openCodec } from '../../native/codec.ts';
+import type { DeviceReport } from '../../native/device-types.ts';
 import type { Counters, Engine, EngineInfo } from '../../native/engine-types.ts';
 import { MillraceError } from '../../native/errors.ts';
 import type {
@@ -25,6 +26,8 @@ import type {
 /** What a model does. */
 export interface PuppetScript {
   readonly signature: Signature;
+  /** What the load finds out about the device. */
+  readonly report?: Partial<DeviceReport>;
   /** The outputs for a run's inputs. It may throw what a run may reject with. */
   readonly answer: (inputs: Tensors) => RunResult['outputs'];
 }
@@ -62,6 +65,7 @@ export class PuppetModel implements Model {
   readonly name: string;
   readonly digest = '0'.repeat(64);
   readonly device: string;
+  readonly report: DeviceReport;
   readonly lanes: number;
   readonly intraOpThreads = 1;
   readonly signature: Signature;
@@ -69,6 +73,7 @@ export class PuppetModel implements Model {
   /** What an engine learns as it runs. */
   learnt = {
     stuckLanes: 0,
+    deviceLost: false,
     returningShare: 0,
     expectedWaitMs: 0,
     costs: [] as readonly CostPoint[],
@@ -96,7 +101,15 @@ export class PuppetModel implements Model {
 
   constructor(script: PuppetScript, options: LoadOptions) {
     this.name = options.name ?? 'puppet';
-    this.device = options.device ?? 'cpu';
+    this.report = {
+      device: options.device ?? 'cpu',
+      fallback: '',
+      notes: [],
+      nodes: [],
+      buckets: [],
+      ...script.report,
+    };
+    this.device = this.report.device;
     this.lanes = options.lanes ?? 1;
     this.signature = script.signature;
     this.#script = script;

@@ -57,8 +57,11 @@ std::vector<OptionRow> CudaRows() {
       {"arenaStrategy", "arena_extend_strategy", Kind::kChoice, 0, 0, kArenaStrategies},
       {"convSearch", "cudnn_conv_algo_search", Kind::kChoice, 0, 0, kConvSearches},
       {"convMaxWorkspace", "cudnn_conv_use_max_workspace", Kind::kFlag},
+      {"conv1dPadToNc1d", "cudnn_conv1d_pad_to_nc1d", Kind::kFlag},
+      {"fuseConvBias", "fuse_conv_bias", Kind::kFlag},
       {"tf32", "use_tf32", Kind::kFlag},
       {"nhwc", "prefer_nhwc", Kind::kFlag},
+      {"strictSkipLayerNorm", "enable_skip_layer_norm_strict_mode", Kind::kFlag},
   };
 }
 

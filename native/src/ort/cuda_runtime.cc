@@ -104,7 +104,7 @@ Status CountGpus(const CudaRuntime& runtime, int& count) {
       return std::to_string(number / 1000) + '.' + std::to_string(number % 1000 / 10);
     };
     return {Code::kFailedPrecondition,
-            driver == 0 ? "There is no NVIDIA driver: install one for CUDA " + version(wanted) +
+            driver == 0 ? "There is no NVIDIA driver: install one for CUDA " + std::to_string(wanted / 1000) +
                               ", or start the container with the NVIDIA runtime"
                         : "The NVIDIA driver is for CUDA " + version(driver) +
                               ", older than the runtime's " + version(wanted) + ": update the driver"};

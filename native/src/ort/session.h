@@ -14,7 +14,7 @@ namespace millrace {
 // Which device, and how. Everything has a default.
 struct DeviceOptions {
   std::string device = "cpu";
-  // Typed options by the names of native/providers.ts, as text.
+  // Typed options by the names of native/device-types.ts, as text.
   KeyValues options;
   // ONNX Runtime's own keys for its provider.
   KeyValues provider_options;
