@@ -83,12 +83,6 @@ const wrongOptions: readonly (readonly [string, unknown, MillraceErrorCode, RegE
   ['a path that is no text', { path: 7 }, 'INVALID_ARGUMENT', /path/],
   ['bytes that are none', { bytes: 'model' }, 'INVALID_ARGUMENT', /bytes/],
   ['bytes of another type', { bytes: new Float32Array(3) }, 'INVALID_ARGUMENT', /bytes/],
-  [
-    'a device of another build',
-    { path: modelFile, device: 'cuda' },
-    'UNIMPLEMENTED',
-    /'cuda'.*'cpu'/,
-  ],
   ['no lanes', { path: modelFile, lanes: 0 }, 'INVALID_ARGUMENT', /lanes is 0/],
   ['half a lane', { path: modelFile, lanes: 1.5 }, 'INVALID_ARGUMENT', /lanes is 1.5/],
   ['a thousand lanes', { path: modelFile, lanes: 1000 }, 'INVALID_ARGUMENT', /lanes is 1000.*64/],

@@ -49,14 +49,14 @@ describe('statistics of a model', () => {
         const stats = model.stats();
         assert.ok(adds(stats), JSON.stringify(stats));
         const { batches, rows, queue, compute, costs, ...rest } = stats;
-        const { stuckLanes, returningShare, expectedWaitMs } = rest;
+        const { stuckLanes, deviceLost, returningShare, expectedWaitMs } = rest;
         const outcomes = [
           ...[rest.submitted, rest.completed, rest.failed, rest.cancelled, rest.expired],
           ...[rest.rejected, rest.queued, rest.running],
         ];
         assert.deepEqual(outcomes, [4, 2, 0, 1, 1, 1, 0, 0]);
         assert.ok(
-          costs.length > 0 && stuckLanes === 0 && returningShare <= 1 && expectedWaitMs >= 0,
+          costs.length > 0 && stuckLanes === 0 && !deviceLost && returningShare <= 1 && expectedWaitMs >= 0,
         );
         assert.deepEqual([batches, rows, queue.count, compute.count], [2, 2, 2, 2]);
         for (const histogram of [queue, compute]) assertHistogram(histogram);

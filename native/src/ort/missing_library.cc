@@ -19,8 +19,8 @@ constexpr std::array<Origin, 10> kOrigins{{
     {"libcufft", "install the PyPI package nvidia-cufft"},
     {"libcurand", "install the PyPI package nvidia-curand"},
     {"libnvrtc", "install the PyPI package nvidia-cuda-nvrtc"},
-    {"libnvinfer", "install the PyPI package tensorrt-cu13-libs"},
-    {"libnvonnxparser", "install the PyPI package tensorrt-cu13-libs"},
+    {"libnvinfer", "install the PyPI package tensorrt-cu13-libs of that version"},
+    {"libnvonnxparser", "install the PyPI package tensorrt-cu13-libs of that version"},
     {"libonnxruntime", "install the PyPI package onnxruntime-gpu"},
 }};
 
