@@ -56,7 +56,11 @@ describe('statistics of a model', () => {
         ];
         assert.deepEqual(outcomes, [4, 2, 0, 1, 1, 1, 0, 0]);
         assert.ok(
-          costs.length > 0 && stuckLanes === 0 && !deviceLost && returningShare <= 1 && expectedWaitMs >= 0,
+          costs.length > 0 &&
+            stuckLanes === 0 &&
+            !deviceLost &&
+            returningShare <= 1 &&
+            expectedWaitMs >= 0,
         );
         assert.deepEqual([batches, rows, queue.count, compute.count], [2, 2, 2, 2]);
         for (const histogram of [queue, compute]) assertHistogram(histogram);
