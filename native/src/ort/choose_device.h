@@ -17,19 +17,19 @@ struct DeviceView {
   Nanos cost = 0;
   // Batches that have begun there.
   size_t begun = 0;
-  // A device that is lost takes nothing.
-  bool healthy = true;
+  // Whether it takes batches: one that is lost or full does not.
+  bool open = true;
 };
 
 // The device where the batch is expected to finish first: a fast one that is busy may beat a slow one
-// that is idle. Of equals, the one with fewer batches, then the first. Empty if none is healthy.
+// that is idle. Of equals, the one with fewer batches, then the first. Empty if none is open.
 constexpr std::optional<size_t> ChooseDevice(std::span<const DeviceView> devices,
                                              Nanos now) noexcept {
   std::optional<size_t> best;
   Nanos earliest = kNever;
   for (size_t i = 0; i < devices.size(); ++i) {
     const DeviceView& device = devices[i];
-    if (!device.healthy) continue;
+    if (!device.open) continue;
     const Nanos start = device.free_at > now ? device.free_at : now;
     const Nanos finish = device.cost > kNever - start ? kNever : start + device.cost;
     const bool better = !best || finish < earliest ||

@@ -137,11 +137,9 @@ Status ReadGpuInfo(const CudaRuntime& runtime, int device, GpuInfo& info) {
 }
 
 CudaError UseDevice(const CudaRuntime& runtime, int device) noexcept {
+  if (const CudaError error = runtime.SetDevice(device); error != 0) return error;
   int mode = CudaRuntime::kCaptureModeRelaxed;
-  if (const CudaError error = runtime.ThreadExchangeStreamCaptureMode(&mode); error != 0) {
-    return error;
-  }
-  return runtime.SetDevice(device);
+  return runtime.ThreadExchangeStreamCaptureMode(&mode);
 }
 
 bool IsDeviceLost(CudaError error) noexcept {

@@ -58,13 +58,19 @@ std::unique_ptr<RunHandle> DeviceGroup::NewHandle() { return std::make_unique<Ha
 
 Status DeviceGroup::Choose(size_t bucket, Batch& batch) {
   const std::lock_guard lock(mutex_);
-  std::vector<DeviceView> views;
-  for (size_t i = 0; i < sessions_.size(); ++i) {
-    views.push_back({loads_[i].free_at, loads_[i].costs[bucket], loads_[i].begun,
-                     sessions_[i]->healthy()});
-  }
   const Nanos now = clock_.Now();
-  const std::optional<size_t> chosen = ChooseDevice(views, now);
+  // Where all are full Begin waits, as it says.
+  std::optional<size_t> chosen;
+  for (const bool full : {false, true}) {
+    std::vector<DeviceView> views;
+    for (size_t i = 0; i < sessions_.size(); ++i) {
+      const Load& load = loads_[i];
+      const bool room = full || load.begun < sessions_[i]->depth();
+      views.push_back(
+          {load.free_at, load.costs[bucket], load.begun, room && sessions_[i]->healthy()});
+    }
+    if (!chosen) chosen = ChooseDevice(views, now);
+  }
   if (!chosen) return DeviceContext::LostStatus();
   Load& load = loads_[*chosen];
   load.free_at = std::max(load.free_at, now) + load.costs[bucket];

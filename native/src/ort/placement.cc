@@ -72,12 +72,6 @@ Status ReadProfile(const std::string& path, std::vector<NodePlacement>& nodes) {
   return {};
 }
 
-std::map<std::string, size_t> CountByProvider(const std::vector<NodePlacement>& nodes) {
-  std::map<std::string, size_t> counts;
-  for (const NodePlacement& node : nodes) ++counts[node.provider];
-  return counts;
-}
-
 std::vector<std::string> CpuNodes(const std::vector<NodePlacement>& nodes) {
   std::vector<std::string> names;
   for (const NodePlacement& node : nodes) {

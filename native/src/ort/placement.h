@@ -1,7 +1,6 @@
 // Which provider ran each node of a model, read from ONNX Runtime's profile of one run.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -22,9 +21,6 @@ std::vector<NodePlacement> ParseProfile(const std::string& json);
 
 // Reads the profile at `path` and removes the file.
 Status ReadProfile(const std::string& path, std::vector<NodePlacement>& nodes);
-
-// How many nodes each provider ran.
-std::map<std::string, size_t> CountByProvider(const std::vector<NodePlacement>& nodes);
 
 // Nodes that ran on the CPU, as `name (Op)`.
 std::vector<std::string> CpuNodes(const std::vector<NodePlacement>& nodes);

@@ -1,0 +1,102 @@
+// The closed set of shapes that a GPU is prepared for.
+#include <gtest/gtest.h>
+
+#include "ort/buckets.h"
+#include "support/requests.h"
+
+namespace millrace {
+namespace {
+
+using test::MakeShape;
+
+// Texts [N, L] with a scale that does not change.
+Signature Texts() {
+  return {{{"ids", ElementType::kInt64, {-1, -1}, {"N", "L"}},
+           {"scale", ElementType::kFloat32, {1}, {""}}},
+          {}};
+}
+
+Bucket Text(int64_t rows, int64_t length) {
+  return {rows, {MakeShape({rows, length}), MakeShape({1})}};
+}
+
+TEST(SortBuckets, PutsThemInOrderAndKeepsEachOnce) {
+  std::vector<Bucket> buckets = {Text(4, 32), Text(1, 16), Text(4, 16), Text(1, 16), Text(1, 32)};
+  ASSERT_TRUE(SortBuckets(Texts(), buckets).ok());
+  std::vector<int64_t> elements;
+  for (const Bucket& bucket : buckets) elements.push_back(*bucket.inputs[0].Elements());
+  EXPECT_EQ(elements, (std::vector<int64_t>{16, 32, 64, 128}));
+}
+
+TEST(SortBuckets, RefusesShapesThatTheModelDoesNotTake) {
+  for (const Shape& wrong : {MakeShape({2}), MakeShape({2, 0}), MakeShape({int64_t{1} << 40, int64_t{1} << 40})}) {
+    std::vector<Bucket> buckets = {{2, {wrong, MakeShape({1})}}};
+    const Status status = SortBuckets(Texts(), buckets);
+    EXPECT_EQ(status.code(), Code::kInvalidArgument);
+    EXPECT_NE(status.message().find("'ids'"), std::string::npos);
+  }
+  std::vector<Bucket> fixed = {{2, {MakeShape({2, 3}), MakeShape({2})}}};
+  EXPECT_NE(SortBuckets(Texts(), fixed).message().find("'scale'"), std::string::npos);
+}
+
+TEST(SortBuckets, RefusesMoreThanADeviceIsWarmedFor) {
+  const auto lengths_up_to = [](size_t longest) {
+    std::vector<Bucket> buckets;
+    for (size_t length = 1; length <= longest; ++length) {
+      buckets.push_back(Text(1, static_cast<int64_t>(length)));
+    }
+    return buckets;
+  };
+  std::vector<Bucket> many = lengths_up_to(kMaxBuckets + 1);
+  EXPECT_NE(SortBuckets(Texts(), many).message().find("513 combinations"), std::string::npos);
+  std::vector<Bucket> all = lengths_up_to(kMaxBuckets);
+  EXPECT_TRUE(SortBuckets(Texts(), all).ok());
+}
+
+TEST(FindBucket, TakesTheSmallestThatHoldsTheRows) {
+  std::vector<Bucket> buckets = {Text(1, 16), Text(8, 16), Text(4, 16), Text(4, 32)};
+  ASSERT_TRUE(SortBuckets(Texts(), buckets).ok());
+  const auto rows_of = [&buckets](int64_t rows, int64_t length, bool batched) -> int64_t {
+    const std::vector<Shape> shapes = {MakeShape({rows, length}), MakeShape({1})};
+    const auto found = FindBucket(buckets, shapes, batched);
+    return found ? buckets[*found].rows : 0;
+  };
+  EXPECT_EQ(rows_of(0, 16, true), 1);
+  EXPECT_EQ(rows_of(2, 16, true), 4);
+  EXPECT_EQ(rows_of(4, 16, true), 4);
+  EXPECT_EQ(rows_of(5, 16, true), 8);
+  EXPECT_EQ(rows_of(9, 16, true), 0);
+  EXPECT_EQ(rows_of(2, 17, true), 0);
+  EXPECT_EQ(rows_of(2, 16, false), 0) << "not rows: only the equal shape";
+  EXPECT_EQ(rows_of(4, 16, false), 4);
+}
+
+TEST(FindBucket, OtherRanksAndCountsFit) {
+  const std::vector<Bucket> buckets = {Text(1, 16)};
+  EXPECT_FALSE(FindBucket(buckets, std::vector<Shape>{MakeShape({1, 16})}, true));
+  EXPECT_FALSE(FindBucket(buckets, std::vector<Shape>{MakeShape({1}), MakeShape({1})}, true));
+  EXPECT_FALSE(FindBucket({}, std::vector<Shape>{}, true));
+}
+
+TEST(MakeProfile, SpansTheBucketsOfDynamicInputs) {
+  std::vector<Bucket> buckets = {Text(1, 32), Text(8, 16), Text(4, 64)};
+  ASSERT_TRUE(SortBuckets(Texts(), buckets).ok());
+  const Profile profile = MakeProfile(Texts(), buckets);
+  EXPECT_EQ(profile.min, "ids:1x16");
+  EXPECT_EQ(profile.opt, "ids:4x64");
+  EXPECT_EQ(profile.max, "ids:8x64");
+}
+
+TEST(MakeProfile, SeparatesInputsByCommas) {
+  const Signature signature = {{{"a", ElementType::kFloat32, {-1, 3}, {"", ""}},
+                                {"b", ElementType::kFloat32, {-1}, {""}}},
+                               {}};
+  const std::vector<Bucket> buckets = {{1, {MakeShape({1, 3}), MakeShape({1})}},
+                                       {2, {MakeShape({2, 3}), MakeShape({2})}}};
+  EXPECT_EQ(MakeProfile(signature, buckets).max, "a:2x3,b:2");
+  EXPECT_EQ(MakeProfile(signature, {}).max, "");
+  EXPECT_EQ(MakeProfile({}, buckets).min, "");
+}
+
+}  // namespace
+}  // namespace millrace

@@ -1,0 +1,69 @@
+// Names of devices, and the choice between several.
+#include <gtest/gtest.h>
+
+#include "ort/choose_device.h"
+#include "ort/device.h"
+
+namespace millrace {
+namespace {
+
+TEST(ParseDevice, ReadsEveryForm) {
+  const std::vector<std::pair<const char*, DeviceSpec>> forms = {
+      {"cpu", {DeviceKind::kCpu, 0}},
+      {"auto", {DeviceKind::kAuto, 0}},
+      {"cuda", {DeviceKind::kCuda, 0}},
+      {"cuda:0", {DeviceKind::kCuda, 0}},
+      {"cuda:12", {DeviceKind::kCuda, 12}},
+      {"cuda:all", {DeviceKind::kCuda, DeviceSpec::kEvery}},
+      {"tensorrt", {DeviceKind::kTensorRt, 0}},
+      {"tensorrt:3", {DeviceKind::kTensorRt, 3}},
+      {"tensorrt:all", {DeviceKind::kTensorRt, DeviceSpec::kEvery}},
+  };
+  for (const auto& [text, expected] : forms) {
+    DeviceSpec spec;
+    ASSERT_TRUE(ParseDevice(text, spec).ok()) << text;
+    EXPECT_EQ(spec, expected) << text;
+    DeviceSpec again;
+    ASSERT_TRUE(ParseDevice(DeviceName(spec), again).ok());
+    EXPECT_EQ(again, expected) << DeviceName(spec);
+  }
+}
+
+TEST(ParseDevice, RefusesTheRestAndLeavesTheSpecAlone) {
+  for (const char* text : {"", "gpu", "CUDA", "cuda:", "cuda:-1", "cuda:1x", "cuda:x", "cpu:0",
+                           "auto:0", "cuda:99999999999", "cuda:all:1"}) {
+    DeviceSpec spec{DeviceKind::kTensorRt, 5};
+    const Status status = ParseDevice(text, spec);
+    EXPECT_EQ(status.code(), Code::kInvalidArgument) << text;
+    EXPECT_NE(status.message().find("'" + std::string(text) + "'"), std::string::npos);
+    EXPECT_EQ(spec, (DeviceSpec{DeviceKind::kTensorRt, 5}));
+  }
+}
+
+TEST(ChooseDevice, TakesTheOneThatFinishesFirst) {
+  // A quick device that is busy beats a slow one that is idle, until its queue is too long.
+  const DeviceView slow{0, 100, 0};
+  EXPECT_EQ(ChooseDevice(std::vector<DeviceView>{{1050, 20, 1}, slow}, 1000), 0u);
+  EXPECT_EQ(ChooseDevice(std::vector<DeviceView>{{1090, 20, 3}, slow}, 1000), 1u);
+}
+
+TEST(ChooseDevice, AnIdleDeviceIsFreeNowAndNotWhenItWas) {
+  EXPECT_EQ(ChooseDevice(std::vector<DeviceView>{{0, 50, 0}, {900, 40, 0}}, 1000), 1u);
+}
+
+TEST(ChooseDevice, OfEqualsTheLessBusyThenTheFirst) {
+  EXPECT_EQ(ChooseDevice(std::vector<DeviceView>{{0, 0, 2}, {0, 0, 1}, {0, 0, 1}}, 5), 1u);
+}
+
+TEST(ChooseDevice, LeavesOutWhatIsLost) {
+  EXPECT_EQ(ChooseDevice(std::vector<DeviceView>{{0, 1, 0, false}, {500, 9, 4}}, 5), 1u);
+  EXPECT_FALSE(ChooseDevice(std::vector<DeviceView>{{0, 1, 0, false}}, 5).has_value());
+  EXPECT_FALSE(ChooseDevice({}, 5).has_value());
+}
+
+TEST(ChooseDevice, CostsThatOverflowAreTheLongest) {
+  EXPECT_EQ(ChooseDevice(std::vector<DeviceView>{{kNever - 1, 10, 0}, {kNever - 1, 0, 0}}, 5), 1u);
+}
+
+}  // namespace
+}  // namespace millrace
