@@ -169,7 +169,7 @@ describe('what cannot be loaded', () => {
 describe('how a version is loaded', () => {
   const loads = async (options: Parameters<typeof testService>[0]) => {
     using service = await testService({ models: { m: { versions: { '1': '' } } }, ...options });
-    return service.engine.loads.map(({ path: _, ...load }) => load);
+    return service.engine.loads.map(({ path: _, cacheDir: _c, notice: _n, ...load }) => load);
   };
   const name = 'm:1';
 
