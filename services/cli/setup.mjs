@@ -17,9 +17,9 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { execute, read, root, SetupError, say, seconds, state } from './setup/command.mjs';
 import { unpackPackage } from './setup/debian.mjs';
+import { endWithParent, withLock } from './setup/lock.mjs';
 import { buildGoogleTest, fetchRelacy, hasGoogleTest, hasRelacy } from './setup/tests.mjs';
 
 // Not parseArgs: an old Node without it must still get as far as being told so.
@@ -202,33 +202,6 @@ function checkTools(pending) {
   if (missing.length > 0) throw new SetupError(missing.join('\nsetup: '));
 }
 
-/** Keeps two set-ups of one checkout apart; a lock whose holder has died is taken over. */
-async function withLock(work) {
-  const lock = path.join(state, 'setup.lock');
-  const mine = `${lock}.${process.pid}`;
-  const alive = (pid) => pid > 0 && fs.existsSync(`/proc/${pid}`);
-  fs.mkdirSync(state, { recursive: true });
-  fs.writeFileSync(mine, String(process.pid));
-  for (let waits = 0; ; waits++) {
-    try {
-      // A link appears with its content, so nobody reads a lock that names no holder yet.
-      fs.linkSync(mine, lock);
-      break;
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-      const holder = Number(read(lock));
-      if (!alive(holder)) fs.rmSync(lock, { force: true });
-      else if (waits === 0) say(`waiting for another set-up of this checkout (process ${holder})`);
-      await delay(200);
-    }
-  }
-  try {
-    await work();
-  } finally {
-    for (const file of [lock, mine]) fs.rmSync(file, { force: true });
-  }
-}
-
 async function main() {
   checkNode();
   const started = performance.now();
@@ -238,6 +211,7 @@ async function main() {
     return;
   }
   checkTools(pending);
+  endWithParent();
   await withLock(async () => {
     for (const [index, { label, needed, run }] of pending.entries()) {
       // Another set-up may have done it while this one waited.

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 /** The checkout. */
@@ -17,8 +18,17 @@ export const say = (text) => process.stderr.write(`setup: ${text}\n`);
 export const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 export const read = (file) => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '');
 
+/** How far a build says it is, such as `, 45 %`. */
+function progress(log) {
+  const percent = read(log)
+    .match(/^\[ *\d+%\]/gm)
+    ?.at(-1);
+  return percent ? `, ${Number.parseInt(percent.slice(1), 10)} %` : '';
+}
+
 /**
- * Runs a command with its output in a log, saying every 10 s that it is still at work.
+ * Runs a command with its output in a log, saying every 10 s that it is still at work. The command and
+ * whatever it starts end with this process.
  *
  * @throws {SetupError} After the end of the output was shown, where the command fails.
  */
@@ -26,9 +36,21 @@ export async function execute(label, command, args, cwd = root) {
   const log = path.join(state, `${path.basename(command)}.log`);
   const started = performance.now();
   const out = fs.openSync(log, 'w');
-  const heartbeat = setInterval(() => say(`${label}: still running (${seconds(started)})`), 10_000);
+  const heartbeat = setInterval(
+    () => say(`${label}: still running (${seconds(started)}${progress(log)})`),
+    10_000,
+  );
+  // A group of its own, because npm and CMake start processes that do not end with them.
+  const child = spawn(command, args, { cwd, stdio: ['ignore', out, out], detached: true });
+  const end = () => {
+    try {
+      process.kill(-child.pid, 'SIGTERM');
+    } catch {
+      // It never started, or has ended.
+    }
+  };
+  process.on('exit', end);
   try {
-    const child = spawn(command, args, { cwd, stdio: ['ignore', out, out] });
     const status = await new Promise((resolve, reject) => {
       child.on('error', reject).on('close', resolve);
     });
@@ -36,6 +58,7 @@ export async function execute(label, command, args, cwd = root) {
     process.stderr.write(`${read(log).trimEnd().split('\n').slice(-40).join('\n')}\n`);
     throw new SetupError(`${label} failed; the whole output is in ${path.relative(root, log)}`);
   } finally {
+    process.off('exit', end);
     clearInterval(heartbeat);
     fs.closeSync(out);
   }

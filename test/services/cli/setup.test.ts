@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -14,8 +17,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import process from 'node:process';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { until } from '../../support/until.ts';
 
 const top = fileURLToPath(new URL('../../..', import.meta.url));
 const node = spawnSync('node', ['-p', 'process.execPath'], { encoding: 'utf8' }).stdout.trim();
@@ -61,6 +66,25 @@ class Sandbox {
     this.write('node_modules/.millrace-install', createHash('sha256').update('{}').digest('hex'));
     this.write('node_modules/bun/bin/bun.exe', '\x7fELF');
     this.tool('node_modules/.bin/cmake-js', builder);
+  }
+
+  get #env() {
+    return { PATH: this.at('bin'), ORT_INCLUDE_DIR: this.at('include') };
+  }
+
+  /** Runs it, or a command that does, beside the test. */
+  start(line: readonly string[] = [node, this.at('services/cli/setup.mjs')]) {
+    const [command, ...args] = line;
+    const child = spawn(command!, args, { cwd: this.root, env: this.#env });
+    const started = {
+      stderr: '',
+      status: new Promise<number | null>((resolve) => child.on('close', resolve)),
+      kill: () => child.kill('SIGTERM'),
+    };
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      started.stderr += text;
+    });
+    return started;
   }
 
   run(env: Readonly<Record<string, string>> = { ORT_INCLUDE_DIR: this.at('include') }) {
@@ -168,6 +192,44 @@ describe('set-up', () => {
     sandbox.write('package-lock.json', '{"changed":true}');
     assert.match(sandbox.run().stderr, /Bun: done/);
     assert.match(sandbox.run().stderr, /nothing to do/);
+  });
+
+  it('waits for another set-up of the checkout, and does nothing twice', async () => {
+    const sandbox = new Sandbox(compilers);
+    // The builder goes on when it is told to, which is when the other set-up waits.
+    const wait = 'echo x >> builds; while [ ! -e go ]; do /bin/sleep 0.02; done;';
+    sandbox.install(`${wait} ${build}`);
+    const first = sandbox.start();
+    await until(() => first.stderr.includes('native addon …'), 'the first one builds');
+    const second = sandbox.start();
+    await until(() => second.stderr.includes('waiting for another'), 'the second one waits');
+    sandbox.write('go', '');
+    assert.deepEqual(await Promise.all([first.status, second.status]), [0, 0]);
+    // CMake's two steps, once.
+    assert.equal(readFileSync(sandbox.at('builds'), 'utf8'), 'x\nx\n');
+    assert.doesNotMatch(second.stderr, /native addon/);
+    assert.deepEqual(readdirSync(sandbox.at('.millrace')), ['cmake-js.log']);
+  });
+
+  it('ends with the shell that started it, and takes along what it has started', async () => {
+    const sandbox = new Sandbox(compilers);
+    sandbox.install('echo $$ > builder; while :; do /bin/sleep 0.02; done');
+    const shell = sandbox.start(['/bin/sh', '-c', `"${node}" services/cli/setup.mjs; true`]);
+    await until(() => existsSync(sandbox.at('builder')), 'it builds');
+    const builder = Number(readFileSync(sandbox.at('builder'), 'utf8'));
+    const [setup] = readFileSync(sandbox.at('.millrace/setup.lock'), 'utf8').split(' ');
+    shell.kill();
+    for (const pid of [builder, setup]) {
+      await until(() => !existsSync(`/proc/${pid}`), `process ${pid} has ended`);
+    }
+    assert.deepEqual(readdirSync(sandbox.at('.millrace')), ['cmake-js.log']);
+  });
+
+  it('takes over the lock of a process whose number another one has now', () => {
+    const sandbox = new Sandbox(compilers);
+    sandbox.install(build);
+    sandbox.write('.millrace/setup.lock', `${process.pid} 1`);
+    assert.match(sandbox.run().stderr, /ready in/);
   });
 
   it('takes over the lock of a set-up that died', () => {

@@ -1,0 +1,59 @@
+/** @module Keeps set-ups of one checkout apart, and ends this one with whoever started it. */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { read, say, state } from './command.mjs';
+
+/** Names a process for good: its number alone is given to others after it, in a container soon. */
+function identity(pid) {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The time it started, counted from the end of its name, which may hold anything.
+    return `${pid} ${stat.slice(stat.lastIndexOf(')')).split(' ')[20]}`;
+  } catch {
+    return '';
+  }
+}
+
+/** Does work that no other set-up of this checkout does meanwhile; a lock whose holder has died is taken over. */
+export async function withLock(work) {
+  const lock = path.join(state, 'setup.lock');
+  const mine = `${lock}.${process.pid}`;
+  const me = identity(process.pid);
+  fs.mkdirSync(state, { recursive: true });
+  fs.writeFileSync(mine, me);
+  for (let waits = 0; ; waits++) {
+    try {
+      // A link appears with its content, so nobody reads a lock that names no holder yet.
+      fs.linkSync(mine, lock);
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      const holder = read(lock);
+      const [pid] = holder.split(' ');
+      if (holder === '' || identity(pid) !== holder) fs.rmSync(lock, { force: true });
+      else if (waits === 0) say(`waiting for another set-up of this checkout (process ${pid})`);
+      await delay(200);
+      continue;
+    }
+    // Whoever waits, too, may have taken this lock for a dead one's and removed it.
+    await delay(200);
+    if (read(lock) === me) break;
+  }
+  const release = () => {
+    for (const file of [lock, mine]) fs.rmSync(file, { force: true });
+  };
+  process.on('exit', release);
+  await work();
+  release();
+}
+
+/** Ends when it is told to, and when the shell that waits for it is gone: `npm start` ends no more than that. */
+export function endWithParent() {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => process.exit(128 + os.constants.signals[signal]));
+  }
+  const parent = process.ppid;
+  setInterval(() => process.ppid === parent || process.exit(143), 200).unref();
+}
