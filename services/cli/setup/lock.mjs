@@ -22,8 +22,13 @@ export async function withLock(work) {
   const lock = path.join(state, 'setup.lock');
   const mine = `${lock}.${process.pid}`;
   const me = identity(process.pid);
+  const release = () => {
+    if (read(lock) === me) fs.rmSync(lock, { force: true });
+    fs.rmSync(mine, { force: true });
+  };
   fs.mkdirSync(state, { recursive: true });
   fs.writeFileSync(mine, me);
+  process.on('exit', release);
   for (let waits = 0; ; waits++) {
     try {
       // A link appears with its content, so nobody reads a lock that names no holder yet.
@@ -41,10 +46,6 @@ export async function withLock(work) {
     await delay(200);
     if (read(lock) === me) break;
   }
-  const release = () => {
-    for (const file of [lock, mine]) fs.rmSync(file, { force: true });
-  };
-  process.on('exit', release);
   await work();
   release();
 }
