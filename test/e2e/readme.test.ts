@@ -18,23 +18,41 @@ const blocks = (language: string) =>
     ([, text]) => text!,
   );
 
-/** A command and the lines it goes on in. */
-const commands = blocks('sh').flatMap((block) => block.match(/^curl (?:.*\\\n)*.*$/gm) ?? []);
+/** The commands of a block: one may go on in the next lines, within quotes or after a backslash. */
+function commandsOf(block: string): string[] {
+  const found: string[] = [];
+  let command = '';
+  for (const line of block.trimEnd().split('\n')) {
+    command += `${line}\n`;
+    const quotes = command.split("'").length - 1;
+    if (quotes % 2 === 1 || line.endsWith('\\')) continue;
+    found.push(command.trimEnd());
+    command = '';
+  }
+  return found;
+}
+
+const commands = blocks('sh')
+  .flatMap(commandsOf)
+  .filter((command) => command.startsWith('curl '));
 
 const skip =
   spawnSync('curl', ['--version']).status === 0 ? false : 'curl is not installed (package curl)';
 
 describe('the README', { skip }, () => {
   let child: ServiceChild;
-  let port: number;
+  let ports: Readonly<Record<string, number>>;
   before(async () => {
     child = new ServiceChild('services/main.ts', { PORT: '0' });
-    port = await child.port();
+    ({ ports } = (await child.line('ready')) as { ports: Record<string, number> });
   });
   after(() => child[Symbol.asyncDispose]());
 
   const run = (command: string): Answer => {
-    const here = command.replaceAll('localhost:8001', `127.0.0.1:${port}`);
+    const here = command
+      .replaceAll('localhost:8001', `127.0.0.1:${ports.prediction}`)
+      .replaceAll('localhost:8000', `127.0.0.1:${ports.inference}`);
+    assert.ok(here !== command, command);
     const { stdout, stderr } = spawnSync('sh', ['-c', here], { encoding: 'utf8' });
     assert.equal(stderr, '');
     return JSON.parse(stdout) as Answer;
@@ -46,7 +64,7 @@ describe('the README', { skip }, () => {
     test(`answers ${command.replaceAll(/\s+/g, ' ').slice(-70)}`, () => {
       const answer = run(command);
       assert.ok(!('error' in answer), JSON.stringify(answer));
-      assert.ok('prediction' in answer || 'predictions' in answer);
+      assert.ok(['prediction', 'predictions', 'outputs'].some((key) => key in answer));
     });
   }
 
