@@ -10,8 +10,9 @@ namespace millrace {
 
 namespace {
 
-// Where the event loop is too busy to say how long it takes to wake it.
+// Where the event loop is too busy to say how long it takes to wake it, or was awake when it was asked.
 constexpr Nanos kUsualLoopWake = 20'000;
+constexpr Nanos kAwake = 10'000;
 // What a hand-off may cost: less is not worth the risk, more is a machine that was busy meanwhile.
 constexpr Nanos kLeastHandOff = 5'000;
 constexpr Nanos kMostHandOff = 200'000;
@@ -37,7 +38,8 @@ Nanos Core::HandOff(const std::function<Nanos()>& wake_js) {
   const std::lock_guard lock(measuring_);
   if (hand_off_.load(std::memory_order_relaxed) == 0) {
     const Nanos loop = wake_js();
-    const Nanos sum = MeasureWake(SteadyClock()) + (loop == kNever ? kUsualLoopWake : loop);
+    const bool slept = loop != kNever && loop >= kAwake;
+    const Nanos sum = MeasureWake(SteadyClock()) + (slept ? loop : kUsualLoopWake);
     hand_off_.store(std::clamp(sum, kLeastHandOff, kMostHandOff), std::memory_order_relaxed);
   }
   return hand_off_.load(std::memory_order_relaxed);

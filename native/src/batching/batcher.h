@@ -92,10 +92,10 @@ class Batcher {
 
   // Runs `request` on the calling thread if that is the quickest way: all lanes idle, nothing queued,
   // the run shorter than handing it over. Returns whether it did; the request then has its outcome,
-  // and its sink is not told. A model whose inline run turns out long never runs inline again. Under
-  // load lanes serve more by joining requests: once they have formed a batch of four or more they keep
-  // all of them, until sixteen batches in a row were of one or two. The caller sees to it that
-  // requests which come together are joined instead.
+  // and its sink is not told. Under load lanes serve more by joining requests: once they have formed a
+  // batch of four or more they keep all of them, until sixteen batches in a row were of one or two. A
+  // run that turns out long goes back to the lanes in the same way. The caller sees to it that requests
+  // which come together are joined instead.
   bool RunInline(Request* request, RunHandle& handle, Staging& staging) noexcept;
 
   // How long a request submitted now would wait before it runs, going by measured costs.
@@ -217,7 +217,6 @@ class Batcher {
   Intake<Request> intake_;
   std::atomic<uint64_t> submitted_{0};
   std::atomic<uint64_t> rejected_{0};
-  std::atomic<bool> inline_off_{false};
   Backlog backlog_;
   // Requests refused for what costs say while nothing was going on.
   std::atomic<uint32_t> doubts_{0};

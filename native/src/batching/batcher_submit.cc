@@ -35,8 +35,7 @@ Code Batcher::Enqueue(Request* request) noexcept {
 }
 
 bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) noexcept {
-  if (options_.inline_limit == 0 || inline_off_.load(std::memory_order_relaxed) ||
-      calm_.load(std::memory_order_relaxed) < kCalm) {
+  if (options_.inline_limit == 0 || calm_.load(std::memory_order_relaxed) < kCalm) {
     return false;
   }
   const Nanos now = clock_.Now();
@@ -52,8 +51,9 @@ bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) n
   RunBatch({&request, 1}, {executor_, handle, staging, clock_, options_.pending.batched, &plan_,
                          options_.maps});
   const Nanos took = clock_.Now() - now;
-  // Twenty times: an expectation this wrong is no preempted thread.
-  if (took > 20 * options_.inline_limit) inline_off_.store(true, std::memory_order_relaxed);
+  // A thread that was preempted, or costs that are wrong. Lanes tell which: they run the next ones, and
+  // learn what a run costs.
+  if (took > 20 * options_.inline_limit) calm_.store(0, std::memory_order_relaxed);
   inline_runs_.fetch_add(1, std::memory_order_relaxed);
   Add({&request, 1}, request->rows, now, now + took);
   Count(*request);

@@ -42,7 +42,11 @@ class InlineTest : public testing::Test {
   }
 
   test::FakeClock clock;
-  test::FunctionExecutor executor{test::Double};
+  Nanos takes = 0;
+  test::FunctionExecutor executor{[this](auto inputs, test::OwnedOutputs& outputs) {
+    clock.Advance(takes);
+    return test::Double(inputs, outputs);
+  }};
   std::shared_ptr<test::Collector> sink = std::make_shared<test::Collector>();
   test::Requests requests{sink.get()};
   std::unique_ptr<Batcher> batcher;
@@ -94,6 +98,18 @@ TEST_F(InlineTest, BatchesInBetweenChangeNothing) {
   Batch(4);
   for (int i = 0; i < 40; ++i) Batch(3);
   EXPECT_FALSE(RunInline());
+}
+
+TEST_F(InlineTest, ALongRunGoesBackToTheLanesForAWhile) {
+  takes = 21 * kLimit;
+  EXPECT_TRUE(RunInline());
+  takes = 0;
+  for (int i = 0; i < 15; ++i) {
+    EXPECT_FALSE(RunInline());
+    Batch(1);
+  }
+  Batch(1);
+  EXPECT_TRUE(RunInline());
 }
 
 class LongInlineTest : public InlineTest {
