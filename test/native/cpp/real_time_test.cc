@@ -1,11 +1,11 @@
 // The batcher in real time, on a model that takes a known time and no processor: what the simulations
-// promise, measured. A busy machine can spoil a measurement but not improve one, so the best of a few
-// counts.
+// promise, measured. Every measurement is printed; the bounds are wide enough for one of three that was
+// disturbed. On a machine too busy to wake threads in time these figures say nothing about the batcher:
+// whether it is, is measured first.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
@@ -92,6 +92,22 @@ void Seed(Batcher& batcher, const Timed& model) {
   }
 }
 
+// Whether nine sleeps of ten end within a tenth of the shortest run of when they should.
+bool IsQuiet() {
+  const SteadyClock clock;
+  std::vector<Nanos> late;
+  for (int i = 0; i < 100; ++i) {
+    const Nanos due = clock.Now() + 2'000'000;
+    SleepUntil(due);
+    late.push_back(clock.Now() - due);
+  }
+  std::ranges::nth_element(late, late.begin() + 90);
+  std::printf("nine sleeps of ten end %.0f us late at most\n", static_cast<double>(late[90]) * 1e-3);
+  return late[90] <= 210'000;
+}
+
+constexpr const char* kBusy = "the machine is too busy to wake threads in time";
+
 // Answers within 20 ms a second, as a share of what full batches can serve, under Poisson arrivals.
 double Goodput(double load) {
   constexpr Nanos kSlo = 20'000'000;
@@ -129,18 +145,20 @@ double Goodput(double load) {
 }
 
 TEST(RealTime, GoodputUnderOverload) {
+  if (!IsQuiet()) GTEST_SKIP() << kBusy;
   for (const double load : {1.3, 2.0}) {
     double best = 0;
-    for (int i = 0; i < kTries && best < 0.9; ++i) {
-      best = std::max(best, Goodput(load));
-      std::printf("%.1f x capacity: goodput %.3f of the ideal\n", load, best);
+    for (int i = 0; i < kTries; ++i) {
+      const double goodput = Goodput(load);
+      best = std::max(best, goodput);
+      std::printf("%.1f x capacity: goodput %.3f of the ideal\n", load, goodput);
     }
-    EXPECT_GE(best, 0.9) << load;
+    EXPECT_GE(best, 0.85) << load;
   }
 }
 
-// Answers a second with so many clients, each of which asks again as soon as it is answered.
-double Throughput(PolicyKind kind, int clients) {
+// Answers a second with so many clients, each of which asks again one round trip after its answer.
+double Throughput(PolicyKind kind, int clients, Nanos round_trip) {
   const SteadyClock clock;
   Timed model(2'000'000, 100'000);
   const auto box = std::make_shared<Box>();
@@ -154,9 +172,11 @@ double Throughput(PolicyKind kind, int clients) {
   }
   int64_t answers = 0;
   const Nanos began = clock.Now();
-  const Nanos end = began + 1'000'000'000;
+  const Nanos end = began + 700'000'000;
   for (int left = clients; left > 0;) {
-    for (Request* request = box->Take(true); request != nullptr;) {
+    Request* const answered = box->Take(true);
+    if (round_trip > 0) SleepUntil(clock.Now() + round_trip);
+    for (Request* request = answered; request != nullptr;) {
       Request* const next = request->next;
       if (clock.Now() < end) {
         ++answers;
@@ -172,17 +192,28 @@ double Throughput(PolicyKind kind, int clients) {
 }
 
 TEST(RealTime, ClientsThatComeBackAreWaitedFor) {
-  for (const int clients : {4, 8}) {
-    double best = 0;
-    for (int i = 0; i < kTries && best < 1.4; ++i) {
-      const double busy = Throughput(PolicyKind::kBusy, clients);
-      const double timer = Throughput(PolicyKind::kTimer, clients);
-      const double excess = Throughput(PolicyKind::kExcess, clients);
-      best = std::max(best, excess / busy);
-      std::printf("%d clients: busy %.0f/s, timer of 1 ms %.0f/s, excess %.0f/s: x %.2f\n", clients,
-                  busy, timer, excess, excess / busy);
+  if (!IsQuiet()) GTEST_SKIP() << kBusy;
+  // Without a round trip many clients are back before the lane looks, whatever the policy.
+  for (const auto& [clients, round_trip] :
+       std::vector<std::pair<int, Nanos>>{{4, 0}, {8, 0}, {4, 100'000}, {8, 100'000}}) {
+    std::vector<double> all_busy;
+    std::vector<double> all_excess;
+    for (int i = 0; i < kTries; ++i) {
+      const double busy = Throughput(PolicyKind::kBusy, clients, round_trip);
+      const double timer = Throughput(PolicyKind::kTimer, clients, round_trip);
+      const double excess = Throughput(PolicyKind::kExcess, clients, round_trip);
+      all_busy.push_back(busy);
+      all_excess.push_back(excess);
+      std::printf("%d clients: busy %.0f/s, timer of 1 ms %.0f/s, excess %.0f/s\n", clients, busy,
+                  timer, excess);
     }
-    EXPECT_GE(best, 1.4) << clients;
+    std::ranges::sort(all_busy);
+    std::ranges::sort(all_excess);
+    const double busy = all_busy[kTries / 2];
+    std::printf("%d clients, round trip %.1f ms: median of excess by median of busy: %.2f\n", clients,
+                static_cast<double>(round_trip) * 1e-6, all_excess[kTries / 2] / busy);
+    // Lenient: one undisturbed measurement will do, for it cannot be too good.
+    EXPECT_GE(all_excess.back() / busy, 1.2) << clients;
   }
 }
 
@@ -220,13 +251,10 @@ TEST(RealTime, WeightsDivideTheTimeOfADevice) {
   for (const auto& [weight, first, second] :
        std::vector<std::tuple<double, Nanos, Nanos>>{{1, 2'000'000, 6'000'000},
                                                      {3, 4'000'000, 4'000'000}}) {
-    double best = 0;
-    for (int i = 0; i < kTries && std::abs(best / weight - 1) > 0.1; ++i) {
-      best = ShareOfTime(weight, first, second);
-      std::printf("weight 1 : %.0f, runs of %.0f and %.0f ms: device time 1 : %.2f\n", weight,
-                  static_cast<double>(first) * 1e-6, static_cast<double>(second) * 1e-6, best);
-    }
-    EXPECT_NEAR(best / weight, 1, 0.1);
+    const double ratio = ShareOfTime(weight, first, second);
+    std::printf("weight 1 : %.0f, runs of %.0f and %.0f ms: device time 1 : %.2f\n", weight,
+                static_cast<double>(first) * 1e-6, static_cast<double>(second) * 1e-6, ratio);
+    EXPECT_NEAR(ratio / weight, 1, 0.1);
   }
 }
 
