@@ -236,11 +236,11 @@ double ShareOfTime(double weight, Nanos first_run, Nanos second_run) {
     for (int i = 0; i < 1000; ++i) {
       for (Batcher* batcher : {&first, &second}) {
         Request* const request = requests.Make(1);
-        request->deadline = clock.Now() + 2'000'000'000;
+        request->deadline = clock.Now() + 1'200'000'000;
         EXPECT_EQ(batcher->Submit(request), Code::kOk);
       }
     }
-    SleepUntil(clock.Now() + 1'500'000'000);
+    SleepUntil(clock.Now() + 1'000'000'000);
     used[0] = first.Stats().compute.sum;
     used[1] = second.Stats().compute.sum;
   }
@@ -251,10 +251,15 @@ TEST(RealTime, WeightsDivideTheTimeOfADevice) {
   for (const auto& [weight, first, second] :
        std::vector<std::tuple<double, Nanos, Nanos>>{{1, 2'000'000, 6'000'000},
                                                      {3, 4'000'000, 4'000'000}}) {
-    const double ratio = ShareOfTime(weight, first, second);
-    std::printf("weight 1 : %.0f, runs of %.0f and %.0f ms: device time 1 : %.2f\n", weight,
-                static_cast<double>(first) * 1e-6, static_cast<double>(second) * 1e-6, ratio);
-    EXPECT_NEAR(ratio / weight, 1, 0.1);
+    std::vector<double> ratios;
+    for (int i = 0; i < kTries; ++i) {
+      ratios.push_back(ShareOfTime(weight, first, second));
+      std::printf("weight 1 : %.0f, runs of %.0f and %.0f ms: device time 1 : %.2f\n", weight,
+                  static_cast<double>(first) * 1e-6, static_cast<double>(second) * 1e-6,
+                  ratios.back());
+    }
+    std::ranges::sort(ratios);
+    EXPECT_NEAR(ratios[kTries / 2] / weight, 1, 0.1);
   }
 }
 
