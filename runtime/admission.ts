@@ -1,7 +1,11 @@
 /** @module How much work this thread takes on at once, and whether it takes any: decided before a body is read. */
 
+import type { Clock } from './clock.ts';
 import { ServeError } from './errors.ts';
 import { Holders } from './holders.ts';
+
+/** So long a refusal is used again: a server with too much to do does not measure its queues for each. */
+const REFUSAL_MS = 100;
 
 /**
  * Permits of one HTTP thread. A permit is taken when a request's headers are in and released exactly
@@ -11,18 +15,23 @@ import { Holders } from './holders.ts';
  */
 export class Admission {
   readonly #limit: number;
-  readonly #full: ServeError;
+  readonly #waitMs: () => number;
+  readonly #clock: Clock;
   readonly #closing = new ServeError('DRAINING', 'The server is shutting down; retry elsewhere.');
   readonly #permits = new Holders();
+  #full: ServeError | undefined;
+  /** When `#full` is made anew. */
+  #fullUntil = 0;
   #closed = false;
 
-  /** @param limit Most requests in flight at once. */
-  constructor(limit: number) {
+  /**
+   * @param limit Most requests in flight at once.
+   * @param waitMs How long it takes until there is room, by what is in the queues.
+   */
+  constructor(limit: number, waitMs: () => number, clock: Clock) {
     this.#limit = limit;
-    this.#full = new ServeError(
-      'OVERLOADED',
-      `The server already works on ${limit} requests; retry later.`,
-    );
+    this.#waitMs = waitMs;
+    this.#clock = clock;
   }
 
   get inFlight(): number {
@@ -36,9 +45,19 @@ export class Admission {
   /** Takes a permit and returns undefined, or returns why there is none. */
   acquire(): ServeError | undefined {
     if (this.#closed) return this.#closing;
-    if (this.#permits.count >= this.#limit) return this.#full;
+    if (this.#permits.count >= this.#limit) return this.#refusal();
     this.#permits.hold();
     return undefined;
+  }
+
+  #refusal(): ServeError {
+    const now = this.#clock.now();
+    if (this.#full === undefined || now >= this.#fullUntil) {
+      const message = `The server already works on ${this.#limit} requests; retry later.`;
+      this.#full = new ServeError('OVERLOADED', message, { retryAfterMs: this.#waitMs() });
+      this.#fullUntil = now + REFUSAL_MS;
+    }
+    return this.#full;
   }
 
   release(): void {

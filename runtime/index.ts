@@ -143,11 +143,12 @@ export async function createRuntime(
   const log = parts.log ?? createLog(config.logLevel);
   const loader = withCostCache(engine, config.cacheDir, log);
   const registry = await Registry.open(config, loader, parts.random ?? Math.random);
-  const admission = new Admission(config.maxInFlight);
+  const clock = parts.clock ?? systemClock;
+  const admission = new Admission(config.maxInFlight, () => registry.expectedWaitMs(), clock);
   return {
     config,
     admission,
-    clock: parts.clock ?? systemClock,
+    clock,
     log,
     metrics: createMetrics(engine.counters, () => registry.loaded()),
     codec: engine.codec,

@@ -108,6 +108,11 @@ export class Registry {
     return [...this.#models.values()].some((model) => model.isReady());
   }
 
+  /** How long a request would wait for the version that has the most to do, by measured costs. */
+  expectedWaitMs(): number {
+    return Math.max(0, ...this.loaded().map((version) => version.stats().expectedWaitMs));
+  }
+
   loaded(): ModelVersion[] {
     return [...this.#models.values()].flatMap((model) => model.loaded());
   }

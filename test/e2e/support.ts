@@ -1,5 +1,6 @@
 /** @module The services in processes of their own, over repositories made of fixtures. */
 
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../support/child.ts';
@@ -47,11 +48,20 @@ export async function start(
   args: readonly string[] = [],
 ): Promise<Running> {
   const repository = testRepository(models);
-  const settings = { MODEL_PATH: repository.path, SERVICE: 'prediction', PORT: '0', ...env };
+  // Of its own, so that no test starts with what another one has measured.
+  const cache = `${repository.path}-cache`;
+  const remove = () => {
+    repository[Symbol.dispose]();
+    rmSync(cache, { recursive: true, force: true });
+  };
+  const settings = {
+    ...{ MODEL_PATH: repository.path, CACHE_DIR: cache, SERVICE: 'prediction', PORT: '0' },
+    ...env,
+  };
   const child = new ServiceChild('services/main.ts', settings, args);
   const port = await child.port().catch(async (error: unknown) => {
     await child[Symbol.asyncDispose]();
-    repository[Symbol.dispose]();
+    remove();
     throw error;
   });
   const url = `http://127.0.0.1:${port}`;
@@ -70,7 +80,7 @@ export async function start(
     metric: async (name, labels) => sumOf(await page(), name, labels),
     async [Symbol.asyncDispose]() {
       await child[Symbol.asyncDispose]();
-      repository[Symbol.dispose]();
+      remove();
     },
   };
 }

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Admission } from '../../runtime/admission.ts';
 
+const admissionOf = (limit: number, waitMs = () => 0, now = () => 0) =>
+  new Admission(limit, waitMs, { now });
+
 test('Admission gives as many permits as its limit and takes them back', () => {
-  const admission = new Admission(2);
+  const admission = admissionOf(2);
   assert.equal(admission.acquire(), undefined);
   assert.equal(admission.acquire(), undefined);
   assert.equal(admission.acquire()?.code, 'OVERLOADED');
@@ -13,7 +16,7 @@ test('Admission gives as many permits as its limit and takes them back', () => {
 });
 
 test('Admission drains when the last permit is back, and gives no more', async () => {
-  const admission = new Admission(2);
+  const admission = admissionOf(2);
   admission.acquire();
   const order: string[] = [];
   const drained = Promise.all([admission.drain(), admission.drain()]).then(() =>
@@ -27,4 +30,22 @@ test('Admission drains when the last permit is back, and gives no more', async (
   assert.deepEqual(order, ['released', 'drained']);
 });
 
-test('Admission drains at once when nothing is in flight', () => new Admission(1).drain());
+test('Admission drains at once when nothing is in flight', () => admissionOf(1).drain());
+
+test('Admission says when to try again, and asks the queues for it ten times a second at most', () => {
+  let now = 0;
+  const waits = [2500, 700];
+  const admission = admissionOf(
+    1,
+    () => waits.shift()!,
+    () => now,
+  );
+  admission.acquire();
+  const refused = () => admission.acquire()?.retryAfterMs;
+  assert.equal(refused(), 2500);
+  now = 99;
+  assert.equal(refused(), 2500);
+  now = 100;
+  assert.equal(refused(), 700);
+  assert.deepEqual(waits, []);
+});
