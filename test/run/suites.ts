@@ -60,20 +60,23 @@ const sanitizerOptions: Environment = {
   TSAN_OPTIONS: 'halt_on_error=1:ignore_noninstrumented_modules=1',
 };
 
-/** The C++ tests, which ctest runs from a build folder of their own for each set of sanitizers. */
+/** Builds the C++ tests, in a folder of their own for each set of sanitizers. */
+const buildCpp = (folder: string, sanitizers = ''): readonly CommandLine[] => [
+  [
+    ...['cmake', '-S', '.', '-B', folder, '-DMILLRACE_TESTS=ON'],
+    `-DMILLRACE_SANITIZE=${sanitizers}`,
+    // Where the set-up puts what the machine does not have.
+    `-DCMAKE_PREFIX_PATH=${root}/.millrace/googletest;${root}/.millrace/relacy/usr`,
+  ],
+  ['cmake', '--build', folder, '--parallel', String(availableParallelism())],
+];
+
+/** The C++ tests, which ctest runs. */
 function cpp(name: string, sanitizers = ''): Suite {
   const folder = `build-test/${name}`;
   return {
     name: `c++: ${name}${sanitizers === '' ? '' : ' sanitizer'}`,
-    prepare: [
-      [
-        ...['cmake', '-S', '.', '-B', folder, '-DMILLRACE_TESTS=ON'],
-        `-DMILLRACE_SANITIZE=${sanitizers}`,
-        // Where the set-up puts what the machine does not have.
-        `-DCMAKE_PREFIX_PATH=${root}/.millrace/googletest;${root}/.millrace/relacy/usr`,
-      ],
-      ['cmake', '--build', folder, '--parallel', String(availableParallelism())],
-    ],
+    prepare: buildCpp(folder, sanitizers),
     command: (_files, report) => [
       ...['ctest', '--test-dir', folder, '--output-on-failure', '--no-tests=error'],
       ...['--parallel', String(availableParallelism())],
@@ -137,6 +140,15 @@ export const suites: readonly Suite[] = [
   },
   { name: 'node', files: ['test/native/**/*.test.ts'], command: node },
   cpp('plain'),
+  {
+    name: 'gpu: providers',
+    prepare: buildCpp('build-test/plain'),
+    // Skips itself, with the reason, where there is no GPU.
+    command: (_files, report) => [
+      'build-test/plain/test/native/cpp/gpu/millrace-gpu-tests',
+      `--gtest_output=xml:${report}`,
+    ],
+  },
   cpp('address', 'address,undefined'),
   cpp('thread', 'thread'),
   ...Object.entries(runtimes).flatMap(([name, command]) => [
