@@ -30,7 +30,7 @@ describe('every service', () => {
       assert.match(document.openapi, /^3\.1\./);
       for (const [path, operations] of Object.entries(document.paths)) {
         for (const method of Object.keys(operations as object)) {
-          const made = path.replaceAll('{model_name}', 'iris').replaceAll('{version}', 'v1.0');
+          const made = path.replaceAll('{model}', 'iris').replaceAll('{version}', 'v1.0');
           const url = `http://127.0.0.1:${ports[name]}${made}`;
           const { status } = await fetch(url, { method: method.toUpperCase() });
           assert.ok(![404, 405, 500].includes(status), `${method} ${path}: ${status}`);
