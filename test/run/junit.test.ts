@@ -54,3 +54,12 @@ test('ctest: outcomes are statuses', () => {
     ['passed', 'failed', 'skipped'],
   );
 });
+
+test('GoogleTest: a reason is told without the place where it was found', () => {
+  const xml = `<testcase name="CanBeUsed/cuda" status="run" result="skipped" classname="Gpu/ProviderTest">
+      <skipped message="../gpu_test.cc:43&#x0A;no driver"><![CDATA[../gpu_test.cc:43
+no driver]]></skipped>
+    </testcase>`;
+  const [only] = parseJunit(xml);
+  assert.deepEqual([only!.outcome, only!.reason], ['skipped', 'no driver']);
+});

@@ -61,7 +61,8 @@ export function parseJunit(xml: string): Case[] {
     cases.push({
       name: isPath ? own : `${group} > ${own}`,
       outcome: outcomeOf(attributes, body),
-      reason: attribute(skipped, 'message'),
+      // GoogleTest puts the place of the skip before its reason.
+      reason: attribute(skipped, 'message').replace(/^\S+\.cc:\d+\s/, ''),
     });
   }
   return cases.filter((entry) => {
