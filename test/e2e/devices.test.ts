@@ -1,0 +1,38 @@
+/** @module The services told to use a GPU on a machine that has none. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { defaultLibrary } from '../../native/binding.ts';
+import { ServiceChild } from '../support/child.ts';
+import { start } from './support.ts';
+
+// The npm package, whatever the environment says: it has no file for a GPU.
+const ORT_LIBRARY = defaultLibrary();
+
+describe('a GPU that cannot be used', () => {
+  for (const DEVICE of ['cuda', 'tensorrt:0', 'cuda:all']) {
+    test(`${DEVICE} stops the start with what is missing and how to get it`, async () => {
+      await using child = new ServiceChild('services/main.ts', { PORT: '0', DEVICE, ORT_LIBRARY });
+      assert.equal((await child.exited).code, 1);
+      assert.match(
+        child.errors,
+        /^DEVICE=\S+ cannot be used\. .*needs libonnxruntime_providers_\w+\.so.*install the PyPI package onnxruntime-gpu .*\.\n$/,
+      );
+    });
+  }
+
+  test('auto serves on the CPU; the log, /ready and a metric say why', async () => {
+    await using service = await start({ DEVICE: 'auto', ORT_LIBRARY });
+    const reason = /libonnxruntime_providers_cuda\.so/;
+    const line = service.child.log.find(({ msg }) => msg === 'model loaded, but not on a GPU');
+    assert.match(String(line?.reason), reason);
+    const ready = await fetch(`http://127.0.0.1:${service.port}/ready`);
+    const { models } = (await ready.json()) as {
+      models: { versions: { device: string; fallback: boolean; reason: string }[] }[];
+    };
+    const { device, fallback, reason: said } = models[0]!.versions[0]!;
+    assert.deepEqual([device, fallback], ['cpu', true]);
+    assert.match(said, reason);
+    const labels = { model: 'iris', device: 'cpu', fallback: '1' };
+    assert.equal(await service.metric('model_info', labels), 1);
+  });
+});
