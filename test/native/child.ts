@@ -23,11 +23,12 @@ function runtimeArguments(): readonly string[] {
   return ['--expose-gc', '--import', 'tsx'];
 }
 
-/** Runs `test/native/<file>`; resolves when its output has ended too. */
+/** Runs `test/native/<file>`, ending it after `limit` ms; resolves when its output has ended too. */
 export function runChild(
   file: string,
   parameters: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  limit = limitMs,
 ): Promise<Ended> {
   const script = path.join(import.meta.dirname, file);
   const { NODE_TEST_CONTEXT: _, ...own } = process.env;
@@ -46,7 +47,7 @@ export function runChild(
   const timer = setTimeout(() => {
     timedOut = true;
     child.kill('SIGKILL');
-  }, limitMs);
+  }, limit);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => {

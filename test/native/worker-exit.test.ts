@@ -19,7 +19,8 @@ const endings: Readonly<Record<string, RegExp>> = {
 describe(`${repetitions} Workers each, beside a main thread at work`, () => {
   for (const [name, expected] of Object.entries(endings)) {
     test(name, { timeout: repetitions * 30_000 }, async () => {
-      const ended = await runChild('worker-cycles.fixture.ts', [name, `${repetitions}`]);
+      const limit = 20_000 + repetitions * 4000;
+      const ended = await runChild('worker-cycles.fixture.ts', [name, `${repetitions}`], {}, limit);
       const { code, signal, stderr, stdout, timedOut } = ended;
       assert.deepEqual(
         { code, signal, timedOut },
