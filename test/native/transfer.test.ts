@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { Model, RunOptions } from '../../native/index.ts';
-import { loop, occupy, open, refused, tensor, withModel } from './support.ts';
+import { loop, occupy, open, tensor, withModel } from './support.ts';
 
 const engine = open();
 after(() => engine.close());
@@ -139,13 +139,13 @@ describe('transfer', () => {
     withModel(engine, 'slow-loop', async (model) => {
       const { done } = await occupy(model);
       const rows = large / 8;
+      const controller = new AbortController();
       const gone = Array.from({ length: 20 }, () => {
         const iterations = tensor('int64', [rows, 1], new BigInt64Array(rows));
-        return refused(
-          model.run({ iterations }, { transfer: true, timeoutMs: 1 }),
-          'DEADLINE_EXCEEDED',
-        );
+        const { signal } = controller;
+        return assert.rejects(model.run({ iterations }, { transfer: true, signal }), /AbortError/);
       });
+      controller.abort();
       await Promise.all(gone);
       await Promise.all([done, loop(model, 1)]);
     }));

@@ -57,4 +57,9 @@ void DeviceShare::Release(Member& member, Nanos used) {
   GiveBack(member, used);
 }
 
+int DeviceShare::Waiting(const Member& member) {
+  const std::lock_guard lock(mutex_);
+  return member.waiting;
+}
+
 }  // namespace millrace

@@ -44,6 +44,9 @@ class DeviceShare {
   // would wait for a turn of theirs each time, whatever its weight.
   void Renew(Member& member, Nanos used);
 
+  // Lanes of the member that wait for their turn.
+  int Waiting(const Member& member);
+
  private:
   bool IsNext(const Member& member) const;
   void Await(std::unique_lock<std::mutex>& lock, Member& member);

@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdio>
-
 #include "batching/batch.h"
 #include "support/executors.h"
 
@@ -82,27 +80,6 @@ TEST(PixelInput, ABatchOfPixelsIsOneOfPlanes) {
       EXPECT_NEAR(answer[i], 2 * (byte / 255 - 0.5F) / 0.25F, 1e-5) << i;
     }
   }
-}
-
-TEST(PixelInput, TakesAFractionOfALoopOverThePixels) {
-  constexpr size_t kSide = 224;
-  TensorSpec spec = Planes();
-  std::unique_ptr<const InputMap> map;
-  ASSERT_TRUE(MakePixelInput(Form(), spec, map).ok());
-  const std::vector<uint8_t> pixels(kSide * kSide * 3, 100);
-  std::vector<float> planes(pixels.size());
-  TensorView part{ElementType::kUint8, test::MakeShape({1, kSide, kSide, 3}),
-                  reinterpret_cast<const std::byte*>(pixels.data()), pixels.size(), nullptr};
-  const SteadyClock clock;
-  Nanos best = kNever;
-  for (int i = 0; i < 50; ++i) {
-    const Nanos began = clock.Now();
-    map->Map(part, reinterpret_cast<std::byte*>(planes.data()));
-    best = std::min(best, clock.Now() - began);
-  }
-  std::printf("an image of %zu x %zu: %.1f us\n", kSide, kSide, static_cast<double>(best) * 1e-3);
-  // A loop in JavaScript takes about 400 us.
-  EXPECT_LT(best, 400'000);
 }
 
 }  // namespace

@@ -33,18 +33,20 @@ void Saturate(const std::vector<Rival*>& rivals, int turns) {
   constexpr int kLanes = 2;
   DeviceShare share(1, kForever);
   const int lanes = static_cast<int>(rivals.size()) * kLanes;
-  std::atomic<int> asking{0};
   std::atomic<int> left{turns};
   std::atomic<bool> over{false};
   for (Rival* rival : rivals) share.Join(rival->member, 1);
+  const auto waiting = [&] {
+    int sum = 0;
+    for (const Rival* rival : rivals) sum += share.Waiting(rival->member);
+    return sum;
+  };
   std::vector<std::thread> threads;
   for (int i = 0; i < lanes; ++i) {
     threads.emplace_back([&, rival = rivals[static_cast<size_t>(i / kLanes)]] {
       while (!over.load()) {
-        asking.fetch_add(1);
         share.Acquire(rival->member);
-        asking.fetch_sub(1);
-        while (!over.load() && asking.load() < lanes - 1) std::this_thread::yield();
+        while (!over.load() && waiting() < lanes - 1) std::this_thread::yield();
         if (left.fetch_sub(1) <= 0) {
           over = true;
         } else {

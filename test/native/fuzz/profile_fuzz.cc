@@ -9,9 +9,6 @@ using namespace millrace;
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string json(reinterpret_cast<const char*>(data), size);
   const auto nodes = ParseProfile(json);
-  size_t counted = 0;
-  for (const auto& [provider, count] : CountByProvider(nodes)) counted += count;
-  fuzz::Claim(counted == nodes.size(), "every node is counted once");
   fuzz::Claim(CpuNodes(nodes).size() <= nodes.size(), "no node is made up");
   return 0;
 }
