@@ -67,10 +67,15 @@ export function fromEngine(error: unknown): ServeError {
     case 'CANCELLED':
       return new ServeError('CANCELLED', 'The client went away before the answer was ready.');
     case 'UNAVAILABLE':
-    case 'RESOURCE_EXHAUSTED':
+      // Only a queue knows when to try again. What is gone for good (a GPU, the process) says so.
+      if (retryAfterMs(error) === undefined) {
+        return new ServeError('MODEL_NOT_READY', redact(message), { cause: error });
+      }
       return new ServeError('OVERLOADED', 'The model has too many requests waiting; retry later.', {
         retryAfterMs: retryAfterMs(error),
       });
+    case 'RESOURCE_EXHAUSTED':
+      return new ServeError('OVERLOADED', redact(message), { cause: error });
     case 'FAILED_PRECONDITION':
       return new ServeError('MODEL_NOT_READY', 'The model version has just been unloaded; retry.');
     default:

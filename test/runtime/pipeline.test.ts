@@ -49,7 +49,7 @@ describe('infer', () => {
   for (const [thrown, code] of [
     ['INVALID_ARGUMENT', 'INVALID_ARGUMENT'],
     ['DEADLINE_EXCEEDED', 'DEADLINE_EXCEEDED'],
-    ['UNAVAILABLE', 'OVERLOADED'],
+    ['UNAVAILABLE', 'MODEL_NOT_READY'],
     ['RESOURCE_EXHAUSTED', 'OVERLOADED'],
     ['FAILED_PRECONDITION', 'MODEL_NOT_READY'],
     ['CANCELLED', 'CANCELLED'],
@@ -77,7 +77,10 @@ describe('infer', () => {
     script.answer = () => {
       throw new MillraceError('UNAVAILABLE', 'full', { retryAfterMs: 2500 });
     };
-    await assert.rejects(service.runtime.infer(question), { retryAfterMs: 2500 });
+    await assert.rejects(service.runtime.infer(question), {
+      code: 'OVERLOADED',
+      retryAfterMs: 2500,
+    });
   });
 
   test('tells why a model without a task does not take features', async () => {

@@ -31,6 +31,8 @@ bool Client::Attach(napi_env env, napi_value on_ready, napi_value on_early, napi
   napi_unref_threadsafe_function(env, wake_);
   // After the thread-safe function's own hook, hence run before it: hooks run last to first.
   napi_add_env_cleanup_hook(env, OnCleanup, this);
+  // Some environments run the finalizers of their objects before their clean-up hooks.
+  self_ = Share(this);
   return true;
 }
 
@@ -59,8 +61,6 @@ void Client::Abandon() noexcept {
   }
   holds.clear();
   ReapChain(std::exchange(undelivered, nullptr));
-  // Until the lanes have handed back what they hold, nobody else keeps the records alive.
-  self_ = keep;
   ReapLocked();
 }
 

@@ -30,8 +30,8 @@ struct ModelHold {
 // THREADS The JavaScript thread calls everything but Finish and Post, which any thread may call.
 //
 // LIFE Attached from Attach until the environment is torn down or Detach is called. A detached client
-// drops what still finishes; it lives until its last request has come back, because lanes write to
-// its records.
+// drops what still finishes. It keeps itself alive until both are over: being attached, since the
+// environment calls it back, and its last request, since lanes write to its records.
 //
 // WAKE-UPS The thread-safe function carries nothing. It is called once for each time the list of
 // finished requests becomes non-empty, so a batch costs its thread one wake-up at most.
@@ -115,7 +115,7 @@ class Client final : public CompletionSink {
   std::mutex mutex_;
   napi_threadsafe_function wake_ = nullptr;           // guarded by mutex_; null when detached
   std::vector<std::function<void(napi_env)>> events_;  // guarded by mutex_
-  std::shared_ptr<Client> self_;                       // guarded by mutex_; see Detach
+  std::shared_ptr<Client> self_;                       // guarded by mutex_; see LIFE
 };
 
 }  // namespace millrace

@@ -74,9 +74,9 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
     } else {
       client.Return(request);
     }
-    if (code == Code::kUnavailable) {
-      client.mailbox[0] = static_cast<double>(hold.model->batcher().ExpectedWait()) * 1e-6;
-    }
+  }
+  if (code == Code::kUnavailable) {
+    client.mailbox[0] = static_cast<double>(hold.model->batcher().ExpectedWait()) * 1e-6;
   }
   napi_value result = nullptr;
   napi_create_int32(env,
