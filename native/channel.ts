@@ -23,6 +23,7 @@ import {
   writeInput,
   writeTerms,
 } from './mailbox.ts';
+import { Rewake } from './rewake.ts';
 import { transfer } from './transfer.ts';
 import type { RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
 
@@ -71,6 +72,7 @@ export class Channel {
   #ranAtOnce = false;
   #timer: Timer | undefined;
   #timerDue = Number.POSITIVE_INFINITY;
+  readonly #rewake = process.versions.deno === undefined ? undefined : new Rewake();
 
   constructor(native: NativeEngine) {
     this.#native = native;
@@ -89,6 +91,7 @@ export class Channel {
     const slot = model.native.submit(...values);
     if (slot < 0) return Promise.reject(this.#refusal(model, -slot));
     model.submitted();
+    this.#rewake?.begin();
     const done = isDone(this.#mail);
     if (start === LATER) this.#wakeLater(model);
     return new Promise((resolve, reject) => {
@@ -158,13 +161,25 @@ export class Channel {
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#rewake?.stop();
     this.#native.detach();
+  }
+
+  /** Waits for a promise that another thread settles. */
+  async await<T>(promise: Promise<T>): Promise<T> {
+    this.#rewake?.begin();
+    try {
+      return await promise;
+    } finally {
+      this.#rewake?.end();
+    }
   }
 
   #settle(reader: RecordReader): void {
     const { slot } = reader;
     const waiter = this.#waiters[slot]!;
     this.#waiters[slot] = undefined;
+    this.#rewake?.end();
     if (waiter.onAbort !== undefined) waiter.signal?.removeEventListener('abort', waiter.onAbort);
     if (waiter.resolve === undefined) {
       reader.skip();

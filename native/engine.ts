@@ -94,7 +94,7 @@ export class NativeEngineHandle implements Engine {
         : written);
     };
     try {
-      const handle = await this.#native.load(native);
+      const handle = await this.#channel.await(this.#native.load(native));
       const facts = {
         name,
         digest,

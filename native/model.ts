@@ -166,7 +166,7 @@ export class LoadedModel implements Model, Carried {
     try {
       await this.#onClosing(this.stats());
     } finally {
-      await this.native.release();
+      await this.#channel.await(this.native.release());
     }
   }
 
