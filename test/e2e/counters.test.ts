@@ -90,14 +90,16 @@ describe('a deadline', () => {
   test('holds for those that wait, too', async () => {
     await using service = await start();
     const running = service.predict(slow(700));
+    let stillRunning = true;
+    void running.finally(() => {
+      stillRunning = false;
+    });
     await inModel(service, 0, 1);
-    const started = performance.now();
     const waiting = Array.from({ length: 8 }, () =>
       service.predict(slow(1), { 'X-Request-Timeout-Ms': '50' }),
     );
     for (const { status } of await Promise.all(waiting)) assert.ok([503, 504].includes(status));
-    const elapsed = performance.now() - started;
-    assert.ok(elapsed < 300, `answered after ${elapsed} ms`);
+    assert.ok(stillRunning, 'they were answered while the lane was taken');
     assert.equal((await running).status, 200);
     const page = await settled(service);
     const { completed, failed, cancelled, ...rest } = outcomesOf(page, 'slow');
