@@ -89,6 +89,12 @@ describe('answers', () => {
       assert.deepEqual(other.raw_output_contents[0], raw(1, 2, 3, 4, 5, 6));
     }));
 
+  test('a model without inputs answers raw', () =>
+    withClient({ 'm/1/model.onnx': '=no-input' }, async (client) => {
+      const answer = await client.call('ModelInfer', { model_name: 'm' });
+      assert.deepEqual(answer.raw_output_contents[0], raw(1, 2, 3));
+    }));
+
   const values: Readonly<Record<string, readonly [string, string, readonly unknown[]]>> = {
     BOOL: ['bool', 'bool_contents', [true, false, true]],
     INT8: ['int8', 'int_contents', [-128, 0, 127]],
