@@ -163,8 +163,7 @@ const tools = {
     package: 'python3-venv',
   },
   go: {
-    // Older ones do not know how to ask for the one that a module needs.
-    found: () => works('go', ['env', 'GOTOOLCHAIN', '-changed']) || works('go', ['help', 'telemetry']),
+    found: () => works('sh', ['-c', 'go version | grep -qE "go1[.](2[1-9]|[3-9][0-9])"']),
     name: 'Go 1.21 or newer',
     package: 'golang-go',
   },

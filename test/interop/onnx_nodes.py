@@ -56,6 +56,7 @@ class Node:
             if expected.datatype == "BYTES":
                 assert _texts(got) == _texts(expected.value), expected.name
             else:
+                assert got.dtype == expected.value.dtype, f"the type of {expected.name}"
                 np.testing.assert_allclose(
                     _comparable(got), _comparable(expected.value), self.rtol, self.atol
                 )
