@@ -23,7 +23,8 @@ export async function installPythonClients(label) {
   fs.rmSync(python, { recursive: true, force: true });
   await execute(label, 'python3', ['-m', 'venv', python]);
   await execute(label, interpreter, [
-    ...['-m', 'pip', 'install', '--disable-pip-version-check', '--no-deps', '--require-hashes'],
+    ...['-m', 'pip', 'install', '--disable-pip-version-check', '--retries=2', '--timeout=20'],
+    ...['--no-deps', '--require-hashes'],
     // A package without a binary would need compilers and libraries that nobody has checked for.
     ...['--only-binary=:all:', '-r', lock],
   ]);
