@@ -22,7 +22,7 @@ SAMPLES = [
     ("identity-bfloat16", "BF16", np.array([[-1.5, 0.1, 3e38]], dtype=bfloat16)),
     _floats("float32", "FP32"),
     _floats("float64", "FP64"),
-    ("identity-string", "BYTES", np.array([["", "a\0b", "größer 💡"]], dtype=object)),
+    ("identity-string", "BYTES", np.array([["", "\ufeffa\0b", "größer 💡"]], dtype=object)),
 ]
 # The client refuses to write BF16 in JSON.
 JSON_SAMPLES = [sample for sample in SAMPLES if sample[1] != "BF16"]
