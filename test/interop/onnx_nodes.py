@@ -2,7 +2,6 @@
 
 import ctypes
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +78,6 @@ class Survey:
     inexpressible: dict[str, list[str]]
 
 
-@cache
 def survey() -> Survey:
     found = Survey([], [], {})
     for case in sorted(loader.load_model_tests(kind="node"), key=lambda case: case.name):

@@ -9,7 +9,8 @@ from pathlib import Path
 from threading import Thread
 
 TOP = Path(__file__).resolve().parents[2]
-DENO = f"node_modules/@deno/linux-{'arm64' if platform.machine() == 'aarch64' else 'x64'}-glibc/deno"
+ARCHITECTURE = "arm64" if platform.machine() == "aarch64" else "x64"
+DENO = f"node_modules/@deno/linux-{ARCHITECTURE}-glibc/deno"
 COMMANDS = {
     # What `npx millrace` runs.
     "bun": ["node", "services/cli/millrace.mjs", "serve"],
@@ -24,7 +25,7 @@ output { name: "probabilities" data_type: TYPE_FP32 dims: 3 label_filename: "lab
 
 
 def repository(root: Path) -> list[str]:
-    """Fills a folder with the fixtures of the project, a model of Triton's layout, and nothing else."""
+    """Fills a folder with models of the project, one as Triton keeps it; returns their names."""
     (root / "iris").symlink_to(TOP / "models/iris")
     for model in (TOP / "test/fixtures/models").glob("*.onnx"):
         (root / model.name).symlink_to(model)
@@ -42,6 +43,8 @@ class Server:
     def __init__(self, runtime: str, models: Path, served: list[str]):
         self._models = models
         self._lines: deque[str] = deque(maxlen=100)
+        # The runner of the suites finds what is left behind by the mark.
+        inherited = {name: os.environ.get(name, "") for name in ("PATH", "MILLRACE_TEST_MARK")}
         settings = {
             "HOST": "127.0.0.1",
             "CACHE_DIR": str(models.parent / "cache"),
@@ -53,7 +56,7 @@ class Server:
         self._process = subprocess.Popen(
             [*COMMANDS[runtime], *arguments],
             cwd=TOP,
-            env={**os.environ, **settings},
+            env={**inherited, **settings},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,4 +1,4 @@
-"""The node tests of the ONNX package through the server: as ONNX Runtime passes them, so does it."""
+"""The node tests of the ONNX package through the server, which passes what ONNX Runtime passes."""
 
 import pytest
 import tritonclient.grpc
