@@ -14,7 +14,7 @@ import {
   type Tensors,
 } from '../native/index.ts';
 import { batchingOptions } from './batching.ts';
-import { fromEngine, redact, ServeError } from './errors.ts';
+import { redact, ServeError } from './errors.ts';
 import { given } from './given.ts';
 import { Holders } from './holders.ts';
 import type { ModelConfig, ModelTerms } from './repository/index.ts';
@@ -60,6 +60,7 @@ export class ModelVersion {
   readonly rows: RowTask | ServeError;
   readonly terms: ModelTerms;
   readonly #native: Model;
+  readonly #notes: string[];
   readonly #holders = new Holders();
 
   /** Takes `native` over: it is closed with this version. */
@@ -67,8 +68,12 @@ export class ModelVersion {
     this.model = source.model;
     this.version = source.version;
     this.signature = native.signature;
-    const { notes, fallback } = native.report;
-    this.device = { ...native.report, notes: notes.map(redact), fallback: redact(fallback) };
+    this.#notes = native.report.notes.map(redact);
+    this.device = {
+      ...native.report,
+      notes: this.#notes,
+      fallback: redact(native.report.fallback),
+    };
     this.lanes = native.lanes;
     this.rows = rowTask(native.signature, source.config);
     this.labels = labelsOf(source, this.rows);
@@ -118,12 +123,13 @@ export class ModelVersion {
 
   /** One real run of one row of zeros, so that the first request finds everything allocated. */
   async warm(): Promise<void> {
-    const { inputs } = this.signature;
+    const rows = this.signature.inputs.map((spec) => [spec.name, zeros(spec)] as const);
     try {
-      await this.run(Object.fromEntries(inputs.map((spec) => [spec.name, zeros(spec)])), {});
+      await this.run(Object.fromEntries(rows), {});
     } catch (error) {
-      // Where the file leaves more than the rows open, 1 was only a guess at a shape it accepts.
-      if (inputs.every((spec) => !spec.dims.slice(1).includes(-1))) throw fromEngine(error);
+      // Zeros are a guess: a model may divide by them, or take them for a shape.
+      const reason = error instanceof Error ? redact(error.message) : 'it was refused';
+      this.#notes.push(`The run of zeros that warms it failed: ${reason}`);
     }
   }
 

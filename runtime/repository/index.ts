@@ -84,21 +84,31 @@ export class Repository {
 
   /** Every model. Folders that hold none are left alone. */
   scan(): readonly ModelFolder[] {
-    const loose = readdirSync(this.#root).filter((name) => name.endsWith('.onnx'));
-    return [
-      ...loose.map((file) => bareModel(basename(file, '.onnx'), join(this.#root, file))),
-      ...folders(this.#root).flatMap((name) => this.#modelsIn(name)),
-    ].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    return this.#read(readdirSync(this.#root)).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** The model of that name as it is now, or as `override` has it. */
   find(name: string, override?: LoadOverride): ModelFolder | undefined {
-    if (override === undefined) return this.scan().find((model) => model.name === name);
+    if (override === undefined) {
+      // A model of a Hugging Face folder has the name of the folder before its own.
+      const places = readdirSync(this.#root).filter(
+        (entry) => entry === `${name}.onnx` || `${name}.`.startsWith(`${entry}.`),
+      );
+      return this.#read(places).find((model) => model.name === name);
+    }
     // A model may come whole with the request; but a name is no way out of the repository.
     if (!/^[^/\\]+$/.test(name) || name.startsWith('.')) return undefined;
     const { config, files } = override;
     if (files.size === 0 && !existsSync(join(this.#root, name))) return undefined;
     return this.#triton(name, config, files);
+  }
+
+  #read(entries: readonly string[]): readonly ModelFolder[] {
+    const loose = entries.filter((name) => name.endsWith('.onnx'));
+    return [
+      ...loose.map((file) => bareModel(basename(file, '.onnx'), join(this.#root, file))),
+      ...foldersOf(this.#root, entries).flatMap((name) => this.#modelsIn(name)),
+    ];
   }
 
   #modelsIn(name: string): readonly ModelFolder[] {
@@ -173,8 +183,10 @@ const versionNames = (folder: string): string[] => sorted(folders(folder));
 const sorted = (versions: string[]): string[] =>
   versions.sort(new Intl.Collator('en', { numeric: true }).compare);
 
-function folders(path: string): string[] {
-  return readdirSync(path)
+const folders = (path: string): string[] => foldersOf(path, readdirSync(path));
+
+function foldersOf(path: string, entries: readonly string[]): string[] {
+  return entries
     .filter((name) => !name.startsWith('.') && statSync(join(path, name)).isDirectory())
     .sort();
 }

@@ -24,11 +24,11 @@ export function addConform(program: Command): void {
     .description(
       'Check a server of the Open Inference Protocol V2, anybody’s, against the protocol',
     )
-    .argument('[url]', 'the server', 'http://localhost:8000')
+    .argument('[url]', 'the server', toUrl, 'http://localhost:8000')
     .option('--model <name>', 'a model it serves that takes any numbers', 'iris')
     .option('--profile <names...>', `what to check: ${PROFILES.join(', ')}`, toProfile, ['core'])
     .option('--only <text>', 'cases whose name contains the text')
-    .option('--timeout <ms>', 'longest time of a request, milliseconds', Number, 30_000)
+    .option('--timeout <ms>', 'longest time of a case, milliseconds', toMs, 30_000)
     .option('--header <name:value>', 'sent with every request; may be repeated', toHeader, {})
     .option('--junit <file>', 'write a JUnit report')
     .option('--json', 'print the results as JSON')
@@ -61,6 +61,17 @@ async function check(url: string, options: Options): Promise<void> {
   else say(summary(results));
   if (options.junit !== undefined) await writeFile(options.junit, junit(results));
   if (results.some(({ outcome }) => outcome === 'failed')) exit(1);
+}
+
+function toUrl(given: string): string {
+  if (URL.canParse(given) && /^https?:/.test(given)) return given;
+  throw new InvalidArgumentError('Write it as http://host:port.');
+}
+
+function toMs(given: string): number {
+  const ms = Number(given);
+  if (Number.isInteger(ms) && ms > 0 && ms < 2 ** 31) return ms;
+  throw new InvalidArgumentError('Write a whole number of milliseconds.');
 }
 
 /** Called once for each name, with what the ones before it gave. */

@@ -17,6 +17,12 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import {
+  hasGrpcurl,
+  hasPythonClients,
+  installGrpcurl,
+  installPythonClients,
+} from './setup/clients.mjs';
 import { execute, read, root, SetupError, say, seconds, state } from './setup/command.mjs';
 import { unpackPackage } from './setup/debian.mjs';
 import { endWithParent, withLock } from './setup/lock.mjs';
@@ -147,8 +153,23 @@ const tools = {
   cxx: { found: compilesCxx20, name: 'A C++20 compiler', package: 'g++' },
   make: { found: () => works('ninja') || works('make'), name: 'make', package: 'make' },
   cmake: { found: () => works('cmake'), name: 'CMake', package: 'cmake' },
+  python: {
+    found: () =>
+      works('python3', [
+        '-c',
+        'import sys, ensurepip, venv; assert (3, 11) <= sys.version_info < (3, 14)',
+      ]),
+    name: 'Python 3.11, 3.12 or 3.13 with venv',
+    package: 'python3-venv',
+  },
+  go: {
+    found: () => works('sh', ['-c', 'go version | grep -qE "go1[.](2[1-9]|[3-9][0-9])"']),
+    name: 'Go 1.21 or newer',
+    package: 'golang-go',
+  },
 };
 
+/** In order. Without one that names its `loss` the set-up goes on, and says what is lost. */
 const steps = [
   {
     label: 'npm packages',
@@ -180,6 +201,20 @@ const steps = [
     run: buildGoogleTest,
   },
   {
+    label: 'Python clients',
+    needed: () => flags.tests && !hasPythonClients(),
+    tools: [tools.python],
+    run: installPythonClients,
+    loss: 'the tests with Python clients are skipped',
+  },
+  {
+    label: 'grpcurl',
+    needed: () => flags.tests && !hasGrpcurl(),
+    tools: [tools.go],
+    run: installGrpcurl,
+    loss: 'the tests with grpcurl are skipped',
+  },
+  {
     label: `native addon${flags.debug ? ' (debug)' : ''}${flags.sanitize && ` (${flags.sanitize})`}`,
     needed: () => packagesAreStale() || !fs.existsSync(addon) || read(addonStamp) !== sourceHash(),
     tools: [tools.cxx, tools.make, tools.cmake],
@@ -195,32 +230,52 @@ function checkNode() {
   );
 }
 
-function checkTools(pending) {
-  const missing = [...new Set(pending.flatMap((step) => step.tools ?? []))]
+/** What is missing for a step, a sentence each. */
+const missingTools = (step) =>
+  (step.tools ?? [])
     .filter((tool) => !tool.found())
     .map((tool) => `${tool.name} is missing: run \`${sudo}apt-get install ${tool.package}\``);
-  if (missing.length > 0) throw new SetupError(missing.join('\nsetup: '));
+
+/** Leaves the steps that can be done. @throws {SetupError} Where one that is needed cannot. */
+function checkTools(pending) {
+  const missing = new Map(pending.map((step) => [step, missingTools(step)]));
+  const needed = pending.filter((step) => !step.loss).flatMap((step) => missing.get(step));
+  if (needed.length > 0) throw new SetupError([...new Set(needed)].join('\nsetup: '));
+  return pending.filter((step) => {
+    for (const sentence of missing.get(step)) say(`${sentence}; until then ${step.loss}`);
+    return missing.get(step).length === 0;
+  });
+}
+
+async function runStep({ label, run, loss }) {
+  try {
+    await run(label);
+    return 'done';
+  } catch (error) {
+    if (!loss || !(error instanceof SetupError)) throw error;
+    say(error.message);
+    return `not done, so ${loss}`;
+  }
 }
 
 async function main() {
   checkNode();
   const started = performance.now();
-  const pending = steps.filter((step) => step.needed());
+  const pending = checkTools(steps.filter((step) => step.needed()));
   if (pending.length === 0) {
     if (!flags.quiet) say(`nothing to do (${Math.round(performance.now() - started)} ms)`);
     return;
   }
-  checkTools(pending);
   endWithParent();
   await withLock(async () => {
-    for (const [index, { label, needed, run }] of pending.entries()) {
+    for (const [index, step] of pending.entries()) {
       // Another set-up may have done it while this one waited.
-      if (!needed()) continue;
+      if (!step.needed()) continue;
       const since = performance.now();
-      const count = `[${index + 1}/${pending.length}]`;
-      say(`${count} ${label} …`);
-      await run(label);
-      say(`${count} ${label}: done in ${seconds(since)}`);
+      const label = `[${index + 1}/${pending.length}] ${step.label}`;
+      say(`${label} …`);
+      const outcome = await runStep(step);
+      say(`${label}: ${outcome} (${seconds(since)})`);
     }
   });
   say(`ready in ${seconds(started)}`);

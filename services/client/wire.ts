@@ -188,10 +188,12 @@ function fromBytes(type: ElementType, blob: Uint8Array) {
   const { buffer } = blob.slice();
   if (type !== 'string') return new ARRAYS[type](buffer);
   const view = new DataView(buffer);
+  // A byte order mark is part of a text like any other.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const texts: string[] = [];
   for (let at = 0; at < view.byteLength; ) {
     const length = view.getUint32(at, true);
-    texts.push(new TextDecoder().decode(new Uint8Array(buffer, at + 4, length)));
+    texts.push(decoder.decode(new Uint8Array(buffer, at + 4, length)));
     at += 4 + length;
   }
   return texts;

@@ -4,9 +4,10 @@ import type { Answer, Server } from './server.ts';
 
 /**
  * `core` is the Open Inference Protocol itself. `triton` adds the extensions of Triton, `kserve` what
- * KServe's own clients rely on beyond the core.
+ * KServe's own clients rely on beyond the core, `strict` what the protocol leaves open and a careful
+ * server settles: who is to blame for an error, and what does not fit the model.
  */
-export type Profile = 'core' | 'triton' | 'kserve';
+export type Profile = 'core' | 'triton' | 'kserve' | 'strict';
 
 export interface Case {
   /** Unique, such as `infer/wrong-datatype`: stable from one version to the next. */
@@ -45,6 +46,11 @@ export function expect(holds: boolean, what: string, answer?: Answer): asserts h
 /** The statuses by which a server may say that a request was wrong. */
 export function expectRefused(answer: Answer): void {
   expect(answer.status >= 400 && answer.status < 500, 'a 4xx', answer);
+}
+
+/** How the protocol has an error say what was wrong. */
+export function expectReason(answer: Answer): void {
+  expect(answer.status >= 400, 'an error', answer);
   expect(typeof answer.json?.error === 'string', '{"error": "<message>"}', answer);
 }
 

@@ -8,8 +8,9 @@ import { type Case, Failure, type Profile } from './case.ts';
 import { binaryCases } from './cases/binary.ts';
 import { extensionCases } from './cases/extensions.ts';
 import { inferCases } from './cases/infer.ts';
+import { mistakeCases } from './cases/mistakes.ts';
 import { serverCases } from './cases/server.ts';
-import type { Server } from './server.ts';
+import { NoAnswer, type Server } from './server.ts';
 
 export type { Case, Profile } from './case.ts';
 export { Server, type ServerOptions } from './server.ts';
@@ -17,11 +18,12 @@ export { Server, type ServerOptions } from './server.ts';
 export const CASES: readonly Case[] = [
   ...serverCases,
   ...inferCases,
+  ...mistakeCases,
   ...binaryCases,
   ...extensionCases,
 ];
 
-export const PROFILES: readonly Profile[] = ['core', 'triton', 'kserve'];
+export const PROFILES: readonly Profile[] = ['core', 'triton', 'kserve', 'strict'];
 
 export interface Result {
   readonly id: string;
@@ -32,6 +34,9 @@ export interface Result {
   readonly reason: string;
   readonly ms: number;
 }
+
+/** Cases in a row without any answer, after which a server is not asked any more. */
+const PATIENCE = 3;
 
 /**
  * Runs the cases one after the other.
@@ -44,24 +49,50 @@ export async function conform(
   onResult: (result: Result) => void = () => {},
 ): Promise<Result[]> {
   const results: Result[] = [];
-  for (const { id, title, profile, run } of cases) {
+  let unanswered = 0;
+  for (const each of cases) {
     const started = performance.now();
-    const verdict = await run(server).then(
-      (reason) =>
-        typeof reason === 'string'
-          ? ({ outcome: 'skipped', reason } as const)
-          : ({ outcome: 'passed', reason: '' } as const),
-      (error: unknown) => ({ outcome: 'failed', reason: reasonOf(error) }) as const,
-    );
-    const result: Result = { id, title, profile, ...verdict, ms: performance.now() - started };
+    const verdict = unanswered < PATIENCE ? await judge(each, server.anew()) : NOT_ASKED;
+    unanswered = verdict.silent ? unanswered + 1 : 0;
+    const { id, title, profile } = each;
+    const { outcome, reason } = verdict;
+    const result: Result = {
+      ...{ id, title, profile, outcome, reason },
+      ms: performance.now() - started,
+    };
     results.push(result);
     onResult(result);
   }
   return results;
 }
 
+interface Verdict {
+  readonly outcome: Result['outcome'];
+  readonly reason: string;
+  /** Whether the server said nothing. */
+  readonly silent: boolean;
+}
+
+const NOT_ASKED: Verdict = {
+  outcome: 'failed',
+  reason: 'not asked: the server does not answer any more',
+  silent: true,
+};
+
+async function judge({ run }: Case, server: Server): Promise<Verdict> {
+  try {
+    const reason = await run(server);
+    return typeof reason === 'string'
+      ? { outcome: 'skipped', reason, silent: false }
+      : { outcome: 'passed', reason: '', silent: false };
+  } catch (error) {
+    return { outcome: 'failed', reason: reasonOf(error), silent: error instanceof NoAnswer };
+  }
+}
+
 function reasonOf(error: unknown): string {
-  if (error instanceof Failure) return error.message;
+  if (error instanceof Failure || error instanceof NoAnswer) return error.message;
+  // A case reads on where it finds what it expects, and stumbles where it does not.
   const message = error instanceof Error ? error.message : String(error);
-  return `the request failed: ${message}`;
+  return `the answer is not of the form that was expected: ${message}`;
 }

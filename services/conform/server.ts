@@ -1,5 +1,7 @@
 /** @module The server under test: how to ask it, and the model that the cases work on. */
 
+import { concat } from './bytes.ts';
+
 /** An input or output as the server describes it. */
 export interface TensorMetadata {
   readonly name: string;
@@ -35,17 +37,28 @@ export interface JsonInput {
 
 export interface ServerOptions {
   readonly url: string;
-  /** Longest time of a request, milliseconds. */
+  /** Longest time of a case, milliseconds. */
   readonly timeoutMs: number;
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** The server said nothing, or too much: no case can be judged by it. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+}
+
+/** No answer to a case is nearly as long. */
+const MOST_BYTES = 64 * 1024 * 1024;
+
 export class Server {
   readonly model: ModelMetadata;
   readonly #options: ServerOptions;
+  /** Ends what is asked. */
+  readonly #deadline: AbortSignal;
 
   private constructor(options: ServerOptions, model: ModelMetadata) {
     this.#options = options;
+    this.#deadline = AbortSignal.timeout(options.timeoutMs);
     this.model = model;
   }
 
@@ -64,6 +77,11 @@ export class Server {
       );
     }
     return new Server(options, answer.json as ModelMetadata);
+  }
+
+  /** The same server for a case of its own, whose time begins now. */
+  anew(): Server {
+    return new Server(this.#options, this.model);
   }
 
   /** Path of the model, or of what is under it. */
@@ -85,16 +103,38 @@ export class Server {
     });
   }
 
+  /** @throws {NoAnswer} */
   async ask(path: string, init: RequestInit): Promise<Answer> {
-    const { url, timeoutMs, headers } = this.#options;
+    try {
+      return await this.#askOnce(path, init);
+    } catch (error) {
+      if (this.#deadline.aborted || error instanceof NoAnswer) throw this.#noAnswer(error);
+      // A connection that was kept may have been closed by the server meanwhile, which is its right.
+      return this.#askOnce(path, { ...init, keepalive: false }).catch((again: unknown) => {
+        throw this.#noAnswer(again);
+      });
+    }
+  }
+
+  async #askOnce(path: string, init: RequestInit): Promise<Answer> {
+    const { url, headers } = this.#options;
     const response = await fetch(url.replace(/\/$/, '') + path, {
       ...init,
       headers: { 'Accept-Encoding': 'identity', ...headers, ...(init.headers as object) },
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: this.#deadline,
     });
-    const bytes = new Uint8Array(await response.arrayBuffer());
+    const bytes = await readAll(response);
     const text = new TextDecoder().decode(bytes);
     return { status: response.status, headers: response.headers, bytes, text, json: parsed(text) };
+  }
+
+  #noAnswer(error: unknown): NoAnswer {
+    if (error instanceof NoAnswer) return error;
+    if (this.#deadline.aborted) {
+      return new NoAnswer(`no answer within ${this.#options.timeoutMs} ms`, { cause: error });
+    }
+    const { code, message } = error as { code?: string; message: string };
+    return new NoAnswer(`the connection failed: ${code ?? message}`, { cause: error });
   }
 
   /** A right value for every input, one row of it where dimension 0 is open. */
@@ -114,6 +154,18 @@ export class Server {
   infer(body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
     return this.post(this.path('/infer'), body, headers);
   }
+}
+
+/** @throws {NoAnswer} where the body does not end. */
+async function readAll(response: Response): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of (response.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
+    parts.push(part);
+    length += part.length;
+    if (length > MOST_BYTES) throw new NoAnswer(`the body is longer than ${MOST_BYTES} bytes`);
+  }
+  return concat(parts);
 }
 
 function one(datatype: string): unknown {

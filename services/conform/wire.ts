@@ -1,5 +1,6 @@
 /** @module Binary requests and answers as bytes, laid out by hand: a checker must not trust a codec. */
 
+import { concat } from './bytes.ts';
 import type { Answer, JsonInput } from './server.ts';
 
 const SIZES: Readonly<Record<string, number>> = {
@@ -61,14 +62,4 @@ export function splitAnswer({ bytes, headers }: Answer) {
   const text = new TextDecoder().decode(bytes.subarray(0, length));
   // biome-ignore lint/suspicious/noExplicitAny: whatever the server answers
   return { json: JSON.parse(text) as any, data: bytes.subarray(length) };
-}
-
-export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -8,6 +8,7 @@ import {
   type TensorSpec,
 } from '../../runtime/index.ts';
 import type { InferQuestion, InferTerms, Target } from './infer.ts';
+import { decodeText } from './text.ts';
 
 /**
  * The shape follows from the model's signature and the body's size: where the model batches, one row;
@@ -49,7 +50,7 @@ function rawTensor(input: TensorSpec, batched: boolean, body: Uint8Array<ArrayBu
     if (known.some((size) => size !== 1 && size !== -1)) {
       throw invalid(`Input '${name}' is BYTES: a raw body is one text, but it has more.`);
     }
-    return { type, dims: known.map(() => 1), data: [new TextDecoder().decode(body)] };
+    return { type, dims: known.map(() => 1), data: [decodeText(name, body)] };
   }
   const array = elementArrays[type];
   const open = known.filter((size) => size === -1).length;

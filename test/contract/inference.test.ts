@@ -83,7 +83,7 @@ const samples: Readonly<Record<string, AnyTensor['data']>> = {
   uint32: Uint32Array.of(0, 1, 4294967295),
   uint64: BigUint64Array.of(0n, 2n ** 53n + 1n, 2n ** 64n - 1n),
   bool: Uint8Array.of(1, 0, 1),
-  string: ['', 'äöü "x"', 'z'],
+  string: ['', '\ufeffäöü "x"', 'z'],
 };
 
 const refused = (promise: Promise<unknown>, code: string) =>

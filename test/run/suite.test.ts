@@ -74,6 +74,13 @@ test('the last line sums up all runners', async () => {
   assert.equal(lines.at(-1), `${sum} passed, 0 failed, 0 skipped`);
 });
 
+test('a suite that cannot run here is skipped, with its reason', async () => {
+  const suite = { name: 'x', command: () => ['false'], absent: () => 'there is no moon' };
+  const context = { scratch: folder, limitMs: 1000, env: {}, signal: new AbortController().signal };
+  const { cases } = await runSuite({ suite, files: [], missing: [] }, context);
+  assert.deepEqual(cases, [{ name: 'x', outcome: 'skipped', reason: 'there is no moon' }]);
+});
+
 test('a suite whose files are gone, and a name that matches nothing, are failures', async () => {
   const gone = {
     suite: { name: 'gone', command: () => ['true'] },

@@ -54,6 +54,10 @@ export async function runSuite(selected: Selected, context: RunContext): Promise
   if (missing.length > 0) {
     return { cases: missing.map((glob) => failure(`no test file matches ${glob}`)), output: '' };
   }
+  const reason = suite.absent?.();
+  if (reason !== undefined) {
+    return { cases: [{ name: suite.name, outcome: 'skipped', reason }], output: '' };
+  }
   for (const command of suite.prepare ?? []) {
     const faults = faultsOf(command, await runCommand(command, options), []);
     if (faults.length > 0) return result(faults);

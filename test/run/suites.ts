@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 
@@ -21,6 +22,8 @@ export interface Suite {
   readonly files?: readonly string[];
   /** Globs taken away from `files`. */
   readonly except?: readonly string[];
+  /** Why it cannot run on this machine, which skips it; undefined where it can. */
+  readonly absent?: () => string | undefined;
   /** Commands that must succeed first, such as a build. They count as no test. */
   readonly prepare?: readonly CommandLine[];
   /** Without files and without a report, the command itself is one test, passed with exit code 0. */
@@ -49,6 +52,20 @@ const node: TestCommand = (files, report) => [
   ...['--test-reporter=junit', `--test-reporter-destination=${report}`],
   ...files,
 ];
+
+const python = '.millrace/python/bin/python';
+
+/** Tests with clients in Python, of a server that one of the runtimes runs. */
+const clients = (name: string, runtime: string, files: readonly string[]): Suite => ({
+  name,
+  files,
+  absent: () => (existsSync(python) ? undefined : 'the set-up has no Python clients'),
+  command: (found, report) => [
+    ...[python, '-m', 'pytest', `--runtime=${runtime}`, `--junitxml=${report}`],
+    ...found,
+  ],
+  env: { PYTHONDONTWRITEBYTECODE: '1' },
+});
 
 /** What a sanitizer prints. Bun's exit code hides it. */
 export const sanitizerReport = /(?:ERROR|WARNING): \w+Sanitizer|Sanitizer: CHECK|: runtime error: /;
@@ -139,6 +156,10 @@ export const suites: readonly Suite[] = [
     env: { DENO_NO_UPDATE_CHECK: '1' },
   },
   { name: 'node', files: ['test/native/**/*.test.ts'], command: node },
+  clients('clients', 'bun', ['test/interop/test_{http,grpc,grpcurl,onnx_nodes}.py']),
+  // By itself: its messages have the names of those of Triton's client.
+  clients('clients: KServe', 'bun', ['test/interop/test_kserve.py']),
+  clients('clients: on Deno', 'deno', ['test/interop/test_{http,grpc}.py']),
   cpp('plain'),
   {
     name: 'gpu: providers',

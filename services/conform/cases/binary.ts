@@ -1,8 +1,9 @@
 /** @module The binary tensor data extension: JSON in front, tensors behind it. */
 
+import { concat } from '../bytes.ts';
 import { type Case, define, expect, expectRefused } from '../case.ts';
 import type { Server } from '../server.ts';
-import { binaryBody, binaryData, concat, elementBytes, splitAnswer } from '../wire.ts';
+import { binaryBody, binaryData, elementBytes, splitAnswer } from '../wire.ts';
 
 const HEADER = 'Inference-Header-Content-Length';
 

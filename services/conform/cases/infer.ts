@@ -1,6 +1,6 @@
-/** @module Infer requests in JSON: right ones, and wrong ones, which are the client's fault and never a 5xx. */
+/** @module Infer requests in JSON that are right. */
 
-import { type Case, define, expect, expectRefused } from '../case.ts';
+import { type Case, define, expect } from '../case.ts';
 import type { Answer, JsonInput, Server } from '../server.ts';
 
 const right = async (server: Server): Promise<Answer> => {
@@ -148,7 +148,6 @@ export const inferCases: readonly Case[] = [
     const other = answers.find(({ json }) => JSON.stringify(json.outputs) !== first);
     expect(other === undefined, 'equal outputs', other);
   }),
-  ...wrongRequests(),
 ];
 
 function nest({ shape, data = [] }: JsonInput): readonly unknown[] {
@@ -163,114 +162,4 @@ function nest({ shape, data = [] }: JsonInput): readonly unknown[] {
             ),
       data,
     );
-}
-
-/** What a client may get wrong: a body, made from a right one. */
-function wrongRequests(): Case[] {
-  type Change = (inputs: JsonInput[], server: Server) => unknown;
-  const first =
-    (change: (input: JsonInput) => object): Change =>
-    ([input, ...rest]) => ({
-      inputs: [change(input!), ...rest],
-    });
-  const cases: Readonly<Record<string, readonly [title: string, body: Change]>> = {
-    'no-json': ['a body that is no JSON', () => '{"inputs": ['],
-    'empty-body': ['an empty body', () => ''],
-    array: ['a body that is a list', () => '[]'],
-    text: ['a body that is a text', () => '"inputs"'],
-    number: ['a body that is a number', () => '7'],
-    null: ['a body that is null', () => 'null'],
-    'trailing-text': ['text behind the JSON', (inputs) => `${JSON.stringify({ inputs })} x`],
-    'no-inputs': ['a request without inputs', () => ({})],
-    'empty-inputs': ['an empty list of inputs', () => ({ inputs: [] })],
-    'inputs-object': ['inputs that are no list', () => ({ inputs: {} })],
-    'inputs-of-numbers': ['inputs that are no objects', () => ({ inputs: [1, 2] })],
-    'unknown-input': [
-      'an input that the model does not have',
-      first((input) => ({ ...input, name: 'no-such-input' })),
-    ],
-    'missing-input': ['an input left out', (inputs) => ({ inputs: inputs.slice(1) })],
-    'input-twice': [
-      'an input given twice',
-      ([input, ...rest]) => ({ inputs: [input, input, ...rest] }),
-    ],
-    'no-name': ['an input without a name', first(({ name: _, ...input }) => input)],
-    'no-datatype': ['an input without a datatype', first(({ datatype: _, ...input }) => input)],
-    'no-shape': ['an input without a shape', first(({ shape: _, ...input }) => input)],
-    'no-data': ['an input without data', first(({ data: _, ...input }) => input)],
-    'name-number': ['a name that is a number', first((input) => ({ ...input, name: 7 }))],
-    'unknown-datatype': [
-      'a datatype that does not exist',
-      first((input) => ({ ...input, datatype: 'FP31' })),
-    ],
-    'wrong-datatype': [
-      'a datatype that is not the input’s',
-      first((input) => ({ ...input, datatype: input.datatype === 'INT8' ? 'UINT8' : 'INT8' })),
-    ],
-    'lower-case-datatype': [
-      'a datatype in lower case',
-      first((input) => ({ ...input, datatype: input.datatype.toLowerCase() })),
-    ],
-    'shape-text': ['a shape that is a text', first((input) => ({ ...input, shape: '1' }))],
-    'negative-size': [
-      'a negative size',
-      first((input) => ({ ...input, shape: [-1, ...input.shape.slice(1)] })),
-    ],
-    'fractional-size': [
-      'a size that is a fraction',
-      first((input) => ({ ...input, shape: [1.5, ...input.shape.slice(1)] })),
-    ],
-    'huge-size': [
-      'sizes whose product overflows',
-      first((input) => ({ ...input, shape: [2 ** 40, 2 ** 40] })),
-    ],
-    'wrong-rank': [
-      'a shape with too many sizes',
-      first((input) => ({ ...input, shape: [...input.shape, 1, 1, 1] })),
-    ],
-    'too-few-elements': [
-      'less data than the shape says',
-      first((input) => ({ ...input, data: (input.data ?? []).slice(1) })),
-    ],
-    'too-many-elements': [
-      'more data than the shape says',
-      first((input) => ({ ...input, data: [...(input.data ?? []), ...(input.data ?? [])] })),
-    ],
-    'data-object': ['data that is an object', first((input) => ({ ...input, data: { a: 1 } }))],
-    'data-null': [
-      'an element that is null',
-      first((input) => ({ ...input, data: (input.data ?? []).map(() => null) })),
-    ],
-    'data-of-another-kind': [
-      'elements of another kind',
-      first((input) => ({
-        ...input,
-        data: (input.data ?? []).map(() => (input.datatype === 'BYTES' ? 7 : 'seven')),
-      })),
-    ],
-    'unknown-output': [
-      'an output that the model does not have',
-      (inputs) => ({ inputs, outputs: [{ name: 'no-such-output' }] }),
-    ],
-    'outputs-object': ['outputs that are no list', (inputs) => ({ inputs, outputs: {} })],
-    'output-without-name': ['an output without a name', (inputs) => ({ inputs, outputs: [{}] })],
-    'parameters-list': ['parameters that are a list', (inputs) => ({ inputs, parameters: [] })],
-    'id-number': ['an id that is no text', (inputs) => ({ id: {}, inputs })],
-    'deep-nesting': ['100,000 nested lists', () => `{"inputs":${'['.repeat(100_000)}`],
-    'invalid-utf8': [
-      'a body that is not UTF-8',
-      () => Uint8Array.of(0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d),
-    ],
-  };
-  return Object.entries(cases).map(([id, [title, body]]) =>
-    c(
-      `wrong/${id}`,
-      `${title} is refused with a 4xx and an error, and the server lives on`,
-      async (server) => {
-        const answer = await server.infer(body(server.inputs(), server));
-        expectRefused(answer);
-        await right(server);
-      },
-    ),
-  );
 }

@@ -13,6 +13,7 @@ import {
   tensorBytes,
 } from '../../../runtime/index.ts';
 import { type InferQuestion, toOutputs } from '../infer.ts';
+import { decodeText } from '../text.ts';
 import type {
   Contents,
   InferParameter,
@@ -141,7 +142,8 @@ function fromContents(name: string, type: Tensor['type'], contents: Contents | n
   if (other !== undefined) {
     throw invalid(`Input '${name}' is ${datatypes[type]}, which goes into ${field}, not ${other}.`);
   }
-  if (type === 'string') return (values as readonly Uint8Array[]).map(utf8);
+  if (type === 'string')
+    return (values as readonly Uint8Array[]).map((text) => decodeText(name, text));
   if (type === 'int64') return BigInt64Array.from(values as readonly string[], BigInt);
   if (type === 'uint64') return BigUint64Array.from(values as readonly string[], BigInt);
   if (type === 'bool') return Uint8Array.from(values as readonly boolean[], Number);
@@ -174,13 +176,11 @@ function texts(name: string, raw: Uint8Array): string[] {
     const start = at + 4;
     const end = start <= raw.length ? start + view.getUint32(at, true) : Number.POSITIVE_INFINITY;
     if (end > raw.length) throw invalid(`Input '${name}' ends in the middle of a text.`);
-    found.push(utf8(raw.subarray(start, end)));
+    found.push(decodeText(name, raw.subarray(start, end)));
     at = end;
   }
   return found;
 }
-
-const utf8 = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 function toContents(tensor: Tensor): Contents {
   const field = FIELDS[tensor.type]!;

@@ -105,7 +105,9 @@ async function infer(
     const target = { model, version: version === '' ? undefined : version };
     const question: InferQuestion = toQuestion(target, toCodecRequest(message), terms);
     const result = await runtime.inferTensors(question.request);
-    return toResponse(question, result, message.raw_input_contents.length > 0);
+    // Only what came in typed contents goes back in them: Triton's client reads raw answers alone.
+    const typed = message.raw_input_contents.length === 0 && message.inputs.length > 0;
+    return toResponse(question, result, !typed);
   } finally {
     runtime.admission.release();
   }

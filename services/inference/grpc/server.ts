@@ -12,7 +12,6 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { type LoadOverride, type Runtime, ServeError } from '../../../runtime/index.ts';
 import { isFault } from '../../http/problem.ts';
@@ -21,6 +20,7 @@ import { controlAllowed, loadModel, toOverride } from '../repository.ts';
 import { everyStatistics, modelStatistics } from '../statistics.ts';
 import { modelInfer, modelStreamInfer } from './infer.ts';
 import type { ModelRequest, RepositoryIndexRequest, RepositoryRequest } from './messages.ts';
+import { reflection } from './reflection.ts';
 import { toStatus } from './status.ts';
 
 /** An open gRPC port. */
@@ -62,7 +62,7 @@ export async function listenGrpc(
   server.addService(definition[SERVICE] as ServiceDefinition, handlers(runtime));
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
   health.addToServer(server);
-  new ReflectionService(definition).addToServer(server);
+  reflection(definition).addToServer(server);
   const bound = await bind(server, hostname, port);
   return {
     port: bound,

@@ -87,9 +87,12 @@ class Sandbox {
     return started;
   }
 
-  run(env: Readonly<Record<string, string>> = { ORT_INCLUDE_DIR: this.at('include') }) {
+  run(
+    env: Readonly<Record<string, string>> = { ORT_INCLUDE_DIR: this.at('include') },
+    flags: readonly string[] = [],
+  ) {
     const script = this.at('services/cli/setup.mjs');
-    const { status, stderr } = spawnSync(node, [script], {
+    const { status, stderr } = spawnSync(node, [script, ...flags], {
       env: { PATH: this.at('bin'), ...env },
       encoding: 'utf8',
     });
@@ -192,6 +195,63 @@ describe('set-up', () => {
     sandbox.write('package-lock.json', '{"changed":true}');
     assert.match(sandbox.run().stderr, /Bun: done/);
     assert.match(sandbox.run().stderr, /nothing to do/);
+  });
+
+  describe('with what only tests need', () => {
+    /** All of it there but the clients. */
+    const prepared = (tools: Readonly<Record<string, string>>): Sandbox => {
+      const sandbox = new Sandbox({ ...compilers, ...tools });
+      sandbox.install(build);
+      sandbox.write('.millrace/relacy/usr/include/relacy/relacy.hpp', '');
+      sandbox.write('.millrace/googletest/include/gtest/gtest.h', '');
+      sandbox.write('test/interop/requirements.txt', 'a==1');
+      return sandbox;
+    };
+    const run = (sandbox: Sandbox) => sandbox.run(undefined, ['--tests']);
+    // It is asked for its version, makes the environment, and is the one in it.
+    const python = `case "$2" in venv)
+      /bin/mkdir -p .millrace/python/bin && /bin/cp "$0" .millrace/python/bin/python;;
+    pip) echo "$@" > pip;; esac`;
+    const go = `case "$1" in
+      version) echo 'go version go1.26.0 linux/amd64';;
+      install) echo x > "$GOBIN/grpcurl";; esac`;
+    const tools = {
+      python3: python,
+      go,
+      sh: 'exec /bin/sh "$@"',
+      grep: 'exec /bin/grep "$@"',
+      env: 'exec /usr/bin/env "$@"',
+    };
+
+    it('does without Python and Go, and says what that costs', () => {
+      const { status, stderr } = run(prepared({}));
+      assert.equal(status, 0);
+      assert.match(
+        stderr,
+        /^setup: Python .* is missing: run .*python3-venv`; until then the tests .* are skipped$/m,
+      );
+      assert.match(stderr, /^setup: Go .* is missing: run .*golang-go`; until then the tests .*$/m);
+      assert.match(stderr, /ready in/);
+    });
+
+    it('installs what the lock file names, and again after it has changed', () => {
+      const sandbox = prepared(tools);
+      assert.match(run(sandbox).stderr, /Python clients: done.*grpcurl: done/s);
+      assert.match(readFileSync(sandbox.at('pip'), 'utf8'), /--require-hashes/);
+      assert.match(run(sandbox).stderr, /nothing to do/);
+      sandbox.write('test/interop/requirements.txt', 'a==2');
+      const again = run(sandbox).stderr;
+      assert.match(again, /Python clients: done/);
+      assert.doesNotMatch(again, /grpcurl/);
+    });
+
+    it('goes on where they cannot be fetched', () => {
+      const sandbox = prepared({ ...tools, go: `${go}\n[ "$1" != install ]` });
+      const { status, stderr } = run(sandbox);
+      assert.equal(status, 0);
+      assert.match(stderr, /grpcurl: not done, so the tests with grpcurl are skipped/);
+      assert.match(stderr, /native addon: done/);
+    });
   });
 
   it('waits for another set-up of the checkout, and does nothing twice', async () => {

@@ -1,13 +1,13 @@
 /** @module The conformance checker: on ourselves, and on servers that are made to fail. */
 import assert from 'node:assert/strict';
-import { createServer, type Server as HttpServer } from 'node:http';
+import { createServer, type Server as HttpServer, type RequestListener } from 'node:http';
 import { describe, test } from 'node:test';
 import { CASES, conform, PROFILES, type Result, Server } from '../../../services/conform/index.ts';
 import { junit, summary } from '../../../services/conform/report.ts';
 import { ServiceChild } from '../../support/child.ts';
 
-const open = (port: number, model: string) =>
-  Server.open({ url: `http://127.0.0.1:${port}`, timeoutMs: 20_000, headers: {} }, model);
+const open = (port: number, model: string, timeoutMs = 20_000) =>
+  Server.open({ url: `http://127.0.0.1:${port}`, timeoutMs, headers: {} }, model);
 
 const failures = (results: readonly Result[]) =>
   results.filter(({ outcome }) => outcome === 'failed').map(({ id, reason }) => `${id}: ${reason}`);
@@ -47,23 +47,31 @@ const metadata = JSON.stringify({
   outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 2] }],
 });
 
-/** A server that describes its model rightly the first time, and answers everything else the same. */
-async function stubborn(status: number, body: string): Promise<HttpServer & AsyncDisposable> {
+/** A server that describes its model rightly the first time, and does as it is told afterwards. */
+async function server(answer: RequestListener): Promise<HttpServer & AsyncDisposable> {
   let asked = 0;
-  const server = createServer((request, response) => {
-    request.resume();
+  const made = createServer((request, response) => {
     asked += 1;
-    response.writeHead(asked === 1 ? 200 : status, { 'Content-Type': 'text/plain' });
-    response.end(asked === 1 ? metadata : body);
+    if (asked > 1) return answer(request, response);
+    response.writeHead(200, { 'Content-Type': 'application/json', Connection: 'close' });
+    response.end(metadata);
   }).listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  return Object.assign(server, {
+  await new Promise((resolve) => made.once('listening', resolve));
+  return Object.assign(made, {
     [Symbol.asyncDispose]: () => {
-      server.closeAllConnections?.();
-      return new Promise<void>((resolve) => server.close(() => resolve()));
+      made.closeAllConnections?.();
+      return new Promise<void>((resolve) => made.close(() => resolve()));
     },
   });
 }
+
+/** One that answers everything the same. */
+const stubborn = (status: number, body: string) =>
+  server((request, response) => {
+    request.resume();
+    response.writeHead(status, { 'Content-Type': 'text/plain' });
+    response.end(body);
+  });
 
 const portOf = (server: HttpServer) => (server.address() as { port: number }).port;
 
@@ -74,18 +82,61 @@ describe('a server that does not conform', () => {
     [404, 'not found'],
   ] as const) {
     test(`is told so: ${status} ${body}`, async () => {
-      await using server = await stubborn(status, body);
-      const results = await conform(await open(portOf(server), 'm'), CASES);
+      await using wrong = await stubborn(status, body);
+      const results = await conform(await open(portOf(wrong), 'm'), CASES);
       const passed = results.filter(({ outcome }) => outcome === 'passed').map(({ id }) => id);
       const all = `${passed.length} of ${results.length} passed: ${passed}`;
       assert.ok(passed.length < results.length / 4, all);
     });
   }
 
+  const silences: Readonly<Record<string, readonly [answer: RequestListener, reason: RegExp]>> = {
+    'never answers': [() => {}, /no answer within 200 ms/],
+    'closes every connection': [({ socket }) => socket.destroy(), /the connection failed: /],
+    'stops in the middle of an answer': [
+      (_, response) => void response.writeHead(200, { 'Content-Length': '10' }).write('1234'),
+      /no answer within 200 ms/,
+    ],
+    'never ends its answer': [
+      (_, response) => {
+        const part = new Uint8Array(8 * 1024 * 1024);
+        const more = () => {
+          while (response.write(part));
+        };
+        response.on('drain', more);
+        more();
+      },
+      /no answer within 200 ms|the body is longer than/,
+    ],
+  };
+  for (const [what, [answer, reason]] of Object.entries(silences)) {
+    test(`that ${what} is soon left alone`, async () => {
+      await using silent = await server(answer);
+      const started = performance.now();
+      const results = await conform(await open(portOf(silent), 'm', 200), CASES);
+      assert.ok(performance.now() - started < 10_000);
+      assert.equal(failures(results).length, CASES.length);
+      for (const result of results.slice(0, 3)) assert.match(result.reason, reason);
+      for (const result of results.slice(3)) assert.match(result.reason, /^not asked/);
+    });
+  }
+
+  test('is not blamed for closing a connection that was kept', async () => {
+    const used = new WeakSet<object>();
+    await using moody = await server(({ socket, url }, response) => {
+      if (used.has(socket)) return void socket.destroy();
+      used.add(socket);
+      response.end(url === '/v2/health/live' ? '{"live":true}' : '{}');
+    });
+    const cases = CASES.filter(({ id }) => id.startsWith('health/live'));
+    const results = await conform(await open(portOf(moody), 'm'), [...cases, ...cases, ...cases]);
+    assert.deepEqual(failures(results), []);
+  });
+
   test('that cannot be asked at all is an error, not a result', async () => {
-    await using server = await stubborn(200, '{}');
-    const port = portOf(server);
-    await server[Symbol.asyncDispose]();
+    await using gone = await stubborn(200, '{}');
+    const port = portOf(gone);
+    await gone[Symbol.asyncDispose]();
     await assert.rejects(open(port, 'm'));
   });
 });

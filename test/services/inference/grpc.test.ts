@@ -89,6 +89,12 @@ describe('answers', () => {
       assert.deepEqual(other.raw_output_contents[0], raw(1, 2, 3, 4, 5, 6));
     }));
 
+  test('a model without inputs answers raw', () =>
+    withClient({ 'm/1/model.onnx': '=no-input' }, async (client) => {
+      const answer = await client.call('ModelInfer', { model_name: 'm' });
+      assert.deepEqual(answer.raw_output_contents[0], raw(1, 2, 3));
+    }));
+
   const values: Readonly<Record<string, readonly [string, string, readonly unknown[]]>> = {
     BOOL: ['bool', 'bool_contents', [true, false, true]],
     INT8: ['int8', 'int_contents', [-128, 0, 127]],
@@ -242,6 +248,32 @@ describe('mistakes', () => {
         await client.call('ModelInfer', typed());
       }),
     );
+  }
+
+  for (const form of ['raw', 'typed'] as const) {
+    test(`a ${form} text that is none`, () =>
+      withClient({ 'm/1/model.onnx': '=identity-string' }, async (client) => {
+        const inputs = [{ name: 'x', datatype: 'BYTES', shape: [1, 3] }];
+        const ask = (bytes: readonly number[]) => {
+          const text = Buffer.from(bytes);
+          const length = Buffer.from([text.length, 0, 0, 0]);
+          return client.call('ModelInfer', {
+            model_name: 'm',
+            ...(form === 'raw'
+              ? {
+                  inputs,
+                  raw_input_contents: [Buffer.concat([length, text, length, text, length, text])],
+                }
+              : { inputs: [{ ...inputs[0], contents: { bytes_contents: [text, text, text] } }] }),
+          });
+        };
+        await fails(ask([0xff, 0xfe]), status.INVALID_ARGUMENT, /'x' .* not UTF-8/);
+        const mark = [0xef, 0xbb, 0xbf, 0x61];
+        const { outputs, raw_output_contents: packed } = await ask(mark);
+        const [answered] =
+          form === 'raw' ? [packed[0].subarray(4, 8)] : outputs[0].contents.bytes_contents;
+        assert.deepEqual([...answered], mark);
+      }));
   }
 
   test('models that nobody may change', () =>

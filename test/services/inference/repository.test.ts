@@ -14,40 +14,52 @@ const explicit: Partial<Config> = { modelControlMode: 'explicit', loadModels: ['
 const names = (entries: { name: string }[]) => entries.map(({ name }) => name);
 
 describe('layouts', () => {
+  const files = {
+    'ours/v1.0/model.onnx': '=identity-float32',
+    'ours/model.json': '{}',
+    'triton/1/model.onnx': '=identity-float32',
+    'triton/config.pbtxt': 'platform: "onnxruntime_onnx" max_batch_size: 8',
+    'face/config.json': '{"id2label":{"0":"NEGATIVE","1":"POSITIVE"}}',
+    'face/onnx/model.onnx': '=identity-float32',
+    'face/onnx/model_quantized.onnx': '=identity-float32',
+    'parts/config.json': '{}',
+    'parts/onnx/encoder_model.onnx': '=identity-float32',
+    'parts/onnx/decoder_model.onnx': '=identity-float32',
+    'parts/onnx/decoder_model_int8.onnx': '=identity-float32',
+    'folder/model.onnx': '=identity-float32',
+    'bare.onnx': '=identity-float32',
+    'notes/README.md': 'no model',
+    '.hidden/1/model.onnx': '=identity-float32',
+  };
+  const all = [
+    'bare',
+    'face',
+    'folder',
+    'ours',
+    'parts.decoder_model',
+    'parts.encoder_model',
+    'triton',
+  ];
+
   test('ours, Triton’s, Hugging Face’s, and bare files side by side', async () => {
-    await using server = await inference({
-      'ours/v1.0/model.onnx': '=identity-float32',
-      'ours/model.json': '{}',
-      'triton/1/model.onnx': '=identity-float32',
-      'triton/config.pbtxt': 'platform: "onnxruntime_onnx" max_batch_size: 8',
-      'face/config.json': '{"id2label":{"0":"NEGATIVE","1":"POSITIVE"}}',
-      'face/onnx/model.onnx': '=identity-float32',
-      'face/onnx/model_quantized.onnx': '=identity-float32',
-      'parts/config.json': '{}',
-      'parts/onnx/encoder_model.onnx': '=identity-float32',
-      'parts/onnx/decoder_model.onnx': '=identity-float32',
-      'parts/onnx/decoder_model_int8.onnx': '=identity-float32',
-      'folder/model.onnx': '=identity-float32',
-      'bare.onnx': '=identity-float32',
-      'notes/README.md': 'no model',
-      '.hidden/1/model.onnx': '=identity-float32',
-    });
+    await using server = await inference(files);
     const { json } = await server.get('/v2/models');
-    const all = [
-      'bare',
-      'face',
-      'folder',
-      'ours',
-      'parts.decoder_model',
-      'parts.encoder_model',
-      'triton',
-    ];
     assert.deepEqual(json.models, all);
     for (const name of all) {
       const { status, text } = await server.post(`/v2/models/${name}/infer`, x());
       assert.equal(status, 200, text);
     }
     assert.equal((await server.get('/v2/health/ready')).status, 200);
+  });
+
+  test('each is found by its name', async () => {
+    await using server = await inference(files, { modelControlMode: 'explicit' });
+    const load = async (name: string) =>
+      (await server.post(`/v2/repository/models/${name}/load`, '')).status;
+    for (const name of all) assert.equal(await load(name), 200, name);
+    for (const name of ['parts', 'notes', '.hidden', 'bare.onnx', 'fac', 'face.x']) {
+      assert.equal(await load(name), 404, name);
+    }
   });
 });
 

@@ -1,0 +1,154 @@
+/** @module Infer requests in JSON that are wrong: an error tells so, and the server lives on. */
+
+import { type Case, define, expect, expectReason } from '../case.ts';
+import type { JsonInput, Server } from '../server.ts';
+
+const c = define('infer/', 'core');
+
+/** Of which the protocol does not say that a server has to notice them. */
+const TOLERABLE = [
+  ...['unknown-input', 'input-twice', 'wrong-datatype', 'lower-case-datatype'],
+  'unknown-output',
+];
+
+type Change = (inputs: JsonInput[], server: Server) => unknown;
+
+const first =
+  (change: (input: JsonInput) => object): Change =>
+  ([input, ...rest]) => ({
+    inputs: [change(input!), ...rest],
+  });
+
+/** What a client may get wrong: a body, made from a right one. */
+const MISTAKES: Readonly<Record<string, readonly [title: string, body: Change]>> = {
+  'no-json': ['a body that is no JSON', () => '{"inputs": ['],
+  'empty-body': ['an empty body', () => ''],
+  array: ['a body that is a list', () => '[]'],
+  text: ['a body that is a text', () => '"inputs"'],
+  number: ['a body that is a number', () => '7'],
+  null: ['a body that is null', () => 'null'],
+  'trailing-text': ['text behind the JSON', (inputs) => `${JSON.stringify({ inputs })} x`],
+  'no-inputs': ['a request without inputs', () => ({})],
+  'empty-inputs': ['an empty list of inputs', () => ({ inputs: [] })],
+  'inputs-object': ['inputs that are no list', () => ({ inputs: {} })],
+  'inputs-of-numbers': ['inputs that are no objects', () => ({ inputs: [1, 2] })],
+  'unknown-input': [
+    'an input that the model does not have',
+    first((input) => ({ ...input, name: 'no-such-input' })),
+  ],
+  'missing-input': ['an input left out', (inputs) => ({ inputs: inputs.slice(1) })],
+  'input-twice': [
+    'an input given twice',
+    ([input, ...rest]) => ({ inputs: [input, input, ...rest] }),
+  ],
+  'no-name': ['an input without a name', first(({ name: _, ...input }) => input)],
+  'no-datatype': ['an input without a datatype', first(({ datatype: _, ...input }) => input)],
+  'no-shape': ['an input without a shape', first(({ shape: _, ...input }) => input)],
+  'no-data': ['an input without data', first(({ data: _, ...input }) => input)],
+  'name-number': ['a name that is a number', first((input) => ({ ...input, name: 7 }))],
+  'unknown-datatype': [
+    'a datatype that does not exist',
+    first((input) => ({ ...input, datatype: 'FP31' })),
+  ],
+  'wrong-datatype': [
+    'a datatype that is not the input’s',
+    first((input) => ({ ...input, datatype: input.datatype === 'INT8' ? 'UINT8' : 'INT8' })),
+  ],
+  'lower-case-datatype': [
+    'a datatype in lower case',
+    first((input) => ({ ...input, datatype: input.datatype.toLowerCase() })),
+  ],
+  'shape-text': ['a shape that is a text', first((input) => ({ ...input, shape: '1' }))],
+  'negative-size': [
+    'a negative size',
+    first((input) => ({ ...input, shape: [-1, ...input.shape.slice(1)] })),
+  ],
+  'fractional-size': [
+    'a size that is a fraction',
+    first((input) => ({ ...input, shape: [1.5, ...input.shape.slice(1)] })),
+  ],
+  'huge-size': [
+    'sizes whose product overflows',
+    first((input) => ({ ...input, shape: [2 ** 40, 2 ** 40] })),
+  ],
+  'wrong-rank': [
+    'a shape with too many sizes',
+    first((input) => ({ ...input, shape: [...input.shape, 1, 1, 1] })),
+  ],
+  'too-few-elements': [
+    'less data than the shape says',
+    first((input) => ({ ...input, data: (input.data ?? []).slice(1) })),
+  ],
+  'too-many-elements': [
+    'more data than the shape says',
+    first((input) => ({ ...input, data: [...(input.data ?? []), ...(input.data ?? [])] })),
+  ],
+  'data-object': ['data that is an object', first((input) => ({ ...input, data: { a: 1 } }))],
+  'data-null': [
+    'an element that is null',
+    first((input) => ({ ...input, data: (input.data ?? []).map(() => null) })),
+  ],
+  'data-of-another-kind': [
+    'elements of another kind',
+    first((input) => ({
+      ...input,
+      data: (input.data ?? []).map(() => (input.datatype === 'BYTES' ? 7 : 'seven')),
+    })),
+  ],
+  'unknown-output': [
+    'an output that the model does not have',
+    (inputs) => ({ inputs, outputs: [{ name: 'no-such-output' }] }),
+  ],
+  'outputs-object': ['outputs that are no list', (inputs) => ({ inputs, outputs: {} })],
+  'output-without-name': ['an output without a name', (inputs) => ({ inputs, outputs: [{}] })],
+  'parameters-list': ['parameters that are a list', (inputs) => ({ inputs, parameters: [] })],
+  'id-number': ['an id that is no text', (inputs) => ({ id: {}, inputs })],
+  'deep-nesting': ['100,000 nested lists', () => `{"inputs":${'['.repeat(100_000)}`],
+  'invalid-utf8': [
+    'a body that is not UTF-8',
+    () => Uint8Array.of(0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d),
+  ],
+};
+
+export const mistakeCases: readonly Case[] = [
+  c('error-malformed', 'what is no JSON is told so in {"error": "<message>"}', async (server) => {
+    expectReason(await server.infer('{"inputs": ['));
+  }),
+  c(
+    'error-mismatch',
+    'less data than the shape says is told so in {"error": …}',
+    async (server) => {
+      const inputs = server.inputs().map(({ data = [], ...input }) => ({
+        ...input,
+        data: data.slice(1),
+      }));
+      expectReason(await server.infer({ inputs }));
+    },
+  ),
+  c(
+    'wrong',
+    'what a client got wrong is told by a 4xx, not by a 5xx, which would be the server’s own fault',
+    async (server) => {
+      const blamed: string[] = [];
+      for (const [id, [, body]] of Object.entries(MISTAKES)) {
+        const { status } = await server.infer(body(server.inputs(), server));
+        if (status >= 500) blamed.push(`${id} (${status})`);
+      }
+      expect(blamed.length === 0, `a 4xx, got a 5xx for ${blamed.join(', ')}`);
+    },
+    'strict',
+  ),
+  ...Object.entries(MISTAKES).map(([id, [title, body]]) =>
+    c(
+      `wrong/${id}`,
+      `${title} is answered by an error, and the server lives on`,
+      async (server) => {
+        const refused = await server.infer(body(server.inputs(), server));
+        expect(refused.status >= 400, 'an error', refused);
+        const answer = await server.infer({ inputs: server.inputs() });
+        expect(answer.status === 200, '200 afterwards', answer);
+      },
+      TOLERABLE.includes(id) ? 'strict' : 'core',
+    ),
+  ),
+];

@@ -1,0 +1,35 @@
+"""A row for each model `identity-*`, at the edges of what its datatype holds."""
+
+import numpy as np
+from ml_dtypes import bfloat16
+
+
+def _integers(name: str) -> tuple[str, str, np.ndarray]:
+    edges = np.iinfo(name)
+    return f"identity-{name}", name.upper(), np.array([[edges.min, 1, edges.max]], dtype=name)
+
+
+def _floats(name: str, datatype: str) -> tuple[str, str, np.ndarray]:
+    edges = np.finfo(name)
+    return f"identity-{name}", datatype, np.array([[edges.min, 0.1, edges.max]], dtype=name)
+
+
+# Model, datatype, row.
+SAMPLES = [
+    ("identity-bool", "BOOL", np.array([[True, False, True]])),
+    *(_integers(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    _floats("float16", "FP16"),
+    ("identity-bfloat16", "BF16", np.array([[-1.5, 0.1, 3e38]], dtype=bfloat16)),
+    _floats("float32", "FP32"),
+    _floats("float64", "FP64"),
+    ("identity-string", "BYTES", np.array([["", "\ufeffa\0b", "größer 💡"]], dtype=object)),
+]
+# The client refuses to write BF16 in JSON.
+JSON_SAMPLES = [sample for sample in SAMPLES if sample[1] != "BF16"]
+
+
+def same(got: np.ndarray, row: np.ndarray) -> bool:
+    """Texts come back as bytes where they were binary."""
+    if row.dtype == object:
+        got = np.array([[v if isinstance(v, str) else v.decode() for v in r] for r in got], object)
+    return got.shape == row.shape and got.tolist() == row.tolist()

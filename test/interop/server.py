@@ -1,0 +1,87 @@
+"""The inference service in a process of its own, over a repository made of links."""
+
+import json
+import os
+import platform
+import subprocess
+from collections import deque
+from pathlib import Path
+from threading import Thread
+
+TOP = Path(__file__).resolve().parents[2]
+ARCHITECTURE = "arm64" if platform.machine() == "aarch64" else "x64"
+DENO = f"node_modules/@deno/linux-{ARCHITECTURE}-glibc/deno"
+COMMANDS = {
+    # What `npx millrace` runs.
+    "bun": ["node", "services/cli/millrace.mjs", "serve"],
+    "deno": [DENO, "run", "-A", "--no-check", "services/main.ts"],
+}
+
+LABELLED = """
+max_batch_size: 8
+input { name: "features" data_type: TYPE_FP32 dims: 4 }
+output { name: "probabilities" data_type: TYPE_FP32 dims: 3 label_filename: "labels.txt" }
+"""
+
+
+def repository(root: Path) -> list[str]:
+    """Fills a folder with models of the project, one as Triton keeps it; returns their names."""
+    (root / "iris").symlink_to(TOP / "models/iris")
+    for model in (TOP / "test/fixtures/models").glob("*.onnx"):
+        (root / model.name).symlink_to(model)
+    labelled = root / "labelled"
+    (labelled / "1").mkdir(parents=True)
+    (labelled / "1/model.onnx").symlink_to(TOP / "models/iris/v1.0/model.onnx")
+    (labelled / "config.pbtxt").write_text(LABELLED)
+    (labelled / "labels.txt").write_text("setosa\nversicolor\nvirginica\n")
+    return sorted(path.stem for path in root.iterdir())
+
+
+class Server:
+    """Runs until it is stopped. Clients say what else it loads."""
+
+    def __init__(self, runtime: str, models: Path, served: list[str]):
+        self._models = models
+        self._lines: deque[str] = deque(maxlen=100)
+        # The runner of the suites finds what is left behind by the mark.
+        inherited = {name: os.environ.get(name, "") for name in ("PATH", "MILLRACE_TEST_MARK")}
+        settings = {
+            "HOST": "127.0.0.1",
+            "CACHE_DIR": str(models.parent / "cache"),
+            "MODEL_CONTROL_MODE": "explicit",
+            "LOAD_MODEL": ",".join(served),
+            "DENO_NO_UPDATE_CHECK": "1",
+        }
+        arguments = ["inference", "--models", str(models), "--port", "0", "--grpc-port", "0"]
+        self._process = subprocess.Popen(
+            [*COMMANDS[runtime], *arguments],
+            cwd=TOP,
+            env={**inherited, **settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        ports = self._ports()
+        self.http = f"127.0.0.1:{ports['inference']}"
+        self.grpc = f"127.0.0.1:{ports['grpc']}"
+        # Nobody else reads the pipe, and a full one would stop the server.
+        Thread(target=self._lines.extend, args=[self._process.stdout], daemon=True).start()
+
+    def _ports(self) -> dict[str, int]:
+        for line in self._process.stdout:
+            self._lines.append(line)
+            if line.startswith("{") and (entry := json.loads(line))["msg"] == "ready":
+                return entry["ports"]
+        raise RuntimeError(f"The server ended: {self.log()}")
+
+    def link(self, name: str, folder: Path) -> None:
+        """Adds a model to the repository."""
+        (self._models / name).symlink_to(folder)
+
+    def log(self) -> str:
+        return "".join(self._lines)
+
+    def stop(self) -> int:
+        """Its exit code."""
+        self._process.terminate()
+        return self._process.wait(timeout=30)
