@@ -56,15 +56,14 @@ export function toQuestion(target: Target, parsed: CodecRequest, terms: InferTer
     return { name, classes, binary: flag(own, 'binary_data') ?? false };
   });
   const timeoutUs = whole(parameters, 'timeout') ?? 0;
-  const ownMs = timeoutUs > 0 ? timeoutUs / 1000 : undefined;
-  const timeoutMs = Math.min(ownMs ?? Infinity, terms.timeoutMs ?? Infinity);
   return {
     request: {
       ...target,
       inputs: parsed.tensors,
       outputs: wanted?.map(({ name }) => name),
       priority: whole(parameters, 'priority'),
-      timeoutMs: timeoutMs === Infinity ? undefined : timeoutMs,
+      patienceMs: timeoutUs > 0 ? timeoutUs / 1000 : undefined,
+      timeoutMs: terms.timeoutMs,
       signal: terms.signal,
     },
     id,
@@ -127,6 +126,8 @@ function whole(parameters: Parameters, key: string): number | undefined {
   const value = parameters[key];
   if (value === undefined) return undefined;
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value;
+  // Past what a number holds exactly, the nearest is as good.
+  if (typeof value === 'bigint' && value >= 0n) return Number(value);
   throw invalid(`The parameter ${key} must be a whole number, 0 or more.`);
 }
 
