@@ -1,9 +1,10 @@
 /** @module ModelInfer and ModelStreamInfer: from a message to its answer. */
 
 import type { ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
-import type { CancelSignal, Runtime } from '../../../runtime/index.ts';
-import { type InferQuestion, toQuestion } from '../infer.ts';
+import type { Runtime } from '../../../runtime/index.ts';
+import { type InferQuestion, type InferTerms, toQuestion } from '../infer.ts';
 import { toCodecRequest, toResponse } from './convert.ts';
+import { readable } from './malformed.ts';
 import type { ModelInferRequest, ModelInferResponse } from './messages.ts';
 import { toStatus } from './status.ts';
 
@@ -42,21 +43,11 @@ export function modelStreamInfer(
   let written: Promise<void> = Promise.resolve();
   return new Promise((resolve) => {
     call.on('data', (message: ModelInferRequest) => {
-      const { [FINAL]: final, ...parameters } = message.parameters;
-      const answer = infer(
-        runtime,
-        { ...message, parameters },
-        { timeoutMs: timeLeft(call), signal },
-      );
-      const response = answer.then(
-        (whole): StreamResponse => ({
-          error_message: '',
-          infer_response: final?.bool_param === true ? marked(whole) : whole,
-        }),
+      const response = streamed(runtime, message, { timeoutMs: timeLeft(call), signal }).catch(
         (error: unknown): StreamResponse => ({
           error_message: toStatus(error).details,
           // A client tells by the id which of its requests failed.
-          infer_response: { ...EMPTY, id: message.id },
+          infer_response: { ...EMPTY, id: message.id ?? '' },
         }),
       );
       written = written.then(async () => {
@@ -93,10 +84,24 @@ const marked = (response: ModelInferResponse): ModelInferResponse => ({
   parameters: { triton_final_response: { bool_param: true } },
 });
 
+async function streamed(
+  runtime: Runtime,
+  given: ModelInferRequest,
+  terms: InferTerms,
+): Promise<StreamResponse> {
+  const message = readable(given);
+  const { [FINAL]: final, ...parameters } = message.parameters;
+  const answer = await infer(runtime, { ...message, parameters }, terms);
+  return {
+    error_message: '',
+    infer_response: final?.bool_param === true ? marked(answer) : answer,
+  };
+}
+
 async function infer(
   runtime: Runtime,
   message: ModelInferRequest,
-  terms: { timeoutMs: number | undefined; signal: CancelSignal },
+  terms: InferTerms,
 ): Promise<ModelInferResponse> {
   const refusal = runtime.admission.acquire();
   if (refusal !== undefined) throw refusal;
