@@ -51,7 +51,9 @@ export function toQuestion(target: Target, parsed: CodecRequest, terms: InferTer
   const { id, parameters, outputs } = parsed.json;
   refuseReserved(parameters);
   const binaryByDefault = flag(parameters, 'binary_data_output') ?? false;
-  const wanted = outputs?.map(({ name, parameters: own }): WantedOutput => {
+  // An empty list wants as much as none.
+  const listed = outputs?.length === 0 ? undefined : outputs;
+  const wanted = listed?.map(({ name, parameters: own }): WantedOutput => {
     const classes = whole(own, 'classification') ?? 0;
     return { name, classes, binary: flag(own, 'binary_data') ?? false };
   });
