@@ -143,7 +143,7 @@ export async function createRuntime(
 ): Promise<Runtime> {
   const log = parts.log ?? createLog(config.logLevel);
   const loader = withCostCache(engine, config.cacheDir, log);
-  const registry = await Registry.open(config, loader, parts.random ?? Math.random);
+  const registry = await Registry.open(config, loader, parts.random ?? Math.random, log);
   const clock = parts.clock ?? systemClock;
   const admission = new Admission(config.maxInFlight, () => registry.expectedWaitMs(), clock);
   return {
