@@ -16,7 +16,7 @@ import { checkDeclared, describedRows } from './declared.ts';
 import { fromEngine, redact, ServeError } from './errors.ts';
 import { given } from './given.ts';
 import { Holders } from './holders.ts';
-import type { ModelConfig, ModelTerms } from './repository/index.ts';
+import type { ModelConfig, ModelTerms, Warmup } from './repository/index.ts';
 import { type FeatureInput, featureInput } from './signature.ts';
 import { type TaskHead, taskHead } from './tasks/index.ts';
 import { warmupInputs, zeroRow } from './warmup.ts';
@@ -135,9 +135,18 @@ export class ModelVersion {
     const { warmups } = this.terms;
     if (warmups.length === 0) await this.#runZeros();
     const mostRows = describedRows(config, this.signature);
-    for (const warmup of warmups) {
-      const inputs = warmupInputs(warmup, this.signature, mostRows);
+    for (const warmup of warmups) await this.#runWarmup(warmup, mostRows);
+  }
+
+  async #runWarmup(warmup: Warmup, mostRows: number): Promise<void> {
+    const inputs = warmupInputs(warmup, this.signature, mostRows);
+    try {
       for (let run = 0; run < warmup.runs; run += 1) await this.run(inputs, {});
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new ServeError('INVALID_CONFIG', `model_warmup "${warmup.name}" failed: ${reason}`, {
+        cause,
+      });
     }
   }
 

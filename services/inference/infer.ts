@@ -49,7 +49,6 @@ export interface InferTerms {
 /** @throws {ServeError} `INVALID_ARGUMENT` with what is wrong with the request's parameters. */
 export function toQuestion(target: Target, parsed: CodecRequest, terms: InferTerms): InferQuestion {
   const { id, parameters, outputs } = parsed.json;
-  refuseReserved(parameters);
   const binaryByDefault = flag(parameters, 'binary_data_output') ?? false;
   // An empty list wants as much as none.
   const listed = outputs?.length === 0 ? undefined : outputs;
@@ -57,20 +56,28 @@ export function toQuestion(target: Target, parsed: CodecRequest, terms: InferTer
     const classes = whole(own, 'classification') ?? 0;
     return { name, classes, binary: flag(own, 'binary_data') ?? false };
   });
-  const timeoutUs = whole(parameters, 'timeout') ?? 0;
   return {
     request: {
       ...target,
       inputs: parsed.tensors,
       outputs: wanted?.map(({ name }) => name),
-      priority: whole(parameters, 'priority'),
-      patienceMs: timeoutUs > 0 ? timeoutUs / 1000 : undefined,
+      ...scheduling(parameters),
       timeoutMs: terms.timeoutMs,
       signal: terms.signal,
     },
     id,
     outputs: wanted,
     binaryByDefault,
+  };
+}
+
+/** What a request's parameters say of its turn. @throws {ServeError} `INVALID_ARGUMENT` */
+export function scheduling(parameters: Parameters): Pick<TensorRequest, 'priority' | 'patienceMs'> {
+  refuseReserved(parameters);
+  const timeoutUs = whole(parameters, 'timeout') ?? 0;
+  return {
+    priority: whole(parameters, 'priority'),
+    patienceMs: timeoutUs > 0 ? timeoutUs / 1000 : undefined,
   };
 }
 

@@ -11,6 +11,9 @@ import { toStatus } from './status.ts';
 /** A client's wish for an empty answer after the last, which only streams have. */
 const FINAL = 'triton_enable_empty_final_response';
 
+/** Requests of one stream that are taken before the answer to the first is written. */
+const MOST_AT_ONCE = 256;
+
 interface StreamResponse {
   readonly error_message: string;
   readonly infer_response?: ModelInferResponse;
@@ -32,17 +35,21 @@ export async function modelInfer(
 }
 
 /**
- * Answers come in the order of the requests, which run side by side. A request that fails is answered by
- * its error, and the stream goes on.
+ * Answers come in the order of the requests, which run side by side. A client that sends more than may be
+ * under way is made to wait. A request that fails is answered by its error, and the stream goes on.
  */
 export function modelStreamInfer(
   runtime: Runtime,
   call: ServerDuplexStream<ModelInferRequest, StreamResponse>,
 ): Promise<void> {
   const signal = cancelSignal(call);
+  const most = Math.min(MOST_AT_ONCE, runtime.config.maxInFlight);
+  let pending = 0;
   let written: Promise<void> = Promise.resolve();
   return new Promise((resolve) => {
     call.on('data', (message: ModelInferRequest) => {
+      pending += 1;
+      if (pending >= most) call.pause();
       const response = streamed(runtime, message, { timeoutMs: timeLeft(call), signal }).catch(
         (error: unknown): StreamResponse => ({
           error_message: toStatus(error).details,
@@ -52,11 +59,9 @@ export function modelStreamInfer(
       );
       written = written.then(async () => {
         const ready = await response;
-        if (signal.aborted || call.write(ready)) return;
-        await new Promise<void>((drained) => {
-          call.once('drain', drained);
-          call.once('close', () => drained());
-        });
+        if (!signal.aborted && !call.write(ready)) await drained(call);
+        pending -= 1;
+        if (pending < most) call.resume();
       });
     });
     call.on('end', () => {
@@ -67,6 +72,13 @@ export function modelStreamInfer(
     });
     call.on('cancelled', () => resolve());
     call.on('error', () => resolve());
+  });
+}
+
+function drained(call: ServerDuplexStream<ModelInferRequest, StreamResponse>): Promise<void> {
+  return new Promise((resolve) => {
+    call.once('drain', resolve);
+    call.once('close', () => resolve());
   });
 }
 

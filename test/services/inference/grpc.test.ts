@@ -119,6 +119,28 @@ describe('a stream', () => {
       assert.equal(final.bool_param, true);
     }));
 
+  test('that sends more than may be in flight waits, and is answered in full', () =>
+    withClient(
+      identity,
+      async (client) => {
+        const stream = client.stream();
+        const ids: string[] = [];
+        const ended = new Promise<void>((resolve, reject) => {
+          stream.on('data', ({ error_message, infer_response }: Message) => {
+            ids.push(error_message || infer_response.id);
+          });
+          stream.on('end', resolve);
+          stream.on('error', reject);
+        });
+        const sent = Array.from({ length: 200 }, (_, i) => String(i));
+        for (const id of sent) stream.write({ ...typed(), id });
+        stream.end();
+        await ended;
+        assert.deepEqual(ids, sent);
+      },
+      { maxInFlight: 4 },
+    ));
+
   test('that is given up leaves nothing behind', () =>
     withClient({ 's/1/model.onnx': '=slow-loop' }, async (client) => {
       const stream = client.stream();

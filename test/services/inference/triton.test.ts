@@ -62,7 +62,8 @@ describe('model_warmup', () => {
     server.write({ 'm/config.pbtxt': warmup('batch_size: 1', 'dims: 2 input_data_file: "bad"') });
     const { status, json } = await server.post('/v2/repository/models/m/load', '');
     assert.equal(status, 400);
-    assert.ok(json.error.length > 20 && !json.error.includes(server.root), json.error);
+    assert.match(json.error, /^model_warmup "w" failed: ./);
+    assert.ok(!json.error.includes(server.root), json.error);
     const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] }];
     assert.equal((await server.post('/v2/models/m/infer', { inputs })).status, 200);
   });
