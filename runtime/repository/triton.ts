@@ -19,7 +19,7 @@ import {
   wrong,
 } from './triton/config.ts';
 import { placement } from './triton/placement.ts';
-import { queueNotes, queueTerms } from './triton/queue.ts';
+import { queueNotes, queueSizes, queueTerms } from './triton/queue.ts';
 import { unusedFields } from './triton/unused.ts';
 import { readBeside, toWarmup } from './triton/warmup.ts';
 
@@ -141,11 +141,10 @@ function batching(config: TritonConfig): ModelConfig['batching'] {
   const open = max_batch_size === undefined && input.length + output.length === 0;
   if (!open && !max_batch_size) return false;
   const delay = dynamic_batching?.max_queue_delay_microseconds ?? 0;
-  const queue = dynamic_batching?.default_queue_policy?.max_queue_size ?? 0;
   const terms = {
     ...(max_batch_size === undefined ? {} : { maxRows: max_batch_size }),
     ...(delay > 0 ? { maxDelayMs: delay / 1000 } : {}),
-    ...(queue > 0 ? { maxQueue: queue } : {}),
+    ...queueSizes(dynamic_batching),
   };
   return Object.keys(terms).length === 0 ? undefined : terms;
 }

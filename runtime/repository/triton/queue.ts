@@ -1,10 +1,12 @@
-/** @module Triton's queue policies: how long requests of each priority level may wait. */
+/** @module Triton's queue policies: how many requests of each priority level may wait, and how long. */
 
+import type { ModelConfig } from '../config.ts';
 import type { LevelTerms, QueueTerms } from '../terms.ts';
 import { type DynamicBatching, type QueuePolicy, wrong } from './config.ts';
 
-/** The engine's own. */
+/** The engine's own limits. */
 const MOST_LEVELS = 256;
+const MOST_WAITING = 65_536;
 
 /** @throws {ServeError} `INVALID_CONFIG` for levels that contradict each other. */
 export function queueTerms(name: string, given: DynamicBatching = {}): QueueTerms {
@@ -41,23 +43,33 @@ function levelTerms({
     : { timeoutMs: default_timeout_microseconds / 1000, mayShorten: allow_timeout_override };
 }
 
+/** How many requests may wait, of all levels and of each. A size of 0 is no limit, as in Triton. */
+export function queueSizes(given: DynamicBatching = {}): QueueSizes {
+  const { priority_levels: levels = 0, default_queue_policy: usual } = given;
+  if (levels === 0) return allOf(sizeOf(usual));
+  const sizes = Array.from({ length: levels }, (_, index) =>
+    sizeOf(given.priority_queue_policy?.[index + 1] ?? usual),
+  );
+  if (sizes.every((size) => size === 0)) return {};
+  const total = sizes.includes(0) ? 0 : sizes.reduce((sum, size) => sum + size);
+  return { ...allOf(total), maxQueueByPriority: sizes };
+}
+
+type BatchingTerms = Exclude<ModelConfig['batching'], false | undefined>;
+type QueueSizes = Pick<BatchingTerms, 'maxQueue' | 'maxQueueByPriority'>;
+
+const sizeOf = (policy: QueuePolicy | undefined): number =>
+  Math.min(policy?.max_queue_size ?? 0, MOST_WAITING);
+
+const allOf = (size: number): QueueSizes =>
+  size === 0 ? {} : { maxQueue: Math.min(size, MOST_WAITING) };
+
 /** What of the policies has no effect here. */
 export function queueNotes(given: DynamicBatching = {}): string[] {
-  const { priority_levels = 0, default_queue_policy, priority_queue_policy = {} } = given;
-  const sized = Object.keys(priority_queue_policy).filter(
-    (level) => priority_queue_policy[level]!.max_queue_size,
-  );
-  const notes = sized.map(
-    (level) => `The max_queue_size of priority level ${level} is not used: levels share a queue`,
-  );
-  if (priority_levels > 0 && default_queue_policy?.max_queue_size) {
-    notes.push(
-      'The max_queue_size of default_queue_policy is that of all priority levels together',
-    );
-  }
-  const late = [default_queue_policy, ...Object.values(priority_queue_policy)].some(
-    (policy) => policy?.timeout_action === 'DELAY',
-  );
-  if (late) notes.push('With timeout_action DELAY late requests keep their place in the queue');
-  return notes;
+  const policies = [
+    given.default_queue_policy,
+    ...Object.values(given.priority_queue_policy ?? {}),
+  ];
+  const late = policies.some((policy) => policy?.timeout_action === 'DELAY');
+  return late ? ['With timeout_action DELAY late requests keep their place in the queue'] : [];
 }

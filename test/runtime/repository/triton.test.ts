@@ -224,16 +224,33 @@ describe('queues', () => {
     );
   });
 
-  test('one queue holds every level, which is noted', () => {
-    const { config, terms } = read(`max_batch_size: 4 dynamic_batching {
-      priority_levels: 2 default_priority_level: 2
-      default_queue_policy { max_queue_size: 7 timeout_action: DELAY }
-      priority_queue_policy { key: 1 value { max_queue_size: 3 } }
-    }`);
-    assert.deepEqual(config.batching, { maxRows: 4, maxQueue: 7 });
-    const wanted = [/level 1 is not used/, /all priority levels together/, /keep their place/];
-    for (const [i, note] of wanted.entries()) assert.match(terms.notes[i]!, note);
-    assert.equal(terms.notes.length, wanted.length);
+  test('places are those of each level, 0 being no limit', () => {
+    const batching = (policies: string) =>
+      read(`max_batch_size: 4 dynamic_batching { ${policies} }`).config.batching;
+    const size = (most: number) => `default_queue_policy { max_queue_size: ${most} }`;
+    const levels = 'priority_levels: 2 default_priority_level: 2';
+    const first = (most: number) =>
+      `priority_queue_policy { key: 1 value { max_queue_size: ${most} } }`;
+    const cases: readonly (readonly [string, object])[] = [
+      [size(7), { maxQueue: 7 }],
+      [size(0), {}],
+      [size(100_000), { maxQueue: 65_536 }],
+      [levels, {}],
+      [`${levels} ${size(7)}`, { maxQueue: 14, maxQueueByPriority: [7, 7] }],
+      [`${levels} ${size(7)} ${first(3)}`, { maxQueue: 10, maxQueueByPriority: [3, 7] }],
+      [`${levels} ${size(7)} ${first(0)}`, { maxQueueByPriority: [0, 7] }],
+      [`${levels} ${first(3)}`, { maxQueueByPriority: [3, 0] }],
+    ];
+    for (const [policies, wanted] of cases) {
+      assert.deepEqual(batching(policies), { maxRows: 4, ...wanted }, policies);
+    }
+  });
+
+  test('that late requests keep their place with DELAY is noted', () => {
+    const { notes } = read(
+      'dynamic_batching { default_queue_policy { timeout_action: DELAY } }',
+    ).terms;
+    assert.match(notes.join(), /keep their place/);
   });
 });
 

@@ -73,6 +73,24 @@ test('a full queue is 503, with a sentence and a time to try again', async () =>
   assert.equal(counts(server).rejected, 1);
 });
 
+test('a full level is refused, while the others take what comes', async () => {
+  await using server = await serve(`priority_levels: 2 default_priority_level: 2
+    default_queue_policy { max_queue_size: 1 }
+    priority_queue_policy { key: 1 value { max_queue_size: 2 } }`);
+  const asked = [ask(server, LONG)];
+  await waiting(server, 0);
+  asked.push(ask(server, SHORT), ask(server, SHORT, { priority: 1 }));
+  await waiting(server, 2);
+  const refused = await ask(server, SHORT);
+  assert.equal(refused.status, 503);
+  assert.ok(Number(refused.headers.get('retry-after')) >= 1);
+  asked.push(ask(server, SHORT, { priority: 1 }));
+  await waiting(server, 3);
+  assert.equal((await ask(server, SHORT, { priority: 1 })).status, 503);
+  for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
+  assert.equal((await ask(server, SHORT)).status, 200, 'its place is free again');
+});
+
 /** What becomes of a request behind a long run, and whether the model has run it. */
 async function behind(
   policies: string,
