@@ -13,7 +13,7 @@ import type {
 } from '../native/index.ts';
 import { batchingOptions } from './batching.ts';
 import { checkDeclared, describedRows } from './declared.ts';
-import { fromEngine, redact, ServeError } from './errors.ts';
+import { redact, ServeError } from './errors.ts';
 import { given } from './given.ts';
 import { Holders } from './holders.ts';
 import type { ModelConfig, ModelTerms, Warmup } from './repository/index.ts';
@@ -62,6 +62,7 @@ export class ModelVersion {
   readonly rows: RowTask | ServeError;
   readonly terms: ModelTerms;
   readonly #native: Model;
+  readonly #notes: string[];
   readonly #holders = new Holders();
 
   /** Takes `native` over: it is closed with this version. */
@@ -72,11 +73,11 @@ export class ModelVersion {
     const described = terms.outputs.map(({ name }) => name);
     this.outputs = described.length === 0 ? undefined : described;
     this.signature = answering(native.signature, this.outputs);
-    const { notes, fallback } = native.report;
+    this.#notes = [...terms.notes, ...native.report.notes.map(redact)];
     this.device = {
       ...native.report,
-      notes: [...terms.notes, ...notes.map(redact)],
-      fallback: redact(fallback),
+      notes: this.#notes,
+      fallback: redact(native.report.fallback),
     };
     this.lanes = native.lanes;
     this.rows = rowTask(native.signature, source.config);
@@ -151,12 +152,13 @@ export class ModelVersion {
   }
 
   async #runZeros(): Promise<void> {
+    const row = zeroRow(this.signature);
     try {
-      await this.run(zeroRow(this.signature), {});
+      await this.run(row, {});
     } catch (error) {
-      // Where the file leaves more than the rows open, 1 was only a guess at a shape it accepts.
-      const guessed = this.signature.inputs.some(({ dims }) => dims.slice(1).includes(-1));
-      if (!guessed) throw fromEngine(error);
+      // Zeros are a guess: a model may divide by them, or take them for a shape.
+      const reason = error instanceof Error ? redact(error.message) : 'it was refused';
+      this.#notes.push(`The run of zeros that warms it failed: ${reason}`);
     }
   }
 

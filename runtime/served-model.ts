@@ -17,7 +17,7 @@ export interface VersionStatus {
   readonly device?: string;
   /** Set where a GPU was wanted and could not be used. */
   readonly fallback?: true;
-  /** What the device could not do for this version, and what of its configuration has no effect. */
+  /** What could not be done for this version, and why. */
   readonly notes?: readonly string[];
   readonly maxRows?: number;
 }
