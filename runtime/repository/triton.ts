@@ -9,8 +9,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
 import type { ModelConfig } from './config.ts';
+import { parseJsonFormat } from './json-format.ts';
 import type { DeclaredTensor, ModelTerms } from './terms.ts';
-import { type Plain, parseTextFormat, TextFormatError } from './text-format.ts';
+import { FormatError, type Plain, parseTextFormat } from './text-format.ts';
 import {
   isPlainName,
   type TritonConfig,
@@ -86,28 +87,13 @@ export function readTriton(
 }
 
 function parse(name: string, text: string, type: protobuf.Type): Plain {
-  if (text.trimStart().startsWith('{')) return fromJson(name, text, type);
+  const read = text.trimStart().startsWith('{') ? parseJsonFormat : parseTextFormat;
   try {
-    return parseTextFormat(text, type);
+    return read(text, type);
   } catch (error) {
-    if (error instanceof TextFormatError) throw wrong(name, error.message);
+    if (error instanceof FormatError) throw wrong(name, error.message);
     throw error;
   }
-}
-
-/** JSON by way of the message itself, which leaves out what the schema does not know. */
-function fromJson(name: string, text: string, type: protobuf.Type): Plain {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw wrong(name, 'it is not valid JSON');
-  }
-  const unknown = Object.keys(json as object).find((key) => !Object.hasOwn(type.fields, key));
-  if (unknown !== undefined) throw wrong(name, `there is no field ${unknown}`);
-  const invalid = type.verify(json as object);
-  if (invalid !== null && !/enum value expected|integer/.test(invalid)) throw wrong(name, invalid);
-  return type.toObject(type.fromObject(json as object), { enums: String, longs: Number });
 }
 
 function refuseUnsupported(name: string, config: TritonConfig): void {

@@ -303,3 +303,46 @@ test('what only tunes Triton is noted by its name', () => {
     ],
   );
 });
+
+test('a configuration as Triton itself tells it, with everything that is empty, is taken', () => {
+  const told = {
+    name: 'm',
+    platform: 'onnxruntime_onnx',
+    backend: 'onnxruntime',
+    runtime: '',
+    version_policy: { latest: { num_versions: 1 } },
+    max_batch_size: 8,
+    input: [
+      {
+        ...{ name: 'x', data_type: 'TYPE_FP32', format: 'FORMAT_NONE', dims: [3] },
+        ...{ is_shape_tensor: false, allow_ragged_batch: false, optional: false },
+        is_non_linear_format_io: false,
+      },
+    ],
+    output: [
+      {
+        ...{ name: 'y', data_type: 'TYPE_FP32', dims: ['3'], label_filename: '' },
+        ...{ is_shape_tensor: false, is_non_linear_format_io: false },
+      },
+    ],
+    batch_input: [],
+    batch_output: [],
+    instance_group: [
+      {
+        ...{ name: 'm', kind: 'KIND_CPU', count: 2, gpus: [], secondary_devices: [] },
+        ...{ profile: [], passive: false, host_policy: '' },
+      },
+    ],
+    default_model_filename: 'model.onnx',
+    cc_model_filenames: {},
+    metric_tags: {},
+    parameters: {},
+    model_warmup: [],
+    dynamic_batching: { preferred_batch_size: [], max_queue_delay_microseconds: 0 },
+    model_transaction_policy: { decoupled: false },
+  };
+  const { config, terms } = read(JSON.stringify(told));
+  assert.deepEqual(config, { batching: { maxRows: 8 }, lanes: 2 });
+  assert.deepEqual(terms.notes, []);
+  assert.deepEqual(terms.inputs, [{ name: 'x', datatype: 'TYPE_FP32', dims: [3] }]);
+});
