@@ -73,7 +73,7 @@ export type { IndexEntry } from './registry.ts';
 export { configType, type LoadOverride, tritonSchema } from './repository/index.ts';
 export type { ModelStatus, ServedModel, VersionStatus } from './served-model.ts';
 export type { Prediction } from './tasks/index.ts';
-export { decodeTexts } from './texts.ts';
+export { splitTexts } from './texts.ts';
 export { roundMs, serverTiming } from './timings.ts';
 
 /** What a service works with. One per HTTP thread; the engine's models and counters are shared by all. */

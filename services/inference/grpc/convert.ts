@@ -4,11 +4,11 @@ import {
   type CodecRequest,
   type Datatype,
   datatypes,
-  decodeTexts,
   elementArrays,
   type Parameters,
   type ParameterValue,
   ServeError,
+  splitTexts,
   type Tensor,
   type TensorResult,
   tensorBytes,
@@ -176,8 +176,8 @@ function fromRaw(name: string, type: Tensor['type'], raw: Uint8Array) {
 }
 
 function texts(name: string, raw: Uint8Array): string[] {
-  const found = decodeTexts(raw);
-  if (found !== undefined) return found;
+  const found = splitTexts(raw);
+  if (found !== undefined) return found.map(utf8);
   throw invalid(`Input '${name}' ends in the middle of a text.`);
 }
 
