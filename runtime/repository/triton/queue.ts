@@ -70,6 +70,12 @@ export function queueNotes(given: DynamicBatching = {}): string[] {
     given.default_queue_policy,
     ...Object.values(given.priority_queue_policy ?? {}),
   ];
-  const late = policies.some((policy) => policy?.timeout_action === 'DELAY');
-  return late ? ['With timeout_action DELAY late requests keep their place in the queue'] : [];
+  const notes: string[] = [];
+  if (policies.some((policy) => policy?.timeout_action === 'DELAY')) {
+    notes.push('With timeout_action DELAY late requests keep their place in the queue');
+  }
+  if (policies.some((policy) => (policy?.max_queue_size ?? 0) > MOST_WAITING)) {
+    notes.push(`A max_queue_size of more than ${MOST_WAITING} is ${MOST_WAITING}`);
+  }
+  return notes;
 }

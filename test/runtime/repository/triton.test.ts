@@ -246,11 +246,12 @@ describe('queues', () => {
     }
   });
 
-  test('that late requests keep their place with DELAY is noted', () => {
-    const { notes } = read(
-      'dynamic_batching { default_queue_policy { timeout_action: DELAY } }',
-    ).terms;
-    assert.match(notes.join(), /keep their place/);
+  test('what they have no effect on is noted', () => {
+    const notes = (policy: string) =>
+      read(`dynamic_batching { default_queue_policy { ${policy} } }`).terms.notes.join();
+    assert.match(notes('timeout_action: DELAY'), /keep their place/);
+    assert.match(notes('max_queue_size: 100000'), /more than 65536 is 65536/);
+    assert.equal(notes('max_queue_size: 7'), '');
   });
 });
 

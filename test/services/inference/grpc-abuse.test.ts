@@ -89,13 +89,14 @@ describe('what does not fit together', () => {
 /** Field 15, which is unknown, as a group that opens and never closes, read by who skips what it does not know. */
 const GROUP = 0x7b;
 
+const garbage: Readonly<Record<string, Uint8Array>> = {
+  'no field at all': Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255),
+  'a field that ends too early': Uint8Array.of(0x3a, 100, 0x66),
+  'groups without end': new Uint8Array(100_000).fill(GROUP),
+  JSON: new TextEncoder().encode('{"model_name":"f"}'),
+};
+
 describe('bytes that are no message', () => {
-  const garbage: Readonly<Record<string, Uint8Array>> = {
-    'no field at all': Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255),
-    'a field that ends too early': Uint8Array.of(0x3a, 100, 0x66),
-    'groups without end': new Uint8Array(100_000).fill(GROUP),
-    JSON: new TextEncoder().encode('{"model_name":"f"}'),
-  };
   test('are INVALID_ARGUMENT', () =>
     withClient(identity, async (client) => {
       for (const [name, bytes] of Object.entries(garbage)) {
@@ -108,6 +109,25 @@ describe('bytes that are no message', () => {
       }
     }));
 });
+
+test('bytes that are no message are told in a stream, which goes on', () =>
+  withClient(identity, async (client) => {
+    const stream = client.sendStream();
+    const told: string[] = [];
+    const ended = new Promise<void>((resolve, reject) => {
+      stream.on('data', ({ error_message }: Message) => told.push(error_message));
+      stream.on('end', resolve);
+      stream.on('error', reject);
+    });
+    // A message whose only field names the model.
+    const named = Uint8Array.of(0x0a, 1, 'f'.charCodeAt(0));
+    for (const bytes of [...Object.values(garbage), named]) stream.write(bytes);
+    stream.end();
+    await ended;
+    assert.equal(told.length, Object.keys(garbage).length + 1);
+    assert.match(told.pop()!, /'x' is missing/);
+    for (const error of told) assert.match(error, /not its message/);
+  }));
 
 test('a message past the limit is RESOURCE_EXHAUSTED', () =>
   withClient(

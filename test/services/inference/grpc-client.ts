@@ -31,6 +31,8 @@ export interface GrpcClient {
   stream(): ClientDuplexStream<object, Message>;
   /** Calls a method with whatever bytes. */
   send(method: string, bytes: Uint8Array): Promise<Uint8Array>;
+  /** A stream whose requests are whatever bytes. */
+  sendStream(): ClientDuplexStream<Uint8Array, Message>;
   close(): void;
 }
 
@@ -59,6 +61,12 @@ export function connect(port: number): GrpcClient {
           (error, answer) => (error === null ? resolve(answer!) : reject(error)),
         );
       }),
+    sendStream: () => {
+      const { path: method, responseDeserialize } =
+        names.GRPCInferenceService.service.ModelStreamInfer;
+      const bytes = (message: Uint8Array) => Buffer.from(message);
+      return plain.makeBidiStreamRequest(method, bytes, responseDeserialize);
+    },
     close: () => {
       client.close();
       plain.close();
