@@ -13,7 +13,10 @@ import {
 } from './repository/index.ts';
 import { type ModelStatus, type Random, ServedModel } from './served-model.ts';
 
-/** A line of the repository's index. A model that was never loaded has no version. */
+/**
+ * A line of the repository's index. A model that was never loaded has no version; one that is ready has a
+ * reason where a newer state of it could not be served.
+ */
 export interface IndexEntry {
   readonly name: string;
   readonly version?: string;
@@ -306,17 +309,11 @@ export class Registry {
     }
     return model.status().versions.map(({ version, state, reason }): IndexEntry => {
       if (moving === 'LOADING') return { name, version, state: moving };
+      if (state !== 'ready') return { name, version, state: 'UNAVAILABLE', reason };
       const refused = this.#refused.get(name);
-      if (state === 'ready' && refused === undefined) return { name, version, state: 'READY' };
-      if (state === 'ready') {
-        return {
-          name,
-          version,
-          state: 'READY',
-          reason: `A newer one cannot be served: ${refused}`,
-        };
-      }
-      return { name, version, state: 'UNAVAILABLE', reason };
+      const entry: IndexEntry = { name, version, state: 'READY' };
+      if (refused === undefined) return entry;
+      return { ...entry, reason: `A newer one cannot be served: ${refused}` };
     });
   }
 
