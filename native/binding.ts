@@ -50,6 +50,8 @@ export interface NativeLoadOptions extends NativeDevice {
   policy: number;
   maxDelayMs: number;
   maxQueue: number;
+  /** 0: no limit. */
+  maxQueueByPriority: readonly number[];
   lanes: number;
   intraOpThreads: number;
   spinUs: number;

@@ -18,6 +18,8 @@ import type { BatchingOptions, LoadOptions, PixelInput } from './types.ts';
 const DEFAULT_MAX_ROWS = 64;
 const MAX_ROWS = 1 << 20;
 const DEFAULT_MAX_QUEUE = 1024;
+const MAX_QUEUE = 1 << 16;
+const PRIORITIES = 256;
 const DEFAULT_MAX_REQUEST_ROWS = 65_536;
 const DEFAULT_WARMUP_MS = 200;
 /** What the addon measures: the cost of handing a request to a lane and its answer back. */
@@ -59,7 +61,8 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
     ),
     policy: POLICIES[policy],
     maxDelayMs: real('batching.maxDelayMs', terms.maxDelayMs, 0, 0, 60_000),
-    maxQueue: whole('batching.maxQueue', terms.maxQueue, DEFAULT_MAX_QUEUE, 1, 1 << 16),
+    maxQueue: whole('batching.maxQueue', terms.maxQueue, DEFAULT_MAX_QUEUE, 1, MAX_QUEUE),
+    maxQueueByPriority: queueByPriority(terms.maxQueueByPriority),
     lanes: whole('lanes', options.lanes, 0, 1, 64),
     intraOpThreads: whole('intraOpThreads', options.intraOpThreads, 0, 1, 256),
     weight: real('weight', options.weight, 1, 0.001, 1000),
@@ -94,6 +97,18 @@ function batchingMode({ batching }: LoadOptions): number {
   if (batching === false) return BATCHING_OFF;
   const declared = batching?.maxRows !== undefined || batching?.rowBuckets !== undefined;
   return declared ? BATCHING_DECLARED : BATCHING_AUTO;
+}
+
+function queueByPriority(limits: readonly number[] = []): readonly number[] {
+  if (!Array.isArray(limits) || limits.length > PRIORITIES) {
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      `batching.maxQueueByPriority needs at most ${PRIORITIES} numbers in a list`,
+    );
+  }
+  return limits.map((most, priority) =>
+    whole(`batching.maxQueueByPriority[${priority}]`, most, 0, 0, MAX_QUEUE),
+  );
 }
 
 function rowSizes({ maxRows, rowBuckets }: BatchingOptions) {

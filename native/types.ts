@@ -143,6 +143,11 @@ export interface BatchingOptions {
   maxDelayMs?: number;
   /** Most requests waiting; one more is refused with `UNAVAILABLE`. Default 1024. */
   maxQueue?: number;
+  /**
+   * Of them at most so many of each priority, from the most urgent on; 0, and one that is left out: no
+   * limit of its own. Default: none has one.
+   */
+  maxQueueByPriority?: readonly number[];
 }
 
 /**

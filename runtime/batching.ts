@@ -28,6 +28,10 @@ export const batchingSchema = z
       policy: z.enum(['excess', 'busy', 'timer']).optional().describe('When a batch runs'),
       maxDelayMs: z.number().min(0).optional(),
       maxQueue: size.optional(),
+      maxQueueByPriority: z
+        .array(z.int().min(0))
+        .optional()
+        .describe('Of them at most so many of each priority, the most urgent first; 0: no limit'),
       maxRequestRows: size.optional().describe('Most rows of one request'),
       axes: z
         .record(z.string(), axisSchema)

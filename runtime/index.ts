@@ -70,9 +70,10 @@ export type {
   TensorResult,
 } from './pipeline.ts';
 export type { IndexEntry } from './registry.ts';
-export { type LoadOverride, tritonSchema } from './repository/index.ts';
+export { configType, type LoadOverride, tritonSchema } from './repository/index.ts';
 export type { ModelStatus, ServedModel, VersionStatus } from './served-model.ts';
 export type { Prediction } from './tasks/index.ts';
+export { splitTexts } from './texts.ts';
 export { roundMs, serverTiming } from './timings.ts';
 
 /** What a service works with. One per HTTP thread; the engine's models and counters are shared by all. */
@@ -142,7 +143,7 @@ export async function createRuntime(
 ): Promise<Runtime> {
   const log = parts.log ?? createLog(config.logLevel);
   const loader = withCostCache(engine, config.cacheDir, log);
-  const registry = await Registry.open(config, loader, parts.random ?? Math.random);
+  const registry = await Registry.open(config, loader, parts.random ?? Math.random, log);
   const clock = parts.clock ?? systemClock;
   const admission = new Admission(config.maxInFlight, () => registry.expectedWaitMs(), clock);
   return {

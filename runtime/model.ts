@@ -1,25 +1,25 @@
 /** @module One loaded version of a model, and what keeps it alive while requests are in it. */
 
-import {
-  type DeviceReport,
-  type Engine,
-  elementArrays,
-  type LoadOptions,
-  type Model,
-  type ModelStats,
-  type RunOptions,
-  type RunResult,
-  type Signature,
-  type Tensor,
-  type Tensors,
+import type {
+  DeviceReport,
+  Engine,
+  LoadOptions,
+  Model,
+  ModelStats,
+  RunOptions,
+  RunResult,
+  Signature,
+  Tensors,
 } from '../native/index.ts';
 import { batchingOptions } from './batching.ts';
+import { checkDeclared, describedRows } from './declared.ts';
 import { redact, ServeError } from './errors.ts';
 import { given } from './given.ts';
 import { Holders } from './holders.ts';
-import type { ModelConfig, ModelTerms } from './repository/index.ts';
+import type { ModelConfig, ModelTerms, Warmup } from './repository/index.ts';
 import { type FeatureInput, featureInput } from './signature.ts';
 import { type TaskHead, taskHead } from './tasks/index.ts';
+import { warmupInputs, zeroRow } from './warmup.ts';
 
 const ENGINE_LEVELS = 256;
 
@@ -50,10 +50,12 @@ export class ModelVersion {
   readonly model: string;
   readonly version: string;
   readonly signature: Signature;
-  /** Where it runs, and what was found out about that. */
+  /** Where it runs, and what was found out about that; its notes also tell what of the configuration has no effect. */
   readonly device: DeviceReport;
   /** Native threads that run it. */
   readonly lanes: number;
+  /** Of requests that ask for none by name; undefined means all that the model has. */
+  readonly outputs: readonly string[] | undefined;
   /** Names of the classes by output, where they are known. */
   readonly labels: Readonly<Record<string, readonly string[]>>;
   /** How it answers features, or why it cannot. */
@@ -67,8 +69,11 @@ export class ModelVersion {
   constructor(source: VersionSource, native: Model) {
     this.model = source.model;
     this.version = source.version;
-    this.signature = native.signature;
-    this.#notes = native.report.notes.map(redact);
+    const { terms } = source;
+    const described = terms.outputs.map(({ name }) => name);
+    this.outputs = described.length === 0 ? undefined : described;
+    this.signature = answering(native.signature, this.outputs);
+    this.#notes = [...terms.notes, ...native.report.notes.map(redact)];
     this.device = {
       ...native.report,
       notes: this.#notes,
@@ -77,7 +82,7 @@ export class ModelVersion {
     this.lanes = native.lanes;
     this.rows = rowTask(native.signature, source.config);
     this.labels = labelsOf(source, this.rows);
-    this.terms = source.terms;
+    this.terms = terms;
     this.#native = native;
   }
 
@@ -121,11 +126,35 @@ export class ModelVersion {
     );
   }
 
-  /** One real run of one row of zeros, so that the first request finds everything allocated. */
-  async warm(): Promise<void> {
-    const rows = this.signature.inputs.map((spec) => [spec.name, zeros(spec)] as const);
+  /**
+   * Real runs, so that the first request finds everything allocated: those that the repository describes,
+   * or one of one row of zeros.
+   *
+   * @throws what stops it: a warm-up that does not fit the model, or a run that fails.
+   */
+  async warm(config: ModelConfig): Promise<void> {
+    const { warmups } = this.terms;
+    if (warmups.length === 0) await this.#runZeros();
+    const mostRows = describedRows(config, this.signature);
+    for (const warmup of warmups) await this.#runWarmup(warmup, mostRows);
+  }
+
+  async #runWarmup(warmup: Warmup, mostRows: number): Promise<void> {
+    const inputs = warmupInputs(warmup, this.signature, mostRows);
     try {
-      await this.run(Object.fromEntries(rows), {});
+      for (let run = 0; run < warmup.runs; run += 1) await this.run(inputs, {});
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new ServeError('INVALID_CONFIG', `model_warmup "${warmup.name}" failed: ${reason}`, {
+        cause,
+      });
+    }
+  }
+
+  async #runZeros(): Promise<void> {
+    const row = zeroRow(this.signature);
+    try {
+      await this.run(row, {});
     } catch (error) {
       // Zeros are a guess: a model may divide by them, or take them for a shape.
       const reason = error instanceof Error ? redact(error.message) : 'it was refused';
@@ -138,6 +167,12 @@ export class ModelVersion {
     await this.#holders.idle();
     await this.#native.close();
   }
+}
+
+/** Outputs that the repository does not describe are not shown, and are answered to those alone who name them. */
+function answering(signature: Signature, outputs: readonly string[] | undefined): Signature {
+  if (outputs === undefined) return signature;
+  return { ...signature, outputs: signature.outputs.filter(({ name }) => outputs.includes(name)) };
 }
 
 function labelsOf({ config, terms }: VersionSource, rows: RowTask | ServeError) {
@@ -167,8 +202,9 @@ export async function loadVersion(engine: Engine, source: VersionSource): Promis
   try {
     const native = await load(engine, source);
     try {
+      checkDeclared(source.config, source.terms, native.signature);
       const version = new ModelVersion(source, native);
-      await version.warm();
+      await version.warm(source.config);
       return version;
     } catch (error) {
       await native.close();
@@ -208,14 +244,4 @@ async function load(engine: Engine, source: VersionSource): Promise<Model> {
   // model, cannot know: so it is set only after the engine has found that they may.
   await native.close();
   return engine.load({ ...options, batching: { ...batching, maxRows: cap } });
-}
-
-function zeros(spec: Signature['inputs'][number]): Tensor {
-  const dims = spec.dims.map((dim) => (dim === -1 ? 1 : dim));
-  const length = dims.reduce((product, dim) => product * dim, 1);
-  const data =
-    spec.type === 'string'
-      ? new Array<string>(length).fill('')
-      : new elementArrays[spec.type](length);
-  return { type: spec.type, dims, data } as Tensor;
 }

@@ -52,6 +52,9 @@ export interface TensorRequest {
   readonly outputs: readonly string[] | undefined;
   /** 1 is the most urgent level, 0 or undefined the model's default one. */
   readonly priority: number | undefined;
+  /** How long the request wants to wait, milliseconds: the model's queue policy has the last word on that. */
+  readonly patienceMs?: number | undefined;
+  /** Time left until the client's deadline, milliseconds; undefined means none. */
   readonly timeoutMs: number | undefined;
   readonly signal: CancelSignal | undefined;
 }
@@ -77,22 +80,34 @@ export async function inferTensors(
   const version = registry.resolve(request.model, request.version);
   const { maxRows } = version.signature.batching;
   const level = version.level(request.priority);
-  const timeoutMs = allowedTimeout(version.terms.queue, level, request.timeoutMs);
+  const outputs = request.outputs ?? version.outputs;
+  const timeoutMs = timeoutOf(version, level, request);
   const options: RunOptions = { transfer: true, priority: Math.max(level - 1, 0) };
-  if (request.outputs !== undefined) options.outputs = request.outputs;
+  if (outputs !== undefined) options.outputs = outputs;
   if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
   // A large request runs in parts, which share a signal.
   if (request.signal !== undefined) options.signal = shared(request.signal);
 
   version.hold();
   try {
-    const { outputs, timings } = await version.run(request.inputs, options);
-    return { version, outputs, timings, maxRows };
+    const result = await version.run(request.inputs, options);
+    return { version, outputs: result.outputs, timings: result.timings, maxRows };
   } catch (error) {
     throw fromEngine(error);
   } finally {
     version.release();
   }
+}
+
+/** What the queue policy allows, and never longer than the client's deadline. */
+function timeoutOf(
+  version: ModelVersion,
+  level: number,
+  { patienceMs, timeoutMs }: TensorRequest,
+): number | undefined {
+  const allowed = allowedTimeout(version.terms.queue, level, patienceMs);
+  if (allowed === undefined || timeoutMs === undefined) return allowed ?? timeoutMs;
+  return Math.min(allowed, timeoutMs);
 }
 
 /**

@@ -3,6 +3,7 @@
 import type { Engine } from '../native/index.ts';
 import type { Config } from './config.ts';
 import { ServeError } from './errors.ts';
+import type { Log } from './log.ts';
 import { loadVersion, type ModelVersion } from './model.ts';
 import {
   fingerprint,
@@ -12,7 +13,10 @@ import {
 } from './repository/index.ts';
 import { type ModelStatus, type Random, ServedModel } from './served-model.ts';
 
-/** A line of the repository's index. A model that was never loaded has no version. */
+/**
+ * A line of the repository's index. A model that was never loaded has no version; one that is ready has a
+ * reason where a newer state of it could not be served.
+ */
 export interface IndexEntry {
   readonly name: string;
   readonly version?: string;
@@ -24,6 +28,7 @@ export class Registry {
   readonly #config: Config;
   readonly #engine: Engine;
   readonly #random: Random;
+  readonly #log: Log;
   readonly #repository: Repository;
   readonly #models = new Map<string, ServedModel>();
   /** The one that answers whoever names none. */
@@ -33,16 +38,19 @@ export class Registry {
   /** Models on their way in or out, and those that were taken out. */
   readonly #moving = new Map<string, 'LOADING' | 'UNLOADING'>();
   readonly #unloaded = new Set<string>();
+  /** Why what has changed on disk is not served, of models whose old versions go on. */
+  readonly #refused = new Map<string, string>();
   /** Changes happen one after the other. */
   #change: Promise<unknown> = Promise.resolve();
   /** Versions that were replaced and wait for their last request. */
   readonly #leaving = new Set<Promise<void>>();
   #poll: ReturnType<typeof setInterval> | undefined;
 
-  private constructor(config: Config, engine: Engine, random: Random) {
+  private constructor(config: Config, engine: Engine, random: Random, log: Log) {
     this.#config = config;
     this.#engine = engine;
     this.#random = random;
+    this.#log = log;
     this.#repository = new Repository(config.modelPath);
   }
 
@@ -53,8 +61,8 @@ export class Registry {
    * @throws {ServeError} `INVALID_CONFIG` when the repository, or a model that a setting names, does not
    * exist, or `DEVICE` cannot be used.
    */
-  static async open(config: Config, engine: Engine, random: Random): Promise<Registry> {
-    const registry = new Registry(config, engine, random);
+  static async open(config: Config, engine: Engine, random: Random, log: Log): Promise<Registry> {
+    const registry = new Registry(config, engine, random, log);
     const folders = registry.#repository.scan();
     for (const folder of registry.#selected(folders)) {
       registry.#loadedFrom.set(folder.name, fingerprint(folder));
@@ -164,7 +172,9 @@ export class Registry {
       for (const folder of folders) {
         if (this.#loadedFrom.get(folder.name) === fingerprint(folder)) continue;
         // The reason is in the index, and the old version goes on.
-        await this.#replace(folder).catch(() => {});
+        await this.#replace(folder).catch((error: ServeError) => {
+          this.#log.warn({ model: folder.name, reason: error.message }, 'change not served');
+        });
       }
       const present = new Set(folders.map((folder) => folder.name));
       for (const model of [...this.#models.values()]) {
@@ -259,8 +269,13 @@ export class Registry {
     const model = await this.#build(folder).finally(() => this.#moving.delete(name));
     const failure = model.failure();
     const old = this.#models.get(name);
-    if (failure !== undefined && old !== undefined && old.loaded().length > 0) this.#leave(model);
-    else this.#install(model);
+    this.#refused.delete(name);
+    if (failure === undefined || old === undefined || old.loaded().length === 0) {
+      this.#install(model);
+    } else {
+      this.#refused.set(name, failure.message);
+      this.#leave(model);
+    }
     if (failure !== undefined) throw failure;
   }
 
@@ -268,6 +283,7 @@ export class Registry {
     this.#models.delete(model.name);
     this.#default = this.#chooseDefault();
     this.#loadedFrom.delete(model.name);
+    this.#refused.delete(model.name);
     this.#leave(model);
   }
 
@@ -293,8 +309,11 @@ export class Registry {
     }
     return model.status().versions.map(({ version, state, reason }): IndexEntry => {
       if (moving === 'LOADING') return { name, version, state: moving };
-      if (state === 'ready') return { name, version, state: 'READY' };
-      return { name, version, state: 'UNAVAILABLE', reason };
+      if (state !== 'ready') return { name, version, state: 'UNAVAILABLE', reason };
+      const refused = this.#refused.get(name);
+      const entry: IndexEntry = { name, version, state: 'READY' };
+      if (refused === undefined) return entry;
+      return { ...entry, reason: `A newer one cannot be served: ${refused}` };
     });
   }
 

@@ -22,6 +22,7 @@ import { readTriton, tritonSchema } from './triton.ts';
 export { type ModelConfig, modelConfigSchema } from './config.ts';
 export {
   allowedTimeout,
+  type DeclaredTensor,
   type LevelTerms,
   type ModelTerms,
   NO_TERMS,
@@ -29,6 +30,7 @@ export {
   type Warmup,
   type WarmupInput,
 } from './terms.ts';
+export { configType } from './triton/config.ts';
 export { tritonSchema } from './triton.ts';
 
 /** A model's folder. `config` is the reason where its configuration cannot be used. */

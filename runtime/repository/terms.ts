@@ -2,7 +2,7 @@
 
 /** Deadlines of one priority level. */
 export interface LevelTerms {
-  /** Longest time in the queue of requests that set none; undefined means no limit. */
+  /** Longest time until the answer of requests that set none; undefined means no limit. */
   readonly timeoutMs: number | undefined;
   /** Whether a request may set a shorter time than that. */
   readonly mayShorten: boolean;
@@ -24,21 +24,27 @@ export function allowedTimeout(
   wantedMs: number | undefined,
 ): number | undefined {
   const { timeoutMs, mayShorten } = queue.byLevel.get(level) ?? queue.usual;
-  if (timeoutMs === undefined) return wantedMs;
-  return mayShorten && wantedMs !== undefined ? Math.min(wantedMs, timeoutMs) : timeoutMs;
+  if (!mayShorten || wantedMs === undefined) return timeoutMs;
+  return timeoutMs === undefined ? wantedMs : Math.min(wantedMs, timeoutMs);
 }
 
-export interface WarmupInput {
+/** An input or output as the repository describes it. */
+export interface DeclaredTensor {
   readonly name: string;
-  /** Without the dimension that counts rows. */
+  /** By Triton's name, such as `TYPE_FP32`; undefined where it is not said. */
+  readonly datatype: string | undefined;
+  /** Without the dimension that counts rows, where the model is batched; empty where they are not said. */
   readonly dims: readonly number[];
-  readonly fill: 'zero' | 'random';
-  /** Elements of one row, raw, instead of `fill`. */
-  readonly bytes?: Uint8Array;
+}
+
+export interface WarmupInput extends DeclaredTensor {
+  /** What its elements are, or those of one row as they are sent in binary. */
+  readonly data: 'zero' | 'random' | Uint8Array;
 }
 
 /** Runs to be made before a version serves. */
 export interface Warmup {
+  readonly name: string;
   readonly rows: number;
   readonly runs: number;
   readonly inputs: readonly WarmupInput[];
@@ -53,6 +59,9 @@ export interface ModelTerms {
   readonly providerOptions: Readonly<Record<string, string>>;
   /** Names of the classes by output. */
   readonly labels: Readonly<Record<string, readonly string[]>>;
+  /** Inputs and outputs as they are described; empty where the model's file alone tells. */
+  readonly inputs: readonly DeclaredTensor[];
+  readonly outputs: readonly DeclaredTensor[];
   readonly queue: QueueTerms;
   readonly warmups: readonly Warmup[];
   /** What of the configuration has no effect here. */
@@ -65,6 +74,8 @@ export const NO_TERMS: ModelTerms = {
   device: undefined,
   providerOptions: {},
   labels: {},
+  inputs: [],
+  outputs: [],
   queue: {
     levels: 0,
     defaultLevel: 0,

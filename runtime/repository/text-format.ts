@@ -10,15 +10,15 @@ import protobuf from 'protobufjs';
 /** A message as plain values: names as in the schema, enums by name, 64-bit integers as numbers where they are exact, else as text. */
 export type Plain = Readonly<Record<string, unknown>>;
 
-/** What is wrong with a text, and the line where. */
-export class TextFormatError extends Error {
-  override readonly name = 'TextFormatError';
+/** What is wrong with a message, and where. */
+export class FormatError extends Error {
+  override readonly name = 'FormatError';
 }
 
 /** Deepest nesting of messages. */
 const MAX_DEPTH = 32;
 
-/** @throws {TextFormatError} for a text that is no message of the type. */
+/** @throws {FormatError} for a text that is no message of the type. */
 export function parseTextFormat(text: string, type: protobuf.Type): Plain {
   const reader = new Reader(text);
   const message = readFields(reader, type, undefined, 0);
@@ -58,9 +58,9 @@ class Reader {
     return true;
   }
 
-  error(what: string): TextFormatError {
+  error(what: string): FormatError {
     const line = this.#text.slice(0, this.#at).split('\n').length;
-    return new TextFormatError(`line ${line}: ${what}`);
+    return new FormatError(`line ${line}: ${what}`);
   }
 
   get found(): string {
@@ -224,7 +224,8 @@ const RANGES: Readonly<Record<string, readonly [bigint, bigint]>> = {
   uint64: [0n, 2n ** 64n - 1n],
 };
 
-function integer(token: string, type: string): number | string | undefined {
+/** The number that a token is; undefined where it is none of that type. */
+export function integer(token: string, type: string): number | string | undefined {
   const range = RANGES[type];
   const parts = /^([-+]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/.exec(token);
   if (parts === null || range === undefined) return undefined;

@@ -8,6 +8,7 @@
 import {
   elementArrays,
   type ModelVersion,
+  type Parameters,
   type Runtime,
   ServeError,
   type Tensor,
@@ -17,6 +18,7 @@ import {
 } from '../../runtime/index.ts';
 import { readJson } from '../http/codec-json.ts';
 import type { Encoded, InferRoute } from '../http/edge.ts';
+import { scheduling } from './infer.ts';
 import { targetOf } from './paths.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -53,7 +55,7 @@ export function generateRoute(
         ...target,
         inputs: toInputs(version, fields),
         outputs: undefined,
-        priority: undefined,
+        ...scheduling(toParameters(version, fields.parameters)),
         timeoutMs: exchange.timeLeft(runtime.clock),
         signal: exchange,
       };
@@ -103,6 +105,19 @@ function toInputs(version: ModelVersion, fields: Fields): Record<string, Tensor>
     tensors[spec.name] = toTensor(spec, batching.enabled, given[spec.name]);
   }
   return tensors;
+}
+
+/** Parameters of the request, which are those that are no inputs. */
+function toParameters({ signature }: ModelVersion, given: unknown): Parameters {
+  const names = new Set(signature.inputs.map(({ name }) => name));
+  const own = Object.entries(given === undefined ? {} : toFields(given)).filter(
+    ([name]) => !names.has(name),
+  );
+  for (const [name, value] of own) {
+    if (['string', 'number', 'boolean'].includes(typeof value)) continue;
+    throw invalid(`The parameter ${name} must be a text, a number or a boolean.`);
+  }
+  return Object.fromEntries(own) as Parameters;
 }
 
 /** A value, or a list of values, as one row where the model batches. */

@@ -35,7 +35,7 @@ export function inferRoute(runtime: Runtime, path: string): InferRoute<Bytes, As
     async read(request, announced, most) {
       const coding = request.headers.get('content-encoding');
       const body = await readBytes(request, announced, most);
-      return coding === null ? body : decompress(body, coding, limit);
+      return coding === null ? body : decompress(body, coding.toLowerCase(), limit);
     },
     decode(body, exchange: Exchange) {
       const { headers, url } = exchange.request;

@@ -49,27 +49,35 @@ export interface InferTerms {
 /** @throws {ServeError} `INVALID_ARGUMENT` with what is wrong with the request's parameters. */
 export function toQuestion(target: Target, parsed: CodecRequest, terms: InferTerms): InferQuestion {
   const { id, parameters, outputs } = parsed.json;
-  refuseReserved(parameters);
   const binaryByDefault = flag(parameters, 'binary_data_output') ?? false;
-  const wanted = outputs?.map(({ name, parameters: own }): WantedOutput => {
+  // An empty list wants as much as none.
+  const listed = outputs?.length === 0 ? undefined : outputs;
+  const wanted = listed?.map(({ name, parameters: own }): WantedOutput => {
     const classes = whole(own, 'classification') ?? 0;
     return { name, classes, binary: flag(own, 'binary_data') ?? false };
   });
-  const timeoutUs = whole(parameters, 'timeout') ?? 0;
-  const ownMs = timeoutUs > 0 ? timeoutUs / 1000 : undefined;
-  const timeoutMs = Math.min(ownMs ?? Infinity, terms.timeoutMs ?? Infinity);
   return {
     request: {
       ...target,
       inputs: parsed.tensors,
       outputs: wanted?.map(({ name }) => name),
-      priority: whole(parameters, 'priority'),
-      timeoutMs: timeoutMs === Infinity ? undefined : timeoutMs,
+      ...scheduling(parameters),
+      timeoutMs: terms.timeoutMs,
       signal: terms.signal,
     },
     id,
     outputs: wanted,
     binaryByDefault,
+  };
+}
+
+/** What a request's parameters say of its turn. @throws {ServeError} `INVALID_ARGUMENT` */
+export function scheduling(parameters: Parameters): Pick<TensorRequest, 'priority' | 'patienceMs'> {
+  refuseReserved(parameters);
+  const timeoutUs = whole(parameters, 'timeout') ?? 0;
+  return {
+    priority: whole(parameters, 'priority'),
+    patienceMs: timeoutUs > 0 ? timeoutUs / 1000 : undefined,
   };
 }
 
@@ -127,6 +135,8 @@ function whole(parameters: Parameters, key: string): number | undefined {
   const value = parameters[key];
   if (value === undefined) return undefined;
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value;
+  // Past what a number holds exactly, the nearest is as good.
+  if (typeof value === 'bigint' && value >= 0n) return Number(value);
   throw invalid(`The parameter ${key} must be a whole number, 0 or more.`);
 }
 

@@ -1,7 +1,7 @@
 /** @module What the protocol tells about the server and its models. */
 
 import manifest from '../../package.json' with { type: 'json' };
-import { datatypes, type ModelVersion, type ServedModel } from '../../runtime/index.ts';
+import { configType, datatypes, type ModelVersion, type ServedModel } from '../../runtime/index.ts';
 
 /** The `platform` of every model here. */
 const PLATFORM = 'onnxruntime_onnx';
@@ -34,10 +34,6 @@ export function modelMetadata(model: ServedModel, version: ModelVersion) {
     outputs: tensors(outputs),
   };
 }
-
-/** Triton's names of the element types. */
-const configType = (type: keyof typeof datatypes): string =>
-  type === 'string' ? 'TYPE_STRING' : `TYPE_${datatypes[type]}`;
 
 /** A `ModelConfig` as JSON: what the model's own file says, completed from its signature. */
 export function modelConfig(model: ServedModel, version: ModelVersion): Record<string, unknown> {

@@ -36,7 +36,7 @@ export function modelStatistics(version: ModelVersion) {
     execution_count: stats.batches,
     inference_stats: {
       success: duration(count, queueMs + inputMs + computeMs + outputMs),
-      fail: duration(stats.failed + stats.cancelled + stats.expired, 0),
+      fail: duration(stats.failed + stats.cancelled + stats.expired + stats.rejected, 0),
       queue: duration(queue.count, queueMs),
       compute_input: duration(count, inputMs),
       compute_infer: duration(count, computeMs),

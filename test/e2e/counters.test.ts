@@ -2,30 +2,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { post, RawClient } from '../support/raw-http.ts';
-import { until } from '../support/until.ts';
-import { answersOf, outcomesOf, type Running, slow, start } from './support.ts';
+import { answersOf, inModel, outcomesOf, settled, slow, start } from './support.ts';
 
 /** The run that warms a version when it is loaded. */
 const WARM_UP = 1;
 
 const IDLE = { queued: 0, running: 0 };
-
-/** The page once the model `slow` has nothing left to do. */
-async function settled(service: Running): Promise<string> {
-  let page = '';
-  await until(async () => {
-    page = await service.page();
-    const { queued, running } = outcomesOf(page, 'slow');
-    return queued + running === 0;
-  }, 'nothing is in the model');
-  return page;
-}
-
-const inModel = (service: Running, queued: number, running: number) =>
-  until(async () => {
-    const now = outcomesOf(await service.page(), 'slow');
-    return now.queued === queued && now.running === running;
-  }, `${queued} requests wait and ${running} run`);
 
 describe('clients that leave', () => {
   for (const workers of ['1', '2']) {

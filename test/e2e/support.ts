@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../support/child.ts';
 import { type TestModel, testRepository } from '../support/repository.ts';
+import { until } from '../support/until.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const fixture = (name: string) => path.join(top, 'test/fixtures/models', `${name}.onnx`);
@@ -111,6 +112,24 @@ export function outcomesOf(page: string, model: string) {
     running: sumOf(page, 'model_running', { model }),
   };
 }
+
+/** The page once the model `slow` has nothing left to do. */
+export async function settled(service: Running): Promise<string> {
+  let page = '';
+  await until(async () => {
+    page = await service.page();
+    const { queued, running } = outcomesOf(page, 'slow');
+    return queued + running === 0;
+  }, 'nothing is in the model');
+  return page;
+}
+
+/** Resolves when the model `slow` has so many requests. */
+export const inModel = (service: Running, queued: number, running: number): Promise<void> =>
+  until(async () => {
+    const now = outcomesOf(await service.page(), 'slow');
+    return now.queued === queued && now.running === running;
+  }, `${queued} requests wait and ${running} run`);
 
 /** HTTP answers of `POST /predict` so far, by status. */
 export function answersOf(page: string): Readonly<Record<string, number>> {

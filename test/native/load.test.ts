@@ -95,6 +95,18 @@ const wrongOptions: readonly (readonly [string, unknown, MillraceErrorCode, RegE
     'INVALID_ARGUMENT',
     /maxRows is NaN/,
   ],
+  [
+    'a priority beyond the last',
+    { path: modelFile, batching: { maxQueueByPriority: Array(257).fill(1) } },
+    'INVALID_ARGUMENT',
+    /maxQueueByPriority needs at most 256 numbers/,
+  ],
+  [
+    'a priority of less than no queue',
+    { path: modelFile, batching: { maxQueueByPriority: [1, -1] } },
+    'INVALID_ARGUMENT',
+    /maxQueueByPriority\[1\] is -1: expected a number from 0 to 65536/,
+  ],
   ['no queue', { path: modelFile, batching: { maxQueue: 0 } }, 'INVALID_ARGUMENT', /maxQueue is 0/],
   [
     'a negative delay',

@@ -1,6 +1,7 @@
 /** @module A service in a process of its own, on the runtime that runs the tests. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -71,6 +72,12 @@ export class ServiceChild {
   /** The port it listens on, once it does. */
   async port(): Promise<number> {
     return Number((await this.line('ready')).port);
+  }
+
+  /** Most memory that it has had at once so far, bytes. */
+  peakMemory(): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
+    return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
   }
 
   signal(name: 'SIGTERM' | 'SIGINT'): void {

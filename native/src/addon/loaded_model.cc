@@ -71,6 +71,7 @@ Status LoadedModel::Load(const Surroundings& surroundings, const LoadRequest& re
   options.policy.max_rows = batched ? request.max_rows : 1;
   options.policy.max_delay = request.max_delay;
   options.max_queue = request.max_queue;
+  options.max_queue_by_priority = request.max_queue_by_priority;
   options.spin = request.spin;
   options.run_limit = request.run_limit;
   StagedExecutor* const staged = loading->executor_->staged();

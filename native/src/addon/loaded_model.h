@@ -41,6 +41,7 @@ struct LoadRequest {
   PolicyKind policy = PolicyKind::kExcess;
   Nanos max_delay = 0;
   uint32_t max_queue = 1024;
+  std::vector<uint32_t> max_queue_by_priority;
   // 0: as many as a measurement finds useful, leaving a core to the JavaScript thread.
   uint32_t lanes = 0;
   // 0: one, unless a measurement finds one lane with all the threads as good.

@@ -153,6 +153,9 @@ LoadRequest ReadLoadRequest(const Napi::Object& options) {
   request.policy = static_cast<PolicyKind>(NumberOr(options, "policy", 2));
   request.max_delay = static_cast<Nanos>(NumberOr(options, "maxDelayMs", 0) * 1e6);
   request.max_queue = static_cast<uint32_t>(NumberOr(options, "maxQueue", 1024));
+  for (const int64_t most : ReadSizes(options.Get("maxQueueByPriority"))) {
+    request.max_queue_by_priority.push_back(static_cast<uint32_t>(most));
+  }
   request.lanes = static_cast<uint32_t>(NumberOr(options, "lanes", 0));
   request.intra_op_threads = static_cast<int>(NumberOr(options, "intraOpThreads", 0));
   request.run_limit = static_cast<Nanos>(NumberOr(options, "runLimitMs", 0) * 1e6);

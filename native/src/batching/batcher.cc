@@ -14,6 +14,7 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
       cost_(std::make_unique<CostModel[]>(plan_.buckets())),
       full_(std::make_unique<Full[]>(plan_.buckets())),
       member_(options.weight),
+      quota_(options.max_queue_by_priority),
       pending_(options.pending),
       tally_(options.policy.max_rows),
       epoch_(std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count() -

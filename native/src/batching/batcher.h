@@ -16,6 +16,7 @@
 #include "batching/parker.h"
 #include "batching/pending.h"
 #include "batching/policy.h"
+#include "batching/quota.h"
 #include "batching/share.h"
 #include "batching/stats.h"
 
@@ -26,6 +27,8 @@ struct BatcherOptions {
   PendingOptions pending;
   // Most requests waiting; Submit refuses one more.
   uint32_t max_queue = 1024;
+  // Of them at most so many of each priority; see Quota.
+  std::vector<uint32_t> max_queue_by_priority;
   // Threads that form and run batches, at least 1.
   uint32_t lanes = 1;
   // Runs that go on at once, at most as many as lanes; 0: as many. Lanes beyond that number form the next
@@ -215,6 +218,7 @@ class Batcher {
 
   // Submitters and lanes.
   Intake<Request> intake_;
+  Quota quota_;
   std::atomic<uint64_t> submitted_{0};
   std::atomic<uint64_t> rejected_{0};
   Backlog backlog_;

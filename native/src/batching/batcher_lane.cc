@@ -125,8 +125,12 @@ Decision Batcher::Form(Worker& worker) {
     Note(worker, decision);
     // What was only refused for want of memory is an answer, too.
     if (!worker.dropped.empty()) decision.action = Decision::Action::kRun;
-    for (const Request* request : worker.batch) backlog_.Remove(request->place);
-    for (const Request* request : worker.dropped) backlog_.Remove(request->place);
+    for (const auto* gone : {&worker.batch, &worker.dropped}) {
+      for (const Request* request : *gone) {
+        backlog_.Remove(request->place);
+        quota_.Leave(request->priority);
+      }
+    }
     const auto taken = static_cast<uint32_t>(worker.batch.size() + worker.dropped.size());
     running_.fetch_add(taken, std::memory_order_relaxed);
     if (!worker.batch.empty()) lanes_busy_.fetch_add(1, std::memory_order_relaxed);

@@ -20,11 +20,16 @@ Code Batcher::Enqueue(Request* request) noexcept {
     rejected_.fetch_add(1, std::memory_order_relaxed);
     return entry == Intake<Request>::Entry::kFull ? Code::kUnavailable : Code::kFailedPrecondition;
   }
-  const Nanos now = clock_.Now();
-  if (const Code code = Admit(*request, now); code != Code::kOk) {
+  const auto refuse = [this](Code code) {
     intake_.Leave(1);
     rejected_.fetch_add(1, std::memory_order_relaxed);
     return code;
+  };
+  if (!quota_.Take(request->priority)) return refuse(Code::kUnavailable);
+  const Nanos now = clock_.Now();
+  if (const Code code = Admit(*request, now); code != Code::kOk) {
+    quota_.Leave(request->priority);
+    return refuse(code);
   }
   submitted_.fetch_add(1, std::memory_order_relaxed);
   request->submitted = now;

@@ -8,6 +8,7 @@ import {
   type Parameters,
   type ParameterValue,
   ServeError,
+  splitTexts,
   type Tensor,
   type TensorResult,
   tensorBytes,
@@ -63,6 +64,11 @@ export function toCodecRequest(message: ModelInferRequest): CodecRequest {
       throw invalid(`Input '${name}' has the shape [${shape}]: sizes must be 0 or more.`);
     }
     const given = raw[index];
+    if (given !== undefined && isFilled(contents)) {
+      throw invalid(
+        `Input '${name}' has contents beside raw_input_contents: send it in one of them.`,
+      );
+    }
     const data =
       given === undefined ? fromContents(name, type, contents) : fromRaw(name, type, given);
     if (data.length !== elements) {
@@ -132,6 +138,9 @@ function exact(text: string): number | bigint {
   return Number.isSafeInteger(number) ? number : BigInt(text);
 }
 
+const isFilled = (contents: Contents | null | undefined): boolean =>
+  Object.values(contents ?? {}).some((values) => values.length > 0);
+
 function fromContents(name: string, type: Tensor['type'], contents: Contents | null | undefined) {
   const field = FIELDS[type];
   if (field === undefined) throw invalid(`Input '${name}' is ${datatypes[type]}: send it raw.`);
@@ -168,18 +177,10 @@ function fromRaw(name: string, type: Tensor['type'], raw: Uint8Array) {
   return new array(aligned.buffer as ArrayBuffer, aligned.byteOffset, raw.length / size);
 }
 
-/** Each text after its length in four bytes, little-endian. */
 function texts(name: string, raw: Uint8Array): string[] {
-  const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
-  const found: string[] = [];
-  for (let at = 0; at < raw.length; ) {
-    const start = at + 4;
-    const end = start <= raw.length ? start + view.getUint32(at, true) : Number.POSITIVE_INFINITY;
-    if (end > raw.length) throw invalid(`Input '${name}' ends in the middle of a text.`);
-    found.push(decodeText(name, raw.subarray(start, end)));
-    at = end;
-  }
-  return found;
+  const found = splitTexts(raw);
+  if (found !== undefined) return found.map((text) => decodeText(name, text));
+  throw invalid(`Input '${name}' ends in the middle of a text.`);
 }
 
 function toContents(tensor: Tensor): Contents {

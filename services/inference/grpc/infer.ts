@@ -1,14 +1,18 @@
 /** @module ModelInfer and ModelStreamInfer: from a message to its answer. */
 
 import type { ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
-import type { CancelSignal, Runtime } from '../../../runtime/index.ts';
-import { type InferQuestion, toQuestion } from '../infer.ts';
+import type { Runtime } from '../../../runtime/index.ts';
+import { type InferQuestion, type InferTerms, toQuestion } from '../infer.ts';
 import { toCodecRequest, toResponse } from './convert.ts';
+import { readable } from './malformed.ts';
 import type { ModelInferRequest, ModelInferResponse } from './messages.ts';
 import { toStatus } from './status.ts';
 
 /** A client's wish for an empty answer after the last, which only streams have. */
 const FINAL = 'triton_enable_empty_final_response';
+
+/** Requests of one stream that are taken before the answer to the first is written. */
+const MOST_AT_ONCE = 256;
 
 interface StreamResponse {
   readonly error_message: string;
@@ -31,41 +35,33 @@ export async function modelInfer(
 }
 
 /**
- * Answers come in the order of the requests, which run side by side. A request that fails is answered by
- * its error, and the stream goes on.
+ * Answers come in the order of the requests, which run side by side. A client that sends more than may be
+ * under way is made to wait. A request that fails is answered by its error, and the stream goes on.
  */
 export function modelStreamInfer(
   runtime: Runtime,
   call: ServerDuplexStream<ModelInferRequest, StreamResponse>,
 ): Promise<void> {
   const signal = cancelSignal(call);
+  const most = Math.min(MOST_AT_ONCE, runtime.config.maxInFlight);
+  let pending = 0;
   let written: Promise<void> = Promise.resolve();
   return new Promise((resolve) => {
     call.on('data', (message: ModelInferRequest) => {
-      const { [FINAL]: final, ...parameters } = message.parameters;
-      const answer = infer(
-        runtime,
-        { ...message, parameters },
-        { timeoutMs: timeLeft(call), signal },
-      );
-      const response = answer.then(
-        (whole): StreamResponse => ({
-          error_message: '',
-          infer_response: final?.bool_param === true ? marked(whole) : whole,
-        }),
+      pending += 1;
+      if (pending >= most) call.pause();
+      const response = streamed(runtime, message, { timeoutMs: timeLeft(call), signal }).catch(
         (error: unknown): StreamResponse => ({
           error_message: toStatus(error).details,
           // A client tells by the id which of its requests failed.
-          infer_response: { ...EMPTY, id: message.id },
+          infer_response: { ...EMPTY, id: message.id ?? '' },
         }),
       );
       written = written.then(async () => {
         const ready = await response;
-        if (signal.aborted || call.write(ready)) return;
-        await new Promise<void>((drained) => {
-          call.once('drain', drained);
-          call.once('close', () => drained());
-        });
+        if (!signal.aborted && !call.write(ready)) await drained(call);
+        pending -= 1;
+        if (pending < most) call.resume();
       });
     });
     call.on('end', () => {
@@ -76,6 +72,13 @@ export function modelStreamInfer(
     });
     call.on('cancelled', () => resolve());
     call.on('error', () => resolve());
+  });
+}
+
+function drained(call: ServerDuplexStream<ModelInferRequest, StreamResponse>): Promise<void> {
+  return new Promise((resolve) => {
+    call.once('drain', resolve);
+    call.once('close', () => resolve());
   });
 }
 
@@ -93,10 +96,24 @@ const marked = (response: ModelInferResponse): ModelInferResponse => ({
   parameters: { triton_final_response: { bool_param: true } },
 });
 
+async function streamed(
+  runtime: Runtime,
+  given: ModelInferRequest,
+  terms: InferTerms,
+): Promise<StreamResponse> {
+  const message = readable(given);
+  const { [FINAL]: final, ...parameters } = message.parameters;
+  const answer = await infer(runtime, { ...message, parameters }, terms);
+  return {
+    error_message: '',
+    infer_response: final?.bool_param === true ? marked(answer) : answer,
+  };
+}
+
 async function infer(
   runtime: Runtime,
   message: ModelInferRequest,
-  terms: { timeoutMs: number | undefined; signal: CancelSignal },
+  terms: InferTerms,
 ): Promise<ModelInferResponse> {
   const refusal = runtime.admission.acquire();
   if (refusal !== undefined) throw refusal;

@@ -19,6 +19,7 @@ import { modelConfig, modelMetadata, serverMetadata } from '../metadata.ts';
 import { controlAllowed, loadModel, toOverride } from '../repository.ts';
 import { everyStatistics, modelStatistics } from '../statistics.ts';
 import { modelInfer, modelStreamInfer } from './infer.ts';
+import { readable, tolerant } from './malformed.ts';
 import type { ModelRequest, RepositoryIndexRequest, RepositoryRequest } from './messages.ts';
 import { reflection } from './reflection.ts';
 import { toStatus } from './status.ts';
@@ -59,7 +60,7 @@ export async function listenGrpc(
     'grpc.max_receive_message_length': runtime.config.maxRequestBytes,
     'grpc.max_send_message_length': -1,
   });
-  server.addService(definition[SERVICE] as ServiceDefinition, handlers(runtime));
+  server.addService(tolerant(definition[SERVICE] as ServiceDefinition), handlers(runtime));
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
   health.addToServer(server);
   reflection(definition).addToServer(server);
@@ -110,7 +111,7 @@ function handlers(runtime: Runtime): UntypedServiceImplementation {
     async (call: ServerUnaryCall<Message, Answer>, reply: sendUnaryData<Answer>) => {
       const startedMs = runtime.clock.now();
       try {
-        const value = await answer(call.request, call);
+        const value = await answer(readable(call.request), call);
         record(method, startedMs);
         reply(null, value);
       } catch (error) {

@@ -28,11 +28,12 @@ class BatcherTest : public testing::Test {
   }
 
   void Open(int64_t max_rows = 8, uint32_t lanes = 1, uint32_t max_queue = 1024,
-            Nanos max_delay = 0) {
+            Nanos max_delay = 0, std::vector<uint32_t> max_queue_by_priority = {}) {
     BatcherOptions options;
     options.policy = {max_delay > 0 ? PolicyKind::kTimer : PolicyKind::kBusy, max_rows, max_delay};
     options.pending.batched = true;
     options.max_queue = max_queue;
+    options.max_queue_by_priority = std::move(max_queue_by_priority);
     options.lanes = lanes;
     batcher = std::make_unique<Batcher>(puppet, clock, options);
   }
@@ -160,6 +161,29 @@ TEST_F(BatcherTest, AFullQueueIsAStatusAndCostsTheQueuedNothing) {
   Submit(5);
   puppet.Release();
   sink->Await(4);
+}
+
+TEST_F(BatcherTest, AFullPriorityLeavesTheOthersTheirPlaces) {
+  Open(8, 1, 1024, 0, {0, 1});
+  Submit(0);
+  puppet.Started(0);
+  const auto with = [this](float value, uint8_t priority) {
+    Request* const request = requests.Make(value);
+    request->priority = priority;
+    return batcher->Submit(request);
+  };
+  EXPECT_EQ(with(1, 1), Code::kOk);
+  EXPECT_EQ(with(2, 1), Code::kUnavailable);
+  EXPECT_EQ(with(3, 0), Code::kOk);
+  EXPECT_EQ(with(4, 2), Code::kOk);
+  EXPECT_EQ(batcher->Stats().rejected, 1u);
+  EXPECT_EQ(batcher->Stats().queued, 3u);
+  puppet.Finish();
+  EXPECT_EQ(puppet.Started(1), (Values{3, 1, 4}));
+  // Its place is free once it runs.
+  EXPECT_EQ(with(5, 1), Code::kOk);
+  puppet.Release();
+  sink->Await(5);
 }
 
 TEST_F(BatcherTest, CloseAnswersWhatWasAcceptedAndRefusesTheRest) {

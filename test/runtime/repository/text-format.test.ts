@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import protobuf from 'protobufjs';
-import { parseTextFormat, TextFormatError } from '../../../runtime/repository/text-format.ts';
+import { FormatError, parseTextFormat } from '../../../runtime/repository/text-format.ts';
 
 const { root } = protobuf.parse(
   `syntax = "proto3";
@@ -84,7 +84,7 @@ describe('is refused, with its line', () => {
     test(name, () =>
       assert.throws(
         () => parse(text),
-        (error: unknown) => error instanceof TextFormatError && message.test(error.message),
+        (error: unknown) => error instanceof FormatError && message.test(error.message),
       ),
     );
   }

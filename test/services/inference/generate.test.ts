@@ -19,7 +19,8 @@ describe('generate', () => {
 
   test('parameters may be inputs too, and what is none of them is left alone', async () => {
     await using server = await inference(texts);
-    const body = { parameters: { x: ['a', 'b', 'c'], temperature: 0.5 } };
+    const parameters = { temperature: 0.5, priority: 1, timeout: 60_000_000 };
+    const body = { parameters: { x: ['a', 'b', 'c'], ...parameters } };
     const { json } = await server.post('/v2/models/t/versions/1/generate', body);
     assert.deepEqual(json.y, ['a', 'b', 'c']);
   });
@@ -54,6 +55,11 @@ describe('generate', () => {
       [{ x: ['a'] }, /x has 1 values/],
       [{ x: ['a', 'b', 'c'], y: 1 }, /no input y/],
       [{ x: ['a', 'b', 'c'], id: 7 }, /id must be a text/],
+      [{ x: ['a', 'b', 'c'], parameters: { a: [] } }, /parameter a must be a text, a number/],
+      [{ x: ['a', 'b', 'c'], parameters: { a: null } }, /parameter a must be/],
+      [{ x: ['a', 'b', 'c'], parameters: { priority: 999 } }, /priority is 999/],
+      [{ x: ['a', 'b', 'c'], parameters: { timeout: -1 } }, /timeout must be a whole number/],
+      [{ x: ['a', 'b', 'c'], parameters: { sequence_id: 1 } }, /sequence_id is not supported/],
     ] as const) {
       for (const route of ['generate', 'generate_stream']) {
         const { status, json } = await server.post(`/v2/models/t/${route}`, body);

@@ -1,69 +1,10 @@
 /** @module The protocol over gRPC, asked by a client of the library, on the real engine. */
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { describe, test } from 'node:test';
-import {
-  type ClientDuplexStream,
-  credentials,
-  loadPackageDefinition,
-  type ServiceError,
-  status,
-} from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import { type ServiceError, status } from '@grpc/grpc-js';
 import { STATUS } from '../../../services/http/problem.ts';
-import { listenGrpc } from '../../../services/inference/grpc/server.ts';
 import { CODES } from '../../../services/inference/grpc/status.ts';
-import { type Files, inference } from './support.ts';
-
-const top = path.resolve(import.meta.dirname, '../../..');
-const definition = loadSync('inference.proto', {
-  keepCase: true,
-  longs: String,
-  defaults: true,
-  oneofs: true,
-  includeDirs: ['services/inference/grpc', 'runtime/repository'].map((dir) => path.join(top, dir)),
-});
-
-// biome-ignore lint/suspicious/noExplicitAny: the messages are made from the schema while it runs
-type Message = any;
-
-interface Client {
-  call(method: string, message: object, deadline?: Date): Promise<Message>;
-  stream(): ClientDuplexStream<object, Message>;
-  close(): void;
-}
-
-function connect(port: number): Client {
-  const { inference: names } = loadPackageDefinition(definition) as Message;
-  const client = new names.GRPCInferenceService(`127.0.0.1:${port}`, credentials.createInsecure());
-  return {
-    call: (method, message, deadline) =>
-      new Promise((resolve, reject) => {
-        const options = deadline === undefined ? {} : { deadline };
-        client[method](message, options, (error: ServiceError | null, answer: Message) =>
-          error === null ? resolve(answer) : reject(error),
-        );
-      }),
-    stream: () => client.ModelStreamInfer(),
-    close: () => client.close(),
-  };
-}
-
-async function withClient(
-  files: Files,
-  body: (client: Client) => Promise<void>,
-  settings: Parameters<typeof inference>[1] = {},
-): Promise<void> {
-  await using server = await inference(files, settings);
-  const listener = await listenGrpc(server.runtime, '127.0.0.1', 0);
-  const client = connect(listener.port);
-  try {
-    await body(client);
-  } finally {
-    client.close();
-    await listener.stop();
-  }
-}
+import { fails, type Message, withClient } from './grpc-client.ts';
 
 const identity = { 'f/1/model.onnx': '=identity-float32' };
 const typed = (data = [1, 2, 3]) => ({
@@ -184,6 +125,28 @@ describe('a stream', () => {
       assert.equal(final.bool_param, true);
     }));
 
+  test('that sends more than may be in flight waits, and is answered in full', () =>
+    withClient(
+      identity,
+      async (client) => {
+        const stream = client.stream();
+        const ids: string[] = [];
+        const ended = new Promise<void>((resolve, reject) => {
+          stream.on('data', ({ error_message, infer_response }: Message) => {
+            ids.push(error_message || infer_response.id);
+          });
+          stream.on('end', resolve);
+          stream.on('error', reject);
+        });
+        const sent = Array.from({ length: 200 }, (_, i) => String(i));
+        for (const id of sent) stream.write({ ...typed(), id });
+        stream.end();
+        await ended;
+        assert.deepEqual(ids, sent);
+      },
+      { maxInFlight: 4 },
+    ));
+
   test('that is given up leaves nothing behind', () =>
     withClient({ 's/1/model.onnx': '=slow-loop' }, async (client) => {
       const stream = client.stream();
@@ -195,13 +158,6 @@ describe('a stream', () => {
       assert.equal((await given).code, status.CANCELLED);
     }));
 });
-
-const fails = (promise: Promise<unknown>, code: status, message = /./) =>
-  assert.rejects(promise, (error: ServiceError) => {
-    assert.equal(error.code, code, error.message);
-    assert.match(error.details, message);
-    return true;
-  });
 
 describe('mistakes', () => {
   const input = typed().inputs[0]!;

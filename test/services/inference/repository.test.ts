@@ -227,6 +227,35 @@ describe('models come and go', () => {
     await becomes('b');
   });
 
+  test('polling takes up versions, files and configurations that change, and leaves what cannot be loaded', async () => {
+    const settings: Partial<Config> = { modelControlMode: 'poll', repositoryPollMs: 20 };
+    await using server = await inference({ 'a/1/model.onnx': '=identity-float32' }, settings);
+    const about = async () => {
+      const { versions, inputs } = (await server.get('/v2/models/a')).json;
+      return `${versions} ${inputs[0].datatype}`;
+    };
+    const becomes = (wanted: string) => until(async () => (await about()) === wanted, wanted);
+    server.write({ 'a/2/model.onnx': '=identity-int32' });
+    await becomes('1,2 INT32');
+    server.write({ 'a/2/model.onnx': '=identity-float64' });
+    await becomes('1,2 FP64');
+    rmSync(path.join(server.root, 'a/1'), { recursive: true });
+    await becomes('2 FP64');
+    server.write({ 'a/config.pbtxt': 'version_policy { specific { versions: 3 } }' });
+    server.write({ 'a/3/model.onnx': '=identity-int8' });
+    await becomes('3 INT8');
+    server.write({ 'a/3/model.onnx': 'not a model' });
+    const entry = async () => (await server.post('/v2/repository/index', '')).json[0];
+    await until(async () => (await entry()).reason !== undefined, 'the change has been looked at');
+    const { state, reason } = await entry();
+    assert.equal(state, 'READY', 'the version that was there');
+    assert.match(reason, /^A newer one cannot be served: ./);
+    assert.equal(await about(), '3 INT8');
+    server.write({ 'a/3/model.onnx': '=identity-uint8' });
+    await becomes('3 UINT8');
+    assert.deepEqual(await entry(), { name: 'a', version: '3', state: 'READY' });
+  });
+
   test('loads, unloads and requests at the same time: only the errors that are to be expected', async () => {
     await using server = await inference({ 'a/1/model.onnx': '=identity-float32' }, explicit);
     const seen = new Set<number>();

@@ -1,0 +1,65 @@
+/** @module What a repository says of a model's inputs and outputs, held against the model itself. */
+
+import type { Signature, TensorSpec } from '../native/index.ts';
+import { ServeError } from './errors.ts';
+import {
+  configType,
+  type DeclaredTensor,
+  type ModelConfig,
+  type ModelTerms,
+} from './repository/index.ts';
+
+/** Most rows of a run, where described shapes leave out the dimension that counts them; else 0. */
+export function describedRows({ batching }: ModelConfig, signature: Signature): number {
+  if (batching === false) return 0;
+  const { enabled, maxRows } = signature.batching;
+  return batching?.maxRows ?? (enabled ? maxRows : 0);
+}
+
+/**
+ * Every input has to be described, or none; of the outputs those that are to be answered.
+ *
+ * @throws {ServeError} `INVALID_CONFIG` with the first contradiction.
+ */
+export function checkDeclared(config: ModelConfig, terms: ModelTerms, signature: Signature): void {
+  const batched = describedRows(config, signature) > 0;
+  for (const [kind, declared] of [
+    ['input', terms.inputs],
+    ['output', terms.outputs],
+  ] as const) {
+    const specs = signature[`${kind}s`];
+    for (const tensor of declared) checkTensor(kind, tensor, specs, batched);
+  }
+  const missing = signature.inputs.find(({ name }) => !terms.inputs.some((t) => t.name === name));
+  if (terms.inputs.length > 0 && missing !== undefined) {
+    throw wrong(`the input ${missing.name} of the model is missing; describe every input or none`);
+  }
+}
+
+/** @throws {ServeError} `INVALID_CONFIG` where there is no such tensor in the model. */
+export function checkTensor(
+  kind: 'input' | 'output',
+  { name, datatype, dims }: DeclaredTensor,
+  specs: readonly TensorSpec[],
+  batched: boolean,
+): TensorSpec {
+  const spec = specs.find((each) => each.name === name);
+  if (spec === undefined) {
+    const known = specs.map((each) => each.name).join(', ') || 'none';
+    throw wrong(`the model has no ${kind} ${name}; its ${kind}s are ${known}`);
+  }
+  const type = configType(spec.type);
+  if (datatype !== undefined && datatype !== type) {
+    throw wrong(`the ${kind} ${name} is ${datatype}, but the model has it as ${type}`);
+  }
+  const row = batched ? spec.dims.slice(1) : spec.dims;
+  const fits =
+    dims.length === row.length && row.every((size, axis) => size === -1 || size === dims[axis]);
+  if (dims.length === 0 || fits) return spec;
+  const rows = batched ? ' beside the dimension that counts rows' : '';
+  throw wrong(`the dims of the ${kind} ${name} are [${dims}], but the model has [${row}]${rows}`);
+}
+
+function wrong(what: string): ServeError {
+  return new ServeError('INVALID_CONFIG', `The configuration does not fit the model: ${what}.`);
+}

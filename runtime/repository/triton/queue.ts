@@ -1,0 +1,81 @@
+/** @module Triton's queue policies: how many requests of each priority level may wait, and how long. */
+
+import type { ModelConfig } from '../config.ts';
+import type { LevelTerms, QueueTerms } from '../terms.ts';
+import { type DynamicBatching, type QueuePolicy, wrong } from './config.ts';
+
+/** The engine's own limits. */
+const MOST_LEVELS = 256;
+const MOST_WAITING = 65_536;
+
+/** @throws {ServeError} `INVALID_CONFIG` for levels that contradict each other. */
+export function queueTerms(name: string, given: DynamicBatching = {}): QueueTerms {
+  const { priority_levels: levels = 0, default_priority_level: defaultLevel = 0 } = given;
+  const policies = Object.entries(given.priority_queue_policy ?? {});
+  if (levels > MOST_LEVELS) {
+    throw wrong(name, `priority_levels must be at most ${MOST_LEVELS} but is ${levels}`);
+  }
+  if (levels > 0 ? defaultLevel < 1 || defaultLevel > levels : defaultLevel > 0) {
+    const wanted = levels > 0 ? `from 1 to ${levels}` : 'left out without priority_levels';
+    throw wrong(name, `default_priority_level must be ${wanted} but is ${defaultLevel}`);
+  }
+  for (const [level] of policies) {
+    if (Number(level) >= 1 && Number(level) <= levels) continue;
+    throw wrong(name, `priority_queue_policy names the level ${level} of ${levels}`);
+  }
+  return {
+    levels,
+    defaultLevel,
+    usual: levelTerms(given.default_queue_policy),
+    byLevel: new Map(policies.map(([level, policy]) => [Number(level), levelTerms(policy)])),
+  };
+}
+
+/** With `DELAY` requests that are late are answered all the same, so that no time is a limit. */
+function levelTerms({
+  timeout_action = 'REJECT',
+  default_timeout_microseconds = 0,
+  allow_timeout_override = false,
+}: QueuePolicy = {}): LevelTerms {
+  if (timeout_action === 'DELAY') return { timeoutMs: undefined, mayShorten: false };
+  return default_timeout_microseconds === 0
+    ? { timeoutMs: undefined, mayShorten: true }
+    : { timeoutMs: default_timeout_microseconds / 1000, mayShorten: allow_timeout_override };
+}
+
+/** How many requests may wait, of all levels and of each. A size of 0 is no limit, as in Triton. */
+export function queueSizes(given: DynamicBatching = {}): QueueSizes {
+  const { priority_levels: levels = 0, default_queue_policy: usual } = given;
+  if (levels === 0) return allOf(sizeOf(usual));
+  const sizes = Array.from({ length: levels }, (_, index) =>
+    sizeOf(given.priority_queue_policy?.[index + 1] ?? usual),
+  );
+  if (sizes.every((size) => size === 0)) return {};
+  const total = sizes.includes(0) ? 0 : sizes.reduce((sum, size) => sum + size);
+  return { ...allOf(total), maxQueueByPriority: sizes };
+}
+
+type BatchingTerms = Exclude<ModelConfig['batching'], false | undefined>;
+type QueueSizes = Pick<BatchingTerms, 'maxQueue' | 'maxQueueByPriority'>;
+
+const sizeOf = (policy: QueuePolicy | undefined): number =>
+  Math.min(policy?.max_queue_size ?? 0, MOST_WAITING);
+
+const allOf = (size: number): QueueSizes =>
+  size === 0 ? {} : { maxQueue: Math.min(size, MOST_WAITING) };
+
+/** What of the policies has no effect here. */
+export function queueNotes(given: DynamicBatching = {}): string[] {
+  const policies = [
+    given.default_queue_policy,
+    ...Object.values(given.priority_queue_policy ?? {}),
+  ];
+  const notes: string[] = [];
+  if (policies.some((policy) => policy?.timeout_action === 'DELAY')) {
+    notes.push('With timeout_action DELAY late requests keep their place in the queue');
+  }
+  if (policies.some((policy) => (policy?.max_queue_size ?? 0) > MOST_WAITING)) {
+    notes.push(`A max_queue_size of more than ${MOST_WAITING} is ${MOST_WAITING}`);
+  }
+  return notes;
+}

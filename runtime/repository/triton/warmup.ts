@@ -1,0 +1,54 @@
+/** @module Warm-ups as `config.pbtxt` describes them. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Warmup, WarmupInput } from '../terms.ts';
+import { isPlainName, type TritonWarmup, type TritonWarmupInput, wrong } from './config.ts';
+
+/** @throws {ServeError} `INVALID_CONFIG` for a file that cannot be read. */
+export function toWarmup(name: string, folder: string, given: TritonWarmup): Warmup {
+  const { batch_size = 1, count = 0, inputs = {} } = given;
+  return {
+    name: given.name ?? '',
+    rows: batch_size,
+    runs: Math.max(count, 1),
+    inputs: Object.entries(inputs).map(([tensor, input]) => toInput(name, folder, tensor, input)),
+  };
+}
+
+function toInput(
+  name: string,
+  folder: string,
+  tensor: string,
+  input: TritonWarmupInput,
+): WarmupInput {
+  const { data_type, dims = [], random_data, input_data_file: file } = input;
+  return {
+    name: tensor,
+    datatype: data_type,
+    dims: dims.map(Number),
+    // The flags count by being there, whatever they say.
+    data:
+      file === undefined
+        ? random_data === undefined
+          ? 'zero'
+          : 'random'
+        : read(name, folder, file),
+  };
+}
+
+function read(name: string, folder: string, file: string): Uint8Array {
+  if (!isPlainName(file)) {
+    throw wrong(name, `input_data_file ${file} must be the name of a file in the folder warmup`);
+  }
+  return readBeside(name, join(folder, 'warmup'), file);
+}
+
+/** @throws {ServeError} `INVALID_CONFIG` */
+export function readBeside(name: string, folder: string, file: string): Buffer {
+  try {
+    return readFileSync(join(folder, file));
+  } catch {
+    throw wrong(name, `the file ${file} that it names cannot be read`);
+  }
+}

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import protobuf from 'protobufjs';
+import { parseJsonFormat } from '../../../runtime/repository/json-format.ts';
+import { FormatError } from '../../../runtime/repository/text-format.ts';
+
+const { root } = protobuf.parse(
+  `syntax = "proto3";
+  enum Kind { NONE = 0; SOME = 1; }
+  message Child { string text = 1; Child child = 2; }
+  message Whole {
+    string text = 1; bool flag = 2; int32 number = 3; uint64 large = 4; double real = 5; Kind kind = 6;
+    repeated int64 dims = 7; repeated Child children = 8; map<string, Child> by_name = 9;
+    map<string, string> texts = 10; oneof choice { bool one = 11; string other = 12; }
+  }`,
+  { keepCase: true },
+);
+const parse = (text: string) => parseJsonFormat(text, root.lookupType('Whole'));
+
+describe('JSON', () => {
+  const cases: Readonly<Record<string, readonly [string, unknown]>> = {
+    empty: ['{}', {}],
+    'scalars of every kind': [
+      '{"text": "a", "flag": false, "number": -3, "large": 7, "real": 1.5, "kind": "SOME"}',
+      { text: 'a', flag: false, number: -3, large: 7, real: 1.5, kind: 'SOME' },
+    ],
+    'an enum by its number': ['{"kind": 1}', { kind: 'SOME' }],
+    'integers as text': [
+      '{"number": "7", "large": "18446744073709551615", "dims": ["-1"]}',
+      { number: 7, large: '18446744073709551615', dims: [-1] },
+    ],
+    'messages and lists of them': [
+      '{"children": [{"text": "a"}, {"child": {}}], "by_name": {"x": {"text": "b"}}}',
+      { children: [{ text: 'a' }, { child: {} }], by_name: { x: { text: 'b' } } },
+    ],
+    'what is empty as what is not given': [
+      '{"dims": [], "children": [], "texts": {}, "by_name": null, "text": null, "number": 0}',
+      { number: 0 },
+    ],
+  };
+  for (const [name, [text, expected]] of Object.entries(cases)) {
+    test(name, () => assert.deepEqual(JSON.parse(JSON.stringify(parse(text))), expected));
+  }
+
+  test('keeps names that objects have', () => {
+    const { texts } = parse('{"texts": {"__proto__": "v"}}');
+    assert.deepEqual(Object.keys(texts as object), ['__proto__']);
+  });
+});
+
+describe('is refused, with its place', () => {
+  const cases: Readonly<Record<string, readonly [string, RegExp]>> = {
+    'no JSON': ['{', /^it is not valid JSON$/],
+    'an unknown field': ['{"name": 1}', /^Whole has no field name; its fields are text, /],
+    'an unknown field within': [
+      '{"children": [{}, {"name": 1}]}',
+      /^children\[1\] has no field name; its fields are text, child$/,
+    ],
+    'a name that objects have': ['{"constructor": 1}', /no field constructor/],
+    'two choices': ['{"one": true, "other": "x"}', /other is given beside one/],
+    'a number for a text': ['{"text": 1}', /^text must be a text, found 1$/],
+    'a text for a number': ['{"number": "a"}', /^number must be a whole number of type int32/],
+    'a number that does not fit': ['{"number": 3000000000}', /of type int32, found 3000000000/],
+    'a fraction': ['{"dims": [1, 1.5]}', /^dims\[1\] must be a whole number of type int64/],
+    'a number for a flag': ['{"flag": 1}', /true or false, found 1/],
+    'a text for a float': ['{"real": "1"}', /real must be a number/],
+    'an unknown enum': ['{"kind": "OTHER"}', /kind must be one of NONE, SOME, found "OTHER"/],
+    'a value for a list': ['{"dims": 1}', /dims must be a list/],
+    'a list for a message': ['{"by_name": {"x": []}}', /^by_name\.x must be an object, found \[\]/],
+    'nothing in a list': ['{"children": [null]}', /children\[0\] must be an object, found null/],
+  };
+  for (const [name, [text, message]] of Object.entries(cases)) {
+    test(name, () =>
+      assert.throws(
+        () => parse(text),
+        (error: unknown) => error instanceof FormatError && message.test(error.message),
+      ),
+    );
+  }
+});

@@ -1,0 +1,349 @@
+/** @module What a `config.pbtxt` means: devices and lanes, queues, warm-ups, and what has no effect. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ServeError } from '../../../runtime/index.ts';
+import { allowedTimeout, tritonSchema } from '../../../runtime/repository/index.ts';
+import { readTriton } from '../../../runtime/repository/triton.ts';
+
+const schema = tritonSchema();
+const read = (text: string) => readTriton('m', '/nowhere', text, schema);
+
+const refuses = (text: string, message: RegExp) =>
+  assert.throws(
+    () => read(text),
+    (error: unknown) => {
+      assert.ok(error instanceof ServeError && error.code === 'INVALID_CONFIG');
+      assert.match(error.message, message);
+      return true;
+    },
+  );
+
+describe('max_batch_size', () => {
+  const batching = (text: string) => read(text).config.batching;
+
+  test('is what the file says', () => {
+    assert.deepEqual(batching('max_batch_size: 8'), { maxRows: 8 });
+    assert.equal(batching('max_batch_size: 0'), false);
+    assert.equal(batching('{"max_batch_size": 0}'), false);
+  });
+
+  test('left out, it is found out, unless the file describes shapes, which then are whole', () => {
+    assert.equal(batching('name: "m"'), undefined);
+    assert.equal(batching('{}'), undefined);
+    const delay = 'dynamic_batching { max_queue_delay_microseconds: 500 }';
+    assert.deepEqual(batching(delay), { maxDelayMs: 0.5 });
+    assert.equal(batching('input { name: "x" data_type: TYPE_FP32 dims: [-1, 3] }'), false);
+  });
+});
+
+describe('instance groups', () => {
+  /** Device and configuration they come to, and what is noted. */
+  const cases: Readonly<
+    Record<string, readonly [string, string | undefined, object, (readonly RegExp[])?]>
+  > = {
+    none: ['', undefined, {}],
+    'on the CPU': ['instance_group { kind: KIND_CPU count: 3 }', 'cpu', { lanes: 3 }],
+    'on the CPU, uncounted': ['instance_group { kind: KIND_CPU }', 'cpu', { lanes: 1 }],
+    'two groups on the CPU': [
+      'instance_group [ { kind: KIND_CPU count: 3 }, { kind: KIND_CPU count: 2 } ]',
+      'cpu',
+      { lanes: 5 },
+    ],
+    'on a GPU': ['instance_group { kind: KIND_GPU }', 'cuda', {}],
+    'on this GPU': ['instance_group { kind: KIND_GPU gpus: 1 }', 'cuda:1', {}],
+    'the same GPU twice': [
+      'instance_group [ { kind: KIND_GPU gpus: 1 }, { kind: KIND_GPU gpus: 1 } ]',
+      'cuda:1',
+      {},
+    ],
+    'on several GPUs': [
+      'instance_group { kind: KIND_GPU gpus: [ 0, 2 ] }',
+      'cuda:all',
+      {},
+      [/gpus 0, 2 mean every GPU/],
+    ],
+    'as many on a GPU as there are anyway': [
+      'instance_group { kind: KIND_GPU count: 2 }',
+      'cuda',
+      {},
+    ],
+    'more on a GPU': [
+      'instance_group { kind: KIND_GPU count: 4 }',
+      'cuda',
+      { device_options: { slots: 4 } },
+    ],
+    'too many on a GPU': [
+      'instance_group { kind: KIND_GPU count: 20 }',
+      'cuda',
+      { device_options: { slots: 8 } },
+      [/at most 8 instances, not 20/],
+    ],
+    'anywhere, uncounted': ['instance_group { name: "a" }', undefined, {}],
+    'anywhere, counted': ['instance_group { kind: KIND_AUTO count: 2 }', undefined, { lanes: 2 }],
+    'anywhere, on these GPUs': [
+      'instance_group { gpus: [ 0 ] }',
+      undefined,
+      {},
+      [/gpus of an instance_group that is not of KIND_GPU are not used/],
+    ],
+    'as the model likes': ['instance_group { kind: KIND_MODEL count: 2 }', undefined, { lanes: 2 }],
+    'anywhere beside the CPU': [
+      'instance_group [ { kind: KIND_CPU }, { kind: KIND_AUTO count: 2 } ]',
+      undefined,
+      { lanes: 3 },
+    ],
+    'what only tunes Triton': [
+      `instance_group {
+        kind: KIND_CPU profile: "0" host_policy: "numa" rate_limiter { priority: 2 }
+        secondary_devices { kind: KIND_NVDLA }
+      }`,
+      'cpu',
+      { lanes: 1 },
+      [/profile/, /rate_limiter/, /secondary_devices/, /host_policy/],
+    ],
+    'one that serves nothing': [
+      'instance_group [ { kind: KIND_CPU count: 2 }, { kind: KIND_GPU passive: true } ]',
+      'cpu',
+      { lanes: 2 },
+      [/passive has no effect/],
+    ],
+  };
+  for (const [name, [text, device, config, notes = []]] of Object.entries(cases)) {
+    test(name, () => {
+      const model = read(`max_batch_size: 4 ${text}`);
+      assert.equal(model.terms.device, device);
+      assert.deepEqual(model.config, { batching: { maxRows: 4 }, ...config });
+      assert.equal(model.terms.notes.length, notes.length, model.terms.notes.join('\n'));
+      for (const [i, note] of notes.entries()) assert.match(model.terms.notes[i]!, note);
+    });
+  }
+
+  test('of several kinds are refused', () => {
+    refuses('instance_group [ { kind: KIND_GPU }, { kind: KIND_CPU } ]', /mixes kinds of devices/);
+  });
+});
+
+describe('accelerators', () => {
+  const gpu = (accelerator: string) =>
+    `optimization { execution_accelerators { gpu_execution_accelerator { ${accelerator} } } }`;
+
+  test('TensorRT by Triton’s names of its options', () => {
+    const { terms } = read(
+      gpu(`name: "tensorrt"
+        parameters { key: "precision_mode" value: "FP16" }
+        parameters { key: "max_workspace_size_bytes" value: "1024" }
+        parameters { key: "trt_engine_hw_compatible" value: "1" }
+        parameters { key: "other" value: "1" }`),
+    );
+    assert.equal(terms.device, 'tensorrt');
+    assert.deepEqual(terms.providerOptions, {
+      trt_fp16_enable: '1',
+      trt_max_workspace_size: '1024',
+      trt_engine_hw_compatible: '1',
+    });
+    assert.deepEqual(terms.notes, ["The accelerator's parameter other is not used"]);
+  });
+
+  test('CUDA on the GPU that the instances are on', () => {
+    const { terms } = read(
+      `${gpu('name: "cuda" parameters { key: "cudnn_conv_algo_search" value: "HEURISTIC" }')}
+       instance_group { kind: KIND_GPU gpus: 1 }`,
+    );
+    assert.equal(terms.device, 'cuda:1');
+    assert.deepEqual(terms.providerOptions, { cudnn_conv_algo_search: 'HEURISTIC' });
+  });
+
+  test('of a GPU leave instances on the CPU where they are', () => {
+    const { terms } = read(`${gpu('name: "tensorrt"')} instance_group { kind: KIND_CPU }`);
+    assert.equal(terms.device, 'cpu');
+    assert.deepEqual(terms.providerOptions, {});
+    assert.match(terms.notes.join(), /tensorrt is not used: its instances are on the CPU/);
+  });
+
+  test('of the CPU are noted, unknown ones refused', () => {
+    const cpu =
+      'optimization { execution_accelerators { cpu_execution_accelerator { name: "openvino" } } }';
+    assert.deepEqual(read(cpu).terms.notes, ['The accelerator openvino is not used on the CPU']);
+    refuses(gpu('name: "auto_io"'), /accelerator auto_io is not supported/);
+  });
+});
+
+describe('queues', () => {
+  const queue = (policies: string) => read(`dynamic_batching { ${policies} }`).terms.queue;
+
+  test('a time that requests may shorten, or not', () => {
+    const policy = (more: string) =>
+      queue(`default_queue_policy { default_timeout_microseconds: 2000 ${more} }`);
+    const fixed = policy('');
+    const open = policy('allow_timeout_override: true');
+    assert.deepEqual(
+      [undefined, 1, 9].map((wanted) => allowedTimeout(fixed, 0, wanted)),
+      [2, 2, 2],
+    );
+    assert.deepEqual(
+      [undefined, 1, 9].map((wanted) => allowedTimeout(open, 0, wanted)),
+      [2, 1, 2],
+    );
+  });
+
+  test('without a time a request has its own, and with DELAY none counts', () => {
+    assert.deepEqual(
+      [undefined, 9].map((wanted) => allowedTimeout(queue(''), 0, wanted)),
+      [undefined, 9],
+    );
+    const delay = queue(`default_queue_policy {
+      timeout_action: DELAY default_timeout_microseconds: 2000 allow_timeout_override: true
+    }`);
+    assert.deepEqual(
+      [undefined, 1].map((wanted) => allowedTimeout(delay, 0, wanted)),
+      [undefined, undefined],
+    );
+  });
+
+  test('levels with policies of their own', () => {
+    const terms = queue(`priority_levels: 3 default_priority_level: 2
+      default_queue_policy { default_timeout_microseconds: 9000 }
+      priority_queue_policy { key: 1 value { default_timeout_microseconds: 1000 } }`);
+    assert.deepEqual([terms.levels, terms.defaultLevel], [3, 2]);
+    assert.deepEqual(
+      [1, 2, 3].map((level) => allowedTimeout(terms, level, undefined)),
+      [1, 9, 9],
+    );
+  });
+
+  test('levels that contradict each other are refused', () => {
+    const levels = (text: string, message: RegExp) =>
+      refuses(`dynamic_batching { ${text} }`, message);
+    levels('priority_levels: 2', /default_priority_level must be from 1 to 2 but is 0/);
+    levels('priority_levels: 2 default_priority_level: 3', /from 1 to 2 but is 3/);
+    levels('default_priority_level: 1', /left out without priority_levels/);
+    levels('priority_levels: 300 default_priority_level: 1', /at most 256 but is 300/);
+    levels(
+      'priority_levels: 2 default_priority_level: 1 priority_queue_policy { key: 3 value { } }',
+      /names the level 3 of 2/,
+    );
+  });
+
+  test('places are those of each level, 0 being no limit', () => {
+    const batching = (policies: string) =>
+      read(`max_batch_size: 4 dynamic_batching { ${policies} }`).config.batching;
+    const size = (most: number) => `default_queue_policy { max_queue_size: ${most} }`;
+    const levels = 'priority_levels: 2 default_priority_level: 2';
+    const first = (most: number) =>
+      `priority_queue_policy { key: 1 value { max_queue_size: ${most} } }`;
+    const cases: readonly (readonly [string, object])[] = [
+      [size(7), { maxQueue: 7 }],
+      [size(0), {}],
+      [size(100_000), { maxQueue: 65_536 }],
+      [levels, {}],
+      [`${levels} ${size(7)}`, { maxQueue: 14, maxQueueByPriority: [7, 7] }],
+      [`${levels} ${size(7)} ${first(3)}`, { maxQueue: 10, maxQueueByPriority: [3, 7] }],
+      [`${levels} ${size(7)} ${first(0)}`, { maxQueueByPriority: [0, 7] }],
+      [`${levels} ${first(3)}`, { maxQueueByPriority: [3, 0] }],
+    ];
+    for (const [policies, wanted] of cases) {
+      assert.deepEqual(batching(policies), { maxRows: 4, ...wanted }, policies);
+    }
+  });
+
+  test('what they have no effect on is noted', () => {
+    const notes = (policy: string) =>
+      read(`dynamic_batching { default_queue_policy { ${policy} } }`).terms.notes.join();
+    assert.match(notes('timeout_action: DELAY'), /keep their place/);
+    assert.match(notes('max_queue_size: 100000'), /more than 65536 is 65536/);
+    assert.equal(notes('max_queue_size: 7'), '');
+  });
+});
+
+test('warm-ups are read as Triton reads them: flags by being there, no rows no run', () => {
+  const { warmups } = read(`
+    model_warmup {
+      name: "a" batch_size: 2 count: 3
+      inputs { key: "x" value { data_type: TYPE_FP32 dims: [ 3 ] random_data: false } }
+    }
+    model_warmup { name: "b" batch_size: 1 inputs { key: "x" value { zero_data: true } } }
+    model_warmup { name: "c" }`).terms;
+  assert.deepEqual(warmups, [
+    {
+      name: 'a',
+      rows: 2,
+      runs: 3,
+      inputs: [{ name: 'x', datatype: 'TYPE_FP32', dims: [3], data: 'random' }],
+    },
+    {
+      name: 'b',
+      rows: 1,
+      runs: 1,
+      inputs: [{ name: 'x', datatype: undefined, dims: [], data: 'zero' }],
+    },
+  ]);
+  const file = (name: string) =>
+    `model_warmup { batch_size: 1 inputs { key: "x" value { input_data_file: "${name}" } } }`;
+  refuses(file('no.bin'), /no\.bin that it names cannot be read/);
+  refuses(file('../no.bin'), /must be the name of a file in the folder warmup/);
+});
+
+test('what only tunes Triton is noted by its name', () => {
+  const { notes } = read(`
+    dynamic_batching { preferred_batch_size: [ 4 ] preserve_ordering: true }
+    optimization { graph { level: 1 } input_pinned_memory { enable: true } }
+    parameters { key: "enable_mem_arena" value { string_value: "1" } }
+    parameters { key: "intra_op_thread_count" value { string_value: "2" } }
+    response_cache { enable: true }
+    metric_tags { key: "a" value: "b" }`).terms;
+  assert.deepEqual(
+    notes.map((note) => note.split(' ')[0]),
+    [
+      'dynamic_batching.preferred_batch_size',
+      'dynamic_batching.preserve_ordering',
+      'optimization.graph',
+      'optimization.input_pinned_memory',
+      'parameters.enable_mem_arena',
+      'metric_tags',
+      'response_cache',
+    ],
+  );
+});
+
+test('a configuration as Triton itself tells it, with everything that is empty, is taken', () => {
+  const told = {
+    name: 'm',
+    platform: 'onnxruntime_onnx',
+    backend: 'onnxruntime',
+    runtime: '',
+    version_policy: { latest: { num_versions: 1 } },
+    max_batch_size: 8,
+    input: [
+      {
+        ...{ name: 'x', data_type: 'TYPE_FP32', format: 'FORMAT_NONE', dims: [3] },
+        ...{ is_shape_tensor: false, allow_ragged_batch: false, optional: false },
+        is_non_linear_format_io: false,
+      },
+    ],
+    output: [
+      {
+        ...{ name: 'y', data_type: 'TYPE_FP32', dims: ['3'], label_filename: '' },
+        ...{ is_shape_tensor: false, is_non_linear_format_io: false },
+      },
+    ],
+    batch_input: [],
+    batch_output: [],
+    instance_group: [
+      {
+        ...{ name: 'm', kind: 'KIND_CPU', count: 2, gpus: [], secondary_devices: [] },
+        ...{ profile: [], passive: false, host_policy: '' },
+      },
+    ],
+    default_model_filename: 'model.onnx',
+    cc_model_filenames: {},
+    metric_tags: {},
+    parameters: {},
+    model_warmup: [],
+    dynamic_batching: { preferred_batch_size: [], max_queue_delay_microseconds: 0 },
+    model_transaction_policy: { decoupled: false },
+  };
+  const { config, terms } = read(JSON.stringify(told));
+  assert.deepEqual(config, { batching: { maxRows: 8 }, lanes: 2 });
+  assert.deepEqual(terms.notes, []);
+  assert.deepEqual(terms.inputs, [{ name: 'x', datatype: 'TYPE_FP32', dims: [3] }]);
+});

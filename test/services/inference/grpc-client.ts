@@ -1,0 +1,100 @@
+/** @module A gRPC client of the library over the protocol's own description, and a server to ask. */
+
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import {
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  loadPackageDefinition,
+  type ServiceError,
+  type status,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { listenGrpc } from '../../../services/inference/grpc/server.ts';
+import { type Files, type Inference, inference } from './support.ts';
+
+const top = path.resolve(import.meta.dirname, '../../..');
+const definition = loadSync('inference.proto', {
+  keepCase: true,
+  longs: String,
+  defaults: true,
+  oneofs: true,
+  includeDirs: ['services/inference/grpc', 'runtime/repository'].map((dir) => path.join(top, dir)),
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: the messages are made from the schema while it runs
+export type Message = any;
+
+export interface GrpcClient {
+  call(method: string, message: object, deadline?: Date): Promise<Message>;
+  stream(): ClientDuplexStream<object, Message>;
+  /** Calls a method with whatever bytes. */
+  send(method: string, bytes: Uint8Array): Promise<Uint8Array>;
+  /** A stream whose requests are whatever bytes. */
+  sendStream(): ClientDuplexStream<Uint8Array, Message>;
+  close(): void;
+}
+
+/** To be closed. */
+export function connect(port: number): GrpcClient {
+  const { inference: names } = loadPackageDefinition(definition) as Message;
+  const address = [`127.0.0.1:${port}`, credentials.createInsecure()] as const;
+  const client = new names.GRPCInferenceService(...address);
+  const plain = new Client(...address);
+  return {
+    call: (method, message, deadline) =>
+      new Promise((resolve, reject) => {
+        const options = deadline === undefined ? {} : { deadline };
+        client[method](message, options, (error: ServiceError | null, answer: Message) =>
+          error === null ? resolve(answer) : reject(error),
+        );
+      }),
+    stream: () => client.ModelStreamInfer(),
+    send: (method, bytes) =>
+      new Promise((resolve, reject) => {
+        plain.makeUnaryRequest(
+          `/inference.GRPCInferenceService/${method}`,
+          (message: Uint8Array) => Buffer.from(message),
+          (answer: Buffer): Uint8Array => answer,
+          bytes,
+          (error, answer) => (error === null ? resolve(answer!) : reject(error)),
+        );
+      }),
+    sendStream: () => {
+      const { path: method, responseDeserialize } =
+        names.GRPCInferenceService.service.ModelStreamInfer;
+      const bytes = (message: Uint8Array) => Buffer.from(message);
+      return plain.makeBidiStreamRequest(method, bytes, responseDeserialize);
+    },
+    close: () => {
+      client.close();
+      plain.close();
+    },
+  };
+}
+
+/** Runs `body` with a client of a server over these files. */
+export async function withClient(
+  files: Files,
+  body: (client: GrpcClient, server: Inference, port: number) => Promise<void>,
+  settings: Parameters<typeof inference>[1] = {},
+): Promise<void> {
+  await using server = await inference(files, settings);
+  const listener = await listenGrpc(server.runtime, '127.0.0.1', 0);
+  const client = connect(listener.port);
+  try {
+    await body(client, server, listener.port);
+  } finally {
+    client.close();
+    await listener.stop();
+  }
+}
+
+/** The call ends with that code, and a sentence like that. */
+export const fails = (promise: Promise<unknown>, code: status, message = /./) =>
+  assert.rejects(promise, (error: ServiceError) => {
+    assert.equal(error.code, code, error.message);
+    assert.match(error.details, message);
+    return true;
+  });

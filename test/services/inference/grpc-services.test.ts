@@ -1,0 +1,107 @@
+/** @module What stands beside the protocol's calls: health, reflection, and deadlines down to the batcher. */
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { until } from '../../support/until.ts';
+import { fails, type Message, withClient } from './grpc-client.ts';
+
+const packages = path.resolve(import.meta.dirname, '../../../node_modules');
+const identity = { 'f/1/model.onnx': '=identity-float32' };
+const SERVICE = 'inference.GRPCInferenceService';
+
+/** A client of a service that a package of gRPC's describes. */
+function clientOf(file: string, name: string, port: number): Message {
+  const names = loadPackageDefinition(loadSync(path.join(packages, file), { defaults: true }));
+  const Service = name.split('.').reduce((at: Message, part) => at[part], names);
+  return new Service(`127.0.0.1:${port}`, credentials.createInsecure());
+}
+
+test('health: of the server and of the service', () =>
+  withClient(identity, async (_client, _server, port) => {
+    const file = 'grpc-health-check/proto/health/v1/health.proto';
+    const client = clientOf(file, 'grpc.health.v1.Health', port);
+    const check = (service: string) =>
+      new Promise<Message>((resolve, reject) => {
+        client.check({ service }, (error: Error | null, answer: Message) =>
+          error === null ? resolve(answer) : reject(error),
+        );
+      });
+    try {
+      assert.equal((await check('')).status, 1);
+      assert.equal((await check(SERVICE)).status, 1);
+      await fails(check('other'), status.NOT_FOUND);
+    } finally {
+      client.close();
+    }
+  }));
+
+test('reflection: names the service, and describes it with all that it refers to', () =>
+  withClient(identity, async (_client, _server, port) => {
+    const file = '@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto';
+    const client = clientOf(file, 'grpc.reflection.v1.ServerReflection', port);
+    const ask = (request: object) =>
+      new Promise<Message>((resolve, reject) => {
+        const call = client.serverReflectionInfo();
+        call.on('data', (answer: Message) => {
+          resolve(answer);
+          call.end();
+        });
+        call.on('error', reject);
+        call.write(request);
+      });
+    try {
+      const { listServicesResponse } = await ask({ listServices: '*' });
+      const services = listServicesResponse.service.map(({ name }: Message) => name);
+      assert.ok(services.includes(SERVICE), services.join());
+      const described = await ask({ fileContainingSymbol: SERVICE });
+      const files = described.fileDescriptorResponse.fileDescriptorProto;
+      const text = Buffer.concat(files).toString('latin1');
+      for (const name of ['ModelInferRequest', 'ModelStreamInfer', 'ModelInstanceGroup']) {
+        assert.ok(text.includes(name), name);
+      }
+    } finally {
+      client.close();
+    }
+  }));
+
+describe('a deadline', () => {
+  const files = {
+    's/1/model.onnx': '=slow-loop',
+    's/config.pbtxt': 'max_batch_size: 1 instance_group { kind: KIND_CPU }',
+  };
+  const slow = (turns: number) => ({
+    model_name: 's',
+    inputs: [
+      {
+        name: 'iterations',
+        datatype: 'INT64',
+        shape: ['1', '1'],
+        contents: { int64_contents: [String(turns)] },
+      },
+    ],
+  });
+
+  test('that passes while the request waits: it never runs', () =>
+    withClient(files, async (client, server) => {
+      const stats = () => server.runtime.model('s').resolve(undefined).stats();
+      const long = client.call('ModelInfer', slow(400_000));
+      await until(() => stats().running === 1, 'the first one runs');
+      const before = stats();
+      const late = client.call('ModelInfer', slow(1000), new Date(Date.now() + 100));
+      await fails(late, status.DEADLINE_EXCEEDED);
+      await long;
+      await until(() => stats().queued + stats().running === 0, 'nothing is left');
+      const { completed, expired, cancelled } = stats();
+      assert.equal(completed - before.completed, 1, 'the first one alone');
+      // Whichever is first: the batcher's clock, or the client that gives up.
+      assert.equal(expired + cancelled - before.expired - before.cancelled, 1);
+    }));
+
+  test('that no run can make any more is told at once', () =>
+    withClient(files, async (client) => {
+      const past = client.call('ModelInfer', slow(1000), new Date(Date.now() - 1));
+      await fails(past, status.DEADLINE_EXCEEDED);
+    }));
+});

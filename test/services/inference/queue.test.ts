@@ -1,0 +1,171 @@
+/** @module Queue policies of `config.pbtxt` over HTTP, on a model that takes as long as it is told. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { until } from '../../support/until.ts';
+import { type Answer, type Inference, inference } from './support.ts';
+
+/** Turns of about a microsecond each. */
+const LONG = 400_000;
+const SHORT = 1000;
+
+/** One lane, so that a long run holds up everything behind it. */
+const serve = (policies: string) =>
+  inference({
+    's/1/model.onnx': '=slow-loop',
+    's/config.pbtxt': `max_batch_size: 1 instance_group { kind: KIND_CPU }
+      dynamic_batching { ${policies} }`,
+  });
+
+function ask(
+  server: Inference,
+  turns: number,
+  parameters: object = {},
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const inputs = [{ name: 'iterations', datatype: 'INT64', shape: [1, 1], data: [turns] }];
+  return server.post('/v2/models/s/infer', { inputs, parameters }, headers);
+}
+
+const counts = (server: Inference) => server.runtime.model('s').resolve(undefined).stats();
+
+/** Resolves when so many requests wait behind the one that runs. */
+const waiting = (server: Inference, queued: number) =>
+  until(() => {
+    const now = counts(server);
+    return now.running === 1 && now.queued === queued;
+  }, `${queued} requests wait`);
+
+test('a lower number goes first, however late it came; of one number who came first', async () => {
+  await using server = await serve('priority_levels: 3 default_priority_level: 2');
+  const order: string[] = [];
+  // Short of the second after which a request that waits rises by a level, on a busy machine too.
+  const asked = [ask(server, LONG / 2)];
+  await waiting(server, 0);
+  for (const [name, priority] of [
+    ['third', 3],
+    ['usual', undefined],
+    ['second', 2],
+    ['default', 0],
+    ['first', 1],
+  ] as const) {
+    const answer = ask(server, SHORT, priority === undefined ? {} : { priority });
+    asked.push(answer);
+    void answer.then(() => order.push(name));
+    await waiting(server, asked.length - 1);
+  }
+  for (const { status, text } of await Promise.all(asked)) assert.equal(status, 200, text);
+  assert.deepEqual(order, ['first', 'usual', 'second', 'default', 'third']);
+  const { status, json } = await ask(server, SHORT, { priority: 4 });
+  assert.equal(status, 400);
+  assert.match(json.error, /priority is 4: expected a whole number from 1 \(most urgent\) to 3/);
+});
+
+test('a full queue is 503, with a sentence and a time to try again', async () => {
+  await using server = await serve('default_queue_policy { max_queue_size: 2 }');
+  const asked = [ask(server, LONG)];
+  await waiting(server, 0);
+  asked.push(ask(server, SHORT), ask(server, SHORT));
+  await waiting(server, 2);
+  const refused = await ask(server, SHORT);
+  assert.equal(refused.status, 503);
+  assert.match(refused.json.error, /too many requests waiting/);
+  assert.ok(Number(refused.headers.get('retry-after')) >= 1);
+  for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
+  assert.equal(counts(server).rejected, 1);
+});
+
+test('a full level is refused, while the others take what comes', async () => {
+  await using server = await serve(`priority_levels: 2 default_priority_level: 2
+    default_queue_policy { max_queue_size: 1 }
+    priority_queue_policy { key: 1 value { max_queue_size: 2 } }`);
+  const asked = [ask(server, LONG)];
+  await waiting(server, 0);
+  asked.push(ask(server, SHORT), ask(server, SHORT, { priority: 1 }));
+  await waiting(server, 2);
+  const refused = await ask(server, SHORT);
+  assert.equal(refused.status, 503);
+  assert.ok(Number(refused.headers.get('retry-after')) >= 1);
+  asked.push(ask(server, SHORT, { priority: 1 }));
+  await waiting(server, 3);
+  assert.equal((await ask(server, SHORT, { priority: 1 })).status, 503);
+  for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
+  assert.equal((await ask(server, SHORT)).status, 200, 'its place is free again');
+});
+
+/** What becomes of a request behind a long run, and whether the model has run it. */
+async function behind(
+  policies: string,
+  parameters: object = {},
+  headers: Record<string, string> = {},
+): Promise<{ answer: Answer; ran: boolean }> {
+  await using server = await serve(policies);
+  const long = ask(server, LONG);
+  await waiting(server, 0);
+  const before = counts(server).completed;
+  const answer = await ask(server, SHORT, parameters, headers);
+  await long;
+  return { answer, ran: counts(server).completed - before === 2 };
+}
+
+describe('a request that has waited for too long', () => {
+  const policy = (more: string) =>
+    `default_queue_policy { default_timeout_microseconds: 50000 ${more} }`;
+  const expired: Readonly<Record<string, readonly [string, object?, Record<string, string>?]>> = {
+    'by the default': [policy('')],
+    'by its own timeout, where nothing else is said': ['', { timeout: 50_000 }],
+    'by its own timeout, which may be shorter': [
+      'default_queue_policy { default_timeout_microseconds: 60000000 allow_timeout_override: true }',
+      { timeout: 50_000 },
+    ],
+    'by the default, which its own may not exceed': [
+      policy('allow_timeout_override: true'),
+      { timeout: 60_000_000 },
+    ],
+    'by the policy of its level': [
+      `priority_levels: 2 default_priority_level: 2
+       priority_queue_policy { key: 1 value { default_timeout_microseconds: 50000 } }`,
+      { priority: 1 },
+    ],
+    'by the client’s deadline, whatever the policy says': [
+      'default_queue_policy { default_timeout_microseconds: 60000000 }',
+      {},
+      { 'X-Request-Timeout-Ms': '50' },
+    ],
+    'by the client’s deadline, with DELAY too': [
+      policy('timeout_action: DELAY'),
+      {},
+      { 'X-Request-Timeout-Ms': '50' },
+    ],
+  };
+  for (const [name, [policies, parameters, headers]] of Object.entries(expired)) {
+    test(`${name}: 504, and it never runs`, async () => {
+      const { answer, ran } = await behind(policies, parameters, headers);
+      assert.equal(answer.status, 504, answer.text);
+      assert.equal(answer.json.code, 'DEADLINE_EXCEEDED');
+      assert.equal(ran, false);
+    });
+  }
+
+  const answered: Readonly<Record<string, readonly [string, object?]>> = {
+    'with timeout_action DELAY': [policy('timeout_action: DELAY')],
+    'with DELAY, whatever it asks for': [
+      policy('timeout_action: DELAY allow_timeout_override: true'),
+      { timeout: 1000 },
+    ],
+    'where its own timeout does not count': [
+      'default_queue_policy { default_timeout_microseconds: 60000000 }',
+      { timeout: 1000 },
+    ],
+    'in a level of which nothing is said': [
+      `priority_levels: 2 default_priority_level: 2
+       priority_queue_policy { key: 1 value { default_timeout_microseconds: 50000 } }`,
+    ],
+  };
+  for (const [name, [policies, parameters]] of Object.entries(answered)) {
+    test(`${name}: it is answered all the same`, async () => {
+      const { answer, ran } = await behind(policies, parameters);
+      assert.equal(answer.status, 200, answer.text);
+      assert.ok(ran);
+    });
+  }
+});
