@@ -1,7 +1,7 @@
 /** @module Taking over the memory of large inputs instead of copying it. */
 
 import { elementArrays } from './elements.ts';
-import type { Tensor, TensorSpec, Tensors } from './types.ts';
+import type { ElementType, Tensor, TensorSpec, Tensors } from './types.ts';
 
 /** Inputs of this many bytes are borrowed when they are transferred; smaller ones are always copied. */
 const BORROW_BYTES = 64 * 1024;
@@ -9,18 +9,19 @@ const BORROW_BYTES = 64 * 1024;
 /**
  * Detaches the memory of large inputs from its owner, so that nobody can change or free it while the
  * addon reads it. Returns the inputs, small ones that share such memory included, over the memory's
- * new owner; the others are not in the map and are to be copied.
+ * new owner; the others are not in the map and are to be copied. Undefined where none is large.
  */
 export function transfer(
   specs: readonly TensorSpec[],
   inputs: Tensors,
-): Map<string, ArrayBufferView> {
+): Map<string, ArrayBufferView> | undefined {
+  if (!specs.some(({ name, type }) => isLarge(type, inputs[name]?.data))) return undefined;
   // Offsets and lengths read 0 once their memory is detached, hence first all views, then all moves.
   const views = specs.flatMap(({ name, type }) => {
     const data = inputs[name]?.data;
-    const array = type === 'string' ? undefined : elementArrays[type];
-    if (array === undefined || !(data instanceof array)) return [];
-    const { buffer, byteOffset, byteLength, length } = data;
+    const array = arrayOf(type, data);
+    if (array === undefined) return [];
+    const { buffer, byteOffset, byteLength, length } = data as Uint8Array;
     if (!(buffer instanceof ArrayBuffer)) return [];
     return [{ name, array, buffer, byteOffset, byteLength, length }];
   });
@@ -38,6 +39,16 @@ export function transfer(
   return moved;
 }
 
+const isLarge = (type: ElementType, data: unknown) =>
+  arrayOf(type, data) !== undefined && (data as Uint8Array).byteLength >= BORROW_BYTES;
+
+/** The kind of array that `data` is; undefined where it is none that holds the type's elements or bytes. */
+function arrayOf(type: ElementType, data: unknown) {
+  if (type === 'string') return undefined;
+  const array = elementArrays[type];
+  return data instanceof array ? array : data instanceof Uint8Array ? Uint8Array : undefined;
+}
+
 /** The memory under a new owner; undefined where it cannot be detached, such as WebAssembly's. */
 function detach(buffer: ArrayBuffer): ArrayBuffer | undefined {
   try {
@@ -52,7 +63,7 @@ export function takeOver(specs: readonly TensorSpec[], inputs: Tensors): Tensors
   const owned: Record<string, Tensor> = {};
   const moved = transfer(specs, inputs);
   for (const [name, tensor] of Object.entries(inputs)) {
-    owned[name] = { ...tensor, data: moved.get(name) ?? tensor.data } as Tensor;
+    owned[name] = { ...tensor, data: moved?.get(name) ?? tensor.data } as Tensor;
   }
   return owned;
 }
