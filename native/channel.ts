@@ -23,7 +23,7 @@ import {
   writeInput,
   writeTerms,
 } from './mailbox.ts';
-import { transfer } from './transfer.ts';
+import { free, type Moved, transfer } from './transfer.ts';
 import type { RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
 
 /** Longest delay of a timer; a later deadline is armed again when it has passed. */
@@ -50,8 +50,8 @@ export interface Carried {
 interface Waiter {
   readonly model: Carried;
   readonly outputs: readonly string[] | undefined;
-  /** Keeps borrowed memory alive until the addon hands the slot back. */
-  readonly inputs: readonly unknown[];
+  /** Memory that the addon reads until it hands the slot back. */
+  readonly moved: Moved | undefined;
   readonly deadline: number;
   readonly signal: AbortSignal | undefined;
   onAbort: (() => void) | undefined;
@@ -83,8 +83,11 @@ export class Channel {
     const { timeoutMs, signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const start = !model.wakesNow() ? LATER : this.#ranAtOnce ? WAKE : AT_ONCE;
-    const values = this.#write(model, inputs, options, start);
-    if (values instanceof MillraceError) return Promise.reject(values);
+    const wrong =
+      checkTerms(model, options) ?? checkInputs(model.native.inputs, inputs, model.native.masks);
+    if (wrong !== undefined) return Promise.reject(new MillraceError('INVALID_ARGUMENT', wrong));
+    const moved = options.transfer === true ? transfer(model.native.inputs, inputs) : undefined;
+    const values = this.#write(model, inputs, moved, options, start);
 
     const slot = model.native.submit(...values);
     if (slot < 0) return Promise.reject(this.#refusal(model, -slot));
@@ -97,7 +100,7 @@ export class Channel {
       const waiter: Waiter = {
         model,
         outputs: options.outputs,
-        inputs: values,
+        moved,
         deadline,
         signal,
         onAbort: undefined,
@@ -165,6 +168,7 @@ export class Channel {
     const { slot } = reader;
     const waiter = this.#waiters[slot]!;
     this.#waiters[slot] = undefined;
+    if (waiter.moved !== undefined) free(waiter.moved);
     if (waiter.onAbort !== undefined) waiter.signal?.removeEventListener('abort', waiter.onAbort);
     if (waiter.resolve === undefined) {
       reader.skip();
@@ -234,16 +238,15 @@ export class Channel {
   #write(
     model: Carried,
     inputs: Tensors,
+    moved: Moved | undefined,
     options: RunOptions,
     start: Start,
-  ): unknown[] | MillraceError {
-    const specs = model.native.inputs;
-    const wrong = checkTerms(model, options) ?? checkInputs(specs, inputs, model.native.masks);
-    if (wrong !== undefined) return new MillraceError('INVALID_ARGUMENT', wrong);
-    const moved = options.transfer === true ? transfer(specs, inputs) : undefined;
+  ): unknown[] {
     const values: unknown[] = [];
-    let word = writeTerms(this.#mail, options.timeoutMs, options.priority ?? 0, start);
-    for (const { name } of specs) {
+    // Copying and running what is large would hold this thread up for longer than handing it over does.
+    const how = moved !== undefined && start === AT_ONCE ? WAKE : start;
+    let word = writeTerms(this.#mail, options.timeoutMs, options.priority ?? 0, how);
+    for (const { name } of model.native.inputs) {
       const tensor = inputs[name];
       if (tensor === undefined) {
         values.push(undefined);
@@ -251,7 +254,7 @@ export class Channel {
         continue;
       }
       const { dims, data } = tensor;
-      const borrowed = moved?.get(name);
+      const borrowed = moved?.views.get(name);
       values.push(borrowed ?? data);
       word = writeInput(this.#mail, word, dims, borrowed !== undefined);
     }

@@ -6,15 +6,18 @@ import type { ElementType, Tensor, TensorSpec, Tensors } from './types.ts';
 /** Inputs of this many bytes are borrowed when they are transferred; smaller ones are always copied. */
 const BORROW_BYTES = 64 * 1024;
 
+/** Memory that has been taken over. */
+export interface Moved {
+  /** The inputs in it by name, small ones that share memory with large ones included. */
+  readonly views: ReadonlyMap<string, ArrayBufferView>;
+  readonly owners: readonly ArrayBuffer[];
+}
+
 /**
  * Detaches the memory of large inputs from its owner, so that nobody can change or free it while the
- * addon reads it. Returns the inputs, small ones that share such memory included, over the memory's
- * new owner; the others are not in the map and are to be copied. Undefined where none is large.
+ * addon reads it. Inputs that are not among the result's are to be copied. Undefined where none is large.
  */
-export function transfer(
-  specs: readonly TensorSpec[],
-  inputs: Tensors,
-): Map<string, ArrayBufferView> | undefined {
+export function transfer(specs: readonly TensorSpec[], inputs: Tensors): Moved | undefined {
   if (!specs.some(({ name, type }) => isLarge(type, inputs[name]?.data))) return undefined;
   // Offsets and lengths read 0 once their memory is detached, hence first all views, then all moves.
   const views = specs.flatMap(({ name, type }) => {
@@ -36,8 +39,19 @@ export function transfer(
     const owner = owners.get(buffer);
     if (owner !== undefined) moved.set(name, new array(owner, byteOffset, length));
   }
-  return moved;
+  return { views: moved, owners: [...owners.values()] };
 }
+
+/**
+ * Gives taken memory back at once where the runtime can: until the next collection of garbage hundreds of
+ * large inputs would be waiting, each in memory that has to be fetched anew.
+ */
+export function free({ owners }: Moved): void {
+  for (const owner of owners) canTransfer(owner) && owner.transfer(0);
+}
+
+/** False on Node 20. */
+const canTransfer = (buffer: ArrayBuffer) => 'transfer' in buffer;
 
 const isLarge = (type: ElementType, data: unknown) =>
   arrayOf(type, data) !== undefined && (data as Uint8Array).byteLength >= BORROW_BYTES;
@@ -52,7 +66,9 @@ function arrayOf(type: ElementType, data: unknown) {
 /** The memory under a new owner; undefined where it cannot be detached, such as WebAssembly's. */
 function detach(buffer: ArrayBuffer): ArrayBuffer | undefined {
   try {
-    return structuredClone(buffer, { transfer: [buffer] });
+    return canTransfer(buffer)
+      ? buffer.transfer()
+      : structuredClone(buffer, { transfer: [buffer] });
   } catch {
     return undefined;
   }
@@ -63,7 +79,7 @@ export function takeOver(specs: readonly TensorSpec[], inputs: Tensors): Tensors
   const owned: Record<string, Tensor> = {};
   const moved = transfer(specs, inputs);
   for (const [name, tensor] of Object.entries(inputs)) {
-    owned[name] = { ...tensor, data: moved?.get(name) ?? tensor.data } as Tensor;
+    owned[name] = { ...tensor, data: moved?.views.get(name) ?? tensor.data } as Tensor;
   }
   return owned;
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { Model, RunOptions } from '../../native/index.ts';
+import { free, transfer } from '../../native/transfer.ts';
 import { loop, occupy, open, tensor, withModel } from './support.ts';
 
 const engine = open();
@@ -33,6 +34,16 @@ describe('transfer', () => {
       }),
     );
   }
+
+  test('its memory is free at once when it is given back', () => {
+    const specs = [{ name: 'x', type: 'float32', dims: [-1], symbols: [''] }] as const;
+    const x = tensor('float32', [words(large)], new Float32Array(words(large)));
+    const moved = transfer(specs, { x })!;
+    const [owner] = moved.owners;
+    assert.equal(owner!.byteLength, large);
+    free(moved);
+    assert.equal(owner!.byteLength, 'transfer' in ArrayBuffer.prototype ? 0 : large);
+  });
 
   test('it is detached when run returns, not later', () =>
     withModel(engine, 'dynamic-axes', async (model) => {
