@@ -86,11 +86,16 @@ export class Channel {
     const wrong =
       checkTerms(model, options) ?? checkInputs(model.native.inputs, inputs, model.native.masks);
     if (wrong !== undefined) return Promise.reject(new MillraceError('INVALID_ARGUMENT', wrong));
-    const moved = options.transfer === true ? transfer(model.native.inputs, inputs) : undefined;
+    const moved = options.transfer
+      ? transfer(model.native.inputs, inputs, options.transfer === 'later')
+      : undefined;
     const values = this.#write(model, inputs, moved, options, start);
 
     const slot = model.native.submit(...values);
-    if (slot < 0) return Promise.reject(this.#refusal(model, -slot));
+    if (slot < 0) {
+      if (moved !== undefined) free(moved);
+      return Promise.reject(this.#refusal(model, -slot));
+    }
     model.submitted();
     const done = isDone(this.#mail);
     if (start === LATER) this.#wakeLater(model);

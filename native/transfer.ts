@@ -15,9 +15,14 @@ export interface Moved {
 
 /**
  * Detaches the memory of large inputs from its owner, so that nobody can change or free it while the
- * addon reads it. Inputs that are not among the result's are to be copied. Undefined where none is large.
+ * addon reads it. `later`: it stays where it is, and is only kept alive. Inputs that are not among the
+ * result's are to be copied. Undefined where none is large.
  */
-export function transfer(specs: readonly TensorSpec[], inputs: Tensors): Moved | undefined {
+export function transfer(
+  specs: readonly TensorSpec[],
+  inputs: Tensors,
+  later = false,
+): Moved | undefined {
   if (!specs.some(({ name, type }) => isLarge(type, inputs[name]?.data))) return undefined;
   // Offsets and lengths read 0 once their memory is detached, hence first all views, then all moves.
   const views = specs.flatMap(({ name, type }) => {
@@ -31,7 +36,7 @@ export function transfer(specs: readonly TensorSpec[], inputs: Tensors): Moved |
   const owners = new Map<ArrayBuffer, ArrayBuffer>();
   for (const { buffer, byteLength } of views) {
     if (byteLength < BORROW_BYTES || owners.has(buffer)) continue;
-    const owner = detach(buffer);
+    const owner = later ? buffer : detach(buffer);
     if (owner !== undefined) owners.set(buffer, owner);
   }
   const moved = new Map<string, ArrayBufferView>();
@@ -47,7 +52,13 @@ export function transfer(specs: readonly TensorSpec[], inputs: Tensors): Moved |
  * large inputs would be waiting, each in memory that has to be fetched anew.
  */
 export function free({ owners }: Moved): void {
-  for (const owner of owners) canTransfer(owner) && owner.transfer(0);
+  for (const owner of owners) {
+    try {
+      if (canTransfer(owner)) owner.transfer(0);
+    } catch {
+      // What cannot be detached, such as WebAssembly's memory, is not ours to free.
+    }
+  }
 }
 
 /** False on Node 20. */

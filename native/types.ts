@@ -97,9 +97,12 @@ export interface RunOptions {
   outputs?: readonly string[];
   /**
    * Hand large inputs (64 KiB and more) over instead of copying them: their `ArrayBuffer`s are
-   * detached, as with `structuredClone(…, { transfer })`. Default: false.
+   * detached, as with `structuredClone(…, { transfer })`. `later`: not before they have been read, so
+   * nobody may touch them meanwhile, not even when the request is given up; where a runtime cannot detach
+   * without a copy they stay as they are. Cheaper, since collectors count memory anew with each owner.
+   * Default: false.
    */
-  transfer?: boolean;
+  transfer?: boolean | 'later';
 }
 
 /** A number or, where the input holds such, a bigint, a boolean or a text. */

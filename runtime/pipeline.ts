@@ -78,7 +78,7 @@ export async function inferTensors(
   const { maxRows } = version.signature.batching;
   const level = version.level(request.priority);
   const timeoutMs = allowedTimeout(version.terms.queue, level, request.timeoutMs);
-  const options: RunOptions = { transfer: true, priority: Math.max(level - 1, 0) };
+  const options: RunOptions = { transfer: 'later', priority: Math.max(level - 1, 0) };
   if (request.outputs !== undefined) options.outputs = request.outputs;
   if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
   if (request.signal !== undefined) options.signal = request.signal as AbortSignal;
