@@ -159,17 +159,15 @@ inline bool ScanExponent(const char* end, Number& number) noexcept {
   return at != first;
 }
 
-// Whether a number within four units of `wide`, in its last place as a double, becomes the same float: neither
-// is the middle between two floats as near, nor is it beyond those that keep all their bits. What two
-// roundings have made of a decimal is within two units of it.
-inline bool IsClear(double wide) noexcept {
+// Whether a number within four units of `wide`, in its last place as a double, becomes the same float, if it
+// becomes one that keeps all its bits: the middle between two floats is not as near. What two roundings
+// have made of a decimal is within two units of it.
+inline bool IsOffMiddle(double wide) noexcept {
   constexpr uint64_t kBelow = (uint64_t{1} << 29) - 1;
   constexpr uint64_t kMiddle = uint64_t{1} << 28;
   constexpr uint64_t kMargin = 4;
   const uint64_t below = std::bit_cast<uint64_t>(wide) & kBelow;
-  return (below + kMargin < kMiddle || below > kMiddle + kMargin) &&
-         wide >= double{std::numeric_limits<float>::min()} &&
-         wide <= double{std::numeric_limits<float>::max()};
+  return below - (kMiddle - kMargin) > 2 * kMargin;
 }
 
 // Out of line: the rare texts for which the short ways are not exact.
@@ -252,7 +250,9 @@ inline bool ToFloat(const Number& number, float& value) noexcept {
     } else {
       wide *= kPowers[static_cast<size_t>(number.exponent)];
     }
-    if (IsClear(wide) || number.mantissa == 0) {
+    const bool normal = wide >= double{std::numeric_limits<float>::min()} &&
+                        wide <= double{std::numeric_limits<float>::max()};
+    if ((normal && IsOffMiddle(wide)) || number.mantissa == 0) {
       value = static_cast<float>(number.negative ? -wide : wide);
       return true;
     }
@@ -285,9 +285,9 @@ inline bool ReadPlainFloat(const char*& at, const char* end, float& value) noexc
   if (!IsDigit(*whole) || *point != '.' || count <= 0 || significant > kPlainDigits) return false;
   if (!ReadFraction(fraction, static_cast<size_t>(count), mantissa)) return false;
 
-  // Less than 2^63, and rounded twice at most.
+  // Less than 2^63, rounded twice at most, and zero or far from the ends of the range.
   const double wide = static_cast<double>(static_cast<int64_t>(mantissa)) / kPowers[static_cast<size_t>(count)];
-  if (!IsClear(wide) && mantissa != 0) return false;
+  if (!IsOffMiddle(wide)) return false;
   const auto sign = static_cast<uint32_t>(negative) << 31;
   value = std::bit_cast<float>(std::bit_cast<uint32_t>(static_cast<float>(wide)) | sign);
   at = comma;
