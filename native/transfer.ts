@@ -1,4 +1,10 @@
-/** @module Taking over the memory of large inputs instead of copying it. */
+/**
+ * Taking over the memory of large inputs instead of copying it.
+ *
+ * Why it may wait: .github/decisions/0014-a-body-is-lent-to-the-lanes.md
+ *
+ * @module
+ */
 
 import { elementArrays } from './elements.ts';
 import type { ElementType, Tensor, TensorSpec, Tensors } from './types.ts';
