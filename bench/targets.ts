@@ -118,6 +118,7 @@ export const targets: readonly Target[] = [
     suite: 'boundary',
     aims: {
       transferred: { bound: 'at most', limit: 1 },
+      'of the V2 protocol': { bound: 'at most', limit: 1 },
       copied: { bound: 'at most', limit: 2 },
     },
   },
@@ -150,4 +151,18 @@ export const targets: readonly Target[] = [
   { id: 'T19', title: 'GPU: an unseen batch size ÷ a seen one', elsewhere: GPU },
   { id: 'T20', title: 'GPU: throughput ÷ a bare loop on the same engine', elsewhere: GPU },
   { id: 'T21', title: 'scaling from 1 to 4 HTTP threads', elsewhere: 'needs 8 cores or more' },
+  {
+    id: 'T22',
+    title: '588 KiB in binary through V2 ÷ a route that only reads the body, C=64',
+    physical: '1',
+    suite: 'v2',
+    aims: { '': { bound: 'at least', limit: 0.9, gate: 0.9 } },
+  },
+  {
+    id: 'T23',
+    title: '768 numbers as JSON through V2 ÷ the same with JSON.parse and JSON.stringify, C=64',
+    physical: '–',
+    suite: 'v2',
+    aims: { '': { bound: 'at least', limit: 2, gate: 2 } },
+  },
 ];

@@ -24,7 +24,7 @@ import {
   writeTerms,
 } from './mailbox.ts';
 import { Rewake } from './rewake.ts';
-import { transfer } from './transfer.ts';
+import { free, type Moved, transfer } from './transfer.ts';
 import type { RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
 
 /** Longest delay of a timer; a later deadline is armed again when it has passed. */
@@ -51,8 +51,8 @@ export interface Carried {
 interface Waiter {
   readonly model: Carried;
   readonly outputs: readonly string[] | undefined;
-  /** Keeps borrowed memory alive until the addon hands the slot back. */
-  readonly inputs: readonly unknown[];
+  /** Memory that the addon reads until it hands the slot back. */
+  readonly moved: Moved | undefined;
   readonly deadline: number;
   readonly signal: AbortSignal | undefined;
   onAbort: (() => void) | undefined;
@@ -85,11 +85,19 @@ export class Channel {
     const { timeoutMs, signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const start = !model.wakesNow() ? LATER : this.#ranAtOnce ? WAKE : AT_ONCE;
-    const values = this.#write(model, inputs, options, start);
-    if (values instanceof MillraceError) return Promise.reject(values);
+    const wrong =
+      checkTerms(model, options) ?? checkInputs(model.native.inputs, inputs, model.native.masks);
+    if (wrong !== undefined) return Promise.reject(new MillraceError('INVALID_ARGUMENT', wrong));
+    const moved = options.transfer
+      ? transfer(model.native.inputs, inputs, options.transfer === 'later')
+      : undefined;
+    const values = this.#write(model, inputs, moved, options, start);
 
     const slot = model.native.submit(...values);
-    if (slot < 0) return Promise.reject(this.#refusal(model, -slot));
+    if (slot < 0) {
+      if (moved !== undefined) free(moved);
+      return Promise.reject(this.#refusal(model, -slot));
+    }
     model.submitted();
     this.#rewake?.begin();
     const done = isDone(this.#mail);
@@ -100,7 +108,7 @@ export class Channel {
       const waiter: Waiter = {
         model,
         outputs: options.outputs,
-        inputs: values,
+        moved,
         deadline,
         signal,
         onAbort: undefined,
@@ -180,6 +188,7 @@ export class Channel {
     const waiter = this.#waiters[slot]!;
     this.#waiters[slot] = undefined;
     this.#rewake?.end();
+    if (waiter.moved !== undefined) free(waiter.moved);
     if (waiter.onAbort !== undefined) waiter.signal?.removeEventListener('abort', waiter.onAbort);
     if (waiter.resolve === undefined) {
       reader.skip();
@@ -249,16 +258,15 @@ export class Channel {
   #write(
     model: Carried,
     inputs: Tensors,
+    moved: Moved | undefined,
     options: RunOptions,
     start: Start,
-  ): unknown[] | MillraceError {
-    const specs = model.native.inputs;
-    const wrong = checkTerms(model, options) ?? checkInputs(specs, inputs, model.native.masks);
-    if (wrong !== undefined) return new MillraceError('INVALID_ARGUMENT', wrong);
-    const moved = options.transfer === true ? transfer(specs, inputs) : undefined;
+  ): unknown[] {
     const values: unknown[] = [];
-    let word = writeTerms(this.#mail, options.timeoutMs, options.priority ?? 0, start);
-    for (const { name } of specs) {
+    // Copying and running what is large would hold this thread up for longer than handing it over does.
+    const how = moved !== undefined && start === AT_ONCE ? WAKE : start;
+    let word = writeTerms(this.#mail, options.timeoutMs, options.priority ?? 0, how);
+    for (const { name } of model.native.inputs) {
       const tensor = inputs[name];
       if (tensor === undefined) {
         values.push(undefined);
@@ -266,7 +274,7 @@ export class Channel {
         continue;
       }
       const { dims, data } = tensor;
-      const borrowed = moved?.get(name);
+      const borrowed = moved?.views.get(name);
       values.push(borrowed ?? data);
       word = writeInput(this.#mail, word, dims, borrowed !== undefined);
     }

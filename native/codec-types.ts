@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ElementData, ElementType, Tensor } from './types.ts';
+import type { ElementData, ElementType, Tensor, Tensors } from './types.ts';
 
 /**
  * What stands for floats that JSON has no number for: `null` as `JSON.stringify` has it and read as
@@ -58,8 +58,8 @@ export interface InferRequest {
     /** Undefined where the request does not list outputs and so asks for all. */
     readonly outputs: readonly InferOutput[] | undefined;
   };
-  /** By the name of the input, without a prototype. Binary numbers are views on the body where it is aligned for them. */
-  readonly tensors: Readonly<Record<string, Tensor>>;
+  /** By the name of the input, without a prototype. Binary numbers are views on the body: packed where it is not aligned for them. */
+  readonly tensors: Tensors;
 }
 
 export interface InferResponse {

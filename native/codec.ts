@@ -18,7 +18,7 @@ import type {
 } from './codec-types.ts';
 import { elementArrays } from './elements.ts';
 import { MillraceError } from './errors.ts';
-import type { ElementData, ElementType, Tensor } from './types.ts';
+import type { ElementData, ElementType, Tensor, Tensors } from './types.ts';
 
 export const datatypes: Datatypes = {
   float32: 'FP32',
@@ -175,16 +175,16 @@ function toData(body: Uint8Array, type: ElementType, elements: number, data: Raw
   if (start % ArrayType.BYTES_PER_ELEMENT === 0) {
     return new ArrayType(body.buffer as ArrayBuffer, start, elements);
   }
-  return new ArrayType(new Uint8Array(body.subarray(data, data + bytes)).buffer);
+  return body.subarray(data, data + bytes);
 }
 
 function toRequest(body: Uint8Array, [id, parameters, inputs, outputs]: RawRequest): InferRequest {
-  const tensors: Record<string, Tensor> = Object.create(null);
+  const tensors: Record<string, Tensors[string]> = Object.create(null);
   const listed: InferInput[] = [];
   for (const [name, number, dims, inputParameters, data] of inputs) {
     const type = typeOf.get(number)!;
     const elements = dims.reduce((product, size) => product * size, 1);
-    tensors[name] = { type, dims, data: toData(body, type, elements, data) } as Tensor;
+    tensors[name] = { type, dims, data: toData(body, type, elements, data) } as Tensors[string];
     listed.push({
       name,
       datatype: datatypes[type],

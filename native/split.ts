@@ -6,7 +6,7 @@
 
 import { elementArrays } from './elements.ts';
 import { MillraceError } from './errors.ts';
-import type { ElementData, RunOptions, RunResult, Tensor, Tensors } from './types.ts';
+import type { ElementData, ElementType, RunOptions, RunResult, Tensor, Tensors } from './types.ts';
 
 type Run = (inputs: Tensors, options: RunOptions) => Promise<RunResult>;
 
@@ -23,12 +23,13 @@ export async function runInParts(
   maxRows: number,
   concurrency: number,
 ): Promise<RunResult> {
-  const failed = new AbortController();
+  const over = new AbortController();
   const { transfer: _, signal, ...terms } = options;
-  const partOptions: RunOptions = {
-    ...terms,
-    signal: signal === undefined ? failed.signal : AbortSignal.any([failed.signal, signal]),
-  };
+  // Not AbortSignal.any(), which only takes real signals: a listener is all that the engine asks of one.
+  const abort = () => over.abort(signal?.reason);
+  if (signal?.aborted) abort();
+  else signal?.addEventListener('abort', abort);
+  const partOptions: RunOptions = { ...terms, signal: over.signal };
   // Only what is a time to come counts down; anything else is the engine's to refuse.
   const { timeoutMs } = options;
   const ended =
@@ -58,8 +59,10 @@ export async function runInParts(
   try {
     await Promise.all(Array.from({ length: Math.min(concurrency, parts.length) }, work));
   } catch (reason) {
-    failed.abort(reason);
+    over.abort(reason);
     throw reason;
+  } finally {
+    signal?.removeEventListener('abort', abort);
   }
   return join(parts, rows);
 }
@@ -68,13 +71,16 @@ export async function runInParts(
 export function isSplittable(inputs: Tensors, rows: number): boolean {
   return Object.values(inputs).every((input) => {
     // Nothing has been checked yet, so any of it may be of any kind.
-    const { type, dims, data }: Partial<Tensor> = input ?? {};
+    const { type, dims, data }: Partial<Tensors[string]> = input ?? {};
     return (
       Array.isArray(dims) &&
       dims.every(Number.isSafeInteger) &&
       dims[0] === rows &&
-      (type === 'string' ? Array.isArray(data) : ArrayBuffer.isView(data)) &&
-      (data as Uint8Array).length === product(dims)
+      (type === 'string'
+        ? Array.isArray(data) && data.length === product(dims)
+        : ArrayBuffer.isView(data) &&
+          'length' in data &&
+          data.byteLength === product(dims) * bytesOf(type))
     );
   });
 }
@@ -82,9 +88,13 @@ export function isSplittable(inputs: Tensors, rows: number): boolean {
 function slice(inputs: Tensors, first: number, count: number): Tensors {
   const part: Record<string, Tensor> = {};
   for (const [name, { type, dims, data }] of Object.entries(inputs)) {
-    const size = product(dims.slice(1));
+    // Of packed numbers these are bytes.
+    const size = data.length / dims[0]!;
     const [from, to] = [first * size, (first + count) * size];
-    const rows = type === 'string' ? data.slice(from, to) : (data as Uint8Array).subarray(from, to);
+    const rows =
+      type === 'string'
+        ? (data as ElementData['string']).slice(from, to)
+        : (data as Uint8Array).subarray(from, to);
     part[name] = { type, dims: [count, ...dims.slice(1)], data: rows } as Tensor;
   }
   return part;
@@ -120,5 +130,9 @@ const isUnavailable = (reason: unknown) =>
   reason instanceof MillraceError && reason.code === 'UNAVAILABLE';
 
 const cost = ({ timings }: RunResult) => timings.queueMs + timings.computeMs;
+
+/** NaN for a type that there is not. */
+const bytesOf = (type: ElementType | undefined) =>
+  elementArrays[type as keyof typeof elementArrays]?.BYTES_PER_ELEMENT ?? Number.NaN;
 
 const product = (dims: readonly number[]) => dims.reduce((size, dim) => size * dim, 1);

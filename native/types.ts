@@ -33,7 +33,15 @@ export type Tensor<T extends ElementType = ElementType> = {
   [K in T]: { readonly type: K; readonly dims: readonly number[]; readonly data: ElementData[K] };
 }[T];
 
-export type Tensors = Readonly<Record<string, Tensor>>;
+/** Numbers as the bytes that memory has them in, at any offset: what a message brings, without a copy to align it. */
+export interface PackedTensor {
+  readonly type: Exclude<ElementType, 'string'>;
+  readonly dims: readonly number[];
+  readonly data: Uint8Array;
+}
+
+/** The inputs of a request by name. */
+export type Tensors = Readonly<Record<string, Tensor | PackedTensor>>;
 
 /** One input or output of a model. A dynamic dimension is -1; `symbols` keeps the name it has in the file, '' where it has none. */
 export interface TensorSpec {
@@ -89,9 +97,12 @@ export interface RunOptions {
   outputs?: readonly string[];
   /**
    * Hand large inputs (64 KiB and more) over instead of copying them: their `ArrayBuffer`s are
-   * detached, as with `structuredClone(…, { transfer })`. Default: false.
+   * detached, as with `structuredClone(…, { transfer })`. `later`: not before they have been read, so
+   * nobody may touch them meanwhile, not even when the request is given up; where a runtime cannot detach
+   * without a copy they stay as they are. Cheaper, since collectors count memory anew with each owner.
+   * Default: false.
    */
-  transfer?: boolean;
+  transfer?: boolean | 'later';
 }
 
 /** A number or, where the input holds such, a bigint, a boolean or a text. */

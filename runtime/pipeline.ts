@@ -82,11 +82,10 @@ export async function inferTensors(
   const level = version.level(request.priority);
   const outputs = request.outputs ?? version.outputs;
   const timeoutMs = timeoutOf(version, level, request);
-  const options: RunOptions = { transfer: true, priority: Math.max(level - 1, 0) };
+  const options: RunOptions = { transfer: 'later', priority: Math.max(level - 1, 0) };
   if (outputs !== undefined) options.outputs = outputs;
   if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
-  // A large request runs in parts, which share a signal.
-  if (request.signal !== undefined) options.signal = shared(request.signal);
+  if (request.signal !== undefined) options.signal = request.signal as AbortSignal;
 
   version.hold();
   try {
@@ -121,9 +120,7 @@ export async function infer(registry: Registry, request: InferRequest): Promise<
   if (rows instanceof ServeError) throw rows;
   const { input, head } = rows;
   const tensors = featureTensors(input, request.features);
-  const { maxRows } = version.signature.batching;
-  const inParts = isList(tensors) || (tensors.dims[0] ?? 1) > maxRows;
-  const options = runOptions(request, head, inParts);
+  const options = runOptions(request, head, isList(tensors));
 
   version.hold();
   try {
@@ -146,15 +143,15 @@ function isList(tensors: Tensor | readonly Tensor[]): tensors is readonly Tensor
   return Array.isArray(tensors);
 }
 
-function runOptions(request: InferRequest, head: TaskHead, inParts: boolean): RunOptions {
+function runOptions(request: InferRequest, head: TaskHead, several: boolean): RunOptions {
   const options: RunOptions = { outputs: head.outputs };
   const { signal } = request;
-  if (signal !== undefined) options.signal = inParts ? shared(signal) : (signal as AbortSignal);
+  if (signal !== undefined) options.signal = several ? shared(signal) : (signal as AbortSignal);
   if (request.timeoutMs !== undefined) options.timeoutMs = request.timeoutMs;
   return options;
 }
 
-/** A real signal, which several runs can listen to and the engine can join with its own. */
+/** A real signal, which several runs can listen to. */
 function shared(signal: CancelSignal): AbortSignal {
   const controller = new AbortController();
   const abort = () => controller.abort(signal.reason);

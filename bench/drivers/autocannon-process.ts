@@ -1,27 +1,33 @@
 /**
- * The process that `autocannon.ts` starts: `bun autocannon-process.ts LOAD-AS-JSON`. Prints
+ * The process that `autocannon.ts` starts: `bun autocannon-process.ts TASK-AS-JSON`. Prints
  * `{"started":true}` and then a `LoadResult`, each on a line of its own.
  *
  * @module
  */
+import { readFileSync } from 'node:fs';
 import { createHistogram } from 'node:perf_hooks';
 import autocannon from 'autocannon';
-import type { Load, LoadResult } from './types.ts';
+import { JSON_HEADERS, type Load, type LoadResult } from './types.ts';
+
+/** A load whose body is in the file of that path. */
+export type AutocannonTask = Load & { readonly body: string };
 
 /** Compiles autocannon's own code before it counts, seconds. */
 const WARM_UP_SECONDS = 0.5;
 /** Longest wait for an answer, seconds. */
 const TIMEOUT = 30;
 
-function options(load: Load, duration: number): autocannon.Options {
-  const { url, body, connections } = load;
-  const headers = { 'content-type': 'application/json' };
+const task = JSON.parse(process.argv[2]!) as AutocannonTask;
+const body = readFileSync(task.body);
+
+function options(duration: number): autocannon.Options {
+  const { url, connections, headers = JSON_HEADERS } = task;
   // The sampling interval is how often autocannon looks whether its time is over, milliseconds.
   const timing = { duration, sampleInt: 100, timeout: TIMEOUT };
   return { url, method: 'POST', headers, body, connections, ...timing };
 }
 
-function measure(load: Load): Promise<LoadResult> {
+function measure(): Promise<LoadResult> {
   const { promise, resolve, reject } = Promise.withResolvers<LoadResult>();
   // autocannon's own histogram counts whole milliseconds; this one counts microseconds.
   const latency = createHistogram();
@@ -29,7 +35,7 @@ function measure(load: Load): Promise<LoadResult> {
   let non2xx = 0;
   const started = performance.now();
   const cpuBefore = process.cpuUsage();
-  const instance = autocannon(options(load, load.seconds), (error: Error | null, result) => {
+  const instance = autocannon(options(task.seconds), (error: Error | null, result) => {
     if (error) return reject(error);
     const cpu = process.cpuUsage(cpuBefore);
     resolve({
@@ -51,7 +57,6 @@ function measure(load: Load): Promise<LoadResult> {
   return promise;
 }
 
-const load = JSON.parse(process.argv[2]!) as Load;
-await autocannon(options(load, WARM_UP_SECONDS));
+await autocannon(options(WARM_UP_SECONDS));
 console.log('{"started":true}');
-console.log(JSON.stringify(await measure(load)));
+console.log(JSON.stringify(await measure()));

@@ -1,8 +1,13 @@
 /** @module What every load driver does. */
 
+/** Of a body that is JSON. */
+export const JSON_HEADERS = { 'Content-Type': 'application/json' } as const;
+
 export interface Load {
   readonly url: string;
-  readonly body: string;
+  readonly body: string | Uint8Array;
+  /** Of the request, besides those that follow from its body. Default: JSON_HEADERS. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Connections, each with one request in flight. */
   readonly connections: number;
   readonly seconds: number;

@@ -7,7 +7,8 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Child, jsonLine } from '../lib/child.ts';
-import type { Driver, Load, LoadResult } from './types.ts';
+import { BodyFile } from './body-file.ts';
+import { type Driver, JSON_HEADERS, type Load, type LoadResult } from './types.ts';
 
 const SCRIPT = fileURLToPath(new URL('wrk.lua', import.meta.url));
 
@@ -21,16 +22,29 @@ export const driver: Driver = {
     return version;
   },
   async run(load, onStart) {
+    await using body = await BodyFile.write(load.body);
     await using child = await Child.start({
       argv: wrkArguments(load),
-      env: { BENCH_BODY: load.body },
+      env: { BENCH_BODY_FILE: body.path },
     });
     await onStart?.();
     return await child.line(jsonLine<LoadResult>('requests'));
   },
 };
 
-function wrkArguments({ url, connections, seconds }: Load): string[] {
+function wrkArguments({ url, connections, seconds, headers = JSON_HEADERS }: Load): string[] {
   const duration = `-d${Math.ceil(seconds)}s`;
-  return ['wrk', '-t1', `-c${connections}`, duration, '--timeout', '30s', '-s', SCRIPT, url];
+  const lines = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+  return [
+    'wrk',
+    '-t1',
+    `-c${connections}`,
+    duration,
+    '--timeout',
+    '30s',
+    ...lines,
+    '-s',
+    SCRIPT,
+    url,
+  ];
 }

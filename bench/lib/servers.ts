@@ -4,7 +4,7 @@
  * @module
  */
 import type { HttpContender, Setup } from '../contenders/types.ts';
-import type { Driver, Load } from '../drivers/types.ts';
+import { type Driver, JSON_HEADERS, type Load } from '../drivers/types.ts';
 import { type Answer, best } from './answer.ts';
 import { Child, jsonLine } from './child.ts';
 import { type Reference, SCORE_TOLERANCE } from './models.ts';
@@ -46,7 +46,7 @@ export async function startServer(
   try {
     const { port } = await child.line(jsonLine<{ port: number }>('port'));
     const url = `http://127.0.0.1:${port}/predict`;
-    const text = await ask(url, requestBody(reference));
+    const text = await (await ask(url, { body: requestBody(reference) })).text();
     const answer = JSON.parse(text) as Answer;
     const wrong = contender.computes ? mismatch(answer, reference) : undefined;
     if (wrong)
@@ -62,12 +62,14 @@ export function requestBody({ features }: Reference): string {
   return JSON.stringify({ features });
 }
 
-async function ask(url: string, body: string): Promise<string> {
-  const headers = { 'content-type': 'application/json' };
-  const response = await fetch(url, { method: 'POST', headers, body });
-  const text = await response.text();
-  if (response.status !== 200) throw new Error(`${url} answered ${response.status}: ${text}`);
-  return text;
+/** One request. @throws when the answer is not 200. */
+export async function ask(
+  url: string,
+  { body, headers = JSON_HEADERS }: Pick<Load, 'body' | 'headers'>,
+): Promise<Response> {
+  const response = await fetch(url, { method: 'POST', headers, body: body as BodyInit });
+  if (response.status === 200) return response;
+  throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
 }
 
 /** What is wrong with an answer, or undefined. */
@@ -85,7 +87,7 @@ export function mismatch(answer: Answer, { scores }: Reference): string | undefi
 /** One measurement: load from the driver, CPU time of both sides from /proc. */
 export async function measureHttp(
   driver: Driver,
-  server: Server,
+  server: Pick<Server, 'child' | 'url'>,
   load: Omit<Load, 'url'>,
 ): Promise<HttpMeasurement> {
   const sample = () => Promise.all([sampleProcess(server.child.pid), machineBusy()]);
@@ -95,7 +97,7 @@ export async function measureHttp(
   });
   const after = await sample();
   // A server may still work on requests that the driver no longer waits for: not in the next one's time.
-  await ask(server.url, load.body);
+  await (await ask(server.url, load)).arrayBuffer();
   const use = useBetween(before[0], after[0]);
   const others = after[1] - before[1] - use.cpuSeconds - result.cpuSeconds;
   const perRequestUs = (seconds: number) => (seconds * 1e6) / Math.max(1, result.requests);

@@ -9,6 +9,7 @@ import { queue } from './queue/index.ts';
 import { threads } from './threads/index.ts';
 import { throughput } from './throughput/index.ts';
 import type { Plan, SuiteResult } from './types.ts';
+import { v2 } from './v2/index.ts';
 
 export const suites: Readonly<Record<string, (plan: Plan) => Promise<SuiteResult>>> = {
   throughput,
@@ -18,6 +19,7 @@ export const suites: Readonly<Record<string, (plan: Plan) => Promise<SuiteResult
   'open-loop': openLoop,
   threads,
   codec,
+  v2,
   block,
   memory,
 };

@@ -20,7 +20,7 @@ const layers: BoundaryRow = {
   },
   floor: { idleUs: 40, manyCpuUs: 10 },
   service: { idleUs: 62, manyCpuUs: 14 },
-  copies: { copied: 1.25, transferred: 1 },
+  copies: { copied: 1.25, transferred: 1, parsed: 1 },
 };
 
 const figureOf = (row: BoundaryRow, target: string, aim: string) =>
@@ -33,6 +33,7 @@ test('boundaryFigures takes each layer less those under it', () => {
   assert.deepEqual(figureOf(layers, 'T14', ''), { values: [0.05] });
   assert.deepEqual(figureOf(layers, 'T13', 'copied'), { values: [1.25] });
   assert.deepEqual(figureOf(layers, 'T13', 'transferred'), { values: [1] });
+  assert.deepEqual(figureOf(layers, 'T13', 'of the V2 protocol'), { values: [1] });
 });
 
 test('boundaryFigures fails what rests on HTTP when HTTP failed', () => {

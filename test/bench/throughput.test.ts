@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { batchSizes } from '../../bench/lib/native.ts';
+import type { Row } from '../../bench/lib/row.ts';
 import { judgeRatios, targetFigures } from '../../bench/suites/throughput/ratios.ts';
 import { reportThroughput } from '../../bench/suites/throughput/report.ts';
-import type { Row } from '../../bench/suites/throughput/row.ts';
 
 const native = (contender: string, perSecond: number, repeat = 0): Row => ({
   model: 'small',

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { Model, RunOptions } from '../../native/index.ts';
-import { loop, occupy, open, tensor, withModel } from './support.ts';
+import { free, transfer } from '../../native/transfer.ts';
+import { loop, occupy, open, tensor, until, withModel } from './support.ts';
 
 const engine = open();
 after(() => engine.close());
@@ -33,6 +34,48 @@ describe('transfer', () => {
       }),
     );
   }
+
+  test('its memory is free at once when it is given back', () => {
+    const specs = [{ name: 'x', type: 'float32', dims: [-1], symbols: [''] }] as const;
+    const x = tensor('float32', [words(large)], new Float32Array(words(large)));
+    const moved = transfer(specs, { x })!;
+    const [owner] = moved.owners;
+    assert.equal(owner!.byteLength, large);
+    free(moved);
+    assert.equal(owner!.byteLength, 'transfer' in ArrayBuffer.prototype ? 0 : large);
+  });
+
+  test('later: it is read where it is, and detached with the answer', () =>
+    withModel(engine, 'dynamic-axes', async (model) => {
+      const data = new Float32Array(words(large)).fill(1.5);
+      const run = model.run(
+        { x: tensor('float32', [1, data.length], data) },
+        { transfer: 'later' },
+      );
+      assert.equal(data.byteLength, large);
+      assert.ok(((await run).outputs.y!.data as Float32Array).every((value) => value === -1.5));
+      assert.equal(data.byteLength, 'transfer' in ArrayBuffer.prototype ? 0 : large);
+    }));
+
+  test('later: memory that cannot be detached stays', () =>
+    withModel(engine, 'dynamic-axes', async (model) => {
+      const { buffer } = new WebAssembly.Memory({ initial: 2 });
+      await negates(model, new Float32Array(buffer, 0, words(large)).fill(2), {
+        transfer: 'later',
+      });
+      assert.equal(buffer.byteLength, 2 * large);
+    }));
+
+  test('later: a request that is refused or given up lets its memory go as well', () =>
+    withModel(engine, 'slow-loop', async (model) => {
+      const { done } = await occupy(model);
+      const iterations = tensor('int64', [large / 8, 1], new BigInt64Array(large / 8));
+      const signal = AbortSignal.timeout(1);
+      const run = model.run({ iterations }, { transfer: 'later', signal });
+      await assert.rejects(run, /TimeoutError/);
+      await Promise.all([done, loop(model, 1)]);
+      await until(() => model.stats().queued + model.stats().running === 0);
+    }));
 
   test('it is detached when run returns, not later', () =>
     withModel(engine, 'dynamic-axes', async (model) => {

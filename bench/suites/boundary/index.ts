@@ -148,7 +148,7 @@ function measureCopies(plan: Plan) {
     rounds: 20,
   };
   const argv = [process.execPath, script('copies.ts'), JSON.stringify(task)];
-  return ask<CopyFigures>({ argv, env: { LD_PRELOAD: library } }, 'transferred');
+  return ask<CopyFigures>({ argv, env: { LD_PRELOAD: library } }, 'parsed');
 }
 
 /** Runs a program for the one line it prints. */

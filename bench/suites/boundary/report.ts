@@ -50,7 +50,7 @@ export function boundaryTable(rows: readonly BoundaryRow[]): string {
   const wakes = `Waking a lane: ${median((row) => row.addon.futexWakeUs)} µs, waking the event loop: ${median((row) => row.addon.loopWakeUs)} µs`;
   const added = `Added to a lone run: inline ${median((row) => row.addon.inline.addedP50Us)} µs, through a lane ${median((row) => row.addon.lane.addedP50Us)} µs, by the service ${median(serviceAdds)} µs`;
   const crossing = `Crossing, CPU time: ${median(crossingUs)} µs; asking and awaiting by themselves ${median((row) => row.addon.standInCpuUs)} µs`;
-  const copies = `Copies of a request of 588 KiB: ${median((row) => row.copies.copied)}, transferred ${median((row) => row.copies.transferred)}`;
+  const copies = `Copies of a request of 588 KiB: ${median((row) => row.copies.copied)}, transferred ${median((row) => row.copies.transferred)}, of the V2 protocol ${median((row) => row.copies.parsed)}`;
   const header = ['layer', 'idle p50 µs', 'CPU µs, C=64'];
   return [table(header, lines), wakes, added, crossing, copies].join('\n');
 }
@@ -82,6 +82,12 @@ export function boundaryFigures(rows: readonly BoundaryRow[]): Figure[] {
       aim: 'transferred',
       of: '588 KiB',
       outcome: values(({ copies }) => copies.transferred),
+    },
+    {
+      target: 'T13',
+      aim: 'of the V2 protocol',
+      of: '588 KiB',
+      outcome: values(({ copies }) => copies.parsed),
     },
     { target: 'T13', aim: 'copied', of: '588 KiB', outcome: values(({ copies }) => copies.copied) },
     { target: 'T14', aim: '', of: 'tiny', outcome: http(crossing) },

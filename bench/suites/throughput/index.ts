@@ -22,12 +22,12 @@ import {
 import { bestBatch, runNative } from '../../lib/native.ts';
 import { createProgress, type Progress } from '../../lib/progress.ts';
 import { rotated } from '../../lib/rotated.ts';
+import type { Row } from '../../lib/row.ts';
 import { measureHttp, requestBody, type Server, startServer } from '../../lib/servers.ts';
 import { figure } from '../../lib/table.ts';
 import type { Plan, SuiteResult } from '../types.ts';
 import { targetFigures } from './ratios.ts';
 import { reportThroughput } from './report.ts';
-import type { Row } from './row.ts';
 
 /** Bytes of an answer where ours does not take part. */
 const USUAL_ANSWER_BYTES = 160;

@@ -4,31 +4,19 @@
  * @module
  */
 import { type GateResult, judgeOutcome, type Outcome } from '../../lib/gates.ts';
-import { additiveLimit, summarise } from '../../lib/stats.ts';
+import { MANY, outcomeOf, type Ratio } from '../../lib/ratio.ts';
+import type { Row } from '../../lib/row.ts';
+import { additiveLimit } from '../../lib/stats.ts';
 import type { Figure } from '../../lib/target-table.ts';
-import type { Row } from './row.ts';
 
-/** Requests in flight of a saturation figure. */
-const MANY = 64;
-/** A saturation figure counts only if the busiest thread of every server in it was this busy. */
-const SATURATED = 0.95;
-
-/** Requests or items a second of a contender in one repeat. */
-type Rate = (contender: string) => number;
-
-interface Ratio {
-  readonly name: string;
-  /** Requests in flight. */
-  readonly at: number;
-  readonly needs: readonly string[];
-  value(rate: Rate): number;
+interface JudgedRatio extends Ratio {
   /** What it must reach, by model; a model that is not named is not judged. */
   readonly limits: Readonly<Record<string, number>>;
   /** The target it is about, with the key of the aim by model. */
   readonly target?: { readonly id: string; readonly aims: Readonly<Record<string, string>> };
 }
 
-export const ratios: readonly Ratio[] = [
+export const ratios: readonly JudgedRatio[] = [
   {
     name: 'edge floor ÷ bare floor',
     at: MANY,
@@ -77,7 +65,9 @@ export function judgeRatios(rows: readonly Row[]): GateResult[] {
       const limit = ratio.limits[model];
       if (limit === undefined) return [];
       const name = `${ratio.name}, ${model}, C=${ratio.at}`;
-      return [judgeOutcome({ name, bound: 'at least', limit }, outcomeOf(ratio, model, rows))];
+      return [
+        judgeOutcome({ name, bound: 'at least', limit }, outcomeOf(ratio, ofModel(rows, model))),
+      ];
     }),
   );
 }
@@ -89,11 +79,15 @@ export function targetFigures(rows: readonly Row[]): Figure[] {
       const aim = ratio.target?.aims[model];
       if (ratio.target === undefined || aim === undefined) return [];
       const of = aim === model ? '' : model;
-      return [{ target: ratio.target.id, aim, of, outcome: outcomeOf(ratio, model, rows) }];
+      return [
+        { target: ratio.target.id, aim, of, outcome: outcomeOf(ratio, ofModel(rows, model)) },
+      ];
     }),
     ...idleLatency(model, rows),
   ]);
 }
+
+const ofModel = (rows: readonly Row[], model: string) => rows.filter((row) => row.model === model);
 
 const modelsOf = (rows: readonly Row[]) => [...new Set(rows.map((row) => row.model))];
 
@@ -119,45 +113,4 @@ function idleLatency(model: string, rows: readonly Row[]): Figure[] {
   });
   const none = 'it needs ours, bare-floor and raw, and a single connection';
   return about(values.length > 0 ? { values } : { void: none });
-}
-
-function outcomeOf(ratio: Ratio, model: string, all: readonly Row[]): Outcome {
-  const rows = all.filter((row) => row.model === model && isPart(ratio, row));
-  const missing = ratio.needs.find((need) => !rows.some((row) => row.contender === need));
-  if (missing) return { void: `${missing} was not measured` };
-  const broken = rows.find((row) => row.failure);
-  if (broken) return { failed: `${broken.contender}: ${broken.failure}` };
-  const idle = ratio.at === MANY ? unsaturated(rows) : undefined;
-  return idle ? { void: idle } : { values: perRepeat(ratio, rows) };
-}
-
-/** The raw loop has no requests in flight: its width is the batch. */
-function isPart(ratio: Ratio, row: Row): boolean {
-  const { contender, width } = row;
-  return ratio.needs.includes(contender) && (contender === 'raw' || width === ratio.at);
-}
-
-/** The ratio in each repeat: contenders are compared with what was measured beside them. */
-function perRepeat(ratio: Ratio, rows: readonly Row[]): number[] {
-  const repeats = new Set(rows.map((row) => row.repeat));
-  return [...repeats].map((repeat) =>
-    ratio.value(
-      (name) => rows.find((row) => row.contender === name && row.repeat === repeat)!.perSecond,
-    ),
-  );
-}
-
-/** A sentence about the first server that had time to spare, or undefined. */
-function unsaturated(rows: readonly Row[]): string | undefined {
-  for (const contender of new Set(rows.map((row) => row.contender))) {
-    const busy = rows.flatMap((row) =>
-      row.contender === contender && row.http ? [row.http.busiest.busy] : [],
-    );
-    if (busy.length === 0) continue;
-    const { median } = summarise(busy);
-    if (median < SATURATED) {
-      return `the busiest thread of ${contender} was only ${median.toFixed(2)} busy: the driver is the limit`;
-    }
-  }
-  return undefined;
 }

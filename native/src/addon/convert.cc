@@ -99,22 +99,28 @@ std::byte* Reserve(Input& input, size_t bytes, StagedExecutor* device) {
   return input.copy.get();
 }
 
-// `borrow`: use the memory where it is; false afterwards if it was copied.
+// Elements, or their bytes at any offset. `borrow`: use the memory where it is; false afterwards if it was
+// copied.
 Status ReadNumbers(napi_env env, napi_value value, const TensorSpec& spec, int64_t elements,
                    StagedExecutor* device, bool& borrow, Input& input) {
   napi_typedarray_type type{};
   size_t length = 0;
   void* data = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      !Holds(type, spec.type)) {
+  const bool typed =
+      napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) == napi_ok;
+  const bool holds = typed && Holds(type, spec.type);
+  if (!holds && !(typed && type == napi_uint8_array)) {
     return Invalid(spec, std::string("is not a typed array for ") + ElementName(spec.type));
   }
-  if (length != static_cast<size_t>(elements)) {
-    return Invalid(spec, "has " + std::to_string(length) + " elements, but its shape " +
-                             Describe(input.view.shape.view()) + " holds " +
-                             std::to_string(elements));
+  const size_t size = ElementSize(spec.type);
+  const size_t unit = holds ? 1 : size;  // entries of an element
+  if (length / unit != static_cast<size_t>(elements) || length % unit != 0) {
+    return Invalid(spec, "has " + std::to_string(length) + (holds ? " elements" : " bytes") +
+                             ", but its shape " + Describe(input.view.shape.view()) + " holds " +
+                             std::to_string(elements) +
+                             (holds ? "" : " elements of " + std::to_string(size) + " bytes"));
   }
-  const size_t bytes = length * ElementSize(spec.type);
+  const size_t bytes = length / unit * size;
   const auto* const source = static_cast<const std::byte*>(data);
   borrow = borrow && spec.type != ElementType::kBool;
   if (borrow) {

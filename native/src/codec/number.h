@@ -5,6 +5,7 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -34,6 +35,11 @@ bool ToDouble(const Number& number, double& value) noexcept;
 // What Math.fround(Number(text)) is. False beyond the range.
 bool ToFloat(const Number& number, float& value) noexcept;
 
+// Both in one step for the usual element of an array, digits around a point that a comma follows, and up to
+// the comma. False, with nothing read, for any other text, near its end, and for the rare values that need
+// a closer look.
+bool ReadPlainFloat(const char*& at, const char* end, float& value) noexcept;
+
 // False if it is not an integer of the type's range.
 template <typename Integer>
 bool ToInteger(const Number& number, Integer& value) noexcept;
@@ -54,6 +60,12 @@ inline constexpr std::array<double, kExactPower + 1> kPowers = {
 
 inline bool IsDigit(char c) noexcept { return static_cast<unsigned char>(c - '0') < 10; }
 
+inline constexpr std::array<uint64_t, 17> kScale = [] {
+  std::array<uint64_t, 17> powers{1};
+  for (size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
+  return powers;
+}();
+
 // The value of eight digits, the most significant in the lowest byte, each less its '0'.
 inline uint64_t Combine(uint64_t digits) noexcept {
   digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ff;       // pairs
@@ -61,17 +73,66 @@ inline uint64_t Combine(uint64_t digits) noexcept {
   return (digits * 10000 + (digits >> 32)) & 0x00000000ffffffff;  // eight
 }
 
+// Each byte less '0': a digit is then its value.
+inline uint64_t LoadDigits(const char* at) noexcept {
+  uint64_t text = 0;
+  std::memcpy(&text, at, sizeof text);
+  return text ^ 0x3030303030303030;
+}
+
+// The high bit of each byte of such a word up to the first that is no digit; 0 if all are.
+inline uint64_t Others(uint64_t digits) noexcept {
+  return ((digits + 0x7676767676767676) | digits) & 0x8080808080808080;
+}
+
+// How far the next comma is, if it is among the 24 bytes at `at`; else 24, which no plain number is long.
+inline size_t FindComma(const char* at) noexcept {
+  const auto commas = [](const char* word) {
+    uint64_t text = 0;
+    std::memcpy(&text, word, sizeof text);
+    text ^= 0x2c2c2c2c2c2c2c2c;
+    return (text - 0x0101010101010101) & ~text & 0x8080808080808080;
+  };
+  const uint64_t first = commas(at);
+  const uint64_t second = commas(at + 8);
+  if ((first | second) == 0) return 16 + static_cast<size_t>(std::countr_zero(commas(at + 16))) / 8;
+  const int bit = first != 0 ? std::countr_zero(first) : 64 + std::countr_zero(second);
+  return static_cast<size_t>(bit) / 8;
+}
+
+// Digits of which any number fits an int64_t.
+inline constexpr std::ptrdiff_t kPlainDigits = 18;
+
+// Appends the `count` digits at `at`, 1 to kPlainDigits, to the mantissa. False if they are no digits.
+inline bool ReadFraction(const char* at, size_t count, uint64_t& mantissa) noexcept {
+  __extension__ using Text = unsigned __int128;
+  constexpr size_t kBlock = 16;
+  uint64_t first = 0;
+  uint64_t second = 0;
+  uint64_t others = 0;
+  if (count <= kBlock) {
+    const Text text = (Text{LoadDigits(at + 8)} << 64 | LoadDigits(at)) << 8 * (kBlock - count);
+    first = static_cast<uint64_t>(text);
+    second = static_cast<uint64_t>(text >> 64);
+    mantissa *= kScale[count];
+  } else {
+    const size_t before = count - kBlock;
+    const uint64_t front = LoadDigits(at) << 8 * (8 - before);
+    first = LoadDigits(at + before);
+    second = LoadDigits(at + before + 8);
+    others = Others(front);
+    mantissa = (mantissa * kScale[before] + Combine(front)) * kScale[kBlock];
+  }
+  mantissa += Combine(first) * 100'000'000 + Combine(second);
+  return (others | Others(first) | Others(second)) == 0;
+}
+
 // Appends the digits at `at` to the mantissa, eight at a time and without a branch for each: where a
 // number ends is what no processor predicts.
 inline const char* Digits(const char* at, const char* end, uint64_t& mantissa) noexcept {
-  constexpr std::array<uint64_t, 8> kScale = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
   while (end - at >= 8) {
-    uint64_t text = 0;
-    std::memcpy(&text, at, sizeof text);
-    text ^= 0x3030303030303030;
-    // The high bit of each byte up to the first that is more than 9.
-    const uint64_t others = ((text + 0x7676767676767676) | text) & 0x8080808080808080;
-    if (others != 0) {
+    const uint64_t text = LoadDigits(at);
+    if (const uint64_t others = Others(text); others != 0) {
       const auto count = static_cast<unsigned>(std::countr_zero(others)) / 8;
       mantissa = mantissa * kScale[count] + Combine(text << 8 * (7 - count) << 8);
       return at + count;
@@ -96,6 +157,17 @@ inline bool ScanExponent(const char* end, Number& number) noexcept {
   number.end = at;
   number.exponent += negative ? -exponent : exponent;
   return at != first;
+}
+
+// Whether a number within four units of `wide`, in its last place as a double, becomes the same float, if it
+// becomes one that keeps all its bits: the middle between two floats is not as near. What two roundings
+// have made of a decimal is within two units of it.
+inline bool IsOffMiddle(double wide) noexcept {
+  constexpr uint64_t kBelow = (uint64_t{1} << 29) - 1;
+  constexpr uint64_t kMiddle = uint64_t{1} << 28;
+  constexpr uint64_t kMargin = 4;
+  const uint64_t below = std::bit_cast<uint64_t>(wide) & kBelow;
+  return below - (kMiddle - kMargin) > 2 * kMargin;
 }
 
 // Out of line: the rare texts for which the short ways are not exact.
@@ -178,16 +250,9 @@ inline bool ToFloat(const Number& number, float& value) noexcept {
     } else {
       wide *= kPowers[static_cast<size_t>(number.exponent)];
     }
-    // Two roundings at most, so `wide` is within two units of the nearest double. Unless the middle
-    // between two floats is as near, both become the same float.
-    constexpr uint64_t kBelow = (uint64_t{1} << 29) - 1;
-    constexpr uint64_t kMiddle = uint64_t{1} << 28;
-    constexpr uint64_t kMargin = 4;
-    const uint64_t below = std::bit_cast<uint64_t>(wide) & kBelow;
-    const bool clear = below + kMargin < kMiddle || below > kMiddle + kMargin;
     const bool normal = wide >= double{std::numeric_limits<float>::min()} &&
                         wide <= double{std::numeric_limits<float>::max()};
-    if ((clear && normal) || number.mantissa == 0) {
+    if ((normal && IsOffMiddle(wide)) || number.mantissa == 0) {
       value = static_cast<float>(number.negative ? -wide : wide);
       return true;
     }
@@ -195,6 +260,38 @@ inline bool ToFloat(const Number& number, float& value) noexcept {
   if (!SlowDouble(number, wide)) return false;
   value = static_cast<float>(wide);
   return std::isfinite(value);
+}
+
+inline bool ReadPlainFloat(const char*& at, const char* end, float& value) noexcept {
+  using namespace number_internal;
+  constexpr std::ptrdiff_t kReach = 48;  // no load goes further
+  if (end - at < kReach) return false;
+  // Where the next number begins depends on nothing but this, so that numbers are read side by side.
+  const char* const comma = at + FindComma(at);
+  const bool negative = *at == '-';
+  const char* const whole = at + negative;
+  uint64_t mantissa = static_cast<unsigned char>(*whole - '0');
+  const char* point = whole + 1;
+  if (*point != '.') {
+    // A zero in front stands alone.
+    if (*whole == '0') return false;
+    for (; point < comma && IsDigit(*point); ++point) {
+      mantissa = mantissa * 10 + static_cast<uint64_t>(*point - '0');
+    }
+  }
+  const char* const fraction = point + 1;
+  const std::ptrdiff_t count = comma - fraction;
+  const std::ptrdiff_t significant = count + (*whole != '0' ? point - whole : 0);
+  if (!IsDigit(*whole) || *point != '.' || count <= 0 || significant > kPlainDigits) return false;
+  if (!ReadFraction(fraction, static_cast<size_t>(count), mantissa)) return false;
+
+  // Less than 2^63, rounded twice at most, and zero or far from the ends of the range.
+  const double wide = static_cast<double>(static_cast<int64_t>(mantissa)) / kPowers[static_cast<size_t>(count)];
+  if (!IsOffMiddle(wide)) return false;
+  const auto sign = static_cast<uint32_t>(negative) << 31;
+  value = std::bit_cast<float>(std::bit_cast<uint32_t>(static_cast<float>(wide)) | sign);
+  at = comma;
+  return true;
 }
 
 template <typename Integer>

@@ -147,7 +147,7 @@ inline Decimal Shortest(uint32_t bits) noexcept {
 
 // Digits of `number` in decimal; it is neither 0 nor more than 999999999.
 inline int CountDigits(uint32_t number) noexcept {
-  constexpr std::array<uint32_t, 10> kLeast = {0,       10,       100,       1000,       10000,
+  static constexpr std::array<uint32_t, 10> kLeast = {0,       10,       100,       1000,       10000,
                                                100'000, 1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
   const int guess = (32 - std::countl_zero(number)) * 1233 >> 12;
   return guess + (number >= kLeast[static_cast<size_t>(guess)]);
@@ -186,7 +186,7 @@ inline char* WriteFloat(char* at, float value) noexcept {
     *at = '0';
     return at + 1;
   }
-  constexpr std::array<uint32_t, kDigits> kScale = {1,      10,      100,      1000,     10000,
+  static constexpr std::array<uint32_t, kDigits> kScale = {1,      10,      100,      1000,     10000,
                                                     100000, 1000000, 10000000, 100000000};
   const Decimal decimal = Shortest(bits & 0x7fffffff);
   const int length = CountDigits(decimal.digits);

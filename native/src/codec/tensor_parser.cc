@@ -50,9 +50,10 @@ struct NoLevels {
   void Leaf(size_t) noexcept {}
 };
 
-// Calls read_element() at each element of nested arrays.
-template <typename Shape, typename ReadElement>
-bool Walk(JsonCursor& cursor, Shape& levels, ReadElement&& read_element) {
+// Calls read_elements(count) at the elements of nested arrays. It reads one, or several with the commas
+// between them, and says how many.
+template <typename Shape, typename ReadElements>
+bool Walk(JsonCursor& cursor, Shape& levels, ReadElements&& read_elements) {
   if (!cursor.Expect('[')) return false;
   std::array<int64_t, kMaxDepth> sizes;  // of the arrays that are open
   sizes[0] = 0;
@@ -72,8 +73,9 @@ bool Walk(JsonCursor& cursor, Shape& levels, ReadElement&& read_element) {
       continue;
     }
     if (next != ']' || !first) {
-      if (!read_element()) return false;
-      ++sizes[depth - 1];
+      int64_t count = 1;
+      if (!read_elements(count)) return false;
+      sizes[depth - 1] += count;
       levels.Leaf(depth);
     }
     bool more = false;
@@ -166,15 +168,38 @@ bool ReadBool(JsonCursor& cursor, std::byte* memory) {
   return true;
 }
 
-// Walks the arrays with `read`, which fills the memory of one element.
+// Reads one element with `read`, which fills its memory.
+template <size_t kSize, typename Read>
+bool FillOne(JsonCursor& cursor, ElementStore& store, Read&& read) {
+  if (store.at == store.limit && !store.Grow()) return cursor.Fail(kTooMany);
+  if (!read(store.at)) return false;
+  store.at += kSize;
+  return true;
+}
+
+// Walks the arrays with `read`.
 template <size_t kSize, typename Shape, typename Read>
 bool Fill(JsonCursor& cursor, ElementStore& store, Shape& levels, Read&& read) {
-  return Walk(cursor, levels, [&] {
-    if (store.at == store.limit && !store.Grow()) return cursor.Fail(kTooMany);
-    if (!read(store.at)) return false;
-    store.at += kSize;
-    return true;
-  });
+  return Walk(cursor, levels, [&](int64_t&) { return FillOne<kSize>(cursor, store, read); });
+}
+
+// Reads the plain floats that are next, up to the comma after the last of them; all of it in registers.
+// Returns how many.
+int64_t ReadPlainFloats(JsonCursor& cursor, ElementStore& store) noexcept {
+  const char* at = cursor.at;
+  std::byte* memory = store.at;
+  float value = 0;
+  while (memory != store.limit && ReadPlainFloat(at, cursor.end, value)) {
+    Put(memory, value);
+    memory += sizeof value;
+    cursor.at = at;
+    // Neither byte is the end of the text, which plain floats keep away from.
+    ++at;
+    at += *at == ' ';
+  }
+  const auto count = (memory - store.at) / static_cast<std::ptrdiff_t>(sizeof value);
+  store.at = memory;
+  return count;
 }
 
 template <typename Integer, typename Shape>
@@ -192,8 +217,21 @@ bool FillFloats(JsonCursor& cursor, NonFinite non_finite, ElementStore& store, S
 }
 
 template <typename Shape>
+bool FillFloat32(JsonCursor& cursor, NonFinite non_finite, ElementStore& store, Shape& levels) {
+  constexpr auto kType = ElementType::kFloat32;
+  return Walk(cursor, levels, [&](int64_t& count) {
+    count = ReadPlainFloats(cursor, store);
+    if (count > 0) return true;
+    count = 1;
+    return FillOne<sizeof(float)>(cursor, store, [&](std::byte* memory) {
+      return ReadFloat<kType>(cursor, non_finite, memory);
+    });
+  });
+}
+
+template <typename Shape>
 bool FillStrings(JsonCursor& cursor, ElementStore& store, Shape& levels) {
-  return Walk(cursor, levels, [&] {
+  return Walk(cursor, levels, [&](int64_t&) {
     std::string_view text;
     const char* const start = cursor.at;
     if (!cursor.ReadString(text)) return false;
@@ -206,7 +244,7 @@ bool FillAny(JsonCursor& cursor, ElementType type, NonFinite non_finite, Element
              Shape& levels) {
   switch (type) {
     case ElementType::kFloat32:
-      return FillFloats<ElementType::kFloat32, 4>(cursor, non_finite, store, levels);
+      return FillFloat32(cursor, non_finite, store, levels);
     case ElementType::kFloat64:
       return FillFloats<ElementType::kFloat64, 8>(cursor, non_finite, store, levels);
     case ElementType::kFloat16:

@@ -141,6 +141,18 @@ std::string Shortest(double value) {
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
+// Of a text that is an element of an array; nothing if that takes another way.
+std::optional<float> PlainFloatOf(const std::string& text) {
+  // As long as it has to be, with digits behind that are another number's.
+  const ExactText exact((text + ",").append(64, '7'));
+  const std::string_view view = exact.view();
+  const char* at = view.data();
+  float value = 0;
+  const bool plain = ReadPlainFloat(at, view.data() + view.size(), value);
+  EXPECT_EQ(at, view.data() + (plain ? text.size() : 0)) << text;
+  return plain ? std::optional(value) : std::nullopt;
+}
+
 void ExpectSame(const std::string& text) {
   const auto expected = Reference(text);
   ASSERT_TRUE(expected) << text;
@@ -152,6 +164,9 @@ void ExpectSame(const std::string& text) {
   ASSERT_EQ(single.has_value(), std::isfinite(narrow)) << text;
   if (single) {
     ASSERT_EQ(std::bit_cast<uint32_t>(*single), std::bit_cast<uint32_t>(narrow)) << text;
+  }
+  if (const auto plain = PlainFloatOf(text)) {
+    ASSERT_EQ(std::bit_cast<uint32_t>(*plain), std::bit_cast<uint32_t>(narrow)) << text;
   }
 }
 
@@ -190,6 +205,53 @@ TEST(ToFloat, RoundsTwiceAsMathFroundDoes) {
       ExpectSame({text, end});
       ExpectSame(Shortest(value));
     }
+  }
+}
+
+TEST(ReadPlainFloat, TakesTheUsualTextsOfFloats) {
+  const std::pair<const char*, float> cases[] = {
+      {"0.5", 0.5f},     {"-0.25", -0.25f},         {"12345.75", 12345.75f},
+      {"0.0", 0.0f},     {"-0.000", -0.0f},         {"-0.12345678955316544", -0.12345679f},
+      {"1.0", 1.0f},     {"0.0001", 0.0001f},       {"0.12345678955316541", 0.12345679f},
+      {"3.14159", 3.14159f}, {"0.000000000000012345", 1.2345e-14f}};
+  for (const auto& [text, value] : cases) {
+    const auto plain = PlainFloatOf(text);
+    ASSERT_TRUE(plain) << text;
+    EXPECT_EQ(std::bit_cast<uint32_t>(*plain), std::bit_cast<uint32_t>(value)) << text;
+  }
+}
+
+TEST(ReadPlainFloat, IsExactForEveryNumberOfDigits) {
+  std::mt19937_64 random(4);
+  for (int i = 0; i < kMany; ++i) {
+    std::string text = random() % 2 == 0 ? "-" : "";
+    text += std::to_string(random() % 2 == 0 ? 0 : random() >> random() % 64);
+    text += '.';
+    for (size_t digits = random() % 22 + 1; digits > 0; --digits) {
+      text += static_cast<char>('0' + (random() % 4 == 0 ? 0 : random() % 10));
+    }
+    ExpectSame(text);
+  }
+}
+
+TEST(ReadPlainFloat, LeavesAnyOtherTextAlone) {
+  for (const char* text : {"", "-", ".", "1", "-1", "1.", "-1.", ".5", "-.5", "00.5", "-01.5", "+1.5", "--1.5",
+                           "1.5e3", "1.5E3", "1.5 ", " 1.5", "1..5", "1.5.", "1.-5", "1.5-", "a.5", "1.a", "1.5]",
+                           "[1.5", "1.5:", "1.5/", "NaN", "null", "\"1.5\"", "1.0000000000000000000001",
+                           "340282350000000000000000000000000000000.0", "0.00000000000000000000000000000000000000001",
+                           "16777217.0", "18446744073709551616.123", "\xB1.5", "1.\xB5", "1.5\xB0"}) {
+    EXPECT_EQ(PlainFloatOf(text), std::nullopt) << text;
+  }
+}
+
+TEST(ReadPlainFloat, ReadsNothingNearTheEndOfTheText) {
+  for (size_t length = 0; length < 64; ++length) {
+    const ExactText exact(std::string("1.5,2.5,3.5,").append(64, '0').substr(0, length));
+    const std::string_view view = exact.view();
+    const char* at = view.data();
+    float value = 0;
+    const bool plain = ReadPlainFloat(at, view.data() + view.size(), value);
+    EXPECT_EQ(value, plain ? 1.5f : 0.0f);
   }
 }
 

@@ -186,6 +186,46 @@ TEST(ParseTensor, NestingIsThatOfTheArraysIfTheyAreABox) {
   }
 }
 
+// Long runs of floats are read by another way than the ends of arrays, and what stands between them.
+TEST(ParseTensor, FloatsAreReadAmongAnythingThatMayStandBetweenThem) {
+  std::string text = "[";
+  std::vector<float> expected;
+  for (int i = 0; i < 1000; ++i) {
+    constexpr const char* kTexts[] = {"0.5", "-1.25", "3", "1e-3", "0.1234567890123456", "[0.5]", "[2.5, 7]", "-0.0"};
+    constexpr const char* kBetween[] = {",", ", ", ",\n\t ", " ,", "  ,  "};
+    text.append(kTexts[i * 7 % 8]).append(kBetween[i * 3 % 5]);
+    const auto values = std::to_array<std::vector<float>>(
+        {{0.5f}, {-1.25f}, {3}, {1e-3f}, {0.12345679f}, {0.5f}, {2.5f, 7}, {-0.0f}})[static_cast<size_t>(i * 7 % 8)];
+    expected.insert(expected.end(), values.begin(), values.end());
+  }
+  text += "1.5]";
+  expected.push_back(1.5f);
+  EXPECT_EQ(Parse(text, ElementType::kFloat32).As<float>(), expected);
+}
+
+TEST(ParseTensor, NestingCountsTheFloatsOfLongRows) {
+  const auto row = [](size_t count) {
+    std::string text = "[0.5";
+    for (size_t i = 1; i < count; ++i) text += ",0.25";
+    return text + "]";
+  };
+  const std::string box = "[" + row(40) + "," + row(40) + "," + row(40) + "]";
+  EXPECT_EQ(Parse(box, ElementType::kFloat32).sizes(), (Sizes{3, 40}));
+  const std::string ragged = "[" + row(40) + "," + row(41) + "," + row(40) + "]";
+  EXPECT_EQ(Parse(ragged, ElementType::kFloat32).sizes(), Sizes{});
+}
+
+TEST(ParseTensor, ATrailingCommaBehindFloatsIsRefusedWhereItStands) {
+  std::string text = "[";
+  for (int i = 0; i < 30; ++i) text += "0.5,";
+  const size_t end = text.size();
+  for (const char* behind : {"]", "", ",1]", "}"}) {
+    const Parsed parsed = Parse(text + behind, ElementType::kFloat32);
+    EXPECT_FALSE(parsed.ok);
+    EXPECT_NE(parsed.error.find("at byte " + std::to_string(end)), std::string::npos) << parsed.error;
+  }
+}
+
 TEST(ParseTensor, NestingOfAHundredLevelsIsReadAndNoMore) {
   const auto nested = [](size_t depth) { return std::string(depth, '[') + "7" + std::string(depth, ']'); };
   const Parsed deep = Parse(nested(kMaxDepth), ElementType::kInt8);

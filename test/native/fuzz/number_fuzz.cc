@@ -49,6 +49,21 @@ void CompareInteger(const Number& number) {
   Claim(!expected || ours == theirs, "an integer has its value");
 }
 
+// As an element of an array the number is read at once, and as the same, or not at all.
+void ComparePlain(const std::string& text) {
+  const std::string element = (text + ",").append(64, '0');
+  const char* const end = element.data() + element.size();
+  const char* at = element.data();
+  float plain = 0;
+  if (!ReadPlainFloat(at, end, plain)) return;
+  Number number;
+  float value = 0;
+  Claim(ScanNumber(element.data(), end, number), "a plain float is a number");
+  Claim(at == number.end && *at == ',', "a plain float ends where the number does, before a comma");
+  Claim(ToFloat(number, value), "a plain float is in range");
+  Claim(std::memcmp(&plain, &value, sizeof value) == 0, "a plain float has the number's value");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -56,6 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   const char* const begin = text.data();
   const char* const end = begin + text.size();
+  ComparePlain(text);
   Number number;
   const bool scanned = ScanNumber(begin, end, number);
   const char* const expected = EndOf(begin, end);

@@ -1,5 +1,5 @@
 /** @module One measurement of one contender. */
-import type { HttpFigures } from '../../lib/servers.ts';
+import type { HttpFigures } from './servers.ts';
 
 export interface Row {
   readonly model: string;

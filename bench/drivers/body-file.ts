@@ -1,0 +1,22 @@
+/** @module A body in a file of its own: arguments and environment of a process hold no large one. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+export class BodyFile implements AsyncDisposable {
+  readonly path: string;
+
+  static async write(body: string | Uint8Array): Promise<BodyFile> {
+    const path = join(await mkdtemp(join(tmpdir(), 'bench-body-')), 'body');
+    await writeFile(path, body);
+    return new BodyFile(path);
+  }
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(dirname(this.path), { recursive: true });
+  }
+}

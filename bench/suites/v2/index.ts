@@ -1,0 +1,111 @@
+/**
+ * The Open Inference Protocol through the inference service, beside a route that only reads the body and
+ * beside the same route in JavaScript, in turns.
+ *
+ * @module
+ */
+import { mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Child, type Command, jsonLine } from '../../lib/child.ts';
+import { createProgress } from '../../lib/progress.ts';
+import { rotated } from '../../lib/rotated.ts';
+import type { Row } from '../../lib/row.ts';
+import { ask, measureHttp } from '../../lib/servers.ts';
+import { figure } from '../../lib/table.ts';
+import type { Plan, SuiteResult } from '../types.ts';
+import { cases, type V2Case, type V2ContenderName } from './cases.ts';
+import type { V2Task } from './process.ts';
+import { readAnswer } from './protocol.ts';
+import { v2Figures, v2Tables } from './report.ts';
+
+/** Largest difference between two right answers: sums of many numbers differ in the order of adding. */
+const TOLERANCE = 1e-5;
+const WARM_UP_SECONDS = 1;
+
+interface V2Server {
+  readonly name: V2ContenderName;
+  readonly child: Child;
+  readonly url: string;
+}
+
+export async function v2(plan: Plan): Promise<SuiteResult> {
+  const servers = cases.reduce((sum, { contenders }) => sum + contenders.length, 0);
+  const steps = servers * plan.repeats * plan.connections.length;
+  const progress = createProgress(steps, plan.log, () => performance.now());
+  const rows: Row[] = [];
+  for (const one of cases) {
+    for await (const row of measureCase(plan, one)) {
+      rows.push(row);
+      const { model, contender, width, perSecond, failure } = row;
+      const problem = failure ? ` · FAILED: ${failure}` : '';
+      progress.step(`v2 ${model} ${contender} ×${width}: ${figure(perSecond)}/s${problem}`);
+    }
+  }
+  return { name: 'v2', data: rows, text: v2Tables(rows), gates: [], figures: v2Figures(rows) };
+}
+
+async function* measureCase(plan: Plan, one: V2Case): AsyncGenerator<Row> {
+  const repository = join(plan.scratch, 'v2', one.name);
+  await writeRepository(repository, one);
+  await using stack = new AsyncDisposableStack();
+  const servers: V2Server[] = [];
+  let answerBytes = 0;
+  for (const name of one.contenders) {
+    const child = stack.use(await Child.start(command(name, one, repository, answerBytes)));
+    const { port } = await child.line(jsonLine<{ port: number }>('port'));
+    const server = { name, child, url: `http://127.0.0.1:${port}/v2/models/${one.name}/infer` };
+    const bytes = await check(server, one);
+    if (name === 'ours') answerBytes = bytes;
+    servers.push(server);
+    const warmUp = { ...one.request, url: server.url, connections: 8, seconds: WARM_UP_SECONDS };
+    await plan.driver.run(warmUp);
+  }
+  for (let repeat = 0; repeat < plan.repeats; repeat += 1) {
+    for (const width of plan.connections) {
+      const load = { ...one.request, connections: width, seconds: plan.seconds };
+      for (const server of rotated(servers, repeat)) {
+        const measured = await measureHttp(plan.driver, server, load);
+        yield { model: one.name, contender: server.name, width, repeat, ...measured };
+      }
+    }
+  }
+}
+
+/** A repository as the inference service takes it from Triton's users: the model and no settings. */
+async function writeRepository(folder: string, { name, file }: V2Case): Promise<void> {
+  const version = join(folder, name, '1');
+  await mkdir(version, { recursive: true });
+  await symlink(file, join(version, 'model.onnx'));
+}
+
+function command(
+  contender: V2ContenderName,
+  { file }: V2Case,
+  repository: string,
+  answerBytes: number,
+): Command {
+  const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+  const env = { NODE_ENV: 'production', ORT_DISABLE_TELEMETRY: '1' };
+  if (contender === 'ours') {
+    const settings = { SERVICE: 'inference', MODEL_PATH: repository, HOST: '127.0.0.1' };
+    const argv = [process.execPath, path('../../../services/main.ts')];
+    // In the repository, so that a settings file of the checkout has no say.
+    return { argv, env: { ...env, ...settings, PORT: '0', GRPC_PORT: '0' }, cwd: repository };
+  }
+  const task: V2Task = { contender, model: file, answerBytes };
+  return { argv: [process.execPath, path('process.ts'), JSON.stringify(task)], env };
+}
+
+/** Asks a server once. Returns the bytes of its answer. @throws when it is not the model's. */
+async function check({ name, url }: V2Server, { request, expected }: V2Case): Promise<number> {
+  const response = await ask(url, request);
+  const { byteLength } = await response.clone().arrayBuffer();
+  if (name === 'floor') return byteLength;
+  const y = await readAnswer(response);
+  const wrong = expected.findIndex((value, at) => !(Math.abs(y[at]! - value) <= TOLERANCE));
+  if (y.length === expected.length && wrong === -1) return byteLength;
+  throw new Error(
+    `${name} answers ${y.length} numbers, expected ${expected.length}; number ${wrong} is ${y[wrong]}, expected ${expected[wrong]}`,
+  );
+}

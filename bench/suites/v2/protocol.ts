@@ -1,0 +1,60 @@
+/** @module The Open Inference Protocol done in JavaScript, one float32 tensor in and one out. */
+import { Hono } from 'hono';
+
+export const HEADER_LENGTH = 'Inference-Header-Content-Length';
+export const INFER_PATH = '/v2/models/:model/infer';
+
+export interface FloatTensor {
+  readonly dims: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Runs the model: `x` in, `y` out. */
+export type RunModel = (x: FloatTensor) => Promise<FloatTensor>;
+
+interface Header {
+  readonly inputs: readonly [{ readonly shape: number[]; readonly data: number[] }];
+}
+
+/** Answers as the request came: JSON or binary. */
+export function scriptedApp(run: RunModel): Hono {
+  return new Hono().post(INFER_PATH, async (c) => {
+    const length = c.req.header(HEADER_LENGTH);
+    if (length === undefined) {
+      const [{ shape, data }] = (await c.req.json<Header>()).inputs;
+      const y = await run({ dims: shape, data: Float32Array.from(data) });
+      return c.json(answer(c.req.param('model'), y, { data: Array.from(y.data) }));
+    }
+    const body = await c.req.arrayBuffer();
+    const json = new TextDecoder().decode(new Uint8Array(body, 0, Number(length)));
+    const [{ shape }] = (JSON.parse(json) as Header).inputs;
+    // A copy: floats start at a multiple of four.
+    const y = await run({ dims: shape, data: new Float32Array(body.slice(Number(length))) });
+    const parameters = { binary_data_size: y.data.byteLength };
+    const head = JSON.stringify(answer(c.req.param('model'), y, { parameters }));
+    const binary = new Uint8Array(
+      y.data.buffer as ArrayBuffer,
+      y.data.byteOffset,
+      y.data.byteLength,
+    );
+    const headers = {
+      'Content-Type': 'application/octet-stream',
+      [HEADER_LENGTH]: String(head.length),
+    };
+    return c.body(Buffer.concat([Buffer.from(head), binary]), 200, headers);
+  });
+}
+
+function answer(model: string, { dims }: FloatTensor, content: object) {
+  const output = { name: 'y', datatype: 'FP32', shape: dims, ...content };
+  return { model_name: model, model_version: '1', outputs: [output] };
+}
+
+/** The elements of the first output of an answer. */
+export async function readAnswer(response: Response): Promise<Float32Array> {
+  const length = response.headers.get(HEADER_LENGTH);
+  if (length !== null)
+    return new Float32Array((await response.arrayBuffer()).slice(Number(length)));
+  const { outputs } = (await response.json()) as { outputs: [{ data: number[] }] };
+  return Float32Array.from(outputs[0].data);
+}
