@@ -38,6 +38,14 @@ describe('a start', () => {
     assert.equal(service.child.errors, '');
   });
 
+  test('logs what of a configuration has no effect', async () => {
+    const versions = { '1': 'test/fixtures/models/identity-float32.onnx' };
+    const triton = 'max_batch_size: 8 dynamic_batching { preferred_batch_size: 4 }';
+    await using service = await start({}, { m: { triton, versions } });
+    const { notes } = await service.child.line('model loaded');
+    assert.deepEqual(notes, ['dynamic_batching.preferred_batch_size has no effect']);
+  });
+
   test('of everything opens a port for each service, over the same models', async () => {
     await using service = await start({ SERVICE: 'all' });
     const { ports } = (await service.child.line('ready')) as { ports: Record<string, number> };

@@ -191,8 +191,8 @@ Status InputReader::Finish() {
   }
   const Parameter* const binary = Find(input_.parameters, "binary_data_size");
   if (has_data_ == (binary != nullptr)) {
-    return Invalid(owner_, std::string(has_data_ ? "has both" : "has neither") +
-                               " 'data' and the parameter 'binary_data_size': expected one of them");
+    return Invalid(owner_, std::string(has_data_ ? "has both 'data' and" : "has neither 'data' nor") +
+                               " the parameter 'binary_data_size': expected one of them");
   }
   if (binary != nullptr) return TakeBinary(*binary);
   if (parsed_) return {};

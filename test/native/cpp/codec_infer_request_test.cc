@@ -143,7 +143,7 @@ TEST_F(InferRequests, WhatIsMissingOrTwiceIsNamed) {
   ExpectRefused(Input(R"("name":"x","datatype":"FP32","data":[1])"), "Input 'x' has no member 'shape': expected an array of integers");
   ExpectRefused(Input(R"("name":"x","shape":[1],"data":[1])"), "Input 'x' has no member 'datatype': expected one such as FP32");
   ExpectRefused(Input(R"("name":"x","shape":[1],"datatype":"FP32")"),
-                "Input 'x' has neither 'data' and the parameter 'binary_data_size': expected one of them");
+                "Input 'x' has neither 'data' nor the parameter 'binary_data_size': expected one of them");
   ExpectRefused(Input(R"("name":"x","shape":[1],"datatype":"FP32","data":[1],"parameters":{"binary_data_size":4})"),
                 "Input 'x' has both 'data' and the parameter 'binary_data_size': expected one of them");
   ExpectRefused(R"({"inputs":[],"inputs":[]})", "The request has the member 'inputs' twice");
