@@ -182,9 +182,9 @@ describe('retryAfterMs', () => {
       engine,
       'slow-loop',
       async (model) => {
-        const meanMs = await measured(model, 100_000);
-        const { done } = await occupy(model, 100_000);
-        const run = loop(model, 1, { timeoutMs: meanMs * 1.2 });
+        const meanMs = await measured(model, 200_000);
+        const { done } = await occupy(model, 200_000);
+        const run = loop(model, 1, { timeoutMs: meanMs * 1.1 });
         const { retryAfterMs } = await refused(run, 'UNAVAILABLE', /too long for the time allowed/);
         assert.ok(retryAfterMs! > 0 && retryAfterMs! < 2 * meanMs, `${retryAfterMs} ms`);
         assert.ok(model.stats().expectedWaitMs <= 2 * meanMs);
