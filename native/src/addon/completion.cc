@@ -11,7 +11,7 @@ namespace {
 
 // A request's outputs travel in the mailbox until together they reach this many bytes; the others are
 // fetched with take().
-constexpr size_t kInlineBytes = 2048;
+constexpr size_t kInlineBytes = 4096;
 
 // Words of a record before its outputs, and of each output before its dimensions.
 constexpr size_t kHeaderWords = 8;

@@ -99,10 +99,36 @@ struct Decimal {
   int exponent;
 };
 
+// What a significand is multiplied by: scale × 2^(shift - 64) is 2^power ÷ 10^exponent.
+struct Scaling {
+  uint64_t scale;
+  int exponent;
+  int shift;
+};
+
+constexpr Scaling ScalingOf(int power, int exponent) noexcept {
+  return {kPow10[static_cast<size_t>(-exponent - kFirstPower)], exponent,
+          power + FloorLog2OfPow10(-exponent) + 1};
+}
+
+constexpr int PowerOf(uint32_t biased) noexcept {
+  return static_cast<int>(biased == 0 ? 1 : biased) - 150;
+}
+
+// By the biased exponent of the float.
+inline constexpr auto kScalings = [] {
+  std::array<Scaling, 256> table{};
+  for (uint32_t biased = 0; biased < table.size(); ++biased) {
+    const int power = PowerOf(biased);
+    table[biased] = ScalingOf(power, FloorLog10OfPow2(power));
+  }
+  return table;
+}();
+
+__extension__ using Product = unsigned __int128;
+
 // The product's integer part, its last bit set if anything was cut off.
-inline uint32_t RoundToOdd(uint64_t scale, uint32_t factor) noexcept {
-  __extension__ using Product = unsigned __int128;
-  const Product product = Product{scale} * factor;
+inline uint32_t RoundToOdd(Product product) noexcept {
   const auto whole = static_cast<uint32_t>(product >> 64);
   const auto rest = static_cast<uint32_t>(product >> 32);
   return whole | (rest > 1);
@@ -115,19 +141,23 @@ inline Decimal Shortest(uint32_t bits) noexcept {
   const uint32_t biased = bits >> 23;
   // value = significand × 2^power
   const uint32_t significand = biased == 0 ? fraction : fraction | kHidden;
-  const int power = static_cast<int>(biased == 0 ? 1 : biased) - 150;
+  Scaling scaling = kScalings[biased];
 
   // Below a power of two the neighbour is half as far away.
   const bool uneven = fraction == 0 && biased > 1;
-  const int exponent = uneven ? FloorLog10OfThreeQuartersPow2(power) : FloorLog10OfPow2(power);
-  const int shift = power + FloorLog2OfPow10(-exponent) + 1;
-  const uint64_t scale = kPow10[static_cast<size_t>(-exponent - kFirstPower)];
+  if (uneven) [[unlikely]] {
+    const int power = PowerOf(biased);
+    scaling = ScalingOf(power, FloorLog10OfThreeQuartersPow2(power));
+  }
+  const auto& [scale, exponent, shift] = scaling;
 
   // Four times the value and the ends of its interval, which belong to it if the significand is even.
-  const uint32_t value = RoundToOdd(scale, significand * 4 << shift);
-  const bool odd = (significand & 1) != 0;
-  const uint32_t low = RoundToOdd(scale, (significand * 4 - 2 + uneven) << shift) + odd;
-  const uint32_t high = RoundToOdd(scale, (significand * 4 + 2) << shift) - odd;
+  const Product exact = Product{scale} * (significand * 4 << shift);
+  const Product half = Product{scale} << (shift + 1);
+  const uint32_t odd = significand & 1;
+  const uint32_t value = RoundToOdd(exact);
+  const uint32_t low = RoundToOdd(exact - (half >> uneven)) + odd;
+  const uint32_t high = RoundToOdd(exact + half) - odd;
 
   const uint32_t whole = value / 4;
   const uint32_t tens = whole / 10;
@@ -149,7 +179,8 @@ inline Decimal Shortest(uint32_t bits) noexcept {
 inline int CountDigits(uint32_t number) noexcept {
   static constexpr std::array<uint32_t, 10> kLeast = {0,       10,       100,       1000,       10000,
                                                100'000, 1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
-  const int guess = (32 - std::countl_zero(number)) * 1233 >> 12;
+  // The 1 spares the case of no digits, which has no number of zeros.
+  const int guess = (32 - std::countl_zero(number | 1)) * 1233 >> 12;
   return guess + (number >= kLeast[static_cast<size_t>(guess)]);
 }
 
@@ -195,7 +226,7 @@ inline char* WriteFloat(char* at, float value) noexcept {
   const uint32_t aligned = decimal.digits * kScale[static_cast<size_t>(kDigits - length)];
   const char first = static_cast<char>('0' + aligned / 100'000'000);
   const uint64_t rest = Separate(aligned % 100'000'000);
-  const int used = kDigits - std::countl_zero(rest) / 8;
+  const int used = kDigits - static_cast<int>(static_cast<unsigned>(std::countl_zero(rest)) / 8);
   const uint64_t text = rest | 0x3030303030303030;
 
   constexpr int kZeros = 5;  // more than these after the point are an exponent instead
