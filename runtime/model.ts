@@ -22,6 +22,8 @@ import { type FeatureInput, featureInput } from './signature.ts';
 import { type TaskHead, taskHead } from './tasks/index.ts';
 
 const ENGINE_LEVELS = 256;
+/** How long a load waits for the run that warms a model, milliseconds. */
+const WARM_UP_MS = 60_000;
 
 /** How a version answers rows of features. */
 export interface RowTask {
@@ -125,9 +127,9 @@ export class ModelVersion {
   async warm(): Promise<void> {
     const rows = this.signature.inputs.map((spec) => [spec.name, zeros(spec)] as const);
     try {
-      await this.run(Object.fromEntries(rows), {});
+      await this.run(Object.fromEntries(rows), { timeoutMs: WARM_UP_MS });
     } catch (error) {
-      // Zeros are a guess: a model may divide by them, or take them for a shape.
+      // Zeros are a guess: a model may divide by them, take them for a shape, or never end.
       const reason = error instanceof Error ? redact(error.message) : 'it was refused';
       this.#notes.push(`The run of zeros that warms it failed: ${reason}`);
     }
