@@ -217,8 +217,9 @@ export interface LoadOptions {
   runLimitMs?: number;
   /**
    * Run a request on the JavaScript thread when nothing else is going on and the run is expected to
-   * take less than handing it to a lane, which is measured when the first model loads. Default: true for models whose runs cannot
-   * differ in length: no control flow, no dynamic dimension but the rows.
+   * take less than handing it to a lane, which is measured when the first model loads. Default: true
+   * for models whose runs cannot differ in length: no control flow, no dynamic dimension but the rows,
+   * and without rows no 32- or 64-bit integers, which may be sizes.
    */
   inline?: boolean;
   /** Time spent on measuring the model's cost before it is ready, milliseconds. Default 200; 0: none. */

@@ -22,6 +22,8 @@ import { type TaskHead, taskHead } from './tasks/index.ts';
 import { warmupInputs, zeroRow } from './warmup.ts';
 
 const ENGINE_LEVELS = 256;
+/** How long a load waits for the run that warms a model, milliseconds. */
+const WARM_UP_MS = 60_000;
 
 /** How a version answers rows of features. */
 export interface RowTask {
@@ -154,9 +156,9 @@ export class ModelVersion {
   async #runZeros(): Promise<void> {
     const row = zeroRow(this.signature);
     try {
-      await this.run(row, {});
+      await this.run(row, { timeoutMs: WARM_UP_MS });
     } catch (error) {
-      // Zeros are a guess: a model may divide by them, or take them for a shape.
+      // Zeros are a guess: a model may divide by them, take them for a shape, or never end.
       const reason = error instanceof Error ? redact(error.message) : 'it was refused';
       this.#notes.push(`The run of zeros that warms it failed: ${reason}`);
     }

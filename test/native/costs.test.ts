@@ -247,3 +247,19 @@ describe('a cache of costs', () => {
     assert.ok(notices.length > 0 && notices.every((text) => /Cannot write/.test(text)));
   });
 });
+
+describe('runs on the JavaScript thread', () => {
+  for (const [name, allowed] of [
+    ['static-batch', true],
+    ['identity-int64', true],
+    ['dynamic-axes', false],
+    ['slow-loop', false],
+    // Whole numbers that belong to no row may be sizes.
+    ['ratio', false],
+  ] as const) {
+    test(`${name}: ${allowed ? 'where they are quick' : 'never'}`, () =>
+      withModel(engine, name, async (model) => {
+        assert.equal(model.stats().inlineLimitMs > 0, allowed);
+      }));
+  }
+});

@@ -15,6 +15,9 @@ bool SteadyCost(const Signature& signature, const ShapePlan& shapes, bool batche
   for (size_t input = 0; input < signature.inputs.size(); ++input) {
     const TensorSpec& spec = signature.inputs[input];
     if (spec.type == ElementType::kString) return false;
+    // Where it is no row's own, a whole number may be a size, a count or an axis.
+    const bool whole = spec.type == ElementType::kInt32 || spec.type == ElementType::kInt64;
+    if (whole && !batched) return false;
     for (size_t axis = batched ? 1 : 0; axis < spec.dims.size(); ++axis) {
       const bool padded = shapes.pads && shapes.InputAxis(input, axis) != ShapePlan::kNone;
       if (spec.dims[axis] == -1 && !padded) return false;

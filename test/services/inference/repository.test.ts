@@ -206,6 +206,16 @@ describe('models come and go', () => {
     );
   });
 
+  test('a model that zeros make no sense to is loaded, and says so', async () => {
+    await using server = await inference({ 'm/1/model.onnx': '=ratio' });
+    const ask = (name: string, data: number[]) => ({ name, datatype: 'INT64', shape: [2], data });
+    const inputs = [ask('a', [7, 8]), ask('b', [2, 4])];
+    const { json } = await server.post('/v2/models/m/infer', { inputs });
+    assert.deepEqual(json.outputs[0].data, [3, 2]);
+    const [model] = server.runtime.models();
+    assert.match(model!.versions[0]!.notes![0]!, /run of zeros .* failed: .*[Dd]ivi/);
+  });
+
   test('a load that fails leaves the old version at work', async () => {
     await using server = await inference({ 'a/1/model.onnx': '=identity-float32' }, explicit);
     server.write({ 'a/2/model.onnx': 'not a model' });
