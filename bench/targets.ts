@@ -160,7 +160,8 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'T23',
-    title: '768 numbers as JSON through V2 ÷ the same with JSON.parse and JSON.stringify, C=64',
+    title:
+      '768 numbers as JSON through V2 ÷ the same route with JSON.parse and JSON.stringify, C=64',
     physical: '–',
     suite: 'v2',
     aims: { '': { bound: 'at least', limit: 2, gate: 2 } },

@@ -93,7 +93,7 @@ function command(
     // In the repository, so that a settings file of the checkout has no say.
     return { argv, env: { ...env, ...settings, PORT: '0', GRPC_PORT: '0' }, cwd: repository };
   }
-  const task: V2Task = { contender, model: file, answerBytes };
+  const task: V2Task = { contender, model: file, repository, answerBytes };
   return { argv: [process.execPath, path('process.ts'), JSON.stringify(task)], env };
 }
 

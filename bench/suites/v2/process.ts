@@ -1,5 +1,5 @@
 /**
- * A contender that is a plain Hono application: `bun process.ts TASK-AS-JSON`. Prints its `port` on a
+ * A contender in a process of its own: `bun process.ts TASK-AS-JSON`. Prints its `port` on a
  * line when it is ready.
  *
  * @module
@@ -9,24 +9,30 @@ import { openEngine } from '../../../native/index.ts';
 import { listen } from '../../contenders/listen.ts';
 import type { V2ContenderName } from './cases.ts';
 import { type FloatTensor, INFER_PATH, type RunModel, scriptedApp } from './protocol.ts';
+import { serveRoute } from './route.ts';
 
 export interface V2Task {
   readonly contender: Exclude<V2ContenderName, 'ours'>;
   readonly model: string;
+  /** Folder of the model as ours serves it. */
+  readonly repository: string;
   /** Bytes of the floor's answer: as many as ours has. */
   readonly answerBytes: number;
 }
 
-const apps: Readonly<Record<V2Task['contender'], (task: V2Task) => Hono | Promise<Hono>>> = {
+/** Each returns its port. */
+const serve: Readonly<Record<V2Task['contender'], (task: V2Task) => number | Promise<number>>> = {
   floor({ answerBytes }) {
     const answer = new Uint8Array(answerBytes);
-    return new Hono().post(INFER_PATH, async (c) => {
+    const app = new Hono().post(INFER_PATH, async (c) => {
       await c.req.arrayBuffer();
       return c.body(answer, 200, { 'Content-Type': 'application/octet-stream' });
     });
+    return listen(app.fetch);
   },
-  script: async ({ model }) => scriptedApp(await ourEngine(model)),
-  'onnxruntime-node': async ({ model }) => scriptedApp(await onnxRuntimeNode(model)),
+  route: ({ repository }) => serveRoute(repository),
+  script: async ({ model }) => listen(scriptedApp(await ourEngine(model)).fetch),
+  'onnxruntime-node': async ({ model }) => listen(scriptedApp(await onnxRuntimeNode(model)).fetch),
 };
 
 async function ourEngine(path: string): Promise<RunModel> {
@@ -47,5 +53,4 @@ async function onnxRuntimeNode(path: string): Promise<RunModel> {
 }
 
 const task = JSON.parse(process.argv[2]!) as V2Task;
-const app = await apps[task.contender](task);
-console.log(JSON.stringify({ port: listen(app.fetch) }));
+console.log(JSON.stringify({ port: await serve[task.contender](task) }));

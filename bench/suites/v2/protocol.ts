@@ -45,7 +45,8 @@ export function scriptedApp(run: RunModel): Hono {
   });
 }
 
-function answer(model: string, { dims }: FloatTensor, content: object) {
+/** The answer's JSON, with what holds the elements as `content`. */
+export function answer(model: string, { dims }: FloatTensor, content: object) {
   const output = { name: 'y', datatype: 'FP32', shape: dims, ...content };
   return { model_name: model, model_version: '1', outputs: [output] };
 }

@@ -1,0 +1,45 @@
+/** @module Our own service, but for its JSON: read and written in JavaScript instead of natively. */
+import { type Codec, openEngine, type Tensor, type Tensors } from '../../../native/index.ts';
+import { createLog, currentHost, type Engine, readConfig } from '../../../runtime/index.ts';
+import { startService } from '../../../services/service.ts';
+import { answer, type FloatTensor } from './protocol.ts';
+
+interface Asked {
+  readonly inputs: readonly { name: string; shape: number[]; data: number[] }[];
+}
+
+const parseInferRequest: Codec['parseInferRequest'] = (body) => {
+  const { inputs } = JSON.parse(new TextDecoder().decode(body)) as Asked;
+  const tensors: Record<string, Tensors[string]> = {};
+  for (const { name, shape, data } of inputs) {
+    tensors[name] = { type: 'float32', dims: shape, data: Float32Array.from(data) };
+  }
+  const listed = inputs.map(({ name, shape }) => {
+    return { name, shape, datatype: 'FP32' as const, parameters: {} };
+  });
+  return { json: { id: '', parameters: {}, inputs: listed, outputs: undefined }, tensors };
+};
+
+const encodeInferResponse: Codec['encodeInferResponse'] = ({ modelName, outputs }) => {
+  const y = outputs[0]!.tensor as Tensor & FloatTensor;
+  const text = JSON.stringify(answer(modelName, y, { data: Array.from(y.data) }));
+  return { body: new TextEncoder().encode(text), headerLength: undefined };
+};
+
+/** Serves a repository; returns the port. */
+export async function serveRoute(repository: string): Promise<number> {
+  const engine = openEngine();
+  const scripted: Engine = {
+    info: engine.info,
+    counters: engine.counters,
+    codec: { ...engine.codec, parseInferRequest, encodeInferResponse },
+    load: (options) => engine.load(options),
+    close: () => engine.close(),
+  };
+  const settings = { SERVICE: 'inference', MODEL_PATH: repository, HOST: '127.0.0.1' };
+  const env = { ...settings, PORT: '0', GRPC_PORT: '0', LOG_LEVEL: 'warn' };
+  const config = readConfig({ argv: [], env, cwd: repository });
+  const log = createLog(config.logLevel);
+  const { ports } = await startService({ config, engine: scripted, host: currentHost(), log });
+  return ports.inference!;
+}
