@@ -118,7 +118,7 @@ function sanitized(
   return {
     name: `${runtime}: addon with ${sanitizer} sanitizer`,
     // Where threads meet: a sanitizer slows everything down many times over.
-    files: ['batching', 'shapes', 'stats', 'transfer', 'workers'].map(
+    files: ['batching', 'matrix', 'shapes', 'stats', 'transfer', 'workers'].map(
       (name) => `test/native/${name}.test.ts`,
     ),
     prepare: [['node', 'services/cli/setup.mjs', `--sanitize=${sanitizer}`]],

@@ -5,6 +5,7 @@
 
 #include "addon/convert.h"
 #include "addon/device_report.h"
+#include "addon/ticket.h"
 
 namespace millrace {
 namespace {
@@ -263,7 +264,8 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
   object.Set("wake", wake);
   object.Set("stats", Napi::Function::New(env, JS_stats, "stats", hold));
   object.Set("release", Napi::Function::New(env, JS_release, "release", hold));
-  const auto finalize = [](napi_env, void* data, void*) {
+  const auto finalize = [](napi_env, void* data, void* ticket) {
+    if (!Redeem(ticket)) return;
     auto* const dead = static_cast<ModelHold*>(data);
     dead->client->holds.erase(dead);
     // Freeing a model takes long and must not hold up the garbage collector.
@@ -271,7 +273,7 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
     delete dead;
   };
   // Not AddFinalizer, whose finalizers Deno runs only when it exits.
-  napi_wrap(env, object, hold, finalize, nullptr, nullptr);
+  napi_wrap(env, object, hold, finalize, NewTicket(), nullptr);
   return object;
 }
 

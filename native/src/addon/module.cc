@@ -16,6 +16,7 @@
 #include "addon/convert.h"
 #include "addon/core.h"
 #include "addon/model.h"
+#include "addon/ticket.h"
 
 namespace millrace {
 namespace {
@@ -339,8 +340,10 @@ Napi::Value JS_open(const Napi::CallbackInfo& info) {
   napi_value observe = nullptr;
   napi_create_function(env, "observe", NAPI_AUTO_LENGTH, JS_observe, hold, &observe);
   engine.Set("observe", observe);
-  const auto finalize = [](napi_env, void* data, void*) { delete static_cast<EngineHold*>(data); };
-  napi_wrap(env, engine, hold, finalize, nullptr, nullptr);
+  const auto finalize = [](napi_env, void* data, void* ticket) {
+    if (Redeem(ticket)) delete static_cast<EngineHold*>(data);
+  };
+  napi_wrap(env, engine, hold, finalize, NewTicket(), nullptr);
   return engine;
 }
 
