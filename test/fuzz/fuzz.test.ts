@@ -1,5 +1,5 @@
 /**
- * @module The targets in `test/native/fuzz`, each for `FUZZ_SECONDS` (10), from the inputs that are
+ * @module The targets in `test/native/fuzz`, each for `FUZZ_SECONDS` (5), from the inputs that are
  * committed and those of earlier runs. What breaks a target is kept in `build-test/fuzz/found`.
  */
 import assert from 'node:assert/strict';
@@ -13,7 +13,7 @@ const root = path.resolve(import.meta.dirname, '../..');
 const sources = path.join(root, 'test/native/fuzz');
 const build = path.join(root, 'build-test/fuzz');
 const found = path.join(build, 'found/');
-const seconds = Number(process.env.FUZZ_SECONDS ?? 10);
+const seconds = Number(process.env.FUZZ_SECONDS ?? 5);
 
 /** Whether clang is here and can link a fuzzer. */
 function hasClang(): boolean {
