@@ -64,15 +64,14 @@ TEST_F(DeviceGroupTest, GoesOnWithoutAGpuThatIsLost) {
   Open(2);
   cuda.Lose(0);
   const std::unique_ptr<RunHandle> handle = group->NewHandle();
+  // Measured costs decide when the lost one is tried; that is noticed at once, and never tried again.
   int failures = 0;
-  for (int i = 0; i < 6; ++i) {
+  for (int i = 0; i < 20; ++i) {
     OutputRef outputs;
     failures += group->Run(Row(1).views(), *handle, outputs).ok() ? 0 : 1;
   }
-  EXPECT_LE(failures, 2);
+  EXPECT_LE(failures, 1);
   EXPECT_TRUE(group->healthy());
-  OutputRef outputs;
-  EXPECT_TRUE(group->Run(Row(1).views(), *handle, outputs).ok());
 }
 
 TEST_F(DeviceGroupTest, IsLostWhenAllAre) {
