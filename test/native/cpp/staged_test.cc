@@ -129,13 +129,21 @@ TEST_F(StagedTest, AnIncompleteBatchGrowsWhileTheDeviceIsBusy) {
 TEST_F(StagedTest, NoMoreBatchesBeginThanTheDeviceHoldsAndTheyAreDoneInOrder) {
   Open(1);
   Requests others(sink.get());
-  for (float value : {1.0F, 2.0F, 3.0F, 4.0F}) Submit(value);
+  // One after another: of two lanes that take a batch at once either may be the first on the device.
+  Submit(1);
+  EXPECT_EQ(device->Begun(0), Floats{1});
+  Submit(2);
   EXPECT_EQ(device->Begun(1), Floats{2});
+  Submit(3);
+  Submit(4);
   EXPECT_EQ(device->batches(), 2u);
   for (size_t done = 1; done <= 4; ++done) {
     device->FinishUpTo(done);
     const std::vector<Request*> answered = sink->Await(done);
     EXPECT_EQ(AnswerOf(*answered[done - 1]), Floats{2.0F * static_cast<float>(done)});
+    if (done <= 2) {
+      EXPECT_EQ(device->Begun(done + 1), Floats{static_cast<float>(done + 2)});
+    }
   }
   EXPECT_EQ(device->most(), 2u);
 }
