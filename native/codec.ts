@@ -16,7 +16,7 @@ import type {
   Parameters,
   ParameterValue,
 } from './codec-types.ts';
-import { elementArrays } from './elements.ts';
+import { elementArrays, elementsIn } from './elements.ts';
 import { MillraceError } from './errors.ts';
 import type { ElementData, ElementType, Tensor, Tensors } from './types.ts';
 
@@ -170,12 +170,8 @@ function toData(body: Uint8Array, type: ElementType, elements: number, data: Raw
   if (type === 'string') return data;
   const ArrayType = elementArrays[type];
   if (typeof data !== 'number') return new ArrayType(data as ArrayBuffer);
-  const bytes = elements * ArrayType.BYTES_PER_ELEMENT;
-  const start = body.byteOffset + data;
-  if (start % ArrayType.BYTES_PER_ELEMENT === 0) {
-    return new ArrayType(body.buffer as ArrayBuffer, start, elements);
-  }
-  return body.subarray(data, data + bytes);
+  const end = data + elements * ArrayType.BYTES_PER_ELEMENT;
+  return elementsIn(type, body.subarray(data, end) as Uint8Array<ArrayBuffer>);
 }
 
 function toRequest(body: Uint8Array, [id, parameters, inputs, outputs]: RawRequest): InferRequest {

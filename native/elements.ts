@@ -17,3 +17,11 @@ export const elementArrays = {
   uint64: BigUint64Array,
   bool: Uint8Array,
 } as const satisfies Record<Exclude<ElementType, 'string'>, unknown>;
+
+/** The elements in memory that is aligned for them; else its bytes as they are, which the engine takes as well. */
+export function elementsIn(type: keyof typeof elementArrays, bytes: Uint8Array<ArrayBuffer>) {
+  const { buffer, byteOffset, byteLength } = bytes;
+  const array = elementArrays[type];
+  const size = array.BYTES_PER_ELEMENT;
+  return byteOffset % size === 0 ? new array(buffer, byteOffset, byteLength / size) : bytes;
+}

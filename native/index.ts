@@ -25,7 +25,7 @@ import { errorCode } from './mailbox.ts';
 export { datatypes, openCodec, tensorBytes } from './codec.ts';
 export type * from './codec-types.ts';
 export type * from './device-types.ts';
-export { elementArrays } from './elements.ts';
+export { elementArrays, elementsIn } from './elements.ts';
 export type * from './engine-types.ts';
 export type { MillraceErrorCode } from './errors.ts';
 export { MillraceError } from './errors.ts';

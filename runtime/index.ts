@@ -27,6 +27,7 @@ export {
   type ElementType,
   type Engine,
   elementArrays,
+  elementsIn,
   type InferRequest as CodecRequest,
   type Parameters,
   type ParameterValue,

@@ -2,10 +2,11 @@
 
 import {
   elementArrays,
+  elementsIn,
   type ModelVersion,
   ServeError,
-  type Tensor,
   type TensorSpec,
+  type Tensors,
 } from '../../runtime/index.ts';
 import type { InferQuestion, InferTerms, Target } from './infer.ts';
 import { decodeText } from './text.ts';
@@ -43,7 +44,11 @@ export function rawQuestion(
   };
 }
 
-function rawTensor(input: TensorSpec, batched: boolean, body: Uint8Array<ArrayBuffer>): Tensor {
+function rawTensor(
+  input: TensorSpec,
+  batched: boolean,
+  body: Uint8Array<ArrayBuffer>,
+): Tensors[string] {
   const { name, type, dims } = input;
   const known = dims.map((size, axis) => (batched && axis === 0 ? 1 : size));
   if (type === 'string') {
@@ -67,9 +72,8 @@ function rawTensor(input: TensorSpec, batched: boolean, body: Uint8Array<ArrayBu
     const wanted = open === 0 ? `${row}` : `a multiple of ${row}`;
     throw invalid(`The body has ${body.length} bytes: input '${name}' takes ${wanted}.`);
   }
-  const aligned = body.byteOffset % array.BYTES_PER_ELEMENT === 0 ? body : body.slice();
-  const data = new array(aligned.buffer, aligned.byteOffset, elements);
-  return { type, dims: known.map((size) => (size === -1 ? missing : size)), data } as Tensor;
+  const shape = known.map((size) => (size === -1 ? missing : size));
+  return { type, dims: shape, data: elementsIn(type, body) } as Tensors[string];
 }
 
 function invalid(message: string): ServeError {

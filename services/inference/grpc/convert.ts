@@ -5,12 +5,14 @@ import {
   type Datatype,
   datatypes,
   elementArrays,
+  elementsIn,
   type Parameters,
   type ParameterValue,
   ServeError,
   splitTexts,
   type Tensor,
   type TensorResult,
+  type Tensors,
   tensorBytes,
 } from '../../../runtime/index.ts';
 import { type InferQuestion, toOutputs } from '../infer.ts';
@@ -52,7 +54,7 @@ export function toCodecRequest(message: ModelInferRequest): CodecRequest {
       `raw_input_contents has ${raw.length} entries for ${inputs.length} inputs: give one for each or none.`,
     );
   }
-  const tensors: Record<string, Tensor> = Object.create(null);
+  const tensors: Record<string, Tensors[string]> = Object.create(null);
   const listed = inputs.map(({ name, datatype, shape, contents, parameters }, index) => {
     const type = typeOf.get(datatype);
     if (type === undefined)
@@ -71,12 +73,13 @@ export function toCodecRequest(message: ModelInferRequest): CodecRequest {
     }
     const data =
       given === undefined ? fromContents(name, type, contents) : fromRaw(name, type, given);
-    if (data.length !== elements) {
+    const count = countOf(type, data);
+    if (count !== elements) {
       throw invalid(
-        `Input '${name}' has ${data.length} elements, but its shape [${shape}] holds ${elements}.`,
+        `Input '${name}' has ${count} elements, but its shape [${shape}] holds ${elements}.`,
       );
     }
-    tensors[name] = { type, dims, data } as Tensor;
+    tensors[name] = { type, dims, data } as Tensors[string];
     return {
       name,
       datatype: datatype as Datatype,
@@ -165,16 +168,20 @@ function fromContents(name: string, type: Tensor['type'], contents: Contents | n
   throw invalid(`Input '${name}' holds ${wrong}, which is no ${datatypes[type]}.`);
 }
 
+/** How many elements there are; those that are not aligned are bytes. */
+function countOf(type: Tensor['type'], data: Tensors[string]['data']): number {
+  return type === 'string' ? data.length : (data as Uint8Array).byteLength / sizeOf(type);
+}
+
+const sizeOf = (type: keyof typeof elementArrays) => elementArrays[type].BYTES_PER_ELEMENT;
+
 function fromRaw(name: string, type: Tensor['type'], raw: Uint8Array) {
   if (type === 'string') return texts(name, raw);
-  const array = elementArrays[type];
-  const size = array.BYTES_PER_ELEMENT;
+  const size = sizeOf(type);
   if (raw.length % size !== 0) {
     throw invalid(`Input '${name}' has ${raw.length} bytes: expected a multiple of ${size}.`);
   }
-  // Not slice(), with which a Buffer shares its memory.
-  const aligned = raw.byteOffset % size === 0 ? raw : new Uint8Array(raw);
-  return new array(aligned.buffer as ArrayBuffer, aligned.byteOffset, raw.length / size);
+  return elementsIn(type, raw as Uint8Array<ArrayBuffer>);
 }
 
 function texts(name: string, raw: Uint8Array): string[] {

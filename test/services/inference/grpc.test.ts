@@ -65,6 +65,37 @@ describe('answers', () => {
       assert.deepEqual((await client.call('ModelInfer', message)).raw_output_contents[0], bits);
     }));
 
+  for (const rows of [2, 20_000]) {
+    test(`${rows} raw rows are read wherever in their message they are, many messages at once`, () =>
+      withClient(identity, async (client) => {
+        const data = Buffer.from(Float32Array.from({ length: rows * 3 }, (_, i) => i).buffer);
+        const stream = client.stream();
+        const answers: Message[] = [];
+        const ended = new Promise((resolve, reject) => {
+          stream.on('data', (answer: Message) => answers.push(answer));
+          stream.on('end', resolve).on('error', reject);
+        });
+        // Each id is a byte longer, so the data behind it begin a byte later.
+        const ids = Array.from({ length: 8 }, (_, length) => 'x'.repeat(length));
+        for (const id of ids) {
+          stream.write({
+            ...{ model_name: 'f', id },
+            inputs: [{ name: 'x', datatype: 'FP32', shape: [rows, 3] }],
+            raw_input_contents: [data],
+          });
+        }
+        stream.end();
+        await ended;
+        const responses = answers.map(({ infer_response }) => infer_response);
+        assert.deepEqual(
+          responses.map(({ id }) => id),
+          ids,
+        );
+        for (const { raw_output_contents } of responses)
+          assert.ok(data.equals(raw_output_contents[0]));
+      }));
+  }
+
   test('what is told of server and models', () =>
     withClient(identity, async (client) => {
       assert.equal((await client.call('ServerLive', {})).live, true);
