@@ -1,7 +1,5 @@
 /** @module The server under test: how to ask it, and the model that the cases work on. */
 
-import { concat } from './bytes.ts';
-
 /** An input or output as the server describes it. */
 export interface TensorMetadata {
   readonly name: string;
@@ -165,7 +163,7 @@ async function readAll(response: Response): Promise<Uint8Array> {
     length += part.length;
     if (length > MOST_BYTES) throw new NoAnswer(`the body is longer than ${MOST_BYTES} bytes`);
   }
-  return concat(parts);
+  return Buffer.concat(parts);
 }
 
 function one(datatype: string): unknown {

@@ -1,6 +1,5 @@
 /** @module Binary requests and answers as bytes, laid out by hand: a checker must not trust a codec. */
 
-import { concat } from './bytes.ts';
 import type { Answer, JsonInput } from './server.ts';
 
 const SIZES: Readonly<Record<string, number>> = {
@@ -24,7 +23,7 @@ export const elementBytes = (datatype: string): number | undefined => SIZES[data
 /** The elements of a right input, little-endian; texts each after its length. */
 export function binaryData({ datatype, data = [] }: JsonInput): Uint8Array {
   if (datatype === 'BYTES') {
-    return concat(
+    return Buffer.concat(
       data.flatMap((text) => {
         const bytes = new TextEncoder().encode(String(text));
         return [Uint8Array.of(bytes.length, 0, 0, 0), bytes];
@@ -52,7 +51,7 @@ function write(view: DataView, at: number, datatype: string, value: number): voi
 /** JSON in front of its binary data, and the length of the JSON. */
 export function binaryBody(json: object, blobs: readonly Uint8Array[]) {
   const head = new TextEncoder().encode(JSON.stringify(json));
-  return { body: concat([head, ...blobs]), length: head.length };
+  return { body: Buffer.concat([head, ...blobs]), length: head.length };
 }
 
 /** The JSON of a binary answer and the data behind it; undefined where the answer is none. */

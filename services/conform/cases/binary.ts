@@ -1,6 +1,5 @@
 /** @module The binary tensor data extension: JSON in front, tensors behind it. */
 
-import { concat } from '../bytes.ts';
 import { type Case, define, expect, expectRefused } from '../case.ts';
 import type { Server } from '../server.ts';
 import { binaryBody, binaryData, elementBytes, splitAnswer } from '../wire.ts';
@@ -228,7 +227,7 @@ export const binaryCases: readonly Case[] = [
   }),
   c('wrong/left-over', 'data that belongs to no input is refused with a 4xx', async (server) => {
     const { body, length } = request(server);
-    expectRefused(await send(server, concat([body, Uint8Array.of(1, 2, 3)]), length));
+    expectRefused(await send(server, Buffer.concat([body, Uint8Array.of(1, 2, 3)]), length));
   }),
   c('wrong/cut-short', 'data that is cut short is refused with a 4xx', async (server) => {
     const { body, length } = request(server);
