@@ -66,14 +66,15 @@ export function fromEngine(error: unknown): ServeError {
       return new ServeError('DEADLINE_EXCEEDED', 'The request was not answered by its deadline.');
     case 'CANCELLED':
       return new ServeError('CANCELLED', 'The client went away before the answer was ready.');
-    case 'UNAVAILABLE':
+    case 'UNAVAILABLE': {
       // Only a queue knows when to try again. What is gone for good (a GPU, the process) says so.
-      if (retryAfterMs(error) === undefined) {
-        return new ServeError('MODEL_NOT_READY', redact(message), { cause: error });
-      }
-      return new ServeError('OVERLOADED', 'The model has too many requests waiting; retry later.', {
-        retryAfterMs: retryAfterMs(error),
-      });
+      const after = retryAfterMs(error);
+      return after === undefined
+        ? new ServeError('MODEL_NOT_READY', redact(message), { cause: error })
+        : new ServeError('OVERLOADED', 'The model has too many requests waiting; retry later.', {
+            retryAfterMs: after,
+          });
+    }
     case 'RESOURCE_EXHAUSTED':
       return new ServeError('OVERLOADED', redact(message), { cause: error });
     case 'FAILED_PRECONDITION':

@@ -136,7 +136,7 @@ export class ModelVersion {
    */
   async warm(config: ModelConfig): Promise<void> {
     const { warmups } = this.terms;
-    if (warmups.length === 0) await this.#runZeros();
+    if (warmups.length === 0) return this.#runZeros();
     const mostRows = describedRows(config, this.signature);
     for (const warmup of warmups) await this.#runWarmup(warmup, mostRows);
   }
