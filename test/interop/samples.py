@@ -1,5 +1,7 @@
 """A row for each model `identity-*`, at the edges of what its datatype holds."""
 
+import asyncio
+
 import numpy as np
 from ml_dtypes import bfloat16
 
@@ -33,3 +35,10 @@ def same(got: np.ndarray, row: np.ndarray) -> bool:
     if row.dtype == object:
         got = np.array([[v if isinstance(v, str) else v.decode() for v in r] for r in got], object)
     return got.shape == row.shape and got.tolist() == row.tolist()
+
+
+async def check_at_once(client, inputs_of) -> None:
+    """Every sample through one of Triton's asynchronous clients, all of them under way together."""
+    waiting = [client.infer(model, inputs_of("x", datatype, row)) for model, datatype, row in SAMPLES]
+    for (_, _, row), result in zip(SAMPLES, await asyncio.gather(*waiting), strict=True):
+        assert same(result.as_numpy("y"), row)

@@ -9,7 +9,7 @@ import pytest
 from tritonclient.grpc import InferInput, InferRequestedOutput, aio
 from tritonclient.utils import InferenceServerException
 
-from samples import SAMPLES, same
+from samples import SAMPLES, check_at_once, same
 from server import TOP
 
 FLOWER = np.array([[5.1, 3.5, 1.4, 0.2]], dtype=np.float32)
@@ -154,12 +154,7 @@ def test_asyncio(server):
     async def ask():
         async with aio.InferenceServerClient(server.grpc) as client:
             assert await client.is_model_ready("iris")
-            waiting = [
-                client.infer(model, inputs_of("x", datatype, row))
-                for model, datatype, row in SAMPLES
-            ]
-            for (_, _, row), result in zip(SAMPLES, await asyncio.gather(*waiting), strict=True):
-                assert same(result.as_numpy("y"), row)
+            await check_at_once(client, inputs_of)
 
             async def requests():
                 for model, datatype, row in SAMPLES:

@@ -9,7 +9,7 @@ import pytest
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput, aio
 from tritonclient.utils import InferenceServerException
 
-from samples import JSON_SAMPLES, SAMPLES, same
+from samples import JSON_SAMPLES, SAMPLES, check_at_once, same
 from server import TOP
 
 FLOWER = np.array([[5.1, 3.5, 1.4, 0.2]], dtype=np.float32)
@@ -175,12 +175,7 @@ def test_asyncio(server):
     async def ask():
         async with aio.InferenceServerClient(server.http) as client:
             assert await client.is_model_ready("iris")
-            waiting = [
-                client.infer(model, inputs_of("x", datatype, row))
-                for model, datatype, row in SAMPLES
-            ]
-            for (_, _, row), result in zip(SAMPLES, await asyncio.gather(*waiting), strict=True):
-                assert same(result.as_numpy("y"), row)
+            await check_at_once(client, inputs_of)
             with pytest.raises(InferenceServerException, match="no-such-model"):
                 await client.infer("no-such-model", flower())
 

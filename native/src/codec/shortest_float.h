@@ -178,7 +178,7 @@ inline Decimal Shortest(uint32_t bits) noexcept {
 // Digits of `number` in decimal; it is neither 0 nor more than 999999999.
 inline int CountDigits(uint32_t number) noexcept {
   static constexpr std::array<uint32_t, 10> kLeast = {0,       10,       100,       1000,       10000,
-                                               100'000, 1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
+                                                      100'000, 1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
   // The 1 spares the case of no digits, which has no number of zeros.
   const int guess = (32 - std::countl_zero(number | 1)) * 1233 >> 12;
   return guess + (number >= kLeast[static_cast<size_t>(guess)]);
@@ -218,7 +218,7 @@ inline char* WriteFloat(char* at, float value) noexcept {
     return at + 1;
   }
   static constexpr std::array<uint32_t, kDigits> kScale = {1,      10,      100,      1000,     10000,
-                                                    100000, 1000000, 10000000, 100000000};
+                                                           100000, 1000000, 10000000, 100000000};
   const Decimal decimal = Shortest(bits & 0x7fffffff);
   const int length = CountDigits(decimal.digits);
   const int point = length + decimal.exponent;  // digits before the point
