@@ -10,6 +10,9 @@ namespace {
 
 // Enough for every bucket of a model; beyond it, groups that stand empty are forgotten.
 constexpr size_t kMaxIdleGroups = 32;
+// Of batches that costs make smaller, one in so many is not: a size that a few bad runs have made look
+// dear would never be run again, and so never be measured. A prime, so that groups take turns.
+constexpr uint32_t kTrialEvery = 61;
 
 }  // namespace
 
@@ -192,6 +195,10 @@ void Pending::Take(size_t index, int64_t max_rows, Nanos now, const Costs& costs
     limit = in_time.value_or(0);
     if (in_time && (limit == wanted || group.rows < full)) break;
     dropped.push_back(Pop(group));
+  }
+  const int64_t all = std::min(group.rows, most);
+  if (limit < all && ++trimmed_ % kTrialEvery == 0) {
+    limit = std::max(limit, RowsInTime(*group.heap.front(), all, now, cost).value_or(0));
   }
   Draft draft{group.bucket};
   while (!group.heap.empty()) {

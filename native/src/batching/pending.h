@@ -59,8 +59,9 @@ class Pending {
   // run at all to `dropped`.
   //
   // SIZE At most `max_rows` rows and the elements of the plan, fewer where `costs` say that fewer are
-  // clearly cheaper per row. A first request larger than that goes alone. Where the group leaves room,
-  // requests of others are padded up to share the run, if that costs less than running them apart.
+  // clearly cheaper per row, but for a trial now and then, which may prove them wrong. A first request
+  // larger than that goes alone. Where the group leaves room, requests of others are padded up to share
+  // the run, if that costs less than running them apart.
   //
   // DROPPED Cancelled requests, requests past their deadline, and requests that cannot make it: while
   // a full batch waits, the ones too late for a full batch, because shrinking batches for them would
@@ -123,6 +124,8 @@ class Pending {
   Nanos next_aging_ = 0;
   std::vector<Group> groups_;
   size_t size_ = 0;
+  // Batches that costs have made smaller.
+  uint32_t trimmed_ = 0;
 };
 
 }  // namespace millrace

@@ -106,6 +106,46 @@ TEST_F(PendingTest, ARequestLargerThanABatchGoesAlone) {
   EXPECT_EQ(Take(8), (Taken{small}));
 }
 
+// What a batch of four costs, and one of eight is believed to cost.
+class PendingTrialTest : public PendingTest {
+ protected:
+  PendingTrialTest() {
+    cost.Observe(4, 400);
+    cost.Observe(8, 1200);
+  }
+
+  // A batch of a queue that holds eight.
+  Taken TakeOfEight(Nanos deadline = kNever) {
+    while (pending.size() < 8) {
+      Request* const request = requests.Make(1);
+      request->deadline = deadline;
+      Add(request);
+    }
+    return Take();
+  }
+};
+
+TEST_F(PendingTrialTest, ASizeThatSeemsDearIsRunNowAndThen) {
+  size_t trials = 0;
+  for (int i = 0; i < 1000; ++i) trials += TakeOfEight().size() == 8 ? 1 : 0;
+  EXPECT_TRUE(trials >= 10 && trials <= 20) << trials;
+}
+
+TEST_F(PendingTrialTest, ASizeThatIsNotDearIsRunAgain) {
+  for (int i = 0; i < 1000; ++i) {
+    const size_t size = TakeOfEight().size();
+    cost.Observe(static_cast<int64_t>(size), 100 * static_cast<Nanos>(size));
+  }
+  EXPECT_EQ(cost.BestRows(8), 8);
+}
+
+TEST_F(PendingTrialTest, ATrialMakesNobodyLate) {
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_EQ(TakeOfEight(500).size(), 4u);
+    EXPECT_TRUE(dropped.empty());
+  }
+}
+
 TEST_F(PendingTest, RequestsWithoutRowsShareABatch) {
   const Taken all = {Add(1, 0), Add(2, 8), Add(3, 0)};
   EXPECT_EQ(Take(8), all);
