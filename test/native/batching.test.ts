@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { BatchingOptions, Model, Tensor } from '../../native/index.ts';
-import { fixture, float32, loop, occupy, open, refused, tensor, withModel } from './support.ts';
+import {
+  fixture,
+  float32,
+  loop,
+  occupy,
+  open,
+  refused,
+  tensor,
+  unmeasured,
+  withModel,
+} from './support.ts';
 
 const engine = open();
 after(() => engine.close());
@@ -193,8 +203,8 @@ describe('limits', () => {
       assert.deepEqual([completed, submitted], [6, 6]);
     }));
 
-  test('an incomplete batch is held back for as long as the option says', () =>
-    limited('identity-float32', { maxRows: 2, maxDelayMs: 60_000 }, async (model) => {
+  test('an incomplete batch is held back for as long as the option says', () => {
+    const body = async (model: Model) => {
       const first = model.run({ x: float32([1, 2, 3]) });
       // Later than any wake-up of an idle lane: a run of another model has come and gone.
       await withModel(engine, 'slow-loop', (other) => loop(other, 1000));
@@ -203,7 +213,10 @@ describe('limits', () => {
       for (const { timings } of await Promise.all([first, second])) {
         assert.deepEqual([timings.batchRows, timings.batchRequests], [2, 2]);
       }
-    }));
+    };
+    const batching = { maxRows: 2, maxDelayMs: 60_000 };
+    return withModel(engine, 'identity-float32', body, { batching, ...unmeasured });
+  });
 
   test('and no longer', () =>
     limited('identity-float32', { maxRows: 2, maxDelayMs: 30 }, async (model) => {

@@ -11,6 +11,7 @@ import {
   open,
   refused,
   tensor,
+  unmeasured,
   until,
   withModel,
 } from './support.ts';
@@ -215,7 +216,7 @@ describe('retryAfterMs', () => {
 });
 
 const withPolicy = (batching: BatchingOptions, body: (model: Model) => unknown) =>
-  withModel(engine, 'identity-float32', body, { batching });
+  withModel(engine, 'identity-float32', body, { batching, ...unmeasured });
 
 describe('policies', () => {
   const all: readonly BatchingOptions[] = [

@@ -46,6 +46,9 @@ export function float32(...rows: readonly (readonly number[])[]): Tensor<'float3
   return tensor('float32', [rows.length, rows[0]?.length ?? 0], Float32Array.from(rows.flat()));
 }
 
+/** Batches are as large as they may be: measured costs may say that fewer rows are cheaper for each. */
+export const unmeasured: LoadOptions = { warmupMs: 0 };
+
 /** Runs `body` with a model and closes it. */
 export async function withModel(
   engine: Engine,

@@ -54,7 +54,8 @@ async function sampleEachSecond(): Promise<Sample[]> {
   const samples: Sample[] = [];
   while (going()) {
     await delay(1000);
-    if (leak) kept.push(new Uint8Array(4 << 20).fill(samples.length));
+    // Several times what memory goes up and down by itself.
+    if (leak) kept.push(new Uint8Array(16 << 20).fill(samples.length));
     Bun.gc(true);
     const { user, system } = process.cpuUsage();
     samples.push({

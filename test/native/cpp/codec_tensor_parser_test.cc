@@ -204,15 +204,18 @@ TEST(ParseTensor, FloatsAreReadAmongAnythingThatMayStandBetweenThem) {
 }
 
 TEST(ParseTensor, NestingCountsTheFloatsOfLongRows) {
-  const auto row = [](size_t count) {
-    std::string text = "[0.5";
-    for (size_t i = 1; i < count; ++i) text += ",0.25";
-    return text + "]";
+  const auto box = [](std::initializer_list<size_t> rows) {
+    std::string text;
+    for (const size_t count : rows) {
+      text += text.empty() ? "[[0.5" : ",[0.5";
+      for (size_t i = 1; i < count; ++i) text += ",0.25";
+      text += ']';
+    }
+    text += ']';
+    return text;
   };
-  const std::string box = "[" + row(40) + "," + row(40) + "," + row(40) + "]";
-  EXPECT_EQ(Parse(box, ElementType::kFloat32).sizes(), (Sizes{3, 40}));
-  const std::string ragged = "[" + row(40) + "," + row(41) + "," + row(40) + "]";
-  EXPECT_EQ(Parse(ragged, ElementType::kFloat32).sizes(), Sizes{});
+  EXPECT_EQ(Parse(box({40, 40, 40}), ElementType::kFloat32).sizes(), (Sizes{3, 40}));
+  EXPECT_EQ(Parse(box({40, 41, 40}), ElementType::kFloat32).sizes(), Sizes{});
 }
 
 TEST(ParseTensor, ATrailingCommaBehindFloatsIsRefusedWhereItStands) {

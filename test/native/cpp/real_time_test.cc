@@ -23,6 +23,9 @@ namespace {
 
 constexpr int64_t kMaxRows = 32;
 constexpr int kTries = 3;
+// What a run of the model costs, and each of its rows.
+constexpr Nanos kFixed = 2'000'000;
+constexpr Nanos kEach = 100'000;
 
 using std::chrono::nanoseconds;
 
@@ -112,7 +115,7 @@ constexpr const char* kBusy = "the machine is too busy to wake threads in time";
 double Goodput(double load) {
   constexpr Nanos kSlo = 20'000'000;
   const SteadyClock clock;
-  Timed model(2'000'000, 100'000);
+  Timed model(kFixed, kEach);
   const auto box = std::make_shared<Box>();
   test::Requests requests(box.get());
   Batcher batcher(model, clock, OptionsOf(PolicyKind::kExcess));
@@ -160,7 +163,7 @@ TEST(RealTime, GoodputUnderOverload) {
 // Answers a second with so many clients, each of which asks again one round trip after its answer.
 double Throughput(PolicyKind kind, int clients, Nanos round_trip) {
   const SteadyClock clock;
-  Timed model(2'000'000, 100'000);
+  Timed model(kFixed, kEach);
   const auto box = std::make_shared<Box>();
   test::Requests requests(box.get());
   Batcher batcher(model, clock, OptionsOf(kind));
@@ -209,11 +212,15 @@ TEST(RealTime, ClientsThatComeBackAreWaitedFor) {
     }
     std::ranges::sort(all_busy);
     std::ranges::sort(all_excess);
-    const double busy = all_busy[kTries / 2];
-    std::printf("%d clients, round trip %.1f ms: median of excess by median of busy: %.2f\n", clients,
-                static_cast<double>(round_trip) * 1e-6, all_excess[kTries / 2] / busy);
-    // Lenient: one undisturbed measurement will do, for it cannot be too good.
-    EXPECT_GE(all_excess.back() / busy, 1.2) << clients;
+    // What they get if every run serves all of them. Half of them a run get 0.6 of it at most.
+    const double together =
+        1e9 * clients / static_cast<double>(Timed(kFixed, kEach).CostOf(clients) + round_trip);
+    std::printf("%d clients, round trip %.1f ms: median of excess %.2f, of busy %.2f of all in one run\n",
+                clients, static_cast<double>(round_trip) * 1e-6, all_excess[kTries / 2] / together,
+                all_busy[kTries / 2] / together);
+    // Lenient: one undisturbed measurement will do, for it cannot be too good. How much busy does is
+    // chance: a lane that is late finds everybody there.
+    EXPECT_GE(all_excess.back() / together, 0.75) << clients;
   }
 }
 
