@@ -4,9 +4,9 @@
  * milliseconds and needs no network. It runs before `node_modules` exists and therefore imports
  * `node:` modules only, and so do the files beside it.
  *
- * Usage: `node services/cli/setup.mjs [--debug | --sanitize=NAMES] [--tests] [--quiet]`. `--debug` builds
- * the addon into `build/debug`, `--sanitize=thread` into `build-test/addon-thread`; `--tests` also
- * fetches what only the tests need; `--quiet` says nothing where there is nothing to do.
+ * Usage: `node services/cli/setup.mjs [--debug] [--tests] [--quiet]`. `--debug` builds the addon into
+ * `build/debug`; `--tests` also fetches what only the tests need; `--quiet` says nothing where there is
+ * nothing to do.
  *
  * Environment: `ORT_INCLUDE_DIR`, a folder that holds `onnxruntime_c_api.h`; `CXX`, the compiler.
  *
@@ -33,7 +33,6 @@ const flags = {
   debug: process.argv.includes('--debug'),
   tests: process.argv.includes('--tests'),
   quiet: process.argv.includes('--quiet'),
-  sanitize: process.argv.find((flag) => flag.startsWith('--sanitize='))?.split('=')[1] ?? '',
 };
 const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
 const at = (...parts) => path.join(root, ...parts);
@@ -92,9 +91,7 @@ function findHeaders() {
 
 // ── Addon ────────────────────────────────────────────────────────────────────────────────────────
 
-const buildFolder = flags.sanitize
-  ? at('build-test', `addon-${flags.sanitize.replaceAll(',', '-')}`)
-  : at('build', flags.debug ? 'debug' : '');
+const buildFolder = at('build', flags.debug ? 'debug' : '');
 const addon = path.join(buildFolder, flags.debug ? 'Debug' : 'Release', 'millrace.node');
 const addonStamp = `${addon}.sources`;
 
@@ -122,7 +119,6 @@ async function buildAddon(label) {
     execute(label, at('node_modules', '.bin', 'cmake-js'), [
       ...[verb, '--out', buildFolder, '--parallel', String(os.availableParallelism())],
       `--CDORT_INCLUDE_DIR=${findHeaders()}`,
-      `--CDMILLRACE_SANITIZE=${flags.sanitize}`,
       ...(flags.debug ? ['--debug'] : []),
     ]);
   fs.rmSync(addonStamp, { force: true });
@@ -215,7 +211,7 @@ const steps = [
     loss: 'the tests with grpcurl are skipped',
   },
   {
-    label: `native addon${flags.debug ? ' (debug)' : ''}${flags.sanitize && ` (${flags.sanitize})`}`,
+    label: `native addon${flags.debug ? ' (debug)' : ''}`,
     needed: () => packagesAreStale() || !fs.existsSync(addon) || read(addonStamp) !== sourceHash(),
     tools: [tools.cxx, tools.make, tools.cmake],
     run: buildAddon,

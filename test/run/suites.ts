@@ -77,25 +77,30 @@ const sanitizerOptions: Environment = {
   TSAN_OPTIONS: 'halt_on_error=1:ignore_noninstrumented_modules=1',
 };
 
-/** Builds the C++ tests, in a folder of their own for each set of sanitizers. */
-const buildCpp = (folder: string, sanitizers = ''): readonly CommandLine[] => [
+/** The builds of the C++ tests: the sanitizers of each. With one, the addon is built as well. */
+const sanitizersOf = { plain: '', address: 'address,undefined', thread: 'thread' } as const;
+type Build = keyof typeof sanitizersOf;
+const folderOf = (build: Build) => `build-test/${build}`;
+
+const make = (build: Build): readonly CommandLine[] => [
   [
-    ...['cmake', '-S', '.', '-B', folder, '-DMILLRACE_TESTS=ON'],
-    `-DMILLRACE_SANITIZE=${sanitizers}`,
+    ...['cmake', '-S', '.', '-B', folderOf(build), '-DMILLRACE_TESTS=ON'],
+    `-DMILLRACE_SANITIZE=${sanitizersOf[build]}`,
     // Where the set-up puts what the machine does not have.
     `-DCMAKE_PREFIX_PATH=${root}/.millrace/googletest;${root}/.millrace/relacy/usr`,
+    `-DCMAKE_JS_INC=${build === 'plain' ? '' : `${root}/node_modules/node-api-headers/include`}`,
   ],
-  ['cmake', '--build', folder, '--parallel', String(availableParallelism())],
+  ['cmake', '--build', folderOf(build), '--parallel', String(availableParallelism())],
 ];
 
 /** The C++ tests, which ctest runs. */
-function cpp(name: string, sanitizers = ''): Suite {
-  const folder = `build-test/${name}`;
+function cpp(build: Build): Suite {
+  const plain = build === 'plain';
   return {
-    name: `c++: ${name}${sanitizers === '' ? '' : ' sanitizer'}`,
-    prepare: buildCpp(folder, sanitizers),
+    name: `c++: ${build}${plain ? '' : ' sanitizer'}`,
+    prepare: make(build),
     command: (_files, report) => [
-      ...['ctest', '--test-dir', folder, '--output-on-failure', '--no-tests=error'],
+      ...['ctest', '--test-dir', folderOf(build), '--output-on-failure', '--no-tests=error'],
       ...['--parallel', String(availableParallelism())],
       ...['--output-junit', report],
     ],
@@ -103,7 +108,7 @@ function cpp(name: string, sanitizers = ''): Suite {
       UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
       TSAN_OPTIONS: 'halt_on_error=1',
       // Where a sanitizer looks for something else than what many runs would show.
-      ...(sanitizers === '' ? {} : { PROPERTY_RUNS: '500', SCHEDULES: '200' }),
+      ...(plain ? {} : { PROPERTY_RUNS: '500', SCHEDULES: '200' }),
     },
   };
 }
@@ -112,7 +117,7 @@ function cpp(name: string, sanitizers = ''): Suite {
 function sanitized(
   runtime: string,
   command: TestCommand,
-  sanitizer: string,
+  sanitizer: Exclude<Build, 'plain'>,
   library: string,
 ): Suite {
   return {
@@ -121,13 +126,13 @@ function sanitized(
     files: ['batching', 'matrix', 'shapes', 'stats', 'transfer', 'workers'].map(
       (name) => `test/native/${name}.test.ts`,
     ),
-    prepare: [['node', 'services/cli/setup.mjs', `--sanitize=${sanitizer}`]],
+    prepare: make(sanitizer),
     command,
     env: {
       ...sanitizerOptions,
       // The sanitizer wraps functions of the C++ library, which Bun and Deno load too late for it.
       LD_PRELOAD: `${library}:libstdc++.so.6`,
-      MILLRACE_TEST_ADDON: path.join(root, `build-test/addon-${sanitizer}/Release/millrace.node`),
+      MILLRACE_TEST_ADDON: path.join(root, folderOf(sanitizer), 'millrace.node'),
     },
     alarm: sanitizerReport,
   };
@@ -163,15 +168,15 @@ export const suites: readonly Suite[] = [
   cpp('plain'),
   {
     name: 'gpu: providers',
-    prepare: buildCpp('build-test/plain'),
+    prepare: make('plain'),
     // Skips itself, with the reason, where there is no GPU.
     command: (_files, report) => [
-      'build-test/plain/test/native/cpp/gpu/millrace-gpu-tests',
+      `${folderOf('plain')}/test/native/cpp/gpu/millrace-gpu-tests`,
       `--gtest_output=xml:${report}`,
     ],
   },
-  cpp('address', 'address,undefined'),
-  cpp('thread', 'thread'),
+  cpp('address'),
+  cpp('thread'),
   ...Object.entries(runtimes).flatMap(([name, command]) => [
     sanitized(name, command, 'address', 'libasan.so.8'),
     sanitized(name, command, 'thread', 'libtsan.so.2'),

@@ -43,7 +43,7 @@ test('mixed load for a long time', { timeout: seconds * 2000 + 60_000 }, async (
 });
 
 test('a leak is found', { timeout: 120_000 }, async () => {
-  const faults = faultsOf(await soak(20, 'leak'), limits);
+  const faults = faultsOf(await soak(10, 'leak'), limits);
   assert.ok(
     faults.some((fault) => fault.startsWith('memory grew by')),
     faults.join('; '),

@@ -4,7 +4,7 @@ namespace millrace {
 namespace {
 
 template <class T, class Convert>
-Napi::Array ToArray(Napi::Env env, const std::vector<T>& items, const Convert& convert) {
+Napi::Array ArrayOf(Napi::Env env, const std::vector<T>& items, const Convert& convert) {
   Napi::Array array = Napi::Array::New(env, items.size());
   for (uint32_t i = 0; i < items.size(); ++i) array[i] = convert(items[i]);
   return array;
@@ -12,7 +12,7 @@ Napi::Array ToArray(Napi::Env env, const std::vector<T>& items, const Convert& c
 
 Napi::Object Describe(Napi::Env env, const DeviceReport::WarmBucket& bucket) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("inputs", ToArray(env, bucket.inputs, [env](const Shape& shape) {
+  object.Set("inputs", ArrayOf(env, bucket.inputs, [env](const Shape& shape) {
                Napi::Array dims = Napi::Array::New(env, shape.rank);
                for (uint32_t axis = 0; axis < shape.rank; ++axis) {
                  dims[axis] = Napi::Number::New(env, static_cast<double>(shape.dims[axis]));
@@ -40,9 +40,9 @@ Napi::Object ToObject(Napi::Env env, const DeviceReport& report) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("device", report.device);
   object.Set("fallback", report.fallback);
-  object.Set("notes", ToArray(env, report.notes, text));
-  object.Set("nodes", ToArray(env, report.nodes, describe));
-  object.Set("buckets", ToArray(env, report.buckets, describe));
+  object.Set("notes", ArrayOf(env, report.notes, text));
+  object.Set("nodes", ArrayOf(env, report.nodes, describe));
+  object.Set("buckets", ArrayOf(env, report.buckets, describe));
   return object;
 }
 

@@ -58,8 +58,8 @@ TEST(AppendTensor, FloatsHaveTheFewestDigitsOfTheirType) {
 }
 
 TEST(AppendTensor, WhatJsonHasNoNumberForIsWrittenAsTheOptionSays) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  const std::vector<float> values = {1, std::nanf(""), kInfinity, -kInfinity};
+  constexpr float kEndless = std::numeric_limits<float>::infinity();
+  const std::vector<float> values = {1, std::nanf(""), kEndless, -kEndless};
   EXPECT_EQ(Write(ElementType::kFloat32, values, NonFinite::kNull), "[1,null,null,null]");
   EXPECT_EQ(Write(ElementType::kFloat32, values, NonFinite::kLiteral), "[1,NaN,Infinity,-Infinity]");
   EXPECT_EQ(Write(ElementType::kFloat16, std::vector<uint16_t>{0x7e00, 0x7c00, 0xfc00}, NonFinite::kLiteral),

@@ -8,16 +8,16 @@
 namespace millrace {
 namespace {
 
-using Kind = OptionRow::Kind;
+using OptionKind = OptionRow::Kind;
 
 constexpr OptionRow::Choice kSpeeds[] = {{"slow", "SLOW"}, {"quick", "QUICK"}};
 const std::vector<OptionRow> kTable = {
-    {"flag", "a_flag", Kind::kFlag},
-    {"count", "a_count", Kind::kNumber, 1, 5},
-    {"bytes", "some_bytes", Kind::kNumber, 1},
-    {"speed", "a_speed", Kind::kChoice, 0, 0, kSpeeds},
-    {"file", "a_file", Kind::kText},
-    {"ours", "", Kind::kFlag},
+    {"flag", "a_flag", OptionKind::kFlag},
+    {"count", "a_count", OptionKind::kNumber, 1, 5},
+    {"bytes", "some_bytes", OptionKind::kNumber, 1},
+    {"speed", "a_speed", OptionKind::kChoice, 0, 0, kSpeeds},
+    {"file", "a_file", OptionKind::kText},
+    {"ours", "", OptionKind::kFlag},
 };
 
 KeyValues Translated(const KeyValues& typed) {
@@ -70,13 +70,13 @@ TEST(FindValue, TheLastOneCounts) {
 // A value that fits the row.
 std::string Example(const OptionRow& row) {
   switch (row.kind) {
-    case Kind::kFlag:
+    case OptionKind::kFlag:
       return "true";
-    case Kind::kNumber:
+    case OptionKind::kNumber:
       return std::to_string(std::max<int64_t>(row.min, 1));
-    case Kind::kChoice:
+    case OptionKind::kChoice:
       return std::string(row.choices.front().name);
-    case Kind::kText:
+    case OptionKind::kText:
       break;
   }
   return "text";

@@ -12,7 +12,7 @@
 namespace millrace {
 namespace {
 
-constexpr int64_t kMaxRows = 32;
+constexpr int64_t kFullBatch = 32;
 constexpr Nanos kSlo = 20'000'000;
 
 // A run of `rows` rows takes 2.0 + 0.1 rows milliseconds.
@@ -62,9 +62,9 @@ class World final : public Executor, public CompletionSink {
     BatcherOptions options;
     options.threads = false;
     options.pending.batched = true;
-    options.policy = {PolicyKind::kExcess, kMaxRows, 0};
+    options.policy = {PolicyKind::kExcess, kFullBatch, 0};
     Batcher batcher(*this, clock_, options);
-    for (int64_t rows = 1; rows <= kMaxRows; rows *= 2) {
+    for (int64_t rows = 1; rows <= kFullBatch; rows *= 2) {
       batcher.cost().Seed({static_cast<double>(rows), CostOf(rows), CostOf(rows), 1});
     }
     batcher_ = &batcher;
@@ -74,14 +74,14 @@ class World final : public Executor, public CompletionSink {
       if (decision.action == Decision::Action::kRun) continue;
       PassTo(std::min(decision.until, next_));
     }
-    const double capacity = kMaxRows * 1e9 / CostOf(kMaxRows) * overload_.seconds;
+    const double capacity = kFullBatch * 1e9 / CostOf(kFullBatch) * overload_.seconds;
     const auto accepted = static_cast<double>(batcher.Stats().submitted);
     return {in_time_ / capacity, in_time_ / accepted, 1 - accepted / offered_};
   }
 
  private:
   void PassTo(Nanos time) {
-    const double rate = overload_.load * kMaxRows / CostOf(kMaxRows);
+    const double rate = overload_.load * kFullBatch / CostOf(kFullBatch);
     while (next_ <= time) {
       clock_.Advance(next_ - clock_.Now());
       Submit();

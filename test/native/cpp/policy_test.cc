@@ -39,7 +39,7 @@ TEST_P(Decides, As) {
 }
 
 constexpr BatchPolicy kAtOnce{PolicyKind::kBusy, 8, 0};
-constexpr BatchPolicy kHold{PolicyKind::kTimer, 8, 100};
+constexpr BatchPolicy kDelayed{PolicyKind::kTimer, 8, 100};
 constexpr BatchPolicy kExcess{PolicyKind::kExcess, 8, 0};
 
 // After a completion: `requests` wait, `arrived` of them since, `expected` are to come, `excess` of
@@ -61,28 +61,28 @@ constexpr QueueView Window(size_t requests, double arrived, double expected, dou
 
 const Row kRows[] = {
     {"nothing waits: idle", {}, 50, kAtOnce, Action::kIdle, 0},
-    {"nothing waits and batches are held back: idle", {}, 50, kHold, Action::kIdle, 0},
+    {"nothing waits and batches are held back: idle", {}, 50, kDelayed, Action::kIdle, 0},
     {"without a delay an idle lane takes what is there", {1, 1, 40, kNever}, 50, kAtOnce,
      Action::kRun, 0},
     {"without a delay even times that were not filled in are fine", {1, 1, kNever, kNever}, 50,
      kAtOnce, Action::kRun, 0},
     {"a request without rows counts", {1, 0, 40, kNever}, 50, kAtOnce, Action::kRun, 0},
-    {"a full batch runs whatever the delay", {8, 8, 50, kNever}, 50, kHold, Action::kRun, 0},
-    {"one request larger than a batch runs", {1, 9, 50, kNever}, 50, kHold, Action::kRun, 0},
-    {"one row short of a batch waits for the delay of the oldest", {7, 7, 50, kNever}, 50, kHold,
+    {"a full batch runs whatever the delay", {8, 8, 50, kNever}, 50, kDelayed, Action::kRun, 0},
+    {"one request larger than a batch runs", {1, 9, 50, kNever}, 50, kDelayed, Action::kRun, 0},
+    {"one row short of a batch waits for the delay of the oldest", {7, 7, 50, kNever}, 50, kDelayed,
      Action::kWait, 150},
-    {"the delay counts from the oldest, not from now", {2, 2, 50, kNever}, 149, kHold,
+    {"the delay counts from the oldest, not from now", {2, 2, 50, kNever}, 149, kDelayed,
      Action::kWait, 150},
-    {"when the delay is over it runs", {2, 2, 50, kNever}, 150, kHold, Action::kRun, 0},
-    {"when the delay is long over it runs", {2, 2, 50, kNever}, 900, kHold, Action::kRun, 0},
-    {"a far deadline changes nothing", {2, 2, 50, 1000}, 60, kHold, Action::kWait, 150},
-    {"it runs in time for the earliest deadline", {2, 2, 50, 120, 10}, 60, kHold, Action::kWait,
+    {"when the delay is over it runs", {2, 2, 50, kNever}, 150, kDelayed, Action::kRun, 0},
+    {"when the delay is long over it runs", {2, 2, 50, kNever}, 900, kDelayed, Action::kRun, 0},
+    {"a far deadline changes nothing", {2, 2, 50, 1000}, 60, kDelayed, Action::kWait, 150},
+    {"it runs in time for the earliest deadline", {2, 2, 50, 120, 10}, 60, kDelayed, Action::kWait,
      110},
-    {"a deadline that leaves no time to wait runs at once", {2, 2, 50, 120, 60}, 60, kHold,
+    {"a deadline that leaves no time to wait runs at once", {2, 2, 50, 120, 60}, 60, kDelayed,
      Action::kRun, 0},
-    {"a deadline that has passed runs at once, to be dropped", {2, 2, 50, 10}, 60, kHold,
+    {"a deadline that has passed runs at once, to be dropped", {2, 2, 50, 10}, 60, kDelayed,
      Action::kRun, 0},
-    {"a deadline at the start of the clock does not overflow", {2, 2, 0, 0}, 0, kHold,
+    {"a deadline at the start of the clock does not overflow", {2, 2, 0, 0}, 0, kDelayed,
      Action::kRun, 0},
     {"a negative delay is none", {1, 1, 40, kNever}, 50,
      {PolicyKind::kTimer, 8, -50}, Action::kRun, 0},

@@ -20,7 +20,7 @@ using test::Planned;
 using test::ValuesOf;
 
 // x float32 [N, L] -> y float32 [N, L], m float32 [N].
-Signature Floats() {
+Signature ValuesAndMeans() {
   return {{{"x", ElementType::kFloat32, {-1, -1}, {"N", "L"}}},
           {{"y", ElementType::kFloat32, {-1, -1}, {"N", "L"}},
            {"m", ElementType::kFloat32, {-1}, {"N"}}}};
@@ -57,7 +57,7 @@ float Sum(std::span<const float> row) {
 
 class ShapeProbeTest : public testing::Test {
  protected:
-  Status Probe(ShapePlan& plan, Executor& executor, const Signature& signature = Floats(),
+  Status Probe(ShapePlan& plan, Executor& executor, const Signature& signature = ValuesAndMeans(),
                bool batched = true) {
     return ProbePadding(signature, executor, clock, batched, plan, reason);
   }
@@ -76,7 +76,7 @@ TEST_F(ShapeProbeTest, NothingDeclaredIsNotRun) {
 
 TEST_F(ShapeProbeTest, PaddingThatChangesNothingStays) {
   for (const std::vector<int64_t>& lengths : {std::vector<int64_t>{16, 32}, {1, 2}, {2}}) {
-    ShapePlan plan = Planned(Floats(), {Length(lengths)});
+    ShapePlan plan = Planned(ValuesAndMeans(), {Length(lengths)});
     FunctionExecutor model = Model(Sum);
     EXPECT_TRUE(Probe(plan, model).ok());
     EXPECT_TRUE(plan.pads);
@@ -88,8 +88,8 @@ TEST_F(ShapeProbeTest, PaddingThatChangesNothingStays) {
 TEST_F(ShapeProbeTest, PaddingThatChangesAnAnswerIsTurnedOff) {
   FunctionExecutor mean = Model([](auto row) { return Sum(row) / static_cast<float>(row.size()); });
   for (const bool batched : {true, false}) {
-    ShapePlan plan = Planned(Floats(), {Length({16, 32})});
-    EXPECT_TRUE(Probe(plan, mean, Floats(), batched).ok());
+    ShapePlan plan = Planned(ValuesAndMeans(), {Length({16, 32})});
+    EXPECT_TRUE(Probe(plan, mean, ValuesAndMeans(), batched).ok());
     EXPECT_FALSE(plan.pads);
     EXPECT_EQ(reason,
               "Output 'm' differs where 'L' is padded, so that only requests of equal lengths are "
@@ -103,18 +103,18 @@ TEST_F(ShapeProbeTest, ThePadValueCounts) {
   for (const double sign : {1.0, -1.0}) {
     FunctionExecutor extreme = sign > 0 ? Model(least) : Model(most);
     AxisSpec axis = Length({16});
-    ShapePlan zeros = Planned(Floats(), {axis});
+    ShapePlan zeros = Planned(ValuesAndMeans(), {axis});
     EXPECT_TRUE(Probe(zeros, extreme).ok());
     EXPECT_FALSE(zeros.pads);
     axis.pad = sign * std::numeric_limits<double>::infinity();
-    ShapePlan infinite = Planned(Floats(), {axis});
+    ShapePlan infinite = Planned(ValuesAndMeans(), {axis});
     EXPECT_TRUE(Probe(infinite, extreme).ok());
     EXPECT_TRUE(infinite.pads) << reason;
   }
 }
 
 TEST_F(ShapeProbeTest, ALengthOf1CannotBePaddedTo) {
-  ShapePlan plan = Planned(Floats(), {Length({1})});
+  ShapePlan plan = Planned(ValuesAndMeans(), {Length({1})});
   FunctionExecutor model = Model(Sum);
   EXPECT_TRUE(Probe(plan, model).ok());
   EXPECT_EQ(model.runs, 0u);
@@ -122,7 +122,7 @@ TEST_F(ShapeProbeTest, ALengthOf1CannotBePaddedTo) {
 }
 
 TEST_F(ShapeProbeTest, AModelThatRefusesMadeUpRowsIsPaddedAsDeclared) {
-  ShapePlan plan = Planned(Floats(), {Length({16})});
+  ShapePlan plan = Planned(ValuesAndMeans(), {Length({16})});
   FunctionExecutor refuses([](auto, OwnedOutputs&) { return Status(Code::kInternal, "No"); });
   EXPECT_TRUE(Probe(plan, refuses).ok());
   EXPECT_TRUE(plan.pads);
@@ -131,7 +131,7 @@ TEST_F(ShapeProbeTest, AModelThatRefusesMadeUpRowsIsPaddedAsDeclared) {
 }
 
 TEST_F(ShapeProbeTest, AModelThatFailsPaddedIsNotPadded) {
-  ShapePlan plan = Planned(Floats(), {Length({16})});
+  ShapePlan plan = Planned(ValuesAndMeans(), {Length({16})});
   FunctionExecutor fails([](auto inputs, OwnedOutputs& outputs) {
     const auto values = ValuesOf<float>(inputs[0]);
     if (std::ranges::count(values, 0) > 0) return Status(Code::kInternal, "No");
@@ -148,7 +148,7 @@ TEST_F(ShapeProbeTest, AModelThatFailsPaddedIsNotPadded) {
 
 // The lengths of y change with L, but the file names them otherwise.
 TEST_F(ShapeProbeTest, AnOutputThatNoNameTiesToTheAxisIsRefused) {
-  Signature signature = Floats();
+  Signature signature = ValuesAndMeans();
   signature.outputs[0].symbols[1] = "M";
   FunctionExecutor model = Model(Sum);
   AxisSpec axis = Length({16});
@@ -174,7 +174,7 @@ TEST_F(ShapeProbeTest, AnOutputOfAnotherLengthIsRefused) {
                 std::vector<float>(static_cast<size_t>(rows)));
     return Status();
   });
-  ShapePlan plan = Planned(Floats(), {Length({16})});
+  ShapePlan plan = Planned(ValuesAndMeans(), {Length({16})});
   EXPECT_EQ(Probe(plan, twice).message(),
             "Output dimension 'y:1' is declared to have the length of 'L', but has 32 where that is "
             "16: leave that axis out");
@@ -182,7 +182,7 @@ TEST_F(ShapeProbeTest, AnOutputOfAnotherLengthIsRefused) {
 
 // What exporters name after a node, because they could not infer that it is constant.
 TEST_F(ShapeProbeTest, ADynamicDimensionThatDoesNotChangeNeedsNoName) {
-  Signature signature = Floats();
+  Signature signature = ValuesAndMeans();
   signature.outputs[1] = {"m", ElementType::kFloat32, {-1, -1}, {"N", "Addm_dim_1"}};
   FunctionExecutor model([](auto inputs, OwnedOutputs& outputs) {
     const int64_t rows = inputs[0].shape.dims[0];

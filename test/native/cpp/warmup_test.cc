@@ -20,7 +20,7 @@ using test::OwnedOutputs;
 
 constexpr Nanos kForEver = 1'000'000'000'000;
 
-Signature Floats(std::vector<int64_t> dims = {-1, 3}) {
+Signature OneInput(std::vector<int64_t> dims = {-1, 3}) {
   return {{{"x", ElementType::kFloat32, dims, {}}}, {{"y", ElementType::kFloat32, dims, {}}}};
 }
 
@@ -43,7 +43,7 @@ class WarmUpTest : public testing::Test {
 };
 
 TEST_F(WarmUpTest, MeasuresPowersOfTwoAndTheLargest) {
-  WarmUp(Floats(), executor, clock, {true, 12, kForEver}, cost);
+  WarmUp(OneInput(), executor, clock, {true, 12, kForEver}, cost);
   std::vector<double> measured;
   for (const CostModel::Point& point : cost.Read()) measured.push_back(point.rows);
   EXPECT_EQ(measured, (std::vector<double>{1, 2, 4, 8, 12}));
@@ -51,26 +51,26 @@ TEST_F(WarmUpTest, MeasuresPowersOfTwoAndTheLargest) {
 }
 
 TEST_F(WarmUpTest, TheFirstRunOfASizeIsNotMeasured) {
-  WarmUp(Floats(), executor, clock, {true, 1, kForEver}, cost);
+  WarmUp(OneInput(), executor, clock, {true, 1, kForEver}, cost);
   EXPECT_EQ(cost.Read().front().samples + 1, sizes.size());
 }
 
 TEST_F(WarmUpTest, EverySizeIsMeasuredOnceThoughTheBudgetIsSpent) {
-  WarmUp(Floats(), executor, clock, {true, 8, 1}, cost);
+  WarmUp(OneInput(), executor, clock, {true, 8, 1}, cost);
   EXPECT_EQ(sizes, (std::vector<int64_t>{1, 1, 2, 2, 4, 4, 8, 8}));
   EXPECT_EQ(cost.Read().size(), 4u);
 }
 
 TEST_F(WarmUpTest, StaysNearItsBudget) {
   const Nanos began = clock.Now();
-  WarmUp(Floats(), executor, clock, {true, 8, 10'000'000}, cost);
+  WarmUp(OneInput(), executor, clock, {true, 8, 10'000'000}, cost);
   Nanos once = 0;
   for (const int64_t rows : {1, 2, 4, 8}) once += 2 * CostOf(rows);
   EXPECT_LE(clock.Now() - began, 10'000'000 + once);
 }
 
 TEST_F(WarmUpTest, AModelWithoutRowsRunsAsItIs) {
-  for (const Signature& signature : {Floats({}), Floats({4})}) {
+  for (const Signature& signature : {OneInput({}), OneInput({4})}) {
     CostModel fixed;
     WarmUp(signature, executor, clock, {false, 64, kForEver}, fixed);
     ASSERT_EQ(fixed.Read().size(), 1u);
@@ -80,13 +80,13 @@ TEST_F(WarmUpTest, AModelWithoutRowsRunsAsItIs) {
 
 TEST_F(WarmUpTest, SizesTheModelRefusesAreLeftOut) {
   largest = 5;
-  WarmUp(Floats(), executor, clock, {true, 32, kForEver}, cost);
+  WarmUp(OneInput(), executor, clock, {true, 32, kForEver}, cost);
   EXPECT_EQ(cost.Read().size(), 3u);
   EXPECT_EQ(sizes.back(), 8);
 }
 
 TEST_F(WarmUpTest, InputsTooLargeToMakeUpAreNotMeasured) {
-  WarmUp(Floats({-1, 1 << 24}), executor, clock, {true, 2, kForEver}, cost);
+  WarmUp(OneInput({-1, 1 << 24}), executor, clock, {true, 2, kForEver}, cost);
   EXPECT_TRUE(cost.empty());
   EXPECT_TRUE(sizes.empty());
 }
@@ -185,19 +185,19 @@ TEST(ChooseLanes, AddsLanesWhileTheyRaiseThroughput) {
        std::vector<std::array<uint32_t, 3>>{{1, 4, 1}, {2, 4, 2}, {3, 8, 3}, {8, 3, 3}}) {
     FakeClock clock;
     Scaling executor(clock, cores);
-    EXPECT_EQ(ChooseLanes(Floats(), executor, clock, {true, 4, 0}, limit), lanes) << cores;
+    EXPECT_EQ(ChooseLanes(OneInput(), executor, clock, {true, 4, 0}, limit), lanes) << cores;
   }
 }
 
 TEST(ChooseLanes, OneCoreIsNotMeasured) {
   FunctionExecutor executor(Double);
-  EXPECT_EQ(ChooseLanes(Floats(), executor, SteadyClock(), {true, 4, 0}, 1), 1u);
+  EXPECT_EQ(ChooseLanes(OneInput(), executor, SteadyClock(), {true, 4, 0}, 1), 1u);
   EXPECT_EQ(executor.runs, 0u);
 }
 
 TEST(ChooseLanes, AModelThatFailsGetsOneLane) {
   FunctionExecutor executor([](auto, auto&) { return Status(Code::kInternal, "No"); });
-  EXPECT_EQ(ChooseLanes(Floats(), executor, SteadyClock(), {true, 4, 0}, 4), 1u);
+  EXPECT_EQ(ChooseLanes(OneInput(), executor, SteadyClock(), {true, 4, 0}, 4), 1u);
 }
 
 }  // namespace
