@@ -174,7 +174,7 @@ describe('rows', () => {
 
 describe('limits', () => {
   const limited = (name: string, batching: BatchingOptions, body: (model: Model) => unknown) =>
-    withModel(engine, name, body, { batching });
+    withModel(engine, name, body, { batching, ...unmeasured });
 
   test('a request of more rows than a batch runs in parts', () =>
     limited('identity-float32', { maxRows: 4 }, async (model) => {
@@ -203,8 +203,8 @@ describe('limits', () => {
       assert.deepEqual([completed, submitted], [6, 6]);
     }));
 
-  test('an incomplete batch is held back for as long as the option says', () => {
-    const body = async (model: Model) => {
+  test('an incomplete batch is held back for as long as the option says', () =>
+    limited('identity-float32', { maxRows: 2, maxDelayMs: 60_000 }, async (model) => {
       const first = model.run({ x: float32([1, 2, 3]) });
       // Later than any wake-up of an idle lane: a run of another model has come and gone.
       await withModel(engine, 'slow-loop', (other) => loop(other, 1000));
@@ -213,10 +213,7 @@ describe('limits', () => {
       for (const { timings } of await Promise.all([first, second])) {
         assert.deepEqual([timings.batchRows, timings.batchRequests], [2, 2]);
       }
-    };
-    const batching = { maxRows: 2, maxDelayMs: 60_000 };
-    return withModel(engine, 'identity-float32', body, { batching, ...unmeasured });
-  });
+    }));
 
   test('and no longer', () =>
     limited('identity-float32', { maxRows: 2, maxDelayMs: 30 }, async (model) => {

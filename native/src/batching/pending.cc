@@ -10,8 +10,9 @@ namespace {
 
 // Enough for every bucket of a model; beyond it, groups that stand empty are forgotten.
 constexpr size_t kMaxIdleGroups = 32;
-// Of batches that costs make smaller, one in so many is not: a size that a few bad runs have made look
-// dear would never be run again, and so never be measured. A prime, so that groups take turns.
+// Of batches made smaller than what waits, one in so many is as large as its deadline allows: a size that
+// a few bad runs have made look dear would never be run again, and so never be measured. A prime, so that
+// groups take turns.
 constexpr uint32_t kTrialEvery = 61;
 
 }  // namespace

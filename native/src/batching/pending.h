@@ -124,7 +124,7 @@ class Pending {
   Nanos next_aging_ = 0;
   std::vector<Group> groups_;
   size_t size_ = 0;
-  // Batches that costs have made smaller.
+  // Batches that costs or deadlines have made smaller.
   uint32_t trimmed_ = 0;
 };
 

@@ -84,7 +84,7 @@ class Box final : public CompletionSink {
 BatcherOptions OptionsOf(PolicyKind kind) {
   BatcherOptions options;
   options.pending.batched = true;
-  options.policy = {kind, kMaxRows, 1'000'000};
+  options.policy = {kind, kMaxRows, 0};
   return options;
 }
 
