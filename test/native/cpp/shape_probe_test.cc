@@ -28,7 +28,7 @@ Signature ValuesAndMeans() {
 
 AxisSpec Length(std::vector<int64_t> lengths) {
   AxisSpec axis;
-  axis.name = "L";
+  axis.name = std::string("L");  // Of the literal itself GCC 12 sees a copy that is too long.
   axis.lengths = std::move(lengths);
   return axis;
 }
