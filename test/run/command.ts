@@ -63,9 +63,16 @@ function kill(pids: readonly number[]): void {
   }
 }
 
+/** Whether no process carries a mark, by two looks: amid `execve` a process shows no environment. */
+async function allGone(mark: string): Promise<boolean> {
+  if (marked(mark).length > 0) return false;
+  await delay(20);
+  return marked(mark).length === 0;
+}
+
 /** Waits up to two seconds for the marked processes to end, and returns those that have not. */
 async function survivors(mark: string): Promise<Process[]> {
-  for (let attempt = 0; attempt < 20 && marked(mark).length > 0; attempt++) await delay(100);
+  for (let attempt = 0; attempt < 20 && !(await allGone(mark)); attempt++) await delay(100);
   return marked(mark);
 }
 
@@ -102,7 +109,7 @@ export async function runCommand(
   closeSync(out);
   const left = timedOut || signal?.aborted ? [] : await survivors(mark);
   // Again until none is left: one may have been started between the look and the kill.
-  for (let attempt = 0; attempt < 20 && marked(mark).length > 0; attempt++) {
+  for (let attempt = 0; attempt < 20 && !(await allGone(mark)); attempt++) {
     stop();
     await delay(50);
   }
