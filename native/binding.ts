@@ -6,7 +6,7 @@
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NativeAxis } from './axes.ts';
 import type { DeviceReport } from './device-types.ts';
@@ -136,7 +136,7 @@ export function loadAddon(path = join(here, '..', 'build', 'Release', 'millrace.
     );
   }
   try {
-    return require(path) as Addon;
+    return require(resolve(path)) as Addon;
   } catch (cause) {
     // The lines after the first list who required it.
     const [reason] = String(cause instanceof Error ? cause.message : cause).split('\n');

@@ -19,7 +19,7 @@ export interface EngineInfo {
 export interface EngineOptions {
   /** ONNX Runtime shared library. Default: the one in the npm package `onnxruntime-node`. */
   library?: string;
-  /** The addon's file. Default: the one built in this checkout. */
+  /** The addon's file, from the working directory if relative. Default: the one built in this checkout. */
   addon?: string;
   /**
    * JavaScript threads of this process that will use the engine. Models' lanes get the other cores, at

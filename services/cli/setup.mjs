@@ -165,7 +165,7 @@ const tools = {
   },
 };
 
-/** In order. Without one that names its `loss` the set-up goes on, and says what is lost. */
+/** In order. One that names its `loss` runs beside the others; without it the set-up goes on, and says what is lost. */
 const steps = [
   {
     label: 'npm packages',
@@ -254,6 +254,19 @@ async function runStep({ label, run, loss }) {
   }
 }
 
+/** Does steps one after the other. @param all What is numbered. */
+async function runSteps(chosen, all) {
+  for (const step of chosen) {
+    // Another set-up may have done it while this one waited.
+    if (!step.needed()) continue;
+    const since = performance.now();
+    const label = `[${all.indexOf(step) + 1}/${all.length}] ${step.label}`;
+    say(`${label} …`);
+    const outcome = await runStep(step);
+    say(`${label}: ${outcome} (${seconds(since)})`);
+  }
+}
+
 async function main() {
   checkNode();
   const started = performance.now();
@@ -263,21 +276,14 @@ async function main() {
     return;
   }
   endWithParent();
-  await withLock(async () => {
-    for (const [index, step] of pending.entries()) {
-      // Another set-up may have done it while this one waited.
-      if (!step.needed()) continue;
-      const since = performance.now();
-      const label = `[${index + 1}/${pending.length}] ${step.label}`;
-      say(`${label} …`);
-      const outcome = await runStep(step);
-      say(`${label}: ${outcome} (${seconds(since)})`);
-    }
-  });
+  const needed = pending.filter((step) => !step.loss);
+  const optional = pending.filter((step) => step.loss);
+  await withLock(() => Promise.all([runSteps(needed, pending), runSteps(optional, pending)]));
   say(`ready in ${seconds(started)}`);
 }
 
 main().catch((error) => {
   say(error instanceof SetupError ? error.message : `could not finish: ${error.message}`);
-  process.exitCode = 1;
+  // Not before the steps beside the one that failed are ended.
+  process.exit(1);
 });

@@ -12,6 +12,10 @@ import { engineOptions, open, thrown } from './support.ts';
 const folder = mkdtempSync(path.join(tmpdir(), 'millrace-loader-'));
 after(() => rmSync(folder, { recursive: true }));
 
+/** The addon that is tested. */
+const { addon = path.resolve(import.meta.dirname, '../../build/Release/millrace.node') } =
+  engineOptions();
+
 const file = (name: string) => path.join(folder, name);
 
 /** A library that says it is this version of ONNX Runtime, and has no other function. */
@@ -123,6 +127,7 @@ describe('openEngine', () => {
       {},
       { library: file('old.so') },
       {},
+      { addon: path.relative(process.cwd(), addon) },
     ]);
   });
 
@@ -146,6 +151,10 @@ describe('openEngine', () => {
     assert.equal(second.code, 'FAILED_PRECONDITION');
     assert.match(second.message, /already uses the ONNX Runtime library.*cannot load another/);
     assert.ok('version' in third!);
+  });
+
+  test('an addon by its path from the working directory', () => {
+    assert.ok('version' in outcomes.at(-1)!, JSON.stringify(outcomes.at(-1)));
   });
 
   test('a library that is no text: INVALID_ARGUMENT', () => {
