@@ -55,6 +55,18 @@ test('ctest: outcomes are statuses', () => {
   );
 });
 
+test('ctest: a reason is what the test printed', () => {
+  const xml = `<testcase name="a.b" classname="a.b" status="notrun">
+    <skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/>
+    <system-out>[ RUN      ] a.b
+../a_test.cc:151: Skipped
+sleeps end &gt; 1 ms late
+[  SKIPPED ] a.b (0 ms)
+</system-out></testcase>`;
+  const [only] = parseJunit(xml);
+  assert.deepEqual([only!.outcome, only!.reason], ['skipped', 'sleeps end > 1 ms late']);
+});
+
 test('GoogleTest: a reason is told without the place where it was found', () => {
   const xml = `<testcase name="CanBeUsed/cuda" status="run" result="skipped" classname="Gpu/ProviderTest">
       <skipped message="../gpu_test.cc:43&#x0A;no driver"><![CDATA[../gpu_test.cc:43

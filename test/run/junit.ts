@@ -43,6 +43,15 @@ function outcomeOf(attributes: string, body: string): Outcome {
   return status === 'disabled' || status === 'notrun' ? 'skipped' : 'passed';
 }
 
+/** Why a case was skipped: ctest tells by which of its rules, and the reason is in what GoogleTest printed. */
+function reasonOf(body: string): string {
+  const printed = /^\S+\.cc:\d+: Skipped\n(.*)$/m.exec(body)?.[1];
+  if (printed !== undefined) return decode(printed);
+  const skipped = /<skipped\b((?:[^>"]|"[^"]*")*)>/.exec(body)?.[1] ?? '';
+  // GoogleTest's own report puts the place of the skip before its reason.
+  return attribute(skipped, 'message').replace(/^\S+\.cc:\d+\s/, '');
+}
+
 /**
  * The cases of one report.
  *
@@ -57,12 +66,10 @@ export function parseJunit(xml: string): Case[] {
     const group = attribute(attributes, 'classname');
     const own = attribute(attributes, 'name');
     const isPath = group === '' || group === 'test' || /[/.]/.test(group);
-    const skipped = /<skipped\b((?:[^>"]|"[^"]*")*)>/.exec(body)?.[1] ?? '';
     cases.push({
       name: isPath ? own : `${group} > ${own}`,
       outcome: outcomeOf(attributes, body),
-      // GoogleTest puts the place of the skip before its reason.
-      reason: attribute(skipped, 'message').replace(/^\S+\.cc:\d+\s/, ''),
+      reason: reasonOf(body),
     });
   }
   return cases.filter((entry) => {
