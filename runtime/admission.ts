@@ -2,7 +2,7 @@
 
 import type { Clock } from './clock.ts';
 import { ServeError } from './errors.ts';
-import { Holders } from './holders.ts';
+import { InFlightCount } from './in-flight-count.ts';
 
 /** So long a refusal is used again: a server with too much to do does not measure its queues for each. */
 const REFUSAL_MS = 100;
@@ -18,7 +18,7 @@ export class Admission {
   readonly #waitMs: () => number;
   readonly #clock: Clock;
   readonly #closing = new ServeError('DRAINING', 'The server is shutting down; retry elsewhere.');
-  readonly #permits = new Holders();
+  readonly #permits = new InFlightCount();
   #full: ServeError | undefined;
   /** When `#full` is made anew. */
   #fullUntil = 0;

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import type { AxisOptions, BatchingOptions } from '../native/index.ts';
-import { given } from './given.ts';
+import { omitUndefined } from './omit-undefined.ts';
 
 const size = z.int().min(1);
 const padValue = z.union([z.number(), z.boolean(), z.string()]);
@@ -49,8 +49,8 @@ type Batching = z.infer<typeof batchingSchema>;
 export function batchingOptions(batching: Batching): BatchingOptions | false {
   if (batching === false) return false;
   const { axes, ...terms } = batching;
-  const declared = Object.entries(axes ?? {}).map(([name, axis]) => [name, given(axis)]);
-  return given({
+  const declared = Object.entries(axes ?? {}).map(([name, axis]) => [name, omitUndefined(axis)]);
+  return omitUndefined({
     ...terms,
     axes: axes && (Object.fromEntries(declared) as Record<string, AxisOptions>),
   });

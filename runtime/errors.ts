@@ -1,6 +1,6 @@
 /** @module The one error class of the runtime, and how the engine's errors become it. */
 
-/** Closed set. What each means to an HTTP client is decided in one table, `services/http/problem.ts`. */
+/** Closed set. What each means to an HTTP client is decided in one table, `services/http/error-response.ts`. */
 export type ServeCode =
   | 'INVALID_ARGUMENT'
   | 'INVALID_JSON'

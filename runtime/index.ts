@@ -38,6 +38,7 @@ export {
   tensorBytes,
 } from '../native/index.ts';
 export type { Admission } from './admission.ts';
+export { decodeBytesTensor } from './bytes-tensor.ts';
 export type { Clock } from './clock.ts';
 export {
   type Config,
@@ -74,7 +75,6 @@ export type { IndexEntry } from './registry.ts';
 export { configType, type LoadOverride, tritonSchema } from './repository/index.ts';
 export type { ModelStatus, ServedModel, VersionStatus } from './served-model.ts';
 export type { Prediction } from './tasks/index.ts';
-export { splitTexts } from './texts.ts';
 export { roundMs, serverTiming } from './timings.ts';
 
 /** What a service works with. One per HTTP thread; the engine's models and counters are shared by all. */

@@ -12,13 +12,13 @@ import type {
   Tensors,
 } from '../native/index.ts';
 import { batchingOptions } from './batching.ts';
-import { checkDeclared, describedRows } from './declared.ts';
 import { redact, ServeError } from './errors.ts';
-import { given } from './given.ts';
-import { Holders } from './holders.ts';
-import type { ModelConfig, ModelTerms, Warmup } from './repository/index.ts';
+import { InFlightCount } from './in-flight-count.ts';
+import { omitUndefined } from './omit-undefined.ts';
+import type { ModelConfig, RepositorySettings, Warmup } from './repository/index.ts';
 import { type FeatureInput, featureInput } from './signature.ts';
 import { type TaskHead, taskHead } from './tasks/index.ts';
+import { describedRows, validateConfig } from './validate-config.ts';
 import { warmupInputs, zeroRow } from './warmup.ts';
 
 const ENGINE_LEVELS = 256;
@@ -39,7 +39,7 @@ export interface VersionSource {
   /** The file's content, where a load request brought it along. */
   readonly bytes: Uint8Array | undefined;
   readonly config: ModelConfig;
-  readonly terms: ModelTerms;
+  readonly settings: RepositorySettings;
   /** As in `DEVICE`. */
   readonly device: string;
   /** Folder of TensorRT's engines. */
@@ -62,20 +62,20 @@ export class ModelVersion {
   readonly labels: Readonly<Record<string, readonly string[]>>;
   /** How it answers features, or why it cannot. */
   readonly rows: RowTask | ServeError;
-  readonly terms: ModelTerms;
+  readonly settings: RepositorySettings;
   readonly #native: Model;
   readonly #notes: string[];
-  readonly #holders = new Holders();
+  readonly #inFlight = new InFlightCount();
 
   /** Takes `native` over: it is closed with this version. */
   constructor(source: VersionSource, native: Model) {
     this.model = source.model;
     this.version = source.version;
-    const { terms } = source;
-    const described = terms.outputs.map(({ name }) => name);
+    const { settings } = source;
+    const described = settings.outputs.map(({ name }) => name);
     this.outputs = described.length === 0 ? undefined : described;
     this.signature = answering(native.signature, this.outputs);
-    this.#notes = [...terms.notes, ...native.report.notes.map(redact)];
+    this.#notes = [...settings.notes, ...native.report.notes.map(redact)];
     this.device = {
       ...native.report,
       notes: this.#notes,
@@ -84,17 +84,17 @@ export class ModelVersion {
     this.lanes = native.lanes;
     this.rows = rowTask(native.signature, source.config);
     this.labels = labelsOf(source, this.rows);
-    this.terms = terms;
+    this.settings = settings;
     this.#native = native;
   }
 
   /** Keeps the version loaded until the matching `release()`. */
   hold(): void {
-    this.#holders.hold();
+    this.#inFlight.hold();
   }
 
   release(): void {
-    this.#holders.release();
+    this.#inFlight.release();
   }
 
   /** Straight to the engine, whose errors it passes on. */
@@ -117,7 +117,7 @@ export class ModelVersion {
    * @throws {ServeError} `INVALID_ARGUMENT` for a level that the model does not have.
    */
   level(wanted = 0): number {
-    const { levels, defaultLevel } = this.terms.queue;
+    const { levels, defaultLevel } = this.settings.queue;
     if (wanted === 0) return defaultLevel;
     // Where nobody has said how many there are, the engine's own are there.
     const most = levels === 0 ? ENGINE_LEVELS : levels;
@@ -135,7 +135,7 @@ export class ModelVersion {
    * @throws what stops it: a warm-up that does not fit the model, or a run that fails.
    */
   async warm(config: ModelConfig): Promise<void> {
-    const { warmups } = this.terms;
+    const { warmups } = this.settings;
     if (warmups.length === 0) return this.#runZeros();
     const mostRows = describedRows(config, this.signature);
     for (const warmup of warmups) await this.#runWarmup(warmup, mostRows);
@@ -166,7 +166,7 @@ export class ModelVersion {
 
   /** Waits for its holders, then unloads. */
   async close(): Promise<void> {
-    await this.#holders.idle();
+    await this.#inFlight.idle();
     await this.#native.close();
   }
 }
@@ -177,9 +177,9 @@ function answering(signature: Signature, outputs: readonly string[] | undefined)
   return { ...signature, outputs: signature.outputs.filter(({ name }) => outputs.includes(name)) };
 }
 
-function labelsOf({ config, terms }: VersionSource, rows: RowTask | ServeError) {
-  if (config.labels === undefined || rows instanceof ServeError) return terms.labels;
-  return { ...terms.labels, [rows.head.output]: config.labels };
+function labelsOf({ config, settings }: VersionSource, rows: RowTask | ServeError) {
+  if (config.labels === undefined || rows instanceof ServeError) return settings.labels;
+  return { ...settings.labels, [rows.head.output]: config.labels };
 }
 
 /** @throws {ServeError} `INVALID_CONFIG` when `model.json` names a task that the model cannot do. */
@@ -204,7 +204,7 @@ export async function loadVersion(engine: Engine, source: VersionSource): Promis
   try {
     const native = await load(engine, source);
     try {
-      checkDeclared(source.config, source.terms, native.signature);
+      validateConfig(source.config, source.settings, native.signature);
       const version = new ModelVersion(source, native);
       await version.warm(source.config);
       return version;
@@ -219,11 +219,11 @@ export async function loadVersion(engine: Engine, source: VersionSource): Promis
 }
 
 async function load(engine: Engine, source: VersionSource): Promise<Model> {
-  const { config, terms } = source;
+  const { config, settings } = source;
   const { batching: declared, lanes, intra_op_threads, run_limit_ms, weight } = config;
-  const providerOptions = { ...terms.providerOptions, ...config.provider_options };
+  const providerOptions = { ...settings.providerOptions, ...config.provider_options };
   const batching = declared === undefined ? undefined : batchingOptions(declared);
-  const options: LoadOptions = given({
+  const options: LoadOptions = omitUndefined({
     ...(source.bytes === undefined ? { path: source.path } : { bytes: source.bytes }),
     name: `${source.model}:${source.version}`,
     device: source.device,

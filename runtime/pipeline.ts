@@ -53,7 +53,7 @@ export interface TensorRequest {
   /** 1 is the most urgent level, 0 or undefined the model's default one. */
   readonly priority: number | undefined;
   /** How long the request wants to wait, milliseconds: the model's queue policy has the last word on that. */
-  readonly patienceMs?: number | undefined;
+  readonly queueTimeoutMs?: number | undefined;
   /** Time left until the client's deadline, milliseconds; undefined means none. */
   readonly timeoutMs: number | undefined;
   readonly signal: CancelSignal | undefined;
@@ -102,9 +102,9 @@ export async function inferTensors(
 function timeoutOf(
   version: ModelVersion,
   level: number,
-  { patienceMs, timeoutMs }: TensorRequest,
+  { queueTimeoutMs, timeoutMs }: TensorRequest,
 ): number | undefined {
-  const allowed = allowedTimeout(version.terms.queue, level, patienceMs);
+  const allowed = allowedTimeout(version.settings.queue, level, queueTimeoutMs);
   if (allowed === undefined || timeoutMs === undefined) return allowed ?? timeoutMs;
   return Math.min(allowed, timeoutMs);
 }

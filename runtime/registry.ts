@@ -231,7 +231,7 @@ export class Registry {
     const { device, engineCache, batchSize } = this.#config;
     const versions = new Map<string, ModelVersion | ServeError>();
     for (const { version, path, bytes } of folder.versions) {
-      const { name: model, config, terms } = folder;
+      const { name: model, config, settings } = folder;
       if (config instanceof ServeError) {
         versions.set(version, config);
         continue;
@@ -242,8 +242,8 @@ export class Registry {
         path,
         bytes,
         config,
-        terms,
-        device: config.device ?? terms.device ?? device,
+        settings,
+        device: config.device ?? settings.device ?? device,
         engineCache,
         batchSize,
       };

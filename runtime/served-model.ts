@@ -2,7 +2,7 @@
 
 import { ServeError } from './errors.ts';
 import { ModelVersion } from './model.ts';
-import type { ModelFolder, ModelTerms } from './repository/index.ts';
+import type { ModelFolder, RepositorySettings } from './repository/index.ts';
 
 /** A version as `/ready` shows it. */
 export interface VersionStatus {
@@ -34,7 +34,7 @@ export type Random = () => number;
 export class ServedModel {
   readonly name: string;
   readonly isDefault: boolean;
-  readonly terms: ModelTerms;
+  readonly settings: RepositorySettings;
   readonly #versions: ReadonlyMap<string, ModelVersion | ServeError>;
   readonly #labels: Readonly<Record<string, string>>;
   /** Cumulative weights of the versions that share the requests without a version. */
@@ -51,7 +51,7 @@ export class ServedModel {
     const config = folder.config instanceof ServeError ? {} : folder.config;
     this.name = folder.name;
     this.isDefault = config.default ?? false;
-    this.terms = folder.terms;
+    this.settings = folder.settings;
     this.#versions = versions;
     this.#labels = config.version_labels ?? {};
     this.#random = random;

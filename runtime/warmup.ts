@@ -7,10 +7,10 @@ import {
   type TensorSpec,
   type Tensors,
 } from '../native/index.ts';
-import { checkTensor } from './declared.ts';
+import { decodeBytesTensor } from './bytes-tensor.ts';
 import { ServeError } from './errors.ts';
 import type { Warmup, WarmupInput } from './repository/index.ts';
-import { splitTexts } from './texts.ts';
+import { checkTensor } from './validate-config.ts';
 
 /** One row of zeros. Of the dimensions that the model leaves open each is 1. */
 export function zeroRow({ inputs }: Signature): Tensors {
@@ -111,7 +111,7 @@ function fromFile(
   bytes: Uint8Array,
 ): Elements {
   if (type === 'string') {
-    const texts = splitTexts(bytes)?.map((text) => new TextDecoder().decode(text));
+    const texts = decodeBytesTensor(bytes)?.map((text) => new TextDecoder().decode(text));
     if (texts?.length === elements) return Array.from({ length: rows }, () => texts).flat();
     throw invalid(`the file of the input ${name} does not hold the ${elements} texts of one row`);
   }

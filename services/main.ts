@@ -14,9 +14,9 @@ import {
 } from '../runtime/index.ts';
 import { type Service, startService } from './service.ts';
 import { stop } from './stop.ts';
-import { serveThread, startThreads, type ThreadTerms } from './threads.ts';
+import { serveThread, startThreads, type ThreadOptions } from './threads.ts';
 
-function open(config: Config, log: Log, thread?: ThreadTerms): Promise<Service> {
+function open(config: Config, log: Log, thread?: ThreadOptions): Promise<Service> {
   const { ortLibrary, maxWorkers } = config;
   const engine = openEngine({
     threads: maxWorkers,

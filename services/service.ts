@@ -97,7 +97,7 @@ async function openGrpc({ host, ports }: Config, runtime: Runtime): Promise<Open
 
 async function openPort(parts: ServiceParts, name: ServiceName, runtime: Runtime): Promise<Open> {
   const { config, host, announce } = parts;
-  const { fetch, posts } = apps[name](runtime);
+  const { fetch, fastRoutes } = apps[name](runtime);
   const { host: hostname, ports } = config;
   const shared = announce !== undefined;
   const setting = portSetting(name, config);
@@ -107,7 +107,7 @@ async function openPort(parts: ServiceParts, name: ServiceName, runtime: Runtime
     setting,
     shared,
     fetch,
-    posts,
+    fastRoutes,
   });
   return { name, port: listener.port, stop: () => listener.stop() };
 }

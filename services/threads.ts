@@ -12,7 +12,7 @@ import {
   startThread,
   type Thread,
 } from '../runtime/index.ts';
-import { STATUS } from './http/problem.ts';
+import { STATUS } from './http/error-response.ts';
 import type { Ports, Service } from './service.ts';
 
 /** What a thread tells the main thread. */
@@ -47,7 +47,7 @@ export async function startThreads(
 ): Promise<Service> {
   const ports = { ...config.ports };
   for (const name of config.services) ports[name] = await reservePort(config, name, host);
-  const crew = new Crew();
+  const crew = new WorkerPool();
   let stopping = false;
   const stop = async () => {
     stopping = true;
@@ -72,7 +72,7 @@ export async function startThreads(
 }
 
 /** The threads that serve, which follow each other's changes. */
-class Crew {
+class WorkerPool {
   readonly #threads: Thread[] = [];
   /** Who waits for a thread to have followed. */
   readonly #waiting = new Map<number, (failure: string | undefined) => void>();
@@ -158,7 +158,7 @@ interface ThreadData {
 }
 
 /** What a thread has to know beside the settings. */
-export interface ThreadTerms {
+export interface ThreadOptions {
   readonly first: boolean;
   /** Tells the other threads of a change, and resolves when they have made it. */
   announce(change: RepositoryChange): Promise<void>;
@@ -167,7 +167,7 @@ export interface ThreadTerms {
 /** Runs in a thread: serves until the main thread says stop. */
 export async function serveThread(
   parent: Parent,
-  open: (config: Config, terms: ThreadTerms) => Promise<Service>,
+  open: (config: Config, terms: ThreadOptions) => Promise<Service>,
 ): Promise<void> {
   const report = (message: Report) => parent.send(message);
   const { config, first } = parent.data as ThreadData;

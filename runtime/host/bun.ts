@@ -11,7 +11,7 @@ export const bunHost: Host = {
   },
   async listen(options) {
     try {
-      const posts = Object.entries(options.posts ?? {});
+      const fastRoutes = Object.entries(options.fastRoutes ?? {});
       const server = Bun.serve({
         hostname: options.hostname,
         port: options.port,
@@ -20,7 +20,7 @@ export const bunHost: Host = {
         // Each route has its own limit, and tells it.
         maxRequestBodySize: Number.MAX_SAFE_INTEGER,
         // Bun's own router spares a request a fifth of what Hono's floor costs; other methods go on to `fetch`.
-        routes: Object.fromEntries(posts.map(([path, handler]) => [path, { POST: handler }])),
+        routes: Object.fromEntries(fastRoutes.map(([path, handler]) => [path, { POST: handler }])),
         fetch: (request) => options.fetch(request),
       });
       return { port: server.port ?? options.port, stop: () => server.stop() };

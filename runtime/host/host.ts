@@ -15,7 +15,7 @@ export interface ListenOptions {
   /** Answers every request. */
   readonly fetch: RequestHandler;
   /** Answers to POST by path, which a host may call instead of `fetch` where it matches paths faster. */
-  readonly posts?: Readonly<Record<string, RequestHandler>>;
+  readonly fastRoutes?: Readonly<Record<string, RequestHandler>>;
 }
 
 /** An open port. */

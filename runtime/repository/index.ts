@@ -16,20 +16,20 @@ import { basename, dirname, join } from 'node:path';
 import { ServeError } from '../errors.ts';
 import { type ModelConfig, readModelConfig } from './config.ts';
 import { graphsOf, ONLY_VERSION, readHuggingFace } from './huggingface.ts';
-import { type ModelTerms, NO_TERMS } from './terms.ts';
+import { DEFAULT_SETTINGS, type RepositorySettings } from './settings.ts';
 import { readTriton, tritonSchema } from './triton.ts';
 
 export { type ModelConfig, modelConfigSchema } from './config.ts';
 export {
   allowedTimeout,
+  DEFAULT_SETTINGS,
   type DeclaredTensor,
-  type LevelTerms,
-  type ModelTerms,
-  NO_TERMS,
-  type QueueTerms,
+  type LevelPolicy,
+  type QueuePolicy,
+  type RepositorySettings,
   type Warmup,
   type WarmupInput,
-} from './terms.ts';
+} from './settings.ts';
 export { configType } from './triton/config.ts';
 export { tritonSchema } from './triton.ts';
 
@@ -37,7 +37,7 @@ export { tritonSchema } from './triton.ts';
 export interface ModelFolder {
   readonly name: string;
   readonly config: ModelConfig | ServeError;
-  readonly terms: ModelTerms;
+  readonly settings: RepositorySettings;
   /** Oldest first: the names in natural order, so that v1.10 comes after v1.9. */
   readonly versions: readonly VersionFolder[];
 }
@@ -59,13 +59,13 @@ export interface LoadOverride {
 }
 
 /** Changes whenever the model's files do. */
-export function fingerprint({ name, config, terms, versions }: ModelFolder): string {
+export function fingerprint({ name, config, settings, versions }: ModelFolder): string {
   const files = versions.map(({ version, path, bytes }) => {
     const about = bytes === undefined ? statSync(path, { throwIfNoEntry: false }) : undefined;
     return [version, path, about?.mtimeMs, about?.size, bytes?.byteLength];
   });
   const said = config instanceof ServeError ? config.message : config;
-  return JSON.stringify([name, said, terms.declared, terms.labels, files]);
+  return JSON.stringify([name, said, settings.declared, settings.labels, files]);
 }
 
 /** Reads a repository again and again. */
@@ -137,17 +137,22 @@ export class Repository {
           const path = join(folder, version, model.filename);
           return { version, path, ...(bytes === undefined ? {} : { bytes }) };
         });
-      return { name, config: model.config, terms: model.terms, versions };
+      return { name, config: model.config, settings: model.settings, versions };
     } catch (error) {
       if (!(error instanceof ServeError)) throw error;
       const versions = numbers.map((version) => ({ version, path: join(folder, version) }));
-      return { name, config: error, terms: NO_TERMS, versions };
+      return { name, config: error, settings: DEFAULT_SETTINGS, versions };
     }
   }
 }
 
 function bareModel(name: string, path: string): ModelFolder {
-  return { name, config: {}, terms: NO_TERMS, versions: [{ version: ONLY_VERSION, path }] };
+  return {
+    name,
+    config: {},
+    settings: DEFAULT_SETTINGS,
+    versions: [{ version: ONLY_VERSION, path }],
+  };
 }
 
 function huggingFace(folder: string, part: string, path: string): ModelFolder {
@@ -156,11 +161,12 @@ function huggingFace(folder: string, part: string, path: string): ModelFolder {
   const home = basename(dirname(path)) === 'onnx' ? dirname(dirname(path)) : dirname(path);
   try {
     const { labels } = readHuggingFace(folder, home);
-    const terms = labels === undefined ? NO_TERMS : { ...NO_TERMS, labels: { logits: labels } };
-    return { name, config: {}, terms, versions };
+    const settings =
+      labels === undefined ? DEFAULT_SETTINGS : { ...DEFAULT_SETTINGS, labels: { logits: labels } };
+    return { name, config: {}, settings, versions };
   } catch (error) {
     if (!(error instanceof ServeError)) throw error;
-    return { name, config: error, terms: NO_TERMS, versions };
+    return { name, config: error, settings: DEFAULT_SETTINGS, versions };
   }
 }
 
@@ -177,7 +183,7 @@ function versioned(name: string, folder: string): ModelFolder {
     const path = join(folder, 'model.onnx');
     return existsSync(path) ? bareModel(name, path) : { ...bareModel(name, path), versions: [] };
   }
-  return { name, config, terms: NO_TERMS, versions };
+  return { name, config, settings: DEFAULT_SETTINGS, versions };
 }
 
 const versionNames = (folder: string): string[] => sorted(folders(folder));

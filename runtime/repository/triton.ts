@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import protobuf from 'protobufjs';
 import type { ModelConfig } from './config.ts';
 import { parseJsonFormat } from './json-format.ts';
-import type { DeclaredTensor, ModelTerms } from './terms.ts';
+import type { DeclaredTensor, RepositorySettings } from './settings.ts';
 import { FormatError, type Plain, parseTextFormat } from './text-format.ts';
 import {
   isPlainName,
@@ -20,7 +20,7 @@ import {
   wrong,
 } from './triton/config.ts';
 import { placement } from './triton/placement.ts';
-import { queueNotes, queueSizes, queueTerms } from './triton/queue.ts';
+import { queueNotes, queuePolicy, queueSizes } from './triton/queue.ts';
 import { unusedFields } from './triton/unused.ts';
 import { readBeside, toWarmup } from './triton/warmup.ts';
 
@@ -33,7 +33,7 @@ export function tritonSchema(): protobuf.Root {
 /** What a `config.pbtxt` means here. */
 export interface TritonModel {
   readonly config: ModelConfig;
-  readonly terms: ModelTerms;
+  readonly settings: RepositorySettings;
   readonly filename: string;
   /** Which of the versions on disk are served. */
   selects(version: string, all: readonly string[]): boolean;
@@ -67,14 +67,14 @@ export function readTriton(
       ...placed,
       ...(threads >= 1 ? { intra_op_threads: threads } : {}),
     },
-    terms: {
+    settings: {
       declared,
       device,
       providerOptions,
       labels: labels(name, folder, config),
       inputs: (config.input ?? []).map(toDeclared),
       outputs: (config.output ?? []).map(toDeclared),
-      queue: queueTerms(name, config.dynamic_batching),
+      queue: queuePolicy(name, config.dynamic_batching),
       // Triton does not run those without rows either.
       warmups: (config.model_warmup ?? [])
         .filter(({ batch_size }) => batch_size)
@@ -127,12 +127,12 @@ function batching(config: TritonConfig): ModelConfig['batching'] {
   const open = max_batch_size === undefined && input.length + output.length === 0;
   if (!open && !max_batch_size) return false;
   const delay = dynamic_batching?.max_queue_delay_microseconds ?? 0;
-  const terms = {
+  const settings = {
     ...(max_batch_size === undefined ? {} : { maxRows: max_batch_size }),
     ...(delay > 0 ? { maxDelayMs: delay / 1000 } : {}),
     ...queueSizes(dynamic_batching),
   };
-  return Object.keys(terms).length === 0 ? undefined : terms;
+  return Object.keys(settings).length === 0 ? undefined : settings;
 }
 
 const toDeclared = ({ name = '', data_type, dims = [] }: TritonTensor): DeclaredTensor => ({

@@ -3,10 +3,10 @@
 import { writeFile } from 'node:fs/promises';
 import process from 'node:process';
 import type { Command } from 'commander';
-import { generateTypes } from '../client/codegen.ts';
-import type { Inference } from '../client/contract.ts';
-import { createEngine } from '../client/engine.ts';
-import { createClient } from '../client/index.ts';
+import { generateTypes } from '../tools/client/codegen.ts';
+import type { Inference } from '../tools/client/contract.ts';
+import { createEngine } from '../tools/client/engine.ts';
+import { createClient } from '../tools/client/index.ts';
 
 interface Options {
   readonly url: string;

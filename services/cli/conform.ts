@@ -4,8 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import process from 'node:process';
 import { type Command, InvalidArgumentError } from 'commander';
 import { exit } from '../../runtime/index.ts';
-import { CASES, conform, PROFILES, type Profile, Server } from '../conform/index.ts';
-import { junit, resultLine, summary } from '../conform/report.ts';
+import { CASES, conform, PROFILES, type Profile, Server } from '../tools/conform/index.ts';
+import { junit, resultLine, summary } from '../tools/conform/report.ts';
 
 interface Options {
   readonly model: string;

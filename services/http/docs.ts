@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { ServeError } from '../../runtime/index.ts';
-import type { AddControl } from './control.ts';
+import type { AddRoute } from './managed-routes.ts';
 
 const ASSETS: Readonly<Record<string, string>> = {
   'swagger-ui.css': 'text/css; charset=utf-8',
@@ -42,7 +42,7 @@ export interface ApiInfo {
 }
 
 /** To be called when every route is registered. */
-export function docsRoutes(add: AddControl, app: OpenAPIHono, info: ApiInfo): void {
+export function docsRoutes(add: AddRoute, app: OpenAPIHono, info: ApiInfo): void {
   const folder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
   const description = JSON.stringify(
     app.getOpenAPI31Document({ openapi: '3.1.0', info: { ...info } }),

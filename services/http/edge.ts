@@ -8,10 +8,10 @@
 import type { RequestHandler } from '../../runtime/index.ts';
 import { type Runtime, ServeError, serverTiming, type Timings } from '../../runtime/index.ts';
 import { asBodyError, type ReadBody, wrongLength } from './body.ts';
-import { Exchange, Watch } from './exchange.ts';
-import { isFault, problem, STATUS, toServeError } from './problem.ts';
-import { recorder } from './record.ts';
+import { errorResponse, isFault, STATUS, toServeError } from './error-response.ts';
+import { RequestContext, Watch } from './request-context.ts';
 import { requestIds } from './request-id.ts';
+import { recorder } from './request-metrics.ts';
 
 /** What a run leaves to tell about it. */
 export interface Ran {
@@ -34,10 +34,10 @@ export interface InferRoute<Body, Question, Result extends Ran> {
   readonly read: ReadBody<Body>;
   /** Whether bodies of any type are taken, or JSON alone. */
   readonly anyType?: boolean;
-  decode(body: Body, exchange: Exchange): Question;
+  decode(body: Body, context: RequestContext): Question;
   /** The native work. A permit is held until it settles. */
   run(question: Question): Promise<Result>;
-  encode(result: Result, question: Question, exchange: Exchange): Encoded;
+  encode(result: Result, question: Question, context: RequestContext): Encoded;
 }
 
 /** Makes the handlers of this thread's infer routes. */
@@ -56,43 +56,43 @@ export function createEdge(runtime: Runtime) {
     const init = { headers: new Headers({ 'Content-Type': 'application/json' }) };
 
     function success(
-      exchange: Exchange,
+      context: RequestContext,
       { body, headers }: Encoded,
       { timings, maxRows }: Ran,
     ): Response {
-      const ms = record('POST', 200, exchange.startedMs);
-      if (accessLog) log.debug({ request_id: exchange.id, path, ms, ...timings }, 'answered');
-      init.headers.set('X-Request-Id', exchange.id);
+      const ms = record('POST', 200, context.startedMs);
+      if (accessLog) log.debug({ request_id: context.id, path, ms, ...timings }, 'answered');
+      init.headers.set('X-Request-Id', context.id);
       init.headers.set('Server-Timing', serverTiming(timings, maxRows));
       const response = new Response(body, init);
       for (const name in headers) response.headers.set(name, headers[name]!);
       return response;
     }
 
-    function failure(exchange: Exchange, thrown: unknown): Response {
+    function failure(context: RequestContext, thrown: unknown): Response {
       const error = toServeError(thrown);
-      const ms = record('POST', STATUS[error.code], exchange.startedMs);
-      if (isFault(error)) log.error({ request_id: exchange.id, path, err: error }, 'failed');
+      const ms = record('POST', STATUS[error.code], context.startedMs);
+      if (isFault(error)) log.error({ request_id: context.id, path, err: error }, 'failed');
       else if (accessLog)
-        log.debug({ request_id: exchange.id, path, ms, code: error.code }, 'refused');
-      return problem(error, exchange.id);
+        log.debug({ request_id: context.id, path, ms, code: error.code }, 'refused');
+      return errorResponse(error, context.id);
     }
 
-    async function serve(exchange: Exchange, announced: number | undefined): Promise<void> {
+    async function serve(context: RequestContext, announced: number | undefined): Promise<void> {
       try {
-        const body = await route.read(exchange.request, announced, limit);
-        exchange.reading = false;
-        if (exchange.answered) return;
-        const question = route.decode(body, exchange);
+        const body = await route.read(context.request, announced, limit);
+        context.reading = false;
+        if (context.answered) return;
+        const question = route.decode(body, context);
         const result = await route.run(question);
-        exchange.answer(success(exchange, route.encode(result, question, exchange), result));
+        context.answer(success(context, route.encode(result, question, context), result));
       } catch (error) {
-        exchange.fail(exchange.reading ? asBodyError(error) : error);
+        context.fail(context.reading ? asBodyError(error) : error);
       }
     }
 
-    function release(exchange: Exchange): void {
-      watch.remove(exchange);
+    function release(context: RequestContext): void {
+      watch.remove(context);
       admission.release();
     }
 
@@ -106,17 +106,17 @@ export function createEdge(runtime: Runtime) {
       const timeoutMs = timeout === null ? undefined : Number(timeout);
       const length = headers.get('content-length');
       const announced = length === null ? undefined : Number(length);
-      const exchange = new Exchange(exchangeRoute, request, id, startedMs, timeoutMs);
+      const context = new RequestContext(exchangeRoute, request, id, startedMs, timeoutMs);
       // Last of these, the permit: only a request that passed the others holds one.
       const refusal =
         wrongTimeout(timeoutMs) ??
         (anyType ? undefined : wrongType(headers.get('content-type'))) ??
         wrongLength(announced, limit) ??
         admission.acquire();
-      if (refusal !== undefined) return failure(exchange, refusal);
-      watch.add(exchange);
-      const response = exchange.response();
-      void serve(exchange, announced);
+      if (refusal !== undefined) return failure(context, refusal);
+      watch.add(context);
+      const response = context.response();
+      void serve(context, announced);
       return response;
     };
   };

@@ -1,14 +1,14 @@
 /** @module Probes: is the process alive, and does it take requests. */
 
 import type { ModelStatus, Runtime } from '../../runtime/index.ts';
-import type { AddControl } from './control.ts';
-import { STATUS } from './problem.ts';
+import { STATUS } from './error-response.ts';
+import type { AddRoute } from './managed-routes.ts';
 
 /**
  * `/alive` and `/health` answer as long as the thread runs; `/ready` only while it takes requests, and it
  * lists every version with the reason where one is not served.
  */
-export function healthRoutes(add: AddControl, runtime: Runtime): void {
+export function healthRoutes(add: AddRoute, runtime: Runtime): void {
   add('/alive', (c) => c.json({ status: 'alive' }));
   add('/health', (c) => c.json({ status: 'ok', ready: runtime.ready() }));
   add('/ready', (c) => {

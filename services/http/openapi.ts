@@ -2,23 +2,23 @@
 
 import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 import type { ServeCode } from '../../runtime/index.ts';
-import { STATUS } from './problem.ts';
+import { STATUS } from './error-response.ts';
 
-const problemSchema = z
+const errorSchema = z
   .object({
     error: z.string().openapi({ description: 'One sentence for people.' }),
     code: z.string().openapi({ description: 'For programs.', example: 'INVALID_ARGUMENT' }),
     request_id: z.string(),
   })
-  .openapi('Problem');
+  .openapi('Error');
 
 /** One response for each status that the codes lead to. */
-export function problemResponses(codes: readonly ServeCode[]): RouteConfig['responses'] {
+export function errorResponses(codes: readonly ServeCode[]): RouteConfig['responses'] {
   const statuses = [...new Set(codes.map((code) => STATUS[code]))];
   const responses = statuses.map((status) => ({
     [status]: {
       description: codes.filter((code) => STATUS[code] === status).join(', '),
-      content: { 'application/json': { schema: problemSchema } },
+      content: { 'application/json': { schema: errorSchema } },
     },
   }));
   return Object.assign({}, ...responses) as RouteConfig['responses'];

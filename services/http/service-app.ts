@@ -9,5 +9,5 @@ export interface ServiceApp {
   /** The same for tests, which need no port. */
   readonly request: OpenAPIHono['request'];
   /** The infer routes once more by their path, for a host that can match paths itself. */
-  readonly posts: Readonly<Record<string, RequestHandler>>;
+  readonly fastRoutes: Readonly<Record<string, RequestHandler>>;
 }

@@ -2,10 +2,10 @@
 
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Runtime } from '../../runtime/index.ts';
-import { controlRoutes } from '../http/control.ts';
 import { docsRoutes } from '../http/docs.ts';
 import { createEdge } from '../http/edge.ts';
 import { healthRoutes } from '../http/health.ts';
+import { managedRoutes } from '../http/managed-routes.ts';
 import { metricsRoute } from '../http/metrics.ts';
 import { describeControlRoutes } from '../http/openapi.ts';
 import type { ServiceApp } from '../http/service-app.ts';
@@ -14,8 +14,8 @@ import { v2Routes } from './v2.ts';
 export function inferenceApp(runtime: Runtime): ServiceApp {
   const app = new OpenAPIHono();
   const infer = createEdge(runtime);
-  const add = controlRoutes(app, runtime);
-  const posts = v2Routes({ app, add, infer, runtime });
+  const add = managedRoutes(app, runtime);
+  const fastRoutes = v2Routes({ app, add, infer, runtime });
   healthRoutes(add, runtime);
   metricsRoute(add, runtime);
   describeControlRoutes(app);
@@ -24,5 +24,5 @@ export function inferenceApp(runtime: Runtime): ServiceApp {
     version: '1.0',
     description: 'The Open Inference Protocol V2 for every model of the repository.',
   });
-  return { fetch: app.fetch, request: app.request, posts };
+  return { fetch: app.fetch, request: app.request, fastRoutes };
 }

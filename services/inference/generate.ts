@@ -45,8 +45,8 @@ export function generateRoute(
     limit: runtime.config.maxRequestBytes,
     read: readJson,
     anyType: true,
-    decode(body, exchange) {
-      const target = targetOf(exchange.request.url);
+    decode(body, context) {
+      const target = targetOf(context.request.url);
       const version = runtime.model(target.model).resolve(target.version);
       const fields = toFields(body);
       const { id } = fields;
@@ -56,8 +56,8 @@ export function generateRoute(
         inputs: toInputs(version, fields),
         outputs: undefined,
         ...scheduling(toParameters(version, fields.parameters)),
-        timeoutMs: exchange.timeLeft(runtime.clock),
-        signal: exchange,
+        timeoutMs: context.timeLeft(runtime.clock),
+        signal: context,
       };
       return { request, id };
     },

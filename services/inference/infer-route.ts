@@ -4,7 +4,7 @@ import { type Runtime, ServeError, type Timings } from '../../runtime/index.ts';
 import { readBytes } from '../http/body.ts';
 import { acceptedCoding, compress, decompress } from '../http/compression.ts';
 import type { Encoded, InferRoute } from '../http/edge.ts';
-import type { Exchange } from '../http/exchange.ts';
+import type { RequestContext } from '../http/request-context.ts';
 import { encodeAnswer, headerLength, type InferQuestion, toQuestion } from './infer.ts';
 import { targetOf } from './paths.ts';
 import { rawQuestion } from './raw.ts';
@@ -37,10 +37,10 @@ export function inferRoute(runtime: Runtime, path: string): InferRoute<Bytes, As
       const body = await readBytes(request, announced, most);
       return coding === null ? body : decompress(body, coding.toLowerCase(), limit);
     },
-    decode(body, exchange: Exchange) {
-      const { headers, url } = exchange.request;
+    decode(body, context: RequestContext) {
+      const { headers, url } = context.request;
       const target = targetOf(url);
-      const terms = { timeoutMs: exchange.timeLeft(clock), signal: exchange };
+      const terms = { timeoutMs: context.timeLeft(clock), signal: context };
       const length = headerLength(headers.get(HEADER_LENGTH), body.length);
       const question =
         length === 0

@@ -72,12 +72,14 @@ export function toQuestion(target: Target, parsed: CodecRequest, terms: InferTer
 }
 
 /** What a request's parameters say of its turn. @throws {ServeError} `INVALID_ARGUMENT` */
-export function scheduling(parameters: Parameters): Pick<TensorRequest, 'priority' | 'patienceMs'> {
+export function scheduling(
+  parameters: Parameters,
+): Pick<TensorRequest, 'priority' | 'queueTimeoutMs'> {
   refuseReserved(parameters);
   const timeoutUs = whole(parameters, 'timeout') ?? 0;
   return {
     priority: whole(parameters, 'priority'),
-    patienceMs: timeoutUs > 0 ? timeoutUs / 1000 : undefined,
+    queueTimeoutMs: timeoutUs > 0 ? timeoutUs / 1000 : undefined,
   };
 }
 

@@ -37,7 +37,7 @@ export function modelMetadata(model: ServedModel, version: ModelVersion) {
 
 /** A `ModelConfig` as JSON: what the model's own file says, completed from its signature. */
 export function modelConfig(model: ServedModel, version: ModelVersion): Record<string, unknown> {
-  const { signature, terms, lanes } = version;
+  const { signature, settings, lanes } = version;
   const { enabled, maxRows } = signature.batching;
   const tensors = (specs: typeof signature.inputs) =>
     specs.map(({ name, type, dims }) => ({
@@ -62,6 +62,6 @@ export function modelConfig(model: ServedModel, version: ModelVersion): Record<s
       },
     ],
     default_model_filename: 'model.onnx',
-    ...terms.declared,
+    ...settings.declared,
   };
 }

@@ -2,7 +2,7 @@
 
 import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 import type { ServeCode } from '../../runtime/index.ts';
-import { problemResponses } from '../http/openapi.ts';
+import { errorResponses } from '../http/openapi.ts';
 
 const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional();
 
@@ -149,7 +149,7 @@ export function describeV2(app: OpenAPIHono): void {
       request: { ...model, ...request },
       responses: {
         200: { description: 'The answer', content: content ?? anything },
-        ...problemResponses(errors),
+        ...errorResponses(errors),
       },
     });
   }

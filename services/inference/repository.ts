@@ -9,13 +9,13 @@ import {
 } from '../../runtime/index.ts';
 import { readText } from '../http/body.ts';
 import { parseJson } from '../http/codec-json.ts';
-import type { AddControl } from '../http/control.ts';
+import type { AddRoute } from '../http/managed-routes.ts';
 
 /** A configuration and model files in base64 need more room than a request of features. */
 const BODY_LIMIT = 512 * 1024 * 1024;
 const INDEX_LIMIT = 64 * 1024;
 
-export function repositoryRoutes(add: AddControl, { repository }: Runtime): void {
+export function repositoryRoutes(add: AddRoute, { repository }: Runtime): void {
   add(
     '/v2/repository/index',
     async (c) => {

@@ -7,9 +7,9 @@
 
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { RequestHandler, Runtime } from '../../runtime/index.ts';
-import type { AddControl } from '../http/control.ts';
 import type { createEdge } from '../http/edge.ts';
-import { readiness } from '../http/problem.ts';
+import { readiness } from '../http/error-response.ts';
+import type { AddRoute } from '../http/managed-routes.ts';
 import { generateRoute } from './generate.ts';
 import { inferRoute } from './infer-route.ts';
 import { modelConfig, modelMetadata, serverMetadata } from './metadata.ts';
@@ -21,7 +21,7 @@ import { everyStatistics, modelStatistics } from './statistics.ts';
 /** Where the routes go. */
 export interface V2Parts {
   readonly app: OpenAPIHono;
-  readonly add: AddControl;
+  readonly add: AddRoute;
   readonly infer: ReturnType<typeof createEdge>;
   readonly runtime: Runtime;
 }
@@ -32,15 +32,16 @@ export function v2Routes(parts: V2Parts): Record<string, RequestHandler> {
   serverRoutes(parts);
   modelRoutes(parts);
   repositoryRoutes(add, runtime);
-  const posts: Record<string, RequestHandler> = {};
-  for (const path of modelPaths('/infer')) posts[path] = infer(inferRoute(runtime, path));
+  const fastRoutes: Record<string, RequestHandler> = {};
+  for (const path of modelPaths('/infer')) fastRoutes[path] = infer(inferRoute(runtime, path));
   for (const path of modelPaths('/generate')) {
-    posts[path] = infer(generateRoute(runtime, path, false));
-    posts[`${path}_stream`] = infer(generateRoute(runtime, `${path}_stream`, true));
+    fastRoutes[path] = infer(generateRoute(runtime, path, false));
+    fastRoutes[`${path}_stream`] = infer(generateRoute(runtime, `${path}_stream`, true));
   }
   describeV2(app);
-  for (const [path, handler] of Object.entries(posts)) app.post(path, (c) => handler(c.req.raw));
-  return posts;
+  for (const [path, handler] of Object.entries(fastRoutes))
+    app.post(path, (c) => handler(c.req.raw));
+  return fastRoutes;
 }
 
 function serverRoutes({ add, runtime }: V2Parts): void {

@@ -2,10 +2,10 @@
 
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Runtime } from '../../runtime/index.ts';
-import { controlRoutes } from '../http/control.ts';
 import { docsRoutes } from '../http/docs.ts';
 import { createEdge } from '../http/edge.ts';
 import { healthRoutes } from '../http/health.ts';
+import { managedRoutes } from '../http/managed-routes.ts';
 import { metricsRoute } from '../http/metrics.ts';
 import { describeControlRoutes } from '../http/openapi.ts';
 import type { ServiceApp } from '../http/service-app.ts';
@@ -21,7 +21,7 @@ export function predictionApp(runtime: Runtime): ServiceApp {
   app.post('/predict', (c) => predict(c.req.raw));
   app.openAPIRegistry.registerPath(predictOperation);
 
-  const control = controlRoutes(app, runtime);
+  const control = managedRoutes(app, runtime);
   healthRoutes(control, runtime);
   metricsRoute(control, runtime);
   const v2 = v2Routes({ app, add: control, infer, runtime });
@@ -31,5 +31,5 @@ export function predictionApp(runtime: Runtime): ServiceApp {
     version: '1.0',
     description: 'Answers of tabular models: classifiers and regressors.',
   });
-  return { fetch: app.fetch, request: app.request, posts: { '/predict': predict, ...v2 } };
+  return { fetch: app.fetch, request: app.request, fastRoutes: { '/predict': predict, ...v2 } };
 }

@@ -10,7 +10,7 @@ import {
 } from '../../runtime/index.ts';
 import { readJson } from '../http/codec-json.ts';
 import type { Encoded, InferRoute } from '../http/edge.ts';
-import type { Exchange } from '../http/exchange.ts';
+import type { RequestContext } from '../http/request-context.ts';
 import { type PredictRequest, predictRequest } from './schema.ts';
 
 const BODY_LIMIT = 1024 * 1024;
@@ -20,16 +20,16 @@ export function predictRoute(runtime: Runtime): InferRoute<unknown, InferRequest
     path: '/predict',
     limit: BODY_LIMIT,
     read: readJson,
-    decode: (body, exchange) => decode(body, exchange, runtime.clock),
+    decode: (body, context) => decode(body, context, runtime.clock),
     run: (request) => runtime.infer(request),
     encode,
   };
 }
 
-function decode(body: unknown, exchange: Exchange, clock: Clock): InferRequest {
+function decode(body: unknown, context: RequestContext, clock: Clock): InferRequest {
   const { model, model_version, features } = checked(body);
-  const timeoutMs = exchange.timeLeft(clock);
-  return { model, version: model_version, features, timeoutMs, signal: exchange };
+  const timeoutMs = context.timeLeft(clock);
+  return { model, version: model_version, features, timeoutMs, signal: context };
 }
 
 function checked(body: unknown): PredictRequest {
@@ -40,10 +40,10 @@ function checked(body: unknown): PredictRequest {
   throw new ServeError('INVALID_ARGUMENT', `${path.join('.') || 'The body'} ${message}.`);
 }
 
-function encode(result: InferResult, request: InferRequest, exchange: Exchange): Encoded {
+function encode(result: InferResult, request: InferRequest, context: RequestContext): Encoded {
   const { predictions, version: model_version } = result;
   const inference_time_ms = roundMs(result.timings.computeMs);
-  const request_id = exchange.id;
+  const request_id = context.id;
   // A list of rows is answered by a list, also where it has a single row.
   if (Array.isArray(request.features[0])) {
     return { body: JSON.stringify({ predictions, model_version, inference_time_ms, request_id }) };

@@ -1,7 +1,7 @@
 /** @module What `POST /predict` takes and gives: checked by, and documented from, these schemas. */
 
 import { type RouteConfig, z } from '@hono/zod-openapi';
-import { problemResponses } from '../http/openapi.ts';
+import { errorResponses } from '../http/openapi.ts';
 
 /**
  * The frame of a request. The values of `features` are checked against the model's own signature while
@@ -106,7 +106,7 @@ export const predictOperation: RouteConfig = {
       }),
       content: { 'application/json': { schema: predictResponse } },
     },
-    ...problemResponses([
+    ...errorResponses([
       'INVALID_ARGUMENT',
       'INVALID_JSON',
       'BODY_INCOMPLETE',

@@ -4,14 +4,14 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { createEngine } from '../../services/client/engine.ts';
+import { createEngine } from '../../services/tools/client/engine.ts';
 import {
   type AnyTensor,
   type ClientOptions,
   createClient,
   type Inference,
   InferenceError,
-} from '../../services/client/index.ts';
+} from '../../services/tools/client/index.ts';
 import { ServiceChild } from '../support/child.ts';
 
 const fixtures = path.resolve(import.meta.dirname, '../fixtures/models');

@@ -94,11 +94,15 @@ rule({
 });
 
 rule({
-  title: 'status codes of errors are named in services/http/problem.ts only',
+  title: 'status codes of errors are named in services/http/error-response.ts only',
   files: sources,
   // The checker and the client judge what other servers answer.
   check: except(
-    ['services/http/problem.ts', 'services/conform/', 'services/client/index.ts'],
+    [
+      'services/http/error-response.ts',
+      'services/tools/conform/',
+      'services/tools/client/index.ts',
+    ],
     naming(
       /\bstatus(?:Code)?\b\s*(?:[:=]|[!=]==?|[<>]=?)\s*[45]\d\d\b|\b[45]\d\d\s*:|\bc\.\w+\([^;]*?,\s*[45]\d\d\b|\.status\(\s*[45]\d\d\b|\bHTTPException\(\s*[45]\d\d\b/g,
     ),
@@ -112,7 +116,10 @@ rule({
     { path: 'runtime/a.ts', text: 'error.status = 500;' },
   ],
   allowed: [
-    { path: 'services/http/problem.ts', text: 'const table = { NOT_FOUND: { status: 404 } };' },
+    {
+      path: 'services/http/error-response.ts',
+      text: 'const table = { NOT_FOUND: { status: 404 } };',
+    },
     { path: 'services/b.ts', text: 'return c.json(body, 200);\nconst milliseconds = 500;' },
   ],
 });

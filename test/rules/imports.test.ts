@@ -36,7 +36,7 @@ importRule(
 importRule('runtime/ does not import services/', runtime, (target) => room(target) === 'services', [
   {
     path: 'runtime/host/bun.ts',
-    text: "export { problem } from '../../services/http/problem.ts';",
+    text: "export { problem } from '../../services/http/error-response.ts';",
   },
 ]);
 
@@ -75,7 +75,7 @@ importRule(
   services,
   (target, from) =>
     room(target) === 'native' &&
-    !['services/main.ts', 'services/client/engine.ts'].includes(from.path),
+    !['services/main.ts', 'services/tools/client/engine.ts'].includes(from.path),
   [
     {
       path: 'services/prediction/app.ts',

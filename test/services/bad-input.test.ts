@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { predictRequest } from '../../services/prediction/schema.ts';
-import { assertProblem } from '../support/problem.ts';
+import { assertErrorResponse } from '../support/error-response.ts';
 import { testService } from '../support/service.ts';
 
 const row = [1, 2, 3, 4];
@@ -154,7 +154,7 @@ describe('bad input', () => {
   for (const [name, body, status, code, message] of refused) {
     test(`${name}: ${status} ${code}`, async () => {
       using service = await testService();
-      assert.match(await assertProblem(await service.predict(body), status, code), message);
+      assert.match(await assertErrorResponse(await service.predict(body), status, code), message);
       assert.equal(service.runtime.admission.inFlight, 0);
       assert.equal((await service.predict({ features: row })).status, 200, 'it still answers');
     });
@@ -164,22 +164,22 @@ describe('bad input', () => {
     using service = await testService();
     const text = `${'['.repeat(500)}\\"${'{'.repeat(500)}`;
     const response = await service.predict(`{"features":[1,2,3,4],"model":"${text}"}`);
-    await assertProblem(response, 404, 'MODEL_NOT_FOUND');
+    await assertErrorResponse(response, 404, 'MODEL_NOT_FOUND');
   });
 
   test('a hundred levels are not too deep', async () => {
     using service = await testService();
     const nested = (levels: number) =>
       `{"features":${'['.repeat(levels)}${']'.repeat(levels)}, "model":"${' '.repeat(200)}"}`;
-    await assertProblem(await service.predict(nested(99)), 404, 'MODEL_NOT_FOUND');
-    await assertProblem(await service.predict(nested(100)), 400, 'INVALID_JSON');
+    await assertErrorResponse(await service.predict(nested(99)), 404, 'MODEL_NOT_FOUND');
+    await assertErrorResponse(await service.predict(nested(100)), 400, 'INVALID_JSON');
   });
 
   for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp', '']) {
     test(`the content type "${type}": 415`, async () => {
       using service = await testService();
       const response = await service.predict('{}', { 'Content-Type': type });
-      const message = await assertProblem(response, 415, 'UNSUPPORTED_MEDIA_TYPE');
+      const message = await assertErrorResponse(response, 415, 'UNSUPPORTED_MEDIA_TYPE');
       assert.match(message, /Content-Type: application.json/);
     });
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { assertProblem } from '../support/problem.ts';
+import { assertErrorResponse } from '../support/error-response.ts';
 import { puppetClassifier } from '../support/puppet-engine.ts';
 import { testService } from '../support/service.ts';
 import { until } from '../support/until.ts';
@@ -44,7 +44,7 @@ describe('deadline', () => {
     using service = await testService();
     service.model('iris:v2.0').hold();
     const response = await service.predict({ features }, { 'X-Request-Timeout-Ms': '20' });
-    await assertProblem(response, 504, 'DEADLINE_EXCEEDED');
+    await assertErrorResponse(response, 504, 'DEADLINE_EXCEEDED');
     assert.equal(service.model('iris:v2.0').stats().expired, 1);
   });
 
@@ -52,7 +52,10 @@ describe('deadline', () => {
     test(`"${value}" is refused`, async () => {
       using service = await testService();
       const response = await service.predict({ features }, { 'X-Request-Timeout-Ms': value });
-      assert.match(await assertProblem(response, 400, 'INVALID_ARGUMENT'), /X-Request-Timeout-Ms/);
+      assert.match(
+        await assertErrorResponse(response, 400, 'INVALID_ARGUMENT'),
+        /X-Request-Timeout-Ms/,
+      );
     });
   }
 });
@@ -65,7 +68,7 @@ describe('permits', () => {
     const waiting = [service.predict({ features }), service.predict({ features })];
     await until(() => model.stats().queued === 2, 'both wait');
     const refused = await service.predict('not even JSON');
-    await assertProblem(refused, 503, 'OVERLOADED');
+    await assertErrorResponse(refused, 503, 'OVERLOADED');
     assert.equal(refused.headers.get('retry-after'), '1');
     model.release();
     for (const response of await Promise.all(waiting)) assert.equal(response.status, 200);
@@ -81,7 +84,7 @@ describe('permits', () => {
     await until(() => model.stats().queued === 1, 'it waits');
     const drained = service.runtime.admission.drain();
     const refused = await service.predict({ features });
-    await assertProblem(refused, 503, 'DRAINING');
+    await assertErrorResponse(refused, 503, 'DRAINING');
     assert.equal(refused.headers.get('connection'), 'close');
     const ready = await service.app.request('/ready');
     assert.equal(ready.status, 503);
@@ -99,7 +102,7 @@ describe('permits', () => {
       throw new MillraceError('UNAVAILABLE', 'full', { retryAfterMs: 2500 });
     };
     const response = await service.predict({ features });
-    await assertProblem(response, 503, 'OVERLOADED');
+    await assertErrorResponse(response, 503, 'OVERLOADED');
     assert.equal(response.headers.get('retry-after'), '3');
   });
 });
@@ -116,7 +119,7 @@ describe('a client that leaves', () => {
       headers: { 'Content-Type': 'application/json' },
       signal: gone.signal,
     });
-    const response = service.app.posts['/predict']!(request);
+    const response = service.app.fastRoutes['/predict']!(request);
     await until(() => model.stats().queued === 1, 'it waits');
     gone.abort();
     assert.equal((await response).status, 499);
@@ -138,14 +141,14 @@ describe('a body that does not come', () => {
 
   test('is waited for no longer than BODY_TIMEOUT_MS', async () => {
     using service = await testService({ config: { bodyTimeoutMs: 30 } });
-    const response = await service.app.posts['/predict']!(stalled());
-    await assertProblem(response, 408, 'BODY_TIMEOUT');
+    const response = await service.app.fastRoutes['/predict']!(stalled());
+    await assertErrorResponse(response, 408, 'BODY_TIMEOUT');
     assert.equal(service.runtime.admission.inFlight, 0);
   });
 
   test('is waited for no longer than that, also among others', async () => {
     using service = await testService({ config: { bodyTimeoutMs: 30 } });
-    const post = service.app.posts['/predict']!;
+    const post = service.app.fastRoutes['/predict']!;
     const first = [post(stalled()), post(stalled())];
     const answeredAtOnce = await service.predict({ features });
     const later = [post(stalled()), post(stalled({ 'X-Request-Timeout-Ms': '1' }))];
@@ -158,10 +161,10 @@ describe('a body that does not come', () => {
 
   test('is waited for no longer than the deadline', async () => {
     using service = await testService();
-    const response = await service.app.posts['/predict']!(
+    const response = await service.app.fastRoutes['/predict']!(
       stalled({ 'X-Request-Timeout-Ms': '30' }),
     );
-    await assertProblem(response, 504, 'DEADLINE_EXCEEDED');
+    await assertErrorResponse(response, 504, 'DEADLINE_EXCEEDED');
     assert.equal(await count(service, answered(504)), 1);
   });
 });
@@ -179,7 +182,7 @@ describe('a body of announced length', () => {
     using service = await testService();
     const body = JSON.stringify({ features });
     for (const given of [body, padded(body)]) {
-      const response = await service.app.posts['/predict']!(announced(given));
+      const response = await service.app.fastRoutes['/predict']!(announced(given));
       assert.equal(response.status, 200);
     }
   });
@@ -194,8 +197,8 @@ describe('a body of announced length', () => {
   ] as const) {
     test(`is refused where it is ${title}`, async () => {
       using service = await testService();
-      const response = await service.app.posts['/predict']!(announced(body));
-      assert.match(await assertProblem(response, 400, 'INVALID_JSON'), says);
+      const response = await service.app.fastRoutes['/predict']!(announced(body));
+      assert.match(await assertErrorResponse(response, 400, 'INVALID_JSON'), says);
       assert.equal(service.runtime.admission.inFlight, 0);
     });
   }
@@ -204,7 +207,7 @@ describe('a body of announced length', () => {
     using service = await testService();
     const rows = Array.from({ length: 150 }, () => features);
     const body = JSON.stringify({ features: rows });
-    const response = await service.app.posts['/predict']!(announced(body));
+    const response = await service.app.fastRoutes['/predict']!(announced(body));
     assert.equal(response.status, 200);
   });
 });
@@ -228,7 +231,7 @@ describe('what is recorded', () => {
       throw new Error('segment 0x7f in /opt/secret.so');
     };
     const response = await service.predict({ features });
-    const message = await assertProblem(response, 500, 'INTERNAL');
+    const message = await assertErrorResponse(response, 500, 'INTERNAL');
     assert.equal(message, 'The model failed to run.');
     assert.match(JSON.stringify(service.lines.at(-1)), /"level":50.*secret/);
   });

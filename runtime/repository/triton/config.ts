@@ -74,7 +74,7 @@ export interface Accelerator {
   readonly parameters?: Readonly<Record<string, string>>;
 }
 
-export interface QueuePolicy {
+export interface TritonQueuePolicy {
   readonly timeout_action?: string;
   readonly default_timeout_microseconds?: number;
   readonly allow_timeout_override?: boolean;
@@ -87,8 +87,8 @@ export interface DynamicBatching {
   readonly preserve_ordering?: boolean;
   readonly priority_levels?: number;
   readonly default_priority_level?: number;
-  readonly default_queue_policy?: QueuePolicy;
-  readonly priority_queue_policy?: Readonly<Record<string, QueuePolicy>>;
+  readonly default_queue_policy?: TritonQueuePolicy;
+  readonly priority_queue_policy?: Readonly<Record<string, TritonQueuePolicy>>;
 }
 
 export interface TritonWarmup {

@@ -1,10 +1,10 @@
 /** @module Where a model of Triton's runs: its instance groups and accelerators, as devices and lanes. */
 
 import type { ModelConfig } from '../config.ts';
-import type { ModelTerms } from '../terms.ts';
+import type { RepositorySettings } from '../settings.ts';
 import { type InstanceGroup, type TritonConfig, wrong } from './config.ts';
 
-export interface Placement extends Pick<ModelTerms, 'device' | 'providerOptions'> {
+export interface Placement extends Pick<RepositorySettings, 'device' | 'providerOptions'> {
   /** What it adds to the configuration of the model. */
   readonly config: Pick<ModelConfig, 'lanes' | 'device_options'>;
   readonly notes: readonly string[];

@@ -1,15 +1,15 @@
 /** @module Triton's queue policies: how many requests of each priority level may wait, and how long. */
 
 import type { ModelConfig } from '../config.ts';
-import type { LevelTerms, QueueTerms } from '../terms.ts';
-import { type DynamicBatching, type QueuePolicy, wrong } from './config.ts';
+import type { LevelPolicy, QueuePolicy } from '../settings.ts';
+import { type DynamicBatching, type TritonQueuePolicy, wrong } from './config.ts';
 
 /** The engine's own limits. */
 const MOST_LEVELS = 256;
 const MOST_WAITING = 65_536;
 
 /** @throws {ServeError} `INVALID_CONFIG` for levels that contradict each other. */
-export function queueTerms(name: string, given: DynamicBatching = {}): QueueTerms {
+export function queuePolicy(name: string, given: DynamicBatching = {}): QueuePolicy {
   const { priority_levels: levels = 0, default_priority_level: defaultLevel = 0 } = given;
   const policies = Object.entries(given.priority_queue_policy ?? {});
   if (levels > MOST_LEVELS) {
@@ -26,17 +26,17 @@ export function queueTerms(name: string, given: DynamicBatching = {}): QueueTerm
   return {
     levels,
     defaultLevel,
-    usual: levelTerms(given.default_queue_policy),
-    byLevel: new Map(policies.map(([level, policy]) => [Number(level), levelTerms(policy)])),
+    usual: levelPolicy(given.default_queue_policy),
+    byLevel: new Map(policies.map(([level, policy]) => [Number(level), levelPolicy(policy)])),
   };
 }
 
 /** With `DELAY` requests that are late are answered all the same, so that no time is a limit. */
-function levelTerms({
+function levelPolicy({
   timeout_action = 'REJECT',
   default_timeout_microseconds = 0,
   allow_timeout_override = false,
-}: QueuePolicy = {}): LevelTerms {
+}: TritonQueuePolicy = {}): LevelPolicy {
   if (timeout_action === 'DELAY') return { timeoutMs: undefined, mayShorten: false };
   return default_timeout_microseconds === 0
     ? { timeoutMs: undefined, mayShorten: true }
@@ -58,7 +58,7 @@ export function queueSizes(given: DynamicBatching = {}): QueueSizes {
 type BatchingTerms = Exclude<ModelConfig['batching'], false | undefined>;
 type QueueSizes = Pick<BatchingTerms, 'maxQueue' | 'maxQueueByPriority'>;
 
-const sizeOf = (policy: QueuePolicy | undefined): number =>
+const sizeOf = (policy: TritonQueuePolicy | undefined): number =>
   Math.min(policy?.max_queue_size ?? 0, MOST_WAITING);
 
 const allOf = (size: number): QueueSizes =>

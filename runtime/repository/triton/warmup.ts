@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Warmup, WarmupInput } from '../terms.ts';
+import type { Warmup, WarmupInput } from '../settings.ts';
 import { isPlainName, type TritonWarmup, type TritonWarmupInput, wrong } from './config.ts';
 
 /** @throws {ServeError} `INVALID_CONFIG` for a file that cannot be read. */

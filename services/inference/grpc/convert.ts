@@ -4,12 +4,12 @@ import {
   type CodecRequest,
   type Datatype,
   datatypes,
+  decodeBytesTensor,
   elementArrays,
   elementsIn,
   type Parameters,
   type ParameterValue,
   ServeError,
-  splitTexts,
   type Tensor,
   type TensorResult,
   type Tensors,
@@ -185,7 +185,7 @@ function fromRaw(name: string, type: Tensor['type'], raw: Uint8Array) {
 }
 
 function texts(name: string, raw: Uint8Array): string[] {
-  const found = splitTexts(raw);
+  const found = decodeBytesTensor(raw);
   if (found !== undefined) return found.map((text) => decodeText(name, text));
   throw invalid(`Input '${name}' ends in the middle of a text.`);
 }

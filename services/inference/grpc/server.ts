@@ -14,7 +14,7 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { HealthImplementation } from 'grpc-health-check';
 import { type LoadOverride, type Runtime, ServeError } from '../../../runtime/index.ts';
-import { isFault } from '../../http/problem.ts';
+import { isFault } from '../../http/error-response.ts';
 import { modelConfig, modelMetadata, serverMetadata } from '../metadata.ts';
 import { controlAllowed, loadModel, toOverride } from '../repository.ts';
 import { everyStatistics, modelStatistics } from '../statistics.ts';

@@ -2,7 +2,7 @@
 
 import { status } from '@grpc/grpc-js';
 import type { ServeCode, ServeError } from '../../../runtime/index.ts';
-import { toServeError } from '../../http/problem.ts';
+import { toServeError } from '../../http/error-response.ts';
 
 export const CODES: Readonly<Record<ServeCode, status>> = {
   INVALID_ARGUMENT: status.INVALID_ARGUMENT,

@@ -111,10 +111,10 @@ describe('instance groups', () => {
   for (const [name, [text, device, config, notes = []]] of Object.entries(cases)) {
     test(name, () => {
       const model = read(`max_batch_size: 4 ${text}`);
-      assert.equal(model.terms.device, device);
+      assert.equal(model.settings.device, device);
       assert.deepEqual(model.config, { batching: { maxRows: 4 }, ...config });
-      assert.equal(model.terms.notes.length, notes.length, model.terms.notes.join('\n'));
-      for (const [i, note] of notes.entries()) assert.match(model.terms.notes[i]!, note);
+      assert.equal(model.settings.notes.length, notes.length, model.settings.notes.join('\n'));
+      for (const [i, note] of notes.entries()) assert.match(model.settings.notes[i]!, note);
     });
   }
 
@@ -128,48 +128,48 @@ describe('accelerators', () => {
     `optimization { execution_accelerators { gpu_execution_accelerator { ${accelerator} } } }`;
 
   test('TensorRT by Triton’s names of its options', () => {
-    const { terms } = read(
+    const { settings } = read(
       gpu(`name: "tensorrt"
         parameters { key: "precision_mode" value: "FP16" }
         parameters { key: "max_workspace_size_bytes" value: "1024" }
         parameters { key: "trt_engine_hw_compatible" value: "1" }
         parameters { key: "other" value: "1" }`),
     );
-    assert.equal(terms.device, 'tensorrt');
-    assert.deepEqual(terms.providerOptions, {
+    assert.equal(settings.device, 'tensorrt');
+    assert.deepEqual(settings.providerOptions, {
       trt_fp16_enable: '1',
       trt_max_workspace_size: '1024',
       trt_engine_hw_compatible: '1',
     });
-    assert.deepEqual(terms.notes, ["The accelerator's parameter other is not used"]);
+    assert.deepEqual(settings.notes, ["The accelerator's parameter other is not used"]);
   });
 
   test('CUDA on the GPU that the instances are on', () => {
-    const { terms } = read(
+    const { settings } = read(
       `${gpu('name: "cuda" parameters { key: "cudnn_conv_algo_search" value: "HEURISTIC" }')}
        instance_group { kind: KIND_GPU gpus: 1 }`,
     );
-    assert.equal(terms.device, 'cuda:1');
-    assert.deepEqual(terms.providerOptions, { cudnn_conv_algo_search: 'HEURISTIC' });
+    assert.equal(settings.device, 'cuda:1');
+    assert.deepEqual(settings.providerOptions, { cudnn_conv_algo_search: 'HEURISTIC' });
   });
 
   test('of a GPU leave instances on the CPU where they are', () => {
-    const { terms } = read(`${gpu('name: "tensorrt"')} instance_group { kind: KIND_CPU }`);
-    assert.equal(terms.device, 'cpu');
-    assert.deepEqual(terms.providerOptions, {});
-    assert.match(terms.notes.join(), /tensorrt is not used: its instances are on the CPU/);
+    const { settings } = read(`${gpu('name: "tensorrt"')} instance_group { kind: KIND_CPU }`);
+    assert.equal(settings.device, 'cpu');
+    assert.deepEqual(settings.providerOptions, {});
+    assert.match(settings.notes.join(), /tensorrt is not used: its instances are on the CPU/);
   });
 
   test('of the CPU are noted, unknown ones refused', () => {
     const cpu =
       'optimization { execution_accelerators { cpu_execution_accelerator { name: "openvino" } } }';
-    assert.deepEqual(read(cpu).terms.notes, ['The accelerator openvino is not used on the CPU']);
+    assert.deepEqual(read(cpu).settings.notes, ['The accelerator openvino is not used on the CPU']);
     refuses(gpu('name: "auto_io"'), /accelerator auto_io is not supported/);
   });
 });
 
 describe('queues', () => {
-  const queue = (policies: string) => read(`dynamic_batching { ${policies} }`).terms.queue;
+  const queue = (policies: string) => read(`dynamic_batching { ${policies} }`).settings.queue;
 
   test('a time that requests may shorten, or not', () => {
     const policy = (more: string) =>
@@ -201,12 +201,12 @@ describe('queues', () => {
   });
 
   test('levels with policies of their own', () => {
-    const terms = queue(`priority_levels: 3 default_priority_level: 2
+    const settings = queue(`priority_levels: 3 default_priority_level: 2
       default_queue_policy { default_timeout_microseconds: 9000 }
       priority_queue_policy { key: 1 value { default_timeout_microseconds: 1000 } }`);
-    assert.deepEqual([terms.levels, terms.defaultLevel], [3, 2]);
+    assert.deepEqual([settings.levels, settings.defaultLevel], [3, 2]);
     assert.deepEqual(
-      [1, 2, 3].map((level) => allowedTimeout(terms, level, undefined)),
+      [1, 2, 3].map((level) => allowedTimeout(settings, level, undefined)),
       [1, 9, 9],
     );
   });
@@ -248,7 +248,7 @@ describe('queues', () => {
 
   test('what they have no effect on is noted', () => {
     const notes = (policy: string) =>
-      read(`dynamic_batching { default_queue_policy { ${policy} } }`).terms.notes.join();
+      read(`dynamic_batching { default_queue_policy { ${policy} } }`).settings.notes.join();
     assert.match(notes('timeout_action: DELAY'), /keep their place/);
     assert.match(notes('max_queue_size: 100000'), /more than 65536 is 65536/);
     assert.equal(notes('max_queue_size: 7'), '');
@@ -262,7 +262,7 @@ test('warm-ups are read as Triton reads them: flags by being there, no rows no r
       inputs { key: "x" value { data_type: TYPE_FP32 dims: [ 3 ] random_data: false } }
     }
     model_warmup { name: "b" batch_size: 1 inputs { key: "x" value { zero_data: true } } }
-    model_warmup { name: "c" }`).terms;
+    model_warmup { name: "c" }`).settings;
   assert.deepEqual(warmups, [
     {
       name: 'a',
@@ -290,7 +290,7 @@ test('what only tunes Triton is noted by its name', () => {
     parameters { key: "enable_mem_arena" value { string_value: "1" } }
     parameters { key: "intra_op_thread_count" value { string_value: "2" } }
     response_cache { enable: true }
-    metric_tags { key: "a" value: "b" }`).terms;
+    metric_tags { key: "a" value: "b" }`).settings;
   assert.deepEqual(
     notes.map((note) => note.split(' ')[0]),
     [
@@ -342,8 +342,8 @@ test('a configuration as Triton itself tells it, with everything that is empty, 
     dynamic_batching: { preferred_batch_size: [], max_queue_delay_microseconds: 0 },
     model_transaction_policy: { decoupled: false },
   };
-  const { config, terms } = read(JSON.stringify(told));
+  const { config, settings } = read(JSON.stringify(told));
   assert.deepEqual(config, { batching: { maxRows: 8 }, lanes: 2 });
-  assert.deepEqual(terms.notes, []);
-  assert.deepEqual(terms.inputs, [{ name: 'x', datatype: 'TYPE_FP32', dims: [3] }]);
+  assert.deepEqual(settings.notes, []);
+  assert.deepEqual(settings.inputs, [{ name: 'x', datatype: 'TYPE_FP32', dims: [3] }]);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type ServiceError, status } from '@grpc/grpc-js';
-import { STATUS } from '../../../services/http/problem.ts';
+import { STATUS } from '../../../services/http/error-response.ts';
 import { CODES } from '../../../services/inference/grpc/status.ts';
 import { fails, type Message, withClient } from './grpc-client.ts';
 

@@ -1,6 +1,6 @@
 /** @module Requests and answers of the protocol as bodies, in JSON or with binary data behind it. No Node, no addon. */
 
-import type { ElementType } from '../../runtime/index.ts';
+import type { ElementType } from '../../../runtime/index.ts';
 import { type AnyTensor, type InferAnswer, InferenceError } from './contract.ts';
 import { bfloat16Bits, float16Bits } from './half.ts';
 

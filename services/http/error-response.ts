@@ -41,7 +41,7 @@ export function toServeError(error: unknown): ServeError {
 }
 
 /** `{"error":"one sentence","code":"MODEL_NOT_FOUND","request_id":"…"}` with its status and headers. */
-export function problem(
+export function errorResponse(
   error: ServeError,
   requestId: string,
   extraHeaders: Readonly<Record<string, string>> = {},

@@ -4,17 +4,17 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context, Handler, MiddlewareHandler } from 'hono';
 import { METHODS } from 'hono/router';
 import { type Runtime, ServeError } from '../../runtime/index.ts';
-import { isFault, problem, STATUS, toServeError } from './problem.ts';
-import { recorder } from './record.ts';
+import { errorResponse, isFault, STATUS, toServeError } from './error-response.ts';
 import { requestIds } from './request-id.ts';
+import { recorder } from './request-metrics.ts';
 
 const UNMATCHED = 'unmatched';
 
 /** Adds a route, GET unless told, that is counted and carries a request id. */
-export type AddControl = (path: string, handler: Handler, method?: 'GET' | 'POST') => void;
+export type AddRoute = (path: string, handler: Handler, method?: 'GET' | 'POST') => void;
 
 /** Also gives the app its answers to unknown routes, wrong methods and errors nobody caught. */
-export function controlRoutes(app: OpenAPIHono, runtime: Runtime): AddControl {
+export function managedRoutes(app: OpenAPIHono, runtime: Runtime): AddRoute {
   const { clock, log } = runtime;
   const newId = requestIds();
   const idOf = (c: Context) => newId(c.req.header('x-request-id') ?? null);
@@ -27,14 +27,14 @@ export function controlRoutes(app: OpenAPIHono, runtime: Runtime): AddControl {
     const error = unmatched(c, allowed);
     recordUnmatched(c.req.method, STATUS[error.code], clock.now());
     const headers = allowed.length > 0 ? { Allow: allowed.join(', ') } : {};
-    return problem(error, idOf(c), headers);
+    return errorResponse(error, idOf(c), headers);
   });
 
   app.onError((thrown, c) => {
     const error = toServeError(thrown);
     const id = idOf(c);
     if (isFault(error)) log.error({ request_id: id, path: c.req.path, err: thrown }, 'failed');
-    return problem(error, id);
+    return errorResponse(error, id);
   });
 
   return (path, handler, method = 'GET') => {

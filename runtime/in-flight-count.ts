@@ -1,6 +1,6 @@
 /** @module Counts who still uses something, and tells when nobody does. */
 
-export class Holders {
+export class InFlightCount {
   #count = 0;
   #whenIdle: (() => void)[] = [];
 

@@ -3,7 +3,7 @@
 type Given<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 
 /** The object without the keys that are undefined. */
-export function given<T extends object>(object: T): Given<T> {
+export function omitUndefined<T extends object>(object: T): Given<T> {
   const entries = Object.entries(object).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as Given<T>;
 }

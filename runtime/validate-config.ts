@@ -6,7 +6,7 @@ import {
   configType,
   type DeclaredTensor,
   type ModelConfig,
-  type ModelTerms,
+  type RepositorySettings,
 } from './repository/index.ts';
 
 /** Most rows of a run, where described shapes leave out the dimension that counts them; else 0. */
@@ -21,17 +21,23 @@ export function describedRows({ batching }: ModelConfig, signature: Signature): 
  *
  * @throws {ServeError} `INVALID_CONFIG` with the first contradiction.
  */
-export function checkDeclared(config: ModelConfig, terms: ModelTerms, signature: Signature): void {
+export function validateConfig(
+  config: ModelConfig,
+  settings: RepositorySettings,
+  signature: Signature,
+): void {
   const batched = describedRows(config, signature) > 0;
   for (const [kind, declared] of [
-    ['input', terms.inputs],
-    ['output', terms.outputs],
+    ['input', settings.inputs],
+    ['output', settings.outputs],
   ] as const) {
     const specs = signature[`${kind}s`];
     for (const tensor of declared) checkTensor(kind, tensor, specs, batched);
   }
-  const missing = signature.inputs.find(({ name }) => !terms.inputs.some((t) => t.name === name));
-  if (terms.inputs.length > 0 && missing !== undefined) {
+  const missing = signature.inputs.find(
+    ({ name }) => !settings.inputs.some((t) => t.name === name),
+  );
+  if (settings.inputs.length > 0 && missing !== undefined) {
     throw wrong(`the input ${missing.name} of the model is missing; describe every input or none`);
   }
 }

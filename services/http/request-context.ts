@@ -5,12 +5,12 @@ import { type CancelSignal, type Clock, ServeError } from '../../runtime/index.t
 /** Requests that take longer than this are looked after; shorter ones cost the watch nothing. */
 const WATCH_MS = 10;
 
-/** What an exchange needs of the route it is on. */
-export interface ExchangeRoute {
+/** What an context needs of the route it is on. */
+export interface RequestOwner {
   /** Makes and records the answer that tells of an error. */
-  failure(exchange: Exchange, error: unknown): Response;
+  failure(context: RequestContext, error: unknown): Response;
   /** Gives back what the request holds. */
-  release(exchange: Exchange): void;
+  release(context: RequestContext): void;
 }
 
 /**
@@ -19,7 +19,7 @@ export interface ExchangeRoute {
  * members the engine uses of one): making the real one costs several percent of a small request, so it is
  * made only for requests that last.
  */
-export class Exchange implements CancelSignal {
+export class RequestContext implements CancelSignal {
   readonly request: Request;
   readonly id: string;
   /** When the headers were in, on the runtime's clock. */
@@ -33,13 +33,13 @@ export class Exchange implements CancelSignal {
   answered = false;
   /** Where the watch keeps it. */
   place = 0;
-  readonly #route: ExchangeRoute;
+  readonly #route: RequestOwner;
   #send: ((response: Response) => void) | undefined;
   #onAbort: (() => void) | undefined;
   #watched = false;
 
   constructor(
-    route: ExchangeRoute,
+    route: RequestOwner,
     request: Request,
     id: string,
     startedMs: number,
@@ -120,7 +120,7 @@ export class Watch {
   readonly #clock: Clock;
   readonly #bodyTimeoutMs: number;
   /** In any order. An answered one leaves at once: kept for longer, it would survive a collection and cost a slow one. */
-  readonly #exchanges: Exchange[] = [];
+  readonly #exchanges: RequestContext[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(clock: Clock, bodyTimeoutMs: number) {
@@ -128,16 +128,16 @@ export class Watch {
     this.#bodyTimeoutMs = bodyTimeoutMs;
   }
 
-  add(exchange: Exchange): void {
-    exchange.place = this.#exchanges.push(exchange) - 1;
+  add(context: RequestContext): void {
+    context.place = this.#exchanges.push(context) - 1;
     this.#timer ??= setInterval(() => this.#round(), WATCH_MS);
   }
 
-  remove(exchange: Exchange): void {
+  remove(context: RequestContext): void {
     const last = this.#exchanges.pop()!;
-    if (last === exchange) return;
-    this.#exchanges[exchange.place] = last;
-    last.place = exchange.place;
+    if (last === context) return;
+    this.#exchanges[context.place] = last;
+    last.place = context.place;
   }
 
   /** The timer outlives the last request by a round, so that a busy thread does not set it for each. */
@@ -149,9 +149,9 @@ export class Watch {
     const now = this.#clock.now();
     // From the end, because a removal moves the last one to the free place.
     for (let i = this.#exchanges.length - 1; i >= 0; i -= 1) {
-      const exchange = this.#exchanges[i]!;
-      const elapsedMs = now - exchange.startedMs;
-      if (elapsedMs >= WATCH_MS) exchange.check(elapsedMs, this.#bodyTimeoutMs);
+      const context = this.#exchanges[i]!;
+      const elapsedMs = now - context.startedMs;
+      if (elapsedMs >= WATCH_MS) context.check(elapsedMs, this.#bodyTimeoutMs);
     }
   }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ElementData, ElementType, ServeCode } from '../../runtime/index.ts';
+import type { ElementData, ElementType, ServeCode } from '../../../runtime/index.ts';
 
 /**
  * A dense row-major tensor of one type. `data` holds exactly the product of `dims` elements; 16-bit floats are

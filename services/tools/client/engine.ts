@@ -11,7 +11,7 @@
  */
 
 import { resolve } from 'node:path';
-import { openEngine } from '../../native/index.ts';
+import { openEngine } from '../../../native/index.ts';
 import {
   createLog,
   createRuntime,
@@ -19,7 +19,7 @@ import {
   type Runtime,
   readConfig,
   ServeError,
-} from '../../runtime/index.ts';
+} from '../../../runtime/index.ts';
 import {
   type AnyModels,
   type AnyTensor,

@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import vm from 'node:vm';
-import { ServiceChild } from '../../support/child.ts';
+import { ServiceChild } from '../../../support/child.ts';
 
-const root = path.resolve(import.meta.dirname, '../../..');
+const root = path.resolve(import.meta.dirname, '../../../..');
 
 /** What the page would do. */
 const page = `
-  import { createClient } from '${path.join(root, 'services/client/index.ts')}';
+  import { createClient } from '${path.join(root, 'services/tools/client/index.ts')}';
   const features = { type: 'float32', dims: [1, 4], data: Float32Array.of(5.1, 3.5, 1.4, 0.2) };
   globalThis.answer = (url, options) => createClient(url, options).infer('iris', { features });
 `;

@@ -1,25 +1,25 @@
 /** @module What a repository says of a model beside its files: where it runs, how it queues, its labels. */
 
 /** Deadlines of one priority level. */
-export interface LevelTerms {
+export interface LevelPolicy {
   /** Longest time until the answer of requests that set none; undefined means no limit. */
   readonly timeoutMs: number | undefined;
   /** Whether a request may set a shorter time than that. */
   readonly mayShorten: boolean;
 }
 
-export interface QueueTerms {
+export interface QueuePolicy {
   /** Priority levels, of which 1 is the most urgent; 0 means that requests have none. */
   readonly levels: number;
   /** Level of requests that name none; 0 where there are no levels. */
   readonly defaultLevel: number;
-  readonly usual: LevelTerms;
-  readonly byLevel: ReadonlyMap<number, LevelTerms>;
+  readonly usual: LevelPolicy;
+  readonly byLevel: ReadonlyMap<number, LevelPolicy>;
 }
 
 /** The time a request may wait, of what it asks for and what its level allows. */
 export function allowedTimeout(
-  queue: QueueTerms,
+  queue: QueuePolicy,
   level: number,
   wantedMs: number | undefined,
 ): number | undefined {
@@ -50,8 +50,8 @@ export interface Warmup {
   readonly inputs: readonly WarmupInput[];
 }
 
-export interface ModelTerms {
-  /** The configuration in Triton's own terms, where there is one. */
+export interface RepositorySettings {
+  /** The configuration in Triton's own settings, where there is one. */
   readonly declared: Readonly<Record<string, unknown>> | undefined;
   /** The device the model asks for; undefined leaves it to `DEVICE`. */
   readonly device: string | undefined;
@@ -62,14 +62,14 @@ export interface ModelTerms {
   /** Inputs and outputs as they are described; empty where the model's file alone tells. */
   readonly inputs: readonly DeclaredTensor[];
   readonly outputs: readonly DeclaredTensor[];
-  readonly queue: QueueTerms;
+  readonly queue: QueuePolicy;
   readonly warmups: readonly Warmup[];
   /** What of the configuration has no effect here. */
   readonly notes: readonly string[];
 }
 
 /** Of a model about which nothing is said. */
-export const NO_TERMS: ModelTerms = {
+export const DEFAULT_SETTINGS: RepositorySettings = {
   declared: undefined,
   device: undefined,
   providerOptions: {},

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 
 /** Checks an error answer whole and returns its sentence. */
-export async function assertProblem(
+export async function assertErrorResponse(
   response: Response,
   status: number,
   code: string,

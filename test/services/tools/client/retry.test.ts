@@ -5,7 +5,7 @@ import {
   type ClientOptions,
   createClient,
   InferenceError,
-} from '../../../services/client/index.ts';
+} from '../../../../services/tools/client/index.ts';
 
 const answer = () =>
   new Response(JSON.stringify({ model_name: 'm', outputs: [] }), { status: 200 });

@@ -2,9 +2,15 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server as HttpServer, type RequestListener } from 'node:http';
 import { describe, test } from 'node:test';
-import { CASES, conform, PROFILES, type Result, Server } from '../../../services/conform/index.ts';
-import { junit, summary } from '../../../services/conform/report.ts';
-import { ServiceChild } from '../../support/child.ts';
+import {
+  CASES,
+  conform,
+  PROFILES,
+  type Result,
+  Server,
+} from '../../../../services/tools/conform/index.ts';
+import { junit, summary } from '../../../../services/tools/conform/report.ts';
+import { ServiceChild } from '../../../support/child.ts';
 
 const open = (port: number, model: string, timeoutMs = 20_000) =>
   Server.open({ url: `http://127.0.0.1:${port}`, timeoutMs, headers: {} }, model);

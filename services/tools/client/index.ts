@@ -27,7 +27,7 @@ import {
 import { RetryBudget, type RetryOptions, type Waiting, withRetries } from './retry.ts';
 import { decodeAnswer, elementType, encodeRequest, HEADER_LENGTH } from './wire.ts';
 
-export type { ElementData, ElementType } from '../../runtime/index.ts';
+export type { ElementData, ElementType } from '../../../runtime/index.ts';
 export * from './contract.ts';
 export type { RetryOptions } from './retry.ts';
 

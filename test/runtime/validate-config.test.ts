@@ -1,9 +1,13 @@
 /** @module A description of inputs and outputs held against the model's own. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { checkDeclared } from '../../runtime/declared.ts';
 import { ServeError } from '../../runtime/index.ts';
-import { type DeclaredTensor, type ModelConfig, NO_TERMS } from '../../runtime/repository/index.ts';
+import {
+  DEFAULT_SETTINGS,
+  type DeclaredTensor,
+  type ModelConfig,
+} from '../../runtime/repository/index.ts';
+import { validateConfig } from '../../runtime/validate-config.ts';
 
 const spec = (name: string, type: 'float32' | 'string', dims: readonly number[]) => ({
   name,
@@ -38,7 +42,7 @@ function check(
   model: typeof signature = signature,
 ): string {
   try {
-    checkDeclared(config, { ...NO_TERMS, declared: {}, ...described }, model);
+    validateConfig(config, { ...DEFAULT_SETTINGS, declared: {}, ...described }, model);
     return '';
   } catch (error) {
     assert.ok(error instanceof ServeError && error.code === 'INVALID_CONFIG');

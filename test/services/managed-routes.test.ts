@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { STATUS } from '../../services/http/problem.ts';
-import { assertProblem } from '../support/problem.ts';
+import { STATUS } from '../../services/http/error-response.ts';
+import { assertErrorResponse } from '../support/error-response.ts';
 import { testService } from '../support/service.ts';
 
 describe('probes', () => {
@@ -37,7 +37,7 @@ describe('routes', () => {
     test(`${method} /predict: 405 with the methods there are`, async () => {
       using service = await testService();
       const response = await service.app.request('/predict', { method });
-      const message = await assertProblem(response, 405, 'METHOD_NOT_ALLOWED');
+      const message = await assertErrorResponse(response, 405, 'METHOD_NOT_ALLOWED');
       assert.match(message, /use POST/);
       assert.equal(response.headers.get('allow'), 'POST');
     });
@@ -46,13 +46,13 @@ describe('routes', () => {
   test('POST /ready: 405', async () => {
     using service = await testService();
     const response = await service.app.request('/ready', { method: 'POST' });
-    await assertProblem(response, 405, 'METHOD_NOT_ALLOWED');
+    await assertErrorResponse(response, 405, 'METHOD_NOT_ALLOWED');
     assert.match(response.headers.get('allow')!, /GET/);
   });
 
   test('an unknown path: 404, counted without the path', async () => {
     using service = await testService();
-    await assertProblem(await service.app.request('/secret/path'), 404, 'ROUTE_NOT_FOUND');
+    await assertErrorResponse(await service.app.request('/secret/path'), 404, 'ROUTE_NOT_FOUND');
     const page = await (await service.app.request('/metrics')).text();
     assert.match(page, /http_requests_total\{method="GET",route="unmatched",status="404"\} 1/);
     assert.doesNotMatch(page, /secret/);

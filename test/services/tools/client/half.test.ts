@@ -1,7 +1,7 @@
 /** @module The bits of 16-bit floats, against what they stand for. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bfloat16Bits, float16Bits } from '../../../services/client/half.ts';
+import { bfloat16Bits, float16Bits } from '../../../../services/tools/client/half.ts';
 
 /** The value of a binary16, by its definition. */
 function float16Value(bits: number): number {
