@@ -193,7 +193,7 @@ test('the description names every route, its answers and their schemas', async (
     assert.ok(statuses.includes(status), status);
   }
   const { schemas } = document.components as { schemas: object };
-  for (const name of ['PredictRequest', 'Prediction', 'Predictions', 'Problem']) {
+  for (const name of ['PredictRequest', 'Prediction', 'Predictions', 'Error']) {
     assert.ok(name in schemas, name);
   }
 });
