@@ -1,7 +1,7 @@
 // As properties.h: deadlines, cancellation, refusal, the end, and runs that are cut short.
 #pragma once
 
-#include "properties.h"
+#include "batching/properties.h"
 
 namespace millrace::test {
 

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "limits_properties.h"
+#include "batching/limits_properties.h"
 
 namespace millrace {
 namespace {
