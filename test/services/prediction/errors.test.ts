@@ -1,8 +1,8 @@
 /** @module What the prediction service answers to requests that are wrong, and that it lives on. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openEngine } from '../../native/index.ts';
-import { answerOf, type Opened, openApp, predict, ROW } from './support.ts';
+import { openEngine } from '../../../native/index.ts';
+import { answerOf, type Opened, openApp, predict, ROW } from '../support.ts';
 
 interface Problem {
   readonly title: string;

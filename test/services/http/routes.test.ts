@@ -1,7 +1,7 @@
 /** @module Probes, metrics, the API's description, and a repository in which some versions are broken. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openEngine } from '../../native/index.ts';
+import { openEngine } from '../../../native/index.ts';
 import {
   answerOf,
   metric,
@@ -10,7 +10,7 @@ import {
   predict,
   ROW,
   temporaryRepository,
-} from './support.ts';
+} from '../support.ts';
 
 interface Version {
   readonly version: string;

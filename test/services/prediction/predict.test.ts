@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { puppetClassifier } from '../support/puppet-engine.ts';
-import { testService } from '../support/service.ts';
+import { puppetClassifier } from '../../support/puppet-engine.ts';
+import { testService } from '../../support/service.ts';
 
 const row = [5.1, 3.5, 1.4, 0.2];
 

@@ -1,8 +1,8 @@
 /** @module What the demonstration models answer on the real engine to rows they were not trained on. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openEngine } from '../../native/index.ts';
-import { answerOf, type Opened, openApp, predict, ROW, readFixture } from './support.ts';
+import { openEngine } from '../../../native/index.ts';
+import { answerOf, type Opened, openApp, predict, ROW, readFixture } from '../support.ts';
 
 interface IrisRow {
   readonly features: readonly number[];

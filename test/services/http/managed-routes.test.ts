@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { STATUS } from '../../services/http/error-response.ts';
-import { assertErrorResponse } from '../support/error-response.ts';
-import { testService } from '../support/service.ts';
+import { STATUS } from '../../../services/http/error-response.ts';
+import { assertErrorResponse } from '../../support/error-response.ts';
+import { testService } from '../../support/service.ts';
 
 describe('probes', () => {
   test('tell that the process lives and whether it is ready', async () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { assertErrorResponse } from '../support/error-response.ts';
-import { puppetClassifier } from '../support/puppet-engine.ts';
-import { testService } from '../support/service.ts';
-import { until } from '../support/until.ts';
+import { assertErrorResponse } from '../../support/error-response.ts';
+import { puppetClassifier } from '../../support/puppet-engine.ts';
+import { testService } from '../../support/service.ts';
+import { until } from '../../support/until.ts';
 
 const features = [1, 2, 3, 4];
 
@@ -97,7 +97,7 @@ describe('permits', () => {
   test('a full queue of the model says when to retry', async () => {
     const script = { ...puppetClassifier() };
     using service = await testService({ engine: () => script });
-    const { MillraceError } = await import('../../native/errors.ts');
+    const { MillraceError } = await import('../../../native/errors.ts');
     script.answer = () => {
       throw new MillraceError('UNAVAILABLE', 'full', { retryAfterMs: 2500 });
     };

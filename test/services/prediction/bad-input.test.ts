@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { predictRequest } from '../../services/prediction/schema.ts';
-import { assertErrorResponse } from '../support/error-response.ts';
-import { testService } from '../support/service.ts';
+import { predictRequest } from '../../../services/prediction/schema.ts';
+import { assertErrorResponse } from '../../support/error-response.ts';
+import { testService } from '../../support/service.ts';
 
 const row = [1, 2, 3, 4];
 

@@ -1,7 +1,7 @@
 /** @module Lanes that a run has left stuck: where they show, and what is refused for them. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type TestService, testService } from '../support/service.ts';
+import { type TestService, testService } from '../../support/service.ts';
 
 const MODELS = {
   iris: { config: { lanes: 2, run_limit_ms: 50 }, versions: { 'v1.0': '', 'v2.0': '' } },
