@@ -25,7 +25,7 @@ import {
 } from './mailbox.ts';
 import { Rewake } from './rewake.ts';
 import { free, type Moved, transfer } from './transfer.ts';
-import type { RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
+import type { CancelSignal, RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
 
 /** Longest delay of a timer; a later deadline is armed again when it has passed. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -54,7 +54,7 @@ interface Waiter {
   /** Memory that the addon reads until it hands the slot back. */
   readonly moved: Moved | undefined;
   readonly deadline: number;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: CancelSignal | undefined;
   onAbort: (() => void) | undefined;
   resolve: ((result: RunResult) => void) | undefined;
   reject: (reason: unknown) => void;
@@ -212,13 +212,13 @@ export class Channel {
     waiter.reject(reason);
   }
 
-  #listen(slot: number, waiter: Waiter, signal: AbortSignal): void {
+  #listen(slot: number, waiter: Waiter, signal: CancelSignal): void {
     waiter.onAbort = () => {
       if (waiter.resolve === undefined) return;
       this.#native.cancel(slot);
       this.#answerEarly(waiter, signal.reason);
     };
-    signal.addEventListener('abort', waiter.onAbort, { once: true });
+    signal.addEventListener('abort', waiter.onAbort);
   }
 
   /** One timer serves all deadlines of the thread: it is set to the earliest. */

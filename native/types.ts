@@ -86,11 +86,19 @@ export interface RunResult {
   readonly timings: Timings;
 }
 
+/** The part of an `AbortSignal` that a run uses, so that a caller can bring a lighter object of its own. */
+export interface CancelSignal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 export interface RunOptions {
   /** Relative deadline, milliseconds. When it passes the promise rejects with `DEADLINE_EXCEEDED`. */
   timeoutMs?: number;
   /** Aborting rejects the promise with the signal's reason and drops the request if no batch holds it yet. */
-  signal?: AbortSignal;
+  signal?: CancelSignal;
   /** 0 (default) is the most urgent level, 255 the least. */
   priority?: number;
   /** Names of the outputs wanted. Default: all. */

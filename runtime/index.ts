@@ -1,25 +1,21 @@
 /** @module The door of the runtime: what services may use of it. */
 
 import type { Codec, Engine } from '../native/index.ts';
+import { type Access, openAccess } from './access.ts';
 import { Admission } from './admission.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { withCostCache } from './cost-cache.ts';
 import { createLog, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics/index.ts';
-import {
-  type InferRequest,
-  type InferResult,
-  infer,
-  inferTensors,
-  type TensorRequest,
-  type TensorResult,
-} from './pipeline.ts';
+import { type Caller, type Inference, type InferenceSteps, infer } from './pipeline.ts';
 import { type IndexEntry, Registry } from './registry.ts';
 import type { LoadOverride } from './repository/index.ts';
-import type { ModelStatus, Random, ServedModel } from './served-model.ts';
+import type { Random, RouteTable } from './routing/route-table.ts';
+import type { ModelStatus } from './served-model.ts';
 
 export {
+  type CancelSignal,
   type Codec,
   type Datatype,
   datatypes,
@@ -37,6 +33,7 @@ export {
   type Timings,
   tensorBytes,
 } from '../native/index.ts';
+export type { Access, HeaderReader, Principal } from './access.ts';
 export type { Admission } from './admission.ts';
 export { decodeBytesTensor } from './bytes-tensor.ts';
 export type { Clock } from './clock.ts';
@@ -49,6 +46,13 @@ export {
   SETTINGS,
   type ServiceName,
 } from './config.ts';
+export {
+  describeValue,
+  type ElementCodec,
+  elementCodecs,
+  type JsonElement,
+  jsonElement,
+} from './elements.ts';
 export { type ServeCode, ServeError } from './errors.ts';
 export {
   currentHost,
@@ -65,16 +69,17 @@ export { createLog, type Log } from './log.ts';
 export type { Metrics } from './metrics/index.ts';
 export type { ModelVersion } from './model.ts';
 export type {
-  CancelSignal,
-  InferRequest,
-  InferResult,
-  TensorRequest,
-  TensorResult,
+  Caller,
+  Inference,
+  InferenceSteps,
+  Outcome,
+  Prepared,
 } from './pipeline.ts';
 export type { IndexEntry } from './registry.ts';
 export { configType, type LoadOverride, tritonSchema } from './repository/index.ts';
+export type { RouteContext, RouteTable } from './routing/route-table.ts';
 export type { ModelStatus, ServedModel, VersionStatus } from './served-model.ts';
-export type { Prediction } from './tasks/index.ts';
+export type { Outputs, Prediction, TabularTask, TaskName } from './tasks/index.ts';
 export { roundMs, serverTiming } from './timings.ts';
 
 /** What a service works with. One per HTTP thread; the engine's models and counters are shared by all. */
@@ -85,12 +90,16 @@ export interface Runtime {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly codec: Codec;
-  /** Answers one request. The caller holds a permit of `admission`. @throws {ServeError} */
-  infer(request: InferRequest): Promise<InferResult>;
-  /** Runs a model on tensors. The caller holds a permit of `admission`. @throws {ServeError} */
-  inferTensors(request: TensorRequest): Promise<TensorResult>;
-  /** A model that is served. @throws {ServeError} `MODEL_NOT_FOUND` */
-  model(name: string): ServedModel;
+  /** Who sends a request. Every entry asks it before a body is read. */
+  readonly access: Access;
+  /** Serves one request; see `pipeline.ts`. The caller holds a permit of `admission`. @throws {ServeError} */
+  infer<Request, Context, Response>(
+    steps: InferenceSteps<Request, Context, Response>,
+    request: Request,
+    caller: Caller,
+  ): Promise<Inference<Response>>;
+  /** The models that are served, and which of their versions a request goes to. */
+  readonly routes: RouteTable;
   /** What comes and goes; see `Registry`. */
   readonly repository: RepositoryControl;
   /** Every model and version, with the reason where one is not served. */
@@ -154,9 +163,9 @@ export async function createRuntime(
     log,
     metrics: createMetrics(engine.counters, () => registry.loaded()),
     codec: engine.codec,
-    infer: (request) => infer(registry, request),
-    inferTensors: (request) => inferTensors(registry, request),
-    model: (name) => registry.model(name),
+    access: openAccess,
+    infer: (steps, request, from) => infer(registry.routes, steps, request, from),
+    routes: registry.routes,
     repository: repositoryControl(config, registry, parts),
     models: () => registry.status(),
     ready: (strictness) =>

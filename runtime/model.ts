@@ -16,20 +16,13 @@ import { redact, ServeError } from './errors.ts';
 import { InFlightCount } from './in-flight-count.ts';
 import { omitUndefined } from './omit-undefined.ts';
 import type { ModelConfig, RepositorySettings, Warmup } from './repository/index.ts';
-import { type FeatureInput, featureInput } from './signature.ts';
-import { type TaskHead, taskHead } from './tasks/index.ts';
+import { createTask, type ModelTask } from './tasks/index.ts';
 import { describedRows, validateConfig } from './validate-config.ts';
 import { warmupInputs, zeroRow } from './warmup.ts';
 
 const ENGINE_LEVELS = 256;
 /** How long a load waits for the run that warms a model, milliseconds. */
 const WARM_UP_MS = 60_000;
-
-/** How a version answers rows of features. */
-export interface RowTask {
-  readonly input: FeatureInput;
-  readonly head: TaskHead;
-}
 
 /** What to load and how. */
 export interface VersionSource {
@@ -60,8 +53,8 @@ export class ModelVersion {
   readonly outputs: readonly string[] | undefined;
   /** Names of the classes by output, where they are known. */
   readonly labels: Readonly<Record<string, readonly string[]>>;
-  /** How it answers features, or why it cannot. */
-  readonly rows: RowTask | ServeError;
+  /** What it does beside running tensors, or why it does only that. */
+  readonly task: ModelTask | ServeError;
   readonly settings: RepositorySettings;
   readonly #native: Model;
   readonly #notes: string[];
@@ -82,8 +75,8 @@ export class ModelVersion {
       fallback: redact(native.report.fallback),
     };
     this.lanes = native.lanes;
-    this.rows = rowTask(native.signature, source.config);
-    this.labels = labelsOf(source, this.rows);
+    this.task = taskOf(native.signature, source.config);
+    this.labels = labelsOf(source, this.task);
     this.settings = settings;
     this.#native = native;
   }
@@ -109,6 +102,11 @@ export class ModelVersion {
   /** Lanes that nothing can run on, because a run on them has passed its limit and not returned. */
   get stuckLanes(): number {
     return this.stats().stuckLanes;
+  }
+
+  /** Whether requests are answered: some lane is free to run, now or after the run it is at. */
+  get responds(): boolean {
+    return this.stuckLanes < this.lanes;
   }
 
   /**
@@ -177,18 +175,15 @@ function answering(signature: Signature, outputs: readonly string[] | undefined)
   return { ...signature, outputs: signature.outputs.filter(({ name }) => outputs.includes(name)) };
 }
 
-function labelsOf({ config, settings }: VersionSource, rows: RowTask | ServeError) {
-  if (config.labels === undefined || rows instanceof ServeError) return settings.labels;
-  return { ...settings.labels, [rows.head.output]: config.labels };
+function labelsOf({ config, settings }: VersionSource, task: ModelTask | ServeError) {
+  if (config.labels === undefined || task instanceof ServeError) return settings.labels;
+  return { ...settings.labels, [task.outputs[0]!]: config.labels };
 }
 
 /** @throws {ServeError} `INVALID_CONFIG` when `model.json` names a task that the model cannot do. */
-function rowTask(signature: Signature, config: ModelConfig): RowTask | ServeError {
+function taskOf(signature: Signature, config: ModelConfig): ModelTask | ServeError {
   try {
-    return {
-      input: featureInput(signature, config.input, config.features),
-      head: taskHead(signature, config),
-    };
+    return createTask(signature, config);
   } catch (error) {
     if (config.task !== undefined || !(error instanceof ServeError)) throw error;
     return new ServeError('INVALID_ARGUMENT', error.message);

@@ -11,7 +11,8 @@ import {
   type ModelFolder,
   Repository,
 } from './repository/index.ts';
-import { type ModelStatus, type Random, ServedModel } from './served-model.ts';
+import { type Random, type Route, RouteTable } from './routing/route-table.ts';
+import { type ModelStatus, ServedModel } from './served-model.ts';
 
 /**
  * A line of the repository's index. A model that was never loaded has no version; one that is ready has a
@@ -27,12 +28,10 @@ export interface IndexEntry {
 export class Registry {
   readonly #config: Config;
   readonly #engine: Engine;
-  readonly #random: Random;
   readonly #log: Log;
   readonly #repository: Repository;
-  readonly #models = new Map<string, ServedModel>();
-  /** The one that answers whoever names none. */
-  #default: ServedModel | undefined;
+  /** The models that are served, and which of their versions a request goes to. */
+  readonly routes: RouteTable;
   /** What each served model was loaded from. */
   readonly #loadedFrom = new Map<string, string>();
   /** Models on their way in or out, and those that were taken out. */
@@ -49,8 +48,8 @@ export class Registry {
   private constructor(config: Config, engine: Engine, random: Random, log: Log) {
     this.#config = config;
     this.#engine = engine;
-    this.#random = random;
     this.#log = log;
+    this.routes = new RouteTable(random, config.defaultModel);
     this.#repository = new Repository(config.modelPath);
   }
 
@@ -66,7 +65,7 @@ export class Registry {
     const folders = registry.#repository.scan();
     for (const folder of registry.#selected(folders)) {
       registry.#loadedFrom.set(folder.name, fingerprint(folder));
-      registry.#install(await registry.#build(folder));
+      registry.#install(folder, await registry.#build(folder));
     }
     registry.#checkDefault(folders);
     registry.#checkDevice();
@@ -77,43 +76,18 @@ export class Registry {
     return registry;
   }
 
-  /**
-   * The version that answers.
-   *
-   * @throws {ServeError} `MODEL_NOT_FOUND`, `VERSION_NOT_FOUND`, `MODEL_NOT_READY`, or `INVALID_ARGUMENT`
-   * when no model is named and there is no default.
-   */
-  resolve(model: string | undefined, version: string | undefined): ModelVersion {
-    return this.model(model).resolve(version);
-  }
-
-  /** @throws {ServeError} as `resolve`, but for the version. */
-  model(name: string | undefined): ServedModel {
-    const found = name === undefined ? this.#default : this.#models.get(name);
-    if (found !== undefined) return found;
-    if (name === undefined && this.#models.size > 0) {
-      throw new ServeError('INVALID_ARGUMENT', `model is missing; write one of ${this.#names()}.`);
-    }
-    throw new ServeError(
-      'MODEL_NOT_FOUND',
-      name === undefined
-        ? 'The repository holds no model.'
-        : `There is no model "${name}"; available: ${this.#names()}.`,
-    );
-  }
-
   status(): ModelStatus[] {
-    return [...this.#models.values()].map((model) => model.status());
+    return this.routes.models().map((model) => model.status());
   }
 
   /** Whether every version of every served model answers. */
   complete(): boolean {
-    return [...this.#models.values()].every((model) => model.isComplete());
+    return this.routes.models().every((model) => model.isComplete());
   }
 
   /** Whether any version answers. */
   ready(): boolean {
-    return [...this.#models.values()].some((model) => model.isReady());
+    return this.routes.models().some((model) => model.isReady());
   }
 
   /** How long a request would wait for the version that has the most to do, by measured costs. */
@@ -122,13 +96,13 @@ export class Registry {
   }
 
   loaded(): ModelVersion[] {
-    return [...this.#models.values()].flatMap((model) => model.loaded());
+    return this.routes.models().flatMap((model) => model.loaded());
   }
 
   /** Every model of the repository, served or not. */
   index(): IndexEntry[] {
     const onDisk = this.#repository.scan().map((folder) => folder.name);
-    const names = new Set([...onDisk, ...this.#models.keys()]);
+    const names = new Set([...onDisk, ...this.routes.models().map((model) => model.name)]);
     return [...names].toSorted().flatMap((name) => this.#entries(name));
   }
 
@@ -156,7 +130,7 @@ export class Registry {
    */
   unload(name: string): Promise<void> {
     return this.#inTurn(async () => {
-      const model = this.#models.get(name);
+      const model = this.routes.get(name);
       if (model === undefined) {
         throw new ServeError('MODEL_NOT_FOUND', `The model "${name}" is not loaded.`);
       }
@@ -177,7 +151,7 @@ export class Registry {
         });
       }
       const present = new Set(folders.map((folder) => folder.name));
-      for (const model of [...this.#models.values()]) {
+      for (const model of this.routes.models()) {
         if (!present.has(model.name)) this.#remove(model);
       }
     });
@@ -186,7 +160,7 @@ export class Registry {
   async close(): Promise<void> {
     clearInterval(this.#poll);
     await this.#inTurn(async () => {
-      for (const model of [...this.#models.values()]) this.#remove(model);
+      for (const model of this.routes.models()) this.#remove(model);
     });
     await Promise.all(this.#leaving);
   }
@@ -214,7 +188,7 @@ export class Registry {
   #checkDevice(): void {
     const { device } = this.#config;
     if (device === 'cpu' || device === 'auto' || this.loaded().length > 0) return;
-    for (const model of this.#models.values()) {
+    for (const model of this.routes.models()) {
       const failure = model.failure();
       const cause = failure?.cause;
       if (cause instanceof Error && 'code' in cause && cause.code === 'FAILED_PRECONDITION') {
@@ -250,13 +224,12 @@ export class Registry {
       const loaded = await loadVersion(this.#engine, source).catch((error: ServeError) => error);
       versions.set(version, loaded);
     }
-    return new ServedModel(folder, versions, this.#random);
+    return new ServedModel(folder, versions);
   }
 
-  #install(model: ServedModel): void {
-    const old = this.#models.get(model.name);
-    this.#models.set(model.name, model);
-    this.#default = this.#chooseDefault();
+  #install(folder: ModelFolder, model: ServedModel): void {
+    const old = this.routes.get(model.name);
+    this.routes.set(model, routeOf(folder));
     this.#unloaded.delete(model.name);
     if (old !== undefined) this.#leave(old);
   }
@@ -268,10 +241,10 @@ export class Registry {
     this.#moving.set(name, 'LOADING');
     const model = await this.#build(folder).finally(() => this.#moving.delete(name));
     const failure = model.failure();
-    const old = this.#models.get(name);
+    const old = this.routes.get(name);
     this.#refused.delete(name);
     if (failure === undefined || old === undefined || old.loaded().length === 0) {
-      this.#install(model);
+      this.#install(folder, model);
     } else {
       this.#refused.set(name, failure.message);
       this.#leave(model);
@@ -280,8 +253,7 @@ export class Registry {
   }
 
   #remove(model: ServedModel): void {
-    this.#models.delete(model.name);
-    this.#default = this.#chooseDefault();
+    this.routes.delete(model.name);
     this.#loadedFrom.delete(model.name);
     this.#refused.delete(model.name);
     this.#leave(model);
@@ -299,7 +271,7 @@ export class Registry {
   }
 
   #entries(name: string): IndexEntry[] {
-    const model = this.#models.get(name);
+    const model = this.routes.get(name);
     const moving = this.#moving.get(name);
     if (model === undefined) {
       if (moving !== undefined) return [{ name, state: moving }];
@@ -317,13 +289,6 @@ export class Registry {
     });
   }
 
-  #chooseDefault(): ServedModel | undefined {
-    const { defaultModel } = this.#config;
-    if (defaultModel !== undefined) return this.#models.get(defaultModel);
-    const all = [...this.#models.values()];
-    return all.find((model) => model.isDefault) ?? (all.length === 1 ? all[0] : undefined);
-  }
-
   #checkDefault(folders: readonly ModelFolder[]): void {
     const { defaultModel } = this.#config;
     if (defaultModel === undefined || folders.some(({ name }) => name === defaultModel)) return;
@@ -333,8 +298,12 @@ export class Registry {
       `DEFAULT_MODEL names "${defaultModel}", which the repository does not have; write one of ${names}.`,
     );
   }
+}
 
-  #names(): string {
-    return [...this.#models.keys()].map((name) => `"${name}"`).join(', ') || 'none';
-  }
+/** What `model.json` says of the versions that requests go to. */
+function routeOf({ config }: ModelFolder): Route {
+  if (config instanceof ServeError) return { weights: {}, labels: {} };
+  const { traffic, default_version, version_labels = {} } = config;
+  const weights = traffic ?? (default_version === undefined ? {} : { [default_version]: 1 });
+  return { weights, labels: version_labels };
 }

@@ -1,8 +1,9 @@
-/** @module A model as it is served: its versions, its labels, and which version answers. */
+/** @module A model as it is served: its versions, loaded or with the reason why not. */
 
 import { ServeError } from './errors.ts';
 import { ModelVersion } from './model.ts';
 import type { ModelFolder, RepositorySettings } from './repository/index.ts';
+import type { TaskName } from './tasks/index.ts';
 
 /** A version as `/ready` shows it. */
 export interface VersionStatus {
@@ -27,66 +28,62 @@ export interface ModelStatus {
   readonly versions: readonly VersionStatus[];
 }
 
-/** Random numbers in [0, 1), for the traffic split. */
-export type Random = () => number;
-
 /** A model and its versions: each is loaded or is the reason why it is not. */
 export class ServedModel {
   readonly name: string;
   readonly isDefault: boolean;
   readonly settings: RepositorySettings;
   readonly #versions: ReadonlyMap<string, ModelVersion | ServeError>;
-  readonly #labels: Readonly<Record<string, string>>;
-  /** Cumulative weights of the versions that share the requests without a version. */
-  readonly #shares: readonly { readonly upTo: number; readonly version: string }[];
-  readonly #random: Random;
-  /** The version that answers whenever none is asked for, where there is such a one. */
-  readonly #usual: ModelVersion | undefined;
 
-  constructor(
-    folder: ModelFolder,
-    versions: ReadonlyMap<string, ModelVersion | ServeError>,
-    random: Random,
-  ) {
-    const config = folder.config instanceof ServeError ? {} : folder.config;
+  constructor(folder: ModelFolder, versions: ReadonlyMap<string, ModelVersion | ServeError>) {
     this.name = folder.name;
-    this.isDefault = config.default ?? false;
+    this.isDefault = !(folder.config instanceof ServeError) && (folder.config.default ?? false);
     this.settings = folder.settings;
     this.#versions = versions;
-    this.#labels = config.version_labels ?? {};
-    this.#random = random;
-    this.#shares = shares(config.traffic ?? { [config.default_version ?? this.#newest()]: 1 });
-    const only = this.#shares.length === 1 ? versions.get(this.#shares[0]!.version) : undefined;
-    this.#usual = only instanceof ModelVersion ? only : undefined;
   }
 
-  /** @throws {ServeError} `VERSION_NOT_FOUND`, or `MODEL_NOT_READY` for a version that failed to load. */
-  resolve(wanted: string | undefined): ModelVersion {
-    if (wanted === undefined && this.#usual !== undefined) return this.#usual;
-    const version = wanted === undefined ? this.#share() : this.#versionOf(wanted);
-    const found = this.#versions.get(version);
+  /**
+   * @param labels What a request may name instead of a version, for the message.
+   * @throws {ServeError} `VERSION_NOT_FOUND`, or `MODEL_NOT_READY` for a version that failed to load.
+   */
+  version(name: string, labels: readonly string[]): ModelVersion {
+    const found = this.#versions.get(name);
     if (found instanceof ModelVersion) return found;
+    const loaded = this.loaded().map(({ version }) => version);
+    const available = [...loaded, ...labels].map((each) => `"${each}"`).join(', ') || 'none';
     if (found !== undefined) {
       throw new ServeError(
         'MODEL_NOT_READY',
-        `Version "${version}" of model "${this.name}" could not be loaded; see /ready, or ask for one of ${this.#available()}.`,
+        `Version "${name}" of model "${this.name}" could not be loaded; see /ready, or ask for one of ${available}.`,
       );
     }
     throw new ServeError(
       'VERSION_NOT_FOUND',
-      `Model "${this.name}" has no version "${version}"; available: ${this.#available()}.`,
+      `Model "${this.name}" has no version "${name}"; available: ${available}.`,
     );
   }
 
-  /** Whether a version, or without one any, answers. @throws {ServeError} `VERSION_NOT_FOUND` */
-  isReady(wanted?: string): boolean {
-    if (wanted === undefined) return this.loaded().some(answers);
-    try {
-      return answers(this.resolve(wanted));
-    } catch (error) {
-      if (error instanceof ServeError && error.code === 'MODEL_NOT_READY') return false;
-      throw error;
-    }
+  /** The version of that name, where it is loaded. */
+  loadedVersion(name: string): ModelVersion | undefined {
+    const found = this.#versions.get(name);
+    return found instanceof ModelVersion ? found : undefined;
+  }
+
+  /** The newest version that works, or the newest. */
+  newest(): string {
+    return this.loaded().at(-1)?.version ?? [...this.#versions.keys()].at(-1) ?? '';
+  }
+
+  /** Whether a version that is loaded has one of these tasks. */
+  hasTask(tasks: readonly TaskName[]): boolean {
+    return this.loaded().some(
+      ({ task }) => !(task instanceof ServeError) && tasks.includes(task.name),
+    );
+  }
+
+  /** Whether any version responds. */
+  isReady(): boolean {
+    return this.loaded().some(({ responds }) => responds);
   }
 
   status(): ModelStatus {
@@ -101,7 +98,7 @@ export class ServedModel {
         const lost = 'The GPU is lost to this process: restart it';
         return { version, state: 'failed', reason: lost, device };
       }
-      const state = answers(loaded) ? 'ready' : 'stuck';
+      const state = loaded.responds ? 'ready' : 'stuck';
       return {
         version,
         state,
@@ -123,50 +120,17 @@ export class ServedModel {
     return failures[0];
   }
 
-  /** Whether every version is loaded and answers. */
+  /** Whether every version is loaded and responds. */
   isComplete(): boolean {
-    return this.failure() === undefined && this.loaded().every(answers);
+    return this.failure() === undefined && this.loaded().every(({ responds }) => responds);
   }
 
   loaded(): ModelVersion[] {
     return [...this.#versions.values()].filter((version) => version instanceof ModelVersion);
   }
-
-  #share(): string {
-    const drawn = this.#random();
-    return (this.#shares.find((share) => drawn < share.upTo) ?? this.#shares.at(-1)!).version;
-  }
-
-  #versionOf(wanted: string): string {
-    return Object.hasOwn(this.#labels, wanted) ? this.#labels[wanted]! : wanted;
-  }
-
-  /** The newest version that works, or the newest. */
-  #newest(): string {
-    return this.loaded().at(-1)?.version ?? [...this.#versions.keys()].at(-1) ?? '';
-  }
-
-  #available(): string {
-    const names = [
-      ...this.loaded().map((version) => version.version),
-      ...Object.keys(this.#labels),
-    ];
-    return names.map((name) => `"${name}"`).join(', ') || 'none';
-  }
 }
-
-const answers = ({ stuckLanes, lanes }: ModelVersion) => stuckLanes < lanes;
 
 function stuckReason(stuck: number, lanes: number): string {
   if (stuck === 0) return '';
   return `Lanes stuck: ${stuck} of ${lanes}; the run on each has passed its limit and not returned.`;
-}
-
-function shares(weights: Readonly<Record<string, number>>) {
-  const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0) || 1;
-  let sum = 0;
-  return Object.entries(weights).map(([version, weight]) => {
-    sum += weight;
-    return { upTo: sum / total, version };
-  });
 }

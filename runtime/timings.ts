@@ -2,8 +2,9 @@
 
 import type { Timings } from '../native/index.ts';
 
-/** Of several runs that served one request: the longest wait and the longest run, and the batches' sizes together. */
+/** Of the runs that served one request: the longest wait and the longest run, and the batches' sizes together. */
 export function joinTimings(parts: readonly Timings[]): Timings {
+  if (parts.length === 1) return parts[0]!;
   return {
     queueMs: Math.max(...parts.map((part) => part.queueMs)),
     computeMs: Math.max(...parts.map((part) => part.computeMs)),

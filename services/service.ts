@@ -11,16 +11,10 @@ import {
   portSetting,
   type RepositoryChange,
   type Runtime,
-  type ServiceName,
 } from '../runtime/index.ts';
-import type { ServiceApp } from './http/service-app.ts';
-import { inferenceApp } from './inference/app.ts';
-import { predictionApp } from './prediction/app.ts';
-
-const apps: Readonly<Record<ServiceName, (runtime: Runtime) => ServiceApp>> = {
-  prediction: predictionApp,
-  inference: inferenceApp,
-};
+import { createServiceApp } from './http/create-service-app.ts';
+import type { OpenPort, ServiceDefinition } from './http/service-definition.ts';
+import { services } from './services.ts';
 
 /** The open ports by service. */
 export type Ports = Readonly<Partial<Record<PortName, number>>>;
@@ -49,11 +43,8 @@ export interface ServiceParts {
   readonly first?: boolean;
 }
 
-/** An open port, whatever is spoken there. */
-interface Open {
+interface NamedPort extends OpenPort {
   readonly name: PortName;
-  readonly port: number;
-  stop(): Promise<void>;
 }
 
 /**
@@ -63,12 +54,15 @@ interface Open {
  */
 export async function startService(parts: ServiceParts): Promise<Service> {
   const { config, engine, log, announce } = parts;
-  const opened: Open[] = [];
+  const opened: NamedPort[] = [];
   try {
     const runtime = await createRuntime(config, engine, announce ? { log, announce } : { log });
-    for (const name of config.services) opened.push(await openPort(parts, name, runtime));
-    if (config.services.includes('inference') && parts.first !== false) {
-      opened.push(await openGrpc(config, runtime));
+    for (const service of services.filter(({ name }) => config.services.includes(name))) {
+      opened.push(await openPort(parts, service, runtime));
+      if (service.listenGrpc !== undefined && parts.first !== false) {
+        const { port, stop } = await service.listenGrpc(runtime, config.host, config.ports.grpc);
+        opened.push({ name: 'grpc', port, stop });
+      }
     }
     return {
       ports: Object.fromEntries(opened.map(({ name, port }) => [name, port])),
@@ -88,24 +82,18 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   }
 }
 
-/** Loaded only where it is served: the library takes time and memory. */
-async function openGrpc({ host, ports }: Config, runtime: Runtime): Promise<Open> {
-  const { listenGrpc } = await import('./inference/grpc/server.ts');
-  const { port, stop } = await listenGrpc(runtime, host, ports.grpc);
-  return { name: 'grpc', port, stop };
-}
-
-async function openPort(parts: ServiceParts, name: ServiceName, runtime: Runtime): Promise<Open> {
-  const { config, host, announce } = parts;
-  const { fetch, fastRoutes } = apps[name](runtime);
-  const { host: hostname, ports } = config;
-  const shared = announce !== undefined;
-  const setting = portSetting(name, config);
+async function openPort(
+  { config, host, announce }: ServiceParts,
+  service: ServiceDefinition,
+  runtime: Runtime,
+): Promise<NamedPort> {
+  const { name } = service;
+  const { fetch, fastRoutes } = createServiceApp(runtime, service);
   const listener = await host.listen({
-    hostname,
-    port: ports[name],
-    setting,
-    shared,
+    hostname: config.host,
+    port: config.ports[name],
+    setting: portSetting(name, config),
+    shared: announce !== undefined,
     fetch,
     fastRoutes,
   });

@@ -5,21 +5,11 @@ import { z } from 'zod';
 import { batchingSchema } from '../batching.ts';
 import { DEVICE, DEVICE_FORM } from '../device.ts';
 import { ServeError } from '../errors.ts';
+import { taskConfigShape } from '../tasks/index.ts';
 
 /** The schema of `model.json`. Every key is optional: without the file the model's own signature is used. */
 export const modelConfigSchema = z.strictObject({
-  task: z.enum(['classification', 'regression']).optional(),
-  input: z.string().optional().describe('The input that takes the features'),
-  output: z.string().optional().describe('The output that answers'),
-  activation: z
-    .enum(['none', 'softmax'])
-    .optional()
-    .describe('What turns scores into probabilities'),
-  features: z.array(z.string()).optional().describe('Names of the features, in order'),
-  labels: z
-    .array(z.string())
-    .optional()
-    .describe('Names of the classes, in the order of the scores'),
+  ...taskConfigShape,
   default: z.boolean().optional().describe('Whether requests that name no model mean this one'),
   default_version: z.string().optional().describe('Version of requests that name none'),
   version_labels: z

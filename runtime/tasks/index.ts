@@ -1,52 +1,39 @@
-/** @module Chooses the head of a version: a task is a line of data in `model.json`, not code. */
+/** @module The table of tasks. A model's task is a line of `model.json`; a new task is a row here. */
 
-import type { Signature, TensorSpec } from '../../native/index.ts';
-import { ServeError } from '../errors.ts';
-import { classificationHead } from './classification.ts';
-import { refuseRawBits, type TaskHead } from './head.ts';
-import { rawHead } from './raw.ts';
-import { regressionHead } from './regression.ts';
+import { z } from 'zod';
+import type { Signature } from '../../native/index.ts';
+import { classification, raw, regression, type TabularTask } from './tabular/index.ts';
 
-export type { Prediction, Scalar, TaskHead } from './head.ts';
+export type { Features, Prediction, TabularTask } from './tabular/index.ts';
+export type { Outputs, PreparedInput, Task } from './task.ts';
 
-/** The part of `model.json` that describes the answers. */
-export interface TaskConfig {
-  readonly task?: 'classification' | 'regression' | undefined;
-  readonly output?: string | undefined;
-  readonly labels?: readonly string[] | undefined;
-  readonly activation?: 'none' | 'softmax' | undefined;
-}
+/** The tasks that `model.json` may name. */
+const TASKS = { classification, regression } as const;
+
+export type TaskName = keyof typeof TASKS | 'raw';
+
+/** The task of a model version; `name` tells which it is. */
+export type ModelTask = TabularTask;
+
+/** Every key of `model.json` that describes a task. */
+export const taskConfigShape = {
+  task: z
+    .enum(Object.keys(TASKS) as (keyof typeof TASKS)[])
+    .optional()
+    .describe('What the model does, which decides how its outputs are read'),
+  ...raw.config.shape,
+  ...classification.config.shape,
+  ...regression.config.shape,
+};
+
+export type TaskConfig = z.infer<z.ZodObject<typeof taskConfigShape>>;
 
 /**
- * The head that a model's configuration names, or `raw` where it names none.
+ * The task that the configuration names, or `raw` where it names none.
  *
  * @throws {ServeError} `INVALID_CONFIG` with a reason when the configuration does not fit the signature.
  */
-export function taskHead(signature: Signature, config: TaskConfig): TaskHead {
-  const spec = chosenOutput(signature, config);
-  refuseRawBits(spec);
-  if (config.task === undefined) return rawHead(spec);
-  if (config.task === 'regression') return regressionHead(spec);
-  return classificationHead(spec, config.labels, config.activation ?? 'none');
-}
-
-function chosenOutput(signature: Signature, config: TaskConfig): TensorSpec {
-  const names = signature.outputs.map((output) => `"${output.name}"`).join(', ');
-  if (config.output !== undefined) {
-    const found = signature.outputs.find((output) => output.name === config.output);
-    if (found !== undefined) return found;
-    throw new ServeError(
-      'INVALID_CONFIG',
-      `The model has no output "${config.output}"; write one of ${names} in "output".`,
-    );
-  }
-  const [first, ...others] = signature.outputs;
-  if (first === undefined) throw new ServeError('INVALID_CONFIG', 'The model has no output.');
-  if (config.task !== undefined && others.length > 0) {
-    throw new ServeError(
-      'INVALID_CONFIG',
-      `The model has several outputs; write the one that answers, ${names}, in "output".`,
-    );
-  }
-  return first;
+export function createTask(signature: Signature, config: TaskConfig): ModelTask {
+  const definition = config.task === undefined ? raw : TASKS[config.task];
+  return definition.create(signature, config);
 }

@@ -15,18 +15,38 @@ export const readJson: ReadBody<unknown> = (request, announced, limit) =>
     ? request.json()
     : readText(request, announced, limit).then(parseJson);
 
+/** Likewise, with integers past 2^53 as bigints, which keep all their digits. */
+export const readExactJson: ReadBody<unknown> = (request, announced, limit) =>
+  readText(request, announced, limit).then((text) => parseJson(text, exactInteger));
+
 /** @throws {ServeError} `INVALID_JSON` with what is wrong with the text. */
-export function parseJson(text: string): unknown {
+export function parseJson(text: string, reviver?: Reviver): unknown {
   if (text.length > SHALLOW && opensMany(text) && isTooDeep(text)) {
     throw new ServeError('INVALID_JSON', `The body is nested deeper than ${MAX_DEPTH} levels.`);
   }
   try {
-    return JSON.parse(text);
+    return reviver === undefined || !WIDE_INTEGER.test(text)
+      ? JSON.parse(text)
+      : JSON.parse(text, reviver);
   } catch {
     if (text.trim() !== '') throw notJson();
     throw new ServeError('INVALID_JSON', 'The body is empty, expected a JSON object.');
   }
 }
+
+type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;
+
+/** An integer of so many digits may be more than a double holds. */
+const WIDE_INTEGER = /(?<![.\d])\d{16,}(?![.\deE])/;
+
+const exactInteger: Reviver = (_key, value, { source }) =>
+  typeof value === 'number' &&
+  source !== undefined &&
+  Number.isInteger(value) &&
+  !Number.isSafeInteger(value) &&
+  /^-?\d+$/.test(source)
+    ? BigInt(source)
+    : value;
 
 /** Whether a text holds so many brackets that it may be too deep. Most do not, and are not walked through. */
 function opensMany(text: string): boolean {

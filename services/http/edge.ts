@@ -5,28 +5,29 @@
  * @module
  */
 
-import type { RequestHandler } from '../../runtime/index.ts';
-import { type Runtime, ServeError, serverTiming, type Timings } from '../../runtime/index.ts';
+import {
+  type Inference,
+  type InferenceSteps,
+  type RequestHandler,
+  type Runtime,
+  ServeError,
+  serverTiming,
+} from '../../runtime/index.ts';
 import { asBodyError, type ReadBody, wrongLength } from './body.ts';
 import { errorResponse, isFault, STATUS, toServeError } from './error-response.ts';
 import { RequestContext, Watch } from './request-context.ts';
 import { requestIds } from './request-id.ts';
 import { recorder } from './request-metrics.ts';
 
-/** What a run leaves to tell about it. */
-export interface Ran {
-  readonly timings: Timings;
-  readonly maxRows: number;
-}
-
-/** An answer's body, and the headers that go with it; without them it is JSON. */
-export interface Encoded {
+/** A response's body, and the headers that go with it; without them it is JSON. */
+export interface EncodedResponse {
   readonly body: string | Uint8Array<ArrayBuffer>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What an infer route does between the request's body and the answer's. What its steps throw is told to the client. */
-export interface InferRoute<Body, Question, Result extends Ran> {
+/** An infer route: how its bodies are read and decoded, and its steps in the pipeline. */
+export interface InferRoute<Body, Request, Context>
+  extends InferenceSteps<Request, Context, EncodedResponse> {
   /** Also the name of the route in metrics and log. */
   readonly path: string;
   /** Most bytes of a body. */
@@ -34,38 +35,31 @@ export interface InferRoute<Body, Question, Result extends Ran> {
   readonly read: ReadBody<Body>;
   /** Whether bodies of any type are taken, or JSON alone. */
   readonly anyType?: boolean;
-  decode(body: Body, context: RequestContext): Question;
-  /** The native work. A permit is held until it settles. */
-  run(question: Question): Promise<Result>;
-  encode(result: Result, question: Question, context: RequestContext): Encoded;
+  /** Turns the body into a request, as far as that needs no model. @throws {ServeError} */
+  decode(body: Body, context: RequestContext): Request;
 }
 
 /** Makes the handlers of this thread's infer routes. */
 export function createEdge(runtime: Runtime) {
-  const { admission, clock, log } = runtime;
+  const { access, admission, clock, log } = runtime;
   const watch = new Watch(clock, runtime.config.bodyTimeoutMs);
   const requestId = requestIds();
   const accessLog = log.isLevelEnabled('debug');
 
-  return <Body, Question, Result extends Ran>(
-    route: InferRoute<Body, Question, Result>,
-  ): RequestHandler => {
+  return <Body, Request, Context>(route: InferRoute<Body, Request, Context>): RequestHandler => {
     const { path, limit, anyType = false } = route;
     const record = recorder(runtime, path);
-    // Filled in anew for each answer, which copies them: cheaper than an object, whose names are checked each time.
+    // Filled in anew for each response, which copies them: cheaper than an object, whose names are checked each time.
     const init = { headers: new Headers({ 'Content-Type': 'application/json' }) };
 
-    function success(
-      context: RequestContext,
-      { body, headers }: Encoded,
-      { timings, maxRows }: Ran,
-    ): Response {
+    function success(context: RequestContext, inference: Inference<EncodedResponse>): Response {
+      const { response: encoded, timings, maxRows } = inference;
       const ms = record('POST', 200, context.startedMs);
       if (accessLog) log.debug({ request_id: context.id, path, ms, ...timings }, 'answered');
       init.headers.set('X-Request-Id', context.id);
       init.headers.set('Server-Timing', serverTiming(timings, maxRows));
-      const response = new Response(body, init);
-      for (const name in headers) response.headers.set(name, headers[name]!);
+      const response = new Response(encoded.body, init);
+      for (const name in encoded.headers) response.headers.set(name, encoded.headers[name]!);
       return response;
     }
 
@@ -83,9 +77,8 @@ export function createEdge(runtime: Runtime) {
         const body = await route.read(context.request, announced, limit);
         context.reading = false;
         if (context.answered) return;
-        const question = route.decode(body, context);
-        const result = await route.run(question);
-        context.answer(success(context, route.encode(result, question, context), result));
+        const request = route.decode(body, context);
+        context.answer(success(context, await runtime.infer(route, request, context)));
       } catch (error) {
         context.fail(context.reading ? asBodyError(error) : error);
       }
@@ -96,7 +89,7 @@ export function createEdge(runtime: Runtime) {
       admission.release();
     }
 
-    const exchangeRoute = { failure, release };
+    const owner = { clock, failure, release };
 
     return (request) => {
       const startedMs = clock.now();
@@ -106,9 +99,11 @@ export function createEdge(runtime: Runtime) {
       const timeoutMs = timeout === null ? undefined : Number(timeout);
       const length = headers.get('content-length');
       const announced = length === null ? undefined : Number(length);
-      const context = new RequestContext(exchangeRoute, request, id, startedMs, timeoutMs);
+      const context = new RequestContext(owner, request, id, startedMs, timeoutMs);
+      const principal = access.authenticate(headers);
       // Last of these, the permit: only a request that passed the others holds one.
       const refusal =
+        (principal instanceof ServeError ? principal : undefined) ??
         wrongTimeout(timeoutMs) ??
         (anyType ? undefined : wrongType(headers.get('content-type'))) ??
         wrongLength(announced, limit) ??

@@ -15,7 +15,7 @@ export type AddRoute = (path: string, handler: Handler, method?: 'GET' | 'POST')
 
 /** Also gives the app its answers to unknown routes, wrong methods and errors nobody caught. */
 export function managedRoutes(app: OpenAPIHono, runtime: Runtime): AddRoute {
-  const { clock, log } = runtime;
+  const { access, clock, log } = runtime;
   const newId = requestIds();
   const idOf = (c: Context) => newId(c.req.header('x-request-id') ?? null);
   const recordUnmatched = recorder(runtime, UNMATCHED);
@@ -41,6 +41,8 @@ export function managedRoutes(app: OpenAPIHono, runtime: Runtime): AddRoute {
     const record = recorder(runtime, path);
     const counted: MiddlewareHandler = async (c, next) => {
       const startedMs = clock.now();
+      const principal = access.authenticate(c.req.raw.headers);
+      if (principal instanceof ServeError) throw principal;
       await next();
       if (!c.res.headers.has('X-Request-Id')) c.header('X-Request-Id', idOf(c));
       record(c.req.method, c.res.status, startedMs);

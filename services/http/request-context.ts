@@ -1,12 +1,13 @@
 /** @module One request in flight, from its headers to its answer, and the watch over all of them. */
 
-import { type CancelSignal, type Clock, ServeError } from '../../runtime/index.ts';
+import { type Caller, type CancelSignal, type Clock, ServeError } from '../../runtime/index.ts';
 
 /** Requests that take longer than this are looked after; shorter ones cost the watch nothing. */
 const WATCH_MS = 10;
 
-/** What an context needs of the route it is on. */
+/** The route that a request is on. */
 export interface RequestOwner {
+  readonly clock: Clock;
   /** Makes and records the answer that tells of an error. */
   failure(context: RequestContext, error: unknown): Response;
   /** Gives back what the request holds. */
@@ -19,7 +20,7 @@ export interface RequestOwner {
  * members the engine uses of one): making the real one costs several percent of a small request, so it is
  * made only for requests that last.
  */
-export class RequestContext implements CancelSignal {
+export class RequestContext implements Caller, CancelSignal {
   readonly request: Request;
   readonly id: string;
   /** When the headers were in, on the runtime's clock. */
@@ -33,23 +34,29 @@ export class RequestContext implements CancelSignal {
   answered = false;
   /** Where the watch keeps it. */
   place = 0;
-  readonly #route: RequestOwner;
+  readonly #owner: RequestOwner;
   #send: ((response: Response) => void) | undefined;
-  #onAbort: (() => void) | undefined;
+  /** To be called when the client leaves; made by the first run, since some requests never get so far. */
+  #listeners: (() => void)[] | undefined;
   #watched = false;
 
   constructor(
-    route: RequestOwner,
+    owner: RequestOwner,
     request: Request,
     id: string,
     startedMs: number,
     timeoutMs: number | undefined,
   ) {
-    this.#route = route;
+    this.#owner = owner;
     this.request = request;
     this.id = id;
     this.startedMs = startedMs;
     this.timeoutMs = timeoutMs;
+  }
+
+  /** The request as the signal of its runs. */
+  get signal(): CancelSignal {
+    return this;
   }
 
   /** What the host waits for. To be called once, before anything can answer. */
@@ -63,27 +70,28 @@ export class RequestContext implements CancelSignal {
   answer(response: Response): void {
     if (this.answered) return;
     this.answered = true;
-    this.#route.release(this);
+    this.#owner.release(this);
     this.#send?.(response);
   }
 
   /** Answers with an error, unless there is an answer. */
   fail(error: unknown): void {
-    if (!this.answered) this.answer(this.#route.failure(this, error));
+    if (!this.answered) this.answer(this.#owner.failure(this, error));
   }
 
   /** Milliseconds until the client's deadline, not below 0; undefined where it set none. */
-  timeLeft(clock: Clock): number | undefined {
+  timeLeft(): number | undefined {
     if (this.timeoutMs === undefined) return undefined;
-    return Math.max(this.timeoutMs - (clock.now() - this.startedMs), 0);
+    return Math.max(this.timeoutMs - (this.#owner.clock.now() - this.startedMs), 0);
   }
 
   addEventListener(_type: 'abort', listener: () => void): void {
-    this.#onAbort = listener;
+    this.#listeners ??= [];
+    this.#listeners.push(listener);
   }
 
-  removeEventListener(): void {
-    this.#onAbort = undefined;
+  removeEventListener(_type: 'abort', listener: () => void): void {
+    this.#listeners = this.#listeners?.filter((each) => each !== listener);
   }
 
   /** Called by the watch every `WATCH_MS` from then on, while there is no answer. */
@@ -111,7 +119,7 @@ export class RequestContext implements CancelSignal {
     this.aborted = true;
     this.reason = new ServeError('CANCELLED', 'The client closed the connection.');
     if (this.reading) this.fail(this.reason);
-    else this.#onAbort?.();
+    else for (const listener of this.#listeners ?? []) listener();
   }
 }
 

@@ -1,86 +1,78 @@
 /**
- * The generate extension: a model with texts in and out, asked with plain JSON. Its inputs are members of
- * the request by their names, its outputs members of the answer.
+ * The generate extension: a model that is asked with plain JSON. Its inputs are members of the request by
+ * their names, its outputs members of the response.
  *
  * @module
  */
 
 import {
-  elementArrays,
+  describeValue,
+  elementCodecs,
+  jsonElement,
   type ModelVersion,
   type Parameters,
   type Runtime,
   ServeError,
   type Tensor,
-  type TensorRequest,
   type TensorSpec,
-  type Timings,
 } from '../../runtime/index.ts';
-import { readJson } from '../http/codec-json.ts';
-import type { Encoded, InferRoute } from '../http/edge.ts';
-import { scheduling } from './infer.ts';
+import { readExactJson } from '../http/codec-json.ts';
+import type { EncodedResponse, InferRoute } from '../http/edge.ts';
+import { scheduling, type Target } from './infer.ts';
 import { targetOf } from './paths.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-interface Question {
-  readonly request: TensorRequest;
+interface GenerateInput {
+  readonly target: Target;
+  readonly fields: Fields;
   readonly id: string | undefined;
 }
 
-interface Answered {
-  readonly timings: Timings;
-  readonly maxRows: number;
-  readonly json: string;
-}
-
-/** @param stream Whether the answer is a stream of events; a model here gives one. */
+/**
+ * @param path The route's template.
+ * @param stream Whether the response is a stream of events; every model here gives one event.
+ */
 export function generateRoute(
-  runtime: Runtime,
+  { config }: Runtime,
   path: string,
   stream: boolean,
-): InferRoute<unknown, Question, Answered> {
+): InferRoute<unknown, GenerateInput, undefined> {
   return {
     path,
-    limit: runtime.config.maxRequestBytes,
-    read: readJson,
+    limit: config.maxRequestBytes,
+    read: readExactJson,
     anyType: true,
-    decode(body, context) {
-      const target = targetOf(context.request.url);
-      const version = runtime.model(target.model).resolve(target.version);
+    decode(body, { request }) {
       const fields = toFields(body);
       const { id } = fields;
-      if (id !== undefined && typeof id !== 'string') throw invalid('id must be a text.');
-      const request: TensorRequest = {
-        ...target,
-        inputs: toInputs(version, fields),
-        outputs: undefined,
-        ...scheduling(toParameters(version, fields.parameters)),
-        timeoutMs: context.timeLeft(runtime.clock),
-        signal: context,
-      };
-      return { request, id };
+      if (id !== undefined && typeof id !== 'string') throw invalid('id must be a string.');
+      return { target: targetOf(request.url), fields, id };
     },
-    async run({ request, id }) {
-      const { version, outputs, timings, maxRows } = await runtime.inferTensors(request);
-      const values = Object.entries(outputs).map(([name, tensor]) => [name, unwrapped(tensor)]);
+    route: ({ target }) => target,
+    prepare: ({ fields }, version) => ({
+      runs: [toInputs(version, fields)],
+      outputs: undefined,
+      ...scheduling(toParameters(version, fields.parameters)),
+      context: undefined,
+    }),
+    respond({ version, outputs }, { id }) {
+      const values = Object.entries(outputs[0]!).map(([name, tensor]) => [name, toJson(tensor)]);
       const json = JSON.stringify({
         id,
         model_name: version.model,
         model_version: version.version,
         ...Object.fromEntries(values),
       });
-      return { timings, maxRows, json };
+      return stream ? toEvent(json) : { body: json };
     },
-    encode: ({ json }): Encoded =>
-      stream
-        ? {
-            body: `data: ${json}\n\n`,
-            headers: { 'Content-Type': 'text/event-stream; charset=utf-8' },
-          }
-        : { body: json },
   };
 }
+
+const toEvent = (json: string): EncodedResponse => ({
+  body: `data: ${json}\n\n`,
+  headers: { 'Content-Type': 'text/event-stream; charset=utf-8' },
+});
 
 function toFields(body: unknown): Fields {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Fields;
@@ -115,7 +107,7 @@ function toParameters({ signature }: ModelVersion, given: unknown): Parameters {
   );
   for (const [name, value] of own) {
     if (['string', 'number', 'boolean'].includes(typeof value)) continue;
-    throw invalid(`The parameter ${name} must be a text, a number or a boolean.`);
+    throw invalid(`The parameter ${name} must be a string, a number or a boolean.`);
   }
   return Object.fromEntries(own) as Parameters;
 }
@@ -135,29 +127,29 @@ function toTensor({ name, type, dims }: TensorSpec, batched: boolean, value: unk
     type,
     dims: batched ? [1, ...sizes] : sizes,
     data: toData(name, type, values),
-  } as Tensor;
+  } as unknown as Tensor;
 }
 
 function toData(name: string, type: Tensor['type'], values: readonly unknown[]) {
-  const kind = type === 'string' ? 'string' : type === 'bool' ? 'boolean' : 'number';
-  if (!values.every((value) => typeof value === kind)) throw invalid(`${name} must be a ${kind}.`);
-  if (type === 'string') return values as string[];
-  if (type === 'float16' || type === 'bfloat16') {
+  const codec = elementCodecs[type];
+  if (codec === undefined) {
     throw invalid(`${name} is ${type}, which this route does not take; use infer.`);
   }
-  if (type === 'int64' || type === 'uint64') {
-    if (!values.every(Number.isSafeInteger)) throw invalid(`${name} must be a whole number.`);
-    return elementArrays[type].from((values as number[]).map(BigInt));
+  const data = codec.allocate(values.length);
+  for (const [index, value] of values.entries()) {
+    const element = codec.encode(value);
+    if (element === undefined) {
+      throw invalid(`${name} must be ${codec.expected}, got ${describeValue(value)}.`);
+    }
+    data[index] = element;
   }
-  return elementArrays[type].from(values as number[]);
+  return data;
 }
 
 /** A single element by itself, several as a list. */
-function unwrapped({ type, data }: Tensor): unknown {
-  const values = Array.from(data as ArrayLike<unknown>, (value): unknown =>
-    type === 'bool' ? value === 1 : typeof value === 'bigint' ? Number(value) : value,
-  );
-  return values.length === 1 ? values[0] : values;
+function toJson(tensor: Tensor): unknown {
+  const elements = Array.from({ length: tensor.data.length }, (_, i) => jsonElement(tensor, i));
+  return elements.length === 1 ? elements[0] : elements;
 }
 
 function invalid(message: string): ServeError {

@@ -1,33 +1,42 @@
-/** @module The infer route of the protocol at the shared edge: bodies in bytes, packed or not, both ways. */
+/**
+ * `POST /v2/models/{model}[/versions/{version}]/infer`: tensors in, tensors out, in JSON or binary. The
+ * native codec reads and writes the bodies.
+ *
+ * @module
+ */
 
-import { type Runtime, ServeError, type Timings } from '../../runtime/index.ts';
+import {
+  type Codec,
+  type CodecRequest,
+  type Outcome,
+  type Runtime,
+  ServeError,
+} from '../../runtime/index.ts';
 import { readBytes } from '../http/body.ts';
 import { acceptedCoding, compress, decompress } from '../http/compression.ts';
-import type { Encoded, InferRoute } from '../http/edge.ts';
-import type { RequestContext } from '../http/request-context.ts';
-import { encodeAnswer, headerLength, type InferQuestion, toQuestion } from './infer.ts';
+import type { EncodedResponse, InferRoute } from '../http/edge.ts';
+import { prepareInfer, type ResponseForm, sentOutputs, type Target } from './infer.ts';
 import { targetOf } from './paths.ts';
-import { rawQuestion } from './raw.ts';
+import { prepareRaw } from './raw.ts';
 
 const HEADER_LENGTH = 'Inference-Header-Content-Length';
 
-/** A question and the coding its client wants the answer in. */
-interface Asked extends InferQuestion {
+type Bytes = Uint8Array<ArrayBuffer>;
+
+interface InferInput {
+  readonly target: Target;
+  /** The request's JSON and tensors, or a body that is one raw tensor. */
+  readonly content: CodecRequest | Bytes;
+  /** The codings that the client takes, from its `Accept-Encoding`. */
   readonly accept: string | null;
 }
 
-interface Answered {
-  readonly timings: Timings;
-  readonly maxRows: number;
-  readonly encoded: Encoded;
-}
-
-type Bytes = Uint8Array<ArrayBuffer>;
-
 /** @param path The route's template. */
-export function inferRoute(runtime: Runtime, path: string): InferRoute<Bytes, Asked, Answered> {
-  const { clock, codec } = runtime;
-  const limit = runtime.config.maxRequestBytes;
+export function inferRoute(
+  { codec, config }: Runtime,
+  path: string,
+): InferRoute<Bytes, InferInput, ResponseForm> {
+  const limit = config.maxRequestBytes;
   return {
     path,
     limit,
@@ -37,39 +46,61 @@ export function inferRoute(runtime: Runtime, path: string): InferRoute<Bytes, As
       const body = await readBytes(request, announced, most);
       return coding === null ? body : decompress(body, coding.toLowerCase(), limit);
     },
-    decode(body, context: RequestContext) {
-      const { headers, url } = context.request;
-      const target = targetOf(url);
-      const terms = { timeoutMs: context.timeLeft(clock), signal: context };
+    decode(body, { request: { headers, url } }) {
       const length = headerLength(headers.get(HEADER_LENGTH), body.length);
-      const question =
-        length === 0
-          ? rawQuestion(runtime.model(target.model).resolve(target.version), target, body, terms)
-          : toQuestion(target, parse(body, length), terms);
-      return { ...question, accept: headers.get('accept-encoding') };
+      return {
+        target: targetOf(url),
+        content: length === 0 ? body : parse(codec, body, length, limit),
+        accept: headers.get('accept-encoding'),
+      };
     },
-    async run(question) {
-      const result = await runtime.inferTensors(question.request);
-      const encoded = await pack(encodeAnswer(codec, question, result), question.accept);
-      return { timings: result.timings, maxRows: result.maxRows, encoded };
-    },
-    encode: ({ encoded }) => encoded,
+    route: ({ target }) => target,
+    prepare: ({ content }, version) =>
+      content instanceof Uint8Array ? prepareRaw(version, content) : prepareInfer(content),
+    respond: (outcome, { accept }) => pack(encode(codec, outcome), accept),
   };
+}
 
-  function parse(body: Bytes, length: number) {
-    try {
-      return codec.parseInferRequest(body, length, { nonFinite: 'literal', maxBytes: limit });
-    } catch (error) {
-      throw new ServeError('INVALID_ARGUMENT', error instanceof Error ? `${error.message}.` : '', {
-        cause: error,
-      });
-    }
+/** Bytes of JSON in front of a binary body; -1 where all of it is JSON. @throws {ServeError} `INVALID_ARGUMENT` */
+function headerLength(given: string | null, bodyLength: number): number {
+  if (given === null) return -1;
+  const length = /^\d{1,15}$/.test(given) ? Number(given) : -1;
+  if (length >= 0 && length <= bodyLength) return length;
+  throw new ServeError(
+    'INVALID_ARGUMENT',
+    `Inference-Header-Content-Length is ${JSON.stringify(given.slice(0, 40))}: expected a whole number from 0 to ${bodyLength}, the length of the body.`,
+  );
+}
+
+function parse(codec: Codec, body: Bytes, length: number, maxBytes: number): CodecRequest {
+  try {
+    return codec.parseInferRequest(body, length, { nonFinite: 'literal', maxBytes });
+  } catch (error) {
+    throw new ServeError('INVALID_ARGUMENT', error instanceof Error ? `${error.message}.` : '', {
+      cause: error,
+    });
   }
 }
 
-type Answer = ReturnType<typeof encodeAnswer>;
+type Encoded = ReturnType<Codec['encodeInferResponse']>;
 
-function pack({ body, headerLength: json }: Answer, accept: string | null) {
+function encode(codec: Codec, outcome: Outcome<ResponseForm>): Encoded {
+  const { version, context } = outcome;
+  return codec.encodeInferResponse(
+    {
+      modelName: version.model,
+      modelVersion: version.version,
+      ...(context.id === '' ? {} : { id: context.id }),
+      outputs: sentOutputs(outcome),
+    },
+    { nonFinite: 'literal' },
+  );
+}
+
+function pack(
+  { body, headerLength: json }: Encoded,
+  accept: string | null,
+): EncodedResponse | Promise<EncodedResponse> {
   const headers: Record<string, string> = {};
   if (json !== undefined) {
     headers['Content-Type'] = 'application/octet-stream';

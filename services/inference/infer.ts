@@ -1,80 +1,73 @@
 /**
- * `POST /v2/models/{model}[/versions/{version}]/infer`: tensors in, tensors out, in JSON or binary.
- * The bodies are read and written by the native codec.
+ * The steps of an infer request of the protocol, the same over REST and gRPC: what its parameters ask for,
+ * and which outputs are sent back in which form.
  *
  * @module
  */
 
 import {
-  type CancelSignal,
-  type Codec,
   type CodecRequest,
+  type Outcome,
   type Parameters,
+  type Prepared,
+  type RouteContext,
   ServeError,
-  type TensorRequest,
-  type TensorResult,
+  type Tensor,
 } from '../../runtime/index.ts';
 import { classify } from './classification.ts';
 
-/** Where a request goes. */
-export interface Target {
+/** The model, and where the client names one the version, of a request. */
+export interface Target extends RouteContext {
   readonly model: string;
-  readonly version: string | undefined;
 }
 
-/** How one output is to be answered. */
+/** How one output is wanted. */
 interface WantedOutput {
   readonly name: string;
   readonly binary: boolean;
-  /** Most classes to answer instead of the tensor; 0 means the tensor. */
+  /** Most classes to send instead of the tensor; 0 means the tensor. */
   readonly classes: number;
 }
 
-/** What a client asked for. */
-export interface InferQuestion {
-  readonly request: TensorRequest;
-  /** '' where it gave none. */
+/** What a request says of its response. */
+export interface ResponseForm {
+  /** '' where the request has none. */
   readonly id: string;
   /** In the order wanted; undefined means all. */
   readonly outputs: readonly WantedOutput[] | undefined;
-  /** Whether outputs that are not listed are answered in binary. */
+  /** Whether outputs that are not listed are sent in binary. */
   readonly binaryByDefault: boolean;
 }
 
-export interface InferTerms {
-  readonly timeoutMs: number | undefined;
-  readonly signal: CancelSignal | undefined;
+/** An output as it is sent. */
+export interface SentOutput {
+  readonly name: string;
+  readonly binary: boolean;
+  readonly tensor: Tensor;
 }
 
 /** @throws {ServeError} `INVALID_ARGUMENT` with what is wrong with the request's parameters. */
-export function toQuestion(target: Target, parsed: CodecRequest, terms: InferTerms): InferQuestion {
-  const { id, parameters, outputs } = parsed.json;
+export function prepareInfer({ json, tensors }: CodecRequest): Prepared<ResponseForm> {
+  const { id, parameters, outputs } = json;
   const binaryByDefault = flag(parameters, 'binary_data_output') ?? false;
-  // An empty list wants as much as none.
+  // An empty list means the same as no list.
   const listed = outputs?.length === 0 ? undefined : outputs;
   const wanted = listed?.map(({ name, parameters: own }): WantedOutput => {
     const classes = whole(own, 'classification') ?? 0;
     return { name, classes, binary: flag(own, 'binary_data') ?? false };
   });
   return {
-    request: {
-      ...target,
-      inputs: parsed.tensors,
-      outputs: wanted?.map(({ name }) => name),
-      ...scheduling(parameters),
-      timeoutMs: terms.timeoutMs,
-      signal: terms.signal,
-    },
-    id,
-    outputs: wanted,
-    binaryByDefault,
+    runs: [tensors],
+    outputs: wanted?.map(({ name }) => name),
+    ...scheduling(parameters),
+    context: { id, outputs: wanted, binaryByDefault },
   };
 }
 
-/** What a request's parameters say of its turn. @throws {ServeError} `INVALID_ARGUMENT` */
+/** What a request's parameters say of its place in the queue. @throws {ServeError} `INVALID_ARGUMENT` */
 export function scheduling(
   parameters: Parameters,
-): Pick<TensorRequest, 'priority' | 'queueTimeoutMs'> {
+): Pick<Prepared<unknown>, 'priority' | 'queueTimeoutMs'> {
   refuseReserved(parameters);
   const timeoutUs = whole(parameters, 'timeout') ?? 0;
   return {
@@ -84,31 +77,17 @@ export function scheduling(
 }
 
 /** The outputs as the client wants them, in its order. */
-export function toOutputs(question: InferQuestion, { version, outputs }: TensorResult) {
+export function sentOutputs({ version, outputs, context }: Outcome<ResponseForm>): SentOutput[] {
   const { signature, labels } = version;
   const wanted =
-    question.outputs ??
-    signature.outputs.map(({ name }) => ({ name, binary: question.binaryByDefault, classes: 0 }));
+    context.outputs ??
+    signature.outputs.map(({ name }) => ({ name, binary: context.binaryByDefault, classes: 0 }));
   return wanted.map(({ name, binary, classes }) => {
-    const whole = outputs[name]!;
+    const whole = outputs[0]![name]!;
     const { enabled } = signature.batching;
     const tensor = classes === 0 ? whole : classify(name, whole, enabled, classes, labels[name]);
     return { name, binary, tensor };
   });
-}
-
-/** The answer's body, and how many bytes of it are JSON if not all. */
-export function encodeAnswer(codec: Codec, question: InferQuestion, result: TensorResult) {
-  const { model, version } = result.version;
-  return codec.encodeInferResponse(
-    {
-      modelName: model,
-      modelVersion: version,
-      ...(question.id === '' ? {} : { id: question.id }),
-      outputs: toOutputs(question, result),
-    },
-    { nonFinite: 'literal' },
-  );
 }
 
 const STATEFUL = ['sequence_id', 'sequence_start', 'sequence_end'];
@@ -144,14 +123,4 @@ function whole(parameters: Parameters, key: string): number | undefined {
 
 function invalid(message: string): ServeError {
   return new ServeError('INVALID_ARGUMENT', message);
-}
-
-/** Bytes of JSON in front of a binary body; -1 where all of it is JSON. @throws {ServeError} `INVALID_ARGUMENT` */
-export function headerLength(given: string | null, bodyLength: number): number {
-  if (given === null) return -1;
-  const length = /^\d{1,15}$/.test(given) ? Number(given) : -1;
-  if (length >= 0 && length <= bodyLength) return length;
-  throw invalid(
-    `Inference-Header-Content-Length is ${JSON.stringify(given.slice(0, 40))}: expected a whole number from 0 to ${bodyLength}, the length of the body.`,
-  );
 }

@@ -1,8 +1,9 @@
 /** @module What the description of the API says of the protocol's routes. */
 
-import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
+import { type RouteConfig, z } from '@hono/zod-openapi';
 import type { ServeCode } from '../../runtime/index.ts';
 import { errorResponses } from '../http/openapi.ts';
+import type { RouteBuilder } from '../http/service-definition.ts';
 
 const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional();
 
@@ -136,12 +137,12 @@ const routes: readonly Described[] = [
 ];
 
 /** Registers the descriptions; the routes themselves are registered elsewhere. */
-export function describeV2(app: OpenAPIHono): void {
+export function describeV2({ describe }: Pick<RouteBuilder, 'describe'>): void {
   for (const { path, summary, method = 'get', errors = [], request, content } of routes) {
     const model = path.includes('{model}')
       ? { params: z.object({ model: z.string().openapi({ example: 'iris' }) }) }
       : {};
-    app.openAPIRegistry.registerPath({
+    describe({
       method,
       path,
       summary,

@@ -4,43 +4,33 @@ import {
   elementArrays,
   elementsIn,
   type ModelVersion,
+  type Prepared,
   ServeError,
   type TensorSpec,
   type Tensors,
 } from '../../runtime/index.ts';
-import type { InferQuestion, InferTerms, Target } from './infer.ts';
+import type { ResponseForm } from './infer.ts';
 import { decodeText } from './text.ts';
 
 /**
  * The shape follows from the model's signature and the body's size: where the model batches, one row;
- * at most one other dimension may be open. Every output is answered in binary.
+ * at most one other dimension may be open. Every output is sent in binary.
  *
- * @throws {ServeError} `INVALID_ARGUMENT` where that leaves no single answer.
+ * @throws {ServeError} `INVALID_ARGUMENT` where that leaves more than one shape, or none.
  */
-export function rawQuestion(
+export function prepareRaw(
   version: ModelVersion,
-  target: Target,
   body: Uint8Array<ArrayBuffer>,
-  { timeoutMs, signal }: InferTerms,
-): InferQuestion {
+): Prepared<ResponseForm> {
   const { inputs, batching } = version.signature;
   const [input, ...others] = inputs;
   if (input === undefined || others.length > 0) {
     throw invalid(`The model has ${inputs.length} inputs: a raw body needs a model with one.`);
   }
-  const tensor = rawTensor(input, batching.enabled, body);
   return {
-    request: {
-      ...target,
-      inputs: { [input.name]: tensor },
-      outputs: undefined,
-      priority: undefined,
-      timeoutMs,
-      signal,
-    },
-    id: '',
+    runs: [{ [input.name]: rawTensor(input, batching.enabled, body) }],
     outputs: undefined,
-    binaryByDefault: true,
+    context: { id: '', outputs: undefined, binaryByDefault: true },
   };
 }
 

@@ -1,6 +1,6 @@
 /** @module What the statistics extension tells of a model, from the counters of the native core. */
 
-import type { ModelVersion, Runtime } from '../../runtime/index.ts';
+import type { ModelVersion, RouteContext, Runtime } from '../../runtime/index.ts';
 
 interface Duration {
   readonly count: number;
@@ -11,11 +11,18 @@ const none: Duration = { count: 0, ns: 0 };
 
 const duration = (count: number, ms: number): Duration => ({ count, ns: Math.round(ms * 1e6) });
 
-export function everyStatistics(runtime: Runtime) {
-  return runtime
+export function everyStatistics({ routes }: Runtime) {
+  return routes
     .models()
-    .flatMap(({ name }) => runtime.model(name).loaded())
-    .map((version) => modelStatistics(version));
+    .flatMap((model) => model.loaded())
+    .map(modelStatistics);
+}
+
+/** Those of the version that is named, or of every version. */
+export function statisticsOf({ routes }: Runtime, target: RouteContext) {
+  const versions =
+    target.version === undefined ? routes.model(target).loaded() : [routes.describe(target)];
+  return versions.map(modelStatistics);
 }
 
 /**
@@ -23,7 +30,7 @@ export function everyStatistics(runtime: Runtime) {
  * each run counts once. Requests that ended without an answer of the model, for whatever reason, are
  * `fail`.
  */
-export function modelStatistics(version: ModelVersion) {
+function modelStatistics(version: ModelVersion) {
   const stats = version.stats();
   const { answered, queue } = stats;
   const { count, inputMs, computeMs, outputMs } = answered;

@@ -1,35 +1,54 @@
 /** @module `POST /predict`: rows of features in, predictions out. */
 
 import {
-  type Clock,
-  type InferRequest,
-  type InferResult,
-  type Runtime,
+  type ModelVersion,
   roundMs,
   ServeError,
+  type TabularTask,
+  type TaskName,
 } from '../../runtime/index.ts';
 import { readJson } from '../http/codec-json.ts';
-import type { Encoded, InferRoute } from '../http/edge.ts';
-import type { RequestContext } from '../http/request-context.ts';
+import type { InferRoute } from '../http/edge.ts';
 import { type PredictRequest, predictRequest } from './schema.ts';
 
 const BODY_LIMIT = 1024 * 1024;
+const TASKS: readonly TaskName[] = ['classification', 'regression', 'raw'];
 
-export function predictRoute(runtime: Runtime): InferRoute<unknown, InferRequest, InferResult> {
-  return {
-    path: '/predict',
-    limit: BODY_LIMIT,
-    read: readJson,
-    decode: (body, context) => decode(body, context, runtime.clock),
-    run: (request) => runtime.infer(request),
-    encode,
-  };
+/** A request with the id that its response carries. */
+interface PredictInput {
+  readonly id: string;
+  readonly body: PredictRequest;
 }
 
-function decode(body: unknown, context: RequestContext, clock: Clock): InferRequest {
-  const { model, model_version, features } = checked(body);
-  const timeoutMs = context.timeLeft(clock);
-  return { model, version: model_version, features, timeoutMs, signal: context };
+export const predictRoute: InferRoute<unknown, PredictInput, undefined> = {
+  path: '/predict',
+  limit: BODY_LIMIT,
+  read: readJson,
+  decode: (body, { id }) => ({ id, body: checked(body) }),
+  route: ({ body }) => ({ model: body.model, version: body.model_version, tasks: TASKS }),
+  prepare({ body }, version) {
+    const task = taskOf(version);
+    const { runs, context } = task.prepare(body.features, undefined);
+    return { runs, outputs: task.outputs, context };
+  },
+  respond({ version, outputs, timings, context }, { id, body }) {
+    const predictions = taskOf(version).decode(outputs, context);
+    const about = {
+      model_version: version.version,
+      inference_time_ms: roundMs(timings.computeMs),
+      request_id: id,
+    };
+    // A list of rows has a list as its response, also where it has a single row.
+    if (Array.isArray(body.features[0])) return { body: JSON.stringify({ predictions, ...about }) };
+    const { prediction, confidence } = predictions[0]!;
+    return { body: JSON.stringify({ prediction, confidence, ...about }) };
+  },
+};
+
+/** @throws {ServeError} why the version takes no rows of features. */
+function taskOf({ task }: ModelVersion): TabularTask {
+  if (task instanceof ServeError) throw task;
+  return task;
 }
 
 function checked(body: unknown): PredictRequest {
@@ -38,19 +57,6 @@ function checked(body: unknown): PredictRequest {
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
   throw new ServeError('INVALID_ARGUMENT', `${path.join('.') || 'The body'} ${message}.`);
-}
-
-function encode(result: InferResult, request: InferRequest, context: RequestContext): Encoded {
-  const { predictions, version: model_version } = result;
-  const inference_time_ms = roundMs(result.timings.computeMs);
-  const request_id = context.id;
-  // A list of rows is answered by a list, also where it has a single row.
-  if (Array.isArray(request.features[0])) {
-    return { body: JSON.stringify({ predictions, model_version, inference_time_ms, request_id }) };
-  }
-  const { prediction, confidence } = predictions[0]!;
-  const answer = { prediction, confidence, model_version, inference_time_ms, request_id };
-  return { body: JSON.stringify(answer) };
 }
 
 /**

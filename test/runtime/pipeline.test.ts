@@ -3,20 +3,18 @@ import { describe, test } from 'node:test';
 import { MillraceError, type MillraceErrorCode } from '../../native/errors.ts';
 import { ServeError } from '../../runtime/index.ts';
 import { puppetClassifier } from '../support/puppet-engine.ts';
-import { testService } from '../support/service.ts';
+import { infer, testService } from '../support/service.ts';
 
-const question = {
+const request = {
   model: undefined,
   version: 'v1.0',
   features: [1, 2, 3, 4] as readonly unknown[],
-  timeoutMs: undefined,
-  signal: undefined,
 };
 
 describe('infer', () => {
   test('answers a row with its label, confidence and timings', async () => {
     using service = await testService();
-    assert.deepEqual(await service.runtime.infer(question), {
+    assert.deepEqual(await infer(service.runtime, request), {
       model: 'iris',
       version: 'v1.0',
       predictions: [{ prediction: 'setosa', confidence: 0.97 }],
@@ -27,8 +25,8 @@ describe('infer', () => {
 
   test('answers many rows in their order', async () => {
     using service = await testService();
-    const features = [question.features, question.features, question.features];
-    const { predictions } = await service.runtime.infer({ ...question, features });
+    const features = [request.features, request.features, request.features];
+    const { predictions } = await infer(service.runtime, { ...request, features });
     const labels = predictions.map(({ prediction }) => prediction);
     assert.deepEqual(labels, ['setosa', 'versicolor', 'virginica']);
   });
@@ -39,8 +37,8 @@ describe('infer', () => {
     const signature = { ...puppet.signature, inputs: [{ ...spec!, dims: [1, 4] }] };
     using service = await testService({ engine: () => ({ ...puppet, signature }) });
     const before = service.model('iris:v1.0').stats().completed;
-    const features = [question.features, question.features];
-    const { predictions, timings } = await service.runtime.infer({ ...question, features });
+    const features = [request.features, request.features];
+    const { predictions, timings } = await infer(service.runtime, { ...request, features });
     assert.equal(predictions.length, 2);
     assert.equal(timings.batchRows, 16);
     assert.equal(service.model('iris:v1.0').stats().completed, before + 2);
@@ -62,7 +60,7 @@ describe('infer', () => {
       script.answer = () => {
         throw new MillraceError(thrown, 'It went wrong in /opt/ort/graph.cc at 0x7f00');
       };
-      await assert.rejects(service.runtime.infer(question), (error: unknown) => {
+      await assert.rejects(infer(service.runtime, request), (error: unknown) => {
         assert.ok(error instanceof ServeError);
         assert.equal(error.code, code);
         assert.doesNotMatch(error.message, /\/|0x/);
@@ -77,7 +75,7 @@ describe('infer', () => {
     script.answer = () => {
       throw new MillraceError('UNAVAILABLE', 'full', { retryAfterMs: 2500 });
     };
-    await assert.rejects(service.runtime.infer(question), {
+    await assert.rejects(infer(service.runtime, request), {
       code: 'OVERLOADED',
       retryAfterMs: 2500,
     });
@@ -92,7 +90,7 @@ describe('infer', () => {
       engine: () => ({ ...puppet, signature }),
     });
     assert.ok(service.runtime.ready());
-    const asked = service.runtime.infer({ ...question, version: undefined });
+    const asked = infer(service.runtime, { ...request, version: undefined });
     await assert.rejects(asked, { code: 'INVALID_ARGUMENT', message: /need one input/ });
   });
 
@@ -100,7 +98,7 @@ describe('infer', () => {
     using service = await testService();
     const model = service.model('iris:v1.0');
     model.hold();
-    const answered = service.runtime.infer(question);
+    const answered = infer(service.runtime, request);
     const closed = service.runtime.close();
     assert.ok(!model.closed);
     model.release();

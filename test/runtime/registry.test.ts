@@ -4,15 +4,15 @@ import { MillraceError } from '../../native/errors.ts';
 import { createRuntime, ServeError } from '../../runtime/index.ts';
 import { PuppetEngine, puppetClassifier } from '../support/puppet-engine.ts';
 import { type TestModel, testRepository } from '../support/repository.ts';
-import { testConfig, testService } from '../support/service.ts';
+import { infer, testConfig, testService } from '../support/service.ts';
 
 const versions = { '1': '', '2': '', '10': '' };
-const row = { model: undefined, features: [1, 2, 3, 4], timeoutMs: undefined, signal: undefined };
+const row = { model: undefined, features: [1, 2, 3, 4] };
 
 /** The version that answers a request for `version` of a model configured so. */
 async function answers(config: object, version: string | undefined, random = 0) {
   using service = await testService({ models: { m: { config, versions } }, random: () => random });
-  return (await service.runtime.infer({ ...row, version })).version;
+  return (await infer(service.runtime, { ...row, version })).version;
 }
 
 const rejects = (promise: Promise<unknown>, code: string, message: RegExp) =>
@@ -52,7 +52,7 @@ describe('which model answers', () => {
   const models: Record<string, TestModel> = { a: { versions }, b: { versions } };
   const ask = async (model: string | undefined, options: Parameters<typeof testService>[0]) => {
     using service = await testService(options);
-    return (await service.runtime.infer({ ...row, model, version: undefined })).model;
+    return (await infer(service.runtime, { ...row, model, version: undefined })).model;
   };
 
   test('the one asked for', async () => assert.equal(await ask('b', { models }), 'b'));
@@ -116,7 +116,7 @@ describe('what cannot be loaded', () => {
       },
     ]);
     assert.ok(service.runtime.ready());
-    const asked = (version: string | undefined) => service.runtime.infer({ ...row, version });
+    const asked = (version: string | undefined) => infer(service.runtime, { ...row, version });
     assert.equal((await asked(undefined)).version, '1');
     await rejects(
       asked('2'),

@@ -4,7 +4,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Config, createLog, createRuntime, type Engine } from '../../runtime/index.ts';
-import { predictionApp } from '../../services/prediction/app.ts';
+import { createServiceApp, type ServiceApp } from '../../services/http/create-service-app.ts';
+import { prediction as predictionService } from '../../services/prediction/index.ts';
 import { PuppetEngine, type PuppetScript, puppetClassifier } from '../support/puppet-engine.ts';
 
 export const root = path.resolve(import.meta.dirname, '../..');
@@ -13,7 +14,7 @@ export const fixtures = path.join(root, 'test/fixtures');
 /** A row that the demonstration model `iris` takes. */
 export const ROW: readonly number[] = [5.1, 3.5, 1.4, 0.2];
 
-type App = ReturnType<typeof predictionApp>;
+type App = ServiceApp;
 
 export interface Opened {
   readonly app: App;
@@ -65,7 +66,7 @@ export async function openApp(
     await runtime.close();
     await engine.close();
   };
-  return { app: predictionApp(runtime), engine, close };
+  return { app: createServiceApp(runtime, predictionService), engine, close };
 }
 
 /** `POST /predict`. A body that is not text is sent as JSON. */

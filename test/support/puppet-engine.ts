@@ -181,7 +181,7 @@ export class PuppetModel implements Model {
         reject(new MillraceError('DEADLINE_EXCEEDED', 'The deadline passed'));
       };
       if (signal?.aborted) cancel();
-      else signal?.addEventListener('abort', cancel, { once: true });
+      else signal?.addEventListener('abort', cancel);
       if (timeoutMs !== undefined) timer = setTimeout(expire, timeoutMs);
     });
     try {

@@ -1,15 +1,19 @@
 /** @module The prediction service on the puppet engine, without a port. */
 
 import {
+  type Caller,
   type Clock,
   type Config,
   createLog,
   createRuntime,
+  type InferenceSteps,
+  type Prediction,
   type Runtime,
   readConfig,
+  ServeError,
 } from '../../runtime/index.ts';
-import type { ServiceApp } from '../../services/http/service-app.ts';
-import { predictionApp } from '../../services/prediction/app.ts';
+import { createServiceApp, type ServiceApp } from '../../services/http/create-service-app.ts';
+import { prediction } from '../../services/prediction/index.ts';
 import { PuppetEngine, type PuppetModel, type PuppetRepository } from './puppet-engine.ts';
 import { type TestModel, testRepository } from './repository.ts';
 
@@ -41,6 +45,36 @@ export interface TestServiceOptions {
   readonly random?: () => number;
 }
 
+/** A request of features, as `infer` takes it. */
+export interface FeatureRequest {
+  readonly model?: string | undefined;
+  readonly version: string | undefined;
+  readonly features: readonly unknown[];
+}
+
+const steps: InferenceSteps<FeatureRequest, undefined, readonly Prediction[]> = {
+  route: ({ model, version }) => ({ model, version }),
+  prepare({ features }, { task }) {
+    if (task instanceof ServeError) throw task;
+    return { ...task.prepare(features, undefined), outputs: task.outputs };
+  },
+  respond({ version, outputs, context }) {
+    if (version.task instanceof ServeError) throw version.task;
+    return version.task.decode(outputs, context);
+  },
+};
+
+/** Passes the pipeline as a request to `/predict` does, without HTTP. */
+export async function infer(
+  runtime: Runtime,
+  request: FeatureRequest,
+  caller: Caller = { timeLeft: () => undefined, signal: undefined },
+) {
+  const { response, version, timings, maxRows } = await runtime.infer(steps, request, caller);
+  const { model, version: name } = version;
+  return { model, version: name, predictions: response, timings, maxRows };
+}
+
 /** To be declared with `using`. */
 export async function testService(options: TestServiceOptions = {}): Promise<TestService> {
   const repository = testRepository(options.models ?? TWO_VERSIONS);
@@ -49,7 +83,7 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
   const config = { ...testConfig(repository.path), ...options.config };
   const log = createLog(config.logLevel, { write: (line) => void lines.push(JSON.parse(line)) });
   const runtime = await createRuntime(config, engine, { ...options, log });
-  const app = predictionApp(runtime);
+  const app = createServiceApp(runtime, prediction);
   return {
     app,
     engine,

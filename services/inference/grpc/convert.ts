@@ -7,15 +7,15 @@ import {
   decodeBytesTensor,
   elementArrays,
   elementsIn,
+  type Outcome,
   type Parameters,
   type ParameterValue,
   ServeError,
   type Tensor,
-  type TensorResult,
   type Tensors,
   tensorBytes,
 } from '../../../runtime/index.ts';
-import { type InferQuestion, toOutputs } from '../infer.ts';
+import { type ResponseForm, sentOutputs } from '../infer.ts';
 import { decodeText } from '../text.ts';
 import type {
   Contents,
@@ -102,18 +102,14 @@ export function toCodecRequest(message: ModelInferRequest): CodecRequest {
   };
 }
 
-/** An answer is raw where the request was, and where a type has no other form. */
-export function toResponse(
-  question: InferQuestion,
-  result: TensorResult,
-  raw: boolean,
-): ModelInferResponse {
-  const outputs = toOutputs(question, result);
+/** Outputs are raw where the request's inputs were, and where a datatype has no other form. */
+export function toResponse(outcome: Outcome<ResponseForm>, raw: boolean): ModelInferResponse {
+  const outputs = sentOutputs(outcome);
   const inRaw = raw || outputs.some(({ tensor }) => FIELDS[tensor.type] === undefined);
   return {
-    model_name: result.version.model,
-    model_version: result.version.version,
-    id: question.id,
+    model_name: outcome.version.model,
+    model_version: outcome.version.version,
+    id: outcome.context.id,
     parameters: {},
     outputs: outputs.map(({ name, tensor }) => ({
       name,

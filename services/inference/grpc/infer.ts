@@ -1,8 +1,8 @@
 /** @module ModelInfer and ModelStreamInfer: from a message to its answer. */
 
 import type { ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
-import type { Runtime } from '../../../runtime/index.ts';
-import { type InferQuestion, type InferTerms, toQuestion } from '../infer.ts';
+import type { Caller, InferenceSteps, Runtime } from '../../../runtime/index.ts';
+import { prepareInfer, type ResponseForm } from '../infer.ts';
 import { toCodecRequest, toResponse } from './convert.ts';
 import { readable } from './malformed.ts';
 import type { ModelInferRequest, ModelInferResponse } from './messages.ts';
@@ -31,7 +31,7 @@ export async function modelInfer(
   runtime: Runtime,
   call: ServerUnaryCall<ModelInferRequest, ModelInferResponse>,
 ): Promise<ModelInferResponse> {
-  return infer(runtime, call.request, { timeoutMs: timeLeft(call), signal: cancelSignal(call) });
+  return infer(runtime, call.request, callerOf(call, cancelSignal(call)));
 }
 
 /**
@@ -50,7 +50,7 @@ export function modelStreamInfer(
     call.on('data', (message: ModelInferRequest) => {
       pending += 1;
       if (pending >= most) call.pause();
-      const response = streamed(runtime, message, { timeoutMs: timeLeft(call), signal }).catch(
+      const response = streamed(runtime, message, callerOf(call, signal)).catch(
         (error: unknown): StreamResponse => ({
           error_message: toStatus(error).details,
           // A client tells by the id which of its requests failed.
@@ -99,41 +99,52 @@ const marked = (response: ModelInferResponse): ModelInferResponse => ({
 async function streamed(
   runtime: Runtime,
   given: ModelInferRequest,
-  terms: InferTerms,
+  caller: Caller,
 ): Promise<StreamResponse> {
   const message = readable(given);
   const { [FINAL]: final, ...parameters } = message.parameters;
-  const answer = await infer(runtime, { ...message, parameters }, terms);
+  const answer = await infer(runtime, { ...message, parameters }, caller);
   return {
     error_message: '',
     infer_response: final?.bool_param === true ? marked(answer) : answer,
   };
 }
 
+const steps: InferenceSteps<ModelInferRequest, ResponseForm, ModelInferResponse> = {
+  route: ({ model_name: model, model_version: version }) => ({
+    model,
+    version: version === '' ? undefined : version,
+  }),
+  prepare: (message) => prepareInfer(toCodecRequest(message)),
+  respond(outcome, { inputs, raw_input_contents: raw }) {
+    // Only what came in typed contents goes back in them: Triton's client reads raw outputs alone.
+    const typed = raw.length === 0 && inputs.length > 0;
+    return toResponse(outcome, !typed);
+  },
+};
+
 async function infer(
   runtime: Runtime,
   message: ModelInferRequest,
-  terms: InferTerms,
+  caller: Caller,
 ): Promise<ModelInferResponse> {
   const refusal = runtime.admission.acquire();
   if (refusal !== undefined) throw refusal;
   try {
-    const { model_name: model, model_version: version } = message;
-    const target = { model, version: version === '' ? undefined : version };
-    const question: InferQuestion = toQuestion(target, toCodecRequest(message), terms);
-    const result = await runtime.inferTensors(question.request);
-    // Only what came in typed contents goes back in them: Triton's client reads raw answers alone.
-    const typed = message.raw_input_contents.length === 0 && message.inputs.length > 0;
-    return toResponse(question, result, !typed);
+    return (await runtime.infer(steps, message, caller)).response;
   } finally {
     runtime.admission.release();
   }
 }
 
-/** Milliseconds until the client's deadline; undefined where it has none. */
-function timeLeft(call: Call): number | undefined {
-  const deadline = Number(call.getDeadline());
-  return Number.isFinite(deadline) ? Math.max(deadline - Date.now(), 0) : undefined;
+function callerOf(call: Call, signal: AbortSignal): Caller {
+  return {
+    signal,
+    timeLeft() {
+      const deadline = Number(call.getDeadline());
+      return Number.isFinite(deadline) ? Math.max(deadline - Date.now(), 0) : undefined;
+    },
+  };
 }
 
 function cancelSignal(call: Call): AbortSignal {

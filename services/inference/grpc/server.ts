@@ -17,7 +17,7 @@ import { type LoadOverride, type Runtime, ServeError } from '../../../runtime/in
 import { isFault } from '../../http/error-response.ts';
 import { modelConfig, modelMetadata, serverMetadata } from '../metadata.ts';
 import { controlAllowed, loadModel, toOverride } from '../repository.ts';
-import { everyStatistics, modelStatistics } from '../statistics.ts';
+import { everyStatistics, statisticsOf } from '../statistics.ts';
 import { modelInfer, modelStreamInfer } from './infer.ts';
 import { readable, tolerant } from './malformed.ts';
 import type { ModelRequest, RepositoryIndexRequest, RepositoryRequest } from './messages.ts';
@@ -119,30 +119,28 @@ function handlers(runtime: Runtime): UntypedServiceImplementation {
         reply(toStatus(error));
       }
     };
-  const found = ({ name, version }: ModelRequest) => {
-    const model = runtime.model(name);
-    return { model, wanted: version === '' ? undefined : version };
-  };
-  const resolved = (request: ModelRequest) => {
-    const { model, wanted } = found(request);
-    return [model, model.resolve(wanted)] as const;
-  };
+  const { routes } = runtime;
+  const target = ({ name: model, version }: ModelRequest) => ({
+    model,
+    version: version === '' ? undefined : version,
+  });
   const methods = {
     ServerLive: () => ({ live: true }),
     ServerReady: () => ({ ready: runtime.ready('v2') }),
     ServerMetadata: () => serverMetadata(),
-    ModelReady: (request: ModelRequest) => {
-      const { model, wanted } = found(request);
-      return { ready: model.isReady(wanted) };
+    ModelReady: (request: ModelRequest) => ({ ready: routes.isReady(target(request)) }),
+    ModelMetadata: (request: ModelRequest) => {
+      const named = target(request);
+      return modelMetadata(routes.model(named), routes.describe(named));
     },
-    ModelMetadata: (request: ModelRequest) => modelMetadata(...resolved(request)),
-    ModelConfig: (request: ModelRequest) => ({ config: modelConfig(...resolved(request)) }),
-    ModelStatistics: (request: ModelRequest) => {
-      if (request.name === '') return { model_stats: everyStatistics(runtime) };
-      const { model, wanted } = found(request);
-      const versions = wanted === undefined ? model.loaded() : [model.resolve(wanted)];
-      return { model_stats: versions.map(modelStatistics) };
+    ModelConfig: (request: ModelRequest) => {
+      const named = target(request);
+      return { config: modelConfig(routes.model(named), routes.describe(named)) };
     },
+    ModelStatistics: (request: ModelRequest) => ({
+      model_stats:
+        request.name === '' ? everyStatistics(runtime) : statisticsOf(runtime, target(request)),
+    }),
     RepositoryIndex: ({ ready }: RepositoryIndexRequest) => ({
       models: repository.index().filter(({ state }) => !ready || state === 'READY'),
     }),

@@ -15,7 +15,10 @@ import { openEngine } from '../../../native/index.ts';
 import {
   createLog,
   createRuntime,
+  type InferenceSteps,
   type Tensors as NativeTensors,
+  type Outputs,
+  type RouteContext,
   type Runtime,
   readConfig,
   ServeError,
@@ -79,24 +82,18 @@ class LocalEngine implements Inference {
     const refusal = this.#runtime.admission.acquire();
     if (refusal !== undefined) throw toInferenceError(refusal);
     try {
-      const result = await this.#runtime.inferTensors({
-        model,
-        version,
-        // The caller keeps its memory: what is taken over is a copy.
-        inputs: copied(inputs),
-        outputs,
-        priority,
-        timeoutMs,
-        signal,
-      });
-      const answered = Object.entries(result.outputs).filter(
+      // The caller keeps its memory: what is taken over is a copy.
+      const request = { model, version, inputs: copied(inputs), outputs, priority };
+      const caller = { signal, timeLeft: () => timeoutMs };
+      const { response, version: served } = await this.#runtime.infer(steps, request, caller);
+      const wanted = Object.entries(response).filter(
         ([name]) => outputs === undefined || outputs.includes(name),
       );
       return {
-        model: result.version.model,
-        version: result.version.version,
+        model: served.model,
+        version: served.version,
         id,
-        outputs: Object.fromEntries(answered) as Record<string, AnyTensor>,
+        outputs: Object.fromEntries(wanted) as Record<string, AnyTensor>,
       };
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
@@ -112,11 +109,14 @@ class LocalEngine implements Inference {
 
   async metadata(model: string, version?: string): Promise<ModelMetadata> {
     try {
-      const served = this.#runtime.model(model);
-      const { inputs, outputs } = served.resolve(version).signature;
+      const { routes } = this.#runtime;
+      const { inputs, outputs } = routes.describe({ model, version }).signature;
       return {
         name: model,
-        versions: served.loaded().map((loaded) => loaded.version),
+        versions: routes
+          .model({ model, version })
+          .loaded()
+          .map((loaded) => loaded.version),
         inputs: inputs.map(({ name, type, dims }) => ({ name, type, dims })),
         outputs: outputs.map(({ name, type, dims }) => ({ name, type, dims })),
       };
@@ -129,7 +129,7 @@ class LocalEngine implements Inference {
     try {
       return model === undefined
         ? this.#runtime.ready('v2')
-        : this.#runtime.model(model).isReady(undefined);
+        : this.#runtime.routes.isReady({ model, version: undefined });
     } catch (error) {
       throw toInferenceError(error);
     }
@@ -144,6 +144,23 @@ class LocalEngine implements Inference {
     return this.#closing;
   }
 }
+
+interface LocalRequest extends RouteContext {
+  readonly inputs: NativeTensors;
+  readonly outputs: readonly string[] | undefined;
+  readonly priority: number | undefined;
+}
+
+const steps: InferenceSteps<LocalRequest, undefined, Outputs> = {
+  route: (request) => request,
+  prepare: ({ inputs, outputs, priority }) => ({
+    runs: [inputs],
+    outputs,
+    priority,
+    context: undefined,
+  }),
+  respond: ({ outputs }) => outputs[0]!,
+};
 
 function copied(inputs: Tensors): NativeTensors {
   const copies = Object.entries(inputs).map(([name, tensor]) => [

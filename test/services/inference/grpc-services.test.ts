@@ -85,7 +85,8 @@ describe('a deadline', () => {
 
   test('that passes while the request waits: it never runs', () =>
     withClient(files, async (client, server) => {
-      const stats = () => server.runtime.model('s').resolve(undefined).stats();
+      const stats = () =>
+        server.runtime.routes.describe({ model: 's', version: undefined }).stats();
       const long = client.call('ModelInfer', slow(400_000));
       await until(() => stats().running === 1, 'the first one runs');
       const before = stats();

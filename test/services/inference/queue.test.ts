@@ -26,7 +26,8 @@ function ask(
   return server.post('/v2/models/s/infer', { inputs, parameters }, headers);
 }
 
-const counts = (server: Inference) => server.runtime.model('s').resolve(undefined).stats();
+const counts = (server: Inference) =>
+  server.runtime.routes.describe({ model: 's', version: undefined }).stats();
 
 /** Resolves when so many requests wait behind the one that runs. */
 const waiting = (server: Inference, queued: number) =>

@@ -11,8 +11,8 @@ import {
   type Runtime,
   readConfig,
 } from '../../../runtime/index.ts';
-import type { ServiceApp } from '../../../services/http/service-app.ts';
-import { inferenceApp } from '../../../services/inference/app.ts';
+import { createServiceApp, type ServiceApp } from '../../../services/http/create-service-app.ts';
+import { inference as inferenceService } from '../../../services/inference/index.ts';
 
 const fixtures = path.resolve(import.meta.dirname, '../../fixtures/models');
 
@@ -57,7 +57,7 @@ export async function inference(files: Files, settings: Partial<Config> = {}): P
   const config = { ...readConfig({ argv: ['inference'], env, cwd: root }), ...settings };
   const engine = openEngine();
   const runtime = await createRuntime(config, engine, { log: createLog('silent') });
-  const app = inferenceApp(runtime);
+  const app = createServiceApp(runtime, inferenceService);
   const ask = async (url: string, init?: RequestInit): Promise<Answer> => {
     const response = await app.request(url, init);
     const bytes = new Uint8Array(await response.arrayBuffer());

@@ -1,7 +1,8 @@
 /** @module From a model's signature to tensors: how rows of features lie in its input, and the check of every value. */
 
-import type { ElementType, Signature, Tensor, TensorSpec } from '../native/index.ts';
-import { ServeError } from './errors.ts';
+import type { ElementType, Signature, Tensor, TensorSpec } from '../../../native/index.ts';
+import { describeValue, type ElementStorage, elementCodecs, MAX_FLOAT32 } from '../../elements.ts';
+import { ServeError } from '../../errors.ts';
 
 /** The one input that takes the features. Dimension 0 counts rows; the others together hold one row. */
 export interface FeatureInput {
@@ -19,45 +20,7 @@ export interface FeatureInput {
   readonly features: readonly string[];
 }
 
-interface Storage {
-  /** What a value has to be, in words. */
-  readonly wants: string;
-  readonly make: (length: number) => Writable;
-  /** The value as the tensor holds it, or undefined where it does not fit. */
-  readonly fit: (value: unknown) => number | bigint | string | undefined;
-}
-
-type Writable = { [index: number]: number | bigint | string; readonly length: number };
-
-const MAX_FLOAT32 = 3.4028234663852886e38;
 const MAX_SINGLE_ROW_REQUEST = 256;
-
-const storages: Partial<Record<ElementType, Storage>> = {
-  float32: real(
-    'a finite number that fits float32',
-    (length) => new Float32Array(length),
-    MAX_FLOAT32,
-  ),
-  float64: real('a finite number', (length) => new Float64Array(length), Number.MAX_VALUE),
-  int8: integer('int8', (length) => new Int8Array(length), -(2 ** 7), 2 ** 7 - 1),
-  int16: integer('int16', (length) => new Int16Array(length), -(2 ** 15), 2 ** 15 - 1),
-  int32: integer('int32', (length) => new Int32Array(length), -(2 ** 31), 2 ** 31 - 1),
-  uint8: integer('uint8', (length) => new Uint8Array(length), 0, 2 ** 8 - 1),
-  uint16: integer('uint16', (length) => new Uint16Array(length), 0, 2 ** 16 - 1),
-  uint32: integer('uint32', (length) => new Uint32Array(length), 0, 2 ** 32 - 1),
-  int64: bigInteger((length) => new BigInt64Array(length), Number.MIN_SAFE_INTEGER),
-  uint64: bigInteger((length) => new BigUint64Array(length), 0),
-  bool: {
-    wants: 'true or false',
-    make: (length) => new Uint8Array(length),
-    fit: (value) => (typeof value === 'boolean' ? Number(value) : undefined),
-  },
-  string: {
-    wants: 'a string',
-    make: (length) => new Array<string>(length).fill(''),
-    fit: (value) => (typeof value === 'string' ? value : undefined),
-  },
-};
 
 /**
  * Finds the input that rows of features go to.
@@ -82,7 +45,7 @@ export function featureInput(
   if (open > 1 || (open === 1 && rowDims.length > 1)) {
     throw unsuitable(`input "${spec.name}" leaves the shape of a row open`);
   }
-  if (storages[spec.type] === undefined) {
+  if (elementCodecs[spec.type] === undefined) {
     throw unsuitable(`input "${spec.name}" holds ${spec.type}, which JSON numbers cannot fill`);
   }
   const width = open === 1 ? -1 : rowDims.reduce((product, dim) => product * dim, 1);
@@ -116,15 +79,15 @@ function onlyInput(signature: Signature, wanted: string | undefined): TensorSpec
  * Checks a request's features and lays them out for the model.
  *
  * @param features One row (a list of values) or many (a list of such lists), as parsed from JSON.
- * @returns One tensor, or one a row where a run takes a single row.
+ * @returns One tensor of all rows, or one tensor a row where a run takes a single row.
  * @throws {ServeError} `INVALID_ARGUMENT`, with the path of the first value that does not fit.
  */
 export function featureTensors(
   input: FeatureInput,
   features: readonly unknown[],
-): Tensor | readonly Tensor[] {
-  if (!Array.isArray(features[0])) return rowTensor(input, features, 'features');
-  return input.singleRow ? oneTensorPerRow(input, features) : tableTensor(input, features);
+): readonly Tensor[] {
+  if (!Array.isArray(features[0])) return [rowTensor(input, features, 'features')];
+  return input.singleRow ? oneTensorPerRow(input, features) : [tableTensor(input, features)];
 }
 
 function rowTensor(input: FeatureInput, row: readonly unknown[], path: string): Tensor {
@@ -160,7 +123,7 @@ function asRow(value: unknown, index: number): readonly unknown[] {
   if (Array.isArray(value)) return value;
   throw new ServeError(
     'INVALID_ARGUMENT',
-    `features[${index}] must be a list like the rows before it, got ${describe(value)}.`,
+    `features[${index}] must be a list like the rows before it, got ${describeValue(value)}.`,
   );
 }
 
@@ -179,13 +142,15 @@ function wrongWidth(input: FeatureInput, got: number, width: number, path: strin
   );
 }
 
-function newData(input: FeatureInput, length: number): Writable {
-  return input.type === 'float32' ? new Float32Array(length) : storages[input.type]!.make(length);
+function newData(input: FeatureInput, length: number): ElementStorage {
+  return input.type === 'float32'
+    ? new Float32Array(length)
+    : elementCodecs[input.type]!.allocate(length);
 }
 
 function fillRow(
   input: FeatureInput,
-  data: Writable,
+  data: ElementStorage,
   offset: number,
   row: readonly unknown[],
   path: string,
@@ -201,9 +166,9 @@ function fillRow(
     }
     return;
   }
-  const { fit } = storages[input.type]!;
+  const { encode } = elementCodecs[input.type]!;
   for (let i = 0; i < row.length; i += 1) {
-    const value = fit(row[i]);
+    const value = encode(row[i]);
     if (value === undefined) throw wrongValue(input, row[i], i, path);
     data[offset + i] = value;
   }
@@ -213,50 +178,12 @@ function wrongValue(input: FeatureInput, value: unknown, index: number, path: st
   const name = input.features[index];
   return new ServeError(
     'INVALID_ARGUMENT',
-    `${path}[${index}]${name === undefined ? '' : ` (${name})`} must be ${storages[input.type]!.wants}, got ${describe(value)}.`,
+    `${path}[${index}]${name === undefined ? '' : ` (${name})`} must be ${elementCodecs[input.type]!.expected}, got ${describeValue(value)}.`,
   );
 }
 
-function tensor(input: FeatureInput, dims: readonly number[], data: Writable): Tensor {
+function tensor(input: FeatureInput, dims: readonly number[], data: ElementStorage): Tensor {
   return { type: input.type, dims, data } as unknown as Tensor;
-}
-
-function real(wants: string, make: Storage['make'], max: number): Storage {
-  return {
-    wants,
-    make,
-    fit: (value) => (typeof value === 'number' && Math.abs(value) <= max ? value : undefined),
-  };
-}
-
-function integer(type: string, make: Storage['make'], min: number, max: number): Storage {
-  return {
-    wants: `an integer from ${min} to ${max} (${type})`,
-    make,
-    fit: (value) =>
-      Number.isInteger(value) && (value as number) >= min && (value as number) <= max
-        ? (value as number)
-        : undefined,
-  };
-}
-
-/** JSON numbers are doubles: an integer past 2^53 has already lost digits, so it is refused. */
-function bigInteger(make: Storage['make'], min: number): Storage {
-  return {
-    wants: `an integer from ${min} to ${Number.MAX_SAFE_INTEGER}`,
-    make,
-    fit: (value) =>
-      Number.isSafeInteger(value) && (value as number) >= min ? BigInt(value as number) : undefined,
-  };
-}
-
-function describe(value: unknown): string {
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'number') {
-    return Number.isFinite(value) ? String(value) : 'a number out of range';
-  }
-  return typeof value === 'boolean' ? String(value) : `a ${typeof value}`.replace('a o', 'an o');
 }
 
 function unsuitable(reason: string): ServeError {

@@ -1,21 +1,21 @@
 /** @module Classification: the label of the highest score, and that score as the confidence. */
 
-import type { TensorSpec } from '../../native/index.ts';
-import { ServeError } from '../errors.ts';
-import { type Prediction, rowSize, type TaskHead } from './head.ts';
+import type { TensorSpec } from '../../../native/index.ts';
+import { ServeError } from '../../errors.ts';
+import { type Prediction, type Predictor, rowSize } from './predictor.ts';
 
 /**
- * @param spec Output with one score a class: probabilities, or logits with `activation` "softmax".
- * @param labels Names of the classes in the order of the scores. Without them the answer is the index.
- * The confidence has six decimals: all that float32 holds near 1, and short in JSON.
+ * The confidence has six decimals, which is all that float32 holds near 1, and short in JSON.
  *
+ * @param spec Output with one score for each class: probabilities, or logits with `activation` "softmax".
+ * @param labels Names of the classes in the order of the scores. Without them the prediction is the index.
  * @throws {ServeError} `INVALID_CONFIG` when the output or the labels do not fit.
  */
-export function classificationHead(
+export function classificationPredictor(
   spec: TensorSpec,
   labels: readonly string[] | undefined,
   activation: 'none' | 'softmax',
-): TaskHead {
+): Predictor {
   const classes = rowSize(spec);
   if (spec.type !== 'float32' && spec.type !== 'float64') {
     throw new ServeError(
@@ -31,20 +31,19 @@ export function classificationHead(
   }
   const softmax = activation === 'softmax';
   return {
-    task: 'classification',
-    output: spec.name,
     outputs: [spec.name],
-    read(tensor) {
+    read(outputs) {
+      const tensor = outputs[spec.name]!;
       const scores = tensor.data as Float32Array | Float64Array;
       const size = scores.length / (tensor.dims[0] ?? 1);
-      const answers: Prediction[] = [];
+      const predictions: Prediction[] = [];
       for (let start = 0; start < scores.length; start += size) {
         const best = highest(scores, start, start + size);
         const probability = softmax ? softmaxAt(scores, best, start, start + size) : scores[best]!;
         const prediction = labels?.[best - start] ?? best - start;
-        answers.push({ prediction, confidence: Math.round(probability * 1e6) / 1e6 });
+        predictions.push({ prediction, confidence: Math.round(probability * 1e6) / 1e6 });
       }
-      return answers;
+      return predictions;
     },
   };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ElementType, Signature, Tensor } from '../../native/types.ts';
-import { featureInput, featureTensors } from '../../runtime/signature.ts';
+import type { ElementType, Signature } from '../../../native/types.ts';
+import { featureInput, featureTensors } from '../../../runtime/tasks/tabular/features.ts';
 
 function signature(dims: readonly number[], type: ElementType = 'float32'): Signature {
   const spec = { name: 'x', type, dims, symbols: dims.map(() => '') };
@@ -11,7 +11,7 @@ function signature(dims: readonly number[], type: ElementType = 'float32'): Sign
 const input = (dims: readonly number[], type?: ElementType, features?: string[]) =>
   featureInput(signature(dims, type), undefined, features);
 const tensor = (dims: readonly number[], features: readonly unknown[], type?: ElementType) =>
-  featureTensors(input(dims, type), features) as Tensor;
+  featureTensors(input(dims, type), features)[0]!;
 
 describe('featureTensors', () => {
   test('makes one tensor of one row', () => {
@@ -64,7 +64,7 @@ describe('featureTensors', () => {
     const tensors = featureTensors(input([1, 2]), [
       [1, 2],
       [3, 4],
-    ]) as readonly Tensor[];
+    ]);
     assert.deepEqual(
       tensors.map(({ dims }) => dims),
       [

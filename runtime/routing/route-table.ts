@@ -1,0 +1,188 @@
+/** @module Which model version a request goes to. The table can change at any time; no model is reloaded for it. */
+
+import { ServeError } from '../errors.ts';
+import type { ModelVersion } from '../model.ts';
+import type { ServedModel } from '../served-model.ts';
+import type { TaskName } from '../tasks/index.ts';
+
+/** Random numbers in [0, 1), for the traffic split. */
+export type Random = () => number;
+
+/** How the requests to one model find their version. */
+export interface Route {
+  /** Shares of the requests that name no version, in any unit. Empty: the newest version that works has all. */
+  readonly weights: Readonly<Record<string, number>>;
+  /** Names that stand for a version, such as `stable`. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What of a request decides where it goes. */
+export interface RouteContext {
+  /** The model's name; undefined leaves it to the default model. */
+  readonly model: string | undefined;
+  /** A version or a label; undefined leaves it to the traffic split. */
+  readonly version: string | undefined;
+  /** Tasks among whose models the default one is looked for; undefined means all. A constant of the route. */
+  readonly tasks?: readonly TaskName[] | undefined;
+}
+
+/** A model with its route, compiled for the requests. */
+interface Entry {
+  readonly model: ServedModel;
+  readonly route: Route;
+  /** Versions with the cumulative share up to which each is drawn; the last is 1. */
+  readonly shares: readonly { readonly upTo: number; readonly version: string }[];
+  /** The version of every request that names none, where there is no draw and it is loaded. */
+  readonly only: ModelVersion | undefined;
+}
+
+export class RouteTable {
+  readonly #random: Random;
+  /** `DEFAULT_MODEL`. */
+  readonly #defaultName: string | undefined;
+  readonly #entries = new Map<string, Entry>();
+  /** The default model of each list of tasks that requests have come with. */
+  readonly #defaults = new Map<readonly TaskName[] | undefined, Entry | undefined>();
+
+  constructor(random: Random, defaultName: string | undefined) {
+    this.#random = random;
+    this.#defaultName = defaultName;
+  }
+
+  /** Adds a model, or puts it in the place of the one of its name. */
+  set(model: ServedModel, route: Route): void {
+    this.#entries.set(model.name, compile(model, route));
+    this.#defaults.clear();
+  }
+
+  /** Changes how the requests to a model that is served find their version. @throws {ServeError} `MODEL_NOT_FOUND` */
+  change(name: string, route: Route): void {
+    this.set(this.#entry({ model: name }).model, route);
+  }
+
+  delete(name: string): void {
+    this.#entries.delete(name);
+    this.#defaults.clear();
+  }
+
+  /** @throws {ServeError} `MODEL_NOT_FOUND` */
+  model(context: RouteContext): ServedModel {
+    return this.#entry(context).model;
+  }
+
+  get(name: string): ServedModel | undefined {
+    return this.#entries.get(name)?.model;
+  }
+
+  models(): ServedModel[] {
+    return [...this.#entries.values()].map(({ model }) => model);
+  }
+
+  /**
+   * The version that responds to one request. It may be drawn at random, so a request asks once.
+   *
+   * @throws {ServeError} `MODEL_NOT_FOUND`, `VERSION_NOT_FOUND`, `MODEL_NOT_READY`, or `INVALID_ARGUMENT`
+   * when no model is named and there is no default.
+   */
+  resolve(context: RouteContext): ModelVersion {
+    const entry = this.#entry(context);
+    const { version } = context;
+    if (version !== undefined) return named(entry, version);
+    return entry.only ?? entry.model.version(draw(entry, this.#random()), labelsOf(entry));
+  }
+
+  /**
+   * The version that metadata, configuration and statistics are about: the one that is named, else the one
+   * that most requests go to. Nothing is drawn, so the same call has the same result.
+   *
+   * @throws {ServeError} as `resolve`
+   */
+  describe(context: RouteContext): ModelVersion {
+    const entry = this.#entry(context);
+    const { version } = context;
+    return entry.only !== undefined && version === undefined
+      ? entry.only
+      : named(entry, version ?? heaviest(entry));
+  }
+
+  /**
+   * Whether the version that is named, or without one any version, responds.
+   *
+   * @throws {ServeError} `MODEL_NOT_FOUND`, `VERSION_NOT_FOUND`
+   */
+  isReady(context: RouteContext): boolean {
+    const entry = this.#entry(context);
+    const { version } = context;
+    if (version === undefined) return entry.model.isReady();
+    try {
+      return named(entry, version).responds;
+    } catch (error) {
+      if (error instanceof ServeError && error.code === 'MODEL_NOT_READY') return false;
+      throw error;
+    }
+  }
+
+  #entry({ model, tasks }: Pick<RouteContext, 'model' | 'tasks'>): Entry {
+    const found = model === undefined ? this.#default(tasks) : this.#entries.get(model);
+    if (found !== undefined) return found;
+    const names = [...this.#entries.keys()].map((name) => `"${name}"`).join(', ');
+    if (model !== undefined) {
+      const available = names === '' ? 'no model is served' : `available: ${names}`;
+      throw new ServeError('MODEL_NOT_FOUND', `There is no model "${model}"; ${available}.`);
+    }
+    throw names === ''
+      ? new ServeError('MODEL_NOT_FOUND', 'The repository holds no model.')
+      : new ServeError('INVALID_ARGUMENT', `model is missing; write one of ${names}.`);
+  }
+
+  #default(tasks: readonly TaskName[] | undefined): Entry | undefined {
+    if (!this.#defaults.has(tasks)) this.#defaults.set(tasks, this.#chooseDefault(tasks));
+    return this.#defaults.get(tasks);
+  }
+
+  /**
+   * Of the models that have one of the tasks: the one that `DEFAULT_MODEL` names, or that says it is the
+   * default, or the only one. Where no model has one, all take part, so that the request is told why the
+   * default does not do.
+   */
+  #chooseDefault(tasks: readonly TaskName[] | undefined): Entry | undefined {
+    const all = [...this.#entries.values()];
+    const able = all.filter(({ model }) => tasks === undefined || model.hasTask(tasks));
+    const entries = able.length > 0 ? able : all;
+    return (
+      entries.find(({ model }) => model.name === this.#defaultName) ??
+      entries.find(({ model }) => model.isDefault) ??
+      (entries.length === 1 ? entries[0] : undefined)
+    );
+  }
+}
+
+function compile(model: ServedModel, route: Route): Entry {
+  const weights = Object.entries(route.weights);
+  const usual = weights.length > 0 ? weights : [[model.newest(), 1] as const];
+  const total = usual.reduce((sum, [, weight]) => sum + weight, 0) || 1;
+  let sum = 0;
+  const shares = usual.map(([version, weight]) => {
+    sum += weight;
+    return { upTo: sum / total, version };
+  });
+  const only = shares.length === 1 ? model.loadedVersion(shares[0]!.version) : undefined;
+  return { model, route, shares, only };
+}
+
+const draw = ({ shares }: Entry, drawn: number): string =>
+  (shares.find(({ upTo }) => drawn < upTo) ?? shares.at(-1)!).version;
+
+/** The version with the largest share; of equal ones the first. */
+function heaviest({ route, model }: Entry): string {
+  const [first] = Object.entries(route.weights).toSorted(([, a], [, b]) => b - a);
+  return first?.[0] ?? model.newest();
+}
+
+function named(entry: Entry, version: string): ModelVersion {
+  const { labels } = entry.route;
+  const name = Object.hasOwn(labels, version) ? labels[version]! : version;
+  return entry.model.version(name, labelsOf(entry));
+}
+
+const labelsOf = ({ route }: Entry): readonly string[] => Object.keys(route.labels);

@@ -1,0 +1,21 @@
+/** @module A model without a task: each row's elements as they are. */
+
+import type { TensorSpec } from '../../../native/index.ts';
+import { jsonElement } from '../../elements.ts';
+import type { Prediction, Predictor } from './predictor.ts';
+
+/** A row of one element is predicted as that element, a longer one as a list in the order of the tensor. */
+export function rawPredictor(spec: TensorSpec): Predictor {
+  return {
+    outputs: [spec.name],
+    read(outputs) {
+      const tensor = outputs[spec.name]!;
+      const rows = tensor.dims[0] ?? 1;
+      const size = tensor.data.length / rows;
+      return Array.from({ length: rows }, (_, row): Prediction => {
+        const values = Array.from({ length: size }, (_, i) => jsonElement(tensor, row * size + i));
+        return { prediction: size === 1 ? values[0]! : values };
+      });
+    },
+  };
+}

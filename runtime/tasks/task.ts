@@ -1,0 +1,44 @@
+/**
+ * What a task is: the code that turns a request's input (rows of features; later text or images) into
+ * tensors for a model, and the model's output tensors into the response's content.
+ *
+ * @module
+ */
+
+import type { z } from 'zod';
+import type { Signature, Tensor, Tensors } from '../../native/index.ts';
+
+/** The output tensors of one run by name. */
+export type Outputs = Readonly<Record<string, Tensor>>;
+
+/** A request's input as tensors. */
+export interface PreparedInput<Context> {
+  /** The inputs of each run that the request needs: one, or one a row where a run takes a single row. */
+  readonly runs: readonly Tensors[];
+  /** What `decode` has to know of the request, such as offsets of tokens or the size of an image. */
+  readonly context: Context;
+}
+
+/** A task of one model version. Made once when the version loads; holds no state of requests. */
+export interface Task<Name extends string, Input, Options, Context, Output> {
+  readonly name: Name;
+  /** Names of the outputs it reads, so that a run fetches no other. */
+  readonly outputs: readonly string[];
+  /**
+   * Checks the input and lays it out for the model. Work that would hold the thread for long is done
+   * elsewhere, and then the result is a promise.
+   *
+   * @throws {ServeError} `INVALID_ARGUMENT` with the path of the first value that does not fit.
+   */
+  prepare(input: Input, options: Options): PreparedInput<Context> | Promise<PreparedInput<Context>>;
+  /** The content of the response. `outputs` are those of the runs, in their order. */
+  decode(outputs: readonly Outputs[], context: Context): Output;
+}
+
+/** A row of the table of tasks. */
+export interface TaskDefinition<Shape extends z.ZodRawShape, Made> {
+  /** The keys of `model.json` that describe the task. */
+  readonly config: z.ZodObject<Shape>;
+  /** @throws {ServeError} `INVALID_CONFIG` when the configuration does not fit the signature. */
+  create(signature: Signature, config: z.infer<z.ZodObject<Shape>>): Made;
+}

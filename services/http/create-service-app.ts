@@ -1,0 +1,46 @@
+/** @module Makes the app of a service: its own routes, and those that every service has. */
+
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { RequestHandler, Runtime } from '../../runtime/index.ts';
+import { docsRoutes } from './docs.ts';
+import { createEdge } from './edge.ts';
+import { healthRoutes } from './health.ts';
+import { managedRoutes } from './managed-routes.ts';
+import { metricsRoute } from './metrics.ts';
+import { describeControlRoutes } from './openapi.ts';
+import type { ServiceDefinition } from './service-definition.ts';
+
+/** What a service gives to its host. It does not listen, so tests call `request()`. */
+export interface ServiceApp {
+  /** Every route, through Hono. */
+  readonly fetch: OpenAPIHono['fetch'];
+  /** The same for tests, which need no port. */
+  readonly request: OpenAPIHono['request'];
+  /** The infer routes once more by their path, for a host that can match paths itself. */
+  readonly fastRoutes: Readonly<Record<string, RequestHandler>>;
+}
+
+export function createServiceApp(
+  runtime: Runtime,
+  { title, description, routes }: ServiceDefinition,
+): ServiceApp {
+  const app = new OpenAPIHono();
+  const edge = createEdge(runtime);
+  const managed = managedRoutes(app, runtime);
+  const fastRoutes: Record<string, RequestHandler> = {};
+  routes({
+    runtime,
+    managed,
+    infer(route) {
+      const handler = edge(route);
+      fastRoutes[route.path] = handler;
+      app.post(route.path, (c) => handler(c.req.raw));
+    },
+    describe: (operation) => app.openAPIRegistry.registerPath(operation),
+  });
+  healthRoutes(managed, runtime);
+  metricsRoute(managed, runtime);
+  describeControlRoutes(app);
+  docsRoutes(managed, app, { title, version: '1.0', description });
+  return { fetch: app.fetch, request: app.request, fastRoutes };
+}

@@ -1,0 +1,39 @@
+/** @module What a service is: a folder with one definition, and a row in the table of services. */
+
+import type { RouteConfig } from '@hono/zod-openapi';
+import type { Runtime, ServiceName } from '../../runtime/index.ts';
+import type { InferRoute } from './edge.ts';
+import type { AddRoute } from './managed-routes.ts';
+
+/**
+ * What a definition adds its routes with. Hono's app is not among it: on Bun the infer routes bypass it, so
+ * that middleware would run in tests and not in production.
+ */
+export interface RouteBuilder {
+  readonly runtime: Runtime;
+  /** Adds an infer route, a POST at its path. */
+  infer<Body, Request, Context>(route: InferRoute<Body, Request, Context>): void;
+  /** Adds any other route. */
+  readonly managed: AddRoute;
+  /** Adds a route's entry to the description of the API. */
+  describe(operation: RouteConfig): void;
+}
+
+/** An open port. */
+export interface OpenPort {
+  readonly port: number;
+  /** Takes no more requests, and resolves when the last one is answered. */
+  stop(): Promise<void>;
+}
+
+export interface ServiceDefinition {
+  /** Its folder's name, which is also that of its setting `<NAME>_PORT`. */
+  readonly name: ServiceName;
+  readonly defaultPort: number;
+  /** The heading of its documentation. */
+  readonly title: string;
+  readonly description: string;
+  routes(builder: RouteBuilder): void;
+  /** Opens its gRPC port, where it has one. One HTTP thread of the process does. */
+  readonly listenGrpc?: (runtime: Runtime, hostname: string, port: number) => Promise<OpenPort>;
+}

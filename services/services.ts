@@ -1,0 +1,7 @@
+/** @module The table of services. A new service is a folder and a row here. */
+
+import type { ServiceDefinition } from './http/service-definition.ts';
+import { inference } from './inference/index.ts';
+import { prediction } from './prediction/index.ts';
+
+export const services: readonly ServiceDefinition[] = [prediction, inference];
