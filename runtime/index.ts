@@ -10,7 +10,7 @@ import { createLog, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics/index.ts';
 import { type Caller, type Inference, type InferenceSteps, infer } from './pipeline.ts';
 import { type IndexEntry, Registry } from './registry.ts';
-import type { LoadOverride } from './repository/index.ts';
+import type { LoadOverride, Skipped } from './repository/index.ts';
 import type { Random, RouteTable } from './routing/route-table.ts';
 import type { ModelStatus } from './served-model.ts';
 
@@ -76,7 +76,7 @@ export type {
   Prepared,
 } from './pipeline.ts';
 export type { IndexEntry } from './registry.ts';
-export { configType, type LoadOverride, tritonSchema } from './repository/index.ts';
+export { configType, type LoadOverride, type Skipped, tritonSchema } from './repository/index.ts';
 export type { RouteContext, RouteTable } from './routing/route-table.ts';
 export type { ModelStatus, ServedModel, VersionStatus } from './served-model.ts';
 export type { Outputs, Prediction, TabularTask, TaskName } from './tasks/index.ts';
@@ -105,8 +105,9 @@ export interface Runtime {
   /** Every model and version, with the reason where one is not served. */
   models(): ModelStatus[];
   /**
-   * Whether requests are taken: at least one version answers and the thread is not draining. `v2`: as
-   * the protocol has it, every version does, or with `STRICT_READINESS=false` the server alone.
+   * Whether requests are taken: the thread is not draining, and at least one version takes them or, with
+   * `MODEL_CONTROL_MODE=explicit`, no model has been loaded yet. `v2`: every version does, as the protocol
+   * has it; with `STRICT_READINESS=false` the server alone counts.
    */
   ready(strictness?: 'v2'): boolean;
   /** Unloads every model. To be called when `admission.drain()` has resolved. The engine stays open. */
@@ -117,6 +118,8 @@ export interface RepositoryControl {
   /** Whether clients may load and unload models. */
   readonly controlled: boolean;
   index(): IndexEntry[];
+  /** What the repository holds that is not served, with the reason. */
+  skipped(): readonly Skipped[];
   /** @throws {ServeError} `MODEL_NOT_FOUND`, `MODEL_NOT_READY` */
   load(name: string, override?: LoadOverride): Promise<void>;
   /** @throws {ServeError} `MODEL_NOT_FOUND` */
@@ -191,6 +194,7 @@ function repositoryControl(
   return {
     controlled: modelControlMode === 'explicit',
     index: () => registry.index(),
+    skipped: () => registry.skipped(),
     load: (name, override) => make({ action: 'load', name, override }),
     unload: (name) => make({ action: 'unload', name }),
     follow,

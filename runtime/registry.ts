@@ -9,7 +9,10 @@ import {
   fingerprint,
   type LoadOverride,
   type ModelFolder,
+  mayHold,
   Repository,
+  type Scan,
+  type Skipped,
 } from './repository/index.ts';
 import { type Random, type Route, RouteTable } from './routing/route-table.ts';
 import { type ModelStatus, ServedModel } from './served-model.ts';
@@ -39,6 +42,10 @@ export class Registry {
   readonly #unloaded = new Set<string>();
   /** Why what has changed on disk is not served, of models whose old versions go on. */
   readonly #refused = new Map<string, string>();
+  /** What the repository holds beside models, as it was last read. */
+  #skipped: readonly Skipped[] = [];
+  /** Why the last poll failed; '' where it did not. */
+  #pollFailure = '';
   /** Changes happen one after the other. */
   #change: Promise<unknown> = Promise.resolve();
   /** Versions that were replaced and wait for their last request. */
@@ -62,12 +69,13 @@ export class Registry {
    */
   static async open(config: Config, engine: Engine, random: Random, log: Log): Promise<Registry> {
     const registry = new Registry(config, engine, random, log);
-    const folders = registry.#repository.scan();
-    for (const folder of registry.#selected(folders)) {
+    const scan = registry.#repository.scan();
+    registry.#noteSkipped(scan);
+    for (const folder of registry.#selected(scan)) {
       registry.#loadedFrom.set(folder.name, fingerprint(folder));
       registry.#install(folder, await registry.#build(folder));
     }
-    registry.#checkDefault(folders);
+    registry.#checkDefault(scan.models);
     registry.#checkDevice();
     if (config.modelControlMode === 'poll') {
       registry.#poll = setInterval(() => void registry.refresh(), config.repositoryPollMs);
@@ -80,14 +88,24 @@ export class Registry {
     return this.routes.models().map((model) => model.status());
   }
 
-  /** Whether every version of every served model answers. */
-  complete(): boolean {
-    return this.routes.models().every((model) => model.isComplete());
+  /** What the repository holds that is not served, with the reason. */
+  skipped(): readonly Skipped[] {
+    return this.#skipped;
   }
 
-  /** Whether any version answers. */
+  /** Whether every version of every served model takes requests, and `ready()`. */
+  complete(): boolean {
+    return this.ready() && this.routes.models().every((model) => model.isComplete());
+  }
+
+  /**
+   * Whether any version takes requests. Where clients load the models, a server without any is ready,
+   * because it waits for them.
+   */
   ready(): boolean {
-    return this.routes.models().some((model) => model.isReady());
+    const models = this.routes.models();
+    if (models.length === 0) return this.#config.modelControlMode === 'explicit';
+    return models.some((model) => model.isReady());
   }
 
   /** How long a request would wait for the version that has the most to do, by measured costs. */
@@ -101,8 +119,8 @@ export class Registry {
 
   /** Every model of the repository, served or not. */
   index(): IndexEntry[] {
-    const onDisk = this.#repository.scan().map((folder) => folder.name);
-    const names = new Set([...onDisk, ...this.routes.models().map((model) => model.name)]);
+    const served = this.routes.models().map((model) => model.name);
+    const names = new Set([...this.#namesOnDisk(), ...served]);
     return [...names].toSorted().flatMap((name) => this.#entries(name));
   }
 
@@ -139,20 +157,16 @@ export class Registry {
     });
   }
 
-  /** Takes over what has changed in the repository since it was last read. */
+  /** Takes over what has changed in the repository since it was last read. Never rejects. */
   refresh(): Promise<void> {
     return this.#inTurn(async () => {
-      const folders = this.#repository.scan();
-      for (const folder of folders) {
-        if (this.#loadedFrom.get(folder.name) === fingerprint(folder)) continue;
-        // The reason is in the index, and the old version goes on.
-        await this.#replace(folder).catch((error: ServeError) => {
-          this.#log.warn({ model: folder.name, reason: error.message }, 'change not served');
-        });
-      }
-      const present = new Set(folders.map((folder) => folder.name));
-      for (const model of this.routes.models()) {
-        if (!present.has(model.name)) this.#remove(model);
+      try {
+        await this.#takeOver(this.#repository.scan());
+        this.#pollFailure = '';
+      } catch (error) {
+        const reason = reasonOf(error);
+        if (reason !== this.#pollFailure) this.#log.error({ reason }, 'poll failed');
+        this.#pollFailure = reason;
       }
     });
   }
@@ -165,21 +179,69 @@ export class Registry {
     await Promise.all(this.#leaving);
   }
 
+  async #takeOver(scan: Scan): Promise<void> {
+    this.#noteSkipped(scan);
+    for (const folder of scan.models) {
+      try {
+        if (this.#loadedFrom.get(folder.name) !== fingerprint(folder)) await this.#replace(folder);
+      } catch (error) {
+        // The reason is in the index, and the old version goes on.
+        const about = { model: folder.name, reason: reasonOf(error) };
+        this.#log.warn(about, 'change not served');
+      }
+    }
+    const present = new Set(scan.models.map((folder) => folder.name));
+    for (const model of this.routes.models()) {
+      if (!present.has(model.name)) this.#withdraw(model, scan);
+    }
+  }
+
+  /** What is still there, but cannot be read or is being written, is served as it was. */
+  #withdraw(model: ServedModel, { skipped }: Scan): void {
+    const skip = skipped.find(({ name }) => mayHold(name, model.name));
+    if (skip === undefined) {
+      this.#remove(model);
+    } else {
+      this.#refused.set(model.name, skip.reason);
+      this.#loadedFrom.delete(model.name);
+    }
+  }
+
+  /** Logs what is skipped, once for each name and reason. */
+  #noteSkipped({ skipped }: Scan): void {
+    for (const { name, reason } of skipped) {
+      const known = this.#skipped.some((each) => each.name === name && each.reason === reason);
+      if (!known) this.#log.warn({ name, reason }, 'skipped');
+    }
+    this.#skipped = skipped;
+  }
+
+  /** Empty while the repository cannot be read, which is no reason to hide what is served. */
+  #namesOnDisk(): readonly string[] {
+    try {
+      return this.#repository.scan().models.map(({ name }) => name);
+    } catch {
+      return [];
+    }
+  }
+
   #inTurn(change: () => Promise<void>): Promise<void> {
     const done = this.#change.then(change);
     this.#change = done.catch(() => {});
     return done;
   }
 
-  #selected(folders: readonly ModelFolder[]): readonly ModelFolder[] {
+  #selected({ models, skipped }: Scan): readonly ModelFolder[] {
     const { modelControlMode, loadModels } = this.#config;
-    if (modelControlMode !== 'explicit' || loadModels.includes('*')) return folders;
+    if (modelControlMode !== 'explicit' || loadModels.includes('*')) return models;
     return loadModels.map((name) => {
-      const found = folders.find((folder) => folder.name === name);
+      const found = models.find((folder) => folder.name === name);
       if (found !== undefined) return found;
+      const skip = skipped.find((each) => mayHold(each.name, name));
+      const why = skip === undefined ? '' : ` (${skip.name}: ${skip.reason})`;
       throw new ServeError(
         'INVALID_CONFIG',
-        `LOAD_MODEL names "${name}", which the repository does not have; write the names of models in it.`,
+        `LOAD_MODEL names "${name}", which the repository does not have${why}; write the names of models in it`,
       );
     });
   }
@@ -204,8 +266,9 @@ export class Registry {
   async #build(folder: ModelFolder): Promise<ServedModel> {
     const { device, engineCache, batchSize } = this.#config;
     const versions = new Map<string, ModelVersion | ServeError>();
-    for (const { version, path, bytes } of folder.versions) {
-      const { name: model, config, settings } = folder;
+    for (const { version, path, bytes, notes } of folder.versions) {
+      const { name: model, config } = folder;
+      const settings = { ...folder.settings, notes: [...folder.settings.notes, ...notes] };
       if (config instanceof ServeError) {
         versions.set(version, config);
         continue;
@@ -299,6 +362,8 @@ export class Registry {
     );
   }
 }
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** What `model.json` says of the versions that requests go to. */
 function routeOf({ config }: ModelFolder): Route {

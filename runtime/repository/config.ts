@@ -1,11 +1,11 @@
 /** @module `model.json`: what it may say, and how it is read. */
 
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { batchingSchema } from '../batching.ts';
 import { DEVICE, DEVICE_FORM } from '../device.ts';
 import { ServeError } from '../errors.ts';
 import { taskConfigShape } from '../tasks/index.ts';
+import { readText } from './files.ts';
 
 /** The schema of `model.json`. Every key is optional: without the file the model's own signature is used. */
 export const modelConfigSchema = z.strictObject({
@@ -52,17 +52,16 @@ export const modelConfigSchema = z.strictObject({
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
 /** What the file says, or why it cannot be used. */
-export function readModelConfig(name: string, path: string): ModelConfig | ServeError {
+export function readModelConfig(model: string, path: string): ModelConfig | ServeError {
+  const what = `model.json of "${model}"`;
   try {
-    const parsed = modelConfigSchema.safeParse(JSON.parse(readFileSync(path, 'utf8')));
+    const parsed = modelConfigSchema.safeParse(JSON.parse(readText(path, what)));
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
     const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
-    return new ServeError(
-      'INVALID_CONFIG',
-      `model.json of "${name}" is wrong: ${where}${issue?.message}.`,
-    );
-  } catch {
-    return new ServeError('INVALID_CONFIG', `model.json of "${name}" is not valid JSON.`);
+    return new ServeError('INVALID_CONFIG', `${what} is wrong: ${where}${issue?.message}`);
+  } catch (error) {
+    if (error instanceof ServeError) return error;
+    return new ServeError('INVALID_CONFIG', `${what} is not valid JSON`, { cause: error });
   }
 }

@@ -1,20 +1,22 @@
 /**
  * Models as Hugging Face and transformers.js keep them: `config.json`, and the graphs in `onnx/` or
- * beside it. The graph `model.onnx` is the model; the parts of one that is cut up (an encoder and its
- * decoders) are models of their own, named `<folder>.<part>`.
+ * beside it. The graph `model.onnx` is the model. The parts of a model that is cut up (an encoder and its
+ * decoders) are models of their own, named `<folder>.<part>`. Of a graph in several precisions one is
+ * served: the most exact.
  *
  * @module
  */
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
 import { ServeError } from '../errors.ts';
+import { type Entry, listFolder, readText, type Skip } from './files.ts';
+import { byModel, chooseModelFile, MODEL_FILE, type ModelFile, mostExact } from './model-file.ts';
 
-/** A graph in such a folder. */
+/** A graph that is served. */
 export interface Graph {
   /** '' for the model itself, else the name of its part. */
   readonly part: string;
   readonly path: string;
+  readonly notes: readonly string[];
 }
 
 /** What `config.json` says that matters for serving tensors. */
@@ -23,33 +25,64 @@ export interface HuggingFaceConfig {
   readonly labels: readonly string[] | undefined;
 }
 
-/** The version of a model that has no versions. */
-export const ONLY_VERSION = '1';
+const PART = /^(?:encoder|decoder|vision|text|audio|embed|prompt)/;
 
-/** The graphs of a folder that has a `config.json`; none if it is no such folder. */
-export function graphsOf(folder: string): readonly Graph[] {
-  if (!existsSync(join(folder, 'config.json'))) return [];
-  const place = existsSync(join(folder, 'onnx')) ? join(folder, 'onnx') : folder;
-  const files = readdirSync(place).filter((file) => file.endsWith('.onnx'));
-  // Beside the model itself there are often quantised copies of it, which are not parts.
-  if (files.includes('model.onnx')) return [{ part: '', path: join(place, 'model.onnx') }];
-  return files
-    .filter((file) => /^(?:encoder|decoder|vision|text|audio|embed|prompt)/.test(file))
-    .filter((file) => !/_(?:fp16|int8|uint8|q4|q4f16|bnb4|quantized)\.onnx$/.test(file))
-    .sort()
-    .map((file) => ({ part: basename(file, '.onnx'), path: join(place, file) }));
+/**
+ * The graphs of a folder that has a `config.json`.
+ *
+ * @param entries What the folder holds.
+ * @returns Them, or a sentence that says why there are none.
+ */
+export function findGraphs(entries: readonly Entry[], skip: Skip): readonly Graph[] | string {
+  const onnx = entries.find(({ name, kind }) => name === 'onnx' && kind === 'folder');
+  const inOnnx = onnx === undefined ? [] : modelFiles(listFolder(onnx, skip));
+  const graphs = inOnnx.length > 0 ? inOnnx : modelFiles(entries);
+  const broken = graphs.find(({ name, kind }) => name === MODEL_FILE && kind !== 'file');
+  if (broken !== undefined) return `Its ${MODEL_FILE} is not a file that can be read`;
+  const files = graphs.filter(({ kind }) => kind === 'file').map(({ name }) => name);
+  const toGraph = (part: string, { name, notes }: ModelFile): Graph => ({
+    part,
+    path: graphs.find((graph) => graph.name === name)!.path,
+    notes,
+  });
+  const models = byModel(files);
+  const whole = models.get('model');
+  if (whole !== undefined) return [toGraph('', mostExact(whole, MODEL_FILE))];
+  const parts = [...models].filter(([name]) => PART.test(name));
+  if (parts.length > 0) {
+    return parts.map(([name, variants]) => toGraph(name, mostExact(variants, `${name}.onnx`)));
+  }
+  const chosen = chooseModelFile(files);
+  return typeof chosen === 'string' ? chosen : [toGraph('', chosen)];
 }
 
-/** @throws {ServeError} `INVALID_CONFIG` for a file that cannot be read. */
-export function readHuggingFace(name: string, folder: string): HuggingFaceConfig {
-  let config: { id2label?: Readonly<Record<string, unknown>> };
+const modelFiles = (entries: readonly Entry[]) =>
+  entries.filter(({ name }) => name.toLowerCase().endsWith('.onnx'));
+
+/**
+ * @param path That of `config.json`.
+ * @throws {ServeError} `INVALID_CONFIG` for a file that cannot be read.
+ */
+export function readHuggingFace(name: string, path: string): HuggingFaceConfig {
+  const what = `config.json of "${name}"`;
+  const config = parse(readText(path, what), what);
+  const labels = typeof config === 'object' && config !== null && 'id2label' in config;
+  return { labels: labels ? labelsById(config.id2label) : undefined };
+}
+
+function parse(text: string, what: string): unknown {
   try {
-    config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
+    return JSON.parse(text);
   } catch {
-    throw new ServeError('INVALID_CONFIG', `config.json of "${name}" is not valid JSON.`);
+    throw new ServeError('INVALID_CONFIG', `${what} is not valid JSON`);
   }
-  const byId = config.id2label ?? {};
-  const ids = Object.keys(byId).map(Number);
-  const labels = ids.toSorted((a, b) => a - b).map((id) => String(byId[id]));
-  return { labels: ids.every((id) => ids.length > id) && labels.length > 0 ? labels : undefined };
+}
+
+/** Undefined unless there is a name for each number from 0 on. */
+function labelsById(id2label: unknown): readonly string[] | undefined {
+  if (typeof id2label !== 'object' || id2label === null) return undefined;
+  const byId = new Map(Object.entries(id2label).map(([id, label]) => [Number(id), String(label)]));
+  const labels = Array.from({ length: byId.size }, (_, id) => byId.get(id));
+  const complete = labels.every((label) => label !== undefined);
+  return complete && labels.length > 0 ? labels : undefined;
 }

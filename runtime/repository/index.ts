@@ -8,18 +8,31 @@
  * <model>.onnx                    likewise
  * ```
  *
+ * Whatever else lies there is skipped with a reason; nothing about one model touches another.
+ *
  * @module
  */
 
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { ServeError } from '../errors.ts';
-import { type ModelConfig, readModelConfig } from './config.ts';
-import { graphsOf, ONLY_VERSION, readHuggingFace } from './huggingface.ts';
-import { DEFAULT_SETTINGS, type RepositorySettings } from './settings.ts';
-import { readTriton, tritonSchema } from './triton.ts';
+import {
+  type Entry,
+  listFolder,
+  listReadableFolder,
+  type Skipped,
+  whyUnreadable,
+} from './files.ts';
+import { readModels } from './layouts.ts';
+import { isModelFile } from './model-file.ts';
+import { type ModelFolder, ONLY_VERSION } from './model-folder.ts';
+import { DEFAULT_SETTINGS } from './settings.ts';
+import { tritonSchema } from './triton.ts';
+import { type LoadOverride, readOverride } from './triton-folder.ts';
 
 export { type ModelConfig, modelConfigSchema } from './config.ts';
+export type { Skipped } from './files.ts';
+export type { ModelFolder, VersionFolder } from './model-folder.ts';
 export {
   allowedTimeout,
   DEFAULT_SETTINGS,
@@ -32,31 +45,7 @@ export {
 } from './settings.ts';
 export { configType } from './triton/config.ts';
 export { tritonSchema } from './triton.ts';
-
-/** A model's folder. `config` is the reason where its configuration cannot be used. */
-export interface ModelFolder {
-  readonly name: string;
-  readonly config: ModelConfig | ServeError;
-  readonly settings: RepositorySettings;
-  /** Oldest first: the names in natural order, so that v1.10 comes after v1.9. */
-  readonly versions: readonly VersionFolder[];
-}
-
-export interface VersionFolder {
-  readonly version: string;
-  /** The model file, which may turn out to be missing. */
-  readonly path: string;
-  /** Its content, where a load request brought it along. */
-  readonly bytes?: Uint8Array;
-}
-
-/** What stands in for a model's files in one load. */
-export interface LoadOverride {
-  /** The text of a `config.pbtxt`, or the same as JSON. */
-  readonly config: string;
-  /** Model files by their path in the model's folder, such as `1/model.onnx`. With any, only their versions are served. */
-  readonly files: ReadonlyMap<string, Uint8Array>;
-}
+export type { LoadOverride } from './triton-folder.ts';
 
 /** Changes whenever the model's files do. */
 export function fingerprint({ name, config, settings, versions }: ModelFolder): string {
@@ -68,133 +57,116 @@ export function fingerprint({ name, config, settings, versions }: ModelFolder): 
   return JSON.stringify([name, said, settings.declared, settings.labels, files]);
 }
 
+/** What a repository holds at one moment. */
+export interface Scan {
+  /** By name. */
+  readonly models: readonly ModelFolder[];
+  /** What is not served. Plain files that are no models, such as a README, are not among it. */
+  readonly skipped: readonly Skipped[];
+}
+
 /** Reads a repository again and again. */
 export class Repository {
   readonly #root: string;
   readonly #schema = tritonSchema();
 
-  /** @throws {ServeError} `INVALID_CONFIG` when the folder does not exist. */
+  /** @throws {ServeError} `INVALID_CONFIG` when the folder cannot be read. */
   constructor(root: string) {
-    if (!existsSync(root)) {
+    this.#root = root;
+    try {
+      listReadableFolder({ path: root, label: '' }, () => {});
+    } catch (cause) {
       throw new ServeError(
         'INVALID_CONFIG',
-        `MODEL_PATH names the folder ${root}, which does not exist; write the folder that holds <model>/<version>/model.onnx.`,
+        `MODEL_PATH names the folder ${root}, which cannot be read. ${whyUnreadable(cause)}; write the folder that holds <model>/<version>/model.onnx`,
+        { cause },
       );
     }
-    this.#root = root;
   }
 
-  /** Every model. Folders that hold none are left alone. */
-  scan(): readonly ModelFolder[] {
-    return this.#read(readdirSync(this.#root)).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  /** @throws {ServeError} `INTERNAL` while the folder of the repository itself cannot be read. */
+  scan(): Scan {
+    return this.#read(() => true);
   }
 
-  /** The model of that name as it is now, or as `override` has it. */
+  /**
+   * The model of that name as it is now, or as `override` has it.
+   *
+   * @throws {ServeError} `MODEL_NOT_FOUND` with the reason why something of that name is not served, or
+   * `INVALID_CONFIG` for an override that cannot be used.
+   */
   find(name: string, override?: LoadOverride): ModelFolder | undefined {
-    if (override === undefined) {
-      // A model of a Hugging Face folder has the name of the folder before its own.
-      const places = readdirSync(this.#root).filter(
-        (entry) => entry === `${name}.onnx` || `${name}.`.startsWith(`${entry}.`),
-      );
-      return this.#read(places).find((model) => model.name === name);
-    }
-    // A model may come whole with the request; but a name is no way out of the repository.
-    if (!/^[^/\\]+$/.test(name) || name.startsWith('.')) return undefined;
-    const { config, files } = override;
-    if (files.size === 0 && !existsSync(join(this.#root, name))) return undefined;
-    return this.#triton(name, config, files);
-  }
-
-  #read(entries: readonly string[]): readonly ModelFolder[] {
-    const loose = entries.filter((name) => name.endsWith('.onnx'));
-    return [
-      ...loose.map((file) => bareModel(basename(file, '.onnx'), join(this.#root, file))),
-      ...foldersOf(this.#root, entries).flatMap((name) => this.#modelsIn(name)),
-    ];
-  }
-
-  #modelsIn(name: string): readonly ModelFolder[] {
-    const folder = join(this.#root, name);
-    const triton = join(folder, 'config.pbtxt');
-    if (existsSync(triton)) return [this.#triton(name, readFileSync(triton, 'utf8'))];
-    const graphs = graphsOf(folder);
-    if (graphs.length > 0) return graphs.map(({ part, path }) => huggingFace(name, part, path));
-    return [versioned(name, folder)].filter(({ versions }) => versions.length > 0);
-  }
-
-  #triton(name: string, text: string, files: LoadOverride['files'] = new Map()): ModelFolder {
-    const folder = join(this.#root, name);
-    const given = new Set([...files.keys()].map((path) => path.split('/', 1)[0]!));
-    const numbers = (given.size > 0 ? sorted([...given]) : versionNames(folder)).filter((version) =>
-      /^[1-9]\d*$/.test(version),
+    if (override !== undefined) return this.#override(name, override);
+    const { models, skipped } = this.#read((entry) => mayHold(entry, name));
+    const found = models.find((model) => model.name === name);
+    const skip = skipped.find((each) => mayHold(each.name, name));
+    if (found !== undefined || skip === undefined || name.startsWith('.')) return found;
+    throw new ServeError(
+      'MODEL_NOT_FOUND',
+      `The repository has no model "${name}". ${skip.reason}`,
     );
+  }
+
+  /** A model may come whole with the request, but a name is no way out of the repository. */
+  #override(name: string, override: LoadOverride): ModelFolder | undefined {
+    if (!/^[^/\\]+$/.test(name) || name.startsWith('.')) return undefined;
+    const folder: Entry = { name, label: name, path: join(this.#root, name), kind: 'folder' };
+    const exists = statSync(folder.path, { throwIfNoEntry: false }) !== undefined;
+    if (override.files.size === 0 && !exists) return undefined;
+    const entries = exists ? listFolder(folder, () => {}) : [];
+    const models = readOverride(folder, entries, override, this.#schema);
+    if (typeof models !== 'string') return models[0];
+    throw new ServeError('INVALID_CONFIG', `Cannot load "${name}": ${models}`);
+  }
+
+  #read(isWanted: (entry: string) => boolean): Scan {
+    const skipped = new Map<string, string>();
+    const skip = (name: string, reason: string) => {
+      // The first reason is the one that led to the others.
+      if (!skipped.has(name)) skipped.set(name, reason);
+    };
+    const entries = this.#list(skip).filter(({ name }) => isWanted(name));
+    const folders = entries.filter(({ kind }) => kind === 'folder');
+    const files = entries.filter(({ kind, name }) => kind === 'file' && isModelFile(name));
+    const models = new Map<string, ModelFolder>();
+    const add = (model: ModelFolder, label: string) => {
+      if (models.has(model.name)) skip(label, `There is another model "${model.name}"`);
+      else models.set(model.name, model);
+    };
+    for (const folder of folders) {
+      for (const model of readModels(folder, this.#schema, skip)) add(model, model.name);
+    }
+    for (const file of files) add(looseModel(file), file.label);
+    const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
+    return {
+      models: [...models.values()].toSorted(byName),
+      skipped: [...skipped].map(([name, reason]) => ({ name, reason })).toSorted(byName),
+    };
+  }
+
+  #list(skip: (name: string, reason: string) => void): Entry[] {
     try {
-      const model = readTriton(name, folder, text, this.#schema);
-      const versions = numbers
-        .filter((version) => model.selects(version, numbers))
-        .map((version): VersionFolder => {
-          const bytes = files.get(`${version}/${model.filename}`);
-          const path = join(folder, version, model.filename);
-          return { version, path, ...(bytes === undefined ? {} : { bytes }) };
-        });
-      return { name, config: model.config, settings: model.settings, versions };
-    } catch (error) {
-      if (!(error instanceof ServeError)) throw error;
-      const versions = numbers.map((version) => ({ version, path: join(folder, version) }));
-      return { name, config: error, settings: DEFAULT_SETTINGS, versions };
+      return listReadableFolder({ path: this.#root, label: '' }, skip);
+    } catch (cause) {
+      throw new ServeError('INTERNAL', `The repository cannot be read. ${whyUnreadable(cause)}`, {
+        cause,
+      });
     }
   }
 }
 
-function bareModel(name: string, path: string): ModelFolder {
+/** Whether the model of that name may come from that entry: a part of a model has its folder's name before its own. */
+export const mayHold = (entry: string, model: string): boolean =>
+  looseName(entry) === model || `${model}.`.startsWith(`${entry}.`);
+
+const looseName = (file: string) => file.replace(/\.onnx$/i, '');
+
+/** A model file at the top of the repository. */
+function looseModel({ name, path }: Entry): ModelFolder {
   return {
-    name,
+    name: looseName(name),
     config: {},
     settings: DEFAULT_SETTINGS,
-    versions: [{ version: ONLY_VERSION, path }],
+    versions: [{ version: ONLY_VERSION, path, notes: [] }],
   };
-}
-
-function huggingFace(folder: string, part: string, path: string): ModelFolder {
-  const name = part === '' ? folder : `${folder}.${part}`;
-  const versions = [{ version: ONLY_VERSION, path }];
-  const home = basename(dirname(path)) === 'onnx' ? dirname(dirname(path)) : dirname(path);
-  try {
-    const { labels } = readHuggingFace(folder, home);
-    const settings =
-      labels === undefined ? DEFAULT_SETTINGS : { ...DEFAULT_SETTINGS, labels: { logits: labels } };
-    return { name, config: {}, settings, versions };
-  } catch (error) {
-    if (!(error instanceof ServeError)) throw error;
-    return { name, config: error, settings: DEFAULT_SETTINGS, versions };
-  }
-}
-
-function versioned(name: string, folder: string): ModelFolder {
-  const versions = versionNames(folder).map((version) => ({
-    version,
-    path: join(folder, version, 'model.onnx'),
-  }));
-  const configPath = join(folder, 'model.json');
-  const described = existsSync(configPath);
-  const config = described ? readModelConfig(name, configPath) : {};
-  const served = described || versions.some((version) => existsSync(version.path));
-  if (!served) {
-    const path = join(folder, 'model.onnx');
-    return existsSync(path) ? bareModel(name, path) : { ...bareModel(name, path), versions: [] };
-  }
-  return { name, config, settings: DEFAULT_SETTINGS, versions };
-}
-
-const versionNames = (folder: string): string[] => sorted(folders(folder));
-
-const sorted = (versions: string[]): string[] =>
-  versions.sort(new Intl.Collator('en', { numeric: true }).compare);
-
-const folders = (path: string): string[] => foldersOf(path, readdirSync(path));
-
-function foldersOf(path: string, entries: readonly string[]): string[] {
-  return entries
-    .filter((name) => !name.startsWith('.') && statSync(join(path, name)).isDirectory())
-    .sort();
 }

@@ -34,8 +34,9 @@ export function tritonSchema(): protobuf.Root {
 export interface TritonModel {
   readonly config: ModelConfig;
   readonly settings: RepositorySettings;
-  readonly filename: string;
-  /** Which of the versions on disk are served. */
+  /** Of the model files, where `config.pbtxt` names it. */
+  readonly filename: string | undefined;
+  /** Which of the versions that are there are served. */
   selects(version: string, all: readonly string[]): boolean;
 }
 
@@ -54,8 +55,8 @@ export function readTriton(
   const declared = parse(name, text, schema.lookupType('inference.ModelConfig'));
   const config = declared as TritonConfig;
   refuseUnsupported(name, config);
-  const filename = config.default_model_filename || 'model.onnx';
-  if (!isPlainName(filename)) {
+  const filename = config.default_model_filename || undefined;
+  if (filename !== undefined && !isPlainName(filename)) {
     throw wrong(name, `default_model_filename ${filename} must be the name of a file`);
   }
   const { device, providerOptions, config: placed, notes } = placement(name, config);

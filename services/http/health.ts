@@ -1,12 +1,13 @@
 /** @module Probes: is the process alive, and does it take requests. */
 
 import type { ModelStatus, Runtime } from '../../runtime/index.ts';
-import { STATUS } from './error-response.ts';
+import { readiness } from './error-response.ts';
 import type { AddRoute } from './managed-routes.ts';
 
 /**
- * `/alive` and `/health` answer as long as the thread runs; `/ready` only while it takes requests, and it
- * lists every version with the reason where one is not served.
+ * `/alive` and `/health` answer 200 as long as the thread runs. `/ready` answers 200 only while the thread
+ * takes requests. It lists every version, with the reason where one is not served, and what of the
+ * repository is skipped.
  */
 export function healthRoutes(add: AddRoute, runtime: Runtime): void {
   add('/alive', (c) => c.json({ status: 'alive' }));
@@ -14,8 +15,13 @@ export function healthRoutes(add: AddRoute, runtime: Runtime): void {
   add('/ready', (c) => {
     const models = runtime.models();
     const ready = runtime.ready();
-    const body = { status: ready ? 'ready' : whyNot(runtime, models), models };
-    return c.json(body, (ready ? 200 : STATUS.DRAINING) as 200);
+    const skipped = runtime.repository.skipped();
+    const body = {
+      status: ready ? 'ready' : whyNot(runtime, models),
+      models,
+      ...(skipped.length === 0 ? {} : { skipped }),
+    };
+    return c.json(body, readiness(ready));
   });
 }
 

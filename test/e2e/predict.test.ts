@@ -121,6 +121,7 @@ describe('models that cannot be loaded', () => {
   };
 
   interface Ready {
+    readonly skipped: readonly { name: string; reason: string }[];
     readonly models: readonly {
       readonly name: string;
       readonly versions: readonly { version: string; state: string; reason: string }[];
@@ -142,15 +143,20 @@ describe('models that cannot be loaded', () => {
       assert.ok(reason.length > 10, `${name} ${version}: ${reason}`);
       assert.doesNotMatch(reason, /\/(?:tmp|work|home|usr|var)\/|0x[0-9a-f]{4}|\.so\b/i);
     }
-    assert.equal(all.length, 2 * (BROKEN.length + 2) + 1);
+    assert.equal(all.length, 2 * (BROKEN.length + 1) + 1);
+    // A folder without a model file is no version.
+    const skipped = body.skipped.map(({ name }) => name);
+    assert.deepEqual(skipped, ['mixed/missing', 'wrong/missing']);
     const logged = service.child.log.filter(({ msg }) => msg === 'model not served');
     assert.equal(logged.length, all.length - 1);
     assert.equal((await service.predict({ features: ROW })).status, 200);
-    for (const model_version of [...BROKEN, 'missing']) {
+    for (const model_version of BROKEN) {
       const refused = await service.predict({ features: ROW, model_version });
       assert.equal(refused.status, 503, model_version);
       assert.equal(((await refused.json()) as { code: string }).code, 'MODEL_NOT_READY');
     }
+    const missing = await service.predict({ features: ROW, model_version: 'missing' });
+    assert.equal(missing.status, 404);
     assert.equal(service.child.errors, '');
   });
 

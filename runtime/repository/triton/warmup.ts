@@ -1,9 +1,12 @@
 /** @module Warm-ups as `config.pbtxt` describes them. */
 
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readBytes } from '../files.ts';
 import type { Warmup, WarmupInput } from '../settings.ts';
 import { isPlainName, type TritonWarmup, type TritonWarmupInput, wrong } from './config.ts';
+
+/** Largest file of labels or of data for a warm-up. */
+const MAX_BYTES = 256 * 1024 * 1024;
 
 /** @throws {ServeError} `INVALID_CONFIG` for a file that cannot be read. */
 export function toWarmup(name: string, folder: string, given: TritonWarmup): Warmup {
@@ -44,11 +47,8 @@ function read(name: string, folder: string, file: string): Uint8Array {
   return readBeside(name, join(folder, 'warmup'), file);
 }
 
-/** @throws {ServeError} `INVALID_CONFIG` */
+/** A file that `config.pbtxt` names. @throws {ServeError} `INVALID_CONFIG` */
 export function readBeside(name: string, folder: string, file: string): Buffer {
-  try {
-    return readFileSync(join(folder, file));
-  } catch {
-    throw wrong(name, `the file ${file} that it names cannot be read`);
-  }
+  const what = `config.pbtxt of "${name}": the file ${file} that it names`;
+  return readBytes(join(folder, file), what, MAX_BYTES);
 }

@@ -97,8 +97,8 @@ test('without a version that works the service is not ready', async () => {
 
 test('a broken version says why, and tells nothing about the machine', async () => {
   const versions = await versionsOf(mixed, 'mixed');
-  assert.equal(versions.length, BROKEN.length + 2);
-  for (const name of [...BROKEN, 'missing']) {
+  assert.equal(versions.length, BROKEN.length + 1);
+  for (const name of BROKEN) {
     const { state, reason } = versions.find(({ version }) => version === name)!;
     assert.equal(state, 'failed', name);
     assert.ok(reason.length > 10, `${name}: ${reason}`);
@@ -106,6 +106,12 @@ test('a broken version says why, and tells nothing about the machine', async () 
   }
   const [wrong] = await versionsOf(mixed, 'wrong');
   assert.match(wrong!.reason, /model\.json of "wrong" is wrong: .*taks/);
+});
+
+test('a folder without a model file is no version, and is named', async () => {
+  const { skipped } = await answerOf(await mixed.app.request('/ready'));
+  const reason = 'It holds no model file: expected model.onnx';
+  assert.deepEqual(skipped, [{ name: 'mixed/missing', reason }]);
 });
 
 test('a version beside broken ones serves', async () => {
@@ -117,7 +123,7 @@ test('a version beside broken ones serves', async () => {
 });
 
 test('a broken version is refused with the way out', async () => {
-  for (const model_version of [...BROKEN, 'missing']) {
+  for (const model_version of BROKEN) {
     const response = await predict(mixed.app, { features: ROW, model_version });
     assert.equal(response.status, 503);
     const { code, error } = (await response.json()) as { code: string; error: string };

@@ -1,0 +1,33 @@
+/** @module What a repository holds: models and their versions. */
+
+import type { ServeError } from '../errors.ts';
+import type { ModelConfig } from './config.ts';
+import type { RepositorySettings } from './settings.ts';
+
+/** A model of the repository. `config` is the reason where its configuration cannot be used. */
+export interface ModelFolder {
+  readonly name: string;
+  readonly config: ModelConfig | ServeError;
+  readonly settings: RepositorySettings;
+  /** At least one. Oldest first: the names in natural order, so that v1.10 comes after v1.9. */
+  readonly versions: readonly VersionFolder[];
+}
+
+export interface VersionFolder {
+  readonly version: string;
+  /** The model file. It was there when the folder was read, and may be gone when it is loaded. */
+  readonly path: string;
+  /** The content of the file, where a load request brought it along. */
+  readonly bytes?: Uint8Array;
+  /** Why this file was chosen, where that is not obvious. */
+  readonly notes: readonly string[];
+}
+
+/** The version of a model that has no version folders. */
+export const ONLY_VERSION = '1';
+
+/** Sorts the names of versions from the oldest to the newest. */
+export function sortVersions<T>(versions: readonly T[], nameOf: (version: T) => string): T[] {
+  const { compare } = new Intl.Collator('en', { numeric: true });
+  return versions.toSorted((a, b) => compare(nameOf(a), nameOf(b)));
+}

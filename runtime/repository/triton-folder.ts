@@ -1,0 +1,134 @@
+/**
+ * A model in Triton's layout: numbered versions beside `config.pbtxt`. In a load request, a client's
+ * configuration and files stand in for those on disk.
+ *
+ * @module
+ */
+
+import type protobuf from 'protobufjs';
+import { ServeError } from '../errors.ts';
+import { type Entry, readText, type Skip } from './files.ts';
+import { chooseModelFile, MODEL_FILE } from './model-file.ts';
+import { type ModelFolder, sortVersions, type VersionFolder } from './model-folder.ts';
+import { refuseUnsafeOptions } from './provider-options.ts';
+import { DEFAULT_SETTINGS, type RepositorySettings } from './settings.ts';
+import { readTriton, type TritonModel } from './triton.ts';
+import { findVersions, named, type Wanted } from './versions.ts';
+
+/** What stands in for a model's files in one load. */
+export interface LoadOverride {
+  /** The text of a `config.pbtxt`, or the same as JSON. */
+  readonly config: string;
+  /** Model files by their path in the model's folder, such as `1/model.onnx`. With any, only their versions are served. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Where the versions of a model are found. */
+interface VersionSource {
+  /** The names of all versions, whether they hold a model file or not. */
+  readonly numbers: readonly string[];
+  find(wanted: Wanted): readonly VersionFolder[] | string;
+}
+
+/** The models of a folder, or a sentence that says why there are none. */
+type Models = readonly ModelFolder[] | string;
+
+const isNumber = (name: string): boolean => /^[1-9]\d*$/.test(name);
+
+/** The model as it is on disk. */
+export function readTritonFolder(
+  folder: Entry,
+  entries: readonly Entry[],
+  config: Entry,
+  schema: protobuf.Root,
+  skip: Skip,
+): Models {
+  const { name } = folder;
+  return readModel(name, versionsOnDisk(entries, skip), () => {
+    const text = readText(config.path, `config.pbtxt of "${name}"`);
+    const model = readTriton(name, folder.path, text, schema);
+    if (named(entries, 'model.json') === undefined) return model;
+    return { ...model, settings: withNote(model.settings) };
+  });
+}
+
+/** The model as a load request has it. */
+export function readOverride(
+  folder: Entry,
+  entries: readonly Entry[],
+  { config, files }: LoadOverride,
+  schema: protobuf.Root,
+): Models {
+  const { name } = folder;
+  const versions = files.size > 0 ? versionsInRequest(files) : versionsOnDisk(entries, () => {});
+  return readModel(name, versions, () => {
+    const model = readTriton(name, folder.path, config, schema);
+    refuseUnsafeOptions(name, model.settings.providerOptions);
+    return model;
+  });
+}
+
+/** A configuration that cannot be used fails every version with its reason. */
+function readModel(name: string, source: VersionSource, read: () => TritonModel): Models {
+  let model: TritonModel;
+  try {
+    model = read();
+  } catch (error) {
+    if (!(error instanceof ServeError)) throw error;
+    const versions = source.numbers.map((version) => ({ version, path: '', notes: [] }));
+    if (versions.length === 0) return error.message;
+    return [{ name, config: error, settings: DEFAULT_SETTINGS, versions: sorted(versions) }];
+  }
+  const { config, settings, filename } = model;
+  const all = source.find({
+    filename: filename ?? MODEL_FILE,
+    mayDiffer: filename === undefined,
+  });
+  if (typeof all === 'string') return all;
+  const numbers = all.map(({ version }) => version);
+  const versions = all.filter(({ version }) => model.selects(version, numbers));
+  if (versions.length > 0) return [{ name, config, settings, versions }];
+  return `Its version_policy selects none of its versions: ${numbers.join(', ')}`;
+}
+
+function withNote(settings: RepositorySettings): RepositorySettings {
+  return {
+    ...settings,
+    notes: [...settings.notes, 'model.json has no effect beside config.pbtxt'],
+  };
+}
+
+function versionsOnDisk(entries: readonly Entry[], skip: Skip): VersionSource {
+  const folders = entries.filter(({ kind, name }) => kind === 'folder' && isNumber(name));
+  // The folder `warmup` holds the data of warm-ups.
+  const others = entries.filter(({ name }) => name !== 'warmup');
+  return {
+    numbers: folders.map(({ name }) => name),
+    find: (wanted) => findVersions(others, wanted, skip, isNumber),
+  };
+}
+
+function versionsInRequest(files: LoadOverride['files']): VersionSource {
+  const paths = [...files.keys()].map((path) => path.split('/', 2) as [string, string]);
+  const numbers = [...new Set(paths.map(([version]) => version))];
+  const find = (wanted: Wanted) => {
+    const versions: VersionFolder[] = [];
+    for (const version of numbers) {
+      const names = paths.filter(([folder]) => folder === version).map(([, name]) => name);
+      const chosen = choose(names, wanted);
+      if (typeof chosen === 'string') return `Version ${version}: ${chosen}`;
+      const bytes = files.get(`${version}/${chosen.name}`)!;
+      versions.push({ version, path: '', bytes, notes: chosen.notes });
+    }
+    return sorted(versions);
+  };
+  return { numbers, find };
+}
+
+function choose(names: readonly string[], { filename, mayDiffer }: Wanted) {
+  if (names.includes(filename)) return { name: filename, notes: [] };
+  return mayDiffer ? chooseModelFile(names) : `The request brings no file ${filename}`;
+}
+
+const sorted = (versions: readonly VersionFolder[]) =>
+  sortVersions(versions, ({ version }) => version);

@@ -1,0 +1,69 @@
+/** @module Which folders of a model are versions: those that hold a model file. */
+
+import { type Entry, listFolder, type Skip } from './files.ts';
+import { chooseModelFile, isModelFile, MODEL_FILE, NO_MODEL } from './model-file.ts';
+import { ONLY_VERSION, sortVersions, type VersionFolder } from './model-folder.ts';
+
+/** What is looked for in the folder of a version. */
+export interface Wanted {
+  readonly filename: string;
+  /** Whether another file may be the model where that one is missing. */
+  readonly mayDiffer: boolean;
+}
+
+export const USUAL: Wanted = { filename: MODEL_FILE, mayDiffer: true };
+
+export const named = (entries: readonly Entry[], wanted: string): Entry | undefined =>
+  entries.find(({ name }) => name === wanted);
+
+/**
+ * The versions among the entries of a model's folder. Without any, a model file among them is version 1.
+ *
+ * @param isVersion Whether a folder of that name may be a version.
+ * @returns At least one, or a sentence that says why there is none.
+ */
+export function findVersions(
+  entries: readonly Entry[],
+  wanted: Wanted,
+  skip: Skip,
+  isVersion: (name: string) => boolean = () => true,
+): readonly VersionFolder[] | string {
+  const versions: VersionFolder[] = [];
+  const isFolder = ({ kind, name }: Entry) => kind === 'folder' && name !== wanted.filename;
+  for (const entry of entries.filter(isFolder)) {
+    const found = findModelFile(listFolder(entry, skip), wanted, skip);
+    if (typeof found === 'string') skip(entry.label, found);
+    else if (isVersion(entry.name)) versions.push({ version: entry.name, ...found });
+    else skip(entry.label, 'Beside config.pbtxt the name of a version is a number');
+  }
+  if (versions.length > 0) {
+    const loose = entries.filter(({ kind, name }) => kind !== 'folder' && isModelFile(name));
+    for (const { label } of loose) skip(label, 'Beside it there are folders of versions');
+    return sortVersions(versions, ({ version }) => version);
+  }
+  const found = findModelFile(entries, wanted, skip);
+  if (typeof found !== 'string') return [{ version: ONLY_VERSION, ...found }];
+  if (!found.startsWith(NO_MODEL)) return found;
+  return `${NO_MODEL}: expected ${wanted.filename} in a folder for each version`;
+}
+
+/** The model file among the entries of a folder, or a sentence that says why there is none. */
+function findModelFile(
+  entries: readonly Entry[],
+  { filename, mayDiffer }: Wanted,
+  skip: Skip,
+): Pick<VersionFolder, 'path' | 'notes'> | string {
+  const usual = named(entries, filename);
+  if (usual?.kind === 'file') return { path: usual.path, notes: [] };
+  if (usual?.kind === 'broken') return `Its ${filename} is not a file that can be read`;
+  if (usual !== undefined) {
+    // Triton takes a folder of that name, with the model file and its external data in it.
+    const nested = named(listFolder(usual, skip), filename);
+    if (nested?.kind === 'file') return { path: nested.path, notes: [] };
+  }
+  if (!mayDiffer) return `${NO_MODEL}: expected ${filename}`;
+  const files = entries.filter(({ kind }) => kind === 'file');
+  const chosen = chooseModelFile(files.map(({ name }) => name));
+  if (typeof chosen === 'string') return chosen;
+  return { path: named(files, chosen.name)!.path, notes: chosen.notes };
+}

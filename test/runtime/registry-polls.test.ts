@@ -1,0 +1,101 @@
+/** @module What the registry does when a poll finds what it cannot read. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { createLog } from '../../runtime/index.ts';
+import { Registry } from '../../runtime/registry.ts';
+import { type Files, temporaryFiles } from '../support/files.ts';
+import { PuppetEngine } from '../support/puppet-engine.ts';
+import { testConfig } from '../support/service.ts';
+
+/** A registry over these files, and the lines it has logged. */
+async function open(files: Files) {
+  const folder = temporaryFiles(files);
+  const lines: Record<string, unknown>[] = [];
+  const log = createLog('info', { write: (line) => void lines.push(JSON.parse(line)) });
+  const registry = await Registry.open(
+    testConfig(folder.path),
+    new PuppetEngine(),
+    Math.random,
+    log,
+  );
+  return {
+    registry,
+    root: folder.path,
+    logged: (message: string) => lines.filter(({ msg }) => msg === message),
+    names: () => registry.status().map(({ name }) => name),
+    async [Symbol.asyncDispose]() {
+      await registry.close();
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+const GOOD: Files = { 'good/1/model.onnx': '' };
+
+test('what is skipped is logged once, and again when its reason changes', async () => {
+  await using served = await open({ ...GOOD, 'm/1/x.txt': '' });
+  const { registry, root } = served;
+  const skipped = () => served.logged('skipped').map(({ name }) => name);
+  assert.deepEqual(skipped(), ['m']);
+  await registry.refresh();
+  await registry.refresh();
+  assert.deepEqual(skipped(), ['m']);
+  symlinkSync('nowhere', path.join(root, 'dangling'));
+  await registry.refresh();
+  assert.deepEqual(skipped(), ['m', 'dangling']);
+  for (const file of ['a.onnx', 'b.onnx']) writeFileSync(path.join(root, 'm/1', file), '');
+  await registry.refresh();
+  await registry.refresh();
+  assert.deepEqual(skipped(), ['m', 'dangling', 'm/1']);
+  assert.deepEqual(
+    registry.skipped().map(({ name }) => name),
+    ['dangling', 'm', 'm/1'],
+  );
+});
+
+test('a repository that goes away is logged once, and what was loaded is served', async () => {
+  await using served = await open(GOOD);
+  const { registry, root } = served;
+  const away = `${root}-away`;
+  renameSync(root, away);
+  try {
+    await registry.refresh();
+    await registry.refresh();
+    assert.equal(served.logged('poll failed').length, 1);
+    assert.ok(!JSON.stringify(served.logged('poll failed')).includes(root));
+    assert.deepEqual(registry.index(), [{ name: 'good', version: '1', state: 'READY' }]);
+    assert.ok(registry.ready() && registry.complete());
+  } finally {
+    if (existsSync(away)) renameSync(away, root);
+  }
+  mkdirSync(path.join(root, 'later'));
+  writeFileSync(path.join(root, 'later/model.onnx'), '');
+  await registry.refresh();
+  assert.deepEqual(served.names(), ['good', 'later']);
+});
+
+test('a model is served until its folder is gone, though nothing in it can be used any more', async () => {
+  await using served = await open(GOOD);
+  const { registry, root } = served;
+  rmSync(path.join(root, 'good/1'), { recursive: true });
+  await registry.refresh();
+  const [entry] = registry.index();
+  assert.equal(entry?.state, 'READY');
+  assert.match(entry?.reason ?? '', /A newer one cannot be served: It holds no model file/);
+  rmSync(path.join(root, 'good'), { recursive: true });
+  await registry.refresh();
+  assert.deepEqual(served.names(), []);
+});
+
+test('a model whose file cannot be looked at does not keep the others from changing', async () => {
+  await using served = await open({ 'a.onnx': '', ...GOOD });
+  const { registry, root } = served;
+  rmSync(path.join(root, 'a.onnx'));
+  symlinkSync('a.onnx', path.join(root, 'a.onnx'));
+  writeFileSync(path.join(root, 'z.onnx'), '');
+  await registry.refresh();
+  assert.deepEqual(served.names(), ['a', 'good', 'z']);
+  assert.match(registry.index()[0]?.reason ?? '', /leads back to itself/);
+});

@@ -1,0 +1,180 @@
+/** @module Which file of a folder is the model, in every layout. */
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { Repository } from '../../../runtime/repository/index.ts';
+import { type Files, temporaryFiles } from '../../support/files.ts';
+
+/** The model files that are served, with what is noted of each, and what is skipped. */
+function scan(files: Files) {
+  using folder = temporaryFiles(files);
+  const { models, skipped } = new Repository(folder.path).scan();
+  const versions = models.flatMap((model) =>
+    model.versions.map(
+      ({ path: file, notes }) => [path.relative(folder.path, file), notes] as const,
+    ),
+  );
+  return {
+    files: versions.map(([file]) => file),
+    notes: versions.flatMap(([, notes]) => notes),
+    skipped: Object.fromEntries(skipped.map(({ name, reason }) => [name, reason])),
+    models,
+  };
+}
+
+const served = (files: readonly string[], folder: string) =>
+  scan(Object.fromEntries(files.map((file) => [`${folder}/${file}`, ''])));
+
+describe('in the folder of a version', () => {
+  for (const [name, files, chosen, notes] of [
+    ['model.onnx, whatever else is there', ['model.onnx', 'best.onnx', 'a.bin'], 'model.onnx', []],
+    [
+      'the only one, under any name',
+      ['best.onnx', 'best.onnx.data'],
+      'best.onnx',
+      [/model file is best\.onnx, because there is no model\.onnx$/],
+    ],
+    [
+      'of one model the most exact',
+      ['best_int8.onnx', 'best_fp16.onnx', 'best.onnx'],
+      'best.onnx',
+      [/best\.onnx, .*more exact than best_fp16\.onnx, best_int8\.onnx/],
+    ],
+  ] as const) {
+    test(name, () => {
+      const found = served(files, 'm/1');
+      assert.deepEqual(found.files, [`m/1/${chosen}`]);
+      assert.equal(found.notes.length, notes.length);
+      for (const [i, note] of notes.entries()) assert.match(found.notes[i]!, note);
+      assert.deepEqual(found.skipped, {});
+    });
+  }
+
+  test('of two models none, with a reason', () => {
+    const found = served(['a.onnx', 'b.onnx'], 'm/1');
+    assert.deepEqual(found.files, []);
+    assert.match(found.skipped['m/1']!, /several models \(a\.onnx, b\.onnx\).*rename/);
+  });
+
+  test('a folder named model.onnx with the file in it, as Triton takes it', () => {
+    const found = scan({ 'm/1/model.onnx/model.onnx': '', 'm/1/model.onnx/weights.bin': '' });
+    assert.deepEqual(found.files, ['m/1/model.onnx/model.onnx']);
+    assert.equal(found.models[0]!.versions[0]!.version, '1');
+  });
+
+  test('default_model_filename is taken at its word', () => {
+    const named = { 'm/config.pbtxt': 'default_model_filename: "net.onnx"' };
+    assert.deepEqual(scan({ ...named, 'm/1/net.onnx': '', 'm/1/model.onnx': '' }).files, [
+      'm/1/net.onnx',
+    ]);
+    const missing = scan({ ...named, 'm/1/model.onnx': '' });
+    assert.deepEqual(missing.files, []);
+    assert.match(missing.skipped['m/1']!, /expected net\.onnx/);
+  });
+
+  test('config.pbtxt without it takes the only file', () => {
+    assert.deepEqual(scan({ 'm/config.pbtxt': '', 'm/1/best.onnx': '' }).files, ['m/1/best.onnx']);
+  });
+});
+
+describe('in a folder without versions', () => {
+  for (const config of ['model.json', 'config.pbtxt', undefined]) {
+    test(`model.onnx is version 1 beside ${config ?? 'nothing'}`, () => {
+      const text = config === 'model.json' ? '{"default": true}' : 'max_batch_size: 3';
+      const found = scan({ 'm/model.onnx': '', ...(config ? { [`m/${config}`]: text } : {}) });
+      assert.deepEqual(found.files, ['m/model.onnx']);
+      const [model] = found.models;
+      assert.equal(model!.versions[0]!.version, '1');
+      const wanted = {
+        'model.json': { default: true },
+        'config.pbtxt': { batching: { maxRows: 3 } },
+      };
+      assert.deepEqual(model!.config, config === undefined ? {} : wanted[config as 'model.json']);
+    });
+  }
+
+  test('folders of versions go before it', () => {
+    const found = scan({ 'm/model.onnx': '', 'm/2/model.onnx': '', 'm/model.json': '{}' });
+    assert.deepEqual(found.files, ['m/2/model.onnx']);
+    assert.match(found.skipped['m/model.onnx']!, /folders of versions/);
+  });
+
+  test('empty folders do not', () => {
+    const found = scan({ 'm/model.onnx': '', 'm/assets/x.txt': '', 'm/model.json': '{}' });
+    assert.deepEqual(found.files, ['m/model.onnx']);
+  });
+});
+
+describe('in a folder of Hugging Face', () => {
+  const face = (...files: string[]) =>
+    scan({ 'm/config.json': '{}', ...Object.fromEntries(files.map((file) => [`m/${file}`, ''])) });
+
+  test('the most exact of several precisions', () => {
+    const files = ['model_bnb4', 'model_q4f16', 'model_q4', 'model_uint8', 'model_int8'];
+    const byExactness = ['model_quantized', 'model_fp16', 'model_optimized', 'model_O2', 'model'];
+    const present = files.map((file) => `onnx/${file}.onnx`);
+    for (const file of byExactness) {
+      present.push(`onnx/${file}.onnx`);
+      const found = face(...present);
+      assert.deepEqual(found.files, [`m/onnx/${file}.onnx`]);
+      assert.equal(found.models[0]!.name, 'm');
+      assert.equal(found.notes.length, file === 'model' ? 0 : 1);
+    }
+  });
+
+  for (const file of ['model_quantized', 'model_qint8_avx512_vnni', 'model_O4', 'bert']) {
+    test(`only ${file}.onnx`, () => {
+      for (const folder of ['onnx/', '']) {
+        const found = face(`${folder}${file}.onnx`);
+        assert.deepEqual(found.files, [`m/${folder}${file}.onnx`]);
+        assert.match(found.notes[0]!, /because there is no model\.onnx/);
+      }
+    });
+  }
+
+  test('parts in the most exact precision of each', () => {
+    const found = face(
+      'onnx/encoder_model_quantized.onnx',
+      'onnx/encoder_model_fp16.onnx',
+      'onnx/decoder_model_merged_quantized.onnx',
+    );
+    assert.deepEqual(
+      found.models.map(({ name }) => name),
+      ['m.decoder_model_merged', 'm.encoder_model'],
+    );
+    assert.deepEqual(found.files, [
+      'm/onnx/decoder_model_merged_quantized.onnx',
+      'm/onnx/encoder_model_fp16.onnx',
+    ]);
+  });
+
+  test('graphs beside an empty folder onnx', () => {
+    assert.deepEqual(face('onnx/.keep', 'model.onnx').files, ['m/model.onnx']);
+  });
+
+  test('several that are no parts are named', () => {
+    const found = face('onnx/a.onnx', 'onnx/b.onnx');
+    assert.deepEqual(found.files, []);
+    assert.match(found.skipped.m!, /several models \(a\.onnx, b\.onnx\)/);
+  });
+
+  test('none at all is named', () => {
+    assert.match(face('pytorch_model.bin').skipped.m!, /holds no model file/);
+  });
+
+  test('model.json takes effect', () => {
+    const found = scan({
+      'm/config.json': '{"id2label": {"0": "no", "1": "yes"}}',
+      'm/model.json': '{"task": "classification", "labels": ["bad", "good"]}',
+      'm/onnx/model.onnx': '',
+    });
+    const [model] = found.models;
+    assert.deepEqual(model!.config, { task: 'classification', labels: ['bad', 'good'] });
+    assert.deepEqual(model!.settings.labels, { logits: ['no', 'yes'] });
+  });
+});
+
+test('model.json beside config.pbtxt has no effect, which is noted', () => {
+  const found = scan({ 'm/config.pbtxt': '', 'm/model.json': '{}', 'm/1/model.onnx': '' });
+  assert.match(found.models[0]!.settings.notes[0]!, /model\.json has no effect/);
+});

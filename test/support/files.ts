@@ -1,0 +1,26 @@
+/** @module Files in a temporary folder. */
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+/** The content of each file by its path. */
+export type Files = Readonly<Record<string, string>>;
+
+export interface TemporaryFiles extends Disposable {
+  readonly path: string;
+}
+
+/** To be declared with `using`: the folder goes when the test ends. */
+export function temporaryFiles(files: Files): TemporaryFiles {
+  const folder = mkdtempSync(path.join(tmpdir(), 'millrace-files-'));
+  for (const [name, content] of Object.entries(files)) {
+    const file = path.join(folder, name);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, content);
+  }
+  return {
+    path: folder,
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
