@@ -71,7 +71,7 @@ Status LoadedModel::Load(const Surroundings& surroundings, const LoadRequest& re
   options.pending.shapes = &loading->shapes_;
   options.maps = &loading->maps_;
   options.policy.kind = batched ? request.policy : PolicyKind::kBusy;
-  options.policy.max_rows = batched ? request.max_rows : 1;
+  options.policy.max_rows = loading->batchability_.max_rows;
   options.policy.max_delay = request.max_delay;
   options.max_queue = request.max_queue;
   options.max_queue_by_priority = request.max_queue_by_priority;
@@ -166,32 +166,47 @@ std::vector<Bucket> LoadedModel::BucketsFor(const LoadRequest& request,
 // Whether dimension 0 counts rows.
 Status LoadedModel::DecideBatching(const LoadRequest& request, const Signature& signature,
                                    Executor& trial) {
+  const bool on_cpu = request.device.device == "cpu";
   switch (request.batching) {
     case BatchingMode::kAuto:
-      batchability_ = ProbeBatching(signature, trial, &shapes_);
+      batchability_ =
+          ProbeBatching(signature, trial, clock_, {request.max_rows, &shapes_, false, !on_cpu});
       break;
     case BatchingMode::kDeclared:
-      batchability_ = {true, ""};
+      batchability_ = {true, "", request.max_rows};
       if (const std::string axis = shapes_.AxisOfRows(); !axis.empty()) {
         return {Code::kInvalidArgument, "Batching was asked for, but axis '" + axis +
                                             "' is along dimension 0, which counts rows: leave "
                                             "maxRows and rowBuckets out"};
       }
-      for (const auto* specs : {&signature.inputs, &signature.outputs}) {
-        for (const TensorSpec& spec : *specs) {
-          if (!spec.dims.empty() && spec.dims[0] == -1) continue;
-          return {Code::kInvalidArgument,
-                  "Batching was asked for, but dimension 0 of '" + spec.name +
-                      "' is not dynamic: export the model with a dynamic batch dimension or load it "
-                      "with batching: false"};
-        }
-      }
-      break;
+      return CheckDeclared(signature, trial);
     case BatchingMode::kOff:
       batchability_ = {false, "Batching was turned off when the model was loaded"};
       break;
   }
   return {};
+}
+
+// Refuses a declaration that cannot be: an input whose dimension 0 is fixed, or an output whose dimension
+// 0 is and has another size when it is run. Some exporters declare one row and give as many as there are.
+Status LoadedModel::CheckDeclared(const Signature& signature, Executor& trial) const {
+  const auto fixed = [](const std::vector<TensorSpec>& specs) {
+    return std::ranges::find_if(
+        specs, [](const TensorSpec& spec) { return spec.dims.empty() || spec.dims[0] != -1; });
+  };
+  auto wrong = fixed(signature.inputs);
+  if (wrong == signature.inputs.end()) {
+    wrong = fixed(signature.outputs);
+    const bool scalar = wrong != signature.outputs.end() && wrong->dims.empty();
+    if (wrong == signature.outputs.end() ||
+        (!scalar && OutputsCountRows(signature, trial, shapes_))) {
+      return {};
+    }
+  }
+  return {Code::kInvalidArgument,
+          "Batching was asked for, but dimension 0 of '" + wrong->name +
+              "' is not dynamic: export the model with a dynamic batch dimension or load it with "
+              "batching: false"};
 }
 
 // What requests are padded to, once it is known whether they can share a run.
@@ -223,6 +238,10 @@ Status LoadedModel::PlanShapes(const LoadRequest& request, const Signature& sign
 // What requests bring, where that is not what the model takes.
 Status LoadedModel::MapInputs(const LoadRequest& request) {
   request_signature_ = signature();
+  for (TensorSpec& spec : request_signature_.outputs) {
+    // Runs have shown more than the file declares.
+    if (batchability_.batched) spec.dims[0] = -1;
+  }
   std::vector<TensorSpec>& inputs = request_signature_.inputs;
   maps_.resize(inputs.size());
   for (const PixelForm& form : request.pixels) {

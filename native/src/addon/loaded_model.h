@@ -102,6 +102,7 @@ class LoadedModel {
   LoadedModel() = default;
   Status Choose(const LoadRequest& request, const Signature& signature, Executor& trial,
                 ShapeChoice& choice);
+  Status CheckDeclared(const Signature& signature, Executor& trial) const;
   Status DecideBatching(const LoadRequest& request, const Signature& signature, Executor& trial);
   Status PlanShapes(const LoadRequest& request, const Signature& signature, Executor& trial);
   std::vector<Bucket> BucketsFor(const LoadRequest& request, const Signature& signature) const;

@@ -1,24 +1,29 @@
 #include "batching/probe.h"
 
-#include "batching/agree.h"
-#include "batching/samples.h"
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+#include "batching/half.h"
+#include "batching/probe_rows.h"
+#include "batching/row_names.h"
 
 namespace millrace {
 namespace {
 
-// Whether row `row` of `pair` equals the only row of `alone`.
-bool SameRow(const TensorView& pair, size_t row, const TensorView& alone) {
-  if (pair.shape.rank != alone.shape.rank || alone.shape.dims[0] != 1) return false;
-  if (pair.shape.Elements(1) != alone.shape.Elements(1)) return false;
-  const auto elements = static_cast<size_t>(alone.shape.Elements(1).value_or(0));
-  TensorView ours = alone;
-  if (alone.type == ElementType::kString) {
-    ours.strings = pair.strings + row * elements;
-  } else {
-    ours.data = pair.data + row * elements * ElementSize(alone.type);
-  }
-  return Agree(ours, alone);
-}
+// Time that rows may take alone before the probe does with few of them.
+constexpr Nanos kPatience = 100'000'000;
+// Longest expected run of the largest batch.
+constexpr Nanos kLongestRun = 500'000'000;
+// Time for batches beyond the largest that is formed.
+constexpr Nanos kSpare = 25'000'000;
+// Rows that run alone in any case.
+constexpr size_t kFewRows = 3;
+// Rows of the batches that one row of large numbers is put into.
+constexpr size_t kManyRows = 32;
 
 std::string StaticDimension(const std::vector<TensorSpec>& specs, const char* kind) {
   for (const TensorSpec& spec : specs) {
@@ -28,44 +33,281 @@ std::string StaticDimension(const std::vector<TensorSpec>& specs, const char* ki
   return {};
 }
 
+template <class T>
+T At(const TensorView& view, size_t i) {
+  T value;
+  std::memcpy(&value, view.data + i * sizeof(T), sizeof(T));
+  return value;
+}
+
+double RealAt(const TensorView& view, size_t i) {
+  switch (view.type) {
+    case ElementType::kFloat32:
+      return At<float>(view, i);
+    case ElementType::kFloat64:
+      return At<double>(view, i);
+    case ElementType::kFloat16:
+      return HalfToFloat(At<uint16_t>(view, i));
+    default:
+      return BfloatToFloat(At<uint16_t>(view, i));
+  }
+}
+
+// How far a number may differ, relative to itself and to the largest of its row: kernels sum in another
+// order where a batch is larger.
+double RoundingOf(ElementType type) {
+  switch (type) {
+    case ElementType::kFloat16:
+      return 4e-3;
+    case ElementType::kBfloat16:
+      return 3e-2;
+    default:
+      return 1e-3;
+  }
+}
+
+// Whether `elements` floating-point numbers of two rows are equal but for rounding.
+bool AlmostEqual(const TensorView& a, size_t first, const TensorView& alone, size_t elements,
+                 double relative) {
+  double largest = 0;
+  for (size_t i = 0; i < elements; ++i) {
+    const double y = std::abs(RealAt(alone, i));
+    if (std::isfinite(y)) largest = std::max(largest, y);
+  }
+  const double absolute = 1e-4 + relative / 5 * largest;
+  for (size_t i = 0; i < elements; ++i) {
+    const double x = RealAt(a, first + i);
+    const double y = RealAt(alone, i);
+    if (x == y || (std::isnan(x) && std::isnan(y))) continue;
+    if (!(std::abs(x - y) <= absolute + relative * std::abs(y))) return false;
+  }
+  return true;
+}
+
+// Runs batches of made-up rows and compares them with what each row gives alone.
+class RowProbe {
+ public:
+  RowProbe(const Signature& signature, Executor& executor, const Clock& clock)
+      : signature_(signature), executor_(executor), clock_(clock), handle_(executor.NewHandle()) {}
+
+  Status Prepare(const ShapePlan& plan, bool indices) {
+    return ProbeRows::Make(signature_, plan, indices, rows_);
+  }
+
+  // Runs rows alone, as many as there is patience for. False if too few of them run.
+  bool RunAlone() {
+    const Nanos began = clock_.Now();
+    for (size_t row = 0; row < ProbeRows::kCount; ++row) {
+      const Nanos elapsed = clock_.Now() - began;
+      if (known_.size() >= kFewRows && elapsed > kPatience) break;
+      // The first run also allocates.
+      const Nanos before = clock_.Now();
+      if (!executor_.Run(rows_.Batch({&row, 1}), *handle_, alone_[row]).ok()) continue;
+      known_.push_back(row);
+      row_cost_ = std::min(row_cost_, clock_.Now() - before);
+    }
+    return known_.size() >= 2;
+  }
+
+  // Why the batch of these rows, given as indices into the rows that run, cannot be; empty if it can.
+  std::string Compare(std::span<const size_t> order) {
+    std::vector<size_t> rows;
+    for (const size_t index : order) rows.push_back(known_[index % known_.size()]);
+    OutputRef together;
+    const Nanos before = clock_.Now();
+    const Status status = executor_.Run(rows_.Batch(rows), *handle_, together);
+    if (!status.ok()) return CountOf(rows) + " together fail, which run alone";
+    if (rows.size() >= kFewRows) {
+      row_cost_ = (clock_.Now() - before) / static_cast<Nanos>(rows.size());
+    }
+    for (size_t output = 0; output < signature_.outputs.size(); ++output) {
+      if (SameRows(together->tensors[output], output, rows)) continue;
+      return "Output '" + signature_.outputs[output].name + "' of " + CountOf(rows) +
+             " together differs from their outputs alone";
+    }
+    return {};
+  }
+
+  // A batch of so many rows of all kinds but NaN, which would hide what other numbers do.
+  std::string CompareMany(size_t count) {
+    const auto nan = std::ranges::find(known_, ProbeRows::kCount - 1);
+    return Compare(Draw(count, static_cast<size_t>(nan - known_.begin())));
+  }
+
+  // A batch of ordinary rows but for one: the deviation of a lone row among many is the greatest.
+  std::string CompareBeside(size_t index, size_t count) {
+    const auto tame = std::ranges::lower_bound(known_, ProbeRows::kTame);
+    std::vector<size_t> order = Draw(count, static_cast<size_t>(tame - known_.begin()));
+    order[count / 2] = index;
+    return Compare(order);
+  }
+
+  // Whether a row that runs alone is of large numbers or NaN.
+  bool IsLarge(size_t index) const noexcept { return known_[index] >= ProbeRows::kTame; }
+
+  size_t known() const noexcept { return known_.size(); }
+  size_t most() const noexcept { return rows_.most(); }
+  Nanos CostOf(size_t rows) const noexcept { return row_cost_ * static_cast<Nanos>(rows); }
+
+ private:
+  static std::string CountOf(std::span<const size_t> rows) {
+    return rows.size() == 2 ? "two rows" : std::to_string(rows.size()) + " rows";
+  }
+
+  // So many of the first `kinds` rows in an order without a short period.
+  static std::vector<size_t> Draw(size_t count, size_t kinds) {
+    std::vector<size_t> order(count);
+    auto state = static_cast<uint32_t>(count);
+    for (size_t& index : order) {
+      state = state * 1664525 + 1013904223;
+      index = (state >> 16) % std::max<size_t>(kinds, 1);
+    }
+    return order;
+  }
+
+  bool SameRows(const TensorView& together, size_t output, std::span<const size_t> rows) const {
+    if (together.shape.rank == 0 || together.shape.dims[0] != static_cast<int64_t>(rows.size())) {
+      return false;
+    }
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const TensorView& alone = alone_[rows[i]]->tensors[output];
+      const auto same_size = [&](size_t axis) {
+        return together.shape.dims[axis] == alone.shape.dims[axis];
+      };
+      if (alone.shape.rank != together.shape.rank || alone.shape.dims[0] != 1) return false;
+      for (size_t axis = 1; axis < alone.shape.rank; ++axis) {
+        if (!same_size(axis)) return false;
+      }
+      if (!SameRow(together, i, alone, rows[i])) return false;
+    }
+    return true;
+  }
+
+  static bool SameRow(const TensorView& together, size_t at, const TensorView& alone, size_t row) {
+    const auto elements = static_cast<size_t>(alone.shape.Elements(1).value_or(0));
+    const size_t first = at * elements;
+    const bool large = row >= ProbeRows::kTame;
+    if (IsFloatingPoint(alone.type)) {
+      // What a kernel makes of NaN may depend on where it stands in a vector.
+      if (row >= ProbeRows::kTame + ProbeRows::kLarge) return true;
+      return AlmostEqual(together, first, alone, elements, large ? 5e-2 : RoundingOf(alone.type));
+    }
+    // Large numbers are rounded coarsely, and what is rounded may tip a choice.
+    if (large) return true;
+    if (alone.type == ElementType::kString) {
+      return std::equal(alone.strings, alone.strings + elements, together.strings + first);
+    }
+    const size_t size = ElementSize(alone.type);
+    return elements == 0 ||
+           std::memcmp(together.data + first * size, alone.data, elements * size) == 0;
+  }
+
+  const Signature& signature_;
+  Executor& executor_;
+  const Clock& clock_;
+  const std::unique_ptr<RunHandle> handle_;
+  ProbeRows rows_;
+  std::array<OutputRef, ProbeRows::kCount> alone_;
+  std::vector<size_t> known_;  // rows that run alone
+  Nanos row_cost_ = kNever / 4096;
+};
+
+// Small batches: a pair, the same in another order with equal rows, then all kinds, in windows of three,
+// five and eight rows.
+std::string CompareSmall(RowProbe& probe) {
+  constexpr size_t kPair[] = {0, 1};
+  std::string reason = probe.Compare(kPair);
+  constexpr size_t kMixed[] = {1, 0, 0, 2, 0};
+  if (reason.empty()) reason = probe.Compare(kMixed);
+  if (probe.known() <= kFewRows) return reason;
+  constexpr size_t kEqual[] = {0, 0, 0};
+  if (reason.empty()) reason = probe.Compare(kEqual);
+  std::vector<size_t> window(8);
+  for (size_t first = 0; reason.empty() && first < probe.known(); first += 3) {
+    // Later rows first, so that what a window leaves behind would be large.
+    for (size_t i = 0; i < window.size(); ++i) window[i] = 2 * probe.known() - first - i;
+    reason = probe.Compare(window);
+  }
+  return reason;
+}
+
+// Each row of large numbers, and that of NaN, among many others.
+std::string CompareOutliers(RowProbe& probe) {
+  if (probe.CostOf(4 * kManyRows) > kPatience) return {};
+  std::string reason;
+  for (size_t index = 0; reason.empty() && index < probe.known(); ++index) {
+    if (probe.IsLarge(index)) reason = probe.CompareBeside(index, kManyRows);
+  }
+  return reason;
+}
+
+// Large batches, halved until one is expected to end soon. Sets the rows of the largest that ran.
+std::string CompareLarge(RowProbe& probe, int64_t max_rows, int64_t& verified) {
+  verified = probe.known() <= kFewRows ? 5 : 8;
+  auto rows = static_cast<size_t>(std::clamp<int64_t>(max_rows, 1, INT32_MAX));
+  while (rows > static_cast<size_t>(verified) &&
+         (rows > probe.most() || probe.CostOf(rows) > kLongestRun)) {
+    rows /= 2;
+  }
+  if (rows <= static_cast<size_t>(verified)) return {};
+  std::string reason = probe.CompareMany(rows);
+  verified = static_cast<int64_t>(rows);
+  // Requests with more rows run in parts, which have to give what the whole would.
+  const size_t more = 2 * rows + 1;
+  if (reason.empty() && more <= probe.most() && probe.CostOf(more) <= kSpare) {
+    reason = probe.CompareMany(more);
+  }
+  return reason;
+}
+
 }  // namespace
 
-Batchability ProbeBatching(const Signature& signature, Executor& executor,
-                           const ShapePlan* shapes) {
+Batchability ProbeBatching(const Signature& signature, Executor& executor, const Clock& clock,
+                           const ProbeOptions& options) {
   if (signature.inputs.empty()) return {false, "The model has no inputs"};
-  const ShapePlan& plan = ShapePlan::OrNone(shapes);
+  const ShapePlan& plan = ShapePlan::OrNone(options.shapes);
   if (const std::string axis = plan.AxisOfRows(); !axis.empty()) {
     return {false, "Axis '" + axis + "' is along dimension 0, which then cannot count rows"};
   }
-  std::string fixed = StaticDimension(signature.inputs, "input");
-  if (fixed.empty()) fixed = StaticDimension(signature.outputs, "output");
+  const std::string fixed = StaticDimension(signature.inputs, "input");
   if (!fixed.empty()) return {false, fixed};
 
-  Samples samples;
-  const Status made = Samples::Make(signature, 2, plan, plan.Lengths(0), samples);
+  RowProbe probe(signature, executor, clock);
+  const Status made = probe.Prepare(plan, options.indices);
   if (!made.ok()) return {false, made.message()};
-  const std::unique_ptr<RunHandle> handle = executor.NewHandle();
-  OutputRef pair;
-  OutputRef alone[2];
-  Status status = executor.Run(samples.Rows(0, 2), *handle, pair);
-  for (size_t row = 0; status.ok() && row < 2; ++row) {
-    status = executor.Run(samples.Rows(row, 1), *handle, alone[row]);
-  }
-  if (!status.ok()) {
+  if (!probe.RunAlone()) {
     return {false, "The load-time probe could not run the model on made-up rows: declare maxRows to "
                    "batch anyway"};
   }
-  for (size_t i = 0; i < signature.outputs.size(); ++i) {
-    const TensorView& together = pair->tensors[i];
-    const bool same = together.shape.rank > 0 && together.shape.dims[0] == 2 &&
-                      SameRow(together, 0, alone[0]->tensors[i]) &&
-                      SameRow(together, 1, alone[1]->tensors[i]);
-    if (!same) {
-      return {false, "Output '" + signature.outputs[i].name +
-                         "' of two rows together differs from their outputs alone"};
-    }
+  int64_t verified = 1;
+  std::string reason = CompareSmall(probe);
+  if (reason.empty()) reason = CompareOutliers(probe);
+  if (reason.empty()) reason = CompareLarge(probe, options.max_rows, verified);
+  if (!reason.empty()) {
+    // A size that the file fixes is the better reason, if that is what came out.
+    const std::string declared = StaticDimension(signature.outputs, "output");
+    return {false, declared.empty() ? reason : declared};
   }
-  return {true, ""};
+  reason = OtherNameOfRows(signature, options.data_sized);
+  if (!reason.empty()) return {false, reason + ": declare maxRows to batch anyway"};
+  const int64_t most = std::min(options.max_rows, verified);
+  if (most == options.max_rows) return {true, "", most};
+  return {true, "Batches have at most " + std::to_string(most) +
+                    " rows, since larger ones take too long to be checked while loading: declare "
+                    "maxRows for more",
+          most};
+}
+
+bool OutputsCountRows(const Signature& signature, Executor& executor, const ShapePlan& plan) {
+  constexpr size_t kRows = 2;
+  Samples samples;
+  if (!Samples::Make(signature, kRows, plan, plan.Lengths(0), samples).ok()) return true;
+  const std::unique_ptr<RunHandle> handle = executor.NewHandle();
+  OutputRef outputs;
+  if (!executor.Run(samples.Rows(0, kRows), *handle, outputs).ok()) return true;
+  return std::ranges::all_of(outputs->tensors, [](const TensorView& view) {
+    return view.shape.rank > 0 && view.shape.dims[0] == kRows;
+  });
 }
 
 }  // namespace millrace

@@ -90,10 +90,7 @@ void Samples::SetSign(bool negative) noexcept {
   constexpr std::byte kSign{0x80};
   for (Column& column : columns_) {
     const ElementType type = column.row.type;
-    if (type != ElementType::kFloat32 && type != ElementType::kFloat64 &&
-        type != ElementType::kFloat16 && type != ElementType::kBfloat16) {
-      continue;
-    }
+    if (!IsFloatingPoint(type)) continue;
     // The last byte of each, as on all machines that are little-endian.
     const size_t size = ElementSize(type);
     for (size_t at = size - 1; at < column.bytes.size(); at += size) {

@@ -33,6 +33,11 @@ enum class ElementType : uint8_t {
 // Bytes of one element; 0 for strings, whose size varies, and for types without a JavaScript form.
 size_t ElementSize(ElementType type) noexcept;
 
+constexpr bool IsFloatingPoint(ElementType type) noexcept {
+  return type == ElementType::kFloat32 || type == ElementType::kFloat64 ||
+         type == ElementType::kFloat16 || type == ElementType::kBfloat16;
+}
+
 // Name used in the public API, such as "float32"; "" for types without a JavaScript form.
 const char* ElementName(ElementType type) noexcept;
 
