@@ -35,6 +35,13 @@ const states: readonly (readonly [string, RegExp | undefined])[] = [
   ['no-input', /no inputs/],
   ['cross-row', /'y' of two rows together differs/],
   ['rows-change', /'y' of two rows together differs/],
+  ['declared-one', undefined],
+  ['kept-boxes', /'kept_boxes' of \d+ rows together differs/],
+  ['kept-rows', /'y' of \d+ rows together differs/],
+  ['lag-2', /'y' of \d+ rows together differs/],
+  ['mean-of-many', /'y' of \d+ rows together differs/],
+  ['detections', /'detections' of two rows together differs/],
+  ['detections-of-one', /Dimension 0 of input 'image' is not dynamic/],
 ];
 
 describe('what is batched', () => {
@@ -70,6 +77,17 @@ describe('what is batched', () => {
       'cross-row',
       ({ signature }) => {
         assert.deepEqual(signature.batching, { enabled: true, maxRows: 8, reason: '' });
+      },
+      { batching: { maxRows: 8 } },
+    ));
+
+  test('an output that is declared to have one row and has as many as come in', () =>
+    withModel(
+      engine,
+      'declared-one',
+      ({ signature }) => {
+        assert.deepEqual(signature.batching, { enabled: true, maxRows: 8, reason: '' });
+        assert.deepEqual(signature.outputs[0]!.dims, [-1]);
       },
       { batching: { maxRows: 8 } },
     ));
