@@ -76,7 +76,8 @@ export interface InferResponse {
 }
 
 export interface EncodedResponse {
-  readonly body: Uint8Array<ArrayBuffer>;
+  /** A string where the response is short and all of it JSON, else bytes. */
+  readonly body: string | Uint8Array<ArrayBuffer>;
   /** Bytes of JSON, for `Inference-Header-Content-Length`. Undefined where no output is binary. */
   readonly headerLength: number | undefined;
 }

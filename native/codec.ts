@@ -18,6 +18,7 @@ import type {
 } from './codec-types.ts';
 import { elementArrays, elementsIn } from './elements.ts';
 import { MillraceError } from './errors.ts';
+import { FlatRequests, type ParseFlat } from './flat-request.ts';
 import type { ElementData, ElementType, Tensor, Tensors } from './types.ts';
 
 export const datatypes: Datatypes = {
@@ -90,6 +91,8 @@ interface NativeCodec {
     maxBytes: number,
     maxTensors: number,
   ): RawRequest;
+  readonly parseFlat: ParseFlat;
+  elementsText(nonFinite: number, type: number, data: ArrayBufferView): string;
   mapPixels(
     pixels: Uint8Array,
     height: number,
@@ -135,6 +138,38 @@ export function tensorBytes(tensor: Tensor): Uint8Array {
   if (tensor.type === 'string') return lengthPrefixed(tensor.data);
   const { buffer, byteOffset, byteLength } = tensor.data;
   return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** A string in JSON. Names seldom hold anything to escape, which a look finds out faster. */
+const quoted = (text: string): string =>
+  /^[\w .:/-]*$/.test(text) ? `"${text}"` : JSON.stringify(text);
+
+/** Elements whose text is one string, which a response is put together of faster than of bytes. */
+const FEW_ELEMENTS = 64;
+
+/** The response as a string; undefined where it is not a small one that is all JSON. */
+function smallResponse(
+  native: NativeCodec,
+  { modelName, modelVersion, id, parameters, outputs }: InferResponse,
+  nonFinite: number,
+): string | undefined {
+  const small = outputs.every(
+    ({ tensor, binary }) =>
+      !binary && tensor.type !== 'string' && tensor.data.length <= FEW_ELEMENTS,
+  );
+  if (!small || outputs.length > FEW_ELEMENTS) return undefined;
+  let text = `{"model_name":${quoted(modelName)}`;
+  if (modelVersion !== undefined) text += `,"model_version":${quoted(modelVersion)}`;
+  if (id !== undefined) text += `,"id":${quoted(id)}`;
+  if (parameters !== undefined) text += `,"parameters":${JSON.stringify(parameters)}`;
+  let separator = ',"outputs":[';
+  for (const { name, tensor } of outputs) {
+    const { type, dims, data } = tensor;
+    const elements = native.elementsText(nonFinite, numbers[type], data as ArrayBufferView);
+    text += `${separator}{"name":${quoted(name)},"datatype":"${datatypes[type]}","shape":[${dims}],"data":${elements}}`;
+    separator = ',';
+  }
+  return outputs.length === 0 ? `${text},"outputs":[]}` : `${text}]}`;
 }
 
 /** The answer as parts for `encode`: text, then the tensor it introduces, and binary data last. */
@@ -206,6 +241,7 @@ function toRequest(body: Uint8Array, [id, parameters, inputs, outputs]: RawReque
  */
 export function openCodec(options: { readonly addon?: string } = {}): Codec {
   const native = loadAddon(options.addon) as unknown as NativeCodec;
+  const flats = new FlatRequests(native.parseFlat, typeOf, datatypes);
   const call = <T>(operation: () => T): T => {
     try {
       return operation();
@@ -219,6 +255,8 @@ export function openCodec(options: { readonly addon?: string } = {}): Codec {
 
     encodeInferResponse: (response, { nonFinite = 'null' } = {}) =>
       call(() => {
+        const text = smallResponse(native, response, policies[nonFinite]);
+        if (text !== undefined) return { body: text, headerLength: undefined };
         const { parts, binaryBytes } = responseParts(response);
         const body = new Uint8Array(native.encode(policies[nonFinite], ...parts));
         const blobs = binaryBytes.reduce((sum, size) => sum + size, 0);
@@ -243,6 +281,9 @@ export function openCodec(options: { readonly addon?: string } = {}): Codec {
     parseInferRequest: (body, headerLength, parseOptions = {}) =>
       call(() => {
         const { nonFinite = 'error', maxBytes = 64 * 2 ** 20, maxTensors = 256 } = parseOptions;
+        const small = headerLength === -1 && body.length <= maxBytes;
+        const flat = small ? flats.read(body, policies[nonFinite], maxTensors) : undefined;
+        if (flat !== undefined) return flat;
         return toRequest(
           body,
           native.parseRequest(body, headerLength, policies[nonFinite], maxBytes, maxTensors),

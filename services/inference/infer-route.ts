@@ -106,8 +106,9 @@ function pack(
     headers['Content-Type'] = 'application/octet-stream';
     headers[HEADER_LENGTH] = String(json);
   }
-  const coding = acceptedCoding(accept, body.length);
-  if (coding === undefined) return { body, headers };
+  // A response that is a string is too short to be worth compressing.
+  const coding = typeof body === 'string' ? undefined : acceptedCoding(accept, body.length);
+  if (typeof body === 'string' || coding === undefined) return { body, headers };
   headers['Content-Encoding'] = coding;
   headers.Vary = 'Accept-Encoding';
   return compress(body, coding).then((packed) => ({ body: packed, headers }));

@@ -1,16 +1,14 @@
 #include "addon/codec.h"
 
-#include <algorithm>
-#include <array>
 #include <cstring>
 #include <initializer_list>
-#include <new>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "addon/convert.h"
+#include "addon/codec_call.h"
+#include "codec/flat_request.h"
 #include "codec/image.h"
 #include "codec/infer_request.h"
 #include "codec/json_buffer.h"
@@ -19,85 +17,6 @@
 
 namespace millrace {
 namespace {
-
-// The arguments of a call. Those that are missing are undefined.
-class Arguments {
- public:
-  Arguments(napi_env env, napi_callback_info info) : env_(env) {
-    count_ = few_.size();
-    napi_get_cb_info(env, info, &count_, few_.data(), nullptr, nullptr);
-    if (count_ <= few_.size()) return;
-    many_.resize(count_);
-    napi_get_cb_info(env, info, &count_, many_.data(), nullptr, nullptr);
-  }
-
-  size_t count() const noexcept { return count_; }
-  napi_value operator[](size_t i) const noexcept { return many_.empty() ? few_[i] : many_[i]; }
-
-  double Number(size_t i, double fallback = 0) const noexcept {
-    napi_get_value_double(env_, (*this)[i], &fallback);
-    return fallback;
-  }
-  // What is no size becomes one that fits nothing.
-  size_t Size(size_t i) const noexcept {
-    constexpr double kMost = 9007199254740991.0;
-    const double number = Number(i, kMost);
-    return static_cast<size_t>(number >= 0 && number <= kMost ? number : kMost);
-  }
-  ElementType Type(size_t i) const noexcept { return static_cast<ElementType>(Number(i)); }
-  NonFinite Policy(size_t i) const noexcept { return static_cast<NonFinite>(Number(i)); }
-
-  // The memory of a typed array; empty for anything else.
-  std::span<std::byte> Bytes(size_t i) const noexcept {
-    constexpr std::array<uint8_t, 11> kSizes = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
-    napi_typedarray_type type{};
-    size_t length = 0;
-    void* data = nullptr;
-    const bool typed = napi_get_typedarray_info(env_, (*this)[i], &type, &length, &data, nullptr,
-                                                nullptr) == napi_ok &&
-                       static_cast<size_t>(type) < kSizes.size();
-    if (!typed || data == nullptr) return {};
-    return {static_cast<std::byte*>(data), length * kSizes[type]};
-  }
-  std::string_view Chars(size_t i) const noexcept {
-    const auto bytes = Bytes(i);
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-  }
-
- private:
-  napi_env env_;
-  size_t count_ = 0;
-  std::array<napi_value, 16> few_{};
-  std::vector<napi_value> many_;
-};
-
-// Throws, in place of what Node-API may have thrown itself.
-napi_value Refuse(napi_env env, const Status& status) {
-  bool pending = false;
-  napi_is_exception_pending(env, &pending);
-  napi_value ignored = nullptr;
-  if (pending) napi_get_and_clear_last_exception(env, &ignored);
-  Throw(env, status.code(), status.message());
-  return nullptr;
-}
-
-Status OutOfMemory() { return {Code::kResourceExhausted, "Out of memory: send less at a time"}; }
-
-// Runs the body of a function of JavaScript, through which no C++ exception may pass.
-template <typename Body>
-napi_value Guard(napi_env env, Body&& body) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return Refuse(env, OutOfMemory());
-  }
-}
-
-napi_value ToNumber(napi_env env, double number) {
-  napi_value value = nullptr;
-  napi_create_double(env, number, &value);
-  return value;
-}
 
 napi_value ToText(napi_env env, std::string_view text) {
   napi_value value = nullptr;
@@ -342,6 +261,47 @@ napi_value JS_parseRequest(napi_env env, napi_callback_info info) {
   });
 }
 
+// parseFlat(body, nonFinite, maxTensors, block): string | undefined
+// A request that is all JSON, laid out in `block` as FlatRequest says; undefined where it has no place for
+// all of it.
+napi_value JS_parseFlat(napi_env env, napi_callback_info info) {
+  return Guard(env, [&]() -> napi_value {
+    const Arguments arguments(env, info);
+    InferLimits limits;
+    limits.max_tensors = arguments.Size(2);
+    FlatRequest flat(arguments.Bytes(3));
+    InferRequest request;
+    const Status status = ParseInferRequest(arguments.Chars(0), std::nullopt, arguments.Policy(1),
+                                            limits, flat, request);
+    napi_value result = nullptr;
+    napi_get_undefined(env, &result);
+    if (status.code() == Code::kResourceExhausted) return result;
+    if (!status.ok()) return Refuse(env, status);
+    if (const auto names = flat.Write(request)) {
+      napi_create_string_latin1(env, names->data(), names->size(), &result);
+    }
+    return result;
+  });
+}
+
+// elementsText(nonFinite, type, typedArray): string
+napi_value JS_elementsText(napi_env env, napi_callback_info info) {
+  return Guard(env, [&]() -> napi_value {
+    const Arguments arguments(env, info);
+    const auto bytes = arguments.Bytes(2);
+    TensorView tensor;
+    tensor.type = arguments.Type(1);
+    tensor.data = bytes.data();
+    tensor.bytes = bytes.size();
+    JsonBuffer& out = Scratch();
+    const Status status = AppendTensor(tensor, arguments.Policy(0), out);
+    if (!status.ok()) return Refuse(env, status);
+    napi_value text = nullptr;
+    napi_create_string_latin1(env, out.view().data(), out.size(), &text);
+    return text;
+  });
+}
+
 // mapPixels(pixels, height, width, scale, mean, deviation, reverse, planes): boolean
 // False if the arrays do not fit each other.
 napi_value JS_mapPixels(napi_env env, napi_callback_info info) {
@@ -379,6 +339,8 @@ void AddCodec(Napi::Env env, Napi::Object exports) {
   add("encode", JS_encode);
   add("parseTensor", JS_parseTensor);
   add("parseRequest", JS_parseRequest);
+  add("parseFlat", JS_parseFlat);
+  add("elementsText", JS_elementsText);
   add("mapPixels", JS_mapPixels);
 }
 

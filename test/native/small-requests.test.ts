@@ -1,0 +1,110 @@
+/** @module Small requests are read, and small responses written, in another way than large ones, with the same result. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { openCodec } from '../../native/index.ts';
+import type { Tensor } from '../../native/types.ts';
+
+const codec = openCodec();
+const encoder = new TextEncoder();
+const options = { nonFinite: 'literal' } as const;
+
+/** The request, or the message that refuses it. White space behind a body makes it a large one. */
+function parsed(text: string, padding = '') {
+  try {
+    return codec.parseInferRequest(encoder.encode(text + padding), -1, options);
+  } catch (error) {
+    return String(error);
+  }
+}
+
+const input = (datatype: string, shape: string, data: string, name = 'x') =>
+  `{"name":"${name}","datatype":"${datatype}","shape":${shape},"data":${data}}`;
+const request = (...inputs: string[]) => `{"inputs":[${inputs}]}`;
+
+const requests = [
+  request(input('FP32', '[1,4]', '[5.1,3.5,1.4,0.2]')),
+  request(input('FP32', '[2]', '[NaN,-Infinity]')),
+  request(input('INT64', '[2]', '[9223372036854775807,-9223372036854775808]')),
+  request(input('UINT64', '[1]', '[18446744073709551615]')),
+  request(input('BOOL', '[1,2]', '[true,false]'), input('INT8', '[3]', '[1,-128,127]', 'y')),
+  request(input('FP16', '[1]', '[1.5]'), input('BF16', '[1]', '[-2]', 'y')),
+  request(input('FP64', '[2,2]', '[[0.1,0.2],[0.3,1e300]]')),
+  request(input('FP32', '[0]', '[]')),
+  request(input('FP32', '[]', '[7]')),
+  request(input('BYTES', '[2]', '["a","ä"]')),
+  request(input('FP32', '[1]', '[1]', 'äöü')),
+  request(),
+  `{"id":"a-1","outputs":[{"name":"b"},{"name":"a"}],"inputs":[${input('FP32', '[1]', '[1]')}]}`,
+  `{"outputs":[],"inputs":[${input('FP32', '[1]', '[1]')}]}`,
+  `{"parameters":{"priority":2},"inputs":[${input('FP32', '[1]', '[1]')}]}`,
+  `{"outputs":[{"name":"y","parameters":{"classification":2}}],"inputs":[]}`,
+  // Refused, in the same words.
+  request(input('FP32', '[2]', '[1]')),
+  request(input('INT8', '[1]', '[128]')),
+  request(input('FP32', '[1]', '[1]'), input('FP32', '[1]', '[1]')),
+  `{"inputs":[],"inputs":[]}`,
+  '[]',
+  '',
+];
+
+describe('small requests', () => {
+  for (const text of requests) {
+    test(text.slice(0, 80) || 'an empty body', () => {
+      assert.deepEqual(parsed(text), parsed(text, ' '.repeat(5000)));
+    });
+  }
+
+  test('the tensors of one are not the next one’s', () => {
+    const first = parsed(request(input('FP32', '[2]', '[1,2]')));
+    parsed(request(input('FP32', '[2]', '[3,4]')));
+    assert.ok(typeof first !== 'string');
+    assert.deepEqual(first.tensors.x!.data, Float32Array.of(1, 2));
+  });
+});
+
+describe('small responses', () => {
+  const text = (body: string | Uint8Array) =>
+    typeof body === 'string' ? body : new TextDecoder().decode(body);
+  const encode = (tensor: Tensor, name = 'y') => {
+    const outputs = [{ name, tensor, binary: false }];
+    const response = { modelName: 'm "1"', modelVersion: '1', id: 'ä', outputs };
+    const small = codec.encodeInferResponse(response, options);
+    // An output of strings makes it a large one.
+    const extra = {
+      name: 'z',
+      tensor: { type: 'string', dims: [0], data: [] },
+      binary: false,
+    } as const;
+    const large = codec.encodeInferResponse({ ...response, outputs: [...outputs, extra] }, options);
+    assert.equal(typeof small.body, 'string');
+    assert.equal(typeof large.body, 'object');
+    assert.equal(
+      text(small.body),
+      text(large.body).replace(',{"name":"z","datatype":"BYTES","shape":[0],"data":[]}', ''),
+    );
+    return JSON.parse(text(small.body).replace(/NaN|-?Infinity/g, 'null'));
+  };
+
+  test('numbers have the fewest digits that read back the same', () => {
+    const { outputs, model_name, id } = encode({
+      type: 'float32',
+      dims: [1, 3],
+      data: Float32Array.of(0.1, 1e-7, 3e38),
+    });
+    assert.deepEqual(outputs[0], {
+      name: 'y',
+      datatype: 'FP32',
+      shape: [1, 3],
+      data: [0.1, 1e-7, 3e38],
+    });
+    assert.equal(model_name, 'm "1"');
+    assert.equal(id, 'ä');
+  });
+
+  test('64-bit integers, bools, numbers that JSON lacks, and names to be escaped', () => {
+    encode({ type: 'int64', dims: [1], data: BigInt64Array.of(2n ** 62n + 1n) });
+    encode({ type: 'bool', dims: [2], data: Uint8Array.of(0, 1) });
+    encode({ type: 'float64', dims: [2], data: Float64Array.of(NaN, -Infinity) });
+    encode({ type: 'float32', dims: [0], data: new Float32Array(0) }, 'a"\n\u{1f600}');
+  });
+});
