@@ -27,6 +27,7 @@ export {
   type InferRequest as CodecRequest,
   type Parameters,
   type ParameterValue,
+  quote,
   type Tensor,
   type TensorSpec,
   type Tensors,
@@ -65,6 +66,7 @@ export {
   startThread,
   type Thread,
 } from './host/index.ts';
+export { InFlightCount } from './in-flight-count.ts';
 export { createLog, type Log } from './log.ts';
 export type { Metrics } from './metrics/index.ts';
 export type { ModelVersion } from './model.ts';

@@ -10,6 +10,7 @@ import {
   type Outcome,
   type Parameters,
   type ParameterValue,
+  quote,
   ServeError,
   type Tensor,
   type Tensors,
@@ -46,6 +47,14 @@ const FIELDS: Readonly<Record<Tensor['type'], keyof Contents | undefined>> = {
   bfloat16: undefined,
 };
 
+/** More dimensions than this no tensor of the engine has. */
+const MOST_DIMENSIONS = 16;
+
+/** How a client asks for a mark on the last response to a request, which is the only one here. */
+const FINAL = 'triton_enable_empty_final_response';
+
+type InputMessage = ModelInferRequest['inputs'][number];
+
 /** @throws {ServeError} `INVALID_ARGUMENT` with a sentence that names the input. */
 export function toCodecRequest(message: ModelInferRequest): CodecRequest {
   const { inputs, raw_input_contents: raw, outputs } = message;
@@ -55,35 +64,15 @@ export function toCodecRequest(message: ModelInferRequest): CodecRequest {
     );
   }
   const tensors: Record<string, Tensors[string]> = Object.create(null);
-  const listed = inputs.map(({ name, datatype, shape, contents, parameters }, index) => {
-    const type = typeOf.get(datatype);
-    if (type === undefined)
-      throw invalid(`Input '${name}' has the unknown datatype '${datatype}'.`);
-    if (name in tensors) throw invalid(`Input '${name}' is given twice.`);
-    const dims = shape.map(Number);
-    const elements = dims.reduce((product, size) => product * size, 1);
-    if (!dims.every((size) => size >= 0) || !Number.isSafeInteger(elements)) {
-      throw invalid(`Input '${name}' has the shape [${shape}]: sizes must be 0 or more.`);
-    }
-    const given = raw[index];
-    if (given !== undefined && isFilled(contents)) {
-      throw invalid(
-        `Input '${name}' has contents beside raw_input_contents: send it in one of them.`,
-      );
-    }
-    const data =
-      given === undefined ? fromContents(name, type, contents) : fromRaw(name, type, given);
-    const count = countOf(type, data);
-    if (count !== elements) {
-      throw invalid(
-        `Input '${name}' has ${count} elements, but its shape [${shape}] holds ${elements}.`,
-      );
-    }
-    tensors[name] = { type, dims, data } as Tensors[string];
+  const listed = inputs.map((input, index) => {
+    const { name, datatype, parameters } = input;
+    if (name in tensors) throw invalid(`Input ${quote(name)} is given twice.`);
+    const tensor = toTensor(input, raw[index]);
+    tensors[name] = tensor;
     return {
       name,
       datatype: datatype as Datatype,
-      shape: dims,
+      shape: tensor.dims,
       parameters: toParameters(parameters),
     };
   });
@@ -91,10 +80,11 @@ export function toCodecRequest(message: ModelInferRequest): CodecRequest {
     name,
     parameters: toParameters(parameters),
   }));
+  const { [FINAL]: _, ...parameters } = message.parameters;
   return {
     json: {
       id: message.id,
-      parameters: toParameters(message.parameters),
+      parameters: toParameters(parameters),
       inputs: listed,
       outputs: wanted.length === 0 ? undefined : wanted,
     },
@@ -102,26 +92,66 @@ export function toCodecRequest(message: ModelInferRequest): CodecRequest {
   };
 }
 
-/** Outputs are raw where the request's inputs were, and where a datatype has no other form. */
-export function toResponse(outcome: Outcome<ResponseForm>, raw: boolean): ModelInferResponse {
+function toTensor(input: InputMessage, raw: Uint8Array | undefined): Tensors[string] {
+  const { name, datatype, contents } = input;
+  const type = typeOf.get(datatype);
+  if (type === undefined) {
+    throw invalid(`Input ${quote(name)} has the unknown datatype ${quote(datatype)}.`);
+  }
+  const dims = toDims(input);
+  if (raw !== undefined && isFilled(contents)) {
+    throw invalid(
+      `Input ${quote(name)} has contents beside raw_input_contents: send it in one of them.`,
+    );
+  }
+  const data = raw === undefined ? fromContents(name, type, contents) : fromRaw(name, type, raw);
+  const count = countOf(type, data);
+  const elements = dims.reduce((product, size) => product * size, 1);
+  if (count !== elements) {
+    throw invalid(
+      `Input ${quote(name)} has ${count} elements, but its shape [${dims}] holds ${elements}.`,
+    );
+  }
+  return { type, dims, data } as Tensors[string];
+}
+
+function toDims({ name, shape }: InputMessage): number[] {
+  if (shape.length > MOST_DIMENSIONS) {
+    throw invalid(
+      `Input ${quote(name)} has ${shape.length} dimensions: at most ${MOST_DIMENSIONS} are supported.`,
+    );
+  }
+  const dims = shape.map(Number);
+  const elements = dims.reduce((product, size) => product * size, 1);
+  if (dims.every((size) => size >= 0) && Number.isSafeInteger(elements)) return dims;
+  throw invalid(`Input ${quote(name)} has the shape [${shape}]: sizes must be 0 or more.`);
+}
+
+/** A response is typed where the request was: Triton's client reads raw responses alone. */
+export function toResponse(
+  message: ModelInferRequest,
+  outcome: Outcome<ResponseForm>,
+): ModelInferResponse {
   const outputs = sentOutputs(outcome);
-  const inRaw = raw || outputs.some(({ tensor }) => FIELDS[tensor.type] === undefined);
+  const typed = message.raw_input_contents.length === 0 && message.inputs.length > 0;
+  const raw = !typed || outputs.some(({ tensor }) => FIELDS[tensor.type] === undefined);
+  const final = message.parameters[FINAL]?.bool_param === true;
   return {
     model_name: outcome.version.model,
     model_version: outcome.version.version,
     id: outcome.context.id,
-    parameters: {},
+    parameters: final ? { triton_final_response: { bool_param: true } } : {},
     outputs: outputs.map(({ name, tensor }) => ({
       name,
       datatype: datatypes[tensor.type],
       shape: tensor.dims,
-      ...(inRaw ? {} : { contents: toContents(tensor) }),
+      ...(raw ? {} : { contents: toContents(tensor) }),
     })),
-    raw_output_contents: inRaw ? outputs.map(({ tensor }) => tensorBytes(tensor)) : [],
+    raw_output_contents: raw ? outputs.map(({ tensor }) => tensorBytes(tensor)) : [],
   };
 }
 
-export function toParameters(given: Readonly<Record<string, InferParameter>>): Parameters {
+function toParameters(given: Readonly<Record<string, InferParameter>>): Parameters {
   const parameters: Record<string, ParameterValue> = Object.create(null);
   for (const [name, parameter] of Object.entries(given)) {
     const value = parameter[parameter.parameter_choice];
@@ -142,13 +172,16 @@ const isFilled = (contents: Contents | null | undefined): boolean =>
 
 function fromContents(name: string, type: Tensor['type'], contents: Contents | null | undefined) {
   const field = FIELDS[type];
-  if (field === undefined) throw invalid(`Input '${name}' is ${datatypes[type]}: send it raw.`);
+  if (field === undefined)
+    throw invalid(`Input ${quote(name)} is ${datatypes[type]}: send it raw.`);
   const values = contents?.[field] ?? [];
   const other = Object.keys(contents ?? {}).find(
     (key) => key !== field && (contents?.[key as keyof Contents]?.length ?? 0) > 0,
   );
   if (other !== undefined) {
-    throw invalid(`Input '${name}' is ${datatypes[type]}, which goes into ${field}, not ${other}.`);
+    throw invalid(
+      `Input ${quote(name)} is ${datatypes[type]}, which goes into ${field}, not ${other}.`,
+    );
   }
   if (type === 'string')
     return (values as readonly Uint8Array[]).map((text) => decodeText(name, text));
@@ -161,7 +194,7 @@ function fromContents(name: string, type: Tensor['type'], contents: Contents | n
     ? (values as readonly number[]).find((value, index) => made[index] !== value)
     : undefined;
   if (wrong === undefined) return made;
-  throw invalid(`Input '${name}' holds ${wrong}, which is no ${datatypes[type]}.`);
+  throw invalid(`Input ${quote(name)} holds ${wrong}, which is no ${datatypes[type]}.`);
 }
 
 /** How many elements there are; those that are not aligned are bytes. */
@@ -175,7 +208,7 @@ function fromRaw(name: string, type: Tensor['type'], raw: Uint8Array) {
   if (type === 'string') return texts(name, raw);
   const size = sizeOf(type);
   if (raw.length % size !== 0) {
-    throw invalid(`Input '${name}' has ${raw.length} bytes: expected a multiple of ${size}.`);
+    throw invalid(`Input ${quote(name)} has ${raw.length} bytes: expected a multiple of ${size}.`);
   }
   return elementsIn(type, raw as Uint8Array<ArrayBuffer>);
 }
@@ -183,7 +216,7 @@ function fromRaw(name: string, type: Tensor['type'], raw: Uint8Array) {
 function texts(name: string, raw: Uint8Array): string[] {
   const found = decodeBytesTensor(raw);
   if (found !== undefined) return found.map((text) => decodeText(name, text));
-  throw invalid(`Input '${name}' ends in the middle of a text.`);
+  throw invalid(`Input ${quote(name)} ends in the middle of a text.`);
 }
 
 function toContents(tensor: Tensor): Contents {

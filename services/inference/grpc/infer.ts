@@ -1,84 +1,59 @@
-/** @module ModelInfer and ModelStreamInfer: from a message to its answer. */
+/** @module ModelInfer and ModelStreamInfer: from a request to its response. */
 
 import type { ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
 import type { Caller, InferenceSteps, Runtime } from '../../../runtime/index.ts';
 import { prepareInfer, type ResponseForm } from '../infer.ts';
 import { toCodecRequest, toResponse } from './convert.ts';
-import { readable } from './malformed.ts';
+import type { EncodedMessage } from './encoded-message.ts';
 import type { ModelInferRequest, ModelInferResponse } from './messages.ts';
 import { toStatus } from './status.ts';
+import { ResponseStream } from './stream.ts';
 
-/** A client's wish for an empty answer after the last, which only streams have. */
-const FINAL = 'triton_enable_empty_final_response';
-
-/** Requests of one stream that are taken before the answer to the first is written. */
+/** Most requests of one stream that are taken before the response to the first is written. */
 const MOST_AT_ONCE = 256;
+
+type EncodedRequest = EncodedMessage<ModelInferRequest>;
+
+export type UnaryCall = ServerUnaryCall<EncodedRequest, ModelInferResponse>;
+export type StreamCall = ServerDuplexStream<EncodedRequest, StreamResponse>;
 
 interface StreamResponse {
   readonly error_message: string;
   readonly infer_response?: ModelInferResponse;
 }
 
-/** What both kinds of calls have. */
-interface Call {
-  readonly cancelled: boolean;
-  getDeadline(): Date | number;
-  on(event: 'cancelled', listener: () => void): unknown;
-}
+/** Records the outcome of one request: what was thrown, or undefined. */
+export type Record = (thrown?: unknown) => void;
 
 /** @throws {ServeError} */
-export async function modelInfer(
-  runtime: Runtime,
-  call: ServerUnaryCall<ModelInferRequest, ModelInferResponse>,
-): Promise<ModelInferResponse> {
+export function modelInfer(runtime: Runtime, call: UnaryCall): Promise<ModelInferResponse> {
   return infer(runtime, call.request, callerOf(call, cancelSignal(call)));
 }
 
 /**
- * Answers come in the order of the requests, which run side by side. A client that sends more than may be
- * under way is made to wait. A request that fails is answered by its error, and the stream goes on.
+ * A request that fails is answered with its error, and the stream goes on.
+ *
+ * @param start Called when a request arrives.
  */
 export function modelStreamInfer(
   runtime: Runtime,
-  call: ServerDuplexStream<ModelInferRequest, StreamResponse>,
-): Promise<void> {
-  const signal = cancelSignal(call);
+  call: StreamCall,
+  start: () => Record,
+): ResponseStream<EncodedRequest, StreamResponse> {
+  const caller = callerOf(call, cancelSignal(call));
   const most = Math.min(MOST_AT_ONCE, runtime.config.maxInFlight);
-  let pending = 0;
-  let written: Promise<void> = Promise.resolve();
-  return new Promise((resolve) => {
-    call.on('data', (message: ModelInferRequest) => {
-      pending += 1;
-      if (pending >= most) call.pause();
-      const response = streamed(runtime, message, callerOf(call, signal)).catch(
-        (error: unknown): StreamResponse => ({
-          error_message: toStatus(error).details,
-          // A client tells by the id which of its requests failed.
-          infer_response: { ...EMPTY, id: message.id ?? '' },
-        }),
-      );
-      written = written.then(async () => {
-        const ready = await response;
-        if (!signal.aborted && !call.write(ready)) await drained(call);
-        pending -= 1;
-        if (pending < most) call.resume();
-      });
-    });
-    call.on('end', () => {
-      void written.then(() => {
-        call.end();
-        resolve();
-      });
-    });
-    call.on('cancelled', () => resolve());
-    call.on('error', () => resolve());
-  });
-}
-
-function drained(call: ServerDuplexStream<ModelInferRequest, StreamResponse>): Promise<void> {
-  return new Promise((resolve) => {
-    call.once('drain', resolve);
-    call.once('close', () => resolve());
+  return new ResponseStream<EncodedRequest, StreamResponse>(call, most, async (message) => {
+    const record = start();
+    try {
+      const response = await infer(runtime, message, caller);
+      record();
+      return { error_message: '', infer_response: response };
+    } catch (error) {
+      record(error);
+      // A client sees by the id which of its requests failed.
+      const failed = { ...EMPTY, id: message.inferRequestId() };
+      return { error_message: toStatus(error).details, infer_response: failed };
+    }
   });
 }
 
@@ -91,50 +66,35 @@ const EMPTY: ModelInferResponse = {
   raw_output_contents: [],
 };
 
-const marked = (response: ModelInferResponse): ModelInferResponse => ({
-  ...response,
-  parameters: { triton_final_response: { bool_param: true } },
-});
-
-async function streamed(
-  runtime: Runtime,
-  given: ModelInferRequest,
-  caller: Caller,
-): Promise<StreamResponse> {
-  const message = readable(given);
-  const { [FINAL]: final, ...parameters } = message.parameters;
-  const answer = await infer(runtime, { ...message, parameters }, caller);
-  return {
-    error_message: '',
-    infer_response: final?.bool_param === true ? marked(answer) : answer,
-  };
-}
-
 const steps: InferenceSteps<ModelInferRequest, ResponseForm, ModelInferResponse> = {
   route: ({ model_name: model, model_version: version }) => ({
     model,
     version: version === '' ? undefined : version,
   }),
   prepare: (message) => prepareInfer(toCodecRequest(message)),
-  respond(outcome, { inputs, raw_input_contents: raw }) {
-    // Only what came in typed contents goes back in them: Triton's client reads raw outputs alone.
-    const typed = raw.length === 0 && inputs.length > 0;
-    return toResponse(outcome, !typed);
-  },
+  respond: (outcome, message) => toResponse(message, outcome),
 };
 
+/** One request of either method. Its permit is taken before it is decoded. @throws {ServeError} */
 async function infer(
   runtime: Runtime,
-  message: ModelInferRequest,
+  encoded: EncodedRequest,
   caller: Caller,
 ): Promise<ModelInferResponse> {
   const refusal = runtime.admission.acquire();
   if (refusal !== undefined) throw refusal;
   try {
-    return (await runtime.infer(steps, message, caller)).response;
+    return (await runtime.infer(steps, encoded.decode(), caller)).response;
   } finally {
     runtime.admission.release();
   }
+}
+
+/** What both kinds of calls have. */
+interface Call {
+  readonly cancelled: boolean;
+  getDeadline(): Date | number;
+  on(event: 'cancelled', listener: () => void): unknown;
 }
 
 function callerOf(call: Call, signal: AbortSignal): Caller {

@@ -5,33 +5,38 @@ import {
   type Server as GrpcServer,
   Server,
   ServerCredentials,
-  type ServerUnaryCall,
   type ServiceDefinition,
-  type sendUnaryData,
   setLogger,
-  type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { HealthImplementation } from 'grpc-health-check';
-import { type LoadOverride, type Runtime, ServeError } from '../../../runtime/index.ts';
-import { isFault } from '../../http/error-response.ts';
-import { modelConfig, modelMetadata, serverMetadata } from '../metadata.ts';
-import { controlAllowed, loadModel, toOverride } from '../repository.ts';
-import { everyStatistics, statisticsOf } from '../statistics.ts';
-import { modelInfer, modelStreamInfer } from './infer.ts';
-import { readable, tolerant } from './malformed.ts';
-import type { ModelRequest, RepositoryIndexRequest, RepositoryRequest } from './messages.ts';
+import { type Runtime, ServeError } from '../../../runtime/index.ts';
+import { withEncodedMessages } from './encoded-message.ts';
+import { methods } from './methods.ts';
+import { OpenCalls } from './open-calls.ts';
 import { reflection } from './reflection.ts';
-import { toStatus } from './status.ts';
 
 /** An open gRPC port. */
 export interface GrpcListener {
   readonly port: number;
-  /** Takes no more calls, and resolves when the last one is answered. */
+  /**
+   * Takes no more calls. Streams end when the requests they have brought are answered. Resolves when every
+   * call is answered and the connections are closed.
+   */
   stop(): Promise<void>;
 }
 
 const SERVICE = 'inference.GRPCInferenceService';
+
+/** Fewest streams that one connection may have open: RFC 9113 recommends no smaller limit. */
+const LEAST_STREAMS = 100;
+
+/** A client that has vanished without a word is noticed after these: its streams would stay for good. */
+const KEEPALIVE_MS = 60_000;
+const KEEPALIVE_TIMEOUT_MS = 20_000;
+
+/** How long a stop waits for clients to take their last responses, and to let go of their connections. */
+const CLOSE_MS = 5000;
 
 /**
  * Opens the port. In a process of several HTTP threads one of them does.
@@ -56,11 +61,19 @@ export async function listenGrpc(
     oneofs: true,
     includeDirs: [import.meta.dirname, join(root, 'runtime/repository')],
   });
+  const calls = new OpenCalls();
+  const { maxInFlight, maxRequestBytes } = runtime.config;
   const server = new Server({
-    'grpc.max_receive_message_length': runtime.config.maxRequestBytes,
+    'grpc.max_receive_message_length': maxRequestBytes,
     'grpc.max_send_message_length': -1,
+    // A client keeps back what is more. Twice, so that streams which are idle leave room for requests.
+    'grpc.max_concurrent_streams': Math.max(2 * maxInFlight, LEAST_STREAMS),
+    'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    interceptors: [calls.interceptor(`/${SERVICE}/`)],
   });
-  server.addService(tolerant(definition[SERVICE] as ServiceDefinition), handlers(runtime));
+  const service = withEncodedMessages(definition[SERVICE] as ServiceDefinition);
+  server.addService(service, methods(runtime, calls));
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
   health.addToServer(server);
   reflection(definition).addToServer(server);
@@ -69,7 +82,11 @@ export async function listenGrpc(
     port: bound,
     async stop() {
       for (const name of ['', SERVICE]) health.setStatus(name, 'NOT_SERVING');
-      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      await calls.stop();
+      const late = setTimeout(() => server.forceShutdown(), CLOSE_MS);
+      await closed;
+      clearTimeout(late);
     },
   };
 }
@@ -89,88 +106,4 @@ function bind(server: GrpcServer, hostname: string, port: number): Promise<numbe
       }
     });
   });
-}
-
-function handlers(runtime: Runtime): UntypedServiceImplementation {
-  const { log, metrics, repository } = runtime;
-  /** Counts a call by its outcome, and tells of faults. */
-  const record = (method: string, startedMs: number, thrown?: unknown) => {
-    const { code, error } = thrown === undefined ? { code: 0, error: undefined } : toStatus(thrown);
-    const seconds = (runtime.clock.now() - startedMs) / 1000;
-    metrics.observe(metrics.grpcSeries(method, code), seconds);
-    if (error !== undefined && isFault(error)) log.error({ method, err: error }, 'failed');
-  };
-  const unary =
-    <Message, Answer>(
-      method: string,
-      answer: (
-        request: Message,
-        call: ServerUnaryCall<Message, Answer>,
-      ) => Answer | Promise<Answer>,
-    ) =>
-    async (call: ServerUnaryCall<Message, Answer>, reply: sendUnaryData<Answer>) => {
-      const startedMs = runtime.clock.now();
-      try {
-        const value = await answer(readable(call.request), call);
-        record(method, startedMs);
-        reply(null, value);
-      } catch (error) {
-        record(method, startedMs, error);
-        reply(toStatus(error));
-      }
-    };
-  const { routes } = runtime;
-  const target = ({ name: model, version }: ModelRequest) => ({
-    model,
-    version: version === '' ? undefined : version,
-  });
-  const methods = {
-    ServerLive: () => ({ live: true }),
-    ServerReady: () => ({ ready: runtime.ready('v2') }),
-    ServerMetadata: () => serverMetadata(),
-    ModelReady: (request: ModelRequest) => ({ ready: routes.isReady(target(request)) }),
-    ModelMetadata: (request: ModelRequest) => {
-      const named = target(request);
-      return modelMetadata(routes.model(named), routes.describe(named));
-    },
-    ModelConfig: (request: ModelRequest) => {
-      const named = target(request);
-      return { config: modelConfig(routes.model(named), routes.describe(named)) };
-    },
-    ModelStatistics: (request: ModelRequest) => ({
-      model_stats:
-        request.name === '' ? everyStatistics(runtime) : statisticsOf(runtime, target(request)),
-    }),
-    RepositoryIndex: ({ ready }: RepositoryIndexRequest) => ({
-      models: repository.index().filter(({ state }) => !ready || state === 'READY'),
-    }),
-    RepositoryModelLoad: async ({ model_name, parameters }: RepositoryRequest) => {
-      controlAllowed(repository);
-      await loadModel(repository, model_name, override(parameters));
-      return {};
-    },
-    RepositoryModelUnload: async ({ model_name }: RepositoryRequest) => {
-      controlAllowed(repository);
-      await repository.unload(model_name);
-      return {};
-    },
-  };
-  return {
-    ...Object.fromEntries(
-      Object.entries(methods).map(([name, answer]) => [name, unary(name, answer as never)]),
-    ),
-    ModelInfer: unary('ModelInfer', (_request, call) => modelInfer(runtime, call as never)),
-    ModelStreamInfer: (call: Parameters<typeof modelStreamInfer>[1]) => {
-      const startedMs = runtime.clock.now();
-      void modelStreamInfer(runtime, call).then(() => record('ModelStreamInfer', startedMs));
-    },
-  };
-}
-
-function override(parameters: RepositoryRequest['parameters']): LoadOverride | undefined {
-  const given = Object.entries(parameters).map(([name, parameter]) => [
-    name,
-    parameter[parameter.parameter_choice],
-  ]);
-  return given.length === 0 ? undefined : toOverride(Object.fromEntries(given));
 }

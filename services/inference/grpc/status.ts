@@ -28,8 +28,30 @@ export const CODES: Readonly<Record<ServeCode, status>> = {
   PORT_TAKEN: status.INTERNAL,
 };
 
+/**
+ * Most bytes of a status's message as it is sent. Clients refuse trailers of more than 8 KiB, and report
+ * the call as UNKNOWN then.
+ */
+const MOST_BYTES = 4096;
+
 /** Whatever was thrown, as the library sends it. */
 export function toStatus(thrown: unknown): { code: status; details: string; error: ServeError } {
   const error = toServeError(thrown);
-  return { code: CODES[error.code], details: error.message, error };
+  return { code: CODES[error.code], details: shortened(error.message), error };
+}
+
+/** The message of a status, cut where it would outgrow the trailers: they hold it percent-encoded. */
+export function shortened(message: string): string {
+  // A UTF-16 unit is at most nine bytes there.
+  if (message.length * 9 <= MOST_BYTES) return message;
+  const sound = message.slice(0, MOST_BYTES).replace(/\p{Cs}/gu, '\uFFFD');
+  if (sound.length === message.length && encodeURI(sound).length <= MOST_BYTES) return sound;
+  let kept = '';
+  let bytes = encodeURI('…').length;
+  for (const character of sound) {
+    bytes += encodeURI(character).length;
+    if (bytes > MOST_BYTES) break;
+    kept += character;
+  }
+  return `${kept}…`;
 }

@@ -70,6 +70,43 @@ describe('what does not fit together', () => {
       }
     }));
 
+  /** Messages that quote it must not outgrow the trailers of the response, which the client would not read. */
+  test('however long what a message quotes is', () =>
+    withClient(identity, async (client) => {
+      for (const letter of ['n', 'ü', '💡', '\n']) {
+        const long = letter.repeat(2 ** 20 / Buffer.byteLength(letter));
+        const cases: Readonly<Record<string, readonly [string, Message, status]>> = {
+          model: ['ModelInfer', message({}, { model_name: long }), status.NOT_FOUND],
+          version: ['ModelInfer', message({}, { model_version: long }), status.NOT_FOUND],
+          input: ['ModelInfer', message({ name: long }), status.INVALID_ARGUMENT],
+          datatype: ['ModelInfer', message({ datatype: long }), status.INVALID_ARGUMENT],
+          output: [
+            'ModelInfer',
+            message({}, { outputs: [{ name: long }] }),
+            status.INVALID_ARGUMENT,
+          ],
+          parameter: [
+            'ModelInfer',
+            message({}, { parameters: { [`triton_${long}`]: { bool_param: true } } }),
+            status.INVALID_ARGUMENT,
+          ],
+          metadata: ['ModelMetadata', { name: long }, status.NOT_FOUND],
+          statistics: ['ModelStatistics', { name: 'f', version: long }, status.NOT_FOUND],
+          shape: [
+            'ModelInfer',
+            message({ shape: Array(100_000).fill('1') }),
+            status.INVALID_ARGUMENT,
+          ],
+        };
+        for (const [name, [method, wrong, code]] of Object.entries(cases)) {
+          await fails(client.call(method, wrong), code).catch((error: Error) =>
+            assert.fail(`${name}: ${error.message.slice(0, 200)}`),
+          );
+        }
+      }
+      await answers(client);
+    }));
+
   test('parameters of any name and every type are taken', () =>
     withClient(identity, async (client) => {
       const parameters = {

@@ -32,6 +32,7 @@ test('health: of the server and of the service', () =>
       assert.equal((await check('')).status, 1);
       assert.equal((await check(SERVICE)).status, 1);
       await fails(check('other'), status.NOT_FOUND);
+      await fails(check('o'.repeat(2 ** 20)), status.NOT_FOUND);
     } finally {
       client.close();
     }

@@ -1,0 +1,150 @@
+/** @module The methods of the service, and what each call passes on its way in and out. */
+
+import type {
+  Metadata,
+  ServerUnaryCall,
+  sendUnaryData,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { type LoadOverride, type Runtime, ServeError } from '../../../runtime/index.ts';
+import { isFault } from '../../http/error-response.ts';
+import { modelConfig, modelMetadata, serverMetadata } from '../metadata.ts';
+import { controlAllowed, loadModel, toOverride } from '../repository.ts';
+import { everyStatistics, statisticsOf } from '../statistics.ts';
+import type { EncodedMessage } from './encoded-message.ts';
+import {
+  modelInfer,
+  modelStreamInfer,
+  type Record,
+  type StreamCall,
+  type UnaryCall,
+} from './infer.ts';
+import type { ModelRequest, RepositoryIndexRequest, RepositoryRequest } from './messages.ts';
+import type { OpenCalls } from './open-calls.ts';
+import { toStatus } from './status.ts';
+
+/** What both kinds of calls have. */
+interface Call {
+  readonly metadata: Metadata;
+}
+
+export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImplementation {
+  const start = recorder(runtime);
+  /** Every call passes here first. @throws {ServeError} where its caller is refused. */
+  const admit = ({ metadata }: Call) => {
+    const get = (name: string) => metadata.get(name)[0]?.toString() ?? null;
+    const principal = runtime.access.authenticate({ get });
+    if (principal instanceof ServeError) throw principal;
+  };
+  /** A method with one request and one response. */
+  const unary =
+    <UnaryCall extends Call, Response>(
+      name: string,
+      respond: (call: UnaryCall) => Response | Promise<Response>,
+    ) =>
+    async (call: UnaryCall, reply: sendUnaryData<Response>) => {
+      const record = start(name);
+      calls.unanswered.hold();
+      try {
+        admit(call);
+        const response = await respond(call);
+        record();
+        reply(null, response);
+      } catch (error) {
+        record(error);
+        reply(toStatus(error));
+      } finally {
+        calls.unanswered.release();
+      }
+    };
+  const stream = (call: StreamCall) => {
+    try {
+      admit(call);
+    } catch (error) {
+      start('ModelStreamInfer')(error);
+      call.emit('error', toStatus(error));
+      return;
+    }
+    calls.unanswered.hold();
+    const responses = modelStreamInfer(runtime, call, () => start('ModelStreamInfer'));
+    const forget = calls.endOnStop((reason) => responses.finish(reason));
+    call.on('close', () => {
+      forget();
+      calls.unanswered.release();
+    });
+  };
+  const plain = Object.entries(modelMethods(runtime)).map(([name, respond]) => [
+    name,
+    unary(name, (call: ServerUnaryCall<EncodedMessage<never>, object>) =>
+      respond(call.request.decode()),
+    ),
+  ]);
+  return {
+    ...Object.fromEntries(plain),
+    ModelInfer: unary('ModelInfer', (call: UnaryCall) => modelInfer(runtime, call)),
+    ModelStreamInfer: stream,
+  };
+}
+
+/** What starts the clock of a request, and returns what counts it by its outcome and logs faults. */
+function recorder({ clock, log, metrics }: Runtime) {
+  return (method: string): Record => {
+    const startedMs = clock.now();
+    return (thrown) => {
+      const failure = thrown === undefined ? undefined : toStatus(thrown);
+      const seconds = (clock.now() - startedMs) / 1000;
+      metrics.observe(metrics.grpcSeries(method, failure?.code ?? 0), seconds);
+      if (failure !== undefined && isFault(failure.error)) {
+        log.error({ method, err: failure.error }, 'failed');
+      }
+    };
+  };
+}
+
+/** The methods that run no model, from a request to its response. */
+function modelMethods(runtime: Runtime) {
+  const { repository, routes } = runtime;
+  const target = ({ name: model, version }: ModelRequest) => ({
+    model,
+    version: version === '' ? undefined : version,
+  });
+  return {
+    ServerLive: () => ({ live: true }),
+    ServerReady: () => ({ ready: runtime.ready('v2') }),
+    ServerMetadata: () => serverMetadata(),
+    ModelReady: (request: ModelRequest) => ({ ready: routes.isReady(target(request)) }),
+    ModelMetadata: (request: ModelRequest) => {
+      const named = target(request);
+      return modelMetadata(routes.model(named), routes.describe(named));
+    },
+    ModelConfig: (request: ModelRequest) => {
+      const named = target(request);
+      return { config: modelConfig(routes.model(named), routes.describe(named)) };
+    },
+    ModelStatistics: (request: ModelRequest) => ({
+      model_stats:
+        request.name === '' ? everyStatistics(runtime) : statisticsOf(runtime, target(request)),
+    }),
+    RepositoryIndex: ({ ready }: RepositoryIndexRequest) => ({
+      models: repository.index().filter(({ state }) => !ready || state === 'READY'),
+    }),
+    RepositoryModelLoad: async ({ model_name, parameters }: RepositoryRequest) => {
+      controlAllowed(repository);
+      await loadModel(repository, model_name, override(parameters));
+      return {};
+    },
+    RepositoryModelUnload: async ({ model_name }: RepositoryRequest) => {
+      controlAllowed(repository);
+      await repository.unload(model_name);
+      return {};
+    },
+  };
+}
+
+function override(parameters: RepositoryRequest['parameters']): LoadOverride | undefined {
+  const given = Object.entries(parameters).map(([name, parameter]) => [
+    name,
+    parameter[parameter.parameter_choice],
+  ]);
+  return given.length === 0 ? undefined : toOverride(Object.fromEntries(given));
+}

@@ -1,0 +1,291 @@
+/** @module Streams: how they end when the server stops, slow readers, and what is recorded of their requests. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http2 from 'node:http2';
+import path from 'node:path';
+import { Duplex } from 'node:stream';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { credentials, loadPackageDefinition, type ServiceError, status } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { type Runtime, ServeError } from '../../../runtime/index.ts';
+import { listenGrpc } from '../../../services/inference/grpc/server.ts';
+import { ResponseStream } from '../../../services/inference/grpc/stream.ts';
+import { sumOf } from '../../e2e/support.ts';
+import { until } from '../../support/until.ts';
+import { connect, fails, type GrpcClient, type Message, withClient } from './grpc-client.ts';
+import { type Files, type Inference, inference } from './support.ts';
+
+const identity = { 'f/1/model.onnx': '=identity-float32' };
+/** Of health's statuses. */
+const NOT_SERVING = 2;
+const slowModel = { 's/1/model.onnx': '=slow-loop' };
+const float = (id = '') => ({
+  model_name: 'f',
+  id,
+  inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 3], contents: { fp32_contents: [1, 2, 3] } }],
+});
+const slow = (turns: number) => ({
+  model_name: 's',
+  inputs: [
+    {
+      name: 'iterations',
+      datatype: 'INT64',
+      shape: [1, 1],
+      contents: { int64_contents: [String(turns)] },
+    },
+  ],
+});
+
+/** The responses of a stream, and the status that it ends with. */
+function follow(stream: ReturnType<GrpcClient['stream']>) {
+  const responses: Message[] = [];
+  const ended = new Promise<status>((resolve) => {
+    let code = status.OK;
+    stream.on('data', (response: Message) => responses.push(response));
+    // The client tells of the status before it gives out the last responses.
+    stream.on('error', (error: ServiceError) => {
+      code = error.code;
+    });
+    stream.on('end', () => resolve(code));
+  });
+  return { responses, ended };
+}
+
+/** Requests of streams that were answered with OK, NOT_FOUND and INTERNAL. */
+async function counts(runtime: Runtime): Promise<number[]> {
+  const page = await runtime.metrics.render();
+  return [status.OK, status.NOT_FOUND, status.INTERNAL].map((code) =>
+    sumOf(page, 'grpc_requests_total', { method: 'ModelStreamInfer', code: String(code) }),
+  );
+}
+
+/** Runs `body`, which stops the server; how long that took must be far below a process's patience. */
+async function stopping(
+  files: Files,
+  body: (
+    client: GrpcClient,
+    stop: () => Promise<void>,
+    server: Inference,
+    port: number,
+  ) => Promise<void>,
+): Promise<void> {
+  await using server = await inference(files);
+  const listener = await listenGrpc(server.runtime, '127.0.0.1', 0);
+  const client = connect(listener.port);
+  let took = Number.NaN;
+  try {
+    await body(
+      client,
+      async () => {
+        const started = performance.now();
+        void server.runtime.admission.drain();
+        await listener.stop();
+        took = performance.now() - started;
+      },
+      server,
+      listener.port,
+    );
+  } finally {
+    client.close();
+  }
+  assert.ok(took < 4000, `the stop took ${took} ms`);
+}
+
+describe('when the server stops', () => {
+  test('an idle stream ends with UNAVAILABLE, at once', () =>
+    stopping(identity, async (client, stop) => {
+      const stream = client.stream();
+      const { responses, ended } = follow(stream);
+      stream.write(float('1'));
+      await until(() => responses.length === 1, 'the request is answered');
+      await stop();
+      assert.equal(await ended, status.UNAVAILABLE);
+    }));
+
+  test('requests that a stream has brought are answered before it ends', () =>
+    stopping(slowModel, async (client, stop, { runtime }) => {
+      const stream = client.stream();
+      const { responses, ended } = follow(stream);
+      const [before = Number.NaN] = await counts(runtime);
+      for (let i = 0; i < 3; i += 1) stream.write(slow(100_000));
+      await until(() => runtime.admission.inFlight === 3, 'the server has all of them');
+      await stop();
+      assert.equal(await ended, status.UNAVAILABLE);
+      const [after = Number.NaN] = await counts(runtime);
+      assert.equal(after - before, 3);
+      // This client drops responses that it has not given out when it sees a status other than OK.
+      for (const { error_message } of responses) assert.equal(error_message, '');
+    }));
+
+  test('a stream whose client has sent everything ends with OK', async () => {
+    const sent: unknown[] = [];
+    const call = new Duplex({
+      objectMode: true,
+      read: () => {},
+      write: (response, _encoding, done) => {
+        sent.push(response);
+        done();
+      },
+    });
+    const outcome = new Promise((resolve, reject) => {
+      call.on('finish', () => resolve(sent)).on('error', reject);
+    });
+    const { promise: response, resolve: respond } = Promise.withResolvers<string>();
+    const stream = new ResponseStream(call as never, 8, () => response);
+    call.push('request');
+    call.push(null);
+    await once(call, 'end');
+    stream.finish(new ServeError('DRAINING', 'The server stops.'));
+    respond('response');
+    assert.deepEqual(await outcome, ['response']);
+  });
+
+  test('streams of health and reflection end, too', () =>
+    stopping(identity, async (client, stop, _server, port) => {
+      await client.call('ServerLive', {});
+      const packages = path.resolve(import.meta.dirname, '../../../node_modules');
+      const open = (file: string, pick: (names: Message) => Message) => {
+        const names = loadPackageDefinition(loadSync(path.join(packages, file)));
+        const Service = pick(names);
+        return new Service(`127.0.0.1:${port}`, credentials.createInsecure());
+      };
+      const health = open(
+        'grpc-health-check/proto/health/v1/health.proto',
+        (names) => names.grpc.health.v1.Health,
+      );
+      const reflection = open(
+        '@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto',
+        (names) => names.grpc.reflection.v1.ServerReflection,
+      );
+      const watch = follow(health.watch({ service: '' }));
+      const call = reflection.serverReflectionInfo();
+      const info = follow(call);
+      call.write({ listServices: '*' });
+      await until(() => watch.responses.length + info.responses.length === 2, 'both are open');
+      await stop();
+      assert.equal(await watch.ended, status.UNAVAILABLE);
+      assert.equal(await info.ended, status.UNAVAILABLE);
+      assert.equal(watch.responses.at(-1).status, NOT_SERVING);
+      health.close();
+      reflection.close();
+    }));
+});
+
+describe('a slow reader', () => {
+  const warnings: Error[] = [];
+  const warn = (warning: Error) => warnings.push(warning);
+  beforeEach(() => process.on('warning', warn));
+  afterEach(() => process.off('warning', warn));
+
+  test('of thousands of responses gets them all, in order, and adds no listeners', () =>
+    withClient(
+      identity,
+      async (client) => {
+        const stream = client.stream();
+        const ids: string[] = [];
+        const ended = new Promise<void>((resolve, reject) => {
+          stream.on('end', resolve).on('error', reject);
+        });
+        const sent = Array.from({ length: 3000 }, (_, i) => String(i));
+        for (const id of sent) stream.write(float(id));
+        stream.end();
+        stream.on('data', ({ infer_response }: Message) => {
+          ids.push(infer_response.id);
+          if (ids.length % 500 !== 0) return;
+          stream.pause();
+          setTimeout(() => stream.resume(), 50);
+        });
+        await ended;
+        assert.deepEqual(ids, sent);
+        assert.deepEqual(warnings, []);
+      },
+      { maxInFlight: 64 },
+    ));
+});
+
+describe('what is recorded of a stream', () => {
+  test('is each of its requests, with its status, and faults are logged', () =>
+    withClient({ ...identity }, async (client, { runtime }) => {
+      const before = await counts(runtime);
+      const logged: unknown[][] = [];
+      runtime.log.error = (...entry: unknown[]) => logged.push(entry);
+      const stream = client.stream();
+      const { responses, ended } = follow(stream);
+      stream.write(float('good'));
+      stream.write({ ...float('unknown'), model_name: 'no' });
+      await until(() => responses.length === 2, 'both are answered');
+      // A fault of the server's own.
+      runtime.routes.resolve({ model: 'f', version: undefined }).run = () =>
+        Promise.reject(new Error('broken'));
+      stream.write(float('fault'));
+      stream.end();
+      assert.equal(await ended, status.OK);
+      assert.deepEqual(
+        responses.map(({ infer_response }) => infer_response.id),
+        ['good', 'unknown', 'fault'],
+      );
+      assert.equal(responses[2].error_message, 'The model failed to run.');
+      assert.equal(logged.length, 1);
+      const counted = await counts(runtime);
+      assert.deepEqual(
+        counted.map((count, i) => count - before[i]!),
+        [1, 1, 1],
+      );
+    }));
+});
+
+describe('admission', () => {
+  test('of a call is by its metadata, unary or stream', () =>
+    withClient(identity, async (client, { runtime }) => {
+      const read: (string | null)[] = [];
+      const authenticate = ({ get }: { get(name: string): string | null }) => {
+        read.push(get('user-agent'), get('authorization'));
+        return new ServeError('CONTROL_DISABLED', 'Nobody may.');
+      };
+      Object.assign(runtime, { access: { authenticate } });
+      await fails(client.call('ServerLive', {}), status.UNAVAILABLE, /Nobody may/);
+      const stream = client.stream();
+      assert.equal(await follow(stream).ended, status.UNAVAILABLE);
+      assert.match(String(read[0]), /grpc/);
+      assert.deepEqual([read.length, read[1]], [4, null]);
+    }));
+
+  test('comes before decoding, and a refusal in a stream has the id of its request', () =>
+    withClient(
+      { ...identity, ...slowModel },
+      async (client, { runtime }) => {
+        const long = client.call('ModelInfer', slow(300_000));
+        await until(() => runtime.admission.inFlight === 1, 'the only permit is taken');
+        const garbage = Uint8Array.of(255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255);
+        await fails(client.send('ModelInfer', garbage), status.UNAVAILABLE, /retry later/);
+        const stream = client.stream();
+        const { responses, ended } = follow(stream);
+        stream.write(float('mine'));
+        stream.end();
+        assert.equal(await ended, status.OK);
+        assert.match(responses[0].error_message, /retry later/);
+        assert.equal(responses[0].infer_response.id, 'mine');
+        await long;
+      },
+      { maxInFlight: 1 },
+    ));
+
+  for (const [maxInFlight, streams] of [
+    [4, 100],
+    [1000, 2000],
+  ] as const) {
+    test(`with ${maxInFlight} requests in flight a connection has ${streams} streams`, () =>
+      withClient(
+        identity,
+        async (_client, _server, port) => {
+          const session = http2.connect(`http://127.0.0.1:${port}`);
+          const settings = await new Promise<http2.Settings>((resolve, reject) => {
+            session.on('remoteSettings', resolve).on('error', reject);
+          });
+          session.close();
+          assert.equal(settings.maxConcurrentStreams, streams);
+        },
+        { maxInFlight },
+      ));
+  }
+});
