@@ -134,14 +134,10 @@ export class NativeEngineHandle implements Engine {
 /** A device as reports name it. `auto` has no costs of its own: it may be another device each time. */
 const fullName = (device: string) => (/^(?:cuda|tensorrt)$/.test(device) ? `${device}:0` : device);
 
-/** Names the model and drops what ONNX Runtime adds for its own developers: folders, source lines. */
+/** Names the model and drops the folder it is in. */
 function loadError(name: string, folder: string, cause: unknown): unknown {
   if (cause instanceof MillraceError || !(cause instanceof Error)) return cause;
   const code = (cause as Error & { code?: MillraceErrorCode }).code ?? 'INTERNAL';
-  const reason = cause.message
-    .replaceAll(folder === '' ? '\0' : `${folder}/`, '')
-    .replace(/\S*\.(?:cc|h):\d+ (?:[^()\n]*\((?:[^()]|\([^()]*\))*\)|\w+) /g, ' ')
-    .replace(/failed: ?/g, 'failed: ')
-    .trim();
+  const reason = cause.message.replaceAll(folder === '' ? '\0' : `${folder}/`, '').trim();
   return new MillraceError(code, `Cannot load model '${name}': ${reason}`, { cause });
 }

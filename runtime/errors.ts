@@ -45,11 +45,12 @@ export class ServeError extends Error {
   }
 }
 
-/** Takes absolute paths (down to the file's name) and addresses out of a message of foreign origin. */
+/** Takes absolute paths (down to the file's name), lines of source and addresses out of a message of foreign origin. */
 export function redact(message: string): string {
   return message
     .replace(/(["'])\/[^"']*\/([^"'/]+)\1/g, '$1$2$1')
     .replace(/(?:file:\/\/|(?<![\w.]))(?:\/[^\s:'"()[\]<>,/]+)*\/([^\s:'"()[\]<>,/]+)/g, '$1')
+    .replace(/\b[\w-]+\.(?:cc|cpp|h|hpp|cu|cuh):\d+ ?/g, '')
     .replace(/\b0x[0-9a-f]+\b/gi, '…')
     .replace(/\s+/g, ' ')
     .trim();
@@ -80,8 +81,14 @@ export function fromEngine(error: unknown): ServeError {
     case 'FAILED_PRECONDITION':
       return new ServeError('MODEL_NOT_READY', 'The model version has just been unloaded; retry.');
     default:
-      return new ServeError('INTERNAL', 'The model failed to run.', { cause: error });
+      return new ServeError('INTERNAL', failure(error), { cause: error });
   }
+}
+
+/** The engine's own reason; what else is thrown may say anything. */
+function failure(error: unknown): string {
+  const known = error instanceof Error && error.name === 'MillraceError' && error.message !== '';
+  return known ? `The model failed to run: ${redact(error.message)}.` : 'The model failed to run.';
 }
 
 function retryAfterMs(error: unknown): number | undefined {

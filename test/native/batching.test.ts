@@ -263,7 +263,7 @@ describe('failure of one', () => {
           model.run({ x: float32([bad.has(index) ? 2000 : index, index]) }),
         );
         for (const [index, run] of runs.entries()) {
-          if (bad.has(index)) await refused(run, 'INTERNAL');
+          if (bad.has(index)) await refused(run, 'INVALID_ARGUMENT');
           else assert.deepEqual((await run).outputs.y, float32([index, index]));
         }
         const { completed, failed, submitted } = model.stats();
@@ -277,13 +277,13 @@ describe('failure of one', () => {
 
   test('a bad row takes its own request with it, and nothing later', () =>
     withModel(engine, 'poison', async (model) => {
-      await refused(model.run({ x: float32([1, 1], [2000, 1]) }), 'INTERNAL');
+      await refused(model.run({ x: float32([1, 1], [2000, 1]) }), 'INVALID_ARGUMENT');
       assert.deepEqual((await model.run({ x: float32([1, 1]) })).outputs.y, float32([1, 1]));
     }));
 
   test('the sentence names no file and no address', () =>
     withModel(engine, 'poison', async (model) => {
-      const { message } = await refused(model.run({ x: float32([2000, 1]) }), 'INTERNAL');
+      const { message } = await refused(model.run({ x: float32([2000, 1]) }), 'INVALID_ARGUMENT');
       assert.doesNotMatch(message, /\/\w|0x|\.so|\.cc/);
     }));
 });

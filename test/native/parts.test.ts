@@ -193,7 +193,7 @@ describe('a part that fails', () => {
       inParts('poison', async (model) => {
         const data = new Float32Array(2000);
         data[2 * bad] = 2000;
-        await refused(model.run({ x: tensor('float32', [1000, 2], data) }), 'INTERNAL');
+        await refused(model.run({ x: tensor('float32', [1000, 2], data) }), 'INVALID_ARGUMENT');
         await idle(model);
         const { submitted, completed, failed, cancelled } = model.stats();
         assert.equal(failed, 1);

@@ -181,4 +181,10 @@ Status FromOrt(const OrtApi& api, OrtStatus* status, Code code) {
   return {code, std::move(message)};
 }
 
+Status FromRun(const OrtApi& api, OrtStatus* status) {
+  if (status == nullptr) return {};
+  const bool refused = api.GetErrorCode(status) == ORT_INVALID_ARGUMENT;
+  return FromOrt(api, status, refused ? Code::kInvalidArgument : Code::kInternal);
+}
+
 }  // namespace millrace

@@ -78,6 +78,9 @@ Status OpenOrtLibrary(const std::string& path, const OrtLibrary*& library);
 // Takes over `status`, which may be null. ONNX Runtime's message is kept and `code` replaces its own
 // coarse one.
 Status FromOrt(const OrtApi& api, OrtStatus* status, Code code);
+// The same of a run, for OrtRunHandle::Explain: kInvalidArgument where ONNX Runtime says so, else
+// kInternal.
+Status FromRun(const OrtApi& api, OrtStatus* status);
 
 // Owns an ONNX Runtime object; Release is the member of OrtApi that frees it.
 template <class T, void(ORT_API_CALL* OrtApi::* Release)(T*)>

@@ -159,8 +159,8 @@ Status DeviceSlot::Run() {
 Status DeviceSlot::RunBound(const OrtIoBinding* binding, OrtRunHandle& run) {
   MILLRACE_RETURN_IF_ERROR(run.Begin());
   running_.store(&run, std::memory_order_release);
-  const Status status = FromOrt(
-      context_.api, context_.api.RunWithBinding(session_.raw, run.options(), binding), Code::kInternal);
+  const Status status = FromRun(
+      context_.api, context_.api.RunWithBinding(session_.raw, run.options(), binding));
   running_.store(nullptr, std::memory_order_release);
   return context_.Note(run.Explain(status));
 }

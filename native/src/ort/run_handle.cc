@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "ort/messages.h"
+
 namespace millrace {
 
 OrtRunHandle::OrtRunHandle(const OrtApi& api, ExitGate& gate) : api_(api), gate_(gate) {
@@ -43,17 +45,7 @@ Status OrtRunHandle::Explain(Status status) const {
   if (terminated()) {
     return {Code::kDeadlineExceeded, "The run was ended: it took longer than a run may"};
   }
-  if (SaysOutOfMemory(status.message())) return {Code::kResourceExhausted, status.message()};
-  return status;
-}
-
-bool SaysOutOfMemory(const std::string& message) noexcept {
-  // The arena, an arena with a limit, and CUDA itself.
-  for (const char* sign : {"Failed to allocate memory", "smaller than requested bytes",
-                           "out of memory", "bad allocation", "std::bad_alloc"}) {
-    if (message.find(sign) != std::string::npos) return true;
-  }
-  return false;
+  return ExplainRun(status.message(), status.code() == Code::kInvalidArgument);
 }
 
 }  // namespace millrace

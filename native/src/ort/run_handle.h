@@ -23,8 +23,7 @@ class OrtRunHandle final : public RunHandle {
   bool terminated() const noexcept;
   const OrtRunOptions* options() const noexcept { return options_.get(); }
 
-  // What a run said, with the code it deserves: kDeadlineExceeded if it was ended,
-  // kResourceExhausted if memory ran out, as it is otherwise.
+  // What a run said, with the code it deserves: kDeadlineExceeded if it was ended, else as ExplainRun.
   Status Explain(Status status) const;
 
  private:
@@ -37,8 +36,5 @@ class OrtRunHandle final : public RunHandle {
   mutable std::mutex mutex_;
   bool terminated_ = false;  // guarded by mutex_
 };
-
-// Whether ONNX Runtime's message says that memory ran out, the CPU's or a GPU's.
-bool SaysOutOfMemory(const std::string& message) noexcept;
 
 }  // namespace millrace

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <filesystem>
 
+#include "ort/messages.h"
 #include "ort/values.h"
 
 namespace millrace {
@@ -60,7 +61,7 @@ Status MakeOptions(const OrtLibrary& library, const SessionOptions& options,
 // The code and sentence of a session that could not be made.
 Status ExplainLoad(Status status) {
   if (status.ok()) return status;
-  const std::string& message = status.message();
+  const std::string message = PlainMessage(status.message());
   if (SaysOutOfMemory(message)) {
     return {Code::kResourceExhausted,
             "The model does not fit the device's memory or the limit set for it: " + message};
@@ -70,7 +71,7 @@ Status ExplainLoad(Status status) {
             "Some nodes of the model would run on the CPU, which `forbidCpuNodes` refuses: load it "
             "without that option to see which"};
   }
-  return status;
+  return {status.code(), message};
 }
 
 }  // namespace
@@ -148,10 +149,9 @@ Status Session::Run(std::span<const TensorView> inputs, RunHandle& handle, Outpu
   MILLRACE_RETURN_IF_ERROR(run.Begin());
   std::vector<OrtValue*> raw(output_names_.size(), nullptr);
   const Status status =
-      FromOrt(api_,
+      FromRun(api_,
               api_.Run(session_.get(), run.options(), input_names_.data(), values.data(),
-                       values.size(), output_names_.data(), output_names_.size(), raw.data()),
-              Code::kInternal);
+                       values.size(), output_names_.data(), output_names_.size(), raw.data()));
   if (!status.ok()) return run.Explain(status);
   std::vector<OrtValuePtr> results;
   for (OrtValue* value : raw) results.emplace_back(value, OrtValuePtr::deleter_type{&api_});

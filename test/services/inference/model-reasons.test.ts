@@ -1,0 +1,45 @@
+/** @module What a model itself refuses is the client's error, with the model's sentence, over every protocol. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { status } from '@grpc/grpc-js';
+import { openEngine } from '../../../native/index.ts';
+import { openApp, predict, temporaryRepository } from '../support.ts';
+import { fails, withClient } from './grpc-client.ts';
+import { inference } from './support.ts';
+
+/** Token 99 of a vocabulary of 8. */
+const REASON =
+  /^The model refuses the inputs: Gather node: indices element out of data bounds, idx=99 must be within the inclusive range \[-8,7\]$/;
+const files = { 'm/1/model.onnx': '=plain-mean' };
+
+test('a token past the vocabulary over REST', async () => {
+  await using service = await inference(files);
+  const token_ids = { name: 'token_ids', datatype: 'INT64', shape: [1, 2], data: [1, 99] };
+  const answer = await service.post('/v2/models/m/infer', { inputs: [token_ids] });
+  assert.equal(answer.status, 400);
+  assert.match(answer.json.error, REASON);
+});
+
+test('a token past the vocabulary over gRPC', () =>
+  withClient(files, async (client) => {
+    const contents = { int64_contents: ['1', '99'] };
+    const inputs = [{ name: 'token_ids', datatype: 'INT64', shape: [1, 2], contents }];
+    const call = client.call('ModelInfer', { model_name: 'm', inputs });
+    await fails(call, status.INVALID_ARGUMENT, REASON);
+  }));
+
+test('a token past the vocabulary of /predict', async () => {
+  const repository = temporaryRepository({
+    'm/1/model.onnx': 'test/fixtures/models/plain-mean.onnx',
+  });
+  const opened = await openApp(openEngine(), { modelPath: repository.folder });
+  try {
+    const response = await predict(opened.app, { model: 'm', features: [1, 99] });
+    assert.equal(response.status, 400);
+    const { detail } = (await response.json()) as { detail: string };
+    assert.match(detail, REASON);
+  } finally {
+    await opened.close();
+    repository.remove();
+  }
+});
