@@ -106,6 +106,7 @@ export interface NativeEngine {
   release(slot: number): void;
   series(key: string, bounds: readonly number[]): number;
   observe(series: number, seconds: number): void;
+  add(series: number, amount: number): void;
   snapshot(): { key: string; histogram: Histogram }[];
   detach(): void;
 }

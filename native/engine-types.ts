@@ -45,13 +45,19 @@ export interface Engine {
  */
 export interface Counters {
   /**
-   * Finds or makes the histogram series of this key, `bounds` in seconds ascending.
+   * Finds or makes the histogram series of this key, `bounds` in seconds ascending. Without bounds it is a
+   * counter.
    *
    * @throws {MillraceError} `INVALID_ARGUMENT`, or `RESOURCE_EXHAUSTED` at the 4,097th series.
    */
   series(key: string, bounds: readonly number[]): number;
   /** Records one observation, in seconds. Lock-free. */
   observe(series: number, seconds: number): void;
+  /**
+   * Adds a whole number, which may be negative, to the count of a series that was made without bounds: a
+   * counter, or a gauge that every thread moves by its own share. Lock-free.
+   */
+  add(series: number, amount: number): void;
   /** Every series of the process with its key, for the metrics page. */
   snapshot(): readonly { readonly key: string; readonly histogram: Histogram }[];
 }

@@ -37,6 +37,7 @@ export class NativeEngineHandle implements Engine {
         }
       },
       observe: (series, seconds) => native.observe(series, seconds),
+      add: (series, amount) => native.add(series, amount),
       snapshot: () => native.snapshot(),
     };
   }

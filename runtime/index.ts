@@ -8,6 +8,7 @@ import type { Config } from './config.ts';
 import { withCostCache } from './cost-cache.ts';
 import { createLog, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics/index.ts';
+import { addRepositoryMetrics } from './metrics/repository.ts';
 import { type Caller, type Inference, type InferenceSteps, infer } from './pipeline.ts';
 import { type IndexEntry, Registry } from './registry.ts';
 import type { LoadOverride, Skipped } from './repository/index.ts';
@@ -68,7 +69,7 @@ export {
 } from './host/index.ts';
 export { InFlightCount } from './in-flight-count.ts';
 export { createLog, type Log } from './log.ts';
-export type { Metrics } from './metrics/index.ts';
+export type { HistogramSeries, Metrics } from './metrics/index.ts';
 export type { ModelVersion } from './model.ts';
 export type {
   Caller,
@@ -161,12 +162,14 @@ export async function createRuntime(
   const registry = await Registry.open(config, loader, parts.random ?? Math.random, log);
   const clock = parts.clock ?? systemClock;
   const admission = new Admission(config.maxInFlight, () => registry.expectedWaitMs(), clock);
+  const metrics = createMetrics(engine.counters, () => registry.loaded());
+  addRepositoryMetrics(metrics, registry);
   return {
     config,
     admission,
     clock,
     log,
-    metrics: createMetrics(engine.counters, () => registry.loaded()),
+    metrics,
     codec: engine.codec,
     access: openAccess,
     infer: (steps, request, from) => infer(registry.routes, steps, request, from),

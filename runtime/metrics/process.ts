@@ -1,54 +1,69 @@
 /**
- * The metrics of the process, under the names that Prometheus' clients agree on. They are not those of
- * prom-client, which measures the thread it runs in: two HTTP threads would show two truths.
+ * The metrics of the process, under the names that Prometheus' client libraries agree on. They are read
+ * from the kernel: what a JavaScript runtime measures is often that of one thread.
  *
  * @module
  */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
-import type { AddMetric } from './page.ts';
+import type { MetricHead } from './text-format.ts';
 
-/** The kernel's unit of time towards programs, whatever its own is. */
-const TICKS_PER_SECOND = 100;
-
-export function addProcess(add: AddMetric): void {
-  const single = (name: string, type: 'counter' | 'gauge', help: string, value: () => number) =>
-    add(name, type, help, () => [{ labels: {}, value: value() }]);
-  const cpu = (of: (usage: NodeJS.CpuUsage) => number) => () => of(process.cpuUsage()) / 1e6;
-  const started = startTime();
-
-  single(
-    'process_cpu_user_seconds_total',
-    'counter',
-    'CPU time of the process in its own code',
-    cpu(({ user }) => user),
-  );
-  single(
-    'process_cpu_system_seconds_total',
-    'counter',
-    'CPU time of the process in the kernel',
-    cpu(({ system }) => system),
-  );
-  single(
-    'process_cpu_seconds_total',
-    'counter',
-    'CPU time of the process',
-    cpu(({ user, system }) => user + system),
-  );
-  single('process_start_time_seconds', 'gauge', 'When the process started', () => started);
-  single('process_resident_memory_bytes', 'gauge', 'Memory the process holds', () =>
-    process.memoryUsage.rss(),
-  );
-  single(
-    'process_open_fds',
-    'gauge',
-    'Open file descriptors',
-    () => readdirSync('/proc/self/fd').length,
-  );
+/** A metric without labels. */
+interface ProcessMetric extends MetricHead {
+  value(): number;
 }
 
-/** Seconds since 1970. From the kernel, because a thread's own clock starts with the thread. */
+/** The unit in which Linux reports times to programs, whatever its own is. */
+const TICKS_PER_SECOND = 100;
+
+export function processMetrics(): readonly ProcessMetric[] {
+  const startedAt = startTime();
+  const cpuSeconds = (microseconds: number) => microseconds / 1e6;
+  return [
+    {
+      name: 'process_cpu_user_seconds_total',
+      type: 'counter',
+      help: 'CPU time that the process has spent in its own code',
+      value: () => cpuSeconds(process.cpuUsage().user),
+    },
+    {
+      name: 'process_cpu_system_seconds_total',
+      type: 'counter',
+      help: 'CPU time that the kernel has spent for the process',
+      value: () => cpuSeconds(process.cpuUsage().system),
+    },
+    {
+      name: 'process_cpu_seconds_total',
+      type: 'counter',
+      help: 'CPU time of the process, in its own code and in the kernel',
+      value() {
+        const { user, system } = process.cpuUsage();
+        return cpuSeconds(user + system);
+      },
+    },
+    {
+      name: 'process_start_time_seconds',
+      type: 'gauge',
+      help: 'When the process started, in seconds since 1970',
+      value: () => startedAt,
+    },
+    {
+      name: 'process_resident_memory_bytes',
+      type: 'gauge',
+      help: 'Memory of the process that is in RAM',
+      value: () => process.memoryUsage.rss(),
+    },
+    {
+      name: 'process_open_fds',
+      type: 'gauge',
+      help: 'Open file descriptors of the process',
+      value: () => readdirSync('/proc/self/fd').length,
+    },
+  ];
+}
+
+/** When the process started. From the kernel, because a thread's own clock starts with the thread. */
 function startTime(): number {
   const boot = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1];
   // The second field is the program's name in parentheses, which may hold anything.

@@ -8,7 +8,8 @@
  * <model>.onnx                    likewise
  * ```
  *
- * Whatever else lies there is skipped with a reason; nothing about one model touches another.
+ * Whatever else lies there is skipped with a reason; nothing about one model touches another (decision
+ * record 0017).
  *
  * @module
  */

@@ -22,11 +22,11 @@ export interface ServiceApp {
 
 export function createServiceApp(
   runtime: Runtime,
-  { title, description, routes }: ServiceDefinition,
+  { name, title, description, routes }: ServiceDefinition,
 ): ServiceApp {
   const app = new OpenAPIHono();
-  const edge = createEdge(runtime);
-  const managed = managedRoutes(app, runtime);
+  const edge = createEdge(runtime, name);
+  const managed = managedRoutes(app, runtime, name);
   const fastRoutes: Record<string, RequestHandler> = {};
   routes({
     runtime,

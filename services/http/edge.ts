@@ -17,7 +17,7 @@ import { asBodyError, type ReadBody, wrongLength } from './body.ts';
 import { errorResponse, isFault, STATUS, toServeError } from './error-response.ts';
 import { RequestContext, Watch } from './request-context.ts';
 import { requestIds } from './request-id.ts';
-import { recorder } from './request-metrics.ts';
+import { createRecorder } from './request-metrics.ts';
 
 /** A response's body, and the headers that go with it; without them it is JSON. */
 export interface EncodedResponse {
@@ -39,8 +39,8 @@ export interface InferRoute<Body, Request, Context>
   decode(body: Body, context: RequestContext): Request;
 }
 
-/** Makes the handlers of this thread's infer routes. */
-export function createEdge(runtime: Runtime) {
+/** Makes the handlers of the infer routes of a service. */
+export function createEdge(runtime: Runtime, service: string) {
   const { access, admission, clock, log } = runtime;
   const watch = new Watch(clock, runtime.config.bodyTimeoutMs);
   const requestId = requestIds();
@@ -48,7 +48,7 @@ export function createEdge(runtime: Runtime) {
 
   return <Body, Request, Context>(route: InferRoute<Body, Request, Context>): RequestHandler => {
     const { path, limit, anyType = false } = route;
-    const record = recorder(runtime, path);
+    const record = createRecorder(runtime, service, path);
     // Filled in anew for each response, which copies them: cheaper than an object, whose names are checked each time.
     const init = { headers: new Headers({ 'Content-Type': 'application/json' }) };
 

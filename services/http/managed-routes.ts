@@ -6,7 +6,7 @@ import { METHODS } from 'hono/router';
 import { type Runtime, ServeError } from '../../runtime/index.ts';
 import { errorResponse, isFault, STATUS, toServeError } from './error-response.ts';
 import { requestIds } from './request-id.ts';
-import { recorder } from './request-metrics.ts';
+import { createRecorder } from './request-metrics.ts';
 
 const UNMATCHED = 'unmatched';
 
@@ -14,11 +14,11 @@ const UNMATCHED = 'unmatched';
 export type AddRoute = (path: string, handler: Handler, method?: 'GET' | 'POST') => void;
 
 /** Also gives the app its answers to unknown routes, wrong methods and errors nobody caught. */
-export function managedRoutes(app: OpenAPIHono, runtime: Runtime): AddRoute {
+export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: string): AddRoute {
   const { access, clock, log } = runtime;
   const newId = requestIds();
   const idOf = (c: Context) => newId(c.req.header('x-request-id') ?? null);
-  const recordUnmatched = recorder(runtime, UNMATCHED);
+  const recordUnmatched = createRecorder(runtime, service, UNMATCHED);
 
   app.notFound((c) => {
     const allowed = METHODS.map((method) => method.toUpperCase()).filter(
@@ -38,7 +38,7 @@ export function managedRoutes(app: OpenAPIHono, runtime: Runtime): AddRoute {
   });
 
   return (path, handler, method = 'GET') => {
-    const record = recorder(runtime, path);
+    const record = createRecorder(runtime, service, path);
     const counted: MiddlewareHandler = async (c, next) => {
       const startedMs = clock.now();
       const principal = access.authenticate(c.req.raw.headers);

@@ -59,7 +59,11 @@ describe('a deadline', () => {
     const elapsed = performance.now() - started;
     assert.equal(late.status, 504);
     assert.equal(((await late.json()) as { code: string }).code, 'DEADLINE_EXCEEDED');
-    assert.equal(await service.metric('model_running', { model: 'slow' }), 1, 'the run goes on');
+    assert.equal(
+      await service.metric('millrace_model_running', { model: 'slow' }),
+      1,
+      'the run goes on',
+    );
     assert.ok(elapsed >= 99 && elapsed < 350, `answered after ${elapsed} ms`);
     const page = await settled(service);
     assert.deepEqual(outcomesOf(page, 'slow'), {
@@ -111,7 +115,7 @@ describe('a run past the limit of its model', () => {
       ...{ completed: WARM_UP + 3, failed: 0, cancelled: 0, expired: 3 },
       ...IDLE,
     });
-    assert.equal(await service.metric('model_stuck_lanes'), 0);
+    assert.equal(await service.metric('millrace_model_stuck_instances'), 0);
   });
 });
 
@@ -137,14 +141,14 @@ describe('a full queue', () => {
     const refused = await service.predict(slow(30));
     assert.equal(refused.status, 503);
     assert.equal(((await refused.json()) as { code: string }).code, 'OVERLOADED');
-    const wait = await service.metric('model_expected_wait_seconds');
-    const cost = await service.metric('model_batch_cost_mean_seconds', { rows: '1' });
+    const wait = await service.metric('millrace_model_expected_wait_seconds');
+    const cost = await service.metric('millrace_model_batch_cost_mean_seconds', { rows: '1' });
     assert.ok(wait >= 0.9 * LENGTH * cost, `${wait} s for ${LENGTH} runs of ${cost} s`);
     const seconds = Number(refused.headers.get('retry-after'));
     assert.ok(seconds >= 1 && Math.abs(seconds - wait) < 1.5, `${seconds} s, ${wait} s`);
     for (const { status } of await Promise.all(taken)) assert.equal(status, 200);
     const page = await settled(service);
-    assert.equal(await service.metric('model_requests_total', { outcome: 'rejected' }), 1);
+    assert.equal(await service.metric('millrace_model_requests_total', { outcome: 'rejected' }), 1);
     assert.deepEqual(answersOf(page), { 200: LEARN + LENGTH + 1, 503: 1 });
   });
 });

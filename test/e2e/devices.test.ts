@@ -33,6 +33,6 @@ describe('a GPU that cannot be used', () => {
     assert.deepEqual([device, fallback], ['cpu', true]);
     assert.match(said, reason);
     const labels = { model: 'iris', device: 'cpu', fallback: '1' };
-    assert.equal(await service.metric('model_info', labels), 1);
+    assert.equal(await service.metric('millrace_model_info', labels), 1);
   });
 });

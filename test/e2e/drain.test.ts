@@ -10,7 +10,7 @@ const CLIENTS = 32;
 const quick = post(JSON.stringify({ features: ROW }));
 
 const inFlight = (service: Running) =>
-  until(async () => (await service.metric('model_running')) > 0, 'a request runs');
+  until(async () => (await service.metric('millrace_model_running')) > 0, 'a request runs');
 
 describe('a stop', () => {
   for (const name of ['SIGTERM', 'SIGINT'] as const) {

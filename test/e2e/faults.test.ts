@@ -7,8 +7,8 @@ import { answersOf, ROW, type Running, slow, start } from './support.ts';
 
 /** Nothing is in flight any more, and a prediction is answered. */
 async function healthy(service: Running): Promise<void> {
-  await until(async () => (await service.metric('model_running')) === 0, 'no run is left');
-  assert.equal(await service.metric('model_queue_depth'), 0);
+  await until(async () => (await service.metric('millrace_model_running')) === 0, 'no run is left');
+  assert.equal(await service.metric('millrace_model_queue_depth'), 0);
   const response = await service.predict({ features: ROW });
   assert.equal(response.status, 200);
   assert.equal(service.child.errors, '');

@@ -90,7 +90,7 @@ describe('the metrics page', () => {
     for (const [name, type] of [
       ['http_requests_total', 'counter'],
       ['http_request_duration_seconds', 'histogram'],
-      ['model_inference_duration_seconds', 'histogram'],
+      ['millrace_model_inference_duration_seconds', 'histogram'],
     ] as const) {
       assert.ok(page.includes(`# TYPE ${name} ${type}\n`), name);
     }
@@ -99,18 +99,18 @@ describe('the metrics page', () => {
       20,
     );
     assert.equal(await service.metric('http_requests_total', { status: '400' }), 1);
-    assert.ok((await service.metric('model_inference_duration_seconds_count')) > 0);
+    assert.ok((await service.metric('millrace_model_inference_duration_seconds_count')) > 0);
   });
 
   test('shows what the batcher has measured', async () => {
     const mean = { model: 'iris', rows: '1' };
-    assert.ok((await service.metric('model_batch_cost_mean_seconds', mean)) > 0);
-    assert.ok((await service.metric('model_batch_cost_high_seconds', mean)) > 0);
+    assert.ok((await service.metric('millrace_model_batch_cost_mean_seconds', mean)) > 0);
+    assert.ok((await service.metric('millrace_model_batch_cost_high_seconds', mean)) > 0);
     const page = await service.page();
     for (const name of [
-      'model_expected_wait_seconds',
-      'model_returning_clients_ratio',
-      'model_stuck_lanes',
+      'millrace_model_expected_wait_seconds',
+      'millrace_model_returning_clients_ratio',
+      'millrace_model_stuck_instances',
     ]) {
       assert.ok(page.includes(`\n${name}{model="iris",version="v1.0"} `), name);
     }

@@ -58,7 +58,7 @@ describe('a start', () => {
     });
     assert.equal(response.status, 200);
     assert.equal((await service.predict({ features: ROW })).status, 200);
-    const completed = await service.metric('model_requests_total', {
+    const completed = await service.metric('millrace_model_requests_total', {
       model: 'iris',
       outcome: 'completed',
     });

@@ -140,10 +140,11 @@ function compare(page: string, modelStats: Message): void {
   for (const { name: model, inference_count, execution_count, ...stats } of modelStats) {
     const { success, fail, queue, compute_infer } = stats.inference_stats;
     const metric = (name: string) => sumOf(page, name, { model });
-    const ended = (outcome: string) => sumOf(page, 'model_requests_total', { model, outcome });
-    assert.equal(inference_count, metric('model_batch_rows_total'), model);
-    assert.equal(execution_count, metric('model_batches_total'), model);
-    assert.equal(execution_count, metric('model_inference_duration_seconds_count'), model);
+    const ended = (outcome: string) =>
+      sumOf(page, 'millrace_model_requests_total', { model, outcome });
+    assert.equal(inference_count, metric('millrace_model_batch_rows_total'), model);
+    assert.equal(execution_count, metric('millrace_model_batches_total'), model);
+    assert.equal(execution_count, metric('millrace_model_inference_duration_seconds_count'), model);
     assert.equal(success.count, ended('completed'), model);
     assert.equal(compute_infer.count, ended('completed'), model);
     const failures = ['failed', 'cancelled', 'expired', 'rejected'].map(ended);
@@ -152,7 +153,7 @@ function compare(page: string, modelStats: Message): void {
       failures.reduce((a, b) => a + b),
       model,
     );
-    assert.equal(queue.count, metric('model_queue_duration_seconds_count'), model);
+    assert.equal(queue.count, metric('millrace_model_queue_duration_seconds_count'), model);
     const runs = stats.batch_stats.map((size: Message) => size.compute_infer.count);
     assert.equal(
       runs.reduce((a: number, b: number) => a + b),
@@ -182,6 +183,10 @@ function checkCounts(page: string, modelStats: Message, warmUps: number): void {
   assert.deepEqual(of('poison'), [0, 1]);
   assert.deepEqual(of('slow'), [2, 3]);
   for (const outcome of ['cancelled', 'expired', 'rejected']) {
-    assert.equal(sumOf(page, 'model_requests_total', { model: 'slow', outcome }), 1, outcome);
+    assert.equal(
+      sumOf(page, 'millrace_model_requests_total', { model: 'slow', outcome }),
+      1,
+      outcome,
+    );
   }
 }

@@ -102,14 +102,15 @@ export function sumOf(
 
 /** How a model's requests ended, in the order of the engine's contract, and what is still in it. */
 export function outcomesOf(page: string, model: string) {
-  const ended = (outcome: string) => sumOf(page, 'model_requests_total', { model, outcome });
+  const ended = (outcome: string) =>
+    sumOf(page, 'millrace_model_requests_total', { model, outcome });
   return {
     completed: ended('completed'),
     failed: ended('failed'),
     cancelled: ended('cancelled'),
     expired: ended('expired'),
-    queued: sumOf(page, 'model_queue_depth', { model }),
-    running: sumOf(page, 'model_running', { model }),
+    queued: sumOf(page, 'millrace_model_queue_depth', { model }),
+    running: sumOf(page, 'millrace_model_running', { model }),
   };
 }
 
@@ -134,7 +135,7 @@ export const inModel = (service: Running, queued: number, running: number): Prom
 /** HTTP answers of `POST /predict` so far, by status. */
 export function answersOf(page: string): Readonly<Record<string, number>> {
   const found = page.matchAll(
-    /^http_requests_total\{method="POST",route="\/predict",status="(\d+)"\} (\d+)$/gm,
+    /^http_requests_total\{method="POST",route="\/predict",status="(\d+)",service="prediction"\} (\d+)$/gm,
   );
   return Object.fromEntries([...found].map(([, status, count]) => [status, Number(count)]));
 }

@@ -70,7 +70,7 @@ describe(`with MAX_WORKERS=${WORKERS}`, () => {
       ...{ completed: answered + WORKERS, failed: 0, cancelled: 0, expired: 0 },
       ...{ queued: 0, running: 0 },
     });
-    assert.equal(sumOf(page!, 'model_info'), Object.keys(MODELS).length);
+    assert.equal(sumOf(page!, 'millrace_model_info'), Object.keys(MODELS).length);
     for (const client of threads.values()) client[Symbol.dispose]();
   });
 

@@ -70,6 +70,7 @@ const engineMethods: Readonly<Record<string, Method>> = {
   'engine.close': (engine) => engine.close(),
   'counters.series': ({ counters }) => counters.series('matrix', [1]),
   'counters.observe': ({ counters }) => counters.observe(counters.series('matrix', [1]), 1),
+  'counters.add': ({ counters }) => counters.add(counters.series('matrix: counter', []), 1),
   'counters.snapshot': ({ counters }) => counters.snapshot(),
 };
 
@@ -100,6 +101,7 @@ const expectations: Readonly<Record<string, readonly string[]>> = {
   'engine.close':         [ok,   ok,     ok,      ok,      ok,     ok,     ok,     ok],
   'counters.series':      [ok,   ok,     ok,      ok,      ok,     ok,     ok,     ok],
   'counters.observe':     [ok,   ok,     ok,      ok,      ok,     ok,     ok,     ok],
+  'counters.add':         [ok,   ok,     ok,      ok,      ok,     ok,     ok,     ok],
   'counters.snapshot':    [ok,   ok,     ok,      ok,      ok,     ok,     ok,     ok],
   'model.signature':      [none, none,   ok,      ok,      ok,     ok,     ok,     ok],
   'model.stats':          [none, none,   ok,      ok,      ok,     closed, ok,     closed],

@@ -171,6 +171,17 @@ describe('counters of the process', () => {
     assert.equal(read('stats: shared')?.count, 2, 'it outlives the engine that made it');
   });
 
+  test('without bounds it is a counter, which goes up and down by any whole number', () => {
+    const series = engine.counters.series('stats: counter', []);
+    for (const amount of [1, 2 ** 40, -(2 ** 40), 41]) engine.counters.add(series, amount);
+    assert.deepEqual(read('stats: counter'), { bounds: [], counts: [], count: 42, sum: 0 });
+    for (const unknown of [-1, 4095, 1e9, Number.NaN]) {
+      if (Math.trunc(unknown) !== series) engine.counters.add(unknown, 1);
+    }
+    engine.counters.add(series, Number.NaN);
+    assert.equal(read('stats: counter')?.count, 42);
+  });
+
   test('numbers that are none leave the histogram as it is', () => {
     const series = engine.counters.series('stats: odd', bounds);
     for (const seconds of [Number.NaN, Infinity, -Infinity, -1]) {

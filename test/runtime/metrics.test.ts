@@ -1,26 +1,33 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
+import { createMetrics } from '../../runtime/metrics/index.ts';
+import { formatMetric } from '../../runtime/metrics/text-format.ts';
+import { PuppetEngine } from '../support/puppet-engine.ts';
 import { testService } from '../support/service.ts';
+
+const empty = () => createMetrics(new PuppetEngine().counters, () => []);
 
 test('the page shows native histograms as Prometheus does', async () => {
   using service = await testService();
   const { metrics } = service.runtime;
-  const series = metrics.httpSeries('POST', '/predict', 200);
-  metrics.observe(series, 0.0004);
-  metrics.observe(series, 0.003);
-  metrics.observe(series, 60);
-  const page = await metrics.render();
-  const labels = 'method="POST",route="/predict",status="200"';
+  const names = { method: 'POST', route: '/predict', status: '200', service: 'prediction' };
+  const series = metrics.http.series(names);
+  for (const seconds of [0.0004, 0.003, 180]) series.observe(seconds);
+  const page = metrics.render();
+  const labels = 'method="POST",route="/predict",status="200",service="prediction"';
   for (const line of [
     `http_requests_total{${labels}} 3`,
     `http_request_duration_seconds_bucket{${labels},le="0.0005"} 1`,
     `http_request_duration_seconds_bucket{${labels},le="0.005"} 2`,
+    `http_request_duration_seconds_bucket{${labels},le="120"} 2`,
     `http_request_duration_seconds_bucket{${labels},le="+Inf"} 3`,
     `http_request_duration_seconds_count{${labels}} 3`,
-    'model_inference_duration_seconds_count{model="iris",version="v1.0"} 1',
-    'model_requests_total{model="iris",version="v2.0",outcome="completed"} 1',
-    'model_queue_depth{model="iris",version="v1.0"} 0',
-    'model_info{model="iris",version="v1.0",device="cpu",fallback="0"} 1',
+    'millrace_model_inference_duration_seconds_count{model="iris",version="v1.0"} 1',
+    'millrace_model_requests_total{model="iris",version="v2.0",outcome="completed"} 1',
+    'millrace_model_queue_depth{model="iris",version="v1.0"} 0',
+    'millrace_model_info{model="iris",version="v1.0",device="cpu",fallback="0"} 1',
+    'millrace_model_ready{model="iris",version="v1.0"} 1',
+    'millrace_repository_skipped 0',
   ]) {
     assert.ok(page.includes(`${line}\n`), `${line} is not in\n${page}`);
   }
@@ -28,15 +35,71 @@ test('the page shows native histograms as Prometheus does', async () => {
   assert.match(page, /^process_cpu_user_seconds_total /m);
 });
 
-test('two threads of a process show the same counts', async () => {
-  using one = await testService();
-  const again = await import('../../runtime/metrics/index.ts');
-  const other = again.createMetrics(one.engine.counters, () => []);
-  one.runtime.metrics.observe(one.runtime.metrics.httpSeries('GET', '/ready', 200), 0.1);
-  other.observe(other.httpSeries('GET', '/ready', 200), 0.1);
-  const line = 'http_requests_total{method="GET",route="/ready",status="200"} 2\n';
-  assert.ok((await one.runtime.metrics.render()).includes(line));
-  assert.ok((await other.render()).includes(line));
+describe('metrics that JavaScript counts', () => {
+  test('counters, gauges and histograms, with labels in the order of their declaration', () => {
+    const metrics = empty();
+    const hits = metrics.counter({ name: 'hits_total', help: 'Hits', labels: ['cache', 'tenant'] });
+    const one = hits.series({ tenant: 'a', cache: 'x' });
+    one.add();
+    one.add(41);
+    hits.series({ cache: 'x', tenant: 'b' }).add();
+    const jobs = metrics.gauge({ name: 'jobs', help: 'Jobs', labels: [] }).series({});
+    for (const amount of [3, -2, 5, -5]) jobs.add(amount);
+    const options = { name: 'job_seconds', help: 'Time of a job', labels: ['kind'] } as const;
+    metrics.histogram(options, [1, 60]).series({ kind: 'k' }).observe(2);
+    const page = metrics.render();
+    for (const lines of [
+      '# HELP hits_total Hits\n# TYPE hits_total counter\n',
+      'hits_total{cache="x",tenant="a"} 42\nhits_total{cache="x",tenant="b"} 1\n',
+      '# HELP jobs Jobs\n# TYPE jobs gauge\njobs 1\n',
+      'job_seconds_bucket{kind="k",le="1"} 0\njob_seconds_bucket{kind="k",le="60"} 1\n',
+      'job_seconds_bucket{kind="k",le="+Inf"} 1\njob_seconds_sum{kind="k"} 2\n',
+    ]) {
+      assert.ok(page.includes(lines), `${lines} is not in\n${page}`);
+    }
+  });
+
+  test('a name can be taken once', () => {
+    const metrics = empty();
+    const options = { name: 'http_requests_total', help: 'x', labels: [] };
+    assert.throws(() => metrics.counter(options), /http_requests_total is declared twice/);
+  });
+
+  test('two threads of a process show the same counts', () => {
+    const { counters } = new PuppetEngine();
+    const threads = [createMetrics(counters, () => []), createMetrics(counters, () => [])];
+    const labels = { method: 'GET', route: '/ready', status: '200', service: 'prediction' };
+    for (const { http } of threads) http.series(labels).observe(0.1);
+    const names = 'method="GET",route="/ready",status="200",service="prediction"';
+    for (const thread of threads) {
+      assert.ok(thread.render().includes(`http_requests_total{${names}} 2\n`));
+    }
+  });
+});
+
+describe('the text format', () => {
+  const head = { name: 'm', type: 'gauge', help: 'A \\ and a\nline' } as const;
+
+  test('escapes what would end a label or a line', () => {
+    const text = formatMetric(head, [{ labels: { a: 'x"y\\z\n{},=é', b: '' }, value: 1 }]);
+    assert.equal(
+      text,
+      '# HELP m A \\\\ and a\\nline\n# TYPE m gauge\nm{a="x\\"y\\\\z\\n{},=é",b=""} 1\n',
+    );
+  });
+
+  test('writes every number as Prometheus reads it', () => {
+    const values = [0, 1e21, 1e-7, -0.5, Number.NaN, Number.POSITIVE_INFINITY, -Infinity, 2 ** 53];
+    const lines = formatMetric(
+      head,
+      values.map((value) => ({ labels: {}, value })),
+    );
+    const wanted = ['0', '1e+21', '1e-7', '-0.5', 'NaN', '+Inf', '-Inf', '9007199254740992'];
+    assert.deepEqual(
+      lines.split('\n').slice(2, -1),
+      wanted.map((value) => `m ${value}`),
+    );
+  });
 });
 
 test('what others count in the same process is not shown', async () => {
@@ -44,7 +107,7 @@ test('what others count in the same process is not shown', async () => {
   const { counters } = service.engine;
   counters.observe(counters.series('not ours', [1]), 0.5);
   counters.observe(counters.series('["neither"]', [1]), 0.5);
-  assert.doesNotMatch(await service.runtime.metrics.render(), /not ours|neither/);
+  assert.doesNotMatch(service.runtime.metrics.render(), /not ours|neither/);
 });
 
 test('the page shows what the batcher has learnt of each model', async () => {
@@ -60,18 +123,18 @@ test('the page shows what the batcher has learnt of each model', async () => {
       { rows: 8, meanMs: 4, highMs: 6, samples: 9, lengths: { tokens: 64, height: 2 } },
     ],
   };
-  const page = await service.runtime.metrics.render();
+  const page = service.runtime.metrics.render();
   const labels = 'model="iris",version="v1.0"';
   const shaped = `${labels},lengths="tokens=64,height=2",rows="8"`;
   for (const line of [
-    `model_stuck_lanes{${labels}} 1`,
-    'model_stuck_lanes{model="iris",version="v2.0"} 0',
-    `model_returning_clients_ratio{${labels}} 0.75`,
-    `model_expected_wait_seconds{${labels}} 0.012`,
-    `model_batch_cost_mean_seconds{${labels},rows="1"} 0.002`,
-    `model_batch_cost_high_seconds{${labels},rows="1"} 0.003`,
-    `model_batch_cost_mean_seconds{${shaped}} 0.004`,
-    `model_batch_cost_high_seconds{${shaped}} 0.006`,
+    `millrace_model_stuck_instances{${labels}} 1`,
+    'millrace_model_stuck_instances{model="iris",version="v2.0"} 0',
+    `millrace_model_returning_clients_ratio{${labels}} 0.75`,
+    `millrace_model_expected_wait_seconds{${labels}} 0.012`,
+    `millrace_model_batch_cost_mean_seconds{${labels},rows="1"} 0.002`,
+    `millrace_model_batch_cost_high_seconds{${labels},rows="1"} 0.003`,
+    `millrace_model_batch_cost_mean_seconds{${shaped}} 0.004`,
+    `millrace_model_batch_cost_high_seconds{${shaped}} 0.006`,
   ]) {
     assert.ok(page.includes(`${line}\n`), `${line} is not in\n${page}`);
   }
@@ -79,7 +142,7 @@ test('the page shows what the batcher has learnt of each model', async () => {
 
 test('the page tells of the process, and nothing of the thread that renders it', async () => {
   using service = await testService();
-  const page = await service.runtime.metrics.render();
+  const page = service.runtime.metrics.render();
   const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(page)?.[1]);
   const cpu = value('process_cpu_user_seconds_total') + value('process_cpu_system_seconds_total');
   assert.ok(Math.abs(value('process_cpu_seconds_total') - cpu) < 0.1);

@@ -215,7 +215,10 @@ describe('how a version is loaded', () => {
       },
     );
     assert.equal(engine.loads[0]!.device, 'auto');
-    assert.match(await runtime.metrics.render(), /model_info\{[^}]*device="cpu",fallback="1"\} 1/);
+    assert.match(
+      await runtime.metrics.render(),
+      /millrace_model_info\{[^}]*device="cpu",fallback="1"\} 1/,
+    );
   });
 
   test('DEVICE=cuda never falls back: where it cannot be used, the start fails with the reason', async () => {
@@ -277,10 +280,10 @@ describe('how a version is loaded', () => {
     assert.deepEqual([status!.device, status!.notes], ['cuda:0', report.notes]);
     const page = await runtime.metrics.render();
     for (const line of [
-      'model_nodes{model="m",version="1",provider="CUDAExecutionProvider"} 2',
-      'model_nodes{model="m",version="1",provider="CPUExecutionProvider"} 1',
-      'model_buckets{model="m",version="1",graph="1"} 1',
-      'model_device_lost{model="m",version="1"} 0',
+      'millrace_model_nodes{model="m",version="1",provider="CUDAExecutionProvider"} 2',
+      'millrace_model_nodes{model="m",version="1",provider="CPUExecutionProvider"} 1',
+      'millrace_model_device_shapes{model="m",version="1",graph="1"} 1',
+      'millrace_model_device_lost{model="m",version="1"} 0',
     ]) {
       assert.ok(page.includes(line), line);
     }
@@ -293,6 +296,6 @@ describe('how a version is loaded', () => {
     const [status] = service.runtime.models()[0]!.versions;
     assert.equal(status!.state, 'failed');
     assert.match(status!.reason, /lost/);
-    assert.match(await service.runtime.metrics.render(), /model_device_lost\{[^}]*\} 1/);
+    assert.match(await service.runtime.metrics.render(), /millrace_model_device_lost\{[^}]*\} 1/);
   });
 });

@@ -255,6 +255,10 @@ class PuppetCounters implements Counters {
     if (bucket < bounds.length) counts[bucket]! += 1;
   }
 
+  add(series: number, amount: number): void {
+    this.#histograms[series]!.count += amount;
+  }
+
   snapshot() {
     return this.#keys.map((key, i) => {
       const histogram = this.#histograms[i]!;

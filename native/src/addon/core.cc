@@ -57,6 +57,10 @@ void CounterTable::Observe(size_t series, Nanos duration) noexcept {
   if (Histogram* const found = series_.Find(series)) found->Observe(duration);
 }
 
+void CounterTable::Add(size_t series, int64_t amount) noexcept {
+  if (Histogram* const found = series_.Find(series)) found->Count(amount);
+}
+
 std::vector<std::pair<std::string, Histogram::Snapshot>> CounterTable::Read() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::pair<std::string, Histogram::Snapshot>> all;

@@ -24,6 +24,8 @@ class CounterTable {
   size_t Series(const std::string& key, std::span<const double> bounds);
   // Lock-free. Ignores numbers that Series did not return.
   void Observe(size_t series, Nanos duration) noexcept;
+  // Lock-free: adds to the count of a series that has no bounds. Ignores other numbers.
+  void Add(size_t series, int64_t amount) noexcept;
   std::vector<std::pair<std::string, Histogram::Snapshot>> Read() const;
 
  private:

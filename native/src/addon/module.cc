@@ -278,6 +278,20 @@ napi_value JS_observe(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// add(series, amount): void
+napi_value JS_add(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  size_t count = 2;
+  void* data = nullptr;
+  napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
+  uint32_t series = UINT32_MAX;
+  int64_t amount = 0;
+  napi_get_value_uint32(env, arguments[0], &series);
+  napi_get_value_int64(env, arguments[1], &amount);
+  static_cast<EngineHold*>(data)->client->core.counters.Add(series, amount);
+  return nullptr;
+}
+
 // snapshot(): { key, histogram }[]
 Napi::Value JS_snapshot(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -337,9 +351,13 @@ Napi::Value JS_open(const Napi::CallbackInfo& info) {
   engine.Set("series", Napi::Function::New(env, JS_series, "series", hold));
   engine.Set("snapshot", Napi::Function::New(env, JS_snapshot, "snapshot", hold));
   engine.Set("detach", Napi::Function::New(env, JS_detach, "detach", hold));
-  napi_value observe = nullptr;
-  napi_create_function(env, "observe", NAPI_AUTO_LENGTH, JS_observe, hold, &observe);
-  engine.Set("observe", observe);
+  const auto set = [&](const char* name, napi_callback function) {
+    napi_value value = nullptr;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, function, hold, &value);
+    engine.Set(name, value);
+  };
+  set("observe", JS_observe);
+  set("add", JS_add);
   const auto finalize = [](napi_env, void* data, void* ticket) {
     if (Redeem(ticket)) delete static_cast<EngineHold*>(data);
   };

@@ -41,6 +41,12 @@ class Histogram {
     sum_.fetch_add(static_cast<uint64_t>(std::max<Nanos>(duration, 0)), std::memory_order_relaxed);
   }
 
+  // Counts `times` observations at once, above every bound and with no share in the sum: a histogram
+  // without bounds is a counter. A negative number takes observations back.
+  void Count(int64_t times) noexcept {
+    buckets_.back().fetch_add(static_cast<uint64_t>(times), std::memory_order_relaxed);
+  }
+
   Snapshot Read() const {
     Snapshot snapshot{bounds_, {}, 0, 0};
     snapshot.counts.reserve(bounds_.size());

@@ -92,8 +92,9 @@ function recorder({ clock, log, metrics }: Runtime) {
     const startedMs = clock.now();
     return (thrown) => {
       const failure = thrown === undefined ? undefined : toStatus(thrown);
-      const seconds = (clock.now() - startedMs) / 1000;
-      metrics.observe(metrics.grpcSeries(method, failure?.code ?? 0), seconds);
+      const code = String(failure?.code ?? 0);
+      const series = metrics.grpc.series({ method, code, service: 'inference' });
+      series.observe((clock.now() - startedMs) / 1000);
       if (failure !== undefined && isFault(failure.error)) {
         log.error({ method, err: failure.error }, 'failed');
       }

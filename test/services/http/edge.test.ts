@@ -18,7 +18,7 @@ async function count(service: Awaited<ReturnType<typeof testService>>, line: str
   );
 }
 const answered = (status: number) =>
-  `http_requests_total{method="POST",route="/predict",status="${status}"}`;
+  `http_requests_total{method="POST",route="/predict",status="${status}",service="prediction"}`;
 
 describe('request id', () => {
   test('is the client’s where it is sane', async () => {

@@ -54,7 +54,10 @@ describe('routes', () => {
     using service = await testService();
     await assertErrorResponse(await service.app.request('/secret/path'), 404, 'ROUTE_NOT_FOUND');
     const page = await (await service.app.request('/metrics')).text();
-    assert.match(page, /http_requests_total\{method="GET",route="unmatched",status="404"\} 1/);
+    assert.match(
+      page,
+      /http_requests_total\{method="GET",route="unmatched",status="404",service="prediction"\} 1/,
+    );
     assert.doesNotMatch(page, /secret/);
   });
 

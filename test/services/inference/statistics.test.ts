@@ -25,7 +25,7 @@ async function accounts(server: Inference) {
   const [stats] = (await server.get('/v2/models/m/stats')).json.model_stats;
   const { text } = await server.get('/metrics');
   const of = (name: string, labels = {}) => sumOf(text, name, { model: 'm', ...labels });
-  const outcome = (name: string) => of('model_requests_total', { outcome: name });
+  const outcome = (name: string) => of('millrace_model_requests_total', { outcome: name });
   const { success, fail, queue } = stats.inference_stats;
   const batches: { compute_infer: { count: number; ns: number } }[] = stats.batch_stats;
   const sum = (key: 'count' | 'ns') =>
@@ -42,16 +42,16 @@ async function accounts(server: Inference) {
       ranMs: Math.round(sum('ns') / 1e6),
     },
     metrics: {
-      rows: of('model_batch_rows_total'),
-      runs: of('model_batches_total'),
+      rows: of('millrace_model_batch_rows_total'),
+      runs: of('millrace_model_batches_total'),
       answered: outcome('completed'),
       failed: outcome('failed') + outcome('cancelled') + outcome('expired'),
-      waited: of('model_queue_duration_seconds_count'),
-      waitedMs: Math.round(of('model_queue_duration_seconds_sum') * 1000),
-      ran: of('model_inference_duration_seconds_count'),
-      ranMs: Math.round(of('model_inference_duration_seconds_sum') * 1000),
+      waited: of('millrace_model_queue_duration_seconds_count'),
+      waitedMs: Math.round(of('millrace_model_queue_duration_seconds_sum') * 1000),
+      ran: of('millrace_model_inference_duration_seconds_count'),
+      ranMs: Math.round(of('millrace_model_inference_duration_seconds_sum') * 1000),
     },
-    left: of('model_queue_depth') + of('model_running'),
+    left: of('millrace_model_queue_depth') + of('millrace_model_running'),
   };
 }
 

@@ -47,6 +47,14 @@ TEST(Histogram, WithoutBoundsItStillCounts) {
   EXPECT_EQ(histogram.Read().count, 1u);
 }
 
+TEST(Histogram, WithoutBoundsItCountsUpAndDownByAnyNumber) {
+  Histogram histogram(std::vector<double>{});
+  histogram.Count(1'000'000'000'000);
+  histogram.Count(-999'999'999'999);
+  EXPECT_EQ(histogram.Read().count, 1u);
+  EXPECT_EQ(histogram.Read().sum, 0);
+}
+
 TEST(Histogram, DurationBoundsAscend) {
   EXPECT_TRUE(std::ranges::is_sorted(DurationBounds()));
   EXPECT_EQ(std::ranges::adjacent_find(DurationBounds()), DurationBounds().end());

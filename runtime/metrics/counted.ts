@@ -1,0 +1,114 @@
+/**
+ * Metrics that JavaScript counts. They are counted in the engine, so that every HTTP thread of the process
+ * counts in the same place and whichever renders the page shows the counts of all.
+ *
+ * @module
+ */
+
+import type { Counters, Histogram } from '../../native/index.ts';
+import type { Labels, Sample } from './text-format.ts';
+
+/** How a metric is named and by which labels its series are told apart. */
+export interface MetricOptions<Label extends string> {
+  readonly name: string;
+  /** A sentence for whoever reads the page. */
+  readonly help: string;
+  /** Each combination of values is a series for good, of which a process may have 4,096. */
+  readonly labels: readonly Label[];
+}
+
+/** A metric with a series for each combination of label values. */
+export interface Metric<Label extends string, Series> {
+  /** Finds or makes a series. Look it up once, then count. @throws {MillraceError} `RESOURCE_EXHAUSTED` */
+  series(labels: Readonly<Record<Label, string>>): Series;
+}
+
+export interface CounterSeries {
+  /** @param amount A whole number that is not negative; default 1. */
+  add(amount?: number): void;
+}
+
+export interface GaugeSeries {
+  /** @param amount A whole number; negative ones count down what the same process has counted up. */
+  add(amount: number): void;
+}
+
+export interface HistogramSeries {
+  /** @param seconds A duration. What is negative or no number is ignored. */
+  observe(seconds: number): void;
+}
+
+/** A series as it is read: its labels and its counts. */
+export interface CountedSeries {
+  readonly labels: readonly string[];
+  readonly histogram: Histogram;
+}
+
+/** Makes a counter, or a gauge, that JavaScript counts. */
+export function countedNumber<Label extends string>(
+  counters: Counters,
+  { name, labels }: MetricOptions<Label>,
+): Metric<Label, CounterSeries & GaugeSeries> {
+  return {
+    series(values) {
+      const series = counters.series(keyOf(name, labels, values), []);
+      return { add: (amount = 1) => counters.add(series, amount) };
+    },
+  };
+}
+
+/** @param bounds Upper bounds of the cells in seconds, ascending. */
+export function countedHistogram<Label extends string>(
+  counters: Counters,
+  { name, labels }: MetricOptions<Label>,
+  bounds: readonly number[],
+): Metric<Label, HistogramSeries> {
+  return {
+    series(values) {
+      const series = counters.series(keyOf(name, labels, values), bounds);
+      return { observe: (seconds) => counters.observe(series, seconds) };
+    },
+  };
+}
+
+function keyOf<Label extends string>(
+  name: string,
+  labels: readonly Label[],
+  values: Readonly<Record<Label, string>>,
+): string {
+  return JSON.stringify([name, ...labels.map((label) => values[label])]);
+}
+
+/** Every series by the name of its metric. */
+export function readCounted(counters: Counters): ReadonlyMap<string, readonly CountedSeries[]> {
+  const byName = new Map<string, CountedSeries[]>();
+  for (const { key, histogram } of counters.snapshot()) {
+    // The counters are the process's: what others count there may have any key.
+    if (!key.startsWith('["')) continue;
+    const [name, ...labels] = JSON.parse(key) as [string, ...string[]];
+    byName.set(name, [...(byName.get(name) ?? []), { labels, histogram }]);
+  }
+  return byName;
+}
+
+export function withNames(names: readonly string[], values: readonly string[]): Labels {
+  return Object.fromEntries(names.map((name, i) => [name, values[i]!]));
+}
+
+/** The lines of one series of a histogram. */
+export function histogramSamples(
+  labels: Labels,
+  { bounds, counts, count, sum }: Histogram,
+): Sample[] {
+  const buckets = bounds.map((bound, i) => ({
+    labels: { ...labels, le: String(bound) },
+    value: counts[i]!,
+    suffix: '_bucket' as const,
+  }));
+  return [
+    ...buckets,
+    { labels: { ...labels, le: '+Inf' }, value: count, suffix: '_bucket' },
+    { labels, value: sum, suffix: '_sum' },
+    { labels, value: count, suffix: '_count' },
+  ];
+}

@@ -1,0 +1,48 @@
+/**
+ * The text format of Prometheus, version 0.0.4:
+ * https://github.com/prometheus/docs/blob/main/docs/instrumenting/exposition_formats.md
+ *
+ * @module
+ */
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** One line of a metric. */
+export interface Sample {
+  readonly labels: Labels;
+  readonly value: number;
+  /** What the line's name has after that of its metric. */
+  readonly suffix?: '_bucket' | '_sum' | '_count';
+}
+
+export interface MetricHead {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  /** A sentence for whoever reads the page. */
+  readonly help: string;
+}
+
+export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** The lines of one metric, each with its end. */
+export function formatMetric({ name, type, help }: MetricHead, samples: readonly Sample[]): string {
+  const lines = samples.map(
+    ({ labels, value, suffix = '' }) =>
+      `${name}${suffix}${formatLabels(labels)} ${formatValue(value)}\n`,
+  );
+  return `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n${lines.join('')}`;
+}
+
+function formatLabels(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}
+
+const escapeHelp = (text: string) => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+
+const escapeLabel = (text: string) => escapeHelp(text).replaceAll('"', '\\"');
+
+function formatValue(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '+Inf';
+  return value === Number.NEGATIVE_INFINITY ? '-Inf' : String(value);
+}
