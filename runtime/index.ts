@@ -3,6 +3,7 @@
 import type { Codec, Engine } from '../native/index.ts';
 import { type Access, openAccess } from './access.ts';
 import { Admission } from './admission.ts';
+import { type Apply, type Bus, ChangeSequencer, toFailure } from './bus.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { withCostCache } from './cost-cache.ts';
@@ -37,6 +38,16 @@ export {
 } from '../native/index.ts';
 export type { Access, HeaderReader, Principal } from './access.ts';
 export type { Admission } from './admission.ts';
+export {
+  type Applied,
+  type Apply,
+  type Bus,
+  ChangeSequencer,
+  type Failure,
+  fromFailure,
+  type StateChange,
+  toFailure,
+} from './bus.ts';
 export { decodeBytesTensor } from './bytes-tensor.ts';
 export type { Clock } from './clock.ts';
 export {
@@ -113,6 +124,10 @@ export interface Runtime {
    * has it; with `STRICT_READINESS=false` the server alone counts.
    */
   ready(strictness?: 'v2'): boolean;
+  /** Makes a change of state in this thread; the bus calls it. */
+  readonly apply: Apply;
+  /** Stands for what this thread serves: two threads that serve the same have the same. */
+  state(): string;
   /** Unloads every model. To be called when `admission.drain()` has resolved. The engine stays open. */
   close(): Promise<void>;
 }
@@ -127,22 +142,17 @@ export interface RepositoryControl {
   load(name: string, override?: LoadOverride): Promise<void>;
   /** @throws {ServeError} `MODEL_NOT_FOUND` */
   unload(name: string): Promise<void>;
-  /** A change that was made in another HTTP thread. */
-  follow(change: RepositoryChange): Promise<void>;
 }
-
-/** A change that every HTTP thread is to make. */
-export type RepositoryChange =
-  | { readonly action: 'load'; readonly name: string; readonly override: LoadOverride | undefined }
-  | { readonly action: 'unload'; readonly name: string };
 
 /** What a test replaces. */
 export interface RuntimeParts {
   readonly clock?: Clock;
   readonly log?: Log;
   readonly random?: Random;
-  /** Tells the other HTTP threads of a change, and resolves when they have made it. */
-  readonly announce?: (change: RepositoryChange) => Promise<void>;
+  /** Makes changes of state in every HTTP thread. Default: this one is the only one. */
+  readonly bus?: Bus;
+  /** False in every HTTP thread but the first, which alone looks for changes on disk. */
+  readonly first?: boolean;
 }
 
 /**
@@ -160,6 +170,9 @@ export async function createRuntime(
   const log = parts.log ?? createLog(config.logLevel);
   const loader = withCostCache(engine, config.cacheDir, log);
   const registry = await Registry.open(config, loader, parts.random ?? Math.random, log);
+  const apply = applyTo(registry);
+  const bus = parts.bus ?? new ChangeSequencer(() => [apply]);
+  const poll = parts.first === false ? undefined : startPolling(config, bus);
   const clock = parts.clock ?? systemClock;
   const admission = new Admission(config.maxInFlight, () => registry.expectedWaitMs(), clock);
   const metrics = createMetrics(engine.counters, () => registry.loaded());
@@ -174,34 +187,56 @@ export async function createRuntime(
     access: openAccess,
     infer: (steps, request, from) => infer(registry.routes, steps, request, from),
     routes: registry.routes,
-    repository: repositoryControl(config, registry, parts),
+    repository: repositoryControl(config, registry, bus),
+    apply,
+    state: () => registry.state(),
     models: () => registry.status(),
     ready: (strictness) =>
       !admission.draining &&
       (strictness === 'v2' ? !config.strictReadiness || registry.complete() : registry.ready()),
-    close: () => registry.close(),
+    async close() {
+      clearInterval(poll);
+      await registry.close();
+    },
   };
 }
+
+/** With `MODEL_CONTROL_MODE=poll`: has every thread look at the repository from time to time. */
+function startPolling({ modelControlMode, repositoryPollMs }: Config, bus: Bus) {
+  if (modelControlMode !== 'poll') return undefined;
+  let looking = false;
+  const poll = setInterval(() => {
+    // One look may take longer than the time between two.
+    if (looking) return;
+    looking = true;
+    // What fails is logged by the thread in which it does.
+    const done = () => {
+      looking = false;
+    };
+    bus.publish({ kind: 'refresh' }).then(done, done);
+  }, repositoryPollMs);
+  poll.unref?.();
+  return poll;
+}
+
+/** Makes a change in this thread alone, and says what it serves afterwards. */
+const applyTo =
+  (registry: Registry): Apply =>
+  async (change) => {
+    const failure = await registry.apply(change).then(() => undefined, toFailure);
+    return { failure, state: registry.state() };
+  };
 
 function repositoryControl(
   { modelControlMode }: Config,
   registry: Registry,
-  { announce }: RuntimeParts,
+  bus: Bus,
 ): RepositoryControl {
-  const follow = (change: RepositoryChange) =>
-    change.action === 'load'
-      ? registry.load(change.name, change.override)
-      : registry.unload(change.name);
-  const make = async (change: RepositoryChange) => {
-    await follow(change);
-    await announce?.(change);
-  };
   return {
     controlled: modelControlMode === 'explicit',
     index: () => registry.index(),
     skipped: () => registry.skipped(),
-    load: (name, override) => make({ action: 'load', name, override }),
-    unload: (name) => make({ action: 'unload', name }),
-    follow,
+    load: (name, override) => bus.publish({ kind: 'load', name, override }),
+    unload: (name) => bus.publish({ kind: 'unload', name }),
   };
 }

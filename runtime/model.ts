@@ -90,6 +90,11 @@ export class ModelVersion {
     this.#inFlight.release();
   }
 
+  /** SHA-256 of the model, hexadecimal. */
+  get digest(): string {
+    return this.#native.digest;
+  }
+
   /** Straight to the engine, whose errors it passes on. */
   run(inputs: Tensors, options: RunOptions): Promise<RunResult> {
     return this.#native.run(inputs, options);

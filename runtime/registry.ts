@@ -1,6 +1,7 @@
 /** @module The models that are served, and how they come and go while requests are in them. */
 
 import type { Engine } from '../native/index.ts';
+import type { StateChange } from './bus.ts';
 import type { Config } from './config.ts';
 import { ServeError } from './errors.ts';
 import type { Log } from './log.ts';
@@ -50,7 +51,6 @@ export class Registry {
   #change: Promise<unknown> = Promise.resolve();
   /** Versions that were replaced and wait for their last request. */
   readonly #leaving = new Set<Promise<void>>();
-  #poll: ReturnType<typeof setInterval> | undefined;
 
   private constructor(config: Config, engine: Engine, random: Random, log: Log) {
     this.#config = config;
@@ -77,10 +77,6 @@ export class Registry {
     }
     registry.#checkDefault(scan.models);
     registry.#checkDevice();
-    if (config.modelControlMode === 'poll') {
-      registry.#poll = setInterval(() => void registry.refresh(), config.repositoryPollMs);
-      registry.#poll.unref?.();
-    }
     return registry;
   }
 
@@ -122,6 +118,26 @@ export class Registry {
     const served = this.routes.models().map((model) => model.name);
     const names = new Set([...this.#namesOnDisk(), ...served]);
     return [...names].toSorted().flatMap((name) => this.#entries(name));
+  }
+
+  /** @throws {ServeError} as the method of that kind. */
+  apply(change: StateChange): Promise<void> {
+    switch (change.kind) {
+      case 'load':
+        return this.load(change.name, change.override);
+      case 'unload':
+        return this.unload(change.name);
+      case 'refresh':
+        return this.refresh();
+    }
+  }
+
+  /** Stands for what is served: two registries that serve the same have the same. */
+  state(): string {
+    const models = this.routes
+      .models()
+      .map(({ name, contents }) => [name, contents, this.#loadedFrom.get(name)]);
+    return JSON.stringify(models.toSorted());
   }
 
   /**
@@ -172,7 +188,6 @@ export class Registry {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#poll);
     await this.#inTurn(async () => {
       for (const model of this.routes.models()) this.#remove(model);
     });

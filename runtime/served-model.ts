@@ -112,6 +112,14 @@ export class ServedModel {
     return { name: this.name, versions };
   }
 
+  /** What each version is: the digest of the model that is loaded, or why none is. */
+  get contents(): readonly (readonly [version: string, content: string])[] {
+    return [...this.#versions].map(([version, loaded]) => [
+      version,
+      loaded instanceof ServeError ? loaded.message : loaded.digest,
+    ]);
+  }
+
   /** Why the first version that cannot be served cannot. */
   failure(): ServeError | undefined {
     const failures = [...this.#versions.values()].filter(

@@ -12,11 +12,11 @@ import {
   parentThread,
   readConfig,
 } from '../runtime/index.ts';
-import { type Service, startService } from './service.ts';
+import { type Service, startService, type ThreadService } from './service.ts';
 import { stop } from './stop.ts';
 import { serveThread, startThreads, type ThreadOptions } from './threads.ts';
 
-function open(config: Config, log: Log, thread?: ThreadOptions): Promise<Service> {
+function open(config: Config, log: Log, thread?: ThreadOptions): Promise<ThreadService> {
   const { ortLibrary, maxWorkers } = config;
   const engine = openEngine({
     threads: maxWorkers,

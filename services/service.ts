@@ -1,6 +1,8 @@
 /** @module One thread's share of the services, from its models to its open ports and back. */
 
 import {
+  type Apply,
+  type Bus,
   type Config,
   createRuntime,
   type Engine,
@@ -9,7 +11,6 @@ import {
   type ModelStatus,
   type PortName,
   portSetting,
-  type RepositoryChange,
   type Runtime,
 } from '../runtime/index.ts';
 import { createServiceApp } from './http/create-service-app.ts';
@@ -22,13 +23,19 @@ export type Ports = Readonly<Partial<Record<PortName, number>>>;
 export interface Service {
   readonly ports: Ports;
   readonly models: readonly ModelStatus[];
-  /** A change of the repository that was made in another thread. */
-  follow(change: RepositoryChange): Promise<void>;
   /**
    * Refuses new requests, closes the ports, waits for the answers on their way, then closes models and
    * engine.
    */
   stop(): Promise<void>;
+}
+
+/** The share of one of several HTTP threads. */
+export interface ThreadService extends Service {
+  /** Makes a change of state in this thread. */
+  readonly apply: Apply;
+  /** Stands for what this thread serves; see `Runtime.state`. */
+  state(): string;
 }
 
 export interface ServiceParts {
@@ -37,8 +44,8 @@ export interface ServiceParts {
   readonly engine: Engine;
   readonly host: Host;
   readonly log: Log;
-  /** Present where other threads of this process listen on the same ports: tells them of a change. */
-  readonly announce?: ((change: RepositoryChange) => Promise<void>) | undefined;
+  /** Present where other threads of this process listen on the same ports: gives changes to all of them. */
+  readonly bus?: Bus;
   /** False in every HTTP thread but the first: gRPC is spoken by one. */
   readonly first?: boolean;
 }
@@ -52,11 +59,11 @@ interface NamedPort extends OpenPort {
  *
  * @throws {ServeError} `INVALID_CONFIG` or `PORT_TAKEN`
  */
-export async function startService(parts: ServiceParts): Promise<Service> {
-  const { config, engine, log, announce } = parts;
+export async function startService(parts: ServiceParts): Promise<ThreadService> {
+  const { config, engine } = parts;
   const opened: NamedPort[] = [];
   try {
-    const runtime = await createRuntime(config, engine, announce ? { log, announce } : { log });
+    const runtime = await createRuntime(config, engine, parts);
     for (const service of services.filter(({ name }) => config.services.includes(name))) {
       opened.push(await openPort(parts, service, runtime));
       if (service.listenGrpc !== undefined && parts.first !== false) {
@@ -67,7 +74,8 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     return {
       ports: Object.fromEntries(opened.map(({ name, port }) => [name, port])),
       models: runtime.models(),
-      follow: (change) => runtime.repository.follow(change),
+      apply: runtime.apply,
+      state: runtime.state,
       async stop() {
         const drained = runtime.admission.drain();
         await Promise.all([drained, ...opened.map((port) => port.stop())]);
@@ -83,7 +91,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
 }
 
 async function openPort(
-  { config, host, announce }: ServiceParts,
+  { config, host, bus }: ServiceParts,
   service: ServiceDefinition,
   runtime: Runtime,
 ): Promise<NamedPort> {
@@ -93,7 +101,7 @@ async function openPort(
     hostname: config.host,
     port: config.ports[name],
     setting: portSetting(name, config),
-    shared: announce !== undefined,
+    shared: bus !== undefined,
     fetch,
     fastRoutes,
   });

@@ -1,35 +1,121 @@
-/** @module Several HTTP threads on the same ports. The main thread starts and stops them and serves nothing itself. */
+/**
+ * Several HTTP threads on the same ports. The main thread starts and stops them, gives every change of state
+ * its place in the one order, and serves nothing itself.
+ *
+ * @module
+ */
 
 import {
+  type Applied,
+  type Apply,
+  type Bus,
+  ChangeSequencer,
   type Config,
+  type Failure,
+  fromFailure,
   type Host,
   type ModelStatus,
   type Parent,
   portSetting,
-  type RepositoryChange,
-  ServeError,
   type ServiceName,
+  type StateChange,
   startThread,
   type Thread,
+  toFailure,
 } from '../runtime/index.ts';
 import { STATUS } from './http/error-response.ts';
-import type { Ports, Service } from './service.ts';
+import type { Ports, Service, ThreadService } from './service.ts';
 
-/** What a thread tells the main thread. */
-type Report =
-  | { readonly kind: 'ready'; readonly ports: Ports; readonly models: readonly ModelStatus[] }
-  | { readonly kind: 'failed'; readonly message: string }
-  /** It has changed its models, and the others are to follow. */
-  | { readonly kind: 'changed'; readonly change: RepositoryChange; readonly number: number }
-  /** It has followed, or says why it could not. */
-  | { readonly kind: 'followed'; readonly number: number; readonly failure: string | undefined };
+/** What a worker sends to the main thread. */
+type WorkerEvent =
+  | ReadyEvent
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  /** A request in this thread wants a change made everywhere. */
+  | { readonly kind: 'publish'; readonly number: number; readonly change: StateChange }
+  | { readonly kind: 'applied'; readonly number: number; readonly applied: Applied };
 
-/** What the main thread tells a thread. */
-type Order =
+interface ReadyEvent {
+  readonly kind: 'ready';
+  readonly ports: Ports;
+  readonly models: readonly ModelStatus[];
+  readonly state: string;
+}
+
+/** What the main thread sends to a worker. */
+type WorkerCommand =
   | { readonly kind: 'stop' }
-  | { readonly kind: 'follow'; readonly change: RepositoryChange; readonly number: number }
-  /** The others have followed its own change. */
-  | { readonly kind: 'shared'; readonly number: number; readonly failure: string | undefined };
+  | { readonly kind: 'apply'; readonly number: number; readonly change: StateChange }
+  /** Every thread has made the change that the worker published, or it could not be made. */
+  | { readonly kind: 'published'; readonly number: number; readonly failure: Failure | undefined };
+
+/** Promises of replies, by the number of what was sent. */
+class PendingReplies<Reply> {
+  readonly #waiting = new Map<number, (reply: Reply) => void>();
+  #number = 0;
+
+  /** Calls `send` with a new number, and waits for the reply to it. */
+  expect(send: (number: number) => void): Promise<Reply> {
+    this.#number += 1;
+    const number = this.#number;
+    return new Promise((resolve) => {
+      this.#waiting.set(number, resolve);
+      send(number);
+    });
+  }
+
+  settle(number: number, reply: Reply): void {
+    this.#waiting.get(number)?.(reply);
+    this.#waiting.delete(number);
+  }
+}
+
+/** The threads that serve, as the main thread sees them. */
+class WorkerPool {
+  readonly #threads: Thread[] = [];
+  readonly #members: Apply[] = [];
+  readonly bus = new ChangeSequencer(() => this.#members);
+
+  /** Starts a worker. @throws {ServeError} what stopped it. */
+  async start(module: URL, data: ThreadData): Promise<ReadyEvent> {
+    const thread = startThread(module, data);
+    const replies = new PendingReplies<Applied>();
+    const ready = await new Promise<WorkerEvent>((resolve) => {
+      thread.onMessage((message) => {
+        const event = message as WorkerEvent;
+        if (event.kind === 'applied') replies.settle(event.number, event.applied);
+        else if (event.kind === 'publish') void this.#publish(thread, event.number, event.change);
+        else resolve(event);
+      });
+      void thread.ended.then((error) => {
+        const message = error?.message ?? 'An HTTP thread ended while starting.';
+        resolve({ kind: 'failed', failure: { code: 'INTERNAL', message } });
+      });
+    });
+    if (ready.kind === 'failed') throw fromFailure(ready.failure);
+    this.#threads.push(thread);
+    this.#members.push((change) =>
+      replies.expect((number) => send(thread, { kind: 'apply', number, change })),
+    );
+    return ready as ReadyEvent;
+  }
+
+  /** @param listener Called with the first thread that ends, and what ended it. */
+  onEnd(listener: (error: Error | undefined) => void): void {
+    void Promise.race(this.#threads.map((thread) => thread.ended)).then(listener);
+  }
+
+  async stop(): Promise<void> {
+    for (const thread of this.#threads) send(thread, { kind: 'stop' });
+    await Promise.all(this.#threads.map((thread) => thread.ended));
+  }
+
+  async #publish(from: Thread, number: number, change: StateChange): Promise<void> {
+    const failure = await this.bus.publish(change).then(() => undefined, toFailure);
+    send(from, { kind: 'published', number, failure });
+  }
+}
+
+const send = (thread: Thread, command: WorkerCommand): void => thread.send(command);
 
 /**
  * Starts `config.maxWorkers` threads, one after the other, so that the first loads the models and the
@@ -47,78 +133,31 @@ export async function startThreads(
 ): Promise<Service> {
   const ports = { ...config.ports };
   for (const name of config.services) ports[name] = await reservePort(config, name, host);
-  const crew = new WorkerPool();
+  const pool = new WorkerPool();
   let stopping = false;
-  const stop = async () => {
+  const stop = () => {
     stopping = true;
-    await crew.stop();
+    return pool.stop();
   };
-  let first: { ports: Ports; models: readonly ModelStatus[] } | undefined;
   try {
+    const started: ReadyEvent[] = [];
     for (let i = 0; i < config.maxWorkers; i += 1) {
-      const thread = startThread(module, { config: { ...config, ports }, first: i === 0 });
-      const report = await ready(thread);
-      first ??= report;
-      crew.add(thread);
-      void thread.ended.then((error) => {
-        if (!stopping) onDeath(error);
-      });
+      started.push(await pool.start(module, { config: { ...config, ports }, first: i === 0 }));
     }
+    // A repository that changed between the starts of two threads has left them with different models.
+    const [first] = started;
+    if (started.some(({ state }) => state !== first!.state)) {
+      await pool.bus.publish({ kind: 'refresh' });
+    }
+    pool.onEnd((error) => {
+      if (!stopping) onDeath(error);
+    });
+    return { ports: first!.ports, models: first!.models, stop };
   } catch (error) {
     await stop();
     throw error;
   }
-  return { ...first!, follow: (change) => crew.follow(change, undefined), stop };
 }
-
-/** The threads that serve, which follow each other's changes. */
-class WorkerPool {
-  readonly #threads: Thread[] = [];
-  /** Who waits for a thread to have followed. */
-  readonly #waiting = new Map<number, (failure: string | undefined) => void>();
-  #number = 0;
-
-  add(thread: Thread): void {
-    this.#threads.push(thread);
-    thread.onMessage((message) => {
-      const report = message as Report;
-      if (report.kind === 'followed') this.#waiting.get(report.number)?.(report.failure);
-      if (report.kind === 'changed') void this.#share(thread, report.change, report.number);
-    });
-  }
-
-  /** @throws {ServeError} `INTERNAL` where a thread could not. */
-  async follow(change: RepositoryChange, but: Thread | undefined): Promise<void> {
-    const others = this.#threads.filter((thread) => thread !== but);
-    const failures = await Promise.all(others.map((thread) => this.#order(thread, change)));
-    const failure = failures.find((each) => each !== undefined);
-    if (failure !== undefined) throw new ServeError('INTERNAL', failure);
-  }
-
-  async stop(): Promise<void> {
-    for (const thread of this.#threads) send(thread, { kind: 'stop' });
-    await Promise.all(this.#threads.map((thread) => thread.ended));
-  }
-
-  async #share(from: Thread, change: RepositoryChange, number: number): Promise<void> {
-    const failure = await this.follow(change, from).then(() => undefined, messageOf);
-    send(from, { kind: 'shared', number, failure });
-  }
-
-  #order(thread: Thread, change: RepositoryChange): Promise<string | undefined> {
-    this.#number += 1;
-    const number = this.#number;
-    return new Promise<string | undefined>((resolve) => {
-      this.#waiting.set(number, resolve);
-      void thread.ended.then(() => resolve('An HTTP thread ended.'));
-      send(thread, { kind: 'follow', change, number });
-    }).finally(() => this.#waiting.delete(number));
-  }
-}
-
-const send = (thread: Thread, order: Order): void => thread.send(order);
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /**
  * Threads share a port by a socket option, which would also let a second process in: so the port is first
@@ -137,20 +176,6 @@ async function reservePort(config: Config, name: ServiceName, host: Host): Promi
   return guard.port;
 }
 
-async function ready(thread: Thread) {
-  const report = await new Promise<Report>((resolve) => {
-    thread.onMessage((message) => resolve(message as Report));
-    void thread.ended.then((error) =>
-      resolve({
-        kind: 'failed',
-        message: error?.message ?? 'An HTTP thread ended while starting.',
-      }),
-    );
-  });
-  if (report.kind === 'ready') return report;
-  throw new ServeError('INTERNAL', report.kind === 'failed' ? report.message : report.kind);
-}
-
 /** What a thread is started with. */
 interface ThreadData {
   readonly config: Config;
@@ -160,42 +185,43 @@ interface ThreadData {
 /** What a thread has to know beside the settings. */
 export interface ThreadOptions {
   readonly first: boolean;
-  /** Tells the other threads of a change, and resolves when they have made it. */
-  announce(change: RepositoryChange): Promise<void>;
+  readonly bus: Bus;
 }
 
-/** Runs in a thread: serves until the main thread says stop. */
+/** Runs in a worker: serves until the main thread says stop. */
 export async function serveThread(
   parent: Parent,
-  open: (config: Config, terms: ThreadOptions) => Promise<Service>,
+  open: (config: Config, options: ThreadOptions) => Promise<ThreadService>,
 ): Promise<void> {
-  const report = (message: Report) => parent.send(message);
+  const report = (event: WorkerEvent) => parent.send(event);
   const { config, first } = parent.data as ThreadData;
-  const waiting = new Map<number, (failure: string | undefined) => void>();
-  let number = 0;
-  const announce = async (change: RepositoryChange) => {
-    number += 1;
-    const failure = await new Promise<string | undefined>((resolve) => {
-      waiting.set(number, resolve);
-      report({ kind: 'changed', change, number });
-    });
-    if (failure !== undefined) throw new ServeError('INTERNAL', failure);
+  const replies = new PendingReplies<Failure | undefined>();
+  const bus: Bus = {
+    async publish(change) {
+      const failure = await replies.expect((number) => report({ kind: 'publish', number, change }));
+      if (failure !== undefined) throw fromFailure(failure);
+    },
   };
   try {
-    const service = await open(config, { first, announce });
+    const service = await open(config, { first, bus });
     const leave = parent.onMessage((message) => {
-      const order = message as Order;
-      if (order.kind === 'stop') void service.stop().then(() => leave());
-      else if (order.kind === 'shared') waiting.get(order.number)?.(order.failure);
-      else {
-        void service
-          .follow(order.change)
-          .then(() => undefined, messageOf)
-          .then((failure) => report({ kind: 'followed', number: order.number, failure }));
-      }
+      const command = message as WorkerCommand;
+      if (command.kind === 'stop') void service.stop().then(() => leave());
+      else if (command.kind === 'published') replies.settle(command.number, command.failure);
+      else void applyAndReport(service, command.number, command.change, report);
     });
-    report({ kind: 'ready', ports: service.ports, models: service.models });
+    const { ports, models } = service;
+    report({ kind: 'ready', ports, models, state: service.state() });
   } catch (error) {
-    report({ kind: 'failed', message: messageOf(error) });
+    report({ kind: 'failed', failure: toFailure(error) });
   }
+}
+
+async function applyAndReport(
+  service: ThreadService,
+  number: number,
+  change: StateChange,
+  report: (event: WorkerEvent) => void,
+): Promise<void> {
+  report({ kind: 'applied', number, applied: await service.apply(change) });
 }
