@@ -29,7 +29,7 @@ export { elementArrays, elementsIn } from './elements.ts';
 export type * from './engine-types.ts';
 export type { MillraceErrorCode } from './errors.ts';
 export { MillraceError } from './errors.ts';
-export { quote } from './quote.ts';
+export { quote, shorten } from './quote.ts';
 export type * from './types.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** @module What a repository says of a model's inputs and outputs, held against the model itself. */
 
-import type { Signature, TensorSpec } from '../native/index.ts';
+import { type Signature, shorten, type TensorSpec } from '../native/index.ts';
 import { ServeError } from './errors.ts';
 import {
   configType,
@@ -8,6 +8,9 @@ import {
   type ModelConfig,
   type RepositorySettings,
 } from './repository/index.ts';
+
+/** Longest sentence that repeats names of a model or a configuration, characters. */
+const MOST_CHARACTERS = 1000;
 
 /** Most rows of a run, where described shapes leave out the dimension that counts them; else 0. */
 export function describedRows({ batching }: ModelConfig, signature: Signature): number {
@@ -67,5 +70,6 @@ export function checkTensor(
 }
 
 function wrong(what: string): ServeError {
-  return new ServeError('INVALID_CONFIG', `The configuration does not fit the model: ${what}.`);
+  const message = `The configuration does not fit the model: ${shorten(what, MOST_CHARACTERS)}.`;
+  return new ServeError('INVALID_CONFIG', message);
 }

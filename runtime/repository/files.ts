@@ -32,7 +32,7 @@ export interface Entry {
 type Folder = Pick<Entry, 'label' | 'path'>;
 
 /** Largest configuration file that is read. */
-const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
+const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 /** The entries of a folder in the order of their names; empty where it cannot be read, which is recorded. */
 export function listFolder(folder: Folder, skip: Skip): Entry[] {

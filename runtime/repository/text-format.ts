@@ -15,6 +15,9 @@ export class FormatError extends Error {
   override readonly name = 'FormatError';
 }
 
+/** Longest number of any type, leading zeros included, characters. */
+const MOST_DIGITS = 64;
+
 /** Deepest nesting of messages. */
 const MAX_DEPTH = 32;
 
@@ -28,7 +31,7 @@ export function parseTextFormat(text: string, type: protobuf.Type): Plain {
 /** Blanks and comments; then what a text is made of. */
 const BLANK = /(?:\s|#[^\n]*(?:\n|$))*/y;
 const TOKEN =
-  /[A-Za-z_]\w*|[-+]?(?:\d[\w.]*(?:(?<=[eE])[-+]\d+)?|\.\d[\w.]*)|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\S/y;
+  /[A-Za-z_]\w*|[-+]?(?:\d[\w.]*(?:(?<=[eE])[-+]\d+)?|\.\d[\w.]*)|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'|\S/y;
 
 class Reader {
   readonly #text: string;
@@ -226,6 +229,8 @@ const RANGES: Readonly<Record<string, readonly [bigint, bigint]>> = {
 
 /** The number that a token is; undefined where it is none of that type. */
 export function integer(token: string, type: string): number | string | undefined {
+  // The time that a number takes grows with the square of its digits.
+  if (token.length > MOST_DIGITS) return undefined;
   const range = RANGES[type];
   const parts = /^([-+]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/.exec(token);
   if (parts === null || range === undefined) return undefined;

@@ -12,6 +12,7 @@ import { chooseModelFile, MODEL_FILE } from './model-file.ts';
 import { type ModelFolder, sortVersions, type VersionFolder } from './model-folder.ts';
 import { refuseUnsafeOptions } from './provider-options.ts';
 import { DEFAULT_SETTINGS, type RepositorySettings } from './settings.ts';
+import { wrong } from './triton/config.ts';
 import { readTriton, type TritonModel } from './triton.ts';
 import { findVersions, named, type Wanted } from './versions.ts';
 
@@ -32,6 +33,9 @@ interface VersionSource {
 
 /** The models of a folder, or a sentence that says why there are none. */
 type Models = readonly ModelFolder[] | string;
+
+/** Longest configuration of a load request, characters: it is parsed on the thread that serves. */
+const MAX_OVERRIDE = 256 * 1024;
 
 const isNumber = (name: string): boolean => /^[1-9]\d*$/.test(name);
 
@@ -62,6 +66,10 @@ export function readOverride(
   const { name } = folder;
   const versions = files.size > 0 ? versionsInRequest(files) : versionsOnDisk(entries, () => {});
   return readModel(name, versions, () => {
+    if (config.length > MAX_OVERRIDE) {
+      const most = `at most ${MAX_OVERRIDE} are allowed`;
+      throw wrong(name, `it has ${config.length} characters, and ${most}`);
+    }
     const model = readTriton(name, folder.path, config, schema);
     refuseUnsafeOptions(name, model.settings.providerOptions);
     return model;

@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
+import { shorten } from '../../native/index.ts';
 import type { ModelConfig } from './config.ts';
 import { parseJsonFormat } from './json-format.ts';
 import type { DeclaredTensor, RepositorySettings } from './settings.ts';
@@ -23,6 +24,9 @@ import { placement } from './triton/placement.ts';
 import { queueNotes, queuePolicy, queueSizes } from './triton/queue.ts';
 import { unusedFields } from './triton/unused.ts';
 import { readBeside, toWarmup } from './triton/warmup.ts';
+
+/** Most notes about one configuration. */
+const MOST_NOTES = 50;
 
 /** The schema of Triton's messages. */
 export function tritonSchema(): protobuf.Root {
@@ -80,11 +84,18 @@ export function readTriton(
       warmups: (config.model_warmup ?? [])
         .filter(({ batch_size }) => batch_size)
         .map((warmup) => toWarmup(name, folder, warmup)),
-      notes: [...notes, ...queueNotes(config.dynamic_batching), ...unusedFields(config)],
+      notes: limited([...notes, ...queueNotes(config.dynamic_batching), ...unusedFields(config)]),
     },
     filename,
     selects: (version, all) => selects(config.version_policy, version, all),
   };
+}
+
+/** Notes are shown and logged, so that there are not as many as a configuration has fields. */
+function limited(notes: readonly string[]): readonly string[] {
+  const shown = notes.slice(0, MOST_NOTES).map((note) => shorten(note, 200));
+  const others = notes.length - shown.length;
+  return others === 0 ? shown : [...shown, `${others} more have no effect`];
 }
 
 function parse(name: string, text: string, type: protobuf.Type): Plain {

@@ -1,6 +1,6 @@
 /** @module A `ModelConfig` message of Triton's, as far as it is used here. */
 
-import { datatypes, type ElementType } from '../../../native/index.ts';
+import { datatypes, type ElementType, shorten } from '../../../native/index.ts';
 import { ServeError } from '../../errors.ts';
 
 export interface TritonConfig {
@@ -114,6 +114,11 @@ export const configType = (type: ElementType): string =>
 export const isPlainName = (file: string): boolean =>
   /^[^/\\]+$/.test(file) && file !== '..' && file !== '.';
 
+/** Longest sentence that repeats what a configuration says, characters. */
+const MOST_CHARACTERS = 1000;
+
+/** The error for a configuration that cannot be used; short, whatever it repeats of it. */
 export function wrong(name: string, what: string): ServeError {
-  return new ServeError('INVALID_CONFIG', `config.pbtxt of "${name}": ${what}.`);
+  const message = `config.pbtxt of "${shorten(name)}": ${shorten(what, MOST_CHARACTERS)}.`;
+  return new ServeError('INVALID_CONFIG', message);
 }

@@ -1,0 +1,104 @@
+/** @module Load requests that bring a configuration: what a client may set, and how much of it is repeated. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ServeError } from '../../../runtime/index.ts';
+import { Repository } from '../../../runtime/repository/index.ts';
+import { temporaryFiles } from '../../support/files.ts';
+
+/** What a load request with this configuration finds, where the repository has a model `m`. */
+function find(config: string, name = 'm', files: Record<string, string> = {}) {
+  using folder = temporaryFiles({ 'm/1/model.onnx': '' });
+  const bytes = Object.entries(files).map(
+    ([path, text]) => [path, new TextEncoder().encode(text)] as const,
+  );
+  return new Repository(folder.path).find(name, { config, files: new Map(bytes) });
+}
+
+function reasonOf(config: string): string {
+  const found = find(config)!;
+  assert.ok(found.config instanceof ServeError, config);
+  assert.equal(found.config.code, 'INVALID_CONFIG');
+  return found.config.message;
+}
+
+const withOptions = (accelerator: string, options: Readonly<Record<string, string>>) =>
+  JSON.stringify({
+    instance_group: [{ kind: 'KIND_GPU' }],
+    optimization: {
+      execution_accelerators: {
+        gpu_execution_accelerator: [{ name: accelerator, parameters: options }],
+      },
+    },
+  });
+
+describe('options of an execution provider', () => {
+  for (const [accelerator, option] of [
+    ['tensorrt', 'trt_engine_cache_path'],
+    ['tensorrt', 'trt_timing_cache_path'],
+    ['tensorrt', 'trt_engine_decryption_lib_path'],
+    ['tensorrt', 'trt_extra_plugin_lib_paths'],
+    ['tensorrt', 'trt_onnx_model_folder_path'],
+    ['tensorrt', 'trt_ep_context_file_path'],
+    ['tensorrt', 'trt_int8_calibration_table_name'],
+    ['tensorrt', 'int8_calibration_table_name'],
+    ['tensorrt', 'trt_dump_subgraphs'],
+    ['cuda', 'user_compute_stream'],
+    ['cuda', 'gpu_external_alloc'],
+    ['cuda', 'an_option_of_a_later_release'],
+  ] as const) {
+    test(`${option} is the owner’s to set, not a client’s`, () => {
+      const message = reasonOf(withOptions(accelerator, { [option]: '/tmp/x' }));
+      assert.match(message, /which a load request may not set; write it into the repository/);
+      assert.doesNotMatch(message, /\/tmp/);
+    });
+  }
+
+  test('those that only tune it may be set', () => {
+    const options = { trt_max_workspace_size: '1', trt_builder_optimization_level: '5' };
+    const tensorrt = find(withOptions('tensorrt', { ...options, precision_mode: 'FP16' }))!;
+    assert.deepEqual(tensorrt.settings.providerOptions, { ...options, trt_fp16_enable: '1' });
+    const cuda = { gpu_mem_limit: '1', cudnn_conv_algo_search: 'HEURISTIC' };
+    assert.deepEqual(find(withOptions('cuda', cuda))!.settings.providerOptions, cuda);
+  });
+
+  test('the repository’s own configuration may set them all', () => {
+    const config = withOptions('tensorrt', { trt_engine_cache_path: '/cache' });
+    using folder = temporaryFiles({ 'm/config.pbtxt': config, 'm/1/model.onnx': '' });
+    const [model] = new Repository(folder.path).scan().models;
+    assert.deepEqual(model!.settings.providerOptions, { trt_engine_cache_path: '/cache' });
+  });
+});
+
+describe('what a message repeats is short', () => {
+  const long = 'x'.repeat(200_000);
+  for (const [what, config] of [
+    ['a field', `${long}: 1`],
+    ['a value', `max_batch_size: ${long}`],
+    ['a name', JSON.stringify({ name: long })],
+    ['a backend', JSON.stringify({ backend: long })],
+    ['a file', JSON.stringify({ default_model_filename: `../${long}` })],
+    ['a key', JSON.stringify({ parameters: { [long]: 7 } })],
+    ['a number of many digits', `max_batch_size: ${'9'.repeat(200_000)}`],
+  ] as const) {
+    test(what, () => assert.ok(reasonOf(config).length < 1200));
+  }
+
+  test('a configuration that is far too long', () => {
+    assert.match(reasonOf(' '.repeat(1_000_000)), /1000000 characters, and at most 262144/);
+  });
+
+  test('notes, and how many there are', () => {
+    const keys = Array.from({ length: 1000 }, (_, i) => [`${i}${'y'.repeat(100)}`, {}]);
+    const { notes } = find(JSON.stringify({ parameters: Object.fromEntries(keys) }))!.settings;
+    assert.equal(notes.length, 51);
+    assert.equal(notes.at(-1), '950 more have no effect');
+  });
+});
+
+test('a name is no way out of the repository', () => {
+  const files = { '1/model.onnx': 'x' };
+  for (const name of ['..', '.', '../m', 'a/b', 'a\\b', '.hidden', '']) {
+    assert.equal(find('{}', name, files), undefined, name);
+  }
+  assert.equal(find('{}', 'new', files)!.versions[0]!.version, '1');
+});
