@@ -32,7 +32,7 @@ export const targets: readonly Target[] = [
     physical: '0',
     suite: 'boundary',
     aims: {
-      'through a lane ÷ (futex wake + loop wake)': { bound: 'at most', limit: 2 },
+      'through an instance ÷ (futex wake + loop wake)': { bound: 'at most', limit: 2 },
       inline: { bound: 'at most', limit: 15, unit: 'µs' },
     },
   },
@@ -103,7 +103,7 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'T12',
-    title: 'two lanes on one session ÷ two sessions',
+    title: 'two instances on one session ÷ two sessions',
     physical: '–',
     suite: 'threads',
     aims: {
@@ -124,7 +124,7 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'T14',
-    title: 'CPU time of crossing between JavaScript and a lane ÷ that of the HTTP floor, C=64',
+    title: 'CPU time of crossing between JavaScript and an instance ÷ that of the HTTP floor, C=64',
     physical: '0',
     suite: 'boundary',
     aims: { '': { bound: 'at most', limit: 0.05 } },

@@ -52,7 +52,7 @@ export interface NativeLoadOptions extends NativeDevice {
   maxQueue: number;
   /** 0: no limit. */
   maxQueueByPriority: readonly number[];
-  lanes: number;
+  instances: number;
   intraOpThreads: number;
   spinUs: number;
   weight: number;
@@ -73,7 +73,7 @@ export interface NativeModel {
   readonly batched: boolean;
   readonly reason: string;
   readonly maxRows: number;
-  readonly lanes: number;
+  readonly instances: number;
   readonly intraOpThreads: number;
   readonly report: DeviceReport;
   /** Inputs that may be left out. */
@@ -85,7 +85,7 @@ export interface NativeModel {
    * UNAVAILABLE the mailbox then starts with the milliseconds after which to try again.
    */
   submit(...inputs: readonly unknown[]): number;
-  /** Makes sure that a lane sees the requests that were submitted without waking one. */
+  /** Makes sure that an instance sees the requests that were submitted without waking one. */
   wake(): void;
   /** Null once released. */
   stats(): ModelStats | null;

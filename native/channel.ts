@@ -10,6 +10,7 @@
 // Not the global: Deno's returns a number, which cannot be unreferenced.
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeEngine, NativeModel } from './binding.ts';
+import { DenoWakeup } from './deno-wakeup.ts';
 import { MillraceError } from './errors.ts';
 import {
   AT_ONCE,
@@ -23,7 +24,6 @@ import {
   writeInput,
   writeTerms,
 } from './mailbox.ts';
-import { Rewake } from './rewake.ts';
 import { free, type Moved, transfer } from './transfer.ts';
 import type { CancelSignal, RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
 
@@ -33,11 +33,11 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 type Timer = ReturnType<typeof setTimeout>;
 
 /** What a model needs to have its requests carried. */
-export interface Carried {
+export interface SubmitTarget {
   readonly name: string;
   readonly native: NativeModel;
   /**
-   * Whether a request submitted now is to wake a lane at once. If not, `wake` follows at the end of
+   * Whether a request submitted now is to wake an instance at once. If not, `wake` follows at the end of
    * this turn of the event loop.
    */
   wakesNow(): boolean;
@@ -49,7 +49,7 @@ export interface Carried {
 
 /** A request in flight. `resolve` is gone once somebody has been answered early. */
 interface Waiter {
-  readonly model: Carried;
+  readonly model: SubmitTarget;
   readonly outputs: readonly string[] | undefined;
   /** Memory that the addon reads until it hands the slot back. */
   readonly moved: Moved | undefined;
@@ -66,13 +66,13 @@ export class Channel {
   readonly #reader: RecordReader;
   /** By slot. Slots are small and reused, so an array serves. */
   readonly #waiters: (Waiter | undefined)[] = [];
-  /** Models with requests that no lane has been woken for yet. */
-  readonly #unwoken = new Set<Carried>();
+  /** Models with requests that no instance has been woken for yet. */
+  readonly #unwoken = new Set<SubmitTarget>();
   /** Whether a request of this turn of the event loop ran on this thread: the others are joined. */
   #ranAtOnce = false;
   #timer: Timer | undefined;
   #timerDue = Number.POSITIVE_INFINITY;
-  readonly #rewake = process.versions.deno === undefined ? undefined : new Rewake();
+  readonly #denoWakeup = process.versions.deno === undefined ? undefined : new DenoWakeup();
 
   constructor(native: NativeEngine) {
     this.#native = native;
@@ -81,7 +81,7 @@ export class Channel {
   }
 
   /** Submits one request; see `Model.run`. */
-  run(model: Carried, inputs: Tensors, options: RunOptions): Promise<RunResult> {
+  run(model: SubmitTarget, inputs: Tensors, options: RunOptions): Promise<RunResult> {
     const { timeoutMs, signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const start = !model.wakesNow() ? LATER : this.#ranAtOnce ? WAKE : AT_ONCE;
@@ -89,7 +89,7 @@ export class Channel {
       checkTerms(model, options) ?? checkInputs(model.native.inputs, inputs, model.native.masks);
     if (wrong !== undefined) return Promise.reject(new MillraceError('INVALID_ARGUMENT', wrong));
     const moved = options.transfer
-      ? transfer(model.native.inputs, inputs, options.transfer === 'later')
+      ? transfer(model.native.inputs, inputs, options.transfer === 'lend')
       : undefined;
     const values = this.#write(model, inputs, moved, options, start);
 
@@ -99,7 +99,7 @@ export class Channel {
       return Promise.reject(this.#refusal(model, -slot));
     }
     model.submitted();
-    this.#rewake?.begin();
+    this.#denoWakeup?.begin();
     const done = isDone(this.#mail);
     if (start === LATER) this.#wakeLater(model);
     return new Promise((resolve, reject) => {
@@ -126,7 +126,7 @@ export class Channel {
    * Requests that arrive in one turn of the event loop arrived together: one wake-up serves them all,
    * and they share a run. Why: .github/decisions/0005-one-wake-up-a-turn.md
    */
-  #wakeLater(model: Carried): void {
+  #wakeLater(model: SubmitTarget): void {
     if (this.#unwoken.size === 0) this.#native.callSoon();
     this.#unwoken.add(model);
   }
@@ -169,17 +169,17 @@ export class Channel {
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#rewake?.stop();
+    this.#denoWakeup?.stop();
     this.#native.detach();
   }
 
   /** Waits for a promise that another thread settles. */
   async await<T>(promise: Promise<T>): Promise<T> {
-    this.#rewake?.begin();
+    this.#denoWakeup?.begin();
     try {
       return await promise;
     } finally {
-      this.#rewake?.end();
+      this.#denoWakeup?.end();
     }
   }
 
@@ -187,7 +187,7 @@ export class Channel {
     const { slot } = reader;
     const waiter = this.#waiters[slot]!;
     this.#waiters[slot] = undefined;
-    this.#rewake?.end();
+    this.#denoWakeup?.end();
     if (waiter.moved !== undefined) free(waiter.moved);
     if (waiter.onAbort !== undefined) waiter.signal?.removeEventListener('abort', waiter.onAbort);
     if (waiter.resolve === undefined) {
@@ -238,7 +238,7 @@ export class Channel {
       if (waiter?.resolve === undefined) continue;
       if (waiter.deadline <= now) {
         const { name } = waiter.model;
-        // Not cancelled: the lanes know the deadline, and count the request as expired.
+        // Not cancelled: the instances know the deadline, and count the request as expired.
         this.#answerEarly(
           waiter,
           new MillraceError(
@@ -256,7 +256,7 @@ export class Channel {
 
   /** Writes the request to the mailbox and returns what `submit` takes, in the signature's order. */
   #write(
-    model: Carried,
+    model: SubmitTarget,
     inputs: Tensors,
     moved: Moved | undefined,
     options: RunOptions,
@@ -281,7 +281,7 @@ export class Channel {
     return values;
   }
 
-  #refusal(model: Carried, code: number): MillraceError {
+  #refusal(model: SubmitTarget, code: number): MillraceError {
     const name = errorCode(code);
     if (name === 'UNAVAILABLE') {
       return new MillraceError(
@@ -303,7 +303,7 @@ export class Channel {
   }
 }
 
-function checkTerms(model: Carried, { timeoutMs, priority, outputs }: RunOptions) {
+function checkTerms(model: SubmitTarget, { timeoutMs, priority, outputs }: RunOptions) {
   if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
     return `timeoutMs is ${timeoutMs}: expected a number of milliseconds, 0 or more`;
   }

@@ -22,7 +22,7 @@ export interface EngineOptions {
   /** The addon's file, from the working directory if relative. Default: the one built in this checkout. */
   addon?: string;
   /**
-   * JavaScript threads of this process that will use the engine. Models' lanes get the other cores, at
+   * JavaScript threads of this process that will use the engine. Models' instances get the other cores, at
    * least one. Counts when the process opens its first engine. Default 1.
    */
   threads?: number;

@@ -33,7 +33,7 @@ export { quote, shorten } from './quote.ts';
 export type * from './types.ts';
 
 /**
- * Opens the engine for this JavaScript thread. Threads of one process share models, lanes and
+ * Opens the engine for this JavaScript thread. Threads of one process share models, instances and
  * counters; each opens an engine of its own and closes it.
  *
  * @throws {MillraceError} `NOT_FOUND` or `FAILED_PRECONDITION` where the addon or ONNX Runtime cannot

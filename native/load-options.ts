@@ -22,7 +22,7 @@ const MAX_QUEUE = 1 << 16;
 const PRIORITIES = 256;
 const DEFAULT_MAX_REQUEST_ROWS = 65_536;
 const DEFAULT_WARMUP_MS = 200;
-/** What the addon measures: the cost of handing a request to a lane and its answer back. */
+/** What the addon measures: the cost of handing a request to an instance and its answer back. */
 const INLINE_LIMIT_MEASURED = -1;
 
 /** @throws {MillraceError} `INVALID_ARGUMENT` that names the option, what it is and what it may be. */
@@ -63,14 +63,14 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
     maxDelayMs: real('batching.maxDelayMs', terms.maxDelayMs, 0, 0, 60_000),
     maxQueue: whole('batching.maxQueue', terms.maxQueue, DEFAULT_MAX_QUEUE, 1, MAX_QUEUE),
     maxQueueByPriority: queueByPriority(terms.maxQueueByPriority),
-    lanes: whole('lanes', options.lanes, 0, 1, 64),
+    instances: whole('instances', options.instances, 0, 1, 64),
     intraOpThreads: whole('intraOpThreads', options.intraOpThreads, 0, 1, 256),
     weight: real('weight', options.weight, 1, 0.001, 1000),
     runLimitMs: real('runLimitMs', options.runLimitMs, 0, 1, 86_400_000),
     inlineLimitUs: options.inline === false ? 0 : INLINE_LIMIT_MEASURED,
     pixels: Object.entries(options.inputs ?? {}).map(([input, form]) => pixels(input, form)),
     warmupMs: real('warmupMs', options.warmupMs, DEFAULT_WARMUP_MS, 0, 600_000),
-    // A spinning lane takes its core from the HTTP threads where there are only two.
+    // A spinning instance takes its core from the HTTP threads where there are only two.
     spinUs: availableParallelism() > 2 ? 20 : 0,
   };
 }

@@ -2,7 +2,7 @@
 
 import { type NativeAxis, paddedRowElements } from './axes.ts';
 import type { NativeLoadOptions, NativeModel } from './binding.ts';
-import type { Carried, Channel } from './channel.ts';
+import type { Channel, SubmitTarget } from './channel.ts';
 import type { DeviceReport } from './device-types.ts';
 import { MillraceError } from './errors.ts';
 import { isSplittable, runInParts } from './split.ts';
@@ -19,13 +19,13 @@ export interface ModelFacts {
 /** What keeps a batch from growing, as `load` was given it. */
 export type BatchLimits = Pick<NativeLoadOptions, 'axes' | 'maxElements' | 'rowBuckets'>;
 
-export class LoadedModel implements Model, Carried {
+export class LoadedModel implements Model, SubmitTarget {
   readonly name: string;
   readonly digest: string;
   readonly device: string;
   readonly report: DeviceReport;
   readonly signature: Signature;
-  readonly lanes: number;
+  readonly instances: number;
   readonly intraOpThreads: number;
   readonly native: NativeModel;
   readonly #channel: Channel;
@@ -38,7 +38,7 @@ export class LoadedModel implements Model, Carried {
   /** Called with the last statistics before the native model goes. */
   readonly #onClosing: (last: ModelStats) => Promise<void>;
   #inFlight = 0;
-  /** Requests since a lane was last woken. */
+  /** Requests since an instance was last woken. */
   #unwoken = 0;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
@@ -54,7 +54,7 @@ export class LoadedModel implements Model, Carried {
     this.report = Object.freeze(native.report);
     this.device = native.report.device;
     this.native = native;
-    this.lanes = native.lanes;
+    this.instances = native.instances;
     this.intraOpThreads = native.intraOpThreads;
     this.#channel = channel;
     const given = native.inputs.find(({ name }) => !native.masks.includes(name));
@@ -119,10 +119,10 @@ export class LoadedModel implements Model, Carried {
       );
     }
     const owned = options.transfer === true ? takeOver(this.native.inputs, inputs) : inputs;
-    // One part more than lanes, so that the next is queued when a lane frees.
+    // One part more than instances, so that the next is queued when an instance frees.
     // It counts as one request in flight, so that close waits for its last part.
     this.#inFlight++;
-    return runInParts(run, owned, options, rows, most, this.lanes + 1).finally(() =>
+    return runInParts(run, owned, options, rows, most, this.instances + 1).finally(() =>
       this.settled(),
     );
   }

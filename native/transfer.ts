@@ -1,7 +1,7 @@
 /**
  * Taking over the memory of large inputs instead of copying it.
  *
- * Why it may wait: .github/decisions/0014-a-body-is-lent-to-the-lanes.md
+ * Why it may wait: .github/decisions/0014-a-body-is-lent-to-the-workers.md
  *
  * @module
  */

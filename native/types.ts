@@ -110,7 +110,7 @@ export interface RunOptions {
    * without a copy they stay as they are. Cheaper, since collectors count memory anew with each owner.
    * Default: false.
    */
-  transfer?: boolean | 'later';
+  transfer?: boolean | 'lend';
 }
 
 /** A number or, where the input holds such, a bigint, a boolean or a text. */
@@ -154,7 +154,7 @@ export interface BatchingOptions {
   maxRequestRows?: number;
   /**
    * When an incomplete batch runs. `excess` (default): at once, except that just after a batch has
-   * ended a lane waits briefly for clients known to come straight back. `busy`: at once, always.
+   * ended an instance waits briefly for clients known to come straight back. `busy`: at once, always.
    * `timer`: when its oldest request is `maxDelayMs` old, as in Triton and TensorFlow Serving.
    */
   policy?: 'excess' | 'busy' | 'timer';
@@ -208,10 +208,10 @@ export interface LoadOptions {
    * Native threads that form and run batches. Default: measured while loading, leaving a core to
    * JavaScript. A GPU has as many as `slots` and ignores this.
    */
-  lanes?: number;
+  instances?: number;
   /**
    * ONNX Runtime's intra-op threads for each run. Default: 1, or for runs of 10 ms and more all the
-   * cores of the lanes, if one lane is then measured to do as much as several.
+   * cores of the instances, if one instance is then measured to do as much as several.
    */
   intraOpThreads?: number;
   /** Inputs that requests bring in another form than the model's, by name; `signature` shows theirs. */
@@ -225,7 +225,7 @@ export interface LoadOptions {
   runLimitMs?: number;
   /**
    * Run a request on the JavaScript thread when nothing else is going on and the run is expected to
-   * take less than handing it to a lane, which is measured when the first model loads. Default: true
+   * take less than handing it to an instance, which is measured when the first model loads. Default: true
    * for models whose runs cannot differ in length: no control flow, no dynamic dimension but the rows,
    * and without rows no 32- or 64-bit integers, which may be sizes.
    */
@@ -287,15 +287,15 @@ export interface ModelStats {
   readonly running: number;
   readonly batches: number;
   readonly rows: number;
-  /** Lanes whose present run has passed `runLimitMs` and has not returned. */
-  readonly stuckLanes: number;
+  /** Instances whose present run has passed `runLimitMs` and has not returned. */
+  readonly stuckInstances: number;
   /** Whether the GPU is lost to this process: every request then fails with `UNAVAILABLE` until it is restarted. */
   readonly deviceLost: boolean;
   /** Share of answered clients that come back at once, 0 to 1, as the `excess` policy has learnt it. */
   readonly returningShare: number;
   /** Requests a second over the last runs, as the `excess` policy has learnt it. */
   readonly arrivalsPerSecond: number;
-  /** Times that a lane held an incomplete batch back. */
+  /** Times that an instance held an incomplete batch back. */
   readonly heldBack: number;
   /** Runs made by JavaScript threads themselves. */
   readonly inlineRuns: number;
@@ -327,7 +327,7 @@ export interface Model {
   readonly report: DeviceReport;
   readonly signature: Signature;
   /** Native threads that serve this model. */
-  readonly lanes: number;
+  readonly instances: number;
   /** ONNX Runtime's threads in each run. */
   readonly intraOpThreads: number;
   readonly closed: boolean;

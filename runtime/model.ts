@@ -48,7 +48,7 @@ export class ModelVersion {
   /** Where it runs, and what was found out about that; its notes also tell what of the configuration has no effect. */
   readonly device: DeviceReport;
   /** Native threads that run it. */
-  readonly lanes: number;
+  readonly instances: number;
   /** Of requests that ask for none by name; undefined means all that the model has. */
   readonly outputs: readonly string[] | undefined;
   /** Names of the classes by output, where they are known. */
@@ -74,7 +74,7 @@ export class ModelVersion {
       notes: this.#notes,
       fallback: redact(native.report.fallback),
     };
-    this.lanes = native.lanes;
+    this.instances = native.instances;
     this.task = taskOf(native.signature, source.config);
     this.labels = labelsOf(source, this.task);
     this.settings = settings;
@@ -104,14 +104,14 @@ export class ModelVersion {
     return this.#native.stats();
   }
 
-  /** Lanes that nothing can run on, because a run on them has passed its limit and not returned. */
-  get stuckLanes(): number {
-    return this.stats().stuckLanes;
+  /** Instances that nothing can run on, because a run on them has passed its limit and not returned. */
+  get stuckInstances(): number {
+    return this.stats().stuckInstances;
   }
 
-  /** Whether requests are answered: some lane is free to run, now or after the run it is at. */
+  /** Whether requests are answered: some instance is free to run, now or after the run it is at. */
   get responds(): boolean {
-    return this.stuckLanes < this.lanes;
+    return this.stuckInstances < this.instances;
   }
 
   /**
@@ -220,7 +220,7 @@ export async function loadVersion(engine: Engine, source: VersionSource): Promis
 
 async function load(engine: Engine, source: VersionSource): Promise<Model> {
   const { config, settings } = source;
-  const { batching: declared, lanes, intra_op_threads, run_limit_ms, weight } = config;
+  const { batching: declared, instances, intra_op_threads, run_limit_ms, weight } = config;
   const providerOptions = { ...settings.providerOptions, ...config.provider_options };
   const batching = declared === undefined ? undefined : batchingOptions(declared);
   const options: LoadOptions = omitUndefined({
@@ -232,7 +232,7 @@ async function load(engine: Engine, source: VersionSource): Promise<Model> {
     providerOptions: Object.keys(providerOptions).length === 0 ? undefined : providerOptions,
     deviceOptions: config.device_options,
     batching,
-    lanes,
+    instances,
     intraOpThreads: intra_op_threads,
     runLimitMs: run_limit_ms,
     weight,

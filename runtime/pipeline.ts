@@ -118,7 +118,7 @@ function runOptions(
     caller.timeLeft(),
   );
   // The engine takes a key that is missing, not one that is undefined.
-  const options: RunOptions = { transfer: 'later', priority: Math.max(level - 1, 0) };
+  const options: RunOptions = { transfer: 'lend', priority: Math.max(level - 1, 0) };
   if (outputs !== undefined) options.outputs = outputs;
   if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
   if (caller.signal !== undefined) options.signal = caller.signal;

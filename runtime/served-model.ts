@@ -91,7 +91,7 @@ export class ServedModel {
       if (loaded instanceof ServeError) {
         return { version, state: 'failed', reason: loaded.message };
       }
-      const { lanes, stuckLanes } = loaded;
+      const { instances, stuckInstances } = loaded;
       const { device, fallback, notes } = loaded.device;
       const { reason, maxRows } = loaded.signature.batching;
       if (loaded.stats().deviceLost) {
@@ -102,7 +102,7 @@ export class ServedModel {
       return {
         version,
         state,
-        reason: stuckReason(stuckLanes, lanes) || fallback || reason,
+        reason: stuckReason(stuckInstances, instances) || fallback || reason,
         device,
         ...(fallback === '' ? {} : { fallback: true as const }),
         ...(notes.length === 0 ? {} : { notes }),
@@ -138,7 +138,7 @@ export class ServedModel {
   }
 }
 
-function stuckReason(stuck: number, lanes: number): string {
+function stuckReason(stuck: number, instances: number): string {
   if (stuck === 0) return '';
-  return `Lanes stuck: ${stuck} of ${lanes}; the run on each has passed its limit and not returned.`;
+  return `Instances stuck: ${stuck} of ${instances}; the run on each has passed its limit and not returned.`;
 }

@@ -14,7 +14,7 @@ export function nativeCommand(program: string, run: NativeRun): Command {
     features: model.features,
     width: run.width,
     'max-rows': model.maxRows,
-    lanes: model.lanes,
+    instances: model.instances,
     threads: model.intraOpThreads,
     seconds: run.seconds,
     ...(run.sessions === undefined ? {} : { sessions: run.sessions }),

@@ -1,6 +1,6 @@
 /**
  * Raw: a C++ loop on ONNX Runtime with tensors that are made once, at the best batch, with the same
- * lanes, threads and batch cap as ours. Each lane runs `width` rows at a time.
+ * instances, threads and batch cap as ours. Each instance runs `width` rows at a time.
  *
  * @module
  */

@@ -25,7 +25,7 @@ export interface NativeRun {
   readonly seconds: number;
   /** Rows in a run; for the driver, requests in flight. */
   readonly width: number;
-  /** Of the raw loop: sessions that the lanes share out among them. Default 1. */
+  /** Of the raw loop: sessions that the instances share out among them. Default 1. */
   readonly sessions?: number;
 }
 

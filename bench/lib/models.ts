@@ -19,7 +19,7 @@ export interface BenchModel {
   readonly scores: number;
   /** How ours and the native contenders run it. */
   readonly maxRows: number;
-  readonly lanes: number;
+  readonly instances: number;
   readonly intraOpThreads: number;
   /** How many times longer than others it is measured: few of its runs fit into a second. */
   readonly patience: number;
@@ -34,17 +34,17 @@ export interface Reference {
 /** Largest difference between two right answers: kernels sum in another order at another batch size. */
 export const SCORE_TOLERANCE = 1e-3;
 
-type Running = Pick<BenchModel, 'maxRows' | 'lanes' | 'intraOpThreads' | 'patience'>;
+type Running = Pick<BenchModel, 'maxRows' | 'instances' | 'intraOpThreads' | 'patience'>;
 
 const FOLDER = fileURLToPath(new URL('../models', import.meta.url));
 
 /** How to run each model. */
 const RUNNING: Readonly<Record<string, Running>> = {
-  tiny: { maxRows: 64, lanes: 1, intraOpThreads: 1, patience: 1 },
-  small: { maxRows: 64, lanes: 1, intraOpThreads: 1, patience: 1 },
-  medium: { maxRows: 32, lanes: 1, intraOpThreads: 1, patience: 1 },
-  large: { maxRows: 32, lanes: 1, intraOpThreads: 1, patience: 4 },
-  'fixed-cost': { maxRows: 64, lanes: 1, intraOpThreads: 1, patience: 1 },
+  tiny: { maxRows: 64, instances: 1, intraOpThreads: 1, patience: 1 },
+  small: { maxRows: 64, instances: 1, intraOpThreads: 1, patience: 1 },
+  medium: { maxRows: 32, instances: 1, intraOpThreads: 1, patience: 1 },
+  large: { maxRows: 32, instances: 1, intraOpThreads: 1, patience: 4 },
+  'fixed-cost': { maxRows: 64, instances: 1, intraOpThreads: 1, patience: 1 },
 };
 
 /** Those that stand for real ones, in the order of their cost: about 1 µs, 25 µs and 5 ms an item. */
@@ -123,7 +123,7 @@ export async function writeRepository(folder: string, model: BenchModel): Promis
     input: model.input,
     output: model.output,
     batching: { maxRows: model.maxRows },
-    lanes: model.lanes,
+    instances: model.instances,
     intra_op_threads: model.intraOpThreads,
   };
   await writeFile(join(folder, model.name, 'model.json'), JSON.stringify(config));

@@ -34,13 +34,13 @@ double Measure(const Run& run) {
   return took.count() / static_cast<double>(calls);
 }
 
-// Runs for each second with every lane at work, so that copies overlap runs.
+// Runs for each second with every worker at work, so that copies overlap runs.
 double Pipelined(LoadedExecutor& executor, const std::vector<TensorView>& inputs) {
   std::atomic<uint64_t> runs{0};
-  std::vector<std::thread> lanes;
+  std::vector<std::thread> workers;
   const auto end = std::chrono::steady_clock::now() + Seconds(kTrial);
-  for (size_t lane = 0; lane < executor.staged()->depth(); ++lane) {
-    lanes.emplace_back([&] {
+  for (size_t worker = 0; worker < executor.staged()->depth(); ++worker) {
+    workers.emplace_back([&] {
       const std::unique_ptr<RunHandle> handle = executor.NewHandle();
       OutputRef outputs;
       while (std::chrono::steady_clock::now() < end &&
@@ -49,7 +49,7 @@ double Pipelined(LoadedExecutor& executor, const std::vector<TensorView>& inputs
       }
     });
   }
-  for (std::thread& lane : lanes) lane.join();
+  for (std::thread& worker : workers) worker.join();
   return static_cast<double>(runs.load()) / kTrial;
 }
 

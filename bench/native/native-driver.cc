@@ -107,8 +107,8 @@ Status NativeDriver(const Trial& trial, const OrtLibrary& library) {
   options.pending.batched = true;
   options.policy.kind = PolicyKind::kExcess;
   options.policy.max_rows = trial.max_rows;
-  options.lanes = trial.lanes;
-  // As the engine does: on few cores a spinning lane takes one from the other threads.
+  options.workers = trial.instances;
+  // As the engine does: on few cores a spinning worker takes one from the other threads.
   options.spin = std::thread::hardware_concurrency() > 2 ? 20'000 : 0;
   const auto finished = std::make_shared<Finished>();
   std::vector<Request> requests(static_cast<size_t>(trial.width));

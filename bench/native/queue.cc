@@ -1,4 +1,4 @@
-// What it costs to hand a request to a lane, and how long a lane that the scheduler has stopped can
+// What it costs to hand a request to a worker, and how long a worker that the scheduler has stopped can
 // hold up whoever hands one over: the batcher's inbox beside a mutex and a condition variable.
 //
 // Usage: millrace-bench-queue --producers N --submits N --pause-us N --rotate N. Prints a JSON line for
@@ -36,7 +36,7 @@ struct Node {
   Node* next = nullptr;
 };
 
-// Called by a consumer where a lane might be preempted: with requests in hand, and with the lock held
+// Called by a consumer where a worker might be preempted: with requests in hand, and with the lock held
 // where the queue has one.
 template <class Stop>
 concept Pause = requires(Stop stop) { stop(); };

@@ -1,5 +1,5 @@
 // The raw loop: ONNX Runtime called again and again on tensors that were made once. Nothing that
-// serves requests can be faster with the same lanes and threads.
+// serves requests can be faster with the same workers and threads.
 #include <onnxruntime_c_api.h>
 
 #include <algorithm>
@@ -12,8 +12,8 @@
 namespace millrace::bench {
 namespace {
 
-// One lane's tensors and its result.
-struct Lane {
+// One worker's tensors and its result.
+struct Worker {
   std::vector<float> features;
   std::vector<float> scores;
   OrtValuePtr input;
@@ -23,7 +23,7 @@ struct Lane {
   Status status;
 };
 
-// What all lanes share.
+// What all workers share.
 struct Loop {
   const OrtApi& api;
   std::array<const char*, 1> inputs;
@@ -43,32 +43,32 @@ Status MakeTensor(const OrtApi& api, const OrtMemoryInfo* memory, int64_t rows,
   return {};
 }
 
-Status Prepare(const Trial& trial, const OrtApi& api, Lane& lane) {
+Status Prepare(const Trial& trial, const OrtApi& api, Worker& worker) {
   OrtMemoryInfo* raw = nullptr;
   MILLRACE_ORT(api, CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &raw),
                Code::kInternal);
   const OrtMemoryInfoPtr memory(raw, {&api});
   for (int64_t row = 0; row < trial.width; ++row) {
-    lane.features.insert(lane.features.end(), trial.features.begin(), trial.features.end());
+    worker.features.insert(worker.features.end(), trial.features.begin(), trial.features.end());
   }
-  lane.scores.resize(static_cast<size_t>(trial.width) * trial.scores.size());
-  MILLRACE_RETURN_IF_ERROR(MakeTensor(api, raw, trial.width, lane.features, lane.input));
-  return MakeTensor(api, raw, trial.width, lane.scores, lane.output);
+  worker.scores.resize(static_cast<size_t>(trial.width) * trial.scores.size());
+  MILLRACE_RETURN_IF_ERROR(MakeTensor(api, raw, trial.width, worker.features, worker.input));
+  return MakeTensor(api, raw, trial.width, worker.scores, worker.output);
 }
 
-Status RunOnce(const Loop& loop, Lane& lane) {
-  const OrtValue* input = lane.input.get();
-  OrtValue* output = lane.output.get();
+Status RunOnce(const Loop& loop, Worker& worker) {
+  const OrtValue* input = worker.input.get();
+  OrtValue* output = worker.output.get();
   MILLRACE_ORT(loop.api,
-               Run(lane.session, nullptr, loop.inputs.data(), &input, 1, loop.outputs.data(), 1,
+               Run(worker.session, nullptr, loop.inputs.data(), &input, 1, loop.outputs.data(), 1,
                    &output),
                Code::kInternal);
   return {};
 }
 
 // Whole runs are timed, so that a run longer than the measurement's last moment costs no accuracy.
-Status RunFor(const Loop& loop, const Trial& trial, Lane& lane) {
-  for (int i = 0; i < 3; ++i) MILLRACE_RETURN_IF_ERROR(RunOnce(loop, lane));
+Status RunFor(const Loop& loop, const Trial& trial, Worker& worker) {
+  for (int i = 0; i < 3; ++i) MILLRACE_RETURN_IF_ERROR(RunOnce(loop, worker));
   const double start = Now().wall;
   double now = start;
   int64_t runs = 0;
@@ -77,12 +77,12 @@ Status RunFor(const Loop& loop, const Trial& trial, Lane& lane) {
   for (bool first = true; first || now < start + trial.seconds; first = false) {
     // The first round is a single run, because 256 runs of a slow model would take minutes.
     const int64_t count = runs == 0 || (now - start) / static_cast<double>(runs) > 1e-3 ? 1 : stride;
-    for (int64_t i = 0; i < count; ++i) MILLRACE_RETURN_IF_ERROR(RunOnce(loop, lane));
+    for (int64_t i = 0; i < count; ++i) MILLRACE_RETURN_IF_ERROR(RunOnce(loop, worker));
     runs += count;
     now = Now().wall;
   }
-  lane.items_per_second = static_cast<double>(runs * trial.width) / (now - start);
-  return CheckRows(trial, lane.scores);
+  worker.items_per_second = static_cast<double>(runs * trial.width) / (now - start);
+  return CheckRows(trial, worker.scores);
 }
 
 Status OpenSession(const Trial& trial, const OrtLibrary& library, OrtSessionPtr& session) {
@@ -122,22 +122,22 @@ Status Raw(const Trial& trial, const OrtLibrary& library) {
   MILLRACE_RETURN_IF_ERROR(FirstName(api, sessions.front().get(), false, output));
   const Loop loop{api, {input.c_str()}, {output.c_str()}};
 
-  std::vector<Lane> lanes(trial.lanes);
-  for (size_t i = 0; i < lanes.size(); ++i) {
-    lanes[i].session = sessions[i % sessions.size()].get();
-    MILLRACE_RETURN_IF_ERROR(Prepare(trial, api, lanes[i]));
+  std::vector<Worker> workers(trial.instances);
+  for (size_t i = 0; i < workers.size(); ++i) {
+    workers[i].session = sessions[i % sessions.size()].get();
+    MILLRACE_RETURN_IF_ERROR(Prepare(trial, api, workers[i]));
   }
   const Instant start = Now();
   std::vector<std::thread> threads;
-  for (Lane& lane : lanes) {
-    threads.emplace_back([&] { lane.status = RunFor(loop, trial, lane); });
+  for (Worker& worker : workers) {
+    threads.emplace_back([&] { worker.status = RunFor(loop, trial, worker); });
   }
   for (std::thread& thread : threads) thread.join();
 
   double items_per_second = 0;
-  for (Lane& lane : lanes) {
-    MILLRACE_RETURN_IF_ERROR(lane.status);
-    items_per_second += lane.items_per_second;
+  for (Worker& worker : workers) {
+    MILLRACE_RETURN_IF_ERROR(worker.status);
+    items_per_second += worker.items_per_second;
   }
   Report(items_per_second, start, Now());
   return {};

@@ -46,7 +46,7 @@ Status ReadTrial(int argc, char** argv, Trial& trial) {
   std::map<std::string, std::string> flags;
   for (int i = 1; i + 1 < argc; i += 2) flags[argv[i]] = argv[i + 1];
   for (const char* name : {"--library", "--model", "--reference", "--features", "--width",
-                           "--max-rows", "--lanes", "--threads", "--seconds"}) {
+                           "--max-rows", "--instances", "--threads", "--seconds"}) {
     if (!flags.contains(name)) return {Code::kInvalidArgument, std::string(name) + " is missing"};
   }
   const auto number = [&flags](const char* name) { return std::atoll(flags[name].c_str()); };
@@ -54,12 +54,12 @@ Status ReadTrial(int argc, char** argv, Trial& trial) {
   trial.model = flags["--model"];
   trial.width = number("--width");
   trial.max_rows = number("--max-rows");
-  trial.lanes = static_cast<uint32_t>(number("--lanes"));
+  trial.instances = static_cast<uint32_t>(number("--instances"));
   trial.sessions = flags.contains("--sessions") ? static_cast<uint32_t>(number("--sessions")) : 1;
   trial.intra_op_threads = static_cast<int>(number("--threads"));
   trial.seconds = std::atof(flags["--seconds"].c_str());
   const auto features = static_cast<size_t>(number("--features"));
-  if (trial.width < 1 || trial.max_rows < 1 || trial.lanes < 1 || trial.sessions < 1 ||
+  if (trial.width < 1 || trial.max_rows < 1 || trial.instances < 1 || trial.sessions < 1 ||
       features < 1) {
     return {Code::kInvalidArgument, "Every count must be at least 1"};
   }

@@ -17,8 +17,8 @@ struct Trial {
   // Rows in a run (raw), or requests in flight (native-driver).
   int64_t width = 1;
   int64_t max_rows = 1;
-  uint32_t lanes = 1;
-  // Raw only: sessions that the lanes share out among them.
+  uint32_t instances = 1;
+  // Raw only: sessions that the workers share out among them.
   uint32_t sessions = 1;
   int intra_op_threads = 1;
   double seconds = 1;
@@ -27,7 +27,7 @@ struct Trial {
   std::vector<float> scores;
 };
 
-// Reads `--library F --model F --reference F --features N --width N --max-rows N --lanes N
+// Reads `--library F --model F --reference F --features N --width N --max-rows N --instances N
 // --threads N --seconds S [--sessions N]`; the reference file holds the row of input, then the scores, as float32.
 Status ReadTrial(int argc, char** argv, Trial& trial);
 

@@ -1,5 +1,5 @@
-// An addon that measures what no batched request can do without: waking a lane from JavaScript, and
-// waking the sleeping event loop from a lane. Both as the engine does it.
+// An addon that measures what no batched request can do without: waking a worker from JavaScript, and
+// waking the sleeping event loop from a worker. Both as the engine does it.
 #include <node_api.h>
 
 #include <atomic>
@@ -38,7 +38,7 @@ uint32_t FirstArgument(napi_env env, napi_callback_info info) {
 }
 
 // futexWakes(rounds): number[]
-// From before Unpark until the lane runs, nanoseconds.
+// From before Unpark until the worker runs, nanoseconds.
 napi_value JS_futexWakes(napi_env env, napi_callback_info info) {
   const uint32_t rounds = FirstArgument(env, info);
   const SteadyClock clock;
@@ -47,7 +47,7 @@ napi_value JS_futexWakes(napi_env env, napi_callback_info info) {
   // When the present wake-up began. Sequentially consistent, as Parker asks of what it looks for.
   std::atomic<Nanos> began{0};
   std::atomic<uint32_t> done{0};
-  std::thread lane([&] {
+  std::thread worker([&] {
     while (took.size() < rounds) {
       parker.Park([&] { return began.load() != 0; }, kNever);
       const Nanos start = began.exchange(0);
@@ -62,7 +62,7 @@ napi_value JS_futexWakes(napi_env env, napi_callback_info info) {
     parker.Unpark();
     while (done.load(std::memory_order_acquire) == round) std::this_thread::yield();
   }
-  lane.join();
+  worker.join();
   return ToArray(env, took);
 }
 

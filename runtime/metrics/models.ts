@@ -40,7 +40,7 @@ export const modelMetrics: readonly ModelMetric[] = [
   gauge(
     'stuck_instances',
     'Instances whose run has passed run_limit_ms and has not returned',
-    ({ stuckLanes }) => stuckLanes,
+    ({ stuckInstances }) => stuckInstances,
   ),
   gauge(
     'device_lost',

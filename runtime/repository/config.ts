@@ -34,7 +34,7 @@ export const modelConfigSchema = z.strictObject({
     .record(z.string(), z.union([z.boolean(), z.number(), z.string()]))
     .optional()
     .describe('ONNX Runtime’s own options of its provider'),
-  lanes: z.int().min(1).optional().describe('Native threads that run batches'),
+  instances: z.int().min(1).optional().describe('Instances that run batches at the same time'),
   intra_op_threads: z.int().min(1).optional().describe('Threads of one run'),
   run_limit_ms: z
     .number()
@@ -55,7 +55,7 @@ export type ModelConfig = z.infer<typeof modelConfigSchema>;
 export function readModelConfig(model: string, path: string): ModelConfig | ServeError {
   const what = `model.json of "${model}"`;
   try {
-    const parsed = modelConfigSchema.safeParse(JSON.parse(readText(path, what)));
+    const parsed = modelConfigSchema.safeParse(withPresentNames(JSON.parse(readText(path, what))));
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
     const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
@@ -64,4 +64,12 @@ export function readModelConfig(model: string, path: string): ModelConfig | Serv
     if (error instanceof ServeError) return error;
     return new ServeError('INVALID_CONFIG', `${what} is not valid JSON`, { cause: error });
   }
+}
+
+/** The key `lanes` is the former name of `instances`. It is still accepted where `instances` is absent. */
+function withPresentNames(config: unknown): unknown {
+  if (typeof config !== 'object' || config === null) return config;
+  if (!('lanes' in config) || 'instances' in config) return config;
+  const { lanes, ...rest } = config;
+  return { ...rest, instances: lanes };
 }

@@ -37,7 +37,7 @@ export function modelMetadata(model: ServedModel, version: ModelVersion) {
 
 /** A `ModelConfig` as JSON: what the model's own file says, completed from its signature. */
 export function modelConfig(model: ServedModel, version: ModelVersion): Record<string, unknown> {
-  const { signature, settings, lanes } = version;
+  const { signature, settings, instances } = version;
   const { enabled, maxRows } = signature.batching;
   const tensors = (specs: typeof signature.inputs) =>
     specs.map(({ name, type, dims }) => ({
@@ -58,7 +58,7 @@ export function modelConfig(model: ServedModel, version: ModelVersion): Record<s
       {
         name: `${model.name}_0`,
         kind: version.device.device === 'cpu' ? 'KIND_CPU' : 'KIND_GPU',
-        count: lanes,
+        count: instances,
       },
     ],
     default_model_filename: 'model.onnx',

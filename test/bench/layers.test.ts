@@ -16,7 +16,7 @@ const layers: BoundaryRow = {
   addon: {
     ...{ futexWakeUs: 5, loopWakeUs: 15, manyCpuUs: 3, standInCpuUs: 1, manyPerSecond: 300_000 },
     inline: { p50Us: 15, addedP50Us: 5 },
-    lane: { p50Us: 50, addedP50Us: 36 },
+    instance: { p50Us: 50, addedP50Us: 36 },
   },
   floor: { idleUs: 40, manyCpuUs: 10 },
   service: { idleUs: 62, manyCpuUs: 14 },
@@ -27,8 +27,8 @@ const figureOf = (row: BoundaryRow, target: string, aim: string) =>
   boundaryFigures([row]).find((one) => one.target === target && one.aim === aim)?.outcome;
 
 test('boundaryFigures takes each layer less those under it', () => {
-  const lane = 'through a lane ÷ (futex wake + loop wake)';
-  assert.deepEqual(figureOf(layers, 'T4', lane), { values: [1.8] });
+  const instance = 'through an instance ÷ (futex wake + loop wake)';
+  assert.deepEqual(figureOf(layers, 'T4', instance), { values: [1.8] });
   assert.deepEqual(figureOf(layers, 'T4', 'inline'), { values: [12] });
   assert.deepEqual(figureOf(layers, 'T14', ''), { values: [0.05] });
   assert.deepEqual(figureOf(layers, 'T13', 'copied'), { values: [1.25] });
@@ -49,7 +49,7 @@ test('boundaryFigures fails what rests on HTTP when HTTP failed', () => {
 
 test('boundaryTable has a line for each layer', () => {
   const text = boundaryTable([layers]);
-  assert.match(text, /^addon from JavaScript, through a lane\s+50\s+3$/m);
+  assert.match(text, /^addon from JavaScript, through an instance\s+50\s+3$/m);
   assert.match(text, /^addon from JavaScript, inline\s+15$/m);
   assert.match(text, /by the service 12 µs$/m);
 });
@@ -84,7 +84,7 @@ const threads: ThreadRow = {
   repeat: 0,
   ours: { cpuShare: 0.05, p50Ms: 0.3 },
   spinning: { cpuShare: 1, p50Ms: 0.2 },
-  lanes: [
+  instances: [
     { model: 'medium', shared: native(150, 50), separate: native(100, 60) },
     { model: 'large', shared: native(130, 110), separate: native(100, 180) },
   ],

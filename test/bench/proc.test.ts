@@ -40,11 +40,11 @@ test('useBetween finds the busiest thread, waiting for a core counted as busy', 
     }) satisfies ProcessTime;
   const before = at(10, 5, [
     [1, 'js', 4, 0],
-    [2, 'lane', 1, 0],
+    [2, 'instance', 1, 0],
   ]);
   const after = at(12, 8, [
     [1, 'js', 5.5, 0.4],
-    [2, 'lane', 2, 0],
+    [2, 'instance', 2, 0],
     [3, 'late', 0.5, 0],
   ]);
   assert.deepEqual(useBetween(before, after), {

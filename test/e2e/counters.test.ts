@@ -85,7 +85,7 @@ describe('a deadline', () => {
       service.predict(slow(1), { 'X-Request-Timeout-Ms': '50' }),
     );
     for (const { status } of await Promise.all(waiting)) assert.ok([503, 504].includes(status));
-    assert.ok(stillRunning, 'they were answered while the lane was taken');
+    assert.ok(stillRunning, 'they were answered while the instance was taken');
     assert.equal((await running).status, 200);
     const page = await settled(service);
     const { completed, failed, cancelled, ...rest } = outcomesOf(page, 'slow');
@@ -97,12 +97,12 @@ describe('a deadline', () => {
 describe('a run past the limit of its model', () => {
   const MODELS = {
     slow: {
-      config: { batching: false, lanes: 1, run_limit_ms: 100 },
+      config: { batching: false, instances: 1, run_limit_ms: 100 },
       versions: { '1': 'test/fixtures/models/slow-loop.onnx' },
     },
   };
 
-  test('is answered with 504, cut short, and the lane lives on', async () => {
+  test('is answered with 504, cut short, and the instance lives on', async () => {
     await using service = await start({}, MODELS);
     for (let i = 0; i < 3; i += 1) {
       const started = performance.now();
@@ -123,7 +123,7 @@ describe('a full queue', () => {
   const LENGTH = 64;
   const MODELS = {
     slow: {
-      config: { batching: { maxRows: 1, maxQueue: LENGTH }, lanes: 1 },
+      config: { batching: { maxRows: 1, maxQueue: LENGTH }, instances: 1 },
       versions: { '1': 'test/fixtures/models/slow-loop.onnx' },
     },
   };

@@ -17,7 +17,7 @@ const MODELS = {
   f: { versions: { '1': fixture('identity-float32') } },
   poison: { versions: { '1': fixture('poison') } },
   slow: {
-    config: { batching: { maxRows: 1, maxQueue: 3 }, lanes: 1 },
+    config: { batching: { maxRows: 1, maxQueue: 3 }, instances: 1 },
     versions: { '1': fixture('slow-loop') },
   },
 };

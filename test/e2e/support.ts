@@ -24,7 +24,7 @@ export const MODELS: Readonly<Record<string, TestModel>> = {
     },
     versions: { 'v1.0': path.join(top, 'models/iris/v1.0/model.onnx') },
   },
-  slow: { config: { batching: false, lanes: 1 }, versions: { '1': fixture('slow-loop') } },
+  slow: { config: { batching: false, instances: 1 }, versions: { '1': fixture('slow-loop') } },
 };
 
 /** The body of a request that keeps the model `slow` busy for about that long. */

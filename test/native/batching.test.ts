@@ -156,7 +156,7 @@ describe('rows', () => {
           assert.deepEqual([completed, rows], [3000, 6000]);
           assert.ok(batches < 3000, `${batches} runs: nothing was joined`);
         },
-        { batching: { maxRows: 32, maxQueue: 4096 }, lanes: 2 },
+        { batching: { maxRows: 32, maxQueue: 4096 }, instances: 2 },
       ));
   }
 
@@ -224,7 +224,7 @@ describe('limits', () => {
   test('an incomplete batch is held back for as long as the option says', () =>
     limited('identity-float32', { maxRows: 2, maxDelayMs: 60_000 }, async (model) => {
       const first = model.run({ x: float32([1, 2, 3]) });
-      // Later than any wake-up of an idle lane: a run of another model has come and gone.
+      // Later than any wake-up of an idle instance: a run of another model has come and gone.
       await withModel(engine, 'slow-loop', (other) => loop(other, 1000));
       assert.equal(model.stats().queued, 1);
       const second = model.run({ x: float32([4, 5, 6]) });

@@ -23,7 +23,7 @@ export async function busy(turns: number): Promise<Busy> {
   const model = await engine.load({ path: fixture('slow-loop') });
   const other = await engine.load({ path: fixture('identity-float32') });
   const done = loop(model, turns);
-  // A lane has taken it; on a busy machine it may have ended before this thread looks.
+  // An instance has taken it; on a busy machine it may have ended before this thread looks.
   await until(() => model.stats().queued === 0);
   const queued = Array.from({ length: 20 }, () => loop(model, 100));
   const borrowed = Array.from({ length: 4 }, () => {

@@ -66,7 +66,7 @@ test(`${repetitions * 20} models loaded, used and dropped without a word`, {
   const { code, stderr, stdout } = await runChild('collect.fixture.ts', [`${repetitions * 20}`]);
   assert.deepEqual([code, stderr], [0, '']);
   const { grownMiB, left, most, submitted } = JSON.parse(stdout);
-  assert.ok(most >= 10, `${most} lanes at once: nothing was left to the garbage collector`);
+  assert.ok(most >= 10, `${most} instances at once: nothing was left to the garbage collector`);
   assert.ok(left <= 3, `${left} threads are left`);
   assert.equal(submitted, 0, 'the session is gone');
   assert.ok(grownMiB < 32, `memory grew by ${grownMiB} MiB in the second half`);

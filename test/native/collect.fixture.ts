@@ -10,7 +10,7 @@ const collect: () => void =
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
 
-/** Each model has a lane, which is a thread. */
+/** Each model has an instance, which is a thread. */
 const threads = () => readdirSync('/proc/self/task').length;
 
 /** Collects until no more threads than that are left, and returns how many are. */

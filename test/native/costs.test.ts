@@ -127,7 +127,7 @@ describe('the cost file', () => {
   test('holds for any options that do not change the cost', async () => {
     const costFile = newFile();
     await costsOf({ batching, costFile });
-    const other = { ...unmeasured, costFile, weight: 2, runLimitMs: 5000, lanes: 2 };
+    const other = { ...unmeasured, costFile, weight: 2, runLimitMs: 5000, instances: 2 };
     assert.equal((await costsOf(other)).length, 4);
   });
 

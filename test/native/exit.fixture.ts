@@ -71,7 +71,7 @@ const scenarios: Readonly<Record<string, () => unknown>> = {
   },
   async 'process.exit, Workers in mid-run'() {
     const workers = [1, 2].map(() => startWorker('worker-exit.fixture.ts', 'wait'));
-    // Short, as the Workers wait for the lane that they share with this thread.
+    // Short, as the Workers wait for the instance that they share with this thread.
     await Promise.all([busy(20_000), ...workers.map((worker) => once(worker, 'message'))]);
     exit(3);
   },

@@ -86,7 +86,7 @@ describe('refused with INVALID_ARGUMENT, as a rejection, and without a trace', (
   after(() => model.close());
 
   async function refuses(inputs: unknown, options: unknown, message: RegExp): Promise<void> {
-    // Not the costs: a lane may still be learning from the run before.
+    // Not the costs: an instance may still be learning from the run before.
     const counts = () => ({
       ...model.stats(),
       costs: [],

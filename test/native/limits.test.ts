@@ -1,4 +1,4 @@
-/** @module What a model may take: the length of a run, the policy, lanes and weight; when to come back. */
+/** @module What a model may take: the length of a run, the policy, instances and weight; when to come back. */
 import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
 import { after, describe, test } from 'node:test';
@@ -24,10 +24,10 @@ const LIMIT_MS = 100;
 const TOO_MANY = 1_000_000;
 
 const limited = (body: (model: Model) => unknown, options: LoadOptions = {}) =>
-  withModel(engine, 'slow-loop', body, { lanes: 1, runLimitMs: LIMIT_MS, ...options });
+  withModel(engine, 'slow-loop', body, { instances: 1, runLimitMs: LIMIT_MS, ...options });
 
 describe('runLimitMs', () => {
-  test('answers an overdue run at once, and its lane serves afterwards', () =>
+  test('answers an overdue run at once, and its instance serves afterwards', () =>
     limited(async (model) => {
       const started = performance.now();
       await refused(loop(model, TOO_MANY), 'DEADLINE_EXCEEDED', /took longer than a run/);
@@ -35,10 +35,10 @@ describe('runLimitMs', () => {
       assert.ok(took >= LIMIT_MS - 1 && took < LIMIT_MS + 250, `answered after ${took} ms`);
       await loop(model, 1);
       await until(() => model.stats().running === 0);
-      const { expired, completed, stuckLanes } = model.stats();
+      const { expired, completed, stuckInstances } = model.stats();
       assert.deepEqual(
-        { expired, completed, stuckLanes },
-        { expired: 1, completed: 1, stuckLanes: 0 },
+        { expired, completed, stuckInstances },
+        { expired: 1, completed: 1, stuckInstances: 0 },
       );
     }));
 
@@ -90,33 +90,33 @@ describe('runLimitMs', () => {
       await loop(model, 1);
     }));
 
-  test('a run that cannot be cut short shows as a stuck lane until it returns', () =>
+  test('a run that cannot be cut short shows as a stuck instance until it returns', () =>
     withModel(
       engine,
       'reduce-mean-image',
       async (model) => {
         const rows = 128;
-        // One node, which runs on; how long the lane is stuck depends on the machine, so more than one try.
+        // One node, which runs on; how long the instance is stuck depends on the machine, so more than one try.
         let seen = false;
         for (let attempt = 0; attempt < 20 && !seen; attempt++) {
           const data = new Float32Array(rows * 3 * 224 * 224);
           const x = tensor('float32', [rows, 3, 224, 224], data);
           model.run({ x }, { transfer: true }).catch(() => {});
           await until(() => {
-            const { stuckLanes, running, queued } = model.stats();
-            seen ||= stuckLanes === 1;
+            const { stuckInstances, running, queued } = model.stats();
+            seen ||= stuckInstances === 1;
             return running + queued === 0;
           });
         }
-        assert.ok(seen, 'no lane was ever stuck');
-        assert.equal(model.stats().stuckLanes, 0);
+        assert.ok(seen, 'no instance was ever stuck');
+        assert.equal(model.stats().stuckInstances, 0);
       },
-      { runLimitMs: 2, lanes: 1, warmupMs: 0, batching: { maxRows: 128 } },
+      { runLimitMs: 2, instances: 1, warmupMs: 0, batching: { maxRows: 128 } },
     ));
 
   test('a model closes during an overdue run', async () => {
     const path = fixture('slow-loop');
-    const model = await engine.load({ path, lanes: 1, runLimitMs: LIMIT_MS });
+    const model = await engine.load({ path, instances: 1, runLimitMs: LIMIT_MS });
     const run = refused(loop(model, TOO_MANY), 'DEADLINE_EXCEEDED');
     await until(() => model.stats().running === 1);
     await model.close();
@@ -134,7 +134,7 @@ describe('runLimitMs', () => {
   }
 });
 
-/** A model with one lane whose runs are known to take `turns` turns, and how long that is. */
+/** A model with one instance whose runs are known to take `turns` turns, and how long that is. */
 async function measured(model: Model, turns: number): Promise<number> {
   await loop(model, turns);
   await loop(model, turns);
@@ -142,7 +142,7 @@ async function measured(model: Model, turns: number): Promise<number> {
   return model.stats().costs[0]!.meanMs;
 }
 
-const oneLane: LoadOptions = { lanes: 1, warmupMs: 0, inline: false };
+const oneInstance: LoadOptions = { instances: 1, warmupMs: 0, inline: false };
 
 describe('retryAfterMs', () => {
   test('says when a full queue is worth another try', () =>
@@ -161,7 +161,7 @@ describe('retryAfterMs', () => {
         );
         await Promise.all([done, queued]);
       },
-      { ...oneLane, batching: { maxQueue: 1, maxRows: 1 } },
+      { ...oneInstance, batching: { maxQueue: 1, maxRows: 1 } },
     ));
 
   test('is there though nothing has been measured', () =>
@@ -175,7 +175,7 @@ describe('retryAfterMs', () => {
         assert.ok(retryAfterMs! > 0 && Number.isFinite(retryAfterMs));
         await Promise.all([done, queued]);
       },
-      { ...oneLane, batching: { maxQueue: 1 } },
+      { ...oneInstance, batching: { maxQueue: 1 } },
     ));
 
   test('comes with a deadline too short behind the run in progress', () =>
@@ -191,7 +191,7 @@ describe('retryAfterMs', () => {
         assert.ok(model.stats().expectedWaitMs <= 2 * meanMs);
         await done;
       },
-      oneLane,
+      oneInstance,
     ));
 
   test('does not where the run alone takes longer', () =>
@@ -205,7 +205,7 @@ describe('retryAfterMs', () => {
         assert.equal(retryAfterMs, undefined);
         assert.equal(model.stats().rejected, 1);
       },
-      oneLane,
+      oneInstance,
     ));
 
   test('does not with other errors', () =>
@@ -276,14 +276,16 @@ describe('policies', () => {
   }
 });
 
-describe('lanes', () => {
+describe('instances', () => {
   test('are as many as asked for', () =>
-    withModel(engine, 'identity-float32', (model) => assert.equal(model.lanes, 3), { lanes: 3 }));
+    withModel(engine, 'identity-float32', (model) => assert.equal(model.instances, 3), {
+      instances: 3,
+    }));
 
   test('are measured by default, and leave JavaScript a core', () =>
-    withModel(engine, 'identity-float32', ({ lanes }) => {
+    withModel(engine, 'identity-float32', ({ instances }) => {
       const most = Math.max(availableParallelism(), 2) - 1;
-      assert.ok(lanes >= 1 && lanes <= most, `${lanes} lanes`);
+      assert.ok(instances >= 1 && instances <= most, `${instances} instances`);
     }));
 });
 

@@ -83,10 +83,15 @@ const wrongOptions: readonly (readonly [string, unknown, MillraceErrorCode, RegE
   ['a path that is no text', { path: 7 }, 'INVALID_ARGUMENT', /path/],
   ['bytes that are none', { bytes: 'model' }, 'INVALID_ARGUMENT', /bytes/],
   ['bytes of another type', { bytes: new Float32Array(3) }, 'INVALID_ARGUMENT', /bytes/],
-  ['no lanes', { path: modelFile, lanes: 0 }, 'INVALID_ARGUMENT', /lanes is 0/],
-  ['half a lane', { path: modelFile, lanes: 1.5 }, 'INVALID_ARGUMENT', /lanes is 1.5/],
-  ['a thousand lanes', { path: modelFile, lanes: 1000 }, 'INVALID_ARGUMENT', /lanes is 1000.*64/],
-  ['text for lanes', { path: modelFile, lanes: '2' }, 'INVALID_ARGUMENT', /lanes is 2/],
+  ['no instances', { path: modelFile, instances: 0 }, 'INVALID_ARGUMENT', /instances is 0/],
+  ['half an instance', { path: modelFile, instances: 1.5 }, 'INVALID_ARGUMENT', /instances is 1.5/],
+  [
+    'a thousand instances',
+    { path: modelFile, instances: 1000 },
+    'INVALID_ARGUMENT',
+    /instances is 1000.*64/,
+  ],
+  ['text for instances', { path: modelFile, instances: '2' }, 'INVALID_ARGUMENT', /instances is 2/],
   ['no threads', { path: modelFile, intraOpThreads: 0 }, 'INVALID_ARGUMENT', /intraOpThreads is 0/],
   ['no rows', { path: modelFile, batching: { maxRows: 0 } }, 'INVALID_ARGUMENT', /maxRows is 0/],
   [
@@ -131,7 +136,7 @@ describe('options', () => {
 
   test('the greatest of each', () =>
     withModel(engine, 'identity-float32', answers, {
-      lanes: 64,
+      instances: 64,
       intraOpThreads: 256,
       batching: { maxRows: 1 << 20, maxQueue: 1 << 16, maxDelayMs: 0 },
     }));
@@ -151,7 +156,7 @@ describe('options', () => {
     await Promise.all(models.map((model) => model.close()));
   });
 
-  test('lanes run at the same time', () =>
+  test('instances run at the same time', () =>
     withModel(
       engine,
       'slow-loop',
@@ -160,7 +165,7 @@ describe('options', () => {
         await until(() => model.stats().running === 3);
         await Promise.all(runs);
       },
-      { lanes: 3, batching: false },
+      { instances: 3, batching: false },
     ));
 
   test('several threads in one run', () =>
@@ -253,7 +258,7 @@ describe('sharing', () => {
     const models = await Promise.all(
       [
         {},
-        { lanes: 2 },
+        { instances: 2 },
         { batching: false },
         { batching: { maxQueue: 7 } },
         { intraOpThreads: 2 },

@@ -118,7 +118,7 @@ describe('the answer', () => {
       assert.deepEqual(outputs.y!.data, data.slice());
     }));
 
-  test('is each request’s own, large and small at once, on several lanes', () =>
+  test('is each request’s own, large and small at once, on several instances', () =>
     inParts(
       'identity-float32',
       async (model) => {
@@ -131,7 +131,7 @@ describe('the answer', () => {
         }
       },
       { maxQueue: 4096 },
-      { lanes: 3 },
+      { instances: 3 },
     ));
 
   for (const name of ['cross-row', 'identity-float32']) {
@@ -199,7 +199,7 @@ describe('a part that fails', () => {
         assert.equal(failed, 1);
         assert.equal(submitted, completed + failed + cancelled);
         // 125 parts in order: those behind the failure are not sent any more.
-        const most = Math.floor(bad / MAX_ROWS) + 2 * (model.lanes + 1);
+        const most = Math.floor(bad / MAX_ROWS) + 2 * (model.instances + 1);
         assert.ok(submitted <= most, `${submitted} parts`);
         const x = float32(...Array.from({ length: 20 }, (_, row) => [row, row]));
         assert.deepEqual((await model.run({ x })).outputs.y, x, 'the model goes on');
@@ -221,7 +221,7 @@ describe('the terms are those of the whole', () => {
         await loop(model, 1);
       },
       oneByOne,
-      { lanes: 1, warmupMs: 0 },
+      { instances: 1, warmupMs: 0 },
     ));
 
   test('a deadline long enough', () =>
@@ -249,7 +249,7 @@ describe('the terms are those of the whole', () => {
         await loop(model, 1);
       },
       oneByOne,
-      { lanes: 1 },
+      { instances: 1 },
     ));
 
   test('an abort before the call', () =>
@@ -289,7 +289,7 @@ describe('the queue', () => {
         assert.deepEqual((await model.run({ x })).outputs.y, x);
       },
       { maxQueue: 1 },
-      { lanes: 3 },
+      { instances: 3 },
     ));
 
   test('that is full refuses the request', () =>
@@ -304,7 +304,7 @@ describe('the queue', () => {
         await Promise.all([busy, queued]);
       },
       { ...oneByOne, maxQueue: 1 },
-      { lanes: 1 },
+      { instances: 1 },
     ));
 
   test('close answers the whole request first', async () => {

@@ -72,7 +72,7 @@ describe('inputs as pixels', () => {
         }
         assert.ok(results.some(({ timings }) => timings.batchRequests > 1));
       },
-      { ...asPixels, lanes: 1, inline: false },
+      { ...asPixels, instances: 1, inline: false },
     ));
 
   test('a large image is handed over and not copied on the JavaScript thread', () =>

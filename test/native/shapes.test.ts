@@ -58,7 +58,7 @@ const withAxes = (
   name: string,
   batching: BatchingOptions,
   body: (model: Model) => unknown,
-): Promise<void> => withModel(engine, name, body, { batching, lanes: 1 });
+): Promise<void> => withModel(engine, name, body, { batching, instances: 1 });
 
 describe('a text encoder', () => {
   const lengths = [3, 5, 4, 16, 0, 1, 8, 9, 2, 7];

@@ -49,7 +49,7 @@ describe('statistics of a model', () => {
         const stats = model.stats();
         assert.ok(adds(stats), JSON.stringify(stats));
         const { batches, rows, queue, compute, costs, ...rest } = stats;
-        const { stuckLanes, deviceLost, returningShare, expectedWaitMs } = rest;
+        const { stuckInstances, deviceLost, returningShare, expectedWaitMs } = rest;
         const outcomes = [
           ...[rest.submitted, rest.completed, rest.failed, rest.cancelled, rest.expired],
           ...[rest.rejected, rest.queued, rest.running],
@@ -57,7 +57,7 @@ describe('statistics of a model', () => {
         assert.deepEqual(outcomes, [4, 2, 0, 1, 1, 1, 0, 0]);
         assert.ok(
           costs.length > 0 &&
-            stuckLanes === 0 &&
+            stuckInstances === 0 &&
             !deviceLost &&
             returningShare <= 1 &&
             expectedWaitMs >= 0,
@@ -88,7 +88,7 @@ describe('statistics of a model', () => {
       { batching: { maxRows: 8 } },
     ));
 
-  test('it adds up again after any mixture, on several lanes', () =>
+  test('it adds up again after any mixture, on several instances', () =>
     withModel(
       engine,
       'slow-loop',
@@ -110,7 +110,7 @@ describe('statistics of a model', () => {
         assert.ok(stats.rejected >= refusals.length);
         assert.equal(stats.queue.count, stats.completed + stats.failed);
       },
-      { batching: { maxQueue: 600 }, lanes: 3 },
+      { batching: { maxQueue: 600 }, instances: 3 },
     ));
 
   test('runs are counted by their rows, and requests with the whole of their run', () =>

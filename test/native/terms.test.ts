@@ -13,7 +13,7 @@ describe('deadlines', () => {
       const started = performance.now();
       await refused(loop(model, 1, { timeoutMs: 20 }), 'DEADLINE_EXCEEDED', /'slow-loop.onnx'/);
       assert.ok(performance.now() - started >= 19);
-      assert.equal(model.stats().running, 1, 'the lane was busy all the while');
+      assert.equal(model.stats().running, 1, 'the instance was busy all the while');
       await done;
       await until(() => model.stats().queued === 0);
       const { cancelled, completed, expired, rows } = model.stats();
@@ -23,11 +23,11 @@ describe('deadlines', () => {
       );
     }));
 
-  test('a running request is answered when its time is up, and the lane goes on', () =>
+  test('a running request is answered when its time is up, and the instance goes on', () =>
     withModel(engine, 'slow-loop', async (model) => {
       const run = loop(model, 150_000, { timeoutMs: 20 });
       await refused(run, 'DEADLINE_EXCEEDED');
-      assert.equal(model.stats().running, 1, 'the lane is still busy');
+      assert.equal(model.stats().running, 1, 'the instance is still busy');
       await loop(model, 1);
       const { completed, expired } = model.stats();
       assert.deepEqual({ completed, expired }, { completed: 2, expired: 0 });
@@ -117,7 +117,7 @@ describe('aborts', () => {
       const kept = loop(model, 1);
       controller.abort(reason);
       for (const run of runs) await assert.rejects(run, reason);
-      assert.equal(model.stats().running, 1, 'the lane was busy all the while');
+      assert.equal(model.stats().running, 1, 'the instance was busy all the while');
       await Promise.all([done, kept]);
       await until(() => model.stats().queued === 0);
       const { cancelled, completed, rows } = model.stats();

@@ -48,10 +48,7 @@ describe('transfer', () => {
   test('later: it is read where it is, and detached with the answer', () =>
     withModel(engine, 'dynamic-axes', async (model) => {
       const data = new Float32Array(words(large)).fill(1.5);
-      const run = model.run(
-        { x: tensor('float32', [1, data.length], data) },
-        { transfer: 'later' },
-      );
+      const run = model.run({ x: tensor('float32', [1, data.length], data) }, { transfer: 'lend' });
       assert.equal(data.byteLength, large);
       assert.ok(((await run).outputs.y!.data as Float32Array).every((value) => value === -1.5));
       assert.equal(data.byteLength, 'transfer' in ArrayBuffer.prototype ? 0 : large);
@@ -61,7 +58,7 @@ describe('transfer', () => {
     withModel(engine, 'dynamic-axes', async (model) => {
       const { buffer } = new WebAssembly.Memory({ initial: 2 });
       await negates(model, new Float32Array(buffer, 0, words(large)).fill(2), {
-        transfer: 'later',
+        transfer: 'lend',
       });
       assert.equal(buffer.byteLength, 2 * large);
     }));
@@ -71,7 +68,7 @@ describe('transfer', () => {
       const { done } = await occupy(model);
       const iterations = tensor('int64', [large / 8, 1], new BigInt64Array(large / 8));
       const signal = AbortSignal.timeout(1);
-      const run = model.run({ iterations }, { transfer: 'later', signal });
+      const run = model.run({ iterations }, { transfer: 'lend', signal });
       await assert.rejects(run, /TimeoutError/);
       await Promise.all([done, loop(model, 1)]);
       await until(() => model.stats().queued + model.stats().running === 0);

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { busy } from './busy.ts';
 import { fixture, float32, open } from './support.ts';
 
-/** Longer than it takes to end the Worker, which its run in a shared lane outlives. */
+/** Longer than it takes to end the Worker, which its run in a shared instance outlives. */
 const long = 200_000;
 
 const ready = () => parentPort!.postMessage('ready');
@@ -20,7 +20,7 @@ const endings: Readonly<Record<string, () => unknown>> = {
   },
   async loading() {
     const engine = open();
-    for (const lanes of [1, 2, 3]) engine.load({ path: fixture('slow-loop'), lanes });
+    for (const instances of [1, 2, 3]) engine.load({ path: fixture('slow-loop'), instances });
     ready();
   },
   async throw() {

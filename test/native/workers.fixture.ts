@@ -10,7 +10,7 @@ const model = await engine.load({
   path: fixture('identity-float32'),
   batching: { maxQueue: 1 << 14 },
 });
-const slow = await engine.load({ path: fixture('slow-loop'), lanes: 2 });
+const slow = await engine.load({ path: fixture('slow-loop'), instances: 2 });
 
 const row = (index: number) => float32([number, index, number * 1000 + index]);
 let joined = 0;

@@ -1,4 +1,4 @@
-/** @module Threads of one process share models, lanes and counters, and each gets its own answers. */
+/** @module Threads of one process share models, instances and counters, and each gets its own answers. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';

@@ -13,9 +13,9 @@ describe('withCostCache', () => {
     const loads: LoadOptions[] = [];
     const engine = { load: async (options: LoadOptions) => void loads.push(options) };
     const cached = withCostCache(engine as unknown as Engine, '/cache', log);
-    await cached.load({ path: 'a.onnx', lanes: 2 });
+    await cached.load({ path: 'a.onnx', instances: 2 });
     assert.equal(loads[0]?.cacheDir, '/cache');
-    assert.equal(loads[0]?.lanes, 2);
+    assert.equal(loads[0]?.instances, 2);
     loads[0]?.notice?.('It is damaged');
     assert.deepEqual(warnings, ['It is damaged']);
   });

@@ -115,7 +115,7 @@ test('the page shows what the batcher has learnt of each model', async () => {
   const model = service.model('iris:v1.0');
   model.learnt = {
     ...model.learnt,
-    stuckLanes: 1,
+    stuckInstances: 1,
     returningShare: 0.75,
     expectedWaitMs: 12,
     costs: [

@@ -189,11 +189,23 @@ describe('how a version is loaded', () => {
   });
 
   test('model.json goes before BATCH_SIZE', async () => {
-    const config = { batching: { maxRows: 2, maxQueue: 9 }, lanes: 2, intra_op_threads: 3 };
+    const config = { batching: { maxRows: 2, maxQueue: 9 }, instances: 2, intra_op_threads: 3 };
     const models = { m: { config, versions: { '1': '' } } };
     assert.deepEqual(await loads({ models, config: { batchSize: 4 } }), [
-      { name, device: 'cpu', batching: { maxRows: 2, maxQueue: 9 }, lanes: 2, intraOpThreads: 3 },
+      {
+        name,
+        device: 'cpu',
+        batching: { maxRows: 2, maxQueue: 9 },
+        instances: 2,
+        intraOpThreads: 3,
+      },
     ]);
+  });
+
+  test('lanes, the former name of instances, is still accepted', async () => {
+    const models = { m: { config: { lanes: 2 }, versions: { '1': '' } } };
+    const [options] = await loads({ models });
+    assert.equal(options?.instances, 2);
   });
 
   test('DEVICE=auto falls back to the CPU and says so', async () => {

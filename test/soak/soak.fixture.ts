@@ -77,7 +77,7 @@ await Promise.all([
 const samples = await sampled;
 const unbalanced: string[] = [];
 for (const [name, model] of Object.entries(models)) {
-  // What was aborted is answered at once, and leaves the lanes a little later.
+  // What was aborted is answered at once, and leaves the instances a little later.
   await until(() => model.stats().queued + model.stats().running === 0);
   const { submitted, completed, failed, cancelled, expired } = model.stats();
   if (submitted !== completed + failed + cancelled + expired) unbalanced.push(name);

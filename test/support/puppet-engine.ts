@@ -66,13 +66,13 @@ export class PuppetModel implements Model {
   readonly digest = '0'.repeat(64);
   readonly device: string;
   readonly report: DeviceReport;
-  readonly lanes: number;
+  readonly instances: number;
   readonly intraOpThreads = 1;
   readonly signature: Signature;
   closed = false;
   /** What an engine learns as it runs. */
   learnt = {
-    stuckLanes: 0,
+    stuckInstances: 0,
     deviceLost: false,
     returningShare: 0,
     expectedWaitMs: 0,
@@ -110,7 +110,7 @@ export class PuppetModel implements Model {
       ...script.report,
     };
     this.device = this.report.device;
-    this.lanes = options.lanes ?? 1;
+    this.instances = options.instances ?? 1;
     this.signature = script.signature;
     this.#script = script;
     this.#rowsOf = script.signature.inputs[0]?.name ?? '';

@@ -17,7 +17,7 @@ async function ours(model: BenchModel): Promise<Subject> {
   const loaded = await engine.load({
     path: model.file,
     batching: { maxRows: model.maxRows },
-    lanes: model.lanes,
+    instances: model.instances,
     intraOpThreads: model.intraOpThreads,
   });
   return {

@@ -57,7 +57,7 @@ const askByProtocol: Ask = () => {
   const body = new Uint8Array(json.length + bytes);
   body.set(json);
   const { tensors } = engine.codec.parseInferRequest(body, json.length);
-  return model.run(tensors, { transfer: 'later' });
+  return model.run(tensors, { transfer: 'lend' });
 };
 
 async function measure(askOnce: Ask): Promise<number> {

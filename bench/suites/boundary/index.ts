@@ -64,9 +64,9 @@ export async function boundary(plan: Plan): Promise<SuiteResult> {
       ...(failures[0] === undefined ? {} : { failure: failures[0] }),
     };
     rows.push(row);
-    const { lane, inline } = row.addon;
+    const { instance, inline } = row.addon;
     progress.step(
-      `boundary: inline ${figure(inline.p50Us)} µs, through a lane ${figure(lane.p50Us)} µs`,
+      `boundary: inline ${figure(inline.p50Us)} µs, through an instance ${figure(instance.p50Us)} µs`,
     );
   }
   const text = `What each layer costs, model ${MODEL}\n${boundaryTable(rows)}`;

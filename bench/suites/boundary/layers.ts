@@ -1,5 +1,5 @@
 /**
- * The addon called from JavaScript, inline and through a lane: `bun layers.ts TASK-AS-JSON`. Prints a
+ * The addon called from JavaScript, inline and through an instance: `bun layers.ts TASK-AS-JSON`. Prints a
  * `LayerFigures` on one line.
  *
  * @module
@@ -24,12 +24,12 @@ export interface LayerTask {
 }
 
 export interface LayerFigures {
-  /** Medians of waking a lane and of waking the event loop, µs. */
+  /** Medians of waking an instance and of waking the event loop, µs. */
   readonly futexWakeUs: number;
   readonly loopWakeUs: number;
   readonly inline: IdleFigures;
-  readonly lane: IdleFigures;
-  /** CPU time of the process for a request with many in flight through a lane, µs. */
+  readonly instance: IdleFigures;
+  /** CPU time of the process for a request with many in flight through an instance, µs. */
   readonly manyCpuUs: number;
   readonly manyPerSecond: number;
   /** The same of a stand-in that answers in JavaScript: what asking and awaiting cost by themselves, µs. */
@@ -48,7 +48,7 @@ interface Wakes {
   loopWakes(rounds: number): Promise<number[]>;
 }
 
-/** Long enough for the lane and the event loop to be asleep, milliseconds. */
+/** Long enough for the instance and the event loop to be asleep, milliseconds. */
 const GAP_MS = 1;
 const WARM_UP_REQUESTS = 2000;
 
@@ -112,19 +112,19 @@ const standIn: Asked = {
 const wakes = createRequire(import.meta.url)(task.wakes) as Wakes;
 const medianUs = (nanoseconds: number[]) => percentiles(nanoseconds).p50 / 1000;
 const engine = openEngine();
-const { file: path, maxRows, lanes, intraOpThreads } = task.model;
-const options = { path, batching: { maxRows }, lanes, intraOpThreads };
+const { file: path, maxRows, instances, intraOpThreads } = task.model;
+const options = { path, batching: { maxRows }, instances, intraOpThreads };
 const inline = await engine.load({ ...options, inline: true });
-const lane = await engine.load({ ...options, inline: false });
-for (const model of [inline, lane]) {
+const instance = await engine.load({ ...options, inline: false });
+for (const model of [inline, instance]) {
   for (let i = 0; i < WARM_UP_REQUESTS; i += 1) await ask(model);
 }
 const figures: LayerFigures = {
   futexWakeUs: medianUs(wakes.futexWakes(task.idleRequests)),
   loopWakeUs: medianUs(await wakes.loopWakes(task.idleRequests)),
   inline: await measureIdle(inline),
-  lane: await measureIdle(lane),
-  ...(await measureMany(lane)),
+  instance: await measureIdle(instance),
+  ...(await measureMany(instance)),
   standInCpuUs: (await measureMany(standIn)).manyCpuUs,
 };
 await engine.close();

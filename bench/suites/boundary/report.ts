@@ -36,8 +36,8 @@ const layers: readonly (readonly [name: string, idle: Of, many: Of | undefined])
   ['C++ through the batcher', (row) => row.batcher.idleUs, (row) => row.batcher.manyCpuUs],
   ['addon from JavaScript, inline', (row) => row.addon.inline.p50Us, undefined],
   [
-    'addon from JavaScript, through a lane',
-    (row) => row.addon.lane.p50Us,
+    'addon from JavaScript, through an instance',
+    (row) => row.addon.instance.p50Us,
     (row) => row.addon.manyCpuUs,
   ],
   ['HTTP floor, no model', (row) => row.floor.idleUs, (row) => row.floor.manyCpuUs],
@@ -47,8 +47,8 @@ const layers: readonly (readonly [name: string, idle: Of, many: Of | undefined])
 export function boundaryTable(rows: readonly BoundaryRow[]): string {
   const median = (of: Of | undefined) => (of ? figure(summarise(rows.map(of)).median) : '');
   const lines = layers.map(([name, idle, many]) => [name, median(idle), median(many)]);
-  const wakes = `Waking a lane: ${median((row) => row.addon.futexWakeUs)} µs, waking the event loop: ${median((row) => row.addon.loopWakeUs)} µs`;
-  const added = `Added to a lone run: inline ${median((row) => row.addon.inline.addedP50Us)} µs, through a lane ${median((row) => row.addon.lane.addedP50Us)} µs, by the service ${median(serviceAdds)} µs`;
+  const wakes = `Waking an instance: ${median((row) => row.addon.futexWakeUs)} µs, waking the event loop: ${median((row) => row.addon.loopWakeUs)} µs`;
+  const added = `Added to a lone run: inline ${median((row) => row.addon.inline.addedP50Us)} µs, through an instance ${median((row) => row.addon.instance.addedP50Us)} µs, by the service ${median(serviceAdds)} µs`;
   const crossing = `Crossing, CPU time: ${median(crossingUs)} µs; asking and awaiting by themselves ${median((row) => row.addon.standInCpuUs)} µs`;
   const copies = `Copies of a request of 588 KiB: ${median((row) => row.copies.copied)}, transferred ${median((row) => row.copies.transferred)}, of the V2 protocol ${median((row) => row.copies.parsed)}`;
   const header = ['layer', 'idle p50 µs', 'CPU µs, C=64'];
@@ -58,7 +58,7 @@ export function boundaryTable(rows: readonly BoundaryRow[]): string {
 /** What a lone request waits for beyond HTTP and the run itself, µs. */
 const serviceAdds: Of = ({ service, floor, raw }) => service.idleUs - floor.idleUs - raw.idleUs;
 
-/** Calls into the addon, the way to a lane and back: neither the batcher's work nor the caller's, µs. */
+/** Calls into the addon, the way to an instance and back: neither the batcher's work nor the caller's, µs. */
 const crossingUs: Of = ({ addon, batcher }) =>
   addon.manyCpuUs - addon.standInCpuUs - batcher.manyCpuUs;
 
@@ -67,14 +67,14 @@ export function boundaryFigures(rows: readonly BoundaryRow[]): Figure[] {
   const failure = rows.find((row) => row.failure)?.failure;
   const http = (of: Of): Outcome => (failure ? { failed: failure } : values(of));
   const wakes: Of = ({ addon }) => addon.futexWakeUs + addon.loopWakeUs;
-  const lane: Of = (row) => row.addon.lane.addedP50Us / wakes(row);
+  const instance: Of = (row) => row.addon.instance.addedP50Us / wakes(row);
   const crossing: Of = (row) => crossingUs(row) / row.floor.manyCpuUs;
   return [
     {
       target: 'T4',
-      aim: 'through a lane ÷ (futex wake + loop wake)',
+      aim: 'through an instance ÷ (futex wake + loop wake)',
       of: 'tiny',
-      outcome: values(lane),
+      outcome: values(instance),
     },
     { target: 'T4', aim: 'inline', of: 'tiny, service', outcome: http(serviceAdds) },
     {

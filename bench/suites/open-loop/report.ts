@@ -37,7 +37,7 @@ export interface OpenRow extends OpenResult {
   /** Answers a second to a closed loop, in the same repeat. */
   readonly capacity: number;
   readonly seconds: number;
-  /** Share of the time that the server's busiest thread, the lane when there is overload, was on a core. */
+  /** Share of the time that the server's busiest thread, the instance when there is overload, was on a core. */
   readonly onCpu: number;
   /** Cores that something other than server and driver kept busy. */
   readonly otherCores: number;

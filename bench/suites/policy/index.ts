@@ -1,6 +1,6 @@
 /**
  * When should an incomplete batch run? The engine's selectable policies, everything else equal: same
- * engine, same lane, same clients, in one process and in turns. No HTTP.
+ * engine, same instance, same clients, in one process and in turns. No HTTP.
  *
  * @module
  */

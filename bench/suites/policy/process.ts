@@ -38,7 +38,7 @@ async function load(engine: ReturnType<typeof openEngine>, model: BenchModel): P
     const loaded = await engine.load({
       path: model.file,
       batching: { ...batching, maxRows: model.maxRows, maxQueue: MAX_QUEUE },
-      lanes: model.lanes,
+      instances: model.instances,
       intraOpThreads: model.intraOpThreads,
       inline: false,
     });

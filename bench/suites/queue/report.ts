@@ -10,7 +10,7 @@ export const QUEUES = ['nothing', 'inbox', 'mutex', 'condvar'] as const;
 export interface QueueRow {
   readonly queue: string;
   readonly repeat: number;
-  /** Whether the consumer was stopped now and then, as a lane is that the scheduler preempts. */
+  /** Whether the consumer was stopped now and then, as an instance is that the scheduler preempts. */
   readonly paused: boolean;
   readonly producers: number;
   readonly submits: number;
@@ -31,7 +31,7 @@ const LIMIT = 0.05;
 
 export function queueGates(rows: readonly QueueRow[]): GateResult[] {
   return producerCounts(rows).map((producers) => {
-    const name = `submits to the inbox held up by a stopped lane, for each stop, producers: ${producers}`;
+    const name = `submits to the inbox held up by a stopped instance, for each stop, producers: ${producers}`;
     const gate: Gate = { name, bound: 'at most', limit: LIMIT };
     const own = select(rows, 'inbox', producers, true);
     return judge(gate, summarise(own.map(heldPerPause)));

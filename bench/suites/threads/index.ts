@@ -1,5 +1,5 @@
 /**
- * What threads cost and bring: those of ONNX Runtime that may spin, lanes that share a session, and
+ * What threads cost and bring: those of ONNX Runtime that may spin, instances that share a session, and
  * several HTTP threads on one engine.
  *
  * @module
@@ -25,8 +25,8 @@ import { requestBody, type Server, startServer } from '../../lib/servers.ts';
 import { figure } from '../../lib/table.ts';
 import type { Plan, SuiteResult } from '../types.ts';
 import {
-  LANE_MODELS,
-  type LanePair,
+  INSTANCE_MODELS,
+  type InstancePair,
   type ThreadRow,
   threadFigures,
   threadTables,
@@ -38,7 +38,7 @@ const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** A run of so many rows takes about 0.1 ms and is worth two threads. */
 const SPIN = { model: 'tiny', rows: 64, everyMs: 20 } as const;
-const LANE_ROWS = 8;
+const INSTANCE_ROWS = 8;
 /** 61 to 39. */
 const CONNECTIONS = [22, 14] as const;
 const SKEW_MODEL = 'small';
@@ -53,7 +53,7 @@ const twoThreads: HttpContender = {
 
 export async function threads(plan: Plan): Promise<SuiteResult> {
   const progress = createProgress(plan.repeats, plan.log, () => performance.now());
-  const lanes = await prepareLanes(plan);
+  const instances = await prepareInstances(plan);
   const { server, body } = await startTwoThreads(plan);
   await using _ = server.child;
   const rows: ThreadRow[] = [];
@@ -62,7 +62,7 @@ export async function threads(plan: Plan): Promise<SuiteResult> {
       repeat,
       ours: await measureSpin(plan, 'ours'),
       spinning: await measureSpin(plan, 'onnxruntime-node'),
-      ...(await lanes(repeat)),
+      ...(await instances(repeat)),
       skew: await measureSkew(plan, server, body),
     };
     rows.push(row);
@@ -84,26 +84,26 @@ async function measureSpin(plan: Plan, subject: string): Promise<SpinFigures> {
   return await child.line(jsonLine<SpinFigures>('cpuShare'));
 }
 
-/** Measures two lanes of each model on one session and on two, in turns. */
-async function prepareLanes(plan: Plan) {
-  const measure = async (model: BenchModel, lanes: number, sessions: number) => {
-    const reference = join(plan.scratch, `lanes-${model.name}.reference`);
+/** Measures two instances of each model on one session and on two, in turns. */
+async function prepareInstances(plan: Plan) {
+  const measure = async (model: BenchModel, instances: number, sessions: number) => {
+    const reference = join(plan.scratch, `instances-${model.name}.reference`);
     await writeFile(reference, referenceBytes(await referenceFor(model)));
-    const run = { model: { ...model, lanes }, programs: plan.programs, reference, sessions };
-    return runNative(raw, { ...run, width: LANE_ROWS, seconds: plan.seconds / 2 });
+    const run = { model: { ...model, instances }, programs: plan.programs, reference, sessions };
+    return runNative(raw, { ...run, width: INSTANCE_ROWS, seconds: plan.seconds / 2 });
   };
   const empty = await measure(await findModel('tiny'), 1, 1);
-  const models = await Promise.all(LANE_MODELS.map((name) => findModel(name)));
+  const models = await Promise.all(INSTANCE_MODELS.map((name) => findModel(name)));
   return async (repeat: number) => {
-    const lanes: LanePair[] = [];
+    const instances: InstancePair[] = [];
     for (const model of models) {
       const results = new Map<number, NativeResult>();
       for (const sessions of rotated([1, 2], repeat)) {
         results.set(sessions, await measure(model, 2, sessions));
       }
-      lanes.push({ model: model.name, shared: results.get(1)!, separate: results.get(2)! });
+      instances.push({ model: model.name, shared: results.get(1)!, separate: results.get(2)! });
     }
-    return { lanes, emptyBytes: empty.resident_bytes };
+    return { instances, emptyBytes: empty.resident_bytes };
   };
 }
 

@@ -7,8 +7,8 @@ import type { Figure } from '../../lib/target-table.ts';
 import type { SkewResult } from './skew-process.ts';
 import type { SpinFigures } from './spin-process.ts';
 
-/** Two lanes on one session, and on a session each. */
-export interface LanePair {
+/** Two instances on one session, and on a session each. */
+export interface InstancePair {
   readonly model: string;
   readonly shared: NativeResult;
   readonly separate: NativeResult;
@@ -19,7 +19,7 @@ export interface ThreadRow {
   readonly repeat: number;
   readonly ours: SpinFigures;
   readonly spinning: SpinFigures;
-  readonly lanes: readonly LanePair[];
+  readonly instances: readonly InstancePair[];
   /** Resident memory of a program with next to no model, bytes. */
   readonly emptyBytes: number;
   readonly skew: SkewResult;
@@ -34,7 +34,7 @@ const median = (rows: Rows, of: (row: ThreadRow) => number) =>
 const CACHED = 'medium';
 /** Weights that are most of the memory. */
 const HEAVY = 'large';
-export const LANE_MODELS = [CACHED, HEAVY] as const;
+export const INSTANCE_MODELS = [CACHED, HEAVY] as const;
 
 export function threadFigures(rows: Rows): Figure[] {
   const values = (of: (row: ThreadRow) => number): Outcome => ({ values: rows.map(of) });
@@ -65,7 +65,8 @@ export function threadFigures(rows: Rows): Figure[] {
   ];
 }
 
-const pairOf = ({ lanes }: ThreadRow, model: string) => lanes.find((pair) => pair.model === model)!;
+const pairOf = ({ instances }: ThreadRow, model: string) =>
+  instances.find((pair) => pair.model === model)!;
 
 /** What one session takes, beyond an empty program, ÷ what two take. */
 function memoryRatio(row: ThreadRow): number {
@@ -91,7 +92,7 @@ function skewOutcome(rows: Rows): Outcome {
 }
 
 export function threadTables(rows: Rows): string {
-  return [spinTable(rows), laneTable(rows), skewTable(rows)].join('\n\n');
+  return [spinTable(rows), instanceTable(rows), skewTable(rows)].join('\n\n');
 }
 
 function spinTable(rows: Rows): string {
@@ -105,9 +106,9 @@ function spinTable(rows: Rows): string {
   return table(header, lines);
 }
 
-function laneTable(rows: Rows): string {
-  const header = ['two lanes', 'session', 'per second', 'resident MB'];
-  const lines = LANE_MODELS.flatMap((model) =>
+function instanceTable(rows: Rows): string {
+  const header = ['two instances', 'session', 'per second', 'resident MB'];
+  const lines = INSTANCE_MODELS.flatMap((model) =>
     (['shared', 'separate'] as const).map((kind) => [
       model,
       kind,

@@ -34,7 +34,7 @@ const subjects: Readonly<Record<string, (task: SpinTask) => Promise<Run>>> = {
     const loaded = await openEngine().load({
       path: model.file,
       batching: { maxRows: rows },
-      lanes: 1,
+      instances: 1,
       intraOpThreads: THREADS,
       inline: false,
     });

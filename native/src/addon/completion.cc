@@ -17,10 +17,10 @@ constexpr size_t kInlineBytes = 4096;
 constexpr size_t kHeaderWords = 8;
 constexpr size_t kOutputWords = 2;
 
-Client& ClientOf(napi_env env, napi_callback_info info, size_t count, napi_value* arguments) {
+JsThread& ThreadOf(napi_env env, napi_callback_info info, size_t count, napi_value* arguments) {
   void* data = nullptr;
   napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
-  return *static_cast<Client*>(data);
+  return *static_cast<JsThread*>(data);
 }
 
 uint32_t ToUint32(napi_env env, napi_value value) {
@@ -50,7 +50,7 @@ constexpr size_t WordsOf(size_t bytes) noexcept {
 constexpr size_t MaxRecordWords(size_t outputs) noexcept {
   return kHeaderWords + outputs * (kOutputWords + kMaxRank + 1) + WordsOf(kInlineBytes);
 }
-static_assert(MaxRecordWords(LoadedModel::kMaxTensors) <= Client::kMailboxWords);
+static_assert(MaxRecordWords(LoadedModel::kMaxTensors) <= JsThread::kMailboxWords);
 
 constexpr double Milliseconds(Nanos duration) noexcept {
   return static_cast<double>(duration) * 1e-6;
@@ -95,20 +95,20 @@ size_t WriteRecord(const Request& request, double* mail, size_t word, bool& reta
 // Writes the records of finished requests to the mailbox, as many as fit, and returns their number.
 // Call again until it is 0.
 napi_value JS_drain(napi_env env, napi_callback_info info) {
-  Client& client = ClientOf(env, info, 0, nullptr);
+  JsThread& thread = ThreadOf(env, info, 0, nullptr);
   uint32_t records = 0;
   size_t word = 0;
-  while (client.mailbox != nullptr) {
-    if (client.undelivered == nullptr) client.undelivered = client.TakeFinished();
-    Request* const request = client.undelivered;
+  while (thread.mailbox != nullptr) {
+    if (thread.undelivered == nullptr) thread.undelivered = thread.TakeFinished();
+    Request* const request = thread.undelivered;
     if (request == nullptr) break;
     const size_t outputs = request->outputs != nullptr ? request->outputs->tensors.size() : 0;
-    if (word + MaxRecordWords(outputs) > Client::kMailboxWords) break;
-    client.undelivered = request->next;
+    if (word + MaxRecordWords(outputs) > JsThread::kMailboxWords) break;
+    thread.undelivered = request->next;
     bool retained = false;
-    word = WriteRecord(*request, client.mailbox, word, retained);
+    word = WriteRecord(*request, thread.mailbox, word, retained);
     ++records;
-    if (!retained) client.Release(request);
+    if (!retained) thread.Release(request);
   }
   napi_value result = nullptr;
   napi_create_uint32(env, records, &result);
@@ -116,8 +116,8 @@ napi_value JS_drain(napi_env env, napi_callback_info info) {
 }
 
 // The finished request of a slot that drain() reported as retained, or a JavaScript exception.
-Request* Retained(napi_env env, Client& client, napi_value slot) {
-  Request* const request = client.At(ToUint32(env, slot));
+Request* Retained(napi_env env, JsThread& thread, napi_value slot) {
+  Request* const request = thread.At(ToUint32(env, slot));
   if (request == nullptr) Throw(env, Code::kInternal, "There is no such request");
   return request;
 }
@@ -126,8 +126,8 @@ Request* Retained(napi_env env, Client& client, napi_value slot) {
 // Copies an output into a typed array of its size.
 napi_value JS_take(napi_env env, napi_callback_info info) {
   napi_value arguments[3];
-  Client& client = ClientOf(env, info, 3, arguments);
-  const Request* const request = Retained(env, client, arguments[0]);
+  JsThread& thread = ThreadOf(env, info, 3, arguments);
+  const Request* const request = Retained(env, thread, arguments[0]);
   if (request == nullptr) return nullptr;
   const uint32_t index = ToUint32(env, arguments[1]);
   napi_typedarray_type type{};
@@ -150,8 +150,8 @@ napi_value JS_take(napi_env env, napi_callback_info info) {
 // strings(slot, output): string[]
 napi_value JS_strings(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
-  Client& client = ClientOf(env, info, 2, arguments);
-  const Request* const request = Retained(env, client, arguments[0]);
+  JsThread& thread = ThreadOf(env, info, 2, arguments);
+  const Request* const request = Retained(env, thread, arguments[0]);
   if (request == nullptr) return nullptr;
   const uint32_t index = ToUint32(env, arguments[1]);
   if (request->outputs == nullptr || index >= request->outputs->tensors.size()) return nullptr;
@@ -176,21 +176,21 @@ napi_value JS_strings(napi_env env, napi_callback_info info) {
 // message(slot): string
 // Why a request failed; without a slot, why the last submit was refused.
 Napi::Value JS_message(const Napi::CallbackInfo& info) {
-  auto& client = *static_cast<Client*>(info.Data());
-  const Status* status = &client.refusal;
+  auto& thread = *static_cast<JsThread*>(info.Data());
+  const Status* status = &thread.refusal;
   if (info[0].IsNumber()) {
-    const Request* const request = client.At(info[0].As<Napi::Number>().Uint32Value());
+    const Request* const request = thread.At(info[0].As<Napi::Number>().Uint32Value());
     if (request != nullptr) status = &request->status;
   }
   return Napi::String::New(info.Env(), status->message());
 }
 
 // cancel(slot): void
-// The request is dropped if no lane has taken it yet. Its record comes back through drain() anyway.
+// The request is dropped if no worker has taken it yet. Its record comes back through drain() anyway.
 napi_value JS_cancel(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
-  Client& client = ClientOf(env, info, 1, arguments);
-  if (Request* const request = client.At(ToUint32(env, arguments[0]))) {
+  JsThread& thread = ThreadOf(env, info, 1, arguments);
+  if (Request* const request = thread.At(ToUint32(env, arguments[0]))) {
     request->cancelled.store(true, std::memory_order_relaxed);
   }
   return nullptr;
@@ -198,7 +198,7 @@ napi_value JS_cancel(napi_env env, napi_callback_info info) {
 
 // callSoon(): void
 napi_value JS_callSoon(napi_env env, napi_callback_info info) {
-  ClientOf(env, info, 0, nullptr).CallSoon();
+  ThreadOf(env, info, 0, nullptr).CallSoon();
   return nullptr;
 }
 
@@ -206,17 +206,17 @@ napi_value JS_callSoon(napi_env env, napi_callback_info info) {
 // Gives a retained request back.
 napi_value JS_release(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
-  Client& client = ClientOf(env, info, 1, arguments);
-  if (Request* const request = Retained(env, client, arguments[0])) client.Release(request);
+  JsThread& thread = ThreadOf(env, info, 1, arguments);
+  if (Request* const request = Retained(env, thread, arguments[0])) thread.Release(request);
   return nullptr;
 }
 
 }  // namespace
 
-void AddCompletion(Napi::Env env, Napi::Object engine, Client* client) {
+void AddCompletion(Napi::Env env, Napi::Object engine, JsThread* thread) {
   const auto add = [&](const char* name, napi_callback callback) {
     napi_value function = nullptr;
-    napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, client, &function);
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, thread, &function);
     engine.Set(name, function);
   };
   add("drain", JS_drain);
@@ -225,7 +225,7 @@ void AddCompletion(Napi::Env env, Napi::Object engine, Client* client) {
   add("strings", JS_strings);
   add("cancel", JS_cancel);
   add("release", JS_release);
-  engine.Set("message", Napi::Function::New(env, JS_message, "message", client));
+  engine.Set("message", Napi::Function::New(env, JS_message, "message", thread));
 }
 
 }  // namespace millrace

@@ -5,11 +5,11 @@
 
 #include <memory>
 
-#include "addon/client.h"
+#include "addon/js_thread.h"
 
 namespace millrace {
 
-// Adds drain, callSoon, take, strings, message, cancel and release to the engine object of `client`.
-void AddCompletion(Napi::Env env, Napi::Object engine, Client* client);
+// Adds drain, callSoon, take, strings, message, cancel and release to the engine object of `thread`.
+void AddCompletion(Napi::Env env, Napi::Object engine, JsThread* thread);
 
 }  // namespace millrace

@@ -241,7 +241,7 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
   }
   MILLRACE_RETURN_IF_ERROR(MakeMasks(signature, plan, request));
   MILLRACE_RETURN_IF_ERROR(plan.Place(signature, request));
-  request.loan.Reset(borrowed);
+  request.borrow.Reset(borrowed);
   return {};
 }
 

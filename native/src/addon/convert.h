@@ -3,7 +3,7 @@
 
 #include <node_api.h>
 
-#include "addon/client.h"
+#include "addon/js_thread.h"
 #include "batching/request.h"
 #include "batching/shape_plan.h"
 #include "batching/status.h"

@@ -20,7 +20,7 @@ constexpr Nanos kMostHandOff = 200'000;
 }  // namespace
 
 Core::Core(const OrtLibrary& ort, uint32_t js_threads)
-    : library(ort), lane_cores_(LaneCores(UsableCores(), js_threads)) {}
+    : library(ort), worker_cores_(WorkerCores(UsableCores(), js_threads)) {}
 
 DeviceShare& Core::ShareOf(const std::string& device) {
   // CUDA and TensorRT are two ways to the same GPU.
@@ -29,7 +29,7 @@ DeviceShare& Core::ShareOf(const std::string& device) {
   const std::lock_guard lock(mutex_);
   std::unique_ptr<DeviceShare>& share = shares_[key];
   if (share == nullptr) {
-    share = std::make_unique<DeviceShare>(colon == std::string::npos ? lane_cores_ : 1);
+    share = std::make_unique<DeviceShare>(colon == std::string::npos ? worker_cores_ : 1);
   }
   return *share;
 }
@@ -87,7 +87,7 @@ Status Core::Load(const LoadRequest& request, std::shared_ptr<LoadedModel>& mode
   if (model != nullptr) return {};
   const LoadedModel::Surroundings surroundings{
       library, [this](const std::string& device) -> DeviceShare& { return ShareOf(device); },
-      lane_cores_, hand_off_.load(std::memory_order_relaxed)};
+      worker_cores_, hand_off_.load(std::memory_order_relaxed)};
   MILLRACE_RETURN_IF_ERROR(LoadedModel::Load(surroundings, request, model));
   entry->model = model;
   return {};

@@ -34,21 +34,21 @@ class CounterTable {
   AppendTable<std::unique_ptr<Histogram>, kMaxSeries> series_;  // appended to under mutex_
 };
 
-// One per process and never destroyed, because lanes outlive any one JavaScript environment.
+// One per process and never destroyed, because workers outlive any one JavaScript environment.
 class Core {
  public:
-  // `js_threads` will use the engine; lanes get the other cores.
+  // `js_threads` will use the engine; workers get the other cores.
   Core(const OrtLibrary& ort, uint32_t js_threads);
 
   // Returns the model of that key if some thread holds it, otherwise loads it. Blocks; call it off
   // the JavaScript thread. Two loads of one key at the same time load once.
   Status Load(const LoadRequest& request, std::shared_ptr<LoadedModel>& model);
 
-  // What it costs to hand a request to a lane and its answer back to a JavaScript thread. Measured the
+  // What it costs to hand a request to a worker and its answer back to a JavaScript thread. Measured the
   // first time; `wake_js` is to tell how long it takes to wake an event loop, kNever if it is busy.
   Nanos HandOff(const std::function<Nanos()>& wake_js);
 
-  // Lets go of a model on a thread of its own, since the last reference ends its lanes and frees its
+  // Lets go of a model on a thread of its own, since the last reference ends its workers and frees its
   // weights. `done` is called there.
   static void Retire(std::shared_ptr<LoadedModel> model, std::function<void()> done);
 
@@ -62,7 +62,7 @@ class Core {
   };
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Entry>> entries_;  // guarded by mutex_
-  const uint32_t lane_cores_;
+  const uint32_t worker_cores_;
   // The time of each device. Never freed: models let go of it when they end.
   DeviceShare& ShareOf(const std::string& device);
   std::map<std::string, std::unique_ptr<DeviceShare>> shares_;  // guarded by mutex_
@@ -70,7 +70,7 @@ class Core {
   std::atomic<Nanos> hand_off_{0};  // written under measuring_
 };
 
-// Opens the library at `path` on the first call, which also decides how many cores are left to lanes.
+// Opens the library at `path` on the first call, which also decides how many cores are left to workers.
 // Thread-safe.
 Status OpenCore(const std::string& path, uint32_t js_threads, Core*& core);
 

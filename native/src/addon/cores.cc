@@ -52,7 +52,7 @@ uint32_t UsableCores() {
   return cores;
 }
 
-uint32_t LaneCores(uint32_t cores, uint32_t js_threads) noexcept {
+uint32_t WorkerCores(uint32_t cores, uint32_t js_threads) noexcept {
   return cores > js_threads ? cores - js_threads : 1;
 }
 

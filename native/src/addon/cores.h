@@ -15,6 +15,6 @@ std::optional<uint32_t> ParseCpuMax(std::string_view text) noexcept;
 uint32_t UsableCores();
 
 // Runs that may be in progress at once: the cores that `js_threads` leave, at least one.
-uint32_t LaneCores(uint32_t cores, uint32_t js_threads) noexcept;
+uint32_t WorkerCores(uint32_t cores, uint32_t js_threads) noexcept;
 
 }  // namespace millrace

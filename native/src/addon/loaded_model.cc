@@ -7,7 +7,7 @@
 namespace millrace {
 namespace {
 
-// Runs of one row from here on are long enough for one lane with many threads to be thought of.
+// Runs of one row from here on are long enough for one worker with many threads to be thought of.
 constexpr Nanos kLongRun = 10'000'000;
 
 // Whether a run's length depends on its rows and its bucket only.
@@ -88,28 +88,28 @@ Status LoadedModel::Load(const Surroundings& surroundings, const LoadRequest& re
   options.weight = request.weight;
   const WarmupOptions warmup{batched, options.policy.max_rows, request.warmup, &loading->shapes_};
   MILLRACE_RETURN_IF_ERROR(
-      loading->ChooseSplit(surroundings, request, session, warmup, options.lanes));
+      loading->ChooseSplit(surroundings, request, session, warmup, options.workers));
   loading->batcher_ = std::make_unique<Batcher>(*loading->executor_, loading->clock_, options);
   loading->WarmUp(request, warmup);
   model = std::move(loading);
   return {};
 }
 
-// As many lanes as batches can be on their way to a device. On the CPU lanes, and threads for each run,
-// by measurement unless they are given: lanes of one thread share one copy of the weights and do most;
-// one lane with all the threads is better for few, long runs.
+// As many workers as batches can be on their way to a device. On the CPU workers, and threads for each run,
+// by measurement unless they are given: workers of one thread share one copy of the weights and do most;
+// one worker with all the threads is better for few, long runs.
 Status LoadedModel::ChooseSplit(const Surroundings& surroundings, const LoadRequest& request,
                                 SessionOptions session, const WarmupOptions& warmup,
-                                uint32_t& lanes) {
+                                uint32_t& workers) {
   intra_op_threads_ = session.intra_op_threads;
   if (StagedExecutor* const staged = executor_->staged()) {
-    lanes = static_cast<uint32_t>(staged->depth());
+    workers = static_cast<uint32_t>(staged->depth());
     return {};
   }
-  lanes = request.lanes;
-  if (lanes != 0) return {};
+  workers = request.instances;
+  if (workers != 0) return {};
   const uint32_t cores = surroundings.cores / static_cast<uint32_t>(intra_op_threads_);
-  lanes = ChooseLanes(signature(), *executor_, clock_, warmup, cores);
+  workers = ChooseWorkers(signature(), *executor_, clock_, warmup, cores);
   if (request.intra_op_threads != 0 || surroundings.cores < 2) return {};
   CostModel cost;
   millrace::WarmUp(signature(), *executor_, clock_, {warmup.batched, 1, 0, warmup.shapes}, cost);
@@ -117,10 +117,10 @@ Status LoadedModel::ChooseSplit(const Surroundings& surroundings, const LoadRequ
   std::unique_ptr<LoadedExecutor> threaded;
   session.intra_op_threads = static_cast<int>(surroundings.cores);
   if (!LoadExecutor(surroundings.library, session, threaded).ok()) return {};
-  if (!PreferThreads(signature(), *executor_, lanes, *threaded, clock_, warmup)) return {};
+  if (!PreferThreads(signature(), *executor_, workers, *threaded, clock_, warmup)) return {};
   executor_ = std::move(threaded);
   intra_op_threads_ = session.intra_op_threads;
-  lanes = 1;
+  workers = 1;
   return {};
 }
 

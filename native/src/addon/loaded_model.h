@@ -43,8 +43,8 @@ struct LoadRequest {
   uint32_t max_queue = 1024;
   std::vector<uint32_t> max_queue_by_priority;
   // 0: as many as a measurement finds useful, leaving a core to the JavaScript thread.
-  uint32_t lanes = 0;
-  // 0: one, unless a measurement finds one lane with all the threads as good.
+  uint32_t instances = 0;
+  // 0: one, unless a measurement finds one worker with all the threads as good.
   int intra_op_threads = 0;
   Nanos spin = 0;
   Nanos run_limit = 0;
@@ -74,9 +74,9 @@ class LoadedModel {
     const OrtLibrary& library;
     // What divides the time of a device, by its name in the report; it outlives the model.
     std::function<DeviceShare&(const std::string& device)> share;
-    // Cores for lanes.
+    // Cores for workers.
     uint32_t cores = 1;
-    // What it costs to hand a request to a lane and its answer back.
+    // What it costs to hand a request to a worker and its answer back.
     Nanos hand_off = 0;
   };
 
@@ -108,7 +108,7 @@ class LoadedModel {
   std::vector<Bucket> BucketsFor(const LoadRequest& request, const Signature& signature) const;
   Status MapInputs(const LoadRequest& request);
   Status ChooseSplit(const Surroundings& surroundings, const LoadRequest& request,
-                     SessionOptions session, const WarmupOptions& warmup, uint32_t& lanes);
+                     SessionOptions session, const WarmupOptions& warmup, uint32_t& workers);
   void WarmUp(const LoadRequest& request, const WarmupOptions& warmup);
 
   SteadyClock clock_;
@@ -119,7 +119,7 @@ class LoadedModel {
   ShapePlan shapes_;
   Signature request_signature_;
   InputMaps maps_;
-  std::unique_ptr<Batcher> batcher_;  // last, so that its lanes end before the executor goes
+  std::unique_ptr<Batcher> batcher_;  // last, so that its workers end before the executor goes
 };
 
 }  // namespace millrace

@@ -5,14 +5,14 @@
 
 #include "addon/convert.h"
 #include "addon/device_report.h"
-#include "addon/ticket.h"
+#include "addon/finalize_once.h"
 
 namespace millrace {
 namespace {
 
 constexpr size_t kInlineInputs = 16;
 
-// The word of the mailbox that says whether to wake a lane or even to run at once, and afterwards
+// The word of the mailbox that says whether to wake a worker or even to run at once, and afterwards
 // whether the answer is there.
 constexpr size_t kWakeWord = 2;
 constexpr double kRunNow = 2;
@@ -37,47 +37,47 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
     values = many.data();
   }
 
-  Client& client = *hold.client;
+  JsThread& thread = *hold.thread;
   Code code = Code::kFailedPrecondition;
   Request* request = nullptr;
-  if (hold.model != nullptr && client.mailbox != nullptr &&
+  if (hold.model != nullptr && thread.mailbox != nullptr &&
       count == hold.model->request_signature().inputs.size()) {
-    request = client.Acquire();
+    request = thread.Acquire();
     code = Code::kUnavailable;
   }
   if (request != nullptr) {
     try {
-      Status status = ReadRequest(env, client.mailbox, hold.model->request_signature(),
+      Status status = ReadRequest(env, thread.mailbox, hold.model->request_signature(),
                                   hold.model->shapes(), hold.model->batchability().batched,
                                   hold.model->device(), values, *request);
       code = status.code();
-      client.refusal = std::move(status);
+      thread.refusal = std::move(status);
     } catch (const std::bad_alloc&) {
       code = Code::kResourceExhausted;
-      client.refusal = {code, "Out of memory while copying the inputs: send fewer rows"};
+      thread.refusal = {code, "Out of memory while copying the inputs: send fewer rows"};
     }
     Batcher& batcher = hold.model->batcher();
-    const bool wake = client.mailbox[kWakeWord] != 0;
-    const bool at_once = client.mailbox[kWakeWord] == kRunNow;
+    const bool wake = thread.mailbox[kWakeWord] != 0;
+    const bool at_once = thread.mailbox[kWakeWord] == kRunNow;
     bool done = false;
     if (code == Code::kOk) {
       done = at_once && batcher.RunInline(request, *hold.handle, hold.staging);
       if (!done) code = batcher.Enqueue(request);
     }
-    client.mailbox[kWakeWord] = done ? kDone : 0;
+    thread.mailbox[kWakeWord] = done ? kDone : 0;
     if (code == Code::kOk) {
-      client.Submitted();
+      thread.Submitted();
       if (done) {
-        client.Done(request);
+        thread.Done(request);
       } else if (wake) {
         batcher.Wake();
       }
     } else {
-      client.Return(request);
+      thread.Return(request);
     }
   }
   if (code == Code::kUnavailable) {
-    client.mailbox[0] = static_cast<double>(hold.model->batcher().ExpectedWait()) * 1e-6;
+    thread.mailbox[0] = static_cast<double>(hold.model->batcher().ExpectedWait()) * 1e-6;
   }
   napi_value result = nullptr;
   napi_create_int32(env,
@@ -88,7 +88,7 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
 }
 
 // wake(): void
-// Makes sure that a lane sees the requests submitted without waking one.
+// Makes sure that a worker sees the requests submitted without waking one.
 napi_value JS_wake(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
@@ -128,7 +128,7 @@ Napi::Value JS_stats(const Napi::CallbackInfo& info) {
   set("running", stats.running);
   set("batches", stats.batches);
   set("rows", stats.rows);
-  set("stuckLanes", stats.stuck_lanes);
+  set("stuckInstances", stats.stuck_instances);
   result.Set("deviceLost", Napi::Boolean::New(env, !hold.model->healthy()));
   result.Set("returningShare", Napi::Number::New(env, stats.returning));
   result.Set("arrivalsPerSecond", Napi::Number::New(env, stats.arrival_rate));
@@ -182,10 +182,10 @@ Napi::Value JS_release(const Napi::CallbackInfo& info) {
     deferred.Resolve(env.Undefined());
     return deferred.Promise();
   }
-  hold.client->Hold();
-  Core::Retire(std::move(hold.model), [client = hold.client, deferred] {
-    client->Post([client, deferred](napi_env raw) {
-      client->Unhold();
+  hold.thread->Hold();
+  Core::Retire(std::move(hold.model), [thread = hold.thread, deferred] {
+    thread->Post([thread, deferred](napi_env raw) {
+      thread->Unhold();
       deferred.Resolve(Napi::Env(raw).Undefined());
     });
   });
@@ -229,7 +229,7 @@ Napi::Object ToObject(Napi::Env env, const Histogram::Snapshot& histogram) {
   return object;
 }
 
-Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
+Napi::Object WrapModel(Napi::Env env, std::shared_ptr<JsThread> thread,
                        std::shared_ptr<LoadedModel> model) {
   Napi::Object object = Napi::Object::New(env);
   const Signature& signature = model->request_signature();
@@ -249,13 +249,13 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
   object.Set("pads", Napi::Boolean::New(env, model->shapes().pads));
 
   object.Set("report", ToObject(env, model->report()));
-  object.Set("lanes", Napi::Number::New(env, model->batcher().options().lanes));
+  object.Set("instances", Napi::Number::New(env, model->batcher().options().workers));
   object.Set("intraOpThreads", Napi::Number::New(env, model->intra_op_threads()));
 
   std::unique_ptr<RunHandle> handle = model->NewHandle();
   auto* const hold =
-      new ModelHold{std::move(client), std::move(model), std::move(handle), Staging()};
-  hold->client->holds.insert(hold);
+      new ModelHold{std::move(thread), std::move(model), std::move(handle), Staging()};
+  hold->thread->holds.insert(hold);
   napi_value submit = nullptr;
   napi_create_function(env, "submit", NAPI_AUTO_LENGTH, JS_submit, hold, &submit);
   object.Set("submit", submit);
@@ -264,16 +264,16 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
   object.Set("wake", wake);
   object.Set("stats", Napi::Function::New(env, JS_stats, "stats", hold));
   object.Set("release", Napi::Function::New(env, JS_release, "release", hold));
-  const auto finalize = [](napi_env, void* data, void* ticket) {
-    if (!Redeem(ticket)) return;
+  const auto finalize = [](napi_env, void* data, void* once) {
+    if (!IsFirstFinalize(once)) return;
     auto* const dead = static_cast<ModelHold*>(data);
-    dead->client->holds.erase(dead);
+    dead->thread->holds.erase(dead);
     // Freeing a model takes long and must not hold up the garbage collector.
     if (dead->model != nullptr) Core::Retire(std::move(dead->model), nullptr);
     delete dead;
   };
   // Not AddFinalizer, whose finalizers Deno runs only when it exits.
-  napi_wrap(env, object, hold, finalize, NewTicket(), nullptr);
+  napi_wrap(env, object, hold, finalize, NewFinalizeOnce(), nullptr);
   return object;
 }
 

@@ -5,13 +5,13 @@
 
 #include <memory>
 
-#include "addon/client.h"
+#include "addon/js_thread.h"
 
 namespace millrace {
 
 // Builds the object native/index.ts calls a NativeModel: the signature and the methods submit, stats
 // and release. When it is collected the thread's hold on the model ends.
-Napi::Object WrapModel(Napi::Env env, std::shared_ptr<Client> client,
+Napi::Object WrapModel(Napi::Env env, std::shared_ptr<JsThread> thread,
                        std::shared_ptr<LoadedModel> model);
 
 // Counters and histograms as JavaScript objects.

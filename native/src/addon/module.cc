@@ -10,20 +10,20 @@
 #include <thread>
 #include <utility>
 
-#include "addon/client.h"
+#include "addon/js_thread.h"
 #include "addon/codec.h"
 #include "addon/completion.h"
 #include "addon/convert.h"
 #include "addon/core.h"
 #include "addon/model.h"
-#include "addon/ticket.h"
+#include "addon/finalize_once.h"
 
 namespace millrace {
 namespace {
 
 // Owned by the engine object.
 struct EngineHold {
-  std::shared_ptr<Client> client;
+  std::shared_ptr<JsThread> thread;
 };
 
 // Of an observation: thirty years, which nanoseconds in 64 bits can count.
@@ -157,7 +157,7 @@ LoadRequest ReadLoadRequest(const Napi::Object& options) {
   for (const int64_t most : ReadSizes(options.Get("maxQueueByPriority"))) {
     request.max_queue_by_priority.push_back(static_cast<uint32_t>(most));
   }
-  request.lanes = static_cast<uint32_t>(NumberOr(options, "lanes", 0));
+  request.instances = static_cast<uint32_t>(NumberOr(options, "instances", 0));
   request.intra_op_threads = static_cast<int>(NumberOr(options, "intraOpThreads", 0));
   request.run_limit = static_cast<Nanos>(NumberOr(options, "runLimitMs", 0) * 1e6);
   request.inline_limit = static_cast<Nanos>(NumberOr(options, "inlineLimitUs", 0) * 1e3);
@@ -187,14 +187,14 @@ Napi::Error ToError(Napi::Env env, const Status& status) {
 
 // Time from asking an event loop to run something to its running: the middle of several, or kNever if
 // the loop is busy.
-Nanos MeasureLoop(Client& client) {
+Nanos MeasureLoop(JsThread& thread) {
   constexpr size_t kRounds = 15;
   constexpr auto kPatience = std::chrono::milliseconds(5);
   std::vector<Nanos> times;
   while (times.size() < kRounds) {
     const Nanos began = SteadyClock().Now();
     const auto ran = std::make_shared<std::promise<Nanos>>();
-    client.Post([ran](napi_env) { ran->set_value(SteadyClock().Now()); });
+    thread.Post([ran](napi_env) { ran->set_value(SteadyClock().Now()); });
     std::future<Nanos> when = ran->get_future();
     if (when.wait_for(kPatience) != std::future_status::ready) return kNever;
     times.push_back(when.get() - began);
@@ -206,26 +206,26 @@ Nanos MeasureLoop(Client& client) {
 // load(options): Promise<NativeModel>
 Napi::Value JS_load(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const auto client = static_cast<EngineHold*>(info.Data())->client;
+  const auto thread = static_cast<EngineHold*>(info.Data())->thread;
   const auto deferred = Napi::Promise::Deferred::New(env);
   auto request = std::make_shared<const LoadRequest>(ReadLoadRequest(info[0].As<Napi::Object>()));
-  client->Hold();
-  std::thread([client, deferred, request] {
+  thread->Hold();
+  std::thread([thread, deferred, request] {
     auto model = std::make_shared<std::shared_ptr<LoadedModel>>();
     Status status;
     try {
-      if (request->inline_limit < 0) client->core.HandOff([&] { return MeasureLoop(*client); });
-      status = client->core.Load(*request, *model);
+      if (request->inline_limit < 0) thread->core.HandOff([&] { return MeasureLoop(*thread); });
+      status = thread->core.Load(*request, *model);
     } catch (const std::bad_alloc&) {
       status = {Code::kResourceExhausted, "Out of memory while loading the model"};
     } catch (const std::system_error&) {
       status = {Code::kResourceExhausted,
-                "The system starts no more threads: load fewer models or set fewer lanes"};
+                "The system starts no more threads: load fewer models or set fewer workers"};
     }
-    client->Post([client, deferred, status, model](napi_env raw) {
-      client->Unhold();
+    thread->Post([thread, deferred, status, model](napi_env raw) {
+      thread->Unhold();
       if (status.ok()) {
-        deferred.Resolve(WrapModel(raw, client, std::move(*model)));
+        deferred.Resolve(WrapModel(raw, thread, std::move(*model)));
       } else {
         deferred.Reject(ToError(raw, status).Value());
       }
@@ -236,7 +236,7 @@ Napi::Value JS_load(const Napi::CallbackInfo& info) {
 
 // series(key, bounds): number
 Napi::Value JS_series(const Napi::CallbackInfo& info) {
-  CounterTable& counters = static_cast<EngineHold*>(info.Data())->client->core.counters;
+  CounterTable& counters = static_cast<EngineHold*>(info.Data())->thread->core.counters;
   std::vector<double> bounds;
   bool valid = info[0].IsString() && info[1].IsArray();
   const auto array = info[1].As<Napi::Array>();
@@ -273,7 +273,7 @@ napi_value JS_observe(napi_env env, napi_callback_info info) {
   napi_get_value_uint32(env, arguments[0], &series);
   napi_get_value_double(env, arguments[1], &seconds);
   if (!(seconds >= 0 && seconds <= kLongestSeconds)) return nullptr;
-  static_cast<EngineHold*>(data)->client->core.counters.Observe(
+  static_cast<EngineHold*>(data)->thread->core.counters.Observe(
       series, static_cast<Nanos>(seconds * 1e9));
   return nullptr;
 }
@@ -288,14 +288,14 @@ napi_value JS_add(napi_env env, napi_callback_info info) {
   int64_t amount = 0;
   napi_get_value_uint32(env, arguments[0], &series);
   napi_get_value_int64(env, arguments[1], &amount);
-  static_cast<EngineHold*>(data)->client->core.counters.Add(series, amount);
+  static_cast<EngineHold*>(data)->thread->core.counters.Add(series, amount);
   return nullptr;
 }
 
 // snapshot(): { key, histogram }[]
 Napi::Value JS_snapshot(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const auto all = static_cast<EngineHold*>(info.Data())->client->core.counters.Read();
+  const auto all = static_cast<EngineHold*>(info.Data())->thread->core.counters.Read();
   Napi::Array array = Napi::Array::New(env, all.size());
   for (uint32_t i = 0; i < all.size(); ++i) {
     Napi::Object object = Napi::Object::New(env);
@@ -308,7 +308,7 @@ Napi::Value JS_snapshot(const Napi::CallbackInfo& info) {
 
 // detach(): void
 Napi::Value JS_detach(const Napi::CallbackInfo& info) {
-  static_cast<EngineHold*>(info.Data())->client->Detach();
+  static_cast<EngineHold*>(info.Data())->thread->Detach();
   return info.Env().Undefined();
 }
 
@@ -338,15 +338,15 @@ Napi::Value JS_open(const Napi::CallbackInfo& info) {
     ToError(env, status).ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  auto client = std::make_shared<Client>(*core);
+  auto thread = std::make_shared<JsThread>(*core);
   napi_value mailbox = nullptr;
-  if (!client->Attach(env, info[1], info[2], &mailbox)) return env.Undefined();
+  if (!thread->Attach(env, info[1], info[2], &mailbox)) return env.Undefined();
 
   Napi::Object engine = Napi::Object::New(env);
   engine.Set("info", Describe(env, core->library));
   engine.Set("mailbox", mailbox);
-  AddCompletion(env, engine, client.get());
-  auto* const hold = new EngineHold{std::move(client)};
+  AddCompletion(env, engine, thread.get());
+  auto* const hold = new EngineHold{std::move(thread)};
   engine.Set("load", Napi::Function::New(env, JS_load, "load", hold));
   engine.Set("series", Napi::Function::New(env, JS_series, "series", hold));
   engine.Set("snapshot", Napi::Function::New(env, JS_snapshot, "snapshot", hold));
@@ -358,10 +358,10 @@ Napi::Value JS_open(const Napi::CallbackInfo& info) {
   };
   set("observe", JS_observe);
   set("add", JS_add);
-  const auto finalize = [](napi_env, void* data, void* ticket) {
-    if (Redeem(ticket)) delete static_cast<EngineHold*>(data);
+  const auto finalize = [](napi_env, void* data, void* once) {
+    if (IsFirstFinalize(once)) delete static_cast<EngineHold*>(data);
   };
-  napi_wrap(env, engine, hold, finalize, NewTicket(), nullptr);
+  napi_wrap(env, engine, hold, finalize, NewFinalizeOnce(), nullptr);
   return engine;
 }
 

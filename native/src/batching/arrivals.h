@@ -20,7 +20,7 @@ namespace millrace {
 //
 // The numbers: .github/decisions/0003-waiting-for-clients-that-come-back.md
 //
-// Not thread-safe: only the lane that forms a batch touches it.
+// Not thread-safe: only the worker that forms a batch touches it.
 class ArrivalModel {
  public:
   // A request was submitted at `time`. Times may come slightly out of order.

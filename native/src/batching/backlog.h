@@ -15,11 +15,11 @@ namespace millrace {
 // Device time that waits, added up for each class of priorities and each slot of 4 ms that requests
 // are due in. What is due later than the slots reach counts as behind all of them.
 //
-// WHY The queue itself belongs to the lane that forms a batch. Admission must neither wait for it nor
+// WHY The queue itself belongs to the worker that forms a batch. Admission must neither wait for it nor
 // take what is less urgent for a reason to refuse.
 //
 // ACCURACY A guess. Requests of one slot count as ahead of each other, as those do that came first
-// with the same time allowed. Aging and cancellation show when a lane next takes the request.
+// with the same time allowed. Aging and cancellation show when a worker next takes the request.
 //
 // Any number of threads may call any method. Counters: each is relaxed.
 class Backlog {

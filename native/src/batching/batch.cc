@@ -26,15 +26,15 @@ struct RunShape {
   int64_t padded_rows = 0;
 };
 
-RunShape ShapeOf(std::span<Request*> requests, const Lane& lane) {
-  RunShape run{ShapePlan::OrNone(lane.shapes), lane.batched};
+RunShape ShapeOf(std::span<Request*> requests, const RunContext& context) {
+  RunShape run{ShapePlan::OrNone(context.shapes), context.batched};
   run.bucket = requests.front()->bucket;
   for (const Request* request : requests) {
     run.bucket = run.plan.Join(run.bucket, request->bucket);
     run.rows += request->rows;
   }
   // A device of its own memory fills its buckets up by itself.
-  const bool fills = lane.executor.staged() != nullptr;
+  const bool fills = context.executor.staged() != nullptr;
   run.padded_rows = run.batched && !fills ? run.plan.RunRows(run.rows) : run.rows;
   return run;
 }
@@ -192,36 +192,37 @@ void Fail(std::span<Request*> requests, const Status& status, Nanos started,
 
 // The inputs of one run. After it no borrowed memory is needed any more.
 std::vector<TensorView> GatherAll(std::span<Request*> requests, const RunShape& run,
-                                  const Lane& lane) {
+                                  const RunContext& context) {
   std::vector<TensorView> inputs;
   const size_t count = requests.front()->inputs.size();
   inputs.reserve(count);
   const bool as_it_is = requests.size() == 1 && FitsAsItIs(*requests.front(), run);
   for (size_t i = 0; i < count; ++i) {
-    const bool mapped = lane.maps != nullptr && i < lane.maps->size() && (*lane.maps)[i] != nullptr;
+    const bool mapped =
+        context.maps != nullptr && i < context.maps->size() && (*context.maps)[i] != nullptr;
     if (mapped) {
-      inputs.push_back(GatherMapped(requests, i, run, *(*lane.maps)[i], lane.staging));
+      inputs.push_back(GatherMapped(requests, i, run, *(*context.maps)[i], context.staging));
     } else {
-      inputs.push_back(as_it_is ? Own(*requests.front(), i, lane.staging)
-                                : Gather(requests, i, run, lane.staging));
+      inputs.push_back(as_it_is ? Own(*requests.front(), i, context.staging)
+                                : Gather(requests, i, run, context.staging));
     }
   }
   return inputs;
 }
 
 // The inputs of one run in two steps: each request's where they are, if they fit as they are, else as
-// one part that was gathered. Valid as long as the requests and the lane's staging memory.
+// one part that was gathered. Valid as long as the requests and the worker's staging memory.
 struct StagedInputs {
   std::vector<TensorView> views;  // one part's after another's
   std::vector<Part> parts;
 };
 
-void Prepare(std::span<Request*> requests, const RunShape& run, const Lane& lane,
+void Prepare(std::span<Request*> requests, const RunShape& run, const RunContext& context,
              StagedInputs& inputs) {
   const size_t count = requests.front()->inputs.size();
   const bool mapped =
-      lane.maps != nullptr &&
-      std::ranges::any_of(*lane.maps, [](const auto& map) { return map != nullptr; });
+      context.maps != nullptr &&
+      std::ranges::any_of(*context.maps, [](const auto& map) { return map != nullptr; });
   const bool as_they_are =
       !mapped && std::ranges::all_of(requests, [&run](const Request* request) {
         return FitsAsItIs(*request, run);
@@ -234,7 +235,7 @@ void Prepare(std::span<Request*> requests, const RunShape& run, const Lane& lane
       }
     }
   } else {
-    inputs.views = GatherAll(requests, run, lane);
+    inputs.views = GatherAll(requests, run, context);
   }
   for (size_t at = 0; at == 0 || at < inputs.views.size(); at += std::max<size_t>(count, 1)) {
     inputs.parts.emplace_back(inputs.views.data() + at, count);
@@ -243,22 +244,22 @@ void Prepare(std::span<Request*> requests, const RunShape& run, const Lane& lane
 
 // Copies the inputs to the executor's device and runs it, or runs it on inputs in the CPU's memory.
 // Borrowed memory is no longer needed once the copies are made. `started` is when the run itself was.
-Status Execute(std::span<Request*> requests, const RunShape& run, const Lane& lane, Nanos& started,
-               OutputRef& outputs) {
-  StagedExecutor* const staged = lane.executor.staged();
+Status Execute(std::span<Request*> requests, const RunShape& run, const RunContext& context,
+               Nanos& started, OutputRef& outputs) {
+  StagedExecutor* const staged = context.executor.staged();
   if (staged == nullptr) {
-    const std::vector<TensorView> inputs = GatherAll(requests, run, lane);
-    for (Request* request : requests) request->loan.EndRead();
-    started = lane.clock.Now();
-    return lane.executor.Run(inputs, lane.handle, outputs);
+    const std::vector<TensorView> inputs = GatherAll(requests, run, context);
+    for (Request* request : requests) request->borrow.EndRead();
+    started = context.clock.Now();
+    return context.executor.Run(inputs, context.handle, outputs);
   }
   StagedInputs inputs;
-  Prepare(requests, run, lane, inputs);
-  Status status = staged->Begin(inputs.parts, lane.handle);
-  for (Request* request : requests) request->loan.EndRead();
+  Prepare(requests, run, context, inputs);
+  Status status = staged->Begin(inputs.parts, context.handle);
+  for (Request* request : requests) request->borrow.EndRead();
   if (!status.ok()) return status;
-  status = staged->Finish(lane.handle, outputs);
-  started = lane.handle.Started(started);
+  status = staged->Finish(context.handle, outputs);
+  started = context.handle.Started(started);
   return status;
 }
 
@@ -288,7 +289,7 @@ void Succeed(std::span<Request*> requests, const OutputRef& outputs, const RunSh
   }
 }
 
-// The outcome of a run that threw. A lane must live on whatever an executor or a hostile size does.
+// The outcome of a run that threw. A worker must live on whatever an executor or a hostile size does.
 Status Caught() noexcept {
   try {
     throw;
@@ -309,19 +310,19 @@ bool WorthSplitting(const Status& status) noexcept {
 }
 
 // One attempt; every request is left with an outcome.
-Status RunOnce(std::span<Request*> requests, const Lane& lane) {
-  Nanos started = lane.clock.Now();
+Status RunOnce(std::span<Request*> requests, const RunContext& context) {
+  Nanos started = context.clock.Now();
   Status status;
   OutputRef outputs;
-  const RunShape run = ShapeOf(requests, lane);
+  const RunShape run = ShapeOf(requests, context);
   try {
-    status = Execute(requests, run, lane, started, outputs);
+    status = Execute(requests, run, context, started, outputs);
     if (status.ok()) status = Share(requests, *outputs, run);
   } catch (...) {
-    for (Request* request : requests) request->loan.EndRead();
+    for (Request* request : requests) request->borrow.EndRead();
     status = Caught();
   }
-  const Nanos finished = lane.clock.Now();
+  const Nanos finished = context.clock.Now();
   if (status.ok()) {
     Succeed(requests, outputs, run, started, finished);
   } else {
@@ -332,20 +333,20 @@ Status RunOnce(std::span<Request*> requests, const Lane& lane) {
 
 }  // namespace
 
-void RunBatch(std::span<Request*> requests, const Lane& lane) noexcept {
+void RunBatch(std::span<Request*> requests, const RunContext& context) noexcept {
   const auto revoked = std::ranges::stable_partition(
-      requests, [](Request* request) { return request->loan.BeginRead(); });
-  const Nanos now = lane.clock.Now();
+      requests, [](Request* request) { return request->borrow.BeginRead(); });
+  const Nanos now = context.clock.Now();
   Fail({revoked.begin(), revoked.end()},
        Status::Of(Code::kCancelled, "The thread that sent the request has ended"), now, now);
   requests = requests.first(requests.size() - revoked.size());
   if (requests.empty()) return;
 
-  const Status status = RunOnce(requests, lane);
+  const Status status = RunOnce(requests, context);
   if (status.ok() || requests.size() == 1 || !WorthSplitting(status)) return;
   const size_t half = requests.size() / 2;
-  RunBatch(requests.first(half), lane);
-  RunBatch(requests.subspan(half), lane);
+  RunBatch(requests.first(half), context);
+  RunBatch(requests.subspan(half), context);
 }
 
 void Staging::Free::operator()(std::byte* memory) const noexcept { std::free(memory); }

@@ -13,7 +13,7 @@
 
 namespace millrace {
 
-// Memory that a lane gathers inputs into. Grows to the largest batch seen and is kept.
+// Memory that a worker gathers inputs into. Grows to the largest batch seen and is kept.
 class Staging {
  public:
   // At least `bytes` bytes, aligned for vector loads. Throws std::bad_alloc.
@@ -33,8 +33,8 @@ class Staging {
   std::vector<Buffer> buffers_;
 };
 
-// What a run needs besides its requests; all of it the calling lane's.
-struct Lane {
+// What a run needs besides its requests; all of it the calling worker's.
+struct RunContext {
   Executor& executor;
   RunHandle& handle;
   Staging& staging;
@@ -53,6 +53,6 @@ struct Lane {
 // those of a device that is gone (kUnavailable). Leaves every request with an outcome and hands none of them over; the order of the
 // span may change. A request whose borrowed input was revoked is kCancelled, running out of memory
 // is kResourceExhausted, any other exception kInternal.
-void RunBatch(std::span<Request*> requests, const Lane& lane) noexcept;
+void RunBatch(std::span<Request*> requests, const RunContext& context) noexcept;
 
 }  // namespace millrace

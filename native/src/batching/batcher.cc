@@ -21,8 +21,8 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
              clock.Now()),
       queue_time_(DurationBounds()),
       compute_time_(DurationBounds()) {
-  workers_.reserve(options_.lanes);
-  for (uint32_t i = 0; i < std::max(options_.lanes, 1u); ++i) {
+  workers_.reserve(options_.workers);
+  for (uint32_t i = 0; i < std::max(options_.workers, 1u); ++i) {
     Worker& worker = *workers_.emplace_back(std::make_unique<Worker>());
     worker.handle = executor_.NewHandle();
     // Room for whatever may wait, so that taking a batch never fails for want of memory.
@@ -30,12 +30,12 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
     worker.dropped.reserve(options_.max_queue);
     if (options_.run_limit > 0) worker.watched.reserve(options_.max_queue);
   }
-  if (options_.share != nullptr) options_.share->Join(member_, options_.lanes);
+  if (options_.share != nullptr) options_.share->Join(member_, options_.workers);
   if (!options_.threads) return;
-  // Only now: a lane wakes other lanes and so reads the whole vector.
+  // Only now: a worker wakes other workers and so reads the whole vector.
   try {
     for (auto& worker : workers_) {
-      worker->thread = std::thread([this, lane = worker.get()] { Loop(*lane); });
+      worker->thread = std::thread([this, it = worker.get()] { Loop(*it); });
     }
     if (options_.run_limit > 0) watchdog_ = std::thread([this] { Watch(); });
   } catch (...) {
@@ -118,7 +118,7 @@ Nanos Batcher::Patrol() {
   return next;
 }
 
-// Ends the lane's run if it has passed the limit; otherwise returns how long it still has.
+// Ends the worker's run if it has passed the limit; otherwise returns how long it still has.
 Nanos Batcher::GiveUpOverdue(Worker& worker, Nanos now) {
   const std::lock_guard lock(worker.overdue_mutex);
   if (worker.started == 0) return kNever;
@@ -154,7 +154,7 @@ BatcherStats Batcher::Stats() const {
   stats.running = running_.load(std::memory_order_relaxed);
   stats.batches = batches_.load(std::memory_order_relaxed);
   stats.rows = rows_.load(std::memory_order_relaxed);
-  stats.stuck_lanes = stuck_.load(std::memory_order_relaxed);
+  stats.stuck_instances = stuck_.load(std::memory_order_relaxed);
   stats.returning = returning_.load(std::memory_order_relaxed);
   stats.arrival_rate = arrival_rate_.load(std::memory_order_relaxed) * 1e9;
   stats.held = held_.load(std::memory_order_relaxed);

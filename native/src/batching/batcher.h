@@ -30,11 +30,11 @@ struct BatcherOptions {
   // Of them at most so many of each priority; see Quota.
   std::vector<uint32_t> max_queue_by_priority;
   // Threads that form and run batches, at least 1.
-  uint32_t lanes = 1;
-  // Runs that go on at once, at most as many as lanes; 0: as many. Lanes beyond that number form the next
+  uint32_t workers = 1;
+  // Runs that go on at once, at most as many as workers; 0: as many. Workers beyond that number form the next
   // batch, once it is full, and make its copies while others run. See StagedExecutor.
   uint32_t devices = 0;
-  // How long a lane that has just run looks for more work before it sleeps. Costs that much CPU per
+  // How long a worker that has just run looks for more work before it sleeps. Costs that much CPU per
   // idle period and saves a wake-up of several microseconds; 0 on machines with few cores.
   Nanos spin = 0;
   // A run that takes longer is cut short and its requests are answered at once. 0: no limit.
@@ -46,7 +46,7 @@ struct BatcherOptions {
   double weight = 1;
   // How requests' inputs become the model's. May be null; outlives the batcher.
   const InputMaps* maps = nullptr;
-  // False: no lane and no watchdog runs by itself; whoever calls Turn and Patrol stands for them, in
+  // False: no worker and no watchdog runs by itself; whoever calls Turn and Patrol stands for them, in
   // a time of its own.
   bool threads = true;
 };
@@ -54,16 +54,16 @@ struct BatcherOptions {
 // GROUPS requests of one model into runs of its executor.
 //
 // HOW IT WORKS
-//   1. Submit pushes the request to the inbox and wakes a lane if one sleeps.
-//   2. A lane that is free takes the forming mutex, empties the inbox into the queue, asks the
-//      policy, and takes a batch. Nothing is decided before a lane is free (late binding), so
+//   1. Submit pushes the request to the inbox and wakes a worker if one sleeps.
+//   2. A worker that is free takes the forming mutex, empties the inbox into the queue, asks the
+//      policy, and takes a batch. Nothing is decided before a worker is free (late binding), so
 //      urgency, deadlines and cancellation count until the last moment, and batches grow just as
-//      much as the lanes are busy.
+//      much as the workers are busy.
 //   3. It runs the batch, and hands every request of it to its sink.
 //
-// LATENCY CONTRACT Submit is lock-free: it never waits for a lane, and no lane holds anything it
-// needs. Batches are formed by one lane at a time, and only lanes wait for each other there. An idle
-// lane runs a request at once unless the policy says otherwise.
+// LATENCY CONTRACT Submit is lock-free: it never waits for a worker, and no worker holds anything it
+// needs. Batches are formed by one worker at a time, and only workers wait for each other there. An idle
+// worker runs a request at once unless the policy says otherwise.
 //
 // EXACTLY ONCE Every request for which Submit returned kOk reaches its sink exactly once, whatever
 // becomes of it. One that runs past the limit is answered early (CompletionSink::AnswerEarly), and
@@ -77,7 +77,7 @@ class Batcher {
   ~Batcher();
 
   // Hands `request` over iff the result is kOk; until it reaches its sink nobody else may touch it
-  // but for `cancelled` and `loan`. kUnavailable: the queue is full, or the request would miss its
+  // but for `cancelled` and `borrow`. kUnavailable: the queue is full, or the request would miss its
   // deadline behind the runs in progress and what waits and is as urgent; try again after
   // ExpectedWait. kDeadlineExceeded: it would miss it even alone. kFailedPrecondition: closed. A code
   // and no sentence, because a refusal must cost nothing.
@@ -87,24 +87,24 @@ class Batcher {
     return code;
   }
 
-  // Submit without waking a lane, for callers that submit several requests at once: a lane that is
+  // Submit without waking a worker, for callers that submit several requests at once: a worker that is
   // awake may take the request, a sleeping one does not until Wake.
   Code Enqueue(Request* request) noexcept;
-  // Wakes a lane if one sleeps. Lock-free.
+  // Wakes a worker if one sleeps. Lock-free.
   void Wake() noexcept;
 
-  // Runs `request` on the calling thread if that is the quickest way: all lanes idle, nothing queued,
+  // Runs `request` on the calling thread if that is the quickest way: all workers idle, nothing queued,
   // the run shorter than handing it over. Returns whether it did; the request then has its outcome,
-  // and its sink is not told. Under load lanes serve more by joining requests: once they have formed a
+  // and its sink is not told. Under load workers serve more by joining requests: once they have formed a
   // batch of four or more they keep all of them, until sixteen batches in a row were of one or two. A
-  // run that turns out long goes back to the lanes in the same way. The caller sees to it that requests
+  // run that turns out long goes back to the workers in the same way. The caller sees to it that requests
   // which come together are joined instead.
   bool RunInline(Request* request, RunHandle& handle, Staging& staging) noexcept;
 
   // How long a request submitted now would wait before it runs, going by measured costs.
   Nanos ExpectedWait() const noexcept;
 
-  // Refuses new requests, finishes those accepted, ends the lanes. Blocks; idempotent.
+  // Refuses new requests, finishes those accepted, ends the workers. Blocks; idempotent.
   void Close();
 
   BatcherStats Stats() const;
@@ -113,10 +113,10 @@ class Batcher {
   CostModel& cost(size_t bucket = 0) noexcept { return cost_[bucket]; }
   std::span<CostModel> costs() noexcept { return {cost_.get(), plan_.buckets()}; }
 
-  // What lane `lane` does between two sleeps: forms a batch, runs it, hands over what is finished. What
+  // What worker `worker` does between two sleeps: forms a batch, runs it, hands over what is finished. What
   // it decided says how long it may sleep. For a batcher without threads; never twice at a time for one
-  // lane.
-  Decision Turn(size_t lane) { return Turn(*workers_[lane]); }
+  // worker.
+  Decision Turn(size_t worker) { return Turn(*workers_[worker]); }
   // What the watchdog does between two sleeps: gives up the runs that have passed the limit. How long
   // until the next of them will have, kNever if none is in progress.
   Nanos Patrol();
@@ -126,8 +126,8 @@ class Batcher {
  private:
   // A batch of so many requests says that joining them pays; it takes that many small ones in a row, of
   // two at most, to say that it does not any more.
-  static constexpr size_t kCrowd = 4;
-  static constexpr uint32_t kCalm = 16;
+  static constexpr size_t kLargeBatch = 4;
+  static constexpr uint32_t kSmallBatchesForInline = 16;
 
   struct Worker {
     Parker<> parker;
@@ -152,7 +152,7 @@ class Batcher {
     // When the present run is expected to end; 0 between runs.
     std::atomic<Nanos> free_at{0};
 
-    // Between the lane and the watchdog: the run in progress, and whether it has been given up.
+    // Between the worker and the watchdog: the run in progress, and whether it has been given up.
     std::mutex overdue_mutex;
     Nanos started = 0;              // 0 between runs; guarded by overdue_mutex
     bool overdue = false;           // guarded by overdue_mutex
@@ -178,7 +178,7 @@ class Batcher {
   void Add(std::span<Request* const> batch, int64_t rows, Nanos began, Nanos ended) noexcept;
   // Runs that go on at once.
   Nanos Devices() const noexcept {
-    return Nanos{options_.devices == 0 ? options_.lanes : options_.devices};
+    return Nanos{options_.devices == 0 ? options_.workers : options_.devices};
   }
   Nanos NextFree(Nanos now) const noexcept;
   Code Admit(Request& request, Nanos now) noexcept;
@@ -199,7 +199,7 @@ class Batcher {
   const ShapePlan& plan_;
   // One for each bucket of the plan.
   const std::unique_ptr<CostModel[]> cost_;
-  // The batch that lanes form of a bucket while more than that waits: too long to work out for each
+  // The batch that workers form of a bucket while more than that waits: too long to work out for each
   // request. A cost of 0: not known yet.
   struct Full {
     std::atomic<int64_t> rows{1};
@@ -216,7 +216,7 @@ class Batcher {
   const std::unique_ptr<Full[]> full_;
   DeviceShare::Member member_;
 
-  // Submitters and lanes.
+  // Submitters and workers.
   Intake<Request> intake_;
   Quota quota_;
   std::atomic<uint64_t> submitted_{0};
@@ -225,7 +225,7 @@ class Batcher {
   // Requests refused for what costs say while nothing was going on.
   std::atomic<uint32_t> doubts_{0};
 
-  // Lanes.
+  // Workers.
   alignas(kCacheLine) std::mutex forming_;
   Pending pending_;             // guarded by forming_
   ArrivalModel arrivals_;       // guarded by forming_
@@ -235,9 +235,9 @@ class Batcher {
   std::atomic<uint64_t> held_{0};
   std::atomic<uint64_t> inline_runs_{0};
   // Small batches in a row, up to a limit; from there on requests may run inline.
-  std::atomic<uint32_t> calm_{kCalm};
+  std::atomic<uint32_t> small_batches_{kSmallBatchesForInline};
   std::atomic<uint32_t> running_{0};
-  std::atomic<uint32_t> lanes_busy_{0};
+  std::atomic<uint32_t> workers_busy_{0};
   std::atomic<uint32_t> stuck_{0};
   std::atomic<uint64_t> completed_{0};
   std::atomic<uint64_t> failed_{0};

@@ -40,7 +40,8 @@ Code Batcher::Enqueue(Request* request) noexcept {
 }
 
 bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) noexcept {
-  if (options_.inline_limit == 0 || calm_.load(std::memory_order_relaxed) < kCalm) {
+  if (options_.inline_limit == 0 ||
+      small_batches_.load(std::memory_order_relaxed) < kSmallBatchesForInline) {
     return false;
   }
   const Nanos now = clock_.Now();
@@ -56,9 +57,9 @@ bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) n
   RunBatch({&request, 1}, {executor_, handle, staging, clock_, options_.pending.batched, &plan_,
                          options_.maps});
   const Nanos took = clock_.Now() - now;
-  // A thread that was preempted, or costs that are wrong. Lanes tell which: they run the next ones, and
+  // A thread that was preempted, or costs that are wrong. Workers tell which: they run the next ones, and
   // learn what a run costs.
-  if (took > 20 * options_.inline_limit) calm_.store(0, std::memory_order_relaxed);
+  if (took > 20 * options_.inline_limit) small_batches_.store(0, std::memory_order_relaxed);
   inline_runs_.fetch_add(1, std::memory_order_relaxed);
   Add({&request, 1}, request->rows, now, now + took);
   Count(*request);
@@ -82,7 +83,7 @@ Code Batcher::Admit(Request& request, Nanos now) noexcept {
   return hopeless ? Code::kDeadlineExceeded : Code::kUnavailable;
 }
 
-// When a request submitted now would be answered. Lanes work off what is ahead in full batches, and it
+// When a request submitted now would be answered. Workers work off what is ahead in full batches, and it
 // shares its run with what is left of that, or, since more will have come by then, with a full batch.
 // Means for the runs ahead, whose differences even out; the high quantile for its own.
 // The numbers: .github/decisions/0007-admission-by-means-and-one-quantile.md
@@ -97,7 +98,7 @@ Nanos Batcher::ExpectedEnd(const Request& request, Nanos now) const noexcept {
                                            static_cast<double>(cost) * static_cast<double>(rows));
   const int64_t shared = runs > 0 ? rows : std::min(beside + request.rows, rows);
   const int64_t own = std::max(shared, request.rows);
-  // An idle lane is not kept idle because of what one run in twenty takes.
+  // An idle worker is not kept idle because of what one run in twenty takes.
   if (start == now && ahead == 0) return now + CostOf(request.bucket, own);
   return start + runs / Devices() * cost +
          cost_[request.bucket].High(plan_.RunRows(own));
@@ -127,7 +128,7 @@ Nanos Batcher::NextFree(Nanos now) const noexcept {
     }
     return std::max(first, now);
   }
-  // Where lanes outnumber devices: when fewer batches are left than devices.
+  // Where workers outnumber devices: when fewer batches are left than devices.
   Nanos free = now;
   for (const auto& worker : workers_) {
     const Nanos end = worker->free_at.load(std::memory_order_relaxed);

@@ -37,7 +37,7 @@ class CostModel {
   // A run time that 19 runs of 20 stay under.
   Nanos High(int64_t rows) const noexcept { return Predict(rows, &Bucket::high); }
 
-  // The batch size, at most `available`, that makes the best use of a lane: all rows, unless fewer
+  // The batch size, at most `available`, that makes the best use of a worker: all rows, unless fewer
   // cost clearly less per row.
   int64_t BestRows(int64_t available) const noexcept { return BestRows(available, available); }
   // The same where all of them would be padded to `padded` rows.

@@ -25,7 +25,7 @@ using OutputRef = std::shared_ptr<const OutputBlock>;
 
 class StagedExecutor;
 
-// One lane's runs, one after another, so that another thread can cut the present one short.
+// One worker's runs, one after another, so that another thread can cut the present one short.
 class RunHandle {
  public:
   virtual ~RunHandle() = default;
@@ -40,7 +40,7 @@ class RunHandle {
 
 // Runs a model on one batch.
 //
-// THREADS Run may be called by several lanes at once, each with a handle of its own, and must be safe
+// THREADS Run may be called by several workers at once, each with a handle of its own, and must be safe
 // for that.
 // OWNERSHIP The inputs stay the caller's and are valid during the call only; the block is the
 // caller's on success.

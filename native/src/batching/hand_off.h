@@ -5,7 +5,7 @@
 
 namespace millrace {
 
-// Time from waking a sleeping thread to its running, as lanes sleep and are woken: the middle of a few
+// Time from waking a sleeping thread to its running, as workers sleep and are woken: the middle of a few
 // dozen measurements, which take a millisecond or two.
 Nanos MeasureWake(const Clock& clock);
 

@@ -12,7 +12,7 @@ namespace millrace {
 // Turns one input of requests into the model's own while a batch is gathered: it takes the place of the
 // plain copy and costs no other pass over the data.
 //
-// THREADS Immutable; lanes call it at the same time.
+// THREADS Immutable; workers call it at the same time.
 class InputMap {
  public:
   virtual ~InputMap() = default;

@@ -11,9 +11,9 @@ namespace millrace {
 // Memory orders of Intake. Two races are decided by sequential consistency, in each of which both
 // sides write one variable and then read the other's, and at least one must see the other:
 //   kCount, kAdmit   against kClose, kSeeCount: a submitter counts itself and looks whether the
-//                    intake is closed; Close closes it, and the lanes then look for counts. Either
-//                    the submitter is refused or the lanes stay for it.
-//   kCount, kClose   against Parker's kPark, then kSeeCount, kSeeClosed: a lane that goes to sleep
+//                    intake is closed; Close closes it, and the workers then look for counts. Either
+//                    the submitter is refused or the workers stay for it.
+//   kCount, kClose   against Parker's kPark, then kSeeCount, kSeeClosed: a worker that goes to sleep
 //                    sees what has come, or is seen as asleep by who then wakes it.
 // kLeave only ever lowers the count: whoever reads it late looks once more in vain.
 struct IntakeOrders {
@@ -25,7 +25,7 @@ struct IntakeOrders {
   static constexpr auto kSeeCount = std::memory_order_seq_cst;
 };
 
-// An Inbox that is bounded and can be closed: what was let in before is still served, and lanes can
+// An Inbox that is bounded and can be closed: what was let in before is still served, and workers can
 // tell when the last of it is out.
 //
 // PROGRESS Everything is lock-free.

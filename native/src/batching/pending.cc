@@ -118,7 +118,7 @@ Pending::Choice Pending::Choose(const QueueView& window, Nanos now, const BatchP
     own.max_rows = RowLimit(group, group.bucket, policy.max_rows);
     const QueueView waiting = ViewOf(group, policy);
     QueueView view = window;
-    // A lane that waits holds up everyone, whatever the shape.
+    // A worker that waits holds up everyone, whatever the shape.
     view.requests = policy.kind == PolicyKind::kExcess ? size_ : waiting.requests;
     view.rows = waiting.rows;
     view.oldest = waiting.oldest;

@@ -1,5 +1,5 @@
-// Requests that wait for a lane, kept apart by shape and in order of urgency. Not thread-safe: only
-// the lane that forms a batch touches it.
+// Requests that wait for a worker, kept apart by shape and in order of urgency. Not thread-safe: only
+// the worker that forms a batch touches it.
 #pragma once
 
 #include <optional>

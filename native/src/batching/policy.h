@@ -10,11 +10,11 @@
 namespace millrace {
 
 enum class PolicyKind : uint8_t {
-  // An idle lane takes what is there; batches grow only while all lanes are busy. What Triton does
+  // An idle worker takes what is there; batches grow only while all workers are busy. What Triton does
   // with a queue delay of 0.
   kBusy,
   // An incomplete batch is held back until its oldest request is `max_delay` old, even on an idle
-  // lane. What Triton and TensorFlow Serving do with a delay.
+  // worker. What Triton and TensorFlow Serving do with a delay.
   kTimer,
   // As kBusy, but when a batch has just ended and its clients are known to come back at once, waits
   // for them within a short window. See ArrivalModel.
@@ -29,7 +29,7 @@ struct BatchPolicy {
   Nanos max_delay = 0;
 };
 
-// What waits for a lane, of the kind (shapes) that is served next.
+// What waits for a worker, of the kind (shapes) that is served next.
 struct QueueView {
   size_t requests = 0;
   int64_t rows = 0;
@@ -57,13 +57,13 @@ struct Decision {
   Nanos until = kNever;
 };
 
-// A lane is free at `now`: what should it do? Nothing is held back past the moment at which the most
+// A worker is free at `now`: what should it do? Nothing is held back past the moment at which the most
 // pressing request has to start to make its deadline.
 constexpr Decision Decide(const QueueView& queue, Nanos now, const BatchPolicy& policy) noexcept {
   if (queue.requests == 0) return {Decision::Action::kIdle, kNever};
   const Decision run{Decision::Action::kRun, now};
   if (queue.rows >= policy.max_rows) return run;
-  // A batch that cannot start yet may as well grow. The lane that ends a run decides again.
+  // A batch that cannot start yet may as well grow. The worker that ends a run decides again.
   if (queue.busy) return {Decision::Action::kWait, kNever};
 
   Nanos until = now;

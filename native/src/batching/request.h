@@ -9,7 +9,7 @@
 #include "batching/backlog.h"
 #include "batching/clock.h"
 #include "batching/executor.h"
-#include "batching/loan.h"
+#include "batching/borrow_guard.h"
 #include "batching/status.h"
 #include "batching/tensor.h"
 
@@ -17,7 +17,7 @@ namespace millrace {
 
 struct Request;
 
-// Receives finished requests, on the lane's thread. Implementations must not block for long.
+// Receives finished requests, on the worker's thread. Implementations must not block for long.
 class CompletionSink : public std::enable_shared_from_this<CompletionSink> {
  public:
   virtual ~CompletionSink() = default;
@@ -40,8 +40,8 @@ struct Input {
   std::vector<std::string> strings;
 };
 
-// Written by one thread at a time: the submitter until Batcher::Submit returns kOk, then the lane
-// that takes it, then the sink. `cancelled` and `loan` alone are shared.
+// Written by one thread at a time: the submitter until Batcher::Submit returns kOk, then the worker
+// that takes it, then the sink. `cancelled` and `borrow` alone are shared.
 struct Request {
   // Link of the list that holds the request: inbox, then the sink's list.
   Request* next = nullptr;
@@ -70,7 +70,7 @@ struct Request {
 
   std::atomic<bool> cancelled{false};
   // Of the inputs that are borrowed.
-  Loan<> loan;
+  BorrowGuard<> borrow;
 
   // The outcome. On success the request's rows start at `first_row` of the block's tensors; a block
   // that was not shared is the request's whole.

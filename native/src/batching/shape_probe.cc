@@ -3,7 +3,7 @@
 #include <array>
 #include <vector>
 
-#include "batching/agree.h"
+#include "batching/outputs_equal.h"
 #include "batching/batch.h"
 #include "batching/padding.h"
 #include "batching/samples.h"
@@ -117,12 +117,12 @@ class PaddingProbe {
     if (!plan_.Place(signature_, whole_.request).ok()) return {};
     std::vector<Request*> batch;
     Staging staging;
-    const Lane lane{executor_, *handle_, staging, clock_, batched_, &plan_};
+    const RunContext context{executor_, *handle_, staging, clock_, batched_, &plan_};
     for (Sample* sample : samples) {
       sample->request.bucket = whole_.request.bucket;
       batch.push_back(&sample->request);
       if (batched_ && sample != samples.back()) continue;
-      RunBatch(batch, lane);
+      RunBatch(batch, context);
       batch.clear();
     }
     for (const Sample* sample : samples) {
@@ -144,14 +144,14 @@ class PaddingProbe {
       std::vector<std::byte> bytes(own.bytes);
       CopyOut(slice, bytes.data());
       own.data = bytes.data();
-      return Agree(own, alone);
+      return OutputsEqual(own, alone);
     }
     std::vector<std::string> strings;
     ForEachRun(own.shape, *slice.outer, [&](size_t, size_t from, size_t count) {
       strings.insert(strings.end(), own.strings + from, own.strings + from + count);
     });
     own.strings = strings.data();
-    return Agree(own, alone);
+    return OutputsEqual(own, alone);
   }
 
   const Signature& signature_;

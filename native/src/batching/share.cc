@@ -5,9 +5,9 @@
 
 namespace millrace {
 
-void DeviceShare::Join(Member& member, uint32_t lanes) {
+void DeviceShare::Join(Member& member, uint32_t workers) {
   const std::lock_guard lock(mutex_);
-  slots_ = std::max(slots_, lanes);
+  slots_ = std::max(slots_, workers);
   member.virtual_time = now_;
   members_.push_back(&member);
 }

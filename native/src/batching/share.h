@@ -14,8 +14,8 @@ namespace millrace {
 // that advances by run time over weight, and a free slot goes to the waiting member whose virtual
 // time is least. A member that was idle starts at the present virtual time and cannot save up.
 //
-// Only lanes call this, before they form a batch, so that a batch is still formed at the last moment.
-// A lane waits for `max_wait` at most beyond four of the longest turns of late, and then runs regardless:
+// Only workers call this, before they form a batch, so that a batch is still formed at the last moment.
+// A worker waits for `max_wait` at most beyond four of the longest turns of late, and then runs regardless:
 // a model whose run hangs must not take the others with it.
 class DeviceShare {
  public:
@@ -32,8 +32,8 @@ class DeviceShare {
   explicit DeviceShare(uint32_t slots, Nanos max_wait = kMaxWait)
       : max_wait_(max_wait), slots_(slots) {}
 
-  // A member with more lanes than slots raises the slots to their number.
-  void Join(Member& member, uint32_t lanes);
+  // A member with more workers than slots raises the slots to their number.
+  void Join(Member& member, uint32_t workers);
   void Leave(Member& member);
 
   // Blocks until it is the member's turn.
@@ -44,7 +44,7 @@ class DeviceShare {
   // would wait for a turn of theirs each time, whatever its weight.
   void Renew(Member& member, Nanos used);
 
-  // Lanes of the member that wait for their turn.
+  // Workers of the member that wait for their turn.
   int Waiting(const Member& member);
 
  private:

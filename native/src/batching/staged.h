@@ -20,11 +20,11 @@ inline constexpr size_t kDirectBytes = 16 * 1024;
 //   Begin   copies the inputs to the device, while it may run another batch; then queues the run
 //   Finish  waits for the run
 //
-// A device has more lanes than it runs batches: while one lane waits in Finish, another makes the
+// A device has more workers than it runs batches: while one worker waits in Finish, another makes the
 // copies of the next batch in Begin. Parts are laid one after another along dimension 0 on the way to
 // the device, so nothing has to be gathered for it.
 //
-// THREADS As Executor: each lane has a handle of its own, and one batch at a time.
+// THREADS As Executor: each worker has a handle of its own, and one batch at a time.
 class StagedExecutor {
  public:
   virtual ~StagedExecutor() = default;

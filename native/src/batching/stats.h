@@ -1,4 +1,4 @@
-// What a batcher counts. Written by submitters and lanes, read by anyone.
+// What a batcher counts. Written by submitters and workers, read by anyone.
 #pragma once
 
 #include <atomic>
@@ -28,12 +28,12 @@ struct BatcherStats {
   uint64_t running = 0;
   uint64_t batches = 0;
   uint64_t rows = 0;
-  // Lanes whose present run has passed the limit and has not returned.
-  uint64_t stuck_lanes = 0;
+  // Workers whose present run has passed the limit and has not returned.
+  uint64_t stuck_instances = 0;
   // Share of answered clients that come back at once, as the policy has learnt it.
   double returning = 0;
   double arrival_rate = 0;  // requests a second, over the last runs
-  // Times that a lane held an incomplete batch back.
+  // Times that a worker held an incomplete batch back.
   uint64_t held = 0;
   // Runs that a submitting thread made itself, and the longest that are expected to be worth it.
   uint64_t inline_runs = 0;

@@ -11,14 +11,14 @@ namespace {
 
 constexpr int kMaxRepeats = 5;
 constexpr Nanos kTrial = 50'000'000;
-// Part of what one lane does that another one must add.
-constexpr double kWorthALane = 0.1;
+// Part of what one worker does that another one must add.
+constexpr double kWorthAWorker = 0.1;
 // Throughput that may be given up for runs that are several times shorter.
 constexpr double kAsGood = 0.95;
 
-// Runs per second of `lanes` threads that run the same inputs for the length of a trial.
+// Runs per second of `workers` threads that run the same inputs for the length of a trial.
 double Throughput(const std::vector<TensorView>& inputs, Executor& executor, const Clock& clock,
-                  uint32_t lanes) {
+                  uint32_t workers) {
   std::atomic<uint64_t> runs{0};
   const Nanos began = clock.Now();
   const auto loop = [&] {
@@ -30,7 +30,7 @@ double Throughput(const std::vector<TensorView>& inputs, Executor& executor, con
     } while (clock.Now() < began + kTrial);
   };
   std::vector<std::thread> others;
-  for (uint32_t i = 1; i < lanes; ++i) others.emplace_back(loop);
+  for (uint32_t i = 1; i < workers; ++i) others.emplace_back(loop);
   loop();
   for (std::thread& other : others) other.join();
   const auto elapsed = static_cast<double>(std::max<Nanos>(clock.Now() - began, 1));
@@ -125,7 +125,7 @@ void WarmUpBuckets(const Signature& signature, Executor& executor, const Clock& 
   }
 }
 
-uint32_t ChooseLanes(const Signature& signature, Executor& executor, const Clock& clock,
+uint32_t ChooseWorkers(const Signature& signature, Executor& executor, const Clock& clock,
                      const WarmupOptions& options, uint32_t limit) {
   const ShapePlan& plan = ShapePlan::OrNone(options.shapes);
   const auto rows = static_cast<size_t>(MostRows(signature, plan, 0, options));
@@ -137,15 +137,15 @@ uint32_t ChooseLanes(const Signature& signature, Executor& executor, const Clock
   const double one = Throughput(inputs, executor, clock, 1);
   if (one == 0) return 1;
   double best = one;
-  for (uint32_t lanes = 2; lanes <= limit; ++lanes) {
-    const double more = Throughput(inputs, executor, clock, lanes);
-    if (more < best + kWorthALane * one) return lanes - 1;
+  for (uint32_t workers = 2; workers <= limit; ++workers) {
+    const double more = Throughput(inputs, executor, clock, workers);
+    if (more < best + kWorthAWorker * one) return workers - 1;
     best = more;
   }
   return limit;
 }
 
-bool PreferThreads(const Signature& signature, Executor& lanes_executor, uint32_t lanes,
+bool PreferThreads(const Signature& signature, Executor& workers_executor, uint32_t workers,
                    Executor& threads_executor, const Clock& clock, const WarmupOptions& options) {
   const ShapePlan& plan = ShapePlan::OrNone(options.shapes);
   const auto rows = static_cast<size_t>(MostRows(signature, plan, 0, options));
@@ -153,7 +153,7 @@ bool PreferThreads(const Signature& signature, Executor& lanes_executor, uint32_
   const std::vector<int64_t> lengths = plan.Lengths(0);
   if (!Samples::Make(signature, rows, plan, lengths, samples).ok()) return false;
   const std::vector<TensorView> inputs = samples.Rows(0, rows);
-  const double apart = Throughput(inputs, lanes_executor, clock, lanes);
+  const double apart = Throughput(inputs, workers_executor, clock, workers);
   return Throughput(inputs, threads_executor, clock, 1) >= kAsGood * apart;
 }
 

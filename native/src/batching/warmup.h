@@ -30,14 +30,14 @@ void WarmUp(const Signature& signature, Executor& executor, const Clock& clock,
 void WarmUpBuckets(const Signature& signature, Executor& executor, const Clock& clock,
                    const WarmupOptions& options, std::span<CostModel> costs);
 
-// How many lanes to run side by side, at most `limit`: another one is added while that adds a tenth of
-// what one lane does at least. Takes about 50 ms for each number it tries.
-uint32_t ChooseLanes(const Signature& signature, Executor& executor, const Clock& clock,
+// How many workers to run side by side, at most `limit`: another one is added while that adds a tenth of
+// what one worker does at least. Takes about 50 ms for each number it tries.
+uint32_t ChooseWorkers(const Signature& signature, Executor& executor, const Clock& clock,
                      const WarmupOptions& options, uint32_t limit);
 
-// Whether one lane whose runs take several threads does about as much as `lanes` lanes of one thread:
+// Whether one worker whose runs take several threads does about as much as `workers` workers of one thread:
 // then its runs are the better ones, being shorter. Takes about 100 ms.
-bool PreferThreads(const Signature& signature, Executor& lanes_executor, uint32_t lanes,
+bool PreferThreads(const Signature& signature, Executor& workers_executor, uint32_t workers,
                    Executor& threads_executor, const Clock& clock, const WarmupOptions& options);
 
 }  // namespace millrace

@@ -244,9 +244,9 @@ Status DeviceSession::ProbeBuckets() {
     const bool second = slot.Probe(bucket, 1, again).ok();
     if (!healthy()) return DeviceContext::LostStatus();
     const std::string varying = second ? Varying(signature(), plan.outputs, again) : "";
-    plan.fixed = varying.empty();
-    plan.graph = behaviour_.graphs && plan.fixed;
-    if (!plan.fixed) report_.notes.push_back(OutputsNotFixed(plan.rows, varying));
+    plan.static_outputs = varying.empty();
+    plan.graph = behaviour_.graphs && plan.static_outputs;
+    if (!plan.static_outputs) report_.notes.push_back(OutputsNotStatic(plan.rows, varying));
   }
   return {};
 }

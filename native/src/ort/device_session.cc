@@ -6,7 +6,7 @@
 
 namespace millrace {
 
-// A lane's batch.
+// A worker's batch.
 class DeviceSession::Handle final : public RunHandle {
  public:
   Handle(const OrtApi& api, ExitGate& gate) : any_shape(api, gate) {}

@@ -146,12 +146,12 @@ Status DeviceSlot::Run() {
   MILLRACE_RETURN_IF_ERROR(context_.Check(ordered, "order the copies to the GPU"));
 
   BucketPlan& plan = plans_[bucket_];
-  if (plan.fixed.load(std::memory_order_relaxed)) {
-    const Status status = RunFixed();
+  if (plan.static_outputs.load(std::memory_order_relaxed)) {
+    const Status status = RunStaticOutputs();
     if (status.ok() || !SaysOtherShape(status.message())) return status;
-    plan.fixed.store(false, std::memory_order_relaxed);
+    plan.static_outputs.store(false, std::memory_order_relaxed);
   }
-  MILLRACE_RETURN_IF_ERROR(RunLoose(block_));
+  MILLRACE_RETURN_IF_ERROR(RunDynamicOutputs(block_));
   if (session_.batched) CutRows(*block_, plan.rows, rows_);
   return {};
 }
@@ -165,9 +165,9 @@ Status DeviceSlot::RunBound(const OrtIoBinding* binding, OrtRunHandle& run) {
   return context_.Note(run.Explain(status));
 }
 
-Status DeviceSlot::RunFixed() {
+Status DeviceSlot::RunStaticOutputs() {
   const Binding& binding = bindings_[bucket_];
-  MILLRACE_RETURN_IF_ERROR(RunBound(binding.fixed.get(), *binding.fixed_run));
+  MILLRACE_RETURN_IF_ERROR(RunBound(binding.static_outputs.get(), *binding.static_run));
   const Status status = QueueOutputs();
   // What was queued writes to memory that goes back to the pool now.
   if (!status.ok()) {
@@ -213,16 +213,16 @@ Status DeviceSlot::QueueOutputs() {
   return {};
 }
 
-Status DeviceSlot::RunLoose(std::shared_ptr<OutputBlock>& block) {
+Status DeviceSlot::RunDynamicOutputs(std::shared_ptr<OutputBlock>& block) {
   const OrtApi& api = context_.api;
   const Binding& binding = bindings_[bucket_];
-  MILLRACE_RETURN_IF_ERROR(RunBound(binding.loose.get(), *binding.loose_run));
-  MILLRACE_ORT(api, SynchronizeBoundOutputs(binding.loose.get()), Code::kInternal);
+  MILLRACE_RETURN_IF_ERROR(RunBound(binding.dynamic_outputs.get(), *binding.dynamic_run));
+  MILLRACE_ORT(api, SynchronizeBoundOutputs(binding.dynamic_outputs.get()), Code::kInternal);
   OrtAllocator* allocator = nullptr;
   MILLRACE_ORT(api, GetAllocatorWithDefaultOptions(&allocator), Code::kInternal);
   OrtValue** raw = nullptr;
   size_t count = 0;
-  MILLRACE_ORT(api, GetBoundOutputValues(binding.loose.get(), allocator, &raw, &count),
+  MILLRACE_ORT(api, GetBoundOutputValues(binding.dynamic_outputs.get(), allocator, &raw, &count),
                Code::kInternal);
   std::vector<OrtValuePtr> values;
   for (size_t i = 0; i < count; ++i) values.emplace_back(raw[i], OrtValuePtr::deleter_type{&api});

@@ -13,7 +13,7 @@
 
 namespace millrace {
 
-// A bucket as the device runs it. Settled at load, but for `fixed`, which a run may take back.
+// A bucket as the device runs it. Settled at load, but for `static_outputs`, which a run may take back.
 struct BucketPlan {
   struct Output {
     ElementType type = ElementType::kUndefined;
@@ -28,7 +28,7 @@ struct BucketPlan {
   std::vector<Output> outputs;
   // The outputs always have these shapes and so have buffers of their own. Otherwise ONNX Runtime
   // allocates them for each run, in the CPU's memory.
-  std::atomic<bool> fixed{false};
+  std::atomic<bool> static_outputs{false};
   // Runs replay a recorded graph.
   bool graph = false;
 };
@@ -41,7 +41,7 @@ struct SlotSession {
   bool batched = false;
 };
 
-// THREADS Upload and Await are a lane's; Probe, Warm and Launch are the device thread's. A batch goes
+// THREADS Upload and Await are a worker's; Probe, Warm and Launch are the device thread's. A batch goes
 // through Upload, Launch and Await in that order, one at a time.
 class DeviceSlot {
  public:
@@ -79,25 +79,25 @@ class DeviceSlot {
 
  private:
   struct Binding {
-    // Outputs in buffers of the slot; only for fixed buckets.
-    OrtIoBindingPtr fixed;
-    std::unique_ptr<OrtRunHandle> fixed_run;
+    // Outputs in buffers of the slot; only for buckets with static outputs.
+    OrtIoBindingPtr static_outputs;
+    std::unique_ptr<OrtRunHandle> static_run;
     // Outputs where ONNX Runtime puts them.
-    OrtIoBindingPtr loose;
-    std::unique_ptr<OrtRunHandle> loose_run;
+    OrtIoBindingPtr dynamic_outputs;
+    std::unique_ptr<OrtRunHandle> dynamic_run;
     std::vector<OrtValuePtr> values;
   };
 
   Status Allocate(size_t bytes, CudaMemoryPtr& memory);
   Status MakeRun(bool synchronous, bool graph, size_t bucket, std::unique_ptr<OrtRunHandle>& run);
   Status BindInputs(size_t bucket, Binding& binding, OrtIoBindingPtr& target);
-  Status BindFixed(size_t bucket);
-  Status BindLoose(size_t bucket);
+  Status BindStaticOutputs(size_t bucket);
+  Status BindDynamicOutputs(size_t bucket);
   Status Fill(size_t bucket, int value);
   Status CopyInput(std::span<const Part> parts, size_t input, size_t capacity);
   Status RunBound(const OrtIoBinding* binding, OrtRunHandle& run);
-  Status RunFixed();
-  Status RunLoose(std::shared_ptr<OutputBlock>& block);
+  Status RunStaticOutputs();
+  Status RunDynamicOutputs(std::shared_ptr<OutputBlock>& block);
   Status QueueOutputs();
   Status Run();
 

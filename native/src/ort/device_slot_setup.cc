@@ -65,7 +65,7 @@ Status DeviceSlot::AllocateInputs() {
   cpu_ = OrtMemoryInfoPtr(cpu, {&context_.api});
   bindings_.resize(plans_.size());
   for (size_t bucket = 0; bucket < plans_.size(); ++bucket) {
-    MILLRACE_RETURN_IF_ERROR(BindLoose(bucket));
+    MILLRACE_RETURN_IF_ERROR(BindDynamicOutputs(bucket));
   }
   return {};
 }
@@ -74,12 +74,12 @@ Status DeviceSlot::AllocateOutputs() {
   for (size_t i = 0; i < session_.signature->outputs.size(); ++i) {
     size_t bytes = 1;
     for (const BucketPlan& plan : plans_) {
-      if (plan.fixed) bytes = std::max(bytes, plan.outputs[i].bytes);
+      if (plan.static_outputs) bytes = std::max(bytes, plan.outputs[i].bytes);
     }
     MILLRACE_RETURN_IF_ERROR(Allocate(bytes, outputs_.emplace_back()));
   }
   for (size_t bucket = 0; bucket < plans_.size(); ++bucket) {
-    if (plans_[bucket].fixed) MILLRACE_RETURN_IF_ERROR(BindFixed(bucket));
+    if (plans_[bucket].static_outputs) MILLRACE_RETURN_IF_ERROR(BindStaticOutputs(bucket));
   }
   return {};
 }
@@ -112,21 +112,21 @@ Status DeviceSlot::BindInputs(size_t bucket, Binding& binding, OrtIoBindingPtr& 
   return {};
 }
 
-Status DeviceSlot::BindLoose(size_t bucket) {
+Status DeviceSlot::BindDynamicOutputs(size_t bucket) {
   Binding& binding = bindings_[bucket];
-  MILLRACE_RETURN_IF_ERROR(BindInputs(bucket, binding, binding.loose));
+  MILLRACE_RETURN_IF_ERROR(BindInputs(bucket, binding, binding.dynamic_outputs));
   for (const TensorSpec& spec : session_.signature->outputs) {
     MILLRACE_ORT(context_.api,
-                 BindOutputToDevice(binding.loose.get(), spec.name.c_str(), cpu_.get()),
+                 BindOutputToDevice(binding.dynamic_outputs.get(), spec.name.c_str(), cpu_.get()),
                  Code::kInternal);
   }
-  return MakeRun(true, false, bucket, binding.loose_run);
+  return MakeRun(true, false, bucket, binding.dynamic_run);
 }
 
-Status DeviceSlot::BindFixed(size_t bucket) {
+Status DeviceSlot::BindStaticOutputs(size_t bucket) {
   const OrtApi& api = context_.api;
   Binding& binding = bindings_[bucket];
-  MILLRACE_RETURN_IF_ERROR(BindInputs(bucket, binding, binding.fixed));
+  MILLRACE_RETURN_IF_ERROR(BindInputs(bucket, binding, binding.static_outputs));
   for (size_t i = 0; i < outputs_.size(); ++i) {
     const BucketPlan::Output& output = plans_[bucket].outputs[i];
     const TensorView view{output.type, output.shape, static_cast<std::byte*>(outputs_[i].get()),
@@ -134,7 +134,7 @@ Status DeviceSlot::BindFixed(size_t bucket) {
     OrtValuePtr& value = binding.values.emplace_back();
     MILLRACE_RETURN_IF_ERROR(MakeTensor(api, context_.memory.get(), view, value));
     MILLRACE_ORT(api,
-                 BindOutput(binding.fixed.get(), session_.signature->outputs[i].name.c_str(),
+                 BindOutput(binding.static_outputs.get(), session_.signature->outputs[i].name.c_str(),
                             value.get()),
                  Code::kInternal);
   }
@@ -143,7 +143,7 @@ Status DeviceSlot::BindFixed(size_t bucket) {
 
 Status DeviceSlot::ResetOptions(size_t bucket) {
   return MakeRun(context_.compute == nullptr, plans_[bucket].graph, bucket,
-                 bindings_[bucket].fixed_run);
+                 bindings_[bucket].static_run);
 }
 
 Status DeviceSlot::Fill(size_t bucket, int value) {
@@ -169,7 +169,7 @@ Status DeviceSlot::Probe(size_t bucket, int value, std::vector<BucketPlan::Outpu
   bucket_ = bucket;
   MILLRACE_RETURN_IF_ERROR(Fill(bucket, value));
   std::shared_ptr<OutputBlock> block;
-  MILLRACE_RETURN_IF_ERROR(RunLoose(block));
+  MILLRACE_RETURN_IF_ERROR(RunDynamicOutputs(block));
   outputs.clear();
   for (const TensorView& view : block->tensors) {
     outputs.push_back({view.type, view.shape, view.bytes});

@@ -11,7 +11,7 @@ namespace millrace {
 
 // The CUDA provider keeps its handles and recorded graphs for each thread that runs it, and recording
 // and replaying must come one after another. With one thread for both, what was warmed at load is
-// what a request finds. It also frees the lane for the next batch's copies while kernels are queued.
+// what a request finds. It also frees the worker for the next batch's copies while kernels are queued.
 class DeviceThread {
  public:
   DeviceThread();

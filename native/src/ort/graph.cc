@@ -31,7 +31,7 @@ std::string BucketGraphOff(int64_t rows, const std::string& reason) {
   return "No CUDA graph for the bucket of " + std::to_string(rows) + " rows: " + reason;
 }
 
-std::string OutputsNotFixed(int64_t rows, const std::string& output) {
+std::string OutputsNotStatic(int64_t rows, const std::string& output) {
   return "The shape of output '" + output + "' depends on the data, so the bucket of " +
          std::to_string(rows) + " rows has no fixed output buffers and no CUDA graph";
 }

@@ -17,6 +17,6 @@ bool RefusesProfile(const std::string& message);
 // Notes of the report.
 std::string GraphsOff(const std::string& reason);
 std::string BucketGraphOff(int64_t rows, const std::string& reason);
-std::string OutputsNotFixed(int64_t rows, const std::string& output);
+std::string OutputsNotStatic(int64_t rows, const std::string& output);
 
 }  // namespace millrace

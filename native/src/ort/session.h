@@ -72,7 +72,7 @@ struct SessionSetup {
   bool unoptimised = false;
 };
 
-// One ONNX Runtime session, shared by all lanes of a model: its weights exist once. Run takes inputs
+// One ONNX Runtime session, shared by all workers of a model: its weights exist once. Run takes inputs
 // of any shape in the CPU's memory, whatever the device.
 class Session final : public LoadedExecutor {
  public:

@@ -1,4 +1,4 @@
-/** @module Where a model of Triton's runs: its instance groups and accelerators, as devices and lanes. */
+/** @module Where a model of Triton's runs: its instance groups and accelerators, as a device and a number of instances. */
 
 import type { ModelConfig } from '../config.ts';
 import type { RepositorySettings } from '../settings.ts';
@@ -6,7 +6,7 @@ import { type InstanceGroup, type TritonConfig, wrong } from './config.ts';
 
 export interface Placement extends Pick<RepositorySettings, 'device' | 'providerOptions'> {
   /** What it adds to the configuration of the model. */
-  readonly config: Pick<ModelConfig, 'lanes' | 'device_options'>;
+  readonly config: Pick<ModelConfig, 'instances' | 'device_options'>;
   readonly notes: readonly string[];
 }
 
@@ -15,7 +15,7 @@ const USUAL_SLOTS = 2;
 const MOST_SLOTS = 8;
 
 /**
- * On the CPU the instances of all groups are lanes: threads that share one copy of the weights. On a GPU
+ * On the CPU the instances of all groups are counted together: they are threads that share one copy of the weights. On a GPU
  * an instance is a batch on its way there.
  *
  * @throws {ServeError} `INVALID_CONFIG`
@@ -39,14 +39,14 @@ export function placement(name: string, config: TritonConfig): Placement {
     notes.push(`The accelerator ${accelerator.name} is not used: its instances are on the CPU`);
   }
   if (onCpu || (!kinds.has('KIND_GPU') && accelerator === undefined)) {
-    const lanes = laneCount(groups, onCpu);
+    const instances = instanceCount(groups, onCpu);
     if (groups.some(({ gpus }) => gpus?.length)) {
       notes.push('The gpus of an instance_group that is not of KIND_GPU are not used');
     }
     return {
       device: onCpu ? 'cpu' : undefined,
       providerOptions: {},
-      config: lanes === undefined ? {} : { lanes },
+      config: instances === undefined ? {} : { instances },
       notes,
     };
   }
@@ -63,8 +63,8 @@ export function placement(name: string, config: TritonConfig): Placement {
 const instances = (groups: readonly InstanceGroup[]): number =>
   groups.reduce((sum, { count }) => sum + (count || 1), 0);
 
-/** Where nobody has counted instances, the lanes are as many as are found to be worth it. */
-function laneCount(groups: readonly InstanceGroup[], onCpu: boolean): number | undefined {
+/** Without a count the number of instances is measured while the model loads. */
+function instanceCount(groups: readonly InstanceGroup[], onCpu: boolean): number | undefined {
   return onCpu || groups.some(({ count }) => count) ? instances(groups) : undefined;
 }
 

@@ -100,7 +100,7 @@ export type InferenceCode =
   /** No answer came: the server could not be reached, or the connection broke. */
   | 'UNREACHABLE'
   /** An answer came that is none of the protocol. */
-  | 'BAD_ANSWER';
+  | 'BAD_RESPONSE';
 
 /** Why there is no answer. */
 export class InferenceError extends Error {

@@ -102,7 +102,7 @@ interface JsonAnswer {
 
 /**
  * @param headerLength The answer's header of that name, or null.
- * @throws {InferenceError} `BAD_ANSWER`
+ * @throws {InferenceError} `BAD_RESPONSE`
  */
 export function decodeAnswer(
   body: Uint8Array<ArrayBuffer>,
@@ -123,7 +123,7 @@ export function decodeAnswer(
     }
     return { model: json.model_name, version: json.model_version ?? '', id: json.id, outputs };
   } catch (cause) {
-    throw new InferenceError('BAD_ANSWER', 'The answer is none of the protocol.', { cause });
+    throw new InferenceError('BAD_RESPONSE', 'The answer is none of the protocol.', { cause });
   }
 }
 
@@ -138,11 +138,11 @@ function parseExact(text: string): JsonAnswer {
   return JSON.parse(exact) as JsonAnswer;
 }
 
-/** The element type that a datatype of the protocol stands for. @throws {InferenceError} `BAD_ANSWER` */
+/** The element type that a datatype of the protocol stands for. @throws {InferenceError} `BAD_RESPONSE` */
 export function elementType(datatype: string): ElementType {
   const type = typeOf.get(datatype);
   if (type !== undefined) return type;
-  throw new InferenceError('BAD_ANSWER', `The server names the unknown datatype ${datatype}.`);
+  throw new InferenceError('BAD_RESPONSE', `The server names the unknown datatype ${datatype}.`);
 }
 
 function toTensor({ datatype, shape: dims, data }: JsonOutput, blob: Uint8Array | undefined) {

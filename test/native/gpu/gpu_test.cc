@@ -151,14 +151,14 @@ TEST_P(GpuTest, BatchesThatOverlapKeepApart) {
   ASSERT_TRUE(Load(BenchModel("small"), {4}).ok());
   Samples samples;
   ASSERT_TRUE(Samples::Make(executor->signature(), 64, samples).ok());
-  std::vector<std::thread> lanes;
+  std::vector<std::thread> workers;
   std::atomic<int> wrong{0};
-  for (size_t lane = 0; lane < executor->staged()->depth(); ++lane) {
-    lanes.emplace_back([&, lane] {
+  for (size_t worker = 0; worker < executor->staged()->depth(); ++worker) {
+    workers.emplace_back([&, worker] {
       const std::unique_ptr<RunHandle> mine = executor->NewHandle();
       const std::unique_ptr<RunHandle> reference = cpu->NewHandle();
       for (size_t i = 0; i < 200; ++i) {
-        const std::vector<TensorView> inputs = samples.Rows((i * 3 + lane * 7) % 60, 4);
+        const std::vector<TensorView> inputs = samples.Rows((i * 3 + worker * 7) % 60, 4);
         OutputRef here;
         OutputRef there;
         const bool ran = executor->Run(inputs, *mine, here).ok() &&
@@ -167,7 +167,7 @@ TEST_P(GpuTest, BatchesThatOverlapKeepApart) {
       }
     });
   }
-  for (std::thread& lane : lanes) lane.join();
+  for (std::thread& worker : workers) worker.join();
   EXPECT_EQ(wrong.load(), 0);
 }
 

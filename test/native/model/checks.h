@@ -22,7 +22,7 @@ struct Node {
 using List = Inbox<Node, RelacyAtomics, InboxSites>;
 using Bed = Parker<RelacyAtomics, RelacyFutex, ParkerSites>;
 using Door = Intake<Node, RelacyAtomics, IntakeSites, List>;
-using Lent = Loan<RelacyAtomics, LoanSites>;
+using Lent = BorrowGuard<RelacyAtomics, BorrowGuardSites>;
 
 inline constexpr size_t kEach = 2;  // nodes of each producer
 
@@ -117,7 +117,7 @@ struct Exchange : rl::test_suite<Exchange<producers, consumers>, producers + con
 };
 
 // Producers push and then wake, the consumer takes or sleeps: no wake-up is lost (which would end
-// with everybody asleep, a deadlock). `alarm`: the consumer sets a deadline as well, as a lane does
+// with everybody asleep, a deadlock). `alarm`: the consumer sets a deadline as well, as a worker does
 // that holds a batch back.
 template <size_t producers, bool alarm>
 struct Sleep : rl::test_suite<Sleep<producers, alarm>, producers + 1> {
@@ -182,7 +182,7 @@ struct Completion : rl::test_suite<Completion<producers>, producers + 1> {
   void after() { Require(nodes.AllTaken(), "a node was lost"); }
 };
 
-// As a JavaScript thread ends while lanes still finish its requests (addon/client.cc): a push that finds
+// As a JavaScript thread ends while workers still finish its requests (addon/js_thread.cc): a push that finds
 // the list empty wakes the thread or, once it has let go, reaps the list in its place. Every record
 // comes back, each once, and the last of them lets the client end.
 template <size_t producers>
@@ -233,30 +233,30 @@ struct Detach : rl::test_suite<Detach<producers>, producers + 1> {
   }
 };
 
-// A lane reads borrowed memory as often as it runs, while the owner takes it back and frees it.
+// A worker reads borrowed memory as often as it runs, while the owner takes it back and frees it.
 struct Lending : rl::test_suite<Lending, 2> {
-  Lent loan;
+  Lent borrow;
   Plain<int> memory{0};
 
   void before() {
     memory = 1;
-    loan.Reset(true);
+    borrow.Reset(true);
   }
 
   void thread(unsigned index) {
     if (index == 0) {
-      while (!loan.TryRevoke()) Yield();
+      while (!borrow.TryRevoke()) Yield();
       memory = 0;
       return;
     }
     for (int run = 0; run < 2; ++run) {
-      if (!loan.BeginRead()) return;
+      if (!borrow.BeginRead()) return;
       Require(memory.Read() == 1, "memory was read that is gone");
-      loan.EndRead();
+      borrow.EndRead();
     }
   }
 
-  void after() { Require(!loan.BeginRead(), "the loan was not revoked"); }
+  void after() { Require(!borrow.BeginRead(), "the borrow was not revoked"); }
 };
 
 // One thread appends, another looks for entries whose numbers it guesses.
@@ -283,13 +283,13 @@ struct Lookup : rl::test_suite<Lookup, 2> {
   }
 };
 
-// The batcher without its policy: submitters, lanes that take one request at a time and leave the
+// The batcher without its policy: submitters, workers that take one request at a time and leave the
 // rest to each other, and somebody who closes it.
-template <size_t submitters, size_t lanes, bool closer>
+template <size_t submitters, size_t workers, bool closer>
 struct Service
-    : rl::test_suite<Service<submitters, lanes, closer>, submitters + lanes + (closer ? 1 : 0)> {
+    : rl::test_suite<Service<submitters, workers, closer>, submitters + workers + (closer ? 1 : 0)> {
   Door door;
-  Bed beds[lanes];
+  Bed beds[workers];
   Mutex forming;
   Plain<Node*> pending{nullptr};  // guarded by forming
   Nodes<submitters> nodes;
@@ -300,7 +300,7 @@ struct Service
     if (index < submitters) {
       for (Node& node : nodes.all[index]) Submit(node);
       if (!closer && AllOffered()) CloseWhenServed();
-    } else if (index < submitters + lanes) {
+    } else if (index < submitters + workers) {
       Loop(beds[index - submitters]);
     } else {
       Close();
@@ -332,7 +332,7 @@ struct Service
     for (Bed& bed : beds) bed.Unpark();
   }
 
-  // Not before everything was served: closing wakes every lane and would make good a lost wake-up.
+  // Not before everything was served: closing wakes every worker and would make good a lost wake-up.
   void CloseWhenServed() {
     while (nodes.taken != accepted) Yield();
     Close();

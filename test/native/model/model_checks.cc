@@ -14,7 +14,7 @@
 
 #include "batching/append_table.h"
 #include "batching/intake.h"
-#include "batching/loan.h"
+#include "batching/borrow_guard.h"
 #include "batching/parker.h"
 
 #include "model/checks.h"
@@ -87,17 +87,17 @@ std::vector<Check> Checks() {
       Random<Sleep<1, false>>("sleep, 1 producer"),
       Random<Sleep<2, false>>("sleep, 2 producers"),
       Random<Sleep<2, true>>("sleep with an alarm, 2 producers"),
-      Random<Completion<2>>("completion, 2 lanes"),
-      Random<Detach<1>>("completion while the thread ends, 1 lane"),
-      Random<Detach<2>>("completion while the thread ends, 2 lanes"),
+      Random<Completion<2>>("completion, 2 workers"),
+      Random<Detach<1>>("completion while the thread ends, 1 worker"),
+      Random<Detach<2>>("completion while the thread ends, 2 workers"),
       All<Lending>("lending, up to 4 preemptions", 4),
       Random<Lending>("lending"),
       All<Lookup>("lookup in a growing table, up to 4 preemptions", 4),
-      Random<Service<1, 1, true>>("service with close, 1 submitter, 1 lane"),
-      Random<Service<2, 1, true>>("service with close, 2 submitters, 1 lane"),
-      Random<Service<1, 2, true>>("service with close, 1 submitter, 2 lanes"),
-      Random<Service<1, 2, false>>("service, 1 submitter, 2 lanes"),
-      Random<Service<2, 2, false>>("service, 2 submitters, 2 lanes"),
+      Random<Service<1, 1, true>>("service with close, 1 submitter, 1 worker"),
+      Random<Service<2, 1, true>>("service with close, 2 submitters, 1 worker"),
+      Random<Service<1, 2, true>>("service with close, 1 submitter, 2 workers"),
+      Random<Service<1, 2, false>>("service, 1 submitter, 2 workers"),
+      Random<Service<2, 2, false>>("service, 2 submitters, 2 workers"),
   };
 }
 

@@ -7,7 +7,7 @@
 
 #include "batching/append_table.h"
 #include "batching/intake.h"
-#include "batching/loan.h"
+#include "batching/borrow_guard.h"
 #include "batching/parker.h"
 
 namespace millrace::model {
@@ -33,9 +33,9 @@ struct IntakeSites {
   static inline std::memory_order kSeeCount = IntakeOrders::kSeeCount;
 };
 
-struct LoanSites {
-  static inline std::memory_order kEndRead = LoanOrders::kEndRead;
-  static inline std::memory_order kRevoke = LoanOrders::kRevoke;
+struct BorrowGuardSites {
+  static inline std::memory_order kEndRead = BorrowGuardOrders::kEndRead;
+  static inline std::memory_order kRevoke = BorrowGuardOrders::kRevoke;
 };
 
 struct AppendTableSites {
@@ -66,8 +66,8 @@ inline std::vector<Site> Sites() {
       {"Intake.kClose", Access::kStore, IntakeSites::kClose},
       {"Intake.kSeeClosed", Access::kLoad, IntakeSites::kSeeClosed},
       {"Intake.kSeeCount", Access::kLoad, IntakeSites::kSeeCount},
-      {"Loan.kEndRead", Access::kExchange, LoanSites::kEndRead},
-      {"Loan.kRevoke", Access::kExchange, LoanSites::kRevoke},
+      {"BorrowGuard.kEndRead", Access::kExchange, BorrowGuardSites::kEndRead},
+      {"BorrowGuard.kRevoke", Access::kExchange, BorrowGuardSites::kRevoke},
       {"AppendTable.kPublish", Access::kStore, AppendTableSites::kPublish},
       {"AppendTable.kFind", Access::kLoad, AppendTableSites::kFind},
   };

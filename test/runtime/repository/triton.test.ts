@@ -1,4 +1,4 @@
-/** @module What a `config.pbtxt` means: devices and lanes, queues, warm-ups, and what has no effect. */
+/** @module What a `config.pbtxt` means: devices and instances, queues, warm-ups, and what has no effect. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ServeError } from '../../../runtime/index.ts';
@@ -42,12 +42,12 @@ describe('instance groups', () => {
     Record<string, readonly [string, string | undefined, object, (readonly RegExp[])?]>
   > = {
     none: ['', undefined, {}],
-    'on the CPU': ['instance_group { kind: KIND_CPU count: 3 }', 'cpu', { lanes: 3 }],
-    'on the CPU, uncounted': ['instance_group { kind: KIND_CPU }', 'cpu', { lanes: 1 }],
+    'on the CPU': ['instance_group { kind: KIND_CPU count: 3 }', 'cpu', { instances: 3 }],
+    'on the CPU, uncounted': ['instance_group { kind: KIND_CPU }', 'cpu', { instances: 1 }],
     'two groups on the CPU': [
       'instance_group [ { kind: KIND_CPU count: 3 }, { kind: KIND_CPU count: 2 } ]',
       'cpu',
-      { lanes: 5 },
+      { instances: 5 },
     ],
     'on a GPU': ['instance_group { kind: KIND_GPU }', 'cuda', {}],
     'on this GPU': ['instance_group { kind: KIND_GPU gpus: 1 }', 'cuda:1', {}],
@@ -79,18 +79,26 @@ describe('instance groups', () => {
       [/at most 8 instances, not 20/],
     ],
     'anywhere, uncounted': ['instance_group { name: "a" }', undefined, {}],
-    'anywhere, counted': ['instance_group { kind: KIND_AUTO count: 2 }', undefined, { lanes: 2 }],
+    'anywhere, counted': [
+      'instance_group { kind: KIND_AUTO count: 2 }',
+      undefined,
+      { instances: 2 },
+    ],
     'anywhere, on these GPUs': [
       'instance_group { gpus: [ 0 ] }',
       undefined,
       {},
       [/gpus of an instance_group that is not of KIND_GPU are not used/],
     ],
-    'as the model likes': ['instance_group { kind: KIND_MODEL count: 2 }', undefined, { lanes: 2 }],
+    'as the model likes': [
+      'instance_group { kind: KIND_MODEL count: 2 }',
+      undefined,
+      { instances: 2 },
+    ],
     'anywhere beside the CPU': [
       'instance_group [ { kind: KIND_CPU }, { kind: KIND_AUTO count: 2 } ]',
       undefined,
-      { lanes: 3 },
+      { instances: 3 },
     ],
     'what only tunes Triton': [
       `instance_group {
@@ -98,13 +106,13 @@ describe('instance groups', () => {
         secondary_devices { kind: KIND_NVDLA }
       }`,
       'cpu',
-      { lanes: 1 },
+      { instances: 1 },
       [/profile/, /rate_limiter/, /secondary_devices/, /host_policy/],
     ],
     'one that serves nothing': [
       'instance_group [ { kind: KIND_CPU count: 2 }, { kind: KIND_GPU passive: true } ]',
       'cpu',
-      { lanes: 2 },
+      { instances: 2 },
       [/passive has no effect/],
     ],
   };
@@ -343,7 +351,7 @@ test('a configuration as Triton itself tells it, with everything that is empty, 
     model_transaction_policy: { decoupled: false },
   };
   const { config, settings } = read(JSON.stringify(told));
-  assert.deepEqual(config, { batching: { maxRows: 8 }, lanes: 2 });
+  assert.deepEqual(config, { batching: { maxRows: 8 }, instances: 2 });
   assert.deepEqual(settings.notes, []);
   assert.deepEqual(settings.inputs, [{ name: 'x', datatype: 'TYPE_FP32', dims: [3] }]);
 });

@@ -1,15 +1,15 @@
-/** @module Lanes that a run has left stuck: where they show, and what is refused for them. */
+/** @module Instances that a run has left stuck: where they show, and what is refused for them. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type TestService, testService } from '../../support/service.ts';
 
 const MODELS = {
-  iris: { config: { lanes: 2, run_limit_ms: 50 }, versions: { 'v1.0': '', 'v2.0': '' } },
+  iris: { config: { instances: 2, run_limit_ms: 50 }, versions: { 'v1.0': '', 'v2.0': '' } },
 };
 
-function stick(service: TestService, name: string, stuckLanes: number): void {
+function stick(service: TestService, name: string, stuckInstances: number): void {
   const model = service.model(name);
-  model.learnt = { ...model.learnt, stuckLanes };
+  model.learnt = { ...model.learnt, stuckInstances };
 }
 
 async function get({ app }: TestService, path: string) {
@@ -25,7 +25,7 @@ async function versions(service: TestService) {
 
 const READY = { state: 'ready', reason: '' };
 
-describe('a stuck lane', () => {
+describe('a stuck instance', () => {
   test('is named in /ready, where the version still answers on others', async () => {
     using service = await testService({ models: MODELS });
     stick(service, 'iris:v1.0', 1);
@@ -33,7 +33,7 @@ describe('a stuck lane', () => {
       {
         version: 'v1.0',
         state: 'ready',
-        reason: 'Lanes stuck: 1 of 2; the run on each has passed its limit and not returned.',
+        reason: 'Instances stuck: 1 of 2; the run on each has passed its limit and not returned.',
       },
       { version: 'v2.0', ...READY },
     ]);
@@ -47,7 +47,7 @@ describe('a stuck lane', () => {
     stick(service, 'iris:v1.0', 2);
     const [stuck, other] = await versions(service);
     assert.equal(stuck!.state, 'stuck');
-    assert.match(stuck!.reason!, /^Lanes stuck: 2 of 2/);
+    assert.match(stuck!.reason!, /^Instances stuck: 2 of 2/);
     assert.deepEqual(other, { version: 'v2.0', ...READY });
     assert.equal((await get(service, '/ready')).body.status, 'ready');
     assert.equal((await get(service, '/v2/health/ready')).status, 503);

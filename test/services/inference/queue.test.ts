@@ -8,7 +8,7 @@ import { type Answer, type Inference, inference } from './support.ts';
 const LONG = 400_000;
 const SHORT = 1000;
 
-/** One lane, so that a long run holds up everything behind it. */
+/** One instance, so that a long run holds up everything behind it. */
 const serve = (policies: string) =>
   inference({
     's/1/model.onnx': '=slow-loop',

@@ -23,12 +23,12 @@ TEST(Cores, NoMoreThanTheMachineHas) {
   EXPECT_LE(UsableCores(), std::max(std::thread::hardware_concurrency(), 1u));
 }
 
-TEST(Cores, LanesGetWhatJavaScriptLeaves) {
-  EXPECT_EQ(LaneCores(8, 1), 7u);
-  EXPECT_EQ(LaneCores(8, 6), 2u);
-  EXPECT_EQ(LaneCores(2, 1), 1u);
-  EXPECT_EQ(LaneCores(2, 8), 1u);
-  EXPECT_EQ(LaneCores(1, 1), 1u);
+TEST(Cores, WorkersGetWhatJavaScriptLeaves) {
+  EXPECT_EQ(WorkerCores(8, 1), 7u);
+  EXPECT_EQ(WorkerCores(8, 6), 2u);
+  EXPECT_EQ(WorkerCores(2, 1), 1u);
+  EXPECT_EQ(WorkerCores(2, 8), 1u);
+  EXPECT_EQ(WorkerCores(1, 1), 1u);
 }
 
 }  // namespace

@@ -31,11 +31,11 @@ class AdmissionTest : public testing::Test {
     batcher.reset();
   }
 
-  void Open(uint32_t lanes = 1, int64_t max_rows = 8, bool known = true) {
+  void Open(uint32_t workers = 1, int64_t max_rows = 8, bool known = true) {
     BatcherOptions options;
     options.policy = {PolicyKind::kBusy, max_rows, 0};
     options.pending.batched = true;
-    options.lanes = lanes;
+    options.workers = workers;
     batcher = std::make_unique<Batcher>(puppet, clock, options);
     if (known) Seed(batcher->cost());
   }
@@ -46,8 +46,8 @@ class AdmissionTest : public testing::Test {
     return batcher->Submit(request);
   }
 
-  void Occupy(size_t lanes) {
-    for (size_t i = 0; i < lanes; ++i) {
+  void Occupy(size_t workers) {
+    for (size_t i = 0; i < workers; ++i) {
       EXPECT_EQ(Submit(), Code::kOk);
       puppet.Started(i);
     }
@@ -101,7 +101,7 @@ TEST_F(AdmissionTest, ARunLongerThanExpectedIsAboutToEnd) {
   EXPECT_EQ(Submit(1000), Code::kOk);
 }
 
-TEST_F(AdmissionTest, AnIdleLaneIsEnough) {
+TEST_F(AdmissionTest, AnIdleWorkerIsEnough) {
   Open(2);
   Occupy(1);
   EXPECT_EQ(Submit(1000), Code::kOk);
@@ -164,7 +164,7 @@ TEST_F(AdmissionTest, WhatIsLessUrgentDoesNotCount) {
   EXPECT_EQ(Submit(2000), Code::kOk);
 }
 
-TEST_F(AdmissionTest, TwoLanesWorkOffTwoBatchesAtOnce) {
+TEST_F(AdmissionTest, TwoWorkersWorkOffTwoBatchesAtOnce) {
   Open(2);
   Occupy(2);
   for (int i = 0; i < 8; ++i) EXPECT_EQ(Submit(1'000'000), Code::kOk);
@@ -205,7 +205,7 @@ TEST_F(AdmissionTest, TheWaitIsTheRestOfTheRunAndTheQueue) {
   EXPECT_NEAR(static_cast<double>(batcher->Stats().expected_wait), 600 + 2 * 1700, 10);
 }
 
-TEST_F(AdmissionTest, LanesShareTheQueue) {
+TEST_F(AdmissionTest, WorkersShareTheQueue) {
   Open(2, 8);
   Occupy(2);
   for (int i = 0; i < 16; ++i) EXPECT_EQ(Submit(), Code::kOk);

@@ -1,4 +1,4 @@
-// A lane where memory runs out at any one of its allocations: every request is still answered, once,
+// A worker where memory runs out at any one of its allocations: every request is still answered, once,
 // and the next ones are served as if nothing had happened.
 #include <gtest/gtest.h>
 
@@ -123,7 +123,7 @@ TEST_F(AllocationTest, EveryRequestIsAnsweredWhicheverAllocationFails) {
     Work(batcher, -1);
     EXPECT_EQ(batcher.Stats().completed - stats.completed, 6u);
   }
-  EXPECT_GT(failing, 10) << "the lane must have allocated something";
+  EXPECT_GT(failing, 10) << "the worker must have allocated something";
   EXPECT_LT(failing, 1000);
 }
 

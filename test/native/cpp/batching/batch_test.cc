@@ -226,25 +226,25 @@ TEST_F(BatchTest, InputsTooLargeToGatherAreAStatus) {
   hostile->inputs[0].view.bytes = size_t{1} << 61;
   // Borrowed, so that it would be copied even alone.
   hostile->inputs[0].view.data += 1;
-  hostile->loan.Reset(true);
+  hostile->borrow.Reset(true);
   Run({small, hostile}, doubles);
   EXPECT_TRUE(small->status.ok());
   EXPECT_EQ(hostile->status.code(), Code::kResourceExhausted);
-  EXPECT_TRUE(hostile->loan.TryRevoke()) << "it is given back although it was not read";
+  EXPECT_TRUE(hostile->borrow.TryRevoke()) << "it is given back although it was not read";
 }
 
 TEST_F(BatchTest, BorrowedInputsAreNotInUseDuringTheRun) {
   std::vector<float> owned = {7, 8};
   const auto borrow = [&](Request* request) {
     request->inputs[0].view.data = reinterpret_cast<const std::byte*>(owned.data());
-    request->loan.Reset(true);
+    request->borrow.Reset(true);
     return request;
   };
   Request* const first = borrow(requests.Make(0, 2));
   Request* const second = borrow(requests.Make(0, 2));
   FunctionExecutor spy([&](auto inputs, OwnedOutputs& outputs) {
-    EXPECT_TRUE(first->loan.TryRevoke());
-    first->loan.Reset(true);
+    EXPECT_TRUE(first->borrow.TryRevoke());
+    first->borrow.Reset(true);
     EXPECT_NE(inputs[0].data, reinterpret_cast<const std::byte*>(owned.data()));
     owned = {0, 0};
     return test::Double(inputs, outputs);
@@ -259,8 +259,8 @@ TEST_F(BatchTest, BorrowedInputsAreNotInUseDuringTheRun) {
 TEST_F(BatchTest, ARevokedBorrowIsNotReadAndItsNeighboursAreServed) {
   Request* const revoked = requests.Make(1);
   revoked->inputs[0].view.data = nullptr;
-  revoked->loan.Reset(true);
-  ASSERT_TRUE(revoked->loan.TryRevoke());
+  revoked->borrow.Reset(true);
+  ASSERT_TRUE(revoked->borrow.TryRevoke());
   Request* const neighbour = requests.Make(2);
   Run({revoked, neighbour}, doubles);
   EXPECT_EQ(revoked->status.code(), Code::kCancelled);
@@ -272,10 +272,10 @@ TEST_F(BatchTest, ARevokedBorrowIsNotReadAndItsNeighboursAreServed) {
 
 TEST_F(BatchTest, ABorrowRevokedBetweenTwoAttemptsIsNotReadAgain) {
   Request* const revoked = requests.Make(1);
-  revoked->loan.Reset(true);
+  revoked->borrow.Reset(true);
   Request* const neighbour = requests.Make(2);
   FunctionExecutor fails_pairs([&](auto inputs, OwnedOutputs& outputs) {
-    EXPECT_TRUE(revoked->loan.TryRevoke());
+    EXPECT_TRUE(revoked->borrow.TryRevoke());
     if (inputs[0].shape.dims[0] > 1) return Status(Code::kInternal, "No");
     return test::Double(inputs, outputs);
   });

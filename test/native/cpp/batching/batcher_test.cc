@@ -27,14 +27,14 @@ class BatcherTest : public testing::Test {
     batcher.reset();
   }
 
-  void Open(int64_t max_rows = 8, uint32_t lanes = 1, uint32_t max_queue = 1024,
+  void Open(int64_t max_rows = 8, uint32_t workers = 1, uint32_t max_queue = 1024,
             Nanos max_delay = 0, std::vector<uint32_t> max_queue_by_priority = {}) {
     BatcherOptions options;
     options.policy = {max_delay > 0 ? PolicyKind::kTimer : PolicyKind::kBusy, max_rows, max_delay};
     options.pending.batched = true;
     options.max_queue = max_queue;
     options.max_queue_by_priority = std::move(max_queue_by_priority);
-    options.lanes = lanes;
+    options.workers = workers;
     batcher = std::make_unique<Batcher>(puppet, clock, options);
   }
 
@@ -52,7 +52,7 @@ class BatcherTest : public testing::Test {
   std::unique_ptr<Batcher> batcher;
 };
 
-TEST_F(BatcherTest, AnIdleLaneRunsARequestAtOnce) {
+TEST_F(BatcherTest, AnIdleWorkerRunsARequestAtOnce) {
   Open();
   Request* const request = Submit(3);
   EXPECT_EQ(puppet.Started(0), Values{3});
@@ -61,7 +61,7 @@ TEST_F(BatcherTest, AnIdleLaneRunsARequestAtOnce) {
   EXPECT_EQ(AnswerOf(*request), Values{6});
 }
 
-TEST_F(BatcherTest, BatchesGrowOnlyWhileTheLaneIsBusy) {
+TEST_F(BatcherTest, BatchesGrowOnlyWhileTheWorkerIsBusy) {
   Open();
   Submit(1);
   EXPECT_EQ(puppet.Started(0), Values{1});
@@ -87,7 +87,7 @@ TEST_F(BatcherTest, ABatchStaysWithinItsLimit) {
   EXPECT_EQ(puppet.Started(2), (Values{5, 6}));
 }
 
-TEST_F(BatcherTest, UrgencyCountsUntilTheLaneIsFree) {
+TEST_F(BatcherTest, UrgencyCountsUntilTheWorkerIsFree) {
   Open(1);
   Submit(0);
   puppet.Started(0);
@@ -106,7 +106,7 @@ TEST_F(BatcherTest, UrgencyCountsUntilTheLaneIsFree) {
   EXPECT_EQ(puppet.Started(3), Values{1});
 }
 
-TEST_F(BatcherTest, CancellationCountsUntilTheLaneIsFree) {
+TEST_F(BatcherTest, CancellationCountsUntilTheWorkerIsFree) {
   Open();
   Submit(0);
   puppet.Started(0);
@@ -216,7 +216,7 @@ TEST_F(BatcherTest, SeveralThreadsMayCloseAtOnce) {
   for (std::thread& closer : closers) closer.join();
 }
 
-TEST_F(BatcherTest, SeveralLanesRunAtTheSameTime) {
+TEST_F(BatcherTest, SeveralWorkersRunAtTheSameTime) {
   Open(1, 2);
   Submit(1);
   puppet.Started(0);
@@ -227,7 +227,7 @@ TEST_F(BatcherTest, SeveralLanesRunAtTheSameTime) {
   sink->Await(2);
 }
 
-TEST_F(BatcherTest, ALaneThatLeavesRequestsBehindWakesAnother) {
+TEST_F(BatcherTest, AWorkerThatLeavesRequestsBehindWakesAnother) {
   Open(1, 3);
   Submit(1);
   puppet.Started(0);
@@ -274,7 +274,7 @@ TEST_F(BatcherTest, ASinkLivesUntilItsLastRequestIsHandedOver) {
   EXPECT_TRUE(watch.expired());
 }
 
-TEST_F(BatcherTest, AFailedRunIsTheRequestsErrorAndTheLaneLivesOn) {
+TEST_F(BatcherTest, AFailedRunIsTheRequestsErrorAndTheWorkerLivesOn) {
   Open();
   Request* const bad = Submit(1);
   puppet.Started(0);
@@ -361,7 +361,7 @@ TEST_F(BatcherTest, WaitingAndComputingAreTimedApart) {
   EXPECT_EQ(request->finished - request->started, 300);
 }
 
-TEST_F(BatcherTest, ASpinningLaneStillSleepsAndWakes) {
+TEST_F(BatcherTest, ASpinningWorkerStillSleepsAndWakes) {
   BatcherOptions options;
   options.pending.batched = true;
   options.policy.max_rows = 4;

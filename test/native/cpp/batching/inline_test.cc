@@ -1,4 +1,4 @@
-// Requests that run on the thread that submits them: when they do, and when lanes do better.
+// Requests that run on the thread that submits them: when they do, and when workers do better.
 #include <gtest/gtest.h>
 
 #include "batching/batcher.h"
@@ -33,7 +33,7 @@ class InlineTest : public testing::Test {
     return true;
   }
 
-  // One batch of so many requests, by the lane.
+  // One batch of so many requests, by the worker.
   void Batch(int requests_in_it) {
     for (int i = 0; i < requests_in_it; ++i) {
       ASSERT_EQ(batcher->Submit(requests.Make(1)), Code::kOk);
@@ -77,7 +77,7 @@ TEST_F(InlineTest, NotPastTheDeadline) {
   EXPECT_TRUE(RunInline(clock.Now() + 1001));
 }
 
-TEST_F(InlineTest, ACrowdKeepsThemWithTheLanes) {
+TEST_F(InlineTest, ACrowdKeepsThemWithTheWorkers) {
   Batch(3);
   EXPECT_TRUE(RunInline());
   Batch(4);
@@ -100,7 +100,7 @@ TEST_F(InlineTest, BatchesInBetweenChangeNothing) {
   EXPECT_FALSE(RunInline());
 }
 
-TEST_F(InlineTest, ALongRunGoesBackToTheLanesForAWhile) {
+TEST_F(InlineTest, ALongRunGoesBackToTheWorkersForAWhile) {
   takes = 21 * kLimit;
   EXPECT_TRUE(RunInline());
   takes = 0;

@@ -121,7 +121,7 @@ inline std::vector<Property> AdmissionProperties() {
            const Nanos allowed = scenario.arrivals[id].allowed;
            if (seen.accepted()) return allowed < alone - Slack(alone);
            if (seen.submit == Code::kDeadlineExceeded) return allowed > alone + Slack(alone);
-           return seen.submit == Code::kUnavailable && seen.busy < scenario.options.lanes &&
+           return seen.submit == Code::kUnavailable && seen.busy < scenario.options.workers &&
                   seen.waiting == 0;
          });
        },
@@ -194,7 +194,7 @@ inline std::vector<Property> AdmissionProperties() {
        },
        [](const Scenario& scenario, const Trace& trace) {
          const Nanos limit = scenario.options.run_limit;
-         if (trace.stats.stuck_lanes != 0) return std::string("a lane is stuck for ever");
+         if (trace.stats.stuck_instances != 0) return std::string("a worker is stuck for ever");
          return EachAttempt(trace, "was not given up once and in time", [&](const Attempt& attempt) {
            const bool slow = attempt.ended - attempt.began > limit;
            return std::ranges::any_of(attempt.ids, [&](size_t id) {

@@ -1,5 +1,5 @@
-// More load than a lane can take, in simulated time: the product's own batcher from Submit on, one
-// lane, and clients that need their answers by a deadline.
+// More load than a worker can take, in simulated time: the product's own batcher from Submit on, one
+// worker, and clients that need their answers by a deadline.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -120,7 +120,7 @@ Outcome Play(const Overload& overload) {
   return outcome;
 }
 
-TEST(Overload, TheLaneOnlyRunsWhatMakesItsDeadline) {
+TEST(Overload, TheWorkerOnlyRunsWhatMakesItsDeadline) {
   for (const double load : {1.3, 2.0}) {
     const Outcome outcome = Play({.load = load});
     EXPECT_GE(outcome.goodput, 0.97) << load;

@@ -62,7 +62,7 @@ constexpr QueueView Window(size_t requests, double arrived, double expected, dou
 const Row kRows[] = {
     {"nothing waits: idle", {}, 50, kAtOnce, Action::kIdle, 0},
     {"nothing waits and batches are held back: idle", {}, 50, kDelayed, Action::kIdle, 0},
-    {"without a delay an idle lane takes what is there", {1, 1, 40, kNever}, 50, kAtOnce,
+    {"without a delay an idle worker takes what is there", {1, 1, 40, kNever}, 50, kAtOnce,
      Action::kRun, 0},
     {"without a delay even times that were not filled in are fine", {1, 1, kNever, kNever}, 50,
      kAtOnce, Action::kRun, 0},

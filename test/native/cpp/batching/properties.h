@@ -274,12 +274,12 @@ inline std::vector<Property> BatchProperties() {
          return SpoilFirst(trace.attempts, [](const Attempt&) { return true; },
                            [](Attempt& attempt) { attempt.ids.push_back(0); });
        }},
-      {"ALaneDoesOneThingAtATime", nullptr,
+      {"AWorkerDoesOneThingAtATime", nullptr,
        [](const Scenario& scenario, const Trace& trace) {
          std::map<size_t, Nanos> free_at;
-         return EachAttempt(trace, "began before its lane was free", [&](const Attempt& attempt) {
-           return attempt.lane >= scenario.options.lanes ||
-                  attempt.began < std::exchange(free_at[attempt.lane], attempt.ended);
+         return EachAttempt(trace, "began before its worker was free", [&](const Attempt& attempt) {
+           return attempt.worker >= scenario.options.workers ||
+                  attempt.began < std::exchange(free_at[attempt.worker], attempt.ended);
          });
        },
        [](Scenario&, Trace& trace) {
@@ -332,11 +332,11 @@ inline std::vector<Property> BatchProperties() {
   };
 }
 
-// ── When a lane runs what ────────────────────────────────────────────────────────────────────────
+// ── When a worker runs what ────────────────────────────────────────────────────────────────────────
 
 inline std::vector<Property> PolicyProperties() {
   return {
-      {"NoLaneIdlesWhileAnythingWaits",
+      {"NoWorkerIdlesWhileAnythingWaits",
        [](Scenario& scenario, Random&) { scenario.options.policy.kind = PolicyKind::kBusy; },
        [](const Scenario& scenario, const Trace& trace) {
          const Look look(scenario, trace);
@@ -352,7 +352,7 @@ inline std::vector<Property> PolicyProperties() {
              [](const Turn& turn) { return turn.decision.action == Decision::Action::kRun; },
              [](Turn& turn) { turn.decision.action = Decision::Action::kIdle; });
        }},
-      {"AnIdleLaneTakesARequestAtOnce",
+      {"AnIdleWorkerTakesARequestAtOnce",
        [](Scenario& scenario, Random& random) {
          Plain(scenario, random);
          scenario.options.policy.kind = PolicyKind::kBusy;
@@ -363,8 +363,8 @@ inline std::vector<Property> PolicyProperties() {
          }
        },
        [](const Scenario& scenario, const Trace& trace) {
-         return EachSeen(trace, "waited for an idle lane", [&](const Seen& seen, size_t) {
-           return Succeeded(seen) && seen.waiting == 0 && seen.busy < scenario.options.lanes &&
+         return EachSeen(trace, "waited for an idle worker", [&](const Seen& seen, size_t) {
+           return Succeeded(seen) && seen.waiting == 0 && seen.busy < scenario.options.workers &&
                   seen.started != seen.submitted;
          });
        },

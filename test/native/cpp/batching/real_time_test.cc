@@ -196,7 +196,7 @@ double Throughput(PolicyKind kind, int clients, Nanos round_trip) {
 
 TEST(RealTime, ClientsThatComeBackAreWaitedFor) {
   if (!IsQuiet()) GTEST_SKIP() << kBusy;
-  // Without a round trip many clients are back before the lane looks, whatever the policy.
+  // Without a round trip many clients are back before the worker looks, whatever the policy.
   for (const auto& [clients, round_trip] :
        std::vector<std::pair<int, Nanos>>{{4, 0}, {8, 0}, {4, 100'000}, {8, 100'000}}) {
     std::vector<double> all_busy;
@@ -217,7 +217,7 @@ TEST(RealTime, ClientsThatComeBackAreWaitedFor) {
                 clients, static_cast<double>(round_trip) * 1e-6, all_excess[kTries / 2] / together,
                 all_busy[kTries / 2] / together);
     // Lenient: one undisturbed measurement will do, for it cannot be too good. How much busy does is
-    // chance: a lane that is late finds everybody there.
+    // chance: a worker that is late finds everybody there.
     EXPECT_GE(all_excess.back() / together, 0.75) << clients;
   }
 }

@@ -1,4 +1,4 @@
-// The way through a batcher (intake, lanes that sleep, answers) under thousands of schedules, each
+// The way through a batcher (intake, workers that sleep, answers) under thousands of schedules, each
 // drawn from a seed. SCHEDULE_SEED=N runs the schedule of that seed alone, SCHEDULES=N so many of each
 // program.
 #include <gtest/gtest.h>
@@ -27,10 +27,10 @@ struct Sound {
   using Atomics = ScheduledAtomics;
   using ParkOrders = ParkerOrders;
   using DoorOrders = IntakeOrders;
-  static constexpr bool kWakes = true;           // a submitter wakes a lane
-  static constexpr bool kLooksAgain = true;      // a lane looks for work once it can be seen asleep
-  static constexpr bool kCloseWakes = true;      // closing wakes the lanes
-  static constexpr bool kWaitsForPlaces = true;  // a lane stays while a submitter holds a place
+  static constexpr bool kWakes = true;           // a submitter wakes a worker
+  static constexpr bool kLooksAgain = true;      // a worker looks for work once it can be seen asleep
+  static constexpr bool kCloseWakes = true;      // closing wakes the workers
+  static constexpr bool kWaitsForPlaces = true;  // a worker stays while a submitter holds a place
 };
 
 struct Program {
@@ -87,7 +87,7 @@ class Service {
     List done;
     ScheduledAtomic<uint32_t> calls{0};
     Bed bed;
-    size_t next = 0;  // the least number that a lane may take now
+    size_t next = 0;  // the least number that a worker may take now
   };
 
   void Produce(size_t index) {
@@ -286,7 +286,7 @@ struct LeavesBeforeTheLastHasCome : Sound {
   static constexpr bool kWaitsForPlaces = false;
 };
 
-// A lane may sleep before it is seen to.
+// A worker may sleep before it is seen to.
 struct ParksLate : Sound {
   struct ParkOrders : ParkerOrders {
     static constexpr auto kPark = std::memory_order_release;

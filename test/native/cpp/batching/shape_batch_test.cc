@@ -185,9 +185,9 @@ TEST_F(ShapeBatchTest, BorrowedInputsAreGivenBackBeforeTheRun) {
   Request* const request = texts.Make(1, 3);
   const Numbers owned(3, 9);
   request->inputs[0].view.data = reinterpret_cast<const std::byte*>(owned.data());
-  request->loan.Reset(true);
+  request->borrow.Reset(true);
   FunctionExecutor spy([&](auto inputs, OwnedOutputs& outputs) {
-    EXPECT_TRUE(request->loan.TryRevoke());
+    EXPECT_TRUE(request->borrow.TryRevoke());
     return Encoder(inputs, outputs);
   });
   std::vector<Request*> batch = {request};

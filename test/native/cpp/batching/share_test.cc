@@ -16,10 +16,10 @@ namespace {
 
 using Member = DeviceShare::Member;
 
-// So long that a lane which waited for nothing would hang its test.
+// So long that a worker which waited for nothing would hang its test.
 constexpr Nanos kForever = 3'600'000'000'000;
 
-// A member that always has lanes waiting, and what it has got.
+// A member that always has workers waiting, and what it has got.
 struct Rival {
   Rival(double weight, Nanos length) : member(weight), run(length) {}
   Member member;
@@ -28,11 +28,11 @@ struct Rival {
 };
 
 // Gives `turns` turns of one slot to members that want every one of them. Runs take no real time, and
-// none ends before every other lane is back in the queue, so that chance has no part in it.
+// none ends before every other worker is back in the queue, so that chance has no part in it.
 void Saturate(const std::vector<Rival*>& rivals, int turns) {
-  constexpr int kLanes = 2;
+  constexpr int kWorkers = 2;
   DeviceShare share(1, kForever);
-  const int lanes = static_cast<int>(rivals.size()) * kLanes;
+  const int workers = static_cast<int>(rivals.size()) * kWorkers;
   std::atomic<int> left{turns};
   std::atomic<bool> over{false};
   for (Rival* rival : rivals) share.Join(rival->member, 1);
@@ -42,11 +42,11 @@ void Saturate(const std::vector<Rival*>& rivals, int turns) {
     return sum;
   };
   std::vector<std::thread> threads;
-  for (int i = 0; i < lanes; ++i) {
-    threads.emplace_back([&, rival = rivals[static_cast<size_t>(i / kLanes)]] {
+  for (int i = 0; i < workers; ++i) {
+    threads.emplace_back([&, rival = rivals[static_cast<size_t>(i / kWorkers)]] {
       while (!over.load()) {
         share.Acquire(rival->member);
-        while (!over.load() && waiting() < lanes - 1) std::this_thread::yield();
+        while (!over.load() && waiting() < workers - 1) std::this_thread::yield();
         if (left.fetch_sub(1) <= 0) {
           over = true;
         } else {
@@ -179,7 +179,7 @@ TEST(DeviceShare, AsManyRunAtOnceAsThereAreSlots) {
   share.Leave(b);
 }
 
-TEST(DeviceShare, MoreLanesMakeMoreSlots) {
+TEST(DeviceShare, MoreWorkersMakeMoreSlots) {
   DeviceShare share(1, kForever);
   Member member(1);
   share.Join(member, 3);

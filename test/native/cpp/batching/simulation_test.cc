@@ -1,5 +1,5 @@
 // The policy in simulated time: the product's own Decide, ArrivalModel, Pending and CostModel, driven
-// by a discrete-event model of clients and one lane.
+// by a discrete-event model of clients and one worker.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -75,8 +75,8 @@ class Simulation {
   }
 
   Nanos Next() const {
-    const Nanos lane = ends_ != kNever ? ends_ : wake_;
-    return arrivals_.empty() ? lane : std::min(lane, arrivals_.top());
+    const Nanos worker = ends_ != kNever ? ends_ : wake_;
+    return arrivals_.empty() ? worker : std::min(worker, arrivals_.top());
   }
 
   void Step(Nanos now) {
@@ -174,7 +174,7 @@ TEST(PolicySimulation, PoissonTrafficIsNotMadeToWait) {
   }
 }
 
-TEST(PolicySimulation, OverloadKeepsTheLaneOnRequestsThatMakeTheirDeadline) {
+TEST(PolicySimulation, OverloadKeepsTheWorkerOnRequestsThatMakeTheirDeadline) {
   const double capacity = kMaxRows * 1e9 / static_cast<double>(CostOf(kMaxRows));
   for (const double load : {1.3, 2.0}) {
     const Result result = Simulate(

@@ -1,4 +1,4 @@
-// Lanes of a device with memory of its own: one copies the next batch while another waits for the run.
+// Workers of a device with memory of its own: one copies the next batch while another waits for the run.
 #include "batching/staged.h"
 
 #include <gtest/gtest.h>
@@ -68,7 +68,7 @@ class StagedTest : public testing::Test {
     BatcherOptions options;
     options.policy = {PolicyKind::kBusy, rows, 0};
     options.pending.batched = true;
-    options.lanes = static_cast<uint32_t>(device->depth());
+    options.workers = static_cast<uint32_t>(device->depth());
     options.devices = static_cast<uint32_t>(device->devices());
     options.run_limit = run_limit;
     batcher = std::make_unique<Batcher>(*device, clock, options);
@@ -129,7 +129,7 @@ TEST_F(StagedTest, AnIncompleteBatchGrowsWhileTheDeviceIsBusy) {
 TEST_F(StagedTest, NoMoreBatchesBeginThanTheDeviceHoldsAndTheyAreDoneInOrder) {
   Open(1);
   Requests others(sink.get());
-  // One after another: of two lanes that take a batch at once either may be the first on the device.
+  // One after another: of two workers that take a batch at once either may be the first on the device.
   Submit(1);
   EXPECT_EQ(device->Begun(0), Floats{1});
   Submit(2);
@@ -269,7 +269,7 @@ TEST_F(StagedTest, TheRunLimitLeavesOutTheTimeBehindAnotherBatch) {
   EXPECT_EQ(sink->AwaitEarly(2), (std::vector<uint32_t>{0, 1}));
 }
 
-TEST_F(StagedTest, WaitingTimesCountDevicesAndNotLanes) {
+TEST_F(StagedTest, WaitingTimesCountDevicesAndNotWorkers) {
   Open(1);
   batcher->cost().Observe(1, 1'000'000);
   Submit(1);
@@ -286,11 +286,11 @@ TEST_F(StagedTest, WaitingTimesCountDevicesAndNotLanes) {
 TEST_F(StagedTest, TransferredMemoryIsFreeOnceItIsCopied) {
   Open(1);
   Request* const request = requests.Make(7);
-  request->loan.Reset(true);
+  request->borrow.Reset(true);
   EXPECT_EQ(batcher->Submit(request), Code::kOk);
   device->Begun(0);
   // The run goes on, and the owner may take the memory back: revoking does not wait.
-  while (!request->loan.TryRevoke()) std::this_thread::yield();
+  while (!request->borrow.TryRevoke()) std::this_thread::yield();
   device->Release();
   EXPECT_EQ(AnswerOf(*sink->Await(1)[0]), Floats{14});
 }

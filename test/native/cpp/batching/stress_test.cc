@@ -1,4 +1,4 @@
-// Everything at once: producers, lanes, cancellations, deadlines, refusals and Close, for as many
+// Everything at once: producers, workers, cancellations, deadlines, refusals and Close, for as many
 // operations as the environment variable STRESS_OPERATIONS says.
 #include <gtest/gtest.h>
 
@@ -21,7 +21,7 @@ using test::FunctionExecutor;
 using test::OwnedOutputs;
 
 constexpr size_t kProducers = 4;
-constexpr uint32_t kLanes = 2;
+constexpr uint32_t kWorkers = 2;
 constexpr size_t kRecords = 64;  // of each producer
 constexpr int64_t kMaxRows = 16;
 
@@ -156,7 +156,7 @@ class Producer final : public CompletionSink {
     request.status = {Code::kInternal, "Never answered"};
     request.outputs.reset();
     request.cancelled.store(false, std::memory_order_relaxed);
-    request.loan.Reset(random_() % 4 == 0);
+    request.borrow.Reset(random_() % 4 == 0);
   }
 
   // As JavaScript does, at any time.
@@ -222,7 +222,7 @@ Tally Round(uint64_t operations, uint64_t seed, bool close_early) {
   options.policy.max_delay = 20'000;
   options.run_limit = seed % 2 == 0 ? 1'000'000'000 : 0;
   options.spin = seed % 3 == 0 ? 10'000 : 0;
-  options.lanes = kLanes;
+  options.workers = kWorkers;
   options.max_queue = 200;  // less than all records, so that it is full at times
   auto batcher = std::make_unique<Batcher>(executor, clock, options);
 

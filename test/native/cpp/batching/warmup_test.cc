@@ -92,14 +92,14 @@ TEST_F(WarmUpTest, InputsTooLargeToMakeUpAreNotMeasured) {
 }
 
 // A model on a device of `cores` cores: as many runs as that share the two milliseconds of one. Time
-// passes only once all lanes of a trial are there; the trials have 1, 2, 3 ... lanes, each a handle.
+// passes only once all workers of a trial are there; the trials have 1, 2, 3 ... workers, each a handle.
 class Scaling final : public Executor {
  public:
   Scaling(FakeClock& clock, uint32_t cores) : clock_(clock), cores_(cores) {}
 
   std::unique_ptr<RunHandle> NewHandle() override {
     const std::lock_guard lock(mutex_);
-    if (handles_ == last_) last_ += ++lanes_;
+    if (handles_ == last_) last_ += ++workers_;
     ++handles_;
     arrived_.notify_all();
     return std::make_unique<test::FakeHandle>();
@@ -108,7 +108,7 @@ class Scaling final : public Executor {
   Status Run(std::span<const TensorView>, RunHandle&, OutputRef& outputs) override {
     std::unique_lock lock(mutex_);
     arrived_.wait(lock, [this] { return handles_ == last_; });
-    clock_.Advance(2'000'000 / std::min(lanes_, cores_));
+    clock_.Advance(2'000'000 / std::min(workers_, cores_));
     outputs = std::make_shared<OwnedOutputs>();
     return {};
   }
@@ -118,7 +118,7 @@ class Scaling final : public Executor {
   const uint32_t cores_;
   std::mutex mutex_;
   std::condition_variable arrived_;
-  uint32_t lanes_ = 0;    // of the present trial; guarded by mutex_
+  uint32_t workers_ = 0;    // of the present trial; guarded by mutex_
   uint32_t handles_ = 0;  // made so far; likewise
   uint32_t last_ = 0;     // handles there are once the trial begins; likewise
 };
@@ -180,24 +180,24 @@ TEST_F(WarmUpBucketsTest, NoSizeIsBeyondTheElementsOfABatch) {
   EXPECT_EQ(Measured(1), (std::vector<double>{1, 2}));
 }
 
-TEST(ChooseLanes, AddsLanesWhileTheyRaiseThroughput) {
-  for (const auto& [cores, limit, lanes] :
+TEST(ChooseWorkers, AddsWorkersWhileTheyRaiseThroughput) {
+  for (const auto& [cores, limit, workers] :
        std::vector<std::array<uint32_t, 3>>{{1, 4, 1}, {2, 4, 2}, {3, 8, 3}, {8, 3, 3}}) {
     FakeClock clock;
     Scaling executor(clock, cores);
-    EXPECT_EQ(ChooseLanes(OneInput(), executor, clock, {true, 4, 0}, limit), lanes) << cores;
+    EXPECT_EQ(ChooseWorkers(OneInput(), executor, clock, {true, 4, 0}, limit), workers) << cores;
   }
 }
 
-TEST(ChooseLanes, OneCoreIsNotMeasured) {
+TEST(ChooseWorkers, OneCoreIsNotMeasured) {
   FunctionExecutor executor(Double);
-  EXPECT_EQ(ChooseLanes(OneInput(), executor, SteadyClock(), {true, 4, 0}, 1), 1u);
+  EXPECT_EQ(ChooseWorkers(OneInput(), executor, SteadyClock(), {true, 4, 0}, 1), 1u);
   EXPECT_EQ(executor.runs, 0u);
 }
 
-TEST(ChooseLanes, AModelThatFailsGetsOneLane) {
+TEST(ChooseWorkers, AModelThatFailsGetsOneWorker) {
   FunctionExecutor executor([](auto, auto&) { return Status(Code::kInternal, "No"); });
-  EXPECT_EQ(ChooseLanes(OneInput(), executor, SteadyClock(), {true, 4, 0}, 4), 1u);
+  EXPECT_EQ(ChooseWorkers(OneInput(), executor, SteadyClock(), {true, 4, 0}, 4), 1u);
 }
 
 }  // namespace

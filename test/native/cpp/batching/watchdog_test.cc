@@ -23,7 +23,7 @@ using Slots = std::vector<uint32_t>;
 // In real time the watchdog looks at this clock twice a limit.
 constexpr Nanos kLimit = 2'000'000;
 
-// Moves only when told, and counts who looks: while every lane is in a run, only the watchdog does.
+// Moves only when told, and counts who looks: while every worker is in a run, only the watchdog does.
 class WatchedClock final : public Clock {
  public:
   Nanos Now() const noexcept override {
@@ -101,12 +101,12 @@ class WatchdogTest : public testing::Test {
     batcher.reset();
   }
 
-  void Open(Endless& executor, int64_t rows = 1, uint32_t lanes = 1, Nanos limit = kLimit) {
+  void Open(Endless& executor, int64_t rows = 1, uint32_t workers = 1, Nanos limit = kLimit) {
     BatcherOptions options;
     // Holds a batch back until it is full.
     options.policy = {PolicyKind::kTimer, rows, 1'000'000'000'000};
     options.pending.batched = true;
-    options.lanes = lanes;
+    options.workers = workers;
     options.run_limit = limit;
     batcher = std::make_unique<Batcher>(executor, clock, options);
   }
@@ -140,19 +140,19 @@ TEST_F(WatchdogTest, EveryRequestOfAnOverdueRunIsAnsweredOnce) {
   EXPECT_GE(stubborn.terminations.load(), 1);
 }
 
-TEST_F(WatchdogTest, ALaneIsStuckUntilItsRunReturnsAndServesAfterwards) {
+TEST_F(WatchdogTest, AWorkerIsStuckUntilItsRunReturnsAndServesAfterwards) {
   Open(stubborn);
   Request* const late = Submit(-1);
   stubborn.AwaitRuns(1);
-  EXPECT_EQ(batcher->Stats().stuck_lanes, 0u);
+  EXPECT_EQ(batcher->Stats().stuck_instances, 0u);
   clock.Advance(kLimit);
   sink->AwaitEarly(1);
-  EXPECT_EQ(batcher->Stats().stuck_lanes, 1u);
+  EXPECT_EQ(batcher->Stats().stuck_instances, 1u);
   EXPECT_EQ(batcher->Stats().running, 1u);
   EXPECT_TRUE(sink->Await(0).empty()) << "its memory is still in use";
   stubborn.released = true;
   EXPECT_EQ(sink->Await(1), std::vector{late});
-  EXPECT_EQ(batcher->Stats().stuck_lanes, 0u);
+  EXPECT_EQ(batcher->Stats().stuck_instances, 0u);
   Request* const next = Submit(4);
   sink->Await(2);
   EXPECT_EQ(AnswerOf(*next), std::vector<float>{8});
@@ -168,7 +168,7 @@ TEST_F(WatchdogTest, ARunThatCanBeCutShortIsAndIsNotTriedAgain) {
   EXPECT_EQ(one->status.code(), Code::kDeadlineExceeded);
   EXPECT_EQ(other->status.code(), Code::kDeadlineExceeded);
   EXPECT_EQ(obedient.runs.load(), 1);
-  EXPECT_EQ(batcher->Stats().stuck_lanes, 0u);
+  EXPECT_EQ(batcher->Stats().stuck_instances, 0u);
   EXPECT_EQ(batcher->Stats().expired, 2u);
 }
 
@@ -197,7 +197,7 @@ TEST_F(WatchdogTest, TheLimitIsForEachRun) {
   EXPECT_EQ(stubborn.terminations.load(), 0);
 }
 
-TEST_F(WatchdogTest, OtherLanesGoOn) {
+TEST_F(WatchdogTest, OtherWorkersGoOn) {
   Open(stubborn, 1, 2);
   Submit(-1);
   stubborn.AwaitRuns(1);
@@ -207,11 +207,11 @@ TEST_F(WatchdogTest, OtherLanesGoOn) {
     Submit(1);
     sink->Await(static_cast<size_t>(i));
   }
-  EXPECT_EQ(batcher->Stats().stuck_lanes, 1u);
+  EXPECT_EQ(batcher->Stats().stuck_instances, 1u);
   EXPECT_EQ(batcher->Stats().completed, 20u);
 }
 
-TEST_F(WatchdogTest, ALaneMayBeStuckAgain) {
+TEST_F(WatchdogTest, AWorkerMayBeStuckAgain) {
   Open(obedient);
   for (size_t i = 1; i <= 5; ++i) {
     Submit(-1);
@@ -220,7 +220,7 @@ TEST_F(WatchdogTest, ALaneMayBeStuckAgain) {
     sink->Await(i);
     EXPECT_EQ(sink->AwaitEarly(i).size(), i);
   }
-  EXPECT_EQ(batcher->Stats().stuck_lanes, 0u);
+  EXPECT_EQ(batcher->Stats().stuck_instances, 0u);
 }
 
 TEST_F(WatchdogTest, CloseWaitsForAnOverdueRunAndCutsItShort) {

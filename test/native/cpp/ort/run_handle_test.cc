@@ -53,7 +53,7 @@ TEST(OrtRunHandle, AnEndedRunIsExplainedAndTheNextOneIsNotEnded) {
   EXPECT_EQ(handle.Explain({Code::kInternal, "Other"}).code(), Code::kInternal);
 }
 
-// As a watchdog that ends one attempt at a batch while the lane begins the next.
+// As a watchdog that ends one attempt at a batch while the worker begins the next.
 TEST(OrtRunHandle, ATerminationThatMeetsABeginNeverOutlivesTheNext) {
   const OrtApi api = MakeApi();
   ExitGate gate;

@@ -13,7 +13,7 @@ class FakeClock final : public Clock {
   void Advance(Nanos by) noexcept { now_.fetch_add(by, std::memory_order_acq_rel); }
 
  private:
-  // Small on purpose: a lane that waits for a time of this clock finds it in the real clock's past
+  // Small on purpose: a worker that waits for a time of this clock finds it in the real clock's past
   // and asks the policy again at once, so that no test waits for the real one.
   std::atomic<Nanos> now_{1};
 };

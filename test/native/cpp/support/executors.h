@@ -58,7 +58,7 @@ class FunctionExecutor final : public Executor {
     return status;
   }
 
-  size_t runs = 0;  // for tests with one lane
+  size_t runs = 0;  // for tests with one worker
 
  private:
   const Function function_;
@@ -73,7 +73,7 @@ inline Status Double(std::span<const TensorView> inputs, OwnedOutputs& outputs) 
 }
 
 // Runs when the test says so: every run blocks until Finish, so that a test sees exactly what
-// happens while lanes are busy.
+// happens while workers are busy.
 class Puppet final : public Executor {
  public:
   // Ends the runs that a failed test has left behind.

@@ -45,7 +45,7 @@ struct Property {
   std::function<bool(Scenario&, Trace&)> spoil;
 };
 
-// A scenario with everything in it: some lanes, one of the policies, bursts, deadlines, levels,
+// A scenario with everything in it: some workers, one of the policies, bursts, deadlines, levels,
 // cancellations, poison, two widths, a close at any time.
 inline Scenario MixedScenario(uint64_t seed, Random& random) {
   Scenario scenario;
@@ -53,7 +53,7 @@ inline Scenario MixedScenario(uint64_t seed, Random& random) {
   scenario.per_row = random.Of<Nanos>({10'000, 100'000, 300'000});
   const Nanos run = scenario.CostOf(1);
   BatcherOptions& options = scenario.options;
-  options.lanes = static_cast<uint32_t>(random.Between(1, 3));
+  options.workers = static_cast<uint32_t>(random.Between(1, 3));
   options.max_queue = random.Of({2u, 8u, 1000u});
   options.policy.kind = random.Of({PolicyKind::kBusy, PolicyKind::kTimer, PolicyKind::kExcess});
   options.policy.max_rows = random.Of<int64_t>({1, 2, 4, 8, 16});
@@ -137,9 +137,9 @@ inline Scenario Shrink(const Property& property, Scenario scenario) {
       keep_if_broken(std::move(smaller));
     }
   }
-  Scenario one_lane = scenario;
-  one_lane.options.lanes = 1;
-  keep_if_broken(std::move(one_lane));
+  Scenario one_worker = scenario;
+  one_worker.options.workers = 1;
+  keep_if_broken(std::move(one_worker));
   return scenario;
 }
 
@@ -149,8 +149,8 @@ inline std::string Describe(const Scenario& scenario) {
     if (value != kNever) text << ", " << name << ' ' << value;
   };
   const BatcherOptions& options = scenario.options;
-  text << "policy " << static_cast<int>(options.policy.kind) << ", " << options.lanes
-       << " lanes, max rows " << options.policy.max_rows << ", max queue " << options.max_queue
+  text << "policy " << static_cast<int>(options.policy.kind) << ", " << options.workers
+       << " workers, max rows " << options.policy.max_rows << ", max queue " << options.max_queue
        << ", max delay " << options.policy.max_delay << ", a run " << scenario.fixed << " + "
        << scenario.per_row << " a row" << (scenario.known ? "" : " (not known)");
   time("close at", scenario.close_at);

@@ -1,5 +1,5 @@
 // A batcher in simulated time: the product's own code from Submit to the answer, with fibers for its
-// lanes, its watchdog and whoever uses it, and a model whose runs take as long as a scenario says.
+// workers, its watchdog and whoever uses it, and a model whose runs take as long as a scenario says.
 #pragma once
 
 #include <algorithm>
@@ -49,7 +49,7 @@ struct Seen {
   Nanos submitted = 0;
   size_t submit_step = 0;
   size_t waiting = 0;  // requests that waited when it came
-  size_t busy = 0;     // lanes that ran something when it came
+  size_t busy = 0;     // workers that ran something when it came
   size_t cancel_step = 0;
   size_t left_step = 0;  // of the turn that took or dropped it
   size_t answers = 0;
@@ -70,7 +70,7 @@ struct Seen {
 // One call of the executor.
 struct Attempt {
   size_t turn_step = 0;  // 0: inline
-  size_t lane = 0;
+  size_t worker = 0;
   Nanos began = 0;
   Nanos ended = 0;
   int64_t rows = 0;
@@ -78,10 +78,10 @@ struct Attempt {
   std::vector<size_t> ids;
 };
 
-// One decision of a lane.
+// One decision of a worker.
 struct Turn {
   size_t step = 0;
-  size_t lane = 0;
+  size_t worker = 0;
   Nanos at = 0;
   bool closed = false;
   Decision decision;
@@ -164,8 +164,8 @@ class Simulation final : public CompletionSink, public Clock, public Executor {
     Fiber fiber;
     Nanos wakes = 0;
     bool listens = false;
-    // Of a lane: which it is, and its present turn.
-    size_t lane = 0;
+    // Of a worker: which it is, and its present turn.
+    size_t worker = 0;
     size_t turn_step = 0;
   };
 
@@ -178,7 +178,7 @@ class Simulation final : public CompletionSink, public Clock, public Executor {
     if (scenario_.known) SeedCosts(batcher.cost());
     Act([this] { Submit(); });
     Act([this] { CancelAndClose(); });
-    for (size_t lane = 0; lane < options.lanes; ++lane) Act([this, lane] { Work(lane); });
+    for (size_t worker = 0; worker < options.workers; ++worker) Act([this, worker] { Work(worker); });
     if (options.run_limit > 0) Act([this] { Watch(); });
     while (step_ < kMostSteps && Next()) {
     }
@@ -325,14 +325,14 @@ class Simulation final : public CompletionSink, public Clock, public Executor {
     Announce();
   }
 
-  void Work(size_t lane) {
+  void Work(size_t worker) {
     for (;;) {
       const size_t step = Step(4);
-      acting_->lane = lane;
+      acting_->worker = worker;
       acting_->turn_step = step;
       const size_t index = trace_.turns.size();
-      trace_.turns.push_back({step, lane, now_, trace_.closed_step != 0, {}});
-      const Decision decision = batcher_->Turn(lane);
+      trace_.turns.push_back({step, worker, now_, trace_.closed_step != 0, {}});
+      const Decision decision = batcher_->Turn(worker);
       trace_.turns[index].decision = decision;
       if (decision.action == Decision::Action::kRun) continue;
       // Nothing comes after the close, and nothing waits.
@@ -355,7 +355,7 @@ class Simulation final : public CompletionSink, public Clock, public Executor {
     Attempt run;
     run.began = now_;
     run.rows = input.shape.dims[0];
-    run.lane = acting_->lane;
+    run.worker = acting_->worker;
     run.turn_step = acting_->turn_step;
     const auto values = ValuesOf<float>(input);
     for (size_t i = 0; i < values.size(); i += static_cast<size_t>(input.shape.dims[1])) {

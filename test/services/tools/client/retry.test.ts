@@ -125,7 +125,7 @@ describe('other servers', () => {
   });
   test('what is no answer of the protocol is an error', async () => {
     for (const text of ['', '<html>', '{}', '{"outputs":[{"datatype":"X","shape":[1]}]}']) {
-      await assert.rejects(client([() => new Response(text)]).infer(), failing('BAD_ANSWER'));
+      await assert.rejects(client([() => new Response(text)]).infer(), failing('BAD_RESPONSE'));
     }
   });
 });

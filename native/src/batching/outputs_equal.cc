@@ -1,4 +1,4 @@
-#include "batching/agree.h"
+#include "batching/outputs_equal.h"
 
 #include <algorithm>
 #include <cmath>
@@ -27,7 +27,7 @@ bool Close(const std::byte* a, const std::byte* b, size_t count) {
 
 }  // namespace
 
-bool Agree(const TensorView& a, const TensorView& b) {
+bool OutputsEqual(const TensorView& a, const TensorView& b) {
   const auto elements = static_cast<size_t>(a.shape.Elements().value_or(0));
   if (a.type == ElementType::kString) return std::equal(a.strings, a.strings + elements, b.strings);
   if (a.type == ElementType::kFloat32) return Close<float>(a.data, b.data, elements);

@@ -13,7 +13,7 @@ import { clearInterval, setInterval } from 'node:timers';
 const INTERVAL_MS = 10;
 
 /** Turns the event loop regularly while this thread waits for others. */
-export class Rewake {
+export class DenoWakeup {
   #waits = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 

@@ -7,6 +7,6 @@ namespace millrace {
 
 // Compares the elements of two tensors of one type and as many elements. Floating-point numbers may
 // differ as far as kernels differ that sum in another order.
-bool Agree(const TensorView& a, const TensorView& b);
+bool OutputsEqual(const TensorView& a, const TensorView& b);
 
 }  // namespace millrace

@@ -1,4 +1,4 @@
-#include "addon/ticket.h"
+#include "addon/finalize_once.h"
 
 #include <cstdint>
 #include <mutex>
@@ -7,30 +7,30 @@
 namespace millrace {
 namespace {
 
-struct Tickets {
+struct Unfinalized {
   std::mutex mutex;
   uintptr_t last = 0;  // never used again, unlike addresses
   std::unordered_set<uintptr_t> valid;
 };
 
-Tickets& All() {
-  static auto* const tickets = new Tickets;  // never freed: threads may end after static objects
-  return *tickets;
+Unfinalized& All() {
+  static auto* const unfinalized = new Unfinalized;  // never freed: threads may end after static objects
+  return *unfinalized;
 }
 
 }  // namespace
 
-void* NewTicket() {
-  Tickets& all = All();
+void* NewFinalizeOnce() {
+  Unfinalized& all = All();
   const std::lock_guard lock(all.mutex);
   all.valid.insert(++all.last);
   return reinterpret_cast<void*>(all.last);
 }
 
-bool Redeem(void* ticket) {
-  Tickets& all = All();
+bool IsFirstFinalize(void* once) {
+  Unfinalized& all = All();
   const std::lock_guard lock(all.mutex);
-  return all.valid.erase(reinterpret_cast<uintptr_t>(ticket)) == 1;
+  return all.valid.erase(reinterpret_cast<uintptr_t>(once)) == 1;
 }
 
 }  // namespace millrace

@@ -1,4 +1,4 @@
-// The lanes of a batcher: forming batches, running them, handing over what is finished.
+// The workers of a batcher: forming batches, running them, handing over what is finished.
 #include "batching/batcher.h"
 
 #include <algorithm>
@@ -45,7 +45,7 @@ class Delivery {
 
 // A gap of so many spins between two looks at the clock: the system has run something else meanwhile.
 constexpr Nanos kStarved = 4;
-// For how long a lane then goes to sleep at once.
+// For how long a worker then goes to sleep at once.
 constexpr Nanos kSpinPause = 100'000'000;
 
 inline void Relax() noexcept {
@@ -76,7 +76,7 @@ Decision Batcher::Turn(Worker& worker) {
   return decision;
 }
 
-// A lane that has just run keeps its turn until it asks for the next one.
+// A worker that has just run keeps its turn until it asks for the next one.
 void Batcher::AskForTurn(Worker& worker) {
   if (options_.share == nullptr) return;
   if (intake_.size() == 0) return EndTurn(worker);
@@ -109,9 +109,9 @@ Decision Batcher::Form(Worker& worker) {
     window.arrived = arrivals_.arrived();
     window.expected = arrivals_.expected();
     window.excess = arrivals_.excess();
-    // Relaxed: a lane that ends a run takes the mutex next, and so sees what this one leaves waiting.
+    // Relaxed: a worker that ends a run takes the mutex next, and so sees what this one leaves waiting.
     window.busy = options_.devices != 0 &&
-                  lanes_busy_.load(std::memory_order_relaxed) >= options_.devices;
+                  workers_busy_.load(std::memory_order_relaxed) >= options_.devices;
     const Pending::Choice choice = pending_.Choose(window, now, options_.policy, Costs(costs()));
     decision = choice.decision;
     // Nothing that arrives can complete a batch once the model is closed.
@@ -133,7 +133,7 @@ Decision Batcher::Form(Worker& worker) {
     }
     const auto taken = static_cast<uint32_t>(worker.batch.size() + worker.dropped.size());
     running_.fetch_add(taken, std::memory_order_relaxed);
-    if (!worker.batch.empty()) lanes_busy_.fetch_add(1, std::memory_order_relaxed);
+    if (!worker.batch.empty()) workers_busy_.fetch_add(1, std::memory_order_relaxed);
     intake_.Leave(taken);
     more = !pending_.empty();
   }
@@ -144,11 +144,11 @@ Decision Batcher::Form(Worker& worker) {
 // Counts what operators see of the policy, and whether the load is such that joining requests pays.
 void Batcher::Note(const Worker& worker, const Decision& decision) noexcept {
   if (decision.action == Decision::Action::kWait) held_.fetch_add(1, std::memory_order_relaxed);
-  if (worker.batch.size() >= kCrowd) {
-    calm_.store(0, std::memory_order_relaxed);
-  } else if (!worker.batch.empty() && worker.batch.size() <= kCrowd / 2) {
-    const uint32_t calm = calm_.load(std::memory_order_relaxed);
-    calm_.store(std::min(calm + 1, kCalm), std::memory_order_relaxed);
+  if (worker.batch.size() >= kLargeBatch) {
+    small_batches_.store(0, std::memory_order_relaxed);
+  } else if (!worker.batch.empty() && worker.batch.size() <= kLargeBatch / 2) {
+    const uint32_t before = small_batches_.load(std::memory_order_relaxed);
+    small_batches_.store(std::min(before + 1, kSmallBatchesForInline), std::memory_order_relaxed);
   }
 }
 
@@ -168,7 +168,7 @@ void Batcher::Queue(Worker& worker, Request* arrived) noexcept {
   }
 }
 
-// Tells the models about the batch this lane has run since it last formed one, and about what has come:
+// Tells the models about the batch this worker has run since it last formed one, and about what has come:
 // what came during the run before its end, for that is the window it belongs to.
 void Batcher::Learn(Worker& worker, const Request* arrived) {
   for (const Request* request = arrived; request != nullptr; request = request->next) {
@@ -189,7 +189,7 @@ void Batcher::Learn(Worker& worker, const Request* arrived) {
 
 void Batcher::Wait(Worker& worker, const Decision& decision) {
   const bool idle = decision.action == Decision::Action::kIdle;
-  // A lane that holds a batch back knows of the requests already queued; only news concern it.
+  // A worker that holds a batch back knows of the requests already queued; only news concern it.
   const auto has_work = [this, idle] {
     return intake_.HasNews() || (idle && intake_.Occupied());
   };
@@ -198,7 +198,7 @@ void Batcher::Wait(Worker& worker, const Decision& decision) {
 }
 
 // Looks for work for a short while; true if there is some. Where other threads want the core it is
-// theirs: a lane that finds itself interrupted does not spin again for a time.
+// theirs: a worker that finds itself interrupted does not spin again for a time.
 template <class HasWork>
 bool Batcher::Spin(Worker& worker, HasWork has_work, Nanos deadline) noexcept {
   Nanos now = clock_.Now();
@@ -249,7 +249,7 @@ void Batcher::Run(Worker& worker) {
     delivery.Add(request);
   }
   running_.fetch_sub(static_cast<uint32_t>(worker.batch.size()), std::memory_order_relaxed);
-  lanes_busy_.fetch_sub(1, std::memory_order_relaxed);
+  workers_busy_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Batcher::Drop(Worker& worker) {

@@ -16,11 +16,11 @@
 
 namespace millrace {
 
-class Client;
+class JsThread;
 
 // What the methods of one wrapped model share; see model.cc.
 struct ModelHold {
-  std::shared_ptr<Client> client;
+  std::shared_ptr<JsThread> thread;
   std::shared_ptr<LoadedModel> model;  // null once released
   // For runs on the JavaScript thread itself.
   std::unique_ptr<RunHandle> handle;
@@ -29,20 +29,20 @@ struct ModelHold {
 
 // THREADS The JavaScript thread calls everything but Finish and Post, which any thread may call.
 //
-// LIFE Attached from Attach until the environment is torn down or Detach is called. A detached client
+// LIFE Attached from Attach until the environment is torn down or Detach is called. A detached thread
 // drops what still finishes. It keeps itself alive until both are over: being attached, since the
-// environment calls it back, and its last request, since lanes write to its records.
+// environment calls it back, and its last request, since workers write to its records.
 //
 // WAKE-UPS The thread-safe function carries nothing. It is called once for each time the list of
 // finished requests becomes non-empty, so a batch costs its thread one wake-up at most.
-class Client final : public CompletionSink {
+class JsThread final : public CompletionSink {
  public:
   // Doubles of the mailbox: an array both sides know, through which a call passes its arguments and
   // answers without a Node-API call for each.
   static constexpr size_t kMailboxWords = 8192;
 
-  explicit Client(Core& shared) : core(shared) {}
-  ~Client() override;
+  explicit JsThread(Core& shared) : core(shared) {}
+  ~JsThread() override;
 
   // Creates the mailbox and the thread-safe function that calls `on_ready()`, and `on_early(slot, code,
   // message)` for requests that are answered before they are finished. False with a pending
@@ -55,7 +55,7 @@ class Client final : public CompletionSink {
   Request* Acquire();
   // Gives a record back that was not submitted.
   void Return(Request* request) noexcept;
-  // The record is on its way to a lane: the event loop stays alive until it is back.
+  // The record is on its way to a worker: the event loop stays alive until it is back.
   void Submitted() noexcept;
   // The record has an outcome already: the next drain delivers it.
   void Done(Request* request) noexcept { finished_.Push(request, request); }
@@ -71,7 +71,7 @@ class Client final : public CompletionSink {
   void Unhold() noexcept;
   // Has `on_ready` called from the event loop.
   void CallSoon() noexcept { Wake(); }
-  // Runs `event` on the JavaScript thread, or never if the client is detached by then.
+  // Runs `event` on the JavaScript thread, or never if the thread is detached by then.
   void Post(std::function<void(napi_env)> event);
 
   void Finish(Request* newest, Request* oldest) noexcept override;
@@ -115,7 +115,7 @@ class Client final : public CompletionSink {
   std::mutex mutex_;
   napi_threadsafe_function wake_ = nullptr;           // guarded by mutex_; null when detached
   std::vector<std::function<void(napi_env)>> events_;  // guarded by mutex_
-  std::shared_ptr<Client> self_;                       // guarded by mutex_; see LIFE
+  std::shared_ptr<JsThread> self_;                       // guarded by mutex_; see LIFE
 };
 
 }  // namespace millrace

@@ -1,4 +1,4 @@
-#include "addon/client.h"
+#include "addon/js_thread.h"
 
 #include <thread>
 #include <utility>
@@ -6,15 +6,15 @@
 namespace millrace {
 namespace {
 
-std::shared_ptr<Client> Share(Client* client) {
-  return std::static_pointer_cast<Client>(client->shared_from_this());
+std::shared_ptr<JsThread> Share(JsThread* thread) {
+  return std::static_pointer_cast<JsThread>(thread->shared_from_this());
 }
 
 }  // namespace
 
-Client::~Client() = default;
+JsThread::~JsThread() = default;
 
-bool Client::Attach(napi_env env, napi_value on_ready, napi_value on_early, napi_value* array) {
+bool JsThread::Attach(napi_env env, napi_value on_ready, napi_value on_early, napi_value* array) {
   env_ = env;
   void* memory = nullptr;
   napi_value name = nullptr;
@@ -36,9 +36,9 @@ bool Client::Attach(napi_env env, napi_value on_ready, napi_value on_early, napi
   return true;
 }
 
-void Client::OnCleanup(void* self) noexcept { static_cast<Client*>(self)->Abandon(); }
+void JsThread::OnCleanup(void* self) noexcept { static_cast<JsThread*>(self)->Abandon(); }
 
-void Client::Detach() noexcept {
+void JsThread::Detach() noexcept {
   if (wake_ == nullptr) return;
   napi_remove_env_cleanup_hook(env_, OnCleanup, this);
   napi_delete_reference(env_, mailbox_ref_);
@@ -46,7 +46,7 @@ void Client::Detach() noexcept {
   Abandon();
 }
 
-void Client::Abandon() noexcept {
+void JsThread::Abandon() noexcept {
   const auto keep = Share(this);
   RevokeBorrows();
   const std::lock_guard lock(mutex_);
@@ -64,22 +64,22 @@ void Client::Abandon() noexcept {
   ReapLocked();
 }
 
-// Borrowed memory goes away with the environment. A lane that is reading finishes its copy first.
-void Client::RevokeBorrows() noexcept {
+// Borrowed memory goes away with the environment. A worker that is reading finishes its copy first.
+void JsThread::RevokeBorrows() noexcept {
   for (Request& request : slots_) {
     request.cancelled.store(true, std::memory_order_relaxed);
-    while (!request.loan.TryRevoke()) std::this_thread::yield();
+    while (!request.borrow.TryRevoke()) std::this_thread::yield();
   }
 }
 
-void Client::AnswerEarly(uint32_t slot, uint64_t turn, const Status& status) {
-  Post([client = Share(this), slot, turn, status](napi_env env) {
+void JsThread::AnswerEarly(uint32_t slot, uint64_t turn, const Status& status) {
+  Post([thread = Share(this), slot, turn, status](napi_env env) {
     // By now the record may serve another request.
-    if (client->wake_ == nullptr || client->slots_[slot].turn != turn) return;
+    if (thread->wake_ == nullptr || thread->slots_[slot].turn != turn) return;
     napi_value on_early = nullptr;
     napi_value undefined = nullptr;
     napi_value arguments[3];
-    napi_get_reference_value(env, client->on_early_, &on_early);
+    napi_get_reference_value(env, thread->on_early_, &on_early);
     napi_get_undefined(env, &undefined);
     napi_create_uint32(env, slot, &arguments[0]);
     napi_create_uint32(env, static_cast<uint32_t>(status.code()), &arguments[1]);
@@ -88,7 +88,7 @@ void Client::AnswerEarly(uint32_t slot, uint64_t turn, const Status& status) {
   });
 }
 
-Request* Client::Acquire() {
+Request* JsThread::Acquire() {
   if (free_.empty()) {
     if (slots_.size() == kMaxSlots) return nullptr;
     Request& fresh = slots_.emplace_back();
@@ -102,20 +102,20 @@ Request* Client::Acquire() {
   return request;
 }
 
-void Client::Return(Request* request) noexcept { Recycle(request); }
+void JsThread::Return(Request* request) noexcept { Recycle(request); }
 
-void Client::Submitted() noexcept {
+void JsThread::Submitted() noexcept {
   ++in_flight_;
   Hold();
 }
 
-void Client::Release(Request* request) noexcept {
+void JsThread::Release(Request* request) noexcept {
   Recycle(request);
   --in_flight_;
   Unhold();
 }
 
-void Client::Recycle(Request* request) noexcept {
+void JsThread::Recycle(Request* request) noexcept {
   for (Input& input : request->inputs) {
     input.strings.clear();
     input.pinned.reset();
@@ -128,23 +128,23 @@ void Client::Recycle(Request* request) noexcept {
   request->status = {};
   request->deadline = kNever;
   request->cancelled.store(false, std::memory_order_relaxed);
-  request->loan.Reset(false);
+  request->borrow.Reset(false);
   free_.push_back(request->slot);
 }
 
-Request* Client::At(uint32_t slot) noexcept {
+Request* JsThread::At(uint32_t slot) noexcept {
   return slot < slots_.size() ? &slots_[slot] : nullptr;
 }
 
-void Client::Hold() noexcept {
+void JsThread::Hold() noexcept {
   if (held_++ == 0 && wake_ != nullptr) napi_ref_threadsafe_function(env_, wake_);
 }
 
-void Client::Unhold() noexcept {
+void JsThread::Unhold() noexcept {
   if (--held_ == 0 && wake_ != nullptr) napi_unref_threadsafe_function(env_, wake_);
 }
 
-void Client::Post(std::function<void(napi_env)> event) {
+void JsThread::Post(std::function<void(napi_env)> event) {
   {
     const std::lock_guard lock(mutex_);
     if (wake_ == nullptr) return;
@@ -153,12 +153,12 @@ void Client::Post(std::function<void(napi_env)> event) {
   Wake();
 }
 
-void Client::Finish(Request* newest, Request* oldest) noexcept {
+void JsThread::Finish(Request* newest, Request* oldest) noexcept {
   if (finished_.Push(newest, oldest)) Wake();
 }
 
-void Client::Wake() noexcept {
-  std::shared_ptr<Client> last;
+void JsThread::Wake() noexcept {
+  std::shared_ptr<JsThread> last;
   const std::lock_guard lock(mutex_);
   if (wake_ != nullptr) {
     // A Worker that still runs while the process exits would report runs cut short as its own errors.
@@ -170,13 +170,13 @@ void Client::Wake() noexcept {
   ReapLocked();
 }
 
-void Client::ReapLocked() noexcept {
+void JsThread::ReapLocked() noexcept {
   ReapChain(finished_.TakeAll());
   if (in_flight_ == 0) self_.reset();
 }
 
 // Drops requests that nobody waits for any more.
-void Client::ReapChain(Request* request) noexcept {
+void JsThread::ReapChain(Request* request) noexcept {
   while (request != nullptr) {
     Request* const next = request->next;
     Recycle(request);
@@ -185,14 +185,14 @@ void Client::ReapChain(Request* request) noexcept {
   }
 }
 
-void Client::OnWake(napi_env env, napi_value on_ready, void* context, void*) {
+void JsThread::OnWake(napi_env env, napi_value on_ready, void* context, void*) {
   if (env == nullptr) return;  // the function was aborted; `context` may be gone
-  const auto client = Share(static_cast<Client*>(context));
+  const auto thread = Share(static_cast<JsThread*>(context));
   std::vector<std::function<void(napi_env)>> events;
   {
-    const std::lock_guard lock(client->mutex_);
-    if (client->wake_ == nullptr) return;
-    events.swap(client->events_);
+    const std::lock_guard lock(thread->mutex_);
+    if (thread->wake_ == nullptr) return;
+    events.swap(thread->events_);
   }
   for (const auto& event : events) event(env);
   napi_value undefined = nullptr;
