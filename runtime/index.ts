@@ -169,7 +169,9 @@ export async function createRuntime(
 ): Promise<Runtime> {
   const log = parts.log ?? createLog(config.logLevel);
   const loader = withCostCache(engine, config.cacheDir, log);
-  const registry = await Registry.open(config, loader, parts.random ?? Math.random, log);
+  // Every thread reads the same repository, and one says what it finds there.
+  const notices = parts.first === false ? createLog('silent') : log;
+  const registry = await Registry.open(config, loader, parts.random ?? Math.random, notices);
   const apply = applyTo(registry);
   const bus = parts.bus ?? new ChangeSequencer(() => [apply]);
   const poll = parts.first === false ? undefined : startPolling(config, bus);

@@ -49,6 +49,7 @@ test('a repository full of junk is served, and polling goes on', async () => {
     SERVICE: 'inference',
     PORT: '0',
     GRPC_PORT: '0',
+    MAX_WORKERS: '2',
     MODEL_CONTROL_MODE: 'poll',
     REPOSITORY_POLL_SECS: '1',
   });
