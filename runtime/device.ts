@@ -1,4 +1,4 @@
-/** @module How a device is written in settings. */
+/** @module The form of a device in settings. */
 
 export const DEVICE = /^(?:cpu|auto|(?:cuda|tensorrt)(?::(?:\d+|all))?)$/;
 export const DEVICE_FORM =

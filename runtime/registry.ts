@@ -1,4 +1,4 @@
-/** @module The models that are served, and how they come and go while requests are in them. */
+/** @module The models that are served, and how they are loaded, replaced and unloaded while requests run. */
 
 import type { Engine } from '../native/index.ts';
 import type { StateChange } from './bus.ts';
@@ -19,8 +19,8 @@ import { type Random, type Route, RouteTable } from './routing/route-table.ts';
 import { type ModelStatus, ServedModel } from './served-model.ts';
 
 /**
- * A line of the repository's index. A model that was never loaded has no version; one that is ready has a
- * reason where a newer state of it could not be served.
+ * An entry of the repository's index. A model that was never loaded has no version. A version that is ready
+ * has a reason where the model has changed on disk and the change could not be served.
  */
 export interface IndexEntry {
   readonly name: string;
@@ -36,20 +36,20 @@ export class Registry {
   readonly #repository: Repository;
   /** The models that are served, and which of their versions a request goes to. */
   readonly routes: RouteTable;
-  /** What each served model was loaded from. */
+  /** The fingerprint of the files that each served model was loaded from. */
   readonly #loadedFrom = new Map<string, string>();
-  /** Models on their way in or out, and those that were taken out. */
+  /** Models that are being loaded or unloaded, and those that a client has unloaded. */
   readonly #moving = new Map<string, 'LOADING' | 'UNLOADING'>();
   readonly #unloaded = new Set<string>();
-  /** Why what has changed on disk is not served, of models whose old versions go on. */
+  /** Why a change on disk is not served, for models whose old versions are still served. */
   readonly #refused = new Map<string, string>();
   /** What the repository holds beside models, as it was last read. */
   #skipped: readonly Skipped[] = [];
   /** Why the last poll failed; '' where it did not. */
   #pollFailure = '';
-  /** Changes happen one after the other. */
+  /** The last change: each begins when the one before has ended. */
   #change: Promise<unknown> = Promise.resolve();
-  /** Versions that were replaced and wait for their last request. */
+  /** Replaced models, each until its last request has ended. */
   readonly #leaving = new Set<Promise<void>>();
 
   private constructor(config: Config, engine: Engine, random: Random, log: Log) {
@@ -61,8 +61,8 @@ export class Registry {
   }
 
   /**
-   * Loads what `MODEL_CONTROL_MODE` says is served from the start: everything, or with `explicit` the
-   * models of `LOAD_MODEL`. A version that fails stops only itself.
+   * Loads the models that `MODEL_CONTROL_MODE` serves from the start: all of them, or with `explicit` those
+   * of `LOAD_MODEL`. A version that fails to load does not affect the others.
    *
    * @throws {ServeError} `INVALID_CONFIG` when the repository, or a model that a setting names, does not
    * exist, or `DEVICE` cannot be used.
@@ -132,7 +132,7 @@ export class Registry {
     }
   }
 
-  /** Stands for what is served: two registries that serve the same have the same. */
+  /** A value that two registries have in common exactly when they serve the same. */
   state(): string {
     const models = this.routes
       .models()
@@ -141,8 +141,8 @@ export class Registry {
   }
 
   /**
-   * Loads a model, or loads it anew. The versions that served it until then answer until the new ones
-   * are ready, and remain where those fail.
+   * Loads a model, or loads it again. Its current versions respond until the new ones are ready, and stay
+   * where a new one fails.
    *
    * @throws {ServeError} `MODEL_NOT_FOUND`, or `MODEL_NOT_READY` with the reason of the first version
    * that cannot be served.
@@ -158,7 +158,7 @@ export class Registry {
   }
 
   /**
-   * Takes a model out. Requests that are in it are still answered.
+   * Unloads a model. Requests that it has taken still get their responses.
    *
    * @throws {ServeError} `MODEL_NOT_FOUND`
    */
@@ -173,7 +173,7 @@ export class Registry {
     });
   }
 
-  /** Takes over what has changed in the repository since it was last read. Never rejects. */
+  /** Loads and unloads what has changed in the repository since it was last read. Never rejects. */
   refresh(): Promise<void> {
     return this.#inTurn(async () => {
       try {
@@ -200,7 +200,7 @@ export class Registry {
       try {
         if (this.#loadedFrom.get(folder.name) !== fingerprint(folder)) await this.#replace(folder);
       } catch (error) {
-        // The reason is in the index, and the old version goes on.
+        // The reason is in the index too, and the old versions are still served.
         const about = { model: folder.name, reason: reasonOf(error) };
         this.#log.warn(about, 'change not served');
       }
@@ -211,7 +211,7 @@ export class Registry {
     }
   }
 
-  /** What is still there, but cannot be read or is being written, is served as it was. */
+  /** Unloads a model that is gone. One that is there, but cannot be read or is being written, stays. */
   #withdraw(model: ServedModel, { skipped }: Scan): void {
     const skip = skipped.find(({ name }) => mayHold(name, model.name));
     if (skip === undefined) {
@@ -226,12 +226,12 @@ export class Registry {
   #noteSkipped({ skipped }: Scan): void {
     for (const { name, reason } of skipped) {
       const known = this.#skipped.some((each) => each.name === name && each.reason === reason);
-      if (!known) this.#log.warn({ name, reason }, 'skipped');
+      if (!known) this.#log.info({ name, reason }, 'skipped');
     }
     this.#skipped = skipped;
   }
 
-  /** Empty while the repository cannot be read, which is no reason to hide what is served. */
+  /** The models on disk; none while the repository cannot be read, so that the served ones are still listed. */
   #namesOnDisk(): readonly string[] {
     try {
       return this.#repository.scan().models.map(({ name }) => name);
@@ -261,7 +261,7 @@ export class Registry {
     });
   }
 
-  /** A server that was told to use a GPU and serves nothing because it cannot should not look as if it ran. */
+  /** Stops the start where `DEVICE` names a GPU that cannot be used and nothing is served. @throws {ServeError} */
   #checkDevice(): void {
     const { device } = this.#config;
     if (device === 'cpu' || device === 'auto' || this.loaded().length > 0) return;
@@ -277,7 +277,7 @@ export class Registry {
     }
   }
 
-  /** Loads every version; those that fail are their reasons. */
+  /** Loads every version. A version that fails is represented by its error. */
   async #build(folder: ModelFolder): Promise<ServedModel> {
     const { device, engineCache, batchSize } = this.#config;
     const versions = new Map<string, ModelVersion | ServeError>();
@@ -337,7 +337,7 @@ export class Registry {
     this.#leave(model);
   }
 
-  /** Requests that are in a model end; then it goes. */
+  /** Unloads a model as soon as its last request has ended. */
   #leave(model: ServedModel): void {
     const { name } = model;
     this.#moving.set(name, 'UNLOADING');
@@ -380,7 +380,7 @@ export class Registry {
 
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
-/** What `model.json` says of the versions that requests go to. */
+/** The route that `model.json` declares. */
 function routeOf({ config }: ModelFolder): Route {
   if (config instanceof ServeError) return { weights: {}, labels: {} };
   const { traffic, default_version, version_labels = {} } = config;

@@ -1,4 +1,4 @@
-/** @module What a repository says of a model's inputs and outputs, held against the model itself. */
+/** @module Compares the inputs and outputs that a configuration declares with those of the model. */
 
 import { type Signature, shorten, type TensorSpec } from '../native/index.ts';
 import { ServeError } from './errors.ts';
@@ -12,7 +12,7 @@ import {
 /** Longest sentence that repeats names of a model or a configuration, characters. */
 const MOST_CHARACTERS = 1000;
 
-/** Most rows of a run, where described shapes leave out the dimension that counts them; else 0. */
+/** Most rows of a run where the model is batched, so that declared shapes leave the batch dimension out; else 0. */
 export function describedRows({ batching }: ModelConfig, signature: Signature): number {
   if (batching === false) return 0;
   const { enabled, maxRows } = signature.batching;
@@ -20,9 +20,9 @@ export function describedRows({ batching }: ModelConfig, signature: Signature): 
 }
 
 /**
- * Every input has to be described, or none; of the outputs those that are to be answered.
+ * Either all inputs are declared or none. Of the outputs, those are declared that responses have by default.
  *
- * @throws {ServeError} `INVALID_CONFIG` with the first contradiction.
+ * @throws {ServeError} `INVALID_CONFIG` with the first difference.
  */
 export function validateConfig(
   config: ModelConfig,

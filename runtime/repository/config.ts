@@ -1,4 +1,4 @@
-/** @module `model.json`: what it may say, and how it is read. */
+/** @module The schema of `model.json`, and how the file is read. */
 
 import { z } from 'zod';
 import { batchingSchema } from '../batching.ts';
@@ -10,22 +10,22 @@ import { readText } from './files.ts';
 /** The schema of `model.json`. Every key is optional: without the file the model's own signature is used. */
 export const modelConfigSchema = z.strictObject({
   ...taskConfigShape,
-  default: z.boolean().optional().describe('Whether requests that name no model mean this one'),
+  default: z.boolean().optional().describe('Whether requests that name no model go to this one'),
   default_version: z.string().optional().describe('Version of requests that name none'),
   version_labels: z
     .record(z.string(), z.string())
     .optional()
-    .describe('Such as {"stable": "v1.0"}'),
+    .describe('Names that stand for versions, such as {"stable": "v1.0"}'),
   traffic: z
     .record(z.string(), z.number().min(0))
     .optional()
-    .describe('Weights that share out requests that name no version'),
+    .describe('Shares of the requests that name no version, by version'),
   batching: batchingSchema.optional(),
   device: z
     .string()
     .regex(DEVICE, DEVICE_FORM)
     .optional()
-    .describe('Where it runs, whatever DEVICE says'),
+    .describe('The device of this model, instead of DEVICE'),
   device_options: z
     .record(z.string(), z.union([z.boolean(), z.number(), z.string()]))
     .optional()
@@ -33,7 +33,7 @@ export const modelConfigSchema = z.strictObject({
   provider_options: z
     .record(z.string(), z.union([z.boolean(), z.number(), z.string()]))
     .optional()
-    .describe('ONNX Runtime’s own options of its provider'),
+    .describe('Options of the execution provider, by ONNX Runtime’s names'),
   instances: z.int().min(1).optional().describe('Instances that run batches at the same time'),
   intra_op_threads: z.int().min(1).optional().describe('Threads of one run'),
   run_limit_ms: z
@@ -41,17 +41,17 @@ export const modelConfigSchema = z.strictObject({
     .min(1)
     .max(86_400_000)
     .optional()
-    .describe('Longest a run may take; beyond it its requests are answered and it is cut short'),
+    .describe('Longest that a run may take; then its requests fail and it is cut short'),
   weight: z
     .number()
     .positive()
     .optional()
-    .describe('Share of the device’s time where models compete for it; 1 unless told'),
+    .describe('Share of the time of a device that several models use; default 1'),
 });
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
-/** What the file says, or why it cannot be used. */
+/** The content of the file, or the error where it cannot be used. */
 export function readModelConfig(model: string, path: string): ModelConfig | ServeError {
   const what = `model.json of "${model}"`;
   try {

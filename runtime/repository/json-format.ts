@@ -1,6 +1,6 @@
 /**
- * Protocol buffers as JSON, read by the schema of the message into what their text format is read into.
- * Names are those of the schema. The format: https://protobuf.dev/programming-guides/json/
+ * Reads the JSON form of protocol buffers by the schema of the message, with the same result as their text
+ * format. Field names are those of the schema, in snake_case. The format: https://protobuf.dev/programming-guides/json/
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { FormatError, integer, type Plain } from './text-format.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** @throws {FormatError} for JSON that is no message of the type. */
+/** @throws {FormatError} for text that is not a message of the type in JSON. */
 export function parseJsonFormat(text: string, type: protobuf.Type): Plain {
   let json: unknown;
   try {
@@ -21,7 +21,7 @@ export function parseJsonFormat(text: string, type: protobuf.Type): Plain {
   return readMessage(json, type, '');
 }
 
-/** @param at Where it is, such as `input[0]`; '' at the top. */
+/** @param at The position for errors, such as `input[0]`; '' at the top. */
 function readMessage(json: unknown, type: protobuf.Type, at: string): Plain {
   const message: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fieldsOf(json, at || 'it'))) {
@@ -40,7 +40,7 @@ function readMessage(json: unknown, type: protobuf.Type, at: string): Plain {
   return message;
 }
 
-/** Undefined for what is empty, which is as good as not given. */
+/** Undefined for an empty list or map, which means the same as none. */
 function readField(field: protobuf.Field, value: unknown, at: string): unknown {
   if (field.map) {
     const entries = Object.entries(fieldsOf(value, at));
@@ -63,7 +63,7 @@ function readValue({ resolvedType, type }: protobuf.Field, value: unknown, at: s
     if (name !== undefined) return name;
     throw wrong(at, `one of ${Object.keys(resolvedType.values).join(', ')}`, value);
   }
-  if (type === 'string' || type === 'bytes') return checked(at, 'a text', value, 'string');
+  if (type === 'string' || type === 'bytes') return checked(at, 'a string', value, 'string');
   if (type === 'bool') return checked(at, 'true or false', value, 'boolean');
   if (type === 'double' || type === 'float') return checked(at, 'a number', value, 'number');
   const whole = ['number', 'string'].includes(typeof value)

@@ -1,15 +1,15 @@
-/** @module What a repository says of a model beside its files: where it runs, how it queues, its labels. */
+/** @module Settings of a model that its configuration declares: device, queue policy, labels, warm-ups. */
 
 /** Deadlines of one priority level. */
 export interface LevelPolicy {
-  /** Longest time until the answer of requests that set none; undefined means no limit. */
+  /** Timeout of requests that set none, until their response; undefined means no limit. */
   readonly timeoutMs: number | undefined;
-  /** Whether a request may set a shorter time than that. */
+  /** Whether a request may set a shorter timeout. */
   readonly mayShorten: boolean;
 }
 
 export interface QueuePolicy {
-  /** Priority levels, of which 1 is the most urgent; 0 means that requests have none. */
+  /** Number of priority levels, of which 1 is the most urgent; 0 means that requests have no priority. */
   readonly levels: number;
   /** Level of requests that name none; 0 where there are no levels. */
   readonly defaultLevel: number;
@@ -17,7 +17,7 @@ export interface QueuePolicy {
   readonly byLevel: ReadonlyMap<number, LevelPolicy>;
 }
 
-/** The time a request may wait, of what it asks for and what its level allows. */
+/** The timeout of a request, from the one it asks for and the one its priority level allows. */
 export function allowedTimeout(
   queue: QueuePolicy,
   level: number,
@@ -28,21 +28,21 @@ export function allowedTimeout(
   return timeoutMs === undefined ? wantedMs : Math.min(wantedMs, timeoutMs);
 }
 
-/** An input or output as the repository describes it. */
+/** An input or output as the configuration declares it. */
 export interface DeclaredTensor {
   readonly name: string;
-  /** By Triton's name, such as `TYPE_FP32`; undefined where it is not said. */
+  /** Triton's name of the datatype, such as `TYPE_FP32`; undefined where it is not declared. */
   readonly datatype: string | undefined;
-  /** Without the dimension that counts rows, where the model is batched; empty where they are not said. */
+  /** Without the batch dimension, where the model is batched; empty where they are not declared. */
   readonly dims: readonly number[];
 }
 
 export interface WarmupInput extends DeclaredTensor {
-  /** What its elements are, or those of one row as they are sent in binary. */
+  /** What the elements are: zeros, random numbers, or the bytes of one row in the binary form of V2. */
   readonly data: 'zero' | 'random' | Uint8Array;
 }
 
-/** Runs to be made before a version serves. */
+/** Runs that are made before a version is served. */
 export interface Warmup {
   readonly name: string;
   readonly rows: number;
@@ -51,24 +51,24 @@ export interface Warmup {
 }
 
 export interface RepositorySettings {
-  /** The configuration in Triton's own settings, where there is one. */
+  /** The content of `config.pbtxt`, where there is one. */
   readonly declared: Readonly<Record<string, unknown>> | undefined;
-  /** The device the model asks for; undefined leaves it to `DEVICE`. */
+  /** The device of the model, in the form of `DEVICE`; undefined means that of `DEVICE`. */
   readonly device: string | undefined;
-  /** ONNX Runtime's own options of the device's provider. */
+  /** Options of the execution provider, by ONNX Runtime's names. */
   readonly providerOptions: Readonly<Record<string, string>>;
-  /** Names of the classes by output. */
+  /** Names of the classes, by output. */
   readonly labels: Readonly<Record<string, readonly string[]>>;
-  /** Inputs and outputs as they are described; empty where the model's file alone tells. */
+  /** Declared inputs and outputs; empty where they are left to the model file. */
   readonly inputs: readonly DeclaredTensor[];
   readonly outputs: readonly DeclaredTensor[];
   readonly queue: QueuePolicy;
   readonly warmups: readonly Warmup[];
-  /** What of the configuration has no effect here. */
+  /** Sentences about parts of the configuration that have no effect, and about files that were chosen. */
   readonly notes: readonly string[];
 }
 
-/** Of a model about which nothing is said. */
+/** The settings of a model without a configuration. */
 export const DEFAULT_SETTINGS: RepositorySettings = {
   declared: undefined,
   device: undefined,

@@ -1,16 +1,16 @@
 /**
- * Protocol buffers in their text format, as `config.pbtxt` has them, read by the schema of the message.
- * The format: https://protobuf.dev/reference/protobuf/textformat-spec/
+ * Reads the text format of protocol buffers, in which `config.pbtxt` is written, by the schema of the message
+ * (decision record 0011). The format: https://protobuf.dev/reference/protobuf/textformat-spec/
  *
  * @module
  */
 
 import protobuf from 'protobufjs';
 
-/** A message as plain values: names as in the schema, enums by name, 64-bit integers as numbers where they are exact, else as text. */
+/** A message as plain values: names as in the schema, enums by name, 64-bit integers as numbers where those are exact, else as strings. */
 export type Plain = Readonly<Record<string, unknown>>;
 
-/** What is wrong with a message, and where. */
+/** Says what is wrong with a message, and where. */
 export class FormatError extends Error {
   override readonly name = 'FormatError';
 }
@@ -21,14 +21,14 @@ const MOST_DIGITS = 64;
 /** Deepest nesting of messages. */
 const MAX_DEPTH = 32;
 
-/** @throws {FormatError} for a text that is no message of the type. */
+/** @throws {FormatError} for text that is not a message of the type. */
 export function parseTextFormat(text: string, type: protobuf.Type): Plain {
   const reader = new Reader(text);
   const message = readFields(reader, type, undefined, 0);
   return message;
 }
 
-/** Blanks and comments; then what a text is made of. */
+/** What is skipped: white space and comments. Then the kinds of tokens. */
 const BLANK = /(?:\s|#[^\n]*(?:\n|$))*/y;
 const TOKEN =
   /[A-Za-z_]\w*|[-+]?(?:\d[\w.]*(?:(?<=[eE])[-+]\d+)?|\.\d[\w.]*)|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'|\S/y;
@@ -44,7 +44,7 @@ class Reader {
     this.advance();
   }
 
-  /** Returns the token and goes on to the next. */
+  /** Returns the token and reads the next one. */
   advance(): string {
     const taken = this.token;
     BLANK.lastIndex = this.#at;
@@ -116,7 +116,7 @@ function readList(reader: Reader, field: protobuf.Field, depth: number): unknown
   return values;
 }
 
-/** Puts a value where its field says. A field of a `oneof` given after another of it is refused, like one given twice. */
+/** Adds a value to its message. A field that is not repeated may be set once, and of the fields of a `oneof` only one. */
 function keep(
   reader: Reader,
   message: Record<string, unknown>,
@@ -144,7 +144,7 @@ function keep(
   message[name] = value;
 }
 
-/** What a map's entry without a value holds. */
+/** The value of a map's entry that has none. */
 const absent = (field: protobuf.Field) => (field.resolvedType === null ? '' : {});
 
 function readValue(reader: Reader, field: protobuf.Field, depth: number): unknown {
@@ -198,7 +198,7 @@ function readScalar(
     throw wrong(`one of ${Object.keys(type.values).join(', ')}`);
   }
   if (type === 'string' || type === 'bytes') {
-    if (!/^(["']).*\1$/s.test(token) || token.length < 2) throw wrong('a text in quotes');
+    if (!/^(["']).*\1$/s.test(token) || token.length < 2) throw wrong('a string in quotes');
     let text = unquote(token);
     while (/^["']/.test(reader.token)) text += unquote(reader.advance());
     return text;
@@ -227,7 +227,7 @@ const RANGES: Readonly<Record<string, readonly [bigint, bigint]>> = {
   uint64: [0n, 2n ** 64n - 1n],
 };
 
-/** The number that a token is; undefined where it is none of that type. */
+/** The number that a token stands for; undefined where it is not a whole number of the type. */
 export function integer(token: string, type: string): number | string | undefined {
   // The time that a number takes grows with the square of its digits.
   if (token.length > MOST_DIGITS) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Models as Triton keeps them: a `config.pbtxt` beside numbered versions. What changes answers and is
- * not supported is refused; what only makes Triton itself faster is left out and noted.
+ * Reads Triton's `config.pbtxt`. A field that would change responses and is not supported is refused. A
+ * field that only tunes Triton has no effect, which is noted.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export function tritonSchema(): protobuf.Root {
   return protobuf.parse(readFileSync(path, 'utf8'), new protobuf.Root(), { keepCase: true }).root;
 }
 
-/** What a `config.pbtxt` means here. */
+/** A `config.pbtxt`, translated. */
 export interface TritonModel {
   readonly config: ModelConfig;
   readonly settings: RepositorySettings;
@@ -45,10 +45,11 @@ export interface TritonModel {
 }
 
 /**
- * Reads `config.pbtxt`, or the text of one that stands in for it.
+ * Translates a configuration.
  *
- * @param text Its content: text format, or JSON where it starts with `{`, as a load request gives it.
- * @throws {ServeError} `INVALID_CONFIG` with what is wrong or not supported.
+ * @param text The content of `config.pbtxt`, or the same as JSON, which starts with `{`.
+ * @param folder The folder of the model, in which files that the configuration names are looked up.
+ * @throws {ServeError} `INVALID_CONFIG` with the first field that is wrong or not supported.
  */
 export function readTriton(
   name: string,
@@ -80,7 +81,7 @@ export function readTriton(
       inputs: (config.input ?? []).map(toDeclared),
       outputs: (config.output ?? []).map(toDeclared),
       queue: queuePolicy(name, config.dynamic_batching),
-      // Triton does not run those without rows either.
+      // Like Triton, which does not run warm-ups without rows.
       warmups: (config.model_warmup ?? [])
         .filter(({ batch_size }) => batch_size)
         .map((warmup) => toWarmup(name, folder, warmup)),
@@ -110,7 +111,10 @@ function parse(name: string, text: string, type: protobuf.Type): Plain {
 
 function refuseUnsupported(name: string, config: TritonConfig): void {
   if (config.name && config.name !== name) {
-    throw wrong(name, `it names the model ${config.name}; the folder's name is the model's`);
+    throw wrong(
+      name,
+      `it names the model ${config.name}; write the name of its folder or leave it out`,
+    );
   }
   const kind = config.backend || config.platform || 'onnxruntime';
   if (kind !== 'onnxruntime' && kind !== 'onnxruntime_onnx') {
@@ -120,7 +124,7 @@ function refuseUnsupported(name: string, config: TritonConfig): void {
   const faults: Readonly<Record<string, unknown>> = {
     'sequence_batching (state between requests)': config.sequence_batching,
     'ensemble_scheduling (ensembles)': config.ensemble_scheduling,
-    'decoupled (several answers to a request)': config.model_transaction_policy?.decoupled,
+    'decoupled (several responses to a request)': config.model_transaction_policy?.decoupled,
     'model_operations (custom operators)': config.model_operations,
     'batch_input (ragged batches)': config.batch_input,
     'batch_output (ragged batches)': config.batch_output,
@@ -133,7 +137,7 @@ function refuseUnsupported(name: string, config: TritonConfig): void {
   if (fault !== undefined) throw wrong(name, `${fault} is not supported; take it out of the file`);
 }
 
-/** Where the file tells neither rows nor shapes, whether requests are joined is found out. */
+/** Undefined where the configuration declares neither rows nor shapes: then the engine finds out whether it may batch. */
 function batching(config: TritonConfig): ModelConfig['batching'] {
   const { max_batch_size, dynamic_batching, input = [], output = [] } = config;
   const open = max_batch_size === undefined && input.length + output.length === 0;

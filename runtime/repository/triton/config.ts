@@ -1,4 +1,4 @@
-/** @module A `ModelConfig` message of Triton's, as far as it is used here. */
+/** @module The fields of Triton's `ModelConfig` message that are used or reported. */
 
 import { datatypes, type ElementType, shorten } from '../../../native/index.ts';
 import { ServeError } from '../../errors.ts';
@@ -106,11 +106,11 @@ export interface TritonWarmupInput {
   readonly input_data_file?: string;
 }
 
-/** Triton's name of an element type. */
+/** Triton's name of a datatype. */
 export const configType = (type: ElementType): string =>
   type === 'string' ? 'TYPE_STRING' : `TYPE_${datatypes[type]}`;
 
-/** Whether a name is that of a file in a folder, and no way out of it. */
+/** Whether a name is that of a file in a folder, and not a path that leads out of it. */
 export const isPlainName = (file: string): boolean =>
   /^[^/\\]+$/.test(file) && file !== '..' && file !== '.';
 

@@ -5,12 +5,12 @@ import type { RepositorySettings } from '../settings.ts';
 import { type InstanceGroup, type TritonConfig, wrong } from './config.ts';
 
 export interface Placement extends Pick<RepositorySettings, 'device' | 'providerOptions'> {
-  /** What it adds to the configuration of the model. */
+  /** The part of the configuration of the model that follows from it. */
   readonly config: Pick<ModelConfig, 'instances' | 'device_options'>;
   readonly notes: readonly string[];
 }
 
-/** Batches on their way to a GPU without being told, and the most there may be. */
+/** Instances on a GPU where none are declared, and the most that are possible. */
 const USUAL_SLOTS = 2;
 const MOST_SLOTS = 8;
 
@@ -68,21 +68,21 @@ function instanceCount(groups: readonly InstanceGroup[], onCpu: boolean): number
   return onCpu || groups.some(({ count }) => count) ? instances(groups) : undefined;
 }
 
-/** A copy on one GPU or on all there are: a device of the engine is nothing between. */
+/** The suffix of the device: a model runs on one GPU or on all of them, and on no other selection. */
 function where(groups: readonly InstanceGroup[], notes: string[]): string {
   const gpus = [...new Set(groups.flatMap((group) => group.gpus ?? []))];
   if (gpus.length > 1) notes.push(`The gpus ${gpus.join(', ')} mean every GPU there is`);
   return gpus.length === 1 ? `:${gpus[0]}` : gpus.length > 1 ? ':all' : '';
 }
 
-/** Fewer than usual would only leave the GPU idle while it is copied to. */
+/** Fewer instances than the default would leave the GPU idle while inputs are copied to it. */
 function slots(groups: readonly InstanceGroup[], notes: string[]): Placement['config'] {
   const wanted = Math.max(0, ...groups.map(({ count }) => count ?? 0));
   if (wanted > MOST_SLOTS) notes.push(`A GPU has at most ${MOST_SLOTS} instances, not ${wanted}`);
   return wanted <= USUAL_SLOTS ? {} : { device_options: { slots: Math.min(wanted, MOST_SLOTS) } };
 }
 
-/** Triton's names of the options of its TensorRT accelerator, and ONNX Runtime's. */
+/** Options of Triton's TensorRT accelerator that have another name in ONNX Runtime. */
 const TENSORRT_KEYS: Readonly<Record<string, string>> = {
   max_workspace_size_bytes: 'trt_max_workspace_size',
   int8_calibration_table_name: 'trt_int8_calibration_table_name',

@@ -4,11 +4,11 @@ import type { ModelConfig } from '../config.ts';
 import type { LevelPolicy, QueuePolicy } from '../settings.ts';
 import { type DynamicBatching, type TritonQueuePolicy, wrong } from './config.ts';
 
-/** The engine's own limits. */
+/** The limits of the engine. */
 const MOST_LEVELS = 256;
 const MOST_WAITING = 65_536;
 
-/** @throws {ServeError} `INVALID_CONFIG` for levels that contradict each other. */
+/** @throws {ServeError} `INVALID_CONFIG` for priority levels that contradict each other. */
 export function queuePolicy(name: string, given: DynamicBatching = {}): QueuePolicy {
   const { priority_levels: levels = 0, default_priority_level: defaultLevel = 0 } = given;
   const policies = Object.entries(given.priority_queue_policy ?? {});
@@ -31,7 +31,7 @@ export function queuePolicy(name: string, given: DynamicBatching = {}): QueuePol
   };
 }
 
-/** With `DELAY` requests that are late are answered all the same, so that no time is a limit. */
+/** With `DELAY`, requests past their timeout are still run, so that there is no limit. */
 function levelPolicy({
   timeout_action = 'REJECT',
   default_timeout_microseconds = 0,
@@ -43,7 +43,7 @@ function levelPolicy({
     : { timeoutMs: default_timeout_microseconds / 1000, mayShorten: allow_timeout_override };
 }
 
-/** How many requests may wait, of all levels and of each. A size of 0 is no limit, as in Triton. */
+/** How many requests may wait, in total and on each priority level. As in Triton, a size of 0 means no limit. */
 export function queueSizes(given: DynamicBatching = {}): QueueSizes {
   const { priority_levels: levels = 0, default_queue_policy: usual } = given;
   if (levels === 0) return allOf(sizeOf(usual));
@@ -64,7 +64,7 @@ const sizeOf = (policy: TritonQueuePolicy | undefined): number =>
 const allOf = (size: number): QueueSizes =>
   size === 0 ? {} : { maxQueue: Math.min(size, MOST_WAITING) };
 
-/** What of the policies has no effect here. */
+/** Sentences about parts of the policies that work differently than in Triton. */
 export function queueNotes(given: DynamicBatching = {}): string[] {
   const policies = [
     given.default_queue_policy,

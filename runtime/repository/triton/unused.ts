@@ -1,8 +1,8 @@
-/** @module What of a `config.pbtxt` has no effect, because it only tunes Triton. */
+/** @module Fields of `config.pbtxt` that have no effect, because they only tune Triton. */
 
 import type { TritonConfig } from './config.ts';
 
-/** Options of ONNX Runtime's backend that have one here. */
+/** Parameters of Triton's ONNX Runtime backend that are used. */
 const USED_PARAMETERS = ['intra_op_thread_count'];
 
 /** A sentence for each field that is set and not used. */

@@ -1,4 +1,4 @@
-/** @module Warm-ups as `config.pbtxt` describes them. */
+/** @module Warm-ups that `config.pbtxt` declares. */
 
 import { join } from 'node:path';
 import { readBytes } from '../files.ts';
@@ -30,7 +30,7 @@ function toInput(
     name: tensor,
     datatype: data_type,
     dims: dims.map(Number),
-    // The flags count by being there, whatever they say.
+    // As in Triton, a flag counts by being there, even as false.
     data:
       file === undefined
         ? random_data === undefined

@@ -47,7 +47,7 @@ describe('is refused, with its place', () => {
     ],
     'a name that objects have': ['{"constructor": 1}', /no field constructor/],
     'two choices': ['{"one": true, "other": "x"}', /other is given beside one/],
-    'a number for a text': ['{"text": 1}', /^text must be a text, found 1$/],
+    'a number for a text': ['{"text": 1}', /^text must be a string, found 1$/],
     'a text for a number': ['{"number": "a"}', /^number must be a whole number of type int32/],
     'a number that does not fit': ['{"number": 3000000000}', /of type int32, found 3000000000/],
     'a fraction': ['{"dims": [1, 1.5]}', /^dims\[1\] must be a whole number of type int64/],
