@@ -22,6 +22,7 @@ export class Admission {
   #full: ServeError | undefined;
   /** When `#full` is made anew. */
   #fullUntil = 0;
+  #leaving = false;
   #closed = false;
 
   /**
@@ -38,8 +39,9 @@ export class Admission {
     return this.#permits.count;
   }
 
+  /** Whether the server is about to stop: it is not ready, though it may still take requests. */
   get draining(): boolean {
-    return this.#closed;
+    return this.#leaving;
   }
 
   /** Takes a permit and returns undefined, or returns why there is none. */
@@ -64,8 +66,14 @@ export class Admission {
     this.#permits.release();
   }
 
+  /** Is not ready from now on. Requests are still taken, until `drain()`. */
+  announceDrain(): void {
+    this.#leaving = true;
+  }
+
   /** Refuses new requests from now on; resolves when none is in flight. Idempotent. */
   drain(): Promise<void> {
+    this.#leaving = true;
     this.#closed = true;
     return this.#permits.idle();
   }

@@ -5,7 +5,7 @@ import { type Access, openAccess } from './access.ts';
 import { Admission } from './admission.ts';
 import { type Apply, type Bus, ChangeSequencer, toFailure } from './bus.ts';
 import { type Clock, systemClock } from './clock.ts';
-import type { Config } from './config.ts';
+import type { Config } from './config/index.ts';
 import { withCostCache } from './cost-cache.ts';
 import { createLog, type Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics/index.ts';
@@ -53,12 +53,11 @@ export type { Clock } from './clock.ts';
 export {
   type Config,
   type ConfigSources,
-  type PortName,
   portSetting,
   readConfig,
-  SETTINGS,
-  type ServiceName,
-} from './config.ts';
+  type ServicePorts,
+  settingsHelp,
+} from './config/index.ts';
 export {
   describeValue,
   type ElementCodec,
@@ -71,6 +70,7 @@ export {
   currentHost,
   exit,
   type Host,
+  listenError,
   onStopSignal,
   type Parent,
   parentThread,

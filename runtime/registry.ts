@@ -2,7 +2,7 @@
 
 import type { Engine } from '../native/index.ts';
 import type { StateChange } from './bus.ts';
-import type { Config } from './config.ts';
+import type { Config } from './config/index.ts';
 import { ServeError } from './errors.ts';
 import type { Log } from './log.ts';
 import { loadVersion, type ModelVersion } from './model.ts';

@@ -13,6 +13,7 @@ import {
   readConfig,
 } from '../runtime/index.ts';
 import { type Service, startService, type ThreadService } from './service.ts';
+import { services } from './services.ts';
 import { stop } from './stop.ts';
 import { serveThread, startThreads, type ThreadOptions } from './threads.ts';
 
@@ -26,7 +27,7 @@ function open(config: Config, log: Log, thread?: ThreadOptions): Promise<ThreadS
 }
 
 async function main(): Promise<void> {
-  const config = readConfig();
+  const config = readConfig(services);
   const log = createLog(config.logLevel);
   const service =
     config.maxWorkers === 1

@@ -1,5 +1,6 @@
 /** @module One thread's share of the services, from its models to its open ports and back. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Apply,
   type Bus,
@@ -9,7 +10,6 @@ import {
   type Host,
   type Log,
   type ModelStatus,
-  type PortName,
   portSetting,
   type Runtime,
 } from '../runtime/index.ts';
@@ -18,15 +18,17 @@ import type { OpenPort, ServiceDefinition } from './http/service-definition.ts';
 import { services } from './services.ts';
 
 /** The open ports by service. */
-export type Ports = Readonly<Partial<Record<PortName, number>>>;
+export type Ports = Readonly<Record<string, number>>;
 
 export interface Service {
   readonly ports: Ports;
   readonly models: readonly ModelStatus[];
   /**
-   * Refuses new requests, closes the ports, waits for the answers on their way, then closes models and
-   * engine.
+   * Is not ready from now on, refuses requests after `DRAIN_DELAY_MS`, and resolves when those that were
+   * taken are completed. The ports stay open, so that a client is told to go elsewhere.
    */
+  drain(): Promise<void>;
+  /** Closes the ports, then models and engine. To be called when `drain()` has resolved. */
   stop(): Promise<void>;
 }
 
@@ -51,7 +53,7 @@ export interface ServiceParts {
 }
 
 interface NamedPort extends OpenPort {
-  readonly name: PortName;
+  readonly name: string;
 }
 
 /**
@@ -67,8 +69,8 @@ export async function startService(parts: ServiceParts): Promise<ThreadService> 
     for (const service of services.filter(({ name }) => config.services.includes(name))) {
       opened.push(await openPort(parts, service, runtime));
       if (service.listenGrpc !== undefined && parts.first !== false) {
-        const { port, stop } = await service.listenGrpc(runtime, config.host, config.ports.grpc);
-        opened.push({ name: 'grpc', port, stop });
+        const { host, ports } = config;
+        opened.push({ name: 'grpc', ...(await service.listenGrpc(runtime, host, ports.grpc!)) });
       }
     }
     return {
@@ -76,9 +78,14 @@ export async function startService(parts: ServiceParts): Promise<ThreadService> 
       models: runtime.models(),
       apply: runtime.apply,
       state: runtime.state,
+      async drain() {
+        runtime.admission.announceDrain();
+        for (const port of opened) port.announceStop?.();
+        if (config.drainDelayMs > 0) await sleep(config.drainDelayMs);
+        await runtime.admission.drain();
+      },
       async stop() {
-        const drained = runtime.admission.drain();
-        await Promise.all([drained, ...opened.map((port) => port.stop())]);
+        await Promise.all(opened.map((port) => port.stop()));
         await runtime.close();
         await engine.close();
       },
@@ -99,8 +106,9 @@ async function openPort(
   const { fetch, fastRoutes } = createServiceApp(runtime, service);
   const listener = await host.listen({
     hostname: config.host,
-    port: config.ports[name],
+    port: config.ports[name]!,
     setting: portSetting(name, config),
+    idleTimeoutSecs: config.idleTimeoutSecs,
     shared: bus !== undefined,
     fetch,
     fastRoutes,

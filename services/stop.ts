@@ -3,7 +3,7 @@
 import type { Log } from '../runtime/index.ts';
 import type { Service } from './service.ts';
 
-/** Stops the service, then ends the process: with 0, or with 1 when requests did not end in `timeoutMs`. */
+/** Stops the service, then ends the process: with 0, or with 1 when requests were not completed in `timeoutMs`. */
 export async function stop(
   service: Service,
   timeoutMs: number,
@@ -12,9 +12,10 @@ export async function stop(
 ): Promise<void> {
   log.info('stopping');
   const timer = setTimeout(() => {
-    log.error({ ms: timeoutMs }, 'requests did not end in time');
+    log.error({ ms: timeoutMs }, 'requests were not completed in time');
     exit(1);
   }, timeoutMs);
+  await service.drain();
   await service.stop();
   clearTimeout(timer);
   log.info('stopped');

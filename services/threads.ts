@@ -17,7 +17,6 @@ import {
   type ModelStatus,
   type Parent,
   portSetting,
-  type ServiceName,
   type StateChange,
   startThread,
   type Thread,
@@ -32,7 +31,9 @@ type WorkerEvent =
   | { readonly kind: 'failed'; readonly failure: Failure }
   /** A request in this thread wants a change made everywhere. */
   | { readonly kind: 'publish'; readonly number: number; readonly change: StateChange }
-  | { readonly kind: 'applied'; readonly number: number; readonly applied: Applied };
+  | { readonly kind: 'applied'; readonly number: number; readonly applied: Applied }
+  /** Every request that it had taken is completed. */
+  | { readonly kind: 'drained' };
 
 interface ReadyEvent {
   readonly kind: 'ready';
@@ -43,6 +44,7 @@ interface ReadyEvent {
 
 /** What the main thread sends to a worker. */
 type WorkerCommand =
+  | { readonly kind: 'drain' }
   | { readonly kind: 'stop' }
   | { readonly kind: 'apply'; readonly number: number; readonly change: StateChange }
   /** Every thread has made the change that the worker published, or it could not be made. */
@@ -72,6 +74,8 @@ class PendingReplies<Reply> {
 /** The threads that serve, as the main thread sees them. */
 class WorkerPool {
   readonly #threads: Thread[] = [];
+  /** Resolves for each thread when it has drained. */
+  readonly #drained: Promise<void>[] = [];
   readonly #members: Apply[] = [];
   readonly bus = new ChangeSequencer(() => this.#members);
 
@@ -79,11 +83,13 @@ class WorkerPool {
   async start(module: URL, data: ThreadData): Promise<ReadyEvent> {
     const thread = startThread(module, data);
     const replies = new PendingReplies<Applied>();
+    const drained = Promise.withResolvers<void>();
     const ready = await new Promise<WorkerEvent>((resolve) => {
       thread.onMessage((message) => {
         const event = message as WorkerEvent;
         if (event.kind === 'applied') replies.settle(event.number, event.applied);
         else if (event.kind === 'publish') void this.#publish(thread, event.number, event.change);
+        else if (event.kind === 'drained') drained.resolve();
         else resolve(event);
       });
       void thread.ended.then((error) => {
@@ -93,6 +99,7 @@ class WorkerPool {
     });
     if (ready.kind === 'failed') throw fromFailure(ready.failure);
     this.#threads.push(thread);
+    this.#drained.push(Promise.race([drained.promise, thread.ended.then(() => {})]));
     this.#members.push((change) =>
       replies.expect((number) => send(thread, { kind: 'apply', number, change })),
     );
@@ -102,6 +109,12 @@ class WorkerPool {
   /** @param listener Called with the first thread that ends, and what ended it. */
   onEnd(listener: (error: Error | undefined) => void): void {
     void Promise.race(this.#threads.map((thread) => thread.ended)).then(listener);
+  }
+
+  /** No thread closes its ports before all have drained: they share them, and clients are still refused. */
+  async drain(): Promise<void> {
+    for (const thread of this.#threads) send(thread, { kind: 'drain' });
+    await Promise.all(this.#drained);
   }
 
   async stop(): Promise<void> {
@@ -152,7 +165,8 @@ export async function startThreads(
     pool.onEnd((error) => {
       if (!stopping) onDeath(error);
     });
-    return { ports: first!.ports, models: first!.models, stop };
+    const drain = () => pool.drain();
+    return { ports: first!.ports, models: first!.models, drain, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -163,12 +177,13 @@ export async function startThreads(
  * Threads share a port by a socket option, which would also let a second process in: so the port is first
  * opened without it, which fails where anybody holds it.
  */
-async function reservePort(config: Config, name: ServiceName, host: Host): Promise<number> {
+async function reservePort(config: Config, name: string, host: Host): Promise<number> {
   const refuse = () => new Response(null, { status: STATUS.DRAINING });
   const guard = await host.listen({
     hostname: config.host,
-    port: config.ports[name],
+    port: config.ports[name]!,
     setting: portSetting(name, config),
+    idleTimeoutSecs: config.idleTimeoutSecs,
     shared: false,
     fetch: refuse,
   });
@@ -206,7 +221,8 @@ export async function serveThread(
     const service = await open(config, { first, bus });
     const leave = parent.onMessage((message) => {
       const command = message as WorkerCommand;
-      if (command.kind === 'stop') void service.stop().then(() => leave());
+      if (command.kind === 'drain') void service.drain().then(() => report({ kind: 'drained' }));
+      else if (command.kind === 'stop') void service.stop().then(() => leave());
       else if (command.kind === 'published') replies.settle(command.number, command.failure);
       else void applyAndReport(service, command.number, command.change, report);
     });

@@ -26,7 +26,7 @@ export async function serve({ model, repository }: Setup): Promise<number> {
     LOG_LEVEL: 'warn',
     SERVICE: 'prediction',
   };
-  const config = readConfig({ argv: [], env, cwd: repository });
+  const config = readConfig([], { argv: [], env, cwd: repository });
   const engine = new PuppetEngine(() => puppetClassifier(model.features, model.scores));
   const log = createLog(config.logLevel);
   const { ports } = await startService({ config, engine, host: currentHost(), log });

@@ -1,6 +1,6 @@
 /** @module Deno as the host. */
 
-import { type Host, listenError } from './host.ts';
+import { checkName, type Host, listenError } from './host.ts';
 
 /** The part of Deno's API used here; its own types would replace those that Bun and Node share. */
 interface DenoApi {
@@ -19,6 +19,7 @@ export const denoHost: Host = {
   },
   async listen(options) {
     try {
+      await checkName(options.hostname);
       const server = api().serve(
         {
           hostname: options.hostname,

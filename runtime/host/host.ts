@@ -1,5 +1,7 @@
 /** @module What the platform needs of the JavaScript runtime that hosts it. */
 
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
 import { ServeError } from '../errors.ts';
 
 export type RequestHandler = (request: Request) => Response | Promise<Response>;
@@ -10,18 +12,20 @@ export interface ListenOptions {
   readonly port: number;
   /** The setting that the port is from, for the sentence where it cannot be opened. */
   readonly setting: string;
+  /** Seconds after which a connection without a request is closed. */
+  readonly idleTimeoutSecs: number;
   /** Whether other threads of this process listen on the same port. */
   readonly shared: boolean;
-  /** Answers every request. */
+  /** Responds to every request. */
   readonly fetch: RequestHandler;
-  /** Answers to POST by path, which a host may call instead of `fetch` where it matches paths faster. */
+  /** Responds to POST by path, which a host may call instead of `fetch` where it matches paths faster. */
   readonly fastRoutes?: Readonly<Record<string, RequestHandler>>;
 }
 
 /** An open port. */
 export interface Listener {
   readonly port: number;
-  /** Takes no more connections, closes the idle ones and resolves when the last answer is out. */
+  /** Takes no more connections, closes the idle ones and resolves when the last response is out. */
   stop(): Promise<void>;
 }
 
@@ -32,26 +36,51 @@ export interface Host {
   listen(options: ListenOptions): Promise<Listener>;
 }
 
-/** The sentence for a port that could not be opened, or the error itself when it is about something else. */
-export function listenError(error: unknown, { hostname, port, setting }: ListenOptions): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EADDRINUSE') {
-    return new ServeError(
-      'PORT_TAKEN',
-      `Port ${port} is already in use; stop the process that holds it or write another number in ${setting}.`,
-    );
-  }
-  if (code === 'EACCES') {
-    return new ServeError(
-      'PORT_TAKEN',
-      `Port ${port} may not be opened by this user; write a number from 1024 to 65535 in ${setting}.`,
-    );
-  }
-  if (code === 'EADDRNOTAVAIL') {
-    return new ServeError(
-      'PORT_TAKEN',
-      `HOST ${hostname} is not an address of this machine; write 0.0.0.0 or one of its addresses.`,
-    );
-  }
-  return error;
+/** Sentences by what stands in the error of a host, or in that of the gRPC library, which has no codes. */
+const REASONS: readonly (readonly [RegExp, (options: Place) => string])[] = [
+  [
+    /EADDRINUSE/,
+    ({ port, setting }) =>
+      `Port ${port} is already in use; stop the process that holds it or write another number in ${setting}`,
+  ],
+  [
+    /EACCES|EPERM/,
+    ({ port, setting }) =>
+      `Port ${port} may not be opened by this user; write a number from 1024 to 65535 in ${setting}`,
+  ],
+  [
+    /EADDRNOTAVAIL/,
+    ({ hostname }) =>
+      `HOST ${hostname} is not an address of this machine; write 127.0.0.1, 0.0.0.0 or one of its addresses`,
+  ],
+  [
+    /EAFNOSUPPORT/,
+    ({ hostname }) =>
+      `HOST ${hostname} is an IPv6 address, which this machine does not support; write an IPv4 address such as 127.0.0.1`,
+  ],
+  [
+    /ENOTFOUND|EAI_|[Nn]ame resolution/,
+    ({ hostname }) =>
+      `HOST ${hostname} is not a name that this machine can resolve; write an address such as 127.0.0.1`,
+  ],
+];
+
+/** Where a port was to be opened. */
+export type Place = Pick<ListenOptions, 'hostname' | 'port' | 'setting'>;
+
+/** Rejects for a name that has no address. Bun's own error for it has the code of whatever failed before. */
+export async function checkName(hostname: string): Promise<void> {
+  if (isIP(hostname) === 0) await lookup(hostname);
+}
+
+/** The error for a port that could not be opened, with a sentence that says why. */
+export function listenError(error: unknown, place: Place): ServeError {
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  // A name with EACCES in it is not a reason.
+  const about = `${code} ${message.replaceAll(place.hostname, '')}`;
+  const reason = REASONS.find(([pattern]) => pattern.test(about))?.[1];
+  const sentence =
+    reason?.(place) ?? `Port ${place.port} at HOST ${place.hostname} cannot be opened: ${message}`;
+  return new ServeError('PORT_TAKEN', `${sentence}.`, { cause: error });
 }

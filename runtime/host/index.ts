@@ -5,7 +5,13 @@ import { bunHost } from './bun.ts';
 import { denoHost } from './deno.ts';
 import type { Host } from './host.ts';
 
-export type { Host, Listener, ListenOptions, RequestHandler } from './host.ts';
+export {
+  type Host,
+  type Listener,
+  type ListenOptions,
+  listenError,
+  type RequestHandler,
+} from './host.ts';
 export {
   exit,
   onStopSignal,

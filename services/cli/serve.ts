@@ -1,14 +1,15 @@
-/** @module `millrace serve`: only its help is here, the settings are read by `runtime/config.ts`. */
+/** @module `millrace serve`: only its help is here, the settings are read by `runtime/config`. */
 
 import type { Command } from 'commander';
-import { SETTINGS } from '../../runtime/index.ts';
+import { settingsHelp } from '../../runtime/index.ts';
+import { services } from '../services.ts';
 
 export function addServe(program: Command): void {
   const command = program
     .command('serve')
     .description('Run the services: all, prediction or inference')
     .argument('[service]', 'which one', 'all');
-  for (const { flag, description, usual } of SETTINGS) {
+  for (const { flag, description, usual } of settingsHelp(services)) {
     const text = usual === undefined ? description : `${description} (default: ${usual})`;
     command.option(`${flag} <value>`, text);
   }

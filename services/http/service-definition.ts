@@ -1,7 +1,7 @@
 /** @module What a service is: a folder with one definition, and a row in the table of services. */
 
 import type { RouteConfig } from '@hono/zod-openapi';
-import type { Runtime, ServiceName } from '../../runtime/index.ts';
+import type { Runtime, ServicePorts } from '../../runtime/index.ts';
 import type { InferRoute } from './edge.ts';
 import type { AddRoute } from './managed-routes.ts';
 
@@ -22,13 +22,15 @@ export interface RouteBuilder {
 /** An open port. */
 export interface OpenPort {
   readonly port: number;
+  /** Tells clients that ask for the server's health that it will stop. */
+  announceStop?(): void;
   /** Takes no more requests, and resolves when the last one is answered. */
   stop(): Promise<void>;
 }
 
-export interface ServiceDefinition {
+export interface ServiceDefinition extends ServicePorts {
   /** Its folder's name, which is also that of its setting `<NAME>_PORT`. */
-  readonly name: ServiceName;
+  readonly name: string;
   readonly defaultPort: number;
   /** The heading of its documentation. */
   readonly title: string;

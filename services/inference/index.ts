@@ -6,6 +6,7 @@ import { v2Routes } from './v2.ts';
 export const inference: ServiceDefinition = {
   name: 'inference',
   defaultPort: 8000,
+  defaultGrpcPort: 9000,
   title: 'Inference service',
   description: 'The Open Inference Protocol V2 for every model of the repository.',
   routes: v2Routes,

@@ -102,15 +102,37 @@ describe('a stop', () => {
     });
   }
 
-  test('a new connection is refused or told that it is too late', async () => {
-    await using service = await start();
-    const last = service.predict(slow(600));
-    await inFlight(service);
+  for (const workers of ['1', '2']) {
+    test(`tells new connections to go elsewhere until what was taken is answered, with ${workers} HTTP threads`, async () => {
+      await using service = await start({ MAX_WORKERS: workers });
+      const last = service.predict(slow(1500));
+      await inFlight(service);
+      service.child.signal('SIGTERM');
+      await service.child.line('stopping');
+      // A thread may not have been told yet.
+      await until(async () => {
+        const { status, headers } = await service.predict({ features: ROW });
+        if (status === 503) assert.ok(Number(headers.get('retry-after')) >= 1);
+        return status === 503;
+      }, 'new requests are refused');
+      for (let i = 0; i < 8; i += 1) {
+        assert.equal((await service.predict({ features: ROW })).status, 503);
+        assert.equal((await fetch(`${service.url}/ready`)).status, 503);
+        assert.equal((await fetch(`${service.url}/alive`)).status, 200);
+      }
+      assert.equal((await last).status, 200);
+      assert.deepEqual(await service.child.exited, { code: 0, signal: null });
+    });
+  }
+
+  test('with DRAIN_DELAY_MS goes on serving for a while, though it is not ready', async () => {
+    await using service = await start({ DRAIN_DELAY_MS: '1500' });
     service.child.signal('SIGTERM');
     await service.child.line('stopping');
-    const answer = await service.predict({ features: ROW }).catch(() => undefined);
-    if (answer !== undefined) assert.equal(answer.status, 503);
-    assert.equal((await last).status, 200);
+    const ready = await fetch(`${service.url}/ready`);
+    assert.equal(ready.status, 503);
+    assert.equal(((await ready.json()) as { status: string }).status, 'draining');
+    assert.equal((await service.predict({ features: ROW })).status, 200);
     assert.deepEqual(await service.child.exited, { code: 0, signal: null });
   });
 
@@ -123,7 +145,7 @@ describe('a stop', () => {
     await inFlight(service);
     service.child.signal('SIGTERM');
     assert.deepEqual(await service.child.exited, { code: 1, signal: null });
-    assert.equal(service.child.log.at(-1)?.msg, 'requests did not end in time');
+    assert.equal(service.child.log.at(-1)?.msg, 'requests were not completed in time');
     assert.equal(await last, undefined);
     assert.equal(service.child.errors, '');
   });

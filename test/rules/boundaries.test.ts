@@ -37,11 +37,11 @@ rule({
 });
 
 rule({
-  title: 'environment and arguments are read in runtime/config.ts only',
+  title: 'environment and arguments are read in runtime/config/sources.ts only',
   files: sources,
   // The set-up runs before there is a runtime whose configuration it could use.
   check: except(
-    ['runtime/config.ts', 'services/cli/setup.mjs', 'services/cli/millrace.mjs'],
+    ['runtime/config/sources.ts', 'services/cli/setup.mjs', 'services/cli/millrace.mjs'],
     each((source) =>
       occurrences(
         source,
@@ -57,7 +57,7 @@ rule({
     { path: 'runtime/log.ts', text: 'const { env } = process;' },
   ],
   allowed: [
-    { path: 'runtime/config.ts', text: 'export const read = () => process.env;' },
+    { path: 'runtime/config/sources.ts', text: 'export const read = () => process.env;' },
     {
       path: 'runtime/log.ts',
       text: '/** Set by process.env.LOG_LEVEL. */\nexport const level = 1;',

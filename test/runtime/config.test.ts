@@ -5,6 +5,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { readConfig, ServeError } from '../../runtime/index.ts';
 
+const services = [
+  { name: 'prediction', defaultPort: 8001 },
+  { name: 'inference', defaultPort: 8000, defaultGrpcPort: 9000 },
+];
+
 let cwd = '';
 beforeEach(() => {
   cwd = mkdtempSync(join(tmpdir(), 'millrace-config-'));
@@ -12,7 +17,7 @@ beforeEach(() => {
 afterEach(() => rmSync(cwd, { recursive: true }));
 
 const read = (env: Record<string, string> = {}, argv: string[] = []) =>
-  readConfig({ argv, env, cwd });
+  readConfig(services, { argv, env, cwd });
 const write = (content: unknown) =>
   writeFileSync(
     join(cwd, 'millrace.json'),
@@ -44,8 +49,10 @@ describe('readConfig', () => {
       maxInFlight: 1024,
       maxRequestBytes: 67_108_864,
       bodyTimeoutMs: 10_000,
+      idleTimeoutSecs: 75,
+      drainDelayMs: 0,
       exitTimeoutMs: 30_000,
-      host: '0.0.0.0',
+      host: '127.0.0.1',
       services: ['prediction', 'inference'],
       ports: { prediction: 8001, inference: 8000, grpc: 9000 },
       logLevel: 'info',

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { SETTINGS } from '../../runtime/index.ts';
+import { settingsHelp } from '../../runtime/index.ts';
 import { modelConfigSchema } from '../../runtime/repository/index.ts';
+import { services } from '../../services/services.ts';
 import { testService } from '../support/service.ts';
 
 /** What the first column of the table under a heading names in code, sorted. */
@@ -19,7 +20,9 @@ function listed(file: string, heading: string): string[] {
 }
 
 test('README.md lists every setting', () => {
-  const names = SETTINGS.map(({ flag }) => flag.slice(2).replaceAll('-', '_').toUpperCase());
+  const names = settingsHelp(services).map(({ flag }) =>
+    flag.slice(2).replaceAll('-', '_').toUpperCase(),
+  );
   assert.deepEqual(listed('README.md', 'Settings'), names.sort());
 });
 

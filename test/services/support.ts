@@ -3,9 +3,16 @@ import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type Config, createLog, createRuntime, type Engine } from '../../runtime/index.ts';
+import {
+  type Config,
+  createLog,
+  createRuntime,
+  type Engine,
+  readConfig,
+} from '../../runtime/index.ts';
 import { createServiceApp, type ServiceApp } from '../../services/http/create-service-app.ts';
 import { prediction as predictionService } from '../../services/prediction/index.ts';
+import { services } from '../../services/services.ts';
 import { PuppetEngine, type PuppetScript, puppetClassifier } from '../support/puppet-engine.ts';
 
 export const root = path.resolve(import.meta.dirname, '../..');
@@ -37,27 +44,11 @@ export async function openApp(
   engine: Engine = new PuppetEngine(puppetIris),
   settings: Partial<Config> = {},
 ): Promise<Opened> {
+  const env = { MODEL_PATH: path.join(root, 'models'), PORT: '0', LOG_LEVEL: 'silent' };
   const config: Config = {
-    modelPath: path.join(root, 'models'),
-    defaultModel: undefined,
-    modelControlMode: 'none',
-    loadModels: [],
-    repositoryPollMs: 15_000,
-    strictReadiness: true,
-    device: 'cpu',
-    engineCache: '',
-    batchSize: undefined,
-    maxWorkers: 1,
+    ...readConfig(services, { argv: ['prediction'], env, cwd: root }),
     maxInFlight: 64,
-    maxRequestBytes: 64 * 1024 * 1024,
-    bodyTimeoutMs: 10_000,
-    exitTimeoutMs: 30_000,
-    services: ['prediction'],
-    ports: { prediction: 0, inference: 0, grpc: 0 },
-    host: '127.0.0.1',
-    logLevel: 'silent',
     cacheDir: undefined,
-    ortLibrary: undefined,
     ...settings,
   };
   const runtime = await createRuntime(config, engine, { log: createLog('silent') });

@@ -14,6 +14,7 @@ import {
 } from '../../runtime/index.ts';
 import { createServiceApp, type ServiceApp } from '../../services/http/create-service-app.ts';
 import { prediction } from '../../services/prediction/index.ts';
+import { services } from '../../services/services.ts';
 import { PuppetEngine, type PuppetModel, type PuppetRepository } from './puppet-engine.ts';
 import { type TestModel, testRepository } from './repository.ts';
 
@@ -101,5 +102,9 @@ export async function testService(options: TestServiceOptions = {}): Promise<Tes
 }
 
 export function testConfig(modelPath: string): Config {
-  return readConfig({ argv: [], env: { MODEL_PATH: modelPath, PORT: '0' }, cwd: modelPath });
+  return readConfig(services, {
+    argv: [],
+    env: { MODEL_PATH: modelPath, PORT: '0' },
+    cwd: modelPath,
+  });
 }

@@ -38,7 +38,7 @@ export async function serveRoute(repository: string): Promise<number> {
   };
   const settings = { SERVICE: 'inference', MODEL_PATH: repository, HOST: '127.0.0.1' };
   const env = { ...settings, PORT: '0', GRPC_PORT: '0', LOG_LEVEL: 'warn' };
-  const config = readConfig({ argv: [], env, cwd: repository });
+  const config = readConfig([], { argv: [], env, cwd: repository });
   const log = createLog(config.logLevel);
   const { ports } = await startService({ config, engine: scripted, host: currentHost(), log });
   return ports.inference!;

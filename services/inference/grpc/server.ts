@@ -10,21 +10,12 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { HealthImplementation } from 'grpc-health-check';
-import { type Runtime, ServeError } from '../../../runtime/index.ts';
+import { listenError, type Runtime } from '../../../runtime/index.ts';
+import type { OpenPort } from '../../http/service-definition.ts';
 import { withEncodedMessages } from './encoded-message.ts';
 import { methods } from './methods.ts';
 import { OpenCalls } from './open-calls.ts';
 import { reflection } from './reflection.ts';
-
-/** An open gRPC port. */
-export interface GrpcListener {
-  readonly port: number;
-  /**
-   * Takes no more calls. Streams end when the requests they have brought are answered. Resolves when every
-   * call is answered and the connections are closed.
-   */
-  stop(): Promise<void>;
-}
 
 const SERVICE = 'inference.GRPCInferenceService';
 
@@ -47,7 +38,7 @@ export async function listenGrpc(
   runtime: Runtime,
   hostname: string,
   port: number,
-): Promise<GrpcListener> {
+): Promise<OpenPort> {
   // It would write to the error stream. What fails is told by the call that fails, so its own words are
   // for those who look for them.
   const quiet = (message: string) => runtime.log.debug({ library: 'grpc-js' }, message);
@@ -80,8 +71,10 @@ export async function listenGrpc(
   const bound = await bind(server, hostname, port);
   return {
     port: bound,
-    async stop() {
+    announceStop() {
       for (const name of ['', SERVICE]) health.setStatus(name, 'NOT_SERVING');
+    },
+    async stop() {
       const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       await calls.stop();
       const late = setTimeout(() => server.forceShutdown(), CLOSE_MS);
@@ -93,17 +86,10 @@ export async function listenGrpc(
 
 function bind(server: GrpcServer, hostname: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(`${hostname}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+    const host = hostname.includes(':') ? `[${hostname}]` : hostname;
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve(bound);
-      else {
-        reject(
-          new ServeError(
-            'PORT_TAKEN',
-            `Port ${port} is already in use; stop the process that holds it or write another number in GRPC_PORT.`,
-            { cause: error },
-          ),
-        );
-      }
+      else reject(listenError(error, { hostname, port, setting: 'GRPC_PORT' }));
     });
   });
 }

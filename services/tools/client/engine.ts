@@ -52,7 +52,7 @@ export async function createEngine<
   M extends { readonly [Name in keyof M]: ModelTypes } = AnyModels,
 >({ models = 'models', device = 'cpu' }: CreateEngineOptions = {}): Promise<Inference<M>> {
   const cwd = resolve('.');
-  const config = readConfig({ argv: [], env: { MODEL_PATH: models, DEVICE: device }, cwd });
+  const config = readConfig([], { argv: [], env: { MODEL_PATH: models, DEVICE: device }, cwd });
   const engine = openEngine();
   try {
     const runtime = await createRuntime(config, engine, { log: createLog('silent') });

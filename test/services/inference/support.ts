@@ -13,6 +13,7 @@ import {
 } from '../../../runtime/index.ts';
 import { createServiceApp, type ServiceApp } from '../../../services/http/create-service-app.ts';
 import { inference as inferenceService } from '../../../services/inference/index.ts';
+import { services } from '../../../services/services.ts';
 
 const fixtures = path.resolve(import.meta.dirname, '../../fixtures/models');
 
@@ -54,7 +55,7 @@ export async function inference(files: Files, settings: Partial<Config> = {}): P
   };
   write(files);
   const env = { MODEL_PATH: root, LOG_LEVEL: 'silent', PORT: '0' };
-  const config = { ...readConfig({ argv: ['inference'], env, cwd: root }), ...settings };
+  const config = { ...readConfig(services, { argv: ['inference'], env, cwd: root }), ...settings };
   const engine = openEngine();
   const runtime = await createRuntime(config, engine, { log: createLog('silent') });
   const app = createServiceApp(runtime, inferenceService);

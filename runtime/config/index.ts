@@ -1,0 +1,81 @@
+/** @module Settings: checked by the schemas of their groups, and read once, when the process starts. */
+
+import { z } from 'zod';
+import { type LimitSettings, limitSettings, readLimitSettings } from './limits.ts';
+import {
+  type ListenSettings,
+  listenContradiction,
+  listenSettings,
+  readListenSettings,
+  type ServicePorts,
+} from './listen.ts';
+import {
+  type ModelSettings,
+  modelContradiction,
+  modelSettings,
+  readModelSettings,
+} from './models.ts';
+import { aboutSetting } from './setting.ts';
+import { type ConfigSources, flagOf, invalid, processSources, readSources } from './sources.ts';
+
+export { portSetting, type ServicePorts } from './listen.ts';
+export type { ConfigSources } from './sources.ts';
+
+/** What the platform runs with, checked. */
+export interface Config extends ListenSettings, ModelSettings, LimitSettings {}
+
+/** Every setting by the name it has in the environment, in the order of the help. */
+const schemaOf = (services: readonly ServicePorts[]) =>
+  z.object({ ...listenSettings(services), ...modelSettings, ...limitSettings });
+
+/** A setting as a command line shows it. */
+export interface SettingHelp {
+  readonly flag: string;
+  readonly description: string;
+  /** Its default as it would be written; undefined where it has none. */
+  readonly usual: string | undefined;
+}
+
+export function settingsHelp(services: readonly ServicePorts[]): readonly SettingHelp[] {
+  return Object.entries(schemaOf(services).shape).map(([name, schema]) => {
+    const usual = schema.safeParse(undefined).data;
+    return {
+      flag: `--${flagOf(name)}`,
+      description: aboutSetting(schema).description,
+      usual: usual === undefined || String(usual) === '' ? undefined : String(usual),
+    };
+  });
+}
+
+/**
+ * Reads the settings: flag > environment (or its `*_FILE`) > `millrace.json` > default.
+ *
+ * @param services Those that can run, which have settings of their own.
+ * @throws {ServeError} `INVALID_CONFIG` with a sentence that says what to write instead.
+ */
+export function readConfig(
+  services: readonly ServicePorts[],
+  sources: ConfigSources = processSources(),
+): Config {
+  const schema = schemaOf(services);
+  const examples = Object.fromEntries(
+    Object.entries(schema.shape).map(([name, each]) => [name, aboutSetting(each).example]),
+  );
+  const given = readSources(sources, examples);
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const name = String(issue?.path[0]);
+    throw invalid(
+      `${name} must be ${issue?.message}, got ${JSON.stringify(given[name])}; write for example ${name}=${examples[name]}`,
+    );
+  }
+  const settings = parsed.data;
+  const contradiction = modelContradiction(settings) ?? listenContradiction(settings, services);
+  if (contradiction !== undefined) throw invalid(contradiction);
+  return {
+    ...readListenSettings(settings, services),
+    ...readModelSettings(settings, sources.cwd),
+    ...readLimitSettings(settings),
+  };
+}

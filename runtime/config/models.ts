@@ -1,0 +1,97 @@
+/** @module Settings of the model repository, and of how its models are run. */
+
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { DEVICE, DEVICE_FORM } from '../device.ts';
+import { flag, setting, text, whole } from './setting.ts';
+
+const NAMES = 'names of models, separated by commas';
+
+const loadModels = z
+  .union([z.string(), z.array(z.string())], NAMES)
+  .transform((names) => (Array.isArray(names) ? names : names.split(',')).map((n) => n.trim()))
+  .pipe(z.array(z.string().min(1, NAMES)));
+
+export const modelSettings = {
+  MODEL_PATH: setting(text.default('models'), 'Folder of the model repository', 'models'),
+  CACHE_DIR: setting(
+    text.default('.millrace/cache'),
+    'Folder that keeps measured costs of models between two starts',
+    '.millrace/cache',
+  ),
+  DEFAULT_MODEL: setting(text.optional(), 'Model of requests that name none', 'iris'),
+  MODEL_CONTROL_MODE: setting(
+    z.enum(['none', 'poll', 'explicit'], 'one of none, poll, explicit').default('none'),
+    'Whether models change while the server runs: poll follows the repository, explicit loads what clients ask for',
+    'explicit',
+  ),
+  LOAD_MODEL: setting(
+    loadModels.default([]),
+    'With MODEL_CONTROL_MODE=explicit: models that are loaded at the start; * means all',
+    'iris',
+  ),
+  REPOSITORY_POLL_SECS: setting(
+    whole(1, 86_400).default(15),
+    'With MODEL_CONTROL_MODE=poll: seconds between two looks at the repository',
+    '15',
+  ),
+  STRICT_READINESS: setting(
+    flag.default(true),
+    'Whether /v2/health/ready requires every model to be ready, or only the server',
+    'false',
+  ),
+  DEVICE: setting(
+    z.string().regex(DEVICE, DEVICE_FORM).default('cpu'),
+    `Where models run: ${DEVICE_FORM}`,
+    'cpu',
+  ),
+  ENGINE_CACHE: setting(
+    text.default('.millrace/engines'),
+    'Folder that keeps the engines TensorRT has built',
+    'engines',
+  ),
+  BATCH_SIZE: setting(whole(1, 65_536).optional(), 'Most rows in one batch', '32'),
+  ORT_LIBRARY: setting(text.optional(), 'Shared library of ONNX Runtime', 'libonnxruntime.so'),
+};
+
+type Settings = z.infer<z.ZodObject<typeof modelSettings>>;
+
+export interface ModelSettings {
+  /** Absolute path of the model repository. */
+  readonly modelPath: string;
+  /** Absolute path of the folder that keeps measured costs; undefined: they are not kept. */
+  readonly cacheDir: string | undefined;
+  readonly defaultModel: string | undefined;
+  readonly modelControlMode: 'none' | 'poll' | 'explicit';
+  readonly loadModels: readonly string[];
+  readonly repositoryPollMs: number;
+  readonly strictReadiness: boolean;
+  readonly device: string;
+  /** Absolute path of the folder of TensorRT's engines. */
+  readonly engineCache: string;
+  readonly batchSize: number | undefined;
+  readonly ortLibrary: string | undefined;
+}
+
+export function readModelSettings(settings: Settings, cwd: string): ModelSettings {
+  return {
+    modelPath: resolve(cwd, settings.MODEL_PATH),
+    cacheDir: resolve(cwd, settings.CACHE_DIR),
+    defaultModel: settings.DEFAULT_MODEL,
+    modelControlMode: settings.MODEL_CONTROL_MODE,
+    loadModels: settings.LOAD_MODEL,
+    repositoryPollMs: settings.REPOSITORY_POLL_SECS * 1000,
+    strictReadiness: settings.STRICT_READINESS,
+    device: settings.DEVICE,
+    engineCache: resolve(cwd, settings.ENGINE_CACHE),
+    batchSize: settings.BATCH_SIZE,
+    ortLibrary: settings.ORT_LIBRARY,
+  };
+}
+
+/** A sentence about settings that contradict each other; undefined where none do. */
+export function modelContradiction({ LOAD_MODEL, MODEL_CONTROL_MODE }: Settings) {
+  return LOAD_MODEL.length > 0 && MODEL_CONTROL_MODE !== 'explicit'
+    ? `LOAD_MODEL has no effect with MODEL_CONTROL_MODE=${MODEL_CONTROL_MODE}; write MODEL_CONTROL_MODE=explicit, or leave LOAD_MODEL out`
+    : undefined;
+}

@@ -1,0 +1,32 @@
+/** @module What the groups of settings are made with. */
+
+import { z } from 'zod';
+
+/** Completes "NAME must be …", what stands in the help, and a value to write. */
+interface About {
+  readonly description: string;
+  readonly example: string;
+}
+
+/** A setting: the schema of its value, which arrives as text, in `millrace.json` also as a number or boolean. */
+export const setting = <Schema extends z.ZodType>(
+  schema: Schema,
+  description: string,
+  example: string,
+): Schema => schema.meta({ description, example } satisfies About);
+
+/** What `setting` was given, also of a schema with a default or an optional one. */
+export const aboutSetting = (schema: z.ZodType): About => schema.meta() as unknown as About;
+
+/** A whole number from `min` to `max`. */
+export function whole(min: number, max: number) {
+  const message = `a whole number from ${min} to ${max}`;
+  return z.coerce.number(message).int(message).min(min, message).max(max, message);
+}
+
+export const text = z.string('a string').min(1, 'a string that is not empty');
+
+export const flag = z
+  .union([z.boolean(), z.string().toLowerCase()], 'true or false')
+  .transform((given) => (typeof given === 'boolean' ? given : { true: true, false: false }[given]))
+  .pipe(z.boolean('true or false'));

@@ -1,0 +1,147 @@
+/** @module Where settings come from: flags, the environment and `millrace.json`. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { ServeError } from '../errors.ts';
+
+/** Where settings come from; a test gives its own. */
+export interface ConfigSources {
+  /** Arguments after the script's name. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Folder that holds `millrace.json` and that relative paths start from. */
+  readonly cwd: string;
+}
+
+/** Values by the name of their setting, not checked yet. */
+export type RawSettings = Readonly<Record<string, unknown>>;
+
+export function processSources(): ConfigSources {
+  return { argv: process.argv.slice(2), env: process.env, cwd: process.cwd() };
+}
+
+/**
+ * What the sources say: a flag goes before the environment (or its `*_FILE`), that before `millrace.json`.
+ *
+ * @param examples A value to write, by the names of all settings.
+ * @throws {ServeError} `INVALID_CONFIG` for names that are no settings, and files that cannot be read.
+ */
+export function readSources(
+  sources: ConfigSources,
+  examples: Readonly<Record<string, string>>,
+): RawSettings {
+  const names = Object.keys(examples);
+  return {
+    ...fromFile(sources.cwd, names),
+    ...fromEnvironment(sources.env, names),
+    ...fromFlags(sources.argv, examples),
+  };
+}
+
+function fromFlags(
+  argv: readonly string[],
+  examples: Readonly<Record<string, string>>,
+): RawSettings {
+  const flags = new Map(Object.keys(examples).map((name) => [flagOf(name), name]));
+  flags.set('models', 'MODEL_PATH');
+  const given: Record<string, unknown> = {};
+  const [first, ...rest] = argv;
+  const named = first !== undefined && !first.startsWith('-');
+  if (named) given.SERVICE = first;
+  const args = named ? rest : [...argv];
+  const { tokens } = parseArgs({ args, strict: false, tokens: true });
+  for (let i = 0; i < tokens.length; i += 1) {
+    const token = tokens[i]!;
+    const name = token.kind === 'option' ? flags.get(token.name) : undefined;
+    if (token.kind !== 'option' || name === undefined) {
+      const got = token.kind === 'option' ? token.rawName : 'value' in token ? token.value : '--';
+      const known = [...flags.keys()].map((flag) => `--${flag}`).join(', ');
+      throw invalid(`${got} is not an option; write one of ${known}`);
+    }
+    // Without a schema of its own, parseArgs leaves the value of `--port 8001` to the next token.
+    const next = tokens[i + 1];
+    const separate = token.value === undefined && next?.kind === 'positional';
+    if (separate) i += 1;
+    const value = separate ? next.value : token.value;
+    if (value === undefined)
+      throw invalid(`${token.rawName} needs a value; write ${token.rawName}=${examples[name]}`);
+    given[name] = value;
+  }
+  return given;
+}
+
+function fromEnvironment(env: ConfigSources['env'], names: readonly string[]): RawSettings {
+  refuseMisspelt(env, names);
+  const given: Record<string, unknown> = {};
+  for (const name of names) {
+    const file = env[`${name}_FILE`];
+    const value = env[name];
+    if (file !== undefined && value !== undefined) {
+      throw invalid(`${name} and ${name}_FILE are both set; write only one of them`);
+    }
+    if (file !== undefined) given[name] = readSecret(`${name}_FILE`, file);
+    else if (value !== undefined && value !== '') given[name] = value;
+  }
+  return given;
+}
+
+/** The environment is full of strangers; a name that differs from ours in underscores or case alone is meant for us. */
+function refuseMisspelt(env: ConfigSources['env'], names: readonly string[]): void {
+  const ours = new Map(names.map((name) => [name.replaceAll('_', ''), name]));
+  for (const name of Object.keys(env)) {
+    const bare = name
+      .toUpperCase()
+      .replace(/^MILLRACE_/, '')
+      .replaceAll('_', '');
+    const meant = ours.get(bare);
+    // `host` and `port` in lower case are too common to be a slip of the pen.
+    if (meant !== undefined && name !== meant && meant.includes('_')) {
+      throw invalid(`${name} is not a setting; write ${meant}`);
+    }
+  }
+}
+
+function readSecret(name: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    throw invalid(
+      `${name} names the file ${path}, which cannot be read; write the path of a readable file`,
+    );
+  }
+}
+
+function fromFile(cwd: string, names: readonly string[]): RawSettings {
+  const path = resolve(cwd, 'millrace.json');
+  if (!existsSync(path)) return {};
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    throw invalid('millrace.json is not valid JSON; write an object such as {"port": 8001}');
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw invalid('millrace.json must hold an object; write for example {"port": 8001}');
+  }
+  const given: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(content)) {
+    const name = names.find((known) => known.toLowerCase() === key);
+    if (name === undefined) {
+      const known = names.map((setting) => setting.toLowerCase()).join(', ');
+      throw invalid(`millrace.json has the unknown key "${key}"; the keys are ${known}`);
+    }
+    given[name] = value;
+  }
+  return given;
+}
+
+/** The flag of a setting, without its dashes. */
+export function flagOf(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-');
+}
+
+export function invalid(message: string): ServeError {
+  return new ServeError('INVALID_CONFIG', `${message}.`);
+}

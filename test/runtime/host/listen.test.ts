@@ -1,0 +1,67 @@
+/** @module What the host does with addresses and connections. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { currentHost, type Host, ServeError } from '../../../runtime/index.ts';
+
+type Listen = Parameters<Host['listen']>[0];
+
+const options = (changes: Partial<Listen> = {}): Listen => ({
+  hostname: '127.0.0.1',
+  port: 0,
+  setting: 'PORT',
+  idleTimeoutSecs: 75,
+  shared: false,
+  fetch: () => new Response('here'),
+  ...changes,
+});
+
+const refused = (changes: Partial<Listen>, message: RegExp) =>
+  assert.rejects(currentHost().listen(options(changes)), (error: unknown) => {
+    assert.ok(error instanceof ServeError);
+    assert.equal(error.code, 'PORT_TAKEN');
+    assert.match(error.message, message);
+    return true;
+  });
+
+describe('an address', () => {
+  for (const [hostname, url] of [
+    ['127.0.0.1', 'http://127.0.0.1'],
+    ['::1', 'http://[::1]'],
+    ['::', 'http://[::1]'],
+    ['localhost', 'http://localhost'],
+  ] as const) {
+    test(`HOST=${hostname} is listened on`, async () => {
+      const { port, stop } = await currentHost().listen(options({ hostname }));
+      assert.equal(await (await fetch(`${url}:${port}/`)).text(), 'here');
+      await stop();
+    });
+  }
+
+  test('that another listener holds is a sentence about the port', async () => {
+    const { port, stop } = await currentHost().listen(options());
+    await refused({ port }, new RegExp(`^Port ${port} is already in use; .* in PORT\\.$`));
+    await stop();
+  });
+
+  test('of another machine is a sentence about HOST', () =>
+    refused({ hostname: '192.0.2.1' }, /^HOST 192\.0\.2\.1 is not an address of this machine;/));
+
+  test('that is no address and no known name is a sentence about HOST', () =>
+    refused({ hostname: 'unknown.invalid' }, /^HOST unknown\.invalid is not a name that/));
+});
+
+test('a response that takes longer than a connection may be idle is sent', async () => {
+  const { port, stop } = await currentHost().listen(
+    options({
+      idleTimeoutSecs: 1,
+      fetch: async () => {
+        await sleep(2500);
+        return new Response('late');
+      },
+    }),
+  );
+  const response = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST' });
+  assert.equal(await response.text(), 'late');
+  await stop();
+});
