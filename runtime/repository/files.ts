@@ -5,7 +5,14 @@
  * @module
  */
 
-import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
+import {
+  type Dirent,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { ServeError } from '../errors.ts';
 
@@ -46,40 +53,49 @@ export function listFolder(folder: Folder, skip: Skip): Entry[] {
 
 /** The same. @throws what the operating system says where the folder itself cannot be read. */
 export function listReadableFolder(folder: Folder, skip: Skip): Entry[] {
-  return readdirSync(folder.path)
-    .sort()
-    .map((name) => inspect(folder, name, skip))
+  return readdirSync(folder.path, { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map((item) => inspect(folder, item, skip))
     .filter((entry) => entry !== undefined);
 }
 
 /** Undefined for hidden files and folders. */
-function inspect(folder: Folder, name: string, skip: Skip): Entry | undefined {
+function inspect(folder: Folder, item: Dirent, skip: Skip): Entry | undefined {
+  const { name } = item;
   // Kubernetes keeps the files of a mounted volume in hidden folders such as `..data`, one for each
   // update, and the server keeps its caches in `.millrace`.
   if (name.startsWith('..') || name === '.millrace') return undefined;
   const label = folder.label === '' ? name : `${folder.label}/${name}`;
   const path = join(folder.path, name);
-  const stats = inspectPath(path, label, skip);
-  if (stats === undefined) return { name, label, path, kind: 'broken' };
-  if (name.startsWith('.')) {
-    if (stats.isDirectory() || name.endsWith('.onnx')) skip(label, 'Its name starts with a dot');
-    return undefined;
+  const kind = kindOf(folder, item, path);
+  if (kind !== 'file' && kind !== 'folder') {
+    skip(label, kind);
+    return { name, label, path, kind: 'broken' };
   }
-  if (stats.isDirectory()) return { name, label, path, kind: 'folder' };
-  if (stats.isFile()) return { name, label, path, kind: 'file' };
-  skip(label, 'It is neither a file nor a folder');
-  return { name, label, path, kind: 'broken' };
+  if (!name.startsWith('.')) return { name, label, path, kind };
+  if (kind === 'folder' || name.endsWith('.onnx')) skip(label, 'Its name starts with a dot');
+  return undefined;
 }
 
-function inspectPath(path: string, label: string, skip: Skip): Stats | undefined {
+/** What an entry is, or a sentence that says why it cannot be used. */
+function kindOf(folder: Folder, item: Dirent, path: string): string {
+  // A name that is no UTF-8 arrives with U+FFFD in it, under which there is no file.
+  const isOdd = item.name.includes('\uFFFD');
+  // A folder of data may hold very many files: they are not looked at one by one.
+  if (item.isFile() && !isOdd) return 'file';
+  if (item.isDirectory() && !isOdd) return 'folder';
   try {
-    return statSync(path);
+    const stats = statSync(path);
+    if (stats.isFile()) return 'file';
+    if (!stats.isDirectory()) return 'It is neither a file nor a folder';
+    return leadsUp(folder.path, path) ? 'It is a link to a folder that holds it' : 'folder';
   } catch (error) {
-    // A name that is no UTF-8 arrives with U+FFFD in it, under which there is no file.
-    skip(label, label.includes('\uFFFD') ? 'Its name is not valid UTF-8' : whyUnreadable(error));
-    return undefined;
+    return isOdd ? 'Its name is not valid UTF-8' : whyUnreadable(error);
   }
 }
+
+const leadsUp = (from: string, link: string) =>
+  `${realpathSync(from)}/`.startsWith(`${realpathSync(link)}/`);
 
 /** Why the operating system could not read something, without its path. */
 export function whyUnreadable(error: unknown): string {

@@ -28,7 +28,7 @@ function fill(root: string): void {
     symlinkSync('nowhere', at('dangling'));
     symlinkSync('loop', at('loop'));
     execFileSync('mkfifo', [at('pipe')]);
-    execFileSync('sh', ['-c', `printf x > "${at('')}$(printf 'a\\377b.onnx')"`]);
+    execFileSync('sh', ['-c', `printf x > "${path.join(root, folder)}/$(printf 'a\\377b.onnx')"`]);
     writeFileSync(at('._x.onnx'), '');
     for (const name of ['lost+found', '.git', '__pycache__', 'assets', 'empty', '9']) {
       mkdirSync(at(name));
@@ -59,7 +59,8 @@ test('a repository full of junk is served, and polling goes on', async () => {
   const good = ['bare', 'described', 'face', 'named', 'ours', 'triton'];
   assert.deepEqual(await models(), good);
   for (const route of ['/ready', '/v2/health/ready']) {
-    assert.equal((await fetch(url + route)).status, 200, route);
+    const response = await fetch(url + route);
+    assert.equal(response.status, 200, `${route}: ${await response.text()}`);
   }
   const index = await fetch(`${url}/v2/repository/index`, { method: 'POST' });
   assert.equal(index.status, 200);

@@ -46,6 +46,11 @@ const JUNK: Readonly<Record<string, readonly [(folder: string) => void, string, 
     'loop',
     /leads back to itself/,
   ],
+  'a link to the folder that it is in': [
+    (folder) => symlinkSync('.', path.join(folder, 'self')),
+    'self',
+    /link to a folder that holds it/,
+  ],
   'a name that is not UTF-8': [touchBadName, 'a\uFFFDb.onnx', /not valid UTF-8/],
   'a pipe': [
     (folder) => execFileSync('mkfifo', [path.join(folder, 'pipe')]),
@@ -119,6 +124,13 @@ describe('junk is named, and the model beside it is served', () => {
       }
     });
     assert.deepEqual(found.models, ['bare:1', 'face:1', 'good:1', 'loose:1', 'triton:1']);
+  });
+
+  test('a link to the repository in a version', () => {
+    const found = scan({ ...GOOD, 'bare.onnx': '' }, (root) =>
+      symlinkSync('../..', path.join(root, 'good/2')),
+    );
+    assert.deepEqual(found.models, ['bare:1', 'good:1']);
   });
 
   test('a folder that may not be read', () => {
