@@ -7,10 +7,13 @@
 import type { ElementData, ElementType, Tensor, Tensors } from './types.ts';
 
 /**
- * What stands for floats that JSON has no number for: `null` as `JSON.stringify` has it and read as
- * NaN, `literal` the words NaN, Infinity and -Infinity as Triton has it, `error` nothing.
+ * What is written for floats that JSON has no number for: `null` as `JSON.stringify` has it, `literal` the
+ * words NaN, Infinity and -Infinity as Triton has it, `string` these words in quotes, `error` nothing.
  */
-export type NonFinite = 'error' | 'null' | 'literal';
+export type WrittenNonFinite = 'error' | 'null' | 'literal' | 'string';
+
+/** What is read as such a float: `null` as NaN, the words of `literal`, `any` of both, or with `error` nothing. */
+export type ReadNonFinite = 'error' | 'null' | 'literal' | 'any';
 
 /** Element types by the names of the Open Inference Protocol. */
 export interface Datatypes extends Record<ElementType, string> {
@@ -92,7 +95,7 @@ export interface ParsedTensor<T extends ElementType> {
 
 export interface ParseOptions {
   /** Default: `error`. */
-  nonFinite?: NonFinite;
+  nonFinite?: ReadNonFinite;
 }
 
 export interface ParseRequestOptions extends ParseOptions {
@@ -104,7 +107,7 @@ export interface ParseRequestOptions extends ParseOptions {
 
 export interface EncodeOptions {
   /** Default: `null`. */
-  nonFinite?: NonFinite;
+  nonFinite?: WrittenNonFinite;
 }
 
 export interface NormalizeOptions {

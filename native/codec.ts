@@ -12,9 +12,10 @@ import type {
   InferInput,
   InferRequest,
   InferResponse,
-  NonFinite,
   Parameters,
   ParameterValue,
+  ReadNonFinite,
+  WrittenNonFinite,
 } from './codec-types.ts';
 import { elementArrays, elementsIn } from './elements.ts';
 import { MillraceError } from './errors.ts';
@@ -59,7 +60,13 @@ const raw = 0;
 const typeOf = new Map(Object.entries(numbers).map(([type, n]) => [n, type as ElementType]));
 
 /** Numbers of the enum `NonFinite` in codec/json_cursor.h. */
-const policies: Readonly<Record<NonFinite, number>> = { error: 0, null: 1, literal: 2 };
+const policies: Readonly<Record<ReadNonFinite | WrittenNonFinite, number>> = {
+  error: 0,
+  null: 1,
+  literal: 2,
+  string: 3,
+  any: 4,
+};
 
 type RawParameters = readonly ParameterValue[];
 type RawInput = readonly [

@@ -1,12 +1,14 @@
 /**
  * The conversion between JSON values and tensor elements, one for every route that speaks plain JSON.
  * A value that its element type cannot hold is refused, never wrapped, clipped or rounded to an integer.
- * (Tensors of the Open Inference Protocol are parsed natively, by the same rules.)
+ * (Tensors of the Open Inference Protocol are parsed natively, with the same ranges.)
  *
  * @module
  */
 
 import type { ElementType, Tensor } from '../native/index.ts';
+import { BFLOAT16, FLOAT16, fromHalfBits, toHalfBits } from './half-floats.ts';
+import { type JsonElement, jsonFloat, type NonFinite } from './non-finite.ts';
 
 /** How the elements of one type are made from JSON values. */
 export interface ElementCodec {
@@ -23,32 +25,22 @@ export type ElementStorage = {
   readonly length: number;
 };
 
-declare global {
-  /** ECMAScript's "JSON.parse source text access", which the compiler's library does not describe yet. */
-  interface JSON {
-    rawJSON(text: string): RawJson;
-    parse(
-      text: string,
-      reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
-    ): unknown;
-  }
-}
+/** Numbers from here on are nearer to infinity than to the largest float32, 2^128 - 2^104. */
+export const FLOAT32_LIMIT = 2 ** 128 - 2 ** 103;
 
-/** JSON text that `JSON.stringify` writes as it is, such as a number with more digits than a double has. */
-export interface RawJson {
-  readonly rawJSON: string;
-}
-
-/** An element as `JSON.stringify` writes it. */
-export type JsonElement = number | string | boolean | RawJson;
-
-/** The largest finite float32. */
-export const MAX_FLOAT32 = 3.4028234663852886e38;
-
-/** By element type; the 16-bit floats, which JavaScript cannot fill everywhere, are missing. */
-export const elementCodecs: Readonly<Partial<Record<ElementType, ElementCodec>>> = {
-  float32: float('a finite number that fits float32', Float32Array, MAX_FLOAT32),
-  float64: float('a finite number', Float64Array, Number.MAX_VALUE),
+const codecs: Readonly<Record<ElementType, ElementCodec>> = {
+  float32: float('a finite number that fits float32', Float32Array, FLOAT32_LIMIT),
+  float64: float('a finite number', Float64Array, Infinity),
+  float16: {
+    expected: 'a finite number that fits float16',
+    allocate: (length) => new Uint16Array(length),
+    encode: (value) => toHalfBits(FLOAT16, toNumber(value)),
+  },
+  bfloat16: {
+    expected: 'a finite number that fits bfloat16',
+    allocate: (length) => new Uint16Array(length),
+    encode: (value) => toHalfBits(BFLOAT16, toNumber(value)),
+  },
   int8: integer('int8', Int8Array, -(2 ** 7), 2 ** 7 - 1),
   int16: integer('int16', Int16Array, -(2 ** 15), 2 ** 15 - 1),
   int32: integer('int32', Int32Array, -(2 ** 31), 2 ** 31 - 1),
@@ -69,11 +61,21 @@ export const elementCodecs: Readonly<Partial<Record<ElementType, ElementCodec>>>
   },
 };
 
-/**
- * The element at `index` as a JSON response carries it: 64-bit integers with all their digits, and floats
- * that JSON has no numbers for as the strings "NaN", "Infinity" and "-Infinity".
- */
-export function jsonElement(tensor: Tensor, index: number): JsonElement {
+/** The same for floats of which `null` is a missing value, which is NaN. */
+const codecsWithNull: Readonly<Partial<Record<ElementType, ElementCodec>>> = {
+  float32: withNull(codecs.float32, Number.NaN),
+  float64: withNull(codecs.float64, Number.NaN),
+  float16: withNull(codecs.float16, 0x7e00),
+  bfloat16: withNull(codecs.bfloat16, 0x7fc0),
+};
+
+/** @param nullIsNaN Whether `null` is a missing value among floats, as the model's configuration says. */
+export function elementCodec(type: ElementType, nullIsNaN: boolean): ElementCodec {
+  return (nullIsNaN ? codecsWithNull[type] : undefined) ?? codecs[type];
+}
+
+/** The element at `index` as a JSON response carries it. 64-bit integers keep all their digits. */
+export function jsonElement(tensor: Tensor, index: number, nonFinite: NonFinite): JsonElement {
   const value = tensor.data[index]!;
   if (typeof value === 'bigint') {
     const number = Number(value);
@@ -82,13 +84,13 @@ export function jsonElement(tensor: Tensor, index: number): JsonElement {
   if (typeof value !== 'number') return value;
   switch (tensor.type) {
     case 'bool':
-      return value === 1;
+      return value !== 0;
     case 'float16':
-      return jsonNumber(float16Value(value));
+      return jsonFloat(fromHalfBits(FLOAT16, value), nonFinite);
     case 'bfloat16':
-      return jsonNumber(bfloat16Value(value));
+      return jsonFloat(fromHalfBits(BFLOAT16, value), nonFinite);
     default:
-      return jsonNumber(value);
+      return jsonFloat(value, nonFinite);
   }
 }
 
@@ -99,22 +101,40 @@ export function describeValue(value: unknown): string {
   if (typeof value === 'number') {
     return Number.isFinite(value) ? String(value) : 'a number out of range';
   }
-  if (typeof value === 'bigint' || typeof value === 'boolean') return String(value);
+  if (typeof value === 'bigint') {
+    const digits = String(value);
+    return digits.length > MOST_DIGITS ? `${digits.slice(0, MOST_DIGITS)}…` : digits;
+  }
+  if (typeof value === 'boolean') return String(value);
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
+
+const MOST_DIGITS = 40;
+
+/** NaN for what is no number. JSON with exact integers has them as bigints. */
+const toNumber = (value: unknown): number =>
+  typeof value === 'number' || typeof value === 'bigint' ? Number(value) : Number.NaN;
 
 function float(
   expected: string,
   array: Float32ArrayConstructor | Float64ArrayConstructor,
-  max: number,
+  limit: number,
 ): ElementCodec {
   return {
     expected,
     allocate: (length) => new array(length),
     encode: (value) => {
-      const number = typeof value === 'bigint' ? Number(value) : value;
-      return typeof number === 'number' && Math.abs(number) <= max ? number : undefined;
+      const number = toNumber(value);
+      return Math.abs(number) < limit ? number : undefined;
     },
+  };
+}
+
+function withNull({ expected, allocate, encode }: ElementCodec, missing: number): ElementCodec {
+  return {
+    expected: `${expected}, or null where it is missing`,
+    allocate,
+    encode: (value) => (value === null ? missing : encode(value)),
   };
 }
 
@@ -134,7 +154,7 @@ function integer(
   };
 }
 
-/** `parseJson` gives integers past 2^53 as bigints; a plain number of that size has already lost digits. */
+/** Exact JSON has integers past 2^53 as bigints; a plain number of that size has already lost digits. */
 function wideInteger(
   type: ElementType,
   array: { new (length: number): ElementStorage },
@@ -150,22 +170,4 @@ function wideInteger(
       return exact >= min && exact <= max ? exact : undefined;
     },
   };
-}
-
-const jsonNumber = (value: number): number | string =>
-  Number.isFinite(value) ? value : String(value);
-
-/** IEEE 754 binary16: sign, 5 bits of exponent, 10 bits of fraction. */
-function float16Value(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >>> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : Number.NaN;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1024 + fraction) * 2 ** (exponent - 25);
-}
-
-/** bfloat16 is the upper half of a float32. */
-function bfloat16Value(bits: number): number {
-  return new Float32Array(Uint32Array.of(bits << 16).buffer)[0]!;
 }

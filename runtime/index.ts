@@ -60,9 +60,7 @@ export {
 } from './config/index.ts';
 export {
   describeValue,
-  type ElementCodec,
-  elementCodecs,
-  type JsonElement,
+  elementCodec,
   jsonElement,
 } from './elements.ts';
 export { type ServeCode, ServeError } from './errors.ts';
@@ -82,6 +80,7 @@ export { InFlightCount } from './in-flight-count.ts';
 export { createLog, type Log } from './log.ts';
 export type { HistogramSeries, Metrics } from './metrics/index.ts';
 export type { ModelVersion } from './model.ts';
+export { type JsonElement, type NonFinite, stringify, toNonFinite } from './non-finite.ts';
 export type {
   Caller,
   Inference,
@@ -93,7 +92,7 @@ export type { IndexEntry } from './registry.ts';
 export { configType, type LoadOverride, type Skipped, tritonSchema } from './repository/index.ts';
 export type { RouteContext, RouteTable } from './routing/route-table.ts';
 export type { ModelStatus, ServedModel, VersionStatus } from './served-model.ts';
-export type { Outputs, Prediction, TabularTask, TaskName } from './tasks/index.ts';
+export type { Features, Outputs, Prediction, TabularTask, TaskName } from './tasks/index.ts';
 export { roundMs, serverTiming } from './timings.ts';
 
 /** What a service works with. One per HTTP thread; the engine's models and counters are shared by all. */

@@ -16,7 +16,7 @@ import { redact, ServeError } from './errors.ts';
 import { InFlightCount } from './in-flight-count.ts';
 import { omitUndefined } from './omit-undefined.ts';
 import type { ModelConfig, RepositorySettings, Warmup } from './repository/index.ts';
-import { createTask, type ModelTask } from './tasks/index.ts';
+import { createTask, type ModelTask, type TaskModel } from './tasks/index.ts';
 import { describedRows, validateConfig } from './validate-config.ts';
 import { warmupInputs, zeroRow } from './warmup.ts';
 
@@ -55,6 +55,8 @@ export class ModelVersion {
   readonly labels: Readonly<Record<string, readonly string[]>>;
   /** What it does beside running tensors, or why it does only that. */
   readonly task: ModelTask | ServeError;
+  /** Whether `null` in JSON is a missing value, which is NaN, among the floats of an input. */
+  readonly nullIsNaN: boolean;
   readonly settings: RepositorySettings;
   readonly #native: Model;
   readonly #notes: string[];
@@ -75,8 +77,9 @@ export class ModelVersion {
       fallback: redact(native.report.fallback),
     };
     this.instances = native.instances;
-    this.task = taskOf(native.signature, source.config);
+    this.task = taskOf({ name: source.model, signature: native.signature }, source.config);
     this.labels = labelsOf(source, this.task);
+    this.nullIsNaN = source.config.missing === 'nan';
     this.settings = settings;
     this.#native = native;
   }
@@ -186,9 +189,9 @@ function labelsOf({ config, settings }: VersionSource, task: ModelTask | ServeEr
 }
 
 /** @throws {ServeError} `INVALID_CONFIG` when `model.json` names a task that the model cannot do. */
-function taskOf(signature: Signature, config: ModelConfig): ModelTask | ServeError {
+function taskOf(model: TaskModel, config: ModelConfig): ModelTask | ServeError {
   try {
-    return createTask(signature, config);
+    return createTask(model, config);
   } catch (error) {
     if (config.task !== undefined || !(error instanceof ServeError)) throw error;
     return new ServeError('INVALID_ARGUMENT', error.message);

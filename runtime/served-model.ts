@@ -81,6 +81,23 @@ export class ServedModel {
     );
   }
 
+  /**
+   * Whether `null` in JSON is a missing value among the floats of an input. Versions share their model's
+   * configuration, so that is known before a request has its version.
+   */
+  get nullIsNaN(): boolean {
+    return this.loaded().some(({ nullIsNaN }) => nullIsNaN);
+  }
+
+  /** Whether a version with a task takes 64-bit integers, which have more digits than a number of JavaScript. */
+  takesWideIntegers(): boolean {
+    return this.loaded().some(
+      ({ task, signature }) =>
+        !(task instanceof ServeError) &&
+        signature.inputs.some(({ type }) => type === 'int64' || type === 'uint64'),
+    );
+  }
+
   /** Whether any version responds. */
   isReady(): boolean {
     return this.loaded().some(({ responds }) => responds);

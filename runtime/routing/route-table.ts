@@ -42,6 +42,7 @@ export class RouteTable {
   readonly #defaultName: string | undefined;
   readonly #entries = new Map<string, Entry>();
   /** The default model of each list of tasks that requests have come with. */
+  #wideIntegers = false;
   readonly #defaults = new Map<readonly TaskName[] | undefined, Entry | undefined>();
 
   constructor(random: Random, defaultName: string | undefined) {
@@ -52,7 +53,7 @@ export class RouteTable {
   /** Adds a model, or puts it in the place of the one of its name. */
   set(model: ServedModel, route: Route): void {
     this.#entries.set(model.name, compile(model, route));
-    this.#defaults.clear();
+    this.#forget();
   }
 
   /** Changes how the requests to a model that is served find their version. @throws {ServeError} `MODEL_NOT_FOUND` */
@@ -62,7 +63,12 @@ export class RouteTable {
 
   delete(name: string): void {
     this.#entries.delete(name);
-    this.#defaults.clear();
+    this.#forget();
+  }
+
+  /** Whether a model with a task takes 64-bit integers: then bodies are parsed so that integers keep all digits. */
+  get takesWideIntegers(): boolean {
+    return this.#wideIntegers;
   }
 
   /** @throws {ServeError} `MODEL_NOT_FOUND` */
@@ -133,6 +139,12 @@ export class RouteTable {
     throw names === ''
       ? new ServeError('MODEL_NOT_FOUND', 'The repository holds no model.')
       : new ServeError('INVALID_ARGUMENT', `model is missing; write one of ${names}.`);
+  }
+
+  /** Works out anew what follows from all models together. */
+  #forget(): void {
+    this.#defaults.clear();
+    this.#wideIntegers = this.models().some((model) => model.takesWideIntegers());
   }
 
   #default(tasks: readonly TaskName[] | undefined): Entry | undefined {

@@ -1,11 +1,11 @@
 /** @module The table of tasks. A model's task is a line of `model.json`; a new task is a row here. */
 
 import { z } from 'zod';
-import type { Signature } from '../../native/index.ts';
 import { classification, raw, regression, type TabularTask } from './tabular/index.ts';
+import type { TaskModel } from './task.ts';
 
 export type { Features, Prediction, TabularTask } from './tabular/index.ts';
-export type { Outputs, PreparedInput, Task } from './task.ts';
+export type { Outputs, PreparedInput, Task, TaskModel } from './task.ts';
 
 /** The tasks that `model.json` may name. */
 const TASKS = { classification, regression } as const;
@@ -33,7 +33,7 @@ export type TaskConfig = z.infer<z.ZodObject<typeof taskConfigShape>>;
  *
  * @throws {ServeError} `INVALID_CONFIG` with a reason when the configuration does not fit the signature.
  */
-export function createTask(signature: Signature, config: TaskConfig): ModelTask {
+export function createTask(model: TaskModel, config: TaskConfig): ModelTask {
   const definition = config.task === undefined ? raw : TASKS[config.task];
-  return definition.create(signature, config);
+  return definition.create(model, config);
 }

@@ -31,8 +31,19 @@ export interface Task<Name extends string, Input, Options, Context, Output> {
    * @throws {ServeError} `INVALID_ARGUMENT` with the path of the first value that does not fit.
    */
   prepare(input: Input, options: Options): PreparedInput<Context> | Promise<PreparedInput<Context>>;
-  /** The content of the response. `outputs` are those of the runs, in their order. */
+  /**
+   * The content of the response. `outputs` are those of the runs, in their order.
+   *
+   * @throws {ServeError} `INVALID_ARGUMENT` for outputs that this task cannot tell apart.
+   */
   decode(outputs: readonly Outputs[], context: Context): Output;
+}
+
+/** The model that a task is made for. */
+export interface TaskModel {
+  /** For messages that name the model's routes. */
+  readonly name: string;
+  readonly signature: Signature;
 }
 
 /** A row of the table of tasks. */
@@ -40,5 +51,5 @@ export interface TaskDefinition<Shape extends z.ZodRawShape, Made> {
   /** The keys of `model.json` that describe the task. */
   readonly config: z.ZodObject<Shape>;
   /** @throws {ServeError} `INVALID_CONFIG` when the configuration does not fit the signature. */
-  create(signature: Signature, config: z.infer<z.ZodObject<Shape>>): Made;
+  create(model: TaskModel, config: z.infer<z.ZodObject<Shape>>): Made;
 }

@@ -7,14 +7,17 @@
 
 import {
   describeValue,
-  elementCodecs,
+  elementCodec,
   jsonElement,
   type ModelVersion,
+  type NonFinite,
   type Parameters,
   type Runtime,
   ServeError,
+  stringify,
   type Tensor,
   type TensorSpec,
+  toNonFinite,
 } from '../../runtime/index.ts';
 import { readExactJson } from '../http/codec-json.ts';
 import type { EncodedResponse, InferRoute } from '../http/edge.ts';
@@ -37,7 +40,7 @@ export function generateRoute(
   { config }: Runtime,
   path: string,
   stream: boolean,
-): InferRoute<unknown, GenerateInput, undefined> {
+): InferRoute<unknown, GenerateInput, NonFinite> {
   return {
     path,
     limit: config.maxRequestBytes,
@@ -50,20 +53,22 @@ export function generateRoute(
       return { target: targetOf(request.url), fields, id };
     },
     route: ({ target }) => target,
-    prepare: ({ fields }, version) => ({
-      runs: [toInputs(version, fields)],
-      outputs: undefined,
-      ...scheduling(toParameters(version, fields.parameters)),
-      context: undefined,
-    }),
-    respond({ version, outputs }, { id }) {
-      const values = Object.entries(outputs[0]!).map(([name, tensor]) => [name, toJson(tensor)]);
-      const json = JSON.stringify({
-        id,
-        model_name: version.model,
-        model_version: version.version,
-        ...Object.fromEntries(values),
-      });
+    prepare({ fields }, version) {
+      const parameters = toParameters(version, fields.parameters);
+      return {
+        runs: [toInputs(version, fields)],
+        outputs: undefined,
+        ...scheduling(parameters),
+        context: toNonFinite(parameters.non_finite, 'string'),
+      };
+    },
+    respond({ version, outputs, context: nonFinite }, { id }) {
+      const values = Object.entries(outputs[0]!).map(([name, tensor]) => [
+        name,
+        toJson(tensor, nonFinite),
+      ]);
+      const about = { id, model_name: version.model, model_version: version.version };
+      const json = stringify({ ...about, ...Object.fromEntries(values) }, nonFinite);
       return stream ? toEvent(json) : { body: json };
     },
   };
@@ -81,7 +86,7 @@ function toFields(body: unknown): Fields {
 
 /** Members named as inputs; what is no input may only be `id` or `parameters`, whose members may be inputs too. */
 function toInputs(version: ModelVersion, fields: Fields): Record<string, Tensor> {
-  const { inputs, batching } = version.signature;
+  const { inputs } = version.signature;
   const parameters = fields.parameters === undefined ? {} : toFields(fields.parameters);
   const given: Fields = { ...parameters, ...fields };
   const unknown = Object.keys(fields).find(
@@ -94,7 +99,7 @@ function toInputs(version: ModelVersion, fields: Fields): Record<string, Tensor>
   const tensors: Record<string, Tensor> = Object.create(null);
   for (const spec of inputs) {
     if (given[spec.name] === undefined) throw invalid(`${spec.name} is missing.`);
-    tensors[spec.name] = toTensor(spec, batching.enabled, given[spec.name]);
+    tensors[spec.name] = toTensor(spec, version, given[spec.name]);
   }
   return tensors;
 }
@@ -112,43 +117,83 @@ function toParameters({ signature }: ModelVersion, given: unknown): Parameters {
   return Object.fromEntries(own) as Parameters;
 }
 
-/** A value, or a list of values, as one row where the model batches. */
-function toTensor({ name, type, dims }: TensorSpec, batched: boolean, value: unknown): Tensor {
-  const values = Array.isArray(value) ? value : [value];
-  const row = dims.slice(batched ? 1 : 0);
-  const open = row.filter((size) => size === -1).length;
-  const fixed = row.reduce((product, size) => (size === -1 ? product : product * size), 1);
-  const missing = open === 0 ? 1 : values.length / fixed;
-  if (open > 1 || fixed * missing !== values.length || !Number.isInteger(missing)) {
-    throw invalid(`${name} has ${values.length} values, but the model takes [${dims}].`);
+/**
+ * A value, a list of the elements in row-major order, or lists in each other that have the tensor's shape. Where
+ * the model batches, the dimension that counts rows may be left out, and then there is one row.
+ */
+function toTensor(spec: TensorSpec, version: ModelVersion, value: unknown): Tensor {
+  const { name, type, dims } = spec;
+  const { enabled } = version.signature.batching;
+  const values: unknown[] = [];
+  const nested = flatten(name, value, values);
+  const shape = fitNested(dims, nested) ?? fitRow(dims, enabled, nested, values.length);
+  if (shape === undefined) {
+    const got = nested.length > 1 ? `the shape [${nested}]` : `${values.length} values`;
+    throw invalid(`${name} has ${got}, but the model takes [${dims}].`);
   }
-  const sizes = row.map((size) => (size === -1 ? missing : size));
-  return {
-    type,
-    dims: batched ? [1, ...sizes] : sizes,
-    data: toData(name, type, values),
-  } as unknown as Tensor;
+  const data = toData(name, elementCodec(type, version.nullIsNaN), values);
+  return { type, dims: shape, data } as unknown as Tensor;
 }
 
-function toData(name: string, type: Tensor['type'], values: readonly unknown[]) {
-  const codec = elementCodecs[type];
-  if (codec === undefined) {
-    throw invalid(`${name} is ${type}, which this route does not take; use infer.`);
+/** The shape of nested lists that have all dimensions of the input. */
+const fitNested = (
+  dims: readonly number[],
+  nested: readonly number[],
+): readonly number[] | undefined => (nested.length > 0 && fits(dims, nested) ? nested : undefined);
+
+/** One row, or the whole of a tensor that has no rows, from nested lists of its shape or a flat list. */
+function fitRow(
+  dims: readonly number[],
+  batched: boolean,
+  nested: readonly number[],
+  count: number,
+): readonly number[] | undefined {
+  const row = dims.slice(batched ? 1 : 0);
+  const whole = (sizes: readonly number[]) => (batched ? [1, ...sizes] : sizes);
+  if (nested.length > 1) return fits(row, nested) ? whole(nested) : undefined;
+  const open = row.filter((size) => size === -1).length;
+  const fixed = row.reduce((product, size) => (size === -1 ? product : product * size), 1);
+  const missing = open === 0 ? 1 : count / fixed;
+  if (open > 1 || fixed * missing !== count || !Number.isInteger(missing)) return undefined;
+  return whole(row.map((size) => (size === -1 ? missing : size)));
+}
+
+const fits = (dims: readonly number[], sizes: readonly number[]): boolean =>
+  dims.length === sizes.length && dims.every((dim, i) => dim === -1 || dim === sizes[i]);
+
+/** Appends the elements of a value, or of lists in each other, to `into`. @returns the sizes of the lists, outermost first. */
+function flatten(name: string, value: unknown, into: unknown[]): readonly number[] {
+  if (!Array.isArray(value)) {
+    into.push(value);
+    return [];
   }
-  const data = codec.allocate(values.length);
-  for (const [index, value] of values.entries()) {
-    const element = codec.encode(value);
-    if (element === undefined) {
-      throw invalid(`${name} must be ${codec.expected}, got ${describeValue(value)}.`);
+  let inner: readonly number[] | undefined;
+  for (const each of value as readonly unknown[]) {
+    const sizes = flatten(name, each, into);
+    inner ??= sizes;
+    if (sizes.length !== inner.length || sizes.some((size, i) => size !== inner?.[i])) {
+      throw invalid(`${name} has lists of different sizes in each other; a tensor has one shape.`);
     }
-    data[index] = element;
+  }
+  return [value.length, ...(inner ?? [])];
+}
+
+function toData(name: string, codec: ReturnType<typeof elementCodec>, values: readonly unknown[]) {
+  const data = codec.allocate(values.length);
+  for (let i = 0; i < values.length; i += 1) {
+    const element = codec.encode(values[i]);
+    if (element === undefined) {
+      throw invalid(`${name} must be ${codec.expected}, got ${describeValue(values[i])}.`);
+    }
+    data[i] = element;
   }
   return data;
 }
 
 /** A single element by itself, several as a list. */
-function toJson(tensor: Tensor): unknown {
-  const elements = Array.from({ length: tensor.data.length }, (_, i) => jsonElement(tensor, i));
+function toJson(tensor: Tensor, nonFinite: NonFinite): unknown {
+  const element = (index: number) => jsonElement(tensor, index, nonFinite);
+  const elements = Array.from({ length: tensor.data.length }, (_, i) => element(i));
   return elements.length === 1 ? elements[0] : elements;
 }
 

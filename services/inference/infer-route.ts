@@ -33,7 +33,7 @@ interface InferInput {
 
 /** @param path The route's template. */
 export function inferRoute(
-  { codec, config }: Runtime,
+  { codec, config, routes }: Runtime,
   path: string,
 ): InferRoute<Bytes, InferInput, ResponseForm> {
   const limit = config.maxRequestBytes;
@@ -48,9 +48,11 @@ export function inferRoute(
     },
     decode(body, { request: { headers, url } }) {
       const length = headerLength(headers.get(HEADER_LENGTH), body.length);
+      const target = targetOf(url);
+      const nonFinite = routes.get(target.model)?.nullIsNaN ? 'any' : 'literal';
       return {
-        target: targetOf(url),
-        content: length === 0 ? body : parse(codec, body, length, limit),
+        target,
+        content: length === 0 ? body : parse(codec, body, length, { nonFinite, maxBytes: limit }),
         accept: headers.get('accept-encoding'),
       };
     },
@@ -72,9 +74,9 @@ function headerLength(given: string | null, bodyLength: number): number {
   );
 }
 
-function parse(codec: Codec, body: Bytes, length: number, maxBytes: number): CodecRequest {
+function parse(codec: Codec, body: Bytes, length: number, options: ParseOptions): CodecRequest {
   try {
-    return codec.parseInferRequest(body, length, { nonFinite: 'literal', maxBytes });
+    return codec.parseInferRequest(body, length, options);
   } catch (error) {
     throw new ServeError('INVALID_ARGUMENT', error instanceof Error ? `${error.message}.` : '', {
       cause: error,
@@ -82,6 +84,7 @@ function parse(codec: Codec, body: Bytes, length: number, maxBytes: number): Cod
   }
 }
 
+type ParseOptions = NonNullable<Parameters<Codec['parseInferRequest']>[2]>;
 type Encoded = ReturnType<Codec['encodeInferResponse']>;
 
 function encode(codec: Codec, outcome: Outcome<ResponseForm>): Encoded {
@@ -93,7 +96,7 @@ function encode(codec: Codec, outcome: Outcome<ResponseForm>): Encoded {
       ...(context.id === '' ? {} : { id: context.id }),
       outputs: sentOutputs(outcome),
     },
-    { nonFinite: 'literal' },
+    { nonFinite: context.nonFinite },
   );
 }
 

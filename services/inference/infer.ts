@@ -7,12 +7,14 @@
 
 import {
   type CodecRequest,
+  type NonFinite,
   type Outcome,
   type Parameters,
   type Prepared,
   type RouteContext,
   ServeError,
   type Tensor,
+  toNonFinite,
 } from '../../runtime/index.ts';
 import { classify } from './classification.ts';
 
@@ -37,6 +39,8 @@ export interface ResponseForm {
   readonly outputs: readonly WantedOutput[] | undefined;
   /** Whether outputs that are not listed are sent in binary. */
   readonly binaryByDefault: boolean;
+  /** How NaN and the infinities are written in JSON. */
+  readonly nonFinite: NonFinite;
 }
 
 /** An output as it is sent. */
@@ -49,6 +53,7 @@ export interface SentOutput {
 /** @throws {ServeError} `INVALID_ARGUMENT` with what is wrong with the request's parameters. */
 export function prepareInfer({ json, tensors }: CodecRequest): Prepared<ResponseForm> {
   const { id, parameters, outputs } = json;
+  const nonFinite = toNonFinite(parameters.non_finite, 'literal');
   const binaryByDefault = flag(parameters, 'binary_data_output') ?? false;
   // An empty list means the same as no list.
   const listed = outputs?.length === 0 ? undefined : outputs;
@@ -60,7 +65,7 @@ export function prepareInfer({ json, tensors }: CodecRequest): Prepared<Response
     runs: [tensors],
     outputs: wanted?.map(({ name }) => name),
     ...scheduling(parameters),
-    context: { id, outputs: wanted, binaryByDefault },
+    context: { id, outputs: wanted, binaryByDefault, nonFinite },
   };
 }
 

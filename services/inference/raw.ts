@@ -30,7 +30,7 @@ export function prepareRaw(
   return {
     runs: [{ [input.name]: rawTensor(input, batching.enabled, body) }],
     outputs: undefined,
-    context: { id: '', outputs: undefined, binaryByDefault: true },
+    context: { id: '', outputs: undefined, binaryByDefault: true, nonFinite: 'literal' },
   };
 }
 

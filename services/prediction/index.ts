@@ -11,7 +11,7 @@ export const prediction: ServiceDefinition = {
   title: 'Prediction service',
   description: 'Predictions of tabular models: classifiers and regressors.',
   routes(builder) {
-    builder.infer(predictRoute);
+    builder.infer(predictRoute(builder.runtime));
     builder.describe(predictOperation);
     v2Routes(builder);
   },

@@ -2,14 +2,18 @@
 
 import {
   type ModelVersion,
+  type NonFinite,
+  type Runtime,
   roundMs,
   ServeError,
+  stringify,
   type TabularTask,
   type TaskName,
+  toNonFinite,
 } from '../../runtime/index.ts';
-import { readJson } from '../http/codec-json.ts';
+import { readExactJson, readJson } from '../http/codec-json.ts';
 import type { InferRoute } from '../http/edge.ts';
-import { type PredictRequest, predictRequest } from './schema.ts';
+import { isFeatures, type PredictRequest, predictRequest } from './schema.ts';
 
 const BODY_LIMIT = 1024 * 1024;
 const TASKS: readonly TaskName[] = ['classification', 'regression', 'raw'];
@@ -18,32 +22,48 @@ const TASKS: readonly TaskName[] = ['classification', 'regression', 'raw'];
 interface PredictInput {
   readonly id: string;
   readonly body: PredictRequest;
+  readonly nonFinite: NonFinite;
 }
 
-export const predictRoute: InferRoute<unknown, PredictInput, undefined> = {
-  path: '/predict',
-  limit: BODY_LIMIT,
-  read: readJson,
-  decode: (body, { id }) => ({ id, body: checked(body) }),
-  route: ({ body }) => ({ model: body.model, version: body.model_version, tasks: TASKS }),
-  prepare({ body }, version) {
-    const task = taskOf(version);
-    const { runs, context } = task.prepare(body.features, undefined);
-    return { runs, outputs: task.outputs, context };
-  },
-  respond({ version, outputs, timings, context }, { id, body }) {
-    const predictions = taskOf(version).decode(outputs, context);
-    const about = {
-      model_version: version.version,
-      inference_time_ms: roundMs(timings.computeMs),
-      request_id: id,
-    };
-    // A list of rows has a list as its response, also where it has a single row.
-    if (Array.isArray(body.features[0])) return { body: JSON.stringify({ predictions, ...about }) };
-    const { prediction, confidence } = predictions[0]!;
-    return { body: JSON.stringify({ prediction, confidence, ...about }) };
-  },
-};
+type Context = Parameters<TabularTask['decode']>[1];
+
+export function predictRoute({ routes }: Runtime): InferRoute<unknown, PredictInput, Context> {
+  return {
+    path: '/predict',
+    limit: BODY_LIMIT,
+    // Exact parsing takes a third longer, so it is left out where no model needs it.
+    read: (request, announced, limit) =>
+      (routes.takesWideIntegers ? readExactJson : readJson)(request, announced, limit),
+    decode(json, { id }) {
+      const body = checked(json);
+      return { id, body, nonFinite: toNonFinite(body.non_finite, 'string') };
+    },
+    route: ({ body }) => ({ model: body.model, version: body.model_version, tasks: TASKS }),
+    prepare({ body, nonFinite }, version) {
+      const task = taskOf(version);
+      const { runs, context } = task.prepare(body.features, { nonFinite });
+      return { runs, outputs: task.outputs, context };
+    },
+    respond({ version, outputs, timings, context }, { id, body, nonFinite }) {
+      const predictions = taskOf(version).decode(outputs, context);
+      const about = {
+        model_version: version.version,
+        inference_time_ms: roundMs(timings.computeMs),
+        request_id: id,
+      };
+      if (isList(body)) return { body: stringify({ predictions, ...about }, nonFinite) };
+      const { prediction, confidence } = predictions[0]!;
+      return { body: stringify({ prediction, confidence, ...about }, nonFinite) };
+    },
+  };
+}
+
+/** Whether a request has a list of rows, which has a list as its response, also where it has a single row. */
+function isList({ features }: PredictRequest): boolean {
+  if (!Array.isArray(features)) return false;
+  const [first] = features;
+  return typeof first === 'object' && first !== null;
+}
 
 /** @throws {ServeError} why the version takes no rows of features. */
 function taskOf({ task }: ModelVersion): TabularTask {
@@ -67,7 +87,7 @@ function isPlain(body: unknown): body is PredictRequest {
   if (typeof body !== 'object' || body === null) return false;
   for (const key in body) {
     const value = (body as Record<string, unknown>)[key];
-    if (key === 'features' ? !Array.isArray(value) : typeof value !== 'string') return false;
+    if (key === 'features' ? !isFeatures(value) : typeof value !== 'string') return false;
     if (key !== 'features' && key !== 'model' && key !== 'model_version') return false;
   }
   return 'features' in body;

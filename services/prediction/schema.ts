@@ -1,7 +1,18 @@
 /** @module What `POST /predict` takes and gives: checked by, and documented from, these schemas. */
 
 import { type RouteConfig, z } from '@hono/zod-openapi';
+import type { Features } from '../../runtime/index.ts';
 import { errorResponses } from '../http/openapi.ts';
+
+/** Whether a value may be features, as far as that can be told without a model. */
+export const isFeatures = (value: unknown): value is Features =>
+  typeof value === 'object' && value !== null;
+
+const value: { type: ('number' | 'string' | 'boolean' | 'null')[] } = {
+  type: ['number', 'string', 'boolean', 'null'],
+};
+const row = { type: 'array' as const, items: value };
+const namedRow = { type: 'object' as const, additionalProperties: { anyOf: [value, row] } };
 
 /**
  * The frame of a request. The values of `features` are checked against the model's own signature while
@@ -11,26 +22,28 @@ export const predictRequest = z
   .strictObject(
     {
       features: z
-        .custom<readonly unknown[]>(
-          (given) => Array.isArray(given),
-          'must be a list of values or a list of such lists',
+        .custom<Features>(
+          isFeatures,
+          'must be a list of values, an object of values by name, or a list of such rows',
         )
         .openapi({
           description:
-            'One row: values in the order of the model’s features. Or many rows: a list of them.',
-          type: 'array',
-          items: {
-            anyOf: [
-              { type: ['number', 'string', 'boolean'] },
-              { type: 'array', items: { type: ['number', 'string', 'boolean'] } },
-            ],
-          },
+            'One row: a list of values in the order of the model’s features, or an object of values by the names of the features or inputs. Or many rows: a list of them. `null` is a missing value where `model.json` of the model says so.',
+          type: ['array', 'object'],
+          anyOf: [row, namedRow, { type: 'array', items: { anyOf: [row, namedRow] } }],
           example: [5.1, 3.5, 1.4, 0.2],
         }),
       model: z.string('must be a text').optional().openapi({
         description: 'Name of the model. Default: the default model of the repository.',
         example: 'iris',
       }),
+      non_finite: z
+        .enum(['string', 'null', 'literal'], 'must be "string", "null" or "literal"')
+        .optional()
+        .openapi({
+          description:
+            'How NaN and the infinities are written: the strings "NaN", "Infinity" and "-Infinity" (default), `null`, or these words without quotes, which not every parser of JSON takes.',
+        }),
       model_version: z.string('must be a text').optional().openapi({
         description: 'A version, or a label such as `stable`. Default: the traffic split decides.',
         example: 'v1.0',
@@ -39,7 +52,7 @@ export const predictRequest = z
     {
       error: (issue) =>
         issue.code === 'unrecognized_keys'
-          ? `has the unknown field "${issue.keys[0]}"; the fields are features, model and model_version`
+          ? `has the unknown field "${issue.keys[0]}"; the fields are features, model, model_version and non_finite`
           : 'must be a JSON object such as {"features": [5.1, 3.5, 1.4, 0.2]}',
     },
   )
@@ -47,7 +60,7 @@ export const predictRequest = z
 
 export type PredictRequest = z.infer<typeof predictRequest>;
 
-const scalar = z.union([z.string(), z.number(), z.boolean()]);
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 
 const prediction = {
   prediction: z.union([scalar, z.array(scalar)]).openapi({
@@ -55,8 +68,9 @@ const prediction = {
       'The label of a classifier, the number of a regressor, else what the model’s output holds for the row.',
     example: 'setosa',
   }),
-  confidence: z.number().optional().openapi({
-    description: 'A classifier’s probability of the label, to six decimals.',
+  confidence: z.union([z.number(), z.string(), z.null()]).optional().openapi({
+    description:
+      'A classifier’s probability of the label, to six decimals; where it is NaN, as `non_finite` says.',
     example: 0.97,
   }),
 };

@@ -11,6 +11,7 @@ import {
   type Runtime,
   readConfig,
   ServeError,
+  type TabularTask,
 } from '../../runtime/index.ts';
 import { createServiceApp, type ServiceApp } from '../../services/http/create-service-app.ts';
 import { prediction } from '../../services/prediction/index.ts';
@@ -53,11 +54,15 @@ export interface FeatureRequest {
   readonly features: readonly unknown[];
 }
 
-const steps: InferenceSteps<FeatureRequest, undefined, readonly Prediction[]> = {
+const steps: InferenceSteps<
+  FeatureRequest,
+  Parameters<TabularTask['decode']>[1],
+  readonly Prediction[]
+> = {
   route: ({ model, version }) => ({ model, version }),
   prepare({ features }, { task }) {
     if (task instanceof ServeError) throw task;
-    return { ...task.prepare(features, undefined), outputs: task.outputs };
+    return { ...task.prepare(features, { nonFinite: 'string' }), outputs: task.outputs };
   },
   respond({ version, outputs, context }) {
     if (version.task instanceof ServeError) throw version.task;

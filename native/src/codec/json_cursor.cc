@@ -138,7 +138,7 @@ bool JsonCursor::SkipScalar(NonFinite non_finite) {
     return true;
   }
   if (TakeWord("true") || TakeWord("false") || TakeWord("null")) return true;
-  if (non_finite == NonFinite::kLiteral &&
+  if (ReadsWords(non_finite) &&
       (TakeWord("NaN") || TakeWord("Infinity") || TakeWord("-Infinity"))) {
     return true;
   }

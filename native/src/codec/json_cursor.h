@@ -15,12 +15,19 @@ enum class NonFinite : uint8_t {
   kError,    // nothing: they are refused
   kNull,     // null, as JSON.stringify has it; read, it is a NaN
   kLiteral,  // NaN, Infinity and -Infinity, as Triton has it; read, Inf is an Infinity too
+  kString,   // the same words as strings; written only
+  kAny,      // null and the words of kLiteral; read only
 };
+
+// Whether the words NaN and Infinity are read as numbers.
+constexpr bool ReadsWords(NonFinite non_finite) noexcept {
+  return non_finite == NonFinite::kLiteral || non_finite == NonFinite::kAny;
+}
 
 // Every step skips white space before it. A step that fails returns false, leaves a sentence fragment
 // such as "expected ',' or ']' at byte 17" in error(), and must be the last. Bytes are counted from
 // the front of the text. Text outside the grammar of RFC 8259 or not in UTF-8 fails, with the one
-// exception that NonFinite::kLiteral asks for.
+// exception that NonFinite::kLiteral and NonFinite::kAny ask for.
 class JsonCursor {
  public:
   explicit JsonCursor(std::string_view text, size_t first = 0) noexcept

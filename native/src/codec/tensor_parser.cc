@@ -102,7 +102,7 @@ bool FailRange(JsonCursor& cursor, const Number& number, ElementType type) {
   value = std::numeric_limits<double>::quiet_NaN();
   const char* const start = cursor.at;
   if (cursor.TakeWord("null")) {
-    if (non_finite == NonFinite::kNull) return true;
+    if (non_finite == NonFinite::kNull || non_finite == NonFinite::kAny) return true;
     return cursor.Fail(start, "expected a number, not null,");
   }
   const bool negative = cursor.TakeWord("-");
@@ -110,7 +110,7 @@ bool FailRange(JsonCursor& cursor, const Number& number, ElementType type) {
   if (infinite) (void)cursor.TakeWord("inity");
   if (infinite || (!negative && cursor.TakeWord("NaN"))) {
     if (infinite) value = negative ? -kInfinity : kInfinity;
-    if (non_finite == NonFinite::kLiteral) return true;
+    if (ReadsWords(non_finite)) return true;
     return cursor.Fail(start, "a NaN or Infinity, which JSON has no number for,");
   }
   return cursor.Fail(start, "expected a number");

@@ -33,7 +33,11 @@ char* WriteNonFinite(char* at, Float value, NonFinite non_finite) noexcept {
     case NonFinite::kLiteral:
       if (std::isnan(value)) return Copy(at, "NaN");
       return Copy(at, value < 0 ? "-Infinity" : "Infinity");
+    case NonFinite::kString:
+      if (std::isnan(value)) return Copy(at, "\"NaN\"");
+      return Copy(at, value < 0 ? "\"-Infinity\"" : "\"Infinity\"");
     case NonFinite::kError:
+    case NonFinite::kAny:
       break;
   }
   return nullptr;

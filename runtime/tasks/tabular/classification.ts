@@ -1,12 +1,12 @@
 /** @module Classification: the label of the highest score, and that score as the confidence. */
 
-import type { TensorSpec } from '../../../native/index.ts';
+import type { Signature, TensorSpec } from '../../../native/index.ts';
+import { jsonElement } from '../../elements.ts';
 import { ServeError } from '../../errors.ts';
 import { type Prediction, type Predictor, rowSize } from './predictor.ts';
+import { type Activation, confidenceAt, highest, holdsScores, type Scores } from './scores.ts';
 
 /**
- * The confidence has six decimals, which is all that float32 holds near 1, and short in JSON.
- *
  * @param spec Output with one score for each class: probabilities, or logits with `activation` "softmax".
  * @param labels Names of the classes in the order of the scores. Without them the prediction is the index.
  * @throws {ServeError} `INVALID_CONFIG` when the output or the labels do not fit.
@@ -14,10 +14,10 @@ import { type Prediction, type Predictor, rowSize } from './predictor.ts';
 export function classificationPredictor(
   spec: TensorSpec,
   labels: readonly string[] | undefined,
-  activation: 'none' | 'softmax',
+  activation: Activation,
 ): Predictor {
   const classes = rowSize(spec);
-  if (spec.type !== 'float32' && spec.type !== 'float64') {
+  if (!holdsScores(spec)) {
     throw new ServeError(
       'INVALID_CONFIG',
       `Task "classification" needs float scores, output "${spec.name}" holds ${spec.type}; name the output with the scores in "output".`,
@@ -29,39 +29,64 @@ export function classificationPredictor(
       `"labels" names ${labels.length} classes, output "${spec.name}" scores ${classes}; name one label a class.`,
     );
   }
-  const softmax = activation === 'softmax';
   return {
     outputs: [spec.name],
-    read(outputs) {
-      const tensor = outputs[spec.name]!;
-      const scores = tensor.data as Float32Array | Float64Array;
-      const size = scores.length / (tensor.dims[0] ?? 1);
+    read(outputs, rows, nonFinite) {
+      const scores = outputs[spec.name]!.data as Scores;
+      const size = scores.length / rows;
       const predictions: Prediction[] = [];
       for (let start = 0; start < scores.length; start += size) {
-        const best = highest(scores, start, start + size);
-        const probability = softmax ? softmaxAt(scores, best, start, start + size) : scores[best]!;
-        const prediction = labels?.[best - start] ?? best - start;
-        predictions.push({ prediction, confidence: Math.round(probability * 1e6) / 1e6 });
+        const end = start + size;
+        const best = highest(scores, start, end);
+        const confidence = confidenceAt(scores, best, start, end, activation, nonFinite);
+        predictions.push({ prediction: labels?.[best - start] ?? best - start, confidence });
       }
       return predictions;
     },
   };
 }
 
-function highest(scores: Float32Array | Float64Array, start: number, end: number): number {
-  let best = start;
-  for (let i = start + 1; i < end; i += 1) if (scores[i]! > scores[best]!) best = i;
-  return best;
+/** The two outputs of a classifier that names the class itself. */
+export interface LabelledOutputs {
+  /** One label a row. */
+  readonly label: TensorSpec;
+  /** One score for each class. */
+  readonly scores: TensorSpec;
 }
 
-/** The softmax of the highest score: 1 / Σ exp(score − highest), which cannot overflow. */
-function softmaxAt(
-  scores: Float32Array | Float64Array,
-  best: number,
-  start: number,
-  end: number,
-): number {
-  let sum = 0;
-  for (let i = start; i < end; i += 1) sum += Math.exp(scores[i]! - scores[best]!);
-  return 1 / sum;
+/**
+ * The outputs of a classifier as the converters of scikit-learn, LightGBM and CatBoost make them: a label,
+ * and the probability of each class. Undefined for any other model.
+ */
+export function labelledOutputs({ outputs }: Signature): LabelledOutputs | undefined {
+  const label = outputs.find(
+    (spec) => (spec.type === 'int64' || spec.type === 'string') && rowSize(spec) === 1,
+  );
+  const scores = outputs.find(
+    (spec) => holdsScores(spec) && spec.dims.length === 2 && rowSize(spec) !== 1,
+  );
+  return outputs.length === 2 && label !== undefined && scores !== undefined
+    ? { label, scores }
+    : undefined;
+}
+
+/** The label that the model gives, with the highest of its probabilities. */
+export function labelPredictor(
+  { label, scores }: LabelledOutputs,
+  activation: Activation,
+): Predictor {
+  return {
+    outputs: [label.name, scores.name],
+    read(outputs, rows, nonFinite) {
+      const labels = outputs[label.name]!;
+      const values = outputs[scores.name]!.data as Scores;
+      const size = values.length / rows;
+      return Array.from({ length: rows }, (_, row): Prediction => {
+        const [start, end] = [row * size, (row + 1) * size];
+        const best = highest(values, start, end);
+        const confidence = confidenceAt(values, best, start, end, activation, nonFinite);
+        return { prediction: jsonElement(labels, row, nonFinite), confidence };
+      });
+    },
+  };
 }

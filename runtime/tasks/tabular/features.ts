@@ -1,99 +1,94 @@
-/** @module From a model's signature to tensors: how rows of features lie in its input, and the check of every value. */
+/** @module Rows of features as lists: how they lie in a model's input, and the check of every value. */
 
-import type { ElementType, Signature, Tensor, TensorSpec } from '../../../native/index.ts';
-import { describeValue, type ElementStorage, elementCodecs, MAX_FLOAT32 } from '../../elements.ts';
+import type { ElementType, Tensor, TensorSpec } from '../../../native/index.ts';
+import {
+  describeValue,
+  type ElementCodec,
+  type ElementStorage,
+  elementCodec,
+  FLOAT32_LIMIT,
+} from '../../elements.ts';
 import { ServeError } from '../../errors.ts';
 
-/** The one input that takes the features. Dimension 0 counts rows; the others together hold one row. */
+/** An input that takes features. Dimension 0 counts rows; the others together hold one row. */
 export interface FeatureInput {
   readonly name: string;
   readonly type: ElementType;
+  readonly codec: ElementCodec;
   /** Dimensions of one row, without the row dimension; `[-1]` where the file leaves the width open. */
   readonly rowDims: readonly number[];
   /** Values a row has, or -1 where the file leaves it open. */
   readonly width: number;
   /** Dimensions of a tensor of one row, where they are known: the usual request needs no others. */
   readonly oneRow: readonly number[];
-  /** Whether a run takes exactly one row, because dimension 0 is fixed at 1. */
-  readonly singleRow: boolean;
   /** Names of the features in order, for messages; empty when unknown. */
   readonly features: readonly string[];
 }
 
-const MAX_SINGLE_ROW_REQUEST = 256;
+/** Most runs of one request. */
+const MAX_RUNS = 256;
 
 /**
- * Finds the input that rows of features go to.
+ * How features lie in an input.
  *
- * @param wanted Name of the input, where the model's configuration gives one.
- * @throws {ServeError} `INVALID_CONFIG` with a reason for a model whose inputs are not a table of features.
+ * @param nullIsNaN Whether `null` is a missing value where the input holds floats.
+ * @throws {ServeError} `INVALID_CONFIG` with a reason for an input that is no table of features.
  */
 export function featureInput(
-  signature: Signature,
-  wanted?: string,
-  features: readonly string[] = [],
+  spec: TensorSpec,
+  features: readonly string[],
+  nullIsNaN: boolean,
 ): FeatureInput {
-  const spec = onlyInput(signature, wanted);
+  const { name, type } = spec;
   const [rows, ...rowDims] = spec.dims;
   if (rows === undefined) {
-    throw unsuitable(`input "${spec.name}" is a scalar and has no dimension for rows`);
+    throw unsuitable(`input "${name}" is a scalar and has no dimension for rows`);
   }
   if (rows !== -1 && rows !== 1) {
-    throw unsuitable(`input "${spec.name}" takes exactly ${rows} rows, expected 1 or any number`);
+    throw unsuitable(`input "${name}" takes exactly ${rows} rows, expected 1 or any number`);
   }
   const open = rowDims.filter((dim) => dim === -1).length;
   if (open > 1 || (open === 1 && rowDims.length > 1)) {
-    throw unsuitable(`input "${spec.name}" leaves the shape of a row open`);
-  }
-  if (elementCodecs[spec.type] === undefined) {
-    throw unsuitable(`input "${spec.name}" holds ${spec.type}, which JSON numbers cannot fill`);
+    throw unsuitable(`input "${name}" leaves the shape of a row open`);
   }
   const width = open === 1 ? -1 : rowDims.reduce((product, dim) => product * dim, 1);
   if (features.length > 0 && width !== -1 && features.length !== width) {
     throw unsuitable(`"features" names ${features.length} values, a row has ${width}`);
   }
-  const oneRow = [1, ...rowDims];
-  return {
-    name: spec.name,
-    type: spec.type,
-    rowDims,
-    width,
-    oneRow,
-    singleRow: rows === 1,
-    features,
-  };
-}
-
-function onlyInput(signature: Signature, wanted: string | undefined): TensorSpec {
-  const found = signature.inputs.filter((input) => wanted === undefined || input.name === wanted);
-  if (wanted !== undefined && found.length === 0) {
-    throw unsuitable(`it has no input "${wanted}", only ${quoteAll(signature.inputs)}`);
-  }
-  if (signature.inputs.length !== 1) {
-    throw unsuitable(`rows of features need one input, it has ${quoteAll(signature.inputs)}`);
-  }
-  return found[0]!;
+  const codec = elementCodec(type, nullIsNaN);
+  return { name, type, codec, rowDims, width, oneRow: [1, ...rowDims], features };
 }
 
 /**
  * Checks a request's features and lays them out for the model.
  *
  * @param features One row (a list of values) or many (a list of such lists), as parsed from JSON.
- * @returns One tensor of all rows, or one tensor a row where a run takes a single row.
+ * @param together Whether a run takes several rows.
+ * @returns One tensor of all rows, or one tensor a row.
  * @throws {ServeError} `INVALID_ARGUMENT`, with the path of the first value that does not fit.
  */
 export function featureTensors(
   input: FeatureInput,
   features: readonly unknown[],
+  together: boolean,
 ): readonly Tensor[] {
   if (!Array.isArray(features[0])) return [rowTensor(input, features, 'features')];
-  return input.singleRow ? oneTensorPerRow(input, features) : [tableTensor(input, features)];
+  return together ? [tableTensor(input, features)] : oneTensorPerRow(input, features);
+}
+
+/** @throws {ServeError} `INVALID_ARGUMENT` for more rows than a request may have runs. */
+export function limitRuns(rows: number): void {
+  if (rows <= MAX_RUNS) return;
+  throw new ServeError(
+    'INVALID_ARGUMENT',
+    `features has ${rows} rows; this model takes one row a run, send at most ${MAX_RUNS} at once.`,
+  );
 }
 
 function rowTensor(input: FeatureInput, row: readonly unknown[], path: string): Tensor {
   const data = newData(input, rowWidth(input, row, path));
   fillRow(input, data, 0, row, path);
-  return tensor(input, input.width === -1 ? [1, data.length] : input.oneRow, data);
+  return tensorOf(input, input.width === -1 ? [1, data.length] : input.oneRow, data);
 }
 
 function tableTensor(input: FeatureInput, rows: readonly unknown[]): Tensor {
@@ -106,16 +101,11 @@ function tableTensor(input: FeatureInput, rows: readonly unknown[]): Tensor {
     fillRow(input, data, r * width, row, path);
   }
   const rowDims = input.width === -1 ? [width] : input.rowDims;
-  return tensor(input, [rows.length, ...rowDims], data);
+  return tensorOf(input, [rows.length, ...rowDims], data);
 }
 
 function oneTensorPerRow(input: FeatureInput, rows: readonly unknown[]): readonly Tensor[] {
-  if (rows.length > MAX_SINGLE_ROW_REQUEST) {
-    throw new ServeError(
-      'INVALID_ARGUMENT',
-      `features has ${rows.length} rows; this model takes one row a run, send at most ${MAX_SINGLE_ROW_REQUEST} at once.`,
-    );
-  }
+  limitRuns(rows.length);
   return rows.map((row, r) => rowTensor(input, asRow(row, r), `features[${r}]`));
 }
 
@@ -142,10 +132,8 @@ function wrongWidth(input: FeatureInput, got: number, width: number, path: strin
   );
 }
 
-function newData(input: FeatureInput, length: number): ElementStorage {
-  return input.type === 'float32'
-    ? new Float32Array(length)
-    : elementCodecs[input.type]!.allocate(length);
+function newData({ type, codec }: FeatureInput, length: number): ElementStorage {
+  return type === 'float32' ? new Float32Array(length) : codec.allocate(length);
 }
 
 function fillRow(
@@ -159,37 +147,38 @@ function fillRow(
   if (data instanceof Float32Array) {
     for (let i = 0; i < row.length; i += 1) {
       const value = row[i];
-      if (typeof value !== 'number' || !(value <= MAX_FLOAT32 && value >= -MAX_FLOAT32)) {
-        throw wrongValue(input, value, i, path);
-      }
-      data[offset + i] = value;
+      data[offset + i] =
+        typeof value === 'number' && value < FLOAT32_LIMIT && value > -FLOAT32_LIMIT
+          ? value
+          : Number(encoded(input, value, i, path));
     }
     return;
   }
-  const { encode } = elementCodecs[input.type]!;
-  for (let i = 0; i < row.length; i += 1) {
-    const value = encode(row[i]);
-    if (value === undefined) throw wrongValue(input, row[i], i, path);
-    data[offset + i] = value;
-  }
+  for (let i = 0; i < row.length; i += 1) data[offset + i] = encoded(input, row[i], i, path);
 }
 
-function wrongValue(input: FeatureInput, value: unknown, index: number, path: string): ServeError {
+function encoded(input: FeatureInput, value: unknown, index: number, path: string) {
+  const element = input.codec.encode(value);
+  if (element !== undefined) return element;
   const name = input.features[index];
+  throw wrongValue(input, value, `${path}[${index}]${name === undefined ? '' : ` (${name})`}`);
+}
+
+export function wrongValue({ codec }: FeatureInput, value: unknown, path: string): ServeError {
   return new ServeError(
     'INVALID_ARGUMENT',
-    `${path}[${index}]${name === undefined ? '' : ` (${name})`} must be ${elementCodecs[input.type]!.expected}, got ${describeValue(value)}.`,
+    `${path} must be ${codec.expected}, got ${describeValue(value)}.`,
   );
 }
 
-function tensor(input: FeatureInput, dims: readonly number[], data: ElementStorage): Tensor {
-  return { type: input.type, dims, data } as unknown as Tensor;
+export function tensorOf(
+  { type }: FeatureInput,
+  dims: readonly number[],
+  data: ElementStorage,
+): Tensor {
+  return { type, dims, data } as unknown as Tensor;
 }
 
-function unsuitable(reason: string): ServeError {
+export function unsuitable(reason: string): ServeError {
   return new ServeError('INVALID_CONFIG', `The model does not take rows of features: ${reason}.`);
-}
-
-function quoteAll(specs: readonly TensorSpec[]): string {
-  return specs.map((spec) => `"${spec.name}"`).join(', ');
 }

@@ -3,36 +3,49 @@
 import { z } from 'zod';
 import type { Signature, TensorSpec } from '../../../native/index.ts';
 import { ServeError } from '../../errors.ts';
-import type { PreparedInput, Task, TaskDefinition } from '../task.ts';
-import { classificationPredictor } from './classification.ts';
-import { featureInput, featureTensors } from './features.ts';
+import type { NonFinite } from '../../non-finite.ts';
+import type { PreparedInput, Task, TaskDefinition, TaskModel } from '../task.ts';
+import { classificationPredictor, labelledOutputs, labelPredictor } from './classification.ts';
+import type { Features } from './columns.ts';
 import type { Prediction, Predictor } from './predictor.ts';
 import { rawPredictor } from './raw.ts';
 import { regressionPredictor } from './regression.ts';
+import { checkRows, refuseOtherRows } from './rows.ts';
+import { featureTable } from './table.ts';
 
+export type { Features } from './columns.ts';
 export type { Prediction } from './predictor.ts';
 
-/** One row of values, or a list of such rows, as parsed from JSON and not checked yet. */
-export type Features = readonly unknown[];
+export interface TabularOptions {
+  /** How NaN and the infinities are written in the predictions. */
+  readonly nonFinite: NonFinite;
+}
+
+interface TabularContext extends TabularOptions {
+  /** Rows of each run. */
+  readonly rows: number;
+}
 
 export type TabularName = 'classification' | 'regression' | 'raw';
 
 /** Takes features and gives predictions in row order. */
 export interface TabularTask
-  extends Task<TabularName, Features, undefined, undefined, readonly Prediction[]> {
-  prepare(features: Features, options: undefined): PreparedInput<undefined>;
+  extends Task<TabularName, Features, TabularOptions, TabularContext, readonly Prediction[]> {
+  prepare(features: Features, options: TabularOptions): PreparedInput<TabularContext>;
 }
 
 /** The keys of `model.json` that describe a tabular model. */
-const inputAndOutput = {
+const tabularConfig = z.object({
   input: z.string().optional().describe('The input that takes the features'),
   output: z.string().optional().describe('The output that holds the prediction'),
   features: z.array(z.string()).optional().describe('Names of the features, in order'),
-};
-
-const tabularConfig = z.object(inputAndOutput);
+  missing: z
+    .literal('nan')
+    .optional()
+    .describe('`nan`: a `null` among floats is a missing value, and NaN for the model'),
+});
 const classificationConfig = z.object({
-  ...inputAndOutput,
+  ...tabularConfig.shape,
   activation: z
     .enum(['none', 'softmax'])
     .optional()
@@ -47,50 +60,65 @@ type TabularConfig = z.infer<typeof tabularConfig>;
 
 export const classification: TaskDefinition<typeof classificationConfig.shape, TabularTask> = {
   config: classificationConfig,
-  create(signature, config) {
-    const spec = onlyOutput(signature, config);
-    const { labels, activation = 'none' } = config;
+  create(model, config) {
+    const { labels, activation = 'none', output } = config;
+    const labelled = output === undefined ? labelledOutputs(model.signature) : undefined;
+    if (labelled !== undefined && labels === undefined) {
+      return tabularTask('classification', model, config, labelPredictor(labelled, activation));
+    }
+    const spec = labelled?.scores ?? onlyOutput(model.signature, config);
     const predictor = classificationPredictor(spec, labels, activation);
-    return tabularTask('classification', signature, config, predictor);
+    return tabularTask('classification', model, config, predictor);
   },
 };
 
-export const regression: TaskDefinition<typeof inputAndOutput, TabularTask> = {
+export const regression: TaskDefinition<typeof tabularConfig.shape, TabularTask> = {
   config: tabularConfig,
-  create: (signature, config) =>
-    tabularTask(
-      'regression',
-      signature,
-      config,
-      regressionPredictor(onlyOutput(signature, config)),
-    ),
+  create(model, config) {
+    const predictor = regressionPredictor(onlyOutput(model.signature, config));
+    return tabularTask('regression', model, config, predictor);
+  },
 };
 
-/** A model of which `model.json` names no task: the elements of its first output. */
-export const raw: TaskDefinition<typeof inputAndOutput, TabularTask> = {
+/**
+ * A model of which `model.json` names no task. A classifier that gives a label and its probabilities shows by
+ * its outputs what it is; of any other model the first output's elements are the prediction.
+ */
+export const raw: TaskDefinition<typeof tabularConfig.shape, TabularTask> = {
   config: tabularConfig,
-  create: (signature, config) =>
-    tabularTask('raw', signature, config, rawPredictor(chosenOutput(signature, config))),
+  create(model, config) {
+    const labelled = config.output === undefined ? labelledOutputs(model.signature) : undefined;
+    if (labelled !== undefined) {
+      return tabularTask('classification', model, config, labelPredictor(labelled, 'none'));
+    }
+    const spec = chosenOutput(model.signature, config);
+    refuseOtherRows(model, spec);
+    return tabularTask('raw', model, config, rawPredictor(spec));
+  },
 };
 
 function tabularTask(
   name: TabularName,
-  signature: Signature,
+  { name: model, signature }: TaskModel,
   config: TabularConfig,
   predictor: Predictor,
 ): TabularTask {
-  const input = featureInput(signature, config.input, config.features);
+  const layOut = featureTable(signature, config);
   return {
     name,
     outputs: predictor.outputs,
-    prepare: (features) => ({
-      runs: featureTensors(input, features).map((tensor) => ({ [input.name]: tensor })),
-      context: undefined,
-    }),
-    decode: (outputs) =>
-      outputs.length === 1
-        ? predictor.read(outputs[0]!)
-        : outputs.flatMap((each) => predictor.read(each)),
+    prepare(features, { nonFinite }) {
+      const { runs, rows } = layOut(features);
+      return { runs, context: { nonFinite, rows } };
+    },
+    decode(outputs, { rows, nonFinite }) {
+      for (const each of outputs) {
+        for (const output of predictor.outputs) checkRows(model, each[output]!, rows);
+      }
+      return outputs.length === 1
+        ? predictor.read(outputs[0]!, rows, nonFinite)
+        : outputs.flatMap((each) => predictor.read(each, rows, nonFinite));
+    },
   };
 }
 

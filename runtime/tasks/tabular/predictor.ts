@@ -1,20 +1,21 @@
 /** @module What turns a tabular model's outputs into predictions, one a row. */
 
-import type { Tensor, TensorSpec } from '../../../native/index.ts';
-import type { JsonElement } from '../../elements.ts';
+import type { TensorSpec } from '../../../native/index.ts';
+import type { JsonElement, NonFinite } from '../../non-finite.ts';
+import type { Outputs } from '../task.ts';
 
 /** The prediction for one row. `confidence` is there only where the model gives probabilities. */
 export interface Prediction {
   readonly prediction: JsonElement | readonly JsonElement[];
-  readonly confidence?: number;
+  readonly confidence?: JsonElement;
 }
 
 /** Made once for a version when it loads; holds no state. */
 export interface Predictor {
   /** Names of the outputs it reads, so that a run fetches no other. */
   readonly outputs: readonly string[];
-  /** Predictions in row order, from outputs of any number of rows. */
-  read(outputs: Readonly<Record<string, Tensor>>): Prediction[];
+  /** Predictions in row order, from outputs that have so many rows. */
+  read(outputs: Outputs, rows: number, nonFinite: NonFinite): Prediction[];
 }
 
 /** Elements of one row: 1 for `[rows]` and `[rows, 1]`; -1 where the file leaves it open. */

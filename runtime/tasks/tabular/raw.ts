@@ -8,12 +8,12 @@ import type { Prediction, Predictor } from './predictor.ts';
 export function rawPredictor(spec: TensorSpec): Predictor {
   return {
     outputs: [spec.name],
-    read(outputs) {
+    read(outputs, rows, nonFinite) {
       const tensor = outputs[spec.name]!;
-      const rows = tensor.dims[0] ?? 1;
       const size = tensor.data.length / rows;
+      const element = (index: number) => jsonElement(tensor, index, nonFinite);
       return Array.from({ length: rows }, (_, row): Prediction => {
-        const values = Array.from({ length: size }, (_, i) => jsonElement(tensor, row * size + i));
+        const values = Array.from({ length: size }, (_, i) => element(row * size + i));
         return { prediction: size === 1 ? values[0]! : values };
       });
     },

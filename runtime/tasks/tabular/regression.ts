@@ -8,19 +8,21 @@ import { type Prediction, type Predictor, rowSize } from './predictor.ts';
 /** @throws {ServeError} `INVALID_CONFIG` when a row has more than one number. */
 export function regressionPredictor(spec: TensorSpec): Predictor {
   const size = rowSize(spec);
-  if (size !== 1 && size !== -1) {
-    throw new ServeError(
-      'INVALID_CONFIG',
-      `Task "regression" needs one number a row, output "${spec.name}" has ${size}; leave "task" out to get them all.`,
+  const severalNumbers = (count: number, code: 'INVALID_CONFIG' | 'INVALID_ARGUMENT') =>
+    new ServeError(
+      code,
+      `Task "regression" needs one number a row, output "${spec.name}" has ${count}; leave "task" out to get them all.`,
     );
-  }
+  if (size !== 1 && size !== -1) throw severalNumbers(size, 'INVALID_CONFIG');
   return {
     outputs: [spec.name],
-    read(outputs) {
+    read(outputs, rows, nonFinite) {
       const tensor = outputs[spec.name]!;
+      const count = tensor.data.length / rows;
+      if (count !== 1) throw severalNumbers(count, 'INVALID_ARGUMENT');
       return Array.from(
-        { length: tensor.data.length },
-        (_, i): Prediction => ({ prediction: jsonElement(tensor, i) }),
+        { length: rows },
+        (_, row): Prediction => ({ prediction: jsonElement(tensor, row, nonFinite) }),
       );
     },
   };

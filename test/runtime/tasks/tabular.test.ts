@@ -17,9 +17,11 @@ function task(
   const batching = { enabled: true, maxRows: 8, reason: '' };
   const x = { name: 'x', dims: [-1, 1], type: 'float32', symbols: [] } as const;
   const signature: Signature = { inputs: [x], outputs: specs, batching };
-  const { outputs: wanted, decode } = createTask(signature, config);
+  const { outputs: wanted, decode } = createTask({ name: 'm', signature }, config);
   const [name] = wanted;
-  return { wanted, read: (tensor: Tensor) => decode([{ [name!]: tensor }], undefined) };
+  const read = (tensor: Tensor) =>
+    decode([{ [name!]: tensor }], { rows: tensor.dims[0]!, nonFinite: 'string' });
+  return { wanted, read };
 }
 
 const float32 = (dims: number[], ...values: number[]): Tensor => ({

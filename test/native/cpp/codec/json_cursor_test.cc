@@ -128,6 +128,7 @@ TEST(JsonCursor, WhatIsNoValueIsRefused) {
 TEST(JsonCursor, LiteralsThatJsonHasNotAreSkippedOnlyOnRequest) {
   for (const std::string json : {"NaN", "Infinity", "-Infinity", "[NaN,-Infinity]"}) {
     EXPECT_TRUE(SkipValue(json, NonFinite::kLiteral).ok) << json;
+    EXPECT_TRUE(SkipValue(json, NonFinite::kAny).ok) << json;
     EXPECT_FALSE(SkipValue(json, NonFinite::kNull).ok) << json;
     EXPECT_FALSE(SkipValue(json, NonFinite::kError).ok) << json;
   }

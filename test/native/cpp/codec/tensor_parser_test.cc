@@ -134,6 +134,11 @@ TEST(ParseTensor, WhatJsonHasNoNumberForIsReadAsTheOptionSays) {
     ASSERT_TRUE(null.ok);
     EXPECT_TRUE(std::isnan(Floats(null, type)[0]));
 
+    const Parsed any = Parse("[null,-Infinity]", type, NonFinite::kAny);
+    ASSERT_TRUE(any.ok) << any.error;
+    EXPECT_TRUE(std::isnan(Floats(any, type)[0]));
+    EXPECT_EQ(Floats(any, type)[1], -kInfinity);
+
     EXPECT_EQ(Parse("[null]", type).error, "expected a number, not null, at byte 1");
     EXPECT_FALSE(Parse("[null]", type, NonFinite::kLiteral).ok);
     for (const NonFinite other : {NonFinite::kError, NonFinite::kNull}) {
@@ -144,6 +149,9 @@ TEST(ParseTensor, WhatJsonHasNoNumberForIsReadAsTheOptionSays) {
     for (const char* wrong : {"[-NaN]", "[+Infinity]", "[nan]", "[inf]", "[Infinite]", "[--Inf]", "[\"NaN\"]", "[true]"}) {
       EXPECT_FALSE(Parse(wrong, type, NonFinite::kLiteral).ok) << wrong;
     }
+  }
+  for (const ElementType type : {ElementType::kInt32, ElementType::kBool, ElementType::kString}) {
+    EXPECT_FALSE(Parse("[null]", type, NonFinite::kAny).ok);
   }
 }
 

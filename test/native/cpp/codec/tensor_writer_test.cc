@@ -64,6 +64,8 @@ TEST(AppendTensor, WhatJsonHasNoNumberForIsWrittenAsTheOptionSays) {
   EXPECT_EQ(Write(ElementType::kFloat32, values, NonFinite::kLiteral), "[1,NaN,Infinity,-Infinity]");
   EXPECT_EQ(Write(ElementType::kFloat16, std::vector<uint16_t>{0x7e00, 0x7c00, 0xfc00}, NonFinite::kLiteral),
             "[NaN,Infinity,-Infinity]");
+  EXPECT_EQ(Write(ElementType::kFloat32, values, NonFinite::kString),
+            R"([1,"NaN","Infinity","-Infinity"])");
 
   JsonBuffer out;
   out.Append("before");

@@ -1,0 +1,81 @@
+/**
+ * Floats that JSON has no number for, in responses of plain JSON. See
+ * .github/decisions/0018-a-request-chooses-how-nan-is-written.md.
+ *
+ * @module
+ */
+
+import { ServeError } from './errors.ts';
+
+declare global {
+  /** ECMAScript's "JSON.parse source text access", which the compiler's library does not describe yet. */
+  interface JSON {
+    rawJSON(text: string): RawJson;
+    parse(
+      text: string,
+      reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown,
+    ): unknown;
+  }
+}
+
+/** JSON text that `JSON.stringify` writes as it is, such as a number with more digits than a double has. */
+export interface RawJson {
+  readonly rawJSON: string;
+}
+
+/** An element as `JSON.stringify` writes it. */
+export type JsonElement = number | string | boolean | null | RawJson;
+
+const NON_FINITE = ['string', 'null', 'literal'] as const;
+
+/**
+ * How NaN and the infinities are written: as the strings "NaN", "Infinity" and "-Infinity", as `null`, or as
+ * these words without quotes, which is no JSON.
+ */
+export type NonFinite = (typeof NON_FINITE)[number];
+
+/**
+ * What a request's `non_finite` asks for.
+ *
+ * @param usual What goes without it.
+ * @throws {ServeError} `INVALID_ARGUMENT`
+ */
+export function toNonFinite<Usual extends NonFinite>(value: unknown, usual: Usual): NonFinite {
+  if (value === undefined) return usual;
+  const found = NON_FINITE.find((name) => name === value);
+  if (found !== undefined) return found;
+  throw new ServeError(
+    'INVALID_ARGUMENT',
+    'non_finite must be "string", "null" or "literal": how NaN and Infinity are written in the response.',
+  );
+}
+
+/** A float as a JSON response carries it. Text that holds a `literal` is made by `stringify`. */
+export function jsonFloat(value: number, nonFinite: NonFinite): JsonElement {
+  if (Number.isFinite(value)) return value;
+  if (nonFinite === 'null') return null;
+  return nonFinite === 'string' ? String(value) : JSON.rawJSON(placeholder(value));
+}
+
+/** `JSON.stringify`, with the words for NaN and the infinities where `literal` asks for them. */
+export function stringify(value: object, nonFinite: NonFinite): string {
+  const text = JSON.stringify(value);
+  if (nonFinite !== 'literal') return text;
+  return text.replace(STRING_OR_PLACEHOLDER, (found) => WORDS[found] ?? found);
+}
+
+/**
+ * `JSON.stringify` refuses to write the words, so numbers stand in their places that it writes for nothing
+ * else, because no double is so large.
+ */
+const WORDS: Readonly<Record<string, string>> = {
+  '0e999': 'NaN',
+  '1e999': 'Infinity',
+  '-1e999': '-Infinity',
+};
+
+const placeholder = (value: number): string =>
+  Number.isNaN(value) ? '0e999' : value > 0 ? '1e999' : '-1e999';
+
+/** Strings are matched too, so that what stands in one is not taken for a placeholder. */
+const STRING_OR_PLACEHOLDER = /"(?:[^"\\]+|\\.)*"|-?[01]e999/g;

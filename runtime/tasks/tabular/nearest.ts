@@ -1,0 +1,34 @@
+/** @module The name that somebody may have meant. */
+
+/** Longest name that is compared: the work grows with its square. */
+const MOST_CHARACTERS = 60;
+
+/** The one of the names that is at most a third of its length away from `name`, the nearest of them. */
+export function nearest(name: string, names: readonly string[]): string | undefined {
+  if (name.length > MOST_CHARACTERS) return undefined;
+  let found: string | undefined;
+  let least = Infinity;
+  for (const each of names) {
+    if (each.length > MOST_CHARACTERS) continue;
+    const distance = editDistance(name.toLowerCase(), each.toLowerCase());
+    if (distance < least && distance <= Math.max(1, each.length / 3)) {
+      found = each;
+      least = distance;
+    }
+  }
+  return found;
+}
+
+/** Characters to be added, taken away or replaced to make one string of the other (Levenshtein's distance). */
+function editDistance(from: string, to: string): number {
+  let above = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (const [row, character] of [...from].entries()) {
+    const current = [row + 1];
+    for (let i = 1; i <= to.length; i += 1) {
+      const replaced = above[i - 1]! + (character === to[i - 1] ? 0 : 1);
+      current.push(Math.min(replaced, above[i]! + 1, current[i - 1]! + 1));
+    }
+    above = current;
+  }
+  return above.at(-1)!;
+}

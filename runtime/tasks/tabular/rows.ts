@@ -1,0 +1,52 @@
+/** @module Whose rows an output holds: `/predict` never gives one row's result for another row. */
+
+import type { Signature, Tensor, TensorSpec } from '../../../native/index.ts';
+import { ServeError } from '../../errors.ts';
+import type { TaskModel } from '../task.ts';
+
+/**
+ * Whether a run may take several rows. Only what the engine has found out counts: an output of as many rows
+ * as the input may still hold the rows of other pictures, such as 2, 0 and 1 detections for three of them.
+ */
+export const takesManyRows = ({ inputs, batching }: Signature): boolean =>
+  batching.enabled && inputs.every(({ dims }) => dims[0] === -1);
+
+/**
+ * Holds the outputs of a run against the rows that went in.
+ *
+ * @throws {ServeError} `INVALID_ARGUMENT` where an output has another number of rows.
+ */
+export function checkRows(model: string, tensor: Tensor, rows: number): void {
+  // A run of one row may give a scalar.
+  if ((tensor.dims[0] ?? 1) !== rows) throw otherRows(model);
+}
+
+/**
+ * Refuses a model whose file calls dimension 0 of the output something else than that of its inputs, such as
+ * `found` beside `batch`. Names that end in a digit tell nothing: exporters make them up.
+ *
+ * @throws {ServeError} `INVALID_CONFIG`
+ */
+export function refuseOtherRows({ name, signature }: TaskModel, output: TensorSpec): void {
+  const symbol = rowSymbol(output);
+  if (takesManyRows(signature) || symbol === undefined) return;
+  const known = signature.inputs.every((input) => input.dims[0] === 1 || rowSymbol(input));
+  if (known && !signature.inputs.some((input) => rowSymbol(input) === symbol)) {
+    throw otherRows(name, 'INVALID_CONFIG');
+  }
+}
+
+function rowSymbol({ symbols }: TensorSpec): string | undefined {
+  const symbol = symbols[0] ?? '';
+  return /^[A-Za-z].*\D$/.test(symbol) && symbol !== 'None' ? symbol : undefined;
+}
+
+function otherRows(
+  model: string,
+  code: 'INVALID_ARGUMENT' | 'INVALID_CONFIG' = 'INVALID_ARGUMENT',
+): ServeError {
+  return new ServeError(
+    code,
+    `The outputs of model "${model}" do not have one row for each row of features, so a result cannot be told from those of other rows; send tensors to /v2/models/${model}/infer.`,
+  );
+}

@@ -1,0 +1,44 @@
+/** @module The scores of a classifier: which class is the most probable, and how probable. */
+
+import type { ElementType, TensorSpec } from '../../../native/index.ts';
+import { type JsonElement, jsonFloat, type NonFinite } from '../../non-finite.ts';
+
+export type Scores = Float32Array | Float64Array;
+
+/** What turns scores into probabilities. */
+export type Activation = 'none' | 'softmax';
+
+const SCORE_TYPES: readonly ElementType[] = ['float32', 'float64'];
+
+export const holdsScores = ({ type }: TensorSpec): boolean => SCORE_TYPES.includes(type);
+
+/** The first of the highest scores, or the first that is NaN, which nothing can be compared with. */
+export function highest(scores: Scores, start: number, end: number): number {
+  let best = start;
+  for (let i = start; i < end; i += 1) {
+    const score = scores[i]!;
+    if (score > scores[best]!) best = i;
+    else if (Number.isNaN(score)) return i;
+  }
+  return best;
+}
+
+/** The probability of the class at `at`, to six decimals: all that float32 holds near 1, and short in JSON. */
+export function confidenceAt(
+  scores: Scores,
+  at: number,
+  start: number,
+  end: number,
+  activation: Activation,
+  nonFinite: NonFinite,
+): JsonElement {
+  const probability = activation === 'softmax' ? softmaxAt(scores, at, start, end) : scores[at]!;
+  return jsonFloat(Math.round(probability * 1e6) / 1e6, nonFinite);
+}
+
+/** The softmax of the highest score: 1 / Σ exp(score − highest), which cannot overflow. */
+function softmaxAt(scores: Scores, best: number, start: number, end: number): number {
+  let sum = 0;
+  for (let i = start; i < end; i += 1) sum += Math.exp(scores[i]! - scores[best]!);
+  return 1 / sum;
+}
