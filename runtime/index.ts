@@ -8,7 +8,7 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config/index.ts';
 import { withCostCache } from './cost-cache.ts';
 import { createLog, type Log } from './log.ts';
-import { createMetrics, type Metrics } from './metrics/index.ts';
+import { Metrics } from './metrics/index.ts';
 import { addRepositoryMetrics } from './metrics/repository.ts';
 import { type Caller, type Inference, type InferenceSteps, infer } from './pipeline.ts';
 import { type IndexEntry, Registry } from './registry.ts';
@@ -176,7 +176,7 @@ export async function createRuntime(
   const poll = parts.first === false ? undefined : startPolling(config, bus);
   const clock = parts.clock ?? systemClock;
   const admission = new Admission(config.maxInFlight, () => registry.expectedWaitMs(), clock);
-  const metrics = createMetrics(engine.counters, () => registry.loaded());
+  const metrics = new Metrics(engine.counters, () => registry.loaded());
   addRepositoryMetrics(metrics, registry);
   return {
     config,

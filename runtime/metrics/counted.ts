@@ -86,11 +86,14 @@ export function readCounted(counters: Counters): ReadonlyMap<string, readonly Co
     // The counters are the process's: what others count there may have any key.
     if (!key.startsWith('["')) continue;
     const [name, ...labels] = JSON.parse(key) as [string, ...string[]];
-    byName.set(name, [...(byName.get(name) ?? []), { labels, histogram }]);
+    const known = byName.get(name);
+    if (known === undefined) byName.set(name, [{ labels, histogram }]);
+    else known.push({ labels, histogram });
   }
   return byName;
 }
 
+/** The labels of a series, from their names and its values. */
 export function withNames(names: readonly string[], values: readonly string[]): Labels {
   return Object.fromEntries(names.map((name, i) => [name, values[i]!]));
 }

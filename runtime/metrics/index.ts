@@ -37,99 +37,111 @@ const REQUEST_BOUNDS = [
 export type HttpLabel = 'method' | 'route' | 'status' | 'service';
 export type GrpcLabel = 'method' | 'code' | 'service';
 
-export interface Metrics {
-  /** Durations of HTTP requests. `route` is a template, never the path that a client wrote. */
-  readonly http: Metric<HttpLabel, HistogramSeries>;
-  /** Durations of gRPC calls. `code` is gRPC's number. */
-  readonly grpc: Metric<GrpcLabel, HistogramSeries>;
-  /** Adds a metric that only goes up. Its name ends in `_total`. */
-  counter<Label extends string>(options: MetricOptions<Label>): Metric<Label, CounterSeries>;
-  /** Adds a metric that goes up and down, moved by every thread of the process. */
-  gauge<Label extends string>(options: MetricOptions<Label>): Metric<Label, GaugeSeries>;
-  /** Adds a metric of durations. @param bounds Upper bounds of its cells in seconds, ascending. */
-  histogram<Label extends string>(
-    options: MetricOptions<Label>,
-    bounds: readonly number[],
-  ): Metric<Label, HistogramSeries>;
-  /** Adds a metric whose samples are read when the page is rendered. */
-  onScrape(head: MetricHead, read: () => readonly Sample[]): void;
-  readonly contentType: string;
-  /** The page. It is about the whole process, whichever thread renders it. */
-  render(): string;
-}
-
 /** A metric and how its samples are found among all that has been counted. */
 interface Row {
   readonly head: MetricHead;
   read(counted: ReadonlyMap<string, readonly CountedSeries[]>): readonly Sample[];
 }
 
-/** @param versions The versions that are loaded at the time of a scrape. */
-export function createMetrics(
-  counters: Counters,
-  versions: () => readonly ModelVersion[],
-): Metrics {
-  const rows: Row[] = [];
-  const addRow = (row: Row) => {
-    const { name } = row.head;
-    if (rows.some(({ head }) => head.name === name)) throw new Error(`${name} is declared twice`);
-    rows.push(row);
-  };
-  const add = (type: MetricHead['type'], options: MetricOptions<string>, from = options.name) => {
-    const { name, help, labels } = options;
-    const sampled = ({ labels: values, histogram }: CountedSeries): Sample[] => {
+/** The metrics of the process, as one of its threads sees and counts them. */
+export class Metrics {
+  readonly contentType = CONTENT_TYPE;
+  /** Durations of HTTP requests. `route` is a template, never the path that a client wrote. */
+  readonly http: Metric<HttpLabel, HistogramSeries>;
+  /** Durations of gRPC calls. `code` is gRPC's number. */
+  readonly grpc: Metric<GrpcLabel, HistogramSeries>;
+  readonly #counters: Counters;
+  readonly #versions: () => readonly ModelVersion[];
+  readonly #process = processMetrics();
+  readonly #rows: Row[] = [];
+
+  /** @param versions The versions that are loaded at the time of a scrape. */
+  constructor(counters: Counters, versions: () => readonly ModelVersion[]) {
+    this.#counters = counters;
+    this.#versions = versions;
+    this.http = this.#requests('http_requests_total', {
+      name: 'http_request_duration_seconds',
+      help: 'Time from the headers of an HTTP request to its response',
+      labels: ['method', 'route', 'status', 'service'],
+    });
+    this.grpc = this.#requests('grpc_requests_total', {
+      name: 'grpc_request_duration_seconds',
+      help: 'Time from the start of a gRPC call to its end',
+      labels: ['method', 'code', 'service'],
+    });
+  }
+
+  /** Adds a metric that only goes up. Its name ends in `_total`. */
+  counter<Label extends string>(options: MetricOptions<Label>): Metric<Label, CounterSeries> {
+    this.#declare('counter', options);
+    return countedNumber(this.#counters, options);
+  }
+
+  /** Adds a metric that goes up and down, moved by every thread of the process. */
+  gauge<Label extends string>(options: MetricOptions<Label>): Metric<Label, GaugeSeries> {
+    this.#declare('gauge', options);
+    return countedNumber(this.#counters, options);
+  }
+
+  /** Adds a metric of durations. @param bounds Upper bounds of its cells in seconds, ascending. */
+  histogram<Label extends string>(
+    options: MetricOptions<Label>,
+    bounds: readonly number[],
+  ): Metric<Label, HistogramSeries> {
+    this.#declare('histogram', options);
+    return countedHistogram(this.#counters, options, bounds);
+  }
+
+  /** Adds a metric whose samples are read when the page is rendered. */
+  onScrape(head: MetricHead, read: () => readonly Sample[]): void {
+    this.#add({ head, read });
+  }
+
+  /** The page. It is about the whole process, whichever thread renders it. */
+  render(): string {
+    // Each source is read once for the whole page, so that its numbers agree with each other.
+    const counted = readCounted(this.#counters);
+    const models = this.#versions().map(readModel);
+    return [
+      ...this.#rows.map(({ head, read }) => formatMetric(head, read(counted))),
+      ...modelMetrics.map(({ samples, ...head }) => formatMetric(head, models.flatMap(samples))),
+      ...this.#process.map(({ value, ...head }) =>
+        formatMetric(head, [{ labels: {}, value: value() }]),
+      ),
+    ].join('\n');
+  }
+
+  /** A histogram of requests, with the number of them under a name of its own. */
+  #requests<Label extends string>(
+    total: string,
+    options: MetricOptions<Label>,
+  ): Metric<Label, HistogramSeries> {
+    this.#declare('counter', { ...options, name: total, help: 'Number of requests' }, options.name);
+    return this.histogram(options, REQUEST_BOUNDS);
+  }
+
+  /** @param source The name under which the metric is counted. */
+  #declare(
+    type: MetricHead['type'],
+    { name, help, labels }: MetricOptions<string>,
+    source = name,
+  ): void {
+    const toSamples = ({ labels: values, histogram }: CountedSeries): Sample[] => {
       const named = withNames(labels, values);
       if (type === 'histogram') return histogramSamples(named, histogram);
       return [{ labels: named, value: histogram.count }];
     };
-    addRow({
+    this.#add({
       head: { name, type, help },
-      read: (counted) => (counted.get(from) ?? []).flatMap(sampled),
+      read: (counted) => (counted.get(source) ?? []).flatMap(toSamples),
     });
-  };
-  const histogram: Metrics['histogram'] = (options, bounds) => {
-    add('histogram', options);
-    return countedHistogram(counters, options, bounds);
-  };
-  /** A histogram of requests, with the number of them under a name of its own. */
-  const requests = <Label extends string>(total: string, options: MetricOptions<Label>) => {
-    add('counter', { ...options, name: total, help: 'Number of requests' }, options.name);
-    return histogram(options, REQUEST_BOUNDS);
-  };
-  const onProcess = processMetrics();
-  return {
-    http: requests('http_requests_total', {
-      name: 'http_request_duration_seconds',
-      help: 'Time from the headers of an HTTP request to its response',
-      labels: ['method', 'route', 'status', 'service'],
-    }),
-    grpc: requests('grpc_requests_total', {
-      name: 'grpc_request_duration_seconds',
-      help: 'Time from the start of a gRPC call to its end',
-      labels: ['method', 'code', 'service'],
-    }),
-    counter(options) {
-      add('counter', options);
-      return countedNumber(counters, options);
-    },
-    gauge(options) {
-      add('gauge', options);
-      return countedNumber(counters, options);
-    },
-    histogram,
-    onScrape: (head, read) => addRow({ head, read }),
-    contentType: CONTENT_TYPE,
-    render() {
-      // Each source is read once for the whole page, so that its numbers agree with each other.
-      const counted = readCounted(counters);
-      const models = versions().map(readModel);
-      return [
-        ...rows.map(({ head, read }) => formatMetric(head, read(counted))),
-        ...modelMetrics.map(({ samples, ...head }) => formatMetric(head, models.flatMap(samples))),
-        ...onProcess.map(({ value, ...head }) =>
-          formatMetric(head, [{ labels: {}, value: value() }]),
-        ),
-      ].join('\n');
-    },
-  };
+  }
+
+  #add(row: Row): void {
+    const { name } = row.head;
+    if (this.#rows.some(({ head }) => head.name === name)) {
+      throw new Error(`The metric ${name} is declared twice`);
+    }
+    this.#rows.push(row);
+  }
 }

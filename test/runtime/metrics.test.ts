@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createMetrics } from '../../runtime/metrics/index.ts';
+import { Metrics } from '../../runtime/metrics/index.ts';
 import { formatMetric } from '../../runtime/metrics/text-format.ts';
 import { PuppetEngine } from '../support/puppet-engine.ts';
 import { testService } from '../support/service.ts';
 
-const empty = () => createMetrics(new PuppetEngine().counters, () => []);
+const empty = () => new Metrics(new PuppetEngine().counters, () => []);
 
 test('the page shows native histograms as Prometheus does', async () => {
   using service = await testService();
@@ -67,7 +67,7 @@ describe('metrics that JavaScript counts', () => {
 
   test('two threads of a process show the same counts', () => {
     const { counters } = new PuppetEngine();
-    const threads = [createMetrics(counters, () => []), createMetrics(counters, () => [])];
+    const threads = [new Metrics(counters, () => []), new Metrics(counters, () => [])];
     const labels = { method: 'GET', route: '/ready', status: '200', service: 'prediction' };
     for (const { http } of threads) http.series(labels).observe(0.1);
     const names = 'method="GET",route="/ready",status="200",service="prediction"';
