@@ -42,6 +42,8 @@ export interface NativeDevice {
 export interface NativeLoadOptions extends NativeDevice {
   key: string;
   digest: string;
+  /** Where copies of external data are made while loading; '': where temporary files are. */
+  copyFolder: string;
   path?: string;
   bytes?: Uint8Array;
   batching: number;
@@ -92,9 +94,17 @@ export interface NativeModel {
   release(): Promise<void>;
 }
 
+/** What a model's files hold. */
+export interface NativeFacts {
+  readonly digest: string;
+  /** Whether nodes may run a number of times that depends on the data, so that runs differ in length. */
+  readonly controlFlow: boolean;
+}
+
 export interface NativeEngine {
   readonly info: EngineInfo;
   readonly mailbox: ArrayBuffer;
+  inspect(source: string | Uint8Array): Promise<NativeFacts>;
   load(options: NativeLoadOptions): Promise<NativeModel>;
   drain(): number;
   /** Has `onReady` called from the event loop, after what it is about now. */

@@ -11,6 +11,7 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeEngine, NativeModel } from './binding.ts';
 import { DenoWakeup } from './deno-wakeup.ts';
+import { isHalfArray, withoutHalfArray } from './elements.ts';
 import { MillraceError } from './errors.ts';
 import {
   AT_ONCE,
@@ -45,6 +46,8 @@ export interface SubmitTarget {
   submitted(): void;
   /** Called when one of its submitted requests is over, whatever became of it. */
   settled(): void;
+  /** A request has shown that dimension 0 does not count rows: requests run alone from now on. */
+  stopBatching(): void;
 }
 
 /** A request in flight. `resolve` is gone once somebody has been answered early. */
@@ -203,6 +206,7 @@ export class Channel {
       reader.skip();
     }
     if (reader.retained) this.#native.release(slot);
+    if (reader.otherRows) waiter.model.stopBatching();
     waiter.model.settled();
   }
 
@@ -275,7 +279,7 @@ export class Channel {
       }
       const { dims, data } = tensor;
       const borrowed = moved?.views.get(name);
-      values.push(borrowed ?? data);
+      values.push(borrowed ?? withoutHalfArray(data));
       word = writeInput(this.#mail, word, dims, borrowed !== undefined);
     }
     return values;
@@ -343,6 +347,9 @@ function checkInputs(
     if (tensor === undefined || tensor === null) return `Input '${name}' is missing`;
     if (tensor.type !== type) {
       return `Input '${name}' is ${tensor.type}, but the model expects ${type}`;
+    }
+    if (type !== 'float16' && isHalfArray(tensor.data)) {
+      return `Input '${name}' is not a typed array for ${type}`;
     }
     if (!Array.isArray(tensor.dims) || tensor.dims.length > 16) {
       return `Input '${name}' needs dims: an array of at most 16 sizes`;

@@ -17,7 +17,7 @@ import type {
   ReadNonFinite,
   WrittenNonFinite,
 } from './codec-types.ts';
-import { elementArrays, elementsIn } from './elements.ts';
+import { elementArrays, elementsIn, withoutHalfArray } from './elements.ts';
 import { MillraceError } from './errors.ts';
 import { FlatRequests, type ParseFlat } from './flat-request.ts';
 import type { ElementData, ElementType, Tensor, Tensors } from './types.ts';
@@ -119,10 +119,11 @@ function invalid(message: string): MillraceError {
 /** What `encode` takes for a tensor's elements. Strings are the engine's own strength. */
 function jsonParts<T extends ElementType>(type: T, data: ElementData[T]): unknown[] {
   if (type === 'string') return [JSON.stringify(data)];
-  if (!(data instanceof elementArrays[type as Exclude<ElementType, 'string'>])) {
+  const elements = type === 'float16' ? withoutHalfArray(data) : data;
+  if (!(elements instanceof elementArrays[type as Exclude<ElementType, 'string'>])) {
     throw invalid(`The data is not a typed array for ${type}`);
   }
-  return [numbers[type], data];
+  return [numbers[type], elements];
 }
 
 /** Each string after its length in four bytes, little-endian. */

@@ -1,6 +1,6 @@
 /** @module The typed array of each element type. */
 
-import type { ElementType } from './types.ts';
+import type { ElementType, HalfFloats } from './types.ts';
 
 export const elementArrays = {
   float32: Float32Array,
@@ -17,6 +17,19 @@ export const elementArrays = {
   uint64: BigUint64Array,
   bool: Uint8Array,
 } as const satisfies Record<Exclude<ElementType, 'string'>, unknown>;
+
+/** Undefined on Node 20 and 22. */
+const halfArray: unknown = Reflect.get(globalThis, 'Float16Array');
+
+/** Whether `data` is the runtime's own array of 16-bit floats. */
+export const isHalfArray = (data: unknown): data is HalfFloats =>
+  typeof halfArray === 'function' && data instanceof halfArray;
+
+/** The bit patterns of 16-bit floats, in the same memory; anything else as it is. No addon takes the array itself: Deno ends. */
+export function withoutHalfArray<T>(data: T | HalfFloats): T | Uint16Array {
+  if (!isHalfArray(data)) return data;
+  return new Uint16Array(data.buffer, data.byteOffset, data.length);
+}
 
 /** The elements in memory that is aligned for them; else its bytes as they are, which the engine takes as well. */
 export function elementsIn(type: keyof typeof elementArrays, bytes: Uint8Array<ArrayBuffer>) {

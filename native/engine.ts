@@ -1,7 +1,12 @@
 /** @module One JavaScript thread's engine. */
 
 import { basename, dirname } from 'node:path';
-import { fromAddon, type NativeEngine } from './binding.ts';
+import {
+  fromAddon,
+  type NativeEngine,
+  type NativeFacts,
+  type NativeLoadOptions,
+} from './binding.ts';
 import type { Channel } from './channel.ts';
 import type { Codec } from './codec-types.ts';
 import { costFileIn, readCosts, writeCosts } from './costs.ts';
@@ -9,7 +14,6 @@ import type { Counters, Engine, EngineInfo } from './engine-types.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import { toNative } from './load-options.ts';
 import { LoadedModel } from './model.ts';
-import { inspectBytes, inspectFile } from './model-file.ts';
 import type { LoadOptions, Model, ModelStats } from './types.ts';
 
 export class NativeEngineHandle implements Engine {
@@ -60,14 +64,15 @@ export class NativeEngineHandle implements Engine {
     return this.#closing;
   }
 
-  async #load(options: LoadOptions): Promise<Model> {
+  /** `attempts`: how often it is tried where somebody changes the files meanwhile. */
+  async #load(options: LoadOptions, attempts = 3): Promise<Model> {
     const native = toNative(options);
-    // Without a pause for bytes, since the caller may change them once load has returned.
-    const { digest, controlFlow } =
-      native.bytes === undefined ? await inspectFile(native.path!) : inspectBytes(native.bytes);
+    // A copy, since the caller may change them once load has returned.
+    if (native.bytes !== undefined) native.bytes = native.bytes.slice();
+    const { digest, controlFlow } = await this.#inspect(native, options.name);
     // Such a model's next run may be of any length, which the JavaScript thread must not bear.
     if (controlFlow) native.inlineLimitUs = 0;
-    // External data is looked up beside the file, so equal files in two folders are two models.
+    // Equal files in two folders are two models.
     const folder = native.path === undefined ? '' : dirname(native.path);
     native.key = JSON.stringify([digest, folder, { ...native, bytes: undefined, path: undefined }]);
     const name =
@@ -81,10 +86,7 @@ export class NativeEngineHandle implements Engine {
     const wanted = costKeyOn(fullName(native.device));
     const costFile =
       options.costFile ?? (cacheDir === undefined ? undefined : costFileIn(cacheDir, wanted));
-    if (costFile !== undefined) {
-      if (native.bytes !== undefined) native.bytes = native.bytes.slice();
-      native.costs = await readCosts(costFile, wanted, notice);
-    }
+    if (costFile !== undefined) native.costs = await readCosts(costFile, wanted, notice);
     const keep = async ({ device }: Model, { costs }: ModelStats) => {
       const nothing = options.costFile === undefined && costs.length === 0;
       if (costFile === undefined || nothing) return;
@@ -101,6 +103,7 @@ export class NativeEngineHandle implements Engine {
         digest,
         maxRequestRows: native.maxRequestRows,
         limits: native,
+        notice,
       };
       const model = new LoadedModel(facts, handle, this.#channel, async (stats) => {
         this.#forget(model);
@@ -111,7 +114,25 @@ export class NativeEngineHandle implements Engine {
       if (cacheDir !== undefined && native.costs?.length === 0) await keep(model, model.stats());
       return model;
     } catch (cause) {
+      const changed = cause instanceof Error && fromAddon(cause).code === 'UNAVAILABLE';
+      if (changed && attempts > 1) return this.#load(options, attempts - 1);
       throw loadError(name, folder, cause);
+    }
+  }
+
+  /** Reads the model and the files it names: off this thread, for they may be large. */
+  async #inspect(
+    { path, bytes }: NativeLoadOptions,
+    name: string | undefined,
+  ): Promise<NativeFacts> {
+    try {
+      return await this.#channel.await(this.#native.inspect(path ?? bytes!));
+    } catch (cause) {
+      if (path === undefined) throw loadError(name ?? 'of bytes', '', cause);
+      const { code, message } = fromAddon(cause);
+      if (code !== 'NOT_FOUND') throw loadError(name ?? basename(path), dirname(path), cause);
+      const sentence = `Cannot read the model file ${path}: ${message}`;
+      throw new MillraceError('NOT_FOUND', sentence, { cause });
     }
   }
 

@@ -45,6 +45,7 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
   return {
     key: '',
     digest: '',
+    copyFolder: options.cacheDir === undefined ? '' : resolve(options.cacheDir),
     ...nativeDevice(options),
     ...(path === undefined ? {} : { path: resolve(path) }),
     ...(bytes === undefined ? {} : { bytes }),
@@ -111,8 +112,9 @@ function queueByPriority(limits: readonly number[] = []): readonly number[] {
   );
 }
 
-function rowSizes({ maxRows, rowBuckets }: BatchingOptions) {
-  const most = whole('batching.maxRows', maxRows, DEFAULT_MAX_ROWS, 1, MAX_ROWS);
+function rowSizes({ maxRows, autoMaxRows, rowBuckets }: BatchingOptions) {
+  const unless = whole('batching.autoMaxRows', autoMaxRows, DEFAULT_MAX_ROWS, 1, MAX_ROWS);
+  const most = whole('batching.maxRows', maxRows, unless, 1, MAX_ROWS);
   if (rowBuckets === undefined) return { maxRows: most, rowBuckets: [] };
   const closed = sizes('batching.rowBuckets', rowBuckets, MAX_ROWS);
   const largest = closed.at(-1)!;

@@ -96,6 +96,8 @@ export class RecordReader {
   slot = 0;
   code = 0;
   retained = false;
+  /** The request ran alone and came back with another number of rows. */
+  otherRows = false;
   #outputs = 0;
   #header = 0;
 
@@ -115,7 +117,8 @@ export class RecordReader {
     this.#header = word;
     this.slot = mail[word]!;
     this.code = mail[word + 1]!;
-    this.retained = mail[word + 2] === 1;
+    this.retained = (mail[word + 2]! & 1) !== 0;
+    this.otherRows = (mail[word + 2]! & 2) !== 0;
     this.#outputs = mail[word + 7]!;
     this.#word = word + 8;
   }

@@ -14,7 +14,12 @@ export interface ModelFacts {
   readonly digest: string;
   readonly maxRequestRows: number;
   readonly limits: BatchLimits;
+  /** Told in a sentence what has changed since the model was loaded. */
+  readonly notice: (sentence: string) => void;
 }
+
+const OTHER_ROWS =
+  'Requests run alone, since one came back with another number of rows than it brought: dimension 0 of an output does not count rows';
 
 /** What keeps a batch from growing, as `load` was given it. */
 export type BatchLimits = Pick<NativeLoadOptions, 'axes' | 'maxElements' | 'rowBuckets'>;
@@ -30,8 +35,9 @@ export class LoadedModel implements Model, SubmitTarget {
   readonly native: NativeModel;
   readonly #channel: Channel;
   /** The input whose dimension 0 tells a request's rows; undefined if the model does not batch. */
-  readonly #counted: string | undefined;
+  #counted: string | undefined;
   readonly #maxRows: number;
+  #notice: (sentence: string) => void;
   readonly #maxRequestRows: number;
   readonly #limits: BatchLimits;
   readonly #axes: readonly NativeAxis[];
@@ -65,13 +71,21 @@ export class LoadedModel implements Model, SubmitTarget {
     // Where nothing is padded every length is its own.
     this.#axes = native.pads ? facts.limits.axes : [];
     this.#onClosing = onClosing;
+    this.#notice = facts.notice;
+    const counts = () => this.#counted !== undefined;
     this.signature = Object.freeze({
       inputs: native.inputs,
       outputs: native.outputs,
       batching: {
-        enabled: native.batched,
-        maxRows: native.maxRows,
-        reason: native.reason,
+        get enabled() {
+          return counts();
+        },
+        get maxRows() {
+          return counts() ? native.maxRows : 1;
+        },
+        get reason() {
+          return native.batched && !counts() ? OTHER_ROWS : native.reason;
+        },
         ...(this.#axes.length === 0
           ? {}
           : { axes: Object.fromEntries(this.#axes.map(({ name, buckets }) => [name, buckets])) }),
@@ -122,9 +136,9 @@ export class LoadedModel implements Model, SubmitTarget {
     // One part more than instances, so that the next is queued when an instance frees.
     // It counts as one request in flight, so that close waits for its last part.
     this.#inFlight++;
-    return runInParts(run, owned, options, rows, most, this.instances + 1).finally(() =>
-      this.settled(),
-    );
+    return runInParts(run, owned, options, rows, most, this.instances + 1)
+      .then((joined) => joined ?? run(owned, { ...options, transfer: false }))
+      .finally(() => this.settled());
   }
 
   /** The first request of an idle model; after it, as many as make a batch. */
@@ -146,9 +160,17 @@ export class LoadedModel implements Model, SubmitTarget {
     if (--this.#inFlight === 0) this.#onIdle?.();
   }
 
+  stopBatching(): void {
+    if (this.#counted === undefined) return;
+    this.#counted = undefined;
+    this.#notice(`${OTHER_ROWS} (model '${this.name}')`);
+  }
+
   stats(): ModelStats {
     const stats = this.native.stats();
     if (stats === null) throw this.#closedError();
+    // Another thread's request may have shown it.
+    if (!stats.batched) this.stopBatching();
     return stats;
   }
 

@@ -14,6 +14,7 @@ type Run = (inputs: Tensors, options: RunOptions) => Promise<RunResult>;
  * Runs `rows` rows in parts of `maxRows` rows, `concurrency` parts at a time so that one large request
  * leaves room in the queue for others. A part the queue refuses waits for those before it. The first
  * failure cancels the rest and is the failure of the whole. Timings are those of the part that took longest.
+ * Undefined where a part has another number of rows in its outputs: the request cannot be cut.
  */
 export async function runInParts(
   run: Run,
@@ -22,7 +23,7 @@ export async function runInParts(
   rows: number,
   maxRows: number,
   concurrency: number,
-): Promise<RunResult> {
+): Promise<RunResult | undefined> {
   const over = new AbortController();
   const { transfer: _, signal, ...terms } = options;
   // Not AbortSignal.any(), which only takes real signals: a listener is all that the engine asks of one.
@@ -64,7 +65,12 @@ export async function runInParts(
   } finally {
     signal?.removeEventListener('abort', abort);
   }
-  return join(parts, rows);
+  const whole = parts.every(({ outputs }, index) =>
+    Object.values(outputs).every(
+      ({ dims }) => dims[0] === Math.min(maxRows, rows - index * maxRows),
+    ),
+  );
+  return whole ? join(parts, rows) : undefined;
 }
 
 /** Whether every input has `rows` rows of equal size; if not, the engine itself says what is wrong. */

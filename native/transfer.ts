@@ -6,7 +6,7 @@
  * @module
  */
 
-import { elementArrays } from './elements.ts';
+import { elementArrays, isHalfArray } from './elements.ts';
 import type { ElementType, Tensor, TensorSpec, Tensors } from './types.ts';
 
 /** Inputs of this many bytes are borrowed when they are transferred; smaller ones are always copied. */
@@ -77,7 +77,9 @@ const isLarge = (type: ElementType, data: unknown) =>
 function arrayOf(type: ElementType, data: unknown) {
   if (type === 'string') return undefined;
   const array = elementArrays[type];
-  return data instanceof array ? array : data instanceof Uint8Array ? Uint8Array : undefined;
+  if (data instanceof array) return array;
+  if (type === 'float16' && isHalfArray(data)) return array;
+  return data instanceof Uint8Array ? Uint8Array : undefined;
 }
 
 /** The memory under a new owner; undefined where it cannot be detached, such as WebAssembly's. */

@@ -7,7 +7,10 @@
 
 import type { DeviceOptions, DeviceReport } from './device-types.ts';
 
-/** JavaScript storage of each ONNX element type; 16-bit floats are their raw bit patterns. */
+/**
+ * JavaScript storage of each ONNX element type; 16-bit floats are their raw bit patterns. As an input a
+ * `Float16Array` is taken, too.
+ */
 export interface ElementData {
   float32: Float32Array;
   float64: Float64Array;
@@ -40,8 +43,22 @@ export interface PackedTensor {
   readonly data: Uint8Array;
 }
 
+/** A `Float16Array`, which not every runtime has. */
+export interface HalfFloats extends ArrayBufferView, Iterable<number> {
+  readonly length: number;
+  readonly [index: number]: number;
+  readonly [Symbol.toStringTag]: 'Float16Array';
+}
+
+/** 16-bit floats in the runtime's own array of them. */
+export interface HalfTensor {
+  readonly type: 'float16';
+  readonly dims: readonly number[];
+  readonly data: HalfFloats;
+}
+
 /** The inputs of a request by name. */
-export type Tensors = Readonly<Record<string, Tensor | PackedTensor>>;
+export type Tensors = Readonly<Record<string, Tensor | PackedTensor | HalfTensor>>;
 
 /** One input or output of a model. A dynamic dimension is -1; `symbols` keeps the name it has in the file, '' where it has none. */
 export interface TensorSpec {
@@ -49,9 +66,17 @@ export interface TensorSpec {
   readonly type: ElementType;
   readonly dims: readonly number[];
   readonly symbols: readonly string[];
+  /**
+   * Of an output of probabilities: the names of its classes in order. Set where the file has a map from class
+   * to probability (ONNX's ZipMap), in whose place the probabilities are served.
+   */
+  readonly labels?: readonly string[];
 }
 
-/** How requests to a model are joined. */
+/**
+ * How requests to a model are joined. It changes once at most: where a request that ran alone came back with
+ * another number of rows than it brought, requests are not joined any more.
+ */
 export interface BatchingState {
   readonly enabled: boolean;
   /** 1 where requests are not joined. */
@@ -137,6 +162,8 @@ export interface AxisOptions {
 export interface BatchingOptions {
   /** Most rows in one run. Setting it declares that dimension 0 of every input and output counts rows. */
   maxRows?: number;
+  /** Most rows in one run where the load finds that rows may be joined; declares nothing. Default 64. */
+  autoMaxRows?: number;
   /**
    * Axes by the name that their dimensions have in the file (`sequence_length`), or by the place of one
    * (`x:1`) where they have none. At most 4, and 256 combinations of buckets. The load checks on made-up
@@ -239,7 +266,10 @@ export interface LoadOptions {
    * Runtime and number of threads; written when they have been measured and when the model closes.
    */
   cacheDir?: string;
-  /** Told in a sentence what a load or a close has left undone, such as reading a damaged cache. */
+  /**
+   * Told in a sentence what a load or a close has left undone, such as reading a damaged cache, and that
+   * requests are not joined any more.
+   */
   notice?: (sentence: string) => void;
 }
 
@@ -289,6 +319,8 @@ export interface ModelStats {
   readonly rows: number;
   /** Instances whose present run has passed `runLimitMs` and has not returned. */
   readonly stuckInstances: number;
+  /** Whether requests share runs by now: a model that turns out to have no rows stops. */
+  readonly batched: boolean;
   /** Whether the GPU is lost to this process: every request then fails with `UNAVAILABLE` until it is restarted. */
   readonly deviceLost: boolean;
   /** Share of answered clients that come back at once, 0 to 1, as the `excess` policy has learnt it. */
@@ -319,7 +351,7 @@ export interface ModelStats {
 
 export interface Model {
   readonly name: string;
-  /** SHA-256 of the model's bytes, hexadecimal. */
+  /** SHA-256 of the model's bytes, and, where it has external data, of every file that it names; hexadecimal. */
   readonly digest: string;
   /** Where it runs, such as `cuda:0`. */
   readonly device: string;

@@ -39,6 +39,8 @@ export interface VersionSource {
   readonly engineCache: string;
   /** `BATCH_SIZE`: the cap for models that may be batched and set none of their own. */
   readonly batchSize: number | undefined;
+  /** Told in a sentence what an operator should know of the version once it is served. */
+  readonly notice?: (sentence: string) => void;
 }
 
 export class ModelVersion {
@@ -78,7 +80,7 @@ export class ModelVersion {
     };
     this.instances = native.instances;
     this.task = taskOf({ name: source.model, signature: native.signature }, source.config);
-    this.labels = labelsOf(source, this.task);
+    this.labels = { ...classesOf(native.signature), ...labelsOf(source, this.task) };
     this.nullIsNaN = source.config.missing === 'nan';
     this.settings = settings;
     this.#native = native;
@@ -183,6 +185,14 @@ function answering(signature: Signature, outputs: readonly string[] | undefined)
   return { ...signature, outputs: signature.outputs.filter(({ name }) => outputs.includes(name)) };
 }
 
+/** Names of classes that the model's own file has. */
+function classesOf({ outputs }: Signature): Readonly<Record<string, readonly string[]>> {
+  const named = outputs.flatMap(({ name, labels }) =>
+    labels === undefined ? [] : [[name, labels]],
+  );
+  return Object.fromEntries(named);
+}
+
 function labelsOf({ config, settings }: VersionSource, task: ModelTask | ServeError) {
   if (config.labels === undefined || task instanceof ServeError) return settings.labels;
   return { ...settings.labels, [task.outputs[0]!]: config.labels };
@@ -221,11 +231,18 @@ export async function loadVersion(engine: Engine, source: VersionSource): Promis
   }
 }
 
+/** `cap` is meant for every model, so it does not declare that rows may be joined. */
+function batchingOf(declared: ModelConfig['batching'], cap: number | undefined) {
+  const batching = declared === undefined ? undefined : batchingOptions(declared);
+  if (cap === undefined || batching === false) return batching;
+  if ((batching?.maxRows ?? batching?.rowBuckets) !== undefined) return batching;
+  return { ...batching, autoMaxRows: cap };
+}
+
 async function load(engine: Engine, source: VersionSource): Promise<Model> {
   const { config, settings } = source;
   const { batching: declared, instances, intra_op_threads, run_limit_ms, weight } = config;
   const providerOptions = { ...settings.providerOptions, ...config.provider_options };
-  const batching = declared === undefined ? undefined : batchingOptions(declared);
   const options: LoadOptions = omitUndefined({
     ...(source.bytes === undefined ? { path: source.path } : { bytes: source.bytes }),
     name: `${source.model}:${source.version}`,
@@ -234,19 +251,12 @@ async function load(engine: Engine, source: VersionSource): Promise<Model> {
     engineCache: source.device.startsWith('tensorrt') ? source.engineCache : undefined,
     providerOptions: Object.keys(providerOptions).length === 0 ? undefined : providerOptions,
     deviceOptions: config.device_options,
-    batching,
+    batching: batchingOf(declared, source.batchSize),
     instances,
     intraOpThreads: intra_op_threads,
     runLimitMs: run_limit_ms,
     weight,
+    notice: source.notice,
   });
-  const native = await engine.load(options);
-  const cap = source.batchSize;
-  const { enabled, maxRows } = native.signature.batching;
-  const own = batching === false || (batching?.maxRows ?? batching?.rowBuckets) !== undefined;
-  if (cap === undefined || own || !enabled || maxRows === cap) return native;
-  // A cap given to the engine declares that rows may be joined, which BATCH_SIZE, meant for every
-  // model, cannot know: so it is set only after the engine has found that they may.
-  await native.close();
-  return engine.load({ ...options, batching: { ...batching, maxRows: cap } });
+  return engine.load(options);
 }

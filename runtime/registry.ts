@@ -3,7 +3,7 @@
 import type { Engine } from '../native/index.ts';
 import type { StateChange } from './bus.ts';
 import type { Config } from './config/index.ts';
-import { ServeError } from './errors.ts';
+import { redact, ServeError } from './errors.ts';
 import type { Log } from './log.ts';
 import { loadVersion, type ModelVersion } from './model.ts';
 import {
@@ -298,6 +298,7 @@ export class Registry {
         device: config.device ?? settings.device ?? device,
         engineCache,
         batchSize,
+        notice: (sentence: string) => this.#log.warn({ model, version }, redact(sentence)),
       };
       const loaded = await loadVersion(this.#engine, source).catch((error: ServeError) => error);
       versions.set(version, loaded);

@@ -33,6 +33,7 @@ import { type LoadOverride, readOverride } from './triton-folder.ts';
 
 export { type ModelConfig, modelConfigSchema } from './config.ts';
 export type { Skipped } from './files.ts';
+export { fingerprint } from './fingerprint.ts';
 export type { ModelFolder, VersionFolder } from './model-folder.ts';
 export {
   allowedTimeout,
@@ -47,16 +48,6 @@ export {
 export { configType } from './triton/config.ts';
 export { tritonSchema } from './triton.ts';
 export type { LoadOverride } from './triton-folder.ts';
-
-/** Changes whenever the model's files do. */
-export function fingerprint({ name, config, settings, versions }: ModelFolder): string {
-  const files = versions.map(({ version, path, bytes }) => {
-    const about = bytes === undefined ? statSync(path, { throwIfNoEntry: false }) : undefined;
-    return [version, path, about?.mtimeMs, about?.size, bytes?.byteLength];
-  });
-  const said = config instanceof ServeError ? config.message : config;
-  return JSON.stringify([name, said, settings.declared, settings.labels, files]);
-}
 
 /** What a repository holds at one moment. */
 export interface Scan {

@@ -37,6 +37,7 @@ const states: readonly (readonly [string, RegExp | undefined])[] = [
   ['rows-change', /'y' of two rows together differs/],
   ['declared-one', undefined],
   ['kept-boxes', /'kept_boxes' of \d+ rows together differs/],
+  ['kept-rows-unnamed', /size of output 'y' may depend on the data/],
   ['kept-rows', /'y' of \d+ rows together differs/],
   ['lag-2', /'y' of \d+ rows together differs/],
   ['mean-of-many', /'y' of \d+ rows together differs/],
@@ -99,15 +100,92 @@ describe('what is batched', () => {
     });
   }
 
-  test('a model that changes the number of rows fails where it was declared', () =>
+  test('a largest batch that is not declared', () =>
+    withModel(
+      engine,
+      'identity-float32',
+      ({ signature }) => assert.equal(signature.batching.maxRows, 100),
+      { batching: { autoMaxRows: 100 } },
+    ));
+});
+
+describe('a model that turns out to have no rows', () => {
+  const declared = { batching: { maxRows: 8 } };
+
+  test('answers the request that shows it, and is not batched any more', async () => {
+    const notices: string[] = [];
+    const notice = (sentence: string) => void notices.push(sentence);
+    await withModel(
+      engine,
+      'rows-change',
+      async (model) => {
+        assert.ok(model.signature.batching.enabled);
+        const { y } = (await model.run({ x: float32([1, 2]) })).outputs;
+        assert.deepEqual(y, float32([1, 2], [1, 2]));
+        const { enabled, maxRows, reason } = model.signature.batching;
+        assert.deepEqual([enabled, maxRows, model.stats().batched], [false, 1, false]);
+        assert.match(reason, /came back with another number of rows/);
+        assert.deepEqual(
+          notices.map((sentence) => sentence.slice(0, 18)),
+          ['Requests run alone'],
+        );
+        const runs = Array.from({ length: 30 }, (_, i) =>
+          model.run({ x: float32([i, 2], [3, i]) }),
+        );
+        for (const [i, { outputs, timings }] of (await Promise.all(runs)).entries()) {
+          assert.deepEqual(outputs.y, float32([i, 2], [3, i], [i, 2], [3, i]));
+          assert.equal(timings.batchRequests, 1);
+        }
+      },
+      { ...declared, notice },
+    );
+  });
+
+  test('answers requests that came together each by itself', () =>
+    withModel(
+      engine,
+      'kept-rows-unnamed',
+      async (model) => {
+        const least = -2e30;
+        const rows = (i: number) => float32([i, 0, 0, 0], [i % 3 === 0 ? least : i, 1, 1, 1]);
+        const runs = Array.from({ length: 40 }, (_, i) => model.run({ x: rows(i) }));
+        for (const [i, { outputs }] of (await Promise.all(runs)).entries()) {
+          const kept =
+            i % 3 === 0
+              ? [[i, 0, 0, 0]]
+              : [
+                  [i, 0, 0, 0],
+                  [i, 1, 1, 1],
+                ];
+          assert.deepEqual(outputs.y, float32(...kept), `request ${i}`);
+        }
+        assert.equal(model.signature.batching.enabled, false);
+      },
+      declared,
+    ));
+
+  test('answers a request that is too large for a batch as a whole', () =>
     withModel(
       engine,
       'rows-change',
       async (model) => {
-        await refused(model.run({ x: float32([1, 2]) }), 'INTERNAL', /batching turned off/);
+        const data = Array.from({ length: 20 }, (_, i) => [i, i]);
+        const { y } = (await model.run({ x: float32(...data) })).outputs;
+        assert.deepEqual(y, float32(...data, ...data));
       },
-      { batching: { maxRows: 8 } },
+      declared,
     ));
+
+  test('for every thread', async () => {
+    const other = open();
+    const options = { path: fixture('rows-change'), ...declared };
+    const [one, two] = [await engine.load(options), await other.load(options)];
+    await one.run({ x: float32([1, 2]) });
+    assert.equal(two.stats().batched, false);
+    assert.equal(two.signature.batching.enabled, false);
+    await Promise.all([one.close(), two.close()]);
+    await other.close();
+  });
 });
 
 /** Requests of 0 to 4 rows whose numbers are all different. */

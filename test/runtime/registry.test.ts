@@ -174,18 +174,10 @@ describe('how a version is loaded', () => {
   };
   const name = 'm:1';
 
-  test('BATCH_SIZE caps a model only after the engine found that it may be batched', async () => {
+  test('BATCH_SIZE caps a model, and does not declare that it may be batched', async () => {
     assert.deepEqual(await loads({ config: { batchSize: 4 } }), [
-      { name, device: 'cpu' },
-      { name, device: 'cpu', batching: { maxRows: 4 } },
+      { name, device: 'cpu', batching: { autoMaxRows: 4 } },
     ]);
-    const alone = puppetClassifier();
-    const signature = {
-      ...alone.signature,
-      batching: { enabled: false, maxRows: 1, reason: 'rows mix' },
-    };
-    const script = { ...alone, signature };
-    assert.equal((await loads({ config: { batchSize: 4 }, engine: () => script })).length, 1);
   });
 
   test('model.json goes before BATCH_SIZE', async () => {

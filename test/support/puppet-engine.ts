@@ -73,6 +73,7 @@ export class PuppetModel implements Model {
   /** What an engine learns as it runs. */
   learnt = {
     stuckInstances: 0,
+    batched: true,
     deviceLost: false,
     returningShare: 0,
     expectedWaitMs: 0,

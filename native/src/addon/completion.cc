@@ -82,7 +82,7 @@ size_t WriteRecord(const Request& request, double* mail, size_t word, bool& reta
   }
   header[0] = request.slot;
   header[1] = static_cast<double>(request.status.code());
-  header[2] = retained ? 1 : 0;
+  header[2] = (retained ? 1 : 0) + (request.other_rows ? 2 : 0);
   header[3] = static_cast<double>(request.batch_rows);
   header[4] = request.batch_requests;
   header[5] = Milliseconds(request.started - request.submitted);

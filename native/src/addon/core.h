@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "addon/inspect.h"
 #include "addon/loaded_model.h"
 #include "batching/append_table.h"
 #include "batching/histogram.h"
@@ -54,6 +55,7 @@ class Core {
 
   const OrtLibrary& library;
   CounterTable counters;
+  ModelInspector inspector;
 
  private:
   struct Entry {

@@ -126,6 +126,7 @@ void JsThread::Recycle(Request* request) noexcept {
   }
   request->outputs.reset();
   request->status = {};
+  request->other_rows = false;
   request->deadline = kNever;
   request->cancelled.store(false, std::memory_order_relaxed);
   request->borrow.Reset(false);

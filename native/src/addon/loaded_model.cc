@@ -51,9 +51,16 @@ std::vector<int64_t> RowSizes(const LoadRequest& request) {
 Status LoadedModel::Load(const Surroundings& surroundings, const LoadRequest& request,
                          std::shared_ptr<LoadedModel>& model) {
   std::shared_ptr<LoadedModel> loading(new LoadedModel);
+  // Until all sessions are made.
+  ModelSnapshot snapshot;
+  MILLRACE_RETURN_IF_ERROR(request.path.empty()
+                               ? snapshot.Take(request.bytes)
+                               : snapshot.Take(request.path, request.digest, request.copy_folder));
+  loading->data_sized_ = snapshot.graph().data_sized;
+  loading->zip_maps_ = snapshot.graph().zip_maps;
   SessionOptions session;
-  session.path = request.path;
-  session.bytes = request.bytes;
+  session.path = snapshot.path();
+  session.bytes = snapshot.bytes();
   session.intra_op_threads = std::max(request.intra_op_threads, 1);
   session.device = request.device;
   session.digest = request.digest;
@@ -170,7 +177,7 @@ Status LoadedModel::DecideBatching(const LoadRequest& request, const Signature& 
   switch (request.batching) {
     case BatchingMode::kAuto:
       batchability_ =
-          ProbeBatching(signature, trial, clock_, {request.max_rows, &shapes_, false, !on_cpu});
+          ProbeBatching(signature, trial, clock_, {request.max_rows, &shapes_, data_sized_, !on_cpu});
       break;
     case BatchingMode::kDeclared:
       batchability_ = {true, "", request.max_rows};

@@ -14,6 +14,7 @@
 #include "batching/staged.h"
 #include "batching/warmup.h"
 #include "codec/pixel_input.h"
+#include "ort/model_files.h"
 #include "ort/session.h"
 
 namespace millrace {
@@ -30,9 +31,11 @@ struct LoadRequest {
   // Equal keys mean equal bytes and equal options.
   std::string key;
   std::string path;
-  std::vector<std::byte> bytes;
-  // SHA-256 of the model's bytes, hexadecimal.
+  std::string bytes;
+  // Of ModelFacts: files that are others by now are not loaded.
   std::string digest;
+  // Where copies of external data are made; empty: where temporary files are.
+  std::string copy_folder;
   DeviceOptions device;
   // Of TensorRT's engines; empty: none are kept.
   std::string cache_folder;
@@ -87,7 +90,11 @@ class LoadedModel {
   // What requests bring: the model's own but for inputs that are mapped.
   const Signature& request_signature() const noexcept { return request_signature_; }
   const Batchability& batchability() const noexcept { return batchability_; }
+  // Whether requests share runs by now.
+  bool batched() const noexcept { return batcher_->batched(); }
   const ShapePlan& shapes() const noexcept { return shapes_; }
+  // Outputs that stand in for maps from class to probability.
+  const std::vector<ZipMap>& zip_maps() const noexcept { return zip_maps_; }
   const DeviceReport& report() const noexcept { return executor_->report(); }
   // False once the device is lost.
   bool healthy() const noexcept { return executor_->healthy(); }
@@ -115,6 +122,8 @@ class LoadedModel {
   std::unique_ptr<LoadedExecutor> executor_;
   int intra_op_threads_ = 1;
   bool chosen_ = false;
+  bool data_sized_ = false;
+  std::vector<ZipMap> zip_maps_;
   Batchability batchability_;
   ShapePlan shapes_;
   Signature request_signature_;

@@ -1,5 +1,6 @@
 #include "addon/model.h"
 
+#include <algorithm>
 #include <array>
 #include <new>
 
@@ -48,7 +49,7 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
   if (request != nullptr) {
     try {
       Status status = ReadRequest(env, thread.mailbox, hold.model->request_signature(),
-                                  hold.model->shapes(), hold.model->batchability().batched,
+                                  hold.model->shapes(), hold.model->batched(),
                                   hold.model->device(), values, *request);
       code = status.code();
       thread.refusal = std::move(status);
@@ -129,6 +130,7 @@ Napi::Value JS_stats(const Napi::CallbackInfo& info) {
   set("batches", stats.batches);
   set("rows", stats.rows);
   set("stuckInstances", stats.stuck_instances);
+  result.Set("batched", Napi::Boolean::New(env, hold.model->batched()));
   result.Set("deviceLost", Napi::Boolean::New(env, !hold.model->healthy()));
   result.Set("returningShare", Napi::Number::New(env, stats.returning));
   result.Set("arrivalsPerSecond", Napi::Number::New(env, stats.arrival_rate));
@@ -212,6 +214,20 @@ Napi::Array ToArray(Napi::Env env, const std::vector<TensorSpec>& specs) {
   return array;
 }
 
+// Names the classes of outputs that the file has as maps from class to probability.
+void AddLabels(Napi::Array outputs, const std::vector<TensorSpec>& specs,
+               const std::vector<ZipMap>& zip_maps) {
+  const Napi::Env env = outputs.Env();
+  for (const ZipMap& map : zip_maps) {
+    const auto spec = std::ranges::find(specs, map.output, &TensorSpec::name);
+    if (spec == specs.end() || map.labels.empty()) continue;
+    Napi::Array labels = Napi::Array::New(env, map.labels.size());
+    for (uint32_t i = 0; i < map.labels.size(); ++i) labels[i] = map.labels[i];
+    const auto index = static_cast<uint32_t>(spec - specs.begin());
+    outputs.Get(index).As<Napi::Object>().Set("labels", labels);
+  }
+}
+
 }  // namespace
 
 Napi::Object ToObject(Napi::Env env, const Histogram::Snapshot& histogram) {
@@ -235,6 +251,7 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<JsThread> thread,
   const Signature& signature = model->request_signature();
   object.Set("inputs", ToArray(env, signature.inputs));
   object.Set("outputs", ToArray(env, signature.outputs));
+  AddLabels(object.Get("outputs").As<Napi::Array>(), signature.outputs, model->zip_maps());
   object.Set("batched", Napi::Boolean::New(env, model->batchability().batched));
   object.Set("reason", model->batchability().reason);
   object.Set("maxRows",

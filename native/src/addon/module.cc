@@ -15,6 +15,7 @@
 #include "addon/completion.h"
 #include "addon/convert.h"
 #include "addon/core.h"
+#include "addon/inspect.h"
 #include "addon/model.h"
 #include "addon/finalize_once.h"
 
@@ -145,7 +146,7 @@ LoadRequest ReadLoadRequest(const Napi::Object& options) {
   request.path = StringOr(options, "path");
   if (const Napi::Value bytes = options.Get("bytes"); bytes.IsTypedArray()) {
     const auto array = bytes.As<Napi::Uint8Array>();
-    const auto* const data = reinterpret_cast<const std::byte*>(array.Data());
+    const auto* const data = reinterpret_cast<const char*>(array.Data());
     request.bytes.assign(data, data + array.ByteLength());
   }
   const double max_rows = NumberOr(options, "maxRows", 64);
@@ -171,6 +172,7 @@ LoadRequest ReadLoadRequest(const Napi::Object& options) {
   }
   request.pixels = ReadPixels(options.Get("pixels"));
   request.digest = StringOr(options, "digest");
+  request.copy_folder = StringOr(options, "copyFolder");
   request.device.device = StringOr(options, "device");
   request.device.options = ReadKeyValues(options.Get("deviceOptions"));
   request.device.provider_options = ReadKeyValues(options.Get("providerOptions"));
@@ -348,6 +350,7 @@ Napi::Value JS_open(const Napi::CallbackInfo& info) {
   AddCompletion(env, engine, thread.get());
   auto* const hold = new EngineHold{std::move(thread)};
   engine.Set("load", Napi::Function::New(env, JS_load, "load", hold));
+  AddInspect(env, engine, &hold->thread);
   engine.Set("series", Napi::Function::New(env, JS_series, "series", hold));
   engine.Set("snapshot", Napi::Function::New(env, JS_snapshot, "snapshot", hold));
   engine.Set("detach", Napi::Function::New(env, JS_detach, "detach", hold));

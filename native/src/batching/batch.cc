@@ -34,7 +34,7 @@ RunShape ShapeOf(std::span<Request*> requests, const RunContext& context) {
     run.rows += request->rows;
   }
   // A device of its own memory fills its buckets up by itself.
-  const bool fills = context.executor.staged() != nullptr;
+  const bool fills = !context.direct && context.executor.staged() != nullptr;
   run.padded_rows = run.batched && !fills ? run.plan.RunRows(run.rows) : run.rows;
   return run;
 }
@@ -169,16 +169,10 @@ TensorView Own(const Request& request, size_t index, Staging& staging) {
   return view;
 }
 
-Status CheckRows(const OutputBlock& block, int64_t rows) {
-  for (size_t i = 0; i < block.tensors.size(); ++i) {
-    const Shape& shape = block.tensors[i].shape;
-    if (shape.rank != 0 && shape.dims[0] == rows) continue;
-    return {Code::kInternal,
-            "Output " + std::to_string(i) + " of a batch of " + std::to_string(rows) + " rows has " +
-                (shape.rank == 0 ? "no rows" : std::to_string(shape.dims[0]) + " rows") +
-                ": load this model with batching turned off"};
-  }
-  return {};
+bool CountsRows(const OutputBlock& block, int64_t rows) {
+  return std::ranges::all_of(block.tensors, [rows](const TensorView& view) {
+    return view.shape.rank != 0 && view.shape.dims[0] == rows;
+  });
 }
 
 void Fail(std::span<Request*> requests, const Status& status, Nanos started,
@@ -244,9 +238,9 @@ void Prepare(std::span<Request*> requests, const RunShape& run, const RunContext
 
 // Copies the inputs to the executor's device and runs it, or runs it on inputs in the CPU's memory.
 // Borrowed memory is no longer needed once the copies are made. `started` is when the run itself was.
-Status Execute(std::span<Request*> requests, const RunShape& run, const RunContext& context,
-               Nanos& started, OutputRef& outputs) {
-  StagedExecutor* const staged = context.executor.staged();
+Status Execute(std::span<Request*> requests, const RunShape& run, const RunContext& context, Nanos& started,
+               OutputRef& outputs) {
+  StagedExecutor* const staged = context.direct ? nullptr : context.executor.staged();
   if (staged == nullptr) {
     const std::vector<TensorView> inputs = GatherAll(requests, run, context);
     for (Request* request : requests) request->borrow.EndRead();
@@ -265,7 +259,10 @@ Status Execute(std::span<Request*> requests, const RunShape& run, const RunConte
 
 // Checks the outputs of a run, and notes what of them is each request's own.
 Status Share(std::span<Request*> requests, const OutputBlock& block, const RunShape& run) {
-  if (run.batched) MILLRACE_RETURN_IF_ERROR(CheckRows(block, run.padded_rows));
+  if (run.batched && !CountsRows(block, run.padded_rows)) {
+    for (Request* request : requests) request->other_rows = true;
+    return {Code::kInternal, "The outputs have another number of rows than the inputs"};
+  }
   for (Request* request : requests) {
     MILLRACE_RETURN_IF_ERROR(run.plan.CheckOutputs(block.tensors, *request, run.bucket));
     run.plan.SetOwnShapes(block.tensors, run.batched, *request);
@@ -315,6 +312,7 @@ Status RunOnce(std::span<Request*> requests, const RunContext& context) {
   Status status;
   OutputRef outputs;
   const RunShape run = ShapeOf(requests, context);
+  for (Request* request : requests) request->other_rows = false;
   try {
     status = Execute(requests, run, context, started, outputs);
     if (status.ok()) status = Share(requests, *outputs, run);
@@ -331,6 +329,20 @@ Status RunOnce(std::span<Request*> requests, const RunContext& context) {
   return status;
 }
 
+// Runs a request whose model was thought to have rows as one that has none.
+void RunWithoutRows(Request& request, RunContext context) {
+  Request* alone[] = {&request};
+  const Nanos now = context.clock.Now();
+  if (!request.borrow.BeginRead()) {
+    return Fail(alone, Status::Of(Code::kCancelled, "The thread that sent the request has ended"), now, now);
+  }
+  context.batched = false;
+  context.direct = true;
+  static_cast<void>(RunOnce(alone, context));
+  // No rows in may well be some out.
+  request.other_rows = request.rows > 0;
+}
+
 }  // namespace
 
 void RunBatch(std::span<Request*> requests, const RunContext& context) noexcept {
@@ -343,7 +355,11 @@ void RunBatch(std::span<Request*> requests, const RunContext& context) noexcept 
   if (requests.empty()) return;
 
   const Status status = RunOnce(requests, context);
-  if (status.ok() || requests.size() == 1 || !WorthSplitting(status)) return;
+  if (status.ok() || !WorthSplitting(status)) return;
+  if (requests.size() == 1) {
+    if (requests.front()->other_rows) RunWithoutRows(*requests.front(), context);
+    return;
+  }
   const size_t half = requests.size() / 2;
   RunBatch(requests.first(half), context);
   RunBatch(requests.subspan(half), context);

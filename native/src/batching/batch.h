@@ -45,12 +45,16 @@ struct RunContext {
   const ShapePlan* shapes = nullptr;
   // How requests' inputs become the model's. May be null.
   const InputMaps* maps = nullptr;
+  // Runs on inputs in the CPU's memory even where the executor has its own.
+  bool direct = false;
 };
 
 // Runs `requests` as one batch, or, where that fails, in halves until only the requests that fail on
 // their own are left with the error: one bad request costs its neighbours log2(n) extra runs each, 2
 // log2(n) in all, never their answer. Not split are batches that took too long (kDeadlineExceeded) and
-// those of a device that is gone (kUnavailable). Leaves every request with an outcome and hands none of them over; the order of the
+// those of a device that is gone (kUnavailable).
+// A request that ran alone and came back with another number of rows has `other_rows` set: it runs once more
+// as a model without rows does, and that is its outcome. Leaves every request with an outcome and hands none of them over; the order of the
 // span may change. A request whose borrowed input was revoked is kCancelled, running out of memory
 // is kResourceExhausted, any other exception kInternal.
 void RunBatch(std::span<Request*> requests, const RunContext& context) noexcept;

@@ -66,6 +66,7 @@ void Batcher::Add(std::span<Request* const> batch, int64_t rows, Nanos began, Na
 }
 
 void Batcher::Count(const Request& request) noexcept {
+  if (request.other_rows) other_rows_.store(true, std::memory_order_relaxed);
   std::atomic<uint64_t>* counter = &failed_;
   switch (request.status.code()) {
     case Code::kOk:

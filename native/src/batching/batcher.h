@@ -101,6 +101,11 @@ class Batcher {
   // which come together are joined instead.
   bool RunInline(Request* request, RunHandle& handle, Staging& staging) noexcept;
 
+  // Whether requests share runs: false once one that ran alone has come back with another number of rows.
+  bool batched() const noexcept {
+    return options_.pending.batched && !other_rows_.load(std::memory_order_relaxed);
+  }
+
   // How long a request submitted now would wait before it runs, going by measured costs.
   Nanos ExpectedWait() const noexcept;
 
@@ -135,6 +140,8 @@ class Batcher {
     Staging staging;
     std::vector<Request*> batch;
     std::vector<Request*> dropped;
+    // Whether requests shared runs when the batch was formed.
+    bool batched = false;
 
     // The batch that ended last, for the models to learn from.
     Nanos ended = 0;
@@ -236,6 +243,8 @@ class Batcher {
   std::atomic<uint64_t> inline_runs_{0};
   // Small batches in a row, up to a limit; from there on requests may run inline.
   std::atomic<uint32_t> small_batches_{kSmallBatchesForInline};
+  // Relaxed: a batch formed meanwhile finds out by itself.
+  std::atomic<bool> other_rows_{false};
   std::atomic<uint32_t> running_{0};
   std::atomic<uint32_t> workers_busy_{0};
   std::atomic<uint32_t> stuck_{0};

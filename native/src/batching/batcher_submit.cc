@@ -54,7 +54,7 @@ bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) n
   submitted_.fetch_add(1, std::memory_order_relaxed);
   running_.fetch_add(1, std::memory_order_relaxed);
   request->submitted = now;
-  RunBatch({&request, 1}, {executor_, handle, staging, clock_, options_.pending.batched, &plan_,
+  RunBatch({&request, 1}, {executor_, handle, staging, clock_, batched(), &plan_,
                          options_.maps});
   const Nanos took = clock_.Now() - now;
   // A thread that was preempted, or costs that are wrong. Workers tell which: they run the next ones, and

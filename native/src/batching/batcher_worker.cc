@@ -102,6 +102,8 @@ Decision Batcher::Form(Worker& worker) {
     worker.batch.clear();
     worker.dropped.clear();
     Queue(worker, arrived);
+    if (!batched()) pending_.StopBatching();
+    worker.batched = pending_.batched();
     const Nanos now = clock_.Now();
     pending_.Age(now);
     QueueView window;
@@ -233,7 +235,7 @@ void Batcher::Run(Worker& worker) {
     if (options_.run_limit > 0) worker.watched = worker.batch;
   }
   RunBatch(worker.batch,
-           {executor_, *worker.handle, worker.staging, clock_, options_.pending.batched, &plan_,
+           {executor_, *worker.handle, worker.staging, clock_, worker.batched, &plan_,
                          options_.maps});
   {
     const std::lock_guard lock(worker.overdue_mutex);

@@ -24,7 +24,7 @@ bool Pending::LessUrgent(const Request* a, const Request* b) noexcept {
 
 bool Pending::Alike(size_t input, const Shape& a, const Shape& b) const noexcept {
   if (a.rank != b.rank) return false;
-  for (size_t axis = options_.batched ? 1 : 0; axis < a.rank; ++axis) {
+  for (size_t axis = batched_ ? 1 : 0; axis < a.rank; ++axis) {
     if (a.dims[axis] == b.dims[axis]) continue;
     if (!plan_.pads || plan_.InputAxis(input, axis) == ShapePlan::kNone) return false;
   }
@@ -149,7 +149,7 @@ Request* Pending::Pop(Group& group) {
 }
 
 int64_t Pending::RowLimit(const Group& group, size_t bucket, int64_t max_rows) const noexcept {
-  if (!options_.batched) return 1;
+  if (!batched_) return 1;
   int64_t per_row = 0;
   for (size_t i = 0; i < group.shapes.size(); ++i) {
     const Shape shape = plan_.InputShape(i, group.shapes[i], bucket);
@@ -208,12 +208,12 @@ void Pending::Take(size_t index, int64_t max_rows, Nanos now, const Costs& costs
       dropped.push_back(Pop(group));
       continue;
     }
-    if (!batch.empty() && (!options_.batched || draft.rows + head.rows > limit)) break;
+    if (!batch.empty() && (!batched_ || draft.rows + head.rows > limit)) break;
     draft.rows += head.rows;
     draft.earliest_deadline = std::min(draft.earliest_deadline, head.deadline);
     batch.push_back(Pop(group));
   }
-  const bool room = options_.batched && group.heap.empty() && draft.rows < most;
+  const bool room = batched_ && group.heap.empty() && draft.rows < most;
   if (room && !batch.empty() && plan_.pads && plan_.buckets() > 1) {
     PadUp(group, draft, max_rows, now, costs, batch, dropped);
   }

@@ -33,7 +33,7 @@ struct PendingOptions {
 class Pending {
  public:
   explicit Pending(const PendingOptions& options)
-      : options_(options), plan_(ShapePlan::OrNone(options.shapes)) {}
+      : options_(options), plan_(ShapePlan::OrNone(options.shapes)), batched_(options.batched) {}
 
   // Throws std::bad_alloc, and has not queued the request then.
   void Add(Request* request);
@@ -75,6 +75,10 @@ class Pending {
             std::vector<Request*>& dropped) {
     Take(Next(), max_rows, now, costs, batch, dropped);
   }
+
+  // From now on each request runs alone.
+  void StopBatching() noexcept { batched_ = false; }
+  bool batched() const noexcept { return batched_; }
 
   bool empty() const noexcept { return size_ == 0; }
   size_t size() const noexcept { return size_; }
@@ -121,6 +125,7 @@ class Pending {
 
   const PendingOptions options_;
   const ShapePlan& plan_;
+  bool batched_;
   Nanos next_aging_ = 0;
   std::vector<Group> groups_;
   size_t size_ = 0;

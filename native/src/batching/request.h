@@ -78,6 +78,8 @@ struct Request {
   OutputRef outputs;
   int64_t first_row = 0;
   bool shared = false;
+  // It ran alone and came back with another number of rows: dimension 0 does not count them.
+  bool other_rows = false;
   // Where outputs were padded: the shape of each as the request alone would have got it. Else empty.
   std::vector<Shape> own_shapes;
   Nanos started = 0;

@@ -11,19 +11,6 @@
 namespace millrace {
 namespace {
 
-Status CheckReadable(const std::string& path) {
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) return {Code::kNotFound, "The model file does not exist"};
-  if (!std::filesystem::is_regular_file(status)) {
-    return {Code::kInvalidArgument, "The model path is not a file"};
-  }
-  if (std::filesystem::file_size(path, error) == 0 || error) {
-    return {Code::kInvalidArgument, "The model file is empty"};
-  }
-  return {};
-}
-
 // ONNX Runtime appends the time, in seconds, and the ending.
 std::string ProfilePrefix() {
   static std::atomic<uint64_t> next{0};
@@ -71,6 +58,9 @@ Status ExplainLoad(Status status) {
             "Some nodes of the model would run on the CPU, which `forbidCpuNodes` refuses: load it "
             "without that option to see which"};
   }
+  if (message.find("rotobuf parsing failed") != std::string::npos) {
+    return {status.code(), "Protobuf parsing failed: the file is damaged or is no ONNX model"};
+  }
   return {status.code(), message};
 }
 
@@ -101,7 +91,6 @@ Status Session::Open(const OrtLibrary& library, const SessionOptions& options,
   const OrtApi& api = *library.api;
   const GatePass pass(*library.gate);
   if (!pass) return {Code::kUnavailable, "The process is exiting"};
-  if (!options.path.empty()) MILLRACE_RETURN_IF_ERROR(CheckReadable(options.path));
   OrtSessionOptionsPtr session_options;
   MILLRACE_RETURN_IF_ERROR(MakeOptions(library, options, setup, session_options));
 

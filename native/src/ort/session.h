@@ -38,16 +38,17 @@ using ShapeChooser =
     std::function<Status(const Signature& signature, Executor& trial, ShapeChoice& choice)>;
 
 struct SessionOptions {
-  // Exactly one of the two. External data is looked up beside `path`.
+  // Exactly one of the two, of a ModelSnapshot: neither changes while sessions are made of it. External data
+  // are beside `path`.
   std::string path;
-  std::span<const std::byte> bytes;
+  std::string_view bytes;
   // Threads inside one run, at least 1.
   int intra_op_threads = 1;
 
   DeviceOptions device;
   // Null: rows are not counted and there are no buckets.
   ShapeChooser choose;
-  // SHA-256 of the model's bytes and the folder of TensorRT's engines; without them none are kept.
+  // Of ModelFacts, and the folder of TensorRT's engines; without them none are kept.
   std::string digest;
   std::string cache_folder;
 };

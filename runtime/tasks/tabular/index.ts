@@ -67,7 +67,7 @@ export const classification: TaskDefinition<typeof classificationConfig.shape, T
       return tabularTask('classification', model, config, labelPredictor(labelled, activation));
     }
     const spec = labelled?.scores ?? onlyOutput(model.signature, config);
-    const predictor = classificationPredictor(spec, labels, activation);
+    const predictor = classificationPredictor(spec, labels ?? spec.labels, activation);
     return tabularTask('classification', model, config, predictor);
   },
 };

@@ -36,8 +36,8 @@ test('a token past the vocabulary of /predict', async () => {
   try {
     const response = await predict(opened.app, { model: 'm', features: [1, 99] });
     assert.equal(response.status, 400);
-    const { detail } = (await response.json()) as { detail: string };
-    assert.match(detail, REASON);
+    const { error } = (await response.json()) as { error: string };
+    assert.match(error, REASON);
   } finally {
     await opened.close();
     repository.remove();

@@ -185,7 +185,7 @@ TEST_F(BatchTest, ADeviceThatIsGoneIsNotAskedAgain) {
   for (const Request* request : batch) EXPECT_EQ(request->status.code(), Code::kUnavailable);
 }
 
-TEST_F(BatchTest, OutputsWithAnotherNumberOfRowsAreAnErrorNotAWrongAnswer) {
+TEST_F(BatchTest, OutputsWithAnotherNumberOfRowsAreEachRequestsOwn) {
   const auto reply = [](std::initializer_list<int64_t> dims, size_t elements) {
     return [shape = test::MakeShape(dims), elements](auto, OwnedOutputs& outputs) {
       outputs.Add(ElementType::kFloat32, shape, std::vector<float>(elements));
@@ -197,11 +197,20 @@ TEST_F(BatchTest, OutputsWithAnotherNumberOfRowsAreAnErrorNotAWrongAnswer) {
   for (FunctionExecutor* executor : {&fixed, &scalar}) {
     const Batch batch = {requests.Make(1), requests.Make(2)};
     Run(batch, *executor);
+    // Together they fail, and each alone gets what the model gives it.
     for (const Request* request : batch) {
-      EXPECT_EQ(request->status.code(), Code::kInternal);
-      EXPECT_NE(request->status.message().find("batching turned off"), std::string::npos);
+      EXPECT_TRUE(request->status.ok());
+      EXPECT_TRUE(request->other_rows);
+      EXPECT_FALSE(request->shared);
+      EXPECT_EQ(request->outputs->tensors[0].shape, executor == &fixed ? test::MakeShape({3, 1}) : Shape{});
     }
+    EXPECT_EQ(executor->runs, 5u) << "one together, and each alone as rows and without";
   }
+  FunctionExecutor honest(test::Double);
+  Request* const again = requests.Make(1);
+  again->other_rows = true;
+  Run({again}, honest);
+  EXPECT_FALSE(again->other_rows) << "of an earlier use of the record";
   Request* const alone = requests.Make(1);
   Run({alone}, scalar, false);
   EXPECT_TRUE(alone->status.ok()) << "a model that does not batch may answer with any shape";

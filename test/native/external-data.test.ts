@@ -1,0 +1,187 @@
+/** @module Models whose weights are in files beside them: a served model never depends on a file that somebody may edit. */
+import assert from 'node:assert/strict';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, beforeEach, describe, test } from 'node:test';
+import type { Model } from '../../native/index.ts';
+import { fixture, float32, open, refused } from './support.ts';
+
+const engine = open();
+const root = mkdtempSync(path.join(tmpdir(), 'millrace-external-'));
+after(async () => {
+  await engine.close();
+  rmSync(root, { recursive: true });
+});
+
+let folder = '';
+let count = 0;
+beforeEach(() => {
+  folder = path.join(root, String(count++));
+  place(folder, [1, 2, 3, 4]);
+});
+
+const bytesOf = (weights: readonly number[]) => new Uint8Array(Float32Array.from(weights).buffer);
+const model = () => path.join(folder, 'model.onnx');
+const weights = () => path.join(folder, 'weights.bin');
+
+/** y = x + weights. */
+function place(target: string, values: readonly number[]): void {
+  mkdirSync(target, { recursive: true });
+  copyFileSync(fixture('external-data/model'), path.join(target, 'model.onnx'));
+  writeFileSync(path.join(target, 'weights.bin'), bytesOf(values));
+}
+
+async function gives(loaded: Model, expected: readonly number[]): Promise<void> {
+  const { y } = (await loaded.run({ x: float32([0, 0, 0, 0]) })).outputs;
+  assert.deepEqual(y, float32(expected as number[]));
+}
+
+/** The fixture with another name of its data, which is as long. */
+function rename(location: string): void {
+  const file = readFileSync(fixture('external-data/model'));
+  assert.equal(location.length, 'weights.bin'.length);
+  const at = file.indexOf('weights.bin');
+  file.write(location, at);
+  writeFileSync(model(), file);
+}
+
+describe('a model in use', () => {
+  test('does not change when its data are written over', async () => {
+    const loaded = await engine.load({ path: model() });
+    writeFileSync(weights(), bytesOf([9, 9, 9, 9]));
+    await gives(loaded, [1, 2, 3, 4]);
+    await loaded.close();
+  });
+
+  test('outlives data that are cut short, and files that are deleted', async () => {
+    const loaded = await engine.load({ path: model() });
+    truncateSync(weights(), 0);
+    await gives(loaded, [1, 2, 3, 4]);
+    rmSync(folder, { recursive: true });
+    await gives(loaded, [1, 2, 3, 4]);
+    await loaded.close();
+  });
+
+  test('leaves no copies behind', async () => {
+    const cacheDir = path.join(folder, 'cache');
+    const loaded = await engine.load({ path: model(), cacheDir });
+    await gives(loaded, [1, 2, 3, 4]);
+    await loaded.close();
+    assert.deepEqual(
+      readdirSync(cacheDir).filter((name) => name.startsWith('millrace-model')),
+      [],
+    );
+  });
+});
+
+describe('data of another content', () => {
+  test('renamed into place and loaded again are another model', async () => {
+    const before = await engine.load({ path: model() });
+    writeFileSync(`${weights()}.new`, bytesOf([5, 6, 7, 8]));
+    renameSync(`${weights()}.new`, weights());
+    const loaded = await engine.load({ path: model() });
+    assert.notEqual(loaded.digest, before.digest);
+    await Promise.all([gives(loaded, [5, 6, 7, 8]), gives(before, [1, 2, 3, 4])]);
+    await Promise.all([loaded.close(), before.close()]);
+  });
+
+  test('written in place and loaded again are, too, however quickly', async () => {
+    for (let round = 0; round < 5; round++) {
+      writeFileSync(weights(), bytesOf([round, 0, 0, 0]));
+      const loaded = await engine.load({ path: model(), warmupMs: 0 });
+      await gives(loaded, [round, 0, 0, 0]);
+      await loaded.close();
+    }
+  });
+
+  test('beside an equal model are another model', async () => {
+    const other = path.join(folder, 'other');
+    place(other, [5, 6, 7, 8]);
+    const [one, two] = await Promise.all([
+      engine.load({ path: model() }),
+      engine.load({ path: path.join(other, 'model.onnx') }),
+    ]);
+    assert.notEqual(one.digest, two.digest);
+    await Promise.all([gives(one, [1, 2, 3, 4]), gives(two, [5, 6, 7, 8])]);
+    await Promise.all([one.close(), two.close()]);
+  });
+
+  test('equal data are one session', async () => {
+    const [one, two] = [await engine.load({ path: model() }), await engine.load({ path: model() })];
+    await gives(one, [1, 2, 3, 4]);
+    assert.equal(two.stats().completed, 1);
+    await Promise.all([one.close(), two.close()]);
+  });
+});
+
+describe('where data may lie', () => {
+  const outside = [
+    ['a path that leaves the folder', '../ghts.bin', /named outside of its folder/],
+    ['an absolute path', '/tmp/wt.bin', /named outside of its folder/],
+    ['a file that is missing', 'absents.bin', /'absents.bin' of the model are missing/],
+  ] as const;
+  for (const [what, location, reason] of outside) {
+    test(`${what} is refused`, async () => {
+      rename(location);
+      await refused(engine.load({ path: model() }), 'INVALID_ARGUMENT', reason);
+    });
+  }
+
+  test('a link out of the folder is refused', async () => {
+    const secret = path.join(root, 'secret.bin');
+    writeFileSync(secret, bytesOf([1, 2, 3, 4]));
+    rmSync(weights());
+    symlinkSync(secret, weights());
+    await refused(engine.load({ path: model() }), 'INVALID_ARGUMENT', /a link out of its folder/);
+  });
+
+  test('links into one store, as Hugging Face keeps models', async () => {
+    const snapshot = path.join(folder, 'snapshots/1');
+    mkdirSync(snapshot, { recursive: true });
+    const store = path.join(folder, 'blobs');
+    mkdirSync(store);
+    for (const name of ['model.onnx', 'weights.bin']) {
+      renameSync(path.join(folder, name), path.join(store, `${name}-blob`));
+      symlinkSync(`../../blobs/${name}-blob`, path.join(snapshot, name));
+    }
+    const loaded = await engine.load({ path: path.join(snapshot, 'model.onnx') });
+    await gives(loaded, [1, 2, 3, 4]);
+    await loaded.close();
+  });
+
+  test('in a folder below the model', async () => {
+    rename('data/wt.bin');
+    mkdirSync(path.join(folder, 'data'));
+    renameSync(weights(), path.join(folder, 'data/wt.bin'));
+    const loaded = await engine.load({ path: model() });
+    await gives(loaded, [1, 2, 3, 4]);
+    await loaded.close();
+  });
+
+  test('data shorter than the model says are refused', async () => {
+    truncateSync(weights(), 8);
+    await refused(engine.load({ path: model() }), 'INVALID_ARGUMENT', /^Cannot load model/);
+  });
+
+  test('a folder in their place is refused', async () => {
+    rmSync(weights());
+    mkdirSync(weights());
+    await refused(
+      engine.load({ path: model() }),
+      'INVALID_ARGUMENT',
+      /cannot be read: it is no file/,
+    );
+  });
+});

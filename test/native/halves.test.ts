@@ -1,0 +1,61 @@
+/** @module `Float16Array`, where the runtime has it. */
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { openCodec, type Tensors } from '../../native/index.ts';
+import { open, refused, withModel } from './support.ts';
+
+const engine = open();
+after(() => engine.close());
+
+const halfArray: unknown = Reflect.get(globalThis, 'Float16Array');
+const has = typeof halfArray === 'function';
+const skip = has ? false : 'this runtime has no Float16Array';
+
+// biome-ignore lint/suspicious/noExplicitAny: a type that not every runtime's library declares
+const halves = (...values: number[]): any => Reflect.construct(halfArray as () => void, [values]);
+
+describe('Float16Array', { skip }, () => {
+  test('is taken as float16, and its bits come back', () =>
+    withModel(engine, 'identity-float16', async (model) => {
+      const data = halves(1, -2, 0.5);
+      const { y } = (await model.run({ x: { type: 'float16', dims: [1, 3], data } })).outputs;
+      assert.deepEqual(y!.data, Uint16Array.of(0x3c00, 0xc000, 0x3800));
+    }));
+
+  test('in a part of its memory, and in parts of a request', () =>
+    withModel(
+      engine,
+      'identity-float16',
+      async (model) => {
+        const all = halves(...Array.from({ length: 24 }, (_, i) => i));
+        const data = all.subarray(3, 21);
+        const { y } = (await model.run({ x: { type: 'float16', dims: [6, 3], data } })).outputs;
+        assert.deepEqual(y!.data, new Uint16Array(all.buffer, 6, 18));
+      },
+      { batching: { maxRows: 4 } },
+    ));
+
+  for (const transfer of [true, 'lend'] as const) {
+    test(`large, with transfer: ${transfer}`, () =>
+      withModel(engine, 'identity-float16', async (model) => {
+        const rows = 16_384;
+        const data = halves(...Array.from({ length: rows * 3 }, (_, i) => i % 100));
+        const bits = new Uint16Array(data.buffer).slice();
+        const inputs: Tensors = { x: { type: 'float16', dims: [rows, 3], data } };
+        const { y } = (await model.run(inputs, { transfer })).outputs;
+        assert.deepEqual(y!.data, bits);
+      }));
+  }
+
+  test('for another type: refused', () =>
+    withModel(engine, 'identity-float32', async (model) => {
+      // biome-ignore lint/suspicious/noExplicitAny: what no caller in TypeScript could write
+      const x: any = { type: 'float32', dims: [1, 3], data: halves(1, 2, 3) };
+      await refused(model.run({ x }), 'INVALID_ARGUMENT', /'x' is not a typed array for float32/);
+    }));
+
+  test('in the codec', () => {
+    const json = openCodec().encodeTensorData('float16', halves(1, -2));
+    assert.equal(new TextDecoder().decode(json), '[1,-2]');
+  });
+});
