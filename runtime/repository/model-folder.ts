@@ -26,8 +26,9 @@ export interface VersionFolder {
 /** The version of a model that has no version folders. */
 export const ONLY_VERSION = '1';
 
-/** Sorts the names of versions from the oldest to the newest. */
+const natural = new Intl.Collator('en', { numeric: true });
+
+/** Sorts versions by their names, from the oldest to the newest. */
 export function sortVersions<T>(versions: readonly T[], nameOf: (version: T) => string): T[] {
-  const { compare } = new Intl.Collator('en', { numeric: true });
-  return versions.toSorted((a, b) => compare(nameOf(a), nameOf(b)));
+  return versions.toSorted((a, b) => natural.compare(nameOf(a), nameOf(b)));
 }
