@@ -103,6 +103,27 @@ export interface ParseRequestOptions extends ParseOptions {
   maxBytes?: number;
   /** Most inputs, and most outputs. Default: 256. */
   maxTensors?: number;
+  /** Most elements of all BYTES inputs together. Default: any number. */
+  maxStrings?: number;
+}
+
+/** Bytes of requests that all threads of the process hold together: one count, whoever asks. */
+export interface ByteBudget {
+  /** Most bytes that may be taken at once. */
+  readonly limit: number;
+  /** Bytes that are taken at the moment. */
+  readonly taken: number;
+  /** Takes bytes; false, and takes none, where that would make more than the limit. */
+  take(bytes: number): boolean;
+  /** Gives back bytes that were taken, each once. */
+  give(bytes: number): void;
+}
+
+/** A request that was parsed beside the JavaScript thread. */
+export interface ParsedAside {
+  readonly request: InferRequest;
+  /** Bytes of the budget that its elements took. They are the caller's to give back. */
+  readonly taken: number;
 }
 
 export interface EncodeOptions {
@@ -141,6 +162,12 @@ export interface Codec {
   /** The whole body of an answer. Throws as `encodeTensorData`. */
   encodeInferResponse(response: InferResponse, options?: EncodeOptions): EncodedResponse;
 
+  /** The same on another thread. The tensors must stay as they are until the promise settles. */
+  encodeInferResponseAside(
+    response: InferResponse,
+    options?: EncodeOptions,
+  ): Promise<EncodedResponse>;
+
   /**
    * Reads the array at `offset`. It may be nested in any way: elements come in the order of the text.
    * Floats are what `JSON.parse` makes of them, rounded to the type; integers are exact.
@@ -168,6 +195,33 @@ export interface Codec {
     headerLength: number,
     options?: ParseRequestOptions,
   ): InferRequest;
+
+  /**
+   * The same for bodies that would hold the thread for long: undefined where the request has more than
+   * `mostStrings` BYTES elements, for each of which a string has to be made.
+   */
+  tryParseInferRequest(
+    body: Uint8Array,
+    headerLength: number,
+    mostStrings: number,
+    options?: ParseRequestOptions,
+  ): InferRequest | undefined;
+
+  /**
+   * As `parseInferRequest`, on another thread, with memory for the elements that the budget counts. The
+   * body must stay as it is until the promise settles.
+   *
+   * @throws {MillraceError} Also `UNAVAILABLE` where the budget has no room at the moment.
+   */
+  parseInferRequestAside(
+    body: Uint8Array,
+    headerLength: number,
+    budget: ByteBudget,
+    options?: ParseRequestOptions,
+  ): Promise<ParsedAside>;
+
+  /** The count of the process with a limit: two budgets differ in nothing else. */
+  byteBudget(limit: number): ByteBudget;
 
   /**
    * (byte × scale - mean) / std of interleaved pixels (HWC), as planes (CHW).

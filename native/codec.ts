@@ -6,6 +6,14 @@
  */
 
 import { fromAddon, loadAddon } from './binding.ts';
+import {
+  byteBudget,
+  type NativeAside,
+  type RawData,
+  type RawParameters,
+  type RawRequest,
+  withStrings,
+} from './codec-aside.ts';
 import type {
   Codec,
   Datatypes,
@@ -14,6 +22,7 @@ import type {
   InferResponse,
   Parameters,
   ParameterValue,
+  ParseRequestOptions,
   ReadNonFinite,
   WrittenNonFinite,
 } from './codec-types.ts';
@@ -57,6 +66,8 @@ const numbers: Readonly<Record<ElementType, number>> = {
   bfloat16: 16,
 };
 const raw = 0;
+/** Any number of things. */
+const ANY = Number.MAX_SAFE_INTEGER;
 const typeOf = new Map(Object.entries(numbers).map(([type, n]) => [n, type as ElementType]));
 
 /** Numbers of the enum `NonFinite` in codec/json_cursor.h. */
@@ -68,22 +79,7 @@ const policies: Readonly<Record<ReadNonFinite | WrittenNonFinite, number>> = {
   any: 4,
 };
 
-type RawParameters = readonly ParameterValue[];
-type RawInput = readonly [
-  name: string,
-  type: number,
-  dims: readonly number[],
-  parameters: RawParameters,
-  data: ArrayBuffer | readonly string[] | number,
-];
-type RawRequest = readonly [
-  id: string,
-  parameters: RawParameters,
-  inputs: readonly RawInput[],
-  outputs: readonly (readonly [name: string, parameters: RawParameters])[] | null,
-];
-
-interface NativeCodec {
+interface NativeCodec extends NativeAside {
   encode(nonFinite: number, ...parts: readonly unknown[]): ArrayBuffer;
   parseTensor(
     bytes: Uint8Array,
@@ -97,7 +93,9 @@ interface NativeCodec {
     nonFinite: number,
     maxBytes: number,
     maxTensors: number,
-  ): RawRequest;
+    maxStrings: number,
+    mostStringsHere: number,
+  ): RawRequest | null;
   readonly parseFlat: ParseFlat;
   elementsText(nonFinite: number, type: number, data: ArrayBufferView): string;
   mapPixels(
@@ -209,7 +207,7 @@ function toParameters(flat: RawParameters): Parameters {
   return parameters;
 }
 
-function toData(body: Uint8Array, type: ElementType, elements: number, data: RawInput[4]) {
+function toData(body: Uint8Array, type: ElementType, elements: number, data: RawData) {
   if (type === 'string') return data;
   const ArrayType = elementArrays[type];
   if (typeof data !== 'number') return new ArrayType(data as ArrayBuffer);
@@ -242,8 +240,20 @@ function toRequest(body: Uint8Array, [id, parameters, inputs, outputs]: RawReque
   };
 }
 
+/** The limits of a parse, as the addon takes them. */
+function parseLimits(options: ParseRequestOptions): [number, number, number, number] {
+  const { nonFinite = 'error', maxBytes = 64 * 2 ** 20, maxTensors = 256 } = options;
+  return [policies[nonFinite], maxBytes, maxTensors, options.maxStrings ?? ANY];
+}
+
+function toEncoded(buffer: ArrayBuffer, binaryBytes: readonly number[]) {
+  const body = new Uint8Array(buffer);
+  const blobs = binaryBytes.reduce((sum, size) => sum + size, 0);
+  return { body, headerLength: blobs === 0 ? undefined : body.length - blobs };
+}
+
 /**
- * The codecs, which keep no state.
+ * The codecs, which keep no state but the process's count of bytes.
  *
  * @throws {MillraceError} `NOT_FOUND` or `FAILED_PRECONDITION` where the addon cannot be loaded.
  */
@@ -257,6 +267,20 @@ export function openCodec(options: { readonly addon?: string } = {}): Codec {
       throw fromAddon(cause);
     }
   };
+  const tryParse: Codec['tryParseInferRequest'] = (body, headerLength, most, options = {}) =>
+    call(() => {
+      const limits = parseLimits(options);
+      const [nonFinite, maxBytes, maxTensors] = limits;
+      const small = headerLength === -1 && body.length <= maxBytes;
+      const flat = small ? flats.read(body, nonFinite, maxTensors) : undefined;
+      if (flat !== undefined) return flat;
+      const parsed = native.parseRequest(body, headerLength, ...limits, most);
+      return parsed === null ? undefined : toRequest(body, parsed);
+    });
+  const callAside = <T>(operation: () => Promise<T>): Promise<T> =>
+    operation().catch((cause) => {
+      throw fromAddon(cause);
+    });
   return {
     encodeTensorData: (type, data, { nonFinite = 'null' } = {}) =>
       call(() => new Uint8Array(native.encode(policies[nonFinite], ...jsonParts(type, data)))),
@@ -266,9 +290,13 @@ export function openCodec(options: { readonly addon?: string } = {}): Codec {
         const text = smallResponse(native, response, policies[nonFinite]);
         if (text !== undefined) return { body: text, headerLength: undefined };
         const { parts, binaryBytes } = responseParts(response);
-        const body = new Uint8Array(native.encode(policies[nonFinite], ...parts));
-        const blobs = binaryBytes.reduce((sum, size) => sum + size, 0);
-        return { body, headerLength: blobs === 0 ? undefined : body.length - blobs };
+        return toEncoded(native.encode(policies[nonFinite], ...parts), binaryBytes);
+      }),
+
+    encodeInferResponseAside: (response, { nonFinite = 'null' } = {}) =>
+      callAside(async () => {
+        const { parts, binaryBytes } = responseParts(response);
+        return toEncoded(await native.encodeAsync(policies[nonFinite], ...parts), binaryBytes);
       }),
 
     parseTensorData: (bytes, offset, type, { nonFinite = 'error' } = {}) =>
@@ -286,17 +314,23 @@ export function openCodec(options: { readonly addon?: string } = {}): Codec {
         };
       }),
 
-    parseInferRequest: (body, headerLength, parseOptions = {}) =>
-      call(() => {
-        const { nonFinite = 'error', maxBytes = 64 * 2 ** 20, maxTensors = 256 } = parseOptions;
-        const small = headerLength === -1 && body.length <= maxBytes;
-        const flat = small ? flats.read(body, policies[nonFinite], maxTensors) : undefined;
-        if (flat !== undefined) return flat;
-        return toRequest(
+    parseInferRequest: (body, headerLength, options) => tryParse(body, headerLength, ANY, options)!,
+
+    tryParseInferRequest: tryParse,
+
+    parseInferRequestAside: (body, headerLength, budget, options = {}) =>
+      callAside(async () => {
+        const limits = parseLimits(options);
+        const [request, taken] = await native.parseRequestAsync(
           body,
-          native.parseRequest(body, headerLength, policies[nonFinite], maxBytes, maxTensors),
+          headerLength,
+          ...limits,
+          budget.limit,
         );
+        return { request: toRequest(body, await withStrings(native, request)), taken };
       }),
+
+    byteBudget: (limit) => byteBudget(native, limit),
 
     normalizeImage: (pixels, { height, width, mean, std, scale = 1 / 255, ...rest }) => {
       const { reverse = false, out = new Float32Array(pixels.length) } = rest;

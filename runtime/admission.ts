@@ -11,14 +11,20 @@ const REFUSAL_MS = 100;
  * Permits of one HTTP thread. A permit is taken when a request's headers are in and released exactly
  * once, when its answer is made or its client is gone; until then it counts as in flight.
  *
+ * A request whose body is slow to arrive gives its permit back meanwhile, so that slow senders do not keep
+ * others out: it counts as receiving, of which there is a limit, too.
+ *
  * Being full is a normal status, so a refusal is returned and not thrown.
  */
 export class Admission {
   readonly #limit: number;
+  readonly #receivingLimit: number;
   readonly #waitMs: () => number;
   readonly #clock: Clock;
   readonly #closing = new ServeError('DRAINING', 'The server is shutting down; retry elsewhere.');
-  readonly #permits = new InFlightCount();
+  /** In flight and receiving. */
+  readonly #requests = new InFlightCount();
+  #receiving = 0;
   #full: ServeError | undefined;
   /** When `#full` is made anew. */
   #fullUntil = 0;
@@ -28,15 +34,21 @@ export class Admission {
   /**
    * @param limit Most requests in flight at once.
    * @param waitMs How long it takes until there is room, by what is in the queues.
+   * @param receivingLimit Most requests at once whose bodies are slow to arrive.
    */
-  constructor(limit: number, waitMs: () => number, clock: Clock) {
+  constructor(limit: number, waitMs: () => number, clock: Clock, receivingLimit = limit) {
     this.#limit = limit;
+    this.#receivingLimit = receivingLimit;
     this.#waitMs = waitMs;
     this.#clock = clock;
   }
 
   get inFlight(): number {
-    return this.#permits.count;
+    return this.#requests.count - this.#receiving;
+  }
+
+  get receiving(): number {
+    return this.#receiving;
   }
 
   /** Whether the server is about to stop: it is not ready, though it may still take requests. */
@@ -47,8 +59,27 @@ export class Admission {
   /** Takes a permit and returns undefined, or returns why there is none. */
   acquire(): ServeError | undefined {
     if (this.#closed) return this.#closing;
-    if (this.#permits.count >= this.#limit) return this.#refusal();
-    this.#permits.hold();
+    if (this.inFlight >= this.#limit) return this.#refusal();
+    this.#requests.hold();
+    return undefined;
+  }
+
+  /** Turns a permit into a place among the receiving, or returns why there is none; then the permit stays. */
+  startReceiving(): ServeError | undefined {
+    if (this.#receiving >= this.#receivingLimit) {
+      return new ServeError(
+        'OVERLOADED',
+        `The server already receives ${this.#receivingLimit} slow bodies; retry later.`,
+      );
+    }
+    this.#receiving += 1;
+    return undefined;
+  }
+
+  /** Turns the place into a permit again, or returns why there is none; then the place stays. */
+  endReceiving(): ServeError | undefined {
+    if (this.inFlight >= this.#limit) return this.#refusal();
+    this.#receiving -= 1;
     return undefined;
   }
 
@@ -63,7 +94,13 @@ export class Admission {
   }
 
   release(): void {
-    this.#permits.release();
+    this.#requests.release();
+  }
+
+  /** Gives back a place among the receiving, instead of a permit. */
+  releaseReceiving(): void {
+    this.#receiving -= 1;
+    this.#requests.release();
   }
 
   /** Is not ready from now on. Requests are still taken, until `drain()`. */
@@ -71,10 +108,10 @@ export class Admission {
     this.#leaving = true;
   }
 
-  /** Refuses new requests from now on; resolves when none is in flight. Idempotent. */
+  /** Refuses new requests from now on; resolves when none is in flight or receiving. Idempotent. */
   drain(): Promise<void> {
     this.#leaving = true;
     this.#closed = true;
-    return this.#permits.idle();
+    return this.#requests.idle();
   }
 }

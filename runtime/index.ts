@@ -3,6 +3,7 @@
 import type { Codec, Engine } from '../native/index.ts';
 import { type Access, openAccess } from './access.ts';
 import { Admission } from './admission.ts';
+import { BodyBudget } from './body-budget.ts';
 import { type Apply, type Bus, ChangeSequencer, toFailure } from './bus.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config/index.ts';
@@ -38,6 +39,7 @@ export {
 } from '../native/index.ts';
 export type { Access, HeaderReader, Principal } from './access.ts';
 export type { Admission } from './admission.ts';
+export { BodyBudget, BodyShare } from './body-budget.ts';
 export {
   type Applied,
   type Apply,
@@ -99,6 +101,8 @@ export { roundMs, serverTiming } from './timings.ts';
 export interface Runtime {
   readonly config: Config;
   readonly admission: Admission;
+  /** Bytes of request bodies; those of all threads of the process are one count. */
+  readonly bodies: BodyBudget;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -175,12 +179,18 @@ export async function createRuntime(
   const bus = parts.bus ?? new ChangeSequencer(() => [apply]);
   const poll = parts.first === false ? undefined : startPolling(config, bus);
   const clock = parts.clock ?? systemClock;
-  const admission = new Admission(config.maxInFlight, () => registry.expectedWaitMs(), clock);
+  const admission = new Admission(
+    config.maxInFlight,
+    () => registry.expectedWaitMs(),
+    clock,
+    config.maxReceiving,
+  );
   const metrics = new Metrics(engine.counters, () => registry.loaded());
   addRepositoryMetrics(metrics, registry);
   return {
     config,
     admission,
+    bodies: new BodyBudget(engine.codec.byteBudget(config.maxBodyBytesInFlight)),
     clock,
     log,
     metrics,

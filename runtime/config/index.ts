@@ -1,7 +1,12 @@
 /** @module Settings: checked by the schemas of their groups, and read once, when the process starts. */
 
 import { z } from 'zod';
-import { type LimitSettings, limitSettings, readLimitSettings } from './limits.ts';
+import {
+  type LimitSettings,
+  limitContradiction,
+  limitSettings,
+  readLimitSettings,
+} from './limits.ts';
 import {
   type ListenSettings,
   listenContradiction,
@@ -71,7 +76,10 @@ export function readConfig(
     );
   }
   const settings = parsed.data;
-  const contradiction = modelContradiction(settings) ?? listenContradiction(settings, services);
+  const contradiction =
+    modelContradiction(settings) ??
+    limitContradiction(settings) ??
+    listenContradiction(settings, services);
   if (contradiction !== undefined) throw invalid(contradiction);
   return {
     ...readListenSettings(settings, services),

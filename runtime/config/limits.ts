@@ -18,6 +18,31 @@ export const limitSettings = {
     'Most bytes of the body of a /v2 request, after decompression',
     '67108864',
   ),
+  MAX_PREDICT_BYTES: setting(
+    whole(1024, 8 * 1024 * 1024).default(1024 * 1024),
+    'Most bytes of the body of a /predict request, after decompression',
+    '4194304',
+  ),
+  MAX_LOAD_BYTES: setting(
+    whole(1024, 2 ** 31 - 1).default(128 * 1024 * 1024),
+    'Most bytes of the body of a request that loads a model',
+    '134217728',
+  ),
+  MAX_BODY_BYTES_IN_FLIGHT: setting(
+    whole(1024, 2 ** 40).optional(),
+    'Most bytes of request bodies in the process, received, decompressed and parsed; by default four times MAX_REQUEST_BYTES',
+    '268435456',
+  ),
+  MAX_RECEIVING: setting(
+    whole(1, 1_000_000).default(4096),
+    'Most requests of an HTTP thread whose bodies are slow to arrive; they do not count as in flight',
+    '4096',
+  ),
+  MIN_BODY_RATE: setting(
+    whole(0, 2 ** 31 - 1).default(1024),
+    'Least bytes a second at which a body is received, after its first five seconds; 0 means any',
+    '1024',
+  ),
   BODY_TIMEOUT_MS: setting(
     whole(1, HOUR_MS).default(10_000),
     'Longest time in which the body of a request is received',
@@ -55,6 +80,12 @@ export interface LimitSettings {
   readonly maxWorkers: number;
   readonly maxInFlight: number;
   readonly maxRequestBytes: number;
+  readonly maxPredictBytes: number;
+  readonly maxLoadBytes: number;
+  readonly maxBodyBytesInFlight: number;
+  readonly maxReceiving: number;
+  /** Bytes a second. */
+  readonly minBodyRate: number;
   readonly bodyTimeoutMs: number;
   readonly idleTimeoutSecs: number;
   readonly drainDelayMs: number;
@@ -67,10 +98,22 @@ export function readLimitSettings(settings: Settings): LimitSettings {
     maxWorkers: settings.MAX_WORKERS,
     maxInFlight: settings.MAX_IN_FLIGHT,
     maxRequestBytes: settings.MAX_REQUEST_BYTES,
+    maxPredictBytes: settings.MAX_PREDICT_BYTES,
+    maxLoadBytes: settings.MAX_LOAD_BYTES,
+    maxBodyBytesInFlight: settings.MAX_BODY_BYTES_IN_FLIGHT ?? 4 * settings.MAX_REQUEST_BYTES,
+    maxReceiving: settings.MAX_RECEIVING,
+    minBodyRate: settings.MIN_BODY_RATE,
     bodyTimeoutMs: settings.BODY_TIMEOUT_MS,
     idleTimeoutSecs: settings.IDLE_TIMEOUT_SECS,
     drainDelayMs: settings.DRAIN_DELAY_MS,
     exitTimeoutMs: settings.EXIT_TIMEOUT_MS,
     logLevel: settings.LOG_LEVEL,
   };
+}
+
+/** What makes no sense together; undefined where all does. */
+export function limitContradiction(settings: Settings): string | undefined {
+  const { MAX_BODY_BYTES_IN_FLIGHT: all, MAX_REQUEST_BYTES: one } = settings;
+  if (all === undefined || all >= one) return undefined;
+  return `MAX_BODY_BYTES_IN_FLIGHT is ${all}, less than the ${one} of MAX_REQUEST_BYTES; write at least as many, or fewer in MAX_REQUEST_BYTES`;
 }

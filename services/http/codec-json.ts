@@ -1,29 +1,43 @@
-/** @module JSON in: checked for depth before it is parsed, because the parser itself accepts any depth. */
+/**
+ * JSON in: checked for depth and number of values before it is parsed, because the parser itself accepts
+ * any, and holds the thread meanwhile.
+ *
+ * @module
+ */
 
 import { ServeError } from '../../runtime/index.ts';
-import { notJson, type ReadBody, readText } from './body.ts';
+import { isPacked, notJson, type ReadBody, readText } from './body.ts';
 
 /** Deepest nesting of lists and objects, as in Triton. */
 const MAX_DEPTH = 100;
+
+/** Most bytes of a body that is parsed here: more holds the thread for too long, whatever it says. */
+export const MAX_JSON_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Most work of a body: a value counts 1, a list or an object 3 and a member's name 30, which is how long they
+ * take beside each other. A body of so much work is parsed in some 20 ms.
+ */
+const MAX_WORK = 600_000;
+const LIST_WORK = 3;
+const MEMBER_WORK = 30;
 
 /** A text of so many characters cannot close what it opens past the limit. */
 const SHALLOW = 2 * MAX_DEPTH;
 
 /** Reads a body as JSON. What is too short to be too deep the host parses without making a text of it. */
-export const readJson: ReadBody<unknown> = (request, announced, limit) =>
-  announced !== undefined && announced > 0 && announced <= SHALLOW
-    ? request.json()
-    : readText(request, announced, limit).then(parseJson);
+export const readJson: ReadBody<unknown> = (source, announced, limit) =>
+  announced !== undefined && announced > 0 && announced <= SHALLOW && !isPacked(source.request)
+    ? source.request.json()
+    : readText(source, announced, limit).then((text) => parseJson(text));
 
 /** Likewise, with integers past 2^53 as bigints, which keep all their digits. */
-export const readExactJson: ReadBody<unknown> = (request, announced, limit) =>
-  readText(request, announced, limit).then((text) => parseJson(text, exactInteger));
+export const readExactJson: ReadBody<unknown> = (source, announced, limit) =>
+  readText(source, announced, limit).then((text) => parseJson(text, exactInteger));
 
 /** @throws {ServeError} `INVALID_JSON` with what is wrong with the text. */
 export function parseJson(text: string, reviver?: Reviver): unknown {
-  if (text.length > SHALLOW && opensMany(text) && isTooDeep(text)) {
-    throw new ServeError('INVALID_JSON', `The body is nested deeper than ${MAX_DEPTH} levels.`);
-  }
+  if (text.length > SHALLOW && mayBeTooMuch(text)) refuseTooMuch(text);
   try {
     return reviver === undefined || !WIDE_INTEGER.test(text)
       ? JSON.parse(text)
@@ -48,11 +62,21 @@ const exactInteger: Reviver = (_key, value, { source }) =>
     ? BigInt(source)
     : value;
 
-/** Whether a text holds so many brackets that it may be too deep. Most do not, and are not walked through. */
-function opensMany(text: string): boolean {
-  let left = MAX_DEPTH;
-  for (const bracket of ['[', '{']) {
-    for (let i = text.indexOf(bracket); i !== -1; i = text.indexOf(bracket, i + 1)) {
+/** Whether a text may be too deep or hold too much. Most cannot, and are not walked through. */
+function mayBeTooMuch(text: string): boolean {
+  return (
+    hasMoreThan(MAX_DEPTH, '[{', text) ||
+    hasMoreThan(MAX_WORK, ',', text) ||
+    hasMoreThan(MAX_WORK / MEMBER_WORK / 2, ':', text)
+  );
+}
+
+/** Whether any of the characters comes more often than that, all of them together. */
+function hasMoreThan(most: number, characters: string, text: string): boolean {
+  if (text.length <= most) return false;
+  let left = most;
+  for (const character of characters) {
+    for (let i = text.indexOf(character); i !== -1; i = text.indexOf(character, i + 1)) {
       left -= 1;
       if (left < 0) return true;
     }
@@ -66,21 +90,37 @@ const OPEN_LIST = 0x5b;
 const CLOSE_LIST = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
+const COMMA = 0x2c;
+const COLON = 0x3a;
 
-function isTooDeep(text: string): boolean {
+/** @throws {ServeError} */
+function refuseTooMuch(text: string): void {
   let depth = 0;
+  let work = 0;
   for (let i = 0; i < text.length; i += 1) {
     const code = text.charCodeAt(i);
     if (code === OPEN_LIST || code === OPEN_OBJECT) {
       depth += 1;
-      if (depth > MAX_DEPTH) return true;
+      work += LIST_WORK;
     } else if (code === CLOSE_LIST || code === CLOSE_OBJECT) {
       depth -= 1;
     } else if (code === QUOTE) {
       i = endOfString(text, i + 1);
+    } else if (code === COMMA) {
+      work += 1;
+    } else if (code === COLON) {
+      work += MEMBER_WORK;
+    }
+    if (depth > MAX_DEPTH) {
+      throw new ServeError('INVALID_JSON', `The body is nested deeper than ${MAX_DEPTH} levels.`);
+    }
+    if (work > MAX_WORK) {
+      throw new ServeError(
+        'INVALID_ARGUMENT',
+        'The body holds more values than are parsed at once; send fewer, or send tensors to the infer route of /v2.',
+      );
     }
   }
-  return false;
 }
 
 /** Index of the quote that ends the string whose first character is at `start`, or the text's end. */

@@ -1,13 +1,26 @@
-/** @module Bodies in gzip and deflate, both ways, off the JavaScript thread. */
+/**
+ * Bodies in gzip and deflate, both ways, a slice at a time: on another thread where the host does that, and
+ * elsewhere so that the thread does other things between two slices.
+ *
+ * @module
+ */
 
-import { promisify } from 'node:util';
-import { deflate, gunzip, gzip, inflate } from 'node:zlib';
-import { ServeError } from '../../runtime/index.ts';
+import type { Transform } from 'node:stream';
+import { createDeflate, createGunzip, createGzip, createInflate } from 'node:zlib';
+import { type BodyShare, ServeError } from '../../runtime/index.ts';
+import { GrowingBytes, tooLong } from './growing-bytes.ts';
 
-const decoders = { gzip: promisify(gunzip), deflate: promisify(inflate) } as const;
-const encoders = { gzip: promisify(gzip), deflate: promisify(deflate) } as const;
+const decoders = { gzip: createGunzip, deflate: createInflate } as const;
+const encoders = { gzip: createGzip, deflate: createDeflate } as const;
 
 export type Coding = keyof typeof decoders;
+
+/** Packed bytes that are unpacked at a time: a thousandfold, which is the most there is, in milliseconds. */
+const PACKED_SLICE = 16 * 1024;
+/** Plain bytes that are packed at a time. */
+const PLAIN_SLICE = 256 * 1024;
+/** Bytes that come out at a time. */
+const OUTPUT_BYTES = 128 * 1024;
 
 /** The codings that are understood, as `Accept-Encoding` lists them. */
 export const CODINGS = Object.keys(decoders).join(', ');
@@ -21,12 +34,15 @@ const LEVEL = 1;
  * The body behind a `Content-Encoding`.
  *
  * @param limit Most bytes that come out.
- * @throws {ServeError} `UNSUPPORTED_ENCODING`, `PAYLOAD_TOO_LARGE`, or `BODY_INCOMPLETE` for what is no such data.
+ * @param share Counts them as they come out.
+ * @throws {ServeError} `UNSUPPORTED_ENCODING`, `PAYLOAD_TOO_LARGE`, `OVERLOADED`, or `BODY_INCOMPLETE` for
+ * what is no such data.
  */
 export async function decompress(
   body: Uint8Array<ArrayBuffer>,
   coding: string,
   limit: number,
+  share: BodyShare,
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (coding === 'identity') return body;
   if (!isCoding(coding)) {
@@ -35,16 +51,47 @@ export async function decompress(
       `The body's Content-Encoding is not supported; send it as it is or in one of ${CODINGS}.`,
     );
   }
+  const memory = new GrowingBytes(share, limit);
+  const decoder = decoders[coding]({ chunkSize: OUTPUT_BYTES });
   try {
-    const decoded = await decoders[coding](body, { maxOutputLength: limit });
-    return new Uint8Array(decoded.buffer as ArrayBuffer, decoded.byteOffset, decoded.byteLength);
+    await pump(decoder, body, PACKED_SLICE, (piece) => memory.append(piece));
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-    if (code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new ServeError('PAYLOAD_TOO_LARGE', `The body is longer than ${limit} bytes unpacked.`);
+    if (!(cause instanceof ServeError)) {
+      throw new ServeError('BODY_INCOMPLETE', `The body is not valid ${coding} data.`, { cause });
     }
-    throw new ServeError('BODY_INCOMPLETE', `The body is not valid ${coding} data.`, { cause });
+    throw cause.code === 'PAYLOAD_TOO_LARGE' ? tooLong(limit, true) : cause;
   }
+  return memory.finish();
+}
+
+/** Sends bytes through a stream, slice by slice. Rejects with what `take` throws, and ends the stream then. */
+function pump(
+  stream: Transform,
+  input: Uint8Array,
+  slice: number,
+  take: (piece: Uint8Array) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let start = 0;
+    const next = () => {
+      if (stream.destroyed) return;
+      const piece = input.subarray(start, start + slice);
+      start += slice;
+      if (start >= input.length) stream.end(piece);
+      else stream.write(piece, () => setImmediate(next));
+    };
+    stream.on('data', (piece: Uint8Array) => {
+      if (stream.destroyed) return;
+      try {
+        take(piece);
+      } catch (error) {
+        stream.destroy(error as Error);
+      }
+    });
+    stream.on('end', resolve);
+    stream.on('error', reject);
+    next();
+  });
 }
 
 /** The coding a client prefers of those there are; undefined where it wants the body as it is. */
@@ -61,9 +108,17 @@ export function acceptedCoding(accept: string | null, bytes: number): Coding | u
   return best;
 }
 
+/** The body in a coding. It must stay as it is meanwhile. */
 export async function compress(body: Uint8Array, coding: Coding): Promise<Uint8Array<ArrayBuffer>> {
-  const encoded = await encoders[coding](body, { level: LEVEL });
-  return new Uint8Array(encoded.buffer as ArrayBuffer, encoded.byteOffset, encoded.byteLength);
+  const encoder = encoders[coding]({ level: LEVEL, chunkSize: OUTPUT_BYTES });
+  // Room for what does not shrink: memory that is not written to is not taken.
+  const packed = new Uint8Array(body.length + (body.length >>> 8) + MIN_BYTES);
+  let length = 0;
+  await pump(encoder, body, PLAIN_SLICE, (piece) => {
+    packed.set(piece, length);
+    length += piece.length;
+  });
+  return packed.subarray(0, length);
 }
 
 const isCoding = (name: string): name is Coding => Object.hasOwn(decoders, name);

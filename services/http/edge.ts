@@ -36,13 +36,16 @@ export interface InferRoute<Body, Request, Context>
   /** Whether bodies of any type are taken, or JSON alone. */
   readonly anyType?: boolean;
   /** Turns the body into a request, as far as that needs no model. @throws {ServeError} */
-  decode(body: Body, context: RequestContext): Request;
+  decode(body: Body, context: RequestContext): Request | Promise<Request>;
 }
 
 /** Makes the handlers of the infer routes of a service. */
 export function createEdge(runtime: Runtime, service: string) {
-  const { access, admission, clock, log } = runtime;
-  const watch = new Watch(clock, runtime.config.bodyTimeoutMs);
+  const { access, admission, bodies, clock, log } = runtime;
+  const { bodyTimeoutMs: timeoutMs, minBodyRate: minRate } = runtime.config;
+  const watch = new Watch(clock, { timeoutMs, minRate });
+  const slow = () => admission.startReceiving();
+  const arrived = () => admission.endReceiving();
   const requestId = requestIds();
   const accessLog = log.isLevelEnabled('debug');
 
@@ -74,10 +77,11 @@ export function createEdge(runtime: Runtime, service: string) {
 
     async function serve(context: RequestContext, announced: number | undefined): Promise<void> {
       try {
-        const body = await route.read(context.request, announced, limit);
-        context.reading = false;
+        const body = await route.read(context, announced, limit);
+        context.arrived();
         if (context.answered) return;
-        const request = route.decode(body, context);
+        const decoded = route.decode(body, context);
+        const request = decoded instanceof Promise ? await decoded : decoded;
         context.answer(success(context, await runtime.infer(route, request, context)));
       } catch (error) {
         context.fail(context.reading ? asBodyError(error) : error);
@@ -86,10 +90,11 @@ export function createEdge(runtime: Runtime, service: string) {
 
     function release(context: RequestContext): void {
       watch.remove(context);
-      admission.release();
+      if (context.slow) admission.releaseReceiving();
+      else admission.release();
     }
 
-    const owner = { clock, failure, release };
+    const owner = { clock, bodies, slow, arrived, failure, release };
 
     return (request) => {
       const startedMs = clock.now();

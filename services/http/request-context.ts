@@ -1,13 +1,37 @@
 /** @module One request in flight, from its headers to its answer, and the watch over all of them. */
 
-import { type Caller, type CancelSignal, type Clock, ServeError } from '../../runtime/index.ts';
+import {
+  type BodyBudget,
+  BodyShare,
+  type Caller,
+  type CancelSignal,
+  type Clock,
+  ServeError,
+} from '../../runtime/index.ts';
+import type { BodySource } from './body.ts';
 
 /** Requests that take longer than this are looked after; shorter ones cost the watch nothing. */
 const WATCH_MS = 10;
 
+/** A body has so long before it has to come in at the least rate. */
+const GRACE_MS = 5000;
+
+/** How long bodies may take. */
+export interface BodyTimes {
+  /** Longest time in all, milliseconds. */
+  readonly timeoutMs: number;
+  /** Least bytes a second, counted from the end of the grace; 0 means any. */
+  readonly minRate: number;
+}
+
 /** The route that a request is on. */
 export interface RequestOwner {
   readonly clock: Clock;
+  readonly bodies: BodyBudget;
+  /** Counts the request as one whose body is slow. @returns Why the server takes no more of them. */
+  slow(): ServeError | undefined;
+  /** Counts it as in flight again. @returns Why the server takes no more of them. */
+  arrived(): ServeError | undefined;
   /** Makes and records the answer that tells of an error. */
   failure(context: RequestContext, error: unknown): Response;
   /** Gives back what the request holds. */
@@ -20,7 +44,7 @@ export interface RequestOwner {
  * members the engine uses of one): making the real one costs several percent of a small request, so it is
  * made only for requests that last.
  */
-export class RequestContext implements Caller, CancelSignal {
+export class RequestContext implements BodySource, Caller, CancelSignal {
   readonly request: Request;
   readonly id: string;
   /** When the headers were in, on the runtime's clock. */
@@ -31,6 +55,8 @@ export class RequestContext implements Caller, CancelSignal {
   reason: unknown;
   /** Whether the body is still to come. */
   reading = true;
+  /** Whether it counts as receiving and not as in flight. */
+  slow = false;
   answered = false;
   /** Where the watch keeps it. */
   place = 0;
@@ -39,6 +65,9 @@ export class RequestContext implements Caller, CancelSignal {
   /** To be called when the client leaves; made by the first run, since some requests never get so far. */
   #listeners: (() => void)[] | undefined;
   #watched = false;
+  #share: BodyShare | undefined;
+  /** Bytes of the body that have come, or are announced where that cannot be watched. */
+  #received = 0;
 
   constructor(
     owner: RequestOwner,
@@ -59,6 +88,29 @@ export class RequestContext implements Caller, CancelSignal {
     return this;
   }
 
+  /** Made when it is first asked for, since small bodies are not counted. */
+  get share(): BodyShare {
+    if (this.#share === undefined) {
+      this.#share = new BodyShare(this.#owner.bodies);
+      if (this.answered) this.#share.close();
+    }
+    return this.#share;
+  }
+
+  received(bytes: number): void {
+    this.#received = bytes;
+  }
+
+  arrived(): void {
+    if (!this.reading) return;
+    if (this.slow && !this.answered) {
+      const refusal = this.#owner.arrived();
+      if (refusal !== undefined) throw refusal;
+      this.slow = false;
+    }
+    this.reading = false;
+  }
+
   /** What the host waits for. To be called once, before anything can answer. */
   response(): Promise<Response> {
     return new Promise((resolve) => {
@@ -70,6 +122,7 @@ export class RequestContext implements Caller, CancelSignal {
   answer(response: Response): void {
     if (this.answered) return;
     this.answered = true;
+    this.#share?.close();
     this.#owner.release(this);
     this.#send?.(response);
   }
@@ -95,16 +148,28 @@ export class RequestContext implements Caller, CancelSignal {
   }
 
   /** Called by the watch every `WATCH_MS` from then on, while there is no answer. */
-  check(elapsedMs: number, bodyTimeoutMs: number): void {
+  check(elapsedMs: number, times: BodyTimes): void {
     if (!this.#watched) this.#watchClient();
-    if (!this.reading) return;
+    if (!this.reading || this.answered) return;
+    const late = this.#late(elapsedMs, times) ?? (this.slow ? undefined : this.#owner.slow());
+    if (late === undefined) this.slow = true;
+    else this.fail(late);
+  }
+
+  #late(elapsedMs: number, { timeoutMs, minRate }: BodyTimes): ServeError | undefined {
     if (this.timeoutMs !== undefined && elapsedMs > this.timeoutMs) {
-      this.fail(new ServeError('DEADLINE_EXCEEDED', 'The body was not received by the deadline.'));
-    } else if (elapsedMs > bodyTimeoutMs) {
-      this.fail(
-        new ServeError('BODY_TIMEOUT', `The body was not received within ${bodyTimeoutMs} ms.`),
+      return new ServeError('DEADLINE_EXCEEDED', 'The body was not received by the deadline.');
+    }
+    if (elapsedMs > timeoutMs) {
+      return new ServeError('BODY_TIMEOUT', `The body was not received within ${timeoutMs} ms.`);
+    }
+    if (minRate > 0 && elapsedMs > GRACE_MS + (this.#received / minRate) * 1000) {
+      return new ServeError(
+        'BODY_TIMEOUT',
+        `The body came in at less than ${minRate} bytes a second; send it faster.`,
       );
     }
+    return undefined;
   }
 
   #watchClient(): void {
@@ -126,14 +191,14 @@ export class RequestContext implements Caller, CancelSignal {
 /** Looks after every request of this thread that takes longer than `WATCH_MS`. */
 export class Watch {
   readonly #clock: Clock;
-  readonly #bodyTimeoutMs: number;
+  readonly #times: BodyTimes;
   /** In any order. An answered one leaves at once: kept for longer, it would survive a collection and cost a slow one. */
   readonly #exchanges: RequestContext[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(clock: Clock, bodyTimeoutMs: number) {
+  constructor(clock: Clock, times: BodyTimes) {
     this.#clock = clock;
-    this.#bodyTimeoutMs = bodyTimeoutMs;
+    this.#times = times;
   }
 
   add(context: RequestContext): void {
@@ -159,7 +224,7 @@ export class Watch {
     for (let i = this.#exchanges.length - 1; i >= 0; i -= 1) {
       const context = this.#exchanges[i]!;
       const elapsedMs = now - context.startedMs;
-      if (elapsedMs >= WATCH_MS) context.check(elapsedMs, this.#bodyTimeoutMs);
+      if (elapsedMs >= WATCH_MS) context.check(elapsedMs, this.#times);
     }
   }
 }

@@ -19,7 +19,7 @@ import {
   type TensorSpec,
   toNonFinite,
 } from '../../runtime/index.ts';
-import { readExactJson } from '../http/codec-json.ts';
+import { MAX_JSON_BYTES, readExactJson } from '../http/codec-json.ts';
 import type { EncodedResponse, InferRoute } from '../http/edge.ts';
 import { scheduling, type Target } from './infer.ts';
 import { targetOf } from './paths.ts';
@@ -43,7 +43,7 @@ export function generateRoute(
 ): InferRoute<unknown, GenerateInput, NonFinite> {
   return {
     path,
-    limit: config.maxRequestBytes,
+    limit: Math.min(config.maxRequestBytes, MAX_JSON_BYTES),
     read: readExactJson,
     anyType: true,
     decode(body, { request }) {

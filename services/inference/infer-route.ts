@@ -6,14 +6,16 @@
  */
 
 import {
+  type BodyShare,
   type Codec,
   type CodecRequest,
   type Outcome,
   type Runtime,
   ServeError,
+  type Tensor,
 } from '../../runtime/index.ts';
 import { readBytes } from '../http/body.ts';
-import { acceptedCoding, compress, decompress } from '../http/compression.ts';
+import { acceptedCoding, compress } from '../http/compression.ts';
 import type { EncodedResponse, InferRoute } from '../http/edge.ts';
 import { prepareInfer, type ResponseForm, sentOutputs, type Target } from './infer.ts';
 import { targetOf } from './paths.ts';
@@ -23,43 +25,68 @@ const HEADER_LENGTH = 'Inference-Header-Content-Length';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** JSON of more bytes is parsed beside the thread, which it would hold for milliseconds. */
+const PARSED_HERE = 64 * 1024;
+/** Bodies that are no longer are copied by the engine and not lent to it. */
+const SMALL = 64 * 1024;
+/** Likewise BYTES of more elements, and in a response tensors of more bytes. */
+const STRINGS_HERE = 4096;
+const ENCODED_HERE = 64 * 1024;
+/** Most BYTES elements of a request: the engine takes each from JavaScript, in 100 ns. */
+const MAX_STRINGS = 131_072;
+
 interface InferInput {
   readonly target: Target;
   /** The request's JSON and tensors, or a body that is one raw tensor. */
   readonly content: CodecRequest | Bytes;
+  /** Of a body that is lent to the engine, until then the owner of its memory. */
+  readonly share: BodyShare | undefined;
   /** The codings that the client takes, from its `Accept-Encoding`. */
   readonly accept: string | null;
 }
 
 /** @param path The route's template. */
 export function inferRoute(
-  { codec, config, routes }: Runtime,
+  runtime: Runtime,
   path: string,
 ): InferRoute<Bytes, InferInput, ResponseForm> {
+  const { codec, config, routes } = runtime;
   const limit = config.maxRequestBytes;
   return {
     path,
     limit,
     anyType: true,
-    async read(request, announced, most) {
-      const coding = request.headers.get('content-encoding');
-      const body = await readBytes(request, announced, most);
-      return coding === null ? body : decompress(body, coding.toLowerCase(), limit);
-    },
-    decode(body, { request: { headers, url } }) {
+    read: readBytes,
+    decode(body, context) {
+      const { headers, url } = context.request;
       const length = headerLength(headers.get(HEADER_LENGTH), body.length);
       const target = targetOf(url);
       const nonFinite = routes.get(target.model)?.nullIsNaN ? 'any' : 'literal';
-      return {
+      const options = { nonFinite, maxBytes: limit, maxStrings: MAX_STRINGS } as const;
+      const toInput = (content: InferInput['content']): InferInput => ({
         target,
-        content: length === 0 ? body : parse(codec, body, length, { nonFinite, maxBytes: limit }),
+        content,
+        share: body.length > SMALL ? context.share : undefined,
         accept: headers.get('accept-encoding'),
-      };
+      });
+      if (length === 0) return toInput(body);
+      const parsed = parse(codec, body, length, options);
+      if (parsed !== undefined) return toInput(parsed);
+      return parseAside(runtime, body, length, options, context.share).then(toInput);
     },
     route: ({ target }) => target,
-    prepare: ({ content }, version) =>
-      content instanceof Uint8Array ? prepareRaw(version, content) : prepareInfer(content),
-    respond: (outcome, { accept }) => pack(encode(codec, outcome), accept),
+    prepare({ content, share }, version) {
+      const prepared =
+        content instanceof Uint8Array ? prepareRaw(version, content) : prepareInfer(content);
+      share?.lend();
+      return prepared;
+    },
+    respond(outcome, { accept }) {
+      const encoded = encode(codec, outcome);
+      return encoded instanceof Promise
+        ? encoded.then((whole) => pack(whole, accept))
+        : pack(encoded, accept);
+    },
   };
 }
 
@@ -74,31 +101,72 @@ function headerLength(given: string | null, bodyLength: number): number {
   );
 }
 
-function parse(codec: Codec, body: Bytes, length: number, options: ParseOptions): CodecRequest {
+/** The request, or undefined where parsing it would hold the thread for long. */
+function parse(
+  codec: Codec,
+  body: Bytes,
+  length: number,
+  options: ParseOptions,
+): CodecRequest | undefined {
+  if ((length === -1 ? body.length : length) > PARSED_HERE) return undefined;
   try {
-    return codec.parseInferRequest(body, length, options);
+    return codec.tryParseInferRequest(body, length, STRINGS_HERE, options);
   } catch (error) {
-    throw new ServeError('INVALID_ARGUMENT', error instanceof Error ? `${error.message}.` : '', {
-      cause: error,
-    });
+    throw asRequestError(error);
   }
 }
 
 type ParseOptions = NonNullable<Parameters<Codec['parseInferRequest']>[2]>;
+
+async function parseAside(
+  { bodies, codec }: Runtime,
+  body: Bytes,
+  length: number,
+  options: ParseOptions,
+  share: BodyShare,
+): Promise<CodecRequest> {
+  const received = share.held;
+  try {
+    const parsing = codec.parseInferRequestAside(body, length, bodies.bytes, options);
+    const { request, taken } = await share.during(body.buffer, parsing);
+    share.adopt(taken);
+    if (length === -1) {
+      share.free(body.buffer);
+      share.give(received);
+    }
+    for (const { data } of Object.values(request.tensors)) {
+      if (!Array.isArray(data)) share.own((data as Uint8Array<ArrayBuffer>).buffer);
+    }
+    return request;
+  } catch (error) {
+    throw asRequestError(error);
+  }
+}
+
+function asRequestError(cause: unknown): ServeError {
+  const message = cause instanceof Error ? `${cause.message}.` : '';
+  const full = cause instanceof Error && 'code' in cause && cause.code === 'UNAVAILABLE';
+  return new ServeError(full ? 'OVERLOADED' : 'INVALID_ARGUMENT', message, { cause });
+}
+
 type Encoded = ReturnType<Codec['encodeInferResponse']>;
 
-function encode(codec: Codec, outcome: Outcome<ResponseForm>): Encoded {
+function encode(codec: Codec, outcome: Outcome<ResponseForm>): Encoded | Promise<Encoded> {
   const { version, context } = outcome;
-  return codec.encodeInferResponse(
-    {
-      modelName: version.model,
-      modelVersion: version.version,
-      ...(context.id === '' ? {} : { id: context.id }),
-      outputs: sentOutputs(outcome),
-    },
-    { nonFinite: context.nonFinite },
-  );
+  const outputs = sentOutputs(outcome);
+  const response = {
+    modelName: version.model,
+    modelVersion: version.version,
+    ...(context.id === '' ? {} : { id: context.id }),
+    outputs,
+  };
+  const options = { nonFinite: context.nonFinite };
+  return outputs.some(({ tensor }) => isLarge(tensor))
+    ? codec.encodeInferResponseAside(response, options)
+    : codec.encodeInferResponse(response, options);
 }
+
+const isLarge = ({ type, data }: Tensor) => type !== 'string' && data.byteLength > ENCODED_HERE;
 
 function pack(
   { body, headerLength: json }: Encoded,

@@ -15,7 +15,6 @@ import { readExactJson, readJson } from '../http/codec-json.ts';
 import type { InferRoute } from '../http/edge.ts';
 import { isFeatures, type PredictRequest, predictRequest } from './schema.ts';
 
-const BODY_LIMIT = 1024 * 1024;
 const TASKS: readonly TaskName[] = ['classification', 'regression', 'raw'];
 
 /** A request with the id that its response carries. */
@@ -27,10 +26,13 @@ interface PredictInput {
 
 type Context = Parameters<TabularTask['decode']>[1];
 
-export function predictRoute({ routes }: Runtime): InferRoute<unknown, PredictInput, Context> {
+export function predictRoute({
+  config,
+  routes,
+}: Runtime): InferRoute<unknown, PredictInput, Context> {
   return {
     path: '/predict',
-    limit: BODY_LIMIT,
+    limit: config.maxPredictBytes,
     // Exact parsing takes a third longer, so it is left out where no model needs it.
     read: (request, announced, limit) =>
       (routes.takesWideIntegers ? readExactJson : readJson)(request, announced, limit),

@@ -1,13 +1,15 @@
 #include "addon/codec.h"
 
-#include <cstring>
-#include <initializer_list>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "addon/byte_budget.h"
+#include "addon/codec_async.h"
 #include "addon/codec_call.h"
+#include "addon/codec_values.h"
 #include "codec/flat_request.h"
 #include "codec/image.h"
 #include "codec/infer_request.h"
@@ -17,56 +19,6 @@
 
 namespace millrace {
 namespace {
-
-napi_value ToText(napi_env env, std::string_view text) {
-  napi_value value = nullptr;
-  napi_create_string_utf8(env, text.data(), text.size(), &value);
-  return value;
-}
-
-napi_value ToArray(napi_env env, std::initializer_list<napi_value> elements) {
-  napi_value array = nullptr;
-  napi_create_array_with_length(env, elements.size(), &array);
-  uint32_t index = 0;
-  for (const napi_value element : elements) napi_set_element(env, array, index++, element);
-  return array;
-}
-
-template <typename Range, typename Convert>
-napi_value ToArray(napi_env env, const Range& range, Convert&& convert) {
-  napi_value array = nullptr;
-  napi_create_array_with_length(env, range.size(), &array);
-  uint32_t index = 0;
-  for (const auto& element : range) napi_set_element(env, array, index++, convert(element));
-  return array;
-}
-
-// A long array must not keep a handle for each element.
-void SetString(napi_env env, napi_value array, size_t index, std::string_view text) {
-  napi_handle_scope scope = nullptr;
-  napi_open_handle_scope(env, &scope);
-  napi_set_element(env, array, static_cast<uint32_t>(index), ToText(env, text));
-  napi_close_handle_scope(env, scope);
-}
-
-// A new ArrayBuffer, or null where there is no memory for it.
-napi_value NewBuffer(napi_env env, size_t bytes, std::byte*& memory) {
-  // Some runtimes give no address for an empty buffer.
-  static std::byte nothing[1];
-  void* data = nullptr;
-  napi_value buffer = nullptr;
-  if (napi_create_arraybuffer(env, bytes, &data, &buffer) != napi_ok) return nullptr;
-  memory = bytes == 0 ? nothing : static_cast<std::byte*>(data);
-  return memory == nullptr ? nullptr : buffer;
-}
-
-napi_value CopyToBuffer(napi_env env, const void* bytes, size_t size) {
-  std::byte* memory = nullptr;
-  const napi_value buffer = NewBuffer(env, size, memory);
-  if (buffer == nullptr) return Refuse(env, OutOfMemory());
-  if (size != 0) std::memcpy(memory, bytes, size);
-  return buffer;
-}
 
 Status AppendText(napi_env env, napi_value value, JsonBuffer& out) {
   size_t length = 0;
@@ -158,7 +110,8 @@ napi_value JS_parseTensor(napi_env env, napi_callback_info info) {
 // Elements straight into the memory of JavaScript.
 class ValueSink final : public InferSink {
  public:
-  explicit ValueSink(napi_env env) noexcept : env_(env) {}
+  // Refuses BYTES of more elements than `most_strings`, of which each takes its time.
+  ValueSink(napi_env env, size_t most_strings) noexcept : env_(env), most_strings_(most_strings) {}
 
   std::byte* Numbers(size_t input, ElementType type, size_t count) override {
     std::byte* memory = nullptr;
@@ -171,7 +124,8 @@ class ValueSink final : public InferSink {
     // Its length is not reserved: it is what a client says.
     if (napi_create_array(env_, &array) != napi_ok) return false;
     Set(input, array);
-    return count <= UINT32_MAX;
+    strings_ += count;
+    return strings_ <= most_strings_;
   }
 
   bool String(size_t input, size_t element, std::string_view text) override {
@@ -180,6 +134,7 @@ class ValueSink final : public InferSink {
   }
 
   napi_value operator[](size_t input) const noexcept { return values_[input]; }
+  bool refused() const noexcept { return strings_ > most_strings_; }
 
  private:
   void Set(size_t input, napi_value value) {
@@ -188,50 +143,14 @@ class ValueSink final : public InferSink {
   }
 
   napi_env env_;
+  const size_t most_strings_;
+  size_t strings_ = 0;
   std::vector<napi_value> values_;
 };
 
-// [name, value, name, value …]; an integer that a number cannot hold is a bigint.
-napi_value ToValue(napi_env env, const Parameters& parameters) {
-  constexpr int64_t kExact = int64_t{1} << 53;
-  napi_value array = nullptr;
-  napi_create_array_with_length(env, parameters.size() * 2, &array);
-  uint32_t index = 0;
-  for (const Parameter& parameter : parameters) {
-    napi_value value = nullptr;
-    if (const auto* const flag = std::get_if<bool>(&parameter.value)) {
-      napi_get_boolean(env, *flag, &value);
-    } else if (const auto* const text = std::get_if<std::string>(&parameter.value)) {
-      value = ToText(env, *text);
-    } else if (const auto* const real = std::get_if<double>(&parameter.value)) {
-      value = ToNumber(env, *real);
-    } else if (const auto* const natural = std::get_if<uint64_t>(&parameter.value)) {
-      napi_create_bigint_uint64(env, *natural, &value);
-    } else {
-      const int64_t integer = std::get<int64_t>(parameter.value);
-      if (integer > -kExact && integer < kExact) {
-        value = ToNumber(env, static_cast<double>(integer));
-      } else {
-        napi_create_bigint_int64(env, integer, &value);
-      }
-    }
-    napi_set_element(env, array, index++, ToText(env, parameter.name));
-    napi_set_element(env, array, index++, value);
-  }
-  return array;
-}
-
-// [name, type, dims, parameters, ArrayBuffer | string[] | offset in the body]
-napi_value ToValue(napi_env env, const InferInput& input, const ValueSink& sink, size_t number) {
-  const auto size = [&](int64_t dim) { return ToNumber(env, static_cast<double>(dim)); };
-  return ToArray(env, {ToText(env, input.name), ToNumber(env, static_cast<double>(input.type)),
-                       ToArray(env, input.shape.view(), size), ToValue(env, input.parameters),
-                       input.offset ? ToNumber(env, static_cast<double>(*input.offset))
-                                    : sink[number]});
-}
-
-// parseRequest(body, headerLength, nonFinite, maxBytes, maxTensors):
+// parseRequest(body, headerLength, nonFinite, maxBytes, maxTensors, maxStrings, stringsHere):
 //   [id, parameters, inputs, outputs | null]; headerLength -1: all is JSON
+// null if there are more than `stringsHere` BYTES elements, which parseRequestAsync is for.
 napi_value JS_parseRequest(napi_env env, napi_callback_info info) {
   return Guard(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
@@ -241,23 +160,18 @@ napi_value JS_parseRequest(napi_env env, napi_callback_info info) {
     InferLimits limits;
     limits.max_bytes = arguments.Size(3);
     limits.max_tensors = arguments.Size(4);
-    ValueSink sink(env);
+    limits.max_strings = arguments.Size(5);
+    ValueSink sink(env, arguments.Size(6));
     InferRequest request;
     const Status status =
         ParseInferRequest(body, length, arguments.Policy(2), limits, sink, request);
-    if (!status.ok()) return Refuse(env, status);
-    size_t number = 0;
-    const napi_value inputs = ToArray(env, request.inputs, [&](const InferInput& input) {
-      return ToValue(env, input, sink, number++);
-    });
-    napi_value outputs = nullptr;
-    napi_get_null(env, &outputs);
-    if (request.outputs) {
-      outputs = ToArray(env, *request.outputs, [&](const InferOutput& output) {
-        return ToArray(env, {ToText(env, output.name), ToValue(env, output.parameters)});
-      });
+    if (!status.ok() && sink.refused()) {
+      napi_value null = nullptr;
+      napi_get_null(env, &null);
+      return null;
     }
-    return ToArray(env, {ToText(env, request.id), ToValue(env, request.parameters), inputs, outputs});
+    if (!status.ok()) return Refuse(env, status);
+    return ToValue(env, request, [&](size_t input) { return sink[input]; });
   });
 }
 
@@ -302,6 +216,26 @@ napi_value JS_elementsText(napi_env env, napi_callback_info info) {
   });
 }
 
+// takeBytes(bytes, limit): boolean
+// Takes bytes from the process's budget unless that makes more than `limit`.
+napi_value JS_takeBytes(napi_env env, napi_callback_info info) {
+  const Arguments arguments(env, info);
+  napi_value taken = nullptr;
+  napi_get_boolean(env, ProcessBytes().TryTake(arguments.Size(0), arguments.Size(1)), &taken);
+  return taken;
+}
+
+// giveBytes(bytes): void
+napi_value JS_giveBytes(napi_env env, napi_callback_info info) {
+  ProcessBytes().Give(Arguments(env, info).Size(0));
+  return nullptr;
+}
+
+// takenBytes(): number
+napi_value JS_takenBytes(napi_env env, napi_callback_info) {
+  return ToNumber(env, static_cast<double>(ProcessBytes().taken()));
+}
+
 // mapPixels(pixels, height, width, scale, mean, deviation, reverse, planes): boolean
 // False if the arrays do not fit each other.
 napi_value JS_mapPixels(napi_env env, napi_callback_info info) {
@@ -341,6 +275,12 @@ void AddCodec(Napi::Env env, Napi::Object exports) {
   add("parseRequest", JS_parseRequest);
   add("parseFlat", JS_parseFlat);
   add("elementsText", JS_elementsText);
+  add("parseRequestAsync", JS_parseRequestAsync);
+  add("cutStrings", JS_cutStrings);
+  add("encodeAsync", JS_encodeAsync);
+  add("takeBytes", JS_takeBytes);
+  add("giveBytes", JS_giveBytes);
+  add("takenBytes", JS_takenBytes);
   add("mapPixels", JS_mapPixels);
 }
 

@@ -77,6 +77,7 @@ class InputReader {
   Status ReadDatatype();
   Status ReadShape();
   Status ReadElements(JsonCursor& cursor);
+  Status CountStrings();
   Status Finish();
   Status TakeBinary(const Parameter& size);
   Status ReadBinaryStrings(std::string_view bytes);
@@ -168,6 +169,7 @@ Status InputReader::ReadElements(JsonCursor& cursor) {
   // An element and the comma or bracket after it are two bytes at least, so a shape alone makes nobody
   // allocate.
   if (input_.elements > static_cast<size_t>(cursor.end - cursor.at) / 2) return WrongCount("fewer");
+  MILLRACE_RETURN_IF_ERROR(CountStrings());
   SinkStore store(source_.sink, source_.inputs, input_.elements);
   if (!store.Open(input_.type)) return Exhausted();
   if (!ParseTensor(cursor, input_.type, source_.non_finite, store)) {
@@ -176,6 +178,17 @@ Status InputReader::ReadElements(JsonCursor& cursor) {
   }
   if (store.filled() != input_.elements) return WrongCount(std::to_string(store.filled()));
   return {};
+}
+
+// Called once for an input, when there is room in the body for as many elements as its shape holds.
+Status InputReader::CountStrings() {
+  if (input_.type != ElementType::kString) return {};
+  source_.strings += input_.elements;
+  const size_t most = source_.limits.max_strings;
+  if (source_.strings <= most) return {};
+  return Invalid(owner_, "has " + std::to_string(input_.elements) +
+                             " strings: expected at most " + std::to_string(most) +
+                             " in all inputs together, send fewer rows");
 }
 
 Status InputReader::Finish() {
@@ -233,6 +246,7 @@ Status InputReader::ReadBinaryStrings(std::string_view bytes) {
   };
   uint32_t length = 0;
   if (input_.elements > bytes.size() / sizeof length) return wrong();
+  MILLRACE_RETURN_IF_ERROR(CountStrings());
   SinkStore store(source_.sink, source_.inputs, input_.elements);
   if (!store.Open(input_.type)) return Exhausted();
   while (!bytes.empty()) {

@@ -7,13 +7,14 @@
 
 namespace millrace {
 
-// What the readers of all inputs share. `binary` is where the next input's binary data begins, and
-// `inputs` how many were read before.
+// What the readers of all inputs share. `binary` is where the next input's binary data begins, `inputs`
+// how many were read before, and `strings` how many elements the BYTES inputs among them have.
 struct InferSource {
   std::string_view body;
   JsonCursor& cursor;
   size_t binary;
   size_t inputs;
+  size_t strings;
   const NonFinite non_finite;
   const InferLimits& limits;
   InferSink& sink;

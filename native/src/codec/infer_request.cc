@@ -14,7 +14,7 @@ class RequestReader {
   RequestReader(std::string_view body, size_t json, NonFinite non_finite, const InferLimits& limits,
                 InferSink& sink, InferRequest& request) noexcept
       : cursor_(body.substr(0, json)),
-        source_{body, cursor_, json, 0, non_finite, limits, sink},
+        source_{body, cursor_, json, 0, 0, non_finite, limits, sink},
         request_(request) {}
 
   Status Read();

@@ -61,6 +61,7 @@ struct InferLimits {
   size_t max_bytes = size_t{64} << 20;  // of the whole body
   size_t max_tensors = 256;             // inputs; outputs
   size_t max_parameters = 256;          // of one owner
+  size_t max_strings = SIZE_MAX;        // elements of all BYTES inputs
 };
 
 // Parses `body`. Its first `header_length` bytes are JSON, or all of it where that is absent; binary
@@ -71,8 +72,8 @@ struct InferLimits {
 // than others: a member, parameter or input given twice is refused, and so are integers that do not
 // fit their type and BYTES that are not UTF-8.
 //
-// kInvalidArgument with a sentence that names the input and what was expected; kResourceExhausted if
-// the sink refuses. Memory is proportional to the body's size, stack is constant.
+// Ids, names and strings of parameters have at most kMaxText bytes. kInvalidArgument with a sentence
+// that names the input and what was expected; kResourceExhausted if the sink refuses. Memory is proportional to the body's size, stack is constant.
 Status ParseInferRequest(std::string_view body, std::optional<size_t> header_length,
                          NonFinite non_finite, const InferLimits& limits, InferSink& sink,
                          InferRequest& request);

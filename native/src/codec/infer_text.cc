@@ -13,7 +13,10 @@ Status ReadParameter(JsonCursor& cursor, const Owner& owner, Parameter& paramete
   cursor.SkipSpace();
   if (cursor.at != cursor.end && *cursor.at == '"') {
     std::string_view text;
-    if (!cursor.ReadString(text)) return Malformed(cursor);
+    if (!cursor.ReadString(text, kMaxText)) {
+      if (!cursor.too_long()) return Malformed(cursor);
+      return wrong(" of more than " + std::to_string(kMaxText) + " bytes");
+    }
     parameter.value = std::string(text);
     return {};
   }
@@ -71,13 +74,22 @@ Status Malformed(const JsonCursor& cursor) {
   return {Code::kInvalidArgument, "The request is not valid JSON: " + cursor.error()};
 }
 
+Status WrongKey(const JsonCursor& cursor, const Owner& owner) {
+  if (!cursor.too_long()) return Malformed(cursor);
+  return Invalid(owner, "has a member whose name has more than " + std::to_string(kMaxText) + " bytes");
+}
+
 Status ReadText(JsonCursor& cursor, const Owner& owner, const char* member, std::string& text) {
   cursor.SkipSpace();
   if (cursor.at == cursor.end || *cursor.at != '"') {
     return Invalid(owner, std::string("has a member '") + member + "' that is not a string");
   }
   std::string_view view;
-  if (!cursor.ReadString(view)) return Malformed(cursor);
+  if (!cursor.ReadString(view, kMaxText)) {
+    if (!cursor.too_long()) return Malformed(cursor);
+    return Invalid(owner, std::string("has a member '") + member + "' of more than " +
+                              std::to_string(kMaxText) + " bytes: expected a short string");
+  }
   text = view;
   return {};
 }
@@ -88,7 +100,7 @@ Status ReadParameters(JsonCursor& cursor, const Owner& owner, size_t most, Param
   bool more = !cursor.Take('}');
   while (more) {
     std::string_view key;
-    if (!cursor.ReadKey(key)) return Malformed(cursor);
+    if (!cursor.ReadKey(key, kMaxText)) return WrongKey(cursor, owner);
     if (Find(parameters, key) != nullptr) {
       return Invalid(owner, "has the parameter " + Quoted(key) + " twice");
     }

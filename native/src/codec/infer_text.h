@@ -15,6 +15,10 @@
 
 namespace millrace {
 
+// Most bytes, as written in JSON, of an id, of a name and of a parameter's string: a client that sends
+// more has put its data in the wrong place, and each of these becomes a string of JavaScript.
+inline constexpr size_t kMaxText = size_t{64} << 10;
+
 // Integers are exact: signed where they fit, unsigned above that, double if written otherwise.
 struct Parameter {
   std::string name;
@@ -42,6 +46,9 @@ Status Invalid(const Owner& owner, std::string_view what);
 
 // kInvalidArgument, "The request is not valid JSON: <error of the cursor>".
 Status Malformed(const JsonCursor& cursor);
+
+// What is wrong where ReadKey failed on a key of an object that `owner` has.
+Status WrongKey(const JsonCursor& cursor, const Owner& owner);
 
 // The names of an object's members, and which of them were seen. At most 32.
 class Members {
@@ -73,7 +80,7 @@ Status ReadObject(JsonCursor& cursor, const Owner& owner, NonFinite non_finite, 
   bool more = !cursor.Take('}');
   while (more) {
     std::string_view key;
-    if (!cursor.ReadKey(key)) return Malformed(cursor);
+    if (!cursor.ReadKey(key, kMaxText)) return WrongKey(cursor, owner);
     bool fresh = false;
     const int member = members.See(key, fresh);
     if (!fresh) return Invalid(owner, "has the member " + Quoted(key) + " twice");

@@ -1,5 +1,6 @@
 #include "codec/json_cursor.h"
 
+#include <algorithm>
 #include <bitset>
 
 #include "codec/number.h"
@@ -36,12 +37,18 @@ bool JsonCursor::NextOrClose(char closer, bool& more) {
   return Fail(std::string("expected ',' or '") + closer + "'");
 }
 
-bool JsonCursor::ReadString(std::string_view& text) {
+bool JsonCursor::ReadString(std::string_view& text, size_t most) {
   if (!Take('"')) return Fail("expected a string");
   const char* copied = at;  // everything before it is in unescaped_, if that is used
+  const char* const stop = at + std::min(most, static_cast<size_t>(end - at));
   bool escaped = false;
   for (;;) {
-    if (at == end) return Fail("expected the end of a string");
+    // An escape may have ended past `stop`.
+    if (at >= stop && (at == end || *at != '"')) {
+      too_long_ = at != end;
+      if (!too_long_) return Fail("expected the end of a string");
+      return Fail("a string of more than " + std::to_string(most) + " bytes");
+    }
     const auto byte = static_cast<unsigned char>(*at);
     if (byte == '"') break;
     if (byte == '\\') {
@@ -120,10 +127,10 @@ bool JsonCursor::ReadHex(char32_t& unit) {
   return true;
 }
 
-bool JsonCursor::ReadKey(std::string_view& key) {
+bool JsonCursor::ReadKey(std::string_view& key, size_t most) {
   SkipSpace();
   if (at == end || *at != '"') return Fail("expected a name in double quotes");
-  return ReadString(key) && Expect(':');
+  return ReadString(key, most) && Expect(':');
 }
 
 bool JsonCursor::SkipScalar(NonFinite non_finite) {

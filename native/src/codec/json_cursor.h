@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -67,11 +68,15 @@ class JsonCursor {
   bool NextOrClose(char closer, bool& more);
 
   // The characters of a string: a view of the text, or of memory that the next call reuses. Half a
-  // surrogate pair becomes U+FFFD.
-  bool ReadString(std::string_view& text);
+  // surrogate pair becomes U+FFFD. Reading ends as soon as the string, as written, has more than `most`
+  // bytes, so that a long one costs no more than that.
+  bool ReadString(std::string_view& text, size_t most = SIZE_MAX);
 
   // A member's name and the colon after it; as ReadString.
-  bool ReadKey(std::string_view& key);
+  bool ReadKey(std::string_view& key, size_t most = SIZE_MAX);
+
+  // Whether the last failure was a string that is longer than allowed.
+  bool too_long() const noexcept { return too_long_; }
 
   // Past a value of any kind, which is checked against the grammar.
   bool SkipValue(NonFinite non_finite = NonFinite::kError);
@@ -85,6 +90,7 @@ class JsonCursor {
   const char* const begin_;
   std::string unescaped_;
   std::string error_;
+  bool too_long_ = false;
 };
 
 }  // namespace millrace

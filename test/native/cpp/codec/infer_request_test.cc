@@ -303,5 +303,40 @@ TEST_F(InferRequests, BinaryInputsFollowEachOther) {
   EXPECT_EQ(sink.As<float>(1), std::vector<float>{5});
 }
 
+TEST_F(InferRequests, IdsNamesAndParametersHaveALengthAtMost) {
+  const std::string fits(kMaxText, 'n');
+  const std::string quoted = "'" + std::string(100, 'n') + "…'";
+  const std::string rest = R"(","datatype":"FP32","shape":[0],"data":[])";
+  ASSERT_TRUE(Parse(R"({"id":")" + fits + R"(","inputs":[{"name":")" + fits + rest + "}]}").ok());
+  EXPECT_EQ(request.id, fits);
+  // As they are written: escapes count in full, and reading ends where the limit is passed.
+  for (const std::string& text : {fits + "n", std::string(fits).replace(0, 2, "\\n") + "n"}) {
+    ExpectRefused(R"({"id":")" + text + R"(","inputs":[]})",
+                  "The request has a member 'id' of more than 65536 bytes: expected a short string");
+    ExpectRefused(Input(R"("name":")" + text + rest),
+                  "Input number 0 has a member 'name' of more than 65536 bytes: expected a short string");
+    ExpectRefused(R"({"parameters":{"p":")" + text + R"("},"inputs":[]})",
+                  "The request has a parameter 'p' of more than 65536 bytes");
+    for (const char* const before : {R"({")", R"({"parameters":{")"}) {
+      ExpectRefused(before + text + R"(":1}})",
+                    "The request has a member whose name has more than 65536 bytes");
+    }
+  }
+  ExpectRefused(Input(R"("name":")" + fits + R"(")"), "Input " + quoted + " has no member 'datatype': expected one such as FP32");
+  // A string that never ends is no long string.
+  ExpectRefused(R"({"id":"n)", "The request is not valid JSON: expected the end of a string, but the text ends at byte 8");
+}
+
+TEST_F(InferRequests, StringsOfAllInputsAreCounted) {
+  limits.max_strings = 3;
+  const std::string two = R"("datatype":"BYTES","shape":[2],"data":["a","b"])";
+  ASSERT_TRUE(Parse(Input(R"("name":"x",)" + two)).ok());
+  ExpectRefused(R"({"inputs":[{"name":"x",)" + two + R"(},{"name":"y",)" + two + "}]}",
+                "Input 'y' has 2 strings: expected at most 3 in all inputs together, send fewer rows");
+  const std::string binary(16, '\0');
+  const std::string json = Input(R"("name":"x","datatype":"BYTES","shape":[4],"parameters":{"binary_data_size":16})");
+  ExpectRefused(json + binary, "Input 'x' has 4 strings: expected at most 3 in all inputs together, send fewer rows", json.size());
+}
+
 }  // namespace
 }  // namespace millrace

@@ -1,0 +1,139 @@
+/**
+ * The bytes of request bodies that the process holds at once, whichever thread and protocol received them:
+ * what is received, what is unpacked of it, and the elements that are parsed from it.
+ *
+ * Why, and what is not counted: .github/decisions/0020-request-bodies-share-one-budget-of-bytes.md
+ *
+ * @module
+ */
+
+import type { ByteBudget } from '../native/index.ts';
+import { ServeError } from './errors.ts';
+
+/** When a refused client may try again: most bodies are received and served in less. */
+const RETRY_AFTER_MS = 1000;
+
+export class BodyBudget {
+  readonly #bytes: ByteBudget;
+
+  constructor(bytes: ByteBudget) {
+    this.#bytes = bytes;
+  }
+
+  /** The count behind it, for what is counted natively. */
+  get bytes(): ByteBudget {
+    return this.#bytes;
+  }
+
+  /** Why these bytes cannot be taken at the moment; undefined where they are taken. */
+  take(bytes: number): ServeError | undefined {
+    if (this.#bytes.take(bytes)) return undefined;
+    const { limit } = this.#bytes;
+    if (bytes > limit) {
+      return new ServeError(
+        'PAYLOAD_TOO_LARGE',
+        `The body needs more than the ${limit} bytes that the server keeps for all bodies together; send less at once.`,
+      );
+    }
+    return new ServeError(
+      'OVERLOADED',
+      'The server holds as many bytes of request bodies as it may; retry later.',
+      { retryAfterMs: RETRY_AFTER_MS },
+    );
+  }
+
+  give(bytes: number): void {
+    this.#bytes.give(bytes);
+  }
+}
+
+/**
+ * What one request holds of the budget. Whatever becomes of the request, `close()` gives it back, and
+ * what arrives later is refused or given back at once, so that every byte is given back exactly once.
+ */
+export class BodyShare {
+  readonly #budget: BodyBudget;
+  readonly #owned = new Set<ArrayBuffer>();
+  #held = 0;
+  #readers = 0;
+  #closed = false;
+
+  constructor(budget: BodyBudget) {
+    this.#budget = budget;
+  }
+
+  /** Bytes that the request holds. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** @throws {ServeError} `OVERLOADED` or `PAYLOAD_TOO_LARGE`; `CANCELLED` where the request is over. */
+  take(bytes: number): void {
+    if (this.#closed) throw new ServeError('CANCELLED', 'The request is over.');
+    const refusal = this.#budget.take(bytes);
+    if (refusal !== undefined) throw refusal;
+    this.#held += bytes;
+  }
+
+  /** Holds bytes that were taken from the same budget natively. */
+  adopt(bytes: number): void {
+    this.#held += bytes;
+    this.#settle();
+  }
+
+  /** Gives back some of what is held, or all of it where less is. */
+  give(bytes: number): void {
+    const given = Math.min(bytes, this.#held);
+    this.#held -= given;
+    if (given > 0) this.#budget.give(given);
+  }
+
+  /**
+   * Makes the share the owner of memory that nobody else reads: it is freed when the share is closed and
+   * not when garbage is collected, which may be much later.
+   */
+  own(memory: ArrayBuffer): void {
+    this.#owned.add(memory);
+    this.#settle();
+  }
+
+  /** Frees memory that it owns. */
+  free(memory: ArrayBuffer): void {
+    if (this.#owned.delete(memory)) free(memory);
+  }
+
+  /** Leaves all memory to the engine, which frees it. */
+  lend(): void {
+    this.#owned.clear();
+  }
+
+  /** Waits for work that reads memory in another thread: neither is freed nor given back meanwhile. */
+  async during<T>(memory: ArrayBuffer, work: Promise<T>): Promise<T> {
+    const owned = this.#owned.delete(memory);
+    this.#readers += 1;
+    try {
+      return await work;
+    } finally {
+      this.#readers -= 1;
+      if (owned) this.own(memory);
+      this.#settle();
+    }
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (!this.#closed || this.#readers > 0) return;
+    this.give(this.#held);
+    for (const memory of this.#owned) free(memory);
+    this.#owned.clear();
+  }
+}
+
+function free(memory: ArrayBuffer): void {
+  if (!memory.detached) memory.transfer(0);
+}
