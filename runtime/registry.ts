@@ -75,7 +75,7 @@ export class Registry {
       registry.#loadedFrom.set(folder.name, fingerprint(folder));
       registry.#install(folder, await registry.#build(folder));
     }
-    registry.#checkDefault(scan.models);
+    registry.#checkDefault(scan);
     registry.#checkDevice();
     return registry;
   }
@@ -252,11 +252,9 @@ export class Registry {
     return loadModels.map((name) => {
       const found = models.find((folder) => folder.name === name);
       if (found !== undefined) return found;
-      const skip = skipped.find((each) => mayHold(each.name, name));
-      const why = skip === undefined ? '' : ` (${skip.name}: ${skip.reason})`;
       throw new ServeError(
         'INVALID_CONFIG',
-        `LOAD_MODEL names "${name}", which the repository does not have${why}; write the names of models in it`,
+        `LOAD_MODEL names "${name}", which the repository does not have${whyNot(name, skipped)}; write the names of models in it`,
       );
     });
   }
@@ -368,15 +366,21 @@ export class Registry {
     });
   }
 
-  #checkDefault(folders: readonly ModelFolder[]): void {
+  #checkDefault({ models, skipped }: Scan): void {
     const { defaultModel } = this.#config;
-    if (defaultModel === undefined || folders.some(({ name }) => name === defaultModel)) return;
-    const names = folders.map(({ name }) => `"${name}"`).join(', ') || 'none';
+    if (defaultModel === undefined || models.some(({ name }) => name === defaultModel)) return;
+    const names = models.map(({ name }) => `"${name}"`).join(', ') || 'none';
     throw new ServeError(
       'INVALID_CONFIG',
-      `DEFAULT_MODEL names "${defaultModel}", which the repository does not have; write one of ${names}.`,
+      `DEFAULT_MODEL names "${defaultModel}", which the repository does not have${whyNot(defaultModel, skipped)}; write one of ${names}.`,
     );
   }
+}
+
+/** Why the repository does not serve a model of that name, in parentheses; '' where nothing has the name. */
+function whyNot(model: string, skipped: readonly Skipped[]): string {
+  const skip = skipped.find(({ name }) => mayHold(name, model));
+  return skip === undefined ? '' : ` (${skip.name}: ${skip.reason})`;
 }
 
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

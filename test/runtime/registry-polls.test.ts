@@ -3,19 +3,19 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { createLog } from '../../runtime/index.ts';
+import { type Config, createLog } from '../../runtime/index.ts';
 import { Registry } from '../../runtime/registry.ts';
 import { type Files, temporaryFiles } from '../support/files.ts';
 import { PuppetEngine } from '../support/puppet-engine.ts';
 import { testConfig } from '../support/service.ts';
 
 /** A registry over these files, and the lines it has logged. */
-async function open(files: Files) {
+async function open(files: Files, settings: Partial<Config> = {}) {
   const folder = temporaryFiles(files);
   const lines: Record<string, unknown>[] = [];
   const log = createLog('info', { write: (line) => void lines.push(JSON.parse(line)) });
   const registry = await Registry.open(
-    testConfig(folder.path),
+    { ...testConfig(folder.path), ...settings },
     new PuppetEngine(),
     Math.random,
     log,
@@ -33,6 +33,14 @@ async function open(files: Files) {
 }
 
 const GOOD: Files = { 'good/1/model.onnx': '' };
+
+test('a setting that names what is skipped stops the start with the reason', async () => {
+  const files = { ...GOOD, 'm/1/x.txt': '' };
+  const reason = /"m", which the repository does not have \(m: It holds no model file.*\); write/;
+  const explicit: Partial<Config> = { modelControlMode: 'explicit', loadModels: ['m'] };
+  await assert.rejects(open(files, explicit), { code: 'INVALID_CONFIG', message: reason });
+  await assert.rejects(open(files, { defaultModel: 'm' }), { message: reason });
+});
 
 test('what is skipped is logged once, and again when its reason changes', async () => {
   await using served = await open({ ...GOOD, 'm/1/x.txt': '' });
