@@ -79,7 +79,7 @@ export {
   type Thread,
 } from './host/index.ts';
 export { InFlightCount } from './in-flight-count.ts';
-export { createLog, type Log } from './log.ts';
+export { createLog, type Log, onTerminal, readableLine } from './log.ts';
 export type { HistogramSeries, Metrics } from './metrics/index.ts';
 export type { ModelVersion } from './model.ts';
 export { type JsonElement, type NonFinite, stringify, toNonFinite } from './non-finite.ts';

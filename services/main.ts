@@ -12,7 +12,8 @@ import {
   parentThread,
   readConfig,
 } from '../runtime/index.ts';
-import { type Service, startService, type ThreadService } from './service.ts';
+import { announce } from './announce.ts';
+import { startService, type ThreadService } from './service.ts';
 import { services } from './services.ts';
 import { stop } from './stop.ts';
 import { serveThread, startThreads, type ThreadOptions } from './threads.ts';
@@ -38,24 +39,13 @@ async function main(): Promise<void> {
         });
   // Before the service is announced: whoever reads that it is ready may stop it at once.
   onStopSignal(() => void stop(service, config.exitTimeoutMs, log, exit));
-  report(service, log, config);
-}
-
-function report({ models, ports }: Service, log: Log, config: Config): void {
-  for (const { name: model, versions } of models) {
-    for (const { state, ...about } of versions) {
-      if (state !== 'ready') log.error({ model, ...about }, 'model not served');
-      else if (about.fallback) log.warn({ model, ...about }, 'model loaded, but not on a GPU');
-      else log.info({ model, ...about }, 'model loaded');
-    }
-  }
-  // The first service's port also by itself, which is all of them where there is one.
-  const port = ports[config.services[0]!];
-  log.info({ port, ports, host: currentHost().name, workers: config.maxWorkers }, 'ready');
+  announce(service, log, config);
 }
 
 function thread(parent: Parent): Promise<void> {
-  return serveThread(parent, (config, terms) => open(config, createLog(config.logLevel), terms));
+  return serveThread(parent, (config, options) =>
+    open(config, createLog(config.logLevel), options),
+  );
 }
 
 const parent = parentThread();

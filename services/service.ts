@@ -14,7 +14,7 @@ import {
   type Runtime,
 } from '../runtime/index.ts';
 import { createServiceApp } from './http/create-service-app.ts';
-import type { OpenPort, ServiceDefinition } from './http/service-definition.ts';
+import type { ExampleRequest, OpenPort, ServiceDefinition } from './http/service-definition.ts';
 import { services } from './services.ts';
 
 /** The open ports by service. */
@@ -23,6 +23,8 @@ export type Ports = Readonly<Record<string, number>>;
 export interface Service {
   readonly ports: Ports;
   readonly models: readonly ModelStatus[];
+  /** First requests to try, of the services that have one. */
+  readonly examples: readonly (ExampleRequest & { readonly service: string })[];
   /**
    * Is not ready from now on, refuses requests after `DRAIN_DELAY_MS`, and resolves when those that were
    * taken are completed. The ports stay open, so that a client is told to go elsewhere.
@@ -66,7 +68,8 @@ export async function startService(parts: ServiceParts): Promise<ThreadService> 
   const opened: NamedPort[] = [];
   try {
     const runtime = await createRuntime(config, engine, parts);
-    for (const service of services.filter(({ name }) => config.services.includes(name))) {
+    const running = services.filter(({ name }) => config.services.includes(name));
+    for (const service of running) {
       opened.push(await openPort(parts, service, runtime));
       if (service.listenGrpc !== undefined && parts.first !== false) {
         const { host, ports } = config;
@@ -76,6 +79,10 @@ export async function startService(parts: ServiceParts): Promise<ThreadService> 
     return {
       ports: Object.fromEntries(opened.map(({ name, port }) => [name, port])),
       models: runtime.models(),
+      examples: running.flatMap(({ name, example }) => {
+        const request = example?.(runtime);
+        return request === undefined ? [] : [{ service: name, ...request }];
+      }),
       apply: runtime.apply,
       state: runtime.state,
       async drain() {

@@ -39,6 +39,7 @@ interface ReadyEvent {
   readonly kind: 'ready';
   readonly ports: Ports;
   readonly models: readonly ModelStatus[];
+  readonly examples: Service['examples'];
   readonly state: string;
 }
 
@@ -166,7 +167,8 @@ export async function startThreads(
       if (!stopping) onDeath(error);
     });
     const drain = () => pool.drain();
-    return { ports: first!.ports, models: first!.models, drain, stop };
+    const { ports: opened, models, examples } = first!;
+    return { ports: opened, models, examples, drain, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -226,8 +228,8 @@ export async function serveThread(
       else if (command.kind === 'published') replies.settle(command.number, command.failure);
       else void applyAndReport(service, command.number, command.change, report);
     });
-    const { ports, models } = service;
-    report({ kind: 'ready', ports, models, state: service.state() });
+    const { ports, models, examples } = service;
+    report({ kind: 'ready', ports, models, examples, state: service.state() });
   } catch (error) {
     report({ kind: 'failed', failure: toFailure(error) });
   }

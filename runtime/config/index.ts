@@ -33,9 +33,18 @@ export interface Config extends ListenSettings, ModelSettings, LimitSettings {}
 const schemaOf = (services: readonly ServicePorts[]) =>
   z.object({ ...listenSettings(services), ...modelSettings, ...limitSettings });
 
+const groupOf = (name: string): string =>
+  name in modelSettings
+    ? 'Models'
+    : name in limitSettings
+      ? 'Limits and times'
+      : 'Where it listens';
+
 /** A setting as a command line shows it. */
 export interface SettingHelp {
   readonly flag: string;
+  /** What it is about, as a heading. */
+  readonly group: string;
   readonly description: string;
   /** Its default as it would be written; undefined where it has none. */
   readonly usual: string | undefined;
@@ -46,6 +55,7 @@ export function settingsHelp(services: readonly ServicePorts[]): readonly Settin
     const usual = schema.safeParse(undefined).data;
     return {
       flag: `--${flagOf(name)}`,
+      group: groupOf(name),
       description: aboutSetting(schema).description,
       usual: usual === undefined || String(usual) === '' ? undefined : String(usual),
     };

@@ -1,20 +1,29 @@
 /** @module `millrace serve`: only its help is here, the settings are read by `runtime/config`. */
 
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { settingsHelp } from '../../runtime/index.ts';
 import { services } from '../services.ts';
 
+const EXAMPLES = `
+Examples:
+  millrace serve --models models               every service, on the models in a folder
+  millrace serve inference --port 8000         the Open Inference Protocol alone
+  millrace serve --host 0.0.0.0 --max-workers 2
+
+Every option is also a setting of the environment (PORT for --port), of a file that holds it (PORT_FILE), and
+of millrace.json ("port"). A flag goes before the environment, that before millrace.json.`;
+
 export function addServe(program: Command): void {
+  const names = services.map(({ name }) => name).join(', ');
   const command = program
     .command('serve')
-    .description('Run the services: all, prediction or inference')
-    .argument('[service]', 'which one', 'all');
-  for (const { flag, description, usual } of settingsHelp(services)) {
+    .description('Serve the models of a repository over HTTP and gRPC')
+    .argument('[service]', `which service: all, ${names}`, 'all')
+    .addHelpText('after', EXAMPLES);
+  // It is the argument.
+  for (const { flag, group, description, usual } of settingsHelp(services).slice(1)) {
     const text = usual === undefined ? description : `${description} (default: ${usual})`;
-    command.option(`${flag} <value>`, text);
+    const flags = flag === '--model-path' ? '--models, --model-path <folder>' : `${flag} <value>`;
+    command.addOption(new Option(flags, text).helpGroup(`${group}:`));
   }
-  command.addHelpText(
-    'after',
-    '\nEvery option is also a setting of the environment, such as PORT for --port, and of millrace.json.',
-  );
 }

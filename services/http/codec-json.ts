@@ -8,6 +8,18 @@
 import { ServeError } from '../../runtime/index.ts';
 import { isPacked, notJson, type ReadBody, readText } from './body.ts';
 
+/** A refusal where a body is not announced as JSON. */
+export function notJsonType(contentType: string | null): ServeError | undefined {
+  if (contentType === 'application/json') return undefined;
+  if (contentType !== null && /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType)) {
+    return undefined;
+  }
+  return new ServeError(
+    'UNSUPPORTED_MEDIA_TYPE',
+    'The body must be JSON; send it with Content-Type: application/json.',
+  );
+}
+
 /** Deepest nesting of lists and objects, as in Triton. */
 const MAX_DEPTH = 100;
 

@@ -14,6 +14,7 @@ import {
   serverTiming,
 } from '../../runtime/index.ts';
 import { asBodyError, type ReadBody, wrongLength } from './body.ts';
+import { notJsonType } from './codec-json.ts';
 import { errorResponse, isFault, STATUS, toServeError } from './error-response.ts';
 import { RequestContext, Watch } from './request-context.ts';
 import { requestIds } from './request-id.ts';
@@ -110,7 +111,7 @@ export function createEdge(runtime: Runtime, service: string) {
       const refusal =
         (principal instanceof ServeError ? principal : undefined) ??
         wrongTimeout(timeoutMs) ??
-        (anyType ? undefined : wrongType(headers.get('content-type'))) ??
+        (anyType ? undefined : notJsonType(headers.get('content-type'))) ??
         wrongLength(announced, limit) ??
         admission.acquire();
       if (refusal !== undefined) return failure(context, refusal);
@@ -129,16 +130,5 @@ function wrongTimeout(timeoutMs: number | undefined): ServeError | undefined {
   return new ServeError(
     'INVALID_ARGUMENT',
     'X-Request-Timeout-Ms must be a number of milliseconds greater than 0.',
-  );
-}
-
-function wrongType(contentType: string | null): ServeError | undefined {
-  if (contentType === 'application/json') return undefined;
-  if (contentType !== null && /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType)) {
-    return undefined;
-  }
-  return new ServeError(
-    'UNSUPPORTED_MEDIA_TYPE',
-    'The body must be JSON; send it with Content-Type: application/json.',
   );
 }

@@ -10,6 +10,7 @@ export const STATUS: Readonly<Record<ServeCode, number>> = {
   INVALID_JSON: 400,
   BODY_INCOMPLETE: 400,
   LOAD_FAILED: 400,
+  CROSS_SITE: 403,
   MODEL_NOT_FOUND: 404,
   VERSION_NOT_FOUND: 404,
   ROUTE_NOT_FOUND: 404,

@@ -7,11 +7,15 @@ import { type Runtime, ServeError } from '../../runtime/index.ts';
 import { errorResponse, isFault, STATUS, toServeError } from './error-response.ts';
 import { requestIds } from './request-id.ts';
 import { createRecorder } from './request-metrics.ts';
+import { refuseOtherSites } from './same-site.ts';
 
 const UNMATCHED = 'unmatched';
 
-/** Adds a route, GET unless told, that is counted and carries a request id. */
-export type AddRoute = (path: string, handler: Handler, method?: 'GET' | 'POST') => void;
+/**
+ * Adds a route that is counted and carries a request id. `GET` (the default) and `QUERY`, which is a POST
+ * that only reads, change nothing; a route that does is not for pages of other sites.
+ */
+export type AddRoute = (path: string, handler: Handler, kind?: 'GET' | 'QUERY' | 'POST') => void;
 
 /** Also gives the app its answers to unknown routes, wrong methods and errors nobody caught. */
 export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: string): AddRoute {
@@ -37,12 +41,16 @@ export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: strin
     return errorResponse(error, id);
   });
 
-  return (path, handler, method = 'GET') => {
+  return (path, handler, kind = 'GET') => {
+    const method = kind === 'QUERY' ? 'POST' : kind;
+    const changes = kind === 'POST';
     const record = createRecorder(runtime, service, path);
     const counted: MiddlewareHandler = async (c, next) => {
       const startedMs = clock.now();
       const principal = access.authenticate(c.req.raw.headers);
       if (principal instanceof ServeError) throw principal;
+      const refusal = changes ? refuseOtherSites(c.req.raw.headers) : undefined;
+      if (refusal !== undefined) throw refusal;
       await next();
       if (!c.res.headers.has('X-Request-Id')) c.header('X-Request-Id', idOf(c));
       record(c.req.method, c.res.status, startedMs);

@@ -19,6 +19,12 @@ export interface RouteBuilder {
   describe(operation: RouteConfig): void;
 }
 
+/** The path and the JSON body of a POST. */
+export interface ExampleRequest {
+  readonly path: string;
+  readonly body: string;
+}
+
 /** An open port. */
 export interface OpenPort {
   readonly port: number;
@@ -36,6 +42,8 @@ export interface ServiceDefinition extends ServicePorts {
   readonly title: string;
   readonly description: string;
   routes(builder: RouteBuilder): void;
+  /** A request that a newcomer can send at once; undefined where no model would respond to one. */
+  example?(runtime: Runtime): ExampleRequest | undefined;
   /** Opens its gRPC port, where it has one. One HTTP thread of the process does. */
   readonly listenGrpc?: (runtime: Runtime, hostname: string, port: number) => Promise<OpenPort>;
 }

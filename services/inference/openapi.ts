@@ -131,7 +131,14 @@ const routes: readonly Described[] = [
       path: `/v2/repository/models/{model}/${action}`,
       method: 'post',
       summary: action === 'load' ? 'Load a model, or load it anew' : 'Take a model out',
-      errors: ['INVALID_ARGUMENT', 'LOAD_FAILED', 'MODEL_NOT_FOUND', 'CONTROL_DISABLED'],
+      errors: [
+        'INVALID_ARGUMENT',
+        'LOAD_FAILED',
+        'CROSS_SITE',
+        'MODEL_NOT_FOUND',
+        'UNSUPPORTED_MEDIA_TYPE',
+        'CONTROL_DISABLED',
+      ],
     }),
   ),
 ];

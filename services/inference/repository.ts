@@ -27,7 +27,7 @@ export function repositoryRoutes(add: AddRoute, runtime: Runtime): void {
       const entries = repository.index();
       return c.json(ready ? entries.filter(({ state }) => state === 'READY') : entries);
     },
-    'POST',
+    'QUERY',
   );
   add(
     '/v2/repository/models/:model/load',

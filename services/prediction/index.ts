@@ -2,7 +2,7 @@
 
 import type { ServiceDefinition } from '../http/service-definition.ts';
 import { v2Routes } from '../inference/v2.ts';
-import { predictRoute } from './predict.ts';
+import { predictRoute, TASKS } from './predict.ts';
 import { predictOperation } from './schema.ts';
 
 export const prediction: ServiceDefinition = {
@@ -10,6 +10,17 @@ export const prediction: ServiceDefinition = {
   defaultPort: 8001,
   title: 'Prediction service',
   description: 'Predictions of tabular models: classifiers and regressors.',
+  example({ routes }) {
+    const able = routes.models().filter((model) => model.hasTask(TASKS));
+    const found = able.find(({ isDefault }) => isDefault) ?? able[0];
+    if (found === undefined) return undefined;
+    const { signature } = routes.describe({ model: found.name, version: undefined });
+    const values = signature.inputs[0]!.dims.slice(1).reduce((product, size) => product * size, 1);
+    // A width that the file leaves open can be any, and a long row is no example.
+    if (values < 1 || values > 64) return undefined;
+    const body = JSON.stringify({ model: found.name, features: new Array(values).fill(0) });
+    return { path: '/predict', body };
+  },
   routes(builder) {
     builder.infer(predictRoute(builder.runtime));
     builder.describe(predictOperation);

@@ -15,7 +15,8 @@ import { readExactJson, readJson } from '../http/codec-json.ts';
 import type { InferRoute } from '../http/edge.ts';
 import { isFeatures, type PredictRequest, predictRequest } from './schema.ts';
 
-const TASKS: readonly TaskName[] = ['classification', 'regression', 'raw'];
+/** The tasks of the models that take rows of features. */
+export const TASKS: readonly TaskName[] = ['classification', 'regression', 'raw'];
 
 /** A request with the id that its response carries. */
 interface PredictInput {

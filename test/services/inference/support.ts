@@ -83,7 +83,7 @@ export async function inference(files: Files, settings: Partial<Config> = {}): P
       const raw = typeof body === 'string' || body instanceof Uint8Array;
       return ask(url, {
         method: 'POST',
-        headers,
+        headers: raw ? headers : { 'Content-Type': 'application/json', ...headers },
         body: raw ? (body as string) : JSON.stringify(body),
       });
     },

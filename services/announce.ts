@@ -1,0 +1,52 @@
+/** @module What is said when the services are ready: to programs as lines of the log, to a person as one block. */
+
+import { type Config, currentHost, type Log, onTerminal } from '../runtime/index.ts';
+import type { Service } from './service.ts';
+
+export function announce(service: Service, log: Log, config: Config): void {
+  const { models, ports } = service;
+  for (const { name: model, versions } of models) {
+    for (const { state, ...about } of versions) {
+      if (state !== 'ready') log.error({ model, ...about }, 'model not served');
+      else if (about.fallback) log.warn({ model, ...about }, 'model loaded, but not on a GPU');
+      else log.info({ model, ...about }, 'model loaded');
+    }
+  }
+  if (!isLoopback(config.host)) {
+    const reason = 'Requests need no credentials; put a proxy that authenticates in front';
+    log.warn({ host: config.host, reason }, 'listening beyond this machine');
+  }
+  // The first service's port also by itself, which is all of them where there is one.
+  const port = ports[config.services[0]!];
+  log.info({ port, ports, host: currentHost().name, workers: config.maxWorkers }, 'ready');
+  if (onTerminal() && log.isLevelEnabled('info')) console.log(readyBlock(service, config));
+}
+
+/** The loopback addresses, and the name that stands for them. */
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(?:\.\d+){3}$/.test(host);
+
+/** What is served and where, and a first request to try. */
+export function readyBlock({ models, ports, examples }: Service, { host }: Config): string {
+  const reachable = ['0.0.0.0', '::'].includes(host) ? 'localhost' : host;
+  const authority = (port: number) =>
+    reachable.includes(':') ? `[${reachable}]:${port}` : `${reachable}:${port}`;
+  const served = models.flatMap(({ name, versions }) => {
+    const ready = versions.filter(({ state }) => state === 'ready').map(({ version }) => version);
+    return ready.length === 0 ? [] : [`${name} (${ready.join(', ')})`];
+  });
+  const width = Math.max(...Object.keys(ports).map((name) => name.length));
+  const lines = Object.entries(ports).map(([name, port]) =>
+    name === 'grpc'
+      ? `  ${name.padEnd(width)}  ${authority(port)}`
+      : `  ${name.padEnd(width)}  http://${authority(port)}/docs  /metrics  /ready`,
+  );
+  const [example] = examples;
+  const request = example && [
+    '',
+    `  curl -s http://${authority(ports[example.service]!)}${example.path} \\`,
+    `    -H 'Content-Type: application/json' -d '${example.body}'`,
+  ];
+  const list = served.length === 0 ? 'no model yet' : served.join(', ');
+  return ['', `Serving ${list}`, '', ...lines, ...(request ?? []), ''].join('\n');
+}
