@@ -26,7 +26,11 @@ export function readModel(version: ModelVersion): Reading {
 const OUTCOMES = ['completed', 'failed', 'cancelled', 'expired', 'rejected'] as const;
 
 export const modelMetrics: readonly ModelMetric[] = [
-  histogram('inference_duration_seconds', 'Time that a batch ran', 'compute'),
+  // Without the prefix, because dashboards of the platform that this one replaces read it.
+  {
+    ...histogram('', 'Time that a batch ran', 'compute'),
+    name: 'model_inference_duration_seconds',
+  },
   histogram('queue_duration_seconds', 'Time that a request waited until its batch ran', 'queue'),
   {
     ...head('requests_total', 'counter', 'Requests to a model, by how they ended'),

@@ -90,7 +90,7 @@ describe('the metrics page', () => {
     for (const [name, type] of [
       ['http_requests_total', 'counter'],
       ['http_request_duration_seconds', 'histogram'],
-      ['millrace_model_inference_duration_seconds', 'histogram'],
+      ['model_inference_duration_seconds', 'histogram'],
     ] as const) {
       assert.ok(page.includes(`# TYPE ${name} ${type}\n`), name);
     }
@@ -99,7 +99,7 @@ describe('the metrics page', () => {
       20,
     );
     assert.equal(await service.metric('http_requests_total', { status: '400' }), 1);
-    assert.ok((await service.metric('millrace_model_inference_duration_seconds_count')) > 0);
+    assert.ok((await service.metric('model_inference_duration_seconds_count')) > 0);
   });
 
   test('shows what the batcher has measured', async () => {

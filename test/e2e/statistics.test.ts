@@ -144,7 +144,7 @@ function compare(page: string, modelStats: Message): void {
       sumOf(page, 'millrace_model_requests_total', { model, outcome });
     assert.equal(inference_count, metric('millrace_model_batch_rows_total'), model);
     assert.equal(execution_count, metric('millrace_model_batches_total'), model);
-    assert.equal(execution_count, metric('millrace_model_inference_duration_seconds_count'), model);
+    assert.equal(execution_count, metric('model_inference_duration_seconds_count'), model);
     assert.equal(success.count, ended('completed'), model);
     assert.equal(compute_infer.count, ended('completed'), model);
     const failures = ['failed', 'cancelled', 'expired', 'rejected'].map(ended);

@@ -22,7 +22,7 @@ test('the page shows native histograms as Prometheus does', async () => {
     `http_request_duration_seconds_bucket{${labels},le="120"} 2`,
     `http_request_duration_seconds_bucket{${labels},le="+Inf"} 3`,
     `http_request_duration_seconds_count{${labels}} 3`,
-    'millrace_model_inference_duration_seconds_count{model="iris",version="v1.0"} 1',
+    'model_inference_duration_seconds_count{model="iris",version="v1.0"} 1',
     'millrace_model_requests_total{model="iris",version="v2.0",outcome="completed"} 1',
     'millrace_model_queue_depth{model="iris",version="v1.0"} 0',
     'millrace_model_info{model="iris",version="v1.0",device="cpu",fallback="0"} 1',

@@ -168,7 +168,7 @@ test('the metrics count every request once', async () => {
     });
     assert.equal(completed, 24);
     const batches = metric(page, 'millrace_model_batches_total', iris);
-    assert.equal(metric(page, 'millrace_model_inference_duration_seconds_count', iris), batches);
+    assert.equal(metric(page, 'model_inference_duration_seconds_count', iris), batches);
     assert.ok(batches >= 2 && batches <= 24);
     assert.equal(metric(page, 'millrace_model_queue_depth'), 0);
     assert.equal(metric(page, 'millrace_model_running'), 0);
@@ -184,7 +184,7 @@ test('the metrics page is Prometheus’ text, with types', async () => {
   for (const [name, type] of [
     ['http_requests_total', 'counter'],
     ['http_request_duration_seconds', 'histogram'],
-    ['millrace_model_inference_duration_seconds', 'histogram'],
+    ['model_inference_duration_seconds', 'histogram'],
   ] as const) {
     assert.ok(page.includes(`# TYPE ${name} ${type}\n`), name);
   }

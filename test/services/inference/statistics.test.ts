@@ -48,8 +48,8 @@ async function accounts(server: Inference) {
       failed: outcome('failed') + outcome('cancelled') + outcome('expired'),
       waited: of('millrace_model_queue_duration_seconds_count'),
       waitedMs: Math.round(of('millrace_model_queue_duration_seconds_sum') * 1000),
-      ran: of('millrace_model_inference_duration_seconds_count'),
-      ranMs: Math.round(of('millrace_model_inference_duration_seconds_sum') * 1000),
+      ran: of('model_inference_duration_seconds_count'),
+      ranMs: Math.round(of('model_inference_duration_seconds_sum') * 1000),
     },
     left: of('millrace_model_queue_depth') + of('millrace_model_running'),
   };
