@@ -1,6 +1,7 @@
 /**
  * The order of all changes of state. The main thread gives it: a change is made in every HTTP thread before
- * the next one begins, and whoever asked for it has the result when all threads have it.
+ * the next one begins, and whoever asked for it has the result when all threads have it
+ * (.github/decisions/0023).
  *
  * @module
  */

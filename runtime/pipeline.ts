@@ -1,6 +1,6 @@
 /**
  * What every request for inference passes, whatever protocol and task it has, in order: resolve → prepare →
- * run → respond. The page to read first.
+ * run → respond. The page to read first; .github/decisions/0021 says why it is one.
  *
  * @module
  */

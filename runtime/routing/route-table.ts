@@ -1,4 +1,9 @@
-/** @module Which model version a request goes to. The table can change at any time; no model is reloaded for it. */
+/**
+ * Which model version a request goes to. The table can change at any time; no model is reloaded for it
+ * (.github/decisions/0024).
+ *
+ * @module
+ */
 
 import { ServeError } from '../errors.ts';
 import type { ModelVersion } from '../model.ts';

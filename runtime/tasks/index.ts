@@ -1,4 +1,4 @@
-/** @module The table of tasks. A model's task is a line of `model.json`; a new task is a row here. */
+/** @module The table of tasks. A model's task is a line of `model.json`; a new task is a row here (.github/decisions/0022). */
 
 import { z } from 'zod';
 import { classification, raw, regression, type TabularTask } from './tabular/index.ts';

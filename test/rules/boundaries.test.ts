@@ -144,3 +144,14 @@ rule({
     },
   ],
 });
+
+rule({
+  title: 'services add no middleware, which the infer routes would bypass on Bun',
+  files: ['services/**/*.ts'],
+  check: naming(/\.use\s*\(/g),
+  breaches: [
+    { path: 'services/nlp/index.ts', text: 'app.use(logger());' },
+    { path: 'services/http/create-service-app.ts', text: "app.use('/predict', bodyLimit());" },
+  ],
+  allowed: [{ path: 'services/nlp/index.ts', text: '// app.use() is not for services' }],
+});
