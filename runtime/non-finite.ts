@@ -61,7 +61,11 @@ export function jsonFloat(value: number, nonFinite: NonFinite): JsonElement {
 export function stringify(value: object, nonFinite: NonFinite): string {
   const text = JSON.stringify(value);
   if (nonFinite !== 'literal') return text;
-  return text.replace(STRING_OR_PLACEHOLDER, (found) => WORDS[found] ?? found);
+  let inString = false;
+  return text.replace(QUOTE_OR_PLACEHOLDER, (found) => {
+    if (found === '"') inString = !inString;
+    return inString ? found : (WORDS[found] ?? found);
+  });
 }
 
 /**
@@ -77,5 +81,5 @@ const WORDS: Readonly<Record<string, string>> = {
 const placeholder = (value: number): string =>
   Number.isNaN(value) ? '0e999' : value > 0 ? '1e999' : '-1e999';
 
-/** Strings are matched too, so that what stands in one is not taken for a placeholder. */
-const STRING_OR_PLACEHOLDER = /"(?:[^"\\]+|\\.)*"|-?[01]e999/g;
+/** An escape sequence is matched too, so that the quote in one does not end its string. */
+const QUOTE_OR_PLACEHOLDER = /\\.|"|-?[01]e999/g;

@@ -12,6 +12,7 @@ import {
   readConfig,
 } from '../../../runtime/index.ts';
 import { createServiceApp, type ServiceApp } from '../../../services/http/create-service-app.ts';
+import type { ServiceDefinition } from '../../../services/http/service-definition.ts';
 import { inference as inferenceService } from '../../../services/inference/index.ts';
 import { services } from '../../../services/services.ts';
 
@@ -42,8 +43,19 @@ export interface Answer {
   readonly json: any;
 }
 
+export interface Parts {
+  /** Default: the inference service. The prediction service has the routes of the protocol too. */
+  readonly service?: ServiceDefinition;
+  /** Draws for the traffic split. */
+  readonly random?: () => number;
+}
+
 /** To be declared with `await using`. */
-export async function inference(files: Files, settings: Partial<Config> = {}): Promise<Inference> {
+export async function inference(
+  files: Files,
+  settings: Partial<Config> = {},
+  { service = inferenceService, ...parts }: Parts = {},
+): Promise<Inference> {
   const root = mkdtempSync(path.join(tmpdir(), 'millrace-v2-'));
   const write = (given: Files) => {
     for (const [name, content] of Object.entries(given)) {
@@ -57,8 +69,8 @@ export async function inference(files: Files, settings: Partial<Config> = {}): P
   const env = { MODEL_PATH: root, LOG_LEVEL: 'silent', PORT: '0' };
   const config = { ...readConfig(services, { argv: ['inference'], env, cwd: root }), ...settings };
   const engine = openEngine();
-  const runtime = await createRuntime(config, engine, { log: createLog('silent') });
-  const app = createServiceApp(runtime, inferenceService);
+  const runtime = await createRuntime(config, engine, { ...parts, log: createLog('silent') });
+  const app = createServiceApp(runtime, service);
   const ask = async (url: string, init?: RequestInit): Promise<Answer> => {
     const response = await app.request(url, init);
     const bytes = new Uint8Array(await response.arrayBuffer());
