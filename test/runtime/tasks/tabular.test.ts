@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ElementType, Signature, Tensor } from '../../../native/types.ts';
-import { createTask, type TaskConfig } from '../../../runtime/tasks/index.ts';
+import { createTask, type Outputs, type TaskConfig } from '../../../runtime/tasks/index.ts';
+
+type OutputSpec = [name: string, dims: number[], type?: ElementType];
 
 /** The task of a model with these outputs, and one input that no test here looks at. */
-function task(
-  config: TaskConfig,
-  ...outputs: [name: string, dims: number[], type?: ElementType][]
-) {
+function whole(config: TaskConfig, ...outputs: OutputSpec[]) {
   const specs = outputs.map(([name, dims, type = 'float32']) => ({
     name,
     dims,
@@ -17,11 +16,20 @@ function task(
   const batching = { enabled: true, maxRows: 8, reason: '' };
   const x = { name: 'x', dims: [-1, 1], type: 'float32', symbols: [] } as const;
   const signature: Signature = { inputs: [x], outputs: specs, batching };
-  const { outputs: wanted, decode } = createTask({ name: 'm', signature }, config);
+  const made = createTask({ name: 'm', signature }, config);
+  return {
+    name: made.name,
+    wanted: made.outputs,
+    decode: (outputs: Outputs, rows: number) =>
+      made.decode([outputs], { rows, nonFinite: 'string' }),
+  };
+}
+
+/** The same for a task that reads a single output. */
+function task(config: TaskConfig, ...outputs: OutputSpec[]) {
+  const { wanted, decode } = whole(config, ...outputs);
   const [name] = wanted;
-  const read = (tensor: Tensor) =>
-    decode([{ [name!]: tensor }], { rows: tensor.dims[0]!, nonFinite: 'string' });
-  return { wanted, read };
+  return { wanted, read: (tensor: Tensor) => decode({ [name!]: tensor }, tensor.dims[0]!) };
 }
 
 const float32 = (dims: number[], ...values: number[]): Tensor => ({
@@ -116,5 +124,105 @@ describe('no task', () => {
     ]);
     const brains = Uint16Array.of(0x3f80, 0xc000);
     assert.deepEqual(values({ type: 'bfloat16', dims: [2], data: brains }), [1, -2]);
+  });
+});
+
+describe('a classifier with a label and probabilities', () => {
+  const outputs: [string, number[], ElementType][] = [
+    ['label', [-1], 'int64'],
+    ['probabilities', [-1, 3], 'float32'],
+  ];
+  const probabilities = float32([2, 3], 0.2, 0.7, 0.1, 0.6, 0.1, 0.3);
+  const numbers: Tensor = { type: 'int64', dims: [2], data: BigInt64Array.of(1n, 2n ** 60n) };
+
+  test('gives both without a model.json, and with the task named', () => {
+    for (const config of [{}, { task: 'classification' }] as const) {
+      const { name, wanted, decode } = whole(config, ...outputs);
+      assert.equal(name, 'classification');
+      assert.deepEqual(wanted, ['label', 'probabilities']);
+      const read = decode({ label: numbers, probabilities }, 2);
+      assert.equal(
+        JSON.stringify(read),
+        '[{"prediction":1,"confidence":0.7},{"prediction":1152921504606846976,"confidence":0.6}]',
+      );
+    }
+  });
+
+  test('labels may be strings, in any order of the outputs', () => {
+    const { decode } = whole({}, outputs[1]!, ['label', [-1], 'string']);
+    const label: Tensor = { type: 'string', dims: [2], data: ['dog', 'cat'] };
+    assert.deepEqual(decode({ label, probabilities }, 2), [
+      { prediction: 'dog', confidence: 0.7 },
+      { prediction: 'cat', confidence: 0.6 },
+    ]);
+  });
+
+  test('model.json may name classes, or one of the outputs', () => {
+    const named = whole({ task: 'classification', labels: ['a', 'b', 'c'] }, ...outputs);
+    assert.deepEqual(named.wanted, ['probabilities']);
+    assert.deepEqual(named.decode({ probabilities }, 2)[0], { prediction: 'b', confidence: 0.7 });
+    const label = whole({ output: 'label' }, ...outputs);
+    assert.equal(label.name, 'raw');
+    assert.deepEqual(label.decode({ label: numbers }, 2)[0], { prediction: 1 });
+    const scores = whole({ task: 'classification', output: 'probabilities' }, ...outputs);
+    assert.deepEqual(scores.decode({ probabilities }, 2)[0], { prediction: 1, confidence: 0.7 });
+  });
+
+  test('a label declared for one row alone is one a row, as LightGBM has it', () => {
+    const { decode } = whole({}, ['label', [1], 'int64'], ['probabilities', [-1, 3]]);
+    assert.equal(decode({ label: numbers, probabilities }, 2).length, 2);
+  });
+
+  test('other outputs are not taken for these', () => {
+    const third: [string, number[]] = ['third', [-1, 2]];
+    assert.equal(whole({}, ...outputs, third).name, 'raw');
+    assert.equal(whole({}, ['a', [-1, 2]], ['b', [-1, 2]]).name, 'raw');
+    assert.equal(whole({}, ['a', [-1, 2], 'int64'], ['b', [-1, 2]]).name, 'raw');
+  });
+
+  test('probabilities that are NaN are told as the request wants them', () => {
+    const { decode } = whole({}, ...outputs);
+    const nothing = float32([2, 3], NaN, NaN, NaN, 0.1, NaN, 0.3);
+    const read = decode({ label: numbers, probabilities: nothing }, 2);
+    assert.deepEqual(
+      read.map(({ confidence }) => confidence),
+      ['NaN', 'NaN'],
+    );
+  });
+});
+
+describe('rows', () => {
+  test('an output of another number of rows is refused, naming the route that has the tensors', () => {
+    const { decode } = whole({}, ['y', [-1, 6]]);
+    for (const found of [0, 2, 3]) {
+      assert.throws(() => decode({ y: float32([found, 6], ...Array(found * 6).fill(0)) }, 1), {
+        code: 'INVALID_ARGUMENT',
+        message: /\/v2\/models\/m\/infer/,
+      });
+    }
+  });
+
+  test('a model says by another name of dimension 0 that it is refused at once', () => {
+    const unbatched = { enabled: false, maxRows: 1, reason: '' };
+    const create = (input: readonly [number, string], output: string, batching = unbatched) => {
+      const x = {
+        name: 'x',
+        dims: [input[0], 1],
+        type: 'float32',
+        symbols: [input[1], ''],
+      } as const;
+      const y = { name: 'y', dims: [-1, 6], type: 'float32', symbols: [output, ''] } as const;
+      return () =>
+        createTask({ name: 'm', signature: { inputs: [x], outputs: [y], batching } }, {});
+    };
+    const refused = { code: 'INVALID_CONFIG', message: /\/v2\/models\/m\/infer/ };
+    assert.throws(create([-1, 'batch'], 'found'), refused);
+    assert.throws(create([1, ''], 'found'), refused);
+    // Names that exporters make up say nothing, and neither do names that are missing.
+    for (const made of ['', 'unk__12', 'Gemmy_dim_0', 's0', '?', 'batch']) {
+      assert.doesNotThrow(create([-1, 'batch'], made), made);
+    }
+    assert.doesNotThrow(create([-1, ''], 'found'));
+    assert.doesNotThrow(create([-1, 'batch'], 'found', { enabled: true, maxRows: 8, reason: '' }));
   });
 });
