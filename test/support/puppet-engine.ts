@@ -172,8 +172,9 @@ export class PuppetModel implements Model {
     const counts = this.#counts;
     counts.queued += 1;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let cancel = () => {};
     const early = new Promise<never>((_, reject) => {
-      const cancel = () => {
+      cancel = () => {
         counts.cancelled += 1;
         reject(signal?.reason);
       };
@@ -189,6 +190,7 @@ export class PuppetModel implements Model {
       await Promise.race([gate, early]);
     } finally {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', cancel);
       counts.queued -= 1;
     }
     return this.#finish(inputs);

@@ -8,12 +8,13 @@ import { type Activation, confidenceAt, highest, holdsScores, type Scores } from
 
 /**
  * @param spec Output with one score for each class: probabilities, or logits with `activation` "softmax".
- * @param labels Names of the classes in the order of the scores. Without them the prediction is the index.
+ * @param labels Names of the classes in the order of the scores. Default: those in the file; without any the
+ * prediction is the index.
  * @throws {ServeError} `INVALID_CONFIG` when the output or the labels do not fit.
  */
 export function classificationPredictor(
   spec: TensorSpec,
-  labels: readonly string[] | undefined,
+  labels: readonly string[] | undefined = spec.labels,
   activation: Activation,
 ): Predictor {
   const classes = rowSize(spec);
@@ -70,7 +71,7 @@ export function labelledOutputs({ outputs }: Signature): LabelledOutputs | undef
     : undefined;
 }
 
-/** The label that the model gives, with the highest of its probabilities. */
+/** The label that the model gives, with its probability: the highest one where the file does not name the classes. */
 export function labelPredictor(
   { label, scores }: LabelledOutputs,
   activation: Activation,
@@ -83,8 +84,9 @@ export function labelPredictor(
       const size = values.length / rows;
       return Array.from({ length: rows }, (_, row): Prediction => {
         const [start, end] = [row * size, (row + 1) * size];
-        const best = highest(values, start, end);
-        const confidence = confidenceAt(values, best, start, end, activation, nonFinite);
+        const known = scores.labels?.indexOf(String(labels.data[row])) ?? -1;
+        const at = known === -1 ? highest(values, start, end) : start + known;
+        const confidence = confidenceAt(values, at, start, end, activation, nonFinite);
         return { prediction: jsonElement(labels, row, nonFinite), confidence };
       });
     },

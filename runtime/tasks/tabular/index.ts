@@ -92,6 +92,10 @@ export const raw: TaskDefinition<typeof tabularConfig.shape, TabularTask> = {
       return tabularTask('classification', model, config, labelPredictor(labelled, 'none'));
     }
     const spec = chosenOutput(model.signature, config);
+    if (spec.labels !== undefined) {
+      const predictor = classificationPredictor(spec, spec.labels, 'none');
+      return tabularTask('classification', model, config, predictor);
+    }
     refuseOtherRows(model, spec);
     return tabularTask('raw', model, config, rawPredictor(spec));
   },

@@ -36,9 +36,9 @@ export function confidenceAt(
   return jsonFloat(Math.round(probability * 1e6) / 1e6, nonFinite);
 }
 
-/** The softmax of the highest score: 1 / Σ exp(score − highest), which cannot overflow. */
-function softmaxAt(scores: Scores, best: number, start: number, end: number): number {
+/** 1 / Σ exp(score − the one at `at`): of the highest score no term overflows, and of others 1 / Infinity is 0. */
+function softmaxAt(scores: Scores, at: number, start: number, end: number): number {
   let sum = 0;
-  for (let i = start; i < end; i += 1) sum += Math.exp(scores[i]! - scores[best]!);
+  for (let i = start; i < end; i += 1) sum += Math.exp(scores[i]! - scores[at]!);
   return 1 / sum;
 }

@@ -42,7 +42,8 @@ export type LayOut = (features: Features) => TableRuns;
  * @throws {ServeError} `INVALID_CONFIG` with a reason for a model whose inputs are not a table of features.
  */
 export function featureTable(signature: Signature, config: TableConfig): LayOut {
-  const together = takesManyRows(signature);
+  // Asked with each request: the engine may find out that rows of a model are not independent.
+  const together = () => takesManyRows(signature);
   const inputs = tableInputs(signature, config);
   const ofNames = namedRows(inputs, together);
   const [input] = inputs;
@@ -54,7 +55,7 @@ export function featureTable(signature: Signature, config: TableConfig): LayOut 
   }
   const { name } = input;
   const ofLists = (features: readonly unknown[]): TableRuns => {
-    const tensors = featureTensors(input, features, together);
+    const tensors = featureTensors(input, features, together());
     const runs = tensors.map((tensor) => ({ [name]: tensor }));
     return { runs, rows: tensors[0]!.dims[0]! };
   };
@@ -92,7 +93,7 @@ function inOrder({ features: names }: FeatureInput, features: Features): readonl
     : toList(names, features as NamedRow, 'features');
 }
 
-function namedRows(inputs: readonly FeatureInput[], together: boolean): LayOut {
+function namedRows(inputs: readonly FeatureInput[], together: () => boolean): LayOut {
   const names = inputs.map(({ name }) => name);
   return (features) => {
     if (inputs.some(({ width }) => width === -1)) {
@@ -106,7 +107,7 @@ function namedRows(inputs: readonly FeatureInput[], together: boolean): LayOut {
       return { runs: [columnTensors(inputs, [row], () => 'features')], rows: 1 };
     }
     const rows = asNamedRows(features).map((row, r) => toList(names, row, pathOf(r)));
-    if (together) return { runs: [columnTensors(inputs, rows, pathOf)], rows: rows.length };
+    if (together()) return { runs: [columnTensors(inputs, rows, pathOf)], rows: rows.length };
     limitRuns(rows.length);
     return { runs: rows.map((row, r) => columnTensors(inputs, [row], () => pathOf(r))), rows: 1 };
   };

@@ -12,7 +12,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { listenGrpc } from '../../../services/inference/grpc/server.ts';
-import { type Files, type Inference, inference } from './support.ts';
+import { type Files, type Inference, inference, type Parts } from './support.ts';
 
 const top = path.resolve(import.meta.dirname, '../../..');
 const definition = loadSync('inference.proto', {
@@ -79,8 +79,9 @@ export async function withClient(
   files: Files,
   body: (client: GrpcClient, server: Inference, port: number) => Promise<void>,
   settings: Parameters<typeof inference>[1] = {},
+  parts: Parts = {},
 ): Promise<void> {
-  await using server = await inference(files, settings);
+  await using server = await inference(files, settings, parts);
   const listener = await listenGrpc(server.runtime, '127.0.0.1', 0);
   const client = connect(listener.port);
   try {

@@ -49,3 +49,28 @@ describe('a classifier that ends in a ZipMap', () => {
     assert.ok(predictions.every(({ confidence }) => confidence > 0.99));
   });
 });
+
+test('the label of a model that declares one for all rows is one a row', async () => {
+  const { folder, remove } = temporaryRepository({
+    'lightgbm/1/model.onnx': 'test/fixtures/models/declared-one.onnx',
+  });
+  const service = await openApp(openEngine(), { modelPath: folder });
+  const features = [
+    [0, 0, 9],
+    [9, 0, 0],
+  ];
+  const { predictions } = await answerOf(await predict(service.app, { features }));
+  const labels = (predictions as { prediction: number; confidence: number }[]).map(
+    ({ prediction, confidence }) => [prediction, typeof confidence],
+  );
+  const alone = await Promise.all(
+    features.map(async (row) => {
+      const one = await answerOf(await predict(service.app, { features: row }));
+      return [one.prediction, typeof one.confidence];
+    }),
+  );
+  assert.deepEqual(labels, alone);
+  assert.equal(labels[0]![1], 'number');
+  await service.close();
+  remove();
+});

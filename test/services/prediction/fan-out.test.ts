@@ -1,0 +1,91 @@
+/** @module A request of many rows to a model that takes one at a time: what is refused stops. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { MillraceError } from '../../../native/errors.ts';
+import { prediction } from '../../../services/prediction/index.ts';
+import { puppetClassifier } from '../../support/puppet-engine.ts';
+import { testService } from '../../support/service.ts';
+import { until } from '../../support/until.ts';
+import { inference } from '../inference/support.ts';
+
+const row = [1, 2, 3, 4];
+
+/** Takes one row a run, and refuses rows that begin with -1. */
+function singleRow() {
+  const puppet = puppetClassifier();
+  const batching = { enabled: false, maxRows: 1, reason: '' };
+  return {
+    signature: { ...puppet.signature, batching },
+    answer(inputs: Parameters<typeof puppet.answer>[0]) {
+      if (inputs.features!.data[0] === -1)
+        throw new MillraceError('INVALID_ARGUMENT', 'No such row');
+      return puppet.answer(inputs);
+    },
+  };
+}
+
+describe('sixty rows, one of them bad', () => {
+  test('the others that wait are cancelled, and permit and version are held until all have ended', async () => {
+    using service = await testService({ engine: singleRow });
+    const model = service.model('iris:v2.0');
+    const { completed } = model.stats();
+    model.hold();
+    const features = Array.from({ length: 60 }, (_, i) => (i === 30 ? [-1, 0, 0, 0] : row));
+    const refused = service.predict({ features });
+    await until(() => model.stats().queued === 60, 'every row waits');
+    let ended = false;
+    void refused.then(() => {
+      ended = true;
+    });
+    const closed = service.runtime.close();
+    assert.equal(service.runtime.admission.inFlight, 1);
+    assert.ok(!ended && !model.closed, 'the version is held while its runs go on');
+    model.release();
+    assert.equal((await refused).status, 400);
+    const after = model.stats();
+    assert.equal(after.queued, 0, 'no run of the request is left');
+    assert.equal(after.completed + after.failed + after.cancelled, completed + 60);
+    await until(() => service.runtime.admission.inFlight === 0, 'the permit is back');
+    await closed;
+    assert.ok(model.closed);
+  });
+
+  test('a client that goes away cancels every run', async () => {
+    using service = await testService({ engine: singleRow });
+    const model = service.model('iris:v2.0');
+    model.hold();
+    const timeout = { 'X-Request-Timeout-Ms': '30' };
+    const late = await service.predict({ features: Array(60).fill(row) }, timeout);
+    assert.equal(late.status, 504);
+    await until(() => model.stats().queued === 0, 'nothing waits');
+    await until(() => service.runtime.admission.inFlight === 0, 'the permit is back');
+    model.release();
+  });
+
+  test('on the engine the next request does not wait for what was refused', async () => {
+    const config = { batching: false, lanes: 1 };
+    const files = { 's/1/model.onnx': '=slow-loop', 's/model.json': JSON.stringify(config) };
+    await using server = await inference(files, {}, { service: prediction });
+    const post = (features: unknown) =>
+      server.post('/predict', { features }, { 'Content-Type': 'application/json' });
+    const stats = () => server.runtime.routes.describe({ model: 's', version: undefined }).stats();
+    const before = stats().completed;
+    // Some 50 ms for each row, so that all of them take three seconds on a quiet machine.
+    const turns = 50_000;
+    const rows = Array.from({ length: 60 }, () => [turns]);
+    const refused = await post(rows.with(1, [0.5]));
+    assert.equal(refused.status, 400, 'a value that does not fit is refused before any run');
+    assert.equal(stats().completed, before);
+    // What fails after a while stops the others, be it a row or the deadline.
+    const gone = await server.post(
+      '/predict',
+      { features: rows },
+      { 'Content-Type': 'application/json', 'X-Request-Timeout-Ms': '20' },
+    );
+    assert.equal(gone.status, 504);
+    const next = await post([1]);
+    assert.equal(next.status, 200, next.text);
+    const ran = stats().completed - before;
+    assert.ok(ran <= 10, `${ran} rows ran`);
+  });
+});
