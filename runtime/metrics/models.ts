@@ -26,12 +26,17 @@ export function readModel(version: ModelVersion): Reading {
 const OUTCOMES = ['completed', 'failed', 'cancelled', 'expired', 'rejected'] as const;
 
 export const modelMetrics: readonly ModelMetric[] = [
-  // Without the prefix, because dashboards of the platform that this one replaces read it.
   {
-    ...histogram('', 'Time that a batch ran', 'compute'),
+    // Without the prefix, because dashboards of the platform that this one replaces read it.
     name: 'model_inference_duration_seconds',
+    type: 'histogram',
+    help: 'Time that a batch ran',
+    samples: ({ labels, stats }) => histogramSamples(labels, stats.compute),
   },
-  histogram('queue_duration_seconds', 'Time that a request waited until its batch ran', 'queue'),
+  {
+    ...head('queue_duration_seconds', 'histogram', 'Time that a request waited for its batch'),
+    samples: ({ labels, stats }) => histogramSamples(labels, stats.queue),
+  },
   {
     ...head('requests_total', 'counter', 'Requests to a model, by how they ended'),
     samples: ({ labels, stats }) =>
@@ -116,11 +121,6 @@ function counter(name: string, help: string, value: (stats: ModelStats) => numbe
 
 function gauge(name: string, help: string, value: (stats: ModelStats) => number): ModelMetric {
   return { ...counter(name, help, value), type: 'gauge' };
-}
-
-function histogram(name: string, help: string, of: 'compute' | 'queue'): ModelMetric {
-  const samples = ({ labels, stats }: Reading) => histogramSamples(labels, stats[of]);
-  return { ...head(name, 'histogram', help), samples };
 }
 
 function cost(name: string, help: string, of: 'meanMs' | 'highMs'): ModelMetric {
