@@ -4,9 +4,9 @@
  * milliseconds and needs no network. It runs before `node_modules` exists and therefore imports
  * `node:` modules only, and so do the files beside it.
  *
- * Usage: `node services/cli/setup.mjs [--debug] [--tests] [--quiet]`. `--debug` builds the addon into
- * `build/debug`; `--tests` also fetches what only the tests need; `--quiet` says nothing where there is
- * nothing to do.
+ * Usage: `node services/cli/setup.mjs [--debug] [--tests] [--clients] [--quiet]`. `--debug` builds the
+ * addon into `build/debug`; `--tests` also fetches what the C++ tests need, `--clients` the clients that
+ * others wrote; `--quiet` says nothing where there is nothing to do.
  *
  * Environment: `ORT_INCLUDE_DIR`, a folder that holds `onnxruntime_c_api.h`; `CXX`, the compiler.
  *
@@ -32,6 +32,7 @@ import { buildGoogleTest, fetchRelacy, hasGoogleTest, hasRelacy } from './setup/
 const flags = {
   debug: process.argv.includes('--debug'),
   tests: process.argv.includes('--tests'),
+  clients: process.argv.includes('--clients'),
   quiet: process.argv.includes('--quiet'),
 };
 const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
@@ -119,6 +120,8 @@ async function buildAddon(label) {
     execute(label, at('node_modules', '.bin', 'cmake-js'), [
       ...[verb, '--out', buildFolder, '--parallel', String(os.availableParallelism())],
       `--CDORT_INCLUDE_DIR=${findHeaders()}`,
+      // The C++ tests are built in the same folder, when they are run.
+      ...['--CDMILLRACE_TESTS=OFF', '--target', 'millrace'],
       ...(flags.debug ? ['--debug'] : []),
     ]);
   fs.rmSync(addonStamp, { force: true });
@@ -198,14 +201,14 @@ const steps = [
   },
   {
     label: 'Python clients',
-    needed: () => flags.tests && !hasPythonClients(),
+    needed: () => flags.clients && !hasPythonClients(),
     tools: [tools.python],
     run: installPythonClients,
     loss: 'the tests with Python clients are skipped',
   },
   {
     label: 'grpcurl',
-    needed: () => flags.tests && !hasGrpcurl(),
+    needed: () => flags.clients && !hasGrpcurl(),
     tools: [tools.go],
     run: installGrpcurl,
     loss: 'the tests with grpcurl are skipped',

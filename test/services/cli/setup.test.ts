@@ -207,7 +207,7 @@ describe('set-up', () => {
       sandbox.write('test/interop/requirements.txt', 'a==1');
       return sandbox;
     };
-    const run = (sandbox: Sandbox) => sandbox.run(undefined, ['--tests']);
+    const run = (sandbox: Sandbox) => sandbox.run(undefined, ['--tests', '--clients']);
     // It is asked for its version, makes the environment, and is the one in it.
     const python = `case "$2" in venv)
       /bin/mkdir -p .millrace/python/bin && /bin/cp "$0" .millrace/python/bin/python;;

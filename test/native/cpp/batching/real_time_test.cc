@@ -151,7 +151,7 @@ TEST(RealTime, GoodputUnderOverload) {
   if (!IsQuiet()) GTEST_SKIP() << kBusy;
   for (const double load : {1.3, 2.0}) {
     double best = 0;
-    for (int i = 0; i < kTries; ++i) {
+    for (int i = 0; i < kTries && best < 0.85; ++i) {
       const double goodput = Goodput(load);
       best = std::max(best, goodput);
       std::printf("%.1f x capacity: goodput %.3f of the ideal\n", load, goodput);
@@ -199,26 +199,20 @@ TEST(RealTime, ClientsThatComeBackAreWaitedFor) {
   // Without a round trip many clients are back before the worker looks, whatever the policy.
   for (const auto& [clients, round_trip] :
        std::vector<std::pair<int, Nanos>>{{4, 0}, {8, 0}, {4, 100'000}, {8, 100'000}}) {
-    std::vector<double> all_busy;
-    std::vector<double> all_excess;
-    for (int i = 0; i < kTries; ++i) {
-      const double busy = Throughput(PolicyKind::kBusy, clients, round_trip);
-      const double excess = Throughput(PolicyKind::kExcess, clients, round_trip);
-      all_busy.push_back(busy);
-      all_excess.push_back(excess);
-      std::printf("%d clients: busy %.0f/s, excess %.0f/s\n", clients, busy, excess);
-    }
-    std::ranges::sort(all_busy);
-    std::ranges::sort(all_excess);
     // What they get if every run serves all of them. Half of them a run get 0.6 of it at most.
     const double together =
         1e9 * clients / static_cast<double>(Timed(kFixed, kEach).CostOf(clients) + round_trip);
-    std::printf("%d clients, round trip %.1f ms: median of excess %.2f, of busy %.2f of all in one run\n",
-                clients, static_cast<double>(round_trip) * 1e-6, all_excess[kTries / 2] / together,
-                all_busy[kTries / 2] / together);
-    // Lenient: one undisturbed measurement will do, for it cannot be too good. How much busy does is
-    // chance: a worker that is late finds everybody there.
-    EXPECT_GE(all_excess.back() / together, 0.75) << clients;
+    // Lenient: one undisturbed measurement is enough, because it cannot be too good.
+    const double enough = 0.75 * together;
+    double best = 0;
+    for (int i = 0; i < kTries && best < enough; ++i) {
+      const double busy = Throughput(PolicyKind::kBusy, clients, round_trip);
+      const double excess = Throughput(PolicyKind::kExcess, clients, round_trip);
+      best = std::max(best, excess);
+      std::printf("%d clients, round trip %.1f ms: busy %.2f, excess %.2f of all in one run\n",
+                  clients, static_cast<double>(round_trip) * 1e-6, busy / together, excess / together);
+    }
+    EXPECT_GE(best, enough) << clients;
   }
 }
 
