@@ -18,8 +18,8 @@ import {
 
 const models = path.resolve(import.meta.dirname, '../fixtures/models');
 
-/** Repetitions of what could fail by chance: few in `npm test`, many in `npm run soak`. */
-export const repetitions = process.env.SOAK === '1' || process.env.MILLRACE_SOAK === '1' ? 100 : 10;
+/** Repetitions of what could fail by chance: few in `npm test`, more in `npm run verify`, which says so. */
+export const repetitions = Number(process.env.REPETITIONS ?? 2);
 
 /** `MILLRACE_TEST_ADDON` names another build of the addon, such as a sanitized one. */
 export function engineOptions(): EngineOptions {

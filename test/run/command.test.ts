@@ -17,7 +17,9 @@ async function run(command: readonly string[], limitMs = 30_000) {
 
 test('a command ends with its code and its output in order', async () => {
   const done = await run(['sh', '-c', 'echo 1; echo 2 >&2; echo 3; exit 3']);
-  assert.deepEqual(done, { code: 3, output: '1\n2\n3\n', timedOut: false, left: [] });
+  const { cpuSeconds, ...rest } = done;
+  assert.deepEqual(rest, { code: 3, output: '1\n2\n3\n', timedOut: false, left: [] });
+  assert.ok(cpuSeconds < 1);
 });
 
 test('a process that outlives its command is reported and killed, also in a session of its own', async () => {
@@ -36,4 +38,11 @@ test('a command that does not exist is a failure', async () => {
   const done = await run(['./no-such-command']);
   assert.equal(done.code, -1);
   assert.match(done.output, /no-such-command/);
+});
+
+test('the CPU time counts that of descendants', async () => {
+  const { cpuSeconds } = await run([
+    ...['sh', '-c', 'sh -c "i=0; while [ \\$i -lt 100000 ]; do i=\\$((i+1)); done"; true'],
+  ]);
+  assert.ok(cpuSeconds > 0.02, `${cpuSeconds} s`);
 });

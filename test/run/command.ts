@@ -5,9 +5,8 @@
  *
  * @module
  */
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { appendFileSync, closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Finished {
@@ -16,6 +15,8 @@ export interface Finished {
   readonly timedOut: boolean;
   /** Command lines of what outlived the command by two seconds, and was killed. */
   readonly left: readonly string[];
+  /** CPU time of the command and of all that was waited for, seconds. */
+  readonly cpuSeconds: number;
 }
 
 export interface CommandOptions {
@@ -76,34 +77,34 @@ async function survivors(mark: string): Promise<Process[]> {
   return marked(mark);
 }
 
+/** Starts a command in a session of its own, or writes down why it cannot be started. */
+function start(command: readonly string[], env: NodeJS.ProcessEnv, out: number) {
+  try {
+    return Bun.spawn([...command], { detached: true, env, stdio: ['ignore', out, out] });
+  } catch (error) {
+    writeSync(out, `${error instanceof Error ? error.message : error}\n`);
+    return undefined;
+  }
+}
+
 /** Runs a command until it and all that it started have ended. */
 export async function runCommand(
-  [file = '', ...args]: readonly string[],
+  command: readonly string[],
   { log, limitMs, env, signal }: CommandOptions,
 ): Promise<Finished> {
   const mark = newMark();
   const out = openSync(log, 'a');
-  const child = spawn(file, args, {
-    detached: true,
-    env: { ...process.env, NO_COLOR: '1', ...env, [variable]: mark },
-    stdio: ['ignore', out, out],
-  });
+  const child = start(command, { ...process.env, NO_COLOR: '1', ...env, [variable]: mark }, out);
   // The group too: a test may start something without its environment.
-  const stop = () =>
-    kill([...marked(mark).map(({ pid }) => pid), ...(child.pid ? [-child.pid] : [])]);
+  const stop = () => kill([...marked(mark).map(({ pid }) => pid), ...(child ? [-child.pid] : [])]);
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
     stop();
   }, limitMs);
   signal?.addEventListener('abort', stop);
-  const code = await new Promise<number>((resolve) => {
-    child.on('error', (error) => {
-      appendFileSync(log, `${error.message}\n`);
-      resolve(-1);
-    });
-    child.on('exit', (status) => resolve(status ?? -1));
-  });
+  if (signal?.aborted) stop();
+  await child?.exited;
   clearTimeout(timer);
   signal?.removeEventListener('abort', stop);
   closeSync(out);
@@ -113,5 +114,10 @@ export async function runCommand(
     stop();
     await delay(50);
   }
-  return { code, timedOut, left: left.map(({ line }) => line) };
+  return {
+    code: child?.exitCode ?? -1,
+    timedOut,
+    left: left.map(({ line }) => line),
+    cpuSeconds: Number(child?.resourceUsage()?.cpuTime.total ?? 0) / 1e6,
+  };
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { reasonIn } from './reason.ts';
-import { filesOf, select } from './select.ts';
-import type { Suite } from './suites.ts';
+import { filesOf, partsOf, type Selected, selectChanged, selectOnly } from './select.ts';
+import type { Suite } from './types.ts';
 
 const suite = (name: string, files: readonly string[]): Suite => ({
   name,
@@ -16,14 +16,43 @@ test('a glob that matches nothing is told', () => {
   assert.deepEqual(missing, ['no-such/*.test.ts']);
 });
 
+const namesOf = (selected: readonly Selected[]) =>
+  selected.map((entry) => `${entry.suite.name}: ${entry.whole}`);
+
 test('--only keeps suites by name, and of the others the files by path', () => {
   const both = [suite('rules', ['test/rules/*.test.ts']), suite('bun', ['test/run/*.test.ts'])];
-  const names = (only: string[]) =>
-    select(both, only).map((entry) => `${entry.suite.name}: ${entry.files.length > 1}`);
+  const names = (only: string[]) => namesOf(selectOnly(both.map(filesOf), only));
   assert.deepEqual(names([]), ['rules: true', 'bun: true']);
   assert.deepEqual(names(['rules']), ['rules: true']);
   assert.deepEqual(names(['junit']), ['bun: false']);
   assert.deepEqual(names(['nowhere']), []);
+});
+
+test('--changed keeps the files that are affected, and whole suites that say so', () => {
+  const rules: Suite = { ...suite('rules', ['test/rules/*.test.ts']), changed: 'always' };
+  const heavy: Suite = { ...suite('heavy', ['test/run/*.test.ts']), changed: 'never' };
+  const all = [rules, heavy, suite('bun', ['test/run/*.test.ts'])].map(filesOf);
+  const names = (text: string) => namesOf(selectChanged(all, (file) => file.includes(text)));
+  assert.deepEqual(names('junit'), ['rules: true', 'bun: false']);
+  assert.deepEqual(names('test/run/'), ['rules: true', 'bun: true']);
+  assert.deepEqual(names('nowhere'), ['rules: true']);
+});
+
+test('a suite is divided among processes, and what measures time stays by itself', () => {
+  const all: Suite = {
+    ...suite('bun', ['test/run/*.test.ts']),
+    split: true,
+    alone: ['test/run/junit.test.ts'],
+  };
+  const { files } = filesOf(all);
+  const parts = partsOf(filesOf(all), 2);
+  assert.deepEqual(
+    parts.map(({ alone }) => alone),
+    [false, false, true],
+  );
+  assert.deepEqual(parts.flatMap((part) => part.files).toSorted(), files);
+  assert.deepEqual(parts[2]?.files, ['test/run/junit.test.ts']);
+  assert.equal(partsOf(filesOf(suite('bun', ['test/run/*.test.ts'])), 2).length, 1);
 });
 
 test('the reason of a skip is found in the source where the report drops it', () => {

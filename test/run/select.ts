@@ -1,17 +1,29 @@
-/** @module Which files each suite runs, and which suites `--only` leaves. */
+/** @module Which files each suite runs: all, those that `--only` names, or those that a change can affect. */
 import { globSync } from 'node:fs';
-import type { Suite } from './suites.ts';
+import type { Suite } from './types.ts';
 
 export interface Selected {
   readonly suite: Suite;
   /** Sorted, from the top folder. */
   readonly files: readonly string[];
+  /** Whether these are all that the suite has. */
+  readonly whole: boolean;
   /** Globs that match no file: each a failure, for a check that saw no file proves nothing. */
   readonly missing: readonly string[];
 }
 
+/** Files of a suite that one process runs. */
+export interface Part {
+  readonly files: readonly string[];
+  readonly whole: boolean;
+  /** Whether nothing else may run at the same time. */
+  readonly alone: boolean;
+}
+
+const matching = (globs: readonly string[]) => new Set(globs.flatMap((glob) => globSync(glob)));
+
 export function filesOf(suite: Suite): Selected {
-  const excluded = new Set((suite.except ?? []).flatMap((glob) => globSync(glob)));
+  const excluded = matching(suite.except ?? []);
   const found = (suite.files ?? []).map((glob) => ({
     glob,
     files: globSync(glob).filter((file) => !excluded.has(file)),
@@ -19,17 +31,54 @@ export function filesOf(suite: Suite): Selected {
   return {
     suite,
     files: [...new Set(found.flatMap(({ files }) => files))].sort(),
+    whole: true,
     missing: found.filter(({ files }) => files.length === 0).map(({ glob }) => glob),
   };
 }
 
+/** The same suite with some of its files, or nothing where it keeps no file. */
+function narrowed(selected: Selected, keep: (file: string) => boolean): Selected[] {
+  const files = selected.files.filter(keep);
+  const whole = files.length === selected.files.length;
+  return files.length > 0 ? [{ ...selected, files, whole, missing: [] }] : [];
+}
+
 /** Suites named by one of `only`, whole; of the others the files whose path contains one. */
-export function select(suites: readonly Suite[], only: readonly string[]): Selected[] {
-  return suites.map(filesOf).flatMap((selected) => {
-    if (only.length === 0 || only.some((text) => selected.suite.name.includes(text))) {
-      return [selected];
-    }
-    const files = selected.files.filter((file) => only.some((text) => file.includes(text)));
-    return files.length > 0 ? [{ ...selected, files, missing: [] }] : [];
+export function selectOnly(selected: readonly Selected[], only: readonly string[]): Selected[] {
+  if (only.length === 0) return [...selected];
+  return selected.flatMap((entry) =>
+    only.some((text) => entry.suite.name.includes(text))
+      ? [entry]
+      : narrowed(entry, (file) => only.some((text) => file.includes(text))),
+  );
+}
+
+/** Suites that look at every change, whole; of the others the files that the change affects. */
+export function selectChanged(
+  selected: readonly Selected[],
+  affects: (file: string) => boolean,
+): Selected[] {
+  return selected.flatMap((entry) => {
+    const { changed } = entry.suite;
+    if (changed === 'always') return [entry];
+    return changed === 'never' ? [] : narrowed(entry, affects);
   });
+}
+
+/** A suite divided among processes: as many as there are slots, and one for what runs alone. */
+export function partsOf({ suite, files, whole, missing }: Selected, slots: number): Part[] {
+  if (files.length === 0 || missing.length > 0 || suite.alone === true) {
+    return [{ files, whole, alone: suite.alone === true }];
+  }
+  const measuring = matching(suite.alone ?? []);
+  const others = files.filter((file) => !measuring.has(file));
+  const shares = suite.split ? Math.min(slots, others.length) : Math.min(1, others.length);
+  const parts = Array.from({ length: shares }, (_, share) => ({
+    // Every so many, because neighbours of one folder take about as long.
+    files: others.filter((_file, index) => index % shares === share),
+    alone: false,
+  }));
+  const alone = files.filter((file) => measuring.has(file));
+  if (alone.length > 0) parts.push({ files: alone, alone: true });
+  return parts.map((part) => ({ ...part, whole: whole && parts.length === 1 }));
 }

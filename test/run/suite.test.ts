@@ -6,26 +6,38 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { runSuite } from './suite.ts';
-import { suites, type TestCommand } from './suites.ts';
+import { runtimes } from './runtimes.ts';
+import { partsOf, type Selected } from './select.ts';
+import { prepare, type RunContext, runPart } from './suite.ts';
+import type { Suite } from './types.ts';
 
 // Inside the checkout, whose packages the Node launcher needs.
 const folder = mkdtempSync(path.join('test', 'run', 'scratch-'));
 after(() => rmSync(folder, { recursive: true }));
 
-const runners: Readonly<Record<string, TestCommand>> = Object.fromEntries(
-  suites.filter(({ name }) => /^(?:bun|deno|node)$/.test(name)).map((s) => [s.name, s.command]),
-);
+const context = (scratch = folder): RunContext => ({
+  scratch,
+  limitMs: 60_000,
+  env: { DENO_NO_UPDATE_CHECK: '1' },
+  signal: new AbortController().signal,
+});
+
+/** The cases of a suite of one part. */
+async function casesOfSuite(suite: Suite, rest: Partial<Selected> = {}, scratch = folder) {
+  const selected = { suite, files: [], whole: true, missing: [], ...rest };
+  const parts = partsOf(selected, 1);
+  assert.equal(parts.length, 1);
+  const { cases } = await runPart(selected, parts[0]!, {}, context(scratch));
+  return cases;
+}
 
 /** The cases of a suite with one file of this text. */
-async function casesOf(runner: string, source: string) {
-  const file = path.join(folder, `${runner}-${source.length}.test.ts`);
+async function casesOf(runtime: keyof typeof runtimes, source: string) {
+  const file = path.join(folder, `${runtime}-${source.length}.test.ts`);
   writeFileSync(file, source);
   const scratch = mkdtempSync(path.join(tmpdir(), 'millrace-suite-'));
-  const suite = { name: runner, command: runners[runner]! };
-  const signal = new AbortController().signal;
-  const context = { scratch, limitMs: 60_000, env: { DENO_NO_UPDATE_CHECK: '1' }, signal };
-  const { cases } = await runSuite({ suite, files: [file], missing: [] }, context);
+  const suite = { name: runtime, command: runtimes[runtime] };
+  const cases = await casesOfSuite(suite, { files: [file] }, scratch);
   rmSync(scratch, { recursive: true });
   return cases;
 }
@@ -37,7 +49,7 @@ test('fails', () => { throw new Error('on purpose'); });
 test('is skipped', { skip: 'the moon is full' }, () => {});
 `;
 
-for (const runner of ['bun', 'deno', 'node']) {
+for (const runner of ['bun', 'deno', 'node'] as const) {
   describe(runner, () => {
     test('outcomes are counted, and a skip has its reason', async () => {
       const cases = await casesOf(runner, mixed);
@@ -64,7 +76,7 @@ test('the last line sums up all runners', async () => {
     ...['test/run.ts', '--only', 'runtime/timings.test'],
   ]);
   const lines = stdout.trimEnd().split('\n');
-  const counts = [...stdout.matchAll(/^\[.*\] (\w+): (\d+) passed, 0 failed, 0 skipped \(/gm)];
+  const counts = [...stdout.matchAll(/^ {2}(\w+): (\d+) passed, 0 failed, 0 skipped \(/gm)];
   assert.deepEqual(
     counts.map(([, name]) => name),
     ['bun', 'deno'],
@@ -76,19 +88,25 @@ test('the last line sums up all runners', async () => {
 
 test('a suite that cannot run here is skipped, with its reason', async () => {
   const suite = { name: 'x', command: () => ['false'], absent: () => 'there is no moon' };
-  const context = { scratch: folder, limitMs: 1000, env: {}, signal: new AbortController().signal };
-  const { cases } = await runSuite({ suite, files: [], missing: [] }, context);
-  assert.deepEqual(cases, [{ name: 'x', outcome: 'skipped', reason: 'there is no moon' }]);
+  assert.deepEqual(await casesOfSuite(suite), [
+    { name: 'x', outcome: 'skipped', reason: 'there is no moon' },
+  ]);
+});
+
+test('a preparation ends at the first of its commands that fails', async () => {
+  const steps = [['true'], ['sh', '-c', 'echo no such luck; exit 3'], ['sh', '-c', 'echo late']];
+  const preparation = { name: 'build: x', place: 'x', steps: steps.map((step) => () => step) };
+  const { cases, output } = await prepare(preparation, 1, context());
+  assert.deepEqual(
+    cases.map(({ name, outcome }) => [name, outcome]),
+    [['sh -c: exit code 3', 'failed']],
+  );
+  assert.equal(output, 'no such luck\n');
 });
 
 test('a suite whose files are gone, and a name that matches nothing, are failures', async () => {
-  const gone = {
-    suite: { name: 'gone', command: () => ['true'] },
-    files: [],
-    missing: ['no/*.test.ts'],
-  };
-  const context = { scratch: folder, limitMs: 1000, env: {}, signal: new AbortController().signal };
-  const { cases } = await runSuite(gone, context);
+  const gone = { name: 'gone', command: () => ['true'] };
+  const cases = await casesOfSuite(gone, { missing: ['no/*.test.ts'] });
   assert.deepEqual(
     cases.map(({ name, outcome }) => [name, outcome]),
     [['no test file matches no/*.test.ts', 'failed']],

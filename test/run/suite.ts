@@ -1,26 +1,39 @@
-/** @module Runs one suite and says what became of each of its tests. */
+/** @module Runs one part of a suite and says what became of each of its tests. */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Finished, runCommand } from './command.ts';
 import { type Case, parseJunit } from './junit.ts';
 import { reasonInFiles } from './reason.ts';
-import type { Selected } from './select.ts';
+import type { Part, Selected } from './select.ts';
+import type { CommandLine, Environment, Preparation } from './types.ts';
 
 export interface RunContext {
   /** Folder for the reports. */
   readonly scratch: string;
   readonly limitMs: number;
-  readonly env: Readonly<Record<string, string>>;
-  /** Ends the command at work. */
+  /** Set for every suite, unless it has its own. */
+  readonly env: Environment;
+  /** Ends the commands at work. */
   readonly signal: AbortSignal;
 }
 
-export interface SuiteResult {
+export interface Result {
   readonly cases: readonly Case[];
   readonly output: string;
+  readonly cpuSeconds: number;
 }
 
 const failure = (name: string): Case => ({ name, outcome: 'failed', reason: '' });
+
+const without = (cases: readonly Case[]): Result => ({ cases, output: '', cpuSeconds: 0 });
+
+/** Of a command that could not even be made. */
+export const broken = (name: string, error: unknown): Result =>
+  without([failure(`${name}: ${error instanceof Error ? error.message : error}`)]);
+
+/** Of a suite that cannot run, because what it needs has failed. */
+export const unprepared = (suite: string, preparation: string): Result =>
+  without([failure(`${suite}: ${preparation} failed`)]);
 
 /** What the report cannot say: the command itself failed, hung, or left something running. */
 function faultsOf(command: readonly string[], done: Finished, cases: readonly Case[]): Case[] {
@@ -32,7 +45,7 @@ function faultsOf(command: readonly string[], done: Finished, cases: readonly Ca
   return faults;
 }
 
-function casesOf({ suite, files }: Selected, report: string, done: Finished): Case[] {
+function casesOf(suite: string, files: readonly string[], report: string, done: Finished): Case[] {
   if (existsSync(report)) {
     return parseJunit(readFileSync(report, 'utf8')).map((entry) =>
       entry.outcome === 'skipped' && entry.reason === ''
@@ -41,33 +54,54 @@ function casesOf({ suite, files }: Selected, report: string, done: Finished): Ca
     );
   }
   const isOneTest = files.length === 0 && done.code === 0;
-  return isOneTest ? [{ name: suite.name, outcome: 'passed', reason: '' }] : [];
+  return isOneTest ? [{ name: suite, outcome: 'passed', reason: '' }] : [];
 }
 
-export async function runSuite(selected: Selected, context: RunContext): Promise<SuiteResult> {
-  const { suite, files, missing } = selected;
+const baseOf = (context: RunContext, name: string) =>
+  path.join(context.scratch, name.replaceAll(/\W+/g, '-'));
+
+/** Does what suites need. Its cases are its failures. */
+export async function prepare(
+  { name, steps }: Preparation,
+  slots: number,
+  context: RunContext,
+): Promise<Result> {
   const { limitMs, signal } = context;
-  const base = path.join(context.scratch, suite.name.replaceAll(/\W+/g, '-'));
-  const [report, log] = [`${base}.xml`, `${base}.log`];
-  const options = { log, limitMs, signal, env: context.env };
-  const result = (cases: readonly Case[]) => ({ cases, output: readFileSync(log, 'utf8') });
+  const log = `${baseOf(context, name)}.log`;
+  let cpuSeconds = 0;
+  for (const step of steps) {
+    const command: CommandLine = step(slots);
+    const done = await runCommand(command, { log, limitMs, signal });
+    cpuSeconds += done.cpuSeconds;
+    const cases = faultsOf(command, done, []);
+    if (cases.length > 0) return { cases, output: readFileSync(log, 'utf8'), cpuSeconds };
+  }
+  return { ...without([]), cpuSeconds };
+}
+
+/** @param index Of the part among those of its suite, which names its report. */
+export async function runPart(
+  { suite, missing }: Selected,
+  { files, whole }: Part,
+  { index = 0, slots = 1 }: { index?: number; slots?: number },
+  context: RunContext,
+): Promise<Result> {
+  const { limitMs, signal } = context;
   if (missing.length > 0) {
-    return { cases: missing.map((glob) => failure(`no test file matches ${glob}`)), output: '' };
+    return without(missing.map((glob) => failure(`no test file matches ${glob}`)));
   }
   const reason = suite.absent?.();
-  if (reason !== undefined) {
-    return { cases: [{ name: suite.name, outcome: 'skipped', reason }], output: '' };
-  }
-  for (const command of suite.prepare ?? []) {
-    const faults = faultsOf(command, await runCommand(command, options), []);
-    if (faults.length > 0) return result(faults);
-  }
-  const command = suite.command(files, report);
-  const done = await runCommand(command, { ...options, env: { ...suite.env, ...context.env } });
-  const cases = casesOf(selected, report, done);
+  if (reason !== undefined) return without([{ name: suite.name, outcome: 'skipped', reason }]);
+  const base = baseOf(context, `${suite.name}-${index}`);
+  const [report, log] = [`${base}.xml`, `${base}.log`];
+  const command = suite.command(files, report, { slots, whole });
+  const env = { ...context.env, ...suite.env };
+  const done = await runCommand(command, { log, limitMs, signal, env });
+  const output = readFileSync(log, 'utf8');
+  const cases = casesOf(suite.name, files, report, done);
   const faults = faultsOf(command, done, cases);
-  const alarm = suite.alarm?.exec(readFileSync(log, 'utf8'));
+  const alarm = suite.alarm?.exec(output);
   if (alarm) faults.push(failure(`${suite.name}: ${alarm[0]}`));
   if (cases.length + faults.length === 0) faults.push(failure(`${suite.name}: no test was found`));
-  return result([...cases, ...faults]);
+  return { cases: [...cases, ...faults], output, cpuSeconds: done.cpuSeconds };
 }

@@ -1,70 +1,49 @@
 /**
- * What `npm test` runs, as data. A new kind of test is a new row.
+ * What `npm test` and `npm run verify` run, as data. A new kind of test is a new row.
+ * .github/decisions/0026-two-runs-and-suites-side-by-side.md says which run has what, and why.
  *
  * @module
  */
 import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import path from 'node:path';
+import { type Build, build, cpp, folderOf, root } from './cpp.ts';
+import { type RuntimeName, runtimes } from './runtimes.ts';
+import type { Environment, Preparation, Suite } from './types.ts';
 
-const root = path.resolve(import.meta.dirname, '../..');
-
-type CommandLine = readonly string[];
-type Environment = Readonly<Record<string, string>>;
-
-/** Command line that runs test files and writes a JUnit report. */
-export type TestCommand = (files: readonly string[], report: string) => CommandLine;
-
-export interface Suite {
-  /** Shown in the summary and matched by `--only`. */
-  readonly name: string;
-  /** Globs of the test files, from the top folder. Each must match something. */
-  readonly files?: readonly string[];
-  /** Globs taken away from `files`. */
-  readonly except?: readonly string[];
-  /** Why it cannot run on this machine, which skips it; undefined where it can. */
-  readonly absent?: () => string | undefined;
-  /** Commands that must succeed first, such as a build. They count as no test. */
-  readonly prepare?: readonly CommandLine[];
-  /** Without files and without a report, the command itself is one test, passed with exit code 0. */
-  readonly command: TestCommand;
-  /** Set for `command`, not for `prepare`. */
-  readonly env?: Environment;
-  /** Output that fails the suite whatever the exit code. */
-  readonly alarm?: RegExp;
-}
-
-const bun: TestCommand = (files, report) => [
-  ...['node_modules/.bin/bun', 'test', '--only-failures', '--timeout=60000'],
-  ...['--reporter=junit', `--reporter-outfile=${report}`],
-  ...files.map((file) => `./${file}`),
+/** Tests that go by what is measured at the time, which a neighbour would spoil. */
+const measuring = [
+  'test/native/{costs,limits,terms}.test.ts',
+  'test/bench/{open-loop,throughput}.test.ts',
 ];
 
-// The npm wrapper around Deno leaves it running when it is killed itself.
-const deno: TestCommand = (files, report) => [
-  `node_modules/@deno/linux-${process.arch}-glibc/deno`,
-  ...['test', '-A', '--no-check', `--junit-path=${report}`, ...files],
-];
-
-const node: TestCommand = (files, report) => [
-  ...['node', '--import', 'tsx', '--test'],
-  ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
-  ...['--test-reporter=junit', `--test-reporter-destination=${report}`],
-  ...files,
-];
+/** Tests of minutes, which `npm run verify` runs. */
+const long = ['test/{fuzz,soak}/**'];
 
 const python = '.millrace/python/bin/python';
 
+const clientsSetUp: Preparation = {
+  name: 'set-up of clients',
+  place: '.millrace',
+  steps: [() => ['node', 'services/cli/setup.mjs', '--clients']],
+};
+
 /** Tests with clients in Python, of a server that one of the runtimes runs. */
-const clients = (name: string, runtime: string, files: readonly string[]): Suite => ({
+const clients = (
+  name: string,
+  runtime: RuntimeName,
+  modules: string,
+  rest: Partial<Suite> = {},
+): Suite => ({
   name,
-  files,
+  files: [`test/interop/${modules}.py`],
+  needs: () => clientsSetUp,
   absent: () => (existsSync(python) ? undefined : 'the set-up has no Python clients'),
   command: (found, report) => [
     ...[python, '-m', 'pytest', `--runtime=${runtime}`, `--junitxml=${report}`],
     ...found,
   ],
   env: { PYTHONDONTWRITEBYTECODE: '1' },
+  ...rest,
 });
 
 /** What a sanitizer prints. Bun's exit code hides it. */
@@ -77,108 +56,150 @@ const sanitizerOptions: Environment = {
   TSAN_OPTIONS: 'halt_on_error=1:ignore_noninstrumented_modules=1',
 };
 
-/** The builds of the C++ tests: the sanitizers of each. With one, the addon is built as well. */
-const sanitizersOf = { plain: '', address: 'address,undefined', thread: 'thread' } as const;
-type Build = keyof typeof sanitizersOf;
-const folderOf = (build: Build) => `build-test/${build}`;
+const sanitizerLibraries = { address: 'libasan.so.8', thread: 'libtsan.so.2' };
+type Sanitizer = Exclude<Build, 'plain'>;
 
-const make = (build: Build): readonly CommandLine[] => [
-  [
-    ...['cmake', '-S', '.', '-B', folderOf(build), '-DMILLRACE_TESTS=ON'],
-    `-DMILLRACE_SANITIZE=${sanitizersOf[build]}`,
-    // Where the set-up puts what the machine does not have.
-    `-DCMAKE_PREFIX_PATH=${root}/.millrace/googletest;${root}/.millrace/relacy/usr`,
-    `-DCMAKE_JS_INC=${build === 'plain' ? '' : `${root}/node_modules/node-api-headers/include`}`,
-  ],
-  ['cmake', '--build', folderOf(build), '--parallel', String(availableParallelism())],
-];
-
-/** The C++ tests, which ctest runs. */
-function cpp(build: Build): Suite {
-  const plain = build === 'plain';
-  return {
-    name: `c++: ${build}${plain ? '' : ' sanitizer'}`,
-    prepare: make(build),
-    command: (_files, report) => [
-      ...['ctest', '--test-dir', folderOf(build), '--output-on-failure', '--no-tests=error'],
-      ...['--parallel', String(availableParallelism())],
-      ...['--output-junit', report],
-    ],
-    env: {
-      UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
-      TSAN_OPTIONS: 'halt_on_error=1',
-      // Where a sanitizer looks for something else than what many runs would show.
-      ...(plain ? {} : { PROPERTY_RUNS: '500', SCHEDULES: '200' }),
-    },
-  };
-}
+/** What `npm test` builds with a sanitizer: the addon, and the C++ tests that concern it. */
+const quickTargets: Readonly<Record<Sanitizer, readonly string[]>> = {
+  address: ['millrace', 'millrace-memory-tests', 'millrace-codec-tests', 'millrace-device-tests'],
+  thread: ['millrace', 'millrace-thread-tests', 'millrace-stress', 'millrace-device-tests'],
+};
 
 /** The tests of the addon against a build of it with a sanitizer, whose library the runtime preloads. */
-function sanitized(
-  runtime: string,
-  command: TestCommand,
-  sanitizer: Exclude<Build, 'plain'>,
-  library: string,
-): Suite {
-  return {
-    name: `${runtime}: addon with ${sanitizer} sanitizer`,
-    // Where threads meet: a sanitizer slows everything down many times over.
-    files: ['batching', 'matrix', 'shapes', 'stats', 'transfer', 'workers'].map(
-      (name) => `test/native/${name}.test.ts`,
-    ),
-    prepare: make(sanitizer),
-    command,
-    env: {
-      ...sanitizerOptions,
-      // The sanitizer wraps functions of the C++ library, which Bun and Deno load too late for it.
-      LD_PRELOAD: `${library}:libstdc++.so.6`,
-      MILLRACE_TEST_ADDON: path.join(root, folderOf(sanitizer), 'millrace.node'),
-    },
-    alarm: sanitizerReport,
-  };
-}
+const sanitized = (
+  runtime: RuntimeName,
+  sanitizer: Sanitizer,
+  run: 'test' | 'verify',
+  files: readonly string[],
+): Suite => ({
+  name: `${runtime}: addon with ${sanitizer} sanitizer`,
+  run,
+  changed: 'never',
+  files: files.map((name) => `test/native/${name}.test.ts`),
+  needs: () => build(sanitizer, run === 'test' ? { targets: quickTargets[sanitizer] } : {}),
+  command: runtimes[runtime],
+  env: {
+    ...sanitizerOptions,
+    // The sanitizer wraps functions of the C++ library, which Bun and Deno load too late for it.
+    LD_PRELOAD: `${sanitizerLibraries[sanitizer]}:libstdc++.so.6`,
+    MILLRACE_TEST_ADDON: path.join(root, folderOf(sanitizer), 'millrace.node'),
+  },
+  alarm: sanitizerReport,
+});
 
-const runtimes: Readonly<Record<string, TestCommand>> = { bun, deno, node };
+const sanitizers = ['address', 'thread'] as const;
+const runtimeNames = ['bun', 'deno', 'node'] as const;
 
+/** Where a sanitizer looks for something else than what many runs would show. */
+const fewRuns = { PROPERTY_RUNS: '500', SCHEDULES: '200' };
+
+/** In the order in which they start: what takes seconds, what waits for others, the rest. */
 export const suites: readonly Suite[] = [
   {
     name: 'ok: format and lint',
     command: () => ['node_modules/.bin/biome', 'check', '--error-on-warnings'],
+    changed: 'always',
   },
-  { name: 'ok: types', command: () => ['node_modules/.bin/tsc'] },
-  { name: 'ok: rules', files: ['test/rules/**/*.test.ts'], command: bun },
-  { name: 'bun', files: ['test/**/*.test.ts'], except: ['test/rules/**'], command: bun },
+  { name: 'ok: types', command: () => ['node_modules/.bin/tsc'], changed: 'always' },
   {
-    name: 'deno',
-    files: [
-      'test/native/**/*.test.ts',
-      'test/runtime/**/*.test.ts',
-      'test/services/**/*.test.ts',
-      'test/e2e/**/*.test.ts',
-      'test/contract/**/*.test.ts',
-    ],
-    command: deno,
-    env: { DENO_NO_UPDATE_CHECK: '1' },
+    name: 'ok: rules',
+    files: ['test/rules/**/*.test.ts'],
+    command: runtimes.bun,
+    changed: 'always',
   },
-  { name: 'node', files: ['test/native/**/*.test.ts'], command: node },
-  clients('clients', 'bun', ['test/interop/test_{http,grpc,grpcurl,onnx_nodes}.py']),
+  clients('clients', 'bun', 'test_{http,grpc,grpcurl,onnx_nodes}'),
   // By itself: its messages have the names of those of Triton's client.
-  clients('clients: KServe', 'bun', ['test/interop/test_kserve.py']),
-  clients('clients: on Deno', 'deno', ['test/interop/test_{http,grpc}.py']),
-  cpp('plain'),
+  clients('clients: KServe', 'bun', 'test_kserve', { changed: 'never' }),
+  clients('clients: on Deno', 'deno', 'test_{http,grpc}', { changed: 'never' }),
+  cpp('plain', 'plain', {
+    run: 'test',
+    labels: ['-LE', 'alone|long'],
+    env: { PROPERTY_RUNS: '1000' },
+  }),
+  cpp('plain', 'plain', { run: 'verify', labels: ['-LE', 'alone'] }),
+  cpp('real time', 'plain', {
+    files: ['test/native/cpp/**/*real_time_test.cc'],
+    alone: true,
+    labels: ['-L', 'alone'],
+  }),
   {
     name: 'gpu: providers',
-    prepare: make('plain'),
+    needs: () => build('plain', { targets: ['millrace-gpu-tests'] }),
     // Skips itself, with the reason, where there is no GPU.
     command: (_files, report) => [
       `${folderOf('plain')}/test/native/cpp/gpu/millrace-gpu-tests`,
       `--gtest_output=xml:${report}`,
     ],
+    changed: 'never',
   },
-  cpp('address'),
-  cpp('thread'),
-  ...Object.entries(runtimes).flatMap(([name, command]) => [
-    sanitized(name, command, 'address', 'libasan.so.8'),
-    sanitized(name, command, 'thread', 'libtsan.so.2'),
+  cpp('address sanitizer', 'address', {
+    run: 'test',
+    changed: 'never',
+    labels: ['-L', 'memory|devices'],
+    targets: quickTargets.address,
+  }),
+  cpp('thread sanitizer', 'thread', {
+    run: 'test',
+    changed: 'never',
+    labels: ['-L', 'threads|devices'],
+    targets: quickTargets.thread,
+  }),
+  ...sanitizers.flatMap((sanitizer) => [
+    sanitized('node', sanitizer, 'test', ['batching', 'matrix', 'shapes', 'transfer', 'workers']),
+    cpp(`${sanitizer} sanitizer`, sanitizer, { run: 'verify', env: fewRuns }),
+    ...runtimeNames.map((runtime) =>
+      // Where threads meet: a sanitizer slows everything down many times over.
+      sanitized(runtime, sanitizer, 'verify', [
+        ...['batching', 'matrix', 'shapes', 'stats', 'transfer', 'workers'],
+      ]),
+    ),
   ]),
+  {
+    name: 'bun',
+    files: ['test/**/*.test.ts'],
+    except: ['test/rules/**', ...long],
+    alone: measuring,
+    split: true,
+    command: runtimes.bun,
+  },
+  {
+    name: 'deno',
+    files: ['test/{native,runtime,services,e2e,contract}/**/*.test.ts'],
+    alone: measuring,
+    split: true,
+    command: runtimes.deno,
+    env: { DENO_NO_UPDATE_CHECK: '1' },
+  },
+  {
+    name: 'node',
+    files: ['test/native/**/*.test.ts'],
+    alone: measuring,
+    split: true,
+    command: runtimes.node,
+    changed: 'never',
+  },
+  {
+    name: 'fuzz',
+    run: 'verify',
+    files: ['test/fuzz/*.test.ts'],
+    command: runtimes.bun,
+    env: { FUZZ_SECONDS: process.env.FUZZ_SECONDS ?? '120' },
+  },
+  ...runtimeNames.map(
+    (runtime): Suite => ({
+      name: `soak: life cycle on ${runtime}`,
+      run: 'verify',
+      files: ['test/native/{exit,worker-exit}.test.ts'],
+      command: runtimes[runtime],
+      env: { REPETITIONS: '100' },
+    }),
+  ),
+  {
+    name: 'soak',
+    run: 'verify',
+    alone: true,
+    files: ['test/soak/*.test.ts'],
+    command: runtimes.bun,
+    env: { SOAK: '1' },
+  },
 ];

@@ -1,6 +1,6 @@
 /**
- * @module The soak: 10 minutes with `SOAK=1` (`npm run soak`), else 20 seconds; `SOAK_SECONDS` says
- * otherwise.
+ * @module The soak: 10 minutes in `npm run verify`, which sets `SOAK=1`, else 20 seconds;
+ * `SOAK_SECONDS` says otherwise.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

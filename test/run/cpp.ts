@@ -1,0 +1,101 @@
+/** @module The C++ tests: how they are built, which program has which file, and how ctest runs them. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { CommandLine, Environment, Preparation, Suite, TestCommand } from './types.ts';
+
+export const root = path.resolve(import.meta.dirname, '../..');
+
+/** The builds of the C++ tests: the sanitizers of each. Each has the addon, too. */
+const sanitizersOf = { plain: '', address: 'address,undefined', thread: 'thread' } as const;
+export type Build = keyof typeof sanitizersOf;
+/** The one without a sanitizer is the product's own, so that its libraries are built once. */
+export const folderOf = (build: Build) => (build === 'plain' ? 'build' : `build-test/${build}`);
+
+const configure = (build: Build): CommandLine => [
+  ...['cmake', '-S', '.', '-B', folderOf(build), '-DMILLRACE_TESTS=ON'],
+  `-DMILLRACE_SANITIZE=${sanitizersOf[build]}`,
+  // Where the set-up puts what the machine does not have.
+  `-DCMAKE_PREFIX_PATH=${root}/.millrace/googletest;${root}/.millrace/relacy/usr`,
+  // The set-up has named the headers of the product's build.
+  ...(build === 'plain' ? [] : [`-DCMAKE_JS_INC=${root}/node_modules/node-api-headers/include`]),
+];
+
+/** The programs that hold test files, as CMake wrote them down: `program file` a line. */
+export function programsOf(list: string, files: readonly string[]): string[] {
+  const lines = list.split('\n').map((line) => line.split(' '));
+  const programs = lines.filter(([, file]) => file && files.includes(path.relative(root, file)));
+  return [...new Set(programs.map(([program]) => program ?? ''))].sort();
+}
+
+/** Builds targets, or the programs of some test files; everything where nothing is named. */
+export function build(
+  name: Build,
+  { targets = [], files }: { targets?: readonly string[]; files?: readonly string[] } = {},
+): Preparation {
+  const list = path.join(folderOf(name), 'test-programs.txt');
+  const parts = [...targets, ...(files ?? []).map((file) => path.basename(file, '.cc'))];
+  return {
+    name: `build: ${name}${parts.length > 0 ? ` (${parts.join(', ')})` : ''}`,
+    place: folderOf(name),
+    steps: [
+      () => configure(name),
+      (slots) => {
+        const named = files ? programsOf(readFileSync(list, 'utf8'), files) : targets;
+        return [
+          ...['cmake', '--build', folderOf(name), '--parallel', String(slots)],
+          ...(named.length > 0 ? ['--target', ...named] : []),
+        ];
+      },
+    ],
+  };
+}
+
+/** What ctest calls the tests of a file: groups of GoogleTest, or its folder where it has no such group. */
+export function groupsOf(file: string, source: string): string[] {
+  const macros = source.matchAll(/^\s*(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+)/gm);
+  const groups = [...macros].map(([, group = '']) => group);
+  return groups.length > 0 ? [...new Set(groups)] : [path.basename(path.dirname(file))];
+}
+
+/** A regular expression of ctest for the tests of some files. */
+export function filterOf(files: readonly string[]): string {
+  const groups = files.flatMap((file) => groupsOf(file, readFileSync(file, 'utf8')));
+  return `(^|/)(${groups.join('|')})[./]`;
+}
+
+const options: Environment = {
+  UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+  TSAN_OPTIONS: 'halt_on_error=1',
+};
+
+const ctest =
+  (name: Build, labels: readonly string[]): TestCommand =>
+  (files, report, { slots, whole }) => [
+    ...['ctest', '--test-dir', folderOf(name), '--output-on-failure', '--no-tests=error'],
+    ...['--parallel', String(slots), '--output-junit', report, ...labels],
+    ...(whole ? [] : ['-R', filterOf(files)]),
+  ];
+
+export interface CppOptions
+  extends Pick<Suite, 'run' | 'alone' | 'env' | 'changed' | 'files' | 'except'> {
+  /** What ctest takes and leaves: `-L` and `-LE` with labels that CMake gives. */
+  readonly labels?: readonly string[];
+  /** What is built for it: everything, where nothing is named. */
+  readonly targets?: readonly string[];
+}
+
+/** A suite of C++ tests, which ctest runs. */
+export function cpp(
+  title: string,
+  name: Build,
+  { labels = [], targets, ...rest }: CppOptions = {},
+): Suite {
+  return {
+    name: `c++: ${title}`,
+    files: ['test/native/cpp/**/*_test.cc', 'test/native/model/*.cc'],
+    ...rest,
+    needs: (files) => build(name, files ? { files } : targets ? { targets } : {}),
+    command: ctest(name, labels),
+    env: { ...options, ...rest.env },
+  };
+}

@@ -1,0 +1,74 @@
+/** @module What the run says: a block when a suite has ended, a heartbeat, and a total in the last line. */
+import type { Case, Outcome } from './junit.ts';
+import type { Result } from './suite.ts';
+
+const outputLines = 500;
+
+export type Say = (line: string) => void;
+
+const count = (cases: readonly Case[], outcome: Outcome) =>
+  cases.filter((entry) => entry.outcome === outcome).length;
+
+export const failuresOf = (cases: readonly Case[]): number => count(cases, 'failed');
+
+/** The last line of a run, and the counts of a suite. */
+export const totalOf = (cases: readonly Case[]): string =>
+  `${count(cases, 'passed')} passed, ${count(cases, 'failed')} failed, ${count(cases, 'skipped')} skipped`;
+
+export const seconds = (value: number): string => `${value.toFixed(1)} s`;
+
+/** Results of the parts of a suite, in the order of the parts. */
+export const mergeResults = (parts: readonly Result[]): Result => ({
+  cases: parts.flatMap(({ cases }) => cases),
+  output: parts
+    .filter(({ cases }) => failuresOf(cases) > 0)
+    .map(({ output }) => output)
+    .join(''),
+  cpuSeconds: parts.reduce((sum, part) => sum + part.cpuSeconds, 0),
+});
+
+/** What one suite has to say, in one piece: output where something failed, failures, reasons of skips. */
+export function blockOf(label: string, { cases, output }: Result): string[] {
+  const failed = cases.filter(({ outcome }) => outcome === 'failed');
+  const lines = failed.length > 0 ? output.trimEnd().split('\n') : [];
+  return [
+    label,
+    ...(lines.length > outputLines ? [`  (the last ${outputLines} of ${lines.length} lines)`] : []),
+    ...lines.slice(-outputLines),
+    ...failed.map(({ name }) => `  failed: ${name}`),
+    ...cases
+      .filter(({ outcome }) => outcome === 'skipped')
+      .map(({ name, reason }) => `  skipped: ${name} (${reason || 'no reason was given'})`),
+  ];
+}
+
+/** What is at work, said every 15 s. */
+export class Heartbeat {
+  readonly #running = new Map<string, number>();
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  constructor(say: Say) {
+    this.#timer = setInterval(() => say(this.line()), 15_000);
+  }
+
+  line(now = performance.now()): string {
+    const running = [...this.#running].map(
+      ([name, since]) => `${name} (${seconds((now - since) / 1000)})`,
+    );
+    return `… at work: ${running.join(', ')}`;
+  }
+
+  /** Calls `work` and counts it as running until it has ended. */
+  async during<T>(name: string, work: () => Promise<T>): Promise<T> {
+    this.#running.set(name, performance.now());
+    try {
+      return await work();
+    } finally {
+      this.#running.delete(name);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
