@@ -32,12 +32,19 @@ export interface ModelStatus {
 export class ServedModel {
   readonly name: string;
   readonly isDefault: boolean;
+  /**
+   * Whether `null` in JSON is a missing value among the floats of an input. Versions share their model's
+   * configuration, so that is known before a request has its version.
+   */
+  readonly nullIsNaN: boolean;
   readonly settings: RepositorySettings;
   readonly #versions: ReadonlyMap<string, ModelVersion | ServeError>;
 
   constructor(folder: ModelFolder, versions: ReadonlyMap<string, ModelVersion | ServeError>) {
     this.name = folder.name;
-    this.isDefault = !(folder.config instanceof ServeError) && (folder.config.default ?? false);
+    const config = folder.config instanceof ServeError ? {} : folder.config;
+    this.isDefault = config.default ?? false;
+    this.nullIsNaN = config.missing === 'nan';
     this.settings = folder.settings;
     this.#versions = versions;
   }
@@ -79,14 +86,6 @@ export class ServedModel {
     return this.loaded().some(
       ({ task }) => !(task instanceof ServeError) && tasks.includes(task.name),
     );
-  }
-
-  /**
-   * Whether `null` in JSON is a missing value among the floats of an input. Versions share their model's
-   * configuration, so that is known before a request has its version.
-   */
-  get nullIsNaN(): boolean {
-    return this.loaded().some(({ nullIsNaN }) => nullIsNaN);
   }
 
   /** Whether a version with a task takes 64-bit integers, which have more digits than a number of JavaScript. */

@@ -55,12 +55,13 @@ export function classify(
   return { type: 'string', dims: batched ? [rows, kept] : [kept], data: texts };
 }
 
-/** Indices of the highest of `length` scores from `start`, descending; of equal ones the first comes first. */
+/** Indices of the highest of `length` scores from `start`, descending; of equal ones the first comes first, and NaN last. */
 function highest(data: Scores['data'], start: number, length: number, count: number): number[] {
   const order = Array.from({ length }, (_, index) => index);
   order.sort((a, b) => {
     const [left, right] = [data[start + a]!, data[start + b]!];
-    return left > right ? -1 : left < right ? 1 : 0;
+    if (left > right) return -1;
+    return left < right ? 1 : Number(Number.isNaN(left)) - Number(Number.isNaN(right));
   });
   return order.slice(0, count);
 }

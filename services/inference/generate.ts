@@ -88,7 +88,7 @@ function toFields(body: unknown): Fields {
 function toInputs(version: ModelVersion, fields: Fields): Record<string, Tensor> {
   const { inputs } = version.signature;
   const parameters = fields.parameters === undefined ? {} : toFields(fields.parameters);
-  const given: Fields = { ...parameters, ...fields };
+  const given: Fields = Object.assign(Object.create(null), parameters, fields);
   const unknown = Object.keys(fields).find(
     (key) => key !== 'id' && key !== 'parameters' && !inputs.some(({ name }) => name === key),
   );

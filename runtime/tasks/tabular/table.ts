@@ -55,7 +55,7 @@ export function featureTable(signature: Signature, config: TableConfig): LayOut 
   }
   const { name } = input;
   const ofLists = (features: readonly unknown[]): TableRuns => {
-    const tensors = featureTensors(input, features, together());
+    const tensors = featureTensors(input, features, Array.isArray(features[0]) && together());
     const runs = tensors.map((tensor) => ({ [name]: tensor }));
     return { runs, rows: tensors[0]!.dims[0]! };
   };

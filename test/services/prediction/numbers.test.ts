@@ -144,4 +144,11 @@ describe('numbers in JSON', () => {
     const { json } = await server.post('/v2/models/int64/infer', body);
     assert.deepEqual(json.outputs[0].data, ['9223372036854775807:1', '9007199254740993:0']);
   });
+
+  test('scores that are NaN are the last ones of the classification extension', async () => {
+    const body = `{"inputs":[{"name":"x","datatype":"FP32","shape":[1,3],"data":[NaN,-1,2]}],
+      "outputs":[{"name":"y","parameters":{"classification":3}}]}`;
+    const { json } = await server.post('/v2/models/float32/infer', body);
+    assert.deepEqual(json.outputs[0].data, ['2.000000:2', '-1.000000:1', 'NaN:0']);
+  });
 });
