@@ -10,6 +10,7 @@ import {
   rmSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -82,6 +83,23 @@ describe('a model in use', () => {
     assert.deepEqual(
       readdirSync(cacheDir).filter((name) => name.startsWith('millrace-model')),
       [],
+    );
+  });
+
+  test('removes what a process left behind that was killed while it loaded, and nothing else', async () => {
+    const cacheDir = path.join(folder, 'cache');
+    const hourAgo = Date.now() / 1000 - 3600;
+    for (const name of ['millrace-model-old', 'millrace-model-new', 'other']) {
+      mkdirSync(path.join(cacheDir, name), { recursive: true });
+      writeFileSync(path.join(cacheDir, name, 'weights.bin'), 'x');
+      if (name !== 'millrace-model-new') utimesSync(path.join(cacheDir, name), hourAgo, hourAgo);
+    }
+    const loaded = await engine.load({ path: model(), cacheDir });
+    await loaded.close();
+    const left = readdirSync(cacheDir, { withFileTypes: true });
+    assert.deepEqual(
+      left.filter((entry) => entry.isDirectory()).map(({ name }) => name),
+      ['millrace-model-new', 'other'],
     );
   });
 });

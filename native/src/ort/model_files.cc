@@ -1,11 +1,13 @@
 #include "ort/model_files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <functional>
@@ -133,6 +135,24 @@ Status Unreadable(const std::string& location, const std::string& error) {
   return {Code::kInvalidArgument, "External data '" + location + "' cannot be read: " + error};
 }
 
+constexpr char kPrefix[] = "millrace-model-";
+
+// Removes what processes have left behind that were killed while they loaded a model.
+void RemoveLeftovers(const fs::path& root) {
+  const auto old = fs::file_time_type::clock::now() - std::chrono::minutes(1);
+  std::error_code error;
+  for (fs::directory_iterator entry(root, error), end; !error && entry != end; entry.increment(error)) {
+    const fs::path path = entry->path();
+    std::error_code ignored;
+    const bool ours = path.filename().string().starts_with(kPrefix) && entry->is_directory(ignored);
+    // Whoever has just made a folder may not have locked it yet.
+    if (!ours || fs::last_write_time(path, ignored) > old) continue;
+    const File folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (folder.get() < 0 || flock(folder.get(), LOCK_EX | LOCK_NB) != 0) continue;
+    fs::remove_all(path, ignored);
+  }
+}
+
 std::string WriteAll(int target, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = write(target, bytes.data(), bytes.size());
@@ -177,6 +197,7 @@ ModelSnapshot::~ModelSnapshot() {
   if (copies_.empty()) return;
   std::error_code ignored;
   fs::remove_all(copies_, ignored);
+  if (lock_ >= 0) close(lock_);
 }
 
 Status ModelSnapshot::Take(std::string_view bytes) {
@@ -216,9 +237,12 @@ Status ModelSnapshot::Copy(const std::string& model, const std::vector<std::stri
                   "The model's external data cannot be copied (" + reason +
                       "): name a cache folder with room for them");
   };
-  std::string made = (root / "millrace-model-XXXXXX").string();
+  RemoveLeftovers(root);
+  std::string made = (root / (std::string(kPrefix) + "XXXXXX")).string();
   if (mkdtemp(made.data()) == nullptr) return no_room(Reason(errno));
   copies_ = made;
+  lock_ = open(made.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ < 0 || flock(lock_, LOCK_SH) != 0) return no_room(Reason(errno));
   const auto create = [&](const std::string& name) {
     const fs::path target = fs::path(copies_) / name;
     fs::create_directories(target.parent_path(), error);

@@ -37,6 +37,7 @@ class ModelSnapshot {
   ~ModelSnapshot();
 
   // `folder` is where copies of external data are made; empty: the system's folder for temporary files.
+  // Copies that a process left there when it was killed are removed.
   // kUnavailable if the files are not those of `digest` any more: inspect them again.
   // kFailedPrecondition if there is no room for copies.
   Status Take(const std::string& path, const std::string& digest, const std::string& folder);
@@ -57,6 +58,8 @@ class ModelSnapshot {
   std::string_view bytes_;
   std::string path_;
   std::string copies_;
+  // Keeps other processes from taking the folder for a leftover.
+  int lock_ = -1;
   GraphFacts graph_;
 };
 
