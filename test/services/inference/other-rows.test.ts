@@ -1,0 +1,26 @@
+/** @module A model that was declared to have rows and has none: what clients and operators see. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { inference } from './support.ts';
+
+const files = {
+  'm/1/model.onnx': '=rows-change',
+  'm/model.json': '{"batching":{"maxRows":8}}',
+};
+
+test('the request that shows it is answered, and /ready says why the model is not batched any more', async () => {
+  await using service = await inference(files);
+  const stateOf = async () => (await service.get('/ready')).json.models[0].versions[0];
+  // The run that warms the model has shown it already.
+  assert.equal((await stateOf()).maxRows, 1);
+  const x = { name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] };
+  for (let round = 0; round < 2; round++) {
+    const answer = await service.post('/v2/models/m/infer', { inputs: [x] });
+    assert.equal(answer.status, 200, answer.text);
+    assert.deepEqual(answer.json.outputs[0].shape, [2, 2]);
+    assert.deepEqual(answer.json.outputs[0].data, [1, 2, 1, 2]);
+  }
+  const { state, maxRows, reason } = await stateOf();
+  assert.deepEqual([state, maxRows], ['ready', 1]);
+  assert.match(reason, /^Requests run alone, since one came back with another number of rows/);
+});
