@@ -74,7 +74,8 @@ export class NativeEngineHandle implements Engine {
     if (controlFlow) native.inlineLimitUs = 0;
     // Equal files in two folders are two models.
     const folder = native.path === undefined ? '' : dirname(native.path);
-    native.key = JSON.stringify([digest, folder, { ...native, bytes: undefined, path: undefined }]);
+    const rest = { ...native, bytes: undefined, path: undefined, copyFolder: undefined };
+    native.key = JSON.stringify([digest, folder, rest]);
     const name =
       options.name ?? (native.path === undefined ? digest.slice(0, 12) : basename(native.path));
     const { cacheDir, notice = () => {} } = options;

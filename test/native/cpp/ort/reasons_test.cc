@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "ort/messages.h"
 #include "ort/graph.h"
 #include "ort/missing_library.h"
 #include "ort/run_handle.h"
