@@ -110,7 +110,9 @@ export interface NativeEngine {
   /** Has `onReady` called from the event loop, after what it is about now. */
   callSoon(): void;
   take(slot: number, output: number, target: ArrayBufferView): void;
-  strings(slot: number, output: number): string[];
+  /** Null where one of them is not UTF-8. */
+  strings(slot: number, output: number): string[] | null;
+  packedStrings(slot: number, output: number): ArrayBuffer;
   message(slot?: number): string;
   cancel(slot: number): void;
   release(slot: number): void;

@@ -54,6 +54,7 @@ export interface SubmitTarget {
 interface Waiter {
   readonly model: SubmitTarget;
   readonly outputs: readonly string[] | undefined;
+  readonly packStrings: boolean;
   /** Memory that the addon reads until it hands the slot back. */
   readonly moved: Moved | undefined;
   readonly deadline: number;
@@ -111,6 +112,7 @@ export class Channel {
       const waiter: Waiter = {
         model,
         outputs: options.outputs,
+        packStrings: options.packStrings ?? false,
         moved,
         deadline,
         signal,
@@ -196,11 +198,7 @@ export class Channel {
     if (waiter.resolve === undefined) {
       reader.skip();
     } else if (reader.code === 0) {
-      const timings = reader.timings();
-      waiter.resolve({
-        outputs: reader.outputs(waiter.model.native.outputs, waiter.outputs),
-        timings,
-      });
+      this.#resolve(waiter, waiter.resolve, reader);
     } else {
       waiter.reject(reader.error());
       reader.skip();
@@ -208,6 +206,15 @@ export class Channel {
     if (reader.retained) this.#native.release(slot);
     if (reader.otherRows) waiter.model.stopBatching();
     waiter.model.settled();
+  }
+
+  #resolve(waiter: Waiter, resolve: (result: RunResult) => void, reader: RecordReader): void {
+    const { model, outputs, packStrings } = waiter;
+    try {
+      resolve(reader.result(model.native.outputs, outputs, packStrings));
+    } catch (error) {
+      waiter.reject(error);
+    }
   }
 
   /** Answers before the addon does. Its record still comes, and is dropped. */

@@ -16,6 +16,8 @@ export type RawInput<Data = RawData> = readonly [
   dims: readonly number[],
   parameters: RawParameters,
   data: Data,
+  /** Of elements in the body. */
+  bytes: number,
 ];
 
 /** A parsed request as the addon gives it. */
@@ -70,9 +72,9 @@ export async function withStrings(
   [id, parameters, inputs, outputs]: RawRequest<RawData | RawStrings>,
 ): Promise<RawRequest> {
   const whole: RawInput[] = [];
-  for (const [name, type, dims, inputParameters, data] of inputs) {
+  for (const [name, type, dims, inputParameters, data, bytes] of inputs) {
     const elements = isRawStrings(data) ? await toStrings(native, data) : data;
-    whole.push([name, type, dims, inputParameters, elements]);
+    whole.push([name, type, dims, inputParameters, elements, bytes]);
   }
   return [id, parameters, whole, outputs];
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ElementData, ElementType, Tensor, Tensors } from './types.ts';
+import type { ElementData, ElementType, PackedTensor, Tensor, Tensors } from './types.ts';
 
 /**
  * What is written for floats that JSON has no number for: `null` as `JSON.stringify` has it, `literal` the
@@ -72,7 +72,7 @@ export interface InferResponse {
   readonly parameters?: Readonly<Record<string, string | number | boolean>>;
   readonly outputs: readonly {
     readonly name: string;
-    readonly tensor: Tensor;
+    readonly tensor: Tensor | PackedTensor;
     /** Raw after the JSON instead of in it. */
     readonly binary?: boolean;
   }[];

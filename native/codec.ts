@@ -29,7 +29,8 @@ import type {
 import { elementArrays, elementsIn, withoutHalfArray } from './elements.ts';
 import { MillraceError } from './errors.ts';
 import { FlatRequests, type ParseFlat } from './flat-request.ts';
-import type { ElementData, ElementType, Tensor, Tensors } from './types.ts';
+import { packStrings } from './packed-strings.ts';
+import type { ElementData, ElementType, PackedTensor, Tensor, Tensors } from './types.ts';
 
 export const datatypes: Datatypes = {
   float32: 'FP32',
@@ -115,8 +116,10 @@ function invalid(message: string): MillraceError {
 }
 
 /** What `encode` takes for a tensor's elements. Strings are the engine's own strength. */
-function jsonParts<T extends ElementType>(type: T, data: ElementData[T]): unknown[] {
-  if (type === 'string') return [JSON.stringify(data)];
+function jsonParts(type: ElementType, data: ElementData[ElementType]): unknown[] {
+  if (type === 'string') {
+    return data instanceof Uint8Array ? [numbers.string, data] : [JSON.stringify(data)];
+  }
   const elements = type === 'float16' ? withoutHalfArray(data) : data;
   if (!(elements instanceof elementArrays[type as Exclude<ElementType, 'string'>])) {
     throw invalid(`The data is not a typed array for ${type}`);
@@ -124,25 +127,10 @@ function jsonParts<T extends ElementType>(type: T, data: ElementData[T]): unknow
   return [numbers[type], elements];
 }
 
-/** Each string after its length in four bytes, little-endian. */
-function lengthPrefixed(strings: readonly string[]): Uint8Array {
-  const encoder = new TextEncoder();
-  const texts = strings.map((text) => encoder.encode(text));
-  const bytes = new Uint8Array(texts.reduce((size, text) => size + 4 + text.length, 0));
-  const view = new DataView(bytes.buffer);
-  let offset = 0;
-  for (const text of texts) {
-    view.setUint32(offset, text.length, true);
-    bytes.set(text, offset + 4);
-    offset += 4 + text.length;
-  }
-  return bytes;
-}
-
 /** A tensor's elements as the protocol's binary data: little-endian, texts each after its length. */
-export function tensorBytes(tensor: Tensor): Uint8Array {
-  if (tensor.type === 'string') return lengthPrefixed(tensor.data);
-  const { buffer, byteOffset, byteLength } = tensor.data;
+export function tensorBytes({ data }: Tensor | PackedTensor): Uint8Array {
+  if (!ArrayBuffer.isView(data)) return packStrings(data);
+  const { buffer, byteOffset, byteLength } = data;
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
@@ -207,21 +195,23 @@ function toParameters(flat: RawParameters): Parameters {
   return parameters;
 }
 
-function toData(body: Uint8Array, type: ElementType, elements: number, data: RawData) {
-  if (type === 'string') return data;
-  const ArrayType = elementArrays[type];
-  if (typeof data !== 'number') return new ArrayType(data as ArrayBuffer);
-  const end = data + elements * ArrayType.BYTES_PER_ELEMENT;
-  return elementsIn(type, body.subarray(data, end) as Uint8Array<ArrayBuffer>);
+function toData(body: Uint8Array, type: ElementType, data: RawData, bytes: number) {
+  const binary =
+    typeof data === 'number'
+      ? (body.subarray(data, data + bytes) as Uint8Array<ArrayBuffer>)
+      : undefined;
+  if (type === 'string') return binary ?? data;
+  return binary === undefined
+    ? new elementArrays[type](data as ArrayBuffer)
+    : elementsIn(type, binary);
 }
 
 function toRequest(body: Uint8Array, [id, parameters, inputs, outputs]: RawRequest): InferRequest {
   const tensors: Record<string, Tensors[string]> = Object.create(null);
   const listed: InferInput[] = [];
-  for (const [name, number, dims, inputParameters, data] of inputs) {
+  for (const [name, number, dims, inputParameters, data, bytes] of inputs) {
     const type = typeOf.get(number)!;
-    const elements = dims.reduce((product, size) => product * size, 1);
-    tensors[name] = { type, dims, data: toData(body, type, elements, data) } as Tensors[string];
+    tensors[name] = { type, dims, data: toData(body, type, data, bytes) } as Tensors[string];
     listed.push({
       name,
       datatype: datatypes[type],
@@ -308,7 +298,7 @@ export function openCodec(options: { readonly addon?: string } = {}): Codec {
           policies[nonFinite],
         );
         return {
-          data: toData(bytes, type, 0, data) as ElementData[typeof type],
+          data: toData(bytes, type, data, 0) as ElementData[typeof type],
           dims: dims ?? undefined,
           end,
         };

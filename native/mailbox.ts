@@ -17,7 +17,8 @@
 import type { NativeEngine } from './binding.ts';
 import { elementArrays } from './elements.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
-import type { ElementType, Tensor, TensorSpec, Timings } from './types.ts';
+import { quote } from './quote.ts';
+import type { ElementType, PackedTensor, RunResult, Tensor, TensorSpec, Timings } from './types.ts';
 
 /** In the order of the enum `Code` in batching/status.h. */
 const CODES: readonly MillraceErrorCode[] = [
@@ -110,7 +111,7 @@ export class RecordReader {
     this.#word = 0;
   }
 
-  /** Reads the head of the next record. `outputs` or `skip` must follow. */
+  /** Reads the head of the next record. `result` or `skip` must follow. */
   next(): void {
     const mail = this.#mail;
     const word = this.#word;
@@ -123,7 +124,7 @@ export class RecordReader {
     this.#word = word + 8;
   }
 
-  timings(): Timings {
+  #timings(): Timings {
     const mail = this.#mail;
     const word = this.#header;
     return {
@@ -138,13 +139,20 @@ export class RecordReader {
     return new MillraceError(errorCode(this.code), this.#native.message(this.slot));
   }
 
-  /** Reads the outputs of the record; those not in `wanted` are left out. */
-  outputs(
+  /**
+   * Reads the rest of the record; outputs not in `wanted` are left out.
+   *
+   * @throws {MillraceError} `INVALID_ARGUMENT`, with the record read, for strings that are not UTF-8.
+   */
+  result(
     specs: readonly TensorSpec[],
     wanted: readonly string[] | undefined,
-  ): Record<string, Tensor> {
+    packStrings: boolean,
+  ): RunResult {
     const mail = this.#mail;
-    const result: Record<string, Tensor> = {};
+    const outputs: Record<string, Tensor> = {};
+    let packedStrings: Record<string, PackedTensor> | undefined;
+    let undecodable: string | undefined;
     for (let index = 0; index < this.#outputs; index++) {
       const { name, type } = specs[index]!;
       const bytes = mail[this.#word++]!;
@@ -157,12 +165,27 @@ export class RecordReader {
         elements *= size;
       }
       if (wanted === undefined || wanted.includes(name)) {
-        const data = bytes >= 0 ? this.#inline(type, elements) : this.#fetch(index, type, elements);
-        result[name] = { type, dims, data } as Tensor;
+        if (type === 'string' && packStrings) {
+          const data = new Uint8Array(this.#native.packedStrings(this.slot, index));
+          packedStrings ??= {};
+          packedStrings[name] = { type, dims, data };
+        } else {
+          const data =
+            bytes >= 0 ? this.#inline(type, elements) : this.#fetch(index, type, elements);
+          if (data === null) undecodable = name;
+          outputs[name] = { type, dims, data } as Tensor;
+        }
       }
       if (bytes > 0) this.#word += (bytes + 7) >> 3;
     }
-    return result;
+    if (undecodable !== undefined) {
+      throw new MillraceError(
+        'INVALID_ARGUMENT',
+        `Output ${quote(undecodable)} holds bytes that are not UTF-8, which a string cannot hold: ask for them as binary data`,
+      );
+    }
+    const timings = this.#timings();
+    return packedStrings === undefined ? { outputs, timings } : { outputs, packedStrings, timings };
   }
 
   /** Passes over the outputs of a record that nobody waits for. */

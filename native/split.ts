@@ -6,7 +6,16 @@
 
 import { elementArrays } from './elements.ts';
 import { MillraceError } from './errors.ts';
-import type { ElementData, ElementType, RunOptions, RunResult, Tensor, Tensors } from './types.ts';
+import { countPackedStrings, packedOffsets } from './packed-strings.ts';
+import type {
+  ElementData,
+  ElementType,
+  PackedTensor,
+  RunOptions,
+  RunResult,
+  Tensor,
+  Tensors,
+} from './types.ts';
 
 type Run = (inputs: Tensors, options: RunOptions) => Promise<RunResult>;
 
@@ -35,6 +44,9 @@ export async function runInParts(
   const { timeoutMs } = options;
   const ended =
     typeof timeoutMs === 'number' && timeoutMs > 0 ? performance.now() + timeoutMs : undefined;
+  const cuts = Object.entries(inputs).map(([name, input]) => [name, cutterOf(input)] as const);
+  const slice = (first: number, count: number): Tensors =>
+    Object.fromEntries(cuts.map(([name, cut]) => [name, cut(first, count)]));
   const parts: RunResult[] = new Array(Math.ceil(rows / maxRows));
   const refused: number[] = [];
   let next = 0;
@@ -44,7 +56,7 @@ export async function runInParts(
     while (refused.length > 0 || next < parts.length) {
       const index = refused.pop() ?? next++;
       const first = index * maxRows;
-      const part = slice(inputs, first, Math.min(maxRows, rows - first));
+      const part = slice(first, Math.min(maxRows, rows - first));
       if (ended !== undefined) partOptions.timeoutMs = Math.max(ended - performance.now(), 0);
       try {
         parts[index] = await run(part, partOptions);
@@ -83,7 +95,7 @@ export function isSplittable(inputs: Tensors, rows: number): boolean {
       dims.every(Number.isSafeInteger) &&
       dims[0] === rows &&
       (type === 'string'
-        ? Array.isArray(data) && data.length === product(dims)
+        ? countOfStrings(data) === product(dims)
         : ArrayBuffer.isView(data) &&
           'length' in data &&
           data.byteLength === product(dims) * bytesOf(type))
@@ -91,19 +103,34 @@ export function isSplittable(inputs: Tensors, rows: number): boolean {
   });
 }
 
-function slice(inputs: Tensors, first: number, count: number): Tensors {
-  const part: Record<string, Tensor> = {};
-  for (const [name, { type, dims, data }] of Object.entries(inputs)) {
+/** How many strings there are; undefined where it is neither a list nor packed strings. */
+function countOfStrings(data: unknown): number | undefined {
+  if (Array.isArray(data)) return data.length;
+  return data instanceof Uint8Array ? countPackedStrings(data) : undefined;
+}
+
+/** What cuts an input to `count` rows from row `first` on. */
+type Cut = (first: number, count: number) => Tensors[string];
+
+function cutterOf({ type, dims, data }: Tensors[string]): Cut {
+  const rows = dims[0]!;
+  const cut = (first: number, count: number): Tensors[string]['data'] => {
     // Of packed numbers these are bytes.
-    const size = data.length / dims[0]!;
+    const size = data.length / rows;
     const [from, to] = [first * size, (first + count) * size];
-    const rows =
-      type === 'string'
-        ? (data as ElementData['string']).slice(from, to)
-        : (data as Uint8Array).subarray(from, to);
-    part[name] = { type, dims: [count, ...dims.slice(1)], data: rows } as Tensor;
-  }
-  return part;
+    return Array.isArray(data) ? data.slice(from, to) : (data as Uint8Array).subarray(from, to);
+  };
+  const cutData = type === 'string' && data instanceof Uint8Array ? packedCutter(data, rows) : cut;
+  return (first, count) =>
+    ({ type, dims: [count, ...dims.slice(1)], data: cutData(first, count) }) as Tensors[string];
+}
+
+/** Strings differ in size, so where the rows start is looked up once. */
+function packedCutter(packed: Uint8Array, rows: number) {
+  const offsets = packedOffsets(packed)!;
+  const size = (offsets.length - 1) / rows;
+  return (first: number, count: number) =>
+    packed.subarray(offsets[first * size], offsets[(first + count) * size]);
 }
 
 function join(parts: readonly RunResult[], rows: number): RunResult {
@@ -118,7 +145,13 @@ function join(parts: readonly RunResult[], rows: number): RunResult {
     outputs[name] = { type, dims: [rows, ...dims.slice(1)], data } as Tensor;
   }
   const { timings } = parts.reduce((a, b) => (cost(b) > cost(a) ? b : a));
-  return { outputs, timings };
+  if (first.packedStrings === undefined) return { outputs, timings };
+  const packedStrings: Record<string, PackedTensor> = {};
+  for (const [name, { type, dims }] of Object.entries(first.packedStrings)) {
+    const pieces = parts.map((part) => part.packedStrings![name]!.data);
+    packedStrings[name] = { type, dims: [rows, ...dims.slice(1)], data: concat('uint8', pieces) };
+  }
+  return { outputs, packedStrings, timings };
 }
 
 function concat(type: keyof typeof elementArrays, pieces: readonly Uint8Array[]) {

@@ -36,9 +36,12 @@ export type Tensor<T extends ElementType = ElementType> = {
   [K in T]: { readonly type: K; readonly dims: readonly number[]; readonly data: ElementData[K] };
 }[T];
 
-/** Numbers as the bytes that memory has them in, at any offset: what a message brings, without a copy to align it. */
+/**
+ * Elements as bytes at any offset: what a message brings, without a copy to align it. Numbers are as memory
+ * has them; strings, which may be any bytes here, come each after its length in four bytes, little-endian.
+ */
 export interface PackedTensor {
-  readonly type: Exclude<ElementType, 'string'>;
+  readonly type: ElementType;
   readonly dims: readonly number[];
   readonly data: Uint8Array;
 }
@@ -108,6 +111,8 @@ export interface Timings {
 
 export interface RunResult {
   readonly outputs: Record<string, Tensor>;
+  /** With `packStrings`, the outputs of strings, which are not among `outputs` then. */
+  readonly packedStrings?: Readonly<Record<string, PackedTensor>>;
   readonly timings: Timings;
 }
 
@@ -128,6 +133,11 @@ export interface RunOptions {
   priority?: number;
   /** Names of the outputs wanted. Default: all. */
   outputs?: readonly string[];
+  /**
+   * Give outputs of strings as their bytes, in `packedStrings`. Without it a run whose strings are not all
+   * UTF-8 rejects with `INVALID_ARGUMENT`. Default: false.
+   */
+  packStrings?: boolean;
   /**
    * Hand large inputs (64 KiB and more) over instead of copying them: their `ArrayBuffer`s are
    * detached, as with `structuredClone(…, { transfer })`. `later`: not before they have been read, so

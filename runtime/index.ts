@@ -20,6 +20,7 @@ import type { ModelStatus } from './served-model.ts';
 export {
   type CancelSignal,
   type Codec,
+  countPackedStrings,
   type Datatype,
   datatypes,
   type ElementData,
@@ -28,14 +29,17 @@ export {
   elementArrays,
   elementsIn,
   type InferRequest as CodecRequest,
+  type PackedTensor,
   type Parameters,
   type ParameterValue,
+  packStrings,
   quote,
   type Tensor,
   type TensorSpec,
   type Tensors,
   type Timings,
   tensorBytes,
+  unpackStrings,
 } from '../native/index.ts';
 export type { Access, HeaderReader, Principal } from './access.ts';
 export type { Admission } from './admission.ts';
@@ -50,7 +54,6 @@ export {
   type StateChange,
   toFailure,
 } from './bus.ts';
-export { decodeBytesTensor } from './bytes-tensor.ts';
 export type { Clock } from './clock.ts';
 export {
   type Config,

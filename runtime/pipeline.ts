@@ -5,7 +5,14 @@
  * @module
  */
 
-import type { CancelSignal, RunOptions, RunResult, Tensors, Timings } from '../native/index.ts';
+import type {
+  CancelSignal,
+  PackedTensor,
+  RunOptions,
+  RunResult,
+  Tensors,
+  Timings,
+} from '../native/index.ts';
 import { fromEngine } from './errors.ts';
 import type { ModelVersion } from './model.ts';
 import { allowedTimeout } from './repository/index.ts';
@@ -28,6 +35,8 @@ export interface Prepared<Context> {
   readonly runs: readonly Tensors[];
   /** Names of the outputs wanted; undefined means all. */
   readonly outputs: readonly string[] | undefined;
+  /** Whether outputs of strings are wanted as bytes, in `Outcome.packedStrings`; without it they must be UTF-8. */
+  readonly packStrings?: boolean;
   /** 1 is the most urgent level; 0 or undefined means the model's default one. */
   readonly priority?: number | undefined;
   /** How long the request wants to wait, milliseconds. The model's queue policy has the last word on it. */
@@ -41,6 +50,8 @@ export interface Outcome<Context> {
   readonly version: ModelVersion;
   /** The outputs of each run, in the order of the runs. */
   readonly outputs: readonly Outputs[];
+  /** Of each run the outputs of strings, where they are packed: those are not among `outputs`. */
+  readonly packedStrings: readonly Readonly<Record<string, PackedTensor>>[];
   readonly timings: Timings;
   readonly context: Context;
 }
@@ -84,7 +95,9 @@ export async function infer<Request, Context, Response>(
     const results = await runAll(version, prepared, caller);
     const timings = joinTimings(results.map((result) => result.timings));
     const outputs = results.map((result) => result.outputs);
-    const made = steps.respond({ version, outputs, timings, context: prepared.context }, request);
+    const packedStrings = results.map((result) => result.packedStrings ?? NONE);
+    const { context } = prepared;
+    const made = steps.respond({ version, outputs, packedStrings, timings, context }, request);
     const response = made instanceof Promise ? await made : made;
     return { response, version, timings, maxRows: version.signature.batching.maxRows };
   } catch (error) {
@@ -93,6 +106,8 @@ export async function infer<Request, Context, Response>(
     version.release();
   }
 }
+
+const NONE: Readonly<Record<string, PackedTensor>> = {};
 
 async function runAll<Context>(
   version: ModelVersion,
@@ -109,7 +124,7 @@ async function runAll<Context>(
 
 function runOptions(
   version: ModelVersion,
-  { outputs = version.outputs, priority, queueTimeoutMs }: Prepared<unknown>,
+  { outputs = version.outputs, packStrings, priority, queueTimeoutMs }: Prepared<unknown>,
   caller: Caller,
 ): RunOptions {
   const level = version.level(priority);
@@ -120,6 +135,7 @@ function runOptions(
   // The engine takes a key that is missing, not one that is undefined.
   const options: RunOptions = { transfer: 'lend', priority: Math.max(level - 1, 0) };
   if (outputs !== undefined) options.outputs = outputs;
+  if (packStrings === true) options.packStrings = true;
   if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
   if (caller.signal !== undefined) options.signal = caller.signal;
   return options;

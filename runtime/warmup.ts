@@ -1,13 +1,14 @@
 /** @module The inputs of the runs that are made before a version serves. */
 
 import {
+  countPackedStrings,
   elementArrays,
+  type PackedTensor,
   type Signature,
   type Tensor,
   type TensorSpec,
   type Tensors,
 } from '../native/index.ts';
-import { decodeBytesTensor } from './bytes-tensor.ts';
 import { ServeError } from './errors.ts';
 import type { Warmup, WarmupInput } from './repository/index.ts';
 import { checkTensor } from './validate-config.ts';
@@ -53,7 +54,12 @@ export function warmupInputs(warmup: Warmup, signature: Signature, mostRows: num
   }
 }
 
-function toTensor(spec: TensorSpec, input: WarmupInput, rows: number, batched: boolean): Tensor {
+function toTensor(
+  spec: TensorSpec,
+  input: WarmupInput,
+  rows: number,
+  batched: boolean,
+): Tensors[string] {
   const { type } = spec;
   const { name, data, dims } = input;
   if (dims.length === 0 && spec.dims.length > (batched ? 1 : 0)) {
@@ -70,10 +76,10 @@ function toTensor(spec: TensorSpec, input: WarmupInput, rows: number, batched: b
       : data === 'random'
         ? randoms(type, rows * elements)
         : fromFile(name, type, elements, rows, data);
-  return { type, dims: shape, data: whole } as Tensor;
+  return { type, dims: shape, data: whole } as Tensors[string];
 }
 
-type Elements = Tensor['data'];
+type Elements = (Tensor | PackedTensor)['data'];
 
 function zeros(type: Tensor['type'], length: number): Elements {
   return type === 'string' ? new Array<string>(length).fill('') : new elementArrays[type](length);
@@ -110,20 +116,17 @@ function fromFile(
   rows: number,
   bytes: Uint8Array,
 ): Elements {
+  const whole = new Uint8Array(rows * bytes.length);
+  for (let row = 0; row < rows; row += 1) whole.set(bytes, row * bytes.length);
   if (type === 'string') {
-    const texts = decodeBytesTensor(bytes)?.map((text) => new TextDecoder().decode(text));
-    if (texts?.length === elements) return Array.from({ length: rows }, () => texts).flat();
-    throw invalid(`the file of the input ${name} does not hold the ${elements} texts of one row`);
+    if (countPackedStrings(bytes) === elements) return whole;
+    throw invalid(`the file of the input ${name} does not hold the ${elements} strings of one row`);
   }
   const array = elementArrays[type];
   const wanted = elements * array.BYTES_PER_ELEMENT;
-  if (bytes.length !== wanted) {
-    const found = `${bytes.length} bytes, but one row takes ${wanted}`;
-    throw invalid(`the file of the input ${name} has ${found}`);
-  }
-  const whole = new Uint8Array(rows * bytes.length);
-  for (let row = 0; row < rows; row += 1) whole.set(bytes, row * bytes.length);
-  return new array(whole.buffer);
+  if (bytes.length === wanted) return new array(whole.buffer);
+  const found = `${bytes.length} bytes, but one row takes ${wanted}`;
+  throw invalid(`the file of the input ${name} has ${found}`);
 }
 
 const product = (dims: readonly number[]): number => dims.reduce((all, size) => all * size, 1);

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { ServeError, type Tensor } from '../../runtime/index.ts';
+import { type PackedTensor, quote, ServeError, type Tensor } from '../../runtime/index.ts';
 
 /** Most elements of an output that is ranked. */
 const MAX_ELEMENTS = 1_000_000;
 
 type Scores = Exclude<Tensor, { type: 'string' | 'bool' | 'float16' | 'bfloat16' }>;
 
-function hasScores(tensor: Tensor): tensor is Scores {
+function hasScores(tensor: Tensor | PackedTensor): tensor is Scores {
   return !['string', 'bool', 'float16', 'bfloat16'].includes(tensor.type);
 }
 
@@ -23,7 +23,7 @@ function hasScores(tensor: Tensor): tensor is Scores {
  */
 export function classify(
   name: string,
-  tensor: Tensor,
+  tensor: Tensor | PackedTensor,
   batched: boolean,
   count: number,
   labels: readonly string[] | undefined,
@@ -31,14 +31,14 @@ export function classify(
   if (!hasScores(tensor)) {
     throw new ServeError(
       'INVALID_ARGUMENT',
-      `Output '${name}' cannot be classified: its type ${tensor.type} has no scores.`,
+      `Output ${quote(name)} cannot be classified: its type ${tensor.type} has no scores.`,
     );
   }
   const { data } = tensor;
   if (data.length > MAX_ELEMENTS) {
     throw new ServeError(
       'INVALID_ARGUMENT',
-      `Output '${name}' cannot be classified: it has more than ${MAX_ELEMENTS} elements.`,
+      `Output ${quote(name)} cannot be classified: it has more than ${MAX_ELEMENTS} elements.`,
     );
   }
   const rows = batched ? (tensor.dims[0] ?? 1) : 1;

@@ -10,6 +10,7 @@ import {
   type Codec,
   type CodecRequest,
   type Outcome,
+  type PackedTensor,
   type Runtime,
   ServeError,
   type Tensor,
@@ -166,7 +167,8 @@ function encode(codec: Codec, outcome: Outcome<ResponseForm>): Encoded | Promise
     : codec.encodeInferResponse(response, options);
 }
 
-const isLarge = ({ type, data }: Tensor) => type !== 'string' && data.byteLength > ENCODED_HERE;
+const isLarge = ({ data }: Tensor | PackedTensor) =>
+  ArrayBuffer.isView(data) && data.byteLength > ENCODED_HERE;
 
 function pack(
   { body, headerLength: json }: Encoded,

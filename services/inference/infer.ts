@@ -9,6 +9,7 @@ import {
   type CodecRequest,
   type NonFinite,
   type Outcome,
+  type PackedTensor,
   type Parameters,
   type Prepared,
   type RouteContext,
@@ -47,7 +48,7 @@ export interface ResponseForm {
 export interface SentOutput {
   readonly name: string;
   readonly binary: boolean;
-  readonly tensor: Tensor;
+  readonly tensor: Tensor | PackedTensor;
 }
 
 /** @throws {ServeError} `INVALID_ARGUMENT` with what is wrong with the request's parameters. */
@@ -64,6 +65,7 @@ export function prepareInfer({ json, tensors }: CodecRequest): Prepared<Response
   return {
     runs: [tensors],
     outputs: wanted?.map(({ name }) => name),
+    packStrings: true,
     ...scheduling(parameters),
     context: { id, outputs: wanted, binaryByDefault, nonFinite },
   };
@@ -82,13 +84,18 @@ export function scheduling(
 }
 
 /** The outputs as the client wants them, in its order. */
-export function sentOutputs({ version, outputs, context }: Outcome<ResponseForm>): SentOutput[] {
+export function sentOutputs({
+  version,
+  outputs,
+  packedStrings,
+  context,
+}: Outcome<ResponseForm>): SentOutput[] {
   const { signature, labels } = version;
   const wanted =
     context.outputs ??
     signature.outputs.map(({ name }) => ({ name, binary: context.binaryByDefault, classes: 0 }));
   return wanted.map(({ name, binary, classes }) => {
-    const whole = outputs[0]![name]!;
+    const whole = outputs[0]![name] ?? packedStrings[0]![name]!;
     const { enabled } = signature.batching;
     const tensor = classes === 0 ? whole : classify(name, whole, enabled, classes, labels[name]);
     return { name, binary, tensor };

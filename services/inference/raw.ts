@@ -5,12 +5,13 @@ import {
   elementsIn,
   type ModelVersion,
   type Prepared,
+  packStrings,
+  quote,
   ServeError,
   type TensorSpec,
   type Tensors,
 } from '../../runtime/index.ts';
 import type { ResponseForm } from './infer.ts';
-import { decodeText } from './text.ts';
 
 /**
  * The shape follows from the model's signature and the body's size: where the model batches, one row;
@@ -30,6 +31,7 @@ export function prepareRaw(
   return {
     runs: [{ [input.name]: rawTensor(input, batching.enabled, body) }],
     outputs: undefined,
+    packStrings: true,
     context: { id: '', outputs: undefined, binaryByDefault: true, nonFinite: 'literal' },
   };
 }
@@ -43,15 +45,15 @@ function rawTensor(
   const known = dims.map((size, axis) => (batched && axis === 0 ? 1 : size));
   if (type === 'string') {
     if (known.some((size) => size !== 1 && size !== -1)) {
-      throw invalid(`Input '${name}' is BYTES: a raw body is one text, but it has more.`);
+      throw invalid(`Input ${quote(name)} is BYTES: a raw body is one element, but it has more.`);
     }
-    return { type, dims: known.map(() => 1), data: [decodeText(name, body)] };
+    return { type, dims: known.map(() => 1), data: packStrings([body]) };
   }
   const array = elementArrays[type];
   const open = known.filter((size) => size === -1).length;
   if (open > 1) {
     throw invalid(
-      `Input '${name}' leaves ${open} dimensions open: a raw body can tell only one of them.`,
+      `Input ${quote(name)} leaves ${open} dimensions open: a raw body can tell only one of them.`,
     );
   }
   const fixed = known.reduce((product, size) => (size === -1 ? product : product * size), 1);
@@ -60,7 +62,7 @@ function rawTensor(
   if (!Number.isInteger(elements) || !Number.isInteger(missing) || fixed * missing !== elements) {
     const row = fixed * array.BYTES_PER_ELEMENT;
     const wanted = open === 0 ? `${row}` : `a multiple of ${row}`;
-    throw invalid(`The body has ${body.length} bytes: input '${name}' takes ${wanted}.`);
+    throw invalid(`The body has ${body.length} bytes: input ${quote(name)} takes ${wanted}.`);
   }
   const shape = known.map((size) => (size === -1 ? missing : size));
   return { type, dims: shape, data: elementsIn(type, body) } as Tensors[string];

@@ -7,7 +7,7 @@ import { open, refused, withModel } from './support.ts';
 const engine = open();
 after(() => engine.close());
 
-type NumberType = PackedTensor['type'];
+type NumberType = keyof typeof elementArrays;
 const types = Object.keys(elementArrays) as NumberType[];
 
 /** Rows of three elements whose bytes are 0 and 1, behind `offset` other bytes. */

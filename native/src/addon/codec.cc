@@ -41,7 +41,8 @@ JsonBuffer& Scratch() noexcept {
 }
 
 // encode(nonFinite, ...parts): ArrayBuffer
-// Strings as they are; a type's number and a typed array as a JSON array, or raw if the type is 0.
+// Strings as they are; a type's number and a typed array (of strings: packed) as a JSON array, or raw if
+// the type is 0.
 napi_value JS_encode(napi_env env, napi_callback_info info) {
   return Guard(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
@@ -60,7 +61,7 @@ napi_value JS_encode(napi_env env, napi_callback_info info) {
         tensor.bytes = bytes.size();
         if (tensor.type == ElementType::kUndefined) {
           out.Append(arguments.Chars(i));
-        } else if (tensor.type != ElementType::kString) {
+        } else {
           status = AppendTensor(tensor, policy, out);
         }
       }

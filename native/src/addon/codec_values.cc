@@ -39,14 +39,15 @@ napi_value ToValue(napi_env env, const Parameters& parameters) {
   return array;
 }
 
-// [name, type, dims, parameters, ArrayBuffer | string[] | offset in the body]
+// [name, type, dims, parameters, ArrayBuffer | string[] | offset in the body, bytes there]
 napi_value ToValue(napi_env env, const InferInput& input, size_t number,
                    const std::function<napi_value(size_t)>& elements_of) {
   const auto size = [&](int64_t dim) { return ToNumber(env, static_cast<double>(dim)); };
   return ToArray(env, {ToText(env, input.name), ToNumber(env, static_cast<double>(input.type)),
                        ToArray(env, input.shape.view(), size), ToValue(env, input.parameters),
                        input.offset ? ToNumber(env, static_cast<double>(*input.offset))
-                                    : elements_of(number)});
+                                    : elements_of(number),
+                       ToNumber(env, static_cast<double>(input.bytes))});
 }
 
 }  // namespace

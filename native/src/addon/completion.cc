@@ -5,6 +5,8 @@
 
 #include "addon/convert.h"
 #include "batching/padding.h"
+#include "codec/packed_strings.h"
+#include "codec/utf8.h"
 
 namespace millrace {
 namespace {
@@ -147,7 +149,8 @@ napi_value JS_take(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// strings(slot, output): string[]
+// strings(slot, output): string[] | null
+// Null where one of them is not UTF-8.
 napi_value JS_strings(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
   JsThread& thread = ThreadOf(env, info, 2, arguments);
@@ -159,9 +162,11 @@ napi_value JS_strings(napi_env env, napi_callback_info info) {
   napi_value array = nullptr;
   napi_create_array_with_length(
       env, static_cast<size_t>(slice.view.shape.Elements().value_or(0)), &array);
+  bool sound = true;
   ForEachRun(slice.view.shape, *slice.outer, [&](size_t to, size_t from, size_t count) {
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < count && sound; ++i) {
       const std::string& own = slice.view.strings[from + i];
+      sound = IsUtf8(own);
       napi_handle_scope scope = nullptr;
       napi_open_handle_scope(env, &scope);
       napi_value text = nullptr;
@@ -170,7 +175,37 @@ napi_value JS_strings(napi_env env, napi_callback_info info) {
       napi_close_handle_scope(env, scope);
     }
   });
+  if (!sound) napi_get_null(env, &array);
   return array;
+}
+
+// packedStrings(slot, output): ArrayBuffer
+// The strings, which may be any bytes, as in codec/packed_strings.h.
+napi_value JS_packedStrings(napi_env env, napi_callback_info info) {
+  napi_value arguments[2];
+  Client& client = ClientOf(env, info, 2, arguments);
+  const Request* const request = Retained(env, client, arguments[0]);
+  if (request == nullptr) return nullptr;
+  const uint32_t index = ToUint32(env, arguments[1]);
+  if (request->outputs == nullptr || index >= request->outputs->tensors.size()) return nullptr;
+  const Slice slice = OwnSlice(*request, index);
+  // A slice's runs come in ascending order of its own elements.
+  const auto for_each = [&](auto&& visit) {
+    ForEachRun(slice.view.shape, *slice.outer, [&](size_t, size_t from, size_t count) {
+      std::for_each_n(slice.view.strings + from, count, visit);
+    });
+  };
+  size_t bytes = 0;
+  for_each([&](const std::string& own) { bytes += kPackedLength + own.size(); });
+  void* memory = nullptr;
+  napi_value buffer = nullptr;
+  if (napi_create_arraybuffer(env, bytes, &memory, &buffer) != napi_ok) {
+    Throw(env, Code::kResourceExhausted, "The strings do not fit into memory: send fewer rows");
+    return nullptr;
+  }
+  auto* at = static_cast<std::byte*>(memory);
+  for_each([&](const std::string& own) { at = PackString(own, at); });
+  return buffer;
 }
 
 // message(slot): string
@@ -223,6 +258,7 @@ void AddCompletion(Napi::Env env, Napi::Object engine, JsThread* thread) {
   add("callSoon", JS_callSoon);
   add("take", JS_take);
   add("strings", JS_strings);
+  add("packedStrings", JS_packedStrings);
   add("cancel", JS_cancel);
   add("release", JS_release);
   engine.Set("message", Napi::Function::New(env, JS_message, "message", thread));

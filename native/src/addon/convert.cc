@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <string_view>
+
+#include "codec/packed_strings.h"
 
 namespace millrace {
 namespace {
@@ -138,11 +141,37 @@ Status ReadNumbers(napi_env env, napi_value value, const TensorSpec& spec, int64
   return {};
 }
 
+Status ReadPackedStrings(std::string_view bytes, const TensorSpec& spec, int64_t elements,
+                         Input& input) {
+  const auto count = static_cast<size_t>(elements);
+  // Before memory is taken for them: a shape is only what somebody says.
+  if (!HoldsPackedStrings(bytes, count)) {
+    return Invalid(spec, "must be packed as the " + std::to_string(elements) +
+                             " strings that its shape " + Describe(input.view.shape.view()) +
+                             " holds, each after its length in four bytes");
+  }
+  input.strings.resize(count);
+  PackedStrings strings(bytes);
+  std::string_view element;
+  for (std::string& own : input.strings) {
+    strings.Next(element);
+    own.assign(element);
+  }
+  return {};
+}
+
+// An array of strings, or their bytes.
 Status ReadStrings(napi_env env, napi_value value, const TensorSpec& spec, int64_t elements,
                    Input& input) {
   uint32_t length = 0;
   if (napi_get_array_length(env, value, &length) != napi_ok) {
-    return Invalid(spec, "is not an array of strings");
+    napi_typedarray_type type{};
+    size_t bytes = 0;
+    void* data = nullptr;
+    const bool typed =
+        napi_get_typedarray_info(env, value, &type, &bytes, &data, nullptr, nullptr) == napi_ok;
+    if (!typed || type != napi_uint8_array) return Invalid(spec, "is not an array of strings");
+    return ReadPackedStrings({static_cast<const char*>(data), bytes}, spec, elements, input);
   }
   if (int64_t{length} != elements) {
     return Invalid(spec, "has " + std::to_string(length) + " strings, but its shape " +

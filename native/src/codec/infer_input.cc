@@ -1,11 +1,9 @@
 #include "codec/infer_input.h"
 
-#include <cstring>
-
 #include "codec/datatype.h"
 #include "codec/number.h"
+#include "codec/packed_strings.h"
 #include "codec/tensor_parser.h"
-#include "codec/utf8.h"
 
 namespace millrace {
 namespace {
@@ -80,7 +78,6 @@ class InputReader {
   Status CountStrings();
   Status Finish();
   Status TakeBinary(const Parameter& size);
-  Status ReadBinaryStrings(std::string_view bytes);
 
   Status WrongCount(const std::string& found) const {
     return Invalid(owner_, "has " + found + " elements in 'data', but its shape " +
@@ -227,42 +224,17 @@ Status InputReader::TakeBinary(const Parameter& size) {
   }
   const size_t start = source_.binary;
   source_.binary += bytes;
-  if (input_.type == ElementType::kString) {
-    return ReadBinaryStrings(source_.body.substr(start, bytes));
-  }
-  const size_t expected = input_.elements * ElementSize(input_.type);
-  if (bytes != expected) {
-    return Invalid(owner_, "has " + std::to_string(bytes) + " bytes of binary data, but its shape " +
-                               Describe(input_.shape) + " takes " + std::to_string(expected));
-  }
   input_.offset = start;
-  return {};
-}
-
-Status InputReader::ReadBinaryStrings(std::string_view bytes) {
-  const auto wrong = [&] {
+  input_.bytes = bytes;
+  if (input_.type == ElementType::kString) {
+    if (HoldsPackedStrings(source_.body.substr(start, bytes), input_.elements)) return CountStrings();
     return Invalid(owner_, "must have as binary data the " + std::to_string(input_.elements) +
                                " strings that its shape holds, each after its length in four bytes");
-  };
-  uint32_t length = 0;
-  if (input_.elements > bytes.size() / sizeof length) return wrong();
-  MILLRACE_RETURN_IF_ERROR(CountStrings());
-  SinkStore store(source_.sink, source_.inputs, input_.elements);
-  if (!store.Open(input_.type)) return Exhausted();
-  while (!bytes.empty()) {
-    if (bytes.size() < sizeof length) return wrong();
-    std::memcpy(&length, bytes.data(), sizeof length);
-    bytes.remove_prefix(sizeof length);
-    if (length > bytes.size()) return wrong();
-    const std::string_view text = bytes.substr(0, length);
-    if (!IsUtf8(text)) {
-      return Invalid(owner_, "has a string number " + std::to_string(store.filled()) +
-                                 " that is not UTF-8");
-    }
-    if (!store.Text(text)) return store.refused() ? Exhausted() : wrong();
-    bytes.remove_prefix(length);
   }
-  return store.filled() == input_.elements ? Status() : wrong();
+  const size_t expected = input_.elements * ElementSize(input_.type);
+  if (bytes == expected) return {};
+  return Invalid(owner_, "has " + std::to_string(bytes) + " bytes of binary data, but its shape " +
+                             Describe(input_.shape) + " takes " + std::to_string(expected));
 }
 
 }  // namespace

@@ -21,9 +21,10 @@ struct InferInput {
   Shape shape;
   size_t elements = 0;  // product of the shape
   Parameters parameters;
-  // Where in the body the elements are, if they are binary numbers: the parser leaves them there. All
-  // other elements went to the sink.
+  // Where in the body the elements are, if they are binary: the parser leaves them there. All other
+  // elements went to the sink.
   std::optional<size_t> offset;
+  size_t bytes = 0;  // of those binary elements
 };
 
 struct InferOutput {
@@ -70,7 +71,7 @@ struct InferLimits {
 // Beyond the protocol: members may come in any order; FP16 and BF16 are read from JSON too; null
 // stands for an absent id, parameters or outputs; members that are not known are skipped. Stricter
 // than others: a member, parameter or input given twice is refused, and so are integers that do not
-// fit their type and BYTES that are not UTF-8.
+// fit their type. BYTES in JSON are UTF-8; in binary they may be any bytes.
 //
 // Ids, names and strings of parameters have at most kMaxText bytes. kInvalidArgument with a sentence
 // that names the input and what was expected; kResourceExhausted if the sink refuses. Memory is proportional to the body's size, stack is constant.

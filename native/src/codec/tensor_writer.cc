@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "batching/half.h"
+#include "codec/packed_strings.h"
 #include "codec/shortest_float.h"
 #include "codec/utf8.h"
 
@@ -133,6 +134,25 @@ void AppendEscape(char byte, JsonBuffer& out) {
   }
 }
 
+Status AppendPackedStrings(const TensorView& tensor, JsonBuffer& out) {
+  const size_t start = out.size();
+  PackedStrings strings({reinterpret_cast<const char*>(tensor.data), tensor.bytes});
+  std::string_view element;
+  out.Append("[");
+  for (size_t i = 0; strings.Next(element); ++i) {
+    if (i != 0) out.Append(",");
+    if (!IsUtf8(element)) {
+      out.Truncate(start);
+      return {Code::kInvalidArgument, "Element " + std::to_string(i) +
+                                          " of a BYTES output is not UTF-8, which JSON cannot carry: ask "
+                                          "for the output as binary data"};
+    }
+    AppendString(element, out);
+  }
+  out.Append("]");
+  return {};
+}
+
 }  // namespace
 
 Status AppendTensor(const TensorView& tensor, NonFinite non_finite, JsonBuffer& out) {
@@ -164,6 +184,7 @@ Status AppendTensor(const TensorView& tensor, NonFinite non_finite, JsonBuffer& 
     case ElementType::kBool:
       return Append<uint8_t>(tensor, non_finite, out, [](uint8_t byte) { return byte != 0; });
     case ElementType::kString:
+      if (tensor.strings == nullptr) return AppendPackedStrings(tensor, out);
       AppendStrings(tensor, out);
       return {};
     case ElementType::kUndefined:

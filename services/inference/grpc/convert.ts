@@ -2,22 +2,23 @@
 
 import {
   type CodecRequest,
+  countPackedStrings,
   type Datatype,
   datatypes,
-  decodeBytesTensor,
   elementArrays,
   elementsIn,
   type Outcome,
   type Parameters,
   type ParameterValue,
+  packStrings,
   quote,
   ServeError,
   type Tensor,
   type Tensors,
   tensorBytes,
+  unpackStrings,
 } from '../../../runtime/index.ts';
-import { type ResponseForm, sentOutputs } from '../infer.ts';
-import { decodeText } from '../text.ts';
+import { type ResponseForm, type SentOutput, sentOutputs } from '../infer.ts';
 import type {
   Contents,
   InferParameter,
@@ -105,7 +106,7 @@ function toTensor(input: InputMessage, raw: Uint8Array | undefined): Tensors[str
     );
   }
   const data = raw === undefined ? fromContents(name, type, contents) : fromRaw(name, type, raw);
-  const count = countOf(type, data);
+  const count = countOf(name, type, data);
   const elements = dims.reduce((product, size) => product * size, 1);
   if (count !== elements) {
     throw invalid(
@@ -183,8 +184,7 @@ function fromContents(name: string, type: Tensor['type'], contents: Contents | n
       `Input ${quote(name)} is ${datatypes[type]}, which goes into ${field}, not ${other}.`,
     );
   }
-  if (type === 'string')
-    return (values as readonly Uint8Array[]).map((text) => decodeText(name, text));
+  if (type === 'string') return packStrings(values as readonly Uint8Array[]);
   if (type === 'int64') return BigInt64Array.from(values as readonly string[], BigInt);
   if (type === 'uint64') return BigUint64Array.from(values as readonly string[], BigInt);
   if (type === 'bool') return Uint8Array.from(values as readonly boolean[], Number);
@@ -197,15 +197,18 @@ function fromContents(name: string, type: Tensor['type'], contents: Contents | n
   throw invalid(`Input ${quote(name)} holds ${wrong}, which is no ${datatypes[type]}.`);
 }
 
-/** How many elements there are; those that are not aligned are bytes. */
-function countOf(type: Tensor['type'], data: Tensors[string]['data']): number {
-  return type === 'string' ? data.length : (data as Uint8Array).byteLength / sizeOf(type);
+/** How many elements there are; strings, and numbers that are not aligned, are bytes. */
+function countOf(name: string, type: Tensor['type'], data: ArrayBufferView): number {
+  if (type !== 'string') return data.byteLength / sizeOf(type);
+  const count = countPackedStrings(data as Uint8Array);
+  if (count !== undefined) return count;
+  throw invalid(`Input ${quote(name)} ends in the middle of an element.`);
 }
 
 const sizeOf = (type: keyof typeof elementArrays) => elementArrays[type].BYTES_PER_ELEMENT;
 
 function fromRaw(name: string, type: Tensor['type'], raw: Uint8Array) {
-  if (type === 'string') return texts(name, raw);
+  if (type === 'string') return raw;
   const size = sizeOf(type);
   if (raw.length % size !== 0) {
     throw invalid(`Input ${quote(name)} has ${raw.length} bytes: expected a multiple of ${size}.`);
@@ -213,17 +216,9 @@ function fromRaw(name: string, type: Tensor['type'], raw: Uint8Array) {
   return elementsIn(type, raw as Uint8Array<ArrayBuffer>);
 }
 
-function texts(name: string, raw: Uint8Array): string[] {
-  const found = decodeBytesTensor(raw);
-  if (found !== undefined) return found.map((text) => decodeText(name, text));
-  throw invalid(`Input ${quote(name)} ends in the middle of a text.`);
-}
-
-function toContents(tensor: Tensor): Contents {
+function toContents(tensor: SentOutput['tensor']): Contents {
   const field = FIELDS[tensor.type]!;
-  if (tensor.type === 'string') {
-    return { [field]: tensor.data.map((text) => new TextEncoder().encode(text)) };
-  }
+  if (tensor.type === 'string') return { [field]: unpackStrings(tensorBytes(tensor)) ?? [] };
   if (tensor.type === 'bool') return { [field]: Array.from(tensor.data, (value) => value === 1) };
   const numbers: readonly (number | bigint)[] = Array.from<number | bigint>(
     tensor.data as ArrayLike<number | bigint>,

@@ -1,0 +1,53 @@
+// Strings of any bytes, one behind the other, each after its length in four bytes, little-endian: the
+// protocol's binary data of BYTES.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace millrace {
+
+inline constexpr size_t kPackedLength = sizeof(uint32_t);
+
+// Reads them one by one.
+class PackedStrings {
+ public:
+  explicit PackedStrings(std::string_view bytes) noexcept : left_(bytes) {}
+
+  // The next string; false at the end, and where the bytes end in the middle of a string.
+  bool Next(std::string_view& element) noexcept {
+    uint32_t length = 0;
+    if (left_.size() < sizeof length) return false;
+    std::memcpy(&length, left_.data(), sizeof length);
+    if (length > left_.size() - sizeof length) return false;
+    element = left_.substr(sizeof length, length);
+    left_.remove_prefix(sizeof length + length);
+    return true;
+  }
+
+  // Whether everything has been read.
+  bool done() const noexcept { return left_.empty(); }
+
+ private:
+  std::string_view left_;
+};
+
+// Whether `bytes` are exactly `count` strings.
+inline bool HoldsPackedStrings(std::string_view bytes, size_t count) noexcept {
+  PackedStrings strings(bytes);
+  std::string_view element;
+  while (count > 0 && strings.Next(element)) --count;
+  return count == 0 && strings.done();
+}
+
+// Writes a string at `at` and returns where the next one goes.
+inline std::byte* PackString(std::string_view element, std::byte* at) noexcept {
+  const auto length = static_cast<uint32_t>(element.size());
+  std::memcpy(at, &length, sizeof length);
+  if (length != 0) std::memcpy(at + sizeof length, element.data(), length);
+  return at + sizeof length + length;
+}
+
+}  // namespace millrace
