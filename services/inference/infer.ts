@@ -12,6 +12,7 @@ import {
   type PackedTensor,
   type Parameters,
   type Prepared,
+  quote,
   type RouteContext,
   ServeError,
   type Tensor,
@@ -59,6 +60,7 @@ export function prepareInfer({ json, tensors }: CodecRequest): Prepared<Response
   // An empty list means the same as no list.
   const listed = outputs?.length === 0 ? undefined : outputs;
   const wanted = listed?.map(({ name, parameters: own }): WantedOutput => {
+    refuseSharedMemory('Output', name, own);
     const classes = whole(own, 'classification') ?? 0;
     return { name, classes, binary: flag(own, 'binary_data') ?? false };
   });
@@ -107,7 +109,7 @@ const STATEFUL = ['sequence_id', 'sequence_start', 'sequence_end'];
 function refuseReserved(parameters: Parameters): void {
   for (const key of Object.keys(parameters)) {
     if (key.startsWith('triton_')) {
-      throw invalid(`The parameter ${key} is reserved; names must not start with triton_.`);
+      throw invalid(`The parameter ${quote(key)} is reserved; names must not start with triton_.`);
     }
     const value = parameters[key];
     if (STATEFUL.includes(key) && value !== 0 && value !== '' && value !== false) {
@@ -115,6 +117,18 @@ function refuseReserved(parameters: Parameters): void {
         `The parameter ${key} is not supported: models keep no state between requests.`,
       );
     }
+  }
+}
+
+const SHARED_MEMORY = 'shared_memory_';
+
+/** @throws {ServeError} `INVALID_ARGUMENT` where the parameters of an input or output place it in shared memory. */
+export function refuseSharedMemory(kind: string, name: string, parameters: Parameters): void {
+  for (const key in parameters) {
+    if (!key.startsWith(SHARED_MEMORY)) continue;
+    throw invalid(
+      `${kind} ${quote(name)} is to be in shared memory, which is not supported; send tensors with the request and its response.`,
+    );
   }
 }
 

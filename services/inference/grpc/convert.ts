@@ -18,7 +18,7 @@ import {
   tensorBytes,
   unpackStrings,
 } from '../../../runtime/index.ts';
-import { type ResponseForm, type SentOutput, sentOutputs } from '../infer.ts';
+import { type ResponseForm, refuseSharedMemory, type SentOutput, sentOutputs } from '../infer.ts';
 import type {
   Contents,
   InferParameter,
@@ -68,14 +68,11 @@ export function toCodecRequest(message: ModelInferRequest): CodecRequest {
   const listed = inputs.map((input, index) => {
     const { name, datatype, parameters } = input;
     if (name in tensors) throw invalid(`Input ${quote(name)} is given twice.`);
+    const own = toParameters(parameters);
+    refuseSharedMemory('Input', name, own);
     const tensor = toTensor(input, raw[index]);
     tensors[name] = tensor;
-    return {
-      name,
-      datatype: datatype as Datatype,
-      shape: tensor.dims,
-      parameters: toParameters(parameters),
-    };
+    return { name, datatype: datatype as Datatype, shape: tensor.dims, parameters: own };
   });
   const wanted = outputs.map(({ name, parameters }) => ({
     name,

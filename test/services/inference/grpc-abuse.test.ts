@@ -39,13 +39,13 @@ describe('what does not fit together', () => {
     'no elements and a size past 2^53': [message({ shape: ['0', MOST], contents: null }), /./],
     'a negative size': [message({ shape: ['-3', '-1'] }), /0 or more/],
     'a thousand dimensions': [message({ shape: [...Array(999).fill('1'), '3'] }), /./],
-    'raw texts that end too early': [
+    'raw strings that end too early': [
       { model_name: 't', inputs: [text], raw_input_contents: [Buffer.of(9, 0, 0, 0)] },
-      /ends in the middle of a text/,
+      /ends in the middle of an element/,
     ],
-    'a raw text as long as it can be': [
+    'a raw string as long as it can be': [
       { model_name: 't', inputs: [text], raw_input_contents: [Buffer.of(255, 255, 255, 255, 0)] },
-      /ends in the middle of a text/,
+      /ends in the middle of an element/,
     ],
     'a timeout that is a text': [
       message({}, { parameters: { timeout: { string_param: 'soon' } } }),

@@ -237,32 +237,6 @@ describe('mistakes', () => {
     );
   }
 
-  for (const form of ['raw', 'typed'] as const) {
-    test(`a ${form} text that is none`, () =>
-      withClient({ 'm/1/model.onnx': '=identity-string' }, async (client) => {
-        const inputs = [{ name: 'x', datatype: 'BYTES', shape: [1, 3] }];
-        const ask = (bytes: readonly number[]) => {
-          const text = Buffer.from(bytes);
-          const length = Buffer.from([text.length, 0, 0, 0]);
-          return client.call('ModelInfer', {
-            model_name: 'm',
-            ...(form === 'raw'
-              ? {
-                  inputs,
-                  raw_input_contents: [Buffer.concat([length, text, length, text, length, text])],
-                }
-              : { inputs: [{ ...inputs[0], contents: { bytes_contents: [text, text, text] } }] }),
-          });
-        };
-        await fails(ask([0xff, 0xfe]), status.INVALID_ARGUMENT, /'x' .* not UTF-8/);
-        const mark = [0xef, 0xbb, 0xbf, 0x61];
-        const { outputs, raw_output_contents: packed } = await ask(mark);
-        const [answered] =
-          form === 'raw' ? [packed[0].subarray(4, 8)] : outputs[0].contents.bytes_contents;
-        assert.deepEqual([...answered], mark);
-      }));
-  }
-
   test('models that nobody may change', () =>
     withClient(identity, (client) =>
       fails(

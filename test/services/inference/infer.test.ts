@@ -269,7 +269,7 @@ describe('parameters', () => {
       [{ timeout: 1.5 }, /timeout must be a whole number/],
       [{ timeout: 'soon' }, /timeout must be/],
       [{ sequence_id: 7 }, /sequence_id is not supported/],
-      [{ triton_x: 1 }, /triton_x is reserved/],
+      [{ triton_x: 1 }, /'triton_x' is reserved/],
       [{ binary_data_output: 1 }, /true or false/],
     ] as const) {
       const { status, json } = await ask(bad);

@@ -1,0 +1,123 @@
+/** @module BYTES elements are bytes: any pass every protocol unchanged, but only text passes JSON. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { status } from '@grpc/grpc-js';
+import { packStrings } from '../../../runtime/index.ts';
+import { fails, withClient } from './grpc-client.ts';
+import { binary, inference } from './support.ts';
+
+const files = { 'm/1/model.onnx': '=identity-string' };
+const every = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+const rows: Readonly<Record<string, readonly Uint8Array[]>> = {
+  'every byte': [every, every, every],
+  'bytes that are not UTF-8': [
+    Uint8Array.of(0xff, 0xfe),
+    Uint8Array.of(0xc0, 0x80),
+    Uint8Array.of(0xed, 0xa0, 0x80),
+  ],
+  'a byte order mark, a zero and nothing': [
+    Uint8Array.of(0xef, 0xbb, 0xbf, 0x61),
+    Uint8Array.of(0),
+    Uint8Array.of(),
+  ],
+};
+const url = '/v2/models/m/infer';
+const input = { name: 'x', datatype: 'BYTES', shape: [1, 3] };
+const inBinary = (packed: Uint8Array, rest: object) =>
+  binary(
+    { ...rest, inputs: [{ ...input, parameters: { binary_data_size: packed.length } }] },
+    packed,
+  );
+
+describe('over REST', () => {
+  for (const [name, row] of Object.entries(rows)) {
+    test(`${name}: in binary, in and out`, async () => {
+      await using server = await inference(files);
+      const packed = packStrings(row);
+      const { body, headers } = inBinary(packed, { parameters: { binary_data_output: true } });
+      const response = await server.post(url, body, headers);
+      assert.equal(response.status, 200, response.text);
+      const json = Number(response.headers.get('inference-header-content-length'));
+      assert.deepEqual(response.bytes.subarray(json), packed);
+    });
+  }
+
+  test('as a raw body', async () => {
+    // A model of one element a row.
+    const config = 'max_batch_size: 0 input { name: "x" data_type: TYPE_STRING dims: [ -1, 3 ] }';
+    await using server = await inference({ ...files, 'm/config.pbtxt': config });
+    const headers = { 'Inference-Header-Content-Length': '0' };
+    const response = await server.post(url, every, headers);
+    // The fixture has three elements a row, which a raw body cannot hold.
+    assert.equal(response.status, 400);
+    assert.match(response.json.error, /a raw body is one element/);
+  });
+
+  test('JSON cannot carry what is not UTF-8, and says what can', async () => {
+    await using server = await inference(files);
+    const { body, headers } = inBinary(packStrings(rows['bytes that are not UTF-8']!), {});
+    const response = await server.post(url, body, headers);
+    assert.equal(response.status, 400);
+    assert.match(response.json.error, /Element 0 .* not UTF-8.*binary data/);
+    // What is text passes, whatever is in it.
+    const strings = ['\ufeffa\0b', '', 'größer 💡'];
+    const text = inBinary(packStrings(strings), {});
+    const { json } = await server.post(url, text.body, text.headers);
+    assert.deepEqual(json.outputs[0].data, strings);
+  });
+
+  test('memory that is shared is refused, of inputs and outputs', async () => {
+    await using server = await inference(files);
+    const data = ['a', 'b', 'c'];
+    const parameters = { shared_memory_region: 'mine', shared_memory_byte_size: 8 };
+    for (const request of [
+      { inputs: [{ ...input, data, parameters }] },
+      { inputs: [{ ...input, data }], outputs: [{ name: 'y', parameters }] },
+    ]) {
+      const response = await server.post(url, request);
+      assert.equal(response.status, 400);
+      assert.match(response.json.error, /shared memory/);
+    }
+  });
+});
+
+describe('over gRPC', () => {
+  for (const [name, row] of Object.entries(rows)) {
+    test(`${name}: raw and typed`, () =>
+      withClient(files, async (client) => {
+        const packed = Buffer.from(packStrings(row));
+        const raw = await client.call('ModelInfer', {
+          model_name: 'm',
+          inputs: [input],
+          raw_input_contents: [packed],
+        });
+        assert.deepEqual(raw.raw_output_contents, [packed]);
+        const contents = { bytes_contents: row };
+        const typed = await client.call('ModelInfer', {
+          model_name: 'm',
+          inputs: [{ ...input, contents }],
+        });
+        assert.deepEqual(
+          typed.outputs[0].contents.bytes_contents,
+          row.map((element) => Buffer.from(element)),
+        );
+      }));
+  }
+
+  test('memory that is shared is refused, of inputs and outputs', () =>
+    withClient(files, async (client) => {
+      const contents = { bytes_contents: rows['every byte'] };
+      const parameters = {
+        shared_memory_region: { string_param: 'mine' },
+        shared_memory_byte_size: { int64_param: '8' },
+      };
+      for (const message of [
+        { inputs: [{ ...input, contents, parameters }] },
+        { inputs: [{ ...input, parameters }] },
+        { inputs: [{ ...input, contents }], outputs: [{ name: 'y', parameters }] },
+      ]) {
+        const call = client.call('ModelInfer', { model_name: 'm', ...message });
+        await fails(call, status.INVALID_ARGUMENT, /shared memory/);
+      }
+    }));
+});
