@@ -183,8 +183,8 @@ napi_value JS_strings(napi_env env, napi_callback_info info) {
 // The strings, which may be any bytes, as in codec/packed_strings.h.
 napi_value JS_packedStrings(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
-  Client& client = ClientOf(env, info, 2, arguments);
-  const Request* const request = Retained(env, client, arguments[0]);
+  JsThread& thread = ThreadOf(env, info, 2, arguments);
+  const Request* const request = Retained(env, thread, arguments[0]);
   if (request == nullptr) return nullptr;
   const uint32_t index = ToUint32(env, arguments[1]);
   if (request->outputs == nullptr || index >= request->outputs->tensors.size()) return nullptr;

@@ -69,8 +69,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   for (const InferInput& input : request.inputs) {
     Claim(static_cast<int64_t>(input.elements) == input.shape.Elements(), "elements are the shape's");
-    const size_t bytes = input.elements * ElementSize(input.type);
-    Claim(!input.offset || *input.offset + bytes <= source.rest().size(), "binary data is inside");
+    const size_t size = ElementSize(input.type);
+    Claim(!input.offset || *input.offset + input.bytes <= source.rest().size(), "binary data is inside");
+    Claim(!input.offset || size == 0 || input.bytes == input.elements * size, "binary data fills the shape");
   }
   return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "codec/infer_request.h"
 #include "codec/infer_response.h"
+#include "codec/packed_strings.h"
 #include "codec/utf8.h"
 #include "support.h"
 
@@ -132,7 +133,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Claim(cursor.SkipValue(non_finite) && cursor.at == cursor.end, "the answer is valid JSON");
   Claim(IsUtf8(json), "the answer is UTF-8");
 
-  // Bytes that are not UTF-8 become U+FFFD in JSON, and are refused in binary requests.
+  // Bytes that are not UTF-8 become U+FFFD in JSON.
   if (!AllUtf8(memory)) return 0;
   // No string can hold these characters unescaped.
   constexpr std::string_view kOutputs = "\"outputs\":[";
@@ -148,9 +149,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const InferInput& input = request.inputs[i];
     Claim(input.name == outputs[i].name, "the name comes back");
     Claim(input.type == outputs[i].tensor.type, "the type comes back");
-    Claim(sink.outputs[i].strings == memory[i].strings, "strings come back");
     const std::vector<std::byte>& own = memory[i].bytes;
-    if (input.offset) {
+    if (input.offset && input.type == ElementType::kString) {
+      PackedStrings packed(std::string_view(body).substr(*input.offset, input.bytes));
+      std::string_view element;
+      for (const std::string& string : memory[i].strings) {
+        Claim(packed.Next(element) && element == string, "binary strings come back");
+      }
+      Claim(packed.done(), "no more strings come back");
+    } else if (input.type == ElementType::kString) {
+      Claim(sink.outputs[i].strings == memory[i].strings, "strings come back");
+    } else if (input.offset) {
       const bool same = own.empty() || std::memcmp(body.data() + *input.offset, own.data(), own.size()) == 0;
       Claim(same, "binary data comes back bit by bit");
     } else {

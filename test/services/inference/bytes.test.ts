@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { packStrings } from '../../../runtime/index.ts';
+import { prepareRaw } from '../../../services/inference/raw.ts';
 import { fails, withClient } from './grpc-client.ts';
 import { binary, inference } from './support.ts';
 
@@ -42,15 +43,14 @@ describe('over REST', () => {
     });
   }
 
-  test('as a raw body', async () => {
-    // A model of one element a row.
-    const config = 'max_batch_size: 0 input { name: "x" data_type: TYPE_STRING dims: [ -1, 3 ] }';
-    await using server = await inference({ ...files, 'm/config.pbtxt': config });
-    const headers = { 'Inference-Header-Content-Length': '0' };
-    const response = await server.post(url, every, headers);
-    // The fixture has three elements a row, which a raw body cannot hold.
-    assert.equal(response.status, 400);
-    assert.match(response.json.error, /a raw body is one element/);
+  test('as a raw body, which is one element', () => {
+    const signature = {
+      inputs: [{ name: 'x', type: 'string', dims: [-1, 1], symbols: ['', ''] }],
+      outputs: [],
+      batching: { enabled: true, maxRows: 8, reason: '' },
+    };
+    const { runs } = prepareRaw({ signature } as never, every);
+    assert.deepEqual(runs, [{ x: { type: 'string', dims: [1, 1], data: packStrings([every]) } }]);
   });
 
   test('JSON cannot carry what is not UTF-8, and says what can', async () => {
