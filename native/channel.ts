@@ -25,6 +25,7 @@ import {
   writeInput,
   writeTerms,
 } from './mailbox.ts';
+import { quote } from './quote.ts';
 import { free, type Moved, transfer } from './transfer.ts';
 import type { CancelSignal, RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
 
@@ -324,7 +325,7 @@ function checkTerms(model: SubmitTarget, { timeoutMs, priority, outputs }: RunOp
   const unknown = outputs === undefined ? undefined : firstUnknown(model.native.outputs, outputs);
   if (unknown === undefined) return undefined;
   const known = model.native.outputs.map((o) => `'${o.name}'`).join(', ');
-  return `Model '${model.name}' has no output '${unknown}': it has ${known}`;
+  return `Model '${model.name}' has no output ${quote(unknown)}: it has ${known}`;
 }
 
 /** Loops and no closures: each request passes here. */
@@ -367,5 +368,5 @@ function checkInputs(
   if (given === expected) return undefined;
   const known = specs.map((spec) => spec.name);
   const extra = Object.keys(inputs).find((name) => !known.includes(name));
-  return `The model has no input '${extra}': it has ${known.map((name) => `'${name}'`).join(', ')}`;
+  return `The model has no input ${quote(String(extra))}: it has ${known.map((name) => `'${name}'`).join(', ')}`;
 }

@@ -34,6 +34,7 @@ export {
   type ParameterValue,
   packStrings,
   quote,
+  shorten,
   type Tensor,
   type TensorSpec,
   type Tensors,

@@ -1,6 +1,6 @@
 /** @module The models that are served, and how they are loaded, replaced and unloaded while requests run. */
 
-import type { Engine } from '../native/index.ts';
+import { type Engine, shorten } from '../native/index.ts';
 import type { StateChange } from './bus.ts';
 import type { Config } from './config/index.ts';
 import { redact, ServeError } from './errors.ts';
@@ -151,7 +151,7 @@ export class Registry {
     return this.#inTurn(async () => {
       const folder = this.#repository.find(name, override);
       if (folder === undefined) {
-        throw new ServeError('MODEL_NOT_FOUND', `The repository has no model "${name}".`);
+        throw new ServeError('MODEL_NOT_FOUND', `The repository has no model "${shorten(name)}".`);
       }
       await this.#replace(folder);
     });
@@ -166,7 +166,7 @@ export class Registry {
     return this.#inTurn(async () => {
       const model = this.routes.get(name);
       if (model === undefined) {
-        throw new ServeError('MODEL_NOT_FOUND', `The model "${name}" is not loaded.`);
+        throw new ServeError('MODEL_NOT_FOUND', `The model "${shorten(name)}" is not loaded.`);
       }
       this.#remove(model);
       this.#unloaded.add(name);

@@ -1,5 +1,6 @@
 /** @module A model as it is served: its versions, loaded or with the reason why not. */
 
+import { shorten } from '../native/index.ts';
 import { ServeError } from './errors.ts';
 import { ModelVersion } from './model.ts';
 import type { ModelFolder, RepositorySettings } from './repository/index.ts';
@@ -61,12 +62,12 @@ export class ServedModel {
     if (found !== undefined) {
       throw new ServeError(
         'MODEL_NOT_READY',
-        `Version "${name}" of model "${this.name}" could not be loaded; see /ready, or ask for one of ${available}.`,
+        `Version "${shorten(name)}" of model "${this.name}" could not be loaded; see /ready, or ask for one of ${available}.`,
       );
     }
     throw new ServeError(
       'VERSION_NOT_FOUND',
-      `Model "${this.name}" has no version "${name}"; available: ${available}.`,
+      `Model "${this.name}" has no version "${shorten(name)}"; available: ${available}.`,
     );
   }
 

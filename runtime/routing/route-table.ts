@@ -5,6 +5,7 @@
  * @module
  */
 
+import { shorten } from '../../native/index.ts';
 import { ServeError } from '../errors.ts';
 import type { ModelVersion } from '../model.ts';
 import type { ServedModel } from '../served-model.ts';
@@ -139,7 +140,10 @@ export class RouteTable {
     const names = [...this.#entries.keys()].map((name) => `"${name}"`).join(', ');
     if (model !== undefined) {
       const available = names === '' ? 'no model is served' : `available: ${names}`;
-      throw new ServeError('MODEL_NOT_FOUND', `There is no model "${model}"; ${available}.`);
+      throw new ServeError(
+        'MODEL_NOT_FOUND',
+        `There is no model "${shorten(model)}"; ${available}.`,
+      );
     }
     throw names === ''
       ? new ServeError('MODEL_NOT_FOUND', 'The repository holds no model.')

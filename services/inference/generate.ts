@@ -12,6 +12,7 @@ import {
   type ModelVersion,
   type NonFinite,
   type Parameters,
+  quote,
   type Runtime,
   ServeError,
   stringify,
@@ -94,7 +95,7 @@ function toInputs(version: ModelVersion, fields: Fields): Record<string, Tensor>
   );
   if (unknown !== undefined) {
     const names = inputs.map(({ name }) => name).join(', ');
-    throw invalid(`The model has no input ${unknown}; its inputs are ${names}.`);
+    throw invalid(`The model has no input ${quote(unknown)}; its inputs are ${names}.`);
   }
   const tensors: Record<string, Tensor> = Object.create(null);
   for (const spec of inputs) {
@@ -112,7 +113,7 @@ function toParameters({ signature }: ModelVersion, given: unknown): Parameters {
   );
   for (const [name, value] of own) {
     if (['string', 'number', 'boolean'].includes(typeof value)) continue;
-    throw invalid(`The parameter ${name} must be a string, a number or a boolean.`);
+    throw invalid(`The parameter ${quote(name)} must be a string, a number or a boolean.`);
   }
   return Object.fromEntries(own) as Parameters;
 }

@@ -26,6 +26,8 @@ SAMPLES = [
     _floats("float64", "FP64"),
     ("identity-string", "BYTES", np.array([["", "\ufeffa\0b", "größer 💡"]], dtype=object)),
 ]
+# Elements that are no text: no protocol but JSON minds.
+ANY_BYTES = np.array([[bytes(range(256)), b"\xff\xfe\0", b""]], dtype=object)
 # The client refuses to write BF16 in JSON.
 JSON_SAMPLES = [sample for sample in SAMPLES if sample[1] != "BF16"]
 

@@ -9,7 +9,7 @@ import pytest
 from tritonclient.grpc import InferInput, InferRequestedOutput, aio
 from tritonclient.utils import InferenceServerException
 
-from samples import SAMPLES, check_at_once, same
+from samples import ANY_BYTES, SAMPLES, check_at_once, same
 from server import TOP
 
 FLOWER = np.array([[5.1, 3.5, 1.4, 0.2]], dtype=np.float32)
@@ -72,6 +72,11 @@ def test_datatype(grpc, model, datatype, row):
     result = grpc.infer(model, inputs_of("x", datatype, row))
     assert result.get_output("y").datatype == datatype
     assert same(result.as_numpy("y"), row)
+
+
+def test_any_bytes(grpc):
+    result = grpc.infer("identity-string", inputs_of("x", "BYTES", ANY_BYTES))
+    assert result.as_numpy("y").tolist() == ANY_BYTES.tolist()
 
 
 @pytest.mark.parametrize("model, datatype, row", SAMPLES)

@@ -9,7 +9,7 @@ import pytest
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput, aio
 from tritonclient.utils import InferenceServerException
 
-from samples import JSON_SAMPLES, SAMPLES, check_at_once, same
+from samples import ANY_BYTES, JSON_SAMPLES, SAMPLES, check_at_once, same
 from server import TOP
 
 FLOWER = np.array([[5.1, 3.5, 1.4, 0.2]], dtype=np.float32)
@@ -73,6 +73,14 @@ def test_datatype_in_binary(http, model, datatype, row):
     assert result.get_output("y")["datatype"] == datatype
     assert "data" not in result.get_output("y")
     assert same(result.as_numpy("y"), row)
+
+
+def test_any_bytes(http):
+    inputs = inputs_of("x", "BYTES", ANY_BYTES)
+    assert http.infer("identity-string", inputs).as_numpy("y").tolist() == ANY_BYTES.tolist()
+    outputs = [InferRequestedOutput("y", binary_data=False)]
+    with pytest.raises(InferenceServerException, match="not UTF-8"):
+        http.infer("identity-string", inputs, outputs=outputs)
 
 
 @pytest.mark.parametrize("model, datatype, row", JSON_SAMPLES)

@@ -17,6 +17,10 @@ export class EncodedMessage<Message> {
     this.#decode = decode;
   }
 
+  get byteLength(): number {
+    return this.#bytes.length;
+  }
+
   /** @throws {ServeError} `INVALID_ARGUMENT` where the bytes are not such a message. */
   decode(): Message {
     try {

@@ -1,7 +1,12 @@
 /** @module ModelInfer and ModelStreamInfer: from a request to its response. */
 
 import type { ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
-import type { Caller, InferenceSteps, Runtime } from '../../../runtime/index.ts';
+import {
+  BodyShare,
+  type Caller,
+  type InferenceSteps,
+  type Runtime,
+} from '../../../runtime/index.ts';
 import { prepareInfer, type ResponseForm } from '../infer.ts';
 import { toCodecRequest, toResponse } from './convert.ts';
 import type { EncodedMessage } from './encoded-message.ts';
@@ -75,18 +80,27 @@ const steps: InferenceSteps<ModelInferRequest, ResponseForm, ModelInferResponse>
   respond: (outcome, message) => toResponse(message, outcome),
 };
 
-/** One request of either method. Its permit is taken before it is decoded. @throws {ServeError} */
+/**
+ * One request of either method. Its permit, and its share of the bytes that all bodies may have, are taken
+ * before it is decoded.
+ *
+ * @throws {ServeError}
+ */
 async function infer(
   runtime: Runtime,
   encoded: EncodedRequest,
   caller: Caller,
 ): Promise<ModelInferResponse> {
-  const refusal = runtime.admission.acquire();
+  const { admission, bodies } = runtime;
+  const refusal = admission.acquire();
   if (refusal !== undefined) throw refusal;
+  const share = new BodyShare(bodies);
   try {
+    share.take(encoded.byteLength);
     return (await runtime.infer(steps, encoded.decode(), caller)).response;
   } finally {
-    runtime.admission.release();
+    share.close();
+    admission.release();
   }
 }
 
