@@ -107,7 +107,7 @@ export async function infer<Request, Context, Response>(
   }
 }
 
-const NONE: Readonly<Record<string, PackedTensor>> = {};
+const NONE: Readonly<Record<string, PackedTensor>> = Object.freeze({});
 
 async function runAll<Context>(
   version: ModelVersion,
