@@ -25,11 +25,15 @@ export class BodyBudget {
     return this.#bytes;
   }
 
-  /** Why these bytes cannot be taken at the moment; undefined where they are taken. */
-  take(bytes: number): ServeError | undefined {
+  /**
+   * Why these bytes cannot be taken at the moment; undefined where they are taken.
+   *
+   * @param held What the same request holds already: it may be too large for a budget of its own.
+   */
+  take(bytes: number, held: number): ServeError | undefined {
     if (this.#bytes.take(bytes)) return undefined;
     const { limit } = this.#bytes;
-    if (bytes > limit) {
+    if (held + bytes > limit) {
       return new ServeError(
         'PAYLOAD_TOO_LARGE',
         `The body needs more than the ${limit} bytes that the server keeps for all bodies together; send less at once.`,
@@ -70,7 +74,7 @@ export class BodyShare {
   /** @throws {ServeError} `OVERLOADED` or `PAYLOAD_TOO_LARGE`; `CANCELLED` where the request is over. */
   take(bytes: number): void {
     if (this.#closed) throw new ServeError('CANCELLED', 'The request is over.');
-    const refusal = this.#budget.take(bytes);
+    const refusal = this.#budget.take(bytes, this.#held);
     if (refusal !== undefined) throw refusal;
     this.#held += bytes;
   }

@@ -46,12 +46,15 @@ export class ServeError extends Error {
   }
 }
 
-/** Takes absolute paths (down to the file's name), lines of source and addresses out of a message of foreign origin. */
+/**
+ * Takes absolute paths (down to the file's name), lines of source and addresses out of a message of foreign
+ * origin. It may hold what a client sent, so no pattern may try the same characters again from every place.
+ */
 export function redact(message: string): string {
   return message
     .replace(/(["'])\/[^"']*\/([^"'/]+)\1/g, '$1$2$1')
     .replace(/(?:file:\/\/|(?<![\w.]))(?:\/[^\s:'"()[\]<>,/]+)*\/([^\s:'"()[\]<>,/]+)/g, '$1')
-    .replace(/\b[\w-]+\.(?:cc|cpp|h|hpp|cu|cuh):\d+ ?/g, '')
+    .replace(/(?<![\w-])[\w-]+\.(?:cc|cpp|h|hpp|cu|cuh):\d+ ?/g, '')
     .replace(/\b0x[0-9a-f]+\b/gi, '…')
     .replace(/\s+/g, ' ')
     .trim();

@@ -33,6 +33,8 @@ export const MAX_JSON_BYTES = 8 * 1024 * 1024;
 const MAX_WORK = 600_000;
 const LIST_WORK = 3;
 const MEMBER_WORK = 30;
+/** Parsing takes so many times as long where each value is looked at again. */
+const REVIVER_WORK = 4;
 
 /** A text of so many characters cannot close what it opens past the limit. */
 const SHALLOW = 2 * MAX_DEPTH;
@@ -49,11 +51,11 @@ export const readExactJson: ReadBody<unknown> = (source, announced, limit) =>
 
 /** @throws {ServeError} `INVALID_JSON` with what is wrong with the text. */
 export function parseJson(text: string, reviver?: Reviver): unknown {
-  if (text.length > SHALLOW && mayBeTooMuch(text)) refuseTooMuch(text);
+  const used = reviver !== undefined && WIDE_INTEGER.test(text) ? reviver : undefined;
+  const most = used === undefined ? MAX_WORK : MAX_WORK / REVIVER_WORK;
+  if (text.length > SHALLOW && mayBeTooMuch(text, most)) refuseTooMuch(text, most);
   try {
-    return reviver === undefined || !WIDE_INTEGER.test(text)
-      ? JSON.parse(text)
-      : JSON.parse(text, reviver);
+    return used === undefined ? JSON.parse(text) : JSON.parse(text, used);
   } catch {
     if (text.trim() !== '') throw notJson();
     throw new ServeError('INVALID_JSON', 'The body is empty, expected a JSON object.');
@@ -75,11 +77,11 @@ const exactInteger: Reviver = (_key, value, { source }) =>
     : value;
 
 /** Whether a text may be too deep or hold too much. Most cannot, and are not walked through. */
-function mayBeTooMuch(text: string): boolean {
+function mayBeTooMuch(text: string, mostWork: number): boolean {
   return (
     hasMoreThan(MAX_DEPTH, '[{', text) ||
-    hasMoreThan(MAX_WORK, ',', text) ||
-    hasMoreThan(MAX_WORK / MEMBER_WORK / 2, ':', text)
+    hasMoreThan(mostWork, ',', text) ||
+    hasMoreThan(mostWork / MEMBER_WORK / 2, ':', text)
   );
 }
 
@@ -106,7 +108,7 @@ const COMMA = 0x2c;
 const COLON = 0x3a;
 
 /** @throws {ServeError} */
-function refuseTooMuch(text: string): void {
+function refuseTooMuch(text: string, mostWork: number): void {
   let depth = 0;
   let work = 0;
   for (let i = 0; i < text.length; i += 1) {
@@ -126,7 +128,7 @@ function refuseTooMuch(text: string): void {
     if (depth > MAX_DEPTH) {
       throw new ServeError('INVALID_JSON', `The body is nested deeper than ${MAX_DEPTH} levels.`);
     }
-    if (work > MAX_WORK) {
+    if (work > mostWork) {
       throw new ServeError(
         'INVALID_ARGUMENT',
         'The body holds more values than are parsed at once; send fewer, or send tensors to the infer route of /v2.',

@@ -140,14 +140,29 @@ async function parseAside(
     }
     return request;
   } catch (error) {
-    throw asRequestError(error);
+    throw asBudgetError(error, bodies.bytes.taken <= received);
   }
 }
 
 function asRequestError(cause: unknown): ServeError {
-  const message = cause instanceof Error ? `${cause.message}.` : '';
-  const full = cause instanceof Error && 'code' in cause && cause.code === 'UNAVAILABLE';
-  return new ServeError(full ? 'OVERLOADED' : 'INVALID_ARGUMENT', message, { cause });
+  return new ServeError('INVALID_ARGUMENT', cause instanceof Error ? `${cause.message}.` : '', {
+    cause,
+  });
+}
+
+/** Without room for the elements of a request there is no use in waiting where no other request holds any. */
+function asBudgetError(cause: unknown, alone: boolean): ServeError {
+  if (!(cause instanceof Error) || !('code' in cause) || cause.code !== 'UNAVAILABLE') {
+    return asRequestError(cause);
+  }
+  const message = `${cause.message}.`;
+  return alone
+    ? new ServeError(
+        'PAYLOAD_TOO_LARGE',
+        "The request's elements need more memory than the server keeps for all requests together; send fewer rows.",
+        { cause },
+      )
+    : new ServeError('OVERLOADED', message, { cause });
 }
 
 type Encoded = ReturnType<Codec['encodeInferResponse']>;
