@@ -142,8 +142,9 @@ export function acceptedCoding(accept: string | null, bytes: number): Coding | u
 /** The body in a coding. It must stay as it is meanwhile. */
 export async function compress(body: Uint8Array, coding: Coding): Promise<Uint8Array<ArrayBuffer>> {
   const encoder = encoders[coding]({ level: LEVEL, chunkSize: OUTPUT_BYTES });
-  // Room for what does not shrink: memory that is not written to is not taken.
-  const packed = new Uint8Array(body.length + (body.length >>> 8) + MIN_BYTES);
+  // Room for what does not shrink, of which level 1 of zlib-ng makes nine bits of each byte: memory that is not
+  // written to is not taken.
+  const packed = new Uint8Array(body.length + (body.length >>> 3) + MIN_BYTES);
   let length = 0;
   await pump(encoder, body, PLAIN_SLICE, (piece) => {
     packed.set(piece, length);

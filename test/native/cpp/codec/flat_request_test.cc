@@ -54,7 +54,7 @@ TEST_F(FlatRequests, LaysOutInputsAndOutputs) {
   EXPECT_EQ(Layout(2), 2);
   // x: name, type, sizes, offset, elements, the sizes.
   EXPECT_EQ(Layout(3), 1);
-  EXPECT_EQ(Layout(4), static_cast<int32_t>(ElementType::kFloat));
+  EXPECT_EQ(Layout(4), static_cast<int32_t>(ElementType::kFloat32));
   EXPECT_EQ(Layout(5), 2);
   const auto x = static_cast<size_t>(Layout(6));
   EXPECT_EQ(x % 8, 0u);
