@@ -1,12 +1,16 @@
 /**
- * The order of all changes of state. The main thread gives it: a change is made in every HTTP thread before
+ * The order of all changes of state. The main thread gives it: a change is over in every HTTP thread before
  * the next one begins, and whoever asked for it has the result when all threads have it
  * (.github/decisions/0023).
+ *
+ * A change is made in two steps, so that no thread is left behind: all threads prepare it, and where they
+ * agree on what it comes to, all of them commit it. Otherwise all of them keep what they had.
  *
  * @module
  */
 
 import { ServeError } from './errors.ts';
+import type { Log } from './log.ts';
 import type { LoadOverride } from './repository/index.ts';
 
 /** A change that every HTTP thread makes. A new kind of state adds its kinds here. */
@@ -22,40 +26,92 @@ export interface Failure {
   readonly message: string;
 }
 
-/** What one thread has made of a change. */
-export interface Applied {
-  /** Why it could not make the change; it then goes on as before. */
-  readonly failure: Failure | undefined;
-  /** Stands for what the thread serves now: two threads that serve the same have the same. */
-  readonly state: string;
+/** A change that one thread is ready to make. */
+export interface PreparedChange {
+  /** Stands for what the change comes to: the same in two threads that would serve the same afterwards. */
+  readonly result: string;
+  /**
+   * The reason why a model that is part of the change cannot be served. Such a change is committed all the
+   * same, because the model is listed with its reason.
+   */
+  readonly failure?: ServeError | undefined;
+  commit(): void;
+  abandon(): void;
 }
 
-/** Makes changes in one thread. */
-export type Apply = (change: StateChange) => Promise<Applied>;
+/** What one thread says to a change that it was to prepare. */
+export interface Vote {
+  /** As in `PreparedChange`; undefined where the thread could not prepare the change. */
+  readonly result: string | undefined;
+  readonly failure: Failure | undefined;
+}
+
+/** One thread, as the bus sees it. Neither method rejects. */
+export interface BusMember {
+  prepare(change: StateChange): Promise<Vote>;
+  /** Commits the change that is prepared, or abandons it. */
+  finish(commit: boolean): Promise<void>;
+}
+
+/**
+ * A member that makes changes in this thread.
+ *
+ * @param prepare Prepares a change. @throws {ServeError} why it cannot be made.
+ */
+export function createMember(
+  prepare: (change: StateChange) => Promise<PreparedChange>,
+  log: Log,
+): BusMember {
+  let prepared: PreparedChange | undefined;
+  return {
+    async prepare(change) {
+      try {
+        prepared = await prepare(change);
+        const { result, failure } = prepared;
+        return { result, failure: failure && toFailure(failure) };
+      } catch (error) {
+        if (!(error instanceof ServeError))
+          log.error({ change: change.kind, err: error }, 'failed');
+        return { result: undefined, failure: toFailure(error) };
+      }
+    },
+    async finish(commit) {
+      const change = prepared;
+      prepared = undefined;
+      if (commit) change?.commit();
+      else change?.abandon();
+    },
+  };
+}
 
 export interface Bus {
   /**
-   * Makes a change in every HTTP thread. Resolves when all of them have made it.
+   * Makes a change in every HTTP thread, or in none. Resolves when all of them have made it.
    *
-   * @throws {ServeError} why it could not be made.
+   * @throws {ServeError} why it was not made, or why what was loaded cannot be served.
    */
   publish(change: StateChange): Promise<void>;
 }
 
 /**
- * Threads read the repository each by itself, so that a file that is replaced meanwhile can leave them with
- * different models. The change is then made again, which ends as soon as the files stand still.
+ * Threads read the repository each by itself, so that a file that is replaced meanwhile can make them
+ * disagree. The change is then prepared again, which ends as soon as the files stand still.
  */
 const MOST_ATTEMPTS = 5;
 
 /** Gives every change to all members, one change after the other. */
 export class ChangeSequencer implements Bus {
-  readonly #members: () => readonly Apply[];
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #members: readonly BusMember[];
+  #last: Promise<unknown>;
+  #closed = false;
 
-  /** @param members Those that make a change, asked for anew with each. */
-  constructor(members: () => readonly Apply[]) {
+  /**
+   * @param members Those that make each change.
+   * @param complete Resolves when all members are there; changes wait until then.
+   */
+  constructor(members: readonly BusMember[], complete: Promise<void> = Promise.resolve()) {
     this.#members = members;
+    this.#last = complete;
   }
 
   publish(change: StateChange): Promise<void> {
@@ -64,26 +120,44 @@ export class ChangeSequencer implements Bus {
     return made;
   }
 
+  /** Refuses further changes, and resolves when the one under way is over. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#last;
+  }
+
   async #make(change: StateChange): Promise<void> {
     for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt += 1) {
-      const applied = await Promise.all(this.#members().map((apply) => apply(change)));
-      const [first, ...others] = applied;
-      const failure = applied.find((each) => each.failure !== undefined)?.failure;
-      if (others.every(({ state }) => state === first!.state)) {
-        if (failure !== undefined) throw fromFailure(failure);
-        return;
+      if (this.#closed) {
+        throw new ServeError('DRAINING', 'The server is shutting down; retry elsewhere.');
       }
+      const votes = await this.#vote(change);
+      const agreed = votes.every(
+        ({ result }) => result !== undefined && result === votes[0]!.result,
+      );
+      await Promise.all(this.#members.map((member) => member.finish(agreed)));
+      const failure = votes.find((vote) => vote.failure !== undefined)?.failure;
+      if (failure !== undefined) throw fromFailure(failure);
+      if (agreed) return;
     }
     throw new ServeError(
       'INTERNAL',
       'The HTTP threads could not agree on what they serve, because the repository keeps changing; repeat the request when it stands still.',
     );
   }
+
+  /** The first member prepares by itself, so that the others share the models that it has loaded. */
+  async #vote(change: StateChange): Promise<Vote[]> {
+    const [first, ...others] = this.#members;
+    const vote = await first!.prepare(change);
+    return [vote, ...(await Promise.all(others.map((member) => member.prepare(change))))];
+  }
 }
 
+/** An error as another thread may see it: of one that is no `ServeError`, a client must not see the message. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof ServeError) return { code: error.code, message: error.message };
-  return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
+  return { code: 'INTERNAL', message: 'The server failed to make the change.' };
 }
 
 export const fromFailure = ({ code, message }: Failure): ServeError =>

@@ -4,10 +4,11 @@ import type { Codec, Engine } from '../native/index.ts';
 import { type Access, openAccess } from './access.ts';
 import { Admission } from './admission.ts';
 import { BodyBudget } from './body-budget.ts';
-import { type Apply, type Bus, ChangeSequencer, toFailure } from './bus.ts';
+import { type Bus, type BusMember, ChangeSequencer, createMember } from './bus.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config/index.ts';
 import { withCostCache } from './cost-cache.ts';
+import { ServeError } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import { Metrics } from './metrics/index.ts';
 import { addRepositoryMetrics } from './metrics/repository.ts';
@@ -46,14 +47,15 @@ export type { Access, HeaderReader, Principal } from './access.ts';
 export type { Admission } from './admission.ts';
 export { BodyBudget, BodyShare } from './body-budget.ts';
 export {
-  type Applied,
-  type Apply,
   type Bus,
+  type BusMember,
   ChangeSequencer,
+  createMember,
   type Failure,
   fromFailure,
   type StateChange,
   toFailure,
+  type Vote,
 } from './bus.ts';
 export type { Clock } from './clock.ts';
 export {
@@ -131,11 +133,13 @@ export interface Runtime {
    * has it; with `STRICT_READINESS=false` the server alone counts.
    */
   ready(strictness?: 'v2'): boolean;
-  /** Makes a change of state in this thread; the bus calls it. */
-  readonly apply: Apply;
+  /** Makes changes of state in this thread; see `bus.ts`. */
+  readonly member: BusMember;
   /** Stands for what this thread serves: two threads that serve the same have the same. */
   state(): string;
-  /** Unloads every model. To be called when `admission.drain()` has resolved. The engine stays open. */
+  /** Refuses new requests and changes; resolves when none is in flight. */
+  drain(): Promise<void>;
+  /** Unloads every model. To be called when `drain()` has resolved. The engine stays open. */
   close(): Promise<void>;
 }
 
@@ -179,9 +183,10 @@ export async function createRuntime(
   // Every thread reads the same repository, and one says what it finds there.
   const notices = parts.first === false ? createLog('silent') : log;
   const registry = await Registry.open(config, loader, parts.random ?? Math.random, notices);
-  const apply = applyTo(registry);
-  const bus = parts.bus ?? new ChangeSequencer(() => [apply]);
-  const poll = parts.first === false ? undefined : startPolling(config, bus);
+  const member = createMember((change) => registry.prepare(change), log);
+  const own = parts.bus === undefined ? new ChangeSequencer([member]) : undefined;
+  const bus = parts.bus ?? own!;
+  const poll = parts.first === false ? undefined : startPolling(config, bus, log);
   const clock = parts.clock ?? systemClock;
   const admission = new Admission(
     config.maxInFlight,
@@ -203,44 +208,47 @@ export async function createRuntime(
     infer: (steps, request, from) => infer(registry.routes, steps, request, from),
     routes: registry.routes,
     repository: repositoryControl(config, registry, bus),
-    apply,
+    member,
     state: () => registry.state(),
     models: () => registry.status(),
     ready: (strictness) =>
       !admission.draining &&
       (strictness === 'v2' ? !config.strictReadiness || registry.complete() : registry.ready()),
+    async drain() {
+      clearInterval(poll);
+      await Promise.all([admission.drain(), own?.close()]);
+    },
     async close() {
       clearInterval(poll);
+      await own?.close();
       await registry.close();
     },
   };
 }
 
 /** With `MODEL_CONTROL_MODE=poll`: has every thread look at the repository from time to time. */
-function startPolling({ modelControlMode, repositoryPollMs }: Config, bus: Bus) {
+function startPolling({ modelControlMode, repositoryPollMs }: Config, bus: Bus, log: Log) {
   if (modelControlMode !== 'poll') return undefined;
   let looking = false;
-  const poll = setInterval(() => {
+  let told = '';
+  const failed = (error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    // A model that cannot be served is logged by name, and each other reason once.
+    if (error instanceof ServeError && error.code === 'INTERNAL' && reason !== told) {
+      log.error({ reason }, 'poll failed');
+    }
+    told = reason;
+  };
+  const poll = setInterval(async () => {
     // One look may take longer than the time between two.
     if (looking) return;
     looking = true;
-    // What fails is logged by the thread in which it does.
-    const done = () => {
-      looking = false;
-    };
-    bus.publish({ kind: 'refresh' }).then(done, done);
+    await bus.publish({ kind: 'refresh' }).catch(failed);
+    looking = false;
   }, repositoryPollMs);
   poll.unref?.();
   return poll;
 }
-
-/** Makes a change in this thread alone, and says what it serves afterwards. */
-const applyTo =
-  (registry: Registry): Apply =>
-  async (change) => {
-    const failure = await registry.apply(change).then(() => undefined, toFailure);
-    return { failure, state: registry.state() };
-  };
 
 function repositoryControl(
   { modelControlMode }: Config,

@@ -1,7 +1,7 @@
 /** @module The models that are served, and how they are loaded, replaced and unloaded while requests run. */
 
 import { type Engine, shorten } from '../native/index.ts';
-import type { StateChange } from './bus.ts';
+import type { PreparedChange, StateChange } from './bus.ts';
 import type { Config } from './config/index.ts';
 import { redact, ServeError } from './errors.ts';
 import type { Log } from './log.ts';
@@ -47,8 +47,6 @@ export class Registry {
   #skipped: readonly Skipped[] = [];
   /** Why the last poll failed; '' where it did not. */
   #pollFailure = '';
-  /** The last change: each begins when the one before has ended. */
-  #change: Promise<unknown> = Promise.resolve();
   /** Replaced models, each until its last request has ended. */
   readonly #leaving = new Set<Promise<void>>();
 
@@ -120,15 +118,19 @@ export class Registry {
     return [...names].toSorted().flatMap((name) => this.#entries(name));
   }
 
-  /** @throws {ServeError} as the method of that kind. */
-  apply(change: StateChange): Promise<void> {
+  /**
+   * Prepares a change, which shows when it is committed. The caller prepares one at a time.
+   *
+   * @throws {ServeError} `MODEL_NOT_FOUND`, or `INVALID_CONFIG` for an override that cannot be used.
+   */
+  prepare(change: StateChange): Promise<PreparedChange> {
     switch (change.kind) {
       case 'load':
-        return this.load(change.name, change.override);
+        return this.#prepareLoad(change.name, change.override);
       case 'unload':
-        return this.unload(change.name);
+        return this.#prepareUnload(change.name);
       case 'refresh':
-        return this.refresh();
+        return this.#prepareRefresh();
     }
   }
 
@@ -140,71 +142,85 @@ export class Registry {
     return JSON.stringify(models.toSorted());
   }
 
-  /**
-   * Loads a model, or loads it again. Its current versions respond until the new ones are ready, and stay
-   * where a new one fails.
-   *
-   * @throws {ServeError} `MODEL_NOT_FOUND`, or `MODEL_NOT_READY` with the reason of the first version
-   * that cannot be served.
-   */
-  load(name: string, override?: LoadOverride): Promise<void> {
-    return this.#inTurn(async () => {
-      const folder = this.#repository.find(name, override);
-      if (folder === undefined) {
-        throw new ServeError('MODEL_NOT_FOUND', `The repository has no model "${shorten(name)}".`);
-      }
-      await this.#replace(folder);
-    });
-  }
-
-  /**
-   * Unloads a model. Requests that it has taken still get their responses.
-   *
-   * @throws {ServeError} `MODEL_NOT_FOUND`
-   */
-  unload(name: string): Promise<void> {
-    return this.#inTurn(async () => {
-      const model = this.routes.get(name);
-      if (model === undefined) {
-        throw new ServeError('MODEL_NOT_FOUND', `The model "${shorten(name)}" is not loaded.`);
-      }
-      this.#remove(model);
-      this.#unloaded.add(name);
-    });
-  }
-
-  /** Loads and unloads what has changed in the repository since it was last read. Never rejects. */
-  refresh(): Promise<void> {
-    return this.#inTurn(async () => {
-      try {
-        await this.#takeOver(this.#repository.scan());
-        this.#pollFailure = '';
-      } catch (error) {
-        const reason = reasonOf(error);
-        if (reason !== this.#pollFailure) this.#log.error({ reason }, 'poll failed');
-        this.#pollFailure = reason;
-      }
-    });
-  }
-
   async close(): Promise<void> {
-    await this.#inTurn(async () => {
-      for (const model of this.routes.models()) this.#remove(model);
-    });
+    for (const model of this.routes.models()) this.#remove(model);
     await Promise.all(this.#leaving);
   }
 
-  async #takeOver(scan: Scan): Promise<void> {
-    this.#noteSkipped(scan);
-    for (const folder of scan.models) {
-      try {
-        if (this.#loadedFrom.get(folder.name) !== fingerprint(folder)) await this.#replace(folder);
-      } catch (error) {
-        // The reason is in the index too, and the old versions are still served.
-        const about = { model: folder.name, reason: reasonOf(error) };
-        this.#log.warn(about, 'change not served');
-      }
+  /** Loads a model, or loads it again. Its current versions respond until then, and stay where a new one fails. */
+  async #prepareLoad(name: string, override: LoadOverride | undefined): Promise<PreparedChange> {
+    const folder = this.#repository.find(name, override);
+    if (folder === undefined) {
+      throw new ServeError('MODEL_NOT_FOUND', `The repository has no model "${shorten(name)}".`);
     }
+    return this.#prepareFolder(folder);
+  }
+
+  /** Unloads a model. Requests that it has taken still get their responses. */
+  async #prepareUnload(name: string): Promise<PreparedChange> {
+    const model = this.routes.get(name);
+    if (model === undefined) {
+      throw new ServeError('MODEL_NOT_FOUND', `The model "${shorten(name)}" is not loaded.`);
+    }
+    const commit = () => {
+      this.#remove(model);
+      this.#unloaded.add(name);
+    };
+    return { result: name, commit, abandon() {} };
+  }
+
+  /** Loads and unloads what has changed in the repository since it was last read. Never rejects. */
+  async #prepareRefresh(): Promise<PreparedChange> {
+    let scan: Scan;
+    try {
+      scan = this.#repository.scan();
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (reason !== this.#pollFailure) this.#log.error({ reason }, 'poll failed');
+      this.#pollFailure = reason;
+      return { result: reason, commit() {}, abandon() {} };
+    }
+    this.#pollFailure = '';
+    const changed = scan.models.filter(
+      (folder) => this.#loadedFrom.get(folder.name) !== fingerprint(folder),
+    );
+    const loads: PreparedChange[] = [];
+    for (const folder of changed) loads.push(await this.#prepareFolder(folder));
+    return {
+      result: JSON.stringify([scan.skipped, loads.map(({ result }) => result)]),
+      commit: () => {
+        this.#noteSkipped(scan);
+        for (const load of loads) load.commit();
+        for (const [i, { failure }] of loads.entries()) {
+          const about = { model: changed[i]!.name, reason: failure?.message };
+          // The reason is in the index too, and the old versions are still served.
+          if (failure !== undefined) this.#log.warn(about, 'change not served');
+        }
+        this.#withdrawAbsent(scan);
+      },
+      abandon() {
+        for (const load of loads) load.abandon();
+      },
+    };
+  }
+
+  async #prepareFolder(folder: ModelFolder): Promise<PreparedChange> {
+    const { name } = folder;
+    const origin = fingerprint(folder);
+    this.#moving.set(name, 'LOADING');
+    const model = await this.#build(folder).finally(() => this.#moving.delete(name));
+    return {
+      result: JSON.stringify([name, origin, model.contents]),
+      failure: model.failure(),
+      commit: () => {
+        this.#loadedFrom.set(name, origin);
+        this.#replace(folder, model);
+      },
+      abandon: () => this.#leave(model),
+    };
+  }
+
+  #withdrawAbsent(scan: Scan): void {
     const present = new Set(scan.models.map((folder) => folder.name));
     for (const model of this.routes.models()) {
       if (!present.has(model.name)) this.#withdraw(model, scan);
@@ -238,12 +254,6 @@ export class Registry {
     } catch {
       return [];
     }
-  }
-
-  #inTurn(change: () => Promise<void>): Promise<void> {
-    const done = this.#change.then(change);
-    this.#change = done.catch(() => {});
-    return done;
   }
 
   #selected({ models, skipped }: Scan): readonly ModelFolder[] {
@@ -311,12 +321,9 @@ export class Registry {
     if (old !== undefined) this.#leave(old);
   }
 
-  /** @throws {ServeError} the reason of the first version that cannot be served. */
-  async #replace(folder: ModelFolder): Promise<void> {
-    const { name } = folder;
-    this.#loadedFrom.set(name, fingerprint(folder));
-    this.#moving.set(name, 'LOADING');
-    const model = await this.#build(folder).finally(() => this.#moving.delete(name));
+  /** Serves the new model instead of the old one, which stays where it works and the new one does not. */
+  #replace(folder: ModelFolder, model: ServedModel): void {
+    const { name } = model;
     const failure = model.failure();
     const old = this.routes.get(name);
     this.#refused.delete(name);
@@ -326,7 +333,6 @@ export class Registry {
       this.#refused.set(name, failure.message);
       this.#leave(model);
     }
-    if (failure !== undefined) throw failure;
   }
 
   #remove(model: ServedModel): void {

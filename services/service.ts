@@ -2,8 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  type Apply,
   type Bus,
+  type BusMember,
   type Config,
   createRuntime,
   type Engine,
@@ -36,8 +36,8 @@ export interface Service {
 
 /** The share of one of several HTTP threads. */
 export interface ThreadService extends Service {
-  /** Makes a change of state in this thread. */
-  readonly apply: Apply;
+  /** Makes changes of state in this thread. */
+  readonly member: BusMember;
   /** Stands for what this thread serves; see `Runtime.state`. */
   state(): string;
 }
@@ -83,13 +83,13 @@ export async function startService(parts: ServiceParts): Promise<ThreadService> 
         const request = example?.(runtime);
         return request === undefined ? [] : [{ service: name, ...request }];
       }),
-      apply: runtime.apply,
+      member: runtime.member,
       state: runtime.state,
       async drain() {
         runtime.admission.announceDrain();
         for (const port of opened) port.announceStop?.();
         if (config.drainDelayMs > 0) await sleep(config.drainDelayMs);
-        await runtime.admission.drain();
+        await runtime.drain();
       },
       async stop() {
         await Promise.all(opened.map((port) => port.stop()));

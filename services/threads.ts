@@ -6,9 +6,8 @@
  */
 
 import {
-  type Applied,
-  type Apply,
   type Bus,
+  type BusMember,
   ChangeSequencer,
   type Config,
   type Failure,
@@ -17,10 +16,12 @@ import {
   type ModelStatus,
   type Parent,
   portSetting,
+  ServeError,
   type StateChange,
   startThread,
   type Thread,
   toFailure,
+  type Vote,
 } from '../runtime/index.ts';
 import { STATUS } from './http/error-response.ts';
 import type { Ports, Service, ThreadService } from './service.ts';
@@ -28,12 +29,11 @@ import type { Ports, Service, ThreadService } from './service.ts';
 /** What a worker sends to the main thread. */
 type WorkerEvent =
   | ReadyEvent
-  | { readonly kind: 'failed'; readonly failure: Failure }
-  /** A request in this thread wants a change made everywhere. */
+  | { readonly kind: 'failed'; readonly message: string }
+  /** A request in this worker wants a change of state. */
   | { readonly kind: 'publish'; readonly number: number; readonly change: StateChange }
-  | { readonly kind: 'applied'; readonly number: number; readonly applied: Applied }
-  /** Every request that it had taken is completed. */
-  | { readonly kind: 'drained' };
+  /** The worker has done what a command with this number wants. */
+  | { readonly kind: 'done'; readonly number: number; readonly vote: Vote | undefined };
 
 interface ReadyEvent {
   readonly kind: 'ready';
@@ -45,11 +45,12 @@ interface ReadyEvent {
 
 /** What the main thread sends to a worker. */
 type WorkerCommand =
-  | { readonly kind: 'drain' }
-  | { readonly kind: 'stop' }
-  | { readonly kind: 'apply'; readonly number: number; readonly change: StateChange }
-  /** Every thread has made the change that the worker published, or it could not be made. */
-  | { readonly kind: 'published'; readonly number: number; readonly failure: Failure | undefined };
+  | { readonly kind: 'prepare'; readonly number: number; readonly change: StateChange }
+  | { readonly kind: 'finish'; readonly number: number; readonly commit: boolean }
+  /** The change that the worker has published is made in every thread, or was not. */
+  | { readonly kind: 'published'; readonly number: number; readonly failure: Failure | undefined }
+  | { readonly kind: 'drain'; readonly number: number }
+  | { readonly kind: 'stop' };
 
 /** Promises of replies, by the number of what was sent. */
 class PendingReplies<Reply> {
@@ -70,70 +71,136 @@ class PendingReplies<Reply> {
     this.#waiting.get(number)?.(reply);
     this.#waiting.delete(number);
   }
+
+  /** Settles everything that waits now. */
+  settleAll(reply: Reply): void {
+    for (const number of [...this.#waiting.keys()]) this.settle(number, reply);
+  }
 }
 
-/** The threads that serve, as the main thread sees them. */
-class WorkerPool {
-  readonly #threads: Thread[] = [];
-  /** Resolves for each thread when it has drained. */
-  readonly #drained: Promise<void>[] = [];
-  readonly #members: Apply[] = [];
-  readonly bus = new ChangeSequencer(() => this.#members);
+const ENDED: Vote = {
+  result: undefined,
+  failure: { code: 'INTERNAL', message: 'An HTTP thread has ended.' },
+};
 
-  /** Starts a worker. @throws {ServeError} what stopped it. */
-  async start(module: URL, data: ThreadData): Promise<ReadyEvent> {
-    const thread = startThread(module, data);
-    const replies = new PendingReplies<Applied>();
-    const drained = Promise.withResolvers<void>();
-    const ready = await new Promise<WorkerEvent>((resolve) => {
-      thread.onMessage((message) => {
+/** A thread that serves, as the main thread sees it. */
+class ServingThread implements BusMember {
+  readonly ended: Promise<Error | undefined>;
+  readonly #thread: Thread;
+  readonly #replies = new PendingReplies<Vote | undefined>();
+  readonly #ready: Promise<WorkerEvent>;
+
+  /** @param bus What publishes the changes that its requests want. */
+  constructor(module: URL, data: ThreadData, bus: Bus) {
+    this.#thread = startThread(module, data);
+    this.ended = this.#thread.ended;
+    this.#ready = new Promise((resolve) => {
+      this.#thread.onMessage((message) => {
         const event = message as WorkerEvent;
-        if (event.kind === 'applied') replies.settle(event.number, event.applied);
-        else if (event.kind === 'publish') void this.#publish(thread, event.number, event.change);
-        else if (event.kind === 'drained') drained.resolve();
+        if (event.kind === 'done') this.#replies.settle(event.number, event.vote);
+        else if (event.kind === 'publish') void this.#publish(bus, event.number, event.change);
         else resolve(event);
       });
-      void thread.ended.then((error) => {
-        const message = error?.message ?? 'An HTTP thread ended while starting.';
-        resolve({ kind: 'failed', failure: { code: 'INTERNAL', message } });
+      void this.ended.then((error) => {
+        this.#replies.settleAll(ENDED);
+        resolve({ kind: 'failed', message: error?.message ?? 'An HTTP thread has ended.' });
       });
     });
-    if (ready.kind === 'failed') throw fromFailure(ready.failure);
-    this.#threads.push(thread);
-    this.#drained.push(Promise.race([drained.promise, thread.ended.then(() => {})]));
-    this.#members.push((change) =>
-      replies.expect((number) => send(thread, { kind: 'apply', number, change })),
-    );
-    return ready as ReadyEvent;
   }
 
-  /** @param listener Called with the first thread that ends, and what ended it. */
-  onEnd(listener: (error: Error | undefined) => void): void {
-    void Promise.race(this.#threads.map((thread) => thread.ended)).then(listener);
+  /** @throws {ServeError} what stops it from serving. */
+  async ready(): Promise<ReadyEvent> {
+    const event = await this.#ready;
+    if (event.kind === 'ready') return event;
+    throw new ServeError('INTERNAL', event.kind === 'failed' ? event.message : event.kind);
+  }
+
+  async prepare(change: StateChange): Promise<Vote> {
+    const vote = await this.#replies.expect((number) =>
+      this.send({ kind: 'prepare', number, change }),
+    );
+    return vote ?? ENDED;
+  }
+
+  async finish(commit: boolean): Promise<void> {
+    await this.#replies.expect((number) => this.send({ kind: 'finish', number, commit }));
+  }
+
+  async drain(): Promise<void> {
+    await this.#replies.expect((number) => this.send({ kind: 'drain', number }));
+  }
+
+  send(command: WorkerCommand): void {
+    this.#thread.send(command);
+  }
+
+  async #publish(bus: Bus, number: number, change: StateChange): Promise<void> {
+    const failure = await bus.publish(change).then(() => undefined, toFailure);
+    this.send({ kind: 'published', number, failure });
+  }
+}
+
+/** The threads that serve, and the order of their changes. */
+class WorkerPool {
+  readonly #threads: ServingThread[] = [];
+  #opened = () => {};
+  readonly #bus = new ChangeSequencer(
+    this.#threads,
+    new Promise((resolve) => {
+      this.#opened = resolve;
+    }),
+  );
+  #stopping = false;
+
+  /**
+   * Starts threads one after the other, so that the first loads the models and the others share them.
+   * Changes that requests to the first ones want wait for the last one.
+   *
+   * @throws {ServeError} what stopped the first thread that could not start.
+   */
+  async start(module: URL, config: Config): Promise<ReadyEvent> {
+    const ready: ReadyEvent[] = [];
+    for (let i = 0; i < config.maxWorkers; i += 1) {
+      const thread = new ServingThread(module, { config, first: i === 0 }, this.#bus);
+      this.#threads.push(thread);
+      ready.push(await thread.ready());
+    }
+    const [first, ...others] = ready;
+    // A poll makes the others what the first one is.
+    const follows = config.modelControlMode === 'poll';
+    if (!follows && others.some(({ state }) => state !== first!.state)) {
+      throw new ServeError(
+        'INVALID_CONFIG',
+        'The model repository was changed while HTTP threads were starting; start again when its files stand still.',
+      );
+    }
+    this.#opened();
+    return first!;
+  }
+
+  /** @param listener Called with what ended the first thread that ends by itself. */
+  onDeath(listener: (error: Error | undefined) => void): void {
+    void Promise.race(this.#threads.map((thread) => thread.ended)).then((error) => {
+      if (!this.#stopping) listener(error);
+    });
   }
 
   /** No thread closes its ports before all have drained: they share them, and clients are still refused. */
   async drain(): Promise<void> {
-    for (const thread of this.#threads) send(thread, { kind: 'drain' });
-    await Promise.all(this.#drained);
+    await Promise.all(this.#threads.map((thread) => thread.drain()));
+    await this.#bus.close();
   }
 
   async stop(): Promise<void> {
-    for (const thread of this.#threads) send(thread, { kind: 'stop' });
+    this.#stopping = true;
+    this.#opened();
+    for (const thread of this.#threads) thread.send({ kind: 'stop' });
     await Promise.all(this.#threads.map((thread) => thread.ended));
-  }
-
-  async #publish(from: Thread, number: number, change: StateChange): Promise<void> {
-    const failure = await this.bus.publish(change).then(() => undefined, toFailure);
-    send(from, { kind: 'published', number, failure });
   }
 }
 
-const send = (thread: Thread, command: WorkerCommand): void => thread.send(command);
-
 /**
- * Starts `config.maxWorkers` threads, one after the other, so that the first loads the models and the
- * others share them. gRPC is the first one's alone.
+ * Starts `config.maxWorkers` threads. gRPC is the first one's alone.
  *
  * @param module What each thread runs; it is to call `serveThread`.
  * @param onDeath Called when a thread ends that was not asked to.
@@ -148,29 +215,12 @@ export async function startThreads(
   const ports = { ...config.ports };
   for (const name of config.services) ports[name] = await reservePort(config, name, host);
   const pool = new WorkerPool();
-  let stopping = false;
-  const stop = () => {
-    stopping = true;
-    return pool.stop();
-  };
   try {
-    const started: ReadyEvent[] = [];
-    for (let i = 0; i < config.maxWorkers; i += 1) {
-      started.push(await pool.start(module, { config: { ...config, ports }, first: i === 0 }));
-    }
-    // A repository that changed between the starts of two threads has left them with different models.
-    const [first] = started;
-    if (started.some(({ state }) => state !== first!.state)) {
-      await pool.bus.publish({ kind: 'refresh' });
-    }
-    pool.onEnd((error) => {
-      if (!stopping) onDeath(error);
-    });
-    const drain = () => pool.drain();
-    const { ports: opened, models, examples } = first!;
-    return { ports: opened, models, examples, drain, stop };
+    const { ports: open, models, examples } = await pool.start(module, { ...config, ports });
+    pool.onDeath(onDeath);
+    return { ports: open, models, examples, drain: () => pool.drain(), stop: () => pool.stop() };
   } catch (error) {
-    await stop();
+    await pool.stop();
     throw error;
   }
 }
@@ -210,12 +260,12 @@ export async function serveThread(
   parent: Parent,
   open: (config: Config, options: ThreadOptions) => Promise<ThreadService>,
 ): Promise<void> {
-  const report = (event: WorkerEvent) => parent.send(event);
+  const send = (event: WorkerEvent) => parent.send(event);
   const { config, first } = parent.data as ThreadData;
   const replies = new PendingReplies<Failure | undefined>();
   const bus: Bus = {
     async publish(change) {
-      const failure = await replies.expect((number) => report({ kind: 'publish', number, change }));
+      const failure = await replies.expect((number) => send({ kind: 'publish', number, change }));
       if (failure !== undefined) throw fromFailure(failure);
     },
   };
@@ -223,23 +273,26 @@ export async function serveThread(
     const service = await open(config, { first, bus });
     const leave = parent.onMessage((message) => {
       const command = message as WorkerCommand;
-      if (command.kind === 'drain') void service.drain().then(() => report({ kind: 'drained' }));
-      else if (command.kind === 'stop') void service.stop().then(() => leave());
-      else if (command.kind === 'published') replies.settle(command.number, command.failure);
-      else void applyAndReport(service, command.number, command.change, report);
+      if (command.kind === 'published') replies.settle(command.number, command.failure);
+      else if (command.kind === 'stop') void service.stop().then(leave);
+      else {
+        const { number } = command;
+        void obey(service, command).then((vote) => send({ kind: 'done', number, vote }));
+      }
     });
     const { ports, models, examples } = service;
-    report({ kind: 'ready', ports, models, examples, state: service.state() });
+    send({ kind: 'ready', ports, models, examples, state: service.state() });
   } catch (error) {
-    report({ kind: 'failed', failure: toFailure(error) });
+    send({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
   }
 }
 
-async function applyAndReport(
-  service: ThreadService,
-  number: number,
-  change: StateChange,
-  report: (event: WorkerEvent) => void,
-): Promise<void> {
-  report({ kind: 'applied', number, applied: await service.apply(change) });
+/** The commands that are answered when they are done. */
+type AnsweredCommand = Extract<WorkerCommand, { kind: 'prepare' | 'finish' | 'drain' }>;
+
+async function obey(service: ThreadService, command: AnsweredCommand): Promise<Vote | undefined> {
+  if (command.kind === 'prepare') return service.member.prepare(command.change);
+  if (command.kind === 'finish') await service.member.finish(command.commit);
+  else await service.drain();
+  return undefined;
 }

@@ -1,100 +1,167 @@
-/** @module One order for all changes of state. */
+/** @module One order for all changes of state, made in every thread or in none. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
-  type Applied,
-  type Apply,
+  type BusMember,
   ChangeSequencer,
+  createLog,
+  createMember,
+  ServeError,
   type StateChange,
 } from '../../runtime/index.ts';
 
-/** A member that keeps what it was told, and takes its time over odd loads. */
-class Member {
-  readonly seen: string[] = [];
-  failure: Applied['failure'];
+const load = (name: string): StateChange => ({ kind: 'load', name, override: undefined });
+const nameOf = (change: StateChange) => (change.kind === 'refresh' ? 'refresh' : change.name);
 
-  readonly apply: Apply = async (change) => {
-    await Promise.resolve();
-    const name = change.kind === 'refresh' ? 'refresh' : change.name;
-    if (this.failure === undefined) this.seen.push(name);
-    return { failure: this.failure, state: this.seen.at(-1) ?? '' };
-  };
+/** A thread that serves what it has committed last. `prepare` may be replaced for one that is at fault. */
+class Thread {
+  readonly log: string[] = [];
+  serves = 'old';
+  prepare = async (name: string) => name;
+  failure: ServeError | undefined;
+
+  readonly member: BusMember = createMember(async (change) => {
+    const name = nameOf(change);
+    this.log.push(`prepare ${name}`);
+    const result = await this.prepare(name);
+    return {
+      result,
+      failure: this.failure,
+      commit: () => {
+        this.log.push(`commit ${name}`);
+        this.serves = result;
+      },
+      abandon: () => void this.log.push(`abandon ${name}`),
+    };
+  }, createLog('silent'));
 }
 
-const load = (name: string): StateChange => ({ kind: 'load', name, override: undefined });
+/** A bus over so many threads. */
+function threads(count: number, complete?: Promise<void>) {
+  const all = Array.from({ length: count }, () => new Thread());
+  const bus = new ChangeSequencer(
+    all.map(({ member }) => member),
+    complete,
+  );
+  return { all, bus, served: () => all.map(({ serves }) => serves) };
+}
 
 describe('the order of changes', () => {
-  test('is the same for every member, and a change has ended before the next begins', async () => {
-    const running = new Set<string>();
-    let most = 0;
-    const members = [new Member(), new Member(), new Member()];
-    const slow = members.map(
-      ({ apply }, index): Apply =>
-        async (change) => {
-          running.add(change.kind === 'load' ? change.name : '');
-          most = Math.max(most, running.size);
-          for (let i = 0; i < index; i += 1) await Promise.resolve();
-          const applied = await apply(change);
-          return applied;
-        },
-    );
-    const bus = new ChangeSequencer(() => slow);
-    await Promise.all(
-      ['a', 'b', 'c', 'd'].map((name) => bus.publish(load(name)).then(() => running.delete(name))),
-    );
-    for (const { seen } of members) assert.deepEqual(seen, ['a', 'b', 'c', 'd']);
-    assert.equal(most, 1);
+  test('is the same for every thread, and a change has ended before the next begins', async () => {
+    const { all, bus } = threads(3);
+    for (const [index, thread] of all.entries()) {
+      thread.prepare = async (name) => {
+        for (let i = 0; i < index; i += 1) await Promise.resolve();
+        return name;
+      };
+    }
+    await Promise.all(['a', 'b', 'c'].map((name) => bus.publish(load(name))));
+    const expected = ['a', 'b', 'c'].flatMap((name) => [`prepare ${name}`, `commit ${name}`]);
+    for (const { log } of all) assert.deepEqual(log, expected);
   });
 
-  test('a change is over when every member has made it', async () => {
-    const gate = Promise.withResolvers<void>();
-    const late: Apply = async () => {
-      await gate.promise;
-      return { failure: undefined, state: 'a' };
-    };
-    const bus = new ChangeSequencer(() => [new Member().apply, late]);
+  test('a change is over when every thread has committed it', async () => {
+    const { all, bus, served } = threads(2);
+    const gate = Promise.withResolvers<string>();
+    all[1]!.prepare = () => gate.promise;
     let over = false;
     const published = bus.publish(load('a')).then(() => {
       over = true;
     });
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(over, false);
-    gate.resolve();
+    assert.deepEqual(served(), ['old', 'old'], 'none shows the change before all are ready for it');
+    gate.resolve('a');
     await published;
+    assert.deepEqual(served(), ['a', 'a']);
   });
 
-  test('a change that no member can make is told with its code, and the next one is made', async () => {
-    const member = new Member();
-    const bus = new ChangeSequencer(() => [member.apply]);
-    member.failure = { code: 'MODEL_NOT_FOUND', message: 'There is no such model.' };
-    await assert.rejects(bus.publish(load('a')), {
-      code: 'MODEL_NOT_FOUND',
-      message: 'There is no such model.',
+  test('changes wait until all threads are there', async () => {
+    const complete = Promise.withResolvers<void>();
+    const { all, bus } = threads(2, complete.promise);
+    const published = bus.publish(load('a'));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(all[0]!.log, []);
+    complete.resolve();
+    await published;
+    assert.deepEqual(all[1]!.log, ['prepare a', 'commit a']);
+  });
+});
+
+describe('a change that one thread cannot make', () => {
+  for (const index of [0, 1, 2]) {
+    test(`is made by none, and whoever wants it gets the error with its code: thread ${index}`, async () => {
+      const { all, bus, served } = threads(3);
+      const fault = new ServeError('MODEL_NOT_FOUND', 'There is no such model.');
+      all[index]!.prepare = () => Promise.reject(fault);
+      await assert.rejects(bus.publish(load('a')), { code: fault.code, message: fault.message });
+      assert.deepEqual(served(), ['old', 'old', 'old']);
+      for (const thread of all) assert.ok(!thread.log.includes('commit a'));
+      all[index]!.prepare = async (name) => name;
+      await bus.publish(load('b'));
+      assert.deepEqual(served(), ['b', 'b', 'b']);
     });
-    member.failure = undefined;
-    await bus.publish(load('b'));
-    assert.deepEqual(member.seen, ['b']);
+  }
+
+  test('does not show a client the message of an error that is no ServeError', async () => {
+    const { all, bus } = threads(2);
+    all[1]!.prepare = () => Promise.reject(new Error('ENOENT /secret/path'));
+    await assert.rejects(bus.publish(load('a')), {
+      code: 'INTERNAL',
+      message: 'The server failed to make the change.',
+    });
   });
 
-  test('members that end with different states make the change again, until they agree', async () => {
-    let reads = 0;
-    // The second member reads a file that is replaced just then.
-    const second: Apply = async () => {
-      reads += 1;
-      return { failure: undefined, state: reads === 1 ? 'old' : 'a' };
-    };
-    const first = new Member();
-    await new ChangeSequencer(() => [first.apply, second]).publish(load('a'));
-    assert.deepEqual(first.seen, ['a', 'a']);
+  test('because only there the model fails, leaves the old one in all', async () => {
+    const { all, bus, served } = threads(2);
+    all[1]!.prepare = async () => 'a, which failed';
+    all[1]!.failure = new ServeError('MODEL_NOT_READY', 'There is no memory for it.');
+    await assert.rejects(bus.publish(load('a')), { message: 'There is no memory for it.' });
+    assert.deepEqual(served(), ['old', 'old']);
+    assert.deepEqual(all[0]!.log, ['prepare a', 'abandon a']);
   });
+});
 
-  test('members that never agree are an error of the server', async () => {
-    let count = 0;
-    const restless: Apply = async () => {
-      count += 1;
-      return { failure: undefined, state: String(count) };
-    };
-    const bus = new ChangeSequencer(() => [restless, restless]);
-    await assert.rejects(bus.publish(load('a')), { code: 'INTERNAL', message: /could not agree/ });
-  });
+test('a model that fails in every thread alike is committed, and the error is reported', async () => {
+  const { all, bus, served } = threads(2);
+  for (const thread of all) thread.failure = new ServeError('MODEL_NOT_READY', 'It is no model.');
+  await assert.rejects(bus.publish(load('a')), { code: 'MODEL_NOT_READY' });
+  assert.deepEqual(served(), ['a', 'a']);
+});
+
+test('threads that read different files prepare the change again, until they agree', async () => {
+  const { all, bus, served } = threads(2);
+  let reads = 0;
+  all[1]!.prepare = async (name) => {
+    reads += 1;
+    return reads === 1 ? 'a file that was just replaced' : name;
+  };
+  await bus.publish(load('a'));
+  assert.deepEqual(served(), ['a', 'a']);
+  assert.deepEqual(all[0]!.log, ['prepare a', 'abandon a', 'prepare a', 'commit a']);
+});
+
+test('threads that never agree keep what they had', async () => {
+  const { all, bus, served } = threads(2);
+  let reads = 0;
+  all[1]!.prepare = async () => {
+    reads += 1;
+    return String(reads);
+  };
+  await assert.rejects(bus.publish(load('a')), { code: 'INTERNAL', message: /could not agree/ });
+  assert.deepEqual(served(), ['old', 'old']);
+});
+
+test('a bus that is closed ends the change under way, and refuses those behind it', async () => {
+  const { all, bus, served } = threads(2);
+  const gate = Promise.withResolvers<string>();
+  all[0]!.prepare = () => gate.promise;
+  const first = bus.publish(load('a'));
+  const second = assert.rejects(bus.publish(load('b')), { code: 'DRAINING' });
+  await new Promise((resolve) => setImmediate(resolve));
+  const closed = bus.close();
+  gate.resolve('a');
+  await Promise.all([first, second, closed]);
+  await assert.rejects(bus.publish(load('c')), { code: 'DRAINING' });
+  assert.deepEqual(served(), ['a', 'a']);
 });

@@ -22,6 +22,8 @@ async function open(files: Files, settings: Partial<Config> = {}) {
   );
   return {
     registry,
+    /** What the bus does at each poll. */
+    refresh: async () => (await registry.prepare({ kind: 'refresh' })).commit(),
     root: folder.path,
     logged: (message: string) => lines.filter(({ msg }) => msg === message),
     names: () => registry.status().map(({ name }) => name),
@@ -47,15 +49,15 @@ test('what is skipped is logged once, and again when its reason changes', async 
   const { registry, root } = served;
   const skipped = () => served.logged('skipped').map(({ name }) => name);
   assert.deepEqual(skipped(), ['m']);
-  await registry.refresh();
-  await registry.refresh();
+  await served.refresh();
+  await served.refresh();
   assert.deepEqual(skipped(), ['m']);
   symlinkSync('nowhere', path.join(root, 'dangling'));
-  await registry.refresh();
+  await served.refresh();
   assert.deepEqual(skipped(), ['m', 'dangling']);
   for (const file of ['a.onnx', 'b.onnx']) writeFileSync(path.join(root, 'm/1', file), '');
-  await registry.refresh();
-  await registry.refresh();
+  await served.refresh();
+  await served.refresh();
   assert.deepEqual(skipped(), ['m', 'dangling', 'm/1']);
   assert.deepEqual(
     registry.skipped().map(({ name }) => name),
@@ -69,8 +71,8 @@ test('a repository that goes away is logged once, and what was loaded is served'
   const away = `${root}-away`;
   renameSync(root, away);
   try {
-    await registry.refresh();
-    await registry.refresh();
+    await served.refresh();
+    await served.refresh();
     assert.equal(served.logged('poll failed').length, 1);
     assert.ok(!JSON.stringify(served.logged('poll failed')).includes(root));
     assert.deepEqual(registry.index(), [{ name: 'good', version: '1', state: 'READY' }]);
@@ -80,7 +82,7 @@ test('a repository that goes away is logged once, and what was loaded is served'
   }
   mkdirSync(path.join(root, 'later'));
   writeFileSync(path.join(root, 'later/model.onnx'), '');
-  await registry.refresh();
+  await served.refresh();
   assert.deepEqual(served.names(), ['good', 'later']);
 });
 
@@ -88,12 +90,12 @@ test('a model is served until its folder is gone, though nothing in it can be us
   await using served = await open(GOOD);
   const { registry, root } = served;
   rmSync(path.join(root, 'good/1'), { recursive: true });
-  await registry.refresh();
+  await served.refresh();
   const [entry] = registry.index();
   assert.equal(entry?.state, 'READY');
   assert.match(entry?.reason ?? '', /A newer one cannot be served: It holds no model file/);
   rmSync(path.join(root, 'good'), { recursive: true });
-  await registry.refresh();
+  await served.refresh();
   assert.deepEqual(served.names(), []);
 });
 
@@ -103,7 +105,7 @@ test('a model whose file cannot be looked at does not keep the others from chang
   rmSync(path.join(root, 'a.onnx'));
   symlinkSync('a.onnx', path.join(root, 'a.onnx'));
   writeFileSync(path.join(root, 'z.onnx'), '');
-  await registry.refresh();
+  await served.refresh();
   assert.deepEqual(served.names(), ['a', 'good', 'z']);
   assert.match(registry.index()[0]?.reason ?? '', /leads back to itself/);
 });
