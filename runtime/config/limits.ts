@@ -114,6 +114,10 @@ export function readLimitSettings(settings: Settings): LimitSettings {
 /** What makes no sense together; undefined where all does. */
 export function limitContradiction(settings: Settings): string | undefined {
   const { MAX_BODY_BYTES_IN_FLIGHT: all, MAX_REQUEST_BYTES: one } = settings;
+  const { DRAIN_DELAY_MS: delay, EXIT_TIMEOUT_MS: timeout } = settings;
+  if (delay >= timeout) {
+    return `DRAIN_DELAY_MS is ${delay}, which leaves nothing of the ${timeout} of EXIT_TIMEOUT_MS to finish requests; write fewer, or more in EXIT_TIMEOUT_MS`;
+  }
   if (all === undefined || all >= one) return undefined;
   return `MAX_BODY_BYTES_IN_FLIGHT is ${all}, less than the ${one} of MAX_REQUEST_BYTES; write at least as many, or fewer in MAX_REQUEST_BYTES`;
 }

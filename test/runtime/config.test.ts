@@ -144,6 +144,10 @@ describe('readConfig', () => {
     const inference = { SERVICE: 'inference', PORT: '9000' };
     refuses(() => read(inference), /^PORT and GRPC_PORT are both 9000/);
     refuses(() => read({ ...inference, INFERENCE_PORT: '7' }), /write only one of them/);
+    refuses(
+      () => read({ DRAIN_DELAY_MS: '30000' }),
+      /^DRAIN_DELAY_MS is 30000, which leaves nothing of the 30000 of EXIT_TIMEOUT_MS/,
+    );
     refuses(() => read({ LOAD_MODEL: 'iris' }), /^LOAD_MODEL has no effect with .*=none; write/);
     assert.equal(read({ SERVICE: 'prediction', PORT: '8000' }).ports.prediction, 8000);
     assert.equal(read({ PORT: '0', INFERENCE_PORT: '0' }).ports.grpc, 0);

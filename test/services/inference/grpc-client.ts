@@ -37,9 +37,9 @@ export interface GrpcClient {
 }
 
 /** To be closed. */
-export function connect(port: number): GrpcClient {
+export function connect(port: number, host = '127.0.0.1'): GrpcClient {
   const { inference: names } = loadPackageDefinition(definition) as Message;
-  const address = [`127.0.0.1:${port}`, credentials.createInsecure()] as const;
+  const address = [`${host}:${port}`, credentials.createInsecure()] as const;
   const client = new names.GRPCInferenceService(...address);
   const plain = new Client(...address);
   return {

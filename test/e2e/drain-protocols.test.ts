@@ -1,0 +1,86 @@
+/** @module A stop as clients of gRPC see it, over IPv6, and a stop while models are loaded. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { connect } from '../services/inference/grpc-client.ts';
+import { until } from '../support/until.ts';
+import { MODELS, ROW, slow, start } from './support.ts';
+
+const message = {
+  model_name: 'iris',
+  inputs: [{ name: 'features', datatype: 'FP32', shape: [1, 4], contents: { fp32_contents: ROW } }],
+};
+
+describe('a stop of a service at an IPv6 address', () => {
+  for (const workers of ['1', '2']) {
+    test(`refuses gRPC calls as unavailable while a request is in flight, with ${workers} HTTP threads`, async () => {
+      await using service = await start({ SERVICE: 'all', HOST: '::1', MAX_WORKERS: workers });
+      const { ports } = (await service.child.line('ready')) as { ports: Record<string, number> };
+      const client = connect(ports.grpc!, '[::1]');
+      const url = `http://[::1]:${service.port}`;
+      try {
+        assert.equal((await client.call('ModelInfer', message)).model_name, 'iris');
+        const last = fetch(`${url}/predict`, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify(slow(3000)),
+        });
+        await until(async () => {
+          const page = await (await fetch(`${url}/metrics`)).text();
+          return /^millrace_model_running\{model="slow".*\} 1$/m.test(page);
+        }, 'the request runs');
+        service.child.signal('SIGTERM');
+        await service.child.line('stopping');
+        await until(
+          () =>
+            client.call('ModelInfer', message).then(
+              () => false,
+              (error: ServiceError) => {
+                assert.equal(error.code, status.UNAVAILABLE, error.message);
+                assert.match(error.details, /shutting down/);
+                return true;
+              },
+            ),
+          'calls are refused',
+        );
+        assert.equal((await client.call('ServerReady', {})).ready, false);
+        assert.equal((await last).status, 200);
+        assert.deepEqual(await service.child.exited, { code: 0, signal: null });
+        assert.equal(service.child.errors, '');
+      } finally {
+        client.close();
+      }
+    });
+  }
+});
+
+for (const workers of ['1', '2']) {
+  test(`a stop while models are loaded ends the load under way and refuses those behind it, with ${workers} HTTP threads`, async () => {
+    const models = { iris: { versions: { '1': MODELS.iris!.versions['v1.0']! } } };
+    await using service = await start(
+      { MAX_WORKERS: workers, MODEL_CONTROL_MODE: 'explicit', LOAD_MODEL: '*' },
+      models,
+    );
+    const load = async () => {
+      const response = await fetch(`${service.url}/v2/repository/models/iris/load`, {
+        method: 'POST',
+      });
+      await response.text();
+      return response.status;
+    };
+    const first = load();
+    const others = Array.from({ length: 7 }, load);
+    const statuses = [await first];
+    service.child.signal('SIGTERM');
+    // A connection that the host has not accepted yet is closed with the port.
+    for (const outcome of await Promise.allSettled(others)) {
+      if (outcome.status === 'fulfilled') statuses.push(outcome.value);
+    }
+    assert.deepEqual(
+      statuses.filter((code) => code !== 200 && code !== 503),
+      [],
+    );
+    assert.deepEqual(await service.child.exited, { code: 0, signal: null });
+    assert.equal(service.child.errors, '');
+  });
+}
