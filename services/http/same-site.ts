@@ -13,7 +13,8 @@ import { notJsonType } from './codec-json.ts';
  *
  * - Browsers say where a request comes from: in `Sec-Fetch-Site`, and the older ones in `Origin`. Programs
  *   send neither.
- * - A body has to be JSON, which no page can send to another site without asking that site first.
+ * - A body has to be JSON, which no page can send to another site without asking that site first. The same
+ *   holds for `application/octet-stream`, which some programs send with every body.
  *
  * @see https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
  */
@@ -26,7 +27,9 @@ export function refuseOtherSites(headers: Headers): ServeError | undefined {
   }
   const type = headers.get('content-type');
   const empty = headers.get('content-length') === '0';
-  return type === null || empty ? undefined : notJsonType(type);
+  return type === null || type === 'application/octet-stream' || empty
+    ? undefined
+    : notJsonType(type);
 }
 
 function isFromElsewhere(headers: Headers): boolean {

@@ -31,6 +31,7 @@ describe('a route that changes something', () => {
 
   for (const [name, headers] of [
     ['a program', json],
+    ['a program that names no type of its own', { 'Content-Type': 'application/octet-stream' }],
     ['JSON with a charset', { 'Content-Type': 'application/json; charset=utf-8' }],
     [
       'a page of its own, by Sec-Fetch-Site',
