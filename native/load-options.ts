@@ -22,8 +22,12 @@ const MAX_QUEUE = 1 << 16;
 const PRIORITIES = 256;
 const DEFAULT_MAX_REQUEST_ROWS = 65_536;
 const DEFAULT_WARMUP_MS = 200;
-/** What the addon measures: the cost of handing a request to an instance and its answer back. */
-const INLINE_LIMIT_MEASURED = -1;
+/**
+ * Longest expected run that is made on the JavaScript thread, microseconds: about what it costs to wake an
+ * instance and then the event loop, which the benchmark `boundary` measures. Longer runs would hold up the
+ * thread for more than they save.
+ */
+const INLINE_LIMIT_US = 50;
 
 /** @throws {MillraceError} `INVALID_ARGUMENT` that names the option, what it is and what it may be. */
 export function toNative(options: LoadOptions): NativeLoadOptions {
@@ -68,7 +72,7 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
     intraOpThreads: whole('intraOpThreads', options.intraOpThreads, 0, 1, 256),
     weight: real('weight', options.weight, 1, 0.001, 1000),
     runLimitMs: real('runLimitMs', options.runLimitMs, 0, 1, 86_400_000),
-    inlineLimitUs: options.inline === false ? 0 : INLINE_LIMIT_MEASURED,
+    inlineLimitUs: options.inline === false ? 0 : INLINE_LIMIT_US,
     pixels: Object.entries(options.inputs ?? {}).map(([input, form]) => pixels(input, form)),
     warmupMs: real('warmupMs', options.warmupMs, DEFAULT_WARMUP_MS, 0, 600_000),
     // A spinning instance takes its core from the HTTP threads where there are only two.

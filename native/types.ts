@@ -262,7 +262,7 @@ export interface LoadOptions {
   runLimitMs?: number;
   /**
    * Run a request on the JavaScript thread when nothing else is going on and the run is expected to
-   * take less than handing it to an instance, which is measured when the first model loads. Default: true
+   * take less than handing it to an instance, which costs about 50 µs. Default: true
    * for models whose runs cannot differ in length: no control flow, no dynamic dimension but the rows,
    * and without rows no 32- or 64-bit integers, which may be sizes.
    */

@@ -1,23 +1,12 @@
 #include "addon/core.h"
 
 #include <algorithm>
-#include <thread>
+#include <new>
 
 #include "addon/cores.h"
-#include "batching/hand_off.h"
+#include "addon/start_thread.h"
 
 namespace millrace {
-
-namespace {
-
-// Where the event loop is too busy to say how long it takes to wake it, or was awake when it was asked.
-constexpr Nanos kUsualLoopWake = 20'000;
-constexpr Nanos kAwake = 10'000;
-// What a hand-off may cost: less is not worth the risk, more is a machine that was busy meanwhile.
-constexpr Nanos kLeastHandOff = 5'000;
-constexpr Nanos kMostHandOff = 200'000;
-
-}  // namespace
 
 Core::Core(const OrtLibrary& ort, uint32_t js_threads)
     : library(ort), worker_cores_(WorkerCores(UsableCores(), js_threads)) {}
@@ -34,38 +23,35 @@ DeviceShare& Core::ShareOf(const std::string& device) {
   return *share;
 }
 
-Nanos Core::HandOff(const std::function<Nanos()>& wake_js) {
-  const std::lock_guard lock(measuring_);
-  if (hand_off_.load(std::memory_order_relaxed) == 0) {
-    const Nanos loop = wake_js();
-    const bool slept = loop != kNever && loop >= kAwake;
-    const Nanos sum = MeasureWake(SteadyClock()) + (slept ? loop : kUsualLoopWake);
-    hand_off_.store(std::clamp(sum, kLeastHandOff, kMostHandOff), std::memory_order_relaxed);
-  }
-  return hand_off_.load(std::memory_order_relaxed);
-}
-
 size_t CounterTable::Series(const std::string& key, std::span<const double> bounds) {
   const std::lock_guard lock(mutex_);
   if (const auto found = numbers_.find(key); found != numbers_.end()) return found->second;
-  const size_t number = series_.Append(std::make_unique<Histogram>(bounds));
-  if (number != kMaxSeries) numbers_.emplace(key, number);
+  const size_t number = owned_.size();
+  if (number == kMaxSeries) return kMaxSeries;
+  owned_.push_back(std::make_unique<Histogram>(bounds));
+  numbers_.emplace(key, number);
+  // Pairs with Find: whoever sees the series sees what it was made with.
+  series_[number].store(owned_.back().get(), std::memory_order_release);
   return number;
 }
 
+Histogram* CounterTable::Find(size_t series) const noexcept {
+  return series < kMaxSeries ? series_[series].load(std::memory_order_acquire) : nullptr;
+}
+
 void CounterTable::Observe(size_t series, Nanos duration) noexcept {
-  if (Histogram* const found = series_.Find(series)) found->Observe(duration);
+  if (Histogram* const found = Find(series)) found->Observe(duration);
 }
 
 void CounterTable::Add(size_t series, int64_t amount) noexcept {
-  if (Histogram* const found = series_.Find(series)) found->Count(amount);
+  if (Histogram* const found = Find(series)) found->Count(amount);
 }
 
 std::vector<std::pair<std::string, Histogram::Snapshot>> CounterTable::Read() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::pair<std::string, Histogram::Snapshot>> all;
   all.reserve(numbers_.size());
-  for (const auto& [key, number] : numbers_) all.emplace_back(key, series_.Find(number)->Read());
+  for (const auto& [key, number] : numbers_) all.emplace_back(key, owned_[number]->Read());
   return all;
 }
 
@@ -87,17 +73,30 @@ Status Core::Load(const LoadRequest& request, std::shared_ptr<LoadedModel>& mode
   if (model != nullptr) return {};
   const LoadedModel::Surroundings surroundings{
       library, [this](const std::string& device) -> DeviceShare& { return ShareOf(device); },
-      worker_cores_, hand_off_.load(std::memory_order_relaxed)};
+      worker_cores_};
   MILLRACE_RETURN_IF_ERROR(LoadedModel::Load(surroundings, request, model));
   entry->model = model;
   return {};
 }
 
-void Core::Retire(std::shared_ptr<LoadedModel> model, std::function<void()> done) {
-  std::thread([model = std::move(model), done = std::move(done)]() mutable {
+void Core::Retire(std::shared_ptr<LoadedModel> model, std::function<void()> done) noexcept {
+  struct Work {
+    std::shared_ptr<LoadedModel> model;
+    std::function<void()> done;
+    void Do() {
+      model.reset();
+      if (done) done();
+    }
+  };
+  try {
+    // Shared, so that it is still there where the thread does not start.
+    const auto work = std::make_shared<Work>(Work{std::move(model), std::move(done)});
+    if (!StartThread([work] { work->Do(); })) work->Do();
+  } catch (const std::bad_alloc&) {
+    // Freed here, which takes longer than a thread should be held up, but no more can be done.
     model.reset();
     if (done) done();
-  }).detach();
+  }
 }
 
 Status OpenCore(const std::string& path, uint32_t js_threads, Core*& core) {

@@ -1,6 +1,8 @@
 // What the whole process shares, whichever thread asks: loaded models and counters.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -10,7 +12,6 @@
 
 #include "addon/inspect.h"
 #include "addon/loaded_model.h"
-#include "batching/append_table.h"
 #include "batching/histogram.h"
 
 namespace millrace {
@@ -30,9 +31,12 @@ class CounterTable {
   std::vector<std::pair<std::string, Histogram::Snapshot>> Read() const;
 
  private:
+  Histogram* Find(size_t series) const noexcept;
+
   mutable std::mutex mutex_;
-  std::map<std::string, size_t> numbers_;  // guarded by mutex_
-  AppendTable<std::unique_ptr<Histogram>, kMaxSeries> series_;  // appended to under mutex_
+  std::map<std::string, size_t> numbers_;           // guarded by mutex_
+  std::vector<std::unique_ptr<Histogram>> owned_;   // guarded by mutex_
+  std::array<std::atomic<Histogram*>, kMaxSeries> series_{};  // set once, under mutex_
 };
 
 // One per process and never destroyed, because workers outlive any one JavaScript environment.
@@ -45,13 +49,9 @@ class Core {
   // the JavaScript thread. Two loads of one key at the same time load once.
   Status Load(const LoadRequest& request, std::shared_ptr<LoadedModel>& model);
 
-  // What it costs to hand a request to a worker and its answer back to a JavaScript thread. Measured the
-  // first time; `wake_js` is to tell how long it takes to wake an event loop, kNever if it is busy.
-  Nanos HandOff(const std::function<Nanos()>& wake_js);
-
   // Lets go of a model on a thread of its own, since the last reference ends its workers and frees its
-  // weights. `done` is called there.
-  static void Retire(std::shared_ptr<LoadedModel> model, std::function<void()> done);
+  // weights. `done` is called there. Where the system starts no more threads it happens on this one.
+  static void Retire(std::shared_ptr<LoadedModel> model, std::function<void()> done) noexcept;
 
   const OrtLibrary& library;
   CounterTable counters;
@@ -68,8 +68,6 @@ class Core {
   // The time of each device. Never freed: models let go of it when they end.
   DeviceShare& ShareOf(const std::string& device);
   std::map<std::string, std::unique_ptr<DeviceShare>> shares_;  // guarded by mutex_
-  std::mutex measuring_;
-  std::atomic<Nanos> hand_off_{0};  // written under measuring_
 };
 
 // Opens the library at `path` on the first call, which also decides how many cores are left to workers.

@@ -47,12 +47,16 @@ void JsThread::Detach() noexcept {
 }
 
 void JsThread::Abandon() noexcept {
+  if (wake_ == nullptr) return;
   const auto keep = Share(this);
   RevokeBorrows();
+  // Held until it is over, so that whoever finds the count closed comes after all of this.
   const std::lock_guard lock(mutex_);
-  if (wake_ == nullptr) return;
+  callers_.Close();
+  // Each of them is in the middle of one call.
+  while (!callers_.Empty()) std::this_thread::yield();
   napi_release_threadsafe_function(std::exchange(wake_, nullptr), napi_tsfn_abort);
-  events_.clear();
+  Drop(events_.TakeAll());
   mailbox = nullptr;
   for (ModelHold* hold : holds) {
     if (hold->model == nullptr) continue;
@@ -146,12 +150,17 @@ void JsThread::Unhold() noexcept {
 }
 
 void JsThread::Post(std::function<void(napi_env)> event) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (wake_ == nullptr) return;
-    events_.push_back(std::move(event));
-  }
-  Wake();
+  auto fresh = std::make_unique<Event>(Event{nullptr, std::move(event)});
+  // Pushed while inside, so that Abandon finds whatever is in the list.
+  if (!callers_.Enter()) return;
+  Event* const pushed = fresh.release();
+  events_.Push(pushed, pushed);
+  CallInside();
+  callers_.Leave();
+}
+
+void JsThread::Drop(Event* events) noexcept {
+  while (events != nullptr) delete std::exchange(events, events->next);
 }
 
 void JsThread::Finish(Request* newest, Request* oldest) noexcept {
@@ -159,16 +168,24 @@ void JsThread::Finish(Request* newest, Request* oldest) noexcept {
 }
 
 void JsThread::Wake() noexcept {
+  if (Call()) return;
   std::shared_ptr<JsThread> last;
   const std::lock_guard lock(mutex_);
-  if (wake_ != nullptr) {
-    // A Worker that still runs while the process exits would report runs cut short as its own errors.
-    if (core.library.gate->closed()) return;
-    napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
-    return;
-  }
   last = self_;  // destroyed after the lock, since it may be the last reference
   ReapLocked();
+}
+
+bool JsThread::Call() noexcept {
+  if (!callers_.Enter()) return false;
+  CallInside();
+  callers_.Leave();
+  return true;
+}
+
+void JsThread::CallInside() noexcept {
+  // A Worker that still runs while the process exits would report runs cut short as its own errors.
+  if (core.library.gate->closed()) return;
+  napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
 }
 
 void JsThread::ReapLocked() noexcept {
@@ -189,13 +206,11 @@ void JsThread::ReapChain(Request* request) noexcept {
 void JsThread::OnWake(napi_env env, napi_value on_ready, void* context, void*) {
   if (env == nullptr) return;  // the function was aborted; `context` may be gone
   const auto thread = Share(static_cast<JsThread*>(context));
-  std::vector<std::function<void(napi_env)>> events;
-  {
-    const std::lock_guard lock(thread->mutex_);
-    if (thread->wake_ == nullptr) return;
-    events.swap(thread->events_);
+  if (thread->wake_ == nullptr) return;
+  for (Event* event = thread->events_.TakeAll(); event != nullptr;) {
+    const std::unique_ptr<Event> taken(std::exchange(event, event->next));
+    taken->run(env);
   }
-  for (const auto& event : events) event(env);
   napi_value undefined = nullptr;
   napi_get_undefined(env, &undefined);
   napi_call_function(env, undefined, on_ready, 0, nullptr, nullptr);

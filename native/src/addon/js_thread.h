@@ -12,6 +12,7 @@
 
 #include "addon/core.h"
 #include "batching/inbox.h"
+#include "batching/open_count.h"
 #include "batching/request.h"
 
 namespace millrace {
@@ -35,6 +36,8 @@ struct ModelHold {
 //
 // WAKE-UPS The thread-safe function carries nothing. It is called once for each time the list of
 // finished requests becomes non-empty, so a batch costs its thread one wake-up at most.
+// The thread waits for nobody who finishes a request or posts an event, and they do not wait for it or for
+// each other: both lists are lock-free, and `callers_` counts who is about to call the thread-safe function.
 class JsThread final : public CompletionSink {
  public:
   // Doubles of the mailbox: an array both sides know, through which a call passes its arguments and
@@ -98,6 +101,9 @@ class JsThread final : public CompletionSink {
   void Recycle(Request* request) noexcept;
   void RevokeBorrows() noexcept;
   void ReapLocked() noexcept;
+  // Calls the thread-safe function unless the thread has been detached, in which case it returns false.
+  bool Call() noexcept;
+  void CallInside() noexcept;
   void ReapChain(Request* request) noexcept;
 
   napi_env env_ = nullptr;
@@ -110,12 +116,21 @@ class JsThread final : public CompletionSink {
   uint32_t in_flight_ = 0;
   uint32_t held_ = 0;
 
-  Inbox<Request> finished_;
+  struct Event {
+    Event* next = nullptr;
+    std::function<void(napi_env)> run;
+  };
+  static void Drop(Event* events) noexcept;
 
-  std::mutex mutex_;
-  napi_threadsafe_function wake_ = nullptr;           // guarded by mutex_; null when detached
-  std::vector<std::function<void(napi_env)>> events_;  // guarded by mutex_
-  std::shared_ptr<JsThread> self_;                       // guarded by mutex_; see LIFE
+  Inbox<Request> finished_;
+  Inbox<Event> events_;
+
+  // Closed when the thread is detached. Other threads use `wake_` and push events only while inside.
+  OpenCount<> callers_;
+  napi_threadsafe_function wake_ = nullptr;  // the JavaScript thread's; null when detached
+
+  std::mutex mutex_;                // taken by Abandon and by what finishes after it, nobody else
+  std::shared_ptr<JsThread> self_;  // guarded by mutex_ from then on; see LIFE
 };
 
 }  // namespace millrace

@@ -89,8 +89,7 @@ Status LoadedModel::Load(const Surroundings& surroundings, const LoadRequest& re
   // Not on a device that other batches may have to be waited for.
   const bool at_once = options.policy.kind != PolicyKind::kTimer && staged == nullptr &&
                        SteadyCost(signature, loading->shapes_, batched);
-  const Nanos limit = request.inline_limit < 0 ? surroundings.hand_off : request.inline_limit;
-  options.inline_limit = at_once ? limit : 0;
+  options.inline_limit = at_once ? request.inline_limit : 0;
   options.share = &surroundings.share(loading->report().device);
   options.weight = request.weight;
   const WarmupOptions warmup{batched, options.policy.max_rows, request.warmup, &loading->shapes_};

@@ -79,8 +79,6 @@ class LoadedModel {
     std::function<DeviceShare&(const std::string& device)> share;
     // Cores for workers.
     uint32_t cores = 1;
-    // What it costs to hand a request to a worker and its answer back.
-    Nanos hand_off = 0;
   };
 
   static Status Load(const Surroundings& surroundings, const LoadRequest& request,

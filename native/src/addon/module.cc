@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <future>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -18,6 +17,7 @@
 #include "addon/inspect.h"
 #include "addon/model.h"
 #include "addon/finalize_once.h"
+#include "addon/start_thread.h"
 
 namespace millrace {
 namespace {
@@ -187,22 +187,10 @@ Napi::Error ToError(Napi::Env env, const Status& status) {
   return error;
 }
 
-// Time from asking an event loop to run something to its running: the middle of several, or kNever if
-// the loop is busy.
-Nanos MeasureLoop(JsThread& thread) {
-  constexpr size_t kRounds = 15;
-  constexpr auto kPatience = std::chrono::milliseconds(5);
-  std::vector<Nanos> times;
-  while (times.size() < kRounds) {
-    const Nanos began = SteadyClock().Now();
-    const auto ran = std::make_shared<std::promise<Nanos>>();
-    thread.Post([ran](napi_env) { ran->set_value(SteadyClock().Now()); });
-    std::future<Nanos> when = ran->get_future();
-    if (when.wait_for(kPatience) != std::future_status::ready) return kNever;
-    times.push_back(when.get() - began);
-  }
-  std::ranges::nth_element(times, times.begin() + kRounds / 2);
-  return times[kRounds / 2];
+// Why a load fails where the system starts no more threads.
+Status NoThread() {
+  return {Code::kResourceExhausted,
+          "The system starts no more threads: load fewer models or set fewer instances"};
 }
 
 // load(options): Promise<NativeModel>
@@ -212,17 +200,15 @@ Napi::Value JS_load(const Napi::CallbackInfo& info) {
   const auto deferred = Napi::Promise::Deferred::New(env);
   auto request = std::make_shared<const LoadRequest>(ReadLoadRequest(info[0].As<Napi::Object>()));
   thread->Hold();
-  std::thread([thread, deferred, request] {
+  const auto load = [thread, deferred, request] {
     auto model = std::make_shared<std::shared_ptr<LoadedModel>>();
     Status status;
     try {
-      if (request->inline_limit < 0) thread->core.HandOff([&] { return MeasureLoop(*thread); });
       status = thread->core.Load(*request, *model);
     } catch (const std::bad_alloc&) {
       status = {Code::kResourceExhausted, "Out of memory while loading the model"};
     } catch (const std::system_error&) {
-      status = {Code::kResourceExhausted,
-                "The system starts no more threads: load fewer models or set fewer workers"};
+      status = NoThread();
     }
     thread->Post([thread, deferred, status, model](napi_env raw) {
       thread->Unhold();
@@ -232,7 +218,11 @@ Napi::Value JS_load(const Napi::CallbackInfo& info) {
         deferred.Reject(ToError(raw, status).Value());
       }
     });
-  }).detach();
+  };
+  if (!StartThread(load)) {
+    thread->Unhold();
+    deferred.Reject(ToError(env, NoThread()).Value());
+  }
   return deferred.Promise();
 }
 

@@ -13,12 +13,16 @@
 
 namespace millrace {
 
-// Memory that a worker gathers inputs into. Grows to the largest batch seen and is kept.
+// Memory that a worker gathers inputs into. It grows to the largest batch and is kept for the next. Large
+// buffers of which 64 runs in a row have needed less than half shrink to what those runs needed, so that one
+// huge request does not cost its memory for ever.
 class Staging {
  public:
   // At least `bytes` bytes, aligned for vector loads. Throws std::bad_alloc.
   std::byte* Reserve(size_t input, size_t bytes);
   std::vector<std::string>& Strings(size_t input);
+  // Bytes that are held for an input.
+  size_t Capacity(size_t input) noexcept { return At(input).capacity; }
 
  private:
   struct Free {
@@ -27,9 +31,17 @@ class Staging {
   struct Buffer {
     std::unique_ptr<std::byte, Free> memory;
     size_t capacity = 0;
+    size_t most_needed = 0;  // by the runs counted in `small_runs`
+    uint32_t small_runs = 0;
     std::vector<std::string> strings;
   };
+  // Runs in a row that must have needed less than half of a buffer of at least so many bytes.
+  static constexpr uint32_t kSmallRuns = 64;
+  static constexpr size_t kKept = 1 << 20;
+
   Buffer& At(size_t input);
+  static bool IsTooLarge(Buffer& buffer, size_t bytes) noexcept;
+  static void Allocate(Buffer& buffer, size_t bytes);
   std::vector<Buffer> buffers_;
 };
 

@@ -13,7 +13,7 @@ constexpr size_t kMaxIdleGroups = 32;
 // Of batches made smaller than what waits, one in so many is as large as its deadline allows: a size that
 // a few bad runs have made look dear would never be run again, and so never be measured. A prime, so that
 // groups take turns.
-constexpr uint32_t kTrialEvery = 61;
+constexpr uint32_t kTrimmedTrialEvery = 61;
 
 }  // namespace
 
@@ -198,7 +198,7 @@ void Pending::Take(size_t index, int64_t max_rows, Nanos now, const Costs& costs
     dropped.push_back(Pop(group));
   }
   const int64_t all = std::min(group.rows, most);
-  if (limit < all && ++trimmed_ % kTrialEvery == 0) {
+  if (limit < all && ++trimmed_ % kTrimmedTrialEvery == 0) {
     limit = std::max(limit, RowsInTime(*group.heap.front(), all, now, cost).value_or(0));
   }
   Draft draft{group.bucket};

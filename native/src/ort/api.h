@@ -3,7 +3,6 @@
 
 #include <onnxruntime_c_api.h>
 
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include "batching/clock.h"
 #include "batching/executor.h"
+#include "batching/open_count.h"
 #include "batching/status.h"
 
 namespace millrace {
@@ -20,14 +20,14 @@ namespace millrace {
 //
 // Every stretch of calls into the library that may outlast a JavaScript turn runs while the gate is
 // held. At exit the gate closes: nobody gets in any more, and exit waits a bounded time for those
-// inside. Thread-safe.
+// inside. Thread-safe. Enter, Leave and closed are lock-free, since each run takes them.
 class ExitGate {
  public:
   // False once the process is exiting.
-  bool Enter() noexcept;
-  void Leave() noexcept;
+  bool Enter() noexcept { return inside_.Enter(); }
+  void Leave() noexcept { inside_.Leave(); }
   // Whether the process is exiting.
-  bool closed() noexcept;
+  bool closed() const noexcept { return inside_.closed(); }
 
   // Terminates the registered runs, then waits until everybody has left.
   void CloseAndWait(Nanos limit) noexcept;
@@ -37,11 +37,9 @@ class ExitGate {
   void Unregister(RunHandle* handle);
 
  private:
+  OpenCount<> inside_;
   std::mutex mutex_;
-  std::condition_variable left_;
-  std::vector<RunHandle*> handles_;
-  int inside_ = 0;
-  bool closed_ = false;
+  std::vector<RunHandle*> handles_;  // guarded by mutex_
 };
 
 // Holds the gate for a scope.

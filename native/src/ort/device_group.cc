@@ -2,15 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
+#include <utility>
 
 namespace millrace {
-namespace {
-
-// Weight of the newest observation: follows a change of clock rate within a dozen batches.
-constexpr Nanos kHistory = 7;
-constexpr Nanos kWeights = 8;
-
-}  // namespace
 
 // One handle of each session, and where the batch went.
 class DeviceGroup::Handle final : public RunHandle {
@@ -28,19 +23,15 @@ class DeviceGroup::Handle final : public RunHandle {
 
   std::vector<std::unique_ptr<RunHandle>> handles;
   std::atomic<size_t> device{0};
-  Batch batch;
 };
 
 DeviceGroup::DeviceGroup(std::vector<std::unique_ptr<DeviceSession>> sessions, std::string device)
-    : sessions_(std::move(sessions)), report_(sessions_.front()->report()) {
+    : sessions_(std::move(sessions)), report_(sessions_.front()->report()), begun_(sessions_.size()) {
   report_.device = std::move(device);
   report_.notes.clear();
   for (const auto& session : sessions_) {
     const DeviceReport& own = session->report();
     for (const std::string& note : own.notes) report_.notes.push_back(own.device + ": " + note);
-    Load& load = loads_.emplace_back();
-    for (const DeviceReport::WarmBucket& bucket : own.buckets) load.costs.push_back(bucket.cost);
-    load.costs.push_back(0);
   }
 }
 
@@ -56,53 +47,39 @@ size_t DeviceGroup::depth() const noexcept {
 
 std::unique_ptr<RunHandle> DeviceGroup::NewHandle() { return std::make_unique<Handle>(sessions_); }
 
-Status DeviceGroup::Choose(size_t bucket, Batch& batch) {
+Status DeviceGroup::Choose(size_t& device) {
   const std::lock_guard lock(mutex_);
-  const Nanos now = clock_.Now();
-  // Where all are full Begin waits, as it says.
   std::optional<size_t> chosen;
-  for (const bool full : {false, true}) {
-    std::vector<DeviceView> views;
-    for (size_t i = 0; i < sessions_.size(); ++i) {
-      const Load& load = loads_[i];
-      const bool room = full || load.begun < sessions_[i]->depth();
-      views.push_back(
-          {load.free_at, load.costs[bucket], load.begun, room && sessions_[i]->healthy()});
-    }
-    if (!chosen) chosen = ChooseDevice(views, now);
+  for (size_t i = 0; i < sessions_.size(); ++i) {
+    if (sessions_[i]->healthy() && (!chosen || begun_[i] < begun_[*chosen])) chosen = i;
   }
   if (!chosen) return DeviceContext::LostStatus();
-  Load& load = loads_[*chosen];
-  load.free_at = std::max(load.free_at, now) + load.costs[bucket];
-  ++load.begun;
-  batch = {*chosen, bucket};
+  device = *chosen;
+  ++begun_[device];
   return {};
 }
 
-void DeviceGroup::Done(const Batch& batch, Nanos cost) noexcept {
+void DeviceGroup::Done(size_t device) noexcept {
   const std::lock_guard lock(mutex_);
-  Load& load = loads_[batch.device];
-  Nanos& mean = load.costs[batch.bucket];
-  if (cost > 0) mean = mean == 0 ? cost : (kHistory * mean + cost) / kWeights;
-  if (--load.begun == 0) load.free_at = clock_.Now();
+  --begun_[device];
 }
 
 Status DeviceGroup::Begin(std::span<const Part> parts, RunHandle& handle) {
   auto& mine = static_cast<Handle&>(handle);
-  Batch batch;
-  MILLRACE_RETURN_IF_ERROR(Choose(sessions_.front()->BucketOf(parts), batch));
-  mine.batch = batch;
-  const Status status = sessions_[batch.device]->Begin(parts, *mine.handles[batch.device]);
-  mine.device.store(batch.device, std::memory_order_release);
-  if (!status.ok()) Done(batch, 0);
+  size_t device = 0;
+  MILLRACE_RETURN_IF_ERROR(Choose(device));
+  const Status status = sessions_[device]->Begin(parts, *mine.handles[device]);
+  mine.device.store(device, std::memory_order_release);
+  if (!status.ok()) Done(device);
   return status;
 }
 
 Status DeviceGroup::Finish(RunHandle& handle, OutputRef& outputs) noexcept {
   auto& mine = static_cast<Handle&>(handle);
-  RunHandle& own = *mine.handles[mine.batch.device];
-  const Status status = sessions_[mine.batch.device]->Finish(own, outputs);
-  Done(mine.batch, status.ok() ? clock_.Now() - own.Started(0) : 0);
+  // relaxed: Begin was called by this thread.
+  const size_t device = mine.device.load(std::memory_order_relaxed);
+  const Status status = sessions_[device]->Finish(*mine.handles[device], outputs);
+  Done(device);
   return status;
 }
 

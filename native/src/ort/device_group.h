@@ -5,13 +5,12 @@
 #include <mutex>
 #include <vector>
 
-#include "ort/choose_device.h"
 #include "ort/device_session.h"
 
 namespace millrace {
 
-// A copy of the model on each GPU. A batch goes where it is expected to finish first, by what its
-// bucket has taken on each so far; a GPU that is lost is left out.
+// A copy of the model on each GPU. A batch goes where the fewest are on their way, so that a faster GPU,
+// whose batches end sooner, gets more of them. A GPU that is lost is left out.
 class DeviceGroup final : public LoadedExecutor, public StagedExecutor {
  public:
   // At least one session; all of one model and with the same buckets.
@@ -37,26 +36,15 @@ class DeviceGroup final : public LoadedExecutor, public StagedExecutor {
 
  private:
   class Handle;
-  struct Batch {
-    size_t device = 0;
-    size_t bucket = 0;
-  };
-  // What is known of one GPU.
-  struct Load {
-    std::vector<Nanos> costs;  // of each bucket, and one more for any other shape
-    Nanos free_at = 0;
-    size_t begun = 0;
-  };
 
-  Status Choose(size_t bucket, Batch& batch);
-  // `cost`: how long the device was at it; 0: not known.
-  void Done(const Batch& batch, Nanos cost) noexcept;
+  Status Choose(size_t& device);
+  void Done(size_t device) noexcept;
 
   const std::vector<std::unique_ptr<DeviceSession>> sessions_;
   DeviceReport report_;
-  const SteadyClock clock_;
   std::mutex mutex_;
-  std::vector<Load> loads_;  // guarded by mutex_
+  // Batches on their way to each GPU; guarded by mutex_.
+  std::vector<size_t> begun_;
 };
 
 }  // namespace millrace

@@ -22,6 +22,7 @@ struct Node {
 using List = Inbox<Node, RelacyAtomics, InboxSites>;
 using Bed = Parker<RelacyAtomics, RelacyFutex, ParkerSites>;
 using Door = Intake<Node, RelacyAtomics, IntakeSites, List>;
+using Count = OpenCount<RelacyAtomics, OpenCountSites>;
 using Lent = BorrowGuard<RelacyAtomics, BorrowGuardSites>;
 
 inline constexpr size_t kEach = 2;  // nodes of each producer
@@ -183,14 +184,15 @@ struct Completion : rl::test_suite<Completion<producers>, producers + 1> {
 };
 
 // As a JavaScript thread ends while workers still finish its requests (addon/js_thread.cc): a push that finds
-// the list empty wakes the thread or, once it has let go, reaps the list in its place. Every record
-// comes back, each once, and the last of them lets the client end.
+// the list empty calls the thread or, once it has let go, reaps the list in its place. Every record comes
+// back, each once, and the last of them lets the thread's end be freed.
 template <size_t producers>
 struct Detach : rl::test_suite<Detach<producers>, producers + 1> {
   List finished;
   Nodes<producers> nodes;
   Mutex mutex;
-  Plain<bool> attached{true};  // guarded by mutex
+  Count callers;
+  Plain<bool> attached{true};  // what callers use while they are inside
   // The thread's, and guarded by mutex once it has let go.
   Plain<size_t> in_flight{producers * kEach};
   bool ended = false;
@@ -199,6 +201,8 @@ struct Detach : rl::test_suite<Detach<producers>, producers + 1> {
     if (index == producers) {
       Return(finished.TakeAll());  // a drain
       mutex.lock();
+      callers.Close();
+      while (!callers.Empty()) Yield();
       attached = false;
       Reap();
       mutex.unlock();
@@ -211,8 +215,13 @@ struct Detach : rl::test_suite<Detach<producers>, producers + 1> {
   }
 
   void Wake() {
+    if (callers.Enter()) {
+      Require(attached.Read(), "the thread was called after it had let go");
+      callers.Leave();
+      return;
+    }
     mutex.lock();
-    if (!attached) Reap();
+    Reap();
     mutex.unlock();
   }
 
@@ -229,7 +238,7 @@ struct Detach : rl::test_suite<Detach<producers>, producers + 1> {
 
   void after() {
     Require(nodes.AllTaken(), "a record was lost");
-    Require(ended, "the client did not end");
+    Require(ended, "the end of the thread was not freed");
   }
 };
 
@@ -259,28 +268,26 @@ struct Lending : rl::test_suite<Lending, 2> {
   void after() { Require(!borrow.BeginRead(), "the borrow was not revoked"); }
 };
 
-// One thread appends, another looks for entries whose numbers it guesses.
-struct Lookup : rl::test_suite<Lookup, 2> {
-  static constexpr size_t kEntries = 2;
-  AppendTable<Node*, kEntries, RelacyAtomics, AppendTableSites> table;
-  Node nodes[kEntries];
+// Threads use something as often as they are let in, until another closes it and takes it away.
+struct Closing : rl::test_suite<Closing, 2> {
+  Count count;
+  Plain<int> memory{1};
 
   void thread(unsigned index) {
     if (index == 0) {
-      for (size_t i = 0; i < kEntries; ++i) {
-        nodes[i].payload = static_cast<int>(i);
-        Require(table.Append(&nodes[i]) == i, "numbers do not count up");
-      }
-      Require(table.Append(nullptr) == kEntries, "a full table took an entry");
+      count.Close();
+      while (!count.Empty()) Yield();
+      memory = 0;
       return;
     }
-    for (size_t i = 0; i < kEntries; ++i) {
-      Node* node = nullptr;
-      while ((node = table.Find(i)) == nullptr) Yield();
-      Require(node->payload.Read() == static_cast<int>(i), "an entry came without its content");
+    for (int use = 0; use < 2; ++use) {
+      if (!count.Enter()) return;
+      Require(memory.Read() == 1, "something was used that is gone");
+      count.Leave();
     }
-    Require(table.Find(kEntries) == nullptr, "there is an entry that nobody appended");
   }
+
+  void after() { Require(!count.Enter() && count.Empty(), "it was not closed"); }
 };
 
 // The batcher without its policy: submitters, workers that take one request at a time and leave the

@@ -12,7 +12,6 @@
 #include <string>
 #include <vector>
 
-#include "batching/append_table.h"
 #include "batching/intake.h"
 #include "batching/borrow_guard.h"
 #include "batching/parker.h"
@@ -80,6 +79,7 @@ std::vector<Check> Checks() {
       All<Exchange<1, 1>>("exchange, 1 producer, 1 consumer, up to 4 preemptions", 4),
       All<Exchange<2, 1>>("exchange, 2 producers, 1 consumer, up to 2 preemptions", 2),
       All<Sleep<1, false>>("sleep, 1 producer, up to 2 preemptions", 2),
+      All<Closing>("closing, 1 caller, up to 4 preemptions", 4),
       Random<Exchange<1, 1>>("exchange, 1 producer, 1 consumer"),
       Random<Exchange<2, 1>>("exchange, 2 producers, 1 consumer"),
       Random<Exchange<3, 1>>("exchange, 3 producers, 1 consumer"),
@@ -92,7 +92,6 @@ std::vector<Check> Checks() {
       Random<Detach<2>>("completion while the thread ends, 2 workers"),
       All<Lending>("lending, up to 4 preemptions", 4),
       Random<Lending>("lending"),
-      All<Lookup>("lookup in a growing table, up to 4 preemptions", 4),
       Random<Service<1, 1, true>>("service with close, 1 submitter, 1 worker"),
       Random<Service<2, 1, true>>("service with close, 2 submitters, 1 worker"),
       Random<Service<1, 2, true>>("service with close, 1 submitter, 2 workers"),

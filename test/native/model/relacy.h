@@ -79,6 +79,10 @@ class Atomic {
     return simulated_.fetch_sub(value, Simulated(order), InfoOf(where));
   }
 
+  T fetch_or(T value, std::memory_order order, Where where = Where::current()) {
+    return simulated_.fetch_or(value, Simulated(order), InfoOf(where));
+  }
+
   bool compare_exchange_weak(T& expected, T value, std::memory_order success,
                              std::memory_order failure, Where where = Where::current()) {
     return CompareExchange<true>(expected, value, success, failure, where);

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "batching/append_table.h"
 #include "batching/intake.h"
 #include "batching/borrow_guard.h"
+#include "batching/open_count.h"
 #include "batching/parker.h"
 
 namespace millrace::model {
@@ -38,9 +38,9 @@ struct BorrowGuardSites {
   static inline std::memory_order kRevoke = BorrowGuardOrders::kRevoke;
 };
 
-struct AppendTableSites {
-  static inline std::memory_order kPublish = AppendTableOrders::kPublish;
-  static inline std::memory_order kFind = AppendTableOrders::kFind;
+struct OpenCountSites {
+  static inline std::memory_order kLeave = OpenCountOrders::kLeave;
+  static inline std::memory_order kSeeEmpty = OpenCountOrders::kSeeEmpty;
 };
 
 // What is done at a site decides which orders are weaker there.
@@ -68,8 +68,8 @@ inline std::vector<Site> Sites() {
       {"Intake.kSeeCount", Access::kLoad, IntakeSites::kSeeCount},
       {"BorrowGuard.kEndRead", Access::kExchange, BorrowGuardSites::kEndRead},
       {"BorrowGuard.kRevoke", Access::kExchange, BorrowGuardSites::kRevoke},
-      {"AppendTable.kPublish", Access::kStore, AppendTableSites::kPublish},
-      {"AppendTable.kFind", Access::kLoad, AppendTableSites::kFind},
+      {"OpenCount.kLeave", Access::kExchange, OpenCountSites::kLeave},
+      {"OpenCount.kSeeEmpty", Access::kLoad, OpenCountSites::kSeeEmpty},
   };
 }
 

@@ -1,7 +1,6 @@
 // Names of devices, and the choice between several.
 #include <gtest/gtest.h>
 
-#include "ort/choose_device.h"
 #include "ort/device.h"
 
 namespace millrace {
@@ -38,31 +37,6 @@ TEST(ParseDevice, RefusesTheRestAndLeavesTheSpecAlone) {
     EXPECT_TRUE(status.message().starts_with(std::string("Device '").append(text).append("' is")));
     EXPECT_EQ(spec, (DeviceSpec{DeviceKind::kTensorRt, 5}));
   }
-}
-
-TEST(ChooseDevice, TakesTheOneThatFinishesFirst) {
-  // A quick device that is busy beats a slow one that is idle, until its queue is too long.
-  const DeviceView slow{0, 100, 0};
-  EXPECT_EQ(ChooseDevice(std::vector<DeviceView>{{1050, 20, 1}, slow}, 1000), 0u);
-  EXPECT_EQ(ChooseDevice(std::vector<DeviceView>{{1090, 20, 3}, slow}, 1000), 1u);
-}
-
-TEST(ChooseDevice, AnIdleDeviceIsFreeNowAndNotWhenItWas) {
-  EXPECT_EQ(ChooseDevice(std::vector<DeviceView>{{0, 50, 0}, {900, 40, 0}}, 1000), 1u);
-}
-
-TEST(ChooseDevice, OfEqualsTheLessBusyThenTheFirst) {
-  EXPECT_EQ(ChooseDevice(std::vector<DeviceView>{{0, 0, 2}, {0, 0, 1}, {0, 0, 1}}, 5), 1u);
-}
-
-TEST(ChooseDevice, LeavesOutWhatIsLost) {
-  EXPECT_EQ(ChooseDevice(std::vector<DeviceView>{{0, 1, 0, false}, {500, 9, 4}}, 5), 1u);
-  EXPECT_FALSE(ChooseDevice(std::vector<DeviceView>{{0, 1, 0, false}}, 5).has_value());
-  EXPECT_FALSE(ChooseDevice({}, 5).has_value());
-}
-
-TEST(ChooseDevice, CostsThatOverflowAreTheLongest) {
-  EXPECT_EQ(ChooseDevice(std::vector<DeviceView>{{kNever - 1, 10, 0}, {kNever - 1, 0, 0}}, 5), 1u);
 }
 
 }  // namespace
