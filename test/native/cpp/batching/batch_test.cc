@@ -311,5 +311,26 @@ TEST_F(BatchTest, TimesAreThoseOfTheRunThatAnswered) {
   EXPECT_EQ(bad->finished, begin + 30);
 }
 
+TEST(Staging, GivesBackWhatALargeBatchTookOnceRunsAreSmall) {
+  constexpr size_t kLarge = 64 << 20;
+  Staging staging;
+  staging.Reserve(0, kLarge);
+  for (int run = 0; run < 1000; ++run) {
+    staging.Reserve(0, run % 2 == 0 ? 3 << 20 : 1000);
+    ASSERT_GE(staging.Capacity(0), size_t{3} << 20);
+  }
+  EXPECT_LE(staging.Capacity(0), size_t{4} << 20);
+}
+
+TEST(Staging, KeepsWhatIsNeededNowAndThen) {
+  constexpr size_t kLarge = 64 << 20;
+  Staging staging;
+  staging.Reserve(0, kLarge);
+  const std::byte* const memory = staging.Reserve(0, kLarge);
+  for (int run = 0; run < 1000; ++run) {
+    EXPECT_EQ(staging.Reserve(0, run % 50 == 0 ? kLarge : 1000), memory);
+  }
+}
+
 }  // namespace
 }  // namespace millrace

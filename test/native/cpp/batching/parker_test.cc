@@ -76,23 +76,23 @@ TEST(Parker, OneOfSeveralWakersPaysForTheCall) {
   }
 }
 
-struct Node {
-  Node* next = nullptr;
+struct WorkNode {
+  WorkNode* next = nullptr;
 };
 
 // Ping-pong through an inbox each way: a lost wake-up hangs it, which the runner's limit reports.
 TEST(Parker, LosesNoWakeUpInALongExchange) {
   constexpr int kRounds = 20'000;
   struct Side {
-    Inbox<Node> inbox;
+    Inbox<WorkNode> inbox;
     Parker<> parker;
-    void Send(Node* node) {
+    void Send(WorkNode* node) {
       inbox.Push(node, node);
       parker.Unpark();
     }
-    Node* Receive() {
+    WorkNode* Receive() {
       for (;;) {
-        if (Node* const node = inbox.TakeAll()) return node;
+        if (WorkNode* const node = inbox.TakeAll()) return node;
         parker.Park([this] { return !inbox.Empty(); }, kNever);
       }
     }
@@ -102,7 +102,7 @@ TEST(Parker, LosesNoWakeUpInALongExchange) {
   std::thread echo([&] {
     for (int i = 0; i < kRounds; ++i) left.Send(right.Receive());
   });
-  Node ball;
+  WorkNode ball;
   for (int i = 0; i < kRounds; ++i) {
     right.Send(&ball);
     ASSERT_EQ(left.Receive(), &ball);
@@ -113,13 +113,13 @@ TEST(Parker, LosesNoWakeUpInALongExchange) {
 TEST(Parker, SeveralWakersLoseNoWakeUp) {
   constexpr int kProducers = 3;
   constexpr size_t kEach = 20'000;
-  Inbox<Node> inbox;
+  Inbox<WorkNode> inbox;
   Parker<> parker;
-  std::vector<std::vector<Node>> nodes(kProducers, std::vector<Node>(kEach));
+  std::vector<std::vector<WorkNode>> nodes(kProducers, std::vector<WorkNode>(kEach));
   std::vector<std::thread> producers;
   for (auto& own : nodes) {
     producers.emplace_back([&] {
-      for (Node& node : own) {
+      for (WorkNode& node : own) {
         inbox.Push(&node, &node);
         parker.Unpark();
       }
@@ -127,7 +127,7 @@ TEST(Parker, SeveralWakersLoseNoWakeUp) {
   }
   size_t received = 0;
   while (received < kProducers * kEach) {
-    for (const Node* node = inbox.TakeAll(); node != nullptr; node = node->next) ++received;
+    for (const WorkNode* node = inbox.TakeAll(); node != nullptr; node = node->next) ++received;
     if (received < kProducers * kEach) parker.Park([&] { return !inbox.Empty(); }, kNever);
   }
   for (std::thread& producer : producers) producer.join();
