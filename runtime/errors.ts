@@ -1,6 +1,6 @@
-/** @module The one error class of the runtime, and how the engine's errors become it. */
+/** @module The error class of the runtime, and the conversion of the engine's errors to it. */
 
-/** Closed set. What each means to an HTTP client is decided in one table, `services/http/error-response.ts`. */
+/** The closed set of codes. `services/http/error-response.ts` maps each to an HTTP status. */
 export type ServeCode =
   | 'INVALID_ARGUMENT'
   | 'INVALID_JSON'
@@ -26,13 +26,14 @@ export type ServeCode =
   | 'INTERNAL';
 
 /**
- * What the runtime throws, and nothing else. `message` is one sentence that may be shown to a client:
- * it holds no path, address or internal id.
+ * The only error class that the runtime throws. `message` is one sentence that may be shown to a client: it
+ * holds no path, address or internal id, and ends with a full stop, which the constructor adds where it is
+ * missing, as it is in the engine's messages.
  */
 export class ServeError extends Error {
   override readonly name = 'ServeError';
   readonly code: ServeCode;
-  /** With a lack of capacity: after how many milliseconds to try again, where that is known. */
+  /** For errors of missing capacity: the milliseconds after which to try again, where they are known. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
@@ -40,15 +41,15 @@ export class ServeError extends Error {
     message: string,
     options?: ErrorOptions & { retryAfterMs?: number | undefined },
   ) {
-    super(message, options);
+    super(/[^.…]$/.test(message) ? `${message}.` : message, options);
     this.code = code;
     this.retryAfterMs = options?.retryAfterMs;
   }
 }
 
 /**
- * Takes absolute paths (down to the file's name), lines of source and addresses out of a message of foreign
- * origin. It may hold what a client sent, so no pattern may try the same characters again from every place.
+ * Removes absolute paths (except the file's name), source lines and addresses from a message of another
+ * library. It may repeat what a client sent, so every pattern has to match in linear time.
  */
 export function redact(message: string): string {
   return message
@@ -60,7 +61,7 @@ export function redact(message: string): string {
     .trim();
 }
 
-/** What an engine's error means to a caller of the runtime. */
+/** Converts an error of the engine to the error that callers of the runtime see. */
 export function fromEngine(error: unknown): ServeError {
   if (error instanceof ServeError) return error;
   const { code, message } = describe(error);
@@ -70,9 +71,9 @@ export function fromEngine(error: unknown): ServeError {
     case 'DEADLINE_EXCEEDED':
       return new ServeError('DEADLINE_EXCEEDED', 'The request was not answered by its deadline.');
     case 'CANCELLED':
-      return new ServeError('CANCELLED', 'The client went away before the answer was ready.');
+      return new ServeError('CANCELLED', 'The client went away before the response was ready.');
     case 'UNAVAILABLE': {
-      // Only a queue knows when to try again. What is gone for good (a GPU, the process) says so.
+      // Only a full queue knows when to try again. A lost GPU or a closing process has no such time.
       const after = retryAfterMs(error);
       return after === undefined
         ? new ServeError('MODEL_NOT_READY', redact(message), { cause: error })
@@ -89,10 +90,10 @@ export function fromEngine(error: unknown): ServeError {
   }
 }
 
-/** The engine's own reason; what else is thrown may say anything. */
+/** Quotes the engine's own reason only: any other error may hold anything. */
 function failure(error: unknown): string {
   const known = error instanceof Error && error.name === 'MillraceError' && error.message !== '';
-  return known ? `The model failed to run: ${redact(error.message)}.` : 'The model failed to run.';
+  return known ? `The model failed to run: ${redact(error.message)}` : 'The model failed to run.';
 }
 
 function retryAfterMs(error: unknown): number | undefined {

@@ -155,7 +155,7 @@ export class ModelVersion {
       for (let run = 0; run < warmup.runs; run += 1) await this.run(inputs, {});
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new ServeError('INVALID_CONFIG', `model_warmup "${warmup.name}" failed: ${reason}`, {
+      throw new ServeError('INVALID_CONFIG', `model_warmup '${warmup.name}' failed: ${reason}`, {
         cause,
       });
     }

@@ -1,6 +1,6 @@
 /** @module The models that are served, and how they are loaded, replaced and unloaded while requests run. */
 
-import { type Engine, shorten } from '../native/index.ts';
+import { type Engine, quote } from '../native/index.ts';
 import type { PreparedChange, StateChange } from './bus.ts';
 import type { Config } from './config/index.ts';
 import { redact, ServeError } from './errors.ts';
@@ -151,7 +151,7 @@ export class Registry {
   async #prepareLoad(name: string, override: LoadOverride | undefined): Promise<PreparedChange> {
     const folder = this.#repository.find(name, override);
     if (folder === undefined) {
-      throw new ServeError('MODEL_NOT_FOUND', `The repository has no model "${shorten(name)}".`);
+      throw new ServeError('MODEL_NOT_FOUND', `The repository has no model ${quote(name)}.`);
     }
     return this.#prepareFolder(folder);
   }
@@ -160,7 +160,7 @@ export class Registry {
   async #prepareUnload(name: string): Promise<PreparedChange> {
     const model = this.routes.get(name);
     if (model === undefined) {
-      throw new ServeError('MODEL_NOT_FOUND', `The model "${shorten(name)}" is not loaded.`);
+      throw new ServeError('MODEL_NOT_FOUND', `The model ${quote(name)} is not loaded.`);
     }
     const commit = () => {
       this.#remove(model);
@@ -264,7 +264,7 @@ export class Registry {
       if (found !== undefined) return found;
       throw new ServeError(
         'INVALID_CONFIG',
-        `LOAD_MODEL names "${name}", which the repository does not have${whyNot(name, skipped)}; write the names of models in it`,
+        `LOAD_MODEL names '${name}', which the repository does not have${whyNot(name, skipped)}; write the names of models in it.`,
       );
     });
   }
@@ -279,7 +279,7 @@ export class Registry {
       if (cause instanceof Error && 'code' in cause && cause.code === 'FAILED_PRECONDITION') {
         throw new ServeError(
           'INVALID_CONFIG',
-          `DEVICE=${device} cannot be used. ${failure?.message}.`,
+          `DEVICE=${device} cannot be used. ${failure?.message}`,
         );
       }
     }
@@ -375,10 +375,10 @@ export class Registry {
   #checkDefault({ models, skipped }: Scan): void {
     const { defaultModel } = this.#config;
     if (defaultModel === undefined || models.some(({ name }) => name === defaultModel)) return;
-    const names = models.map(({ name }) => `"${name}"`).join(', ') || 'none';
+    const names = models.map(({ name }) => `'${name}'`).join(', ') || 'none';
     throw new ServeError(
       'INVALID_CONFIG',
-      `DEFAULT_MODEL names "${defaultModel}", which the repository does not have${whyNot(defaultModel, skipped)}; write one of ${names}.`,
+      `DEFAULT_MODEL names '${defaultModel}', which the repository does not have${whyNot(defaultModel, skipped)}; write one of ${names}.`,
     );
   }
 }

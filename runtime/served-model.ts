@@ -1,6 +1,6 @@
 /** @module A model as it is served: its versions, loaded or with the reason why not. */
 
-import { shorten } from '../native/index.ts';
+import { quote } from '../native/index.ts';
 import { ServeError } from './errors.ts';
 import { ModelVersion } from './model.ts';
 import type { ModelFolder, RepositorySettings } from './repository/index.ts';
@@ -58,16 +58,16 @@ export class ServedModel {
     const found = this.#versions.get(name);
     if (found instanceof ModelVersion) return found;
     const loaded = this.loaded().map(({ version }) => version);
-    const available = [...loaded, ...labels].map((each) => `"${each}"`).join(', ') || 'none';
+    const available = [...loaded, ...labels].map((each) => `'${each}'`).join(', ') || 'none';
     if (found !== undefined) {
       throw new ServeError(
         'MODEL_NOT_READY',
-        `Version "${shorten(name)}" of model "${this.name}" could not be loaded; see /ready, or ask for one of ${available}.`,
+        `Version ${quote(name)} of model '${this.name}' could not be loaded; see /ready, or ask for one of ${available}.`,
       );
     }
     throw new ServeError(
       'VERSION_NOT_FOUND',
-      `Model "${this.name}" has no version "${shorten(name)}"; available: ${available}.`,
+      `Model '${this.name}' has no version ${quote(name)}; available: ${available}.`,
     );
   }
 

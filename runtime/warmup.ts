@@ -50,7 +50,7 @@ export function warmupInputs(warmup: Warmup, signature: Signature, mostRows: num
     );
   } catch (error) {
     if (!(error instanceof ServeError)) throw error;
-    throw invalid(`model_warmup "${name}": ${error.message}`);
+    throw invalid(`model_warmup '${name}': ${error.message}`);
   }
 }
 

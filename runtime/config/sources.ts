@@ -130,7 +130,7 @@ function fromFile(cwd: string, names: readonly string[]): RawSettings {
     const name = names.find((known) => known.toLowerCase() === key);
     if (name === undefined) {
       const known = names.map((setting) => setting.toLowerCase()).join(', ');
-      throw invalid(`millrace.json has the unknown key "${key}"; the keys are ${known}`);
+      throw invalid(`millrace.json has the unknown key '${key}'; the keys are ${known}`);
     }
     given[name] = value;
   }

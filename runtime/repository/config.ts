@@ -53,7 +53,7 @@ export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
 /** The content of the file, or the error where it cannot be used. */
 export function readModelConfig(model: string, path: string): ModelConfig | ServeError {
-  const what = `model.json of "${model}"`;
+  const what = `model.json of '${model}'`;
   try {
     const parsed = modelConfigSchema.safeParse(withPresentNames(JSON.parse(readText(path, what))));
     if (parsed.success) return parsed.data;
@@ -62,7 +62,7 @@ export function readModelConfig(model: string, path: string): ModelConfig | Serv
     return new ServeError('INVALID_CONFIG', `${what} is wrong: ${where}${issue?.message}`);
   } catch (error) {
     if (error instanceof ServeError) return error;
-    return new ServeError('INVALID_CONFIG', `${what} is not valid JSON`, { cause: error });
+    return new ServeError('INVALID_CONFIG', `${what} is not valid JSON.`, { cause: error });
   }
 }
 

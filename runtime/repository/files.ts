@@ -148,7 +148,7 @@ export function readText(path: string, what: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    const message = `${what} is not UTF-8 text; save it as UTF-8`;
+    const message = `${what} is not UTF-8 text; save it as UTF-8.`;
     throw new ServeError('INVALID_CONFIG', message, { cause });
   }
 }

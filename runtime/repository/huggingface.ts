@@ -64,7 +64,7 @@ const modelFiles = (entries: readonly Entry[]) =>
  * @throws {ServeError} `INVALID_CONFIG` for a file that cannot be read.
  */
 export function readHuggingFace(name: string, path: string): HuggingFaceConfig {
-  const what = `config.json of "${name}"`;
+  const what = `config.json of '${name}'`;
   const config = parse(readText(path, what), what);
   const labels = typeof config === 'object' && config !== null && 'id2label' in config;
   return { labels: labels ? labelsById(config.id2label) : undefined };
@@ -74,7 +74,7 @@ function parse(text: string, what: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new ServeError('INVALID_CONFIG', `${what} is not valid JSON`);
+    throw new ServeError('INVALID_CONFIG', `${what} is not valid JSON.`);
   }
 }
 

@@ -70,7 +70,7 @@ export class Repository {
     } catch (cause) {
       throw new ServeError(
         'INVALID_CONFIG',
-        `MODEL_PATH names the folder ${root}, which cannot be read. ${whyUnreadable(cause)}; write the folder that holds <model>/<version>/model.onnx`,
+        `MODEL_PATH names the folder ${root}, which cannot be read. ${whyUnreadable(cause)}; write the folder that holds <model>/<version>/model.onnx.`,
         { cause },
       );
     }
@@ -95,7 +95,7 @@ export class Repository {
     if (found !== undefined || skip === undefined || name.startsWith('.')) return found;
     throw new ServeError(
       'MODEL_NOT_FOUND',
-      `The repository has no model "${name}". ${skip.reason}`,
+      `The repository has no model '${name}'. ${skip.reason}`,
     );
   }
 
@@ -108,7 +108,7 @@ export class Repository {
     const entries = exists ? listFolder(folder, () => {}) : [];
     const models = readOverride(folder, entries, override, this.#schema);
     if (typeof models !== 'string') return models[0];
-    throw new ServeError('INVALID_CONFIG', `Cannot load "${name}": ${models}`);
+    throw new ServeError('INVALID_CONFIG', `Cannot load '${name}': ${models}`);
   }
 
   #read(isWanted: (entry: string) => boolean): Scan {
@@ -122,7 +122,7 @@ export class Repository {
     const files = entries.filter(({ kind, name }) => kind === 'file' && isModelFile(name));
     const models = new Map<string, ModelFolder>();
     const add = (model: ModelFolder, label: string) => {
-      if (models.has(model.name)) skip(label, `There is another model "${model.name}"`);
+      if (models.has(model.name)) skip(label, `There is another model '${model.name}'`);
       else models.set(model.name, model);
     };
     for (const folder of folders) {

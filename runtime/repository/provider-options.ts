@@ -62,6 +62,6 @@ export function refuseUnsafeOptions(
   if (unsafe === undefined) return;
   throw new ServeError(
     'INVALID_CONFIG',
-    `The configuration of "${model}" sets the provider option ${unsafe}, which a load request may not set; write it into the repository`,
+    `The configuration of '${model}' sets the provider option ${unsafe}, which a load request may not set; write it into the repository.`,
   );
 }

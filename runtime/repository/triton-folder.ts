@@ -49,7 +49,7 @@ export function readTritonFolder(
 ): Models {
   const { name } = folder;
   return readModel(name, versionsOnDisk(entries, skip), () => {
-    const text = readText(config.path, `config.pbtxt of "${name}"`);
+    const text = readText(config.path, `config.pbtxt of '${name}'`);
     const model = readTriton(name, folder.path, text, schema);
     if (named(entries, 'model.json') === undefined) return model;
     return { ...model, settings: withNote(model.settings) };
@@ -84,7 +84,7 @@ function readModel(name: string, source: VersionSource, read: () => TritonModel)
   } catch (error) {
     if (!(error instanceof ServeError)) throw error;
     const versions = source.numbers.map((version) => ({ version, path: '', notes: [] }));
-    if (versions.length === 0) return error.message;
+    if (versions.length === 0) return error.message.replace(/\.$/, '');
     return [{ name, config: error, settings: DEFAULT_SETTINGS, versions: sorted(versions) }];
   }
   const { config, settings, filename } = model;

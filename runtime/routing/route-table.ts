@@ -5,7 +5,7 @@
  * @module
  */
 
-import { shorten } from '../../native/index.ts';
+import { quote } from '../../native/index.ts';
 import { ServeError } from '../errors.ts';
 import type { ModelVersion } from '../model.ts';
 import type { ServedModel } from '../served-model.ts';
@@ -137,13 +137,10 @@ export class RouteTable {
   #entry({ model, tasks }: Pick<RouteContext, 'model' | 'tasks'>): Entry {
     const found = model === undefined ? this.#default(tasks) : this.#entries.get(model);
     if (found !== undefined) return found;
-    const names = [...this.#entries.keys()].map((name) => `"${name}"`).join(', ');
+    const names = [...this.#entries.keys()].map((name) => `'${name}'`).join(', ');
     if (model !== undefined) {
       const available = names === '' ? 'no model is served' : `available: ${names}`;
-      throw new ServeError(
-        'MODEL_NOT_FOUND',
-        `There is no model "${shorten(model)}"; ${available}.`,
-      );
+      throw new ServeError('MODEL_NOT_FOUND', `There is no model ${quote(model)}; ${available}.`);
     }
     throw names === ''
       ? new ServeError('MODEL_NOT_FOUND', 'The repository holds no model.')

@@ -145,7 +145,7 @@ async function parseAside(
 }
 
 function asRequestError(cause: unknown): ServeError {
-  return new ServeError('INVALID_ARGUMENT', cause instanceof Error ? `${cause.message}.` : '', {
+  return new ServeError('INVALID_ARGUMENT', cause instanceof Error ? cause.message : '', {
     cause,
   });
 }
@@ -155,14 +155,13 @@ function asBudgetError(cause: unknown, alone: boolean): ServeError {
   if (!(cause instanceof Error) || !('code' in cause) || cause.code !== 'UNAVAILABLE') {
     return asRequestError(cause);
   }
-  const message = `${cause.message}.`;
   return alone
     ? new ServeError(
         'PAYLOAD_TOO_LARGE',
         "The request's elements need more memory than the server keeps for all requests together; send fewer rows.",
         { cause },
       )
-    : new ServeError('OVERLOADED', message, { cause });
+    : new ServeError('OVERLOADED', cause.message, { cause });
 }
 
 type Encoded = ReturnType<Codec['encodeInferResponse']>;

@@ -1,7 +1,7 @@
 /** @module What `POST /predict` takes and gives: checked by, and documented from, these schemas. */
 
 import { type RouteConfig, z } from '@hono/zod-openapi';
-import { type Features, shorten } from '../../runtime/index.ts';
+import { type Features, quote } from '../../runtime/index.ts';
 import { errorResponses } from '../http/openapi.ts';
 
 /** Whether a value may be features, as far as that can be told without a model. */
@@ -52,7 +52,7 @@ export const predictRequest = z
     {
       error: (issue) =>
         issue.code === 'unrecognized_keys'
-          ? `has the unknown field "${shorten(issue.keys[0] ?? '')}"; the fields are features, model, model_version and non_finite`
+          ? `has the unknown field ${quote(issue.keys[0] ?? '')}; the fields are features, model, model_version and non_finite`
           : 'must be a JSON object such as {"features": [5.1, 3.5, 1.4, 0.2]}',
     },
   )

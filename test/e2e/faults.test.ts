@@ -35,7 +35,7 @@ describe('requests that are wrong', () => {
     'a body full of features': [`{"features":[${'1,'.repeat(500_000)}1]}`, 400, /500001 values/],
     'a million features': [JSON.stringify({ features: Array(1_000_000).fill(1) }), 413, /longer/],
     'an unknown version': ['{"features":[1,2,3,4],"model_version":"v9"}', 404, /v9/],
-    'an unknown model': ['{"features":[1,2,3,4],"model":"x"}', 404, /"x"/],
+    'an unknown model': ['{"features":[1,2,3,4],"model":"x"}', 404, /'x'/],
     'an unknown field': ['{"features":[1,2,3,4],"colour":1}', 400, /colour/],
     'nesting of 100,000 levels': [`{"features":${'['.repeat(100_000)}`, 400, /nested deeper/],
   };

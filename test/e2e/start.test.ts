@@ -169,7 +169,7 @@ describe('settings', () => {
       const flag = ['--max-workers', '1'];
       assert.equal(await workersOf({ max_workers: 2 }, { MAX_WORKERS: '3' }, flag), 1);
       writeFileSync(path.join(folder, 'millrace.json'), '{"speed":"high"}');
-      assert.match(await failure({}, [], folder), /^millrace\.json has the unknown key "speed"/);
+      assert.match(await failure({}, [], folder), /^millrace\.json has the unknown key 'speed'/);
       writeFileSync(path.join(folder, 'millrace.json'), '{"port":');
       assert.match(await failure({}, [], folder), /^millrace\.json is not valid JSON/);
     } finally {
@@ -215,7 +215,7 @@ describe('settings', () => {
       [],
       /^MODEL_PATH names the folder/,
     ],
-    'a default model that does not exist': [{ DEFAULT_MODEL: 'x' }, [], /^DEFAULT_MODEL names "x"/],
+    'a default model that does not exist': [{ DEFAULT_MODEL: 'x' }, [], /^DEFAULT_MODEL names 'x'/],
     'a library that does not exist': [
       { ORT_LIBRARY: '/no/such.so' },
       [],

@@ -129,7 +129,7 @@ describe('readConfig', () => {
   for (const [content, message] of [
     ['{', /millrace.json is not valid JSON/],
     ['[]', /millrace.json must hold an object/],
-    [{ speed: 1 }, /unknown key "speed"; the keys are .*port/],
+    [{ speed: 1 }, /unknown key 'speed'; the keys are .*port/],
     [{ port: 'x' }, /PORT must be a whole number/],
   ] as const) {
     test(`refuses millrace.json with ${JSON.stringify(content)}`, () => {

@@ -38,7 +38,7 @@ const GOOD: Files = { 'good/1/model.onnx': '' };
 
 test('a setting that names what is skipped stops the start with the reason', async () => {
   const files = { ...GOOD, 'm/1/x.txt': '' };
-  const reason = /"m", which the repository does not have \(m: It holds no model file.*\); write/;
+  const reason = /'m', which the repository does not have \(m: It holds no model file.*\); write/;
   const explicit: Partial<Config> = { modelControlMode: 'explicit', loadModels: ['m'] };
   await assert.rejects(open(files, explicit), { code: 'INVALID_CONFIG', message: reason });
   await assert.rejects(open(files, { defaultModel: 'm' }), { message: reason });

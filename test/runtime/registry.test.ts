@@ -42,9 +42,9 @@ describe('which version answers', () => {
   });
   test('an unknown one is an error that lists the others', async () => {
     const config = { version_labels: { stable: '1' } };
-    const message = /^Model "m" has no version "3"; available: "1", "2", "10", "stable"\.$/;
+    const message = /^Model 'm' has no version '3'; available: '1', '2', '10', 'stable'\.$/;
     await rejects(answers(config, '3'), 'VERSION_NOT_FOUND', message);
-    await rejects(answers({}, 'constructor'), 'VERSION_NOT_FOUND', /no version "constructor"/);
+    await rejects(answers({}, 'constructor'), 'VERSION_NOT_FOUND', /no version 'constructor'/);
   });
 });
 
@@ -69,14 +69,14 @@ describe('which model answers', () => {
     await rejects(
       ask(undefined, { models }),
       'INVALID_ARGUMENT',
-      /^model is missing; write one of "a", "b"\.$/,
+      /^model is missing; write one of 'a', 'b'\.$/,
     );
   });
   test('an unknown one is an error that lists the others', async () => {
     await rejects(
       ask('z', { models }),
       'MODEL_NOT_FOUND',
-      /^There is no model "z"; available: "a", "b"\.$/,
+      /^There is no model 'z'; available: 'a', 'b'\.$/,
     );
     await rejects(ask(undefined, { models: {} }), 'MODEL_NOT_FOUND', /holds no model/);
   });
@@ -84,7 +84,7 @@ describe('which model answers', () => {
     await rejects(
       ask(undefined, { models, config: { defaultModel: 'z' } }),
       'INVALID_CONFIG',
-      /write one of "a", "b"/,
+      /write one of 'a', 'b'/,
     );
   });
 });
@@ -121,15 +121,15 @@ describe('what cannot be loaded', () => {
     await rejects(
       asked('2'),
       'MODEL_NOT_READY',
-      /could not be loaded; see \/ready, or ask for one of "1"/,
+      /could not be loaded; see \/ready, or ask for one of '1'/,
     );
   });
 
   for (const [name, config, reason] of [
     ['not JSON', '{', /not valid JSON/],
-    ['with an unknown key', { labls: [] }, /model.json of "m" is wrong: .*labls/],
+    ['with an unknown key', { labls: [] }, /model.json of 'm' is wrong: .*labls/],
     ['with too few labels', { task: 'classification', labels: ['a'] }, /names 1 classes/],
-    ['with an output that is not there', { task: 'regression', output: 'y' }, /no output "y"/],
+    ['with an output that is not there', { task: 'regression', output: 'y' }, /no output 'y'/],
   ] as const) {
     test(`a model.json ${name} stops only its model`, async () => {
       using service = await testService({
@@ -240,10 +240,10 @@ describe('how a version is loaded', () => {
 
   test('a model that fails for another reason leaves the server running', async () => {
     const engine = () => {
-      throw new MillraceError('INVALID_ARGUMENT', 'no model');
+      throw new MillraceError('INVALID_ARGUMENT', 'no model.');
     };
     using service = await testService({ engine, config: { device: 'cuda' } });
-    assert.equal(service.runtime.models()[0]!.versions[0]!.reason, 'no model');
+    assert.equal(service.runtime.models()[0]!.versions[0]!.reason, 'no model.');
   });
 
   test('model.json chooses device and options; engines are kept for TensorRT', async () => {

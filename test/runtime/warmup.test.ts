@@ -89,7 +89,7 @@ describe('is refused', () => {
         (error: unknown) =>
           error instanceof ServeError &&
           error.code === 'INVALID_CONFIG' &&
-          error.message.startsWith('model_warmup "w": ') &&
+          error.message.startsWith("model_warmup 'w': ") &&
           message.test(error.message),
       ),
     );

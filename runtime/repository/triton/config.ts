@@ -1,6 +1,6 @@
 /** @module The fields of Triton's `ModelConfig` message that are used or reported. */
 
-import { datatypes, type ElementType, shorten } from '../../../native/index.ts';
+import { datatypes, type ElementType, quote, shorten } from '../../../native/index.ts';
 import { ServeError } from '../../errors.ts';
 
 export interface TritonConfig {
@@ -119,6 +119,6 @@ const MOST_CHARACTERS = 1000;
 
 /** The error for a configuration that cannot be used; short, whatever it repeats of it. */
 export function wrong(name: string, what: string): ServeError {
-  const message = `config.pbtxt of "${shorten(name)}": ${shorten(what, MOST_CHARACTERS)}.`;
+  const message = `config.pbtxt of ${quote(name)}: ${shorten(what, MOST_CHARACTERS)}.`;
   return new ServeError('INVALID_CONFIG', message);
 }

@@ -49,6 +49,6 @@ function read(name: string, folder: string, file: string): Uint8Array {
 
 /** A file that `config.pbtxt` names. @throws {ServeError} `INVALID_CONFIG` */
 export function readBeside(name: string, folder: string, file: string): Buffer {
-  const what = `config.pbtxt of "${name}": the file ${file} that it names`;
+  const what = `config.pbtxt of '${name}': the file ${file} that it names`;
   return readBytes(join(folder, file), what, MAX_BYTES);
 }

@@ -21,13 +21,13 @@ export function classificationPredictor(
   if (!holdsScores(spec)) {
     throw new ServeError(
       'INVALID_CONFIG',
-      `Task "classification" needs float scores, output "${spec.name}" holds ${spec.type}; name the output with the scores in "output".`,
+      `Task "classification" needs float scores, output '${spec.name}' holds ${spec.type}; name the output with the scores in "output".`,
     );
   }
   if (labels !== undefined && classes !== -1 && labels.length !== classes) {
     throw new ServeError(
       'INVALID_CONFIG',
-      `"labels" names ${labels.length} classes, output "${spec.name}" scores ${classes}; name one label a class.`,
+      `"labels" names ${labels.length} classes, output '${spec.name}' scores ${classes}; name one label a class.`,
     );
   }
   return {

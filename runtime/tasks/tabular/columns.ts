@@ -1,6 +1,6 @@
 /** @module Rows of features by name: `{"age": 41, "city": "Rome"}`. */
 
-import type { Tensor, Tensors } from '../../../native/index.ts';
+import { quote, type Tensor, type Tensors } from '../../../native/index.ts';
 import { describeValue } from '../../elements.ts';
 import { ServeError } from '../../errors.ts';
 import { type FeatureInput, tensorOf, wrongValue } from './features.ts';
@@ -43,7 +43,7 @@ export function toList(names: readonly string[], row: NamedRow, path: string): u
   }
   return names.map((name) => {
     if (Object.hasOwn(row, name)) return row[name];
-    throw invalid(`${path} has no "${name}"; its names are ${listed(names)}.`);
+    throw invalid(`${path} has no '${name}'; its names are ${listed(names)}.`);
   });
 }
 
@@ -85,9 +85,9 @@ export function columnTensors(
 
 function unknownName(names: readonly string[], name: string, path: string): ServeError {
   const near = nearest(name, names);
-  const hint = near === undefined ? '' : `, did you mean "${near}"`;
+  const hint = near === undefined ? '' : `, did you mean '${near}'`;
   return invalid(
-    `${path} has the unknown name ${JSON.stringify(name.slice(0, 60))}${hint}; its names are ${listed(names)}.`,
+    `${path} has the unknown name ${quote(name)}${hint}; its names are ${listed(names)}.`,
   );
 }
 

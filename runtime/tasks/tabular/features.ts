@@ -42,14 +42,14 @@ export function featureInput(
   const { name, type } = spec;
   const [rows, ...rowDims] = spec.dims;
   if (rows === undefined) {
-    throw unsuitable(`input "${name}" is a scalar and has no dimension for rows`);
+    throw unsuitable(`input '${name}' is a scalar and has no dimension for rows`);
   }
   if (rows !== -1 && rows !== 1) {
-    throw unsuitable(`input "${name}" takes exactly ${rows} rows, expected 1 or any number`);
+    throw unsuitable(`input '${name}' takes exactly ${rows} rows, expected 1 or any number`);
   }
   const open = rowDims.filter((dim) => dim === -1).length;
   if (open > 1 || (open === 1 && rowDims.length > 1)) {
-    throw unsuitable(`input "${name}" leaves the shape of a row open`);
+    throw unsuitable(`input '${name}' leaves the shape of a row open`);
   }
   const width = open === 1 ? -1 : rowDims.reduce((product, dim) => product * dim, 1);
   if (features.length > 0 && width !== -1 && features.length !== width) {

@@ -134,7 +134,7 @@ function chosenOutput(signature: Signature, config: TabularConfig): TensorSpec {
   if (found !== undefined) return found;
   throw new ServeError(
     'INVALID_CONFIG',
-    `The model has no output "${config.output}"; write one of ${names(signature)} in "output".`,
+    `The model has no output '${config.output}'; write one of ${names(signature)} in "output".`,
   );
 }
 
@@ -148,4 +148,4 @@ function onlyOutput(signature: Signature, config: TabularConfig): TensorSpec {
 }
 
 const names = (signature: Signature) =>
-  signature.outputs.map((output) => `"${output.name}"`).join(', ');
+  signature.outputs.map((output) => `'${output.name}'`).join(', ');

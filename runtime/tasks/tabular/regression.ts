@@ -11,7 +11,7 @@ export function regressionPredictor(spec: TensorSpec): Predictor {
   const severalNumbers = (count: number, code: 'INVALID_CONFIG' | 'INVALID_ARGUMENT') =>
     new ServeError(
       code,
-      `Task "regression" needs one number a row, output "${spec.name}" has ${count}; leave "task" out to get them all.`,
+      `Task "regression" needs one number a row, output '${spec.name}' has ${count}; leave "task" out to get them all.`,
     );
   if (size !== 1 && size !== -1) throw severalNumbers(size, 'INVALID_CONFIG');
   return {

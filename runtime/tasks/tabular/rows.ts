@@ -47,6 +47,6 @@ function otherRows(
 ): ServeError {
   return new ServeError(
     code,
-    `The outputs of model "${model}" do not have one row for each row of features, so a result cannot be told from those of other rows; send tensors to /v2/models/${model}/infer.`,
+    `The outputs of model '${model}' do not have one row for each row of features, so a result cannot be told from those of other rows; send tensors to /v2/models/${model}/infer.`,
   );
 }

@@ -68,10 +68,10 @@ export function featureTable(signature: Signature, config: TableConfig): LayOut 
 function tableInputs(signature: Signature, config: TableConfig): readonly FeatureInput[] {
   const { input: wanted, features = [], missing } = config;
   const { inputs } = signature;
-  const quoted = inputs.map(({ name }) => `"${name}"`).join(', ');
+  const quoted = inputs.map(({ name }) => `'${name}'`).join(', ');
   if (inputs.length === 0) throw unsuitable('it has no input');
   if (wanted !== undefined && !inputs.some(({ name }) => name === wanted)) {
-    throw unsuitable(`it has no input "${wanted}", only ${quoted}`);
+    throw unsuitable(`it has no input '${wanted}', only ${quoted}`);
   }
   if (inputs.length > 1 && (wanted !== undefined || features.length > 0)) {
     throw unsuitable(`"input" and "features" need one input, it has ${quoted}`);

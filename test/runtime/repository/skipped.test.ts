@@ -157,7 +157,7 @@ describe('junk is named, and the model beside it is served', () => {
   test('of two models of one name the one with a folder of its own is served', () => {
     const found = scan({ 'm/1/model.onnx': '', 'm.onnx': '' });
     assert.deepEqual(found.models, ['m:1']);
-    assert.match(found.skipped['m.onnx']!, /another model "m"/);
+    assert.match(found.skipped['m.onnx']!, /another model 'm'/);
     assert.match(found.raw[0]!.versions[0]!.path, /m\/1\/model\.onnx$/);
   });
 });

@@ -59,7 +59,7 @@ describe('resolve', () => {
     assert.equal(made.drawn(), 0);
     assert.throws(() => name('9'), {
       code: 'VERSION_NOT_FOUND',
-      message: /no version "9"; available: "1", "2", "3", "2", "stable"/,
+      message: /no version '9'; available: '1', '2', '3', '2', 'stable'/,
     });
     for (const name of ['__proto__', 'constructor', '']) {
       assert.throws(() => made.routes.resolve({ model: 'm', version: name }), {
@@ -85,7 +85,7 @@ describe('resolve', () => {
     for (const model of ['x', '__proto__', 'toString']) {
       assert.throws(() => made.routes.resolve({ model, version: undefined }), {
         code: 'MODEL_NOT_FOUND',
-        message: /available: "m"/,
+        message: /available: 'm'/,
       });
     }
   });
@@ -141,7 +141,7 @@ describe('the default model', () => {
     assert.equal(made.routes.model({ ...any, tasks: CLASSIFIES }).name, 'b');
     assert.throws(() => made.routes.model({ ...any, tasks: PREDICTS }), {
       code: 'INVALID_ARGUMENT',
-      message: /model is missing; write one of "a", "b"/,
+      message: /model is missing; write one of 'a', 'b'/,
     });
   });
 

@@ -61,16 +61,16 @@ describe('classification', () => {
     const name = 'classification';
     assert.throws(
       () => task({ task: name, labels: ['a'] }, ['p', [-1, 2]]),
-      /"labels" names 1 classes, output "p" scores 2/,
+      /"labels" names 1 classes, output 'p' scores 2/,
     );
     assert.throws(() => task({ task: name }, ['label', [-1], 'int64']), /needs float scores/);
     assert.throws(
       () => task({ task: name }, ['a', [-1, 2]], ['b', [-1, 2]]),
-      /several outputs.*"a", "b"/,
+      /several outputs.*'a', 'b'/,
     );
     assert.throws(
       () => task({ task: name, output: 'c' }, ['a', [-1, 2]]),
-      /no output "c"; write one of "a"/,
+      /no output 'c'; write one of 'a'/,
     );
   });
 });
@@ -84,7 +84,7 @@ describe('regression', () => {
   test('refuses an output of several numbers', () => {
     assert.throws(
       () => task({ task: 'regression' }, ['y', [-1, 3]]),
-      /one number a row, output "y" has 3/,
+      /one number a row, output 'y' has 3/,
     );
   });
 });

@@ -105,7 +105,7 @@ test('a broken version says why, and tells nothing about the machine', async () 
     assert.doesNotMatch(reason, /\/(?:tmp|work|home|usr)\/|0x[0-9a-f]+|\.so\b/, name);
   }
   const [wrong] = await versionsOf(mixed, 'wrong');
-  assert.match(wrong!.reason, /model\.json of "wrong" is wrong: .*taks/);
+  assert.match(wrong!.reason, /model\.json of 'wrong' is wrong: .*taks/);
 });
 
 test('a folder without a model file is no version, and is named', async () => {
@@ -128,7 +128,7 @@ test('a broken version is refused with the way out', async () => {
     assert.equal(response.status, 503);
     const { code, error } = (await response.json()) as { code: string; error: string };
     assert.equal(code, 'MODEL_NOT_READY');
-    assert.match(error, /could not be loaded; see \/ready, or ask for one of "v1\.0"/);
+    assert.match(error, /could not be loaded; see \/ready, or ask for one of 'v1\.0'/);
   }
 });
 

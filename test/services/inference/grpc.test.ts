@@ -118,7 +118,7 @@ describe('answers', () => {
       identity,
       async (client) => {
         await client.call('RepositoryModelUnload', { model_name: 'f' });
-        await fails(client.call('ModelInfer', typed()), status.NOT_FOUND, /no model "f"/);
+        await fails(client.call('ModelInfer', typed()), status.NOT_FOUND, /no model 'f'/);
         await client.call('RepositoryModelLoad', { model_name: 'f' });
         await client.call('ModelInfer', typed());
         await fails(client.call('RepositoryModelLoad', { model_name: 'no' }), status.NOT_FOUND);
@@ -193,8 +193,8 @@ describe('a stream', () => {
 describe('mistakes', () => {
   const input = typed().inputs[0]!;
   const cases: Readonly<Record<string, readonly [object, status, RegExp]>> = {
-    'an unknown model': [{ ...typed(), model_name: 'no' }, status.NOT_FOUND, /"no"/],
-    'an unknown version': [{ ...typed(), model_version: '9' }, status.NOT_FOUND, /"9"/],
+    'an unknown model': [{ ...typed(), model_name: 'no' }, status.NOT_FOUND, /'no'/],
+    'an unknown version': [{ ...typed(), model_version: '9' }, status.NOT_FOUND, /'9'/],
     'no inputs': [{ model_name: 'f' }, status.INVALID_ARGUMENT, /'x' is missing/],
     'an unknown datatype': [
       { ...typed(), inputs: [{ ...input, datatype: 'FP31' }] },

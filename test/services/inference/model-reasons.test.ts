@@ -9,7 +9,7 @@ import { inference } from './support.ts';
 
 /** Token 99 of a vocabulary of 8. */
 const REASON =
-  /^The model refuses the inputs: Gather node: indices element out of data bounds, idx=99 must be within the inclusive range \[-8,7\]$/;
+  /^The model refuses the inputs: Gather node: indices element out of data bounds, idx=99 must be within the inclusive range \[-8,7\]\.$/;
 const files = { 'm/1/model.onnx': '=plain-mean' };
 
 test('a token past the vocabulary over REST', async () => {

@@ -77,7 +77,7 @@ describe('/ready says what is skipped and why', () => {
     );
     const { status, json } = await server.post('/v2/repository/models/m/load', '');
     assert.equal(status, 404);
-    assert.match(json.error, /has no model "m"\. It holds no model file/);
+    assert.match(json.error, /has no model 'm'\. It holds no model file/);
   });
 });
 
@@ -96,7 +96,7 @@ describe('a file that is not named model.onnx', () => {
       server.post('/v2/repository/models/m/load', { parameters: { config: '{}', ...parameters } });
     const two = await load({ 'file:1/a.onnx': file, 'file:1/b.onnx': file });
     assert.equal(two.status, 400);
-    assert.match(two.json.error, /Cannot load "m": Version 1: It holds several models/);
+    assert.match(two.json.error, /Cannot load 'm': Version 1: It holds several models/);
     const named = { config: '{"default_model_filename": "net.onnx"}', 'file:1/a.onnx': file };
     assert.match((await load(named)).json.error, /no file net\.onnx/);
   });

@@ -172,7 +172,7 @@ describe('models come and go', () => {
     await assert.rejects(
       inference(files, { ...explicit, loadModels: ['no'] }),
       (error: unknown) =>
-        error instanceof ServeError && /LOAD_MODEL names "no"/.test(error.message),
+        error instanceof ServeError && /LOAD_MODEL names 'no'/.test(error.message),
     );
   });
 

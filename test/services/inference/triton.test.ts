@@ -62,14 +62,14 @@ describe('model_warmup', () => {
     server.write({ 'm/config.pbtxt': warmup('batch_size: 1', 'dims: 2 input_data_file: "bad"') });
     const { status, json } = await server.post('/v2/repository/models/m/load', '');
     assert.equal(status, 400);
-    assert.match(json.error, /^model_warmup "w" failed: ./);
+    assert.match(json.error, /^model_warmup 'w' failed: ./);
     assert.ok(!json.error.includes(server.root), json.error);
     const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] }];
     assert.equal((await server.post('/v2/models/m/infer', { inputs })).status, 200);
   });
 
   const refused: Readonly<Record<string, readonly [string, RegExp]>> = {
-    'another name': [warmup('batch_size: 1').replace('"x"', '"z"'), /"w": the input x is missing/],
+    'another name': [warmup('batch_size: 1').replace('"x"', '"z"'), /'w': the input x is missing/],
     'another datatype': [warmup('batch_size: 1', 'data_type: TYPE_INT8 dims: 3'), /TYPE_INT8/],
     'other dims': [warmup('batch_size: 1', 'data_type: TYPE_FP32 dims: 4'), /\[4\]/],
     'too many rows': [warmup('batch_size: 9'), /batch_size is 9, .* at most 8/],

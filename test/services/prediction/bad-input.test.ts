@@ -95,7 +95,7 @@ const refused: readonly [
     { features: row, version: '1' },
     400,
     'INVALID_ARGUMENT',
-    /unknown field "version"/,
+    /unknown field 'version'/,
   ],
   [
     'a version that is no text',
@@ -110,14 +110,14 @@ const refused: readonly [
     { features: row, model_version: 'v9' },
     404,
     'VERSION_NOT_FOUND',
-    /"v9"; available: "v1.0", "v2.0"/,
+    /'v9'; available: 'v1.0', 'v2.0'/,
   ],
   [
     'an unknown model',
     { features: row, model: 'x' },
     404,
     'MODEL_NOT_FOUND',
-    /"x"; available: "iris"/,
+    /'x'; available: 'iris'/,
   ],
   [
     '100,000 lists in each other',

@@ -55,7 +55,7 @@ const problems: readonly Problem[] = [
     title: 'an unknown field',
     body: json({ features: ROW, modle: 'iris' }),
     ...invalid,
-    says: /unknown field "modle"/,
+    says: /unknown field 'modle'/,
   },
   {
     title: 'a model that is no text',
@@ -124,28 +124,28 @@ const problems: readonly Problem[] = [
     body: json({ features: ROW, model: 'rose' }),
     status: 404,
     code: 'MODEL_NOT_FOUND',
-    says: /"rose"; available: "diabetes", "iris"/,
+    says: /'rose'; available: 'diabetes', 'iris'/,
   },
   {
     title: 'a model named as a property of every object',
     body: json({ features: ROW, model: '__proto__' }),
     status: 404,
     code: 'MODEL_NOT_FOUND',
-    says: /"__proto__"/,
+    says: /'__proto__'/,
   },
   {
     title: 'an unknown version',
     body: json({ features: ROW, model_version: 'v9' }),
     status: 404,
     code: 'VERSION_NOT_FOUND',
-    says: /no version "v9"; available: "v1.0", "v2.0"/,
+    says: /no version 'v9'; available: 'v1.0', 'v2.0'/,
   },
   {
     title: 'a version named as a property of every object',
     body: json({ features: ROW, model_version: 'constructor' }),
     status: 404,
     code: 'VERSION_NOT_FOUND',
-    says: /"constructor"/,
+    says: /'constructor'/,
   },
   ...['GET', 'PUT', 'DELETE', 'PATCH'].map(
     (method): Problem => ({
