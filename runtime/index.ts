@@ -76,6 +76,7 @@ export {
   currentHost,
   exit,
   type Host,
+  type IdleTimer,
   listenError,
   onStopSignal,
   type Parent,

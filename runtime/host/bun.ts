@@ -19,10 +19,14 @@ export const bunHost: Host = {
         maxRequestBodySize: Number.MAX_SAFE_INTEGER,
         // Bun's own router spares a request a fifth of what Hono's floor costs; other methods go on to `fetch`.
         routes: Object.fromEntries(fastRoutes.map(([path, handler]) => [path, { POST: handler }])),
-        fetch(request, server) {
-          // Bun counts a connection as idle also while its response is being made, and loads can be slow.
+        async fetch(request, server) {
+          // A load can take longer than a connection may be idle.
           server.timeout(request, 0);
-          return options.fetch(request);
+          try {
+            return await options.fetch(request);
+          } finally {
+            server.timeout(request, options.idleTimeoutSecs);
+          }
         },
       });
       return { port: server.port ?? options.port, stop: () => server.stop() };

@@ -4,7 +4,16 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { ServeError } from '../errors.ts';
 
-export type RequestHandler = (request: Request) => Response | Promise<Response>;
+/** Sets how long the connection of a request may be idle; 0 means for good. */
+export interface IdleTimer {
+  timeout(request: Request, seconds: number): void;
+}
+
+/**
+ * @param idle Where the host counts a connection as idle also while its response is being made, as Bun does:
+ * a handler that takes long holds the timer up, and sets it again when it is done.
+ */
+export type RequestHandler = (request: Request, idle?: IdleTimer) => Response | Promise<Response>;
 
 export interface ListenOptions {
   readonly hostname: string;

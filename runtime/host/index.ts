@@ -7,6 +7,7 @@ import type { Host } from './host.ts';
 
 export {
   type Host,
+  type IdleTimer,
   type Listener,
   type ListenOptions,
   listenError,

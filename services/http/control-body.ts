@@ -32,6 +32,8 @@ export function controlBodies({ bodies, clock, config }: Runtime): ReadControlBo
       const owner = {
         clock,
         bodies,
+        // The host's timer is held up for the whole route.
+        idleTimeoutSecs: 0,
         slow: () => undefined,
         arrived: () => undefined,
         failure(_context: RequestContext, error: unknown) {

@@ -43,7 +43,7 @@ export interface InferRoute<Body, Request, Context>
 /** Makes the handlers of the infer routes of a service. */
 export function createEdge(runtime: Runtime, service: string) {
   const { access, admission, bodies, clock, log } = runtime;
-  const { bodyTimeoutMs: timeoutMs, minBodyRate: minRate } = runtime.config;
+  const { bodyTimeoutMs: timeoutMs, idleTimeoutSecs, minBodyRate: minRate } = runtime.config;
   const watch = new Watch(clock, { timeoutMs, minRate });
   const slow = () => admission.startReceiving();
   const arrived = () => admission.endReceiving();
@@ -95,9 +95,9 @@ export function createEdge(runtime: Runtime, service: string) {
       else admission.release();
     }
 
-    const owner = { clock, bodies, slow, arrived, failure, release };
+    const owner = { clock, bodies, idleTimeoutSecs, slow, arrived, failure, release };
 
-    return (request) => {
+    return (request, idle) => {
       const startedMs = clock.now();
       const { headers } = request;
       const id = requestId(headers.get('x-request-id'));
@@ -105,7 +105,7 @@ export function createEdge(runtime: Runtime, service: string) {
       const timeoutMs = timeout === null ? undefined : Number(timeout);
       const length = headers.get('content-length');
       const announced = length === null ? undefined : Number(length);
-      const context = new RequestContext(owner, request, id, startedMs, timeoutMs);
+      const context = new RequestContext(owner, request, id, startedMs, timeoutMs, idle);
       const principal = access.authenticate(headers);
       // Last of these, the permit: only a request that passed the others holds one.
       const refusal =

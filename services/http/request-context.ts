@@ -6,6 +6,7 @@ import {
   type Caller,
   type CancelSignal,
   type Clock,
+  type IdleTimer,
   ServeError,
 } from '../../runtime/index.ts';
 import type { BodySource } from './body.ts';
@@ -28,6 +29,7 @@ export interface BodyTimes {
 export interface RequestOwner {
   readonly clock: Clock;
   readonly bodies: BodyBudget;
+  readonly idleTimeoutSecs: number;
   /** Counts the request as one whose body is slow. @returns Why the server takes no more of them. */
   slow(): ServeError | undefined;
   /** Counts it as in flight again. @returns Why the server takes no more of them. */
@@ -61,6 +63,7 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
   /** Where the watch keeps it. */
   place = 0;
   readonly #owner: RequestOwner;
+  readonly #idle: IdleTimer | undefined;
   #send: ((response: Response) => void) | undefined;
   /** To be called when the client leaves; made by the first run, since some requests never get so far. */
   #listeners: (() => void)[] | undefined;
@@ -75,9 +78,11 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
     id: string,
     startedMs: number,
     timeoutMs: number | undefined,
+    idle?: IdleTimer,
   ) {
     this.#owner = owner;
     this.request = request;
+    this.#idle = idle;
     this.id = id;
     this.startedMs = startedMs;
     this.timeoutMs = timeoutMs;
@@ -123,6 +128,7 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
     if (this.answered) return;
     this.answered = true;
     this.#share?.close();
+    if (this.#watched) this.#idle?.timeout(this.request, this.#owner.idleTimeoutSecs);
     this.#owner.release(this);
     this.#send?.(response);
   }
@@ -174,6 +180,8 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
 
   #watchClient(): void {
     this.#watched = true;
+    // Its times are watched here from now on.
+    this.#idle?.timeout(this.request, 0);
     const { signal } = this.request;
     if (signal.aborted) this.#abort();
     else signal.addEventListener('abort', () => this.#abort(), { once: true });
