@@ -150,7 +150,8 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
   }
 
   removeEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners = this.#listeners?.filter((each) => each !== listener);
+    const at = this.#listeners?.indexOf(listener) ?? -1;
+    if (at !== -1) this.#listeners?.splice(at, 1);
   }
 
   /** Called by the watch every `WATCH_MS` from then on, while there is no answer. */
@@ -192,7 +193,8 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
     this.aborted = true;
     this.reason = new ServeError('CANCELLED', 'The client closed the connection.');
     if (this.reading) this.fail(this.reason);
-    else for (const listener of this.#listeners ?? []) listener();
+    // A copy, because a listener may remove itself.
+    else for (const listener of this.#listeners?.slice() ?? []) listener();
   }
 }
 

@@ -64,11 +64,13 @@ export function prepareInfer({ json, tensors }: CodecRequest): Prepared<Response
     const classes = whole(own, 'classification') ?? 0;
     return { name, classes, binary: flag(own, 'binary_data') ?? false };
   });
+  const { priority, queueTimeoutMs } = scheduling(parameters);
   return {
     runs: [tensors],
     outputs: wanted?.map(({ name }) => name),
     packStrings: true,
-    ...scheduling(parameters),
+    priority,
+    queueTimeoutMs,
     context: { id, outputs: wanted, binaryByDefault, nonFinite },
   };
 }
