@@ -2,7 +2,7 @@
  * One JavaScript thread's requests in flight: who waits for which slot, until when, and how answers
  * get back to them.
  *
- * Why deadlines are kept here: .github/decisions/0004-early-answers-on-the-javascript-thread.md
+ * Why deadlines are kept here: .github/decisions/0004-deadlines-reject-on-the-javascript-thread.md
  *
  * @module
  */
@@ -130,7 +130,7 @@ export class Channel {
 
   /**
    * Requests that arrive in one turn of the event loop arrived together: one wake-up serves them all,
-   * and they share a run. Why: .github/decisions/0005-one-wake-up-a-turn.md
+   * and they share a run. Why: .github/decisions/0005-one-wake-up-per-turn.md
    */
   #wakeLater(model: SubmitTarget): void {
     if (this.#unwoken.size === 0) this.#native.callSoon();
