@@ -74,7 +74,7 @@ function toMs(given: string): number {
   throw new InvalidArgumentError('Write a whole number of milliseconds.');
 }
 
-/** Called once for each name, with what the ones before it gave. */
+/** Called once for each option name, with the result of the calls before it. */
 function toProfile(given: string, earlier: readonly Profile[]): readonly Profile[] {
   if (given === 'all') return PROFILES;
   const profile = PROFILES.find((name) => name === given);

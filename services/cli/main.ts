@@ -1,4 +1,4 @@
-/** @module The command `millrace`: a subcommand a file. `serve` alone is `services/main.ts` itself. */
+/** @module The command `millrace`: each subcommand is a file here, except `serve`, which is `services/main.ts`. */
 
 import { Command } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };

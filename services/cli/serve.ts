@@ -1,4 +1,4 @@
-/** @module `millrace serve`: only its help is here, the settings are read by `runtime/config`. */
+/** @module The help of `millrace serve`. `runtime/config` reads its settings. */
 
 import { type Command, Option } from 'commander';
 import { settingsHelp } from '../../runtime/index.ts';

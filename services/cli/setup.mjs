@@ -1,12 +1,12 @@
 /**
  * Brings a fresh clone to the point where it can run: npm packages, Bun's binary, the ONNX Runtime
- * headers and the addon. Every step looks at what is there first, so running it again costs
+ * headers and the addon. Every step first checks what is there, so running it again takes
  * milliseconds and needs no network. It runs before `node_modules` exists and therefore imports
  * `node:` modules only, and so do the files beside it.
  *
  * Usage: `node services/cli/setup.mjs [--debug] [--tests] [--clients] [--quiet]`. `--debug` builds the
- * addon into `build/debug`; `--tests` also fetches what the C++ tests need, `--clients` the clients that
- * others wrote; `--quiet` says nothing where there is nothing to do.
+ * addon into `build/debug`; `--tests` also fetches what the C++ tests need, `--clients` third-party
+ * clients; `--quiet` prints nothing if there is nothing to do.
  *
  * Environment: `ORT_INCLUDE_DIR`, a folder that holds `onnxruntime_c_api.h`; `CXX`, the compiler.
  *
@@ -28,7 +28,7 @@ import { unpackPackage } from './setup/debian.mjs';
 import { endWithParent, withLock } from './setup/lock.mjs';
 import { buildGoogleTest, fetchRelacy, hasGoogleTest, hasRelacy } from './setup/tests.mjs';
 
-// Not parseArgs: an old Node without it must still get as far as being told so.
+// Not parseArgs: an old Node without it must get as far as the message that says so.
 const flags = {
   debug: process.argv.includes('--debug'),
   tests: process.argv.includes('--tests'),
@@ -46,7 +46,7 @@ const lockHash = () =>
     .update(read(at('package-lock.json')))
     .digest('hex');
 
-/** Whether packages are to be installed, which brings Bun's stub back and may change the addon's sources. */
+/** Whether packages have to be installed, which restores Bun's stub and may change the addon's sources. */
 const packagesAreStale = () => read(installStamp) !== lockHash();
 
 async function installPackages(label) {
@@ -73,7 +73,7 @@ const oldestApi = 21;
 const headers = path.join(state, 'onnxruntime');
 const wanted = `a folder that holds ${header} of ONNX Runtime 1.${oldestApi} or newer`;
 
-/** The folder with usable headers, or undefined where they are still to be fetched. */
+/** The folder with usable headers, or undefined if they still have to be downloaded. */
 function findHeaders() {
   const version = (folder) =>
     Number(/#define ORT_API_VERSION (\d+)/.exec(read(path.join(folder, header)))?.[1] ?? 0);
@@ -96,7 +96,7 @@ const buildFolder = at('build', flags.debug ? 'debug' : '');
 const addon = path.join(buildFolder, flags.debug ? 'Debug' : 'Release', 'millrace.node');
 const addonStamp = `${addon}.sources`;
 
-/** Hash of all the addon is made from; contents, because a clone or a checkout resets every time stamp. */
+/** Hash of the contents of all sources of the addon; a clone or a checkout changes every time stamp. */
 function sourceHash() {
   const hash = createHash('sha256').update(findHeaders() ?? '');
   const sources = fs.readdirSync(at('native', 'src'), { recursive: true }).sort();
@@ -120,7 +120,7 @@ async function buildAddon(label) {
     execute(label, at('node_modules', '.bin', 'cmake-js'), [
       ...[verb, '--out', buildFolder, '--parallel', String(os.availableParallelism())],
       `--CDORT_INCLUDE_DIR=${findHeaders()}`,
-      // The C++ tests are built in the same folder, when they are run.
+      // The C++ tests are built in the same folder later, when they are run.
       ...['--CDMILLRACE_TESTS=OFF', '--target', 'millrace'],
       ...(flags.debug ? ['--debug'] : []),
     ]);
@@ -168,7 +168,7 @@ const tools = {
   },
 };
 
-/** In order. One that names its `loss` runs beside the others; without it the set-up goes on, and says what is lost. */
+/** The steps, in order. A step with a `loss` runs in parallel to the others; if it fails, the set-up continues and prints the loss. */
 const steps = [
   {
     label: 'npm packages',
@@ -229,13 +229,13 @@ function checkNode() {
   );
 }
 
-/** What is missing for a step, a sentence each. */
+/** What a step needs that is missing, one sentence each. */
 const missingTools = (step) =>
   (step.tools ?? [])
     .filter((tool) => !tool.found())
     .map((tool) => `${tool.name} is missing: run \`${sudo}apt-get install ${tool.package}\``);
 
-/** Leaves the steps that can be done. @throws {SetupError} Where one that is needed cannot. */
+/** Returns the steps that can be done. @throws {SetupError} If a required step cannot be done. */
 function checkTools(pending) {
   const missing = new Map(pending.map((step) => [step, missingTools(step)]));
   const needed = pending.filter((step) => !step.loss).flatMap((step) => missing.get(step));
@@ -257,10 +257,10 @@ async function runStep({ label, run, loss }) {
   }
 }
 
-/** Does steps one after the other. @param all What is numbered. */
+/** Runs steps one after the other. @param all All steps, for their numbers. */
 async function runSteps(chosen, all) {
   for (const step of chosen) {
-    // Another set-up may have done it while this one waited.
+    // Another set-up may have done the step while this one waited.
     if (!step.needed()) continue;
     const since = performance.now();
     const label = `[${all.indexOf(step) + 1}/${all.length}] ${step.label}`;
@@ -287,6 +287,6 @@ async function main() {
 
 main().catch((error) => {
   say(error instanceof SetupError ? error.message : `could not finish: ${error.message}`);
-  // Not before the steps beside the one that failed are ended.
+  // Exit only after the steps that ran in parallel have ended.
   process.exit(1);
 });

@@ -1,4 +1,4 @@
-/** @module Clients that nobody here wrote, for the tests that talk to a server through them. */
+/** @module Installs third-party clients, for the tests that use a server through them. */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -18,7 +18,7 @@ const lockHash = () => createHash('sha256').update(read(lock)).digest('hex');
 export const hasPythonClients = () =>
   fs.existsSync(interpreter) && read(pythonStamp) === lockHash();
 
-/** Installs what the lock file names, and nothing else, into a virtual environment of its own. */
+/** Installs exactly the packages in the lock file, into a virtual environment of its own. */
 export async function installPythonClients(label) {
   fs.rmSync(python, { recursive: true, force: true });
   await execute(label, 'python3', ['-m', 'venv', python]);

@@ -1,4 +1,4 @@
-/** @module Runs the commands of the set-up and tells the person at the keyboard how they go. */
+/** @module Runs the commands of the set-up and shows the user their progress. */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,17 +8,17 @@ import { fileURLToPath } from 'node:url';
 /** The checkout. */
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 
-/** What the set-up fetched and wrote down, outside version control. */
+/** The folder for downloads and records of the set-up, which is not under version control. */
 export const state = path.join(root, '.millrace');
 
-/** A cause that a person can mend; its message is the one sentence they see. */
+/** A problem that the user can fix; its message is the one sentence that they see. */
 export class SetupError extends Error {}
 
 export const say = (text) => process.stderr.write(`setup: ${text}\n`);
 export const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 export const read = (file) => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '');
 
-/** How far a build says it is, such as `, 45 %`. */
+/** The progress that a build reports, such as `, 45 %`. */
 function progress(log) {
   const percent = read(log)
     .match(/^\[ *\d+%\]/gm)
@@ -27,10 +27,10 @@ function progress(log) {
 }
 
 /**
- * Runs a command with its output in a log, saying every 10 s that it is still at work. The command and
- * whatever it starts end with this process.
+ * Runs a command with its output in a log, and prints every 10 s that it is still running. The command and
+ * its child processes end with this process.
  *
- * @throws {SetupError} After the end of the output was shown, where the command fails.
+ * @throws {SetupError} If the command fails, after the end of its output was shown.
  */
 export async function execute(label, command, args, cwd = root) {
   const log = path.join(state, `${path.basename(command)}.log`);
@@ -40,7 +40,7 @@ export async function execute(label, command, args, cwd = root) {
     () => say(`${label}: still running (${seconds(started)}${progress(log)})`),
     10_000,
   );
-  // A group of its own, because npm and CMake start processes that do not end with them.
+  // A process group of its own, because npm and CMake start processes that do not end with them.
   const child = spawn(command, args, { cwd, stdio: ['ignore', out, out], detached: true });
   const end = () => {
     try {

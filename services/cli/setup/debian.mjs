@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { execute, read, SetupError, state } from './command.mjs';
 
-/** Where this machine gets Debian packages from, as a deb822 stanza for trixie. */
+/** The source from which this machine gets Debian packages, as a deb822 stanza for trixie. */
 function trixieSource() {
   const field = (stanza, name) => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(stanza)?.[1];
   const stanza = read('/etc/apt/sources.list.d/debian.sources')
@@ -34,7 +34,7 @@ function aptOptions(folder) {
 /**
  * Unpacks a package of Debian 13 into `target`, whole or not at all. Debian checks its signature.
  *
- * @param remedy What to do where this cannot work, as the end of a sentence.
+ * @param remedy What to do if this cannot work, as the end of a sentence.
  * @throws {SetupError} Without a network, on another distribution, or without apt.
  */
 export async function unpackPackage(label, name, target, remedy) {

@@ -1,4 +1,4 @@
-/** @module Keeps set-ups of one checkout apart, and ends this one with whoever started it. */
+/** @module Lets one set-up of a checkout run at a time, and ends this one when its parent process ends. */
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -6,7 +6,7 @@ import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { read, say, state } from './command.mjs';
 
-/** Names a process for good: its number alone is given to others after it, in a container soon. */
+/** Identifies a process uniquely: its number alone is reused, in a container soon. */
 function identity(pid) {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -17,7 +17,7 @@ function identity(pid) {
   }
 }
 
-/** Does work that no other set-up of this checkout does meanwhile; a lock whose holder has died is taken over. */
+/** Does work while no other set-up of this checkout does any; a lock whose holder has died is taken over. */
 export async function withLock(work) {
   const lock = path.join(state, 'setup.lock');
   const mine = `${lock}.${process.pid}`;
@@ -31,7 +31,7 @@ export async function withLock(work) {
   process.on('exit', release);
   for (let waits = 0; ; waits++) {
     try {
-      // A link appears with its content, so nobody reads a lock that names no holder yet.
+      // A link is created together with its content, so a lock always names its holder.
       fs.linkSync(mine, lock);
     } catch (error) {
       if (error.code !== 'EEXIST') throw error;
@@ -42,7 +42,7 @@ export async function withLock(work) {
       await delay(200);
       continue;
     }
-    // Whoever waits, too, may have taken this lock for a dead one's and removed it.
+    // Another waiting set-up may have considered this lock stale and removed it.
     await delay(200);
     if (read(lock) === me) break;
   }
@@ -50,7 +50,7 @@ export async function withLock(work) {
   release();
 }
 
-/** Ends when it is told to, and when the shell that waits for it is gone: `npm start` ends no more than that. */
+/** Ends on a signal, and when the parent shell is gone: `npm start` ends only that shell. */
 export function endWithParent() {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => process.exit(128 + os.constants.signals[signal]));

@@ -1,4 +1,4 @@
-/** @module What only the C++ tests need, for machines that do not have it installed. */
+/** @module Installs libraries that only the C++ tests need, on machines that lack them. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { execute, state } from './command.mjs';

@@ -1,12 +1,12 @@
-/** @module TypeScript types of a server's models, so that a wrong input does not compile. */
+/** @module Generates TypeScript types for a server's models, so that a wrong input does not compile. */
 
 import type { Inference, ModelMetadata, TensorMetadata } from './contract.ts';
 
 /**
- * A module that exports `Models`, the type argument of `createClient` and `createEngine`.
+ * Returns the text of a module that exports `Models`, the type argument of `createClient` and `createEngine`.
  *
- * @param inference Where the models are.
- * @param names Models to describe. Default: every one that is ready.
+ * @param inference The client or engine that has the models.
+ * @param names Models to describe. Default: all that are ready.
  * @throws {InferenceError} `MODEL_NOT_FOUND`
  */
 export async function generateTypes(
@@ -45,7 +45,7 @@ function modelLines({ name, versions, inputs, outputs }: ModelMetadata): string[
   ];
 }
 
-/** A dimension that is open is any number. */
+/** A dynamic dimension has the type `number`. */
 function tensorLine({ name, type, dims }: TensorMetadata): string {
   const sizes = dims.map((size) => (size === -1 ? 'number' : size)).join(', ');
   return `      readonly ${property(name)}: TensorOf<'${type}', readonly [${sizes}]>;`;

@@ -1,5 +1,5 @@
 /**
- * What a caller of models works with, the same over the wire (`createClient`) and in process
+ * The interface for callers of models, which is the same over HTTP (`createClient`) and in process
  * (`createEngine`).
  *
  * @module
@@ -8,8 +8,8 @@
 import type { ElementData, ElementType, ServeCode } from '../../../runtime/index.ts';
 
 /**
- * A dense row-major tensor of one type. `data` holds exactly the product of `dims` elements; 16-bit floats are
- * their raw bit patterns, bools one byte each.
+ * A dense row-major tensor of one type. `data` holds exactly as many elements as the product of `dims`. 16-bit
+ * floats are raw bit patterns; bools are one byte each.
  */
 export interface TensorOf<T extends ElementType, Dims extends readonly number[]> {
   readonly type: T;
@@ -22,13 +22,13 @@ export type AnyTensor = {
   [T in ElementType]: TensorOf<T, readonly number[]>;
 }[ElementType];
 
-/** What a model takes and gives, by name. `millrace codegen` writes these for the models of a server. */
+/** The inputs and outputs of a model, by name. `millrace codegen` generates these types for the models of a server. */
 export interface ModelTypes {
   readonly inputs: object;
   readonly outputs: object;
 }
 
-/** Models about which nothing is known before they are asked. */
+/** Models whose inputs and outputs are not known at compile time. */
 export interface AnyModels {
   readonly [model: string]: {
     readonly inputs: Readonly<Record<string, AnyTensor>>;
@@ -41,14 +41,14 @@ type Models<M> = { readonly [Name in keyof M]: ModelTypes };
 export interface InferOptions<Outputs> {
   /** Default: the server's choice. */
   readonly version?: string;
-  /** Names of the outputs wanted. Default: all. */
+  /** Names of the requested outputs. Default: all. */
   readonly outputs?: readonly (keyof Outputs & string)[];
-  /** 1 is the most urgent; 0 or none is the model's default. */
+  /** 1 is the most urgent. 0 or undefined means the model's default. */
   readonly priority?: number;
-  /** Time the answer may take, milliseconds, every attempt included. */
+  /** Maximum time until the response, including all attempts, milliseconds. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** Comes back with the answer, and is in the server's log. */
+  /** The response repeats it, and the server logs it. */
   readonly id?: string;
 }
 
@@ -62,7 +62,7 @@ export interface InferAnswer<Outputs> {
 export interface TensorMetadata {
   readonly name: string;
   readonly type: ElementType;
-  /** -1 is any size. */
+  /** -1 means any size. */
   readonly dims: readonly number[];
 }
 
@@ -73,40 +73,40 @@ export interface ModelMetadata {
   readonly outputs: readonly TensorMetadata[];
 }
 
-/** @typeParam M The models, as `millrace codegen` describes them. */
+/** @typeParam M The types of the models, as `millrace codegen` generates them. */
 export interface Inference<M extends Models<M> = AnyModels> {
   /**
    * Runs a model.
    *
-   * @throws {InferenceError} with the code of what went wrong.
+   * @throws {InferenceError} whose `code` says what went wrong.
    */
   infer<Name extends keyof M & string>(
     model: Name,
     inputs: M[Name]['inputs'],
     options?: InferOptions<M[Name]['outputs']>,
   ): Promise<InferAnswer<M[Name]['outputs']>>;
-  /** Names of the models that are served. */
+  /** Names of the served models. */
   models(): Promise<readonly string[]>;
   /** @throws {InferenceError} `MODEL_NOT_FOUND`, `VERSION_NOT_FOUND` */
   metadata(model: keyof M & string, version?: string): Promise<ModelMetadata>;
-  /** Whether every model is ready, or the one that is named. */
+  /** Whether the named model is ready, or all models if none is named. */
   ready(model?: keyof M & string): Promise<boolean>;
-  /** Lets go of what it holds. Idempotent. */
+  /** Releases its resources. Idempotent. */
   close(): Promise<void>;
 }
 
 export type InferenceCode =
   | ServeCode
-  /** No answer came: the server could not be reached, or the connection broke. */
+  /** There was no response: the server could not be reached, or the connection broke. */
   | 'UNREACHABLE'
-  /** An answer came that is none of the protocol. */
+  /** There was a response that does not follow the protocol. */
   | 'BAD_RESPONSE';
 
-/** Why there is no answer. */
+/** The error with which a call of the client fails. */
 export class InferenceError extends Error {
   override readonly name = 'InferenceError';
   readonly code: InferenceCode;
-  /** After how many milliseconds to try again, where that is known. */
+  /** The milliseconds after which to try again, if they are known. */
   readonly retryAfterMs: number | undefined;
 
   constructor(

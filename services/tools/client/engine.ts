@@ -1,5 +1,5 @@
 /**
- * The same models in this process, behind the interface of the client: no server, no socket.
+ * Serves models within this process, with the interface of the client and without a server.
  *
  * ```ts
  * import { createEngine } from 'millrace/engine';
@@ -37,7 +37,7 @@ import {
 export interface CreateEngineOptions {
   /** Folder of the model repository, in any layout that the server reads. Default: `models`. */
   readonly models?: string;
-  /** As the setting `DEVICE`. Default: `cpu`. */
+  /** The same as the setting `DEVICE`. Default: `cpu`. */
   readonly device?: string;
 }
 
@@ -46,7 +46,7 @@ type Tensors = Readonly<Record<string, AnyTensor>>;
 /**
  * Loads every model of a repository.
  *
- * @throws {ServeError} `INVALID_CONFIG`. A model that cannot be loaded stops only itself: see `ready(model)`.
+ * @throws {ServeError} `INVALID_CONFIG`. A model that cannot be loaded does not affect the others: see `ready(model)`.
  */
 export async function createEngine<
   M extends { readonly [Name in keyof M]: ModelTypes } = AnyModels,
@@ -82,7 +82,7 @@ class LocalEngine implements Inference {
     const refusal = this.#runtime.admission.acquire();
     if (refusal !== undefined) throw toInferenceError(refusal);
     try {
-      // The caller keeps its memory: what is taken over is a copy.
+      // The caller keeps its memory: the engine takes over a copy.
       const request = { model, version, inputs: copied(inputs), outputs, priority };
       const caller = { signal, timeLeft: () => timeoutMs };
       const { response, version: served } = await this.#runtime.infer(steps, request, caller);

@@ -1,9 +1,9 @@
-/** @module The bits of 16-bit floats, of numbers that they hold exactly or that are rounded to nearest, ties to even. */
+/** @module Converts numbers to the bits of 16-bit floats, rounding to nearest with ties to even. */
 
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
-/** Drops the low `count` bits. */
+/** Drops the low `count` bits, with rounding. */
 function rounded(value: number, count: number): number {
   const kept = value >>> count;
   const rest = value & (2 ** count - 1);
@@ -11,21 +11,21 @@ function rounded(value: number, count: number): number {
   return rest > half || (rest === half && (kept & 1) === 1) ? kept + 1 : kept;
 }
 
-/** bfloat16: the upper half of a float32. */
+/** The bits of a bfloat16, which are the upper half of a float32. */
 export function bfloat16Bits(value: number): number {
   float[0] = value;
   return Number.isNaN(value) ? 0x7fc0 : rounded(bits[0]!, 16) & 0xffff;
 }
 
-/** IEEE 754 binary16. */
+/** The bits of an IEEE 754 binary16. */
 export function float16Bits(value: number): number {
   float[0] = value;
   const sign = (bits[0]! >>> 16) & 0x8000;
   const magnitude = bits[0]! & 0x7fffffff;
   if (Number.isNaN(value)) return 0x7e00;
-  // From here on it rounds to infinity.
+  // Numbers of this size and larger round to infinity.
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
-  // Below the smallest normal number the step is fixed, 2^-24.
+  // Subnormal numbers have a fixed step of 2^-24.
   if (magnitude < 0x38800000) {
     const steps = Math.abs(float[0]!) * 2 ** 24;
     const whole = Math.floor(steps);

@@ -1,6 +1,6 @@
 /**
- * Client of the Open Inference Protocol V2, for any server of it. It needs `fetch` and nothing else, so it
- * runs in browsers too.
+ * Client for any server of the Open Inference Protocol V2. It needs only `fetch`, so it also runs in
+ * browsers.
  *
  * ```ts
  * import { createClient } from 'millrace/client';
@@ -31,24 +31,24 @@ export type { ElementData, ElementType } from '../../../runtime/index.ts';
 export * from './contract.ts';
 export type { RetryOptions } from './retry.ts';
 
-/** The part of `fetch` that is used. */
+/** The part of `fetch` that the client uses. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 export interface ClientOptions {
-  /** How tensors travel. Default: `binary`. */
+  /** Encoding of tensors in requests and responses. Default: `binary`. */
   readonly format?: 'binary' | 'json';
-  /** Longest time of a request that sets none, milliseconds. Default: 60 000. */
+  /** Timeout of requests that set none, milliseconds. Default: 60 000. */
   readonly timeoutMs?: number;
-  /** Default: three attempts. `false`: one. */
+  /** Default: three attempts. `false` means one. */
   readonly retries?: RetryOptions | false;
   /**
-   * Send a request a second time when there is no answer after so many milliseconds, and take the answer
-   * that comes first. Costs the server up to twice the work. Default: never.
+   * Sends a request a second time if there is no response after so many milliseconds, and takes the first
+   * response. This costs the server up to twice the work. Default: never.
    */
   readonly hedgeAfterMs?: number;
-  /** Sent with every request, such as an API key. */
+  /** Headers of every request, such as an API key. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** In place of the global one. */
+  /** Used instead of the global `fetch`. */
   readonly fetch?: Fetch;
   readonly waiting?: Waiting;
 }
@@ -164,7 +164,7 @@ class HttpClient implements Inference {
     return (await response.json().catch(unreachable)) as T;
   }
 
-  /** Sends once, or where nothing comes in time twice, and takes the first answer. */
+  /** Sends once, or twice if there is no response within the hedging delay, and takes the first response. */
   async #hedged<T>(send: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     const { hedgeAfterMs } = this.#options;
     if (hedgeAfterMs === undefined) return send(signal);
@@ -177,7 +177,7 @@ class HttpClient implements Inference {
     };
     const first = send(own);
     try {
-      // An error of the first is the answer, unless the second is on its way already.
+      // An error of the first request is the result, unless the second has already been sent.
       return await Promise.any([first, second()]);
     } catch {
       return await first;
@@ -200,7 +200,7 @@ class HttpClient implements Inference {
     throw await refusal(response);
   }
 
-  /** Whoever gave up says why: the caller with its own reason, the clock, or `close()`. */
+  /** Maps an abort to its cause: the caller's own reason, the timeout, or `close()`. */
   #closing(error: unknown, own: AbortSignal | undefined, signal: AbortSignal): unknown {
     if (own?.aborted) return own.reason;
     if (!(error instanceof InferenceError) || !signal.aborted) return error;
@@ -219,7 +219,7 @@ function unreachable(cause: unknown): never {
   throw new InferenceError('UNREACHABLE', 'The server did not answer.', { cause });
 }
 
-/** What other servers mean, which send no code. */
+/** Codes for the statuses of other servers, which send no code. */
 const BY_STATUS: Readonly<Record<string, InferenceCode>> = {
   '400': 'INVALID_ARGUMENT',
   '404': 'MODEL_NOT_FOUND',

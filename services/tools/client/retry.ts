@@ -1,6 +1,6 @@
 /**
- * When to ask again. The budget is that of gRPC's retry throttling (proposal A6): every failure costs a
- * token, every success gives a part of one back, and with half of them gone nothing is retried, so that
+ * Decides when to retry. The budget works as gRPC's retry throttling (proposal A6): every failure costs a
+ * token, and every success returns a part of one. While half of the tokens are gone, nothing is retried, so
  * clients do not keep an overloaded server overloaded.
  *
  * @module
@@ -9,16 +9,16 @@
 import { InferenceError } from './contract.ts';
 
 export interface RetryOptions {
-  /** Most times a request is sent. Default: 3. */
+  /** Maximum attempts of a request. Default: 3. */
   readonly attempts?: number;
-  /** Wait before the second attempt, milliseconds; it doubles each time and is drawn at random. Default: 50. */
+  /** Delay before the second attempt, milliseconds. It doubles each time and is randomised. Default: 50. */
   readonly backoffMs?: number;
 }
 
 const MAX_TOKENS = 10;
 const TOKEN_RATIO = 0.1;
 
-/** One client's tokens. */
+/** The retry tokens of one client. */
 export class RetryBudget {
   #tokens = MAX_TOKENS;
 
@@ -42,13 +42,13 @@ const RETRIABLE: ReadonlySet<string> = new Set([
   'MODEL_NOT_READY',
 ]);
 
-/** What the passing of time is to this module, which tests replace. */
+/** The clock of this module, which tests replace. */
 export interface Waiting {
   random(): number;
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-/** @throws {InferenceError} of the last attempt. */
+/** @throws {InferenceError} The error of the last attempt. */
 export async function withRetries<T>(
   attempt: () => Promise<T>,
   { attempts = 3, backoffMs = 50 }: RetryOptions,

@@ -1,4 +1,4 @@
-/** @module Requests and answers of the protocol as bodies, in JSON or with binary data behind it. No Node, no addon. */
+/** @module Encodes requests and decodes responses of the protocol, in JSON or with binary data after it, without Node or the addon. */
 
 import type { ElementType } from '../../../runtime/index.ts';
 import { type AnyTensor, type InferAnswer, InferenceError } from './contract.ts';
@@ -43,7 +43,7 @@ const typeOf = new Map(
 
 export const HEADER_LENGTH = 'Inference-Header-Content-Length';
 
-/** What a request is made of. */
+/** The contents of a request. */
 export interface WireRequest {
   readonly inputs: Readonly<Record<string, AnyTensor>>;
   readonly outputs: readonly string[] | undefined;
@@ -56,10 +56,10 @@ export interface Encoded {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Types that have no exact form among JSON's numbers, and go in binary always. */
+/** Types that JSON numbers cannot hold exactly, which are always sent as binary data. */
 const BINARY_ONLY: ReadonlySet<ElementType> = new Set(['float16', 'bfloat16', 'int64', 'uint64']);
 
-/** @param binary Whether tensors go and come as binary data, which is exact, smaller and faster. */
+/** @param binary Whether inputs and outputs are binary data, which is exact, smaller and faster. */
 export function encodeRequest(request: WireRequest, binary: boolean): Encoded {
   const blobs: Uint8Array[] = [];
   const inputs = Object.entries(request.inputs).map(([name, tensor]) => {
@@ -101,7 +101,7 @@ interface JsonAnswer {
 }
 
 /**
- * @param headerLength The answer's header of that name, or null.
+ * @param headerLength The response's `Inference-Header-Content-Length`, or null.
  * @throws {InferenceError} `BAD_RESPONSE`
  */
 export function decodeAnswer(
@@ -127,10 +127,10 @@ export function decodeAnswer(
   }
 }
 
-/** A string, or an integer too long to be sure that a number holds it. */
+/** A string, or an integer with so many digits that a number may not hold it. */
 const LONG_INTEGER = /"(?:\\.|[^"\\])*"|-?\d{16,}(?![\d.eE])/g;
 
-/** JSON whose long integers come as text, which `JSON.parse` would round. */
+/** Parses JSON, and returns long integers as strings, because `JSON.parse` would round them. */
 function parseExact(text: string): JsonAnswer {
   const exact = /"U?INT64"/.test(text)
     ? text.replace(LONG_INTEGER, (token) => (token.startsWith('"') ? token : `"${token}"`))
@@ -138,7 +138,7 @@ function parseExact(text: string): JsonAnswer {
   return JSON.parse(exact) as JsonAnswer;
 }
 
-/** The element type that a datatype of the protocol stands for. @throws {InferenceError} `BAD_RESPONSE` */
+/** The element type of a datatype of the protocol. @throws {InferenceError} `BAD_RESPONSE` */
 export function elementType(datatype: string): ElementType {
   const type = typeOf.get(datatype);
   if (type !== undefined) return type;
@@ -184,11 +184,11 @@ function toBytes(tensor: AnyTensor): Uint8Array {
 }
 
 function fromBytes(type: ElementType, blob: Uint8Array) {
-  // A copy, which is aligned for any type and keeps nothing else alive.
+  // The copy is aligned for any type and does not keep the whole body alive.
   const { buffer } = blob.slice();
   if (type !== 'string') return new ARRAYS[type](buffer);
   const view = new DataView(buffer);
-  // A byte order mark is part of a text like any other.
+  // A byte order mark is part of a string.
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const texts: string[] = [];
   for (let at = 0; at < view.byteLength; ) {

@@ -1,28 +1,28 @@
-/** @module What a conformance case is: one sentence about a V2 server, and how to find out whether it holds. */
+/** @module The type of a conformance case: one statement about a V2 server, and a function that checks it. */
 
 import type { Answer, Server } from './server.ts';
 
 /**
  * `core` is the Open Inference Protocol itself. `triton` adds the extensions of Triton, `kserve` what
- * KServe's own clients rely on beyond the core, `strict` what the protocol leaves open and a careful
- * server settles: who is to blame for an error, and what does not fit the model.
+ * KServe's own clients rely on beyond the core, and `strict` points that the protocol leaves open and a careful
+ * server decides: whose fault an error is, and which requests do not fit the model.
  */
 export type Profile = 'core' | 'triton' | 'kserve' | 'strict';
 
 export interface Case {
-  /** Unique, such as `infer/wrong-datatype`: stable from one version to the next. */
+  /** Unique, such as `infer/wrong-datatype`, and stable between versions. */
   readonly id: string;
-  /** What holds of a server that conforms, in words. */
+  /** A statement that is true of a conforming server. */
   readonly title: string;
   readonly profile: Profile;
   /**
-   * Throws a `Failure` where it does not hold. A text that it resolves to says why the case tells nothing of
-   * this server.
+   * Throws a `Failure` if the statement is false. If it resolves to a string, the case is skipped for the reason
+   * in the string.
    */
   run(server: Server): Promise<unknown>;
 }
 
-/** Makes the cases of one area and, unless they say otherwise, of one profile. */
+/** Creates the cases of one area, which have one profile unless they name another. */
 export const define =
   (area: string, usual: Profile) =>
   (id: string, title: string, run: Case['run'], profile: Profile = usual): Case => ({
@@ -32,7 +32,7 @@ export const define =
     run,
   });
 
-/** What was expected and what came. */
+/** The error of a case that fails: what was expected, and what the server returned. */
 export class Failure extends Error {
   override readonly name = 'Failure';
 }
@@ -43,19 +43,19 @@ export function expect(holds: boolean, what: string, answer?: Answer): asserts h
   throw new Failure(`expected ${what}${got}`);
 }
 
-/** The statuses by which a server may say that a request was wrong. */
+/** The statuses that a server may return for an invalid request. */
 export function expectRefused(answer: Answer): void {
   expect(answer.status >= 400 && answer.status < 500, 'a 4xx', answer);
 }
 
-/** How the protocol has an error say what was wrong. */
+/** Expects an error body as the protocol defines it. */
 export function expectReason(answer: Answer): void {
   expect(answer.status >= 400, 'an error', answer);
   expect(typeof answer.json?.error === 'string', '{"error": "<message>"}', answer);
 }
 
 const excerpt = (text: string): string => {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: binary answers are shown too
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: binary responses are shown too
   const shown = text.slice(0, 200).replace(/[\u0000-\u001f\u007f]/g, '·');
   return text.length > 200 ? `${shown}…` : shown;
 };

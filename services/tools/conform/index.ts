@@ -1,5 +1,5 @@
 /**
- * A vendor-neutral checker of V2 servers: runs its cases against a server and tells which hold.
+ * A vendor-neutral checker of V2 servers: runs its cases against a server and reports which of them pass.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { extensionCases } from './cases/extensions.ts';
 import { inferCases } from './cases/infer.ts';
 import { mistakeCases } from './cases/mistakes.ts';
 import { serverCases } from './cases/server.ts';
-import { NoAnswer, type Server } from './server.ts';
+import { NoResponse, type Server } from './server.ts';
 
 export type { Case, Profile } from './case.ts';
 export { Server, type ServerOptions } from './server.ts';
@@ -30,12 +30,12 @@ export interface Result {
   readonly title: string;
   readonly profile: Profile;
   readonly outcome: 'passed' | 'failed' | 'skipped';
-  /** Why, where it did not pass. */
+  /** The reason, if the case did not pass. */
   readonly reason: string;
   readonly ms: number;
 }
 
-/** Cases in a row without any answer, after which a server is not asked any more. */
+/** Number of consecutive cases without any response after which the run ends. */
 const PATIENCE = 3;
 
 /**
@@ -69,7 +69,7 @@ export async function conform(
 interface Verdict {
   readonly outcome: Result['outcome'];
   readonly reason: string;
-  /** Whether the server said nothing. */
+  /** Whether there was no response from the server. */
   readonly silent: boolean;
 }
 
@@ -86,13 +86,13 @@ async function judge({ run }: Case, server: Server): Promise<Verdict> {
       ? { outcome: 'skipped', reason, silent: false }
       : { outcome: 'passed', reason: '', silent: false };
   } catch (error) {
-    return { outcome: 'failed', reason: reasonOf(error), silent: error instanceof NoAnswer };
+    return { outcome: 'failed', reason: reasonOf(error), silent: error instanceof NoResponse };
   }
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof Failure || error instanceof NoAnswer) return error.message;
-  // A case reads on where it finds what it expects, and stumbles where it does not.
+  if (error instanceof Failure || error instanceof NoResponse) return error.message;
+  // A case may also throw another error when a response lacks a field that it reads.
   const message = error instanceof Error ? error.message : String(error);
   return `the answer is not of the form that was expected: ${message}`;
 }

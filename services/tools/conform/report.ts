@@ -1,10 +1,10 @@
-/** @module Results of the checker for people and for machines. */
+/** @module Reports of the checker, as text and as JUnit XML. */
 
 import type { Result } from './index.ts';
 
 const MARKS = { passed: '✔', failed: '✖', skipped: '–' } as const;
 
-/** One line for a case, and a second one where it did not pass. */
+/** One line for each case, and a second line if it did not pass. */
 export function resultLine({ id, title, outcome, reason }: Result): string {
   const line = `${MARKS[outcome]} ${id}  ${title}`;
   return reason === '' ? line : `${line}\n    ${reason}`;
@@ -45,7 +45,7 @@ function escaped(text: string): string {
       .replaceAll('&', '&amp;')
       .replaceAll('<', '&lt;')
       .replaceAll('"', '&quot;')
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: XML knows no control characters
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: XML does not allow control characters
       .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '·')
   );
 }

@@ -1,4 +1,4 @@
-/** @module The server under test: how to ask it, and the model that the cases work on. */
+/** @module The server under test: sends requests to it, and holds the model that the cases use. */
 
 /** An input or output as the server describes it. */
 export interface TensorMetadata {
@@ -20,7 +20,7 @@ export interface Answer {
   readonly headers: Headers;
   readonly bytes: Uint8Array;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the server answers; undefined where it is no JSON
+  // biome-ignore lint/suspicious/noExplicitAny: the server may return anything; undefined if it is not JSON
   readonly json: any;
 }
 
@@ -35,23 +35,23 @@ export interface JsonInput {
 
 export interface ServerOptions {
   readonly url: string;
-  /** Longest time of a case, milliseconds. */
+  /** Timeout of a case, milliseconds. */
   readonly timeoutMs: number;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** The server said nothing, or too much: no case can be judged by it. */
-export class NoAnswer extends Error {
-  override readonly name = 'NoAnswer';
+/** There was no response, or one that does not end, so the case has no result. */
+export class NoResponse extends Error {
+  override readonly name = 'NoResponse';
 }
 
-/** No answer to a case is nearly as long. */
+/** Maximum bytes of a response; no valid response to a case comes near it. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
 export class Server {
   readonly model: ModelMetadata;
   readonly #options: ServerOptions;
-  /** Ends what is asked. */
+  /** Aborts requests in flight. */
   readonly #deadline: AbortSignal;
 
   private constructor(options: ServerOptions, model: ModelMetadata) {
@@ -61,10 +61,10 @@ export class Server {
   }
 
   /**
-   * Looks at the server.
+   * Reads the metadata of the server and of the model.
    *
-   * @param name The model to work on: its inputs have to take any numbers, or any text.
-   * @throws {Error} when there is no server, or no such model.
+   * @param name The model that the cases use: its inputs must accept any numbers, or any strings.
+   * @throws {Error} if there is no server or no such model.
    */
   static async open(options: ServerOptions, name: string): Promise<Server> {
     const unknown: ModelMetadata = { name, inputs: [], outputs: [] };
@@ -77,12 +77,12 @@ export class Server {
     return new Server(options, answer.json as ModelMetadata);
   }
 
-  /** The same server for a case of its own, whose time begins now. */
+  /** The same server for one case, whose timeout starts now. */
   anew(): Server {
     return new Server(this.#options, this.model);
   }
 
-  /** Path of the model, or of what is under it. */
+  /** Path of the model, or of a route below it. */
   path(rest = ''): string {
     return `/v2/models/${this.model.name}${rest}`;
   }
@@ -91,7 +91,7 @@ export class Server {
     return this.ask(path, { headers });
   }
 
-  /** POSTs an object as JSON, a text or bytes as they are. */
+  /** POSTs an object as JSON, and strings or bytes unchanged. */
   post(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}) {
     const raw = typeof body === 'string' || body instanceof Uint8Array;
     return this.ask(path, {
@@ -101,13 +101,13 @@ export class Server {
     });
   }
 
-  /** @throws {NoAnswer} */
+  /** @throws {NoResponse} */
   async ask(path: string, init: RequestInit): Promise<Answer> {
     try {
       return await this.#askOnce(path, init);
     } catch (error) {
-      if (this.#deadline.aborted || error instanceof NoAnswer) throw this.#noAnswer(error);
-      // A connection that was kept may have been closed by the server meanwhile, which is its right.
+      if (this.#deadline.aborted || error instanceof NoResponse) throw this.#noAnswer(error);
+      // The server may have closed a kept-alive connection in the meantime, which the protocol allows.
       return this.#askOnce(path, { ...init, keepalive: false }).catch((again: unknown) => {
         throw this.#noAnswer(again);
       });
@@ -126,16 +126,16 @@ export class Server {
     return { status: response.status, headers: response.headers, bytes, text, json: parsed(text) };
   }
 
-  #noAnswer(error: unknown): NoAnswer {
-    if (error instanceof NoAnswer) return error;
+  #noAnswer(error: unknown): NoResponse {
+    if (error instanceof NoResponse) return error;
     if (this.#deadline.aborted) {
-      return new NoAnswer(`no answer within ${this.#options.timeoutMs} ms`, { cause: error });
+      return new NoResponse(`no answer within ${this.#options.timeoutMs} ms`, { cause: error });
     }
     const { code, message } = error as { code?: string; message: string };
-    return new NoAnswer(`the connection failed: ${code ?? message}`, { cause: error });
+    return new NoResponse(`the connection failed: ${code ?? message}`, { cause: error });
   }
 
-  /** A right value for every input, one row of it where dimension 0 is open. */
+  /** A valid tensor for every input, with one row if dimension 0 is dynamic. */
   inputs(): JsonInput[] {
     return this.model.inputs.map(({ name, datatype, shape }) => {
       const sizes = shape.map((size) => (size < 0 ? 1 : size));
@@ -154,14 +154,14 @@ export class Server {
   }
 }
 
-/** @throws {NoAnswer} where the body does not end. */
+/** @throws {NoResponse} if the body does not end. */
 async function readAll(response: Response): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of (response.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
     parts.push(part);
     length += part.length;
-    if (length > MOST_BYTES) throw new NoAnswer(`the body is longer than ${MOST_BYTES} bytes`);
+    if (length > MOST_BYTES) throw new NoResponse(`the body is longer than ${MOST_BYTES} bytes`);
   }
   return Buffer.concat(parts);
 }

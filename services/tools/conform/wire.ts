@@ -1,4 +1,4 @@
-/** @module Binary requests and answers as bytes, laid out by hand: a checker must not trust a codec. */
+/** @module Encodes and decodes binary requests and responses by hand: a checker must not trust the codec under test. */
 
 import type { Answer, JsonInput } from './server.ts';
 
@@ -20,7 +20,7 @@ const SIZES: Readonly<Record<string, number>> = {
 
 export const elementBytes = (datatype: string): number | undefined => SIZES[datatype];
 
-/** The elements of a right input, little-endian; texts each after its length. */
+/** The elements of a valid input, little-endian; each string follows its length. */
 export function binaryData({ datatype, data = [] }: JsonInput): Uint8Array {
   if (datatype === 'BYTES') {
     return Buffer.concat(
@@ -48,17 +48,17 @@ function write(view: DataView, at: number, datatype: string, value: number): voi
   else view.setInt8(at, value);
 }
 
-/** JSON in front of its binary data, and the length of the JSON. */
+/** A JSON header followed by its binary data, and the length of the header. */
 export function binaryBody(json: object, blobs: readonly Uint8Array[]) {
   const head = new TextEncoder().encode(JSON.stringify(json));
   return { body: Buffer.concat([head, ...blobs]), length: head.length };
 }
 
-/** The JSON of a binary answer and the data behind it; undefined where the answer is none. */
+/** The JSON header of a binary response and the data after it; undefined if it is not a binary response. */
 export function splitAnswer({ bytes, headers }: Answer) {
   const length = Number(headers.get('inference-header-content-length') ?? Number.NaN);
   if (!Number.isInteger(length) || length > bytes.length) return undefined;
   const text = new TextDecoder().decode(bytes.subarray(0, length));
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the server answers
+  // biome-ignore lint/suspicious/noExplicitAny: the server may return anything
   return { json: JSON.parse(text) as any, data: bytes.subarray(length) };
 }

@@ -1,4 +1,4 @@
-/** @module The binary tensor data extension: JSON in front, tensors behind it. */
+/** @module Cases for the binary tensor data extension: a JSON header, followed by the tensors. */
 
 import { type Case, define, expect, expectRefused } from '../case.ts';
 import type { Server } from '../server.ts';
@@ -8,7 +8,7 @@ const HEADER = 'Inference-Header-Content-Length';
 
 const c = define('binary/', 'triton');
 
-/** A right request with every input in binary. */
+/** A valid request with every input in binary. */
 function request(server: Server, more: object = {}) {
   const inputs = server.inputs();
   const blobs = inputs.map(binaryData);

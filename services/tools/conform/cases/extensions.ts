@@ -1,4 +1,4 @@
-/** @module Triton's other extensions: configuration, statistics, repository, classification, parameters, packing. */
+/** @module Cases for Triton's other extensions: configuration, statistics, repository, classification, parameters, compression. */
 
 import { deflateSync, gunzipSync, gzipSync } from 'node:zlib';
 import { type Case, define, expect, expectRefused } from '../case.ts';
@@ -11,7 +11,7 @@ const isDuration = (value: unknown): boolean => {
   return Number.isInteger(count) && Number.isInteger(ns);
 };
 
-/** The statistics of the model, all its versions together. */
+/** The statistics of the model, summed over its versions. */
 async function counted(server: Server): Promise<number> {
   const { json } = await server.get(server.path('/stats'));
   const stats = json?.model_stats as { inference_stats: { success: { count: number } } }[];
@@ -82,7 +82,7 @@ export const extensionCases: readonly Case[] = [
     const before = await counted(server);
     await server.infer({ inputs: server.inputs() });
     const after = await counted(server);
-    // Others may ask the same server meanwhile.
+    // Other clients may use the same server at the same time.
     expect(after > before, `more than ${before}, got ${after}`);
   }),
   c('stats/unknown-model', 'statistics of an unknown model are refused', async (server) => {
@@ -165,7 +165,7 @@ export const extensionCases: readonly Case[] = [
       const headers = { 'Accept-Encoding': 'gzip' };
       const answer = await server.infer({ inputs: server.inputs() }, headers);
       expect(answer.status === 200, '200', answer);
-      // A client of fetch unpacks by itself; one that does not is handed gzip.
+      // fetch decompresses the body itself; a client that does not would get gzip.
       const packed = answer.bytes[0] === 0x1f && answer.bytes[1] === 0x8b;
       const text = packed ? gunzipSync(answer.bytes).toString() : answer.text;
       expect(text.includes('"outputs"'), 'outputs', answer);

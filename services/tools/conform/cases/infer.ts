@@ -1,4 +1,4 @@
-/** @module Infer requests in JSON that are right. */
+/** @module Cases for valid infer requests in JSON. */
 
 import { type Case, define, expect } from '../case.ts';
 import type { Answer, JsonInput, Server } from '../server.ts';

@@ -1,11 +1,11 @@
-/** @module Infer requests in JSON that are wrong: an error tells so, and the server lives on. */
+/** @module Cases for invalid infer requests in JSON: the server returns an error and continues to work. */
 
 import { type Case, define, expect, expectReason } from '../case.ts';
 import type { JsonInput, Server } from '../server.ts';
 
 const c = define('infer/', 'core');
 
-/** Of which the protocol does not say that a server has to notice them. */
+/** Mistakes that the protocol does not require a server to notice. */
 const TOLERABLE = [
   ...['unknown-input', 'input-twice', 'wrong-datatype', 'lower-case-datatype'],
   'unknown-output',
@@ -19,7 +19,7 @@ const first =
     inputs: [change(input!), ...rest],
   });
 
-/** What a client may get wrong: a body, made from a right one. */
+/** Mistakes that clients make, each as a body derived from a valid one. */
 const MISTAKES: Readonly<Record<string, readonly [title: string, body: Change]>> = {
   'no-json': ['a body that is no JSON', () => '{"inputs": ['],
   'empty-body': ['an empty body', () => ''],

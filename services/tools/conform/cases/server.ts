@@ -1,4 +1,4 @@
-/** @module Health, and what the server and its models tell about themselves. */
+/** @module Cases for health, and for the metadata of the server and its models. */
 
 import { type Case, define, expect } from '../case.ts';
 
