@@ -5,20 +5,12 @@
  * @module
  */
 
-import type {
-  CancelSignal,
-  PackedTensor,
-  RunOptions,
-  RunResult,
-  Tensors,
-  Timings,
-} from '../native/index.ts';
+import type { CancelSignal, RunOptions, RunResult, Tensors, Timings } from '../native/index.ts';
 import { fromEngine } from './errors.ts';
 import type { ModelVersion } from './model.ts';
 import { allowedTimeout } from './repository/index.ts';
 import type { RouteContext, RouteTable } from './routing/route-table.ts';
 import { runTogether } from './run-together.ts';
-import type { Outputs } from './tasks/index.ts';
 import { joinTimings } from './timings.ts';
 
 /** Who waits for the response, and for how long. */
@@ -35,7 +27,7 @@ export interface Prepared<Context> {
   readonly runs: readonly Tensors[];
   /** Names of the outputs wanted; undefined means all. */
   readonly outputs: readonly string[] | undefined;
-  /** Whether outputs of strings are wanted as bytes, in `Outcome.packedStrings`; without it they must be UTF-8. */
+  /** Whether outputs of strings are wanted as bytes, in `RunResult.packedStrings`; without it they must be UTF-8. */
   readonly packStrings?: boolean;
   /** 1 is the most urgent level; 0 or undefined means the model's default one. */
   readonly priority?: number | undefined;
@@ -48,10 +40,8 @@ export interface Prepared<Context> {
 /** What the runs of a request gave. */
 export interface Outcome<Context> {
   readonly version: ModelVersion;
-  /** The outputs of each run, in the order of the runs. */
-  readonly outputs: readonly Outputs[];
-  /** Of each run the outputs of strings, where they are packed: those are not among `outputs`. */
-  readonly packedStrings: readonly Readonly<Record<string, PackedTensor>>[];
+  /** What each run gave, in the order of the runs. */
+  readonly results: readonly RunResult[];
   readonly timings: Timings;
   readonly context: Context;
 }
@@ -92,12 +82,16 @@ export async function infer<Request, Context, Response>(
   try {
     const step = steps.prepare(request, version);
     const prepared = step instanceof Promise ? await step : step;
-    const results = await runAll(version, prepared, caller);
-    const timings = joinTimings(results.map((result) => result.timings));
-    const outputs = results.map((result) => result.outputs);
-    const packedStrings = results.map((result) => result.packedStrings ?? NONE);
-    const { context } = prepared;
-    const made = steps.respond({ version, outputs, packedStrings, timings, context }, request);
+    const options = runOptions(version, prepared, caller);
+    const { runs, context } = prepared;
+    const results =
+      runs.length === 1
+        ? [await version.run(runs[0]!, options)]
+        : await runTogether(runs, caller.signal, (inputs, signal) =>
+            version.run(inputs, { ...options, signal }),
+          );
+    const timings = joinTimings(results);
+    const made = steps.respond({ version, results, timings, context }, request);
     const response = made instanceof Promise ? await made : made;
     return { response, version, timings, maxRows: version.signature.batching.maxRows };
   } catch (error) {
@@ -105,21 +99,6 @@ export async function infer<Request, Context, Response>(
   } finally {
     version.release();
   }
-}
-
-const NONE: Readonly<Record<string, PackedTensor>> = Object.freeze({});
-
-async function runAll<Context>(
-  version: ModelVersion,
-  prepared: Prepared<Context>,
-  caller: Caller,
-): Promise<readonly RunResult[]> {
-  const { runs } = prepared;
-  const options = runOptions(version, prepared, caller);
-  if (runs.length === 1) return [await version.run(runs[0]!, options)];
-  return runTogether(runs, caller.signal, (inputs, signal) =>
-    version.run(inputs, { ...options, signal }),
-  );
 }
 
 function runOptions(

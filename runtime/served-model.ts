@@ -54,11 +54,12 @@ export class ServedModel {
    * @param labels What a request may name instead of a version, for the message.
    * @throws {ServeError} `VERSION_NOT_FOUND`, or `MODEL_NOT_READY` for a version that failed to load.
    */
-  version(name: string, labels: readonly string[]): ModelVersion {
+  version(name: string, labels: Readonly<Record<string, string>>): ModelVersion {
     const found = this.#versions.get(name);
     if (found instanceof ModelVersion) return found;
     const loaded = this.loaded().map(({ version }) => version);
-    const available = [...loaded, ...labels].map((each) => `'${each}'`).join(', ') || 'none';
+    const available =
+      [...loaded, ...Object.keys(labels)].map((each) => `'${each}'`).join(', ') || 'none';
     if (found !== undefined) {
       throw new ServeError(
         'MODEL_NOT_READY',

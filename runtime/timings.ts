@@ -3,8 +3,9 @@
 import type { Timings } from '../native/index.ts';
 
 /** Of the runs that served one request: the longest wait and the longest run, and the batches' sizes together. */
-export function joinTimings(parts: readonly Timings[]): Timings {
-  if (parts.length === 1) return parts[0]!;
+export function joinTimings(runs: readonly { readonly timings: Timings }[]): Timings {
+  if (runs.length === 1) return runs[0]!.timings;
+  const parts = runs.map(({ timings }) => timings);
   return {
     queueMs: Math.max(...parts.map((part) => part.queueMs)),
     computeMs: Math.max(...parts.map((part) => part.computeMs)),

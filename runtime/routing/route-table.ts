@@ -100,7 +100,7 @@ export class RouteTable {
     const entry = this.#entry(context);
     const { version } = context;
     if (version !== undefined) return named(entry, version);
-    return entry.only ?? entry.model.version(draw(entry, this.#random()), labelsOf(entry));
+    return entry.only ?? entry.model.version(draw(entry, this.#random()), entry.route.labels);
   }
 
   /**
@@ -200,7 +200,5 @@ function heaviest({ route, model }: Entry): string {
 function named(entry: Entry, version: string): ModelVersion {
   const { labels } = entry.route;
   const name = Object.hasOwn(labels, version) ? labels[version]! : version;
-  return entry.model.version(name, labelsOf(entry));
+  return entry.model.version(name, labels);
 }
-
-const labelsOf = ({ route }: Entry): readonly string[] => Object.keys(route.labels);

@@ -11,6 +11,11 @@ import type { Signature, Tensor, Tensors } from '../../native/index.ts';
 /** The output tensors of one run by name. */
 export type Outputs = Readonly<Record<string, Tensor>>;
 
+/** What `decode` reads of a run's result. */
+export interface TaskResult {
+  readonly outputs: Outputs;
+}
+
 /** A request's input as tensors. */
 export interface PreparedInput<Context> {
   /** The inputs of each run that the request needs: one, or one a row where a run takes a single row. */
@@ -32,11 +37,11 @@ export interface Task<Name extends string, Input, Options, Context, Output> {
    */
   prepare(input: Input, options: Options): PreparedInput<Context> | Promise<PreparedInput<Context>>;
   /**
-   * The content of the response. `outputs` are those of the runs, in their order.
+   * The content of the response. `results` are those of the runs, in their order.
    *
    * @throws {ServeError} `INVALID_ARGUMENT` for outputs that this task cannot tell apart.
    */
-  decode(outputs: readonly Outputs[], context: Context): Output;
+  decode(results: readonly TaskResult[], context: Context): Output;
 }
 
 /** The model that a task is made for. */

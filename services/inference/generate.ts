@@ -63,8 +63,8 @@ export function generateRoute(
         context: toNonFinite(parameters.non_finite, 'string'),
       };
     },
-    respond({ version, outputs, context: nonFinite }, { id }) {
-      const values = Object.entries(outputs[0]!).map(([name, tensor]) => [
+    respond({ version, results, context: nonFinite }, { id }) {
+      const values = Object.entries(results[0]!.outputs).map(([name, tensor]) => [
         name,
         toJson(tensor, nonFinite),
       ]);

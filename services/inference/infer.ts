@@ -88,18 +88,14 @@ export function scheduling(
 }
 
 /** The outputs as the client wants them, in its order. */
-export function sentOutputs({
-  version,
-  outputs,
-  packedStrings,
-  context,
-}: Outcome<ResponseForm>): SentOutput[] {
+export function sentOutputs({ version, results, context }: Outcome<ResponseForm>): SentOutput[] {
   const { signature, labels } = version;
   const wanted =
     context.outputs ??
     signature.outputs.map(({ name }) => ({ name, binary: context.binaryByDefault, classes: 0 }));
   return wanted.map(({ name, binary, classes }) => {
-    const whole = outputs[0]![name] ?? packedStrings[0]![name]!;
+    const { outputs, packedStrings } = results[0]!;
+    const whole = outputs[name] ?? packedStrings![name]!;
     const { enabled } = signature.batching;
     const tensor = classes === 0 ? whole : classify(name, whole, enabled, classes, labels[name]);
     return { name, binary, tensor };

@@ -47,8 +47,8 @@ export function predictRoute({
       const { runs, context } = task.prepare(body.features, { nonFinite });
       return { runs, outputs: task.outputs, context };
     },
-    respond({ version, outputs, timings, context }, { id, body, nonFinite }) {
-      const predictions = taskOf(version).decode(outputs, context);
+    respond({ version, results, timings, context }, { id, body, nonFinite }) {
+      const predictions = taskOf(version).decode(results, context);
       const about = {
         model_version: version.version,
         inference_time_ms: roundMs(timings.computeMs),

@@ -11,7 +11,7 @@ test('Server-Timing tells milliseconds to the microsecond', () => {
 
 test('several runs are told by the longest of them', () => {
   const other = { queueMs: 1, computeMs: 2, batchRows: 4, batchRequests: 1 };
-  assert.deepEqual(joinTimings([timings, other]), {
+  assert.deepEqual(joinTimings([{ timings }, { timings: other }]), {
     queueMs: 1,
     computeMs: 12.3456,
     batchRows: 12,

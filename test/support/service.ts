@@ -64,9 +64,9 @@ const steps: InferenceSteps<
     if (task instanceof ServeError) throw task;
     return { ...task.prepare(features, { nonFinite: 'string' }), outputs: task.outputs };
   },
-  respond({ version, outputs, context }) {
+  respond({ version, results, context }) {
     if (version.task instanceof ServeError) throw version.task;
-    return version.task.decode(outputs, context);
+    return version.task.decode(results, context);
   },
 };
 

@@ -115,13 +115,13 @@ function tabularTask(
       const { runs, rows } = layOut(features);
       return { runs, context: { nonFinite, rows } };
     },
-    decode(outputs, { rows, nonFinite }) {
-      for (const each of outputs) {
-        for (const output of predictor.outputs) checkRows(model, each[output]!, rows);
+    decode(results, { rows, nonFinite }) {
+      for (const { outputs } of results) {
+        for (const name of predictor.outputs) checkRows(model, outputs[name]!, rows);
       }
-      return outputs.length === 1
-        ? predictor.read(outputs[0]!, rows, nonFinite)
-        : outputs.flatMap((each) => predictor.read(each, rows, nonFinite));
+      return results.length === 1
+        ? predictor.read(results[0]!.outputs, rows, nonFinite)
+        : results.flatMap(({ outputs }) => predictor.read(outputs, rows, nonFinite));
     },
   };
 }

@@ -159,7 +159,7 @@ const steps: InferenceSteps<LocalRequest, undefined, Outputs> = {
     priority,
     context: undefined,
   }),
-  respond: ({ outputs }) => outputs[0]!,
+  respond: ({ results }) => results[0]!.outputs,
 };
 
 function copied(inputs: Tensors): NativeTensors {

@@ -21,7 +21,7 @@ function whole(config: TaskConfig, ...outputs: OutputSpec[]) {
     name: made.name,
     wanted: made.outputs,
     decode: (outputs: Outputs, rows: number) =>
-      made.decode([outputs], { rows, nonFinite: 'string' }),
+      made.decode([{ outputs }], { rows, nonFinite: 'string' }),
   };
 }
 
