@@ -77,7 +77,7 @@ function readFlags(): Flags {
   return { ...flags, repeats: 2, seconds: 1, connections };
 }
 
-/** What came of the suites; those that broke are told with the reason. */
+/** The results of the suites; a suite that broke has the reason. */
 interface Outcome {
   readonly results: readonly SuiteResult[];
   readonly broken: readonly { readonly name: string; readonly reason: string }[];

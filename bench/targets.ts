@@ -65,7 +65,7 @@ export const targets: readonly Target[] = [
   },
   {
     id: 'T8',
-    title: 'answers in time at overload ÷ capacity',
+    title: 'responses in time at overload ÷ capacity',
     physical: '1',
     suite: 'open-loop',
     aims: { '': { bound: 'at least', limit: 0.97, gate: 0.9 } },

@@ -1,11 +1,11 @@
 /**
- * Bare floor: a plain Hono route on Bun that reads the same body and answers as many bytes, without
+ * Bare floor: a plain Hono route on Bun that reads the same body and returns as many bytes, without
  * any model. The fastest that Hono on Bun can be.
  *
  * @module
  */
 import { Hono } from 'hono';
-import { paddedAnswer } from '../lib/answer.ts';
+import { paddedResponse } from '../lib/response.ts';
 import { listen } from './listen.ts';
 import { serveCommand } from './serve-command.ts';
 import type { HttpContender, Setup } from './types.ts';
@@ -19,7 +19,7 @@ export const contender: HttpContender = {
 };
 
 export function serve({ answerBytes }: Setup): number {
-  const answer = paddedAnswer(answerBytes);
+  const answer = paddedResponse(answerBytes);
   const app = new Hono().post('/predict', async (c) => {
     await c.req.json();
     return c.json(answer);

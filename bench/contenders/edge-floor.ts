@@ -1,5 +1,5 @@
 /**
- * Edge floor: our own service, served as it is deployed, on an engine that answers at once. What our
+ * Edge floor: our own service, served as it is deployed, on an engine that responds at once. What our
  * TypeScript costs.
  *
  * @module

@@ -4,7 +4,7 @@
  * @module
  */
 import { Hono } from 'hono';
-import { answer } from '../lib/answer.ts';
+import { predictResponse } from '../lib/response.ts';
 import { listen } from './listen.ts';
 import { serveCommand } from './serve-command.ts';
 import type { HttpContender, Setup } from './types.ts';
@@ -26,7 +26,7 @@ export async function serve({ model }: Setup): Promise<number> {
     const input = new Tensor('float32', Float32Array.from(features), [1, features.length]);
     const outputs = await session.run({ [model.input]: input });
     const scores = outputs[model.output]!.data as Float32Array;
-    return c.json(answer(scores, performance.now() - started));
+    return c.json(predictResponse(scores, performance.now() - started));
   });
   return listen(app.fetch);
 }

@@ -11,7 +11,7 @@ export interface Setup {
   readonly model: BenchModel;
   /** Folder of a model repository that holds this model alone. */
   readonly repository: string;
-  /** Bytes of the answer's body: what ours answers, and what a floor answers too. */
+  /** Bytes of the response's body, which are the same for ours and for a floor. */
   readonly answerBytes: number;
 }
 
@@ -34,12 +34,12 @@ export interface HttpContender {
   readonly kind: 'http';
   readonly name: string;
   readonly title: string;
-  /** False for a floor: its answer has the right shape and size and no model behind it. */
+  /** False for a floor: its response has the right shape and size, but does not come from a model. */
   readonly computes: boolean;
   command(setup: Setup): Command;
 }
 
-/** A program that checks its own answers, then prints one JSON line, a `NativeResult`. */
+/** A program that checks its own outputs, then prints one JSON line, a `NativeResult`. */
 export interface NativeContender {
   readonly kind: 'native';
   readonly name: string;

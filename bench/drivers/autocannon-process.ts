@@ -14,7 +14,7 @@ export type AutocannonTask = Load & { readonly body: string };
 
 /** Compiles autocannon's own code before it counts, seconds. */
 const WARM_UP_SECONDS = 0.5;
-/** Longest wait for an answer, seconds. */
+/** Longest wait for a response, seconds. */
 const TIMEOUT = 30;
 
 const task = JSON.parse(process.argv[2]!) as AutocannonTask;

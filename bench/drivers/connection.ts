@@ -14,14 +14,14 @@ export interface HttpAnswer {
 const HEAD_END = Buffer.from('\r\n\r\n');
 const EMPTY: Buffer = Buffer.alloc(0);
 
-/** Cuts what comes in into answers. */
+/** Splits received bytes into responses. */
 export class AnswerReader {
   #bytes = EMPTY;
 
   /**
-   * The answer that these bytes complete, or undefined.
+   * The response that these bytes complete, or undefined.
    *
-   * @throws when they are no HTTP answer with a `Content-Length`.
+   * @throws when they are not an HTTP response with a `Content-Length`.
    */
   add(bytes: Buffer): HttpAnswer | undefined {
     this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
@@ -87,7 +87,7 @@ export class Connection {
 
   private constructor() {}
 
-  /** Sends one request; the answer to the last one must have come. */
+  /** Sends one request; the response to the last one must have come. */
   ask(request: Buffer): Promise<HttpAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
     this.#waiting = { resolve, reject };

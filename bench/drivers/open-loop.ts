@@ -1,6 +1,6 @@
 /**
  * An open loop in a process of its own: requests come when they are due, whether or not those before
- * them have been answered. autocannon and wrk are closed loops, which slow down with the server.
+ * them have responses. autocannon and wrk are closed loops, which slow down with the server.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import type { OnStart } from './types.ts';
 export interface OpenLoad {
   readonly url: string;
   readonly body: string;
-  /** Deadline that the server is told, milliseconds; none where it is undefined. */
+  /** Deadline in the request's header, milliseconds; undefined means no header. */
   readonly deadlineMs?: number;
-  /** An answer counts as in time up to this long after the request was due, milliseconds. */
+  /** A response counts as in time up to this long after the request was due, milliseconds. */
   readonly inTimeMs: number;
   readonly traffic: Traffic;
   readonly perSecond: number;
@@ -34,9 +34,9 @@ export interface OpenResult {
   readonly refused: number;
   /** 504: given up at the deadline. */
   readonly expired: number;
-  /** Anything else, or no answer. */
+  /** Any other response, or no response. */
   readonly failed: number;
-  /** Latency of the 2xx answers from when they were due, milliseconds; 0 where there are none. */
+  /** Latency of the 2xx responses from the time their request was due, milliseconds; 0 without such responses. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   /** How late requests left the driver, milliseconds: 99th percentile. */

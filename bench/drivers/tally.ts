@@ -24,7 +24,7 @@ export class Tally {
     this.#lags.push(lagMs);
   }
 
-  /** An answer has come `latencyMs` after its request was due. */
+  /** A response has come `latencyMs` after its request was due. */
   answered(status: number, latencyMs: number): void {
     if (status === UNAVAILABLE) this.#refused += 1;
     else if (status === TIMED_OUT) this.#expired += 1;
@@ -35,7 +35,7 @@ export class Tally {
     }
   }
 
-  /** No answer will come. */
+  /** No response will come. */
   failed(): void {
     this.#failed += 1;
   }

@@ -63,7 +63,7 @@ export class Child implements AsyncDisposable {
   }
 
   /**
-   * Reads stdout up to the first line that `parse` does not answer with undefined. One reader at a time.
+   * Reads stdout up to the first line for which `parse` does not return undefined. One reader at a time.
    *
    * @throws when the process ends first; the message carries the end of its stderr.
    */

@@ -52,7 +52,7 @@ export function failed(gate: Gate, reason: string): GateResult {
   return { ...gate, verdict: 'FAIL', reason };
 }
 
-/** What came of measuring one figure: its value in each repeat, or why there is none. */
+/** The measurement of one figure: its value in each repeat, or the reason why it is missing. */
 export type Outcome =
   | { readonly values: readonly number[] }
   | { readonly void: string }

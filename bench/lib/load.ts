@@ -1,6 +1,6 @@
 /**
- * Load on something that answers in this process: closed loops, whose clients wait for an answer before
- * they ask again, and open loops, whose requests come when they are due.
+ * Load on a server or model in this process: closed loops, whose clients wait for a response before they
+ * send again, and open loops, whose requests are sent when they are due.
  *
  * @module
  */
@@ -28,12 +28,12 @@ export const eagerTurns: Turns = {
     }),
 };
 
-/** One request; settles when its answer is there, and rejects if it is no answer. */
+/** Sends one request; resolves with its response, and rejects if it fails. */
 export type Send = () => Promise<unknown>;
 
 export interface ClosedLoop {
   readonly clients: number;
-  /** Between an answer and the client's next request, milliseconds. */
+  /** Time between a response and the client's next request, milliseconds. */
   readonly roundTrip: () => number;
   /** Not measured: until clients and server have found their rhythm. */
   readonly warmUpMs: number;
@@ -41,7 +41,7 @@ export interface ClosedLoop {
 }
 
 export interface LoadFigures {
-  /** Latencies of the answers within the measured time, milliseconds. */
+  /** Latencies of the responses within the measured time, milliseconds. */
   readonly latencies: Float64Array;
   readonly perSecond: number;
 }
@@ -55,10 +55,10 @@ export async function closedLoop(
   const began = turns.now();
   const from = began + warmUpMs;
   const until = from + milliseconds;
-  // A machine that stood still for the whole time gets more of it: no answer is no measurement.
+  // If the machine stood still for the whole time, it continues: without a response there is no measurement.
   const over = (now: number) => now >= until && latencies.length > 0;
   const latencies: number[] = [];
-  /** When each client asks next; infinite while it waits for an answer. */
+  /** When each client sends next; infinite while it waits for a response. */
   const due = Float64Array.from({ length: clients }, () => began + roundTrip());
   let broken: { error: unknown } | undefined;
   let waiting = 0;
@@ -81,7 +81,7 @@ export async function closedLoop(
     for (let client = 0; client < clients; client += 1) {
       if (due[client]! <= now) void ask(client);
     }
-    // No timer: an answer may come in any turn.
+    // No timer: a response may come in any turn.
     await turns.next(0);
   }
   const perSecond = (latencies.length * 1000) / (Math.max(until, now) - from);

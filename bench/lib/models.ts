@@ -1,5 +1,5 @@
 /**
- * The models that are measured, and a row of input with its right answer for each.
+ * The models that are measured, and a row of input with its expected output for each.
  *
  * @module
  */
@@ -25,13 +25,13 @@ export interface BenchModel {
   readonly patience: number;
 }
 
-/** One row of input and what the model answers. */
+/** One row of input and the model's output for it. */
 export interface Reference {
   readonly features: readonly number[];
   readonly scores: Float32Array;
 }
 
-/** Largest difference between two right answers: kernels sum in another order at another batch size. */
+/** Largest difference between two correct outputs: kernels sum in another order at another batch size. */
 export const SCORE_TOLERANCE = 1e-3;
 
 type Running = Pick<BenchModel, 'maxRows' | 'instances' | 'intraOpThreads' | 'patience'>;
@@ -83,7 +83,7 @@ export async function findModels(names: readonly string[]): Promise<BenchModel[]
   return models;
 }
 
-/** The models that are measured unless others are asked for. */
+/** The models that are measured unless others are selected. */
 export function modelNames(): string[] {
   return [...USUAL];
 }

@@ -6,7 +6,7 @@
 import type { NativeContender, NativeResult, NativeRun } from '../contenders/types.ts';
 import { Child, jsonLine } from './child.ts';
 
-/** @throws when the program fails, which it does when an answer is wrong. */
+/** @throws when the program fails, which it does if an output is wrong. */
 export async function runNative(contender: NativeContender, run: NativeRun): Promise<NativeResult> {
   await using child = await Child.start(contender.command(run));
   const result = await child.line(jsonLine<NativeResult>('items_per_second'));

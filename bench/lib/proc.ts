@@ -58,7 +58,7 @@ export function parseMachineBusy(text: string): number {
   return (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND;
 }
 
-/** One field of `/proc/<pid>/status` that is given in kB, bytes; undefined where there is none. */
+/** One field of `/proc/<pid>/status` that is given in kB, bytes; undefined if it is missing. */
 export function parseStatusBytes(text: string, field: string): number | undefined {
   const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(text);
   return match ? Number(match[1]) * 1024 : undefined;

@@ -19,7 +19,7 @@ export interface Ratio {
   value(rate: Rate): number;
 }
 
-/** The ratio in each repeat, or why there is none. @param all Rows of one model. */
+/** The ratio in each repeat, or the reason why it is missing. @param all Rows of one model. */
 export function outcomeOf(ratio: Ratio, all: readonly Row[]): Outcome {
   const rows = all.filter((row) => isPart(ratio, row));
   const missing = ratio.needs.find((need) => !rows.some((row) => row.contender === need));

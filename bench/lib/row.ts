@@ -12,7 +12,7 @@ export interface Row {
   readonly perSecond: number;
   /** CPU time of all the server's threads, µs a request. */
   readonly serverCpuUs: number;
-  /** Why the row proves nothing, such as an answer that was not 2xx. */
+  /** The reason why the row does not count, such as a response that was not 2xx. */
   readonly failure?: string;
   readonly http?: HttpFigures;
 }

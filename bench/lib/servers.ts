@@ -5,20 +5,20 @@
  */
 import type { HttpContender, Setup } from '../contenders/types.ts';
 import { type Driver, JSON_HEADERS, type Load } from '../drivers/types.ts';
-import { type Answer, best } from './answer.ts';
 import { Child, jsonLine } from './child.ts';
 import { type Reference, SCORE_TOLERANCE } from './models.ts';
 import { machineBusy, sampleProcess, type ThreadUse, useBetween } from './proc.ts';
+import { best, type PredictResponse } from './response.ts';
 
 export interface Server {
   readonly contender: HttpContender;
   readonly child: Child;
   readonly url: string;
-  /** Bytes of its answer's body. */
+  /** Bytes of its response's body. */
   readonly answerBytes: number;
 }
 
-/** What a load driver and /proc tell besides the rate. */
+/** Figures of a load driver and of /proc besides the rate. */
 export interface HttpFigures {
   readonly meanMs: number;
   readonly p50Ms: number;
@@ -36,7 +36,7 @@ export type HttpMeasurement = {
   http: HttpFigures;
 };
 
-/** Starts a contender and asks it once. @throws when it does not start or answers something else than the model. */
+/** Starts a contender and sends it one request. @throws if it does not start or its response differs from the model's. */
 export async function startServer(
   contender: HttpContender,
   setup: Setup,
@@ -47,8 +47,8 @@ export async function startServer(
     const { port } = await child.line(jsonLine<{ port: number }>('port'));
     const url = `http://127.0.0.1:${port}/predict`;
     const text = await (await ask(url, { body: requestBody(reference) })).text();
-    const answer = JSON.parse(text) as Answer;
-    const wrong = contender.computes ? mismatch(answer, reference) : undefined;
+    const response = JSON.parse(text) as PredictResponse;
+    const wrong = contender.computes ? mismatch(response, reference) : undefined;
     if (wrong)
       throw new Error(`${contender.title} answers wrongly for ${setup.model.name}: ${wrong}`);
     return { contender, child, url, answerBytes: Buffer.byteLength(text) };
@@ -62,7 +62,7 @@ export function requestBody({ features }: Reference): string {
   return JSON.stringify({ features });
 }
 
-/** One request. @throws when the answer is not 200. */
+/** One request. @throws if the response is not 200. */
 export async function ask(
   url: string,
   { body, headers = JSON_HEADERS }: Pick<Load, 'body' | 'headers'>,
@@ -72,14 +72,14 @@ export async function ask(
   throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
 }
 
-/** What is wrong with an answer, or undefined. */
-export function mismatch(answer: Answer, { scores }: Reference): string | undefined {
+/** The fault of a response, or undefined. */
+export function mismatch(response: PredictResponse, { scores }: Reference): string | undefined {
   const { index, score } = best(scores);
-  if (Number(answer.prediction) !== index) {
-    return `class ${answer.prediction}, expected ${index}`;
+  if (Number(response.prediction) !== index) {
+    return `class ${response.prediction}, expected ${index}`;
   }
-  if (!(Math.abs(answer.confidence - score) <= SCORE_TOLERANCE)) {
-    return `score ${answer.confidence}, expected ${score}`;
+  if (!(Math.abs(response.confidence - score) <= SCORE_TOLERANCE)) {
+    return `score ${response.confidence}, expected ${score}`;
   }
   return undefined;
 }
@@ -124,6 +124,6 @@ function failureOf(result: {
 }): string | undefined {
   if (result.non2xx > 0) return `${result.non2xx} answers were not 2xx`;
   if (result.errors > 0) return `${result.errors} connections failed`;
-  if (result.requests === 0) return 'not one request was answered in the time';
+  if (result.requests === 0) return 'no request got a response in the time';
   return undefined;
 }

@@ -36,7 +36,7 @@ export function summarise(values: readonly number[]): Summary {
 }
 
 /**
- * Ratios of two series measured in turns: repeat i of one is divided by repeat i of the other, so a
+ * Ratios of two interleaved series: repeat i of one is divided by repeat i of the other, so a
  * machine that is slow for a whole repeat cancels out.
  *
  * @throws {RangeError} when the series are of different length.
@@ -60,7 +60,7 @@ export function additiveLimit(bare: number, raw: number): number {
   return 1 / (1 / bare + 1 / raw);
 }
 
-/** What is asked of a distribution of latencies, in the latencies' own unit. */
+/** Statistics of a distribution of latencies, in the latencies' unit. */
 export interface Percentiles {
   readonly mean: number;
   readonly p50: number;
@@ -68,7 +68,7 @@ export interface Percentiles {
   readonly max: number;
 }
 
-/** @throws {RangeError} when there is nothing. */
+/** @throws {RangeError} if there are no values. */
 export function percentiles(values: ArrayLike<number>): Percentiles {
   const sorted = Float64Array.from(values).sort();
   if (sorted.length === 0) throw new RangeError('Cannot take percentiles of nothing');

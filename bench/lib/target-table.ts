@@ -41,7 +41,7 @@ interface UnmeasuredTarget {
 
 export type Target = MeasuredTarget | UnmeasuredTarget;
 
-/** One figure for one aim: its value in each repeat, or why there is none. */
+/** One figure for one aim: its value in each repeat, or the reason why it is missing. */
 export interface Figure {
   readonly target: string;
   /** Key of the target's `aims`. */

@@ -4,7 +4,7 @@
 
 Prints Markdown: the table of README.md. A figure is the lower decile of the runs of a second (at least
 seven), so that what else the machine does counts little; each model in a process of its own. Checks
-that constant folding left no formula behind, that the answers are bounded and that a row's answer
+that constant folding left no formula behind, that the outputs are bounded and that a row's outputs
 does not depend on its batch; also times the model with unpacked weights.
 """
 
@@ -76,13 +76,13 @@ def check_folded(name):
 
 
 def check_answers(name, session):
-    """Fails on answers out of bounds; returns the largest difference between alone and together."""
+    """Fails on outputs out of bounds; returns the largest difference between alone and together."""
     feed = features(session, 64)
     together = session.run(None, feed)[0]
     picked = (0, 31, 63)
     alone = [session.run(None, {"features": feed["features"][[i]]})[0] for i in picked]
     if not np.isfinite(together).all() or np.abs(together).max() > 100 or together.std(axis=0).min() < 1e-3:
-        raise RuntimeError(f"{name}: answers are not bounded numbers that differ.")
+        raise RuntimeError(f"{name}: outputs are not bounded numbers that differ.")
     return float(np.abs(together[list(picked)] - np.concatenate(alone)).max())
 
 

@@ -108,7 +108,7 @@ class Locked {
  private:
   std::mutex mutex_;
   std::deque<Node*> nodes_;
-  // Sequentially consistent, as Parker asks of what it looks for.
+  // Sequentially consistent, as Parker requires of the values that it checks.
   std::atomic<bool> some_{false};
   Parker<> parker_;
 };

@@ -68,10 +68,10 @@ Status ReadTrial(int argc, char** argv, Trial& trial) {
 
 Status CheckRows(const Trial& trial, std::span<const float> outputs) {
   const size_t columns = trial.scores.size();
-  if (outputs.size() % columns != 0) return {Code::kInternal, "The answer has a wrong size"};
+  if (outputs.size() % columns != 0) return {Code::kInternal, "The output has a wrong size"};
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!(std::fabs(outputs[i] - trial.scores[i % columns]) <= kTolerance)) {
-      return {Code::kInternal, "Row " + std::to_string(i / columns) + " is not the expected answer"};
+      return {Code::kInternal, "Row " + std::to_string(i / columns) + " is not the expected output"};
     }
   }
   return {};

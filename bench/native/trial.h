@@ -1,4 +1,4 @@
-// What the native contenders share: their command line, the right answer, and the report.
+// What the native contenders share: their command line, the expected output, and the report.
 #pragma once
 
 #include <span>

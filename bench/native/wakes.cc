@@ -44,7 +44,7 @@ napi_value JS_futexWakes(napi_env env, napi_callback_info info) {
   const SteadyClock clock;
   Parker<> parker;
   std::vector<Nanos> took;
-  // When the present wake-up began. Sequentially consistent, as Parker asks of what it looks for.
+  // When the present wake-up began. Sequentially consistent, as Parker requires of the values that it checks.
   std::atomic<Nanos> began{0};
   std::atomic<uint32_t> done{0};
   std::thread worker([&] {

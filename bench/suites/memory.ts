@@ -16,7 +16,7 @@ import type { Plan, SuiteResult } from './types.ts';
 const MODELS = fileURLToPath(new URL('../../models', import.meta.url));
 const REQUESTS = 100;
 const BODY = JSON.stringify({ features: [5.1, 3.5, 1.4, 0.2] });
-/** From the last answer to the reading. */
+/** Time from the last response to the reading. */
 const IDLE_MS = 2000;
 const GATE: Gate = {
   name: `idle resident memory of the service after ${REQUESTS} requests`,

@@ -32,7 +32,7 @@ export function addConform(program: Command): void {
     .option('--header <name:value>', 'sent with every request; may be repeated', toHeader, {})
     .option('--junit <file>', 'write a JUnit report')
     .option('--json', 'print the results as JSON')
-    .option('--list', 'list the cases and run none')
+    .option('--list', 'list the cases without running them')
     .addHelpText(
       'after',
       '\nThe exit code is 1 if a case fails, and 2 if the server cannot be checked.',

@@ -1,7 +1,7 @@
 /** @module What is watched while it runs a model, as data. */
 import type { BenchModel } from '../../lib/models.ts';
 
-/** A model that is loaded and answers one row of features with its scores. */
+/** A loaded model, which returns the scores of one row of features. */
 export interface Subject extends AsyncDisposable {
   run(row: Float32Array): Promise<Float32Array>;
 }

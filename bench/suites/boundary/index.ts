@@ -34,7 +34,7 @@ const MODEL = 'tiny';
 const MANY = 64;
 /** Lone requests, each a millisecond after the last. */
 const IDLE_REQUESTS = 300;
-/** Takes an image of 602,112 bytes and answers one number. */
+/** Takes an image of 602,112 bytes and returns one number. */
 const LARGE_INPUT = fileURLToPath(
   new URL('../../../test/fixtures/models/reduce-mean-image.onnx', import.meta.url),
 );

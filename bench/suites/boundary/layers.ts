@@ -32,7 +32,7 @@ export interface LayerFigures {
   /** CPU time of the process for a request with many in flight through an instance, µs. */
   readonly manyCpuUs: number;
   readonly manyPerSecond: number;
-  /** The same of a stand-in that answers in JavaScript: what asking and awaiting cost by themselves, µs. */
+  /** The same for a stub that responds in JavaScript: the cost of the call and the await alone, µs. */
   readonly standInCpuUs: number;
 }
 
@@ -52,7 +52,7 @@ interface Wakes {
 const GAP_MS = 1;
 const WARM_UP_REQUESTS = 2000;
 
-/** What is asked: a model, or its stand-in. */
+/** The target of the requests: a model, or its stub. */
 type Asked = Pick<Model, 'run'>;
 
 const task = JSON.parse(process.argv[2]!) as LayerTask;
@@ -97,7 +97,7 @@ async function measureMany(model: Asked) {
   return { manyCpuUs: (user + system) / answered, manyPerSecond: answered / seconds };
 }
 
-/** Answers at once, with a new tensor as the engine does. */
+/** Responds at once, with a new tensor as the engine does. */
 const standIn: Asked = {
   run(_: Tensors): Promise<RunResult> {
     const data = new Float32Array(task.model.scores).fill(task.score);

@@ -52,7 +52,7 @@ export async function openLoop(plan: Plan): Promise<SuiteResult> {
   return { name: 'open-loop', data: rows, text, gates: [], figures: openFigures(rows) };
 }
 
-/** Answers a second when clients wait for them. @throws when one is no answer. */
+/** Responses per second when clients wait for them. @throws if a response is missing. */
 async function measureCapacity(plan: Plan, server: Server, body: string): Promise<number> {
   const seconds = plan.seconds / 2;
   const load = { connections: CAPACITY_CONNECTIONS, seconds, body };

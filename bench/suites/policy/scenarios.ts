@@ -12,13 +12,13 @@ export const policies: Readonly<Record<string, BatchingOptions>> = {
   'timer 5 ms': { policy: 'timer', maxDelayMs: 5 },
 };
 
-/** So many clients, each of which asks again a round trip after its answer. */
+/** A number of clients, each of which sends its next request one round trip after its response. */
 interface Closed {
   readonly name: string;
   readonly clients: number;
 }
 
-/** Poisson traffic at a share of what plain batching while busy answers to `of` clients. */
+/** Poisson traffic at a share of the rate that plain batching while busy reaches with `of` clients. */
 interface Open {
   readonly name: string;
   readonly share: number;
@@ -39,7 +39,7 @@ export const loads: readonly PolicyLoad[] = [
 ];
 
 /**
- * What lies between an answer and the client's next request, milliseconds: a network of 0.1 ms. Its
+ * The time between a response and the client's next request, milliseconds: a network of 0.1 ms. Its
  * jitter is exponential, so that clients do not come back in one turn of the event loop.
  */
 export const ROUND_TRIP = { ms: 0.08, jitterMs: 0.02 } as const;

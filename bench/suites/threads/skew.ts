@@ -1,9 +1,9 @@
 /** @module Which HTTP thread a connection belongs to, and which connections to keep. Pure functions. */
 
 /**
- * A name for the thread that gave an answer: the random part of the request ids it makes.
+ * A name for the thread that sent a response: the random part of its request ids.
  *
- * @param head Status line and headers of an answer to a request without an id of its own.
+ * @param head Status line and headers of a response to a request without an id of its own.
  */
 export function threadOf(head: string): string {
   return /^x-request-id: *(req_[0-9a-f]{10})/im.exec(head)?.[1] ?? '';

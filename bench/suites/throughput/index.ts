@@ -29,7 +29,7 @@ import type { Plan, SuiteResult } from '../types.ts';
 import { targetFigures } from './ratios.ts';
 import { reportThroughput } from './report.ts';
 
-/** Bytes of an answer where ours does not take part. */
+/** Bytes of a floor's response if ours does not take part. */
 const USUAL_ANSWER_BYTES = 160;
 /** Load before a server's first measurement, so that its code is compiled, seconds. */
 const WARM_UP_SECONDS = 1;
@@ -128,7 +128,7 @@ async function measureNative({ label, contender, run }: NativeTrial, repeat: num
   };
 }
 
-/** Ours goes first, because the floors answer as many bytes as it does. */
+/** Ours goes first, because the floors return as many bytes as it does. */
 function oursFirst(contenders: readonly Contender[]): HttpContender[] {
   const servers = contenders.filter((contender) => contender.kind === 'http');
   return servers.toSorted((a, b) => Number(b.name === 'ours') - Number(a.name === 'ours'));

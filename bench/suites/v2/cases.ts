@@ -1,4 +1,4 @@
-/** @module What the suite asks: one large tensor in binary, and a row of numbers as JSON. */
+/** @module The requests of the suite: one large tensor in binary, and a row of numbers as JSON. */
 import { fileURLToPath } from 'node:url';
 import { JSON_HEADERS, type Load } from '../../drivers/types.ts';
 import { seeded } from '../../lib/random.ts';
@@ -8,7 +8,7 @@ import { HEADER_LENGTH } from './protocol.ts';
 export interface V2Case {
   readonly name: string;
   readonly title: string;
-  /** Takes one input `x` and answers one output `y`. */
+  /** A model with one input `x` and one output `y`. */
   readonly file: string;
   readonly request: Pick<Load, 'body' | 'headers'>;
   /** The elements of `y`. */
@@ -48,7 +48,7 @@ function binaryRequest(dims: readonly number[], data: Float32Array): V2Case['req
   return { body, headers };
 }
 
-/** Each number in the digits of a float32, as a client writes that has them as such. */
+/** Each number with the digits of a float32, as a client writes them that holds float32 numbers. */
 function jsonRequest(dims: readonly number[], data: Float32Array): V2Case['request'] {
   const digits = Array.from(data, (value) => Number(value.toPrecision(9)));
   const body = JSON.stringify({ inputs: [{ ...header(dims), data: digits }] });

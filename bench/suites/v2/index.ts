@@ -19,7 +19,7 @@ import type { V2Task } from './process.ts';
 import { readAnswer } from './protocol.ts';
 import { v2Figures, v2Tables } from './report.ts';
 
-/** Largest difference between two right answers: sums of many numbers differ in the order of adding. */
+/** Largest difference between two correct outputs: sums of many numbers differ with the order of addition. */
 const TOLERANCE = 1e-5;
 const WARM_UP_SECONDS = 1;
 
@@ -72,7 +72,7 @@ async function* measureCase(plan: Plan, one: V2Case): AsyncGenerator<Row> {
   }
 }
 
-/** A repository as the inference service takes it from Triton's users: the model and no settings. */
+/** A repository as Triton's users have it: the model without a configuration. */
 async function writeRepository(folder: string, { name, file }: V2Case): Promise<void> {
   const version = join(folder, name, '1');
   await mkdir(version, { recursive: true });
@@ -90,14 +90,14 @@ function command(
   if (contender === 'ours') {
     const settings = { SERVICE: 'inference', MODEL_PATH: repository, HOST: '127.0.0.1' };
     const argv = [process.execPath, path('../../../services/main.ts')];
-    // In the repository, so that a settings file of the checkout has no say.
+    // In the repository, so that a settings file of the checkout has no effect.
     return { argv, env: { ...env, ...settings, PORT: '0', GRPC_PORT: '0' }, cwd: repository };
   }
   const task: V2Task = { contender, model: file, repository, answerBytes };
   return { argv: [process.execPath, path('process.ts'), JSON.stringify(task)], env };
 }
 
-/** Asks a server once. Returns the bytes of its answer. @throws when it is not the model's. */
+/** Sends one request. Returns the bytes of the response. @throws if it does not hold the model's outputs. */
 async function check({ name, url }: V2Server, { request, expected }: V2Case): Promise<number> {
   const response = await ask(url, request);
   const { byteLength } = await response.clone().arrayBuffer();

@@ -16,7 +16,7 @@ export interface V2Task {
   readonly model: string;
   /** Folder of the model as ours serves it. */
   readonly repository: string;
-  /** Bytes of the floor's answer: as many as ours has. */
+  /** Bytes of the floor's response: as many as ours has. */
   readonly answerBytes: number;
 }
 

@@ -16,7 +16,7 @@ interface Header {
   readonly inputs: readonly [{ readonly shape: number[]; readonly data: number[] }];
 }
 
-/** Answers as the request came: JSON or binary. */
+/** Responds in the encoding of the request: JSON or binary. */
 export function scriptedApp(run: RunModel): Hono {
   return new Hono().post(INFER_PATH, async (c) => {
     const length = c.req.header(HEADER_LENGTH);
@@ -45,13 +45,13 @@ export function scriptedApp(run: RunModel): Hono {
   });
 }
 
-/** The answer's JSON, with what holds the elements as `content`. */
+/** The JSON of the response, with `content` for the elements. */
 export function answer(model: string, { dims }: FloatTensor, content: object) {
   const output = { name: 'y', datatype: 'FP32', shape: dims, ...content };
   return { model_name: model, model_version: '1', outputs: [output] };
 }
 
-/** The elements of the first output of an answer. */
+/** The elements of the first output of a response. */
 export async function readAnswer(response: Response): Promise<Float32Array> {
   const length = response.headers.get(HEADER_LENGTH);
   if (length !== null)

@@ -1,4 +1,4 @@
-/** @module What the measurements of the protocol tell. */
+/** @module The figures and verdicts of the protocol suite. */
 import { rateTable } from '../../lib/rate-table.ts';
 import { outcomeOf } from '../../lib/ratio.ts';
 import type { Row } from '../../lib/row.ts';

@@ -206,7 +206,7 @@ class HttpClient implements Inference {
     if (!(error instanceof InferenceError) || !signal.aborted) return error;
     return this.#closed.signal.aborted
       ? new InferenceError('CANCELLED', 'The client was closed.')
-      : new InferenceError('DEADLINE_EXCEEDED', 'There was no answer in the time allowed.');
+      : new InferenceError('DEADLINE_EXCEEDED', 'There was no response within the timeout.');
   }
 }
 
@@ -216,7 +216,7 @@ function modelPath(model: string, version?: string): string {
 }
 
 function unreachable(cause: unknown): never {
-  throw new InferenceError('UNREACHABLE', 'The server did not answer.', { cause });
+  throw new InferenceError('UNREACHABLE', 'The server did not respond.', { cause });
 }
 
 /** Codes for the statuses of other servers, which send no code. */

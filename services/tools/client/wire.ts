@@ -123,7 +123,9 @@ export function decodeAnswer(
     }
     return { model: json.model_name, version: json.model_version ?? '', id: json.id, outputs };
   } catch (cause) {
-    throw new InferenceError('BAD_RESPONSE', 'The answer is none of the protocol.', { cause });
+    throw new InferenceError('BAD_RESPONSE', 'The response does not follow the protocol.', {
+      cause,
+    });
   }
 }
 

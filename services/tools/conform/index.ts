@@ -75,7 +75,7 @@ interface Verdict {
 
 const NOT_ASKED: Verdict = {
   outcome: 'failed',
-  reason: 'not asked: the server does not answer any more',
+  reason: 'skipped: the server does not respond any more',
   silent: true,
 };
 

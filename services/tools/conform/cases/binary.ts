@@ -38,12 +38,12 @@ export const binaryCases: readonly Case[] = [
     const answer = await server.get('/v2');
     expect(answer.json?.extensions?.includes('binary_tensor_data'), 'binary_tensor_data', answer);
   }),
-  c('in', 'inputs in binary are answered 200', async (server) => {
+  c('in', 'inputs in binary get a 200', async (server) => {
     const { body, length } = request(server);
     const answer = await send(server, body, length);
     expect(answer.status === 200, '200', answer);
   }),
-  c('in-equals-json', 'inputs in binary and in JSON get the same answer', async (server) => {
+  c('in-equals-json', 'inputs in binary and in JSON get the same response', async (server) => {
     const { body, length } = request(server);
     const binary = await send(server, body, length);
     const json = await server.infer({ inputs: server.inputs() });
@@ -62,12 +62,12 @@ export const binaryCases: readonly Case[] = [
       expect(answer.status === 200, '200', answer);
     },
   ),
-  c('out', 'outputs come in binary where that is asked for', async (server) => {
+  c('out', 'outputs are in binary if the request asks for it', async (server) => {
     const answer = await server.infer({ inputs: server.inputs(), ...allBinary(server) });
     expect(answer.status === 200, '200', answer);
     expect(splitAnswer(answer) !== undefined, `the header ${HEADER}`, answer);
   }),
-  c('out-content-type', 'a binary answer is application/octet-stream', async (server) => {
+  c('out-content-type', 'a binary response is application/octet-stream', async (server) => {
     const answer = await server.infer({ inputs: server.inputs(), ...allBinary(server) });
     expect(
       answer.headers.get('content-type') === 'application/octet-stream',
@@ -75,7 +75,7 @@ export const binaryCases: readonly Case[] = [
       answer,
     );
   }),
-  c('out-sizes', 'sizes in the answer add up to its data', async (server) => {
+  c('out-sizes', 'the sizes in the response add up to its data', async (server) => {
     const answer = await server.infer({ inputs: server.inputs(), ...allBinary(server) });
     const split = splitAnswer(answer);
     expect(split !== undefined, 'a binary answer', answer);
@@ -143,7 +143,7 @@ export const binaryCases: readonly Case[] = [
     const answer = await send(server, body, length);
     expect(answer.status === 200, '200', answer);
   }),
-  c('mixed-out', 'outputs in JSON and in binary in one answer', async (server) => {
+  c('mixed-out', 'outputs in JSON and in binary in one response', async (server) => {
     const [first, ...rest] = server.model.outputs;
     if (rest.length === 0) return 'the model has one output';
     const outputs = [

@@ -19,7 +19,7 @@ async function counted(server: Server): Promise<number> {
 }
 
 export const extensionCases: readonly Case[] = [
-  c('config/model', 'GET …/config answers the configuration', async (server) => {
+  c('config/model', 'GET …/config returns the configuration', async (server) => {
     const answer = await server.get(server.path('/config'));
     expect(answer.status === 200 && answer.json?.name === server.model.name, 'the name', answer);
   }),
@@ -42,7 +42,7 @@ export const extensionCases: readonly Case[] = [
       expect(output?.length === server.model.outputs.length, 'every output', answer);
     },
   ),
-  c('config/version', 'GET …/versions/{version}/config answers', async (server) => {
+  c('config/version', 'GET …/versions/{version}/config returns it too', async (server) => {
     const [version] = server.model.versions ?? [];
     if (version === undefined) return 'the model names no versions';
     const answer = await server.get(server.path(`/versions/${version}/config`));
@@ -51,11 +51,11 @@ export const extensionCases: readonly Case[] = [
   c('config/unknown-model', 'the configuration of an unknown model is refused', async (server) => {
     expectRefused(await server.get('/v2/models/no-such-model/config'));
   }),
-  c('stats/model', 'GET …/stats answers model_stats', async (server) => {
+  c('stats/model', 'GET …/stats returns model_stats', async (server) => {
     const answer = await server.get(server.path('/stats'));
     expect(answer.json?.model_stats?.[0]?.name === server.model.name, 'the name', answer);
   }),
-  c('stats/all', 'GET /v2/models/stats answers for every model', async (server) => {
+  c('stats/all', 'GET /v2/models/stats covers every model', async (server) => {
     const answer = await server.get('/v2/models/stats');
     const names = answer.json?.model_stats?.map(({ name }: { name: string }) => name) ?? [];
     expect(names.includes(server.model.name), `"${server.model.name}" in it`, answer);
@@ -116,7 +116,7 @@ export const extensionCases: readonly Case[] = [
   }),
   c(
     'repository/load',
-    'loading a model that is loaded answers 200, or that loading is not allowed',
+    'loading a loaded model returns 200, or an error that loading is not allowed',
     async (server) => {
       const answer = await server.post(`/v2/repository/models/${server.model.name}/load`, '');
       if (answer.status === 503) return 'the server’s models are fixed';
@@ -125,7 +125,7 @@ export const extensionCases: readonly Case[] = [
       expect(ready.status === 200, 'ready afterwards', ready);
     },
   ),
-  c('classification/top', 'classification answers texts, highest first', async (server) => {
+  c('classification/top', 'classification returns strings, highest first', async (server) => {
     const output = server.model.outputs.find(({ datatype }) =>
       /^(FP32|FP64|INT32)$/.test(datatype),
     );
@@ -160,7 +160,7 @@ export const extensionCases: readonly Case[] = [
   ),
   c(
     'packing/out',
-    'an answer is packed where Accept-Encoding allows it, or left as it is',
+    'a response is compressed if Accept-Encoding allows it, or left as it is',
     async (server) => {
       const headers = { 'Accept-Encoding': 'gzip' };
       const answer = await server.infer({ inputs: server.inputs() }, headers);

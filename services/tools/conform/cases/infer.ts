@@ -14,22 +14,18 @@ const c = define('infer/', 'core');
 const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
 export const inferCases: readonly Case[] = [
-  c(
-    'json',
-    'a right request in JSON is answered 200',
-    async (server) => void (await right(server)),
-  ),
-  c('model-name', 'the answer names the model', async (server) => {
+  c('json', 'a valid request in JSON gets a 200', async (server) => void (await right(server))),
+  c('model-name', 'the response names the model', async (server) => {
     const answer = await right(server);
     expect(answer.json?.model_name === server.model.name, `"${server.model.name}"`, answer);
   }),
-  c('model-version', 'the version in the answer is a text', async (server) => {
+  c('model-version', 'the version in the response is a string', async (server) => {
     const answer = await right(server);
     const version = answer.json?.model_version;
     if (version === undefined || version === null) return 'the version is optional';
     expect(typeof version === 'string', '"model_version": a text', answer);
   }),
-  c('outputs', 'every output is in the answer', async (server) => {
+  c('outputs', 'every output is in the response', async (server) => {
     const answer = await right(server);
     const got = answer.json?.outputs?.map(({ name }: { name: string }) => name) ?? [];
     for (const { name } of server.model.outputs)
@@ -62,7 +58,7 @@ export const inferCases: readonly Case[] = [
       expect(fits && shape.length === output.shape.length, `${name}: [${shape}]`, answer);
     }
   }),
-  c('content-type', 'an answer in JSON is application/json', async (server) => {
+  c('content-type', 'a response in JSON is application/json', async (server) => {
     const answer = await right(server);
     const type = answer.headers.get('content-type') ?? '';
     expect(type.startsWith('application/json'), 'Content-Type: application/json', answer);
@@ -76,11 +72,15 @@ export const inferCases: readonly Case[] = [
     const answer = await server.infer({ id, inputs: server.inputs() });
     expect(answer.json?.id === id, `"id": ${JSON.stringify(id)}`, answer);
   }),
-  c('no-id', 'without an id the answer has none, or one of the server’s', async (server) => {
-    const { json } = await right(server);
-    expect(json.id === undefined || typeof json.id === 'string', 'no id, or a text');
-  }),
-  c('version', 'a version can be asked for in the path', async (server) => {
+  c(
+    'no-id',
+    'without an id the response has no id, or one that the server made',
+    async (server) => {
+      const { json } = await right(server);
+      expect(json.id === undefined || typeof json.id === 'string', 'no id, or a text');
+    },
+  ),
+  c('version', 'a version can be named in the path', async (server) => {
     const [version] = server.model.versions ?? [];
     if (version === undefined) return 'the model names no versions';
     const path = server.path(`/versions/${version}/infer`);
@@ -92,13 +92,13 @@ export const inferCases: readonly Case[] = [
     const answer = await server.infer({ inputs });
     expect(answer.status === 200, '200', answer);
   }),
-  c('chosen-outputs', 'only the outputs that are listed are answered', async (server) => {
+  c('chosen-outputs', 'only the listed outputs are returned', async (server) => {
     const name = server.model.outputs[0]!.name;
     const answer = await server.infer({ inputs: server.inputs(), outputs: [{ name }] });
     expect(answer.status === 200, '200', answer);
     expect(answer.json.outputs.length === 1 && answer.json.outputs[0].name === name, name, answer);
   }),
-  c('rows', 'several rows in one request are answered by as many', async (server) => {
+  c('rows', 'several rows in one request get as many in the response', async (server) => {
     if (!server.model.inputs.every(({ shape }) => shape[0] === -1))
       return 'the model takes no rows';
     const inputs = server.inputs().map(({ name, datatype, shape, data = [] }) => ({
@@ -119,7 +119,7 @@ export const inferCases: readonly Case[] = [
     const answer = await server.infer({ inputs: server.inputs().toReversed() });
     expect(answer.status === 200, '200', answer);
   }),
-  c('same-twice', 'the same request gets the same answer', async (server) => {
+  c('same-twice', 'the same request gets the same response', async (server) => {
     const [one, two] = [await right(server), await right(server)];
     const data = (answer: Answer) => JSON.stringify(answer.json.outputs);
     expect(data(one) === data(two), 'equal outputs', two);
@@ -142,7 +142,7 @@ export const inferCases: readonly Case[] = [
     const answer = await server.infer(text);
     expect(answer.status === 200, '200', answer);
   }),
-  c('many', 'a hundred requests at once are all answered', async (server) => {
+  c('many', 'a hundred requests at once all get a response', async (server) => {
     const answers = await Promise.all(Array.from({ length: 100 }, () => right(server)));
     const first = JSON.stringify(answers[0]!.json.outputs);
     const other = answers.find(({ json }) => JSON.stringify(json.outputs) !== first);

@@ -111,12 +111,16 @@ const MISTAKES: Readonly<Record<string, readonly [title: string, body: Change]>>
 };
 
 export const mistakeCases: readonly Case[] = [
-  c('error-malformed', 'what is no JSON is told so in {"error": "<message>"}', async (server) => {
-    expectReason(await server.infer('{"inputs": ['));
-  }),
+  c(
+    'error-malformed',
+    'a body that is not JSON gets an error {"error": "<message>"}',
+    async (server) => {
+      expectReason(await server.infer('{"inputs": ['));
+    },
+  ),
   c(
     'error-mismatch',
-    'less data than the shape says is told so in {"error": …}',
+    'less data than the shape says gets an error {"error": …}',
     async (server) => {
       const inputs = server.inputs().map(({ data = [], ...input }) => ({
         ...input,
@@ -127,7 +131,7 @@ export const mistakeCases: readonly Case[] = [
   ),
   c(
     'wrong',
-    'what a client got wrong is told by a 4xx, not by a 5xx, which would be the server’s own fault',
+    'a mistake of the client gets a 4xx, not a 5xx, which means a fault of the server',
     async (server) => {
       const blamed: string[] = [];
       for (const [id, [, body]] of Object.entries(MISTAKES)) {

@@ -12,11 +12,11 @@ const DATATYPES = [
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 
 export const serverCases: readonly Case[] = [
-  c('health/live', 'GET /v2/health/live answers 200', async (server) => {
+  c('health/live', 'GET /v2/health/live returns 200', async (server) => {
     const answer = await server.get('/v2/health/live');
     expect(answer.status === 200, '200', answer);
   }),
-  c('health/ready', 'GET /v2/health/ready answers 200 while models are served', async (server) => {
+  c('health/ready', 'GET /v2/health/ready returns 200 while models are served', async (server) => {
     const answer = await server.get('/v2/health/ready');
     expect(answer.status === 200, '200', answer);
   }),
@@ -66,7 +66,7 @@ export const serverCases: readonly Case[] = [
     const answer = await server.post('/v2/health/live', '');
     expect(answer.status >= 400 && answer.status < 500, '4xx', answer);
   }),
-  c('metadata/server', 'GET /v2 answers 200 with JSON', async (server) => {
+  c('metadata/server', 'GET /v2 returns 200 with JSON', async (server) => {
     const answer = await server.get('/v2');
     expect(answer.status === 200 && answer.json !== undefined, '200 with JSON', answer);
   }),
@@ -78,7 +78,7 @@ export const serverCases: readonly Case[] = [
     const answer = await server.get('/v2');
     expect(isText(answer.json?.version), '"version": a text', answer);
   }),
-  c('metadata/server-extensions', 'the extensions are a list of texts', async (server) => {
+  c('metadata/server-extensions', 'the extensions are a list of strings', async (server) => {
     const answer = await server.get('/v2');
     const list = answer.json?.extensions;
     expect(Array.isArray(list) && list.every(isText), '"extensions": a list of texts', answer);
@@ -88,7 +88,7 @@ export const serverCases: readonly Case[] = [
     const type = answer.headers.get('content-type') ?? '';
     expect(type.startsWith('application/json'), 'Content-Type: application/json', answer);
   }),
-  c('metadata/model', 'GET /v2/models/{model} answers 200', async (server) => {
+  c('metadata/model', 'GET /v2/models/{model} returns 200', async (server) => {
     const answer = await server.get(server.path());
     expect(answer.status === 200, '200', answer);
   }),
@@ -96,7 +96,7 @@ export const serverCases: readonly Case[] = [
     const answer = await server.get(server.path());
     expect(answer.json?.name === server.model.name, `"name": "${server.model.name}"`, answer);
   }),
-  c('metadata/model-versions', 'versions are a list of texts', async (server) => {
+  c('metadata/model-versions', 'versions are a list of strings', async (server) => {
     const { versions } = (await server.get(server.path())).json;
     if (versions === undefined || versions === null) return 'versions are optional';
     expect(Array.isArray(versions) && versions.every(isText), 'a list of texts');
@@ -146,13 +146,13 @@ export const serverCases: readonly Case[] = [
       },
     ),
   ]),
-  c('metadata/version', 'metadata of each version can be asked for', async (server) => {
+  c('metadata/version', 'each version has metadata', async (server) => {
     const [version] = server.model.versions ?? [];
     if (version === undefined) return 'the model names no versions';
     const answer = await server.get(server.path(`/versions/${version}`));
     expect(answer.status === 200 && answer.json?.name === server.model.name, '200', answer);
   }),
-  c('metadata/version-ready', 'readiness of each version can be asked for', async (server) => {
+  c('metadata/version-ready', 'each version has a readiness route', async (server) => {
     const [version] = server.model.versions ?? [];
     if (version === undefined) return 'the model names no versions';
     const answer = await server.get(server.path(`/versions/${version}/ready`));
@@ -165,7 +165,7 @@ export const serverCases: readonly Case[] = [
   }),
   c(
     'metadata/unknown-version',
-    'an unknown version is a 4xx with an error, or a 501 where there are none',
+    'an unknown version is a 4xx with an error, or a 501 if the server has no versions',
     async (server) => {
       const answer = await server.get(server.path('/versions/987654'));
       const versioned = (server.model.versions?.length ?? 0) > 0;

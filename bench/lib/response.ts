@@ -1,10 +1,10 @@
 /**
- * The body of a `/predict` answer, as every contender gives it.
+ * The body of a `/predict` response, as every contender returns it.
  *
  * @module
  */
 
-export interface Answer {
+export interface PredictResponse {
   readonly prediction: string | number;
   readonly confidence: number;
   readonly model_version: string;
@@ -19,8 +19,8 @@ export function best(scores: ArrayLike<number>): { index: number; score: number 
   return { index, score: scores[index]! };
 }
 
-/** What a classifier answers for one row of scores. */
-export function answer(scores: ArrayLike<number>, inferenceMs: number): Answer {
+/** The response of a classifier to one row of scores. */
+export function predictResponse(scores: ArrayLike<number>, inferenceMs: number): PredictResponse {
   const { index, score } = best(scores);
   return {
     prediction: index,
@@ -31,9 +31,9 @@ export function answer(scores: ArrayLike<number>, inferenceMs: number): Answer {
   };
 }
 
-/** A fixed answer whose JSON has `bytes` bytes; never fewer than the fields themselves take. */
-export function paddedAnswer(bytes: number): Answer {
-  const fixed = { ...answer([1], 0.213), request_id: 'req_' };
+/** A fixed response whose JSON has `bytes` bytes, or more if its fields take more. */
+export function paddedResponse(bytes: number): PredictResponse {
+  const fixed = { ...predictResponse([1], 0.213), request_id: 'req_' };
   const missing = bytes - JSON.stringify(fixed).length;
   return { ...fixed, request_id: fixed.request_id.padEnd(4 + Math.max(0, missing), '0') };
 }
