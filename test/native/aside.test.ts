@@ -17,7 +17,7 @@ const input = (type: string, count: number, data: string) =>
 /** A budget with all that others in this process took out of the way. */
 const budgetOf = (bytes: number): ByteBudget => codec.byteBudget(codec.byteBudget(0).taken + bytes);
 
-describe('a request parsed aside', () => {
+describe('a request parsed on another thread', () => {
   const bodies: Readonly<Record<string, Uint8Array>> = {
     'of few numbers': input('FP32', 3, '[1,-2.5,NaN]'),
     'of no elements': input('INT64', 0, '[]'),
@@ -32,7 +32,7 @@ describe('a request parsed aside', () => {
     'of many numbers': input('FP32', 300_000, `[${Array(300_000).fill('0.5').join()}]`),
   };
   for (const [name, body] of Object.entries(bodies)) {
-    test(`${name} is what the thread would have parsed`, async () => {
+    test(`${name} is parsed as on the JavaScript thread`, async () => {
       const budget = budgetOf(64 * MIB);
       const before = budget.taken;
       const { request, taken } = await codec.parseInferRequestAside(body, -1, budget, options);
@@ -53,7 +53,7 @@ describe('a request parsed aside', () => {
     assert.equal((request.tensors.x!.data as Uint8Array).buffer, body.buffer);
   });
 
-  test('is refused with the words of the thread, and takes nothing then', async () => {
+  test('is refused with the same message, and then holds no bytes of the budget', async () => {
     const budget = budgetOf(64 * MIB);
     const before = budget.taken;
     for (const body of [
@@ -78,7 +78,7 @@ describe('a request parsed aside', () => {
     assert.equal(budget.taken, before);
   });
 
-  test('is refused where the budget has no room, for now or for good', async () => {
+  test('is refused if the budget has no room, temporarily or permanently', async () => {
     const body = input('FP64', 1000, `[${Array(1000).fill(0).join()}]`);
     const strings = input('BYTES', 1000, `[${Array(1000).fill('""').join()}]`);
     const budget = budgetOf(10_000);
@@ -107,7 +107,7 @@ test('a parse on the thread gives up where there are many strings', () => {
   ]);
 });
 
-test('a response written aside is what the thread would have written', async () => {
+test('a response written on another thread equals the one written on the JavaScript thread', async () => {
   const data = Float32Array.from({ length: 50_000 }, (_, i) => i / 7);
   const outputs = [
     { name: 'y', tensor: { type: 'float32', dims: [50_000], data } },
@@ -125,7 +125,7 @@ test('a response written aside is what the thread would have written', async () 
   }
 });
 
-test('a response that cannot be written is refused as on the thread', async () => {
+test('a response that cannot be written is refused as on the JavaScript thread', async () => {
   const tensor = { type: 'float32', dims: [1], data: Float32Array.of(Number.NaN) } as const;
   await assert.rejects(
     codec.encodeInferResponseAside(
@@ -136,7 +136,7 @@ test('a response that cannot be written is refused as on the thread', async () =
   );
 });
 
-test('a budget gives no more than its limit, and counts what all took', () => {
+test('a budget grants no more than its limit, and counts the bytes of all holders', () => {
   const budget = budgetOf(100);
   const before = budget.taken;
   assert.ok(budget.take(60));

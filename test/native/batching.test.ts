@@ -1,4 +1,4 @@
-/** @module Which models are batched, and that joined requests get their own rows back. */
+/** @module Which models are batched, and that requests of a batch get their own rows back. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { BatchingOptions, Model, Tensor } from '../../native/index.ts';
@@ -17,7 +17,7 @@ import {
 const engine = open();
 after(() => engine.close());
 
-/** For each fixture: joined or not when nothing is declared, and the reason if not. */
+/** For each fixture: whether it is batched without a declaration, and the reason if not. */
 const states: readonly (readonly [string, RegExp | undefined])[] = [
   ['identity-float32', undefined],
   ['identity-float16', undefined],
@@ -45,7 +45,7 @@ const states: readonly (readonly [string, RegExp | undefined])[] = [
   ['detections-of-one', /Dimension 0 of input 'image' is not dynamic/],
 ];
 
-describe('what is batched', () => {
+describe('batching of models', () => {
   for (const [name, reason] of states) {
     test(`${name}: ${reason === undefined ? 'yes' : 'no'}`, () =>
       withModel(engine, name, ({ signature: { batching } }) => {
@@ -56,7 +56,7 @@ describe('what is batched', () => {
       }));
   }
 
-  test('nothing, if it is turned off', () =>
+  test('is off for every model if it is turned off', () =>
     withModel(
       engine,
       'identity-float32',
@@ -72,7 +72,7 @@ describe('what is batched', () => {
       { batching: false },
     ));
 
-  test('what is declared, without a probe', () =>
+  test('a declared model is batched without a probe', () =>
     withModel(
       engine,
       'cross-row',
@@ -82,7 +82,7 @@ describe('what is batched', () => {
       { batching: { maxRows: 8 } },
     ));
 
-  test('an output that is declared to have one row and has as many as come in', () =>
+  test('an output that is declared to have one row but has one per input row', () =>
     withModel(
       engine,
       'declared-one',
@@ -100,7 +100,7 @@ describe('what is batched', () => {
     });
   }
 
-  test('a largest batch that is not declared', () =>
+  test('a maximum batch size that is not declared', () =>
     withModel(
       engine,
       'identity-float32',
@@ -112,7 +112,7 @@ describe('what is batched', () => {
 describe('a model that turns out to have no rows', () => {
   const declared = { batching: { maxRows: 8 } };
 
-  test('answers the request that shows it, and is not batched any more', async () => {
+  test('completes the request that reveals it, and is no longer batched', async () => {
     const notices: string[] = [];
     const notice = (sentence: string) => void notices.push(sentence);
     await withModel(
@@ -141,7 +141,7 @@ describe('a model that turns out to have no rows', () => {
     );
   });
 
-  test('answers requests that came together each by itself', () =>
+  test('runs requests of the same batch one by one', () =>
     withModel(
       engine,
       'kept-rows-unnamed',
@@ -164,7 +164,7 @@ describe('a model that turns out to have no rows', () => {
       declared,
     ));
 
-  test('answers a request that is too large for a batch as a whole', () =>
+  test('runs a request that is too large for a batch as a whole', () =>
     withModel(
       engine,
       'rows-change',
@@ -176,7 +176,7 @@ describe('a model that turns out to have no rows', () => {
       declared,
     ));
 
-  test('for every thread', async () => {
+  test('is no longer batched in any thread', async () => {
     const other = open();
     const options = { path: fixture('rows-change'), ...declared };
     const [one, two] = [await engine.load(options), await other.load(options)];
@@ -283,7 +283,7 @@ describe('limits', () => {
       }
     }));
 
-  test('a full queue refuses at once, and recovers', () =>
+  test('a full queue refuses at once, and accepts requests again later', () =>
     limited('slow-loop', { maxRows: 2, maxQueue: 4 }, async (model) => {
       const { done } = await occupy(model);
       const queued = [1, 2, 3, 4].map(() => loop(model, 10));
@@ -299,7 +299,7 @@ describe('limits', () => {
       assert.deepEqual([completed, submitted], [6, 6]);
     }));
 
-  test('an incomplete batch is held back for as long as the option says', () =>
+  test('an incomplete batch waits as long as the option says', () =>
     limited('identity-float32', { maxRows: 2, maxDelayMs: 60_000 }, async (model) => {
       const first = model.run({ x: float32([1, 2, 3]) });
       // Later than any wake-up of an idle instance: a run of another model has come and gone.
@@ -330,8 +330,8 @@ describe('limits', () => {
     }));
 });
 
-describe('failure of one', () => {
-  test('a request that fails does so alone', () =>
+describe('a request that fails', () => {
+  test('fails alone', () =>
     withModel(
       engine,
       'poison',
@@ -353,13 +353,13 @@ describe('failure of one', () => {
       { batching: { maxRows: 16 } },
     ));
 
-  test('a bad row takes its own request with it, and nothing later', () =>
+  test('a bad row fails its own request, and no later one', () =>
     withModel(engine, 'poison', async (model) => {
       await refused(model.run({ x: float32([1, 1], [2000, 1]) }), 'INVALID_ARGUMENT');
       assert.deepEqual((await model.run({ x: float32([1, 1]) })).outputs.y, float32([1, 1]));
     }));
 
-  test('the sentence names no file and no address', () =>
+  test('the message names no file and no address', () =>
     withModel(engine, 'poison', async (model) => {
       const { message } = await refused(model.run({ x: float32([2000, 1]) }), 'INVALID_ARGUMENT');
       assert.doesNotMatch(message, /\/\w|0x|\.so|\.cc/);
@@ -367,7 +367,7 @@ describe('failure of one', () => {
 });
 
 describe('priority', () => {
-  test('urgent requests first, then by deadline, a second where there is none', () =>
+  test('urgent requests run first, then by deadline, which is one second by default', () =>
     withModel(
       engine,
       'slow-loop',

@@ -1,4 +1,4 @@
-/** @module Closing and dropping, again and again: every accepted request is answered, nothing is left. */
+/** @module Closing and dropping engines and models repeatedly: every accepted request settles, and nothing is left behind. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { busy } from './busy.ts';
@@ -60,7 +60,7 @@ describe(`${repetitions} times`, () => {
     }));
 });
 
-test(`${repetitions * 20} models loaded, used and dropped without a word`, {
+test(`${repetitions * 20} models loaded, used and dropped without close`, {
   timeout: repetitions * 30_000,
 }, async () => {
   const { code, stderr, stdout } = await runChild('collect.fixture.ts', [`${repetitions * 20}`]);

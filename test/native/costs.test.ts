@@ -57,13 +57,13 @@ describe('warm-up', () => {
     }
   });
 
-  test('leaves no trace in what is counted', () =>
+  test('does not appear in the statistics', () =>
     withModel(engine, 'identity-float32', (model) => {
       const { submitted, batches, rows, queue, compute } = model.stats();
       assert.deepEqual([submitted, batches, rows, queue.count, compute.count], [0, 0, 0, 0, 0]);
     }));
 
-  test('measures nothing in no time, and requests teach', () =>
+  test('measures nothing with a time of 0, and requests then update the costs', () =>
     withModel(
       engine,
       'identity-float32',
@@ -131,7 +131,7 @@ describe('the cost file', () => {
     assert.equal((await costsOf(other)).length, 4);
   });
 
-  test('of another model or other threads is not used', async () => {
+  test('of another model or thread count is not used', async () => {
     const costFile = newFile();
     await costsOf({ batching, costFile });
     const content = read(costFile);
@@ -151,7 +151,7 @@ describe('the cost file', () => {
     'is a list': () => '[]',
     'has no costs': (key) => JSON.stringify({ key }),
     'has costs that are no list': (key) => JSON.stringify({ key, costs: { length: 3 } }),
-    'has points that are none': (key) => JSON.stringify({ key, costs: [null, point] }),
+    'has invalid points': (key) => JSON.stringify({ key, costs: [null, point] }),
     'has text for numbers': (key) => JSON.stringify({ key, costs: [{ ...point, rows: '4' }] }),
     'has negative times': (key) => JSON.stringify({ key, costs: [{ ...point, meanMs: -1 }] }),
     'has times beyond all bounds': (key) =>
@@ -228,7 +228,7 @@ describe('a cache of costs', () => {
     assert.equal(filesOf(cacheDir).length, 3);
   });
 
-  test('a damaged file is left aside, with a word about it, and replaced', async () => {
+  test('a damaged file is ignored with a notice, and replaced', async () => {
     const { cacheDir, notices, options } = cached();
     await costsOf(options);
     const file = path.join(cacheDir, 'costs', filesOf(cacheDir)[0]!);
@@ -240,7 +240,7 @@ describe('a cache of costs', () => {
     assert.equal(read(file).costs.length, 4);
   });
 
-  test('a folder that cannot be written costs nothing but a word', async () => {
+  test('a folder that cannot be written only causes a notice', async () => {
     const { cacheDir, notices, options } = cached();
     writeFileSync(cacheDir, 'a file');
     assert.equal((await costsOf(options)).length, 4);
@@ -257,7 +257,7 @@ describe('runs on the JavaScript thread', () => {
     // Whole numbers that belong to no row may be sizes.
     ['ratio', false],
   ] as const) {
-    test(`${name}: ${allowed ? 'where they are quick' : 'never'}`, () =>
+    test(`${name}: ${allowed ? 'if they are fast' : 'never'}`, () =>
       withModel(engine, name, async (model) => {
         assert.equal(model.stats().inlineLimitMs > 0, allowed);
       }));

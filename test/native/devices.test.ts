@@ -21,7 +21,7 @@ const howToGetIt =
 
 describe('a GPU that cannot be used', { skip }, () => {
   for (const device of ['cuda', 'cuda:1', 'cuda:all', 'tensorrt', 'tensorrt:0', 'tensorrt:all']) {
-    test(`${device} is refused: what is missing and how to get it`, async () => {
+    test(`${device} is refused with what is missing and how to install it`, async () => {
       await refused(engine.load({ path: modelFile, device }), 'FAILED_PRECONDITION', howToGetIt);
     });
   }
@@ -40,7 +40,7 @@ describe('a GPU that cannot be used', { skip }, () => {
     );
   });
 
-  test('auto forgives options of the GPU it does not get', async () => {
+  test('auto ignores options of a GPU that it cannot use', async () => {
     const deviceOptions = {
       tf32: false,
       memoryLimitBytes: 2 ** 33,
@@ -54,7 +54,7 @@ describe('a GPU that cannot be used', { skip }, () => {
 });
 
 describe('the CPU', () => {
-  test('has a report with nothing to say', async () => {
+  test('has an empty report', async () => {
     await withModel(engine, 'identity-float32', (model) => {
       assert.deepEqual(model.report, {
         device: 'cpu',
@@ -70,12 +70,7 @@ describe('the CPU', () => {
 
 /** Options, the code, and what the sentence says. */
 const wrong: readonly (readonly [string, object, MillraceErrorCode, RegExp])[] = [
-  [
-    'a device that is none',
-    { device: 'gpu' },
-    'INVALID_ARGUMENT',
-    /'gpu' is unknown: use cpu, cuda/,
-  ],
+  ['an unknown device', { device: 'gpu' }, 'INVALID_ARGUMENT', /'gpu' is unknown: use cpu, cuda/],
   ['a negative GPU', { device: 'cuda:-1' }, 'INVALID_ARGUMENT', /'cuda:-1' is unknown/],
   ['a CPU with a number', { device: 'cpu:0' }, 'INVALID_ARGUMENT', /'cpu:0' is unknown/],
   ['a device that is no text', { device: 1 }, 'INVALID_ARGUMENT', /device is 1: expected a text/],
@@ -98,7 +93,7 @@ const wrong: readonly (readonly [string, object, MillraceErrorCode, RegExp])[] =
     /'cuda' has no option 'fp16': it takes memoryLimitBytes, /,
   ],
   [
-    'a flag that is none',
+    'a flag that is not a boolean',
     { device: 'cuda', deviceOptions: { tf32: 1 } },
     'INVALID_ARGUMENT',
     /'tf32'.* is '1': expected true or false/,
@@ -128,7 +123,7 @@ const wrong: readonly (readonly [string, object, MillraceErrorCode, RegExp])[] =
     /deviceOptions\.tf32 is \[object Object\]: expected a boolean/,
   ],
   [
-    'options that are none',
+    'options that are not an object',
     { device: 'cuda', deviceOptions: 'tf32' },
     'INVALID_ARGUMENT',
     /deviceOptions is tf32: expected an object/,

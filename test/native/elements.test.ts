@@ -35,7 +35,7 @@ function bytes({ data }: Tensor): unknown {
 
 describe('element types', () => {
   for (const type of types) {
-    test(`${type} comes back bit by bit`, () =>
+    test(`${type} comes back bit for bit`, () =>
       withModel(engine, `identity-${type}`, async (model) => {
         assert.equal(model.signature.inputs[0]?.type, type);
         const x = tensor(type, [2, 3], extremes[type]);
@@ -44,7 +44,7 @@ describe('element types', () => {
         assert.deepEqual(bytes(y!), bytes(x));
       }));
 
-    test(`${type} rows of many requests in one run come back to their own`, () =>
+    test(`${type} rows of many requests in one run return to their own request`, () =>
       withModel(engine, `identity-${type}`, async (model) => {
         const halves = [0, 3].map((from) =>
           tensor(type, [1, 3], extremes[type].slice(from, from + 3) as ElementData[typeof type]),
@@ -179,7 +179,7 @@ describe('shapes', () => {
       );
     }));
 
-  test('large inputs and answers', () =>
+  test('large inputs and outputs', () =>
     withModel(engine, 'reduce-mean-image', async (model) => {
       const size = 3 * 224 * 224;
       const data = new Float32Array(2 * size).fill(3, size);
@@ -187,7 +187,7 @@ describe('shapes', () => {
       assert.deepEqual(y, tensor('float32', [2], Float32Array.of(0, 3)));
     }));
 
-  test('an answer outlives the model and later answers', async () => {
+  test('an output outlives the model and later outputs', async () => {
     const model = await engine.load({ path: fixture('dynamic-axes') });
     const runs = Array.from({ length: 50 }, (_, index) =>
       model.run({ x: tensor('float32', [2, 400], new Float32Array(800).fill(index)) }),

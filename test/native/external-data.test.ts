@@ -59,14 +59,14 @@ function rename(location: string): void {
 }
 
 describe('a model in use', () => {
-  test('does not change when its data are written over', async () => {
+  test('does not change when its data is overwritten', async () => {
     const loaded = await engine.load({ path: model() });
     writeFileSync(weights(), bytesOf([9, 9, 9, 9]));
     await gives(loaded, [1, 2, 3, 4]);
     await loaded.close();
   });
 
-  test('outlives data that are cut short, and files that are deleted', async () => {
+  test('outlives data that is truncated, and files that are deleted', async () => {
     const loaded = await engine.load({ path: model() });
     truncateSync(weights(), 0);
     await gives(loaded, [1, 2, 3, 4]);
@@ -86,7 +86,7 @@ describe('a model in use', () => {
     );
   });
 
-  test('removes what a process left behind that was killed while it loaded, and nothing else', async () => {
+  test('removes only the files of a process that was killed during a load', async () => {
     const cacheDir = path.join(folder, 'cache');
     const hourAgo = Date.now() / 1000 - 3600;
     for (const name of ['millrace-model-old', 'millrace-model-new', 'other']) {
@@ -102,8 +102,8 @@ describe('a model in use', () => {
   });
 });
 
-describe('data of another content', () => {
-  test('renamed into place and loaded again are another model', async () => {
+describe('changed data', () => {
+  test('that was renamed into place is another model when it is loaded again', async () => {
     const before = await engine.load({ path: model() });
     writeFileSync(`${weights()}.new`, bytesOf([5, 6, 7, 8]));
     renameSync(`${weights()}.new`, weights());
@@ -113,7 +113,7 @@ describe('data of another content', () => {
     await Promise.all([loaded.close(), before.close()]);
   });
 
-  test('written in place and loaded again are, too, however quickly', async () => {
+  test('that was written in place is another model too, however soon it is loaded again', async () => {
     for (let round = 0; round < 5; round++) {
       writeFileSync(weights(), bytesOf([round, 0, 0, 0]));
       const loaded = await engine.load({ path: model(), warmupMs: 0 });
@@ -122,7 +122,7 @@ describe('data of another content', () => {
     }
   });
 
-  test('beside an equal model are another model', async () => {
+  test('beside an equal model file is another model', async () => {
     const other = path.join(folder, 'other');
     place(other, [5, 6, 7, 8]);
     const [one, two] = await Promise.all([
@@ -134,7 +134,7 @@ describe('data of another content', () => {
     await Promise.all([one.close(), two.close()]);
   });
 
-  test('equal data are one session', async () => {
+  test('equal data shares one session', async () => {
     const [one, two] = [await engine.load({ path: model() }), await engine.load({ path: model() })];
     await gives(one, [1, 2, 3, 4]);
     assert.equal(two.stats().completed, 1);
@@ -186,12 +186,12 @@ describe('where data may lie', () => {
     await loaded.close();
   });
 
-  test('data shorter than the model says are refused', async () => {
+  test('data shorter than the model says is refused', async () => {
     truncateSync(weights(), 8);
     await refused(engine.load({ path: model() }), 'INVALID_ARGUMENT', /^Cannot load model/);
   });
 
-  test('a folder in their place is refused', async () => {
+  test('a folder instead of a data file is refused', async () => {
     rmSync(weights());
     mkdirSync(weights());
     await refused(

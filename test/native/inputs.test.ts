@@ -78,7 +78,7 @@ const wrongOptions: readonly (readonly [string, unknown, RegExp])[] = [
   ['text for a timeout', { timeoutMs: '5' }, /timeoutMs is 5/],
 ];
 
-describe('refused with INVALID_ARGUMENT, as a rejection, and without a trace', () => {
+describe('inputs rejected with INVALID_ARGUMENT, without other effects', () => {
   let model: Model;
   before(async () => {
     model = await engine.load({ path: fixture('two-in-two-out') });
@@ -108,7 +108,7 @@ describe('refused with INVALID_ARGUMENT, as a rejection, and without a trace', (
     test(what, () => refuses(good, options, message));
   }
 
-  test('any of them beside good requests', async () => {
+  test('any of them among valid requests', async () => {
     const outcomes = await Promise.allSettled(
       Array.from({ length: 400 }, (_, index) => {
         const wrong = wrongInputs[index % wrongInputs.length]!;
@@ -121,7 +121,7 @@ describe('refused with INVALID_ARGUMENT, as a rejection, and without a trace', (
   });
 });
 
-describe('refused for other types', () => {
+describe('inputs refused for other types', () => {
   test('a size that overflows', () =>
     withModel(engine, 'dynamic-axes', async (model) => {
       for (const dims of [
@@ -134,7 +134,7 @@ describe('refused for other types', () => {
       }
     }));
 
-  test('what is no list of strings', () =>
+  test('a value that is not a list of strings', () =>
     withModel(engine, 'identity-string', async (model) => {
       const wrong = [['a', 'b', 3], ['a', 'b'], 'abc', new Uint8Array(3), undefined, new Array(3)];
       for (const data of wrong) {
@@ -143,7 +143,7 @@ describe('refused for other types', () => {
       }
     }));
 
-  test('clamped bytes, which are no bytes of the model', () =>
+  test('clamped bytes, which are not bytes of the model', () =>
     withModel(engine, 'identity-uint8', async (model) => {
       const data = new Uint8ClampedArray(3) as unknown as Uint8Array;
       await refused(model.run({ x: tensor('uint8', [1, 3], data) }), 'INVALID_ARGUMENT', /'x'/);
@@ -168,7 +168,7 @@ function fill(array: Float32Array): Float32Array {
   return array;
 }
 
-describe('taken', () => {
+describe('inputs accepted', () => {
   for (const [what, make] of oddArrays) {
     for (const transfer of [false, true]) {
       test(`${what}${transfer ? ', with transfer' : ''}`, () =>

@@ -27,7 +27,7 @@ const limited = (body: (model: Model) => unknown, options: LoadOptions = {}) =>
   withModel(engine, 'slow-loop', body, { instances: 1, runLimitMs: LIMIT_MS, ...options });
 
 describe('runLimitMs', () => {
-  test('answers an overdue run at once, and its instance serves afterwards', () =>
+  test('rejects the requests of an overdue run at once, and its instance serves again afterwards', () =>
     limited(async (model) => {
       const started = performance.now();
       await refused(loop(model, TOO_MANY), 'DEADLINE_EXCEEDED', /took longer than a run/);
@@ -42,7 +42,7 @@ describe('runLimitMs', () => {
       );
     }));
 
-  test('holds for every request of the run, and for none behind it', () =>
+  test('applies to every request of the run, and to none behind it', () =>
     limited(
       async (model) => {
         const first = refused(loop(model, TOO_MANY), 'DEADLINE_EXCEEDED');
@@ -64,7 +64,7 @@ describe('runLimitMs', () => {
       assert.equal(model.stats().completed, 20);
     }));
 
-  test('is no deadline: requests may wait longer', () =>
+  test('is not a deadline: requests may wait longer', () =>
     limited(
       async (model) => {
         const runs = await Promise.all(Array.from({ length: 100 }, () => loop(model, 15_000)));
@@ -76,7 +76,7 @@ describe('runLimitMs', () => {
       { batching: { maxRows: 1 }, runLimitMs: 500 },
     ));
 
-  test('a deadline or an abort that comes first answers first, and nothing does twice', () =>
+  test('a deadline or an abort that comes first rejects first, and no request settles twice', () =>
     limited(async (model) => {
       const reason = { why: 'the caller left' };
       const controller = new AbortController();
@@ -164,7 +164,7 @@ describe('retryAfterMs', () => {
       { ...oneInstance, batching: { maxQueue: 1, maxRows: 1 } },
     ));
 
-  test('is there though nothing has been measured', () =>
+  test('is set although nothing has been measured', () =>
     withModel(
       engine,
       'slow-loop',
@@ -178,7 +178,7 @@ describe('retryAfterMs', () => {
       { ...oneInstance, batching: { maxQueue: 1 } },
     ));
 
-  test('comes with a deadline too short behind the run in progress', () =>
+  test('is set if the run in progress leaves too little time for the deadline', () =>
     withModel(
       engine,
       'slow-loop',
@@ -194,7 +194,7 @@ describe('retryAfterMs', () => {
       oneInstance,
     ));
 
-  test('does not where the run alone takes longer', () =>
+  test('is not set if the run alone takes longer', () =>
     withModel(
       engine,
       'slow-loop',
@@ -208,7 +208,7 @@ describe('retryAfterMs', () => {
       oneInstance,
     ));
 
-  test('does not with other errors', () =>
+  test('is not set with other errors', () =>
     withModel(engine, 'identity-float32', async (model) => {
       const error = await refused(model.run({}), 'INVALID_ARGUMENT');
       assert.equal(error.retryAfterMs, undefined);
@@ -230,7 +230,7 @@ describe('policies', () => {
     { policy: 'excess', maxDelayMs: 5 },
   ];
   for (const batching of all) {
-    test(`${JSON.stringify(batching)}: everyone gets its own answer`, () =>
+    test(`${JSON.stringify(batching)}: every request gets its own rows`, () =>
       withPolicy({ maxRows: 16, ...batching }, async (model) => {
         // Clients that come back at once, which is what the policies differ in.
         const client = async (number: number) => {
@@ -267,7 +267,7 @@ describe('policies', () => {
     }));
 
   for (const policy of ['fifo', '', 'toString', 'Busy', 1]) {
-    test(`${JSON.stringify(policy)} is none`, async () => {
+    test(`${JSON.stringify(policy)} is refused`, async () => {
       const batching = { policy } as BatchingOptions;
       const load = engine.load({ path: fixture('identity-float32'), batching });
       const sentence = `batching.policy is ${policy}: expected excess, busy or timer`;
@@ -277,12 +277,12 @@ describe('policies', () => {
 });
 
 describe('instances', () => {
-  test('are as many as asked for', () =>
+  test('are as many as requested', () =>
     withModel(engine, 'identity-float32', (model) => assert.equal(model.instances, 3), {
       instances: 3,
     }));
 
-  test('are measured by default, and leave JavaScript a core', () =>
+  test('are chosen by measurement by default, and leave JavaScript a core', () =>
     withModel(engine, 'identity-float32', ({ instances }) => {
       const most = Math.max(availableParallelism(), 2) - 1;
       assert.ok(instances >= 1 && instances <= most, `${instances} instances`);
@@ -301,7 +301,7 @@ describe('weight', () => {
   });
 
   for (const weight of [0, -1, Number.NaN, 1001, Number.POSITIVE_INFINITY, '2']) {
-    test(`${JSON.stringify(weight)} is none`, async () => {
+    test(`${JSON.stringify(weight)} is refused`, async () => {
       const options = { path: fixture('identity-float32'), weight } as LoadOptions;
       const sentence = `weight is ${weight}: expected a number from 0.001 to 1000`;
       await refused(engine.load(options), 'INVALID_ARGUMENT', new RegExp(sentence));

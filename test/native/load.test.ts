@@ -42,7 +42,7 @@ describe('a model that cannot be served', () => {
       }));
   }
 
-  test('all of them at once, among good ones', async () => {
+  test('all of them at once, among valid ones', async () => {
     const loads = broken.flatMap(([name, code, message]) => [
       refused(engine.load({ path: fixture(name) }), code, message),
       withModel(engine, 'identity-float32', answers),
@@ -81,7 +81,7 @@ const wrongOptions: readonly (readonly [string, unknown, MillraceErrorCode, RegE
     /exactly one/,
   ],
   ['a path that is no text', { path: 7 }, 'INVALID_ARGUMENT', /path/],
-  ['bytes that are none', { bytes: 'model' }, 'INVALID_ARGUMENT', /bytes/],
+  ['bytes of the wrong type', { bytes: 'model' }, 'INVALID_ARGUMENT', /bytes/],
   ['bytes of another type', { bytes: new Float32Array(3) }, 'INVALID_ARGUMENT', /bytes/],
   ['no instances', { path: modelFile, instances: 0 }, 'INVALID_ARGUMENT', /instances is 0/],
   ['half an instance', { path: modelFile, instances: 1.5 }, 'INVALID_ARGUMENT', /instances is 1.5/],
@@ -141,7 +141,7 @@ describe('options', () => {
       batching: { maxRows: 1 << 20, maxQueue: 1 << 16, maxDelayMs: 0 },
     }));
 
-  test('the name is the file’s, the one given, or the start of the digest', async () => {
+  test('the name is that of the file, the given one, or the start of the digest', async () => {
     const bytes = readFileSync(modelFile);
     const models = await Promise.all([
       engine.load({ path: modelFile }),
@@ -288,7 +288,7 @@ describe('sharing', () => {
     }
   });
 
-  test('a load that fails does not stand in the way of the next', async () => {
+  test('a load that fails does not affect the next', async () => {
     const bad = readFileSync(fixture('broken/truncated'));
     const loads = Array.from({ length: 8 }, () =>
       refused(engine.load({ bytes: bad }), 'INVALID_ARGUMENT'),
@@ -318,7 +318,7 @@ describe('the engine', () => {
     );
   });
 
-  test('fifty of them in one thread', async () => {
+  test('can be opened fifty times in one thread', async () => {
     const engines = Array.from({ length: 50 }, () => open());
     await Promise.all(
       engines.map(async (one) => {

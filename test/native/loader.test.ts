@@ -70,7 +70,7 @@ const cases: readonly (readonly [string, EngineOptions, MillraceErrorCode, RegEx
     /addon is not built.*absent\.node.*`npm run build`/,
   ],
   [
-    'an addon that is none',
+    'a file that is not an addon',
     { addon: file('text.node') },
     'FAILED_PRECONDITION',
     /Cannot load the native addon.*text\.node.*`npm run build`/,
@@ -88,7 +88,7 @@ const cases: readonly (readonly [string, EngineOptions, MillraceErrorCode, RegEx
     /ONNX Runtime library.*absent\.so/,
   ],
   [
-    'a library that is none',
+    'a file that is not a library',
     { library: file('text.so') },
     'NOT_FOUND',
     /ONNX Runtime library.*text\.so/,
@@ -106,7 +106,7 @@ const cases: readonly (readonly [string, EngineOptions, MillraceErrorCode, RegEx
     /ONNX Runtime 1\.10\.0 is too old.*1\.\d+ or newer/,
   ],
   [
-    'a version that is none',
+    'an unknown version',
     { library: file('odd.so') },
     'FAILED_PRECONDITION',
     /ONNX Runtime unknown/,
@@ -141,7 +141,7 @@ describe('openEngine', () => {
     });
   }
 
-  test('the right ones, after all those', () => {
+  test('the valid ones, after all those', () => {
     assert.ok('version' in outcomes[cases.length]!, JSON.stringify(outcomes));
   });
 
@@ -157,7 +157,7 @@ describe('openEngine', () => {
     assert.ok('version' in outcomes.at(-1)!, JSON.stringify(outcomes.at(-1)));
   });
 
-  test('a library that is no text: INVALID_ARGUMENT', () => {
+  test('a library that is not a string: INVALID_ARGUMENT', () => {
     thrown(() => open({ library: 7 as unknown as string }), 'INVALID_ARGUMENT');
   });
 });

@@ -75,7 +75,7 @@ describe('packed numbers', () => {
       }
     }));
 
-  test('are refused when they are too many, too few or no whole elements', () =>
+  test('are refused if they are too many, too few or not whole elements', () =>
     withModel(engine, 'identity-float32', async (model) => {
       for (const length of [0, 8, 11, 13, 16]) {
         const x: PackedTensor = { type: 'float32', dims: [1, 3], data: new Uint8Array(length) };
@@ -84,7 +84,7 @@ describe('packed numbers', () => {
       }
     }));
 
-  test('are refused in signed or clamped bytes, which are no bytes of a message', () =>
+  test('are refused in signed or clamped bytes, which are not the bytes of a message', () =>
     withModel(engine, 'identity-float32', async (model) => {
       for (const array of [Int8Array, Uint8ClampedArray]) {
         const data = new array(12) as unknown as Uint8Array;

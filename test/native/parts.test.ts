@@ -62,7 +62,7 @@ const values: { readonly [T in ElementType]: () => ElementData[T] } = {
   string: () => Array.from({ length: 60 }, (_, i) => `text ${i} ${'é'.repeat(i)}`),
 };
 
-describe('the answer', () => {
+describe('the output', () => {
   for (const rows of [7, 8, 9, 16, 17, 100, 1000]) {
     test(`has all ${rows} rows in order`, () =>
       inParts('identity-float32', async (model) => {
@@ -167,7 +167,7 @@ describe('transfer', () => {
       assert.equal(small.data.length, 60);
     }));
 
-  test('is refused before anything is taken over', () =>
+  test('is refused before any memory is taken over', () =>
     inParts(
       'identity-float32',
       async (model) => {
@@ -207,7 +207,7 @@ describe('a part that fails', () => {
   }
 });
 
-describe('the terms are those of the whole', () => {
+describe('options apply to the whole request', () => {
   test('a deadline', () =>
     inParts(
       'slow-loop',
@@ -273,7 +273,7 @@ describe('the terms are those of the whole', () => {
     { priority: 256 },
     { outputs: ['absent'] },
   ]) {
-    test(`wrong ones are refused: ${JSON.stringify(options)}`, () =>
+    test(`invalid ones are refused: ${JSON.stringify(options)}`, () =>
       inParts('identity-float32', (model) =>
         refused(model.run({ x: counting(100) }, options), 'INVALID_ARGUMENT'),
       ));
@@ -307,7 +307,7 @@ describe('the queue', () => {
       { instances: 1 },
     ));
 
-  test('close answers the whole request first', async () => {
+  test('close completes the whole request first', async () => {
     const model = await engine.load({
       path: fixture('slow-loop'),
       batching: oneByOne,
@@ -396,7 +396,7 @@ describe('inputs that do not fit are refused as for small requests', () => {
       }));
   }
 
-  test('text with something else in it', () =>
+  test('strings with another value among them', () =>
     inParts('identity-string', async (model) => {
       const data = Array.from({ length: 300 }, (_, index) => (index === 250 ? 1 : 'a'));
       const x = tensor('string', [100, 3], data as string[]);

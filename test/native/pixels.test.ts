@@ -1,4 +1,4 @@
-/** @module Inputs given as pixels: what comes out is what the model would have made of planes. */
+/** @module Inputs given as pixels: the output equals that of the same image in planes. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { LoadOptions, Tensor } from '../../native/index.ts';
@@ -19,7 +19,7 @@ function pixels(rows: number, height: number, width: number, seed = 0): Tensor<'
   return { type: 'uint8', dims: [rows, height, width, 2], data };
 }
 
-/** What the model makes of them: it negates its planes. */
+/** The expected output: the model negates its planes. */
 function expected({ dims, data }: Tensor<'uint8'>, scale = 1 / 255): number[] {
   const [rows, height, width] = dims as [number, number, number];
   const planes: number[] = [];
@@ -43,7 +43,7 @@ function assertClose(actual: Tensor | undefined, wanted: readonly number[]): voi
 }
 
 describe('inputs as pixels', () => {
-  test('the signature shows what requests bring', () =>
+  test('the signature shows the pixels that requests send', () =>
     withModel(
       engine,
       'image-axes',
@@ -101,7 +101,7 @@ describe('inputs as pixels', () => {
       { inputs: { image: { ...form, scale: 0.5 } } },
     ));
 
-  test('requests are checked against what they are to bring', () =>
+  test('requests are checked against that signature', () =>
     withModel(
       engine,
       'image-axes',

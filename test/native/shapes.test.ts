@@ -1,4 +1,4 @@
-/** @module Requests of different lengths: padded to declared buckets, joined, and cut back. */
+/** @module Requests of different lengths: padded to declared buckets, batched, and trimmed. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -80,7 +80,7 @@ describe('a text encoder', () => {
     ['its own masks', masks],
     ['no masks', undefined],
   ] as const) {
-    test(`with ${what} answers every length as if it were alone`, async () => {
+    test(`with ${what} returns the same for every length as a run alone`, async () => {
       const expected = await alone(
         'masked-mean',
         ids.map((token_ids, i) => ({ token_ids, attention_mask: (mask ?? ones)[i]! })),
@@ -107,7 +107,7 @@ describe('a text encoder', () => {
     });
   }
 
-  test('joins lengths of one bucket', () => {
+  test('batches lengths of one bucket', () => {
     const batching = { axes: text, maxDelayMs: 60_000, maxRows: 3 };
     const body = async (model: Model) => {
       const runs = [1, 4, 3].map((length) => model.run({ token_ids: tokens(1, length) }));
@@ -128,7 +128,7 @@ describe('a text encoder', () => {
     });
   });
 
-  test('finds the costs of its buckets in the cost file, of whatever other buckets it has', async () => {
+  test('finds the costs of its buckets in the cost file, whatever other buckets the file has', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'millrace-shapes-'));
     const costFile = path.join(folder, 'costs.json');
     const load = async (buckets: readonly number[], warmupMs: number) => {
@@ -171,7 +171,7 @@ describe('a text encoder', () => {
       await refused(run, 'INVALID_ARGUMENT', /'attention_mask' has length 4 .* 'token_ids' has 3/);
     }));
 
-  test('needs its mask where none is declared', () =>
+  test('needs a mask input if no mask is declared', () =>
     withAxes('masked-mean', {}, async (model) => {
       const run = model.run({ token_ids: tokens(1, 3) });
       await refused(run, 'INVALID_ARGUMENT', /'attention_mask' is missing/);
@@ -203,7 +203,7 @@ describe('a text encoder', () => {
 });
 
 describe('batches', () => {
-  test('end where the elements do', () =>
+  test('end at the maximum number of elements', () =>
     withAxes(
       'masked-mean',
       { axes: text, maxElements: 32, maxRows: 64, maxDelayMs: 30 },
@@ -215,7 +215,7 @@ describe('batches', () => {
       },
     ));
 
-  test('are filled up to the sizes that run, and nobody sees it', async () => {
+  test('are filled up to the declared sizes, which no output shows', async () => {
     const requests = [1, 2, 3].map((rows) => ({
       x: tensor('float32', [rows, 2], floats(rows * 2)),
     }));
@@ -236,7 +236,7 @@ describe('batches', () => {
 const floats = (length: number) => Float32Array.from({ length }, (_, i) => i + 1);
 
 describe('outputs', () => {
-  test('are cut along every axis, in whatever order they have them', async () => {
+  test('are trimmed along every axis, in any order of axes', async () => {
     const sizes = [
       [3, 5],
       [8, 2],
