@@ -2,7 +2,7 @@
  * One JavaScript thread's requests in flight: who waits for which slot, until when, and how answers
  * get back to them.
  *
- * Why deadlines are kept here: .github/decisions/0004-deadlines-reject-on-the-javascript-thread.md
+ * Why deadlines are kept here: .github/decisions/0004-the-javascript-thread-rejects-at-the-deadline.md
  *
  * @module
  */
@@ -13,17 +13,16 @@ import type { NativeEngine, NativeModel } from './binding.ts';
 import { DenoWakeup } from './deno-wakeup.ts';
 import { isHalfArray, withoutHalfArray } from './elements.ts';
 import { MillraceError } from './errors.ts';
+import { START_AT_ONCE, START_LATER, START_WAKE } from './layout.ts';
 import {
-  AT_ONCE,
   errorCode,
   isDone,
-  LATER,
   RecordReader,
+  retryAfterMs,
   type Start,
-  WAKE,
   writeAbsent,
   writeInput,
-  writeTerms,
+  writeOptions,
 } from './mailbox.ts';
 import { quote } from './quote.ts';
 import { free, type Moved, transfer } from './transfer.ts';
@@ -89,7 +88,7 @@ export class Channel {
   run(model: SubmitTarget, inputs: Tensors, options: RunOptions): Promise<RunResult> {
     const { timeoutMs, signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const start = !model.wakesNow() ? LATER : this.#ranAtOnce ? WAKE : AT_ONCE;
+    const start = !model.wakesNow() ? START_LATER : this.#ranAtOnce ? START_WAKE : START_AT_ONCE;
     const wrong =
       checkTerms(model, options) ?? checkInputs(model.native.inputs, inputs, model.native.masks);
     if (wrong !== undefined) return Promise.reject(new MillraceError('INVALID_ARGUMENT', wrong));
@@ -106,7 +105,7 @@ export class Channel {
     model.submitted();
     this.#denoWakeup?.begin();
     const done = isDone(this.#mail);
-    if (start === LATER) this.#wakeLater(model);
+    if (start === START_LATER) this.#wakeLater(model);
     return new Promise((resolve, reject) => {
       const deadline =
         timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
@@ -276,8 +275,8 @@ export class Channel {
   ): unknown[] {
     const values: unknown[] = [];
     // Copying and running what is large would hold this thread up for longer than handing it over does.
-    const how = moved !== undefined && start === AT_ONCE ? WAKE : start;
-    let word = writeTerms(this.#mail, options.timeoutMs, options.priority ?? 0, how);
+    const how = moved !== undefined && start === START_AT_ONCE ? START_WAKE : start;
+    let word = writeOptions(this.#mail, options.timeoutMs, options.priority ?? 0, how);
     for (const { name } of model.native.inputs) {
       const tensor = inputs[name];
       if (tensor === undefined) {
@@ -299,7 +298,7 @@ export class Channel {
       return new MillraceError(
         name,
         `The queue of model '${model.name}' is full or too long for the time allowed: try again later`,
-        { retryAfterMs: Math.max(this.#mail[0]!, 1) },
+        { retryAfterMs: Math.max(retryAfterMs(this.#mail), 1) },
       );
     }
     if (name === 'DEADLINE_EXCEEDED') {

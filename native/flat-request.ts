@@ -1,23 +1,36 @@
 /**
- * Small requests without an object for each of their parts: the addon lays a request out in one block of
- * memory (codec/flat_request.h says how), which is read here.
+ * Reads small requests. The addon lays a request out in one block of memory (codec/flat_layout.h describes
+ * how), so that no call of Node-API is needed for each of its parts.
  *
  * @module
  */
 
 import type { Datatypes, InferInput, InferRequest, Parameters } from './codec-types.ts';
 import { elementArrays } from './elements.ts';
+import {
+  FLAT_ID_LENGTH,
+  FLAT_INPUT_ELEMENTS,
+  FLAT_INPUT_NAME_LENGTH,
+  FLAT_INPUT_OFFSET,
+  FLAT_INPUT_RANK,
+  FLAT_INPUT_TYPE,
+  FLAT_INPUT_WORDS,
+  FLAT_INPUTS,
+  FLAT_LAYOUT_BYTES,
+  FLAT_NO_OUTPUTS,
+  FLAT_OUTPUTS,
+  FLAT_WORDS,
+} from './layout.ts';
 import type { ElementType, Tensors } from './types.ts';
 
-/** A larger body takes longer to parse than its objects to make. */
+/** For a larger body the time to parse outweighs the time to create its objects. */
 const MOST_BODY_BYTES = 4096;
-const LAYOUT_BYTES = 4096;
-/** A body holds at most an element in two bytes, of at most 8 bytes, and 256 tensors. */
-const BLOCK_BYTES = LAYOUT_BYTES + MOST_BODY_BYTES * 4 + 256 * 8;
+/** A body has at most one element in two bytes, an element at most 8 bytes, and a request at most 256 tensors. */
+const BLOCK_BYTES = FLAT_LAYOUT_BYTES + MOST_BODY_BYTES * 4 + 256 * 8;
 
 const NO_PARAMETERS: Parameters = Object.freeze(Object.create(null));
 
-/** The addon's function. Undefined where the request has more to it than a block has a place for. */
+/** The function of the addon. It returns undefined if a block cannot represent the request. */
 export type ParseFlat = (
   body: Uint8Array,
   nonFinite: number,
@@ -30,8 +43,8 @@ export class FlatRequests {
   readonly #types: ReadonlyMap<number, ElementType>;
   readonly #datatypes: Datatypes;
   readonly #block = new Uint8Array(BLOCK_BYTES);
-  readonly #layout = new Int32Array(this.#block.buffer, 0, LAYOUT_BYTES / 4);
-  /** Where in the layout, and in the names, reading has come to. */
+  readonly #layout = new Int32Array(this.#block.buffer, 0, FLAT_LAYOUT_BYTES / 4);
+  /** The positions in the layout and in the names up to which the request has been read. */
   #at = 0;
   #nameAt = 0;
 
@@ -41,43 +54,46 @@ export class FlatRequests {
     this.#datatypes = datatypes;
   }
 
-  /** The request in a body that is all JSON; undefined where it is not a small and simple one. */
+  /** Reads the request in a body that is all JSON. Returns undefined unless it is a small and simple one. */
   read(body: Uint8Array, nonFinite: number, maxTensors: number): InferRequest | undefined {
     if (body.length > MOST_BODY_BYTES) return undefined;
     const names = this.#parse(body, nonFinite, maxTensors, this.#block);
     if (names === undefined) return undefined;
-    this.#at = 0;
+    const inputCount = this.#layout[FLAT_INPUTS]!;
+    const outputCount = this.#layout[FLAT_OUTPUTS]!;
+    this.#at = FLAT_WORDS;
     this.#nameAt = 0;
-    const inputCount = this.#next();
-    const outputCount = this.#next();
-    const id = this.#name(names);
+    const id = this.#name(names, this.#layout[FLAT_ID_LENGTH]!);
     const tensors: Record<string, Tensors[string]> = Object.create(null);
     const inputs: InferInput[] = [];
     for (let i = 0; i < inputCount; i += 1) {
-      const name = this.#name(names);
+      const name = this.#name(names, this.#layout[this.#at + FLAT_INPUT_NAME_LENGTH]!);
       const tensor = this.#tensor();
       tensors[name] = tensor;
       const datatype = this.#datatypes[tensor.type];
       inputs.push({ name, datatype, shape: tensor.dims, parameters: NO_PARAMETERS });
     }
-    if (outputCount < 0) {
+    if (outputCount === FLAT_NO_OUTPUTS) {
       return { json: { id, parameters: NO_PARAMETERS, inputs, outputs: undefined }, tensors };
     }
     const outputs = Array.from({ length: outputCount }, () => ({
-      name: this.#name(names),
+      name: this.#name(names, this.#next()),
       parameters: NO_PARAMETERS,
     }));
     return { json: { id, parameters: NO_PARAMETERS, inputs, outputs }, tensors };
   }
 
   #tensor(): Tensors[string] {
-    const type = this.#types.get(this.#next())! as Exclude<ElementType, 'string'>;
-    const sizes = this.#next();
-    const offset = this.#next();
-    const count = this.#next();
+    const layout = this.#layout;
+    const at = this.#at;
+    const type = this.#types.get(layout[at + FLAT_INPUT_TYPE]!)! as Exclude<ElementType, 'string'>;
+    const rank = layout[at + FLAT_INPUT_RANK]!;
+    const offset = layout[at + FLAT_INPUT_OFFSET]!;
+    const count = layout[at + FLAT_INPUT_ELEMENTS]!;
+    this.#at = at + FLAT_INPUT_WORDS;
     const dims: number[] = [];
-    for (let i = 0; i < sizes; i += 1) dims.push(this.#next());
-    // A copy, because the block is the next request's too.
+    for (let i = 0; i < rank; i += 1) dims.push(this.#next());
+    // The elements are copied, because the next request overwrites the block.
     const data = new elementArrays[type](this.#block.buffer, offset, count).slice();
     return { type, dims, data } as Tensors[string];
   }
@@ -88,9 +104,9 @@ export class FlatRequests {
     return value;
   }
 
-  #name(names: string): string {
+  #name(names: string, length: number): string {
     const start = this.#nameAt;
-    this.#nameAt += this.#next();
+    this.#nameAt += length;
     return names.slice(start, this.#nameAt);
   }
 }

@@ -1,13 +1,7 @@
 /**
- * Layout of the mailbox, the array of doubles through which a call to the addon passes its arguments
- * and its answers. The other side is addon/convert.cc (requests) and addon/completion.cc (records).
- *
- * A request: timeout in nanoseconds (-1: none), priority, how to start (`Start`), then for each input of the signature:
- * borrow (0 or 1), rank (-1: left out, as masks may be), dimensions.
- *
- * A record: slot, code, retained (0 or 1), rows and requests of the batch, queue and compute time in
- * milliseconds, number of outputs, then for each output: bytes that follow (-1: fetch it), rank,
- * dimensions, the bytes padded to whole words.
+ * Writes requests to the mailbox and reads records of finished requests from it. The mailbox is the array of
+ * doubles through which a call to the addon passes its arguments and its results; its layout is described in
+ * addon/mailbox_layout.h. The other side is addon/convert.cc (requests) and addon/completion.cc (records).
  *
  * Why: .github/decisions/0002-a-mailbox-instead-of-arguments.md
  *
@@ -17,10 +11,40 @@
 import type { NativeEngine } from './binding.ts';
 import { elementArrays } from './elements.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
+import {
+  FLAG_OTHER_ROWS,
+  FLAG_RETAINED,
+  INPUT_BORROW,
+  INPUT_LEFT_OUT,
+  INPUT_RANK,
+  INPUT_WORDS,
+  OUTPUT_BYTES,
+  OUTPUT_FETCHED,
+  OUTPUT_RANK,
+  OUTPUT_WORDS,
+  RECORD_CODE,
+  RECORD_COMPUTE_MS,
+  RECORD_FLAGS,
+  RECORD_OUTPUTS,
+  RECORD_QUEUE_MS,
+  RECORD_REQUESTS,
+  RECORD_ROWS,
+  RECORD_SLOT,
+  RECORD_WORDS,
+  REQUEST_PRIORITY,
+  REQUEST_START,
+  REQUEST_TIMEOUT,
+  REQUEST_WORDS,
+  RETRY_AFTER,
+  type START_AT_ONCE,
+  START_DONE,
+  type START_LATER,
+  type START_WAKE,
+} from './layout.ts';
 import { quote } from './quote.ts';
 import type { ElementType, PackedTensor, RunResult, Tensor, TensorSpec, Timings } from './types.ts';
 
-/** In the order of the enum `Code` in batching/status.h. */
+/** The codes in the order of the enum `Code` in batching/status.h. */
 const CODES: readonly MillraceErrorCode[] = [
   'INTERNAL', // 0 is OK and never looked up
   'INVALID_ARGUMENT',
@@ -38,40 +62,42 @@ export function errorCode(number: number): MillraceErrorCode {
   return CODES[number] ?? 'INTERNAL';
 }
 
-/** How a request is to start. */
-export const LATER = 0;
-export const WAKE = 1;
-/** On this thread, if the addon finds that quickest. */
-export const AT_ONCE = 2;
-export type Start = typeof LATER | typeof WAKE | typeof AT_ONCE;
+/** When a submitted request starts: see addon/mailbox_layout.h. */
+export type Start = typeof START_LATER | typeof START_WAKE | typeof START_AT_ONCE;
 
-/** Whether the request just submitted has run already, so that its answer can be drained. */
+/** Returns whether the request just submitted has already run, so that its response can be drained. */
 export function isDone(mail: Float64Array): boolean {
-  return mail[2] === 3;
+  return mail[REQUEST_START] === START_DONE;
 }
 
-/** Starts a request. Returns the word at which its inputs follow. */
-export function writeTerms(
+/** Returns the milliseconds after which a request just refused as `UNAVAILABLE` may be sent again. */
+export function retryAfterMs(mail: Float64Array): number {
+  return mail[RETRY_AFTER]!;
+}
+
+/** Writes the options of a request. Returns the word at which its inputs follow. */
+export function writeOptions(
   mail: Float64Array,
   timeoutMs: number | undefined,
   priority: number,
   start: Start,
 ): number {
-  mail[0] = timeoutMs === undefined ? -1 : timeoutMs * 1e6;
-  mail[1] = priority;
-  mail[2] = start;
-  return 3;
+  mail[REQUEST_TIMEOUT] = timeoutMs === undefined ? -1 : timeoutMs * 1e6;
+  mail[REQUEST_PRIORITY] = priority;
+  mail[REQUEST_START] = start;
+  return REQUEST_WORDS;
 }
 
-/** Writes one input's terms at `word` and returns the word after them. */
+/** Writes the shape of one input at `word`, and whether it is borrowed. Returns the word after them. */
 export function writeInput(
   mail: Float64Array,
   word: number,
   dims: readonly number[],
   borrow: boolean,
 ): number {
-  mail[word++] = borrow ? 1 : 0;
-  mail[word++] = dims.length;
+  mail[word + INPUT_BORROW] = borrow ? 1 : 0;
+  mail[word + INPUT_RANK] = dims.length;
+  word += INPUT_WORDS;
   for (let axis = 0; axis < dims.length; axis++) {
     const size = dims[axis];
     // The addon refuses NaN; a bigint would throw here.
@@ -80,11 +106,11 @@ export function writeInput(
   return word;
 }
 
-/** Writes that a mask was left out, and returns the word after it. */
+/** Writes that the request leaves out a mask. Returns the word after it. */
 export function writeAbsent(mail: Float64Array, word: number): number {
-  mail[word] = 0;
-  mail[word + 1] = -1;
-  return word + 2;
+  mail[word + INPUT_BORROW] = 0;
+  mail[word + INPUT_RANK] = INPUT_LEFT_OUT;
+  return word + INPUT_WORDS;
 }
 
 /** Reads finished requests from the mailbox one after another. */
@@ -111,27 +137,28 @@ export class RecordReader {
     this.#word = 0;
   }
 
-  /** Reads the head of the next record. `result` or `skip` must follow. */
+  /** Reads the header of the next record. `result` or `skip` must follow. */
   next(): void {
     const mail = this.#mail;
     const word = this.#word;
     this.#header = word;
-    this.slot = mail[word]!;
-    this.code = mail[word + 1]!;
-    this.retained = (mail[word + 2]! & 1) !== 0;
-    this.otherRows = (mail[word + 2]! & 2) !== 0;
-    this.#outputs = mail[word + 7]!;
-    this.#word = word + 8;
+    this.slot = mail[word + RECORD_SLOT]!;
+    this.code = mail[word + RECORD_CODE]!;
+    const flags = mail[word + RECORD_FLAGS]!;
+    this.retained = (flags & FLAG_RETAINED) !== 0;
+    this.otherRows = (flags & FLAG_OTHER_ROWS) !== 0;
+    this.#outputs = mail[word + RECORD_OUTPUTS]!;
+    this.#word = word + RECORD_WORDS;
   }
 
   #timings(): Timings {
     const mail = this.#mail;
     const word = this.#header;
     return {
-      batchRows: mail[word + 3]!,
-      batchRequests: mail[word + 4]!,
-      queueMs: mail[word + 5]!,
-      computeMs: mail[word + 6]!,
+      batchRows: mail[word + RECORD_ROWS]!,
+      batchRequests: mail[word + RECORD_REQUESTS]!,
+      queueMs: mail[word + RECORD_QUEUE_MS]!,
+      computeMs: mail[word + RECORD_COMPUTE_MS]!,
     };
   }
 
@@ -155,8 +182,9 @@ export class RecordReader {
     let undecodable: string | undefined;
     for (let index = 0; index < this.#outputs; index++) {
       const { name, type } = specs[index]!;
-      const bytes = mail[this.#word++]!;
-      const rank = mail[this.#word++]!;
+      const bytes = mail[this.#word + OUTPUT_BYTES]!;
+      const rank = mail[this.#word + OUTPUT_RANK]!;
+      this.#word += OUTPUT_WORDS;
       const dims: number[] = [];
       let elements = 1;
       for (let axis = 0; axis < rank; axis++) {
@@ -171,7 +199,9 @@ export class RecordReader {
           packedStrings[name] = { type, dims, data };
         } else {
           const data =
-            bytes >= 0 ? this.#inline(type, elements) : this.#fetch(index, type, elements);
+            bytes !== OUTPUT_FETCHED
+              ? this.#inline(type, elements)
+              : this.#fetch(index, type, elements);
           if (data === null) undecodable = name;
           outputs[name] = { type, dims, data } as Tensor;
         }
@@ -191,8 +221,8 @@ export class RecordReader {
   /** Passes over the outputs of a record that nobody waits for. */
   skip(): void {
     for (let index = 0; index < this.#outputs; index++) {
-      const bytes = this.#mail[this.#word++]!;
-      this.#word += 1 + this.#mail[this.#word]!;
+      const bytes = this.#mail[this.#word + OUTPUT_BYTES]!;
+      this.#word += OUTPUT_WORDS + this.#mail[this.#word + OUTPUT_RANK]!;
       if (bytes > 0) this.#word += (bytes + 7) >> 3;
     }
   }
@@ -200,11 +230,11 @@ export class RecordReader {
   #inline(type: ElementType, elements: number): unknown {
     const view = this.#view(type as Exclude<ElementType, 'string'>);
     const start = (this.#word * 8) / view.BYTES_PER_ELEMENT;
-    // A copy: the mailbox is overwritten by the next call.
+    // The elements are copied, because the next call overwrites the mailbox.
     return view.slice(start, start + elements);
   }
 
-  /** The mailbox as elements of a type. Kept, because making a view of memory outside the heap is slow. */
+  /** Returns the mailbox as elements of a type. Views are kept, because creating one of memory outside the heap is slow. */
   #view(type: Exclude<ElementType, 'string'>): Uint8Array {
     this.#views[type] ??= new elementArrays[type](this.#mail.buffer as ArrayBuffer) as Uint8Array;
     return this.#views[type];

@@ -115,3 +115,42 @@ rule({
   ),
   breaches: [{ path: 'native/src/batching/a.h', text: 'napi_value result;' }],
 });
+
+const layoutFile = 'native/layout.ts';
+
+/** The layout constants of a C++ header or of the TypeScript file, as `NAME = value`, in their order. */
+function layoutConstants({ path, text }: Source): string[] {
+  const pattern =
+    path === layoutFile
+      ? /^export const (\w+) = (-?\d+);$/gm
+      : /^inline constexpr int k(\w+) = (-?\d+);$/gm;
+  return [...text.matchAll(pattern)].map(([, name = '', value]) => {
+    const constant = name.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase();
+    return `${constant} = ${value}`;
+  });
+}
+
+rule({
+  title: 'layout.ts has the constants of the layout headers, with the same values',
+  files: [layoutFile, 'native/src/addon/mailbox_layout.h', 'native/src/codec/flat_layout.h'],
+  check: (sources) => {
+    const constants = (own: boolean) =>
+      sources.filter(({ path }) => (path === layoutFile) === own).flatMap(layoutConstants);
+    const here = constants(true);
+    const headers = constants(false);
+    return [
+      ...headers
+        .filter((line) => !here.includes(line))
+        .map((line) => `${layoutFile} lacks ${line}`),
+      ...here.filter((line) => !headers.includes(line)).map((line) => `No header has ${line}`),
+    ];
+  },
+  breaches: [
+    { path: 'native/src/addon/a_layout.h', text: 'inline constexpr int kOutputRank = 1;' },
+    { path: layoutFile, text: 'export const OUTPUT_RANK = 2;' },
+  ],
+  allowed: [
+    { path: 'native/src/addon/b_layout.h', text: 'inline constexpr int kQueueMs = 5;' },
+    { path: layoutFile, text: 'export const QUEUE_MS = 5;' },
+  ],
+});

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "addon/convert.h"
+#include "addon/mailbox_layout.h"
 #include "batching/padding.h"
 #include "codec/packed_strings.h"
 #include "codec/utf8.h"
@@ -14,10 +15,6 @@ namespace {
 // A request's outputs travel in the mailbox until together they reach this many bytes; the others are
 // fetched with take().
 constexpr size_t kInlineBytes = 4096;
-
-// Words of a record before its outputs, and of each output before its dimensions.
-constexpr size_t kHeaderWords = 8;
-constexpr size_t kOutputWords = 2;
 
 JsThread& ThreadOf(napi_env env, napi_callback_info info, size_t count, napi_value* arguments) {
   void* data = nullptr;
@@ -50,7 +47,7 @@ constexpr size_t WordsOf(size_t bytes) noexcept {
 
 // The longest record of a request with that many outputs; each may waste part of a word.
 constexpr size_t MaxRecordWords(size_t outputs) noexcept {
-  return kHeaderWords + outputs * (kOutputWords + kMaxRank + 1) + WordsOf(kInlineBytes);
+  return kRecordWords + outputs * (kOutputWords + kMaxRank + 1) + WordsOf(kInlineBytes);
 }
 static_assert(MaxRecordWords(LoadedModel::kMaxTensors) <= JsThread::kMailboxWords);
 
@@ -58,11 +55,11 @@ constexpr double Milliseconds(Nanos duration) noexcept {
   return static_cast<double>(duration) * 1e-6;
 }
 
-// Writes the record of `request` at `word` (layout: native/mailbox.ts) and returns the word after it.
+// Writes the record of `request` at `word` (see addon/mailbox_layout.h) and returns the word after it.
 // `retained`: JavaScript still needs the request and will release it.
 size_t WriteRecord(const Request& request, double* mail, size_t word, bool& retained) noexcept {
   double* const header = mail + word;
-  word += kHeaderWords;
+  word += kRecordWords;
   retained = !request.status.ok();
   size_t outputs = 0;
   InlineBudget budget;
@@ -73,8 +70,9 @@ size_t WriteRecord(const Request& request, double* mail, size_t word, bool& reta
       const TensorView& view = slice.view;
       const bool travels = budget.Takes(view);
       retained = retained || !travels;
-      mail[word++] = travels ? static_cast<double>(view.bytes) : -1;
-      mail[word++] = view.shape.rank;
+      mail[word + kOutputBytes] = travels ? static_cast<double>(view.bytes) : kOutputFetched;
+      mail[word + kOutputRank] = view.shape.rank;
+      word += kOutputWords;
       for (const int64_t size : view.shape.view()) mail[word++] = static_cast<double>(size);
       if (travels && view.bytes != 0) {
         CopyOut(slice, reinterpret_cast<std::byte*>(mail + word));
@@ -82,14 +80,14 @@ size_t WriteRecord(const Request& request, double* mail, size_t word, bool& reta
       }
     }
   }
-  header[0] = request.slot;
-  header[1] = static_cast<double>(request.status.code());
-  header[2] = (retained ? 1 : 0) + (request.other_rows ? 2 : 0);
-  header[3] = static_cast<double>(request.batch_rows);
-  header[4] = request.batch_requests;
-  header[5] = Milliseconds(request.started - request.submitted);
-  header[6] = Milliseconds(request.finished - request.started);
-  header[7] = static_cast<double>(outputs);
+  header[kRecordSlot] = request.slot;
+  header[kRecordCode] = static_cast<double>(request.status.code());
+  header[kRecordFlags] = (retained ? kFlagRetained : 0) + (request.other_rows ? kFlagOtherRows : 0);
+  header[kRecordRows] = static_cast<double>(request.batch_rows);
+  header[kRecordRequests] = request.batch_requests;
+  header[kRecordQueueMs] = Milliseconds(request.started - request.submitted);
+  header[kRecordComputeMs] = Milliseconds(request.finished - request.started);
+  header[kRecordOutputs] = static_cast<double>(outputs);
   return word;
 }
 

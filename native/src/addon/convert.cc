@@ -5,6 +5,7 @@
 #include <new>
 #include <string_view>
 
+#include "addon/mailbox_layout.h"
 #include "codec/packed_strings.h"
 
 namespace millrace {
@@ -16,7 +17,7 @@ constexpr int64_t kMaxRows = int64_t{1} << 31;
 // Nanoseconds, some thirty years: what is longer is no deadline, and no sum of times overflows.
 constexpr double kLongestTimeout = 1e18;
 
-// A typed array that holds elements of `type`.
+// Whether a typed array of this kind holds elements of `type`.
 bool Holds(napi_typedarray_type array, ElementType type) noexcept {
   switch (type) {
     case ElementType::kFloat32:
@@ -62,9 +63,8 @@ Status Invalid(const TensorSpec& spec, const std::string& what) {
   return {Code::kInvalidArgument, "Input '" + spec.name + "' " + what};
 }
 
-// Reads a rank and dimensions at `mail` and moves it past them.
-Status ReadShape(const TensorSpec& spec, const double*& mail, Shape& shape) {
-  const double rank = *mail++;
+// Reads the `rank` dimensions at `mail` and moves it past them.
+Status ReadShape(const TensorSpec& spec, double rank, const double*& mail, Shape& shape) {
   if (rank > double{kMaxRank}) return Invalid(spec, "has too many dimensions: at most 16 are supported");
   shape.rank = static_cast<uint8_t>(rank);
   bool fits = shape.rank == spec.dims.size();
@@ -84,7 +84,7 @@ Status ReadShape(const TensorSpec& spec, const double*& mail, Shape& shape) {
   return {};
 }
 
-// Memory for the input's own copy: the device's where there is one and it pays.
+// Returns memory for the input's own copy. It is the device's pinned memory if the input is large enough.
 std::byte* Reserve(Input& input, size_t bytes, StagedExecutor* device) {
   input.view.bytes = bytes;
   if (device != nullptr && bytes >= kDirectBytes) {
@@ -102,8 +102,8 @@ std::byte* Reserve(Input& input, size_t bytes, StagedExecutor* device) {
   return input.copy.get();
 }
 
-// Elements, or their bytes at any offset. `borrow`: use the memory where it is; false afterwards if it was
-// copied.
+// Reads an input from a typed array of its elements or, at any offset, of their bytes. With `borrow` the
+// request uses the caller's memory; `borrow` is false afterwards if the elements were copied.
 Status ReadNumbers(napi_env env, napi_value value, const TensorSpec& spec, int64_t elements,
                    StagedExecutor* device, bool& borrow, Input& input) {
   napi_typedarray_type type{};
@@ -144,7 +144,7 @@ Status ReadNumbers(napi_env env, napi_value value, const TensorSpec& spec, int64
 Status ReadPackedStrings(std::string_view bytes, const TensorSpec& spec, int64_t elements,
                          Input& input) {
   const auto count = static_cast<size_t>(elements);
-  // Before memory is taken for them: a shape is only what somebody says.
+  // This check comes before memory is allocated, because the client may state any shape.
   if (!HoldsPackedStrings(bytes, count)) {
     return Invalid(spec, "must be packed as the " + std::to_string(elements) +
                              " strings that its shape " + Describe(input.view.shape.view()) +
@@ -226,9 +226,9 @@ Status MakeMasks(const Signature& signature, const ShapePlan& plan, Request& req
 Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
                    const ShapePlan& plan, bool batched, StagedExecutor* device,
                    const napi_value* values, Request& request) {
-  const double timeout = *mail++;
-  const double priority = *mail++;
-  ++mail;  // wake: the caller's
+  const double timeout = mail[kRequestTimeout];
+  const double priority = mail[kRequestPriority];
+  mail += kRequestWords;
   request.deadline = timeout >= 0 && timeout < kLongestTimeout
                          ? SteadyClock().Now() + static_cast<Nanos>(timeout)
                          : kNever;
@@ -236,18 +236,17 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
   request.rows = 1;
   request.inputs.resize(signature.inputs.size());
   bool borrowed = false;
-  const std::string* first = nullptr;  // the input that has told the rows
+  const std::string* first = nullptr;  // the input whose rows the others must match
   for (size_t i = 0; i < signature.inputs.size(); ++i) {
     const TensorSpec& spec = signature.inputs[i];
     Input& input = request.inputs[i];
-    bool borrow = *mail++ != 0;
+    bool borrow = mail[kInputBorrow] != 0;
+    const double rank = mail[kInputRank];
+    mail += kInputWords;
     input.view = {};
     input.view.type = spec.type;
-    if (*mail < 0 && plan.IsMask(i)) {
-      ++mail;
-      continue;
-    }
-    MILLRACE_RETURN_IF_ERROR(ReadShape(spec, mail, input.view.shape));
+    if (rank == kInputLeftOut && plan.IsMask(i)) continue;
+    MILLRACE_RETURN_IF_ERROR(ReadShape(spec, rank, mail, input.view.shape));
     const auto elements = input.view.shape.Elements();
     if (!elements) return Invalid(spec, "has a shape whose size overflows");
     if (batched) {

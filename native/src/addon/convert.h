@@ -1,4 +1,4 @@
-// JavaScript values to requests, and answers to JavaScript values.
+// Converts JavaScript values to requests, and codes of errors to JavaScript errors.
 #pragma once
 
 #include <node_api.h>
@@ -10,10 +10,10 @@
 
 namespace millrace {
 
-// Fills `request` from the mailbox (see native/mailbox.ts for its layout) and one JavaScript value per
-// input: a typed array of the input's type, or an array of strings. Checks everything that memory
-// safety depends on, and makes the masks that were left out. kInvalidArgument with a sentence for what
-// fits neither the signature nor the plan.
+// Fills `request` from the mailbox (see addon/mailbox_layout.h) and from one JavaScript value for each
+// input: a typed array of the input's type, its bytes as a Uint8Array, or an array of strings. Checks
+// everything that memory safety depends on, and makes the masks that the request leaves out. Returns
+// kInvalidArgument with a sentence for the client if an input does not fit the signature or the plan.
 Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
                    const ShapePlan& plan, bool batched, StagedExecutor* device,
                    const napi_value* values, Request& request);

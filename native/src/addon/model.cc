@@ -7,23 +7,17 @@
 #include "addon/convert.h"
 #include "addon/device_report.h"
 #include "addon/finalize_once.h"
+#include "addon/mailbox_layout.h"
 
 namespace millrace {
 namespace {
 
 constexpr size_t kInlineInputs = 16;
 
-// The word of the mailbox that says whether to wake a worker or even to run at once, and afterwards
-// whether the answer is there.
-constexpr size_t kWakeWord = 2;
-constexpr double kRunNow = 2;
-constexpr double kDone = 3;
-
 // submit(...inputs): number
-// The slot of the request; minus the code if it was refused, with the sentence, if there is more to
-// say than the code, in message(). A request that ran at once is marked in the mailbox and can be
-// drained. With UNAVAILABLE the mailbox starts with the time after which to
-// try again, in milliseconds.
+// Returns the slot of the request, or minus the code if the request is refused. message() then returns
+// the sentence, if there is more to say than the code. The mailbox says afterwards whether the request
+// has already run (kStartDone) or, with UNAVAILABLE, when to try again (kRetryAfter).
 napi_value JS_submit(napi_env env, napi_callback_info info) {
   std::array<napi_value, kInlineInputs> few;
   std::vector<napi_value> many;
@@ -58,14 +52,14 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
       thread.refusal = {code, "Out of memory while copying the inputs: send fewer rows"};
     }
     Batcher& batcher = hold.model->batcher();
-    const bool wake = thread.mailbox[kWakeWord] != 0;
-    const bool at_once = thread.mailbox[kWakeWord] == kRunNow;
+    const bool wake = thread.mailbox[kRequestStart] != kStartLater;
+    const bool at_once = thread.mailbox[kRequestStart] == kStartAtOnce;
     bool done = false;
     if (code == Code::kOk) {
       done = at_once && batcher.RunInline(request, *hold.handle, hold.staging);
       if (!done) code = batcher.Enqueue(request);
     }
-    thread.mailbox[kWakeWord] = done ? kDone : 0;
+    thread.mailbox[kRequestStart] = done ? kStartDone : kStartLater;
     if (code == Code::kOk) {
       thread.Submitted();
       if (done) {
@@ -78,7 +72,7 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
     }
   }
   if (code == Code::kUnavailable) {
-    thread.mailbox[0] = static_cast<double>(hold.model->batcher().ExpectedWait()) * 1e-6;
+    thread.mailbox[kRetryAfter] = static_cast<double>(hold.model->batcher().ExpectedWait()) * 1e-6;
   }
   napi_value result = nullptr;
   napi_create_int32(env,

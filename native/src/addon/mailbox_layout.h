@@ -1,0 +1,60 @@
+// The layout of the mailbox: the array of doubles through which a call to the addon passes its arguments
+// and its results. native/layout.ts repeats these constants, and test/rules compares the two files.
+//
+// A request is kRequestWords words, and then for each input of the signature kInputWords words and its
+// dimensions. A record of a finished request is kRecordWords words, and then for each output kOutputWords
+// words, its dimensions, and its bytes padded to whole words.
+//
+// Why: .github/decisions/0002-a-mailbox-instead-of-arguments.md
+#pragma once
+
+namespace millrace {
+
+// The words of a request. The timeout is in nanoseconds, and negative where the request has none.
+inline constexpr int kRequestTimeout = 0;
+inline constexpr int kRequestPriority = 1;
+inline constexpr int kRequestStart = 2;
+inline constexpr int kRequestWords = 3;
+
+// The values of kRequestStart. The caller wakes an instance later, submit() wakes one, or the addon runs the
+// request on this thread if it expects that to be quickest. After submit() the word is kStartDone if the
+// request has already run, so that drain() will return it.
+inline constexpr int kStartLater = 0;
+inline constexpr int kStartWake = 1;
+inline constexpr int kStartAtOnce = 2;
+inline constexpr int kStartDone = 3;
+
+// Where submit() writes, when it refuses a request as UNAVAILABLE, the milliseconds after which to retry.
+inline constexpr int kRetryAfter = 0;
+
+// The words of an input. kInputBorrow is 1 where the addon may read the caller's memory until the request
+// has finished. The rank is kInputLeftOut where the request leaves out a mask.
+inline constexpr int kInputBorrow = 0;
+inline constexpr int kInputRank = 1;
+inline constexpr int kInputWords = 2;
+inline constexpr int kInputLeftOut = -1;
+
+// The words of a record. Rows and requests are those of the batch; both times are in milliseconds.
+inline constexpr int kRecordSlot = 0;
+inline constexpr int kRecordCode = 1;
+inline constexpr int kRecordFlags = 2;
+inline constexpr int kRecordRows = 3;
+inline constexpr int kRecordRequests = 4;
+inline constexpr int kRecordQueueMs = 5;
+inline constexpr int kRecordComputeMs = 6;
+inline constexpr int kRecordOutputs = 7;
+inline constexpr int kRecordWords = 8;
+
+// Bits of kRecordFlags: JavaScript has to release the slot, because it still has a message or outputs to
+// fetch; and the request ran alone and its outputs have another number of rows than its inputs.
+inline constexpr int kFlagRetained = 1;
+inline constexpr int kFlagOtherRows = 2;
+
+// The words of an output. The number of bytes is kOutputFetched where they are not in the record and
+// JavaScript fetches them with take(), strings() or packedStrings().
+inline constexpr int kOutputBytes = 0;
+inline constexpr int kOutputRank = 1;
+inline constexpr int kOutputWords = 2;
+inline constexpr int kOutputFetched = -1;
+
+}  // namespace millrace
