@@ -54,7 +54,8 @@ async function main(): Promise<number> {
   const stop = new AbortController();
   const context: RunContext = {
     scratch: mkdtempSync(path.join(tmpdir(), 'millrace-test-')),
-    limitMs: (values.verify ? 120 : 15) * minute,
+    // Long enough for a build with sanitizers where others are busy on the machine.
+    limitMs: (values.verify ? 120 : 40) * minute,
     // What could fail by chance is repeated.
     env: values.verify ? { REPETITIONS: '10' } : {},
     signal: stop.signal,
