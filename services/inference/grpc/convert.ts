@@ -56,12 +56,20 @@ const FINAL = 'triton_enable_empty_final_response';
 
 type InputMessage = ModelInferRequest['inputs'][number];
 
+/** As over HTTP: the response repeats the id. */
+const MOST_ID_LENGTH = 64 * 1024;
+
 /** @throws {ServeError} `INVALID_ARGUMENT` with a sentence that names the input. */
 export function toCodecRequest(message: ModelInferRequest): CodecRequest {
   const { inputs, raw_input_contents: raw, outputs } = message;
   if (raw.length !== 0 && raw.length !== inputs.length) {
     throw invalid(
       `raw_input_contents has ${raw.length} entries for ${inputs.length} inputs: give one for each or none.`,
+    );
+  }
+  if (message.id.length > MOST_ID_LENGTH) {
+    throw invalid(
+      `The id has ${message.id.length} characters: at most ${MOST_ID_LENGTH} are taken.`,
     );
   }
   const tensors: Record<string, Tensors[string]> = Object.create(null);

@@ -78,6 +78,7 @@ describe('what does not fit together', () => {
         const cases: Readonly<Record<string, readonly [string, Message, status]>> = {
           model: ['ModelInfer', message({}, { model_name: long }), status.NOT_FOUND],
           version: ['ModelInfer', message({}, { model_version: long }), status.NOT_FOUND],
+          id: ['ModelInfer', message({}, { id: long }), status.INVALID_ARGUMENT],
           input: ['ModelInfer', message({ name: long }), status.INVALID_ARGUMENT],
           datatype: ['ModelInfer', message({ datatype: long }), status.INVALID_ARGUMENT],
           output: [
