@@ -77,6 +77,14 @@ std::optional<size_t> FindBucket(std::span<const Bucket> buckets,
   return {};
 }
 
+std::string NameWithoutProfile(const Signature& signature) {
+  for (const TensorSpec& spec : signature.inputs) {
+    const bool is_static = std::ranges::find(spec.dims, -1) == spec.dims.end();
+    if (!is_static && spec.name.find_first_of(":,") != std::string::npos) return spec.name;
+  }
+  return {};
+}
+
 Profile MakeProfile(const Signature& signature, std::span<const Bucket> buckets) {
   Profile profile;
   if (buckets.empty()) return profile;

@@ -28,6 +28,10 @@ Status SortBuckets(const Signature& signature, std::vector<Bucket>& buckets);
 std::optional<size_t> FindBucket(std::span<const Bucket> buckets,
                                  std::span<const Shape> inputs, bool batched) noexcept;
 
+// The first input of a dynamic shape whose name cannot stand in a profile, in which colons and commas part
+// names and shapes; empty if there is none.
+std::string NameWithoutProfile(const Signature& signature);
+
 // TensorRT's optimisation profile over all buckets, as `name:2x3,other:4`: smallest sizes, largest
 // sizes, and those of the largest bucket, which throughput depends on. Only dynamic inputs are
 // named; all texts are empty if there are none.

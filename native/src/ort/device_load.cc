@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <chrono>
 
+#include "batching/outputs_equal.h"
 #include "ort/device_session.h"
 #include "ort/engine_cache.h"
 #include "ort/graph.h"
+#include "ort/random_inputs.h"
 
 namespace millrace {
 namespace {
@@ -38,6 +40,12 @@ std::string Varying(const Signature& signature, const std::vector<BucketPlan::Ou
     if (!(a[i].shape == b[i].shape)) return signature.outputs[i].name;
   }
   return {};
+}
+
+bool BlocksEqual(const OutputBlock& a, const OutputBlock& b) {
+  return std::ranges::equal(a.tensors, b.tensors, [](const TensorView& x, const TensorView& y) {
+    return x.type == y.type && x.shape == y.shape && OutputsEqual(x, y);
+  });
 }
 
 }  // namespace
@@ -132,7 +140,8 @@ Status DeviceSession::Open() {
     MILLRACE_RETURN_IF_ERROR(slot->AllocateOutputs());
     free_slots_.push_back(slot.get());
   }
-  return WarmBuckets();
+  MILLRACE_RETURN_IF_ERROR(WarmBuckets());
+  return CheckBuckets();
 }
 
 // The choice is made once: a session that fails and is made anew runs the same shapes.
@@ -159,7 +168,13 @@ Status DeviceSession::PrepareEngines(ProviderRequest& request) {
                 "' builds an engine for the shapes that will come: declare batching.axes for every "
                 "dimension that changes"};
   }
-  request.profile = MakeProfile(look->signature(), buckets_);
+  if (const std::string name = NameWithoutProfile(look->signature()); !name.empty()) {
+    report_.notes.push_back("The name of input '" + name +
+                            "' has a colon or a comma, with which TensorRT cannot be told its shapes: its "
+                            "engines are built while the buckets are warmed, several times at the first load");
+  } else {
+    request.profile = MakeProfile(look->signature(), buckets_);
+  }
   if (options_.cache_folder.empty() || options_.digest.empty()) {
     report_.notes.push_back("No engine cache: engines are built again at every load");
     return {};
@@ -296,6 +311,41 @@ Status DeviceSession::WarmBucket(size_t bucket) {
     }
     MILLRACE_RETURN_IF_ERROR(status);
   }
+  return {};
+}
+
+// Runs random rows once in the smallest bucket and once without, so that a mistake in how the device is used
+// shows here and not in responses. What cannot be compared, such as a model of random numbers, is not.
+Status DeviceSession::CheckBuckets() {
+  const RandomInputs inputs(signature(), buckets_.front().inputs);
+  const Part part = inputs.views();
+  OrtRunHandle handle(context_.api, context_.gate);
+  OutputRef expected;
+  OutputRef again;
+  if (!session_->Run(part, handle, expected).ok() || !session_->Run(part, handle, again).ok()) return {};
+  if (!BlocksEqual(*expected, *again)) return {};
+  bool equal = false;
+  MILLRACE_RETURN_IF_ERROR(CompareBound(part, *expected, equal));
+  if (equal) return {};
+  slot_session_.binds_each_run = true;
+  MILLRACE_RETURN_IF_ERROR(CompareBound(part, *expected, equal));
+  if (equal) {
+    report_.notes.push_back("The CPU reads some of the inputs, which are therefore bound in each run");
+    return {};
+  }
+  return {Code::kInternal,
+          "The model's outputs on '" + report_.device + "' differ between memory of the device and the "
+          "CPU's: run it on another device"};
+}
+
+Status DeviceSession::CompareBound(const Part& inputs, const OutputBlock& expected, bool& equal) {
+  DeviceSlot& slot = *slots_.front();
+  OutputRef outputs;
+  MILLRACE_RETURN_IF_ERROR(slot.Upload({&inputs, 1}, 0, plans_.front().rows, 0));
+  slot.Launch();
+  const Status status = slot.Await(outputs);
+  if (!healthy()) return status;
+  equal = status.ok() && BlocksEqual(*outputs, expected);
   return {};
 }
 

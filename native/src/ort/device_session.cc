@@ -1,8 +1,10 @@
 #include "ort/device_session.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "ort/parts.h"
+
 
 namespace millrace {
 
@@ -13,16 +15,20 @@ class DeviceSession::Handle final : public RunHandle {
 
   void Terminate() noexcept override {
     any_shape.Terminate();
-    // acquire pairs with the release in Begin: whoever sees the slot sees what it is about to run.
-    if (DeviceSlot* const busy = slot.load(std::memory_order_acquire)) busy->Terminate();
+    // acquire pairs with the release in Begin: whoever sees the slot sees the number of its batch, or that
+    // of a later one, which the slot does not hold.
+    DeviceSlot* const busy = slot.load(std::memory_order_acquire);
+    if (busy != nullptr) busy->Terminate(batch.load(std::memory_order_relaxed));
   }
   Nanos Started(Nanos) const noexcept override { return place.since(); }
 
   DeviceQueue::Place place;
   OrtRunHandle any_shape;
-  // Null: no batch, or one whose outputs are here already.
+  // Null: no batch, or one of a shape that no bucket takes.
   std::atomic<DeviceSlot*> slot{nullptr};
-  OutputRef outputs;
+  std::atomic<uint64_t> batch{0};
+  // The inputs of such a batch, so that their owners need not wait for the run.
+  std::optional<GatheredParts> gathered;
 };
 
 bool DeviceSession::healthy() const noexcept {
@@ -67,22 +73,28 @@ Status DeviceSession::Begin(std::span<const Part> parts, RunHandle& handle) {
   if (!healthy()) return DeviceContext::LostStatus();
   const size_t bucket = BucketOf(parts);
   if (bucket == buckets_.size()) {
-    queue_.Enter(mine.place, clock_.Now());
-    Status status = RunAnyShape(parts, mine, mine.outputs);
-    queue_.Leave(mine.place, clock_.Now());
-    return status;
+    if (provider_->builds_engines()) {
+      return {Code::kInvalidArgument,
+              "No bucket takes inputs of these shapes, and on this device others would build an engine "
+              "first: send one of the declared shapes, or declare a bucket for these"};
+    }
+    mine.gathered.emplace(parts);
+    return {};
   }
   const GatePass pass(context_.gate);
   if (!pass) return {Code::kUnavailable, "The process is exiting"};
   int64_t rows = plans_[bucket].rows;
   if (batched_ && !parts.front().empty()) rows = ShapesOf(parts).front().dims[0];
   DeviceSlot* const slot = TakeSlot();
-  const Status status = slot->Upload(parts, bucket, rows);
+  // relaxed: only has to be another number each time.
+  const uint64_t batch = batches_.fetch_add(1, std::memory_order_relaxed) + 1;
+  const Status status = slot->Upload(parts, bucket, rows, batch);
   if (!status.ok()) {
     GiveBack(slot);
     return status;
   }
   queue_.Enter(mine.place, clock_.Now());
+  mine.batch.store(batch, std::memory_order_relaxed);
   mine.slot.store(slot, std::memory_order_release);
   try {
     thread_->Post([slot] { slot->Launch(); });
@@ -96,8 +108,11 @@ Status DeviceSession::Finish(RunHandle& handle, OutputRef& outputs) noexcept {
   auto& mine = static_cast<Handle&>(handle);
   DeviceSlot* const slot = mine.slot.load(std::memory_order_relaxed);
   if (slot == nullptr) {
-    outputs = std::move(mine.outputs);
-    return {};
+    queue_.Enter(mine.place, clock_.Now());
+    const Status status = RunAnyShape(mine, outputs);
+    queue_.Leave(mine.place, clock_.Now());
+    mine.gathered.reset();
+    return status;
   }
   // Exit waits for the device, but what has begun is finished even where exit did not let us in.
   const GatePass pass(context_.gate);
@@ -105,6 +120,7 @@ Status DeviceSession::Finish(RunHandle& handle, OutputRef& outputs) noexcept {
   queue_.Leave(mine.place, clock_.Now());
   mine.slot.store(nullptr, std::memory_order_relaxed);
   GiveBack(slot);
+  context_.pinned->Refill();
   return status;
 }
 
@@ -115,23 +131,19 @@ Status DeviceSession::Run(std::span<const TensorView> inputs, RunHandle& handle,
   return Finish(handle, outputs);
 }
 
-Status DeviceSession::RunAnyShape(std::span<const Part> parts, Handle& handle,
-                                  OutputRef& outputs) {
-  if (provider_->builds_engines()) {
-    return {Code::kInvalidArgument,
-            "No bucket takes inputs of these shapes, and on this device others would build an engine "
-            "first: send one of the declared shapes, or declare a bucket for these"};
-  }
-  const GatheredParts gathered(parts);
+Status DeviceSession::RunAnyShape(Handle& handle, OutputRef& outputs) noexcept {
   Status status;
-  thread_->Call([&] {
-    try {
-      status = session_->Run(gathered.views(), handle.any_shape, outputs);
-      status = context_.Note(std::move(status));
-    } catch (const std::bad_alloc&) {
-      status = {Code::kResourceExhausted, "Out of memory: send fewer or smaller rows"};
-    }
-  });
+  try {
+    thread_->Call([&] {
+      try {
+        status = context_.Note(session_->Run(handle.gathered->views(), handle.any_shape, outputs));
+      } catch (const std::bad_alloc&) {
+        status = {Code::kResourceExhausted, "Out of memory: send fewer or smaller rows"};
+      }
+    });
+  } catch (const std::bad_alloc&) {
+    status = {Code::kResourceExhausted, "Out of memory: send fewer or smaller rows"};
+  }
   return status;
 }
 

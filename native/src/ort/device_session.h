@@ -1,6 +1,7 @@
 // A model on one GPU.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -62,12 +63,14 @@ class DeviceSession final : public LoadedExecutor, public StagedExecutor {
   Status ProbeBuckets();
   Status WarmBuckets();
   Status WarmBucket(size_t bucket);
+  Status CheckBuckets();
+  Status CompareBound(const Part& inputs, const OutputBlock& expected, bool& equal);
   void ReportPlacement();
   void Close();
 
   DeviceSlot* TakeSlot();
   void GiveBack(DeviceSlot* slot);
-  Status RunAnyShape(std::span<const Part> parts, Handle& handle, OutputRef& outputs);
+  Status RunAnyShape(Handle& handle, OutputRef& outputs) noexcept;
 
   const OrtLibrary& library_;
   // Used during load only.
@@ -92,6 +95,7 @@ class DeviceSession final : public LoadedExecutor, public StagedExecutor {
 
   const SteadyClock clock_;
   DeviceQueue queue_;
+  std::atomic<uint64_t> batches_{0};
   std::unique_ptr<DeviceThread> thread_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "ort/copy_plan.h"
 #include "ort/values.h"
@@ -9,10 +10,12 @@
 namespace millrace {
 namespace {
 
-// Outputs that the device copied into memory of the pool.
+// Outputs that the device copied into the CPU's memory.
 class PinnedOutputs final : public OutputBlock {
  public:
   std::vector<PinnedBlock> blocks;
+  // Where the pool had no more.
+  std::vector<std::unique_ptr<std::byte[]>> pageable;
 };
 
 // Cuts the rows that only filled the bucket up.
@@ -25,9 +28,17 @@ void CutRows(OutputBlock& block, int64_t bucket_rows, int64_t rows) {
   }
 }
 
-// ONNX Runtime's words for an output that does not fit the buffer it was given.
-bool SaysOtherShape(const std::string& message) {
-  return message.find("shape verification failed") != std::string::npos;
+// Whether a run on static outputs may have failed because an output has another shape than at load. What
+// ONNX Runtime says then differs from version to version.
+bool MayHaveOtherShapes(const Status& status) {
+  return status.code() != Code::kDeadlineExceeded && status.code() != Code::kUnavailable;
+}
+
+bool HasShapes(const OutputBlock& block, const std::vector<BucketPlan::Output>& outputs) {
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (!(block.tensors[i].shape == outputs[i].shape)) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -38,7 +49,8 @@ DeviceSlot::DeviceSlot(DeviceContext& context, const SlotSession& session,
 
 DeviceSlot::~DeviceSlot() = default;
 
-Status DeviceSlot::Upload(std::span<const Part> parts, size_t bucket, int64_t rows) {
+Status DeviceSlot::Upload(std::span<const Part> parts, size_t bucket, int64_t rows,
+                          uint64_t batch) {
   const BucketPlan& plan = plans_[bucket];
   bucket_ = bucket;
   rows_ = rows;
@@ -46,6 +58,7 @@ Status DeviceSlot::Upload(std::span<const Part> parts, size_t bucket, int64_t ro
   queued_ = false;
   {
     const std::lock_guard lock(mutex_);
+    batch_ = batch;
     is_launched_ = false;
     launch_ = {};
   }
@@ -129,8 +142,10 @@ Status DeviceSlot::Await(OutputRef& outputs) {
   return status;
 }
 
-void DeviceSlot::Terminate() noexcept {
-  if (OrtRunHandle* const run = running_.load(std::memory_order_acquire)) run->Terminate();
+void DeviceSlot::Terminate(uint64_t batch) noexcept {
+  // Held, so that the run cannot end and the next one begin meanwhile.
+  const std::lock_guard lock(mutex_);
+  if (batch == batch_ && running_ != nullptr) running_->Terminate();
 }
 
 Status DeviceSlot::Run() {
@@ -146,28 +161,43 @@ Status DeviceSlot::Run() {
   MILLRACE_RETURN_IF_ERROR(context_.Check(ordered, "order the copies to the GPU"));
 
   BucketPlan& plan = plans_[bucket_];
-  if (plan.static_outputs.load(std::memory_order_relaxed)) {
-    const Status status = RunStaticOutputs();
-    if (status.ok() || !SaysOtherShape(status.message())) return status;
-    plan.static_outputs.store(false, std::memory_order_relaxed);
+  const bool is_static = plan.static_outputs.load(std::memory_order_relaxed);
+  if (is_static) {
+    const Binding& binding = bindings_[bucket_];
+    const Status status = RunBound(binding.static_outputs.get(), *binding.static_run);
+    if (status.ok()) return FinishStaticOutputs();
+    if (!MayHaveOtherShapes(status)) return status;
   }
   MILLRACE_RETURN_IF_ERROR(RunDynamicOutputs(block_));
+  if (is_static && !HasShapes(*block_, plan.outputs)) {
+    plan.static_outputs.store(false, std::memory_order_relaxed);
+  }
   if (session_.batched) CutRows(*block_, plan.rows, rows_);
   return {};
 }
 
-Status DeviceSlot::RunBound(const OrtIoBinding* binding, OrtRunHandle& run) {
-  MILLRACE_RETURN_IF_ERROR(run.Begin());
-  running_.store(&run, std::memory_order_release);
+Status DeviceSlot::RunBound(OrtIoBinding* binding, OrtRunHandle& run) {
+  if (session_.binds_each_run) {
+    // ONNX Runtime copies what the CPU reads while it is bound, and does not wait for our stream.
+    MILLRACE_RETURN_IF_ERROR(context_.Check(context_.cuda.EventSynchronize(copied_.get()),
+                                            "order the copies to the GPU"));
+    MILLRACE_RETURN_IF_ERROR(BindInputs(bucket_, binding));
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    MILLRACE_RETURN_IF_ERROR(run.Begin());
+    running_ = &run;
+  }
   const Status status = FromRun(
       context_.api, context_.api.RunWithBinding(session_.raw, run.options(), binding));
-  running_.store(nullptr, std::memory_order_release);
+  {
+    const std::lock_guard lock(mutex_);
+    running_ = nullptr;
+  }
   return context_.Note(run.Explain(status));
 }
 
-Status DeviceSlot::RunStaticOutputs() {
-  const Binding& binding = bindings_[bucket_];
-  MILLRACE_RETURN_IF_ERROR(RunBound(binding.static_outputs.get(), *binding.static_run));
+Status DeviceSlot::FinishStaticOutputs() {
   const Status status = QueueOutputs();
   // What was queued writes to memory that goes back to the pool now.
   if (!status.ok()) {
@@ -198,9 +228,11 @@ Status DeviceSlot::QueueOutputs() {
   for (size_t i = 0; i < block->tensors.size(); ++i) {
     TensorView& view = block->tensors[i];
     if (view.bytes == 0) continue;
-    std::byte* const target = block->blocks.emplace_back(context_.pinned, view.bytes).data();
+    std::byte* target = block->blocks.emplace_back(context_.pinned, view.bytes).data();
     if (target == nullptr) {
-      return {Code::kResourceExhausted, "Out of pinned memory for the outputs: use smaller buckets"};
+      // Slower, since the copy is not made in the background.
+      block->pageable.push_back(std::make_unique_for_overwrite<std::byte[]>(view.bytes));
+      target = block->pageable.back().get();
     }
     view.data = target;
     MILLRACE_RETURN_IF_ERROR(context_.Check(
@@ -216,17 +248,31 @@ Status DeviceSlot::QueueOutputs() {
 Status DeviceSlot::RunDynamicOutputs(std::shared_ptr<OutputBlock>& block) {
   const OrtApi& api = context_.api;
   const Binding& binding = bindings_[bucket_];
-  MILLRACE_RETURN_IF_ERROR(RunBound(binding.dynamic_outputs.get(), *binding.dynamic_run));
-  MILLRACE_ORT(api, SynchronizeBoundOutputs(binding.dynamic_outputs.get()), Code::kInternal);
+  OrtIoBinding* const bound = binding.dynamic_outputs.get();
+  // Bound anew in each run: outputs that stay bound are written into again, whoever holds them, and inputs
+  // that the CPU reads are copied when they are bound.
+  MILLRACE_RETURN_IF_ERROR(context_.Check(context_.cuda.EventSynchronize(copied_.get()),
+                                          "order the copies to the GPU"));
+  MILLRACE_RETURN_IF_ERROR(BindInputs(bucket_, bound));
+  api.ClearBoundOutputs(bound);
+  for (const TensorSpec& spec : session_.signature->outputs) {
+    MILLRACE_ORT(api, BindOutputToDevice(bound, spec.name.c_str(), cpu_.get()), Code::kInternal);
+  }
+  const Status status = RunBound(bound, *binding.dynamic_run);
+  if (!status.ok()) {
+    api.ClearBoundOutputs(bound);
+    return status;
+  }
+  MILLRACE_ORT(api, SynchronizeBoundOutputs(bound), Code::kInternal);
   OrtAllocator* allocator = nullptr;
   MILLRACE_ORT(api, GetAllocatorWithDefaultOptions(&allocator), Code::kInternal);
   OrtValue** raw = nullptr;
   size_t count = 0;
-  MILLRACE_ORT(api, GetBoundOutputValues(binding.dynamic_outputs.get(), allocator, &raw, &count),
-               Code::kInternal);
+  MILLRACE_ORT(api, GetBoundOutputValues(bound, allocator, &raw, &count), Code::kInternal);
   std::vector<OrtValuePtr> values;
   for (size_t i = 0; i < count; ++i) values.emplace_back(raw[i], OrtValuePtr::deleter_type{&api});
   MILLRACE_ORT(api, AllocatorFree(allocator, raw), Code::kInternal);
+  api.ClearBoundOutputs(bound);
   return MakeOutputs(api, std::move(values), block);
 }
 

@@ -39,6 +39,9 @@ struct SlotSession {
   OrtSession* raw = nullptr;
   const Signature* signature = nullptr;
   bool batched = false;
+  // Inputs are bound anew in each run: ONNX Runtime copies those that a node on the CPU reads when they are
+  // bound. Settled at load.
+  bool binds_each_run = false;
 };
 
 // THREADS Upload and Await are a worker's; Probe, Warm and Launch are the device thread's. A batch goes
@@ -64,8 +67,8 @@ class DeviceSlot {
   Status ResetOptions(size_t bucket);
 
   // Copies the parts, `rows` rows together, to the device, or queues that. On failure nothing of them
-  // is in use any more.
-  Status Upload(std::span<const Part> parts, size_t bucket, int64_t rows);
+  // is in use any more. `batch` tells the batches of a session apart.
+  Status Upload(std::span<const Part> parts, size_t bucket, int64_t rows, uint64_t batch);
   // Queues the run and the copies back.
   void Launch() noexcept;
   // What became of the launch. In place of Launch: the batch will not run. Any thread.
@@ -73,9 +76,9 @@ class DeviceSlot {
   // Waits for what Launch queued.
   Status Await(OutputRef& outputs);
 
-  // Ends the run in progress, if there is one, between two nodes. What is queued already runs on. Any
-  // thread.
-  void Terminate() noexcept;
+  // Ends the run of `batch` between two nodes if it is in progress, and no other. What is queued already
+  // runs on. Any thread.
+  void Terminate(uint64_t batch) noexcept;
 
  private:
   struct Binding {
@@ -85,18 +88,21 @@ class DeviceSlot {
     // Outputs where ONNX Runtime puts them.
     OrtIoBindingPtr dynamic_outputs;
     std::unique_ptr<OrtRunHandle> dynamic_run;
-    std::vector<OrtValuePtr> values;
+    // The inputs, which are the same for both, and the static outputs.
+    std::vector<OrtValuePtr> inputs;
+    std::vector<OrtValuePtr> outputs;
   };
 
   Status Allocate(size_t bytes, CudaMemoryPtr& memory);
   Status MakeRun(bool synchronous, bool graph, size_t bucket, std::unique_ptr<OrtRunHandle>& run);
-  Status BindInputs(size_t bucket, Binding& binding, OrtIoBindingPtr& target);
+  Status MakeInputs(size_t bucket);
+  Status MakeBinding(OrtIoBindingPtr& binding);
+  Status BindInputs(size_t bucket, OrtIoBinding* target);
   Status BindStaticOutputs(size_t bucket);
-  Status BindDynamicOutputs(size_t bucket);
   Status Fill(size_t bucket, int value);
   Status CopyInput(std::span<const Part> parts, size_t input, size_t capacity);
-  Status RunBound(const OrtIoBinding* binding, OrtRunHandle& run);
-  Status RunStaticOutputs();
+  Status RunBound(OrtIoBinding* binding, OrtRunHandle& run);
+  Status FinishStaticOutputs();
   Status RunDynamicOutputs(std::shared_ptr<OutputBlock>& block);
   Status QueueOutputs();
   Status Run();
@@ -120,9 +126,10 @@ class DeviceSlot {
   int64_t rows_ = 0;
   std::shared_ptr<OutputBlock> block_;
   bool queued_ = false;
-  std::atomic<OrtRunHandle*> running_{nullptr};
 
   std::mutex mutex_;
+  uint64_t batch_ = 0;                // guarded by mutex_
+  OrtRunHandle* running_ = nullptr;   // guarded by mutex_
   std::condition_variable launched_;
   bool is_launched_ = false;  // guarded by mutex_
   Status launch_;             // guarded by mutex_

@@ -65,7 +65,9 @@ Status DeviceSlot::AllocateInputs() {
   cpu_ = OrtMemoryInfoPtr(cpu, {&context_.api});
   bindings_.resize(plans_.size());
   for (size_t bucket = 0; bucket < plans_.size(); ++bucket) {
-    MILLRACE_RETURN_IF_ERROR(BindDynamicOutputs(bucket));
+    MILLRACE_RETURN_IF_ERROR(MakeInputs(bucket));
+    MILLRACE_RETURN_IF_ERROR(MakeBinding(bindings_[bucket].dynamic_outputs));
+    MILLRACE_RETURN_IF_ERROR(MakeRun(true, false, bucket, bindings_[bucket].dynamic_run));
   }
   return {};
 }
@@ -95,43 +97,44 @@ Status DeviceSlot::MakeRun(bool synchronous, bool graph, size_t bucket,
   return run->Configure("gpu_graph_id", id);
 }
 
-Status DeviceSlot::BindInputs(size_t bucket, Binding& binding, OrtIoBindingPtr& target) {
-  const OrtApi& api = context_.api;
-  OrtIoBinding* raw = nullptr;
-  MILLRACE_ORT(api, CreateIoBinding(session_.raw, &raw), Code::kInternal);
-  target = OrtIoBindingPtr(raw, {&api});
+Status DeviceSlot::MakeInputs(size_t bucket) {
   const BucketPlan& plan = plans_[bucket];
   for (size_t i = 0; i < inputs_.size(); ++i) {
-    const TensorSpec& spec = session_.signature->inputs[i];
-    const TensorView view{spec.type, plan.inputs[i], static_cast<std::byte*>(inputs_[i].get()),
-                          plan.input_bytes[i], nullptr};
-    OrtValuePtr& value = binding.values.emplace_back();
-    MILLRACE_RETURN_IF_ERROR(MakeTensor(api, context_.memory.get(), view, value));
-    MILLRACE_ORT(api, BindInput(raw, spec.name.c_str(), value.get()), Code::kInternal);
+    const TensorView view{session_.signature->inputs[i].type, plan.inputs[i],
+                          static_cast<std::byte*>(inputs_[i].get()), plan.input_bytes[i], nullptr};
+    MILLRACE_RETURN_IF_ERROR(MakeTensor(context_.api, context_.memory.get(), view,
+                                        bindings_[bucket].inputs.emplace_back()));
   }
   return {};
 }
 
-Status DeviceSlot::BindDynamicOutputs(size_t bucket) {
-  Binding& binding = bindings_[bucket];
-  MILLRACE_RETURN_IF_ERROR(BindInputs(bucket, binding, binding.dynamic_outputs));
-  for (const TensorSpec& spec : session_.signature->outputs) {
+Status DeviceSlot::MakeBinding(OrtIoBindingPtr& binding) {
+  OrtIoBinding* raw = nullptr;
+  MILLRACE_ORT(context_.api, CreateIoBinding(session_.raw, &raw), Code::kInternal);
+  binding = OrtIoBindingPtr(raw, {&context_.api});
+  return {};
+}
+
+Status DeviceSlot::BindInputs(size_t bucket, OrtIoBinding* target) {
+  for (size_t i = 0; i < inputs_.size(); ++i) {
     MILLRACE_ORT(context_.api,
-                 BindOutputToDevice(binding.dynamic_outputs.get(), spec.name.c_str(), cpu_.get()),
+                 BindInput(target, session_.signature->inputs[i].name.c_str(),
+                           bindings_[bucket].inputs[i].get()),
                  Code::kInternal);
   }
-  return MakeRun(true, false, bucket, binding.dynamic_run);
+  return {};
 }
 
 Status DeviceSlot::BindStaticOutputs(size_t bucket) {
   const OrtApi& api = context_.api;
   Binding& binding = bindings_[bucket];
-  MILLRACE_RETURN_IF_ERROR(BindInputs(bucket, binding, binding.static_outputs));
+  MILLRACE_RETURN_IF_ERROR(MakeBinding(binding.static_outputs));
+  MILLRACE_RETURN_IF_ERROR(BindInputs(bucket, binding.static_outputs.get()));
   for (size_t i = 0; i < outputs_.size(); ++i) {
     const BucketPlan::Output& output = plans_[bucket].outputs[i];
     const TensorView view{output.type, output.shape, static_cast<std::byte*>(outputs_[i].get()),
                           output.bytes, nullptr};
-    OrtValuePtr& value = binding.values.emplace_back();
+    OrtValuePtr& value = binding.outputs.emplace_back();
     MILLRACE_RETURN_IF_ERROR(MakeTensor(api, context_.memory.get(), view, value));
     MILLRACE_ORT(api,
                  BindOutput(binding.static_outputs.get(), session_.signature->outputs[i].name.c_str(),
@@ -179,7 +182,7 @@ Status DeviceSlot::Probe(size_t bucket, int value, std::vector<BucketPlan::Outpu
 
 Status DeviceSlot::Warm(size_t bucket) {
   // No parts: the whole buffer is cleared.
-  MILLRACE_RETURN_IF_ERROR(Upload({}, bucket, plans_[bucket].rows));
+  MILLRACE_RETURN_IF_ERROR(Upload({}, bucket, plans_[bucket].rows, 0));
   Launch();
   OutputRef ignored;
   return Await(ignored);

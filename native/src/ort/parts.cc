@@ -13,7 +13,6 @@ std::vector<Shape> ShapesOf(std::span<const Part> parts) {
 
 GatheredParts::GatheredParts(std::span<const Part> parts) {
   views_.assign(parts.front().begin(), parts.front().end());
-  if (parts.size() == 1) return;
   const std::vector<Shape> shapes = ShapesOf(parts);
   bytes_.resize(views_.size());
   strings_.resize(views_.size());

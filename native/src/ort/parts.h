@@ -12,8 +12,7 @@ namespace millrace {
 // The shapes of the inputs of all parts together.
 std::vector<Shape> ShapesOf(std::span<const Part> parts);
 
-// The inputs of all parts, one after another, in memory of its own; those of a lone part where they
-// are.
+// The inputs of all parts, one after another, in memory of its own.
 class GatheredParts {
  public:
   explicit GatheredParts(std::span<const Part> parts);

@@ -15,8 +15,8 @@ size_t ClassOf(size_t bytes) noexcept {
 
 }  // namespace
 
-PinnedPool::PinnedPool(const CudaRuntime& runtime, int device, ExitGate& gate)
-    : runtime_(runtime), device_(device), gate_(gate) {}
+PinnedPool::PinnedPool(const CudaRuntime& runtime, int device, ExitGate& gate, size_t most)
+    : runtime_(runtime), device_(device), gate_(gate), most_(most) {}
 
 PinnedPool::~PinnedPool() {
   // At exit the driver frees what is left, and calling it may be too late.
@@ -29,7 +29,14 @@ PinnedPool::~PinnedPool() {
 
 std::shared_ptr<std::byte> PinnedPool::Share(std::shared_ptr<PinnedPool> pool,
                                              size_t bytes) noexcept {
-  std::byte* const memory = pool->Allocate(bytes);
+  const size_t index = ClassOf(bytes);
+  if (index >= kClasses) return nullptr;
+  std::byte* memory = nullptr;
+  {
+    const std::lock_guard lock(pool->mutex_);
+    memory = pool->TakeLocked(index);
+    if (memory == nullptr) pool->wanted_[index] = true;
+  }
   if (memory == nullptr) return nullptr;
   try {
     // Frees the block itself where there is no memory for the counter.
@@ -39,27 +46,57 @@ std::shared_ptr<std::byte> PinnedPool::Share(std::shared_ptr<PinnedPool> pool,
   }
 }
 
+std::byte* PinnedPool::TakeLocked(size_t index) noexcept {
+  if (free_[index].empty()) return nullptr;
+  std::byte* const memory = free_[index].back();
+  free_[index].pop_back();
+  return memory;
+}
+
+// Adds a block to those of the pool. False if there is no memory for its entry.
+bool PinnedPool::Register(std::byte* memory, size_t index) noexcept {
+  try {
+    const std::lock_guard lock(mutex_);
+    // Now, so that Free cannot fail.
+    free_[index].reserve(blocks_.size() + 1);
+    blocks_.emplace(memory, size_t{1} << index);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
 std::byte* PinnedPool::Allocate(size_t bytes) noexcept {
   const size_t index = ClassOf(bytes);
   if (index >= kClasses) return nullptr;
-  try {
+  const size_t size = size_t{1} << index;
+  {
     const std::lock_guard lock(mutex_);
-    if (!free_[index].empty()) {
-      std::byte* const memory = free_[index].back();
-      free_[index].pop_back();
-      return memory;
-    }
-    void* raw = nullptr;
-    if (UseDevice(runtime_, device_) != 0) return nullptr;
-    if (runtime_.HostAlloc(&raw, size_t{1} << index, 0) != 0) return nullptr;
-    auto* const memory = static_cast<std::byte*>(raw);
-    blocks_.emplace(memory, size_t{1} << index);
-    // Now, so that Free cannot fail.
-    free_[index].reserve(blocks_.size());
-    return memory;
-  } catch (const std::bad_alloc&) {
-    return nullptr;
+    if (std::byte* const memory = TakeLocked(index)) return memory;
+    if (size > most_ - held_) return nullptr;
+    held_ += size;
   }
+  // Without the lock: CUDA may take milliseconds.
+  void* raw = nullptr;
+  if (UseDevice(runtime_, device_) == 0 && runtime_.HostAlloc(&raw, size, 0) == 0) {
+    auto* const memory = static_cast<std::byte*>(raw);
+    if (Register(memory, index)) return memory;
+    static_cast<void>(runtime_.FreeHost(raw));
+  }
+  const std::lock_guard lock(mutex_);
+  held_ -= size;
+  return nullptr;
+}
+
+void PinnedPool::Refill() noexcept {
+  size_t index = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    while (index < kClasses && !wanted_[index]) ++index;
+    if (index == kClasses) return;
+    wanted_[index] = false;
+  }
+  Free(Allocate(size_t{1} << index), size_t{1} << index);
 }
 
 void PinnedPool::Free(std::byte* memory, size_t bytes) noexcept {

@@ -14,17 +14,24 @@
 
 namespace millrace {
 
-// Hands out blocks of powers of two and gives nothing back before it is destroyed, so it holds the
-// most that was ever in use. Outlives the session while somebody has outputs in it. Thread-safe.
+// Hands out blocks of powers of two and gives nothing back before it is destroyed, so it holds the most that
+// was ever in use, up to a limit. Outlives the session while somebody has outputs in it. Thread-safe, and no
+// thread waits for CUDA but the one that calls Allocate or Refill.
 class PinnedPool {
  public:
-  PinnedPool(const CudaRuntime& runtime, int device, ExitGate& gate);
+  // Most bytes that a pool takes from CUDA.
+  static constexpr size_t kMostBytes = size_t{1} << 30;
+
+  PinnedPool(const CudaRuntime& runtime, int device, ExitGate& gate, size_t most = kMostBytes);
   ~PinnedPool();
   PinnedPool(const PinnedPool&) = delete;
   PinnedPool& operator=(const PinnedPool&) = delete;
 
-  // A block that goes back to `pool` with its last reference; null if there is no more.
+  // A block that is free, which goes back to `pool` with its last reference. Null if there is none; the next
+  // Refill makes one then. For threads that must not wait for CUDA.
   static std::shared_ptr<std::byte> Share(std::shared_ptr<PinnedPool> pool, size_t bytes) noexcept;
+  // Makes one block of a size that Share did not have.
+  void Refill() noexcept;
 
   // At least `bytes`; null if there is no more.
   std::byte* Allocate(size_t bytes) noexcept;
@@ -37,10 +44,17 @@ class PinnedPool {
  private:
   static constexpr size_t kClasses = 48;
 
+  // A free block of the class, or null.
+  std::byte* TakeLocked(size_t index) noexcept;
+  bool Register(std::byte* memory, size_t index) noexcept;
+
   const CudaRuntime& runtime_;
   const int device_;
   ExitGate& gate_;
+  const size_t most_;
   mutable std::mutex mutex_;
+  size_t held_ = 0;                     // guarded by mutex_
+  std::array<bool, kClasses> wanted_{};  // guarded by mutex_
   std::array<std::vector<std::byte*>, kClasses> free_;  // guarded by mutex_
   std::map<const std::byte*, size_t> blocks_;           // guarded by mutex_
 };

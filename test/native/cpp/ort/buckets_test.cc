@@ -20,6 +20,18 @@ Bucket Text(int64_t rows, int64_t length) {
   return {rows, {MakeShape({rows, length}), MakeShape({1})}};
 }
 
+TEST(NameWithoutProfile, IsOneWithAColonOrACommaOfADynamicInput) {
+  const auto named = [](const char* name, int64_t rows) {
+    Signature signature;
+    signature.inputs.push_back({name, ElementType::kFloat32, {rows, 3}, {}});
+    return NameWithoutProfile(signature);
+  };
+  EXPECT_EQ(named("input:0", -1), "input:0");
+  EXPECT_EQ(named("a,b", -1), "a,b");
+  EXPECT_EQ(named("input:0", 1), "") << "its shape needs no profile";
+  EXPECT_EQ(named("input", -1), "");
+}
+
 TEST(SortBuckets, PutsThemInOrderAndKeepsEachOnce) {
   std::vector<Bucket> buckets = {Text(4, 32), Text(1, 16), Text(4, 16), Text(1, 16), Text(1, 32)};
   ASSERT_TRUE(SortBuckets(Texts(), buckets).ok());

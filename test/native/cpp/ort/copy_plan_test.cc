@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <deque>
+#include <thread>
+#include <utility>
 
 #include "ort/copy_plan.h"
 #include "ort/parts.h"
@@ -89,7 +91,7 @@ TEST(ShapesOf, AddsTheRowsOfAllParts) {
 
 TEST(GatheredParts, JoinsNumbersAndStringsAndLeavesALonePartWhereItIs) {
   const std::string words[] = {"a", "b", "c"};
-  const std::byte bytes[] = {std::byte{1}, std::byte{2}, std::byte{3}};
+  std::byte bytes[] = {std::byte{1}, std::byte{2}, std::byte{3}};
   const auto part = [&](size_t from, size_t count) {
     const Shape shape = MakeShape({static_cast<int64_t>(count)});
     return std::vector<TensorView>{{ElementType::kUint8, shape, bytes + from, count, nullptr},
@@ -103,7 +105,9 @@ TEST(GatheredParts, JoinsNumbersAndStringsAndLeavesALonePartWhereItIs) {
   EXPECT_EQ(joined.views()[1].shape, MakeShape({3}));
   EXPECT_EQ(joined.views()[1].strings[2], "c");
   const std::vector<Part> lone = {two};
-  EXPECT_EQ(GatheredParts(lone).views()[0].data, bytes + 1);
+  const GatheredParts own(lone);
+  bytes[1] = std::byte{9};
+  EXPECT_EQ(test::ValuesOf<uint8_t>(own.views()[0]), (std::vector<uint8_t>{2, 3})) << "a copy";
 }
 
 class PinnedPoolTest : public testing::Test {
@@ -140,6 +144,43 @@ TEST_F(PinnedPoolTest, SaysWhenThereIsNoMore) {
   FakeCuda::Get().Fail("SetDevice", 101);
 }
 
+TEST_F(PinnedPoolTest, SharesOnlyWhatItHasAndMakesTheRestLater) {
+  EXPECT_EQ(PinnedPool::Share(pool, 5000), nullptr);
+  EXPECT_EQ(FakeCuda::Get().calls("HostAlloc"), 0u) << "nobody who shares waits for CUDA";
+  pool->Refill();
+  EXPECT_NE(PinnedPool::Share(pool, 5000), nullptr);
+  pool->Refill();
+  EXPECT_EQ(FakeCuda::Get().calls("HostAlloc"), 1u);
+}
+
+TEST_F(PinnedPoolTest, TakesNoMoreThanItMay) {
+  PinnedPool small(FakeCuda::Table(), 0, gate, 3 * 4096);
+  std::byte* const first = small.Allocate(8192);
+  EXPECT_NE(first, nullptr);
+  EXPECT_EQ(small.Allocate(8192), nullptr);
+  EXPECT_NE(small.Allocate(4096), nullptr);
+  EXPECT_EQ(small.Allocate(1), nullptr);
+  small.Free(first, 8192);
+  EXPECT_EQ(small.Allocate(8192), first);
+}
+
+// CUDA takes its time; a block that comes back meanwhile does not wait for it.
+TEST_F(PinnedPoolTest, NobodyWaitsForABlockThatIsBeingMade) {
+  static PinnedPool* used = nullptr;
+  static std::byte* free_block = nullptr;
+  CudaRuntime slow = FakeCuda::Table();
+  slow.HostAlloc = [](void** memory, size_t bytes, unsigned flags) {
+    if (free_block != nullptr) {
+      std::thread([] { used->Free(std::exchange(free_block, nullptr), 1); }).join();
+    }
+    return FakeCuda::Table().HostAlloc(memory, bytes, flags);
+  };
+  PinnedPool own(slow, 0, gate);
+  used = &own;
+  free_block = own.Allocate(1);
+  EXPECT_NE(own.Allocate(1), nullptr);
+}
+
 TEST_F(PinnedPoolTest, AllocatesWhileAnotherThreadRecordsAGraph) {
   pool->Allocate(1);
   EXPECT_GE(FakeCuda::Get().calls("ThreadExchangeStreamCaptureMode"), 1u);
@@ -149,6 +190,8 @@ TEST_F(PinnedPoolTest, AllocatesWhileAnotherThreadRecordsAGraph) {
 
 TEST_F(PinnedPoolTest, LivesAsLongAsItsBlocks) {
   const size_t before = FakeCuda::Get().live();
+  EXPECT_EQ(PinnedPool::Share(pool, 100), nullptr);
+  pool->Refill();
   std::shared_ptr<std::byte> shared = PinnedPool::Share(pool, 100);
   PinnedBlock block(pool, 100);
   PinnedBlock moved = std::move(block);
