@@ -5,7 +5,6 @@
 
 #include "ort/parts.h"
 
-
 namespace millrace {
 
 // A worker's batch.
