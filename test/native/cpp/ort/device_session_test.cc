@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstring>
 #include <filesystem>
 #include <set>
 
@@ -368,27 +370,30 @@ TEST_F(DeviceSessionTest, InputsThatTheCpuReadsAreThoseOfTheirRun) {
   static const OrtApi& real = *TestLibrary().api;
   static std::vector<OrtValue*> copies;
   OrtApi api = real;
-  api.BindInput = [](OrtIoBinding* binding, const char* name, const OrtValue* value) noexcept {
+  api.BindInput = [](OrtIoBinding* binding, const char* name,
+                     const OrtValue* value) noexcept -> OrtStatus* {
     OrtAllocator* allocator = nullptr;
     OrtTensorTypeAndShapeInfo* info = nullptr;
-    size_t rank = 0;
-    size_t count = 0;
-    real.GetAllocatorWithDefaultOptions(&allocator);
-    real.GetTensorTypeAndShape(value, &info);
-    real.GetDimensionsCount(info, &rank);
-    std::vector<int64_t> dims(rank);
-    real.GetDimensions(info, dims.data(), rank);
-    real.GetTensorShapeElementCount(info, &count);
-    real.ReleaseTensorTypeAndShapeInfo(info);
     OrtValue* copy = nullptr;
-    real.CreateTensorAsOrtValue(allocator, dims.data(), rank, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT,
-                                &copy);
     void* from = nullptr;
     void* to = nullptr;
-    real.GetTensorMutableData(const_cast<OrtValue*>(value), &from);
-    real.GetTensorMutableData(copy, &to);
-    std::memcpy(to, from, count * sizeof(float));
+    std::array<int64_t, 2> dims{};
+    if (OrtStatus* status = real.GetAllocatorWithDefaultOptions(&allocator)) return status;
+    if (OrtStatus* status = real.GetTensorTypeAndShape(value, &info)) return status;
+    OrtStatus* const measured = real.GetDimensions(info, dims.data(), dims.size());
+    real.ReleaseTensorTypeAndShapeInfo(info);
+    if (measured != nullptr) return measured;
+    if (OrtStatus* status =
+            real.CreateTensorAsOrtValue(allocator, dims.data(), dims.size(),
+                                        ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &copy)) {
+      return status;
+    }
     copies.push_back(copy);
+    if (OrtStatus* status = real.GetTensorMutableData(const_cast<OrtValue*>(value), &from)) {
+      return status;
+    }
+    if (OrtStatus* status = real.GetTensorMutableData(copy, &to)) return status;
+    std::memcpy(to, from, static_cast<size_t>(dims[0] * dims[1]) * sizeof(float));
     return real.BindInput(binding, name, copy);
   };
   OrtLibrary library = TestLibrary();
@@ -473,6 +478,34 @@ TEST_F(DeviceSessionTest, ARunCanBeEnded) {
   inputs = Inputs();
   inputs.Add(ElementType::kInt64, MakeShape({1, 1}), std::vector<int64_t>{3});
   EXPECT_TRUE(Run(inputs, outputs).ok());
+}
+
+// A worker whose run is over has given its slot back, which may have another worker's batch already.
+TEST_F(DeviceSessionTest, ALateEndOfARunHitsNoOtherBatch) {
+  options.device.options = {{"slots", "1"}};
+  options.choose = [](const Signature&, Executor&, ShapeChoice& choice) {
+    choice = {true, {{1, {MakeShape({1, 1})}}}};
+    return Status();
+  };
+  ASSERT_TRUE(Load("slow-loop").ok());
+  Inputs inputs;
+  inputs.Add(ElementType::kInt64, MakeShape({1, 1}), std::vector<int64_t>{3});
+  const std::unique_ptr<RunHandle> other = session->NewHandle();
+  std::atomic<bool> done{false};
+  std::thread ending([&, late = handle()] {
+    while (!done.load()) late->Terminate();
+  });
+  for (int i = 0; i < 3000; ++i) {
+    OutputRef ended;
+    OutputRef outputs;
+    const Status first = Run(inputs, ended);
+    EXPECT_TRUE(first.ok() || first.code() == Code::kDeadlineExceeded) << first.message();
+    const Status second = session->Run(inputs.views(), *other, outputs);
+    EXPECT_TRUE(second.ok()) << second.message();
+    if (HasFailure()) break;
+  }
+  done = true;
+  ending.join();
 }
 
 // TensorRT's way: engines are built for declared shapes only.
