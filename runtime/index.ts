@@ -240,11 +240,14 @@ function startPolling({ modelControlMode, repositoryPollMs }: Config, bus: Bus, 
     }
     told = reason;
   };
+  const succeeded = () => {
+    told = '';
+  };
   const poll = setInterval(async () => {
     // One look may take longer than the time between two.
     if (looking) return;
     looking = true;
-    await bus.publish({ kind: 'refresh' }).catch(failed);
+    await bus.publish({ kind: 'refresh' }).then(succeeded, failed);
     looking = false;
   }, repositoryPollMs);
   poll.unref?.();

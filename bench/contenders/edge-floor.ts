@@ -6,6 +6,7 @@
  */
 import { createLog, currentHost, readConfig } from '../../runtime/index.ts';
 import { startService } from '../../services/service.ts';
+import { services } from '../../services/services.ts';
 import { PuppetEngine, puppetClassifier } from '../../test/support/puppet-engine.ts';
 import { serveCommand } from './serve-command.ts';
 import type { HttpContender, Setup } from './types.ts';
@@ -26,7 +27,7 @@ export async function serve({ model, repository }: Setup): Promise<number> {
     LOG_LEVEL: 'warn',
     SERVICE: 'prediction',
   };
-  const config = readConfig([], { argv: [], env, cwd: repository });
+  const config = readConfig(services, { argv: [], env, cwd: repository });
   const engine = new PuppetEngine(() => puppetClassifier(model.features, model.scores));
   const log = createLog(config.logLevel);
   const { ports } = await startService({ config, engine, host: currentHost(), log });

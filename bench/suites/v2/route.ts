@@ -2,6 +2,7 @@
 import { type Codec, openEngine, type Tensor, type Tensors } from '../../../native/index.ts';
 import { createLog, currentHost, type Engine, readConfig } from '../../../runtime/index.ts';
 import { startService } from '../../../services/service.ts';
+import { services } from '../../../services/services.ts';
 import { answer, type FloatTensor } from './protocol.ts';
 
 interface Asked {
@@ -32,13 +33,24 @@ export async function serveRoute(repository: string): Promise<number> {
   const scripted: Engine = {
     info: engine.info,
     counters: engine.counters,
-    codec: { ...engine.codec, parseInferRequest, encodeInferResponse },
+    // Whatever a body's size, on this thread: what the route is compared with has no native codec.
+    codec: {
+      ...engine.codec,
+      parseInferRequest,
+      tryParseInferRequest: (body, headerLength) => parseInferRequest(body, headerLength),
+      parseInferRequestAside: async (body) => ({
+        request: parseInferRequest(body, -1),
+        taken: 0,
+      }),
+      encodeInferResponse,
+      encodeInferResponseAside: async (response) => encodeInferResponse(response),
+    },
     load: (options) => engine.load(options),
     close: () => engine.close(),
   };
   const settings = { SERVICE: 'inference', MODEL_PATH: repository, HOST: '127.0.0.1' };
   const env = { ...settings, PORT: '0', GRPC_PORT: '0', LOG_LEVEL: 'warn' };
-  const config = readConfig([], { argv: [], env, cwd: repository });
+  const config = readConfig(services, { argv: [], env, cwd: repository });
   const log = createLog(config.logLevel);
   const { ports } = await startService({ config, engine: scripted, host: currentHost(), log });
   return ports.inference!;
