@@ -14,10 +14,14 @@ import type { Environment, Preparation, Suite } from './types.ts';
 const measuring = [
   'test/native/{costs,limits,terms}.test.ts',
   'test/bench/{open-loop,throughput}.test.ts',
+  'test/services/inference/queue.test.ts',
 ];
 
 /** Tests of minutes, which `npm run verify` runs. */
 const long = ['test/{fuzz,soak}/**'];
+
+/** Storms of hostile bodies, which measure memory and the time that `/alive` takes. */
+const storms = ['test/e2e/hostile-bodies.test.ts'];
 
 const python = '.millrace/python/bin/python';
 
@@ -157,7 +161,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'bun',
     files: ['test/**/*.test.ts'],
-    except: ['test/rules/**', ...long],
+    except: ['test/rules/**', ...long, ...storms],
     alone: measuring,
     split: true,
     command: runtimes.bun,
@@ -165,6 +169,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'deno',
     files: ['test/{native,runtime,services,e2e,contract}/**/*.test.ts'],
+    except: storms,
     alone: measuring,
     split: true,
     command: runtimes.deno,
@@ -192,6 +197,15 @@ export const suites: readonly Suite[] = [
       files: ['test/native/{exit,worker-exit}.test.ts'],
       command: runtimes[runtime],
       env: { REPETITIONS: '100' },
+    }),
+  ),
+  ...(['bun', 'deno'] as const).map(
+    (runtime): Suite => ({
+      name: `storms on ${runtime}`,
+      run: 'verify',
+      alone: true,
+      files: storms,
+      command: runtimes[runtime],
     }),
   ),
   {

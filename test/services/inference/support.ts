@@ -96,7 +96,8 @@ export async function inference(
       return ask(url, {
         method: 'POST',
         headers: raw ? headers : { 'Content-Type': 'application/json', ...headers },
-        body: raw ? (body as string) : JSON.stringify(body),
+        // Deno gives an empty string a type, which a request without a body does not have.
+        body: raw ? (body as string) || null : JSON.stringify(body),
       });
     },
     write,
