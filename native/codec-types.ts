@@ -159,7 +159,7 @@ export interface Codec {
     options?: EncodeOptions,
   ): Uint8Array<ArrayBuffer>;
 
-  /** The whole body of an answer. Throws as `encodeTensorData`. */
+  /** The whole body of a response. Throws as `encodeTensorData`. */
   encodeInferResponse(response: InferResponse, options?: EncodeOptions): EncodedResponse;
 
   /** The same on another thread. The tensors must stay as they are until the promise settles. */

@@ -135,7 +135,7 @@ export function tensorBytes({ data }: Tensor | PackedTensor): Uint8Array {
 }
 
 /** A string in JSON. Names seldom hold anything to escape, which a look finds out faster. */
-const quoted = (text: string): string =>
+const jsonString = (text: string): string =>
   /^[\w .:/-]*$/.test(text) ? `"${text}"` : JSON.stringify(text);
 
 /** Elements whose text is one string, which a response is put together of faster than of bytes. */
@@ -152,15 +152,15 @@ function smallResponse(
       !binary && tensor.type !== 'string' && tensor.data.length <= FEW_ELEMENTS,
   );
   if (!small || outputs.length > FEW_ELEMENTS) return undefined;
-  let text = `{"model_name":${quoted(modelName)}`;
-  if (modelVersion !== undefined) text += `,"model_version":${quoted(modelVersion)}`;
-  if (id !== undefined) text += `,"id":${quoted(id)}`;
+  let text = `{"model_name":${jsonString(modelName)}`;
+  if (modelVersion !== undefined) text += `,"model_version":${jsonString(modelVersion)}`;
+  if (id !== undefined) text += `,"id":${jsonString(id)}`;
   if (parameters !== undefined) text += `,"parameters":${JSON.stringify(parameters)}`;
   let separator = ',"outputs":[';
   for (const { name, tensor } of outputs) {
     const { type, dims, data } = tensor;
     const elements = native.elementsText(nonFinite, numbers[type], data as ArrayBufferView);
-    text += `${separator}{"name":${quoted(name)},"datatype":"${datatypes[type]}","shape":[${dims}],"data":${elements}}`;
+    text += `${separator}{"name":${jsonString(name)},"datatype":"${datatypes[type]}","shape":[${dims}],"data":${elements}}`;
     separator = ',';
   }
   return outputs.length === 0 ? `${text},"outputs":[]}` : `${text}]}`;

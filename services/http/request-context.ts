@@ -203,7 +203,7 @@ export class Watch {
   readonly #clock: Clock;
   readonly #times: BodyTimes;
   /** In any order. An answered one leaves at once: kept for longer, it would survive a collection and cost a slow one. */
-  readonly #exchanges: RequestContext[] = [];
+  readonly #contexts: RequestContext[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
 
   constructor(clock: Clock, times: BodyTimes) {
@@ -212,27 +212,27 @@ export class Watch {
   }
 
   add(context: RequestContext): void {
-    context.place = this.#exchanges.push(context) - 1;
+    context.place = this.#contexts.push(context) - 1;
     this.#timer ??= setInterval(() => this.#round(), WATCH_MS);
   }
 
   remove(context: RequestContext): void {
-    const last = this.#exchanges.pop()!;
+    const last = this.#contexts.pop()!;
     if (last === context) return;
-    this.#exchanges[context.place] = last;
+    this.#contexts[context.place] = last;
     last.place = context.place;
   }
 
   /** The timer outlives the last request by a round, so that a busy thread does not set it for each. */
   #round(): void {
-    if (this.#exchanges.length === 0) {
+    if (this.#contexts.length === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
     }
     const now = this.#clock.now();
     // From the end, because a removal moves the last one to the free place.
-    for (let i = this.#exchanges.length - 1; i >= 0; i -= 1) {
-      const context = this.#exchanges[i]!;
+    for (let i = this.#contexts.length - 1; i >= 0; i -= 1) {
+      const context = this.#contexts[i]!;
       const elapsedMs = now - context.startedMs;
       if (elapsedMs >= WATCH_MS) context.check(elapsedMs, this.#times);
     }
