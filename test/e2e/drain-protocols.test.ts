@@ -1,9 +1,9 @@
 /** @module A stop as clients of gRPC see it, over IPv6, and a stop while models are loaded. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type ServiceError, status } from '@grpc/grpc-js';
-import { connect } from '../services/inference/grpc-client.ts';
+import { status } from '@grpc/grpc-js';
 import { until } from '../support/until.ts';
+import { GrpcProcess } from './grpc-process.ts';
 import { MODELS, ROW, slow, start } from './support.ts';
 
 const message = {
@@ -16,40 +16,31 @@ describe('a stop of a service at an IPv6 address', () => {
     test(`refuses gRPC calls as unavailable while a request is in flight, with ${workers} HTTP threads`, async () => {
       await using service = await start({ SERVICE: 'all', HOST: '::1', MAX_WORKERS: workers });
       const { ports } = (await service.child.line('ready')) as { ports: Record<string, number> };
-      const client = connect(ports.grpc!, '[::1]');
+      await using client = new GrpcProcess('[::1]', ports.grpc!);
       const url = `http://[::1]:${service.port}`;
-      try {
-        assert.equal((await client.call('ModelInfer', message)).model_name, 'iris');
-        const last = fetch(`${url}/predict`, {
-          method: 'POST',
-          headers: { 'Content-Type': 'application/json' },
-          body: JSON.stringify(slow(3000)),
-        });
-        await until(async () => {
-          const page = await (await fetch(`${url}/metrics`)).text();
-          return /^millrace_model_running\{model="slow".*\} 1$/m.test(page);
-        }, 'the request runs');
-        service.child.signal('SIGTERM');
-        await service.child.line('stopping');
-        await until(
-          () =>
-            client.call('ModelInfer', message).then(
-              () => false,
-              (error: ServiceError) => {
-                assert.equal(error.code, status.UNAVAILABLE, error.message);
-                assert.match(error.details, /shutting down/);
-                return true;
-              },
-            ),
-          'calls are refused',
-        );
-        assert.equal((await client.call('ServerReady', {})).ready, false);
-        assert.equal((await last).status, 200);
-        assert.deepEqual(await service.child.exited, { code: 0, signal: null });
-        assert.equal(service.child.errors, '');
-      } finally {
-        client.close();
-      }
+      assert.equal((await client.call('ModelInfer', message)).response.model_name, 'iris');
+      const last = fetch(`${url}/predict`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(slow(3000)),
+      });
+      await until(async () => {
+        const page = await (await fetch(`${url}/metrics`)).text();
+        return /^millrace_model_running\{model="slow".*\} 1$/m.test(page);
+      }, 'the request runs');
+      service.child.signal('SIGTERM');
+      await service.child.line('stopping');
+      await until(async () => {
+        const { error } = await client.call('ModelInfer', message);
+        if (error === undefined) return false;
+        assert.equal(error.code, status.UNAVAILABLE, error.details);
+        assert.match(error.details, /shutting down/);
+        return true;
+      }, 'calls are refused');
+      assert.equal((await client.call('ServerReady', {})).response.ready, false);
+      assert.equal((await last).status, 200);
+      assert.deepEqual(await service.child.exited, { code: 0, signal: null });
+      assert.equal(service.child.errors, '');
     });
   }
 });
