@@ -6,7 +6,12 @@ import type { CommandLine, Environment, Preparation, Suite, TestCommand } from '
 export const root = path.resolve(import.meta.dirname, '../..');
 
 /** The builds of the C++ tests: the sanitizers of each. Each has the addon, too. */
-const sanitizersOf = { plain: '', address: 'address,undefined', thread: 'thread' } as const;
+const sanitizersOf = {
+  plain: '',
+  address: 'address',
+  'address-undefined': 'address,undefined',
+  thread: 'thread',
+} as const;
 export type Build = keyof typeof sanitizersOf;
 /** The one without a sanitizer is the product's own, so that its libraries are built once. */
 export const folderOf = (build: Build) => (build === 'plain' ? 'build' : `build-test/${build}`);
