@@ -153,6 +153,7 @@ export const suites: readonly Suite[] = [
     run: 'test',
     changed: 'never',
     labels: ['-L', 'threads|devices'],
+    env: { STRESS_OPERATIONS: '200000' },
     targets: quickTargets.thread,
   }),
   ...sanitizers.flatMap((sanitizer) => [
