@@ -1,13 +1,13 @@
-/** @module Declared axes and batch sizes: their limits, and the form the addon takes. */
+/** @module Declared axes and batch sizes: their limits, and the form in which the addon takes them. */
 
 import { MillraceError } from './errors.ts';
 import type { AxisOptions, BatchingOptions, PadValue, Tensors } from './types.ts';
 
-/** A pad value as text, because JSON and the addon know neither 2^63 nor Infinity as one number. */
+/** A pad value as a string, because neither JSON nor a double has all 64-bit integers and Infinity. */
 export interface NativePad {
-  /** Undefined: every input. */
+  /** The input that is padded with the value. If undefined, every input is. */
   input?: string;
-  kind: 'number' | 'integer' | 'text';
+  kind: 'number' | 'integer' | 'string';
   value: string;
 }
 
@@ -36,8 +36,10 @@ function nativeAxis(name: string, axis: AxisOptions): NativeAxis {
   if (typeof mask !== 'string') {
     throw invalid(`${option}.mask is ${mask}: expected the name of an input`);
   }
-  if (!isList(dimensions) || !dimensions.every((text) => typeof text === 'string')) {
-    throw invalid(`${option}.dimensions is ${dimensions}: expected texts such as 'x:1'`);
+  if (!isList(dimensions) || !dimensions.every((place) => typeof place === 'string')) {
+    throw invalid(
+      `${option}.dimensions is ${dimensions}: expected a list of strings such as 'x:1'`,
+    );
   }
   return {
     name,
@@ -48,7 +50,11 @@ function nativeAxis(name: string, axis: AxisOptions): NativeAxis {
   };
 }
 
-/** Whole numbers from 1 to `max`, in ascending order, each once. */
+/**
+ * Returns the sizes in ascending order, each once.
+ *
+ * @throws {MillraceError} `INVALID_ARGUMENT` unless they are 1 to 256 whole numbers from 1 to `max`.
+ */
 export function sizes(option: string, list: readonly number[], max: number): number[] {
   if (!isList(list) || list.length === 0 || list.length > MAX_BUCKETS) {
     throw invalid(`${option} needs 1 to ${MAX_BUCKETS} sizes in a list`);
@@ -81,16 +87,16 @@ function nativePad(option: string, value: PadValue): NativePad {
       }
       break;
     case 'string':
-      return { kind: 'text', value };
+      return { kind: 'string', value };
   }
   throw invalid(
-    `${option} is ${value}: expected a number, a bigint of 64 bits, a boolean or a text`,
+    `${option} is ${value}: expected a number, a bigint of 64 bits, a boolean or a string`,
   );
 }
 
 /**
- * Elements of a row of the largest input once it is padded, to cut requests into parts within
- * `maxElements`. Shapes that do not fit the axes are the addon's to refuse.
+ * Returns the elements of a row of the largest input after padding, so that requests can be cut into parts
+ * within `maxElements`. It does not check the shapes: the addon refuses those that do not fit the axes.
  */
 export function paddedRowElements(
   inputs: Tensors,
@@ -99,7 +105,7 @@ export function paddedRowElements(
 ): number {
   let most = 1;
   for (const { name, symbols } of specs) {
-    // Nothing has been checked yet, so any of it may be of any kind.
+    // The inputs have not been checked yet, so any part of them may have any type.
     const dims: unknown = inputs[name]?.dims;
     let elements = 1;
     for (let dimension = 1; Array.isArray(dims) && dimension < dims.length; dimension++) {

@@ -1,5 +1,5 @@
 /**
- * The addon as TypeScript sees it, and how to find it. Only this file touches the binary.
+ * The functions of the addon as TypeScript types, and how to find its binary. Only this file loads it.
  *
  * @module
  */
@@ -14,47 +14,54 @@ import type { EngineInfo } from './engine-types.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import type { CostPoint, Histogram, ModelStats, TensorSpec } from './types.ts';
 
-/** Numbers are those of the enum `BatchingMode` in addon/loaded_model.h. */
-export const BATCHING_AUTO = 0;
-export const BATCHING_DECLARED = 1;
-export const BATCHING_OFF = 2;
+/** The numbers of the enum `BatchingMode` in addon/loaded_model.h. */
+export const BATCHING_MODES = { auto: 0, declared: 1, off: 2 } as const;
 
-/** Numbers are those of the enum `PolicyKind` in batching/policy.h. */
+/** The numbers of the enum `PolicyKind` in batching/policy.h. */
 export const POLICIES = { busy: 0, timer: 1, excess: 2 } as const;
 
+/** A `PixelInput` for the input of this name. */
 export interface NativePixels {
   input: string;
   scale: number;
   mean: Float32Array;
   std: Float32Array;
+  /** 1 swaps the first and the third channel, 0 keeps them. */
   reverse: number;
 }
 
+/** The device options of a load, checked. */
 export interface NativeDevice {
   device: string;
-  /** By the names in device-types.ts, as text. */
+  /** Values as strings, by the names in device-types.ts. */
   deviceOptions: Readonly<Record<string, string>>;
   providerOptions: Readonly<Record<string, string>>;
-  /** '': none. */
+  /** The folder of cached TensorRT engines. With '' they are not cached. */
   cacheFolder: string;
 }
 
+/** `LoadOptions` with all defaults filled in. A duration has its unit in its name. */
 export interface NativeLoadOptions extends NativeDevice {
+  /** Loads with equal keys share one session. */
   key: string;
   digest: string;
-  /** Where copies of external data are made while loading; '': where temporary files are. */
+  /** The folder for copies of external data while loading. With '' they are made in the system's temporary folder. */
   copyFolder: string;
   path?: string;
   bytes?: Uint8Array;
+  /** One of `BATCHING_MODES`. */
   batching: number;
   maxRows: number;
   maxRequestRows: number;
+  /** One of `POLICIES`. */
   policy: number;
   maxDelayMs: number;
   maxQueue: number;
-  /** 0: no limit. */
+  /** The limit of each priority, from 0 on; 0 means no limit. */
   maxQueueByPriority: readonly number[];
+  /** 0 means that the load measures how many are best. */
   instances: number;
+  /** As `instances`. */
   intraOpThreads: number;
   spinUs: number;
   weight: number;
@@ -63,12 +70,13 @@ export interface NativeLoadOptions extends NativeDevice {
   warmupMs: number;
   costs?: readonly CostPoint[];
   axes: readonly NativeAxis[];
-  /** 0: no limit. */
+  /** 0 means no limit. */
   maxElements: number;
   rowBuckets: readonly number[];
   pixels: readonly NativePixels[];
 }
 
+/** A loaded model as one JavaScript thread sees it. */
 export interface NativeModel {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
@@ -78,43 +86,51 @@ export interface NativeModel {
   readonly instances: number;
   readonly intraOpThreads: number;
   readonly report: DeviceReport;
-  /** Inputs that may be left out. */
+  /** The names of the inputs that are masks, which requests may leave out. */
   readonly masks: readonly string[];
-  /** Whether declared axes are padded. */
+  /** Whether requests are padded along the declared axes. */
   readonly pads: boolean;
   /**
-   * Terms and shapes travel in the mailbox. Returns the request's slot, or minus the error code; with
-   * UNAVAILABLE the mailbox then starts with the milliseconds after which to try again.
+   * Submits the request whose options and shapes are in the mailbox, with the data of its inputs. Returns the
+   * request's slot, or the negative number of an error code. With UNAVAILABLE the mailbox then starts with the
+   * milliseconds after which to try again.
    */
   submit(...inputs: readonly unknown[]): number;
   /** Makes sure that an instance sees the requests that were submitted without waking one. */
   wake(): void;
-  /** Null once released. */
+  /** Returns null once the model has been released. */
   stats(): ModelStats | null;
   release(): Promise<void>;
 }
 
-/** What a model's files hold. */
+/** What the addon reads from the files of a model. */
 export interface NativeFacts {
+  /** SHA-256 of the model and its external data, hexadecimal. */
   readonly digest: string;
-  /** Whether nodes may run a number of times that depends on the data, so that runs differ in length. */
+  /** Whether the model has control flow, so that the time of a run may depend on the data. */
   readonly controlFlow: boolean;
 }
 
+/** The addon's object for one JavaScript thread. All its functions must be called on that thread. */
 export interface NativeEngine {
   readonly info: EngineInfo;
   readonly mailbox: ArrayBuffer;
   inspect(source: string | Uint8Array): Promise<NativeFacts>;
   load(options: NativeLoadOptions): Promise<NativeModel>;
+  /** Writes records of finished requests to the mailbox. Returns how many, which is 0 when all have been drained. */
   drain(): number;
-  /** Has `onReady` called from the event loop, after what it is about now. */
+  /** Has the event loop call `onReady` once the callbacks that it is running now have returned. */
   callSoon(): void;
+  /** Copies the elements of an output to `target`. */
   take(slot: number, output: number, target: ArrayBufferView): void;
-  /** Null where one of them is not UTF-8. */
+  /** Returns the strings of an output, or null if one of them is not UTF-8. */
   strings(slot: number, output: number): string[] | null;
+  /** Returns the strings of an output as bytes, as `packStrings` makes them. */
   packedStrings(slot: number, output: number): ArrayBuffer;
+  /** Returns why a request failed or, without a slot, why `submit` has just refused one. */
   message(slot?: number): string;
   cancel(slot: number): void;
+  /** Makes a slot free again whose record has the flag `FLAG_RETAINED`. */
   release(slot: number): void;
   series(key: string, bounds: readonly number[]): number;
   observe(series: number, seconds: number): void;
@@ -151,7 +167,7 @@ export function loadAddon(path = join(here, '..', 'build', 'Release', 'millrace.
   try {
     return require(resolve(path)) as Addon;
   } catch (cause) {
-    // The lines after the first list who required it.
+    // The lines after the first only list the modules that required it.
     const [reason] = String(cause instanceof Error ? cause.message : cause).split('\n');
     throw new MillraceError(
       'FAILED_PRECONDITION',
@@ -162,7 +178,7 @@ export function loadAddon(path = join(here, '..', 'build', 'Release', 'millrace.
   }
 }
 
-/** What the addon threw, as the engine's own error. */
+/** Returns what the addon threw as a `MillraceError`. */
 export function fromAddon(cause: unknown): MillraceError {
   if (cause instanceof MillraceError) return cause;
   const { code, message } = cause as Error & { code?: MillraceErrorCode };
@@ -170,7 +186,7 @@ export function fromAddon(cause: unknown): MillraceError {
 }
 
 /**
- * Path of the ONNX Runtime library inside the npm package `onnxruntime-node`.
+ * Returns the path of the ONNX Runtime library inside the npm package `onnxruntime-node`.
  *
  * @throws {MillraceError} `NOT_FOUND` where the package or a build for this platform is missing.
  */

@@ -1,21 +1,20 @@
 /**
- * One JavaScript thread's requests in flight: who waits for which slot, until when, and how answers
- * get back to them.
+ * The requests of one JavaScript thread that are in flight: who waits for which slot and until when, and how
+ * results get back to them.
  *
  * Why deadlines are kept here: .github/decisions/0004-the-javascript-thread-rejects-at-the-deadline.md
  *
  * @module
  */
 
-// Not the global: Deno's returns a number, which cannot be unreferenced.
+// Deno's global timers return numbers, which cannot be unreferenced.
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeEngine, NativeModel } from './binding.ts';
 import { DenoWakeup } from './deno-wakeup.ts';
 import { isHalfArray, withoutHalfArray } from './elements.ts';
-import { MillraceError } from './errors.ts';
+import { errorCode, MillraceError } from './errors.ts';
 import { START_AT_ONCE, START_LATER, START_WAKE } from './layout.ts';
 import {
-  errorCode,
   isDone,
   RecordReader,
   retryAfterMs,
@@ -28,34 +27,35 @@ import { quote } from './quote.ts';
 import { free, type Moved, transfer } from './transfer.ts';
 import type { CancelSignal, RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
 
-/** Longest delay of a timer; a later deadline is armed again when it has passed. */
+/** The longest delay of a timer. For a later deadline the timer is set again when this delay has passed. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 type Timer = ReturnType<typeof setTimeout>;
 
-/** What a model needs to have its requests carried. */
+/** A model as the channel sees it: where it submits requests, and whom it tells what becomes of them. */
 export interface SubmitTarget {
   readonly name: string;
   readonly native: NativeModel;
   /**
-   * Whether a request submitted now is to wake an instance at once. If not, `wake` follows at the end of
-   * this turn of the event loop.
+   * Returns whether a request submitted now wakes an instance at once. If not, the channel calls `wake` at
+   * the end of this turn of the event loop.
    */
   wakesNow(): boolean;
   wake(): void;
+  /** Called when one of its requests has been submitted. */
   submitted(): void;
-  /** Called when one of its submitted requests is over, whatever became of it. */
+  /** Called when one of its submitted requests has ended, whatever became of it. */
   settled(): void;
-  /** A request has shown that dimension 0 does not count rows: requests run alone from now on. */
+  /** Called when a request has shown that dimension 0 does not count rows, so that requests run alone from now on. */
   stopBatching(): void;
 }
 
-/** A request in flight. `resolve` is gone once somebody has been answered early. */
+/** A request in flight. `resolve` is undefined once its promise has been rejected before its record arrived. */
 interface Waiter {
   readonly model: SubmitTarget;
   readonly outputs: readonly string[] | undefined;
   readonly packStrings: boolean;
-  /** Memory that the addon reads until it hands the slot back. */
+  /** The memory of the caller that the addon reads until the request's record arrives. */
   readonly moved: Moved | undefined;
   readonly deadline: number;
   readonly signal: CancelSignal | undefined;
@@ -68,11 +68,11 @@ export class Channel {
   readonly #native: NativeEngine;
   readonly #mail: Float64Array;
   readonly #reader: RecordReader;
-  /** By slot. Slots are small and reused, so an array serves. */
+  /** The requests in flight by slot. Slots are small numbers that are used again, so an array is enough. */
   readonly #waiters: (Waiter | undefined)[] = [];
-  /** Models with requests that no instance has been woken for yet. */
+  /** Models with submitted requests for which no instance has been woken yet. */
   readonly #unwoken = new Set<SubmitTarget>();
-  /** Whether a request of this turn of the event loop ran on this thread: the others are joined. */
+  /** Whether a request of this turn of the event loop ran on this thread; the later ones then share a batch. */
   #ranAtOnce = false;
   #timer: Timer | undefined;
   #timerDue = Number.POSITIVE_INFINITY;
@@ -84,13 +84,14 @@ export class Channel {
     this.#reader = new RecordReader(native, this.#mail);
   }
 
-  /** Submits one request; see `Model.run`. */
+  /** Submits one request and returns the promise of `Model.run`, with its errors. */
   run(model: SubmitTarget, inputs: Tensors, options: RunOptions): Promise<RunResult> {
     const { timeoutMs, signal } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const start = !model.wakesNow() ? START_LATER : this.#ranAtOnce ? START_WAKE : START_AT_ONCE;
     const wrong =
-      checkTerms(model, options) ?? checkInputs(model.native.inputs, inputs, model.native.masks);
+      checkRunOptions(model, options) ??
+      checkInputs(model.native.inputs, inputs, model.native.masks);
     if (wrong !== undefined) return Promise.reject(new MillraceError('INVALID_ARGUMENT', wrong));
     const moved = options.transfer
       ? transfer(model.native.inputs, inputs, options.transfer === 'lend')
@@ -128,8 +129,8 @@ export class Channel {
   }
 
   /**
-   * Requests that arrive in one turn of the event loop arrived together: one wake-up serves them all,
-   * and they share a run. Why: .github/decisions/0005-one-wake-up-per-turn.md
+   * Requests of one turn of the event loop count as arrived together: one wake-up serves them all, and they
+   * share a batch. Why: .github/decisions/0005-one-wake-up-per-turn.md
    */
   #wakeLater(model: SubmitTarget): void {
     if (this.#unwoken.size === 0) this.#native.callSoon();
@@ -142,7 +143,7 @@ export class Channel {
     this.#drain();
   }
 
-  /** A new turn of the event loop: the addon calls it for each wake-up, and after `callSoon`. */
+  /** Starts a new turn of the event loop. The addon calls it for each wake-up, and after `callSoon`. */
   turn(): void {
     this.#ranAtOnce = false;
     if (this.#unwoken.size > 0) {
@@ -152,7 +153,7 @@ export class Channel {
     this.#drain();
   }
 
-  /** Settles everything that has finished. */
+  /** Settles the promises of all requests that have finished. */
   #drain(): void {
     const reader = this.#reader;
     for (let records = this.#native.drain(); records > 0; records = this.#native.drain()) {
@@ -164,13 +165,13 @@ export class Channel {
     }
   }
 
-  /** Answers a request whose run is overdue, if somebody still waits for it. */
+  /** Rejects the promise of a request whose run has passed `runLimitMs`, if it is still pending. */
   overdue(slot: number, reason: unknown): void {
     const waiter = this.#waiters[slot];
-    if (waiter?.resolve !== undefined) this.#answerEarly(waiter, reason);
+    if (waiter?.resolve !== undefined) this.#rejectEarly(waiter, reason);
   }
 
-  /** Stops the deadline timer; nothing may be in flight. */
+  /** Stops the timer of deadlines. No request may be in flight. */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -178,7 +179,7 @@ export class Channel {
     this.#native.detach();
   }
 
-  /** Waits for a promise that another thread settles. */
+  /** Waits for a promise that another thread settles; on Deno the event loop is woken for it. */
   async await<T>(promise: Promise<T>): Promise<T> {
     this.#denoWakeup?.begin();
     try {
@@ -217,8 +218,8 @@ export class Channel {
     }
   }
 
-  /** Answers before the addon does. Its record still comes, and is dropped. */
-  #answerEarly(waiter: Waiter, reason: unknown): void {
+  /** Rejects the promise before the addon has finished the request, whose record is dropped when it arrives. */
+  #rejectEarly(waiter: Waiter, reason: unknown): void {
     waiter.resolve = undefined;
     waiter.reject(reason);
   }
@@ -227,12 +228,12 @@ export class Channel {
     waiter.onAbort = () => {
       if (waiter.resolve === undefined) return;
       this.#native.cancel(slot);
-      this.#answerEarly(waiter, signal.reason);
+      this.#rejectEarly(waiter, signal.reason);
     };
     signal.addEventListener('abort', waiter.onAbort);
   }
 
-  /** One timer serves all deadlines of the thread: it is set to the earliest. */
+  /** Sets the one timer of the thread, which serves all deadlines, to the earliest of them. */
   #arm(deadline: number): void {
     clearTimeout(this.#timer);
     this.#timerDue = deadline;
@@ -249,8 +250,8 @@ export class Channel {
       if (waiter?.resolve === undefined) continue;
       if (waiter.deadline <= now) {
         const { name } = waiter.model;
-        // Not cancelled: the instances know the deadline, and count the request as expired.
-        this.#answerEarly(
+        // The request is not cancelled here: the instances know its deadline, and count it as expired.
+        this.#rejectEarly(
           waiter,
           new MillraceError(
             'DEADLINE_EXCEEDED',
@@ -265,7 +266,7 @@ export class Channel {
     if (earliest !== Number.POSITIVE_INFINITY) this.#arm(earliest);
   }
 
-  /** Writes the request to the mailbox and returns what `submit` takes, in the signature's order. */
+  /** Writes the request to the mailbox, and returns the data of its inputs for `submit`, in the signature's order. */
   #write(
     model: SubmitTarget,
     inputs: Tensors,
@@ -274,7 +275,7 @@ export class Channel {
     start: Start,
   ): unknown[] {
     const values: unknown[] = [];
-    // Copying and running what is large would hold this thread up for longer than handing it over does.
+    // To copy and run large inputs here would block this thread for longer than to hand them to an instance.
     const how = moved !== undefined && start === START_AT_ONCE ? START_WAKE : start;
     let word = writeOptions(this.#mail, options.timeoutMs, options.priority ?? 0, how);
     for (const { name } of model.native.inputs) {
@@ -314,7 +315,7 @@ export class Channel {
   }
 }
 
-function checkTerms(model: SubmitTarget, { timeoutMs, priority, outputs }: RunOptions) {
+function checkRunOptions(model: SubmitTarget, { timeoutMs, priority, outputs }: RunOptions) {
   if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
     return `timeoutMs is ${timeoutMs}: expected a number of milliseconds, 0 or more`;
   }
@@ -327,7 +328,7 @@ function checkTerms(model: SubmitTarget, { timeoutMs, priority, outputs }: RunOp
   return `Model '${model.name}' has no output ${quote(unknown)}: it has ${known}`;
 }
 
-/** Loops and no closures: each request passes here. */
+/** Returns the first of `names` that no output has. It allocates nothing, since every request passes here. */
 function firstUnknown(specs: readonly TensorSpec[], names: readonly string[]): string | undefined {
   next: for (const name of names) {
     for (const spec of specs) if (spec.name === name) continue next;

@@ -1,21 +1,23 @@
 /**
- * The contract of `codec.ts`: what goes in and what comes out.
+ * The public contract of the codec, which parses requests and encodes responses of the Open Inference Protocol V2.
+ * Its functions may be called on any JavaScript thread.
  *
  * @module
  */
 
-import type { ElementData, ElementType, PackedTensor, Tensor, Tensors } from './types.ts';
+import type { ElementType, PackedTensor, Tensor, Tensors } from './types.ts';
 
 /**
- * What is written for floats that JSON has no number for: `null` as `JSON.stringify` has it, `literal` the
- * words NaN, Infinity and -Infinity as Triton has it, `string` these words in quotes, `error` nothing.
+ * How NaN and infinities, which JSON does not have, are written: `null` as `JSON.stringify` writes them, `literal`
+ * as the words NaN, Infinity and -Infinity as Triton does, `string` as these words in quotes. With `error` they are
+ * refused.
  */
 export type WrittenNonFinite = 'error' | 'null' | 'literal' | 'string';
 
-/** What is read as such a float: `null` as NaN, the words of `literal`, `any` of both, or with `error` nothing. */
+/** How they are read: `null` as NaN, the words of `literal`, or `any` of both. With `error` they are refused. */
 export type ReadNonFinite = 'error' | 'null' | 'literal' | 'any';
 
-/** Element types by the names of the Open Inference Protocol. */
+/** The names of the element types in the Open Inference Protocol. */
 export interface Datatypes extends Record<ElementType, string> {
   float32: 'FP32';
   float64: 'FP64';
@@ -37,9 +39,10 @@ export type Datatype = Datatypes[ElementType];
 
 /** 64-bit integers that a number cannot hold exactly are bigints. */
 export type ParameterValue = string | number | bigint | boolean;
-/** Without a prototype, since a client chooses the names. */
+/** Parameters by name. The object has no prototype, because the client chooses the names. */
 export type Parameters = Readonly<Record<string, ParameterValue>>;
 
+/** An input as the JSON of a request describes it. */
 export interface InferInput {
   readonly name: string;
   readonly datatype: Datatype;
@@ -47,24 +50,30 @@ export interface InferInput {
   readonly parameters: Parameters;
 }
 
+/** An output that a request asks for. */
 export interface InferOutput {
   readonly name: string;
   readonly parameters: Parameters;
 }
 
+/** A parsed request. */
 export interface InferRequest {
   readonly json: {
-    /** '' where the request has none. */
+    /** The request's id, or '' if it has none. */
     readonly id: string;
     readonly parameters: Parameters;
     readonly inputs: readonly InferInput[];
-    /** Undefined where the request does not list outputs and so asks for all. */
+    /** Undefined if the request does not list outputs, which asks for all. */
     readonly outputs: readonly InferOutput[] | undefined;
   };
-  /** By the name of the input, without a prototype. Binary numbers are views on the body: packed where it is not aligned for them. */
+  /**
+   * Tensors by the name of the input. The object has no prototype. Numbers of binary data are views of the body,
+   * as packed tensors if they are not aligned there.
+   */
   readonly tensors: Tensors;
 }
 
+/** A response before it is encoded. */
 export interface InferResponse {
   readonly modelName: string;
   readonly modelVersion?: string;
@@ -73,56 +82,45 @@ export interface InferResponse {
   readonly outputs: readonly {
     readonly name: string;
     readonly tensor: Tensor | PackedTensor;
-    /** Raw after the JSON instead of in it. */
+    /** Whether the elements are written as binary data after the JSON. */
     readonly binary?: boolean;
   }[];
 }
 
 export interface EncodedResponse {
-  /** A string where the response is short and all of it JSON, else bytes. */
+  /** The whole body: a string if it is short and only JSON, otherwise bytes. */
   readonly body: string | Uint8Array<ArrayBuffer>;
-  /** Bytes of JSON, for `Inference-Header-Content-Length`. Undefined where no output is binary. */
+  /** The bytes of JSON, for `Inference-Header-Content-Length`; undefined if no output is binary. */
   readonly headerLength: number | undefined;
 }
 
-export interface ParsedTensor<T extends ElementType> {
-  readonly data: ElementData[T];
-  /** Sizes of the nested arrays, outermost first. Undefined where arrays of one level differ in size. */
-  readonly dims: readonly number[] | undefined;
-  /** Offset of the byte after the closing bracket. */
-  readonly end: number;
-}
-
-export interface ParseOptions {
+export interface ParseRequestOptions {
   /** Default: `error`. */
   nonFinite?: ReadNonFinite;
-}
-
-export interface ParseRequestOptions extends ParseOptions {
-  /** Most bytes of the whole body. Default: 64 MiB. */
+  /** The most bytes of the whole body. Default: 64 MiB. */
   maxBytes?: number;
-  /** Most inputs, and most outputs. Default: 256. */
+  /** The most inputs, and the most outputs. Default: 256. */
   maxTensors?: number;
-  /** Most elements of all BYTES inputs together. Default: any number. */
+  /** The most elements of all BYTES inputs together. Default: no limit. */
   maxStrings?: number;
 }
 
-/** Bytes of requests that all threads of the process hold together: one count, whoever asks. */
+/** A limit for the bytes of request bodies that all threads of the process hold together, which are counted once for all. */
 export interface ByteBudget {
-  /** Most bytes that may be taken at once. */
+  /** The most bytes that may be taken at a time. */
   readonly limit: number;
-  /** Bytes that are taken at the moment. */
+  /** The bytes that are taken at the moment, by any thread and with any limit. */
   readonly taken: number;
-  /** Takes bytes; false, and takes none, where that would make more than the limit. */
+  /** Takes bytes. Returns false, and takes nothing, if that would exceed the limit. */
   take(bytes: number): boolean;
-  /** Gives back bytes that were taken, each once. */
+  /** Gives taken bytes back. Each byte must be given back once. */
   give(bytes: number): void;
 }
 
-/** A request that was parsed beside the JavaScript thread. */
-export interface ParsedAside {
+/** A request that was parsed on another thread. */
+export interface AsyncParseResult {
   readonly request: InferRequest;
-  /** Bytes of the budget that its elements took. They are the caller's to give back. */
+  /** The bytes of the budget that its elements take. The caller must give them back. */
   readonly taken: number;
 }
 
@@ -131,64 +129,30 @@ export interface EncodeOptions {
   nonFinite?: WrittenNonFinite;
 }
 
-export interface NormalizeOptions {
-  readonly height: number;
-  readonly width: number;
-  /** One number for each channel (1 to 4), in the order of the planes. */
-  readonly mean: readonly number[];
-  /** As `mean`; not 0. */
-  readonly std: readonly number[];
-  /** What a byte is multiplied by before the mean is taken away. Default: 1/255. */
-  readonly scale?: number;
-  /** Swap the first and the third channel: RGB pixels to BGR planes or back. Default: false. */
-  readonly reverse?: boolean;
-  /** Where to write height × width × channels floats. Default: a new array. */
-  readonly out?: Float32Array;
-}
-
 export interface Codec {
   /**
-   * A flat JSON array in UTF-8: floats with the fewest digits that read back as the same value of
-   * their type, integers in full, bools as `true` and `false`.
+   * Encodes the whole body of a response. Floats have the fewest digits that read back as the same value of their
+   * type, integers all their digits; bools are `true` and `false`.
    *
-   * @throws {MillraceError} `FAILED_PRECONDITION` for NaN or Infinity under `nonFinite: 'error'`.
+   * @throws {MillraceError} `INVALID_ARGUMENT` if the data of a tensor is not a typed array of its type,
+   * `FAILED_PRECONDITION` for NaN and infinities with `nonFinite: 'error'`.
    */
-  encodeTensorData<T extends ElementType>(
-    type: T,
-    data: ElementData[T],
-    options?: EncodeOptions,
-  ): Uint8Array<ArrayBuffer>;
-
-  /** The whole body of a response. Throws as `encodeTensorData`. */
   encodeInferResponse(response: InferResponse, options?: EncodeOptions): EncodedResponse;
 
-  /** The same on another thread. The tensors must stay as they are until the promise settles. */
-  encodeInferResponseAside(
+  /** Encodes a response on another thread. The tensors must not change until the promise settles. */
+  encodeInferResponseAsync(
     response: InferResponse,
     options?: EncodeOptions,
   ): Promise<EncodedResponse>;
 
   /**
-   * Reads the array at `offset`. It may be nested in any way: elements come in the order of the text.
-   * Floats are what `JSON.parse` makes of them, rounded to the type; integers are exact.
+   * Parses a request. The arrays of elements may be nested in any way. Floats are what `JSON.parse` makes of them,
+   * rounded to the type; integers are exact.
    *
-   * @throws {MillraceError} `INVALID_ARGUMENT` with the position, for text that is not such an array
-   * and numbers out of the type's range.
-   */
-  parseTensorData<T extends ElementType>(
-    bytes: Uint8Array,
-    offset: number,
-    type: T,
-    options?: ParseOptions,
-  ): ParsedTensor<T>;
-
-  /**
-   * Reads a request.
-   *
-   * @param headerLength Bytes of JSON at the front of the body, from `Inference-Header-Content-Length`;
-   * -1 where all of it is. 0, a raw tensor without JSON, has no request to read.
-   * @throws {MillraceError} `INVALID_ARGUMENT` with a sentence that names the input and what was
-   * expected. The client's fault in every case.
+   * @param headerLength The bytes of JSON at the front of the body, from `Inference-Header-Content-Length`, or -1
+   * if the whole body is JSON. A body of raw elements without JSON (0) is not a request that can be parsed.
+   * @throws {MillraceError} `INVALID_ARGUMENT` with a sentence for the client, which names the input and says what
+   * was expected.
    */
   parseInferRequest(
     body: Uint8Array,
@@ -197,8 +161,8 @@ export interface Codec {
   ): InferRequest;
 
   /**
-   * The same for bodies that would hold the thread for long: undefined where the request has more than
-   * `mostStrings` BYTES elements, for each of which a string has to be made.
+   * Parses a request unless that would block the thread for long: returns undefined if it has more than
+   * `mostStrings` BYTES elements, because a JavaScript string has to be made of each.
    */
   tryParseInferRequest(
     body: Uint8Array,
@@ -208,25 +172,19 @@ export interface Codec {
   ): InferRequest | undefined;
 
   /**
-   * As `parseInferRequest`, on another thread, with memory for the elements that the budget counts. The
-   * body must stay as it is until the promise settles.
+   * Parses a request on another thread. The memory for its elements is taken from the budget. The body must not
+   * change until the promise settles.
    *
-   * @throws {MillraceError} Also `UNAVAILABLE` where the budget has no room at the moment.
+   * @throws {MillraceError} (as a rejection) as `parseInferRequest`, and `UNAVAILABLE` if the budget is used up at
+   * the moment.
    */
-  parseInferRequestAside(
+  parseInferRequestAsync(
     body: Uint8Array,
     headerLength: number,
     budget: ByteBudget,
     options?: ParseRequestOptions,
-  ): Promise<ParsedAside>;
+  ): Promise<AsyncParseResult>;
 
-  /** The count of the process with a limit: two budgets differ in nothing else. */
+  /** Returns a budget of `limit` bytes. Budgets differ only in their limits: all count the same bytes. */
   byteBudget(limit: number): ByteBudget;
-
-  /**
-   * (byte × scale - mean) / std of interleaved pixels (HWC), as planes (CHW).
-   *
-   * @throws {MillraceError} `INVALID_ARGUMENT` for sizes that do not fit each other.
-   */
-  normalizeImage(pixels: Uint8Array, options: NormalizeOptions): Float32Array;
 }

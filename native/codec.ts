@@ -1,6 +1,6 @@
 /**
- * Tensors to and from JSON, requests and responses of the Open Inference Protocol V2, and pixels to
- * planes, done natively: large arrays never become arrays of JavaScript numbers.
+ * Parses requests and encodes responses of the Open Inference Protocol V2 natively, so that large JSON arrays
+ * never become arrays of JavaScript typeNumbers.
  *
  * @module
  */
@@ -8,12 +8,13 @@
 import { fromAddon, loadAddon } from './binding.ts';
 import {
   byteBudget,
-  type NativeAside,
+  type NativeAsyncCodec,
+  type ParseArguments,
   type RawData,
   type RawParameters,
   type RawRequest,
   withStrings,
-} from './codec-aside.ts';
+} from './codec-async.ts';
 import type {
   Codec,
   Datatypes,
@@ -49,8 +50,8 @@ export const datatypes: Datatypes = {
   string: 'BYTES',
 };
 
-/** Numbers of ONNX's TensorProto.DataType, as in batching/tensor.h. */
-const numbers: Readonly<Record<ElementType, number>> = {
+/** The numbers of the enum `ElementType` in batching/tensor.h, which are those of ONNX's TensorProto.DataType. */
+const typeNumbers: Readonly<Record<ElementType, number>> = {
   float32: 1,
   uint8: 2,
   int8: 3,
@@ -66,13 +67,14 @@ const numbers: Readonly<Record<ElementType, number>> = {
   uint64: 13,
   bfloat16: 16,
 };
-const raw = 0;
-/** Any number of things. */
-const ANY = Number.MAX_SAFE_INTEGER;
-const typeOf = new Map(Object.entries(numbers).map(([type, n]) => [n, type as ElementType]));
+/** The number that tells `encode` to copy bytes as they are. */
+const RAW = 0;
+/** A limit that nothing reaches. */
+const NO_LIMIT = Number.MAX_SAFE_INTEGER;
+const typeOf = new Map(Object.entries(typeNumbers).map(([type, n]) => [n, type as ElementType]));
 
-/** Numbers of the enum `NonFinite` in codec/json_cursor.h. */
-const policies: Readonly<Record<ReadNonFinite | WrittenNonFinite, number>> = {
+/** The numbers of the enum `NonFinite` in codec/json_cursor.h. */
+const nonFiniteNumbers: Readonly<Record<ReadNonFinite | WrittenNonFinite, number>> = {
   error: 0,
   null: 1,
   literal: 2,
@@ -80,68 +82,45 @@ const policies: Readonly<Record<ReadNonFinite | WrittenNonFinite, number>> = {
   any: 4,
 };
 
-interface NativeCodec extends NativeAside {
+/** The codec's functions of the addon, which addon/codec.cc describes. */
+interface NativeCodec extends NativeAsyncCodec {
   encode(nonFinite: number, ...parts: readonly unknown[]): ArrayBuffer;
-  parseTensor(
-    bytes: Uint8Array,
-    offset: number,
-    type: number,
-    nonFinite: number,
-  ): readonly [ArrayBuffer | readonly string[], number, readonly number[] | null];
-  parseRequest(
-    body: Uint8Array,
-    headerLength: number,
-    nonFinite: number,
-    maxBytes: number,
-    maxTensors: number,
-    maxStrings: number,
-    mostStringsHere: number,
-  ): RawRequest | null;
+  parseRequest(...call: readonly [...ParseArguments, mostStringsHere: number]): RawRequest | null;
   readonly parseFlat: ParseFlat;
   elementsText(nonFinite: number, type: number, data: ArrayBufferView): string;
-  mapPixels(
-    pixels: Uint8Array,
-    height: number,
-    width: number,
-    scale: number,
-    mean: Float32Array,
-    std: Float32Array,
-    reverse: number,
-    planes: Float32Array,
-  ): boolean;
 }
 
 function invalid(message: string): MillraceError {
   return new MillraceError('INVALID_ARGUMENT', message);
 }
 
-/** What `encode` takes for a tensor's elements. Strings are the engine's own strength. */
+/** Returns the arguments of `encode` for a tensor's elements. JavaScript itself is quickest at encoding its strings. */
 function jsonParts(type: ElementType, data: ElementData[ElementType]): unknown[] {
   if (type === 'string') {
-    return data instanceof Uint8Array ? [numbers.string, data] : [JSON.stringify(data)];
+    return data instanceof Uint8Array ? [typeNumbers.string, data] : [JSON.stringify(data)];
   }
   const elements = type === 'float16' ? withoutHalfArray(data) : data;
   if (!(elements instanceof elementArrays[type as Exclude<ElementType, 'string'>])) {
     throw invalid(`The data is not a typed array for ${type}`);
   }
-  return [numbers[type], elements];
+  return [typeNumbers[type], elements];
 }
 
-/** A tensor's elements as the protocol's binary data: little-endian, texts each after its length. */
+/** Returns a tensor's elements as the protocol's binary data: little-endian, and strings as `packStrings` makes them. */
 export function tensorBytes({ data }: Tensor | PackedTensor): Uint8Array {
   if (!ArrayBuffer.isView(data)) return packStrings(data);
   const { buffer, byteOffset, byteLength } = data;
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** A string in JSON. Names seldom hold anything to escape, which a look finds out faster. */
+/** Encodes a string as JSON. Names seldom need an escape, and the check is quicker than `JSON.stringify`. */
 const jsonString = (text: string): string =>
   /^[\w .:/-]*$/.test(text) ? `"${text}"` : JSON.stringify(text);
 
-/** Elements whose text is one string, which a response is put together of faster than of bytes. */
+/** The most elements of an output, and the most outputs, of a response for which a string is quicker than bytes. */
 const FEW_ELEMENTS = 64;
 
-/** The response as a string; undefined where it is not a small one that is all JSON. */
+/** Returns the response as a string, or undefined if it is not short or has binary data or strings. */
 function smallResponse(
   native: NativeCodec,
   { modelName, modelVersion, id, parameters, outputs }: InferResponse,
@@ -159,14 +138,14 @@ function smallResponse(
   let separator = ',"outputs":[';
   for (const { name, tensor } of outputs) {
     const { type, dims, data } = tensor;
-    const elements = native.elementsText(nonFinite, numbers[type], data as ArrayBufferView);
+    const elements = native.elementsText(nonFinite, typeNumbers[type], data as ArrayBufferView);
     text += `${separator}{"name":${jsonString(name)},"datatype":"${datatypes[type]}","shape":[${dims}],"data":${elements}}`;
     separator = ',';
   }
   return outputs.length === 0 ? `${text},"outputs":[]}` : `${text}]}`;
 }
 
-/** The answer as parts for `encode`: text, then the tensor it introduces, and binary data last. */
+/** Returns the response as arguments of `encode`: JSON before each tensor, the tensor, and binary data at the end. */
 function responseParts(response: InferResponse): { parts: unknown[]; binaryBytes: number[] } {
   const { modelName, modelVersion, id, parameters } = response;
   const head = { model_name: modelName, model_version: modelVersion, id, parameters };
@@ -185,7 +164,7 @@ function responseParts(response: InferResponse): { parts: unknown[]; binaryBytes
       text = '}';
     }
   }
-  parts.push(`${text}]}`, ...blobs.flatMap((blob) => [raw, blob]));
+  parts.push(`${text}]}`, ...blobs.flatMap((blob) => [RAW, blob]));
   return { parts, binaryBytes: blobs.map((blob) => blob.length) };
 }
 
@@ -230,10 +209,14 @@ function toRequest(body: Uint8Array, [id, parameters, inputs, outputs]: RawReque
   };
 }
 
-/** The limits of a parse, as the addon takes them. */
-function parseLimits(options: ParseRequestOptions): [number, number, number, number] {
+function parseArguments(
+  body: Uint8Array,
+  headerLength: number,
+  options: ParseRequestOptions,
+): ParseArguments {
   const { nonFinite = 'error', maxBytes = 64 * 2 ** 20, maxTensors = 256 } = options;
-  return [policies[nonFinite], maxBytes, maxTensors, options.maxStrings ?? ANY];
+  const maxStrings = options.maxStrings ?? NO_LIMIT;
+  return [body, headerLength, nonFiniteNumbers[nonFinite], maxBytes, maxTensors, maxStrings];
 }
 
 function toEncoded(buffer: ArrayBuffer, binaryBytes: readonly number[]) {
@@ -243,7 +226,7 @@ function toEncoded(buffer: ArrayBuffer, binaryBytes: readonly number[]) {
 }
 
 /**
- * The codecs, which keep no state but the process's count of bytes.
+ * Returns the codec. Its only state is the number of bytes that the process has taken from its budgets.
  *
  * @throws {MillraceError} `NOT_FOUND` or `FAILED_PRECONDITION` where the addon cannot be loaded.
  */
@@ -259,91 +242,48 @@ export function openCodec(options: { readonly addon?: string } = {}): Codec {
   };
   const tryParse: Codec['tryParseInferRequest'] = (body, headerLength, most, options = {}) =>
     call(() => {
-      const limits = parseLimits(options);
-      const [nonFinite, maxBytes, maxTensors] = limits;
+      const parsing = parseArguments(body, headerLength, options);
+      const [, , nonFinite, maxBytes, maxTensors] = parsing;
       const small = headerLength === -1 && body.length <= maxBytes;
       const flat = small ? flats.read(body, nonFinite, maxTensors) : undefined;
       if (flat !== undefined) return flat;
-      const parsed = native.parseRequest(body, headerLength, ...limits, most);
+      const parsed = native.parseRequest(...parsing, most);
       return parsed === null ? undefined : toRequest(body, parsed);
     });
-  const callAside = <T>(operation: () => Promise<T>): Promise<T> =>
+  const callAsync = <T>(operation: () => Promise<T>): Promise<T> =>
     operation().catch((cause) => {
       throw fromAddon(cause);
     });
   return {
-    encodeTensorData: (type, data, { nonFinite = 'null' } = {}) =>
-      call(() => new Uint8Array(native.encode(policies[nonFinite], ...jsonParts(type, data)))),
-
     encodeInferResponse: (response, { nonFinite = 'null' } = {}) =>
       call(() => {
-        const text = smallResponse(native, response, policies[nonFinite]);
+        const text = smallResponse(native, response, nonFiniteNumbers[nonFinite]);
         if (text !== undefined) return { body: text, headerLength: undefined };
         const { parts, binaryBytes } = responseParts(response);
-        return toEncoded(native.encode(policies[nonFinite], ...parts), binaryBytes);
+        return toEncoded(native.encode(nonFiniteNumbers[nonFinite], ...parts), binaryBytes);
       }),
 
-    encodeInferResponseAside: (response, { nonFinite = 'null' } = {}) =>
-      callAside(async () => {
+    encodeInferResponseAsync: (response, { nonFinite = 'null' } = {}) =>
+      callAsync(async () => {
         const { parts, binaryBytes } = responseParts(response);
-        return toEncoded(await native.encodeAsync(policies[nonFinite], ...parts), binaryBytes);
-      }),
-
-    parseTensorData: (bytes, offset, type, { nonFinite = 'error' } = {}) =>
-      call(() => {
-        const [data, end, dims] = native.parseTensor(
-          bytes,
-          offset,
-          numbers[type],
-          policies[nonFinite],
+        return toEncoded(
+          await native.encodeAsync(nonFiniteNumbers[nonFinite], ...parts),
+          binaryBytes,
         );
-        return {
-          data: toData(bytes, type, data, 0) as ElementData[typeof type],
-          dims: dims ?? undefined,
-          end,
-        };
       }),
 
-    parseInferRequest: (body, headerLength, options) => tryParse(body, headerLength, ANY, options)!,
+    parseInferRequest: (body, headerLength, options) =>
+      tryParse(body, headerLength, NO_LIMIT, options)!,
 
     tryParseInferRequest: tryParse,
 
-    parseInferRequestAside: (body, headerLength, budget, options = {}) =>
-      callAside(async () => {
-        const limits = parseLimits(options);
-        const [request, taken] = await native.parseRequestAsync(
-          body,
-          headerLength,
-          ...limits,
-          budget.limit,
-        );
+    parseInferRequestAsync: (body, headerLength, budget, options = {}) =>
+      callAsync(async () => {
+        const parsing = parseArguments(body, headerLength, options);
+        const [request, taken] = await native.parseRequestAsync(...parsing, budget.limit);
         return { request: toRequest(body, await withStrings(native, request)), taken };
       }),
 
     byteBudget: (limit) => byteBudget(native, limit),
-
-    normalizeImage: (pixels, { height, width, mean, std, scale = 1 / 255, ...rest }) => {
-      const { reverse = false, out = new Float32Array(pixels.length) } = rest;
-      const channels = mean.length;
-      const fits =
-        channels >= 1 &&
-        channels <= 4 &&
-        std.length === channels &&
-        native.mapPixels(
-          pixels,
-          height,
-          width,
-          scale,
-          Float32Array.from(mean),
-          Float32Array.from(std),
-          reverse ? 1 : 0,
-          out,
-        );
-      if (fits) return out;
-      throw invalid(
-        `An image of ${height} × ${width} × ${channels} bytes cannot be made from ` +
-          `${pixels.length} bytes with ${std.length} deviations into ${out.length} floats`,
-      );
-    },
   };
 }

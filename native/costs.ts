@@ -1,4 +1,4 @@
-/** @module Measured costs, kept between processes. */
+/** @module Files that keep measured costs between processes. */
 
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -6,21 +6,21 @@ import { dirname, join } from 'node:path';
 import { MillraceError } from './errors.ts';
 import type { CostPoint } from './types.ts';
 
-/** What a cost file holds: the costs of one model, on one device, under one set of options. */
+/** The content of a cost file: the costs of one model, on one device, with one set of options. */
 interface CostFile {
   readonly key: string;
   readonly costs: readonly CostPoint[];
 }
 
-/** Where a folder keeps the costs of `key`. */
+/** Returns the path of the cost file for `key` below a cache folder. */
 export function costFileIn(folder: string, key: string): string {
   const name = createHash('sha256').update(key).digest('hex').slice(0, 32);
   return join(folder, 'costs', `${name}.json`);
 }
 
 /**
- * The costs in `file` if they are for `key`. A missing, foreign or damaged file is no costs; `notice`
- * is told of a damaged one.
+ * Reads the costs in `file`. Returns an empty list if the file is missing, damaged or for another key; calls
+ * `notice` if it is damaged.
  */
 export async function readCosts(
   file: string,
@@ -33,13 +33,13 @@ export async function readCosts(
     const content = JSON.parse(text) as CostFile;
     return content.key === key ? content.costs.filter(isMeasured) : [];
   } catch {
-    notice(`The cost file ${file} is damaged and left aside: costs are measured anew`);
+    notice(`The cost file ${file} is damaged and is not used: costs are measured anew`);
     return [];
   }
 }
 
 /**
- * Writes the file whole or not at all.
+ * Replaces the file atomically, so that a reader never sees half of it.
  *
  * @throws {MillraceError} `FAILED_PRECONDITION` where it cannot be written.
  */

@@ -1,15 +1,15 @@
 /**
- * A way around lost wake-ups of Deno's event loop. Deno looks for calls from other threads and then
- * registers to be woken for the next one. A call in between wakes nobody, and is seen only once
- * something else turns the loop (2.9.5: `poll_inner` in its `libs/core/tasks.rs`).
+ * A workaround for lost wake-ups of Deno's event loop. Deno looks for calls from other threads, and then
+ * registers to be woken for the next one. A call that comes in between wakes nobody, and Deno sees it only
+ * when something else turns the loop (in Deno 2.9.5, see `poll_inner` in `libs/core/tasks.rs`).
  *
  * @module
  */
 
-// Not the globals: Deno's return numbers, which cannot be unreferenced.
+// Deno's global timers return numbers, which cannot be unreferenced.
 import { clearInterval, setInterval } from 'node:timers';
 
-/** The most by which an answer is late after a lost wake-up. */
+/** The longest delay of a result after a lost wake-up. */
 const INTERVAL_MS = 10;
 
 /** Turns the event loop regularly while this thread waits for others. */
@@ -33,7 +33,7 @@ export class DenoWakeup {
     this.#timer = undefined;
   }
 
-  /** The timer outlives the last wait by a round, so that a busy thread does not set it for each. */
+  /** Stops the timer one interval after the last wait, so that a busy thread does not start one for each wait. */
   #tick(): void {
     if (this.#waits === 0) this.stop();
   }

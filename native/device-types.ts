@@ -1,5 +1,5 @@
 /**
- * Devices as part of the engine's contract: what can be set for each, and what a load found out.
+ * The options of devices, and the report of what a load found out about a device.
  *
  * @module
  */
@@ -7,29 +7,29 @@
 /** Options of every GPU. */
 interface GpuOptions {
   /**
-   * Replay a recorded CUDA graph for each bucket, where the model allows it; the report says where and
-   * why not. Default: true with CUDA, false with TensorRT.
+   * Replay a recorded CUDA graph for each device shape for which the model allows it; the report says for which
+   * it does not, and why. Default: true with CUDA, false with TensorRT.
    */
   graphs?: boolean;
-  /** Order copies and runs by events on a stream of the engine's own. Default: true. */
+  /** Order copies and runs by events on a stream that belongs to the model. Default: true. */
   ownStream?: boolean;
-  /** Batches on their way at once: with 2 one is copied while another runs. Default 2; 1 to 8. */
+  /** How many batches are in flight, 1 to 8. With 2, one is copied while another runs. Default: 2. */
   slots?: number;
-  /** Find out with a profiled run where each node runs. Default: true. */
+  /** Find out with a profiled run on which provider each node runs. Default: true. */
   placement?: boolean;
-  /** Refuse a model of which a node would run on the CPU. Default: false. */
+  /** Refuse a model if one of its nodes would run on the CPU. Default: false. */
   forbidCpuNodes?: boolean;
 }
 
-/** Options of `cuda`. What is left out has ONNX Runtime's own default, `convSearch` aside. */
+/** Options of `cuda`. An option that is left out has ONNX Runtime's default, except `convSearch`. */
 export interface CudaOptions extends GpuOptions {
-  /** Most memory that ONNX Runtime's arena takes of the GPU, bytes. */
+  /** The most GPU memory that ONNX Runtime's arena takes, bytes. */
   memoryLimitBytes?: number;
   /** How the arena grows. */
   arenaStrategy?: 'nextPowerOfTwo' | 'sameAsRequested';
   /** How convolutions choose their algorithm for a new shape. Default: `heuristic`; `exhaustive` tries all. */
   convSearch?: 'heuristic' | 'exhaustive' | 'default';
-  /** Let convolutions use as much workspace as their fastest algorithm wants. */
+  /** Let convolutions use as much workspace as their fastest algorithm needs. */
   convMaxWorkspace?: boolean;
   /** Pad one-dimensional convolutions as `[N, C, 1, D]` instead of `[N, C, D, 1]`. */
   conv1dPadToNc1d?: boolean;
@@ -43,68 +43,69 @@ export interface CudaOptions extends GpuOptions {
   strictSkipLayerNorm?: boolean;
 }
 
-/** Options of `tensorrt`, and of CUDA, which runs what TensorRT leaves over. */
+/** Options of `tensorrt`, and of CUDA, which runs the nodes that TensorRT does not. */
 export interface TensorRtOptions extends CudaOptions {
   fp16?: boolean;
   bf16?: boolean;
   int8?: boolean;
-  /** Name of the calibration table, for `int8` without quantised nodes. */
+  /** The name of the calibration table, for `int8` without quantised nodes. */
   int8CalibrationTable?: string;
-  /** Most scratch memory of an engine, bytes. */
+  /** The most scratch memory of a TensorRT engine, bytes. */
   workspaceBytes?: number;
-  /** 0 (quick to build) to 5 (quick to run). */
+  /** The builder's optimisation level, from 0 (quick to build) to 5 (quick to run). */
   builderLevel?: number;
-  /** Streams beside the main one, 0 to 64. */
+  /** Streams in addition to the main one, 0 to 64. */
   auxiliaryStreams?: number;
-  /** Fewest nodes that are worth an engine. */
+  /** The fewest nodes of which TensorRT makes a TensorRT engine. */
   minSubgraphSize?: number;
   /** Compute layer normalisation in float32 with `fp16`. */
   layerNormFp32?: boolean;
   /** Use structured sparsity. */
   sparsity?: boolean;
-  /** Share scratch memory between the engines of a model. */
+  /** Share scratch memory between the TensorRT engines of a model. */
   contextMemorySharing?: boolean;
-  /** Operators that are left to CUDA, as `Einsum,NonZero`. */
+  /** Operators that are left to CUDA, such as `Einsum,NonZero`. */
   excludeOps?: string;
-  /** Build engines that run on every GPU from Ampere on. */
+  /** Build TensorRT engines that run on every GPU from Ampere on. */
   hardwareCompatible?: boolean;
   /** Use timings of another GPU of the same compute capability. */
   forceTimingCache?: boolean;
-  /** Write the engines into an ONNX file. */
+  /** Write the TensorRT engines into an ONNX file. */
   dumpEpContext?: boolean;
-  /** Its path. */
+  /** The path of that file. */
   epContextFile?: string;
 }
 
 export type DeviceOptions = CudaOptions | TensorRtOptions;
 
-/** Where one node of the optimised model ran. */
+/** The provider on which a node of the optimised model ran. */
 export interface NodePlacement {
   readonly name: string;
   readonly op: string;
-  /** ONNX Runtime's name, such as `CUDAExecutionProvider`. */
+  /** ONNX Runtime's name of the provider, such as `CUDAExecutionProvider`. */
   readonly provider: string;
 }
 
 /** What a load found out about the device. */
 export interface DeviceReport {
-  /** Where the model runs: `cpu`, `cuda:0`, `tensorrt:all`. */
+  /** The device on which the model runs: `cpu`, `cuda:0`, `tensorrt:all`. */
   readonly device: string;
-  /** Why it does not run on a GPU, where `auto` would have; else ''. */
+  /** Why a model with the device `auto` does not run on a GPU; otherwise ''. */
   readonly fallback: string;
-  /** What was turned off or left undone, and why. */
+  /** Sentences about what was turned off or could not be done, and why. */
   readonly notes: readonly string[];
-  /** The nodes, on a GPU. What TensorRT runs as one engine is one node. */
+  /** The nodes of a model on a GPU. A TensorRT engine is one node. */
   readonly nodes: readonly NodePlacement[];
-  /** The shapes that a GPU is prepared for, smallest first. */
-  readonly buckets: readonly WarmBucket[];
+  /** The device shapes, smallest first; none on a CPU. */
+  readonly shapes: readonly DeviceShape[];
 }
 
-export interface WarmBucket {
-  /** Dimensions of each input, in the order of the signature. */
+/** A length bucket with a number of rows, for which a GPU has prepared buffers. */
+export interface DeviceShape {
+  /** The dimensions of each input, in the order of the signature. */
   readonly inputs: readonly (readonly number[])[];
-  /** One run with its copies, measured while loading. */
+  /** The time of one run with its copies, measured while loading, milliseconds. */
   readonly ms: number;
-  /** Whether a recorded graph is replayed. */
+  /** Whether a recorded CUDA graph is replayed. */
   readonly graph: boolean;
 }

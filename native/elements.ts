@@ -1,4 +1,4 @@
-/** @module The typed array of each element type. */
+/** @module The typed arrays of the element types. */
 
 import type { ElementType, HalfFloats } from './types.ts';
 
@@ -18,20 +18,23 @@ export const elementArrays = {
   bool: Uint8Array,
 } as const satisfies Record<Exclude<ElementType, 'string'>, unknown>;
 
-/** Undefined on Node 20 and 22. */
+/** The class `Float16Array`, which Node 20 and 22 do not have. */
 const halfArray: unknown = Reflect.get(globalThis, 'Float16Array');
 
-/** Whether `data` is the runtime's own array of 16-bit floats. */
+/** Returns whether `data` is a `Float16Array`. */
 export const isHalfArray = (data: unknown): data is HalfFloats =>
   typeof halfArray === 'function' && data instanceof halfArray;
 
-/** The bit patterns of 16-bit floats, in the same memory; anything else as it is. No addon takes the array itself: Deno ends. */
+/**
+ * Returns the bit patterns of a `Float16Array` in the same memory, and anything else as it is. The array itself
+ * cannot be passed to an addon: Deno aborts the process.
+ */
 export function withoutHalfArray<T>(data: T | HalfFloats): T | Uint16Array {
   if (!isHalfArray(data)) return data;
   return new Uint16Array(data.buffer, data.byteOffset, data.length);
 }
 
-/** The elements in memory that is aligned for them; else its bytes as they are, which the engine takes as well. */
+/** Returns the bytes as a typed array of the type if they are aligned for it, and otherwise as they are, which `run` accepts too. */
 export function elementsIn(type: keyof typeof elementArrays, bytes: Uint8Array<ArrayBuffer>) {
   const { buffer, byteOffset, byteLength } = bytes;
   const array = elementArrays[type];

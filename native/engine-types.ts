@@ -1,6 +1,6 @@
 /**
- * The engine's public contract: what `native/index.ts` implements over the addon and what `runtime/`
- * depends on.
+ * The public contract of the engine, which `native/index.ts` implements with the addon and on which `runtime/`
+ * depends.
  *
  * @module
  */
@@ -9,55 +9,65 @@ import type { Codec } from './codec-types.ts';
 import type { Histogram, LoadOptions, Model } from './types.ts';
 
 export interface EngineInfo {
-  /** Version of the ONNX Runtime library that was loaded, such as `1.30.0`. */
+  /** The version of the loaded ONNX Runtime library, such as `1.30.0`. */
   readonly onnxRuntimeVersion: string;
+  /** The path of the library. */
   readonly library: string;
-  /** Providers compiled into the library; only loading a model proves that one works. */
+  /** The execution providers that are compiled into the library; only loading a model proves that one works. */
   readonly providers: readonly string[];
 }
 
 export interface EngineOptions {
-  /** ONNX Runtime shared library. Default: the one in the npm package `onnxruntime-node`. */
+  /** The path of the ONNX Runtime library. Default: the one in the npm package `onnxruntime-node`. */
   library?: string;
-  /** The addon's file, from the working directory if relative. Default: the one built in this checkout. */
+  /** The path of the addon, relative to the working directory. Default: the one that is built in this checkout. */
   addon?: string;
   /**
-   * JavaScript threads of this process that will use the engine. Models' instances get the other cores, at
-   * least one. Counts when the process opens its first engine. Default 1.
+   * How many JavaScript threads of this process will open an engine. The instances of models get the other cores,
+   * at least one. Only the first engine of the process reads it. Default: 1.
    */
   threads?: number;
 }
 
+/** The object that loads models, for one JavaScript thread. */
 export interface Engine {
   readonly info: EngineInfo;
-  /** Loads off the JavaScript thread. The same bytes and options loaded twice share one session. */
+  /**
+   * Loads a model on another thread. Loads of the same bytes with the same options share one session.
+   *
+   * @throws {MillraceError} (as a rejection) `INVALID_ARGUMENT` if an option is wrong or the file is not a model,
+   * `NOT_FOUND` if there is no file, `RESOURCE_EXHAUSTED` if memory or threads run out, `UNAVAILABLE`
+   * if its files are changed meanwhile, and `FAILED_PRECONDITION` if the device cannot be used or the engine is
+   * closed.
+   */
   load(options: LoadOptions): Promise<Model>;
-  /** Native counters shared by every thread of the process. */
+  /** Native counters that all threads of the process share. */
   readonly counters: Counters;
-  /** Tensors to and from JSON and the bodies of the Open Inference Protocol. */
+  /** Converts requests and responses of the Open Inference Protocol. */
   readonly codec: Codec;
+  /** Closes all models of this engine, and then the engine. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * Process-wide counters and histograms that any thread bumps and any thread reads, so that a scrape
- * is right with any number of HTTP threads. A series is created once and addressed by its number.
+ * Counters and histograms of the process, which all threads increment and read, so that a scrape is right with
+ * any number of HTTP threads. A series is created once and then addressed by its number.
  */
 export interface Counters {
   /**
-   * Finds or makes the histogram series of this key, `bounds` in seconds ascending. Without bounds it is a
-   * counter.
+   * Returns the number of the series of this key, which it creates if there is none. `bounds` are the upper bounds
+   * of a histogram's cells in seconds, ascending; without bounds the series is a counter.
    *
-   * @throws {MillraceError} `INVALID_ARGUMENT`, or `RESOURCE_EXHAUSTED` at the 4,097th series.
+   * @throws {MillraceError} `INVALID_ARGUMENT` for wrong arguments, `RESOURCE_EXHAUSTED` for more than 4,096 series.
    */
   series(key: string, bounds: readonly number[]): number;
   /** Records one observation, in seconds. Lock-free. */
   observe(series: number, seconds: number): void;
   /**
-   * Adds a whole number, which may be negative, to the count of a series that was made without bounds: a
-   * counter, or a gauge that every thread moves by its own share. Lock-free.
+   * Adds a whole number, which may be negative, to a series without bounds, which is a counter or a gauge of which
+   * every thread counts its own share. Lock-free.
    */
   add(series: number, amount: number): void;
-  /** Every series of the process with its key, for the metrics page. */
+  /** Returns all series of the process with their keys. */
   snapshot(): readonly { readonly key: string; readonly histogram: Histogram }[];
 }

@@ -1,4 +1,4 @@
-/** @module One JavaScript thread's engine. */
+/** @module The engine of one JavaScript thread. */
 
 import { basename, dirname } from 'node:path';
 import {
@@ -22,7 +22,7 @@ export class NativeEngineHandle implements Engine {
   readonly codec: Codec;
   readonly #native: NativeEngine;
   readonly #channel: Channel;
-  /** Models to close with the engine; weak, so that a model nobody holds can be collected. */
+  /** The models to close with the engine. The references are weak, so that an unused model can be collected. */
   readonly #models = new Set<WeakRef<LoadedModel>>();
   #loading = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
@@ -64,15 +64,15 @@ export class NativeEngineHandle implements Engine {
     return this.#closing;
   }
 
-  /** `attempts`: how often it is tried where somebody changes the files meanwhile. */
+  /** Loads a model, at most `attempts` times if its files are changed meanwhile. */
   async #load(options: LoadOptions, attempts = 3): Promise<Model> {
     const native = toNative(options);
-    // A copy, since the caller may change them once load has returned.
+    // The bytes are copied, because the caller may change them once load() has returned.
     if (native.bytes !== undefined) native.bytes = native.bytes.slice();
     const { digest, controlFlow } = await this.#inspect(native, options.name);
-    // Such a model's next run may be of any length, which the JavaScript thread must not bear.
+    // A run of a model with control flow may take any time, so the JavaScript thread must not make it.
     if (controlFlow) native.inlineLimitUs = 0;
-    // Equal files in two folders are two models.
+    // Equal files in two folders are two models, because their external data may differ.
     const folder = native.path === undefined ? '' : dirname(native.path);
     const rest = { ...native, bytes: undefined, path: undefined, copyFolder: undefined };
     native.key = JSON.stringify([digest, folder, rest]);
@@ -81,7 +81,7 @@ export class NativeEngineHandle implements Engine {
     const { cacheDir, notice = () => {} } = options;
     const { onnxRuntimeVersion } = this.info;
     native.digest = digest;
-    // What a run's length depends on, and nothing else: other options may change between two starts.
+    // The key has only what the time of a run depends on, because other options may change between two starts.
     const costKeyOn = (device: string) =>
       JSON.stringify([onnxRuntimeVersion, digest, device, native.intraOpThreads]);
     const wanted = costKeyOn(fullName(native.device));
@@ -92,7 +92,7 @@ export class NativeEngineHandle implements Engine {
       const nothing = options.costFile === undefined && costs.length === 0;
       if (costFile === undefined || nothing) return;
       const written = writeCosts(costFile, costKeyOn(device), costs);
-      // A cache that cannot be written is no reason to fail; a file that was asked for is.
+      // Only if the caller named the cost file does a failure to write it fail the call.
       await (options.costFile === undefined
         ? written.catch((e: Error) => notice(e.message))
         : written);
@@ -111,7 +111,7 @@ export class NativeEngineHandle implements Engine {
         await keep(model, stats);
       });
       this.#models.add(new WeakRef(model));
-      // Already now, since not every process ends by closing its models.
+      // The costs are written now as well, because not every process closes its models before it ends.
       if (cacheDir !== undefined && native.costs?.length === 0) await keep(model, model.stats());
       return model;
     } catch (cause) {
@@ -121,7 +121,7 @@ export class NativeEngineHandle implements Engine {
     }
   }
 
-  /** Reads the model and the files it names: off this thread, for they may be large. */
+  /** Reads the model and the files that it names on another thread, because they may be large. */
   async #inspect(
     { path, bytes }: NativeLoadOptions,
     name: string | undefined,
@@ -147,17 +147,17 @@ export class NativeEngineHandle implements Engine {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#loading);
     const closings = [...this.#models].map((reference) => reference.deref()?.close());
-    // The channel may close only when the last model has, whatever became of the others.
+    // The channel closes after the last model, even if one of them failed to close.
     await Promise.allSettled(closings);
     this.#channel.close();
     await Promise.all(closings);
   }
 }
 
-/** A device as reports name it. `auto` has no costs of its own: it may be another device each time. */
+/** Returns a device as reports name it. `auto` keeps its name: it may be another device each time, so it has no costs. */
 const fullName = (device: string) => (/^(?:cuda|tensorrt)$/.test(device) ? `${device}:0` : device);
 
-/** Names the model and drops the folder it is in. */
+/** Returns the error with the name of the model and without the path of its folder. */
 function loadError(name: string, folder: string, cause: unknown): unknown {
   if (cause instanceof MillraceError || !(cause instanceof Error)) return cause;
   const code = (cause as Error & { code?: MillraceErrorCode }).code ?? 'INTERNAL';

@@ -1,22 +1,28 @@
-/** @module The one error class of the engine. */
+/** @module The error class of the engine, and its codes. */
 
-/** Closed set, named as in gRPC. */
-export type MillraceErrorCode =
-  | 'INVALID_ARGUMENT'
-  | 'NOT_FOUND'
-  | 'DEADLINE_EXCEEDED'
-  | 'CANCELLED'
-  | 'FAILED_PRECONDITION'
-  | 'RESOURCE_EXHAUSTED'
-  | 'UNIMPLEMENTED'
-  | 'UNAVAILABLE'
-  | 'INTERNAL';
+/**
+ * The codes, named as in gRPC, in the order of the enum `Code` in batching/status.h, which starts with
+ * `kOk` before them. `test/rules` compares the two.
+ */
+const errorCodes = [
+  'INVALID_ARGUMENT',
+  'NOT_FOUND',
+  'DEADLINE_EXCEEDED',
+  'CANCELLED',
+  'FAILED_PRECONDITION',
+  'RESOURCE_EXHAUSTED',
+  'UNIMPLEMENTED',
+  'UNAVAILABLE',
+  'INTERNAL',
+] as const;
 
-/** What every engine call throws or rejects with. `code` is for programs, `message` for people. */
+export type MillraceErrorCode = (typeof errorCodes)[number];
+
+/** The error that every call of the engine throws or rejects with. `code` is for programs, `message` for people. */
 export class MillraceError extends Error {
   override readonly name = 'MillraceError';
   readonly code: MillraceErrorCode;
-  /** With `UNAVAILABLE`: after how many milliseconds to try again, going by measured costs. */
+  /** With `UNAVAILABLE`, the milliseconds after which to try again, estimated from measured costs. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
@@ -28,4 +34,9 @@ export class MillraceError extends Error {
     this.code = code;
     this.retryAfterMs = options?.retryAfterMs;
   }
+}
+
+/** Returns the name of a code of the addon, which is at least 1. */
+export function errorCode(number: number): MillraceErrorCode {
+  return errorCodes[number - 1] ?? 'INTERNAL';
 }

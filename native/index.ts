@@ -19,8 +19,7 @@ import { Channel } from './channel.ts';
 import { openCodec } from './codec.ts';
 import { NativeEngineHandle } from './engine.ts';
 import type { Engine, EngineOptions } from './engine-types.ts';
-import { MillraceError } from './errors.ts';
-import { errorCode } from './mailbox.ts';
+import { errorCode, MillraceError } from './errors.ts';
 
 export { datatypes, openCodec, tensorBytes } from './codec.ts';
 export type * from './codec-types.ts';

@@ -1,16 +1,9 @@
-/** @module Load options: defaults, limits, and the form the addon takes. */
+/** @module The options of a load: their defaults and limits, and the form in which the addon takes them. */
 
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { nativeAxes, sizes } from './axes.ts';
-import {
-  BATCHING_AUTO,
-  BATCHING_DECLARED,
-  BATCHING_OFF,
-  type NativeLoadOptions,
-  type NativePixels,
-  POLICIES,
-} from './binding.ts';
+import { BATCHING_MODES, type NativeLoadOptions, type NativePixels, POLICIES } from './binding.ts';
 import { nativeDevice } from './devices.ts';
 import { MillraceError } from './errors.ts';
 import type { BatchingOptions, LoadOptions, PixelInput } from './types.ts';
@@ -23,9 +16,9 @@ const PRIORITIES = 256;
 const DEFAULT_MAX_REQUEST_ROWS = 65_536;
 const DEFAULT_WARMUP_MS = 200;
 /**
- * Longest expected run that is made on the JavaScript thread, microseconds: about what it costs to wake an
- * instance and then the event loop, which the benchmark `boundary` measures. Longer runs would hold up the
- * thread for more than they save.
+ * The longest expected run that the JavaScript thread makes itself, in microseconds. It is about what it costs
+ * to wake an instance and then the event loop, which the benchmark `boundary` measures: a longer run would
+ * block the thread for more time than it saves.
  */
 const INLINE_LIMIT_US = 50;
 
@@ -36,10 +29,13 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
     throw new MillraceError('INVALID_ARGUMENT', 'load needs exactly one of path and bytes');
   }
   if (path === undefined ? !(bytes instanceof Uint8Array) : typeof path !== 'string') {
-    throw new MillraceError('INVALID_ARGUMENT', 'load needs path as text or bytes as a Uint8Array');
+    throw new MillraceError(
+      'INVALID_ARGUMENT',
+      'load needs path as a string or bytes as a Uint8Array',
+    );
   }
-  const terms = batching === false ? {} : batching;
-  const policy = terms.policy ?? (terms.maxDelayMs === undefined ? 'excess' : 'timer');
+  const given = batching === false ? {} : batching;
+  const policy = given.policy ?? (given.maxDelayMs === undefined ? 'excess' : 'timer');
   if (!Object.hasOwn(POLICIES, policy)) {
     throw new MillraceError(
       'INVALID_ARGUMENT',
@@ -54,20 +50,20 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
     ...(path === undefined ? {} : { path: resolve(path) }),
     ...(bytes === undefined ? {} : { bytes }),
     batching: batchingMode(options),
-    ...rowSizes(terms),
-    axes: nativeAxes(terms.axes),
-    maxElements: whole('batching.maxElements', terms.maxElements, 0, 1, 2 ** 31),
+    ...rowSizes(given),
+    axes: nativeAxes(given.axes),
+    maxElements: whole('batching.maxElements', given.maxElements, 0, 1, 2 ** 31),
     maxRequestRows: whole(
       'batching.maxRequestRows',
-      terms.maxRequestRows,
+      given.maxRequestRows,
       DEFAULT_MAX_REQUEST_ROWS,
       1,
       2 ** 31,
     ),
     policy: POLICIES[policy],
-    maxDelayMs: real('batching.maxDelayMs', terms.maxDelayMs, 0, 0, 60_000),
-    maxQueue: whole('batching.maxQueue', terms.maxQueue, DEFAULT_MAX_QUEUE, 1, MAX_QUEUE),
-    maxQueueByPriority: queueByPriority(terms.maxQueueByPriority),
+    maxDelayMs: real('batching.maxDelayMs', given.maxDelayMs, 0, 0, 60_000),
+    maxQueue: whole('batching.maxQueue', given.maxQueue, DEFAULT_MAX_QUEUE, 1, MAX_QUEUE),
+    maxQueueByPriority: queueByPriority(given.maxQueueByPriority),
     instances: whole('instances', options.instances, 0, 1, 64),
     intraOpThreads: whole('intraOpThreads', options.intraOpThreads, 0, 1, 256),
     weight: real('weight', options.weight, 1, 0.001, 1000),
@@ -75,7 +71,7 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
     inlineLimitUs: options.inline === false ? 0 : INLINE_LIMIT_US,
     pixels: Object.entries(options.inputs ?? {}).map(([input, form]) => pixels(input, form)),
     warmupMs: real('warmupMs', options.warmupMs, DEFAULT_WARMUP_MS, 0, 600_000),
-    // A spinning instance takes its core from the HTTP threads where there are only two.
+    // With two cores, an instance that spins would take its core from the HTTP threads.
     spinUs: availableParallelism() > 2 ? 20 : 0,
   };
 }
@@ -99,9 +95,9 @@ function pixels(input: string, form: PixelInput): NativePixels {
 }
 
 function batchingMode({ batching }: LoadOptions): number {
-  if (batching === false) return BATCHING_OFF;
+  if (batching === false) return BATCHING_MODES.off;
   const declared = batching?.maxRows !== undefined || batching?.rowBuckets !== undefined;
-  return declared ? BATCHING_DECLARED : BATCHING_AUTO;
+  return declared ? BATCHING_MODES.declared : BATCHING_MODES.auto;
 }
 
 function queueByPriority(limits: readonly number[] = []): readonly number[] {
@@ -117,12 +113,12 @@ function queueByPriority(limits: readonly number[] = []): readonly number[] {
 }
 
 function rowSizes({ maxRows, autoMaxRows, rowBuckets }: BatchingOptions) {
-  const unless = whole('batching.autoMaxRows', autoMaxRows, DEFAULT_MAX_ROWS, 1, MAX_ROWS);
-  const most = whole('batching.maxRows', maxRows, unless, 1, MAX_ROWS);
+  const fallback = whole('batching.autoMaxRows', autoMaxRows, DEFAULT_MAX_ROWS, 1, MAX_ROWS);
+  const most = whole('batching.maxRows', maxRows, fallback, 1, MAX_ROWS);
   if (rowBuckets === undefined) return { maxRows: most, rowBuckets: [] };
-  const closed = sizes('batching.rowBuckets', rowBuckets, MAX_ROWS);
-  const largest = closed.at(-1)!;
-  if (maxRows === undefined || maxRows === largest) return { maxRows: largest, rowBuckets: closed };
+  const all = sizes('batching.rowBuckets', rowBuckets, MAX_ROWS);
+  const largest = all.at(-1)!;
+  if (maxRows === undefined || maxRows === largest) return { maxRows: largest, rowBuckets: all };
   throw new MillraceError(
     'INVALID_ARGUMENT',
     `batching.maxRows is ${maxRows}, but the largest of batching.rowBuckets is ${largest}: leave maxRows out`,

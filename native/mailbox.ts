@@ -10,7 +10,7 @@
 
 import type { NativeEngine } from './binding.ts';
 import { elementArrays } from './elements.ts';
-import { MillraceError, type MillraceErrorCode } from './errors.ts';
+import { errorCode, MillraceError } from './errors.ts';
 import {
   FLAG_OTHER_ROWS,
   FLAG_RETAINED,
@@ -43,24 +43,6 @@ import {
 } from './layout.ts';
 import { quote } from './quote.ts';
 import type { ElementType, PackedTensor, RunResult, Tensor, TensorSpec, Timings } from './types.ts';
-
-/** The codes in the order of the enum `Code` in batching/status.h. */
-const CODES: readonly MillraceErrorCode[] = [
-  'INTERNAL', // 0 is OK and never looked up
-  'INVALID_ARGUMENT',
-  'NOT_FOUND',
-  'DEADLINE_EXCEEDED',
-  'CANCELLED',
-  'FAILED_PRECONDITION',
-  'RESOURCE_EXHAUSTED',
-  'UNIMPLEMENTED',
-  'UNAVAILABLE',
-  'INTERNAL',
-];
-
-export function errorCode(number: number): MillraceErrorCode {
-  return CODES[number] ?? 'INTERNAL';
-}
 
 /** When a submitted request starts: see addon/mailbox_layout.h. */
 export type Start = typeof START_LATER | typeof START_WAKE | typeof START_AT_ONCE;

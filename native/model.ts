@@ -9,19 +9,20 @@ import { isSplittable, runInParts } from './split.ts';
 import { takeOver } from './transfer.ts';
 import type { Model, ModelStats, RunOptions, RunResult, Signature, Tensors } from './types.ts';
 
+/** What the addon does not know of a loaded model. */
 export interface ModelFacts {
   readonly name: string;
   readonly digest: string;
   readonly maxRequestRows: number;
   readonly limits: BatchLimits;
-  /** Told in a sentence what has changed since the model was loaded. */
+  /** Called with a sentence when something has changed since the model was loaded. */
   readonly notice: (sentence: string) => void;
 }
 
 const OTHER_ROWS =
   'Requests run alone, since one came back with another number of rows than it brought: dimension 0 of an output does not count rows';
 
-/** What keeps a batch from growing, as `load` was given it. */
+/** The options of the load that limit the size of a batch. */
 export type BatchLimits = Pick<NativeLoadOptions, 'axes' | 'maxElements' | 'rowBuckets'>;
 
 export class LoadedModel implements Model, SubmitTarget {
@@ -34,14 +35,14 @@ export class LoadedModel implements Model, SubmitTarget {
   readonly intraOpThreads: number;
   readonly native: NativeModel;
   readonly #channel: Channel;
-  /** The input whose dimension 0 tells a request's rows; undefined if the model does not batch. */
+  /** The input whose dimension 0 is the number of a request's rows; undefined if the model does not batch. */
   #counted: string | undefined;
   readonly #maxRows: number;
   #notice: (sentence: string) => void;
   readonly #maxRequestRows: number;
   readonly #limits: BatchLimits;
   readonly #axes: readonly NativeAxis[];
-  /** Called with the last statistics before the native model goes. */
+  /** Called with the last statistics before the native model is released. */
   readonly #onClosing: (last: ModelStats) => Promise<void>;
   #inFlight = 0;
   /** Requests since an instance was last woken. */
@@ -68,7 +69,7 @@ export class LoadedModel implements Model, SubmitTarget {
     this.#maxRows = native.maxRows;
     this.#maxRequestRows = facts.maxRequestRows;
     this.#limits = facts.limits;
-    // Where nothing is padded every length is its own.
+    // If nothing is padded, every length is run as it is.
     this.#axes = native.pads ? facts.limits.axes : [];
     this.#onClosing = onClosing;
     this.#notice = facts.notice;
@@ -109,7 +110,7 @@ export class LoadedModel implements Model, SubmitTarget {
     return this.#channel.run(this, inputs, options);
   }
 
-  /** Most rows of these inputs that fit a batch. */
+  /** Returns the most rows of these inputs that fit into a batch. */
   #rowsOfPart(inputs: Tensors): number {
     if (this.#limits.maxElements === 0) return this.#maxRows;
     const { inputs: specs } = this.native;
@@ -121,7 +122,7 @@ export class LoadedModel implements Model, SubmitTarget {
   }
 
   #runLarge(inputs: Tensors, options: RunOptions, rows: number, most: number): Promise<RunResult> {
-    const run = (part: Tensors, terms: RunOptions) => this.#channel.run(this, part, terms);
+    const run = (part: Tensors, its: RunOptions) => this.#channel.run(this, part, its);
     if (!isSplittable(inputs, rows)) return run(inputs, options);
     if (rows > this.#maxRequestRows) {
       return Promise.reject(
@@ -133,15 +134,15 @@ export class LoadedModel implements Model, SubmitTarget {
       );
     }
     const owned = options.transfer === true ? takeOver(this.native.inputs, inputs) : inputs;
-    // One part more than instances, so that the next is queued when an instance frees.
-    // It counts as one request in flight, so that close waits for its last part.
+    // There is one part more in flight than there are instances, so that one is queued when an instance is free.
+    // The whole counts as one request in flight, so that close() waits for its last part.
     this.#inFlight++;
     return runInParts(run, owned, options, rows, most, this.instances + 1)
-      .then((joined) => joined ?? run(owned, { ...options, transfer: false }))
+      .then((result) => result ?? run(owned, { ...options, transfer: false }))
       .finally(() => this.settled());
   }
 
-  /** The first request of an idle model; after it, as many as make a batch. */
+  /** Returns true for the first request of an idle model, and then for each one that makes a batch full. */
   wakesNow(): boolean {
     return this.#inFlight === 0 || this.#unwoken + 1 >= this.#maxRows;
   }
@@ -169,7 +170,7 @@ export class LoadedModel implements Model, SubmitTarget {
   stats(): ModelStats {
     const stats = this.native.stats();
     if (stats === null) throw this.#closedError();
-    // Another thread's request may have shown it.
+    // A request of another thread may have shown that dimension 0 does not count rows.
     if (!stats.batched) this.stopBatching();
     return stats;
   }

@@ -1,13 +1,13 @@
 /**
- * Strings of any bytes in one array: each after its length in four bytes, little-endian, which is the
- * protocol's binary data of BYTES.
+ * Packed strings: any byte strings in one array, each after its length in four bytes, little-endian. This is
+ * the binary data of BYTES tensors in the Open Inference Protocol.
  *
  * @module
  */
 
 const LENGTH_BYTES = 4;
 
-/** Strings are encoded in UTF-8; bytes stay as they are. */
+/** Packs the elements. Strings are encoded in UTF-8; byte strings stay as they are. */
 export function packStrings(elements: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
   const encoder = new TextEncoder();
   const parts = elements.map((element) =>
@@ -25,8 +25,8 @@ export function packStrings(elements: readonly (string | Uint8Array)[]): Uint8Ar
 }
 
 /**
- * Where each string starts with its length, and where the last one ends; undefined where the bytes end in
- * the middle of a string.
+ * Returns the offset of each string's length, and after them the end of the last string. Returns undefined if
+ * the bytes end in the middle of a string.
  */
 export function packedOffsets(packed: Uint8Array): number[] | undefined {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
@@ -40,13 +40,13 @@ export function packedOffsets(packed: Uint8Array): number[] | undefined {
   return offsets;
 }
 
-/** How many strings there are; undefined where the bytes end in the middle of one. */
+/** Returns the number of strings, or undefined if the bytes end in the middle of one. */
 export function countPackedStrings(packed: Uint8Array): number | undefined {
   const offsets = packedOffsets(packed);
   return offsets === undefined ? undefined : offsets.length - 1;
 }
 
-/** The bytes of each string, in place; undefined where they end in the middle of one. */
+/** Returns views of the bytes of each string, or undefined if the bytes end in the middle of one. */
 export function unpackStrings(packed: Uint8Array): Uint8Array[] | undefined {
   const offsets = packedOffsets(packed);
   return offsets

@@ -1,20 +1,20 @@
-/** @module Names and values that callers gave, as messages repeat them. */
+/** @module Names and values of callers in the form in which messages repeat them. */
 
 const MOST_CHARACTERS = 100;
 
-/** Control characters, and halves of characters. */
+/** Control characters and lone surrogates. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/gu;
 
 /**
- * `text` on one line, cut after 100 characters or the number given: a message is short and can be sent
- * anywhere, whatever it repeats.
+ * Returns `text` without control characters, and cut after `most` characters (100), so that a message stays
+ * short and can be sent anywhere, whatever it repeats.
  */
 export function shorten(text: string, most = MOST_CHARACTERS): string {
-  // Twice as many units hold all the characters that are kept, and save the rest from being looked at.
+  // A character has at most two UTF-16 units, so the rest of a long text need not be looked at.
   const characters = Array.from(text.slice(0, 2 * most + 2));
   const kept = characters.slice(0, most).join('').replace(UNPRINTABLE, '\uFFFD');
   return characters.length > most ? `${kept}…` : kept;
 }
 
-/** The same in single quotes. */
+/** Returns the same in single quotes. */
 export const quote = (text: string): string => `'${shorten(text)}'`;

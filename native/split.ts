@@ -1,5 +1,5 @@
 /**
- * Requests larger than a batch: cut into parts that fit, run, joined again.
+ * Requests larger than a batch: they are cut into parts that fit, and the outputs of the parts are joined.
  *
  * @module
  */
@@ -20,10 +20,11 @@ import type {
 type Run = (inputs: Tensors, options: RunOptions) => Promise<RunResult>;
 
 /**
- * Runs `rows` rows in parts of `maxRows` rows, `concurrency` parts at a time so that one large request
- * leaves room in the queue for others. A part the queue refuses waits for those before it. The first
- * failure cancels the rest and is the failure of the whole. Timings are those of the part that took longest.
- * Undefined where a part has another number of rows in its outputs: the request cannot be cut.
+ * Runs a request of `rows` rows in parts of `maxRows` rows, `concurrency` parts at a time so that one large
+ * request leaves room in the queue for others. A part that the queue refuses is run again when an earlier one
+ * has ended. The first failure cancels the other parts and rejects the promise. Timings are those of the part
+ * that took longest. Returns undefined if the outputs of a part have another number of rows than its inputs,
+ * because the request then cannot be cut.
  */
 export async function runInParts(
   run: Run,
@@ -34,13 +35,13 @@ export async function runInParts(
   concurrency: number,
 ): Promise<RunResult | undefined> {
   const over = new AbortController();
-  const { transfer: _, signal, ...terms } = options;
-  // Not AbortSignal.any(), which only takes real signals: a listener is all that the engine asks of one.
+  const { transfer: _, signal, ...others } = options;
+  // AbortSignal.any() takes only real signals, while a CancelSignal needs no more than a listener.
   const abort = () => over.abort(signal?.reason);
   if (signal?.aborted) abort();
   else signal?.addEventListener('abort', abort);
-  const partOptions: RunOptions = { ...terms, signal: over.signal };
-  // Only what is a time to come counts down; anything else is the engine's to refuse.
+  const partOptions: RunOptions = { ...others, signal: over.signal };
+  // Only a positive timeout is counted down for each part; the channel refuses a wrong one.
   const { timeoutMs } = options;
   const ended =
     typeof timeoutMs === 'number' && timeoutMs > 0 ? performance.now() + timeoutMs : undefined;
@@ -61,7 +62,7 @@ export async function runInParts(
       try {
         parts[index] = await run(part, partOptions);
       } catch (reason) {
-        // It may be the request's own parts that fill the queue: whoever waits for one runs this too.
+        // The request's own parts may fill the queue: a worker that waits for one of them runs this part later.
         if (!isUnavailable(reason) || working === 1) throw reason;
         refused.push(index);
         break;
@@ -85,10 +86,10 @@ export async function runInParts(
   return whole ? join(parts, rows) : undefined;
 }
 
-/** Whether every input has `rows` rows of equal size; if not, the engine itself says what is wrong. */
+/** Returns whether every input has `rows` rows of equal size. If not, `run` rejects the whole request with the reason. */
 export function isSplittable(inputs: Tensors, rows: number): boolean {
   return Object.values(inputs).every((input) => {
-    // Nothing has been checked yet, so any of it may be of any kind.
+    // The inputs have not been checked yet, so any part of them may have any type.
     const { type, dims, data }: Partial<Tensors[string]> = input ?? {};
     return (
       Array.isArray(dims) &&
@@ -103,19 +104,19 @@ export function isSplittable(inputs: Tensors, rows: number): boolean {
   });
 }
 
-/** How many strings there are; undefined where it is neither a list nor packed strings. */
+/** Returns the number of strings, or undefined if `data` is neither a list nor packed strings. */
 function countOfStrings(data: unknown): number | undefined {
   if (Array.isArray(data)) return data.length;
   return data instanceof Uint8Array ? countPackedStrings(data) : undefined;
 }
 
-/** What cuts an input to `count` rows from row `first` on. */
+/** Returns `count` rows of an input from row `first` on. */
 type Cut = (first: number, count: number) => Tensors[string];
 
 function cutterOf({ type, dims, data }: Tensors[string]): Cut {
   const rows = dims[0]!;
   const cut = (first: number, count: number): Tensors[string]['data'] => {
-    // Of packed numbers these are bytes.
+    // The size is in elements, or in bytes if the elements are packed.
     const size = data.length / rows;
     const [from, to] = [first * size, (first + count) * size];
     return Array.isArray(data) ? data.slice(from, to) : (data as Uint8Array).subarray(from, to);
@@ -125,7 +126,7 @@ function cutterOf({ type, dims, data }: Tensors[string]): Cut {
     ({ type, dims: [count, ...dims.slice(1)], data: cutData(first, count) }) as Tensors[string];
 }
 
-/** Strings differ in size, so where the rows start is looked up once. */
+/** Packed strings differ in size, so the offsets of the rows are looked up once. */
 function packedCutter(packed: Uint8Array, rows: number) {
   const offsets = packedOffsets(packed)!;
   const size = (offsets.length - 1) / rows;
@@ -170,7 +171,7 @@ const isUnavailable = (reason: unknown) =>
 
 const cost = ({ timings }: RunResult) => timings.queueMs + timings.computeMs;
 
-/** NaN for a type that there is not. */
+/** Returns the bytes of an element, or NaN for an unknown type. */
 const bytesOf = (type: ElementType | undefined) =>
   elementArrays[type as keyof typeof elementArrays]?.BYTES_PER_ELEMENT ?? Number.NaN;
 

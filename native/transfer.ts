@@ -1,5 +1,5 @@
 /**
- * Taking over the memory of large inputs instead of copying it.
+ * Takes over the memory of large inputs instead of copying it.
  *
  * Why it may wait: .github/decisions/0014-a-body-is-lent-to-the-workers.md
  *
@@ -12,25 +12,25 @@ import type { ElementType, Tensor, TensorSpec, Tensors } from './types.ts';
 /** Inputs of this many bytes are borrowed when they are transferred; smaller ones are always copied. */
 const BORROW_BYTES = 64 * 1024;
 
-/** Memory that has been taken over. */
+/** The memory of inputs that has been taken over from the caller. */
 export interface Moved {
-  /** The inputs in it by name, small ones that share memory with large ones included. */
+  /** The inputs in that memory by name, including small ones that share memory with large ones. */
   readonly views: ReadonlyMap<string, ArrayBufferView>;
   readonly owners: readonly ArrayBuffer[];
 }
 
 /**
- * Detaches the memory of large inputs from its owner, so that nobody can change or free it while the
- * addon reads it. `later`: it stays where it is, and is only kept alive. Inputs that are not among the
- * result's are to be copied. Undefined where none is large.
+ * Detaches the memory of large inputs from its owner, so that nobody can change or free it while the addon
+ * reads it. With `lend` the memory is not detached, but only kept alive. Inputs that are not in the result must
+ * be copied. Returns undefined if no input is large.
  */
 export function transfer(
   specs: readonly TensorSpec[],
   inputs: Tensors,
-  later = false,
+  lend = false,
 ): Moved | undefined {
   if (!specs.some(({ name, type }) => isLarge(type, inputs[name]?.data))) return undefined;
-  // Offsets and lengths read 0 once their memory is detached, hence first all views, then all moves.
+  // Offsets and lengths are 0 once the memory is detached, so they are all read before any of it is.
   const views = specs.flatMap(({ name, type }) => {
     const data = inputs[name]?.data;
     const array = arrayOf(type, data);
@@ -42,7 +42,7 @@ export function transfer(
   const owners = new Map<ArrayBuffer, ArrayBuffer>();
   for (const { buffer, byteLength } of views) {
     if (byteLength < BORROW_BYTES || owners.has(buffer)) continue;
-    const owner = later ? buffer : detach(buffer);
+    const owner = lend ? buffer : detach(buffer);
     if (owner !== undefined) owners.set(buffer, owner);
   }
   const moved = new Map<string, ArrayBufferView>();
@@ -54,26 +54,26 @@ export function transfer(
 }
 
 /**
- * Gives taken memory back at once where the runtime can: until the next collection of garbage hundreds of
- * large inputs would be waiting, each in memory that has to be fetched anew.
+ * Frees the memory at once where the runtime can. Otherwise hundreds of large inputs would wait for the garbage
+ * collector, and each new request would have to map new memory.
  */
 export function free({ owners }: Moved): void {
   for (const owner of owners) {
     try {
       if (canTransfer(owner)) owner.transfer(0);
     } catch {
-      // What cannot be detached, such as WebAssembly's memory, is not ours to free.
+      // Memory that cannot be detached, such as that of WebAssembly, belongs to somebody else.
     }
   }
 }
 
-/** False on Node 20. */
+/** Returns whether buffers have the method `transfer`, which Node 20 lacks. */
 const canTransfer = (buffer: ArrayBuffer) => 'transfer' in buffer;
 
 const isLarge = (type: ElementType, data: unknown) =>
   arrayOf(type, data) !== undefined && (data as Uint8Array).byteLength >= BORROW_BYTES;
 
-/** The kind of array that `data` is; undefined where it is none that holds the type's elements or bytes. */
+/** Returns the class of a typed array of the type's elements or bytes; undefined for anything else. */
 function arrayOf(type: ElementType, data: unknown) {
   if (type === 'string') return undefined;
   const array = elementArrays[type];
@@ -82,7 +82,7 @@ function arrayOf(type: ElementType, data: unknown) {
   return data instanceof Uint8Array ? Uint8Array : undefined;
 }
 
-/** The memory under a new owner; undefined where it cannot be detached, such as WebAssembly's. */
+/** Moves the memory to a new buffer. Returns undefined if it cannot be detached, such as that of WebAssembly. */
 function detach(buffer: ArrayBuffer): ArrayBuffer | undefined {
   try {
     return canTransfer(buffer)
@@ -93,7 +93,7 @@ function detach(buffer: ArrayBuffer): ArrayBuffer | undefined {
   }
 }
 
-/** The inputs with those that `transfer` moves in their new memory. */
+/** Returns the inputs, of which `transfer` has moved the large ones to new memory. */
 export function takeOver(specs: readonly TensorSpec[], inputs: Tensors): Tensors {
   const owned: Record<string, Tensor> = {};
   const moved = transfer(specs, inputs);

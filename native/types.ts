@@ -1,5 +1,5 @@
 /**
- * The public contract of models and tensors; that of the engine, which loads models, is in
+ * The public contract of models and tensors. That of the engine, which loads models, is in
  * `engine-types.ts`. A fake engine for tests implements the same interfaces.
  *
  * @module
@@ -8,8 +8,8 @@
 import type { DeviceOptions, DeviceReport } from './device-types.ts';
 
 /**
- * JavaScript storage of each ONNX element type; 16-bit floats are their raw bit patterns. As an input a
- * `Float16Array` is taken, too.
+ * The JavaScript storage of each ONNX element type. 16-bit floats are bit patterns; inputs may also be a
+ * `Float16Array`.
  */
 export interface ElementData {
   float32: Float32Array;
@@ -24,21 +24,21 @@ export interface ElementData {
   uint16: Uint16Array;
   uint32: Uint32Array;
   uint64: BigUint64Array;
-  /** One byte an element, 0 or 1. */
+  /** One byte for each element, 0 or 1. Inputs may have any other byte for `true`. */
   bool: Uint8Array;
   string: readonly string[];
 }
 
 export type ElementType = keyof ElementData;
 
-/** A dense row-major tensor. `data` holds exactly the product of `dims` elements; a scalar has `dims: []`. */
+/** A dense row-major tensor. `data` has exactly as many elements as the product of `dims`; a scalar has `dims: []`. */
 export type Tensor<T extends ElementType = ElementType> = {
   [K in T]: { readonly type: K; readonly dims: readonly number[]; readonly data: ElementData[K] };
 }[T];
 
 /**
- * Elements as bytes at any offset: what a message brings, without a copy to align it. Numbers are as memory
- * has them; strings, which may be any bytes here, come each after its length in four bytes, little-endian.
+ * A tensor whose elements are bytes at any offset, such as part of a message, which need not be copied to align
+ * it. Numbers are little-endian. Strings may be any bytes, each after its length in four bytes, little-endian.
  */
 export interface PackedTensor {
   readonly type: ElementType;
@@ -46,14 +46,14 @@ export interface PackedTensor {
   readonly data: Uint8Array;
 }
 
-/** A `Float16Array`, which not every runtime has. */
+/** The type of a `Float16Array`, which not every runtime has. */
 export interface HalfFloats extends ArrayBufferView, Iterable<number> {
   readonly length: number;
   readonly [index: number]: number;
   readonly [Symbol.toStringTag]: 'Float16Array';
 }
 
-/** 16-bit floats in the runtime's own array of them. */
+/** A tensor of 16-bit floats in a `Float16Array`. */
 export interface HalfTensor {
   readonly type: 'float16';
   readonly dims: readonly number[];
@@ -63,60 +63,65 @@ export interface HalfTensor {
 /** The inputs of a request by name. */
 export type Tensors = Readonly<Record<string, Tensor | PackedTensor | HalfTensor>>;
 
-/** One input or output of a model. A dynamic dimension is -1; `symbols` keeps the name it has in the file, '' where it has none. */
+/**
+ * One input or output of a model. A dynamic dimension is -1. `symbols` has the name of each dimension in the file,
+ * or '' if it has none.
+ */
 export interface TensorSpec {
   readonly name: string;
   readonly type: ElementType;
   readonly dims: readonly number[];
   readonly symbols: readonly string[];
   /**
-   * Of an output of probabilities: the names of its classes in order. Set where the file has a map from class
-   * to probability (ONNX's ZipMap), in whose place the probabilities are served.
+   * The names of the classes, in order, of an output of probabilities. It is set if the file has a map from class
+   * to probability (the operator ZipMap), which is replaced by a tensor of the probabilities.
    */
   readonly labels?: readonly string[];
 }
 
 /**
- * How requests to a model are joined. It changes once at most: where a request that ran alone came back with
- * another number of rows than it brought, requests are not joined any more.
+ * How requests to a model are batched. It changes at most once: when the outputs of a request that ran alone
+ * have another number of rows than its inputs, requests are not batched any more.
  */
 export interface BatchingState {
   readonly enabled: boolean;
-  /** 1 where requests are not joined. */
+  /** The most rows in a batch; 1 if requests are not batched. */
   readonly maxRows: number;
-  /** A sentence where requests are not joined, or less than was declared; else ''. */
+  /** A sentence if requests are not batched, or less than was declared; otherwise ''. */
   readonly reason: string;
   /**
-   * The lengths that requests are padded to along each declared axis. Undefined where no axis is
-   * declared, and where padding changes answers: then only requests of equal lengths are joined.
+   * The lengths that requests are padded to along each declared axis. Undefined if no axis is declared, and if
+   * padding would change the outputs: then only requests of equal lengths share a batch.
    */
   readonly axes?: Readonly<Record<string, readonly number[]>>;
 }
 
+/** The inputs and outputs of a model, in the order of its file. */
 export interface Signature {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly batching: BatchingState;
 }
 
-/** Where one request's time went. Rows and requests are those of the batch it travelled in. */
+/** How long the parts of a request took. Rows and requests are those of its batch. */
 export interface Timings {
-  /** Submit to the start of the run, milliseconds. */
+  /** From the submission to the start of the run, milliseconds. */
   readonly queueMs: number;
-  /** The run itself, milliseconds. */
+  /** The run, milliseconds. */
   readonly computeMs: number;
   readonly batchRows: number;
   readonly batchRequests: number;
 }
 
 export interface RunResult {
+  /** The outputs by name: all of them, or those of `RunOptions.outputs`. */
   readonly outputs: Record<string, Tensor>;
-  /** With `packStrings`, the outputs of strings, which are not among `outputs` then. */
+  /** With `packStrings`, the outputs of strings, which are then not in `outputs`. */
   readonly packedStrings?: Readonly<Record<string, PackedTensor>>;
   readonly timings: Timings;
 }
 
-/** The part of an `AbortSignal` that a run uses, so that a caller can bring a lighter object of its own. */
+/** The part of an `AbortSignal` that a run uses, so that a caller can pass a lighter object. */
 export interface CancelSignal {
   readonly aborted: boolean;
   readonly reason: unknown;
@@ -125,160 +130,161 @@ export interface CancelSignal {
 }
 
 export interface RunOptions {
-  /** Relative deadline, milliseconds. When it passes the promise rejects with `DEADLINE_EXCEEDED`. */
+  /** The time allowed, milliseconds. When it has passed, the promise rejects with `DEADLINE_EXCEEDED`. */
   timeoutMs?: number;
-  /** Aborting rejects the promise with the signal's reason and drops the request if no batch holds it yet. */
+  /** Aborting it rejects the promise with the signal's reason, and drops the request if it is not in a batch yet. */
   signal?: CancelSignal;
   /** 0 (default) is the most urgent level, 255 the least. */
   priority?: number;
-  /** Names of the outputs wanted. Default: all. */
+  /** The names of the requested outputs. Default: all. */
   outputs?: readonly string[];
   /**
-   * Give outputs of strings as their bytes, in `packedStrings`. Without it a run whose strings are not all
-   * UTF-8 rejects with `INVALID_ARGUMENT`. Default: false.
+   * Return outputs of strings as bytes in `packedStrings`. Without it a run rejects with `INVALID_ARGUMENT` if a
+   * string of its outputs is not UTF-8. Default: false.
    */
   packStrings?: boolean;
   /**
-   * Hand large inputs (64 KiB and more) over instead of copying them: their `ArrayBuffer`s are
-   * detached, as with `structuredClone(…, { transfer })`. `later`: not before they have been read, so
-   * nobody may touch them meanwhile, not even when the request is given up; where a runtime cannot detach
-   * without a copy they stay as they are. Cheaper, since collectors count memory anew with each owner.
+   * Do not copy large inputs (64 KiB and more). With `true` their `ArrayBuffer`s are detached at once, as with
+   * `structuredClone(…, { transfer })`. With `lend` they are detached when they have been read, or not at all
+   * where the runtime cannot detach without a copy; until then nobody may write to them, not even if the
+   * request is aborted. `lend` is cheaper, because a garbage collector counts memory anew for each new owner.
    * Default: false.
    */
   transfer?: boolean | 'lend';
 }
 
-/** A number or, where the input holds such, a bigint, a boolean or a text. */
+/** An element that fills padding: a number, or what the type of the input needs. */
 export type PadValue = number | bigint | boolean | string;
 
 /**
- * A length that changes from request to request. Requests are padded to the smallest bucket that holds
- * them, share runs with others of the bucket, and get their outputs cut back to their own length.
+ * An axis whose length changes from request to request, such as the tokens of a text. A request is padded to the
+ * smallest bucket that holds it, shares batches with others of that bucket, and gets outputs of its own length.
  */
 export interface AxisOptions {
-  /** Lengths that are run. A request longer than the largest is refused. */
+  /** The lengths that are run. A request longer than the largest is refused. */
   buckets: readonly number[];
-  /** What inputs are padded with: one value for all, or one for each by name. Default: 0, `false`, ''. */
+  /** The value that inputs are padded with, or one for each input by name. Default: 0, `false` or ''. */
   pad?: PadValue | Readonly<Record<string, PadValue>>;
   /**
-   * The input that is 1 where the request is and 0 where it is padded. Requests may leave it out: it is
-   * then made; one they bring is padded with 0.
+   * The name of the input that is 1 for elements of the request and 0 for padding. If a request leaves it out,
+   * it is made; otherwise it is padded with 0.
    */
   mask?: string;
-  /** Dimensions of this length that do not have the axis's name in the file, such as `logits:1`. */
+  /** Dimensions of this length to which the file gives another name or none, such as `logits:1`. */
   dimensions?: readonly string[];
 }
 
 export interface BatchingOptions {
-  /** Most rows in one run. Setting it declares that dimension 0 of every input and output counts rows. */
+  /** The most rows in a batch. Setting it declares that dimension 0 of every input and output counts rows. */
   maxRows?: number;
-  /** Most rows in one run where the load finds that rows may be joined; declares nothing. Default 64. */
+  /** The most rows in a batch if the load finds out that requests can be batched; it declares nothing. Default: 64. */
   autoMaxRows?: number;
   /**
-   * Axes by the name that their dimensions have in the file (`sequence_length`), or by the place of one
-   * (`x:1`) where they have none. At most 4, and 256 combinations of buckets. The load checks on made-up
-   * rows that padding does not change the answers.
+   * Axes by the name of their dimensions in the file (`sequence_length`), or by the place of one (`x:1`) if they
+   * have no name. At most 4 axes with 256 combinations of buckets. The load checks with made-up rows that padding
+   * does not change the outputs.
    */
   axes?: Readonly<Record<string, AxisOptions>>;
-  /** Most elements in a batch's largest input, padding included, such as tokens: rows × padded length. */
+  /** The most elements, such as tokens, in a batch's largest input, including padding: rows × padded length. */
   maxElements?: number;
   /**
-   * The only batch sizes that are run; batches between them are filled up with copies of a row. For
-   * devices that prepare each size. The largest is `maxRows`. Default: any size.
+   * The only batch sizes that are run, for devices that prepare each size. Smaller batches are filled up with
+   * copies of a row. The largest size is `maxRows`. Default: any size.
    */
   rowBuckets?: readonly number[];
-  /** Most rows in one request; those beyond `maxRows` run in parts. More is refused. Default 65536. */
+  /** The most rows in a request. One of more than `maxRows` rows runs in parts. Default: 65536. */
   maxRequestRows?: number;
   /**
-   * When an incomplete batch runs. `excess` (default): at once, except that just after a batch has
-   * ended an instance waits briefly for clients known to come straight back. `busy`: at once, always.
+   * When an incomplete batch runs. `excess` (default): at once, except that an instance that has just ended a
+   * batch waits briefly if it expects clients to come back with their next requests. `busy`: always at once.
    * `timer`: when its oldest request is `maxDelayMs` old, as in Triton and TensorFlow Serving.
    */
   policy?: 'excess' | 'busy' | 'timer';
-  /** Longest time an incomplete batch is held back, milliseconds. Setting it makes `timer` the default policy. */
+  /** The longest time that an incomplete batch is held back, milliseconds. Setting it makes `timer` the default policy. */
   maxDelayMs?: number;
-  /** Most requests waiting; one more is refused with `UNAVAILABLE`. Default 1024. */
+  /** The most waiting requests; one more is refused with `UNAVAILABLE`. Default: 1024. */
   maxQueue?: number;
   /**
-   * Of them at most so many of each priority, from the most urgent on; 0, and one that is left out: no
-   * limit of its own. Default: none has one.
+   * The most waiting requests of each priority, from priority 0 on. A priority with 0, or beyond the end of the
+   * list, has no limit but `maxQueue`. Default: [].
    */
   maxQueueByPriority?: readonly number[];
 }
 
 /**
- * Images as they are decoded, `uint8` and [rows, height, width, channels], for an input that is
- * `float32` and [rows, channels, height, width]. The batcher computes (byte × scale − mean[c]) / std[c]
- * where it would copy them, so requests carry a quarter of the bytes.
+ * Decoded images, `uint8` and [rows, height, width, channels], for an input that is `float32` and
+ * [rows, channels, height, width]. The batcher computes (byte × scale − mean[c]) / std[c] while it copies them
+ * into a batch, so that requests have a quarter of the bytes.
  */
 export interface PixelInput {
   from: 'uint8-hwc';
-  /** One number a channel, in the order of the model's planes. */
+  /** One number for each channel, 1 to 4, in the order of the model's channels. */
   mean: readonly number[];
+  /** As `mean`; no number is 0. */
   std: readonly number[];
-  /** Default 1/255. */
+  /** Default: 1/255. */
   scale?: number;
-  /** Requests bring BGR where the model takes RGB, or the other way round. Default: false. */
+  /** Swap the first and the third channel, for BGR images and an RGB model or the reverse. Default: false. */
   reverse?: boolean;
 }
 
 export interface LoadOptions {
-  /** File to load; external data is looked up beside it. Exactly one of `path` and `bytes`. */
+  /** The file to load, with external data beside it. Exactly one of `path` and `bytes` must be given. */
   path?: string;
   bytes?: Uint8Array;
-  /** Name used in messages and statistics. Default: the file's name. */
+  /** The name in messages and statistics. Default: the file's name. */
   name?: string;
   /**
-   * `cpu` (default), `cuda`, `cuda:N`, `cuda:all` (a copy on each GPU), the same with `tensorrt`, or
-   * `auto`: CUDA where it can be used, else the CPU, with the reason in `report.fallback`.
+   * `cpu` (default), `cuda`, `cuda:N`, `cuda:all` (a copy on each GPU), the same with `tensorrt`, or `auto`:
+   * CUDA if it can be used, otherwise the CPU with the reason in `report.fallback`.
    */
   device?: string;
-  /** Options of the device; one that it does not have is refused. */
+  /** Options of the device. An option that the device does not have is refused. */
   deviceOptions?: DeviceOptions;
-  /** ONNX Runtime's own options of its provider, by its own keys. They win over `deviceOptions`. */
+  /** Options of the execution provider by ONNX Runtime's keys. They override `deviceOptions`. */
   providerOptions?: Readonly<Record<string, string | number | boolean>>;
-  /** Folder where TensorRT's engines are kept, so that they are built once. Default: they are not. */
+  /** The folder in which TensorRT engines are kept, so that they are built once. Default: they are not kept. */
   engineCache?: string;
-  /** `false`: never join requests. */
+  /** `false` means that requests are never batched. */
   batching?: BatchingOptions | false;
   /**
-   * Native threads that form and run batches. Default: measured while loading, leaving a core to
-   * JavaScript. A GPU has as many as `slots` and ignores this.
+   * The number of native threads that form and run batches. Default: measured while loading, with a core left to
+   * JavaScript. A GPU has as many as `slots` and ignores this option.
    */
   instances?: number;
   /**
-   * ONNX Runtime's intra-op threads for each run. Default: 1, or for runs of 10 ms and more all the
-   * cores of the instances, if one instance is then measured to do as much as several.
+   * ONNX Runtime's intra-op threads for each run. Default: 1. For runs of 10 ms and more it is all the cores of
+   * the instances if one instance is then measured to do as much as several.
    */
   intraOpThreads?: number;
-  /** Inputs that requests bring in another form than the model's, by name; `signature` shows theirs. */
+  /** Inputs by name whose requests have another form than the model takes; `signature` shows the requests' form. */
   inputs?: Readonly<Record<string, PixelInput>>;
-  /** Share of the device's time, relative to the other models on it, when they compete. Default 1. */
+  /** The share of the device's time, relative to the other models on it, when they compete. Default: 1. */
   weight?: number;
   /**
-   * Longest a run may take, milliseconds. Beyond it the run is cut short and its requests are
-   * rejected with `DEADLINE_EXCEEDED` at once. Default: no limit.
+   * The longest time of a run, milliseconds. After it the run is terminated, and its requests reject with
+   * `DEADLINE_EXCEEDED` at once. Default: no limit.
    */
   runLimitMs?: number;
   /**
-   * Run a request on the JavaScript thread when nothing else is going on and the run is expected to
-   * take less than handing it to an instance, which costs about 50 µs. Default: true
-   * for models whose runs cannot differ in length: no control flow, no dynamic dimension but the rows,
-   * and without rows no 32- or 64-bit integers, which may be sizes.
+   * Run a request on the JavaScript thread if nothing else is in progress and the run is expected to take less
+   * than to hand it to an instance, which costs about 50 µs. Default: true for models whose runs always take
+   * about the same time: those without control flow, without dynamic dimensions other than the rows, and, if
+   * they have no rows, without inputs of 32- or 64-bit integers, which may be sizes.
    */
   inline?: boolean;
-  /** Time spent on measuring the model's cost before it is ready, milliseconds. Default 200; 0: none. */
+  /** The time for measuring the model's costs before it is ready, milliseconds; 0 measures nothing. Default: 200. */
   warmupMs?: number;
-  /** JSON file that keeps measured costs between processes: read here, written when the model closes. */
+  /** A JSON file that keeps measured costs between processes. It is read now, and written when the model closes. */
   costFile?: string;
   /**
-   * Folder that keeps measured costs between processes, a file for each model, device, version of ONNX
-   * Runtime and number of threads; written when they have been measured and when the model closes.
+   * A folder that keeps measured costs between processes, in a file for each model, device, version of ONNX
+   * Runtime and number of threads. It is written after the costs have been measured and when the model closes.
    */
   cacheDir?: string;
   /**
-   * Told in a sentence what a load or a close has left undone, such as reading a damaged cache, and that
-   * requests are not joined any more.
+   * Called with a sentence when a load or a close could not do something that is not essential, such as read a
+   * damaged cache, and when requests are not batched any more.
    */
   notice?: (sentence: string) => void;
 }
@@ -291,98 +297,103 @@ export interface Histogram {
   readonly sum: number;
 }
 
-/** Measured run time of batches of about `rows` rows. */
+/** The measured run time of batches of about `rows` rows. */
 export interface CostPoint {
-  /** The bucket's length along each declared axis; undefined where none is declared. */
+  /** The lengths of the bucket along each declared axis; undefined if no axis is declared. */
   readonly lengths?: Readonly<Record<string, number>>;
   readonly rows: number;
-  /** Moving average, milliseconds. */
+  /** The moving average, milliseconds. */
   readonly meanMs: number;
-  /** Moving 95th percentile, milliseconds. */
+  /** The moving 95th percentile, milliseconds. */
   readonly highMs: number;
   readonly samples: number;
 }
 
-/** What runs add up to. Each time is that of all of them together, milliseconds. */
+/** Sums over runs. Each time is that of all runs together, milliseconds. */
 export interface RunSums {
   readonly count: number;
-  /** Laying out the inputs. */
+  /** The gathering of inputs. */
   readonly inputMs: number;
-  /** The model itself. */
+  /** The runs of the model. */
   readonly computeMs: number;
-  /** Handing out the outputs. */
+  /** The scattering of outputs. */
   readonly outputMs: number;
 }
 
-/** Counted natively, over every thread. `submitted = completed + failed + cancelled + expired + queued + running`. */
+/**
+ * Counters of a model, over all threads. At all times
+ * `submitted = completed + failed + cancelled + expired + queued + running`.
+ */
 export interface ModelStats {
   readonly submitted: number;
   readonly completed: number;
   readonly failed: number;
   readonly cancelled: number;
   readonly expired: number;
-  /** Refused at submit because the queue was full or the model closed; not part of `submitted`. */
+  /** Requests that were refused because the queue was full or too long, or the model closed; `submitted` does not count them. */
   readonly rejected: number;
   readonly queued: number;
   readonly running: number;
   readonly batches: number;
   readonly rows: number;
-  /** Instances whose present run has passed `runLimitMs` and has not returned. */
+  /** Instances whose run has passed `runLimitMs` and has not returned. */
   readonly stuckInstances: number;
-  /** Whether requests share runs by now: a model that turns out to have no rows stops. */
+  /** Whether requests are batched. It becomes false when a request shows that dimension 0 does not count rows. */
   readonly batched: boolean;
-  /** Whether the GPU is lost to this process: every request then fails with `UNAVAILABLE` until it is restarted. */
+  /** Whether the GPU is lost: every request then fails with `UNAVAILABLE` until the process is restarted. */
   readonly deviceLost: boolean;
-  /** Share of answered clients that come back at once, 0 to 1, as the `excess` policy has learnt it. */
+  /** The share of clients that send their next request as soon as they have a result, 0 to 1, as the `excess` policy estimates it. */
   readonly returningShare: number;
-  /** Requests a second over the last runs, as the `excess` policy has learnt it. */
+  /** Requests per second over the last runs, as the `excess` policy estimates them. */
   readonly arrivalsPerSecond: number;
-  /** Times that an instance held an incomplete batch back. */
+  /** How often an instance held an incomplete batch back. */
   readonly heldBack: number;
-  /** Runs made by JavaScript threads themselves. */
+  /** Runs on JavaScript threads, without an instance. */
   readonly inlineRuns: number;
-  /** Longest expected run that a JavaScript thread makes itself; 0: it makes none. */
+  /** The longest expected run that a JavaScript thread makes itself, milliseconds; 0 means that it makes none. */
   readonly inlineLimitMs: number;
-  /** How long a request submitted now would wait, going by measured costs. */
+  /** How long a request that is submitted now would wait, estimated from measured costs, milliseconds. */
   readonly expectedWaitMs: number;
-  /** What runs cost by bucket and batch size, smallest first. */
+  /** The costs of runs by length bucket and batch size, smallest first. */
   readonly costs: readonly CostPoint[];
-  /** Runs by their rows, smallest first; those of more than 4096 count as runs of 4096. */
+  /** Runs by their number of rows, smallest first; runs of more than 4096 rows count as runs of 4096. */
   readonly sizes: readonly (RunSums & { readonly rows: number })[];
-  /** Answered requests, each with the whole of its run. */
+  /** Completed requests; each adds the whole time of its run. */
   readonly answered: RunSums;
-  /** When the last run ended, milliseconds since the Unix epoch; 0 before the first. */
+  /** The end of the last run, milliseconds since the Unix epoch; 0 before the first run. */
   readonly lastRunAt: number;
-  /** Time requests waited, seconds. */
+  /** The time that requests waited, seconds. */
   readonly queue: Histogram;
-  /** Time runs took, seconds; one observation a run. */
+  /** The time that runs took, seconds; one observation for each run. */
   readonly compute: Histogram;
 }
 
+/** A loaded model. It belongs to the JavaScript thread that loaded it; other threads load it again and share the session. */
 export interface Model {
   readonly name: string;
-  /** SHA-256 of the model's bytes, and, where it has external data, of every file that it names; hexadecimal. */
+  /** SHA-256 of the model's bytes and of every file of external data that it names, hexadecimal. */
   readonly digest: string;
-  /** Where it runs, such as `cuda:0`. */
+  /** The device on which it runs, such as `cuda:0`. */
   readonly device: string;
   /** What the load found out about the device. */
   readonly report: DeviceReport;
   readonly signature: Signature;
-  /** Native threads that serve this model. */
+  /** The number of native threads that form and run its batches. */
   readonly instances: number;
-  /** ONNX Runtime's threads in each run. */
+  /** ONNX Runtime's intra-op threads in each run. */
   readonly intraOpThreads: number;
   readonly closed: boolean;
   /**
-   * Runs the model on one request's rows. A mask of a declared axis may be left out.
+   * Runs the model on the inputs of one request. A mask of a declared axis may be left out.
    *
-   * @throws {MillraceError} (as a rejection) `INVALID_ARGUMENT` for inputs that do not fit the
-   * signature, `UNAVAILABLE` (with `retryAfterMs`) when the queue is full or too long for the deadline,
-   * `DEADLINE_EXCEEDED`, `FAILED_PRECONDITION`
-   * after `close()`, `INTERNAL` when the run fails.
+   * @throws {MillraceError} (as a rejection) `INVALID_ARGUMENT` if the inputs do not fit the signature or an
+   * option is wrong, `UNAVAILABLE` (with `retryAfterMs`) if the queue is full or too long for the deadline,
+   * `DEADLINE_EXCEEDED`, `RESOURCE_EXHAUSTED` if memory runs out, `FAILED_PRECONDITION` after `close()`, and
+   * `INTERNAL` if the run fails.
    */
   run(inputs: Tensors, options?: RunOptions): Promise<RunResult>;
+  /** @throws {MillraceError} `FAILED_PRECONDITION` after `close()`. */
   stats(): ModelStats;
-  /** Refuses new requests, answers those accepted, then releases the model. Idempotent. */
+  /** Refuses new requests, completes the accepted ones, and then releases the model. Idempotent. */
   close(): Promise<void>;
 }

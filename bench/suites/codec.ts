@@ -1,5 +1,5 @@
 /**
- * Numbers as JSON: the shortest decimal of a float32, made natively, beside what JavaScript prints.
+ * Responses as JSON: the shortest decimals of float32, made natively, beside what JavaScript prints.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { Plan, SuiteResult } from './types.ts';
 const LENGTHS = [768, 150_528] as const;
 /** The one that the target is about. */
 const JUDGED = 768;
-/** Numbers of all arrays, which take turns: branches learnt by heart would flatter anybody. */
+/** The numbers in all arrays, which take turns because a processor would learn the branches of a single one. */
 const NUMBERS = 150_528;
 /** A repeat alternates between the two so often. */
 const TURNS = 20;
@@ -30,9 +30,17 @@ interface CodecRow {
 type Encode = (data: Float32Array) => { readonly length: number };
 
 export async function codec(plan: Plan): Promise<SuiteResult> {
-  const { encodeTensorData } = openCodec();
-  const native: Encode = (data) => encodeTensorData('float32', data);
-  const script: Encode = (data) => JSON.stringify(Array.from(data));
+  const { encodeInferResponse } = openCodec();
+  const native: Encode = (data) =>
+    encodeInferResponse({
+      modelName: 'm',
+      outputs: [{ name: 'y', tensor: { type: 'float32', dims: [1, data.length], data } }],
+    }).body;
+  const script: Encode = (data) =>
+    JSON.stringify({
+      model_name: 'm',
+      outputs: [{ name: 'y', datatype: 'FP32', shape: [1, data.length], data: Array.from(data) }],
+    });
   const steps = plan.repeats * LENGTHS.length;
   const progress = createProgress(steps, plan.log, () => performance.now());
   const rows: CodecRow[] = [];
@@ -51,7 +59,7 @@ export async function codec(plan: Plan): Promise<SuiteResult> {
   return {
     name: 'codec',
     data: rows,
-    text: `Floats as JSON\n${codecTable(rows)}`,
+    text: `Responses of floats as JSON\n${codecTable(rows)}`,
     gates: [],
     figures: [
       about('speed', (row) => row.scriptUs / row.nativeUs),

@@ -104,7 +104,7 @@ export const modelMetrics: readonly ModelMetric[] = [
     ...head('device_shapes', 'gauge', 'Shapes prepared on a GPU; graph="1" where it is recorded'),
     samples: ({ labels, version }) =>
       [true, false].flatMap((graph) => {
-        const value = version.device.buckets.filter((bucket) => bucket.graph === graph).length;
+        const value = version.device.shapes.filter((shape) => shape.graph === graph).length;
         return value === 0 ? [] : [{ labels: { ...labels, graph: graph ? '1' : '0' }, value }];
       }),
   },

@@ -73,7 +73,7 @@ export function inferRoute(
       if (length === 0) return toInput(body);
       const parsed = parse(codec, body, length, options);
       if (parsed !== undefined) return toInput(parsed);
-      return parseAside(runtime, body, length, options, context.share).then(toInput);
+      return parseAsync(runtime, body, length, options, context.share).then(toInput);
     },
     route: ({ target }) => target,
     prepare({ content, share }, version) {
@@ -119,7 +119,7 @@ function parse(
 
 type ParseOptions = NonNullable<Parameters<Codec['parseInferRequest']>[2]>;
 
-async function parseAside(
+async function parseAsync(
   { bodies, codec }: Runtime,
   body: Bytes,
   length: number,
@@ -128,7 +128,7 @@ async function parseAside(
 ): Promise<CodecRequest> {
   const received = share.held;
   try {
-    const parsing = codec.parseInferRequestAside(body, length, bodies.bytes, options);
+    const parsing = codec.parseInferRequestAsync(body, length, bodies.bytes, options);
     const { request, taken } = await share.during(body.buffer, parsing);
     share.adopt(taken);
     if (length === -1) {
@@ -177,7 +177,7 @@ function encode(codec: Codec, outcome: Outcome<ResponseForm>): Encoded | Promise
   };
   const options = { nonFinite: context.nonFinite };
   return outputs.some(({ tensor }) => isLarge(tensor))
-    ? codec.encodeInferResponseAside(response, options)
+    ? codec.encodeInferResponseAsync(response, options)
     : codec.encodeInferResponse(response, options);
 }
 

@@ -1,8 +1,9 @@
 /**
- * Native codecs against what JavaScript does: time, bytes and the ratios of both.
+ * Compares the native parser of requests with `JSON.parse`. How responses are encoded is measured by
+ * `bench/suites/codec.ts`.
  *
- * Usage: `bun test/native/codec.bench.ts [ADDON]`. The two contenders of a line take turns, so that
- * what else the machine does falls on both, and each is judged by its fastest turn.
+ * Usage: `bun test/native/codec.bench.ts [ADDON]`. The two contenders of a line take turns, so that other load
+ * on the machine falls on both, and each is judged by its fastest turn.
  *
  * @module
  */
@@ -12,8 +13,6 @@ interface Line {
   readonly name: string;
   readonly native: () => unknown;
   readonly script: () => unknown;
-  /** Sizes of what either makes, where that is compared too. */
-  readonly bytes?: readonly [native: number, script: number];
 }
 
 const turns = 60;
@@ -24,7 +23,7 @@ const codec = openCodec(addon === undefined ? {} : { addon });
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Microseconds a call takes, over a turn. */
+/** Returns the microseconds of a call, averaged over a turn. */
 function turn(operation: () => unknown): number {
   const start = performance.now();
   let calls = 0;
@@ -46,82 +45,51 @@ function noise(length: number, seed: number): Float32Array {
   });
 }
 
-/** Calls with another element of `inputs` each time: branches learnt by heart would flatter anybody. */
+/** Returns a function that takes another input each time, because a processor would learn the branches of a single one. */
 function rotating<T>(inputs: readonly T[], operation: (input: T) => unknown): () => unknown {
   let next = 0;
   return () => operation(inputs[next++ % inputs.length]!);
 }
 
-function floatLines(length: number, variety: number): Line[] {
+/** Lines that parse a request of `length` floats, as `JSON.stringify` writes them and with the fewest digits. */
+function parseLines(length: number, variety: number): Line[] {
   const floats = Array.from({ length: variety }, (_, seed) => noise(length, seed));
-  const shortest = floats.map((data) => codec.encodeTensorData('float32', data));
-  const long = floats.map((data) => encoder.encode(JSON.stringify(Array.from(data))));
-  const requests = shortest.map((data) =>
-    encoder.encode(
-      `{"inputs":[{"name":"x","shape":[1,${length}],"datatype":"FP32","data":${decoder.decode(data)}}]}`,
-    ),
-  );
-  const parse = (bytes: Uint8Array) => codec.parseTensorData(bytes, 0, 'float32').data;
-  const scripted = (bytes: Uint8Array) => Float32Array.from(JSON.parse(decoder.decode(bytes)));
-  return [
-    {
-      name: `encode ${length} floats`,
-      native: rotating(floats, (data) => codec.encodeTensorData('float32', data)),
-      script: rotating(floats, (data) => JSON.stringify(Array.from(data))),
-      bytes: [shortest[0]!.length, long[0]!.length],
-    },
-    {
-      name: `parse ${length} floats, shortest digits`,
-      native: rotating(shortest, parse),
-      script: rotating(shortest, scripted),
-    },
-    {
-      name: `parse ${length} floats, JavaScript's digits`,
-      native: rotating(long, parse),
-      script: rotating(long, scripted),
-    },
-    {
-      name: `parse a request of ${length} floats`,
-      native: rotating(requests, (body) => codec.parseInferRequest(body, -1)),
-      script: rotating(requests, (body) =>
-        Float32Array.from(JSON.parse(decoder.decode(body)).inputs[0].data),
+  const requests = (digits: (value: number) => number | string) =>
+    floats.map((data) =>
+      encoder.encode(
+        `{"inputs":[{"name":"x","shape":[1,${length}],"datatype":"FP32","data":[${Array.from(data, digits)}]}]}`,
       ),
-    },
+    );
+  const line = (name: string, bodies: readonly Uint8Array[]): Line => ({
+    name: `parse ${length} floats, ${name}`,
+    native: rotating(bodies, (body) => codec.parseInferRequest(body, -1)),
+    script: rotating(bodies, (body) =>
+      Float32Array.from(JSON.parse(decoder.decode(body)).inputs[0].data),
+    ),
+  });
+  return [
+    line(
+      'nine digits',
+      requests((value) => value.toPrecision(9)),
+    ),
+    line(
+      'the digits of JavaScript',
+      requests((value) => value),
+    ),
   ];
 }
 
-function normalizeLine(size: number): Line {
-  const pixels = Uint8Array.from({ length: size * size * 3 }, (_, i) => i * 7);
-  const mean = [0.485, 0.456, 0.406];
-  const std = [0.229, 0.224, 0.225];
-  const out = new Float32Array(pixels.length);
-  const options = { height: size, width: size, mean, std, out };
-  const gain = std.map((deviation) => 1 / 255 / deviation);
-  const bias = std.map((deviation, channel) => -mean[channel]! / deviation);
-  return {
-    name: `normalise ${size} × ${size} × 3 bytes`,
-    native: () => codec.normalizeImage(pixels, options),
-    script: () => {
-      const plane = size * size;
-      for (let i = 0; i < plane; i++) {
-        for (let c = 0; c < 3; c++) out[c * plane + i] = pixels[i * 3 + c]! * gain[c]! + bias[c]!;
-      }
-    },
-  };
-}
-
-function report({ name, native, script, bytes }: Line): string {
+function report({ name, native, script }: Line): string {
   let fastest = Number.POSITIVE_INFINITY;
   let rival = Number.POSITIVE_INFINITY;
   for (let i = 0; i < turns; i++) {
     fastest = Math.min(fastest, turn(native));
     rival = Math.min(rival, turn(script));
   }
-  const size = bytes === undefined ? '' : `, ${(bytes[0] / bytes[1]).toFixed(2)} of the bytes`;
-  return `${name.padEnd(46)} ${fastest.toFixed(1).padStart(9)} µs ${rival.toFixed(1).padStart(10)} µs ${(rival / fastest).toFixed(2).padStart(7)} ×${size}`;
+  return `${name.padEnd(46)} ${fastest.toFixed(1).padStart(9)} µs ${rival.toFixed(1).padStart(10)} µs ${(rival / fastest).toFixed(2).padStart(7)} ×`;
 }
 
 console.log(`${''.padEnd(46)} ${'native'.padStart(12)} ${'script'.padStart(13)}`);
-for (const line of [...floatLines(768, 64), ...floatLines(150_528, 1), normalizeLine(224)]) {
+for (const line of [...parseLines(768, 64), ...parseLines(150_528, 1)]) {
   console.log(report(line));
 }

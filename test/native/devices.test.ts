@@ -61,7 +61,7 @@ describe('the CPU', () => {
         fallback: '',
         notes: [],
         nodes: [],
-        buckets: [],
+        shapes: [],
       });
       assert.equal(model.stats().deviceLost, false);
     });
@@ -73,7 +73,12 @@ const wrong: readonly (readonly [string, object, MillraceErrorCode, RegExp])[] =
   ['an unknown device', { device: 'gpu' }, 'INVALID_ARGUMENT', /'gpu' is unknown: use cpu, cuda/],
   ['a negative GPU', { device: 'cuda:-1' }, 'INVALID_ARGUMENT', /'cuda:-1' is unknown/],
   ['a CPU with a number', { device: 'cpu:0' }, 'INVALID_ARGUMENT', /'cpu:0' is unknown/],
-  ['a device that is no text', { device: 1 }, 'INVALID_ARGUMENT', /device is 1: expected a text/],
+  [
+    'a device that is not a string',
+    { device: 1 },
+    'INVALID_ARGUMENT',
+    /device is 1: expected a string/,
+  ],
   [
     'an option of the CPU',
     { deviceOptions: { tf32: true } },

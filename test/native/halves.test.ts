@@ -1,7 +1,7 @@
 /** @module `Float16Array`, where the runtime has it. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { openCodec, type Tensors } from '../../native/index.ts';
+import { openCodec, type Tensor, type Tensors } from '../../native/index.ts';
 import { open, refused, withModel } from './support.ts';
 
 const engine = open();
@@ -54,8 +54,14 @@ describe('Float16Array', { skip }, () => {
       await refused(model.run({ x }), 'INVALID_ARGUMENT', /'x' is not a typed array for float32/);
     }));
 
-  test('in the codec', () => {
-    const json = openCodec().encodeTensorData('float16', halves(1, -2));
-    assert.equal(new TextDecoder().decode(json), '[1,-2]');
+  test('are encoded as numbers in a response with binary data', () => {
+    const tensor: Tensor = { type: 'float16', dims: [2], data: halves(1, -2) };
+    const outputs = [
+      { name: 'y', tensor },
+      { name: 'z', tensor, binary: true },
+    ];
+    const { body, headerLength } = openCodec().encodeInferResponse({ modelName: 'm', outputs });
+    const json = new TextDecoder().decode((body as Uint8Array).subarray(0, headerLength));
+    assert.deepEqual(JSON.parse(json).outputs[0].data, [1, -2]);
   });
 });

@@ -80,7 +80,7 @@ const wrongOptions: readonly (readonly [string, unknown, MillraceErrorCode, RegE
     'INVALID_ARGUMENT',
     /exactly one/,
   ],
-  ['a path that is no text', { path: 7 }, 'INVALID_ARGUMENT', /path/],
+  ['a path that is not a string', { path: 7 }, 'INVALID_ARGUMENT', /path/],
   ['bytes of the wrong type', { bytes: 'model' }, 'INVALID_ARGUMENT', /bytes/],
   ['bytes of another type', { bytes: new Float32Array(3) }, 'INVALID_ARGUMENT', /bytes/],
   ['no instances', { path: modelFile, instances: 0 }, 'INVALID_ARGUMENT', /instances is 0/],

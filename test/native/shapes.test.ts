@@ -328,7 +328,10 @@ describe('what cannot be', () => {
       { sequence_length: { buckets: [4], pad: { x: 0 } } },
       /a pad value for 'x', which is no input/,
     ],
-    [{ sequence_length: { buckets: [4], dimensions: 'x' } }, /dimensions is x: expected texts/],
+    [
+      { sequence_length: { buckets: [4], dimensions: 'x' } },
+      /dimensions is x: expected a list of strings/,
+    ],
     [{ sequence_length: { buckets: [4], dimensions: ['pooled:1'] } }, /no dynamic dimension/],
     [{ sequence_length: masked, 'token_ids:1': masked }, /declared for two axes/],
   ];

@@ -154,3 +154,66 @@ rule({
     { path: layoutFile, text: 'export const QUEUE_MS = 5;' },
   ],
 });
+
+/** The enums whose numbers TypeScript repeats: where each stands in C++, and the constant that repeats it. */
+const enums = [
+  ['native/src/batching/status.h', 'Code', 'native/errors.ts', 'errorCodes'],
+  ['native/src/batching/policy.h', 'PolicyKind', 'native/binding.ts', 'POLICIES'],
+  ['native/src/addon/loaded_model.h', 'BatchingMode', 'native/binding.ts', 'BATCHING_MODES'],
+  ['native/src/batching/tensor.h', 'ElementType', 'native/codec.ts', 'typeNumbers'],
+  ['native/src/codec/json_cursor.h', 'NonFinite', 'native/codec.ts', 'nonFiniteNumbers'],
+] as const;
+
+/** The enumerators of a C++ enum, as `name = number` in small letters; `undefined` and `ok` have no TypeScript. */
+function enumerators(text: string, name: string): string[] {
+  const body = new RegExp(`enum class ${name}\\b[^{]*\\{([^}]*)\\}`).exec(text)?.[1] ?? '';
+  let next = 0;
+  return [...body.replace(/\/\/.*/g, '').matchAll(/\bk(\w+)(?: = (\d+))?/g)]
+    .map(([, enumerator = '', value]) => {
+      const number = value === undefined ? next : Number(value);
+      next = number + 1;
+      return `${enumerator.toLowerCase()} = ${number}`;
+    })
+    .filter((line) => !/^(?:undefined|ok) = 0$/.test(line));
+}
+
+/** The same of a TypeScript object of numbers, or of a list of names whose first is 1. */
+function repeated(text: string, name: string): string[] {
+  const value = new RegExp(`const ${name}\\b[^=]*= ([[{][^\\]}]*)`).exec(text)?.[1] ?? '';
+  const names = [...value.matchAll(/'(\w+)'/g)].map(([, item], index) => [item, index + 1]);
+  const members = [...value.matchAll(/(\w+): (\d+)/g)].map(([, key, number]) => [key, number]);
+  return [...names, ...members].map(
+    ([key, number]) => `${String(key).replaceAll('_', '').toLowerCase()} = ${number}`,
+  );
+}
+
+rule({
+  title: 'enums that cross the addon have the same numbers in C++ and TypeScript',
+  files: [...new Set(enums.flatMap(([header, , script]) => [header, script]))],
+  check: (sources) =>
+    enums.flatMap(([header, name, script, constant]) => {
+      const textOf = (file: string) => sources.find(({ path }) => path === file)?.text;
+      const [cppText, text] = [textOf(header), textOf(script)];
+      if (cppText === undefined || text === undefined) return [];
+      const expected = enumerators(cppText, name).sort().join(', ');
+      const found = repeated(text, constant).sort().join(', ');
+      const same = expected === found && found !== '';
+      return same ? [] : [`${script}: ${constant} is ${found}, but ${name} is ${expected}`];
+    }),
+  breaches: [
+    { path: 'native/errors.ts', text: "const errorCodes = ['NOT_FOUND', 'INVALID_ARGUMENT'];" },
+    { path: 'native/errors.ts', text: "const errorCodes = ['INVALID_ARGUMENT'];" },
+    { path: 'native/errors.ts', text: 'const others = 1;' },
+    { path: 'native/binding.ts', text: 'const POLICIES = { busy: 0, timer: 2 };' },
+  ],
+  allowed: [
+    {
+      path: 'native/src/batching/status.h',
+      text: 'enum class Code : uint8_t {\n  kOk,\n  kInvalidArgument,  // kNone\n  kNotFound,\n};',
+    },
+    {
+      path: 'native/src/batching/policy.h',
+      text: 'enum class PolicyKind : uint8_t { kBusy, kTimer };',
+    },
+  ],
+});

@@ -276,7 +276,7 @@ describe('how a version is loaded', () => {
         node('CUDAExecutionProvider'),
         node('CPUExecutionProvider'),
       ],
-      buckets: [{ inputs: [[1, 4]], ms: 1, graph: true }],
+      shapes: [{ inputs: [[1, 4]], ms: 1, graph: true }],
     };
     const engine = new PuppetEngine(() => ({ ...puppetClassifier(), report }));
     const runtime = await createRuntime({ ...testConfig(repository.path), device: 'cuda' }, engine);

@@ -107,7 +107,7 @@ export class PuppetModel implements Model {
       fallback: '',
       notes: [],
       nodes: [],
-      buckets: [],
+      shapes: [],
       ...script.report,
     };
     this.device = this.report.device;

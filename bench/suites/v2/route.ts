@@ -38,12 +38,12 @@ export async function serveRoute(repository: string): Promise<number> {
       ...engine.codec,
       parseInferRequest,
       tryParseInferRequest: (body, headerLength) => parseInferRequest(body, headerLength),
-      parseInferRequestAside: async (body) => ({
+      parseInferRequestAsync: async (body) => ({
         request: parseInferRequest(body, -1),
         taken: 0,
       }),
       encodeInferResponse,
-      encodeInferResponseAside: async (response) => encodeInferResponse(response),
+      encodeInferResponseAsync: async (response) => encodeInferResponse(response),
     },
     load: (options) => engine.load(options),
     close: () => engine.close(),

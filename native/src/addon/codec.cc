@@ -1,8 +1,7 @@
 #include "addon/codec.h"
 
-#include <cstdint>
+#include <cstddef>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -11,28 +10,15 @@
 #include "addon/codec_call.h"
 #include "addon/codec_values.h"
 #include "codec/flat_request.h"
-#include "codec/image.h"
 #include "codec/infer_request.h"
 #include "codec/json_buffer.h"
-#include "codec/tensor_parser.h"
 #include "codec/tensor_writer.h"
 
 namespace millrace {
 namespace {
 
-Status AppendText(napi_env env, napi_value value, JsonBuffer& out) {
-  size_t length = 0;
-  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) {
-    return {Code::kInvalidArgument, "A part to encode is neither a string nor a type and its data"};
-  }
-  char* const at = out.Reserve(length + 1);
-  napi_get_value_string_utf8(env, value, at, length + 1, &length);
-  out.Commit(at + length);
-  return {};
-}
-
-// An empty buffer, this thread's own. Kept from call to call: large ones would be unmapped and mapped
-// again each time, which takes longer than writing the text.
+// Returns an empty buffer of this thread. It is kept from call to call, because to unmap and map a large buffer
+// again takes longer than to write the text.
 JsonBuffer& Scratch() noexcept {
   constexpr size_t kMostKept = size_t{4} << 20;
   thread_local JsonBuffer buffer;
@@ -41,77 +27,29 @@ JsonBuffer& Scratch() noexcept {
 }
 
 // encode(nonFinite, ...parts): ArrayBuffer
-// Strings as they are; a type's number and a typed array (of strings: packed) as a JSON array, or raw if
-// the type is 0.
+// Concatenates the parts; see ForEachPart.
 napi_value JS_encode(napi_env env, napi_callback_info info) {
   return Guard(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
-    const NonFinite policy = arguments.Policy(0);
+    const NonFinite non_finite = arguments.Policy(0);
     JsonBuffer& out = Scratch();
-    for (size_t i = 1; i < arguments.count(); ++i) {
-      double type = 0;
-      Status status;
-      if (napi_get_value_double(env, arguments[i], &type) != napi_ok) {
-        status = AppendText(env, arguments[i], out);
-      } else if (++i < arguments.count()) {
-        const auto bytes = arguments.Bytes(i);
-        TensorView tensor;
-        tensor.type = static_cast<ElementType>(type);
-        tensor.data = bytes.data();
-        tensor.bytes = bytes.size();
-        if (tensor.type == ElementType::kUndefined) {
-          out.Append(arguments.Chars(i));
-        } else {
-          status = AppendTensor(tensor, policy, out);
-        }
-      }
-      if (!status.ok()) return Refuse(env, status);
-    }
+    const auto add_text = [&](size_t i, size_t length) {
+      char* const at = out.Reserve(length + 1);
+      arguments.CopyText(i, at, length);
+      out.Commit(at + length);
+    };
+    const Status status = ForEachPart(arguments, add_text, [&](size_t, const TensorView& tensor) {
+      return AppendPart(tensor, non_finite, out);
+    });
+    if (!status.ok()) return Refuse(env, status);
     return CopyToBuffer(env, out.view().data(), out.size());
   });
 }
 
-// parseTensor(bytes, offset, type, nonFinite): [ArrayBuffer | string[], end, dims | null]
-napi_value JS_parseTensor(napi_env env, napi_callback_info info) {
-  return Guard(env, [&]() -> napi_value {
-    const Arguments arguments(env, info);
-    const std::string_view text = arguments.Chars(0);
-    const size_t offset = arguments.Size(1);
-    if (offset > text.size()) {
-      return Refuse(env, {Code::kInvalidArgument, "The offset lies outside the bytes"});
-    }
-    const ElementType type = arguments.Type(2);
-    JsonCursor cursor(text, offset);
-    ElementBuffer elements;
-    Nesting nesting;
-    if (!ParseTensor(cursor, type, arguments.Policy(3), elements, &nesting)) {
-      return Refuse(env, {Code::kInvalidArgument, "The tensor cannot be read: " + cursor.error()});
-    }
-    const auto numbers = elements.numbers();
-    const auto& strings = elements.strings();
-    napi_value data = nullptr;
-    if (type == ElementType::kString) {
-      napi_create_array_with_length(env, strings.size(), &data);
-      for (size_t i = 0; i < strings.size(); ++i) SetString(env, data, i, strings[i]);
-    } else {
-      data = CopyToBuffer(env, numbers.data(), numbers.size());
-      if (data == nullptr) return nullptr;
-    }
-    const std::span sizes(nesting.sizes.data(), nesting.depth);
-    napi_value dims = nullptr;
-    napi_get_null(env, &dims);
-    if (nesting.depth != 0) {
-      dims = ToArray(env, sizes,
-                     [&](int64_t size) { return ToNumber(env, static_cast<double>(size)); });
-    }
-    return ToArray(env, {data, ToNumber(env, static_cast<double>(cursor.position())), dims});
-  });
-}
-
-// Elements straight into the memory of JavaScript.
+// Writes the elements of inputs to new ArrayBuffers and arrays of strings.
 class ValueSink final : public InferSink {
  public:
-  // Refuses BYTES of more elements than `most_strings`, of which each takes its time.
+  // Refuses more than `most_strings` BYTES elements, because to make a JavaScript string of each takes time.
   ValueSink(napi_env env, size_t most_strings) noexcept : env_(env), most_strings_(most_strings) {}
 
   std::byte* Numbers(size_t input, ElementType type, size_t count) override {
@@ -122,7 +60,7 @@ class ValueSink final : public InferSink {
 
   bool Strings(size_t input, size_t count) override {
     napi_value array = nullptr;
-    // Its length is not reserved: it is what a client says.
+    // The length is not reserved, because the client may state any.
     if (napi_create_array(env_, &array) != napi_ok) return false;
     Set(input, array);
     strings_ += count;
@@ -149,23 +87,15 @@ class ValueSink final : public InferSink {
   std::vector<napi_value> values_;
 };
 
-// parseRequest(body, headerLength, nonFinite, maxBytes, maxTensors, maxStrings, stringsHere):
-//   [id, parameters, inputs, outputs | null]; headerLength -1: all is JSON
-// null if there are more than `stringsHere` BYTES elements, which parseRequestAsync is for.
+// parseRequest(...ParseArguments, stringsHere): [id, parameters, inputs, outputs | null] | null
+// Returns null if there are more than `stringsHere` BYTES elements, for which there is parseRequestAsync.
 napi_value JS_parseRequest(napi_env env, napi_callback_info info) {
   return Guard(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
-    const std::string_view body = arguments.Chars(0);
-    std::optional<size_t> length;
-    if (arguments.Number(1) != -1) length = arguments.Size(1);
-    InferLimits limits;
-    limits.max_bytes = arguments.Size(3);
-    limits.max_tensors = arguments.Size(4);
-    limits.max_strings = arguments.Size(5);
-    ValueSink sink(env, arguments.Size(6));
+    const ParseArguments parse(arguments);
+    ValueSink sink(env, arguments.Size(ParseArguments::kCount));
     InferRequest request;
-    const Status status =
-        ParseInferRequest(body, length, arguments.Policy(2), limits, sink, request);
+    const Status status = parse.Run(sink, request);
     if (!status.ok() && sink.refused()) {
       napi_value null = nullptr;
       napi_get_null(env, &null);
@@ -177,8 +107,8 @@ napi_value JS_parseRequest(napi_env env, napi_callback_info info) {
 }
 
 // parseFlat(body, nonFinite, maxTensors, block): string | undefined
-// A request that is all JSON, laid out in `block` as FlatRequest says; undefined where it has no place for
-// all of it.
+// Parses a request that is only JSON into `block`, which FlatRequest describes, and returns its names. Returns
+// undefined if the block has no room for it.
 napi_value JS_parseFlat(napi_env env, napi_callback_info info) {
   return Guard(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
@@ -200,16 +130,12 @@ napi_value JS_parseFlat(napi_env env, napi_callback_info info) {
 }
 
 // elementsText(nonFinite, type, typedArray): string
+// Returns the elements as a JSON array.
 napi_value JS_elementsText(napi_env env, napi_callback_info info) {
   return Guard(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
-    const auto bytes = arguments.Bytes(2);
-    TensorView tensor;
-    tensor.type = arguments.Type(1);
-    tensor.data = bytes.data();
-    tensor.bytes = bytes.size();
     JsonBuffer& out = Scratch();
-    const Status status = AppendTensor(tensor, arguments.Policy(0), out);
+    const Status status = AppendTensor(arguments.Tensor(1), arguments.Policy(0), out);
     if (!status.ok()) return Refuse(env, status);
     napi_value text = nullptr;
     napi_create_string_latin1(env, out.view().data(), out.size(), &text);
@@ -218,7 +144,7 @@ napi_value JS_elementsText(napi_env env, napi_callback_info info) {
 }
 
 // takeBytes(bytes, limit): boolean
-// Takes bytes from the process's budget unless that makes more than `limit`.
+// Takes bytes from the budget of the process. Returns false, and takes nothing, if that would exceed `limit`.
 napi_value JS_takeBytes(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   napi_value taken = nullptr;
@@ -227,40 +153,16 @@ napi_value JS_takeBytes(napi_env env, napi_callback_info info) {
 }
 
 // giveBytes(bytes): void
+// Gives taken bytes back.
 napi_value JS_giveBytes(napi_env env, napi_callback_info info) {
   ProcessBytes().Give(Arguments(env, info).Size(0));
   return nullptr;
 }
 
 // takenBytes(): number
+// Returns the bytes that are taken at the moment.
 napi_value JS_takenBytes(napi_env env, napi_callback_info) {
   return ToNumber(env, static_cast<double>(ProcessBytes().taken()));
-}
-
-// mapPixels(pixels, height, width, scale, mean, deviation, reverse, planes): boolean
-// False if the arrays do not fit each other.
-napi_value JS_mapPixels(napi_env env, napi_callback_info info) {
-  const Arguments arguments(env, info);
-  const auto floats = [&](size_t i) {
-    const auto bytes = arguments.Bytes(i);
-    return std::span(reinterpret_cast<float*>(bytes.data()), bytes.size() / sizeof(float));
-  };
-  const auto pixels = arguments.Bytes(0);
-  const size_t height = arguments.Size(1);
-  const size_t width = arguments.Size(2);
-  const PixelMap map = NormalizingMap(static_cast<float>(arguments.Number(3)), floats(4), floats(5),
-                                      arguments.Number(6) != 0);
-  const auto planes = floats(7);
-  const double elements = static_cast<double>(height) * static_cast<double>(width) *
-                          static_cast<double>(map.channels);
-  const bool fits =
-      elements == static_cast<double>(pixels.size()) && pixels.size() == planes.size();
-  if (fits && !pixels.empty()) {
-    MapPixels(reinterpret_cast<const uint8_t*>(pixels.data()), height, width, map, planes.data());
-  }
-  napi_value result = nullptr;
-  napi_get_boolean(env, fits, &result);
-  return result;
 }
 
 }  // namespace
@@ -272,7 +174,6 @@ void AddCodec(Napi::Env env, Napi::Object exports) {
     exports.Set(name, function);
   };
   add("encode", JS_encode);
-  add("parseTensor", JS_parseTensor);
   add("parseRequest", JS_parseRequest);
   add("parseFlat", JS_parseFlat);
   add("elementsText", JS_elementsText);
@@ -282,7 +183,6 @@ void AddCodec(Napi::Env env, Napi::Object exports) {
   add("takeBytes", JS_takeBytes);
   add("giveBytes", JS_giveBytes);
   add("takenBytes", JS_takenBytes);
-  add("mapPixels", JS_mapPixels);
 }
 
 }  // namespace millrace

@@ -1,12 +1,12 @@
-// The codecs of codec/ as functions of the addon.
+// The functions of codec/ as functions of the addon.
 #pragma once
 
 #include <napi.h>
 
 namespace millrace {
 
-// Adds encode, parseTensor, parseRequest and mapPixels. native/codec.ts is their only caller and says
-// what they take; here is checked what memory safety depends on.
+// Adds the functions to the exports of the addon. native/codec.ts is their only caller and checks its own arguments;
+// the functions check only what memory safety depends on. They run on the JavaScript thread.
 void AddCodec(Napi::Env env, Napi::Object exports);
 
 }  // namespace millrace

@@ -17,8 +17,7 @@
 namespace millrace {
 namespace {
 
-// An ArrayBuffer over memory that `owner` holds, or a copy of it where the runtime allows no memory but
-// its own.
+// Returns an ArrayBuffer over memory that `owner` holds, or a copy of it if the runtime allows only memory of its own.
 template <typename Owner>
 napi_value ToBuffer(napi_env env, std::unique_ptr<Owner> owner, const void* data, size_t size) {
   napi_value buffer = nullptr;
@@ -31,29 +30,30 @@ napi_value ToBuffer(napi_env env, std::unique_ptr<Owner> owner, const void* data
   return CopyToBuffer(env, data, size);
 }
 
-// Bytes that are not cleared before they are written.
+// Memory that is not cleared before it is written.
 struct Block {
   explicit Block(size_t size) : bytes(std::make_unique_for_overwrite<std::byte[]>(size)) {}
   std::unique_ptr<std::byte[]> bytes;
 };
 
-// Work whose outcome settles a promise.
+// Work on another thread whose outcome settles a promise.
 class AsyncTask {
  public:
   virtual ~AsyncTask() = default;
 
-  // On a thread of the pool.
+  // Does the work, on a thread of the runtime's pool.
   virtual Status Run() = 0;
-  // On the JavaScript thread, after Run succeeded. Null if an exception is pending.
+  // Returns the value of the promise. Called on the JavaScript thread after Run succeeded. Returns null if an
+  // exception is pending.
   virtual napi_value Result(napi_env env) = 0;
 
-  // Keeps a value alive, and with it the memory that Run reads.
+  // Keeps a value, whose memory Run reads, alive until the promise settles.
   void Keep(napi_env env, napi_value value) {
     napi_ref reference = nullptr;
     if (napi_create_reference(env, value, 1, &reference) == napi_ok) kept_.push_back(reference);
   }
 
-  // Starts the task, which ends when the promise settles.
+  // Starts the task and returns its promise.
   static napi_value Start(napi_env env, std::unique_ptr<AsyncTask> task) {
     napi_value promise = nullptr;
     napi_value name = ToText(env, "millrace codec");
@@ -70,7 +70,7 @@ class AsyncTask {
     try {
       task.status_ = task.Run();
     } catch (const std::bad_alloc&) {
-      task.status_ = Status::Of(Code::kResourceExhausted, "Out of memory: send less at a time");
+      task.status_ = Status::Of(Code::kResourceExhausted, kOutOfMemory);
     }
   }
 
@@ -96,7 +96,7 @@ class AsyncTask {
   Status status_;
 };
 
-// Elements in memory that the budget counts, until they become JavaScript's.
+// Holds elements in memory that is taken from the budget, until they are passed to JavaScript.
 class BudgetSink final : public InferSink {
  public:
   explicit BudgetSink(size_t limit) noexcept : limit_(limit) {}
@@ -133,11 +133,12 @@ class BudgetSink final : public InferSink {
     return true;
   }
 
-  // Whether the budget refused, and whether it would if nothing else was in it.
+  // Whether the budget refused the memory, and whether it would refuse it even if nothing else was taken.
   bool refused() const noexcept { return wanted_ != 0; }
   bool hopeless() const noexcept { return wanted_ > limit_; }
 
-  // An ArrayBuffer, or of strings [their UTF-8, where in it each ends].
+  // Returns the elements of an input as an ArrayBuffer. For strings it returns two: their UTF-8, and the offsets of
+  // their ends.
   napi_value ToValue(napi_env env, size_t input) {
     Elements& elements = elements_[input];
     if (elements.strings) {
@@ -151,11 +152,11 @@ class BudgetSink final : public InferSink {
     return ToBuffer(env, std::move(elements.numbers), data, elements.size);
   }
 
-  // Leaves what was taken to the caller.
+  // Returns the bytes that were taken, which the caller then has to give back.
   size_t Release() noexcept { return std::exchange(taken_, 0); }
 
  private:
-  // What a short string of JavaScript takes, beside its characters.
+  // The bytes of a short JavaScript string, in addition to its characters.
   static constexpr size_t kStringBytes = 48;
 
   struct Text {
@@ -190,17 +191,10 @@ class BudgetSink final : public InferSink {
 
 class ParseTask final : public AsyncTask {
  public:
-  ParseTask(std::string_view body, std::optional<size_t> header_length, NonFinite non_finite,
-            const InferLimits& limits, size_t budget) noexcept
-      : body_(body),
-        header_length_(header_length),
-        non_finite_(non_finite),
-        limits_(limits),
-        sink_(budget) {}
+  ParseTask(const ParseArguments& parse, size_t budget) noexcept : parse_(parse), sink_(budget) {}
 
   Status Run() override {
-    Status status =
-        ParseInferRequest(body_, header_length_, non_finite_, limits_, sink_, request_);
+    Status status = parse_.Run(sink_, request_);
     if (status.ok() || !sink_.refused()) return status;
     if (sink_.hopeless()) {
       return {Code::kInvalidArgument,
@@ -217,46 +211,35 @@ class ParseTask final : public AsyncTask {
   }
 
  private:
-  const std::string_view body_;
-  const std::optional<size_t> header_length_;
-  const NonFinite non_finite_;
-  const InferLimits limits_;
+  const ParseArguments parse_;
   BudgetSink sink_;
   InferRequest request_;
 };
 
 class EncodeTask final : public AsyncTask {
  public:
-  explicit EncodeTask(NonFinite policy) noexcept : policy_(policy) {}
+  explicit EncodeTask(NonFinite non_finite) noexcept : non_finite_(non_finite) {}
 
-  Status Add(napi_env env, napi_value text) {
-    size_t length = 0;
-    if (napi_get_value_string_utf8(env, text, nullptr, 0, &length) != napi_ok) {
-      return {Code::kInvalidArgument, "A part to encode is neither a string nor a type and its data"};
-    }
-    std::string chars(length, '\0');
-    napi_get_value_string_utf8(env, text, chars.data(), length + 1, &length);
-    parts_.emplace_back(std::move(chars));
-    return {};
-  }
-
-  void Add(ElementType type, std::span<std::byte> bytes) {
-    TensorView tensor;
-    tensor.type = type;
-    tensor.data = bytes.data();
-    tensor.bytes = bytes.size();
-    parts_.emplace_back(std::move(tensor));
+  // Copies the strings among the parts and keeps the typed arrays.
+  Status ReadParts(napi_env env, const Arguments& arguments) {
+    const auto add_text = [&](size_t i, size_t length) {
+      std::string text(length, '\0');
+      arguments.CopyText(i, text.data(), length);
+      parts_.emplace_back(std::move(text));
+    };
+    return ForEachPart(arguments, add_text, [&](size_t i, const TensorView& tensor) -> Status {
+      parts_.emplace_back(tensor);
+      Keep(env, arguments[i]);
+      return {};
+    });
   }
 
   Status Run() override {
     for (const auto& part : parts_) {
-      const auto* const tensor = std::get_if<TensorView>(&part);
-      if (tensor == nullptr) {
-        out_.Append(std::get<std::string>(part));
-      } else if (tensor->type == ElementType::kUndefined) {
-        out_.Append({reinterpret_cast<const char*>(tensor->data), tensor->bytes});
+      if (const auto* const text = std::get_if<std::string>(&part)) {
+        out_.Append(*text);
       } else {
-        MILLRACE_RETURN_IF_ERROR(AppendTensor(*tensor, policy_, out_));
+        MILLRACE_RETURN_IF_ERROR(AppendPart(std::get<TensorView>(part), non_finite_, out_));
       }
     }
     return {};
@@ -269,7 +252,7 @@ class EncodeTask final : public AsyncTask {
   }
 
  private:
-  const NonFinite policy_;
+  const NonFinite non_finite_;
   std::vector<std::variant<std::string, TensorView>> parts_;
   JsonBuffer out_;
 };
@@ -294,14 +277,8 @@ napi_value JS_cutStrings(napi_env env, napi_callback_info info) {
 napi_value JS_parseRequestAsync(napi_env env, napi_callback_info info) {
   return Guard(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
-    std::optional<size_t> length;
-    if (arguments.Number(1) != -1) length = arguments.Size(1);
-    InferLimits limits;
-    limits.max_bytes = arguments.Size(3);
-    limits.max_tensors = arguments.Size(4);
-    limits.max_strings = arguments.Size(5);
-    auto task = std::make_unique<ParseTask>(arguments.Chars(0), length, arguments.Policy(2), limits,
-                                            arguments.Size(6));
+    auto task = std::make_unique<ParseTask>(ParseArguments(arguments),
+                                            arguments.Size(ParseArguments::kCount));
     task->Keep(env, arguments[0]);
     return AsyncTask::Start(env, std::move(task));
   });
@@ -311,15 +288,7 @@ napi_value JS_encodeAsync(napi_env env, napi_callback_info info) {
   return Guard(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
     auto task = std::make_unique<EncodeTask>(arguments.Policy(0));
-    for (size_t i = 1; i < arguments.count(); ++i) {
-      double type = 0;
-      if (napi_get_value_double(env, arguments[i], &type) != napi_ok) {
-        if (Status status = task->Add(env, arguments[i]); !status.ok()) return Refuse(env, status);
-      } else if (++i < arguments.count()) {
-        task->Add(static_cast<ElementType>(type), arguments.Bytes(i));
-        task->Keep(env, arguments[i]);
-      }
-    }
+    if (Status status = task->ReadParts(env, arguments); !status.ok()) return Refuse(env, status);
     return AsyncTask::Start(env, std::move(task));
   });
 }

@@ -1,23 +1,23 @@
-// The codec's work on large bodies, on a thread of the runtime's pool instead of the JavaScript thread.
+// The codec's functions for large bodies. They work on a thread of the runtime's pool, and settle their promises on
+// the JavaScript thread.
 #pragma once
 
 #include <node_api.h>
 
 namespace millrace {
 
-// parseRequestAsync(body, headerLength, nonFinite, maxBytes, maxTensors, maxStrings, budget):
-//   Promise<[request as parseRequest gives it, bytes taken]>
-// The elements of BYTES are [ArrayBuffer of UTF-8, ArrayBuffer of where in it each ends], for cutStrings().
-// Memory for elements is taken from the process's budget, which may then hold `budget` bytes at most, and
-// is the caller's to give back. Rejects with UNAVAILABLE where the budget has no room.
+// parseRequestAsync(...ParseArguments, budget): Promise<[request as parseRequest returns it, bytes taken]>
+// The elements of BYTES are [ArrayBuffer of UTF-8, ArrayBuffer of the offsets of their ends], for cutStrings().
+// Memory for the elements is taken from the budget of the process, of which `budget` is the limit in bytes; the caller
+// has to give it back. Rejects with UNAVAILABLE if the budget is used up. The body must not change until then.
 napi_value JS_parseRequestAsync(napi_env env, napi_callback_info info);
 
 // cutStrings(utf8, ends, first, last): string[]
-// Some of the strings of parseRequestAsync: all of them at once may hold the thread for long.
+// Returns some of the strings of parseRequestAsync, because to make all of them at once may block the thread for long.
 napi_value JS_cutStrings(napi_env env, napi_callback_info info);
 
 // encodeAsync(nonFinite, ...parts): Promise<ArrayBuffer>
-// As encode(); the typed arrays must stay as they are until the promise settles.
+// Concatenates the parts as encode() does. The typed arrays must not change until the promise settles.
 napi_value JS_encodeAsync(napi_env env, napi_callback_info info);
 
 }  // namespace millrace

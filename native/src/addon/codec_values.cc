@@ -9,7 +9,7 @@
 namespace millrace {
 namespace {
 
-// [name, value, name, value …]; an integer that a number cannot hold is a bigint.
+// Returns [name, value, name, value …]. An integer that a number cannot represent is a bigint.
 napi_value ToValue(napi_env env, const Parameters& parameters) {
   constexpr int64_t kExact = int64_t{1} << 53;
   napi_value array = nullptr;
@@ -39,7 +39,7 @@ napi_value ToValue(napi_env env, const Parameters& parameters) {
   return array;
 }
 
-// [name, type, dims, parameters, ArrayBuffer | string[] | offset in the body, bytes there]
+// Returns [name, type, dims, parameters, ArrayBuffer | string[] | offset in the body, bytes of binary data].
 napi_value ToValue(napi_env env, const InferInput& input, size_t number,
                    const std::function<napi_value(size_t)>& elements_of) {
   const auto size = [&](int64_t dim) { return ToNumber(env, static_cast<double>(dim)); };
@@ -74,7 +74,7 @@ void SetString(napi_env env, napi_value array, size_t index, std::string_view te
 }
 
 napi_value NewBuffer(napi_env env, size_t bytes, std::byte*& memory) {
-  // Some runtimes give no address for an empty buffer.
+  // Some runtimes return a null pointer for an empty buffer.
   static std::byte nothing[1];
   void* data = nullptr;
   napi_value buffer = nullptr;

@@ -1,4 +1,4 @@
-// Values for JavaScript that the codec's functions make.
+// JavaScript values that the codec's functions return.
 #pragma once
 
 #include <node_api.h>
@@ -25,17 +25,17 @@ napi_value ToArray(napi_env env, const Range& range, Convert&& convert) {
   return array;
 }
 
-// Sets an element to a string. A long array must not keep a handle for each element.
+// Sets an element of an array to a string, without keeping a handle open for it.
 void SetString(napi_env env, napi_value array, size_t index, std::string_view text);
 
-// A new ArrayBuffer, or null where there is no memory for it.
+// Returns a new ArrayBuffer and its memory, or null if there is no memory for it.
 napi_value NewBuffer(napi_env env, size_t bytes, std::byte*& memory);
 
-// A new ArrayBuffer with these bytes; null, and an exception is pending, where there is no memory for it.
+// Returns a new ArrayBuffer with a copy of the bytes. If there is no memory for it, throws and returns null.
 napi_value CopyToBuffer(napi_env env, const void* bytes, size_t size);
 
-// [id, parameters, inputs, outputs | null] of a parsed request. `elements_of` is asked for the elements
-// of each input that are not in the body.
+// Returns [id, parameters, inputs, outputs | null] of a parsed request. Calls `elements_of` for the elements of each
+// input that are not binary data in the body.
 napi_value ToValue(napi_env env, const InferRequest& request,
                    const std::function<napi_value(size_t)>& elements_of);
 

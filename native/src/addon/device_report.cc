@@ -42,7 +42,7 @@ Napi::Object ToObject(Napi::Env env, const DeviceReport& report) {
   object.Set("fallback", report.fallback);
   object.Set("notes", ArrayOf(env, report.notes, text));
   object.Set("nodes", ArrayOf(env, report.nodes, describe));
-  object.Set("buckets", ArrayOf(env, report.buckets, describe));
+  object.Set("shapes", ArrayOf(env, report.buckets, describe));
   return object;
 }
 

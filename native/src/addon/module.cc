@@ -80,7 +80,7 @@ std::vector<KnownCost> ReadCosts(const Napi::Value& value) {
 Scalar ReadScalar(const Napi::Object& pad) {
   const std::string kind = StringOr(pad, "kind");
   std::string value = StringOr(pad, "value");
-  if (kind == "text") return value;
+  if (kind == "string") return value;
   if (kind == "number") return std::strtod(value.c_str(), nullptr);
   if (value.starts_with('-')) return int64_t{std::strtoll(value.c_str(), nullptr, 10)};
   return uint64_t{std::strtoull(value.c_str(), nullptr, 10)};

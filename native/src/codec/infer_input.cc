@@ -35,8 +35,6 @@ class SinkStore final : public ElementStore {
     return at != nullptr;
   }
 
-  bool Grow() override { return false; }
-
   bool Text(std::string_view text) override {
     if (strings_ == count_) return false;
     refused_ = !sink_.String(input_, strings_, text);

@@ -14,51 +14,12 @@
 namespace millrace {
 namespace {
 
-// Finds out whether the arrays are a box. A level of -1 has seen no array yet.
-class Levels {
- public:
-  Levels() noexcept { nesting_.sizes.fill(-1); }
-
-  void Open(size_t depth) noexcept { deepest_ = std::max(deepest_, depth); }
-
-  void Close(size_t depth, int64_t size) noexcept {
-    int64_t& known = nesting_.sizes[depth - 1];
-    if (known == -1) known = size;
-    box_ = box_ && known == size;
-  }
-
-  void Leaf(size_t depth) noexcept {
-    if (leaves_ == 0) leaves_ = depth;
-    box_ = box_ && leaves_ == depth;
-  }
-
-  Nesting Result() noexcept {
-    nesting_.depth = box_ && (leaves_ == 0 || leaves_ == deepest_) ? deepest_ : 0;
-    return nesting_;
-  }
-
- private:
-  Nesting nesting_;
-  size_t deepest_ = 0;
-  size_t leaves_ = 0;  // level of the elements seen, 0 before the first
-  bool box_ = true;
-};
-
-struct NoLevels {
-  void Open(size_t) noexcept {}
-  void Close(size_t, int64_t) noexcept {}
-  void Leaf(size_t) noexcept {}
-};
-
-// Calls read_elements(count) at the elements of nested arrays. It reads one, or several with the commas
-// between them, and says how many.
-template <typename Shape, typename ReadElements>
-bool Walk(JsonCursor& cursor, Shape& levels, ReadElements&& read_elements) {
+// Calls read_elements() at the elements of nested arrays. It reads one element, or several with the commas between
+// them.
+template <typename ReadElements>
+bool Walk(JsonCursor& cursor, ReadElements&& read_elements) {
   if (!cursor.Expect('[')) return false;
-  std::array<int64_t, kMaxDepth> sizes;  // of the arrays that are open
-  sizes[0] = 0;
   size_t depth = 1;
-  levels.Open(depth);
   bool first = true;
   for (;;) {
     cursor.SkipSpace();
@@ -66,24 +27,15 @@ bool Walk(JsonCursor& cursor, Shape& levels, ReadElements&& read_elements) {
     if (next == '[') {
       if (depth == kMaxDepth) return cursor.Fail("nesting of more than 100 levels");
       ++cursor.at;
-      ++sizes[depth - 1];
-      sizes[depth++] = 0;
-      levels.Open(depth);
+      ++depth;
       first = true;
       continue;
     }
-    if (next != ']' || !first) {
-      int64_t count = 1;
-      if (!read_elements(count)) return false;
-      sizes[depth - 1] += count;
-      levels.Leaf(depth);
-    }
+    if ((next != ']' || !first) && !read_elements()) return false;
     bool more = false;
     while (!more) {
       if (!cursor.NextOrClose(']', more)) return false;
-      if (more) break;
-      levels.Close(depth, sizes[depth - 1]);
-      if (--depth == 0) return true;
+      if (!more && --depth == 0) return true;
     }
     first = false;
   }
@@ -96,7 +48,7 @@ bool FailRange(JsonCursor& cursor, const Number& number, ElementType type) {
                      std::string("a number out of the range of ") + ElementName(type));
 }
 
-// A float that is none of JSON's numbers.
+// Reads a float that is not a number of JSON: null, NaN or an infinity.
 [[gnu::noinline]] bool ReadNonFinite(JsonCursor& cursor, NonFinite non_finite, double& value) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   value = std::numeric_limits<double>::quiet_NaN();
@@ -168,24 +120,24 @@ bool ReadBool(JsonCursor& cursor, std::byte* memory) {
   return true;
 }
 
-// Reads one element with `read`, which fills its memory.
+// Reads one element with `read`, which writes it to the memory that it is passed.
 template <size_t kSize, typename Read>
 bool FillOne(JsonCursor& cursor, ElementStore& store, Read&& read) {
-  if (store.at == store.limit && !store.Grow()) return cursor.Fail(kTooMany);
+  if (store.at == store.limit) return cursor.Fail(kTooMany);
   if (!read(store.at)) return false;
   store.at += kSize;
   return true;
 }
 
-// Walks the arrays with `read`.
-template <size_t kSize, typename Shape, typename Read>
-bool Fill(JsonCursor& cursor, ElementStore& store, Shape& levels, Read&& read) {
-  return Walk(cursor, levels, [&](int64_t&) { return FillOne<kSize>(cursor, store, read); });
+// Reads all elements of the arrays with `read`.
+template <size_t kSize, typename Read>
+bool Fill(JsonCursor& cursor, ElementStore& store, Read&& read) {
+  return Walk(cursor, [&] { return FillOne<kSize>(cursor, store, read); });
 }
 
-// Reads the plain floats that are next, up to the comma after the last of them; all of it in registers.
-// Returns how many.
-int64_t ReadPlainFloats(JsonCursor& cursor, ElementStore& store) noexcept {
+// Reads the plain floats that come next, up to the comma after the last of them, with all state in registers.
+// Returns whether there was one.
+bool ReadPlainFloats(JsonCursor& cursor, ElementStore& store) noexcept {
   const char* at = cursor.at;
   std::byte* memory = store.at;
   float value = 0;
@@ -193,45 +145,41 @@ int64_t ReadPlainFloats(JsonCursor& cursor, ElementStore& store) noexcept {
     Put(memory, value);
     memory += sizeof value;
     cursor.at = at;
-    // Neither byte is the end of the text, which plain floats keep away from.
+    // ReadPlainFloat refuses floats near the end of the text, so both bytes are within it.
     ++at;
     at += *at == ' ';
   }
-  const auto count = (memory - store.at) / static_cast<std::ptrdiff_t>(sizeof value);
+  const bool any = memory != store.at;
   store.at = memory;
-  return count;
+  return any;
 }
 
-template <typename Integer, typename Shape>
-bool FillIntegers(JsonCursor& cursor, ElementType type, ElementStore& store, Shape& levels) {
-  return Fill<sizeof(Integer)>(cursor, store, levels, [&](std::byte* memory) {
+template <typename Integer>
+bool FillIntegers(JsonCursor& cursor, ElementType type, ElementStore& store) {
+  return Fill<sizeof(Integer)>(cursor, store, [&](std::byte* memory) {
     return ReadInteger<Integer>(cursor, type, memory);
   });
 }
 
-template <ElementType kType, size_t kSize, typename Shape>
-bool FillFloats(JsonCursor& cursor, NonFinite non_finite, ElementStore& store, Shape& levels) {
-  return Fill<kSize>(cursor, store, levels, [&](std::byte* memory) {
+template <ElementType kType, size_t kSize>
+bool FillFloats(JsonCursor& cursor, NonFinite non_finite, ElementStore& store) {
+  return Fill<kSize>(cursor, store, [&](std::byte* memory) {
     return ReadFloat<kType>(cursor, non_finite, memory);
   });
 }
 
-template <typename Shape>
-bool FillFloat32(JsonCursor& cursor, NonFinite non_finite, ElementStore& store, Shape& levels) {
+bool FillFloat32(JsonCursor& cursor, NonFinite non_finite, ElementStore& store) {
   constexpr auto kType = ElementType::kFloat32;
-  return Walk(cursor, levels, [&](int64_t& count) {
-    count = ReadPlainFloats(cursor, store);
-    if (count > 0) return true;
-    count = 1;
+  return Walk(cursor, [&] {
+    if (ReadPlainFloats(cursor, store)) return true;
     return FillOne<sizeof(float)>(cursor, store, [&](std::byte* memory) {
       return ReadFloat<kType>(cursor, non_finite, memory);
     });
   });
 }
 
-template <typename Shape>
-bool FillStrings(JsonCursor& cursor, ElementStore& store, Shape& levels) {
-  return Walk(cursor, levels, [&](int64_t&) {
+bool FillStrings(JsonCursor& cursor, ElementStore& store) {
+  return Walk(cursor, [&] {
     std::string_view text;
     const char* const start = cursor.at;
     if (!cursor.ReadString(text)) return false;
@@ -239,75 +187,43 @@ bool FillStrings(JsonCursor& cursor, ElementStore& store, Shape& levels) {
   });
 }
 
-template <typename Shape>
-bool FillAny(JsonCursor& cursor, ElementType type, NonFinite non_finite, ElementStore& store,
-             Shape& levels) {
+}  // namespace
+
+bool ParseTensor(JsonCursor& cursor, ElementType type, NonFinite non_finite, ElementStore& store) {
   switch (type) {
     case ElementType::kFloat32:
-      return FillFloat32(cursor, non_finite, store, levels);
+      return FillFloat32(cursor, non_finite, store);
     case ElementType::kFloat64:
-      return FillFloats<ElementType::kFloat64, 8>(cursor, non_finite, store, levels);
+      return FillFloats<ElementType::kFloat64, 8>(cursor, non_finite, store);
     case ElementType::kFloat16:
-      return FillFloats<ElementType::kFloat16, 2>(cursor, non_finite, store, levels);
+      return FillFloats<ElementType::kFloat16, 2>(cursor, non_finite, store);
     case ElementType::kBfloat16:
-      return FillFloats<ElementType::kBfloat16, 2>(cursor, non_finite, store, levels);
+      return FillFloats<ElementType::kBfloat16, 2>(cursor, non_finite, store);
     case ElementType::kInt8:
-      return FillIntegers<int8_t>(cursor, type, store, levels);
+      return FillIntegers<int8_t>(cursor, type, store);
     case ElementType::kInt16:
-      return FillIntegers<int16_t>(cursor, type, store, levels);
+      return FillIntegers<int16_t>(cursor, type, store);
     case ElementType::kInt32:
-      return FillIntegers<int32_t>(cursor, type, store, levels);
+      return FillIntegers<int32_t>(cursor, type, store);
     case ElementType::kInt64:
-      return FillIntegers<int64_t>(cursor, type, store, levels);
+      return FillIntegers<int64_t>(cursor, type, store);
     case ElementType::kUint8:
-      return FillIntegers<uint8_t>(cursor, type, store, levels);
+      return FillIntegers<uint8_t>(cursor, type, store);
     case ElementType::kUint16:
-      return FillIntegers<uint16_t>(cursor, type, store, levels);
+      return FillIntegers<uint16_t>(cursor, type, store);
     case ElementType::kUint32:
-      return FillIntegers<uint32_t>(cursor, type, store, levels);
+      return FillIntegers<uint32_t>(cursor, type, store);
     case ElementType::kUint64:
-      return FillIntegers<uint64_t>(cursor, type, store, levels);
+      return FillIntegers<uint64_t>(cursor, type, store);
     case ElementType::kBool:
-      return Fill<1>(cursor, store, levels,
+      return Fill<1>(cursor, store,
                      [&](std::byte* memory) { return ReadBool(cursor, memory); });
     case ElementType::kString:
-      return FillStrings(cursor, store, levels);
+      return FillStrings(cursor, store);
     case ElementType::kUndefined:
       break;
   }
   return cursor.Fail("a type that cannot be parsed");
-}
-
-}  // namespace
-
-bool ElementBuffer::Grow() {
-  // A power of two, hence a whole number of elements of any type.
-  constexpr size_t kFirst = 1024;
-  const size_t size = numbers().size();
-  const size_t capacity = std::max(size * 2, kFirst);
-  auto memory = std::make_unique_for_overwrite<std::byte[]>(capacity);
-  if (size != 0) std::memcpy(memory.get(), memory_.get(), size);
-  memory_ = std::move(memory);
-  at = memory_.get() + size;
-  limit = memory_.get() + capacity;
-  return true;
-}
-
-bool ElementBuffer::Text(std::string_view text) {
-  strings_.emplace_back(text);
-  return true;
-}
-
-bool ParseTensor(JsonCursor& cursor, ElementType type, NonFinite non_finite, ElementStore& store,
-                 Nesting* nesting) {
-  if (nesting == nullptr) {
-    NoLevels levels;
-    return FillAny(cursor, type, non_finite, store, levels);
-  }
-  Levels levels;
-  const bool parsed = FillAny(cursor, type, non_finite, store, levels);
-  *nesting = levels.Result();
-  return parsed;
 }
 
 }  // namespace millrace

@@ -1,5 +1,5 @@
-// What the tests of the codec share: texts in memory of their exact size, so that a sanitizer sees a
-// byte read too many, and tensors made of values.
+// Helpers for the tests of the codec: texts in memory of their exact size, so that a sanitizer detects a read
+// beyond the end, and tensors made of values.
 #pragma once
 
 #include <algorithm>
@@ -12,11 +12,12 @@
 #include "codec/json_buffer.h"
 #include "codec/json_cursor.h"
 #include "codec/tensor_parser.h"
+#include "support/element_buffer.h"
 #include "support/requests.h"
 
 namespace millrace::test {
 
-// How much less a sanitized program does where one does a lot.
+// The factor by which long tests do less under a sanitizer.
 #ifdef __SANITIZE_ADDRESS__
 inline constexpr int kSlowness = 8;
 #else
@@ -39,11 +40,10 @@ class ExactText {
 struct Parsed {
   bool ok = false;
   std::string error;
-  // Where the cursor was left.
+  // The position of the cursor afterwards.
   size_t position = 0;
   std::vector<std::byte> numbers;
   std::vector<std::string> strings;
-  Nesting nesting;
 
   template <class T>
   std::vector<T> As() const {
@@ -51,19 +51,15 @@ struct Parsed {
     if (!values.empty()) std::memcpy(values.data(), numbers.data(), values.size() * sizeof(T));
     return values;
   }
-
-  std::vector<int64_t> sizes() const {
-    return {nesting.sizes.begin(), nesting.sizes.begin() + static_cast<ptrdiff_t>(nesting.depth)};
-  }
 };
 
 inline Parsed Parse(std::string_view text, ElementType type,
                     NonFinite non_finite = NonFinite::kError) {
   const ExactText exact(text);
   JsonCursor cursor(exact.view());
-  ElementBuffer buffer;
+  ElementBuffer buffer(text);
   Parsed parsed;
-  parsed.ok = ParseTensor(cursor, type, non_finite, buffer, &parsed.nesting);
+  parsed.ok = ParseTensor(cursor, type, non_finite, buffer);
   parsed.error = cursor.error();
   parsed.position = cursor.position();
   parsed.numbers.assign(buffer.numbers().begin(), buffer.numbers().end());

@@ -35,7 +35,7 @@ describe('a request parsed on another thread', () => {
     test(`${name} is parsed as on the JavaScript thread`, async () => {
       const budget = budgetOf(64 * MIB);
       const before = budget.taken;
-      const { request, taken } = await codec.parseInferRequestAside(body, -1, budget, options);
+      const { request, taken } = await codec.parseInferRequestAsync(body, -1, budget, options);
       assert.deepEqual(request, codec.parseInferRequest(body, -1, options));
       assert.equal(budget.taken - before, taken);
       budget.give(taken);
@@ -48,7 +48,7 @@ describe('a request parsed on another thread', () => {
     );
     const body = new Uint8Array([...json, ...new Uint8Array(Float32Array.of(1, 2).buffer)]);
     const budget = budgetOf(0);
-    const { request, taken } = await codec.parseInferRequestAside(body, json.length, budget);
+    const { request, taken } = await codec.parseInferRequestAsync(body, json.length, budget);
     assert.equal(taken, 0);
     assert.equal((request.tensors.x!.data as Uint8Array).buffer, body.buffer);
   });
@@ -70,7 +70,7 @@ describe('a request parsed on another thread', () => {
         }
         return 'nothing';
       })();
-      await assert.rejects(codec.parseInferRequestAside(body, -1, budget, options), {
+      await assert.rejects(codec.parseInferRequestAsync(body, -1, budget, options), {
         code: 'INVALID_ARGUMENT',
         message: expected,
       });
@@ -83,15 +83,15 @@ describe('a request parsed on another thread', () => {
     const strings = input('BYTES', 1000, `[${Array(1000).fill('""').join()}]`);
     const budget = budgetOf(10_000);
     assert.ok(budget.take(5000));
-    await assert.rejects(codec.parseInferRequestAside(body, -1, budget, options), {
+    await assert.rejects(codec.parseInferRequestAsync(body, -1, budget, options), {
       code: 'UNAVAILABLE',
     });
     budget.give(5000);
-    await assert.rejects(codec.parseInferRequestAside(strings, -1, budgetOf(0), options), {
+    await assert.rejects(codec.parseInferRequestAsync(strings, -1, budgetOf(0), options), {
       code: 'INVALID_ARGUMENT',
       message: /more memory than the server keeps/,
     });
-    const { taken } = await codec.parseInferRequestAside(body, -1, budget, options);
+    const { taken } = await codec.parseInferRequestAsync(body, -1, budget, options);
     assert.equal(taken, 8000);
     budget.give(taken);
   });
@@ -118,7 +118,7 @@ test('a response written on another thread equals the one written on the JavaScr
   for (const some of [outputs, outputs.slice(0, 3), []]) {
     const response = { modelName: 'm', id: '7', outputs: some };
     const { body, headerLength } = codec.encodeInferResponse(response);
-    assert.deepEqual(await codec.encodeInferResponseAside(response), {
+    assert.deepEqual(await codec.encodeInferResponseAsync(response), {
       body: typeof body === 'string' ? encoder.encode(body) : body,
       headerLength,
     });
@@ -128,7 +128,7 @@ test('a response written on another thread equals the one written on the JavaScr
 test('a response that cannot be written is refused as on the JavaScript thread', async () => {
   const tensor = { type: 'float32', dims: [1], data: Float32Array.of(Number.NaN) } as const;
   await assert.rejects(
-    codec.encodeInferResponseAside(
+    codec.encodeInferResponseAsync(
       { modelName: 'm', outputs: [{ name: 'y', tensor }] },
       { nonFinite: 'error' },
     ),

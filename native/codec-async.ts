@@ -1,13 +1,14 @@
-/** @module What the codec does beside the JavaScript thread, and the bytes that it counts there. */
+/** @module The part of the codec that works on other threads, and the budget for the bytes of its results. */
 
 import type { ByteBudget, ParameterValue } from './codec-types.ts';
 
+/** Parameters as the addon returns them: names and values in turn. */
 export type RawParameters = readonly ParameterValue[];
 
-/** Elements as the addon gives them: a number is their offset in the body. */
+/** Elements as the addon returns them. A number is the offset of binary data in the body. */
 export type RawData = ArrayBuffer | readonly string[] | number;
 
-/** Strings by their UTF-8, and where in it each ends. */
+/** Strings as one block of UTF-8, and the offset in it at which each string ends (doubles). */
 export type RawStrings = readonly [utf8: ArrayBuffer, ends: ArrayBuffer];
 
 export type RawInput<Data = RawData> = readonly [
@@ -16,11 +17,11 @@ export type RawInput<Data = RawData> = readonly [
   dims: readonly number[],
   parameters: RawParameters,
   data: Data,
-  /** Of elements in the body. */
+  /** The size of the binary data in the body. */
   bytes: number,
 ];
 
-/** A parsed request as the addon gives it. */
+/** A parsed request as the addon returns it. */
 export type RawRequest<Data = RawData> = readonly [
   id: string,
   parameters: RawParameters,
@@ -28,16 +29,20 @@ export type RawRequest<Data = RawData> = readonly [
   outputs: readonly (readonly [name: string, parameters: RawParameters])[] | null,
 ];
 
-/** The addon's functions: see addon/codec_async.h. */
-export interface NativeAside {
+/** The arguments of both parsers of requests, but for their last one. */
+export type ParseArguments = readonly [
+  body: Uint8Array,
+  headerLength: number,
+  nonFinite: number,
+  maxBytes: number,
+  maxTensors: number,
+  maxStrings: number,
+];
+
+/** Functions of the addon that addon/codec_async.h describes. */
+export interface NativeAsyncCodec {
   parseRequestAsync(
-    body: Uint8Array,
-    headerLength: number,
-    nonFinite: number,
-    maxBytes: number,
-    maxTensors: number,
-    maxStrings: number,
-    budget: number,
+    ...call: readonly [...ParseArguments, budget: number]
   ): Promise<readonly [request: RawRequest<RawData | RawStrings>, taken: number]>;
   cutStrings(utf8: Uint8Array, ends: Uint8Array, first: number, last: number): string[];
   encodeAsync(nonFinite: number, ...parts: readonly unknown[]): Promise<ArrayBuffer>;
@@ -46,19 +51,19 @@ export interface NativeAside {
   takenBytes(): number;
 }
 
-/** Most strings that are made between two turns of the event loop. */
-const STRINGS_A_TURN = 8192;
+/** The most strings that are made in one turn of the event loop. */
+const STRINGS_PER_TURN = 8192;
 
-/** The strings of a tensor, in turns between which the thread does other things. */
-async function toStrings(native: NativeAside, [utf8, ends]: RawStrings): Promise<string[]> {
+/** Makes the strings of a tensor in several turns of the event loop, so that the thread does other things in between. */
+async function toStrings(native: NativeAsyncCodec, [utf8, ends]: RawStrings): Promise<string[]> {
   const chars = new Uint8Array(utf8);
   const places = new Uint8Array(ends);
   const count = ends.byteLength / Float64Array.BYTES_PER_ELEMENT;
   const strings: string[] = [];
-  for (let first = 0; first < count; first += STRINGS_A_TURN) {
-    // Not setImmediate, which on Deno comes before the network, again and again.
+  for (let first = 0; first < count; first += STRINGS_PER_TURN) {
+    // On Deno setImmediate would run before the network gets its turn, again and again.
     if (first > 0) await new Promise((resolve) => setTimeout(resolve, 0));
-    strings.push(...native.cutStrings(chars, places, first, first + STRINGS_A_TURN));
+    strings.push(...native.cutStrings(chars, places, first, first + STRINGS_PER_TURN));
   }
   return strings;
 }
@@ -66,9 +71,9 @@ async function toStrings(native: NativeAside, [utf8, ends]: RawStrings): Promise
 const isRawStrings = (data: RawData | RawStrings): data is RawStrings =>
   Array.isArray(data) && data[0] instanceof ArrayBuffer;
 
-/** The request with its strings made. */
+/** Returns the request with JavaScript strings in place of UTF-8. */
 export async function withStrings(
-  native: NativeAside,
+  native: NativeAsyncCodec,
   [id, parameters, inputs, outputs]: RawRequest<RawData | RawStrings>,
 ): Promise<RawRequest> {
   const whole: RawInput[] = [];
@@ -79,7 +84,8 @@ export async function withStrings(
   return [id, parameters, whole, outputs];
 }
 
-export function byteBudget(native: NativeAside, limit: number): ByteBudget {
+/** Returns the budget of this limit; see `Codec.byteBudget`. */
+export function byteBudget(native: NativeAsyncCodec, limit: number): ByteBudget {
   return {
     limit,
     get taken() {
