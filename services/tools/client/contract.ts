@@ -52,7 +52,7 @@ export interface InferOptions<Outputs> {
   readonly id?: string;
 }
 
-export interface InferAnswer<Outputs> {
+export interface InferResponse<Outputs> {
   readonly model: string;
   readonly version: string;
   readonly id: string | undefined;
@@ -84,7 +84,7 @@ export interface Inference<M extends Models<M> = AnyModels> {
     model: Name,
     inputs: M[Name]['inputs'],
     options?: InferOptions<M[Name]['outputs']>,
-  ): Promise<InferAnswer<M[Name]['outputs']>>;
+  ): Promise<InferResponse<M[Name]['outputs']>>;
   /** Names of the served models. */
   models(): Promise<readonly string[]>;
   /** @throws {InferenceError} `MODEL_NOT_FOUND`, `VERSION_NOT_FOUND` */

@@ -26,10 +26,10 @@ import {
 import {
   type AnyModels,
   type AnyTensor,
-  type InferAnswer,
   type Inference,
   InferenceError,
   type InferOptions,
+  type InferResponse,
   type ModelMetadata,
   type ModelTypes,
 } from './contract.ts';
@@ -78,7 +78,7 @@ class LocalEngine implements Inference {
     model: string,
     inputs: Tensors,
     { version, outputs, priority, timeoutMs, signal, id }: InferOptions<Tensors> = {},
-  ): Promise<InferAnswer<Tensors>> {
+  ): Promise<InferResponse<Tensors>> {
     const refusal = this.#runtime.admission.acquire();
     if (refusal !== undefined) throw toInferenceError(refusal);
     try {

@@ -16,16 +16,16 @@
 import {
   type AnyModels,
   type AnyTensor,
-  type InferAnswer,
   type Inference,
   type InferenceCode,
   InferenceError,
   type InferOptions,
+  type InferResponse,
   type ModelMetadata,
   type ModelTypes,
 } from './contract.ts';
 import { RetryBudget, type RetryOptions, type Waiting, withRetries } from './retry.ts';
-import { decodeAnswer, elementType, encodeRequest, HEADER_LENGTH } from './wire.ts';
+import { decodeResponse, elementType, encodeRequest, HEADER_LENGTH } from './wire.ts';
 
 export type { ElementData, ElementType } from '../../../runtime/index.ts';
 export * from './contract.ts';
@@ -96,7 +96,7 @@ class HttpClient implements Inference {
     model: string,
     inputs: Tensors,
     options: InferOptions<Tensors> = {},
-  ): Promise<InferAnswer<Tensors>> {
+  ): Promise<InferResponse<Tensors>> {
     const { format = 'binary', timeoutMs: usual = 60_000, retries = {} } = this.#options;
     const { timeoutMs = usual, outputs, priority, id } = options;
     const { body, headers } = encodeRequest({ inputs, outputs, priority, id }, format === 'binary');
@@ -112,7 +112,7 @@ class HttpClient implements Inference {
       };
       const response = await this.#request(path, request, own);
       const bytes = await response.arrayBuffer().catch(unreachable);
-      return decodeAnswer(new Uint8Array(bytes), response.headers.get(HEADER_LENGTH));
+      return decodeResponse(new Uint8Array(bytes), response.headers.get(HEADER_LENGTH));
     };
     const attempt = () => this.#hedged(send, signal);
     try {
@@ -236,7 +236,7 @@ async function refusal(response: Response): Promise<InferenceError> {
   const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
   return new InferenceError(
     code ?? BY_STATUS[String(response.status)] ?? 'INTERNAL',
-    error ?? `The server answered with status ${response.status}.`,
+    error ?? `The server returned status ${response.status}.`,
     { retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : undefined },
   );
 }

@@ -1,7 +1,7 @@
 /** @module Encodes requests and decodes responses of the protocol, in JSON or with binary data after it, without Node or the addon. */
 
 import type { ElementType } from '../../../runtime/index.ts';
-import { type AnyTensor, type InferAnswer, InferenceError } from './contract.ts';
+import { type AnyTensor, InferenceError, type InferResponse } from './contract.ts';
 import { bfloat16Bits, float16Bits } from './half.ts';
 
 const DATATYPES: Readonly<Record<ElementType, string>> = {
@@ -93,7 +93,7 @@ interface JsonOutput {
   readonly parameters?: { readonly binary_data_size?: number };
 }
 
-interface JsonAnswer {
+interface JsonResponse {
   readonly model_name: string;
   readonly model_version?: string;
   readonly id?: string;
@@ -104,10 +104,10 @@ interface JsonAnswer {
  * @param headerLength The response's `Inference-Header-Content-Length`, or null.
  * @throws {InferenceError} `BAD_RESPONSE`
  */
-export function decodeAnswer(
+export function decodeResponse(
   body: Uint8Array<ArrayBuffer>,
   headerLength: string | null,
-): InferAnswer<Record<string, AnyTensor>> {
+): InferResponse<Record<string, AnyTensor>> {
   try {
     const length = headerLength === null ? body.length : Number(headerLength);
     const json = parseExact(new TextDecoder().decode(body.subarray(0, length)));
@@ -133,11 +133,11 @@ export function decodeAnswer(
 const LONG_INTEGER = /"(?:\\.|[^"\\])*"|-?\d{16,}(?![\d.eE])/g;
 
 /** Parses JSON, and returns long integers as strings, because `JSON.parse` would round them. */
-function parseExact(text: string): JsonAnswer {
+function parseExact(text: string): JsonResponse {
   const exact = /"U?INT64"/.test(text)
     ? text.replace(LONG_INTEGER, (token) => (token.startsWith('"') ? token : `"${token}"`))
     : text;
-  return JSON.parse(exact) as JsonAnswer;
+  return JSON.parse(exact) as JsonResponse;
 }
 
 /** The element type of a datatype of the protocol. @throws {InferenceError} `BAD_RESPONSE` */
@@ -176,8 +176,8 @@ function toBytes(tensor: AnyTensor): Uint8Array {
   }
   const encoder = new TextEncoder();
   return concat(
-    tensor.data.flatMap((text) => {
-      const bytes = encoder.encode(text);
+    tensor.data.flatMap((element) => {
+      const bytes = encoder.encode(element);
       const length = new Uint8Array(4);
       new DataView(length.buffer).setUint32(0, bytes.length, true);
       return [length, bytes];
@@ -192,13 +192,13 @@ function fromBytes(type: ElementType, blob: Uint8Array) {
   const view = new DataView(buffer);
   // A byte order mark is part of a string.
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  const texts: string[] = [];
+  const strings: string[] = [];
   for (let at = 0; at < view.byteLength; ) {
     const length = view.getUint32(at, true);
-    texts.push(decoder.decode(new Uint8Array(buffer, at + 4, length)));
+    strings.push(decoder.decode(new Uint8Array(buffer, at + 4, length)));
     at += 4 + length;
   }
-  return texts;
+  return strings;
 }
 
 function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -1,6 +1,6 @@
 /** @module The type of a conformance case: one statement about a V2 server, and a function that checks it. */
 
-import type { Answer, Server } from './server.ts';
+import type { HttpResponse, Server } from './server.ts';
 
 /**
  * `core` is the Open Inference Protocol itself. `triton` adds the extensions of Triton, `kserve` what
@@ -37,21 +37,21 @@ export class Failure extends Error {
   override readonly name = 'Failure';
 }
 
-export function expect(holds: boolean, what: string, answer?: Answer): asserts holds {
+export function expect(holds: boolean, what: string, response?: HttpResponse): asserts holds {
   if (holds) return;
-  const got = answer === undefined ? '' : `; got ${answer.status} ${excerpt(answer.text)}`;
+  const got = response === undefined ? '' : `; got ${response.status} ${excerpt(response.text)}`;
   throw new Failure(`expected ${what}${got}`);
 }
 
 /** The statuses that a server may return for an invalid request. */
-export function expectRefused(answer: Answer): void {
-  expect(answer.status >= 400 && answer.status < 500, 'a 4xx', answer);
+export function expectRefused(response: HttpResponse): void {
+  expect(response.status >= 400 && response.status < 500, 'a 4xx', response);
 }
 
 /** Expects an error body as the protocol defines it. */
-export function expectReason(answer: Answer): void {
-  expect(answer.status >= 400, 'an error', answer);
-  expect(typeof answer.json?.error === 'string', '{"error": "<message>"}', answer);
+export function expectReason(response: HttpResponse): void {
+  expect(response.status >= 400, 'an error', response);
+  expect(typeof response.json?.error === 'string', '{"error": "<message>"}', response);
 }
 
 const excerpt = (text: string): string => {

@@ -36,7 +36,7 @@ export interface Result {
 }
 
 /** Number of consecutive cases without any response after which the run ends. */
-const PATIENCE = 3;
+const MOST_UNRESPONSIVE = 3;
 
 /**
  * Runs the cases one after the other.
@@ -49,11 +49,12 @@ export async function conform(
   onResult: (result: Result) => void = () => {},
 ): Promise<Result[]> {
   const results: Result[] = [];
-  let unanswered = 0;
+  let unresponsive = 0;
   for (const each of cases) {
     const started = performance.now();
-    const verdict = unanswered < PATIENCE ? await judge(each, server.anew()) : NOT_ASKED;
-    unanswered = verdict.silent ? unanswered + 1 : 0;
+    const verdict =
+      unresponsive < MOST_UNRESPONSIVE ? await judge(each, server.restartTimeout()) : NOT_SENT;
+    unresponsive = verdict.silent ? unresponsive + 1 : 0;
     const { id, title, profile } = each;
     const { outcome, reason } = verdict;
     const result: Result = {
@@ -73,9 +74,9 @@ interface Verdict {
   readonly silent: boolean;
 }
 
-const NOT_ASKED: Verdict = {
+const NOT_SENT: Verdict = {
   outcome: 'failed',
-  reason: 'skipped: the server does not respond any more',
+  reason: 'skipped: the server no longer responds',
   silent: true,
 };
 
@@ -94,5 +95,5 @@ function reasonOf(error: unknown): string {
   if (error instanceof Failure || error instanceof NoResponse) return error.message;
   // A case may also throw another error when a response lacks a field that it reads.
   const message = error instanceof Error ? error.message : String(error);
-  return `the answer is not of the form that was expected: ${message}`;
+  return `the response does not have the expected form: ${message}`;
 }

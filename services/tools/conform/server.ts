@@ -15,7 +15,8 @@ export interface ModelMetadata {
   readonly outputs: readonly TensorMetadata[];
 }
 
-export interface Answer {
+/** A whole response. */
+export interface HttpResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly bytes: Uint8Array;
@@ -46,7 +47,7 @@ export class NoResponse extends Error {
 }
 
 /** Maximum bytes of a response; no valid response to a case comes near it. */
-const MOST_BYTES = 64 * 1024 * 1024;
+const MAX_BYTES = 64 * 1024 * 1024;
 
 export class Server {
   readonly model: ModelMetadata;
@@ -68,17 +69,17 @@ export class Server {
    */
   static async open(options: ServerOptions, name: string): Promise<Server> {
     const unknown: ModelMetadata = { name, inputs: [], outputs: [] };
-    const answer = await new Server(options, unknown).get(`/v2/models/${name}`);
-    if (answer.status !== 200 || !Array.isArray(answer.json?.inputs)) {
+    const response = await new Server(options, unknown).get(`/v2/models/${name}`);
+    if (response.status !== 200 || !Array.isArray(response.json?.inputs)) {
       throw new Error(
-        `The server does not describe the model ${name}: GET /v2/models/${name} answered ${answer.status}`,
+        `The server does not describe the model ${name}: GET /v2/models/${name} returned status ${response.status}`,
       );
     }
-    return new Server(options, answer.json as ModelMetadata);
+    return new Server(options, response.json as ModelMetadata);
   }
 
   /** The same server for one case, whose timeout starts now. */
-  anew(): Server {
+  restartTimeout(): Server {
     return new Server(this.#options, this.model);
   }
 
@@ -87,14 +88,14 @@ export class Server {
     return `/v2/models/${this.model.name}${rest}`;
   }
 
-  get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
-    return this.ask(path, { headers });
+  get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<HttpResponse> {
+    return this.send(path, { headers });
   }
 
   /** POSTs an object as JSON, and strings or bytes unchanged. */
   post(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}) {
     const raw = typeof body === 'string' || body instanceof Uint8Array;
-    return this.ask(path, {
+    return this.send(path, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', ...headers },
       body: raw ? (body as string) : JSON.stringify(body),
@@ -102,19 +103,19 @@ export class Server {
   }
 
   /** @throws {NoResponse} */
-  async ask(path: string, init: RequestInit): Promise<Answer> {
+  async send(path: string, init: RequestInit): Promise<HttpResponse> {
     try {
-      return await this.#askOnce(path, init);
+      return await this.#sendOnce(path, init);
     } catch (error) {
-      if (this.#deadline.aborted || error instanceof NoResponse) throw this.#noAnswer(error);
+      if (this.#deadline.aborted || error instanceof NoResponse) throw this.#noResponse(error);
       // The server may have closed a kept-alive connection in the meantime, which the protocol allows.
-      return this.#askOnce(path, { ...init, keepalive: false }).catch((again: unknown) => {
-        throw this.#noAnswer(again);
+      return this.#sendOnce(path, { ...init, keepalive: false }).catch((again: unknown) => {
+        throw this.#noResponse(again);
       });
     }
   }
 
-  async #askOnce(path: string, init: RequestInit): Promise<Answer> {
+  async #sendOnce(path: string, init: RequestInit): Promise<HttpResponse> {
     const { url, headers } = this.#options;
     const response = await fetch(url.replace(/\/$/, '') + path, {
       ...init,
@@ -126,16 +127,18 @@ export class Server {
     return { status: response.status, headers: response.headers, bytes, text, json: parsed(text) };
   }
 
-  #noAnswer(error: unknown): NoResponse {
+  #noResponse(error: unknown): NoResponse {
     if (error instanceof NoResponse) return error;
     if (this.#deadline.aborted) {
-      return new NoResponse(`no answer within ${this.#options.timeoutMs} ms`, { cause: error });
+      return new NoResponse(`there was no response within ${this.#options.timeoutMs} ms`, {
+        cause: error,
+      });
     }
     const { code, message } = error as { code?: string; message: string };
     return new NoResponse(`the connection failed: ${code ?? message}`, { cause: error });
   }
 
-  /** A valid tensor for every input, with one row if dimension 0 is dynamic. */
+  /** A valid tensor for every input of the model; dynamic dimensions have size 1. */
   inputs(): JsonInput[] {
     return this.model.inputs.map(({ name, datatype, shape }) => {
       const sizes = shape.map((size) => (size < 0 ? 1 : size));
@@ -149,7 +152,7 @@ export class Server {
     });
   }
 
-  infer(body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  infer(body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<HttpResponse> {
     return this.post(this.path('/infer'), body, headers);
   }
 }
@@ -161,7 +164,7 @@ async function readAll(response: Response): Promise<Uint8Array> {
   for await (const part of (response.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
     parts.push(part);
     length += part.length;
-    if (length > MOST_BYTES) throw new NoResponse(`the body is longer than ${MOST_BYTES} bytes`);
+    if (length > MAX_BYTES) throw new NoResponse(`the body is longer than ${MAX_BYTES} bytes`);
   }
   return Buffer.concat(parts);
 }

@@ -1,6 +1,6 @@
 /** @module Encodes and decodes binary requests and responses by hand: a checker must not trust the codec under test. */
 
-import type { Answer, JsonInput } from './server.ts';
+import type { HttpResponse, JsonInput } from './server.ts';
 
 const SIZES: Readonly<Record<string, number>> = {
   BOOL: 1,
@@ -24,8 +24,8 @@ export const elementBytes = (datatype: string): number | undefined => SIZES[data
 export function binaryData({ datatype, data = [] }: JsonInput): Uint8Array {
   if (datatype === 'BYTES') {
     return Buffer.concat(
-      data.flatMap((text) => {
-        const bytes = new TextEncoder().encode(String(text));
+      data.flatMap((element) => {
+        const bytes = new TextEncoder().encode(String(element));
         return [Uint8Array.of(bytes.length, 0, 0, 0), bytes];
       }),
     );
@@ -55,7 +55,7 @@ export function binaryBody(json: object, blobs: readonly Uint8Array[]) {
 }
 
 /** The JSON header of a binary response and the data after it; undefined if it is not a binary response. */
-export function splitAnswer({ bytes, headers }: Answer) {
+export function splitResponse({ bytes, headers }: HttpResponse) {
   const length = Number(headers.get('inference-header-content-length') ?? Number.NaN);
   if (!Number.isInteger(length) || length > bytes.length) return undefined;
   const text = new TextDecoder().decode(bytes.subarray(0, length));

@@ -21,22 +21,22 @@ const first =
 
 /** Mistakes that clients make, each as a body derived from a valid one. */
 const MISTAKES: Readonly<Record<string, readonly [title: string, body: Change]>> = {
-  'no-json': ['a body that is no JSON', () => '{"inputs": ['],
+  'no-json': ['a body that is not JSON', () => '{"inputs": ['],
   'empty-body': ['an empty body', () => ''],
   array: ['a body that is a list', () => '[]'],
-  text: ['a body that is a text', () => '"inputs"'],
+  text: ['a body that is a string', () => '"inputs"'],
   number: ['a body that is a number', () => '7'],
   null: ['a body that is null', () => 'null'],
-  'trailing-text': ['text behind the JSON', (inputs) => `${JSON.stringify({ inputs })} x`],
+  'trailing-text': ['text after the JSON', (inputs) => `${JSON.stringify({ inputs })} x`],
   'no-inputs': ['a request without inputs', () => ({})],
   'empty-inputs': ['an empty list of inputs', () => ({ inputs: [] })],
-  'inputs-object': ['inputs that are no list', () => ({ inputs: {} })],
-  'inputs-of-numbers': ['inputs that are no objects', () => ({ inputs: [1, 2] })],
+  'inputs-object': ['inputs that are not a list', () => ({ inputs: {} })],
+  'inputs-of-numbers': ['inputs that are not objects', () => ({ inputs: [1, 2] })],
   'unknown-input': [
     'an input that the model does not have',
     first((input) => ({ ...input, name: 'no-such-input' })),
   ],
-  'missing-input': ['an input left out', (inputs) => ({ inputs: inputs.slice(1) })],
+  'missing-input': ['a missing input', (inputs) => ({ inputs: inputs.slice(1) })],
   'input-twice': [
     'an input given twice',
     ([input, ...rest]) => ({ inputs: [input, input, ...rest] }),
@@ -58,7 +58,7 @@ const MISTAKES: Readonly<Record<string, readonly [title: string, body: Change]>>
     'a datatype in lower case',
     first((input) => ({ ...input, datatype: input.datatype.toLowerCase() })),
   ],
-  'shape-text': ['a shape that is a text', first((input) => ({ ...input, shape: '1' }))],
+  'shape-text': ['a shape that is a string', first((input) => ({ ...input, shape: '1' }))],
   'negative-size': [
     'a negative size',
     first((input) => ({ ...input, shape: [-1, ...input.shape.slice(1)] })),
@@ -76,11 +76,11 @@ const MISTAKES: Readonly<Record<string, readonly [title: string, body: Change]>>
     first((input) => ({ ...input, shape: [...input.shape, 1, 1, 1] })),
   ],
   'too-few-elements': [
-    'less data than the shape says',
+    'fewer elements than the shape holds',
     first((input) => ({ ...input, data: (input.data ?? []).slice(1) })),
   ],
   'too-many-elements': [
-    'more data than the shape says',
+    'more elements than the shape holds',
     first((input) => ({ ...input, data: [...(input.data ?? []), ...(input.data ?? [])] })),
   ],
   'data-object': ['data that is an object', first((input) => ({ ...input, data: { a: 1 } }))],
@@ -99,10 +99,10 @@ const MISTAKES: Readonly<Record<string, readonly [title: string, body: Change]>>
     'an output that the model does not have',
     (inputs) => ({ inputs, outputs: [{ name: 'no-such-output' }] }),
   ],
-  'outputs-object': ['outputs that are no list', (inputs) => ({ inputs, outputs: {} })],
+  'outputs-object': ['outputs that are not a list', (inputs) => ({ inputs, outputs: {} })],
   'output-without-name': ['an output without a name', (inputs) => ({ inputs, outputs: [{}] })],
   'parameters-list': ['parameters that are a list', (inputs) => ({ inputs, parameters: [] })],
-  'id-number': ['an id that is no text', (inputs) => ({ id: {}, inputs })],
+  'id-number': ['an id that is not a string', (inputs) => ({ id: {}, inputs })],
   'deep-nesting': ['100,000 nested lists', () => `{"inputs":${'['.repeat(100_000)}`],
   'invalid-utf8': [
     'a body that is not UTF-8',
@@ -120,7 +120,7 @@ export const mistakeCases: readonly Case[] = [
   ),
   c(
     'error-mismatch',
-    'less data than the shape says gets an error {"error": …}',
+    'fewer elements than the shape holds get an error {"error": …}',
     async (server) => {
       const inputs = server.inputs().map(({ data = [], ...input }) => ({
         ...input,
@@ -131,26 +131,26 @@ export const mistakeCases: readonly Case[] = [
   ),
   c(
     'wrong',
-    'a mistake of the client gets a 4xx, not a 5xx, which means a fault of the server',
+    'every mistake of the client gets a 4xx, because a 5xx means a fault of the server',
     async (server) => {
-      const blamed: string[] = [];
+      const faults: string[] = [];
       for (const [id, [, body]] of Object.entries(MISTAKES)) {
         const { status } = await server.infer(body(server.inputs(), server));
-        if (status >= 500) blamed.push(`${id} (${status})`);
+        if (status >= 500) faults.push(`${id} (${status})`);
       }
-      expect(blamed.length === 0, `a 4xx, got a 5xx for ${blamed.join(', ')}`);
+      expect(faults.length === 0, `a 4xx, got a 5xx for ${faults.join(', ')}`);
     },
     'strict',
   ),
   ...Object.entries(MISTAKES).map(([id, [title, body]]) =>
     c(
       `wrong/${id}`,
-      `${title} is answered by an error, and the server lives on`,
+      `the error for ${title} leaves the server working`,
       async (server) => {
         const refused = await server.infer(body(server.inputs(), server));
         expect(refused.status >= 400, 'an error', refused);
-        const answer = await server.infer({ inputs: server.inputs() });
-        expect(answer.status === 200, '200 afterwards', answer);
+        const response = await server.infer({ inputs: server.inputs() });
+        expect(response.status === 200, '200 afterwards', response);
       },
       TOLERABLE.includes(id) ? 'strict' : 'core',
     ),

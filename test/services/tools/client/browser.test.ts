@@ -1,4 +1,4 @@
-/** @module The client where there is nothing but what the web has. */
+/** @module Runs the client's browser bundle in a context that has only web APIs. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,11 +10,11 @@ import { ServiceChild } from '../../../support/child.ts';
 
 const root = path.resolve(import.meta.dirname, '../../../..');
 
-/** What the page would do. */
+/** The script of a page that uses the client. */
 const page = `
   import { createClient } from '${path.join(root, 'services/tools/client/index.ts')}';
   const features = { type: 'float32', dims: [1, 4], data: Float32Array.of(5.1, 3.5, 1.4, 0.2) };
-  globalThis.answer = (url, options) => createClient(url, options).infer('iris', { features });
+  globalThis.infer = (url, options) => createClient(url, options).infer('iris', { features });
 `;
 
 describe('the client, bundled for a browser', () => {
@@ -38,12 +38,12 @@ describe('the client, bundled for a browser', () => {
     await server[Symbol.asyncDispose]();
   });
 
-  test('needs no module of a server', () => {
+  test('imports no module of Node', () => {
     assert.doesNotMatch(script, /\brequire\(|\bimport\b|node:|process\./);
   });
 
   for (const format of ['binary', 'json']) {
-    test(`infers, ${format}`, async () => {
+    test(`runs a model with tensors in ${format}`, async () => {
       const { AbortController, AbortSignal, fetch, setTimeout, clearTimeout } = globalThis;
       const { TextDecoder, TextEncoder, URL, performance, Headers, Response } = globalThis;
       const web = vm.createContext({
@@ -52,14 +52,14 @@ describe('the client, bundled for a browser', () => {
       });
       vm.runInContext(script, web);
       const port = await server.port();
-      const { outputs } = await (web.answer as Answer)(`http://127.0.0.1:${port}`, { format });
+      const { outputs } = await (web.infer as Infer)(`http://127.0.0.1:${port}`, { format });
       assert.deepEqual(Object.keys(outputs), ['probabilities']);
       assert.equal(outputs.probabilities!.dims[0], 1);
     });
   }
 });
 
-type Answer = (
+type Infer = (
   url: string,
   options: { format: string },
 ) => Promise<{ outputs: Record<string, { dims: number[] }> }>;

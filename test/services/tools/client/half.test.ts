@@ -1,9 +1,9 @@
-/** @module The bits of 16-bit floats, against what they stand for. */
+/** @module Checks the bits of 16-bit floats against the values that they represent. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bfloat16Bits, float16Bits } from '../../../../services/tools/client/half.ts';
 
-/** The value of a binary16, by its definition. */
+/** The value of a binary16 by the definition of IEEE 754. */
 function float16Value(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
@@ -13,7 +13,7 @@ function float16Value(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-test('every binary16 but the NaNs comes back as it was', () => {
+test('every binary16 except NaN converts to a number and back unchanged', () => {
   for (let bits = 0; bits < 0x10000; bits += 1) {
     const value = float16Value(bits);
     if (!Number.isNaN(value)) assert.equal(float16Bits(value), bits, `${value}`);
@@ -21,7 +21,7 @@ test('every binary16 but the NaNs comes back as it was', () => {
   assert.ok(Number.isNaN(float16Value(float16Bits(Number.NaN))));
 });
 
-test('halfway between two, the even one is taken', () => {
+test('a number halfway between two binary16 values rounds to the even one', () => {
   for (let bits = 0; bits < 0x7bff; bits += 1) {
     const between = (float16Value(bits) + float16Value(bits + 1)) / 2;
     assert.equal(float16Bits(between), bits % 2 === 0 ? bits : bits + 1, `${between}`);
@@ -30,7 +30,7 @@ test('halfway between two, the even one is taken', () => {
   assert.equal(float16Bits(65520), 0x7c00);
 });
 
-test('bfloat16 is a float32 cut short', () => {
+test('bfloat16 is the upper half of a float32, rounded to even', () => {
   const view = new DataView(new ArrayBuffer(4));
   for (let bits = 0; bits < 0x10000; bits += 1) {
     view.setUint32(0, bits * 0x10000);

@@ -1,4 +1,4 @@
-/** @module The conformance checker: on ourselves, and on servers that are made to fail. */
+/** @module Runs the conformance checker against this project's server and against servers that do not conform. */
 import assert from 'node:assert/strict';
 import { createServer, type Server as HttpServer, type RequestListener } from 'node:http';
 import { describe, test } from 'node:test';
@@ -18,15 +18,15 @@ const open = (port: number, model: string, timeoutMs = 20_000) =>
 const failures = (results: readonly Result[]) =>
   results.filter(({ outcome }) => outcome === 'failed').map(({ id, reason }) => `${id}: ${reason}`);
 
-describe('the cases', () => {
-  test('are many, each with a name and a sentence of its own', () => {
+describe('the conformance cases', () => {
+  test('have unique ids and titles, and cover every profile', () => {
     assert.ok(CASES.length >= 120, `${CASES.length}`);
     assert.equal(new Set(CASES.map(({ id }) => id)).size, CASES.length);
     assert.equal(new Set(CASES.map(({ title }) => title)).size, CASES.length);
     for (const profile of PROFILES) assert.ok(CASES.some((each) => each.profile === profile));
   });
 
-  test('all hold of the server that is shipped with them', async () => {
+  test('pass against the inference service', async () => {
     const env = {
       SERVICE: 'inference',
       PORT: '0',
@@ -37,7 +37,7 @@ describe('the cases', () => {
     const results = await conform(await open(await child.port(), 'iris'), CASES);
     assert.deepEqual(failures(results), []);
     const skipped = results.filter(({ outcome }) => outcome === 'skipped');
-    // What a model with one input and one output cannot show.
+    // These cases need a model with several inputs or outputs.
     assert.deepEqual(
       skipped.map(({ id }) => id),
       ['infer/order', 'binary/mixed-in', 'binary/mixed-out'],
@@ -53,26 +53,26 @@ const metadata = JSON.stringify({
   outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 2] }],
 });
 
-/** A server that describes its model rightly the first time, and does as it is told afterwards. */
-async function server(answer: RequestListener): Promise<HttpServer & AsyncDisposable> {
-  let asked = 0;
-  const made = createServer((request, response) => {
-    asked += 1;
-    if (asked > 1) return answer(request, response);
+/** A server that describes its model in the first response, and calls `listener` for every later request. */
+async function server(listener: RequestListener): Promise<HttpServer & AsyncDisposable> {
+  let received = 0;
+  const started = createServer((request, response) => {
+    received += 1;
+    if (received > 1) return listener(request, response);
     response.writeHead(200, { 'Content-Type': 'application/json', Connection: 'close' });
     response.end(metadata);
   }).listen(0, '127.0.0.1');
-  await new Promise((resolve) => made.once('listening', resolve));
-  return Object.assign(made, {
+  await new Promise((resolve) => started.once('listening', resolve));
+  return Object.assign(started, {
     [Symbol.asyncDispose]: () => {
-      made.closeAllConnections?.();
-      return new Promise<void>((resolve) => made.close(() => resolve()));
+      started.closeAllConnections?.();
+      return new Promise<void>((resolve) => started.close(() => resolve()));
     },
   });
 }
 
-/** One that answers everything the same. */
-const stubborn = (status: number, body: string) =>
+/** A server that sends the same response to every request. */
+const constantServer = (status: number, body: string) =>
   server((request, response) => {
     request.resume();
     response.writeHead(status, { 'Content-Type': 'text/plain' });
@@ -87,8 +87,8 @@ describe('a server that does not conform', () => {
     [500, '{"error":"no"}'],
     [404, 'not found'],
   ] as const) {
-    test(`is told so: ${status} ${body}`, async () => {
-      await using wrong = await stubborn(status, body);
+    test(`fails most cases if every response is ${status} ${body}`, async () => {
+      await using wrong = await constantServer(status, body);
       const results = await conform(await open(portOf(wrong), 'm'), CASES);
       const passed = results.filter(({ outcome }) => outcome === 'passed').map(({ id }) => id);
       const all = `${passed.length} of ${results.length} passed: ${passed}`;
@@ -96,14 +96,16 @@ describe('a server that does not conform', () => {
     });
   }
 
-  const silences: Readonly<Record<string, readonly [answer: RequestListener, reason: RegExp]>> = {
-    'never answers': [() => {}, /no answer within 200 ms/],
+  const unresponsive: Readonly<
+    Record<string, readonly [listener: RequestListener, reason: RegExp]>
+  > = {
+    'never responds': [() => {}, /no response within 200 ms/],
     'closes every connection': [({ socket }) => socket.destroy(), /the connection failed: /],
-    'stops in the middle of an answer': [
+    'stops in the middle of a response': [
       (_, response) => void response.writeHead(200, { 'Content-Length': '10' }).write('1234'),
-      /no answer within 200 ms/,
+      /no response within 200 ms/,
     ],
-    'never ends its answer': [
+    'never ends its response': [
       (_, response) => {
         const part = new Uint8Array(8 * 1024 * 1024);
         const more = () => {
@@ -112,12 +114,12 @@ describe('a server that does not conform', () => {
         response.on('drain', more);
         more();
       },
-      /no answer within 200 ms|the body is longer than/,
+      /no response within 200 ms|the body is longer than/,
     ],
   };
-  for (const [what, [answer, reason]] of Object.entries(silences)) {
-    test(`that ${what} is soon left alone`, async () => {
-      await using silent = await server(answer);
+  for (const [what, [listener, reason]] of Object.entries(unresponsive)) {
+    test(`gets no more requests after three cases if it ${what}`, async () => {
+      await using silent = await server(listener);
       const started = performance.now();
       const results = await conform(await open(portOf(silent), 'm', 200), CASES);
       assert.ok(performance.now() - started < 10_000);
@@ -127,27 +129,27 @@ describe('a server that does not conform', () => {
     });
   }
 
-  test('is not blamed for closing a connection that was kept', async () => {
+  test('passes although it closes kept-alive connections', async () => {
     const used = new WeakSet<object>();
-    await using moody = await server(({ socket, url }, response) => {
+    await using closing = await server(({ socket, url }, response) => {
       if (used.has(socket)) return void socket.destroy();
       used.add(socket);
       response.end(url === '/v2/health/live' ? '{"live":true}' : '{}');
     });
     const cases = CASES.filter(({ id }) => id.startsWith('health/live'));
-    const results = await conform(await open(portOf(moody), 'm'), [...cases, ...cases, ...cases]);
+    const results = await conform(await open(portOf(closing), 'm'), [...cases, ...cases, ...cases]);
     assert.deepEqual(failures(results), []);
   });
 
-  test('that cannot be asked at all is an error, not a result', async () => {
-    await using gone = await stubborn(200, '{}');
+  test('makes Server.open reject if nothing listens on the port', async () => {
+    await using gone = await constantServer(200, '{}');
     const port = portOf(gone);
     await gone[Symbol.asyncDispose]();
     await assert.rejects(open(port, 'm'));
   });
 });
 
-test('reports are for people and for machines', () => {
+test('the results can be reported as a summary line and as JUnit XML', () => {
   const result = { profile: 'core', ms: 1500 } as const;
   const results: Result[] = [
     { ...result, id: 'a/b', title: 'one', outcome: 'passed', reason: '' },
