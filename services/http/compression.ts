@@ -1,6 +1,6 @@
 /**
- * Bodies in gzip and deflate, both ways, a slice at a time: on another thread where the host does that, and
- * elsewhere so that the thread does other things between two slices.
+ * Compresses and decompresses bodies in gzip and deflate. It works in slices: the host runs them on another
+ * thread, or the HTTP thread serves other requests between two slices.
  *
  * @module
  */
@@ -15,32 +15,33 @@ const encoders = { gzip: createGzip, deflate: createDeflate } as const;
 
 export type Coding = keyof typeof decoders;
 
-/** Packed bytes that are unpacked at a time: a thousandfold, which is the most there is, in milliseconds. */
+/** Compressed bytes of a slice. Even at the maximum ratio, decompressing them takes only milliseconds. */
 const PACKED_SLICE = 4 * 1024;
-/** No deflate data unpacks to more times its length. */
-const MOST_RATIO = 1032;
-/** Plain bytes that are packed at a time. */
+/** Maximum ratio of decompressed to compressed bytes in the deflate format. */
+const MAX_RATIO = 1032;
+/** Bytes of a slice that is compressed. */
 const PLAIN_SLICE = 256 * 1024;
-/** After so long the thread does other things before the next slice. */
+/** After this time the thread serves other requests before the next slice. */
 const TURN_MS = 4;
-/** Bytes that come out at a time. */
+/** Size of the output buffer. */
 const OUTPUT_BYTES = 128 * 1024;
 
-/** The codings that are understood, as `Accept-Encoding` lists them. */
+/** The supported codings, separated as in `Accept-Encoding`. */
 export const CODINGS = Object.keys(decoders).join(', ');
 
-/** A shorter answer costs more time to compress than to send. */
+/** Compressing a shorter response would take more time than it saves. */
 const MIN_BYTES = 1024;
-/** Numbers in decimal shrink at any level; time does not. */
+/** Decimal numbers compress well at every level, and the lowest level is the fastest. */
 const LEVEL = 1;
 
 /**
- * The body behind a `Content-Encoding`.
+ * Decompresses a body.
  *
- * @param limit Most bytes that come out.
- * @param share Counts them as they come out.
- * @throws {ServeError} `UNSUPPORTED_ENCODING`, `PAYLOAD_TOO_LARGE`, `OVERLOADED`, or `BODY_INCOMPLETE` for
- * what is no such data.
+ * @param coding The request's `Content-Encoding`, in lower case.
+ * @param limit Maximum bytes of the result.
+ * @param share The share of the byte budget that the result counts against.
+ * @throws {ServeError} `UNSUPPORTED_ENCODING`, `PAYLOAD_TOO_LARGE`, `OVERLOADED`, or `BODY_INCOMPLETE` if
+ * the body is not valid data of this coding.
  */
 export async function decompress(
   body: Uint8Array<ArrayBuffer>,
@@ -55,12 +56,12 @@ export async function decompress(
       `The body's Content-Encoding is not supported; send it as it is or in one of ${CODINGS}.`,
     );
   }
-  const memory = new GrowingBytes(share, limit, coding === 'gzip' ? plainBytes(body) : undefined);
+  const memory = new GrowingBytes(share, limit, coding === 'gzip' ? statedLength(body) : undefined);
   const decoder = decoders[coding]({ chunkSize: OUTPUT_BYTES });
   try {
     await pump(decoder, body, PACKED_SLICE, (piece) => {
       memory.append(piece);
-      free(piece);
+      freeIfFull(piece);
     });
   } catch (cause) {
     if (!(cause instanceof ServeError)) {
@@ -71,21 +72,21 @@ export async function decompress(
   return memory.finish();
 }
 
-/** How long a gzip body says that it is without compression, as far as that can be true. */
-function plainBytes(body: Uint8Array<ArrayBuffer>): number {
+/** The decompressed length that the trailer of a gzip body states, capped by the maximum ratio. */
+function statedLength(body: Uint8Array<ArrayBuffer>): number {
   if (body.length < 4) return 0;
-  const said = new DataView(body.buffer, body.byteOffset + body.length - 4).getUint32(0, true);
-  return Math.min(said, body.length * MOST_RATIO);
+  const stated = new DataView(body.buffer, body.byteOffset + body.length - 4).getUint32(0, true);
+  return Math.min(stated, body.length * MAX_RATIO);
 }
 
-/** Gives back memory that the decoder has filled to its end, of which it would leave much to be collected. */
-function free({ buffer, byteOffset, byteLength }: Uint8Array): void {
+/** Frees an output buffer that the decoder has filled to its end, instead of leaving it to the garbage collector. */
+function freeIfFull({ buffer, byteOffset, byteLength }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer && byteOffset + byteLength === buffer.byteLength) {
     buffer.transfer(0);
   }
 }
 
-/** Sends bytes through a stream, slice by slice. Rejects with what `take` throws, and ends the stream then. */
+/** Sends bytes through a stream in slices. If `take` throws, destroys the stream and rejects with that error. */
 function pump(
   stream: Transform,
   input: Uint8Array,
@@ -107,7 +108,7 @@ function pump(
       else
         stream.write(piece, () => {
           if (performance.now() - turn < TURN_MS) next();
-          // Not setImmediate, which on Deno comes before the network, again and again.
+          // Deno runs every setImmediate before network events, so a timer is used.
           else setTimeout(nextTurn, 0);
         });
     };
@@ -125,25 +126,30 @@ function pump(
   });
 }
 
-/** The coding a client prefers of those there are; undefined where it wants the body as it is. */
+/**
+ * The supported coding that a client prefers; undefined if the response must not be compressed or is too short.
+ *
+ * @param accept The request's `Accept-Encoding`.
+ * @param bytes Length of the response's body.
+ */
 export function acceptedCoding(accept: string | null, bytes: number): Coding | undefined {
   if (accept === null || bytes < MIN_BYTES) return undefined;
   let best: Coding | undefined;
   let weight = 0;
   for (const entry of accept.split(',')) {
-    const [name = '', ...terms] = entry.split(';').map((part) => part.trim().toLowerCase());
-    const quality = terms.find((term) => term.startsWith('q='))?.slice(2);
+    const [name = '', ...parameters] = entry.split(';').map((part) => part.trim().toLowerCase());
+    const quality = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
     const wanted = quality === undefined ? 1 : Number(quality);
     if (isCoding(name) && wanted > weight) [best, weight] = [name, wanted];
   }
   return best;
 }
 
-/** The body in a coding. It must stay as it is meanwhile. */
+/** Compresses a body, which the caller must not change meanwhile. */
 export async function compress(body: Uint8Array, coding: Coding): Promise<Uint8Array<ArrayBuffer>> {
   const encoder = encoders[coding]({ level: LEVEL, chunkSize: OUTPUT_BYTES });
-  // Room for what does not shrink, of which level 1 of zlib-ng makes nine bits of each byte: memory that is not
-  // written to is not taken.
+  // The buffer fits data that does not shrink: level 1 of zlib-ng writes up to nine bits per byte. The system
+  // provides only the pages that are written to.
   const packed = new Uint8Array(body.length + (body.length >>> 3) + MIN_BYTES);
   let length = 0;
   await pump(encoder, body, PLAIN_SLICE, (piece) => {

@@ -1,13 +1,13 @@
-/** @module Bodies of the control routes: few at once, within the budget of bytes and the times of bodies. */
+/** @module Reads bodies of control routes: a few at once, within the byte budget and the time limits of bodies. */
 
 import { type Runtime, ServeError } from '../../runtime/index.ts';
 import { asBodyError, readText, wrongLength } from './body.ts';
 import { RequestContext, Watch } from './request-context.ts';
 
-/** Most of them at once, an HTTP thread. They do not count as requests in flight. */
-const MOST_AT_ONCE = 16;
+/** Maximum bodies that one HTTP thread reads at once. They do not count as requests in flight. */
+const MAX_AT_ONCE = 16;
 
-/** Reads the text of a body of at most `limit` bytes. @throws {ServeError} */
+/** Reads a body of at most `limit` bytes as text. @throws {ServeError} */
 export type ReadControlBody = (request: Request, limit: number) => Promise<string>;
 
 export function controlBodies({ bodies, clock, config }: Runtime): ReadControlBody {
@@ -15,10 +15,10 @@ export function controlBodies({ bodies, clock, config }: Runtime): ReadControlBo
   let reading = 0;
 
   function refusal(announced: number | undefined, limit: number): ServeError | undefined {
-    if (reading < MOST_AT_ONCE) return wrongLength(announced, limit);
+    if (reading < MAX_AT_ONCE) return wrongLength(announced, limit);
     return new ServeError(
       'OVERLOADED',
-      `The server already reads ${MOST_AT_ONCE} bodies of control requests; retry later.`,
+      `The server already reads ${MAX_AT_ONCE} bodies of control requests; retry later.`,
     );
   }
 
@@ -32,7 +32,7 @@ export function controlBodies({ bodies, clock, config }: Runtime): ReadControlBo
       const owner = {
         clock,
         bodies,
-        // The host's timer is held up for the whole route.
+        // 0 turns off the host's idle timer for the whole route.
         idleTimeoutSecs: 0,
         slow: () => undefined,
         arrived: () => undefined,
@@ -50,7 +50,7 @@ export function controlBodies({ bodies, clock, config }: Runtime): ReadControlBo
       readText(context, announced, limit).then(
         (text) => {
           resolve(text);
-          context.answer(new Response());
+          context.respond(new Response());
         },
         (error: unknown) => context.fail(asBodyError(error)),
       );

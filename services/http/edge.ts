@@ -1,6 +1,6 @@
 /**
- * The edge of an infer route: what every such request passes on its way in and out. It is one function
- * instead of a chain of middleware, which would cost half of the requests a second.
+ * The edge of an infer route: the checks and records that every infer request passes. It is one function
+ * instead of a chain of middleware, which would halve the number of requests per second.
  *
  * @module
  */
@@ -20,27 +20,27 @@ import { RequestContext, Watch } from './request-context.ts';
 import { requestIds } from './request-id.ts';
 import { createRecorder } from './request-metrics.ts';
 
-/** A response's body, and the headers that go with it; without them it is JSON. */
+/** The body of a response and its headers. Without a `Content-Type` it is JSON. */
 export interface EncodedResponse {
   readonly body: string | Uint8Array<ArrayBuffer>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** An infer route: how its bodies are read and decoded, and its steps in the pipeline. */
+/** An infer route: how its bodies are read and decoded, and its steps of the pipeline. */
 export interface InferRoute<Body, Request, Context>
   extends InferenceSteps<Request, Context, EncodedResponse> {
-  /** Also the name of the route in metrics and log. */
+  /** The path's template, which also names the route in metrics and logs. */
   readonly path: string;
-  /** Most bytes of a body. */
+  /** Maximum bytes of a body. */
   readonly limit: number;
   readonly read: ReadBody<Body>;
-  /** Whether bodies of any type are taken, or JSON alone. */
+  /** Whether a body may have any `Content-Type`. Default: only JSON. */
   readonly anyType?: boolean;
-  /** Turns the body into a request, as far as that needs no model. @throws {ServeError} */
+  /** Decodes the body as far as that needs no model. @throws {ServeError} */
   decode(body: Body, context: RequestContext): Request | Promise<Request>;
 }
 
-/** Makes the handlers of the infer routes of a service. */
+/** Returns a function that creates the handler of an infer route of the service. */
 export function createEdge(runtime: Runtime, service: string) {
   const { access, admission, bodies, clock, log } = runtime;
   const { bodyTimeoutMs: timeoutMs, idleTimeoutSecs, minBodyRate: minRate } = runtime.config;
@@ -53,13 +53,13 @@ export function createEdge(runtime: Runtime, service: string) {
   return <Body, Request, Context>(route: InferRoute<Body, Request, Context>): RequestHandler => {
     const { path, limit, anyType = false } = route;
     const record = createRecorder(runtime, service, path);
-    // Filled in anew for each response, which copies them: cheaper than an object, whose names are checked each time.
+    // Every response copies these headers. Reusing them is cheaper than an object, whose names are checked each time.
     const init = { headers: new Headers({ 'Content-Type': 'application/json' }) };
 
     function success(context: RequestContext, inference: Inference<EncodedResponse>): Response {
       const { response: encoded, timings, maxRows } = inference;
       const ms = record('POST', 200, context.startedMs);
-      if (accessLog) log.debug({ request_id: context.id, path, ms, ...timings }, 'answered');
+      if (accessLog) log.debug({ request_id: context.id, path, ms, ...timings }, 'completed');
       init.headers.set('X-Request-Id', context.id);
       init.headers.set('Server-Timing', serverTiming(timings, maxRows));
       const response = new Response(encoded.body, init);
@@ -80,10 +80,10 @@ export function createEdge(runtime: Runtime, service: string) {
       try {
         const body = await route.read(context, announced, limit);
         context.arrived();
-        if (context.answered) return;
+        if (context.responded) return;
         const decoded = route.decode(body, context);
         const request = decoded instanceof Promise ? await decoded : decoded;
-        context.answer(success(context, await runtime.infer(route, request, context)));
+        context.respond(success(context, await runtime.infer(route, request, context)));
       } catch (error) {
         context.fail(context.reading ? asBodyError(error) : error);
       }
@@ -107,7 +107,7 @@ export function createEdge(runtime: Runtime, service: string) {
       const announced = length === null ? undefined : Number(length);
       const context = new RequestContext(owner, request, id, startedMs, timeoutMs, idle);
       const principal = access.authenticate(headers);
-      // Last of these, the permit: only a request that passed the others holds one.
+      // The permit comes last, so that only a request that passed the other checks holds one.
       const refusal =
         (principal instanceof ServeError ? principal : undefined) ??
         wrongTimeout(timeoutMs) ??

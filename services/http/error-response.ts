@@ -1,10 +1,11 @@
-/** @module How an error is told to an HTTP client. The only table of status codes. */
+/** @module Converts errors to HTTP responses. It has the only table of status codes. */
 
 import { type ServeCode, ServeError } from '../../runtime/index.ts';
 
-/** Of a client that hung up; it is counted and never sent. */
+/** The status that is recorded if the client closed the connection. It is never sent. */
 const CLIENT_CLOSED = 499;
 
+/** The HTTP status of each error code. */
 export const STATUS: Readonly<Record<ServeCode, number>> = {
   INVALID_ARGUMENT: 400,
   INVALID_JSON: 400,
@@ -30,18 +31,18 @@ export const STATUS: Readonly<Record<ServeCode, number>> = {
   DEADLINE_EXCEEDED: 504,
 };
 
-/** Seconds after which a refused client may try again: at least one, which is as fine as the header gets. */
+/** The value of `Retry-After`, seconds; the header has no finer unit, so it is at least 1. */
 function retryAfter({ retryAfterMs = 0 }: ServeError): string {
   return String(Math.max(Math.ceil(retryAfterMs / 1000), 1));
 }
 
-/** Whatever was thrown, as an error a client may see. */
+/** Converts anything thrown to an error that a client may see: unknown errors become `INTERNAL`. */
 export function toServeError(error: unknown): ServeError {
   if (error instanceof ServeError) return error;
-  return new ServeError('INTERNAL', 'The server failed to answer.', { cause: error });
+  return new ServeError('INTERNAL', 'The server failed to process the request.', { cause: error });
 }
 
-/** `{"error":"one sentence","code":"MODEL_NOT_FOUND","request_id":"…"}` with its status and headers. */
+/** Creates the response `{"error":"one sentence","code":"MODEL_NOT_FOUND","request_id":"…"}` with its status and headers. */
 export function errorResponse(
   error: ServeError,
   requestId: string,
@@ -54,7 +55,7 @@ export function errorResponse(
     ...extraHeaders,
   };
   if (status === STATUS.OVERLOADED) headers['Retry-After'] = retryAfter(error);
-  // What is left of a body that was refused unread must not be taken for the next request.
+  // The host must not read the rest of a refused body as the next request.
   if (error.code === 'DRAINING' || error.code === 'BODY_TIMEOUT') headers.Connection = 'close';
   const body = JSON.stringify({
     error: error.message,
@@ -64,10 +65,10 @@ export function errorResponse(
   return new Response(body, { status, headers });
 }
 
-/** The status of an answer that tells whether something is ready. */
+/** The status of a readiness response: 200 or 503. */
 export const readiness = (ready: boolean) => (ready ? 200 : STATUS.MODEL_NOT_READY) as 200;
 
-/** Whether an error is worth a line in the log: the server's own fault, not the client's and not load. */
+/** Whether an error is the server's own fault, and so is logged: not the client's, and not overload. */
 export function isFault(error: ServeError): boolean {
   return STATUS[error.code] === STATUS.INTERNAL;
 }

@@ -1,13 +1,13 @@
-/** @module Probes: is the process alive, and does it take requests. */
+/** @module The probes: whether the process is alive, and whether it takes requests. */
 
 import type { ModelStatus, Runtime } from '../../runtime/index.ts';
 import { readiness } from './error-response.ts';
 import type { AddRoute } from './managed-routes.ts';
 
 /**
- * `/alive` and `/health` answer 200 as long as the thread runs. `/ready` answers 200 only while the thread
- * takes requests. It lists every version, with the reason where one is not served, and what of the
- * repository is skipped.
+ * `/alive` and `/health` return 200 while the thread runs. `/ready` returns 200 while the thread takes requests
+ * and at least one model is served, and otherwise 503. Its body lists every version, with the reason if it is
+ * not served, and the skipped entries of the repository. `/v2/health/ready` is stricter: every model must be ready.
  */
 export function healthRoutes(add: AddRoute, runtime: Runtime): void {
   add('/alive', (c) => c.json({ status: 'alive' }));

@@ -1,4 +1,4 @@
-/** @module The routes beside the infer path, where Hono's middleware costs nobody anything. */
+/** @module Adds the routes other than infer routes, with middleware of Hono, whose cost does not matter there. */
 
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context, Handler, MiddlewareHandler } from 'hono';
@@ -9,15 +9,18 @@ import { requestIds } from './request-id.ts';
 import { createRecorder } from './request-metrics.ts';
 import { refuseOtherSites } from './same-site.ts';
 
+/** The route label of requests to unknown paths. */
 const UNMATCHED = 'unmatched';
 
 /**
- * Adds a route that is counted and carries a request id. `GET` (the default) and `QUERY`, which is a POST
- * that only reads, change nothing; a route that does is not for pages of other sites.
+ * Adds a route whose requests are authenticated and counted, and whose responses have a request id.
+ *
+ * @param kind `GET` (the default); `QUERY`, a POST that only reads; or `POST`, which changes state and refuses
+ * requests from pages of other sites.
  */
 export type AddRoute = (path: string, handler: Handler, kind?: 'GET' | 'QUERY' | 'POST') => void;
 
-/** Also gives the app its answers to unknown routes, wrong methods and errors nobody caught. */
+/** Returns the function that adds routes. Also sets the app's responses to unknown routes, wrong methods and uncaught errors. */
 export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: string): AddRoute {
   const { access, clock, log } = runtime;
   const newId = requestIds();

@@ -1,4 +1,4 @@
-/** @module One request in flight, from its headers to its answer, and the watch over all of them. */
+/** @module The state of an infer request from its headers to its response, and the timer that checks slow requests. */
 
 import {
   type BodyBudget,
@@ -11,65 +11,66 @@ import {
 } from '../../runtime/index.ts';
 import type { BodySource } from './body.ts';
 
-/** Requests that take longer than this are looked after; shorter ones cost the watch nothing. */
+/** The watch checks requests that take longer than this. Shorter requests cost it nothing. */
 const WATCH_MS = 10;
 
-/** A body has so long before it has to come in at the least rate. */
+/** The minimum rate of a body applies after this time. */
 const GRACE_MS = 5000;
 
-/** How long bodies may take. */
+/** Limits on the time that a body may take. */
 export interface BodyTimes {
-  /** Longest time in all, milliseconds. */
+  /** Maximum time for the whole body, milliseconds. */
   readonly timeoutMs: number;
-  /** Least bytes a second, counted from the end of the grace; 0 means any. */
+  /** Minimum bytes per second after `GRACE_MS`; 0 means no minimum. */
   readonly minRate: number;
 }
 
-/** The route that a request is on. */
+/** What a request needs from the route that serves it. */
 export interface RequestOwner {
   readonly clock: Clock;
   readonly bodies: BodyBudget;
   readonly idleTimeoutSecs: number;
-  /** Counts the request as one whose body is slow. @returns Why the server takes no more of them. */
+  /** Counts the request as receiving a slow body. @returns the refusal if there are too many of these. */
   slow(): ServeError | undefined;
-  /** Counts it as in flight again. @returns Why the server takes no more of them. */
+  /** Counts the request as in flight again. @returns the refusal if too many are in flight. */
   arrived(): ServeError | undefined;
-  /** Makes and records the answer that tells of an error. */
+  /** Creates and records the error response. */
   failure(context: RequestContext, error: unknown): Response;
-  /** Gives back what the request holds. */
+  /** Releases the permit of the request. */
   release(context: RequestContext): void;
 }
 
 /**
- * One request. It owns its answer, which the first of three gives: the route, the end of the time its body
- * may take, or the client that leaves. It also stands in for the request's `AbortSignal` (the four
- * members the engine uses of one): making the real one costs several percent of a small request, so it is
- * made only for requests that last.
+ * One infer request. Its response comes from whichever is first: the route, a time limit of the body, or a
+ * client that disconnects. The object also acts as the `AbortSignal` of the request, with the four members
+ * that the engine uses: creating the real signal costs several percent of a small request, so only requests
+ * that take longer than `WATCH_MS` create it.
  */
 export class RequestContext implements BodySource, Caller, CancelSignal {
   readonly request: Request;
   readonly id: string;
-  /** When the headers were in, on the runtime's clock. */
+  /** When the headers had arrived, in milliseconds of the runtime's clock. */
   readonly startedMs: number;
-  /** The client's deadline counted from `startedMs`; undefined where it set none. */
+  /** The client's timeout, milliseconds from `startedMs`; undefined if it set none. */
   readonly timeoutMs: number | undefined;
   aborted = false;
   reason: unknown;
-  /** Whether the body is still to come. */
+  /** Whether the body has not arrived completely. */
   reading = true;
-  /** Whether it counts as receiving and not as in flight. */
+  /** Whether the request counts as receiving a slow body instead of as in flight. */
   slow = false;
-  answered = false;
-  /** Where the watch keeps it. */
+  /** Whether the response has been sent to the host. */
+  responded = false;
+  /** Index in the list of the watch. */
   place = 0;
   readonly #owner: RequestOwner;
   readonly #idle: IdleTimer | undefined;
   #send: ((response: Response) => void) | undefined;
-  /** To be called when the client leaves; made by the first run, since some requests never get so far. */
+  /** Called when the client disconnects. The list is created with its first listener. */
   #listeners: (() => void)[] | undefined;
   #watched = false;
   #share: BodyShare | undefined;
-  /** Bytes of the body that have come, or are announced where that cannot be watched. */
+  /** Bytes of the body that have arrived, or its announced length if the host reads it in one piece. */
   #received = 0;
 
   constructor(
@@ -88,16 +89,16 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
     this.timeoutMs = timeoutMs;
   }
 
-  /** The request as the signal of its runs. */
+  /** The cancel signal of the request's runs, which is the request itself. */
   get signal(): CancelSignal {
     return this;
   }
 
-  /** Made when it is first asked for, since small bodies are not counted. */
+  /** The request's share of the byte budget. It is created on first use, because small bodies are not counted. */
   get share(): BodyShare {
     if (this.#share === undefined) {
       this.#share = new BodyShare(this.#owner.bodies);
-      if (this.answered) this.#share.close();
+      if (this.responded) this.#share.close();
     }
     return this.#share;
   }
@@ -108,7 +109,7 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
 
   arrived(): void {
     if (!this.reading) return;
-    if (this.slow && !this.answered) {
+    if (this.slow && !this.responded) {
       const refusal = this.#owner.arrived();
       if (refusal !== undefined) throw refusal;
       this.slow = false;
@@ -116,29 +117,29 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
     this.reading = false;
   }
 
-  /** What the host waits for. To be called once, before anything can answer. */
+  /** The promise that the host waits for. Must be called once, before anything can respond. */
   response(): Promise<Response> {
     return new Promise((resolve) => {
       this.#send = resolve;
     });
   }
 
-  /** Answers, unless that has been done. */
-  answer(response: Response): void {
-    if (this.answered) return;
-    this.answered = true;
+  /** Sends the response and releases what the request holds. Does nothing after the first response. */
+  respond(response: Response): void {
+    if (this.responded) return;
+    this.responded = true;
     this.#share?.close();
     if (this.#watched) this.#idle?.timeout(this.request, this.#owner.idleTimeoutSecs);
     this.#owner.release(this);
     this.#send?.(response);
   }
 
-  /** Answers with an error, unless there is an answer. */
+  /** Responds with an error. Does nothing after the first response. */
   fail(error: unknown): void {
-    if (!this.answered) this.answer(this.#owner.failure(this, error));
+    if (!this.responded) this.respond(this.#owner.failure(this, error));
   }
 
-  /** Milliseconds until the client's deadline, not below 0; undefined where it set none. */
+  /** Milliseconds until the client's deadline, at least 0; undefined if it set none. */
   timeLeft(): number | undefined {
     if (this.timeoutMs === undefined) return undefined;
     return Math.max(this.timeoutMs - (this.#owner.clock.now() - this.startedMs), 0);
@@ -154,10 +155,10 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
     if (at !== -1) this.#listeners?.splice(at, 1);
   }
 
-  /** Called by the watch every `WATCH_MS` from then on, while there is no answer. */
+  /** Called by the watch every `WATCH_MS` until there is a response. */
   check(elapsedMs: number, times: BodyTimes): void {
     if (!this.#watched) this.#watchClient();
-    if (!this.reading || this.answered) return;
+    if (!this.reading || this.responded) return;
     const late = this.#late(elapsedMs, times) ?? (this.slow ? undefined : this.#owner.slow());
     if (late === undefined) this.slow = true;
     else this.fail(late);
@@ -181,7 +182,7 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
 
   #watchClient(): void {
     this.#watched = true;
-    // Its times are watched here from now on.
+    // From now on the watch enforces the time limits, so the host's idle timer is off.
     this.#idle?.timeout(this.request, 0);
     const { signal } = this.request;
     if (signal.aborted) this.#abort();
@@ -189,20 +190,23 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
   }
 
   #abort(): void {
-    if (this.aborted || this.answered) return;
+    if (this.aborted || this.responded) return;
     this.aborted = true;
     this.reason = new ServeError('CANCELLED', 'The client closed the connection.');
     if (this.reading) this.fail(this.reason);
-    // A copy, because a listener may remove itself.
+    // The list is copied, because a listener may remove itself.
     else for (const listener of this.#listeners?.slice() ?? []) listener();
   }
 }
 
-/** Looks after every request of this thread that takes longer than `WATCH_MS`. */
+/** Checks every request of this thread that takes longer than `WATCH_MS`, until it has a response. */
 export class Watch {
   readonly #clock: Clock;
   readonly #times: BodyTimes;
-  /** In any order. An answered one leaves at once: kept for longer, it would survive a collection and cost a slow one. */
+  /**
+   * The requests, in any order. A request is removed with its response: if it stayed longer, it would survive a
+   * minor garbage collection and be freed by a slow major one.
+   */
   readonly #contexts: RequestContext[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -230,7 +234,7 @@ export class Watch {
       this.#timer = undefined;
     }
     const now = this.#clock.now();
-    // From the end, because a removal moves the last one to the free place.
+    // The loop runs backwards, because a removal moves the last request into the gap.
     for (let i = this.#contexts.length - 1; i >= 0; i -= 1) {
       const context = this.#contexts[i]!;
       const elapsedMs = now - context.startedMs;

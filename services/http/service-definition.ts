@@ -1,4 +1,4 @@
-/** @module What a service is: a folder with one definition, and a row in the table of services. */
+/** @module The definition of a service: each has a folder with one definition, and a row in the table of services. */
 
 import type { RouteConfig } from '@hono/zod-openapi';
 import type { Runtime, ServicePorts } from '../../runtime/index.ts';
@@ -6,12 +6,12 @@ import type { InferRoute } from './edge.ts';
 import type { AddRoute } from './managed-routes.ts';
 
 /**
- * What a definition adds its routes with. Hono's app is not among it: on Bun the infer routes bypass it, so
- * that middleware would run in tests and not in production.
+ * Adds the routes of a service. It does not expose Hono's app: on Bun infer routes bypass the app, so its
+ * middleware would run in tests but not in production.
  */
 export interface RouteBuilder {
   readonly runtime: Runtime;
-  /** Adds an infer route, a POST at its path. */
+  /** Adds an infer route, which is a POST at its path. */
   infer<Body, Request, Context>(route: InferRoute<Body, Request, Context>): void;
   /** Adds any other route. */
   readonly managed: AddRoute;
@@ -19,31 +19,32 @@ export interface RouteBuilder {
   describe(operation: RouteConfig): void;
 }
 
-/** The path and the JSON body of a POST. */
+/** A POST request with a JSON body. */
 export interface ExampleRequest {
   readonly path: string;
   readonly body: string;
 }
 
-/** An open port. */
+/** A port on which a service listens. */
 export interface OpenPort {
   readonly port: number;
-  /** Tells clients that ask for the server's health that it will stop. */
+  /** From now on, health checks of this port report that it is not serving. */
   announceStop?(): void;
-  /** Takes no more requests, and resolves when the last one is answered. */
+  /** Stops listening, and resolves when all requests have their responses. */
   stop(): Promise<void>;
 }
 
+/** One row of the table of services. */
 export interface ServiceDefinition extends ServicePorts {
-  /** Its folder's name, which is also that of its setting `<NAME>_PORT`. */
+  /** The name of its folder, of its setting `<NAME>_PORT` and of its label in metrics. */
   readonly name: string;
   readonly defaultPort: number;
-  /** The heading of its documentation. */
+  /** The title of its OpenAPI document. */
   readonly title: string;
   readonly description: string;
   routes(builder: RouteBuilder): void;
-  /** A request that a newcomer can send at once; undefined where no model would respond to one. */
+  /** A request that works with a served model, to show at the start; undefined if there is no such model. */
   example?(runtime: Runtime): ExampleRequest | undefined;
-  /** Opens its gRPC port, where it has one. One HTTP thread of the process does. */
+  /** Opens its gRPC port, if it has one. Called in one HTTP thread of the process. */
   readonly listenGrpc?: (runtime: Runtime, hostname: string, port: number) => Promise<OpenPort>;
 }
