@@ -1,4 +1,4 @@
-/** @module Keeps a request's body within a limit of bytes. */
+/** @module Reads bodies of requests within limits on their bytes. */
 
 import { type BodyShare, ServeError } from '../../runtime/index.ts';
 import { decompress } from './compression.ts';
@@ -6,20 +6,20 @@ import { GrowingBytes, tooLong } from './growing-bytes.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Bodies that announce no more are not counted: the limits of requests bound what they take together. */
+/** Bodies whose announced length is at most this do not count against the byte budget: the limits on requests in flight bound their sum. */
 const UNCOUNTED = 16 * 1024;
-/** Bodies that announce no more are read by the host as one piece, which copies them once less. */
+/** The host reads bodies of at most this announced length in one piece, which saves a copy. */
 const WHOLE = 1024 * 1024;
-/** Most pieces that it may come in, beside one for each `PIECE_BYTES`: each costs as much as a small request. */
-const MOST_PIECES = 65_536;
+/** A body may arrive in this many pieces, and one more for each `PIECE_BYTES`: each piece costs as much as a small request. */
+const MAX_PIECES = 65_536;
 const PIECE_BYTES = 512;
 
-/** A refusal where the announced length is past the limit: such a body is not read at all. */
+/** The refusal if the announced length exceeds the limit, so that the body is not read at all; lengths in bytes. */
 export function wrongLength(announced: number | undefined, limit: number): ServeError | undefined {
   return announced !== undefined && announced > limit ? tooLong(limit) : undefined;
 }
 
-/** What an error while the body was read means to the client. */
+/** Converts an error of reading a body to one that the client may see. */
 export function asBodyError(error: unknown): ServeError {
   if (error instanceof ServeError) return error;
   if (error instanceof SyntaxError) return notJson();
@@ -29,23 +29,24 @@ export function asBodyError(error: unknown): ServeError {
   );
 }
 
-/** A request whose body is read. */
+/** A request whose body is being read. */
 export interface BodySource {
   readonly request: Request;
-  /** What it holds of the budget of bytes. */
+  /** The request's share of the byte budget. */
   readonly share: BodyShare;
-  /** Tells how many bytes have arrived, or are announced by a body that cannot be watched. */
+  /** Reports how many bytes have arrived so far, or the announced length if the host reads the body in one piece. */
   received(bytes: number): void;
-  /** Tells that the body is there. @throws {ServeError} `OVERLOADED` where a slow one finds the server full. */
+  /** Reports that the whole body has arrived. @throws {ServeError} `OVERLOADED` if the body was slow and too many requests are in flight. */
   arrived(): void;
 }
 
 /**
- * Reads a body, unpacked by its `Content-Encoding`. What it holds of memory is taken from the budget.
+ * Reads a body and decompresses it by its `Content-Encoding`. Its memory counts against the byte budget.
  *
- * @param announced Its length in bytes, undefined where the client does not say.
- * @param limit Most bytes, also unpacked.
- * @throws {ServeError} `PAYLOAD_TOO_LARGE`, `OVERLOADED`, or whatever the host has for a connection that ended.
+ * @param announced The `Content-Length`; undefined if there is none.
+ * @param limit Maximum bytes, before and after decompression.
+ * @throws {ServeError} `PAYLOAD_TOO_LARGE`, `OVERLOADED`, `UNSUPPORTED_ENCODING` or `BODY_INCOMPLETE`; also throws
+ * the host's error for a connection that ended, which `asBodyError` converts.
  */
 export type ReadBody<Body> = (
   source: BodySource,
@@ -55,7 +56,7 @@ export type ReadBody<Body> = (
 
 export const readText: ReadBody<string> = async (source, announced, limit) => {
   const { request } = source;
-  if (announced !== undefined && announced <= UNCOUNTED && !isPacked(request)) {
+  if (announced !== undefined && announced <= UNCOUNTED && !isCompressed(request)) {
     source.received(announced);
     return request.text();
   }
@@ -69,19 +70,19 @@ export const readText: ReadBody<string> = async (source, announced, limit) => {
 export const readBytes: ReadBody<Bytes> = async (source, announced, limit) => {
   const body = await receive(source, announced, limit);
   const coding = source.request.headers.get('content-encoding');
-  return coding === null ? body : unpack(source.share, body, coding.toLowerCase(), limit);
+  return coding === null ? body : decompressed(source.share, body, coding.toLowerCase(), limit);
 };
 
-async function unpack(share: BodyShare, body: Bytes, coding: string, limit: number) {
-  const packed = share.held;
-  const unpacked = await share.during(body.buffer, decompress(body, coding, limit, share));
-  if (unpacked === body) return body;
+async function decompressed(share: BodyShare, body: Bytes, coding: string, limit: number) {
+  const held = share.held;
+  const result = await share.during(body.buffer, decompress(body, coding, limit, share));
+  if (result === body) return body;
   share.free(body.buffer);
-  share.give(packed);
-  return unpacked;
+  share.give(held);
+  return result;
 }
 
-/** The body as it was sent. */
+/** Reads the body without decompressing it. */
 async function receive(
   source: BodySource,
   announced: number | undefined,
@@ -103,16 +104,16 @@ async function receive(
 
 async function receivePieces(source: BodySource, memory: GrowingBytes): Promise<void> {
   let pieces = 0;
-  // Leaving the loop by a throw cancels the stream, so the rest is not received.
+  // An error that leaves the loop cancels the stream, so the rest is not received.
   for await (const piece of (source.request.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
     pieces += 1;
     memory.append(piece);
     source.received(memory.length);
-    if (pieces > MOST_PIECES + memory.length / PIECE_BYTES) throw tooManyPieces();
+    if (pieces > MAX_PIECES + memory.length / PIECE_BYTES) throw tooManyPieces();
   }
 }
 
-export const isPacked = ({ headers }: Request) => headers.has('content-encoding');
+export const isCompressed = ({ headers }: Request) => headers.has('content-encoding');
 
 export function notJson(): ServeError {
   return new ServeError('INVALID_JSON', 'The body is not valid JSON.');
@@ -121,6 +122,6 @@ export function notJson(): ServeError {
 function tooManyPieces(): ServeError {
   return new ServeError(
     'PAYLOAD_TOO_LARGE',
-    'The body comes in too many small pieces; send it in larger ones.',
+    'The body arrives in too many small pieces; send it in larger ones.',
   );
 }

@@ -1,14 +1,14 @@
 /**
- * JSON in: checked for depth and number of values before it is parsed, because the parser itself accepts
- * any, and holds the thread meanwhile.
+ * Parses JSON bodies. Depth and number of values are checked first, because the parser has no limits and
+ * blocks the thread.
  *
  * @module
  */
 
 import { ServeError } from '../../runtime/index.ts';
-import { isPacked, notJson, type ReadBody, readText } from './body.ts';
+import { isCompressed, notJson, type ReadBody, readText } from './body.ts';
 
-/** A refusal where a body is not announced as JSON. */
+/** The refusal if the `Content-Type` is not JSON. */
 export function notJsonType(contentType: string | null): ServeError | undefined {
   if (contentType === 'application/json') return undefined;
   if (contentType !== null && /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType)) {
@@ -20,36 +20,41 @@ export function notJsonType(contentType: string | null): ServeError | undefined 
   );
 }
 
-/** Deepest nesting of lists and objects, as in Triton. */
+/** Maximum nesting of lists and objects, as in Triton. */
 const MAX_DEPTH = 100;
 
-/** Most bytes of a body that is parsed here: more holds the thread for too long, whatever it says. */
+/** Maximum bytes of a body that is parsed on the HTTP thread: more would block it for too long. */
 export const MAX_JSON_BYTES = 8 * 1024 * 1024;
 
 /**
- * Most work of a body: a value counts 1, a list or an object 3 and a member's name 30, which is how long they
- * take beside each other. A body of so much work is parsed in some 20 ms.
+ * Maximum work of parsing a body, in the time of one value. A list or an object takes as long as 3 values, and a
+ * member's name as long as 30. Parsing a body of this much work takes about 20 ms.
  */
 const MAX_WORK = 600_000;
 const LIST_WORK = 3;
 const MEMBER_WORK = 30;
-/** Parsing takes so many times as long where each value is looked at again. */
+/** Parsing with a reviver, which visits each value again, takes this many times as long. */
 const REVIVER_WORK = 4;
 
-/** A text of so many characters cannot close what it opens past the limit. */
+/** JSON of at most this many characters cannot exceed `MAX_DEPTH`. */
 const SHALLOW = 2 * MAX_DEPTH;
 
-/** Reads a body as JSON. What is too short to be too deep the host parses without making a text of it. */
+/** Reads a body as JSON. The host parses short bodies directly, without a string in between. */
 export const readJson: ReadBody<unknown> = (source, announced, limit) =>
-  announced !== undefined && announced > 0 && announced <= SHALLOW && !isPacked(source.request)
+  announced !== undefined && announced > 0 && announced <= SHALLOW && !isCompressed(source.request)
     ? source.request.json()
     : readText(source, announced, limit).then((text) => parseJson(text));
 
-/** Likewise, with integers past 2^53 as bigints, which keep all their digits. */
+/** Reads a body as JSON, with integers beyond 2^53 as bigints, which are exact. */
 export const readExactJson: ReadBody<unknown> = (source, announced, limit) =>
   readText(source, announced, limit).then((text) => parseJson(text, exactInteger));
 
-/** @throws {ServeError} `INVALID_JSON` with what is wrong with the text. */
+/**
+ * Parses JSON within the limits on depth and work.
+ *
+ * @param reviver As in `JSON.parse`. It is called only if the text may contain an integer beyond 2^53.
+ * @throws {ServeError} `INVALID_JSON`, or `INVALID_ARGUMENT` if there are too many values
+ */
 export function parseJson(text: string, reviver?: Reviver): unknown {
   const used = reviver !== undefined && WIDE_INTEGER.test(text) ? reviver : undefined;
   const most = used === undefined ? MAX_WORK : MAX_WORK / REVIVER_WORK;
@@ -64,7 +69,7 @@ export function parseJson(text: string, reviver?: Reviver): unknown {
 
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;
 
-/** An integer of so many digits may be more than a double holds. */
+/** An integer of 16 or more digits may exceed 2^53. */
 const WIDE_INTEGER = /(?<![.\d])\d{16,}(?![.\deE])/;
 
 const exactInteger: Reviver = (_key, value, { source }) =>
@@ -76,7 +81,7 @@ const exactInteger: Reviver = (_key, value, { source }) =>
     ? BigInt(source)
     : value;
 
-/** Whether a text may be too deep or hold too much. Most cannot, and are not walked through. */
+/** A quick check whether a text may exceed a limit. Most texts cannot, and are not scanned further. */
 function mayBeTooMuch(text: string, mostWork: number): boolean {
   return (
     hasMoreThan(MAX_DEPTH, '[{', text) ||
@@ -85,7 +90,7 @@ function mayBeTooMuch(text: string, mostWork: number): boolean {
   );
 }
 
-/** Whether any of the characters comes more often than that, all of them together. */
+/** Whether the characters occur more than `most` times in total. */
 function hasMoreThan(most: number, characters: string, text: string): boolean {
   if (text.length <= most) return false;
   let left = most;
@@ -107,7 +112,7 @@ const CLOSE_OBJECT = 0x7d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 
-/** @throws {ServeError} */
+/** @throws {ServeError} if a text exceeds a limit */
 function refuseTooMuch(text: string, mostWork: number): void {
   let depth = 0;
   let work = 0;
@@ -131,13 +136,13 @@ function refuseTooMuch(text: string, mostWork: number): void {
     if (work > mostWork) {
       throw new ServeError(
         'INVALID_ARGUMENT',
-        'The body holds more values than are parsed at once; send fewer, or send tensors to the infer route of /v2.',
+        'The body has more values than are parsed at once; send fewer, or send tensors to the infer route of /v2.',
       );
     }
   }
 }
 
-/** Index of the quote that ends the string whose first character is at `start`, or the text's end. */
+/** Index of the quote that ends the string whose first character is at `start`; the text's length if there is none. */
 function endOfString(text: string, start: number): number {
   let i = start;
   while (i < text.length) {

@@ -1,4 +1,4 @@
-/** @module Makes the app of a service: its own routes, and those that every service has. */
+/** @module Creates the app of a service from its own routes and those that every service has. */
 
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { RequestHandler, Runtime } from '../../runtime/index.ts';
@@ -10,13 +10,13 @@ import { metricsRoute } from './metrics.ts';
 import { describeControlRoutes } from './openapi.ts';
 import type { ServiceDefinition } from './service-definition.ts';
 
-/** What a service gives to its host. It does not listen, so tests call `request()`. */
+/** The handlers of a service. The app does not listen, so tests call `request()`. */
 export interface ServiceApp {
-  /** Every route, through Hono. */
+  /** Handles every route, through Hono. */
   readonly fetch: OpenAPIHono['fetch'];
-  /** The same for tests, which need no port. */
+  /** Handles a request without a port, for tests. */
   readonly request: OpenAPIHono['request'];
-  /** The infer routes once more by their path, for a host that can match paths itself. */
+  /** The handlers of the infer routes by path, for hosts that match paths themselves. */
   readonly fastRoutes: Readonly<Record<string, RequestHandler>>;
 }
 

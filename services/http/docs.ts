@@ -1,4 +1,4 @@
-/** @module The API's description at `/openapi.json`, and its reader at `/docs`, served from the package. */
+/** @module The OpenAPI document at `/openapi.json`, and Swagger UI at `/docs`, served from the installed package. */
 
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -41,7 +41,7 @@ export interface ApiInfo {
   readonly description: string;
 }
 
-/** To be called when every route is registered. */
+/** Adds the documentation routes. Must be called after every other route is described. */
 export function docsRoutes(add: AddRoute, app: OpenAPIHono, info: ApiInfo): void {
   const folder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
   const description = JSON.stringify(

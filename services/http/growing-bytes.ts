@@ -1,15 +1,14 @@
-/** @module Memory for bytes of a number that is not known before they are there. */
+/** @module A buffer that grows, for bodies of unknown length. */
 
 import { type BodyShare, ServeError } from '../../runtime/index.ts';
 
-/** Memory to start with. */
+/** Initial size if no length is expected. */
 const FIRST_BYTES = 16 * 1024;
-/** The budget is asked for so many bytes at a time. */
+/** Bytes that are taken from the budget at a time. */
 const STEP_BYTES = 16 * 1024;
 
 /**
- * One memory that grows, because the bytes may come in any number of pieces. What it grows out of, and
- * what is refused, is given back at once and not when garbage is collected.
+ * A buffer to which pieces are appended. Memory that it outgrows is freed at once, not when garbage is collected.
  */
 export class GrowingBytes {
   readonly #share: BodyShare;
@@ -19,9 +18,9 @@ export class GrowingBytes {
   #taken = 0;
 
   /**
-   * @param share Counts the bytes; it owns the memory, so that closing it frees it.
-   * @param limit Most bytes.
-   * @param expected How many are likely. Memory is reserved for them, and touched as they come.
+   * @param share The share of the byte budget that the bytes count against. Closing it frees the memory.
+   * @param limit Maximum bytes.
+   * @param expected The likely number of bytes, which is the initial size. Pages are used only when written to.
    */
   constructor(share: BodyShare, limit: number, expected = FIRST_BYTES) {
     this.#share = share;
@@ -34,7 +33,7 @@ export class GrowingBytes {
     return this.#length;
   }
 
-  /** @throws {ServeError} `PAYLOAD_TOO_LARGE` past the limit, `OVERLOADED` where the budget has no room. */
+  /** @throws {ServeError} `PAYLOAD_TOO_LARGE` beyond the limit, `OVERLOADED` if the byte budget is used up */
   append(piece: Uint8Array): void {
     const end = this.#length + piece.byteLength;
     if (end > this.#limit) throw tooLong(this.#limit);
@@ -44,7 +43,7 @@ export class GrowingBytes {
     this.#length = end;
   }
 
-  /** The bytes. Nothing may be appended afterwards. */
+  /** Returns the bytes, which share the buffer. Nothing may be appended afterwards. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#memory.subarray(0, this.#length);
   }
@@ -65,9 +64,13 @@ export class GrowingBytes {
   }
 }
 
-export function tooLong(limit: number, packed = false): ServeError {
+/**
+ * @param limit Maximum bytes.
+ * @param compressed Whether the limit was exceeded by decompressing the body.
+ */
+export function tooLong(limit: number, compressed = false): ServeError {
   return new ServeError(
     'PAYLOAD_TOO_LARGE',
-    `The body is longer than ${limit} bytes${packed ? ' unpacked' : ''}; send less at once.`,
+    `The body is longer than ${limit} bytes${compressed ? ' unpacked' : ''}; send less at once.`,
   );
 }

@@ -1,4 +1,4 @@
-/** @module The page for Prometheus. */
+/** @module The metrics page for Prometheus. */
 
 import type { Runtime } from '../../runtime/index.ts';
 import type { AddRoute } from './managed-routes.ts';

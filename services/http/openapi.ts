@@ -1,4 +1,4 @@
-/** @module The API's description of errors and of the routes that every service has. */
+/** @module OpenAPI descriptions of errors and of the routes that every service has. */
 
 import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 import type { ServeCode } from '../../runtime/index.ts';
@@ -12,7 +12,7 @@ const errorSchema = z
   })
   .openapi('Error');
 
-/** One response for each status that the codes lead to. */
+/** One response for each status of these error codes. */
 export function errorResponses(codes: readonly ServeCode[]): RouteConfig['responses'] {
   const statuses = [...new Set(codes.map((code) => STATUS[code]))];
   const responses = statuses.map((status) => ({
@@ -33,15 +33,18 @@ export function describeControlRoutes(app: OpenAPIHono): void {
   const describe = (path: string, summary: string, responses: RouteConfig['responses']) =>
     app.openAPIRegistry.registerPath({ method: 'get', path, summary, responses });
 
-  describe('/alive', 'Whether the process runs', { 200: json('It does') });
+  describe('/alive', 'Whether the process runs', { 200: json('The process runs') });
   describe('/health', 'Whether the process runs, and whether it is ready', {
-    200: json('It runs'),
+    200: json('The process runs'),
   });
-  describe('/ready', 'Whether requests are taken, and every model version with its state', {
-    200: json('They are'),
-    [STATUS.DRAINING]: json('They are not'),
+  describe('/ready', 'Whether the service takes requests, and the state of every model version', {
+    200: json('The service takes requests'),
+    [STATUS.DRAINING]: json('The service does not take requests'),
   });
-  describe('/metrics', 'Counters for Prometheus', {
-    200: { description: 'Text', content: { 'text/plain': { schema: z.string() } } },
+  describe('/metrics', 'Metrics for Prometheus', {
+    200: {
+      description: 'Metrics in the text format',
+      content: { 'text/plain': { schema: z.string() } },
+    },
   });
 }

@@ -1,15 +1,15 @@
-/** @module Counts HTTP requests, once each, in the counters that all HTTP threads share. */
+/** @module Records each HTTP request in metrics that all HTTP threads share. */
 
 import type { HistogramSeries, Runtime } from '../../runtime/index.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
-/** Records one request and returns how long it took, in milliseconds. */
+/** Records one request. @returns its duration in milliseconds. */
 export type Recorder = (method: string, status: number, startedMs: number) => number;
 
 /**
  * @param service The name of the service that responds.
- * @param route The route's template, never the path a client wrote: each value is a series for good.
+ * @param route The route's template. It must not be a path from a client, because each value creates a series that is never removed.
  */
 export function createRecorder(
   { clock, metrics }: Runtime,
@@ -17,7 +17,7 @@ export function createRecorder(
   route: string,
 ): Recorder {
   const byMethod = new Map<string, HistogramSeries[]>(METHODS.map((method) => [method, []]));
-  // A client may invent a method, too.
+  // Clients may send any method, so unknown ones share a label.
   const other: HistogramSeries[] = [];
   return (method, status, startedMs) => {
     const ms = clock.now() - startedMs;

@@ -1,6 +1,6 @@
 /**
- * Keeps the pages of other sites from changing anything here. A browser sends what any page tells it to,
- * also to a server on the user's own machine.
+ * Refuses requests that pages of other sites send to change state (cross-site request forgery). A browser lets
+ * any page send requests, also to a server on the user's own machine.
  *
  * @module
  */
@@ -9,20 +9,19 @@ import { ServeError } from '../../runtime/index.ts';
 import { notJsonType } from './codec-json.ts';
 
 /**
- * Why a request that would change something is refused; undefined where it is not.
+ * The refusal of a request that changes state; undefined if the request is allowed.
  *
- * - Browsers say where a request comes from: in `Sec-Fetch-Site`, and the older ones in `Origin`. Programs
- *   send neither.
- * - A body has to be JSON, which no page can send to another site without asking that site first. The same
- *   holds for `application/octet-stream`, which some programs send with every body.
+ * - Browsers name the origin of a request in `Sec-Fetch-Site`, and older ones in `Origin`. Programs send neither.
+ * - A body must be JSON, because pages cannot send JSON to another site without a CORS preflight. The same holds
+ *   for `application/octet-stream`, which some programs send with every body.
  *
  * @see https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
  */
 export function refuseOtherSites(headers: Headers): ServeError | undefined {
-  if (isFromElsewhere(headers)) {
+  if (isCrossSite(headers)) {
     return new ServeError(
       'CROSS_SITE',
-      'This route does not take requests of pages from another site; send them from a program, or from a page of this server.',
+      'This route does not take requests from pages of other sites; send them from a program or from a page of this server.',
     );
   }
   const type = headers.get('content-type');
@@ -32,7 +31,7 @@ export function refuseOtherSites(headers: Headers): ServeError | undefined {
     : notJsonType(type);
 }
 
-function isFromElsewhere(headers: Headers): boolean {
+function isCrossSite(headers: Headers): boolean {
   const site = headers.get('sec-fetch-site');
   if (site !== null) return site !== 'same-origin' && site !== 'none';
   const origin = headers.get('origin');

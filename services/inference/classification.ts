@@ -1,12 +1,12 @@
 /**
- * The classification extension: the highest scores of an output as texts `score:index:label`.
+ * The classification extension: the highest scores of an output as strings `score:index:label`.
  *
  * @module
  */
 
 import { type PackedTensor, quote, ServeError, type Tensor } from '../../runtime/index.ts';
 
-/** Most elements of an output that is ranked. */
+/** Maximum elements of an output that can be classified. */
 const MAX_ELEMENTS = 1_000_000;
 
 type Scores = Exclude<Tensor, { type: 'string' | 'bool' | 'float16' | 'bfloat16' }>;
@@ -16,10 +16,13 @@ function hasScores(tensor: Tensor | PackedTensor): tensor is Scores {
 }
 
 /**
- * @param batched Whether dimension 0 counts rows, each of which is ranked by itself.
- * @param count Most classes of a row.
- * @returns texts, `[rows, min(count, classes)]` or without the rows where there are none.
- * @throws {ServeError} `INVALID_ARGUMENT` for outputs that cannot be ranked.
+ * Returns the classes with the highest scores, in descending order.
+ *
+ * @param batched Whether dimension 0 of the tensor is the batch, whose rows are ranked separately.
+ * @param count Maximum classes of a row.
+ * @param labels The names of the classes, by index.
+ * @returns strings of the shape `[rows, min(count, classes)]`, or `[min(count, classes)]` without a batch
+ * @throws {ServeError} `INVALID_ARGUMENT` for outputs that cannot be classified
  */
 export function classify(
   name: string,
@@ -44,18 +47,18 @@ export function classify(
   const rows = batched ? (tensor.dims[0] ?? 1) : 1;
   const classes = rows === 0 ? 0 : data.length / rows;
   const kept = Math.min(count, classes);
-  const texts: string[] = [];
+  const entries: string[] = [];
   for (let row = 0; row < rows; row += 1) {
     for (const index of highest(data, row * classes, classes, kept)) {
       const label = labels?.[index];
       const score = formatScore(data[row * classes + index]!);
-      texts.push(label === undefined ? `${score}:${index}` : `${score}:${index}:${label}`);
+      entries.push(label === undefined ? `${score}:${index}` : `${score}:${index}:${label}`);
     }
   }
-  return { type: 'string', dims: batched ? [rows, kept] : [kept], data: texts };
+  return { type: 'string', dims: batched ? [rows, kept] : [kept], data: entries };
 }
 
-/** Indices of the highest of `length` scores from `start`, descending; of equal ones the first comes first, and NaN last. */
+/** Indices of the `count` highest of `length` scores from `start`, in descending order. Equal scores keep their order, and NaN is last. */
 function highest(data: Scores['data'], start: number, length: number, count: number): number[] {
   const order = Array.from({ length }, (_, index) => index);
   order.sort((a, b) => {
@@ -66,6 +69,6 @@ function highest(data: Scores['data'], start: number, length: number, count: num
   return order.slice(0, count);
 }
 
-/** Six decimals for fractions, as `std::to_string` has it, which clients of Triton parse. */
+/** Formats a score as Triton does, with `std::to_string`: fractions have six decimals. */
 const formatScore = (score: number | bigint): string =>
   typeof score === 'bigint' || !Number.isFinite(score) ? String(score) : score.toFixed(6);

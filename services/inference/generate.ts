@@ -1,6 +1,6 @@
 /**
- * The generate extension: a model that is asked with plain JSON. Its inputs are members of the request by
- * their names, its outputs members of the response.
+ * The generate extension: runs a model with plain JSON. Each input is a member of the request, and each output a
+ * member of the response.
  *
  * @module
  */
@@ -35,7 +35,7 @@ interface GenerateInput {
 
 /**
  * @param path The route's template.
- * @param stream Whether the response is a stream of events; every model here gives one event.
+ * @param stream Whether the response is a stream of server-sent events. It has one event, because models respond once.
  */
 export function generateRoute(
   { config }: Runtime,
@@ -85,7 +85,11 @@ function toFields(body: unknown): Fields {
   throw invalid('The body must be a JSON object such as {"text_input": "…"}.');
 }
 
-/** Members named as inputs; what is no input may only be `id` or `parameters`, whose members may be inputs too. */
+/**
+ * The inputs, which are members of the request or of its `parameters`.
+ *
+ * @throws {ServeError} if an input is missing, or a member is neither an input nor `id` nor `parameters`
+ */
 function toInputs(version: ModelVersion, fields: Fields): Record<string, Tensor> {
   const { inputs } = version.signature;
   const parameters = fields.parameters === undefined ? {} : toFields(fields.parameters);
@@ -105,7 +109,7 @@ function toInputs(version: ModelVersion, fields: Fields): Record<string, Tensor>
   return tensors;
 }
 
-/** Parameters of the request, which are those that are no inputs. */
+/** The members of `parameters` that are not inputs. */
 function toParameters({ signature }: ModelVersion, given: unknown): Parameters {
   const names = new Set(signature.inputs.map(({ name }) => name));
   const own = Object.entries(given === undefined ? {} : toFields(given)).filter(
@@ -119,8 +123,8 @@ function toParameters({ signature }: ModelVersion, given: unknown): Parameters {
 }
 
 /**
- * A value, a list of the elements in row-major order, or lists in each other that have the tensor's shape. Where
- * the model batches, the dimension that counts rows may be left out, and then there is one row.
+ * Converts a value, a flat list of the elements in row-major order, or nested lists of the tensor's shape. If the
+ * model is batched, the batch dimension may be left out, and then the tensor has one row.
  */
 function toTensor(spec: TensorSpec, version: ModelVersion, value: unknown): Tensor {
   const { name, type, dims } = spec;
@@ -136,13 +140,13 @@ function toTensor(spec: TensorSpec, version: ModelVersion, value: unknown): Tens
   return { type, dims: shape, data } as unknown as Tensor;
 }
 
-/** The shape of nested lists that have all dimensions of the input. */
+/** The shape, if the lists are nested by all dimensions of the input. */
 const fitNested = (
   dims: readonly number[],
   nested: readonly number[],
 ): readonly number[] | undefined => (nested.length > 0 && fits(dims, nested) ? nested : undefined);
 
-/** One row, or the whole of a tensor that has no rows, from nested lists of its shape or a flat list. */
+/** The shape, if nested lists or a flat list hold one row, or the whole tensor of a model without batches. */
 function fitRow(
   dims: readonly number[],
   batched: boolean,
@@ -152,17 +156,17 @@ function fitRow(
   const row = dims.slice(batched ? 1 : 0);
   const whole = (sizes: readonly number[]) => (batched ? [1, ...sizes] : sizes);
   if (nested.length > 1) return fits(row, nested) ? whole(nested) : undefined;
-  const open = row.filter((size) => size === -1).length;
+  const dynamic = row.filter((size) => size === -1).length;
   const fixed = row.reduce((product, size) => (size === -1 ? product : product * size), 1);
-  const missing = open === 0 ? 1 : count / fixed;
-  if (open > 1 || fixed * missing !== count || !Number.isInteger(missing)) return undefined;
+  const missing = dynamic === 0 ? 1 : count / fixed;
+  if (dynamic > 1 || fixed * missing !== count || !Number.isInteger(missing)) return undefined;
   return whole(row.map((size) => (size === -1 ? missing : size)));
 }
 
 const fits = (dims: readonly number[], sizes: readonly number[]): boolean =>
   dims.length === sizes.length && dims.every((dim, i) => dim === -1 || dim === sizes[i]);
 
-/** Appends the elements of a value, or of lists in each other, to `into`. @returns the sizes of the lists, outermost first. */
+/** Appends the elements of a value or of nested lists to `into`. @returns the sizes of the lists, outermost first. */
 function flatten(name: string, value: unknown, into: unknown[]): readonly number[] {
   if (!Array.isArray(value)) {
     into.push(value);
@@ -173,7 +177,9 @@ function flatten(name: string, value: unknown, into: unknown[]): readonly number
     const sizes = flatten(name, each, into);
     inner ??= sizes;
     if (sizes.length !== inner.length || sizes.some((size, i) => size !== inner?.[i])) {
-      throw invalid(`${name} has lists of different sizes in each other; a tensor has one shape.`);
+      throw invalid(
+        `${name} has nested lists of different sizes; all lists of a level must have the same size.`,
+      );
     }
   }
   return [value.length, ...(inner ?? [])];
@@ -191,7 +197,7 @@ function toData(name: string, codec: ReturnType<typeof elementCodec>, values: re
   return data;
 }
 
-/** A single element by itself, several as a list. */
+/** A single element as a value, several elements as a list. */
 function toJson(tensor: Tensor, nonFinite: NonFinite): unknown {
   const element = (index: number) => jsonElement(tensor, index, nonFinite);
   const elements = Array.from({ length: tensor.data.length }, (_, i) => element(i));

@@ -11,7 +11,7 @@ export const inference: ServiceDefinition = {
   description: 'The Open Inference Protocol V2 for every model of the repository.',
   routes: v2Routes,
   async listenGrpc(runtime, hostname, port) {
-    // Loaded only where it is served: the library takes time and memory.
+    // The library takes time and memory, so it is loaded only if gRPC is served.
     const { listenGrpc } = await import('./grpc/server.ts');
     return listenGrpc(runtime, hostname, port);
   },

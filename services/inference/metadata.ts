@@ -1,12 +1,12 @@
-/** @module What the protocol tells about the server and its models. */
+/** @module Metadata of the server and its models, and configurations of models. */
 
 import manifest from '../../package.json' with { type: 'json' };
 import { configType, datatypes, type ModelVersion, type ServedModel } from '../../runtime/index.ts';
 
-/** The `platform` of every model here. */
+/** The `platform` of every model. */
 const PLATFORM = 'onnxruntime_onnx';
 
-/** Names of the protocol's extensions that are there; only these. */
+/** The supported extensions of the protocol. */
 const EXTENSIONS = [
   'classification',
   'model_repository',
@@ -17,11 +17,12 @@ const EXTENSIONS = [
   'statistics',
 ] as const;
 
+/** The server metadata of the protocol. */
 export function serverMetadata() {
   return { name: manifest.name, version: manifest.version, extensions: EXTENSIONS };
 }
 
-/** Names, datatypes and shapes; a dimension that is open is -1, and so is that of the rows. */
+/** The model metadata of the protocol. Dynamic dimensions, also the batch dimension, are -1. */
 export function modelMetadata(model: ServedModel, version: ModelVersion) {
   const { inputs, outputs } = version.signature;
   const tensors = (specs: typeof inputs) =>
@@ -35,7 +36,7 @@ export function modelMetadata(model: ServedModel, version: ModelVersion) {
   };
 }
 
-/** A `ModelConfig` as JSON: what the model's own file says, completed from its signature. */
+/** A `ModelConfig` as JSON: the model's `config.pbtxt`, with missing fields from its signature. */
 export function modelConfig(model: ServedModel, version: ModelVersion): Record<string, unknown> {
   const { signature, settings, instances } = version;
   const { enabled, maxRows } = signature.batching;

@@ -1,4 +1,4 @@
-/** @module What the description of the API says of the protocol's routes. */
+/** @module OpenAPI descriptions of the routes of the protocol. */
 
 import { type RouteConfig, z } from '@hono/zod-openapi';
 import type { ServeCode } from '../../runtime/index.ts';
@@ -18,7 +18,7 @@ const tensor = {
     .array(element)
     .optional()
     .openapi({
-      description: 'The elements in row-major order; left out where they follow in binary.',
+      description: 'The elements in row-major order; absent if they are binary data.',
       example: [5.1, 3.5, 1.4, 0.2],
     }),
 };
@@ -57,9 +57,10 @@ const INFER_ERRORS: readonly ServeCode[] = [
   'DEADLINE_EXCEEDED',
 ];
 
-const BINARY = 'JSON, followed by the tensors that have a `binary_data_size`, in their order.';
+const BINARY =
+  'A JSON header, followed by the data of the tensors that have a `binary_data_size`, in their order.';
 
-interface Described {
+interface RouteDescription {
   readonly path: string;
   readonly summary: string;
   readonly method?: 'get' | 'post';
@@ -75,13 +76,13 @@ const binary = {
   },
 };
 
-/** Every route is there for a version too: `/v2/models/{model}/versions/{version}/…`. */
-const routes: readonly Described[] = [
+/** The routes. Those of a model also exist for each version, at `/v2/models/{model}/versions/{version}/…`. */
+const routes: readonly RouteDescription[] = [
   { path: '/v2', summary: 'Name, version and extensions of the server' },
   { path: '/v2/health/live', summary: 'Whether the server runs' },
   {
     path: '/v2/health/ready',
-    summary: 'Whether every model is ready',
+    summary: 'Whether every model is ready; `/ready` asks only for one',
     errors: ['MODEL_NOT_READY'],
   },
   { path: '/v2/models', summary: 'Names of the models' },
@@ -111,10 +112,10 @@ const routes: readonly Described[] = [
     content: { 'application/json': { schema: inferResponse }, ...binary },
   },
   ...(['generate', 'generate_stream'] as const).map(
-    (route): Described => ({
+    (route): RouteDescription => ({
       path: `/v2/models/{model}/${route}`,
       method: 'post',
-      summary: 'Run a model whose inputs are members of the body',
+      summary: 'Run a model with inputs as members of a JSON object',
       errors: INFER_ERRORS,
       request: { body: { required: true, content: anything } },
       content: route === 'generate' ? anything : { 'text/event-stream': { schema: z.string() } },
@@ -123,14 +124,14 @@ const routes: readonly Described[] = [
   {
     path: '/v2/repository/index',
     method: 'post',
-    summary: 'Every model of the repository, with its state',
+    summary: 'All models of the repository with their states',
     errors: ['INVALID_ARGUMENT'],
   },
   ...(['load', 'unload'] as const).map(
-    (action): Described => ({
+    (action): RouteDescription => ({
       path: `/v2/repository/models/{model}/${action}`,
       method: 'post',
-      summary: action === 'load' ? 'Load a model, or load it anew' : 'Take a model out',
+      summary: action === 'load' ? 'Load or reload a model' : 'Unload a model',
       errors: [
         'INVALID_ARGUMENT',
         'LOAD_FAILED',
@@ -143,7 +144,7 @@ const routes: readonly Described[] = [
   ),
 ];
 
-/** Registers the descriptions; the routes themselves are registered elsewhere. */
+/** Adds the descriptions to the OpenAPI document. */
 export function describeV2({ describe }: Pick<RouteBuilder, 'describe'>): void {
   for (const { path, summary, method = 'get', errors = [], request, content } of routes) {
     const model = path.includes('{model}')
@@ -156,7 +157,7 @@ export function describeV2({ describe }: Pick<RouteBuilder, 'describe'>): void {
       tags: ['Open Inference Protocol V2'],
       request: { ...model, ...request },
       responses: {
-        200: { description: 'The answer', content: content ?? anything },
+        200: { description: 'Success', content: content ?? anything },
         ...errorResponses(errors),
       },
     });

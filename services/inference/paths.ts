@@ -1,9 +1,9 @@
-/** @module Paths of the protocol: which model and version a request names. */
+/** @module Paths of the protocol, and the model and version that they name. */
 
 import { ServeError } from '../../runtime/index.ts';
 import type { Target } from './infer.ts';
 
-/** Routes of a model, with and without its version, for a host that matches patterns. */
+/** The path templates of an action on a model, without and with a version. */
 export const modelPaths = (action: string): readonly [string, string] => [
   `/v2/models/:model${action}`,
   `/v2/models/:model/versions/:version${action}`,
@@ -12,7 +12,7 @@ export const modelPaths = (action: string): readonly [string, string] => [
 const MODELS = '/v2/models/';
 const VERSIONS = '/versions/';
 
-/** The model and version in the path of a URL. @throws {ServeError} `ROUTE_NOT_FOUND` for a path that cannot be decoded */
+/** The model and version in the path of a URL. @throws {ServeError} `ROUTE_NOT_FOUND` if the path has invalid escapes */
 export function targetOf(url: string): Target {
   const start = url.indexOf(MODELS, 8) + MODELS.length;
   const query = url.indexOf('?', start);
@@ -24,7 +24,7 @@ export function targetOf(url: string): Target {
   return { model: decoded(model), version: decoded(version) };
 }
 
-/** What lies between `start` and the next slash. */
+/** The part of the URL from `start` to the next slash or the end of the path. */
 function segment(url: string, start: number, pathEnd: number): string {
   const slash = url.indexOf('/', start);
   return url.slice(start, slash === -1 || slash > pathEnd ? pathEnd : slash);

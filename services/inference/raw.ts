@@ -1,4 +1,4 @@
-/** @module A body that is one raw tensor, without JSON: `Inference-Header-Content-Length: 0`. */
+/** @module Requests whose body is one raw tensor without JSON: `Inference-Header-Content-Length: 0`. */
 
 import {
   elementArrays,
@@ -14,10 +14,10 @@ import {
 import type { ResponseForm } from './infer.ts';
 
 /**
- * The shape follows from the model's signature and the body's size: where the model batches, one row;
- * at most one other dimension may be open. Every output is sent in binary.
+ * Prepares a raw tensor. Its shape follows from the model's signature and the body's size: a batched model gets one
+ * row, and at most one other dimension may be dynamic. Every output is sent in binary.
  *
- * @throws {ServeError} `INVALID_ARGUMENT` where that leaves more than one shape, or none.
+ * @throws {ServeError} `INVALID_ARGUMENT` if no shape fits, or more than one.
  */
 export function prepareRaw(
   version: ModelVersion,
@@ -50,19 +50,19 @@ function rawTensor(
     return { type, dims: known.map(() => 1), data: packStrings([body]) };
   }
   const array = elementArrays[type];
-  const open = known.filter((size) => size === -1).length;
-  if (open > 1) {
+  const dynamic = known.filter((size) => size === -1).length;
+  if (dynamic > 1) {
     throw invalid(
-      `Input ${quote(name)} leaves ${open} dimensions open: a raw body can tell only one of them.`,
+      `Input ${quote(name)} has ${dynamic} dynamic dimensions: the size of a raw body determines only one.`,
     );
   }
   const fixed = known.reduce((product, size) => (size === -1 ? product : product * size), 1);
   const elements = body.length / array.BYTES_PER_ELEMENT;
-  const missing = open === 0 ? 1 : elements / fixed;
+  const missing = dynamic === 0 ? 1 : elements / fixed;
   if (!Number.isInteger(elements) || !Number.isInteger(missing) || fixed * missing !== elements) {
     const row = fixed * array.BYTES_PER_ELEMENT;
-    const wanted = open === 0 ? `${row}` : `a multiple of ${row}`;
-    throw invalid(`The body has ${body.length} bytes: input ${quote(name)} takes ${wanted}.`);
+    const expected = dynamic === 0 ? `${row}` : `a multiple of ${row}`;
+    throw invalid(`The body has ${body.length} bytes: input ${quote(name)} takes ${expected}.`);
   }
   const shape = known.map((size) => (size === -1 ? missing : size));
   return { type, dims: shape, data: elementsIn(type, body) } as Tensors[string];

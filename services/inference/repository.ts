@@ -1,4 +1,4 @@
-/** @module The model repository extension: what there is, and loading and unloading by name. */
+/** @module The model repository extension: the index of models, and loading and unloading by name. */
 
 import type { Context } from 'hono';
 import {
@@ -11,7 +11,8 @@ import { parseJson } from '../http/codec-json.ts';
 import { controlBodies, type ReadControlBody } from '../http/control-body.ts';
 import type { AddRoute } from '../http/managed-routes.ts';
 
-const INDEX_LIMIT = 64 * 1024;
+/** Maximum bytes of the body of an index or unload request. */
+const SMALL_BODY_BYTES = 64 * 1024;
 
 export function repositoryRoutes(add: AddRoute, runtime: Runtime): void {
   const { config, repository } = runtime;
@@ -19,7 +20,7 @@ export function repositoryRoutes(add: AddRoute, runtime: Runtime): void {
   add(
     '/v2/repository/index',
     async (c) => {
-      const { ready, repository_name } = await readObject(read, c, INDEX_LIMIT);
+      const { ready, repository_name } = await readObject(read, c, SMALL_BODY_BYTES);
       refuseName(repository_name);
       if (ready !== undefined && typeof ready !== 'boolean') {
         throw invalid('ready must be true or false.');
@@ -32,7 +33,7 @@ export function repositoryRoutes(add: AddRoute, runtime: Runtime): void {
   add(
     '/v2/repository/models/:model/load',
     async (c) => {
-      controlAllowed(repository);
+      requireControl(repository);
       const { parameters, repository_name } = await readObject(read, c, config.maxLoadBytes);
       refuseName(repository_name);
       const name = c.req.param('model')!;
@@ -44,10 +45,10 @@ export function repositoryRoutes(add: AddRoute, runtime: Runtime): void {
   add(
     '/v2/repository/models/:model/unload',
     async (c) => {
-      controlAllowed(repository);
-      const { parameters, repository_name } = await readObject(read, c, INDEX_LIMIT);
+      requireControl(repository);
+      const { parameters, repository_name } = await readObject(read, c, SMALL_BODY_BYTES);
       refuseName(repository_name);
-      unloadTerms(parameters);
+      checkUnloadParameters(parameters);
       const name = c.req.param('model')!;
       await repository.unload(name);
       return c.json({ name, unload: true });
@@ -56,8 +57,8 @@ export function repositoryRoutes(add: AddRoute, runtime: Runtime): void {
   );
 }
 
-/** @throws {ServeError} `CONTROL_DISABLED` where clients may not change what is served. */
-export function controlAllowed(repository: RepositoryControl): void {
+/** @throws {ServeError} `CONTROL_DISABLED` if clients may not load and unload models */
+export function requireControl(repository: RepositoryControl): void {
   if (repository.controlled) return;
   throw new ServeError(
     'CONTROL_DISABLED',
@@ -65,7 +66,12 @@ export function controlAllowed(repository: RepositoryControl): void {
   );
 }
 
-/** @throws {ServeError} `LOAD_FAILED`: what is wrong with a model that a client wants is no fault of the server. */
+/**
+ * Loads or reloads a model.
+ *
+ * @param override Replaces files of the model; undefined loads those on disk.
+ * @throws {ServeError} `LOAD_FAILED` if the model cannot be loaded, which is not a fault of the server
+ */
 export async function loadModel(
   repository: RepositoryControl,
   name: string,
@@ -83,7 +89,7 @@ export async function loadModel(
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The body's object; an empty body is an empty one. */
+/** Reads the JSON object in the body. An empty body counts as `{}`. */
 async function readObject(read: ReadControlBody, c: Context, limit: number): Promise<Fields> {
   const text = await read(c.req.raw, limit);
   if (text.trim() === '') return {};
@@ -100,8 +106,8 @@ function refuseName(name: unknown): void {
   throw invalid('repository_name is not supported: there is one repository.');
 }
 
-/** @throws {ServeError} `INVALID_ARGUMENT` for anything but `unload_dependents`, which nothing here has. */
-function unloadTerms(parameters: unknown): void {
+/** Accepts only `unload_dependents`, which has no effect, because no model has dependents. @throws {ServeError} */
+function checkUnloadParameters(parameters: unknown): void {
   if (parameters === undefined) return;
   for (const [key, value] of Object.entries(object(parameters, 'parameters'))) {
     if (key !== 'unload_dependents' || typeof value !== 'boolean') {
@@ -113,9 +119,10 @@ function unloadTerms(parameters: unknown): void {
 const FILE = 'file:';
 
 /**
- * What stands in for the files on disk.
+ * Decodes the parameters that replace files of a model.
  *
- * @param parameters `config` as text, and files such as `file:1/model.onnx` in base64 or in bytes.
+ * @param parameters `config` as a string, and files such as `file:1/model.onnx` as base64 or bytes.
+ * @returns undefined if the model is to be loaded from its files on disk
  * @throws {ServeError} `INVALID_ARGUMENT`
  */
 export function toOverride(parameters: unknown): LoadOverride | undefined {
@@ -124,21 +131,23 @@ export function toOverride(parameters: unknown): LoadOverride | undefined {
   const files = new Map<string, Uint8Array>();
   for (const [key, value] of Object.entries(rest)) {
     if (!key.startsWith(FILE)) {
-      throw invalid(`The parameter ${key} is not known; there are config and file:<path>.`);
+      throw invalid(`The parameter ${key} is unknown; the parameters are config and file:<path>.`);
     }
     files.set(filePath(key.slice(FILE.length)), fileBytes(key, value));
   }
   if (config === undefined) {
     if (files.size === 0) return undefined;
-    throw invalid('A file needs the parameter config beside it, the configuration of the model.');
+    throw invalid('Files need the parameter config, the configuration of the model; send both.');
   }
-  if (typeof config !== 'string') throw invalid('The parameter config must be a text.');
+  if (typeof config !== 'string') throw invalid('The parameter config must be a string.');
   return { config, files };
 }
 
 function filePath(path: string): string {
   if (/^[1-9]\d*\/[^/\\]+$/.test(path)) return path;
-  throw invalid('A file is named by its version and its name, such as file:1/model.onnx.');
+  throw invalid(
+    'The parameter of a file must have its version and name, such as file:1/model.onnx.',
+  );
 }
 
 function fileBytes(key: string, value: unknown): Uint8Array {
@@ -149,7 +158,7 @@ function fileBytes(key: string, value: unknown): Uint8Array {
   return new Uint8Array(Buffer.from(value, 'base64'));
 }
 
-/** Base64, with white space anywhere. Each pattern takes a time that grows with the text and not its square. */
+/** Whether a text is base64, which may contain white space. The patterns take linear time. */
 function isBase64(text: string): boolean {
   const digits = text.replace(/\s+/g, '').replace(/={1,2}$/, '');
   return !/[^A-Za-z0-9+/]/.test(digits);

@@ -1,4 +1,4 @@
-/** @module What the statistics extension tells of a model, from the counters of the native core. */
+/** @module The statistics extension, from the counters of the native engine. */
 
 import type { ModelVersion, RouteContext, Runtime } from '../../runtime/index.ts';
 
@@ -7,10 +7,11 @@ interface Duration {
   readonly ns: number;
 }
 
-const none: Duration = { count: 0, ns: 0 };
+const zero: Duration = { count: 0, ns: 0 };
 
 const duration = (count: number, ms: number): Duration => ({ count, ns: Math.round(ms * 1e6) });
 
+/** The statistics of every version of every model. */
 export function everyStatistics({ routes }: Runtime) {
   return routes
     .models()
@@ -18,7 +19,7 @@ export function everyStatistics({ routes }: Runtime) {
     .map(modelStatistics);
 }
 
-/** Those of the version that is named, or of every version. */
+/** The statistics of the named version, or of every version of the model. */
 export function statisticsOf({ routes }: Runtime, target: RouteContext) {
   const versions =
     target.version === undefined ? routes.model(target).loaded() : [routes.describe(target)];
@@ -26,9 +27,8 @@ export function statisticsOf({ routes }: Runtime, target: RouteContext) {
 }
 
 /**
- * In `inference_stats` each answered request counts with the whole of the run it shared, in `batch_stats`
- * each run counts once. Requests that ended without an answer of the model, for whatever reason, are
- * `fail`.
+ * `inference_stats` counts requests: each successful request adds the whole time of its run, even if other requests
+ * shared that run, and every other request counts as `fail`. `batch_stats` counts each run once.
  */
 function modelStatistics(version: ModelVersion) {
   const stats = version.stats();
@@ -48,8 +48,8 @@ function modelStatistics(version: ModelVersion) {
       compute_input: duration(count, inputMs),
       compute_infer: duration(count, computeMs),
       compute_output: duration(count, outputMs),
-      cache_hit: none,
-      cache_miss: none,
+      cache_hit: zero,
+      cache_miss: zero,
     },
     batch_stats: stats.sizes.map((size) => ({
       batch_size: size.rows,

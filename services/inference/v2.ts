@@ -1,4 +1,4 @@
-/** @module The Open Inference Protocol V2 as a set of routes that any service adds to its own. */
+/** @module The routes of the Open Inference Protocol V2, which any service can add to its own. */
 
 import { readiness } from '../http/error-response.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
@@ -33,7 +33,7 @@ function serverRoutes({ managed, runtime }: RouteBuilder): void {
     return c.json({ ready }, readiness(ready));
   });
   managed('/v2/models', (c) => c.json({ models: runtime.models().map(({ name }) => name) }));
-  // Before the routes of models, one of which would be called `stats`.
+  // This route comes before those of models, which would take `stats` for a model's name.
   managed('/v2/models/stats', (c) => c.json({ model_stats: everyStatistics(runtime) }));
 }
 

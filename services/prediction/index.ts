@@ -11,12 +11,12 @@ export const prediction: ServiceDefinition = {
   title: 'Prediction service',
   description: 'Predictions of tabular models: classifiers and regressors.',
   example({ routes }) {
-    const able = routes.models().filter((model) => model.hasTask(TASKS));
-    const found = able.find(({ isDefault }) => isDefault) ?? able[0];
+    const tabular = routes.models().filter((model) => model.hasTask(TASKS));
+    const found = tabular.find(({ isDefault }) => isDefault) ?? tabular[0];
     if (found === undefined) return undefined;
     const { signature } = routes.describe({ model: found.name, version: undefined });
     const values = signature.inputs[0]!.dims.slice(1).reduce((product, size) => product * size, 1);
-    // A width that the file leaves open can be any, and a long row is no example.
+    // A dynamic number of features gives no example, and a long row would not be readable.
     if (values < 1 || values > 64) return undefined;
     const body = JSON.stringify({ model: found.name, features: new Array(values).fill(0) });
     return { path: '/predict', body };

@@ -18,7 +18,7 @@ import { isFeatures, type PredictRequest, predictRequest } from './schema.ts';
 /** The tasks of the models that take rows of features. */
 export const TASKS: readonly TaskName[] = ['classification', 'regression', 'raw'];
 
-/** A request with the id that its response carries. */
+/** A request, and the id that its response repeats. */
 interface PredictInput {
   readonly id: string;
   readonly body: PredictRequest;
@@ -34,7 +34,7 @@ export function predictRoute({
   return {
     path: '/predict',
     limit: config.maxPredictBytes,
-    // Exact parsing takes a third longer, so it is left out where no model needs it.
+    // Exact parsing takes a third longer, so it is used only if a model has 64-bit integers as inputs.
     read: (request, announced, limit) =>
       (routes.takesWideIntegers ? readExactJson : readJson)(request, announced, limit),
     decode(json, { id }) {
@@ -61,21 +61,21 @@ export function predictRoute({
   };
 }
 
-/** Whether a request has a list of rows, which has a list as its response, also where it has a single row. */
+/** Whether a request has a list of rows, even of one row. Then its response has a list of predictions. */
 function isList({ features }: PredictRequest): boolean {
   if (!Array.isArray(features)) return false;
   const [first] = features;
   return typeof first === 'object' && first !== null;
 }
 
-/** @throws {ServeError} why the version takes no rows of features. */
+/** @throws {ServeError} with the reason why the version has no tabular task */
 function taskOf({ task }: ModelVersion): TabularTask {
   if (task instanceof ServeError) throw task;
   return task;
 }
 
 function checked(body: unknown): PredictRequest {
-  if (isPlain(body)) return body;
+  if (isUsualRequest(body)) return body;
   const parsed = predictRequest.safeParse(body);
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
@@ -83,10 +83,10 @@ function checked(body: unknown): PredictRequest {
 }
 
 /**
- * Whether a body is what nearly all are. It spares them the schema, which takes as long as the rest of
- * the decoding; whatever this does not know, the schema judges.
+ * Whether a body has the form that nearly all requests have. These skip the schema, which takes as long as the
+ * rest of the decoding; the schema checks all others.
  */
-function isPlain(body: unknown): body is PredictRequest {
+function isUsualRequest(body: unknown): body is PredictRequest {
   if (typeof body !== 'object' || body === null) return false;
   for (const key in body) {
     const value = (body as Record<string, unknown>)[key];

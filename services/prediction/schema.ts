@@ -1,10 +1,10 @@
-/** @module What `POST /predict` takes and gives: checked by, and documented from, these schemas. */
+/** @module Schemas of `POST /predict`, which check requests and generate the OpenAPI document. */
 
 import { type RouteConfig, z } from '@hono/zod-openapi';
 import { type Features, quote } from '../../runtime/index.ts';
 import { errorResponses } from '../http/openapi.ts';
 
-/** Whether a value may be features, as far as that can be told without a model. */
+/** Whether a value may be features, checked without a model. */
 export const isFeatures = (value: unknown): value is Features =>
   typeof value === 'object' && value !== null;
 
@@ -15,8 +15,8 @@ const row = { type: 'array' as const, items: value };
 const namedRow = { type: 'object' as const, additionalProperties: { anyOf: [value, row] } };
 
 /**
- * The frame of a request. The values of `features` are checked against the model's own signature while
- * they are laid out for it, in one pass, so here they only have to be a list.
+ * The schema of a request. It does not check the values of `features`: they are checked against the model's
+ * signature in the same pass that encodes them.
  */
 export const predictRequest = z
   .strictObject(
@@ -33,7 +33,7 @@ export const predictRequest = z
           anyOf: [row, namedRow, { type: 'array', items: { anyOf: [row, namedRow] } }],
           example: [5.1, 3.5, 1.4, 0.2],
         }),
-      model: z.string('must be a text').optional().openapi({
+      model: z.string('must be a string').optional().openapi({
         description: 'Name of the model. Default: the default model of the repository.',
         example: 'iris',
       }),
@@ -42,9 +42,9 @@ export const predictRequest = z
         .optional()
         .openapi({
           description:
-            'How NaN and the infinities are written: the strings "NaN", "Infinity" and "-Infinity" (default), `null`, or these words without quotes, which not every parser of JSON takes.',
+            'How NaN and the infinities are written: as the strings "NaN", "Infinity" and "-Infinity" (default), as `null`, or as these words without quotes, which not every JSON parser accepts.',
         }),
-      model_version: z.string('must be a text').optional().openapi({
+      model_version: z.string('must be a string').optional().openapi({
         description: 'A version, or a label such as `stable`. Default: the traffic split decides.',
         example: 'v1.0',
       }),
@@ -65,12 +65,12 @@ const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 const prediction = {
   prediction: z.union([scalar, z.array(scalar)]).openapi({
     description:
-      'The label of a classifier, the number of a regressor, else what the model’s output holds for the row.',
+      'The label of a classifier, the number of a regressor, otherwise the values of the model’s output for the row.',
     example: 'setosa',
   }),
   confidence: z.union([z.number(), z.string(), z.null()]).optional().openapi({
     description:
-      'A classifier’s probability of the label, to six decimals; where it is NaN, as `non_finite` says.',
+      'The probability of the label, to six decimals; only from classifiers. NaN is written as `non_finite` says.',
     example: 0.97,
   }),
 };
@@ -78,7 +78,7 @@ const prediction = {
 const about = {
   model_version: z.string().openapi({ example: 'v1.0' }),
   inference_time_ms: z.number().openapi({
-    description: 'Time the model ran, with the other requests of its batch.',
+    description: 'Time of the run in milliseconds, which the requests of a batch share.',
     example: 0.21,
   }),
   request_id: z.string().openapi({ example: 'req_1f0c9a7e2b001' }),
@@ -90,10 +90,11 @@ const predictResponse = z
     z.object({ predictions: z.array(z.object(prediction)), ...about }).openapi('Predictions'),
   ])
   .openapi({
-    description: 'One answer for one row; for a list of rows a list, in the same order.',
+    description:
+      'One prediction for one row; for a list of rows a list of predictions in the same order.',
   });
 
-/** The entry of the API's description. */
+/** The description of the route in the OpenAPI document. */
 export const predictOperation: RouteConfig = {
   method: 'post',
   path: '/predict',
@@ -101,17 +102,17 @@ export const predictOperation: RouteConfig = {
   request: {
     headers: z.object({
       'X-Request-Timeout-Ms': z.number().optional().openapi({
-        description: 'Deadline in milliseconds from now; past it the answer is an error.',
+        description: 'Timeout in milliseconds; afterwards the response is a 504.',
       }),
       'X-Request-Id': z.string().optional().openapi({
-        description: 'Up to 128 letters, digits, `_` and `-`; comes back with the answer.',
+        description: 'Up to 128 letters, digits, `_` and `-`; the response repeats it.',
       }),
     }),
     body: { required: true, content: { 'application/json': { schema: predictRequest } } },
   },
   responses: {
     200: {
-      description: 'The answer',
+      description: 'The predictions',
       headers: z.object({
         'X-Request-Id': z.string(),
         'Server-Timing': z.string().openapi({

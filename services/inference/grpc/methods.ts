@@ -9,7 +9,7 @@ import type {
 import { type LoadOverride, type Runtime, ServeError } from '../../../runtime/index.ts';
 import { isFault } from '../../http/error-response.ts';
 import { modelConfig, modelMetadata, serverMetadata } from '../metadata.ts';
-import { controlAllowed, loadModel, toOverride } from '../repository.ts';
+import { loadModel, requireControl, toOverride } from '../repository.ts';
 import { everyStatistics, statisticsOf } from '../statistics.ts';
 import type { EncodedMessage } from './encoded-message.ts';
 import {
@@ -130,12 +130,12 @@ function modelMethods(runtime: Runtime) {
       models: repository.index().filter(({ state }) => !ready || state === 'READY'),
     }),
     RepositoryModelLoad: async ({ model_name, parameters }: RepositoryRequest) => {
-      controlAllowed(repository);
+      requireControl(repository);
       await loadModel(repository, model_name, override(parameters));
       return {};
     },
     RepositoryModelUnload: async ({ model_name }: RepositoryRequest) => {
-      controlAllowed(repository);
+      requireControl(repository);
       await repository.unload(model_name);
       return {};
     },

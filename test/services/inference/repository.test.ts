@@ -186,13 +186,13 @@ describe('models come and go', () => {
     assert.deepEqual([json.versions, json.inputs[0].datatype], [['7'], 'INT32']);
     assert.equal((await server.get('/v2/models/a/config')).json.max_batch_size, 4);
     for (const [bad, message] of [
-      [{ 'file:1/model.onnx': content }, /needs the parameter config/],
+      [{ 'file:1/model.onnx': content }, /need the parameter config/],
       [{ config: '{', 'file:1/model.onnx': content }, /not valid JSON/],
       [{ config: '{"nonsense": 1}' }, /no field nonsense/],
-      [{ config: '{}', 'file:../x.onnx': content }, /file is named by its version/],
+      [{ config: '{}', 'file:../x.onnx': content }, /must have its version and name/],
       [{ config: '{}', 'file:1/model.onnx': '%%%' }, /must be base64/],
-      [{ config: 7 }, /must be a text/],
-      [{ other: 'x' }, /parameter other is not known/],
+      [{ config: 7 }, /must be a string/],
+      [{ other: 'x' }, /parameter other is unknown/],
     ] as const) {
       const { status, json: answer } = await server.post('/v2/repository/models/a/load', {
         parameters: bad,

@@ -102,7 +102,7 @@ const refused: readonly [
     { features: row, model_version: 1 },
     400,
     'INVALID_ARGUMENT',
-    /^model_version must be a text/,
+    /^model_version must be a string/,
   ],
   ['__proto__', '{"features":[1,2,3,4],"__proto__":{}}', 400, 'INVALID_ARGUMENT', /unknown field/],
   [

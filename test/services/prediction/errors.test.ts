@@ -61,7 +61,7 @@ const problems: readonly Problem[] = [
     title: 'a model that is no text',
     body: json({ features: ROW, model: 1 }),
     ...invalid,
-    says: /model must be a text/,
+    says: /model must be a string/,
   },
   {
     title: '1e999',
