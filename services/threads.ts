@@ -24,6 +24,7 @@ import {
   type Vote,
 } from '../runtime/index.ts';
 import { STATUS } from './http/error-response.ts';
+import { PendingReplies } from './pending-replies.ts';
 import type { Ports, Service, ThreadService } from './service.ts';
 
 /** What a worker sends to the main thread. */
@@ -52,32 +53,6 @@ type WorkerCommand =
   | { readonly kind: 'drain'; readonly number: number }
   | { readonly kind: 'stop' };
 
-/** Promises of replies, by the number of what was sent. */
-class PendingReplies<Reply> {
-  readonly #waiting = new Map<number, (reply: Reply) => void>();
-  #number = 0;
-
-  /** Calls `send` with a new number, and waits for the reply to it. */
-  expect(send: (number: number) => void): Promise<Reply> {
-    this.#number += 1;
-    const number = this.#number;
-    return new Promise((resolve) => {
-      this.#waiting.set(number, resolve);
-      send(number);
-    });
-  }
-
-  settle(number: number, reply: Reply): void {
-    this.#waiting.get(number)?.(reply);
-    this.#waiting.delete(number);
-  }
-
-  /** Settles everything that waits now. */
-  settleAll(reply: Reply): void {
-    for (const number of [...this.#waiting.keys()]) this.settle(number, reply);
-  }
-}
-
 const ENDED: Vote = {
   result: undefined,
   failure: { code: 'INTERNAL', message: 'An HTTP thread has ended.' },
@@ -102,7 +77,7 @@ class ServingThread implements BusMember {
         else resolve(event);
       });
       void this.ended.then((error) => {
-        this.#replies.settleAll(ENDED);
+        this.#replies.end(ENDED);
         resolve({ kind: 'failed', message: error?.message ?? 'An HTTP thread has ended.' });
       });
     });

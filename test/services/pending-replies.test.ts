@@ -1,0 +1,24 @@
+/** @module A thread that waits for another one is not left waiting when that one ends. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { PendingReplies } from '../../services/pending-replies.ts';
+
+test('each message gets the reply to its own number', async () => {
+  const replies = new PendingReplies<string>();
+  const numbers: number[] = [];
+  const send = (number: number) => void numbers.push(number);
+  const both = Promise.all([replies.expect(send), replies.expect(send)]);
+  replies.settle(numbers[1]!, 'second');
+  replies.settle(numbers[0]!, 'first');
+  replies.settle(numbers[0]!, 'too late');
+  assert.deepEqual(await both, ['first', 'second']);
+});
+
+test('messages to a thread that has ended get the last reply, whether sent before or after its end', async () => {
+  const replies = new PendingReplies<string>();
+  const before = replies.expect(() => {});
+  replies.end('ended');
+  assert.equal(await before, 'ended');
+  const after = replies.expect(() => assert.fail('nothing is sent to a thread that has ended'));
+  assert.equal(await after, 'ended');
+});
