@@ -8,12 +8,12 @@ import { type Bus, type BusMember, ChangeSequencer, createMember } from './bus.t
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config/index.ts';
 import { withCostCache } from './cost-cache.ts';
-import { ServeError } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import { Metrics } from './metrics/index.ts';
 import { addRepositoryMetrics } from './metrics/repository.ts';
 import { type Caller, type Inference, type InferenceSteps, infer } from './pipeline.ts';
-import { type IndexEntry, Registry } from './registry.ts';
+import { startPolling } from './polling.ts';
+import { type IndexEntry, Registry } from './registry/index.ts';
 import type { LoadOverride, Skipped } from './repository/index.ts';
 import type { Random, RouteTable } from './routing/route-table.ts';
 import type { ModelStatus } from './served-model.ts';
@@ -97,7 +97,7 @@ export type {
   Outcome,
   Prepared,
 } from './pipeline.ts';
-export type { IndexEntry } from './registry.ts';
+export type { IndexEntry } from './registry/index.ts';
 export { configType, type LoadOverride, type Skipped, tritonSchema } from './repository/index.ts';
 export type { RouteContext, RouteTable } from './routing/route-table.ts';
 export type { ModelStatus, ServedModel, VersionStatus } from './served-model.ts';
@@ -147,7 +147,8 @@ export interface Runtime {
 export interface RepositoryControl {
   /** Whether clients may load and unload models. */
   readonly controlled: boolean;
-  index(): IndexEntry[];
+  /** Every model of the repository, served or not. */
+  index(): Promise<IndexEntry[]>;
   /** What the repository holds that is not served, with the reason. */
   skipped(): readonly Skipped[];
   /** @throws {ServeError} `MODEL_NOT_FOUND`, `MODEL_NOT_READY` */
@@ -187,7 +188,7 @@ export async function createRuntime(
   const member = createMember((change) => registry.prepare(change), log);
   const own = parts.bus === undefined ? new ChangeSequencer([member]) : undefined;
   const bus = parts.bus ?? own!;
-  const poll = parts.first === false ? undefined : startPolling(config, bus, log);
+  const stopPolling = parts.first === false ? () => {} : startPolling(config, bus, log);
   const clock = parts.clock ?? systemClock;
   const admission = new Admission(
     config.maxInFlight,
@@ -216,42 +217,15 @@ export async function createRuntime(
       !admission.draining &&
       (strictness === 'v2' ? !config.strictReadiness || registry.complete() : registry.ready()),
     async drain() {
-      clearInterval(poll);
+      stopPolling();
       await Promise.all([admission.drain(), own?.close()]);
     },
     async close() {
-      clearInterval(poll);
+      stopPolling();
       await own?.close();
       await registry.close();
     },
   };
-}
-
-/** With `MODEL_CONTROL_MODE=poll`: has every thread look at the repository from time to time. */
-function startPolling({ modelControlMode, repositoryPollMs }: Config, bus: Bus, log: Log) {
-  if (modelControlMode !== 'poll') return undefined;
-  let looking = false;
-  let told = '';
-  const failed = (error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error);
-    // A model that cannot be served is logged by name, and each other reason once.
-    if (error instanceof ServeError && error.code === 'INTERNAL' && reason !== told) {
-      log.error({ reason }, 'poll failed');
-    }
-    told = reason;
-  };
-  const succeeded = () => {
-    told = '';
-  };
-  const poll = setInterval(async () => {
-    // One look may take longer than the time between two.
-    if (looking) return;
-    looking = true;
-    await bus.publish({ kind: 'refresh' }).then(succeeded, failed);
-    looking = false;
-  }, repositoryPollMs);
-  poll.unref?.();
-  return poll;
 }
 
 function repositoryControl(

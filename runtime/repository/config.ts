@@ -52,10 +52,14 @@ export const modelConfigSchema = z.strictObject({
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
 /** The content of the file, or the error where it cannot be used. */
-export function readModelConfig(model: string, path: string): ModelConfig | ServeError {
+export async function readModelConfig(
+  model: string,
+  path: string,
+): Promise<ModelConfig | ServeError> {
   const what = `model.json of '${model}'`;
   try {
-    const parsed = modelConfigSchema.safeParse(withPresentNames(JSON.parse(readText(path, what))));
+    const json: unknown = JSON.parse(await readText(path, what));
+    const parsed = modelConfigSchema.safeParse(withPresentNames(json));
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
     const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';

@@ -1,18 +1,13 @@
 /**
- * Reads folders that other people fill. Whatever lies in one, reading it never throws and never blocks:
- * what cannot be used is skipped with a reason.
+ * Reads folders that other people fill. Whatever lies in one, reading it never throws: what cannot be used is
+ * skipped with a reason. All reading is asynchronous, because a thread that serves requests reads too, and the
+ * file system may be slow.
  *
  * @module
  */
 
-import {
-  type Dirent,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
+import type { Dirent, Stats } from 'node:fs';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServeError } from '../errors.ts';
 
@@ -42,9 +37,9 @@ type Folder = Pick<Entry, 'label' | 'path'>;
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 /** The entries of a folder in the order of their names; empty where it cannot be read, which is recorded. */
-export function listFolder(folder: Folder, skip: Skip): Entry[] {
+export async function listFolder(folder: Folder, skip: Skip): Promise<Entry[]> {
   try {
-    return listReadableFolder(folder, skip);
+    return await listReadableFolder(folder, skip);
   } catch (error) {
     skip(folder.label, whyUnreadable(error));
     return [];
@@ -52,22 +47,26 @@ export function listFolder(folder: Folder, skip: Skip): Entry[] {
 }
 
 /** The same. @throws what the operating system says where the folder itself cannot be read. */
-export function listReadableFolder(folder: Folder, skip: Skip): Entry[] {
-  return readdirSync(folder.path, { withFileTypes: true })
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map((item) => inspect(folder, item, skip))
-    .filter((entry) => entry !== undefined);
+export async function listReadableFolder(folder: Folder, skip: Skip): Promise<Entry[]> {
+  const items = await readdir(folder.path, { withFileTypes: true });
+  items.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const entries: Entry[] = [];
+  for (const item of items) {
+    const entry = await inspect(folder, item, skip);
+    if (entry !== undefined) entries.push(entry);
+  }
+  return entries;
 }
 
 /** Undefined for hidden files and folders. */
-function inspect(folder: Folder, item: Dirent, skip: Skip): Entry | undefined {
+async function inspect(folder: Folder, item: Dirent, skip: Skip): Promise<Entry | undefined> {
   const { name } = item;
   // Kubernetes keeps the files of a mounted volume in hidden folders such as `..data`, one for each
   // update, and the server keeps its caches in `.millrace`.
   if (name.startsWith('..') || name === '.millrace') return undefined;
   const label = folder.label === '' ? name : `${folder.label}/${name}`;
   const path = join(folder.path, name);
-  const kind = kindOf(folder, item, path);
+  const kind = await kindOf(folder, item, path);
   if (kind !== 'file' && kind !== 'folder') {
     skip(label, kind);
     return { name, label, path, kind: 'broken' };
@@ -78,24 +77,25 @@ function inspect(folder: Folder, item: Dirent, skip: Skip): Entry | undefined {
 }
 
 /** What an entry is, or a sentence that says why it cannot be used. */
-function kindOf(folder: Folder, item: Dirent, path: string): string {
+async function kindOf(folder: Folder, item: Dirent, path: string): Promise<string> {
   // A name that is no UTF-8 arrives with U+FFFD in it, under which there is no file.
   const isOdd = item.name.includes('\uFFFD');
   // A folder of data may hold very many files: they are not looked at one by one.
   if (item.isFile() && !isOdd) return 'file';
   if (item.isDirectory() && !isOdd) return 'folder';
   try {
-    const stats = statSync(path);
+    const stats = await stat(path);
     if (stats.isFile()) return 'file';
     if (!stats.isDirectory()) return 'It is neither a file nor a folder';
-    return leadsUp(folder.path, path) ? 'It is a link to a folder that holds it' : 'folder';
+    const isLoop = await leadsUp(folder.path, path);
+    return isLoop ? 'It is a link to a folder that holds it' : 'folder';
   } catch (error) {
     return isOdd ? 'Its name is not valid UTF-8' : whyUnreadable(error);
   }
 }
 
-const leadsUp = (from: string, link: string) =>
-  `${realpathSync(from)}/`.startsWith(`${realpathSync(link)}/`);
+const leadsUp = async (from: string, link: string) =>
+  `${await realpath(from)}/`.startsWith(`${await realpath(link)}/`);
 
 /** Why the operating system could not read something, without its path. */
 export function whyUnreadable(error: unknown): string {
@@ -121,12 +121,12 @@ export function whyUnreadable(error: unknown): string {
  * @param what Names the file in errors, such as `model.json of "iris"`.
  * @throws {ServeError} `INVALID_CONFIG`
  */
-export function readBytes(path: string, what: string, maxBytes: number): Buffer {
+export async function readBytes(path: string, what: string, maxBytes: number): Promise<Buffer> {
   const fault = (reason: string, cause?: unknown) =>
     new ServeError('INVALID_CONFIG', `${what} cannot be read: ${reason}`, { cause });
   let stats: Stats;
   try {
-    stats = statSync(path);
+    stats = await stat(path);
   } catch (error) {
     throw fault(lowerFirst(whyUnreadable(error)), error);
   }
@@ -136,15 +136,15 @@ export function readBytes(path: string, what: string, maxBytes: number): Buffer 
     throw fault(`it has ${stats.size} bytes, and at most ${maxBytes} are allowed`);
   }
   try {
-    return readFileSync(path);
+    return await readFile(path);
   } catch (error) {
     throw fault(lowerFirst(whyUnreadable(error)), error);
   }
 }
 
 /** The text of a configuration file, without a byte order mark. @throws {ServeError} `INVALID_CONFIG` */
-export function readText(path: string, what: string): string {
-  const bytes = readBytes(path, what, MAX_CONFIG_BYTES);
+export async function readText(path: string, what: string): Promise<string> {
+  const bytes = await readBytes(path, what, MAX_CONFIG_BYTES);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {

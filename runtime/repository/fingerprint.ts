@@ -1,6 +1,7 @@
 /** @module Tells whether a model's files have changed since it was loaded. */
 
-import { readdirSync, type Stats, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ServeError } from '../errors.ts';
 import type { ModelFolder, VersionFolder } from './model-folder.ts';
@@ -12,37 +13,39 @@ const DEPTH = 2;
  * Changes whenever the model's files do: the model, its external data and whatever else lies beside it, since
  * only the model itself knows which of those it reads.
  */
-export function fingerprint({ name, config, settings, versions }: ModelFolder): string {
-  const files = versions.map((version) => [version.version, version.path, ...filesOf(version)]);
+export async function fingerprint(model: ModelFolder): Promise<string> {
+  const { name, config, settings, versions } = model;
+  const files: unknown[] = [];
+  for (const version of versions) {
+    files.push([version.version, version.path, ...(await filesOf(version))]);
+  }
   const said = config instanceof ServeError ? config.message : config;
   return JSON.stringify([name, said, settings.declared, settings.labels, files]);
 }
 
-function filesOf({ version, path, bytes }: VersionFolder): readonly unknown[] {
+async function filesOf({ version, path, bytes }: VersionFolder): Promise<readonly unknown[]> {
   if (bytes !== undefined) return [bytes.byteLength];
   const folder = dirname(path);
   // A folder of its own may hold folders; one that is shared by several models must not be walked.
   const depth = folder.endsWith(`/${version}`) ? DEPTH : 0;
-  return [about(path), ...beside(folder, depth)];
+  return [numbers(await statsOf(path)), ...(await beside(folder, depth))];
 }
 
 /** Every file but other models. What cannot be read is no part of it. */
-function beside(folder: string, depth: number): unknown[] {
-  let names: string[];
-  try {
-    names = readdirSync(folder).sort();
-  } catch {
-    return [];
-  }
-  return names.flatMap((name) => {
+async function beside(folder: string, depth: number): Promise<unknown[]> {
+  const names = await readdir(folder).catch(() => []);
+  const found: unknown[] = [];
+  for (const name of names.sort()) {
     const path = join(folder, name);
-    const stats = statsOf(path);
-    if (stats?.isDirectory()) return depth > 0 ? beside(path, depth - 1) : [];
-    return stats?.isFile() && !name.endsWith('.onnx') ? [[name, ...numbers(stats)]] : [];
-  });
+    const stats = await statsOf(path);
+    if (stats?.isDirectory()) {
+      if (depth > 0) found.push(...(await beside(path, depth - 1)));
+    } else if (stats?.isFile() && !name.endsWith('.onnx')) {
+      found.push([name, ...numbers(stats)]);
+    }
+  }
+  return found;
 }
-
-const about = (path: string) => numbers(statsOf(path));
 
 const numbers = (stats: Stats | undefined) => [
   stats?.ino,
@@ -51,10 +54,5 @@ const numbers = (stats: Stats | undefined) => [
   stats?.ctimeMs,
 ];
 
-function statsOf(path: string): Stats | undefined {
-  try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch {
-    return undefined;
-  }
-}
+/** Undefined for what cannot be looked at. */
+const statsOf = (path: string): Promise<Stats | undefined> => stat(path).catch(() => undefined);

@@ -33,9 +33,12 @@ const PART = /^(?:encoder|decoder|vision|text|audio|embed|prompt)/;
  * @param entries What the folder holds.
  * @returns Them, or a sentence that says why there are none.
  */
-export function findGraphs(entries: readonly Entry[], skip: Skip): readonly Graph[] | string {
+export async function findGraphs(
+  entries: readonly Entry[],
+  skip: Skip,
+): Promise<readonly Graph[] | string> {
   const onnx = entries.find(({ name, kind }) => name === 'onnx' && kind === 'folder');
-  const inOnnx = onnx === undefined ? [] : modelFiles(listFolder(onnx, skip));
+  const inOnnx = onnx === undefined ? [] : modelFiles(await listFolder(onnx, skip));
   const graphs = inOnnx.length > 0 ? inOnnx : modelFiles(entries);
   const broken = graphs.find(({ name, kind }) => name === MODEL_FILE && kind !== 'file');
   if (broken !== undefined) return `Its ${MODEL_FILE} is not a file that can be read`;
@@ -63,9 +66,9 @@ const modelFiles = (entries: readonly Entry[]) =>
  * @param path That of `config.json`.
  * @throws {ServeError} `INVALID_CONFIG` for a file that cannot be read.
  */
-export function readHuggingFace(name: string, path: string): HuggingFaceConfig {
+export async function readHuggingFace(name: string, path: string): Promise<HuggingFaceConfig> {
   const what = `config.json of '${name}'`;
-  const config = parse(readText(path, what), what);
+  const config = parse(await readText(path, what), what);
   const labels = typeof config === 'object' && config !== null && 'id2label' in config;
   return { labels: labels ? labelsById(config.id2label) : undefined };
 }

@@ -14,9 +14,10 @@
  * @module
  */
 
-import { statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServeError } from '../errors.ts';
+import { mapInOrder } from '../map-in-order.ts';
 import {
   type Entry,
   listFolder,
@@ -57,16 +58,26 @@ export interface Scan {
   readonly skipped: readonly Skipped[];
 }
 
+/**
+ * Folders that are read at the same time. More of them would not be faster, and each is a piece of work for
+ * the thread that requests would wait behind.
+ */
+const MOST_AT_ONCE = 8;
+
 /** Reads a repository again and again. */
 export class Repository {
   readonly #root: string;
   readonly #schema = tritonSchema();
 
-  /** @throws {ServeError} `INVALID_CONFIG` when the folder cannot be read. */
-  constructor(root: string) {
+  private constructor(root: string) {
     this.#root = root;
+  }
+
+  /** @throws {ServeError} `INVALID_CONFIG` when the folder cannot be read. */
+  static async open(root: string): Promise<Repository> {
     try {
-      listReadableFolder({ path: root, label: '' }, () => {});
+      await listReadableFolder({ path: root, label: '' }, () => {});
+      return new Repository(root);
     } catch (cause) {
       throw new ServeError(
         'INVALID_CONFIG',
@@ -77,7 +88,7 @@ export class Repository {
   }
 
   /** @throws {ServeError} `INTERNAL` while the folder of the repository itself cannot be read. */
-  scan(): Scan {
+  scan(): Promise<Scan> {
     return this.#read(() => true);
   }
 
@@ -87,9 +98,9 @@ export class Repository {
    * @throws {ServeError} `MODEL_NOT_FOUND` with the reason why something of that name is not served, or
    * `INVALID_CONFIG` for an override that cannot be used.
    */
-  find(name: string, override?: LoadOverride): ModelFolder | undefined {
+  async find(name: string, override?: LoadOverride): Promise<ModelFolder | undefined> {
     if (override !== undefined) return this.#override(name, override);
-    const { models, skipped } = this.#read((entry) => mayHold(entry, name));
+    const { models, skipped } = await this.#read((entry) => mayHold(entry, name));
     const found = models.find((model) => model.name === name);
     const skip = skipped.find((each) => mayHold(each.name, name));
     if (found !== undefined || skip === undefined || name.startsWith('.')) return found;
@@ -100,24 +111,27 @@ export class Repository {
   }
 
   /** A model may come whole with the request, but a name is no way out of the repository. */
-  #override(name: string, override: LoadOverride): ModelFolder | undefined {
+  async #override(name: string, override: LoadOverride): Promise<ModelFolder | undefined> {
     if (!/^[^/\\]+$/.test(name) || name.startsWith('.')) return undefined;
     const folder: Entry = { name, label: name, path: join(this.#root, name), kind: 'folder' };
-    const exists = statSync(folder.path, { throwIfNoEntry: false }) !== undefined;
+    const exists = await stat(folder.path).then(
+      () => true,
+      () => false,
+    );
     if (override.files.size === 0 && !exists) return undefined;
-    const entries = exists ? listFolder(folder, () => {}) : [];
-    const models = readOverride(folder, entries, override, this.#schema);
+    const entries = exists ? await listFolder(folder, () => {}) : [];
+    const models = await readOverride(folder, entries, override, this.#schema);
     if (typeof models !== 'string') return models[0];
     throw new ServeError('INVALID_CONFIG', `Cannot load '${name}': ${models}`);
   }
 
-  #read(isWanted: (entry: string) => boolean): Scan {
+  async #read(isWanted: (entry: string) => boolean): Promise<Scan> {
     const skipped = new Map<string, string>();
     const skip = (name: string, reason: string) => {
       // The first reason is the one that led to the others.
       if (!skipped.has(name)) skipped.set(name, reason);
     };
-    const entries = this.#list(skip).filter(({ name }) => isWanted(name));
+    const entries = (await this.#list(skip)).filter(({ name }) => isWanted(name));
     const folders = entries.filter(({ kind }) => kind === 'folder');
     const files = entries.filter(({ kind, name }) => kind === 'file' && isModelFile(name));
     const models = new Map<string, ModelFolder>();
@@ -125,8 +139,10 @@ export class Repository {
       if (models.has(model.name)) skip(label, `There is another model '${model.name}'`);
       else models.set(model.name, model);
     };
-    for (const folder of folders) {
-      for (const model of readModels(folder, this.#schema, skip)) add(model, model.name);
+    const read = (folder: Entry) => readModels(folder, this.#schema);
+    for (const found of await mapInOrder(folders, MOST_AT_ONCE, read)) {
+      for (const { name, reason } of found.skipped) skip(name, reason);
+      for (const model of found.models) add(model, model.name);
     }
     for (const file of files) add(looseModel(file), file.label);
     const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
@@ -136,9 +152,9 @@ export class Repository {
     };
   }
 
-  #list(skip: (name: string, reason: string) => void): Entry[] {
+  async #list(skip: (name: string, reason: string) => void): Promise<Entry[]> {
     try {
-      return listReadableFolder({ path: this.#root, label: '' }, skip);
+      return await listReadableFolder({ path: this.#root, label: '' }, skip);
     } catch (cause) {
       throw new ServeError('INTERNAL', `The repository cannot be read. ${whyUnreadable(cause)}`, {
         cause,

@@ -21,72 +21,73 @@ import { DEFAULT_SETTINGS } from './settings.ts';
 import { readTritonFolder } from './triton-folder.ts';
 import { findVersions, named, USUAL } from './versions.ts';
 
-/** The models of a folder; `skip` learns what of it is not served. */
-export function readModels(
+/** The models of one folder, and what of it is not served. */
+export async function readModels(
   folder: Entry,
   schema: protobuf.Root,
-  skip: Skip,
-): readonly ModelFolder[] {
+): Promise<{ readonly models: readonly ModelFolder[]; readonly skipped: readonly Skipped[] }> {
   const inside: Skipped[] = [];
   const skipInside: Skip = (name, reason) => inside.push({ name, reason });
-  const entries = listFolder(folder, skipInside);
-  const models = readLayout(folder, entries, schema, skipInside);
+  const entries = await listFolder(folder, skipInside);
+  const models = await readLayout(folder, entries, schema, skipInside);
   const isModel = typeof models !== 'string' || entries.some(({ name }) => isConfig(name));
-  for (const { name, reason } of inside) {
-    // In a folder that is no model, folders without model files are nothing to report.
-    if (isModel || !reason.startsWith(NO_MODEL)) skip(name, reason);
-  }
-  if (typeof models !== 'string') return models;
-  skip(folder.label, models);
-  return [];
+  // In a folder that is no model, folders without model files are nothing to report.
+  const skipped = inside.filter(({ reason }) => isModel || !reason.startsWith(NO_MODEL));
+  if (typeof models !== 'string') return { models, skipped };
+  return { models: [], skipped: [...skipped, { name: folder.label, reason: models }] };
 }
 
 const isConfig = (name: string) => ['config.pbtxt', 'config.json', 'model.json'].includes(name);
 
 /** The models, or a sentence that says why there are none. */
-function readLayout(
+async function readLayout(
   folder: Entry,
   entries: readonly Entry[],
   schema: protobuf.Root,
   skip: Skip,
-): readonly ModelFolder[] | string {
+): Promise<readonly ModelFolder[] | string> {
   const triton = named(entries, 'config.pbtxt');
   if (triton !== undefined) return readTritonFolder(folder, entries, triton, schema, skip);
   const huggingFace = named(entries, 'config.json');
   if (huggingFace === undefined) return readOurs(folder, entries, skip);
-  const graphs = findGraphs(entries, skip);
+  const graphs = await findGraphs(entries, skip);
   if (typeof graphs !== 'string') {
-    return graphs.map((graph) => readGraph(folder.name, entries, huggingFace.path, graph));
+    return Promise.all(
+      graphs.map((graph) => readGraph(folder.name, entries, huggingFace.path, graph)),
+    );
   }
-  const models = readOurs(folder, entries, skip);
+  const models = await readOurs(folder, entries, skip);
   return typeof models === 'string' ? graphs : models;
 }
 
-function readOurs({ name }: Entry, entries: readonly Entry[], skip: Skip) {
-  const versions = findVersions(entries, USUAL, skip);
+async function readOurs({ name }: Entry, entries: readonly Entry[], skip: Skip) {
+  const versions = await findVersions(entries, USUAL, skip);
   if (typeof versions === 'string') return versions;
-  return [{ name, config: readConfig(name, entries), settings: DEFAULT_SETTINGS, versions }];
+  return [{ name, config: await readConfig(name, entries), settings: DEFAULT_SETTINGS, versions }];
 }
 
-function readConfig(name: string, entries: readonly Entry[]): ModelConfig | ServeError {
+async function readConfig(
+  name: string,
+  entries: readonly Entry[],
+): Promise<ModelConfig | ServeError> {
   const file = named(entries, 'model.json');
   return file === undefined ? {} : readModelConfig(name, file.path);
 }
 
 /** A graph of a folder from Hugging Face. */
-function readGraph(
+async function readGraph(
   folder: string,
   entries: readonly Entry[],
   configPath: string,
   { part, path, notes }: Graph,
-): ModelFolder {
+): Promise<ModelFolder> {
   const name = part === '' ? folder : `${folder}.${part}`;
   const versions = [{ version: ONLY_VERSION, path, notes }];
   try {
-    const { labels } = readHuggingFace(folder, configPath);
+    const { labels } = await readHuggingFace(folder, configPath);
     const settings =
       labels === undefined ? DEFAULT_SETTINGS : { ...DEFAULT_SETTINGS, labels: { logits: labels } };
-    return { name, config: readConfig(folder, entries), settings, versions };
+    return { name, config: await readConfig(folder, entries), settings, versions };
   } catch (error) {
     if (!(error instanceof ServeError)) throw error;
     return { name, config: error, settings: DEFAULT_SETTINGS, versions };

@@ -28,7 +28,7 @@ export interface LoadOverride {
 interface VersionSource {
   /** The names of all versions, whether they hold a model file or not. */
   readonly numbers: readonly string[];
-  find(wanted: Wanted): readonly VersionFolder[] | string;
+  find(wanted: Wanted): Promise<readonly VersionFolder[] | string>;
 }
 
 /** The models of a folder, or a sentence that says why there are none. */
@@ -46,11 +46,11 @@ export function readTritonFolder(
   config: Entry,
   schema: protobuf.Root,
   skip: Skip,
-): Models {
+): Promise<Models> {
   const { name } = folder;
-  return readModel(name, versionsOnDisk(entries, skip), () => {
-    const text = readText(config.path, `config.pbtxt of '${name}'`);
-    const model = readTriton(name, folder.path, text, schema);
+  return readModel(name, versionsOnDisk(entries, skip), async () => {
+    const text = await readText(config.path, `config.pbtxt of '${name}'`);
+    const model = await readTriton(name, folder.path, text, schema);
     if (named(entries, 'model.json') === undefined) return model;
     return { ...model, settings: withNote(model.settings) };
   });
@@ -62,25 +62,29 @@ export function readOverride(
   entries: readonly Entry[],
   { config, files }: LoadOverride,
   schema: protobuf.Root,
-): Models {
+): Promise<Models> {
   const { name } = folder;
   const versions = files.size > 0 ? versionsInRequest(files) : versionsOnDisk(entries, () => {});
-  return readModel(name, versions, () => {
+  return readModel(name, versions, async () => {
     if (config.length > MAX_OVERRIDE) {
       const most = `at most ${MAX_OVERRIDE} are allowed`;
       throw wrong(name, `it has ${config.length} characters, and ${most}`);
     }
-    const model = readTriton(name, folder.path, config, schema);
+    const model = await readTriton(name, folder.path, config, schema);
     refuseUnsafeOptions(name, model.settings.providerOptions);
     return model;
   });
 }
 
 /** A configuration that cannot be used fails every version with its reason. */
-function readModel(name: string, source: VersionSource, read: () => TritonModel): Models {
+async function readModel(
+  name: string,
+  source: VersionSource,
+  read: () => Promise<TritonModel>,
+): Promise<Models> {
   let model: TritonModel;
   try {
-    model = read();
+    model = await read();
   } catch (error) {
     if (!(error instanceof ServeError)) throw error;
     const versions = source.numbers.map((version) => ({ version, path: '', notes: [] }));
@@ -88,7 +92,7 @@ function readModel(name: string, source: VersionSource, read: () => TritonModel)
     return [{ name, config: error, settings: DEFAULT_SETTINGS, versions: sorted(versions) }];
   }
   const { config, settings, filename } = model;
-  const all = source.find({
+  const all = await source.find({
     filename: filename ?? MODEL_FILE,
     mayDiffer: filename === undefined,
   });
@@ -119,7 +123,7 @@ function versionsOnDisk(entries: readonly Entry[], skip: Skip): VersionSource {
 function versionsInRequest(files: LoadOverride['files']): VersionSource {
   const paths = [...files.keys()].map((path) => path.split('/', 2) as [string, string]);
   const numbers = [...new Set(paths.map(([version]) => version))];
-  const find = (wanted: Wanted) => {
+  const find = async (wanted: Wanted) => {
     const versions: VersionFolder[] = [];
     for (const version of numbers) {
       const names = paths.filter(([folder]) => folder === version).map(([, name]) => name);

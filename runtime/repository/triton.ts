@@ -51,12 +51,12 @@ export interface TritonModel {
  * @param folder The folder of the model, in which files that the configuration names are looked up.
  * @throws {ServeError} `INVALID_CONFIG` with the first field that is wrong or not supported.
  */
-export function readTriton(
+export async function readTriton(
   name: string,
   folder: string,
   text: string,
   schema: protobuf.Root,
-): TritonModel {
+): Promise<TritonModel> {
   const declared = parse(name, text, schema.lookupType('inference.ModelConfig'));
   const config = declared as TritonConfig;
   refuseUnsupported(name, config);
@@ -77,14 +77,16 @@ export function readTriton(
       declared,
       device,
       providerOptions,
-      labels: labels(name, folder, config),
+      labels: await labels(name, folder, config),
       inputs: (config.input ?? []).map(toDeclared),
       outputs: (config.output ?? []).map(toDeclared),
       queue: queuePolicy(name, config.dynamic_batching),
       // Like Triton, which does not run warm-ups without rows.
-      warmups: (config.model_warmup ?? [])
-        .filter(({ batch_size }) => batch_size)
-        .map((warmup) => toWarmup(name, folder, warmup)),
+      warmups: await Promise.all(
+        (config.model_warmup ?? [])
+          .filter(({ batch_size }) => batch_size)
+          .map((warmup) => toWarmup(name, folder, warmup)),
+      ),
       notes: limited([...notes, ...queueNotes(config.dynamic_batching), ...unusedFields(config)]),
     },
     filename,
@@ -157,7 +159,7 @@ const toDeclared = ({ name = '', data_type, dims = [] }: TritonTensor): Declared
   dims: dims.map(Number),
 });
 
-function labels(name: string, folder: string, { output = [] }: TritonConfig) {
+async function labels(name: string, folder: string, { output = [] }: TritonConfig) {
   const byOutput: Record<string, readonly string[]> = Object.create(null);
   for (const { name: tensor = '', label_filename } of output) {
     if (!label_filename) continue;
@@ -167,10 +169,8 @@ function labels(name: string, folder: string, { output = [] }: TritonConfig) {
         `label_filename ${label_filename} must be the name of a file in its folder`,
       );
     }
-    byOutput[tensor] = readBeside(name, folder, label_filename)
-      .toString('utf8')
-      .replace(/\n$/, '')
-      .split(/\r?\n/);
+    const file = await readBeside(name, folder, label_filename);
+    byOutput[tensor] = file.toString('utf8').replace(/\n$/, '').split(/\r?\n/);
   }
   return byOutput;
 }

@@ -22,16 +22,16 @@ export const named = (entries: readonly Entry[], wanted: string): Entry | undefi
  * @param isVersion Whether a folder of that name may be a version.
  * @returns At least one, or a sentence that says why there is none.
  */
-export function findVersions(
+export async function findVersions(
   entries: readonly Entry[],
   wanted: Wanted,
   skip: Skip,
   isVersion: (name: string) => boolean = () => true,
-): readonly VersionFolder[] | string {
+): Promise<readonly VersionFolder[] | string> {
   const versions: VersionFolder[] = [];
   const isFolder = ({ kind, name }: Entry) => kind === 'folder' && name !== wanted.filename;
   for (const entry of entries.filter(isFolder)) {
-    const found = findModelFile(listFolder(entry, skip), wanted, skip);
+    const found = await findModelFile(await listFolder(entry, skip), wanted, skip);
     if (typeof found === 'string') skip(entry.label, found);
     else if (isVersion(entry.name)) versions.push({ version: entry.name, ...found });
     else skip(entry.label, 'Beside config.pbtxt the name of a version is a number');
@@ -41,24 +41,24 @@ export function findVersions(
     for (const { label } of loose) skip(label, 'Beside it there are folders of versions');
     return sortVersions(versions, ({ version }) => version);
   }
-  const found = findModelFile(entries, wanted, skip);
+  const found = await findModelFile(entries, wanted, skip);
   if (typeof found !== 'string') return [{ version: ONLY_VERSION, ...found }];
   if (!found.startsWith(NO_MODEL)) return found;
   return `${NO_MODEL}: expected ${wanted.filename} in a folder for each version`;
 }
 
 /** The model file among the entries of a folder, or a sentence that says why there is none. */
-function findModelFile(
+async function findModelFile(
   entries: readonly Entry[],
   { filename, mayDiffer }: Wanted,
   skip: Skip,
-): Pick<VersionFolder, 'path' | 'notes'> | string {
+): Promise<Pick<VersionFolder, 'path' | 'notes'> | string> {
   const usual = named(entries, filename);
   if (usual?.kind === 'file') return { path: usual.path, notes: [] };
   if (usual?.kind === 'broken') return `Its ${filename} is not a file that can be read`;
   if (usual !== undefined) {
     // Triton takes a folder of that name, with the model file and its external data in it.
-    const nested = named(listFolder(usual, skip), filename);
+    const nested = named(await listFolder(usual, skip), filename);
     if (nested?.kind === 'file') return { path: nested.path, notes: [] };
   }
   if (!mayDiffer) return `${NO_MODEL}: expected ${filename}`;

@@ -25,7 +25,7 @@ export function repositoryRoutes(add: AddRoute, runtime: Runtime): void {
       if (ready !== undefined && typeof ready !== 'boolean') {
         throw invalid('ready must be true or false.');
       }
-      const entries = repository.index();
+      const entries = await repository.index();
       return c.json(ready ? entries.filter(({ state }) => state === 'READY') : entries);
     },
     'QUERY',

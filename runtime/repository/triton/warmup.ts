@@ -9,22 +9,24 @@ import { isPlainName, type TritonWarmup, type TritonWarmupInput, wrong } from '.
 const MAX_BYTES = 256 * 1024 * 1024;
 
 /** @throws {ServeError} `INVALID_CONFIG` for a file that cannot be read. */
-export function toWarmup(name: string, folder: string, given: TritonWarmup): Warmup {
+export async function toWarmup(name: string, folder: string, given: TritonWarmup): Promise<Warmup> {
   const { batch_size = 1, count = 0, inputs = {} } = given;
   return {
     name: given.name ?? '',
     rows: batch_size,
     runs: Math.max(count, 1),
-    inputs: Object.entries(inputs).map(([tensor, input]) => toInput(name, folder, tensor, input)),
+    inputs: await Promise.all(
+      Object.entries(inputs).map(([tensor, input]) => toInput(name, folder, tensor, input)),
+    ),
   };
 }
 
-function toInput(
+async function toInput(
   name: string,
   folder: string,
   tensor: string,
   input: TritonWarmupInput,
-): WarmupInput {
+): Promise<WarmupInput> {
   const { data_type, dims = [], random_data, input_data_file: file } = input;
   return {
     name: tensor,
@@ -36,11 +38,11 @@ function toInput(
         ? random_data === undefined
           ? 'zero'
           : 'random'
-        : read(name, folder, file),
+        : await read(name, folder, file),
   };
 }
 
-function read(name: string, folder: string, file: string): Uint8Array {
+async function read(name: string, folder: string, file: string): Promise<Uint8Array> {
   if (!isPlainName(file)) {
     throw wrong(name, `input_data_file ${file} must be the name of a file in the folder warmup`);
   }
@@ -48,7 +50,7 @@ function read(name: string, folder: string, file: string): Uint8Array {
 }
 
 /** A file that `config.pbtxt` names. @throws {ServeError} `INVALID_CONFIG` */
-export function readBeside(name: string, folder: string, file: string): Buffer {
+export function readBeside(name: string, folder: string, file: string): Promise<Buffer> {
   const what = `config.pbtxt of '${name}': the file ${file} that it names`;
   return readBytes(join(folder, file), what, MAX_BYTES);
 }

@@ -126,9 +126,10 @@ function modelMethods(runtime: Runtime) {
       model_stats:
         request.name === '' ? everyStatistics(runtime) : statisticsOf(runtime, target(request)),
     }),
-    RepositoryIndex: ({ ready }: RepositoryIndexRequest) => ({
-      models: repository.index().filter(({ state }) => !ready || state === 'READY'),
-    }),
+    RepositoryIndex: async ({ ready }: RepositoryIndexRequest) => {
+      const entries = await repository.index();
+      return { models: entries.filter(({ state }) => !ready || state === 'READY') };
+    },
     RepositoryModelLoad: async ({ model_name, parameters }: RepositoryRequest) => {
       requireControl(repository);
       await loadModel(repository, model_name, override(parameters));

@@ -6,9 +6,9 @@ import { Repository } from '../../../runtime/repository/index.ts';
 import { type Files, temporaryFiles } from '../../support/files.ts';
 
 /** The model files that are served, with what is noted of each, and what is skipped. */
-function scan(files: Files) {
+async function scan(files: Files) {
   using folder = temporaryFiles(files);
-  const { models, skipped } = new Repository(folder.path).scan();
+  const { models, skipped } = await (await Repository.open(folder.path)).scan();
   const versions = models.flatMap((model) =>
     model.versions.map(
       ({ path: file, notes }) => [path.relative(folder.path, file), notes] as const,
@@ -41,8 +41,8 @@ describe('in the folder of a version', () => {
       [/best\.onnx, .*more exact than best_fp16\.onnx, best_int8\.onnx/],
     ],
   ] as const) {
-    test(name, () => {
-      const found = served(files, 'm/1');
+    test(name, async () => {
+      const found = await served(files, 'm/1');
       assert.deepEqual(found.files, [`m/1/${chosen}`]);
       assert.equal(found.notes.length, notes.length);
       for (const [i, note] of notes.entries()) assert.match(found.notes[i]!, note);
@@ -50,38 +50,43 @@ describe('in the folder of a version', () => {
     });
   }
 
-  test('of two models none, with a reason', () => {
-    const found = served(['a.onnx', 'b.onnx'], 'm/1');
+  test('of two models none, with a reason', async () => {
+    const found = await served(['a.onnx', 'b.onnx'], 'm/1');
     assert.deepEqual(found.files, []);
     assert.match(found.skipped['m/1']!, /several models \(a\.onnx, b\.onnx\).*rename/);
   });
 
-  test('a folder named model.onnx with the file in it, as Triton takes it', () => {
-    const found = scan({ 'm/1/model.onnx/model.onnx': '', 'm/1/model.onnx/weights.bin': '' });
+  test('a folder named model.onnx with the file in it, as Triton takes it', async () => {
+    const found = await scan({ 'm/1/model.onnx/model.onnx': '', 'm/1/model.onnx/weights.bin': '' });
     assert.deepEqual(found.files, ['m/1/model.onnx/model.onnx']);
     assert.equal(found.models[0]!.versions[0]!.version, '1');
   });
 
-  test('default_model_filename is taken at its word', () => {
+  test('default_model_filename is taken at its word', async () => {
     const named = { 'm/config.pbtxt': 'default_model_filename: "net.onnx"' };
-    assert.deepEqual(scan({ ...named, 'm/1/net.onnx': '', 'm/1/model.onnx': '' }).files, [
+    assert.deepEqual((await scan({ ...named, 'm/1/net.onnx': '', 'm/1/model.onnx': '' })).files, [
       'm/1/net.onnx',
     ]);
-    const missing = scan({ ...named, 'm/1/model.onnx': '' });
+    const missing = await scan({ ...named, 'm/1/model.onnx': '' });
     assert.deepEqual(missing.files, []);
     assert.match(missing.skipped['m/1']!, /expected net\.onnx/);
   });
 
-  test('config.pbtxt without it takes the only file', () => {
-    assert.deepEqual(scan({ 'm/config.pbtxt': '', 'm/1/best.onnx': '' }).files, ['m/1/best.onnx']);
+  test('config.pbtxt without it takes the only file', async () => {
+    assert.deepEqual((await scan({ 'm/config.pbtxt': '', 'm/1/best.onnx': '' })).files, [
+      'm/1/best.onnx',
+    ]);
   });
 });
 
 describe('in a folder without versions', () => {
   for (const config of ['model.json', 'config.pbtxt', undefined]) {
-    test(`model.onnx is version 1 beside ${config ?? 'nothing'}`, () => {
+    test(`model.onnx is version 1 beside ${config ?? 'nothing'}`, async () => {
       const text = config === 'model.json' ? '{"default": true}' : 'max_batch_size: 3';
-      const found = scan({ 'm/model.onnx': '', ...(config ? { [`m/${config}`]: text } : {}) });
+      const found = await scan({
+        'm/model.onnx': '',
+        ...(config ? { [`m/${config}`]: text } : {}),
+      });
       assert.deepEqual(found.files, ['m/model.onnx']);
       const [model] = found.models;
       assert.equal(model!.versions[0]!.version, '1');
@@ -93,14 +98,14 @@ describe('in a folder without versions', () => {
     });
   }
 
-  test('folders of versions go before it', () => {
-    const found = scan({ 'm/model.onnx': '', 'm/2/model.onnx': '', 'm/model.json': '{}' });
+  test('folders of versions go before it', async () => {
+    const found = await scan({ 'm/model.onnx': '', 'm/2/model.onnx': '', 'm/model.json': '{}' });
     assert.deepEqual(found.files, ['m/2/model.onnx']);
     assert.match(found.skipped['m/model.onnx']!, /folders of versions/);
   });
 
-  test('empty folders do not', () => {
-    const found = scan({ 'm/model.onnx': '', 'm/assets/x.txt': '', 'm/model.json': '{}' });
+  test('empty folders do not', async () => {
+    const found = await scan({ 'm/model.onnx': '', 'm/assets/x.txt': '', 'm/model.json': '{}' });
     assert.deepEqual(found.files, ['m/model.onnx']);
   });
 });
@@ -109,13 +114,13 @@ describe('in a folder of Hugging Face', () => {
   const face = (...files: string[]) =>
     scan({ 'm/config.json': '{}', ...Object.fromEntries(files.map((file) => [`m/${file}`, ''])) });
 
-  test('the most exact of several precisions', () => {
+  test('the most exact of several precisions', async () => {
     const files = ['model_bnb4', 'model_q4f16', 'model_q4', 'model_uint8', 'model_int8'];
     const byExactness = ['model_quantized', 'model_fp16', 'model_optimized', 'model_O2', 'model'];
     const present = files.map((file) => `onnx/${file}.onnx`);
     for (const file of byExactness) {
       present.push(`onnx/${file}.onnx`);
-      const found = face(...present);
+      const found = await face(...present);
       assert.deepEqual(found.files, [`m/onnx/${file}.onnx`]);
       assert.equal(found.models[0]!.name, 'm');
       assert.equal(found.notes.length, file === 'model' ? 0 : 1);
@@ -123,17 +128,17 @@ describe('in a folder of Hugging Face', () => {
   });
 
   for (const file of ['model_quantized', 'model_qint8_avx512_vnni', 'model_O4', 'bert']) {
-    test(`only ${file}.onnx`, () => {
+    test(`only ${file}.onnx`, async () => {
       for (const folder of ['onnx/', '']) {
-        const found = face(`${folder}${file}.onnx`);
+        const found = await face(`${folder}${file}.onnx`);
         assert.deepEqual(found.files, [`m/${folder}${file}.onnx`]);
         assert.match(found.notes[0]!, /because there is no model\.onnx/);
       }
     });
   }
 
-  test('parts in the most exact precision of each', () => {
-    const found = face(
+  test('parts in the most exact precision of each', async () => {
+    const found = await face(
       'onnx/encoder_model_quantized.onnx',
       'onnx/encoder_model_fp16.onnx',
       'onnx/decoder_model_merged_quantized.onnx',
@@ -148,22 +153,22 @@ describe('in a folder of Hugging Face', () => {
     ]);
   });
 
-  test('graphs beside an empty folder onnx', () => {
-    assert.deepEqual(face('onnx/.keep', 'model.onnx').files, ['m/model.onnx']);
+  test('graphs beside an empty folder onnx', async () => {
+    assert.deepEqual((await face('onnx/.keep', 'model.onnx')).files, ['m/model.onnx']);
   });
 
-  test('several that are no parts are named', () => {
-    const found = face('onnx/a.onnx', 'onnx/b.onnx');
+  test('several that are no parts are named', async () => {
+    const found = await face('onnx/a.onnx', 'onnx/b.onnx');
     assert.deepEqual(found.files, []);
     assert.match(found.skipped.m!, /several models \(a\.onnx, b\.onnx\)/);
   });
 
-  test('none at all is named', () => {
-    assert.match(face('pytorch_model.bin').skipped.m!, /holds no model file/);
+  test('none at all is named', async () => {
+    assert.match((await face('pytorch_model.bin')).skipped.m!, /holds no model file/);
   });
 
-  test('model.json takes effect', () => {
-    const found = scan({
+  test('model.json takes effect', async () => {
+    const found = await scan({
       'm/config.json': '{"id2label": {"0": "no", "1": "yes"}}',
       'm/model.json': '{"task": "classification", "labels": ["bad", "good"]}',
       'm/onnx/model.onnx': '',
@@ -174,7 +179,7 @@ describe('in a folder of Hugging Face', () => {
   });
 });
 
-test('model.json beside config.pbtxt has no effect, which is noted', () => {
-  const found = scan({ 'm/config.pbtxt': '', 'm/model.json': '{}', 'm/1/model.onnx': '' });
+test('model.json beside config.pbtxt has no effect, which is noted', async () => {
+  const found = await scan({ 'm/config.pbtxt': '', 'm/model.json': '{}', 'm/1/model.onnx': '' });
   assert.match(found.models[0]!.settings.notes[0]!, /model\.json has no effect/);
 });

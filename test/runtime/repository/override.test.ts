@@ -6,16 +6,16 @@ import { Repository } from '../../../runtime/repository/index.ts';
 import { temporaryFiles } from '../../support/files.ts';
 
 /** What a load request with this configuration finds, where the repository has a model `m`. */
-function find(config: string, name = 'm', files: Record<string, string> = {}) {
+async function find(config: string, name = 'm', files: Record<string, string> = {}) {
   using folder = temporaryFiles({ 'm/1/model.onnx': '' });
   const bytes = Object.entries(files).map(
     ([path, text]) => [path, new TextEncoder().encode(text)] as const,
   );
-  return new Repository(folder.path).find(name, { config, files: new Map(bytes) });
+  return await (await Repository.open(folder.path)).find(name, { config, files: new Map(bytes) });
 }
 
-function reasonOf(config: string): string {
-  const found = find(config)!;
+async function reasonOf(config: string): Promise<string> {
+  const found = (await find(config))!;
   assert.ok(found.config instanceof ServeError, config);
   assert.equal(found.config.code, 'INVALID_CONFIG');
   return found.config.message;
@@ -46,25 +46,25 @@ describe('options of an execution provider', () => {
     ['cuda', 'gpu_external_alloc'],
     ['cuda', 'an_option_of_a_later_release'],
   ] as const) {
-    test(`${option} is the owner’s to set, not a client’s`, () => {
-      const message = reasonOf(withOptions(accelerator, { [option]: '/tmp/x' }));
+    test(`${option} is the owner’s to set, not a client’s`, async () => {
+      const message = await reasonOf(withOptions(accelerator, { [option]: '/tmp/x' }));
       assert.match(message, /which a load request may not set; write it into the repository/);
       assert.doesNotMatch(message, /\/tmp/);
     });
   }
 
-  test('those that only tune it may be set', () => {
+  test('those that only tune it may be set', async () => {
     const options = { trt_max_workspace_size: '1', trt_builder_optimization_level: '5' };
-    const tensorrt = find(withOptions('tensorrt', { ...options, precision_mode: 'FP16' }))!;
+    const tensorrt = (await find(withOptions('tensorrt', { ...options, precision_mode: 'FP16' })))!;
     assert.deepEqual(tensorrt.settings.providerOptions, { ...options, trt_fp16_enable: '1' });
     const cuda = { gpu_mem_limit: '1', cudnn_conv_algo_search: 'HEURISTIC' };
-    assert.deepEqual(find(withOptions('cuda', cuda))!.settings.providerOptions, cuda);
+    assert.deepEqual((await find(withOptions('cuda', cuda)))!.settings.providerOptions, cuda);
   });
 
-  test('the repository’s own configuration may set them all', () => {
+  test('the repository’s own configuration may set them all', async () => {
     const config = withOptions('tensorrt', { trt_engine_cache_path: '/cache' });
     using folder = temporaryFiles({ 'm/config.pbtxt': config, 'm/1/model.onnx': '' });
-    const [model] = new Repository(folder.path).scan().models;
+    const [model] = (await (await Repository.open(folder.path)).scan()).models;
     assert.deepEqual(model!.settings.providerOptions, { trt_engine_cache_path: '/cache' });
   });
 });
@@ -80,25 +80,26 @@ describe('what a message repeats is short', () => {
     ['a key', JSON.stringify({ parameters: { [long]: 7 } })],
     ['a number of many digits', `max_batch_size: ${'9'.repeat(200_000)}`],
   ] as const) {
-    test(what, () => assert.ok(reasonOf(config).length < 1200));
+    test(what, async () => assert.ok((await reasonOf(config)).length < 1200));
   }
 
-  test('a configuration that is far too long', () => {
-    assert.match(reasonOf(' '.repeat(1_000_000)), /1000000 characters, and at most 262144/);
+  test('a configuration that is far too long', async () => {
+    assert.match(await reasonOf(' '.repeat(1_000_000)), /1000000 characters, and at most 262144/);
   });
 
-  test('notes, and how many there are', () => {
+  test('notes, and how many there are', async () => {
     const keys = Array.from({ length: 1000 }, (_, i) => [`${i}${'y'.repeat(100)}`, {}]);
-    const { notes } = find(JSON.stringify({ parameters: Object.fromEntries(keys) }))!.settings;
+    const { notes } = (await find(JSON.stringify({ parameters: Object.fromEntries(keys) })))!
+      .settings;
     assert.equal(notes.length, 51);
     assert.equal(notes.at(-1), '950 more have no effect');
   });
 });
 
-test('a name is no way out of the repository', () => {
+test('a name is no way out of the repository', async () => {
   const files = { '1/model.onnx': 'x' };
   for (const name of ['..', '.', '../m', 'a/b', 'a\\b', '.hidden', '']) {
-    assert.equal(find('{}', name, files), undefined, name);
+    assert.equal(await find('{}', name, files), undefined, name);
   }
-  assert.equal(find('{}', 'new', files)!.versions[0]!.version, '1');
+  assert.equal((await find('{}', 'new', files))!.versions[0]!.version, '1');
 });

@@ -11,10 +11,10 @@ import { type Files, temporaryFiles } from '../../support/files.ts';
 const GOOD: Files = { 'good/1/model.onnx': '' };
 
 /** What is found in these files and in what `add` puts beside them. */
-function scan(files: Files, add: (root: string) => void = () => {}) {
+async function scan(files: Files, add: (root: string) => void = () => {}) {
   using folder = temporaryFiles(files);
   add(folder.path);
-  const { models, skipped } = new Repository(folder.path).scan();
+  const { models, skipped } = await (await Repository.open(folder.path)).scan();
   for (const { name, reason } of skipped) {
     assert.ok(!name.includes(folder.path) && !reason.includes(folder.path), `${name}: ${reason}`);
   }
@@ -89,26 +89,26 @@ const JUNK: Readonly<Record<string, readonly [(folder: string) => void, string, 
 
 describe('junk is named, and the model beside it is served', () => {
   for (const [kind, [add, name, reason]] of Object.entries(JUNK)) {
-    test(`${kind} at the top`, () => {
-      const found = scan(GOOD, add);
+    test(`${kind} at the top`, async () => {
+      const found = await scan(GOOD, add);
       assert.deepEqual(found.models, ['good:1']);
       assert.deepEqual(Object.keys(found.skipped), [name]);
       assert.match(found.skipped[name]!, reason);
     });
 
-    test(`${kind} inside a model`, () => {
-      const found = scan(GOOD, (root) => add(path.join(root, 'good')));
+    test(`${kind} inside a model`, async () => {
+      const found = await scan(GOOD, (root) => add(path.join(root, 'good')));
       assert.deepEqual(found.models, ['good:1']);
       assert.ok(`good/${name}` in found.skipped, JSON.stringify(found.skipped));
     });
 
-    test(`${kind} inside a version`, () => {
-      const found = scan(GOOD, (root) => add(path.join(root, 'good/1')));
+    test(`${kind} inside a version`, async () => {
+      const found = await scan(GOOD, (root) => add(path.join(root, 'good/1')));
       assert.deepEqual(found.models, ['good:1']);
     });
   }
 
-  test('all of it at once, in every layout', () => {
+  test('all of it at once, in every layout', async () => {
     const files = {
       ...GOOD,
       'triton/config.pbtxt': '',
@@ -118,7 +118,7 @@ describe('junk is named, and the model beside it is served', () => {
       'loose/model.onnx': '',
       'bare.onnx': '',
     };
-    const found = scan(files, (root) => {
+    const found = await scan(files, (root) => {
       for (const folder of ['.', 'good', 'triton', 'face', 'loose', 'triton/1', 'face/onnx']) {
         for (const [add] of Object.values(JUNK)) add(path.join(root, folder));
       }
@@ -126,15 +126,15 @@ describe('junk is named, and the model beside it is served', () => {
     assert.deepEqual(found.models, ['bare:1', 'face:1', 'good:1', 'loose:1', 'triton:1']);
   });
 
-  test('a link to the repository in a version', () => {
-    const found = scan({ ...GOOD, 'bare.onnx': '' }, (root) =>
+  test('a link to the repository in a version', async () => {
+    const found = await scan({ ...GOOD, 'bare.onnx': '' }, (root) =>
       symlinkSync('../..', path.join(root, 'good/2')),
     );
     assert.deepEqual(found.models, ['bare:1', 'good:1']);
   });
 
-  test('a folder that may not be read', () => {
-    const found = scan({ ...GOOD, 'closed/README.md': '' }, (root) =>
+  test('a folder that may not be read', async () => {
+    const found = await scan({ ...GOOD, 'closed/README.md': '' }, (root) =>
       chmodSync(path.join(root, 'closed'), 0),
     );
     assert.deepEqual(found.models, ['good:1']);
@@ -142,8 +142,8 @@ describe('junk is named, and the model beside it is served', () => {
     assert.match(found.skipped.closed!, /no permission|holds no model file/);
   });
 
-  test('plain files that are no models, and what Kubernetes and the server keep there, are not named', () => {
-    const found = scan(
+  test('plain files that are no models, and what Kubernetes and the server keep there, are not named', async () => {
+    const found = await scan(
       { '..2026_11_29/good/1/model.onnx': '', 'README.md': '', '.millrace/x': '', '.DS_Store': '' },
       (root) => {
         symlinkSync('..2026_11_29', path.join(root, '..data'));
@@ -154,8 +154,8 @@ describe('junk is named, and the model beside it is served', () => {
     assert.deepEqual(found.skipped, {});
   });
 
-  test('of two models of one name the one with a folder of its own is served', () => {
-    const found = scan({ 'm/1/model.onnx': '', 'm.onnx': '' });
+  test('of two models of one name the one with a folder of its own is served', async () => {
+    const found = await scan({ 'm/1/model.onnx': '', 'm.onnx': '' });
     assert.deepEqual(found.models, ['m:1']);
     assert.match(found.skipped['m.onnx']!, /another model 'm'/);
     assert.match(found.raw[0]!.versions[0]!.path, /m\/1\/model\.onnx$/);
@@ -163,30 +163,37 @@ describe('junk is named, and the model beside it is served', () => {
 });
 
 describe('a version is a folder that holds a model file', () => {
-  test('one without is named, and the others are served', () => {
-    const found = scan({ 'm/1/model.onnx': '', 'm/2/notes.txt': '', 'm/v3/.keep': '' });
+  test('one without is named, and the others are served', async () => {
+    const found = await scan({ 'm/1/model.onnx': '', 'm/2/notes.txt': '', 'm/v3/.keep': '' });
     assert.deepEqual(found.models, ['m:1']);
     assert.match(found.skipped['m/2']!, /holds no model file: expected model\.onnx/);
     assert.match(found.skipped['m/v3']!, /holds no model file/);
   });
 
-  test('a model with a configuration and no version is named with what is expected', () => {
+  test('a model with a configuration and no version is named with what is expected', async () => {
     for (const config of ['model.json', 'config.pbtxt']) {
-      const found = scan({ [`m/${config}`]: config === 'model.json' ? '{}' : '', 'm/1/x.txt': '' });
+      const found = await scan({
+        [`m/${config}`]: config === 'model.json' ? '{}' : '',
+        'm/1/x.txt': '',
+      });
       assert.deepEqual(found.models, []);
       assert.match(found.skipped.m!, /holds no model file: expected model\.onnx in a folder/);
       assert.match(found.skipped['m/1']!, /holds no model file/);
     }
   });
 
-  test('the newest version of config.pbtxt is the newest that is there', () => {
-    const found = scan({ 'm/config.pbtxt': '', 'm/1/model.onnx': '', 'm/2/model.onnx.part': '' });
+  test('the newest version of config.pbtxt is the newest that is there', async () => {
+    const found = await scan({
+      'm/config.pbtxt': '',
+      'm/1/model.onnx': '',
+      'm/2/model.onnx.part': '',
+    });
     assert.deepEqual(found.models, ['m:1']);
     assert.match(found.skipped['m/2']!, /holds no model file/);
   });
 
-  test('a folder whose name is no number is named where config.pbtxt wants numbers', () => {
-    const found = scan({
+  test('a folder whose name is no number is named where config.pbtxt wants numbers', async () => {
+    const found = await scan({
       'm/config.pbtxt': '',
       'm/1/model.onnx': '',
       'm/v2/model.onnx': '',
@@ -197,9 +204,9 @@ describe('a version is a folder that holds a model file', () => {
     assert.match(found.skipped['m/v2']!, /is a number/);
   });
 
-  test('a version_policy that selects none of them is the reason', () => {
+  test('a version_policy that selects none of them is the reason', async () => {
     const policy = 'version_policy { specific { versions: 3 } }';
-    const found = scan({ 'm/config.pbtxt': policy, 'm/1/model.onnx': '' });
+    const found = await scan({ 'm/config.pbtxt': policy, 'm/1/model.onnx': '' });
     assert.match(found.skipped.m!, /version_policy selects none of its versions: 1/);
   });
 });
@@ -216,9 +223,10 @@ describe('a configuration that cannot be read fails only its own model', () => {
   };
   for (const [kind, [make, reason]] of Object.entries(unreadable)) {
     for (const config of ['model.json', 'config.pbtxt', 'config.json']) {
-      test(`${config} is ${kind}`, () => {
-        const found = scan({ ...GOOD, 'm/1/model.onnx': '', 'm/onnx/model.onnx': '' }, (root) =>
-          make(path.join(root, 'm', config)),
+      test(`${config} is ${kind}`, async () => {
+        const found = await scan(
+          { ...GOOD, 'm/1/model.onnx': '', 'm/onnx/model.onnx': '' },
+          (root) => make(path.join(root, 'm', config)),
         );
         assert.equal(found.models[0], 'good:1');
         const model = found.raw.find(({ name }) => name === 'm')!;
@@ -229,16 +237,16 @@ describe('a configuration that cannot be read fails only its own model', () => {
     }
   }
 
-  test('config.json may hold any JSON', () => {
+  test('config.json may hold any JSON', async () => {
     for (const text of ['null', '[]', '7', '"x"', '{"id2label": null}', '{"id2label": "x"}']) {
-      const found = scan({ 'm/config.json': text, 'm/onnx/model.onnx': '' });
+      const found = await scan({ 'm/config.json': text, 'm/onnx/model.onnx': '' });
       assert.deepEqual(found.raw[0]!.config, {}, text);
       assert.deepEqual(found.raw[0]!.settings.labels, {}, text);
     }
   });
 
-  test('a byte order mark is no fault', () => {
-    const found = scan({
+  test('a byte order mark is no fault', async () => {
+    const found = await scan({
       'a/model.json': '\ufeff{"default": true}',
       'a/1/model.onnx': '',
       'b/config.pbtxt': '\ufeffmax_batch_size: 4',
@@ -254,7 +262,7 @@ describe('a configuration that cannot be read fails only its own model', () => {
 });
 
 describe('the folder of the repository itself', () => {
-  test('that is no folder is an error that says so', () => {
+  test('that is no folder is an error that says so', async () => {
     using folder = temporaryFiles({ file: '' });
     symlinkSync('loop', path.join(folder.path, 'loop'));
     for (const [name, reason] of [
@@ -262,15 +270,12 @@ describe('the folder of the repository itself', () => {
       ['missing', /does not exist/],
       ['loop', /leads back to itself/],
     ] as const) {
-      assert.throws(
-        () => new Repository(path.join(folder.path, name)),
-        (error: unknown) => {
-          assert.ok(error instanceof ServeError && error.code === 'INVALID_CONFIG');
-          assert.match(error.message, /^MODEL_PATH names the folder/);
-          assert.match(error.message, reason);
-          return true;
-        },
-      );
+      await assert.rejects(Repository.open(path.join(folder.path, name)), (error: unknown) => {
+        assert.ok(error instanceof ServeError && error.code === 'INVALID_CONFIG');
+        assert.match(error.message, /^MODEL_PATH names the folder/);
+        assert.match(error.message, reason);
+        return true;
+      });
     }
   });
 });

@@ -9,30 +9,27 @@ const schema = tritonSchema();
 const read = (text: string) => readTriton('m', '/nowhere', text, schema);
 
 const refuses = (text: string, message: RegExp) =>
-  assert.throws(
-    () => read(text),
-    (error: unknown) => {
-      assert.ok(error instanceof ServeError && error.code === 'INVALID_CONFIG');
-      assert.match(error.message, message);
-      return true;
-    },
-  );
-
-describe('max_batch_size', () => {
-  const batching = (text: string) => read(text).config.batching;
-
-  test('is what the file says', () => {
-    assert.deepEqual(batching('max_batch_size: 8'), { maxRows: 8 });
-    assert.equal(batching('max_batch_size: 0'), false);
-    assert.equal(batching('{"max_batch_size": 0}'), false);
+  assert.rejects(read(text), (error: unknown) => {
+    assert.ok(error instanceof ServeError && error.code === 'INVALID_CONFIG');
+    assert.match(error.message, message);
+    return true;
   });
 
-  test('left out, it is found out, unless the file describes shapes, which then are whole', () => {
-    assert.equal(batching('name: "m"'), undefined);
-    assert.equal(batching('{}'), undefined);
+describe('max_batch_size', () => {
+  const batching = async (text: string) => (await read(text)).config.batching;
+
+  test('is what the file says', async () => {
+    assert.deepEqual(await batching('max_batch_size: 8'), { maxRows: 8 });
+    assert.equal(await batching('max_batch_size: 0'), false);
+    assert.equal(await batching('{"max_batch_size": 0}'), false);
+  });
+
+  test('left out, it is found out, unless the file describes shapes, which then are whole', async () => {
+    assert.equal(await batching('name: "m"'), undefined);
+    assert.equal(await batching('{}'), undefined);
     const delay = 'dynamic_batching { max_queue_delay_microseconds: 500 }';
-    assert.deepEqual(batching(delay), { maxDelayMs: 0.5 });
-    assert.equal(batching('input { name: "x" data_type: TYPE_FP32 dims: [-1, 3] }'), false);
+    assert.deepEqual(await batching(delay), { maxDelayMs: 0.5 });
+    assert.equal(await batching('input { name: "x" data_type: TYPE_FP32 dims: [-1, 3] }'), false);
   });
 });
 
@@ -117,8 +114,8 @@ describe('instance groups', () => {
     ],
   };
   for (const [name, [text, device, config, notes = []]] of Object.entries(cases)) {
-    test(name, () => {
-      const model = read(`max_batch_size: 4 ${text}`);
+    test(name, async () => {
+      const model = await read(`max_batch_size: 4 ${text}`);
       assert.equal(model.settings.device, device);
       assert.deepEqual(model.config, { batching: { maxRows: 4 }, ...config });
       assert.equal(model.settings.notes.length, notes.length, model.settings.notes.join('\n'));
@@ -126,8 +123,11 @@ describe('instance groups', () => {
     });
   }
 
-  test('of several kinds are refused', () => {
-    refuses('instance_group [ { kind: KIND_GPU }, { kind: KIND_CPU } ]', /mixes kinds of devices/);
+  test('of several kinds are refused', async () => {
+    await refuses(
+      'instance_group [ { kind: KIND_GPU }, { kind: KIND_CPU } ]',
+      /mixes kinds of devices/,
+    );
   });
 });
 
@@ -135,8 +135,8 @@ describe('accelerators', () => {
   const gpu = (accelerator: string) =>
     `optimization { execution_accelerators { gpu_execution_accelerator { ${accelerator} } } }`;
 
-  test('TensorRT by Triton’s names of its options', () => {
-    const { settings } = read(
+  test('TensorRT by Triton’s names of its options', async () => {
+    const { settings } = await read(
       gpu(`name: "tensorrt"
         parameters { key: "precision_mode" value: "FP16" }
         parameters { key: "max_workspace_size_bytes" value: "1024" }
@@ -152,8 +152,8 @@ describe('accelerators', () => {
     assert.deepEqual(settings.notes, ["The accelerator's parameter other is not used"]);
   });
 
-  test('CUDA on the GPU that the instances are on', () => {
-    const { settings } = read(
+  test('CUDA on the GPU that the instances are on', async () => {
+    const { settings } = await read(
       `${gpu('name: "cuda" parameters { key: "cudnn_conv_algo_search" value: "HEURISTIC" }')}
        instance_group { kind: KIND_GPU gpus: 1 }`,
     );
@@ -161,29 +161,32 @@ describe('accelerators', () => {
     assert.deepEqual(settings.providerOptions, { cudnn_conv_algo_search: 'HEURISTIC' });
   });
 
-  test('of a GPU leave instances on the CPU where they are', () => {
-    const { settings } = read(`${gpu('name: "tensorrt"')} instance_group { kind: KIND_CPU }`);
+  test('of a GPU leave instances on the CPU where they are', async () => {
+    const { settings } = await read(`${gpu('name: "tensorrt"')} instance_group { kind: KIND_CPU }`);
     assert.equal(settings.device, 'cpu');
     assert.deepEqual(settings.providerOptions, {});
     assert.match(settings.notes.join(), /tensorrt is not used: its instances are on the CPU/);
   });
 
-  test('of the CPU are noted, unknown ones refused', () => {
+  test('of the CPU are noted, unknown ones refused', async () => {
     const cpu =
       'optimization { execution_accelerators { cpu_execution_accelerator { name: "openvino" } } }';
-    assert.deepEqual(read(cpu).settings.notes, ['The accelerator openvino is not used on the CPU']);
-    refuses(gpu('name: "auto_io"'), /accelerator auto_io is not supported/);
+    assert.deepEqual((await read(cpu)).settings.notes, [
+      'The accelerator openvino is not used on the CPU',
+    ]);
+    await refuses(gpu('name: "auto_io"'), /accelerator auto_io is not supported/);
   });
 });
 
 describe('queues', () => {
-  const queue = (policies: string) => read(`dynamic_batching { ${policies} }`).settings.queue;
+  const queue = async (policies: string) =>
+    (await read(`dynamic_batching { ${policies} }`)).settings.queue;
 
-  test('a time that requests may shorten, or not', () => {
+  test('a time that requests may shorten, or not', async () => {
     const policy = (more: string) =>
       queue(`default_queue_policy { default_timeout_microseconds: 2000 ${more} }`);
-    const fixed = policy('');
-    const open = policy('allow_timeout_override: true');
+    const fixed = await policy('');
+    const open = await policy('allow_timeout_override: true');
     assert.deepEqual(
       [undefined, 1, 9].map((wanted) => allowedTimeout(fixed, 0, wanted)),
       [2, 2, 2],
@@ -194,12 +197,13 @@ describe('queues', () => {
     );
   });
 
-  test('without a time a request has its own, and with DELAY none counts', () => {
+  test('without a time a request has its own, and with DELAY none counts', async () => {
+    const plain = await queue('');
     assert.deepEqual(
-      [undefined, 9].map((wanted) => allowedTimeout(queue(''), 0, wanted)),
+      [undefined, 9].map((wanted) => allowedTimeout(plain, 0, wanted)),
       [undefined, 9],
     );
-    const delay = queue(`default_queue_policy {
+    const delay = await queue(`default_queue_policy {
       timeout_action: DELAY default_timeout_microseconds: 2000 allow_timeout_override: true
     }`);
     assert.deepEqual(
@@ -208,8 +212,8 @@ describe('queues', () => {
     );
   });
 
-  test('levels with policies of their own', () => {
-    const settings = queue(`priority_levels: 3 default_priority_level: 2
+  test('levels with policies of their own', async () => {
+    const settings = await queue(`priority_levels: 3 default_priority_level: 2
       default_queue_policy { default_timeout_microseconds: 9000 }
       priority_queue_policy { key: 1 value { default_timeout_microseconds: 1000 } }`);
     assert.deepEqual([settings.levels, settings.defaultLevel], [3, 2]);
@@ -219,22 +223,22 @@ describe('queues', () => {
     );
   });
 
-  test('levels that contradict each other are refused', () => {
+  test('levels that contradict each other are refused', async () => {
     const levels = (text: string, message: RegExp) =>
       refuses(`dynamic_batching { ${text} }`, message);
-    levels('priority_levels: 2', /default_priority_level must be from 1 to 2 but is 0/);
-    levels('priority_levels: 2 default_priority_level: 3', /from 1 to 2 but is 3/);
-    levels('default_priority_level: 1', /left out without priority_levels/);
-    levels('priority_levels: 300 default_priority_level: 1', /at most 256 but is 300/);
-    levels(
+    await levels('priority_levels: 2', /default_priority_level must be from 1 to 2 but is 0/);
+    await levels('priority_levels: 2 default_priority_level: 3', /from 1 to 2 but is 3/);
+    await levels('default_priority_level: 1', /left out without priority_levels/);
+    await levels('priority_levels: 300 default_priority_level: 1', /at most 256 but is 300/);
+    await levels(
       'priority_levels: 2 default_priority_level: 1 priority_queue_policy { key: 3 value { } }',
       /names the level 3 of 2/,
     );
   });
 
-  test('places are those of each level, 0 being no limit', () => {
-    const batching = (policies: string) =>
-      read(`max_batch_size: 4 dynamic_batching { ${policies} }`).config.batching;
+  test('places are those of each level, 0 being no limit', async () => {
+    const batching = async (policies: string) =>
+      (await read(`max_batch_size: 4 dynamic_batching { ${policies} }`)).config.batching;
     const size = (most: number) => `default_queue_policy { max_queue_size: ${most} }`;
     const levels = 'priority_levels: 2 default_priority_level: 2';
     const first = (most: number) =>
@@ -250,27 +254,29 @@ describe('queues', () => {
       [`${levels} ${first(3)}`, { maxQueueByPriority: [3, 0] }],
     ];
     for (const [policies, wanted] of cases) {
-      assert.deepEqual(batching(policies), { maxRows: 4, ...wanted }, policies);
+      assert.deepEqual(await batching(policies), { maxRows: 4, ...wanted }, policies);
     }
   });
 
-  test('what they have no effect on is noted', () => {
-    const notes = (policy: string) =>
-      read(`dynamic_batching { default_queue_policy { ${policy} } }`).settings.notes.join();
-    assert.match(notes('timeout_action: DELAY'), /keep their place/);
-    assert.match(notes('max_queue_size: 100000'), /more than 65536 is 65536/);
-    assert.equal(notes('max_queue_size: 7'), '');
+  test('what they have no effect on is noted', async () => {
+    const notes = async (policy: string) =>
+      (await read(`dynamic_batching { default_queue_policy { ${policy} } }`)).settings.notes.join();
+    assert.match(await notes('timeout_action: DELAY'), /keep their place/);
+    assert.match(await notes('max_queue_size: 100000'), /more than 65536 is 65536/);
+    assert.equal(await notes('max_queue_size: 7'), '');
   });
 });
 
-test('warm-ups are read as Triton reads them: flags by being there, no rows no run', () => {
-  const { warmups } = read(`
+test('warm-ups are read as Triton reads them: flags by being there, no rows no run', async () => {
+  const { warmups } = (
+    await read(`
     model_warmup {
       name: "a" batch_size: 2 count: 3
       inputs { key: "x" value { data_type: TYPE_FP32 dims: [ 3 ] random_data: false } }
     }
     model_warmup { name: "b" batch_size: 1 inputs { key: "x" value { zero_data: true } } }
-    model_warmup { name: "c" }`).settings;
+    model_warmup { name: "c" }`)
+  ).settings;
   assert.deepEqual(warmups, [
     {
       name: 'a',
@@ -287,18 +293,20 @@ test('warm-ups are read as Triton reads them: flags by being there, no rows no r
   ]);
   const file = (name: string) =>
     `model_warmup { batch_size: 1 inputs { key: "x" value { input_data_file: "${name}" } } }`;
-  refuses(file('no.bin'), /no\.bin that it names cannot be read/);
-  refuses(file('../no.bin'), /must be the name of a file in the folder warmup/);
+  await refuses(file('no.bin'), /no\.bin that it names cannot be read/);
+  await refuses(file('../no.bin'), /must be the name of a file in the folder warmup/);
 });
 
-test('what only tunes Triton is noted by its name', () => {
-  const { notes } = read(`
+test('what only tunes Triton is noted by its name', async () => {
+  const { notes } = (
+    await read(`
     dynamic_batching { preferred_batch_size: [ 4 ] preserve_ordering: true }
     optimization { graph { level: 1 } input_pinned_memory { enable: true } }
     parameters { key: "enable_mem_arena" value { string_value: "1" } }
     parameters { key: "intra_op_thread_count" value { string_value: "2" } }
     response_cache { enable: true }
-    metric_tags { key: "a" value: "b" }`).settings;
+    metric_tags { key: "a" value: "b" }`)
+  ).settings;
   assert.deepEqual(
     notes.map((note) => note.split(' ')[0]),
     [
@@ -313,7 +321,7 @@ test('what only tunes Triton is noted by its name', () => {
   );
 });
 
-test('a configuration as Triton itself tells it, with everything that is empty, is taken', () => {
+test('a configuration as Triton itself tells it, with everything that is empty, is taken', async () => {
   const told = {
     name: 'm',
     platform: 'onnxruntime_onnx',
@@ -350,7 +358,7 @@ test('a configuration as Triton itself tells it, with everything that is empty, 
     dynamic_batching: { preferred_batch_size: [], max_queue_delay_microseconds: 0 },
     model_transaction_policy: { decoupled: false },
   };
-  const { config, settings } = read(JSON.stringify(told));
+  const { config, settings } = await read(JSON.stringify(told));
   assert.deepEqual(config, { batching: { maxRows: 8 }, instances: 2 });
   assert.deepEqual(settings.notes, []);
   assert.deepEqual(settings.inputs, [{ name: 'x', datatype: 'TYPE_FP32', dims: [3] }]);

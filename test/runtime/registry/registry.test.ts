@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { MillraceError } from '../../native/errors.ts';
-import { createRuntime, ServeError } from '../../runtime/index.ts';
-import { PuppetEngine, puppetClassifier } from '../support/puppet-engine.ts';
-import { type TestModel, testRepository } from '../support/repository.ts';
-import { infer, testConfig, testService } from '../support/service.ts';
+import { MillraceError } from '../../../native/errors.ts';
+import { createRuntime, ServeError } from '../../../runtime/index.ts';
+import { PuppetEngine, puppetClassifier } from '../../support/puppet-engine.ts';
+import { type TestModel, testRepository } from '../../support/repository.ts';
+import { infer, testConfig, testService } from '../../support/service.ts';
 
 const versions = { '1': '', '2': '', '10': '' };
 const row = { model: undefined, features: [1, 2, 3, 4] };

@@ -1,0 +1,21 @@
+/** @module Asynchronous work on many items, of which a limited number is under way at a time. */
+
+/**
+ * The results of `work` for all items, in the order of the items.
+ *
+ * @param limit Items that are worked on at the same time.
+ * @throws what `work` throws first.
+ */
+export async function mapInOrder<Item, Result>(
+  items: readonly Item[],
+  limit: number,
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results = new Array<Result>(items.length);
+  const remaining = items.entries();
+  const worker = async () => {
+    for (const [index, item] of remaining) results[index] = await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
+  return results;
+}

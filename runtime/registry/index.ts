@@ -1,0 +1,247 @@
+/**
+ * The models that are served, and how they are loaded, replaced and unloaded while requests run.
+ *
+ * ```
+ * Repository     which models there are; another source of models has to offer its scan() and find()
+ * ModelLoader    from the files of a model to its loaded versions
+ * ServedModels   what is served, what is on its way in or out, and the states of the index
+ * Registry       changes of state: prepared here, committed or abandoned by the bus
+ * ```
+ *
+ * @module
+ */
+
+import { type Engine, quote } from '../../native/index.ts';
+import type { PreparedChange, StateChange } from '../bus.ts';
+import type { Config } from '../config/index.ts';
+import { ServeError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { mapInOrder } from '../map-in-order.ts';
+import type { ModelVersion } from '../model.ts';
+import {
+  fingerprint,
+  type LoadOverride,
+  type ModelFolder,
+  mayHold,
+  Repository,
+  type Scan,
+  type Skipped,
+} from '../repository/index.ts';
+import { type Random, RouteTable } from '../routing/route-table.ts';
+import type { ModelStatus, ServedModel } from '../served-model.ts';
+import { SharedWork } from '../shared-work.ts';
+import { ModelLoader } from './model-loader.ts';
+import { type IndexEntry, ServedModels } from './served-models.ts';
+import { checkDefaultModel, checkDevice, modelsAtStart } from './start.ts';
+
+export type { IndexEntry } from './served-models.ts';
+
+/** Models whose files are looked at at the same time. */
+const MOST_AT_ONCE = 8;
+
+export class Registry {
+  readonly #config: Config;
+  readonly #log: Log;
+  readonly #repository: Repository;
+  readonly #loader: ModelLoader;
+  readonly #served: ServedModels;
+  /** The models that are served, and which of their versions a request goes to. */
+  readonly routes: RouteTable;
+  /** The names of the models on disk, for the index: many may ask at the same time, and reading takes long. */
+  readonly #namesOnDisk = new SharedWork(() => this.#readNames());
+  /** What the repository holds beside models, as it was last read. */
+  #skipped: readonly Skipped[] = [];
+
+  private constructor(
+    config: Config,
+    repository: Repository,
+    engine: Engine,
+    random: Random,
+    log: Log,
+  ) {
+    this.#config = config;
+    this.#log = log;
+    this.#repository = repository;
+    this.#loader = new ModelLoader(config, engine, log);
+    this.routes = new RouteTable(random, config.defaultModel);
+    this.#served = new ServedModels(this.routes, log);
+  }
+
+  /**
+   * Loads the models that `MODEL_CONTROL_MODE` serves from the start: all of them, or with `explicit` those
+   * of `LOAD_MODEL`. A version that fails to load does not affect the others.
+   *
+   * @throws {ServeError} `INVALID_CONFIG` when the repository, or a model that a setting names, does not
+   * exist, or `DEVICE` cannot be used.
+   */
+  static async open(config: Config, engine: Engine, random: Random, log: Log): Promise<Registry> {
+    const repository = await Repository.open(config.modelPath);
+    const registry = new Registry(config, repository, engine, random, log);
+    const scan = await repository.scan();
+    registry.#noteSkipped(scan);
+    for (const folder of modelsAtStart(config, scan)) {
+      const origin = await fingerprint(folder);
+      const model = await registry.#loader.load(folder);
+      registry.#served.serve({ folder, origin, model });
+    }
+    checkDefaultModel(config, scan);
+    checkDevice(config, registry.#served.all());
+    return registry;
+  }
+
+  status(): ModelStatus[] {
+    return this.#served.all().map((model) => model.status());
+  }
+
+  /** What the repository holds that is not served, with the reason. */
+  skipped(): readonly Skipped[] {
+    return this.#skipped;
+  }
+
+  /** Whether every version of every served model takes requests, and `ready()`. */
+  complete(): boolean {
+    return this.ready() && this.#served.all().every((model) => model.isComplete());
+  }
+
+  /**
+   * Whether any version takes requests. Where clients load the models, a server without any is ready,
+   * because it waits for them.
+   */
+  ready(): boolean {
+    const models = this.#served.all();
+    if (models.length === 0) return this.#config.modelControlMode === 'explicit';
+    return models.some((model) => model.isReady());
+  }
+
+  /** How long a request would wait for the version that has the most to do, by measured costs. */
+  expectedWaitMs(): number {
+    return Math.max(0, ...this.loaded().map((version) => version.stats().expectedWaitMs));
+  }
+
+  loaded(): ModelVersion[] {
+    return this.#served.versions();
+  }
+
+  /** Every model of the repository, served or not, as it is when the call is made. */
+  async index(): Promise<IndexEntry[]> {
+    const onDisk = await this.#namesOnDisk.run();
+    const names = new Set([...onDisk, ...this.#served.all().map((model) => model.name)]);
+    return [...names].toSorted().flatMap((name) => this.#served.entries(name));
+  }
+
+  /**
+   * Prepares a change, which shows when it is committed. The caller prepares one at a time.
+   *
+   * @throws {ServeError} `MODEL_NOT_FOUND`; `INVALID_CONFIG` for an override that cannot be used; `INTERNAL`
+   * where the repository itself cannot be read.
+   */
+  prepare(change: StateChange): Promise<PreparedChange> {
+    switch (change.kind) {
+      case 'load':
+        return this.#prepareLoad(change.name, change.override);
+      case 'unload':
+        return this.#prepareUnload(change.name);
+      case 'refresh':
+        return this.#prepareRefresh();
+    }
+  }
+
+  /** A value that two registries have in common exactly when they serve the same. */
+  state(): string {
+    return this.#served.state();
+  }
+
+  /** Unloads every model, each when its last request has ended. */
+  close(): Promise<void> {
+    return this.#served.close();
+  }
+
+  /** Loads a model, or loads it again. Its current versions respond until then, and stay where a new one fails. */
+  async #prepareLoad(name: string, override: LoadOverride | undefined): Promise<PreparedChange> {
+    const folder = await this.#repository.find(name, override);
+    if (folder !== undefined) return this.#prepareFolder(folder, await fingerprint(folder));
+    throw new ServeError('MODEL_NOT_FOUND', `The repository has no model ${quote(name)}.`);
+  }
+
+  /** Unloads a model. Requests that it has taken still get their responses. */
+  async #prepareUnload(name: string): Promise<PreparedChange> {
+    const model = this.#served.get(name);
+    if (model === undefined) {
+      throw new ServeError('MODEL_NOT_FOUND', `The model ${quote(name)} is not loaded.`);
+    }
+    return { result: name, commit: () => this.#served.unload(model), abandon() {} };
+  }
+
+  /** Loads and unloads what has changed in the repository since it was last read. */
+  async #prepareRefresh(): Promise<PreparedChange> {
+    const scan = await this.#repository.scan();
+    const origins = await mapInOrder(scan.models, MOST_AT_ONCE, fingerprint);
+    const loads = new Map<string, PreparedChange>();
+    for (const [i, folder] of scan.models.entries()) {
+      const origin = origins[i]!;
+      if (this.#served.isFrom(folder.name, origin)) continue;
+      loads.set(folder.name, await this.#prepareFolder(folder, origin));
+    }
+    return {
+      result: JSON.stringify([scan.skipped, [...loads.values()].map(({ result }) => result)]),
+      commit: () => {
+        this.#noteSkipped(scan);
+        for (const [model, { commit, failure }] of loads) {
+          commit();
+          // The reason is in the index too, and the old versions are still served.
+          const reason = failure?.message;
+          if (reason !== undefined) this.#log.warn({ model, reason }, 'change not served');
+        }
+        this.#removeAbsent(scan);
+      },
+      abandon() {
+        for (const { abandon } of loads.values()) abandon();
+      },
+    };
+  }
+
+  /** Loads the model of a folder. Never rejects: a version that fails is part of the result. */
+  async #prepareFolder(folder: ModelFolder, origin: string): Promise<PreparedChange> {
+    const { name } = folder;
+    const model = await this.#served.loading(name, this.#loader.load(folder));
+    return {
+      result: JSON.stringify([name, origin, model.contents]),
+      failure: model.failure(),
+      commit: () => this.#served.serve({ folder, origin, model }),
+      abandon: () => this.#served.discard(model),
+    };
+  }
+
+  #removeAbsent(scan: Scan): void {
+    const present = new Set(scan.models.map(({ name }) => name));
+    for (const model of this.#served.all()) {
+      if (!present.has(model.name)) this.#removeUnlessSkipped(model, scan);
+    }
+  }
+
+  /** Unloads a model that is gone. One that is there, but cannot be read or is being written, stays. */
+  #removeUnlessSkipped(model: ServedModel, { skipped }: Scan): void {
+    const skip = skipped.find(({ name }) => mayHold(name, model.name));
+    if (skip === undefined) this.#served.remove(model);
+    else this.#served.keep(model, skip.reason);
+  }
+
+  /** Logs what is skipped, once for each name and reason. */
+  #noteSkipped({ skipped }: Scan): void {
+    for (const { name, reason } of skipped) {
+      const known = this.#skipped.some((each) => each.name === name && each.reason === reason);
+      if (!known) this.#log.info({ name, reason }, 'skipped');
+    }
+    this.#skipped = skipped;
+  }
+
+  /** Without any while the repository cannot be read, so that the served models are still listed. */
+  async #readNames(): Promise<readonly string[]> {
+    try {
+      const { models } = await this.#repository.scan();
+      return models.map(({ name }) => name);
+    } catch {
+      return [];
+    }
+  }
+}

@@ -1,0 +1,35 @@
+/** @module Work that is done once for all who ask for it at the same time. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SharedWork } from '../../runtime/shared-work.ts';
+
+test('those who ask while work runs share the next run, which starts after they asked', async () => {
+  const gates: ReturnType<typeof Promise.withResolvers<number>>[] = [];
+  const work = new SharedWork(() => {
+    const gate = Promise.withResolvers<number>();
+    gates.push(gate);
+    return gate.promise;
+  });
+  const first = work.run();
+  const others = Array.from({ length: 100 }, () => work.run());
+  assert.equal(gates.length, 1);
+  gates[0]!.resolve(1);
+  assert.equal(await first, 1);
+  assert.equal(gates.length, 2);
+  gates[1]!.resolve(2);
+  assert.deepEqual(new Set(await Promise.all(others)), new Set([2]));
+  assert.equal(gates.length, 2);
+});
+
+test('work that fails fails for those who wanted it, and is done again for the next', async () => {
+  let runs = 0;
+  const work = new SharedWork(async () => {
+    runs += 1;
+    if (runs < 3) throw new Error(`run ${runs}`);
+    return runs;
+  });
+  const [first, second] = [work.run(), work.run()];
+  await assert.rejects(first, { message: 'run 1' });
+  await assert.rejects(second, { message: 'run 2' });
+  assert.equal(await work.run(), 3);
+});
