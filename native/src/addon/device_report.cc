@@ -10,17 +10,17 @@ Napi::Array ArrayOf(Napi::Env env, const std::vector<T>& items, const Convert& c
   return array;
 }
 
-Napi::Object Describe(Napi::Env env, const DeviceReport::WarmBucket& bucket) {
+Napi::Object Describe(Napi::Env env, const DeviceReport::WarmShape& warm) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("inputs", ArrayOf(env, bucket.inputs, [env](const Shape& shape) {
+  object.Set("inputs", ArrayOf(env, warm.inputs, [env](const Shape& shape) {
                Napi::Array dims = Napi::Array::New(env, shape.rank);
                for (uint32_t axis = 0; axis < shape.rank; ++axis) {
                  dims[axis] = Napi::Number::New(env, static_cast<double>(shape.dims[axis]));
                }
                return dims;
              }));
-  object.Set("ms", Napi::Number::New(env, static_cast<double>(bucket.cost) * 1e-6));
-  object.Set("graph", Napi::Boolean::New(env, bucket.graph));
+  object.Set("ms", Napi::Number::New(env, static_cast<double>(warm.cost) * 1e-6));
+  object.Set("graph", Napi::Boolean::New(env, warm.graph));
   return object;
 }
 
@@ -42,7 +42,7 @@ Napi::Object ToObject(Napi::Env env, const DeviceReport& report) {
   object.Set("fallback", report.fallback);
   object.Set("notes", ArrayOf(env, report.notes, text));
   object.Set("nodes", ArrayOf(env, report.nodes, describe));
-  object.Set("shapes", ArrayOf(env, report.buckets, describe));
+  object.Set("shapes", ArrayOf(env, report.shapes, describe));
   return object;
 }
 

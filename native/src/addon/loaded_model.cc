@@ -143,30 +143,30 @@ Status LoadedModel::Choose(const LoadRequest& request, const Signature& signatur
     chosen_ = true;
   }
   choice.batched = batchability_.batched;
-  choice.buckets = BucketsFor(request, signature);
+  choice.shapes = DeviceShapesFor(request, signature);
   return {};
 }
 
-// Every shape that the batcher runs; none if they are not all known.
-std::vector<Bucket> LoadedModel::BucketsFor(const LoadRequest& request,
-                                            const Signature& signature) const {
-  std::vector<Bucket> buckets;
+// Returns all shapes that the batcher runs, or an empty list if they are not all known.
+std::vector<DeviceShape> LoadedModel::DeviceShapesFor(const LoadRequest& request,
+                                                      const Signature& signature) const {
+  std::vector<DeviceShape> device_shapes;
   const bool batched = batchability_.batched;
-  if (!IsClosed(signature, shapes_, batched)) return buckets;
-  for (size_t number = 0; number < shapes_.buckets(); ++number) {
-    const std::vector<Shape> row = shapes_.SampleShapes(signature, shapes_.Lengths(number), 1);
+  if (!IsClosed(signature, shapes_, batched)) return device_shapes;
+  for (size_t bucket = 0; bucket < shapes_.buckets(); ++bucket) {
+    const std::vector<Shape> row = shapes_.SampleShapes(signature, shapes_.Lengths(bucket), 1);
     int64_t per_row = 1;
     for (const Shape& shape : row) per_row = std::max(per_row, shape.Elements(1).value_or(1));
     const int64_t most = shapes_.RowLimit(per_row, request.max_rows);
     for (const int64_t rows : batched ? RowSizes(request) : std::vector<int64_t>{1}) {
       if (rows > most && rows > 1) continue;
-      Bucket& bucket = buckets.emplace_back(Bucket{rows, row});
-      for (Shape& shape : bucket.inputs) {
+      DeviceShape& device_shape = device_shapes.emplace_back(DeviceShape{rows, row});
+      for (Shape& shape : device_shape.inputs) {
         if (batched) shape.dims[0] = rows;
       }
     }
   }
-  return buckets;
+  return device_shapes;
 }
 
 // Whether dimension 0 counts rows.

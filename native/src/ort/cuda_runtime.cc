@@ -154,7 +154,7 @@ Status FromCuda(const CudaRuntime& runtime, CudaError error, const char* action)
   const std::string what = std::string("Cannot ") + action + ": ";
   if (error == kOutOfMemory) {
     return {Code::kResourceExhausted,
-            what + "the GPU is out of memory; use fewer or smaller buckets, or a larger GPU"};
+            what + "the GPU is out of memory; use fewer or smaller length buckets or batch sizes, or a larger GPU"};
   }
   const std::string reason = runtime.GetErrorString(error);
   if (IsDeviceLost(error)) {

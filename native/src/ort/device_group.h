@@ -13,7 +13,7 @@ namespace millrace {
 // whose batches end sooner, gets more of them. A GPU that is lost is left out.
 class DeviceGroup final : public LoadedExecutor, public StagedExecutor {
  public:
-  // At least one session; all of one model and with the same buckets.
+  // At least one session; all of one model and with the same device shapes.
   DeviceGroup(std::vector<std::unique_ptr<DeviceSession>> sessions, std::string device);
 
   const Signature& signature() const noexcept override { return sessions_.front()->signature(); }

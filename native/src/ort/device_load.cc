@@ -26,7 +26,7 @@ std::string Unbindable(const Signature& signature) {
     for (const TensorSpec& spec : *specs) {
       if (spec.type == ElementType::kString) {
         return "'" + spec.name + "' holds strings, which live in the CPU's memory: the model runs "
-               "without buckets";
+               "without shapes";
       }
     }
   }
@@ -34,8 +34,8 @@ std::string Unbindable(const Signature& signature) {
 }
 
 // The first output whose shape differs between two runs; empty if none does.
-std::string Varying(const Signature& signature, const std::vector<BucketPlan::Output>& a,
-                    const std::vector<BucketPlan::Output>& b) {
+std::string Varying(const Signature& signature, const std::vector<DeviceShapePlan::Output>& a,
+                    const std::vector<DeviceShapePlan::Output>& b) {
   for (size_t i = 0; i < a.size(); ++i) {
     if (!(a[i].shape == b[i].shape)) return signature.outputs[i].name;
   }
@@ -122,10 +122,10 @@ Status DeviceSession::Open() {
   MILLRACE_RETURN_IF_ERROR(OpenDevice(context_, provider_->memory(), behaviour_.own_stream));
   ProviderRequest request{library_, device_, translated_, options_.device.provider_options};
   request.stream = context_.compute.get();
-  if (provider_->builds_engines()) MILLRACE_RETURN_IF_ERROR(PrepareEngines(request));
+  if (provider_->builds_tensorrt_engines()) MILLRACE_RETURN_IF_ERROR(PrepareTensorRtEngines(request));
   MILLRACE_RETURN_IF_ERROR(OpenSession(request));
   slot_session_ = {session_->raw(), &session_->signature(), batched_};
-  PlanBuckets();
+  PlanShapes();
   if (plans_.empty()) {
     ReportPlacement();
     return {};
@@ -135,13 +135,13 @@ Status DeviceSession::Open() {
     slots_.push_back(std::make_unique<DeviceSlot>(context_, slot_session_, plans_, slots_.size()));
     MILLRACE_RETURN_IF_ERROR(slots_.back()->AllocateInputs());
   }
-  MILLRACE_RETURN_IF_ERROR(ProbeBuckets());
+  MILLRACE_RETURN_IF_ERROR(ProbeShapes());
   for (auto& slot : slots_) {
     MILLRACE_RETURN_IF_ERROR(slot->AllocateOutputs());
     free_slots_.push_back(slot.get());
   }
-  MILLRACE_RETURN_IF_ERROR(WarmBuckets());
-  return CheckBuckets();
+  MILLRACE_RETURN_IF_ERROR(WarmShapes());
+  return CheckShapes();
 }
 
 // The choice is made once: a session that fails and is made anew runs the same shapes.
@@ -150,43 +150,43 @@ Status DeviceSession::Choose(const Signature& signature, Executor& trial) {
   ShapeChoice choice;
   MILLRACE_RETURN_IF_ERROR(options_.choose(signature, trial, choice));
   batched_ = choice.batched;
-  buckets_ = std::move(choice.buckets);
-  return SortBuckets(signature, buckets_);
+  shapes_ = std::move(choice.shapes);
+  return SortDeviceShapes(signature, shapes_);
 }
 
-// Engines are built for declared shapes only, and a session builds them when it is made, so the
+// TensorRT engines are built for declared shapes only, and a session builds them when it is made, so the
 // shapes have to be known before: a session on the CPU tells what they depend on.
-Status DeviceSession::PrepareEngines(ProviderRequest& request) {
+Status DeviceSession::PrepareTensorRtEngines(ProviderRequest& request) {
   std::unique_ptr<Session> look;
   SessionSetup setup;
   setup.unoptimised = true;
   MILLRACE_RETURN_IF_ERROR(Session::Open(library_, options_, setup, look));
   MILLRACE_RETURN_IF_ERROR(Choose(look->signature(), *look));
-  if (buckets_.empty()) {
+  if (shapes_.empty()) {
     return {Code::kInvalidArgument,
             "Device '" + DeviceName(device_) +
-                "' builds an engine for the shapes that will come: declare batching.axes for every "
+                "' builds a TensorRT engine for the shapes that will come: declare batching.axes for every "
                 "dimension that changes"};
   }
   if (const std::string name = NameWithoutProfile(look->signature()); !name.empty()) {
     report_.notes.push_back("The name of input '" + name +
                             "' has a colon or a comma, with which TensorRT cannot be told its shapes: its "
-                            "engines are built while the buckets are warmed, several times at the first load");
+                            "TensorRT engines are built while the device shapes are warmed, several times at the first load");
   } else {
-    request.profile = MakeProfile(look->signature(), buckets_);
+    request.profile = MakeProfile(look->signature(), shapes_);
   }
   if (options_.cache_folder.empty() || options_.digest.empty()) {
-    report_.notes.push_back("No engine cache: engines are built again at every load");
+    report_.notes.push_back("No engineCache: TensorRT engines are built again at every load");
     return {};
   }
   GpuInfo gpu;
   MILLRACE_RETURN_IF_ERROR(ReadGpuInfo(context_.cuda, device_.index, gpu));
-  EngineKey key{options_.digest, library_.version, TensorRtVersion(),
+  TensorRtEngineKey key{options_.digest, library_.version, TensorRtVersion(),
                 gpu.name,        gpu.capability,   translated_};
   key.options.insert(key.options.end(), request.raw.begin(), request.raw.end());
   key.options.emplace_back("profile", request.profile.min + ' ' + request.profile.opt + ' ' +
                                           request.profile.max);
-  return MakeCacheFolders(options_.cache_folder, key, request.engine_folder, request.timing_folder);
+  return MakeCacheFolders(options_.cache_folder, key, request.tensorrt_engine_folder, request.timing_folder);
 }
 
 Status DeviceSession::OpenSession(ProviderRequest& request) {
@@ -199,7 +199,7 @@ Status DeviceSession::OpenSession(ProviderRequest& request) {
   Status status = Session::Open(library_, options_, setup, session_);
   if (!status.ok()) status = RetryOpen(request, setup, std::move(status));
   behaviour_.graphs = request.graphs;
-  if (!status.ok() || provider_->builds_engines()) return status;
+  if (!status.ok() || provider_->builds_tensorrt_engines()) return status;
   return Choose(signature(), *session_);
 }
 
@@ -214,49 +214,49 @@ Status DeviceSession::RetryOpen(ProviderRequest& request, const SessionSetup& se
   if (!status.ok() && !request.profile.min.empty() && RefusesProfile(status.message())) {
     report_.notes.push_back(
         "TensorRT runs parts of the model only and has no shapes for what is between them: its "
-        "engines are built while the buckets are warmed, several times at the first load");
+        "TensorRT engines are built while the device shapes are warmed, several times at the first load");
     request.profile = {};
     status = Session::Open(library_, options_, setup, session_);
   }
   return status;
 }
 
-void DeviceSession::PlanBuckets() {
+void DeviceSession::PlanShapes() {
   if (std::string reason = Unbindable(signature()); !reason.empty()) {
     report_.notes.push_back(std::move(reason));
-    buckets_.clear();
-  } else if (buckets_.empty()) {
+    shapes_.clear();
+  } else if (shapes_.empty()) {
     report_.notes.push_back(
-        "No buckets: nothing was warmed, and inputs come from the CPU's memory in every run");
+        "No device shapes: nothing was warmed, and inputs come from the CPU's memory in every run");
   }
-  for (const Bucket& bucket : buckets_) {
-    BucketPlan& plan = plans_.emplace_back();
-    plan.rows = bucket.rows;
-    plan.inputs = bucket.inputs;
-    for (size_t i = 0; i < bucket.inputs.size(); ++i) {
-      const auto elements = static_cast<size_t>(bucket.inputs[i].Elements().value_or(0));
+  for (const DeviceShape& shape : shapes_) {
+    DeviceShapePlan& plan = plans_.emplace_back();
+    plan.rows = shape.rows;
+    plan.inputs = shape.inputs;
+    for (size_t i = 0; i < shape.inputs.size(); ++i) {
+      const auto elements = static_cast<size_t>(shape.inputs[i].Elements().value_or(0));
       plan.input_bytes.push_back(elements * ElementSize(signature().inputs[i].type));
     }
   }
 }
 
-// The largest first, so that the provider's arena grows once; then the smallest, so that an engine whose
+// The largest first, so that the provider's arena grows once; then the smallest, so that a TensorRT engine whose
 // shapes were not declared covers all after its second build.
-Status DeviceSession::ProbeBuckets() {
+Status DeviceSession::ProbeShapes() {
   DeviceSlot& slot = *slots_.front();
   const size_t count = plans_.size();
   for (size_t turn = 0; turn < count; ++turn) {
-    const size_t bucket = turn == 0 ? count - 1 : turn - 1;
-    BucketPlan& plan = plans_[bucket];
-    const Status status = slot.Probe(bucket, 0, plan.outputs);
+    const size_t shape = turn == 0 ? count - 1 : turn - 1;
+    DeviceShapePlan& plan = plans_[shape];
+    const Status status = slot.Probe(shape, 0, plan.outputs);
     if (!status.ok()) {
-      return {status.code(), "The model cannot run the bucket of " + std::to_string(plan.rows) +
-                                 " rows on zeros, so leave that bucket out: " + status.message()};
+      return {status.code(), "The model cannot run the device shape of " + std::to_string(plan.rows) +
+                                 " rows on zeros, so leave that batch size out: " + status.message()};
     }
     if (turn == 0) ReportPlacement();
     // Ones may be no valid input; then the first run has to do.
-    std::vector<BucketPlan::Output> again;
-    const bool second = slot.Probe(bucket, 1, again).ok();
+    std::vector<DeviceShapePlan::Output> again;
+    const bool second = slot.Probe(shape, 1, again).ok();
     if (!healthy()) return DeviceContext::LostStatus();
     const std::string varying = second ? Varying(signature(), plan.outputs, again) : "";
     plan.static_outputs = varying.empty();
@@ -284,40 +284,40 @@ void DeviceSession::ReportPlacement() {
                           std::to_string(report_.nodes.size()) + " nodes run on the CPU: " + list);
 }
 
-Status DeviceSession::WarmBuckets() {
-  for (size_t bucket = plans_.size(); bucket-- > 0;) {
-    MILLRACE_RETURN_IF_ERROR(WarmBucket(bucket));
+Status DeviceSession::WarmShapes() {
+  for (size_t shape = plans_.size(); shape-- > 0;) {
+    MILLRACE_RETURN_IF_ERROR(WarmShape(shape));
   }
-  for (size_t bucket = 0; bucket < plans_.size(); ++bucket) {
+  for (size_t shape = 0; shape < plans_.size(); ++shape) {
     const auto before = std::chrono::steady_clock::now();
-    MILLRACE_RETURN_IF_ERROR(slots_.front()->Warm(bucket));
+    MILLRACE_RETURN_IF_ERROR(slots_.front()->Warm(shape));
     const auto cost = std::chrono::steady_clock::now() - before;
-    report_.buckets.push_back(
-        {plans_[bucket].inputs, std::chrono::nanoseconds(cost).count(), plans_[bucket].graph});
+    report_.shapes.push_back(
+        {plans_[shape].inputs, std::chrono::nanoseconds(cost).count(), plans_[shape].graph});
   }
   return {};
 }
 
 // In every slot: each has addresses of its own, and so a graph of its own.
-Status DeviceSession::WarmBucket(size_t bucket) {
-  BucketPlan& plan = plans_[bucket];
+Status DeviceSession::WarmShape(size_t shape) {
+  DeviceShapePlan& plan = plans_[shape];
   for (size_t i = 0; i < slots_.size(); ++i) {
-    Status status = slots_[i]->Warm(bucket);
+    Status status = slots_[i]->Warm(shape);
     if (!status.ok() && plan.graph && healthy()) {
       plan.graph = false;
-      report_.notes.push_back(BucketGraphOff(plan.rows, status.message()));
-      for (auto& slot : slots_) MILLRACE_RETURN_IF_ERROR(slot->ResetOptions(bucket));
-      status = slots_[i]->Warm(bucket);
+      report_.notes.push_back(ShapeGraphOff(plan.rows, status.message()));
+      for (auto& slot : slots_) MILLRACE_RETURN_IF_ERROR(slot->ResetOptions(shape));
+      status = slots_[i]->Warm(shape);
     }
     MILLRACE_RETURN_IF_ERROR(status);
   }
   return {};
 }
 
-// Runs random rows once in the smallest bucket and once without, so that a mistake in how the device is used
+// Runs random rows once in the smallest device shape and once without, so that a mistake in how the device is used
 // shows here and not in responses. What cannot be compared, such as a model of random numbers, is not.
-Status DeviceSession::CheckBuckets() {
-  const RandomInputs inputs(signature(), buckets_.front().inputs);
+Status DeviceSession::CheckShapes() {
+  const RandomInputs inputs(signature(), shapes_.front().inputs);
   const Part part = inputs.views();
   OrtRunHandle handle(context_.api, context_.gate);
   OutputRef expected;

@@ -23,7 +23,7 @@ class DeviceSession::Handle final : public RunHandle {
 
   DeviceQueue::Place place;
   OrtRunHandle any_shape;
-  // Null: no batch, or one of a shape that no bucket takes.
+  // Null: no batch, or one whose shapes are no device shape.
   std::atomic<DeviceSlot*> slot{nullptr};
   std::atomic<uint64_t> batch{0};
   // The inputs of such a batch, so that their owners need not wait for the run.
@@ -43,14 +43,14 @@ std::shared_ptr<std::byte> DeviceSession::Allocate(size_t bytes) noexcept {
 
 std::unique_ptr<RunHandle> DeviceSession::NewHandle() {
   auto handle = std::make_unique<Handle>(context_.api, context_.gate);
-  // Recording is for buckets. A failure shows again at the first run.
+  // Graphs are recorded for device shapes. A failure shows again at the first run.
   if (behaviour_.graphs) handle->any_shape.Configure("gpu_graph_id", "-1").ok();
   return handle;
 }
 
-size_t DeviceSession::BucketOf(std::span<const Part> parts) const {
-  if (buckets_.empty() || parts.front().size() != signature().inputs.size()) return buckets_.size();
-  return FindBucket(buckets_, ShapesOf(parts), batched_).value_or(buckets_.size());
+size_t DeviceSession::DeviceShapeOf(std::span<const Part> parts) const {
+  if (shapes_.empty() || parts.front().size() != signature().inputs.size()) return shapes_.size();
+  return FindDeviceShape(shapes_, ShapesOf(parts), batched_).value_or(shapes_.size());
 }
 
 DeviceSlot* DeviceSession::TakeSlot() {
@@ -70,24 +70,24 @@ void DeviceSession::GiveBack(DeviceSlot* slot) {
 Status DeviceSession::Begin(std::span<const Part> parts, RunHandle& handle) {
   auto& mine = static_cast<Handle&>(handle);
   if (!healthy()) return DeviceContext::LostStatus();
-  const size_t bucket = BucketOf(parts);
-  if (bucket == buckets_.size()) {
-    if (provider_->builds_engines()) {
+  const size_t shape = DeviceShapeOf(parts);
+  if (shape == shapes_.size()) {
+    if (provider_->builds_tensorrt_engines()) {
       return {Code::kInvalidArgument,
-              "No bucket takes inputs of these shapes, and on this device others would build an engine "
-              "first: send one of the declared shapes, or declare a bucket for these"};
+              "No device shape takes these inputs, and on this device other shapes would build a TensorRT "
+              "engine first: send one of the declared shapes, or declare a length bucket for these"};
     }
     mine.gathered.emplace(parts);
     return {};
   }
   const GatePass pass(context_.gate);
   if (!pass) return {Code::kUnavailable, "The process is exiting"};
-  int64_t rows = plans_[bucket].rows;
+  int64_t rows = plans_[shape].rows;
   if (batched_ && !parts.front().empty()) rows = ShapesOf(parts).front().dims[0];
   DeviceSlot* const slot = TakeSlot();
   // relaxed: only has to be another number each time.
   const uint64_t batch = batches_.fetch_add(1, std::memory_order_relaxed) + 1;
-  const Status status = slot->Upload(parts, bucket, rows, batch);
+  const Status status = slot->Upload(parts, shape, rows, batch);
   if (!status.ok()) {
     GiveBack(slot);
     return status;

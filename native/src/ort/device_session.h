@@ -16,12 +16,12 @@
 
 namespace millrace {
 
-// RUNS a batch in the smallest bucket that takes it: its inputs go straight into the bucket's buffers
+// RUNS a batch in the smallest device shape that takes it: its inputs go straight into that shape's buffers
 // on the device, ONNX Runtime is bound to those, and the outputs come back to pinned memory. With two
 // slots the copies of one batch go on while another runs.
 //
-// A shape that no bucket takes is run from the CPU's memory, one batch at a time, or refused where it
-// would build an engine.
+// A batch that no device shape takes is run from the CPU's memory, one batch at a time, or refused where it
+// would build a TensorRT engine.
 class DeviceSession final : public LoadedExecutor, public StagedExecutor {
  public:
   // `device` names one GPU. See LoadExecutor for the errors.
@@ -43,8 +43,8 @@ class DeviceSession final : public LoadedExecutor, public StagedExecutor {
   Status Begin(std::span<const Part> parts, RunHandle& handle) override;
   Status Finish(RunHandle& handle, OutputRef& outputs) noexcept override;
 
-  // The bucket that these parts would run in; `buckets.size()` of the report if none takes them.
-  size_t BucketOf(std::span<const Part> parts) const;
+  // The device shape in which these parts would run; `shapes.size()` of the report if none takes them.
+  size_t DeviceShapeOf(std::span<const Part> parts) const;
 
   // -------------------------------------------------------------------------------------------
   // Implementation details follow.
@@ -57,13 +57,13 @@ class DeviceSession final : public LoadedExecutor, public StagedExecutor {
   Status Open();
   Status OpenSession(ProviderRequest& request);
   Status RetryOpen(ProviderRequest& request, const SessionSetup& setup, Status status);
-  Status PrepareEngines(ProviderRequest& request);
+  Status PrepareTensorRtEngines(ProviderRequest& request);
   Status Choose(const Signature& signature, Executor& trial);
-  void PlanBuckets();
-  Status ProbeBuckets();
-  Status WarmBuckets();
-  Status WarmBucket(size_t bucket);
-  Status CheckBuckets();
+  void PlanShapes();
+  Status ProbeShapes();
+  Status WarmShapes();
+  Status WarmShape(size_t shape);
+  Status CheckShapes();
   Status CompareBound(const Part& inputs, const OutputBlock& expected, bool& equal);
   void ReportPlacement();
   void Close();
@@ -85,8 +85,8 @@ class DeviceSession final : public LoadedExecutor, public StagedExecutor {
   std::unique_ptr<Session> session_;
   SlotSession slot_session_;
   DeviceReport report_;
-  std::vector<Bucket> buckets_;
-  std::deque<BucketPlan> plans_;
+  std::vector<DeviceShape> shapes_;
+  std::deque<DeviceShapePlan> plans_;
   std::vector<std::unique_ptr<DeviceSlot>> slots_;
 
   std::mutex mutex_;

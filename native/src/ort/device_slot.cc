@@ -18,13 +18,13 @@ class PinnedOutputs final : public OutputBlock {
   std::vector<std::unique_ptr<std::byte[]>> pageable;
 };
 
-// Cuts the rows that only filled the bucket up.
-void CutRows(OutputBlock& block, int64_t bucket_rows, int64_t rows) {
-  if (rows == bucket_rows) return;
+// Cuts the rows that only filled up the device shape.
+void CutRows(OutputBlock& block, int64_t shape_rows, int64_t rows) {
+  if (rows == shape_rows) return;
   for (TensorView& view : block.tensors) {
-    if (view.shape.rank == 0 || view.shape.dims[0] != bucket_rows) continue;
+    if (view.shape.rank == 0 || view.shape.dims[0] != shape_rows) continue;
     view.shape.dims[0] = rows;
-    view.bytes = view.bytes / static_cast<size_t>(bucket_rows) * static_cast<size_t>(rows);
+    view.bytes = view.bytes / static_cast<size_t>(shape_rows) * static_cast<size_t>(rows);
   }
 }
 
@@ -34,7 +34,7 @@ bool MayHaveOtherShapes(const Status& status) {
   return status.code() != Code::kDeadlineExceeded && status.code() != Code::kUnavailable;
 }
 
-bool HasShapes(const OutputBlock& block, const std::vector<BucketPlan::Output>& outputs) {
+bool HasShapes(const OutputBlock& block, const std::vector<DeviceShapePlan::Output>& outputs) {
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!(block.tensors[i].shape == outputs[i].shape)) return false;
   }
@@ -44,15 +44,15 @@ bool HasShapes(const OutputBlock& block, const std::vector<BucketPlan::Output>& 
 }  // namespace
 
 DeviceSlot::DeviceSlot(DeviceContext& context, const SlotSession& session,
-                       std::deque<BucketPlan>& plans, size_t number)
+                       std::deque<DeviceShapePlan>& plans, size_t number)
     : context_(context), session_(session), plans_(plans), number_(number) {}
 
 DeviceSlot::~DeviceSlot() = default;
 
-Status DeviceSlot::Upload(std::span<const Part> parts, size_t bucket, int64_t rows,
+Status DeviceSlot::Upload(std::span<const Part> parts, size_t shape, int64_t rows,
                           uint64_t batch) {
-  const BucketPlan& plan = plans_[bucket];
-  bucket_ = bucket;
+  const DeviceShapePlan& plan = plans_[shape];
+  shape_ = shape;
   rows_ = rows;
   block_.reset();
   queued_ = false;
@@ -160,10 +160,10 @@ Status DeviceSlot::Run() {
           : cuda.EventSynchronize(copied_.get());
   MILLRACE_RETURN_IF_ERROR(context_.Check(ordered, "order the copies to the GPU"));
 
-  BucketPlan& plan = plans_[bucket_];
+  DeviceShapePlan& plan = plans_[shape_];
   const bool is_static = plan.static_outputs.load(std::memory_order_relaxed);
   if (is_static) {
-    const Binding& binding = bindings_[bucket_];
+    const Binding& binding = bindings_[shape_];
     const Status status = RunBound(binding.static_outputs.get(), *binding.static_run);
     if (status.ok()) return FinishStaticOutputs();
     if (!MayHaveOtherShapes(status)) return status;
@@ -181,7 +181,7 @@ Status DeviceSlot::RunBound(OrtIoBinding* binding, OrtRunHandle& run) {
     // ONNX Runtime copies what the CPU reads while it is bound, and does not wait for our stream.
     MILLRACE_RETURN_IF_ERROR(context_.Check(context_.cuda.EventSynchronize(copied_.get()),
                                             "order the copies to the GPU"));
-    MILLRACE_RETURN_IF_ERROR(BindInputs(bucket_, binding));
+    MILLRACE_RETURN_IF_ERROR(BindInputs(shape_, binding));
   }
   {
     const std::lock_guard lock(mutex_);
@@ -211,7 +211,7 @@ Status DeviceSlot::FinishStaticOutputs() {
 // too.
 Status DeviceSlot::QueueOutputs() {
   const CudaRuntime& cuda = context_.cuda;
-  const BucketPlan& plan = plans_[bucket_];
+  const DeviceShapePlan& plan = plans_[shape_];
   const CudaStream out = context_.copy_out.get();
   if (context_.compute != nullptr) {
     MILLRACE_RETURN_IF_ERROR(context_.Check(
@@ -221,7 +221,7 @@ Status DeviceSlot::QueueOutputs() {
   }
   auto block = std::make_shared<PinnedOutputs>();
   block_ = block;
-  for (const BucketPlan::Output& output : plan.outputs) {
+  for (const DeviceShapePlan::Output& output : plan.outputs) {
     block->tensors.push_back({output.type, output.shape, nullptr, output.bytes, nullptr});
   }
   if (session_.batched) CutRows(*block, plan.rows, rows_);
@@ -247,13 +247,13 @@ Status DeviceSlot::QueueOutputs() {
 
 Status DeviceSlot::RunDynamicOutputs(std::shared_ptr<OutputBlock>& block) {
   const OrtApi& api = context_.api;
-  const Binding& binding = bindings_[bucket_];
+  const Binding& binding = bindings_[shape_];
   OrtIoBinding* const bound = binding.dynamic_outputs.get();
   // Bound anew in each run: outputs that stay bound are written into again, whoever holds them, and inputs
   // that the CPU reads are copied when they are bound.
   MILLRACE_RETURN_IF_ERROR(context_.Check(context_.cuda.EventSynchronize(copied_.get()),
                                           "order the copies to the GPU"));
-  MILLRACE_RETURN_IF_ERROR(BindInputs(bucket_, bound));
+  MILLRACE_RETURN_IF_ERROR(BindInputs(shape_, bound));
   api.ClearBoundOutputs(bound);
   for (const TensorSpec& spec : session_.signature->outputs) {
     MILLRACE_ORT(api, BindOutputToDevice(bound, spec.name.c_str(), cpu_.get()), Code::kInternal);

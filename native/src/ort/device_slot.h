@@ -13,8 +13,8 @@
 
 namespace millrace {
 
-// A bucket as the device runs it. Settled at load, but for `static_outputs`, which a run may take back.
-struct BucketPlan {
+// A device shape with its buffers and outputs. Settled at load, but for `static_outputs`, which a run may take back.
+struct DeviceShapePlan {
   struct Output {
     ElementType type = ElementType::kUndefined;
     Shape shape;
@@ -34,7 +34,7 @@ struct BucketPlan {
 };
 
 // A session as a slot sees it. `batched`: dimension 0 counts rows, so that a batch may have fewer
-// than its bucket.
+// than its device shape.
 struct SlotSession {
   OrtSession* raw = nullptr;
   const Signature* signature = nullptr;
@@ -50,25 +50,25 @@ class DeviceSlot {
  public:
   // `number` tells the slots of a session apart: graphs are recorded for each, since each has buffers
   // of its own.
-  DeviceSlot(DeviceContext& context, const SlotSession& session, std::deque<BucketPlan>& plans,
+  DeviceSlot(DeviceContext& context, const SlotSession& session, std::deque<DeviceShapePlan>& plans,
              size_t number);
   ~DeviceSlot();
 
-  // Memory for the inputs of the largest bucket, and events.
+  // Memory for the inputs of the largest device shape, and events.
   Status AllocateInputs();
   // The same for outputs, and the bindings. After every plan has its outputs.
   Status AllocateOutputs();
 
-  // Fills the inputs of a bucket with zeros or ones and runs it, to learn its outputs.
-  Status Probe(size_t bucket, int value, std::vector<BucketPlan::Output>& outputs);
+  // Fills the inputs of a device shape with zeros or ones and runs it, to learn its outputs.
+  Status Probe(size_t shape, int value, std::vector<DeviceShapePlan::Output>& outputs);
   // A whole batch on what the buffers hold, as Launch and Await do it. The first records the graph.
-  Status Warm(size_t bucket);
-  // Makes the run options anew, after plans[bucket].graph has changed.
-  Status ResetOptions(size_t bucket);
+  Status Warm(size_t shape);
+  // Makes the run options anew, after plans[shape].graph has changed.
+  Status ResetOptions(size_t shape);
 
   // Copies the parts, `rows` rows together, to the device, or queues that. On failure nothing of them
   // is in use any more. `batch` tells the batches of a session apart.
-  Status Upload(std::span<const Part> parts, size_t bucket, int64_t rows, uint64_t batch);
+  Status Upload(std::span<const Part> parts, size_t shape, int64_t rows, uint64_t batch);
   // Queues the run and the copies back.
   void Launch() noexcept;
   // What became of the launch. In place of Launch: the batch will not run. Any thread.
@@ -82,7 +82,7 @@ class DeviceSlot {
 
  private:
   struct Binding {
-    // Outputs in buffers of the slot; only for buckets with static outputs.
+    // Outputs in buffers of the slot; only for device shapes with static outputs.
     OrtIoBindingPtr static_outputs;
     std::unique_ptr<OrtRunHandle> static_run;
     // Outputs where ONNX Runtime puts them.
@@ -94,12 +94,12 @@ class DeviceSlot {
   };
 
   Status Allocate(size_t bytes, CudaMemoryPtr& memory);
-  Status MakeRun(bool synchronous, bool graph, size_t bucket, std::unique_ptr<OrtRunHandle>& run);
-  Status MakeInputs(size_t bucket);
+  Status MakeRun(bool synchronous, bool graph, size_t shape, std::unique_ptr<OrtRunHandle>& run);
+  Status MakeInputs(size_t shape);
   Status MakeBinding(OrtIoBindingPtr& binding);
-  Status BindInputs(size_t bucket, OrtIoBinding* target);
-  Status BindStaticOutputs(size_t bucket);
-  Status Fill(size_t bucket, int value);
+  Status BindInputs(size_t shape, OrtIoBinding* target);
+  Status BindStaticOutputs(size_t shape);
+  Status Fill(size_t shape, int value);
   Status CopyInput(std::span<const Part> parts, size_t input, size_t capacity);
   Status RunBound(OrtIoBinding* binding, OrtRunHandle& run);
   Status FinishStaticOutputs();
@@ -109,7 +109,7 @@ class DeviceSlot {
 
   DeviceContext& context_;
   const SlotSession& session_;
-  std::deque<BucketPlan>& plans_;
+  std::deque<DeviceShapePlan>& plans_;
   const size_t number_;
 
   std::vector<CudaMemoryPtr> inputs_;
@@ -122,7 +122,7 @@ class DeviceSlot {
   std::vector<Binding> bindings_;
 
   // The batch it holds.
-  size_t bucket_ = 0;
+  size_t shape_ = 0;
   int64_t rows_ = 0;
   std::shared_ptr<OutputBlock> block_;
   bool queued_ = false;

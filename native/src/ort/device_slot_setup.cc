@@ -50,10 +50,10 @@ Status DeviceSlot::Allocate(size_t bytes, CudaMemoryPtr& memory) {
 Status DeviceSlot::AllocateInputs() {
   for (size_t i = 0; i < session_.signature->inputs.size(); ++i) {
     size_t bytes = 1;
-    for (const BucketPlan& plan : plans_) bytes = std::max(bytes, plan.input_bytes[i]);
+    for (const DeviceShapePlan& plan : plans_) bytes = std::max(bytes, plan.input_bytes[i]);
     MILLRACE_RETURN_IF_ERROR(Allocate(bytes, inputs_.emplace_back()));
     if (staging_.emplace_back(context_.pinned, bytes).data() == nullptr) {
-      return {Code::kResourceExhausted, "Out of pinned memory for the inputs: use smaller buckets"};
+      return {Code::kResourceExhausted, "Out of pinned memory for the inputs: use smaller shapes"};
     }
   }
   for (CudaEventPtr* event : {&copied_, &computed_, &done_}) {
@@ -64,10 +64,10 @@ Status DeviceSlot::AllocateInputs() {
                Code::kInternal);
   cpu_ = OrtMemoryInfoPtr(cpu, {&context_.api});
   bindings_.resize(plans_.size());
-  for (size_t bucket = 0; bucket < plans_.size(); ++bucket) {
-    MILLRACE_RETURN_IF_ERROR(MakeInputs(bucket));
-    MILLRACE_RETURN_IF_ERROR(MakeBinding(bindings_[bucket].dynamic_outputs));
-    MILLRACE_RETURN_IF_ERROR(MakeRun(true, false, bucket, bindings_[bucket].dynamic_run));
+  for (size_t shape = 0; shape < plans_.size(); ++shape) {
+    MILLRACE_RETURN_IF_ERROR(MakeInputs(shape));
+    MILLRACE_RETURN_IF_ERROR(MakeBinding(bindings_[shape].dynamic_outputs));
+    MILLRACE_RETURN_IF_ERROR(MakeRun(true, false, shape, bindings_[shape].dynamic_run));
   }
   return {};
 }
@@ -75,35 +75,35 @@ Status DeviceSlot::AllocateInputs() {
 Status DeviceSlot::AllocateOutputs() {
   for (size_t i = 0; i < session_.signature->outputs.size(); ++i) {
     size_t bytes = 1;
-    for (const BucketPlan& plan : plans_) {
+    for (const DeviceShapePlan& plan : plans_) {
       if (plan.static_outputs) bytes = std::max(bytes, plan.outputs[i].bytes);
     }
     MILLRACE_RETURN_IF_ERROR(Allocate(bytes, outputs_.emplace_back()));
   }
-  for (size_t bucket = 0; bucket < plans_.size(); ++bucket) {
-    if (plans_[bucket].static_outputs) MILLRACE_RETURN_IF_ERROR(BindStaticOutputs(bucket));
+  for (size_t shape = 0; shape < plans_.size(); ++shape) {
+    if (plans_[shape].static_outputs) MILLRACE_RETURN_IF_ERROR(BindStaticOutputs(shape));
   }
   return {};
 }
 
-Status DeviceSlot::MakeRun(bool synchronous, bool graph, size_t bucket,
+Status DeviceSlot::MakeRun(bool synchronous, bool graph, size_t shape,
                            std::unique_ptr<OrtRunHandle>& run) {
   run = std::make_unique<OrtRunHandle>(context_.api, context_.gate);
   if (!synchronous) {
     MILLRACE_RETURN_IF_ERROR(run->Configure("disable_synchronize_execution_providers", "1"));
   }
   // From a closed set, since a recorded graph is never given up. -1: do not record.
-  const std::string id = graph ? std::to_string(number_ * plans_.size() + bucket + 1) : "-1";
+  const std::string id = graph ? std::to_string(number_ * plans_.size() + shape + 1) : "-1";
   return run->Configure("gpu_graph_id", id);
 }
 
-Status DeviceSlot::MakeInputs(size_t bucket) {
-  const BucketPlan& plan = plans_[bucket];
+Status DeviceSlot::MakeInputs(size_t shape) {
+  const DeviceShapePlan& plan = plans_[shape];
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const TensorView view{session_.signature->inputs[i].type, plan.inputs[i],
                           static_cast<std::byte*>(inputs_[i].get()), plan.input_bytes[i], nullptr};
     MILLRACE_RETURN_IF_ERROR(MakeTensor(context_.api, context_.memory.get(), view,
-                                        bindings_[bucket].inputs.emplace_back()));
+                                        bindings_[shape].inputs.emplace_back()));
   }
   return {};
 }
@@ -115,23 +115,23 @@ Status DeviceSlot::MakeBinding(OrtIoBindingPtr& binding) {
   return {};
 }
 
-Status DeviceSlot::BindInputs(size_t bucket, OrtIoBinding* target) {
+Status DeviceSlot::BindInputs(size_t shape, OrtIoBinding* target) {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     MILLRACE_ORT(context_.api,
                  BindInput(target, session_.signature->inputs[i].name.c_str(),
-                           bindings_[bucket].inputs[i].get()),
+                           bindings_[shape].inputs[i].get()),
                  Code::kInternal);
   }
   return {};
 }
 
-Status DeviceSlot::BindStaticOutputs(size_t bucket) {
+Status DeviceSlot::BindStaticOutputs(size_t shape) {
   const OrtApi& api = context_.api;
-  Binding& binding = bindings_[bucket];
+  Binding& binding = bindings_[shape];
   MILLRACE_RETURN_IF_ERROR(MakeBinding(binding.static_outputs));
-  MILLRACE_RETURN_IF_ERROR(BindInputs(bucket, binding.static_outputs.get()));
+  MILLRACE_RETURN_IF_ERROR(BindInputs(shape, binding.static_outputs.get()));
   for (size_t i = 0; i < outputs_.size(); ++i) {
-    const BucketPlan::Output& output = plans_[bucket].outputs[i];
+    const DeviceShapePlan::Output& output = plans_[shape].outputs[i];
     const TensorView view{output.type, output.shape, static_cast<std::byte*>(outputs_[i].get()),
                           output.bytes, nullptr};
     OrtValuePtr& value = binding.outputs.emplace_back();
@@ -141,16 +141,16 @@ Status DeviceSlot::BindStaticOutputs(size_t bucket) {
                             value.get()),
                  Code::kInternal);
   }
-  return ResetOptions(bucket);
+  return ResetOptions(shape);
 }
 
-Status DeviceSlot::ResetOptions(size_t bucket) {
-  return MakeRun(context_.compute == nullptr, plans_[bucket].graph, bucket,
-                 bindings_[bucket].static_run);
+Status DeviceSlot::ResetOptions(size_t shape) {
+  return MakeRun(context_.compute == nullptr, plans_[shape].graph, shape,
+                 bindings_[shape].static_run);
 }
 
-Status DeviceSlot::Fill(size_t bucket, int value) {
-  const BucketPlan& plan = plans_[bucket];
+Status DeviceSlot::Fill(size_t shape, int value) {
+  const DeviceShapePlan& plan = plans_[shape];
   const CudaRuntime& cuda = context_.cuda;
   for (size_t i = 0; i < inputs_.size(); ++i) {
     std::byte* const staging = staging_[i].data();
@@ -168,9 +168,9 @@ Status DeviceSlot::Fill(size_t bucket, int value) {
   return context_.Check(cuda.StreamSynchronize(context_.copy_in.get()), "copy the inputs to the GPU");
 }
 
-Status DeviceSlot::Probe(size_t bucket, int value, std::vector<BucketPlan::Output>& outputs) {
-  bucket_ = bucket;
-  MILLRACE_RETURN_IF_ERROR(Fill(bucket, value));
+Status DeviceSlot::Probe(size_t shape, int value, std::vector<DeviceShapePlan::Output>& outputs) {
+  shape_ = shape;
+  MILLRACE_RETURN_IF_ERROR(Fill(shape, value));
   std::shared_ptr<OutputBlock> block;
   MILLRACE_RETURN_IF_ERROR(RunDynamicOutputs(block));
   outputs.clear();
@@ -180,9 +180,9 @@ Status DeviceSlot::Probe(size_t bucket, int value, std::vector<BucketPlan::Outpu
   return {};
 }
 
-Status DeviceSlot::Warm(size_t bucket) {
+Status DeviceSlot::Warm(size_t shape) {
   // No parts: the whole buffer is cleared.
-  MILLRACE_RETURN_IF_ERROR(Upload({}, bucket, plans_[bucket].rows, 0));
+  MILLRACE_RETURN_IF_ERROR(Upload({}, shape, plans_[shape].rows, 0));
   Launch();
   OutputRef ignored;
   return Await(ignored);

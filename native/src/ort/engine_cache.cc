@@ -44,12 +44,12 @@ std::string Hex(uint64_t number) {
 
 }  // namespace
 
-std::string TimingFolder(const EngineKey& key) {
+std::string TimingFolder(const TensorRtEngineKey& key) {
   return "ort-" + Clean(key.ort_version) + "_trt-" + Clean(key.tensorrt_version) + '_' +
          Clean(key.gpu) + "_sm" + std::to_string(key.capability);
 }
 
-std::string EngineFolder(const EngineKey& key) {
+std::string TensorRtEngineFolder(const TensorRtEngineKey& key) {
   return TimingFolder(key) + '/' + Clean(key.digest) + '_' + Hex(Hash(key.options));
 }
 
@@ -64,10 +64,10 @@ std::string TensorRtVersion() {
          std::to_string(version % 100);
 }
 
-Status MakeCacheFolders(const std::string& root, const EngineKey& key, std::string& engines,
+Status MakeCacheFolders(const std::string& root, const TensorRtEngineKey& key, std::string& engines,
                         std::string& timings) {
   namespace fs = std::filesystem;
-  const fs::path folder = fs::path(root) / EngineFolder(key);
+  const fs::path folder = fs::path(root) / TensorRtEngineFolder(key);
   std::error_code error;
   fs::create_directories(folder, error);
   if (!error) {
@@ -75,7 +75,7 @@ Status MakeCacheFolders(const std::string& root, const EngineKey& key, std::stri
   }
   if (error) {
     return {Code::kFailedPrecondition,
-            "The engine cache folder cannot be made (" + error.message() +
+            "The folder for TensorRT engines cannot be made (" + error.message() +
                 "): name one that this user may write"};
   }
   engines = folder.string();

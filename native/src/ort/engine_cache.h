@@ -8,30 +8,30 @@
 
 namespace millrace {
 
-// Everything that makes an engine unusable when it changes, but for the profiles, which the provider
+// Everything that makes a TensorRT engine unusable when it changes, but for the profiles, which the provider
 // compares itself.
-struct EngineKey {
+struct TensorRtEngineKey {
   // Of the model's bytes, hexadecimal.
   std::string digest;
   std::string ort_version;
   std::string tensorrt_version;
   std::string gpu;
   int capability = 0;
-  // Translated; precision and builder settings change the engine.
+  // Translated; precision and builder settings change the TensorRT engine.
   KeyValues options;
 };
 
-// Names below the cache folder, made of letters, digits, '.', '_' and '-' only. An engine is good for
+// Names below the cache folder, made of letters, digits, '.', '_' and '-' only. A TensorRT engine is good for
 // one model, one set of options and one kind of GPU; timings serve every model on that kind.
-std::string EngineFolder(const EngineKey& key);
-std::string TimingFolder(const EngineKey& key);
+std::string TensorRtEngineFolder(const TensorRtEngineKey& key);
+std::string TimingFolder(const TensorRtEngineKey& key);
 
 // The version of the TensorRT library in reach, such as `10.13.2`; empty if there is none.
 std::string TensorRtVersion();
 
-// Makes both folders below `root`, readable by this user alone: an engine is code that TensorRT runs.
+// Makes both folders below `root`, readable by this user alone: a TensorRT engine is code.
 // kFailedPrecondition where that cannot be done.
-Status MakeCacheFolders(const std::string& root, const EngineKey& key, std::string& engines,
+Status MakeCacheFolders(const std::string& root, const TensorRtEngineKey& key, std::string& engines,
                         std::string& timings);
 
 }  // namespace millrace

@@ -27,12 +27,12 @@ bool RefusesProfile(const std::string& message) {
 
 std::string GraphsOff(const std::string& reason) { return "CUDA graphs are off: " + reason; }
 
-std::string BucketGraphOff(int64_t rows, const std::string& reason) {
-  return "No CUDA graph for the bucket of " + std::to_string(rows) + " rows: " + reason;
+std::string ShapeGraphOff(int64_t rows, const std::string& reason) {
+  return "No CUDA graph for the device shape of " + std::to_string(rows) + " rows: " + reason;
 }
 
 std::string OutputsNotStatic(int64_t rows, const std::string& output) {
-  return "The shape of output '" + output + "' depends on the data, so the bucket of " +
+  return "The shape of output '" + output + "' depends on the data, so the device shape of " +
          std::to_string(rows) + " rows has no fixed output buffers and no CUDA graph";
 }
 

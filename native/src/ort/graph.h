@@ -16,7 +16,7 @@ bool RefusesProfile(const std::string& message);
 
 // Notes of the report.
 std::string GraphsOff(const std::string& reason);
-std::string BucketGraphOff(int64_t rows, const std::string& reason);
+std::string ShapeGraphOff(int64_t rows, const std::string& reason);
 std::string OutputsNotStatic(int64_t rows, const std::string& output);
 
 }  // namespace millrace

@@ -21,13 +21,13 @@ struct DeviceReport {
   std::vector<std::string> notes;
   // Nodes of the optimised model; empty where no run was profiled.
   std::vector<NodePlacement> nodes;
-  // Buckets in ascending size: what one warm run took, and whether a graph is replayed.
-  struct WarmBucket {
+  // Device shapes in ascending size: what one warm run took, and whether a graph is replayed.
+  struct WarmShape {
     std::vector<Shape> inputs;
     Nanos cost = 0;
     bool graph = false;
   };
-  std::vector<WarmBucket> buckets;
+  std::vector<WarmShape> shapes;
 };
 
 class LoadedExecutor : public Executor {

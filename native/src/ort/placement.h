@@ -16,7 +16,7 @@ struct NodePlacement {
 };
 
 // The nodes of the profile `json`, each once, in the order they first ran. Nodes that the optimiser
-// removed or fused are not in it, and what TensorRT runs as one engine is one node.
+// removed or fused are not in it, and a TensorRT engine is one node.
 std::vector<NodePlacement> ParseProfile(const std::string& json);
 
 // Reads the profile at `path` and removes the file.

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "ort/api.h"
-#include "ort/buckets.h"
+#include "ort/device_shapes.h"
 #include "ort/cuda_runtime.h"
 #include "ort/device.h"
 #include "ort/options.h"
@@ -15,7 +15,7 @@ namespace millrace {
 // What millrace does around ONNX Runtime on a GPU. Read from the options that have no key of their
 // own.
 struct DeviceBehaviour {
-  // Replay a recorded graph for each bucket, where the model allows it.
+  // Replay a recorded graph for each device shape, where the model allows it.
   bool graphs = true;
   // Run on a stream of millrace's, so that copies are ordered by events and nothing waits between a
   // batch's copy, run and copy back.
@@ -39,9 +39,9 @@ struct ProviderRequest {
   // Null: the provider's own stream.
   CudaStream stream = nullptr;
   bool graphs = false;
-  // TensorRT: shapes to build for, and where engines and timings are kept; empty for nowhere.
+  // TensorRT: shapes to build for, and where TensorRT engines and timings are kept; empty for nowhere.
   Profile profile = {};
-  std::string engine_folder = {};
+  std::string tensorrt_engine_folder = {};
   std::string timing_folder = {};
 };
 
@@ -56,9 +56,9 @@ class Provider {
   // The typed options it takes.
   virtual std::vector<OptionRow> options() const = 0;
 
-  // Whether it builds an engine for shapes that were declared beforehand. Any other shape costs a
-  // build of seconds or minutes, so a model runs in its buckets and no others.
-  virtual bool builds_engines() const noexcept { return false; }
+  // Whether it builds a TensorRT engine for shapes that were declared beforehand. Any other shape costs a
+  // build of seconds or minutes, so a model runs in its device shapes and no others.
+  virtual bool builds_tensorrt_engines() const noexcept { return false; }
 
   // Whether `graphs` is on where nobody says.
   virtual bool graphs_by_default() const noexcept { return false; }

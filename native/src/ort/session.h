@@ -26,10 +26,10 @@ struct DeviceOptions {
 
 // How a model is run, as far as that depends on what it takes and gives.
 struct ShapeChoice {
-  // Dimension 0 of every input and output counts rows: a bucket may then take fewer than it has.
+  // Dimension 0 of every input and output counts rows: a device shape may then take fewer than it has.
   bool batched = false;
   // Shapes that a GPU is warmed for and keeps buffers for; every input has one. May be empty.
-  std::vector<Bucket> buckets;
+  std::vector<DeviceShape> shapes;
 };
 
 // Makes the choice. `trial` runs the model on any shape for the time of the call. Called during the
@@ -46,7 +46,7 @@ struct SessionOptions {
   int intra_op_threads = 1;
 
   DeviceOptions device;
-  // Null: rows are not counted and there are no buckets.
+  // Null: rows are not counted and there are no device shapes.
   ShapeChooser choose;
   // Of ModelFacts, and the folder of TensorRT's engines; without them none are kept.
   std::string digest;
@@ -55,8 +55,8 @@ struct SessionOptions {
 
 // Loads a model onto the device it asks for: the door of this folder.
 //
-// Reads, optimises, and warms every bucket: seconds for a large model, minutes where TensorRT builds
-// an engine. kInvalidArgument: the file is not a model this library can run, or an option is wrong;
+// Reads, optimises, and warms every device shape: seconds for a large model, minutes where TensorRT builds
+// a TensorRT engine. kInvalidArgument: the file is not a model this library can run, or an option is wrong;
 // kFailedPrecondition: the device cannot be used, and what is missing; kResourceExhausted: memory.
 Status LoadExecutor(const OrtLibrary& library, const SessionOptions& options,
                     std::unique_ptr<LoadedExecutor>& executor);

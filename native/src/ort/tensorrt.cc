@@ -40,9 +40,9 @@ KeyValues Collect(const ProviderRequest& request) {
     all.emplace_back("trt_profile_opt_shapes", request.profile.opt);
     all.emplace_back("trt_profile_max_shapes", request.profile.max);
   }
-  if (!request.engine_folder.empty()) {
+  if (!request.tensorrt_engine_folder.empty()) {
     all.emplace_back("trt_engine_cache_enable", "1");
-    all.emplace_back("trt_engine_cache_path", request.engine_folder);
+    all.emplace_back("trt_engine_cache_path", request.tensorrt_engine_folder);
   }
   if (!request.timing_folder.empty()) {
     all.emplace_back("trt_timing_cache_enable", "1");
@@ -68,7 +68,7 @@ class TensorRt final : public Provider {
     return rows;
   }
 
-  bool builds_engines() const noexcept override { return true; }
+  bool builds_tensorrt_engines() const noexcept override { return true; }
 
   Status CheckFiles(const OrtLibrary& library) const override {
     return CheckProviderFile(library.path, library.version, "tensorrt",

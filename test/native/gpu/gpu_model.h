@@ -19,32 +19,32 @@ inline Status OpenLibrary(const OrtLibrary*& library) {
   return OpenOrtLibrary(given != nullptr ? given : MILLRACE_TEST_ORT, library);
 }
 
-// The model's batch sizes as buckets: every input with these rows, its own dimensions and 4 for any
+// The model's batch sizes as device shapes: every input with these rows, its own dimensions and 4 for any
 // other that is not fixed, as samples have it.
-inline ShapeChooser RowBuckets(std::vector<int64_t> sizes) {
+inline ShapeChooser RowShapes(std::vector<int64_t> sizes) {
   return [sizes = std::move(sizes)](const Signature& signature, Executor&, ShapeChoice& choice) {
     choice.batched = true;
     for (const int64_t rows : sizes) {
       Samples samples;
       MILLRACE_RETURN_IF_ERROR(Samples::Make(signature, static_cast<size_t>(rows), samples));
-      Bucket bucket{rows, {}};
+      DeviceShape shape{rows, {}};
       for (const TensorView& view : samples.Rows(0, static_cast<size_t>(rows))) {
-        bucket.inputs.push_back(view.shape);
+        shape.inputs.push_back(view.shape);
       }
-      choice.buckets.push_back(std::move(bucket));
+      choice.shapes.push_back(std::move(shape));
     }
     return Status();
   };
 }
 
 inline Status Load(const OrtLibrary& library, const std::string& path, const std::string& device,
-                   const std::vector<int64_t>& buckets, std::unique_ptr<LoadedExecutor>& executor,
+                   const std::vector<int64_t>& shapes, std::unique_ptr<LoadedExecutor>& executor,
                    const KeyValues& device_options = {}) {
   SessionOptions options;
   options.path = path;
   options.device.device = device;
   options.device.options = device_options;
-  options.choose = RowBuckets(buckets);
+  options.choose = RowShapes(shapes);
   return LoadExecutor(library, options, executor);
 }
 

@@ -1,4 +1,4 @@
-// What only a GPU can show: that CUDA and TensorRT answer as the CPU does, in every bucket, with graphs
+// What only a GPU can show: that CUDA and TensorRT answer as the CPU does, in every device shape, with graphs
 // and without, and what becomes of a model when memory or the device itself is gone.
 //
 // Reads ORT_LIBRARY. Where a provider cannot be used its tests are skipped, with the reason.
@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 // Of float32 arithmetic in another order, TF32 turned off.
 constexpr double kTolerance = 1e-4;
-const std::vector<int64_t> kBuckets = {1, 2, 8, 32};
+const std::vector<int64_t> kRows = {1, 2, 8, 32};
 
 const OrtLibrary* Library(Status& status) {
   const OrtLibrary* library = nullptr;
@@ -67,11 +67,11 @@ class GpuTest : public testing::TestWithParam<std::string> {
     ASSERT_TRUE(status.ok()) << status.message();
   }
 
-  Status Load(const std::string& path, std::vector<int64_t> buckets, KeyValues options = {}) {
+  Status Load(const std::string& path, std::vector<int64_t> shapes, KeyValues options = {}) {
     options.emplace_back("tf32", "false");
     cpu.reset();
     MILLRACE_RETURN_IF_ERROR(gpu::Load(*library, path, "cpu", {}, cpu));
-    return gpu::Load(*library, path, GetParam(), buckets, executor, options);
+    return gpu::Load(*library, path, GetParam(), shapes, executor, options);
   }
 
   // The largest difference from the CPU's answer to these inputs.
@@ -100,15 +100,15 @@ class GpuTest : public testing::TestWithParam<std::string> {
   std::pair<Executor*, std::unique_ptr<RunHandle>> other_;
 };
 
-TEST_P(GpuTest, EveryBucketAnswersAsTheCpuDoes) {
+TEST_P(GpuTest, EveryDeviceShapeAnswersAsTheCpuDoes) {
   for (const std::string& path : {Fixture("two-in-two-out"), Fixture("reduce-mean-image"),
                                   BenchModel("tiny"), BenchModel("small"), BenchModel("medium")}) {
-    const Status status = Load(path, kBuckets);
+    const Status status = Load(path, kRows);
     ASSERT_TRUE(status.ok()) << path << ": " << status.message();
     Samples samples;
     ASSERT_TRUE(Samples::Make(executor->signature(), 33, samples).ok());
-    for (const int64_t size : kBuckets) {
-      // A bucket that is full, and one that lacks a row.
+    for (const int64_t size : kRows) {
+      // A device shape that is full, and one that lacks a row.
       for (const int64_t rows : {size, std::max<int64_t>(size - 1, 1)}) {
         EXPECT_LE(Compare(samples.Rows(1, static_cast<size_t>(rows))), kTolerance)
             << path << ", " << rows << " rows";
@@ -119,8 +119,8 @@ TEST_P(GpuTest, EveryBucketAnswersAsTheCpuDoes) {
 
 TEST_P(GpuTest, AReplayedGraphSeesEachBatchsOwnInputs) {
   ASSERT_TRUE(Load(BenchModel("small"), {1, 4}, {{"graphs", "true"}}).ok());
-  for (const auto& bucket : executor->report().buckets) {
-    EXPECT_TRUE(bucket.graph) << (executor->report().notes.empty() ? ""
+  for (const auto& shape : executor->report().shapes) {
+    EXPECT_TRUE(shape.graph) << (executor->report().notes.empty() ? ""
                                                                    : executor->report().notes[0]);
   }
   Samples samples;
@@ -171,7 +171,7 @@ TEST_P(GpuTest, BatchesThatOverlapKeepApart) {
   EXPECT_EQ(wrong.load(), 0);
 }
 
-TEST_P(GpuTest, AShapeWithoutABucketRunsOrIsRefused) {
+TEST_P(GpuTest, ARequestOfNoDeviceShapeRunsOrIsRefused) {
   ASSERT_TRUE(Load(BenchModel("tiny"), {2}).ok());
   Samples samples;
   ASSERT_TRUE(Samples::Make(executor->signature(), 5, samples).ok());
@@ -203,7 +203,7 @@ TEST_P(GpuTest, AMemoryLimitIsKeptAndLeavesTheGpuUsable) {
   EXPECT_TRUE(Load(BenchModel("tiny"), {1}).ok());
 }
 
-TEST_P(GpuTest, MoreBucketsThanTheGpuHasMemoryForAreRefused) {
+TEST_P(GpuTest, MoreDeviceShapesThanTheGpuHasMemoryForAreRefused) {
   // Three terabytes of one input.
   std::unique_ptr<LoadedExecutor> none;
   SessionOptions options;
@@ -229,7 +229,7 @@ TEST_P(GpuTest, EnginesAreBuiltOnce) {
     SessionOptions options;
     options.path = BenchModel("small");
     options.device.device = GetParam();
-    options.choose = gpu::RowBuckets({1, 8});
+    options.choose = gpu::RowShapes({1, 8});
     options.digest = "small";
     options.cache_folder = folder.string();
     std::unique_ptr<LoadedExecutor> loaded;

@@ -42,11 +42,11 @@ class DeviceSessionTest : public test::DeviceTest {
   std::unique_ptr<RunHandle> handle_;
 };
 
-TEST_F(DeviceSessionTest, EveryBucketAnswersAsTheCpuDoes) {
+TEST_F(DeviceSessionTest, EveryDeviceShapeAnswersAsTheCpuDoes) {
   UseRows({1, 2, 4, 8}, 2);
   ASSERT_TRUE(Load("poison").ok());
   EXPECT_EQ(session->report().device, "cuda:0");
-  EXPECT_EQ(session->report().buckets.size(), 4u);
+  EXPECT_EQ(session->report().shapes.size(), 4u);
   for (int64_t rows = 0; rows <= 8; ++rows) {
     const Inputs inputs = Rows(rows, 10 * static_cast<float>(rows));
     OutputRef outputs;
@@ -137,12 +137,12 @@ TEST_F(DeviceSessionTest, LargeInputsInPinnedMemoryAreFetchedByTheDevice) {
   EXPECT_FLOAT_EQ(ValuesOf<float>(outputs->tensors[0])[0], 0.5F);
 }
 
-TEST_F(DeviceSessionTest, OtherShapesRunWithoutABucket) {
+TEST_F(DeviceSessionTest, OtherShapesRunWithoutADeviceShape) {
   UseRows({1, 2}, 2);
   ASSERT_TRUE(Load("poison").ok());
   const Inputs inputs = Rows(5);
   const Part part = inputs.views();
-  EXPECT_EQ(session->BucketOf({&part, 1}), 2u);
+  EXPECT_EQ(session->DeviceShapeOf({&part, 1}), 2u);
   OutputRef outputs;
   ASSERT_TRUE(Run(inputs, outputs).ok());
   EXPECT_EQ(ValuesOf<float>(outputs->tensors[0]).size(), 10u);
@@ -153,9 +153,9 @@ TEST_F(DeviceSessionTest, OtherShapesRunWithoutABucket) {
   EXPECT_EQ(outputs->tensors[0].shape, MakeShape({6, 2}));
 }
 
-TEST_F(DeviceSessionTest, WithoutBucketsNothingIsPreparedAndTheReportSaysSo) {
+TEST_F(DeviceSessionTest, WithoutDeviceShapesNothingIsPreparedAndTheReportSaysSo) {
   ASSERT_TRUE(Load("poison").ok());
-  EXPECT_TRUE(Notes("No buckets"));
+  EXPECT_TRUE(Notes("No device shapes"));
   EXPECT_EQ(session->depth(), 1u);
   OutputRef outputs;
   EXPECT_TRUE(Run(Rows(2), outputs).ok());
@@ -165,7 +165,7 @@ TEST_F(DeviceSessionTest, StringsStayInTheCpusMemory) {
   UseRows({1}, 3);
   ASSERT_TRUE(Load("identity-string").ok());
   EXPECT_TRUE(Notes("holds strings"));
-  EXPECT_TRUE(session->report().buckets.empty());
+  EXPECT_TRUE(session->report().shapes.empty());
 }
 
 TEST_F(DeviceSessionTest, AFailedRunIsReportedAndTheNextOneWorks) {
@@ -180,7 +180,7 @@ TEST_F(DeviceSessionTest, AFailedRunIsReportedAndTheNextOneWorks) {
 }
 
 TEST_F(DeviceSessionTest, OutputsThatHaveNoFixedShapeAreTakenAsTheyCome) {
-  // Gives every row twice, so a batch that does not fill its bucket cannot be cut.
+  // Gives every row twice, so a batch that does not fill its device shape cannot be cut.
   UseRows({2}, 2);
   ASSERT_TRUE(Load("rows-change").ok());
   OutputRef outputs;
@@ -188,13 +188,13 @@ TEST_F(DeviceSessionTest, OutputsThatHaveNoFixedShapeAreTakenAsTheyCome) {
   EXPECT_EQ(outputs->tensors[0].shape, MakeShape({4, 2}));
 }
 
-TEST_F(DeviceSessionTest, ABucketThatTheModelCannotRunIsNamed) {
+TEST_F(DeviceSessionTest, ADeviceShapeThatTheModelCannotRunIsNamed) {
   options.choose = [](const Signature&, Executor&, ShapeChoice& choice) {
     choice = {false, {{1, {MakeShape({1, 4})}}}};
     return Status();
   };
   EXPECT_TRUE(Load("static-batch").ok());
-  EXPECT_EQ(session->report().buckets[0].inputs[0], MakeShape({1, 4}));
+  EXPECT_EQ(session->report().shapes[0].inputs[0], MakeShape({1, 4}));
   UseRows({2}, 4);
   EXPECT_EQ(Load("static-batch").code(), Code::kInvalidArgument);
 }
@@ -210,15 +210,15 @@ TEST_F(DeviceSessionTest, ReportsWhereNodesRan) {
   EXPECT_TRUE(session->report().nodes.empty());
 }
 
-TEST_F(DeviceSessionTest, GraphsAreAskedForEachBucket) {
+TEST_F(DeviceSessionTest, GraphsAreAskedForEachDeviceShape) {
   provider.graphs = true;
   UseRows({1, 2}, 2);
   ASSERT_TRUE(Load("poison").ok());
   EXPECT_TRUE(provider.requests.back().graphs);
-  for (const auto& bucket : session->report().buckets) EXPECT_TRUE(bucket.graph);
+  for (const auto& shape : session->report().shapes) EXPECT_TRUE(shape.graph);
   OutputRef outputs;
   ASSERT_TRUE(Run(Rows(2), outputs).ok());
-  ASSERT_TRUE(Run(Rows(7), outputs).ok()) << "outside of every bucket";
+  ASSERT_TRUE(Run(Rows(7), outputs).ok()) << "outside of every device shape";
 }
 
 TEST_F(DeviceSessionTest, AModelThatRefusesGraphsRunsWithoutThem) {
@@ -229,7 +229,7 @@ TEST_F(DeviceSessionTest, AModelThatRefusesGraphsRunsWithoutThem) {
   UseRows({1}, 2);
   ASSERT_TRUE(Load("poison").ok());
   EXPECT_TRUE(Notes("CUDA graphs are off: the model has control flow"));
-  EXPECT_FALSE(session->report().buckets[0].graph);
+  EXPECT_FALSE(session->report().shapes[0].graph);
   EXPECT_EQ(provider.requests.size(), 2u);
 }
 
@@ -302,7 +302,7 @@ TEST_F(DeviceSessionTest, EveryCallOfARunMayFailAndTheNextOneWorks) {
                                "EventRecord", "StreamWaitEvent", "EventSynchronize"}) {
     cuda.Fail(function, 1, 1);
     OutputRef outputs;
-    // A row less than the bucket has, which is cleared.
+    // A row less than the device shape has, which is cleared.
     const Inputs inputs = Rows(1);
     const std::vector<Part> parts = {inputs.views()};
     Status status = session->Begin(parts, *handle());
@@ -508,27 +508,27 @@ TEST_F(DeviceSessionTest, ALateEndOfARunHitsNoOtherBatch) {
   ending.join();
 }
 
-// TensorRT's way: engines are built for declared shapes only.
-class EngineTest : public DeviceSessionTest {
+// TensorRT engines are built for declared shapes only.
+class TensorRtEngineTest : public DeviceSessionTest {
  protected:
-  EngineTest() { provider.engines = true; }
-  ~EngineTest() override { std::filesystem::remove_all(folder); }
+  TensorRtEngineTest() { provider.engines = true; }
+  ~TensorRtEngineTest() override { std::filesystem::remove_all(folder); }
   const std::string folder =
       (std::filesystem::temp_directory_path() / ("engines-" + std::to_string(getpid()))).string();
 };
 
-TEST_F(EngineTest, ProfilesComeFromTheBuckets) {
+TEST_F(TensorRtEngineTest, ProfilesComeFromTheDeviceShapes) {
   UseRows({1, 8, 4}, 2);
   ASSERT_TRUE(Load("poison").ok());
   const Profile& profile = provider.requests.back().profile;
   EXPECT_EQ(profile.min, "x:1x2");
   EXPECT_EQ(profile.opt, "x:8x2");
   EXPECT_EQ(profile.max, "x:8x2");
-  EXPECT_TRUE(Notes("No engine cache"));
+  EXPECT_TRUE(Notes("No engineCache"));
   EXPECT_EQ(provider.requests.back().engines, "");
 }
 
-TEST_F(EngineTest, EnginesAndTimingsAreKept) {
+TEST_F(TensorRtEngineTest, EnginesAndTimingsAreKept) {
   UseRows({1}, 2);
   options.cache_folder = folder;
   options.digest = "feed";
@@ -551,20 +551,20 @@ TEST_F(EngineTest, EnginesAndTimingsAreKept) {
   EXPECT_TRUE(folders.insert(provider.requests.back().engines).second);
 }
 
-TEST_F(EngineTest, NoBucketsNoEngines) {
+TEST_F(TensorRtEngineTest, IsRefusedWithoutDeviceShapes) {
   EXPECT_EQ(Load("poison").code(), Code::kInvalidArgument);
 }
 
-TEST_F(EngineTest, AnotherShapeIsRefusedInsteadOfBuildingAnEngine) {
+TEST_F(TensorRtEngineTest, AnotherShapeIsRefusedInsteadOfBuildingAnEngine) {
   UseRows({1, 2}, 2);
   ASSERT_TRUE(Load("poison").ok());
   OutputRef outputs;
   const Status status = Run(Rows(3), outputs);
   EXPECT_EQ(status.code(), Code::kInvalidArgument);
-  EXPECT_NE(status.message().find("declare a bucket"), std::string::npos);
+  EXPECT_NE(status.message().find("declare a length bucket"), std::string::npos);
 }
 
-TEST_F(EngineTest, PartsOfTheModelGetTheirShapesFromWarmRuns) {
+TEST_F(TensorRtEngineTest, PartsOfTheModelGetTheirShapesFromWarmRuns) {
   UseRows({1, 2}, 2);
   provider.refuses_profile =
       "User needs to provide all the dynamic shape inputs with associated profiles";

@@ -105,8 +105,8 @@ TEST(ProviderOptions, EachKindHasItsProvider) {
   EXPECT_EQ(&ProviderFor(DeviceKind::kCpu), &CpuProvider());
   EXPECT_EQ(&ProviderFor(DeviceKind::kCuda), &CudaProvider());
   EXPECT_EQ(&ProviderFor(DeviceKind::kTensorRt), &TensorRtProvider());
-  EXPECT_FALSE(CudaProvider().builds_engines());
-  EXPECT_TRUE(TensorRtProvider().builds_engines());
+  EXPECT_FALSE(CudaProvider().builds_tensorrt_engines());
+  EXPECT_TRUE(TensorRtProvider().builds_tensorrt_engines());
 }
 
 TEST(ReadBehaviour, HasDefaultsOfItsProvider) {

@@ -1,4 +1,4 @@
-// Where nodes ran, and where engines are kept.
+// Where nodes ran, and where TensorRT engines are kept.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -49,46 +49,46 @@ TEST(ReadProfile, RemovesTheFile) {
   EXPECT_EQ(ReadProfile(file.string(), nodes).code(), Code::kInternal);
 }
 
-EngineKey Key() { return {"abc", "1.30.0", "10.13.2", "NVIDIA H100", 90, {{"fp16", "1"}}}; }
+TensorRtEngineKey Key() { return {"abc", "1.30.0", "10.13.2", "NVIDIA H100", 90, {{"fp16", "1"}}}; }
 
-TEST(EngineFolder, ChangesWithEverythingThatMakesAnEngineUnusable) {
-  std::set<std::string> folders = {EngineFolder(Key())};
+TEST(TensorRtEngineFolder, ChangesWithEverythingThatMakesAnEngineUnusable) {
+  std::set<std::string> folders = {TensorRtEngineFolder(Key())};
   const auto changed = [&folders](auto change) {
-    EngineKey key = Key();
+    TensorRtEngineKey key = Key();
     change(key);
-    return folders.insert(EngineFolder(key)).second;
+    return folders.insert(TensorRtEngineFolder(key)).second;
   };
-  EXPECT_TRUE(changed([](EngineKey& key) { key.digest = "abd"; }));
-  EXPECT_TRUE(changed([](EngineKey& key) { key.ort_version = "1.31.0"; }));
-  EXPECT_TRUE(changed([](EngineKey& key) { key.tensorrt_version = "10.13.3"; }));
-  EXPECT_TRUE(changed([](EngineKey& key) { key.gpu = "NVIDIA H200"; }));
-  EXPECT_TRUE(changed([](EngineKey& key) { key.capability = 89; }));
-  EXPECT_TRUE(changed([](EngineKey& key) { key.options[0].second = "0"; }));
-  EXPECT_TRUE(changed([](EngineKey& key) { key.options.emplace_back("int8", "1"); }));
-  EXPECT_TRUE(changed([](EngineKey& key) { key.options = {{"fp1", "61"}}; }));
+  EXPECT_TRUE(changed([](TensorRtEngineKey& key) { key.digest = "abd"; }));
+  EXPECT_TRUE(changed([](TensorRtEngineKey& key) { key.ort_version = "1.31.0"; }));
+  EXPECT_TRUE(changed([](TensorRtEngineKey& key) { key.tensorrt_version = "10.13.3"; }));
+  EXPECT_TRUE(changed([](TensorRtEngineKey& key) { key.gpu = "NVIDIA H200"; }));
+  EXPECT_TRUE(changed([](TensorRtEngineKey& key) { key.capability = 89; }));
+  EXPECT_TRUE(changed([](TensorRtEngineKey& key) { key.options[0].second = "0"; }));
+  EXPECT_TRUE(changed([](TensorRtEngineKey& key) { key.options.emplace_back("int8", "1"); }));
+  EXPECT_TRUE(changed([](TensorRtEngineKey& key) { key.options = {{"fp1", "61"}}; }));
 }
 
-TEST(EngineFolder, DoesNotDependOnTheOrderOfOptions) {
-  EngineKey one = Key();
-  EngineKey other = Key();
+TEST(TensorRtEngineFolder, DoesNotDependOnTheOrderOfOptions) {
+  TensorRtEngineKey one = Key();
+  TensorRtEngineKey other = Key();
   one.options = {{"a", "1"}, {"b", "2"}};
   other.options = {{"b", "2"}, {"a", "1"}};
-  EXPECT_EQ(EngineFolder(one), EngineFolder(other));
+  EXPECT_EQ(TensorRtEngineFolder(one), TensorRtEngineFolder(other));
 }
 
-TEST(EngineFolder, NamesAreSafe) {
-  EngineKey key = Key();
+TEST(TensorRtEngineFolder, NamesAreSafe) {
+  TensorRtEngineKey key = Key();
   key.gpu = "../../etc \"x\"\n";
   key.digest = "/a/b";
-  EXPECT_EQ(EngineFolder(key).find_first_not_of(
+  EXPECT_EQ(TensorRtEngineFolder(key).find_first_not_of(
                 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/"),
             std::string::npos);
-  EXPECT_EQ(EngineFolder(key).find("/.."), std::string::npos);
-  EXPECT_EQ(std::ranges::count(EngineFolder(key), '/'), 1);
+  EXPECT_EQ(TensorRtEngineFolder(key).find("/.."), std::string::npos);
+  EXPECT_EQ(std::ranges::count(TensorRtEngineFolder(key), '/'), 1);
 }
 
 TEST(TimingFolder, IsOneForAllModelsOnAKindOfGpu) {
-  EngineKey other = Key();
+  TensorRtEngineKey other = Key();
   other.digest = "other";
   other.options.clear();
   EXPECT_EQ(TimingFolder(other), TimingFolder(Key()));

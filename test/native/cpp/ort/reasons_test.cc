@@ -89,7 +89,7 @@ TEST(RefusesGraphs, SaysWhy) {
   EXPECT_EQ(reason, "ONNX Runtime refuses them for this model");
   EXPECT_FALSE(RefusesGraphs("Protobuf parsing failed", reason));
   EXPECT_EQ(GraphsOff("why"), "CUDA graphs are off: why");
-  EXPECT_EQ(BucketGraphOff(8, "why"), "No CUDA graph for the bucket of 8 rows: why");
+  EXPECT_EQ(ShapeGraphOff(8, "why"), "No CUDA graph for the device shape of 8 rows: why");
   EXPECT_NE(OutputsNotStatic(8, "y").find("output 'y' depends on the data"), std::string::npos);
 }
 

@@ -19,16 +19,16 @@ class DeviceTest : public testing::Test {
     options.device.cuda = &FakeCuda::Table();
   }
 
-  // Rows [rows, width] of input `x`, in buckets of these sizes.
+  // Rows [rows, width] of input `x`, in device shapes of these numbers of rows.
   void UseRows(std::vector<int64_t> sizes, int64_t width) {
     options.choose = [sizes, width](const Signature& signature, Executor&, ShapeChoice& choice) {
       choice.batched = true;
       for (const int64_t rows : sizes) {
-        Bucket bucket{rows, {}};
+        DeviceShape shape{rows, {}};
         for (size_t i = 0; i < signature.inputs.size(); ++i) {
-          bucket.inputs.push_back(MakeShape({rows, width}));
+          shape.inputs.push_back(MakeShape({rows, width}));
         }
-        choice.buckets.push_back(std::move(bucket));
+        choice.shapes.push_back(std::move(shape));
       }
       return Status();
     };
@@ -39,7 +39,7 @@ class DeviceTest : public testing::Test {
     return DeviceSession::Load(TestLibrary(), options, {DeviceKind::kCuda, gpu}, session);
   }
 
-  // Where no bucket's outputs depend on what they are given.
+  // Where no device shape's outputs depend on what they are given.
   bool Notes(const std::string& part) const {
     for (const std::string& note : session->report().notes) {
       if (note.find(part) != std::string::npos) return true;

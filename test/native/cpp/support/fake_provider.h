@@ -34,11 +34,11 @@ class FakeProvider final : public Provider {
     rows.push_back({"fp16", "trt_fp16_enable", OptionRow::Kind::kFlag});
     return rows;
   }
-  bool builds_engines() const noexcept override { return engines; }
+  bool builds_tensorrt_engines() const noexcept override { return engines; }
   bool graphs_by_default() const noexcept override { return graphs; }
   Status CheckFiles(const OrtLibrary&) const override { return files; }
   Status Append(const ProviderRequest& request, OrtSessionOptions*) const override {
-    requests.push_back({request.graphs, request.profile, request.engine_folder,
+    requests.push_back({request.graphs, request.profile, request.tensorrt_engine_folder,
                         request.timing_folder, request.stream != nullptr});
     if (request.graphs && !refuses_graphs.empty()) {
       return {Code::kInvalidArgument, refuses_graphs};

@@ -1,4 +1,4 @@
-#include "ort/buckets.h"
+#include "ort/device_shapes.h"
 
 #include <algorithm>
 
@@ -12,21 +12,21 @@ Status CheckShape(const TensorSpec& spec, const Shape& shape) {
     fits = declared == -1 ? shape.dims[axis] >= 1 : shape.dims[axis] == declared;
   }
   if (fits && shape.Elements()) return {};
-  return {Code::kInvalidArgument, "A bucket gives input '" + spec.name +
+  return {Code::kInvalidArgument, "A device shape gives input '" + spec.name +
                                       "' a shape that the model does not take or no memory can hold"};
 }
 
-// Elements of all inputs: the order in which buckets are tried.
-int64_t Weight(const Bucket& bucket) {
+// Elements of all inputs: the order in which device shapes are tried.
+int64_t Weight(const DeviceShape& device_shape) {
   int64_t sum = 0;
-  for (const Shape& shape : bucket.inputs) sum += shape.Elements().value_or(0);
+  for (const Shape& shape : device_shape.inputs) sum += shape.Elements().value_or(0);
   return sum;
 }
 
-bool Takes(const Bucket& bucket, std::span<const Shape> inputs, bool batched) noexcept {
-  if (bucket.inputs.size() != inputs.size()) return false;
+bool Takes(const DeviceShape& shape, std::span<const Shape> inputs, bool batched) noexcept {
+  if (shape.inputs.size() != inputs.size()) return false;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const Shape& ours = bucket.inputs[i];
+    const Shape& ours = shape.inputs[i];
     if (ours.rank != inputs[i].rank) return false;
     for (size_t axis = 0; axis < ours.rank; ++axis) {
       const bool fits = axis == 0 && batched ? inputs[i].dims[0] <= ours.dims[0]
@@ -49,30 +49,30 @@ void Append(std::string& list, const std::string& name, const Shape& shape) {
 
 }  // namespace
 
-Status SortBuckets(const Signature& signature, std::vector<Bucket>& buckets) {
-  std::vector<Bucket> sorted;
-  for (Bucket& bucket : buckets) {
+Status SortDeviceShapes(const Signature& signature, std::vector<DeviceShape>& shapes) {
+  std::vector<DeviceShape> sorted;
+  for (DeviceShape& shape : shapes) {
     for (size_t i = 0; i < signature.inputs.size(); ++i) {
-      MILLRACE_RETURN_IF_ERROR(CheckShape(signature.inputs[i], bucket.inputs[i]));
+      MILLRACE_RETURN_IF_ERROR(CheckShape(signature.inputs[i], shape.inputs[i]));
     }
     const bool known = std::ranges::any_of(
-        sorted, [&bucket](const Bucket& other) { return other.inputs == bucket.inputs; });
-    if (!known) sorted.push_back(std::move(bucket));
+        sorted, [&shape](const DeviceShape& other) { return other.inputs == shape.inputs; });
+    if (!known) sorted.push_back(std::move(shape));
   }
-  if (sorted.size() > kMaxBuckets) {
+  if (sorted.size() > kMaxDeviceShapes) {
     return {Code::kInvalidArgument,
             "There are " + std::to_string(sorted.size()) + " combinations of lengths and batch sizes, "
-            "each of which a GPU is warmed for: declare fewer, at most " + std::to_string(kMaxBuckets)};
+            "each of which a GPU is warmed for: declare fewer, at most " + std::to_string(kMaxDeviceShapes)};
   }
   std::ranges::stable_sort(sorted, {}, Weight);
-  buckets = std::move(sorted);
+  shapes = std::move(sorted);
   return {};
 }
 
-std::optional<size_t> FindBucket(std::span<const Bucket> buckets,
+std::optional<size_t> FindDeviceShape(std::span<const DeviceShape> shapes,
                                  std::span<const Shape> inputs, bool batched) noexcept {
-  for (size_t i = 0; i < buckets.size(); ++i) {
-    if (Takes(buckets[i], inputs, batched)) return i;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    if (Takes(shapes[i], inputs, batched)) return i;
   }
   return {};
 }
@@ -85,22 +85,22 @@ std::string NameWithoutProfile(const Signature& signature) {
   return {};
 }
 
-Profile MakeProfile(const Signature& signature, std::span<const Bucket> buckets) {
+Profile MakeProfile(const Signature& signature, std::span<const DeviceShape> shapes) {
   Profile profile;
-  if (buckets.empty()) return profile;
+  if (shapes.empty()) return profile;
   for (size_t i = 0; i < signature.inputs.size(); ++i) {
     const TensorSpec& spec = signature.inputs[i];
     if (std::ranges::find(spec.dims, -1) == spec.dims.end()) continue;
-    Shape min = buckets.front().inputs[i];
+    Shape min = shapes.front().inputs[i];
     Shape max = min;
-    for (const Bucket& bucket : buckets) {
+    for (const DeviceShape& shape : shapes) {
       for (size_t axis = 0; axis < min.rank; ++axis) {
-        min.dims[axis] = std::min(min.dims[axis], bucket.inputs[i].dims[axis]);
-        max.dims[axis] = std::max(max.dims[axis], bucket.inputs[i].dims[axis]);
+        min.dims[axis] = std::min(min.dims[axis], shape.inputs[i].dims[axis]);
+        max.dims[axis] = std::max(max.dims[axis], shape.inputs[i].dims[axis]);
       }
     }
     Append(profile.min, spec.name, min);
-    Append(profile.opt, spec.name, buckets.back().inputs[i]);
+    Append(profile.opt, spec.name, shapes.back().inputs[i]);
     Append(profile.max, spec.name, max);
   }
   return profile;
