@@ -59,7 +59,7 @@ test('closedLoop passes on what a request rejects with, after the others are ans
     settled += 1;
   };
   const loop = { clients: 3, roundTrip: () => 0, warmUpMs: 0, milliseconds: 100 };
-  await assert.rejects(closedLoop(send, loop, turns), /no answer/);
+  await assert.rejects(closedLoop(send, loop, turns), /no response/);
   assert.deepEqual([sent, settled], [3, 2]);
 });
 

@@ -17,9 +17,9 @@ test('AnswerReader takes an answer in pieces of any size', () => {
   for (let cut = 1; cut < ANSWER.length; cut += 1) {
     const reader = new AnswerReader();
     assert.equal(reader.add(Buffer.from(ANSWER.slice(0, cut))), undefined);
-    const answer = reader.add(Buffer.from(ANSWER.slice(cut)));
-    assert.equal(answer?.status, 200);
-    assert.match(answer.head, /X-Request-Id: a$/);
+    const response = reader.add(Buffer.from(ANSWER.slice(cut)));
+    assert.equal(response?.status, 200);
+    assert.match(response.head, /X-Request-Id: a$/);
   }
 });
 
@@ -33,7 +33,7 @@ test('AnswerReader keeps what follows an answer', () => {
 test('AnswerReader refuses what has no length', () => {
   const reader = new AnswerReader();
   const bytes = Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
-  assert.throws(() => reader.add(bytes), /Not an HTTP answer with a length/);
+  assert.throws(() => reader.add(bytes), /Not an HTTP response with a length/);
 });
 
 test('postRequest is a whole request, its length in bytes', () => {
@@ -144,6 +144,6 @@ test('openFigures judges overload with deadlines alone', () => {
 test('openFigures fails a request without an answer, and voids a driver that lagged', () => {
   const rows = scenarios.map(({ name }, i) => row(name, i === 1 ? { failed: 3 } : { lagP99Ms: 9 }));
   const [first, second] = openFigures(rows);
-  assert.match(JSON.stringify(first?.outcome), /"failed":"3 requests had no answer/);
+  assert.match(JSON.stringify(first?.outcome), /"failed":"3 requests had no response/);
   assert.match(JSON.stringify(second?.outcome), /"void":"requests left the driver 9 ms late/);
 });

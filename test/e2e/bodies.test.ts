@@ -40,12 +40,12 @@ async function send(
   using client = new RawClient(service.port);
   client.send(head(headers));
   for (const piece of pieces) client.socket.write(piece);
-  const answer = await client.response();
-  assert.ok(answer !== undefined, 'it is answered');
-  return answer;
+  const response = await client.response();
+  assert.ok(response !== undefined, 'it is answered');
+  return response;
 }
 
-async function answers(service: Running): Promise<void> {
+async function responses(service: Running): Promise<void> {
   const url = `${service.url}/v2/models/f/infer`;
   const response = await fetch(url, { method: 'POST', body: REQUEST });
   assert.equal(response.status, 200);
@@ -60,7 +60,7 @@ function* times(piece: Uint8Array, count: number): Iterable<Uint8Array> {
 
 test('100 MiB, announced or not, in JSON, in binary or packed: 413', async () => {
   await using service = await serve();
-  await answers(service);
+  await responses(service);
   const before = service.child.peakMemory();
   const piece = Buffer.alloc(MIB, '1');
   const bomb = gzipSync(Buffer.alloc(512 * MIB));
@@ -78,7 +78,7 @@ test('100 MiB, announced or not, in JSON, in binary or packed: 413', async () =>
     const { status, body } = await send(service, headers, pieces);
     assert.equal(status, 413, `${name}: ${body}`);
     assert.match(JSON.parse(body).error, /^The body is longer than 67108864 bytes/, name);
-    await answers(service);
+    await responses(service);
     const rise = service.child.peakMemory() - before;
     assert.ok(rise < MOST_LIMITS * LIMIT, `${name}: ${Math.round(rise / MIB)} MiB`);
   }
@@ -97,13 +97,13 @@ test('65,536 chunks are put together, many more are refused', async () => {
   const refused = await send(service, stream, [blanks, end]);
   assert.equal(refused.status, 413);
   assert.match(JSON.parse(refused.body).error, /too many small pieces/);
-  await answers(service);
+  await responses(service);
   assert.ok(service.child.peakMemory() - before < MOST_LIMITS * LIMIT);
 });
 
 test('clients that leave in the middle of a body leave nothing behind', async () => {
   await using service = await serve({ MAX_IN_FLIGHT: '4' });
-  await answers(service);
+  await responses(service);
   const open = await service.metric('process_open_fds');
   const heads = [
     { 'Content-Length': 10 * MIB },
@@ -120,5 +120,5 @@ test('clients that leave in the middle of a body leave nothing behind', async ()
     async () => (await service.metric('process_open_fds')) <= open + 1,
     'the connections are closed',
   );
-  await answers(service);
+  await responses(service);
 });

@@ -24,7 +24,7 @@ describe('a stop', () => {
   }
 
   for (const workers of ['1', '2']) {
-    test(`answers what it has taken, with ${workers} HTTP threads`, async () => {
+    test(`responses what it has taken, with ${workers} HTTP threads`, async () => {
       await using service = await start({ MAX_WORKERS: workers });
       const taken = Array.from({ length: 8 }, () => service.predict(slow(100)));
       await inFlight(service);
@@ -39,14 +39,14 @@ describe('a stop', () => {
   test('under load from connections that stay open loses nothing', async () => {
     await using service = await start();
     let stopped = false;
-    const answers: number[] = [];
+    const responses: number[] = [];
     const client = async () => {
       while (!stopped) {
         const response = await service.predict({ features: ROW }).catch(() => undefined);
         // Once it stops, a connection that is not there is no request that was lost.
         if (response === undefined) break;
         await response.text();
-        answers.push(response.status);
+        responses.push(response.status);
         if (response.status === 503) {
           assert.ok(Number(response.headers.get('retry-after')) >= 1);
           break;
@@ -54,13 +54,13 @@ describe('a stop', () => {
       }
     };
     const clients = Array.from({ length: 16 }, client);
-    await until(() => answers.length > 500, 'the load is on');
+    await until(() => responses.length > 500, 'the load is on');
     service.child.signal('SIGTERM');
     assert.deepEqual(await service.child.exited, { code: 0, signal: null });
     stopped = true;
     await Promise.all(clients);
     assert.deepEqual(
-      answers.filter((status) => status !== 200 && status !== 503),
+      responses.filter((status) => status !== 200 && status !== 503),
       [],
     );
   });

@@ -97,8 +97,8 @@ describe('bodies that do not arrive', () => {
       using client = new RawClient(service.port);
       client.send(`${head({ 'Content-Length': 100 })}{"features":`);
       client.socket.end();
-      const answer = await client.response();
-      if (answer !== undefined) assert.ok(answer.status >= 400 && answer.status < 500);
+      const response = await client.response();
+      if (response !== undefined) assert.ok(response.status >= 400 && response.status < 500);
     }
     await healthy(service);
     await until(
@@ -111,8 +111,8 @@ describe('bodies that do not arrive', () => {
     await using service = await start({ BODY_TIMEOUT_MS: '200', MAX_IN_FLIGHT: '2' });
     using client = new RawClient(service.port);
     client.send(`${head({ 'Content-Length': 100 })}{"features":`);
-    const answer = await client.response();
-    assert.equal(answer?.status, 408);
+    const response = await client.response();
+    assert.equal(response?.status, 408);
     await healthy(service);
   });
 
@@ -120,8 +120,8 @@ describe('bodies that do not arrive', () => {
     await using service = await start();
     using client = new RawClient(service.port);
     client.send(`${head({ 'Content-Length': 100, 'X-Request-Timeout-Ms': 100 })}{"features":`);
-    const answer = await client.response();
-    assert.equal(answer?.status, 504);
+    const response = await client.response();
+    assert.equal(response?.status, 504);
     await healthy(service);
   });
 
@@ -140,8 +140,8 @@ describe('bodies that do not arrive', () => {
     large.send(head({ 'Transfer-Encoding': 'chunked' }));
     const chunk = `10000\r\n${'1'.repeat(0x10000)}\r\n`;
     for (let i = 0; i < 32; i += 1) large.send(chunk);
-    const answer = await large.response();
-    assert.equal(answer?.status, 413);
+    const response = await large.response();
+    assert.equal(response?.status, 413);
     await healthy(service);
   });
 
@@ -150,11 +150,11 @@ describe('bodies that do not arrive', () => {
     using client = new RawClient(service.port);
     client.send(post(JSON.stringify(slow(50))));
     client.socket.end();
-    const answer = await client.response();
-    if (answer !== undefined) assert.equal(answer.status, 200);
+    const response = await client.response();
+    if (response !== undefined) assert.equal(response.status, 200);
     const statuses = async () => answersOf(await service.page());
     await until(async () => Object.keys(await statuses()).length > 0, 'its end is counted');
-    assert.deepEqual(await statuses(), { [answer === undefined ? 499 : 200]: 1 });
+    assert.deepEqual(await statuses(), { [response === undefined ? 499 : 200]: 1 });
     await healthy(service);
   });
 });
@@ -185,8 +185,8 @@ describe('lengths that lie', () => {
       await using service = await start();
       using client = new RawClient(service.port);
       client.send(`${head(headers)}{}`);
-      const answer = await client.response();
-      assert.equal(answer?.status, 400);
+      const response = await client.response();
+      assert.equal(response?.status, 400);
       await client.closed;
       await healthy(service);
     });
@@ -228,11 +228,13 @@ describe('lengths that lie', () => {
 describe('more requests than are taken at once', () => {
   test('are refused, and told when to try again', async () => {
     await using service = await start({ MAX_IN_FLIGHT: '2' });
-    const answers = await Promise.all(Array.from({ length: 6 }, () => service.predict(slow(150))));
-    const refused = answers.filter(({ status }) => status === 503);
+    const responses = await Promise.all(
+      Array.from({ length: 6 }, () => service.predict(slow(150))),
+    );
+    const refused = responses.filter(({ status }) => status === 503);
     assert.equal(refused.length, 4);
     for (const { headers } of refused) assert.ok(Number(headers.get('retry-after')) >= 1);
-    assert.equal(answers.filter(({ status }) => status === 200).length, 2);
+    assert.equal(responses.filter(({ status }) => status === 200).length, 2);
     await healthy(service);
   });
 });

@@ -11,7 +11,7 @@ interface Row {
   readonly confidence?: number;
 }
 
-interface Answer extends Row {
+interface TestResponse extends Row {
   readonly predictions: readonly Row[];
   readonly model_version: string;
   readonly inference_time_ms: number;
@@ -32,7 +32,7 @@ async function demonstration(env: Readonly<Record<string, string>> = {}) {
       response.headers.get('server-timing')!,
       /^queue;dur=[\d.]+, batch;desc="\d+\/\d+", compute;dur=[\d.]+$/,
     );
-    return JSON.parse(text) as Answer;
+    return JSON.parse(text) as TestResponse;
   };
   return { ask, [Symbol.asyncDispose]: () => child[Symbol.asyncDispose]() };
 }
@@ -94,7 +94,7 @@ test('labels stand for versions, and the traffic is split by weight', async () =
   const versions = { 'v1.0': 'models/iris/v1.0/model.onnx', 'v2.0': 'models/iris/v2.0/model.onnx' };
   await using service = await start({}, { iris: { config, versions } });
   const versionOf = async (body: object) =>
-    ((await (await service.predict(body)).json()) as Answer).model_version;
+    ((await (await service.predict(body)).json()) as TestResponse).model_version;
   assert.equal(await versionOf({ features: ROW, model_version: 'stable' }), 'v1.0');
   assert.equal(await versionOf({ features: ROW, model_version: 'canary' }), 'v2.0');
   const drawn = await Promise.all(Array.from({ length: 200 }, () => versionOf({ features: ROW })));

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../support/child.ts';
 
-type Answer = Readonly<Record<string, unknown>>;
+type TestResponse = Readonly<Record<string, unknown>>;
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const readme = readFileSync(path.join(top, 'README.md'), 'utf8');
@@ -48,28 +48,28 @@ describe('the README', { skip }, () => {
   });
   after(() => child[Symbol.asyncDispose]());
 
-  const run = (command: string): Answer => {
+  const run = (command: string): TestResponse => {
     const here = command
       .replaceAll('localhost:8001', `127.0.0.1:${ports.prediction}`)
       .replaceAll('localhost:8000', `127.0.0.1:${ports.inference}`);
     assert.ok(here !== command, command);
     const { stdout, stderr } = spawnSync('sh', ['-c', here], { encoding: 'utf8' });
     assert.equal(stderr, '');
-    return JSON.parse(stdout) as Answer;
+    return JSON.parse(stdout) as TestResponse;
   };
 
   test('has commands to try', () => assert.ok(commands.length >= 3));
 
   for (const command of commands) {
-    test(`answers ${command.replaceAll(/\s+/g, ' ').slice(-70)}`, () => {
-      const answer = run(command);
-      assert.ok(!('error' in answer), JSON.stringify(answer));
-      assert.ok(['prediction', 'predictions', 'outputs'].some((key) => key in answer));
+    test(`responses ${command.replaceAll(/\s+/g, ' ').slice(-70)}`, () => {
+      const response = run(command);
+      assert.ok(!('error' in response), JSON.stringify(response));
+      assert.ok(['prediction', 'predictions', 'outputs'].some((key) => key in response));
     });
   }
 
   test('shows what the first of them answers', () => {
-    const shown = JSON.parse(blocks('json')[0]!) as Answer;
+    const shown = JSON.parse(blocks('json')[0]!) as TestResponse;
     const given = run(commands[0]!);
     assert.deepEqual(Object.keys(given), Object.keys(shown));
     // These two are new each time.

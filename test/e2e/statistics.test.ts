@@ -33,13 +33,13 @@ const turns = (ms: number) => ({
   inputs: [{ name: 'iterations', datatype: 'INT64', shape: [1, 1], data: [ms * 1000] }],
 });
 
-interface Answers {
+interface Responses {
   /** HTTP answers by status, as the client has seen them. */
   readonly http: Record<number, number>;
   ask(model: string, body: unknown, headers?: Record<string, string>): Promise<number>;
 }
 
-function answersOf(service: Running): Answers {
+function answersOf(service: Running): Responses {
   const http: Record<number, number> = {};
   return {
     http,
@@ -57,7 +57,7 @@ function answersOf(service: Running): Answers {
   };
 }
 
-async function quickOnes({ ask }: Answers, grpc: GrpcClient): Promise<void> {
+async function quickOnes({ ask }: Responses, grpc: GrpcClient): Promise<void> {
   const parameters = { binary_data_size: floats.byteLength };
   const packed = binary(
     { inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 3], parameters }] },
@@ -78,7 +78,7 @@ async function quickOnes({ ask }: Answers, grpc: GrpcClient): Promise<void> {
 }
 
 /** One that runs, one that is too late, one whose client leaves, one that finds no place. */
-async function slowOnes({ ask }: Answers, service: Running): Promise<void> {
+async function slowOnes({ ask }: Responses, service: Running): Promise<void> {
   const running = ask('slow', turns(1000));
   await inModel(service, 0, 1);
   const late = ask('slow', { ...turns(1), parameters: { timeout: 600_000 } });
@@ -102,9 +102,9 @@ for (const workers of [1, 2]) {
     const { ports } = (await service.child.line('ready')) as { ports: { grpc: number } };
     const grpc = connect(ports.grpc);
     try {
-      const answers = answersOf(service);
-      await quickOnes(answers, grpc);
-      await slowOnes(answers, service);
+      const responses = answersOf(service);
+      await quickOnes(responses, grpc);
+      await slowOnes(responses, service);
       const page = await settled(service);
       const { model_stats } = (await (
         await fetch(`${service.url}/v2/models/stats`)
@@ -121,7 +121,7 @@ for (const workers of [1, 2]) {
           ),
         );
       }
-      const http = { ...answers.http, 499: 1 };
+      const http = { ...responses.http, 499: 1 };
       for (const [code, count] of Object.entries(http)) {
         const labels = { route: INFER, status: code };
         assert.equal(sumOf(page, 'http_requests_total', labels), count, code);

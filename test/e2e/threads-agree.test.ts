@@ -10,13 +10,13 @@ const ROUNDS = 12;
 const config = (rows: number) =>
   JSON.stringify({ parameters: { config: JSON.stringify({ max_batch_size: rows }) } });
 
-interface Answer {
+interface TestResponse {
   readonly thread: string;
   readonly status: number;
   readonly body: string;
 }
 
-async function ask(client: RawClient, path: string, body?: string): Promise<Answer> {
+async function ask(client: RawClient, path: string, body?: string): Promise<TestResponse> {
   const head = `${body === undefined ? 'GET' : 'POST'} ${path} HTTP/1.1\r\nHost: test\r\n`;
   const type = 'Content-Type: application/json\r\n';
   client.send(

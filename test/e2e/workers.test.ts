@@ -18,9 +18,9 @@ async function connections(service: Running): Promise<Map<string, RawClient>> {
   for (let i = 0; i < CONNECTIONS && found.size < WORKERS; i += 1) {
     const client = new RawClient(service.port);
     client.send(post(JSON.stringify({ features: ROW })));
-    const answer = (await client.response())!;
-    assert.equal(answer.status, 200);
-    const thread = threadOf(answer);
+    const response = (await client.response())!;
+    assert.equal(response.status, 200);
+    const thread = threadOf(response);
     if (found.has(thread)) client[Symbol.dispose]();
     else found.set(thread, client);
   }
@@ -35,9 +35,9 @@ async function get(client: RawClient, path: string): Promise<string> {
 }
 
 async function fromEach(threads: Map<string, RawClient>, path: string): Promise<string[]> {
-  const answers: string[] = [];
-  for (const client of threads.values()) answers.push(await get(client, path));
-  return answers;
+  const responses: string[] = [];
+  for (const client of threads.values()) responses.push(await get(client, path));
+  return responses;
 }
 
 /** A page without what it changes itself by being asked for, and without what never stands still. */

@@ -10,9 +10,9 @@ describe('a test is affected by', () => {
     itself: ['test/run/a.test.ts', 'test/run/a.test.ts'],
     'what it imports': [
       'services/prediction/schema.ts',
-      'test/services/prediction/bad-input.test.ts',
+      'test/services/prediction/errors.test.ts',
     ],
-    'what that imports': ['native/errors.ts', 'test/services/prediction/bad-input.test.ts'],
+    'what that imports': ['native/errors.ts', 'test/services/prediction/errors.test.ts'],
     'a program that it starts': ['services/main.ts', 'test/e2e/start.test.ts'],
     'a fixture that it starts': ['test/native/exit.fixture.ts', 'test/native/exit.test.ts'],
     'a folder of data that it names': ['models/iris/model.json', 'test/e2e/start.test.ts'],

@@ -57,7 +57,7 @@ describe('infer', () => {
       const puppet = puppetClassifier();
       const script = { ...puppet };
       using service = await testService({ engine: () => script });
-      script.answer = () => {
+      script.run = () => {
         throw new MillraceError(thrown, 'It went wrong in /opt/ort/graph.cc at 0x7f00');
       };
       await assert.rejects(infer(service.runtime, request), (error: unknown) => {
@@ -72,7 +72,7 @@ describe('infer', () => {
   test('passes on after how long to try again', async () => {
     const script = { ...puppetClassifier() };
     using service = await testService({ engine: () => script });
-    script.answer = () => {
+    script.run = () => {
       throw new MillraceError('UNAVAILABLE', 'full', { retryAfterMs: 2500 });
     };
     await assert.rejects(infer(service.runtime, request), {

@@ -31,11 +31,11 @@ export interface Opened {
 
 /** A puppet whose output is named as `models/iris/model.json` says. */
 function puppetIris(): PuppetScript {
-  const { signature, answer } = puppetClassifier();
+  const { signature, run } = puppetClassifier();
   const [scores] = signature.outputs;
   return {
     signature: { ...signature, outputs: [{ ...scores!, name: 'probabilities' }] },
-    answer: (inputs) => ({ probabilities: answer(inputs).scores! }),
+    run: (inputs) => ({ probabilities: run(inputs).scores! }),
   };
 }
 
@@ -74,7 +74,7 @@ export async function predict(
 }
 
 /** An answer's JSON, where the answer is a success. */
-export async function answerOf(response: Response): Promise<Record<string, unknown>> {
+export async function jsonOf(response: Response): Promise<Record<string, unknown>> {
   const text = await response.text();
   assert.equal(response.status, 200, text);
   return JSON.parse(text) as Record<string, unknown>;

@@ -1,5 +1,5 @@
 /**
- * An engine without a model: the test says what it answers and when. It keeps the engine's contract
+ * An engine without a model: the test decides the outputs and the time of its runs. It keeps the engine's contract
  * (cancellation, deadlines, counters), so what is tested on it holds for the real one.
  *
  * @module
@@ -29,7 +29,7 @@ export interface PuppetScript {
   /** What the load finds out about the device. */
   readonly report?: Partial<DeviceReport>;
   /** The outputs for a run's inputs. It may throw what a run may reject with. */
-  readonly answer: (inputs: Tensors) => RunResult['outputs'];
+  readonly run: (inputs: Tensors) => RunResult['outputs'];
 }
 
 /** The scripts by model name, as in `iris:v1.0`; it may throw what a load may reject with. */
@@ -48,7 +48,7 @@ export function puppetClassifier(width = 4, classes = 3): PuppetScript {
       outputs: [tensor('scores', classes)],
       batching: { enabled: true, maxRows: 16, reason: '' },
     },
-    answer: ({ features }) => {
+    run: ({ features }) => {
       const rows = features!.dims[0]!;
       return { scores: rows === 1 ? one : scores(rows, classes) };
     },
@@ -144,10 +144,10 @@ export class PuppetModel implements Model {
 
   stats(): ModelStats {
     const { completed } = this.#counts;
-    const none: Histogram = { bounds: [0.001], counts: [completed], count: completed, sum: 0 };
+    const histogram: Histogram = { bounds: [0.001], counts: [completed], count: completed, sum: 0 };
     const answered = { count: completed, inputMs: 0, computeMs: 0, outputMs: 0 };
     const runs = { sizes: [], answered, lastRunAt: 0 };
-    return { ...this.#counts, ...this.learnt, ...runs, queue: none, compute: none };
+    return { ...this.#counts, ...this.learnt, ...runs, queue: histogram, compute: histogram };
   }
 
   async close(): Promise<void> {
@@ -156,7 +156,7 @@ export class PuppetModel implements Model {
 
   #finish(inputs: Tensors): RunResult | Promise<never> {
     try {
-      const outputs = this.#script.answer(inputs);
+      const outputs = this.#script.run(inputs);
       this.#counts.completed += 1;
       this.#counts.batches += 1;
       this.#counts.rows += inputs[this.#rowsOf]?.dims[0] ?? 1;

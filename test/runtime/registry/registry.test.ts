@@ -147,7 +147,7 @@ describe('what cannot be loaded', () => {
       models: { m: { versions: { '1': '' } } },
       engine: () => ({
         ...puppetClassifier(),
-        answer: () => {
+        run: () => {
           throw new MillraceError('INTERNAL', 'Node failed');
         },
       }),

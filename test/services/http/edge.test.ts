@@ -98,7 +98,7 @@ describe('permits', () => {
     const script = { ...puppetClassifier() };
     using service = await testService({ engine: () => script });
     const { MillraceError } = await import('../../../native/errors.ts');
-    script.answer = () => {
+    script.run = () => {
       throw new MillraceError('UNAVAILABLE', 'full', { retryAfterMs: 2500 });
     };
     const response = await service.predict({ features });
@@ -227,7 +227,7 @@ describe('what is recorded', () => {
   test('a fault is logged with its cause and told without', async () => {
     const script = { ...puppetClassifier() };
     using service = await testService({ engine: () => script });
-    script.answer = () => {
+    script.run = () => {
       throw new Error('segment 0x7f in /opt/secret.so');
     };
     const response = await service.predict({ features });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openEngine } from '../../../native/index.ts';
 import {
-  answerOf,
+  jsonOf,
   metric,
   type Opened,
   openApp,
@@ -48,16 +48,16 @@ after(async () => {
 const metricsOf = async ({ app }: Opened) => (await app.request('/metrics')).text();
 
 async function versionsOf(opened: Opened, model: string): Promise<readonly Version[]> {
-  const body = await answerOf(await opened.app.request('/ready'));
+  const body = await jsonOf(await opened.app.request('/ready'));
   const models = body.models as { name: string; versions: Version[] }[];
   return models.find(({ name }) => name === model)!.versions;
 }
 
 test('the probes answer', async () => {
   const { app } = demo;
-  assert.deepEqual(await answerOf(await app.request('/alive')), { status: 'alive' });
-  assert.deepEqual(await answerOf(await app.request('/health')), { status: 'ok', ready: true });
-  assert.equal((await answerOf(await app.request('/ready'))).status, 'ready');
+  assert.deepEqual(await jsonOf(await app.request('/alive')), { status: 'alive' });
+  assert.deepEqual(await jsonOf(await app.request('/health')), { status: 'ok', ready: true });
+  assert.equal((await jsonOf(await app.request('/ready'))).status, 'ready');
 });
 
 test('every control route carries a request id', async () => {
@@ -109,7 +109,7 @@ test('a broken version says why, and tells nothing about the machine', async () 
 });
 
 test('a folder without a model file is no version, and is named', async () => {
-  const { skipped } = await answerOf(await mixed.app.request('/ready'));
+  const { skipped } = await jsonOf(await mixed.app.request('/ready'));
   const reason = 'It holds no model file: expected model.onnx';
   assert.deepEqual(skipped, [{ name: 'mixed/missing', reason }]);
 });
@@ -117,7 +117,7 @@ test('a folder without a model file is no version, and is named', async () => {
 test('a version beside broken ones serves', async () => {
   const versions = await versionsOf(mixed, 'mixed');
   assert.equal(versions.find(({ version }) => version === 'v1.0')!.state, 'ready');
-  const body = await answerOf(await predict(mixed.app, { features: ROW }));
+  const body = await jsonOf(await predict(mixed.app, { features: ROW }));
   assert.equal(body.model_version, 'v1.0');
   assert.equal(body.prediction, 0);
 });
@@ -191,7 +191,7 @@ test('the metrics page is Prometheus’ text, with types', async () => {
 });
 
 test('the description names every route, its answers and their schemas', async () => {
-  const document = await answerOf(await demo.app.request('/openapi.json'));
+  const document = await jsonOf(await demo.app.request('/openapi.json'));
   assert.equal(document.openapi, '3.1.0');
   const paths = document.paths as Record<string, Record<string, { responses: object }>>;
   const routes = ['/alive', '/health', '/metrics', '/predict', '/ready'];

@@ -37,7 +37,7 @@ const served = (settings = {}) =>
     settings,
   );
 
-async function answers(server: Inference): Promise<void> {
+async function responses(server: Inference): Promise<void> {
   const { status, json } = await server.post('/v2/models/FP32/infer', request({}));
   assert.equal(status, 200);
   assert.deepEqual(json.outputs[0].data, [1, 2, 3]);
@@ -49,13 +49,13 @@ async function check(
   [name, body, wanted, message]: Row,
   headers: Record<string, string> = {},
 ): Promise<void> {
-  const answer = await server.post(`/v2/models/${model}/infer`, body, headers);
-  assert.equal(answer.status, wanted, `${name}: ${answer.text}`);
-  if (answer.status === 200) return;
-  const { error } = answer.json;
+  const response = await server.post(`/v2/models/${model}/infer`, body, headers);
+  assert.equal(response.status, wanted, `${name}: ${response.text}`);
+  if (response.status === 200) return;
+  const { error } = response.json;
   assert.match(error, message ?? /./, name);
   assert.ok(error.length > 20 && error.length < 400, error);
-  await answers(server);
+  await responses(server);
 }
 
 /** A test that sends all rows to one server. */

@@ -27,10 +27,10 @@ describe('generate', () => {
 
   test('a stream is one event', async () => {
     await using server = await inference(texts);
-    const answer = await server.post('/v2/models/t/generate_stream', { x: ['a', 'b', 'c'] });
-    assert.equal(answer.headers.get('content-type'), 'text/event-stream; charset=utf-8');
-    assert.match(answer.text, /^data: \{.*\}\n\n$/);
-    assert.deepEqual(JSON.parse(answer.text.slice(6)).y, ['a', 'b', 'c']);
+    const response = await server.post('/v2/models/t/generate_stream', { x: ['a', 'b', 'c'] });
+    assert.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8');
+    assert.match(response.text, /^data: \{.*\}\n\n$/);
+    assert.deepEqual(JSON.parse(response.text.slice(6)).y, ['a', 'b', 'c']);
   });
 
   test('numbers and bools', async () => {

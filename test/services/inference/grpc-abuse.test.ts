@@ -15,7 +15,7 @@ const message = (input: object = {}, more: object = {}) => ({
   ...more,
 });
 
-async function answers(client: GrpcClient): Promise<void> {
+async function responses(client: GrpcClient): Promise<void> {
   const { outputs } = await client.call('ModelInfer', message());
   assert.deepEqual(outputs[0].contents.fp32_contents, [1, 2, 3]);
 }
@@ -66,7 +66,7 @@ describe('what does not fit together', () => {
         await fails(client.call('ModelInfer', wrong), status.INVALID_ARGUMENT, sentence).catch(
           (error: Error) => assert.fail(`${name}: ${error.message}`),
         );
-        await answers(client);
+        await responses(client);
       }
     }));
 
@@ -105,7 +105,7 @@ describe('what does not fit together', () => {
           );
         }
       }
-      await answers(client);
+      await responses(client);
     }));
 
   test('parameters of any name and every type are taken', () =>
@@ -143,7 +143,7 @@ describe('bytes that are no message', () => {
             (error: Error) => assert.fail(`${name}: ${error.message}`),
           );
         }
-        await answers(client);
+        await responses(client);
       }
     }));
 });
@@ -173,7 +173,7 @@ test('a message past the limit is RESOURCE_EXHAUSTED', () =>
     async (client) => {
       const large = message({ contents: null }, { raw_input_contents: [Buffer.alloc(200_000)] });
       await fails(client.call('ModelInfer', large), status.RESOURCE_EXHAUSTED);
-      await answers(client);
+      await responses(client);
     },
     { maxRequestBytes: 100_000 },
   ));

@@ -46,8 +46,8 @@ export function connect(port: number, host = '127.0.0.1'): GrpcClient {
     call: (method, message, deadline) =>
       new Promise((resolve, reject) => {
         const options = deadline === undefined ? {} : { deadline };
-        client[method](message, options, (error: ServiceError | null, answer: Message) =>
-          error === null ? resolve(answer) : reject(error),
+        client[method](message, options, (error: ServiceError | null, response: Message) =>
+          error === null ? resolve(response) : reject(error),
         );
       }),
     stream: () => client.ModelStreamInfer(),
@@ -56,9 +56,9 @@ export function connect(port: number, host = '127.0.0.1'): GrpcClient {
         plain.makeUnaryRequest(
           `/inference.GRPCInferenceService/${method}`,
           (message: Uint8Array) => Buffer.from(message),
-          (answer: Buffer): Uint8Array => answer,
+          (response: Buffer): Uint8Array => response,
           bytes,
-          (error, answer) => (error === null ? resolve(answer!) : reject(error)),
+          (error, response) => (error === null ? resolve(response!) : reject(error)),
         );
       }),
     sendStream: () => {

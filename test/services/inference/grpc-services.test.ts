@@ -24,8 +24,8 @@ test('health: of the server and of the service', () =>
     const client = clientOf(file, 'grpc.health.v1.Health', port);
     const check = (service: string) =>
       new Promise<Message>((resolve, reject) => {
-        client.check({ service }, (error: Error | null, answer: Message) =>
-          error === null ? resolve(answer) : reject(error),
+        client.check({ service }, (error: Error | null, response: Message) =>
+          error === null ? resolve(response) : reject(error),
         );
       });
     try {
@@ -45,8 +45,8 @@ test('reflection: names the service, and describes it with all that it refers to
     const ask = (request: object) =>
       new Promise<Message>((resolve, reject) => {
         const call = client.serverReflectionInfo();
-        call.on('data', (answer: Message) => {
-          resolve(answer);
+        call.on('data', (response: Message) => {
+          resolve(response);
           call.end();
         });
         call.on('error', reject);

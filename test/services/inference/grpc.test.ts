@@ -32,8 +32,8 @@ describe('answers', () => {
 
   test('a model without inputs answers raw', () =>
     withClient({ 'm/1/model.onnx': '=no-input' }, async (client) => {
-      const answer = await client.call('ModelInfer', { model_name: 'm' });
-      assert.deepEqual(answer.raw_output_contents[0], raw(1, 2, 3));
+      const response = await client.call('ModelInfer', { model_name: 'm' });
+      assert.deepEqual(response.raw_output_contents[0], raw(1, 2, 3));
     }));
 
   const values: Readonly<Record<string, readonly [string, string, readonly unknown[]]>> = {
@@ -49,11 +49,11 @@ describe('answers', () => {
   for (const [datatype, [model, field, data]] of Object.entries(values)) {
     test(`${datatype} in its field`, () =>
       withClient({ 'm/1/model.onnx': `=identity-${model}` }, async (client) => {
-        const answer = await client.call('ModelInfer', {
+        const response = await client.call('ModelInfer', {
           model_name: 'm',
           inputs: [{ name: 'x', datatype, shape: [1, 3], contents: { [field]: data } }],
         });
-        assert.deepEqual(answer.outputs[0].contents[field], data);
+        assert.deepEqual(response.outputs[0].contents[field], data);
       }));
   }
 
@@ -70,9 +70,9 @@ describe('answers', () => {
       withClient(identity, async (client) => {
         const data = Buffer.from(Float32Array.from({ length: rows * 3 }, (_, i) => i).buffer);
         const stream = client.stream();
-        const answers: Message[] = [];
+        const responses: Message[] = [];
         const ended = new Promise((resolve, reject) => {
-          stream.on('data', (answer: Message) => answers.push(answer));
+          stream.on('data', (response: Message) => responses.push(response));
           stream.on('end', resolve).on('error', reject);
         });
         // Each id is a byte longer, so the data behind it begin a byte later.
@@ -86,12 +86,12 @@ describe('answers', () => {
         }
         stream.end();
         await ended;
-        const responses = answers.map(({ infer_response }) => infer_response);
+        const inferred = responses.map(({ infer_response }) => infer_response);
         assert.deepEqual(
-          responses.map(({ id }) => id),
+          inferred.map(({ id }) => id),
           ids,
         );
-        for (const { raw_output_contents } of responses)
+        for (const { raw_output_contents } of inferred)
           assert.ok(data.equals(raw_output_contents[0]));
       }));
   }
@@ -131,9 +131,9 @@ describe('a stream', () => {
   test('answers in order, errors among the answers', () =>
     withClient(identity, async (client) => {
       const stream = client.stream();
-      const answers: Message[] = [];
+      const responses: Message[] = [];
       const ended = new Promise<void>((resolve, reject) => {
-        stream.on('data', (answer) => answers.push(answer));
+        stream.on('data', (response) => responses.push(response));
         stream.on('end', resolve);
         stream.on('error', reject);
       });
@@ -146,13 +146,13 @@ describe('a stream', () => {
       stream.end();
       await ended;
       assert.deepEqual(
-        answers.map(({ infer_response, error_message }) => [
+        responses.map(({ infer_response, error_message }) => [
           infer_response.id,
           error_message !== '',
         ]),
         [...Array.from({ length: 20 }, (_, i) => [String(i), i % 5 === 4]), ['last', false]],
       );
-      const { triton_final_response: final } = answers.at(-1).infer_response.parameters;
+      const { triton_final_response: final } = responses.at(-1).infer_response.parameters;
       assert.equal(final.bool_param, true);
     }));
 

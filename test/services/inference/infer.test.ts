@@ -65,14 +65,14 @@ describe('binary data', () => {
       },
       floats(1, 2, 3, 4, 5, 6),
     );
-    const answer = await server.post('/v2/models/f/infer', body, headers);
-    assert.equal(answer.status, 200, answer.text);
-    assert.equal(answer.headers.get('content-type'), 'application/octet-stream');
-    const length = Number(answer.headers.get('inference-header-content-length'));
-    assert.deepEqual(JSON.parse(answer.text.slice(0, length)).outputs, [
+    const response = await server.post('/v2/models/f/infer', body, headers);
+    assert.equal(response.status, 200, response.text);
+    assert.equal(response.headers.get('content-type'), 'application/octet-stream');
+    const length = Number(response.headers.get('inference-header-content-length'));
+    assert.deepEqual(JSON.parse(response.text.slice(0, length)).outputs, [
       { name: 'y', datatype: 'FP32', shape: [2, 3], parameters: { binary_data_size: 24 } },
     ]);
-    assert.deepEqual(answer.bytes.slice(length), floats(1, 2, 3, 4, 5, 6));
+    assert.deepEqual(response.bytes.slice(length), floats(1, 2, 3, 4, 5, 6));
   });
 
   test('texts with their lengths', async () => {
@@ -86,9 +86,9 @@ describe('binary data', () => {
       },
       blob,
     );
-    const answer = await server.post('/v2/models/s/infer', body, headers);
-    assert.equal(answer.status, 200, answer.text);
-    assert.deepEqual(answer.bytes.slice(-blob.length), blob);
+    const response = await server.post('/v2/models/s/infer', body, headers);
+    assert.equal(response.status, 200, response.text);
+    assert.deepEqual(response.bytes.slice(-blob.length), blob);
   });
 
   test('beside JSON in one request', async () => {
@@ -103,10 +103,10 @@ describe('binary data', () => {
       },
       new Uint8Array(BigInt64Array.of(3n, 4n).buffer),
     );
-    const answer = await server.post('/v2/models/t/infer', body, headers);
-    assert.equal(answer.status, 200, answer.text);
-    const length = Number(answer.headers.get('inference-header-content-length'));
-    const { outputs } = JSON.parse(answer.text.slice(0, length));
+    const response = await server.post('/v2/models/t/infer', body, headers);
+    assert.equal(response.status, 200, response.text);
+    const length = Number(response.headers.get('inference-header-content-length'));
+    const { outputs } = JSON.parse(response.text.slice(0, length));
     assert.deepEqual(
       outputs.map(({ name, data }: { name: string; data?: unknown }) => [name, data !== undefined]),
       [
@@ -114,7 +114,7 @@ describe('binary data', () => {
         ['sum', true],
       ],
     );
-    assert.equal(answer.bytes.length - length, 8);
+    assert.equal(response.bytes.length - length, 8);
   });
 
   test('an output that is not listed follows binary_data_output, one that is listed does not', async () => {
@@ -130,9 +130,9 @@ describe('binary data', () => {
   test('a raw body is the only input', async () => {
     await using server = await inference(identity);
     const raw = { 'Inference-Header-Content-Length': '0' };
-    const answer = await server.post('/v2/models/f/infer', floats(7, 8, 9), raw);
-    assert.equal(answer.status, 200, answer.text);
-    assert.deepEqual(answer.bytes.slice(-12), floats(7, 8, 9));
+    const response = await server.post('/v2/models/f/infer', floats(7, 8, 9), raw);
+    assert.equal(response.status, 200, response.text);
+    assert.deepEqual(response.bytes.slice(-12), floats(7, 8, 9));
     const wrong = await server.post('/v2/models/f/infer', floats(7).slice(0, 3), raw);
     assert.equal(wrong.status, 400);
     assert.match(wrong.json.error, /^The body has 3 bytes: input 'x' takes /);
@@ -196,13 +196,17 @@ describe('packed bodies', () => {
       ['gzip', gunzipSync],
       ['deflate, gzip;q=0.5', inflateSync],
     ] as const) {
-      const answer = await server.post('/v2/models/f/infer', large, { 'Accept-Encoding': accept });
-      assert.equal(answer.headers.get('content-encoding'), accept.split(',')[0]);
-      assert.deepEqual(JSON.parse(unpack(answer.bytes).toString()).outputs[0].data, data);
+      const response = await server.post('/v2/models/f/infer', large, {
+        'Accept-Encoding': accept,
+      });
+      assert.equal(response.headers.get('content-encoding'), accept.split(',')[0]);
+      assert.deepEqual(JSON.parse(unpack(response.bytes).toString()).outputs[0].data, data);
     }
     for (const accept of ['identity', 'br', 'gzip;q=0', '']) {
-      const answer = await server.post('/v2/models/f/infer', large, { 'Accept-Encoding': accept });
-      assert.equal(answer.headers.get('content-encoding'), null, accept);
+      const response = await server.post('/v2/models/f/infer', large, {
+        'Accept-Encoding': accept,
+      });
+      assert.equal(response.headers.get('content-encoding'), null, accept);
     }
     const small = await server.post('/v2/models/f/infer', iris, { 'Accept-Encoding': 'gzip' });
     assert.equal(small.headers.get('content-encoding'), null);

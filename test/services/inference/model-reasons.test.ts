@@ -15,9 +15,9 @@ const files = { 'm/1/model.onnx': '=plain-mean' };
 test('a token past the vocabulary over REST', async () => {
   await using service = await inference(files);
   const token_ids = { name: 'token_ids', datatype: 'INT64', shape: [1, 2], data: [1, 99] };
-  const answer = await service.post('/v2/models/m/infer', { inputs: [token_ids] });
-  assert.equal(answer.status, 400);
-  assert.match(answer.json.error, REASON);
+  const response = await service.post('/v2/models/m/infer', { inputs: [token_ids] });
+  assert.equal(response.status, 400);
+  assert.match(response.json.error, REASON);
 });
 
 test('a token past the vocabulary over gRPC', () =>

@@ -15,10 +15,10 @@ test('the request that shows it is answered, and /ready says why the model is no
   assert.equal((await stateOf()).maxRows, 1);
   const x = { name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] };
   for (let round = 0; round < 2; round++) {
-    const answer = await service.post('/v2/models/m/infer', { inputs: [x] });
-    assert.equal(answer.status, 200, answer.text);
-    assert.deepEqual(answer.json.outputs[0].shape, [2, 2]);
-    assert.deepEqual(answer.json.outputs[0].data, [1, 2, 1, 2]);
+    const response = await service.post('/v2/models/m/infer', { inputs: [x] });
+    assert.equal(response.status, 200, response.text);
+    assert.deepEqual(response.json.outputs[0].shape, [2, 2]);
+    assert.deepEqual(response.json.outputs[0].data, [1, 2, 1, 2]);
   }
   const { state, maxRows, reason } = await stateOf();
   assert.deepEqual([state, maxRows], ['ready', 1]);

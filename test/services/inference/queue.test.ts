@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { until } from '../../support/until.ts';
-import { type Answer, type Inference, inference } from './support.ts';
+import { type Inference, inference, type TestResponse } from './support.ts';
 
 /** Turns of about a microsecond each. */
 const LONG = 400_000;
@@ -21,7 +21,7 @@ function ask(
   turns: number,
   parameters: object = {},
   headers: Record<string, string> = {},
-): Promise<Answer> {
+): Promise<TestResponse> {
   const inputs = [{ name: 'iterations', datatype: 'INT64', shape: [1, 1], data: [turns] }];
   return server.post('/v2/models/s/infer', { inputs, parameters }, headers);
 }
@@ -49,9 +49,9 @@ test('a lower number goes first, however late it came; of one number who came fi
     ['default', 0],
     ['first', 1],
   ] as const) {
-    const answer = ask(server, SHORT, priority === undefined ? {} : { priority });
-    asked.push(answer);
-    void answer.then(() => order.push(name));
+    const response = ask(server, SHORT, priority === undefined ? {} : { priority });
+    asked.push(response);
+    void response.then(() => order.push(name));
     await waiting(server, asked.length - 1);
   }
   for (const { status, text } of await Promise.all(asked)) assert.equal(status, 200, text);
@@ -98,14 +98,14 @@ async function behind(
   policies: string,
   parameters: object = {},
   headers: Record<string, string> = {},
-): Promise<{ answer: Answer; ran: boolean }> {
+): Promise<{ response: TestResponse; ran: boolean }> {
   await using server = await serve(policies);
   const long = ask(server, LONG);
   await waiting(server, 0);
   const before = counts(server).completed;
-  const answer = await ask(server, SHORT, parameters, headers);
+  const response = await ask(server, SHORT, parameters, headers);
   await long;
-  return { answer, ran: counts(server).completed - before === 2 };
+  return { response, ran: counts(server).completed - before === 2 };
 }
 
 describe('a request that has waited for too long', () => {
@@ -140,9 +140,9 @@ describe('a request that has waited for too long', () => {
   };
   for (const [name, [policies, parameters, headers]] of Object.entries(expired)) {
     test(`${name}: 504, and it never runs`, async () => {
-      const { answer, ran } = await behind(policies, parameters, headers);
-      assert.equal(answer.status, 504, answer.text);
-      assert.equal(answer.json.code, 'DEADLINE_EXCEEDED');
+      const { response, ran } = await behind(policies, parameters, headers);
+      assert.equal(response.status, 504, response.text);
+      assert.equal(response.json.code, 'DEADLINE_EXCEEDED');
       assert.equal(ran, false);
     });
   }
@@ -164,8 +164,8 @@ describe('a request that has waited for too long', () => {
   };
   for (const [name, [policies, parameters]] of Object.entries(answered)) {
     test(`${name}: it is answered all the same`, async () => {
-      const { answer, ran } = await behind(policies, parameters);
-      assert.equal(answer.status, 200, answer.text);
+      const { response, ran } = await behind(policies, parameters);
+      assert.equal(response.status, 200, response.text);
       assert.ok(ran);
     });
   }

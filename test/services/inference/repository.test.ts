@@ -194,11 +194,11 @@ describe('models come and go', () => {
       [{ config: 7 }, /must be a string/],
       [{ other: 'x' }, /parameter other is unknown/],
     ] as const) {
-      const { status, json: answer } = await server.post('/v2/repository/models/a/load', {
+      const { status, json: response } = await server.post('/v2/repository/models/a/load', {
         parameters: bad,
       });
       assert.equal(status, 400, JSON.stringify(bad));
-      assert.match(answer.error, message);
+      assert.match(response.error, message);
     }
     assert.equal(
       (await server.post('/v2/repository/models/..%2f/load', { parameters })).status,

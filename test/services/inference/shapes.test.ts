@@ -23,10 +23,10 @@ const request = (length: number) => ({
 test('every length is answered in its own length, without a mask', async () => {
   await using server = await inference(files);
   const lengths = [1, 3, 4, 7, 8];
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     lengths.map((length) => server.post('/v2/models/text/infer', request(length))),
   );
-  for (const [i, { status, json }] of answers.entries()) {
+  for (const [i, { status, json }] of responses.entries()) {
     assert.equal(status, 200, JSON.stringify(json));
     const [hidden, pooled] = (json as { outputs: { shape: number[]; data: number[] }[] }).outputs;
     assert.deepEqual(hidden!.shape, [1, lengths[i], 4]);

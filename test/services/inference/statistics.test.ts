@@ -59,14 +59,14 @@ describe('statistics and metrics', () => {
   test('agree on answers and failures, in JSON and binary, of one row and of more than a batch', async () => {
     await using server = await inference({ 'm/1/model.onnx': '=poison' });
     const before = await accounts(server);
-    const answers = await Promise.all([
+    const responses = await Promise.all([
       ...Array.from({ length: 20 }, () => inBinary(server, 1)),
       ...Array.from({ length: 20 }, () => inJson(server, 1)),
       // The model fails on these alone.
       ...Array.from({ length: 5 }, () => inJson(server, 2000)),
       inBinary(server, 300),
     ]);
-    const statuses = answers.map(({ status }) => status);
+    const statuses = responses.map(({ status }) => status);
     assert.equal(statuses.filter((status) => status === 200).length, 41);
     await until(async () => (await accounts(server)).left === 0, 'nothing is in the model');
     const { stats, metrics } = await accounts(server);

@@ -28,13 +28,13 @@ export interface Inference extends AsyncDisposable {
   readonly app: ServiceApp;
   readonly runtime: Runtime;
   readonly root: string;
-  get(path: string): Promise<Answer>;
+  get(path: string): Promise<TestResponse>;
   /** POSTs an object as JSON, anything else as it is. */
-  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<TestResponse>;
   write(files: Files): void;
 }
 
-export interface Answer {
+export interface TestResponse {
   readonly status: number;
   readonly headers: Headers;
   readonly bytes: Uint8Array;
@@ -71,7 +71,7 @@ export async function inference(
   const engine = openEngine();
   const runtime = await createRuntime(config, engine, { ...parts, log: createLog('silent') });
   const app = createServiceApp(runtime, service);
-  const ask = async (url: string, init?: RequestInit): Promise<Answer> => {
+  const ask = async (url: string, init?: RequestInit): Promise<TestResponse> => {
     const response = await app.request(url, init);
     const bytes = new Uint8Array(await response.arrayBuffer());
     const text = new TextDecoder().decode(bytes);

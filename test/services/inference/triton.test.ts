@@ -148,8 +148,8 @@ test('default_model_filename names the file of a version', async () => {
     'm/1/other.onnx': '=identity-float32',
     'm/config.pbtxt': 'default_model_filename: "other.onnx"',
   });
-  const answer = await server.post('/v2/models/m/infer', x());
-  assert.equal(answer.status, 200, answer.text);
+  const response = await server.post('/v2/models/m/infer', x());
+  assert.equal(response.status, 200, response.text);
   assert.equal((await server.get('/v2/models/m/config')).json.default_model_filename, 'other.onnx');
 });
 

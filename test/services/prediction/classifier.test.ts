@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { openEngine } from '../../../native/index.ts';
-import { answerOf, type Opened, openApp, predict, temporaryRepository } from '../support.ts';
+import { jsonOf, type Opened, openApp, predict, temporaryRepository } from '../support.ts';
 
 const repository = temporaryRepository({
   'animals/1/model.onnx': 'test/fixtures/models/zip-map-strings.onnx',
@@ -27,7 +27,7 @@ describe('a classifier that ends in a ZipMap', () => {
   ] as const) {
     test(`${model}: label and confidence`, async () => {
       const body = { model, features: [0, 1, 2] };
-      const response = await answerOf(await predict(opened.app, body));
+      const response = await jsonOf(await predict(opened.app, body));
       assert.deepEqual([response.prediction, response.confidence], [prediction, 0.665241]);
     });
   }
@@ -59,13 +59,13 @@ test('the label of a model that declares one for all rows is one a row', async (
     [0, 0, 9],
     [9, 0, 0],
   ];
-  const { predictions } = await answerOf(await predict(service.app, { features }));
+  const { predictions } = await jsonOf(await predict(service.app, { features }));
   const labels = (predictions as { prediction: number; confidence: number }[]).map(
     ({ prediction, confidence }) => [prediction, typeof confidence],
   );
   const alone = await Promise.all(
     features.map(async (row) => {
-      const one = await answerOf(await predict(service.app, { features: row }));
+      const one = await jsonOf(await predict(service.app, { features: row }));
       return [one.prediction, typeof one.confidence];
     }),
   );

@@ -22,7 +22,7 @@ function people(enabled = true): PuppetScript {
       outputs: [spec('said', 'string', [-1, 1])],
       batching: { enabled, maxRows: enabled ? 16 : 1, reason: '' },
     },
-    answer(inputs) {
+    run(inputs) {
       const values = (name: string) => Array.from((inputs[name] as Tensor).data, String);
       const [city, visits, position] = [values('city'), values('visits'), values('position')];
       const data = values('age').map((age, i) => {

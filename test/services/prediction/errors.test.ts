@@ -1,8 +1,9 @@
-/** @module What the prediction service answers to requests that are wrong, and that it lives on. */
+/** @module Tests that the prediction service refuses invalid requests with clear errors and continues to work. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openEngine } from '../../../native/index.ts';
-import { answerOf, type Opened, openApp, predict, ROW } from '../support.ts';
+import { predictRequest } from '../../../services/prediction/schema.ts';
+import { jsonOf, type Opened, openApp, predict, ROW } from '../support.ts';
 
 interface Problem {
   readonly title: string;
@@ -12,7 +13,7 @@ interface Problem {
   readonly body?: string;
   readonly status: number;
   readonly code: string;
-  /** What the sentence has to mention. */
+  /** The expected message. */
   readonly says: RegExp;
   readonly allow?: string;
 }
@@ -26,27 +27,69 @@ const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
 const problems: readonly Problem[] = [
   { title: 'not JSON', body: '{"features": [1,', ...notJson, says: /not valid JSON/ },
   { title: 'an empty body', body: '', ...notJson, says: /empty/ },
-  { title: 'a body of blanks', body: ' \n', ...notJson, says: /empty/ },
+  { title: 'a body of white space', body: ' \n', ...notJson, says: /empty/ },
   { title: 'NaN', body: '{"features": [NaN, 1, 1, 1]}', ...notJson, says: /not valid JSON/ },
   { title: 'Infinity', body: '{"features": [Infinity, 1, 1, 1]}', ...notJson, says: /JSON/ },
   {
-    title: '100 000 levels',
+    title: '100,000 nested lists',
     body: `{"features": ${nested(100_000)}}`,
     ...notJson,
     says: /deeper than 100/,
   },
   {
-    title: '100 000 levels that do not end',
+    title: '100,000 lists that are not closed',
     body: '['.repeat(100_000),
     ...notJson,
     says: /deeper than 100/,
   },
+  {
+    title: '100,000 nested objects',
+    body: '{"a":'.repeat(100_000),
+    ...notJson,
+    says: /deeper than 100/,
+  },
+  {
+    title: '100 levels below features',
+    body: `{"features": ${nested(100)}}`,
+    ...notJson,
+    says: /deeper than 100/,
+  },
+  {
+    title: 'features that are null',
+    body: json({ features: null }),
+    ...invalid,
+    says: /features must be a list/,
+  },
+  {
+    title: 'a list among the values of a row',
+    body: json({ features: [[[1], 2, 3, 4]] }),
+    ...invalid,
+    says: /features\[0\]\[0\] .*got a list/,
+  },
+  {
+    title: 'a version that is not a string',
+    body: json({ features: ROW, model_version: 1 }),
+    ...invalid,
+    says: /model_version must be a string/,
+  },
+  {
+    title: 'the field __proto__',
+    body: '{"features":[1,2,3,4],"__proto__":{}}',
+    ...invalid,
+    says: /unknown field/,
+  },
+  {
+    title: 'half a million features',
+    body: json({ features: new Array(500_000).fill(1) }),
+    ...invalid,
+    says: /has 500000 values/,
+  },
   { title: 'a list', body: json(ROW), ...invalid, says: /must be a JSON object/ },
   { title: 'null', body: 'null', ...invalid, says: /must be a JSON object/ },
-  { title: 'a text', body: '"features"', ...invalid, says: /must be a JSON object/ },
+  { title: 'a string', body: '"features"', ...invalid, says: /must be a JSON object/ },
   { title: 'no features', body: '{}', ...invalid, says: /features must be a list/ },
   {
-    title: 'features that are no list',
+    title: 'features that are a number',
     body: json({ features: 5 }),
     ...invalid,
     says: /features must be a list/,
@@ -58,7 +101,7 @@ const problems: readonly Problem[] = [
     says: /unknown field 'modle'/,
   },
   {
-    title: 'a model that is no text',
+    title: 'a model that is not a string',
     body: json({ features: ROW, model: 1 }),
     ...invalid,
     says: /model must be a string/,
@@ -70,14 +113,29 @@ const problems: readonly Problem[] = [
     says: /features\[0\] \(sepal_length_cm\) must be a finite number/,
   },
   {
-    title: 'a number past float32',
+    title: 'a number beyond the range of float32',
     body: json({ features: [1, 1, 1, 1e39] }),
     ...invalid,
     says: /features\[3\].*got 1e\+39/,
   },
-  { title: 'a text value', body: json({ features: [1, 1, 'a', 1] }), ...invalid, says: /\[2\]/ },
-  { title: 'a null value', body: json({ features: [1, 1, 1, null] }), ...invalid, says: /null/ },
-  { title: 'no row', body: json({ features: [] }), ...invalid, says: /0 values, expected 4/ },
+  {
+    title: 'a string among the values',
+    body: json({ features: [1, 1, 'a', 1] }),
+    ...invalid,
+    says: /\[2\]/,
+  },
+  {
+    title: 'null among the values',
+    body: json({ features: [1, 1, 1, null] }),
+    ...invalid,
+    says: /null/,
+  },
+  {
+    title: 'an empty list of features',
+    body: json({ features: [] }),
+    ...invalid,
+    says: /0 values, expected 4/,
+  },
   { title: 'an empty row', body: json({ features: [[]] }), ...invalid, says: /0 values/ },
   {
     title: 'too few values',
@@ -87,7 +145,7 @@ const problems: readonly Problem[] = [
   },
   { title: 'too many values', body: json({ features: [...ROW, 1] }), ...invalid, says: /5 values/ },
   {
-    title: 'a row of another width',
+    title: 'rows of different lengths',
     body: json({ features: [ROW, [1, 2]] }),
     ...invalid,
     says: /features\[1\] has 2 values/,
@@ -99,20 +157,20 @@ const problems: readonly Problem[] = [
     says: /features\[1\] must be a list/,
   },
   {
-    title: 'a row too deep',
+    title: 'a row that is nested too deeply',
     body: json({ features: [[ROW, ROW, ROW, ROW]] }),
     ...invalid,
     says: /got a list/,
   },
   {
-    title: '10⁶ features',
+    title: 'a million features',
     body: json({ features: new Array(1_000_000).fill(1) }),
     status: 413,
     code: 'PAYLOAD_TOO_LARGE',
     says: /longer than 1048576 bytes/,
   },
   {
-    title: 'an announced length past the limit',
+    title: 'a Content-Length beyond the limit',
     body: good,
     headers: { 'Content-Length': '1048577' },
     status: 413,
@@ -127,7 +185,7 @@ const problems: readonly Problem[] = [
     says: /'rose'; available: 'diabetes', 'iris'/,
   },
   {
-    title: 'a model named as a property of every object',
+    title: 'the model __proto__',
     body: json({ features: ROW, model: '__proto__' }),
     status: 404,
     code: 'MODEL_NOT_FOUND',
@@ -141,7 +199,7 @@ const problems: readonly Problem[] = [
     says: /no version 'v9'; available: 'v1.0', 'v2.0'/,
   },
   {
-    title: 'a version named as a property of every object',
+    title: 'the version constructor',
     body: json({ features: ROW, model_version: 'constructor' }),
     status: 404,
     code: 'VERSION_NOT_FOUND',
@@ -149,7 +207,7 @@ const problems: readonly Problem[] = [
   },
   ...['GET', 'PUT', 'DELETE', 'PATCH'].map(
     (method): Problem => ({
-      title: `${method} on the route of predictions`,
+      title: `${method} /predict`,
       method,
       status: 405,
       code: 'METHOD_NOT_ALLOWED',
@@ -158,7 +216,7 @@ const problems: readonly Problem[] = [
     }),
   ),
   {
-    title: 'POST on a probe',
+    title: 'POST /ready',
     path: '/ready',
     status: 405,
     code: 'METHOD_NOT_ALLOWED',
@@ -172,9 +230,9 @@ const problems: readonly Problem[] = [
     code: 'ROUTE_NOT_FOUND',
     says: /no such route/,
   },
-  ...['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp'].map(
+  ...['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp', ''].map(
     (type): Problem => ({
-      title: `a body of ${type}`,
+      title: `the content type "${type}"`,
       headers: { 'Content-Type': type },
       body: good,
       status: 415,
@@ -184,7 +242,7 @@ const problems: readonly Problem[] = [
   ),
   ...['soon', '0', '-5', 'NaN', 'Infinity', ' '].map(
     (timeout): Problem => ({
-      title: `the timeout "${timeout}"`,
+      title: `the X-Request-Timeout-Ms "${timeout}"`,
       headers: { 'X-Request-Timeout-Ms': timeout },
       body: good,
       ...invalid,
@@ -208,15 +266,15 @@ function send({ method = 'POST', path = '/predict', headers, body }: Problem) {
   });
 }
 
-/** A sentence that tells a client nothing about the machine. */
-function assertDiscreet(message: string): void {
+/** Checks that a message is one sentence without paths, addresses or stack frames. */
+function assertNoInternals(message: string): void {
   assert.match(message, /^\S.*\.$/, 'one sentence');
   assert.doesNotMatch(message, /0x[0-9a-f]+|\.so\b|\.node\b|\.ts\b|file:|at \w+ \(/i);
   assert.doesNotMatch(message, /(?:^|\s|")\/(?!docs\b|ready\b)/, 'no path');
 }
 
 for (const problem of problems) {
-  test(`${problem.title}: ${problem.status}`, async () => {
+  test(`refuses ${problem.title} with ${problem.status}`, async () => {
     const response = await send(problem);
     const text = await response.text();
     assert.equal(response.status, problem.status, text);
@@ -224,7 +282,7 @@ for (const problem of problems) {
     assert.deepEqual(Object.keys(body), ['error', 'code', 'request_id']);
     assert.equal(body.code, problem.code);
     assert.match(body.error!, problem.says);
-    assertDiscreet(body.error!);
+    assertNoInternals(body.error!);
     assert.equal(body.request_id, 'known');
     assert.equal(response.headers.get('x-request-id'), 'known');
     assert.equal(response.headers.get('content-type'), 'application/json');
@@ -232,16 +290,30 @@ for (const problem of problems) {
   });
 }
 
-test('nesting to the limit is read, and past it within a string is no nesting', async () => {
-  const body = { features: ROW, model: '['.repeat(1_000) };
-  const response = await predict(real.app, body);
+test('accepts 100 levels of nesting, and does not count brackets in strings', async () => {
+  const brackets = `${'['.repeat(500)}"${'{'.repeat(500)}`;
+  const response = await predict(real.app, { features: ROW, model: brackets });
   assert.equal(response.status, 404);
   const deep = await predict(real.app, `{"features": ${nested(99)}}`);
   assert.equal(((await deep.json()) as { code: string }).code, 'INVALID_ARGUMENT');
 });
 
-test('after all of these a prediction is answered', async () => {
+test('still predicts after every invalid request', async () => {
   for (const problem of problems) await (await send(problem)).text();
-  const { prediction } = await answerOf(await predict(real.app, { features: ROW }));
+  const { prediction } = await jsonOf(await predict(real.app, { features: ROW }));
   assert.equal(prediction, 'setosa');
+});
+
+test('accepts a body without the schema only if the schema accepts it too', async () => {
+  const values = [ROW, 'x', 1, null, {}];
+  for (const features of [...values, undefined])
+    for (const model of ['iris', ...values, undefined]) {
+      const body = JSON.parse(JSON.stringify({ features, model }));
+      const { status } = await predict(real.app, body);
+      assert.equal(
+        status === 200,
+        predictRequest.safeParse(body).success && features === ROW && model !== 'x',
+        JSON.stringify(body),
+      );
+    }
 });

@@ -16,10 +16,10 @@ function singleRow() {
   const batching = { enabled: false, maxRows: 1, reason: '' };
   return {
     signature: { ...puppet.signature, batching },
-    answer(inputs: Parameters<typeof puppet.answer>[0]) {
+    run(inputs: Parameters<typeof puppet.run>[0]) {
       if (inputs.features!.data[0] === -1)
         throw new MillraceError('INVALID_ARGUMENT', 'No such row');
-      return puppet.answer(inputs);
+      return puppet.run(inputs);
     },
   };
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openEngine } from '../../../native/index.ts';
-import { answerOf, type Opened, openApp, predict, ROW, readFixture } from '../support.ts';
+import { jsonOf, type Opened, openApp, predict, ROW, readFixture } from '../support.ts';
 
 interface IrisRow {
   readonly features: readonly number[];
@@ -14,7 +14,7 @@ interface DiabetesRow {
   readonly predictions: Readonly<Record<string, number>>;
 }
 
-interface Answer {
+interface TestResponse {
   readonly prediction: string | number;
   readonly confidence?: number;
 }
@@ -47,12 +47,12 @@ test('the real engine times the request, too', async () => {
     response.headers.get('server-timing') ?? '',
     /^queue;dur=[\d.]+, batch;desc="\d+\/64", compute;dur=[\d.]+$/,
   );
-  const { inference_time_ms } = await answerOf(response);
+  const { inference_time_ms } = await jsonOf(response);
   assert.ok(typeof inference_time_ms === 'number' && inference_time_ms >= 0);
 });
 
 for (const version of ['v1.0', 'v2.0']) {
-  const check = ({ prediction, confidence }: Answer, row: IrisRow) => {
+  const check = ({ prediction, confidence }: TestResponse, row: IrisRow) => {
     const probabilities = row.probabilities[version]!;
     const best = Math.max(...probabilities);
     assert.equal(prediction, LABELS[probabilities.indexOf(best)]);
@@ -62,16 +62,16 @@ for (const version of ['v1.0', 'v2.0']) {
   test(`iris ${version} labels every held-out row, one at a time`, async () => {
     for (const row of iris) {
       const body = { features: row.features, model_version: version };
-      check((await answerOf(await predict(real.app, body))) as unknown as Answer, row);
+      check((await jsonOf(await predict(real.app, body))) as unknown as TestResponse, row);
     }
   });
 
   test(`iris ${version} labels all held-out rows at once`, async () => {
     const body = { features: iris.map(({ features }) => features), model_version: version };
-    const { predictions } = await answerOf(await predict(real.app, body));
-    assert.equal((predictions as Answer[]).length, iris.length);
-    (predictions as Answer[]).forEach((answer, i) => {
-      check(answer, iris[i]!);
+    const { predictions } = await jsonOf(await predict(real.app, body));
+    assert.equal((predictions as TestResponse[]).length, iris.length);
+    (predictions as TestResponse[]).forEach((response, i) => {
+      check(response, iris[i]!);
     });
   });
 }
@@ -79,14 +79,14 @@ for (const version of ['v1.0', 'v2.0']) {
 test('requests of the same moment do not get each other’s answers', async () => {
   const responses = iris.map(({ features }) => predict(real.app, { features }));
   for (const [i, response] of (await Promise.all(responses)).entries()) {
-    const { confidence } = await answerOf(response);
+    const { confidence } = await jsonOf(response);
     near(confidence as number, Math.max(...iris[i]!.probabilities['v1.0']!));
   }
 });
 
 test('a regressor answers a number without a confidence', async () => {
   for (const { features, predictions } of diabetes.slice(0, 20)) {
-    const body = await answerOf(await predict(real.app, { model: 'diabetes', features }));
+    const body = await jsonOf(await predict(real.app, { model: 'diabetes', features }));
     near(body.prediction as number, predictions['v1.0']!);
     assert.equal('confidence' in body, false);
   }
@@ -94,9 +94,9 @@ test('a regressor answers a number without a confidence', async () => {
 
 test('more rows than a batch holds are answered in order', async () => {
   const features = diabetes.map((row) => row.features);
-  const body = await answerOf(await predict(real.app, { model: 'diabetes', features }));
-  (body.predictions as Answer[]).forEach((answer, i) => {
-    assert.deepEqual(Object.keys(answer), ['prediction']);
-    near(answer.prediction as number, diabetes[i]!.predictions['v1.0']!);
+  const body = await jsonOf(await predict(real.app, { model: 'diabetes', features }));
+  (body.predictions as TestResponse[]).forEach((response, i) => {
+    assert.deepEqual(Object.keys(response), ['prediction']);
+    near(response.prediction as number, diabetes[i]!.predictions['v1.0']!);
   });
 });

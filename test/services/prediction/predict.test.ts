@@ -26,17 +26,17 @@ describe('POST /predict', () => {
 
   test('answers a list of rows by a list, also where it has one', async () => {
     using service = await testService();
-    const answer = { prediction: 'setosa', confidence: 0.97 };
+    const response = { prediction: 'setosa', confidence: 0.97 };
     const many = await (await service.predict({ features: [row, row] })).json();
     assert.deepEqual((many as { predictions: unknown }).predictions, [
-      answer,
-      { ...answer, prediction: 'versicolor' },
+      response,
+      { ...response, prediction: 'versicolor' },
     ]);
     const one = (await (await service.predict({ features: [row] })).json()) as object;
     assert.deepEqual(
       { ...one, request_id: '' },
       {
-        predictions: [answer],
+        predictions: [response],
         model_version: 'v2.0',
         inference_time_ms: 0.21,
         request_id: '',
