@@ -1,4 +1,4 @@
-/** @module One contract, whoever keeps it: the client over HTTP, in binary and in JSON, and the engine in process. */
+/** @module Tests the `Inference` contract with all its implementations: the client over HTTP, in binary and in JSON, and the engine in process. */
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -103,15 +103,15 @@ for (const [name, open] of Object.entries(implementations)) {
     after(() => inference.close());
 
     for (const type of types) {
-      // JSON has no bits of 16-bit floats or exact large integers: those travel in binary all the same.
-      test(`hands ${type} on as it is`, async () => {
+      // JSON cannot represent 16-bit floats and large integers exactly, so the client always sends them as binary data.
+      test(`sends and receives ${type} unchanged`, async () => {
         const x = { type, dims: [1, 3], data: samples[type] } as AnyTensor;
         const { outputs } = await inference.infer(`identity-${type}`, { x });
         assert.deepEqual(outputs.y, x);
       });
     }
 
-    test('tells model, version and id, and leaves the inputs to the caller', async () => {
+    test('returns model, version and id, and does not detach the inputs', async () => {
       const x = floats(...Array.from({ length: 30_000 }, (_, i) => i));
       const { model, version, id, outputs } = await inference.infer(
         'identity-float32',
@@ -123,7 +123,7 @@ for (const [name, open] of Object.entries(implementations)) {
       assert.deepEqual(outputs.y, x);
     });
 
-    test('takes the version that is asked for', async () => {
+    test('runs the requested version', async () => {
       const x = floats(1, 2, 3);
       const { version } = await inference.infer('identity-float32', { x }, { version: '1' });
       assert.equal(version, '1');
@@ -133,7 +133,7 @@ for (const [name, open] of Object.entries(implementations)) {
       );
     });
 
-    test('gives the outputs that are wanted, and no other', async () => {
+    test('returns only the requested outputs', async () => {
       const inputs = {
         a: { type: 'float32', dims: [1, 2], data: Float32Array.of(1, 2) },
         b: { type: 'int64', dims: [1, 2], data: BigInt64Array.of(3n, 4n) },
@@ -148,7 +148,7 @@ for (const [name, open] of Object.entries(implementations)) {
       );
     });
 
-    test('tells what there is', async () => {
+    test('returns models, metadata and readiness', async () => {
       assert.equal((await inference.models()).length, types.length + 3);
       assert.equal(await inference.ready(), true);
       assert.equal(await inference.ready('poison'), true);
@@ -162,7 +162,7 @@ for (const [name, open] of Object.entries(implementations)) {
       await refused(inference.ready('no'), 'MODEL_NOT_FOUND');
     });
 
-    test('refuses what does not fit', async () => {
+    test('rejects invalid requests with their codes', async () => {
       await refused(inference.infer('no', {}), 'MODEL_NOT_FOUND');
       await refused(inference.infer('identity-float32', {}), 'INVALID_ARGUMENT');
       await refused(inference.infer('identity-int32', { x: floats(1, 2, 3) }), 'INVALID_ARGUMENT');
@@ -175,13 +175,13 @@ for (const [name, open] of Object.entries(implementations)) {
       );
     });
 
-    test('keeps deadlines', () =>
+    test('rejects with DEADLINE_EXCEEDED after timeoutMs', () =>
       refused(
         inference.infer('slow-loop', loop(2_000_000), { timeoutMs: 80 }),
         'DEADLINE_EXCEEDED',
       ));
 
-    test('stops waiting when it is told to, with the reason given', async () => {
+    test('rejects with the reason of the aborted signal', async () => {
       const reason = new Error('changed my mind');
       const controller = new AbortController();
       const promise = inference.infer('slow-loop', loop(300_000), { signal: controller.signal });

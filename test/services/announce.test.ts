@@ -1,4 +1,4 @@
-/** @module What a person sees of the start. */
+/** @module Tests the output of the start on a terminal. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { readableLine } from '../../runtime/index.ts';
@@ -16,8 +16,8 @@ const service = {
   stop: async () => {},
 } as const;
 
-describe('the closing block', () => {
-  test('says what is served and where, with a first request', () => {
+describe('the block after the start', () => {
+  test('lists models, addresses and a first request', () => {
     const block = readyBlock(service, { ...testConfig('/'), host: '127.0.0.1' });
     assert.equal(
       block,
@@ -35,14 +35,14 @@ describe('the closing block', () => {
     );
   });
 
-  test('gives addresses that a client can use', () => {
+  test('has addresses that a client can connect to', () => {
     const block = (host: string) => readyBlock(service, { ...testConfig('/'), host });
     assert.match(block('::1'), /http:\/\/\[::1\]:8001\/docs/);
     assert.match(block('0.0.0.0'), /http:\/\/localhost:8001\/docs/);
     assert.match(block('::'), /http:\/\/localhost:8001\/docs/);
   });
 
-  test('without a model there is no request to try', () => {
+  test('has no request if no model is served', () => {
     const block = readyBlock({ ...service, models: [], examples: [] }, testConfig('/'));
     assert.match(block, /Serving no model yet/);
     assert.doesNotMatch(block, /curl/);
@@ -55,7 +55,7 @@ describe('a line of the log', () => {
     assert.equal(readableLine(JSON.stringify(line)), '03:04:05 WARN  skipped  name=a  n=[1]');
   });
 
-  test('of an error has its stack', () => {
+  test('has the stack of an error', () => {
     const line = {
       level: 50,
       time: '2026-01-02T03:04:05Z',

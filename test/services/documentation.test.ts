@@ -1,4 +1,4 @@
-/** @module What the guides list is all there is: settings, metrics, keys of `model.json`. */
+/** @module Tests that the guides list all settings, metrics and keys of `model.json`. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { modelConfigSchema } from '../../runtime/repository/index.ts';
 import { services } from '../../services/services.ts';
 import { testService } from '../support/service.ts';
 
-/** What the first column of the table under a heading names in code, sorted. */
+/** The code spans in the first column of the table under a heading, sorted. */
 function listed(file: string, heading: string): string[] {
   const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
   const section = text.slice(text.indexOf(`\n## ${heading}\n`) + 1);
@@ -26,7 +26,7 @@ test('README.md lists every setting', () => {
   assert.deepEqual(listed('README.md', 'Settings'), names.sort());
 });
 
-test('README.md lists every metric, those of the process aside', async () => {
+test('README.md lists every metric except those of the process', async () => {
   using service = await testService();
   const page = await service.runtime.metrics.render();
   const names = [...page.matchAll(/^# TYPE (?!process_)(\S+)/gm)].map(([, name]) => name!);

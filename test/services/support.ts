@@ -1,4 +1,4 @@
-/** @module What the tests of the prediction service share. */
+/** @module Helpers of the prediction service's tests. */
 import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +29,7 @@ export interface Opened {
   close(): Promise<void>;
 }
 
-/** A puppet whose output is named as `models/iris/model.json` says. */
+/** A fake model with the output name of `models/iris/model.json`. */
 function puppetIris(): PuppetScript {
   const { signature, run } = puppetClassifier();
   const [scores] = signature.outputs;
@@ -39,7 +39,7 @@ function puppetIris(): PuppetScript {
   };
 }
 
-/** The service without a port. Default: the demonstration models on an engine without a model. */
+/** Creates the service without a port. By default it has the demonstration models on a fake engine. */
 export async function openApp(
   engine: Engine = new PuppetEngine(puppetIris),
   settings: Partial<Config> = {},
@@ -60,7 +60,7 @@ export async function openApp(
   return { app: createServiceApp(runtime, predictionService), engine, close };
 }
 
-/** `POST /predict`. A body that is not text is sent as JSON. */
+/** Sends `POST /predict`. A body that is not a string is sent as JSON. */
 export async function predict(
   app: App,
   body: unknown,
@@ -73,14 +73,14 @@ export async function predict(
   });
 }
 
-/** An answer's JSON, where the answer is a success. */
+/** The JSON of a response whose status must be 200. */
 export async function jsonOf(response: Response): Promise<Record<string, unknown>> {
   const text = await response.text();
   assert.equal(response.status, 200, text);
   return JSON.parse(text) as Record<string, unknown>;
 }
 
-/** A model repository in a folder of its own: what each of its files is a copy of, or holds. */
+/** Creates a model repository in a temporary folder. A string is the path of a file to copy, and an object is the content as JSON. */
 export function temporaryRepository(files: Readonly<Record<string, string | object>>) {
   const folder = mkdtempSync(path.join(tmpdir(), 'models-'));
   for (const [name, content] of Object.entries(files)) {
@@ -92,7 +92,7 @@ export function temporaryRepository(files: Readonly<Record<string, string | obje
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-/** Sum of the samples of a metric whose labels include these; 0 where there is none. */
+/** The sum of a metric's samples with these labels; 0 if there are none. */
 export function metric(
   page: string,
   name: string,

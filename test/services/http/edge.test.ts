@@ -7,7 +7,7 @@ import { until } from '../../support/until.ts';
 
 const features = [1, 2, 3, 4];
 
-/** The value of a line of the metrics page. */
+/** The value of a sample on the metrics page. */
 async function count(service: Awaited<ReturnType<typeof testService>>, line: string) {
   const page = await service.runtime.metrics.render();
   return Number(
@@ -21,7 +21,7 @@ const answered = (status: number) =>
   `http_requests_total{method="POST",route="/predict",status="${status}",service="prediction"}`;
 
 describe('request id', () => {
-  test('is the client’s where it is sane', async () => {
+  test('is the client’s X-Request-Id if that is valid', async () => {
     using service = await testService();
     const id = async (given: string) =>
       (await service.predict({ features }, { 'X-Request-Id': given })).headers.get('x-request-id');
@@ -29,7 +29,7 @@ describe('request id', () => {
     for (const bad of ['a b', 'a"b', 'x'.repeat(129), 'é']) assert.match((await id(bad))!, /^req_/);
   });
 
-  test('is another for each request', async () => {
+  test('is different for each request without one', async () => {
     using service = await testService();
     const ids = new Set<string | null>();
     for (let i = 0; i < 1500; i += 1) {
@@ -40,7 +40,7 @@ describe('request id', () => {
 });
 
 describe('deadline', () => {
-  test('reaches the model', async () => {
+  test('becomes the timeout of the run', async () => {
     using service = await testService();
     service.model('iris:v2.0').hold();
     const response = await service.predict({ features }, { 'X-Request-Timeout-Ms': '20' });
@@ -49,7 +49,7 @@ describe('deadline', () => {
   });
 
   for (const value of ['0', '-1', 'soon', '1e999', 'NaN']) {
-    test(`"${value}" is refused`, async () => {
+    test(`refuses "${value}"`, async () => {
       using service = await testService();
       const response = await service.predict({ features }, { 'X-Request-Timeout-Ms': value });
       assert.match(
@@ -61,7 +61,7 @@ describe('deadline', () => {
 });
 
 describe('permits', () => {
-  test('run out before the body is read, and come back', async () => {
+  test('are taken before the body is read, and released with the response', async () => {
     using service = await testService({ config: { maxInFlight: 2 } });
     const model = service.model('iris:v2.0');
     model.hold();
@@ -76,7 +76,7 @@ describe('permits', () => {
     assert.equal((await service.predict({ features })).status, 200);
   });
 
-  test('are refused while draining, and /ready says so', async () => {
+  test('are refused while draining, and /ready returns 503', async () => {
     using service = await testService();
     const model = service.model('iris:v2.0');
     model.hold();
@@ -94,7 +94,7 @@ describe('permits', () => {
     await drained;
   });
 
-  test('a full queue of the model says when to retry', async () => {
+  test('a full queue of the model is a 503 with Retry-After', async () => {
     const script = { ...puppetClassifier() };
     using service = await testService({ engine: () => script });
     const { MillraceError } = await import('../../../native/errors.ts');
@@ -107,8 +107,8 @@ describe('permits', () => {
   });
 });
 
-describe('a client that leaves', () => {
-  test('aborts its run and gives the permit back; it is counted once', async () => {
+describe('a client that disconnects', () => {
+  test('cancels its run, releases its permit and is counted once', async () => {
     using service = await testService();
     const model = service.model('iris:v2.0');
     model.hold();
@@ -130,7 +130,7 @@ describe('a client that leaves', () => {
   });
 });
 
-describe('a body that does not come', () => {
+describe('a body that does not arrive', () => {
   const stalled = (headers: Record<string, string> = {}) =>
     new Request('http://test/predict', {
       method: 'POST',
@@ -139,27 +139,27 @@ describe('a body that does not come', () => {
       duplex: 'half',
     } as RequestInit);
 
-  test('is waited for no longer than BODY_TIMEOUT_MS', async () => {
+  test('ends with 408 after BODY_TIMEOUT_MS', async () => {
     using service = await testService({ config: { bodyTimeoutMs: 30 } });
     const response = await service.app.fastRoutes['/predict']!(stalled());
     await assertErrorResponse(response, 408, 'BODY_TIMEOUT');
     assert.equal(service.runtime.admission.inFlight, 0);
   });
 
-  test('is waited for no longer than that, also among others', async () => {
+  test('ends with 408 after BODY_TIMEOUT_MS while other requests are served', async () => {
     using service = await testService({ config: { bodyTimeoutMs: 30 } });
     const post = service.app.fastRoutes['/predict']!;
     const first = [post(stalled()), post(stalled())];
-    const answeredAtOnce = await service.predict({ features });
+    const prompt = await service.predict({ features });
     const later = [post(stalled()), post(stalled({ 'X-Request-Timeout-Ms': '1' }))];
-    assert.equal(answeredAtOnce.status, 200);
+    assert.equal(prompt.status, 200);
     const statuses = (await Promise.all([...first, ...later])).map(({ status }) => status);
     assert.deepEqual(statuses, [408, 408, 408, 504]);
     assert.equal(service.runtime.admission.inFlight, 0);
     assert.equal(await count(service, answered(408)), 3);
   });
 
-  test('is waited for no longer than the deadline', async () => {
+  test('ends with 504 at the client’s deadline', async () => {
     using service = await testService();
     const response = await service.app.fastRoutes['/predict']!(
       stalled({ 'X-Request-Timeout-Ms': '30' }),
@@ -169,7 +169,7 @@ describe('a body that does not come', () => {
   });
 });
 
-describe('a body of announced length', () => {
+describe('a body with a Content-Length', () => {
   const announced = (body: string) =>
     new Request('http://test/predict', {
       method: 'POST',
@@ -178,7 +178,7 @@ describe('a body of announced length', () => {
     });
   const padded = (body: string) => body.padEnd(300, ' ');
 
-  test('is answered, be it short or long', async () => {
+  test('is accepted, whether short or long', async () => {
     using service = await testService();
     const body = JSON.stringify({ features });
     for (const given of [body, padded(body)]) {
@@ -195,7 +195,7 @@ describe('a body of announced length', () => {
     ['too deep', `{"features":${'['.repeat(101)}${']'.repeat(101)}}`, /deeper than 100/],
     ['too deep with both brackets', `${'{"a":['.repeat(51)}${']}'.repeat(51)}`, /deeper than 100/],
   ] as const) {
-    test(`is refused where it is ${title}`, async () => {
+    test(`is refused if it is ${title}`, async () => {
       using service = await testService();
       const response = await service.app.fastRoutes['/predict']!(announced(body));
       assert.match(await assertErrorResponse(response, 400, 'INVALID_JSON'), says);
@@ -203,7 +203,7 @@ describe('a body of announced length', () => {
     });
   }
 
-  test('may hold many brackets that are not deep', async () => {
+  test('may have many brackets that are not nested deeply', async () => {
     using service = await testService();
     const rows = Array.from({ length: 150 }, () => features);
     const body = JSON.stringify({ features: rows });
@@ -212,8 +212,8 @@ describe('a body of announced length', () => {
   });
 });
 
-describe('what is recorded', () => {
-  test('every answer once, by status', async () => {
+describe('metrics and log', () => {
+  test('every response is counted once, by status', async () => {
     using service = await testService();
     await service.predict({ features });
     await service.predict({ features });
@@ -224,7 +224,7 @@ describe('what is recorded', () => {
     assert.equal(await count(service, answered(415)), 1);
   });
 
-  test('a fault is logged with its cause and told without', async () => {
+  test('a fault is logged with its cause, which the client does not see', async () => {
     const script = { ...puppetClassifier() };
     using service = await testService({ engine: () => script });
     script.run = () => {
@@ -236,7 +236,7 @@ describe('what is recorded', () => {
     assert.match(JSON.stringify(service.lines.at(-1)), /"level":50.*secret/);
   });
 
-  test('an answer is logged only at level debug', async () => {
+  test('a response is logged only at level debug', async () => {
     using quiet = await testService();
     await quiet.predict({ features });
     assert.deepEqual(quiet.lines, []);

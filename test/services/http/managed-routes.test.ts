@@ -5,7 +5,7 @@ import { assertErrorResponse } from '../../support/error-response.ts';
 import { testService } from '../../support/service.ts';
 
 describe('probes', () => {
-  test('tell that the process lives and whether it is ready', async () => {
+  test('report that the process is alive and whether it is ready', async () => {
     using service = await testService();
     const get = async (path: string) => {
       const response = await service.app.request(path);
@@ -25,7 +25,7 @@ describe('probes', () => {
     ]);
   });
 
-  test('without any model it is not ready', async () => {
+  test('report that a service without a model is not ready', async () => {
     using service = await testService({ models: {} });
     assert.equal((await service.app.request('/ready')).status, 503);
     assert.equal((await service.app.request('/alive')).status, 200);
@@ -34,7 +34,7 @@ describe('probes', () => {
 
 describe('routes', () => {
   for (const method of ['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
-    test(`${method} /predict: 405 with the methods there are`, async () => {
+    test(`${method} /predict gets a 405 that lists the allowed methods`, async () => {
       using service = await testService();
       const response = await service.app.request('/predict', { method });
       const message = await assertErrorResponse(response, 405, 'METHOD_NOT_ALLOWED');
@@ -43,14 +43,14 @@ describe('routes', () => {
     });
   }
 
-  test('POST /ready: 405', async () => {
+  test('POST /ready gets a 405', async () => {
     using service = await testService();
     const response = await service.app.request('/ready', { method: 'POST' });
     await assertErrorResponse(response, 405, 'METHOD_NOT_ALLOWED');
     assert.match(response.headers.get('allow')!, /GET/);
   });
 
-  test('an unknown path: 404, counted without the path', async () => {
+  test('an unknown path gets a 404, and is counted as unmatched', async () => {
     using service = await testService();
     await assertErrorResponse(await service.app.request('/secret/path'), 404, 'ROUTE_NOT_FOUND');
     const page = await (await service.app.request('/metrics')).text();
@@ -61,7 +61,7 @@ describe('routes', () => {
     assert.doesNotMatch(page, /secret/);
   });
 
-  test('/metrics is text for Prometheus', async () => {
+  test('/metrics has the text format of Prometheus', async () => {
     using service = await testService();
     const response = await service.app.request('/metrics');
     assert.match(response.headers.get('content-type')!, /^text\/plain; version=0\.0\.4/);
@@ -69,7 +69,7 @@ describe('routes', () => {
 });
 
 describe('documentation', () => {
-  test('/openapi.json describes every route and every status that can be answered', async () => {
+  test('/openapi.json describes every route and every status that can be sent', async () => {
     using service = await testService();
     const api = (await (await service.app.request('/openapi.json')).json()) as {
       openapi: string;
@@ -81,14 +81,14 @@ describe('documentation', () => {
     const own = Object.keys(api.paths).filter((path) => !path.startsWith('/v2'));
     assert.deepEqual(own.sort(), ['/alive', '/health', '/metrics', '/predict', '/ready']);
     const described = Object.keys(api.paths['/predict']!.post!.responses).map(Number);
-    // One is never sent, one is of routes that change something.
+    // 499 is never sent, and 403 is only sent by routes that change state.
     const internal = new Set([STATUS.CANCELLED, STATUS.CROSS_SITE]);
     const statuses = [200, ...Object.values(STATUS)].filter((status) => !internal.has(status));
     assert.deepEqual(described.sort(), [...new Set(statuses)].sort());
     assert.deepEqual(api.components.schemas.PredictRequest!.required, ['features']);
   });
 
-  test('/docs shows it without asking another server', async () => {
+  test('/docs loads nothing from another server', async () => {
     using service = await testService();
     const page = await (await service.app.request('/docs')).text();
     const assets = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path!);

@@ -1,4 +1,4 @@
-/** @module Probes, metrics, the API's description, and a repository in which some versions are broken. */
+/** @module Tests probes, metrics, the OpenAPI document, and a repository with broken versions. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openEngine } from '../../../native/index.ts';
@@ -53,14 +53,14 @@ async function versionsOf(opened: Opened, model: string): Promise<readonly Versi
   return models.find(({ name }) => name === model)!.versions;
 }
 
-test('the probes answer', async () => {
+test('the probes return 200', async () => {
   const { app } = demo;
   assert.deepEqual(await jsonOf(await app.request('/alive')), { status: 'alive' });
   assert.deepEqual(await jsonOf(await app.request('/health')), { status: 'ok', ready: true });
   assert.equal((await jsonOf(await app.request('/ready'))).status, 'ready');
 });
 
-test('every control route carries a request id', async () => {
+test('the response of every control route has a request id', async () => {
   for (const route of ['/alive', '/health', '/ready', '/metrics', '/openapi.json', '/docs']) {
     const headers = { 'X-Request-Id': 'mine' };
     const response = await demo.app.request(route, { headers });
@@ -69,7 +69,7 @@ test('every control route carries a request id', async () => {
   }
 });
 
-test('a service that drains is alive and not ready', async () => {
+test('a draining service is alive and not ready', async () => {
   const opened = await openApp();
   await opened.close();
   const ready = await opened.app.request('/ready');
@@ -82,7 +82,7 @@ test('a service that drains is alive and not ready', async () => {
   assert.equal(((await refused.json()) as { code: string }).code, 'DRAINING');
 });
 
-test('without a version that works the service is not ready', async () => {
+test('a service without a working version is not ready', async () => {
   const folder = temporaryRepository({ 'bad/v1.0/model.onnx': broken('not-onnx') });
   const opened = await openApp(openEngine(), { modelPath: folder.folder });
   try {
@@ -95,7 +95,7 @@ test('without a version that works the service is not ready', async () => {
   }
 });
 
-test('a broken version says why, and tells nothing about the machine', async () => {
+test('/ready has the reason for a broken version, without paths or addresses', async () => {
   const versions = await versionsOf(mixed, 'mixed');
   assert.equal(versions.length, BROKEN.length + 1);
   for (const name of BROKEN) {
@@ -108,13 +108,13 @@ test('a broken version says why, and tells nothing about the machine', async () 
   assert.match(wrong!.reason, /model\.json of 'wrong' is wrong: .*taks/);
 });
 
-test('a folder without a model file is no version, and is named', async () => {
+test('a folder without a model file is listed as skipped', async () => {
   const { skipped } = await jsonOf(await mixed.app.request('/ready'));
   const reason = 'It holds no model file: expected model.onnx';
   assert.deepEqual(skipped, [{ name: 'mixed/missing', reason }]);
 });
 
-test('a version beside broken ones serves', async () => {
+test('a working version is served although others are broken', async () => {
   const versions = await versionsOf(mixed, 'mixed');
   assert.equal(versions.find(({ version }) => version === 'v1.0')!.state, 'ready');
   const body = await jsonOf(await predict(mixed.app, { features: ROW }));
@@ -122,7 +122,7 @@ test('a version beside broken ones serves', async () => {
   assert.equal(body.prediction, 0);
 });
 
-test('a broken version is refused with the way out', async () => {
+test('a request for a broken version gets a 503 that names the working ones', async () => {
   for (const model_version of BROKEN) {
     const response = await predict(mixed.app, { features: ROW, model_version });
     assert.equal(response.status, 503);
@@ -135,7 +135,7 @@ test('a broken version is refused with the way out', async () => {
 test('the metrics count every request once', async () => {
   const opened = await openApp(openEngine());
   try {
-    // The counters are the process's: other tests that run in it have counted, too.
+    // The counters belong to the process, so requests of other tests are included.
     const earlier = await metricsOf(opened);
     const good = Array.from({ length: 23 }, () => predict(opened.app, { features: ROW }));
     const bad = Array.from({ length: 7 }, () => predict(opened.app, { features: [1] }));
@@ -158,9 +158,9 @@ test('the metrics count every request once', async () => {
     assert.equal(http({ method: 'GET', route: '/alive', status: '200' }), 5);
     assert.equal(http({ route: 'unmatched', status: '404' }), 1);
     assert.equal(http({ route: 'unmatched', status: '405' }), 1);
-    // And the page that was fetched before them.
+    // The first fetch of the metrics page counts, too.
     assert.equal(http({}), 38);
-    // One of them is the run that warmed the model.
+    // One of them is the warm-up run.
     const iris = { model: 'iris', version: 'v1.0' };
     const completed = metric(page, 'millrace_model_requests_total', {
       ...iris,
@@ -177,7 +177,7 @@ test('the metrics count every request once', async () => {
   }
 });
 
-test('the metrics page is Prometheus’ text, with types', async () => {
+test('the metrics page has the text format of Prometheus, with types', async () => {
   const response = await demo.app.request('/metrics');
   assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
   const page = await response.text();
@@ -190,7 +190,7 @@ test('the metrics page is Prometheus’ text, with types', async () => {
   }
 });
 
-test('the description names every route, its answers and their schemas', async () => {
+test('the OpenAPI document has every route, its responses and their schemas', async () => {
   const document = await jsonOf(await demo.app.request('/openapi.json'));
   assert.equal(document.openapi, '3.1.0');
   const paths = document.paths as Record<string, Record<string, { responses: object }>>;
@@ -207,13 +207,13 @@ test('the description names every route, its answers and their schemas', async (
   }
 });
 
-test('the docs page has all it refers to', async () => {
+test('every file of the docs page is served', async () => {
   const response = await demo.app.request('/docs');
   assert.match(response.headers.get('content-type') ?? '', /^text\/html/);
   const references = [...(await response.text()).matchAll(/(?:src|href)="([^"]+)"/g)];
   assert.equal(references.length, 4);
   for (const [, target] of references) {
-    // Nothing comes from another host: the page works without the internet.
+    // The page refers to no other host, so it works without internet access.
     assert.match(target!, /^\/(?!\/)/);
     const asset = await demo.app.request(target!);
     assert.equal(asset.status, 200, target!);
@@ -223,7 +223,7 @@ test('the docs page has all it refers to', async () => {
   }
 });
 
-test('nothing else of the reader’s package is served', async () => {
+test('no other file of the Swagger UI package is served', async () => {
   for (const route of [
     '/docs/package.json',
     '/docs/../package.json',

@@ -1,4 +1,4 @@
-/** @module Pages of other sites change nothing. */
+/** @module Tests that pages of other sites cannot change state. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inference } from '../inference/support.ts';
@@ -9,11 +9,11 @@ const unload = '/v2/repository/models/m/unload';
 const loaded = '/v2/models/m/ready';
 const json = { 'Content-Type': 'application/json' };
 
-describe('a route that changes something', () => {
+describe('a route that changes state', () => {
   for (const [name, headers, status] of [
-    ['text/plain, which a page can send anywhere', { 'Content-Type': 'text/plain' }, 415],
+    ['text/plain, which a page can send to any site', { 'Content-Type': 'text/plain' }, 415],
     ['a form', { 'Content-Type': 'application/x-www-form-urlencoded' }, 415],
-    ['a form of parts', { 'Content-Type': 'multipart/form-data; boundary=a' }, 415],
+    ['a multipart form', { 'Content-Type': 'multipart/form-data; boundary=a' }, 415],
     ['the Origin of another site', { ...json, Origin: 'https://evil.example' }, 403],
     ['the Origin of another port', { ...json, Origin: 'http://localhost:3000' }, 403],
     ['an opaque Origin', { ...json, Origin: 'null' }, 403],
@@ -31,30 +31,33 @@ describe('a route that changes something', () => {
 
   for (const [name, headers] of [
     ['a program', json],
-    ['a program that names no type of its own', { 'Content-Type': 'application/octet-stream' }],
+    [
+      'a program that sends every body as application/octet-stream',
+      { 'Content-Type': 'application/octet-stream' },
+    ],
     ['JSON with a charset', { 'Content-Type': 'application/json; charset=utf-8' }],
     [
-      'a page of its own, by Sec-Fetch-Site',
+      'a page of the same origin, by Sec-Fetch-Site',
       { ...json, 'Sec-Fetch-Site': 'same-origin', Origin: 'https://proxy.example' },
     ],
-    ['a page of its own, by Origin', { ...json, Origin: 'http://localhost:8000' }],
-    ['a user at the address bar', { ...json, 'Sec-Fetch-Site': 'none' }],
+    ['a page of the same origin, by Origin', { ...json, Origin: 'http://localhost:8000' }],
+    ['a request from the address bar', { ...json, 'Sec-Fetch-Site': 'none' }],
   ] as const) {
-    test(`takes ${name}`, async () => {
+    test(`accepts ${name}`, async () => {
       await using server = await inference(files, explicit);
       const response = await server.post(unload, '{}', { Host: 'localhost:8000', ...headers });
       assert.equal(response.status, 200, response.text);
     });
   }
 
-  test('takes a request without a body and a type, as curl -X POST sends it', async () => {
+  test('accepts a request without body and Content-Type, as curl -X POST sends it', async () => {
     await using server = await inference(files, explicit);
     const response = await server.app.request(unload, { method: 'POST' });
     assert.equal(response.status, 200);
   });
 });
 
-test('a POST that only reads is for anybody', async () => {
+test('a POST that only reads accepts pages of other sites', async () => {
   await using server = await inference(files, explicit);
   const response = await server.post('/v2/repository/index', '{}', {
     'Content-Type': 'text/plain',

@@ -1,4 +1,4 @@
-/** @module Bodies that are slow to arrive: counted apart, cut below the least rate, and never in the way of others. */
+/** @module Tests slow bodies: they are counted separately, refused below the minimum rate, and do not block others. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { assertErrorResponse } from '../../support/error-response.ts';
@@ -8,7 +8,7 @@ import { until } from '../../support/until.ts';
 const features = [1, 2, 3, 4];
 const body = new TextEncoder().encode(JSON.stringify({ features }));
 
-/** A request whose body comes when the test says so. */
+/** A request whose body the test sends piece by piece. */
 function slowRequest(service: TestService, announced?: number) {
   const { readable: stream, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
@@ -31,7 +31,7 @@ const receiving = (service: TestService, count: number) =>
   until(() => service.runtime.admission.receiving === count, `${count} are receiving`);
 
 describe('slow bodies', () => {
-  test('do not keep others out, and are served when they are there', async () => {
+  test('do not block other requests, and are served once they have arrived', async () => {
     using service = await testService({ config: { maxInFlight: 2 } });
     const { admission } = service.runtime;
     const slow = [];
@@ -50,7 +50,7 @@ describe('slow bodies', () => {
     assert.deepEqual([admission.inFlight, admission.receiving], [0, 0]);
   });
 
-  test('are refused past MAX_RECEIVING', async () => {
+  test('are refused beyond MAX_RECEIVING', async () => {
     using service = await testService({ config: { maxInFlight: 8, maxReceiving: 2 } });
     const first = [slowRequest(service), slowRequest(service)];
     await receiving(service, 2);
@@ -65,7 +65,7 @@ describe('slow bodies', () => {
     assert.equal(service.runtime.admission.receiving, 0);
   });
 
-  test('are refused where the server is full when they are there', async () => {
+  test('are refused if too many requests are in flight when they have arrived', async () => {
     using service = await testService({ config: { maxInFlight: 1 } });
     const slow = slowRequest(service);
     await receiving(service, 1);
@@ -82,7 +82,7 @@ describe('slow bodies', () => {
     assert.equal(service.runtime.admission.inFlight, 0);
   });
 
-  test('are cut below the least rate, and not above it', async () => {
+  test('are refused below MIN_BODY_RATE, and not above it', async () => {
     let now = 0;
     using service = await testService({
       clock: { now: () => now },
@@ -107,7 +107,7 @@ describe('slow bodies', () => {
     assert.equal(service.runtime.admission.receiving, 0);
   });
 
-  test('drain with the rest', async () => {
+  test('are completed when the service drains', async () => {
     using service = await testService();
     const slow = slowRequest(service);
     await receiving(service, 1);

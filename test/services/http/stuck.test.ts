@@ -1,4 +1,4 @@
-/** @module Instances that a run has left stuck: where they show, and what is refused for them. */
+/** @module Tests how stuck instances affect readiness and requests. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type TestService, testService } from '../../support/service.ts';
@@ -26,7 +26,7 @@ async function versions(service: TestService) {
 const READY = { state: 'ready', reason: '' };
 
 describe('a stuck instance', () => {
-  test('is named in /ready, where the version still answers on others', async () => {
+  test('is listed in /ready, while the version is served by its other instances', async () => {
     using service = await testService({ models: MODELS });
     stick(service, 'iris:v1.0', 1);
     assert.deepEqual(await versions(service), [
@@ -42,7 +42,7 @@ describe('a stuck instance', () => {
     assert.equal((await get(service, '/v2/models/iris/versions/v1.0/ready')).status, 200);
   });
 
-  test('of all there are leaves the version unready, and others ready', async () => {
+  test('makes the version unready if it is the last one, and leaves other versions ready', async () => {
     using service = await testService({ models: MODELS });
     stick(service, 'iris:v1.0', 2);
     const [stuck, other] = await versions(service);
@@ -55,7 +55,7 @@ describe('a stuck instance', () => {
     assert.equal((await get(service, '/v2/models/iris/versions/v2.0/ready')).status, 200);
   });
 
-  test('everywhere takes the service out of the rotation until a run returns', async () => {
+  test('of every version makes the service unready until a run returns', async () => {
     using service = await testService({ models: MODELS });
     for (const name of ['iris:v1.0', 'iris:v2.0']) stick(service, name, 2);
     const { status, body } = await get(service, '/ready');
@@ -66,7 +66,7 @@ describe('a stuck instance', () => {
   });
 });
 
-test('model.json sets the limit of a run, the share of the device and the policy', async () => {
+test('model.json sets the run limit, the weight and the batching policy', async () => {
   const config = { run_limit_ms: 50, weight: 3, batching: { policy: 'busy' } };
   using service = await testService({ models: { iris: { config, versions: { '1': '' } } } });
   const { runLimitMs, weight, batching } = service.engine.loads[0]!;

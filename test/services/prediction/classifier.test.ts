@@ -1,4 +1,4 @@
-/** @module Classifiers as scikit-learn and CatBoost export them, without a model.json. */
+/** @module Tests classifiers exported by scikit-learn and CatBoost, without a model.json. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { openEngine } from '../../../native/index.ts';
@@ -25,14 +25,14 @@ describe('a classifier that ends in a ZipMap', () => {
     ['numbers', 8],
     ['named', 'eight'],
   ] as const) {
-    test(`${model}: label and confidence`, async () => {
+    test(`${model} returns label and confidence`, async () => {
       const body = { model, features: [0, 1, 2] };
       const response = await jsonOf(await predict(opened.app, body));
       assert.deepEqual([response.prediction, response.confidence], [prediction, 0.665241]);
     });
   }
 
-  test('several rows', async () => {
+  test('returns a prediction for each of several rows', async () => {
     const features = [
       [0, 0, 9],
       [9, 0, 0],
@@ -50,7 +50,7 @@ describe('a classifier that ends in a ZipMap', () => {
   });
 });
 
-test('the label of a model that declares one for all rows is one a row', async () => {
+test('a model whose labels are declared as a single value returns one label per row', async () => {
   const { folder, remove } = temporaryRepository({
     'lightgbm/1/model.onnx': 'test/fixtures/models/declared-one.onnx',
   });

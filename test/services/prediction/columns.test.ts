@@ -1,4 +1,4 @@
-/** @module Rows by name: one column for each input, or the names that `model.json` gives. */
+/** @module Tests rows as objects, whose names are the model's inputs or the features of `model.json`. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ElementType, Tensor } from '../../../native/types.ts';
@@ -7,7 +7,7 @@ import type { PuppetScript } from '../../support/puppet-engine.ts';
 import { testService } from '../../support/service.ts';
 import { inference } from '../inference/support.ts';
 
-/** A model of people, which says of each row what it was given. */
+/** A model with several inputs, whose output describes the values of each row. */
 function people(enabled = true): PuppetScript {
   const spec = (name: string, type: ElementType, dims: number[]) =>
     ({ name, type, dims, symbols: dims.map(() => '') }) as const;
@@ -39,7 +39,7 @@ const models = { people: { versions: { '1': '' } } };
 
 describe('rows by the names of the inputs', () => {
   for (const enabled of [true, false]) {
-    test(`one row, and several ${enabled ? 'in one run' : 'one by one'}`, async () => {
+    test(`are accepted for one row and for several, ${enabled ? 'which share a run' : 'which run separately'}`, async () => {
       using service = await testService({ models, engine: () => people(enabled) });
       const before = service.model('people:1').stats().completed;
       const one = (await (await service.predict({ features: ada })).json()) as object;
@@ -55,7 +55,7 @@ describe('rows by the names of the inputs', () => {
     });
   }
 
-  test('integers of 64 bits are exact', async () => {
+  test('keep 64-bit integers exact', async () => {
     using service = await testService({ models, engine: () => people() });
     const body = JSON.stringify({ features: ada }).replace(
       '"visits":3',
@@ -65,7 +65,7 @@ describe('rows by the names of the inputs', () => {
     assert.match(await (await service.predict(body, headers)).text(), /Rome 9007199254740993/);
   });
 
-  test('mistakes are told by name, with the name that was probably meant', async () => {
+  test('are refused with the wrong name and the most similar valid one', async () => {
     using service = await testService({ models, engine: () => people() });
     const { city: _, ...homeless } = ada;
     for (const [features, message] of [
@@ -98,7 +98,7 @@ describe('rows by the names of the inputs', () => {
     }
   });
 
-  test('a name of a megabyte is quoted short', async () => {
+  test('are refused with a short message even if a name has a megabyte', async () => {
     using service = await testService({ models, engine: () => people() });
     const response = await service.predict({ features: { ['x'.repeat(9e5)]: 1 } });
     assert.equal(response.status, 400);
@@ -107,7 +107,7 @@ describe('rows by the names of the inputs', () => {
 });
 
 describe('rows by the names in model.json', () => {
-  test('are put in order', async () => {
+  test('are reordered to the order of the features', async () => {
     const features = ['a', 'b', 'c'];
     const files = {
       'm/1/model.onnx': '=identity-float32',
@@ -127,7 +127,7 @@ describe('rows by the names in model.json', () => {
     assert.deepEqual(many.json.predictions, [{ prediction: [1, 2, 3] }, { prediction: [4, 5, 6] }]);
     assert.match((await post({ model: 'm', features: { a: 1, b: 2 } })).text, /has no 'c'/);
     assert.deepEqual((await post({ model: 'm', features: [1, 2, 3] })).json.prediction, [1, 2, 3]);
-    // Without such names the input's own name stands for all of them.
+    // Without feature names, the input's name stands for the whole row.
     const whole = await post({ model: 'n', features: { x: [1, 2, 3] } });
     assert.deepEqual(whole.json.prediction, [1, 2, 3], whole.text);
   });

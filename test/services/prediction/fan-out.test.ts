@@ -1,4 +1,4 @@
-/** @module A request of many rows to a model that takes one at a time: what is refused stops. */
+/** @module Tests requests with many rows for a model that takes one row per run: a failure cancels the other runs. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MillraceError } from '../../../native/errors.ts';
@@ -10,7 +10,7 @@ import { inference } from '../inference/support.ts';
 
 const row = [1, 2, 3, 4];
 
-/** Takes one row a run, and refuses rows that begin with -1. */
+/** A model that takes one row per run, and fails if the row begins with -1. */
 function singleRow() {
   const puppet = puppetClassifier();
   const batching = { enabled: false, maxRows: 1, reason: '' };
@@ -24,8 +24,8 @@ function singleRow() {
   };
 }
 
-describe('sixty rows, one of them bad', () => {
-  test('the others that wait are cancelled, and permit and version are held until all have ended', async () => {
+describe('a request of sixty rows with a bad one', () => {
+  test('cancels the waiting runs, and keeps its permit and the version until all runs have ended', async () => {
     using service = await testService({ engine: singleRow });
     const model = service.model('iris:v2.0');
     const { completed } = model.stats();
@@ -50,7 +50,7 @@ describe('sixty rows, one of them bad', () => {
     assert.ok(model.closed);
   });
 
-  test('a client that goes away cancels every run', async () => {
+  test('cancels every run if the client disconnects', async () => {
     using service = await testService({ engine: singleRow });
     const model = service.model('iris:v2.0');
     model.hold();
@@ -62,7 +62,7 @@ describe('sixty rows, one of them bad', () => {
     model.release();
   });
 
-  test('on the engine the next request does not wait for what was refused', async () => {
+  test('does not delay the next request on the real engine', async () => {
     const config = { batching: false, lanes: 1 };
     const files = { 's/1/model.onnx': '=slow-loop', 's/model.json': JSON.stringify(config) };
     await using server = await inference(files, {}, { service: prediction });
@@ -70,13 +70,13 @@ describe('sixty rows, one of them bad', () => {
       server.post('/predict', { features }, { 'Content-Type': 'application/json' });
     const stats = () => server.runtime.routes.describe({ model: 's', version: undefined }).stats();
     const before = stats().completed;
-    // Some 50 ms for each row, so that all of them take three seconds on a quiet machine.
+    // Each row takes about 50 ms, so all of them take three seconds on an idle machine.
     const turns = 50_000;
     const rows = Array.from({ length: 60 }, () => [turns]);
     const refused = await post(rows.with(1, [0.5]));
     assert.equal(refused.status, 400, 'a value that does not fit is refused before any run');
     assert.equal(stats().completed, before);
-    // What fails after a while stops the others, be it a row or the deadline.
+    // A later failure, of a row or by the deadline, also cancels the others.
     const gone = await server.post(
       '/predict',
       { features: rows },

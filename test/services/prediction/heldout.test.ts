@@ -1,4 +1,4 @@
-/** @module What the demonstration models answer on the real engine to rows they were not trained on. */
+/** @module Tests predictions of the demonstration models on the real engine, for rows outside their training data. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openEngine } from '../../../native/index.ts';
@@ -32,7 +32,7 @@ after(async () => {
   await real.close();
 });
 
-/** Within 1e-5, because kernels differ in the last bits between processors. */
+/** Compares within 1e-5, because kernels differ in the last bits between processors. */
 function near(actual: number | undefined, expected: number): void {
   const scale = Math.max(1, Math.abs(expected));
   assert.ok(
@@ -41,7 +41,7 @@ function near(actual: number | undefined, expected: number): void {
   );
 }
 
-test('the real engine times the request, too', async () => {
+test('the real engine reports the times of a request', async () => {
   const response = await predict(real.app, { features: ROW });
   assert.match(
     response.headers.get('server-timing') ?? '',
@@ -59,14 +59,14 @@ for (const version of ['v1.0', 'v2.0']) {
     near(confidence, best);
   };
 
-  test(`iris ${version} labels every held-out row, one at a time`, async () => {
+  test(`iris ${version} labels every held-out row in a request of its own`, async () => {
     for (const row of iris) {
       const body = { features: row.features, model_version: version };
       check((await jsonOf(await predict(real.app, body))) as unknown as TestResponse, row);
     }
   });
 
-  test(`iris ${version} labels all held-out rows at once`, async () => {
+  test(`iris ${version} labels all held-out rows in one request`, async () => {
     const body = { features: iris.map(({ features }) => features), model_version: version };
     const { predictions } = await jsonOf(await predict(real.app, body));
     assert.equal((predictions as TestResponse[]).length, iris.length);
@@ -76,7 +76,7 @@ for (const version of ['v1.0', 'v2.0']) {
   });
 }
 
-test('requests of the same moment do not get each other’s answers', async () => {
+test('concurrent requests get their own predictions', async () => {
   const responses = iris.map(({ features }) => predict(real.app, { features }));
   for (const [i, response] of (await Promise.all(responses)).entries()) {
     const { confidence } = await jsonOf(response);
@@ -84,7 +84,7 @@ test('requests of the same moment do not get each other’s answers', async () =
   }
 });
 
-test('a regressor answers a number without a confidence', async () => {
+test('a regressor returns a number without a confidence', async () => {
   for (const { features, predictions } of diabetes.slice(0, 20)) {
     const body = await jsonOf(await predict(real.app, { model: 'diabetes', features }));
     near(body.prediction as number, predictions['v1.0']!);
@@ -92,7 +92,7 @@ test('a regressor answers a number without a confidence', async () => {
   }
 });
 
-test('more rows than a batch holds are answered in order', async () => {
+test('more rows than the maximum batch get predictions in their order', async () => {
   const features = diabetes.map((row) => row.features);
   const body = await jsonOf(await predict(real.app, { model: 'diabetes', features }));
   (body.predictions as TestResponse[]).forEach((response, i) => {

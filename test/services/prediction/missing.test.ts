@@ -1,4 +1,4 @@
-/** @module Missing values in requests, and NaN in responses: one rule for every route. */
+/** @module Tests missing values in requests and NaN in responses, which every route treats alike. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { datatypes } from '../../../runtime/index.ts';
@@ -31,7 +31,7 @@ const infer = (model: string, datatype: string, data: string, parameters: object
 
 describe('null in a request', () => {
   for (const type of floats) {
-    test(`is NaN among ${type} where the model says so`, async () => {
+    test(`becomes NaN among ${type} if model.json allows it`, async () => {
       const row = [1, null, 2];
       assert.deepEqual((await predict({ model: type, features: row })).json.prediction, [
         1,
@@ -48,7 +48,7 @@ describe('null in a request', () => {
     });
   }
 
-  test('is refused where the model does not say so, and among other types', async () => {
+  test('is refused if model.json does not allow it, and among other types', async () => {
     const mistakes = [
       await predict({ model: 'strict', features: [1, null, 2] }),
       await generate('strict', { x: [1, null, 2] }),
@@ -72,7 +72,7 @@ describe('null in a request', () => {
 });
 
 describe('NaN in a response', () => {
-  test('/predict and generate write strings, null or words, as the request says', async () => {
+  test('is a string, null or a word in /predict and generate, as non_finite says', async () => {
     const features = [1, null, 2];
     for (const [non_finite, written] of [
       ['string', '[1,"NaN",2]'],
@@ -86,7 +86,7 @@ describe('NaN in a response', () => {
     }
   });
 
-  test('the infer route writes words unless the request says otherwise', async () => {
+  test('is a word on the infer route unless non_finite says otherwise', async () => {
     const long = JSON.stringify({ padding: 'x'.repeat(5000) });
     for (const parameters of [{}, JSON.parse(long)]) {
       for (const [non_finite, written] of [
@@ -104,7 +104,7 @@ describe('NaN in a response', () => {
     }
   });
 
-  test('another word for it is refused on every route', async () => {
+  test('cannot be requested in another form on any route', async () => {
     const non_finite = 'nil';
     for (const { status, text } of [
       await predict({ model: 'strict', features: [1, 2, 3], non_finite }),

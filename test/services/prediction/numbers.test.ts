@@ -1,11 +1,11 @@
-/** @module `/predict`, `generate` and the infer route in JSON take the same numbers, and give them back unchanged. */
+/** @module Tests that `/predict`, `generate` and the infer route in JSON accept the same numbers and return them unchanged. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { datatypes, type ElementType } from '../../../runtime/index.ts';
 import { prediction } from '../../../services/prediction/index.ts';
 import { type Inference, inference } from '../inference/support.ts';
 
-/** By type: texts of JSON that it holds, and those that it does not. */
+/** For each type: JSON values that it can represent, and others that it cannot. */
 const cases: Readonly<Record<ElementType, { good: readonly string[]; bad: readonly string[] }>> = {
   uint8: { good: ['0', '255'], bad: ['300', '-1', '1.5', 'true', '"1"', 'null'] },
   int8: { good: ['-128', '127'], bad: ['128', '-129', '0.5'] },
@@ -46,7 +46,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-/** Bodies of announced length take another way than others, and long ones a third. */
+/** Bodies with a Content-Length, without one, and long bodies are read in different ways. */
 function forms(
   body: string,
 ): readonly (readonly [body: string, headers: Record<string, string>])[] {
@@ -60,7 +60,7 @@ function forms(
   ];
 }
 
-/** What each route makes of a row of three such values: the text of the elements, or undefined for a 400. */
+/** The elements that each route returns for a row of three such values, as JSON; undefined for a 400. */
 async function ask(type: ElementType, value: string): Promise<(string | undefined)[]> {
   const row = `[${value},${value},${value}]`;
   const input = `{"name":"x","datatype":"${datatypes[type]}","shape":[1,3],"data":${row}}`;
@@ -84,7 +84,7 @@ async function ask(type: ElementType, value: string): Promise<(string | undefine
 describe('numbers in JSON', () => {
   for (const type of types) {
     for (const value of cases[type].good) {
-      test(`${type} takes ${value}, and gives it back`, async () => {
+      test(`${type} accepts ${value} and returns it unchanged`, async () => {
         const results = await ask(type, value);
         assert.equal(results.length, 9);
         for (const result of results) {
@@ -100,7 +100,7 @@ describe('numbers in JSON', () => {
     }
   }
 
-  test('the largest float32 is taken as it is usually written', async () => {
+  test('the largest float32 is accepted in its usual decimal form', async () => {
     const results = await ask('float32', '3.4028235e38');
     assert.deepEqual(
       results.map((result) => Math.fround(JSON.parse(String(result))[0])),
@@ -108,13 +108,13 @@ describe('numbers in JSON', () => {
     );
   });
 
-  test('one wrong value among right ones is told, with what was expected', async () => {
+  test('the message about an invalid value has the value and the valid range', async () => {
     const { status, json } = await server.post('/v2/models/uint8/generate', { x: [255, 256, 1] });
     assert.equal(status, 400);
     assert.equal(json.error, 'x must be an integer from 0 to 255 (uint8), got 256.');
   });
 
-  test('nested lists are taken in row-major order where their shape fits the model', async () => {
+  test('nested lists are read in row-major order if their shape fits the model', async () => {
     const generate = (x: unknown) => server.post('/v2/models/int32/generate', { x });
     const rows = [
       [1, 2, 3],
@@ -145,7 +145,7 @@ describe('numbers in JSON', () => {
     assert.deepEqual(json.outputs[0].data, ['9223372036854775807:1', '9007199254740993:0']);
   });
 
-  test('scores that are NaN are the last ones of the classification extension', async () => {
+  test('the classification extension ranks NaN last', async () => {
     const body = `{"inputs":[{"name":"x","datatype":"FP32","shape":[1,3],"data":[NaN,-1,2]}],
       "outputs":[{"name":"y","parameters":{"classification":3}}]}`;
     const { json } = await server.post('/v2/models/float32/infer', body);

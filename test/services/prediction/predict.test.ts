@@ -6,7 +6,7 @@ import { testService } from '../../support/service.ts';
 const row = [5.1, 3.5, 1.4, 0.2];
 
 describe('POST /predict', () => {
-  test('answers one row', async () => {
+  test('returns a prediction for one row', async () => {
     using service = await testService();
     const response = await service.predict({ features: row, model_version: 'v1.0' });
     assert.equal(response.status, 200);
@@ -24,7 +24,7 @@ describe('POST /predict', () => {
     assert.equal(response.headers.get('server-timing'), timing);
   });
 
-  test('answers a list of rows by a list, also where it has one', async () => {
+  test('returns a list for a list of rows, even of one row', async () => {
     using service = await testService();
     const response = { prediction: 'setosa', confidence: 0.97 };
     const many = await (await service.predict({ features: [row, row] })).json();
@@ -44,7 +44,7 @@ describe('POST /predict', () => {
     );
   });
 
-  test('answers a regression without a confidence', async () => {
+  test('returns a regression without a confidence', async () => {
     const models = { price: { config: { task: 'regression' }, versions: { '1': '' } } };
     using service = await testService({ models, engine: () => puppetClassifier(4, 1) });
     const body = (await (await service.predict({ features: row })).json()) as object;
@@ -56,7 +56,7 @@ describe('POST /predict', () => {
     ]);
   });
 
-  test('takes a model by name and a version by label', async () => {
+  test('accepts a model by name and a version by label', async () => {
     const config = { version_labels: { canary: '2' } };
     const models = { a: { versions: { '1': '' } }, b: { config, versions: { '1': '', '2': '' } } };
     using service = await testService({ models });
@@ -65,7 +65,7 @@ describe('POST /predict', () => {
     assert.equal(service.model('b:2').stats().completed, 2, 'the warm-up and the request');
   });
 
-  test('takes JSON by any of its names', async () => {
+  test('accepts every Content-Type of JSON', async () => {
     using service = await testService();
     for (const type of [
       'application/json; charset=utf-8',

@@ -1,4 +1,4 @@
-/** @module `/predict` obeys the queue policy of `config.pbtxt` as the infer route does. */
+/** @module Tests that `/predict` applies the queue policy of `config.pbtxt`, as the infer route does. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { PuppetModel } from '../../support/puppet-engine.ts';
@@ -7,7 +7,7 @@ import { until } from '../../support/until.ts';
 
 const row = [1, 2, 3, 4];
 
-/** The service with one model, whose runs are recorded with their options. */
+/** Creates the service with one model that records the options of its runs. */
 async function serve(policies: string) {
   const triton = `max_batch_size: 16 dynamic_batching { ${policies} }`;
   const service = await testService({ models: { m: { triton, versions: { '1': '' } } } });
@@ -61,7 +61,7 @@ describe('a queue policy', () => {
     model.release();
   });
 
-  test('does not make a client’s own deadline longer', async () => {
+  test('does not extend the deadline of a client', async () => {
     const { service, options } = await serve(
       'default_queue_policy { default_timeout_microseconds: 5000000 }',
     );

@@ -1,4 +1,4 @@
-/** @module No row gets the result of another one, whatever number of rows a model gives. */
+/** @module Tests that no row gets the result of another, whatever number of rows a model returns. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { prediction } from '../../../services/prediction/index.ts';
@@ -10,7 +10,7 @@ before(async () => {
     {
       'detections/1/model.onnx': '=detections',
       'single/1/model.onnx': '=detections-of-one',
-      // The configuration says that it classifies, so it is not refused by the names in the file.
+      // The configuration declares a classifier, so the names of the outputs do not matter.
       'classifier/1/model.onnx': '=detections',
       'classifier/model.json': JSON.stringify({ task: 'classification' }),
       'kept/1/model.onnx': '=kept-rows-unnamed',
@@ -29,16 +29,16 @@ after(() => server[Symbol.asyncDispose]());
 const predict = (model: string, features: unknown) =>
   server.post('/predict', { model, features }, { 'Content-Type': 'application/json' });
 
-/** A picture of two candidates, of which so many are detections. */
+/** An image with two candidates, of which `found` are detections. */
 const picture = (found: number) => [0, 1].flatMap((i) => [i, 0, 0, 0, i < found ? 0.9 : 0.1, 7]);
 
-describe('models that give another number of rows than they take', () => {
+describe('models that return another number of rows than they take', () => {
   for (const model of ['detections', 'single', 'classifier']) {
-    test(`${model}: pictures are refused with the route that has the tensors`, async () => {
+    test(`${model} is refused on /predict with the route that returns its tensors`, async () => {
       const several = [[2, 0, 1].map(picture), [1, 1].map(picture), [picture(0)]];
       for (const features of [picture(0), picture(2), ...several]) {
         const { status, text } = await predict(model, features);
-        // One detection of one picture is that picture's own, where the configuration wants it.
+        // With a suitable configuration, a single detection of a single image is its prediction.
         if (model === 'classifier' && status === 200) {
           assert.deepEqual(features, several[1]);
           continue;
@@ -49,13 +49,13 @@ describe('models that give another number of rows than they take', () => {
     });
   }
 
-  test('the route that is named has them', async () => {
+  test('return their tensors on the route that the message names', async () => {
     const inputs = [{ name: 'image', datatype: 'FP32', shape: [1, 12], data: picture(2) }];
     const { json } = await server.post('/v2/models/single/infer', { inputs });
     assert.deepEqual(json.outputs[0].shape, [2, 6]);
   });
 
-  test('rows that the model keeps or doubles are refused where their number changes', async () => {
+  test('are refused if the number of rows changes', async () => {
     const kept = await predict('kept', [[1, 2, 3, 4]]);
     assert.equal(kept.status, 200, kept.text);
     const changed = await predict('changed', [1, 2]);
@@ -65,7 +65,7 @@ describe('models that give another number of rows than they take', () => {
 });
 
 describe('models whose rows are not known to be independent', () => {
-  test('each row is run by itself', async () => {
+  test('run each row separately', async () => {
     const rows = [
       [1, 2, 3],
       [3, 2, 1],
@@ -74,7 +74,7 @@ describe('models whose rows are not known to be independent', () => {
     const { json, text } = await predict('own', rows);
     const own = rows.map((row) => ({ prediction: row }));
     assert.deepEqual(json.predictions, own, text);
-    // A softmax over rows is 1 for a row that is alone.
+    // A softmax over rows is 1 for a single row.
     const alone = await predict('softmax', rows);
     assert.deepEqual(alone.json.predictions, Array(3).fill({ prediction: [1, 1, 1] }));
     const lagged = await predict('lag', [
