@@ -8,10 +8,7 @@ const affects = (change: string, file: string) => new Affected([change]).has(fil
 describe('a test is affected by', () => {
   const cases: Readonly<Record<string, [change: string, file: string]>> = {
     itself: ['test/run/a.test.ts', 'test/run/a.test.ts'],
-    'what it imports': [
-      'services/prediction/schema.ts',
-      'test/services/prediction/errors.test.ts',
-    ],
+    'what it imports': ['services/prediction/schema.ts', 'test/services/prediction/errors.test.ts'],
     'what that imports': ['native/errors.ts', 'test/services/prediction/errors.test.ts'],
     'a program that it starts': ['services/main.ts', 'test/e2e/start.test.ts'],
     'a fixture that it starts': ['test/native/exit.fixture.ts', 'test/native/exit.test.ts'],
