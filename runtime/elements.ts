@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { ElementType, Tensor } from '../native/index.ts';
+import { type ElementData, type ElementType, elementArrays, type Tensor } from '../native/index.ts';
 import { BFLOAT16, FLOAT16, fromHalfBits, toHalfBits } from './half-floats.ts';
 import { type JsonElement, jsonFloat, type NonFinite } from './non-finite.ts';
 
@@ -73,6 +73,27 @@ const codecsWithNull: Readonly<Partial<Record<ElementType, ElementCodec>>> = {
 export function elementCodec(type: ElementType, nullIsNaN: boolean): ElementCodec {
   return (nullIsNaN ? codecsWithNull[type] : undefined) ?? codecs[type];
 }
+
+/**
+ * The tensor of elements that `ElementCodec.allocate` has made.
+ *
+ * @throws {TypeError} where the storage is not that of the type, or its length is not that of the shape.
+ */
+export function createTensor(
+  type: ElementType,
+  dims: readonly number[],
+  data: ElementStorage,
+): Tensor {
+  const length = dims.reduce((product, size) => product * size, 1);
+  if (isDataOf(type, data) && data.length === length) return { type, dims, data } as Tensor;
+  throw new TypeError(`${data.length} elements are no ${type} tensor of the shape [${dims}]`);
+}
+
+const isDataOf = (
+  type: ElementType,
+  data: ElementStorage,
+): data is ElementStorage & ElementData[ElementType] =>
+  type === 'string' ? Array.isArray(data) : data instanceof elementArrays[type];
 
 /** The element at `index` as a JSON response carries it. 64-bit integers keep all their digits. */
 export function jsonElement(tensor: Tensor, index: number, nonFinite: NonFinite): JsonElement {

@@ -67,6 +67,7 @@ export {
   settingsHelp,
 } from './config/index.ts';
 export {
+  createTensor,
   describeValue,
   elementCodec,
   jsonElement,

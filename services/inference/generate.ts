@@ -6,6 +6,7 @@
  */
 
 import {
+  createTensor,
   describeValue,
   elementCodec,
   jsonElement,
@@ -137,7 +138,7 @@ function toTensor(spec: TensorSpec, version: ModelVersion, value: unknown): Tens
     throw invalid(`${name} has ${got}, but the model takes [${dims}].`);
   }
   const data = toData(name, elementCodec(type, version.nullIsNaN), values);
-  return { type, dims: shape, data } as unknown as Tensor;
+  return createTensor(type, shape, data);
 }
 
 /** The shape, if the lists are nested by all dimensions of the input. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { describeValue, elementCodec, jsonElement } from '../../runtime/elements.ts';
+import { datatypes, type ElementType } from '../../native/index.ts';
+import { createTensor, describeValue, elementCodec, jsonElement } from '../../runtime/elements.ts';
 import { BFLOAT16, FLOAT16, fromHalfBits, toHalfBits } from '../../runtime/half-floats.ts';
 import { jsonFloat, type NonFinite, stringify, toNonFinite } from '../../runtime/non-finite.ts';
 
@@ -91,5 +92,24 @@ describe('NaN and the infinities', () => {
     for (const wrong of ['NaN', 1, null, true]) {
       assert.throws(() => toNonFinite(wrong, 'string'), /must be "string", "null" or "literal"/);
     }
+  });
+});
+
+describe('a tensor of elements', () => {
+  const types = Object.keys(datatypes) as ElementType[];
+
+  for (const type of types) {
+    test(`of ${type} has the storage of its type and the length of its shape`, () => {
+      const data = elementCodec(type, false).allocate(6);
+      assert.deepEqual(createTensor(type, [2, 3], data), { type, dims: [2, 3], data });
+      assert.throws(() => createTensor(type, [2, 2], data), TypeError);
+      const other = type === 'string' ? new Uint8Array(6) : ['a', 'b', 'c', 'd', 'e', 'f'];
+      assert.throws(() => createTensor(type, [2, 3], other), TypeError);
+    });
+  }
+
+  test('may be a scalar or empty', () => {
+    assert.equal(createTensor('float32', [], new Float32Array(1)).data.length, 1);
+    assert.equal(createTensor('string', [0, 4], []).data.length, 0);
   });
 });

@@ -1,9 +1,9 @@
 /** @module Rows of features by name: `{"age": 41, "city": "Rome"}`. */
 
 import { quote, type Tensor, type Tensors } from '../../../native/index.ts';
-import { describeValue } from '../../elements.ts';
+import { createTensor, describeValue } from '../../elements.ts';
 import { ServeError } from '../../errors.ts';
-import { type FeatureInput, tensorOf, wrongValue } from './features.ts';
+import { type FeatureInput, wrongValue } from './features.ts';
 import { nearest } from './nearest.ts';
 
 /** Most names that a message lists. */
@@ -78,7 +78,7 @@ export function columnTensors(
         data[r * width + i] = element;
       }
     }
-    tensors[name] = tensorOf(input, [rows.length, ...rowDims], data);
+    tensors[name] = createTensor(input.type, [rows.length, ...rowDims], data);
   }
   return tensors;
 }

@@ -2,6 +2,7 @@
 
 import type { ElementType, Tensor, TensorSpec } from '../../../native/index.ts';
 import {
+  createTensor,
   describeValue,
   type ElementCodec,
   type ElementStorage,
@@ -88,7 +89,7 @@ export function limitRuns(rows: number): void {
 function rowTensor(input: FeatureInput, row: readonly unknown[], path: string): Tensor {
   const data = newData(input, rowWidth(input, row, path));
   fillRow(input, data, 0, row, path);
-  return tensorOf(input, input.width === -1 ? [1, data.length] : input.oneRow, data);
+  return createTensor(input.type, input.width === -1 ? [1, data.length] : input.oneRow, data);
 }
 
 function tableTensor(input: FeatureInput, rows: readonly unknown[]): Tensor {
@@ -101,7 +102,7 @@ function tableTensor(input: FeatureInput, rows: readonly unknown[]): Tensor {
     fillRow(input, data, r * width, row, path);
   }
   const rowDims = input.width === -1 ? [width] : input.rowDims;
-  return tensorOf(input, [rows.length, ...rowDims], data);
+  return createTensor(input.type, [rows.length, ...rowDims], data);
 }
 
 function oneTensorPerRow(input: FeatureInput, rows: readonly unknown[]): readonly Tensor[] {
@@ -169,14 +170,6 @@ export function wrongValue({ codec }: FeatureInput, value: unknown, path: string
     'INVALID_ARGUMENT',
     `${path} must be ${codec.expected}, got ${describeValue(value)}.`,
   );
-}
-
-export function tensorOf(
-  { type }: FeatureInput,
-  dims: readonly number[],
-  data: ElementStorage,
-): Tensor {
-  return { type, dims, data } as unknown as Tensor;
 }
 
 export function unsuitable(reason: string): ServeError {

@@ -1,20 +1,26 @@
 /** @module Requests as bytes: a request is decoded when its call has a permit, not when it arrives. */
 
 import type { ServiceDefinition } from '@grpc/grpc-js';
-import protobuf from 'protobufjs/minimal.js';
+import type protobuf from 'protobufjs/minimal.js';
 import { ServeError } from '../../../runtime/index.ts';
+import { NotUtf8Error, StrictReader } from './strict-reader.ts';
 
 /** Field 3 of `ModelInferRequest`, of wire type 2. */
 const ID_TAG = (3 << 3) | 2;
 
+/** What decodes a request. The schema loader's functions take a reader too, though their type names only bytes. */
+interface RequestDecoder<Message> {
+  requestDeserialize(source: Buffer | protobuf.Reader): Message;
+}
+
 /** A request that has arrived and is not decoded yet. */
 export class EncodedMessage<Message> {
   readonly #bytes: Buffer;
-  readonly #decode: (bytes: Buffer) => Message;
+  readonly #decoder: RequestDecoder<Message>;
 
-  constructor(bytes: Buffer, decode: (bytes: Buffer) => Message) {
+  constructor(bytes: Buffer, decoder: RequestDecoder<Message>) {
     this.#bytes = bytes;
-    this.#decode = decode;
+    this.#decoder = decoder;
   }
 
   get byteLength(): number {
@@ -24,8 +30,15 @@ export class EncodedMessage<Message> {
   /** @throws {ServeError} `INVALID_ARGUMENT` where the bytes are not such a message. */
   decode(): Message {
     try {
-      return this.#decode(this.#bytes);
+      return this.#decoder.requestDeserialize(new StrictReader(this.#bytes));
     } catch (cause) {
+      if (cause instanceof NotUtf8Error) {
+        throw new ServeError(
+          'INVALID_ARGUMENT',
+          'A name, an id or another string of the request is not valid UTF-8: send it as UTF-8, and other bytes as BYTES elements.',
+          { cause },
+        );
+      }
       throw new ServeError('INVALID_ARGUMENT', 'The bytes of the request are not its message.', {
         cause,
       });
@@ -35,14 +48,14 @@ export class EncodedMessage<Message> {
   /** The `id` of a `ModelInferRequest`, read without decoding the rest; '' where there is none. */
   inferRequestId(): string {
     try {
-      const reader = protobuf.Reader.create(this.#bytes);
+      const reader = new StrictReader(this.#bytes);
       while (reader.pos < reader.len) {
         const tag = reader.uint32();
         if (tag === ID_TAG) return reader.string();
         reader.skipType(tag & 7);
       }
     } catch {
-      // These bytes are no message, so they have no id.
+      // These bytes are no message, or its id is not UTF-8: the response has no id then.
     }
     return '';
   }
@@ -52,8 +65,7 @@ export class EncodedMessage<Message> {
 export function withEncodedMessages(service: ServiceDefinition): ServiceDefinition {
   return Object.fromEntries(
     Object.entries(service).map(([name, method]) => {
-      const requestDeserialize = (bytes: Buffer) =>
-        new EncodedMessage(bytes, method.requestDeserialize);
+      const requestDeserialize = (bytes: Buffer) => new EncodedMessage(bytes, method);
       return [name, { ...method, requestDeserialize }];
     }),
   );

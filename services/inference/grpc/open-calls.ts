@@ -2,7 +2,7 @@
 
 import { ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
 import { InFlightCount, ServeError } from '../../../runtime/index.ts';
-import { shortened, toStatus } from './status.ts';
+import { fitTrailer, toStatus } from './status.ts';
 
 /** Why a call ends that its client has not ended. */
 const STOPPING = new ServeError('DRAINING', 'The server is shutting down; retry elsewhere.');
@@ -42,7 +42,7 @@ export class OpenCalls {
         start: (next) => next({ onCancel: () => forget() }),
         sendStatus: (given, next) => {
           forget();
-          next({ ...given, details: shortened(given.details) });
+          next({ ...given, details: fitTrailer(given.details) });
         },
       });
       const forget = this.endOnStop((reason) => {

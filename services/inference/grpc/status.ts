@@ -38,11 +38,11 @@ const MOST_BYTES = 4096;
 /** Whatever was thrown, as the library sends it. */
 export function toStatus(thrown: unknown): { code: status; details: string; error: ServeError } {
   const error = toServeError(thrown);
-  return { code: CODES[error.code], details: shortened(error.message), error };
+  return { code: CODES[error.code], details: fitTrailer(error.message), error };
 }
 
 /** The message of a status, cut where it would outgrow the trailers: they hold it percent-encoded. */
-export function shortened(message: string): string {
+export function fitTrailer(message: string): string {
   // A UTF-16 unit is at most nine bytes there.
   if (message.length * 9 <= MOST_BYTES) return message;
   const sound = message.slice(0, MOST_BYTES).replace(/\p{Cs}/gu, '\uFFFD');
