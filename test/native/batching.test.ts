@@ -41,6 +41,7 @@ const states: readonly (readonly [string, RegExp | undefined])[] = [
   ['kept-rows', /'y' of \d+ rows together differs/],
   ['lag-2', /'y' of \d+ rows together differs/],
   ['mean-of-many', /'y' of \d+ rows together differs/],
+  ['thirteen-rows', /'y' of 13 rows together differs/],
   ['detections', /'detections' of two rows together differs/],
   ['detections-of-one', /Dimension 0 of input 'image' is not dynamic/],
 ];

@@ -220,6 +220,7 @@ Status LoadedModel::PlanShapes(const LoadRequest& request, const Signature& sign
                                Executor& trial) {
   const bool batched = batchability_.batched;
   if (batched) shapes_.row_sizes = request.row_sizes;
+  shapes_.shared_rows = batchability_.compared_rows;
   shapes_.max_elements = request.max_elements;
   const std::vector<int64_t> longest = shapes_.Lengths(shapes_.buckets() - 1);
   const int64_t most = std::min(request.max_elements, ShapePlan::kMaxElements);

@@ -328,6 +328,17 @@ Status RunOnce(std::span<Request*> requests, const RunContext& context) {
   return status;
 }
 
+// How many of the first requests may share a run; a lone request always has one.
+size_t CountSharing(std::span<Request* const> requests, const ShapePlan& plan) noexcept {
+  size_t count = 1;
+  int64_t rows = 0;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    rows += requests[i]->rows;
+    if (plan.MayShare(rows)) count = i + 1;
+  }
+  return count;
+}
+
 // Runs a request whose model was thought to have rows as one that has none.
 void RunWithoutRows(Request& request, RunContext context) {
   Request* alone[] = {&request};
@@ -352,6 +363,13 @@ void RunBatch(std::span<Request*> requests, const RunContext& context) noexcept 
        Status::Of(Code::kCancelled, "The thread that sent the request has ended"), now, now);
   requests = requests.first(requests.size() - revoked.size());
   if (requests.empty()) return;
+  const size_t sharing = CountSharing(requests, ShapePlan::OrNone(context.shapes));
+  if (sharing < requests.size()) {
+    for (Request* request : requests) request->borrow.EndRead();
+    RunBatch(requests.first(sharing), context);
+    RunBatch(requests.subspan(sharing), context);
+    return;
+  }
 
   const Status status = RunOnce(requests, context);
   if (status.ok() || !WorthSplitting(status)) return;

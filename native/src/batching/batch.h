@@ -64,7 +64,8 @@ struct RunContext {
 // Runs `requests` as one batch, or, where that fails, in halves until only the requests that fail on
 // their own are left with the error: one bad request costs its neighbours log2(n) extra runs each, 2
 // log2(n) in all, never their answer. Not split are batches that took too long (kDeadlineExceeded) and
-// those of a device that is gone (kUnavailable).
+// those of a device that is gone (kUnavailable). A batch of a number of rows that `shapes` allows no run to be
+// shared of is divided into batches of numbers that it allows.
 // A request that ran alone and came back with another number of rows has `other_rows` set: it runs once more
 // as a model without rows does, and that is its outcome. Leaves every request with an outcome and hands none of them over; the order of the
 // span may change. A request whose borrowed input was revoked is kCancelled, running out of memory

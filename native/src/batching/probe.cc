@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "batching/half.h"
@@ -20,6 +21,8 @@ constexpr Nanos kPatience = 100'000'000;
 constexpr Nanos kLongestRun = 500'000'000;
 // Time for batches beyond the largest that is formed.
 constexpr Nanos kSpare = 25'000'000;
+// Time for batches of every number of rows.
+constexpr Nanos kCounting = 100'000'000;
 // Rows that run alone in any case.
 constexpr size_t kFewRows = 3;
 // Rows of the batches that one row of large numbers is put into.
@@ -125,6 +128,7 @@ class RowProbe {
       return "Output '" + signature_.outputs[output].name + "' of " + CountOf(rows) +
              " together differs from their outputs alone";
     }
+    compared_.insert(static_cast<int64_t>(rows.size()));
     return {};
   }
 
@@ -134,10 +138,12 @@ class RowProbe {
     return Compare(Draw(count, static_cast<size_t>(nan - known_.begin())));
   }
 
+  // A batch of ordinary rows, whose outputs are compared the most closely.
+  std::string CompareOrdinary(size_t count) { return Compare(Draw(count, Ordinary())); }
+
   // A batch of ordinary rows but for one: the deviation of a lone row among many is the greatest.
   std::string CompareBeside(size_t index, size_t count) {
-    const auto tame = std::ranges::lower_bound(known_, ProbeRows::kTame);
-    std::vector<size_t> order = Draw(count, static_cast<size_t>(tame - known_.begin()));
+    std::vector<size_t> order = Draw(count, Ordinary());
     order[count / 2] = index;
     return Compare(order);
   }
@@ -145,6 +151,10 @@ class RowProbe {
   // Whether a row that runs alone is of large numbers or NaN.
   bool IsLarge(size_t index) const noexcept { return known_[index] >= ProbeRows::kTame; }
 
+  // Numbers of rows of the batches that were equal to their rows alone.
+  const std::set<int64_t>& compared() const noexcept { return compared_; }
+
+  Nanos Now() const noexcept { return clock_.Now(); }
   size_t known() const noexcept { return known_.size(); }
   size_t most() const noexcept { return rows_.most(); }
   Nanos CostOf(size_t rows) const noexcept { return row_cost_ * static_cast<Nanos>(rows); }
@@ -152,6 +162,11 @@ class RowProbe {
  private:
   static std::string CountOf(std::span<const size_t> rows) {
     return rows.size() == 2 ? "two rows" : std::to_string(rows.size()) + " rows";
+  }
+
+  // How many of the rows that run are ordinary ones, which come first.
+  size_t Ordinary() const noexcept {
+    return static_cast<size_t>(std::ranges::lower_bound(known_, ProbeRows::kTame) - known_.begin());
   }
 
   // So many of the first `kinds` rows in an order without a short period.
@@ -209,6 +224,7 @@ class RowProbe {
   ProbeRows rows_;
   std::array<OutputRef, ProbeRows::kCount> alone_;
   std::vector<size_t> known_;  // rows that run alone
+  std::set<int64_t> compared_;
   Nanos row_cost_ = kNever / 4096;
 };
 
@@ -260,6 +276,34 @@ std::string CompareLarge(RowProbe& probe, int64_t max_rows, int64_t& verified) {
   return reason;
 }
 
+// Batches of every number of rows up to `most` for which there is time: a model may treat one number, or
+// every other one, in a way of its own. Powers of two come first, then what is between them, so that the
+// numbers that a slow model is left with lie close to any that is wanted.
+std::string CompareCounts(RowProbe& probe, int64_t most) {
+  std::vector<int64_t> counts;
+  for (const int64_t first : {2, 3}) {
+    for (int64_t count = first; count <= most; count *= 2) counts.push_back(count);
+  }
+  for (int64_t count = 2; count <= most; ++count) counts.push_back(count);
+  const Nanos end = probe.Now() + kCounting;
+  std::string reason;
+  for (const int64_t count : counts) {
+    const auto rows = static_cast<size_t>(count);
+    if (probe.compared().contains(count) || probe.Now() + probe.CostOf(rows) > end) continue;
+    reason = probe.CompareOrdinary(rows);
+    if (!reason.empty()) break;
+  }
+  return reason;
+}
+
+// Those numbers of rows up to `most` that were compared; none where all of them were.
+std::vector<int64_t> ComparedRows(const std::set<int64_t>& compared, int64_t most) {
+  std::vector<int64_t> counts(compared.begin(), compared.upper_bound(most));
+  // All but 1, which is no batch.
+  if (static_cast<int64_t>(counts.size()) == most - 1) counts.clear();
+  return counts;
+}
+
 }  // namespace
 
 Batchability ProbeBatching(const Signature& signature, Executor& executor, const Clock& clock,
@@ -283,6 +327,8 @@ Batchability ProbeBatching(const Signature& signature, Executor& executor, const
   std::string reason = CompareSmall(probe);
   if (reason.empty()) reason = CompareOutliers(probe);
   if (reason.empty()) reason = CompareLarge(probe, options.max_rows, verified);
+  const int64_t most = std::min(options.max_rows, verified);
+  if (reason.empty()) reason = CompareCounts(probe, most);
   if (!reason.empty()) {
     // A size that the file fixes is the better reason, if that is what came out.
     const std::string declared = StaticDimension(signature.outputs, "output");
@@ -290,12 +336,12 @@ Batchability ProbeBatching(const Signature& signature, Executor& executor, const
   }
   reason = OtherNameOfRows(signature, options.data_sized);
   if (!reason.empty()) return {false, reason + ": declare maxRows to batch anyway"};
-  const int64_t most = std::min(options.max_rows, verified);
-  if (most == options.max_rows) return {true, "", most};
+  std::vector<int64_t> compared = ComparedRows(probe.compared(), most);
+  if (most == options.max_rows) return {true, "", most, std::move(compared)};
   return {true, "Batches have at most " + std::to_string(most) +
                     " rows, since larger ones take too long to be checked while loading: declare "
                     "maxRows for more",
-          most};
+          most, std::move(compared)};
 }
 
 bool OutputsCountRows(const Signature& signature, Executor& executor, const ShapePlan& plan) {

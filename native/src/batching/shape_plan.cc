@@ -153,6 +153,10 @@ int64_t ShapePlan::RunRows(int64_t rows) const noexcept {
   return found == row_sizes.end() ? rows : *found;
 }
 
+bool ShapePlan::MayShare(int64_t rows) const noexcept {
+  return shared_rows.empty() || std::ranges::binary_search(shared_rows, rows);
+}
+
 int64_t ShapePlan::RowLimit(int64_t per_row, int64_t max_rows) const noexcept {
   const int64_t fitting = std::max<int64_t>(max_elements / std::max<int64_t>(per_row, 1), 1);
   int64_t limit = std::min(fitting, max_rows);

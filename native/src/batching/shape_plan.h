@@ -51,6 +51,8 @@ class ShapePlan {
 
   // Batch sizes that are run, ascending; batches between them are padded. Empty: any size.
   std::vector<int64_t> row_sizes;
+  // Numbers of rows that several requests may share a run of, ascending. Empty: any number.
+  std::vector<int64_t> shared_rows;
   // Most elements of a batch's largest input, padding included.
   int64_t max_elements = INT64_MAX;
   // False: requests run in their own lengths and share runs only with equal ones; buckets are left as
@@ -92,6 +94,8 @@ class ShapePlan {
 
   // Rows that are run for that many rows.
   int64_t RunRows(int64_t rows) const noexcept;
+  // Whether several requests may share a run of that many rows.
+  bool MayShare(int64_t rows) const noexcept;
   // Most rows of a run, from 1 to `max_rows`, whose largest input has `per_row` elements in a row.
   int64_t RowLimit(int64_t per_row, int64_t max_rows) const noexcept;
 

@@ -158,6 +158,35 @@ TEST_F(BatchTest, OneBadRequestFailsAloneAtTheCostOfLogarithmicallyManyRuns) {
   EXPECT_EQ(poisoned.runs, 1u + 2 * 6);
 }
 
+TEST_F(BatchTest, RequestsShareRunsOfAllowedNumbersOfRowsOnly) {
+  ShapePlan plan;
+  plan.shared_rows = {2, 4, 8};
+  std::vector<int64_t> runs;
+  FunctionExecutor spy([&](auto inputs, OwnedOutputs& outputs) {
+    runs.push_back(inputs[0].shape.dims[0]);
+    return test::Double(inputs, outputs);
+  });
+  const auto run = [&](const std::vector<int64_t>& rows) {
+    Batch batch;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      batch.push_back(requests.Make(static_cast<float>(i + 1), rows[i]));
+    }
+    runs.clear();
+    RunBatch(batch, {spy, handle, staging, clock, true, &plan});
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const std::vector<float> own(static_cast<size_t>(rows[i]), 2.0F * static_cast<float>(i + 1));
+      EXPECT_EQ(AnswerOf(*batch[i]), own);
+    }
+    return runs;
+  };
+  using Rows = std::vector<int64_t>;
+  EXPECT_EQ(run(Rows(8, 1)), (Rows{8}));
+  EXPECT_EQ(run(Rows(7, 1)), (Rows{4, 2, 1}));
+  EXPECT_EQ(run({3, 1, 5, 3, 2}), (Rows{4, 8, 2}));
+  EXPECT_EQ(run({7}), (Rows{7})) << "alone";
+  EXPECT_EQ(run({5, 0, 2}), (Rows{5, 2}));
+}
+
 TEST_F(BatchTest, WhenEveryRequestIsBadEachGetsTheError) {
   FunctionExecutor broken([](auto, OwnedOutputs&) { return Status(Code::kInternal, "No"); });
   const Batch batch = {requests.Make(1), requests.Make(2), requests.Make(3)};

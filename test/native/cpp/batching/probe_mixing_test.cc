@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <numeric>
+#include <set>
 
 #include "batching/probe.h"
 #include "batching/row_names.h"
@@ -40,8 +41,15 @@ FunctionExecutor Model(std::function<Rows(const Rows&)> f) {
   });
 }
 
+// A clock that a model moves.
+class Slow final : public Clock {
+ public:
+  Nanos Now() const noexcept override { return now; }
+  Nanos now = 0;
+};
+
 Batchability Probe(std::function<Rows(const Rows&)> f, ProbeOptions options = {}) {
-  const SteadyClock clock;
+  const Slow clock;
   FunctionExecutor model = Model(std::move(f));
   return ProbeBatching(Named("N", "N"), model, clock, options);
 }
@@ -134,6 +142,30 @@ INSTANTIATE_TEST_SUITE_P(
               [](const Rows& rows) { return Centred(rows, rows.size() > 20); }},
         Mixer{"centredAboveAHundred",
               [](const Rows& rows) { return Centred(rows, rows.size() > 100); }},
+        Mixer{"otherwiseOfThirteen",
+              [](const Rows& rows) { return Plus(rows, rows.size() == 13 ? 1 : 0); }},
+        Mixer{"otherwiseOfSixtyThree",
+              [](const Rows& rows) { return Plus(rows, rows.size() == 63 ? 1 : 0); }},
+        Mixer{"lastRowOtherwiseOfFortyOne",
+              [](Rows rows) {
+                if (rows.size() == 41) rows.back()[0] += 1;
+                return rows;
+              }},
+        Mixer{"fewerOfThirtySeven",
+              [](Rows rows) {
+                if (rows.size() == 37) rows.pop_back();
+                return rows;
+              }},
+        Mixer{"otherwiseOfEvenNumbers",
+              [](const Rows& rows) { return Plus(rows, rows.size() % 2 == 0 ? 1 : 0); }},
+        Mixer{"otherwiseOfMultiplesOfEleven",
+              [](const Rows& rows) { return Plus(rows, rows.size() % 11 == 0 ? 1 : 0); }},
+        Mixer{"otherwiseBetweenPowersOfTwo",
+              [](const Rows& rows) {
+                return Plus(rows, rows.size() > 33 && rows.size() < 48 ? 1 : 0);
+              }},
+        Mixer{"centredFromTwenty",
+              [](const Rows& rows) { return Centred(rows, rows.size() >= 20); }},
         Mixer{"centredAboveAThreshold",
               [](const Rows& rows) { return Centred(rows, Max(rows) > 1e5f); }},
         Mixer{"shiftedBelowAThreshold",
@@ -228,13 +260,6 @@ TEST(ProbeOfRows, ABatchThatFailsIsAReason) {
             "32 rows together fail, which run alone");
 }
 
-// A clock that a model moves.
-class Slow final : public Clock {
- public:
-  Nanos Now() const noexcept override { return now; }
-  Nanos now = 0;
-};
-
 TEST(ProbeOfRows, ASlowModelRunsFewAndIsBatchedUpToWhatRan) {
   Slow clock;
   int64_t rows = 0;
@@ -261,6 +286,38 @@ TEST(ProbeOfRows, AModelOfTenMillisecondsIsCheckedUpToHalfASecond) {
   const Batchability result = ProbeBatching(Named("N", "N"), slow, clock, {});
   EXPECT_EQ(result.max_rows, 32);
   EXPECT_LE(clock.now, 1'000'000'000);
+}
+
+TEST(ProbeOfRows, NumbersOfRowsThatThereIsNoTimeForAreNotShared) {
+  Slow clock;
+  std::set<int64_t> ran;
+  FunctionExecutor slow([&](std::span<const TensorView> inputs, OwnedOutputs& outputs) {
+    ran.insert(inputs[0].shape.dims[0]);
+    clock.now += inputs[0].shape.dims[0] * 1'000'000;
+    outputs.Add(ElementType::kFloat32, inputs[0].shape, ValuesOf<float>(inputs[0]));
+    return Status();
+  });
+  const Batchability result = ProbeBatching(Named("N", "N"), slow, clock, {});
+  EXPECT_TRUE(result.batched);
+  EXPECT_EQ(result.max_rows, 64);
+  ASSERT_FALSE(result.compared_rows.empty());
+  EXPECT_TRUE(std::ranges::is_sorted(result.compared_rows));
+  EXPECT_LT(result.compared_rows.size(), 63u);
+  for (const int64_t rows : result.compared_rows) EXPECT_TRUE(ran.contains(rows)) << rows;
+  for (const int64_t rows : {2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 64}) {
+    EXPECT_TRUE(std::ranges::binary_search(result.compared_rows, rows)) << rows;
+  }
+}
+
+TEST(ProbeOfRows, EveryNumberOfRowsOfAQuickModelIsRun) {
+  std::set<size_t> ran;
+  const Batchability result = Probe([&ran](const Rows& rows) {
+    ran.insert(rows.size());
+    return rows;
+  });
+  EXPECT_TRUE(result.batched);
+  EXPECT_TRUE(result.compared_rows.empty());
+  for (size_t rows = 1; rows <= 64; ++rows) EXPECT_TRUE(ran.contains(rows)) << rows;
 }
 
 TEST(NamesOfRows, TheNameOfAnotherThingIsAReason) {
