@@ -227,11 +227,16 @@ const RANGES: Readonly<Record<string, readonly [bigint, bigint]>> = {
   uint64: [0n, 2n ** 64n - 1n],
 };
 
+/** A decimal number from 1 to 999,999,999. */
+const SHORT = /^[1-9]\d{0,8}$/;
+
 /** The number that a token stands for; undefined where it is not a whole number of the type. */
 export function integer(token: string, type: string): number | string | undefined {
+  const range = RANGES[type];
+  // Most numbers are so short that every type holds them.
+  if (range !== undefined && SHORT.test(token)) return Number(token);
   // The time that a number takes grows with the square of its digits.
   if (token.length > MOST_DIGITS) return undefined;
-  const range = RANGES[type];
   const parts = /^([-+]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/.exec(token);
   if (parts === null || range === undefined) return undefined;
   const digits = parts[2]!.replace(/^0(?=[0-7])/, '0o');
