@@ -1,4 +1,4 @@
-/** @module Hostile bodies of the infer route: each is answered or the client's mistake, and the next one is answered. */
+/** @module Sends hostile bodies to the infer route: each gets a 200 or a 4xx, and the next valid request a 200. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -6,7 +6,7 @@ import { type Inference, inference } from './support.ts';
 
 type Body = string | Uint8Array;
 
-/** What is sent, and what comes: a status, and for refusals a sentence like that. */
+/** A body, the expected status and the expected error message. */
 type Row = readonly [name: string, body: Body, status: number, message?: RegExp | undefined];
 
 const models = {
@@ -22,13 +22,13 @@ type Datatype = keyof typeof models;
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** A request whose parts are texts, so that they may be no JSON. */
+/** A request from strings, so that its parts may be invalid JSON. */
 function request(parts: { datatype?: Datatype; shape?: string; data?: string; more?: string }) {
   const { datatype = 'FP32', shape = '[1,3]', data = '[1,2,3]', more = '' } = parts;
   return `{"inputs":[{"name":"x","datatype":"${datatype}","shape":${shape},"data":${data}}]${more}}`;
 }
 
-/** A model named after each datatype. */
+/** A server with a model for each datatype, with its name. */
 const served = (settings = {}) =>
   inference(
     Object.fromEntries(
@@ -37,7 +37,7 @@ const served = (settings = {}) =>
     settings,
   );
 
-async function responses(server: Inference): Promise<void> {
+async function assertServes(server: Inference): Promise<void> {
   const { status, json } = await server.post('/v2/models/FP32/infer', request({}));
   assert.equal(status, 200);
   assert.deepEqual(json.outputs[0].data, [1, 2, 3]);
@@ -55,17 +55,17 @@ async function check(
   const { error } = response.json;
   assert.match(error, message ?? /./, name);
   assert.ok(error.length > 20 && error.length < 400, error);
-  await responses(server);
+  await assertServes(server);
 }
 
-/** A test that sends all rows to one server. */
+/** Defines a test that sends all rows to one server. */
 const table = (name: string, rows: readonly (readonly [Datatype, Row])[]) =>
   test(name, async () => {
     await using server = await served();
     for (const [model, row] of rows) await check(server, model, row);
   });
 
-/** The last of three elements is this text. */
+/** A request of three elements, of which `text` is the last. */
 const element = (
   datatype: Datatype,
   text: string,
@@ -82,7 +82,7 @@ const element = (
 
 describe('elements', () => {
   const number = /expected a number|expected ',' or '\]'/;
-  table('numbers that JSON does not have', [
+  table('in number formats that JSON does not have are refused', [
     ...['01', '+1', '1.', '.5', '-', '--1', '1e', '1e+', '0x10', '1_000', '00', '1 2', 'true'].map(
       (text) => element('FP32', text, 400, number),
     ),
@@ -97,7 +97,7 @@ describe('elements', () => {
 
   const range = /out of the range/;
   const integer = /expected an integer/;
-  table('numbers out of range', [
+  table('beyond the range of the datatype are refused', [
     ...['1e999', '-1e999', '1e39', '9'.repeat(5000), `1${'0'.repeat(400)}`].map((text) =>
       element('FP32', text, 400, range),
     ),
@@ -118,7 +118,7 @@ describe('elements', () => {
     ),
   ]);
 
-  table('texts that are none', [
+  table('that are invalid strings are refused', [
     element('BYTES', '"\\x41"', 400, /unknown escape/),
     element('BYTES', '"\\u12"', 400, /four hexadecimal digits/),
     element('BYTES', '"\\"', 400, /the end of a string/),
@@ -128,11 +128,11 @@ describe('elements', () => {
     element('BYTES', 'null', 400, /expected a string/),
     element('BYTES', '"a\\u0000b"', 200),
     element('BYTES', '"\\ud83d\\ude00"', 200),
-    // Half of a pair is no character: it is read as JSON.parse and TextEncoder have it.
+    // A lone surrogate is replaced, as by JSON.parse and TextEncoder.
     element('BYTES', '"\\ud800"', 200),
   ]);
 
-  test('bytes that are not UTF-8', async () => {
+  test('that are not UTF-8 are refused', async () => {
     await using server = await served();
     const [start, end] = request({ datatype: 'BYTES', data: '["","","?"]' }).split('?');
     for (const wrong of [
@@ -178,7 +178,7 @@ describe('shapes', () => {
     ['3', /not an array/],
   ];
   table(
-    'that cannot be',
+    'that are invalid are refused',
     rows.map(([shape, message]) => [
       'FP32',
       [shape.slice(0, 40), request({ shape }), 400, message],
@@ -190,7 +190,7 @@ describe('JSON', () => {
   const nested = (open: string, close: string, levels: number) =>
     `,"u":${open.repeat(levels)}1${close.repeat(levels)}`;
   const deep = /more than 100 levels/;
-  table('of a hundred levels is read, deeper is refused', [
+  table('may have 100 levels of nesting, and more are refused', [
     ['FP32', ['lists', request({ more: nested('[', ']', 100) }), 200]],
     ['FP32', ['objects', request({ more: nested('{"a":', '}', 100) }), 200]],
     ['FP32', ['data', request({ data: `${'['.repeat(100)}1,2,3${']'.repeat(100)}` }), 200]],
@@ -207,7 +207,7 @@ describe('JSON', () => {
     ]),
   ]);
 
-  table('that says something twice is refused', [
+  table('with a member that occurs twice is refused', [
     ['FP32', ['inputs', request({ more: ',"inputs":[]' }), 400, /'inputs' twice/]],
     ['FP32', ['id', request({ more: ',"id":"a","id":"b"' }), 400, /'id' twice/]],
     ['FP32', ['data', request({ data: '[1,2,3],"data":[4,5,6]' }), 400, /'data' twice/]],
@@ -215,7 +215,7 @@ describe('JSON', () => {
     ['FP32', ['parameter', request({ more: ',"parameters":{"a":1,"a":2}' }), 400, /'a' twice/]],
   ]);
 
-  table('with something before or after it is refused', [
+  table('with anything before or after it is refused', [
     ['FP32', ['a byte order mark', `\ufeff${request({})}`, 400, /JSON object/]],
     ['FP32', ['a character', `${request({})}x`, 400, /end of the text/]],
     ['FP32', ['a zero', `${request({})}\0`, 400, /end of the text/]],
@@ -226,7 +226,7 @@ describe('JSON', () => {
   const parameter = (value: string, name = 'custom') =>
     request({ more: `,"parameters":{"${name}":${value}}` });
   const many = Array.from({ length: 300 }, (_, i) => `"p${i}":1`).join();
-  table('parameters: texts, numbers and booleans of any name', [
+  table('may have parameters of any name that are strings, numbers or booleans', [
     ...['"x"', '1', '-1.5', 'true', '18446744073709551615', '99999999999999999999'].map(
       (value): readonly [Datatype, Row] => ['FP32', [value, parameter(value), 200]],
     ),
@@ -264,7 +264,7 @@ describe('JSON', () => {
   ]);
 });
 
-describe('lengths that lie', () => {
+describe('wrong lengths', () => {
   const floats = new Uint8Array(Float32Array.of(1, 2, 3).buffer);
   const binary = (size: string, datatype: Datatype, blob: Uint8Array) => {
     const parameters = `{"binary_data_size":${size}}`;
@@ -274,7 +274,7 @@ describe('lengths that lie', () => {
     return { body: Uint8Array.of(...head, ...blob), length: String(head.length) };
   };
 
-  test('binary_data_size', async () => {
+  test('of binary_data_size are refused', async () => {
     await using server = await served();
     for (const [size, status, message] of [
       ['12', 200],
@@ -295,7 +295,7 @@ describe('lengths that lie', () => {
     }
   });
 
-  test('Inference-Header-Content-Length', async () => {
+  test('of Inference-Header-Content-Length are refused', async () => {
     await using server = await served();
     const { body } = binary('12', 'FP32', floats);
     const expected = /expected a whole number from 0 to/;
@@ -313,7 +313,7 @@ describe('lengths that lie', () => {
     }
   });
 
-  test('of texts in binary', async () => {
+  test('of BYTES elements are refused', async () => {
     await using server = await served();
     const empty = [0, 0, 0, 0];
     for (const [name, blob, status] of [
@@ -332,7 +332,7 @@ describe('lengths that lie', () => {
   });
 });
 
-test('codings: names in any case, and nothing after the end', async () => {
+test('names of codings are case-insensitive, and data after the end is refused', async () => {
   await using server = await served();
   const packed = Uint8Array.from(gzipSync(request({})));
   for (const [name, body, status, coding] of [
@@ -346,7 +346,7 @@ test('codings: names in any case, and nothing after the end', async () => {
   }
 });
 
-test('more inputs than any model has', async () => {
+test('20,000 inputs are refused', async () => {
   await using server = await served();
   const inputs = Array.from({ length: 20_000 }, (_, i) => ({
     ...{ name: `x${i}`, datatype: 'FP32', shape: [1] },

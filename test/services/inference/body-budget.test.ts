@@ -1,4 +1,4 @@
-/** @module The budget of bytes on the routes: refused before a body is read, given back once whatever happens. */
+/** @module Tests the byte budget: bodies that do not fit are refused unread, and every share is released exactly once. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deflateSync, gzipSync } from 'node:zlib';
@@ -13,7 +13,7 @@ const PATH = '/v2/models/{model}/infer';
 const encoder = new TextEncoder();
 const LARGE = 60_000;
 
-/** A request of that many numbers, which is right where the model is asked in rows. */
+/** A request with this many numbers. */
 const numbers = (count: number, row = count) =>
   encoder.encode(
     JSON.stringify({
@@ -43,15 +43,15 @@ function post(
 
 const taken = ({ runtime }: Inference) => runtime.bodies.bytes.taken;
 
-/** A server with so much room beside what other tests of this process may hold. */
+/** A server whose byte budget has this much room beside what other tests in this process hold. */
 async function withRoom(bytes: number, settings: Partial<Config> = {}) {
   const server = await inference(files, { maxBodyBytesInFlight: bytes, ...settings });
   assert.equal(taken(server), 0);
   return server;
 }
 
-describe('the budget of bytes', () => {
-  test('refuses an announced body that has no room before it is read', async () => {
+describe('the byte budget', () => {
+  test('refuses a body whose Content-Length does not fit, without reading it', async () => {
     await using server = await withRoom(50_000);
     let pulled = 0;
     const pull = () => {
@@ -69,7 +69,7 @@ describe('the budget of bytes', () => {
     assert.equal(taken(server), 0);
   });
 
-  test('counts what is unpacked, and elements', async () => {
+  test('counts decompressed bytes and elements', async () => {
     await using server = await withRoom(300_000);
     const packed = gzipSync(numbers(3 * LARGE, 3));
     const refused = await post(server, packed, { 'Content-Encoding': 'gzip' });
@@ -80,7 +80,7 @@ describe('the budget of bytes', () => {
     assert.equal(taken(server), 0);
   });
 
-  test('is given back once, whatever becomes of a request', async () => {
+  test('is released exactly once, however a request ends', async () => {
     await using server = await withRoom(8_000_000, { maxRequestBytes: 2_000_000 });
     const right = numbers(3 * LARGE, 3);
     const packed = { 'Content-Encoding': 'gzip' };
@@ -144,7 +144,7 @@ describe('bodies of control routes', () => {
     assert.equal(taken(server), 0);
   });
 
-  test('are received within BODY_TIMEOUT_MS, few at once', async () => {
+  test('must arrive within BODY_TIMEOUT_MS, and only a few are read at once', async () => {
     await using server = await inference(files, { ...explicit, bodyTimeoutMs: 300 });
     const stalled = () =>
       server.app.request(load, {
@@ -160,7 +160,7 @@ describe('bodies of control routes', () => {
     assert.equal((await server.post(load, {})).status, 200);
   });
 
-  test('with files that are nearly base64 are refused in a time that grows with their length', async () => {
+  test('with files that are almost base64 are refused in linear time', async () => {
     await using server = await inference(files, explicit);
     for (const file of [`${' '.repeat(200_000)}!`, `${'= '.repeat(100_000)}`, 'AAAA=x', 'A===']) {
       const from = performance.now();
@@ -173,7 +173,7 @@ describe('bodies of control routes', () => {
   });
 });
 
-test('a message is redacted in a time that grows with its length', () => {
+test('a message is redacted in linear time', () => {
   for (const unit of ['a-', '/', '/a', '"/a', '0x', 'a.', ' ', '-']) {
     const from = performance.now();
     redact(unit.repeat(100_000));
@@ -181,7 +181,7 @@ test('a message is redacted in a time that grows with its length', () => {
   }
 });
 
-test('JSON of more values than are parsed at once is refused, and a picture is not', () => {
+test('JSON with too many values is refused, and an image is not', () => {
   const picture = JSON.stringify({ features: Array.from({ length: 150_528 }, (_, i) => i / 255) });
   assert.equal((parseJson(picture) as { features: number[] }).features.length, 150_528);
   const members = (count: number) =>

@@ -1,4 +1,4 @@
-/** @module BYTES elements are bytes: any pass every protocol unchanged, but only text passes JSON. */
+/** @module Tests that BYTES elements may be any bytes: every protocol keeps them unchanged, except JSON, which needs UTF-8. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
@@ -30,9 +30,9 @@ const inBinary = (packed: Uint8Array, rest: object) =>
     packed,
   );
 
-describe('over REST', () => {
+describe('BYTES over REST', () => {
   for (const [name, row] of Object.entries(rows)) {
-    test(`${name}: in binary, in and out`, async () => {
+    test(`binary data keeps ${name}`, async () => {
       await using server = await inference(files);
       const packed = packStrings(row);
       const { body, headers } = inBinary(packed, { parameters: { binary_data_output: true } });
@@ -43,7 +43,7 @@ describe('over REST', () => {
     });
   }
 
-  test('as a raw body, which is one element', () => {
+  test('a raw body is one element', () => {
     const signature = {
       inputs: [{ name: 'x', type: 'string', dims: [-1, 1], symbols: ['', ''] }],
       outputs: [],
@@ -53,20 +53,20 @@ describe('over REST', () => {
     assert.deepEqual(runs, [{ x: { type: 'string', dims: [1, 1], data: packStrings([every]) } }]);
   });
 
-  test('JSON cannot carry what is not UTF-8, and says what can', async () => {
+  test('outputs that are not UTF-8 are refused in JSON, with the advice to use binary data', async () => {
     await using server = await inference(files);
     const { body, headers } = inBinary(packStrings(rows['bytes that are not UTF-8']!), {});
     const response = await server.post(url, body, headers);
     assert.equal(response.status, 400);
     assert.match(response.json.error, /Element 0 .* not UTF-8.*binary data/);
-    // What is text passes, whatever is in it.
+    // JSON keeps every valid string.
     const strings = ['\ufeffa\0b', '', 'größer 💡'];
     const text = inBinary(packStrings(strings), {});
     const { json } = await server.post(url, text.body, text.headers);
     assert.deepEqual(json.outputs[0].data, strings);
   });
 
-  test('memory that is shared is refused, of inputs and outputs', async () => {
+  test('inputs and outputs in shared memory are refused', async () => {
     await using server = await inference(files);
     const data = ['a', 'b', 'c'];
     const parameters = { shared_memory_region: 'mine', shared_memory_byte_size: 8 };
@@ -81,9 +81,9 @@ describe('over REST', () => {
   });
 });
 
-describe('over gRPC', () => {
+describe('BYTES over gRPC', () => {
   for (const [name, row] of Object.entries(rows)) {
-    test(`${name}: raw and typed`, () =>
+    test(`raw and typed contents keep ${name}`, () =>
       withClient(files, async (client) => {
         const packed = Buffer.from(packStrings(row));
         const raw = await client.call('ModelInfer', {
@@ -104,7 +104,7 @@ describe('over gRPC', () => {
       }));
   }
 
-  test('memory that is shared is refused, of inputs and outputs', () =>
+  test('inputs and outputs in shared memory are refused', () =>
     withClient(files, async (client) => {
       const contents = { bytes_contents: rows['every byte'] };
       const parameters = {

@@ -1,4 +1,4 @@
-/** @module A traffic split is drawn once for each request, and by requests for inference alone. */
+/** @module Tests that the traffic split draws once per infer request, and not for other requests. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { prediction } from '../../../services/prediction/index.ts';
@@ -7,14 +7,14 @@ import { inference } from './support.ts';
 
 const traffic = JSON.stringify({ traffic: { '1': 50, '2': 50 } });
 
-/** The same requests fit both versions, and what they are made into fits one: their inputs have two types. */
+/** Two versions whose inputs have different types. The same JSON fits both, but a prepared tensor fits only one. */
 const types = {
   'm/1/model.onnx': '=identity-float32',
   'm/2/model.onnx': '=identity-int32',
   'm/model.json': traffic,
 };
 
-/** Versions that take a request with a datatype of its own. */
+/** Two versions with inputs of the same type, for requests that name a datatype. */
 const shapes = {
   'm/1/model.onnx': '=identity-float32',
   'm/2/model.onnx': '=dynamic-axes',
@@ -23,7 +23,7 @@ const shapes = {
 
 const MANY = 40;
 
-/** Draws one version and the other in turn, and counts. */
+/** Draws the two versions in turn, and counts the draws. */
 class Draws {
   count = 0;
   readonly random = () => {
@@ -41,7 +41,7 @@ describe('a split between two versions', () => {
     ['/v2/models/m/generate_stream', { x: [1, 2, 3] }, {}],
     ['/v2/models/m/infer', bytes, { 'Inference-Header-Content-Length': '0' }],
   ] as const) {
-    test(`${route} draws once, and prepares for the version that it runs`, async () => {
+    test(`${route} draws once and prepares the request for that version`, async () => {
       const draws = new Draws();
       const { random } = draws;
       await using server = await inference(types, {}, { service: prediction, random });
@@ -59,7 +59,7 @@ describe('a split between two versions', () => {
     });
   }
 
-  test('the infer route in JSON, and gRPC, draw once', async () => {
+  test('the infer route and gRPC draw once', async () => {
     const draws = new Draws();
     const { random } = draws;
     await withClient(
@@ -84,7 +84,7 @@ describe('a split between two versions', () => {
     );
   });
 
-  test('metadata, configuration, readiness and statistics draw nothing', async () => {
+  test('metadata, configuration, readiness and statistics do not draw', async () => {
     const draws = new Draws();
     const { random } = draws;
     await withClient(

@@ -1,4 +1,4 @@
-/** @module Weights in files beside the model: what is served follows a load or a poll, and nothing else. */
+/** @module Tests weights in external files: changes take effect with a load or a poll, and not before. */
 import assert from 'node:assert/strict';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -18,7 +18,7 @@ async function weightsOf(service: Inference): Promise<unknown> {
   return (await service.post('/v2/models/m/infer', { inputs: [x] })).json.outputs[0].data;
 }
 
-test('new weights answer after a load, and not before', async () => {
+test('new weights are served after a load, and not before', async () => {
   await using service = await inference(files, { modelControlMode: 'explicit' });
   put(service, [1, 2, 3, 4]);
   const load = () => service.post('/v2/repository/models/m/load', {});

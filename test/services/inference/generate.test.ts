@@ -1,13 +1,13 @@
-/** @module The generate extension on a model with texts in and out. */
+/** @module Tests the generate extension, on a model of strings and on others. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inference } from './support.ts';
 
-// A model that hands on three texts.
+// An identity model of three strings.
 const texts = { 't/1/model.onnx': '=identity-string' };
 
-describe('generate', () => {
-  test('members are inputs, outputs are members', async () => {
+describe('the generate extension', () => {
+  test('reads inputs from members of the request and writes outputs to members of the response', async () => {
     await using server = await inference(texts);
     const { status, json } = await server.post('/v2/models/t/generate', {
       id: 'a',
@@ -17,7 +17,7 @@ describe('generate', () => {
     assert.deepEqual(json, { id: 'a', model_name: 't', model_version: '1', y: ['a', 'ä', ''] });
   });
 
-  test('parameters may be inputs too, and what is none of them is left alone', async () => {
+  test('reads inputs from parameters too, and ignores other parameters', async () => {
     await using server = await inference(texts);
     const parameters = { temperature: 0.5, priority: 1, timeout: 60_000_000 };
     const body = { parameters: { x: ['a', 'b', 'c'], ...parameters } };
@@ -25,7 +25,7 @@ describe('generate', () => {
     assert.deepEqual(json.y, ['a', 'b', 'c']);
   });
 
-  test('a stream is one event', async () => {
+  test('streams one event', async () => {
     await using server = await inference(texts);
     const response = await server.post('/v2/models/t/generate_stream', { x: ['a', 'b', 'c'] });
     assert.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8');
@@ -33,7 +33,7 @@ describe('generate', () => {
     assert.deepEqual(JSON.parse(response.text.slice(6)).y, ['a', 'b', 'c']);
   });
 
-  test('numbers and bools', async () => {
+  test('accepts and returns numbers and booleans', async () => {
     await using server = await inference({
       'i/1/model.onnx': '=identity-int64',
       'b/1/model.onnx': '=identity-bool',
@@ -46,7 +46,7 @@ describe('generate', () => {
     assert.deepEqual((await server.post('/v2/models/b/generate', bools)).json.y, bools.x);
   });
 
-  test('mistakes are told, also before a stream begins', async () => {
+  test('refuses invalid requests with 400, also for streams', async () => {
     await using server = await inference(texts);
     for (const [body, message] of [
       ['[]', /JSON object/],

@@ -1,4 +1,4 @@
-/** @module Wrong and hostile gRPC messages: the client's fault in every case, and the server lives on. */
+/** @module Sends invalid and hostile gRPC messages: each gets an error of the client, and the server continues to work. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
@@ -15,12 +15,12 @@ const message = (input: object = {}, more: object = {}) => ({
   ...more,
 });
 
-async function responses(client: GrpcClient): Promise<void> {
+async function assertServes(client: GrpcClient): Promise<void> {
   const { outputs } = await client.call('ModelInfer', message());
   assert.deepEqual(outputs[0].contents.fp32_contents, [1, 2, 3]);
 }
 
-describe('what does not fit together', () => {
+describe('an invalid request', () => {
   const text = { name: 'x', datatype: 'BYTES', shape: ['1', '3'] };
   const cases: Readonly<Record<string, readonly [Message, RegExp]>> = {
     'more raw contents than inputs': [
@@ -47,7 +47,7 @@ describe('what does not fit together', () => {
       { model_name: 't', inputs: [text], raw_input_contents: [Buffer.of(255, 255, 255, 255, 0)] },
       /ends in the middle of an element/,
     ],
-    'a timeout that is a text': [
+    'a timeout that is a string': [
       message({}, { parameters: { timeout: { string_param: 'soon' } } }),
       /timeout must be/,
     ],
@@ -60,18 +60,18 @@ describe('what does not fit together', () => {
       /reserved/,
     ],
   };
-  test('is INVALID_ARGUMENT with a sentence, and the next call is answered', () =>
+  test('gets INVALID_ARGUMENT with a message, and the next request succeeds', () =>
     withClient(identity, async (client) => {
       for (const [name, [wrong, sentence]] of Object.entries(cases)) {
         await fails(client.call('ModelInfer', wrong), status.INVALID_ARGUMENT, sentence).catch(
           (error: Error) => assert.fail(`${name}: ${error.message}`),
         );
-        await responses(client);
+        await assertServes(client);
       }
     }));
 
-  /** Messages that quote it must not outgrow the trailers of the response, which the client would not read. */
-  test('however long what a message quotes is', () =>
+  /** Error messages must fit into the trailers of the response, or clients do not read them. */
+  test('gets a short message even if it contains a megabyte to quote', () =>
     withClient(identity, async (client) => {
       for (const letter of ['n', 'ü', '💡', '\n']) {
         const long = letter.repeat(2 ** 20 / Buffer.byteLength(letter));
@@ -105,10 +105,10 @@ describe('what does not fit together', () => {
           );
         }
       }
-      await responses(client);
+      await assertServes(client);
     }));
 
-  test('parameters of any name and every type are taken', () =>
+  test('does not include one with parameters of any name and type', () =>
     withClient(identity, async (client) => {
       const parameters = {
         a: { bool_param: true },
@@ -124,7 +124,7 @@ describe('what does not fit together', () => {
     }));
 });
 
-/** Field 15, which is unknown, as a group that opens and never closes, read by who skips what it does not know. */
+/** The tag of the unknown field 15 as the start of a group. A reader that skips unknown fields follows it. */
 const GROUP = 0x7b;
 
 const garbage: Readonly<Record<string, Uint8Array>> = {
@@ -134,8 +134,8 @@ const garbage: Readonly<Record<string, Uint8Array>> = {
   JSON: new TextEncoder().encode('{"model_name":"f"}'),
 };
 
-describe('bytes that are no message', () => {
-  test('are INVALID_ARGUMENT', () =>
+describe('bytes that are not a message', () => {
+  test('get INVALID_ARGUMENT', () =>
     withClient(identity, async (client) => {
       for (const [name, bytes] of Object.entries(garbage)) {
         for (const method of ['ModelInfer', 'ModelMetadata']) {
@@ -143,37 +143,37 @@ describe('bytes that are no message', () => {
             (error: Error) => assert.fail(`${name}: ${error.message}`),
           );
         }
-        await responses(client);
+        await assertServes(client);
       }
     }));
 });
 
-test('bytes that are no message are told in a stream, which goes on', () =>
+test('bytes that are not a message get an error in a stream, which continues', () =>
   withClient(identity, async (client) => {
     const stream = client.sendStream();
-    const told: string[] = [];
+    const errors: string[] = [];
     const ended = new Promise<void>((resolve, reject) => {
-      stream.on('data', ({ error_message }: Message) => told.push(error_message));
+      stream.on('data', ({ error_message }: Message) => errors.push(error_message));
       stream.on('end', resolve);
       stream.on('error', reject);
     });
-    // A message whose only field names the model.
+    // This message has only the field model_name.
     const named = Uint8Array.of(0x0a, 1, 'f'.charCodeAt(0));
     for (const bytes of [...Object.values(garbage), named]) stream.write(bytes);
     stream.end();
     await ended;
-    assert.equal(told.length, Object.keys(garbage).length + 1);
-    assert.match(told.pop()!, /'x' is missing/);
-    for (const error of told) assert.match(error, /not its message/);
+    assert.equal(errors.length, Object.keys(garbage).length + 1);
+    assert.match(errors.pop()!, /'x' is missing/);
+    for (const error of errors) assert.match(error, /not its message/);
   }));
 
-test('a message past the limit is RESOURCE_EXHAUSTED', () =>
+test('a message beyond the size limit gets RESOURCE_EXHAUSTED', () =>
   withClient(
     identity,
     async (client) => {
       const large = message({ contents: null }, { raw_input_contents: [Buffer.alloc(200_000)] });
       await fails(client.call('ModelInfer', large), status.RESOURCE_EXHAUSTED);
-      await responses(client);
+      await assertServes(client);
     },
     { maxRequestBytes: 100_000 },
   ));

@@ -1,4 +1,4 @@
-/** @module A gRPC client of the library over the protocol's own description, and a server to ask. */
+/** @module A gRPC client of @grpc/grpc-js for the protocol, and a server for it. */
 
 import assert from 'node:assert/strict';
 import path from 'node:path';
@@ -23,20 +23,20 @@ const definition = loadSync('inference.proto', {
   includeDirs: ['services/inference/grpc', 'runtime/repository'].map((dir) => path.join(top, dir)),
 });
 
-// biome-ignore lint/suspicious/noExplicitAny: the messages are made from the schema while it runs
+// biome-ignore lint/suspicious/noExplicitAny: the types of messages are known only at run time
 export type Message = any;
 
 export interface GrpcClient {
   call(method: string, message: object, deadline?: Date): Promise<Message>;
   stream(): ClientDuplexStream<object, Message>;
-  /** Calls a method with whatever bytes. */
+  /** Calls a method with bytes in place of an encoded message. */
   send(method: string, bytes: Uint8Array): Promise<Uint8Array>;
-  /** A stream whose requests are whatever bytes. */
+  /** Opens a stream whose requests are bytes in place of encoded messages. */
   sendStream(): ClientDuplexStream<Uint8Array, Message>;
   close(): void;
 }
 
-/** To be closed. */
+/** Creates a client, which the caller must close. */
 export function connect(port: number, host = '127.0.0.1'): GrpcClient {
   const { inference: names } = loadPackageDefinition(definition) as Message;
   const address = [`${host}:${port}`, credentials.createInsecure()] as const;
@@ -74,7 +74,7 @@ export function connect(port: number, host = '127.0.0.1'): GrpcClient {
   };
 }
 
-/** Runs `body` with a client of a server over these files. */
+/** Runs `body` with a client of a server that has these files in its repository. */
 export async function withClient(
   files: Files,
   body: (client: GrpcClient, server: Inference, port: number) => Promise<void>,
@@ -92,7 +92,7 @@ export async function withClient(
   }
 }
 
-/** The call ends with that code, and a sentence like that. */
+/** Checks that a call ends with this code and message. */
 export const fails = (promise: Promise<unknown>, code: status, message = /./) =>
   assert.rejects(promise, (error: ServiceError) => {
     assert.equal(error.code, code, error.message);

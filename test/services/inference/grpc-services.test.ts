@@ -1,4 +1,4 @@
-/** @module What stands beside the protocol's calls: health, reflection, and deadlines down to the batcher. */
+/** @module Tests the gRPC services for health and reflection, and deadlines of calls. */
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, test } from 'node:test';
@@ -11,14 +11,14 @@ const packages = path.resolve(import.meta.dirname, '../../../node_modules');
 const identity = { 'f/1/model.onnx': '=identity-float32' };
 const SERVICE = 'inference.GRPCInferenceService';
 
-/** A client of a service that a package of gRPC's describes. */
+/** A client of a service that a package of the gRPC project defines. */
 function clientOf(file: string, name: string, port: number): Message {
   const names = loadPackageDefinition(loadSync(path.join(packages, file), { defaults: true }));
   const Service = name.split('.').reduce((at: Message, part) => at[part], names);
   return new Service(`127.0.0.1:${port}`, credentials.createInsecure());
 }
 
-test('health: of the server and of the service', () =>
+test('the health service reports the server and the inference service', () =>
   withClient(identity, async (_client, _server, port) => {
     const file = 'grpc-health-check/proto/health/v1/health.proto';
     const client = clientOf(file, 'grpc.health.v1.Health', port);
@@ -38,7 +38,7 @@ test('health: of the server and of the service', () =>
     }
   }));
 
-test('reflection: names the service, and describes it with all that it refers to', () =>
+test('reflection lists the service and returns its definition with all dependencies', () =>
   withClient(identity, async (_client, _server, port) => {
     const file = '@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto';
     const client = clientOf(file, 'grpc.reflection.v1.ServerReflection', port);
@@ -84,7 +84,7 @@ describe('a deadline', () => {
     ],
   });
 
-  test('that passes while the request waits: it never runs', () =>
+  test('that passes while the request is queued cancels the request', () =>
     withClient(files, async (client, server) => {
       const stats = () =>
         server.runtime.routes.describe({ model: 's', version: undefined }).stats();
@@ -97,11 +97,11 @@ describe('a deadline', () => {
       await until(() => stats().queued + stats().running === 0, 'nothing is left');
       const { completed, expired, cancelled } = stats();
       assert.equal(completed - before.completed, 1, 'the first one alone');
-      // Whichever is first: the batcher's clock, or the client that gives up.
+      // Either the batcher notices the deadline first, or the client cancels the call.
       assert.equal(expired + cancelled - before.expired - before.cancelled, 1);
     }));
 
-  test('that no run can make any more is told at once', () =>
+  test('that is too short for any run gets DEADLINE_EXCEEDED at once', () =>
     withClient(files, async (client) => {
       const past = client.call('ModelInfer', slow(1000), new Date(Date.now() - 1));
       await fails(past, status.DEADLINE_EXCEEDED);

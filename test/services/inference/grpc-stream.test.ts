@@ -1,4 +1,4 @@
-/** @module Streams: how they end when the server stops, slow readers, and what is recorded of their requests. */
+/** @module Tests gRPC streams: their end when the server stops, slow readers, and metrics of their requests. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http2 from 'node:http2';
@@ -40,7 +40,7 @@ function follow(stream: ReturnType<GrpcClient['stream']>) {
   const ended = new Promise<status>((resolve) => {
     let code = status.OK;
     stream.on('data', (response: Message) => responses.push(response));
-    // The client tells of the status before it gives out the last responses.
+    // The client emits the status before the last responses.
     stream.on('error', (error: ServiceError) => {
       code = error.code;
     });
@@ -49,7 +49,7 @@ function follow(stream: ReturnType<GrpcClient['stream']>) {
   return { responses, ended };
 }
 
-/** Requests of streams that were answered with OK, NOT_FOUND and INTERNAL. */
+/** The numbers of stream requests that ended with OK, NOT_FOUND and INTERNAL. */
 async function counts(runtime: Runtime): Promise<number[]> {
   const page = await runtime.metrics.render();
   return [status.OK, status.NOT_FOUND, status.INTERNAL].map((code) =>
@@ -57,7 +57,7 @@ async function counts(runtime: Runtime): Promise<number[]> {
   );
 }
 
-/** Runs `body`, which stops the server; how long that took must be far below a process's patience. */
+/** Runs `body`, which stops the server, and checks that this takes much less than EXIT_TIMEOUT_MS. */
 async function stopping(
   files: Files,
   body: (
@@ -90,7 +90,7 @@ async function stopping(
 }
 
 describe('when the server stops', () => {
-  test('an idle stream ends with UNAVAILABLE, at once', () =>
+  test('an idle stream ends with UNAVAILABLE at once', () =>
     stopping(identity, async (client, stop) => {
       const stream = client.stream();
       const { responses, ended } = follow(stream);
@@ -100,7 +100,7 @@ describe('when the server stops', () => {
       assert.equal(await ended, status.UNAVAILABLE);
     }));
 
-  test('requests that a stream has brought are answered before it ends', () =>
+  test('requests that a stream has sent get their responses before it ends', () =>
     stopping(slowModel, async (client, stop, { runtime }) => {
       const stream = client.stream();
       const { responses, ended } = follow(stream);
@@ -111,11 +111,11 @@ describe('when the server stops', () => {
       assert.equal(await ended, status.UNAVAILABLE);
       const [after = Number.NaN] = await counts(runtime);
       assert.equal(after - before, 3);
-      // This client drops responses that it has not given out when it sees a status other than OK.
+      // This client drops responses that it has not emitted yet if the status is not OK.
       for (const { error_message } of responses) assert.equal(error_message, '');
     }));
 
-  test('a stream whose client has sent everything ends with OK', async () => {
+  test('a stream that its client has half-closed ends with OK', async () => {
     const sent: unknown[] = [];
     const call = new Duplex({
       objectMode: true,
@@ -138,7 +138,7 @@ describe('when the server stops', () => {
     assert.deepEqual(await outcome, ['response']);
   });
 
-  test('streams of health and reflection end, too', () =>
+  test('streams of the health and reflection services end, too', () =>
     stopping(identity, async (client, stop, _server, port) => {
       await client.call('ServerLive', {});
       const packages = path.resolve(import.meta.dirname, '../../../node_modules');
@@ -174,7 +174,7 @@ describe('a slow reader', () => {
   beforeEach(() => process.on('warning', warn));
   afterEach(() => process.off('warning', warn));
 
-  test('of thousands of responses gets them all, in order, and adds no listeners', () =>
+  test('of thousands of responses gets all of them in order, without additional listeners', () =>
     withClient(
       identity,
       async (client) => {
@@ -200,8 +200,8 @@ describe('a slow reader', () => {
     ));
 });
 
-describe('what is recorded of a stream', () => {
-  test('is each of its requests, with its status, and faults are logged', () =>
+describe('metrics of a stream', () => {
+  test('count each of its requests by status, and faults are logged', () =>
     withClient({ ...identity }, async (client, { runtime }) => {
       const before = await counts(runtime);
       const logged: unknown[][] = [];
@@ -211,7 +211,7 @@ describe('what is recorded of a stream', () => {
       stream.write(float('good'));
       stream.write({ ...float('unknown'), model_name: 'no' });
       await until(() => responses.length === 2, 'both are answered');
-      // A fault of the server's own.
+      // This error is a fault of the server.
       runtime.routes.resolve({ model: 'f', version: undefined }).run = () =>
         Promise.reject(new Error('broken'));
       stream.write(float('fault'));
@@ -232,7 +232,7 @@ describe('what is recorded of a stream', () => {
 });
 
 describe('admission', () => {
-  test('of a call is by its metadata, unary or stream', () =>
+  test('authenticates unary calls and streams by their metadata', () =>
     withClient(identity, async (client, { runtime }) => {
       const read: (string | null)[] = [];
       const authenticate = ({ get }: { get(name: string): string | null }) => {
@@ -247,7 +247,7 @@ describe('admission', () => {
       assert.deepEqual([read.length, read[1]], [4, null]);
     }));
 
-  test('comes before decoding, and a refusal in a stream has the id of its request', () =>
+  test('precedes decoding, and a refusal in a stream has the id of the request', () =>
     withClient(
       { ...identity, ...slowModel },
       async (client, { runtime }) => {
@@ -267,7 +267,7 @@ describe('admission', () => {
       { maxInFlight: 1 },
     ));
 
-  test('counts the bytes of requests with those of all bodies', () =>
+  test('counts the bytes of requests against the budget of all bodies', () =>
     withClient(
       identity,
       async (client, { runtime }) => {
@@ -284,7 +284,7 @@ describe('admission', () => {
     [4, 100],
     [1000, 2000],
   ] as const) {
-    test(`with ${maxInFlight} requests in flight a connection has ${streams} streams`, () =>
+    test(`limits a connection to ${streams} streams if MAX_IN_FLIGHT is ${maxInFlight}`, () =>
       withClient(
         identity,
         async (_client, _server, port) => {

@@ -1,4 +1,4 @@
-/** @module The protocol over gRPC, asked by a client of the library, on the real engine. */
+/** @module Tests the protocol over gRPC on the real engine, with a client of @grpc/grpc-js. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type ServiceError, status } from '@grpc/grpc-js';
@@ -14,8 +14,8 @@ const typed = (data = [1, 2, 3]) => ({
 });
 const raw = (...values: number[]) => Buffer.from(Float32Array.from(values).buffer);
 
-describe('answers', () => {
-  test('typed contents get typed contents, raw ones get raw ones', () =>
+describe('a gRPC call', () => {
+  test('gets typed contents for typed contents, and raw ones for raw ones', () =>
     withClient(identity, async (client) => {
       const one = await client.call('ModelInfer', typed());
       assert.deepEqual([one.model_name, one.model_version, one.id], ['f', '1', 'a']);
@@ -30,7 +30,7 @@ describe('answers', () => {
       assert.deepEqual(other.raw_output_contents[0], raw(1, 2, 3, 4, 5, 6));
     }));
 
-  test('a model without inputs answers raw', () =>
+  test('gets raw contents from a model without inputs', () =>
     withClient({ 'm/1/model.onnx': '=no-input' }, async (client) => {
       const response = await client.call('ModelInfer', { model_name: 'm' });
       assert.deepEqual(response.raw_output_contents[0], raw(1, 2, 3));
@@ -47,7 +47,7 @@ describe('answers', () => {
     BYTES: ['string', 'bytes_contents', [Buffer.from('ä'), Buffer.from(''), Buffer.from('z')]],
   };
   for (const [datatype, [model, field, data]] of Object.entries(values)) {
-    test(`${datatype} in its field`, () =>
+    test(`carries ${datatype} in its field of InferTensorContents`, () =>
       withClient({ 'm/1/model.onnx': `=identity-${model}` }, async (client) => {
         const response = await client.call('ModelInfer', {
           model_name: 'm',
@@ -57,7 +57,7 @@ describe('answers', () => {
       }));
   }
 
-  test('FP16 travels raw', () =>
+  test('carries FP16 as raw contents', () =>
     withClient({ 'm/1/model.onnx': '=identity-float16' }, async (client) => {
       const bits = Buffer.from(Uint16Array.of(0x3c00, 0xc000, 0x3400).buffer);
       const inputs = [{ name: 'x', datatype: 'FP16', shape: [1, 3] }];
@@ -66,7 +66,7 @@ describe('answers', () => {
     }));
 
   for (const rows of [2, 20_000]) {
-    test(`${rows} raw rows are read wherever in their message they are, many messages at once`, () =>
+    test(`reads ${rows} raw rows at every alignment within their messages`, () =>
       withClient(identity, async (client) => {
         const data = Buffer.from(Float32Array.from({ length: rows * 3 }, (_, i) => i).buffer);
         const stream = client.stream();
@@ -75,7 +75,7 @@ describe('answers', () => {
           stream.on('data', (response: Message) => responses.push(response));
           stream.on('end', resolve).on('error', reject);
         });
-        // Each id is a byte longer, so the data behind it begin a byte later.
+        // Each id is one byte longer than the last, so the data after it starts at another alignment.
         const ids = Array.from({ length: 8 }, (_, length) => 'x'.repeat(length));
         for (const id of ids) {
           stream.write({
@@ -96,7 +96,7 @@ describe('answers', () => {
       }));
   }
 
-  test('what is told of server and models', () =>
+  test('returns health, metadata, configuration, statistics and the index', () =>
     withClient(identity, async (client) => {
       assert.equal((await client.call('ServerLive', {})).live, true);
       assert.equal((await client.call('ServerReady', {})).ready, true);
@@ -113,7 +113,7 @@ describe('answers', () => {
       assert.deepEqual(models, [{ name: 'f', version: '1', state: 'READY', reason: '' }]);
     }));
 
-  test('models are loaded and unloaded', () =>
+  test('loads and unloads models', () =>
     withClient(
       identity,
       async (client) => {
@@ -128,7 +128,7 @@ describe('answers', () => {
 });
 
 describe('a stream', () => {
-  test('answers in order, errors among the answers', () =>
+  test('gets responses in order, with errors among them', () =>
     withClient(identity, async (client) => {
       const stream = client.stream();
       const responses: Message[] = [];
@@ -156,7 +156,7 @@ describe('a stream', () => {
       assert.equal(final.bool_param, true);
     }));
 
-  test('that sends more than may be in flight waits, and is answered in full', () =>
+  test('that exceeds the limit on requests in flight waits, and gets all its responses', () =>
     withClient(
       identity,
       async (client) => {
@@ -178,7 +178,7 @@ describe('a stream', () => {
       { maxInFlight: 4 },
     ));
 
-  test('that is given up leaves nothing behind', () =>
+  test('that is cancelled ends with CANCELLED', () =>
     withClient({ 's/1/model.onnx': '=slow-loop' }, async (client) => {
       const stream = client.stream();
       const given = new Promise<ServiceError>((resolve) => stream.on('error', resolve));
@@ -190,7 +190,7 @@ describe('a stream', () => {
     }));
 });
 
-describe('mistakes', () => {
+describe('errors', () => {
   const input = typed().inputs[0]!;
   const cases: Readonly<Record<string, readonly [object, status, RegExp]>> = {
     'an unknown model': [{ ...typed(), model_name: 'no' }, status.NOT_FOUND, /'no'/],
@@ -201,7 +201,7 @@ describe('mistakes', () => {
       status.INVALID_ARGUMENT,
       /datatype 'FP31'/,
     ],
-    'another field': [
+    'contents in the wrong field': [
       { ...typed(), inputs: [{ ...input, contents: { int_contents: [1, 2, 3] } }] },
       status.INVALID_ARGUMENT,
       /goes into fp32_contents, not int_contents/,
@@ -212,12 +212,12 @@ describe('mistakes', () => {
       status.INVALID_ARGUMENT,
       /0 or more/,
     ],
-    'raw and typed mixed': [
+    'a wrong number of raw contents': [
       { ...typed(), raw_input_contents: [raw(1), raw(2)] },
       status.INVALID_ARGUMENT,
       /one for each or none/,
     ],
-    'bytes that are no floats': [
+    'raw contents of a wrong length': [
       {
         model_name: 'f',
         inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 3] }],
@@ -229,15 +229,14 @@ describe('mistakes', () => {
     'an unknown output': [{ ...typed(), outputs: [{ name: 'z' }] }, status.INVALID_ARGUMENT, /'z'/],
   };
   for (const [name, [message, code, text]] of Object.entries(cases)) {
-    test(name, () =>
+    test(`${name} gets ${status[code]}`, () =>
       withClient(identity, async (client) => {
         await fails(client.call('ModelInfer', message), code, text);
         await client.call('ModelInfer', typed());
-      }),
-    );
+      }));
   }
 
-  test('models that nobody may change', () =>
+  test('unloading gets UNAVAILABLE unless MODEL_CONTROL_MODE is explicit', () =>
     withClient(identity, (client) =>
       fails(
         client.call('RepositoryModelUnload', { model_name: 'f' }),
@@ -255,7 +254,7 @@ describe('mistakes', () => {
       await fails(call, status.DEADLINE_EXCEEDED);
     }));
 
-  test('every code of the runtime has its own on both sides', () => {
+  test('every error code of the runtime has a gRPC status and an HTTP status', () => {
     assert.deepEqual(Object.keys(CODES).sort(), Object.keys(STATUS).sort());
   });
 });

@@ -1,4 +1,4 @@
-/** @module Infer requests of the protocol, in JSON and in binary, on real models. */
+/** @module Tests infer requests of the protocol, in JSON and with binary data, on real models. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deflateSync, gunzipSync, gzipSync, inflateSync } from 'node:zlib';
@@ -8,7 +8,7 @@ const iris = { id: 'a', inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 3], d
 const identity = { 'f/1/model.onnx': '=identity-float32' };
 const floats = (...values: number[]) => new Uint8Array(Float32Array.from(values).buffer);
 
-/** What each datatype carries through a model that hands its input on. */
+/** For each datatype, an identity model and values that must pass through it unchanged. */
 const values: Readonly<Record<string, readonly [model: string, data: readonly unknown[]]>> = {
   FP32: ['float32', [1.5, -2, 0.1]],
   FP64: ['float64', [1.5, -2, 0.1]],
@@ -26,7 +26,7 @@ const values: Readonly<Record<string, readonly [model: string, data: readonly un
 
 describe('every datatype in JSON', () => {
   for (const [datatype, [model, data]] of Object.entries(values)) {
-    test(datatype, async () => {
+    test(`${datatype} passes through a model unchanged`, async () => {
       await using server = await inference({ 'm/1/model.onnx': `=identity-${model}` });
       const inputs = [{ name: 'x', datatype, shape: [1, 3], data }];
       const { status, json } = await server.post('/v2/models/m/infer', { inputs });
@@ -42,7 +42,7 @@ describe('every datatype in JSON', () => {
     INT64: ['-9223372036854775808', '9007199254740993', '9223372036854775807'],
     UINT64: ['0', '9007199254740993', '18446744073709551615'],
   })) {
-    test(`${datatype}, exact`, async () => {
+    test(`${datatype} keeps all digits`, async () => {
       const model = datatype.toLowerCase();
       await using server = await inference({ 'm/1/model.onnx': `=identity-${model}` });
       const body = `{"inputs":[{"name":"x","datatype":"${datatype}","shape":[1,3],"data":[${extremes}]}]}`;
@@ -54,7 +54,7 @@ describe('every datatype in JSON', () => {
 });
 
 describe('binary data', () => {
-  test('both ways', async () => {
+  test('is accepted in the request and sent in the response', async () => {
     await using server = await inference(identity);
     const { body, headers } = binary(
       {
@@ -75,7 +75,7 @@ describe('binary data', () => {
     assert.deepEqual(response.bytes.slice(length), floats(1, 2, 3, 4, 5, 6));
   });
 
-  test('texts with their lengths', async () => {
+  test('has the length of each BYTES element before it', async () => {
     await using server = await inference({ 's/1/model.onnx': '=identity-string' });
     const blob = Uint8Array.of(2, 0, 0, 0, 104, 105, 0, 0, 0, 0, 1, 0, 0, 0, 33);
     const parameters = { binary_data_size: blob.length };
@@ -91,7 +91,7 @@ describe('binary data', () => {
     assert.deepEqual(response.bytes.slice(-blob.length), blob);
   });
 
-  test('beside JSON in one request', async () => {
+  test('and JSON may be mixed in one request and response', async () => {
     await using server = await inference({ 't/1/model.onnx': '=two-in-two-out' });
     const { body, headers } = binary(
       {
@@ -117,7 +117,7 @@ describe('binary data', () => {
     assert.equal(response.bytes.length - length, 8);
   });
 
-  test('an output that is not listed follows binary_data_output, one that is listed does not', async () => {
+  test('is the form of unlisted outputs if binary_data_output is true, but not of listed ones', async () => {
     await using server = await inference(identity);
     const parameters = { binary_data_output: true };
     const all = await server.post('/v2/models/f/infer', { ...iris, parameters });
@@ -127,7 +127,7 @@ describe('binary data', () => {
     assert.deepEqual(json.outputs[0].data, [1, 2, 3]);
   });
 
-  test('a raw body is the only input', async () => {
+  test('without JSON is the data of the only input', async () => {
     await using server = await inference(identity);
     const raw = { 'Inference-Header-Content-Length': '0' };
     const response = await server.post('/v2/models/f/infer', floats(7, 8, 9), raw);
@@ -138,7 +138,7 @@ describe('binary data', () => {
     assert.match(wrong.json.error, /^The body has 3 bytes: input 'x' takes /);
   });
 
-  test('lengths that lie are refused', async () => {
+  test('is refused if its lengths are wrong', async () => {
     await using server = await inference(identity);
     const sized = (bytes: number) =>
       binary(
@@ -160,8 +160,8 @@ describe('binary data', () => {
       [12, '99999999999999999999'],
     ] as const) {
       const { body, headers } = sized(bytes);
-      const lied = length === undefined ? headers : { 'Inference-Header-Content-Length': length };
-      const { status, json } = await server.post('/v2/models/f/infer', body, lied);
+      const wrong = length === undefined ? headers : { 'Inference-Header-Content-Length': length };
+      const { status, json } = await server.post('/v2/models/f/infer', body, wrong);
       assert.equal(status, 400, `${bytes} ${length}`);
       assert.ok(json.error.length > 20, json.error);
     }
@@ -170,13 +170,13 @@ describe('binary data', () => {
   });
 });
 
-describe('packed bodies', () => {
+describe('compression', () => {
   const body = new TextEncoder().encode(JSON.stringify(iris));
   for (const [coding, pack] of [
     ['gzip', gzipSync],
     ['deflate', deflateSync],
   ] as const) {
-    test(`${coding} in`, async () => {
+    test(`a body in ${coding} is decompressed`, async () => {
       await using server = await inference(identity);
       const packed = new Uint8Array(pack(body));
       const { status, json } = await server.post('/v2/models/f/infer', packed, {
@@ -187,7 +187,7 @@ describe('packed bodies', () => {
     });
   }
 
-  test('out, where the client wants it and it is worth it', async () => {
+  test('a response is compressed if the client accepts it and the body is long enough', async () => {
     await using server = await inference(identity);
     const rows = 400;
     const data = Array.from({ length: 3 * rows }, (_, i) => i);
@@ -212,7 +212,7 @@ describe('packed bodies', () => {
     assert.equal(small.headers.get('content-encoding'), null);
   });
 
-  test('refused: unknown codings, garbage, and more than the limit once unpacked', async () => {
+  test('unknown codings, invalid data and bodies that exceed the limit when decompressed are refused', async () => {
     await using server = await inference(identity, { maxRequestBytes: 100_000 });
     const send = (bytes: Uint8Array, coding: string) =>
       server.post('/v2/models/f/infer', bytes, { 'Content-Encoding': coding });
@@ -227,7 +227,7 @@ describe('packed bodies', () => {
 });
 
 describe('parameters', () => {
-  test('the id comes back', async () => {
+  test('the response has the id of the request', async () => {
     await using server = await inference(identity);
     assert.equal((await server.post('/v2/models/f/infer', iris)).json.id, 'a');
   });
@@ -239,12 +239,12 @@ describe('parameters', () => {
       'f/config.pbtxt':
         'max_batch_size: 4 output { name: "y" data_type: TYPE_FP32 dims: 3 label_filename: "labels.txt" }',
     });
-    const ask = (classification: unknown, data = [0.25, 3.5, 1, 9, 8, 7]) =>
+    const send = (classification: unknown, data = [0.25, 3.5, 1, 9, 8, 7]) =>
       server.post('/v2/models/f/infer', {
         inputs: [{ name: 'x', datatype: 'FP32', shape: [2, 3], data }],
         outputs: [{ name: 'y', parameters: { classification } }],
       });
-    assert.deepEqual((await ask(2)).json.outputs, [
+    assert.deepEqual((await send(2)).json.outputs, [
       {
         name: 'y',
         datatype: 'BYTES',
@@ -252,20 +252,20 @@ describe('parameters', () => {
         data: ['3.500000:1:dog', '1.000000:2:fox', '9.000000:0:cat', '8.000000:1:dog'],
       },
     ]);
-    assert.deepEqual((await ask(9)).json.outputs[0].shape, [2, 3]);
-    assert.equal((await ask('two')).status, 400);
+    assert.deepEqual((await send(9)).json.outputs[0].shape, [2, 3]);
+    assert.equal((await send('two')).status, 400);
   });
 
   test('priority and timeout are checked', async () => {
     await using server = await inference(identity);
-    const ask = (parameters: object) => server.post('/v2/models/f/infer', { ...iris, parameters });
+    const send = (parameters: object) => server.post('/v2/models/f/infer', { ...iris, parameters });
     for (const good of [
       { priority: 0 },
       { priority: 2 },
       { timeout: 5_000_000 },
       { custom: 'x' },
     ]) {
-      assert.equal((await ask(good)).status, 200, JSON.stringify(good));
+      assert.equal((await send(good)).status, 200, JSON.stringify(good));
     }
     for (const [bad, message] of [
       [{ priority: -1 }, /priority must be a whole number/],
@@ -276,14 +276,14 @@ describe('parameters', () => {
       [{ triton_x: 1 }, /'triton_x' is reserved/],
       [{ binary_data_output: 1 }, /true or false/],
     ] as const) {
-      const { status, json } = await ask(bad);
+      const { status, json } = await send(bad);
       assert.equal(status, 400, JSON.stringify(bad));
       assert.match(json.error, message);
     }
   });
 });
 
-test('NaN and infinities travel as the words that Triton uses', async () => {
+test('NaN and the infinities are written as in Triton', async () => {
   await using server = await inference(identity);
   const body =
     '{"inputs":[{"name":"x","datatype":"FP32","shape":[1,3],"data":[NaN,Infinity,-Infinity]}]}';
@@ -292,39 +292,39 @@ test('NaN and infinities travel as the words that Triton uses', async () => {
   assert.match(text, /"data":\[NaN,Infinity,-Infinity\]/);
 });
 
-test('tensors without elements', async () => {
+test('a tensor without elements does not break the server', async () => {
   await using server = await inference(identity);
   const inputs = [{ name: 'x', datatype: 'FP32', shape: [0, 3], data: [] }];
   const { status, text } = await server.post('/v2/models/f/infer', { inputs });
   assert.ok(status === 200 || status === 400, text);
 });
 
-describe('mistakes of clients', () => {
+describe('invalid requests', () => {
   const input = iris.inputs[0]!;
   const cases: Readonly<Record<string, readonly [unknown, number, RegExp]>> = {
-    'no JSON': ['{', 400, /not valid JSON/],
+    'a body that is not JSON': ['{', 400, /not valid JSON/],
     'an empty body': ['', 400, /JSON/],
     'a list': ['[]', 400, /must be a JSON object/],
-    'no inputs': [{}, 400, /inputs/],
-    'an input too many': [{ inputs: [input, { ...input, name: 'z' }] }, 400, /no input 'z'/],
+    'a request without inputs': [{}, 400, /inputs/],
+    'an additional input': [{ inputs: [input, { ...input, name: 'z' }] }, 400, /no input 'z'/],
     'an input twice': [{ inputs: [input, input] }, 400, /twice/],
-    'another name': [{ inputs: [{ ...input, name: 'z' }] }, 400, /'x' is missing/],
-    'no name': [{ inputs: [{ ...input, name: undefined }] }, 400, /name/],
-    'another datatype': [{ inputs: [{ ...input, datatype: 'INT32' }] }, 400, /float32/],
+    'an input with a wrong name': [{ inputs: [{ ...input, name: 'z' }] }, 400, /'x' is missing/],
+    'an input without a name': [{ inputs: [{ ...input, name: undefined }] }, 400, /name/],
+    'a wrong datatype': [{ inputs: [{ ...input, datatype: 'INT32' }] }, 400, /float32/],
     'an unknown datatype': [{ inputs: [{ ...input, datatype: 'FP31' }] }, 400, /FP31/],
-    'another shape': [{ inputs: [{ ...input, shape: [3, 1] }] }, 400, /shape \[3,1\]/],
+    'a wrong shape': [{ inputs: [{ ...input, shape: [3, 1] }] }, 400, /shape \[3,1\]/],
     'a negative size': [
       { inputs: [{ ...input, shape: [-1, 3] }] },
       400,
       /not an integer of 0 or more/,
     ],
     'a shape that overflows': [{ inputs: [{ ...input, shape: [2 ** 40, 2 ** 40] }] }, 400, /./],
-    'too few values': [{ inputs: [{ ...input, data: [1] }] }, 400, /1 element/],
-    'text for numbers': [{ inputs: [{ ...input, data: ['a', 'b', 'c'] }] }, 400, /./],
+    'a tensor with too few elements': [{ inputs: [{ ...input, data: [1] }] }, 400, /1 element/],
+    'a string among numbers': [{ inputs: [{ ...input, data: ['a', 'b', 'c'] }] }, 400, /./],
     'an unknown output': [{ ...iris, outputs: [{ name: 'z' }] }, 400, /no output 'z'/],
   };
   for (const [name, [body, wanted, message]] of Object.entries(cases)) {
-    test(name, async () => {
+    test(`${name} is refused with ${wanted}`, async () => {
       await using server = await inference(identity);
       const { status, json } = await server.post('/v2/models/f/infer', body);
       assert.equal(status, wanted, JSON.stringify(json));
@@ -333,13 +333,13 @@ describe('mistakes of clients', () => {
     });
   }
 
-  test('nesting without end', async () => {
+  test('100,000 open lists are refused', async () => {
     await using server = await inference(identity);
     const deep = `{"inputs":${'['.repeat(100_000)}`;
     assert.equal((await server.post('/v2/models/f/infer', deep)).status, 400);
   });
 
-  test('unknown models, versions, routes and methods', async () => {
+  test('unknown models, versions, routes and methods are refused', async () => {
     await using server = await inference(identity);
     assert.equal((await server.post('/v2/models/no/infer', iris)).status, 404);
     assert.equal((await server.post('/v2/models/f/versions/9/infer', iris)).status, 404);

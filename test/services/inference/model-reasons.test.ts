@@ -1,4 +1,4 @@
-/** @module What a model itself refuses is the client's error, with the model's sentence, over every protocol. */
+/** @module Tests that input which the model itself rejects is an error of the client, with the model's message. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { status } from '@grpc/grpc-js';
@@ -7,12 +7,12 @@ import { openApp, predict, temporaryRepository } from '../support.ts';
 import { fails, withClient } from './grpc-client.ts';
 import { inference } from './support.ts';
 
-/** Token 99 of a vocabulary of 8. */
+/** Token 99, while the vocabulary has 8 tokens. */
 const REASON =
   /^The model refuses the inputs: Gather node: indices element out of data bounds, idx=99 must be within the inclusive range \[-8,7\]\.$/;
 const files = { 'm/1/model.onnx': '=plain-mean' };
 
-test('a token past the vocabulary over REST', async () => {
+test('a token outside the vocabulary is refused over REST', async () => {
   await using service = await inference(files);
   const token_ids = { name: 'token_ids', datatype: 'INT64', shape: [1, 2], data: [1, 99] };
   const response = await service.post('/v2/models/m/infer', { inputs: [token_ids] });
@@ -20,7 +20,7 @@ test('a token past the vocabulary over REST', async () => {
   assert.match(response.json.error, REASON);
 });
 
-test('a token past the vocabulary over gRPC', () =>
+test('a token outside the vocabulary is refused over gRPC', () =>
   withClient(files, async (client) => {
     const contents = { int64_contents: ['1', '99'] };
     const inputs = [{ name: 'token_ids', datatype: 'INT64', shape: [1, 2], contents }];
@@ -28,7 +28,7 @@ test('a token past the vocabulary over gRPC', () =>
     await fails(call, status.INVALID_ARGUMENT, REASON);
   }));
 
-test('a token past the vocabulary of /predict', async () => {
+test('a token outside the vocabulary is refused by /predict', async () => {
   const repository = temporaryRepository({
     'm/1/model.onnx': 'test/fixtures/models/plain-mean.onnx',
   });

@@ -1,4 +1,4 @@
-/** @module A model that was declared to have rows and has none: what clients and operators see. */
+/** @module Tests a model that is declared as batched, but whose outputs have another number of rows. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inference } from './support.ts';
@@ -8,10 +8,10 @@ const files = {
   'm/model.json': '{"batching":{"maxRows":8}}',
 };
 
-test('the request that shows it is answered, and /ready says why the model is not batched any more', async () => {
+test('its requests get their outputs, and /ready has the reason why it is no longer batched', async () => {
   await using service = await inference(files);
   const stateOf = async () => (await service.get('/ready')).json.models[0].versions[0];
-  // The run that warms the model has shown it already.
+  // The warm-up run has already shown it.
   assert.equal((await stateOf()).maxRows, 1);
   const x = { name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] };
   for (let round = 0; round < 2; round++) {

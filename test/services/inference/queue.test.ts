@@ -1,14 +1,14 @@
-/** @module Queue policies of `config.pbtxt` over HTTP, on a model that takes as long as it is told. */
+/** @module Tests queue policies of `config.pbtxt` over HTTP, on a model whose input sets the duration of a run. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { until } from '../../support/until.ts';
 import { type Inference, inference, type TestResponse } from './support.ts';
 
-/** Turns of about a microsecond each. */
+/** Iterations, of about a microsecond each. */
 const LONG = 400_000;
 const SHORT = 1000;
 
-/** One instance, so that a long run holds up everything behind it. */
+/** A server with one instance, so that all requests wait for a long run. */
 const serve = (policies: string) =>
   inference({
     's/1/model.onnx': '=slow-loop',
@@ -16,7 +16,7 @@ const serve = (policies: string) =>
       dynamic_batching { ${policies} }`,
   });
 
-function ask(
+function infer(
   server: Inference,
   turns: number,
   parameters: object = {},
@@ -29,18 +29,18 @@ function ask(
 const counts = (server: Inference) =>
   server.runtime.routes.describe({ model: 's', version: undefined }).stats();
 
-/** Resolves when so many requests wait behind the one that runs. */
+/** Resolves when one request runs and `queued` requests wait. */
 const waiting = (server: Inference, queued: number) =>
   until(() => {
     const now = counts(server);
     return now.running === 1 && now.queued === queued;
   }, `${queued} requests wait`);
 
-test('a lower number goes first, however late it came; of one number who came first', async () => {
+test('requests run by priority level, and within a level in the order of arrival', async () => {
   await using server = await serve('priority_levels: 3 default_priority_level: 2');
   const order: string[] = [];
-  // Short of the second after which a request that waits rises by a level, on a busy machine too.
-  const asked = [ask(server, LONG / 2)];
+  // Shorter than the second after which a waiting request rises by a level, even on a busy machine.
+  const pending = [infer(server, LONG / 2)];
   await waiting(server, 0);
   for (const [name, priority] of [
     ['third', 3],
@@ -49,61 +49,61 @@ test('a lower number goes first, however late it came; of one number who came fi
     ['default', 0],
     ['first', 1],
   ] as const) {
-    const response = ask(server, SHORT, priority === undefined ? {} : { priority });
-    asked.push(response);
+    const response = infer(server, SHORT, priority === undefined ? {} : { priority });
+    pending.push(response);
     void response.then(() => order.push(name));
-    await waiting(server, asked.length - 1);
+    await waiting(server, pending.length - 1);
   }
-  for (const { status, text } of await Promise.all(asked)) assert.equal(status, 200, text);
+  for (const { status, text } of await Promise.all(pending)) assert.equal(status, 200, text);
   assert.deepEqual(order, ['first', 'usual', 'second', 'default', 'third']);
-  const { status, json } = await ask(server, SHORT, { priority: 4 });
+  const { status, json } = await infer(server, SHORT, { priority: 4 });
   assert.equal(status, 400);
   assert.match(json.error, /priority is 4: expected a whole number from 1 \(most urgent\) to 3/);
 });
 
-test('a full queue is 503, with a sentence and a time to try again', async () => {
+test('a full queue refuses requests with 503 and Retry-After', async () => {
   await using server = await serve('default_queue_policy { max_queue_size: 2 }');
-  const asked = [ask(server, LONG)];
+  const pending = [infer(server, LONG)];
   await waiting(server, 0);
-  asked.push(ask(server, SHORT), ask(server, SHORT));
+  pending.push(infer(server, SHORT), infer(server, SHORT));
   await waiting(server, 2);
-  const refused = await ask(server, SHORT);
+  const refused = await infer(server, SHORT);
   assert.equal(refused.status, 503);
   assert.match(refused.json.error, /too many requests waiting/);
   assert.ok(Number(refused.headers.get('retry-after')) >= 1);
-  for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
+  for (const { status } of await Promise.all(pending)) assert.equal(status, 200);
   assert.equal(counts(server).rejected, 1);
 });
 
-test('a full level is refused, while the others take what comes', async () => {
+test('a full priority level refuses requests while other levels accept them', async () => {
   await using server = await serve(`priority_levels: 2 default_priority_level: 2
     default_queue_policy { max_queue_size: 1 }
     priority_queue_policy { key: 1 value { max_queue_size: 2 } }`);
-  const asked = [ask(server, LONG)];
+  const pending = [infer(server, LONG)];
   await waiting(server, 0);
-  asked.push(ask(server, SHORT), ask(server, SHORT, { priority: 1 }));
+  pending.push(infer(server, SHORT), infer(server, SHORT, { priority: 1 }));
   await waiting(server, 2);
-  const refused = await ask(server, SHORT);
+  const refused = await infer(server, SHORT);
   assert.equal(refused.status, 503);
   assert.ok(Number(refused.headers.get('retry-after')) >= 1);
-  asked.push(ask(server, SHORT, { priority: 1 }));
+  pending.push(infer(server, SHORT, { priority: 1 }));
   await waiting(server, 3);
-  assert.equal((await ask(server, SHORT, { priority: 1 })).status, 503);
-  for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
-  assert.equal((await ask(server, SHORT)).status, 200, 'its place is free again');
+  assert.equal((await infer(server, SHORT, { priority: 1 })).status, 503);
+  for (const { status } of await Promise.all(pending)) assert.equal(status, 200);
+  assert.equal((await infer(server, SHORT)).status, 200, 'the queue has room again');
 });
 
-/** What becomes of a request behind a long run, and whether the model has run it. */
+/** The response to a request that waits for a long run, and whether the model has run it. */
 async function behind(
   policies: string,
   parameters: object = {},
   headers: Record<string, string> = {},
 ): Promise<{ response: TestResponse; ran: boolean }> {
   await using server = await serve(policies);
-  const long = ask(server, LONG);
+  const long = infer(server, LONG);
   await waiting(server, 0);
   const before = counts(server).completed;
-  const response = await ask(server, SHORT, parameters, headers);
+  const response = await infer(server, SHORT, parameters, headers);
   await long;
   return { response, ran: counts(server).completed - before === 2 };
 }
@@ -139,7 +139,7 @@ describe('a request that has waited for too long', () => {
     ],
   };
   for (const [name, [policies, parameters, headers]] of Object.entries(expired)) {
-    test(`${name}: 504, and it never runs`, async () => {
+    test(`${name} gets 504 and does not run`, async () => {
       const { response, ran } = await behind(policies, parameters, headers);
       assert.equal(response.status, 504, response.text);
       assert.equal(response.json.code, 'DEADLINE_EXCEEDED');
@@ -147,7 +147,7 @@ describe('a request that has waited for too long', () => {
     });
   }
 
-  const answered: Readonly<Record<string, readonly [string, object?]>> = {
+  const served: Readonly<Record<string, readonly [string, object?]>> = {
     'with timeout_action DELAY': [policy('timeout_action: DELAY')],
     'with DELAY, whatever it asks for': [
       policy('timeout_action: DELAY allow_timeout_override: true'),
@@ -162,8 +162,8 @@ describe('a request that has waited for too long', () => {
        priority_queue_policy { key: 1 value { default_timeout_microseconds: 50000 } }`,
     ],
   };
-  for (const [name, [policies, parameters]] of Object.entries(answered)) {
-    test(`${name}: it is answered all the same`, async () => {
+  for (const [name, [policies, parameters]] of Object.entries(served)) {
+    test(`${name} is still served`, async () => {
       const { response, ran } = await behind(policies, parameters);
       assert.equal(response.status, 200, response.text);
       assert.ok(ran);

@@ -1,4 +1,4 @@
-/** @module Readiness, the index and polling over repositories with junk in them, or with nothing. */
+/** @module Tests readiness, the index and polling with empty repositories and with entries that are not models. */
 import assert from 'node:assert/strict';
 import { rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
@@ -11,7 +11,7 @@ import { type Files, inference } from './support.ts';
 const GOOD: Files = { 'good/1/model.onnx': '=identity-float32' };
 const POLL: Partial<Config> = { modelControlMode: 'poll', repositoryPollMs: 10 };
 
-/** The status of both readiness routes, and what gRPC says. */
+/** The statuses of `/ready` and `/v2/health/ready`, and ServerReady over gRPC. */
 async function readiness(files: Files, settings: Partial<Config> = {}) {
   const found: unknown[] = [];
   await withClient(
@@ -26,33 +26,33 @@ async function readiness(files: Files, settings: Partial<Config> = {}) {
   return found;
 }
 
-describe('both readiness routes and gRPC agree', () => {
-  test('with a model', async () => assert.deepEqual(await readiness(GOOD), [200, 200, true]));
+describe('both readiness routes and gRPC report', () => {
+  test('ready with a model', async () => assert.deepEqual(await readiness(GOOD), [200, 200, true]));
 
-  test('with nothing to serve', async () => {
+  test('not ready with an empty repository', async () => {
     assert.deepEqual(await readiness({}), [503, 503, false]);
     assert.deepEqual(await readiness({}, POLL), [503, 503, false]);
     assert.deepEqual(await readiness({ 'm/README.md': 'none' }), [503, 503, false]);
   });
 
-  test('with nothing that can be loaded', async () => {
+  test('not ready if no model can be loaded', async () => {
     assert.deepEqual(await readiness({ 'm/1/model.onnx': 'bad' }), [503, 503, false]);
   });
 
-  test('while it waits for clients to load models', async () => {
+  test('ready before the first load with MODEL_CONTROL_MODE=explicit', async () => {
     const explicit: Partial<Config> = { modelControlMode: 'explicit' };
     assert.deepEqual(await readiness(GOOD, explicit), [200, 200, true]);
     const named = { ...explicit, loadModels: ['m'] };
     assert.deepEqual(await readiness({ 'm/1/model.onnx': 'bad' }, named), [503, 503, false]);
   });
 
-  test('beside a version folder without a model file', async () => {
+  test('ready although a version folder has no model file', async () => {
     assert.deepEqual(await readiness({ ...GOOD, 'good/2/x.txt': '' }), [200, 200, true]);
   });
 });
 
-describe('/ready says what is skipped and why', () => {
-  test('by name, without paths', async () => {
+describe('skipped entries of the repository', () => {
+  test('are listed in /ready by name with a reason, without paths', async () => {
     await using server = await inference({ ...GOOD, 'good/2/x.txt': '', 'other/x.pt': '' });
     const { json, text } = await server.get('/ready');
     assert.deepEqual(json.skipped, [
@@ -65,12 +65,12 @@ describe('/ready says what is skipped and why', () => {
     assert.ok(!text.includes(server.root));
   });
 
-  test('and says nothing where nothing is', async () => {
+  test('are absent from /ready if there are none', async () => {
     await using server = await inference(GOOD);
     assert.equal((await server.get('/ready')).json.skipped, undefined);
   });
 
-  test('a load of what is skipped says why', async () => {
+  test('are refused by load with the reason', async () => {
     await using server = await inference(
       { ...GOOD, 'm/1/a.onnx': '=identity-float32', 'm/1/b.onnx': '=identity-float32' },
       { modelControlMode: 'explicit' },
@@ -82,14 +82,14 @@ describe('/ready says what is skipped and why', () => {
 });
 
 describe('a file that is not named model.onnx', () => {
-  test('is served, and the version notes which it is', async () => {
+  test('is served, and the notes of the version name it', async () => {
     await using server = await inference({ 'm/1/best.onnx': '=identity-float32' });
     const { json } = await server.get('/ready');
     assert.match(json.models[0].versions[0].notes[0], /model file is best\.onnx/);
     assert.equal((await server.get('/v2/models/m/ready')).status, 200);
   });
 
-  test('comes with a load request', async () => {
+  test('can be sent with a load request', async () => {
     await using server = await inference(GOOD, { modelControlMode: 'explicit' });
     const file = Buffer.from('not a model').toString('base64');
     const load = (parameters: object) =>
@@ -103,7 +103,7 @@ describe('a file that is not named model.onnx', () => {
 });
 
 describe('a repository that changes while it is served', () => {
-  test('what cannot be read is skipped, and polling goes on', async () => {
+  test('entries that cannot be read are skipped, and polling continues', async () => {
     await using server = await inference(GOOD, POLL);
     symlinkSync('nowhere', path.join(server.root, 'dangling'));
     symlinkSync('nowhere', path.join(server.root, 'good', 'dangling'));
@@ -117,7 +117,7 @@ describe('a repository that changes while it is served', () => {
     assert.equal((await server.get('/v2/health/ready')).status, 200);
   });
 
-  test('a model whose folder cannot be used any more goes on until the folder is gone', async () => {
+  test('a model whose folder has become invalid is served until the folder is removed', async () => {
     await using server = await inference(GOOD, POLL);
     const reason = async () => (await server.post('/v2/repository/index', '')).json[0]?.reason;
     rmSync(path.join(server.root, 'good/1'), { recursive: true });

@@ -1,4 +1,4 @@
-/** @module What reflection tells is what `protoc` would have written. */
+/** @module Tests that reflection returns the descriptors that `protoc` would write. */
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -16,10 +16,10 @@ const protocol = loadSync(
   path.join(top, 'node_modules/@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto'),
 );
 
-// biome-ignore lint/suspicious/noExplicitAny: the messages are made from the schema while it runs
+// biome-ignore lint/suspicious/noExplicitAny: the types of messages are known only at run time
 type Message = any;
 
-/** One answer of a server with this reflection. */
+/** The response of a reflection server to one request. */
 async function ask(question: object): Promise<Message> {
   const server = new Server();
   reflection(schema).addToServer(server);
@@ -43,7 +43,7 @@ async function ask(question: object): Promise<Message> {
   }
 }
 
-test('it lists the service, and health', async () => {
+test('reflection lists the inference and health services', async () => {
   const { listServicesResponse } = await ask({ listServices: '*' });
   const names = listServicesResponse.service.map(({ name }: { name: string }) => name);
   assert.deepEqual(names.toSorted(), ['grpc.health.v1.Health', 'inference.GRPCInferenceService']);

@@ -1,4 +1,4 @@
-/** @module Repositories in every layout, and models that come and go. */
+/** @module Tests repositories in every layout, and loading, unloading and polling of models. */
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
@@ -13,7 +13,7 @@ const x = (data = [1, 2, 3]) => ({
 const explicit: Partial<Config> = { modelControlMode: 'explicit', loadModels: ['*'] };
 const names = (entries: { name: string }[]) => entries.map(({ name }) => name);
 
-describe('layouts', () => {
+describe('layouts of repositories', () => {
   const files = {
     'ours/v1.0/model.onnx': '=identity-float32',
     'ours/model.json': '{}',
@@ -41,7 +41,7 @@ describe('layouts', () => {
     'triton',
   ];
 
-  test('ours, Triton’s, Hugging Face’s, and bare files side by side', async () => {
+  test('of this project, Triton, Hugging Face and bare files may be mixed', async () => {
     await using server = await inference(files);
     const { json } = await server.get('/v2/models');
     assert.deepEqual(json.models, all);
@@ -52,7 +52,7 @@ describe('layouts', () => {
     assert.equal((await server.get('/v2/health/ready')).status, 200);
   });
 
-  test('each is found by its name', async () => {
+  test('give each model its name', async () => {
     await using server = await inference(files, { modelControlMode: 'explicit' });
     const load = async (name: string) =>
       (await server.post(`/v2/repository/models/${name}/load`, '')).status;
@@ -75,7 +75,7 @@ describe('config.pbtxt', () => {
     return (await server.get('/v2/models/m')).json.versions;
   };
 
-  test('the newest version, or as many as the policy says', async () => {
+  test('selects the newest version, or those of its version_policy', async () => {
     assert.deepEqual(await served(''), ['10']);
     assert.deepEqual(await served('version_policy: { latest { num_versions: 2 } }'), ['2', '10']);
     assert.deepEqual(await served('version_policy { all {} }'), ['1', '2', '10']);
@@ -85,7 +85,7 @@ describe('config.pbtxt', () => {
     ]);
   });
 
-  test('is told as it was written, completed', async () => {
+  test('is returned with missing fields completed', async () => {
     const config = `
       name: "m"
       backend: "onnxruntime"
@@ -104,7 +104,7 @@ describe('config.pbtxt', () => {
     assert.deepEqual(json.input, [{ name: 'x', data_type: 'TYPE_FP32', dims: [3] }]);
   });
 
-  test('max_batch_size is the most rows of one run', async () => {
+  test('limits the rows of a run by max_batch_size', async () => {
     const config = 'max_batch_size: 2';
     await using server = await inference({ ...versions, 'm/config.pbtxt': config });
     assert.equal((await server.get('/v2/models/m/config')).json.max_batch_size, 2);
@@ -127,7 +127,7 @@ describe('config.pbtxt', () => {
     'a typing error': ['max_batch_sise: 8', /line 1: ModelConfig has no field max_batch_sise/],
   };
   for (const [name, [config, message]] of Object.entries(refused)) {
-    test(`refused with a reason: ${name}`, async () => {
+    test(`is refused with a reason if it has ${name}`, async () => {
       await using server = await inference({ ...versions, 'm/config.pbtxt': config });
       assert.equal((await server.get('/v2/models/m/ready')).status, 503);
       assert.equal((await server.get('/v2/health/ready')).status, 503);
@@ -139,8 +139,8 @@ describe('config.pbtxt', () => {
   }
 });
 
-describe('models come and go', () => {
-  test('nobody may change them unless the mode says so', async () => {
+describe('loading and unloading', () => {
+  test('is refused unless MODEL_CONTROL_MODE is explicit', async () => {
     await using server = await inference({ 'a/1/model.onnx': '=identity-float32' });
     for (const action of ['load', 'unload']) {
       const { status, json } = await server.post(`/v2/repository/models/a/${action}`, '');
@@ -149,7 +149,7 @@ describe('models come and go', () => {
     }
   });
 
-  test('explicit starts with what is named, and loads the rest on demand', async () => {
+  test('starts with LOAD_MODEL and loads other models on request', async () => {
     const files = { 'a/1/model.onnx': '=identity-float32', 'b/1/model.onnx': '=identity-float32' };
     await using server = await inference(files, { ...explicit, loadModels: ['a'] });
     const index = async () => (await server.post('/v2/repository/index', '')).json;
@@ -158,7 +158,7 @@ describe('models come and go', () => {
     assert.equal((await server.post('/v2/repository/models/b/load', '')).status, 200);
     assert.equal((await server.post('/v2/models/b/infer', x())).status, 200);
     assert.equal((await server.post('/v2/repository/models/a/unload', '')).status, 200);
-    // It leaves when its last request has.
+    // The model is unloaded after its last request.
     await until(async () => (await index())[0].state !== 'UNLOADING', 'the model is unloaded');
     assert.deepEqual(await index(), [
       { name: 'a', state: 'UNAVAILABLE', reason: 'unloaded' },
@@ -176,7 +176,7 @@ describe('models come and go', () => {
     );
   });
 
-  test('a load takes the configuration and the file from the request', async () => {
+  test('accepts the configuration and the files in the request', async () => {
     await using server = await inference({ 'a/1/model.onnx': '=identity-float32' }, explicit);
     const content = readFileSync(fixture('identity-int32')).toString('base64');
     const parameters = { config: '{"max_batch_size": 4}', 'file:7/model.onnx': content };
@@ -206,7 +206,7 @@ describe('models come and go', () => {
     );
   });
 
-  test('a model that zeros make no sense to is loaded, and says so', async () => {
+  test('loads a model whose warm-up with zeros fails, with a note', async () => {
     await using server = await inference({ 'm/1/model.onnx': '=ratio' });
     const ask = (name: string, data: number[]) => ({ name, datatype: 'INT64', shape: [2], data });
     const inputs = [ask('a', [7, 8]), ask('b', [2, 4])];
@@ -216,7 +216,7 @@ describe('models come and go', () => {
     assert.match(model!.versions[0]!.notes![0]!, /run of zeros .* failed: .*[Dd]ivi/);
   });
 
-  test('a load that fails leaves the old version at work', async () => {
+  test('keeps serving the old version if a load fails', async () => {
     await using server = await inference({ 'a/1/model.onnx': '=identity-float32' }, explicit);
     server.write({ 'a/2/model.onnx': 'not a model' });
     const { status, json } = await server.post('/v2/repository/models/a/load', '');
@@ -226,7 +226,7 @@ describe('models come and go', () => {
     assert.deepEqual((await server.get('/v2/models/a')).json.versions, ['1']);
   });
 
-  test('polling takes up what was added, changed and removed', async () => {
+  test('by polling follows added, changed and removed models', async () => {
     const settings: Partial<Config> = { modelControlMode: 'poll', repositoryPollMs: 20 };
     await using server = await inference({ 'a/1/model.onnx': '=identity-float32' }, settings);
     const models = async () => (await server.get('/v2/models')).json.models.join();
@@ -237,7 +237,7 @@ describe('models come and go', () => {
     await becomes('b');
   });
 
-  test('polling takes up versions, files and configurations that change, and leaves what cannot be loaded', async () => {
+  test('by polling follows changed versions, files and configurations, and keeps a model whose new files cannot be loaded', async () => {
     const settings: Partial<Config> = { modelControlMode: 'poll', repositoryPollMs: 20 };
     await using server = await inference({ 'a/1/model.onnx': '=identity-float32' }, settings);
     const about = async () => {
@@ -266,7 +266,7 @@ describe('models come and go', () => {
     assert.deepEqual(await entry(), { name: 'a', version: '3', state: 'READY' });
   });
 
-  test('loads, unloads and requests at the same time: only the errors that are to be expected', async () => {
+  test('concurrently with requests causes only expected errors', async () => {
     await using server = await inference({ 'a/1/model.onnx': '=identity-float32' }, explicit);
     const seen = new Set<number>();
     const infer = async () => {

@@ -1,4 +1,4 @@
-/** @module Requests of different lengths to a model whose axes `model.json` declares. */
+/** @module Tests requests of different lengths to a model whose dynamic axes `model.json` declares. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inference } from './support.ts';
@@ -20,7 +20,7 @@ const request = (length: number) => ({
   ],
 });
 
-test('every length is answered in its own length, without a mask', async () => {
+test('outputs have the length of their request, without padding', async () => {
   await using server = await inference(files);
   const lengths = [1, 3, 4, 7, 8];
   const responses = await Promise.all(
@@ -40,7 +40,7 @@ test('every length is answered in its own length, without a mask', async () => {
   }
 });
 
-test('a longer one is the client’s mistake, and is told the limit', async () => {
+test('a request beyond the maximum length is refused with the limit', async () => {
   await using server = await inference(files);
   const { status, json } = await server.post('/v2/models/text/infer', request(9));
   assert.equal(status, 400);

@@ -1,4 +1,4 @@
-/** @module `/v2/…/stats` and `/metrics` tell the same of the same requests. */
+/** @module Tests that `/v2/…/stats` and `/metrics` report the same numbers. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sumOf } from '../../e2e/support.ts';
@@ -20,8 +20,8 @@ function inJson(server: Inference, value: number) {
   return server.post('/v2/models/m/infer', { inputs });
 }
 
-/** Both accounts of the model, by what they have in common. */
-async function accounts(server: Inference) {
+/** The numbers of the model that both report. */
+async function reported(server: Inference) {
   const [stats] = (await server.get('/v2/models/m/stats')).json.model_stats;
   const { text } = await server.get('/metrics');
   const of = (name: string, labels = {}) => sumOf(text, name, { model: 'm', ...labels });
@@ -34,7 +34,7 @@ async function accounts(server: Inference) {
     stats: {
       rows: stats.inference_count,
       runs: stats.execution_count,
-      answered: success.count,
+      succeeded: success.count,
       failed: fail.count,
       waited: queue.count,
       waitedMs: Math.round(queue.ns / 1e6),
@@ -44,7 +44,7 @@ async function accounts(server: Inference) {
     metrics: {
       rows: of('millrace_model_batch_rows_total'),
       runs: of('millrace_model_batches_total'),
-      answered: outcome('completed'),
+      succeeded: outcome('completed'),
       failed: outcome('failed') + outcome('cancelled') + outcome('expired'),
       waited: of('millrace_model_queue_duration_seconds_count'),
       waitedMs: Math.round(of('millrace_model_queue_duration_seconds_sum') * 1000),
@@ -56,23 +56,23 @@ async function accounts(server: Inference) {
 }
 
 describe('statistics and metrics', () => {
-  test('agree on answers and failures, in JSON and binary, of one row and of more than a batch', async () => {
+  test('agree on successes and failures, in JSON and binary, with one row and with more than a batch', async () => {
     await using server = await inference({ 'm/1/model.onnx': '=poison' });
-    const before = await accounts(server);
+    const before = await reported(server);
     const responses = await Promise.all([
       ...Array.from({ length: 20 }, () => inBinary(server, 1)),
       ...Array.from({ length: 20 }, () => inJson(server, 1)),
-      // The model fails on these alone.
+      // The model fails only on these.
       ...Array.from({ length: 5 }, () => inJson(server, 2000)),
       inBinary(server, 300),
     ]);
     const statuses = responses.map(({ status }) => status);
     assert.equal(statuses.filter((status) => status === 200).length, 41);
-    await until(async () => (await accounts(server)).left === 0, 'nothing is in the model');
-    const { stats, metrics } = await accounts(server);
+    await until(async () => (await reported(server)).left === 0, 'no request is queued or running');
+    const { stats, metrics } = await reported(server);
     assert.deepEqual(stats, metrics);
     assert.equal(stats.failed - before.stats.failed, 5);
-    assert.ok(stats.answered - before.stats.answered >= 41);
+    assert.ok(stats.succeeded - before.stats.succeeded >= 41);
     assert.ok(stats.rows - before.stats.rows >= 340);
   });
 });

@@ -1,4 +1,4 @@
-/** @module The inference service on the real engine, without a port, over a repository made of fixtures. */
+/** @module The inference service on the real engine, without a port, with a repository of fixture models. */
 
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ const fixtures = path.resolve(import.meta.dirname, '../../fixtures/models');
 /** The path of a fixture model. */
 export const fixture = (name: string): string => path.join(fixtures, `${name}.onnx`);
 
-/** Files of a repository by their path: a text, or the name of a fixture model after `=`. */
+/** The files of a repository by path: the content, or `=` and the name of a fixture model. */
 export type Files = Readonly<Record<string, string>>;
 
 export interface Inference extends AsyncDisposable {
@@ -29,7 +29,7 @@ export interface Inference extends AsyncDisposable {
   readonly runtime: Runtime;
   readonly root: string;
   get(path: string): Promise<TestResponse>;
-  /** POSTs an object as JSON, anything else as it is. */
+  /** Sends a POST with an object as JSON, or with a string or bytes unchanged. */
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<TestResponse>;
   write(files: Files): void;
 }
@@ -39,18 +39,18 @@ export interface TestResponse {
   readonly headers: Headers;
   readonly bytes: Uint8Array;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the server answers
+  // biome-ignore lint/suspicious/noExplicitAny: a response may be any JSON
   readonly json: any;
 }
 
 export interface Parts {
   /** Default: the inference service. The prediction service has the routes of the protocol too. */
   readonly service?: ServiceDefinition;
-  /** Draws for the traffic split. */
+  /** The source of random numbers for the traffic split. */
   readonly random?: () => number;
 }
 
-/** To be declared with `await using`. */
+/** Starts the service. The caller declares it with `await using`. */
 export async function inference(
   files: Files,
   settings: Partial<Config> = {},
@@ -71,7 +71,7 @@ export async function inference(
   const engine = openEngine();
   const runtime = await createRuntime(config, engine, { ...parts, log: createLog('silent') });
   const app = createServiceApp(runtime, service);
-  const ask = async (url: string, init?: RequestInit): Promise<TestResponse> => {
+  const send = async (url: string, init?: RequestInit): Promise<TestResponse> => {
     const response = await app.request(url, init);
     const bytes = new Uint8Array(await response.arrayBuffer());
     const text = new TextDecoder().decode(bytes);
@@ -90,13 +90,13 @@ export async function inference(
     app,
     runtime,
     root,
-    get: (url) => ask(url),
+    get: (url) => send(url),
     post: (url, body, headers = {}) => {
       const raw = typeof body === 'string' || body instanceof Uint8Array;
-      return ask(url, {
+      return send(url, {
         method: 'POST',
         headers: raw ? headers : { 'Content-Type': 'application/json', ...headers },
-        // Deno gives an empty string a type, which a request without a body does not have.
+        // Deno sends a Content-Type for an empty string, but not without a body.
         body: raw ? (body as string) || null : JSON.stringify(body),
       });
     },
@@ -110,7 +110,7 @@ export async function inference(
   };
 }
 
-/** JSON in front of binary data, and the headers that go with it. */
+/** A JSON header followed by binary data, and the HTTP headers for this body. */
 export function binary(json: object, ...blobs: readonly Uint8Array[]) {
   const head = new TextEncoder().encode(JSON.stringify(json));
   const body = new Uint8Array(head.length + blobs.reduce((sum, blob) => sum + blob.length, 0));

@@ -1,4 +1,4 @@
-/** @module Folders of Triton's, served: warm-ups run, descriptions are held against the model, notes are told. */
+/** @module Tests model folders of Triton: warm-ups, configurations that must fit the model, and notes about ignored fields. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Config } from '../../../runtime/index.ts';
@@ -9,14 +9,14 @@ const x = (data: readonly unknown[] = [1, 2, 3]) => ({
 });
 const explicit: Partial<Config> = { modelControlMode: 'explicit', loadModels: ['*'] };
 
-/** A model with that `config.pbtxt`. */
+/** The files of a model with this `config.pbtxt`. */
 const folder = (model: string, config: string, more: Files = {}): Files => ({
   'm/1/model.onnx': `=${model}`,
   'm/config.pbtxt': config,
   ...more,
 });
 
-/** Why its first version is not served; '' where it is. */
+/** The reason why the first version is not served; '' if it is served. */
 async function reason(files: Files): Promise<string> {
   await using server = await inference(files);
   const [entry] = (await server.post('/v2/repository/index', '')).json;
@@ -28,11 +28,11 @@ async function reason(files: Files): Promise<string> {
 }
 
 describe('model_warmup', () => {
-  const warmup = (terms: string, tensor = 'data_type: TYPE_FP32 dims: [ 3 ] zero_data: true') =>
+  const warmup = (fields: string, tensor = 'data_type: TYPE_FP32 dims: [ 3 ] zero_data: true') =>
     `max_batch_size: 8
-     model_warmup { name: "w" ${terms} inputs { key: "x" value { ${tensor} } } }`;
+     model_warmup { name: "w" ${fields} inputs { key: "x" value { ${tensor} } } }`;
 
-  test('runs as often and with as many rows as it says, instead of the row of zeros', async () => {
+  test('replaces the warm-up with zeros by its own count and batch size', async () => {
     const config = warmup('batch_size: 4 count: 3');
     await using server = await inference(folder('identity-float32', config));
     const [stats] = (await server.get('/v2/models/m/stats')).json.model_stats;
@@ -46,7 +46,7 @@ describe('model_warmup', () => {
     assert.deepEqual(sizes, [[4, 3]]);
   });
 
-  test('takes data from a file, texts too', async () => {
+  test('reads data from a file, also of strings', async () => {
     const config = warmup('batch_size: 2', 'dims: [ 3 ] input_data_file: "texts"');
     const files = folder('identity-string', config, {
       'm/warmup/texts': '\x01\0\0\0a\0\0\0\0\x02\0\0\0bc',
@@ -54,7 +54,7 @@ describe('model_warmup', () => {
     assert.equal(await reason(files), '');
   });
 
-  test('a run that fails fails the load, and what was there before stays', async () => {
+  test('fails the load if its run fails, and the old version stays', async () => {
     const above = Buffer.from(Float32Array.of(2048, 0).buffer).toString('latin1');
     assert.ok(!/[\x80-\xff]/.test(above), 'it is written as text');
     const files = folder('poison', 'max_batch_size: 8', { 'm/warmup/bad': above });
@@ -69,19 +69,19 @@ describe('model_warmup', () => {
   });
 
   const refused: Readonly<Record<string, readonly [string, RegExp]>> = {
-    'another name': [warmup('batch_size: 1').replace('"x"', '"z"'), /'w': the input x is missing/],
-    'another datatype': [warmup('batch_size: 1', 'data_type: TYPE_INT8 dims: 3'), /TYPE_INT8/],
-    'other dims': [warmup('batch_size: 1', 'data_type: TYPE_FP32 dims: 4'), /\[4\]/],
+    'a wrong name': [warmup('batch_size: 1').replace('"x"', '"z"'), /'w': the input x is missing/],
+    'a wrong datatype': [warmup('batch_size: 1', 'data_type: TYPE_INT8 dims: 3'), /TYPE_INT8/],
+    'wrong dims': [warmup('batch_size: 1', 'data_type: TYPE_FP32 dims: 4'), /\[4\]/],
     'too many rows': [warmup('batch_size: 9'), /batch_size is 9, .* at most 8/],
   };
   for (const [name, [config, message]] of Object.entries(refused)) {
-    test(`${name}: the version says so`, async () => {
+    test(`is refused with a reason if it has ${name}`, async () => {
       assert.match(await reason(folder('identity-float32', config)), message);
     });
   }
 });
 
-describe('what the file describes', () => {
+describe('inputs and outputs in config.pbtxt', () => {
   const input = 'input { name: "x" data_type: TYPE_FP32 dims: [ 3 ] }';
   const refused: Readonly<Record<string, readonly [string, string, RegExp]>> = {
     'an unknown input': [
@@ -89,34 +89,34 @@ describe('what the file describes', () => {
       `max_batch_size: 8 ${input.replace('"x"', '"z"')}`,
       /no input z; its inputs are x/,
     ],
-    'another datatype': [
+    'a wrong datatype': [
       'identity-float32',
       `max_batch_size: 8 ${input.replace('FP32', 'FP64')}`,
       /TYPE_FP64, but the model has it as TYPE_FP32/,
     ],
-    'dims that cannot be': [
+    'wrong dims': [
       'identity-float32',
       `max_batch_size: 8 ${input.replace('[ 3 ]', '[ 4 ]')}`,
       /are \[4\], but the model has \[3\]/,
     ],
-    'rows of a model whose first dimension is fixed': [
+    'max_batch_size for a model whose dimension 0 is fixed': [
       'static-batch',
       'max_batch_size: 8',
       /dimension 0 of 'x' is not dynamic/,
     ],
   };
   for (const [name, [model, config, message]] of Object.entries(refused)) {
-    test(`does not fit: ${name}`, async () => {
+    test(`are refused with a reason: ${name}`, async () => {
       assert.match(await reason(folder(model, config)), message);
     });
   }
 
-  test('fits: whole shapes of a model that is not batched', async () => {
+  test('have whole shapes if the model is not batched', async () => {
     const config = 'input { name: "x" data_type: TYPE_FP32 dims: [ 1, 4 ] }';
     assert.equal(await reason(folder('static-batch', config)), '');
   });
 
-  test('outputs that are left out are answered to those who name them', async () => {
+  test('may omit outputs, which requests can still name', async () => {
     const config = `max_batch_size: 8
       input [ { name: "a" data_type: TYPE_FP32 dims: 2 }, { name: "b" data_type: TYPE_INT64 dims: 2 } ]
       output { name: "product" data_type: TYPE_INT64 dims: 1 }`;
@@ -135,7 +135,7 @@ describe('what the file describes', () => {
     assert.deepEqual(named.json.outputs[0].data, [4, 6]);
   });
 
-  test('without rows and shapes is completed from the model, which is batched where it can be', async () => {
+  test('are completed from the model, which is batched if possible', async () => {
     await using server = await inference(folder('identity-float32', 'name: "m"'));
     const { json } = await server.get('/v2/models/m/config');
     assert.ok(json.max_batch_size > 1);
@@ -153,7 +153,7 @@ test('default_model_filename names the file of a version', async () => {
   assert.equal((await server.get('/v2/models/m/config')).json.default_model_filename, 'other.onnx');
 });
 
-test('what has no effect is told in /ready', async () => {
+test('/ready has a note for each field without effect', async () => {
   const config = 'max_batch_size: 8 dynamic_batching { preferred_batch_size: 4 }';
   await using server = await inference(folder('identity-float32', config));
   const { json } = await server.get('/ready');
@@ -161,7 +161,7 @@ test('what has no effect is told in /ready', async () => {
   assert.deepEqual(notes, ['dynamic_batching.preferred_batch_size has no effect']);
 });
 
-test('a version may be asked for by its label in model.json', async () => {
+test('a version can be requested by its label in model.json', async () => {
   await using server = await inference({
     'm/1/model.onnx': '=identity-float32',
     'm/2/model.onnx': '=identity-float32',
@@ -171,7 +171,7 @@ test('a version may be asked for by its label in model.json', async () => {
   assert.equal(json.model_version, '1');
 });
 
-test('STRICT_READINESS: the server is ready when every model is, or whatever they are', async () => {
+test('/v2/health/ready requires every model to be ready, unless STRICT_READINESS is false', async () => {
   const files = { 'good/1/model.onnx': '=identity-float32', 'bad/1/model.onnx': 'no model' };
   for (const [strictReadiness, status] of [
     [true, 503],
