@@ -1,4 +1,4 @@
-/** @module Bodies that are too large, too many pieces or half sent, over real sockets: refused with bounded memory. */
+/** @module Tests bodies that are too large, in too many pieces or incomplete, over real sockets: they are refused with bounded memory. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -7,9 +7,9 @@ import { until } from '../support/until.ts';
 import { type Running, start } from './support.ts';
 
 const MIB = 2 ** 20;
-/** The usual MAX_REQUEST_BYTES. */
+/** The default of MAX_REQUEST_BYTES. */
 const LIMIT = 64 * MIB;
-/** How far memory may rise above what an idle server has, in limits: garbage is collected late. */
+/** How far memory may rise above that of an idle server, as a multiple of LIMIT: garbage is collected late. */
 const MOST_LIMITS = 5;
 
 const MODELS = { f: { versions: { '1': 'test/fixtures/models/identity-float32.onnx' } } };
@@ -23,7 +23,7 @@ function head(headers: Readonly<Record<string, string | number>>): string {
   return `POST /v2/models/f/infer HTTP/1.1\r\nHost: test\r\n${lines.join('')}\r\n`;
 }
 
-/** A body as one chunk after the other. */
+/** Yields a body in chunks. */
 function chunked(piece: Uint8Array): Uint8Array {
   return Buffer.concat([
     Buffer.from(`${piece.length.toString(16)}\r\n`),
@@ -58,7 +58,7 @@ function* times(piece: Uint8Array, count: number): Iterable<Uint8Array> {
   for (let i = 0; i < count; i += 1) yield piece;
 }
 
-test('100 MiB, announced or not, in JSON, in binary or packed: 413', async () => {
+test('a body of 100 MiB gets 413, with or without Content-Length, in JSON, binary or compressed', async () => {
   await using service = await serve();
   await responses(service);
   const before = service.child.peakMemory();
@@ -84,7 +84,7 @@ test('100 MiB, announced or not, in JSON, in binary or packed: 413', async () =>
   }
 });
 
-test('65,536 chunks are put together, many more are refused', async () => {
+test('a body may arrive in 65,536 chunks, and many more are refused', async () => {
   await using service = await serve();
   const before = service.child.peakMemory();
   const stream = { 'Transfer-Encoding': 'chunked' };
@@ -101,7 +101,7 @@ test('65,536 chunks are put together, many more are refused', async () => {
   assert.ok(service.child.peakMemory() - before < MOST_LIMITS * LIMIT);
 });
 
-test('clients that leave in the middle of a body leave nothing behind', async () => {
+test('clients that disconnect during a body leave no memory or permits behind', async () => {
   await using service = await serve({ MAX_IN_FLIGHT: '4' });
   await responses(service);
   const open = await service.metric('process_open_fds');

@@ -1,17 +1,17 @@
-/** @module Every request given to a model ends in one way and is counted so, by the model and by the edge. */
+/** @module Tests that the model and the HTTP edge count every request once, by its outcome. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { post, RawClient } from '../support/raw-http.ts';
-import { answersOf, inModel, outcomesOf, settled, slow, start } from './support.ts';
+import { inModel, outcomesOf, responseCounts, settled, slow, start } from './support.ts';
 
-/** The run that warms a version when it is loaded. */
+/** The warm-up run of a version. */
 const WARM_UP = 1;
 
 const IDLE = { queued: 0, running: 0 };
 
-describe('clients that leave', () => {
+describe('clients that disconnect', () => {
   for (const workers of ['1', '2']) {
-    test(`while they wait: each is cancelled once, with ${workers} HTTP threads`, async () => {
+    test(`while queued are cancelled once each, with ${workers} HTTP threads`, async () => {
       await using service = await start({ MAX_WORKERS: workers, MAX_IN_FLIGHT: '24' });
       const running = service.predict(slow(500));
       await inModel(service, 0, 1);
@@ -26,14 +26,14 @@ describe('clients that leave', () => {
         ...{ completed: warmUps + 1, failed: 0, cancelled: 20, expired: 0 },
         ...IDLE,
       });
-      assert.deepEqual(answersOf(page), { 200: 1, 499: 20 });
-      // Their permits are back: as many again are taken.
+      assert.deepEqual(responseCounts(page), { 200: 1, 499: 20 });
+      // Their permits are released, so the same number of requests is accepted again.
       const again = await Promise.all(Array.from({ length: 24 }, () => service.predict(slow(1))));
       assert.deepEqual(new Set(again.map(({ status }) => status)), new Set([200]));
     });
   }
 
-  test('in mid-run: the run goes on, its answer is dropped, and the next is answered', async () => {
+  test('during a run do not stop it, and the next request succeeds', async () => {
     await using service = await start();
     const client = new RawClient(service.port);
     client.send(post(JSON.stringify(slow(300))));
@@ -42,17 +42,17 @@ describe('clients that leave', () => {
     const next = await service.predict(slow(1));
     assert.equal(next.status, 200);
     const page = await settled(service);
-    // To the model a run that has begun is one that ends; to the edge its client has left.
+    // The model counts the run as completed, and the edge counts the request as 499.
     assert.deepEqual(outcomesOf(page, 'slow'), {
       ...{ completed: WARM_UP + 2, failed: 0, cancelled: 0, expired: 0 },
       ...IDLE,
     });
-    assert.deepEqual(answersOf(page), { 200: 1, 499: 1 });
+    assert.deepEqual(responseCounts(page), { 200: 1, 499: 1 });
   });
 });
 
 describe('a deadline', () => {
-  test('is answered with 504 at once, while the run goes on', async () => {
+  test('gets 504 at once, while the run continues', async () => {
     await using service = await start();
     const started = performance.now();
     const late = await service.predict(slow(1000), { 'X-Request-Timeout-Ms': '100' });
@@ -70,10 +70,10 @@ describe('a deadline', () => {
       ...{ completed: WARM_UP + 1, failed: 0, cancelled: 0, expired: 0 },
       ...IDLE,
     });
-    assert.deepEqual(answersOf(page), { 504: 1 });
+    assert.deepEqual(responseCounts(page), { 504: 1 });
   });
 
-  test('holds for those that wait, too', async () => {
+  test('applies to queued requests, too', async () => {
     await using service = await start();
     const running = service.predict(slow(700));
     let stillRunning = true;
@@ -90,11 +90,11 @@ describe('a deadline', () => {
     const page = await settled(service);
     const { completed, failed, cancelled, ...rest } = outcomesOf(page, 'slow');
     assert.deepEqual([completed, failed, cancelled], [WARM_UP + 1, 0, 0]);
-    assert.deepEqual(rest, { expired: answersOf(page)[504] ?? 0, ...IDLE });
+    assert.deepEqual(rest, { expired: responseCounts(page)[504] ?? 0, ...IDLE });
   });
 });
 
-describe('a run past the limit of its model', () => {
+describe('a run beyond the run limit of its model', () => {
   const MODELS = {
     slow: {
       config: { batching: false, instances: 1, run_limit_ms: 100 },
@@ -102,7 +102,7 @@ describe('a run past the limit of its model', () => {
     },
   };
 
-  test('is answered with 504, cut short, and the instance lives on', async () => {
+  test('gets 504 and is terminated, and the instance continues to work', async () => {
     await using service = await start({}, MODELS);
     for (let i = 0; i < 3; i += 1) {
       const started = performance.now();
@@ -128,7 +128,7 @@ describe('a full queue', () => {
     },
   };
 
-  test('says when to try again, going by what runs cost', async () => {
+  test('sends Retry-After by the measured cost of runs', async () => {
     await using service = await start({}, MODELS);
     const LEARN = 30;
     for (let i = 0; i < LEARN; i += 1) {
@@ -149,6 +149,6 @@ describe('a full queue', () => {
     for (const { status } of await Promise.all(taken)) assert.equal(status, 200);
     const page = await settled(service);
     assert.equal(await service.metric('millrace_model_requests_total', { outcome: 'rejected' }), 1);
-    assert.deepEqual(answersOf(page), { 200: LEARN + LENGTH + 1, 503: 1 });
+    assert.deepEqual(responseCounts(page), { 200: LEARN + LENGTH + 1, 503: 1 });
   });
 });

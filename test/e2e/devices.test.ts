@@ -1,16 +1,16 @@
-/** @module The services told to use a GPU on a machine that has none. */
+/** @module Tests the setting DEVICE on a machine without a GPU. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { defaultLibrary } from '../../native/binding.ts';
 import { ServiceChild } from '../support/child.ts';
 import { start } from './support.ts';
 
-// The npm package, whatever the environment says: it has no file for a GPU.
+// The npm package of ONNX Runtime, which has no GPU libraries, regardless of the environment.
 const ORT_LIBRARY = defaultLibrary();
 
 describe('a GPU that cannot be used', () => {
   for (const DEVICE of ['cuda', 'tensorrt:0', 'cuda:all']) {
-    test(`${DEVICE} stops the start with what is missing and how to get it`, async () => {
+    test(`stops the start with DEVICE=${DEVICE}, with a message about what is missing and how to install it`, async () => {
       await using child = new ServiceChild('services/main.ts', { PORT: '0', DEVICE, ORT_LIBRARY });
       assert.equal((await child.exited).code, 1);
       assert.match(
@@ -20,7 +20,7 @@ describe('a GPU that cannot be used', () => {
     });
   }
 
-  test('auto serves on the CPU; the log, /ready and a metric say why', async () => {
+  test('is replaced by the CPU with DEVICE=auto, with the reason in log, /ready and metrics', async () => {
     await using service = await start({ DEVICE: 'auto', ORT_LIBRARY });
     const reason = /libonnxruntime_providers_cuda\.so/;
     const line = service.child.log.find(({ msg }) => msg === 'model loaded, but not on a GPU');

@@ -1,4 +1,4 @@
-/** @module A stop as clients of gRPC see it, over IPv6, and a stop while models are loaded. */
+/** @module Tests a stop with gRPC clients, over IPv6, and while models are loaded. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
@@ -46,7 +46,7 @@ describe('a stop of a service at an IPv6 address', () => {
 });
 
 for (const workers of ['1', '2']) {
-  test(`a stop while models are loaded ends the load under way and refuses those behind it, with ${workers} HTTP threads`, async () => {
+  test(`a stop completes the load in progress and refuses queued loads, with ${workers} HTTP threads`, async () => {
     const models = { iris: { versions: { '1': MODELS.iris!.versions['v1.0']! } } };
     await using service = await start(
       { MAX_WORKERS: workers, MODEL_CONTROL_MODE: 'explicit', LOAD_MODEL: '*' },

@@ -1,9 +1,9 @@
-/** @module The way out: no request that was taken is lost, and nothing stays behind. */
+/** @module Tests that a stop completes all accepted requests and leaves no process behind. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { post, RawClient } from '../support/raw-http.ts';
 import { until } from '../support/until.ts';
-import { answersOf, outcomesOf, ROW, type Running, slow, start } from './support.ts';
+import { outcomesOf, ROW, type Running, responseCounts, slow, start } from './support.ts';
 
 const CLIENTS = 32;
 
@@ -14,7 +14,7 @@ const inFlight = (service: Running) =>
 
 describe('a stop', () => {
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
-    test(`at ${name}, with nothing to do`, async () => {
+    test(`at ${name} without requests ends the process with 0`, async () => {
       await using service = await start();
       service.child.signal(name);
       assert.deepEqual(await service.child.exited, { code: 0, signal: null });
@@ -24,26 +24,26 @@ describe('a stop', () => {
   }
 
   for (const workers of ['1', '2']) {
-    test(`responses what it has taken, with ${workers} HTTP threads`, async () => {
+    test(`completes all accepted requests, with ${workers} HTTP threads`, async () => {
       await using service = await start({ MAX_WORKERS: workers });
       const taken = Array.from({ length: 8 }, () => service.predict(slow(100)));
       await inFlight(service);
       service.child.signal('SIGTERM');
       const statuses = (await Promise.all(taken)).map(({ status }) => status);
-      // A connection may still have waited to be accepted; what was accepted is answered.
+      // A connection may not have been accepted yet. Accepted requests get their responses.
       assert.deepEqual(new Set(statuses), new Set([200]));
       assert.deepEqual(await service.child.exited, { code: 0, signal: null });
     });
   }
 
-  test('under load from connections that stay open loses nothing', async () => {
+  test('under load on kept-alive connections loses no request', async () => {
     await using service = await start();
     let stopped = false;
     const responses: number[] = [];
     const client = async () => {
       while (!stopped) {
         const response = await service.predict({ features: ROW }).catch(() => undefined);
-        // Once it stops, a connection that is not there is no request that was lost.
+        // After the stop a refused connection is not a lost request.
         if (response === undefined) break;
         await response.text();
         responses.push(response.status);
@@ -66,22 +66,22 @@ describe('a stop', () => {
   });
 
   for (const workers of ['1', '2']) {
-    test(`on ${CLIENTS} connections that stay open, with ${workers} HTTP threads: what was taken is answered, what comes then is refused`, async () => {
+    test(`on ${CLIENTS} kept-alive connections completes accepted requests and refuses later ones, with ${workers} HTTP threads`, async () => {
       await using service = await start({ MAX_WORKERS: workers });
       const clients = Array.from({ length: CLIENTS }, () => new RawClient(service.port));
       for (const client of clients) client.send(quick);
       for (const client of clients) assert.equal((await client.response())?.status, 200);
       for (const client of clients) client.send(post(JSON.stringify(slow(20))));
-      // All of them are in the model, and it is busy with them for a while.
+      // All requests are queued or running in the model.
       await until(async () => {
         const page = await service.page();
         const { queued, running } = outcomesOf(page, 'slow');
-        return queued + running + (answersOf(page)[200] ?? 0) >= 2 * CLIENTS;
-      }, 'every request is taken');
+        return queued + running + (responseCounts(page)[200] ?? 0) >= 2 * CLIENTS;
+      }, 'every request is accepted');
       service.child.signal('SIGTERM');
       const after = async (client: RawClient) => {
         const taken = await client.response();
-        // A thread that has not been told yet takes it.
+        // A thread that does not know about the stop yet accepts the request.
         for (;;) {
           client.send(quick);
           const next = await client.response();
@@ -90,7 +90,7 @@ describe('a stop', () => {
       };
       for (const [taken, next] of await Promise.all(clients.map(after))) {
         assert.equal(taken, 200);
-        // The host may have closed the connection already, which refuses just as well.
+        // A closed connection is a refusal, too.
         if (next === undefined) continue;
         assert.equal(next.status, 503);
         assert.ok(Number(next.headers['retry-after']) >= 1);
@@ -103,13 +103,13 @@ describe('a stop', () => {
   }
 
   for (const workers of ['1', '2']) {
-    test(`tells new connections to go elsewhere until what was taken is answered, with ${workers} HTTP threads`, async () => {
+    test(`refuses new connections with 503 until accepted requests are completed, with ${workers} HTTP threads`, async () => {
       await using service = await start({ MAX_WORKERS: workers });
       const last = service.predict(slow(1500));
       await inFlight(service);
       service.child.signal('SIGTERM');
       await service.child.line('stopping');
-      // A thread may not have been told yet.
+      // A thread may not know about the stop yet.
       await until(async () => {
         const { status, headers } = await service.predict({ features: ROW });
         if (status === 503) assert.ok(Number(headers.get('retry-after')) >= 1);
@@ -125,7 +125,7 @@ describe('a stop', () => {
     });
   }
 
-  test('with DRAIN_DELAY_MS goes on serving for a while, though it is not ready', async () => {
+  test('keeps serving for DRAIN_DELAY_MS, although it is not ready', async () => {
     await using service = await start({ DRAIN_DELAY_MS: '1500' });
     service.child.signal('SIGTERM');
     await service.child.line('stopping');
@@ -136,7 +136,7 @@ describe('a stop', () => {
     assert.deepEqual(await service.child.exited, { code: 0, signal: null });
   });
 
-  test('is given up after its time, with 1', async () => {
+  test('ends the process with 1 after EXIT_TIMEOUT_MS', async () => {
     await using service = await start({ EXIT_TIMEOUT_MS: '100' });
     const last = service.predict(slow(1000)).then(
       ({ status }) => status,
@@ -150,7 +150,7 @@ describe('a stop', () => {
     assert.equal(service.child.errors, '');
   });
 
-  test('a second signal changes nothing', async () => {
+  test('ignores a second signal', async () => {
     await using service = await start();
     const last = service.predict(slow(200));
     await inFlight(service);

@@ -1,11 +1,11 @@
-/** @module Wrong, hostile and half-finished requests over real sockets: answered or dropped, counted, nothing leaked. */
+/** @module Sends invalid, hostile and incomplete requests over real sockets: they get an error or are dropped, and leak nothing. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { head, post, RawClient } from '../support/raw-http.ts';
 import { until } from '../support/until.ts';
-import { answersOf, ROW, type Running, slow, start } from './support.ts';
+import { ROW, type Running, responseCounts, slow, start } from './support.ts';
 
-/** Nothing is in flight any more, and a prediction is answered. */
+/** Checks that no request is in flight and a prediction succeeds. */
 async function healthy(service: Running): Promise<void> {
   await until(async () => (await service.metric('millrace_model_running')) === 0, 'no run is left');
   assert.equal(await service.metric('millrace_model_queue_depth'), 0);
@@ -14,18 +14,18 @@ async function healthy(service: Running): Promise<void> {
   assert.equal(service.child.errors, '');
 }
 
-describe('requests that are wrong', () => {
+describe('invalid requests', () => {
   const cases: Readonly<Record<string, readonly [string, number, RegExp]>> = {
-    'no JSON': ['{"features":', 400, /valid JSON/],
+    'invalid JSON': ['{"features":', 400, /valid JSON/],
     'an empty body': ['', 400, /empty/],
-    'not an object': ['[1,2]', 400, /JSON object/],
+    'a list': ['[1,2]', 400, /JSON object/],
     'no features': ['{}', 400, /features/],
-    'text for numbers': [
+    'strings among numbers': [
       '{"features":["a","b","c","d"]}',
       400,
       /features\[0\]|features\.0|features/,
     ],
-    'null for a number': ['{"features":[null,1,2,3]}', 400, /null/],
+    'null among numbers': ['{"features":[null,1,2,3]}', 400, /null/],
     NaN: ['{"features":[NaN,1,2,3]}', 400, /valid JSON/],
     Infinity: ['{"features":[Infinity,1,2,3]}', 400, /valid JSON/],
     '1e999': ['{"features":[1e999,1,2,3]}', 400, /out of range|finite/],
@@ -39,7 +39,7 @@ describe('requests that are wrong', () => {
     'an unknown field': ['{"features":[1,2,3,4],"colour":1}', 400, /colour/],
     'nesting of 100,000 levels': [`{"features":${'['.repeat(100_000)}`, 400, /nested deeper/],
   };
-  test('each gets a clear 4xx, and the next one its answer', async () => {
+  test('get a 4xx with a clear message, and a valid request succeeds', async () => {
     await using service = await start();
     for (const [name, [body, wanted, message]] of Object.entries(cases)) {
       const response = await service.predict(body);
@@ -54,7 +54,7 @@ describe('requests that are wrong', () => {
     assert.equal(refused, Object.values(cases).filter(([, status]) => status === 400).length);
   });
 
-  test('leave no memory behind', async () => {
+  test('do not leak memory', async () => {
     await using service = await start();
     const bodies = Object.values(cases).map(([body]) => body);
     const round = async () => {
@@ -66,13 +66,13 @@ describe('requests that are wrong', () => {
     await round();
     const before = await round();
     const after = [await round(), await round(), await round()];
-    // The least of them, because garbage is collected when the runtime likes.
+    // The minimum, because the time of garbage collections varies.
     const rise = (Math.min(...after) - before) / 2 ** 20;
     assert.ok(rise < 50, `${rise} MiB`);
     await healthy(service);
   });
 
-  test('methods, types, deadlines and paths', async () => {
+  test('include wrong methods, types, deadlines and paths', async () => {
     await using service = await start();
     const get = await fetch(`${service.url}/predict`);
     assert.deepEqual([get.status, get.headers.get('allow')], [405, 'POST']);
@@ -89,7 +89,7 @@ describe('requests that are wrong', () => {
 });
 
 describe('bodies that do not arrive', () => {
-  test('a body cut short is dropped, and its permit comes back', async () => {
+  test('are dropped if the connection ends, and release their permit', async () => {
     await using service = await start({ MAX_IN_FLIGHT: '4' });
     await healthy(service);
     const open = await service.metric('process_open_fds');
@@ -107,7 +107,7 @@ describe('bodies that do not arrive', () => {
     );
   });
 
-  test('a body that stalls is given up after its time', async () => {
+  test('get 408 after BODY_TIMEOUT_MS', async () => {
     await using service = await start({ BODY_TIMEOUT_MS: '200', MAX_IN_FLIGHT: '2' });
     using client = new RawClient(service.port);
     client.send(`${head({ 'Content-Length': 100 })}{"features":`);
@@ -116,7 +116,7 @@ describe('bodies that do not arrive', () => {
     await healthy(service);
   });
 
-  test('the deadline counts while the body comes', async () => {
+  test('get 504 at the client’s deadline', async () => {
     await using service = await start();
     using client = new RawClient(service.port);
     client.send(`${head({ 'Content-Length': 100, 'X-Request-Timeout-Ms': 100 })}{"features":`);
@@ -125,7 +125,7 @@ describe('bodies that do not arrive', () => {
     await healthy(service);
   });
 
-  test('a chunked body is counted as it comes', async () => {
+  test('get 413 as soon as their chunks exceed the limit', async () => {
     await using service = await start();
     using good = new RawClient(service.port);
     const body = JSON.stringify({ features: ROW });
@@ -145,22 +145,22 @@ describe('bodies that do not arrive', () => {
     await healthy(service);
   });
 
-  test('a client that has sent all and closes its half is answered, or has left', async () => {
+  test('do not include a complete body of a client that half-closes its connection', async () => {
     await using service = await start();
     using client = new RawClient(service.port);
     client.send(post(JSON.stringify(slow(50))));
     client.socket.end();
     const response = await client.response();
     if (response !== undefined) assert.equal(response.status, 200);
-    const statuses = async () => answersOf(await service.page());
+    const statuses = async () => responseCounts(await service.page());
     await until(async () => Object.keys(await statuses()).length > 0, 'its end is counted');
     assert.deepEqual(await statuses(), { [response === undefined ? 499 : 200]: 1 });
     await healthy(service);
   });
 });
 
-describe('lengths that lie', () => {
-  test('too long: refused before a byte is read', async () => {
+describe('a wrong Content-Length', () => {
+  test('beyond the limit is refused before the body is read', async () => {
     await using service = await start();
     using client = new RawClient(service.port);
     client.send(head({ 'Content-Length': 10_000_000 }));
@@ -168,7 +168,7 @@ describe('lengths that lie', () => {
     await healthy(service);
   });
 
-  test('too short: what is beyond it is no part of the body', async () => {
+  test('below the length of the body ends the body there', async () => {
     await using service = await start();
     using client = new RawClient(service.port);
     client.send(`${head({ 'Content-Length': 5 })}${JSON.stringify({ features: ROW })}`);
@@ -177,11 +177,11 @@ describe('lengths that lie', () => {
   });
 
   for (const [name, headers] of Object.entries({
-    negative: { 'Content-Length': -1 },
-    'no number': { 'Content-Length': 'many' },
-    'one beside chunks': { 'Content-Length': 2, 'Transfer-Encoding': 'chunked' },
+    'that is negative': { 'Content-Length': -1 },
+    'that is not a number': { 'Content-Length': 'many' },
+    'beside Transfer-Encoding': { 'Content-Length': 2, 'Transfer-Encoding': 'chunked' },
   })) {
-    test(`${name}: refused, and the connection is closed`, async () => {
+    test(`${name} is refused, and the connection is closed`, async () => {
       await using service = await start();
       using client = new RawClient(service.port);
       client.send(`${head(headers)}{}`);
@@ -192,7 +192,7 @@ describe('lengths that lie', () => {
     });
   }
 
-  test('the body of a refused request is never taken for the next one', async () => {
+  test('does not make the body of a refused request the next request', async () => {
     await using service = await start();
     const hidden = 'GET /alive HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(20);
     const refused = [
@@ -209,7 +209,7 @@ describe('lengths that lie', () => {
     assert.equal(await service.metric('http_requests_total', { route: '/alive' }), 0);
   });
 
-  test('lines of a head that are too long or none at all', async () => {
+  test('and other invalid headers are refused', async () => {
     await using service = await start();
     for (const text of [
       `GET /${'a'.repeat(100_000)} HTTP/1.1\r\nHost: x\r\n\r\n`,
@@ -225,8 +225,8 @@ describe('lengths that lie', () => {
   });
 });
 
-describe('more requests than are taken at once', () => {
-  test('are refused, and told when to try again', async () => {
+describe('requests beyond MAX_IN_FLIGHT', () => {
+  test('are refused with 503 and Retry-After', async () => {
     await using service = await start({ MAX_IN_FLIGHT: '2' });
     const responses = await Promise.all(
       Array.from({ length: 6 }, () => service.predict(slow(150))),

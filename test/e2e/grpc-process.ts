@@ -1,4 +1,4 @@
-/** @module Calls of gRPC from another process, which Bun runs. */
+/** @module Makes gRPC calls from another process, which runs on Bun. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-/** @module The worst bodies, many at once: others are answered meanwhile, and memory stays within the budget. */
+/** @module Sends many hostile bodies at once: other requests are served meanwhile, and memory stays within the budget. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -9,10 +9,10 @@ import { ROW, type Running, start } from './support.ts';
 const MIB = 2 ** 20;
 const BYTES = 63 * MIB;
 const BUDGET = 256 * MIB;
-/** What the process may take beside the budget: 200 MB, and what the responses to right requests take. */
+/** Memory that the process may use beside the budget: 200 MB, and the responses to valid requests. */
 const BESIDE = 200 * MIB;
 /**
- * Half of the responses to `/alive` come sooner. One alone takes a millisecond, but the cores are shared with
+ * The limit of the median response time of `/alive`. One alone takes a millisecond, but the cores are shared with
  * whatever else runs here, and Deno decompresses on the thread. A thread that is held by such a body is late
  * with every response: the slowest of these took it 0.7 s on an idle machine.
  */
@@ -26,7 +26,7 @@ const filled = (head: string, unit: string, tail: string) =>
 const tensor = (type: string, unit: string, count = Math.floor((BYTES - 200) / unit.length)) =>
   `{"inputs":[{"name":"x","datatype":"${type}","shape":[1,${count + 1}],"data":[${unit.repeat(count)}${unit.slice(0, -1)}]}]}`;
 
-/** Bodies by what is wrong with them, made one after the other because each is long. */
+/** Hostile bodies by name. They are created one after the other, because each is long. */
 const BODIES: Readonly<Record<string, () => string>> = {
   'a long id': () => filled('{"id":"', 'x', '","inputs":[]}'),
   'an id of escapes': () => filled('{"id":"', '\\n', '","inputs":[]}'),
@@ -48,7 +48,7 @@ async function alive(service: Running): Promise<number> {
   return performance.now() - from;
 }
 
-/** Asks whether the service is alive until `work` is done; returns the median time of a response. */
+/** Requests `/alive` until `work` is done. @returns the median response time, milliseconds */
 async function watched(service: Running, work: Promise<unknown>): Promise<number> {
   let over = false;
   const end = work.finally(() => {
@@ -70,7 +70,7 @@ const send = (service: Running, body: Uint8Array<ArrayBuffer>) =>
     headers: { 'Content-Encoding': 'gzip' },
   });
 
-test('packed bodies of the worst content: 400 or 503, memory within the budget, /alive answers', async (t) => {
+test('hostile compressed bodies get 400 or 503, while memory stays within the budget and /alive responds', async (t) => {
   await using service = await start({ SERVICE: 'inference', GRPC_PORT: '0' }, MODELS);
   await alive(service);
   const before = service.child.peakMemory();
@@ -92,13 +92,13 @@ test('packed bodies of the worst content: 400 or 503, memory within the budget, 
   assert.equal(service.child.errors, '');
 });
 
-test('senders of one byte each keep nobody out, and are cut', async () => {
+test('clients that send one byte each do not block others, and are disconnected', async () => {
   const settings = { MAX_IN_FLIGHT: '8', MIN_BODY_RATE: '1000' };
   await using service = await start(settings);
   const head =
     'POST /predict HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{';
   const slow = Array.from({ length: 24 }, () => new RawClient(service.port));
-  // Apart, because until a body is known to be slow it has one of the few permits.
+  // With pauses, because a body has one of the few permits until it counts as slow.
   for (const client of slow) {
     client.send(head);
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -112,7 +112,7 @@ test('senders of one byte each keep nobody out, and are cut', async () => {
   }
   const statuses = await Promise.all(slow.map(async (each) => (await each.response())?.status));
   for (const { socket } of slow) socket.destroy();
-  // Where the machine is busy some came before the ones before them were known to be slow.
+  // On a busy machine some arrive before earlier ones count as slow.
   const cut = statuses.filter((status) => status === 408);
   assert.ok(cut.length > 8, `${statuses}`);
   assert.ok(
@@ -121,7 +121,7 @@ test('senders of one byte each keep nobody out, and are cut', async () => {
   );
 });
 
-test('everyday bodies: a picture as JSON, and packed bodies on every infer route', async () => {
+test('usual bodies are accepted: an image as JSON, and compressed bodies on every infer route', async () => {
   await using service = await start(
     { MAX_PREDICT_BYTES: '4194304' },
     {

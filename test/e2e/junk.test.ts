@@ -1,4 +1,4 @@
-/** @module A service over a repository full of junk: it starts, serves what is good, and names the rest once. */
+/** @module Tests a repository with many invalid entries: the service starts, serves the models and logs every other entry once. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { until } from '../support/until.ts';
 
 const MODEL = fileURLToPath(new URL('../fixtures/models/identity-float32.onnx', import.meta.url));
 
-/** Models in every layout, by their file in the repository. */
+/** Models in every layout, with their files in the repository. */
 const MODELS = [
   'ours/v1.0/model.onnx',
   'triton/1/model.onnx',
@@ -36,7 +36,7 @@ function fill(root: string): void {
   }
 }
 
-test('a repository full of junk is served, and polling goes on', async () => {
+test('models beside invalid entries are served, and polling continues', async () => {
   using repository = temporaryFiles({
     'triton/config.pbtxt': 'max_batch_size: 4',
     'face/config.json': '{}',

@@ -1,4 +1,4 @@
-/** @module `npm start` itself: the process a stranger starts and ends. */
+/** @module Tests the command `npm start`, with its processes and their end. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -9,14 +9,14 @@ import { until } from '../support/until.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Commands of the processes in a process group that have not ended. */
+/** The commands of the running processes of a process group. */
 function groupOf(id: number): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       try {
         const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-        // After the name in parentheses: state, parent, group.
+        // The fields after the name in parentheses are state, parent and group.
         const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
         if (Number(group) !== id || state === 'Z') return [];
         return [readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')];
@@ -34,7 +34,7 @@ class Npm {
 
   constructor(env: Readonly<Record<string, string>>) {
     const { PATH, HOME = '' } = process.env;
-    // A group of its own, by which all that it starts can be found.
+    // Its own process group identifies all processes that it starts.
     this.#child = spawn('npm', ['start'], {
       cwd: top,
       env: { PATH, HOME, HOST: '127.0.0.1', npm_config_update_notifier: 'false', ...env },
@@ -56,7 +56,7 @@ class Npm {
     return this.#child.pid!;
   }
 
-  /** Of the line of the log that says it is ready. */
+  /** The port in the log line 'ready'. */
   async port(): Promise<number> {
     const find = () => /^\{.*"ports":\{"prediction":(\d+).*"msg":"ready"\}$/m.exec(this.output);
     await until(() => find() !== null, 'npm start is ready');
@@ -67,7 +67,7 @@ class Npm {
     try {
       process.kill(-this.id, 'SIGKILL');
     } catch {
-      // Nobody is left.
+      // All processes have ended.
     }
     await this.exited;
   }
@@ -75,7 +75,7 @@ class Npm {
 
 describe('npm start', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    test(`ends at ${signal} with 0, leaves nothing behind and warns of nothing`, async () => {
+    test(`ends with 0 at ${signal}, without remaining processes and without warnings`, async () => {
       await using npm = new Npm({ PORT: '0' });
       const url = `http://127.0.0.1:${await npm.port()}`;
       assert.equal((await fetch(`${url}/ready`)).status, 200);
@@ -88,7 +88,7 @@ describe('npm start', () => {
     });
   }
 
-  test('a second one says that the port is taken, and the first goes on', async () => {
+  test('fails with a message if the port is taken, and the first one keeps serving', async () => {
     await using first = new Npm({ PORT: '0' });
     const port = await first.port();
     await using second = new Npm({ PORT: `${port}`, SERVICE: 'prediction' });

@@ -1,4 +1,4 @@
-/** @module What the services show of themselves: description, reader, metrics, probes. */
+/** @module Tests the OpenAPI documents, the documentation pages, metrics and probes of all services. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
@@ -6,7 +6,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { ServiceChild } from '../support/child.ts';
 import { ROW, type Running, start } from './support.ts';
 
-/** Prometheus' own checker; Debian has it in the package `prometheus`. */
+/** The checker of Prometheus, from the Debian package `prometheus`. */
 const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
 
 describe('every service', () => {
@@ -21,7 +21,7 @@ describe('every service', () => {
   for (const name of ['prediction', 'inference']) {
     const get = (path: string) => fetch(`http://127.0.0.1:${ports[name]}${path}`);
 
-    test(`${name}: the description is valid OpenAPI 3.1, and what it names exists`, async () => {
+    test(`${name} has a valid OpenAPI 3.1 document, and all its routes exist`, async () => {
       const response = await get('/openapi.json');
       assert.match(response.headers.get('content-type')!, /^application\/json/);
       const document = (await response.json()) as { openapi: string; paths: object };
@@ -38,7 +38,7 @@ describe('every service', () => {
       }
     });
 
-    test(`${name}: the reader comes whole from the service itself`, async () => {
+    test(`${name} serves all files of its documentation page`, async () => {
       const page = await (await get('/docs')).text();
       const references = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, target]) => target!);
       assert.ok(references.length >= 3);
@@ -50,7 +50,7 @@ describe('every service', () => {
       }
     });
 
-    test(`${name}: probes, and what is not there`, async () => {
+    test(`${name} has the probes, and returns 404 for unknown routes`, async () => {
       for (const path of ['/alive', '/health', '/ready', '/metrics']) {
         const response = await get(path);
         assert.equal(response.status, 200, path);
@@ -74,7 +74,7 @@ describe('the metrics page', () => {
   });
   after(() => service[Symbol.asyncDispose]());
 
-  test('is what Prometheus takes, and as its own checker wants it', {
+  test('passes the checker of Prometheus', {
     skip: hasPromtool ? false : 'promtool is not installed (Debian package prometheus)',
   }, async () => {
     const input = await service.page();
@@ -85,7 +85,7 @@ describe('the metrics page', () => {
     assert.deepEqual([status, stdout, stderr], [0, '', '']);
   });
 
-  test('has the names that dashboards of the replaced platform read', async () => {
+  test('has the metric names of the platform that this one replaces', async () => {
     const page = await service.page();
     for (const [name, type] of [
       ['http_requests_total', 'counter'],
@@ -102,7 +102,7 @@ describe('the metrics page', () => {
     assert.ok((await service.metric('model_inference_duration_seconds_count')) > 0);
   });
 
-  test('shows what the batcher has measured', async () => {
+  test('has the measurements of the batcher', async () => {
     const mean = { model: 'iris', rows: '1' };
     assert.ok((await service.metric('millrace_model_batch_cost_mean_seconds', mean)) > 0);
     assert.ok((await service.metric('millrace_model_batch_cost_high_seconds', mean)) > 0);
@@ -116,7 +116,7 @@ describe('the metrics page', () => {
     }
   });
 
-  test('tells no more of the process than a scrape needs', async () => {
+  test('has no more information about the process than necessary', async () => {
     const page = await service.page();
     assert.doesNotMatch(page, /\/(?:home|tmp|work|usr)\/|nodejs_/);
     assert.ok((await service.metric('process_resident_memory_bytes')) > 1e7);

@@ -1,4 +1,4 @@
-/** @module What `POST /predict` answers with the demonstration models, by version, label and model. */
+/** @module Tests `POST /predict` with the demonstration models, by model, version and label. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ServiceChild } from '../support/child.ts';
@@ -18,7 +18,7 @@ interface TestResponse extends Row {
   readonly request_id: string;
 }
 
-/** The services over the models of the checkout. */
+/** Starts the services with the models of the project. */
 async function demonstration(env: Readonly<Record<string, string>> = {}) {
   const child = new ServiceChild('services/main.ts', { SERVICE: 'prediction', PORT: '0', ...env });
   const url = `http://127.0.0.1:${await child.port()}/predict`;
@@ -37,7 +37,7 @@ async function demonstration(env: Readonly<Record<string, string>> = {}) {
   return { ask, [Symbol.asyncDispose]: () => child[Symbol.asyncDispose]() };
 }
 
-test('one row, many rows, versions, the regressor', async () => {
+test('/predict accepts one row or many, versions and the regressor', async () => {
   await using service = await demonstration();
   const keys = ['prediction', 'confidence', 'model_version', 'inference_time_ms', 'request_id'];
   for (const model_version of ['v1.0', 'v2.0']) {
@@ -64,7 +64,7 @@ test('one row, many rows, versions, the regressor', async () => {
   assert.ok(!('confidence' in number));
 });
 
-test('rows of a thousand clients come back to their own', async () => {
+test('a thousand concurrent clients get their own predictions', async () => {
   await using service = await demonstration({ MAX_WORKERS: '2' });
   const rows = [ROW, [6.7, 3.0, 5.2, 2.3], [5.7, 2.8, 4.1, 1.3]];
   const wanted = ['setosa', 'virginica', 'versicolor'];
@@ -78,13 +78,13 @@ test('rows of a thousand clients come back to their own', async () => {
   }
 });
 
-test('DEFAULT_MODEL answers whoever names none', async () => {
+test('DEFAULT_MODEL serves requests without a model', async () => {
   await using service = await demonstration({ DEFAULT_MODEL: 'diabetes' });
   assert.equal(typeof (await service.ask({ features: PATIENT })).prediction, 'number');
   assert.equal((await service.ask({ model: 'iris', features: ROW })).prediction, 'setosa');
 });
 
-test('labels stand for versions, and the traffic is split by weight', async () => {
+test('labels select versions, and the traffic is split by weight', async () => {
   const { iris } = MODELS;
   const config = {
     ...(iris!.config as object),
@@ -99,7 +99,7 @@ test('labels stand for versions, and the traffic is split by weight', async () =
   assert.equal(await versionOf({ features: ROW, model_version: 'canary' }), 'v2.0');
   const drawn = await Promise.all(Array.from({ length: 200 }, () => versionOf({ features: ROW })));
   const second = drawn.filter((version) => version === 'v2.0').length;
-  // Twelve standard deviations off the mean would be 15 of 200 or 185.
+  // 15 of 200, or 185, would be twelve standard deviations from the mean.
   assert.ok(second > 15 && second < 185, `${second} of 200`);
 });
 
@@ -128,7 +128,7 @@ describe('models that cannot be loaded', () => {
     }[];
   }
 
-  test('stop only themselves, with a reason that tells nothing of the machine', async () => {
+  test('do not affect others, and have a reason without paths or addresses', async () => {
     await using service = await start({ DEFAULT_MODEL: 'mixed' }, models);
     const ready = await fetch(`${service.url}/ready`);
     assert.equal(ready.status, 200);
@@ -144,7 +144,7 @@ describe('models that cannot be loaded', () => {
       assert.doesNotMatch(reason, /\/(?:tmp|work|home|usr|var)\/|0x[0-9a-f]{4}|\.so\b/i);
     }
     assert.equal(all.length, 2 * (BROKEN.length + 1) + 1);
-    // A folder without a model file is no version.
+    // A folder without a model file is not a version.
     const skipped = body.skipped.map(({ name }) => name);
     assert.deepEqual(skipped, ['mixed/missing', 'wrong/missing']);
     const logged = service.child.log.filter(({ msg }) => msg === 'model not served');
@@ -160,7 +160,7 @@ describe('models that cannot be loaded', () => {
     assert.equal(service.child.errors, '');
   });
 
-  test('leave a service that has nothing else alive and not ready', async () => {
+  test('leave a service without other models alive but not ready', async () => {
     await using service = await start({}, { bad: models.bad });
     assert.equal((await fetch(`${service.url}/ready`)).status, 503);
     assert.equal((await fetch(`${service.url}/alive`)).status, 200);

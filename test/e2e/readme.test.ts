@@ -1,4 +1,4 @@
-/** @module The commands of the README, as a stranger pastes them, and the answers it shows. */
+/** @module Runs the commands of the README and compares their output with the one it shows. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -12,13 +12,13 @@ type TestResponse = Readonly<Record<string, unknown>>;
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const readme = readFileSync(path.join(top, 'README.md'), 'utf8');
 
-/** Blocks of code in one language. */
+/** The code blocks of the README in one language. */
 const blocks = (language: string) =>
   [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'gm'))].map(
     ([, text]) => text!,
   );
 
-/** The commands of a block: one may go on in the next lines, within quotes or after a backslash. */
+/** The commands of a block. A command continues on the next line within quotes or after a backslash. */
 function commandsOf(block: string): string[] {
   const found: string[] = [];
   let command = '';
@@ -39,7 +39,7 @@ const commands = blocks('sh')
 const skip =
   spawnSync('curl', ['--version']).status === 0 ? false : 'curl is not installed (package curl)';
 
-describe('the README', { skip }, () => {
+describe('README.md', { skip }, () => {
   let child: ServiceChild;
   let ports: Readonly<Record<string, number>>;
   before(async () => {
@@ -58,21 +58,21 @@ describe('the README', { skip }, () => {
     return JSON.parse(stdout) as TestResponse;
   };
 
-  test('has commands to try', () => assert.ok(commands.length >= 3));
+  test('has curl commands', () => assert.ok(commands.length >= 3));
 
   for (const command of commands) {
-    test(`responses ${command.replaceAll(/\s+/g, ' ').slice(-70)}`, () => {
+    test(`shows a command that works: ${command.replaceAll(/\s+/g, ' ').slice(-70)}`, () => {
       const response = run(command);
       assert.ok(!('error' in response), JSON.stringify(response));
       assert.ok(['prediction', 'predictions', 'outputs'].some((key) => key in response));
     });
   }
 
-  test('shows what the first of them answers', () => {
+  test('shows the output of its first command', () => {
     const shown = JSON.parse(blocks('json')[0]!) as TestResponse;
     const given = run(commands[0]!);
     assert.deepEqual(Object.keys(given), Object.keys(shown));
-    // These two are new each time.
+    // These two differ each time.
     const lasting = { inference_time_ms: 0, request_id: '' };
     assert.deepEqual({ ...given, ...lasting }, { ...shown, ...lasting });
   });

@@ -1,4 +1,4 @@
-/** @module How the services start: their settings, their ports, and what stops them from starting. */
+/** @module Tests the start of the services: settings, ports, and errors that prevent it. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -11,7 +11,7 @@ import { MODELS, ROW, start } from './support.ts';
 
 const MODELS_FOLDER = fileURLToPath(new URL('../../models', import.meta.url));
 
-/** What a start that fails says, on one line. */
+/** The message of a start that fails, which is one line. */
 async function failure(
   env: Record<string, string>,
   args: readonly string[] = [],
@@ -25,7 +25,7 @@ async function failure(
 }
 
 describe('a start', () => {
-  test('logs JSON lines, the last of which names the port', async () => {
+  test('logs lines of JSON, the last of which has the port', async () => {
     await using service = await start();
     const line = await service.child.line('ready');
     assert.equal(line.port, service.port);
@@ -38,7 +38,7 @@ describe('a start', () => {
     assert.equal(service.child.errors, '');
   });
 
-  test('logs what of a configuration has no effect', async () => {
+  test('logs fields of a configuration that have no effect', async () => {
     const versions = { '1': 'test/fixtures/models/identity-float32.onnx' };
     const triton = 'max_batch_size: 8 dynamic_batching { preferred_batch_size: 4 }';
     await using service = await start({}, { m: { triton, versions } });
@@ -46,7 +46,7 @@ describe('a start', () => {
     assert.deepEqual(notes, ['dynamic_batching.preferred_batch_size has no effect']);
   });
 
-  test('of everything opens a port for each service, over the same models', async () => {
+  test('of all services opens a port for each, with the same models', async () => {
     await using service = await start({ SERVICE: 'all' });
     const { ports } = (await service.child.line('ready')) as { ports: Record<string, number> };
     assert.equal(ports.prediction, service.port);
@@ -67,7 +67,7 @@ describe('a start', () => {
 });
 
 describe('a port that is taken', () => {
-  test('by another program', async () => {
+  test('stops the start if another program has it', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => other.once('listening', resolve));
     const { port } = other.address() as { port: number };
@@ -91,7 +91,7 @@ describe('a port that is taken', () => {
     ['1', '2'],
     ['2', '1'],
   ] as const) {
-    test(`by another start, ${first} and ${second} HTTP threads`, async () => {
+    test(`stops the start if the service already runs, with ${first} and ${second} HTTP threads`, async () => {
       await using service = await start({ MAX_WORKERS: first });
       const env = { PORT: `${service.port}`, MAX_WORKERS: second, SERVICE: 'prediction' };
       assert.match(await failure(env), /^Port \d+ is already in use/);
@@ -100,7 +100,7 @@ describe('a port that is taken', () => {
   }
 });
 
-/** A port that was free a moment ago. */
+/** A port that was free when this function returned. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -109,7 +109,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-describe('a port that is named', () => {
+describe('a port in the settings', () => {
   for (const workers of ['1', '2']) {
     test(`is the one that opens, with ${workers} HTTP threads`, async () => {
       const port = await freePort();
@@ -119,7 +119,7 @@ describe('a port that is named', () => {
     });
   }
 
-  test('is named by its own setting where it is taken', async () => {
+  test('is reported with the setting that has it if it is taken', async () => {
     await using service = await start({ SERVICE: 'all' });
     const { ports } = (await service.child.line('ready')) as { ports: Record<string, number> };
     for (const [setting, port] of [
@@ -136,7 +136,7 @@ describe('a port that is named', () => {
 });
 
 describe('settings', () => {
-  test('a flag beats the environment, in which a file stands for its content', async () => {
+  test('in flags have priority over the environment, where X_FILE names a file with the value', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'millrace-secret-'));
     try {
       writeFileSync(path.join(folder, 'workers'), '2\n');
@@ -150,7 +150,7 @@ describe('settings', () => {
     }
   });
 
-  test('a flag beats the environment, that millrace.json, and that the default', async () => {
+  test('in flags have priority over the environment, then over millrace.json, then over defaults', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'millrace-settings-'));
     const settings = { model_path: MODELS_FOLDER, service: 'prediction', port: 0 };
     const workersOf = async (
@@ -181,8 +181,12 @@ describe('settings', () => {
     'an unknown flag': [{}, ['--colour', 'red'], /^--colour is not an option; write one of --/],
     'a flag without its value': [{}, ['--models'], /^--models needs a value/],
     'an unknown service': [{}, ['nlpp'], /^SERVICE must be one of all, .* got "nlpp"/],
-    'a port that is none': [{ PORT: 'http' }, [], /^PORT must be a whole number from 0 to 65535/],
-    'a setting misspelt': [
+    'a port that is not a number': [
+      { PORT: 'http' },
+      [],
+      /^PORT must be a whole number from 0 to 65535/,
+    ],
+    'a misspelt setting': [
       { MAXWORKERS: '2' },
       [],
       /^MAXWORKERS is not a setting; write MAX_WORKERS/,
@@ -197,13 +201,13 @@ describe('settings', () => {
       [],
       /^PORT and INFERENCE_PORT are both 8000/,
     ],
-    'models named for a mode that does not load them': [
+    'LOAD_MODEL in a mode that ignores it': [
       { LOAD_MODEL: 'iris' },
       [],
       /^LOAD_MODEL has no effect with MODEL_CONTROL_MODE=none/,
     ],
-    'an argument too many': [{}, ['all', 'prediction'], /^prediction is not an option/],
-    'no workers': [{ MAX_WORKERS: '0' }, [], /^MAX_WORKERS must be a whole number from 1 to 256/],
+    'an additional argument': [{}, ['all', 'prediction'], /^prediction is not an option/],
+    'zero workers': [{ MAX_WORKERS: '0' }, [], /^MAX_WORKERS must be a whole number from 1 to 256/],
     'a secret that cannot be read': [
       { DEVICE_FILE: '/no/such' },
       [],
@@ -228,6 +232,7 @@ describe('settings', () => {
     ],
   };
   for (const [name, [env, args, message]] of Object.entries(wrong)) {
-    test(`stop the start: ${name}`, async () => assert.match(await failure(env, args), message));
+    test(`stop the start if there is ${name}`, async () =>
+      assert.match(await failure(env, args), message));
   }
 });

@@ -1,4 +1,4 @@
-/** @module What `/v2/models/stats` and `/metrics` count after a mixed load is the same, over every thread and protocol. */
+/** @module Tests that `/v2/models/stats` and `/metrics` agree after a mixed load, over all threads and protocols. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { status } from '@grpc/grpc-js';
@@ -34,12 +34,12 @@ const turns = (ms: number) => ({
 });
 
 interface Responses {
-  /** HTTP answers by status, as the client has seen them. */
+  /** The number of HTTP responses that the client has received, by status. */
   readonly http: Record<number, number>;
   ask(model: string, body: unknown, headers?: Record<string, string>): Promise<number>;
 }
 
-function answersOf(service: Running): Responses {
+function responseCounts(service: Running): Responses {
   const http: Record<number, number> = {};
   return {
     http,
@@ -77,7 +77,7 @@ async function quickOnes({ ask }: Responses, grpc: GrpcClient): Promise<void> {
   assert.equal(await ask('poison', { inputs: poison }), 400);
 }
 
-/** One that runs, one that is too late, one whose client leaves, one that finds no place. */
+/** Requests that complete, expire, are cancelled by their client, and are rejected by a full queue. */
 async function slowOnes({ ask }: Responses, service: Running): Promise<void> {
   const running = ask('slow', turns(1000));
   await inModel(service, 0, 1);
@@ -96,13 +96,13 @@ async function slowOnes({ ask }: Responses, service: Running): Promise<void> {
 }
 
 for (const workers of [1, 2]) {
-  test(`with ${workers} HTTP threads`, async () => {
+  test(`statistics and metrics agree with ${workers} HTTP threads`, async () => {
     const env = { SERVICE: 'inference', GRPC_PORT: '0', MAX_WORKERS: String(workers) };
     await using service = await start(env, MODELS);
     const { ports } = (await service.child.line('ready')) as { ports: { grpc: number } };
     const grpc = connect(ports.grpc);
     try {
-      const responses = answersOf(service);
+      const responses = responseCounts(service);
       await quickOnes(responses, grpc);
       await slowOnes(responses, service);
       const page = await settled(service);
@@ -134,7 +134,7 @@ for (const workers of [1, 2]) {
   });
 }
 
-/** Every number that both tell, for every model. */
+/** Compares all numbers that both report, for every model. */
 function compare(page: string, modelStats: Message): void {
   assert.deepEqual(modelStats.map(({ name }: Message) => name).sort(), Object.keys(MODELS).sort());
   for (const { name: model, inference_count, execution_count, ...stats } of modelStats) {
@@ -171,7 +171,7 @@ function compare(page: string, modelStats: Message): void {
   }
 }
 
-/** What was asked is what is counted, beside the run that warms a model in each thread. */
+/** Checks that the counts are those of the requests that were sent and of one warm-up run per thread. */
 function checkCounts(page: string, modelStats: Message, warmUps: number): void {
   const of = (model: string) => {
     const { success, fail } = modelStats.find(

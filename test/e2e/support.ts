@@ -1,4 +1,4 @@
-/** @module The services in processes of their own, over repositories made of fixtures. */
+/** @module Starts the services in a separate process, with a repository of fixture models. */
 
 import { rmSync } from 'node:fs';
 import path from 'node:path';
@@ -13,7 +13,7 @@ const fixture = (name: string) => path.join(top, 'test/fixtures/models', `${name
 /** A row that the demonstration model `iris` takes. */
 export const ROW: readonly number[] = [5.1, 3.5, 1.4, 0.2];
 
-/** The demonstration classifier, and a model whose runs take about a microsecond for each turn asked for. */
+/** The demonstration classifier, and a model whose runs take about a microsecond per requested iteration. */
 export const MODELS: Readonly<Record<string, TestModel>> = {
   iris: {
     config: {
@@ -27,29 +27,29 @@ export const MODELS: Readonly<Record<string, TestModel>> = {
   slow: { config: { batching: false, instances: 1 }, versions: { '1': fixture('slow-loop') } },
 };
 
-/** The body of a request that keeps the model `slow` busy for about that long. */
+/** The body of a request that runs for about `ms` milliseconds in the model `slow`. */
 export const slow = (ms: number) => ({ model: 'slow', features: [ms * 1000] });
 
 export interface Running extends AsyncDisposable {
   readonly child: ServiceChild;
   readonly url: string;
   readonly port: number;
-  /** POSTs an object as JSON, a text as it is. */
+  /** Sends a POST with an object as JSON, or with a string unchanged. */
   predict(body: unknown, headers?: Record<string, string>): Promise<Response>;
-  /** `/metrics` as it is. */
+  /** The text of `/metrics`. */
   page(): Promise<string>;
-  /** The number that a line of `/metrics` with these labels adds up to. */
+  /** The sum of the samples of `/metrics` with this name and at least these labels. */
   metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
 }
 
-/** Starts the prediction service and waits until it is ready. To be declared with `await using`. */
+/** Starts the prediction service and waits until it is ready. The caller declares it with `await using`. */
 export async function start(
   env: Readonly<Record<string, string>> = {},
   models: Readonly<Record<string, TestModel>> = MODELS,
   args: readonly string[] = [],
 ): Promise<Running> {
   const repository = testRepository(models);
-  // Of its own, so that no test starts with what another one has measured.
+  // Each test has its own cache, without measurements of other tests.
   const cache = `${repository.path}-cache`;
   const remove = () => {
     repository[Symbol.dispose]();
@@ -86,7 +86,7 @@ export async function start(
   };
 }
 
-/** Sum of the samples of a page that have this name and at least these labels; 0 where there is none. */
+/** The sum of the samples of a metrics page with this name and at least these labels; 0 if there are none. */
 export function sumOf(
   page: string,
   name: string,
@@ -100,7 +100,7 @@ export function sumOf(
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }
 
-/** How a model's requests ended, in the order of the engine's contract, and what is still in it. */
+/** The numbers of a model's requests by outcome, and of those that are queued or running. */
 export function outcomesOf(page: string, model: string) {
   const ended = (outcome: string) =>
     sumOf(page, 'millrace_model_requests_total', { model, outcome });
@@ -114,7 +114,7 @@ export function outcomesOf(page: string, model: string) {
   };
 }
 
-/** The page once the model `slow` has nothing left to do. */
+/** The metrics page, once no request is queued or running in the model `slow`. */
 export async function settled(service: Running): Promise<string> {
   let page = '';
   await until(async () => {
@@ -125,15 +125,15 @@ export async function settled(service: Running): Promise<string> {
   return page;
 }
 
-/** Resolves when the model `slow` has so many requests. */
+/** Resolves when the model `slow` has this many queued and running requests. */
 export const inModel = (service: Running, queued: number, running: number): Promise<void> =>
   until(async () => {
     const now = outcomesOf(await service.page(), 'slow');
     return now.queued === queued && now.running === running;
   }, `${queued} requests wait and ${running} run`);
 
-/** HTTP answers of `POST /predict` so far, by status. */
-export function answersOf(page: string): Readonly<Record<string, number>> {
+/** The number of responses to `POST /predict` so far, by status. */
+export function responseCounts(page: string): Readonly<Record<string, number>> {
   const found = page.matchAll(
     /^http_requests_total\{method="POST",route="\/predict",status="(\d+)",service="prediction"\} (\d+)$/gm,
   );

@@ -1,4 +1,4 @@
-/** @module The start on a terminal, which `script` of util-linux stands in for. */
+/** @module Tests the output of a start on a terminal, which the command `script` simulates. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import process from 'node:process';
@@ -8,7 +8,7 @@ import { until } from '../support/until.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 
-test('a person reads lines and one block, and no JSON objects', async () => {
+test('on a terminal the log has readable lines and one block, and no JSON', async () => {
   const { PATH, HOME = '' } = process.env;
   const child = spawn(
     'script',
@@ -29,7 +29,7 @@ test('a person reads lines and one block, and no JSON objects', async () => {
   assert.match(output, /Serving .*iris \(v1\.0, v2\.0\)/);
   assert.match(output, /http:\/\/127\.0\.0\.1:\d+\/docs/);
   assert.doesNotMatch(output, /^\{/m);
-  // What a terminal sends for Ctrl-C.
+  // A terminal sends this byte for Ctrl-C.
   child.stdin.write('\u0003');
   assert.equal(await exited, 0);
 });

@@ -1,4 +1,4 @@
-/** @module Several HTTP threads serve the same models, however their changes come in. */
+/** @module Tests that all HTTP threads serve the same models after concurrent changes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RawClient } from '../support/raw-http.ts';
@@ -6,7 +6,7 @@ import { MODELS, type Running, start } from './support.ts';
 
 const ROUNDS = 12;
 
-/** A configuration whose only trace is a label, which every thread shows in its own metadata. */
+/** A configuration with a label, which shows which configuration a thread has. */
 const config = (rows: number) =>
   JSON.stringify({ parameters: { config: JSON.stringify({ max_batch_size: rows }) } });
 
@@ -29,7 +29,7 @@ async function ask(client: RawClient, path: string, body?: string): Promise<Test
   return { thread, status: response.status, body: response.body };
 }
 
-/** A connection to each of the two threads; the kernel deals connections out by chance. */
+/** A connection to each of the two threads. The kernel chooses a thread for each new connection at random. */
 async function bothThreads(service: Running): Promise<RawClient[]> {
   const found = new Map<string, RawClient>();
   for (let i = 0; i < 200 && found.size < 2; i += 1) {
@@ -42,8 +42,8 @@ async function bothThreads(service: Running): Promise<RawClient[]> {
   return [...found.values()];
 }
 
-test('loads of two configurations through two threads at once leave both with the same', async () => {
-  // Versions of a model that a client configures are numbers.
+test('concurrent loads of two configurations leave both threads with the same one', async () => {
+  // A configuration from a client needs versions that are numbers.
   const models = { iris: { versions: { '1': MODELS.iris!.versions['v1.0']! } } };
   await using service = await start(
     { MAX_WORKERS: '2', MODEL_CONTROL_MODE: 'explicit', LOAD_MODEL: '*' },

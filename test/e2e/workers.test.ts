@@ -1,18 +1,18 @@
-/** @module Several HTTP threads on one port: one native core, one truth. */
+/** @module Tests several HTTP threads on one port, which share the native engine, its models and metrics. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { post, RawClient, type RawResponse } from '../support/raw-http.ts';
-import { answersOf, MODELS, outcomesOf, ROW, type Running, start, sumOf } from './support.ts';
+import { MODELS, outcomesOf, ROW, type Running, responseCounts, start, sumOf } from './support.ts';
 
 const WORKERS = 3;
-/** The kernel deals connections out to threads by chance; so many miss one of three hardly ever. */
+/** Connections to open. The kernel chooses a thread for each at random, so this many almost certainly reach all three. */
 const CONNECTIONS = 200;
 
-/** What each thread begins its request ids with. */
+/** The prefix of the request ids of a thread. */
 const threadOf = ({ headers }: RawResponse) =>
   headers['x-request-id']!.slice(0, 'req_'.length + 10);
 
-/** One open connection to each thread. */
+/** Opens one connection to each thread. */
 async function connections(service: Running): Promise<Map<string, RawClient>> {
   const found = new Map<string, RawClient>();
   for (let i = 0; i < CONNECTIONS && found.size < WORKERS; i += 1) {
@@ -40,7 +40,7 @@ async function fromEach(threads: Map<string, RawClient>, path: string): Promise<
   return responses;
 }
 
-/** A page without what it changes itself by being asked for, and without what never stands still. */
+/** A metrics page without the numbers that change with each request for it or all the time. */
 const lasting = (page: string) =>
   page
     .split('\n')
@@ -48,7 +48,7 @@ const lasting = (page: string) =>
     .join('\n');
 
 describe(`with MAX_WORKERS=${WORKERS}`, () => {
-  test('every thread answers, and shows the same exact metrics and models', async () => {
+  test('every thread responds, with the same metrics and models', async () => {
     await using service = await start({ MAX_WORKERS: `${WORKERS}` });
     const threads = await connections(service);
     assert.equal(threads.size, WORKERS);
@@ -63,9 +63,9 @@ describe(`with MAX_WORKERS=${WORKERS}`, () => {
     for (const other of others) assert.equal(lasting(other), lasting(page!));
     const [ready, ...rest] = await fromEach(threads, '/ready');
     for (const other of rest) assert.equal(other, ready);
-    const answered = answersOf(page!)[200]!;
+    const answered = responseCounts(page!)[200]!;
     assert.ok(answered >= WORKERS * (each + 1));
-    // The model is one: each thread warmed it, and all that was asked went through it.
+    // The threads share the model, which counts the warm-up run of each thread and all requests.
     assert.deepEqual(outcomesOf(page!, 'iris'), {
       ...{ completed: answered + WORKERS, failed: 0, cancelled: 0, expired: 0 },
       ...{ queued: 0, running: 0 },
@@ -74,7 +74,7 @@ describe(`with MAX_WORKERS=${WORKERS}`, () => {
     for (const client of threads.values()) client[Symbol.dispose]();
   });
 
-  test('a stop ends every thread, and what each has taken is answered', async () => {
+  test('a stop ends every thread after its accepted requests are completed', async () => {
     await using service = await start({ MAX_WORKERS: `${WORKERS}` });
     const threads = await connections(service);
     const busy = [...threads.values()];

@@ -113,8 +113,8 @@ test('what others count in the same process is not shown', async () => {
 test('the page shows what the batcher has learnt of each model', async () => {
   using service = await testService();
   const model = service.model('iris:v1.0');
-  model.learnt = {
-    ...model.learnt,
+  model.measured = {
+    ...model.measured,
     stuckInstances: 1,
     returningShare: 0.75,
     expectedWaitMs: 12,

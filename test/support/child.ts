@@ -1,4 +1,4 @@
-/** @module A service in a process of its own, on the runtime that runs the tests. */
+/** @module Runs a service in a separate process, on the same runtime as the tests. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ export interface Exit {
 }
 
 export class ServiceChild {
-  /** Lines of the log, parsed. */
+  /** The parsed lines of the log. */
   readonly log: Record<string, unknown>[] = [];
   errors = '';
   readonly exited: Promise<Exit>;
@@ -23,8 +23,8 @@ export class ServiceChild {
   #over = false;
 
   /**
-   * @param script Path of the module to run, from the top folder.
-   * @param cwd Where it runs, which is where `millrace.json` is looked for.
+   * @param script Path of the module to run, relative to the top folder.
+   * @param cwd Its working directory, which may have a `millrace.json`.
    */
   constructor(
     script: string,
@@ -60,7 +60,7 @@ export class ServiceChild {
     });
   }
 
-  /** Waits for a line of the log by its message. */
+  /** Waits for a log line with this message. @throws {Error} if the process ends without it */
   async line(message: string): Promise<Record<string, unknown>> {
     const find = () => this.log.find(({ msg }) => msg === message);
     await until(() => find() !== undefined || this.#over, `"${message}" is logged`);
@@ -69,19 +69,19 @@ export class ServiceChild {
     return line;
   }
 
-  /** The port it listens on, once it does. */
+  /** Waits until the service is ready, and returns its port. */
   async port(): Promise<number> {
     return Number((await this.line('ready')).port);
   }
 
-  /** Most memory that it has had at once so far, bytes. */
+  /** The maximum resident memory of the process so far, bytes. */
   peakMemory(): number {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
     return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
   }
 
   signal(name: 'SIGTERM' | 'SIGINT'): void {
-    // Not the child's own method: after it Deno reports any exit as a death by that signal.
+    // The child's own kill() would make Deno report any exit as caused by that signal.
     process.kill(this.#child.pid!, name);
   }
 

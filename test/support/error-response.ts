@@ -1,8 +1,8 @@
-/** @module What an error answer must look like. */
+/** @module Checks error responses. */
 
 import assert from 'node:assert/strict';
 
-/** Checks an error answer whole and returns its sentence. */
+/** Checks status, headers and body of an error response, and returns its message. */
 export async function assertErrorResponse(
   response: Response,
   status: number,
@@ -18,8 +18,8 @@ export async function assertErrorResponse(
   assert.doesNotMatch(
     body.error!,
     /\/(?!ready|docs|json)|0x|\.so\b|\bat .*:\d+/,
-    'it tells an internal',
+    'the message has a path or an address',
   );
-  assert.match(body.error!, /^\S.*\.$/, 'it is no sentence');
+  assert.match(body.error!, /^\S.*\.$/, 'the message is not a sentence');
   return body.error!;
 }

@@ -1,4 +1,4 @@
-/** @module Files in a temporary folder. */
+/** @module Creates files in a temporary folder. */
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ export interface TemporaryFiles extends Disposable {
   readonly path: string;
 }
 
-/** To be declared with `using`: the folder goes when the test ends. */
+/** Creates the files. The caller declares the result with `using`, which removes the folder at the end of the test. */
 export function temporaryFiles(files: Files): TemporaryFiles {
   const folder = mkdtempSync(path.join(tmpdir(), 'millrace-files-'));
   for (const [name, content] of Object.entries(files)) {

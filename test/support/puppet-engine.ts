@@ -1,6 +1,6 @@
 /**
  * An engine without a model: the test decides the outputs and the time of its runs. It keeps the engine's contract
- * (cancellation, deadlines, counters), so what is tested on it holds for the real one.
+ * (cancellation, deadlines, counters), so tests on it are valid for the real one.
  *
  * @module
  */
@@ -23,21 +23,21 @@ import type {
   Timings,
 } from '../../native/types.ts';
 
-/** What a model does. */
+/** The behaviour of a model. */
 export interface PuppetScript {
   readonly signature: Signature;
-  /** What the load finds out about the device. */
+  /** The device report of a load. */
   readonly report?: Partial<DeviceReport>;
-  /** The outputs for a run's inputs. It may throw what a run may reject with. */
+  /** Returns the outputs for the inputs of a run. It may throw any error with which a run may reject. */
   readonly run: (inputs: Tensors) => RunResult['outputs'];
 }
 
-/** The scripts by model name, as in `iris:v1.0`; it may throw what a load may reject with. */
+/** Returns the script of a model by its name, such as `iris:v1.0`. It may throw any error with which a load may reject. */
 export type PuppetRepository = (name: string, options: LoadOptions) => PuppetScript;
 
 const TIMINGS: Timings = { queueMs: 0.04, computeMs: 0.21, batchRows: 8, batchRequests: 8 };
 
-/** A classifier: `[rows, width]` float32 in, one output `scores` that gives class `i % classes` to row `i`. */
+/** A classifier with the input `[rows, width]` of float32 and the output `scores`, in which row `i` has class `i % classes`. */
 export function puppetClassifier(width = 4, classes = 3): PuppetScript {
   const tensor = (name: string, size: number) =>
     ({ name, type: 'float32', dims: [-1, size], symbols: ['', ''] }) as const;
@@ -70,8 +70,8 @@ export class PuppetModel implements Model {
   readonly intraOpThreads = 1;
   readonly signature: Signature;
   closed = false;
-  /** What an engine learns as it runs. */
-  learnt = {
+  /** Measurements of a running engine. */
+  measured = {
     stuckInstances: 0,
     batched: true,
     deviceLost: false,
@@ -84,7 +84,7 @@ export class PuppetModel implements Model {
     inlineLimitMs: 0,
   };
   readonly #script: PuppetScript;
-  /** The input whose first dimension counts rows. */
+  /** The input whose dimension 0 is the number of rows. */
   readonly #rowsOf: string;
   #gate: { readonly opened: Promise<void>; readonly open: () => void } | undefined;
   readonly #counts = {
@@ -117,7 +117,7 @@ export class PuppetModel implements Model {
     this.#rowsOf = script.signature.inputs[0]?.name ?? '';
   }
 
-  /** Keeps every run from now on waiting until `release()`. */
+  /** Holds every later run until `release()`. */
   hold(): void {
     let open = () => {};
     const opened = new Promise<void>((resolve) => {
@@ -147,7 +147,7 @@ export class PuppetModel implements Model {
     const histogram: Histogram = { bounds: [0.001], counts: [completed], count: completed, sum: 0 };
     const answered = { count: completed, inputMs: 0, computeMs: 0, outputMs: 0 };
     const runs = { sizes: [], answered, lastRunAt: 0 };
-    return { ...this.#counts, ...this.learnt, ...runs, queue: histogram, compute: histogram };
+    return { ...this.#counts, ...this.measured, ...runs, queue: histogram, compute: histogram };
   }
 
   async close(): Promise<void> {
@@ -208,7 +208,7 @@ export class PuppetEngine implements Engine {
   closed = false;
   readonly #repository: PuppetRepository;
 
-  /** @param repository What is loaded under which name. Default: a classifier of three classes. */
+  /** @param repository The scripts of the models. Default: a classifier of three classes. */
   constructor(
     repository: PuppetRepository = () => puppetClassifier(),
     providers: readonly string[] = ['CPUExecutionProvider'],

@@ -1,14 +1,14 @@
-/** @module HTTP byte by byte, for what no client library would send. */
+/** @module An HTTP client that sends raw bytes, for requests that client libraries do not send. */
 
 import { Buffer } from 'node:buffer';
 import { connect, type Socket } from 'node:net';
 
-/** A server that says nothing for so long will not speak any more. */
+/** Maximum time to wait for a response, milliseconds. */
 const LIMIT_MS = 20_000;
 
 export interface RawResponse {
   readonly status: number;
-  /** Names in lower case. */
+  /** The headers, with names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
@@ -23,10 +23,10 @@ export class RawClient {
 
   constructor(port: number) {
     this.socket = connect(port, '127.0.0.1');
-    // A character a byte, because lengths are in bytes.
+    // latin1 has one character per byte, because lengths are in bytes.
     this.socket.setEncoding('latin1');
     this.closed = new Promise((resolve) => {
-      // A server may end a connection it has refused by a reset.
+      // A server may reset a connection that it has refused.
       this.socket.on('error', () => resolve());
       this.socket.on('close', () => resolve());
     });
@@ -83,7 +83,7 @@ export class RawClient {
   }
 }
 
-/** The head of a POST to `/predict`; a body follows. */
+/** The request line and headers of a POST to `/predict`. */
 export function head(headers: Readonly<Record<string, string | number>>): string {
   const lines = { Host: 'test', 'Content-Type': 'application/json', ...headers };
   const text = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`);

@@ -1,15 +1,15 @@
-/** @module A model repository in a temporary folder. */
+/** @module Creates a model repository in a temporary folder. */
 
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export interface TestModel {
-  /** The content of `model.json`: an object, or the text itself. Default: no such file. */
+  /** The content of `model.json`, as an object or as text. Default: no such file. */
   readonly config?: object | string;
-  /** The text of `config.pbtxt`. Default: no such file. */
+  /** The content of `config.pbtxt`. Default: no such file. */
   readonly triton?: string;
-  /** Versions, each with the file to copy; `''` makes an empty `model.onnx`, `undefined` none. */
+  /** The file to copy for each version; `''` creates an empty `model.onnx`, and `undefined` no file. */
   readonly versions: Readonly<Record<string, string | undefined>>;
 }
 
@@ -17,7 +17,7 @@ export interface TestRepository extends Disposable {
   readonly path: string;
 }
 
-/** To be declared with `using`: the folder goes when the test ends. */
+/** Creates the repository. The caller declares the result with `using`, which removes the folder at the end of the test. */
 export function testRepository(models: Readonly<Record<string, TestModel>>): TestRepository {
   const path = mkdtempSync(join(tmpdir(), 'millrace-models-'));
   for (const [name, { config, triton, versions }] of Object.entries(models)) {

@@ -1,4 +1,4 @@
-/** @module The prediction service on the puppet engine, without a port. */
+/** @module The prediction service on the fake engine, without a port. */
 
 import {
   type Caller,
@@ -19,7 +19,7 @@ import { services } from '../../services/services.ts';
 import { PuppetEngine, type PuppetModel, type PuppetRepository } from './puppet-engine.ts';
 import { type TestModel, testRepository } from './repository.ts';
 
-/** A classifier with two versions and labels; `puppetClassifier` answers row `i` with class `i`. */
+/** A classifier with two versions and labels; `puppetClassifier` returns class `i` for row `i`. */
 export const TWO_VERSIONS: Readonly<Record<string, TestModel>> = {
   iris: {
     config: { task: 'classification', labels: ['setosa', 'versicolor', 'virginica'] },
@@ -31,11 +31,11 @@ export interface TestService extends Disposable {
   readonly app: ServiceApp;
   readonly engine: PuppetEngine;
   readonly runtime: Runtime;
-  /** The lines logged so far. */
+  /** The parsed lines of the log so far. */
   readonly lines: Record<string, unknown>[];
-  /** A loaded version, as in `iris:v1.0`. */
+  /** Returns a loaded version by a name such as `iris:v1.0`. */
   model(name: string): PuppetModel;
-  /** POSTs JSON, or a text as it is, to `/predict`. */
+  /** Sends `POST /predict` with an object as JSON, or with a string unchanged. */
   predict(body: unknown, headers?: Record<string, string>): Promise<Response>;
 }
 
@@ -47,7 +47,7 @@ export interface TestServiceOptions {
   readonly random?: () => number;
 }
 
-/** A request of features, as `infer` takes it. */
+/** A request with features, as `infer` takes it. */
 export interface FeatureRequest {
   readonly model?: string | undefined;
   readonly version: string | undefined;
@@ -70,7 +70,7 @@ const steps: InferenceSteps<
   },
 };
 
-/** Passes the pipeline as a request to `/predict` does, without HTTP. */
+/** Runs a request through the pipeline as `/predict` does, without HTTP. */
 export async function infer(
   runtime: Runtime,
   request: FeatureRequest,
@@ -81,7 +81,7 @@ export async function infer(
   return { model, version: name, predictions: response, timings, maxRows };
 }
 
-/** To be declared with `using`. */
+/** Creates the service. The caller declares it with `using`. */
 export async function testService(options: TestServiceOptions = {}): Promise<TestService> {
   const repository = testRepository(options.models ?? TWO_VERSIONS);
   const engine = new PuppetEngine(options.engine);

@@ -1,8 +1,8 @@
-/** @module Waits for something that no promise announces. */
+/** @module Waits for a condition for which there is no event. */
 
 const LIMIT_MS = 20_000;
 
-/** Resolves when the condition holds; fails when it does not for long. */
+/** Resolves when the condition is true, and rejects if it remains false for too long. */
 export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const end = performance.now() + LIMIT_MS;
   while (!(await holds())) {

@@ -296,7 +296,7 @@ describe('how a version is loaded', () => {
   test('a lost GPU makes a version fail', async () => {
     using service = await testService({ models: { m: { versions: { '1': '' } } } });
     const [model] = [...service.engine.models.values()];
-    model!.learnt.deviceLost = true;
+    model!.measured.deviceLost = true;
     const [status] = service.runtime.models()[0]!.versions;
     assert.equal(status!.state, 'failed');
     assert.match(status!.reason, /lost/);

@@ -9,7 +9,7 @@ const MODELS = {
 
 function stick(service: TestService, name: string, stuckInstances: number): void {
   const model = service.model(name);
-  model.learnt = { ...model.learnt, stuckInstances };
+  model.measured = { ...model.measured, stuckInstances };
 }
 
 async function get({ app }: TestService, path: string) {
