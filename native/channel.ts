@@ -139,9 +139,20 @@ export class Channel {
 
   #deliverAtOnce(): void {
     this.#ranAtOnce = true;
-    this.#native.callSoon();
+    this.#endTurnLater();
     this.#drain();
   }
+
+  /** Nothing is delivered later, so an immediate will do, which unlike `callSoon` makes no system call. */
+  #endTurnLater(): void {
+    // On Deno an immediate would run before the other requests that have arrived.
+    if (this.#denoWakeup !== undefined) this.#native.callSoon();
+    else setImmediate(this.#endTurn);
+  }
+
+  readonly #endTurn = () => {
+    this.#ranAtOnce = false;
+  };
 
   /** Starts a new turn of the event loop. The addon calls it for each wake-up, and after `callSoon`. */
   turn(): void {

@@ -77,7 +77,7 @@ export interface InferRequest {
 export interface InferResponse {
   readonly modelName: string;
   readonly modelVersion?: string;
-  readonly id?: string;
+  readonly id?: string | undefined;
   readonly parameters?: Readonly<Record<string, string | number | boolean>>;
   readonly outputs: readonly {
     readonly name: string;

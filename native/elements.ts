@@ -41,3 +41,34 @@ export function elementsIn(type: keyof typeof elementArrays, bytes: Uint8Array<A
   const size = array.BYTES_PER_ELEMENT;
   return byteOffset % size === 0 ? new array(buffer, byteOffset, byteLength / size) : bytes;
 }
+
+/** As many elements are copied one by one sooner than by a call that copies any number. */
+const FEW_ELEMENTS = 32;
+
+/** Memory that holds elements of several types at different times. */
+export class ElementViews {
+  readonly #memory: ArrayBuffer;
+  /** They are kept, because creating a view of memory is slow. */
+  readonly #views: Partial<Record<keyof typeof elementArrays, Uint8Array>> = {};
+
+  constructor(memory: ArrayBuffer) {
+    this.#memory = memory;
+  }
+
+  /**
+   * Copies elements into memory of their own.
+   *
+   * @param offset Where they start, in bytes: a multiple of the size of an element.
+   * @returns a typed array of the type's class.
+   */
+  copy(type: keyof typeof elementArrays, offset: number, count: number) {
+    // The array is one of the type's class; TypeScript has no name for "all of one class, whichever it is".
+    this.#views[type] ??= new elementArrays[type](this.#memory) as Uint8Array;
+    const view = this.#views[type];
+    const start = offset / view.BYTES_PER_ELEMENT;
+    if (count > FEW_ELEMENTS) return view.slice(start, start + count);
+    const copied = new elementArrays[type](count) as Uint8Array;
+    for (let i = 0; i < count; i += 1) copied[i] = view[start + i]!;
+    return copied;
+  }
+}

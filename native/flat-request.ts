@@ -6,7 +6,7 @@
  */
 
 import type { Datatypes, InferInput, InferRequest, Parameters } from './codec-types.ts';
-import { elementArrays } from './elements.ts';
+import { ElementViews } from './elements.ts';
 import {
   FLAT_ID_LENGTH,
   FLAT_INPUT_ELEMENTS,
@@ -44,6 +44,7 @@ export class FlatRequests {
   readonly #datatypes: Datatypes;
   readonly #block = new Uint8Array(BLOCK_BYTES);
   readonly #layout = new Int32Array(this.#block.buffer, 0, FLAT_LAYOUT_BYTES / 4);
+  readonly #views = new ElementViews(this.#block.buffer);
   /** The positions in the layout and in the names up to which the request has been read. */
   #at = 0;
   #nameAt = 0;
@@ -94,8 +95,7 @@ export class FlatRequests {
     const dims: number[] = [];
     for (let i = 0; i < rank; i += 1) dims.push(this.#next());
     // The elements are copied, because the next request overwrites the block.
-    const data = new elementArrays[type](this.#block.buffer, offset, count).slice();
-    return { type, dims, data } as Tensors[string];
+    return { type, dims, data: this.#views.copy(type, offset, count) } as Tensors[string];
   }
 
   #next(): number {

@@ -9,7 +9,7 @@
  */
 
 import type { NativeEngine } from './binding.ts';
-import { elementArrays } from './elements.ts';
+import { ElementViews, elementArrays } from './elements.ts';
 import { errorCode, MillraceError } from './errors.ts';
 import {
   FLAG_OTHER_ROWS,
@@ -99,7 +99,7 @@ export function writeAbsent(mail: Float64Array, word: number): number {
 export class RecordReader {
   readonly #native: NativeEngine;
   readonly #mail: Float64Array;
-  readonly #views: Partial<Record<ElementType, Uint8Array>> = {};
+  readonly #views: ElementViews;
   #word = 0;
 
   slot = 0;
@@ -113,6 +113,7 @@ export class RecordReader {
   constructor(native: NativeEngine, mail: Float64Array) {
     this.#native = native;
     this.#mail = mail;
+    this.#views = new ElementViews(native.mailbox);
   }
 
   rewind(): void {
@@ -210,16 +211,8 @@ export class RecordReader {
   }
 
   #inline(type: ElementType, elements: number): unknown {
-    const view = this.#view(type as Exclude<ElementType, 'string'>);
-    const start = (this.#word * 8) / view.BYTES_PER_ELEMENT;
     // The elements are copied, because the next call overwrites the mailbox.
-    return view.slice(start, start + elements);
-  }
-
-  /** Returns the mailbox as elements of a type. Views are kept, because creating one of memory outside the heap is slow. */
-  #view(type: Exclude<ElementType, 'string'>): Uint8Array {
-    this.#views[type] ??= new elementArrays[type](this.#mail.buffer as ArrayBuffer) as Uint8Array;
-    return this.#views[type];
+    return this.#views.copy(type as Exclude<ElementType, 'string'>, this.#word * 8, elements);
   }
 
   #fetch(index: number, type: ElementType, elements: number): unknown {

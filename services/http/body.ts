@@ -54,24 +54,44 @@ export type ReadBody<Body> = (
   limit: number,
 ) => Promise<Body>;
 
-export const readText: ReadBody<string> = async (source, announced, limit) => {
-  const { request } = source;
-  if (announced !== undefined && announced <= UNCOUNTED && !isCompressed(request)) {
-    source.received(announced);
-    return request.text();
-  }
-  const bytes = await readBytes(source, announced, limit);
+export const readText: ReadBody<string> = (source, announced, limit) => {
+  if (!isShort(announced, source.request)) return readLongText(source, announced, limit);
+  source.received(announced);
+  return source.request.text();
+};
+
+async function readLongText(
+  source: BodySource,
+  announced: number | undefined,
+  limit: number,
+): Promise<string> {
+  const bytes = await readLongBytes(source, announced, limit);
   const text = new TextDecoder().decode(bytes);
   source.share.free(bytes.buffer);
   source.share.give(bytes.length);
   return text;
+}
+
+export const readBytes: ReadBody<Bytes> = (source, announced, limit) => {
+  if (!isShort(announced, source.request)) return readLongBytes(source, announced, limit);
+  source.received(announced);
+  return source.request.bytes();
 };
 
-export const readBytes: ReadBody<Bytes> = async (source, announced, limit) => {
+/** Returns whether the host can read the body in one call, without steps of ours that each cost a small request time. */
+function isShort(announced: number | undefined, request: Request): announced is number {
+  return announced !== undefined && announced <= UNCOUNTED && !isCompressed(request);
+}
+
+async function readLongBytes(
+  source: BodySource,
+  announced: number | undefined,
+  limit: number,
+): Promise<Bytes> {
   const body = await receive(source, announced, limit);
   const coding = source.request.headers.get('content-encoding');
   return coding === null ? body : decompressed(source.share, body, coding.toLowerCase(), limit);
-};
+}
 
 async function decompressed(share: BodyShare, body: Bytes, coding: string, limit: number) {
   const held = share.held;

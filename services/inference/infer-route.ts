@@ -42,8 +42,8 @@ interface InferInput {
   readonly content: CodecRequest | Bytes;
   /** Of a body that is lent to the engine, until then the owner of its memory. */
   readonly share: BodyShare | undefined;
-  /** The codings that the client takes, from its `Accept-Encoding`. */
-  readonly accept: string | null;
+  /** The codings that the client takes are in its `Accept-Encoding`, which only long responses need. */
+  readonly headers: Headers;
 }
 
 /** @param path The route's template. */
@@ -68,7 +68,7 @@ export function inferRoute(
         target,
         content,
         share: body.length > SMALL ? context.share : undefined,
-        accept: headers.get('accept-encoding'),
+        headers,
       });
       if (length === 0) return toInput(body);
       const parsed = parse(codec, body, length, options);
@@ -82,11 +82,11 @@ export function inferRoute(
       share?.lend();
       return prepared;
     },
-    respond(outcome, { accept }) {
+    respond(outcome, { headers }) {
       const encoded = encode(codec, outcome);
       return encoded instanceof Promise
-        ? encoded.then((whole) => pack(whole, accept))
-        : pack(encoded, accept);
+        ? encoded.then((whole) => pack(whole, headers))
+        : pack(encoded, headers);
     },
   };
 }
@@ -172,7 +172,7 @@ function encode(codec: Codec, outcome: Outcome<ResponseForm>): Encoded | Promise
   const response = {
     modelName: version.model,
     modelVersion: version.version,
-    ...(context.id === '' ? {} : { id: context.id }),
+    id: context.id === '' ? undefined : context.id,
     outputs,
   };
   const options = { nonFinite: context.nonFinite };
@@ -186,16 +186,17 @@ const isLarge = ({ data }: Tensor | PackedTensor) =>
 
 function pack(
   { body, headerLength: json }: Encoded,
-  accept: string | null,
+  request: Headers,
 ): EncodedResponse | Promise<EncodedResponse> {
+  // A response that is a string is too short to be worth compressing.
+  if (typeof body === 'string') return { body };
   const headers: Record<string, string> = {};
   if (json !== undefined) {
     headers['Content-Type'] = 'application/octet-stream';
     headers[HEADER_LENGTH] = String(json);
   }
-  // A response that is a string is too short to be worth compressing.
-  const coding = typeof body === 'string' ? undefined : acceptedCoding(accept, body.length);
-  if (typeof body === 'string' || coding === undefined) return { body, headers };
+  const coding = acceptedCoding(request.get('accept-encoding'), body.length);
+  if (coding === undefined) return { body, headers };
   headers['Content-Encoding'] = coding;
   headers.Vary = 'Accept-Encoding';
   return compress(body, coding).then((packed) => ({ body: packed, headers }));

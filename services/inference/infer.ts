@@ -90,15 +90,17 @@ export function scheduling(
 /** The outputs as the client wants them, in its order. */
 export function sentOutputs({ version, results, context }: Outcome<ResponseForm>): SentOutput[] {
   const { signature, labels } = version;
-  const wanted =
-    context.outputs ??
-    signature.outputs.map(({ name }) => ({ name, binary: context.binaryByDefault, classes: 0 }));
-  return wanted.map(({ name, binary, classes }) => {
-    const { outputs, packedStrings } = results[0]!;
-    const whole = outputs[name] ?? packedStrings![name]!;
+  const { outputs, packedStrings } = results[0]!;
+  const tensorOf = (name: string) => outputs[name] ?? packedStrings![name]!;
+  if (context.outputs === undefined) {
+    const binary = context.binaryByDefault;
+    return signature.outputs.map(({ name }) => ({ name, binary, tensor: tensorOf(name) }));
+  }
+  return context.outputs.map(({ name, binary, classes }) => {
+    const tensor = tensorOf(name);
+    if (classes === 0) return { name, binary, tensor };
     const { enabled } = signature.batching;
-    const tensor = classes === 0 ? whole : classify(name, whole, enabled, classes, labels[name]);
-    return { name, binary, tensor };
+    return { name, binary, tensor: classify(name, tensor, enabled, classes, labels[name]) };
   });
 }
 
