@@ -102,6 +102,7 @@ export type { IndexEntry } from './registry/index.ts';
 export { configType, type LoadOverride, type Skipped, tritonSchema } from './repository/index.ts';
 export type { RouteContext, RouteTable } from './routing/route-table.ts';
 export type { ModelStatus, ServedModel, VersionStatus } from './served-model.ts';
+export { ShortTurns } from './short-turns.ts';
 export type { Features, Outputs, Prediction, TabularTask, TaskName } from './tasks/index.ts';
 export { roundMs, serverTiming } from './timings.ts';
 

@@ -1,7 +1,9 @@
 /** @module Asynchronous work on many items, of which a limited number is under way at a time. */
 
+import { ShortTurns } from './short-turns.ts';
+
 /**
- * The results of `work` for all items, in the order of the items.
+ * The results of `work` for all items, in the order of the items. Other work of the thread runs between items.
  *
  * @param limit Items that are worked on at the same time.
  * @throws what `work` throws first.
@@ -13,8 +15,12 @@ export async function mapInOrder<Item, Result>(
 ): Promise<Result[]> {
   const results = new Array<Result>(items.length);
   const remaining = items.entries();
+  const turns = new ShortTurns();
   const worker = async () => {
-    for (const [index, item] of remaining) results[index] = await work(item);
+    for (const [index, item] of remaining) {
+      await turns.pause();
+      results[index] = await work(item);
+    }
   };
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
   return results;

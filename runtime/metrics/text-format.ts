@@ -24,14 +24,13 @@ export interface MetricHead {
 
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** The lines of one metric, each with its end. */
-export function formatMetric({ name, type, help }: MetricHead, samples: readonly Sample[]): string {
-  const lines = samples.map(
-    ({ labels, value, suffix = '' }) =>
-      `${name}${suffix}${formatLabels(labels)} ${formatValue(value)}\n`,
-  );
-  return `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n${lines.join('')}`;
-}
+/** The lines that come before the samples of a metric, each with its end. */
+export const formatHead = ({ name, type, help }: MetricHead): string =>
+  `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`;
+
+/** The line of one sample, with its end. */
+export const formatSample = ({ name }: MetricHead, { labels, value, suffix }: Sample): string =>
+  `${name}${suffix ?? ''}${formatLabels(labels)} ${formatValue(value)}\n`;
 
 function formatLabels(labels: Labels): string {
   const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);

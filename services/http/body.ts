@@ -1,6 +1,6 @@
 /** @module Reads bodies of requests within limits on their bytes. */
 
-import { type BodyShare, ServeError } from '../../runtime/index.ts';
+import { type BodyShare, ServeError, ShortTurns } from '../../runtime/index.ts';
 import { decompress } from './compression.ts';
 import { GrowingBytes, tooLong } from './growing-bytes.ts';
 
@@ -13,6 +13,8 @@ const WHOLE = 1024 * 1024;
 /** A body may arrive in this many pieces, and one more for each `PIECE_BYTES`: each piece costs as much as a small request. */
 const MAX_PIECES = 65_536;
 const PIECE_BYTES = 512;
+/** After this many pieces the time of the turn is checked. */
+const PIECES_PER_CHECK = 256;
 
 /** The refusal if the announced length exceeds the limit, so that the body is not read at all; lengths in bytes. */
 export function wrongLength(announced: number | undefined, limit: number): ServeError | undefined {
@@ -124,12 +126,15 @@ async function receive(
 
 async function receivePieces(source: BodySource, memory: GrowingBytes): Promise<void> {
   let pieces = 0;
+  const turns = new ShortTurns();
   // An error that leaves the loop cancels the stream, so the rest is not received.
   for await (const piece of (source.request.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
     pieces += 1;
     memory.append(piece);
     source.received(memory.length);
     if (pieces > MAX_PIECES + memory.length / PIECE_BYTES) throw tooManyPieces();
+    // The pieces of a large read come one after the other in one turn of the event loop.
+    if (pieces % PIECES_PER_CHECK === 0) await turns.pause();
   }
 }
 

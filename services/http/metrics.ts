@@ -4,5 +4,7 @@ import type { Runtime } from '../../runtime/index.ts';
 import type { AddRoute } from './managed-routes.ts';
 
 export function metricsRoute(add: AddRoute, { metrics }: Runtime): void {
-  add('/metrics', (c) => c.body(metrics.render(), 200, { 'Content-Type': metrics.contentType }));
+  add('/metrics', async (c) =>
+    c.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),
+  );
 }

@@ -47,6 +47,7 @@ export async function start(
   env: Readonly<Record<string, string>> = {},
   models: Readonly<Record<string, TestModel>> = MODELS,
   args: readonly string[] = [],
+  script = 'services/main.ts',
 ): Promise<Running> {
   const repository = testRepository(models);
   // Each test has its own cache, without measurements of other tests.
@@ -59,7 +60,7 @@ export async function start(
     ...{ MODEL_PATH: repository.path, CACHE_DIR: cache, SERVICE: 'prediction', PORT: '0' },
     ...env,
   };
-  const child = new ServiceChild('services/main.ts', settings, args);
+  const child = new ServiceChild(script, settings, args);
   const port = await child.port().catch(async (error: unknown) => {
     await child[Symbol.asyncDispose]();
     remove();

@@ -20,8 +20,8 @@ const measuring = [
 /** Tests of minutes, which `npm run verify` runs. */
 const long = ['test/{fuzz,soak}/**'];
 
-/** Storms of hostile bodies, which measure memory and the time that `/alive` takes. */
-const storms = ['test/e2e/hostile-bodies.test.ts'];
+/** Storms of hostile requests, which measure memory, and the time that other requests wait. */
+const storms = ['test/e2e/{hostile-bodies,turns}.test.ts'];
 
 const python = '.millrace/python/bin/python';
 

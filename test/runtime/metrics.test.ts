@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Metrics } from '../../runtime/metrics/index.ts';
-import { formatMetric } from '../../runtime/metrics/text-format.ts';
+import {
+  formatHead,
+  formatSample,
+  type MetricHead,
+  type Sample,
+} from '../../runtime/metrics/text-format.ts';
 import { PuppetEngine } from '../support/puppet-engine.ts';
 import { testService } from '../support/service.ts';
 
 const empty = () => new Metrics(new PuppetEngine().counters, () => []);
+
+const formatMetric = (head: MetricHead, samples: readonly Sample[]) =>
+  [formatHead(head), ...samples.map((sample) => formatSample(head, sample))].join('');
 
 test('the page shows native histograms as Prometheus does', async () => {
   using service = await testService();
@@ -13,7 +21,7 @@ test('the page shows native histograms as Prometheus does', async () => {
   const names = { method: 'POST', route: '/predict', status: '200', service: 'prediction' };
   const series = metrics.http.series(names);
   for (const seconds of [0.0004, 0.003, 180]) series.observe(seconds);
-  const page = metrics.render();
+  const page = await metrics.render();
   const labels = 'method="POST",route="/predict",status="200",service="prediction"';
   for (const line of [
     `http_requests_total{${labels}} 3`,
@@ -36,7 +44,7 @@ test('the page shows native histograms as Prometheus does', async () => {
 });
 
 describe('metrics that JavaScript counts', () => {
-  test('counters, gauges and histograms, with labels in the order of their declaration', () => {
+  test('counters, gauges and histograms, with labels in the order of their declaration', async () => {
     const metrics = empty();
     const hits = metrics.counter({ name: 'hits_total', help: 'Hits', labels: ['cache', 'tenant'] });
     const one = hits.series({ tenant: 'a', cache: 'x' });
@@ -47,7 +55,7 @@ describe('metrics that JavaScript counts', () => {
     for (const amount of [3, -2, 5, -5]) jobs.add(amount);
     const options = { name: 'job_seconds', help: 'Time of a job', labels: ['kind'] } as const;
     metrics.histogram(options, [1, 60]).series({ kind: 'k' }).observe(2);
-    const page = metrics.render();
+    const page = await metrics.render();
     for (const lines of [
       '# HELP hits_total Hits\n# TYPE hits_total counter\n',
       'hits_total{cache="x",tenant="a"} 42\nhits_total{cache="x",tenant="b"} 1\n',
@@ -59,20 +67,20 @@ describe('metrics that JavaScript counts', () => {
     }
   });
 
-  test('a name can be taken once', () => {
+  test('a name can be taken once', async () => {
     const metrics = empty();
     const options = { name: 'http_requests_total', help: 'x', labels: [] };
     assert.throws(() => metrics.counter(options), /http_requests_total is declared twice/);
   });
 
-  test('two threads of a process show the same counts', () => {
+  test('two threads of a process show the same counts', async () => {
     const { counters } = new PuppetEngine();
     const threads = [new Metrics(counters, () => []), new Metrics(counters, () => [])];
     const labels = { method: 'GET', route: '/ready', status: '200', service: 'prediction' };
     for (const { http } of threads) http.series(labels).observe(0.1);
     const names = 'method="GET",route="/ready",status="200",service="prediction"';
     for (const thread of threads) {
-      assert.ok(thread.render().includes(`http_requests_total{${names}} 2\n`));
+      assert.ok((await thread.render()).includes(`http_requests_total{${names}} 2\n`));
     }
   });
 });
@@ -80,7 +88,7 @@ describe('metrics that JavaScript counts', () => {
 describe('the text format', () => {
   const head = { name: 'm', type: 'gauge', help: 'A \\ and a\nline' } as const;
 
-  test('escapes what would end a label or a line', () => {
+  test('escapes what would end a label or a line', async () => {
     const text = formatMetric(head, [{ labels: { a: 'x"y\\z\n{},=é', b: '' }, value: 1 }]);
     assert.equal(
       text,
@@ -88,7 +96,7 @@ describe('the text format', () => {
     );
   });
 
-  test('writes every number as Prometheus reads it', () => {
+  test('writes every number as Prometheus reads it', async () => {
     const values = [0, 1e21, 1e-7, -0.5, Number.NaN, Number.POSITIVE_INFINITY, -Infinity, 2 ** 53];
     const lines = formatMetric(
       head,
@@ -107,7 +115,7 @@ test('what others count in the same process is not shown', async () => {
   const { counters } = service.engine;
   counters.observe(counters.series('not ours', [1]), 0.5);
   counters.observe(counters.series('["neither"]', [1]), 0.5);
-  assert.doesNotMatch(service.runtime.metrics.render(), /not ours|neither/);
+  assert.doesNotMatch(await service.runtime.metrics.render(), /not ours|neither/);
 });
 
 test('the page shows what the batcher has learnt of each model', async () => {
@@ -123,7 +131,7 @@ test('the page shows what the batcher has learnt of each model', async () => {
       { rows: 8, meanMs: 4, highMs: 6, samples: 9, lengths: { tokens: 64, height: 2 } },
     ],
   };
-  const page = service.runtime.metrics.render();
+  const page = await service.runtime.metrics.render();
   const labels = 'model="iris",version="v1.0"';
   const shaped = `${labels},lengths="tokens=64,height=2",rows="8"`;
   for (const line of [
@@ -142,7 +150,7 @@ test('the page shows what the batcher has learnt of each model', async () => {
 
 test('the page tells of the process, and nothing of the thread that renders it', async () => {
   using service = await testService();
-  const page = service.runtime.metrics.render();
+  const page = await service.runtime.metrics.render();
   const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(page)?.[1]);
   const cpu = value('process_cpu_user_seconds_total') + value('process_cpu_system_seconds_total');
   assert.ok(Math.abs(value('process_cpu_seconds_total') - cpu) < 0.1);
