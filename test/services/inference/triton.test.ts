@@ -179,6 +179,7 @@ test('/v2/health/ready requires every model to be ready, unless STRICT_READINESS
   ] as const) {
     await using server = await inference(files, { strictReadiness });
     assert.equal((await server.get('/v2/health/ready')).status, status);
+    assert.equal((await server.get('/ready')).status, 200, 'one ready model is enough for /ready');
     assert.equal((await server.get('/v2/models/bad/ready')).status, 503);
     assert.equal((await server.get('/v2/models/good/ready')).status, 200);
   }
