@@ -1,6 +1,6 @@
 /**
  * `npm run bench:gpu`: builds the GPU benchmark, a program that needs no JavaScript runtime and can be
- * copied to a machine with a GPU, and runs it. Without a GPU it says so.
+ * copied to a machine with a GPU, and runs it. Without a GPU it says why it is skipped.
  *
  * @module
  */

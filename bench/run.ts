@@ -77,7 +77,7 @@ function readFlags(): Flags {
   return { ...flags, repeats: 2, seconds: 1, connections };
 }
 
-/** The results of the suites; a suite that broke has the reason. */
+/** The results of the suites; a suite that failed has the reason. */
 interface Outcome {
   readonly results: readonly SuiteResult[];
   readonly broken: readonly { readonly name: string; readonly reason: string }[];
@@ -114,7 +114,7 @@ async function runSuites(plan: Plan, names: readonly string[]): Promise<Outcome>
     try {
       results.push(await suites[name]!(plan));
     } catch (error) {
-      // The others are still worth their minutes.
+      // The results of the other suites are still valid.
       const reason = error instanceof Error ? error.message : String(error);
       plan.log(`The suite ${name} broke: ${reason}\n`);
       broken.push({ name, reason });

@@ -1,4 +1,4 @@
-/** @module What the project wants to reach, as data: the table that a run prints last. */
+/** @module The targets of the project as data, for the last table of a run. */
 import type { Target } from './lib/target-table.ts';
 
 const GPU = 'needs a GPU: `npm run bench:gpu`';

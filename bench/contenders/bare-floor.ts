@@ -1,6 +1,6 @@
 /**
- * Bare floor: a plain Hono route on Bun that reads the same body and returns as many bytes, without
- * any model. The fastest that Hono on Bun can be.
+ * The bare floor: a plain Hono route on Bun that reads the same body and returns the same number of bytes, without a
+ * model. It is the limit of what Hono on Bun can reach.
  *
  * @module
  */
@@ -18,11 +18,11 @@ export const contender: HttpContender = {
   command: (setup) => serveCommand('bare-floor', setup),
 };
 
-export function serve({ answerBytes }: Setup): number {
-  const answer = paddedResponse(answerBytes);
+export function serve({ responseBytes }: Setup): number {
+  const response = paddedResponse(responseBytes);
   const app = new Hono().post('/predict', async (c) => {
     await c.req.json();
-    return c.json(answer);
+    return c.json(response);
   });
   return listen(app.fetch);
 }

@@ -1,6 +1,6 @@
 /**
- * Edge floor: our own service, served as it is deployed, on an engine that responds at once. What our
- * TypeScript costs.
+ * The edge floor: our own service as it is deployed, on an engine that responds at once. It shows the cost of our
+ * TypeScript.
  *
  * @module
  */

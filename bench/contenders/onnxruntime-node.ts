@@ -1,5 +1,5 @@
 /**
- * The usual way: onnxruntime-node with its defaults inside a Hono handler on Bun, one run a request.
+ * The usual way: onnxruntime-node with its defaults in a Hono handler on Bun, with one run per request.
  *
  * @module
  */

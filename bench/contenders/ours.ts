@@ -20,7 +20,7 @@ export const contender: HttpContender = {
       HOST: '127.0.0.1',
       NODE_ENV: 'production',
     },
-    // So that a settings file of the checkout has no say.
+    // The working directory is not the checkout, so that a settings file there has no effect.
     cwd: repository,
   }),
 };

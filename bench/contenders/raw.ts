@@ -1,6 +1,6 @@
 /**
- * Raw: a C++ loop on ONNX Runtime with tensors that are made once, at the best batch, with the same
- * instances, threads and batch cap as ours. Each instance runs `width` rows at a time.
+ * The raw loop: a C++ loop on ONNX Runtime with tensors that are created once, at the fastest batch size, with the same
+ * instances, threads and maximum batch as ours. Each instance runs `width` rows at a time.
  *
  * @module
  */

@@ -6,16 +6,16 @@
 import type { Command } from '../lib/child.ts';
 import type { BenchModel } from '../lib/models.ts';
 
-/** What a contender is started with. */
+/** The parameters of a contender. */
 export interface Setup {
   readonly model: BenchModel;
-  /** Folder of a model repository that holds this model alone. */
+  /** Folder of a model repository that has only this model. */
   readonly repository: string;
-  /** Bytes of the response's body, which are the same for ours and for a floor. */
-  readonly answerBytes: number;
+  /** Bytes of the response's body, which is as long for a floor as for ours. */
+  readonly responseBytes: number;
 }
 
-/** How a native contender is to run. */
+/** The parameters of a native contender. */
 export interface NativeRun {
   readonly model: BenchModel;
   /** Folder of the built native programs. */
@@ -25,7 +25,7 @@ export interface NativeRun {
   readonly seconds: number;
   /** Rows in a run; for the driver, requests in flight. */
   readonly width: number;
-  /** Of the raw loop: sessions that the instances share out among them. Default 1. */
+  /** The number of sessions of the raw loop, which its instances share. Default: 1. */
   readonly sessions?: number;
 }
 
@@ -58,5 +58,5 @@ export interface NativeResult {
   readonly resident_bytes: number;
 }
 
-/** What a TypeScript contender also exports as `serve`: opens a port and returns it. */
+/** The type of the export `serve` of a TypeScript contender: opens a port and returns it. */
 export type Serve = (setup: Setup) => number | Promise<number>;

@@ -9,12 +9,12 @@ import { createHistogram } from 'node:perf_hooks';
 import autocannon from 'autocannon';
 import { JSON_HEADERS, type Load, type LoadResult } from './types.ts';
 
-/** A load whose body is in the file of that path. */
+/** A load whose body is in a file. */
 export type AutocannonTask = Load & { readonly body: string };
 
 /** Compiles autocannon's own code before it counts, seconds. */
 const WARM_UP_SECONDS = 0.5;
-/** Longest wait for a response, seconds. */
+/** Maximum wait for a response, seconds. */
 const TIMEOUT = 30;
 
 const task = JSON.parse(process.argv[2]!) as AutocannonTask;
@@ -22,7 +22,7 @@ const body = readFileSync(task.body);
 
 function options(duration: number): autocannon.Options {
   const { url, connections, headers = JSON_HEADERS } = task;
-  // The sampling interval is how often autocannon looks whether its time is over, milliseconds.
+  // autocannon checks at this interval, in milliseconds, whether its time is over.
   const timing = { duration, sampleInt: 100, timeout: TIMEOUT };
   return { url, method: 'POST', headers, body, connections, ...timing };
 }

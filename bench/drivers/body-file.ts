@@ -1,4 +1,4 @@
-/** @module A body in a file of its own: arguments and environment of a process hold no large one. */
+/** @module Writes a body to a file, because arguments and environment of a process cannot hold a large one. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

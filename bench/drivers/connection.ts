@@ -1,11 +1,11 @@
 /**
- * One HTTP/1.1 connection that is kept open, with one request on it at a time: as little as a load
- * driver needs, so that it costs little beside the server.
+ * One kept-alive HTTP/1.1 connection with one request at a time. It does only what a load driver needs, so that it costs
+ * little beside the server.
  *
  * @module
  */
 
-export interface HttpAnswer {
+export interface HttpResponse {
   readonly status: number;
   /** Status line and headers. */
   readonly head: string;
@@ -15,7 +15,7 @@ const HEAD_END = Buffer.from('\r\n\r\n');
 const EMPTY: Buffer = Buffer.alloc(0);
 
 /** Splits received bytes into responses. */
-export class AnswerReader {
+export class ResponseReader {
   #bytes = EMPTY;
 
   /**
@@ -23,7 +23,7 @@ export class AnswerReader {
    *
    * @throws when they are not an HTTP response with a `Content-Length`.
    */
-  add(bytes: Buffer): HttpAnswer | undefined {
+  add(bytes: Buffer): HttpResponse | undefined {
     this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes]);
     const headEnd = this.#bytes.indexOf(HEAD_END);
     if (headEnd < 0) return undefined;
@@ -31,7 +31,7 @@ export class AnswerReader {
     const status = /^HTTP\/1\.1 (\d{3})/.exec(head)?.[1];
     const length = /^content-length: *(\d+)/im.exec(head)?.[1];
     if (status === undefined || length === undefined) {
-      throw new Error(`Not an HTTP answer with a length: ${head.slice(0, 200)}`);
+      throw new Error(`Not an HTTP response with a length: ${head.slice(0, 200)}`);
     }
     const end = headEnd + HEAD_END.length + Number(length);
     if (this.#bytes.length < end) return undefined;
@@ -40,7 +40,7 @@ export class AnswerReader {
   }
 }
 
-/** A request as the bytes that are sent. */
+/** The bytes of a request. */
 export function postRequest(
   url: string,
   body: string,
@@ -58,12 +58,12 @@ export function postRequest(
 }
 
 interface Waiting {
-  readonly resolve: (answer: HttpAnswer) => void;
+  readonly resolve: (response: HttpResponse) => void;
   readonly reject: (error: unknown) => void;
 }
 
 export class Connection {
-  readonly #reader = new AnswerReader();
+  readonly #reader = new ResponseReader();
   #socket: Bun.Socket<undefined> | undefined;
   #waiting: Waiting | undefined;
   #unsent = EMPTY;
@@ -87,9 +87,9 @@ export class Connection {
 
   private constructor() {}
 
-  /** Sends one request; the response to the last one must have come. */
-  ask(request: Buffer): Promise<HttpAnswer> {
-    const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
+  /** Sends one request. The previous one must have its response. */
+  send(request: Buffer): Promise<HttpResponse> {
+    const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
     this.#waiting = { resolve, reject };
     this.#unsent = request;
     this.#write();
@@ -107,11 +107,11 @@ export class Connection {
 
   #receive(bytes: Buffer): void {
     try {
-      const answer = this.#reader.add(bytes);
-      if (answer === undefined) return;
+      const response = this.#reader.add(bytes);
+      if (response === undefined) return;
       const waiting = this.#waiting;
       this.#waiting = undefined;
-      waiting?.resolve(answer);
+      waiting?.resolve(response);
     } catch (error) {
       this.#fail(error);
     }

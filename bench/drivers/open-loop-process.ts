@@ -10,15 +10,15 @@ import { Connection, postRequest } from './connection.ts';
 import type { OpenLoad } from './open-loop.ts';
 import { Tally } from './tally.ts';
 
-/** Opened before the load begins; more are opened when all are in use. */
+/** Connections that are opened before the load begins; more are opened when all are in use. */
 const CONNECTIONS = 256;
-/** Longest time the thread sleeps at a stretch, milliseconds: a timer would oversleep a whole one. */
+/** Maximum sleep of the thread, milliseconds: a timer would be late by up to one. */
 const NAP_MS = 0.2;
 
 const load = JSON.parse(process.argv[2]!) as OpenLoad;
 const cell = new Int32Array(new SharedArrayBuffer(4));
 
-/** Sleeps between turns instead of spinning: on few cores the server needs them. */
+/** Sleeps between turns instead of spinning, because with few cores the server needs them. */
 const drowsyTurns: Turns = {
   now: () => performance.now(),
   next(gapMs) {
@@ -49,8 +49,8 @@ async function send(dueAt: number): Promise<void> {
       connection = await Connection.open(load.url);
     }
     if (counted) tally.sent(performance.now() - dueAt);
-    const { status } = await connection.ask(request);
-    if (counted) tally.answered(status, performance.now() - dueAt);
+    const { status } = await connection.send(request);
+    if (counted) tally.responded(status, performance.now() - dueAt);
     idle.push(connection);
   } catch {
     if (counted) tally.failed();

@@ -1,6 +1,6 @@
 /**
- * An open loop in a process of its own: requests come when they are due, whether or not those before
- * them have responses. autocannon and wrk are closed loops, which slow down with the server.
+ * An open loop in a separate process: requests are sent when they are due, whether or not earlier ones have their
+ * responses. autocannon and wrk are closed loops, which slow down with the server.
  *
  * @module
  */
@@ -19,36 +19,36 @@ export interface OpenLoad {
   readonly traffic: Traffic;
   readonly perSecond: number;
   readonly milliseconds: number;
-  /** Before that, and not counted. */
+  /** Length of the load before the measurement, milliseconds. */
   readonly warmUpMs: number;
   readonly seed: number;
 }
 
 export interface OpenResult {
-  /** Requests that were due in the counted time; the sum of the next five. */
+  /** Requests that were due in the measured time; the sum of the next five. */
   readonly offered: number;
   readonly inTime: number;
-  /** Answered with 2xx, but too late. */
+  /** Responses with 2xx that came too late. */
   readonly late: number;
-  /** 503: refused for lack of capacity. */
+  /** Responses with 503, which refuse for lack of capacity. */
   readonly refused: number;
-  /** 504: given up at the deadline. */
+  /** Responses with 504, because the deadline passed. */
   readonly expired: number;
-  /** Any other response, or no response. */
+  /** Requests with any other response, or without one. */
   readonly failed: number;
   /** Latency of the 2xx responses from the time their request was due, milliseconds; 0 without such responses. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   /** How late requests left the driver, milliseconds: 99th percentile. */
   readonly lagP99Ms: number;
-  /** Most connections that were in use at once. */
+  /** Maximum connections in use at once. */
   readonly connections: number;
   readonly cpuSeconds: number;
 }
 
 const SCRIPT = fileURLToPath(new URL('open-loop-process.ts', import.meta.url));
 
-/** Drives the server from a process of its own. @param onStart Called when the load begins. */
+/** Drives the server from a separate process. @param onStart Called when the load begins. */
 export async function runOpenLoop(load: OpenLoad, onStart?: OnStart): Promise<OpenResult> {
   await using child = await Child.start({
     argv: [process.execPath, SCRIPT, JSON.stringify(load)],

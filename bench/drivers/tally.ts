@@ -1,4 +1,4 @@
-/** @module What became of the requests of an open loop. */
+/** @module Counts the requests of an open loop by outcome. */
 import { percentile } from '../lib/stats.ts';
 import type { OpenResult } from './open-loop.ts';
 
@@ -14,18 +14,18 @@ export class Tally {
   #expired = 0;
   #failed = 0;
 
-  /** @param inTimeMs Longest latency that counts as in time. */
+  /** @param inTimeMs Maximum latency of a response in time, milliseconds. */
   constructor(inTimeMs: number) {
     this.#inTimeMs = inTimeMs;
   }
 
-  /** A request has left `lagMs` after it was due. */
+  /** Counts a request that was sent `lagMs` after it was due. */
   sent(lagMs: number): void {
     this.#lags.push(lagMs);
   }
 
-  /** A response has come `latencyMs` after its request was due. */
-  answered(status: number, latencyMs: number): void {
+  /** Counts a response that came `latencyMs` after its request was due. */
+  responded(status: number, latencyMs: number): void {
     if (status === UNAVAILABLE) this.#refused += 1;
     else if (status === TIMED_OUT) this.#expired += 1;
     else if (status < 200 || status > 299) this.#failed += 1;
@@ -35,17 +35,17 @@ export class Tally {
     }
   }
 
-  /** No response will come. */
+  /** Counts a request without a response. */
   failed(): void {
     this.#failed += 1;
   }
 
   result(): Omit<OpenResult, 'connections' | 'cpuSeconds'> {
-    const answered = this.#latencies.length;
+    const completed = this.#latencies.length;
     return {
-      offered: answered + this.#refused + this.#expired + this.#failed,
+      offered: completed + this.#refused + this.#expired + this.#failed,
       inTime: this.#inTime,
-      late: answered - this.#inTime,
+      late: completed - this.#inTime,
       refused: this.#refused,
       expired: this.#expired,
       failed: this.#failed,

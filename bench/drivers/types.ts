@@ -1,25 +1,25 @@
-/** @module What every load driver does. */
+/** @module The interface of a load driver. */
 
-/** Of a body that is JSON. */
+/** The headers of a JSON body. */
 export const JSON_HEADERS = { 'Content-Type': 'application/json' } as const;
 
 export interface Load {
   readonly url: string;
   readonly body: string | Uint8Array;
-  /** Of the request, besides those that follow from its body. Default: JSON_HEADERS. */
+  /** Headers of the request, besides Content-Length and Host. Default: JSON_HEADERS. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Connections, each with one request in flight. */
+  /** The number of connections, each with one request in flight. */
   readonly connections: number;
   readonly seconds: number;
 }
 
 export interface LoadResult {
-  /** Answers with a 2xx status. */
+  /** The number of responses with a 2xx status. */
   readonly requests: number;
   /** Length of the measurement, seconds. */
   readonly seconds: number;
   readonly non2xx: number;
-  /** Connections refused, reset or timed out. */
+  /** The number of connections that were refused, reset or timed out. */
   readonly errors: number;
   /** CPU time of the driver, seconds. */
   readonly cpuSeconds: number;
@@ -28,13 +28,13 @@ export interface LoadResult {
   readonly p99Ms: number;
 }
 
-/** Called as the load begins, in the harness: where the server is sampled. */
+/** Called when the load begins, to start sampling the server. */
 export type OnStart = () => Promise<void>;
 
 export interface Driver {
   readonly name: string;
   /** @returns the version, for the record. @throws when the program is not installed. */
   version(): Promise<string>;
-  /** Drives the server from a process of its own. */
+  /** Drives the server from a separate process. */
   run(load: Load, onStart?: OnStart): Promise<LoadResult>;
 }

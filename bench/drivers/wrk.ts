@@ -1,5 +1,5 @@
 /**
- * wrk: the judge where servers are fast, as it costs the least CPU time a request.
+ * The driver wrk. It decides for fast servers, because it costs the least CPU time per request.
  *
  * @module
  */

@@ -10,11 +10,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 /**
- * Brings the native programs up to date; a second or less when nothing changed.
+ * Builds the native programs; takes a second or less if nothing has changed.
  *
  * @param root The top folder.
  * @returns the folder that holds the programs.
- * @throws when the addon was never built or the compiler fails.
+ * @throws if the addon has not been built, or the compiler fails.
  */
 export async function buildPrograms(root: string): Promise<string> {
   const build = join(root, 'build', 'bench');

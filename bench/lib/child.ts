@@ -1,5 +1,5 @@
 /**
- * Child processes that announce themselves on stdout and are always ended.
+ * Child processes that report their start on stdout, and are always ended.
  *
  * @module
  */
@@ -14,15 +14,15 @@ export interface Command {
   readonly cwd?: string;
 }
 
-/** Exit codes are not errors here: the caller decides. */
+/** Runs a program to its end. An exit code other than 0 is not an error here: the caller decides. */
 export interface Exit {
   readonly code: number | null;
   readonly signal: string | null;
 }
 
-/** Longest end of stderr that is kept for the message of a failure, characters. */
+/** Maximum characters from the end of stderr that are kept for an error message. */
 const STDERR_TAIL = 2000;
-/** Most lines of stdout that wait to be read; older ones are dropped. */
+/** Maximum lines of stdout that wait to be read; older ones are dropped. */
 const UNREAD_LINES = 1000;
 const STOP_MS = 5000;
 
@@ -65,7 +65,7 @@ export class Child implements AsyncDisposable {
   /**
    * Reads stdout up to the first line for which `parse` does not return undefined. One reader at a time.
    *
-   * @throws when the process ends first; the message carries the end of its stderr.
+   * @throws if the process ends first; the message has the end of its stderr.
    */
   async line<T>(parse: (line: string) => T | undefined): Promise<T> {
     for (;;) {
@@ -81,13 +81,13 @@ export class Child implements AsyncDisposable {
     }
   }
 
-  /** Waits for the end of the process. @throws when it fails. */
+  /** Waits for the end of the process. @throws if it fails. */
   async finished(): Promise<void> {
     const exit = await this.#exit;
     if (exit.code !== 0) throw new Error(this.#failure(exit));
   }
 
-  /** SIGTERM, then SIGKILL for a process that does not go. */
+  /** Sends SIGTERM, and SIGKILL if the process does not end. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
       this.#process.kill('SIGTERM');
@@ -103,7 +103,7 @@ export class Child implements AsyncDisposable {
   }
 }
 
-/** Reads a line as JSON with the wanted key; undefined for every other line, such as a log line. */
+/** Parses a line as JSON with this key; returns undefined for every other line, such as a log line. */
 export function jsonLine<T>(key: string): (line: string) => T | undefined {
   return (line) => {
     if (!line.startsWith('{')) return undefined;

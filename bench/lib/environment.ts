@@ -1,5 +1,5 @@
 /**
- * What a result depends on besides the code: commit, hardware, versions.
+ * The environment of a result: commit, hardware, versions.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import { promisify } from 'node:util';
 
 export interface Environment {
   readonly date: string;
-  /** Full hash, with `-dirty` where the work tree differs from it. */
+  /** Full hash, with `-dirty` if the work tree differs from it. */
   readonly commit: string;
   readonly hardware: { cpu: string; cores: number; memoryGiB: number };
   readonly versions: Readonly<Record<string, string>>;
-  /** Processes that wanted a core over the last minute when the benchmark began. */
+  /** Load average over one minute when the benchmark began. */
   readonly loadAverage: number;
 }
 
@@ -42,7 +42,7 @@ export async function describeEnvironment(driver: string): Promise<Environment> 
   };
 }
 
-/** Nothing is known outside a git work tree, such as in an unpacked archive. */
+/** Returns `unknown` outside a git work tree, such as in an unpacked archive. */
 async function commit(): Promise<string> {
   const cwd = import.meta.dirname;
   try {

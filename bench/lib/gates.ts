@@ -1,5 +1,5 @@
 /**
- * Gates: a measured summary against the figure it must reach.
+ * Gates compare a measured summary with the figure that it must reach.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { type Summary, summarise } from './stats.ts';
 import { figure, table } from './table.ts';
 
 export interface Gate {
-  /** What is measured, such as `edge floor ÷ bare floor, tiny, C=64`. */
+  /** The name of the measured figure, such as `edge floor ÷ bare floor, tiny, C=64`. */
   readonly name: string;
   readonly bound: 'at least' | 'at most';
   readonly limit: number;
@@ -19,13 +19,13 @@ export type Verdict = 'PASS' | 'FAIL' | 'UNSURE' | 'VOID';
 export interface GateResult extends Gate {
   readonly verdict: Verdict;
   readonly measured?: Summary;
-  /** Why the verdict is not a plain pass. */
+  /** The reason if the verdict is not a pass. */
   readonly reason?: string;
 }
 
 /**
- * PASS and FAIL need every repeat on the same side of the limit. When repeats fall on both sides
- * the spread is larger than the margin, and the figure proves nothing either way: UNSURE.
+ * PASS and FAIL need every repeat on the same side of the limit. If there are repeats on both sides, the spread is larger
+ * than the margin and the verdict is UNSURE.
  */
 export function judge(gate: Gate, measured: Summary): GateResult {
   const good = (value: number) =>
@@ -42,12 +42,12 @@ export function judge(gate: Gate, measured: Summary): GateResult {
   };
 }
 
-/** A gate whose figure was not measured, or was measured under conditions that do not count. */
+/** Creates a gate whose figure was not measured, or was measured under invalid conditions. */
 export function voided(gate: Gate, reason: string): GateResult {
   return { ...gate, verdict: 'VOID', reason };
 }
 
-/** A gate whose figure rests on a measurement that broke. */
+/** Creates a gate whose measurement failed. */
 export function failed(gate: Gate, reason: string): GateResult {
   return { ...gate, verdict: 'FAIL', reason };
 }
@@ -64,7 +64,7 @@ export function judgeOutcome(gate: Gate, outcome: Outcome): GateResult {
   return judge(gate, summarise(outcome.values));
 }
 
-/** `≥ 0.9`, `≤ 1 ms`. */
+/** Formats a limit as `≥ 0.9` or `≤ 1 ms`. */
 export function limitText({ bound, limit, unit }: Omit<Gate, 'name'>): string {
   return `${bound === 'at least' ? '≥' : '≤'} ${figure(limit)}${unit === undefined ? '' : ` ${unit}`}`;
 }
@@ -73,7 +73,7 @@ export function rangeText({ min, max }: Summary): string {
   return `${figure(min)} – ${figure(max)}`;
 }
 
-/** All gates, one a line, with the reason where one is no plain pass. */
+/** The table of all gates, one per line, with the reason of each that is not a pass. */
 export function gateTable(gates: readonly GateResult[]): string {
   const rows = gates.map((gate) => [
     gate.name,

@@ -1,5 +1,5 @@
 /**
- * Load on a server or model in this process: closed loops, whose clients wait for a response before they
+ * Generates load on a server, or on a model in this process: closed loops, whose clients wait for a response before they
  * send again, and open loops, whose requests are sent when they are due.
  *
  * @module
@@ -8,14 +8,14 @@
 /** The event loop's turns and its clock, milliseconds. */
 export interface Turns {
   now(): number;
-  /** Resolves in a later turn: at once, or by the time `gapMs` have passed. */
+  /** Resolves in a later turn, at the latest after `gapMs`. */
   next(gapMs: number): Promise<void>;
 }
 
-/** Timers of the runtimes are late by up to this much, milliseconds. */
+/** Maximum delay of the runtimes' timers, milliseconds. */
 const TIMER_SLACK_MS = 2;
 
-/** Turns that come one after the other while something is due soon, and sleep only in longer gaps. */
+/** Turns without sleep while something is due soon, and with sleep in longer gaps. */
 export const eagerTurns: Turns = {
   now: () => performance.now(),
   next: (gapMs) =>
@@ -35,7 +35,7 @@ export interface ClosedLoop {
   readonly clients: number;
   /** Time between a response and the client's next request, milliseconds. */
   readonly roundTrip: () => number;
-  /** Not measured: until clients and server have found their rhythm. */
+  /** Time before the measurement, for clients and server to reach a steady state, milliseconds. */
   readonly warmUpMs: number;
   readonly milliseconds: number;
 }
@@ -46,7 +46,7 @@ export interface LoadFigures {
   readonly perSecond: number;
 }
 
-/** @throws what `send` rejects with. */
+/** Runs a closed loop. @throws the error with which `send` rejects. */
 export async function closedLoop(
   send: Send,
   { clients, roundTrip, warmUpMs, milliseconds }: ClosedLoop,
@@ -55,22 +55,22 @@ export async function closedLoop(
   const began = turns.now();
   const from = began + warmUpMs;
   const until = from + milliseconds;
-  // If the machine stood still for the whole time, it continues: without a response there is no measurement.
+  // The loop continues without any response, for example if the machine stood still, because there is no measurement yet.
   const over = (now: number) => now >= until && latencies.length > 0;
   const latencies: number[] = [];
   /** When each client sends next; infinite while it waits for a response. */
   const due = Float64Array.from({ length: clients }, () => began + roundTrip());
   let broken: { error: unknown } | undefined;
   let waiting = 0;
-  const ask = async (client: number) => {
+  const sendFrom = async (client: number) => {
     due[client] = Number.POSITIVE_INFINITY;
     waiting += 1;
-    const asked = turns.now();
+    const sentAt = turns.now();
     try {
       await send();
-      const answered = turns.now();
-      if (answered >= from && !over(answered)) latencies.push(answered - asked);
-      due[client] = answered + roundTrip();
+      const respondedAt = turns.now();
+      if (respondedAt >= from && !over(respondedAt)) latencies.push(respondedAt - sentAt);
+      due[client] = respondedAt + roundTrip();
     } catch (error) {
       broken ??= { error };
     }
@@ -79,9 +79,9 @@ export async function closedLoop(
   let now = began;
   for (; !over(now) && broken === undefined; now = turns.now()) {
     for (let client = 0; client < clients; client += 1) {
-      if (due[client]! <= now) void ask(client);
+      if (due[client]! <= now) void sendFrom(client);
     }
-    // No timer: a response may come in any turn.
+    // There is no sleep, because a response may come in any turn.
     await turns.next(0);
   }
   const perSecond = (latencies.length * 1000) / (Math.max(until, now) - from);
@@ -91,9 +91,9 @@ export async function closedLoop(
 }
 
 /**
- * Sends each request when it is due, whatever has become of those before it. `send` gets the time at
- * which the request was due: latency counts from there, so that a request held up by this loop, or by a
- * server that made it late, is not forgiven (no coordinated omission). Returns when all are sent.
+ * Sends each request when it is due, whether or not earlier ones have their responses. `send` gets the time at which the
+ * request was due. Latency counts from that time, so delays of this loop or of the server are included (no coordinated
+ * omission). Resolves when all are sent.
  *
  * @param due Milliseconds from now, ascending.
  */

@@ -1,5 +1,5 @@
 /**
- * The models that are measured, and a row of input with its expected output for each.
+ * The measured models, each with a row of input and its expected output.
  *
  * @module
  */
@@ -17,11 +17,11 @@ export interface BenchModel {
   readonly features: number;
   /** Columns of a row of output. */
   readonly scores: number;
-  /** How ours and the native contenders run it. */
+  /** The settings of ours and of the native contenders. */
   readonly maxRows: number;
   readonly instances: number;
   readonly intraOpThreads: number;
-  /** How many times longer than others it is measured: few of its runs fit into a second. */
+  /** Factor of the length of its measurements, for models with few runs per second. */
   readonly patience: number;
 }
 
@@ -31,14 +31,14 @@ export interface Reference {
   readonly scores: Float32Array;
 }
 
-/** Largest difference between two correct outputs: kernels sum in another order at another batch size. */
+/** Maximum difference of two correct outputs: kernels sum in an order that depends on the batch size. */
 export const SCORE_TOLERANCE = 1e-3;
 
 type Running = Pick<BenchModel, 'maxRows' | 'instances' | 'intraOpThreads' | 'patience'>;
 
 const FOLDER = fileURLToPath(new URL('../models', import.meta.url));
 
-/** How to run each model. */
+/** The settings of each model. */
 const RUNNING: Readonly<Record<string, Running>> = {
   tiny: { maxRows: 64, instances: 1, intraOpThreads: 1, patience: 1 },
   small: { maxRows: 64, instances: 1, intraOpThreads: 1, patience: 1 },
@@ -47,13 +47,13 @@ const RUNNING: Readonly<Record<string, Running>> = {
   'fixed-cost': { maxRows: 64, instances: 1, intraOpThreads: 1, patience: 1 },
 };
 
-/** Those that stand for real ones, in the order of their cost: about 1 µs, 25 µs and 5 ms an item. */
+/** The models that represent real ones, in the order of their cost: about 1 µs, 25 µs and 5 ms per item. */
 const USUAL = ['tiny', 'small', 'large'] as const;
 
 /**
  * Finds the models by their names and reads each one's signature.
  *
- * @throws when one is missing.
+ * @throws if one is missing.
  */
 export async function findModels(names: readonly string[]): Promise<BenchModel[]> {
   const { InferenceSession } = await import('onnxruntime-node');
@@ -88,13 +88,13 @@ export function modelNames(): string[] {
   return [...USUAL];
 }
 
-/** One model by its name. @throws when it is missing. */
+/** One model by its name. @throws if it is missing. */
 export async function findModel(name: string): Promise<BenchModel> {
   const [model] = await findModels([name]);
   return model!;
 }
 
-/** Runs one pseudo-random row, the same in every run of the benchmark, alone through ONNX Runtime. */
+/** Runs one row, pseudo-random but always the same, with ONNX Runtime. */
 export async function referenceFor(model: BenchModel): Promise<Reference> {
   const { InferenceSession, Tensor } = await import('onnxruntime-node');
   const features = pseudoRandomRow(model.features);
@@ -106,13 +106,13 @@ export async function referenceFor(model: BenchModel): Promise<Reference> {
   return { features, scores };
 }
 
-/** Numbers of four decimals in [-1, 1) from a fixed linear congruential sequence. */
+/** Pseudo-random numbers of four decimals in [-1, 1), always the same. */
 function pseudoRandomRow(length: number): number[] {
   const uniform = seeded(12345);
   return Array.from({ length }, () => Math.round((uniform() * 2 - 1) * 1e4) / 1e4);
 }
 
-/** Writes a model repository that holds this model alone, as the prediction service reads one. */
+/** Writes a model repository that has only this model. */
 export async function writeRepository(folder: string, model: BenchModel): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   const version = join(folder, model.name, '1');
@@ -129,7 +129,7 @@ export async function writeRepository(folder: string, model: BenchModel): Promis
   await writeFile(join(folder, model.name, 'model.json'), JSON.stringify(config));
 }
 
-/** The reference as the native programs read it: float32, the row of input, then the scores. */
+/** Writes the reference for the native programs: the row of input and the scores, as float32. */
 export function referenceBytes({ features, scores }: Reference): Uint8Array {
   return new Uint8Array(Float32Array.of(...features, ...scores).buffer);
 }

@@ -1,5 +1,5 @@
 /**
- * CPU time and memory of processes as Linux accounts them under /proc.
+ * CPU time and memory of processes, from /proc.
  *
  * @module
  */
@@ -9,19 +9,19 @@ import { readdir, readFile } from 'node:fs/promises';
 export interface ThreadTime {
   readonly name: string;
   readonly onCpu: number;
-  /** Ready to run but waiting for a core. */
+  /** Time ready to run but waiting for a core. */
   readonly waiting: number;
 }
 
 export interface ProcessTime {
   /** When the sample was taken, seconds on the monotonic clock. */
   readonly at: number;
-  /** User and system time of all threads, those that ended included, seconds. */
+  /** User and system time of all threads, including ended ones, seconds. */
   readonly cpu: number;
   readonly threads: ReadonlyMap<number, ThreadTime>;
 }
 
-/** What a process did between two samples. */
+/** The CPU use of a process between two samples. */
 export interface ProcessUse {
   readonly seconds: number;
   readonly cpuSeconds: number;
@@ -36,7 +36,7 @@ export interface ThreadUse {
   readonly busy: number;
 }
 
-/** Linux reports /proc times in ticks of this many a second on every architecture (USER_HZ). */
+/** Ticks per second of times in /proc, on every architecture (USER_HZ). */
 const TICKS_PER_SECOND = 100;
 
 /** utime + stime from the text of `/proc/<pid>/stat`, seconds. The name may itself hold spaces and parentheses. */
@@ -64,7 +64,7 @@ export function parseStatusBytes(text: string, field: string): number | undefine
   return match ? Number(match[1]) * 1024 : undefined;
 }
 
-/** @throws when the process has ended. */
+/** Samples a process. @throws if it has ended. */
 export async function sampleProcess(pid: number): Promise<ProcessTime> {
   const threads = new Map<number, ThreadTime>();
   for (const tid of (await readdir(`/proc/${pid}/task`)).map(Number)) {
@@ -99,7 +99,7 @@ export function useBetween(before: ProcessTime, after: ProcessTime): ProcessUse 
   return { seconds, cpuSeconds: after.cpu - before.cpu, busiest };
 }
 
-/** Seconds of core time the whole machine has spent not idle since it started. */
+/** The CPU time of the whole machine since its start, seconds. */
 export async function machineBusy(): Promise<number> {
   return parseMachineBusy(await readFile('/proc/stat', 'utf8'));
 }

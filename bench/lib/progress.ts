@@ -1,13 +1,13 @@
-/** @module The line that says how far the benchmark has come. */
+/** @module Shows the progress of the benchmark. */
 
 export interface Progress {
-  /** One more step is done. */
+  /** Reports that one more step is done. */
   step(text: string): void;
-  /** Something that counts as no step. */
+  /** Reports something that is not a step. */
   note(text: string): void;
 }
 
-/** Writes to stderr, so that stdout holds the report alone. @param now Milliseconds. */
+/** Writes to stderr, so that stdout has only the report. @param now A clock, milliseconds. */
 export function createProgress(
   steps: number,
   write: (text: string) => void,

@@ -1,4 +1,4 @@
-/** @module Numbers that look random and are the same in every run. */
+/** @module Pseudo-random numbers, which are the same in every run. */
 
 /** Uniform numbers in [0, 1) from a linear congruential sequence. @param seed Any whole number. */
 export function seeded(seed: number): () => number {

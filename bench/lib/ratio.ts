@@ -1,14 +1,14 @@
-/** @module A ratio of contenders that were measured in turns. */
+/** @module Ratios of contenders that were measured in turns. */
 import type { Outcome } from './gates.ts';
 import type { Row } from './row.ts';
 import { summarise } from './stats.ts';
 
 /** Requests in flight of a saturation figure. */
 export const MANY = 64;
-/** A saturation figure counts only if the busiest thread of every server in it was this busy. */
+/** A saturation figure is valid only if the busiest thread of every server in it was at least this busy. */
 const SATURATED = 0.95;
 
-/** Requests or items a second of a contender in one repeat. */
+/** The requests or items per second of a contender in one repeat. */
 export type Rate = (contender: string) => number;
 
 export interface Ratio {
@@ -30,13 +30,13 @@ export function outcomeOf(ratio: Ratio, all: readonly Row[]): Outcome {
   return idle ? { void: idle } : { values: perRepeat(ratio, rows) };
 }
 
-/** The raw loop has no requests in flight: its width is the batch. */
+/** The raw loop has no requests in flight: its width is the batch size. */
 function isPart(ratio: Ratio, row: Row): boolean {
   const { contender, width } = row;
   return ratio.needs.includes(contender) && (contender === 'raw' || width === ratio.at);
 }
 
-/** The ratio in each repeat: contenders are compared with what was measured beside them. */
+/** The ratio in each repeat, so that a contender is compared with one measured at the same time. */
 function perRepeat(ratio: Ratio, rows: readonly Row[]): number[] {
   const repeats = new Set(rows.map((row) => row.repeat));
   return [...repeats].map((repeat) =>
@@ -46,7 +46,7 @@ function perRepeat(ratio: Ratio, rows: readonly Row[]): number[] {
   );
 }
 
-/** A sentence about the first server that had time to spare, or undefined. */
+/** A message about the first server that was not saturated, or undefined. */
 function unsaturated(rows: readonly Row[]): string | undefined {
   for (const contender of new Set(rows.map((row) => row.contender))) {
     const busy = rows.flatMap((row) =>

@@ -1,5 +1,5 @@
 /**
- * When requests are due in an open loop, decided before the first is sent. Pure functions.
+ * The due times of requests in an open loop, which are computed before the first is sent. Pure functions.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export function schedule(
 ): Float64Array {
   const gap = exponential(seeded(seed));
   const due: number[] = [];
-  // A unit Poisson process, bent by the inverse of the traffic's cumulative rate.
+  // A unit Poisson process, transformed by the inverse of the traffic's cumulative rate.
   for (let sum = gap(); ; sum += gap()) {
     const even = (sum * 1000) / perSecond;
     const at = traffic.kind === 'poisson' ? even : bend(even, traffic);
@@ -43,7 +43,7 @@ export function schedule(
   }
 }
 
-/** The time by which bursty traffic has brought what even traffic has brought by `even`. */
+/** The time by which bursty traffic has as many requests as even traffic by `even`. */
 function bend(even: number, { periodMs, high }: Bursts): number {
   const periods = Math.floor(even / periodMs);
   const rest = even - periods * periodMs;

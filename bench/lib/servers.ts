@@ -1,5 +1,5 @@
 /**
- * The HTTP contenders of one model: started, checked, and driven in turns.
+ * Starts, checks and drives the HTTP contenders of one model in turns.
  *
  * @module
  */
@@ -14,8 +14,8 @@ export interface Server {
   readonly contender: HttpContender;
   readonly child: Child;
   readonly url: string;
-  /** Bytes of its response's body. */
-  readonly answerBytes: number;
+  /** Bytes of the body of its response. */
+  readonly responseBytes: number;
 }
 
 /** Figures of a load driver and of /proc besides the rate. */
@@ -25,7 +25,7 @@ export interface HttpFigures {
   readonly p99Ms: number;
   readonly driverCpuUs: number;
   readonly busiest: ThreadUse;
-  /** Cores that something other than server and driver kept busy. */
+  /** The number of cores that other processes kept busy. */
   readonly otherCores: number;
 }
 
@@ -46,12 +46,12 @@ export async function startServer(
   try {
     const { port } = await child.line(jsonLine<{ port: number }>('port'));
     const url = `http://127.0.0.1:${port}/predict`;
-    const text = await (await ask(url, { body: requestBody(reference) })).text();
+    const text = await (await send(url, { body: requestBody(reference) })).text();
     const response = JSON.parse(text) as PredictResponse;
     const wrong = contender.computes ? mismatch(response, reference) : undefined;
     if (wrong)
-      throw new Error(`${contender.title} answers wrongly for ${setup.model.name}: ${wrong}`);
-    return { contender, child, url, answerBytes: Buffer.byteLength(text) };
+      throw new Error(`${contender.title} has a wrong response for ${setup.model.name}: ${wrong}`);
+    return { contender, child, url, responseBytes: Buffer.byteLength(text) };
   } catch (error) {
     await child[Symbol.asyncDispose]();
     throw error;
@@ -62,17 +62,17 @@ export function requestBody({ features }: Reference): string {
   return JSON.stringify({ features });
 }
 
-/** One request. @throws if the response is not 200. */
-export async function ask(
+/** Sends one request. @throws if the response is not 200. */
+export async function send(
   url: string,
   { body, headers = JSON_HEADERS }: Pick<Load, 'body' | 'headers'>,
 ): Promise<Response> {
   const response = await fetch(url, { method: 'POST', headers, body: body as BodyInit });
   if (response.status === 200) return response;
-  throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
+  throw new Error(`${url} returned status ${response.status}: ${await response.text()}`);
 }
 
-/** The fault of a response, or undefined. */
+/** The fault of a response; undefined if it is correct. */
 export function mismatch(response: PredictResponse, { scores }: Reference): string | undefined {
   const { index, score } = best(scores);
   if (Number(response.prediction) !== index) {
@@ -84,7 +84,7 @@ export function mismatch(response: PredictResponse, { scores }: Reference): stri
   return undefined;
 }
 
-/** One measurement: load from the driver, CPU time of both sides from /proc. */
+/** Makes one measurement: load from the driver, and CPU times of server and driver from /proc. */
 export async function measureHttp(
   driver: Driver,
   server: Pick<Server, 'child' | 'url'>,
@@ -96,8 +96,8 @@ export async function measureHttp(
     before = await sample();
   });
   const after = await sample();
-  // A server may still work on requests that the driver no longer waits for: not in the next one's time.
-  await (await ask(server.url, load)).arrayBuffer();
+  // The server may still work on requests that the driver no longer waits for. They must not disturb the next measurement.
+  await (await send(server.url, load)).arrayBuffer();
   const use = useBetween(before[0], after[0]);
   const others = after[1] - before[1] - use.cpuSeconds - result.cpuSeconds;
   const perRequestUs = (seconds: number) => (seconds * 1e6) / Math.max(1, result.requests);
@@ -122,7 +122,7 @@ function failureOf(result: {
   non2xx: number;
   errors: number;
 }): string | undefined {
-  if (result.non2xx > 0) return `${result.non2xx} answers were not 2xx`;
+  if (result.non2xx > 0) return `${result.non2xx} responses were not 2xx`;
   if (result.errors > 0) return `${result.errors} connections failed`;
   if (result.requests === 0) return 'no request got a response in the time';
   return undefined;

@@ -14,7 +14,7 @@ export interface Summary {
   readonly spread: number;
 }
 
-/** @throws {RangeError} when there is nothing to summarise or a value is not finite. */
+/** Summarises repeats. @throws {RangeError} if there are no values, or one is not finite. */
 export function summarise(values: readonly number[]): Summary {
   if (values.length === 0) throw new RangeError('Cannot summarise an empty list of measurements');
   if (!values.every(Number.isFinite)) {
@@ -36,10 +36,10 @@ export function summarise(values: readonly number[]): Summary {
 }
 
 /**
- * Ratios of two interleaved series: repeat i of one is divided by repeat i of the other, so a
- * machine that is slow for a whole repeat cancels out.
+ * The ratios of two interleaved series. Repeat i of one is divided by repeat i of the other, so that a slow machine
+ * during a whole repeat cancels out.
  *
- * @throws {RangeError} when the series are of different length.
+ * @throws {RangeError} if the series have different lengths.
  */
 export function pairedRatios(above: readonly number[], below: readonly number[]): number[] {
   if (above.length !== below.length) {
@@ -51,7 +51,7 @@ export function pairedRatios(above: readonly number[], below: readonly number[])
 }
 
 /**
- * What HTTP and the model can reach together when they share the cores: the costs per request add up.
+ * The rate that HTTP and the model can reach together on the same cores: their costs per request add up.
  *
  * @param bare Requests per second of the bare floor.
  * @param raw Items per second of the raw loop.

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Lays rows out in columns: the first is aligned left, the others right. */
+/** Formats rows in columns: the first is aligned left, the others right. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
@@ -24,14 +24,14 @@ export function table(header: readonly string[], rows: readonly (readonly string
   ].join('\n');
 }
 
-/** Three significant digits, thousands grouped: `0.943`, `12.4`, `69,200`. */
+/** Formats a number with three significant digits and grouped thousands: `0.943`, `12.4`, `69,200`. */
 export function figure(value: number): string {
   if (!Number.isFinite(value)) return '–';
   if (value !== 0 && Math.abs(value) < 0.001) return value.toExponential(1);
   return new Intl.NumberFormat('en', { maximumSignificantDigits: 3 }).format(value);
 }
 
-/** A share as a percentage, such as `±4 %` for half of a spread of 0.08. */
+/** Formats a share as a percentage, such as `±4 %` for half of a spread of 0.08. */
 export function spread(value: number): string {
   return `±${(value * 50).toFixed(value < 0.1 ? 1 : 0)} %`;
 }

@@ -1,6 +1,6 @@
 /**
- * Targets: what the project wants to reach, each with what was measured of it. A target that must be
- * reached is a gate as well.
+ * Targets are figures that the project wants to reach, with their measurements. A target that must be reached is also a
+ * gate.
  *
  * @module
  */
@@ -17,41 +17,41 @@ import { figure, table } from './table.ts';
 type Limit = Pick<Gate, 'bound' | 'limit' | 'unit'>;
 
 export interface Aim extends Limit {
-  /** What the run fails without; often easier than what is aimed at. */
+  /** The limit without which the run fails; often weaker than the aim. */
   readonly gate?: number;
 }
 
 interface MeasuredTarget {
   readonly id: string;
   readonly title: string;
-  /** The best that can be, as text. */
+  /** The theoretical optimum, as text. */
   readonly physical: string;
   /** The suite that measures it. */
   readonly suite: string;
-  /** By name; '' where there is one. */
+  /** The aims by name; the name of a single aim is ''. */
   readonly aims: Readonly<Record<string, Aim>>;
 }
 
 interface UnmeasuredTarget {
   readonly id: string;
   readonly title: string;
-  /** Why no suite measures it. */
+  /** The reason if no suite measures it. */
   readonly elsewhere: string;
 }
 
 export type Target = MeasuredTarget | UnmeasuredTarget;
 
-/** One figure for one aim: its value in each repeat, or the reason why it is missing. */
+/** A figure of an aim: its value in each repeat, or the reason why it is missing. */
 export interface Figure {
   readonly target: string;
   /** Key of the target's `aims`. */
   readonly aim: string;
-  /** What it was measured on, such as `fixed-cost, C=4`. */
+  /** The conditions of the measurement, such as `fixed-cost, C=4`. */
   readonly of: string;
   readonly outcome: Outcome;
 }
 
-/** Without a limit where no suite measures it. */
+/** A judged figure; it has no limit if no suite measures the target. */
 export interface TargetResult extends Omit<GateResult, 'bound' | 'limit'>, Partial<Limit> {
   readonly id: string;
   readonly title: string;
@@ -76,7 +76,7 @@ function gate(name: string, { bound, unit }: Aim, limit: number): Gate {
   return { name, bound, limit, ...(unit === undefined ? {} : { unit }) };
 }
 
-/** The figures whose aim is also a gate, judged by the gate. */
+/** Judges the figures whose aim is also a gate, by the gate. */
 export function gatesOf(targets: readonly Target[], figures: readonly Figure[]): GateResult[] {
   return figures.flatMap(({ target: id, aim: name, of, outcome }) => {
     const target = measuredTarget(targets, id);
@@ -88,9 +88,9 @@ export function gatesOf(targets: readonly Target[], figures: readonly Figure[]):
 }
 
 /**
- * Every target in order, with each figure measured of it judged by what is aimed at.
+ * Judges every target in order, each figure by its aim.
  *
- * @param ran Suites that ran.
+ * @param ran The suites that ran.
  */
 export function judgeTargets(
   targets: readonly Target[],
@@ -125,7 +125,7 @@ function aimText({ bound, limit, unit }: TargetResult): string {
   return limitText({ bound, limit, ...(unit === undefined ? {} : { unit }) });
 }
 
-/** The table: a line for each target, and one under it for each of its figures where there are several. */
+/** The table has a line for each target, and a line below it for each figure if there are several. */
 export function targetTable(results: readonly TargetResult[]): string {
   const ids = [...new Set(results.map(({ id }) => id))];
   const rows = ids.flatMap((id) => {
@@ -148,12 +148,12 @@ export function targetTable(results: readonly TargetResult[]): string {
   return ['Targets', table(header, rows), ...reasonLines(results)].join('\n');
 }
 
-/** Why verdicts are no plain pass; targets that share a reason share its line. */
+/** The reasons of verdicts that are not a pass; targets with the same reason share a line. */
 function reasonLines(results: readonly TargetResult[]): string[] {
   const lines = new Map<string, Set<string>>();
   for (const { id, name, verdict, reason } of results) {
     if (reason === undefined) continue;
-    // What was not measured at all has no figures to tell apart.
+    // A target that was not measured has no separate figures.
     const subject = verdict === 'VOID' ? id : joined([id, name]);
     const key = JSON.stringify([verdict, reason]);
     lines.set(key, (lines.get(key) ?? new Set()).add(subject));

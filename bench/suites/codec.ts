@@ -1,5 +1,5 @@
 /**
- * Responses as JSON: the shortest decimals of float32, made natively, beside what JavaScript prints.
+ * Compares responses as JSON: the native codec, which writes the shortest decimals of float32, and JavaScript.
  *
  * @module
  */
@@ -11,11 +11,11 @@ import { figure, table } from '../lib/table.ts';
 import type { Plan, SuiteResult } from './types.ts';
 
 const LENGTHS = [768, 150_528] as const;
-/** The one that the target is about. */
+/** The length that the target is about. */
 const JUDGED = 768;
-/** The numbers in all arrays, which take turns because a processor would learn the branches of a single one. */
+/** The total of numbers in all arrays. Several arrays take turns, because a processor would learn the branches of one. */
 const NUMBERS = 150_528;
-/** A repeat alternates between the two so often. */
+/** How often a repeat alternates between the two. */
 const TURNS = 20;
 
 interface CodecRow {
@@ -92,7 +92,7 @@ function measure(inputs: readonly Float32Array[], native: Encode, script: Encode
   };
 }
 
-/** Microseconds a call takes, over a turn. */
+/** The duration of a call, µs, measured over a turn. */
 function turnUs(inputs: readonly Float32Array[], encode: Encode, milliseconds: number): number {
   const began = performance.now();
   let calls = 0;

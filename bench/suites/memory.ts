@@ -1,5 +1,5 @@
 /**
- * Memory of the idle prediction service with the demonstration models.
+ * Measures the memory of the idle prediction service with the demonstration models.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { Plan, SuiteResult } from './types.ts';
 const MODELS = fileURLToPath(new URL('../../models', import.meta.url));
 const REQUESTS = 100;
 const BODY = JSON.stringify({ features: [5.1, 3.5, 1.4, 0.2] });
-/** Time from the last response to the reading. */
+/** Time from the last response to the measurement. */
 const IDLE_MS = 2000;
 const GATE: Gate = {
   name: `idle resident memory of the service after ${REQUESTS} requests`,
@@ -37,14 +37,14 @@ export async function memory(plan: Plan): Promise<SuiteResult> {
 }
 
 async function idleResidentBytes(plan: Plan): Promise<number> {
-  const setup = { model: plan.models[0]!, repository: MODELS, answerBytes: 0 };
+  const setup = { model: plan.models[0]!, repository: MODELS, responseBytes: 0 };
   await using child = await Child.start(ours.command(setup));
   const { port } = await child.line(jsonLine<{ port: number }>('port'));
   for (let i = 0; i < REQUESTS; i += 1) {
     const headers = { 'content-type': 'application/json' };
     const url = `http://127.0.0.1:${port}/predict`;
     const response = await fetch(url, { method: 'POST', headers, body: BODY });
-    if (!response.ok) throw new Error(`The service answered ${response.status}`);
+    if (!response.ok) throw new Error(`The service returned status ${response.status}`);
     await response.arrayBuffer();
   }
   await delay(IDLE_MS);

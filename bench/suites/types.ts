@@ -1,4 +1,4 @@
-/** @module What a suite is given and what it returns. */
+/** @module The parameters and results of a suite. */
 import type { Contender } from '../contenders/types.ts';
 import type { Driver } from '../drivers/types.ts';
 import type { GateResult } from '../lib/gates.ts';
@@ -15,19 +15,19 @@ export interface Plan {
   readonly seconds: number;
   /** Folder of the built native programs. */
   readonly programs: string;
-  /** Folder for files that live as long as the run. */
+  /** Folder for temporary files of the run. */
   readonly scratch: string;
   readonly log: (text: string) => void;
 }
 
 export interface SuiteResult {
   readonly name: string;
-  /** Everything measured, for the JSON file. */
+  /** All measurements, for the JSON file. */
   readonly data: unknown;
-  /** What is printed: titles and tables. */
+  /** The printed titles and tables. */
   readonly text: string;
-  /** Gates of its own, besides those among the targets. */
+  /** Gates that are not among the targets. */
   readonly gates: readonly GateResult[];
-  /** What it tells of the targets. */
+  /** The figures of its targets. */
   readonly figures: readonly Figure[];
 }

@@ -6,7 +6,7 @@ import { summarise } from '../../bench/lib/stats.ts';
 const atLeast: Gate = { name: 'ours ÷ limit', bound: 'at least', limit: 0.9 };
 const atMost: Gate = { name: 'block', bound: 'at most', limit: 1, unit: 'ms' };
 
-test('judge passes a gate that every repeat reaches, the limit itself included', () => {
+test('judge passes a gate that every repeat reaches, including the limit itself', () => {
   assert.equal(judge(atLeast, summarise([0.9, 0.95, 1])).verdict, 'PASS');
   assert.equal(judge(atMost, summarise([0.2, 1])).verdict, 'PASS');
 });
@@ -16,14 +16,14 @@ test('judge fails a gate that no repeat reaches', () => {
   assert.equal(judge(atMost, summarise([1.1, 3])).verdict, 'FAIL');
 });
 
-test('judge is unsure when the spread is larger than the margin', () => {
+test('judge is unsure if the spread is larger than the margin', () => {
   const result = judge(atLeast, summarise([0.85, 0.92, 0.95]));
   assert.equal(result.verdict, 'UNSURE');
   assert.match(result.reason!, /median passes/);
   assert.match(judge(atMost, summarise([0.5, 2, 3])).reason!, /median fails/);
 });
 
-test('gateTable shows every gate and the reason of one that was not judged', () => {
+test('gateTable shows every gate, and the reason of a gate that was not judged', () => {
   const text = gateTable([
     judge(atMost, summarise([0.2, 0.3, 0.4])),
     voided(atLeast, 'raw was not measured'),

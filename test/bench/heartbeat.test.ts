@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { watchBlocks } from '../../bench/suites/block/heartbeat.ts';
 
-/** Clocks that only move when the test says so. */
+/** Clocks that the test advances. */
 function clocks() {
   const time = { cpu: 0, wall: 0 };
   return { time, cpu: () => time.cpu, wall: () => time.wall };
@@ -32,7 +32,7 @@ test('watchBlocks finds the longest block on each clock', async () => {
   assert.deepEqual(blocks, { longestCpuMs: 3, longestWallMs: 9 });
 });
 
-test('watchBlocks counts the work before the first await and after the last', async () => {
+test('watchBlocks includes the work before the first await and after the last', async () => {
   const { time, cpu, wall } = clocks();
   const first = await watchBlocks(
     async () => {
@@ -45,7 +45,7 @@ test('watchBlocks counts the work before the first await and after the last', as
   assert.equal(first.longestCpuMs, 2);
 });
 
-test('watchBlocks passes on what the work throws', async () => {
+test('watchBlocks rejects with the error of the work', async () => {
   const { cpu, wall } = clocks();
   const work = () => Promise.reject(new Error('no model'));
   await assert.rejects(watchBlocks(work, cpu, wall, setImmediate), /no model/);

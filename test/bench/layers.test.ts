@@ -26,7 +26,7 @@ const layers: BoundaryRow = {
 const figureOf = (row: BoundaryRow, target: string, aim: string) =>
   boundaryFigures([row]).find((one) => one.target === target && one.aim === aim)?.outcome;
 
-test('boundaryFigures takes each layer less those under it', () => {
+test('boundaryFigures subtracts from each layer the layers below it', () => {
   const instance = 'through an instance ÷ (futex wake + loop wake)';
   assert.deepEqual(figureOf(layers, 'T4', instance), { values: [1.8] });
   assert.deepEqual(figureOf(layers, 'T4', 'inline'), { values: [12] });
@@ -36,7 +36,7 @@ test('boundaryFigures takes each layer less those under it', () => {
   assert.deepEqual(figureOf(layers, 'T13', 'of the V2 protocol'), { values: [1] });
 });
 
-test('boundaryFigures fails what rests on HTTP when HTTP failed', () => {
+test('boundaryFigures fails the figures that depend on HTTP if HTTP failed', () => {
   const row = { ...layers, failure: '2 answers were not 2xx' };
   for (const [target, aim] of [
     ['T4', 'inline'],
@@ -63,13 +63,13 @@ const queues = (held: number): QueueRow[] =>
     })),
   );
 
-test('queueGates counts what a stopped consumer held up, of the inbox alone', () => {
+test('queueGates counts the submits that a stopped consumer delayed, only for the inbox', () => {
   const [gate, ...others] = queueGates(queues(0));
   assert.deepEqual([gate?.verdict, gate?.measured?.max, others], ['PASS', 0, []]);
   assert.equal(queueGates(queues(10))[0]?.verdict, 'FAIL');
 });
 
-test('queueTable tells how many submits a stop holds up', () => {
+test('queueTable shows how many submits a stop delays', () => {
   assert.match(
     queueTable(queues(0)),
     /^mutex\s+4\s+stopped\s+100\s+9,000\s+20,000\s+500,000\s+3$/m,
@@ -98,7 +98,7 @@ const threads: ThreadRow = {
   },
 };
 
-test('threadFigures compares ours with what spins, one session with two, thread with thread', () => {
+test('threadFigures compares ours with spinning threads, one session with two, and thread with thread', () => {
   const figures = threadFigures([threads]).map(({ target, aim, of, outcome }) => [
     [target, aim, of].join(' ').trim(),
     'values' in outcome ? outcome.values[0]?.toFixed(3) : undefined,
@@ -112,7 +112,7 @@ test('threadFigures compares ours with what spins, one session with two, thread 
   ]);
 });
 
-test('threadFigures does not judge threads it cannot tell apart, and fails unanswered requests', () => {
+test('threadFigures does not judge indistinguishable threads, and fails requests without a response', () => {
   const outcome = (skew: ThreadRow['skew']) =>
     threadFigures([{ ...threads, skew }]).find(({ target }) => target === 'T16')?.outcome;
   const { skew } = threads;
@@ -123,20 +123,20 @@ test('threadFigures does not judge threads it cannot tell apart, and fails unans
   assert.match(JSON.stringify(outcome({ ...skew, failed: 4 })), /"failed":"4 requests/);
 });
 
-test('threadTables shows each of the three', () => {
+test('threadTables shows all three measurements', () => {
   const text = threadTables([threads]);
   assert.match(text, /^onnxruntime-node\s+1\s+0\.2$/m);
   assert.match(text, /^large\s+separate\s+100\s+180$/m);
   assert.match(text, /^2\s+14\s+1,500\s+2\s+5$/m);
 });
 
-test('threadOf reads the part of a request id that a thread makes all its ids with', () => {
+test('threadOf returns the part of a request id that identifies its thread', () => {
   const head = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Request-Id: req_0123456789a1f';
   assert.equal(threadOf(head), 'req_0123456789');
   assert.equal(threadOf('HTTP/1.1 200 OK'), '');
 });
 
-test('pickSkewed takes as many of each thread as asked for, most from the largest', () => {
+test('pickSkewed selects the requested number of each thread, most from the largest', () => {
   const groups = pickSkewed([...'abbababbb'], (letter) => letter, [4, 2]);
   assert.deepEqual(
     groups.map((group) => group.join('')),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { closedLoop, eagerTurns, openLoop, type Turns } from '../../bench/lib/load.ts';
 
-/** A clock that a turn moves on by a millisecond, and that answers what is due then. */
+/** A clock that each turn advances by a millisecond, and responses that are due at times of that clock. */
 function simulated() {
   let time = 0;
   const pending: { at: number; settle: () => void }[] = [];
@@ -11,7 +11,7 @@ function simulated() {
     async next() {
       time += 1;
       for (const { settle } of pending.filter(({ at }) => at === time)) settle();
-      // The promises that were settled run before the loop goes on.
+      // Reactions to settled promises run before the loop continues.
       await new Promise((resolve) => setImmediate(resolve));
     },
   };
@@ -22,16 +22,16 @@ function simulated() {
   return { turns, after };
 }
 
-test('closedLoop keeps each client waiting for its answer and its round trip', async () => {
+test('closedLoop sends the next request of a client after its response and a round trip', async () => {
   const { turns, after } = simulated();
   const loop = { clients: 2, roundTrip: () => 2, warmUpMs: 0, milliseconds: 60 };
   const { latencies, perSecond } = await closedLoop(() => after(4), loop, turns);
-  // Each client asks at 2, 8, 14 … and is answered four milliseconds later.
+  // Each client sends at 2, 8, 14 … and gets the response four milliseconds later.
   assert.deepEqual([...latencies], new Array(18).fill(4));
   assert.equal(perSecond, 300);
 });
 
-test('closedLoop leaves the warm-up out', async () => {
+test('closedLoop excludes the warm-up', async () => {
   const { turns, after } = simulated();
   const loop = { clients: 1, roundTrip: () => 0, warmUpMs: 50, milliseconds: 20 };
   let sent = 0;
@@ -41,7 +41,7 @@ test('closedLoop leaves the warm-up out', async () => {
   assert.ok(sent > latencies.length + 4);
 });
 
-test('closedLoop goes on until there is an answer', async () => {
+test('closedLoop continues until there is a response', async () => {
   const { turns, after } = simulated();
   const loop = { clients: 1, roundTrip: () => 0, warmUpMs: 0, milliseconds: 10 };
   const { latencies, perSecond } = await closedLoop(() => after(40), loop, turns);
@@ -49,13 +49,13 @@ test('closedLoop goes on until there is an answer', async () => {
   assert.equal(perSecond, 25);
 });
 
-test('closedLoop passes on what a request rejects with, after the others are answered', async () => {
+test('closedLoop rejects with the error of a request, after the other requests have ended', async () => {
   const { turns, after } = simulated();
   let sent = 0;
   let settled = 0;
   const send = async () => {
     sent += 1;
-    await (sent === 3 ? after(1, new Error('no answer')) : after(9));
+    await (sent === 3 ? after(1, new Error('no response')) : after(9));
     settled += 1;
   };
   const loop = { clients: 3, roundTrip: () => 0, warmUpMs: 0, milliseconds: 100 };
@@ -63,7 +63,7 @@ test('closedLoop passes on what a request rejects with, after the others are ans
   assert.deepEqual([sent, settled], [3, 2]);
 });
 
-test('openLoop sends what is due and tells when it was due, however late it is', async () => {
+test('openLoop sends due requests and passes the time at which they were due', async () => {
   let time = 100;
   const gaps: number[] = [];
   const turns: Turns = {
@@ -85,7 +85,7 @@ test('openLoop sends what is due and tells when it was due, however late it is',
   assert.deepEqual(gaps, [5, 5, 15]);
 });
 
-test('the real turns come', async () => {
+test('eagerTurns wait for the real clock', async () => {
   const before = eagerTurns.now();
   await eagerTurns.next(0);
   await eagerTurns.next(3);

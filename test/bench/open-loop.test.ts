@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AnswerReader, Connection, postRequest } from '../../bench/drivers/connection.ts';
+import { Connection, postRequest, ResponseReader } from '../../bench/drivers/connection.ts';
 import { runOpenLoop } from '../../bench/drivers/open-loop.ts';
 import { Tally } from '../../bench/drivers/tally.ts';
 import {
@@ -13,9 +13,9 @@ import {
 
 const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Request-Id: a\r\n\r\nhello';
 
-test('AnswerReader takes an answer in pieces of any size', () => {
+test('ResponseReader reads a response in pieces of any size', () => {
   for (let cut = 1; cut < ANSWER.length; cut += 1) {
-    const reader = new AnswerReader();
+    const reader = new ResponseReader();
     assert.equal(reader.add(Buffer.from(ANSWER.slice(0, cut))), undefined);
     const response = reader.add(Buffer.from(ANSWER.slice(cut)));
     assert.equal(response?.status, 200);
@@ -23,26 +23,26 @@ test('AnswerReader takes an answer in pieces of any size', () => {
   }
 });
 
-test('AnswerReader keeps what follows an answer', () => {
-  const reader = new AnswerReader();
+test('ResponseReader keeps the bytes after a response', () => {
+  const reader = new ResponseReader();
   const next = 'HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n';
   assert.equal(reader.add(Buffer.from(ANSWER + next.slice(0, 20)))?.status, 200);
   assert.equal(reader.add(Buffer.from(next.slice(20)))?.status, 503);
 });
 
-test('AnswerReader refuses what has no length', () => {
-  const reader = new AnswerReader();
+test('ResponseReader refuses a response without a length', () => {
+  const reader = new ResponseReader();
   const bytes = Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
   assert.throws(() => reader.add(bytes), /Not an HTTP response with a length/);
 });
 
-test('postRequest is a whole request, its length in bytes', () => {
+test('postRequest returns a whole request, with its length in bytes', () => {
   const text = postRequest('http://127.0.0.1:80/predict', '{"a":"ä"}', { 'X-A': '1' }).toString();
   assert.match(text, /^POST \/predict HTTP\/1\.1\r\nHost: 127\.0\.0\.1\r\n/);
   assert.match(text, /\r\nContent-Length: 10\r\nX-A: 1\r\n\r\n\{"a":"ä"\}$/);
 });
 
-test('Connection asks one request after the other, and tells when the server is gone', async () => {
+test('Connection sends one request after the other, and rejects if the server closes it', async () => {
   const bodies: string[] = [];
   const server = Bun.serve({
     port: 0,
@@ -54,16 +54,16 @@ test('Connection asks one request after the other, and tells when the server is 
   });
   const url = `http://127.0.0.1:${server.port}/predict`;
   const connection = await Connection.open(url);
-  // Larger than what a socket takes at once.
+  // Larger than the buffer of a socket.
   const large = 'y'.repeat(4_000_000);
-  assert.equal((await connection.ask(postRequest(url, large))).status, 200);
-  assert.equal((await connection.ask(postRequest(url, 'b'))).status, 503);
+  assert.equal((await connection.send(postRequest(url, large))).status, 200);
+  assert.equal((await connection.send(postRequest(url, 'b'))).status, 503);
   assert.deepEqual([bodies[0]?.length, bodies[1]], [large.length, 'b']);
   await server.stop(true);
-  await assert.rejects(connection.ask(postRequest(url, 'c')), /closed the connection/);
+  await assert.rejects(connection.send(postRequest(url, 'c')), /closed the connection/);
 });
 
-test('Tally sorts answers by what they are worth', () => {
+test('Tally counts responses by outcome', () => {
   const tally = new Tally(25);
   for (const [status, latency] of [
     [200, 5],
@@ -74,7 +74,7 @@ test('Tally sorts answers by what they are worth', () => {
     [500, 1],
   ] as const) {
     tally.sent(0.5);
-    tally.answered(status, latency);
+    tally.responded(status, latency);
   }
   tally.failed();
   const { lagP99Ms, p50Ms, p99Ms, ...counts } = tally.result();
@@ -82,17 +82,17 @@ test('Tally sorts answers by what they are worth', () => {
   assert.deepEqual([lagP99Ms, p50Ms, p99Ms], [0.5, 25, 26]);
 });
 
-test('Tally of nothing is all zeros', () => {
+test('Tally without requests has only zeros', () => {
   assert.deepEqual(new Set(Object.values(new Tally(1).result())), new Set([0]));
 });
 
-test('the driver counts every request that was due, and sends the deadline', async () => {
-  let asked = 0;
+test('the driver counts every due request, and sends the deadline', async () => {
+  let sent = 0;
   const server = Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
     fetch(request) {
-      asked += 1;
+      sent += 1;
       return new Response('{}', {
         status: request.headers.get('x-request-timeout-ms') ? 200 : 500,
       });
@@ -109,8 +109,8 @@ test('the driver counts every request that was due, and sends the deadline', asy
     seed: 1,
   } as const;
   const result = await runOpenLoop({ ...load, deadlineMs: 9000 });
-  assert.equal(result.offered, asked);
-  assert.equal(result.inTime, asked);
+  assert.equal(result.offered, sent);
+  assert.equal(result.inTime, sent);
   const without = await runOpenLoop(load);
   assert.equal(without.failed, without.offered);
   await server.stop(true);
@@ -123,12 +123,12 @@ const row = (scenario: string, changes: Partial<OpenRow> = {}): OpenRow => ({
   ...changes,
 });
 
-test('goodput is counted against the capacity, and below it against what was offered', () => {
+test('goodput is relative to the capacity, or to the offered load if that is lower', () => {
   assert.equal(goodput(row('Poisson 1.3 ×')), 0.98);
   assert.equal(goodput(row('Poisson 0.7 ×', { offered: 1400, inTime: 1400 })), 1);
 });
 
-test('openFigures judges overload with deadlines alone', () => {
+test('openFigures judges overload only with deadlines', () => {
   const rows = scenarios.map(({ name }) => row(name));
   const figures = openFigures(rows);
   assert.deepEqual(
@@ -141,7 +141,7 @@ test('openFigures judges overload with deadlines alone', () => {
   assert.match(openTable(rows), /^Poisson 1\.3 ×\s+1,300\s+980\s+0\.98\s+0\.0 %\s+24\.6 %/m);
 });
 
-test('openFigures fails a request without an answer, and voids a driver that lagged', () => {
+test('openFigures fails a request without a response, and voids a driver that was late', () => {
   const rows = scenarios.map(({ name }, i) => row(name, i === 1 ? { failed: 3 } : { lagP99Ms: 9 }));
   const [first, second] = openFigures(rows);
   assert.match(JSON.stringify(first?.outcome), /"failed":"3 requests had no response/);

@@ -5,7 +5,7 @@ import { policyFigures, policyTable } from '../../bench/suites/policy/report.ts'
 import type { PolicyRow } from '../../bench/suites/policy/row.ts';
 import { CAPACITY, loads, policies } from '../../bench/suites/policy/scenarios.ts';
 
-/** Rates and latencies of a policy: `excess` does twice as well as `busy`, timers add their delay. */
+/** Rates and latencies of a policy: `excess` is twice as good as `busy`, and timers add their delay. */
 function rows(repeats: number): PolicyRow[] {
   const delays: Record<string, number> = { 'timer 1 ms': 1, 'timer 5 ms': 5 };
   return Array.from({ length: repeats }).flatMap((_, repeat) =>
@@ -30,14 +30,14 @@ const valuesOf = (target: string, aim: string, of: string) => {
   return found.outcome.values;
 };
 
-test('rotated shifts the order by one a repeat', () => {
+test('rotated shifts the order by one per repeat', () => {
   assert.deepEqual(
     [0, 1, 2, 3].map((repeat) => rotated(['a', 'b', 'c'], repeat).join('')),
     ['abc', 'bca', 'cab', 'abc'],
   );
 });
 
-test('policyFigures compares ours with the policy of the target, in the same repeat', () => {
+test('policyFigures compares ours with the policy of the target in the same repeat', () => {
   assert.deepEqual(valuesOf('T5', '1 ms', 'C=1'), [2 / 3, 4 / 5]);
   assert.deepEqual(valuesOf('T5', '5 ms', 'C=1'), [2 / 7, 4 / 9]);
   for (const load of ['C=4', 'C=8']) {
@@ -48,7 +48,7 @@ test('policyFigures compares ours with the policy of the target, in the same rep
   assert.equal(policyFigures(rows(1)).length, 8);
 });
 
-test('policyFigures does not judge half a comparison', () => {
+test('policyFigures does not judge an incomplete comparison', () => {
   const some = rows(1).filter(({ policy }) => policy !== 'busy');
   assert.throws(() => policyFigures(some), /busy was not measured under C=4/);
 });
@@ -59,7 +59,7 @@ test('policyTable has a line for each load and policy', () => {
   assert.match(lines[0]!, /^C=1\s+excess\s+200\s+±0\.0 %\s+4\s+3\s+3\s+4\.5\s+2\s+1\s+0\.5$/);
 });
 
-test('the capacity is measured before the traffic that is a share of it', () => {
+test('the capacity is measured before the traffic that depends on it', () => {
   const first = loads.findIndex((load) => 'share' in load);
   const capacity = loads.indexOf(CAPACITY);
   assert.ok(capacity >= 0 && capacity < first);

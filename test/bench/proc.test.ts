@@ -15,21 +15,21 @@ test('parseStatCpu adds user and system time, whatever the name of the process i
   assert.equal(parseStatCpu(`17 (a) b (c) ${rest}`), 3.25);
 });
 
-test('parseSchedstat gives seconds', () => {
+test('parseSchedstat returns seconds', () => {
   assert.deepEqual(parseSchedstat('1500000000 250000000 42\n'), { onCpu: 1.5, waiting: 0.25 });
 });
 
-test('parseMachineBusy leaves idle and waiting for disks out', () => {
+test('parseMachineBusy excludes idle time and I/O wait', () => {
   assert.equal(parseMachineBusy('cpu  100 10 50 9999 888 5 15 20 0 0\ncpu0 1 2 3\n'), 2);
 });
 
-test('parseStatusBytes finds one field', () => {
+test('parseStatusBytes returns one field in bytes', () => {
   const text = 'Name:\tbun\nVmPeak:\t  999 kB\nVmRSS:\t   1024 kB\n';
   assert.equal(parseStatusBytes(text, 'VmRSS'), 1_048_576);
   assert.equal(parseStatusBytes(text, 'VmSwap'), undefined);
 });
 
-test('useBetween finds the busiest thread, waiting for a core counted as busy', () => {
+test('useBetween finds the busiest thread, and counts waiting for a core as busy', () => {
   const at = (seconds: number, cpu: number, threads: [number, string, number, number][]) =>
     ({
       at: seconds,

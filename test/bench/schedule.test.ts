@@ -6,7 +6,7 @@ import { schedule } from '../../bench/lib/schedule.ts';
 const SECOND = 1000;
 const poisson = { kind: 'poisson' } as const;
 
-test('seeded gives the same numbers for the same seed, in [0, 1)', () => {
+test('seeded returns the same numbers in [0, 1) for the same seed', () => {
   const [a, b, c] = [seeded(1), seeded(1), seeded(2)].map((next) =>
     Array.from({ length: 99 }, next),
   );
@@ -32,7 +32,7 @@ test('a Poisson schedule ascends, has its rate, and is the same for the same see
   assert.notDeepEqual(due, schedule(poisson, 2000, 10 * SECOND, 4));
 });
 
-test('counts of a Poisson schedule vary as much as their mean', () => {
+test('the variance of the counts of a Poisson schedule is their mean', () => {
   const due = schedule(poisson, 1000, 20 * SECOND, 5);
   const counts = new Array<number>(2000).fill(0);
   for (const at of due) counts[Math.floor(at / 10)]! += 1;
@@ -41,7 +41,7 @@ test('counts of a Poisson schedule vary as much as their mean', () => {
   assert.ok(Math.abs(variance / mean - 1) < 0.1, `${variance / mean}`);
 });
 
-test('bursts keep the mean rate and come in the first half of each period', () => {
+test('bursts keep the mean rate and occur in the first half of each period', () => {
   const bursts = { kind: 'bursts', periodMs: 100, high: 1.9 } as const;
   const due = schedule(bursts, 1000, 20 * SECOND, 3);
   assert.ok(Math.abs(due.length - 20_000) < 500, `${due.length} requests`);
@@ -50,7 +50,7 @@ test('bursts keep the mean rate and come in the first half of each period', () =
   assert.ok(due.every((at, i) => at >= (due[i - 1] ?? 0)));
 });
 
-test('bursts of the mean rate are no bursts', () => {
+test('bursts of the mean rate are even traffic', () => {
   const even = schedule({ kind: 'bursts', periodMs: 100, high: 1 }, 500, SECOND, 1);
   const plain = schedule(poisson, 500, SECOND, 1);
   assert.deepEqual([...even].map(Math.round), [...plain].map(Math.round));

@@ -12,7 +12,7 @@ test('summarise gives the median of an odd number of values', () => {
   assert.deepEqual(summarise([3, 1, 2]), { count: 3, median: 2, min: 1, max: 3, spread: 1 });
 });
 
-test('summarise gives the middle of the two middle values of an even number', () => {
+test('summarise gives the mean of the two middle values of an even number', () => {
   assert.equal(summarise([4, 1, 2, 10]).median, 3);
 });
 
@@ -21,7 +21,7 @@ test('summarise has no spread for one value, nor around a median of 0', () => {
   assert.equal(summarise([-1, 0, 1]).spread, 0);
 });
 
-test('summarise refuses nothing at all and what is no number', () => {
+test('summarise refuses an empty list and values that are not finite', () => {
   assert.throws(() => summarise([]), RangeError);
   assert.throws(() => summarise([1, Number.NaN]), RangeError);
   assert.throws(() => summarise([1, Number.POSITIVE_INFINITY]), RangeError);
@@ -35,7 +35,7 @@ test('pairedRatios refuses series of different length', () => {
   assert.throws(() => pairedRatios([1], [1, 2]), RangeError);
 });
 
-test('additiveLimit adds the costs of a request up', () => {
+test('additiveLimit adds the costs of a request', () => {
   assert.equal(additiveLimit(100, 100), 50);
   assert.ok(Math.abs(1 / additiveLimit(48_000, 48_000) - 2 / 48_000) < 1e-12);
 });

@@ -18,7 +18,7 @@ test('table aligns its first column left and the others right', () => {
   ]);
 });
 
-test('table takes a row that is too short', () => {
+test('table accepts a row that is too short', () => {
   assert.equal(table(['a', 'b'], [['x']]).split('\n')[2], 'x');
 });
 
@@ -28,7 +28,7 @@ test('figure keeps three significant digits and groups thousands', () => {
   assert.equal(figure(Number.NaN), '–');
 });
 
-test('spread is given as a deviation to both sides', () => {
+test('spread is shown as a deviation to both sides', () => {
   assert.equal(spread(0.08), '±4.0 %');
   assert.equal(spread(0.5), '±25 %');
 });

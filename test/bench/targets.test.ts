@@ -38,7 +38,7 @@ const figure = (target: string, aim: string, of: string, ...values: number[]): F
   outcome: { values },
 });
 
-test('a target is judged by its aim, and as a gate by its gate', () => {
+test('a target is judged by its aim, and a gate by its own limit', () => {
   const figures = [figure('T2', '1 ms', 'small', 0.75, 0.78)];
   const [gate, ...others] = gatesOf(some, figures);
   assert.deepEqual(others, []);
@@ -51,7 +51,7 @@ test('a target is judged by its aim, and as a gate by its gate', () => {
   );
 });
 
-test('only an aim that has a gate is one', () => {
+test('only an aim with a gate limit is a gate', () => {
   assert.deepEqual(gatesOf(some, [figure('T1', '', 'large', 0.1)]), []);
 });
 
@@ -67,7 +67,7 @@ test('judgeTargets keeps every figure of an aim', () => {
   );
 });
 
-test('judgeTargets names every target, and says why one was not measured', () => {
+test('judgeTargets lists every target, with the reason if it was not measured', () => {
   const reasons = judgeTargets(some, [], ['policy']).map(({ id, verdict, reason }) => [
     ...[id, verdict, reason],
   ]);
@@ -79,7 +79,7 @@ test('judgeTargets names every target, and says why one was not measured', () =>
   ]);
 });
 
-test('a figure that broke fails, one that does not count is void', () => {
+test('a failed measurement fails its figure, and an invalid one makes it void', () => {
   const figures: Figure[] = [
     { target: 'T1', aim: '', of: '', outcome: { failed: 'no answer' } },
     { target: 'T2', aim: '1 ms', of: '', outcome: { void: 'the driver was the limit' } },
@@ -89,7 +89,7 @@ test('a figure that broke fails, one that does not count is void', () => {
   assert.deepEqual([judged[1]?.verdict, judged[1]?.reason], ['VOID', 'the driver was the limit']);
 });
 
-test('a figure of a target that does not exist is a mistake', () => {
+test('a figure of an unknown target throws', () => {
   assert.throws(() => gatesOf(some, [figure('T9', '', '', 1)]), /No suite measures T9/);
   assert.throws(() => gatesOf(some, [figure('T3', '', '', 1)]), /No suite measures T3/);
   assert.throws(() => gatesOf(some, [figure('T1', '2 ms', '', 1)]), /T1 has no aim '2 ms'/);
@@ -109,7 +109,7 @@ test('targetTable prints limit, aim, median, range and verdict', () => {
   assert.match(text, /^VOID {2}T3: not measured: takes an hour$/m);
 });
 
-test('the targets are T1 to T23, each measured by a suite that exists or told why not', () => {
+test('the targets are T1 to T23, each with an existing suite or a reason why it is not measured', () => {
   assert.deepEqual(
     targets.map(({ id }) => id),
     Array.from({ length: 23 }, (_, i) => `T${i + 1}`),

@@ -33,13 +33,13 @@ const gate = (rows: readonly Row[], name: string) => {
   return found;
 };
 
-test('batchSizes doubles up to the cap and ends with it', () => {
+test('batchSizes doubles up to the maximum and ends with it', () => {
   assert.deepEqual(batchSizes(64), [1, 2, 4, 8, 16, 32, 64]);
   assert.deepEqual(batchSizes(20), [1, 2, 4, 8, 16, 20]);
   assert.deepEqual(batchSizes(1), [1]);
 });
 
-test('judgeRatios divides what was measured in the same repeat', () => {
+test('judgeRatios divides measurements of the same repeat', () => {
   const rows = [0, 1].flatMap((repeat) => [
     native('raw', 100 * (repeat + 1), repeat),
     http('bare-floor', 64, 100 * (repeat + 1), repeat),
@@ -50,19 +50,19 @@ test('judgeRatios divides what was measured in the same repeat', () => {
   assert.deepEqual([result.measured?.min, result.measured?.max], [0.96, 0.96]);
 });
 
-test('judgeRatios leaves a server that had time to spare unjudged', () => {
+test('judgeRatios does not judge a server that was not saturated', () => {
   const rows = [http('bare-floor', 64, 100, 0, 0.8), http('edge-floor', 64, 95)];
   const result = gate(rows, 'edge floor ÷ bare floor, small, C=64');
   assert.equal(result.verdict, 'VOID');
   assert.match(result.reason!, /bare-floor was only 0\.80 busy/);
 });
 
-test('judgeRatios asks for no saturation by a single connection', () => {
+test('judgeRatios does not require saturation with a single connection', () => {
   const rows = [http('ours', 1, 100, 0, 0.5), http('onnxruntime-node', 1, 100, 0, 0.5)];
   assert.equal(gate(rows, 'ours ÷ onnxruntime-node, small, C=1').verdict, 'PASS');
 });
 
-test('judgeRatios fails a ratio with a row that failed', () => {
+test('judgeRatios fails a ratio with a failed row', () => {
   const rows = [
     { ...http('ours', 64, 900), failure: '3 answers were not 2xx' },
     http('onnxruntime-node', 64, 100),
@@ -72,13 +72,13 @@ test('judgeRatios fails a ratio with a row that failed', () => {
   assert.equal(result.reason, 'ours: 3 answers were not 2xx');
 });
 
-test('judgeRatios says what was not measured', () => {
+test('judgeRatios has a reason for missing measurements', () => {
   const result = gate([native('raw', 100)], 'native driver ÷ raw, small, C=64');
   assert.equal(result.verdict, 'VOID');
   assert.equal(result.reason, 'native-driver was not measured');
 });
 
-test('targetFigures tells of the targets what the ratios are', () => {
+test('targetFigures returns the ratios as figures of the targets', () => {
   const rows = [native('raw', 100), http('bare-floor', 64, 100), http('ours', 64, 48)];
   const figures = targetFigures(rows).map(({ target, aim, of, outcome }) => [
     ...[target, aim, of, outcome],
@@ -89,7 +89,7 @@ test('targetFigures tells of the targets what the ratios are', () => {
   ]);
 });
 
-test('targetFigures takes the floor off the latency of a lone request, in runs of one row', () => {
+test('targetFigures subtracts the floor from the latency of a single request, in runs of one row', () => {
   const large = (row: Row, p50Ms: number): Row => ({
     ...row,
     model: 'large',
@@ -111,7 +111,7 @@ test('targetFigures takes the floor off the latency of a lone request, in runs o
   assert.match(JSON.stringify(idle(rows.slice(1, 3))), /"void":"it needs/);
 });
 
-test('reportThroughput names the additive limit and the latency that ours adds', () => {
+test('reportThroughput shows the additive limit and the latency that ours adds', () => {
   const rows = [
     native('raw', 50_000),
     { ...native('raw-one', 10_000), width: 1 },

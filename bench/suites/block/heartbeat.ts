@@ -1,13 +1,13 @@
-/** @module The longest block of the JavaScript thread while something else goes on. */
+/** @module Measures the longest block of the JavaScript thread during some work. */
 
 export interface Blocks {
-  /** Most CPU time that the JavaScript thread spent between two heartbeats, milliseconds. */
+  /** Maximum CPU time that the JavaScript thread spent between two heartbeats, milliseconds. */
   readonly longestCpuMs: number;
-  /** Longest wall-clock time between two heartbeats, milliseconds: also counts waiting for a core. */
+  /** Maximum wall-clock time between two heartbeats, milliseconds, including the wait for a core. */
   readonly longestWallMs: number;
 }
 
-/** When a heartbeat is due: 1 ms after the last. */
+/** Interval of the heartbeats, milliseconds. */
 const everyMillisecond = (beat: () => void) => void setTimeout(beat, 1);
 
 /**

@@ -1,5 +1,5 @@
 /**
- * How long running a model keeps the JavaScript thread from everything else.
+ * Measures how long running a model blocks the JavaScript thread.
  *
  * @module
  */
@@ -30,7 +30,7 @@ interface BlockRow extends BlockResult {
   readonly repeat: number;
 }
 
-/** Watches the most expensive of the models. */
+/** Measures the most expensive model. */
 export async function block(plan: Plan): Promise<SuiteResult> {
   const model = plan.models.at(-1)!;
   const reference = await referenceFor(model);
@@ -79,9 +79,9 @@ async function watch(plan: Plan, subject: string, reference: Reference): Promise
 
 interface BlockReport {
   readonly text: string;
-  /** Longest block in each repeat, milliseconds of CPU time. */
+  /** The longest block in each repeat, milliseconds of CPU time. */
   readonly ours: readonly number[];
-  /** Longest gap in each repeat ÷ that of onnxruntime-node. */
+  /** The longest gap in each repeat ÷ that of onnxruntime-node. */
   readonly wall: readonly number[];
 }
 

@@ -1,5 +1,5 @@
 /**
- * The process that is watched: `bun process.ts SUBJECT TASK-AS-JSON`. Prints a `BlockResult` on one line.
+ * The measured process: `bun process.ts SUBJECT TASK-AS-JSON`. Prints a `BlockResult` on one line.
  *
  * @module
  */
@@ -11,17 +11,17 @@ import { threadClock } from './thread-clock.ts';
 
 export interface BlockTask {
   readonly model: BenchModel;
-  /** A cheap model, on which the code is run until it is compiled. */
+  /** A cheap model, for runs until the code is compiled. */
   readonly warmUp: BenchModel;
   readonly features: readonly number[];
   readonly scores: readonly number[];
-  /** Runs at the same time. */
+  /** The number of concurrent runs. */
   readonly concurrent: number;
   readonly rounds: number;
 }
 
 export interface BlockResult extends Blocks {
-  /** The longest block while nothing goes on: what the garbage collector and the clocks themselves take. */
+  /** The longest block without work: the cost of garbage collection and of the clocks. */
   readonly idleCpuMs: number;
 }
 

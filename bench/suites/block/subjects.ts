@@ -1,4 +1,4 @@
-/** @module What is watched while it runs a model, as data. */
+/** @module The measured ways to run a model, as data. */
 import type { BenchModel } from '../../lib/models.ts';
 
 /** A loaded model, which returns the scores of one row of features. */

@@ -4,19 +4,19 @@ import { dlopen, ptr, read } from 'bun:ffi';
 const CLOCK_THREAD_CPUTIME_ID = 3;
 
 /**
- * Makes a function that tells how long the calling thread has been on a core, milliseconds.
+ * Returns a function that reads the CPU time of the calling thread, milliseconds.
  *
  * `process.threadCpuUsage()` and /proc advance by scheduler ticks of several milliseconds while a
  * thread runs; this clock does not.
  */
 export function threadClock(): () => number {
   const libc = dlopen('libc.so.6', { clock_gettime: { args: ['i32', 'ptr'], returns: 'i32' } });
-  // A timespec: two int64, of which the lower halves suffice. No BigInt, which would be garbage.
+  // A timespec: two int64, of which the lower halves suffice. A BigInt would have to be garbage-collected.
   const timespec = new BigInt64Array(2);
   const pointer = ptr(timespec);
   return () => {
     libc.symbols.clock_gettime(CLOCK_THREAD_CPUTIME_ID, pointer);
-    // Not through the array: compiled code keeps what it read before, as it sees nobody write there.
+    // The values are not read through the array: compiled code would reuse earlier values, because it sees no write.
     return read.u32(pointer, 0) * 1e3 + read.u32(pointer, 8) / 1e6;
   };
 }

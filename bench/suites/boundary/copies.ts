@@ -1,5 +1,5 @@
 /**
- * How often a large request is copied on its way to ONNX Runtime: `bun copies.ts TASK-AS-JSON`, with the
+ * Measures how often a large request is copied on its way to ONNX Runtime: `bun copies.ts TASK-AS-JSON`, with the
  * library of native/copies.cc preloaded. Prints a `CopyFigures` on one line.
  *
  * @module
@@ -10,21 +10,21 @@ import { openEngine } from '../../../native/index.ts';
 export interface CopyTask {
   /** The preloaded library. */
   readonly library: string;
-  /** A model with one input and one number a row as its output. */
+  /** A model with one input and one number per row as its output. */
   readonly model: string;
   readonly input: string;
   readonly dims: readonly number[];
-  /** Requests in flight, so that batches are gathered. */
+  /** The number of requests in flight, so that batches form. */
   readonly clients: number;
   readonly rounds: number;
 }
 
-/** Bytes copied for each byte of a request. */
+/** The number of bytes copied per byte of a request. */
 export interface CopyFigures {
   readonly copied: number;
   /** With `transfer: true`. */
   readonly transferred: number;
-  /** As the binary data of a protocol request, at an odd place in its body. */
+  /** With the tensor as binary data of a protocol request, at an odd offset in its body. */
   readonly parsed: number;
 }
 
@@ -39,9 +39,9 @@ const bytes = elements * Float32Array.BYTES_PER_ELEMENT;
 const engine = openEngine();
 const model = await engine.load({ path: task.model, batching: { maxRows: task.clients } });
 
-type Ask = () => Promise<unknown>;
+type Send = () => Promise<unknown>;
 
-const ask = (transfer: boolean): Ask => {
+const send = (transfer: boolean): Send => {
   return () => {
     const data = new Float32Array(elements).fill(1);
     const tensor = { type: 'float32', dims: task.dims, data } as const;
@@ -53,15 +53,15 @@ const parameters = { binary_data_size: bytes };
 const input = { name: task.input, datatype: 'FP32', shape: task.dims, parameters };
 const json = new TextEncoder().encode(JSON.stringify({ id: '', inputs: [input] }).padEnd(201));
 
-const askByProtocol: Ask = () => {
+const sendByProtocol: Send = () => {
   const body = new Uint8Array(json.length + bytes);
   body.set(json);
   const { tensors } = engine.codec.parseInferRequest(body, json.length);
   return model.run(tensors, { transfer: 'lend' });
 };
 
-async function measure(askOnce: Ask): Promise<number> {
-  const round = () => Promise.all(Array.from({ length: task.clients }, askOnce));
+async function measure(sendOnce: Send): Promise<number> {
+  const round = () => Promise.all(Array.from({ length: task.clients }, sendOnce));
   await round();
   symbols.millrace_bench_count_copies(bytes);
   for (let i = 0; i < task.rounds; i += 1) await round();
@@ -70,9 +70,9 @@ async function measure(askOnce: Ask): Promise<number> {
 }
 
 const figures: CopyFigures = {
-  copied: await measure(ask(false)),
-  transferred: await measure(ask(true)),
-  parsed: await measure(askByProtocol),
+  copied: await measure(send(false)),
+  transferred: await measure(send(true)),
+  parsed: await measure(sendByProtocol),
 };
 await engine.close();
 console.log(JSON.stringify(figures));

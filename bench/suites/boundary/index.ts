@@ -1,6 +1,6 @@
 /**
- * What each layer between a client and ONNX Runtime costs, one added at a time, on a model that itself
- * costs next to nothing.
+ * Measures the cost of each layer between a client and ONNX Runtime by adding one at a time, on a model with negligible
+ * cost.
  *
  * @module
  */
@@ -32,7 +32,7 @@ import { type BoundaryRow, boundaryFigures, boundaryTable, type LayerCost } from
 
 const MODEL = 'tiny';
 const MANY = 64;
-/** Lone requests, each a millisecond after the last. */
+/** The number of single requests, each a millisecond after the last. */
 const IDLE_REQUESTS = 300;
 /** Takes an image of 602,112 bytes and returns one number. */
 const LARGE_INPUT = fileURLToPath(
@@ -49,7 +49,7 @@ export async function boundary(plan: Plan): Promise<SuiteResult> {
   await using servers = new AsyncDisposableStack();
   const start = await serverStarter(plan, model, reference, servers);
   const service = await start(ours);
-  const floor = await start(bareFloor, service.answerBytes);
+  const floor = await start(bareFloor, service.responseBytes);
   const body = requestBody(reference);
   const rows: BoundaryRow[] = [];
   for (let repeat = 0; repeat < plan.repeats; repeat += 1) {
@@ -100,8 +100,8 @@ async function serverStarter(
 ) {
   const repository = join(plan.scratch, 'boundary');
   await writeRepository(repository, model);
-  return async (contender: typeof ours, answerBytes = 0): Promise<Server> => {
-    const server = await startServer(contender, { model, repository, answerBytes }, reference);
+  return async (contender: typeof ours, responseBytes = 0): Promise<Server> => {
+    const server = await startServer(contender, { model, repository, responseBytes }, reference);
     servers.use(server.child);
     const load = { url: server.url, body: requestBody(reference), connections: 8 };
     await plan.driver.run({ ...load, seconds: 1 });
@@ -134,7 +134,7 @@ function measureLayers(plan: Plan, model: BenchModel, { features, scores }: Refe
     milliseconds: (plan.seconds * 1000) / 3,
   };
   const argv = [process.execPath, script('layers.ts'), JSON.stringify(task)];
-  return ask<LayerFigures>({ argv }, 'manyCpuUs');
+  return runForLine<LayerFigures>({ argv }, 'manyCpuUs');
 }
 
 function measureCopies(plan: Plan) {
@@ -148,13 +148,13 @@ function measureCopies(plan: Plan) {
     rounds: 20,
   };
   const argv = [process.execPath, script('copies.ts'), JSON.stringify(task)];
-  return ask<CopyFigures>({ argv, env: { LD_PRELOAD: library } }, 'parsed');
+  return runForLine<CopyFigures>({ argv, env: { LD_PRELOAD: library } }, 'parsed');
 }
 
-/** Runs a program for the one line it prints. */
-async function ask<T>(command: Command, key: string): Promise<T> {
+/** Runs a program and returns the line that it prints. */
+async function runForLine<T>(command: Command, key: string): Promise<T> {
   await using child = await Child.start(command);
-  const answer = await child.line(jsonLine<T>(key));
+  const response = await child.line(jsonLine<T>(key));
   await child.finished();
-  return answer;
+  return response;
 }

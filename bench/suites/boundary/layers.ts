@@ -1,5 +1,5 @@
 /**
- * The addon called from JavaScript, inline and through an instance: `bun layers.ts TASK-AS-JSON`. Prints a
+ * Measures calls of the addon from JavaScript, inline and through an instance: `bun layers.ts TASK-AS-JSON`. Prints a
  * `LayerFigures` on one line.
  *
  * @module
@@ -13,33 +13,33 @@ import { percentiles } from '../../lib/stats.ts';
 export interface LayerTask {
   readonly model: BenchModel;
   readonly features: readonly number[];
-  /** The first score expected for them. */
+  /** The expected first score. */
   readonly score: number;
   /** The addon of native/wakes.cc. */
   readonly wakes: string;
-  /** Requests that come one at a time, each to an idle process. */
+  /** The number of single requests, each to an idle process. */
   readonly idleRequests: number;
   readonly clients: number;
   readonly milliseconds: number;
 }
 
 export interface LayerFigures {
-  /** Medians of waking an instance and of waking the event loop, µs. */
+  /** Medians of the times to wake an instance and the event loop, µs. */
   readonly futexWakeUs: number;
   readonly loopWakeUs: number;
   readonly inline: IdleFigures;
   readonly instance: IdleFigures;
-  /** CPU time of the process for a request with many in flight through an instance, µs. */
+  /** CPU time of the process per request with many in flight through an instance, µs. */
   readonly manyCpuUs: number;
   readonly manyPerSecond: number;
   /** The same for a stub that responds in JavaScript: the cost of the call and the await alone, µs. */
   readonly standInCpuUs: number;
 }
 
-/** A lone request to an idle process. */
+/** Latency of a single request to an idle process. */
 export interface IdleFigures {
   readonly p50Us: number;
-  /** Less the run itself, as it went that time: what the layers added. */
+  /** The latency without its run: what the layers add. */
   readonly addedP50Us: number;
 }
 
@@ -48,18 +48,18 @@ interface Wakes {
   loopWakes(rounds: number): Promise<number[]>;
 }
 
-/** Long enough for the instance and the event loop to be asleep, milliseconds. */
+/** Pause after which the instance and the event loop are asleep, milliseconds. */
 const GAP_MS = 1;
 const WARM_UP_REQUESTS = 2000;
 
 /** The target of the requests: a model, or its stub. */
-type Asked = Pick<Model, 'run'>;
+type Target = Pick<Model, 'run'>;
 
 const task = JSON.parse(process.argv[2]!) as LayerTask;
 const features = Float32Array.from(task.features);
 
-/** The run's own time, milliseconds. */
-async function ask(model: Asked): Promise<number> {
+/** Sends a request. @returns the duration of its run, milliseconds */
+async function send(model: Target): Promise<number> {
   const { input, output, features: columns } = task.model;
   const tensor = { type: 'float32', dims: [1, columns], data: features } as const;
   const { outputs, timings } = await model.run({ [input]: tensor });
@@ -75,30 +75,30 @@ async function measureIdle(model: Model): Promise<IdleFigures> {
   const added: number[] = [];
   for (let i = 0; i < task.idleRequests; i += 1) {
     await delay(GAP_MS);
-    const asked = performance.now();
-    const run = await ask(model);
-    const took = performance.now() - asked;
+    const sentAt = performance.now();
+    const run = await send(model);
+    const took = performance.now() - sentAt;
     whole.push(took * 1000);
     added.push((took - run) * 1000);
   }
   return { p50Us: percentiles(whole).p50, addedP50Us: percentiles(added).p50 };
 }
 
-async function measureMany(model: Asked) {
+async function measureMany(model: Target) {
   const began = performance.now();
   const before = process.cpuUsage();
-  let answered = 0;
+  let completed = 0;
   const client = async () => {
-    for (; performance.now() - began < task.milliseconds; answered += 1) await ask(model);
+    for (; performance.now() - began < task.milliseconds; completed += 1) await send(model);
   };
   await Promise.all(Array.from({ length: task.clients }, client));
   const { user, system } = process.cpuUsage(before);
   const seconds = (performance.now() - began) / 1000;
-  return { manyCpuUs: (user + system) / answered, manyPerSecond: answered / seconds };
+  return { manyCpuUs: (user + system) / completed, manyPerSecond: completed / seconds };
 }
 
 /** Responds at once, with a new tensor as the engine does. */
-const standIn: Asked = {
+const standIn: Target = {
   run(_: Tensors): Promise<RunResult> {
     const data = new Float32Array(task.model.scores).fill(task.score);
     const scores = { type: 'float32', dims: [1, task.model.scores], data } as const;
@@ -117,7 +117,7 @@ const options = { path, batching: { maxRows }, instances, intraOpThreads };
 const inline = await engine.load({ ...options, inline: true });
 const instance = await engine.load({ ...options, inline: false });
 for (const model of [inline, instance]) {
-  for (let i = 0; i < WARM_UP_REQUESTS; i += 1) await ask(model);
+  for (let i = 0; i < WARM_UP_REQUESTS; i += 1) await send(model);
 }
 const figures: LayerFigures = {
   futexWakeUs: medianUs(wakes.futexWakes(task.idleRequests)),

@@ -1,4 +1,4 @@
-/** @module The table of the boundary suite, and what it tells of the targets. */
+/** @module The table of the boundary suite and the figures of its targets. */
 import type { Outcome } from '../../lib/gates.ts';
 import { summarise } from '../../lib/stats.ts';
 import { figure, table } from '../../lib/table.ts';
@@ -6,26 +6,26 @@ import type { Figure } from '../../lib/target-table.ts';
 import type { CopyFigures } from './copies.ts';
 import type { LayerFigures } from './layers.ts';
 
-/** One layer on its way down, or all above it as well: µs. */
+/** The costs of a layer, alone or with all layers above it, µs. */
 export interface LayerCost {
-  /** Latency of a lone request. */
+  /** Latency of a single request. */
   readonly idleUs: number;
-  /** CPU time of a request with many in flight. */
+  /** CPU time per request with many in flight. */
   readonly manyCpuUs: number;
 }
 
-/** One repeat. */
+/** The measurements of one repeat. */
 export interface BoundaryRow {
   readonly repeat: number;
-  /** One row a run, and the best batch. */
+  /** Runs with one row, and with the fastest batch size. */
   readonly raw: LayerCost;
-  /** C++ through the batcher. */
+  /** C++ calls through the batcher. */
   readonly batcher: LayerCost;
   readonly addon: LayerFigures;
   readonly floor: LayerCost;
   readonly service: LayerCost;
   readonly copies: CopyFigures;
-  /** Why the HTTP part proves nothing. */
+  /** The reason if the HTTP part is invalid. */
   readonly failure?: string;
 }
 
@@ -49,16 +49,16 @@ export function boundaryTable(rows: readonly BoundaryRow[]): string {
   const lines = layers.map(([name, idle, many]) => [name, median(idle), median(many)]);
   const wakes = `Waking an instance: ${median((row) => row.addon.futexWakeUs)} µs, waking the event loop: ${median((row) => row.addon.loopWakeUs)} µs`;
   const added = `Added to a lone run: inline ${median((row) => row.addon.inline.addedP50Us)} µs, through an instance ${median((row) => row.addon.instance.addedP50Us)} µs, by the service ${median(serviceAdds)} µs`;
-  const crossing = `Crossing, CPU time: ${median(crossingUs)} µs; asking and awaiting by themselves ${median((row) => row.addon.standInCpuUs)} µs`;
+  const crossing = `Crossing, CPU time: ${median(crossingUs)} µs; the call and the await alone ${median((row) => row.addon.standInCpuUs)} µs`;
   const copies = `Copies of a request of 588 KiB: ${median((row) => row.copies.copied)}, transferred ${median((row) => row.copies.transferred)}, of the V2 protocol ${median((row) => row.copies.parsed)}`;
   const header = ['layer', 'idle p50 µs', 'CPU µs, C=64'];
   return [table(header, lines), wakes, added, crossing, copies].join('\n');
 }
 
-/** What a lone request waits for beyond HTTP and the run itself, µs. */
+/** The latency of a single request without HTTP and the run, µs. */
 const serviceAdds: Of = ({ service, floor, raw }) => service.idleUs - floor.idleUs - raw.idleUs;
 
-/** Calls into the addon, the way to an instance and back: neither the batcher's work nor the caller's, µs. */
+/** The cost of calls into the addon and of the way to an instance and back, without the batcher and the caller, µs. */
 const crossingUs: Of = ({ addon, batcher }) =>
   addon.manyCpuUs - addon.standInCpuUs - batcher.manyCpuUs;
 

@@ -1,5 +1,5 @@
 /**
- * The service under traffic that does not wait for it: below capacity, beyond it, and in bursts.
+ * Measures the service under traffic of an open loop: below capacity, beyond it, and in bursts.
  *
  * @module
  */
@@ -15,13 +15,13 @@ import type { Plan, SuiteResult } from '../types.ts';
 import { type OpenRow, type OpenScenario, openFigures, openTable, scenarios } from './report.ts';
 
 const MODEL = 'fixed-cost';
-/** So few that the model, and not HTTP, is what overload meets. */
+/** Few rows, so that the model and not HTTP is the bottleneck. */
 const MAX_ROWS = 4;
-/** What requests allow the server, milliseconds, and what they allow it and the way there and back. */
+/** The deadline of requests in the server, and the maximum latency of a response in time, milliseconds. */
 const DEADLINE_MS = 20;
 const IN_TIME_MS = 25;
 const WARM_UP_MS = 500;
-/** Keeps full batches coming. */
+/** Enough connections for full batches. */
 const CAPACITY_CONNECTIONS = 4 * MAX_ROWS;
 
 export async function openLoop(plan: Plan): Promise<SuiteResult> {
@@ -29,7 +29,7 @@ export async function openLoop(plan: Plan): Promise<SuiteResult> {
   const reference = await referenceFor(model);
   const repository = join(plan.scratch, 'open-loop');
   await writeRepository(repository, model);
-  const server = await startServer(ours, { model, repository, answerBytes: 0 }, reference);
+  const server = await startServer(ours, { model, repository, responseBytes: 0 }, reference);
   await using _ = server.child;
   const body = requestBody(reference);
   const steps = plan.repeats * scenarios.length;
@@ -48,11 +48,11 @@ export async function openLoop(plan: Plan): Promise<SuiteResult> {
       progress.step(`open loop ${name}: ${figure((100 * inTime) / offered)} % in time`);
     }
   }
-  const text = `Open loop, model ${MODEL} with ${MAX_ROWS} rows a batch, ${DEADLINE_MS} ms allowed\n${openTable(rows)}`;
+  const text = `Open loop, model ${MODEL} with ${MAX_ROWS} rows per batch, ${DEADLINE_MS} ms allowed\n${openTable(rows)}`;
   return { name: 'open-loop', data: rows, text, gates: [], figures: openFigures(rows) };
 }
 
-/** Responses per second when clients wait for them. @throws if a response is missing. */
+/** The responses per second of a closed loop. @throws if a response is missing. */
 async function measureCapacity(plan: Plan, server: Server, body: string): Promise<number> {
   const seconds = plan.seconds / 2;
   const load = { connections: CAPACITY_CONNECTIONS, seconds, body };

@@ -1,4 +1,4 @@
-/** @module The loads of the open-loop suite as data, its table, and what it tells of the targets. */
+/** @module The loads of the open-loop suite as data, its table, and the figures of its targets. */
 import type { OpenResult } from '../../drivers/open-loop.ts';
 import type { Outcome } from '../../lib/gates.ts';
 import type { Traffic } from '../../lib/schedule.ts';
@@ -34,21 +34,21 @@ export const scenarios: readonly OpenScenario[] = [
 export interface OpenRow extends OpenResult {
   readonly scenario: string;
   readonly repeat: number;
-  /** Answers a second to a closed loop, in the same repeat. */
+  /** Responses per second of a closed loop in the same repeat. */
   readonly capacity: number;
   readonly seconds: number;
   /** Share of the time that the server's busiest thread, the instance when there is overload, was on a core. */
   readonly onCpu: number;
-  /** Cores that something other than server and driver kept busy. */
+  /** The number of cores that other processes kept busy. */
   readonly otherCores: number;
 }
 
-/** Answers in time ÷ what could have been: all that was offered, or the capacity where that is less. */
+/** Responses in time ÷ the possible ones: all offered requests, or the capacity if that is less. */
 export function goodput({ inTime, offered, capacity, seconds }: OpenRow): number {
   return inTime / Math.min(offered, capacity * seconds);
 }
 
-/** A request that leaves later than this, milliseconds, is the driver's delay and not the server's. */
+/** The driver is too slow if requests leave later than this, milliseconds. */
 const LONGEST_LAG_MS = 5;
 
 export function openFigures(rows: readonly OpenRow[]): Figure[] {
@@ -61,7 +61,8 @@ export function openFigures(rows: readonly OpenRow[]): Figure[] {
 
 function outcomeOf(rows: readonly OpenRow[]): Outcome {
   const failed = rows.reduce((sum, row) => sum + row.failed, 0);
-  if (failed > 0) return { failed: `${failed} requests had no answer, or one that is no refusal` };
+  if (failed > 0)
+    return { failed: `${failed} requests had no response, or one that is not a refusal` };
   const lag = summarise(rows.map((row) => row.lagP99Ms)).median;
   if (lag > LONGEST_LAG_MS) {
     return { void: `requests left the driver ${figure(lag)} ms late: it was the limit` };
@@ -98,5 +99,5 @@ export function openTable(rows: readonly OpenRow[]): string {
     ];
   });
   const capacity = summarise(rows.map((row) => row.capacity)).median;
-  return `Capacity: ${figure(capacity)} answers a second\n${table(header, lines)}`;
+  return `Capacity: ${figure(capacity)} responses per second\n${table(header, lines)}`;
 }

@@ -1,6 +1,6 @@
 /**
- * When should an incomplete batch run? The engine's selectable policies, everything else equal: same
- * engine, same instance, same clients, in one process and in turns. No HTTP.
+ * Compares the engine's policies for when an incomplete batch runs. Everything else is equal: the same engine, instance and
+ * clients, in one process and in turns, without HTTP.
  *
  * @module
  */
@@ -17,13 +17,13 @@ import { loads, policies } from './scenarios.ts';
 const SCRIPT = fileURLToPath(new URL('process.ts', import.meta.url));
 
 /**
- * The targets are about a model whose batch costs a + c · rows with a ≥ 5 c. The other has a run shorter
- * than a round trip, as small models do: nobody comes back in time to be waited for.
+ * The targets are about a model whose batch costs a + c · rows with a ≥ 5 c. The other has runs
+ * that are shorter than a round trip, as small models do, so no client returns in time to wait for it.
  */
 const JUDGED = 'fixed-cost';
 const SHORT = 'small';
 
-/** Shares of a measurement's usual length; and the time for a policy to learn the load's habits. */
+/** Shares of the usual length of a measurement, and the time for a policy to learn the load. */
 const LENGTHS: Readonly<Record<string, { closed: number; open: number; warmUpMs: number }>> = {
   [JUDGED]: { closed: 0.25, open: 0.5, warmUpMs: 200 },
   [SHORT]: { closed: 0.1, open: 0.15, warmUpMs: 50 },

@@ -1,8 +1,8 @@
 /**
- * One model under every policy, in turns: `bun process.ts TASK-AS-JSON`. Prints a `PolicyRow` a line.
+ * Measures one model under every policy, in turns: `bun process.ts TASK-AS-JSON`. Prints one `PolicyRow` per line.
  *
- * The clients live on the JavaScript thread, which never sleeps while it is measured: it plays the
- * network, and no policy has to wait for it to wake up.
+ * The clients run on the JavaScript thread, which simulates the network and does not sleep during a measurement, so that no
+ * policy waits for it to wake up.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { percentiles } from '../../lib/stats.ts';
 import type { PolicyRow, PolicyTask } from './row.ts';
 import { CAPACITY, loads, type PolicyLoad, policies, ROUND_TRIP } from './scenarios.ts';
 
-/** Nothing is refused here: what is compared is waiting. */
+/** The queue is long enough for all requests, because the suite compares waiting times. */
 const MAX_QUEUE = 65_536;
 
 interface Subject {
@@ -47,7 +47,7 @@ async function load(engine: ReturnType<typeof openEngine>, model: BenchModel): P
   return subjects;
 }
 
-async function ask({ model }: Subject): Promise<void> {
+async function runOnce({ model }: Subject): Promise<void> {
   const { input, output, features: columns } = task.model;
   const tensor = { type: 'float32', dims: [1, columns], data: features } as const;
   const { outputs } = await model.run({ [input]: tensor });
@@ -62,7 +62,7 @@ function measureClosed(subject: Subject, clients: number, seed: number): Promise
   const roundTrip = () => ROUND_TRIP.ms + jitter() * ROUND_TRIP.jitterMs;
   const { closedMs: milliseconds, warmUpMs } = task;
   const loop = { clients, roundTrip, warmUpMs, milliseconds };
-  return closedLoop(() => ask(subject), loop, eagerTurns);
+  return closedLoop(() => runOnce(subject), loop, eagerTurns);
 }
 
 async function measureOpen(subject: Subject, perSecond: number, seed: number): Promise<Measured> {
@@ -70,15 +70,15 @@ async function measureOpen(subject: Subject, perSecond: number, seed: number): P
   const due = schedule({ kind: 'poisson' }, perSecond, whole, seed);
   const from = eagerTurns.now() + task.warmUpMs;
   const latencies: number[] = [];
-  const answers: Promise<void>[] = [];
+  const responses: Promise<void>[] = [];
   const send = (dueAt: number) => {
-    const answered = ask(subject).then(() => {
+    const responded = runOnce(subject).then(() => {
       if (dueAt >= from) latencies.push(eagerTurns.now() - dueAt);
     });
-    answers.push(answered);
+    responses.push(responded);
   };
   await openLoop(send, due, eagerTurns);
-  await Promise.all(answers);
+  await Promise.all(responses);
   const rate = (latencies.length * 1000) / task.openMs;
   return { latencies: Float64Array.from(latencies), perSecond: rate };
 }
@@ -90,7 +90,7 @@ async function measure(
   capacity: number,
 ): Promise<PolicyRow> {
   const before = subject.model.stats();
-  // Every policy meets the same clients and the same traffic in one repeat.
+  // Every policy has the same clients and traffic in a repeat.
   const seed = repeat + 1;
   const { latencies, perSecond } = await ('clients' in load
     ? measureClosed(subject, load.clients, seed)

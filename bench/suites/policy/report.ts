@@ -1,10 +1,10 @@
-/** @module The tables of the policy suite, and what it tells of the targets. */
+/** @module The tables of the policy suite and the figures of its targets. */
 import { summarise } from '../../lib/stats.ts';
 import { figure, spread, table } from '../../lib/table.ts';
 import type { Figure } from '../../lib/target-table.ts';
 import type { PolicyRow } from './row.ts';
 
-/** What is compared with another policy's: a figure of the rows under one load. */
+/** A figure of the rows under one load, which is compared with that of another policy. */
 interface Comparison {
   readonly target: string;
   readonly aim: string;
@@ -26,7 +26,7 @@ const comparisons: readonly Comparison[] = [
   ),
 ];
 
-/** Ours ÷ the policy that a target names, repeat by repeat. */
+/** Ours ÷ the policy of a target, for each repeat. */
 export function policyFigures(rows: readonly PolicyRow[]): Figure[] {
   return comparisons.flatMap(({ target, aim, key, than, loads }) =>
     loads.map((load): Figure => {
@@ -38,7 +38,7 @@ export function policyFigures(rows: readonly PolicyRow[]): Figure[] {
 
 type Of = (row: PolicyRow) => number;
 
-/** `policy` ÷ `than` under one load, repeat by repeat. */
+/** `policy` ÷ `than` under one load, for each repeat. */
 function ratios(
   rows: readonly PolicyRow[],
   load: string,

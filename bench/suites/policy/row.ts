@@ -1,20 +1,20 @@
-/** @module What the policy suite's processes are given and what they print. */
+/** @module The parameters and output of the policy suite's processes. */
 import type { BenchModel } from '../../lib/models.ts';
 
 export interface PolicyTask {
   readonly model: BenchModel;
   readonly features: readonly number[];
-  /** The first score expected for them. */
+  /** The expected first score. */
   readonly score: number;
   readonly repeats: number;
-  /** Before each measurement, milliseconds. */
+  /** Time before each measurement, milliseconds. */
   readonly warmUpMs: number;
   /** Length of a measurement of each kind, milliseconds. */
   readonly closedMs: number;
   readonly openMs: number;
 }
 
-/** One policy under one load, once. */
+/** One measurement of a policy under a load. */
 export interface PolicyRow {
   readonly policy: string;
   readonly load: string;
@@ -23,6 +23,6 @@ export interface PolicyRow {
   readonly meanMs: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Mean rows in a batch. */
+  /** Mean rows per batch. */
   readonly batch: number;
 }

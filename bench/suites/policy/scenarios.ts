@@ -1,13 +1,13 @@
-/** @module What the policy suite compares, as data. */
+/** @module The policies and loads of the policy suite, as data. */
 import type { BatchingOptions } from '../../../native/index.ts';
 
-/** Rules that say when an incomplete batch runs; everything else is equal. */
+/** The policies for when an incomplete batch runs. */
 export const policies: Readonly<Record<string, BatchingOptions>> = {
-  /** Ours: at once, except for clients that come straight back. */
+  /** Ours: at once, unless clients are expected to return soon. */
   excess: { policy: 'excess' },
-  /** At once, always: Triton with a delay of 0. */
+  /** Always at once, as Triton with a delay of 0. */
   busy: { policy: 'busy' },
-  /** When the oldest request is so old: Triton and TensorFlow Serving with a delay. */
+  /** After a delay from the oldest request, as Triton and TensorFlow Serving. */
   'timer 1 ms': { policy: 'timer', maxDelayMs: 1 },
   'timer 5 ms': { policy: 'timer', maxDelayMs: 5 },
 };
@@ -40,6 +40,6 @@ export const loads: readonly PolicyLoad[] = [
 
 /**
  * The time between a response and the client's next request, milliseconds: a network of 0.1 ms. Its
- * jitter is exponential, so that clients do not come back in one turn of the event loop.
+ * jitter is exponential, so that clients do not return in one turn of the event loop.
  */
 export const ROUND_TRIP = { ms: 0.08, jitterMs: 0.02 } as const;

@@ -1,5 +1,5 @@
 /**
- * The batcher's inbox beside a queue with a mutex and one with a condition variable.
+ * Compares the batcher's inbox with a queue that has a mutex and one that has a condition variable.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { QUEUES, type QueueRow, queueGates, queueTable } from './report.ts';
 
 const PRODUCERS = [1, 4] as const;
 const PAUSE_US = 500;
-/** By each producer, for each second of a measurement's usual length. */
+/** Submits of each producer per second of a measurement's usual length. */
 const SUBMITS_A_SECOND = 1000;
-/** Each queue calm and with pauses. */
+/** Measures each queue without and with pauses of the consumer. */
 const LINES = QUEUES.length * 2;
 
 export async function queue(plan: Plan): Promise<SuiteResult> {

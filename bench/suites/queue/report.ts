@@ -3,19 +3,19 @@ import { type Gate, type GateResult, judge } from '../../lib/gates.ts';
 import { summarise } from '../../lib/stats.ts';
 import { figure, table } from '../../lib/table.ts';
 
-/** In the order of native/queue.cc; `nothing` is what the measurement itself costs. */
+/** The queues in the order of native/queue.cc; `nothing` is the cost of the measurement itself. */
 export const QUEUES = ['nothing', 'inbox', 'mutex', 'condvar'] as const;
 
-/** One queue, as native/queue.cc prints it. */
+/** The measurement of one queue, as native/queue.cc prints it. */
 export interface QueueRow {
   readonly queue: string;
   readonly repeat: number;
-  /** Whether the consumer was stopped now and then, as an instance is that the scheduler preempts. */
+  /** Whether the consumer was stopped at times, as if the scheduler preempted it. */
   readonly paused: boolean;
   readonly producers: number;
   readonly submits: number;
   readonly pauses: number;
-  /** Submits that took longer than half a pause. */
+  /** The number of submits that took longer than half a pause. */
   readonly held: number;
   readonly p50Ns: number;
   readonly p99Ns: number;
@@ -24,8 +24,8 @@ export interface QueueRow {
 }
 
 /**
- * The claim is not that a lock-free queue is quick, but that its submit ends in bounded time whatever the
- * consumer does: a submit that takes as long as a pause may only be one that was preempted itself.
+ * The claim is not that a lock-free queue is fast, but that its submit takes bounded time whatever the consumer does. A
+ * submit may take as long as a pause only if it was preempted itself.
  */
 const LIMIT = 0.05;
 

@@ -1,6 +1,6 @@
 /**
- * What threads cost and bring: those of ONNX Runtime that may spin, instances that share a session, and
- * several HTTP threads on one engine.
+ * Measures costs and benefits of threads: spinning threads of ONNX Runtime, instances that share a session, and several
+ * HTTP threads on one engine.
  *
  * @module
  */
@@ -36,10 +36,10 @@ import type { SpinFigures, SpinTask } from './spin-process.ts';
 
 const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** A run of so many rows takes about 0.1 ms and is worth two threads. */
+/** Rows of a run that takes about 0.1 ms, for which two threads are useful. */
 const SPIN = { model: 'tiny', rows: 64, everyMs: 20 } as const;
 const INSTANCE_ROWS = 8;
-/** 61 to 39. */
+/** Connections of the two threads. */
 const CONNECTIONS = [22, 14] as const;
 const SKEW_MODEL = 'small';
 
@@ -112,7 +112,7 @@ async function startTwoThreads(plan: Plan): Promise<{ server: Server; body: stri
   const reference = await referenceFor(model);
   const repository = join(plan.scratch, 'threads');
   await writeRepository(repository, model);
-  const server = await startServer(twoThreads, { model, repository, answerBytes: 0 }, reference);
+  const server = await startServer(twoThreads, { model, repository, responseBytes: 0 }, reference);
   return { server, body: requestBody(reference) };
 }
 

@@ -1,4 +1,4 @@
-/** @module The tables of the threads suite, and what it tells of the targets. */
+/** @module The tables of the threads suite and the figures of its targets. */
 import type { NativeResult } from '../../contenders/types.ts';
 import type { Outcome } from '../../lib/gates.ts';
 import { summarise } from '../../lib/stats.ts';
@@ -7,20 +7,20 @@ import type { Figure } from '../../lib/target-table.ts';
 import type { SkewResult } from './skew-process.ts';
 import type { SpinFigures } from './spin-process.ts';
 
-/** Two instances on one session, and on a session each. */
+/** Two instances with one session, and with one session each. */
 export interface InstancePair {
   readonly model: string;
   readonly shared: NativeResult;
   readonly separate: NativeResult;
 }
 
-/** One repeat. */
+/** The measurements of one repeat. */
 export interface ThreadRow {
   readonly repeat: number;
   readonly ours: SpinFigures;
   readonly spinning: SpinFigures;
   readonly instances: readonly InstancePair[];
-  /** Resident memory of a program with next to no model, bytes. */
+  /** Resident memory of a program with a tiny model, bytes. */
   readonly emptyBytes: number;
   readonly skew: SkewResult;
 }
@@ -30,9 +30,9 @@ type Rows = readonly ThreadRow[];
 const median = (rows: Rows, of: (row: ThreadRow) => number) =>
   figure(summarise(rows.map(of)).median);
 
-/** Weights too large for a core's own cache: two copies compete for the one that cores share. */
+/** A model whose weights exceed the cache of a core, so that two copies compete for the shared cache. */
 const CACHED = 'medium';
-/** Weights that are most of the memory. */
+/** A model whose weights are most of the memory. */
 const HEAVY = 'large';
 export const INSTANCE_MODELS = [CACHED, HEAVY] as const;
 
@@ -68,7 +68,7 @@ export function threadFigures(rows: Rows): Figure[] {
 const pairOf = ({ instances }: ThreadRow, model: string) =>
   instances.find((pair) => pair.model === model)!;
 
-/** What one session takes, beyond an empty program, ÷ what two take. */
+/** The memory of one session ÷ that of two, without that of the program. */
 function memoryRatio(row: ThreadRow): number {
   const { shared, separate } = pairOf(row, HEAVY);
   const beyond = ({ resident_bytes }: NativeResult) => resident_bytes - row.emptyBytes;
@@ -77,7 +77,7 @@ function memoryRatio(row: ThreadRow): number {
 
 function skewOutcome(rows: Rows): Outcome {
   const failed = rows.reduce((sum, { skew }) => sum + skew.failed, 0);
-  if (failed > 0) return { failed: `${failed} requests had no answer, or not a 2xx` };
+  if (failed > 0) return { failed: `${failed} requests had no response, or not a 2xx` };
   const other = rows.find(({ skew }) => skew.threads.length !== 2);
   if (other) {
     const count = other.skew.threads.length;

@@ -1,5 +1,5 @@
 /**
- * Closed loops on chosen connections of a service with several HTTP threads, so that one thread has more
+ * Runs closed loops on chosen connections of a service with several HTTP threads, so that one thread has more
  * of them than the other: `bun skew-process.ts TASK-AS-JSON`. Prints a `SkewResult` on one line.
  *
  * @module
@@ -11,7 +11,7 @@ import { pickSkewed, threadOf } from './skew.ts';
 export interface SkewTask {
   readonly url: string;
   readonly body: string;
-  /** Connections on the first thread and on the second. */
+  /** The numbers of connections of the first and the second thread. */
   readonly connections: readonly [number, number];
   readonly milliseconds: number;
 }
@@ -26,32 +26,32 @@ export interface SkewResult {
   readonly failed: number;
 }
 
-/** The kernel deals connections out by chance: so many that either thread has enough. */
+/** The kernel chooses threads at random, so this many connections are opened for each thread to have enough. */
 const OPENED = 160;
 
 const task = JSON.parse(process.argv[2]!) as SkewTask;
 const request = postRequest(task.url, task.body);
 let failed = 0;
 
-async function ask(connection: Connection): Promise<string> {
-  const { status, head } = await connection.ask(request);
+async function send(connection: Connection): Promise<string> {
+  const { status, head } = await connection.send(request);
   if (status < 200 || status > 299) failed += 1;
   return head;
 }
 
 async function drive(connection: Connection, until: number, latencies: number[]): Promise<void> {
-  for (let asked = performance.now(); asked < until; ) {
-    await ask(connection);
-    const answered = performance.now();
-    latencies.push(answered - asked);
-    asked = answered;
+  for (let sentAt = performance.now(); sentAt < until; ) {
+    await send(connection);
+    const respondedAt = performance.now();
+    latencies.push(respondedAt - sentAt);
+    sentAt = respondedAt;
   }
 }
 
 const opened: { connection: Connection; thread: string }[] = [];
 for (let i = 0; i < OPENED; i += 1) {
   const connection = await Connection.open(task.url);
-  opened.push({ connection, thread: threadOf(await ask(connection)) });
+  opened.push({ connection, thread: threadOf(await send(connection)) });
 }
 const groups = pickSkewed(opened, ({ thread }) => thread, task.connections);
 const chosen = new Set(groups.flat());

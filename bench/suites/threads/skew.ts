@@ -1,4 +1,4 @@
-/** @module Which HTTP thread a connection belongs to, and which connections to keep. Pure functions. */
+/** @module Finds the HTTP thread of a connection, and selects connections. Pure functions. */
 
 /**
  * A name for the thread that sent a response: the random part of its request ids.
@@ -10,8 +10,8 @@ export function threadOf(head: string): string {
 }
 
 /**
- * As many items of each thread as asked for; threads with the most items come first, and get the first
- * count. A thread that has too few gives what it has, one that is not there no group.
+ * Selects items by thread. The thread with the most items gets the first count, and so on. A thread with too few items
+ * contributes all of them, and a missing thread has no group.
  */
 export function pickSkewed<T>(
   items: readonly T[],

@@ -1,5 +1,5 @@
 /**
- * A run every 20 ms on two threads, and the CPU time that the process spends meanwhile:
+ * Measures the CPU time of a process that makes a run every 20 ms on two threads:
  * `bun spin-process.ts SUBJECT TASK-AS-JSON`. Prints a `SpinFigures` on one line.
  *
  * @module
@@ -10,14 +10,14 @@ import { percentiles } from '../../lib/stats.ts';
 
 export interface SpinTask {
   readonly model: BenchModel;
-  /** Rows of a run: so many that it is worth two threads. */
+  /** Rows of a run: enough for two threads to be useful. */
   readonly rows: number;
   readonly everyMs: number;
   readonly milliseconds: number;
 }
 
 export interface SpinFigures {
-  /** CPU time ÷ wall-clock time: cores in use. */
+  /** CPU time ÷ wall-clock time, which is the number of cores in use. */
   readonly cpuShare: number;
   readonly p50Ms: number;
 }

@@ -1,6 +1,6 @@
 /**
- * Throughput and latency of every contender on every model, in turns: each repeat measures all of
- * them once, one after the other, so that a change of the machine's speed meets all alike.
+ * Measures throughput and latency of every contender on every model, in turns: each repeat measures all of them once, one
+ * after the other, so that a change of the machine's speed affects all alike.
  *
  * @module
  */
@@ -30,7 +30,7 @@ import { targetFigures } from './ratios.ts';
 import { reportThroughput } from './report.ts';
 
 /** Bytes of a floor's response if ours does not take part. */
-const USUAL_ANSWER_BYTES = 160;
+const USUAL_RESPONSE_BYTES = 160;
 /** Load before a server's first measurement, so that its code is compiled, seconds. */
 const WARM_UP_SECONDS = 1;
 
@@ -57,8 +57,8 @@ async function measureModel(plan: Plan, model: BenchModel, progress: Progress): 
   await using servers = new AsyncDisposableStack();
   const started: Server[] = [];
   for (const contender of oursFirst(plan.contenders)) {
-    const answerBytes = started[0]?.answerBytes ?? USUAL_ANSWER_BYTES;
-    const server = await startServer(contender, { model, repository, answerBytes }, reference);
+    const responseBytes = started[0]?.responseBytes ?? USUAL_RESPONSE_BYTES;
+    const server = await startServer(contender, { model, repository, responseBytes }, reference);
     servers.use(server.child);
     started.push(server);
     await warmUp(plan, server, requestBody(reference));
@@ -139,7 +139,7 @@ async function warmUp({ driver }: Plan, server: Server, body: string): Promise<v
   await driver.run({ url: server.url, body, connections: 8, seconds });
 }
 
-/** A slow model needs a longer measurement where its batches are large. */
+/** A slow model with large batches needs a longer measurement. */
 function patience(model: BenchModel, contender: HttpContender, connections: number): number {
   return contender.computes && connections > model.maxRows / 4 ? model.patience : 1;
 }

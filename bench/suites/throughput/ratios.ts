@@ -1,5 +1,5 @@
 /**
- * The ratios that the throughput suite is judged by, as data.
+ * The ratios by which the throughput suite is judged, as data.
  *
  * @module
  */
@@ -10,9 +10,9 @@ import { additiveLimit } from '../../lib/stats.ts';
 import type { Figure } from '../../lib/target-table.ts';
 
 interface JudgedRatio extends Ratio {
-  /** What it must reach, by model; a model that is not named is not judged. */
+  /** The limit by model; other models are not judged. */
   readonly limits: Readonly<Record<string, number>>;
-  /** The target it is about, with the key of the aim by model. */
+  /** Its target, with the key of the aim by model. */
   readonly target?: { readonly id: string; readonly aims: Readonly<Record<string, string>> };
 }
 
@@ -38,7 +38,7 @@ export const ratios: readonly JudgedRatio[] = [
     needs: ['native-driver', 'raw'],
     value: (rate) => rate('native-driver') / rate('raw'),
     limits: { small: 0.95, large: 0.95 },
-    // The aim is for models of 50 µs and more an item.
+    // The aim applies to models of at least 50 µs per item.
     target: { id: 'T1', aims: { large: '' } },
   },
   {
@@ -72,7 +72,7 @@ export function judgeRatios(rows: readonly Row[]): GateResult[] {
   );
 }
 
-/** What the rows tell of the targets. */
+/** The figures of the targets. */
 export function targetFigures(rows: readonly Row[]): Figure[] {
   return modelsOf(rows).flatMap((model) => [
     ...ratios.flatMap((ratio) => {
@@ -91,7 +91,7 @@ const ofModel = (rows: readonly Row[], model: string) => rows.filter((row) => ro
 
 const modelsOf = (rows: readonly Row[]) => [...new Set(rows.map((row) => row.model))];
 
-/** The latency of a lone request beyond the floor's, in runs of one row: for models of 5 ms and more. */
+/** The latency of a single request without that of the floor, in runs of one row, for models of at least 5 ms. */
 function idleLatency(model: string, rows: readonly Row[]): Figure[] {
   if (model !== 'large') return [];
   const own = rows.filter(

@@ -22,7 +22,7 @@ export function reportThroughput(rows: readonly Row[]): ThroughputReport {
   return { text: sections.join('\n\n'), gates: judgeRatios(rows) };
 }
 
-/** How near each server comes to the additive limit, for every number of requests in flight. */
+/** The rate of each server ÷ the additive limit, for every number of requests in flight. */
 function sharesOfLimit(rows: readonly Row[]): string[] {
   const raw = ratesOf(rows, 'raw');
   if (!raw) return [];
@@ -39,7 +39,7 @@ function sharesOfLimit(rows: readonly Row[]): string[] {
   });
 }
 
-/** What a lone request waits for beyond HTTP and the run itself. */
+/** The latency of a single request without HTTP and the run. */
 function addedLatency(rows: readonly Row[]): string[] {
   const bare = meanUs(rows, 'bare-floor');
   const run = ratesOf(rows, 'raw-one');

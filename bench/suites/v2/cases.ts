@@ -13,10 +13,10 @@ export interface V2Case {
   readonly request: Pick<Load, 'body' | 'headers'>;
   /** The elements of `y`. */
   readonly expected: Float32Array;
-  /** In the order in which they start; ours is the first. */
+  /** The contenders in the order of their start; ours is the first. */
   readonly contenders: readonly V2ContenderName[];
   readonly judged: Ratio;
-  /** The target that the ratio is about. */
+  /** The target of the ratio. */
   readonly target: string;
 }
 
@@ -48,7 +48,7 @@ function binaryRequest(dims: readonly number[], data: Float32Array): V2Case['req
   return { body, headers };
 }
 
-/** Each number with the digits of a float32, as a client writes them that holds float32 numbers. */
+/** JSON in which each number has the digits of a float32, as a client with float32 numbers writes it. */
 function jsonRequest(dims: readonly number[], data: Float32Array): V2Case['request'] {
   const digits = Array.from(data, (value) => Number(value.toPrecision(9)));
   const body = JSON.stringify({ inputs: [{ ...header(dims), data: digits }] });

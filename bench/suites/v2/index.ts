@@ -1,6 +1,6 @@
 /**
- * The Open Inference Protocol through the inference service, beside a route that only reads the body and
- * beside the same route in JavaScript, in turns.
+ * Compares the Open Inference Protocol of the inference service with a route that only reads the body, and with the same
+ * route in JavaScript, in turns.
  *
  * @module
  */
@@ -11,15 +11,15 @@ import { Child, type Command, jsonLine } from '../../lib/child.ts';
 import { createProgress } from '../../lib/progress.ts';
 import { rotated } from '../../lib/rotated.ts';
 import type { Row } from '../../lib/row.ts';
-import { ask, measureHttp } from '../../lib/servers.ts';
+import { measureHttp, send } from '../../lib/servers.ts';
 import { figure } from '../../lib/table.ts';
 import type { Plan, SuiteResult } from '../types.ts';
 import { cases, type V2Case, type V2ContenderName } from './cases.ts';
 import type { V2Task } from './process.ts';
-import { readAnswer } from './protocol.ts';
+import { readResponse } from './protocol.ts';
 import { v2Figures, v2Tables } from './report.ts';
 
-/** Largest difference between two correct outputs: sums of many numbers differ with the order of addition. */
+/** Maximum difference of two correct outputs: sums depend on the order of addition. */
 const TOLERANCE = 1e-5;
 const WARM_UP_SECONDS = 1;
 
@@ -50,13 +50,13 @@ async function* measureCase(plan: Plan, one: V2Case): AsyncGenerator<Row> {
   await writeRepository(repository, one);
   await using stack = new AsyncDisposableStack();
   const servers: V2Server[] = [];
-  let answerBytes = 0;
+  let responseBytes = 0;
   for (const name of one.contenders) {
-    const child = stack.use(await Child.start(command(name, one, repository, answerBytes)));
+    const child = stack.use(await Child.start(command(name, one, repository, responseBytes)));
     const { port } = await child.line(jsonLine<{ port: number }>('port'));
     const server = { name, child, url: `http://127.0.0.1:${port}/v2/models/${one.name}/infer` };
     const bytes = await check(server, one);
-    if (name === 'ours') answerBytes = bytes;
+    if (name === 'ours') responseBytes = bytes;
     servers.push(server);
     const warmUp = { ...one.request, url: server.url, connections: 8, seconds: WARM_UP_SECONDS };
     await plan.driver.run(warmUp);
@@ -72,7 +72,7 @@ async function* measureCase(plan: Plan, one: V2Case): AsyncGenerator<Row> {
   }
 }
 
-/** A repository as Triton's users have it: the model without a configuration. */
+/** Writes a repository as users of Triton have it, with a model without a configuration. */
 async function writeRepository(folder: string, { name, file }: V2Case): Promise<void> {
   const version = join(folder, name, '1');
   await mkdir(version, { recursive: true });
@@ -83,29 +83,29 @@ function command(
   contender: V2ContenderName,
   { file }: V2Case,
   repository: string,
-  answerBytes: number,
+  responseBytes: number,
 ): Command {
   const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
   const env = { NODE_ENV: 'production', ORT_DISABLE_TELEMETRY: '1' };
   if (contender === 'ours') {
     const settings = { SERVICE: 'inference', MODEL_PATH: repository, HOST: '127.0.0.1' };
     const argv = [process.execPath, path('../../../services/main.ts')];
-    // In the repository, so that a settings file of the checkout has no effect.
+    // The working directory is the repository, so that a settings file of the checkout has no effect.
     return { argv, env: { ...env, ...settings, PORT: '0', GRPC_PORT: '0' }, cwd: repository };
   }
-  const task: V2Task = { contender, model: file, repository, answerBytes };
+  const task: V2Task = { contender, model: file, repository, responseBytes };
   return { argv: [process.execPath, path('process.ts'), JSON.stringify(task)], env };
 }
 
-/** Sends one request. Returns the bytes of the response. @throws if it does not hold the model's outputs. */
+/** Sends one request. Returns the bytes of the response. @throws if they are not the model's outputs. */
 async function check({ name, url }: V2Server, { request, expected }: V2Case): Promise<number> {
-  const response = await ask(url, request);
+  const response = await send(url, request);
   const { byteLength } = await response.clone().arrayBuffer();
   if (name === 'floor') return byteLength;
-  const y = await readAnswer(response);
+  const y = await readResponse(response);
   const wrong = expected.findIndex((value, at) => !(Math.abs(y[at]! - value) <= TOLERANCE));
   if (y.length === expected.length && wrong === -1) return byteLength;
   throw new Error(
-    `${name} answers ${y.length} numbers, expected ${expected.length}; number ${wrong} is ${y[wrong]}, expected ${expected[wrong]}`,
+    `${name} returns ${y.length} numbers, expected ${expected.length}; number ${wrong} is ${y[wrong]}, expected ${expected[wrong]}`,
   );
 }

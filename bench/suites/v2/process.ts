@@ -1,5 +1,5 @@
 /**
- * A contender in a process of its own: `bun process.ts TASK-AS-JSON`. Prints its `port` on a
+ * Runs a contender in a separate process: `bun process.ts TASK-AS-JSON`. Prints its `port` on a
  * line when it is ready.
  *
  * @module
@@ -14,19 +14,19 @@ import { serveRoute } from './route.ts';
 export interface V2Task {
   readonly contender: Exclude<V2ContenderName, 'ours'>;
   readonly model: string;
-  /** Folder of the model as ours serves it. */
+  /** Folder of the model repository for ours. */
   readonly repository: string;
-  /** Bytes of the floor's response: as many as ours has. */
-  readonly answerBytes: number;
+  /** Bytes of the floor's response, the same as of ours. */
+  readonly responseBytes: number;
 }
 
-/** Each returns its port. */
+/** The contenders. Each returns its port. */
 const serve: Readonly<Record<V2Task['contender'], (task: V2Task) => number | Promise<number>>> = {
-  floor({ answerBytes }) {
-    const answer = new Uint8Array(answerBytes);
+  floor({ responseBytes }) {
+    const response = new Uint8Array(responseBytes);
     const app = new Hono().post(INFER_PATH, async (c) => {
       await c.req.arrayBuffer();
-      return c.body(answer, 200, { 'Content-Type': 'application/octet-stream' });
+      return c.body(response, 200, { 'Content-Type': 'application/octet-stream' });
     });
     return listen(app.fetch);
   },

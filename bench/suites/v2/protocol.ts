@@ -1,4 +1,4 @@
-/** @module The Open Inference Protocol done in JavaScript, one float32 tensor in and one out. */
+/** @module The Open Inference Protocol in JavaScript, with one float32 tensor as input and as output. */
 import { Hono } from 'hono';
 
 export const HEADER_LENGTH = 'Inference-Header-Content-Length';
@@ -9,7 +9,7 @@ export interface FloatTensor {
   readonly data: Float32Array;
 }
 
-/** Runs the model: `x` in, `y` out. */
+/** Runs the model with the input `x` and returns the output `y`. */
 export type RunModel = (x: FloatTensor) => Promise<FloatTensor>;
 
 interface Header {
@@ -23,15 +23,15 @@ export function scriptedApp(run: RunModel): Hono {
     if (length === undefined) {
       const [{ shape, data }] = (await c.req.json<Header>()).inputs;
       const y = await run({ dims: shape, data: Float32Array.from(data) });
-      return c.json(answer(c.req.param('model'), y, { data: Array.from(y.data) }));
+      return c.json(response(c.req.param('model'), y, { data: Array.from(y.data) }));
     }
     const body = await c.req.arrayBuffer();
     const json = new TextDecoder().decode(new Uint8Array(body, 0, Number(length)));
     const [{ shape }] = (JSON.parse(json) as Header).inputs;
-    // A copy: floats start at a multiple of four.
+    // The data is copied, because floats must be aligned.
     const y = await run({ dims: shape, data: new Float32Array(body.slice(Number(length))) });
     const parameters = { binary_data_size: y.data.byteLength };
-    const head = JSON.stringify(answer(c.req.param('model'), y, { parameters }));
+    const head = JSON.stringify(response(c.req.param('model'), y, { parameters }));
     const binary = new Uint8Array(
       y.data.buffer as ArrayBuffer,
       y.data.byteOffset,
@@ -46,13 +46,13 @@ export function scriptedApp(run: RunModel): Hono {
 }
 
 /** The JSON of the response, with `content` for the elements. */
-export function answer(model: string, { dims }: FloatTensor, content: object) {
+export function response(model: string, { dims }: FloatTensor, content: object) {
   const output = { name: 'y', datatype: 'FP32', shape: dims, ...content };
   return { model_name: model, model_version: '1', outputs: [output] };
 }
 
 /** The elements of the first output of a response. */
-export async function readAnswer(response: Response): Promise<Float32Array> {
+export async function readResponse(response: Response): Promise<Float32Array> {
   const length = response.headers.get(HEADER_LENGTH);
   if (length !== null)
     return new Float32Array((await response.arrayBuffer()).slice(Number(length)));

@@ -1,16 +1,16 @@
-/** @module Our own service, but for its JSON: read and written in JavaScript instead of natively. */
+/** @module Our own service with JSON in JavaScript instead of the native codec. */
 import { type Codec, openEngine, type Tensor, type Tensors } from '../../../native/index.ts';
 import { createLog, currentHost, type Engine, readConfig } from '../../../runtime/index.ts';
 import { startService } from '../../../services/service.ts';
 import { services } from '../../../services/services.ts';
-import { answer, type FloatTensor } from './protocol.ts';
+import { type FloatTensor, response } from './protocol.ts';
 
-interface Asked {
+interface Target {
   readonly inputs: readonly { name: string; shape: number[]; data: number[] }[];
 }
 
 const parseInferRequest: Codec['parseInferRequest'] = (body) => {
-  const { inputs } = JSON.parse(new TextDecoder().decode(body)) as Asked;
+  const { inputs } = JSON.parse(new TextDecoder().decode(body)) as Target;
   const tensors: Record<string, Tensors[string]> = {};
   for (const { name, shape, data } of inputs) {
     tensors[name] = { type: 'float32', dims: shape, data: Float32Array.from(data) };
@@ -23,7 +23,7 @@ const parseInferRequest: Codec['parseInferRequest'] = (body) => {
 
 const encodeInferResponse: Codec['encodeInferResponse'] = ({ modelName, outputs }) => {
   const y = outputs[0]!.tensor as Tensor & FloatTensor;
-  const text = JSON.stringify(answer(modelName, y, { data: Array.from(y.data) }));
+  const text = JSON.stringify(response(modelName, y, { data: Array.from(y.data) }));
   return { body: new TextEncoder().encode(text), headerLength: undefined };
 };
 
@@ -33,7 +33,7 @@ export async function serveRoute(repository: string): Promise<number> {
   const scripted: Engine = {
     info: engine.info,
     counters: engine.counters,
-    // Whatever a body's size, on this thread: what the route is compared with has no native codec.
+    // Bodies of any size are parsed on this thread, because this route does not use the native codec.
     codec: {
       ...engine.codec,
       parseInferRequest,
