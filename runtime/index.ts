@@ -65,6 +65,7 @@ export {
   readConfig,
   type ServicePorts,
   settingsHelp,
+  wantsHelp,
 } from './config/index.ts';
 export {
   createTensor,

@@ -198,12 +198,16 @@ function labelsOf({ config, settings }: VersionSource, task: ModelTask | ServeEr
   return { ...settings.labels, [task.outputs[0]!]: config.labels };
 }
 
-/** @throws {ServeError} `INVALID_CONFIG` when `model.json` names a task that the model cannot do. */
+/** Keys of `model.json` that describe a task, also where it does not name one. */
+const TASK_KEYS = ['task', 'input', 'output', 'features', 'activation'] as const;
+
+/** @throws {ServeError} `INVALID_CONFIG` when `model.json` describes a task that the model cannot do. */
 function taskOf(model: TaskModel, config: ModelConfig): ModelTask | ServeError {
   try {
     return createTask(model, config);
   } catch (error) {
-    if (config.task !== undefined || !(error instanceof ServeError)) throw error;
+    const isDescribed = TASK_KEYS.some((key) => config[key] !== undefined);
+    if (isDescribed || !(error instanceof ServeError)) throw error;
     return new ServeError('INVALID_ARGUMENT', error.message);
   }
 }

@@ -1,16 +1,22 @@
 /** @module What is said when the services are ready: to programs as lines of the log, to a person as one block. */
 
-import { type Config, currentHost, type Log, onTerminal } from '../runtime/index.ts';
+import {
+  type Config,
+  currentHost,
+  type Log,
+  onTerminal,
+  type VersionStatus,
+} from '../runtime/index.ts';
 import type { Service } from './service.ts';
 
 export function announce(service: Service, log: Log, config: Config): void {
   const { models, ports } = service;
-  for (const { name: model, versions } of models) {
-    for (const { state, ...about } of versions) {
-      if (state !== 'ready') log.error({ model, ...about }, 'model not served');
-      else if (about.fallback) log.warn({ model, ...about }, 'model loaded, but not on a GPU');
-      else log.info({ model, ...about }, 'model loaded');
-    }
+  for (const { name, versions } of models) {
+    for (const version of versions) logVersion(log, name, version);
+  }
+  const isServed = models.some(({ versions }) => versions.some(({ state }) => state === 'ready'));
+  if (!isServed && config.modelControlMode !== 'explicit') {
+    log.warn({ folder: config.modelPath }, 'no model is served');
   }
   if (!isLoopback(config.host)) {
     const reason = 'Requests need no credentials; put a proxy that authenticates in front';
@@ -18,8 +24,15 @@ export function announce(service: Service, log: Log, config: Config): void {
   }
   // The first service's port also by itself, which is all of them where there is one.
   const port = ports[config.services[0]!];
-  log.info({ port, ports, host: currentHost().name, workers: config.maxWorkers }, 'ready');
+  log.info({ port, ports, runtime: currentHost().name, workers: config.maxWorkers }, 'ready');
   if (onTerminal() && log.isLevelEnabled('info')) console.log(readyBlock(service, config));
+}
+
+function logVersion(log: Log, model: string, { state, reason, ...about }: VersionStatus): void {
+  if (state !== 'ready') log.error({ model, ...about, reason }, 'model not served');
+  else if (about.fallback) log.warn({ model, ...about, reason }, 'model loaded, but not on a GPU');
+  // What is served and has a reason is not batched.
+  else log.info({ model, ...about, ...(reason && { not_batched: reason }) }, 'model loaded');
 }
 
 /** The loopback addresses, and the name that stands for them. */

@@ -11,9 +11,10 @@ import {
   type Parent,
   parentThread,
   readConfig,
+  wantsHelp,
 } from '../runtime/index.ts';
 import { announce } from './announce.ts';
-import { startService, type ThreadService } from './service.ts';
+import { type Service, startService, type ThreadService } from './service.ts';
 import { services } from './services.ts';
 import { stop } from './stop.ts';
 import { serveThread, startThreads, type ThreadOptions } from './threads.ts';
@@ -30,6 +31,13 @@ function open(config: Config, log: Log, thread?: ThreadOptions): Promise<ThreadS
 async function main(): Promise<void> {
   const config = readConfig(services);
   const log = createLog(config.logLevel);
+  let running: Service | undefined;
+  // From the start on, because models may take minutes to load. Nothing is lost before the ports are open.
+  onStopSignal(() => {
+    if (running !== undefined) return void stop(running, config.exitTimeoutMs, log, exit);
+    log.info('stopped before the services were ready');
+    exit(0);
+  });
   const service =
     config.maxWorkers === 1
       ? await open(config, log)
@@ -38,7 +46,7 @@ async function main(): Promise<void> {
           exit(1);
         });
   // Before the service is announced: whoever reads that it is ready may stop it at once.
-  onStopSignal(() => void stop(service, config.exitTimeoutMs, log, exit));
+  running = service;
   announce(service, log, config);
 }
 
@@ -48,7 +56,18 @@ function thread(parent: Parent): Promise<void> {
   );
 }
 
-const parent = parentThread();
-await (parent === undefined ? main() : thread(parent)).catch((error: unknown) =>
+async function help(): Promise<void> {
+  // The library takes time to load, so it is loaded only for the help.
+  const { program } = await import('./cli/program.ts');
+  await program.parseAsync(['serve', '--help'], { from: 'user' });
+}
+
+function run(): Promise<void> {
+  const parent = parentThread();
+  if (parent !== undefined) return thread(parent);
+  return wantsHelp() ? help() : main();
+}
+
+await run().catch((error: unknown) =>
   exit(1, error instanceof Error ? error.message : String(error)),
 );

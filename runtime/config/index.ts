@@ -24,7 +24,7 @@ import { aboutSetting } from './setting.ts';
 import { type ConfigSources, flagOf, invalid, processSources, readSources } from './sources.ts';
 
 export { portSetting, type ServicePorts } from './listen.ts';
-export type { ConfigSources } from './sources.ts';
+export { type ConfigSources, wantsHelp } from './sources.ts';
 
 /** What the platform runs with, checked. */
 export interface Config extends ListenSettings, ModelSettings, LimitSettings {}

@@ -22,6 +22,11 @@ export function processSources(): ConfigSources {
   return { argv: process.argv.slice(2), env: process.env, cwd: process.cwd() };
 }
 
+/** Whether the arguments ask for the help, which is shown instead of anything else. */
+export function wantsHelp({ argv }: ConfigSources = processSources()): boolean {
+  return argv.includes('--help');
+}
+
 /**
  * What the sources say: a flag goes before the environment (or its `*_FILE`), that before `millrace.json`.
  *

@@ -169,33 +169,32 @@ export class Registry {
     if (model === undefined) {
       throw new ServeError('MODEL_NOT_FOUND', `The model ${quote(name)} is not loaded.`);
     }
-    return { result: name, commit: () => this.#served.unload(model), abandon() {} };
+    const commit = () => {
+      this.#served.unload(model);
+      this.#log.info({ model: name }, 'model unloaded');
+    };
+    return { result: name, commit, abandon() {} };
   }
 
   /** Loads and unloads what has changed in the repository since it was last read. */
   async #prepareRefresh(): Promise<PreparedChange> {
     const scan = await this.#repository.scan();
     const origins = await mapInOrder(scan.models, MOST_AT_ONCE, fingerprint);
-    const loads = new Map<string, PreparedChange>();
+    const loads: PreparedChange[] = [];
     for (const [i, folder] of scan.models.entries()) {
       const origin = origins[i]!;
       if (this.#served.isFrom(folder.name, origin)) continue;
-      loads.set(folder.name, await this.#prepareFolder(folder, origin));
+      loads.push(await this.#prepareFolder(folder, origin));
     }
     return {
-      result: JSON.stringify([scan.skipped, [...loads.values()].map(({ result }) => result)]),
+      result: JSON.stringify([scan.skipped, loads.map(({ result }) => result)]),
       commit: () => {
         this.#noteSkipped(scan);
-        for (const [model, { commit, failure }] of loads) {
-          commit();
-          // The reason is in the index too, and the old versions are still served.
-          const reason = failure?.message;
-          if (reason !== undefined) this.#log.warn({ model, reason }, 'change not served');
-        }
+        for (const { commit } of loads) commit();
         this.#removeAbsent(scan);
       },
       abandon() {
-        for (const { abandon } of loads.values()) abandon();
+        for (const { abandon } of loads) abandon();
       },
     };
   }
@@ -207,9 +206,20 @@ export class Registry {
     return {
       result: JSON.stringify([name, origin, model.contents]),
       failure: model.failure(),
-      commit: () => this.#served.serve({ folder, origin, model }),
+      commit: () => this.#logLoad(model, this.#served.serve({ folder, origin, model })),
       abandon: () => this.#served.discard(model),
     };
+  }
+
+  #logLoad(loaded: ServedModel, isServed: boolean): void {
+    const model = loaded.name;
+    const versions = loaded.loaded().map(({ version }) => version);
+    const reason = loaded.failure()?.message;
+    if (reason === undefined) this.#log.info({ model, versions }, 'model loaded');
+    // The reason is in the index too, and the old versions are still served.
+    else if (!isServed) this.#log.warn({ model, reason }, 'change not served');
+    else if (versions.length > 0) this.#log.warn({ model, versions, reason }, 'model loaded');
+    else this.#log.error({ model, reason }, 'model not served');
   }
 
   #removeAbsent(scan: Scan): void {
@@ -222,8 +232,10 @@ export class Registry {
   /** Unloads a model that is gone. One that is there, but cannot be read or is being written, stays. */
   #removeUnlessSkipped(model: ServedModel, { skipped }: Scan): void {
     const skip = skipped.find(({ name }) => mayHold(name, model.name));
-    if (skip === undefined) this.#served.remove(model);
-    else this.#served.keep(model, skip.reason);
+    if (skip === undefined) {
+      this.#served.remove(model);
+      this.#log.info({ model: model.name }, 'model unloaded');
+    } else this.#served.keep(model, skip.reason);
   }
 
   /** Logs what is skipped, once for each name and reason. */

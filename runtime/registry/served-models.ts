@@ -68,8 +68,12 @@ export class ServedModels {
     return this.#transitions.during('LOADING', name, load);
   }
 
-  /** Serves a loaded model instead of an older one, which stays where it works and the new one does not. */
-  serve({ folder, origin, model }: LoadedModel): void {
+  /**
+   * Serves a loaded model instead of an older one, which stays where it works and the new one does not.
+   *
+   * @returns Whether the loaded model is served.
+   */
+  serve({ folder, origin, model }: LoadedModel): boolean {
     const { name } = model;
     const failure = model.failure();
     const old = this.#routes.get(name);
@@ -77,12 +81,13 @@ export class ServedModels {
     if (failure !== undefined && old !== undefined && old.loaded().length > 0) {
       this.#refusals.set(name, failure.message);
       this.discard(model);
-      return;
+      return false;
     }
     this.#refusals.delete(name);
     this.#unloaded.delete(name);
     this.#routes.set(model, routeOf(folder));
     if (old !== undefined) this.discard(old);
+    return true;
   }
 
   /** Serves the model no longer. Requests that it has taken still get their responses. */

@@ -51,22 +51,53 @@ export const modelConfigSchema = z.strictObject({
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
-/** The content of the file, or the error where it cannot be used. */
+/**
+ * The content of the file, or the error where it cannot be used.
+ *
+ * @param versions The names of the model's versions, to which the file may refer.
+ */
 export async function readModelConfig(
   model: string,
   path: string,
+  versions: readonly string[],
 ): Promise<ModelConfig | ServeError> {
   const what = `model.json of '${model}'`;
   try {
     const json: unknown = JSON.parse(await readText(path, what));
     const parsed = modelConfigSchema.safeParse(withPresentNames(json));
-    if (parsed.success) return parsed.data;
+    if (parsed.success) {
+      checkVersions(parsed.data, versions, what);
+      return parsed.data;
+    }
     const [issue] = parsed.error.issues;
     const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
     return new ServeError('INVALID_CONFIG', `${what} is wrong: ${where}${issue?.message}`);
   } catch (error) {
     if (error instanceof ServeError) return error;
     return new ServeError('INVALID_CONFIG', `${what} is not valid JSON.`, { cause: error });
+  }
+}
+
+/** @throws {ServeError} `INVALID_CONFIG` for a version that the model does not have. */
+function checkVersions(
+  { default_version, version_labels = {}, traffic = {} }: ModelConfig,
+  versions: readonly string[],
+  what: string,
+): void {
+  const named = [
+    ...(default_version === undefined ? [] : [['default_version', default_version] as const]),
+    ...Object.entries(version_labels).map(
+      ([label, version]) => [`version_labels.${label}`, version] as const,
+    ),
+    ...Object.keys(traffic).map((version) => ['traffic', version] as const),
+  ];
+  for (const [key, version] of named) {
+    if (versions.includes(version)) continue;
+    const available = versions.map((each) => `'${each}'`).join(', ');
+    throw new ServeError(
+      'INVALID_CONFIG',
+      `${what} is wrong: ${key} names version '${version}', which the model does not have; write one of ${available}.`,
+    );
   }
 }
 

@@ -16,7 +16,7 @@ import { type ModelConfig, readModelConfig } from './config.ts';
 import { type Entry, listFolder, type Skip, type Skipped } from './files.ts';
 import { findGraphs, type Graph, readHuggingFace } from './huggingface.ts';
 import { NO_MODEL } from './model-file.ts';
-import { type ModelFolder, ONLY_VERSION } from './model-folder.ts';
+import { type ModelFolder, ONLY_VERSION, type VersionFolder } from './model-folder.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
 import { readTritonFolder } from './triton-folder.ts';
 import { findVersions, named, USUAL } from './versions.ts';
@@ -63,15 +63,19 @@ async function readLayout(
 async function readOurs({ name }: Entry, entries: readonly Entry[], skip: Skip) {
   const versions = await findVersions(entries, USUAL, skip);
   if (typeof versions === 'string') return versions;
-  return [{ name, config: await readConfig(name, entries), settings: DEFAULT_SETTINGS, versions }];
+  const config = await readConfig(name, entries, versions);
+  return [{ name, config, settings: DEFAULT_SETTINGS, versions }];
 }
 
 async function readConfig(
   name: string,
   entries: readonly Entry[],
+  versions: readonly VersionFolder[],
 ): Promise<ModelConfig | ServeError> {
   const file = named(entries, 'model.json');
-  return file === undefined ? {} : readModelConfig(name, file.path);
+  if (file === undefined) return {};
+  const names = versions.map(({ version }) => version);
+  return readModelConfig(name, file.path, names);
 }
 
 /** A graph of a folder from Hugging Face. */
@@ -87,7 +91,7 @@ async function readGraph(
     const { labels } = await readHuggingFace(folder, configPath);
     const settings =
       labels === undefined ? DEFAULT_SETTINGS : { ...DEFAULT_SETTINGS, labels: { logits: labels } };
-    return { name, config: await readConfig(folder, entries), settings, versions };
+    return { name, config: await readConfig(folder, entries, versions), settings, versions };
   } catch (error) {
     if (!(error instanceof ServeError)) throw error;
     return { name, config: error, settings: DEFAULT_SETTINGS, versions };

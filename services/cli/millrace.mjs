@@ -21,7 +21,7 @@ if (setup.status !== 0) process.exit(setup.status ?? 1);
 
 // A server takes its settings as they are; everything else is a command of its own.
 const script =
-  command === 'serve' && !args.includes('--help')
+  command === 'serve'
     ? [at('services/main.ts'), ...args]
     : [at('services/cli/main.ts'), ...(command === undefined ? [] : [command, ...args])];
 const child = spawn(at('node_modules/bun/bin/bun.exe'), script, { stdio: 'inherit' });

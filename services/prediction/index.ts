@@ -11,7 +11,8 @@ export const prediction: ServiceDefinition = {
   title: 'Prediction service',
   description: 'Predictions of tabular models: classifiers and regressors.',
   example({ routes }) {
-    const tabular = routes.models().filter((model) => model.hasTask(TASKS));
+    // Of a model whose default version could not be loaded, requests must name another one.
+    const tabular = routes.models().filter((model) => model.hasTask(TASKS) && model.isComplete());
     const found = tabular.find(({ isDefault }) => isDefault) ?? tabular[0];
     if (found === undefined) return undefined;
     const { signature } = routes.describe({ model: found.name, version: undefined });

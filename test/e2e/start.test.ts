@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../support/child.ts';
+import { testRepository } from '../support/repository.ts';
+import { until } from '../support/until.ts';
 import { MODELS, ROW, start } from './support.ts';
 
 const MODELS_FOLDER = fileURLToPath(new URL('../../models', import.meta.url));
@@ -36,6 +38,41 @@ describe('a start', () => {
       ['iris:v1.0', 'slow:1'],
     );
     assert.equal(service.child.errors, '');
+  });
+
+  test('warns where no model is served', async () => {
+    await using service = await start({}, {});
+    assert.equal((await service.child.line('no model is served')).level, 40);
+  });
+
+  test('goes on where the default version of a model cannot be loaded', async () => {
+    const iris = MODELS.iris!;
+    const versions = { ...iris.versions, broken: import.meta.filename };
+    const config = Object.assign({}, iris.config, { default_version: 'broken' });
+    await using service = await start({}, { iris: { ...iris, config, versions } });
+    assert.equal((await service.predict({ features: ROW })).status, 503);
+    const named = await service.predict({ features: ROW, model_version: 'v1.0' });
+    assert.equal(named.status, 200);
+  });
+
+  test('that is stopped before the services are ready exits with 0', async () => {
+    const models = Array.from({ length: 200 }, (_, i) => [`m${i}`, MODELS.slow!] as const);
+    const repository = testRepository(Object.fromEntries(models));
+    const env = { MODEL_PATH: repository.path, PORT: '0', CACHE_DIR: `${repository.path}-cache` };
+    await using child = new ServiceChild('services/main.ts', env);
+    try {
+      // Until then, the signal would end the process by itself.
+      await until(() => child.handles(constants.signals.SIGTERM), 'SIGTERM is handled');
+      child.signal('SIGTERM');
+      assert.deepEqual(await child.exited, { code: 0, signal: null });
+      assert.deepEqual(
+        child.log.map(({ msg }) => msg),
+        ['stopped before the services were ready'],
+      );
+    } finally {
+      repository[Symbol.dispose]();
+      rmSync(`${repository.path}-cache`, { recursive: true, force: true });
+    }
   });
 
   test('logs fields of a configuration that have no effect', async () => {

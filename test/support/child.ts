@@ -80,6 +80,13 @@ export class ServiceChild {
     return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
   }
 
+  /** Whether it has a handler of this signal. */
+  handles(signal: number): boolean {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
+    const caught = BigInt(`0x${/^SigCgt:\s*(\w+)$/m.exec(status)?.[1]}`);
+    return ((caught >> BigInt(signal - 1)) & 1n) === 1n;
+  }
+
   signal(name: 'SIGTERM' | 'SIGINT'): void {
     // The child's own kill() would make Deno report any exit as caused by that signal.
     process.kill(this.#child.pid!, name);

@@ -110,3 +110,36 @@ test('a model whose file cannot be looked at does not keep the others from chang
   assert.deepEqual(served.names(), ['a', 'good', 'z']);
   assert.match((await registry.index())[0]?.reason ?? '', /leads back to itself/);
 });
+
+test('models that a change loads or unloads are logged', async () => {
+  await using served = await open(GOOD);
+  assert.deepEqual(served.logged('model loaded'), []);
+  mkdirSync(path.join(served.root, 'good/2'));
+  writeFileSync(path.join(served.root, 'good/2/model.onnx'), '');
+  await served.refresh();
+  const loaded = served.logged('model loaded').map(({ model, versions }) => [model, versions]);
+  assert.deepEqual(loaded, [['good', ['1', '2']]]);
+  rmSync(path.join(served.root, 'good'), { recursive: true });
+  await served.refresh();
+  assert.deepEqual(
+    served.logged('model unloaded').map(({ model }) => model),
+    ['good'],
+  );
+});
+
+for (const [what, config] of [
+  ['default_version', { default_version: '9' }],
+  ['version_labels.stable', { version_labels: { stable: '9' } }],
+  ['traffic', { traffic: { '1': 1, '9': 1 } }],
+] as const) {
+  test(`a model.json whose ${what} names a version that is not there fails its own model`, async () => {
+    const files = { ...GOOD, 'm/1/model.onnx': '', 'm/model.json': JSON.stringify(config) };
+    await using served = await open(files);
+    const [good, m] = served.registry.status();
+    assert.equal(good!.versions[0]!.state, 'ready');
+    const { state, reason } = m!.versions[0]!;
+    assert.equal(state, 'failed');
+    const sentence = `${what} names version '9', which the model does not have; write one of '1'.`;
+    assert.ok(reason.endsWith(sentence), reason);
+  });
+}
