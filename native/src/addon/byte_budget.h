@@ -1,4 +1,4 @@
-// Bytes of requests that the process holds in memory, counted by whoever reads or unpacks them.
+// The count of the bytes of request bodies that the process holds in memory.
 #pragma once
 
 #include <atomic>
@@ -6,11 +6,10 @@
 
 namespace millrace {
 
-// A count that any thread may change. The count alone decides: nothing is read or written because of it,
-// so every order is relaxed.
+// A count that any thread may change. All orders are relaxed, because nothing else is read or written because of it.
 class ByteBudget {
  public:
-  // Takes `bytes` unless that makes more than `limit`.
+  // Takes `bytes` bytes. Returns false, and takes nothing, if that would exceed `limit`. Lock-free.
   bool TryTake(size_t bytes, size_t limit) noexcept {
     size_t taken = taken_.load(std::memory_order_relaxed);
     do {
@@ -19,7 +18,7 @@ class ByteBudget {
     return true;
   }
 
-  // Gives back what was taken, each byte once.
+  // Gives taken bytes back. Each byte must be given back once.
   void Give(size_t bytes) noexcept { taken_.fetch_sub(bytes, std::memory_order_relaxed); }
 
   size_t taken() const noexcept { return taken_.load(std::memory_order_relaxed); }
@@ -28,7 +27,7 @@ class ByteBudget {
   std::atomic<size_t> taken_{0};
 };
 
-// The one of the process, which all its threads share.
+// Returns the budget that all threads of the process share.
 ByteBudget& ProcessBytes() noexcept;
 
 }  // namespace millrace

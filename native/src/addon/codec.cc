@@ -168,10 +168,8 @@ napi_value JS_takenBytes(napi_env env, napi_callback_info) {
 }  // namespace
 
 void AddCodec(Napi::Env env, Napi::Object exports) {
-  const auto add = [&](const char* name, napi_callback callback) {
-    napi_value function = nullptr;
-    napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function);
-    exports.Set(name, function);
+  const auto add = [&](const char* name, napi_callback function) {
+    AddFunction(env, exports, name, function);
   };
   add("encode", JS_encode);
   add("parseRequest", JS_parseRequest);

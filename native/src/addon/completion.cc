@@ -1,8 +1,9 @@
 #include "addon/completion.h"
 
-#include <algorithm>
-#include <cstring>
+#include <optional>
+#include <string>
 
+#include "addon/codec_values.h"
 #include "addon/convert.h"
 #include "addon/mailbox_layout.h"
 #include "batching/padding.h"
@@ -12,8 +13,8 @@
 namespace millrace {
 namespace {
 
-// A request's outputs travel in the mailbox until together they reach this many bytes; the others are
-// fetched with take().
+// The outputs of a request are written to the mailbox up to this many bytes together; JavaScript fetches the others with
+// take().
 constexpr size_t kInlineBytes = 4096;
 
 JsThread& ThreadOf(napi_env env, napi_callback_info info, size_t count, napi_value* arguments) {
@@ -28,7 +29,7 @@ uint32_t ToUint32(napi_env env, napi_value value) {
   return number;
 }
 
-// Decides, output by output, which ones travel in the mailbox.
+// Decides for each output whether its elements are written to the mailbox.
 class InlineBudget {
  public:
   bool Takes(const TensorView& view) noexcept {
@@ -45,7 +46,7 @@ constexpr size_t WordsOf(size_t bytes) noexcept {
   return (bytes + sizeof(double) - 1) / sizeof(double);
 }
 
-// The longest record of a request with that many outputs; each may waste part of a word.
+// Returns the words of the longest record of a request with this many outputs, each of which may waste part of a word.
 constexpr size_t MaxRecordWords(size_t outputs) noexcept {
   return kRecordWords + outputs * (kOutputWords + kMaxRank + 1) + WordsOf(kInlineBytes);
 }
@@ -56,7 +57,7 @@ constexpr double Milliseconds(Nanos duration) noexcept {
 }
 
 // Writes the record of `request` at `word` (see addon/mailbox_layout.h) and returns the word after it.
-// `retained`: JavaScript still needs the request and will release it.
+// `retained` becomes true if JavaScript still needs the request and will release it.
 size_t WriteRecord(const Request& request, double* mail, size_t word, bool& retained) noexcept {
   double* const header = mail + word;
   word += kRecordWords;
@@ -115,11 +116,31 @@ napi_value JS_drain(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// The finished request of a slot that drain() reported as retained, or a JavaScript exception.
+// Returns the finished request of a slot that drain() reported as retained. Throws and returns null if there is none.
 Request* Retained(napi_env env, JsThread& thread, napi_value slot) {
   Request* const request = thread.At(ToUint32(env, slot));
   if (request == nullptr) Throw(env, Code::kInternal, "There is no such request");
   return request;
+}
+
+// Returns an output of a retained request. Throws and returns nothing if there is none.
+std::optional<Slice> RetainedOutput(napi_env env, JsThread& thread, const napi_value* arguments) {
+  const Request* const request = Retained(env, thread, arguments[0]);
+  if (request == nullptr) return {};
+  const uint32_t index = ToUint32(env, arguments[1]);
+  if (request->outputs != nullptr && index < request->outputs->tensors.size()) {
+    return OwnSlice(*request, index);
+  }
+  Throw(env, Code::kInternal, "There is no such output");
+  return {};
+}
+
+// Calls visit(index, string) for each string of an output, in ascending order.
+template <class Visit>
+void ForEachString(const Slice& slice, Visit&& visit) {
+  ForEachRun(slice.view.shape, *slice.outer, [&](size_t to, size_t from, size_t count) {
+    for (size_t i = 0; i < count; ++i) visit(to + i, slice.view.strings[from + i]);
+  });
 }
 
 // take(slot, output, array): void
@@ -127,74 +148,49 @@ Request* Retained(napi_env env, JsThread& thread, napi_value slot) {
 napi_value JS_take(napi_env env, napi_callback_info info) {
   napi_value arguments[3];
   JsThread& thread = ThreadOf(env, info, 3, arguments);
-  const Request* const request = Retained(env, thread, arguments[0]);
-  if (request == nullptr) return nullptr;
-  const uint32_t index = ToUint32(env, arguments[1]);
+  const auto slice = RetainedOutput(env, thread, arguments);
+  if (!slice) return nullptr;
   napi_typedarray_type type{};
   size_t length = 0;
   void* target = nullptr;
-  const bool known = request->outputs != nullptr && index < request->outputs->tensors.size() &&
-                     napi_get_typedarray_info(env, arguments[2], &type, &length, &target, nullptr,
+  const bool typed = napi_get_typedarray_info(env, arguments[2], &type, &length, &target, nullptr,
                                               nullptr) == napi_ok;
-  if (known) {
-    const Slice slice = OwnSlice(*request, index);
-    if (length * ElementSize(slice.view.type) == slice.view.bytes) {
-      CopyOut(slice, static_cast<std::byte*>(target));
-      return nullptr;
-    }
+  if (typed && length * ElementSize(slice->view.type) == slice->view.bytes) {
+    CopyOut(*slice, static_cast<std::byte*>(target));
+  } else {
+    Throw(env, Code::kInternal, "The output does not fit the array");
   }
-  Throw(env, Code::kInternal, "The output does not fit the array");
   return nullptr;
 }
 
 // strings(slot, output): string[] | null
-// Null where one of them is not UTF-8.
+// Returns the strings of an output, or null if one of them is not UTF-8.
 napi_value JS_strings(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
   JsThread& thread = ThreadOf(env, info, 2, arguments);
-  const Request* const request = Retained(env, thread, arguments[0]);
-  if (request == nullptr) return nullptr;
-  const uint32_t index = ToUint32(env, arguments[1]);
-  if (request->outputs == nullptr || index >= request->outputs->tensors.size()) return nullptr;
-  const Slice slice = OwnSlice(*request, index);
+  const auto slice = RetainedOutput(env, thread, arguments);
+  if (!slice) return nullptr;
   napi_value array = nullptr;
   napi_create_array_with_length(
-      env, static_cast<size_t>(slice.view.shape.Elements().value_or(0)), &array);
-  bool sound = true;
-  ForEachRun(slice.view.shape, *slice.outer, [&](size_t to, size_t from, size_t count) {
-    for (size_t i = 0; i < count && sound; ++i) {
-      const std::string& own = slice.view.strings[from + i];
-      sound = IsUtf8(own);
-      napi_handle_scope scope = nullptr;
-      napi_open_handle_scope(env, &scope);
-      napi_value text = nullptr;
-      napi_create_string_utf8(env, own.data(), own.size(), &text);
-      napi_set_element(env, array, static_cast<uint32_t>(to + i), text);
-      napi_close_handle_scope(env, scope);
-    }
+      env, static_cast<size_t>(slice->view.shape.Elements().value_or(0)), &array);
+  bool valid = true;
+  ForEachString(*slice, [&](size_t index, const std::string& own) {
+    valid = valid && IsUtf8(own);
+    if (valid) SetString(env, array, index, own);
   });
-  if (!sound) napi_get_null(env, &array);
+  if (!valid) napi_get_null(env, &array);
   return array;
 }
 
 // packedStrings(slot, output): ArrayBuffer
-// The strings, which may be any bytes, as in codec/packed_strings.h.
+// Returns the strings of an output, which may be any bytes, as codec/packed_strings.h describes.
 napi_value JS_packedStrings(napi_env env, napi_callback_info info) {
   napi_value arguments[2];
   JsThread& thread = ThreadOf(env, info, 2, arguments);
-  const Request* const request = Retained(env, thread, arguments[0]);
-  if (request == nullptr) return nullptr;
-  const uint32_t index = ToUint32(env, arguments[1]);
-  if (request->outputs == nullptr || index >= request->outputs->tensors.size()) return nullptr;
-  const Slice slice = OwnSlice(*request, index);
-  // A slice's runs come in ascending order of its own elements.
-  const auto for_each = [&](auto&& visit) {
-    ForEachRun(slice.view.shape, *slice.outer, [&](size_t, size_t from, size_t count) {
-      std::for_each_n(slice.view.strings + from, count, visit);
-    });
-  };
+  const auto slice = RetainedOutput(env, thread, arguments);
+  if (!slice) return nullptr;
   size_t bytes = 0;
-  for_each([&](const std::string& own) { bytes += kPackedLength + own.size(); });
+  ForEachString(*slice, [&](size_t, const std::string& own) { bytes += kPackedLength + own.size(); });
   void* memory = nullptr;
   napi_value buffer = nullptr;
   if (napi_create_arraybuffer(env, bytes, &memory, &buffer) != napi_ok) {
@@ -202,12 +198,12 @@ napi_value JS_packedStrings(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   auto* at = static_cast<std::byte*>(memory);
-  for_each([&](const std::string& own) { at = PackString(own, at); });
+  ForEachString(*slice, [&](size_t, const std::string& own) { at = PackString(own, at); });
   return buffer;
 }
 
 // message(slot): string
-// Why a request failed; without a slot, why the last submit was refused.
+// Returns why a request failed or, without a slot, why the last submit was refused.
 Napi::Value JS_message(const Napi::CallbackInfo& info) {
   auto& thread = *static_cast<JsThread*>(info.Data());
   const Status* status = &thread.refusal;
@@ -219,7 +215,7 @@ Napi::Value JS_message(const Napi::CallbackInfo& info) {
 }
 
 // cancel(slot): void
-// The request is dropped if no worker has taken it yet. Its record comes back through drain() anyway.
+// Drops the request if no worker has taken it yet. drain() returns its record in any case.
 napi_value JS_cancel(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
   JsThread& thread = ThreadOf(env, info, 1, arguments);
@@ -230,13 +226,14 @@ napi_value JS_cancel(napi_env env, napi_callback_info info) {
 }
 
 // callSoon(): void
+// Lets the event loop call onReady.
 napi_value JS_callSoon(napi_env env, napi_callback_info info) {
   ThreadOf(env, info, 0, nullptr).CallSoon();
   return nullptr;
 }
 
 // release(slot): void
-// Gives a retained request back.
+// Frees the record of a retained request.
 napi_value JS_release(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
   JsThread& thread = ThreadOf(env, info, 1, arguments);
@@ -247,10 +244,8 @@ napi_value JS_release(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void AddCompletion(Napi::Env env, Napi::Object engine, JsThread* thread) {
-  const auto add = [&](const char* name, napi_callback callback) {
-    napi_value function = nullptr;
-    napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, thread, &function);
-    engine.Set(name, function);
+  const auto add = [&](const char* name, napi_callback function) {
+    AddFunction(env, engine, name, function, thread);
   };
   add("drain", JS_drain);
   add("callSoon", JS_callSoon);

@@ -1,4 +1,4 @@
-// The way back: finished requests to JavaScript.
+// Functions that pass finished requests to JavaScript.
 #pragma once
 
 #include <napi.h>
@@ -9,7 +9,8 @@
 
 namespace millrace {
 
-// Adds drain, callSoon, take, strings, message, cancel and release to the engine object of `thread`.
+// Adds drain, callSoon, take, strings, packedStrings, message, cancel and release to the engine object of `thread`,
+// which must outlive it. They are called on the JavaScript thread.
 void AddCompletion(Napi::Env env, Napi::Object engine, JsThread* thread);
 
 }  // namespace millrace

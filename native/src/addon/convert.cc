@@ -11,10 +11,10 @@
 namespace millrace {
 namespace {
 
-// Far beyond any batch, far below what sums of rows could overflow.
+// Far more than any batch has, and so few that sums of rows do not overflow.
 constexpr int64_t kMaxRows = int64_t{1} << 31;
 
-// Nanoseconds, some thirty years: what is longer is no deadline, and no sum of times overflows.
+// Nanoseconds, about thirty years. A longer timeout is no deadline, so that no sum of times overflows.
 constexpr double kLongestTimeout = 1e18;
 
 // Whether a typed array of this kind holds elements of `type`.
@@ -271,6 +271,13 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
   MILLRACE_RETURN_IF_ERROR(plan.Place(signature, request));
   request.borrow.Reset(borrowed);
   return {};
+}
+
+void AddFunction(napi_env env, napi_value object, const char* name, napi_callback function,
+                 void* data) {
+  napi_value value = nullptr;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, function, data, &value);
+  napi_set_named_property(env, object, name, value);
 }
 
 const char* CodeName(Code code) noexcept {

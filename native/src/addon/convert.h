@@ -18,9 +18,14 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
                    const ShapePlan& plan, bool batched, StagedExecutor* device,
                    const napi_value* values, Request& request);
 
+// Adds a function to a JavaScript object. `data` is what napi_get_cb_info returns to it.
+void AddFunction(napi_env env, napi_value object, const char* name, napi_callback function,
+                 void* data = nullptr);
+
 // Throws a JavaScript Error whose `code` is the name of `code`.
 void Throw(napi_env env, Code code, const std::string& message);
 
+// Returns the name of a code in MillraceErrorCode, or "OK".
 const char* CodeName(Code code) noexcept;
 
 }  // namespace millrace

@@ -12,7 +12,7 @@ Core::Core(const OrtLibrary& ort, uint32_t js_threads)
     : library(ort), worker_cores_(WorkerCores(UsableCores(), js_threads)) {}
 
 DeviceShare& Core::ShareOf(const std::string& device) {
-  // CUDA and TensorRT are two ways to the same GPU.
+  // CUDA and TensorRT share the same GPU.
   const size_t colon = device.find(':');
   const std::string key = colon == std::string::npos ? device : "gpu" + device.substr(colon);
   const std::lock_guard lock(mutex_);
@@ -30,7 +30,7 @@ size_t CounterTable::Series(const std::string& key, std::span<const double> boun
   if (number == kMaxSeries) return kMaxSeries;
   owned_.push_back(std::make_unique<Histogram>(bounds));
   numbers_.emplace(key, number);
-  // Pairs with Find: whoever sees the series sees what it was made with.
+  // Pairs with the load in Find: a thread that sees the series also sees its content.
   series_[number].store(owned_.back().get(), std::memory_order_release);
   return number;
 }
@@ -89,11 +89,11 @@ void Core::Retire(std::shared_ptr<LoadedModel> model, std::function<void()> done
     }
   };
   try {
-    // Shared, so that it is still there where the thread does not start.
+    // The model is shared, so that it still exists if the thread does not start.
     const auto work = std::make_shared<Work>(Work{std::move(model), std::move(done)});
     if (!StartThread([work] { work->Do(); })) work->Do();
   } catch (const std::bad_alloc&) {
-    // Freed here, which takes longer than a thread should be held up, but no more can be done.
+    // The model is freed on this thread, which blocks it for long, because there is no other thread.
     model.reset();
     if (done) done();
   }

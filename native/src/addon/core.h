@@ -1,4 +1,4 @@
-// What the whole process shares, whichever thread asks: loaded models and counters.
+// The loaded models and counters that all threads of the process share.
 #pragma once
 
 #include <array>
@@ -16,18 +16,19 @@
 
 namespace millrace {
 
-// Histograms that every thread of the process shares, addressed by number.
+// Counters and histograms that all threads of the process share, addressed by number. Thread-safe.
 class CounterTable {
  public:
-  // Most series a process may have: more would be a label with unbounded values.
+  // The most series of a process. More would mean that a label has unbounded values.
   static constexpr size_t kMaxSeries = 4096;
 
-  // Finds or makes the series of `key`; kMaxSeries if the table is full.
+  // Finds or creates the series of `key`. Returns its number, or kMaxSeries if the table is full.
   size_t Series(const std::string& key, std::span<const double> bounds);
-  // Lock-free. Ignores numbers that Series did not return.
+  // Records a duration. Lock-free. Ignores numbers that Series has not returned.
   void Observe(size_t series, Nanos duration) noexcept;
-  // Lock-free: adds to the count of a series that has no bounds. Ignores other numbers.
+  // Adds to a series without bounds. Lock-free. Ignores numbers that Series has not returned.
   void Add(size_t series, int64_t amount) noexcept;
+  // Returns all series with their keys.
   std::vector<std::pair<std::string, Histogram::Snapshot>> Read() const;
 
  private:
@@ -39,18 +40,18 @@ class CounterTable {
   std::array<std::atomic<Histogram*>, kMaxSeries> series_{};  // set once, under mutex_
 };
 
-// One per process and never destroyed, because workers outlive any one JavaScript environment.
+// The process has one core, which is never destroyed, because workers outlive a JavaScript environment. Thread-safe.
 class Core {
  public:
-  // `js_threads` will use the engine; workers get the other cores.
+  // `js_threads` is the number of JavaScript threads that will open an engine; workers get the other cores.
   Core(const OrtLibrary& ort, uint32_t js_threads);
 
-  // Returns the model of that key if some thread holds it, otherwise loads it. Blocks; call it off
-  // the JavaScript thread. Two loads of one key at the same time load once.
+  // Returns the model of the request's key if a thread holds it, and otherwise loads it. Blocks, so it must not be called
+  // on a JavaScript thread. Two loads of one key at a time load it once.
   Status Load(const LoadRequest& request, std::shared_ptr<LoadedModel>& model);
 
-  // Lets go of a model on a thread of its own, since the last reference ends its workers and frees its
-  // weights. `done` is called there. Where the system starts no more threads it happens on this one.
+  // Releases a model on a new thread, because the last reference ends its workers and frees its weights. `done` is called
+  // there. If the system starts no more threads, both happen on this one.
   static void Retire(std::shared_ptr<LoadedModel> model, std::function<void()> done) noexcept;
 
   const OrtLibrary& library;
@@ -65,7 +66,7 @@ class Core {
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Entry>> entries_;  // guarded by mutex_
   const uint32_t worker_cores_;
-  // The time of each device. Never freed: models let go of it when they end.
+  // The shares of each device. They are never freed, because models leave them when they end.
   DeviceShare& ShareOf(const std::string& device);
   std::map<std::string, std::unique_ptr<DeviceShare>> shares_;  // guarded by mutex_
 };

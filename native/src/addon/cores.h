@@ -1,4 +1,4 @@
-// How many cores the process may use, and who gets them.
+// The cores that the process may use, and how many of them workers get.
 #pragma once
 
 #include <cstdint>
@@ -7,14 +7,14 @@
 
 namespace millrace {
 
-// Cores that a cgroup's `cpu.max` ("200000 100000", "max 100000") grants: its quota by its period, at
-// least one, rounded up. Empty if it sets no limit or is something else.
+// Returns the cores that a cgroup's `cpu.max` ("200000 100000", "max 100000") grants: its quota divided by its period,
+// rounded up, and at least one. Returns nothing if it sets no limit or has another form.
 std::optional<uint32_t> ParseCpuMax(std::string_view text) noexcept;
 
-// Cores the scheduler may put this process on, no more than the container's limit. At least 1.
+// Returns the cores on which the scheduler may run this process, at most the container's limit and at least 1.
 uint32_t UsableCores();
 
-// Runs that may be in progress at once: the cores that `js_threads` leave, at least one.
+// Returns how many cores are left beside `js_threads` JavaScript threads, at least one.
 uint32_t WorkerCores(uint32_t cores, uint32_t js_threads) noexcept;
 
 }  // namespace millrace

@@ -1,4 +1,4 @@
-// Where a model runs, as a JavaScript object.
+// The report of a model's device as a JavaScript object.
 #pragma once
 
 #include <napi.h>
@@ -7,7 +7,7 @@
 
 namespace millrace {
 
-// What native/types.ts calls a DeviceReport.
+// Returns a DeviceReport of native/device-types.ts.
 Napi::Object ToObject(Napi::Env env, const DeviceReport& report);
 
 }  // namespace millrace

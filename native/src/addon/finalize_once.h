@@ -2,9 +2,9 @@
 
 namespace millrace {
 
-// The right to finalize an object, to be used once: Deno (up to 2.9.5) finalizes what is alive when a thread
-// ends, and may do so again when it is collected afterwards. NewFinalizeOnce() goes to napi_wrap() as the hint, and
-// the finalizer begins with IsFirstFinalize(hint), which is false the second time. Any thread.
+// Makes sure that an object is finalized only once. Deno (up to 2.9.5) finalizes living objects when a thread ends, and
+// may finalize them again when they are collected afterwards. Pass NewFinalizeOnce() to napi_wrap() as the hint, and begin
+// the finalizer with IsFirstFinalize(hint), which is false the second time. Any thread may call them.
 void* NewFinalizeOnce();
 bool IsFirstFinalize(void* once);
 

@@ -16,14 +16,16 @@
 namespace millrace {
 namespace {
 
-// File systems keep times as coarsely as this: what was written a moment ago may be written again unseen.
+// The coarsest resolution of times in file systems. A file that was written more recently may change again with the same
+// time.
 constexpr int64_t kTooRecent = 2'000'000'000;
 
 int64_t Nanoseconds(const timespec& time) {
   return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
-// What changes with a file; empty where one cannot be read or has changed too recently to tell.
+// Returns what changes with the files. It is empty if one cannot be read, or has changed so recently that a change could
+// be missed.
 std::vector<int64_t> StampOf(const std::string& path, const std::vector<std::string>& external) {
   std::vector<std::string> files = {path};
   for (const std::string& name : external) {
@@ -61,6 +63,7 @@ void Run(Core& core, Inspection& inspection) {
 }
 
 // inspect(path | bytes): Promise<{ digest, controlFlow }>
+// Reads the files of a model on another thread.
 Napi::Value JS_inspect(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto thread = *static_cast<const std::shared_ptr<JsThread>*>(info.Data());
@@ -119,7 +122,7 @@ Status ModelInspector::Inspect(const std::string& path, ModelFacts& facts) {
   entry->stamp.clear();
   MILLRACE_RETURN_IF_ERROR(InspectFile(path, entry->facts));
   facts = entry->facts;
-  // The same before and after: what was read is what the stamp is of.
+  // If the stamp is the same before and after, it belongs to what was read.
   if (before == StampOf(path, facts.graph.external)) entry->stamp = before;
   return {};
 }

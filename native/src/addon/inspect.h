@@ -1,4 +1,4 @@
-// Reading models' files before they are loaded.
+// Reads the files of models before they are loaded.
 #pragma once
 
 #include <napi.h>
@@ -15,17 +15,17 @@ namespace millrace {
 
 class JsThread;
 
-// Remembers what files hold for as long as they are the same: threads that load one model read it once.
+// Remembers what it has read from files until they change, so that several threads that load a model read it once.
 // Thread-safe.
 class ModelInspector {
  public:
-  // As millrace::InspectFile.
+  // Does what millrace::InspectFile does.
   Status Inspect(const std::string& path, ModelFacts& facts);
 
  private:
   struct Entry {
     std::mutex reading;
-    // Inode, size and times of every file; empty: not known. Guarded by reading.
+    // The inode, size and times of every file; empty if they are not known. Guarded by reading.
     std::vector<int64_t> stamp;
     ModelFacts facts;  // guarded by reading
   };
@@ -33,7 +33,7 @@ class ModelInspector {
   std::map<std::string, std::shared_ptr<Entry>> entries_;  // guarded by mutex_
 };
 
-// Adds inspect(path | bytes) to an engine: Promise<{ digest, controlFlow }>. `thread` lives with the engine.
+// Adds inspect(path | bytes): Promise<{ digest, controlFlow }> to an engine object, which must not outlive `thread`.
 void AddInspect(Napi::Env env, Napi::Object engine, std::shared_ptr<JsThread>* thread);
 
 }  // namespace millrace

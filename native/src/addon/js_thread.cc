@@ -29,7 +29,7 @@ bool JsThread::Attach(napi_env env, napi_value on_ready, napi_value on_early, na
   }
   mailbox = static_cast<double*>(memory);
   napi_unref_threadsafe_function(env, wake_);
-  // After the thread-safe function's own hook, hence run before it: hooks run last to first.
+  // Hooks run in reverse order, so that this one runs before that of the thread-safe function.
   napi_add_env_cleanup_hook(env, OnCleanup, this);
   // Some environments run the finalizers of their objects before their clean-up hooks.
   self_ = Share(this);
@@ -50,10 +50,10 @@ void JsThread::Abandon() noexcept {
   if (wake_ == nullptr) return;
   const auto keep = Share(this);
   RevokeBorrows();
-  // Held until it is over, so that whoever finds the count closed comes after all of this.
+  // It is held until the end, so that a thread that finds the count closed comes after all of this.
   const std::lock_guard lock(mutex_);
   callers_.Close();
-  // Each of them is in the middle of one call.
+  // Wait for the threads inside, each of which makes one call.
   while (!callers_.Empty()) std::this_thread::yield();
   napi_release_threadsafe_function(std::exchange(wake_, nullptr), napi_tsfn_abort);
   Drop(events_.TakeAll());
@@ -68,7 +68,7 @@ void JsThread::Abandon() noexcept {
   ReapLocked();
 }
 
-// Borrowed memory goes away with the environment. A worker that is reading finishes its copy first.
+// Takes borrowed memory back, because it is freed with the environment. A worker that is reading finishes its copy first.
 void JsThread::RevokeBorrows() noexcept {
   for (Request& request : slots_) {
     request.cancelled.store(true, std::memory_order_relaxed);
@@ -76,9 +76,9 @@ void JsThread::RevokeBorrows() noexcept {
   }
 }
 
-void JsThread::AnswerEarly(uint32_t slot, uint64_t turn, const Status& status) {
+void JsThread::FailEarly(uint32_t slot, uint64_t turn, const Status& status) {
   Post([thread = Share(this), slot, turn, status](napi_env env) {
-    // By now the record may serve another request.
+    // The record may be used by another request by now.
     if (thread->wake_ == nullptr || thread->slots_[slot].turn != turn) return;
     napi_value on_early = nullptr;
     napi_value undefined = nullptr;
@@ -151,7 +151,7 @@ void JsThread::Unhold() noexcept {
 
 void JsThread::Post(std::function<void(napi_env)> event) {
   auto fresh = std::make_unique<Event>(Event{nullptr, std::move(event)});
-  // Pushed while inside, so that Abandon finds whatever is in the list.
+  // It is pushed while inside, so that Abandon finds everything in the list.
   if (!callers_.Enter()) return;
   Event* const pushed = fresh.release();
   events_.Push(pushed, pushed);
@@ -171,7 +171,7 @@ void JsThread::Wake() noexcept {
   if (Call()) return;
   std::shared_ptr<JsThread> last;
   const std::lock_guard lock(mutex_);
-  last = self_;  // destroyed after the lock, since it may be the last reference
+  last = self_;  // destroyed after the lock is released, because it may be the last reference
   ReapLocked();
 }
 
@@ -183,7 +183,7 @@ bool JsThread::Call() noexcept {
 }
 
 void JsThread::CallInside() noexcept {
-  // A Worker that still runs while the process exits would report runs cut short as its own errors.
+  // A Worker thread that still runs while the process exits would report terminated runs as errors of its own.
   if (core.library.gate->closed()) return;
   napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
 }
@@ -193,7 +193,7 @@ void JsThread::ReapLocked() noexcept {
   if (in_flight_ == 0) self_.reset();
 }
 
-// Drops requests that nobody waits for any more.
+// Drops requests for which nobody waits any more.
 void JsThread::ReapChain(Request* request) noexcept {
   while (request != nullptr) {
     Request* const next = request->next;
@@ -204,7 +204,7 @@ void JsThread::ReapChain(Request* request) noexcept {
 }
 
 void JsThread::OnWake(napi_env env, napi_value on_ready, void* context, void*) {
-  if (env == nullptr) return;  // the function was aborted; `context` may be gone
+  if (env == nullptr) return;  // the function was aborted; `context` may have been freed
   const auto thread = Share(static_cast<JsThread*>(context));
   if (thread->wake_ == nullptr) return;
   for (Event* event = thread->events_.TakeAll(); event != nullptr;) {

@@ -1,4 +1,4 @@
-// One JavaScript thread's end of the engine: its request records and the way answers reach it.
+// The native part of a JavaScript thread: its request records, and how finished requests reach it.
 #pragma once
 
 #include <node_api.h>
@@ -19,66 +19,64 @@ namespace millrace {
 
 class JsThread;
 
-// What the methods of one wrapped model share; see model.cc.
+// What the methods of a JavaScript model object share; see model.cc.
 struct ModelHold {
   std::shared_ptr<JsThread> thread;
   std::shared_ptr<LoadedModel> model;  // null once released
-  // For runs on the JavaScript thread itself.
+  // Used for inline runs.
   std::unique_ptr<RunHandle> handle;
   Staging staging;
 };
 
-// THREADS The JavaScript thread calls everything but Finish and Post, which any thread may call.
+// THREADS Any thread may call Finish, FailEarly and Post. Only the JavaScript thread calls the other methods.
 //
-// LIFE Attached from Attach until the environment is torn down or Detach is called. A detached thread
-// drops what still finishes. It keeps itself alive until both are over: being attached, since the
-// environment calls it back, and its last request, since workers write to its records.
+// LIFE It is attached from Attach until the environment is torn down or Detach is called. Requests that finish later are
+// dropped. The object keeps itself alive while it is attached, because the environment calls it back, and while a
+// request is in flight, because workers write to its records.
 //
-// WAKE-UPS The thread-safe function carries nothing. It is called once for each time the list of
-// finished requests becomes non-empty, so a batch costs its thread one wake-up at most.
-// The thread waits for nobody who finishes a request or posts an event, and they do not wait for it or for
-// each other: both lists are lock-free, and `callers_` counts who is about to call the thread-safe function.
+// WAKE-UPS The thread-safe function passes no data. It is called each time the list of finished requests becomes
+// non-empty, so that a batch wakes a thread at most once. Neither the JavaScript thread nor the threads that finish
+// requests or post events wait for each other: both lists are lock-free, and `callers_` counts the threads that are
+// about to call the thread-safe function.
 class JsThread final : public CompletionSink {
  public:
-  // Doubles of the mailbox: an array both sides know, through which a call passes its arguments and
-  // answers without a Node-API call for each.
+  // The number of doubles in the mailbox; see addon/mailbox_layout.h.
   static constexpr size_t kMailboxWords = 8192;
 
   explicit JsThread(Core& shared) : core(shared) {}
   ~JsThread() override;
 
-  // Creates the mailbox and the thread-safe function that calls `on_ready()`, and `on_early(slot, code,
-  // message)` for requests that are answered before they are finished. False with a pending
-  // JavaScript exception on failure.
+  // Creates the mailbox and the thread-safe function. It calls `on_ready()`, and `on_early(slot, code, message)` for
+  // requests that fail early. On failure it throws a JavaScript exception and returns false.
   bool Attach(napi_env env, napi_value on_ready, napi_value on_early, napi_value* mailbox);
-  // Stops deliveries. Idempotent. The environment's clean-up hook does it too.
+  // Stops all callbacks. Idempotent. The environment's clean-up hook calls it too.
   void Detach() noexcept;
 
-  // A free record, or nullptr if this thread has too many requests in flight.
+  // Returns a free record, or nullptr if this thread has too many requests in flight.
   Request* Acquire();
-  // Gives a record back that was not submitted.
+  // Frees a record that was not submitted.
   void Return(Request* request) noexcept;
-  // The record is on its way to a worker: the event loop stays alive until it is back.
+  // Keeps the event loop alive for a record that has been submitted until it is released.
   void Submitted() noexcept;
-  // The record has an outcome already: the next drain delivers it.
+  // Lets the next drain deliver a record that already has its outcome.
   void Done(Request* request) noexcept { finished_.Push(request, request); }
-  // Gives back a record whose answer has been delivered.
+  // Frees a record whose result has been delivered.
   void Release(Request* request) noexcept;
-  // The record of a slot in flight; nullptr if there is none.
+  // Returns the record of a slot in flight, or nullptr if there is none.
   Request* At(uint32_t slot) noexcept;
-  // Finished requests, oldest first; each is to be released once it is delivered.
+  // Takes the finished requests, oldest first. Each must be released after it has been delivered.
   Request* TakeFinished() noexcept { return finished_.TakeAll(); }
 
-  // Keeps the event loop alive for work that is not a request.
+  // Keeps the event loop alive until Unhold, for work that is not a request.
   void Hold() noexcept;
   void Unhold() noexcept;
-  // Has `on_ready` called from the event loop.
+  // Lets the event loop call `on_ready`.
   void CallSoon() noexcept { Wake(); }
-  // Runs `event` on the JavaScript thread, or never if the thread is detached by then.
+  // Runs `event` on the JavaScript thread, or drops it if the thread is detached by then.
   void Post(std::function<void(napi_env)> event);
 
   void Finish(Request* newest, Request* oldest) noexcept override;
-  void AnswerEarly(uint32_t slot, uint64_t turn, const Status& status) override;
+  void FailEarly(uint32_t slot, uint64_t turn, const Status& status) override;
 
   Core& core;
   double* mailbox = nullptr;
@@ -86,12 +84,12 @@ class JsThread final : public CompletionSink {
   Request* undelivered = nullptr;
   // Why the last request was refused before it reached the batcher.
   Status refusal;
-  // This thread's holds on models; they end with the environment even where it runs no finalizers.
+  // This thread's holds on models. They end with the environment even if it runs no finalizers.
   std::set<ModelHold*> holds;
 
  private:
   static constexpr uint32_t kMaxSlots = 1 << 16;
-  // Payload memory a free record keeps for its next request.
+  // The bytes of payload memory that a free record keeps for its next request.
   static constexpr size_t kKeptPayload = 64 * 1024;
 
   static void OnWake(napi_env env, napi_value on_ready, void* context, void* data);
@@ -110,7 +108,7 @@ class JsThread final : public CompletionSink {
   napi_ref mailbox_ref_ = nullptr;
   napi_ref on_early_ = nullptr;
 
-  // The JavaScript thread's, and after Detach guarded by mutex_.
+  // Used by the JavaScript thread only, and guarded by mutex_ after Detach.
   std::deque<Request> slots_;
   std::vector<uint32_t> free_;
   uint32_t in_flight_ = 0;
@@ -127,9 +125,9 @@ class JsThread final : public CompletionSink {
 
   // Closed when the thread is detached. Other threads use `wake_` and push events only while inside.
   OpenCount<> callers_;
-  napi_threadsafe_function wake_ = nullptr;  // the JavaScript thread's; null when detached
+  napi_threadsafe_function wake_ = nullptr;  // set by the JavaScript thread; null when detached
 
-  std::mutex mutex_;                // taken by Abandon and by what finishes after it, nobody else
+  std::mutex mutex_;                // taken only by Abandon and by requests that finish after it
   std::shared_ptr<JsThread> self_;  // guarded by mutex_ from then on; see LIFE
 };
 

@@ -7,15 +7,15 @@
 namespace millrace {
 namespace {
 
-// Runs of one row from here on are long enough for one worker with many threads to be thought of.
+// If a run of one row takes at least this long, one worker with many threads may be best.
 constexpr Nanos kLongRun = 10'000'000;
 
-// Whether a run's length depends on its rows and its bucket only.
+// Returns whether the time of a run depends only on its rows and its length bucket.
 bool SteadyCost(const Signature& signature, const ShapePlan& shapes, bool batched) {
   for (size_t input = 0; input < signature.inputs.size(); ++input) {
     const TensorSpec& spec = signature.inputs[input];
     if (spec.type == ElementType::kString) return false;
-    // Where it is no row's own, a whole number may be a size, a count or an axis.
+    // An integer that does not belong to a row may be a size, a count or an axis.
     const bool whole = spec.type == ElementType::kInt32 || spec.type == ElementType::kInt64;
     if (whole && !batched) return false;
     for (size_t axis = batched ? 1 : 0; axis < spec.dims.size(); ++axis) {
@@ -26,7 +26,7 @@ bool SteadyCost(const Signature& signature, const ShapePlan& shapes, bool batche
   return true;
 }
 
-// Whether every dimension that changes is known to follow a declared axis, or to count rows.
+// Returns whether every dynamic dimension follows a declared axis or counts rows.
 bool IsClosed(const Signature& signature, const ShapePlan& shapes, bool batched) {
   for (size_t input = 0; input < signature.inputs.size(); ++input) {
     const std::vector<int64_t>& dims = signature.inputs[input].dims;
@@ -37,7 +37,7 @@ bool IsClosed(const Signature& signature, const ShapePlan& shapes, bool batched)
   return true;
 }
 
-// Batch sizes that a device prepares: those declared, else powers of two and the largest.
+// Returns the batch sizes that a device prepares: the declared ones or, if none is, powers of two and the largest.
 std::vector<int64_t> RowSizes(const LoadRequest& request) {
   if (!request.row_sizes.empty()) return request.row_sizes;
   std::vector<int64_t> sizes;
@@ -51,7 +51,7 @@ std::vector<int64_t> RowSizes(const LoadRequest& request) {
 Status LoadedModel::Load(const Surroundings& surroundings, const LoadRequest& request,
                          std::shared_ptr<LoadedModel>& model) {
   std::shared_ptr<LoadedModel> loading(new LoadedModel);
-  // Until all sessions are made.
+  // The files are kept until all sessions are made.
   ModelSnapshot snapshot;
   MILLRACE_RETURN_IF_ERROR(request.path.empty()
                                ? snapshot.Take(request.bytes)
@@ -86,7 +86,7 @@ Status LoadedModel::Load(const Surroundings& surroundings, const LoadRequest& re
   options.run_limit = request.run_limit;
   StagedExecutor* const staged = loading->executor_->staged();
   if (staged != nullptr) options.devices = static_cast<uint32_t>(staged->devices());
-  // Not on a device that other batches may have to be waited for.
+  // A device runs other batches, for which the JavaScript thread must not wait.
   const bool at_once = options.policy.kind != PolicyKind::kTimer && staged == nullptr &&
                        SteadyCost(signature, loading->shapes_, batched);
   options.inline_limit = at_once ? request.inline_limit : 0;
@@ -101,9 +101,9 @@ Status LoadedModel::Load(const Surroundings& surroundings, const LoadRequest& re
   return {};
 }
 
-// As many workers as batches can be on their way to a device. On the CPU workers, and threads for each run,
-// by measurement unless they are given: workers of one thread share one copy of the weights and do most;
-// one worker with all the threads is better for few, long runs.
+// Chooses the number of workers and of threads for each run. A device has as many workers as batches in flight. On the
+// CPU both are measured unless they are set: several workers of one thread share one copy of the weights and have the
+// highest throughput; one worker with all the threads is better for few, long runs.
 Status LoadedModel::ChooseSplit(const Surroundings& surroundings, const LoadRequest& request,
                                 SessionOptions session, const WarmupOptions& warmup,
                                 uint32_t& workers) {
@@ -130,7 +130,7 @@ Status LoadedModel::ChooseSplit(const Surroundings& surroundings, const LoadRequ
   return {};
 }
 
-// Once: another device that is tried runs the same shapes.
+// Decides about batching and shapes only once: another device that is tried runs the same shapes.
 Status LoadedModel::Choose(const LoadRequest& request, const Signature& signature, Executor& trial,
                            ShapeChoice& choice) {
   if (!chosen_) {
@@ -169,7 +169,7 @@ std::vector<DeviceShape> LoadedModel::DeviceShapesFor(const LoadRequest& request
   return device_shapes;
 }
 
-// Whether dimension 0 counts rows.
+// Decides whether dimension 0 counts rows.
 Status LoadedModel::DecideBatching(const LoadRequest& request, const Signature& signature,
                                    Executor& trial) {
   const bool on_cpu = request.device.device == "cpu";
@@ -193,8 +193,8 @@ Status LoadedModel::DecideBatching(const LoadRequest& request, const Signature& 
   return {};
 }
 
-// Refuses a declaration that cannot be: an input whose dimension 0 is fixed, or an output whose dimension
-// 0 is and has another size when it is run. Some exporters declare one row and give as many as there are.
+// Refuses a declaration that cannot be true: an input whose dimension 0 is fixed, or an output whose dimension 0 is fixed
+// and has another size in a run. Some exporters declare one row for outputs that have as many as the inputs.
 Status LoadedModel::CheckDeclared(const Signature& signature, Executor& trial) const {
   const auto fixed = [](const std::vector<TensorSpec>& specs) {
     return std::ranges::find_if(
@@ -215,7 +215,7 @@ Status LoadedModel::CheckDeclared(const Signature& signature, Executor& trial) c
               "batching: false"};
 }
 
-// What requests are padded to, once it is known whether they can share a run.
+// Completes the plan of shapes, once it is known whether requests can be batched.
 Status LoadedModel::PlanShapes(const LoadRequest& request, const Signature& signature,
                                Executor& trial) {
   const bool batched = batchability_.batched;
@@ -242,11 +242,11 @@ Status LoadedModel::PlanShapes(const LoadRequest& request, const Signature& sign
   return {};
 }
 
-// What requests bring, where that is not what the model takes.
+// Makes the maps of inputs for which requests have another form than the model takes.
 Status LoadedModel::MapInputs(const LoadRequest& request) {
   request_signature_ = signature();
   for (TensorSpec& spec : request_signature_.outputs) {
-    // Runs have shown more than the file declares.
+    // Runs have shown that outputs have rows even if the file declares a fixed size.
     if (batchability_.batched) spec.dims[0] = -1;
   }
   std::vector<TensorSpec>& inputs = request_signature_.inputs;
@@ -268,7 +268,7 @@ Status LoadedModel::MapInputs(const LoadRequest& request) {
   return {};
 }
 
-// Starts from the costs that are known and measures the others.
+// Starts from the known costs and measures the others.
 void LoadedModel::WarmUp(const LoadRequest& request, const WarmupOptions& warmup) {
   for (const KnownCost& known : request.costs) {
     const auto bucket = shapes_.Find(known.lengths);

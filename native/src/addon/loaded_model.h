@@ -1,4 +1,4 @@
-// A model on its device, with the batcher in front of it.
+// A model on its device, and its batcher.
 #pragma once
 
 #include <functional>
@@ -21,23 +21,24 @@ namespace millrace {
 
 enum class BatchingMode : uint8_t { kAuto, kDeclared, kOff };
 
-// A measured cost, and the length of each axis it is of.
+// A measured cost, and the lengths of its bucket by axis.
 struct KnownCost {
   CostModel::Point point;
   std::map<std::string, int64_t> lengths;
 };
 
+// The options of a load; see NativeLoadOptions in native/binding.ts.
 struct LoadRequest {
-  // Equal keys mean equal bytes and equal options.
+  // Loads with equal keys have equal bytes and options.
   std::string key;
   std::string path;
   std::string bytes;
-  // Of ModelFacts: files that are others by now are not loaded.
+  // The digest of ModelFacts. Files with another digest have changed meanwhile, and are not loaded.
   std::string digest;
-  // Where copies of external data are made; empty: where temporary files are.
+  // The folder for copies of external data. If empty it is the system's temporary folder.
   std::string copy_folder;
   DeviceOptions device;
-  // Of TensorRT's engines; empty: none are kept.
+  // The folder of TensorRT engines. If empty they are not kept.
   std::string cache_folder;
   BatchingMode batching = BatchingMode::kAuto;
   int64_t max_rows = 1;
@@ -45,39 +46,39 @@ struct LoadRequest {
   Nanos max_delay = 0;
   uint32_t max_queue = 1024;
   std::vector<uint32_t> max_queue_by_priority;
-  // 0: as many as a measurement finds useful, leaving a core to the JavaScript thread.
+  // 0 means as many as a measurement finds useful, with a core left to each JavaScript thread.
   uint32_t instances = 0;
-  // 0: one, unless a measurement finds one worker with all the threads as good.
+  // 0 means one, unless a measurement shows that one worker with all the threads is as good.
   int intra_op_threads = 0;
   Nanos spin = 0;
   Nanos run_limit = 0;
-  // Below 0: the measured cost of handing a request over.
+  // Runs that are expected to be shorter may be inline. 0 means that none is.
   Nanos inline_limit = 0;
   double weight = 1;
   Nanos warmup = 0;
-  // What an earlier process has measured.
+  // The costs that an earlier process has measured.
   std::vector<KnownCost> costs;
-  // Inputs that requests bring as pixels.
+  // The inputs for which requests have pixels.
   std::vector<PixelForm> pixels;
   std::vector<AxisSpec> axes;
-  // See ShapePlan.
+  // See ShapePlan::row_sizes and ShapePlan::max_elements.
   std::vector<int64_t> row_sizes;
   int64_t max_elements = INT64_MAX;
 };
 
-// An executor and its batcher. Shared by every thread that loaded the same key; the last one to let go
-// retires it.
+// An executor and its batcher. All threads that loaded the same key share it; the last one to release it retires it.
+// Thread-safe after Load.
 class LoadedModel {
  public:
-  // Most inputs and most outputs a model may have: their shapes must fit the mailbox.
+  // The most inputs, and the most outputs, of a model, whose shapes must fit into the mailbox.
   static constexpr size_t kMaxTensors = 256;
 
-  // What models of one process share.
+  // What the models of a process share.
   struct Surroundings {
     const OrtLibrary& library;
-    // What divides the time of a device, by its name in the report; it outlives the model.
+    // Returns the object that divides the time of the device with this name. It must outlive the model.
     std::function<DeviceShare&(const std::string& device)> share;
-    // Cores for workers.
+    // The number of cores for workers.
     uint32_t cores = 1;
   };
 
@@ -85,22 +86,22 @@ class LoadedModel {
                      std::shared_ptr<LoadedModel>& model);
 
   const Signature& signature() const noexcept { return executor_->signature(); }
-  // What requests bring: the model's own but for inputs that are mapped.
+  // The signature of requests, which differs from the model's in inputs that are mapped.
   const Signature& request_signature() const noexcept { return request_signature_; }
   const Batchability& batchability() const noexcept { return batchability_; }
-  // Whether requests share runs by now.
+  // Returns whether requests are batched at the moment.
   bool batched() const noexcept { return batcher_->batched(); }
   const ShapePlan& shapes() const noexcept { return shapes_; }
-  // Outputs that stand in for maps from class to probability.
+  // The outputs that replace maps from class to probability.
   const std::vector<ZipMap>& zip_maps() const noexcept { return zip_maps_; }
   const DeviceReport& report() const noexcept { return executor_->report(); }
-  // False once the device is lost.
+  // Returns false once the device is lost.
   bool healthy() const noexcept { return executor_->healthy(); }
   Batcher& batcher() noexcept { return *batcher_; }
-  // Memory that the device can read by itself, or null where there is none.
+  // Returns the executor that allocates memory which the device reads directly, or null if there is none.
   StagedExecutor* device() noexcept { return executor_->staged(); }
   std::unique_ptr<RunHandle> NewHandle() { return executor_->NewHandle(); }
-  // ONNX Runtime's threads in each run.
+  // ONNX Runtime's intra-op threads in each run.
   int intra_op_threads() const noexcept { return intra_op_threads_; }
 
  private:

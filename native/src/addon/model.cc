@@ -15,9 +15,9 @@ namespace {
 constexpr size_t kInlineInputs = 16;
 
 // submit(...inputs): number
-// Returns the slot of the request, or minus the code if the request is refused. message() then returns
-// the sentence, if there is more to say than the code. The mailbox says afterwards whether the request
-// has already run (kStartDone) or, with UNAVAILABLE, when to try again (kRetryAfter).
+// Submits the request in the mailbox. Returns its slot, or the negative number of the code if it is refused; message()
+// then returns the sentence unless the code says enough. Afterwards the mailbox says whether the request has already
+// run (kStartDone) or, with UNAVAILABLE, when to try again (kRetryAfter).
 napi_value JS_submit(napi_env env, napi_callback_info info) {
   std::array<napi_value, kInlineInputs> few;
   std::vector<napi_value> many;
@@ -83,7 +83,7 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
 }
 
 // wake(): void
-// Makes sure that a worker sees the requests submitted without waking one.
+// Makes sure that a worker sees the requests that were submitted without waking one.
 napi_value JS_wake(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
@@ -161,7 +161,7 @@ Napi::Value JS_stats(const Napi::CallbackInfo& info) {
     sizes[i] = object;
   }
   result.Set("sizes", sizes);
-  result.Set("answered", ToObject(env, stats.answered));
+  result.Set("answered", ToObject(env, stats.completed_runs));
   result.Set("lastRunAt", Napi::Number::New(env, static_cast<double>(stats.last_run / 1'000'000)));
   result.Set("queue", ToObject(env, stats.queue));
   result.Set("compute", ToObject(env, stats.compute));
@@ -169,7 +169,7 @@ Napi::Value JS_stats(const Napi::CallbackInfo& info) {
 }
 
 // release(): Promise<void>
-// Resolves once this thread's hold has ended and, if it was the last one, the model is freed.
+// Ends this thread's hold on the model. Resolves after that, and after the model has been freed if the hold was the last.
 Napi::Value JS_release(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   auto& hold = *static_cast<ModelHold*>(info.Data());
@@ -208,7 +208,7 @@ Napi::Array ToArray(Napi::Env env, const std::vector<TensorSpec>& specs) {
   return array;
 }
 
-// Names the classes of outputs that the file has as maps from class to probability.
+// Adds the names of the classes to outputs that replace maps from class to probability.
 void AddLabels(Napi::Array outputs, const std::vector<TensorSpec>& specs,
                const std::vector<ZipMap>& zip_maps) {
   const Napi::Env env = outputs.Env();
@@ -279,11 +279,11 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<JsThread> thread,
     if (!IsFirstFinalize(once)) return;
     auto* const dead = static_cast<ModelHold*>(data);
     dead->thread->holds.erase(dead);
-    // Freeing a model takes long and must not hold up the garbage collector.
+    // To free a model takes long, and must not block the garbage collector.
     if (dead->model != nullptr) Core::Retire(std::move(dead->model), nullptr);
     delete dead;
   };
-  // Not AddFinalizer, whose finalizers Deno runs only when it exits.
+  // Deno runs the finalizers of AddFinalizer only when it exits, so napi_wrap is used.
   napi_wrap(env, object, hold, finalize, NewFinalizeOnce(), nullptr);
   return object;
 }

@@ -9,12 +9,12 @@
 
 namespace millrace {
 
-// Builds the object native/index.ts calls a NativeModel: the signature and the methods submit, stats
-// and release. When it is collected the thread's hold on the model ends.
+// Returns a NativeModel of native/binding.ts. The thread's hold on the model ends when the object is released or
+// collected.
 Napi::Object WrapModel(Napi::Env env, std::shared_ptr<JsThread> thread,
                        std::shared_ptr<LoadedModel> model);
 
-// Counters and histograms as JavaScript objects.
+// Returns a Histogram of native/types.ts.
 Napi::Object ToObject(Napi::Env env, const Histogram::Snapshot& histogram);
 
 }  // namespace millrace

@@ -22,12 +22,12 @@
 namespace millrace {
 namespace {
 
-// Owned by the engine object.
+// What the functions of an engine object share. The object owns it.
 struct EngineHold {
   std::shared_ptr<JsThread> thread;
 };
 
-// Of an observation: thirty years, which nanoseconds in 64 bits can count.
+// The longest observation, about thirty years, which fits into nanoseconds of 64 bits.
 constexpr double kLongestSeconds = 1e9;
 
 double NumberOr(const Napi::Object& options, const char* name, double fallback) {
@@ -40,7 +40,7 @@ std::string StringOr(const Napi::Object& options, const char* name) {
   return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();
 }
 
-// Calls `read(object)` for each object of an array; anything else counts as an empty one.
+// Calls `read(object)` for each object of an array. Anything that is not an array counts as an empty one.
 template <class Read>
 void ForEachObject(const Napi::Value& value, Read&& read) {
   if (!value.IsArray()) return;
@@ -112,10 +112,7 @@ std::vector<AxisSpec> ReadAxes(const Napi::Value& value) {
 
 std::vector<PixelForm> ReadPixels(const Napi::Value& value) {
   std::vector<PixelForm> forms;
-  if (!value.IsArray()) return forms;
-  const auto array = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const auto object = array.Get(i).As<Napi::Object>();
+  ForEachObject(value, [&forms](const Napi::Object& object) {
     PixelForm& form = forms.emplace_back();
     form.input = StringOr(object, "input");
     form.scale = static_cast<float>(NumberOr(object, "scale", 0));
@@ -124,7 +121,7 @@ std::vector<PixelForm> ReadPixels(const Napi::Value& value) {
       const auto values = object.Get(name).As<Napi::Float32Array>();
       numbers->assign(values.Data(), values.Data() + values.ElementLength());
     }
-  }
+  });
   return forms;
 }
 
@@ -187,13 +184,14 @@ Napi::Error ToError(Napi::Env env, const Status& status) {
   return error;
 }
 
-// Why a load fails where the system starts no more threads.
+// Returns why a load fails if the system starts no more threads.
 Status NoThread() {
   return {Code::kResourceExhausted,
           "The system starts no more threads: load fewer models or set fewer instances"};
 }
 
 // load(options): Promise<NativeModel>
+// Loads a model on another thread.
 Napi::Value JS_load(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto thread = static_cast<EngineHold*>(info.Data())->thread;
@@ -227,6 +225,7 @@ Napi::Value JS_load(const Napi::CallbackInfo& info) {
 }
 
 // series(key, bounds): number
+// Finds or creates the series of a key.
 Napi::Value JS_series(const Napi::CallbackInfo& info) {
   CounterTable& counters = static_cast<EngineHold*>(info.Data())->thread->core.counters;
   std::vector<double> bounds;
@@ -235,13 +234,13 @@ Napi::Value JS_series(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; valid && i < array.Length(); ++i) {
     const Napi::Value bound = array.Get(i);
     const double number = bound.IsNumber() ? bound.As<Napi::Number>().DoubleValue() : NAN;
-    // So written that NaN is refused too.
+    // With this comparison NaN is refused too.
     valid = number > (bounds.empty() ? -INFINITY : bounds.back());
     bounds.push_back(number);
   }
   if (!valid) {
     Throw(info.Env(), Code::kInvalidArgument,
-          "A series needs a key of text and an array of ascending numbers as its bounds");
+          "A series needs a string as its key and an array of ascending numbers as its bounds");
     return info.Env().Undefined();
   }
   const size_t number = counters.Series(info[0].As<Napi::String>().Utf8Value(), bounds);
@@ -253,38 +252,47 @@ Napi::Value JS_series(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(number));
 }
 
+// The arguments (series, value) of a function that changes a counter. They are read without the Napi classes, because
+// the functions are called for each request.
+struct CounterCall {
+  CounterCall(napi_env env, napi_callback_info info) {
+    napi_value arguments[2];
+    size_t count = 2;
+    void* data = nullptr;
+    napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
+    napi_get_value_uint32(env, arguments[0], &series);
+    value = arguments[1];
+    counters = &static_cast<EngineHold*>(data)->thread->core.counters;
+  }
+
+  CounterTable* counters = nullptr;
+  uint32_t series = UINT32_MAX;  // one that there is not
+  napi_value value = nullptr;
+};
+
 // observe(series, seconds): void
-// Ignores what is no duration: NaN, negative or beyond kLongestSeconds.
+// Records a duration. Ignores NaN, negative numbers and durations beyond kLongestSeconds.
 napi_value JS_observe(napi_env env, napi_callback_info info) {
-  napi_value arguments[2];
-  size_t count = 2;
-  void* data = nullptr;
-  napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
-  uint32_t series = UINT32_MAX;
+  const CounterCall call(env, info);
   double seconds = 0;
-  napi_get_value_uint32(env, arguments[0], &series);
-  napi_get_value_double(env, arguments[1], &seconds);
+  napi_get_value_double(env, call.value, &seconds);
   if (!(seconds >= 0 && seconds <= kLongestSeconds)) return nullptr;
-  static_cast<EngineHold*>(data)->thread->core.counters.Observe(
-      series, static_cast<Nanos>(seconds * 1e9));
+  call.counters->Observe(call.series, static_cast<Nanos>(seconds * 1e9));
   return nullptr;
 }
 
 // add(series, amount): void
+// Adds to a series without bounds.
 napi_value JS_add(napi_env env, napi_callback_info info) {
-  napi_value arguments[2];
-  size_t count = 2;
-  void* data = nullptr;
-  napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
-  uint32_t series = UINT32_MAX;
+  const CounterCall call(env, info);
   int64_t amount = 0;
-  napi_get_value_uint32(env, arguments[0], &series);
-  napi_get_value_int64(env, arguments[1], &amount);
-  static_cast<EngineHold*>(data)->thread->core.counters.Add(series, amount);
+  napi_get_value_int64(env, call.value, &amount);
+  call.counters->Add(call.series, amount);
   return nullptr;
 }
 
 // snapshot(): { key, histogram }[]
+// Returns all series of the process.
 Napi::Value JS_snapshot(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto all = static_cast<EngineHold*>(info.Data())->thread->core.counters.Read();
@@ -299,6 +307,7 @@ Napi::Value JS_snapshot(const Napi::CallbackInfo& info) {
 }
 
 // detach(): void
+// Stops all callbacks to this JavaScript thread.
 Napi::Value JS_detach(const Napi::CallbackInfo& info) {
   static_cast<EngineHold*>(info.Data())->thread->Detach();
   return info.Env().Undefined();
@@ -317,10 +326,11 @@ Napi::Object Describe(Napi::Env env, const OrtLibrary& library) {
 }
 
 // open(library, onReady, onEarly, jsThreads): NativeEngine
+// Returns the engine of the calling thread.
 Napi::Value JS_open(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!info[0].IsString() || !info[1].IsFunction()) {
-    Throw(env, Code::kInvalidArgument, "The library is not a path: expected text");
+    Throw(env, Code::kInvalidArgument, "The library is not a path: expected a string");
     return env.Undefined();
   }
   Core* core = nullptr;
@@ -344,13 +354,8 @@ Napi::Value JS_open(const Napi::CallbackInfo& info) {
   engine.Set("series", Napi::Function::New(env, JS_series, "series", hold));
   engine.Set("snapshot", Napi::Function::New(env, JS_snapshot, "snapshot", hold));
   engine.Set("detach", Napi::Function::New(env, JS_detach, "detach", hold));
-  const auto set = [&](const char* name, napi_callback function) {
-    napi_value value = nullptr;
-    napi_create_function(env, name, NAPI_AUTO_LENGTH, function, hold, &value);
-    engine.Set(name, value);
-  };
-  set("observe", JS_observe);
-  set("add", JS_add);
+  AddFunction(env, engine, "observe", JS_observe, hold);
+  AddFunction(env, engine, "add", JS_add, hold);
   const auto finalize = [](napi_env, void* data, void* once) {
     if (IsFirstFinalize(once)) delete static_cast<EngineHold*>(data);
   };

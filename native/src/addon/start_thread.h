@@ -6,8 +6,8 @@
 
 namespace millrace {
 
-// Runs `work` on a thread of its own. False where the system starts no more threads; `work` has not run
-// then. Callbacks of Node-API and hooks must not throw, which the constructor of std::thread does.
+// Runs `work` on a new thread. Returns false, without running it, if the system starts no more threads. The constructor of
+// std::thread would throw then, which callbacks and hooks of Node-API must not do.
 template <class Work>
 bool StartThread(Work&& work) {
   try {

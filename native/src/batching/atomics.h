@@ -1,6 +1,6 @@
-// The atomic policy of the lock-free algorithms. Each of them is a template over this policy and
-// over its memory orders, so that the same source runs on std::atomic in the product, on a model
-// checker's simulated atomics, and with one order weakened in the mutation test.
+// The atomics of the lock-free algorithms. Each algorithm is a template over its atomics and its memory orders, so
+// that the same source runs on std::atomic in the product, on the simulated atomics of a model checker, and with a
+// weaker order in the mutation test.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@ struct StdAtomics {
   using Atomic = std::atomic<T>;
 };
 
-// Our own constant: the standard one changes with -mtune, and with it the layout.
+// The constant of the standard library changes with -mtune, and the layout would change with it.
 inline constexpr size_t kCacheLine = 64;
 
 }  // namespace millrace

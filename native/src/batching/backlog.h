@@ -1,4 +1,4 @@
-// How much work waits, by urgency, as submitters may guess it without a lock.
+// An estimate of the waiting work by urgency, which submitters read without a lock.
 #pragma once
 
 #include <algorithm>
@@ -12,26 +12,27 @@
 
 namespace millrace {
 
-// Device time that waits, added up for each class of priorities and each slot of 4 ms that requests
-// are due in. What is due later than the slots reach counts as behind all of them.
+// The device time of waiting requests, added up for each class of priorities and each interval of 4 ms in which
+// requests are due. Requests due beyond the last interval count as behind all others.
 //
-// WHY The queue itself belongs to the worker that forms a batch. Admission must neither wait for it nor
-// take what is less urgent for a reason to refuse.
+// WHY The queue belongs to the worker that forms a batch. Admission must not wait for it, and must not refuse a
+// request because of less urgent ones.
 //
-// ACCURACY A guess. Requests of one slot count as ahead of each other, as those do that came first
-// with the same time allowed. Aging and cancellation show when a worker next takes the request.
+// ACCURACY It is an estimate. Requests of one interval count as ahead of each other. Aging and cancellation show
+// only when a worker next takes the request.
 //
-// Any number of threads may call any method. Counters: each is relaxed.
+// Any number of threads may call any method. All atomics are counters, and therefore relaxed.
 class Backlog {
  public:
-  // Where a request is counted. Kept by it until Remove.
+  // Where a request is counted. The request keeps it until Remove.
   struct Place {
     uint16_t index = 0;
     uint8_t group = 0;
     Nanos work = 0;
   };
 
-  // `work`: device time that the request stands for, 0 if that is not known.
+  // Counts a request of priority `priority`, due at `due`. `work` is its device time in nanoseconds, or 0 if that is
+  // not known.
   Place Add(uint8_t priority, Nanos due, Nanos now, Nanos work) noexcept {
     const Place place{IndexOf(due, now), GroupOf(priority), work};
     if (work != 0) Count(place, work);
@@ -42,14 +43,14 @@ class Backlog {
     if (place.work != 0) Count(place, -place.work);
   }
 
-  // Work of what is at least as urgent as a request of that priority due then.
+  // Returns the work of the requests that are at least as urgent as one of this priority that is due then.
   Nanos Ahead(uint8_t priority, Nanos due, Nanos now) const noexcept {
     const size_t own = GroupOf(priority);
     Nanos ahead = 0;
     for (size_t group = 0; group < own; ++group) ahead += Read(groups_[group].total);
     const Group& group = groups_[own];
     const uint16_t last = IndexOf(due, now);
-    // No more than everything: often the queue is short and its slots are not worth a look.
+    // Often the queue is short, and its intervals need not be added up.
     const Nanos total = Read(group.total);
     if (last == kBeyond || total == 0) return ahead + total;
     const size_t first = SlotOf(now) - kPast;
@@ -69,7 +70,7 @@ class Backlog {
   // 2^22 ns.
   static constexpr int kSlotBits = 22;
   static constexpr size_t kSlots = 256;
-  // Slots before the present one: requests that are overdue and not dropped yet.
+  // The slots before the present one, for requests that are overdue and not dropped yet.
   static constexpr size_t kPast = 64;
   static constexpr uint16_t kBeyond = kSlots;
   // Priorities 0, 1, 2 and 3, 4 to 7 … 128 to 255.
@@ -89,7 +90,7 @@ class Backlog {
     if (ahead >= kSlots - kPast) return kBeyond;
     return static_cast<uint16_t>((SlotOf(now) + ahead) & (kSlots - 1));
   }
-  // Reads of several counters do not belong to one moment, so a sum may be below 0 for an instant.
+  // Several counters are not read at one moment, so a sum may be below 0 for an instant.
   static Nanos Read(const std::atomic<Nanos>& counter) noexcept {
     return std::max<Nanos>(counter.load(std::memory_order_relaxed), 0);
   }

@@ -15,12 +15,12 @@
 namespace millrace {
 namespace {
 
-// What one run takes.
+// A run of a batch.
 struct RunShape {
   const ShapePlan& plan;
   bool batched = false;
   size_t bucket = 0;
-  // Of the requests, and with those that fill the batch up.
+  // The rows of the requests, and those with the rows that fill the batch up.
   int64_t rows = 0;
   int64_t padded_rows = 0;
 };
@@ -32,13 +32,13 @@ RunShape ShapeOf(std::span<Request*> requests, const RunContext& context) {
     run.bucket = run.plan.Join(run.bucket, request->bucket);
     run.rows += request->rows;
   }
-  // A device of its own memory fills its buckets up by itself.
+  // A device with its own memory fills up its device shapes itself.
   const bool fills = !context.direct && context.executor.staged() != nullptr;
   run.padded_rows = run.batched && !fills ? run.plan.RunRows(run.rows) : run.rows;
   return run;
 }
 
-// Whether a lone request can run in the very shapes it has.
+// Returns whether a lone request can run in its own shapes.
 bool FitsAsItIs(const Request& request, const RunShape& run) {
   if (run.padded_rows != run.rows) return false;
   if (run.plan.axes().empty()) return true;
@@ -49,7 +49,7 @@ bool FitsAsItIs(const Request& request, const RunShape& run) {
   return true;
 }
 
-// Elements of a tensor that is to be made. Throws std::bad_alloc if no memory could hold it.
+// Returns the elements of a tensor that is to be made. Throws std::bad_alloc if no memory can hold them.
 size_t ElementsToMake(const Shape& shape) {
   constexpr int64_t kMost = int64_t{1} << 48;
   const auto elements = shape.Elements();
@@ -57,7 +57,7 @@ size_t ElementsToMake(const Shape& shape) {
   return static_cast<size_t>(*elements);
 }
 
-// What an input holds, as bytes or as strings.
+// Returns the elements of an input, as bytes or as strings.
 template <class T>
 std::span<const T> Content(const Input& input) noexcept {
   if constexpr (std::is_same_v<T, std::string>) {
@@ -77,9 +77,9 @@ void PadInput(const Input& input, const Shape& padded, const Element& pad, std::
   PadInto(view, padded, pad, target);
 }
 
-// Writes input `index` of all requests to `target`, one after another, each padded to the run's
-// lengths. Rows that are missing are the last one again, which the model is known to take. `T` is
-// std::byte or std::string, of which an element takes `unit`.
+// Writes input `index` of all requests to `target`, one after another, each padded to the lengths of the run. Missing
+// rows are copies of the last one, which the model accepts. `T` is std::byte or std::string, of which an element
+// takes `unit`.
 template <class T>
 void Lay(std::span<Request*> requests, size_t index, const RunShape& run, size_t unit, T* target) {
   const bool pads = run.plan.Pads(index);
@@ -107,7 +107,7 @@ void Lay(std::span<Request*> requests, size_t index, const RunShape& run, size_t
   for (int64_t i = 0; i < missing; ++i) target = std::copy_n(target - row, row, target);
 }
 
-// Input `index` of a run, in staging memory.
+// Gathers input `index` of a run in staging memory.
 TensorView Gather(std::span<Request*> requests, size_t index, const RunShape& run,
                   Staging& staging) {
   TensorView whole = requests.front()->inputs[index].view;
@@ -128,7 +128,7 @@ TensorView Gather(std::span<Request*> requests, size_t index, const RunShape& ru
   return whole;
 }
 
-// Input `index` of a run, made by `map` from what the requests bring.
+// Gathers input `index` of a run with `map`.
 TensorView GatherMapped(std::span<Request*> requests, size_t index, const RunShape& run,
                         const InputMap& map, Staging& staging) {
   TensorView whole;
@@ -155,7 +155,7 @@ TensorView GatherMapped(std::span<Request*> requests, size_t index, const RunSha
   return whole;
 }
 
-// Copies a lone request's borrowed inputs; its own copies are used where they are.
+// Copies the borrowed inputs of a lone request; its other inputs are used in place.
 TensorView Own(const Request& request, size_t index, Staging& staging) {
   TensorView view = request.inputs[index].view;
   if (view.type == ElementType::kString) {
@@ -183,7 +183,7 @@ void Fail(std::span<Request*> requests, const Status& status, Nanos started,
   }
 }
 
-// The inputs of one run. After it no borrowed memory is needed any more.
+// Returns the inputs of a run. Borrowed memory is not needed any more afterwards.
 std::vector<TensorView> GatherAll(std::span<Request*> requests, const RunShape& run,
                                   const RunContext& context) {
   std::vector<TensorView> inputs;
@@ -203,10 +203,10 @@ std::vector<TensorView> GatherAll(std::span<Request*> requests, const RunShape& 
   return inputs;
 }
 
-// The inputs of one run in two steps: each request's where they are, if they fit as they are, else as
-// one part that was gathered. Valid as long as the requests and the worker's staging memory.
+// The inputs of a run in two steps: those of each request in place if they need no padding or conversion, and otherwise
+// one gathered part. Valid as long as the requests and the worker's staging memory are.
 struct StagedInputs {
-  std::vector<TensorView> views;  // one part's after another's
+  std::vector<TensorView> views;  // of all parts, one after another
   std::vector<Part> parts;
 };
 
@@ -235,8 +235,8 @@ void Prepare(std::span<Request*> requests, const RunShape& run, const RunContext
   }
 }
 
-// Copies the inputs to the executor's device and runs it, or runs it on inputs in the CPU's memory.
-// Borrowed memory is no longer needed once the copies are made. `started` is when the run itself was.
+// Copies the inputs to the executor's device and runs it, or runs it on inputs in the CPU's memory. Borrowed memory is
+// not needed any more once it has been copied. `started` becomes the time at which the run started.
 Status Execute(std::span<Request*> requests, const RunShape& run, const RunContext& context, Nanos& started,
                OutputRef& outputs) {
   StagedExecutor* const staged = context.direct ? nullptr : context.executor.staged();
@@ -256,7 +256,7 @@ Status Execute(std::span<Request*> requests, const RunShape& run, const RunConte
   return status;
 }
 
-// Checks the outputs of a run, and notes what of them is each request's own.
+// Checks the outputs of a run, and sets which part of them belongs to each request.
 Status Share(std::span<Request*> requests, const OutputBlock& block, const RunShape& run) {
   if (run.batched && !CountsRows(block, run.padded_rows)) {
     for (Request* request : requests) request->other_rows = true;
@@ -285,7 +285,7 @@ void Succeed(std::span<Request*> requests, const OutputRef& outputs, const RunSh
   }
 }
 
-// The outcome of a run that threw. A worker must live on whatever an executor or a hostile size does.
+// Returns the outcome of a run that threw. The worker must go on after any exception of an executor or of a hostile size.
 Status Caught() noexcept {
   try {
     throw;
@@ -294,18 +294,18 @@ Status Caught() noexcept {
   } catch (const std::length_error&) {
     return Status::Of(Code::kInternal, "The run failed: a size is larger than memory can be");
   } catch (...) {
-    // What it says may name anything, and would go to whoever sent the request.
+    // The message is not used, because it may contain anything and would be sent to the client.
     return Status::Of(Code::kInternal, "The run failed with an exception");
   }
 }
 
-// Whether fewer requests of the batch may succeed: not if the run was cut short for its length, which
-// would only take as long again, nor if the device is gone.
+// Returns whether a part of the batch may succeed. That is not so if the run was terminated, because it would take as
+// long again, or if the device is lost.
 bool WorthSplitting(const Status& status) noexcept {
   return status.code() != Code::kDeadlineExceeded && status.code() != Code::kUnavailable;
 }
 
-// One attempt; every request is left with an outcome.
+// Makes one attempt, which sets the outcome of every request.
 Status RunOnce(std::span<Request*> requests, const RunContext& context) {
   Nanos started = context.clock.Now();
   Status status;
@@ -328,7 +328,7 @@ Status RunOnce(std::span<Request*> requests, const RunContext& context) {
   return status;
 }
 
-// How many of the first requests may share a run; a lone request always has one.
+// Returns how many of the first requests may share a batch, which is at least one.
 size_t CountSharing(std::span<Request* const> requests, const ShapePlan& plan) noexcept {
   size_t count = 1;
   int64_t rows = 0;
@@ -339,7 +339,7 @@ size_t CountSharing(std::span<Request* const> requests, const ShapePlan& plan) n
   return count;
 }
 
-// Runs a request whose model was thought to have rows as one that has none.
+// Runs a request like one to a model without rows.
 void RunWithoutRows(Request& request, RunContext context) {
   Request* alone[] = {&request};
   const Nanos now = context.clock.Now();
@@ -349,7 +349,7 @@ void RunWithoutRows(Request& request, RunContext context) {
   context.batched = false;
   context.direct = true;
   static_cast<void>(RunOnce(alone, context));
-  // No rows in may well be some out.
+  // A request without rows may have outputs with rows.
   request.other_rows = request.rows > 0;
 }
 

@@ -1,4 +1,4 @@
-// A set of requests that share one run: gathers their inputs, hands each its rows of the outputs.
+// Runs a set of requests as one batch: gathers their inputs, and gives each its rows of the outputs.
 #pragma once
 
 #include <memory>
@@ -13,15 +13,15 @@
 
 namespace millrace {
 
-// Memory that a worker gathers inputs into. It grows to the largest batch and is kept for the next. Large
-// buffers of which 64 runs in a row have needed less than half shrink to what those runs needed, so that one
-// huge request does not cost its memory for ever.
+// The memory into which a worker gathers inputs. It grows to the largest batch and is kept for the next. A large buffer
+// of which 64 runs in a row have used less than half shrinks to what they used, so that a single huge request does not
+// keep its memory for ever. Not thread-safe.
 class Staging {
  public:
-  // At least `bytes` bytes, aligned for vector loads. Throws std::bad_alloc.
+  // Returns at least `bytes` bytes, aligned for vector loads. Throws std::bad_alloc.
   std::byte* Reserve(size_t input, size_t bytes);
   std::vector<std::string>& Strings(size_t input);
-  // Bytes that are held for an input.
+  // Returns the bytes that are kept for an input.
   size_t Capacity(size_t input) noexcept { return At(input).capacity; }
 
  private:
@@ -35,7 +35,7 @@ class Staging {
     uint32_t small_runs = 0;
     std::vector<std::string> strings;
   };
-  // Runs in a row that must have needed less than half of a buffer of at least so many bytes.
+  // The number of runs in a row after which a buffer of more than kKept bytes shrinks.
   static constexpr uint32_t kSmallRuns = 64;
   static constexpr size_t kKept = 1 << 20;
 
@@ -45,31 +45,33 @@ class Staging {
   std::vector<Buffer> buffers_;
 };
 
-// What a run needs besides its requests; all of it the calling worker's.
+// What a run needs besides its requests. All of it belongs to the calling worker.
 struct RunContext {
   Executor& executor;
   RunHandle& handle;
   Staging& staging;
   const Clock& clock;
-  // Dimension 0 counts rows, in the inputs and in the outputs. Otherwise a batch is one request.
+  // Whether dimension 0 of inputs and outputs counts rows. Otherwise a batch is one request.
   bool batched;
-  // What requests are padded to; null: nothing.
+  // The shapes that requests are padded to; null means no padding.
   const ShapePlan* shapes = nullptr;
-  // How requests' inputs become the model's. May be null.
+  // Converts inputs to the form that the model takes. May be null.
   const InputMaps* maps = nullptr;
-  // Runs on inputs in the CPU's memory even where the executor has its own.
+  // Whether the run uses inputs in the CPU's memory even if the executor has its own.
   bool direct = false;
 };
 
-// Runs `requests` as one batch, or, where that fails, in halves until only the requests that fail on
-// their own are left with the error: one bad request costs its neighbours log2(n) extra runs each, 2
-// log2(n) in all, never their answer. Not split are batches that took too long (kDeadlineExceeded) and
-// those of a device that is gone (kUnavailable). A batch of a number of rows that `shapes` allows no run to be
-// shared of is divided into batches of numbers that it allows.
-// A request that ran alone and came back with another number of rows has `other_rows` set: it runs once more
-// as a model without rows does, and that is its outcome. Leaves every request with an outcome and hands none of them over; the order of the
-// span may change. A request whose borrowed input was revoked is kCancelled, running out of memory
-// is kResourceExhausted, any other exception kInternal.
+// Runs `requests` as one batch and sets the outcome of each; their order may change. It does not pass them to their
+// sinks.
+//
+// DIVISION A batch that fails is divided into halves until only the requests that fail alone have the error. A bad
+// request causes log2(n) extra runs for each other request and 2 log2(n) in all, but no other request fails. Batches that
+// took too long (kDeadlineExceeded) or whose device is lost (kUnavailable) are not divided. A batch of a number of rows
+// that `shapes` does not allow requests to share is divided into batches of numbers that it allows.
+//
+// OUTCOME If the outputs of a request that ran alone have another number of rows than its inputs, `other_rows` is set, and
+// it runs once more like a request to a model without rows. A request whose borrowed input was revoked has kCancelled. If
+// memory runs out the status is kResourceExhausted, and after any other exception kInternal.
 void RunBatch(std::span<Request*> requests, const RunContext& context) noexcept;
 
 }  // namespace millrace

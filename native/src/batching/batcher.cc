@@ -25,14 +25,14 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
   for (uint32_t i = 0; i < std::max(options_.workers, 1u); ++i) {
     Worker& worker = *workers_.emplace_back(std::make_unique<Worker>());
     worker.handle = executor_.NewHandle();
-    // Room for whatever may wait, so that taking a batch never fails for want of memory.
+    // The vectors have room for all waiting requests, so that taking a batch never fails for lack of memory.
     worker.batch.reserve(options_.max_queue);
     worker.dropped.reserve(options_.max_queue);
     if (options_.run_limit > 0) worker.watched.reserve(options_.max_queue);
   }
   if (options_.share != nullptr) options_.share->Join(member_, options_.workers);
   if (!options_.threads) return;
-  // Only now: a worker wakes other workers and so reads the whole vector.
+  // The threads start after all workers exist, because a worker wakes others and so reads the whole vector.
   try {
     for (auto& worker : workers_) {
       worker->thread = std::thread([this, it = worker.get()] { Loop(*it); });
@@ -46,23 +46,23 @@ Batcher::Batcher(Executor& executor, const Clock& clock, const BatcherOptions& o
 
 Batcher::~Batcher() { Close(); }
 
-// Counts a run, of which every request has its outcome.
+// Counts a run whose requests all have their outcomes.
 void Batcher::Add(std::span<Request* const> batch, int64_t rows, Nanos began, Nanos ended) noexcept {
   batches_.fetch_add(1, std::memory_order_relaxed);
   rows_.fetch_add(static_cast<uint64_t>(rows), std::memory_order_relaxed);
   Nanos started = ended;
   Nanos finished = began;
   Nanos compute = 0;
-  uint64_t answered = 0;
+  uint64_t completed = 0;
   for (const Request* request : batch) {
     started = std::min(started, request->started);
     finished = std::max(finished, request->finished);
     compute = std::max(compute, request->finished - request->started);
-    answered += request->status.ok() ? 1 : 0;
+    completed += request->status.ok() ? 1 : 0;
     queue_time_.Observe(request->started - request->submitted);
   }
   compute_time_.Observe(compute);
-  tally_.Observe(rows, answered, {started - began, compute, ended - finished}, ended);
+  tally_.Observe(rows, completed, {started - began, compute, ended - finished}, ended);
 }
 
 void Batcher::Count(const Request& request) noexcept {
@@ -102,8 +102,8 @@ void Batcher::Close() {
   if (options_.share != nullptr) options_.share->Leave(member_);
 }
 
-// Sleeps until the oldest run would pass the limit. A run that starts meanwhile is not due before
-// the sleep of half a limit is over.
+// Sleeps until the oldest run would pass the limit, or for half the limit, after which a run that starts
+// meanwhile is not overdue yet.
 void Batcher::Watch() {
   std::unique_lock lock(watching_);
   while (!watch_over_) {
@@ -119,27 +119,27 @@ Nanos Batcher::Patrol() {
   return next;
 }
 
-// Ends the worker's run if it has passed the limit; otherwise returns how long it still has.
+// Terminates the worker's run if it has passed the limit. Otherwise returns the time that is left to it.
 Nanos Batcher::GiveUpOverdue(Worker& worker, Nanos now) {
   const std::lock_guard lock(worker.overdue_mutex);
   if (worker.started == 0) return kNever;
   const Nanos started = worker.handle->Started(worker.started);
-  // Behind another batch on its device.
+  // The run waits behind another batch on its device.
   if (started == kNever) return kNever;
   const Nanos left = started + options_.run_limit - now;
   if (left > 0) return left;
   worker.handle->Terminate();
-  // Again at the next look: a batch that is split runs more than once.
+  // It is terminated again at the next look, because a batch that is divided runs more than once.
   if (worker.overdue) return kNever;
   worker.overdue = true;
   stuck_.fetch_add(1, std::memory_order_relaxed);
   try {
     const Status status(Code::kDeadlineExceeded, "The run took longer than a run of this model may");
     for (const Request* request : worker.watched) {
-      request->sink->AnswerEarly(request->slot, request->turn, status);
+      request->sink->FailEarly(request->slot, request->turn, status);
     }
   } catch (const std::bad_alloc&) {
-    // They are answered when the run returns.
+    // They finish when the run returns.
   }
   return kNever;
 }
@@ -167,7 +167,7 @@ BatcherStats Batcher::Stats() const {
   }
   stats.submitted = submitted_.load(std::memory_order_relaxed);
   stats.sizes = tally_.Sizes();
-  stats.answered = tally_.Requests();
+  stats.completed_runs = tally_.Requests();
   if (const Nanos last = tally_.last(); last != 0) stats.last_run = epoch_ + last;
   stats.queue = queue_time_.Read();
   stats.compute = compute_time_.Read();

@@ -1,4 +1,4 @@
-// The submitting side of a batcher: what is let in, and what runs at once.
+// The submission of requests to a batcher: admission, and inline runs.
 #include "batching/batcher.h"
 
 #include <algorithm>
@@ -7,9 +7,9 @@
 namespace millrace {
 namespace {
 
-// Of requests refused although nothing else is going on, one in so many runs.
+// One in this many requests that would be refused although nothing else is in progress runs as a trial.
 constexpr uint32_t kTrialEvery = 16;
-// Nanoseconds, 11 days: no sum over a queue of such requests overflows.
+// Nanoseconds, 11 days. No sum over a queue of such requests overflows.
 constexpr double kMostWork = 1e15;
 
 }  // namespace
@@ -57,8 +57,8 @@ bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) n
   RunBatch({&request, 1}, {executor_, handle, staging, clock_, batched(), &plan_,
                          options_.maps});
   const Nanos took = clock_.Now() - now;
-  // A thread that was preempted, or costs that are wrong. Workers tell which: they run the next ones, and
-  // learn what a run costs.
+  // The thread was preempted, or the costs are wrong. The workers run the next requests, and find out which by
+  // measuring them.
   if (took > 20 * options_.inline_limit) small_batches_.store(0, std::memory_order_relaxed);
   inline_runs_.fetch_add(1, std::memory_order_relaxed);
   Add({&request, 1}, request->rows, now, now + took);
@@ -67,7 +67,7 @@ bool Batcher::RunInline(Request* request, RunHandle& handle, Staging& staging) n
   return true;
 }
 
-// Refuses what is not expected to be in time: alone, or behind what is as urgent.
+// Refuses a request that is not expected to meet its deadline, alone or behind requests that are as urgent.
 Code Batcher::Admit(Request& request, Nanos now) noexcept {
   request.trial = false;
   if (request.deadline == kNever) return Code::kOk;
@@ -75,7 +75,7 @@ Code Batcher::Admit(Request& request, Nanos now) noexcept {
   if (alone == 0) return Code::kOk;
   const bool hopeless = now + alone > request.deadline;
   if (!hopeless && ExpectedEnd(request, now) <= request.deadline) return Code::kOk;
-  // With nothing else to run, costs that are wrong would stay wrong.
+  // If nothing else ran, wrong costs would never be corrected.
   const bool idle = intake_.size() <= 1 && running_.load(std::memory_order_relaxed) == 0;
   request.trial = idle && doubts_.fetch_add(1, std::memory_order_relaxed) % kTrialEvery ==
                               kTrialEvery - 1;
@@ -83,10 +83,10 @@ Code Batcher::Admit(Request& request, Nanos now) noexcept {
   return hopeless ? Code::kDeadlineExceeded : Code::kUnavailable;
 }
 
-// When a request submitted now would be answered. Workers work off what is ahead in full batches, and it
-// shares its run with what is left of that, or, since more will have come by then, with a full batch.
-// Means for the runs ahead, whose differences even out; the high quantile for its own.
-// The numbers: .github/decisions/0007-admission-by-means-and-one-quantile.md
+// When a request that is submitted now would be completed. Workers run the requests ahead
+// in full batches, and it shares a batch with the rest of them or, because more will have arrived by then, a full batch.
+// The runs ahead count with their means, because their differences even out, and its own run with the high quantile.
+// Why: .github/decisions/0007-admission-by-means-and-one-quantile.md
 Nanos Batcher::ExpectedEnd(const Request& request, Nanos now) const noexcept {
   const Nanos start = NextFree(now);
   const auto [rows, cost] = FullOf(request.bucket);
@@ -98,13 +98,13 @@ Nanos Batcher::ExpectedEnd(const Request& request, Nanos now) const noexcept {
                                            static_cast<double>(cost) * static_cast<double>(rows));
   const int64_t shared = runs > 0 ? rows : std::min(beside + request.rows, rows);
   const int64_t own = std::max(shared, request.rows);
-  // An idle worker is not kept idle because of what one run in twenty takes.
+  // An idle worker does not stay idle because one run in twenty takes longer.
   if (start == now && ahead == 0) return now + CostOf(request.bucket, own);
   return start + runs / Devices() * cost +
          cost_[request.bucket].High(plan_.RunRows(own));
 }
 
-// The request's part of the device time of a full batch.
+// Returns the request's part of the device time of a full batch.
 Nanos Batcher::WorkOf(const Request& request) noexcept {
   if (FullOf(request.bucket).cost == 0) MeasureFull(request.bucket);
   const auto [rows, cost] = FullOf(request.bucket);
@@ -119,7 +119,7 @@ void Batcher::MeasureFull(size_t bucket) noexcept {
   full_[bucket].cost.store(CostOf(bucket, rows), std::memory_order_relaxed);
 }
 
-// When the first device is expected to be free, at least `now`.
+// Returns when the first device is expected to be free, which is at least `now`.
 Nanos Batcher::NextFree(Nanos now) const noexcept {
   if (options_.devices == 0) {
     Nanos first = kNever;
@@ -128,7 +128,7 @@ Nanos Batcher::NextFree(Nanos now) const noexcept {
     }
     return std::max(first, now);
   }
-  // Where workers outnumber devices: when fewer batches are left than devices.
+  // If there are more workers than devices, it is when fewer batches are left than devices.
   Nanos free = now;
   for (const auto& worker : workers_) {
     const Nanos end = worker->free_at.load(std::memory_order_relaxed);

@@ -1,4 +1,4 @@
-// The workers of a batcher: forming batches, running them, handing over what is finished.
+// The workers of a batcher, which form batches, run them, and pass finished requests to their sinks.
 #include "batching/batcher.h"
 
 #include <algorithm>
@@ -8,12 +8,12 @@
 namespace millrace {
 namespace {
 
-// Hands finished requests to their sinks, one chain for each sink.
+// Passes finished requests to their sinks, in one chain for each sink.
 class Delivery {
  public:
   ~Delivery() {
     for (const Chain& chain : chains_) {
-      // The sink may be released by what it does with its last request.
+      // The sink may be released when it has got its last request.
       const auto keep = chain.newest->sink->shared_from_this();
       keep->Finish(chain.newest, chain.oldest);
     }
@@ -43,9 +43,9 @@ class Delivery {
   std::vector<Chain> chains_;
 };
 
-// A gap of so many spins between two looks at the clock: the system has run something else meanwhile.
+// If two looks at the clock are this many spins apart, the system has run another thread meanwhile.
 constexpr Nanos kStarved = 4;
-// For how long a worker then goes to sleep at once.
+// How long a worker then sleeps without spinning before.
 constexpr Nanos kSpinPause = 100'000'000;
 
 inline void Relax() noexcept {
@@ -76,7 +76,7 @@ Decision Batcher::Turn(Worker& worker) {
   return decision;
 }
 
-// A worker that has just run keeps its turn until it asks for the next one.
+// A worker that has ended a run keeps its turn until it asks for the next one.
 void Batcher::AskForTurn(Worker& worker) {
   if (options_.share == nullptr) return;
   if (intake_.size() == 0) return EndTurn(worker);
@@ -111,12 +111,12 @@ Decision Batcher::Form(Worker& worker) {
     window.arrived = arrivals_.arrived();
     window.expected = arrivals_.expected();
     window.excess = arrivals_.excess();
-    // Relaxed: a worker that ends a run takes the mutex next, and so sees what this one leaves waiting.
+    // It is relaxed, because a worker that ends a run takes the mutex next, and so sees the requests that wait.
     window.busy = options_.devices != 0 &&
                   workers_busy_.load(std::memory_order_relaxed) >= options_.devices;
     const Pending::Choice choice = pending_.Choose(window, now, options_.policy, Costs(costs()));
     decision = choice.decision;
-    // Nothing that arrives can complete a batch once the model is closed.
+    // Once the model is closed no request arrives that could make the batch full.
     if (decision.action == Decision::Action::kWait && intake_.closed()) {
       decision.action = Decision::Action::kRun;
     }
@@ -125,7 +125,7 @@ Decision Batcher::Form(Worker& worker) {
                     worker.dropped);
     }
     Note(worker, decision);
-    // What was only refused for want of memory is an answer, too.
+    // Requests that are dropped for lack of memory are finished, too.
     if (!worker.dropped.empty()) decision.action = Decision::Action::kRun;
     for (const auto* gone : {&worker.batch, &worker.dropped}) {
       for (const Request* request : *gone) {
@@ -143,7 +143,7 @@ Decision Batcher::Form(Worker& worker) {
   return decision;
 }
 
-// Counts what operators see of the policy, and whether the load is such that joining requests pays.
+// Updates the statistics of the policy, and whether batching pays under the present load.
 void Batcher::Note(const Worker& worker, const Decision& decision) noexcept {
   if (decision.action == Decision::Action::kWait) held_.fetch_add(1, std::memory_order_relaxed);
   if (worker.batch.size() >= kLargeBatch) {
@@ -154,7 +154,7 @@ void Batcher::Note(const Worker& worker, const Decision& decision) noexcept {
   }
 }
 
-// Queues what has arrived. Requests for which there is no memory to queue them are dropped at once.
+// Queues the requests that have arrived. Requests for which there is no memory are dropped at once.
 void Batcher::Queue(Worker& worker, Request* arrived) noexcept {
   for (Request* request = arrived; request != nullptr;) {
     Request* const next = request->next;
@@ -170,8 +170,8 @@ void Batcher::Queue(Worker& worker, Request* arrived) noexcept {
   }
 }
 
-// Tells the models about the batch this worker has run since it last formed one, and about what has come:
-// what came during the run before its end, for that is the window it belongs to.
+// Updates the cost and arrival models with the batch that this worker has run and with the requests that have arrived.
+// Those that arrived during the run come first, because they belong to the window before its end.
 void Batcher::Learn(Worker& worker, const Request* arrived) {
   for (const Request* request = arrived; request != nullptr; request = request->next) {
     if (request->submitted <= worker.ended) arrivals_.Arrived(request->submitted);
@@ -191,7 +191,7 @@ void Batcher::Learn(Worker& worker, const Request* arrived) {
 
 void Batcher::Wait(Worker& worker, const Decision& decision) {
   const bool idle = decision.action == Decision::Action::kIdle;
-  // A worker that holds a batch back knows of the requests already queued; only news concern it.
+  // A worker that holds a batch back knows the queued requests, so only new ones wake it.
   const auto has_work = [this, idle] {
     return intake_.HasNews() || (idle && intake_.Occupied());
   };
@@ -199,8 +199,8 @@ void Batcher::Wait(Worker& worker, const Decision& decision) {
   worker.parker.Park(has_work, decision.until);
 }
 
-// Looks for work for a short while; true if there is some. Where other threads want the core it is
-// theirs: a worker that finds itself interrupted does not spin again for a time.
+// Looks for work for a short time. Returns whether there is some. Other threads that need the core have precedence: a
+// worker that was interrupted does not spin again for some time.
 template <class HasWork>
 bool Batcher::Spin(Worker& worker, HasWork has_work, Nanos deadline) noexcept {
   Nanos now = clock_.Now();

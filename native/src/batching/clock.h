@@ -1,4 +1,4 @@
-// The one clock behind every native timestamp; tests substitute a fake.
+// The clock of all native times, for which tests substitute a fake.
 #pragma once
 
 #include <chrono>
@@ -7,7 +7,7 @@
 
 namespace millrace {
 
-// Nanoseconds on a monotonic clock with an arbitrary epoch, the same for every thread.
+// A duration in nanoseconds, or a time on a monotonic clock with an arbitrary epoch that all threads share.
 using Nanos = int64_t;
 
 inline constexpr Nanos kNever = std::numeric_limits<Nanos>::max();

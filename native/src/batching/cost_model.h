@@ -1,4 +1,4 @@
-// What a run costs, learnt from the runs themselves.
+// The run time of a model, learnt from its runs.
 #pragma once
 
 #include <array>
@@ -10,13 +10,13 @@
 
 namespace millrace {
 
-// Run time of one model on one device as a function of the rows in the batch.
+// The run time of one model on one device, for one length bucket, as a function of the rows in the batch.
 //
-// HOW Batch sizes fall into buckets, one for each power of two. A bucket keeps the moving average of
-// its sizes, of their run times, and a moving 95th percentile of the times. Predictions interpolate
-// between the buckets that have been measured and never let more rows cost less.
+// HOW Batch sizes fall into size classes, one for each power of two. A size class keeps the moving average of its
+// batch sizes and of their run times, and a moving 95th percentile of the times. Predictions interpolate between the
+// measured size classes, and never let more rows cost less.
 //
-// THREADS Observe and Seed are called by one thread at a time; everything else by any.
+// THREADS One thread at a time calls Observe or Seed; any number of threads may call the other methods.
 class CostModel {
  public:
   struct Point {
@@ -26,38 +26,40 @@ class CostModel {
     uint64_t samples = 0;
   };
 
+  // Records a run of `rows` rows that took `cost`.
   void Observe(int64_t rows, Nanos cost) noexcept;
-  // Starts from what an earlier process has learnt. Measurements soon outweigh it; a point that
-  // cannot have been measured is ignored.
+  // Starts from a cost that an earlier process has measured. New measurements soon outweigh it. A point that cannot
+  // be a measurement is ignored.
   void Seed(const Point& point) noexcept;
 
   bool empty() const noexcept;
-  // Expected run time of `rows` rows; 0 while nothing has been measured.
-  Nanos Mean(int64_t rows) const noexcept { return Predict(rows, &Bucket::mean); }
-  // A run time that 19 runs of 20 stay under.
-  Nanos High(int64_t rows) const noexcept { return Predict(rows, &Bucket::high); }
+  // Returns the expected run time of `rows` rows; 0 while nothing has been measured.
+  Nanos Mean(int64_t rows) const noexcept { return Predict(rows, &SizeClass::mean); }
+  // Returns the 95th percentile of the run time of `rows` rows; 0 while nothing has been measured.
+  Nanos High(int64_t rows) const noexcept { return Predict(rows, &SizeClass::high); }
 
-  // The batch size, at most `available`, that makes the best use of a worker: all rows, unless fewer
-  // cost clearly less per row.
+  // Returns the batch size, at most `available`, that makes the best use of a worker: all rows, unless fewer cost
+  // clearly less per row.
   int64_t BestRows(int64_t available) const noexcept { return BestRows(available, available); }
-  // The same where all of them would be padded to `padded` rows.
+  // The same if all of them together would be padded to `padded` rows.
   int64_t BestRows(int64_t available, int64_t padded) const noexcept;
 
+  // Returns the measured size classes, smallest first.
   std::vector<Point> Read() const;
 
  private:
-  static constexpr size_t kBuckets = 32;
-  struct Bucket {
+  static constexpr size_t kSizeClasses = 32;
+  struct SizeClass {
     std::atomic<double> rows{0};
     std::atomic<double> mean{0};
     std::atomic<double> high{0};
     std::atomic<uint64_t> samples{0};
   };
 
-  static size_t BucketOf(int64_t rows) noexcept;
-  Nanos Predict(int64_t rows, std::atomic<double> Bucket::* value) const noexcept;
+  static size_t SizeClassOf(int64_t rows) noexcept;
+  Nanos Predict(int64_t rows, std::atomic<double> SizeClass::* value) const noexcept;
 
-  std::array<Bucket, kBuckets> buckets_;
+  std::array<SizeClass, kSizeClasses> size_classes_;
 };
 
 }  // namespace millrace

@@ -1,4 +1,4 @@
-// The cost models of all buckets of a model.
+// The cost models of all length buckets of a model.
 #pragma once
 
 #include <span>
@@ -7,10 +7,10 @@
 
 namespace millrace {
 
-// One cost model for each bucket of a ShapePlan. A view: it owns nothing.
+// A view of the cost models, one for each length bucket of a ShapePlan.
 class Costs {
  public:
-  // Of a model with one bucket. Implicit, because that is most of them.
+  // Makes the view for a model with one bucket. It is implicit, because most models have one.
   Costs(const CostModel& only) noexcept : models_(&only, 1) {}
   explicit Costs(std::span<const CostModel> models) noexcept : models_(models) {}
 

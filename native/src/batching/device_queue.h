@@ -1,4 +1,4 @@
-// Whose turn it is on a device that runs one batch after another.
+// The order of batches on a device that runs one after another.
 #pragma once
 
 #include <algorithm>
@@ -10,15 +10,15 @@
 
 namespace millrace {
 
-// Batches run in the order in which they entered. A batch's time on the device begins when the one
-// before it has left, so that what it waited is not taken for what it costs. Thread-safe.
+// Batches run in the order in which they entered. A batch's run begins when the one before it has left, so that its
+// waiting time is not counted as run time. Thread-safe.
 class DeviceQueue {
  public:
-  // A batch's place. It stays where it is while it is in the queue.
+  // The place of a batch. It must not move while it is in the queue.
   class Place {
    public:
-    // When the device took the batch up; kNever while others go first. Stands after the batch has left.
-    // Relaxed: a time and nothing else.
+    // Returns when the run began, or kNever while other batches go first. It is kept after the batch has left. The
+    // load is relaxed, because nothing else is read because of it.
     Nanos since() const noexcept { return since_.load(std::memory_order_relaxed); }
 
    private:
@@ -32,7 +32,7 @@ class DeviceQueue {
     place.since_.store(order_.size() == 1 ? now : kNever, std::memory_order_relaxed);
   }
 
-  // The batch has run, or has failed on the way.
+  // Removes a batch that has run or failed.
   void Leave(Place& place, Nanos now) noexcept {
     const std::lock_guard lock(mutex_);
     const bool first = order_.front() == &place;

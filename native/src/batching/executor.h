@@ -1,5 +1,4 @@
-// The narrow waist between batching and whatever runs a model: ONNX Runtime in the product, a puppet
-// in tests.
+// The interface between the batcher and what runs a model: ONNX Runtime in the product, and fakes in tests.
 #pragma once
 
 #include <memory>
@@ -13,8 +12,8 @@
 
 namespace millrace {
 
-// The outputs of one run. Every request of the batch refers to its rows in here, so nothing is
-// copied until JavaScript memory is filled; the last reference frees it, on any thread.
+// The outputs of one run. Every request of the batch refers to its rows of them, so that they are copied only once,
+// to JavaScript memory. The last reference frees them, on any thread.
 class OutputBlock {
  public:
   virtual ~OutputBlock() = default;
@@ -25,37 +24,36 @@ using OutputRef = std::shared_ptr<const OutputBlock>;
 
 class StagedExecutor;
 
-// One worker's runs, one after another, so that another thread can cut the present one short.
+// The runs of one worker, one after another. Another thread can terminate the present one.
 class RunHandle {
  public:
   virtual ~RunHandle() = default;
-  // Makes the run in progress fail as soon as it can (between two nodes of the graph). Any thread;
-  // the caller sees to it that a run is in progress.
+  // Makes the run in progress fail as soon as possible, which is between two nodes of the graph. Any thread may call
+  // it while a run is in progress.
   virtual void Terminate() noexcept = 0;
 
-  // When the last run that was asked for at `asked` has started: later where it had to wait for its
-  // device, kNever while it waits. Any thread.
+  // Returns when the run that was requested at `asked` started, which is later if it had to wait for its device, and
+  // kNever while it waits. Any thread may call it.
   virtual Nanos Started(Nanos asked) const noexcept { return asked; }
 };
 
 // Runs a model on one batch.
 //
-// THREADS Run may be called by several workers at once, each with a handle of its own, and must be safe
-// for that.
-// OWNERSHIP The inputs stay the caller's and are valid during the call only; the block is the
-// caller's on success.
-// ERRORS A failed run leaves the executor usable.
+// THREADS Several workers may call Run at a time, each with a handle of its own.
+// OWNERSHIP The inputs belong to the caller and are valid only during the call. On success the outputs belong to the
+// caller.
+// ERRORS The executor can be used again after a failed run.
 class Executor {
  public:
   virtual ~Executor() = default;
 
   virtual std::unique_ptr<RunHandle> NewHandle() = 0;
 
-  // `inputs` follow the order of the signature. On success `outputs` holds one tensor per output of
-  // the signature, in order. Terminated: kDeadlineExceeded.
+  // Runs the model on `inputs`, which are in the order of the signature. On success `outputs` holds a tensor for each
+  // output of the signature, in order. Returns kDeadlineExceeded if the run was terminated.
   virtual Status Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) = 0;
 
-  // This executor, if it can copy one batch while it runs another (batching/staged.h), else null.
+  // Returns this executor if it can copy one batch while it runs another (batching/staged.h), otherwise null.
   virtual StagedExecutor* staged() noexcept { return nullptr; }
 };
 

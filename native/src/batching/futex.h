@@ -1,4 +1,4 @@
-// Linux futex calls: the only operating-system dependency of batching/.
+// The Linux futex calls, which are the only dependency of batching/ on the operating system.
 #pragma once
 
 #include <linux/futex.h>
@@ -14,8 +14,8 @@
 namespace millrace {
 
 struct LinuxFutex {
-  // Sleeps while *word == expected, at most until `deadline` (steady clock; kNever: no limit).
-  // May return early for no reason.
+  // Sleeps while *word == expected, at most until `deadline` (a time of SteadyClock; kNever means no limit). May return
+  // early without a reason.
   static void Wait(std::atomic<uint32_t>& word, uint32_t expected, Nanos deadline) noexcept {
     timespec until{};
     timespec* limit = nullptr;

@@ -1,4 +1,4 @@
-// IEEE 754 binary16 and bfloat16, which C++20 has no types for, as bit patterns.
+// Conversion of IEEE 754 binary16 and bfloat16 floats, which are bit patterns because C++20 has no types for them.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace millrace {
 
-// Exact: every 16-bit float is a float.
+// Converts exactly, because every 16-bit float is a float32.
 inline float HalfToFloat(uint16_t half) noexcept {
   const uint32_t sign = (half & 0x8000u) << 16;
   const uint32_t rest = half & 0x7fffu;
@@ -57,7 +57,7 @@ uint16_t Narrow(double value) noexcept {
 
 }  // namespace half_internal
 
-// The nearest value, ties to even; infinity beyond the range.
+// Rounds to the nearest value, ties to even, and to infinity beyond the range.
 inline uint16_t DoubleToHalf(double value) noexcept { return half_internal::Narrow<5, 10>(value); }
 inline uint16_t DoubleToBfloat(double value) noexcept { return half_internal::Narrow<8, 7>(value); }
 

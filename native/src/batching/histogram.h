@@ -1,4 +1,4 @@
-// A histogram that any thread writes without locks and any thread reads.
+// A histogram that all threads write and read without locks.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace millrace {
 
-// Upper bounds, in seconds, of the buckets that durations inside the engine fall in.
+// Returns the upper bounds, in seconds, of the cells of histograms of queue and run times.
 inline const std::vector<double>& DurationBounds() {
   static const std::vector<double> bounds = {
       0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
@@ -19,39 +19,40 @@ inline const std::vector<double>& DurationBounds() {
   return bounds;
 }
 
-// Readers may see an observation in its bucket before they see it in the sum: each value is exact
-// once writers pause, and never runs backwards.
+// A histogram has a cell for each range of durations between two bounds, and one above the last bound. Readers may see
+// an observation in its cell before they see it in the sum. Each value is exact once writers pause, and never decreases.
 class Histogram {
  public:
   struct Snapshot {
     std::vector<double> bounds;
-    // Cumulative: counts[i] observations were <= bounds[i].
+    // counts[i] observations were at most bounds[i].
     std::vector<uint64_t> counts;
     uint64_t count = 0;
     double sum = 0;
   };
 
   explicit Histogram(std::span<const double> bounds_in_seconds)
-      : bounds_(bounds_in_seconds.begin(), bounds_in_seconds.end()), buckets_(bounds_.size() + 1) {}
+      : bounds_(bounds_in_seconds.begin(), bounds_in_seconds.end()), cells_(bounds_.size() + 1) {}
 
+  // Counts one observation. Lock-free.
   void Observe(Nanos duration) noexcept {
     const double seconds = static_cast<double>(duration) * 1e-9;
-    const auto bucket = std::ranges::lower_bound(bounds_, seconds) - bounds_.begin();
-    buckets_[static_cast<size_t>(bucket)].fetch_add(1, std::memory_order_relaxed);
+    const auto cell = std::ranges::lower_bound(bounds_, seconds) - bounds_.begin();
+    cells_[static_cast<size_t>(cell)].fetch_add(1, std::memory_order_relaxed);
     sum_.fetch_add(static_cast<uint64_t>(std::max<Nanos>(duration, 0)), std::memory_order_relaxed);
   }
 
-  // Counts `times` observations at once, above every bound and with no share in the sum: a histogram
-  // without bounds is a counter. A negative number takes observations back.
+  // Adds `times`, which may be negative, to the cell above all bounds, without a share in the sum. A histogram without
+  // bounds is a counter. Lock-free.
   void Count(int64_t times) noexcept {
-    buckets_.back().fetch_add(static_cast<uint64_t>(times), std::memory_order_relaxed);
+    cells_.back().fetch_add(static_cast<uint64_t>(times), std::memory_order_relaxed);
   }
 
   Snapshot Read() const {
     Snapshot snapshot{bounds_, {}, 0, 0};
     snapshot.counts.reserve(bounds_.size());
-    for (size_t i = 0; i < buckets_.size(); ++i) {
-      snapshot.count += buckets_[i].load(std::memory_order_relaxed);
+    for (size_t i = 0; i < cells_.size(); ++i) {
+      snapshot.count += cells_[i].load(std::memory_order_relaxed);
       if (i < bounds_.size()) snapshot.counts.push_back(snapshot.count);
     }
     snapshot.sum = static_cast<double>(sum_.load(std::memory_order_relaxed)) * 1e-9;
@@ -60,7 +61,8 @@ class Histogram {
 
  private:
   const std::vector<double> bounds_;
-  std::vector<std::atomic<uint64_t>> buckets_;
+  // A cell counts the observations in its own range only.
+  std::vector<std::atomic<uint64_t>> cells_;
   std::atomic<uint64_t> sum_{0};
 };
 

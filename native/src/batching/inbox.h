@@ -1,4 +1,4 @@
-// Intrusive multi-producer list whose consumer always takes everything.
+// An intrusive list with many producers, whose consumer always takes everything.
 #pragma once
 
 #include "batching/atomics.h"
@@ -6,7 +6,7 @@
 namespace millrace {
 
 // Memory orders of Inbox. Pairs:
-//   kPush -> kTake   what a producer wrote to the node before Push is seen by whoever takes it.
+//   kPush -> kTake   the thread that takes a node sees what its producer wrote to it before Push.
 //   kPush, kEmpty    are also one side of park/wake (see parker.h), hence sequentially consistent.
 struct InboxOrders {
   static constexpr auto kPush = std::memory_order_seq_cst;
@@ -18,13 +18,12 @@ struct InboxOrders {
 //
 // WHY this one: .github/decisions/0001-one-intrusive-list-both-ways.md
 //
-// PROGRESS Push is lock-free: a failed exchange means that another producer succeeded. TakeAll is
-// wait-free. Because a consumer only ever takes the whole list, no node can be removed and pushed
-// again between a producer's read of the head and its exchange in a way that matters (no ABA), and
-// no memory reclamation scheme is needed.
+// PROGRESS Push is lock-free: a failed exchange means that another producer succeeded. TakeAll is wait-free. A consumer
+// always takes the whole list, so it does not matter whether a node is removed and pushed again between a producer's
+// read of the head and its exchange (the ABA problem), and memory needs no reclamation scheme.
 //
-// OWNERSHIP Push hands the nodes over to whichever thread takes them. A node may be in at most one
-// list at a time. The list neither creates nor destroys nodes.
+// OWNERSHIP Push passes the nodes to the thread that takes them. A node may be in at most one list at a time. The list
+// neither creates nor destroys nodes.
 //
 // Any number of threads may call any method.
 template <class Node, class Atomics = StdAtomics, class Orders = InboxOrders>
@@ -34,9 +33,8 @@ class Inbox {
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
 
-  // Adds a chain that runs from its newest node to its oldest through `next`; a single node is a
-  // chain of one. Returns whether the list was empty, that is whether the consumer needs a wake-up:
-  // it cannot have missed nodes that were there already.
+  // Adds a chain of nodes that are linked from the newest to the oldest through `next`; a single node is a chain.
+  // Returns whether the list was empty, in which case the consumer needs a wake-up.
   bool Push(Node* newest, Node* oldest) noexcept {
     Node* head = head_.load(std::memory_order_relaxed);
     do {

@@ -1,4 +1,4 @@
-// Inputs that requests bring in another form than the model takes.
+// Inputs for which requests have another form than the model takes.
 #pragma once
 
 #include <cstddef>
@@ -9,22 +9,22 @@
 
 namespace millrace {
 
-// Turns one input of requests into the model's own while a batch is gathered: it takes the place of the
-// plain copy and costs no other pass over the data.
+// Converts an input of requests to the form that the model takes. It replaces the copy while a batch is gathered, so
+// that the data is read only once.
 //
-// THREADS Immutable; workers call it at the same time.
+// THREADS It is immutable; several workers call it at a time.
 class InputMap {
  public:
   virtual ~InputMap() = default;
 
-  // Of the model's input; a request's view has the request's own type and shape.
+  // The type and the shape of the model's input for an input of the request with the shape `own`.
   virtual ElementType type() const noexcept = 0;
   virtual Shape ModelShape(const Shape& own) const noexcept = 0;
   // Writes the elements of ModelShape(part.shape) to `target`.
   virtual void Map(const TensorView& part, std::byte* target) const noexcept = 0;
 };
 
-// One for each input of the signature, null where requests bring what the model takes; or empty.
+// A map for each input of the signature, or null for inputs that need no conversion. Empty if no input needs one.
 using InputMaps = std::vector<std::unique_ptr<const InputMap>>;
 
 }  // namespace millrace

@@ -1,4 +1,4 @@
-// The way into a batcher, and its closing.
+// The entrance of a batcher, which is bounded and can be closed.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,14 @@
 
 namespace millrace {
 
-// Memory orders of Intake. Two races are decided by sequential consistency, in each of which both
-// sides write one variable and then read the other's, and at least one must see the other:
+// Memory orders of Intake. Sequential consistency decides two races, in which each side writes one variable and then
+// reads the other's, and at least one of them must see the other:
 //   kCount, kAdmit   against kClose, kSeeCount: a submitter counts itself and looks whether the
 //                    intake is closed; Close closes it, and the workers then look for counts. Either
-//                    the submitter is refused or the workers stay for it.
+//                    the submitter is refused or the workers wait for it.
 //   kCount, kClose   against Parker's kPark, then kSeeCount, kSeeClosed: a worker that goes to sleep
-//                    sees what has come, or is seen as asleep by who then wakes it.
-// kLeave only ever lowers the count: whoever reads it late looks once more in vain.
+//                    sees what has arrived, or the thread that submits or closes sees it asleep and wakes it.
+// kLeave only lowers the count: a thread that sees it late only looks once more in vain.
 struct IntakeOrders {
   static constexpr auto kCount = std::memory_order_seq_cst;
   static constexpr auto kAdmit = std::memory_order_seq_cst;
@@ -25,10 +25,10 @@ struct IntakeOrders {
   static constexpr auto kSeeCount = std::memory_order_seq_cst;
 };
 
-// An Inbox that is bounded and can be closed: what was let in before is still served, and workers can
-// tell when the last of it is out.
+// An Inbox that is bounded and can be closed. Requests that were admitted before it was closed are still served, and
+// workers can tell when the last of them has left.
 //
-// PROGRESS Everything is lock-free.
+// PROGRESS All methods are lock-free.
 //
 // Any number of threads may call any method.
 template <class Node, class Atomics = StdAtomics, class Orders = IntakeOrders,
@@ -52,23 +52,23 @@ class Intake {
 
   void Push(Node* node) noexcept { list_.Push(node, node); }
 
-  // Everything pushed, oldest first. The places stay taken until Leave.
+  // Takes all pushed nodes, oldest first. Their places stay taken until Leave.
   Node* TakeAll() noexcept { return list_.TakeAll(); }
 
   void Leave(uint32_t places) noexcept { count_.fetch_sub(places, Orders::kLeave); }
 
-  // Whether something was pushed since the last TakeAll, or the intake was closed.
+  // Returns whether something has been pushed since the last TakeAll, or the intake is closed.
   bool HasNews() const noexcept { return !list_.Empty() || closed_.load(Orders::kSeeClosed); }
 
-  // Whether a place is taken: a request waits, is about to, or is about to be refused.
+  // Returns whether a place is taken, by a request that waits, is about to wait, or is about to be refused.
   bool Occupied() const noexcept { return count_.load(Orders::kSeeCount) != 0; }
 
   void Close() noexcept { closed_.store(true, Orders::kClose); }
 
-  // Closed, with nothing inside and nothing that can still come.
+  // Returns whether the intake is closed and all places are free, so that nothing can arrive any more.
   bool Drained() const noexcept { return closed_.load(Orders::kSeeClosed) && !Occupied(); }
 
-  // For statistics and guesses.
+  // For statistics and estimates: the values may be out of date.
   uint32_t size() const noexcept { return count_.load(std::memory_order_relaxed); }
   bool closed() const noexcept { return closed_.load(std::memory_order_relaxed); }
 

@@ -7,7 +7,7 @@
 namespace millrace {
 namespace {
 
-// float32 tolerance: kernels may sum in another order when the batch is larger.
+// The tolerance for float32, because kernels may add in another order in a larger batch.
 constexpr double kRelative = 1e-3;
 constexpr double kAbsolute = 1e-4;
 
@@ -32,7 +32,7 @@ bool OutputsEqual(const TensorView& a, const TensorView& b) {
   if (a.type == ElementType::kString) return std::equal(a.strings, a.strings + elements, b.strings);
   if (a.type == ElementType::kFloat32) return Close<float>(a.data, b.data, elements);
   if (a.type == ElementType::kFloat64) return Close<double>(a.data, b.data, elements);
-  // Half precision is compared by its bits but for the last few of the fraction.
+  // Half precision is compared without the last bits of the fraction.
   if (a.type == ElementType::kFloat16 || a.type == ElementType::kBfloat16) {
     for (size_t i = 0; i < elements; ++i) {
       int16_t x;

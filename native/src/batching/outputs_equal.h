@@ -1,12 +1,12 @@
-// Whether two runs gave the same answer.
+// Comparison of the outputs of two runs.
 #pragma once
 
 #include "batching/tensor.h"
 
 namespace millrace {
 
-// Compares the elements of two tensors of one type and as many elements. Floating-point numbers may
-// differ as far as kernels differ that sum in another order.
+// Returns whether two tensors of the same type and number of elements are equal. Floating-point numbers may differ as
+// much as the results of kernels that add in another order.
 bool OutputsEqual(const TensorView& a, const TensorView& b);
 
 }  // namespace millrace

@@ -6,8 +6,8 @@
 namespace millrace {
 namespace {
 
-// Walks over all of `padded`: `copy(from, to, count)` for what the part brings, `fill(at, count)` for
-// the gaps.
+// Walks over all elements of `padded`: calls `copy(from, to, count)` for those of the part and `fill(at, count)` for the
+// others.
 template <class Copy, class FillGap>
 void Pad(const Shape& part, const Shape& padded, Copy&& copy, FillGap&& fill) {
   size_t written = 0;

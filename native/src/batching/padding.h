@@ -1,4 +1,4 @@
-// Tensors that lie in the corner of larger ones: padded on the way in, cut back on the way out.
+// Padding of inputs to larger tensors, and cutting of the outputs back.
 #pragma once
 
 #include <array>
@@ -10,12 +10,12 @@
 
 namespace millrace {
 
-// Calls `run(inner_offset, outer_offset, count)`, in elements, for each stretch of a tensor of shape
-// `inner` that stays in one piece where it lies at the origin of one of shape `outer`; in ascending
-// order. Both have the same rank, and `inner` fits in `outer`, whose dimension 0 does not matter.
+// A tensor of shape `inner` lies at the origin of one of shape `outer`. Calls `run(inner_offset, outer_offset, count)`,
+// in elements, for each run of elements that are contiguous in both, in ascending order. The shapes have the same
+// rank, and `inner` fits into `outer`, whose dimension 0 is ignored.
 template <class Run>
 void ForEachRun(const Shape& inner, const Shape& outer, Run&& run) {
-  // Behind the last axis along which they differ everything hangs together.
+  // All dimensions after the last one in which the shapes differ are contiguous.
   size_t last = 0;
   for (size_t axis = 0; axis < inner.rank; ++axis) {
     if (inner.dims[axis] == 0) return;
@@ -44,21 +44,21 @@ void ForEachRun(const Shape& inner, const Shape& outer, Run&& run) {
   }
 }
 
-// Writes `part` to `target` as a tensor of shape `padded`, the rest of which is `pad`.
+// Writes `part` to `target` as a tensor of shape `padded`, and fills the rest with `pad`.
 void PadInto(const TensorView& part, const Shape& padded, const Element& pad, std::byte* target);
 void PadInto(const TensorView& part, const Shape& padded, const Element& pad, std::string* target);
 
-// A request's share of an output: `view` has its own shape and starts at its first element; in between
-// are the gaps of the tensor that it is cut from.
+// The part of an output that belongs to a request. `view` has the shape of the part and starts at its first element;
+// the elements lie in a tensor of the shape `outer`, so that there may be others between them.
 struct Slice {
   TensorView view;
-  const Shape* outer = nullptr;  // the output's
+  const Shape* outer = nullptr;
 };
 
-// The part of output `index` that is the request's own.
+// Returns the part of output `index` that belongs to the request.
 Slice OwnSlice(const Request& request, size_t index) noexcept;
 
-// Writes the elements of a slice, which are no strings, one after another: `slice.view.bytes` bytes.
+// Writes the elements of a slice, which are not strings, one after another: `slice.view.bytes` bytes.
 void CopyOut(const Slice& slice, std::byte* target) noexcept;
 
 }  // namespace millrace

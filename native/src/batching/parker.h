@@ -1,5 +1,5 @@
-// Puts one thread to sleep until another has work for it, without losing a wake-up and without a
-// system call when nobody sleeps.
+// Lets one thread sleep until another has work for it. No wake-up is lost, and there is no system call while nobody
+// sleeps.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +12,18 @@ namespace millrace {
 
 // Memory orders of Parker. The sleeper publishes "parked", then looks for work; the waker publishes
 // work (Inbox::Push), then looks for "parked". All four are sequentially consistent, so at least one
-// of the two sees the other; with anything weaker both can miss and the sleeper sleeps on work.
+// of the two sees the other. With weaker orders both could miss, and the sleeper would sleep with work.
 //   kPark      store of kParked          pairs with kCheck
 //   kCheck     load in Unpark            pairs with kPark
-//   kClaim     exchange kParked->kRunning; the one waker that wins pays for the system call. Relaxed,
-//              since nothing is handed over through it: the sleeper looks for the work itself.
+//   kClaim     exchange kParked->kRunning; the one waker that wins makes the system call. It is relaxed,
+//              because the sleeper looks for the work itself.
 struct ParkerOrders {
   static constexpr auto kPark = std::memory_order_seq_cst;
   static constexpr auto kCheck = std::memory_order_seq_cst;
   static constexpr auto kClaim = std::memory_order_relaxed;
 };
 
-// One sleeper (the owner), any number of wakers.
+// There is one sleeper, the owner, and any number of wakers.
 template <class Atomics = StdAtomics, class Futex = LinuxFutex, class Orders = ParkerOrders>
 class Parker {
  public:
@@ -31,8 +31,8 @@ class Parker {
   Parker(const Parker&) = delete;
   Parker& operator=(const Parker&) = delete;
 
-  // Owner only. Sleeps until Unpark or `deadline`, unless `has_work()` is true once the owner can be
-  // seen as parked. `has_work` must load with sequential consistency.
+  // Called by the owner. Sleeps until Unpark or `deadline`, unless `has_work()` is true once other threads can see the
+  // owner parked. `has_work` must load with sequential consistency.
   template <class HasWork>
   void Park(HasWork has_work, Nanos deadline) noexcept {
     state_.store(kParked, Orders::kPark);
@@ -42,7 +42,7 @@ class Parker {
     state_.store(kRunning, std::memory_order_relaxed);
   }
 
-  // Any thread. Returns whether this call is the one that woke the owner.
+  // Called by any thread. Returns whether this call has woken the owner.
   bool Unpark() noexcept {
     uint32_t parked = kParked;
     if (state_.load(Orders::kCheck) != kParked ||

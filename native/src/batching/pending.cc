@@ -8,16 +8,16 @@
 namespace millrace {
 namespace {
 
-// Enough for every bucket of a model; beyond it, groups that stand empty are forgotten.
+// Enough groups for every bucket of a model. If there are more, empty ones are removed.
 constexpr size_t kMaxIdleGroups = 32;
-// Of batches made smaller than what waits, one in so many is as large as its deadline allows: a size that
-// a few bad runs have made look dear would never be run again, and so never be measured. A prime, so that
+// Of the batches that are smaller than possible, one in this many is as large as its deadlines allow. Otherwise a size
+// that seems expensive after a few bad runs would never be run, and so never be measured again. It is a prime, so that
 // groups take turns.
 constexpr uint32_t kTrimmedTrialEvery = 61;
 
 }  // namespace
 
-// True if `a` yields to `b`, which is the order std::push_heap wants.
+// Returns whether `a` is less urgent than `b`, which is the order of std::push_heap.
 bool Pending::LessUrgent(const Request* a, const Request* b) noexcept {
   return std::tie(a->level, a->due, a->sequence) > std::tie(b->level, b->due, b->sequence);
 }
@@ -118,7 +118,7 @@ Pending::Choice Pending::Choose(const QueueView& window, Nanos now, const BatchP
     own.max_rows = RowLimit(group, group.bucket, policy.max_rows);
     const QueueView waiting = ViewOf(group, policy);
     QueueView view = window;
-    // A worker that waits holds up everyone, whatever the shape.
+    // A worker that waits delays the requests of all shapes.
     view.requests = policy.kind == PolicyKind::kExcess ? size_ : waiting.requests;
     view.rows = waiting.rows;
     view.oldest = waiting.oldest;
@@ -166,7 +166,7 @@ int64_t Pending::BestRows(const CostModel& cost, int64_t available) const noexce
   return cost.BestRows(available, plan_.RunRows(available));
 }
 
-// The most rows, at most `rows`, with which `head` ends in time; none if it is too late even alone.
+// Returns the most rows, up to `rows`, with which `head` meets its deadline, or nothing if it is too late even alone.
 std::optional<int64_t> Pending::RowsInTime(const Request& head, int64_t rows, Nanos now,
                                            const CostModel& cost) const noexcept {
   if (head.deadline == kNever || head.trial) return rows;
@@ -225,7 +225,7 @@ void Pending::PadUp(const Group& own, Draft draft, int64_t max_rows, Nanos now, 
   try {
     others.reserve(groups_.size());
   } catch (const std::bad_alloc&) {
-    return;  // the batch is good as it is
+    return;  // the batch stays as it is
   }
   for (Group& group : groups_) {
     bool alike = !group.heap.empty();
@@ -247,7 +247,7 @@ void Pending::PadUp(const Group& own, Draft draft, int64_t max_rows, Nanos now, 
     const Nanos second = CostOf(costs, other->bucket, other->rows);
     const Nanos together = CostOf(costs, joined, draft.rows + taken);
     const Nanos rest = left == 0 ? 0 : CostOf(costs, other->bucket, left);
-    // Where nothing has been measured yet nothing says that it pays.
+    // Without measured costs it is not known whether padding pays.
     if (first == 0 || second == 0 || together == 0 || together + rest >= first + second) continue;
     if (draft.earliest_deadline != kNever && now + together > draft.earliest_deadline) continue;
     while (!other->heap.empty()) {

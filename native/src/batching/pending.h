@@ -1,5 +1,5 @@
-// Requests that wait for a worker, kept apart by shape and in order of urgency. Not thread-safe: only
-// the worker that forms a batch touches it.
+// The requests that wait for a worker, grouped by shape and ordered by urgency. Not thread-safe: only the worker that
+// forms a batch uses it.
 #pragma once
 
 #include <optional>
@@ -13,41 +13,41 @@
 namespace millrace {
 
 struct PendingOptions {
-  // Dimension 0 counts rows and does not keep two requests apart.
+  // Whether dimension 0 counts rows, so that requests of different numbers of rows can share a batch.
   bool batched = false;
-  // A request without a deadline is ordered as if it had to be answered this long after it came, so
-  // that requests with deadlines cannot push it back for ever.
+  // A request without a deadline is ordered as if this long after its submission were its deadline, so that requests
+  // with deadlines cannot overtake it for ever.
   Nanos patience = 1'000'000'000;
-  // A request rises by one level for each such time it has waited.
+  // A request rises by one priority level each time it has waited this long.
   Nanos aging = 1'000'000'000;
-  // What requests are padded to. May be null; outlives the queue.
+  // The shapes that requests are padded to. May be null; must outlive the queue.
   const ShapePlan* shapes = nullptr;
 
-  // The time a request is ordered by.
+  // Returns the time by which a request is ordered.
   Nanos DueOf(const Request& request) const noexcept {
     return request.deadline != kNever ? request.deadline : request.submitted + patience;
   }
 };
 
-// ORDER Level by level; within a level by deadline, earliest first; then first come, first served.
+// ORDER By priority level, within a level by deadline, and then by submission.
 class Pending {
  public:
   explicit Pending(const PendingOptions& options)
       : options_(options), plan_(ShapePlan::OrNone(options.shapes)), batched_(options.batched) {}
 
-  // Throws std::bad_alloc, and has not queued the request then.
+  // Queues a request. If it throws std::bad_alloc, the request is not queued.
   void Add(Request* request);
 
-  // Lifts requests that have waited long. Call it now and then; it does something four times per
-  // aging interval at most.
+  // Raises the level of requests that have waited long. It may be called at any time, and does something at most four
+  // times in each aging interval.
   void Age(Nanos now);
 
-  // The group that would be served next. The times in it cost a walk over the group and are filled
-  // in only if `policy` holds batches back.
+  // Returns the group that would be served next. Its times are filled in only if `policy` holds batches back, because
+  // they take a walk over the group.
   QueueView View(const BatchPolicy& policy) const noexcept;
 
-  // What to do now, and with which group: the most urgent of those that `policy` would run, so that a
-  // group that is held back holds up no other. `window` is what the view of each has in common.
+  // Decides what to do now and with which group: the most urgent of those that `policy` would run, so that a group that
+  // is held back does not delay others. `window` has the fields that the views of all groups share.
   struct Choice {
     Decision decision;
     size_t group = 0;
@@ -55,28 +55,28 @@ class Pending {
   Choice Choose(const QueueView& window, Nanos now, const BatchPolicy& policy,
                 const Costs& costs) const noexcept;
 
-  // Moves the requests of a group that should run together to `batch`, and those that should not
-  // run at all to `dropped`.
+  // Moves the requests of a group that should run together to `batch`, and those that should not run at all to
+  // `dropped`.
   //
-  // SIZE At most `max_rows` rows and the elements of the plan, fewer where `costs` say that fewer are
-  // clearly cheaper per row, but for a trial now and then, which may prove them wrong. A first request
-  // larger than that goes alone. Where the group leaves room, requests of others are padded up to share
-  // the run, if that costs less than running them apart.
+  // SIZE A batch has at most `max_rows` rows and the elements of the plan. It has fewer rows if `costs` say that fewer
+  // are clearly cheaper per row, except in an occasional trial that may correct them. A first request that is larger
+  // runs alone. If the group leaves room, requests of other groups are padded to share the batch, if that costs less
+  // than to run them apart.
   //
-  // DROPPED Cancelled requests, requests past their deadline, and requests that cannot make it: while
-  // a full batch waits, the ones too late for a full batch, because shrinking batches for them would
-  // make everyone behind them late too; otherwise the ones too late even alone. Where less than a
-  // full batch waits, the batch shrinks until its most urgent request makes it.
-  // MEMORY Throws nothing if both vectors have room for all that waits.
+  // DROPPED These are cancelled requests, requests past their deadline, and requests that cannot meet it. While a full
+  // batch waits, a request cannot meet its deadline if a full batch is too late for it, because smaller batches would
+  // make all requests behind it late too; otherwise if even a run alone is too late. If less than a full batch waits,
+  // the batch shrinks until its most urgent request meets its deadline.
+  // MEMORY Throws nothing if both vectors have room for all waiting requests.
   void Take(size_t group, int64_t max_rows, Nanos now, const Costs& costs,
             std::vector<Request*>& batch, std::vector<Request*>& dropped);
-  // The same of the most urgent group.
+  // The same for the most urgent group.
   void Take(int64_t max_rows, Nanos now, const Costs& costs, std::vector<Request*>& batch,
             std::vector<Request*>& dropped) {
     Take(Next(), max_rows, now, costs, batch, dropped);
   }
 
-  // From now on each request runs alone.
+  // Lets each request run alone from now on.
   void StopBatching() noexcept { batched_ = false; }
   bool batched() const noexcept { return batched_; }
 
@@ -84,7 +84,7 @@ class Pending {
   size_t size() const noexcept { return size_; }
 
  private:
-  // Requests that can share a run: equal shapes but for the rows, once they are padded.
+  // Requests that can share a batch, because after padding their shapes are equal except for the rows.
   struct Group {
     std::vector<Shape> shapes;
     uint32_t bucket = 0;
@@ -105,21 +105,21 @@ class Pending {
   }
   Request* Pop(Group& group);
 
-  // Whether the shapes of an input are equal, but for the rows and what is padded.
+  // Returns whether the shapes of an input are equal except for the rows and padded dimensions.
   bool Alike(size_t input, const Shape& a, const Shape& b) const noexcept;
   bool Fits(const Group& group, const Request& request) const noexcept;
   Group& GroupOf(const Request& request);
-  // Index of the group whose first request is the most urgent; groups_.size() if none waits.
+  // Returns the index of the group whose first request is the most urgent, or groups_.size() if no request waits.
   size_t Next() const noexcept;
   QueueView ViewOf(const Group& group, const BatchPolicy& policy) const noexcept;
 
-  // Most rows of a run of the group's requests in `bucket`.
+  // Returns the most rows of a batch of the group's requests in `bucket`.
   int64_t RowLimit(const Group& group, size_t bucket, int64_t max_rows) const noexcept;
   Nanos CostOf(const Costs& costs, size_t bucket, int64_t rows) const noexcept;
   int64_t BestRows(const CostModel& cost, int64_t available) const noexcept;
   std::optional<int64_t> RowsInTime(const Request& head, int64_t rows, Nanos now,
                                     const CostModel& cost) const noexcept;
-  // Adds requests of other groups that should be padded up to share the run.
+  // Adds requests of other groups that should be padded to share the batch.
   void PadUp(const Group& own, Draft draft, int64_t max_rows, Nanos now, const Costs& costs,
              std::vector<Request*>& batch, std::vector<Request*>& dropped);
 
@@ -129,7 +129,7 @@ class Pending {
   Nanos next_aging_ = 0;
   std::vector<Group> groups_;
   size_t size_ = 0;
-  // Batches that costs or deadlines have made smaller.
+  // The number of batches that costs or deadlines have made smaller.
   uint32_t trimmed_ = 0;
 };
 

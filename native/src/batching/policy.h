@@ -1,4 +1,4 @@
-// When to run a batch, as a pure function: the whole policy can be tested without a thread.
+// The policy of when to run a batch, as a pure function that can be tested without threads.
 #pragma once
 
 #include <algorithm>
@@ -10,40 +10,40 @@
 namespace millrace {
 
 enum class PolicyKind : uint8_t {
-  // An idle worker takes what is there; batches grow only while all workers are busy. What Triton does
+  // An idle worker takes the waiting requests at once; batches grow only while all workers are busy. Triton does this
   // with a queue delay of 0.
   kBusy,
-  // An incomplete batch is held back until its oldest request is `max_delay` old, even on an idle
-  // worker. What Triton and TensorFlow Serving do with a delay.
+  // An incomplete batch is held back until its oldest request is `max_delay` old, even if a worker is idle. Triton and
+  // TensorFlow Serving do this with a delay.
   kTimer,
-  // As kBusy, but when a batch has just ended and its clients are known to come back at once, waits
-  // for them within a short window. See ArrivalModel.
+  // As kBusy, except that after a batch has ended a worker waits within a short window for clients that are expected
+  // to come back at once. See ArrivalModel.
   kExcess,
 };
 
 struct BatchPolicy {
   PolicyKind kind = PolicyKind::kBusy;
-  // Most rows in one run, at least 1.
+  // The most rows in a batch, at least 1.
   int64_t max_rows = 1;
-  // kTimer only.
+  // The longest delay, for kTimer only.
   Nanos max_delay = 0;
 };
 
-// What waits for a worker, of the kind (shapes) that is served next.
+// The requests of a group that wait for a worker, and what the policy needs to know of the others.
 struct QueueView {
   size_t requests = 0;
   int64_t rows = 0;
-  // When the first of them was submitted, and the earliest deadline among them. Filled in only for
-  // policies that hold batches back.
+  // When the first of them was submitted, and the earliest of their deadlines. They are filled in only for policies that
+  // hold batches back.
   Nanos oldest = kNever;
   Nanos earliest_deadline = kNever;
-  // How long the batch would run.
+  // The expected run time of the batch.
   Nanos cost = 0;
-  // Every device has a batch: this one would wait for it, with its copies made.
+  // Whether every device has a batch, so that this one would wait after its inputs have been copied.
   bool busy = false;
 
-  // kExcess, about the window after the last completion: when it ends, the requests that have arrived
-  // in it so far, how many are expected in it, and how many of those the completion has caused.
+  // For kExcess, the window after the last completion: when it ends, the requests that have arrived in it so far, how
+  // many are expected in it, and how many of those the completion causes.
   Nanos window_end = 0;
   double arrived = 0;
   double expected = 0;
@@ -53,17 +53,17 @@ struct QueueView {
 struct Decision {
   enum class Action : uint8_t { kIdle, kRun, kWait };
   Action action = Action::kIdle;
-  // With kWait: when to decide again, unless something arrives before.
+  // With kWait, when to decide again unless a request arrives before.
   Nanos until = kNever;
 };
 
-// A worker is free at `now`: what should it do? Nothing is held back past the moment at which the most
-// pressing request has to start to make its deadline.
+// Decides what a worker that is free at `now` does. A batch is never held back for so long that its most urgent request
+// would miss its deadline.
 constexpr Decision Decide(const QueueView& queue, Nanos now, const BatchPolicy& policy) noexcept {
   if (queue.requests == 0) return {Decision::Action::kIdle, kNever};
   const Decision run{Decision::Action::kRun, now};
   if (queue.rows >= policy.max_rows) return run;
-  // A batch that cannot start yet may as well grow. The worker that ends a run decides again.
+  // A batch that cannot start yet may grow meanwhile. The worker that ends a run decides again.
   if (queue.busy) return {Decision::Action::kWait, kNever};
 
   Nanos until = now;
@@ -71,7 +71,7 @@ constexpr Decision Decide(const QueueView& queue, Nanos now, const BatchPolicy& 
     until = queue.oldest + policy.max_delay;
   } else if (policy.kind == PolicyKind::kExcess) {
     const double before_window = static_cast<double>(queue.requests) - queue.arrived;
-    // Worth it only if those who come back weigh enough against those who would wait for them.
+    // The wait pays only if enough clients come back compared with the requests that would wait for them.
     const bool worth = queue.excess >= 0.5 && queue.excess >= 0.5 * before_window;
     if (worth && queue.expected - queue.arrived >= 0.5) until = queue.window_end;
   }

@@ -15,17 +15,17 @@
 namespace millrace {
 namespace {
 
-// Time that rows may take alone before the probe does with few of them.
+// The time that rows may take alone, after which the probe uses few of them.
 constexpr Nanos kPatience = 100'000'000;
-// Longest expected run of the largest batch.
+// The longest expected run of the largest batch.
 constexpr Nanos kLongestRun = 500'000'000;
-// Time for batches beyond the largest that is formed.
+// The time for batches beyond the largest that is formed.
 constexpr Nanos kSpare = 25'000'000;
-// Time for batches of every number of rows.
+// The time for batches of every number of rows.
 constexpr Nanos kCounting = 100'000'000;
-// Rows that run alone in any case.
+// The rows that run alone in any case.
 constexpr size_t kFewRows = 3;
-// Rows of the batches that one row of large numbers is put into.
+// The rows of the batches that contain one row of large numbers.
 constexpr size_t kManyRows = 32;
 
 std::string StaticDimension(const std::vector<TensorSpec>& specs, const char* kind) {
@@ -56,8 +56,8 @@ double RealAt(const TensorView& view, size_t i) {
   }
 }
 
-// How far a number may differ, relative to itself and to the largest of its row: kernels sum in another
-// order where a batch is larger.
+// How much a number may differ, relative to itself and to the largest of its row, because kernels add in another order
+// in a larger batch.
 double RoundingOf(ElementType type) {
   switch (type) {
     case ElementType::kFloat16:
@@ -69,7 +69,7 @@ double RoundingOf(ElementType type) {
   }
 }
 
-// Whether `elements` floating-point numbers of two rows are equal but for rounding.
+// Returns whether `elements` floating-point numbers of two rows are equal except for rounding.
 bool AlmostEqual(const TensorView& a, size_t first, const TensorView& alone, size_t elements,
                  double relative) {
   double largest = 0;
@@ -87,7 +87,7 @@ bool AlmostEqual(const TensorView& a, size_t first, const TensorView& alone, siz
   return true;
 }
 
-// Runs batches of made-up rows and compares them with what each row gives alone.
+// Runs batches of made-up rows and compares their outputs with those of each row alone.
 class RowProbe {
  public:
   RowProbe(const Signature& signature, Executor& executor, const Clock& clock)
@@ -97,13 +97,13 @@ class RowProbe {
     return ProbeRows::Make(signature_, plan, indices, rows_);
   }
 
-  // Runs rows alone, as many as there is patience for. False if too few of them run.
+  // Runs rows alone, as many as there is time for. Returns false if too few of them run.
   bool RunAlone() {
     const Nanos began = clock_.Now();
     for (size_t row = 0; row < ProbeRows::kCount; ++row) {
       const Nanos elapsed = clock_.Now() - began;
       if (known_.size() >= kFewRows && elapsed > kPatience) break;
-      // The first run also allocates.
+      // The first run also allocates memory.
       const Nanos before = clock_.Now();
       if (!executor_.Run(rows_.Batch({&row, 1}), *handle_, alone_[row]).ok()) continue;
       known_.push_back(row);
@@ -112,7 +112,8 @@ class RowProbe {
     return known_.size() >= 2;
   }
 
-  // Why the batch of these rows, given as indices into the rows that run, cannot be; empty if it can.
+  // Runs a batch of these rows, which are indices of rows that run alone. Returns why the model cannot be batched, or an
+  // empty string.
   std::string Compare(std::span<const size_t> order) {
     std::vector<size_t> rows;
     for (const size_t index : order) rows.push_back(known_[index % known_.size()]);
@@ -132,26 +133,26 @@ class RowProbe {
     return {};
   }
 
-  // A batch of so many rows of all kinds but NaN, which would hide what other numbers do.
+  // Compares a batch of `count` rows of all kinds except NaN, which would hide the effect of other numbers.
   std::string CompareMany(size_t count) {
     const auto nan = std::ranges::find(known_, ProbeRows::kCount - 1);
     return Compare(Draw(count, static_cast<size_t>(nan - known_.begin())));
   }
 
-  // A batch of ordinary rows, whose outputs are compared the most closely.
+  // Compares a batch of ordinary rows, whose tolerance is the smallest.
   std::string CompareOrdinary(size_t count) { return Compare(Draw(count, Ordinary())); }
 
-  // A batch of ordinary rows but for one: the deviation of a lone row among many is the greatest.
+  // Compares a batch of ordinary rows and one other, because the deviation of a single row among many is the largest.
   std::string CompareBeside(size_t index, size_t count) {
     std::vector<size_t> order = Draw(count, Ordinary());
     order[count / 2] = index;
     return Compare(order);
   }
 
-  // Whether a row that runs alone is of large numbers or NaN.
+  // Returns whether a row that runs alone has large numbers or NaN.
   bool IsLarge(size_t index) const noexcept { return known_[index] >= ProbeRows::kTame; }
 
-  // Numbers of rows of the batches that were equal to their rows alone.
+  // The numbers of rows of the batches whose outputs were equal to those of their rows alone.
   const std::set<int64_t>& compared() const noexcept { return compared_; }
 
   Nanos Now() const noexcept { return clock_.Now(); }
@@ -164,12 +165,12 @@ class RowProbe {
     return rows.size() == 2 ? "two rows" : std::to_string(rows.size()) + " rows";
   }
 
-  // How many of the rows that run are ordinary ones, which come first.
+  // Returns how many of the rows that run are ordinary ones, which come first.
   size_t Ordinary() const noexcept {
     return static_cast<size_t>(std::ranges::lower_bound(known_, ProbeRows::kTame) - known_.begin());
   }
 
-  // So many of the first `kinds` rows in an order without a short period.
+  // Returns `count` of the first `kinds` rows in an order without a short period.
   static std::vector<size_t> Draw(size_t count, size_t kinds) {
     std::vector<size_t> order(count);
     auto state = static_cast<uint32_t>(count);
@@ -203,11 +204,11 @@ class RowProbe {
     const size_t first = at * elements;
     const bool large = row >= ProbeRows::kTame;
     if (IsFloatingPoint(alone.type)) {
-      // What a kernel makes of NaN may depend on where it stands in a vector.
+      // The result of a kernel for NaN may depend on its place in a vector register.
       if (row >= ProbeRows::kTame + ProbeRows::kLarge) return true;
       return AlmostEqual(together, first, alone, elements, large ? 5e-2 : RoundingOf(alone.type));
     }
-    // Large numbers are rounded coarsely, and what is rounded may tip a choice.
+    // Large numbers have large rounding errors, which may change a decision of the model.
     if (large) return true;
     if (alone.type == ElementType::kString) {
       return std::equal(alone.strings, alone.strings + elements, together.strings + first);
@@ -223,13 +224,13 @@ class RowProbe {
   const std::unique_ptr<RunHandle> handle_;
   ProbeRows rows_;
   std::array<OutputRef, ProbeRows::kCount> alone_;
-  std::vector<size_t> known_;  // rows that run alone
+  std::vector<size_t> known_;  // the rows that run alone
   std::set<int64_t> compared_;
   Nanos row_cost_ = kNever / 4096;
 };
 
-// Small batches: a pair, the same in another order with equal rows, then all kinds, in windows of three,
-// five and eight rows.
+// Compares small batches: a pair, the same in another order with equal rows, and then rows of all kinds in windows of
+// three, five and eight rows.
 std::string CompareSmall(RowProbe& probe) {
   constexpr size_t kPair[] = {0, 1};
   std::string reason = probe.Compare(kPair);
@@ -240,14 +241,14 @@ std::string CompareSmall(RowProbe& probe) {
   if (reason.empty()) reason = probe.Compare(kEqual);
   std::vector<size_t> window(8);
   for (size_t first = 0; reason.empty() && first < probe.known(); first += 3) {
-    // Later rows first, so that what a window leaves behind would be large.
+    // Later rows come first, so that values that a window leaves in memory would be large.
     for (size_t i = 0; i < window.size(); ++i) window[i] = 2 * probe.known() - first - i;
     reason = probe.Compare(window);
   }
   return reason;
 }
 
-// Each row of large numbers, and that of NaN, among many others.
+// Compares each row of large numbers, and that of NaN, among many others.
 std::string CompareOutliers(RowProbe& probe) {
   if (probe.CostOf(4 * kManyRows) > kPatience) return {};
   std::string reason;
@@ -257,7 +258,7 @@ std::string CompareOutliers(RowProbe& probe) {
   return reason;
 }
 
-// Large batches, halved until one is expected to end soon. Sets the rows of the largest that ran.
+// Compares large batches, halved until one is expected to be quick enough. Sets the rows of the largest that ran.
 std::string CompareLarge(RowProbe& probe, int64_t max_rows, int64_t& verified) {
   verified = probe.known() <= kFewRows ? 5 : 8;
   auto rows = static_cast<size_t>(std::clamp<int64_t>(max_rows, 1, INT32_MAX));
@@ -268,7 +269,7 @@ std::string CompareLarge(RowProbe& probe, int64_t max_rows, int64_t& verified) {
   if (rows <= static_cast<size_t>(verified)) return {};
   std::string reason = probe.CompareMany(rows);
   verified = static_cast<int64_t>(rows);
-  // Requests with more rows run in parts, which have to give what the whole would.
+  // Requests with more rows run in parts, whose outputs must be those of the whole.
   const size_t more = 2 * rows + 1;
   if (reason.empty() && more <= probe.most() && probe.CostOf(more) <= kSpare) {
     reason = probe.CompareMany(more);
@@ -276,9 +277,9 @@ std::string CompareLarge(RowProbe& probe, int64_t max_rows, int64_t& verified) {
   return reason;
 }
 
-// Batches of every number of rows up to `most` for which there is time: a model may treat one number, or
-// every other one, in a way of its own. Powers of two come first, then what is between them, so that the
-// numbers that a slow model is left with lie close to any that is wanted.
+// Compares batches of every number of rows up to `most` for which there is time, because a model may treat one number, or
+// every second one, differently. Powers of two come first, then the numbers between them, so that those that were
+// compared for a slow model are close to any that is needed.
 std::string CompareCounts(RowProbe& probe, int64_t most) {
   std::vector<int64_t> counts;
   for (const int64_t first : {2, 3}) {
@@ -296,10 +297,10 @@ std::string CompareCounts(RowProbe& probe, int64_t most) {
   return reason;
 }
 
-// Those numbers of rows up to `most` that were compared; none where all of them were.
+// Returns the numbers of rows up to `most` that were compared, or an empty list if all of them were.
 std::vector<int64_t> ComparedRows(const std::set<int64_t>& compared, int64_t most) {
   std::vector<int64_t> counts(compared.begin(), compared.upper_bound(most));
-  // All but 1, which is no batch.
+  // All were compared except 1, which is not a batch.
   if (static_cast<int64_t>(counts.size()) == most - 1) counts.clear();
   return counts;
 }
@@ -330,7 +331,7 @@ Batchability ProbeBatching(const Signature& signature, Executor& executor, const
   const int64_t most = std::min(options.max_rows, verified);
   if (reason.empty()) reason = CompareCounts(probe, most);
   if (!reason.empty()) {
-    // A size that the file fixes is the better reason, if that is what came out.
+    // If the output has the size that the file fixes, that is the better reason.
     const std::string declared = StaticDimension(signature.outputs, "output");
     return {false, declared.empty() ? reason : declared};
   }

@@ -1,4 +1,4 @@
-// Finds out whether requests to a model may share a run.
+// Finds out whether requests to a model can be batched.
 #pragma once
 
 #include <cstdint>
@@ -13,44 +13,44 @@ namespace millrace {
 
 struct Batchability {
   bool batched = false;
-  // A sentence that says why requests do not share runs, or fewer of them than was wanted; else empty.
+  // A sentence that says why requests are not batched, or only in smaller batches than declared; otherwise empty.
   std::string reason;
-  // Most rows of a run.
+  // The most rows of a batch.
   int64_t max_rows = 1;
-  // Numbers of rows up to `max_rows` that were compared, ascending, if some were not for lack of time.
+  // The numbers of rows that were compared, ascending, if there was no time for all up to `max_rows`; otherwise empty.
   std::vector<int64_t> compared_rows{};
 };
 
 struct ProbeOptions {
-  // Rows of the largest batch that may be formed.
+  // The rows of the largest batch that may be formed.
   int64_t max_rows = 64;
   const ShapePlan* shapes = nullptr;
-  // The size of an output may depend on what the inputs hold, so that equal numbers of rows at the probe
-  // prove nothing about others.
+  // Whether the size of an output may depend on the data, so that equal numbers of rows in the probe prove nothing about
+  // other data.
   bool data_sized = false;
   // See ProbeRows::Make.
   bool indices = false;
 };
 
-// Requests may share a run if dimension 0 counts rows in every input and output and each row's results do
-// not depend on the rows beside it.
+// Requests can be batched if dimension 0 of every input and output counts rows, and the results of a row do not depend
+// on the other rows.
 //
-// HOW Rows of several kinds run alone; then together in pairs, in another order, with equal rows, in the
-// largest batches, and in batches of every other number of rows. Whatever differs beyond rounding is the reason why the model is not batched.
-// An output whose dimension 0 has another name in the file than that of the inputs counts something else
-// (boxes that are kept, say), whatever the made-up rows show; names that exporters give by themselves
-// count as no names. Why: .github/decisions/0015-rows-are-proven-independent.md
+// HOW Rows of several kinds run alone. Then they run together in pairs, in another order, with equal rows, in the largest
+// batches, and in batches of every other number of rows. If an output differs by more than rounding, the model is not
+// batched. An output whose dimension 0 has another name in the file than that of the inputs counts something else (such as
+// detected boxes), whatever the runs show; names that exporters generate are ignored.
+// Why: .github/decisions/0015-rows-are-proven-independent.md
 //
-// COST Rows that the model refuses alone are left out. Slow models run fewer rows, eight in any case, and
-// are then batched up to the size that was run. Numbers of rows for which there is no time are left out, and
-// requests do not share runs of them.
+// COST Rows that the model refuses alone are left out. Slow models run fewer rows, at least eight, and are then batched up
+// to the size that was run. Numbers of rows for which there is no time are left out, and requests do not share batches of
+// them.
 //
-// Dynamic dimensions other than 0 get the size 4. Declared axes have their least lengths.
+// Dynamic dimensions other than 0 have the size 4. Declared axes have their smallest lengths.
 Batchability ProbeBatching(const Signature& signature, Executor& executor, const Clock& clock,
                            const ProbeOptions& options);
 
-// Whether dimension 0 of each output counts the rows of made-up inputs; true also where the model refuses
-// those. For models that are declared to be batched.
+// Returns whether dimension 0 of each output counts the rows of made-up inputs, and true if the model refuses those. For
+// models that are declared to be batched.
 bool OutputsCountRows(const Signature& signature, Executor& executor, const ShapePlan& plan);
 
 }  // namespace millrace

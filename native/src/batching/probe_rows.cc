@@ -10,13 +10,13 @@
 namespace millrace {
 namespace {
 
-// Elements of a batch's largest input: 256 MB of float32.
+// The most elements of a batch's largest input, which are 256 MB of float32.
 constexpr int64_t kMaxBatchElements = int64_t{1} << 26;
 
-// A prime: no side of a tensor is a multiple of it.
+// A prime, so that no dimension of a tensor is likely to be a multiple of it.
 constexpr size_t kPeriod = 1009;
 
-// The kinds of rows; those before are random.
+// The indices of the rows that are not random. The rows before are.
 constexpr size_t kZeros = 3;
 constexpr size_t kOnes = 4;
 constexpr size_t kAscending = 5;
@@ -25,9 +25,9 @@ constexpr size_t kMixedSigns = 7;
 constexpr size_t kPositive = 8;
 constexpr size_t kNegative = 9;
 
-// Element `i` of row `row`; `sample` is a random number, normally distributed.
+// Returns element `i` of row `row`. `sample` is a normally distributed random number.
 double RealAt(size_t row, size_t i, double sample, ElementType type) {
-  // Half precision has no greater numbers.
+  // Larger numbers are infinite in half precision.
   const double huge = type == ElementType::kFloat16 ? 6e4 : 1e12;
   switch (row) {
     case kZeros:
@@ -49,7 +49,7 @@ double RealAt(size_t row, size_t i, double sample, ElementType type) {
   }
 }
 
-// The same for whole numbers: low, because they may be indices, sizes or counts of turns.
+// Returns the same for integers, which are small because they may be indices, sizes or numbers of iterations.
 double WholeAt(size_t row, size_t i, ElementType type) {
   const bool is_signed = type == ElementType::kInt8 || type == ElementType::kInt16 ||
                          type == ElementType::kInt32 || type == ElementType::kInt64;
@@ -126,7 +126,7 @@ Status ProbeRows::Make(const Signature& signature, const ShapePlan& plan, bool i
   return {};
 }
 
-// Row `to` becomes row `from`.
+// Copies row `from` to row `to`.
 void ProbeRows::Copy(Input& input, size_t from, size_t to) {
   const size_t bytes = input.row.bytes;
   std::copy_n(input.bytes.data() + from * bytes, bytes, input.bytes.data() + to * bytes);
@@ -150,7 +150,7 @@ Status ProbeRows::Fill(Input& input, size_t row) {
     MILLRACE_RETURN_IF_ERROR(Encode(value, type, element));
     std::memcpy(target + i * size, element.bytes.data(), size);
   }
-  // Large inputs repeat themselves: made-up numbers are slow to make.
+  // Large inputs repeat their elements, because random numbers are slow to make.
   for (size_t i = kPeriod; i < elements; ++i) {
     std::memcpy(target + i * size, target + (i - kPeriod) * size, size);
   }

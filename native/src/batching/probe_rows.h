@@ -1,4 +1,4 @@
-// Made-up rows that bring out what rows of a model do to each other.
+// Made-up rows that show whether the rows of a batch influence each other.
 #pragma once
 
 #include <cstddef>
@@ -11,25 +11,25 @@
 
 namespace millrace {
 
-// A few rows of different kinds, from which batches are put together in any order.
+// A few rows of different kinds, of which batches are made in any order.
 class ProbeRows {
  public:
-  // Rows whose results are compared exactly, but for rounding: random numbers, zeros, ones, an ascending
-  // sequence, small numbers. They come first.
+  // The number of rows whose results may differ only by rounding: random numbers, zeros, ones, an ascending sequence,
+  // and small numbers. They come first.
   static constexpr size_t kTame = 7;
-  // After them: large numbers of either sign, which thresholds and clipping react to, and NaN.
+  // The number of rows after them: large numbers of either sign, to which thresholds and clipping react. A row of NaN
+  // is the last.
   static constexpr size_t kLarge = 3;
   static constexpr size_t kCount = kTame + kLarge + 1;
 
-  // `indices`: whole numbers of 32 and 64 bits are 0 or 1, since an index out of range is a fault of
-  // memory on some devices.
-  // kInvalidArgument if a row would take too much memory.
+  // Makes the rows. With `indices`, integers of 32 and 64 bits are 0 or 1, because on some devices an index out of range
+  // is a memory fault. Returns kInvalidArgument if a row would take too much memory.
   static Status Make(const Signature& signature, const ShapePlan& plan, bool indices, ProbeRows& rows);
 
-  // The rows of these numbers as one batch. The views are valid until the next call.
+  // Returns the rows with these indices as one batch. The views are valid until the next call.
   std::vector<TensorView> Batch(std::span<const size_t> order);
 
-  // Most rows of a batch that memory is spent on.
+  // Returns the most rows of a batch for which memory is used.
   size_t most() const noexcept { return most_; }
 
  private:

@@ -1,4 +1,4 @@
-// Places in a queue that single priorities have, beside those that all of them share.
+// Limits for the waiting requests of single priorities.
 #pragma once
 
 #include <atomic>
@@ -10,20 +10,20 @@
 
 namespace millrace {
 
-// LIMIT Of a priority at most so many requests hold a place at once. Which of two that come together gets
-// the last one is open; both may be refused where a third leaves at that moment.
+// LIMIT At most so many requests of a priority hold a place at a time. If two requests arrive together, either gets the
+// last place; both may be refused if a third leaves at that moment.
 //
-// PROGRESS Everything is wait-free.
+// PROGRESS All methods are wait-free.
 //
-// Any number of threads may call any method. Counters: each is relaxed.
+// Any number of threads may call any method. All atomics are counters, and therefore relaxed.
 class Quota {
  public:
-  // `limits` by priority; 0, and a priority beyond them: no limit.
+  // `limits` are indexed by priority. A priority with 0, or beyond the end, has no limit.
   explicit Quota(std::vector<uint32_t> limits)
       : limits_(std::move(limits)),
         taken_(std::make_unique<std::atomic<uint32_t>[]>(limits_.size())) {}
 
-  // Takes a place, to be left again; false where there is none.
+  // Takes a place, which Leave gives back. Returns false if there is no free place.
   bool Take(uint8_t priority) noexcept {
     if (!Limited(priority)) return true;
     if (taken_[priority].fetch_add(1, std::memory_order_relaxed) < limits_[priority]) return true;

@@ -1,4 +1,5 @@
-// One request: its inputs, its terms, its outcome. One object from submit to answer.
+// The request record: one object holds the inputs, the options and the outcome of a request from its submission until
+// its result has been delivered.
 #pragma once
 
 #include <atomic>
@@ -17,70 +18,72 @@ namespace millrace {
 
 struct Request;
 
-// Receives finished requests, on the worker's thread. Implementations must not block for long.
+// Receives finished requests. Its methods are called on the worker's thread, and must not block for long.
 class CompletionSink : public std::enable_shared_from_this<CompletionSink> {
  public:
   virtual ~CompletionSink() = default;
 
-  // Takes the chain over; it runs from its newest request to its oldest through `next`.
+  // Takes a chain of requests, which are linked from the newest to the oldest through `next`.
   virtual void Finish(Request* newest, Request* oldest) noexcept = 0;
 
-  // The request of `slot` shall be answered with `status` now, although its memory is still in use:
-  // Finish follows when it is not. `turn` tells this request from a later one in the same slot.
-  virtual void AnswerEarly(uint32_t slot, uint64_t turn, const Status& status) = 0;
+  // Fails the request of `slot` with `status` while its memory is still in use. Finish follows when the memory is free.
+  // `turn` distinguishes the request from later ones in the same slot.
+  virtual void FailEarly(uint32_t slot, uint64_t turn, const Status& status) = 0;
 };
 
+// An input of a request.
 struct Input {
   TensorView view;
-  // Holds the bytes `view` points to, unless they are borrowed. Keeps its capacity between requests.
+  // The memory that `view` points to, unless it is borrowed or pinned. It is kept for the next request.
   std::unique_ptr<std::byte[]> copy;
   size_t capacity = 0;
-  // Holds them instead where the device reads them by itself. Given back with the record.
+  // The memory that `view` points to if the device reads it directly. It is released with the record.
   std::shared_ptr<std::byte> pinned;
   std::vector<std::string> strings;
 };
 
-// Written by one thread at a time: the submitter until Batcher::Submit returns kOk, then the worker
-// that takes it, then the sink. `cancelled` and `borrow` alone are shared.
+// THREADS One thread at a time uses a request: the submitter until Batcher::Submit returns kOk, then the worker that
+// takes it, then the sink. Only `cancelled` and `borrow` are shared.
 struct Request {
-  // Link of the list that holds the request: inbox, then the sink's list.
+  // The link of the list that holds the request: the inbox, and then the sink's list.
   Request* next = nullptr;
 
-  // Set once by the sink that owns the record.
+  // The owner of the record, which sets it once.
   CompletionSink* sink = nullptr;
   uint32_t slot = 0;
-  // Counts the requests that have used this record.
+  // The number of requests that have used this record.
   uint64_t turn = 0;
 
-  // The terms. `rows` is dimension 0 of every input where the model batches, else 1.
+  // The inputs and options. `rows` is dimension 0 of every input if the model is batched, and otherwise 1.
   std::vector<Input> inputs;
   int64_t rows = 1;
   uint8_t priority = 0;
   Nanos deadline = kNever;
   Nanos submitted = 0;
   uint64_t sequence = 0;
-  // Which of the model's shapes it is padded to; see ShapePlan.
+  // The length bucket to which it is padded; see ShapePlan.
   uint32_t bucket = 0;
-  // Where it stands in the queue: its level after aging, and the time it is ordered by.
+  // Its place in the queue: its level after aging, and the time by which it is ordered.
   uint8_t level = 0;
   Nanos due = kNever;
   Backlog::Place place;
-  // It runs whatever costs say, so that costs which keep everything out are measured again.
+  // Whether it is admitted whatever the costs say, so that costs that refuse everything are measured again.
   bool trial = false;
 
   std::atomic<bool> cancelled{false};
-  // Of the inputs that are borrowed.
+  // Guards the borrowed inputs.
   BorrowGuard<> borrow;
 
-  // The outcome. On success the request's rows start at `first_row` of the block's tensors; a block
-  // that was not shared is the request's whole.
+  // The outcome. On success the request's rows start at `first_row` of the tensors in `outputs`. Unless they are
+  // `shared`, all of their rows belong to the request.
   Status status;
   OutputRef outputs;
   int64_t first_row = 0;
   bool shared = false;
-  // It ran alone and came back with another number of rows: dimension 0 does not count them.
+  // Whether it ran alone and its outputs have another number of rows than its inputs, so that dimension 0 does not
+  // count rows.
   bool other_rows = false;
-  // Where outputs were padded: the shape of each as the request alone would have got it. Else empty.
+  // If outputs were padded, the shape of each without padding; otherwise empty.
   std::vector<Shape> own_shapes;
   Nanos started = 0;
   Nanos finished = 0;

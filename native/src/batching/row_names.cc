@@ -9,7 +9,7 @@ bool IsDigits(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// Whether `text` is the prefix and then a number.
+// Returns whether `text` is the prefix and a number after it.
 bool IsNumbered(std::string_view text, std::string_view prefix) {
   return text.starts_with(prefix) && IsDigits(text.substr(prefix.size()));
 }

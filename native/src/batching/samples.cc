@@ -91,7 +91,7 @@ void Samples::SetSign(bool negative) noexcept {
   for (Column& column : columns_) {
     const ElementType type = column.row.type;
     if (!IsFloatingPoint(type)) continue;
-    // The last byte of each, as on all machines that are little-endian.
+    // The sign is in the last byte of each element on little-endian machines.
     const size_t size = ElementSize(type);
     for (size_t at = size - 1; at < column.bytes.size(); at += size) {
       column.bytes[at] = negative ? column.bytes[at] | kSign : column.bytes[at] & ~kSign;

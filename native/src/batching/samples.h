@@ -1,4 +1,4 @@
-// Made-up inputs, to probe and to warm a model with.
+// Made-up inputs to probe and warm up a model.
 #pragma once
 
 #include <cstddef>
@@ -11,25 +11,24 @@
 
 namespace millrace {
 
-// Random rows for every input of a signature, the same in every process. Dynamic dimensions other
-// than 0 get the size 4; integers are 0 or 1, so that they are valid indices.
+// Random rows for every input of a signature, which are the same in every process. Dynamic dimensions other than 0 have
+// the size 4. Integers are 0 or 1, so that they are valid indices.
 class Samples {
  public:
-  // Most elements of an input.
+  // The most elements of an input.
   static constexpr int64_t kMaxElements = 1 << 24;
 
-  // kInvalidArgument if that many rows would take too much memory.
+  // Makes `rows` rows. Returns kInvalidArgument if they would take too much memory.
   static Status Make(const Signature& signature, size_t rows, Samples& samples);
-  // The same with axes of the lengths given, and masks of nothing but ones. An axis along dimension 0
-  // leaves one row.
+  // The same with axes of these lengths, and with masks of ones. With an axis along dimension 0 there is one row.
   static Status Make(const Signature& signature, size_t rows, const ShapePlan& plan,
                      std::span<const int64_t> lengths, Samples& samples);
 
-  // Gives all floating-point numbers one sign.
+  // Sets the sign of all floating-point numbers.
   void SetSign(bool negative) noexcept;
 
-  // Rows `first` to `first + count` of every input. Where an input has no dynamic dimension 0 its
-  // shape is the model's own, whatever the count.
+  // Returns `count` rows of every input from row `first` on. An input without a dynamic dimension 0 always has the shape
+  // of the model.
   std::vector<TensorView> Rows(size_t first, size_t count) const;
 
  private:

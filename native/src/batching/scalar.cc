@@ -16,13 +16,13 @@ void Store(T value, Element& element) {
   std::memcpy(element.bytes.data(), &value, sizeof value);
 }
 
-// Whether `value` is a whole number that a T holds; if so, stores it.
+// Stores `value` and returns true if it is an integer that fits into a T.
 template <class T>
 bool StoreWhole(const Scalar& scalar, Element& element) {
   constexpr T kMin = std::numeric_limits<T>::min();
   constexpr T kMax = std::numeric_limits<T>::max();
   if (const auto* const small = std::get_if<double>(&scalar)) {
-    // The first double beyond kMax, which kMax itself may round to.
+    // The first double beyond kMax, to which kMax itself may round.
     const double end = std::ldexp(1.0, std::numeric_limits<T>::digits);
     if (!(*small >= static_cast<double>(kMin) && *small < end) || *small != std::floor(*small)) {
       return false;
@@ -116,7 +116,7 @@ void Fill(std::byte* target, size_t count, const Element& element, size_t size) 
     return;
   }
   std::memcpy(target, element.bytes.data(), size);
-  // What is filled already is copied, twice as much each time.
+  // The filled part is copied, which doubles it each time.
   for (size_t done = 1; done < count; done *= 2) {
     std::memcpy(target + done * size, target, std::min(done, count - done) * size);
   }

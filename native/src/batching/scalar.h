@@ -1,4 +1,4 @@
-// Single values whose element type is known only later: what inputs are padded with.
+// Values that inputs are padded with, whose element type is known only later.
 #pragma once
 
 #include <array>
@@ -12,10 +12,10 @@
 
 namespace millrace {
 
-// A number, a whole number too large for a double, or a text.
+// A number, an integer that may be too large for a double, or a string.
 using Scalar = std::variant<double, int64_t, uint64_t, std::string>;
 
-// One element as a tensor holds it. The default is 0, false or the empty text, whatever the type.
+// One element of a tensor of any type. The default is 0, false or the empty string.
 struct Element {
   std::array<std::byte, 8> bytes{};
   std::string text;
@@ -23,7 +23,8 @@ struct Element {
   bool operator==(const Element&) const = default;
 };
 
-// kInvalidArgument, with a sentence that goes on from "the value", if `type` cannot hold it.
+// Converts the value to an element of `type`. Returns kInvalidArgument if it does not fit, with a message that continues
+// "the value".
 Status Encode(const Scalar& scalar, ElementType type, Element& element);
 
 // Writes `count` elements that are `size` bytes each.

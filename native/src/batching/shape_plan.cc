@@ -9,7 +9,7 @@ const ShapePlan& ShapePlan::OrNone(const ShapePlan* plan) noexcept {
   return plan != nullptr ? *plan : none;
 }
 
-// Buckets are numbers of mixed radix: how far apart two neighbours along `axis` are.
+// Buckets are numbers of mixed radix. Returns the distance of two neighbours along `axis`.
 size_t ShapePlan::Step(size_t axis) const noexcept {
   size_t step = 1;
   for (size_t i = axis + 1; i < axes_.size(); ++i) step *= axes_[i].lengths.size();
@@ -83,7 +83,7 @@ Shape ShapePlan::MaskShape(const TensorSpec& spec, size_t input,
   shape.rank = static_cast<uint8_t>(spec.dims.size());
   for (size_t dimension = 0; dimension < shape.rank; ++dimension) {
     const int axis = InputAxis(input, dimension);
-    // What follows no axis and is not the model's own can only be dimension 0.
+    // A dimension that follows no axis and is not the model's own can only be dimension 0.
     shape.dims[dimension] = axis != kNone ? OwnLength(request, static_cast<size_t>(axis))
                             : spec.dims[dimension] != -1 ? spec.dims[dimension]
                                                          : request.rows;
@@ -160,7 +160,7 @@ bool ShapePlan::MayShare(int64_t rows) const noexcept {
 int64_t ShapePlan::RowLimit(int64_t per_row, int64_t max_rows) const noexcept {
   const int64_t fitting = std::max<int64_t>(max_elements / std::max<int64_t>(per_row, 1), 1);
   int64_t limit = std::min(fitting, max_rows);
-  // Of the sizes that are run, the largest within the limit; none is: a batch of the least.
+  // It is the largest declared size within the limit, or the smallest if none is.
   const auto above = std::ranges::upper_bound(row_sizes, limit);
   if (above != row_sizes.begin()) limit = std::min(limit, *(above - 1));
   return limit;

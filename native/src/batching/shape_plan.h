@@ -1,4 +1,4 @@
-// The closed set of shapes that a model is run in, and how requests get into them.
+// The declared axes of a model, and how requests are padded along them.
 #pragma once
 
 #include <cstdint>
@@ -15,102 +15,103 @@
 
 namespace millrace {
 
-// What is declared of one length that changes from request to request, such as that of a text.
+// The declaration of a length that changes from request to request, such as that of a text.
 struct AxisSpec {
-  // The symbol that its dimensions have in the model file, or one of them as `tensor:dimension` (`x:1`).
+  // The name of its dimensions in the model's file, or the place of one as `tensor:dimension` (`x:1`).
   std::string name;
-  // Lengths that are run, ascending, each once.
+  // The lengths that are run, ascending, each once.
   std::vector<int64_t> lengths;
-  // More dimensions of this length, as `tensor:dimension`.
+  // Other dimensions of this length, as `tensor:dimension`.
   std::vector<std::string> dimensions;
-  // What inputs are padded with: those named in `pads`, then all by `pad`, then with zeros.
+  // The value that an input is padded with: its own in `pads`, otherwise `pad`, otherwise zero.
   std::map<std::string, Scalar> pads;
   std::optional<Scalar> pad;
-  // The input that is 1 where the request is and 0 where it is padded; empty: none.
+  // The name of the input that is 1 for elements of the request and 0 for padding, or empty.
   std::string mask;
 };
 
-// GROUPS requests by the lengths that they are padded to. A bucket is one combination of lengths, one
-// for each axis; bucket 0 has the least of each, and is the only one where nothing is declared.
+// Groups requests by the lengths that they are padded to. A bucket is a combination of lengths, one for each axis.
+// Bucket 0 has the smallest lengths, and is the only one if no axis is declared.
 //
-// WHY: .github/decisions/0006-lengths-are-padded-in-the-gather.md
+// WHY .github/decisions/0006-lengths-are-padded-in-the-gather.md
 //
-// THREADS Immutable once a model serves.
+// THREADS It does not change once the model serves, and any thread may then use it.
 class ShapePlan {
  public:
   static constexpr size_t kMaxAxes = 4;
   static constexpr size_t kMaxBuckets = 256;
-  // Most elements of one padded input: a declaration must not turn a small request into a huge one.
+  // The most elements of a padded input, so that padding cannot make a huge request of a small one.
   static constexpr int64_t kMaxElements = int64_t{1} << 31;
 
-  // `plan`, or one without any declaration where there is none.
+  // Returns `plan`, or an empty plan if it is null.
   static const ShapePlan& OrNone(const ShapePlan* plan) noexcept;
 
-  // kInvalidArgument: a declaration that does not fit the signature, and what to write instead.
+  // Makes a plan. Returns kInvalidArgument, with what to change, if a declaration does not fit the signature.
   static Status Make(const Signature& signature, std::span<const AxisSpec> specs, ShapePlan& plan);
 
-  // Batch sizes that are run, ascending; batches between them are padded. Empty: any size.
+  // The batch sizes that are run, ascending. Batches between them are padded. If empty, any size is run.
   std::vector<int64_t> row_sizes;
-  // Numbers of rows that several requests may share a run of, ascending. Empty: any number.
+  // The numbers of rows of which several requests may share a batch, ascending. If empty, they may share any.
   std::vector<int64_t> shared_rows;
-  // Most elements of a batch's largest input, padding included.
+  // The most elements of a batch's largest input, including padding.
   int64_t max_elements = INT64_MAX;
-  // False: requests run in their own lengths and share runs only with equal ones; buckets are left as
-  // limits, and for costs.
+  // Whether requests are padded. Otherwise they run in their own lengths, and share batches only with requests of equal
+  // lengths; buckets are then only limits, and keys of costs.
   bool pads = true;
 
   const std::vector<AxisSpec>& axes() const noexcept { return axes_; }
   size_t buckets() const noexcept { return buckets_; }
-  // The length of each axis in a bucket.
+  // Returns the length of each axis in a bucket.
   std::vector<int64_t> Lengths(size_t bucket) const;
-  // The bucket of these lengths, each by its axis's name; empty if there is none.
+  // Returns the bucket with these lengths by axis, or nothing if there is none.
   std::optional<size_t> Find(const std::map<std::string, int64_t>& lengths) const;
-  // The least bucket that takes what either takes.
+  // Returns the smallest bucket that holds the requests of both.
   size_t Join(size_t a, size_t b) const noexcept;
 
-  // The axis that a dimension follows, or kNone.
+  // Returns the axis that a dimension follows, or kNone.
   static constexpr int kNone = -1;
   int InputAxis(size_t input, size_t dimension) const noexcept;
   int OutputAxis(size_t output, size_t dimension) const noexcept;
-  // The name of an axis along dimension 0 of an input or output, which then cannot count rows, or "".
+  // Returns the name of an axis along dimension 0 of an input or output, which then cannot count rows, or "".
   std::string AxisOfRows() const;
 
-  // Inputs that requests may leave out, since they tell padding from the rest and nothing else.
+  // Returns whether an input is the mask of an axis, which requests may leave out.
   bool IsMask(size_t input) const noexcept;
-  // The shape of a mask that the request has left out.
+  // Returns the shape of a mask that the request has left out.
   Shape MaskShape(const TensorSpec& spec, size_t input, const Request& request) const noexcept;
 
-  // Sets the request's bucket. kInvalidArgument: it is too long for all of them, or its inputs differ
-  // in a length that should be one.
+  // Sets the request's bucket. Returns kInvalidArgument if it is too long for all buckets, or its inputs differ in the
+  // length of an axis.
   Status Place(const Signature& signature, Request& request) const;
-  // The request's own length along an axis.
+  // Returns the request's own length along an axis.
   int64_t OwnLength(const Request& request, size_t axis) const noexcept;
 
-  // Whether an input is padded at all.
+  // Returns whether an input may be padded.
   bool Pads(size_t input) const noexcept { return pads && !axes_.empty() && inputs_[input].padded; }
-  // Shape of an input of shape `own` in a run of `bucket`.
+  // Returns the shape that an input of shape `own` has in a run of `bucket`.
   Shape InputShape(size_t input, const Shape& own, size_t bucket) const noexcept;
   const Element& pad(size_t input) const noexcept;
 
-  // Rows that are run for that many rows.
+  // Returns how many rows are run for this many rows of requests.
   int64_t RunRows(int64_t rows) const noexcept;
-  // Whether several requests may share a run of that many rows.
+  // Returns whether several requests may share a batch of this many rows.
   bool MayShare(int64_t rows) const noexcept;
-  // Most rows of a run, from 1 to `max_rows`, whose largest input has `per_row` elements in a row.
+  // Returns the most rows of a batch, from 1 to `max_rows`, if a row of its largest input has `per_row` elements.
   int64_t RowLimit(int64_t per_row, int64_t max_rows) const noexcept;
 
-  // kInternal if an output of a run of this request's does not have the length of its axis.
+  // Returns kInternal if an output of a run in `bucket` does not have the length of its axis.
   Status CheckOutputs(const std::vector<TensorView>& outputs, const Request& request,
                       size_t bucket) const;
-  // Sets `own_shapes`, where there is something to cut. `batched`: dimension 0 counts rows.
+  // Sets `own_shapes` if outputs have to be cut. `batched` means that dimension 0 counts rows.
   void SetOwnShapes(const std::vector<TensorView>& outputs, bool batched, Request& request) const;
 
-  // A shape for each input to make up rows in: axes have the lengths given, the rest is `other`.
+  // Returns a shape for each input of made-up rows: axes have these lengths, and other dynamic dimensions the size
+  // `other`.
   std::vector<Shape> SampleShapes(const Signature& signature, std::span<const int64_t> lengths,
                                   int64_t other) const;
 
  private:
-  // For each dimension of a tensor the axis it follows.
+  // The axis that each dimension of a tensor follows.
   using Follows = std::vector<int>;
   struct InputPlan {
     Follows follows;
@@ -118,7 +119,7 @@ class ShapePlan {
     bool padded = false;  // whether any dimension follows an axis
     bool mask = false;
   };
-  // Where a request's length along an axis is read.
+  // The dimension from which the length of an axis is read.
   struct Source {
     size_t input = 0;
     size_t dimension = 0;

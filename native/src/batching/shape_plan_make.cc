@@ -1,4 +1,4 @@
-// How declared axes find their dimensions in a model's signature.
+// Finds the dimensions of declared axes in a model's signature.
 #include <algorithm>
 #include <charconv>
 
@@ -9,7 +9,7 @@ namespace {
 
 Status Invalid(std::string sentence) { return {Code::kInvalidArgument, std::move(sentence)}; }
 
-// `tensor:dimension`; the name of a tensor may itself contain colons.
+// A place as `tensor:dimension`. The name of a tensor may contain colons.
 bool ParseDimension(const std::string& text, std::string& tensor, size_t& dimension) {
   const size_t colon = text.rfind(':');
   if (colon == std::string::npos || colon == 0) return false;
@@ -19,7 +19,7 @@ bool ParseDimension(const std::string& text, std::string& tensor, size_t& dimens
   return error == std::errc() && rest == end;
 }
 
-// What an axis may be called in this model, for a sentence.
+// Returns the possible names of axes in this model for a message.
 std::string KnownNames(const Signature& signature) {
   std::string names;
   std::vector<std::string> seen;
@@ -66,7 +66,7 @@ class ShapePlan::Maker {
     return SetPads(spec, axis);
   }
 
-  // After all axes: where each length is read.
+  // Once all axes are known, this finds where each length is read.
   Status Finish() {
     for (size_t axis = 0; axis < plan_.axes_.size(); ++axis) {
       std::optional<Source> source;
@@ -103,7 +103,7 @@ class ShapePlan::Maker {
 
   Status FollowSymbol(const std::string& name, int axis) {
     found_ = false;
-    if (name.empty()) return {};  // what has no symbol has no name in common
+    if (name.empty()) return {};  // dimensions without a name have nothing in common
     const auto follow = [&](const TensorSpec& spec, Follows& follows) -> Status {
       for (size_t i = 0; i < std::min(spec.dims.size(), spec.symbols.size()); ++i) {
         if (spec.dims[i] != -1 || spec.symbols[i] != name) continue;
@@ -115,7 +115,7 @@ class ShapePlan::Maker {
     for (size_t i = 0; i < signature_.inputs.size(); ++i) {
       MILLRACE_RETURN_IF_ERROR(follow(signature_.inputs[i], plan_.inputs_[i].follows));
     }
-    if (!found_) return {};  // an output's own symbol is no name for an axis
+    if (!found_) return {};  // a name that only outputs have cannot be that of an axis
     for (size_t i = 0; i < signature_.outputs.size(); ++i) {
       MILLRACE_RETURN_IF_ERROR(follow(signature_.outputs[i], plan_.outputs_[i]));
     }
@@ -200,7 +200,7 @@ class ShapePlan::Maker {
       Element pad;
       const TensorSpec& tensor = signature_.inputs[input];
       const auto own = spec.pads.find(tensor.name);
-      // Among many inputs the one value for all is no mask's: masks tell padding by zeros.
+      // The common value of all inputs is not that of a mask, whose padding is always zero.
       const bool common = spec.pad.has_value() && !known.mask && tensor.name != spec.mask;
       if (own != spec.pads.end() || common) {
         const Status status =

@@ -11,7 +11,7 @@
 namespace millrace {
 namespace {
 
-// A made-up row: what the model gives for it alone, and the request that is padded.
+// A made-up row: its outputs alone, and the request that is padded.
 struct Sample {
   std::vector<int64_t> lengths;
   Samples inputs;
@@ -40,7 +40,7 @@ class PaddingProbe {
       shorter = shorter || length > 1;
     }
     above_.lengths = below_.lengths;
-    // Lengths of 1 alone are never padded to.
+    // No request is padded to a length of 1.
     if (!shorter) return {};
     if (!RunAlone(below_, -1) || !RunAlone(above_, 1) || !RunAlone(whole_, 0)) {
       reason = "The load-time probe could not run the model on made-up rows: padding is as declared";
@@ -59,7 +59,7 @@ class PaddingProbe {
     return executor_.Run(sample.inputs.Rows(0, 1), *handle_, sample.alone).ok();
   }
 
-  // Whether the outputs change with the axes as was declared.
+  // Checks that the outputs change with the axes as declared.
   Status CheckLengths(const Sample& part, const Sample& whole) const {
     for (size_t output = 0; output < signature_.outputs.size(); ++output) {
       const std::string& name = signature_.outputs[output].name;
@@ -106,7 +106,7 @@ class PaddingProbe {
     }
   }
 
-  // Why padding cannot be; empty if it can.
+  // Returns why requests cannot be padded, or an empty string if they can.
   std::string ComparePadded() {
     std::string axes;
     for (const AxisSpec& axis : plan_.axes()) axes += (axes.empty() ? "'" : ", '") + axis.name + "'";
@@ -160,8 +160,8 @@ class PaddingProbe {
   ShapePlan& plan_;
   Executor& executor_;
   const std::unique_ptr<RunHandle> handle_;
-  // Two that are padded, of negative and of positive numbers, which a maximum and a minimum tell apart
-  // from zeros, and one that is not.
+  // Two rows are padded, one of negative and one of positive numbers, because a maximum or a minimum differs from the
+  // padding for one of them. The third row is not padded.
   Sample below_;
   Sample above_;
   Sample whole_;

@@ -1,4 +1,4 @@
-// Finds out whether padding leaves a model's answers as they are.
+// Finds out whether padding changes the outputs of a model.
 #pragma once
 
 #include <string>
@@ -8,14 +8,14 @@
 
 namespace millrace {
 
-// Runs `executor` on made-up rows of two lengths, alone and as a batch pads them.
+// Runs `executor` on made-up rows of two lengths, alone and padded in a batch.
 //
-// Where the answers differ beyond rounding `plan.pads` is turned off; where that cannot be found out,
-// since the model refuses made-up rows, padding stays as it was declared. `reason` is then a sentence
-// that says so, otherwise empty.
+// If the outputs differ by more than rounding, `plan.pads` becomes false. If that cannot be found out because the model
+// refuses the rows, padding stays as it was declared. In both cases `reason` is a sentence that says so, and otherwise
+// it is empty.
 //
-// kInvalidArgument, with what to declare: an output's size changes with the lengths and nothing says
-// which axis it follows, or it follows one and has another length.
+// Returns kInvalidArgument, with what to declare, if the size of an output changes with the lengths but no axis is
+// declared for it, or if it does not have the length of its axis.
 Status ProbePadding(const Signature& signature, Executor& executor, const Clock& clock, bool batched,
                     ShapePlan& plan, std::string& reason);
 

@@ -1,4 +1,4 @@
-// Divides one device's time between the models that run on it.
+// Divides the time of a device between the models that run on it.
 #pragma once
 
 #include <condition_variable>
@@ -10,13 +10,13 @@
 
 namespace millrace {
 
-// Start-time fair queuing over device time (Goyal, Vin, Cheng 1996): each member has a virtual time
-// that advances by run time over weight, and a free slot goes to the waiting member whose virtual
-// time is least. A member that was idle starts at the present virtual time and cannot save up.
+// It uses start-time fair queuing (Goyal, Vin, Cheng 1996): each member has a virtual time that advances by run time
+// divided by weight, and a free slot goes to the waiting member with the least virtual time. A member that was idle
+// starts at the present virtual time, so that it cannot save time up.
 //
-// Only workers call this, before they form a batch, so that a batch is still formed at the last moment.
-// A worker waits for `max_wait` at most beyond four of the longest turns of late, and then runs regardless:
-// a model whose run hangs must not take the others with it.
+// Only workers call this, before they form a batch, so that a batch is still formed at the last moment. A worker waits
+// at most `max_wait` and four times the longest recent turn, and then runs anyway, so that a model whose run hangs
+// does not stop the others. Thread-safe.
 class DeviceShare {
  public:
   static constexpr Nanos kMaxWait = 100'000'000;
@@ -24,11 +24,11 @@ class DeviceShare {
   struct Member {
     explicit Member(double share) : weight(share) {}
     const double weight;
-    double virtual_time = 0;  // guarded by the share's mutex
-    int waiting = 0;          // likewise
+    double virtual_time = 0;  // guarded by DeviceShare::mutex_
+    int waiting = 0;          // guarded by DeviceShare::mutex_
   };
 
-  // `slots`: runs that may be in progress at once.
+  // `slots` is the number of runs that may be in progress at a time.
   explicit DeviceShare(uint32_t slots, Nanos max_wait = kMaxWait)
       : max_wait_(max_wait), slots_(slots) {}
 
@@ -38,13 +38,13 @@ class DeviceShare {
 
   // Blocks until it is the member's turn.
   void Acquire(Member& member);
-  // Ends the turn; `used` is the device time it took.
+  // Ends the turn; `used` is the device time that it took.
   void Release(Member& member, Nanos used);
-  // Release and Acquire in one. A member that has more to run must ask before others are served, or it
-  // would wait for a turn of theirs each time, whatever its weight.
+  // Does Release and Acquire in one. A member with more to run must ask before others are served; otherwise it would
+  // wait for a turn of another member each time, whatever its weight.
   void Renew(Member& member, Nanos used);
 
-  // Workers of the member that wait for their turn.
+  // Returns how many workers of the member wait for their turn.
   int Waiting(const Member& member);
 
  private:
@@ -58,7 +58,7 @@ class DeviceShare {
   std::vector<Member*> members_;
   uint32_t slots_;
   uint32_t taken_ = 0;
-  // The longest turn of late; four of them count for so much at most.
+  // The longest recent turn; four times it counts as kMostUsual at most.
   Nanos usual_ = 0;
   static constexpr Nanos kMostUsual = 1'000'000'000;
   double now_ = 0;  // the virtual time of the last turn given

@@ -1,4 +1,4 @@
-// Executors of devices with memory of their own, which copy one batch while they run another.
+// The interface of devices with their own memory, which copy one batch while they run another.
 #pragma once
 
 #include <cstddef>
@@ -9,42 +9,42 @@
 
 namespace millrace {
 
-// One request's share of a batch: its inputs, in the order of the signature.
+// The inputs of one request of a batch, in the order of the signature.
 using Part = std::span<const TensorView>;
 
-// Below this it is cheaper to gather inputs than to have the device fetch each.
+// Inputs of fewer bytes are cheaper to gather than to copy to the device one by one.
 inline constexpr size_t kDirectBytes = 16 * 1024;
 
-// The other face of an executor that takes a batch in two steps:
+// An executor that runs a batch in two steps:
 //
 //   Begin   copies the inputs to the device, while it may run another batch; then queues the run
 //   Finish  waits for the run
 //
-// A device has more workers than it runs batches: while one worker waits in Finish, another makes the
-// copies of the next batch in Begin. Parts are laid one after another along dimension 0 on the way to
-// the device, so nothing has to be gathered for it.
+// A device has more workers than it runs batches: while one worker waits in Finish, another copies the next batch in
+// Begin. The parts are put one after another along dimension 0 while they are copied to the device, so that they need
+// not be gathered before.
 //
-// THREADS As Executor: each worker has a handle of its own, and one batch at a time.
+// THREADS As for Executor, each worker has a handle of its own and one batch at a time.
 class StagedExecutor {
  public:
   virtual ~StagedExecutor() = default;
 
-  // How many batches run at once: one on each device.
+  // Returns how many batches run at a time, which is one on each device.
   virtual size_t devices() const noexcept = 0;
-  // How many may have begun and not finished; a Begin beyond that waits. At least `devices`.
+  // Returns how many batches may have begun and not finished, which is at least `devices`. A further Begin waits.
   virtual size_t depth() const noexcept = 0;
 
-  // Memory that the device reads without help of the CPU, for what requests bring. Null if there is
-  // no more of it; ordinary memory does as well, at the price of a copy. May outlive the executor.
+  // Allocates pinned memory for inputs, which the device reads without the CPU. Returns null if there is no more;
+  // ordinary memory can be used instead, and is copied once more. It may outlive the executor.
   virtual std::shared_ptr<std::byte> Allocate(size_t bytes) noexcept = 0;
 
-  // Starts a batch of at least one part. Returns before it has run; on failure nothing was begun.
-  // OWNERSHIP Inputs in memory from Allocate stay as they are until Finish has returned; other
-  // inputs are the caller's again when Begin returns.
+  // Starts a batch of at least one part, and returns before it has run. On failure nothing has begun.
+  // OWNERSHIP Inputs in memory from Allocate must not change until Finish has returned; other inputs belong to the
+  // caller again when Begin returns.
   virtual Status Begin(std::span<const Part> parts, RunHandle& handle) = 0;
 
-  // Waits for the batch that began with `handle`, and gives its outcome as Run does. Afterwards
-  // handle.Started tells when the device took it up.
+  // Waits for the batch that began with `handle`, and returns its outcome as Run does. Afterwards handle.Started returns
+  // when its run started.
   virtual Status Finish(RunHandle& handle, OutputRef& outputs) noexcept = 0;
 };
 

@@ -1,4 +1,4 @@
-// What a batcher counts. Written by submitters and workers, read by anyone.
+// The statistics of a batcher.
 #pragma once
 
 #include <atomic>
@@ -10,13 +10,13 @@
 
 namespace millrace {
 
-// A measured cost and the bucket it is of.
+// A measured cost and its length bucket.
 struct BucketCost : CostModel::Point {
   size_t bucket = 0;
 };
 
-// CONSERVATION At rest, submitted = completed + failed + cancelled + expired. At any moment the
-// difference is what waits or runs.
+// CONSERVATION At rest, submitted = completed + failed + cancelled + expired. At any other time the difference is the
+// number of requests that wait or run.
 struct BatcherStats {
   uint64_t submitted = 0;
   uint64_t completed = 0;
@@ -28,22 +28,22 @@ struct BatcherStats {
   uint64_t running = 0;
   uint64_t batches = 0;
   uint64_t rows = 0;
-  // Workers whose present run has passed the limit and has not returned.
+  // The workers whose run has passed the limit and has not returned.
   uint64_t stuck_instances = 0;
-  // Share of answered clients that come back at once, as the policy has learnt it.
+  // The share of clients that come back at once, as the policy estimates it.
   double returning = 0;
-  double arrival_rate = 0;  // requests a second, over the last runs
-  // Times that a worker held an incomplete batch back.
+  double arrival_rate = 0;  // requests per second, over the last runs
+  // How often a worker held an incomplete batch back.
   uint64_t held = 0;
-  // Runs that a submitting thread made itself, and the longest that are expected to be worth it.
+  // The runs that submitting threads made themselves, and the longest expected run that they make.
   uint64_t inline_runs = 0;
   Nanos inline_limit = 0;
   Nanos expected_wait = 0;
   std::vector<BucketCost> costs;
-  // Runs by their size, and what answered requests have seen of them.
+  // The runs by their number of rows, and the same sums for completed requests.
   std::vector<Tally::Size> sizes;
-  Tally::Sums answered;
-  // When the last run ended, since the Unix epoch; 0 before the first.
+  Tally::Sums completed_runs;
+  // The end of the last run since the Unix epoch, or 0 before the first.
   Nanos last_run = 0;
   Histogram::Snapshot queue;
   Histogram::Snapshot compute;

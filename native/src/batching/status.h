@@ -1,4 +1,4 @@
-// Outcome of an operation, shared by every native layer.
+// The outcome of an operation, which all native layers use.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace millrace {
 
-// Closed set, named as in gRPC. The order is part of the contract with native/errors.ts.
+// The codes of errors, named as in gRPC. native/errors.ts lists them in the same order.
 enum class Code : uint8_t {
   kOk,
   kInvalidArgument,
@@ -22,13 +22,13 @@ enum class Code : uint8_t {
   kInternal,
 };
 
-// A code and, unless the code is kOk, one sentence for people.
+// A code and, unless it is kOk, a sentence for people.
 class [[nodiscard]] Status {
  public:
   Status() noexcept = default;
   Status(Code code, std::string message) : code_(code), message_(std::move(message)) {}
 
-  // The code, with the sentence if there is memory for it.
+  // Makes a status without throwing. The message is empty if there is no memory for it.
   static Status Of(Code code, const char* message) noexcept {
     Status status;
     status.code_ = code;

@@ -1,4 +1,4 @@
-// What a model's runs add up to, by their size and as its requests have seen them.
+// Sums over the runs of a model, by number of rows and over its completed requests.
 #pragma once
 
 #include <algorithm>
@@ -13,18 +13,18 @@
 
 namespace millrace {
 
-// How long the parts of a run took: laying out the inputs, the model itself, handing out the outputs.
+// How long the parts of a run took: gathering the inputs, running the model, and scattering the outputs.
 struct RunParts {
   Nanos input = 0;
   Nanos compute = 0;
   Nanos output = 0;
 };
 
-// Sums that only grow. Any number of threads add, any number read; a reader may see a run in one sum and
-// not yet in another.
+// Sums that only grow. Any number of threads may add and read. A reader may see a run in one sum and not yet in another.
+// All atomics are sums, and therefore relaxed.
 class Tally {
  public:
-  // Runs of more rows count as runs of so many.
+  // Runs of more rows count as runs of this many.
   static constexpr int64_t kMostRows = 4096;
 
   struct Sums {
@@ -38,16 +38,16 @@ class Tally {
 
   explicit Tally(int64_t max_rows)
       : most_(std::clamp<int64_t>(max_rows, 1, kMostRows)),
-        sizes_(std::make_unique<Cell[]>(static_cast<size_t>(most_) + 1)) {}
+        sizes_(std::make_unique<AtomicSums[]>(static_cast<size_t>(most_) + 1)) {}
 
-  // A run of `rows` rows, in which `requests` requests were answered, ended at `now`.
+  // Adds a run of `rows` rows that completed `requests` requests and ended at `now`.
   void Observe(int64_t rows, uint64_t requests, const RunParts& parts, Nanos now) noexcept {
     sizes_[static_cast<size_t>(std::clamp<int64_t>(rows, 0, most_))].Add(1, parts);
     requests_.Add(requests, parts);
     last_.store(now, std::memory_order_relaxed);
   }
 
-  // By size, smallest first; sizes that have not been run are left out.
+  // Returns the sums of each number of rows that has been run, smallest first.
   std::vector<Size> Sizes() const {
     std::vector<Size> sizes;
     for (int64_t rows = 0; rows <= most_; ++rows) {
@@ -56,13 +56,13 @@ class Tally {
     }
     return sizes;
   }
-  // Answered requests; each counts the whole of its run.
+  // Returns the sums over completed requests, each of which adds the whole time of its run.
   Sums Requests() const noexcept { return requests_.Read(); }
-  // When the last run ended; 0 before the first.
+  // Returns the end of the last run, or 0 before the first.
   Nanos last() const noexcept { return last_.load(std::memory_order_relaxed); }
 
  private:
-  class Cell {
+  class AtomicSums {
    public:
     void Add(uint64_t count, const RunParts& parts) noexcept {
       const auto times = static_cast<Nanos>(count);
@@ -85,8 +85,8 @@ class Tally {
   };
 
   const int64_t most_;
-  std::unique_ptr<Cell[]> sizes_;
-  Cell requests_;
+  std::unique_ptr<AtomicSums[]> sizes_;
+  AtomicSums requests_;
   std::atomic<Nanos> last_{0};
 };
 

@@ -11,7 +11,7 @@
 
 namespace millrace {
 
-// Values are ONNX's TensorProto.DataType, so that no translation table is needed.
+// The numbers are those of ONNX's TensorProto.DataType, so that no conversion is needed.
 enum class ElementType : uint8_t {
   kUndefined = 0,
   kFloat32 = 1,
@@ -30,7 +30,7 @@ enum class ElementType : uint8_t {
   kBfloat16 = 16,
 };
 
-// Bytes of one element; 0 for strings, whose size varies, and for types without a JavaScript form.
+// Returns the bytes of an element, or 0 for strings, whose size varies, and for kUndefined.
 size_t ElementSize(ElementType type) noexcept;
 
 constexpr bool IsFloatingPoint(ElementType type) noexcept {
@@ -38,12 +38,12 @@ constexpr bool IsFloatingPoint(ElementType type) noexcept {
          type == ElementType::kFloat16 || type == ElementType::kBfloat16;
 }
 
-// Name used in the public API, such as "float32"; "" for types without a JavaScript form.
+// Returns the name in the public API, such as "float32", or "" for kUndefined.
 const char* ElementName(ElementType type) noexcept;
 
 inline constexpr size_t kMaxRank = 16;
 
-// Up to kMaxRank dimensions, stored inline so that a request needs no allocation for them.
+// Up to kMaxRank dimensions, which are stored inline so that a request needs no allocation for them.
 struct Shape {
   uint8_t rank = 0;
   std::array<int64_t, kMaxRank> dims{};
@@ -51,12 +51,12 @@ struct Shape {
   std::span<const int64_t> view() const noexcept { return {dims.data(), rank}; }
   bool operator==(const Shape& other) const noexcept;
 
-  // Product of the dimensions from `first_axis` on. Empty if one is negative or the product
-  // does not fit an int64.
+  // Returns the product of the dimensions from `first_axis` on, or nothing if one is negative or the product does not
+  // fit into an int64.
   std::optional<int64_t> Elements(size_t first_axis = 0) const noexcept;
 };
 
-// What a model declares for one input or output. Dynamic dimensions are -1 and keep their symbol.
+// An input or output as a model declares it. Dynamic dimensions are -1; `symbols` has their names.
 struct TensorSpec {
   std::string name;
   ElementType type = ElementType::kUndefined;
@@ -69,7 +69,7 @@ struct Signature {
   std::vector<TensorSpec> outputs;
 };
 
-// Memory somebody else owns. Strings live in `strings`, everything else in `data`.
+// A view of a tensor in memory of another owner. Strings are in `strings`, other elements in `data`.
 struct TensorView {
   ElementType type = ElementType::kUndefined;
   Shape shape;

@@ -11,12 +11,12 @@ namespace {
 
 constexpr int kMaxRepeats = 5;
 constexpr Nanos kTrial = 50'000'000;
-// Part of what one worker does that another one must add.
+// The part of one worker's throughput that another worker must add.
 constexpr double kWorthAWorker = 0.1;
-// Throughput that may be given up for runs that are several times shorter.
+// The part of the throughput that may be lost for runs that are several times shorter.
 constexpr double kAsGood = 0.95;
 
-// Runs per second of `workers` threads that run the same inputs for the length of a trial.
+// Returns the runs per second of `workers` threads that run the same inputs for the time of a trial.
 double Throughput(const std::vector<TensorView>& inputs, Executor& executor, const Clock& clock,
                   uint32_t workers) {
   std::atomic<uint64_t> runs{0};
@@ -37,7 +37,7 @@ double Throughput(const std::vector<TensorView>& inputs, Executor& executor, con
   return static_cast<double>(runs.load(std::memory_order_relaxed)) / elapsed;
 }
 
-// Batch sizes to measure: those that are run or, where any is, the powers of two, up to `most`.
+// Returns the batch sizes to measure: the declared ones or, if any size may run, the powers of two, up to `most`.
 std::vector<int64_t> SizesOf(const ShapePlan& plan, int64_t most) {
   std::vector<int64_t> sizes;
   for (const int64_t rows : plan.row_sizes) {
@@ -48,7 +48,7 @@ std::vector<int64_t> SizesOf(const ShapePlan& plan, int64_t most) {
   return sizes;
 }
 
-// Most rows of a run in the bucket, as far as they can be made up.
+// Returns the most rows of a batch in the bucket for which inputs can be made up.
 int64_t MostRows(const Signature& signature, const ShapePlan& plan, size_t bucket,
                  const WarmupOptions& options) {
   if (!options.batched) return 1;
@@ -66,7 +66,7 @@ struct Subject {
   const Clock& clock;
 };
 
-// Measures sizes until `end`: the first in any case, `every` one of them once.
+// Measures sizes until `end`. The first one runs once in any case, and with `every` all of them do.
 void WarmBucket(const Subject& subject, const ShapePlan& plan, size_t bucket,
                 const std::vector<int64_t>& sizes, Nanos end, bool every, CostModel& cost) {
   Samples samples;
@@ -79,7 +79,7 @@ void WarmBucket(const Subject& subject, const ShapePlan& plan, size_t bucket,
     if (!every && rows != sizes.front() && subject.clock.Now() >= end) return;
     const std::vector<TensorView> inputs = samples.Rows(0, static_cast<size_t>(rows));
     OutputRef outputs;
-    // The first run of a size allocates, and is not typical: it counts only where there is no other.
+    // The first run of a size allocates memory, so that it counts only if there is no other.
     Nanos began = subject.clock.Now();
     if (!subject.executor.Run(inputs, *handle, outputs).ok()) return;
     Nanos took = subject.clock.Now() - began;
@@ -130,7 +130,7 @@ uint32_t ChooseWorkers(const Signature& signature, Executor& executor, const Clo
   const ShapePlan& plan = ShapePlan::OrNone(options.shapes);
   const auto rows = static_cast<size_t>(MostRows(signature, plan, 0, options));
   Samples samples;
-  // At the least lengths, so that a run does not take longer than the trial.
+  // The smallest lengths are used, so that a run does not take longer than the trial.
   const std::vector<int64_t> lengths = plan.Lengths(0);
   if (limit < 2 || !Samples::Make(signature, rows, plan, lengths, samples).ok()) return 1;
   const std::vector<TensorView> inputs = samples.Rows(0, rows);

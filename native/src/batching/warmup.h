@@ -1,4 +1,4 @@
-// Measures a model before it serves.
+// Measurements of a model before it serves.
 #pragma once
 
 #include <span>
@@ -12,31 +12,30 @@ namespace millrace {
 struct WarmupOptions {
   bool batched = false;
   int64_t max_rows = 1;
-  // Time the measurement may take; each size runs once in any case.
+  // The time that the measurement may take, in nanoseconds. Each size runs once in any case.
   Nanos budget = 0;
-  // What requests are padded to. May be null.
+  // The shapes that requests are padded to. May be null.
   const ShapePlan* shapes = nullptr;
 };
 
-// Runs `executor` on made-up rows at 1, 2, 4, ... `max_rows` rows, so that its first real request
-// finds memory and kernels ready, and fills `cost` with what the runs took. Sizes that `executor`
-// refuses are left out.
+// Runs `executor` on made-up batches of 1, 2, 4, ... `max_rows` rows, so that memory and kernels are ready for its first
+// request, and records their run times in `cost`. Sizes that `executor` refuses are left out.
 void WarmUp(const Signature& signature, Executor& executor, const Clock& clock,
             const WarmupOptions& options, CostModel& cost);
 
-// The same for every bucket of the plan, each with a fair part of the time that is left. With several
-// buckets only the smallest size of each runs in any case, and once that. A bucket whose costs are
-// known already is not measured again.
+// Does the same for every length bucket of the plan, each with an equal part of the time that is left. With several
+// buckets only the smallest size of each runs in any case, and only once. A bucket with known costs is not measured
+// again.
 void WarmUpBuckets(const Signature& signature, Executor& executor, const Clock& clock,
                    const WarmupOptions& options, std::span<CostModel> costs);
 
-// How many workers to run side by side, at most `limit`: another one is added while that adds a tenth of
-// what one worker does at least. Takes about 50 ms for each number it tries.
+// Returns how many workers to run side by side, at most `limit`: one is added as long as it adds at least a tenth of the
+// throughput of one worker. Takes about 50 ms for each number that it tries.
 uint32_t ChooseWorkers(const Signature& signature, Executor& executor, const Clock& clock,
                      const WarmupOptions& options, uint32_t limit);
 
-// Whether one worker whose runs take several threads does about as much as `workers` workers of one thread:
-// then its runs are the better ones, being shorter. Takes about 100 ms.
+// Returns whether one worker whose runs use several threads has about the throughput of `workers` workers of one thread.
+// It is then preferred, because its runs are shorter. Takes about 100 ms.
 bool PreferThreads(const Signature& signature, Executor& workers_executor, uint32_t workers,
                    Executor& threads_executor, const Clock& clock, const WarmupOptions& options);
 

@@ -1,4 +1,4 @@
-// Element types by the names the Open Inference Protocol has for them.
+// The names of element types in the Open Inference Protocol.
 #pragma once
 
 #include <string_view>
@@ -7,10 +7,10 @@
 
 namespace millrace {
 
-// "FP32" for kFloat32 and so on, "BYTES" for kString; "" for types without one.
+// Returns the name of a type, such as "FP32" for kFloat32 and "BYTES" for kString, or "" for kUndefined.
 const char* DatatypeName(ElementType type) noexcept;
 
-// kUndefined if no type has that name.
+// Returns the type with this name, or kUndefined if there is none.
 ElementType DatatypeFromName(std::string_view name) noexcept;
 
 }  // namespace millrace

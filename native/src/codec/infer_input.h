@@ -1,4 +1,4 @@
-// One element of a request's `inputs`.
+// The parser of an element of a request's `inputs`.
 #pragma once
 
 #include <string_view>
@@ -7,8 +7,8 @@
 
 namespace millrace {
 
-// What the readers of all inputs share. `binary` is where the next input's binary data begins, `inputs`
-// how many were read before, and `strings` how many elements the BYTES inputs among them have.
+// What the parsers of all inputs of a request share. `binary` is the offset at which the next input's binary data begins,
+// `inputs` the number of inputs before, and `strings` the number of their BYTES elements.
 struct InferSource {
   std::string_view body;
   JsonCursor& cursor;
@@ -20,8 +20,7 @@ struct InferSource {
   InferSink& sink;
 };
 
-// Reads the object at the source's cursor, and its elements from wherever they are. Errors are those of
-// ParseInferRequest.
+// Parses the object at the source's cursor, and its elements in the JSON. Returns the errors of ParseInferRequest.
 Status ReadInferInput(InferSource& source, InferInput& input);
 
 }  // namespace millrace

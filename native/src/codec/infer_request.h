@@ -1,4 +1,4 @@
-// Inference requests of the Open Inference Protocol V2: JSON, and the binary data that may follow it.
+// The parser of requests of the Open Inference Protocol V2: JSON, and the binary data that may follow it.
 #pragma once
 
 #include <cstddef>
@@ -21,10 +21,9 @@ struct InferInput {
   Shape shape;
   size_t elements = 0;  // product of the shape
   Parameters parameters;
-  // Where in the body the elements are, if they are binary: the parser leaves them there. All other
-  // elements went to the sink.
+  // The offset of the elements in the body, if they are binary data. The sink has all other elements.
   std::optional<size_t> offset;
-  size_t bytes = 0;  // of those binary elements
+  size_t bytes = 0;  // of the binary data
 };
 
 struct InferOutput {
@@ -36,45 +35,45 @@ struct InferRequest {
   std::string id;
   Parameters parameters;
   std::vector<InferInput> inputs;
-  // Absent if the request does not list outputs and thereby asks for all.
+  // Absent if the request does not list outputs, which asks for all.
   std::optional<std::vector<InferOutput>> outputs;
 };
 
-// Memory for elements, by the number of their input. It is asked once for an input at most, and never
-// for more elements than the body has bytes. What it was given counts only if the whole parse succeeds.
+// Receives the elements of inputs, by the number of the input. It is called at most once for each input, and never for
+// more elements than the body has bytes. Its content is valid only if the whole parse succeeds.
 class InferSink {
  public:
   virtual ~InferSink() = default;
 
-  // Memory for `count` numbers of `type`, of any alignment; any address but null if `count` is 0.
-  // Null refuses.
+  // Returns memory of any alignment for `count` numbers of `type`, or null if there is no room for them. If `count` is 0
+  // it may be any address but null.
   virtual std::byte* Numbers(size_t input, ElementType type, size_t count) = 0;
 
-  // Announces `count` strings. False refuses.
+  // Prepares for `count` strings. Returns false if there is no room for them.
   virtual bool Strings(size_t input, size_t count) = 0;
 
-  // String number `element`, in ascending order. The characters are UTF-8 and the caller's. False
-  // refuses.
+  // Takes the string with the index `element`, in ascending order. It is UTF-8, and valid during the call. Returns false if
+  // there is no room for it.
   virtual bool String(size_t input, size_t element, std::string_view text) = 0;
 };
 
 struct InferLimits {
   size_t max_bytes = size_t{64} << 20;  // of the whole body
   size_t max_tensors = 256;             // inputs; outputs
-  size_t max_parameters = 256;          // of one owner
+  size_t max_parameters = 256;          // of the request, of an input, of an output
   size_t max_strings = SIZE_MAX;        // elements of all BYTES inputs
 };
 
-// Parses `body`. Its first `header_length` bytes are JSON, or all of it where that is absent; binary
-// data follows, in the order of the inputs that have the parameter binary_data_size.
+// Parses `body`. Its first `header_length` bytes are JSON, or all of it if that is absent. After them comes the binary
+// data, in the order of the inputs that have the parameter binary_data_size. Thread-safe.
 //
-// Beyond the protocol: members may come in any order; FP16 and BF16 are read from JSON too; null
-// stands for an absent id, parameters or outputs; members that are not known are skipped. Stricter
-// than others: a member, parameter or input given twice is refused, and so are integers that do not
-// fit their type. BYTES in JSON are UTF-8; in binary they may be any bytes.
+// It accepts more than the protocol: members in any order, FP16 and BF16 in JSON, null for an absent id, absent parameters
+// or outputs, and unknown members. It is stricter than other servers: duplicate members, parameters and inputs are
+// refused, and so are integers that do not fit their type. BYTES are UTF-8 in JSON, and any bytes in binary data.
 //
-// Ids, names and strings of parameters have at most kMaxText bytes. kInvalidArgument with a sentence
-// that names the input and what was expected; kResourceExhausted if the sink refuses. Memory is proportional to the body's size, stack is constant.
+// Ids, names and strings of parameters have at most kMaxText bytes. Returns kInvalidArgument with a message that names the
+// input and what was expected, or kResourceExhausted if the sink has no room. Its memory is proportional to the size of
+// the body, and its stack is constant.
 Status ParseInferRequest(std::string_view body, std::optional<size_t> header_length,
                          NonFinite non_finite, const InferLimits& limits, InferSink& sink,
                          InferRequest& request);

@@ -1,4 +1,4 @@
-// What requests are made of: objects, arrays, strings and parameters, with errors that name their owner.
+// Parsers of the parts of requests: objects, arrays, strings and parameters. Their errors name the part.
 #pragma once
 
 #include <algorithm>
@@ -15,47 +15,47 @@
 
 namespace millrace {
 
-// Most bytes, as written in JSON, of an id, of a name and of a parameter's string: a client that sends
-// more has put its data in the wrong place, and each of these becomes a string of JavaScript.
+// The most bytes in JSON of an id, a name, and the string of a parameter, each of which becomes a JavaScript string. A
+// client that sends more has put its data in the wrong place.
 inline constexpr size_t kMaxText = size_t{64} << 10;
 
-// Integers are exact: signed where they fit, unsigned above that, double if written otherwise.
+// Integers are exact: signed if they fit, otherwise unsigned. Other numbers are doubles.
 struct Parameter {
   std::string name;
   std::variant<bool, int64_t, uint64_t, double, std::string> value;
 };
 using Parameters = std::vector<Parameter>;
 
-// The parameter of that name, or null.
+// Returns the parameter with this name, or null.
 const Parameter* Find(const Parameters& parameters, std::string_view name) noexcept;
 
-// Whom an error is about. Its text is made only when there is one.
+// The part of a request that an error is about. Its text is made only if there is an error.
 struct Owner {
   const char* kind;                   // "The request", "Input" or "Output"
-  size_t number = 0;                  // among its kind
-  const std::string* name = nullptr;  // empty while it is not known; null for the request itself
+  size_t number = 0;                  // its index among the parts of its kind
+  const std::string* name = nullptr;  // empty until it is known; null for the request itself
 
   std::string Text() const;
 };
 
-// A client's text in a message: in single quotes and cut, so that no message is long.
+// Returns a client's text for a message: in single quotes, and cut so that the message stays short.
 std::string Quoted(std::string_view text);
 
-// kInvalidArgument, "<owner> <what>".
+// Returns kInvalidArgument with the message "<owner> <what>".
 Status Invalid(const Owner& owner, std::string_view what);
 
-// kInvalidArgument, "The request is not valid JSON: <error of the cursor>".
+// Returns kInvalidArgument with the message "The request is not valid JSON: <error of the cursor>".
 Status Malformed(const JsonCursor& cursor);
 
-// What is wrong where ReadKey failed on a key of an object that `owner` has.
+// Returns why ReadKey has failed on a key of an object of `owner`.
 Status WrongKey(const JsonCursor& cursor, const Owner& owner);
 
-// The names of an object's members, and which of them were seen. At most 32.
+// The names of an object's known members, at most 32, and which of them were read.
 class Members {
  public:
   Members(std::initializer_list<std::string_view> names) noexcept : names_(names) {}
 
-  // The number of a member among the names, or -1. `fresh` is false if it was seen before.
+  // Returns the index of a member among the names, or -1. `fresh` is false if it was read before.
   int See(std::string_view name, bool& fresh) noexcept {
     const auto* const found = std::find(names_.begin(), names_.end(), name);
     fresh = true;
@@ -71,8 +71,8 @@ class Members {
   uint32_t seen_ = 0;
 };
 
-// Reads an object, calling read(number) at the value of each member that `members` names. Others are
-// skipped. A member given twice is refused: who wins would be each reader's own guess.
+// Reads an object, and calls read(index) at the value of each member in `members`. Other members are skipped. A duplicate
+// member is refused, because parsers differ in which of the two they use.
 template <typename Read>
 Status ReadObject(JsonCursor& cursor, const Owner& owner, NonFinite non_finite, Members members,
                   Read&& read) {
@@ -95,7 +95,7 @@ Status ReadObject(JsonCursor& cursor, const Owner& owner, NonFinite non_finite, 
   return {};
 }
 
-// Reads the array `member` of at most `most` elements, calling read() at each of them.
+// Reads the array `member` of at most `most` elements, and calls read() at each of them.
 template <typename Read>
 Status ReadArray(JsonCursor& cursor, const Owner& owner, const char* member, size_t most,
                  Read&& read) {
@@ -116,7 +116,7 @@ Status ReadArray(JsonCursor& cursor, const Owner& owner, const char* member, siz
 // Reads the string that is the value of `member`.
 Status ReadText(JsonCursor& cursor, const Owner& owner, const char* member, std::string& text);
 
-// Reads an object of strings, numbers and booleans, at most `most` of them. null is an empty one.
+// Reads an object of at most `most` strings, numbers and booleans. null counts as an empty one.
 Status ReadParameters(JsonCursor& cursor, const Owner& owner, size_t most, Parameters& parameters);
 
 }  // namespace millrace

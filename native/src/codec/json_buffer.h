@@ -1,4 +1,4 @@
-// Text that grows at its end.
+// A growing buffer for text.
 #pragma once
 
 #include <algorithm>
@@ -10,15 +10,15 @@
 
 namespace millrace {
 
-// Bytes appended in place: Reserve() hands out memory, Commit() says how much of it was used. Unlike
-// a std::string it does not clear what it hands out. Throws std::bad_alloc and nothing else.
+// Appends bytes in place: Reserve() returns memory, and Commit() says how much of it was used. Unlike a std::string it does
+// not clear that memory. Throws nothing but std::bad_alloc. Not thread-safe.
 class JsonBuffer {
  public:
   std::string_view view() const noexcept { return {data_.get(), size_}; }
   size_t size() const noexcept { return size_; }
   size_t capacity() const noexcept { return capacity_; }
 
-  // At least `bytes` of memory behind what there is, valid until the next call.
+  // Returns at least `bytes` bytes of memory after the text, which are valid until the next call.
   char* Reserve(size_t bytes) {
     if (capacity_ - size_ < bytes) Grow(bytes);
     return data_.get() + size_;
@@ -38,10 +38,10 @@ class JsonBuffer {
     Commit(std::to_chars(at, at + kLongest, value).ptr);
   }
 
-  // Back to `size` bytes of those there are.
+  // Cuts the text to its first `size` bytes.
   void Truncate(size_t size) noexcept { size_ = size; }
 
-  // Empties it. The memory is kept for the next text unless it is more than `most` bytes.
+  // Removes the text. The memory is kept for the next text unless it is more than `most` bytes.
   void Clear(size_t most) noexcept {
     size_ = 0;
     if (capacity_ <= most) return;

@@ -1,4 +1,4 @@
-// A position in a JSON text, and the steps a parser takes from it.
+// A position in a JSON text, and the steps of a parser from it.
 #pragma once
 
 #include <cstddef>
@@ -8,49 +8,48 @@
 
 namespace millrace {
 
-// Deepest nesting that is followed. Deeper texts are refused, and no depth costs stack.
+// The deepest nesting. Deeper texts are refused. Nesting uses no stack.
 inline constexpr size_t kMaxDepth = 100;
 
-// What stands for the floats that JSON has no text for.
+// How NaN and infinities, which JSON does not have, are read and written.
 enum class NonFinite : uint8_t {
-  kError,    // nothing: they are refused
-  kNull,     // null, as JSON.stringify has it; read, it is a NaN
-  kLiteral,  // NaN, Infinity and -Infinity, as Triton has it; read, Inf is an Infinity too
-  kString,   // the same words as strings; written only
-  kAny,      // null and the words of kLiteral; read only
+  kError,    // They are refused.
+  kNull,     // Written as null, as JSON.stringify does; null is read as NaN.
+  kLiteral,  // NaN, Infinity and -Infinity, as in Triton; Inf is read as Infinity, too.
+  kString,   // Written as these words in quotes. Not for reading.
+  kAny,      // Reads null and the words of kLiteral. Not for writing.
 };
 
-// Whether the words NaN and Infinity are read as numbers.
+// Returns whether the words NaN and Infinity are read as numbers.
 constexpr bool ReadsWords(NonFinite non_finite) noexcept {
   return non_finite == NonFinite::kLiteral || non_finite == NonFinite::kAny;
 }
 
-// Every step skips white space before it. A step that fails returns false, leaves a sentence fragment
-// such as "expected ',' or ']' at byte 17" in error(), and must be the last. Bytes are counted from
-// the front of the text. Text outside the grammar of RFC 8259 or not in UTF-8 fails, with the one
-// exception that NonFinite::kLiteral and NonFinite::kAny ask for.
+// Every step skips white space before it. A step that fails returns false and must be the last; error() is then a part of
+// a sentence such as "expected ',' or ']' at byte 17", with the offset in the text. Text that does not follow the grammar
+// of RFC 8259 or is not UTF-8 fails, except for the words that NonFinite::kLiteral and NonFinite::kAny allow.
 class JsonCursor {
  public:
   explicit JsonCursor(std::string_view text, size_t first = 0) noexcept
       : at(text.data() + first), end(text.data() + text.size()), begin_(text.data()) {}
 
-  // For the loops of tensor parsers. `at` is the next byte.
+  // The next byte and the end, for the loops of tensor parsers.
   const char* at;
   const char* const end;
 
   size_t position() const noexcept { return static_cast<size_t>(at - begin_); }
   const std::string& error() const noexcept { return error_; }
 
-  // Fails with "<what> at byte <of where>".
+  // Fails with "<what> at byte <offset of where>".
   bool Fail(const char* where, std::string_view what);
-  // The same at `at`; at the end of the text that is what is said.
+  // Fails at `at`. At the end of the text the error says that it ends there.
   bool Fail(std::string_view what);
 
   void SkipSpace() noexcept {
     while (at != end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) ++at;
   }
 
-  // True, and past it, if `byte` is next. Never fails.
+  // Moves past `byte` and returns true if it is next. Never fails.
   bool Take(char byte) noexcept {
     SkipSpace();
     if (at == end || *at != byte) return false;
@@ -58,27 +57,26 @@ class JsonCursor {
     return true;
   }
 
-  // Fails if `byte` is not next.
+  // Moves past `byte`. Fails if it is not next.
   bool Expect(char byte);
 
-  // True, and past it, if `word` is next, with no white space before it. Never fails.
+  // Moves past `word` and returns true if it is next, without white space before it. Never fails.
   bool TakeWord(std::string_view word) noexcept;
 
-  // Past the comma and true if another member follows, past `closer` and false in `more` if none does.
+  // Moves past the comma if another member follows, and past `closer` if none does; `more` says which.
   bool NextOrClose(char closer, bool& more);
 
-  // The characters of a string: a view of the text, or of memory that the next call reuses. Half a
-  // surrogate pair becomes U+FFFD. Reading ends as soon as the string, as written, has more than `most`
-  // bytes, so that a long one costs no more than that.
+  // Reads a string. The result is a view of the text, or of memory that the next call reuses. A lone surrogate becomes
+  // U+FFFD. Fails as soon as the string has more than `most` bytes in JSON, so that a long string costs no more.
   bool ReadString(std::string_view& text, size_t most = SIZE_MAX);
 
-  // A member's name and the colon after it; as ReadString.
+  // Reads a member's name, as ReadString does, and the colon after it.
   bool ReadKey(std::string_view& key, size_t most = SIZE_MAX);
 
-  // Whether the last failure was a string that is longer than allowed.
+  // Returns whether the failure is a string that is longer than allowed.
   bool too_long() const noexcept { return too_long_; }
 
-  // Past a value of any kind, which is checked against the grammar.
+  // Moves past any value, and checks its grammar.
   bool SkipValue(NonFinite non_finite = NonFinite::kError);
 
  private:

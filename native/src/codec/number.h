@@ -1,4 +1,4 @@
-// Numbers of JSON: the grammar and the value in one pass over the text.
+// Parsers of JSON numbers, which check the grammar and compute the value in one pass over the text.
 #pragma once
 
 #include <array>
@@ -14,33 +14,33 @@
 
 namespace millrace {
 
-// A number as it stands in the text: (-1 if negative) × mantissa × 10^exponent, unless `wrapped`.
+// A number as it is written: (-1 if negative) × mantissa × 10^exponent, unless `wrapped`.
 struct Number {
   const char* begin = nullptr;
-  const char* end = nullptr;  // where it ends or, if it is malformed, the first byte that does not fit
+  const char* end = nullptr;  // its end or, if it is malformed, the first wrong byte
   uint64_t mantissa = 0;
   int64_t exponent = 0;
-  int64_t digits = 0;  // significant ones
+  int64_t digits = 0;  // the number of significant digits
   bool negative = false;
-  bool integer = false;  // neither a fraction nor an exponent
-  bool wrapped = false;  // more digits than the mantissa holds: read the text again
+  bool integer = false;  // it has neither a fraction nor an exponent
+  bool wrapped = false;  // it has more digits than the mantissa can hold, so the text must be read again
 };
 
-// Reads a number at `at`. False if the text there is not one by the grammar of JSON.
+// Reads a number at `at`. Returns false if the text there is not a number in the grammar of JSON.
 bool ScanNumber(const char* at, const char* end, Number& number) noexcept;
 
-// The nearest value, ties to even, exactly what JavaScript's Number(text) is. False beyond the range.
+// Computes the nearest double, ties to even, which is exactly JavaScript's Number(text). Returns false beyond the range.
 bool ToDouble(const Number& number, double& value) noexcept;
 
-// What Math.fround(Number(text)) is. False beyond the range.
+// Computes Math.fround(Number(text)). Returns false beyond the range of float32.
 bool ToFloat(const Number& number, float& value) noexcept;
 
-// Both in one step for the usual element of an array, digits around a point that a comma follows, and up to
-// the comma. False, with nothing read, for any other text, near its end, and for the rare values that need
-// a closer look.
+// Reads and computes in one step the usual element of an array, which is digits around a point and a comma after them,
+// and moves to the comma. Returns false, without reading anything, for any other text, near the end of the text, and for
+// the rare values that need the exact method.
 bool ReadPlainFloat(const char*& at, const char* end, float& value) noexcept;
 
-// False if it is not an integer of the type's range.
+// Computes an integer. Returns false if it is not an integer in the type's range.
 template <typename Integer>
 bool ToInteger(const Number& number, Integer& value) noexcept;
 

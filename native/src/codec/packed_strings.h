@@ -1,5 +1,5 @@
-// Strings of any bytes, one behind the other, each after its length in four bytes, little-endian: the
-// protocol's binary data of BYTES.
+// Packed strings: strings of any bytes, each after its length in four bytes, little-endian. This is the binary data of
+// BYTES tensors in the Open Inference Protocol.
 #pragma once
 
 #include <cstddef>
@@ -11,12 +11,12 @@ namespace millrace {
 
 inline constexpr size_t kPackedLength = sizeof(uint32_t);
 
-// Reads them one by one.
+// Reads packed strings one by one.
 class PackedStrings {
  public:
   explicit PackedStrings(std::string_view bytes) noexcept : left_(bytes) {}
 
-  // The next string; false at the end, and where the bytes end in the middle of a string.
+  // Reads the next string. Returns false at the end, and if the bytes end in the middle of a string.
   bool Next(std::string_view& element) noexcept {
     uint32_t length = 0;
     if (left_.size() < sizeof length) return false;
@@ -27,14 +27,14 @@ class PackedStrings {
     return true;
   }
 
-  // Whether everything has been read.
+  // Returns whether everything has been read.
   bool done() const noexcept { return left_.empty(); }
 
  private:
   std::string_view left_;
 };
 
-// Whether `bytes` are exactly `count` strings.
+// Returns whether `bytes` are exactly `count` packed strings.
 inline bool HoldsPackedStrings(std::string_view bytes, size_t count) noexcept {
   PackedStrings strings(bytes);
   std::string_view element;
@@ -42,7 +42,7 @@ inline bool HoldsPackedStrings(std::string_view bytes, size_t count) noexcept {
   return count == 0 && strings.done();
 }
 
-// Writes a string at `at` and returns where the next one goes.
+// Writes a string at `at` and returns the address of the next one.
 inline std::byte* PackString(std::string_view element, std::byte* at) noexcept {
   const auto length = static_cast<uint32_t>(element.size());
   std::memcpy(at, &length, sizeof length);

@@ -1,4 +1,4 @@
-// Images as requests bring them, for models that take normalised planes.
+// Inputs for which requests have images and the model takes normalised planes.
 #pragma once
 
 #include <memory>
@@ -11,19 +11,19 @@
 
 namespace millrace {
 
-// What is declared of one input: (byte × scale − mean[c]) / deviation[c], in the order of the planes.
+// The declared conversion of an input: (byte × scale − mean[c]) / deviation[c], in the order of the planes.
 struct PixelForm {
   std::string input;
   float scale = 0;
   std::vector<float> mean;
   std::vector<float> deviation;
-  // Requests bring BGR where the model takes RGB, or the other way round.
+  // Whether the first and the third channel are swapped, for BGR images and an RGB model or the reverse.
   bool reverse = false;
 };
 
-// Takes uint8 [rows, height, width, channels], or without rows, for a float32 input of [rows,
-// channels, height, width]. `spec` becomes what requests bring. kInvalidArgument: the model's input is
-// not of that kind, or `form` does not fit it.
+// Makes the map from uint8 [rows, height, width, channels], or the same without rows, to a float32 input of [rows,
+// channels, height, width]. `spec` becomes that of the requests. Returns kInvalidArgument if the model's input has another
+// type or rank, or `form` does not fit it.
 Status MakePixelInput(const PixelForm& form, TensorSpec& spec,
                       std::unique_ptr<const InputMap>& map);
 

@@ -1,4 +1,4 @@
-// The shortest decimal text of a float32.
+// Writes the shortest decimal text of a float32.
 #pragma once
 
 #include <array>
@@ -9,14 +9,14 @@
 
 namespace millrace {
 
-// Bytes that WriteFloat may touch, and more than it ever uses.
+// The bytes that WriteFloat may write to, which are more than the text has.
 inline constexpr size_t kFloatRoom = 32;
 
-// Writes the shortest text that reads back as `value`, which is finite, and of those the one nearest to
-// it; by the grammar of JSON. Returns where it ends.
+// Writes the shortest text in the grammar of JSON that reads back as `value`, which must be finite, and of several the
+// nearest to it. Returns the end of the text.
 //
-// std::to_chars gives as many digits, but takes three times as long on numbers it has not seen before:
-// its branches depend on each value (.github/decisions holds the measurement).
+// std::to_chars writes as many digits, but takes three times as long for new numbers, because its branches depend on each
+// value (.github/decisions has the measurement).
 char* WriteFloat(char* at, float value) noexcept;
 
 // ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-// Tensors as JSON.
+// Writes tensors as JSON.
 #pragma once
 
 #include <string_view>
@@ -10,16 +10,15 @@
 
 namespace millrace {
 
-// Appends the elements of `tensor`, in row-major order, as one flat array. Floats get the fewest
-// digits that read back as the same value of their type, 16-bit floats those of the float32 they
-// are; integers of any size are written in full; bools are true and false.
+// Appends the elements of `tensor`, in row-major order, as a flat array. Floats have the fewest digits that read back as
+// the same value of their type, 16-bit floats those of the same float32. Integers have all their digits. Bools are true
+// and false. Strings may be packed in `data`, as packed_strings.h describes.
 //
-// kFailedPrecondition, with `out` as it was, for a NaN or an infinity under NonFinite::kError. Strings
-// may be in `data`, packed as in packed_strings.h: then kInvalidArgument for one that is not UTF-8.
+// Returns kFailedPrecondition for NaN or an infinity with NonFinite::kError, and kInvalidArgument for a packed string that
+// is not UTF-8; `out` is then as before.
 Status AppendTensor(const TensorView& tensor, NonFinite non_finite, JsonBuffer& out);
 
-// Appends `text` in double quotes, escaped where JSON wants it. Bytes that are not UTF-8 become
-// U+FFFD, so that the result is always valid.
+// Appends `text` as a JSON string. Bytes that are not UTF-8 become U+FFFD, so that the result is always valid.
 void AppendString(std::string_view text, JsonBuffer& out);
 
 }  // namespace millrace

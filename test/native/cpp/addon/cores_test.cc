@@ -5,25 +5,25 @@
 namespace millrace {
 namespace {
 
-TEST(Cores, AContainersLimitIsItsQuotaRoundedUp) {
+TEST(Cores, TheLimitOfAContainerIsItsQuotaRoundedUp) {
   EXPECT_EQ(ParseCpuMax("200000 100000"), 2u);
   EXPECT_EQ(ParseCpuMax("150000 100000\n"), 2u);
   EXPECT_EQ(ParseCpuMax("10000 100000"), 1u);
   EXPECT_EQ(ParseCpuMax("3200000 50000"), 64u);
 }
 
-TEST(Cores, WhatSetsNoLimitIsNone) {
+TEST(Cores, OtherTextSetsNoLimit) {
   for (const char* text : {"max 100000", "-1 100000", "", "0 0", "5", "5 x", "x 5", "1e300 1"}) {
     EXPECT_EQ(ParseCpuMax(text), std::nullopt) << text;
   }
 }
 
-TEST(Cores, NoMoreThanTheMachineHas) {
+TEST(Cores, UsableCoresAreAtMostThoseOfTheMachine) {
   EXPECT_GE(UsableCores(), 1u);
   EXPECT_LE(UsableCores(), std::max(std::thread::hardware_concurrency(), 1u));
 }
 
-TEST(Cores, WorkersGetWhatJavaScriptLeaves) {
+TEST(Cores, WorkersGetTheCoresThatJavaScriptLeaves) {
   EXPECT_EQ(WorkerCores(8, 1), 7u);
   EXPECT_EQ(WorkerCores(8, 6), 2u);
   EXPECT_EQ(WorkerCores(2, 1), 1u);

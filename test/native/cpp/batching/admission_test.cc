@@ -60,25 +60,25 @@ class AdmissionTest : public testing::Test {
   std::unique_ptr<Batcher> batcher;
 };
 
-TEST_F(AdmissionTest, UnknownCostsRefuseNobody) {
+TEST_F(AdmissionTest, AdmitsEveryRequestWhileCostsAreUnknown) {
   Open(1, 8, false);
   Occupy(1);
   EXPECT_EQ(Submit(1), Code::kOk);
 }
 
-TEST_F(AdmissionTest, ADeadlineShorterThanTheRunIsRefusedAsSuch) {
+TEST_F(AdmissionTest, RefusesADeadlineShorterThanTheRunAsExceeded) {
   Open();
   EXPECT_EQ(Submit(999), Code::kDeadlineExceeded);
   EXPECT_EQ(Submit(1000), Code::kOk);
 }
 
-TEST_F(AdmissionTest, MoreRowsNeedMoreTime) {
+TEST_F(AdmissionTest, RefusesMoreRowsThanTheDeadlineAllows) {
   Open();
   EXPECT_EQ(Submit(1699, 8), Code::kDeadlineExceeded);
   EXPECT_EQ(Submit(1700, 8), Code::kOk);
 }
 
-TEST_F(AdmissionTest, ADeadlineThatPassesBehindTheRunInProgressIsWorthAnotherTry) {
+TEST_F(AdmissionTest, RefusesADeadlineBehindTheRunInProgressAsUnavailable) {
   Open();
   Occupy(1);
   EXPECT_EQ(Submit(1999), Code::kUnavailable);
@@ -86,7 +86,7 @@ TEST_F(AdmissionTest, ADeadlineThatPassesBehindTheRunInProgressIsWorthAnotherTry
   EXPECT_EQ(Submit(2000), Code::kOk);
 }
 
-TEST_F(AdmissionTest, TheRunInProgressCountsForWhatIsLeftOfIt) {
+TEST_F(AdmissionTest, CountsOnlyTheRestOfTheRunInProgress) {
   Open();
   Occupy(1);
   clock.Advance(600);
@@ -94,26 +94,26 @@ TEST_F(AdmissionTest, TheRunInProgressCountsForWhatIsLeftOfIt) {
   EXPECT_EQ(Submit(1400), Code::kOk);
 }
 
-TEST_F(AdmissionTest, ARunLongerThanExpectedIsAboutToEnd) {
+TEST_F(AdmissionTest, ExpectsARunLongerThanItsCostToEndAtOnce) {
   Open();
   Occupy(1);
   clock.Advance(50'000);
   EXPECT_EQ(Submit(1000), Code::kOk);
 }
 
-TEST_F(AdmissionTest, AnIdleWorkerIsEnough) {
+TEST_F(AdmissionTest, AdmitsARequestIfOneWorkerIsIdle) {
   Open(2);
   Occupy(1);
   EXPECT_EQ(Submit(1000), Code::kOk);
 }
 
-TEST_F(AdmissionTest, NoDeadlineIsNeverTooShort) {
+TEST_F(AdmissionTest, AdmitsEveryRequestWithoutADeadline) {
   Open();
   Occupy(1);
   EXPECT_EQ(Submit(), Code::kOk);
 }
 
-TEST_F(AdmissionTest, ARefusalLeavesNoTrace) {
+TEST_F(AdmissionTest, ARefusedRequestDoesNotCountAsWaiting) {
   Open();
   Occupy(1);
   EXPECT_EQ(Submit(1500), Code::kUnavailable);
@@ -125,7 +125,7 @@ TEST_F(AdmissionTest, ARefusalLeavesNoTrace) {
   EXPECT_EQ(stats.expired, 0u);
 }
 
-TEST_F(AdmissionTest, WhatWaitsAheadCounts) {
+TEST_F(AdmissionTest, CountsTheRequestsAhead) {
   Open();
   Occupy(1);
   for (int i = 0; i < 8; ++i) EXPECT_EQ(Submit(), Code::kOk);
@@ -136,7 +136,7 @@ TEST_F(AdmissionTest, WhatWaitsAheadCounts) {
   EXPECT_EQ(Submit(1999 + 1700), Code::kOk) << "more urgent than all of them";
 }
 
-TEST_F(AdmissionTest, AFullBatchAheadAsUrgentHasToBeWaitedFor) {
+TEST_F(AdmissionTest, CountsAFullBatchOfEquallyUrgentRequestsAhead) {
   Open();
   Occupy(1);
   for (int i = 0; i < 8; ++i) EXPECT_EQ(Submit(1'000'000), Code::kOk);
@@ -144,7 +144,7 @@ TEST_F(AdmissionTest, AFullBatchAheadAsUrgentHasToBeWaitedFor) {
   EXPECT_EQ(Submit(1000 + 1700 + 1700), Code::kOk) << "its own run fills up meanwhile";
 }
 
-TEST_F(AdmissionTest, LessThanAFullBatchAheadSharesTheRun) {
+TEST_F(AdmissionTest, LessThanAFullBatchAheadSharesTheBatch) {
   Open();
   Occupy(1);
   for (int i = 0; i < 4; ++i) EXPECT_EQ(Submit(1'000'000), Code::kOk);
@@ -152,7 +152,7 @@ TEST_F(AdmissionTest, LessThanAFullBatchAheadSharesTheRun) {
   EXPECT_EQ(Submit(1000 + 1400), Code::kOk) << "five rows in one run";
 }
 
-TEST_F(AdmissionTest, WhatIsLessUrgentDoesNotCount) {
+TEST_F(AdmissionTest, LessUrgentRequestsDoNotCount) {
   Open();
   Occupy(1);
   for (int i = 0; i < 24; ++i) {
@@ -164,7 +164,7 @@ TEST_F(AdmissionTest, WhatIsLessUrgentDoesNotCount) {
   EXPECT_EQ(Submit(2000), Code::kOk);
 }
 
-TEST_F(AdmissionTest, TwoWorkersWorkOffTwoBatchesAtOnce) {
+TEST_F(AdmissionTest, TwoWorkersRunTwoBatchesAtATime) {
   Open(2);
   Occupy(2);
   for (int i = 0; i < 8; ++i) EXPECT_EQ(Submit(1'000'000), Code::kOk);
@@ -172,7 +172,7 @@ TEST_F(AdmissionTest, TwoWorkersWorkOffTwoBatchesAtOnce) {
   EXPECT_EQ(Submit(1000 + 1700), Code::kOk);
 }
 
-TEST_F(AdmissionTest, CostsThatKeepEverythingOutAreMeasuredAgain) {
+TEST_F(AdmissionTest, CostsThatRefuseEverythingAreMeasuredAgain) {
   Open();
   int refused = 0;
   while (Submit(500) == Code::kDeadlineExceeded) ++refused;
@@ -239,20 +239,20 @@ class DropTest : public testing::Test {
   uint64_t sequence = 0;
 };
 
-TEST_F(DropTest, ARequestTooLateEvenAloneIsDropped) {
+TEST_F(DropTest, ARequestThatIsTooLateEvenAloneIsDropped) {
   Request* const late = Add(999);
   Take(8);
   EXPECT_EQ(dropped, Taken{late});
   EXPECT_TRUE(batch.empty());
 }
 
-TEST_F(DropTest, ARequestThatJustMakesItRuns) {
+TEST_F(DropTest, ARequestThatJustMeetsItsDeadlineRuns) {
   Request* const request = Add(1000);
   Take(8);
   EXPECT_EQ(batch, Taken{request});
 }
 
-TEST_F(DropTest, AShortQueueShrinksItsBatchForTheMostUrgent) {
+TEST_F(DropTest, AnIncompleteBatchShrinksForItsMostUrgentRequest) {
   Request* const urgent = Add(1300);
   for (int i = 0; i < 5; ++i) Add();
   Take(8);
@@ -272,7 +272,7 @@ TEST_F(DropTest, AFullBatchDoesNotShrink) {
   EXPECT_EQ(batch.front(), makes_it);
 }
 
-TEST_F(DropTest, OnceTheQueueIsShortAgainItShrinks) {
+TEST_F(DropTest, ABatchShrinksOnceLessThanAFullBatchWaits) {
   Add(1300);
   Request* const next = Add(1301);
   for (int i = 0; i < 6; ++i) Add();
@@ -282,7 +282,7 @@ TEST_F(DropTest, OnceTheQueueIsShortAgainItShrinks) {
   EXPECT_LT(batch.size(), 7u);
 }
 
-TEST_F(DropTest, AMeasuredLimitIsFullToo) {
+TEST_F(DropTest, ABatchOfTheCheapestSizeCountsAsFull) {
   cost.Seed({64, 1e6, 1e6, 1});  // dear a row: 8 rows are best
   Request* const late = Add(1300);
   for (int i = 0; i < 8; ++i) Add();
@@ -291,7 +291,7 @@ TEST_F(DropTest, AMeasuredLimitIsFullToo) {
   EXPECT_EQ(batch.size(), 8u);
 }
 
-TEST_F(DropTest, UnknownCostsDropOnlyWhatIsOver) {
+TEST_F(DropTest, UnknownCostsDropOnlyOverdueRequests) {
   Request* const over = Add(500);
   Request* const almost = Add(501);
   pending.Take(8, 500, CostModel(), batch, dropped);
@@ -340,7 +340,7 @@ class Line {
   uint64_t sequence_ = 0;
 };
 
-TEST(Aging, TheLeastUrgentIsServedOnceItHasRisen) {
+TEST(Aging, TheLeastUrgentRequestIsServedOnceItsLevelHasRisen) {
   constexpr Nanos kAging = 20;
   for (const int level : {1, 7, 200, 255}) {
     Line line({.batched = true, .aging = kAging});
@@ -365,7 +365,7 @@ TEST(Aging, EqualAgesKeepTheirLevels) {
   EXPECT_EQ(line.Serve(60), low);
 }
 
-TEST(Aging, ARequestThatHasRisenCountsByItsDeadline) {
+TEST(Aging, ARequestThatHasRisenIsOrderedByItsDeadline) {
   Line line({.batched = true, .patience = 1000, .aging = 20});
   Request* const risen = line.Add(0, 1, 500);
   Request* const later = line.Add(20, 0, 600);
@@ -375,7 +375,7 @@ TEST(Aging, ARequestThatHasRisenCountsByItsDeadline) {
   EXPECT_EQ(line.Serve(20), later);
 }
 
-TEST(Patience, NoDeadlineCountsAsOneAfterThePatience) {
+TEST(Patience, ARequestWithoutADeadlineIsOrderedByThePatience) {
   Line line({.batched = true, .patience = 1000});
   Request* const patient = line.Add(100, 0);
   Request* const later = line.Add(100, 0, 1101);

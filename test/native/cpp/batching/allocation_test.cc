@@ -1,4 +1,4 @@
-// A worker where memory runs out at any one of its allocations: every request is still answered, once,
+// A worker where memory runs out at any one of its allocations: every request is still delivered, once,
 // and the next ones are served as if nothing had happened.
 #include <gtest/gtest.h>
 
@@ -49,7 +49,7 @@ class Tally final : public CompletionSink {
       if (request == oldest) break;
     }
   }
-  void AnswerEarly(uint32_t, uint64_t, const Status&) override {}
+  void FailEarly(uint32_t, uint64_t, const Status&) override {}
 
   std::vector<Request*> finished;
 };
@@ -70,7 +70,7 @@ class AllocationTest : public testing::Test {
     }
   }
 
-  // Turns until all eight are answered, with the allocation of that number failing. Returns whether it came to
+  // Turns until all eight are delivered, with the allocation of that number failing. Returns whether it came to
   // that allocation.
   bool Work(Batcher& batcher, int failing) {
     clock.Advance(20);
@@ -85,7 +85,7 @@ class AllocationTest : public testing::Test {
   std::array<std::shared_ptr<Tally>, 2> sinks = {std::make_shared<Tally>(), std::make_shared<Tally>()};
 };
 
-TEST_F(AllocationTest, EveryRequestIsAnsweredWhicheverAllocationFails) {
+TEST_F(AllocationTest, EveryRequestIsFinishedWhicheverAllocationFails) {
   bool reached = true;
   int failing = 0;
   for (; reached && failing < 1000; ++failing) {
@@ -127,7 +127,7 @@ TEST_F(AllocationTest, EveryRequestIsAnsweredWhicheverAllocationFails) {
   EXPECT_LT(failing, 1000);
 }
 
-TEST_F(AllocationTest, WhateverAnExecutorThrowsFailsItsRequestAlone) {
+TEST_F(AllocationTest, AnExceptionOfTheExecutorFailsOnlyItsOwnRequest) {
   const std::map<float, void (*)()> throws = {
       {1, [] { throw std::length_error("a size"); }},
       {2, [] { throw std::runtime_error("/secret/path"); }},

@@ -22,7 +22,7 @@ Nanos Return(ArrivalModel& model, int rounds, int requests, int returning, Nanos
   return now;
 }
 
-TEST(ArrivalModel, ExpectsNobodyAtFirst) {
+TEST(ArrivalModel, ExpectsNoRequestsAtFirst) {
   ArrivalModel model;
   EXPECT_EQ(model.expected(), 0);
   EXPECT_EQ(model.excess(), 0);
@@ -32,7 +32,7 @@ TEST(ArrivalModel, ExpectsNobodyAtFirst) {
   EXPECT_EQ(model.excess(), 0);
 }
 
-TEST(ArrivalModel, CountsArrivalsOfTheWindowOnly) {
+TEST(ArrivalModel, CountsOnlyArrivalsInTheWindow) {
   ArrivalModel model;
   model.Completed(1000, kCost, 8);
   model.Arrived(999);
@@ -45,7 +45,7 @@ TEST(ArrivalModel, CountsArrivalsOfTheWindowOnly) {
   EXPECT_EQ(model.arrived(), 2);
 }
 
-TEST(ArrivalModel, EachCompletionOpensAWindowOfItsOwn) {
+TEST(ArrivalModel, EachCompletionOpensANewWindow) {
   ArrivalModel model;
   model.Completed(1000, kCost, 8);
   model.Arrived(1001);
@@ -69,7 +69,7 @@ TEST(ArrivalModel, LearnsTheShareThatComesBack) {
   EXPECT_NEAR(model.returning(), 0.5 - 1.0 / 6, 0.02);
 }
 
-TEST(ArrivalModel, AShareHoldsForBatchesOfAnySize) {
+TEST(ArrivalModel, TheShareAppliesToBatchesOfAnySize) {
   ArrivalModel model;
   const Nanos now = Return(model, 500, 4, 4);
   for (int i = 0; i < 4; ++i) model.Arrived(now + 1 + i);
@@ -87,7 +87,7 @@ TEST(ArrivalModel, ForgetsClientsThatStayAway) {
   EXPECT_LT(model.expected(), 0.1);
 }
 
-TEST(ArrivalModel, PoissonArrivalsAreNoExcess) {
+TEST(ArrivalModel, PoissonArrivalsHaveNoExcess) {
   for (const double in_run : {0.2, 1.0, 5.0, 20.0}) {
     ArrivalModel model;
     std::mt19937_64 random(7);

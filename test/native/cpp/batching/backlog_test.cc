@@ -12,7 +12,7 @@ constexpr Nanos kMs = 1'000'000;
 // Far from 0, as times of a real clock are.
 constexpr Nanos kNow = 86'400'000 * kMs;
 
-TEST(Backlog, CountsWhatIsDueBeforeAndNotWhatIsDueAfter) {
+TEST(Backlog, CountsRequestsThatAreDueBeforeAndNotAfter) {
   Backlog backlog;
   backlog.Add(0, kNow + 20 * kMs, kNow, 100);
   backlog.Add(0, kNow + 60 * kMs, kNow, 1000);
@@ -22,7 +22,7 @@ TEST(Backlog, CountsWhatIsDueBeforeAndNotWhatIsDueAfter) {
   EXPECT_EQ(backlog.Total(), 1100);
 }
 
-TEST(Backlog, WhatIsDueAtTheSameTimeCameFirst) {
+TEST(Backlog, RequestsThatAreDueAtTheSameTimeCountAsAhead) {
   Backlog backlog;
   backlog.Add(0, kNow + 20 * kMs, kNow, 100);
   EXPECT_EQ(backlog.Ahead(0, kNow + 20 * kMs, kNow), 100);
@@ -38,7 +38,7 @@ TEST(Backlog, PrioritiesComeBeforeTimes) {
   EXPECT_EQ(backlog.Ahead(255, kNow + 100 * kMs, kNow), 111);
 }
 
-TEST(Backlog, WhatHasNoDeadlineIsBehindWhatHas) {
+TEST(Backlog, RequestsWithoutADeadlineAreBehindThoseWithOne) {
   Backlog backlog;
   backlog.Add(0, kNow + 1000 * kMs, kNow, 100);
   EXPECT_EQ(backlog.Ahead(0, kNow + 500 * kMs, kNow), 0);
@@ -46,13 +46,13 @@ TEST(Backlog, WhatHasNoDeadlineIsBehindWhatHas) {
   EXPECT_EQ(backlog.Ahead(0, kNever, kNow), 100);
 }
 
-TEST(Backlog, WhatIsOverdueIsStillAhead) {
+TEST(Backlog, OverdueRequestsAreStillAhead) {
   Backlog backlog;
   backlog.Add(0, kNow + 10 * kMs, kNow, 100);
   EXPECT_EQ(backlog.Ahead(0, kNow + 150 * kMs, kNow + 100 * kMs), 100);
 }
 
-TEST(Backlog, WhatIsTakenOutIsCountedNoMore) {
+TEST(Backlog, RemovedRequestsDoNotCount) {
   Backlog backlog;
   std::vector<Backlog::Place> places;
   for (Nanos i = 0; i < 1000; ++i) {
@@ -64,7 +64,7 @@ TEST(Backlog, WhatIsTakenOutIsCountedNoMore) {
   EXPECT_EQ(backlog.Ahead(255, kNever, kNow), 0);
 }
 
-TEST(Backlog, NothingIsLostBetweenThreads) {
+TEST(Backlog, CountsExactlyFromSeveralThreads) {
   Backlog backlog;
   std::vector<std::thread> threads;
   for (Nanos thread = 0; thread < 4; ++thread) {

@@ -35,7 +35,7 @@ class BatchTest : public testing::Test {
   FunctionExecutor doubles{test::Double};
 };
 
-TEST_F(BatchTest, GathersRowsInOrderAndHandsEachRequestItsOwn) {
+TEST_F(BatchTest, GathersRowsInOrderAndReturnsEachRequestItsOwn) {
   const Batch batch = {requests.Make(1, 2, 3), requests.Make(2, 1, 3), requests.Make(3, 3, 3)};
   std::vector<float> seen;
   FunctionExecutor spy([&](auto inputs, OwnedOutputs& outputs) {
@@ -74,7 +74,7 @@ TEST_F(BatchTest, StagingMemoryIsAlignedAndReused) {
   EXPECT_EQ(run(10), large);
 }
 
-TEST_F(BatchTest, ALoneRequestIsRunWhereItsInputsAre) {
+TEST_F(BatchTest, ALoneRequestRunsOnItsOwnInputsWithoutACopy) {
   Request* const request = requests.Make(1, 2);
   FunctionExecutor spy([&](auto inputs, OwnedOutputs& outputs) {
     EXPECT_EQ(inputs[0].data, request->inputs[0].copy.get());
@@ -85,7 +85,7 @@ TEST_F(BatchTest, ALoneRequestIsRunWhereItsInputsAre) {
   EXPECT_EQ(AnswerOf(*request), (std::vector<float>{2, 2}));
 }
 
-TEST_F(BatchTest, SeveralInputsAreGatheredEach) {
+TEST_F(BatchTest, EachOfSeveralInputsIsGathered) {
   const auto make = [&](float a, int64_t b) {
     Request* const request = requests.Make(a);
     test::SetInput(*request, 1, ElementType::kInt64, test::MakeShape({1, 2}),
@@ -134,7 +134,7 @@ TEST_F(BatchTest, RequestsWithoutRowsOrElementsAreServed) {
   Run({}, doubles);
 }
 
-TEST_F(BatchTest, OneBadRequestFailsAloneAtTheCostOfLogarithmicallyManyRuns) {
+TEST_F(BatchTest, ABadRequestFailsAloneAfterLogarithmicallyManyRuns) {
   Batch batch;
   for (int i = 0; i < 64; ++i) batch.push_back(requests.Make(static_cast<float>(i)));
   FunctionExecutor poisoned([](auto inputs, OwnedOutputs& outputs) {
@@ -187,14 +187,14 @@ TEST_F(BatchTest, RequestsShareRunsOfAllowedNumbersOfRowsOnly) {
   EXPECT_EQ(run({5, 0, 2}), (Rows{5, 2}));
 }
 
-TEST_F(BatchTest, WhenEveryRequestIsBadEachGetsTheError) {
+TEST_F(BatchTest, IfEveryRequestIsBadEachGetsTheError) {
   FunctionExecutor broken([](auto, OwnedOutputs&) { return Status(Code::kInternal, "No"); });
   const Batch batch = {requests.Make(1), requests.Make(2), requests.Make(3)};
   Run(batch, broken);
   for (const Request* request : batch) EXPECT_EQ(request->status.code(), Code::kInternal);
 }
 
-TEST_F(BatchTest, ARunThatWasCutShortIsNotRepeated) {
+TEST_F(BatchTest, ATerminatedRunIsNotRepeated) {
   FunctionExecutor stuck([](auto, OwnedOutputs&) {
     return Status(Code::kDeadlineExceeded, "Too long");
   });
@@ -206,7 +206,7 @@ TEST_F(BatchTest, ARunThatWasCutShortIsNotRepeated) {
   }
 }
 
-TEST_F(BatchTest, ADeviceThatIsGoneIsNotAskedAgain) {
+TEST_F(BatchTest, ARunOnALostDeviceIsNotRepeated) {
   FunctionExecutor gone([](auto, OwnedOutputs&) { return Status(Code::kUnavailable, "Gone"); });
   const Batch batch = {requests.Make(1), requests.Make(2), requests.Make(3)};
   Run(batch, gone);
@@ -245,7 +245,7 @@ TEST_F(BatchTest, OutputsWithAnotherNumberOfRowsAreEachRequestsOwn) {
   EXPECT_TRUE(alone->status.ok()) << "a model that does not batch may answer with any shape";
 }
 
-TEST_F(BatchTest, RunningOutOfMemoryIsAStatusOfTheRequestThatIsTooLarge) {
+TEST_F(BatchTest, RunningOutOfMemoryFailsTheRequestThatIsTooLarge) {
   FunctionExecutor greedy([](auto inputs, OwnedOutputs& outputs) -> Status {
     if (inputs[0].shape.dims[0] > 4) throw std::bad_alloc();
     return test::Double(inputs, outputs);
@@ -257,7 +257,7 @@ TEST_F(BatchTest, RunningOutOfMemoryIsAStatusOfTheRequestThatIsTooLarge) {
   EXPECT_EQ(AnswerOf(*batch[2]), (std::vector<float>{6, 6}));
 }
 
-TEST_F(BatchTest, InputsTooLargeToGatherAreAStatus) {
+TEST_F(BatchTest, InputsThatAreTooLargeToGatherFailTheRequest) {
   Request* const small = requests.Make(1);
   Request* const hostile = requests.Make(2);
   hostile->rows = hostile->inputs[0].view.shape.dims[0] = int64_t{1} << 45;
@@ -294,7 +294,7 @@ TEST_F(BatchTest, BorrowedInputsAreNotInUseDuringTheRun) {
   EXPECT_EQ(AnswerOf(*second), (std::vector<float>{2, 4}));
 }
 
-TEST_F(BatchTest, ARevokedBorrowIsNotReadAndItsNeighboursAreServed) {
+TEST_F(BatchTest, ARevokedBorrowIsNotReadAndOtherRequestsAreServed) {
   Request* const revoked = requests.Make(1);
   revoked->inputs[0].view.data = nullptr;
   revoked->borrow.Reset(true);
@@ -322,7 +322,7 @@ TEST_F(BatchTest, ABorrowRevokedBetweenTwoAttemptsIsNotReadAgain) {
   EXPECT_EQ(AnswerOf(*neighbour), std::vector<float>{4});
 }
 
-TEST_F(BatchTest, TimesAreThoseOfTheRunThatAnswered) {
+TEST_F(BatchTest, TimesAreThoseOfTheSuccessfulRun) {
   Request* const good = requests.Make(1);
   Request* const bad = requests.Make(2);
   FunctionExecutor slow([&](auto inputs, OwnedOutputs& outputs) {
@@ -340,7 +340,7 @@ TEST_F(BatchTest, TimesAreThoseOfTheRunThatAnswered) {
   EXPECT_EQ(bad->finished, begin + 30);
 }
 
-TEST(Staging, GivesBackWhatALargeBatchTookOnceRunsAreSmall) {
+TEST(Staging, FreesTheMemoryOfALargeBatchAfterManySmallRuns) {
   constexpr size_t kLarge = 64 << 20;
   Staging staging;
   staging.Reserve(0, kLarge);
@@ -351,7 +351,7 @@ TEST(Staging, GivesBackWhatALargeBatchTookOnceRunsAreSmall) {
   EXPECT_LE(staging.Capacity(0), size_t{4} << 20);
 }
 
-TEST(Staging, KeepsWhatIsNeededNowAndThen) {
+TEST(Staging, KeepsMemoryThatIsNeededNowAndThen) {
   constexpr size_t kLarge = 64 << 20;
   Staging staging;
   staging.Reserve(0, kLarge);

@@ -121,7 +121,7 @@ TEST_F(BatcherTest, CancellationCountsUntilTheWorkerIsFree) {
   EXPECT_EQ(AnswerOf(*kept), Values{4});
 }
 
-TEST_F(BatcherTest, ARequestInARunIsAnsweredThoughItIsCancelled) {
+TEST_F(BatcherTest, ACancelledRequestInARunStillFinishes) {
   Open();
   Request* const request = Submit(1);
   puppet.Started(0);
@@ -131,7 +131,7 @@ TEST_F(BatcherTest, ARequestInARunIsAnsweredThoughItIsCancelled) {
   EXPECT_TRUE(request->status.ok());
 }
 
-TEST_F(BatcherTest, ADeadlineThatPassesInTheQueueIsAnAnswer) {
+TEST_F(BatcherTest, ARequestWhoseDeadlinePassesInTheQueueFails) {
   Open();
   Submit(0);
   puppet.Started(0);
@@ -146,7 +146,7 @@ TEST_F(BatcherTest, ADeadlineThatPassesInTheQueueIsAnAnswer) {
   EXPECT_EQ(puppet.runs(), 1u);
 }
 
-TEST_F(BatcherTest, AFullQueueIsAStatusAndCostsTheQueuedNothing) {
+TEST_F(BatcherTest, AFullQueueRefusesARequestAndKeepsTheQueuedOnes) {
   Open(8, 1, 2);
   Submit(0);
   puppet.Started(0);
@@ -186,7 +186,7 @@ TEST_F(BatcherTest, AFullPriorityLeavesTheOthersTheirPlaces) {
   sink->Await(5);
 }
 
-TEST_F(BatcherTest, CloseAnswersWhatWasAcceptedAndRefusesTheRest) {
+TEST_F(BatcherTest, CloseFinishesAcceptedRequestsAndRefusesOthers) {
   Open(2);
   Submit(0);
   puppet.Started(0);
@@ -209,7 +209,7 @@ TEST_F(BatcherTest, CloseOfAnIdleBatcherReturnsAndMayBeRepeated) {
   batcher->Close();
 }
 
-TEST_F(BatcherTest, SeveralThreadsMayCloseAtOnce) {
+TEST_F(BatcherTest, SeveralThreadsMayCloseAtATime) {
   Open(8, 2);
   std::vector<std::thread> closers;
   for (int i = 0; i < 3; ++i) closers.emplace_back([this] { batcher->Close(); });
@@ -240,7 +240,7 @@ TEST_F(BatcherTest, AWorkerThatLeavesRequestsBehindWakesAnother) {
   EXPECT_EQ(puppet.Started(3), Values{4});
 }
 
-TEST_F(BatcherTest, EverySinkGetsItsOwnInOneChainABatch) {
+TEST_F(BatcherTest, EachSinkGetsItsOwnRequestsOfABatchInOneChain) {
   Open();
   const auto other = std::make_shared<Collector>();
   Requests others{other.get()};
@@ -260,7 +260,7 @@ TEST_F(BatcherTest, EverySinkGetsItsOwnInOneChainABatch) {
   EXPECT_EQ(other->chains(), 1u);
 }
 
-TEST_F(BatcherTest, ASinkLivesUntilItsLastRequestIsHandedOver) {
+TEST_F(BatcherTest, ASinkLivesUntilItsLastRequestIsFinished) {
   Open();
   auto brief = std::make_shared<Collector>();
   const std::weak_ptr<Collector> watch = brief;
@@ -274,7 +274,7 @@ TEST_F(BatcherTest, ASinkLivesUntilItsLastRequestIsHandedOver) {
   EXPECT_TRUE(watch.expired());
 }
 
-TEST_F(BatcherTest, AFailedRunIsTheRequestsErrorAndTheWorkerLivesOn) {
+TEST_F(BatcherTest, AFailedRunFailsItsRequestAndTheWorkerGoesOn) {
   Open();
   Request* const bad = Submit(1);
   puppet.Started(0);
@@ -305,7 +305,7 @@ TEST_F(BatcherTest, AFullBatchIsNotHeldBack) {
   EXPECT_EQ(puppet.Started(0), (Values{1, 2}));
 }
 
-TEST_F(BatcherTest, CloseEndsTheHoldingBack) {
+TEST_F(BatcherTest, CloseRunsABatchThatIsHeldBack) {
   Open(4, 2, 1024, 1'000'000);
   Submit(1);
   puppet.Release();
@@ -313,7 +313,7 @@ TEST_F(BatcherTest, CloseEndsTheHoldingBack) {
   EXPECT_EQ(sink->Await(1).size(), 1u);
 }
 
-TEST_F(BatcherTest, TheCountersSumUp) {
+TEST_F(BatcherTest, TheCountersAddUp) {
   Open(1, 1, 3);
   Submit(0);
   puppet.Started(0);
@@ -346,7 +346,7 @@ TEST_F(BatcherTest, TheCountersSumUp) {
   EXPECT_EQ(stats.compute.count, 2u);
 }
 
-TEST_F(BatcherTest, WaitingAndComputingAreTimedApart) {
+TEST_F(BatcherTest, QueueAndRunTimesAreMeasuredSeparately) {
   Open();
   Submit(0);
   puppet.Started(0);
@@ -375,7 +375,7 @@ TEST_F(BatcherTest, ASpinningWorkerStillSleepsAndWakes) {
   }
 }
 
-TEST_F(BatcherTest, OrderOfSubmissionIsOrderOfAnswersForEqualRequests) {
+TEST_F(BatcherTest, EqualRequestsFinishInOrderOfSubmission) {
   Open(3);
   puppet.Release();
   std::vector<Request*> submitted;

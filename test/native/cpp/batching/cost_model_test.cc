@@ -25,7 +25,7 @@ void Learn(CostModel& model, std::initializer_list<Known> sizes) {
   }
 }
 
-TEST(CostModel, KnowsNothingAtFirst) {
+TEST(CostModel, IsEmptyAtFirst) {
   const CostModel model;
   EXPECT_TRUE(model.empty());
   EXPECT_EQ(model.Mean(1), 0);
@@ -34,7 +34,7 @@ TEST(CostModel, KnowsNothingAtFirst) {
   EXPECT_TRUE(model.Read().empty());
 }
 
-TEST(CostModel, OneRunIsAllItKnows) {
+TEST(CostModel, PredictsTheTimeOfTheOnlyRun) {
   CostModel model;
   model.Observe(4, 1000);
   EXPECT_FALSE(model.empty());
@@ -49,14 +49,14 @@ TEST(CostModel, FollowsAModelThatBecomesSlower) {
   EXPECT_NEAR(static_cast<double>(model.Mean(4)), 5000, 50);
 }
 
-TEST(CostModel, ARunThatTookNoTimeDoesNotPinTheCostToZero) {
+TEST(CostModel, ARunOfNoTimeDoesNotKeepTheCostAtZero) {
   CostModel model;
   model.Observe(1, 0);
   for (int i = 0; i < 100; ++i) model.Observe(1, 1000);
   EXPECT_NEAR(static_cast<double>(model.Mean(1)), 1000, 10);
 }
 
-TEST(CostModel, OneOutlierCountsForEightRunsAtMost) {
+TEST(CostModel, AnOutlierCountsAsAtMostEightTimesTheMean) {
   CostModel model;
   Learn(model, {{8, 1000}});
   model.Observe(8, 1'000'000'000);
@@ -147,13 +147,13 @@ TEST(CostModel, MoreRowsNeverCostLess) {
   }
 }
 
-TEST(CostModel, RunsAllRowsWhereRowsShareTheCost) {
+TEST(CostModel, RunsAllRowsIfTheyShareTheCost) {
   CostModel model;
   Learn(model, {{1, 1000}, {8, 1200}, {32, 2000}});
   for (int64_t rows = 1; rows <= 32; ++rows) EXPECT_EQ(model.BestRows(rows), rows);
 }
 
-TEST(CostModel, LeavesRowsWaitingOnlyWhereFewerAreClearlyCheaper) {
+TEST(CostModel, LeavesRowsWaitingOnlyIfFewerAreClearlyCheaper) {
   CostModel cliff;  // 32 rows no longer fit the cache
   Learn(cliff, {{1, 1000}, {16, 1600}, {32, 8000}});
   EXPECT_EQ(cliff.BestRows(32), 16);
@@ -164,7 +164,7 @@ TEST(CostModel, LeavesRowsWaitingOnlyWhereFewerAreClearlyCheaper) {
   EXPECT_EQ(slightly.BestRows(32), 32);
 }
 
-TEST(CostModel, StartsFromWhatAnotherHasLearnt) {
+TEST(CostModel, StartsFromASeed) {
   CostModel first;
   Learn(first, {{1, 1000}, {8, 1200}, {32, 2000}});
   CostModel second;
@@ -199,7 +199,7 @@ INSTANTIATE_TEST_SUITE_P(All, BadSeed, testing::Values(
     CostModel::Point{1e300, 1, 1, 1}, CostModel::Point{8, kInfinity, kInfinity, 1},
     CostModel::Point{8, 1, kInfinity, 1}, CostModel::Point{8, 1e300, 1e300, 1}));
 
-TEST(CostModel, IsReadWhileItLearns) {
+TEST(CostModel, CanBeReadWhileItLearns) {
   CostModel model;
   model.Observe(1, 1000);
   std::atomic<bool> over{false};

@@ -41,7 +41,7 @@ class Half : public testing::TestWithParam<Kind> {
   }
 };
 
-TEST_P(Half, EveryOneOfThemIsTheFloatItMeansAndComesBack) {
+TEST_P(Half, ConvertsEvery16BitFloatThereAndBack) {
   for (uint32_t bits = 0; bits < 1 << 16; ++bits) {
     const float wide = GetParam().widen(static_cast<uint16_t>(bits));
     const double value = Value(bits);
@@ -56,7 +56,7 @@ TEST_P(Half, EveryOneOfThemIsTheFloatItMeansAndComesBack) {
   }
 }
 
-TEST_P(Half, BetweenTwoNeighboursTheNearerIsTakenAndInTheMiddleTheEvenOne) {
+TEST_P(Half, RoundsToTheNearestAndTiesToEven) {
   for (uint32_t bits = 0; bits + 1 < infinity(); ++bits) {
     const double low = Value(bits);
     const double high = Value(bits + 1);
@@ -69,7 +69,7 @@ TEST_P(Half, BetweenTwoNeighboursTheNearerIsTakenAndInTheMiddleTheEvenOne) {
   }
 }
 
-TEST_P(Half, BeyondTheRangeIsInfinityAndBelowItZero) {
+TEST_P(Half, RoundsToInfinityBeyondTheRangeAndToZeroBelowIt) {
   const uint16_t infinite = infinity();
   const double largest = Value(infinite - 1u);
   const double step = largest - Value(infinite - 2u);

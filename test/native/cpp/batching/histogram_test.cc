@@ -32,7 +32,7 @@ TEST(Histogram, CountsAreCumulativeAndBoundsInclusive) {
   EXPECT_DOUBLE_EQ(snapshot.sum, 5.152000001);
 }
 
-TEST(Histogram, ADurationBelowZeroCountsAsNone) {
+TEST(Histogram, ANegativeDurationCountsAsZero) {
   Histogram histogram(kBounds);
   histogram.Observe(-5);
   const auto snapshot = histogram.Read();
@@ -40,14 +40,14 @@ TEST(Histogram, ADurationBelowZeroCountsAsNone) {
   EXPECT_EQ(snapshot.sum, 0);
 }
 
-TEST(Histogram, WithoutBoundsItStillCounts) {
+TEST(Histogram, CountsWithoutBounds) {
   Histogram histogram(std::vector<double>{});
   histogram.Observe(5);
   EXPECT_EQ(histogram.Read().counts, Counts{});
   EXPECT_EQ(histogram.Read().count, 1u);
 }
 
-TEST(Histogram, WithoutBoundsItCountsUpAndDownByAnyNumber) {
+TEST(Histogram, WithoutBoundsCountsUpAndDownByAnyNumber) {
   Histogram histogram(std::vector<double>{});
   histogram.Count(1'000'000'000'000);
   histogram.Count(-999'999'999'999);
@@ -60,7 +60,7 @@ TEST(Histogram, DurationBoundsAscend) {
   EXPECT_EQ(std::ranges::adjacent_find(DurationBounds()), DurationBounds().end());
 }
 
-TEST(Histogram, SeveralWritersLoseNothingAndReadersNeverSeeItRunBackwards) {
+TEST(Histogram, SeveralWritersLoseNothingAndReadersNeverSeeItDecrease) {
   constexpr int kWriters = 3;
   constexpr uint64_t kEach = 20'000;
   Histogram histogram(kBounds);

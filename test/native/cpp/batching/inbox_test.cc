@@ -27,7 +27,7 @@ TEST(Inbox, IsEmptyAtFirst) {
   EXPECT_EQ(inbox.TakeAll(), nullptr);
 }
 
-TEST(Inbox, GivesOldestFirst) {
+TEST(Inbox, ReturnsTheOldestFirst) {
   Inbox<Node> inbox;
   Node nodes[3];
   for (size_t i = 0; i < 3; ++i) {
@@ -39,7 +39,7 @@ TEST(Inbox, GivesOldestFirst) {
   EXPECT_TRUE(inbox.Empty());
 }
 
-TEST(Inbox, PushSaysWhetherItWasEmpty) {
+TEST(Inbox, PushReturnsWhetherItWasEmpty) {
   Inbox<Node> inbox;
   Node a;
   Node b;
@@ -64,7 +64,7 @@ TEST(Inbox, TakesAChainFromNewestToOldest) {
 // consumer.
 class InboxGrid : public testing::TestWithParam<std::tuple<size_t, size_t>> {};
 
-TEST_P(InboxGrid, LosesNothingRepeatsNothingAndKeepsEachProducersOrder) {
+TEST_P(InboxGrid, ReturnsEachNodeOnceAndKeepsEachProducersOrder) {
   const auto [producers, consumers] = GetParam();
   constexpr size_t kNodes = 5000;
   Inbox<Node> inbox;

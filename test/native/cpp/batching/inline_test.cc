@@ -54,7 +54,7 @@ class InlineTest : public testing::Test {
   Staging staging;
 };
 
-TEST_F(InlineTest, ShortRunsOfAnIdleModelDo) {
+TEST_F(InlineTest, RunsShortRequestsOfAnIdleModel) {
   EXPECT_TRUE(RunInline());
   EXPECT_TRUE(RunInline());
   const BatcherStats stats = batcher->Stats();
@@ -65,26 +65,26 @@ TEST_F(InlineTest, ShortRunsOfAnIdleModelDo) {
   EXPECT_EQ(stats.batches, 2u);
 }
 
-TEST_F(InlineTest, NotWhileAnythingWaits) {
+TEST_F(InlineTest, DoesNotRunWhileARequestWaits) {
   ASSERT_EQ(batcher->Submit(requests.Make(1)), Code::kOk);
   EXPECT_FALSE(RunInline());
   batcher->Turn(0);
   EXPECT_TRUE(RunInline());
 }
 
-TEST_F(InlineTest, NotPastTheDeadline) {
+TEST_F(InlineTest, DoesNotRunPastTheDeadline) {
   EXPECT_FALSE(RunInline(clock.Now() + 1000));
   EXPECT_TRUE(RunInline(clock.Now() + 1001));
 }
 
-TEST_F(InlineTest, ACrowdKeepsThemWithTheWorkers) {
+TEST_F(InlineTest, LargeBatchesKeepRequestsWithTheWorkers) {
   Batch(3);
   EXPECT_TRUE(RunInline());
   Batch(4);
   EXPECT_FALSE(RunInline());
 }
 
-TEST_F(InlineTest, OneQuietBatchIsNotYetCalm) {
+TEST_F(InlineTest, OneSmallBatchDoesNotAllowInlineRunsAgain) {
   Batch(8);
   for (int i = 0; i < 15; ++i) {
     Batch(1 + i % 2);
@@ -94,13 +94,13 @@ TEST_F(InlineTest, OneQuietBatchIsNotYetCalm) {
   EXPECT_TRUE(RunInline());
 }
 
-TEST_F(InlineTest, BatchesInBetweenChangeNothing) {
+TEST_F(InlineTest, BatchesOfMediumSizeDoNotAllowInlineRunsAgain) {
   Batch(4);
   for (int i = 0; i < 40; ++i) Batch(3);
   EXPECT_FALSE(RunInline());
 }
 
-TEST_F(InlineTest, ALongRunGoesBackToTheWorkersForAWhile) {
+TEST_F(InlineTest, ALongRunKeepsRequestsWithTheWorkersForAWhile) {
   takes = 21 * kLimit;
   EXPECT_TRUE(RunInline());
   takes = 0;
@@ -117,7 +117,7 @@ class LongInlineTest : public InlineTest {
   LongInlineTest() : InlineTest(kLimit + 1) {}
 };
 
-TEST_F(LongInlineTest, RunsLongerThanHandingThemOverDoNot) { EXPECT_FALSE(RunInline()); }
+TEST_F(LongInlineTest, DoesNotRunRequestsThatTakeLongerThanAWakeUp) { EXPECT_FALSE(RunInline()); }
 
 }  // namespace
 }  // namespace millrace

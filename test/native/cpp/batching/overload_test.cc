@@ -56,7 +56,7 @@ class World final : public Executor, public CompletionSink {
     }
   }
 
-  void AnswerEarly(uint32_t, uint64_t, const Status&) override {}
+  void FailEarly(uint32_t, uint64_t, const Status&) override {}
 
   Outcome Play() {
     BatcherOptions options;
@@ -120,7 +120,7 @@ Outcome Play(const Overload& overload) {
   return outcome;
 }
 
-TEST(Overload, TheWorkerOnlyRunsWhatMakesItsDeadline) {
+TEST(Overload, TheWorkerRunsOnlyRequestsThatMeetTheirDeadline) {
   for (const double load : {1.3, 2.0}) {
     const Outcome outcome = Play({.load = load});
     EXPECT_GE(outcome.goodput, 0.97) << load;
@@ -128,14 +128,14 @@ TEST(Overload, TheWorkerOnlyRunsWhatMakesItsDeadline) {
   }
 }
 
-TEST(Overload, ItStaysSoWhereRunsVary) {
+TEST(Overload, TheWorkerRunsOnlySuchRequestsIfRunTimesVary) {
   for (const double load : {0.9, 1.3, 2.0}) {
     const Outcome outcome = Play({.load = load, .slow_every = 20, .stretch = 3});
     EXPECT_GE(outcome.goodput, 0.8 * std::min(load, 1.0)) << load;
   }
 }
 
-TEST(Overload, BelowCapacityNobodyIsRefused) {
+TEST(Overload, BelowCapacityNoRequestIsRefused) {
   const Outcome outcome = Play({.load = 0.7});
   EXPECT_GE(outcome.goodput, 0.69);
   EXPECT_LE(outcome.refused, 0.001);

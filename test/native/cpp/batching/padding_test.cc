@@ -51,7 +51,7 @@ const std::pair<Shape, Shape> kShapes[] = {
     {MakeShape({}), MakeShape({})},
 };
 
-TEST(Padding, RunsCoverTheInnerTensorInOrderAndNothingTwice) {
+TEST(Padding, RunsCoverTheInnerTensorInOrderAndOnce) {
   for (const auto& [inner, outer] : kShapes) {
     size_t expected = 0;
     size_t end = 0;
@@ -66,7 +66,7 @@ TEST(Padding, RunsCoverTheInnerTensorInOrderAndNothingTwice) {
   }
 }
 
-TEST(Padding, WhatHangsTogetherIsOneRun) {
+TEST(Padding, ContiguousElementsAreOneRun) {
   size_t runs = 0;
   const auto count = [&runs](size_t, size_t, size_t) { ++runs; };
   ForEachRun(MakeShape({4, 5, 6}), MakeShape({4, 5, 6}), count);
@@ -77,7 +77,7 @@ TEST(Padding, WhatHangsTogetherIsOneRun) {
 
 class PaddingOf : public testing::TestWithParam<ElementType> {};
 
-TEST_P(PaddingOf, PutsEveryElementInItsPlaceAndThePadValueElsewhere) {
+TEST_P(PaddingOf, WritesEveryElementInItsPlaceAndThePadValueElsewhere) {
   const ElementType type = GetParam();
   const size_t size = ElementSize(type);
   Element pad;
@@ -95,7 +95,7 @@ TEST_P(PaddingOf, PutsEveryElementInItsPlaceAndThePadValueElsewhere) {
   }
 }
 
-TEST_P(PaddingOf, CutsBackToWhatWasPadded) {
+TEST_P(PaddingOf, CutsBackToTheElementsBeforePadding) {
   const ElementType type = GetParam();
   const size_t size = ElementSize(type);
   for (const auto& [own, padded] : kShapes) {
@@ -112,7 +112,7 @@ TEST_P(PaddingOf, CutsBackToWhatWasPadded) {
 INSTANTIATE_TEST_SUITE_P(Types, PaddingOf, testing::ValuesIn(kNumbers),
                          [](const auto& type) { return ElementName(type.param); });
 
-TEST(Padding, Strings) {
+TEST(Padding, PadsAndCutsStrings) {
   const std::vector<std::string> values = {"a", std::string(100, 'b'), "", "d"};
   std::vector<std::string> target(6, "old");
   Element pad;
@@ -152,7 +152,7 @@ TEST(Padding, ASliceStartsAtTheRequestsFirstRow) {
   EXPECT_EQ(joined, "4 5 8 9 ");
 }
 
-TEST(Fill, WritesThePatternAndNoMore) {
+TEST(Fill, WritesOnlyThePattern) {
   for (const size_t size : {1, 2, 4, 8}) {
     for (const size_t count : {0, 1, 2, 3, 7, 64, 100}) {
       Element element;
@@ -174,7 +174,7 @@ T Stored(const Element& element) {
   return value;
 }
 
-TEST(Encode, StoresWhatTheTypeHolds) {
+TEST(Encode, StoresValuesThatTheTypeHolds) {
   Element element;
   EXPECT_TRUE(Encode(-std::numeric_limits<double>::infinity(), ElementType::kFloat32, element).ok());
   EXPECT_EQ(Stored<float>(element), -std::numeric_limits<float>::infinity());
@@ -194,7 +194,7 @@ TEST(Encode, StoresWhatTheTypeHolds) {
   EXPECT_EQ(element.text, "pad");
 }
 
-TEST(Encode, RefusesTheRest) {
+TEST(Encode, RefusesOtherValues) {
   const std::pair<Scalar, ElementType> wrong[] = {
       {1.5, ElementType::kInt64},          {128.0, ElementType::kInt8},
       {-1.0, ElementType::kUint8},         {256.0, ElementType::kUint8},

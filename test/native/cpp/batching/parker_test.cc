@@ -11,12 +11,12 @@
 namespace millrace {
 namespace {
 
-TEST(Parker, DoesNotSleepOnWork) {
+TEST(Parker, DoesNotSleepIfThereIsWork) {
   Parker<> parker;
   parker.Park([] { return true; }, kNever);
 }
 
-TEST(Parker, NobodyIsWokenWhoDoesNotSleep) {
+TEST(Parker, DoesNotWakeAnOwnerThatIsAwake) {
   Parker<> parker;
   EXPECT_FALSE(parker.Unpark());
   parker.Park([] { return true; }, kNever);
@@ -28,7 +28,7 @@ TEST(Parker, ADeadlineInThePastEndsTheSleep) {
   parker.Park([] { return false; }, 1);
 }
 
-TEST(Parker, ADeadlineEndsTheSleepNotBeforeItsTime) {
+TEST(Parker, ADeadlineDoesNotEndTheSleepEarly) {
   Parker<> parker;
   const SteadyClock clock;
   const Nanos deadline = clock.Now() + 2'000'000;
@@ -49,7 +49,7 @@ TEST(Parker, AWakeUpBetweenTheCheckAndTheSleepIsNotLost) {
   EXPECT_TRUE(woke);
 }
 
-TEST(Parker, OneOfSeveralWakersPaysForTheCall) {
+TEST(Parker, OneOfSeveralWakersMakesTheSystemCall) {
   for (int round = 0; round < 200; ++round) {
     Parker<> parker;
     std::atomic<bool> work{false};
@@ -81,7 +81,7 @@ struct WorkNode {
 };
 
 // Ping-pong through an inbox each way: a lost wake-up hangs it, which the runner's limit reports.
-TEST(Parker, LosesNoWakeUpInALongExchange) {
+TEST(Parker, LosesNoWakeUpBetweenTwoThreads) {
   constexpr int kRounds = 20'000;
   struct Side {
     Inbox<WorkNode> inbox;

@@ -51,7 +51,7 @@ TEST_F(PendingTest, IsEmptyUntilSomethingIsAdded) {
   EXPECT_TRUE(pending.empty());
 }
 
-TEST_F(PendingTest, EqualRequestsComeOutInOrderOfArrival) {
+TEST_F(PendingTest, EqualRequestsAreTakenInOrderOfArrival) {
   const Taken all = {Add(1), Add(2), Add(3), Add(4)};
   EXPECT_EQ(Take(), all);
 }
@@ -76,7 +76,7 @@ TEST_F(PendingTest, PriorityCountsMoreThanTheDeadline) {
   EXPECT_EQ(Take(), (Taken{high, low}));
 }
 
-TEST_F(PendingTest, TakesNoMoreRowsThanAsked) {
+TEST_F(PendingTest, TakesNoMoreThanTheMostRows) {
   Request* const a = Add(1, 3);
   Request* const b = Add(2, 3);
   Request* const c = Add(3, 3);
@@ -125,13 +125,13 @@ class PendingTrialTest : public PendingTest {
   }
 };
 
-TEST_F(PendingTrialTest, ASizeThatSeemsDearIsRunNowAndThen) {
+TEST_F(PendingTrialTest, AnExpensiveSizeIsTriedNowAndThen) {
   size_t trials = 0;
   for (int i = 0; i < 1000; ++i) trials += TakeOfEight().size() == 8 ? 1 : 0;
   EXPECT_TRUE(trials >= 10 && trials <= 20) << trials;
 }
 
-TEST_F(PendingTrialTest, ASizeThatIsNotDearIsRunAgain) {
+TEST_F(PendingTrialTest, ASizeThatATrialFindsCheapIsRunAgain) {
   for (int i = 0; i < 1000; ++i) {
     const size_t size = TakeOfEight().size();
     cost.Observe(static_cast<int64_t>(size), 100 * static_cast<Nanos>(size));
@@ -139,7 +139,7 @@ TEST_F(PendingTrialTest, ASizeThatIsNotDearIsRunAgain) {
   EXPECT_EQ(cost.BestRows(8), 8);
 }
 
-TEST_F(PendingTrialTest, ATrialMakesNobodyLate) {
+TEST_F(PendingTrialTest, ATrialDoesNotMissADeadline) {
   for (int i = 0; i < 1000; ++i) {
     EXPECT_EQ(TakeOfEight(500).size(), 4u);
     EXPECT_TRUE(dropped.empty());
@@ -151,7 +151,7 @@ TEST_F(PendingTest, RequestsWithoutRowsShareABatch) {
   EXPECT_EQ(Take(8), all);
 }
 
-TEST_F(PendingTest, ShapesThatDifferAreKeptApart) {
+TEST_F(PendingTest, DifferentShapesDoNotShareABatch) {
   Request* const narrow = Add(1, 1, 4);
   Request* const wide = Add(2, 1, 5);
   Request* const narrow2 = Add(3, 2, 4);
@@ -160,7 +160,7 @@ TEST_F(PendingTest, ShapesThatDifferAreKeptApart) {
   EXPECT_EQ(Take(), (Taken{wide}));
 }
 
-TEST_F(PendingTest, RanksThatDifferAreKeptApart) {
+TEST_F(PendingTest, DifferentRanksDoNotShareABatch) {
   Request* const flat = Add(1);
   Request* const deep = requests.Make(2);
   deep->inputs[0].view.shape = test::MakeShape({1, 1, 1});
@@ -169,7 +169,7 @@ TEST_F(PendingTest, RanksThatDifferAreKeptApart) {
   EXPECT_EQ(Take(), (Taken{deep}));
 }
 
-TEST_F(PendingTest, EveryInputOfTwoRequestsMustAgree) {
+TEST_F(PendingTest, RequestsShareABatchOnlyIfEveryInputHasTheSameShape) {
   const auto with_second = [&](int64_t width) {
     Request* const request = requests.Make(1);
     test::SetInput(*request, 1, ElementType::kFloat32, test::MakeShape({1, width}),
@@ -204,7 +204,7 @@ TEST_F(PendingTest, AModelThatDoesNotBatchGetsOneRequestAtATime) {
   EXPECT_EQ(batch, (Taken{a}));
 }
 
-TEST_F(PendingTest, CancelledAndExpiredRequestsAreDroppedAndTakeNoPlace) {
+TEST_F(PendingTest, CancelledAndExpiredRequestsAreDroppedAndTakeNoRows) {
   Request* const expired = requests.Make(1, 8);
   expired->deadline = 100;
   Add(expired);
@@ -216,7 +216,7 @@ TEST_F(PendingTest, CancelledAndExpiredRequestsAreDroppedAndTakeNoPlace) {
   EXPECT_TRUE(pending.empty());
 }
 
-TEST_F(PendingTest, ADeadlineIsOverAtItsOwnInstant) {
+TEST_F(PendingTest, ADeadlineHasPassedAtItsOwnTime) {
   Request* const request = requests.Make(1);
   request->deadline = 100;
   Add(request);
@@ -245,7 +245,7 @@ TEST_F(PendingTest, ViewCountsTheGroupAndItsTimes) {
   EXPECT_EQ(at_once.earliest_deadline, kNever);
 }
 
-TEST_F(PendingTest, ManyShapesOneAfterTheOtherAreForgottenOnceServed) {
+TEST_F(PendingTest, GroupsOfManyShapesAreRemovedOnceServed) {
   for (int64_t width = 1; width <= 500; ++width) {
     Request* const request = Add(1, 1, width);
     EXPECT_EQ(Take(), (Taken{request}));

@@ -214,7 +214,7 @@ INSTANTIATE_TEST_SUITE_P(
               [](const Rows& rows) { return Rows(rows.size(), rows.front()); }}),
     [](const auto& entry) { return std::string(entry.param.name); });
 
-TEST(ProbeOfRows, ModelsThatMixNothingAreBatched) {
+TEST(ProbeOfRows, ModelsWithIndependentRowsAreBatched) {
   const std::function<Rows(const Rows&)> honest[] = {
       [](const Rows& rows) { return rows; },
       [](const Rows& rows) { return Plus(rows, 3); },
@@ -247,7 +247,7 @@ TEST(ProbeOfRows, RowsThatAModelRefusesAreLeftOut) {
   EXPECT_TRUE(ProbeBatching(Named("N", "N"), picky, clock, {}).batched);
 }
 
-TEST(ProbeOfRows, ABatchThatFailsIsAReason) {
+TEST(ProbeOfRows, AModelWhoseBatchesFailIsNotBatched) {
   const Batchability result = Probe([](const Rows& rows) { return rows; });
   EXPECT_TRUE(result.batched);
   const SteadyClock clock;
@@ -260,7 +260,7 @@ TEST(ProbeOfRows, ABatchThatFailsIsAReason) {
             "32 rows together fail, which run alone");
 }
 
-TEST(ProbeOfRows, ASlowModelRunsFewAndIsBatchedUpToWhatRan) {
+TEST(ProbeOfRows, ASlowModelIsBatchedUpToTheSizeThatWasRun) {
   Slow clock;
   int64_t rows = 0;
   FunctionExecutor slow([&](std::span<const TensorView> inputs, OwnedOutputs& outputs) {
@@ -320,7 +320,7 @@ TEST(ProbeOfRows, EveryNumberOfRowsOfAQuickModelIsRun) {
   for (size_t rows = 1; rows <= 64; ++rows) EXPECT_TRUE(ran.contains(rows)) << rows;
 }
 
-TEST(NamesOfRows, TheNameOfAnotherThingIsAReason) {
+TEST(NamesOfRows, AnotherNameOfAnOutputsRowsPreventsBatching) {
   const SteadyClock clock;
   FunctionExecutor identity = Model([](const Rows& rows) { return rows; });
   const Batchability result = ProbeBatching(Named("boxes", "kept"), identity, clock, {});
@@ -330,7 +330,7 @@ TEST(NamesOfRows, TheNameOfAnotherThingIsAReason) {
             "not known to count rows: declare maxRows to batch anyway");
 }
 
-TEST(NamesOfRows, NamesThatExportersMakeUpTellNothing) {
+TEST(NamesOfRows, NamesThatExportersGenerateAreIgnored) {
   const SteadyClock clock;
   for (const auto& [input, output] :
        {std::pair("unk__6", "unk__7"), {"batch", "Gemmy_dim_0"}, {"s0", "s1"}, {"", "batch"},
@@ -353,7 +353,7 @@ TEST(NamesOfRows, InputsOfTwoNamesAreNotBatched) {
   EXPECT_FALSE(ProbeBatching(signature, identity, clock, {}).batched);
 }
 
-TEST(NamesOfRows, EqualNamesNeedNoMore) {
+TEST(NamesOfRows, EqualNamesAllowBatching) {
   const SteadyClock clock;
   FunctionExecutor identity = Model([](const Rows& rows) { return rows; });
   EXPECT_TRUE(ProbeBatching(Named("N", "N"), identity, clock, {.data_sized = true}).batched);

@@ -56,7 +56,7 @@ void ExpectReason(const Batchability& result, const char* part) {
 
 class ProbeTypes : public testing::TestWithParam<ElementType> {};
 
-TEST_P(ProbeTypes, RowsThatGiveTheSameTogetherAsAloneAreJoined) {
+TEST_P(ProbeTypes, RowsWithEqualOutputsAloneAndTogetherAreBatched) {
   FunctionExecutor identity(Identity);
   const Batchability result = Probe(OneToOne(GetParam()), identity);
   EXPECT_TRUE(result.batched) << result.reason;
@@ -94,21 +94,21 @@ TEST(Probe, AModelThatMixesRowsIsNotBatched) {
   ExpectReason(Probe(OneToOne(), sum), "Output 'out' of two rows together differs");
 }
 
-TEST(Probe, AModelWhoseAnswerDependsOnTheNumberOfRowsIsNotBatched) {
+TEST(Probe, AModelWhoseOutputsDependOnTheNumberOfRowsIsNotBatched) {
   auto scaled = Floats([](const std::vector<float>& in, size_t i) {
     return in[i] * static_cast<float>(in.size());
   });
   EXPECT_FALSE(Probe(OneToOne(), scaled).batched);
 }
 
-TEST(Probe, RoundingInAnotherOrderIsForgiven) {
+TEST(Probe, OutputsMayDifferByRounding) {
   auto rounded = Floats([](const std::vector<float>& in, size_t i) {
     return in[i] * (1 + 1e-6f * static_cast<float>(in.size()));
   });
   EXPECT_TRUE(Probe(OneToOne(), rounded).batched);
 }
 
-TEST(Probe, AnswersThatAreNotANumberAgreeWithThemselvesOnly) {
+TEST(Probe, NaNEqualsOnlyNaN) {
   auto nan = Floats([](const std::vector<float>&, size_t) { return std::nanf(""); });
   EXPECT_TRUE(Probe(OneToOne(), nan).batched);
   auto infinite = Floats([](const std::vector<float>&, size_t) { return HUGE_VALF; });
@@ -130,7 +130,7 @@ TEST(Probe, AStaticFirstDimensionIsNamed) {
   EXPECT_EQ(unused.runs, 0u);
 }
 
-TEST(Probe, WhatRunsShowCountsForAnOutputThatIsDeclaredStatic) {
+TEST(Probe, AStaticOutputIsBatchedIfRunsShowItsRows) {
   Signature signature = OneToOne();
   signature.outputs[0].dims[0] = 1;
   FunctionExecutor identity(Identity);
@@ -174,7 +174,7 @@ TEST(Probe, OutputsWithoutARowForEachRowAreNotBatched) {
   }
 }
 
-TEST(Probe, OtherDynamicDimensionsGetASize) {
+TEST(Probe, OtherDynamicDimensionsHaveTheSize4) {
   FunctionExecutor spy([](auto inputs, OwnedOutputs& outputs) {
     EXPECT_EQ(inputs[0].shape.rank, 3);
     EXPECT_EQ(inputs[0].shape.dims[1], 4);
@@ -188,7 +188,7 @@ TEST(Probe, OtherDynamicDimensionsGetASize) {
                   .batched);
 }
 
-TEST(Probe, RowsWithoutElementsAgree) {
+TEST(Probe, RowsWithoutElementsAreEqual) {
   const std::vector<int64_t> dims = {-1, 0};
   FunctionExecutor identity(Identity);
   EXPECT_TRUE(Probe({{Spec("in", ElementType::kFloat32, dims)},

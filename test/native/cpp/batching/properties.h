@@ -145,7 +145,7 @@ inline std::vector<Property> ConservationProperties() {
   return {
       {"EveryAcceptedRequestIsAnsweredExactlyOnce", nullptr,
        [](const Scenario&, const Trace& trace) {
-         return EachSeen(trace, "was not answered once", [](const Seen& seen, size_t) {
+         return EachSeen(trace, "was not delivered once", [](const Seen& seen, size_t) {
            return seen.answers != (WasAnswered(seen) ? 1u : 0u);
          });
        },
@@ -225,7 +225,7 @@ inline std::vector<Property> ConservationProperties() {
        [](const Scenario&, const Trace& trace) {
          return EachSeen(trace, "has times out of order", [](const Seen& seen, size_t) {
            const bool in_order = seen.submitted <= seen.started && seen.started <= seen.finished &&
-                                 seen.finished <= seen.answered;
+                                 seen.finished <= seen.delivered;
            return seen.accepted() && !in_order;
          });
        },
@@ -404,7 +404,7 @@ inline std::vector<Property> PolicyProperties() {
        [](Scenario& scenario, Random& random) {
          Plain(scenario, random);
          scenario.options.policy = {PolicyKind::kExcess, 16, 0};
-         // Clients that come back as soon as they are answered, so that something is held back.
+         // Clients that come back as soon as they have a result, so that something is held back.
          const auto clients = static_cast<size_t>(random.Between(2, 6));
          scenario.arrivals = ClosedLoop(clients, 10 * clients, scenario, random);
        },

@@ -83,7 +83,7 @@ Traffic Measure(Scenario& scenario, PolicyKind kind) {
   scenario.options.policy.kind = kind;
   const Trace trace = Simulation::Of(scenario);
   for (const Seen& seen : trace.seen) {
-    traffic.latency += static_cast<double>(seen.answered - seen.submitted);
+    traffic.latency += static_cast<double>(seen.delivered - seen.submitted);
   }
   for (const Turn& turn : trace.turns) {
     traffic.holds += turn.decision.action == Decision::Action::kWait ? 1 : 0;
@@ -102,7 +102,7 @@ Scenario BatchingScenario(uint64_t seed) {
 
 // Requests that come on their own are what the policy must not be fooled by: over all the runs
 // together, waiting for clients that do not exist costs less than a hundredth.
-TEST(PropertyOfManyRuns, PoissonTrafficIsNotMadeToWait) {
+TEST(PropertyOfManyRuns, PoissonTrafficDoesNotWait) {
   double busy = 0;
   double excess = 0;
   size_t holds = 0;
@@ -162,7 +162,7 @@ TEST(PropertyOfModels, ALargerBatchIsNeverExpectedToCostLess) {
   }
 }
 
-TEST(PropertyOfModels, ShareOfReturningClientsIsAShare) {
+TEST(PropertyOfModels, TheShareOfReturningClientsIsBetween0And1) {
   for (uint64_t seed = 1; seed <= Runs(); ++seed) {
     Random random(seed);
     ArrivalModel model;

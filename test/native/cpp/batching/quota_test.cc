@@ -20,7 +20,7 @@ TEST(QuotaTest, EachPriorityHasItsOwnPlaces) {
   EXPECT_TRUE(quota.Take(0));
 }
 
-TEST(QuotaTest, WithoutALimitThereIsAlwaysAPlace) {
+TEST(QuotaTest, APriorityWithoutALimitAlwaysHasAPlace) {
   Quota none({});
   Quota some({1, 0});
   for (int i = 0; i < 100; ++i) {
@@ -34,7 +34,7 @@ TEST(QuotaTest, WithoutALimitThereIsAlwaysAPlace) {
   EXPECT_FALSE(some.Take(0));
 }
 
-TEST(QuotaTest, ThreadsNeverHoldMorePlacesThanThereAre) {
+TEST(QuotaTest, ThreadsNeverHoldMorePlacesThanTheLimit) {
   constexpr uint32_t kPlaces = 3;
   Quota quota({kPlaces});
   std::atomic<uint32_t> held{0};

@@ -67,7 +67,7 @@ class Box final : public CompletionSink {
     }
     some_.notify_one();
   }
-  void AnswerEarly(uint32_t, uint64_t, const Status&) override {}
+  void FailEarly(uint32_t, uint64_t, const Status&) override {}
 
   Request* Take(bool wait) {
     std::unique_lock lock(mutex_);
@@ -177,9 +177,9 @@ double Throughput(PolicyKind kind, int clients, Nanos round_trip) {
   const Nanos began = clock.Now();
   const Nanos end = began + 500'000'000;
   for (int left = clients; left > 0;) {
-    Request* const answered = box->Take(true);
+    Request* const delivered = box->Take(true);
     if (round_trip > 0) SleepUntil(clock.Now() + round_trip);
-    for (Request* request = answered; request != nullptr;) {
+    for (Request* request = delivered; request != nullptr;) {
       Request* const next = request->next;
       if (clock.Now() < end) {
         ++answers;

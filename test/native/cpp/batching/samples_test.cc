@@ -42,7 +42,7 @@ TEST(Samples, FillEveryInputOfTheSignature) {
   EXPECT_EQ(views[3].bytes, 4u);
 }
 
-TEST(Samples, RowsAreThoseOfTheWhole) {
+TEST(Samples, RowsAreAPartOfAllRows) {
   const Samples samples = Make(With({{"a", ElementType::kFloat32, {-1, 3}, {}}}), 8);
   const auto all = ValuesOf<float>(samples.Rows(0, 8)[0]);
   const auto part = ValuesOf<float>(samples.Rows(2, 3)[0]);
@@ -79,7 +79,7 @@ TEST(Samples, FloatsAreFinite) {
   for (const uint16_t bits : ValuesOf<uint16_t>(views[2])) EXPECT_NE(bits & 0x7f80, 0x7f80);
 }
 
-TEST(Samples, StringsHaveNoBytes) {
+TEST(Samples, StringsAreEmpty) {
   const Samples samples = Make(With({{"a", ElementType::kString, {-1, 2}, {}}}), 4);
   const TensorView view = samples.Rows(1, 2)[0];
   EXPECT_EQ(view.bytes, 0u);

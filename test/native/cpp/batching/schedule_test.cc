@@ -37,7 +37,7 @@ struct Program {
   size_t producers;
   size_t consumers;
   uint32_t capacity;
-  bool closer;  // somebody closes at any time, not when everything is answered
+  bool closer;  // somebody closes at any time, not when everything is delivered
 };
 
 struct Node {
@@ -45,7 +45,7 @@ struct Node {
   size_t producer = 0;
   size_t number = 0;
   int taken = 0;
-  int answered = 0;
+  int delivered = 0;
 };
 
 void Require(bool holds, const char* what) { Schedule::Current().Require(holds, what); }
@@ -64,9 +64,9 @@ class Service {
   std::string Fault() const {
     for (const Producer& producer : producers_) {
       for (const Node& node : producer.nodes) {
-        if (node.taken != node.answered) return "a request was taken and never answered";
+        if (node.taken != node.delivered) return "a request was taken and never delivered";
       }
-      if (producer.in_flight != 0) return "a request was accepted and never answered";
+      if (producer.in_flight != 0) return "a request was accepted and never delivered";
     }
     return door_.Drained() ? "" : "the intake is not drained";
   }
@@ -120,7 +120,7 @@ class Service {
     Node* node = self.done.TakeAll();
     while (node != nullptr) {
       Node* const following = node->next;
-      Require(++node->answered == 1, "a request was answered twice");
+      Require(++node->delivered == 1, "a request was delivered twice");
       --self.in_flight;
       node = following;
     }
@@ -242,7 +242,7 @@ std::string Report(const Program& program, uint64_t seed) {
 
 class ScheduleGrid : public testing::TestWithParam<std::tuple<size_t, size_t, uint32_t>> {};
 
-TEST_P(ScheduleGrid, EveryRequestIsTakenInOrderAndAnsweredOnce) {
+TEST_P(ScheduleGrid, EveryRequestIsTakenInOrderAndFinishedOnce) {
   const auto [producers, consumers, capacity] = GetParam();
   for (const bool closer : {false, true}) {
     const Program program{producers, consumers, capacity, closer};

@@ -74,7 +74,7 @@ class ShapeBatchTest : public testing::Test {
   test::FakeClock clock;
 };
 
-TEST_F(ShapeBatchTest, EachIsPaddedAndGetsItsOwnBack) {
+TEST_F(ShapeBatchTest, EachRequestIsPaddedAndItsOutputsAreCut) {
   Request* const a = texts.Make(1, 2);
   Request* const b = texts.Make(2, 4, 2);
   Request* const c = texts.Make(3, 0);
@@ -87,14 +87,14 @@ TEST_F(ShapeBatchTest, EachIsPaddedAndGetsItsOwnBack) {
   ExpectOwn(*c, 3, 0);
 }
 
-TEST_F(ShapeBatchTest, ALoneRequestRunsInItsBucketToo) {
+TEST_F(ShapeBatchTest, ALoneRequestIsPaddedToItsBucket) {
   Request* const request = texts.Make(7, 5);
   Run({request});
   EXPECT_EQ(runs, std::vector{MakeShape({1, 8})});
   ExpectOwn(*request, 7, 5);
 }
 
-TEST_F(ShapeBatchTest, ALoneRequestOfABucketsLengthIsNotCopied) {
+TEST_F(ShapeBatchTest, ALoneRequestOfItsBucketsLengthIsNotCopied) {
   Request* const request = texts.Make(7, 4);
   FunctionExecutor spy([&](auto inputs, OwnedOutputs& outputs) {
     EXPECT_EQ(inputs[0].data, request->inputs[0].copy.get());
@@ -105,7 +105,7 @@ TEST_F(ShapeBatchTest, ALoneRequestOfABucketsLengthIsNotCopied) {
   ExpectOwn(*request, 7, 4);
 }
 
-TEST_F(ShapeBatchTest, TheLongestDecidesWhatTheBatchIsPaddedTo) {
+TEST_F(ShapeBatchTest, ABatchIsPaddedToTheBucketOfItsLongestRequest) {
   Request* const small = texts.Make(1, 1);
   Request* const large = texts.Make(2, 7);
   Run({small, large});
@@ -114,7 +114,7 @@ TEST_F(ShapeBatchTest, TheLongestDecidesWhatTheBatchIsPaddedTo) {
   ExpectOwn(*large, 2, 7);
 }
 
-TEST_F(ShapeBatchTest, HalvesOfAFailedBatchArePaddedToTheirOwn) {
+TEST_F(ShapeBatchTest, HalvesOfAFailedBatchArePaddedToTheirOwnBuckets) {
   Request* const small = texts.Make(1, 1);
   Request* const bad = texts.Make(666, 7);
   Run({small, bad});
@@ -139,7 +139,7 @@ TEST_F(ShapeBatchTest, MissingRowsRepeatTheLast) {
   ExpectOwn(*lone, 3, 4);
 }
 
-TEST_F(ShapeBatchTest, ABatchWithoutRowsIsAllPadding) {
+TEST_F(ShapeBatchTest, ABatchWithoutRowsIsFilledWithThePadValue) {
   plan.row_sizes = {2};
   Request* const request = texts.Make(1, 3, 0);
   Run({request});
@@ -148,7 +148,7 @@ TEST_F(ShapeBatchTest, ABatchWithoutRowsIsAllPadding) {
   ExpectOwn(*request, 1, 3, 0);
 }
 
-TEST_F(ShapeBatchTest, WithoutPaddingLengthsStayAsTheyAre) {
+TEST_F(ShapeBatchTest, WithoutPaddingLengthsDoNotChange) {
   plan.pads = false;
   Request* const a = texts.Make(1, 3);
   Request* const b = texts.Make(2, 3);
@@ -174,14 +174,14 @@ TEST_F(ShapeBatchTest, AnOutputOfAnotherLengthFailsTheRun) {
             "batching options");
 }
 
-TEST_F(ShapeBatchTest, RowsThatNoMemoryHoldsAreAStatus) {
+TEST_F(ShapeBatchTest, RowsThatNeedTooMuchMemoryFailTheRequest) {
   plan.row_sizes = {int64_t{1} << 60};
   Request* const request = texts.Make(1, 3);
   Run({request});
   EXPECT_EQ(request->status.code(), Code::kResourceExhausted);
 }
 
-TEST_F(ShapeBatchTest, BorrowedInputsAreGivenBackBeforeTheRun) {
+TEST_F(ShapeBatchTest, BorrowedInputsAreReleasedBeforeTheRun) {
   Request* const request = texts.Make(1, 3);
   const Numbers owned(3, 9);
   request->inputs[0].view.data = reinterpret_cast<const std::byte*>(owned.data());
@@ -196,7 +196,7 @@ TEST_F(ShapeBatchTest, BorrowedInputsAreGivenBackBeforeTheRun) {
 }
 
 // x string [N, 2, L] -> y the same.
-TEST(ShapeBatch, StringsArePaddedAndCutToo) {
+TEST(ShapeBatch, StringsArePaddedAndCut) {
   const Signature signature = {{{"x", ElementType::kString, {-1, 2, -1}, {"N", "", "L"}}},
                                {{"y", ElementType::kString, {-1, 2, -1}, {"N", "", "L"}}}};
   AxisSpec axis;

@@ -56,7 +56,7 @@ TEST_F(ShapePendingTest, LengthsOfOneBucketShareABatch) {
   EXPECT_EQ(Take(), all);
 }
 
-TEST_F(ShapePendingTest, BucketsStayApartWhereNothingIsMeasured) {
+TEST_F(ShapePendingTest, BucketsDoNotShareABatchWhileCostsAreUnknown) {
   Request* const a = Add(3);
   Request* const b = Add(5);
   Request* const c = Add(2);
@@ -64,7 +64,7 @@ TEST_F(ShapePendingTest, BucketsStayApartWhereNothingIsMeasured) {
   EXPECT_EQ(Take(), (Taken{b}));
 }
 
-TEST_F(ShapePendingTest, RequestsArePaddedUpWhereARunOfItsOwnCostsMore) {
+TEST_F(ShapePendingTest, RequestsArePaddedToShareABatchIfARunApartCostsMore) {
   Measure(1000, 1);
   Request* const small = Add(3);
   Request* const large = Add(60);
@@ -73,7 +73,7 @@ TEST_F(ShapePendingTest, RequestsArePaddedUpWhereARunOfItsOwnCostsMore) {
   EXPECT_TRUE(pending.empty());
 }
 
-TEST_F(ShapePendingTest, AndRunApartWherePaddingCostsMore) {
+TEST_F(ShapePendingTest, RequestsRunApartIfPaddingCostsMore) {
   Measure(10, 1);
   Request* const small = Add(3);
   Request* const large = Add(60);
@@ -81,7 +81,7 @@ TEST_F(ShapePendingTest, AndRunApartWherePaddingCostsMore) {
   EXPECT_EQ(Take(), (Taken{large}));
 }
 
-TEST_F(ShapePendingTest, OnlyThoseJoinThatPay) {
+TEST_F(ShapePendingTest, OnlyRequestsThatSaveTimeArePaddedToShareABatch) {
   Measure(20, 1);
   Request* const small = Add(3);
   Request* const large = Add(60);
@@ -90,7 +90,7 @@ TEST_F(ShapePendingTest, OnlyThoseJoinThatPay) {
   EXPECT_EQ(Take(), (Taken{large}));
 }
 
-TEST_F(ShapePendingTest, AFullBatchTakesNobodyAlong) {
+TEST_F(ShapePendingTest, AFullBatchTakesNoRequestsOfOtherGroups) {
   Measure(1000, 1);
   Add(3, 8);
   Request* const large = Add(60);
@@ -98,7 +98,7 @@ TEST_F(ShapePendingTest, AFullBatchTakesNobodyAlong) {
   EXPECT_EQ(Take(), (Taken{large}));
 }
 
-TEST_F(ShapePendingTest, NobodyIsPaddedUpIntoMissingADeadline) {
+TEST_F(ShapePendingTest, PaddingDoesNotMissADeadline) {
   Measure(1000, 1);
   Request* const urgent = Add(3, 1, 1010);
   Request* const large = Add(60);
@@ -126,7 +126,7 @@ TEST_F(ShapePendingTest, ElementsLimitABatch) {
   EXPECT_EQ(Take(), (Taken{all[5]})) << "too large for the budget, hence alone";
 }
 
-TEST_F(ShapePendingTest, ElementsLimitPaddingUpToo) {
+TEST_F(ShapePendingTest, ElementsLimitABatchOfPaddedRequests) {
   Measure(1000, 1);
   plan.max_elements = 128;
   const Taken small = {Add(3), Add(3), Add(3)};
@@ -145,7 +145,7 @@ TEST_F(ShapePendingTest, WithoutPaddingOnlyEqualLengthsShareABatch) {
   EXPECT_EQ(Take(), (Taken{b}));
 }
 
-TEST_F(ShapePendingTest, AGroupThatIsHeldBackHoldsUpNoOther) {
+TEST_F(ShapePendingTest, AGroupThatIsHeldBackDoesNotDelayOthers) {
   Add(60);  // the oldest, and alone: the timer waits for company
   const Taken full = {Add(3, 4), Add(3, 4)};
   EXPECT_EQ(pending.View(kTimer).rows, 1) << "the most urgent group is the one held back";
@@ -168,7 +168,7 @@ TEST_F(ShapePendingTest, WaitsForTheFirstGroupThatIsDue) {
   EXPECT_EQ(choice.decision.until, 100);
 }
 
-TEST_F(ShapePendingTest, OfThoseThatMayRunTheMostUrgentDoes) {
+TEST_F(ShapePendingTest, TheMostUrgentOfTheGroupsThatMayRunDoes) {
   Add(60);
   Request* const urgent = Add(3, 1, 500);
   Add(6);
@@ -178,7 +178,7 @@ TEST_F(ShapePendingTest, OfThoseThatMayRunTheMostUrgentDoes) {
   EXPECT_EQ(batch, (Taken{urgent}));
 }
 
-TEST_F(ShapePendingTest, ARareLengthIsServedWhileACommonOneNeverEnds) {
+TEST_F(ShapePendingTest, ARareLengthIsServedUnderALoadOfACommonOne) {
   Request* const rare = Add(60);
   // Requests with deadlines go first, as long as they are due before the patience of others ends.
   for (int round = 0; round < 30; ++round) {
@@ -195,7 +195,7 @@ TEST_F(ShapePendingTest, ARareLengthIsServedWhileACommonOneNeverEnds) {
   FAIL() << "it was starved";
 }
 
-TEST_F(ShapePendingTest, RowsAreFilledUpWhereThatIsCheaperPerRow) {
+TEST_F(ShapePendingTest, RowsAreFilledUpIfThatIsCheaperPerRow) {
   plan.row_sizes = {2, 8};
   costs[0].Observe(2, 100);
   costs[0].Observe(8, 150);

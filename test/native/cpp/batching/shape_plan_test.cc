@@ -49,7 +49,7 @@ TEST(ShapePlan, FollowsTheSymbolInInputsAndOutputs) {
   EXPECT_FALSE(plan.IsMask(0));
 }
 
-TEST(ShapePlan, DimensionsWithoutANameGoByTheirPlace) {
+TEST(ShapePlan, DimensionsWithoutANameAreDeclaredByTheirPlace) {
   const Signature unnamed = {{{"x:0", ElementType::kFloat32, {-1, -1}, {"", ""}}},
                              {{"y", ElementType::kFloat32, {-1, -1}, {"", ""}}}};
   AxisSpec axis = Axis("x:0:1", {4});
@@ -78,7 +78,7 @@ TEST(ShapePlan, BucketsAreEveryCombinationOfLengths) {
   EXPECT_EQ(plan.InputShape(0, MakeShape({2, 3, 5, 6}), *wide), MakeShape({2, 3, 16, 30}));
 }
 
-TEST(ShapePlan, ARequestGoesIntoTheLeastBucketThatHoldsIt) {
+TEST(ShapePlan, ARequestGetsTheSmallestBucketThatHoldsIt) {
   const ShapePlan plan = Planned(TextSignature(), {LengthAxis({4, 8, 16})});
   test::Texts texts(plan);
   for (const auto& [length, bucket] : std::map<int64_t, uint32_t>{
@@ -87,7 +87,7 @@ TEST(ShapePlan, ARequestGoesIntoTheLeastBucketThatHoldsIt) {
   }
 }
 
-TEST(ShapePlan, RefusesWhatIsTooLongOrUnequal) {
+TEST(ShapePlan, RefusesRequestsThatAreTooLongOrOfUnequalLengths) {
   const ShapePlan plan = Planned(TextSignature(), {LengthAxis({4, 8})});
   Request request;
   const auto place = [&](int64_t ids, int64_t mask, int64_t rows = 1) {
@@ -157,7 +157,7 @@ TEST(ShapePlan, OutputsMustHaveTheLengthOfTheirAxis) {
   EXPECT_EQ(request->own_shapes[1], MakeShape({1, 7}));
 }
 
-TEST(ShapePlan, AnAxisAlongDimension0IsTold) {
+TEST(ShapePlan, ReportsAnAxisAlongDimension0) {
   EXPECT_EQ(Planned(TextSignature(), {LengthAxis({4})}).AxisOfRows(), "");
   EXPECT_EQ(Planned(TextSignature(), {Axis("N", {4})}).AxisOfRows(), "N");
 }
@@ -170,7 +170,7 @@ struct Refusal {
 
 class ShapePlanRefuses : public testing::TestWithParam<Refusal> {};
 
-TEST_P(ShapePlanRefuses, WithASentence) {
+TEST_P(ShapePlanRefuses, WithAMessage) {
   AxisSpec axis = LengthAxis({4, 8});
   GetParam().change(axis);
   ShapePlan plan;
@@ -236,7 +236,7 @@ TEST(ShapePlan, HasAtMostFourAxes) {
   EXPECT_EQ(ShapePlan::Make(signature, axes, plan).message(), "At most 4 axes can be declared");
 }
 
-TEST(ShapePlan, RefusesAxesThatDoNotGoTogether) {
+TEST(ShapePlan, RefusesAxesThatContradictEachOther) {
   const auto refused = [](std::vector<AxisSpec> axes) {
     ShapePlan plan;
     return ShapePlan::Make(ImageSignature(), axes, plan).message();

@@ -66,7 +66,7 @@ class ShapeProbeTest : public testing::Test {
   std::string reason = "old";
 };
 
-TEST_F(ShapeProbeTest, NothingDeclaredIsNotRun) {
+TEST_F(ShapeProbeTest, RunsNothingWithoutADeclaration) {
   ShapePlan plan;
   FunctionExecutor model = Model(Sum);
   EXPECT_TRUE(Probe(plan, model).ok());
@@ -74,7 +74,7 @@ TEST_F(ShapeProbeTest, NothingDeclaredIsNotRun) {
   EXPECT_EQ(reason, "");
 }
 
-TEST_F(ShapeProbeTest, PaddingThatChangesNothingStays) {
+TEST_F(ShapeProbeTest, PaddingThatChangesNoOutputStaysOn) {
   for (const std::vector<int64_t>& lengths : {std::vector<int64_t>{16, 32}, {1, 2}, {2}}) {
     ShapePlan plan = Planned(ValuesAndMeans(), {Length(lengths)});
     FunctionExecutor model = Model(Sum);
@@ -85,7 +85,7 @@ TEST_F(ShapeProbeTest, PaddingThatChangesNothingStays) {
   }
 }
 
-TEST_F(ShapeProbeTest, PaddingThatChangesAnAnswerIsTurnedOff) {
+TEST_F(ShapeProbeTest, PaddingThatChangesAnOutputIsTurnedOff) {
   FunctionExecutor mean = Model([](auto row) { return Sum(row) / static_cast<float>(row.size()); });
   for (const bool batched : {true, false}) {
     ShapePlan plan = Planned(ValuesAndMeans(), {Length({16, 32})});
@@ -97,7 +97,7 @@ TEST_F(ShapeProbeTest, PaddingThatChangesAnAnswerIsTurnedOff) {
   }
 }
 
-TEST_F(ShapeProbeTest, ThePadValueCounts) {
+TEST_F(ShapeProbeTest, UsesTheDeclaredPadValue) {
   const auto least = [](auto row) { return *std::ranges::min_element(row); };
   const auto most = [](auto row) { return *std::ranges::max_element(row); };
   for (const double sign : {1.0, -1.0}) {
@@ -113,7 +113,7 @@ TEST_F(ShapeProbeTest, ThePadValueCounts) {
   }
 }
 
-TEST_F(ShapeProbeTest, ALengthOf1CannotBePaddedTo) {
+TEST_F(ShapeProbeTest, RunsNothingForABucketOfLength1) {
   ShapePlan plan = Planned(ValuesAndMeans(), {Length({1})});
   FunctionExecutor model = Model(Sum);
   EXPECT_TRUE(Probe(plan, model).ok());
@@ -147,7 +147,7 @@ TEST_F(ShapeProbeTest, AModelThatFailsPaddedIsNotPadded) {
 }
 
 // The lengths of y change with L, but the file names them otherwise.
-TEST_F(ShapeProbeTest, AnOutputThatNoNameTiesToTheAxisIsRefused) {
+TEST_F(ShapeProbeTest, AnOutputThatChangesWithoutADeclaredAxisIsRefused) {
   Signature signature = ValuesAndMeans();
   signature.outputs[0].symbols[1] = "M";
   FunctionExecutor model = Model(Sum);
@@ -181,7 +181,7 @@ TEST_F(ShapeProbeTest, AnOutputOfAnotherLengthIsRefused) {
 }
 
 // What exporters name after a node, because they could not infer that it is constant.
-TEST_F(ShapeProbeTest, ADynamicDimensionThatDoesNotChangeNeedsNoName) {
+TEST_F(ShapeProbeTest, ADynamicDimensionThatDoesNotChangeNeedsNoAxis) {
   Signature signature = ValuesAndMeans();
   signature.outputs[1] = {"m", ElementType::kFloat32, {-1, -1}, {"N", "Addm_dim_1"}};
   FunctionExecutor model([](auto inputs, OwnedOutputs& outputs) {
@@ -196,7 +196,7 @@ TEST_F(ShapeProbeTest, ADynamicDimensionThatDoesNotChangeNeedsNoName) {
   EXPECT_TRUE(plan.pads) << reason;
 }
 
-TEST_F(ShapeProbeTest, MasksAreOnesWhereTheRequestIs) {
+TEST_F(ShapeProbeTest, MasksAreOneForElementsOfTheRequest) {
   FunctionExecutor masked([](auto inputs, OwnedOutputs& outputs) {
     const Shape& shape = inputs[0].shape;
     const auto mask = ValuesOf<float>(inputs[1]);

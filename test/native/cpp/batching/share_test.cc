@@ -78,14 +78,14 @@ TEST(DeviceShare, WeightsDivideTheTime) {
   EXPECT_NEAR(Ratio(b, a), 3, 0.3);
 }
 
-TEST(DeviceShare, ItIsTimeThatIsDividedAndNotTurns) {
+TEST(DeviceShare, DividesTimeAndNotTurns) {
   Rival slow(1, 9'000'000);
   Rival quick(3, 1'000'000);
   Saturate({&slow, &quick}, 1400);
   EXPECT_NEAR(Ratio(quick, slow), 3, 0.3);
 }
 
-TEST(DeviceShare, ThreeMembers) {
+TEST(DeviceShare, DividesTheTimeOfThreeMembers) {
   Rival a(1, 1'000'000);
   Rival b(2, 2'000'000);
   Rival c(5, 500'000);
@@ -105,7 +105,7 @@ TEST(DeviceShare, AMemberAloneNeverWaits) {
   share.Leave(member);
 }
 
-TEST(DeviceShare, TimeNotUsedIsNotSaved) {
+TEST(DeviceShare, UnusedTimeIsNotSaved) {
   DeviceShare share(1);
   Member busy(1);
   Member idle(1);
@@ -138,7 +138,7 @@ TEST(DeviceShare, ANewMemberStartsAtThePresent) {
   share.Leave(fresh);
 }
 
-TEST(DeviceShare, AHungMemberHoldsTheOthersUpForTheLongestWaitAtMost) {
+TEST(DeviceShare, AHungMemberDelaysOthersAtMostForTheLongestWait) {
   constexpr Nanos kWait = 50'000'000;
   DeviceShare share(1, kWait);
   Member hung(1);
@@ -165,7 +165,7 @@ TEST(DeviceShare, AHungMemberHoldsTheOthersUpForTheLongestWaitAtMost) {
   share.Leave(other);
 }
 
-TEST(DeviceShare, AsManyRunAtOnceAsThereAreSlots) {
+TEST(DeviceShare, AsManyRunAtATimeAsThereAreSlots) {
   DeviceShare share(2, kForever);
   Member a(1);
   Member b(1);
@@ -188,7 +188,7 @@ TEST(DeviceShare, MoreWorkersMakeMoreSlots) {
   share.Leave(member);
 }
 
-TEST(DeviceShare, NeverMoreAtOnceThanSlots) {
+TEST(DeviceShare, NeverMoreRunAtATimeThanThereAreSlots) {
   DeviceShare share(2, kForever);
   Member a(1);
   Member b(2);

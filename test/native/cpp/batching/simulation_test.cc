@@ -153,7 +153,7 @@ class Simulation {
 
 Result Simulate(const Load& load) { return Simulation(load).Run(); }
 
-TEST(PolicySimulation, WaitingForReturningClientsMergesTheirCohorts) {
+TEST(PolicySimulation, WaitingForReturningClientsMergesTheirGroups) {
   for (const int clients : {2, 4, 8, 16}) {
     const Result busy = Simulate({.policy = PolicyKind::kBusy, .clients = clients});
     const Result excess = Simulate({.policy = PolicyKind::kExcess, .clients = clients});
@@ -165,7 +165,7 @@ TEST(PolicySimulation, WaitingForReturningClientsMergesTheirCohorts) {
   }
 }
 
-TEST(PolicySimulation, PoissonTrafficIsNotMadeToWait) {
+TEST(PolicySimulation, PoissonTrafficDoesNotWait) {
   for (const double rate : {50., 400., 1000., 2000., 4000., 5500.}) {
     const Result busy = Simulate({.policy = PolicyKind::kBusy, .rate = rate});
     const Result excess = Simulate({.policy = PolicyKind::kExcess, .rate = rate});
@@ -174,7 +174,7 @@ TEST(PolicySimulation, PoissonTrafficIsNotMadeToWait) {
   }
 }
 
-TEST(PolicySimulation, OverloadKeepsTheWorkerOnRequestsThatMakeTheirDeadline) {
+TEST(PolicySimulation, UnderOverloadTheWorkerRunsRequestsThatMeetTheirDeadline) {
   const double capacity = kMaxRows * 1e9 / static_cast<double>(CostOf(kMaxRows));
   for (const double load : {1.3, 2.0}) {
     const Result result = Simulate(

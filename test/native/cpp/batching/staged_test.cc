@@ -20,7 +20,7 @@ using test::Requests;
 using test::StagedPuppet;
 using Floats = std::vector<float>;
 
-TEST(DeviceQueue, TimeBeginsWhenTheOneBeforeHasLeft) {
+TEST(DeviceQueue, ARunBeginsWhenTheBatchBeforeHasLeft) {
   DeviceQueue queue;
   DeviceQueue::Place a;
   DeviceQueue::Place b;
@@ -41,7 +41,7 @@ TEST(DeviceQueue, TimeBeginsWhenTheOneBeforeHasLeft) {
   EXPECT_EQ(a.since(), 40);
 }
 
-TEST(DeviceQueue, OneThatFailsOnTheWayLetsTheNextPass) {
+TEST(DeviceQueue, ABatchThatFailsEarlyLetsTheNextRun) {
   DeviceQueue queue;
   DeviceQueue::Place a;
   DeviceQueue::Place b;
@@ -126,7 +126,7 @@ TEST_F(StagedTest, AnIncompleteBatchGrowsWhileTheDeviceIsBusy) {
   EXPECT_EQ(device->most(), 1u);
 }
 
-TEST_F(StagedTest, NoMoreBatchesBeginThanTheDeviceHoldsAndTheyAreDoneInOrder) {
+TEST_F(StagedTest, NoMoreBatchesBeginThanTheDeviceHoldsAndTheyRunInOrder) {
   Open(1);
   Requests others(sink.get());
   // One after another: of two workers that take a batch at once either may be the first on the device.
@@ -139,8 +139,8 @@ TEST_F(StagedTest, NoMoreBatchesBeginThanTheDeviceHoldsAndTheyAreDoneInOrder) {
   EXPECT_EQ(device->batches(), 2u);
   for (size_t done = 1; done <= 4; ++done) {
     device->FinishUpTo(done);
-    const std::vector<Request*> answered = sink->Await(done);
-    EXPECT_EQ(AnswerOf(*answered[done - 1]), Floats{2.0F * static_cast<float>(done)});
+    const std::vector<Request*> delivered = sink->Await(done);
+    EXPECT_EQ(AnswerOf(*delivered[done - 1]), Floats{2.0F * static_cast<float>(done)});
     if (done <= 2) {
       EXPECT_EQ(device->Begun(done + 1), Floats{static_cast<float>(done + 2)});
     }
@@ -159,7 +159,7 @@ TEST_F(StagedTest, EveryDeviceHasABatchBeforeOneWaits) {
   EXPECT_EQ(device->Begun(2), (Floats{3, 4}));
 }
 
-TEST_F(StagedTest, WaitingForTheDeviceIsQueueTimeAndNoCost) {
+TEST_F(StagedTest, WaitingForTheDeviceCountsAsQueueTimeAndNotAsCost) {
   Open(1);
   Request* const first = Submit(1);
   device->Begun(0);
@@ -176,7 +176,7 @@ TEST_F(StagedTest, WaitingForTheDeviceIsQueueTimeAndNoCost) {
   EXPECT_GE(second->started, first->started + 100);
 }
 
-TEST_F(StagedTest, ABatchThatFailsIsDividedAndOnlyThePoisonFails) {
+TEST_F(StagedTest, AFailedBatchIsDividedAndOnlyTheBadRequestFails) {
   Open(4);
   device->Judge([](const Floats& values) {
     const bool poisoned = std::ranges::find(values, 13.0F) != values.end();
@@ -195,7 +195,7 @@ TEST_F(StagedTest, ABatchThatFailsIsDividedAndOnlyThePoisonFails) {
   EXPECT_EQ(batcher->Stats().failed, 1u);
 }
 
-TEST_F(StagedTest, ABeginThatFailsOnceCostsNobodyAnAnswer) {
+TEST_F(StagedTest, ABeginThatFailsOnceFailsNoRequest) {
   Open(2);
   Submit(0);
   device->Begun(0);
@@ -209,24 +209,24 @@ TEST_F(StagedTest, ABeginThatFailsOnceCostsNobodyAnAnswer) {
   EXPECT_EQ(AnswerOf(*two), Floats{4});
 }
 
-TEST_F(StagedTest, ALostDeviceAnswersEveryRequestOnce) {
+TEST_F(StagedTest, ALostDeviceFailsEveryRequestOnce) {
   Open(2);
   Submit(0);
   device->Begun(0);
   device->Refuse({Code::kUnavailable, "Lost"});
   for (float value : {1.0F, 2.0F, 3.0F}) Submit(value);
   device->Release();
-  const std::vector<Request*> answered = sink->Await(4);
-  EXPECT_EQ(answered.size(), 4u);
+  const std::vector<Request*> delivered = sink->Await(4);
+  EXPECT_EQ(delivered.size(), 4u);
   size_t lost = 0;
-  for (const Request* request : answered) lost += request->status.code() == Code::kUnavailable;
+  for (const Request* request : delivered) lost += request->status.code() == Code::kUnavailable;
   EXPECT_EQ(lost, 3u);
   batcher->Close();
   const BatcherStats stats = batcher->Stats();
   EXPECT_EQ(stats.submitted, stats.completed + stats.failed);
 }
 
-TEST_F(StagedTest, CloseRunsWhatWasAcceptedAlsoBehindABusyDevice) {
+TEST_F(StagedTest, CloseRunsAcceptedRequestsBehindABusyDevice) {
   Open(8);
   Submit(1);
   device->Begun(0);
@@ -253,7 +253,7 @@ TEST_F(StagedTest, ACancelledRequestBehindABusyDeviceDoesNotRun) {
   EXPECT_EQ(device->batches(), 1u);
 }
 
-TEST_F(StagedTest, TheRunLimitLeavesOutTheTimeBehindAnotherBatch) {
+TEST_F(StagedTest, TheRunLimitDoesNotCountTheTimeBehindAnotherBatch) {
   constexpr Nanos kLimit = 2'000'000;
   Open(1, 1, kLimit);
   Submit(1);
@@ -283,7 +283,7 @@ TEST_F(StagedTest, WaitingTimesCountDevicesAndNotWorkers) {
   EXPECT_EQ(batcher->Submit(hasty), Code::kUnavailable);
 }
 
-TEST_F(StagedTest, TransferredMemoryIsFreeOnceItIsCopied) {
+TEST_F(StagedTest, BorrowedMemoryIsReleasedOnceItIsCopied) {
   Open(1);
   Request* const request = requests.Make(7);
   request->borrow.Reset(true);

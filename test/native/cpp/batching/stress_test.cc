@@ -70,7 +70,7 @@ struct Record {
   Request request;
   uint64_t id = 0;
   bool poisoned = false;
-  // Uses of the record that were accepted and not yet answered: 0 or 1.
+  // Uses of the record that were accepted and not yet delivered: 0 or 1.
   std::atomic<int> outstanding{0};
 };
 
@@ -97,7 +97,7 @@ class Producer final : public CompletionSink {
   }
 
   void Finish(Request* newest, Request* oldest) noexcept override { done_.Push(newest, oldest); }
-  void AnswerEarly(uint32_t, uint64_t, const Status&) override {}
+  void FailEarly(uint32_t, uint64_t, const Status&) override {}
 
   // Submits and collects until `operations` requests were accepted or the batcher is closed.
   void Work(Batcher& batcher, uint64_t operations) {
@@ -153,7 +153,7 @@ class Producer final : public CompletionSink {
     request.priority = static_cast<uint8_t>(random_() % 3);
     request.deadline =
         random_() % 8 == 0 ? clock_.Now() + static_cast<Nanos>(random_() % 50'000) : kNever;
-    request.status = {Code::kInternal, "Never answered"};
+    request.status = {Code::kInternal, "Never delivered"};
     request.outputs.reset();
     request.cancelled.store(false, std::memory_order_relaxed);
     request.borrow.Reset(random_() % 4 == 0);
@@ -244,7 +244,7 @@ Tally Round(uint64_t operations, uint64_t seed, bool close_early) {
   Tally sum;
   for (const auto& producer : producers) {
     producer->Collect();
-    EXPECT_EQ(producer->in_use(), 0u) << "a request was accepted and never answered";
+    EXPECT_EQ(producer->in_use(), 0u) << "a request was accepted and never delivered";
     const Tally& own = producer->tally;
     sum.accepted += own.accepted;
     sum.refused += own.refused;
@@ -274,7 +274,7 @@ void Print(const char* what, uint64_t seed, const Tally& tally) {
             << ", cancelled " << tally.cancelled << ", expired " << tally.expired << std::endl;
 }
 
-TEST(Stress, EveryRequestIsAnsweredExactlyOnceWithItsOwnRows) {
+TEST(Stress, EveryRequestFinishesExactlyOnceWithItsOwnRows) {
   const uint64_t operations = Operations();
   const uint64_t seed = Seed();
   const Tally tally = Round(operations, seed, false);
@@ -285,7 +285,7 @@ TEST(Stress, EveryRequestIsAnsweredExactlyOnceWithItsOwnRows) {
   EXPECT_GT(tally.cancelled, 0u);
 }
 
-TEST(Stress, CloseInTheMiddleLeavesNobodyWithoutAnAnswer) {
+TEST(Stress, CloseUnderLoadFinishesEveryRequest) {
   const uint64_t seed = Seed();
   constexpr int kRounds = 40;
   Tally last;

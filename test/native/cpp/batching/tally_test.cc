@@ -5,14 +5,14 @@
 namespace millrace {
 namespace {
 
-TEST(Tally, NothingAtFirst) {
+TEST(Tally, IsEmptyAtFirst) {
   const Tally tally(8);
   EXPECT_TRUE(tally.Sizes().empty());
   EXPECT_EQ(tally.Requests().count, 0u);
   EXPECT_EQ(tally.last(), 0);
 }
 
-TEST(Tally, RunsCountBySizeAndRequestsWithTheWholeOfTheirRun) {
+TEST(Tally, CountsRunsBySizeAndRequestsWithTheWholeTimeOfTheirRun) {
   Tally tally(8);
   tally.Observe(2, 2, {10, 100, 1}, 500);
   tally.Observe(2, 1, {20, 200, 2}, 600);
@@ -30,7 +30,7 @@ TEST(Tally, RunsCountBySizeAndRequestsWithTheWholeOfTheirRun) {
   EXPECT_EQ(tally.last(), 700);
 }
 
-TEST(Tally, SizesBeyondTheLargestCountAsThat) {
+TEST(Tally, SizesBeyondTheLargestCountAsTheLargest) {
   Tally tally(int64_t{1} << 40);
   tally.Observe(int64_t{1} << 50, 1, {1, 1, 1}, 1);
   tally.Observe(-5, 1, {1, 1, 1}, 1);

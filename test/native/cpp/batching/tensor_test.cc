@@ -40,7 +40,7 @@ TEST(Shape, AProductThatOverflowsHasNoElementCount) {
   EXPECT_EQ(MakeShape({1ll << 31, 1ll << 31}).Elements(), 1ll << 62);
 }
 
-TEST(Shape, EqualityLooksAtTheUsedDimensionsOnly) {
+TEST(Shape, EqualityComparesOnlyUsedDimensions) {
   Shape a = MakeShape({2, 3});
   Shape b = a;
   b.dims[5] = 9;
@@ -50,7 +50,7 @@ TEST(Shape, EqualityLooksAtTheUsedDimensionsOnly) {
   EXPECT_NE(MakeShape({2}), MakeShape({2, 1}));
 }
 
-TEST(ElementType, EveryTypeWithAJavaScriptFormHasANameAndAllButStringsASize) {
+TEST(ElementType, EveryTypeHasANameAndAllButStringsASize) {
   const struct {
     ElementType type;
     const char* name;

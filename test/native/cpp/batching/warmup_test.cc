@@ -55,7 +55,7 @@ TEST_F(WarmUpTest, TheFirstRunOfASizeIsNotMeasured) {
   EXPECT_EQ(cost.Read().front().samples + 1, sizes.size());
 }
 
-TEST_F(WarmUpTest, EverySizeIsMeasuredOnceThoughTheBudgetIsSpent) {
+TEST_F(WarmUpTest, EverySizeIsMeasuredOnceEvenIfTheBudgetIsSpent) {
   WarmUp(OneInput(), executor, clock, {true, 8, 1}, cost);
   EXPECT_EQ(sizes, (std::vector<int64_t>{1, 1, 2, 2, 4, 4, 8, 8}));
   EXPECT_EQ(cost.Read().size(), 4u);
@@ -69,7 +69,7 @@ TEST_F(WarmUpTest, StaysNearItsBudget) {
   EXPECT_LE(clock.Now() - began, 10'000'000 + once);
 }
 
-TEST_F(WarmUpTest, AModelWithoutRowsRunsAsItIs) {
+TEST_F(WarmUpTest, AModelWithoutRowsHasOneSize) {
   for (const Signature& signature : {OneInput({}), OneInput({4})}) {
     CostModel fixed;
     WarmUp(signature, executor, clock, {false, 64, kForEver}, fixed);
@@ -85,7 +85,7 @@ TEST_F(WarmUpTest, SizesTheModelRefusesAreLeftOut) {
   EXPECT_EQ(sizes.back(), 8);
 }
 
-TEST_F(WarmUpTest, InputsTooLargeToMakeUpAreNotMeasured) {
+TEST_F(WarmUpTest, InputsThatAreTooLargeToMakeUpAreNotMeasured) {
   WarmUp(OneInput({-1, 1 << 24}), executor, clock, {true, 2, kForEver}, cost);
   EXPECT_TRUE(cost.empty());
   EXPECT_TRUE(sizes.empty());
@@ -147,7 +147,7 @@ TEST_F(WarmUpBucketsTest, EveryBucketIsMeasured) {
   for (const size_t bucket : {0, 1}) EXPECT_EQ(Measured(bucket), (std::vector<double>{1, 2, 4}));
 }
 
-TEST_F(WarmUpBucketsTest, EveryBucketRunsThoughTheBudgetIsSpent) {
+TEST_F(WarmUpBucketsTest, EveryBucketRunsEvenIfTheBudgetIsSpent) {
   WarmUp(1);
   for (const size_t bucket : {0, 1}) EXPECT_EQ(Measured(bucket), (std::vector<double>{1}));
   EXPECT_EQ(sizes.size(), 2u) << "once each";
@@ -158,7 +158,7 @@ TEST_F(WarmUpBucketsTest, TheFirstBucketLeavesTimeForTheNext) {
   EXPECT_GT(Measured(1).size(), 1u);
 }
 
-TEST_F(WarmUpBucketsTest, ABucketWhoseCostsAreKnownRunsOnce) {
+TEST_F(WarmUpBucketsTest, ABucketWithKnownCostsRunsOnce) {
   costs[0].Seed({1, 5, 5, 1});
   WarmUp(kForEver);
   EXPECT_EQ(costs[0].Mean(1), 5);

@@ -127,7 +127,7 @@ class WatchdogTest : public testing::Test {
   std::unique_ptr<Batcher> batcher;
 };
 
-TEST_F(WatchdogTest, EveryRequestOfAnOverdueRunIsAnsweredOnce) {
+TEST_F(WatchdogTest, EveryRequestOfAnOverdueRunFailsOnce) {
   Open(stubborn, 3);
   for (int i = 0; i < 3; ++i) Submit(-1);
   stubborn.AwaitRuns(1);
@@ -158,7 +158,7 @@ TEST_F(WatchdogTest, AWorkerIsStuckUntilItsRunReturnsAndServesAfterwards) {
   EXPECT_EQ(AnswerOf(*next), std::vector<float>{8});
 }
 
-TEST_F(WatchdogTest, ARunThatCanBeCutShortIsAndIsNotTriedAgain) {
+TEST_F(WatchdogTest, AnOverdueRunIsTerminatedAndNotRepeated) {
   Open(obedient, 2);
   Request* const one = Submit(-1);
   Request* const other = Submit(-1);
@@ -172,7 +172,7 @@ TEST_F(WatchdogTest, ARunThatCanBeCutShortIsAndIsNotTriedAgain) {
   EXPECT_EQ(batcher->Stats().expired, 2u);
 }
 
-TEST_F(WatchdogTest, ARunWithinTheLimitIsLeftAlone) {
+TEST_F(WatchdogTest, ARunWithinTheLimitIsNotTerminated) {
   Open(obedient);
   Request* const request = Submit(-1);
   obedient.AwaitRuns(1);
@@ -223,7 +223,7 @@ TEST_F(WatchdogTest, AWorkerMayBeStuckAgain) {
   EXPECT_EQ(batcher->Stats().stuck_instances, 0u);
 }
 
-TEST_F(WatchdogTest, CloseWaitsForAnOverdueRunAndCutsItShort) {
+TEST_F(WatchdogTest, CloseWaitsForAnOverdueRunAndTerminatesIt) {
   Open(obedient);
   Request* const running = Submit(-1);
   obedient.AwaitRuns(1);
@@ -255,7 +255,7 @@ void AwaitThreads(size_t count) {
   }
 }
 
-TEST_F(WatchdogTest, OnlyALimitIsWatched) {
+TEST_F(WatchdogTest, WithoutALimitNoRunIsWatched) {
   std::thread([] {}).join();  // ThreadSanitizer's own starts with the first
   AwaitThreads(kAlone);
   Open(stubborn, 1, 1, 0);
@@ -265,7 +265,7 @@ TEST_F(WatchdogTest, OnlyALimitIsWatched) {
   AwaitThreads(kAlone + 2);
 }
 
-TEST_F(WatchdogTest, TheWatchdogEndsAtOnceHoweverLongItsSleep) {
+TEST_F(WatchdogTest, TheWatchdogEndsAtOnceHoweverLongItWouldSleep) {
   Open(stubborn, 1, 1, 86'400'000'000'000);
   batcher->Close();
 }

@@ -91,7 +91,7 @@ TEST_F(FlatRequests, LeavesTheRestToTheGeneralParser) {
   EXPECT_EQ(status.code(), Code::kResourceExhausted);
 }
 
-TEST_F(FlatRequests, KeepsToItsBlock) {
+TEST_F(FlatRequests, NeverWritesBeyondItsBlock) {
   std::string data = "1";
   for (int i = 1; i < 1024; ++i) data += ",1";
   const auto body = [&](std::string_view shape) {

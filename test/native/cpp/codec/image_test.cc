@@ -62,7 +62,7 @@ TEST(MapPixels, EverySizeAndChannelCountIsMappedElementByElement) {
   }
 }
 
-TEST(NormalizingMap, IsWhatTrainingCodeDoes) {
+TEST(NormalizingMap, IsTheFormulaOfTrainingCode) {
   const float mean[] = {0.485f, 0.456f, 0.406f};
   const float deviation[] = {0.229f, 0.224f, 0.225f};
   const float scale = 1.0f / 255;
@@ -78,7 +78,7 @@ TEST(NormalizingMap, IsWhatTrainingCodeDoes) {
   }
 }
 
-TEST(NormalizingMap, HasAsManyChannelsAsItIsGivenAndFourAtMost) {
+TEST(NormalizingMap, HasAChannelForEachMeanAndAtMostFour) {
   const float many[] = {1, 2, 3, 4, 5};
   EXPECT_EQ(NormalizingMap(1, {many, 1}, {many, 1}, true).channels, 1u);
   EXPECT_EQ(NormalizingMap(1, {many, 1}, {many, 1}, true).source[0], 0);

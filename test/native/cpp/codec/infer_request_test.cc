@@ -131,13 +131,13 @@ TEST_F(InferRequests, NullIsAnAbsentIdParametersOrOutputs) {
   EXPECT_TRUE(request.outputs && request.outputs->empty());
 }
 
-TEST_F(InferRequests, NoElementsAreAskedForOnce) {
+TEST_F(InferRequests, AnInputWithoutElementsAsksTheSinkOnce) {
   ASSERT_TRUE(Parse(Input(R"("name":"x","shape":[0,4],"datatype":"FP32","data":[])")).ok());
   EXPECT_EQ(request.inputs[0].elements, 0u);
   EXPECT_EQ(sink.asked, 1u);
 }
 
-TEST_F(InferRequests, WhatIsMissingOrTwiceIsNamed) {
+TEST_F(InferRequests, MissingAndDuplicateMembersAreNamed) {
   ExpectRefused("{}", "The request has no member 'inputs': expected an array of inputs");
   ExpectRefused(Input(R"("shape":[1],"datatype":"FP32","data":[1])"), "Input number 0 has no member 'name': expected a string");
   ExpectRefused(Input(R"("name":"x","datatype":"FP32","data":[1])"), "Input 'x' has no member 'shape': expected an array of integers");
@@ -154,7 +154,7 @@ TEST_F(InferRequests, WhatIsMissingOrTwiceIsNamed) {
   ExpectRefused(R"({"inputs":[],"outputs":[{}]})", "Output number 0 has no member 'name': expected a string");
 }
 
-TEST_F(InferRequests, WrongKindsAreNamed) {
+TEST_F(InferRequests, MembersOfAWrongKindAreNamed) {
   ExpectRefused("[]", "The request must be a JSON object");
   ExpectRefused("", "The request must be a JSON object");
   ExpectRefused(R"({"inputs":{}})", "The request has a member 'inputs' that is not an array");
@@ -182,7 +182,7 @@ TEST_F(InferRequests, WrongKindsAreNamed) {
                 "Input 'x' is in shared memory, which is not supported: send it with the request");
 }
 
-TEST_F(InferRequests, TheShapeCountsTheElements) {
+TEST_F(InferRequests, TheNumberOfElementsMustFitTheShape) {
   ExpectRefused(Input(R"("name":"x","shape":[3],"datatype":"FP32","data":[1,2])"),
                 "Input 'x' has 2 elements in 'data', but its shape [3] holds 3");
   ExpectRefused(Input(R"("name":"x","shape":[1],"datatype":"FP32","data":[1,2])"),
@@ -192,7 +192,7 @@ TEST_F(InferRequests, TheShapeCountsTheElements) {
   EXPECT_EQ(sink.asked, 2u) << "a shape alone made it ask for memory";
 }
 
-TEST_F(InferRequests, TextThatIsNoJsonIsRefusedAtItsByte) {
+TEST_F(InferRequests, TextThatIsNotJsonIsRefusedWithItsPosition) {
   ExpectRefused(R"({"inputs":[]} x)", "The request is not valid JSON: expected the end of the text at byte 14");
   ExpectRefused(R"({"inputs":[])", "The request is not valid JSON: expected ',' or '}', but the text ends at byte 12");
   ExpectRefused("{\"inputs\":[],\"\xff\":1}", "The request is not valid JSON: a byte that is not UTF-8 at byte 14");
@@ -223,7 +223,7 @@ TEST_F(InferRequests, LimitsAreKept) {
                 "Input 'x' has a member 'shape' with more than 16 elements");
 }
 
-TEST_F(InferRequests, ASinkThatRefusesIsOutOfMemory) {
+TEST_F(InferRequests, ASinkWithoutRoomIsReportedAsOutOfMemory) {
   const std::string numbers = Input(R"("name":"x","shape":[1],"datatype":"FP32","data":[1])");
   const std::string strings = Input(R"("name":"x","shape":[1],"datatype":"BYTES","data":["a"])");
   sink.refuses_strings = true;
@@ -254,7 +254,7 @@ Binary WithBinary(const std::string& type, const std::string& shape, size_t size
   return {json + std::string(data), json.size()};
 }
 
-TEST_F(InferRequests, BinaryNumbersStayWhereTheyAre) {
+TEST_F(InferRequests, BinaryNumbersStayInTheBody) {
   const auto [body, json] = WithBinary("FP32", "[2]", 8, "12345678");
   const Status status = Parse(body, json);
   ASSERT_TRUE(status.ok()) << status.message();
@@ -262,7 +262,7 @@ TEST_F(InferRequests, BinaryNumbersStayWhereTheyAre) {
   EXPECT_EQ(sink.asked, 0u);
 }
 
-TEST_F(InferRequests, BinaryStringsOfAnyBytesStayWhereTheyAre) {
+TEST_F(InferRequests, BinaryStringsOfAnyBytesStayInTheBody) {
   const std::string data("\3\0\0\0abc\0\0\0\0\2\0\0\0\xff\0", 17);
   const auto [body, json] = WithBinary("BYTES", "[3]", data.size(), data);
   const Status status = Parse(body, json);
@@ -304,7 +304,7 @@ TEST_F(InferRequests, BinaryInputsFollowEachOther) {
   EXPECT_EQ(sink.As<float>(1), std::vector<float>{5});
 }
 
-TEST_F(InferRequests, IdsNamesAndParametersHaveALengthAtMost) {
+TEST_F(InferRequests, IdsNamesAndParametersHaveALimitedLength) {
   const std::string fits(kMaxText, 'n');
   const std::string quoted = "'" + std::string(100, 'n') + "…'";
   const std::string rest = R"(","datatype":"FP32","shape":[0],"data":[])";

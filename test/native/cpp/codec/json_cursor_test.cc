@@ -38,7 +38,7 @@ Outcome SkipValue(std::string_view json, NonFinite non_finite = NonFinite::kErro
   return outcome;
 }
 
-TEST(JsonCursor, StringsAreTheirCharacters) {
+TEST(JsonCursor, ReadsStrings) {
   const std::pair<const char*, const char*> cases[] = {
       {R"("")", ""},
       {R"(  "plain" )", "plain"},
@@ -57,7 +57,7 @@ TEST(JsonCursor, StringsAreTheirCharacters) {
   EXPECT_EQ(ReadString(R"("\u0000")").text, std::string(1, '\0'));
 }
 
-TEST(JsonCursor, HalfAPairBecomesTheReplacementCharacter) {
+TEST(JsonCursor, ALoneSurrogateBecomesTheReplacementCharacter) {
   EXPECT_EQ(ReadString(R"("\ud83d")").text, "\uFFFD");
   EXPECT_EQ(ReadString(R"("\ude00")").text, "\uFFFD");
   EXPECT_EQ(ReadString(R"("\ud83dx")").text, "\uFFFDx");
@@ -67,7 +67,7 @@ TEST(JsonCursor, HalfAPairBecomesTheReplacementCharacter) {
   EXPECT_EQ(ReadString(R"("\ude00\ud83d")").text, "\uFFFD\uFFFD");
 }
 
-TEST(JsonCursor, WhatIsNoStringIsRefusedAtItsByte) {
+TEST(JsonCursor, RefusesTextThatIsNotAStringWithItsPosition) {
   const std::pair<std::string, const char*> cases[] = {
       {"", "expected a string, but the text ends at byte 0"},
       {"x", "expected a string at byte 0"},
@@ -103,7 +103,7 @@ TEST(JsonCursor, BytesThatAreNotUtf8AreRefused) {
   }
 }
 
-TEST(JsonCursor, ValuesOfEveryKindAreSkipped) {
+TEST(JsonCursor, SkipsValuesOfEveryKind) {
   for (const std::string json : {
            "0", "-1.5e3", "true", "false", "null", R"("text")", "[]", "{}", "[1,2,3]", "[[],[[]]]",
            R"({"a":1})", R"({"a":{"b":[1,{"c":null}]},"d":[]})", " [ 1 , 2 ] ", R"( { "a" : 1 } )",
@@ -114,7 +114,7 @@ TEST(JsonCursor, ValuesOfEveryKindAreSkipped) {
   }
 }
 
-TEST(JsonCursor, WhatIsNoValueIsRefused) {
+TEST(JsonCursor, RefusesTextThatIsNotAValue) {
   for (const std::string json :
        {"", " ", "x", "tru", "nul", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "{", R"({"a")", R"({"a":)",
         R"({"a":1)", R"({"a":1,})", R"({a:1})", R"({"a" 1})", R"({"a":1 "b":2})", R"({1:2})", "[1}", R"({"a":1])",
@@ -125,7 +125,7 @@ TEST(JsonCursor, WhatIsNoValueIsRefused) {
   }
 }
 
-TEST(JsonCursor, LiteralsThatJsonHasNotAreSkippedOnlyOnRequest) {
+TEST(JsonCursor, SkipsNonFiniteWordsOnlyIfTheOptionAllowsThem) {
   for (const std::string json : {"NaN", "Infinity", "-Infinity", "[NaN,-Infinity]"}) {
     EXPECT_TRUE(SkipValue(json, NonFinite::kLiteral).ok) << json;
     EXPECT_TRUE(SkipValue(json, NonFinite::kAny).ok) << json;
@@ -134,7 +134,7 @@ TEST(JsonCursor, LiteralsThatJsonHasNotAreSkippedOnlyOnRequest) {
   }
 }
 
-TEST(JsonCursor, NestingIsFollowedToItsLimitAndCostsNoStackBeyond) {
+TEST(JsonCursor, RefusesNestingBeyondTheLimitWithoutUsingStack) {
   const auto nested = [](size_t depth, const char* open, const char* close) {
     std::string json;
     for (size_t i = 0; i < depth; ++i) json += open;

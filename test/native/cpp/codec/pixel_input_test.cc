@@ -17,7 +17,7 @@ PixelForm Form(size_t channels = 3) {
   return {"image", 1.0F / 255, std::vector<float>(channels, 0.5F), std::vector<float>(channels, 0.25F)};
 }
 
-TEST(PixelInput, TheInputTurnsFromPlanesToPixels) {
+TEST(PixelInput, TheSignatureChangesFromPlanesToPixels) {
   TensorSpec spec = Planes(-1);
   std::unique_ptr<const InputMap> map;
   ASSERT_TRUE(MakePixelInput(Form(), spec, map).ok());
@@ -29,7 +29,7 @@ TEST(PixelInput, TheInputTurnsFromPlanesToPixels) {
   EXPECT_EQ(map->ModelShape(test::MakeShape({5, 7, 3})), test::MakeShape({3, 5, 7}));
 }
 
-TEST(PixelInput, WhatDoesNotFitIsRefused) {
+TEST(PixelInput, RefusesInputsThatDoNotFit) {
   std::unique_ptr<const InputMap> map;
   const auto refused = [&map](const PixelForm& form, TensorSpec spec) {
     return MakePixelInput(form, spec, map).code() == Code::kInvalidArgument;
@@ -46,7 +46,7 @@ TEST(PixelInput, WhatDoesNotFitIsRefused) {
   EXPECT_TRUE(refused(Form(), {"x", ElementType::kFloat32, {-1, 3}, {"", ""}}));
 }
 
-TEST(PixelInput, ABatchOfPixelsIsOneOfPlanes) {
+TEST(PixelInput, ABatchOfPixelsBecomesABatchOfPlanes) {
   TensorSpec spec = Planes();
   InputMaps maps(1);
   PixelForm form = Form();

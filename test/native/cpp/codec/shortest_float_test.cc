@@ -72,7 +72,7 @@ class Comparison {
   size_t wrong = 0;
 };
 
-TEST(ShortestFloat, IsANumberOfJsonWithAnExponentWhereThatIsShort) {
+TEST(ShortestFloat, IsAJsonNumberWithAnExponentIfThatIsShorter) {
   const std::pair<float, const char*> cases[] = {
       {0.0f, "0"},          {-0.0f, "-0"},       {1.0f, "1"},          {-1.5f, "-1.5"},
       {0.1f, "0.1"},        {100.0f, "100"},     {123456.0f, "123456"}, {0.000001f, "0.000001"},
@@ -83,7 +83,7 @@ TEST(ShortestFloat, IsANumberOfJsonWithAnExponentWhereThatIsShort) {
   for (const auto& [value, text] : cases) EXPECT_EQ(Text(value), text);
 }
 
-TEST(ShortestFloat, EveryExponentAtBothItsEndsIsShortestAndNearest) {
+TEST(ShortestFloat, IsShortestAndNearestAtBothEndsOfEveryExponent) {
   Comparison comparison;
   for (uint32_t exponent = 0; exponent < 255; ++exponent) {
     for (uint32_t i = 0; i < 512 / test::kSlowness; ++i) {
@@ -95,7 +95,7 @@ TEST(ShortestFloat, EveryExponentAtBothItsEndsIsShortestAndNearest) {
   EXPECT_EQ(comparison.wrong, 0u);
 }
 
-TEST(ShortestFloat, NeighboursOfShortDecimalsAreShortestAndNearest) {
+TEST(ShortestFloat, IsShortestAndNearestForNeighboursOfShortDecimals) {
   Comparison comparison;
   for (int power = -45; power <= 38; ++power) {
     for (int digits = 1; digits < 100; ++digits) {
@@ -108,7 +108,7 @@ TEST(ShortestFloat, NeighboursOfShortDecimalsAreShortestAndNearest) {
 }
 
 // Half a million floats of either sign, evenly spread over their bits.
-TEST(ShortestFloat, AllOverTheRangeItIsShortestAndNearest) {
+TEST(ShortestFloat, IsShortestAndNearestAllOverTheRange) {
   constexpr uint64_t kStep = 4099 * test::kSlowness;
   Comparison comparison;
   for (uint64_t bits = 1; bits <= std::numeric_limits<uint32_t>::max(); bits += kStep) {
@@ -118,7 +118,7 @@ TEST(ShortestFloat, AllOverTheRangeItIsShortestAndNearest) {
   EXPECT_EQ(comparison.wrong, 0u);
 }
 
-TEST(ShortestFloat, NeverTouchesMoreThanItsRoom) {
+TEST(ShortestFloat, NeverWritesBeyondItsRoom) {
   std::mt19937 random(1);
   for (int i = 0; i < 100'000; ++i) {
     const auto value = std::bit_cast<float>(static_cast<uint32_t>(random()));

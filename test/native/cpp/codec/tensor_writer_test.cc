@@ -34,7 +34,7 @@ std::string Quote(std::string_view text) {
   return std::string(out.view());
 }
 
-TEST(AppendTensor, IntegersAreWrittenInFull) {
+TEST(AppendTensor, WritesIntegersWithAllTheirDigits) {
   EXPECT_EQ(Write(ElementType::kInt64, std::vector<int64_t>{INT64_MIN, -1, 0, INT64_MAX}),
             "[-9223372036854775808,-1,0,9223372036854775807]");
   EXPECT_EQ(Write(ElementType::kUint64, std::vector<uint64_t>{0, UINT64_MAX}), "[0,18446744073709551615]");
@@ -46,18 +46,18 @@ TEST(AppendTensor, IntegersAreWrittenInFull) {
   EXPECT_EQ(Write(ElementType::kUint8, std::vector<uint8_t>{0, 255}), "[0,255]");
 }
 
-TEST(AppendTensor, BoolsAreTrueUnlessTheyAreZero) {
+TEST(AppendTensor, WritesBoolsAsTrueUnlessTheyAreZero) {
   EXPECT_EQ(Write(ElementType::kBool, std::vector<uint8_t>{0, 1, 2, 255}), "[false,true,true,true]");
 }
 
-TEST(AppendTensor, FloatsHaveTheFewestDigitsOfTheirType) {
+TEST(AppendTensor, WritesFloatsWithTheFewestDigitsOfTheirType) {
   EXPECT_EQ(Write(ElementType::kFloat64, std::vector<double>{0.1, -0.0, 5e-324, 1e22}), "[0.1,-0,5e-324,1e+22]");
   EXPECT_EQ(Write(ElementType::kFloat32, std::vector<float>{0.1f, -0.0f, 16777216}), "[0.1,-0,16777216]");
   EXPECT_EQ(Write(ElementType::kFloat16, std::vector<uint16_t>{0x3c00, 0x2e66, 0x8000}), "[1,0.099975586,-0]");
   EXPECT_EQ(Write(ElementType::kBfloat16, std::vector<uint16_t>{0x3f80, 0x3dcd}), "[1,0.100097656]");
 }
 
-TEST(AppendTensor, WhatJsonHasNoNumberForIsWrittenAsTheOptionSays) {
+TEST(AppendTensor, WritesNonFiniteFloatsAsTheOptionSays) {
   constexpr float kEndless = std::numeric_limits<float>::infinity();
   const std::vector<float> values = {1, std::nanf(""), kEndless, -kEndless};
   EXPECT_EQ(Write(ElementType::kFloat32, values, NonFinite::kNull), "[1,null,null,null]");
@@ -76,18 +76,18 @@ TEST(AppendTensor, WhatJsonHasNoNumberForIsWrittenAsTheOptionSays) {
   EXPECT_EQ(out.view(), "before");
 }
 
-TEST(AppendTensor, NoElementsAreAnEmptyArray) {
+TEST(AppendTensor, WritesNoElementsAsAnEmptyArray) {
   EXPECT_EQ(Write(ElementType::kFloat32, std::vector<float>{}), "[]");
   EXPECT_EQ(Write(ViewOf(std::vector<std::string>{})), "[]");
 }
 
-TEST(AppendTensor, ATypeWithoutAFormIsRefused) {
+TEST(AppendTensor, RefusesTheUndefinedType) {
   JsonBuffer out;
   EXPECT_EQ(AppendTensor({}, NonFinite::kError, out).code(), Code::kUnimplemented);
   EXPECT_EQ(out.size(), 0u);
 }
 
-TEST(AppendString, EscapesWhatJsonWantsEscapedAndNothingElse) {
+TEST(AppendString, EscapesOnlyWhatJsonRequires) {
   EXPECT_EQ(Quote(""), R"("")");
   EXPECT_EQ(Quote("plain / é € 😀"), R"("plain / é € 😀")");
   EXPECT_EQ(Quote("\"\\\b\f\n\r\t"), R"("\"\\\b\f\n\r\t")");
@@ -118,7 +118,7 @@ void ExpectIntegersBack(ElementType type) {
   ExpectRoundTrip(type, values);
 }
 
-TEST(Codec, WhatIsWrittenIsReadBackBitByBit) {
+TEST(Codec, ReadsBackTheSameBitsThatItWrote) {
   ExpectIntegersBack<int8_t>(ElementType::kInt8);
   ExpectIntegersBack<int16_t>(ElementType::kInt16);
   ExpectIntegersBack<int32_t>(ElementType::kInt32);
@@ -151,7 +151,7 @@ TEST(Codec, WhatIsWrittenIsReadBackBitByBit) {
   ExpectRoundTrip(ElementType::kBfloat16, bfloats, NonFinite::kLiteral);
 }
 
-TEST(Codec, StringsAreReadBack) {
+TEST(Codec, ReadsBackTheSameStringsThatItWrote) {
   std::vector<std::string> strings = {"", "a", "\"\\/", std::string(1, '\0'), "é€😀", std::string(5000, 'x')};
   for (char c = 1; c < 0x7f; ++c) strings.emplace_back(3, c);
   const Parsed parsed = Parse(Write(ViewOf(strings)), ElementType::kString);
@@ -159,7 +159,7 @@ TEST(Codec, StringsAreReadBack) {
   EXPECT_EQ(parsed.strings, strings);
 }
 
-TEST(JsonBuffer, GrowsKeepsAndForgets) {
+TEST(JsonBuffer, GrowsAndKeepsMemoryUpToTheLimit) {
   JsonBuffer out;
   EXPECT_EQ(out.view(), "");
   std::string expected;

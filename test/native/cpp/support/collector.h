@@ -23,13 +23,13 @@ class Collector final : public CompletionSink {
     arrived_.notify_all();
   }
 
-  void AnswerEarly(uint32_t slot, uint64_t, const Status&) override {
+  void FailEarly(uint32_t slot, uint64_t, const Status&) override {
     const std::lock_guard lock(mutex_);
     early_.push_back(slot);
     arrived_.notify_all();
   }
 
-  // Slots answered early so far, once there are `count` or more.
+  // The slots that failed early so far, once there are `count` or more.
   std::vector<uint32_t> AwaitEarly(size_t count) {
     std::unique_lock lock(mutex_);
     arrived_.wait(lock, [&] { return early_.size() >= count; });

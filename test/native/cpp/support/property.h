@@ -81,7 +81,7 @@ inline Scenario MixedScenario(uint64_t seed, Random& random) {
   return scenario;
 }
 
-// A number of clients that ask again as soon as they are answered. They begin one after another.
+// A number of clients that send a request as soon as they have the result of the one before. They begin one after another.
 inline std::vector<Arrival> ClosedLoop(size_t clients, size_t count, const Scenario& scenario,
                                        Random& random) {
   std::vector<Arrival> arrivals;

@@ -55,7 +55,7 @@ struct Seen {
   size_t answers = 0;
   size_t early = 0;
   Nanos early_at = 0;
-  Nanos answered = 0;
+  Nanos delivered = 0;
   Code code = Code::kInternal;
   bool own_rows = false;
   Nanos started = 0;
@@ -121,7 +121,7 @@ class Simulation final : public CompletionSink, public Clock, public Executor {
     Check();
   }
 
-  void AnswerEarly(uint32_t slot, uint64_t, const Status&) override {
+  void FailEarly(uint32_t slot, uint64_t, const Status&) override {
     ++trace_.seen[slot].early;
     trace_.seen[slot].early_at = now_;
   }
@@ -250,8 +250,8 @@ class Simulation final : public CompletionSink, public Clock, public Executor {
       const Arrival& arrival = scenario_.arrivals[id];
       if (arrival.back > 0 && arrival.back <= id) {
         const Seen& before = trace_.seen[id - arrival.back];
-        while (before.accepted() && before.answered == 0) Listen(kNever);
-        if (before.answered + arrival.think > now_) Sleep(before.answered + arrival.think);
+        while (before.accepted() && before.delivered == 0) Listen(kNever);
+        if (before.delivered + arrival.think > now_) Sleep(before.delivered + arrival.think);
       }
       if (arrival.at > now_) Sleep(arrival.at);
       Request& request = Make(id);
@@ -305,8 +305,8 @@ class Simulation final : public CompletionSink, public Clock, public Executor {
         closed = true;
       }
       if (at > now_) Sleep(at);
-      // Whoever has not asked yet, or has been answered, has nothing to cancel.
-      if (trace_.seen[id].submit_step == 0 || trace_.seen[id].answered != 0) continue;
+      // A request that has not been submitted, or has been delivered, cannot be cancelled.
+      if (trace_.seen[id].submit_step == 0 || trace_.seen[id].delivered != 0) continue;
       trace_.seen[id].cancel_step = Step(2);
       requests_[id].cancelled.store(true, std::memory_order_relaxed);
       Announce();
@@ -387,7 +387,7 @@ class Simulation final : public CompletionSink, public Clock, public Executor {
   void Note(const Request& request) {
     Seen& seen = trace_.seen[request.slot];
     const Arrival& arrival = scenario_.arrivals[request.slot];
-    seen.answered = now_;
+    seen.delivered = now_;
     seen.code = request.status.code();
     seen.started = request.started;
     seen.finished = request.finished;
