@@ -101,7 +101,7 @@ describe('batching of models', () => {
     });
   }
 
-  test('a maximum batch size that is not declared', () =>
+  test('autoMaxRows limits a batch without declaring it', () =>
     withModel(
       engine,
       'identity-float32',
@@ -239,7 +239,7 @@ describe('rows', () => {
       ));
   }
 
-  test('several models at once', async () => {
+  test('several models at a time each get their own rows', async () => {
     const models = await Promise.all(
       Object.keys(requests).map((name) => engine.load({ path: fixture(name) })),
     );
@@ -255,7 +255,7 @@ describe('rows', () => {
     await Promise.all(models.map((model) => model.close()));
   });
 
-  test('the timings are those of the batch', () =>
+  test('timings are those of the batch', () =>
     withModel(engine, 'slow-loop', async (model) => {
       const { done } = await occupy(model);
       const queued = [1, 2, 3].map(() => loop(model, 10));
@@ -300,7 +300,7 @@ describe('limits', () => {
       assert.deepEqual([completed, submitted], [6, 6]);
     }));
 
-  test('an incomplete batch waits as long as the option says', () =>
+  test('an incomplete batch waits for maxDelayMs', () =>
     limited('identity-float32', { maxRows: 2, maxDelayMs: 60_000 }, async (model) => {
       const first = model.run({ x: float32([1, 2, 3]) });
       // Later than any wake-up of an idle instance: a run of another model has come and gone.
@@ -312,14 +312,14 @@ describe('limits', () => {
       }
     }));
 
-  test('and no longer', () =>
+  test('an incomplete batch does not wait longer than that', () =>
     limited('identity-float32', { maxRows: 2, maxDelayMs: 30 }, async (model) => {
       const { timings } = await model.run({ x: float32([1, 2, 3]) });
       assert.equal(timings.batchRequests, 1);
       assert.ok(timings.queueMs >= 30, `it waited ${timings.queueMs} ms`);
     }));
 
-  test('only equal shapes share a run', () =>
+  test('only requests of equal shapes share a batch', () =>
     limited('dynamic-axes', { maxRows: 64, maxDelayMs: 20 }, async (model) => {
       const widths = [1, 2, 1, 2, 1];
       const runs = widths.map((width) => model.run({ x: float32(Array(width).fill(1)) }));

@@ -124,7 +124,7 @@ describe('the cost file', () => {
     await model.close();
   });
 
-  test('holds for any options that do not change the cost', async () => {
+  test('is used for any options that do not change the costs', async () => {
     const costFile = newFile();
     await costsOf({ batching, costFile });
     const other = { ...unmeasured, costFile, weight: 2, runLimitMs: 5000, instances: 2 };

@@ -82,7 +82,7 @@ describe('element types', () => {
       assert.deepEqual(y?.data, ['\ufffd', 'a\ufffd', 'b']);
     }));
 
-  test('ten thousand strings in one tensor', () =>
+  test('ten thousand strings in one tensor come back', () =>
     withModel(engine, 'identity-string', async (model) => {
       const data = Array.from({ length: 30_000 }, (_, index) => `element ${index}`);
       const { y } = (await model.run({ x: tensor('string', [10_000, 3], data) })).outputs;
@@ -98,7 +98,7 @@ describe('shapes', () => {
       assert.deepEqual(y, tensor('float32', [], Float32Array.of(-2.5)));
     }));
 
-  test('rows of no bytes', () =>
+  test('rows without elements keep their number', () =>
     withModel(engine, 'zero-width', async (model) => {
       const sizes = [1, 0, 7, 2];
       const results = await Promise.all(
@@ -110,7 +110,7 @@ describe('shapes', () => {
       );
     }));
 
-  test('a model without inputs', () =>
+  test('a model without inputs runs', () =>
     withModel(engine, 'no-input', async (model) => {
       const { outputs } = await model.run({});
       assert.deepEqual(outputs, { y: tensor('float32', [3], Float32Array.of(1, 2, 3)) });
@@ -179,7 +179,7 @@ describe('shapes', () => {
       );
     }));
 
-  test('large inputs and outputs', () =>
+  test('large inputs and outputs come back whole', () =>
     withModel(engine, 'reduce-mean-image', async (model) => {
       const size = 3 * 224 * 224;
       const data = new Float32Array(2 * size).fill(3, size);

@@ -134,7 +134,7 @@ describe('changed data', () => {
     await Promise.all([one.close(), two.close()]);
   });
 
-  test('equal data shares one session', async () => {
+  test('models with equal data share one session', async () => {
     const [one, two] = [await engine.load({ path: model() }), await engine.load({ path: model() })];
     await gives(one, [1, 2, 3, 4]);
     assert.equal(two.stats().completed, 1);
@@ -163,7 +163,7 @@ describe('where data may lie', () => {
     await refused(engine.load({ path: model() }), 'INVALID_ARGUMENT', /a link out of its folder/);
   });
 
-  test('links into one store, as Hugging Face keeps models', async () => {
+  test('links into one store, as Hugging Face keeps models, are followed', async () => {
     const snapshot = path.join(folder, 'snapshots/1');
     mkdirSync(snapshot, { recursive: true });
     const store = path.join(folder, 'blobs');
@@ -177,7 +177,7 @@ describe('where data may lie', () => {
     await loaded.close();
   });
 
-  test('in a folder below the model', async () => {
+  test('data in a folder below the model is found', async () => {
     rename('data/wt.bin');
     mkdirSync(path.join(folder, 'data'));
     renameSync(weights(), path.join(folder, 'data/wt.bin'));

@@ -15,14 +15,14 @@ const skip = has ? false : 'this runtime has no Float16Array';
 const halves = (...values: number[]): any => Reflect.construct(halfArray as () => void, [values]);
 
 describe('Float16Array', { skip }, () => {
-  test('is taken as float16, and its bits come back', () =>
+  test('is accepted as float16, and its bits come back', () =>
     withModel(engine, 'identity-float16', async (model) => {
       const data = halves(1, -2, 0.5);
       const { y } = (await model.run({ x: { type: 'float16', dims: [1, 3], data } })).outputs;
       assert.deepEqual(y!.data, Uint16Array.of(0x3c00, 0xc000, 0x3800));
     }));
 
-  test('in a part of its memory, and in parts of a request', () =>
+  test('may be a part of its memory, and is cut into the parts of a large request', () =>
     withModel(
       engine,
       'identity-float16',
@@ -47,7 +47,7 @@ describe('Float16Array', { skip }, () => {
       }));
   }
 
-  test('for another type: refused', () =>
+  test('is refused for another element type', () =>
     withModel(engine, 'identity-float32', async (model) => {
       // biome-ignore lint/suspicious/noExplicitAny: what no caller in TypeScript could write
       const x: any = { type: 'float32', dims: [1, 3], data: halves(1, 2, 3) };

@@ -108,7 +108,7 @@ describe('inputs rejected with INVALID_ARGUMENT, without other effects', () => {
     test(what, () => refuses(good, options, message));
   }
 
-  test('any of them among valid requests', async () => {
+  test('any of them does not affect valid requests', async () => {
     const outcomes = await Promise.allSettled(
       Array.from({ length: 400 }, (_, index) => {
         const wrong = wrongInputs[index % wrongInputs.length]!;
@@ -121,7 +121,7 @@ describe('inputs rejected with INVALID_ARGUMENT, without other effects', () => {
   });
 });
 
-describe('inputs refused for other types', () => {
+describe('inputs that are refused for some types', () => {
   test('a size that overflows', () =>
     withModel(engine, 'dynamic-axes', async (model) => {
       for (const dims of [
@@ -180,7 +180,7 @@ describe('inputs accepted', () => {
     }
   }
 
-  test('a Buffer for bytes', () =>
+  test('a Buffer for uint8', () =>
     withModel(engine, 'identity-uint8', async (model) => {
       const { y } = (await model.run({ x: tensor('uint8', [1, 3], Buffer.from('abc')) })).outputs;
       assert.deepEqual([...y!.data], [97, 98, 99]);

@@ -58,7 +58,7 @@ describe('runLimitMs', () => {
       { batching: { maxRows: 3 } },
     ));
 
-  test('leaves shorter runs alone', () =>
+  test('does not affect shorter runs', () =>
     limited(async (model) => {
       for (let i = 0; i < 20; i++) await loop(model, 100);
       assert.equal(model.stats().completed, 20);
@@ -90,7 +90,7 @@ describe('runLimitMs', () => {
       await loop(model, 1);
     }));
 
-  test('a run that cannot be cut short shows as a stuck instance until it returns', () =>
+  test('an instance counts as stuck while its overdue run cannot be terminated', () =>
     withModel(
       engine,
       'reduce-mean-image',
@@ -123,7 +123,7 @@ describe('runLimitMs', () => {
     await run;
   });
 
-  test('without it a run may take its time', () =>
+  test('without it a run may take any time', () =>
     withModel(engine, 'slow-loop', (model) => loop(model, 300_000)));
 
   for (const runLimitMs of [0, 0.5, -1, Number.NaN, 86_400_001]) {
@@ -145,7 +145,7 @@ async function measured(model: Model, turns: number): Promise<number> {
 const oneInstance: LoadOptions = { instances: 1, warmupMs: 0, inline: false };
 
 describe('retryAfterMs', () => {
-  test('says when a full queue is worth another try', () =>
+  test('says when a request to a full queue should be sent again', () =>
     withModel(
       engine,
       'slow-loop',

@@ -42,7 +42,7 @@ describe('a model that cannot be served', () => {
       }));
   }
 
-  test('all of them at once, among valid ones', async () => {
+  test('many of them at a time do not affect valid ones', async () => {
     const loads = broken.flatMap(([name, code, message]) => [
       refused(engine.load({ path: fixture(name) }), code, message),
       withModel(engine, 'identity-float32', answers),
@@ -66,7 +66,7 @@ describe('a model that cannot be served', () => {
     });
   }
 
-  test('a folder', async () => {
+  test('a folder is refused', async () => {
     const load = engine.load({ path: path.dirname(modelFile) });
     await refused(load, 'NOT_FOUND', /Cannot read/);
   });
@@ -134,7 +134,7 @@ describe('options', () => {
     });
   }
 
-  test('the greatest of each', () =>
+  test('the largest value of each option is accepted', () =>
     withModel(engine, 'identity-float32', answers, {
       instances: 64,
       intraOpThreads: 256,
@@ -168,10 +168,10 @@ describe('options', () => {
       { instances: 3, batching: false },
     ));
 
-  test('several threads in one run', () =>
+  test('a run may use several threads', () =>
     withModel(engine, 'identity-float32', answers, { intraOpThreads: 2 }));
 
-  test('a relative path, and a link', async () => {
+  test('a relative path and a link can be loaded', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'millrace-load-'));
     try {
       const link = path.join(folder, 'link.onnx');
@@ -196,13 +196,13 @@ describe('options', () => {
 describe('bytes', () => {
   const bytes = readFileSync(modelFile);
 
-  test('a model from bytes', async () => {
+  test('a model loads from bytes', async () => {
     const model = await engine.load({ bytes });
     await answers(model);
     await model.close();
   });
 
-  test('a part of larger memory', async () => {
+  test('a model loads from a part of larger memory', async () => {
     const larger = new Uint8Array(bytes.length + 20).fill(255);
     larger.set(bytes, 7);
     const model = await engine.load({ bytes: larger.subarray(7, 7 + bytes.length) });
@@ -210,7 +210,7 @@ describe('bytes', () => {
     await model.close();
   });
 
-  test('they may change as soon as load has returned', async () => {
+  test('bytes may change as soon as load has returned', async () => {
     const copy = Uint8Array.from(bytes);
     const loading = engine.load({ bytes: copy });
     copy.fill(0);
@@ -245,7 +245,7 @@ describe('sharing', () => {
     );
   });
 
-  test('loaded many times at the same moment', async () => {
+  test('loads of one file at the same time share one session', async () => {
     const models = await Promise.all(
       Array.from({ length: 20 }, () => engine.load({ path: modelFile })),
     );
@@ -254,7 +254,7 @@ describe('sharing', () => {
     await Promise.all(models.map((model) => model.close()));
   });
 
-  test('other options are another session', async () => {
+  test('other options make another session', async () => {
     const models = await Promise.all(
       [
         {},
@@ -305,7 +305,7 @@ describe('the engine', () => {
     assert.ok(path.isAbsolute(library) && providers.includes('CPUExecutionProvider'));
   });
 
-  test('closed with loads pending: they settle first, and their models are closed', async () => {
+  test('closes after pending loads have settled, and closes their models', async () => {
     const other = open();
     const loads = ['identity-float32', 'slow-loop', 'broken/not-onnx', 'absent'].map((name) =>
       other.load({ path: fixture(name) }),

@@ -141,7 +141,7 @@ describe('openEngine', () => {
     });
   }
 
-  test('the valid ones, after all those', () => {
+  test('valid options work after all those errors', () => {
     assert.ok('version' in outcomes[cases.length]!, JSON.stringify(outcomes));
   });
 
@@ -153,7 +153,7 @@ describe('openEngine', () => {
     assert.ok('version' in third!);
   });
 
-  test('an addon by its path from the working directory', () => {
+  test('accepts an addon by its path relative to the working directory', () => {
     assert.ok('version' in outcomes.at(-1)!, JSON.stringify(outcomes.at(-1)));
   });
 

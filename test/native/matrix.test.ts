@@ -158,7 +158,7 @@ for (const [column, [state, enter]] of Object.entries(states).entries()) {
   });
 }
 
-test('after all of it the session is unharmed', async () => {
+test('after all these calls the session still works', async () => {
   const model = await kept;
   await loop(model, 1);
   const { queued, running } = model.stats();

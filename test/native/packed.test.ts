@@ -60,7 +60,7 @@ describe('packed numbers', () => {
       ));
   }
 
-  test('many in one run', () =>
+  test('of many requests share a batch', () =>
     withModel(engine, 'reduce-mean-image', async (model) => {
       const runs = Array.from({ length: 20 }, (_, index) => {
         const image = new Float32Array(3 * 224 * 224).fill(index);

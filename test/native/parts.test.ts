@@ -178,7 +178,7 @@ describe('transfer', () => {
       { maxRequestRows: 9999 },
     ));
 
-  test('without it the inputs stay as they are', () =>
+  test('without transfer the inputs stay as they are', () =>
     inParts('identity-float32', async (model) => {
       const x = counting(10_000);
       const { outputs } = await model.run({ x });
@@ -208,7 +208,7 @@ describe('a part that fails', () => {
 });
 
 describe('options apply to the whole request', () => {
-  test('a deadline', () =>
+  test('a deadline rejects the whole request', () =>
     inParts(
       'slow-loop',
       async (model) => {
@@ -224,7 +224,7 @@ describe('options apply to the whole request', () => {
       { instances: 1, warmupMs: 0 },
     ));
 
-  test('a deadline long enough', () =>
+  test('a deadline that is long enough has no effect', () =>
     inParts(
       'slow-loop',
       async (model) => {
@@ -234,7 +234,7 @@ describe('options apply to the whole request', () => {
       oneByOne,
     ));
 
-  test('an abort', () =>
+  test('an abort rejects the whole request', () =>
     inParts(
       'slow-loop',
       async (model) => {
@@ -252,7 +252,7 @@ describe('options apply to the whole request', () => {
       { instances: 1 },
     ));
 
-  test('an abort before the call', () =>
+  test('an abort before the call rejects it', () =>
     inParts('identity-float32', async (model) => {
       const reason = { why: 'the caller left' };
       const signal = AbortSignal.abort(reason);
@@ -260,7 +260,7 @@ describe('options apply to the whole request', () => {
       assert.equal(model.stats().submitted, 0);
     }));
 
-  test('a signal that never fires', () =>
+  test('a signal that never fires has no effect', () =>
     inParts('identity-float32', async (model) => {
       const { signal } = new AbortController();
       const x = counting(100);

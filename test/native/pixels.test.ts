@@ -56,7 +56,7 @@ describe('inputs as pixels', () => {
       asPixels,
     ));
 
-  test('a lone request, and requests that share a run', () =>
+  test('a lone request and batched requests are normalised', () =>
     withModel(
       engine,
       'image-axes',
@@ -89,7 +89,7 @@ describe('inputs as pixels', () => {
       asPixels,
     ));
 
-  test('another scale', () =>
+  test('another scale is applied', () =>
     withModel(
       engine,
       'image-axes',
@@ -101,7 +101,7 @@ describe('inputs as pixels', () => {
       { inputs: { image: { ...form, scale: 0.5 } } },
     ));
 
-  test('requests are checked against that signature', () =>
+  test('requests are checked against the signature of pixels', () =>
     withModel(
       engine,
       'image-axes',

@@ -116,7 +116,7 @@ describe('a text encoder', () => {
     return withModel(engine, 'masked-mean', body, { batching, ...unmeasured });
   });
 
-  test('is probed without maxRows too', () =>
+  test('is batched after a probe if maxRows is not set', () =>
     withAxes('masked-mean', { axes: text }, ({ signature }) => {
       assert.equal(signature.batching.enabled, true, signature.batching.reason);
     }));
@@ -155,7 +155,7 @@ describe('a text encoder', () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('refuses what is longer than the largest bucket, and says how long it may be', () =>
+  test('refuses a request longer than the largest bucket, and says how long it may be', () =>
     withAxes('masked-mean', { axes: text }, async (model) => {
       const run = model.run({ token_ids: tokens(1, 17) });
       await refused(
@@ -189,7 +189,7 @@ describe('a text encoder', () => {
     });
   });
 
-  test('takes large inputs over', async () => {
+  test('takes over the memory of large inputs', async () => {
     const axes = { sequence_length: { ...masked, buckets: [16_384] } };
     const token_ids = tokens(1, 9000);
     const attention_mask = tensor('int64', [1, 9000], new BigInt64Array(9000).fill(1n));
@@ -257,7 +257,7 @@ describe('outputs', () => {
     });
   });
 
-  test('of strings too', () =>
+  test('of strings are trimmed too', () =>
     withAxes('texts', { axes: { L: { buckets: [4], pad: '-' } }, maxDelayMs: 5 }, async (model) => {
       const inputs = [1, 3, 0, 4].map((length) =>
         tensor(
@@ -270,7 +270,7 @@ describe('outputs', () => {
       for (const [i, { outputs }] of results.entries()) assert.deepEqual(outputs.y, inputs[i]);
     }));
 
-  test('of a length along dimension 0, which is then no row', () =>
+  test('are trimmed along dimension 0 if that is an axis and does not count rows', () =>
     withAxes('length-axis', { axes: { L: { buckets: [4, 8] } } }, async (model) => {
       const { batching } = model.signature;
       assert.equal(batching.enabled, false);
@@ -280,7 +280,7 @@ describe('outputs', () => {
       assert.deepEqual([...(outputs.y!.data as Float32Array)], [-1, -2, -3, -4, -5, -6]);
     }));
 
-  test('where padding changes them, only equal lengths are joined', async () => {
+  test('are not padded if padding changes them, so that only equal lengths share a batch', async () => {
     const requests = [3, 4, 3, 5, 3].map((length, i) => ({ token_ids: tokens(i, length) }));
     const expected = await alone('plain-mean', requests);
     const axes = { sequence_length: { buckets: [8] } };
@@ -299,7 +299,7 @@ describe('outputs', () => {
   });
 });
 
-describe('what cannot be', () => {
+describe('declarations that cannot be true are refused', () => {
   const load = (name: string, batching: BatchingOptions) =>
     engine.load({ path: fixture(name), batching });
   const fails = async (loading: Promise<unknown>, message: RegExp) => {
@@ -342,19 +342,19 @@ describe('what cannot be', () => {
     test(`axes: ${shown.slice(0, 80)}`, () => fails(axis(axes), message));
   }
 
-  test('rows along an axis', () =>
+  test('an axis along dimension 0 of a batched model', () =>
     fails(
       load('length-axis', { axes: { L: { buckets: [4] } }, maxRows: 4 }),
       /axis 'L' is along dimension 0/,
     ));
 
-  test('an output that no name ties to its axis', () =>
+  test('an output whose dimension no axis is declared for', () =>
     fails(
       load('unnamed-dims', { axes: { 'x:1': { buckets: [4] } } }),
       /'y:1' changes with the declared axes, .* add 'y:1' to `dimensions`/,
     ));
 
-  test('and is cut once one does', () =>
+  test('the same output is accepted and cut once an axis is declared for it', () =>
     withAxes(
       'unnamed-dims',
       { axes: { 'x:1': { buckets: [4], dimensions: ['y:1'] } } },
@@ -364,19 +364,19 @@ describe('what cannot be', () => {
       },
     ));
 
-  test('an output that is twice as long', () =>
+  test('an output that is twice as long as its axis', () =>
     fails(
       load('length-doubles', { axes: { L: { buckets: [4], dimensions: ['y:1'] } } }),
       /'y:1' is declared to have the length of 'L', but has 8 where that is 4/,
     ));
 
-  test('a row beyond maxElements', () =>
+  test('a row of more elements than maxElements', () =>
     fails(
       load('masked-mean', { axes: text, maxElements: 15 }),
       /may have 16 elements in the largest buckets, but batching.maxElements allows 15/,
     ));
 
-  test('row buckets that contradict maxRows', () =>
+  test('rowBuckets that contradict maxRows', () =>
     fails(
       load('dynamic-axes', { rowBuckets: [1, 4], maxRows: 8 }),
       /maxRows is 8, but the largest of batching.rowBuckets is 4/,

@@ -54,7 +54,7 @@ describe('small requests', () => {
     });
   }
 
-  test('the tensors of one are not the next one’s', () => {
+  test('the tensors of a request do not change when the next one is parsed', () => {
     const first = parsed(request(input('FP32', '[2]', '[1,2]')));
     parsed(request(input('FP32', '[2]', '[3,4]')));
     assert.ok(typeof first !== 'string');

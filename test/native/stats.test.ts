@@ -88,7 +88,7 @@ describe('statistics of a model', () => {
       { batching: { maxRows: 8 } },
     ));
 
-  test('it adds up again after any mixture, on several instances', () =>
+  test('the counters add up after any mixture of outcomes on several instances', () =>
     withModel(
       engine,
       'slow-loop',
@@ -136,7 +136,7 @@ describe('statistics of a model', () => {
       assert.ok(Math.abs(Date.now() - lastRunAt) < 60_000, `${lastRunAt}`);
     }));
 
-  test('a copy is handed out each time', () =>
+  test('each call returns a new object', () =>
     withModel(engine, 'slow-loop', async (model) => {
       const before = model.stats();
       await loop(model, 1);
@@ -150,7 +150,7 @@ describe('counters of the process', () => {
   const read = (key: string, from = engine) =>
     from.counters.snapshot().find((entry) => entry.key === key)?.histogram;
 
-  test('an observation lands in the first bucket that holds it', () => {
+  test('an observation counts in the first cell whose bound is not below it', () => {
     const series = engine.counters.series('stats: buckets', bounds);
     assert.deepEqual(read('stats: buckets'), { bounds, counts: [0, 0, 0], count: 0, sum: 0 });
     for (const seconds of [0.0005, 0.001, 0.002, 0.05, 2]) engine.counters.observe(series, seconds);
@@ -182,7 +182,7 @@ describe('counters of the process', () => {
     assert.equal(read('stats: counter')?.count, 42);
   });
 
-  test('numbers that are none leave the histogram as it is', () => {
+  test('wrong durations and unknown series change no histogram', () => {
     const series = engine.counters.series('stats: odd', bounds);
     for (const seconds of [Number.NaN, Infinity, -Infinity, -1]) {
       engine.counters.observe(series, seconds);
@@ -193,7 +193,7 @@ describe('counters of the process', () => {
     assert.deepEqual(read('stats: odd'), { bounds, counts: [0, 0, 0], count: 0, sum: 0 });
   });
 
-  test('what is no series is refused', () => {
+  test('wrong keys and bounds of a series are refused', () => {
     const wrong: readonly (readonly [unknown, unknown])[] = [
       [7, bounds],
       [undefined, bounds],
@@ -214,7 +214,7 @@ describe('counters of the process', () => {
     assert.equal(read('stats: x'), undefined);
   });
 
-  test('a table that is full says so, and what is in it still counts', async () => {
+  test('a full table refuses new series, and the existing ones still count', async () => {
     const { code, stderr, stdout } = await runChild('counters.fixture.ts', []);
     assert.deepEqual([code, stderr], [0, '']);
     assert.deepEqual(JSON.parse(stdout), { code: 'RESOURCE_EXHAUSTED', series: 4096, count: 1 });

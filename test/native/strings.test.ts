@@ -41,7 +41,7 @@ describe('strings of any bytes', () => {
       ));
   }
 
-  test('several requests in one batch keep theirs', () =>
+  test('several requests in one batch each get their own strings', () =>
     withModel(engine, 'identity-string', async (model) => {
       const requests = [1, 2, 3].map(rowsOf);
       const results = await Promise.all(
@@ -52,7 +52,7 @@ describe('strings of any bytes', () => {
       }
     }));
 
-  test('come as a list where they are text, and are refused as one where they are not', () =>
+  test('are returned as a list if they are UTF-8, and are refused as a list if they are not', () =>
     withModel(engine, 'identity-string', async (model) => {
       const strings = ['ä\0b', '', '\u{1f4a1}'];
       const text: PackedTensor = { type: 'string', dims: [1, 3], data: packStrings(strings) };
@@ -86,7 +86,7 @@ describe('strings of any bytes', () => {
 describe('the codec', () => {
   const { codec } = engine;
 
-  test('leaves binary strings where they are', () => {
+  test('leaves binary strings in the body', () => {
     const { data } = rowsOf(1);
     const json = JSON.stringify({
       inputs: [
@@ -106,7 +106,7 @@ describe('the codec', () => {
     assert.equal((x!.data as Uint8Array).buffer, body.buffer);
   });
 
-  test('writes packed strings in binary as they are, and in JSON where they are text', () => {
+  test('writes packed strings as they are in binary data, and in JSON if they are UTF-8', () => {
     const response = (data: Uint8Array, binary: boolean) => ({
       modelName: 'm',
       outputs: [{ name: 'y', tensor: { type: 'string', dims: [1, 3], data }, binary } as const],
@@ -126,7 +126,7 @@ describe('the codec', () => {
     });
   });
 
-  test('packs and unpacks', () => {
+  test('packs and unpacks strings', () => {
     const packed = packStrings(elements);
     assert.deepEqual(unpackStrings(packed), elements);
     assert.equal(countPackedStrings(packed), 4);

@@ -35,7 +35,7 @@ describe('transfer', () => {
     );
   }
 
-  test('its memory is free at once when it is given back', () => {
+  test('memory that is taken over is freed at once when the request has finished', () => {
     const specs = [{ name: 'x', type: 'float32', dims: [-1], symbols: [''] }] as const;
     const x = tensor('float32', [words(large)], new Float32Array(words(large)));
     const moved = transfer(specs, { x })!;
@@ -45,7 +45,7 @@ describe('transfer', () => {
     assert.equal(owner!.byteLength, 'transfer' in ArrayBuffer.prototype ? 0 : large);
   });
 
-  test('later: it is read where it is, and detached with the answer', () =>
+  test('lent memory is read where it is, and detached when the request has finished', () =>
     withModel(engine, 'dynamic-axes', async (model) => {
       const data = new Float32Array(words(large)).fill(1.5);
       const run = model.run({ x: tensor('float32', [1, data.length], data) }, { transfer: 'lend' });
@@ -54,7 +54,7 @@ describe('transfer', () => {
       assert.equal(data.byteLength, 'transfer' in ArrayBuffer.prototype ? 0 : large);
     }));
 
-  test('later: memory that cannot be detached stays', () =>
+  test('lent memory that cannot be detached stays', () =>
     withModel(engine, 'dynamic-axes', async (model) => {
       const { buffer } = new WebAssembly.Memory({ initial: 2 });
       await negates(model, new Float32Array(buffer, 0, words(large)).fill(2), {
@@ -63,7 +63,7 @@ describe('transfer', () => {
       assert.equal(buffer.byteLength, 2 * large);
     }));
 
-  test('later: a request that is refused or given up lets its memory go as well', () =>
+  test('lent memory is detached after a request was refused or aborted, too', () =>
     withModel(engine, 'slow-loop', async (model) => {
       const { done } = await occupy(model);
       const iterations = tensor('int64', [large / 8, 1], new BigInt64Array(large / 8));
@@ -74,7 +74,7 @@ describe('transfer', () => {
       await until(() => model.stats().queued + model.stats().running === 0);
     }));
 
-  test('it is detached when run returns, not later', () =>
+  test('memory is detached when run returns', () =>
     withModel(engine, 'dynamic-axes', async (model) => {
       const data = new Float32Array(words(large));
       const run = model.run({ x: tensor('float32', [1, data.length], data) }, { transfer: true });
@@ -82,7 +82,7 @@ describe('transfer', () => {
       await run;
     }));
 
-  test('a part of a larger buffer takes the whole buffer along', () =>
+  test('a view of a part of a buffer detaches the whole buffer', () =>
     withModel(engine, 'dynamic-axes', async (model) => {
       const whole = Float32Array.from({ length: words(large) * 2 }, (_, index) => index);
       await negates(model, whole.subarray(100, 100 + words(large)), { transfer: true });
@@ -107,7 +107,7 @@ describe('transfer', () => {
       }));
   }
 
-  test('a small view of a large input’s buffer comes along', () =>
+  test('a small input in the buffer of a large one is taken over with it', () =>
     withModel(engine, 'two-in-two-out', async (model) => {
       const rows = 4096;
       const memory = new ArrayBuffer(rows * 24);
@@ -135,7 +135,7 @@ describe('transfer', () => {
       assert.equal(data.byteLength, large);
     }));
 
-  test('a large Buffer of bytes', () =>
+  test('a large Buffer of bytes is taken over', () =>
     withModel(engine, 'identity-uint8', async (model) => {
       const warnings: string[] = [];
       const note = (warning: Error) => warnings.push(warning.message);
@@ -150,7 +150,7 @@ describe('transfer', () => {
       assert.deepEqual(warnings, []);
     }));
 
-  test('large bools are handed over and still normalised', () =>
+  test('large bools are taken over and still become 0 or 1', () =>
     withModel(engine, 'identity-bool', async (model) => {
       const data = new Uint8Array(3 * large).fill(2);
       const { y } = (await model.run({ x: tensor('bool', [large, 3], data) }, { transfer: true }))
@@ -158,7 +158,7 @@ describe('transfer', () => {
       assert.ok((y!.data as Uint8Array).every((value) => value === 1));
     }));
 
-  test('memory of many queued requests stays theirs', () =>
+  test('many queued requests keep their own memory', () =>
     withModel(engine, 'reduce-mean-image', async (model) => {
       const size = 3 * 224 * 224;
       const runs = Array.from({ length: 64 }, (_, index) => {
@@ -175,7 +175,7 @@ describe('transfer', () => {
       }
     }));
 
-  test('a request that is given up lets its memory go later', () =>
+  test('aborted requests with taken memory do not affect later ones', () =>
     withModel(engine, 'slow-loop', async (model) => {
       const { done } = await occupy(model);
       const rows = large / 8;

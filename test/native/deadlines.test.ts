@@ -1,4 +1,4 @@
-/** @module Deadlines and aborts: who is answered when, and what still runs. */
+/** @module Deadlines and aborts: when a promise is rejected, and what still runs. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { loop, occupy, open, refused, until, withModel } from './support.ts';
@@ -7,7 +7,7 @@ const engine = open();
 after(() => engine.close());
 
 describe('deadlines', () => {
-  test('a queued request is answered when its time is up, and never runs', () =>
+  test('a queued request is rejected at its deadline, and never runs', () =>
     withModel(engine, 'slow-loop', async (model) => {
       const { done } = await occupy(model);
       const started = performance.now();
@@ -23,7 +23,7 @@ describe('deadlines', () => {
       );
     }));
 
-  test('a running request is answered when its time is up, and the instance goes on', () =>
+  test('a running request is rejected at its deadline, and its run goes on', () =>
     withModel(engine, 'slow-loop', async (model) => {
       const run = loop(model, 150_000, { timeoutMs: 20 });
       await refused(run, 'DEADLINE_EXCEEDED');
@@ -33,7 +33,7 @@ describe('deadlines', () => {
       assert.deepEqual({ completed, expired }, { completed: 2, expired: 0 });
     }));
 
-  test('no time at all', () =>
+  test('a request with a timeout of 0 is refused', () =>
     withModel(engine, 'slow-loop', async (model) => {
       await refused(loop(model, 1, { timeoutMs: 0 }), 'DEADLINE_EXCEEDED');
       const { rejected, expired, rows } = model.stats();
@@ -41,7 +41,7 @@ describe('deadlines', () => {
     }));
 
   for (const timeoutMs of [60_000, 2 ** 31, Number.MAX_SAFE_INTEGER, Number.MAX_VALUE, Infinity]) {
-    test(`${timeoutMs} ms are not over yet`, () =>
+    test(`a request with a timeout of ${timeoutMs} ms completes`, () =>
       withModel(engine, 'slow-loop', async (model) => {
         const warnings: string[] = [];
         const note = (warning: Error) => warnings.push(warning.message);
@@ -54,7 +54,7 @@ describe('deadlines', () => {
       }));
   }
 
-  test('many deadlines, each its own', () =>
+  test('many requests are rejected each at its own deadline', () =>
     withModel(engine, 'slow-loop', async (model) => {
       const { done } = await occupy(model);
       const over: number[] = [];
@@ -72,7 +72,7 @@ describe('deadlines', () => {
       await Promise.all([done, patient]);
     }));
 
-  test('a request that is in time hears nothing more', () =>
+  test('a request that completes before its deadline is not rejected afterwards', () =>
     withModel(engine, 'slow-loop', async (model) => {
       await Promise.all(Array.from({ length: 20 }, () => loop(model, 1, { timeoutMs: 50 })));
       // The same slots, while the timer of the requests before them goes off.
@@ -102,14 +102,14 @@ function watched(signal: AbortSignal): { listening(): number } {
 describe('aborts', () => {
   const reason = { why: 'the caller left' };
 
-  test('before the call: the request is never sent', () =>
+  test('before the call: the request is not submitted', () =>
     withModel(engine, 'slow-loop', async (model) => {
       await assert.rejects(loop(model, 1, { signal: AbortSignal.abort(reason) }), reason);
       await assert.rejects(loop(model, 1, { signal: AbortSignal.abort() }), { name: 'AbortError' });
       assert.equal(model.stats().submitted, 0);
     }));
 
-  test('while queued: rejected at once and dropped', () =>
+  test('while queued: the request is rejected at once and dropped', () =>
     withModel(engine, 'slow-loop', async (model) => {
       const { done } = await occupy(model);
       const controller = new AbortController();
@@ -124,7 +124,7 @@ describe('aborts', () => {
       assert.deepEqual({ cancelled, completed, rows }, { cancelled: 3, completed: 2, rows: 2 });
     }));
 
-  test('while running: rejected at once, and the run goes on', () =>
+  test('while running: the request is rejected at once, and the run goes on', () =>
     withModel(engine, 'slow-loop', async (model) => {
       const controller = new AbortController();
       const run = loop(model, 150_000, { signal: controller.signal });
@@ -136,7 +136,7 @@ describe('aborts', () => {
       assert.equal(model.stats().completed, 2);
     }));
 
-  test('after the answer: nothing', () =>
+  test('after the result: nothing happens', () =>
     withModel(engine, 'slow-loop', async (model) => {
       const controller = new AbortController();
       const { listening } = watched(controller.signal);
@@ -150,7 +150,7 @@ describe('aborts', () => {
       assert.equal(model.stats().cancelled, 0);
     }));
 
-  test('a refused request leaves no listener', () =>
+  test('a refused request leaves no listener on the signal', () =>
     withModel(
       engine,
       'slow-loop',
@@ -166,7 +166,7 @@ describe('aborts', () => {
       { batching: { maxQueue: 1 } },
     ));
 
-  test('a deadline and an abort: the first one answers', () =>
+  test('with a deadline and an abort, the first of them rejects', () =>
     withModel(engine, 'slow-loop', async (model) => {
       const { done } = await occupy(model);
       const controller = new AbortController();
@@ -179,7 +179,7 @@ describe('aborts', () => {
       await done;
     }));
 
-  test('thousands of aborts among thousands of requests', () =>
+  test('thousands of aborts reject only their own of thousands of requests', () =>
     withModel(
       engine,
       'slow-loop',
