@@ -14,10 +14,12 @@ class DeviceSession::Handle final : public RunHandle {
 
   void Terminate() noexcept override {
     any_shape.Terminate();
-    // acquire pairs with the release in Begin: whoever sees the slot sees the number of its batch, or that
-    // of a later one, which the slot does not hold.
+    // The number first: if the batch ends meanwhile, and whichever begins next gets its slot, that one has
+    // another number. acquire pairs with the release in Begin: whoever sees the number of a batch does not
+    // see the slot of the batch before it.
+    const uint64_t ended = batch.load(std::memory_order_acquire);
     DeviceSlot* const busy = slot.load(std::memory_order_acquire);
-    if (busy != nullptr) busy->Terminate(batch.load(std::memory_order_relaxed));
+    if (busy != nullptr) busy->Terminate(ended);
   }
   Nanos Started(Nanos) const noexcept override { return place.since(); }
 
@@ -93,7 +95,7 @@ Status DeviceSession::Begin(std::span<const Part> parts, RunHandle& handle) {
     return status;
   }
   queue_.Enter(mine.place, clock_.Now());
-  mine.batch.store(batch, std::memory_order_relaxed);
+  mine.batch.store(batch, std::memory_order_release);
   mine.slot.store(slot, std::memory_order_release);
   try {
     thread_->Post([slot] { slot->Launch(); });

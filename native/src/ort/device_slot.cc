@@ -135,8 +135,10 @@ Status DeviceSlot::Await(OutputRef& outputs) {
   if (status.ok()) {
     outputs = std::move(block_);
   } else {
-    // The owners of the parts get them back, so nothing may read them any more.
+    // The owners of the parts get them back, and the pool the memory for the outputs, so no copy may use them
+    // any more.
     static_cast<void>(context_.cuda.EventSynchronize(copied_.get()));
+    if (queued_) static_cast<void>(context_.cuda.StreamSynchronize(context_.copy_out.get()));
   }
   block_.reset();
   return status;

@@ -1,5 +1,8 @@
 // What the CUDA runtime says, in words.
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "ort/cuda_runtime.h"
 #include "ort/device_context.h"
@@ -99,6 +102,67 @@ TEST_F(CudaTest, AFailureOfARunAsksTheDeviceWhetherItIsLost) {
   EXPECT_FALSE(context.lost.load());
   EXPECT_EQ(context.Note(failed).code(), Code::kUnavailable);
   EXPECT_TRUE(context.lost.load());
+}
+
+// What the tests of devices rely on.
+class FakeCudaTest : public CudaTest {
+ protected:
+  FakeCudaTest() {
+    EXPECT_TRUE(MakeStream(cuda, first).ok() && MakeStream(cuda, second).ok());
+    EXPECT_TRUE(MakeEvent(cuda, event).ok());
+    EXPECT_TRUE(MakeMemory(cuda, 4, memory).ok());
+  }
+  CudaError Upload(const int& from, CudaStreamPtr& stream) {
+    return cuda.MemcpyAsync(memory.get(), &from, 4, CudaCopy::kToDevice, stream.get());
+  }
+  CudaError Download(int& to, CudaStreamPtr& stream) {
+    return cuda.MemcpyAsync(&to, memory.get(), 4, CudaCopy::kToHost, stream.get());
+  }
+  CudaStreamPtr first;
+  CudaStreamPtr second;
+  CudaEventPtr event;
+  CudaMemoryPtr memory;
+};
+
+TEST_F(FakeCudaTest, MemoryOfTheGpuIsNotTheCpus) {
+  int pipe_ends[2];
+  ASSERT_EQ(pipe(pipe_ends), 0);
+  EXPECT_EQ(write(pipe_ends[1], memory.get(), 1), -1) << "it can be read";
+  EXPECT_EQ(errno, EFAULT);
+  close(pipe_ends[0]);
+  close(pipe_ends[1]);
+  int number = 1;
+  EXPECT_NE(cuda.MemcpyAsync(&number, &number, 4, CudaCopy::kToDevice, first.get()), 0);
+  EXPECT_NE(cuda.MemcpyAsync(memory.get(), memory.get(), 4, CudaCopy::kToHost, first.get()), 0);
+  EXPECT_NE(cuda.MemsetAsync(&number, 0, 4, first.get()), 0);
+  EXPECT_NE(cuda.MemsetAsync(memory.get(), 0, 5, first.get()), 0) << "beyond its end";
+}
+
+TEST_F(FakeCudaTest, WorkOfAStreamIsDoneWhenSomebodyWaitsForIt) {
+  int from = 1;
+  int to = 0;
+  ASSERT_EQ(Upload(from, first), 0);
+  from = 2;
+  ASSERT_EQ(cuda.EventRecord(event.get(), first.get()), 0);
+  ASSERT_EQ(Download(to, first), 0);
+  ASSERT_EQ(cuda.EventSynchronize(event.get()), 0);
+  EXPECT_EQ(to, 0) << "behind the event";
+  ASSERT_EQ(cuda.StreamSynchronize(first.get()), 0);
+  EXPECT_EQ(to, 2) << "copied as it was when it was waited for";
+}
+
+TEST_F(FakeCudaTest, AStreamWaitsForAnotherOnlyIfItIsTold) {
+  const int from = 1;
+  int to = 0;
+  ASSERT_EQ(Upload(from, first), 0);
+  ASSERT_EQ(Download(to, second), 0);
+  ASSERT_EQ(cuda.StreamSynchronize(second.get()), 0);
+  EXPECT_NE(to, 1);
+  ASSERT_EQ(cuda.EventRecord(event.get(), first.get()), 0);
+  ASSERT_EQ(cuda.StreamWaitEvent(second.get(), event.get(), 0), 0);
+  ASSERT_EQ(Download(to, second), 0);
+  ASSERT_EQ(cuda.StreamSynchronize(second.get()), 0);
+  EXPECT_EQ(to, 1);
 }
 
 TEST(LoadCudaRuntime, SaysWhatIsMissingOrCounts) {

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cstring>
 #include <filesystem>
 #include <set>
@@ -15,7 +14,6 @@ namespace {
 
 using test::Inputs;
 using test::MakeShape;
-using test::TestLibrary;
 using test::ValuesOf;
 using Floats = std::vector<float>;
 
@@ -36,7 +34,6 @@ class DeviceSessionTest : public test::DeviceTest {
     if (handle_ == nullptr) handle_ = session->NewHandle();
     return handle_.get();
   }
-  void ForgetHandle() { handle_.reset(); }
 
  private:
   std::unique_ptr<RunHandle> handle_;
@@ -364,55 +361,6 @@ TEST_F(DeviceSessionTest, OutputsOfAnotherSizeThanAtLoadAreTakenAsTheyCome) {
   }
 }
 
-// As ONNX Runtime treats an input that a node on the CPU reads: the copy that it makes while binding is what
-// every run sees.
-TEST_F(DeviceSessionTest, InputsThatTheCpuReadsAreThoseOfTheirRun) {
-  static const OrtApi& real = *TestLibrary().api;
-  static std::vector<OrtValue*> copies;
-  OrtApi api = real;
-  api.BindInput = [](OrtIoBinding* binding, const char* name,
-                     const OrtValue* value) noexcept -> OrtStatus* {
-    OrtAllocator* allocator = nullptr;
-    OrtTensorTypeAndShapeInfo* info = nullptr;
-    OrtValue* copy = nullptr;
-    void* from = nullptr;
-    void* to = nullptr;
-    std::array<int64_t, 2> dims{};
-    if (OrtStatus* status = real.GetAllocatorWithDefaultOptions(&allocator)) return status;
-    if (OrtStatus* status = real.GetTensorTypeAndShape(value, &info)) return status;
-    OrtStatus* const measured = real.GetDimensions(info, dims.data(), dims.size());
-    real.ReleaseTensorTypeAndShapeInfo(info);
-    if (measured != nullptr) return measured;
-    if (OrtStatus* status =
-            real.CreateTensorAsOrtValue(allocator, dims.data(), dims.size(),
-                                        ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &copy)) {
-      return status;
-    }
-    copies.push_back(copy);
-    if (OrtStatus* status = real.GetTensorMutableData(const_cast<OrtValue*>(value), &from)) {
-      return status;
-    }
-    if (OrtStatus* status = real.GetTensorMutableData(copy, &to)) return status;
-    std::memcpy(to, from, static_cast<size_t>(dims[0] * dims[1]) * sizeof(float));
-    return real.BindInput(binding, name, copy);
-  };
-  OrtLibrary library = TestLibrary();
-  library.api = &api;
-  UseRows({1}, 2);
-  options.path = test::ModelPath("poison");
-  ASSERT_TRUE(DeviceSession::Load(library, options, {DeviceKind::kCuda, 0}, session).ok());
-  EXPECT_TRUE(Notes("bound in each run"));
-  for (const float value : {3.0F, 7.0F}) {
-    OutputRef outputs;
-    ASSERT_TRUE(Run(Rows(1, value), outputs).ok());
-    EXPECT_EQ(ValuesOf<float>(outputs->tensors[0])[0], value);
-  }
-  ForgetHandle();
-  session.reset();
-  for (OrtValue* copy : copies) real.ReleaseValue(copy);
-  copies.clear();
-}
-
 TEST_F(DeviceSessionTest, TheInputsOfAnyShapeAreTheCallersAgainBeforeTheRun) {
   UseRows({1}, 2);
   ASSERT_TRUE(Load("poison").ok());
@@ -478,34 +426,6 @@ TEST_F(DeviceSessionTest, ARunCanBeEnded) {
   inputs = Inputs();
   inputs.Add(ElementType::kInt64, MakeShape({1, 1}), std::vector<int64_t>{3});
   EXPECT_TRUE(Run(inputs, outputs).ok());
-}
-
-// A worker whose run is over has given its slot back, which may have another worker's batch already.
-TEST_F(DeviceSessionTest, ALateEndOfARunHitsNoOtherBatch) {
-  options.device.options = {{"slots", "1"}};
-  options.choose = [](const Signature&, Executor&, ShapeChoice& choice) {
-    choice = {true, {{1, {MakeShape({1, 1})}}}};
-    return Status();
-  };
-  ASSERT_TRUE(Load("slow-loop").ok());
-  Inputs inputs;
-  inputs.Add(ElementType::kInt64, MakeShape({1, 1}), std::vector<int64_t>{3});
-  const std::unique_ptr<RunHandle> other = session->NewHandle();
-  std::atomic<bool> done{false};
-  std::thread ending([&, late = handle()] {
-    while (!done.load()) late->Terminate();
-  });
-  for (int i = 0; i < 3000; ++i) {
-    OutputRef ended;
-    OutputRef outputs;
-    const Status first = Run(inputs, ended);
-    EXPECT_TRUE(first.ok() || first.code() == Code::kDeadlineExceeded) << first.message();
-    const Status second = session->Run(inputs.views(), *other, outputs);
-    EXPECT_TRUE(second.ok()) << second.message();
-    if (HasFailure()) break;
-  }
-  done = true;
-  ending.join();
 }
 
 // TensorRT engines are built for declared shapes only.

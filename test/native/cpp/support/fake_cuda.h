@@ -1,11 +1,14 @@
 // A table of functions that plays the CUDA runtime, as late as it may.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -14,8 +17,11 @@
 
 namespace millrace::test {
 
-// A GPU's memory is the process's. What is queued on a stream happens only when somebody waits for it,
-// so that whoever reads what he has not waited for reads what was there before.
+// MEMORY of a GPU has addresses at which nothing can be read or written: what they stand for lies elsewhere,
+// where only copies and runs reach it (HostOf). Code that takes it for the CPU's memory faults.
+//
+// STREAMS What is queued on a stream, waits for events included, happens only when somebody waits for it, so that
+// whoever reads what he has not waited for reads what was there before.
 //
 // There is one, since functions of a table have no object; a test starts with Reset.
 class FakeCuda {
@@ -50,6 +56,22 @@ class FakeCuda {
     memory_left_ = device;
     pinned_left_ = pinned;
   }
+  // Where the bytes lie that an address on a GPU stands for; null for other addresses.
+  std::byte* HostOf(const void* address) {
+    const std::lock_guard lock(mutex_);
+    return Find(address, 0);
+  }
+  // Does what is queued on a stream so far.
+  void CatchUp(CudaStream stream) {
+    const std::lock_guard lock(mutex_);
+    auto& own = *static_cast<Stream*>(stream);
+    Catch(own, End(own));
+  }
+  // Queues work on a stream.
+  void Queue(CudaStream stream, std::function<void()> work) {
+    const std::lock_guard lock(mutex_);
+    static_cast<Stream*>(stream)->work.push_back(std::move(work));
+  }
   // The GPU faults: every call that concerns it fails, for ever.
   void Lose(int gpu) {
     const std::lock_guard lock(mutex_);
@@ -66,6 +88,7 @@ class FakeCuda {
   }
 
  private:
+  static constexpr CudaError kInvalidValue = 1;
   static constexpr CudaError kOutOfMemory = 2;
   static constexpr CudaError kLaunchFailure = 719;
 
@@ -77,6 +100,11 @@ class FakeCuda {
     int gpu = 0;
     std::deque<std::function<void()>> work;
     size_t done = 0;
+  };
+  // Memory of a GPU, by its address there.
+  struct Block {
+    size_t bytes = 0;
+    std::unique_ptr<std::byte[]> host;
   };
   // A place in a stream.
   struct Event {
@@ -102,10 +130,11 @@ class FakeCuda {
     return lost_.contains(Current()) ? kLaunchFailure : 0;
   }
   void Catch(Stream& stream, size_t until) {
-    while (stream.done < until && !stream.work.empty()) {
-      stream.work.front()();
+    while (stream.done < until && !stream.work.empty() && !lost_.contains(stream.gpu)) {
+      const std::function<void()> work = std::move(stream.work.front());
       stream.work.pop_front();
       ++stream.done;
+      work();
     }
   }
   static size_t End(const Stream& stream) { return stream.done + stream.work.size(); }
@@ -151,14 +180,13 @@ class FakeCuda {
       return Call("MemGetInfo", [&](FakeCuda&) { return *free = 1, *total = 2, 0; });
     };
     table.Malloc = [](void** memory, size_t bytes) {
-      return Call("Malloc", [&](FakeCuda& fake) { return fake.Take(memory, bytes, fake.memory_left_); });
+      return Call("Malloc", [&](FakeCuda& fake) { return fake.TakeDevice(memory, bytes); });
     };
-    table.Free = [](void* memory) { return Get().Give(memory); };
+    table.Free = [](void* memory) { return Get().GiveDevice(memory); };
     table.HostAlloc = [](void** memory, size_t bytes, unsigned) {
-      return Call("HostAlloc",
-                  [&](FakeCuda& fake) { return fake.Take(memory, bytes, fake.pinned_left_); });
+      return Call("HostAlloc", [&](FakeCuda& fake) { return fake.TakePinned(memory, bytes); });
     };
-    table.FreeHost = [](void* memory) { return Get().Give(memory); };
+    table.FreeHost = [](void* memory) { return Get().GivePinned(memory); };
     AddStreams(table);
     table.ThreadExchangeStreamCaptureMode = [](int* mode) {
       return Call("ThreadExchangeStreamCaptureMode", [&](FakeCuda&) { return *mode = 0, 0; });
@@ -172,13 +200,16 @@ class FakeCuda {
   static void AddStreams(CudaRuntime& table) {
     table.StreamCreateWithFlags = [](CudaStream* stream, unsigned) {
       return Call("StreamCreateWithFlags", [&](FakeCuda& fake) {
-        *stream = new Stream{Current(), {}, 0};
+        auto* const made = new Stream{Current(), {}, 0};
+        fake.streams_.insert(made);
+        *stream = made;
         return ++fake.live_, 0;
       });
     };
     table.StreamDestroy = [](CudaStream stream) {
       FakeCuda& fake = Get();
       const std::lock_guard lock(fake.mutex_);
+      fake.streams_.erase(static_cast<Stream*>(stream));
       delete static_cast<Stream*>(stream);
       return --fake.live_, 0;
     };
@@ -188,9 +219,13 @@ class FakeCuda {
         return fake.Catch(own, End(own)), 0;
       });
     };
-    // At once, where CUDA would queue the wait: what runs on the stream afterwards is no work of ours.
-    table.StreamWaitEvent = [](CudaStream, CudaEvent event, unsigned) {
-      return Call("StreamWaitEvent", [&](FakeCuda& fake) { return fake.Await(event), 0; });
+    table.StreamWaitEvent = [](CudaStream stream, CudaEvent event, unsigned) {
+      return Call("StreamWaitEvent", [&](FakeCuda& fake) {
+        // The event as it is now: it may be recorded again before the stream gets there.
+        static_cast<Stream*>(stream)->work.push_back(
+            [&fake, awaited = *static_cast<Event*>(event)] { fake.Await(awaited); });
+        return 0;
+      });
     };
     table.EventCreateWithFlags = [](CudaEvent* event, unsigned) {
       return Call("EventCreateWithFlags",
@@ -209,38 +244,81 @@ class FakeCuda {
       });
     };
     table.EventSynchronize = [](CudaEvent event) {
-      return Call("EventSynchronize", [&](FakeCuda& fake) { return fake.Await(event), 0; });
+      return Call("EventSynchronize", [&](FakeCuda& fake) {
+        return fake.Await(*static_cast<Event*>(event)), 0;
+      });
     };
-    table.MemcpyAsync = [](void* target, const void* source, size_t bytes, CudaCopy,
+    table.MemcpyAsync = [](void* target, const void* source, size_t bytes, CudaCopy kind,
                            CudaStream stream) {
-      return Call("MemcpyAsync", [&](FakeCuda&) {
-        static_cast<Stream*>(stream)->work.push_back(
-            [=] { std::memcpy(target, source, bytes); });
+      return Call("MemcpyAsync", [&](FakeCuda& fake) {
+        const bool in = kind == CudaCopy::kToDevice;
+        std::byte* const device = fake.Find(in ? target : source, bytes);
+        // One end is on a GPU and the other is not.
+        if (device == nullptr || fake.Find(in ? source : target, 0) != nullptr) return kInvalidValue;
+        static_cast<Stream*>(stream)->work.push_back([=] {
+          std::memcpy(in ? device : target, in ? source : device, bytes);
+        });
         return 0;
       });
     };
     table.MemsetAsync = [](void* target, int value, size_t bytes, CudaStream stream) {
-      return Call("MemsetAsync", [&](FakeCuda&) {
-        static_cast<Stream*>(stream)->work.push_back(
-            [=] { std::memset(target, value, bytes); });
+      return Call("MemsetAsync", [&](FakeCuda& fake) {
+        std::byte* const device = fake.Find(target, bytes);
+        if (device == nullptr) return kInvalidValue;
+        static_cast<Stream*>(stream)->work.push_back([=] { std::memset(device, value, bytes); });
         return 0;
       });
     };
   }
 
-  void Await(CudaEvent event) {
-    const auto& own = *static_cast<Event*>(event);
-    if (own.stream != nullptr) Catch(*own.stream, own.until);
+  void Await(const Event& event) {
+    // A stream that is gone has nothing left to do.
+    if (streams_.contains(event.stream)) Catch(*event.stream, event.until);
   }
-  CudaError Take(void** memory, size_t bytes, size_t& left) {
-    if (bytes > left) return kOutOfMemory;
+  // Where `bytes` bytes from an address on a GPU on lie; null if they are not all of one allocation.
+  std::byte* Find(const void* address, size_t bytes) {
+    const auto* const at = static_cast<const std::byte*>(address);
+    auto found = device_.upper_bound(at);
+    if (found == device_.begin()) return nullptr;
+    const auto& [begin, block] = *--found;
+    const auto offset = static_cast<size_t>(at - begin);
+    if (offset >= block.bytes || bytes > block.bytes - offset) return nullptr;
+    return block.host.get() + offset;
+  }
+
+  static bool Charge(size_t& left, size_t bytes) {
+    if (bytes > left) return false;
     left -= bytes;
-    *memory = std::malloc(bytes);
+    return true;
+  }
+  CudaError TakeDevice(void** memory, size_t bytes) {
+    if (!Charge(memory_left_, bytes)) return kOutOfMemory;
+    void* const address = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (address == MAP_FAILED) return kOutOfMemory;
+    Block block{bytes, std::make_unique_for_overwrite<std::byte[]>(bytes)};
     // What nobody has written is no zero.
+    std::memset(block.host.get(), 0x7f, bytes);
+    device_.emplace(static_cast<std::byte*>(address), std::move(block));
+    *memory = address;
+    return ++live_, 0;
+  }
+  // Waits for all streams, as CUDA does.
+  CudaError GiveDevice(void* memory) {
+    const std::lock_guard lock(mutex_);
+    for (Stream* stream : streams_) Catch(*stream, End(*stream));
+    const auto found = device_.find(static_cast<std::byte*>(memory));
+    if (found == device_.end()) return memory == nullptr ? 0 : kInvalidValue;
+    munmap(memory, found->second.bytes);
+    device_.erase(found);
+    return --live_, 0;
+  }
+  CudaError TakePinned(void** memory, size_t bytes) {
+    if (!Charge(pinned_left_, bytes)) return kOutOfMemory;
+    *memory = std::malloc(bytes);
     std::memset(*memory, 0x7f, bytes);
     return ++live_, 0;
   }
-  CudaError Give(void* memory) {
+  CudaError GivePinned(void* memory) {
     const std::lock_guard lock(mutex_);
     std::free(memory);
     if (memory != nullptr) --live_;
@@ -252,6 +330,8 @@ class FakeCuda {
   std::map<std::string, Failure> failures_;
   std::map<std::string, size_t> calls_;
   std::set<int> lost_;
+  std::set<Stream*> streams_;
+  std::map<const std::byte*, Block> device_;
   size_t memory_left_ = SIZE_MAX;
   size_t pinned_left_ = SIZE_MAX;
   size_t live_ = 0;

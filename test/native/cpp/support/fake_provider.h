@@ -1,4 +1,4 @@
-// ONNX Runtime on the CPU, as a provider of a GPU: buffers of the fake device are memory like any other.
+// ONNX Runtime on the CPU, as the provider of a fake GPU.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,10 +10,11 @@
 
 #include "ort/device_session.h"
 #include "support/fake_cuda.h"
+#include "support/fake_gpu.h"
 
 namespace millrace::test {
 
-// The library that npm has installed.
+// The library that npm has installed, on the fake GPU.
 inline const OrtLibrary& TestLibrary() {
   static const OrtLibrary* const library = [] {
     const OrtLibrary* opened = nullptr;
@@ -21,7 +22,7 @@ inline const OrtLibrary& TestLibrary() {
     if (!status.ok()) throw std::runtime_error(status.message() + ": run `npm run build` first");
     return opened;
   }();
-  return *library;
+  return FakeGpu::Library(*library);
 }
 
 inline std::string ModelPath(const std::string& name) { return MILLRACE_TEST_MODELS + name + ".onnx"; }
@@ -40,6 +41,7 @@ class FakeProvider final : public Provider {
   Status Append(const ProviderRequest& request, OrtSessionOptions*) const override {
     requests.push_back({request.graphs, request.profile, request.tensorrt_engine_folder,
                         request.timing_folder, request.stream != nullptr});
+    FakeGpu::UseStream(ignores_stream ? nullptr : request.stream);
     if (request.graphs && !refuses_graphs.empty()) {
       return {Code::kInvalidArgument, refuses_graphs};
     }
@@ -61,6 +63,8 @@ class FakeProvider final : public Provider {
 
   bool engines = false;
   bool graphs = false;
+  // Runs use a stream of the provider's own, whatever it is given.
+  bool ignores_stream = false;
   Status files;
   Status append;
   std::string refuses_graphs;
