@@ -11,6 +11,9 @@ const message = {
   inputs: [{ name: 'features', datatype: 'FP32', shape: [1, 4], contents: { fp32_contents: ROW } }],
 };
 
+/** A stop that waits for a client takes at least the five seconds after which connections are closed. */
+const MOST_STOP_MS = 4500;
+
 describe('a stop of a service at an IPv6 address', () => {
   for (const workers of ['1', '2']) {
     test(`refuses gRPC calls as unavailable while a request is in flight, with ${workers} HTTP threads`, async () => {
@@ -44,6 +47,30 @@ describe('a stop of a service at an IPv6 address', () => {
     });
   }
 });
+
+for (const workers of ['1', '2']) {
+  test(`a stop ends an idle gRPC stream at once, with ${workers} HTTP threads`, async () => {
+    await using service = await start({
+      SERVICE: 'inference',
+      GRPC_PORT: '0',
+      MAX_WORKERS: workers,
+    });
+    const { ports } = (await service.child.line('ready')) as { ports: Record<string, number> };
+    await using client = new GrpcProcess('127.0.0.1', ports.grpc!);
+    const { response } = await client.call('ModelStreamInfer', message);
+    assert.equal(response.infer_response.model_name, 'iris');
+    const ended = client.call('streamEnd', {});
+    const from = performance.now();
+    service.child.signal('SIGTERM');
+    assert.deepEqual(await service.child.exited, { code: 0, signal: null });
+    const ms = performance.now() - from;
+    assert.ok(ms < MOST_STOP_MS, `the stop took ${Math.round(ms)} ms`);
+    const { error } = await ended;
+    assert.equal(error?.code, status.UNAVAILABLE);
+    assert.match(error!.details, /shutting down/);
+    assert.equal(service.child.errors, '');
+  });
+}
 
 for (const workers of ['1', '2']) {
   test(`a stop completes the load in progress and refuses queued loads, with ${workers} HTTP threads`, async () => {

@@ -47,6 +47,7 @@ export class GrpcProcess implements AsyncDisposable {
     });
   }
 
+  /** @param method One of the service, or `streamEnd`; see `grpc-client.fixture.ts`. */
   call(method: string, message: object): Promise<Outcome> {
     const id = this.#calls++;
     return new Promise((resolve, reject) => {
