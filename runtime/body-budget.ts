@@ -1,8 +1,7 @@
 /**
  * The bytes of request bodies that the process holds at once, whichever thread and protocol received them:
- * what is received, what is unpacked of it, and the elements that are parsed from it.
- *
- * Why, and what is not counted: .github/decisions/0020-request-bodies-share-one-budget-of-bytes.md
+ * the received bytes, what they become when decompressed, and the elements that are parsed from them. Decision record
+ * 0020 gives the reasons, and 0027 says why responses are not counted.
  *
  * @module
  */
