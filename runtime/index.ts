@@ -35,7 +35,6 @@ export {
   type ParameterValue,
   packStrings,
   quote,
-  shorten,
   type Tensor,
   type TensorSpec,
   type Tensors,
@@ -50,7 +49,6 @@ export {
   type Bus,
   type BusMember,
   ChangeSequencer,
-  createMember,
   type Failure,
   fromFailure,
   type StateChange,
@@ -100,7 +98,7 @@ export type {
   Prepared,
 } from './pipeline.ts';
 export type { IndexEntry } from './registry/index.ts';
-export { configType, type LoadOverride, type Skipped, tritonSchema } from './repository/index.ts';
+export { configType, type LoadOverride, type Skipped } from './repository/index.ts';
 export type { RouteContext, RouteTable } from './routing/route-table.ts';
 export type { ModelStatus, ServedModel, VersionStatus } from './served-model.ts';
 export { ShortTurns } from './short-turns.ts';

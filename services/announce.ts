@@ -1,4 +1,4 @@
-/** @module What is said when the services are ready: to programs as lines of the log, to a person as one block. */
+/** @module Reports that the services are ready: as log lines, and on a terminal also as one block. */
 
 import {
   type Config,
@@ -9,6 +9,7 @@ import {
 } from '../runtime/index.ts';
 import type { Service } from './service.ts';
 
+/** Logs every version and the ports, and prints the block if standard output is a terminal. */
 export function announce(service: Service, log: Log, config: Config): void {
   const { models, ports } = service;
   for (const { name, versions } of models) {
@@ -22,7 +23,7 @@ export function announce(service: Service, log: Log, config: Config): void {
     const reason = 'Requests need no credentials; put a proxy that authenticates in front';
     log.warn({ host: config.host, reason }, 'listening beyond this machine');
   }
-  // The first service's port also by itself, which is all of them where there is one.
+  // `port` is that of the first service, for readers of the log who run only one.
   const port = ports[config.services[0]!];
   log.info({ port, ports, runtime: currentHost().name, workers: config.maxWorkers }, 'ready');
   if (onTerminal() && log.isLevelEnabled('info')) console.log(readyBlock(service, config));
@@ -31,15 +32,15 @@ export function announce(service: Service, log: Log, config: Config): void {
 function logVersion(log: Log, model: string, { state, reason, ...about }: VersionStatus): void {
   if (state !== 'ready') log.error({ model, ...about, reason }, 'model not served');
   else if (about.fallback) log.warn({ model, ...about, reason }, 'model loaded, but not on a GPU');
-  // What is served and has a reason is not batched.
+  // A version that is served and has a reason is not batched.
   else log.info({ model, ...about, ...(reason && { not_batched: reason }) }, 'model loaded');
 }
 
-/** The loopback addresses, and the name that stands for them. */
+/** Whether a host is a loopback address or `localhost`. */
 const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127(?:\.\d+){3}$/.test(host);
 
-/** What is served and where, and a first request to try. */
+/** The text with the served models, their addresses and a first request. */
 export function readyBlock({ models, ports, examples }: Service, { host }: Config): string {
   const reachable = ['0.0.0.0', '::'].includes(host) ? 'localhost' : host;
   const authority = (port: number) =>

@@ -1,4 +1,4 @@
-/** @module Composition root: settings → engine → runtime → port → "ready", and the way back at a signal. */
+/** @module The composition root: reads the settings, creates engine, runtime and ports, and stops them at a signal. */
 
 import { openEngine } from '../native/index.ts';
 import {
@@ -32,7 +32,7 @@ async function main(): Promise<void> {
   const config = readConfig(services);
   const log = createLog(config.logLevel);
   let running: Service | undefined;
-  // From the start on, because models may take minutes to load. Nothing is lost before the ports are open.
+  // The handler exists from the start, because models may take minutes to load. No request is lost before the ports are open.
   onStopSignal(() => {
     if (running !== undefined) return void stop(running, config.exitTimeoutMs, log, exit);
     log.info('stopped before the services were ready');
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
           log.fatal({ err: error }, 'an HTTP thread died');
           exit(1);
         });
-  // Before the service is announced: whoever reads that it is ready may stop it at once.
+  // This comes before the announcement, because a reader of it may stop the service at once.
   running = service;
   announce(service, log, config);
 }

@@ -1,4 +1,4 @@
-/** @module One thread's share of the services, from its models to its open ports and back. */
+/** @module Starts and stops the services in one thread: models and ports. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -17,40 +17,40 @@ import { createServiceApp } from './http/create-service-app.ts';
 import type { ExampleRequest, OpenPort, ServiceDefinition } from './http/service-definition.ts';
 import { services } from './services.ts';
 
-/** The open ports by service. */
+/** The open ports by the name of the service; that of gRPC is `grpc`. */
 export type Ports = Readonly<Record<string, number>>;
 
 export interface Service {
   readonly ports: Ports;
   readonly models: readonly ModelStatus[];
-  /** First requests to try, of the services that have one. */
+  /** The example requests of the services that have one. */
   readonly examples: readonly (ExampleRequest & { readonly service: string })[];
   /**
-   * Is not ready from now on, refuses requests after `DRAIN_DELAY_MS`, and resolves when those that were
-   * taken are completed. The ports stay open, so that a client is told to go elsewhere.
+   * Makes the service unready, refuses requests after `DRAIN_DELAY_MS`, and resolves when the accepted ones are
+   * completed. The ports stay open, so that clients get a 503 instead of a refused connection.
    */
   drain(): Promise<void>;
-  /** Closes the ports, then models and engine. To be called when `drain()` has resolved. */
+  /** Closes the ports, then models and engine. Must be called after `drain()` has resolved. */
   stop(): Promise<void>;
 }
 
-/** The share of one of several HTTP threads. */
+/** The services in one of several HTTP threads. */
 export interface ThreadService extends Service {
-  /** Makes changes of state in this thread. */
+  /** Applies changes of state in this thread. */
   readonly member: BusMember;
-  /** Stands for what this thread serves; see `Runtime.state`. */
+  /** Identifies what this thread serves; see `Runtime.state`. */
   state(): string;
 }
 
 export interface ServiceParts {
   readonly config: Config;
-  /** Taken over: closed by `stop()`, and when the start fails. */
+  /** Owned by the service: closed by `stop()`, or if the start fails. */
   readonly engine: Engine;
   readonly host: Host;
   readonly log: Log;
-  /** Present where other threads of this process listen on the same ports: gives changes to all of them. */
+  /** Publishes changes to all threads; undefined if this is the only one. */
   readonly bus?: Bus;
-  /** False in every HTTP thread but the first: gRPC is spoken by one. */
+  /** Whether this is the first HTTP thread, which also serves gRPC. Default: true. */
   readonly first?: boolean;
 }
 

@@ -1,9 +1,9 @@
-/** @module The way out: an orderly stop, which is given up after a while. */
+/** @module Stops the services in order, within a time limit. */
 
 import type { Log } from '../runtime/index.ts';
 import type { Service } from './service.ts';
 
-/** Stops the service, then ends the process: with 0, or with 1 when requests were not completed in `timeoutMs`. */
+/** Stops the service, then ends the process: with 0, or with 1 if requests were not completed within `timeoutMs`. */
 export async function stop(
   service: Service,
   timeoutMs: number,

@@ -19,9 +19,9 @@ export function addCodegen(program: Command): void {
   program
     .command('codegen')
     .description('Write TypeScript types of models, so that a wrong input does not compile')
-    .option('--url <url>', 'a server that serves them', 'http://localhost:8000')
-    .option('--models <folder>', 'a repository, in place of a server')
-    .option('--model <name...>', 'models to describe (default: every one that is ready)')
+    .option('--url <url>', 'the server of the models', 'http://localhost:8000')
+    .option('--models <folder>', 'a model repository to use instead of a server')
+    .option('--model <name...>', 'models to describe (default: all that are ready)')
     .option('--out <file>', 'where to write (default: standard output)')
     .action(async ({ url, models, model, out }: Options) => {
       const inference: Inference =

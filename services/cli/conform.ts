@@ -21,14 +21,12 @@ interface Options {
 export function addConform(program: Command): void {
   program
     .command('conform')
-    .description(
-      'Check a server of the Open Inference Protocol V2, anybody’s, against the protocol',
-    )
+    .description('Check any server of the Open Inference Protocol V2 against the protocol')
     .argument('[url]', 'the server', toUrl, 'http://localhost:8000')
-    .option('--model <name>', 'a model it serves that takes any numbers', 'iris')
+    .option('--model <name>', 'a served model that takes any numbers', 'iris')
     .option('--profile <names...>', `what to check: ${PROFILES.join(', ')}`, toProfile, ['core'])
     .option('--only <text>', 'cases whose name contains the text')
-    .option('--timeout <ms>', 'longest time of a case, milliseconds', toMs, 30_000)
+    .option('--timeout <ms>', 'maximum time of a case, milliseconds', toMs, 30_000)
     .option('--header <name:value>', 'sent with every request; may be repeated', toHeader, {})
     .option('--junit <file>', 'write a JUnit report')
     .option('--json', 'print the results as JSON')

@@ -1,4 +1,4 @@
-/** @module The help of `millrace serve`. `runtime/config` reads its settings. */
+/** @module The help text of `millrace serve`. `runtime/config` reads its settings. */
 
 import { type Command, Option } from 'commander';
 import { settingsHelp } from '../../runtime/index.ts';
@@ -6,12 +6,12 @@ import { services } from '../services.ts';
 
 const EXAMPLES = `
 Examples:
-  millrace serve --models models               every service, on the models in a folder
-  millrace serve inference --port 8000         the Open Inference Protocol alone
+  millrace serve --models models               every service, with the models of a folder
+  millrace serve inference --port 8000         only the Open Inference Protocol
   millrace serve --host 0.0.0.0 --max-workers 2
 
-Every option is also a setting of the environment (PORT for --port), of a file that holds it (PORT_FILE), and
-of millrace.json ("port"). A flag goes before the environment, that before millrace.json.`;
+Every option can also be set in the environment (PORT for --port, or PORT_FILE for a file with the value) and in
+millrace.json ("port"). A flag takes precedence over the environment, and that over millrace.json.`;
 
 export function addServe(program: Command): void {
   const names = services.map(({ name }) => name).join(', ');
@@ -20,7 +20,7 @@ export function addServe(program: Command): void {
     .description('Serve the models of a repository over HTTP and gRPC')
     .argument('[service]', `which service: all, ${names}`, 'all')
     .addHelpText('after', EXAMPLES);
-  // It is the argument.
+  // The first setting is SERVICE, which is the argument.
   for (const { flag, group, description, usual } of settingsHelp(services).slice(1)) {
     const text = usual === undefined ? description : `${description} (default: ${usual})`;
     const flags = flag === '--model-path' ? '--models, --model-path <folder>' : `${flag} <value>`;

@@ -9,8 +9,9 @@ import {
   type Message,
 } from '../services/inference/grpc-client.ts';
 import { binary } from '../services/inference/support.ts';
+import { sumOf } from '../support/metrics.ts';
 import { RawClient } from '../support/raw-http.ts';
-import { inModel, type Running, settled, start, sumOf } from './support.ts';
+import { inModel, type Running, settled, start } from './support.ts';
 
 const fixture = (name: string) => `test/fixtures/models/${name}.onnx`;
 const MODELS = {

@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../support/child.ts';
+import { sumOf } from '../support/metrics.ts';
 import { type TestModel, testRepository } from '../support/repository.ts';
 import { until } from '../support/until.ts';
 
@@ -85,20 +86,6 @@ export async function start(
       remove();
     },
   };
-}
-
-/** The sum of the samples of a metrics page with this name and at least these labels; 0 if there are none. */
-export function sumOf(
-  page: string,
-  name: string,
-  labels: Readonly<Record<string, string>> = {},
-): number {
-  const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-  return page
-    .split('\n')
-    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-    .filter((line) => wanted.every((label) => line.includes(label)))
-    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }
 
 /** The numbers of a model's requests by outcome, and of those that are queued or running. */

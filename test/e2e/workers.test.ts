@@ -1,8 +1,9 @@
 /** @module Tests several HTTP threads on one port, which share the native engine, its models and metrics. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { sumOf } from '../support/metrics.ts';
 import { post, RawClient, type RawResponse } from '../support/raw-http.ts';
-import { MODELS, outcomesOf, ROW, type Running, responseCounts, start, sumOf } from './support.ts';
+import { MODELS, outcomesOf, ROW, type Running, responseCounts, start } from './support.ts';
 
 const WORKERS = 3;
 /** Connections to open. The kernel chooses a thread for each at random, so this many almost certainly reach all three. */

@@ -4,11 +4,10 @@ import { describe, test } from 'node:test';
 import {
   type BusMember,
   ChangeSequencer,
-  createLog,
   createMember,
-  ServeError,
   type StateChange,
-} from '../../runtime/index.ts';
+} from '../../runtime/bus.ts';
+import { createLog, ServeError } from '../../runtime/index.ts';
 
 const load = (name: string): StateChange => ({ kind: 'load', name, override: undefined });
 const nameOf = (change: StateChange) => (change.kind === 'refresh' ? 'refresh' : change.name);

@@ -92,20 +92,6 @@ export function temporaryRepository(files: Readonly<Record<string, string | obje
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-/** The sum of a metric's samples with these labels; 0 if there are none. */
-export function metric(
-  page: string,
-  name: string,
-  labels: Readonly<Record<string, string>> = {},
-): number {
-  const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-  return page
-    .split('\n')
-    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-    .filter((line) => wanted.every((label) => line.includes(label)))
-    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
-}
-
 export function readFixture<T>(name: string): T {
   return JSON.parse(readFileSync(path.join(fixtures, name), 'utf8')) as T;
 }

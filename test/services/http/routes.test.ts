@@ -1,16 +1,10 @@
 /** @module Tests probes, metrics, the OpenAPI document, and a repository with broken versions. */
+
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openEngine } from '../../../native/index.ts';
-import {
-  jsonOf,
-  metric,
-  type Opened,
-  openApp,
-  predict,
-  ROW,
-  temporaryRepository,
-} from '../support.ts';
+import { sumOf } from '../../support/metrics.ts';
+import { jsonOf, type Opened, openApp, predict, ROW, temporaryRepository } from '../support.ts';
 
 interface Version {
   readonly version: string;
@@ -145,7 +139,7 @@ test('the metrics count every request once', async () => {
     await opened.app.request('/predict');
     const page = await metricsOf(opened);
     const since = (name: string, labels: Readonly<Record<string, string>>) =>
-      metric(page, name, labels) - metric(earlier, name, labels);
+      sumOf(page, name, labels) - sumOf(earlier, name, labels);
     const http = (labels: Readonly<Record<string, string>>) => {
       const total = since('http_requests_total', labels);
       assert.equal(since('http_request_duration_seconds_count', labels), total);
@@ -162,16 +156,16 @@ test('the metrics count every request once', async () => {
     assert.equal(http({}), 38);
     // One of them is the warm-up run.
     const iris = { model: 'iris', version: 'v1.0' };
-    const completed = metric(page, 'millrace_model_requests_total', {
+    const completed = sumOf(page, 'millrace_model_requests_total', {
       ...iris,
       outcome: 'completed',
     });
     assert.equal(completed, 24);
-    const batches = metric(page, 'millrace_model_batches_total', iris);
-    assert.equal(metric(page, 'model_inference_duration_seconds_count', iris), batches);
+    const batches = sumOf(page, 'millrace_model_batches_total', iris);
+    assert.equal(sumOf(page, 'model_inference_duration_seconds_count', iris), batches);
     assert.ok(batches >= 2 && batches <= 24);
-    assert.equal(metric(page, 'millrace_model_queue_depth'), 0);
-    assert.equal(metric(page, 'millrace_model_running'), 0);
+    assert.equal(sumOf(page, 'millrace_model_queue_depth'), 0);
+    assert.equal(sumOf(page, 'millrace_model_running'), 0);
   } finally {
     await opened.close();
   }

@@ -10,7 +10,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { type Runtime, ServeError } from '../../../runtime/index.ts';
 import { listenGrpc } from '../../../services/inference/grpc/server.ts';
 import { ResponseStream } from '../../../services/inference/grpc/stream.ts';
-import { sumOf } from '../../e2e/support.ts';
+import { sumOf } from '../../support/metrics.ts';
 import { until } from '../../support/until.ts';
 import { connect, fails, type GrpcClient, type Message, withClient } from './grpc-client.ts';
 import { type Files, type Inference, inference } from './support.ts';

@@ -1,7 +1,7 @@
 /** @module Tests that `/v2/…/stats` and `/metrics` report the same numbers. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { sumOf } from '../../e2e/support.ts';
+import { sumOf } from '../../support/metrics.ts';
 import { until } from '../../support/until.ts';
 import { binary, type Inference, inference } from './support.ts';
 
