@@ -31,6 +31,7 @@ import { elementArrays, elementsIn, withoutHalfArray } from './elements.ts';
 import { MillraceError } from './errors.ts';
 import { FlatRequests, type ParseFlat } from './flat-request.ts';
 import { packStrings } from './packed-strings.ts';
+import { type ElementsText, SmallResponses } from './small-response.ts';
 import type { ElementData, ElementType, PackedTensor, Tensor, Tensors } from './types.ts';
 
 export const datatypes: Datatypes = {
@@ -87,7 +88,7 @@ interface NativeCodec extends NativeAsyncCodec {
   encode(nonFinite: number, ...parts: readonly unknown[]): ArrayBuffer;
   parseRequest(...call: readonly [...ParseArguments, mostStringsHere: number]): RawRequest | null;
   readonly parseFlat: ParseFlat;
-  elementsText(nonFinite: number, type: number, data: ArrayBufferView): string;
+  readonly elementsText: ElementsText;
 }
 
 function invalid(message: string): MillraceError {
@@ -111,38 +112,6 @@ export function tensorBytes({ data }: Tensor | PackedTensor): Uint8Array {
   if (!ArrayBuffer.isView(data)) return packStrings(data);
   const { buffer, byteOffset, byteLength } = data;
   return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-/** Encodes a string as JSON. Names seldom need an escape, and the check is quicker than `JSON.stringify`. */
-const jsonString = (text: string): string =>
-  /^[\w .:/-]*$/.test(text) ? `"${text}"` : JSON.stringify(text);
-
-/** The most elements of an output, and the most outputs, of a response for which a string is quicker than bytes. */
-const FEW_ELEMENTS = 64;
-
-/** Returns the response as a string, or undefined if it is not short or has binary data or strings. */
-function smallResponse(
-  native: NativeCodec,
-  { modelName, modelVersion, id, parameters, outputs }: InferResponse,
-  nonFinite: number,
-): string | undefined {
-  const small = outputs.every(
-    ({ tensor, binary }) =>
-      !binary && tensor.type !== 'string' && tensor.data.length <= FEW_ELEMENTS,
-  );
-  if (!small || outputs.length > FEW_ELEMENTS) return undefined;
-  let text = `{"model_name":${jsonString(modelName)}`;
-  if (modelVersion !== undefined) text += `,"model_version":${jsonString(modelVersion)}`;
-  if (id !== undefined) text += `,"id":${jsonString(id)}`;
-  if (parameters !== undefined) text += `,"parameters":${JSON.stringify(parameters)}`;
-  let separator = ',"outputs":[';
-  for (const { name, tensor } of outputs) {
-    const { type, dims, data } = tensor;
-    const elements = native.elementsText(nonFinite, typeNumbers[type], data as ArrayBufferView);
-    text += `${separator}{"name":${jsonString(name)},"datatype":"${datatypes[type]}","shape":[${dims}],"data":${elements}}`;
-    separator = ',';
-  }
-  return outputs.length === 0 ? `${text},"outputs":[]}` : `${text}]}`;
 }
 
 /** Returns the response as arguments of `encode`: JSON before each tensor, the tensor, and binary data at the end. */
@@ -233,6 +202,7 @@ function toEncoded(buffer: ArrayBuffer, binaryBytes: readonly number[]) {
 export function openCodec(options: { readonly addon?: string } = {}): Codec {
   const native = loadAddon(options.addon) as unknown as NativeCodec;
   const flats = new FlatRequests(native.parseFlat, typeOf, datatypes);
+  const responses = new SmallResponses(native.elementsText, typeNumbers, datatypes);
   const call = <T>(operation: () => T): T => {
     try {
       return operation();
@@ -257,7 +227,7 @@ export function openCodec(options: { readonly addon?: string } = {}): Codec {
   return {
     encodeInferResponse: (response, { nonFinite = 'null' } = {}) =>
       call(() => {
-        const text = smallResponse(native, response, nonFiniteNumbers[nonFinite]);
+        const text = responses.write(response, nonFiniteNumbers[nonFinite]);
         if (text !== undefined) return { body: text, headerLength: undefined };
         const { parts, binaryBytes } = responseParts(response);
         return toEncoded(native.encode(nonFiniteNumbers[nonFinite], ...parts), binaryBytes);

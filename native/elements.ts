@@ -1,6 +1,6 @@
 /** @module The typed arrays of the element types. */
 
-import type { ElementType, HalfFloats } from './types.ts';
+import type { ElementData, ElementType, HalfFloats } from './types.ts';
 
 export const elementArrays = {
   float32: Float32Array,
@@ -42,6 +42,8 @@ export function elementsIn(type: keyof typeof elementArrays, bytes: Uint8Array<A
   return byteOffset % size === 0 ? new array(buffer, byteOffset, byteLength / size) : bytes;
 }
 
+type NumberType = keyof typeof elementArrays;
+
 /** As many elements are copied one by one sooner than by a call that copies any number. */
 const FEW_ELEMENTS = 32;
 
@@ -49,7 +51,7 @@ const FEW_ELEMENTS = 32;
 export class ElementViews {
   readonly #memory: ArrayBuffer;
   /** They are kept, because creating a view of memory is slow. */
-  readonly #views: Partial<Record<keyof typeof elementArrays, Uint8Array>> = {};
+  readonly #views: Partial<Record<NumberType, Uint8Array>> = {};
 
   constructor(memory: ArrayBuffer) {
     this.#memory = memory;
@@ -61,14 +63,25 @@ export class ElementViews {
    * @param offset Where they start, in bytes: a multiple of the size of an element.
    * @returns a typed array of the type's class.
    */
-  copy(type: keyof typeof elementArrays, offset: number, count: number) {
-    // The array is one of the type's class; TypeScript has no name for "all of one class, whichever it is".
-    this.#views[type] ??= new elementArrays[type](this.#memory) as Uint8Array;
-    const view = this.#views[type];
+  copy(type: NumberType, offset: number, count: number): Uint8Array {
+    const view = this.#view(type);
     const start = offset / view.BYTES_PER_ELEMENT;
     if (count > FEW_ELEMENTS) return view.slice(start, start + count);
     const copied = new elementArrays[type](count) as Uint8Array;
     for (let i = 0; i < count; i += 1) copied[i] = view[start + i]!;
     return copied;
+  }
+
+  /** Writes a few elements to the start of the memory. `data` is a typed array of the type's class. */
+  write(type: NumberType, data: ElementData[NumberType]): void {
+    const view = this.#view(type);
+    const elements = data as Uint8Array;
+    for (let i = 0; i < elements.length; i += 1) view[i] = elements[i]!;
+  }
+
+  /** All classes of typed arrays go by the name of one here: TypeScript has no name for "both of the same class". */
+  #view(type: NumberType): Uint8Array {
+    this.#views[type] ??= new elementArrays[type](this.#memory) as Uint8Array;
+    return this.#views[type];
   }
 }

@@ -60,6 +60,15 @@ describe('small requests', () => {
     assert.ok(typeof first !== 'string');
     assert.deepEqual(first.tensors.x!.data, Float32Array.of(1, 2));
   });
+
+  test('one element and many are copied alike', () => {
+    for (const count of [1, 32, 33, 500]) {
+      const numbers = Array.from({ length: count }, (_, i) => i);
+      const read = parsed(request(input('INT16', `[${count}]`, `[${numbers}]`)));
+      assert.ok(typeof read !== 'string');
+      assert.deepEqual(read.tensors.x!.data, Int16Array.from(numbers));
+    }
+  });
 });
 
 describe('small responses', () => {
@@ -106,5 +115,22 @@ describe('small responses', () => {
     encode({ type: 'bool', dims: [2], data: Uint8Array.of(0, 1) });
     encode({ type: 'float64', dims: [2], data: Float64Array.of(NaN, -Infinity) });
     encode({ type: 'float32', dims: [0], data: new Float32Array(0) }, 'a"\n\u{1f600}');
+  });
+
+  test('each output has its own elements, however many the one before had', () => {
+    const tensors: Tensor[] = [
+      { type: 'int32', dims: [64], data: Int32Array.from({ length: 64 }, (_, i) => i) },
+      { type: 'int8', dims: [2], data: Int8Array.of(-1, 127) },
+      { type: 'uint64', dims: [1], data: BigUint64Array.of(2n ** 64n - 1n) },
+    ];
+    const outputs = tensors.map((tensor, i) => ({ name: `y${i}`, tensor }));
+    const { body } = codec.encodeInferResponse({ modelName: 'm', outputs }, options);
+    assert.match(text(body), /62,63]},.*\[-1,127]},.*\[18446744073709551615]}]}$/);
+  });
+
+  test('an array of another type is refused', () => {
+    const tensor = { type: 'float32', dims: [1], data: Float64Array.of(1) } as unknown as Tensor;
+    const response = { modelName: 'm', outputs: [{ name: 'y', tensor }] };
+    assert.throws(() => codec.encodeInferResponse(response), /not a typed array for float32/);
   });
 });

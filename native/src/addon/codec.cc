@@ -129,13 +129,17 @@ napi_value JS_parseFlat(napi_env env, napi_callback_info info) {
   });
 }
 
-// elementsText(nonFinite, type, typedArray): string
-// Returns the elements as a JSON array.
+// elementsText(nonFinite, type, memory, count): string
+// Returns the first `count` elements in the memory as a JSON array.
 napi_value JS_elementsText(napi_env env, napi_callback_info info) {
   return Guard(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
+    TensorView tensor = arguments.Tensor(1);
+    const size_t bytes = arguments.Size(3) * ElementSize(tensor.type);
+    if (bytes > tensor.bytes) return Refuse(env, {Code::kInvalidArgument, "The memory is too small"});
+    tensor.bytes = bytes;
     JsonBuffer& out = Scratch();
-    const Status status = AppendTensor(arguments.Tensor(1), arguments.Policy(0), out);
+    const Status status = AppendTensor(tensor, arguments.Policy(0), out);
     if (!status.ok()) return Refuse(env, status);
     napi_value text = nullptr;
     napi_create_string_latin1(env, out.view().data(), out.size(), &text);
