@@ -233,7 +233,7 @@ describe('rows', () => {
           }
           const { batches, completed, rows } = model.stats();
           assert.deepEqual([completed, rows], [3000, 6000]);
-          assert.ok(batches < 3000, `${batches} runs: nothing was joined`);
+          assert.ok(batches < 3000, `${batches} runs: nothing was batched`);
         },
         { batching: { maxRows: 32, maxQueue: 4096 }, instances: 2 },
       ));
@@ -323,10 +323,10 @@ describe('limits', () => {
     limited('dynamic-axes', { maxRows: 64, maxDelayMs: 20 }, async (model) => {
       const widths = [1, 2, 1, 2, 1];
       const runs = widths.map((width) => model.run({ x: float32(Array(width).fill(1)) }));
-      const joined = (await Promise.all(runs)).map(({ timings }) => timings.batchRequests);
+      const sizes = (await Promise.all(runs)).map(({ timings }) => timings.batchRequests);
       assert.ok(
-        joined.every((count, index) => count <= (widths[index] === 1 ? 3 : 2)),
-        `${joined}`,
+        sizes.every((count, index) => count <= (widths[index] === 1 ? 3 : 2)),
+        `${sizes}`,
       );
     }));
 });

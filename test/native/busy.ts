@@ -10,8 +10,8 @@ const largeRows = 16_384;
 export interface Busy {
   readonly engine: Engine;
   readonly model: Model;
-  /** Resolves to the number of answers once all of them are there. */
-  readonly answered: Promise<number>;
+  /** Resolves to the number of results once all requests have completed. */
+  readonly completed: Promise<number>;
 }
 
 /**
@@ -38,7 +38,7 @@ export async function busy(turns: number): Promise<Busy> {
   engine.load({ path: fixture('dynamic-axes') }).catch(ignore);
   other.close().catch(ignore);
   const all = Promise.all([done, ...queued, ...borrowed, ...quick]);
-  const answered = all.then(({ length }) => length);
-  answered.catch(ignore);
-  return { engine, model, answered };
+  const completed = all.then(({ length }) => length);
+  completed.catch(ignore);
+  return { engine, model, completed };
 }

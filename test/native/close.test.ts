@@ -15,25 +15,25 @@ async function often(what: () => Promise<void>): Promise<void> {
 describe(`${repetitions} times`, () => {
   test('the engine closed in mid-run', () =>
     often(async () => {
-      const { answered, engine, model } = await busy(turns);
+      const { completed, engine, model } = await busy(turns);
       await engine.close();
-      assert.equal(await answered, 45);
+      assert.equal(await completed, 45);
       assert.ok(model.closed);
     }));
 
   test('a model closed in mid-run', () =>
     often(async () => {
-      const { answered, engine, model } = await busy(turns);
+      const { completed, engine, model } = await busy(turns);
       await model.close();
-      assert.equal(await answered, 45);
+      assert.equal(await completed, 45);
       await engine.close();
     }));
 
   test('closed twice, and once more', () =>
     often(async () => {
-      const { answered, engine, model } = await busy(turns);
+      const { completed, engine, model } = await busy(turns);
       await Promise.all([model.close(), engine.close(), model.close(), engine.close()]);
-      assert.equal(await answered, 45);
+      assert.equal(await completed, 45);
       await Promise.all([model.close(), engine.close()]);
     }));
 

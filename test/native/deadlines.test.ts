@@ -194,7 +194,7 @@ describe('aborts', () => {
           }),
         );
         for (const [index, { status }] of outcomes.entries()) {
-          // The second of three may have its answer before its abort.
+          // The second of three may have its result before its abort.
           if (index % 3 !== 1) {
             assert.equal(status, index % 3 === 0 ? 'rejected' : 'fulfilled', `request ${index}`);
           }

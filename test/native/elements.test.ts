@@ -51,8 +51,8 @@ describe('element types', () => {
         );
         const rows = Array.from({ length: 40 }, (_, index) => halves[index % 2]!);
         const results = await Promise.all(rows.map((x) => model.run({ x })));
-        const joined = results.map(({ timings }) => timings.batchRequests);
-        assert.ok(Math.max(...joined) > 1, `no two requests were joined: ${joined}`);
+        const sizes = results.map(({ timings }) => timings.batchRequests);
+        assert.ok(Math.max(...sizes) > 1, `no two requests shared a batch: ${sizes}`);
         assert.deepEqual(
           results.map(({ outputs }) => bytes(outputs.y!)),
           rows.map(bytes),

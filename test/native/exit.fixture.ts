@@ -15,7 +15,7 @@ function exit(code: number): never {
   process.exit(code);
 }
 
-async function answeredOnce() {
+async function runOnce() {
   const engine = open();
   const model = await engine.load({ path: fixture('identity-float32') });
   await model.run({ x: float32([1, 2, 3]) });
@@ -23,12 +23,12 @@ async function answeredOnce() {
 }
 
 const scenarios: Readonly<Record<string, () => unknown>> = {
-  'natural exit': async () => (await answeredOnce()).close(),
-  'natural exit, engine not closed': answeredOnce,
+  'natural exit': async () => (await runOnce()).close(),
+  'natural exit, engine not closed': runOnce,
   'natural exit, engine never used': () => open(),
   async 'natural exit, runs in flight'() {
-    const { answered } = await busy(20_000);
-    answered.then((count) => say(`${count} answers`));
+    const { completed } = await busy(20_000);
+    completed.then((count) => say(`${count} results`));
   },
   'natural exit, load in flight'() {
     open()
@@ -36,9 +36,9 @@ const scenarios: Readonly<Record<string, () => unknown>> = {
       .then(() => say('loaded'));
   },
   async 'natural exit, close in mid-run'() {
-    const { answered, engine } = await busy(20_000);
+    const { completed, engine } = await busy(20_000);
     engine.close().then(() => say('closed'));
-    answered.then((count) => say(`${count} answers`));
+    completed.then((count) => say(`${count} results`));
   },
   async 'process.exit, runs in flight'() {
     await busy(20_000);
@@ -64,7 +64,7 @@ const scenarios: Readonly<Record<string, () => unknown>> = {
     setImmediate(exit, 3);
   },
   async 'process.exit, many engines'() {
-    const engines = await Promise.all(Array.from({ length: 20 }, answeredOnce));
+    const engines = await Promise.all(Array.from({ length: 20 }, runOnce));
     await Promise.all(engines.slice(10).map((engine) => engine.close()));
     await busy(endless);
     exit(3);
@@ -86,10 +86,10 @@ const scenarios: Readonly<Record<string, () => unknown>> = {
     process.kill(process.pid, 'SIGTERM');
   },
   async 'SIGTERM, with a handler that closes'() {
-    const { answered, engine } = await busy(20_000);
+    const { completed, engine } = await busy(20_000);
     process.on('SIGTERM', async () => {
       await engine.close();
-      say(`${await answered} answers`);
+      say(`${await completed} results`);
       process.exit(0);
     });
     process.kill(process.pid, 'SIGTERM');

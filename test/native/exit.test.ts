@@ -18,20 +18,20 @@ const exits = { code: 3, stdout: /^exit \d+\n$/ };
 const kinds: Readonly<Record<string, Expectation>> = {
   'natural exit': {},
   'natural exit, engine not closed': {},
-  'natural exit, runs in flight': { stdout: /^45 answers\n$/ },
+  'natural exit, runs in flight': { stdout: /^45 results\n$/ },
   'process.exit, runs in flight': exits,
   'process.exit, in a long loop': exits,
   'process.exit, load in flight': exits,
   'process.exit, Workers in mid-run': exits,
   'SIGTERM, runs in flight': { signal: 'SIGTERM', stdout: /^exit \d+\n$/ },
-  'SIGTERM, with a handler that closes': { stdout: /^45 answers\n$/ },
+  'SIGTERM, with a handler that closes': { stdout: /^45 results\n$/ },
 };
 
 /** Tried less often than the kinds they belong to. */
 const variants: Readonly<Record<string, Expectation>> = {
   'natural exit, engine never used': {},
   'natural exit, load in flight': { stdout: /^loaded\n$/ },
-  'natural exit, close in mid-run': { stdout: /^45 answers\nclosed\n$/ },
+  'natural exit, close in mid-run': { stdout: /^45 results\nclosed\n$/ },
   'process.exit, nothing loaded': exits,
   'process.exit, closing': exits,
   'process.exit, many engines': exits,

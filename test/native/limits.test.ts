@@ -32,7 +32,7 @@ describe('runLimitMs', () => {
       const started = performance.now();
       await refused(loop(model, TOO_MANY), 'DEADLINE_EXCEEDED', /took longer than a run/);
       const took = performance.now() - started;
-      assert.ok(took >= LIMIT_MS - 1 && took < LIMIT_MS + 250, `answered after ${took} ms`);
+      assert.ok(took >= LIMIT_MS - 1 && took < LIMIT_MS + 250, `rejected after ${took} ms`);
       await loop(model, 1);
       await until(() => model.stats().running === 0);
       const { expired, completed, stuckInstances } = model.stats();

@@ -13,7 +13,7 @@ after(() => engine.close());
 
 const modelFile = fixture('identity-float32');
 const x = float32([1, 2, 3]);
-const answers = async (model: Model) => assert.deepEqual((await model.run({ x })).outputs.y, x);
+const serves = async (model: Model) => assert.deepEqual((await model.run({ x })).outputs.y, x);
 
 /** A fixture that cannot be served, the code, and what the sentence says. */
 const broken: readonly (readonly [string, MillraceErrorCode, RegExp])[] = [
@@ -37,7 +37,7 @@ describe('a model that cannot be served', () => {
         if (code !== 'NOT_FOUND')
           assert.match(error.message, new RegExp(`^Cannot load model '${file}'`));
         assert.doesNotMatch(error.message, /\n/, 'one sentence');
-        await answers(healthy);
+        await serves(healthy);
         await refused(engine.load({ path: fixture(name) }), code, message);
       }));
   }
@@ -45,7 +45,7 @@ describe('a model that cannot be served', () => {
   test('many of them at a time do not affect valid ones', async () => {
     const loads = broken.flatMap(([name, code, message]) => [
       refused(engine.load({ path: fixture(name) }), code, message),
-      withModel(engine, 'identity-float32', answers),
+      withModel(engine, 'identity-float32', serves),
     ]);
     await Promise.all(loads);
   });
@@ -135,7 +135,7 @@ describe('options', () => {
   }
 
   test('the largest value of each option is accepted', () =>
-    withModel(engine, 'identity-float32', answers, {
+    withModel(engine, 'identity-float32', serves, {
       instances: 64,
       intraOpThreads: 256,
       batching: { maxRows: 1 << 20, maxQueue: 1 << 16, maxDelayMs: 0 },
@@ -169,7 +169,7 @@ describe('options', () => {
     ));
 
   test('a run may use several threads', () =>
-    withModel(engine, 'identity-float32', answers, { intraOpThreads: 2 }));
+    withModel(engine, 'identity-float32', serves, { intraOpThreads: 2 }));
 
   test('a relative path and a link can be loaded', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'millrace-load-'));
@@ -178,7 +178,7 @@ describe('options', () => {
       symlinkSync(modelFile, link);
       for (const file of [path.relative(process.cwd(), modelFile), link]) {
         const model = await engine.load({ path: file });
-        await answers(model);
+        await serves(model);
         await model.close();
       }
     } finally {
@@ -198,7 +198,7 @@ describe('bytes', () => {
 
   test('a model loads from bytes', async () => {
     const model = await engine.load({ bytes });
-    await answers(model);
+    await serves(model);
     await model.close();
   });
 
@@ -206,7 +206,7 @@ describe('bytes', () => {
     const larger = new Uint8Array(bytes.length + 20).fill(255);
     larger.set(bytes, 7);
     const model = await engine.load({ bytes: larger.subarray(7, 7 + bytes.length) });
-    await answers(model);
+    await serves(model);
     await model.close();
   });
 
@@ -215,7 +215,7 @@ describe('bytes', () => {
     const loading = engine.load({ bytes: copy });
     copy.fill(0);
     const model = await loading;
-    await answers(model);
+    await serves(model);
     await model.close();
   });
 });
@@ -233,11 +233,11 @@ describe('sharing', () => {
       await other.load({ path: modelFile, name: 'two' }),
     ];
     assert.equal(one.digest, two.digest);
-    await Promise.all([answers(one), answers(two), answers(two)]);
+    await Promise.all([serves(one), serves(two), serves(two)]);
     assert.equal(one.stats().completed, 3);
     assert.deepEqual({ ...one.stats(), idleMs: 0 }, { ...two.stats(), idleMs: 0 });
     await one.close();
-    await answers(two);
+    await serves(two);
     await other.close();
     await refused(two.run({ x }), 'FAILED_PRECONDITION', /'two' is closed/);
     await withModel(engine, 'identity-float32', (fresh) =>
@@ -249,7 +249,7 @@ describe('sharing', () => {
     const models = await Promise.all(
       Array.from({ length: 20 }, () => engine.load({ path: modelFile })),
     );
-    await Promise.all(models.map(answers));
+    await Promise.all(models.map(serves));
     for (const model of models) assert.equal(model.stats().completed, 20);
     await Promise.all(models.map((model) => model.close()));
   });
@@ -264,7 +264,7 @@ describe('sharing', () => {
         { intraOpThreads: 2 },
       ].map((options) => engine.load({ path: modelFile, ...options } as LoadOptions)),
     );
-    await answers(models[0]!);
+    await serves(models[0]!);
     assert.deepEqual(
       models.map((model) => model.stats().submitted),
       [1, 0, 0, 0, 0],
@@ -280,7 +280,7 @@ describe('sharing', () => {
       const [one, two] = await Promise.all(
         [modelFile, copy].map((file) => engine.load({ path: file })),
       );
-      await answers(one!);
+      await serves(one!);
       assert.deepEqual([one!.digest === two!.digest, two!.stats().submitted], [true, 0]);
       await Promise.all([one!.close(), two!.close()]);
     } finally {
@@ -294,7 +294,7 @@ describe('sharing', () => {
       refused(engine.load({ bytes: bad }), 'INVALID_ARGUMENT'),
     );
     await Promise.all(loads);
-    await withModel(engine, 'identity-float32', answers);
+    await withModel(engine, 'identity-float32', serves);
   });
 });
 
@@ -322,7 +322,7 @@ describe('the engine', () => {
     const engines = Array.from({ length: 50 }, () => open());
     await Promise.all(
       engines.map(async (one) => {
-        await withModel(one, 'identity-float32', answers);
+        await withModel(one, 'identity-float32', serves);
         await one.close();
       }),
     );

@@ -215,7 +215,7 @@ describe('options apply to the whole request', () => {
         const started = performance.now();
         await refused(loops(model, 100, 20_000, { timeoutMs: 100 }), 'DEADLINE_EXCEEDED');
         const took = performance.now() - started;
-        assert.ok(took < 1000, `answered after ${took} ms`);
+        assert.ok(took < 1000, `rejected after ${took} ms`);
         await idle(model);
         assert.ok(model.stats().submitted < 50, `${model.stats().submitted} parts`);
         await loop(model, 1);

@@ -42,16 +42,16 @@ function assertClose(actual: RunResult['outputs'], expected: RunResult['outputs'
 
 /** What each request gets when it is alone and nothing is declared. */
 async function alone(name: string, requests: readonly Tensors[]): Promise<RunResult[]> {
-  const answers: RunResult[] = [];
+  const results: RunResult[] = [];
   await withModel(
     engine,
     name,
     async (model) => {
-      for (const inputs of requests) answers.push(await model.run(inputs));
+      for (const inputs of requests) results.push(await model.run(inputs));
     },
     { batching: false },
   );
-  return answers;
+  return results;
 }
 
 const withAxes = (
@@ -291,7 +291,7 @@ describe('outputs', () => {
       const results = await Promise.all(requests.map((inputs) => model.run(inputs)));
       for (const [i, { outputs, timings }] of results.entries()) {
         assertClose(outputs, expected[i]!.outputs, `request ${i}`);
-        assert.ok(timings.batchRequests <= 3, `${timings.batchRequests} requests joined`);
+        assert.ok(timings.batchRequests <= 3, `${timings.batchRequests} requests in a batch`);
       }
       const long = model.run({ token_ids: tokens(1, 9) });
       await refused(long, 'INVALID_ARGUMENT', /at most 8/);

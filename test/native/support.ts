@@ -79,7 +79,7 @@ export function loop(model: Model, turns: number, options?: RunOptions): Promise
   return model.run({ iterations }, options);
 }
 
-/** Occupies an instance of a `slow-loop`, 150 ms or longer unless told; `done` is its answer. */
+/** Occupies an instance of a `slow-loop`, 150 ms or longer unless set; `done` is the promise of its result. */
 export async function occupy(model: Model, turns = 150_000): Promise<{ done: Promise<RunResult> }> {
   const before = model.stats().running;
   const done = loop(model, turns);

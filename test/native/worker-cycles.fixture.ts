@@ -1,6 +1,6 @@
 /**
  * @module Starts Workers that end in the way named, two at a time, while the main thread uses the
- * same models and checks its own answers: `worker-cycles.fixture.ts NAME TIMES`.
+ * same models and checks its own results: `worker-cycles.fixture.ts NAME TIMES`.
  */
 import assert from 'node:assert/strict';
 import { fixture, float32, loop, open, until } from './support.ts';

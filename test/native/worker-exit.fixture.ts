@@ -36,8 +36,8 @@ const endings: Readonly<Record<string, () => unknown>> = {
     setImmediate(() => process.exit(3));
   },
   async natural() {
-    const { answered } = await busy(20_000);
-    answered.then((count) => parentPort!.postMessage(count));
+    const { completed } = await busy(20_000);
+    completed.then((count) => parentPort!.postMessage(count));
   },
   async 'not closed'() {
     const model = await open().load({ path: fixture('identity-float32') });

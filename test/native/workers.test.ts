@@ -1,4 +1,4 @@
-/** @module Threads of one process share models, instances and counters, and each gets its own answers. */
+/** @module Threads of one process share models, instances and counters, and each gets its own results. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
@@ -8,7 +8,7 @@ import { startWorker } from './worker.ts';
 const threads = 4;
 const requests = 500;
 
-async function work(number: number): Promise<{ digest: string; joined: number }> {
+async function work(number: number): Promise<{ digest: string; largest: number }> {
   const worker = startWorker('workers.fixture.ts', { number, requests });
   const exited = once(worker, 'exit');
   const [message] = await once(worker, 'message');
@@ -33,9 +33,9 @@ describe('Workers', () => {
     const expected = threads * requests + 200;
     assert.deepEqual([submitted, completed, queue.count], [expected, expected, expected]);
     assert.deepEqual([queued, running], [0, 0]);
-    for (const { digest, joined } of reports) {
+    for (const { digest, largest } of reports) {
       assert.equal(digest, model.digest);
-      assert.ok(joined > 1, 'nothing was joined');
+      assert.ok(largest > 1, 'nothing was batched');
     }
     const { count, sum } = engine.counters
       .snapshot()

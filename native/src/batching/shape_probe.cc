@@ -111,7 +111,7 @@ class PaddingProbe {
     std::string axes;
     for (const AxisSpec& axis : plan_.axes()) axes += (axes.empty() ? "'" : ", '") + axis.name + "'";
     const std::string because = " where " + axes + " is padded, so that only requests of equal "
-                                "lengths are joined: declare another pad value or a mask";
+                                "lengths are batched: declare another pad value or a mask";
     std::array<Sample*, 3> samples = {&below_, &above_, &whole_};
     for (Sample* sample : samples) SetRequest(*sample);
     if (!plan_.Place(signature_, whole_.request).ok()) return {};

@@ -93,7 +93,7 @@ TEST_F(ShapeProbeTest, PaddingThatChangesAnOutputIsTurnedOff) {
     EXPECT_FALSE(plan.pads);
     EXPECT_EQ(reason,
               "Output 'm' differs where 'L' is padded, so that only requests of equal lengths are "
-              "joined: declare another pad value or a mask");
+              "batched: declare another pad value or a mask");
   }
 }
 
