@@ -1,8 +1,8 @@
-/** @module What a room may name: the binary, the environment, a host's globals, a status code. */
+/** @module Rules about which folders may use the addon, the environment, globals of a runtime, and status codes. */
 import { each, rule } from './rule.ts';
 import { code, importsOf, occurrences, type Source } from './sources.ts';
 
-/** Finds a pattern in code, comments and the contents of strings aside. */
+/** Finds a pattern in code, without comments and strings. */
 const naming = (pattern: RegExp) =>
   each((source) => occurrences(source, code(source.text, { strings: true }), pattern));
 
@@ -14,7 +14,7 @@ const except =
 const sources = ['native/**/*.ts', 'runtime/**/*.ts', 'services/**/*.{ts,mjs}'];
 
 rule({
-  title: 'the engine reaches runtime/ as an argument',
+  title: 'runtime/ gets the engine as an argument',
   files: ['runtime/**/*.ts'],
   check: each((source) =>
     occurrences(
@@ -125,7 +125,7 @@ rule({
 });
 
 rule({
-  title: 'modules keep no mutable state',
+  title: 'modules have no mutable state',
   files: sources,
   // The formatter indents everything but top-level statements.
   check: naming(

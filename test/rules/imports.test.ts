@@ -1,4 +1,4 @@
-/** @module Who may import whom: services → runtime → native/index.ts, never up and never past a door. */
+/** @module Rules about imports: services → runtime → native/index.ts, and only through the index of a folder. */
 import { each, rule } from './rule.ts';
 import { type Import, importsOf, type Source } from './sources.ts';
 
@@ -9,7 +9,7 @@ const sources = [...services, ...runtime, ...native];
 
 const room = (file: string) => file.split('/', 1)[0] ?? '';
 
-/** A rule over single imports: `forbidden` names those that break it. */
+/** Defines a rule about single imports. `forbidden` returns whether an import breaks it. */
 function importRule(
   title: string,
   files: readonly string[],
@@ -100,7 +100,7 @@ importRule(
   [{ path: 'runtime/index.ts', text: "export { createRuntime } from './runtime.ts';" }],
 );
 
-/** The shortest way back to where it began, as `a → b → a`, one for each file that is on a cycle. */
+/** The shortest cycle of each file that is on one, as `a → b → a`. */
 function cycles(files: readonly Source[]): string[] {
   const graph = new Map(
     files.map((file) => [file.path, importsOf(file).map(({ target }) => target)]),
@@ -118,7 +118,7 @@ function cycles(files: readonly Source[]): string[] {
 }
 
 rule({
-  title: 'no file imports itself through others',
+  title: 'imports have no cycles',
   files: sources,
   check: cycles,
   breaches: [{ path: 'native/b.ts', text: "import { a } from './a.ts';" }],

@@ -1,4 +1,4 @@
-/** @module Messages of errors: one rule for the full stop, and one kind of quotes around names. */
+/** @module Rules about error messages: their full stop, and quotes around names. */
 
 import { each, rule } from './rule.ts';
 import { occurrences, type Source } from './sources.ts';
@@ -7,7 +7,7 @@ const LITERAL = /(`(?:\\.|[^`\\])*`|'(?:\\.|[^'\\\n])*')/.source;
 const errorsOf = (name: string) =>
   new RegExp(`new ${name}\\(\\s*(?:'[A-Z_]+'|\\w+),\\s*${LITERAL}`, 'g');
 
-/** Messages of an error class, with their places. A message that ends with a value is left to its constructor. */
+/** The messages of an error class that are wrong, with their places. The constructor checks messages that end with a value. */
 const messages = (source: Source, name: string, isWrong: (text: string) => boolean) =>
   occurrences(source, source.text, errorsOf(name)).filter((place) => isWrong(place.slice(0, -1)));
 

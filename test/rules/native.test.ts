@@ -1,4 +1,4 @@
-/** @module The layers of the C++ sources: batching ← ort ← addon, and batching ← codec ← addon. */
+/** @module Rules about the layers of the C++ sources: batching ← ort ← addon, and batching ← codec ← addon. */
 import { each, rule } from './rule.ts';
 import { code, includesOf, occurrences, type Source } from './sources.ts';
 
@@ -7,10 +7,10 @@ const standard = /^<[a-z_0-9]+>$/;
 const onnxruntime = /^<onnxruntime_c_api\.h>$/;
 const nodeApi = /^<(?:napi|node_api|js_native_api)\.h>$/;
 const posix = /^<(?:dlfcn|errno|fcntl|pthread|sched|time|unistd|sys\/\w+|linux\/\w+)\.h>$/;
-/** Instructions that not every processor has. */
+/** Headers of instructions that not every processor has. */
 const intrinsics = /^<immintrin\.h>$/;
 
-/** A layer includes what one of the patterns allows, and files of the named folders. */
+/** Checks that a layer includes only what one of the patterns allows, and its own files. */
 function layer(allowed: readonly RegExp[], folders: readonly string[]) {
   const own = new RegExp(`^"(?:(?:${folders.join('|')})/)?[a-z_0-9]+\\.h"$`);
   return each((source: Source) =>
@@ -83,7 +83,7 @@ rule({
 });
 
 rule({
-  title: 'what JavaScript can call is named JS_, constructors aside',
+  title: 'functions that JavaScript can call are named JS_…, except constructors',
   files: cpp('addon'),
   check: each((source) =>
     occurrences(
@@ -108,7 +108,7 @@ rule({
 });
 
 rule({
-  title: 'nothing off the JavaScript thread can see a value of JavaScript',
+  title: 'only code of the JavaScript thread can use JavaScript values',
   files: [...cpp('batching'), ...cpp('codec'), ...cpp('ort')],
   check: each((source) =>
     occurrences(source, code(source.text), /\b(?:napi_\w+|Napi::\w+|v8::\w+)/g),

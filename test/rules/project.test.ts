@@ -1,4 +1,4 @@
-/** @module The project as a stranger finds it: the lock file installs, the README's commands exist. */
+/** @module Rules about the lock file, the documents and the set-up. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -32,7 +32,7 @@ const scripts = (): ReadonlySet<string> => {
   return new Set(Object.keys(JSON.parse(manifest?.text ?? '{}').scripts));
 };
 
-/** Scripts that shell lines of a document run, and files that its links lead to, where missing. */
+/** The missing scripts of a document's commands, and the missing files of its links. */
 function deadReferences(documents: readonly Source[]): string[] {
   const known = scripts();
   return documents.flatMap(({ path: file, text }) => {
@@ -85,7 +85,7 @@ rule({
 });
 
 rule({
-  title: 'the set-up imports node: modules and its own files only',
+  title: 'the set-up imports only node: modules and its own files',
   files: ['services/cli/setup.mjs', 'services/cli/setup/*.mjs'],
   check: each((source) =>
     importsOf(source)

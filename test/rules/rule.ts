@@ -1,33 +1,33 @@
-/** @module A rule and the proof that it can fail. */
+/** @module Defines a rule, and tests that it can fail. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { filesUnder, type Source } from './sources.ts';
 
 export interface Rule {
-  /** The rule, said as it should be: `runtime/ imports no Hono`. */
+  /** The rule as a statement, such as `runtime/ imports no Hono`. */
   readonly title: string;
-  /** Globs of the files it looks at; each must match a file. */
+  /** Globs of the checked files; each must match a file. */
   readonly files: readonly string[];
-  /** Every breach, one sentence or place each. It sees all files at once. */
+  /** Returns every breach as a sentence or a place. It gets all files at once. */
   readonly check: (sources: readonly Source[]) => readonly string[];
-  /** Small files that break the rule, one at a time beside `allowed`; each must be found. */
+  /** Small files that break the rule. Each is checked together with `allowed`, and must be found. */
   readonly breaches: readonly Source[];
-  /** Small files that keep the rule although they look similar. */
+  /** Small files that keep the rule, although they look similar. */
   readonly allowed?: readonly Source[];
 }
 
-/** A check that looks at one file at a time. */
+/** Creates a check from a function for one file. */
 export const each =
   (check: (source: Source) => readonly string[]) =>
   (sources: readonly Source[]): string[] =>
     sources.flatMap((source) => [...check(source)]);
 
-/** Registers the rule as two tests: the project keeps it, and it notices its planted breaches. */
+/** Registers two tests: the project keeps the rule, and the rule finds its breaches. */
 export function rule({ title, files, check, breaches, allowed = [] }: Rule): void {
   test(title, () => {
     assert.deepEqual(check(filesUnder(...files)), []);
   });
-  test(`${title}: a breach is noticed`, () => {
+  test(`${title}: a breach is found`, () => {
     assert.ok(breaches.length > 0);
     assert.deepEqual(check(allowed), []);
     for (const breach of breaches) {

@@ -1,8 +1,8 @@
-/** @module How large files are, and that nothing in a test is left out without a word. */
+/** @module Rules about the length of files, and about skipped tests. */
 import { each, rule } from './rule.ts';
 import { code, occurrences, type Source } from './sources.ts';
 
-/** Files over the limit, each with what excuses it. */
+/** Files that may exceed the limit, each with the reason. */
 const excused: Readonly<Record<string, string>> = {};
 
 const tooLong = (limit: number) =>
@@ -32,9 +32,9 @@ rule({
 });
 
 rule({
-  title: 'a skipped test says why, in its options',
+  title: 'a skipped test has the reason in its options',
   files: ['test/**/*.test.ts'],
-  // Under Deno `t.skip()` passes, and a bare `true` says nothing to whoever reads the report.
+  // On Deno `t.skip()` passes, and `true` gives no reason.
   check: each((source) =>
     occurrences(
       source,

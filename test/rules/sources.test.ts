@@ -6,12 +6,12 @@ test('filesUnder refuses a glob that matches nothing', () => {
   assert.throws(() => filesUnder('native/**/*.ts', 'no-such-folder/**'), /no-such-folder/);
 });
 
-test('code blanks comments, keeps lines, and leaves comment marks in strings alone', () => {
+test('code blanks comments, keeps lines, and ignores comment marks in strings', () => {
   assert.equal(code("a; // b\n/* c\n */ d('//e');"), "a;     \n    \n    d('//e');");
   assert.equal(code("f('x y');", { strings: true }), "f('   ');");
 });
 
-test('importsOf reads every form of import, with paths from the top folder', () => {
+test('importsOf finds every form of import, with paths relative to the top folder', () => {
   const text = [
     "import fs from 'node:fs';",
     "import type { A } from '../native/index.ts';",
@@ -36,7 +36,7 @@ test('importsOf reads every form of import, with paths from the top folder', () 
   );
 });
 
-test('includesOf keeps brackets and quotes apart', () => {
+test('includesOf keeps brackets and quotes', () => {
   const text = '#include <atomic>\n# include "ort/api.h"\n// #include <no>';
   assert.deepEqual(includesOf({ path: 'a.cc', text }), ['<atomic>', '"ort/api.h"']);
 });

@@ -1,15 +1,15 @@
-/** @module The files a rule looks at, and the little parsing that rules share. */
+/** @module The files that rules check, and the parsing that they share. */
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** A file by its path from the top folder, with `/` between the parts. */
+/** A file with its path relative to the top folder, with `/` as separator. */
 export interface Source {
   readonly path: string;
   readonly text: string;
 }
 
 export interface Import {
-  /** What the statement names: a package, `node:fs`, or a path from the top folder. */
+  /** The target of the import: a package, `node:fs`, or a path relative to the top folder. */
   readonly target: string;
   readonly typeOnly: boolean;
   /** Whether the statement also exports what it imports. */
@@ -21,7 +21,7 @@ const top = path.resolve(import.meta.dirname, '../..');
 /**
  * The files that match the globs, which are relative to the top folder.
  *
- * @throws {Error} Where a glob matches nothing: a rule that saw no file proves nothing.
+ * @throws {Error} if a glob matches no file, because a rule without files proves nothing.
  */
 export function filesUnder(...globs: readonly string[]): Source[] {
   const paths = globs.flatMap((glob) => {
@@ -36,7 +36,7 @@ export function filesUnder(...globs: readonly string[]): Source[] {
 }
 
 /**
- * The text with comments blanked, line numbers kept. With `strings: true` the contents of string
+ * Returns the text with blanks instead of comments, so that line numbers remain. With `strings: true` the contents of string
  * and template literals are blanked too.
  */
 export function code(text: string, { strings = false } = {}): string {
@@ -50,7 +50,7 @@ export function code(text: string, { strings = false } = {}): string {
   );
 }
 
-/** Every match as `path:line: matched text`, so that a broken rule points at its place. */
+/** Returns every match as `path:line: matched text`, so that a breach has its place. */
 export function occurrences(source: Source, text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].map((match) => {
     const line = text.slice(0, match.index).split('\n').length;
@@ -63,7 +63,7 @@ function resolve(from: string, specifier: string): string {
   return path.posix.join(path.posix.dirname(from), specifier);
 }
 
-/** Static, re-exporting and literal dynamic imports of a TypeScript file. */
+/** Finds the static, re-exporting and literal dynamic imports of a TypeScript file. */
 export function importsOf(source: Source): Import[] {
   const text = code(source.text);
   const statements = text.matchAll(
@@ -84,7 +84,7 @@ export function importsOf(source: Source): Import[] {
   ];
 }
 
-/** Targets of the `#include` lines of a C++ file, with their brackets or quotes. */
+/** The targets of the `#include` lines of a C++ file, with their brackets or quotes. */
 export function includesOf(source: Source): string[] {
   return [...code(source.text).matchAll(/^\s*#\s*include\s*([<"][^>"]+[>"])/gm)].map(
     ([, target = '']) => target,

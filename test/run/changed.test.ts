@@ -1,11 +1,11 @@
-/** @module What a change can affect, on the project itself and on small made-up files. */
+/** @module Tests which files a change can affect, with the files of the project and with small artificial ones. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Affected } from './changed.ts';
 
 const affects = (change: string, file: string) => new Affected([change]).has(file);
 
-describe('a test is affected by', () => {
+describe('a test file is affected by', () => {
   const cases: Readonly<Record<string, [change: string, file: string]>> = {
     itself: ['test/run/a.test.ts', 'test/run/a.test.ts'],
     'what it imports': ['services/prediction/schema.ts', 'test/services/prediction/errors.test.ts'],
@@ -34,7 +34,7 @@ describe('a test is affected by', () => {
   }
 });
 
-describe('a test is not affected by', () => {
+describe('a test file is not affected by', () => {
   const cases: Readonly<Record<string, [change: string, file: string]>> = {
     'another test': ['test/run/junit.test.ts', 'test/rules/sources.test.ts'],
     'a service that it does not use': ['services/main.ts', 'test/runtime/timings.test.ts'],
@@ -49,7 +49,7 @@ describe('a test is not affected by', () => {
   }
 });
 
-test('a type that is imported is checked by the compiler and affects no test', () => {
+test('an import of a type affects no test, because the compiler checks it', () => {
   const files: Readonly<Record<string, string>> = {
     'a.test.ts': "import type { T } from './t.ts';\nimport './v.ts';",
     'v.ts': '',

@@ -1,7 +1,7 @@
 /**
- * What a change can affect: a file is affected if it, or a file that it uses, has changed. It uses what
- * it imports or includes, and what a string in it names, such as a program that it starts. A header
- * stands for its sources, and the module that loads the addon for all of the addon's.
+ * Finds the files that a change can affect: those that have changed, and those that use one of these. A file uses the files
+ * that it imports or includes, and those that a string in it names, such as a program that it starts. A header includes
+ * its sources, and the module that loads the addon includes all sources of the addon.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { code, importsOf, includesOf } from '../rules/sources.ts';
 
-/** A change to them may affect any test: packages, and settings of the runtimes. */
+/** Files that may affect any test: packages, and settings of the runtimes. */
 const everywhere = /^(?:package(?:-lock)?\.json|bunfig\.toml|deno\.json|tsconfig\.json)$/;
 
-/** Folders of data, which a string may name as a whole. */
+/** Folders of data, which a string may name instead of their files. */
 const dataFolders = /^(?:models|bench\/models|test\/fixtures)(?:\/|$)/;
 
 const addonDoor = 'native/binding.ts';
@@ -22,29 +22,29 @@ const includeFolders = ['native/src', 'test/native/cpp', 'test/native'];
 const git = (...parameters: readonly string[]): string =>
   execFileSync('git', parameters, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 
-/** The commit at which the work on this branch began. */
+/** The commit at which this branch left `main`. */
 function mergeBase(): string {
   for (const main of ['origin/main', 'main']) {
     try {
       return git('merge-base', 'HEAD', main).trim();
     } catch {
-      // There is no such branch here.
+      // This branch does not exist.
     }
   }
   throw new Error('Cannot find what has changed: there is neither origin/main nor main');
 }
 
-/** Files that differ from where this branch left main, committed or not, new ones included. */
+/** The files that differ from the commit at which this branch left `main`, including uncommitted and new ones. */
 export function changedFiles(): string[] {
   const differing = git('diff', '--name-only', '--no-renames', mergeBase());
   const untracked = git('ls-files', '--others', '--exclude-standard');
   return `${differing}${untracked}`.split('\n').filter((line) => line !== '');
 }
 
-/** Reads a file, '' where it is gone. */
+/** Reads a file; returns '' if it does not exist. */
 export type Read = (file: string) => string;
 
-/** Of each C++ source the headers whose declarations it defines: its own, or any of its layer. */
+/** The headers whose declarations each C++ source defines: its own, or any of its layer. */
 function headersOf(source: string, text: string): string[] {
   const includes = includesOf({ path: source, text }).map((target) => target.slice(1, -1));
   const stem = path.basename(source, '.cc');
@@ -53,12 +53,12 @@ function headersOf(source: string, text: string): string[] {
   return own ? [own] : includes.filter((header) => path.dirname(header) === layer);
 }
 
-/** Says of files whether they are affected by a change. */
+/** Decides whether files are affected by a change. */
 export class Affected {
   readonly #changed: ReadonlySet<string>;
   readonly #all: boolean;
   readonly #read: Read;
-  /** The sources behind each header. */
+  /** The sources that define the declarations of each header. */
   readonly #sources = new Map<string, string[]>();
   readonly #native: readonly string[];
   readonly #uses = new Map<string, readonly string[]>();
@@ -113,7 +113,7 @@ export class Affected {
       ...imports.map(({ target }) => target),
       ...namedIn(text, file),
       ...(file === addonDoor ? this.#native : []),
-      // Modules of one folder import each other by their names alone.
+      // Python modules of a folder import each other by name only.
       ...(file.endsWith('.py') ? globSync(`${path.dirname(file)}/*.{py,ini}`) : []),
     ];
   }
@@ -136,7 +136,7 @@ export class Affected {
 
 const readIfThere: Read = (file) => (existsSync(file) ? readFileSync(file, 'utf8') : '');
 
-/** Files, and folders of data, that a string names from the top folder or from that of the file. */
+/** The files and data folders that a string names, relative to the top folder or to that of the file. */
 function namedIn(text: string, file: string): string[] {
   const strings = code(text).matchAll(/(['"`])([\w@./-]*[\w-])\1/g);
   const named = [...strings].map(([, , string = '']) => string);

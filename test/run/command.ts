@@ -1,7 +1,6 @@
 /**
- * Child processes with everything they start. Each command carries a mark in its environment, which
- * its descendants inherit even where they leave its process group, so that nothing is left behind by
- * a failure, a time limit or Ctrl-C.
+ * Runs commands with all processes that they start. Each command has a mark in its environment, which its descendants
+ * inherit even if they leave its process group, so that no process remains after a failure, a time limit or Ctrl-C.
  *
  * @module
  */
@@ -10,21 +9,21 @@ import { closeSync, openSync, readdirSync, readFileSync, writeSync } from 'node:
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Finished {
-  /** Exit code; -1 after a signal. */
+  /** The exit code; -1 after a signal. */
   readonly code: number;
   readonly timedOut: boolean;
-  /** Command lines of what outlived the command by two seconds, and was killed. */
+  /** Command lines of the processes that outlived the command by two seconds and were killed. */
   readonly left: readonly string[];
-  /** CPU time of the command and of all that was waited for, seconds. */
+  /** CPU time of the command and of its descendants that ended and were waited for, seconds. */
   readonly cpuSeconds: number;
 }
 
 export interface CommandOptions {
-  /** File to which standard output and standard error are appended, in order. */
+  /** The file to which standard output and standard error are appended, in order. */
   readonly log: string;
   readonly limitMs: number;
   readonly env?: Readonly<Record<string, string>>;
-  /** Ends the command, and all it started, at once. */
+  /** Ends the command and all its processes at once. */
   readonly signal?: AbortSignal;
 }
 
@@ -38,7 +37,7 @@ const variable = 'MILLRACE_TEST_MARK';
 /** A mark for a new command. It contains the mark of the command that this process belongs to. */
 const newMark = (): string => `${process.env[variable] ?? ''}/${randomUUID()}`;
 
-/** The live processes that carry a mark; a zombie has no environment any more. */
+/** The running processes that have a mark; a zombie has no environment. */
 export function marked(mark: string): Process[] {
   return readdirSync('/proc').flatMap((entry) => {
     const pid = Number(entry);
@@ -48,7 +47,7 @@ export function marked(mark: string): Process[] {
       const line = readFileSync(`/proc/${entry}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
       return [{ pid, line }];
     } catch {
-      // It ended meanwhile, or belongs to someone else.
+      // The process has ended, or belongs to another user.
       return [];
     }
   });
@@ -59,12 +58,12 @@ function kill(pids: readonly number[]): void {
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
-      // It ended meanwhile, which is what was wanted.
+      // The process has already ended.
     }
   }
 }
 
-/** Whether no process carries a mark, by two looks: amid `execve` a process shows no environment. */
+/** Whether no process has a mark. It checks twice, because a process has no environment during `execve`. */
 async function allGone(mark: string): Promise<boolean> {
   if (marked(mark).length > 0) return false;
   await delay(20);
@@ -77,7 +76,7 @@ async function survivors(mark: string): Promise<Process[]> {
   return marked(mark);
 }
 
-/** Starts a command in a session of its own, or writes down why it cannot be started. */
+/** Starts a command in its own session, or writes to its output why it cannot be started. */
 function start(command: readonly string[], env: NodeJS.ProcessEnv, out: number) {
   try {
     return Bun.spawn([...command], { detached: true, env, stdio: ['ignore', out, out] });
@@ -87,7 +86,7 @@ function start(command: readonly string[], env: NodeJS.ProcessEnv, out: number) 
   }
 }
 
-/** Runs a command until it and all that it started have ended. */
+/** Runs a command until it and all its processes have ended. */
 export async function runCommand(
   command: readonly string[],
   { log, limitMs, env, signal }: CommandOptions,
@@ -95,7 +94,7 @@ export async function runCommand(
   const mark = newMark();
   const out = openSync(log, 'a');
   const child = start(command, { ...process.env, NO_COLOR: '1', ...env, [variable]: mark }, out);
-  // The group too: a test may start something without its environment.
+  // The process group is killed, too, because a test may start a process with another environment.
   const stop = () => kill([...marked(mark).map(({ pid }) => pid), ...(child ? [-child.pid] : [])]);
   let timedOut = false;
   const timer = setTimeout(() => {
@@ -109,7 +108,7 @@ export async function runCommand(
   signal?.removeEventListener('abort', stop);
   closeSync(out);
   const left = timedOut || signal?.aborted ? [] : await survivors(mark);
-  // Again until none is left: one may have been started between the look and the kill.
+  // Repeats until none is left, because a process may start between the check and the kill.
   for (let attempt = 0; attempt < 20 && !(await allGone(mark)); attempt++) {
     stop();
     await delay(50);

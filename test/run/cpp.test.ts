@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { groupsOf, programsOf, root } from './cpp.ts';
 
-test('the programs of some files are those that CMake wrote down', () => {
+test('the programs of test files are read from the list that CMake writes', () => {
   const list = [
     `unit ${root}/test/native/cpp/batching/a_test.cc`,
     `unit ${root}/test/native/cpp/batching/b_test.cc`,
@@ -15,7 +15,7 @@ test('the programs of some files are those that CMake wrote down', () => {
   );
 });
 
-test('the groups of a file are found whatever macro makes them', () => {
+test('the groups of a test file are found for every macro of GoogleTest', () => {
   const source =
     'TEST(One, A) {}\nTEST_F(Two, B) {}\n  TEST_P(Three, C) {}\nTYPED_TEST(Four, D) {}\nTEST(One, E) {}';
   assert.deepEqual(groupsOf('x/y_test.cc', source), ['One', 'Two', 'Three', 'Four']);

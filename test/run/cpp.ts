@@ -1,11 +1,11 @@
-/** @module The C++ tests: how they are built, which program has which file, and how ctest runs them. */
+/** @module Builds the C++ tests and runs them with ctest. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { CommandLine, Environment, Preparation, Suite, TestCommand } from './types.ts';
 
 export const root = path.resolve(import.meta.dirname, '../..');
 
-/** The builds of the C++ tests: the sanitizers of each. Each has the addon, too. */
+/** The builds of the C++ tests and of the addon, with their sanitizers. */
 const sanitizersOf = {
   plain: '',
   address: 'address',
@@ -13,26 +13,26 @@ const sanitizersOf = {
   thread: 'thread',
 } as const;
 export type Build = keyof typeof sanitizersOf;
-/** The one without a sanitizer is the product's own, so that its libraries are built once. */
+/** The build folder. That without a sanitizer is the folder of the product, so that its libraries are built once. */
 export const folderOf = (build: Build) => (build === 'plain' ? 'build' : `build-test/${build}`);
 
 const configure = (build: Build): CommandLine => [
   ...['cmake', '-S', '.', '-B', folderOf(build), '-DMILLRACE_TESTS=ON'],
   `-DMILLRACE_SANITIZE=${sanitizersOf[build]}`,
-  // Where the set-up puts what the machine does not have.
+  // The set-up installs missing libraries there.
   `-DCMAKE_PREFIX_PATH=${root}/.millrace/googletest;${root}/.millrace/relacy/usr`,
-  // The set-up has named the headers of the product's build.
+  // The set-up has stored the headers' folder in the cache of the product's build.
   ...(build === 'plain' ? [] : [`-DCMAKE_JS_INC=${root}/node_modules/node-api-headers/include`]),
 ];
 
-/** The programs that hold test files, as CMake wrote them down: `program file` a line. */
+/** The programs that contain test files, from the list that CMake writes: one `program file` per line. */
 export function programsOf(list: string, files: readonly string[]): string[] {
   const lines = list.split('\n').map((line) => line.split(' '));
   const programs = lines.filter(([, file]) => file && files.includes(path.relative(root, file)));
   return [...new Set(programs.map(([program]) => program ?? ''))].sort();
 }
 
-/** Builds targets, or the programs of some test files; everything where nothing is named. */
+/** Builds targets, or the programs of some test files; without either, everything. */
 export function build(
   name: Build,
   { targets = [], files }: { targets?: readonly string[]; files?: readonly string[] } = {},
@@ -55,14 +55,14 @@ export function build(
   };
 }
 
-/** What ctest calls the tests of a file: groups of GoogleTest, or its folder where it has no such group. */
+/** The names that ctest gives to the tests of a file: groups of GoogleTest, or its folder if it has none. */
 export function groupsOf(file: string, source: string): string[] {
   const macros = source.matchAll(/^\s*(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+)/gm);
   const groups = [...macros].map(([, group = '']) => group);
   return groups.length > 0 ? [...new Set(groups)] : [path.basename(path.dirname(file))];
 }
 
-/** A regular expression of ctest for the tests of some files. */
+/** The regular expression for ctest that selects the tests of some files. */
 export function filterOf(files: readonly string[]): string {
   const groups = files.flatMap((file) => groupsOf(file, readFileSync(file, 'utf8')));
   return `(^|/)(${groups.join('|')})[./]`;
@@ -83,9 +83,9 @@ const ctest =
 
 export interface CppOptions
   extends Pick<Suite, 'run' | 'alone' | 'env' | 'changed' | 'files' | 'except'> {
-  /** What ctest takes and leaves: `-L` and `-LE` with labels that CMake gives. */
+  /** Arguments that select tests by label: `-L` and `-LE`. */
   readonly labels?: readonly string[];
-  /** What is built for it: everything, where nothing is named. */
+  /** The targets to build. Default: all. */
   readonly targets?: readonly string[];
 }
 

@@ -1,11 +1,11 @@
-/** @module Jobs wait for what they need, keep every slot at work, and share the machine unless they run alone. */
+/** @module Tests that jobs wait for their dependencies, use every slot, and run beside others unless they must run alone. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Job, runJobs } from './jobs.ts';
 
 const never = new AbortController().signal;
 
-/** Jobs that end when they are told to, and what has happened so far. */
+/** Jobs that the test ends, and the events so far. */
 class Bench {
   readonly events: string[] = [];
   readonly #ends = new Map<string, () => void>();
@@ -18,7 +18,7 @@ class Bench {
     return { name, needs: [], alone: false, ...options, run };
   }
 
-  /** Ends a job, and returns what has happened since. */
+  /** Ends a job, and returns the events since the last call. */
   async end(name: string): Promise<string[]> {
     this.events.length = 0;
     this.#ends.get(name)?.();
@@ -27,7 +27,7 @@ class Bench {
   }
 }
 
-test('as many run as there are slots, the first of the list first', async () => {
+test('as many jobs run as there are slots, in the order of the list', async () => {
   const bench = new Bench();
   const done = runJobs(
     ['a', 'b', 'c'].map((name) => bench.job(name)),
@@ -41,7 +41,7 @@ test('as many run as there are slots, the first of the list first', async () => 
   await done;
 });
 
-test('a job waits for those it needs, and has the slots that nobody else can use', async () => {
+test('a job waits for its dependencies, and gets the slots that no other job can use', async () => {
   const bench = new Bench();
   const build = bench.job('build');
   const done = runJobs([build, bench.job('tests', { needs: [build] })], 2, never);
@@ -51,7 +51,7 @@ test('a job waits for those it needs, and has the slots that nobody else can use
   await done;
 });
 
-test('what runs alone starts when all others have ended', async () => {
+test('a job that must run alone starts when all others have ended', async () => {
   const bench = new Bench();
   const alone = bench.job('alone', { alone: true });
   const done = runJobs([alone, bench.job('a'), bench.job('b')], 2, never);
@@ -71,7 +71,7 @@ test('after a stop no job starts', async () => {
   await done;
 });
 
-test('a job that needs what is not there is an error, not a wait for ever', async () => {
+test('a job with a missing dependency is an error', async () => {
   const bench = new Bench();
   const jobs = [bench.job('a', { needs: [bench.job('elsewhere')] })];
   await assert.rejects(runJobs(jobs, 2, never), /Nothing that is waited for will end: a/);

@@ -1,21 +1,20 @@
-/** @module Runs jobs side by side: each when those that it needs have ended, as many as there are slots. */
+/** @module Runs jobs concurrently: each after its dependencies, and as many as there are slots. */
 
 export interface Job {
   readonly name: string;
-  /** Jobs that end before it starts, however they end. */
+  /** Jobs that must end before it starts, whether they succeed or fail. */
   readonly needs: readonly Job[];
-  /** Whether nothing else may run at the same time, because it measures time. */
+  /** Whether no other job may run at the same time, because it measures time. */
   readonly alone: boolean;
   /** @param slots How many cores it may use, at least 1. It never rejects. */
   readonly run: (slots: number) => Promise<void>;
 }
 
 /**
- * Resolves when every job has ended. Of those that are ready the first of the list starts first; those
- * that run alone start last, so that the others leave no core idle for them. A job to which no other
- * is a neighbour has all slots.
+ * Runs jobs, and resolves when all have ended. Ready jobs start in the order of the list. Jobs that must run alone start
+ * last, so that no core waits for them. A job without concurrent jobs gets all slots.
  *
- * @throws {Error} Where a job needs one that is not in the list, or itself.
+ * @throws {Error} if a job depends on one that is not in the list, or on itself.
  */
 export async function runJobs(
   jobs: readonly Job[],
@@ -40,7 +39,7 @@ export async function runJobs(
   const startNext = () => {
     const ready = [...waiting].filter((job) => !job.alone && isReady(job));
     for (const [index, job] of ready.slice(0, free).entries()) {
-      // What nobody else can use now goes to the last one.
+      // The last job gets the slots that no other job can use.
       start(job, index === ready.length - 1 ? free : 1);
     }
     const last = [...waiting].find(isReady);

@@ -5,7 +5,7 @@ import { parseJunit } from './junit.ts';
 const outcomes = (xml: string) =>
   Object.fromEntries(parseJunit(xml).map(({ name, outcome }) => [name, outcome]));
 
-test('bun: groups, empty elements and failures with a body', () => {
+test('the reader accepts groups, empty elements and failures with a body, as bun writes them', () => {
   const xml = `<testsuites><testsuite name="a.test.ts" tests="3">
     <testcase name="plain &quot;q&quot;" classname="" file="a.test.ts" />
     <testsuite name="group"><testcase name="one" classname="group">
@@ -20,7 +20,7 @@ test('bun: groups, empty elements and failures with a body', () => {
   });
 });
 
-test('Deno: a group is not a case beside its members', () => {
+test('a group of Deno is not a case of its own', () => {
   const xml = `<testsuite name="./a.test.ts">
     <testcase name="group" classname="./a.test.ts"><failure message="1 test step failed">x</failure></testcase>
     <testcase name="group &gt; one" classname="ext:deno_node/testing.ts"></testcase>
@@ -29,13 +29,13 @@ test('Deno: a group is not a case beside its members', () => {
   assert.deepEqual(outcomes(xml), { 'group > one': 'passed', 'group > two': 'failed' });
 });
 
-test('Deno: a group that alone failed is a case, for its set-up failed', () => {
+test('a failed group of Deno without a failed member is a case, because its set-up failed', () => {
   const xml = `<testcase name="group" classname="./a.test.ts"><failure message="before">x</failure></testcase>
     <testcase name="group &gt; one" classname="./a.test.ts"></testcase>`;
   assert.deepEqual(outcomes(xml), { group: 'failed', 'group > one': 'passed' });
 });
 
-test('Node: reasons are kept, and a file without a test is no test', () => {
+test('reasons of Node are kept, and its entry for a file without a test is not a case', () => {
   const xml = `<testcase name="a" time="0.1" classname="test"><skipped type="skipped" message="needs a &lt;GPU>"/></testcase>
     <testcase name="/x/empty.test.ts" time="0.1" classname="test"/>
     <testcase name="b > c" time="0.1" classname="test"/>`;
@@ -45,7 +45,7 @@ test('Node: reasons are kept, and a file without a test is no test', () => {
   ]);
 });
 
-test('ctest: outcomes are statuses', () => {
+test('outcomes of ctest come from its statuses', () => {
   const xml = `<testsuite><testcase name="batcher" classname="batcher" status="run"></testcase>
     <testcase name="queue" classname="queue" status="fail"><failure message=""/></testcase>
     <testcase name="gpu" classname="gpu" status="notrun"><skipped message="SKIP_RETURN_CODE=77"/></testcase></testsuite>`;
@@ -55,7 +55,7 @@ test('ctest: outcomes are statuses', () => {
   );
 });
 
-test('ctest: a reason is what the test printed', () => {
+test('the reason of a skip in ctest is the text that the test printed', () => {
   const xml = `<testcase name="a.b" classname="a.b" status="notrun">
     <skipped message="SKIP_REGULAR_EXPRESSION_MATCHED"/>
     <system-out>[ RUN      ] a.b
@@ -67,7 +67,7 @@ sleeps end &gt; 1 ms late
   assert.deepEqual([only!.outcome, only!.reason], ['skipped', 'sleeps end > 1 ms late']);
 });
 
-test('GoogleTest: a reason is told without the place where it was found', () => {
+test('the reason of a skip in GoogleTest has no file and line', () => {
   const xml = `<testcase name="CanBeUsed/cuda" status="run" result="skipped" classname="Gpu/ProviderTest">
       <skipped message="../gpu_test.cc:43&#x0A;no driver"><![CDATA[../gpu_test.cc:43
 no driver]]></skipped>

@@ -8,10 +8,10 @@
 export type Outcome = 'passed' | 'failed' | 'skipped';
 
 export interface Case {
-  /** Path of the case, groups joined by ` > ` where the reporter says them. */
+  /** The name of the case after those of its groups, separated by ` > `, if the reporter has groups. */
   readonly name: string;
   readonly outcome: Outcome;
-  /** Why it was skipped, '' where the reporter drops it, as bun and Deno do. */
+  /** The reason of a skip; '' if the reporter omits it, as those of bun and Deno do. */
   readonly reason: string;
 }
 
@@ -43,20 +43,19 @@ function outcomeOf(attributes: string, body: string): Outcome {
   return status === 'disabled' || status === 'notrun' ? 'skipped' : 'passed';
 }
 
-/** Why a case was skipped: ctest tells by which of its rules, and the reason is in what GoogleTest printed. */
+/** The reason of a skip. That of ctest is only the rule that applied, so the reason is read from GoogleTest's output. */
 function reasonOf(body: string): string {
   const printed = /^\S+\.cc:\d+: Skipped\n(.*)$/m.exec(body)?.[1];
   if (printed !== undefined) return decode(printed);
   const skipped = /<skipped\b((?:[^>"]|"[^"]*")*)>/.exec(body)?.[1] ?? '';
-  // GoogleTest's own report puts the place of the skip before its reason.
+  // GoogleTest writes file and line of the skip before its reason.
   return attribute(skipped, 'message').replace(/^\S+\.cc:\d+\s/, '');
 }
 
 /**
- * The cases of one report.
+ * Reads the cases of one report.
  *
- * Deno reports a group beside its members, and Node reports a file in which it found no test:
- * neither is a case unless it alone shows a failure.
+ * Deno also reports groups, and Node files without a test. They are cases only if nothing else shows their failure.
  */
 export function parseJunit(xml: string): Case[] {
   const cases: Case[] = [];

@@ -1,4 +1,4 @@
-/** @module Suites as jobs: what they need is done once and first, and what has failed is never run upon. */
+/** @module Tests that preparations of suites run once and first, and that suites with a failed preparation do not run. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import type { Preparation, Suite } from './types.ts';
 const folder = mkdtempSync(path.join(tmpdir(), 'millrace-plan-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** Runs suites without files; the lines that were said, and the result of each. */
+/** Runs suites without files. @returns the printed lines and the result of each suite */
 async function run(...suites: readonly Suite[]) {
   const lines: string[] = [];
   const say = (line: string) => void lines.push(line);
@@ -31,7 +31,7 @@ const preparation = (name: string, script: string): Preparation => ({
   steps: [() => shell(script)],
 });
 
-test('what several suites need is done once, before them; those of one place one after the other', async () => {
+test('a shared preparation runs once before its suites, and preparations of the same place run one after the other', async () => {
   const log = path.join(folder, 'order');
   const build = preparation('build', `echo build >> ${log}`);
   const again = preparation('build again', `echo again >> ${log}`);
@@ -52,7 +52,7 @@ test('what several suites need is done once, before them; those of one place one
   assert.equal(stdout.toString(), 'build\nagain\n');
 });
 
-test('a suite is not run upon a build that has failed, and fails', async () => {
+test('a suite with a failed build does not run, and fails', async () => {
   const needs = () => preparation('build', 'echo no compiler; exit 1');
   const { rows, lines } = await run({ name: 'a', needs, command: () => ['true'] });
   assert.deepEqual(rows, [
@@ -63,7 +63,7 @@ test('a suite is not run upon a build that has failed, and fails', async () => {
   assert.ok(lines.includes('  failed: a: build failed'));
 });
 
-test('a command that cannot be made fails its suite, and the others go on', async () => {
+test('an error while a command is created fails its suite, and the others continue', async () => {
   const command = () => {
     throw new Error('There is no list of programs');
   };
@@ -72,7 +72,7 @@ test('a command that cannot be made fails its suite, and the others go on', asyn
   assert.ok(lines.includes('  failed: a: There is no list of programs'));
 });
 
-test('the output of a suite stands in one piece, and only where it failed', async () => {
+test('the output of a suite is printed in one piece, and only if it failed', async () => {
   const script = (name: string) =>
     shell(`echo ${name}1; sleep 0.05; echo ${name}2; test ${name} = b`);
   const suite = (name: string): Suite => ({ name, command: () => script(name) });
@@ -85,7 +85,7 @@ test('the output of a suite stands in one piece, and only where it failed', asyn
   assert.ok(!lines.includes('b1'));
 });
 
-test('the heartbeat names what is at work and for how long', async () => {
+test('the heartbeat names the running jobs and their times', async () => {
   using heartbeat = new Heartbeat(() => {});
   const now = performance.now();
   let line = '';

@@ -1,4 +1,4 @@
-/** @module Runs the selected suites as jobs, and tells the results of each when its last part has ended. */
+/** @module Runs the selected suites as jobs, and prints the result of each when its last part has ended. */
 import { availableParallelism } from 'node:os';
 import { type Job, runJobs } from './jobs.ts';
 import type { Case } from './junit.ts';
@@ -15,7 +15,7 @@ import { partsOf, type Selected } from './select.ts';
 import { broken, prepare, type Result, type RunContext, runPart, unprepared } from './suite.ts';
 import type { Preparation } from './types.ts';
 
-/** A preparation with its job; suites that need one of its name share it. */
+/** A preparation and its job, which suites share by its name. */
 interface Prepared {
   readonly preparation: Preparation;
   readonly job: Job;
@@ -42,10 +42,10 @@ export class Plan {
     this.#heartbeat = heartbeat;
   }
 
-  /** Runs suites, and returns what became of each, in their order. What was not reached is left out. */
+  /** Runs suites. @returns their results in order, without suites that did not start */
   async run(selected: readonly Selected[]): Promise<Row[]> {
     const jobs = selected.flatMap((entry, index) => this.#jobsOf(entry, index));
-    // A preparation stands before the first suite that needs it.
+    // A preparation precedes the first suite that needs it.
     const all = new Set(jobs.flatMap((job) => [...job.needs, job]));
     await runJobs([...all], this.#slots, this.#context.signal);
     const preparations = [...this.#prepared.values()].flatMap(({ preparation, result }) =>

@@ -1,4 +1,4 @@
-/** @module Loads the addon it is told to. */
+/** @module Loads the addon whose path is its argument. */
 import { createRequire } from 'node:module';
 
 createRequire(import.meta.url)(process.argv[2]!);

@@ -1,10 +1,10 @@
-/** @module Why a test was skipped, for the runtimes whose reports drop it. */
+/** @module Finds the reason of a skipped test, for runtimes whose reports omit it. */
 import { readFileSync } from 'node:fs';
 
 /**
  * The text after `skip:` in the options of the named test, such as `test('name', { skip: 'why' }, …)`.
  *
- * @returns '' where no file declares it so.
+ * @returns '' if no file has such a test
  */
 export function reasonIn(source: string, name: string): string {
   const own = name.split(' > ').at(-1) ?? name;

@@ -1,4 +1,4 @@
-/** @module What the run says: a block when a suite has ended, a heartbeat, and a total in the last line. */
+/** @module Prints a block when a suite has ended, a heartbeat, and the totals in the last line. */
 import type { Case, Outcome } from './junit.ts';
 import type { Result } from './suite.ts';
 
@@ -11,13 +11,13 @@ const count = (cases: readonly Case[], outcome: Outcome) =>
 
 export const failuresOf = (cases: readonly Case[]): number => count(cases, 'failed');
 
-/** The last line of a run, and the counts of a suite. */
+/** The counts of a suite, or of the whole run in its last line. */
 export const totalOf = (cases: readonly Case[]): string =>
   `${count(cases, 'passed')} passed, ${count(cases, 'failed')} failed, ${count(cases, 'skipped')} skipped`;
 
 export const seconds = (value: number): string => `${value.toFixed(1)} s`;
 
-/** Results of the parts of a suite, in the order of the parts. */
+/** Merges the results of the parts of a suite, in the order of the parts. */
 export const mergeResults = (parts: readonly Result[]): Result => ({
   cases: parts.flatMap(({ cases }) => cases),
   output: parts
@@ -27,7 +27,7 @@ export const mergeResults = (parts: readonly Result[]): Result => ({
   cpuSeconds: parts.reduce((sum, part) => sum + part.cpuSeconds, 0),
 });
 
-/** What one suite has to say, in one piece: output where something failed, failures, reasons of skips. */
+/** The text of a suite: its output if a test failed, the failures, and the reasons of skips. */
 export function blockOf(label: string, { cases, output }: Result): string[] {
   const failed = cases.filter(({ outcome }) => outcome === 'failed');
   const lines = failed.length > 0 ? output.trimEnd().split('\n') : [];
@@ -42,7 +42,7 @@ export function blockOf(label: string, { cases, output }: Result): string[] {
   ];
 }
 
-/** What is at work, said every 15 s. */
+/** Prints the running jobs every 15 s. */
 export class Heartbeat {
   readonly #running = new Map<string, number>();
   readonly #timer: ReturnType<typeof setInterval>;
@@ -58,7 +58,7 @@ export class Heartbeat {
     return `… at work: ${running.join(', ')}`;
   }
 
-  /** Calls `work` and counts it as running until it has ended. */
+  /** Calls `work`, and lists it as running until it has ended. */
   async during<T>(name: string, work: () => Promise<T>): Promise<T> {
     this.#running.set(name, performance.now());
     try {

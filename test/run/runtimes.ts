@@ -1,4 +1,4 @@
-/** @module How each runtime runs test files. */
+/** @module The commands with which each runtime runs test files. */
 import type { TestCommand } from './types.ts';
 
 const bun: TestCommand = (files, report) => [
@@ -7,7 +7,7 @@ const bun: TestCommand = (files, report) => [
   ...files.map((file) => `./${file}`),
 ];
 
-// The npm wrapper around Deno leaves it running when it is killed itself.
+// Killing the npm wrapper of Deno would leave Deno running, so it is started directly.
 const deno: TestCommand = (files, report) => [
   `node_modules/@deno/linux-${process.arch}-glibc/deno`,
   ...['test', '-A', '--no-check', `--junit-path=${report}`, ...files],

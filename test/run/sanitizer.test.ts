@@ -1,4 +1,4 @@
-/** @module A fault in an addon fails its suite under each runtime, whatever the exit code says. */
+/** @module Tests that a fault in an addon fails its suite on each runtime, even if the exit code is 0. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -38,7 +38,7 @@ for (const sanitizer of ['address', 'thread']) {
   describe(`a fault for the ${sanitizer} sanitizer`, () => {
     const addon = build(sanitizer);
     for (const [runtime, launcher] of Object.entries(launchers)) {
-      test(runtime, async () => {
+      test(`a fault is found on ${runtime}`, async () => {
         const name = `${runtime}: addon with ${sanitizer} sanitizer`;
         const real = suites.find((suite) => suite.name === name && suite.run === 'verify');
         assert.ok(real, `there is no suite ${name}`);

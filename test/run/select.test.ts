@@ -10,7 +10,7 @@ const suite = (name: string, files: readonly string[]): Suite => ({
   command: () => [],
 });
 
-test('a glob that matches nothing is told', () => {
+test('a glob that matches nothing is reported', () => {
   const { files, missing } = filesOf(suite('a', ['test/run/*.test.ts', 'no-such/*.test.ts']));
   assert.ok(files.includes('test/run/select.test.ts'));
   assert.deepEqual(missing, ['no-such/*.test.ts']);
@@ -19,7 +19,7 @@ test('a glob that matches nothing is told', () => {
 const namesOf = (selected: readonly Selected[]) =>
   selected.map((entry) => `${entry.suite.name}: ${entry.whole}`);
 
-test('--only keeps suites by name, and of the others the files by path', () => {
+test('--only selects suites by name, and files of other suites by path', () => {
   const both = [suite('rules', ['test/rules/*.test.ts']), suite('bun', ['test/run/*.test.ts'])];
   const names = (only: string[]) => namesOf(selectOnly(both.map(filesOf), only));
   assert.deepEqual(names([]), ['rules: true', 'bun: true']);
@@ -28,7 +28,7 @@ test('--only keeps suites by name, and of the others the files by path', () => {
   assert.deepEqual(names(['nowhere']), []);
 });
 
-test('--changed keeps the files that are affected, and whole suites that say so', () => {
+test('--changed selects the affected files, and suites that always run', () => {
   const rules: Suite = { ...suite('rules', ['test/rules/*.test.ts']), changed: 'always' };
   const heavy: Suite = { ...suite('heavy', ['test/run/*.test.ts']), changed: 'never' };
   const all = [rules, heavy, suite('bun', ['test/run/*.test.ts'])].map(filesOf);
@@ -38,7 +38,7 @@ test('--changed keeps the files that are affected, and whole suites that say so'
   assert.deepEqual(names('nowhere'), ['rules: true']);
 });
 
-test('a suite is divided among processes, and what measures time stays by itself', () => {
+test('a suite is divided among processes, and files that measure time get their own', () => {
   const all: Suite = {
     ...suite('bun', ['test/run/*.test.ts']),
     split: true,
@@ -55,7 +55,7 @@ test('a suite is divided among processes, and what measures time stays by itself
   assert.equal(partsOf(filesOf(suite('bun', ['test/run/*.test.ts'])), 2).length, 1);
 });
 
-test('the reason of a skip is found in the source where the report drops it', () => {
+test('the reason of a skip is read from the source if the report omits it', () => {
   const source = `
     test('plain', () => {});
     test('with a GPU', { skip: hasGpu() ? false : 'no GPU here' }, async () => {});

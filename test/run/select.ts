@@ -1,22 +1,22 @@
-/** @module Which files each suite runs: all, those that `--only` names, or those that a change can affect. */
+/** @module Selects the files that each suite runs: all, those that match `--only`, or those that a change can affect. */
 import { globSync } from 'node:fs';
 import type { Suite } from './types.ts';
 
 export interface Selected {
   readonly suite: Suite;
-  /** Sorted, from the top folder. */
+  /** Sorted paths relative to the top folder. */
   readonly files: readonly string[];
-  /** Whether these are all that the suite has. */
+  /** Whether these are all files of the suite. */
   readonly whole: boolean;
-  /** Globs that match no file: each a failure, for a check that saw no file proves nothing. */
+  /** Globs that match no file. Each is a failure, because a check without files proves nothing. */
   readonly missing: readonly string[];
 }
 
-/** Files of a suite that one process runs. */
+/** The files of a suite that one process runs. */
 export interface Part {
   readonly files: readonly string[];
   readonly whole: boolean;
-  /** Whether nothing else may run at the same time. */
+  /** Whether no other part may run at the same time. */
   readonly alone: boolean;
 }
 
@@ -36,14 +36,14 @@ export function filesOf(suite: Suite): Selected {
   };
 }
 
-/** The same suite with some of its files, or nothing where it keeps no file. */
+/** The suite with some of its files, or an empty list if there are none. */
 function narrowed(selected: Selected, keep: (file: string) => boolean): Selected[] {
   const files = selected.files.filter(keep);
   const whole = files.length === selected.files.length;
   return files.length > 0 ? [{ ...selected, files, whole, missing: [] }] : [];
 }
 
-/** Suites named by one of `only`, whole; of the others the files whose path contains one. */
+/** Keeps suites whose name contains one of `only`, and files of other suites whose path contains one. */
 export function selectOnly(selected: readonly Selected[], only: readonly string[]): Selected[] {
   if (only.length === 0) return [...selected];
   return selected.flatMap((entry) =>
@@ -53,7 +53,7 @@ export function selectOnly(selected: readonly Selected[], only: readonly string[
   );
 }
 
-/** Suites that look at every change, whole; of the others the files that the change affects. */
+/** Keeps suites that run after every change, and files of other suites that the change affects. */
 export function selectChanged(
   selected: readonly Selected[],
   affects: (file: string) => boolean,
@@ -65,7 +65,7 @@ export function selectChanged(
   });
 }
 
-/** A suite divided among processes: as many as there are slots, and one for what runs alone. */
+/** Divides a suite among processes: as many as there are slots, and one for files that must run alone. */
 export function partsOf({ suite, files, whole, missing }: Selected, slots: number): Part[] {
   if (files.length === 0 || missing.length > 0 || suite.alone === true) {
     return [{ files, whole, alone: suite.alone === true }];
@@ -74,7 +74,7 @@ export function partsOf({ suite, files, whole, missing }: Selected, slots: numbe
   const others = files.filter((file) => !measuring.has(file));
   const shares = suite.split ? Math.min(slots, others.length) : Math.min(1, others.length);
   const parts = Array.from({ length: shares }, (_, share) => ({
-    // Every so many, because neighbours of one folder take about as long.
+    // Neighbours in a folder take about the same time, so each process gets every n-th file.
     files: others.filter((_file, index) => index % shares === share),
     alone: false,
   }));

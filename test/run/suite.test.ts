@@ -1,4 +1,4 @@
-/** @module What a suite is worth: its skips have reasons, no test is a failure, and all of them add up. */
+/** @module Tests results of suites: skips have reasons, a suite without tests fails, and the totals are right. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { partsOf, type Selected } from './select.ts';
 import { prepare, type RunContext, runPart } from './suite.ts';
 import type { Suite } from './types.ts';
 
-// Inside the checkout, whose packages the Node launcher needs.
+// The folder is in the checkout, because the Node launcher needs its packages.
 const folder = mkdtempSync(path.join('test', 'run', 'scratch-'));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -22,7 +22,7 @@ const context = (scratch = folder): RunContext => ({
   signal: new AbortController().signal,
 });
 
-/** The cases of a suite of one part. */
+/** Runs a suite of one part, and returns its cases. */
 async function casesOfSuite(suite: Suite, rest: Partial<Selected> = {}, scratch = folder) {
   const selected = { suite, files: [], whole: true, missing: [], ...rest };
   const parts = partsOf(selected, 1);
@@ -31,7 +31,7 @@ async function casesOfSuite(suite: Suite, rest: Partial<Selected> = {}, scratch 
   return cases;
 }
 
-/** The cases of a suite with one file of this text. */
+/** Runs a suite with one file of this content, and returns its cases. */
 async function casesOf(runtime: keyof typeof runtimes, source: string) {
   const file = path.join(folder, `${runtime}-${source.length}.test.ts`);
   writeFileSync(file, source);
@@ -71,7 +71,7 @@ for (const runner of ['bun', 'deno', 'node'] as const) {
   });
 }
 
-test('the last line sums up all runners', async () => {
+test('the last line has the totals of all runners', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [
     ...['test/run.ts', '--only', 'runtime/timings.test'],
   ]);
@@ -93,7 +93,7 @@ test('a suite that cannot run here is skipped, with its reason', async () => {
   ]);
 });
 
-test('a preparation ends at the first of its commands that fails', async () => {
+test('a preparation ends at its first failed command', async () => {
   const steps = [['true'], ['sh', '-c', 'echo no such luck; exit 3'], ['sh', '-c', 'echo late']];
   const preparation = { name: 'build: x', place: 'x', steps: steps.map((step) => () => step) };
   const { cases, output } = await prepare(preparation, 1, context());
@@ -104,7 +104,7 @@ test('a preparation ends at the first of its commands that fails', async () => {
   assert.equal(output, 'no such luck\n');
 });
 
-test('a suite whose files are gone, and a name that matches nothing, are failures', async () => {
+test('a suite without files and a name that matches nothing are failures', async () => {
   const gone = { name: 'gone', command: () => ['true'] };
   const cases = await casesOfSuite(gone, { missing: ['no/*.test.ts'] });
   assert.deepEqual(

@@ -1,4 +1,4 @@
-/** @module Runs one part of a suite and says what became of each of its tests. */
+/** @module Runs one part of a suite and returns the outcome of each of its tests. */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Finished, runCommand } from './command.ts';
@@ -8,12 +8,12 @@ import type { Part, Selected } from './select.ts';
 import type { CommandLine, Environment, Preparation } from './types.ts';
 
 export interface RunContext {
-  /** Folder for the reports. */
+  /** The folder for reports. */
   readonly scratch: string;
   readonly limitMs: number;
-  /** Set for every suite, unless it has its own. */
+  /** Environment variables of every suite, which a suite can override. */
   readonly env: Environment;
-  /** Ends the commands at work. */
+  /** Ends the running commands. */
   readonly signal: AbortSignal;
 }
 
@@ -27,15 +27,15 @@ const failure = (name: string): Case => ({ name, outcome: 'failed', reason: '' }
 
 const without = (cases: readonly Case[]): Result => ({ cases, output: '', cpuSeconds: 0 });
 
-/** Of a command that could not even be made. */
+/** The result of a suite whose command could not be created. */
 export const broken = (name: string, error: unknown): Result =>
   without([failure(`${name}: ${error instanceof Error ? error.message : error}`)]);
 
-/** Of a suite that cannot run, because what it needs has failed. */
+/** The result of a suite whose preparation has failed. */
 export const unprepared = (suite: string, preparation: string): Result =>
   without([failure(`${suite}: ${preparation} failed`)]);
 
-/** What the report cannot say: the command itself failed, hung, or left something running. */
+/** Failures that the report does not have: the command failed, exceeded its time, or left processes running. */
 function faultsOf(command: readonly string[], done: Finished, cases: readonly Case[]): Case[] {
   const label = command.slice(0, 2).join(' ');
   const faults = done.left.map((line) => failure(`${label}: left running: ${line}`));
@@ -60,7 +60,7 @@ function casesOf(suite: string, files: readonly string[], report: string, done: 
 const baseOf = (context: RunContext, name: string) =>
   path.join(context.scratch, name.replaceAll(/\W+/g, '-'));
 
-/** Does what suites need. Its cases are its failures. */
+/** Runs a preparation. Its cases are its failures. */
 export async function prepare(
   { name, steps }: Preparation,
   slots: number,
@@ -79,7 +79,7 @@ export async function prepare(
   return { ...without([]), cpuSeconds };
 }
 
-/** @param index Of the part among those of its suite, which names its report. */
+/** @param index The index of the part in its suite, which names its report. */
 export async function runPart(
   { suite, missing }: Selected,
   { files, whole }: Part,

@@ -1,6 +1,6 @@
 /**
- * What `npm test` and `npm run verify` run, as data. A new kind of test is a new row.
- * .github/decisions/0026-two-runs-and-suites-side-by-side.md says which run has what, and why.
+ * The suites of `npm test` and `npm run verify`, as data. A new kind of test is a new row.
+ * .github/decisions/0026-two-runs-and-suites-side-by-side.md says which run has which suite, and why.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import { type Build, build, cpp, folderOf, root } from './cpp.ts';
 import { type RuntimeName, runtimes } from './runtimes.ts';
 import type { Environment, Preparation, Suite } from './types.ts';
 
-/** Tests that go by what is measured at the time, which a neighbour would spoil. */
+/** Tests that depend on measured times, which concurrent tests would distort. */
 const measuring = [
   'test/native/{costs,limits,terms}.test.ts',
   'test/bench/{open-loop,throughput}.test.ts',
   'test/services/inference/queue.test.ts',
 ];
 
-/** Tests of minutes, which `npm run verify` runs. */
+/** Tests that take minutes, which only `npm run verify` runs. */
 const long = ['test/{fuzz,soak}/**'];
 
-/** Storms of hostile requests, which measure memory, and the time that other requests wait. */
+/** Tests with many hostile requests, which measure memory and the waiting time of other requests. */
 const storms = ['test/e2e/{hostile-bodies,turns}.test.ts'];
 
 const python = '.millrace/python/bin/python';
@@ -31,7 +31,7 @@ const clientsSetUp: Preparation = {
   steps: [() => ['node', 'services/cli/setup.mjs', '--clients']],
 };
 
-/** Tests with clients in Python, of a server that one of the runtimes runs. */
+/** Tests with clients in Python, of a server on one of the runtimes. */
 const clients = (
   name: string,
   runtime: RuntimeName,
@@ -50,11 +50,11 @@ const clients = (
   ...rest,
 });
 
-/** What a sanitizer prints. Bun's exit code hides it. */
+/** The output of a sanitizer, which is checked because Bun exits with 0 nevertheless. */
 export const sanitizerReport = /(?:ERROR|WARNING): \w+Sanitizer|Sanitizer: CHECK|: runtime error: /;
 
 const sanitizerOptions: Environment = {
-  // Deno and Bun exit before their own memory is freed, and are not instrumented.
+  // Deno and Bun are not instrumented, and exit before their own memory is freed.
   ASAN_OPTIONS: 'detect_leaks=0',
   UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
   TSAN_OPTIONS: 'halt_on_error=1:ignore_noninstrumented_modules=1',
@@ -91,7 +91,7 @@ const sanitized = (
   command: runtimes[runtime],
   env: {
     ...sanitizerOptions,
-    // The sanitizer wraps functions of the C++ library, which Bun and Deno load too late for it.
+    // Bun and Deno load the C++ library too late for the sanitizer, which intercepts its functions.
     LD_PRELOAD: `${sanitizerLibraries[sanitizer]}:libstdc++.so.6`,
     MILLRACE_TEST_ADDON: path.join(root, folderOf(buildOf[run][sanitizer]), 'millrace.node'),
   },
@@ -104,7 +104,7 @@ const runtimeNames = ['bun', 'deno', 'node'] as const;
 /** Where a sanitizer looks for something else than what many runs would show. */
 const fewRuns = { PROPERTY_RUNS: '500', SCHEDULES: '200' };
 
-/** In the order in which they start: what takes seconds, what waits for others, the rest. */
+/** The suites in the order of their start: short ones, then those that wait for builds, then the rest. */
 export const suites: readonly Suite[] = [
   {
     name: 'ok: format and lint',
@@ -119,7 +119,7 @@ export const suites: readonly Suite[] = [
     changed: 'always',
   },
   clients('clients', 'bun', 'test_{http,grpc,grpcurl,onnx_nodes}'),
-  // By itself: its messages have the names of those of Triton's client.
+  // This client has its own suite, because its messages have the same names as those of Triton's client.
   clients('clients: KServe', 'bun', 'test_kserve', { changed: 'never' }),
   clients('clients: on Deno', 'deno', 'test_{http,grpc}', { changed: 'never' }),
   cpp('plain', 'plain', {
@@ -136,7 +136,7 @@ export const suites: readonly Suite[] = [
   {
     name: 'gpu: providers',
     needs: () => build('plain', { targets: ['millrace-gpu-tests'] }),
-    // Skips itself, with the reason, where there is no GPU.
+    // These tests skip themselves with a reason if there is no GPU.
     command: (_files, report) => [
       `${folderOf('plain')}/test/native/cpp/gpu/millrace-gpu-tests`,
       `--gtest_output=xml:${report}`,
@@ -160,7 +160,7 @@ export const suites: readonly Suite[] = [
     sanitized('node', sanitizer, 'test', ['batching', 'matrix', 'shapes', 'transfer', 'workers']),
     cpp(`${sanitizer} sanitizer`, buildOf.verify[sanitizer], { run: 'verify', env: fewRuns }),
     ...runtimeNames.map((runtime) =>
-      // Where threads meet: a sanitizer slows everything down many times over.
+      // Only tests of threads, because a sanitizer slows everything down many times.
       sanitized(runtime, sanitizer, 'verify', [
         ...['batching', 'matrix', 'shapes', 'stats', 'transfer', 'workers'],
       ]),

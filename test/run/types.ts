@@ -1,53 +1,53 @@
-/** @module What a suite is. */
+/** @module The types of suites and of their preparations. */
 
 export type CommandLine = readonly string[];
 export type Environment = Readonly<Record<string, string>>;
 
-/** What one process of a suite is to do. */
+/** The task of one process of a suite. */
 export interface Scope {
-  /** How many cores it may use, at least 1. */
+  /** The number of cores that it may use, at least 1. */
   readonly slots: number;
-  /** Whether the files are all that the suite has. */
+  /** Whether the files are all files of the suite. */
   readonly whole: boolean;
 }
 
-/** Command line that runs test files and writes a JUnit report. */
+/** Creates the command line that runs test files and writes a JUnit report. */
 export type TestCommand = (files: readonly string[], report: string, scope: Scope) => CommandLine;
 
 /**
- * Something that several suites need done before, such as a build. Those of one name are one and the
- * same, which is done once; it counts as no test.
+ * A preparation of suites, such as a build. Preparations with the same name run once. A preparation does not count as a
+ * test.
  */
 export interface Preparation {
   readonly name: string;
-  /** What it changes: those of one place are done one after the other. */
+  /** The place that it changes. Preparations of the same place run one after the other. */
   readonly place: string;
-  /** Commands that must succeed, each made when the one before has ended. */
+  /** Commands that must succeed. Each is created when the previous one has ended. */
   readonly steps: readonly ((slots: number) => CommandLine)[];
 }
 
 export interface Suite {
   /** Shown in the summary and matched by `--only`. */
   readonly name: string;
-  /** The run that takes it, where it is not both: `npm test` or `npm run verify`. */
+  /** The run that has this suite: `npm test` or `npm run verify`. Default: both. */
   readonly run?: 'test' | 'verify';
-  /** Globs of the test files, from the top folder. Each must match something. */
+  /** Globs of the test files, relative to the top folder. Each must match a file. */
   readonly files?: readonly string[];
-  /** Globs taken away from `files`. */
+  /** Globs of files to exclude from `files`. */
   readonly except?: readonly string[];
-  /** Whether files that do not measure time may be divided among processes that run side by side. */
+  /** Whether files that do not measure time may be divided among concurrent processes. */
   readonly split?: boolean;
-  /** Whether nothing else may run at the same time; or the globs of the files for which this holds. */
+  /** Whether no other suite may run at the same time; or the globs of the files that need this. */
   readonly alone?: true | readonly string[];
-  /** Why it cannot run on this machine, which skips it; undefined where it can. Asked after `needs`. */
+  /** The reason why it cannot run on this machine and is skipped; undefined if it can. Called after `needs`. */
   readonly absent?: () => string | undefined;
-  /** For these files, or for all of them where undefined. */
+  /** The preparations for these files; undefined means all files. */
   readonly needs?: (files?: readonly string[]) => Preparation;
-  /** Without files and without a report, the command itself is one test, passed with exit code 0. */
+  /** The command. Without files and without a report it is a single test, which passes with exit code 0. */
   readonly command: TestCommand;
   readonly env?: Environment;
-  /** Output that fails the suite whatever the exit code. */
+  /** A pattern of output that fails the suite, whatever the exit code. */
   readonly alarm?: RegExp;
-  /** Whether `--changed` takes it: where a change can affect it (default), always, or never. */
+  /** Whether `--changed` runs it: if a change can affect it (default), always, or never. */
   readonly changed?: 'always' | 'never';
 }
