@@ -19,7 +19,7 @@ import { readBytes } from '../http/body.ts';
 import { acceptedCoding, compress } from '../http/compression.ts';
 import type { EncodedResponse, InferRoute } from '../http/edge.ts';
 import { prepareInfer, type ResponseForm, sentOutputs, type Target } from './infer.ts';
-import { targetOf } from './paths.ts';
+import { targetReader } from './paths.ts';
 import { prepareRaw } from './raw.ts';
 
 const HEADER_LENGTH = 'Inference-Header-Content-Length';
@@ -53,6 +53,10 @@ export function inferRoute(
 ): InferRoute<Bytes, InferInput, ResponseForm> {
   const { codec, config, routes } = runtime;
   const limit = config.maxRequestBytes;
+  const targetOf = targetReader();
+  const limits = { maxBytes: limit, maxStrings: MAX_STRINGS };
+  const takingNull: ParseOptions = { ...limits, nonFinite: 'any' };
+  const takingWords: ParseOptions = { ...limits, nonFinite: 'literal' };
   return {
     path,
     limit,
@@ -62,8 +66,7 @@ export function inferRoute(
       const { headers, url } = context.request;
       const length = headerLength(headers.get(HEADER_LENGTH), body.length);
       const target = targetOf(url);
-      const nonFinite = routes.get(target.model)?.nullIsNaN ? 'any' : 'literal';
-      const options = { nonFinite, maxBytes: limit, maxStrings: MAX_STRINGS } as const;
+      const options = routes.get(target.model)?.nullIsNaN ? takingNull : takingWords;
       const toInput = (content: InferInput['content']): InferInput => ({
         target,
         content,

@@ -24,6 +24,15 @@ export function targetOf(url: string): Target {
   return { model: decoded(model), version: decoded(version) };
 }
 
+/** Returns `targetOf` for a route whose requests mostly have the URL of the request before. */
+export function targetReader(): typeof targetOf {
+  let last: { readonly url: string; readonly target: Target } | undefined;
+  return (url) => {
+    if (last?.url !== url) last = { url, target: targetOf(url) };
+    return last.target;
+  };
+}
+
 /** The part of the URL from `start` to the next slash or the end of the path. */
 function segment(url: string, start: number, pathEnd: number): string {
   const slash = url.indexOf('/', start);
