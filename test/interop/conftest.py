@@ -1,4 +1,4 @@
-"""The server that the tests of this folder talk to, and clients for it."""
+"""The server of the tests in this folder, and clients for it."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import tritonclient.http
 
 from server import Server, repository
 
-# Served from the start; everything else of the repository is loaded by the tests that ask for it.
+# Models that are served from the start. Tests load other models of the repository themselves.
 SERVED = ["iris", "labelled", "two-in-two-out", "slow-loop"]
 
 
@@ -33,7 +33,7 @@ def http(server):
 
 @pytest.fixture(scope="session")
 def grpc(server):
-    # Not above: a process with KServe's client can have no other with messages of the same names.
+    # The import is here, because KServe's client has messages with the same names, and a process can have only one of them.
     import tritonclient.grpc
 
     with tritonclient.grpc.InferenceServerClient(server.grpc) as client:

@@ -1,4 +1,4 @@
-"""The node tests of the ONNX package, and which of them ONNX Runtime passes by itself."""
+"""The node tests of the ONNX package, and which of them ONNX Runtime passes."""
 
 import ctypes
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Node:
-    """A model and what its outputs are for some inputs."""
+    """A model with inputs and the expected outputs."""
 
     name: str
     folder: Path
@@ -48,7 +48,7 @@ class Node:
     outputs: list[Tensor]
 
     def check(self, outputs: list[np.ndarray]) -> None:
-        """Raises AssertionError where an output is not as expected."""
+        """Raises AssertionError if an output is not as expected."""
         for expected, got in zip(self.outputs, outputs, strict=True):
             assert got.shape == expected.value.shape, f"the shape of {expected.name}"
             if expected.datatype == "BYTES":
@@ -70,11 +70,11 @@ def _comparable(array: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Survey:
-    # Those that the protocol can express and ONNX Runtime passes.
+    # Tests that the protocol can express and ONNX Runtime passes.
     passed: list[Node]
-    # Names of those that ONNX Runtime fails.
+    # Names of the tests that ONNX Runtime fails.
     failed: list[str]
-    # Names by what the protocol has no tensor for.
+    # Names of the tests that the protocol cannot express, by the reason.
     inexpressible: dict[str, list[str]]
 
 
@@ -140,7 +140,7 @@ def _run(node: Node) -> list[np.ndarray]:
     return [_array(value) for value in session.run_with_ort_values(names, values)]
 
 
-# numpy has no BF16, so ONNX Runtime takes and gives its bits.
+# numpy has no BF16, so ONNX Runtime accepts and returns its bits.
 def _value(tensor: Tensor) -> onnxruntime.OrtValue:
     if tensor.datatype != "BF16":
         return onnxruntime.OrtValue.ortvalue_from_numpy(tensor.value)

@@ -1,4 +1,4 @@
-"""A row for each model `identity-*`, at the edges of what its datatype holds."""
+"""A row for each model `identity-*`, with the extreme values of its datatype."""
 
 import asyncio
 
@@ -26,21 +26,21 @@ SAMPLES = [
     _floats("float64", "FP64"),
     ("identity-string", "BYTES", np.array([["", "\ufeffa\0b", "größer 💡"]], dtype=object)),
 ]
-# Elements that are no text: no protocol but JSON minds.
+# Elements that are not UTF-8, which only JSON cannot represent.
 ANY_BYTES = np.array([[bytes(range(256)), b"\xff\xfe\0", b""]], dtype=object)
-# The client refuses to write BF16 in JSON.
+# The client does not support BF16 in JSON.
 JSON_SAMPLES = [sample for sample in SAMPLES if sample[1] != "BF16"]
 
 
 def same(got: np.ndarray, row: np.ndarray) -> bool:
-    """Texts come back as bytes where they were binary."""
+    """Compares rows. Strings in binary data are bytes."""
     if row.dtype == object:
         got = np.array([[v if isinstance(v, str) else v.decode() for v in r] for r in got], object)
     return got.shape == row.shape and got.tolist() == row.tolist()
 
 
 async def check_at_once(client, inputs_of) -> None:
-    """Every sample through one of Triton's asynchronous clients, all of them under way together."""
+    """Sends all samples concurrently through an asynchronous client of Triton, and compares the outputs."""
     waiting = [client.infer(model, inputs_of("x", datatype, row)) for model, datatype, row in SAMPLES]
     for (_, _, row), result in zip(SAMPLES, await asyncio.gather(*waiting), strict=True):
         assert same(result.as_numpy("y"), row)

@@ -1,4 +1,4 @@
-"""The inference service in a process of its own, over a repository made of links."""
+"""Runs the inference service in a separate process, with a repository of links."""
 
 import json
 import os
@@ -12,7 +12,7 @@ TOP = Path(__file__).resolve().parents[2]
 ARCHITECTURE = "arm64" if platform.machine() == "aarch64" else "x64"
 DENO = f"node_modules/@deno/linux-{ARCHITECTURE}-glibc/deno"
 COMMANDS = {
-    # What `npx millrace` runs.
+    # The same program as `npx millrace`.
     "bun": ["node", "services/cli/millrace.mjs", "serve"],
     "deno": [DENO, "run", "-A", "--no-check", "services/main.ts"],
 }
@@ -25,7 +25,7 @@ output { name: "probabilities" data_type: TYPE_FP32 dims: 3 label_filename: "lab
 
 
 def repository(root: Path) -> list[str]:
-    """Fills a folder with models of the project, one as Triton keeps it; returns their names."""
+    """Fills a folder with models of the project, one of them in the layout of Triton. Returns their names."""
     (root / "iris").symlink_to(TOP / "models/iris")
     for model in (TOP / "test/fixtures/models").glob("*.onnx"):
         (root / model.name).symlink_to(model)
@@ -38,12 +38,12 @@ def repository(root: Path) -> list[str]:
 
 
 class Server:
-    """Runs until it is stopped. Clients say what else it loads."""
+    """A server that runs until it is stopped. Clients can load other models."""
 
     def __init__(self, runtime: str, models: Path, served: list[str]):
         self._models = models
         self._lines: deque[str] = deque(maxlen=100)
-        # The runner of the suites finds what is left behind by the mark.
+        # The test runner finds remaining processes by this mark.
         inherited = {name: os.environ.get(name, "") for name in ("PATH", "MILLRACE_TEST_MARK")}
         settings = {
             "HOST": "127.0.0.1",
@@ -64,7 +64,7 @@ class Server:
         ports = self._ports()
         self.http = f"127.0.0.1:{ports['inference']}"
         self.grpc = f"127.0.0.1:{ports['grpc']}"
-        # Nobody else reads the pipe, and a full one would stop the server.
+        # A thread reads the pipe, because a full one would block the server.
         Thread(target=self._lines.extend, args=[self._process.stdout], daemon=True).start()
 
     def _ports(self) -> dict[str, int]:
@@ -82,6 +82,6 @@ class Server:
         return "".join(self._lines)
 
     def stop(self) -> int:
-        """Its exit code."""
+        """Stops the server. Returns its exit code."""
         self._process.terminate()
         return self._process.wait(timeout=30)

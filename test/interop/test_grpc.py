@@ -1,4 +1,4 @@
-"""Triton's own client for Python, over gRPC."""
+"""Tests with Triton's Python client over gRPC."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def test_config(grpc):
     assert list(config.input[0].dims) == [4]
 
 
-def test_statistics_grow_by_what_is_asked(grpc):
+def test_statistics_grow_by_the_requests_sent(grpc):
     def successes() -> int:
         [stats] = grpc.get_inference_statistics("labelled", "1").model_stats
         return stats.inference_stats.success.count
@@ -84,7 +84,7 @@ def test_no_rows(grpc, model, datatype, row):
     assert grpc.infer(model, inputs_of("x", datatype, row[:0])).as_numpy("y").shape == (0, 3)
 
 
-def test_terms_of_a_request(grpc):
+def test_parameters_of_a_request(grpc):
     result = grpc.infer(
         "iris",
         flower(),
@@ -110,21 +110,21 @@ def test_classification(grpc):
 
 
 def test_callbacks(grpc):
-    answers: Queue = Queue()
+    results: Queue = Queue()
     for number in range(50):
         row = np.full((1, 3), number, dtype=np.int64)
         grpc.async_infer(
             "identity-int64",
             inputs_of("x", "INT64", row),
-            lambda result, error: answers.put(error or result.as_numpy("y").tolist()),
+            lambda result, error: results.put(error or result.as_numpy("y").tolist()),
         )
-    got = [answers.get(timeout=10) for _ in range(50)]
+    got = [results.get(timeout=10) for _ in range(50)]
     assert sorted(got) == [[[number] * 3] for number in range(50)]
 
 
 def test_stream(grpc):
-    answers: Queue = Queue()
-    grpc.start_stream(lambda result, error: answers.put((result, error)))
+    results: Queue = Queue()
+    grpc.start_stream(lambda result, error: results.put((result, error)))
     try:
         for number in range(20):
             row = np.full((1, 3), number, dtype=np.int32)
@@ -132,7 +132,7 @@ def test_stream(grpc):
                 "identity-int32", inputs_of("x", "INT32", row), request_id=str(number)
             )
         for number in range(20):
-            result, error = answers.get(timeout=10)
+            result, error = results.get(timeout=10)
             assert error is None
             assert result.get_response().id == str(number)
             assert result.as_numpy("y").tolist() == [[number] * 3]
@@ -140,15 +140,15 @@ def test_stream(grpc):
         grpc.stop_stream()
 
 
-def test_a_stream_goes_on_after_an_error(grpc):
-    answers: Queue = Queue()
-    grpc.start_stream(lambda result, error: answers.put((result, error)))
+def test_a_stream_continues_after_an_error(grpc):
+    results: Queue = Queue()
+    grpc.start_stream(lambda result, error: results.put((result, error)))
     try:
         grpc.async_stream_infer("no-such-model", flower())
-        _, error = answers.get(timeout=10)
+        _, error = results.get(timeout=10)
         assert "no-such-model" in error.message()
         grpc.async_stream_infer("iris", flower(), enable_empty_final_response=True)
-        result, error = answers.get(timeout=10)
+        result, error = results.get(timeout=10)
         assert error is None
         assert result.get_response().parameters["triton_final_response"].bool_param
     finally:
@@ -156,7 +156,7 @@ def test_a_stream_goes_on_after_an_error(grpc):
 
 
 def test_asyncio(server):
-    async def ask():
+    async def send():
         async with aio.InferenceServerClient(server.grpc) as client:
             assert await client.is_model_ready("iris")
             await check_at_once(client, inputs_of)
@@ -171,7 +171,7 @@ def test_asyncio(server):
                 assert same(result.as_numpy("y"), next(rows)[2])
             assert next(rows, None) is None
 
-    asyncio.run(ask())
+    asyncio.run(send())
 
 
 def test_repository(grpc):
@@ -183,12 +183,12 @@ def test_repository(grpc):
     grpc.load_model("scalar")
     assert state("scalar") == "READY"
     grpc.unload_model("scalar")
-    # It is gone when the last request that was in it is answered.
+    # The model is unloaded after its last request.
     assert state("scalar") in ("UNLOADING", "UNAVAILABLE")
     assert refusal(grpc.load_model, "no-such-model") == "StatusCode.NOT_FOUND"
 
 
-def test_a_model_that_comes_with_the_request(grpc):
+def test_load_with_a_model_in_the_request(grpc):
     config = json.dumps({"backend": "onnxruntime", "max_batch_size": 4})
     model = (TOP / "test/fixtures/models/identity-int8.onnx").read_bytes()
     grpc.load_model("brought", config=config, files={"file:1/model.onnx": model})
@@ -225,6 +225,6 @@ def test_deadline(grpc, terms):
     )
 
 
-def test_what_is_not_served(grpc):
+def test_unsupported_features_are_refused(grpc):
     for call in [grpc.get_trace_settings, grpc.get_log_settings]:
         assert refusal(call) == "StatusCode.UNIMPLEMENTED"

@@ -1,4 +1,4 @@
-"""grpcurl, which knows of the service nothing but what reflection tells."""
+"""Tests with grpcurl, which gets the definition of the service by reflection."""
 
 import json
 import subprocess
@@ -43,8 +43,8 @@ def test_describe_a_message(server):
 
 def test_health(server):
     for service in ["", SERVICE]:
-        answer = call(server, "grpc.health.v1.Health/Check", {"service": service})
-        assert answer == {"status": "SERVING"}
+        response = call(server, "grpc.health.v1.Health/Check", {"service": service})
+        assert response == {"status": "SERVING"}
 
 
 def test_metadata(server):
@@ -54,8 +54,8 @@ def test_metadata(server):
 def test_infer(server):
     features = {"fp32_contents": [5.1, 3.5, 1.4, 0.2]}
     given = {"name": "features", "datatype": "FP32", "shape": [1, 4], "contents": features}
-    answer = call(server, f"{SERVICE}/ModelInfer", {"model_name": "iris", "inputs": [given]})
-    [output] = answer["outputs"]
+    response = call(server, f"{SERVICE}/ModelInfer", {"model_name": "iris", "inputs": [given]})
+    [output] = response["outputs"]
     assert output["shape"] == ["1", "3"]
     assert sum(output["contents"]["fp32Contents"]) == pytest.approx(1, abs=1e-5)
 

@@ -1,4 +1,4 @@
-"""Triton's own client for Python, over HTTP."""
+"""Tests with Triton's Python client over HTTP."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def test_config(http):
     assert config["input"][0] == {"name": "features", "data_type": "TYPE_FP32", "dims": [4]}
 
 
-def test_statistics_grow_by_what_is_asked(http):
+def test_statistics_grow_by_the_requests_sent(http):
     def successes() -> int:
         [stats] = http.get_inference_statistics("labelled", "1")["model_stats"]
         return stats["inference_stats"]["success"]["count"]
@@ -94,7 +94,7 @@ def test_datatype_in_json(http, model, datatype, row):
 
 @pytest.mark.parametrize("model, datatype, row", JSON_SAMPLES)
 @pytest.mark.parametrize("binary_in", [True, False])
-def test_datatype_in_another_form_than_it_came(http, model, datatype, row, binary_in):
+def test_datatype_with_different_forms_in_request_and_response(http, model, datatype, row, binary_in):
     inputs = inputs_of("x", datatype, row, binary_data=binary_in)
     outputs = [InferRequestedOutput("y", binary_data=not binary_in)]
     assert same(http.infer(model, inputs, outputs=outputs).as_numpy("y"), row)
@@ -107,7 +107,7 @@ def test_no_rows(http, model, datatype, row):
 
 
 @pytest.mark.parametrize("binary", [True, False])
-def test_floats_that_are_no_numbers(http, binary):
+def test_nan_and_infinities(http, binary):
     row = np.array([[np.nan, np.inf, -np.inf]], dtype=np.float32)
     inputs = inputs_of("x", "FP32", row, binary_data=binary)
     outputs = [InferRequestedOutput("y", binary_data=binary)]
@@ -132,7 +132,7 @@ def test_several_tensors_in_mixed_forms(http, first, second):
     assert result.as_numpy("sum").tolist() == [[2.5, 4.5]]
 
 
-def test_terms_of_a_request(http):
+def test_parameters_of_a_request(http):
     result = http.infer(
         "iris",
         flower(),
@@ -150,7 +150,7 @@ def test_terms_of_a_request(http):
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_packed_bodies(http, coding):
+def test_compressed_bodies(http, coding):
     row = np.arange(3000, dtype=np.int32).reshape(-1, 3)
     result = http.infer(
         "identity-int32",
@@ -175,19 +175,19 @@ def test_many_at_once(http):
     for number in range(50):
         row = np.full((1, 3), number, dtype=np.int64)
         waiting.append(http.async_infer("identity-int64", inputs_of("x", "INT64", row)))
-    for number, answer in enumerate(waiting):
-        assert answer.get_result().as_numpy("y").tolist() == [[number] * 3]
+    for number, response in enumerate(waiting):
+        assert response.get_result().as_numpy("y").tolist() == [[number] * 3]
 
 
 def test_asyncio(server):
-    async def ask():
+    async def send():
         async with aio.InferenceServerClient(server.http) as client:
             assert await client.is_model_ready("iris")
             await check_at_once(client, inputs_of)
             with pytest.raises(InferenceServerException, match="no-such-model"):
                 await client.infer("no-such-model", flower())
 
-    asyncio.run(ask())
+    asyncio.run(send())
 
 
 def test_bodies_without_a_connection(server):
@@ -212,12 +212,12 @@ def test_repository(http):
     assert http.is_model_ready("static-batch")
     http.unload_model("static-batch")
     assert not http.is_model_ready("static-batch")
-    # It is gone when the last request that was in it is answered.
+    # The model is unloaded after its last request.
     assert state("static-batch") in ("UNLOADING", "UNAVAILABLE")
     refusal(http.load_model, "no-such-model")
 
 
-def test_a_model_that_comes_with_the_request(http):
+def test_load_with_a_model_in_the_request(http):
     config = json.dumps({"backend": "onnxruntime", "max_batch_size": 4})
     model = (TOP / "test/fixtures/models/identity-int8.onnx").read_bytes()
     http.load_model("brought", config=config, files={"file:1/model.onnx": model})
@@ -258,7 +258,7 @@ def test_deadline(http):
     assert time.monotonic() - started < 0.8
 
 
-def test_what_is_not_served(http):
+def test_unsupported_features_are_refused(http):
     for call in [
         http.get_trace_settings,
         http.get_log_settings,

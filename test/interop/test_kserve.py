@@ -1,4 +1,4 @@
-"""KServe's own client for Python, over REST and gRPC, with the protocol V2."""
+"""Tests with KServe's Python client, over REST and gRPC."""
 
 import asyncio
 
@@ -11,28 +11,28 @@ from kserve.protocol.infer_type import RequestedOutput
 
 from samples import SAMPLES, same
 
-# KServe knows no BF16, and no FP16 in JSON.
+# KServe does not support BF16, nor FP16 in JSON.
 BINARY_SAMPLES = [sample for sample in SAMPLES if sample[1] != "BF16"]
 JSON_SAMPLES = [sample for sample in BINARY_SAMPLES if sample[1] != "FP16"]
 
 
-def rest(server, ask):
-    """What `ask` answers, given a client and the server's address."""
+def rest(server, send):
+    """Returns the result of `send`, which gets a client and the server's address."""
 
     async def run():
         client = InferenceRESTClient(RESTConfig(protocol="v2", timeout=30))
         try:
-            return await ask(client, f"http://{server.http}")
+            return await send(client, f"http://{server.http}")
         finally:
             await client.close()
 
     return asyncio.run(run())
 
 
-def over_grpc(server, ask):
+def over_grpc(server, send):
     async def run():
         async with InferenceGRPCClient(server.grpc) as client:
-            return await ask(client)
+            return await send(client)
 
     return asyncio.run(run())
 
@@ -45,13 +45,13 @@ def request_of(model: str, datatype: str, row: np.ndarray, binary: bool) -> Infe
 
 
 def test_health_over_rest(server):
-    async def ask(client, url):
+    async def send(client, url):
         assert await client.is_server_live(url) is True
         assert await client.is_server_ready(url) is True
         assert await client.is_model_ready(url, "iris") is True
         assert await client.is_model_ready(url, "no-such-model") is False
 
-    rest(server, ask)
+    rest(server, send)
 
 
 @pytest.mark.parametrize("model, datatype, row", BINARY_SAMPLES)
@@ -77,12 +77,12 @@ def test_rest_refusal(server):
 
 
 def test_health_over_grpc(server):
-    async def ask(client):
+    async def send(client):
         assert await client.is_server_live()
         assert await client.is_server_ready()
         assert await client.is_model_ready("iris")
 
-    over_grpc(server, ask)
+    over_grpc(server, send)
 
 
 @pytest.mark.parametrize("model, datatype, row", BINARY_SAMPLES)

@@ -1,4 +1,4 @@
-"""The metrics page, read by Prometheus' own library for Python."""
+"""Reads the metrics page with the Python library of Prometheus."""
 
 from urllib.request import urlopen
 
@@ -18,7 +18,7 @@ def test_every_metric_has_a_type_and_a_help_text(server):
         assert len(family.documentation) > 10, family.name
 
 
-def test_histograms_are_whole(server, http):
+def test_histograms_are_consistent(server, http):
     assert http.is_server_live()
     found = families(server)["http_request_duration_seconds"].samples
     by_series = {}

@@ -1,4 +1,4 @@
-"""The node tests of the ONNX package through the server, which passes what ONNX Runtime passes."""
+"""Runs the node tests of the ONNX package through the server, which passes those that ONNX Runtime passes."""
 
 import pytest
 import tritonclient.grpc
@@ -11,13 +11,13 @@ FOUND = survey()
 
 @pytest.fixture(scope="module")
 def nodes(server):
-    """A server that has the models of the tests."""
+    """A server with the models of the tests."""
     for node in FOUND.passed:
         server.link(node.name, node.folder)
 
 
-def ask(client, module, node: Node, **binary):
-    """The outputs, by one of the clients."""
+def send(client, module, node: Node, **binary):
+    """Returns the outputs, by one of the clients."""
     inputs = []
     for tensor in node.inputs:
         inputs.append(module.InferInput(tensor.name, tensor.value.shape, tensor.datatype))
@@ -27,7 +27,7 @@ def ask(client, module, node: Node, **binary):
     return [result.as_numpy(tensor.name) for tensor in node.outputs]
 
 
-def test_most_are_asked():
+def test_most_node_tests_are_run():
     assert len(FOUND.passed) > 1300
 
 
@@ -35,11 +35,11 @@ def test_most_are_asked():
 def test_node(nodes, http, grpc, node):
     http.load_model(node.name)
     try:
-        node.check(ask(http, tritonclient.http, node))
-        node.check(ask(grpc, tritonclient.grpc, node))
-        # The client refuses to write BF16 in JSON.
+        node.check(send(http, tritonclient.http, node))
+        node.check(send(grpc, tritonclient.grpc, node))
+        # The client does not support BF16 in JSON.
         if "BF16" not in [tensor.datatype for tensor in [*node.inputs, *node.outputs]]:
-            node.check(ask(http, tritonclient.http, node, binary_data=False))
+            node.check(send(http, tritonclient.http, node, binary_data=False))
     finally:
         http.unload_model(node.name)
 

@@ -29,7 +29,7 @@ after(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A checkout of its own with a `bin` that is the whole PATH and holds stand-ins for the tools. */
+/** A temporary checkout, whose folder `bin` is the whole PATH and has stand-ins for the tools. */
 class Sandbox {
   readonly root = mkdtempSync(path.join(tmpdir(), 'millrace-setup-'));
 
@@ -61,7 +61,7 @@ class Sandbox {
     chmodSync(this.at(file), 0o755);
   }
 
-  /** As after `npm ci`, with a builder in place of cmake-js. */
+  /** Adds packages as after `npm ci`, with a stand-in for cmake-js. */
   install(builder: string): void {
     this.write('node_modules/.millrace-install', createHash('sha256').update('{}').digest('hex'));
     this.write('node_modules/bun/bin/bun.exe', '\x7fELF');
@@ -72,7 +72,7 @@ class Sandbox {
     return { PATH: this.at('bin'), ORT_INCLUDE_DIR: this.at('include') };
   }
 
-  /** Runs it, or a command that does, beside the test. */
+  /** Runs the set-up, or a command that does, concurrently with the test. */
   start(line: readonly string[] = [node, this.at('services/cli/setup.mjs')]) {
     const [command, ...args] = line;
     const child = spawn(command!, args, { cwd: this.root, env: this.#env });
@@ -120,7 +120,7 @@ describe('set-up', () => {
     }
   });
 
-  it('refuses a compiler that knows no C++20', () => {
+  it('refuses a compiler without C++20', () => {
     const { stderr } = new Sandbox({ ...compilers, npm: 'exit 0', 'c++': 'exit 1' }).run();
     assert.match(stderr, /A C\+\+20 compiler is missing/);
   });
@@ -136,11 +136,11 @@ describe('set-up', () => {
     );
   });
 
-  it('says what to do where the headers cannot be fetched', () => {
+  it('says what to do if the headers cannot be downloaded', () => {
     const sandbox = new Sandbox({ ...compilers, 'apt-get': 'echo no network; exit 100' });
     sandbox.install(build);
     const { status, stderr } = sandbox.run({});
-    // A machine that has the headers in its own folders needs no fetching.
+    // A machine with the headers in its system folders needs no download.
     if (status === 0) return;
     assert.equal(status, 1);
     assert.match(
@@ -161,7 +161,7 @@ describe('set-up', () => {
     );
   });
 
-  it('builds again after a change of content, and not of time', () => {
+  it('builds again if the content of a file changes, but not if only its time does', () => {
     const sandbox = new Sandbox(compilers);
     sandbox.install(build);
     assert.match(sandbox.run().stderr, /native addon: done/);
@@ -183,7 +183,7 @@ describe('set-up', () => {
     assert.match(sandbox.run().stderr, /nothing to do/);
   });
 
-  it('brings Bun’s binary back where installing has put its stub there', () => {
+  it('restores the binary of Bun if the installation has replaced it with a stub', () => {
     const npm = 'if [ "$1" = ci ]; then echo stub > node_modules/bun/bin/bun.exe; fi';
     const sandbox = new Sandbox({ ...compilers, npm });
     sandbox.install(build);
@@ -198,7 +198,7 @@ describe('set-up', () => {
   });
 
   describe('with what only tests need', () => {
-    /** All of it there but the clients. */
+    /** A checkout with everything but the clients. */
     const prepared = (tools: Readonly<Record<string, string>>): Sandbox => {
       const sandbox = new Sandbox({ ...compilers, ...tools });
       sandbox.install(build);
@@ -208,7 +208,7 @@ describe('set-up', () => {
       return sandbox;
     };
     const run = (sandbox: Sandbox) => sandbox.run(undefined, ['--tests', '--clients']);
-    // It is asked for its version, makes the environment, and is the one in it.
+    // The stand-in prints its version, creates the virtual environment, and is the Python in it.
     const python = `case "$2" in venv)
       /bin/mkdir -p .millrace/python/bin && /bin/cp "$0" .millrace/python/bin/python;;
     pip) echo "$@" > pip;; esac`;
@@ -223,7 +223,7 @@ describe('set-up', () => {
       env: 'exec /usr/bin/env "$@"',
     };
 
-    it('does without Python and Go, and says what that costs', () => {
+    it('continues without Python and Go, and says which tests are then skipped', () => {
       const { status, stderr } = run(prepared({}));
       assert.equal(status, 0);
       assert.match(
@@ -234,7 +234,7 @@ describe('set-up', () => {
       assert.match(stderr, /ready in/);
     });
 
-    it('installs what the lock file names, and again after it has changed', () => {
+    it('installs the packages of the lock file, and again if it changes', () => {
       const sandbox = prepared(tools);
       assert.match(run(sandbox).stderr, /Python clients: done.*grpcurl: done/s);
       assert.match(readFileSync(sandbox.at('pip'), 'utf8'), /--require-hashes/);
@@ -245,7 +245,7 @@ describe('set-up', () => {
       assert.doesNotMatch(again, /grpcurl/);
     });
 
-    it('goes on where they cannot be fetched', () => {
+    it('continues if the clients cannot be downloaded', () => {
       const sandbox = prepared({ ...tools, go: `${go}\n[ "$1" != install ]` });
       const { status, stderr } = run(sandbox);
       assert.equal(status, 0);
@@ -254,24 +254,24 @@ describe('set-up', () => {
     });
   });
 
-  it('waits for another set-up of the checkout, and does nothing twice', async () => {
+  it('waits for another set-up of the same checkout, and repeats no work', async () => {
     const sandbox = new Sandbox(compilers);
-    // The builder goes on when it is told to, which is when the other set-up waits.
+    // The build continues when the file `go` exists, which is when the other set-up waits.
     const wait = 'echo x >> builds; while [ ! -e go ]; do /bin/sleep 0.02; done;';
     sandbox.install(`${wait} ${build}`);
     const first = sandbox.start();
-    await until(() => first.stderr.includes('native addon …'), 'the first one builds');
+    await until(() => first.stderr.includes('native addon …'), 'the first set-up builds');
     const second = sandbox.start();
-    await until(() => second.stderr.includes('waiting for another'), 'the second one waits');
+    await until(() => second.stderr.includes('waiting for another'), 'the second set-up waits');
     sandbox.write('go', '');
     assert.deepEqual(await Promise.all([first.status, second.status]), [0, 0]);
-    // CMake's two steps, once.
+    // Configuration and build ran once.
     assert.equal(readFileSync(sandbox.at('builds'), 'utf8'), 'x\nx\n');
     assert.doesNotMatch(second.stderr, /native addon/);
     assert.deepEqual(readdirSync(sandbox.at('.millrace')), ['cmake-js.log']);
   });
 
-  it('ends with the shell that started it, and takes along what it has started', async () => {
+  it('ends with its shell, together with the processes that it started', async () => {
     const sandbox = new Sandbox(compilers);
     sandbox.install('echo $$ > builder; while :; do /bin/sleep 0.02; done');
     const shell = sandbox.start(['/bin/sh', '-c', `"${node}" services/cli/setup.mjs; true`]);
@@ -285,21 +285,21 @@ describe('set-up', () => {
     assert.deepEqual(readdirSync(sandbox.at('.millrace')), ['cmake-js.log']);
   });
 
-  it('takes over the lock of a process whose number another one has now', () => {
+  it('takes over a lock whose process id now belongs to another process', () => {
     const sandbox = new Sandbox(compilers);
     sandbox.install(build);
     sandbox.write('.millrace/setup.lock', `${process.pid} 1`);
     assert.match(sandbox.run().stderr, /ready in/);
   });
 
-  it('takes over the lock of a set-up that died', () => {
+  it('takes over the lock of a set-up that was killed', () => {
     const sandbox = new Sandbox(compilers);
     sandbox.install(build);
     sandbox.write('.millrace/setup.lock', '999999999');
     assert.match(sandbox.run().stderr, /ready in/);
   });
 
-  it('costs less than two seconds where nothing is to be done', () => {
+  it('takes less than two seconds if there is nothing to do', () => {
     const started = performance.now();
     const { status, stderr } = spawnSync(node, [path.join(top, 'services/cli/setup.mjs')], {
       encoding: 'utf8',
