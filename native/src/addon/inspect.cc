@@ -5,13 +5,12 @@
 #include <chrono>
 #include <filesystem>
 #include <new>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 #include "addon/js_thread.h"
 #include "addon/convert.h"
 #include "addon/core.h"
+#include "addon/start_thread.h"
 
 namespace millrace {
 namespace {
@@ -90,12 +89,11 @@ Napi::Value JS_inspect(const Napi::CallbackInfo& info) {
     deferred.Resolve(facts);
   };
   thread->Hold();
-  try {
-    std::thread([thread, inspection, settle] {
-      Run(thread->core, *inspection);
-      thread->Post(settle);
-    }).detach();
-  } catch (const std::system_error&) {
+  const auto inspect = [thread, inspection, settle] {
+    Run(thread->core, *inspection);
+    thread->Post(settle);
+  };
+  if (!StartThread(inspect)) {
     inspection->status =
         Status::Of(Code::kResourceExhausted, "The system starts no more threads: load fewer models at once");
     settle(env);

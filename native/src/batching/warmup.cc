@@ -29,10 +29,12 @@ double Throughput(const std::vector<TensorView>& inputs, Executor& executor, con
       runs.fetch_add(1, std::memory_order_relaxed);
     } while (clock.Now() < began + kTrial);
   };
-  std::vector<std::thread> others;
-  for (uint32_t i = 1; i < workers; ++i) others.emplace_back(loop);
-  loop();
-  for (std::thread& other : others) other.join();
+  {
+    // Joined at the end of the scope, also where one of them cannot be started.
+    std::vector<std::jthread> others;
+    for (uint32_t i = 1; i < workers; ++i) others.emplace_back(loop);
+    loop();
+  }
   const auto elapsed = static_cast<double>(std::max<Nanos>(clock.Now() - began, 1));
   return static_cast<double>(runs.load(std::memory_order_relaxed)) / elapsed;
 }
