@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { batchingSchema } from '../batching.ts';
+import { checkSchema } from '../check-schema.ts';
 import { DEVICE, DEVICE_FORM } from '../device.ts';
 import { ServeError } from '../errors.ts';
 import { taskConfigShape } from '../tasks/index.ts';
@@ -64,14 +65,12 @@ export async function readModelConfig(
   const what = `model.json of '${model}'`;
   try {
     const json: unknown = JSON.parse(await readText(path, what));
-    const parsed = modelConfigSchema.safeParse(withPresentNames(json));
-    if (parsed.success) {
-      checkVersions(parsed.data, versions, what);
-      return parsed.data;
+    const checked = checkSchema(modelConfigSchema, withPresentNames(json));
+    if ('fault' in checked) {
+      return new ServeError('INVALID_CONFIG', `${what} is wrong: ${checked.fault}.`);
     }
-    const [issue] = parsed.error.issues;
-    const where = issue?.path.length ? `${issue.path.join('.')}: ` : '';
-    return new ServeError('INVALID_CONFIG', `${what} is wrong: ${where}${issue?.message}`);
+    checkVersions(checked.data, versions, what);
+    return checked.data;
   } catch (error) {
     if (error instanceof ServeError) return error;
     return new ServeError('INVALID_CONFIG', `${what} is not valid JSON.`, { cause: error });

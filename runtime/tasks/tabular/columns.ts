@@ -3,8 +3,8 @@
 import { quote, type Tensor, type Tensors } from '../../../native/index.ts';
 import { createTensor, describeValue } from '../../elements.ts';
 import { ServeError } from '../../errors.ts';
+import { nearest } from '../../nearest.ts';
 import { type FeatureInput, wrongValue } from './features.ts';
-import { nearest } from './nearest.ts';
 
 /** Most names that a message lists. */
 const MOST_NAMES = 20;

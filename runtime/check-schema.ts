@@ -1,0 +1,91 @@
+/** @module Checks values of configuration files, and says in a sentence's words what is wrong with them. */
+
+import { z } from 'zod';
+import { quote } from '../native/index.ts';
+import { nearest } from './nearest.ts';
+
+type Issue = z.core.$ZodIssue;
+
+/** Maximum characters of a value in a message. */
+const MAX_VALUE = 40;
+
+/** What a value must be, by the names that zod has for types. */
+const TYPES: Readonly<Record<string, string>> = {
+  array: 'a list',
+  boolean: 'true or false',
+  int: 'a whole number',
+  number: 'a number',
+  object: 'an object',
+  record: 'an object',
+  string: 'a string',
+};
+
+/**
+ * Checks a value that was parsed from JSON.
+ *
+ * @returns The value in `data`, or in `fault` the first mistake as a clause, such as
+ * `batching.maxRows must be a number but is "4"`.
+ */
+export function checkSchema<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+): { readonly data: z.output<Schema> } | { readonly fault: string } {
+  const parsed = schema.safeParse(value, { error: describe, reportInput: true });
+  return parsed.success ? { data: parsed.data } : { fault: faultOf(parsed.error.issues[0]!) };
+}
+
+/** Completes "… must be", or for an unknown key "… has". */
+const describe: z.core.$ZodErrorMap = (issue) => {
+  switch (issue.code) {
+    case 'invalid_type':
+      return TYPES[issue.expected];
+    case 'invalid_value':
+      return `${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map((each) => JSON.stringify(each)).join(', ')}`;
+    case 'too_small':
+      return bound(issue.origin, issue.inclusive ? 'at least' : 'more than', issue.minimum);
+    case 'too_big':
+      return bound(issue.origin, issue.inclusive ? 'at most' : 'less than', issue.maximum);
+    case 'unrecognized_keys':
+      return unknownKey(issue.keys[0]!, issue.inst);
+    default:
+      return undefined;
+  }
+};
+
+function bound(origin: string, relation: string, limit: number | bigint): string {
+  return origin === 'array'
+    ? `a list whose length is ${relation} ${limit}`
+    : `${relation} ${limit}`;
+}
+
+function unknownKey(key: string, schema: unknown): string {
+  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  const meant = nearest(key, known);
+  const hint = meant === undefined ? `its keys are ${known.join(', ')}` : `write '${meant}'`;
+  return `the unknown key ${quote(key)}; ${hint}`;
+}
+
+function faultOf(issue: Issue): string {
+  const { path, message, input, code } = narrowest(issue);
+  const subject = path.length === 0 ? 'it' : pathText(path);
+  if (code === 'unrecognized_keys') return `${subject} has ${message}`;
+  const value = input === undefined ? 'missing' : JSON.stringify(input).slice(0, MAX_VALUE);
+  return `${subject} must be ${message} but is ${value}`;
+}
+
+/** Such as `labels[0]` or `batching.maxRows`. */
+const pathText = (path: readonly PropertyKey[]): string =>
+  path
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+    .join('')
+    .slice(1);
+
+/** If a value may have one of several forms: the mistake in the form that it comes closest to, or all forms. */
+function narrowest(issue: Issue): Issue {
+  if (issue.code !== 'invalid_union') return issue;
+  const forms = issue.errors.flatMap(([first]) => (first === undefined ? [] : [narrowest(first)]));
+  const inside = forms.find(({ path, code }) => path.length > 0 || code === 'unrecognized_keys');
+  if (inside !== undefined) return { ...inside, path: [...issue.path, ...inside.path] };
+  const wanted = forms.map(({ message }) => message).join(' or ');
+  return { ...issue, message: wanted };
+}

@@ -1,0 +1,57 @@
+/** @module What an error says about a value of a configuration file. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkSchema } from '../../runtime/check-schema.ts';
+import { modelConfigSchema } from '../../runtime/repository/index.ts';
+
+const mistakes: readonly (readonly [unknown, string])[] = [
+  ['text', 'it must be an object but is "text"'],
+  [{ label: [] }, "it has the unknown key 'label'; write 'labels'"],
+  [{ batching: { maxRow: 4 } }, "batching has the unknown key 'maxRow'; write 'maxRows'"],
+  [{ batching: { maxRows: '4' } }, 'batching.maxRows must be a number but is "4"'],
+  [{ batching: { maxDelayMs: '5' } }, 'batching.maxDelayMs must be a number but is "5"'],
+  [
+    { batching: { policy: 'foo' } },
+    'batching.policy must be one of "excess", "busy", "timer" but is "foo"',
+  ],
+  [{ batching: true }, 'batching must be false or an object but is true'],
+  [{ batching: { axes: { n: {} } } }, 'batching.axes.n.buckets must be a list but is missing'],
+  [
+    { batching: { axes: { n: { buckets: [] } } } },
+    'batching.axes.n.buckets must be a list whose length is at least 1 but is []',
+  ],
+  [
+    { device_options: { fp16: [] } },
+    'device_options.fp16 must be true or false or a number or a string but is []',
+  ],
+  [
+    { device: 'gpu' },
+    'device must be cpu, auto, cuda, cuda:N, cuda:all, tensorrt, tensorrt:N or tensorrt:all but is "gpu"',
+  ],
+  [{ instances: 0 }, 'instances must be at least 1 but is 0'],
+  [{ instances: 1.5 }, 'instances must be a whole number but is 1.5'],
+  [{ weight: 0 }, 'weight must be more than 0 but is 0'],
+  [{ run_limit_ms: 1e12 }, 'run_limit_ms must be at most 86400000 but is 1000000000000'],
+  [{ labels: ['a', 1] }, 'labels[1] must be a string but is 1'],
+  [{ missing: 'zero' }, 'missing must be "nan" but is "zero"'],
+];
+
+for (const [value, fault] of mistakes) {
+  test(`${JSON.stringify(value)} is refused with the key, what it must be, and what it is`, () => {
+    assert.deepEqual(checkSchema(modelConfigSchema, value), { fault });
+  });
+}
+
+test('an unknown key that is like no other is refused with the list of keys', () => {
+  const result = checkSchema(modelConfigSchema, { colour: 'red' });
+  assert.match(
+    'fault' in result ? result.fault : '',
+    /^it has the unknown key 'colour'; its keys are task, /,
+  );
+});
+
+test('a long value is cut short', () => {
+  const result = checkSchema(modelConfigSchema, { labels: 'x'.repeat(1000) });
+  assert.ok('fault' in result && result.fault.length < 100);
+});
