@@ -21,7 +21,14 @@ import {
   readModelSettings,
 } from './models.ts';
 import { aboutSetting } from './setting.ts';
-import { type ConfigSources, flagOf, invalid, processSources, readSources } from './sources.ts';
+import {
+  type ConfigSources,
+  flagOf,
+  type GivenSettings,
+  invalid,
+  processSources,
+  readSources,
+} from './sources.ts';
 
 export { portSetting, type ServicePorts } from './listen.ts';
 export { type ConfigSources, wantsHelp } from './sources.ts';
@@ -77,14 +84,9 @@ export function readConfig(
     Object.entries(schema.shape).map(([name, each]) => [name, aboutSetting(each).example]),
   );
   const given = readSources(sources, examples);
-  const parsed = schema.safeParse(given);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const name = String(issue?.path[0]);
-    throw invalid(
-      `${name} must be ${issue?.message}, got ${JSON.stringify(given[name])}; write for example ${name}=${examples[name]}`,
-    );
-  }
+  const values = Object.entries(given).map(([name, { value }]) => [name, value]);
+  const parsed = schema.safeParse(Object.fromEntries(values));
+  if (!parsed.success) throw wrongValue(parsed.error.issues[0]!, given, examples);
   const settings = parsed.data;
   const contradiction =
     modelContradiction(settings) ??
@@ -96,4 +98,16 @@ export function readConfig(
     ...readModelSettings(settings, sources.cwd),
     ...readLimitSettings(settings),
   };
+}
+
+function wrongValue(
+  { path: [setting], message }: z.core.$ZodIssue,
+  given: GivenSettings,
+  examples: Readonly<Record<string, string>>,
+) {
+  const { name, value, write } = given[String(setting)]!;
+  const example = write(examples[String(setting)]!);
+  return invalid(
+    `${name} must be ${message}, got ${JSON.stringify(value)}; write for example ${example}`,
+  );
 }

@@ -15,8 +15,17 @@ export interface ConfigSources {
   readonly cwd: string;
 }
 
-/** Values by the name of their setting, not checked yet. */
-export type RawSettings = Readonly<Record<string, unknown>>;
+/** A value that a source gives to a setting, not checked yet. */
+export interface GivenSetting {
+  readonly value: unknown;
+  /** What the setting is called in its source, such as `--port`; the subject of an error. */
+  readonly name: string;
+  /** How another value is written in that source, such as `--port=8001`. */
+  readonly write: (value: string) => string;
+}
+
+/** By the names of the settings. */
+export type GivenSettings = Readonly<Record<string, GivenSetting>>;
 
 export function processSources(): ConfigSources {
   return { argv: process.argv.slice(2), env: process.env, cwd: process.cwd() };
@@ -36,7 +45,7 @@ export function wantsHelp({ argv }: ConfigSources = processSources()): boolean {
 export function readSources(
   sources: ConfigSources,
   examples: Readonly<Record<string, string>>,
-): RawSettings {
+): GivenSettings {
   const names = Object.keys(examples);
   return {
     ...fromFile(sources.cwd, names),
@@ -48,13 +57,13 @@ export function readSources(
 function fromFlags(
   argv: readonly string[],
   examples: Readonly<Record<string, string>>,
-): RawSettings {
+): GivenSettings {
   const flags = new Map(Object.keys(examples).map((name) => [flagOf(name), name]));
   flags.set('models', 'MODEL_PATH');
-  const given: Record<string, unknown> = {};
+  const given: Record<string, GivenSetting> = {};
   const [first, ...rest] = argv;
   const named = first !== undefined && !first.startsWith('-');
-  if (named) given.SERVICE = first;
+  if (named) given.SERVICE = assigned('SERVICE', first);
   const args = named ? rest : [...argv];
   const { tokens } = parseArgs({ args, strict: false, tokens: true });
   for (let i = 0; i < tokens.length; i += 1) {
@@ -72,22 +81,32 @@ function fromFlags(
     const value = separate ? next.value : token.value;
     if (value === undefined)
       throw invalid(`${token.rawName} needs a value; write ${token.rawName}=${examples[name]}`);
-    given[name] = value;
+    given[name] = assigned(token.rawName, value);
   }
   return given;
 }
 
-function fromEnvironment(env: ConfigSources['env'], names: readonly string[]): RawSettings {
+/** Values that need no quotes in JSON. */
+const NUMBER = /^\d+$/;
+
+/** A value that is written `name=value`. */
+const assigned = (name: string, value: string): GivenSetting => ({
+  value,
+  name,
+  write: (other) => `${name}=${other}`,
+});
+
+function fromEnvironment(env: ConfigSources['env'], names: readonly string[]): GivenSettings {
   refuseMisspelt(env, names);
-  const given: Record<string, unknown> = {};
+  const given: Record<string, GivenSetting> = {};
   for (const name of names) {
     const file = env[`${name}_FILE`];
     const value = env[name];
     if (file !== undefined && value !== undefined) {
       throw invalid(`${name} and ${name}_FILE are both set; write only one of them`);
     }
-    if (file !== undefined) given[name] = readSecret(`${name}_FILE`, file);
-    else if (value !== undefined && value !== '') given[name] = value;
+    if (file !== undefined) given[name] = fromNamedFile(name, file);
+    else if (value !== undefined && value !== '') given[name] = assigned(name, value);
   }
   return given;
 }
@@ -108,9 +127,15 @@ function refuseMisspelt(env: ConfigSources['env'], names: readonly string[]): vo
   }
 }
 
-function readSecret(name: string, path: string): string {
+function fromNamedFile(setting: string, path: string): GivenSetting {
+  const name = `${setting}_FILE`;
   try {
-    return readFileSync(path, 'utf8').trim();
+    const value = readFileSync(path, 'utf8').trim();
+    return {
+      value,
+      name: `${setting} in the file that ${name} names`,
+      write: (other) => `${other} into that file`,
+    };
   } catch {
     throw invalid(
       `${name} names the file ${path}, which cannot be read; write the path of a readable file`,
@@ -118,7 +143,7 @@ function readSecret(name: string, path: string): string {
   }
 }
 
-function fromFile(cwd: string, names: readonly string[]): RawSettings {
+function fromFile(cwd: string, names: readonly string[]): GivenSettings {
   const path = resolve(cwd, 'millrace.json');
   if (!existsSync(path)) return {};
   let content: unknown;
@@ -130,14 +155,18 @@ function fromFile(cwd: string, names: readonly string[]): RawSettings {
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw invalid('millrace.json must hold an object; write for example {"port": 8001}');
   }
-  const given: Record<string, unknown> = {};
+  const given: Record<string, GivenSetting> = {};
   for (const [key, value] of Object.entries(content)) {
     const name = names.find((known) => known.toLowerCase() === key);
     if (name === undefined) {
       const known = names.map((setting) => setting.toLowerCase()).join(', ');
       throw invalid(`millrace.json has the unknown key '${key}'; the keys are ${known}`);
     }
-    given[name] = value;
+    given[name] = {
+      value,
+      name: `${key} in millrace.json`,
+      write: (other) => JSON.stringify({ [key]: NUMBER.test(other) ? Number(other) : other }),
+    };
   }
   return given;
 }

@@ -83,6 +83,10 @@ describe('readConfig', () => {
     assert.equal(read({ DEFAULT_MODEL_FILE: join(cwd, 'secret') }).defaultModel, 'iris');
     refuses(() => read({ DEFAULT_MODEL_FILE: join(cwd, 'absent') }), /DEFAULT_MODEL_FILE names/);
     refuses(
+      () => read({ PORT_FILE: join(cwd, 'secret') }),
+      /^PORT in the file that PORT_FILE names must be .*, got "iris"; write for example 8001 into that/,
+    );
+    refuses(
       () => read({ DEFAULT_MODEL: 'a', DEFAULT_MODEL_FILE: join(cwd, 'secret') }),
       /both set; write only one/,
     );
@@ -122,6 +126,10 @@ describe('readConfig', () => {
     [['start'], /SERVICE must be one of all, prediction, inference, got "start"/],
     [['--port'], /--port needs a value; write --port=8001/],
     [['--port', '--host', 'x'], /--port needs a value/],
+    [
+      ['--port', 'abc'],
+      /^--port must be a whole number .*, got "abc"; write for example --port=8001/,
+    ],
   ] as const) {
     test(`refuses ${argv.join(' ')}`, () => refuses(() => read({}, [...argv]), message));
   }
@@ -130,7 +138,15 @@ describe('readConfig', () => {
     ['{', /millrace.json is not valid JSON/],
     ['[]', /millrace.json must hold an object/],
     [{ speed: 1 }, /unknown key 'speed'; the keys are .*port/],
-    [{ port: 'x' }, /PORT must be a whole number/],
+    [
+      { port: 'x' },
+      /^port in millrace.json must be a whole number .*, got "x"; write for example \{"port":8001\}/,
+    ],
+    [{ port: 70000 }, /^port in millrace.json must be .*; write for example \{"port":8001\}/],
+    [
+      { device: 'gpu' },
+      /^device in millrace.json must be cpu, .*; write for example \{"device":"cpu"\}/,
+    ],
   ] as const) {
     test(`refuses millrace.json with ${JSON.stringify(content)}`, () => {
       write(content);
