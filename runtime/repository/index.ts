@@ -81,7 +81,7 @@ export class Repository {
     } catch (cause) {
       throw new ServeError(
         'INVALID_CONFIG',
-        `MODEL_PATH names the folder ${root}, which cannot be read. ${whyUnreadable(cause)}; write the folder that holds <model>/<version>/model.onnx.`,
+        `The model repository ${root} cannot be read. ${whyUnreadable(cause)}; write in MODEL_PATH, or in --models, the folder that holds <model>/<version>/model.onnx.`,
         { cause },
       );
     }

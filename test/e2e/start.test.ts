@@ -254,7 +254,7 @@ describe('settings', () => {
     'a repository that does not exist': [
       { MODEL_PATH: '/no/such' },
       [],
-      /^MODEL_PATH names the folder/,
+      /^The model repository .* cannot be read\..*; write in MODEL_PATH/,
     ],
     'a default model that does not exist': [{ DEFAULT_MODEL: 'x' }, [], /^DEFAULT_MODEL names 'x'/],
     'a library that does not exist': [

@@ -85,7 +85,7 @@ const cases: readonly (readonly [string, EngineOptions, MillraceErrorCode, RegEx
     'a library that is not there',
     { library: file('absent.so') },
     'NOT_FOUND',
-    /ONNX Runtime library.*absent\.so/,
+    /ONNX Runtime library.*absent\.so.*Point ORT_LIBRARY at/,
   ],
   [
     'a file that is not a library',
@@ -97,7 +97,7 @@ const cases: readonly (readonly [string, EngineOptions, MillraceErrorCode, RegEx
     'another library',
     { library: file('other.so') },
     'FAILED_PRECONDITION',
-    /other\.so is not an ONNX Runtime library/,
+    /other\.so is not an ONNX Runtime library.*Point ORT_LIBRARY at/,
   ],
   [
     'an ONNX Runtime that is too old',

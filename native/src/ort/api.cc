@@ -77,6 +77,8 @@ void GuardExit(const OrtLibrary& library) {
   static_cast<void>(registered);
 }
 
+constexpr const char* kRemedy = ". Point ORT_LIBRARY at a libonnxruntime.so, or leave it out";
+
 Status Load(const std::string& path, OrtLibrary& library) {
   // Read by the library when it is loaded or when the environment is made. A model file must not set
   // session options of its own.
@@ -85,13 +87,13 @@ Status Load(const std::string& path, OrtLibrary& library) {
 
   void* const handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (handle == nullptr) {
-    return {Code::kNotFound, std::string("Cannot load the ONNX Runtime library: ") + dlerror()};
+    return {Code::kNotFound, std::string("Cannot load the ONNX Runtime library: ") + dlerror() + kRemedy};
   }
   library.gate = &Gate();
   using GetApiBase = const OrtApiBase*(ORT_API_CALL*)();
   const auto get_base = reinterpret_cast<GetApiBase>(dlsym(handle, "OrtGetApiBase"));
   if (get_base == nullptr) {
-    return {Code::kFailedPrecondition, path + " is not an ONNX Runtime library: it has no OrtGetApiBase"};
+    return {Code::kFailedPrecondition, path + " is not an ONNX Runtime library: it has no OrtGetApiBase" + kRemedy};
   }
   const OrtApiBase* const base = get_base();
   library.path = path;

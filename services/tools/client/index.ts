@@ -111,7 +111,7 @@ class HttpClient implements Inference {
         body,
       };
       const response = await this.#request(path, request, own);
-      const bytes = await response.arrayBuffer().catch(unreachable);
+      const bytes = await response.arrayBuffer().catch(this.#unreachable);
       return decodeResponse(new Uint8Array(bytes), response.headers.get(HEADER_LENGTH));
     };
     const attempt = () => this.#hedged(send, signal);
@@ -161,7 +161,7 @@ class HttpClient implements Inference {
   async #get<T>(path: string): Promise<T> {
     const signal = this.#signal(this.#options.timeoutMs ?? 60_000);
     const response = await this.#request(path, {}, signal);
-    return (await response.json().catch(unreachable)) as T;
+    return (await response.json().catch(this.#unreachable)) as T;
   }
 
   /** Sends once, or twice if there is no response within the hedging delay, and takes the first response. */
@@ -194,11 +194,16 @@ class HttpClient implements Inference {
   async #request(path: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
     const headers = { ...this.#options.headers, ...(init.headers as Record<string, string>) };
     const response = await this.#fetch(this.#base + path, { ...init, headers, signal }).catch(
-      unreachable,
+      this.#unreachable,
     );
     if (response.ok) return response;
     throw await refusal(response);
   }
+
+  readonly #unreachable = (cause: unknown): never => {
+    const message = `The server ${this.#base} did not respond.`;
+    throw new InferenceError('UNREACHABLE', message, { cause });
+  };
 
   /** Maps an abort to its cause: the caller's own reason, the timeout, or `close()`. */
   #closing(error: unknown, own: AbortSignal | undefined, signal: AbortSignal): unknown {
@@ -213,10 +218,6 @@ class HttpClient implements Inference {
 function modelPath(model: string, version?: string): string {
   const path = `/v2/models/${encodeURIComponent(model)}`;
   return version === undefined ? path : `${path}/versions/${encodeURIComponent(version)}`;
-}
-
-function unreachable(cause: unknown): never {
-  throw new InferenceError('UNREACHABLE', 'The server did not respond.', { cause });
 }
 
 /** Codes for the statuses of other servers, which send no code. */

@@ -272,7 +272,10 @@ describe('the folder of the repository itself', () => {
     ] as const) {
       await assert.rejects(Repository.open(path.join(folder.path, name)), (error: unknown) => {
         assert.ok(error instanceof ServeError && error.code === 'INVALID_CONFIG');
-        assert.match(error.message, /^MODEL_PATH names the folder/);
+        assert.match(
+          error.message,
+          /^The model repository .* cannot be read\..*; write in MODEL_PATH/,
+        );
         assert.match(error.message, reason);
         return true;
       });

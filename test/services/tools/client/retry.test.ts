@@ -52,6 +52,10 @@ describe('a retry', () => {
     const { infer, sent } = client([broken, success]);
     await infer();
     assert.equal(sent.length, 2);
+    await assert.rejects(client([broken]).infer(), {
+      code: 'UNREACHABLE',
+      message: 'The server http://server did not respond.',
+    });
   });
 
   test('ends after three attempts, or after one if retries are off', async () => {
