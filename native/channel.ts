@@ -363,7 +363,7 @@ function checkInputs(
       expected--;
       continue;
     }
-    if (tensor === undefined || tensor === null) return `Input '${name}' is missing`;
+    if (tensor === undefined || tensor === null) return missingInput(name, specs, inputs);
     if (tensor.type !== type) {
       return `Input '${name}' is ${tensor.type}, but the model expects ${type}`;
     }
@@ -376,8 +376,19 @@ function checkInputs(
   }
   let given = 0;
   for (const _ in inputs) given++;
-  if (given === expected) return undefined;
+  return given === expected ? undefined : `The model has ${unknownInput(specs, inputs)}`;
+}
+
+function missingInput(name: string, specs: readonly TensorSpec[], inputs: Tensors): string {
+  const unknown = unknownInput(specs, inputs);
+  const hint = unknown === undefined ? '' : `; the model has ${unknown}`;
+  return `Input '${name}' is missing${hint}`;
+}
+
+/** Names an input that the model does not have, and those that it has; undefined if there is none. */
+function unknownInput(specs: readonly TensorSpec[], inputs: Tensors): string | undefined {
   const known = specs.map((spec) => spec.name);
-  const extra = Object.keys(inputs).find((name) => !known.includes(name));
-  return `The model has no input ${quote(String(extra))}: it has ${known.map((name) => `'${name}'`).join(', ')}`;
+  const unknown = Object.keys(inputs).find((name) => !known.includes(name));
+  if (unknown === undefined) return undefined;
+  return `no input ${quote(unknown)}: it has ${known.map((name) => `'${name}'`).join(', ')}`;
 }

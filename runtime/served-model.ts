@@ -58,17 +58,19 @@ export class ServedModel {
     const found = this.#versions.get(name);
     if (found instanceof ModelVersion) return found;
     const loaded = this.loaded().map(({ version }) => version);
-    const available =
-      [...loaded, ...Object.keys(labels)].map((each) => `'${each}'`).join(', ') || 'none';
+    const available = [...loaded, ...Object.keys(labels)].map((each) => `'${each}'`).join(', ');
     if (found !== undefined) {
+      const others = available === '' ? '' : `, or ask for one of ${available}`;
       throw new ServeError(
         'MODEL_NOT_READY',
-        `Version ${quote(name)} of model '${this.name}' could not be loaded; see /ready, or ask for one of ${available}.`,
+        `Version ${quote(name)} of model '${this.name}' could not be loaded; see /ready${others}.`,
       );
     }
+    const others =
+      available === '' ? 'no version is loaded; see /ready' : `available: ${available}`;
     throw new ServeError(
       'VERSION_NOT_FOUND',
-      `Model '${this.name}' has no version ${quote(name)}; available: ${available}.`,
+      `Model '${this.name}' has no version ${quote(name)}; ${others}.`,
     );
   }
 

@@ -137,14 +137,19 @@ export class RouteTable {
   #entry({ model, tasks }: Pick<RouteContext, 'model' | 'tasks'>): Entry {
     const found = model === undefined ? this.#default(tasks) : this.#entries.get(model);
     if (found !== undefined) return found;
-    const names = [...this.#entries.keys()].map((name) => `'${name}'`).join(', ');
+    const served = this.models().filter((each) => each.isReady());
+    const names = served.map(({ name }) => `'${name}'`).join(', ');
     if (model !== undefined) {
       const available = names === '' ? 'no model is served' : `available: ${names}`;
       throw new ServeError('MODEL_NOT_FOUND', `There is no model ${quote(model)}; ${available}.`);
     }
-    throw names === ''
+    if (names !== '') {
+      const missing = `The field 'model' is missing; write one of ${names}.`;
+      throw new ServeError('INVALID_ARGUMENT', missing);
+    }
+    throw this.#entries.size === 0
       ? new ServeError('MODEL_NOT_FOUND', 'The repository holds no model.')
-      : new ServeError('INVALID_ARGUMENT', `model is missing; write one of ${names}.`);
+      : new ServeError('MODEL_NOT_READY', 'No model is served; see /ready.');
   }
 
   /** Works out anew what follows from all models together. */

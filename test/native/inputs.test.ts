@@ -21,7 +21,12 @@ function detached(): Float32Array {
 const wrongInputs: readonly (readonly [string, unknown, RegExp])[] = [
   ['no inputs object', undefined, /inputs/],
   ['null for inputs', null, /inputs/],
-  ['a missing input', { a }, /Input 'b' is missing/],
+  ['a missing input', { a }, /^Input 'b' is missing$/],
+  [
+    'a misspelt input',
+    { a, B: b },
+    /^Input 'b' is missing; the model has no input 'B': it has 'a', 'b'$/,
+  ],
   ['an input too many', { a, b, c: a }, /no input 'c': it has 'a', 'b'/],
   ['null for a tensor', { a, b: null }, /'b' is missing/],
   ['a number for a tensor', { a: 1, b }, /'a' is undefined.*float32/],

@@ -169,6 +169,7 @@ Status InputReader::ReadElements(JsonCursor& cursor) {
   if (!store.Open(input_.type)) return Exhausted();
   if (!ParseTensor(cursor, input_.type, source_.non_finite, store)) {
     if (store.refused()) return Exhausted();
+    if (store.overfull) return WrongCount("more");
     return Invalid(owner_, "cannot be read: " + cursor.error());
   }
   if (store.filled() != input_.elements) return WrongCount(std::to_string(store.filled()));

@@ -41,7 +41,10 @@ bool Walk(JsonCursor& cursor, ReadElements&& read_elements) {
   }
 }
 
-constexpr std::string_view kTooMany = "more elements than the shape holds";
+bool FailOverfull(JsonCursor& cursor, const char* element, ElementStore& store) {
+  store.overfull = true;
+  return cursor.Fail(element, "more elements than the shape holds");
+}
 
 bool FailRange(JsonCursor& cursor, const Number& number, ElementType type) {
   return cursor.Fail(number.begin,
@@ -123,7 +126,7 @@ bool ReadBool(JsonCursor& cursor, std::byte* memory) {
 // Reads one element with `read`, which writes it to the memory that it is passed.
 template <size_t kSize, typename Read>
 bool FillOne(JsonCursor& cursor, ElementStore& store, Read&& read) {
-  if (store.at == store.limit) return cursor.Fail(kTooMany);
+  if (store.at == store.limit) return FailOverfull(cursor, cursor.at, store);
   if (!read(store.at)) return false;
   store.at += kSize;
   return true;
@@ -183,7 +186,7 @@ bool FillStrings(JsonCursor& cursor, ElementStore& store) {
     std::string_view text;
     const char* const start = cursor.at;
     if (!cursor.ReadString(text)) return false;
-    return store.Text(text) || cursor.Fail(start, kTooMany);
+    return store.Text(text) || FailOverfull(cursor, start, store);
   });
 }
 

@@ -27,7 +27,7 @@ export function classificationPredictor(
   if (labels !== undefined && classes !== -1 && labels.length !== classes) {
     throw new ServeError(
       'INVALID_CONFIG',
-      `"labels" names ${labels.length} classes, output '${spec.name}' scores ${classes}; name one label a class.`,
+      `"labels" names ${labels.length} classes, output '${spec.name}' scores ${classes}; write one label for each class.`,
     );
   }
   return {

@@ -69,7 +69,7 @@ describe('which model answers', () => {
     await rejects(
       ask(undefined, { models }),
       'INVALID_ARGUMENT',
-      /^model is missing; write one of 'a', 'b'\.$/,
+      /^The field 'model' is missing; write one of 'a', 'b'\.$/,
     );
   });
   test('an unknown one is an error that lists the others', async () => {
@@ -92,7 +92,11 @@ describe('which model answers', () => {
 describe('what cannot be loaded', () => {
   test('a repository that does not exist stops the start', async () => {
     const config = { ...testConfig('/tmp'), modelPath: '/nowhere' };
-    await rejects(createRuntime(config, new PuppetEngine()), 'INVALID_CONFIG', /MODEL_PATH names/);
+    await rejects(
+      createRuntime(config, new PuppetEngine()),
+      'INVALID_CONFIG',
+      /^The model repository \/nowhere cannot be read/,
+    );
   });
 
   test('a version stops only itself, with a reason that shows no path', async () => {
@@ -125,9 +129,38 @@ describe('what cannot be loaded', () => {
     );
   });
 
+  test('a model without a loaded version is not offered in messages', async () => {
+    using service = await testService({
+      models: { m: { config: '{', versions: { '1': '' } }, n: { versions: { '1': '' } } },
+    });
+    const ask = (model: string | undefined, version?: string) =>
+      infer(service.runtime, { ...row, model, version });
+    await rejects(
+      ask('m', '1'),
+      'MODEL_NOT_READY',
+      /^Version '1' of model 'm' could not be loaded; see \/ready\.$/,
+    );
+    await rejects(
+      ask('m', '2'),
+      'VERSION_NOT_FOUND',
+      /^Model 'm' has no version '2'; no version is loaded; see \/ready\.$/,
+    );
+    await rejects(ask(undefined), 'INVALID_ARGUMENT', /write one of 'n'\.$/);
+    await rejects(ask('x'), 'MODEL_NOT_FOUND', /available: 'n'\.$/);
+  });
+
   for (const [name, config, reason] of [
     ['not JSON', '{', /not valid JSON/],
-    ['with an unknown key', { labls: [] }, /model.json of 'm' is wrong: .*labls/],
+    [
+      'with an unknown key',
+      { label: [] },
+      /^model.json of 'm' is wrong: it has the unknown key 'label'; write 'labels'\.$/,
+    ],
+    [
+      'with a wrong value',
+      { batching: { maxRows: '4' } },
+      /^model.json of 'm' is wrong: batching\.maxRows must be a number but is "4"\.$/,
+    ],
     ['with too few labels', { task: 'classification', labels: ['a'] }, /names 1 classes/],
     ['with an output that is not there', { task: 'regression', output: 'y' }, /no output 'y'/],
   ] as const) {

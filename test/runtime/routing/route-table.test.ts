@@ -141,7 +141,7 @@ describe('the default model', () => {
     assert.equal(made.routes.model({ ...any, tasks: CLASSIFIES }).name, 'b');
     assert.throws(() => made.routes.model({ ...any, tasks: PREDICTS }), {
       code: 'INVALID_ARGUMENT',
-      message: /model is missing; write one of 'a', 'b'/,
+      message: /The field 'model' is missing; write one of 'a', 'b'/,
     });
   });
 
