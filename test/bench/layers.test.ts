@@ -37,12 +37,12 @@ test('boundaryFigures subtracts from each layer the layers below it', () => {
 });
 
 test('boundaryFigures fails the figures that depend on HTTP if HTTP failed', () => {
-  const row = { ...layers, failure: '2 answers were not 2xx' };
+  const row = { ...layers, failure: '2 responses were not 2xx' };
   for (const [target, aim] of [
     ['T4', 'inline'],
     ['T14', ''],
   ] as const) {
-    assert.deepEqual(figureOf(row, target, aim), { failed: '2 answers were not 2xx' });
+    assert.deepEqual(figureOf(row, target, aim), { failed: '2 responses were not 2xx' });
   }
   assert.deepEqual(figureOf(row, 'T13', 'transferred'), { values: [1] });
 });

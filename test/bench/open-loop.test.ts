@@ -11,13 +11,13 @@ import {
   scenarios,
 } from '../../bench/suites/open-loop/report.ts';
 
-const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Request-Id: a\r\n\r\nhello';
+const RESPONSE = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Request-Id: a\r\n\r\nhello';
 
 test('ResponseReader reads a response in pieces of any size', () => {
-  for (let cut = 1; cut < ANSWER.length; cut += 1) {
+  for (let cut = 1; cut < RESPONSE.length; cut += 1) {
     const reader = new ResponseReader();
-    assert.equal(reader.add(Buffer.from(ANSWER.slice(0, cut))), undefined);
-    const response = reader.add(Buffer.from(ANSWER.slice(cut)));
+    assert.equal(reader.add(Buffer.from(RESPONSE.slice(0, cut))), undefined);
+    const response = reader.add(Buffer.from(RESPONSE.slice(cut)));
     assert.equal(response?.status, 200);
     assert.match(response.head, /X-Request-Id: a$/);
   }
@@ -26,7 +26,7 @@ test('ResponseReader reads a response in pieces of any size', () => {
 test('ResponseReader keeps the bytes after a response', () => {
   const reader = new ResponseReader();
   const next = 'HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n';
-  assert.equal(reader.add(Buffer.from(ANSWER + next.slice(0, 20)))?.status, 200);
+  assert.equal(reader.add(Buffer.from(RESPONSE + next.slice(0, 20)))?.status, 200);
   assert.equal(reader.add(Buffer.from(next.slice(20)))?.status, 503);
 });
 

@@ -81,11 +81,11 @@ test('judgeTargets lists every target, with the reason if it was not measured', 
 
 test('a failed measurement fails its figure, and an invalid one makes it void', () => {
   const figures: Figure[] = [
-    { target: 'T1', aim: '', of: '', outcome: { failed: 'no answer' } },
+    { target: 'T1', aim: '', of: '', outcome: { failed: 'no response' } },
     { target: 'T2', aim: '1 ms', of: '', outcome: { void: 'the driver was the limit' } },
   ];
   const judged = judgeTargets(some, figures, ['throughput', 'policy']);
-  assert.deepEqual([judged[0]?.verdict, judged[0]?.reason], ['FAIL', 'no answer']);
+  assert.deepEqual([judged[0]?.verdict, judged[0]?.reason], ['FAIL', 'no response']);
   assert.deepEqual([judged[1]?.verdict, judged[1]?.reason], ['VOID', 'the driver was the limit']);
 });
 

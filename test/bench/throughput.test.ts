@@ -64,12 +64,12 @@ test('judgeRatios does not require saturation with a single connection', () => {
 
 test('judgeRatios fails a ratio with a failed row', () => {
   const rows = [
-    { ...http('ours', 64, 900), failure: '3 answers were not 2xx' },
+    { ...http('ours', 64, 900), failure: '3 responses were not 2xx' },
     http('onnxruntime-node', 64, 100),
   ];
   const result = gate(rows, 'ours ÷ onnxruntime-node, small, C=64');
   assert.equal(result.verdict, 'FAIL');
-  assert.equal(result.reason, 'ours: 3 answers were not 2xx');
+  assert.equal(result.reason, 'ours: 3 responses were not 2xx');
 });
 
 test('judgeRatios has a reason for missing measurements', () => {
@@ -105,9 +105,9 @@ test('targetFigures subtracts the floor from the latency of a single request, in
     targetFigures(some).find(({ target }) => target === 'T3')?.outcome;
   assert.deepEqual(idle(rows), { values: [1, 1.1] });
   const broken = rows.map((row) =>
-    row.contender === 'ours' ? { ...row, failure: 'no answer' } : row,
+    row.contender === 'ours' ? { ...row, failure: 'no response' } : row,
   );
-  assert.deepEqual(idle(broken), { failed: 'ours: no answer' });
+  assert.deepEqual(idle(broken), { failed: 'ours: no response' });
   assert.match(JSON.stringify(idle(rows.slice(1, 3))), /"void":"it needs/);
 });
 

@@ -41,7 +41,7 @@ async function send(
   client.send(head(headers));
   for (const piece of pieces) client.socket.write(piece);
   const response = await client.response();
-  assert.ok(response !== undefined, 'it is answered');
+  assert.ok(response !== undefined, 'there is a response');
   return response;
 }
 

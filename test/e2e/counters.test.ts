@@ -64,7 +64,7 @@ describe('a deadline', () => {
       1,
       'the run goes on',
     );
-    assert.ok(elapsed >= 99 && elapsed < 350, `answered after ${elapsed} ms`);
+    assert.ok(elapsed >= 99 && elapsed < 350, `responded after ${elapsed} ms`);
     const page = await settled(service);
     assert.deepEqual(outcomesOf(page, 'slow'), {
       ...{ completed: WARM_UP + 1, failed: 0, cancelled: 0, expired: 0 },
@@ -85,7 +85,7 @@ describe('a deadline', () => {
       service.predict(slow(1), { 'X-Request-Timeout-Ms': '50' }),
     );
     for (const { status } of await Promise.all(waiting)) assert.ok([503, 504].includes(status));
-    assert.ok(stillRunning, 'they were answered while the instance was taken');
+    assert.ok(stillRunning, 'they got their responses while the instance was taken');
     assert.equal((await running).status, 200);
     const page = await settled(service);
     const { completed, failed, cancelled, ...rest } = outcomesOf(page, 'slow');

@@ -64,11 +64,11 @@ describe(`with MAX_WORKERS=${WORKERS}`, () => {
     for (const other of others) assert.equal(lasting(other), lasting(page!));
     const [ready, ...rest] = await fromEach(threads, '/ready');
     for (const other of rest) assert.equal(other, ready);
-    const answered = responseCounts(page!)[200]!;
-    assert.ok(answered >= WORKERS * (each + 1));
+    const succeeded = responseCounts(page!)[200]!;
+    assert.ok(succeeded >= WORKERS * (each + 1));
     // The threads share the model, which counts the warm-up run of each thread and all requests.
     assert.deepEqual(outcomesOf(page!, 'iris'), {
-      ...{ completed: answered + WORKERS, failed: 0, cancelled: 0, expired: 0 },
+      ...{ completed: succeeded + WORKERS, failed: 0, cancelled: 0, expired: 0 },
       ...{ queued: 0, running: 0 },
     });
     assert.equal(sumOf(page!, 'millrace_model_info'), Object.keys(MODELS).length);

@@ -96,7 +96,7 @@ rule({
 rule({
   title: 'status codes of errors are named in services/http/error-response.ts only',
   files: sources,
-  // The checker and the client judge what other servers answer.
+  // The checker and the client judge responses of other servers.
   check: except(
     [
       'services/http/error-response.ts',

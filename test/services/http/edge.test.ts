@@ -17,7 +17,7 @@ async function count(service: Awaited<ReturnType<typeof testService>>, line: str
       ?.split(' ')[1] ?? 0,
   );
 }
-const answered = (status: number) =>
+const responsesWith = (status: number) =>
   `http_requests_total{method="POST",route="/predict",status="${status}",service="prediction"}`;
 
 describe('request id', () => {
@@ -126,7 +126,7 @@ describe('a client that disconnects', () => {
     assert.equal(model.stats().cancelled, 1);
     assert.equal(model.stats().queued, 0);
     assert.equal(service.runtime.admission.inFlight, 0);
-    assert.equal(await count(service, answered(499)), 1);
+    assert.equal(await count(service, responsesWith(499)), 1);
   });
 });
 
@@ -156,7 +156,7 @@ describe('a body that does not arrive', () => {
     const statuses = (await Promise.all([...first, ...later])).map(({ status }) => status);
     assert.deepEqual(statuses, [408, 408, 408, 504]);
     assert.equal(service.runtime.admission.inFlight, 0);
-    assert.equal(await count(service, answered(408)), 3);
+    assert.equal(await count(service, responsesWith(408)), 3);
   });
 
   test('ends with 504 at the client’s deadline', async () => {
@@ -165,7 +165,7 @@ describe('a body that does not arrive', () => {
       stalled({ 'X-Request-Timeout-Ms': '30' }),
     );
     await assertErrorResponse(response, 504, 'DEADLINE_EXCEEDED');
-    assert.equal(await count(service, answered(504)), 1);
+    assert.equal(await count(service, responsesWith(504)), 1);
   });
 });
 
@@ -219,9 +219,9 @@ describe('metrics and log', () => {
     await service.predict({ features });
     await service.predict('x');
     await service.predict('x', { 'Content-Type': 'text/plain' });
-    assert.equal(await count(service, answered(200)), 2);
-    assert.equal(await count(service, answered(400)), 1);
-    assert.equal(await count(service, answered(415)), 1);
+    assert.equal(await count(service, responsesWith(200)), 2);
+    assert.equal(await count(service, responsesWith(400)), 1);
+    assert.equal(await count(service, responsesWith(415)), 1);
   });
 
   test('a fault is logged with its cause, which the client does not see', async () => {

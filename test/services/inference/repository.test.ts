@@ -115,7 +115,7 @@ describe('config.pbtxt', () => {
     'another backend': ['backend: "pytorch"', /backend pytorch; only ONNX/],
     sequences: ['sequence_batching { }', /sequence_batching .* not supported/],
     'an ensemble': ['platform: "ensemble" ensemble_scheduling { }', /only ONNX|not supported/],
-    'several answers': ['model_transaction_policy { decoupled: true }', /decoupled/],
+    'several responses per request': ['model_transaction_policy { decoupled: true }', /decoupled/],
     'a way out of the folder': [
       'default_model_filename: "../../x.onnx"',
       /must be the name of a file/,
