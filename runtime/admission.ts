@@ -9,7 +9,7 @@ const REFUSAL_MS = 100;
 
 /**
  * Permits of one HTTP thread. A permit is taken when a request's headers are in and released exactly
- * once, when its answer is made or its client is gone; until then it counts as in flight.
+ * once, when its response is made or its client is gone; until then it counts as in flight.
  *
  * A request whose body is slow to arrive gives its permit back meanwhile, so that slow senders do not keep
  * others out: it counts as receiving, of which there is a limit, too.

@@ -1,4 +1,4 @@
-/** @module How `model.json` says that requests are joined, and what the engine takes for it. */
+/** @module The `batching` of `model.json`, and the engine's options that it becomes. */
 
 import { z } from 'zod';
 import type { AxisOptions, BatchingOptions } from '../native/index.ts';
@@ -41,7 +41,7 @@ export const batchingSchema = z
       rowBuckets: z.array(size).min(1).optional().describe('The only batch sizes that are run'),
     }),
   ])
-  .describe('How requests are joined; false never joins them');
+  .describe('How requests are batched; false never batches them');
 
 type Batching = z.infer<typeof batchingSchema>;
 

@@ -19,15 +19,15 @@ export class BodyBudget {
     this.#bytes = bytes;
   }
 
-  /** The count behind it, for what is counted natively. */
+  /** The native count, for bytes that native code takes. */
   get bytes(): ByteBudget {
     return this.#bytes;
   }
 
   /**
-   * Why these bytes cannot be taken at the moment; undefined where they are taken.
+   * Takes bytes. Returns undefined, or the reason why they cannot be taken at the moment.
    *
-   * @param held What the same request holds already: it may be too large for a budget of its own.
+   * @param held Bytes that the request holds already, because it may be too large even for the whole budget.
    */
   take(bytes: number, held: number): ServeError | undefined {
     if (this.#bytes.take(bytes)) return undefined;
@@ -51,8 +51,8 @@ export class BodyBudget {
 }
 
 /**
- * What one request holds of the budget. Whatever becomes of the request, `close()` gives it back, and
- * what arrives later is refused or given back at once, so that every byte is given back exactly once.
+ * The bytes of the budget that one request holds. However the request ends, `close()` gives them back. Bytes that arrive
+ * later are refused or given back at once, so that every byte is given back exactly once.
  */
 export class BodyShare {
   readonly #budget: BodyBudget;
@@ -84,7 +84,7 @@ export class BodyShare {
     this.#settle();
   }
 
-  /** Gives back some of what is held, or all of it where less is. */
+  /** Gives bytes back, at most those that are held. */
   give(bytes: number): void {
     const given = Math.min(bytes, this.#held);
     this.#held -= given;
@@ -92,8 +92,8 @@ export class BodyShare {
   }
 
   /**
-   * Makes the share the owner of memory that nobody else reads: it is freed when the share is closed and
-   * not when garbage is collected, which may be much later.
+   * Makes the share the owner of memory that no other code reads. Closing the share frees it, because the garbage
+   * collector might free it much later.
    */
   own(memory: ArrayBuffer): void {
     this.#owned.add(memory);
@@ -105,12 +105,12 @@ export class BodyShare {
     if (this.#owned.delete(memory)) free(memory);
   }
 
-  /** Leaves all memory to the engine, which frees it. */
+  /** Passes the ownership of all memory to the engine, which frees it. */
   lend(): void {
     this.#owned.clear();
   }
 
-  /** Waits for work that reads memory in another thread: neither is freed nor given back meanwhile. */
+  /** Waits for work that reads memory in another thread. Until then the memory is not freed, nor its bytes given back. */
   async during<T>(memory: ArrayBuffer, work: Promise<T>): Promise<T> {
     const owned = this.#owned.delete(memory);
     this.#readers += 1;

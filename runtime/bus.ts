@@ -1,10 +1,10 @@
 /**
- * The order of all changes of state. The main thread gives it: a change is over in every HTTP thread before
- * the next one begins, and whoever asked for it has the result when all threads have it
- * (.github/decisions/0023).
+ * The order of all changes of state, which the main thread determines: a change is complete in every HTTP thread before
+ * the next one begins, and the request that asked for it gets its result when all threads have made it
+ * (decision record 0023).
  *
- * A change is made in two steps, so that no thread is left behind: all threads prepare it, and where they
- * agree on what it comes to, all of them commit it. Otherwise all of them keep what they had.
+ * A change is made in two steps, so that threads never differ: all threads prepare it, and if they agree on its result,
+ * all of them commit it. Otherwise all of them keep their state.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export interface Failure {
 
 /** A change that one thread is ready to make. */
 export interface PreparedChange {
-  /** Stands for what the change comes to: the same in two threads that would serve the same afterwards. */
+  /** Identifies the result of the change. It is equal in two threads that would serve the same afterwards. */
   readonly result: string;
   /**
    * The reason why a model that is part of the change cannot be served. Such a change is committed all the
@@ -39,17 +39,17 @@ export interface PreparedChange {
   abandon(): void;
 }
 
-/** What one thread says to a change that it was to prepare. */
+/** The reply of one thread that was to prepare a change. */
 export interface Vote {
-  /** As in `PreparedChange`; undefined where the thread could not prepare the change. */
+  /** As in `PreparedChange`; undefined if the thread could not prepare the change. */
   readonly result: string | undefined;
   readonly failure: Failure | undefined;
 }
 
-/** One thread, as the bus sees it. Neither method rejects. */
+/** The bus's view of one thread. Neither method rejects. */
 export interface BusMember {
   prepare(change: StateChange): Promise<Vote>;
-  /** Commits the change that is prepared, or abandons it. */
+  /** Commits the prepared change, or abandons it. */
   finish(commit: boolean): Promise<void>;
 }
 
@@ -86,28 +86,28 @@ export function createMember(
 
 export interface Bus {
   /**
-   * Makes a change in every HTTP thread, or in none. Resolves when all of them have made it.
+   * Makes a change in every HTTP thread, or in no thread. Resolves when all of them have made it.
    *
-   * @throws {ServeError} why it was not made, or why what was loaded cannot be served.
+   * @throws {ServeError} the reason why it was not made, or why the loaded model cannot be served
    */
   publish(change: StateChange): Promise<void>;
 }
 
 /**
- * Threads read the repository each by itself, so that a file that is replaced meanwhile can make them
- * disagree. The change is then prepared again, which ends as soon as the files stand still.
+ * Each thread reads the repository, so that they disagree if a file is replaced meanwhile. Then the change is prepared
+ * again, and succeeds when the files do not change any more.
  */
 const MOST_ATTEMPTS = 5;
 
-/** Gives every change to all members, one change after the other. */
+/** Passes every change to all members, one change after the other. */
 export class ChangeSequencer implements Bus {
   readonly #members: readonly BusMember[];
   #last: Promise<unknown>;
   #closed = false;
 
   /**
-   * @param members Those that make each change.
-   * @param complete Resolves when all members are there; changes wait until then.
+   * @param members The threads that make each change.
+   * @param complete Resolves when all members have been added; changes wait until then.
    */
   constructor(members: readonly BusMember[], complete: Promise<void> = Promise.resolve()) {
     this.#members = members;
@@ -120,7 +120,7 @@ export class ChangeSequencer implements Bus {
     return made;
   }
 
-  /** Refuses further changes, and resolves when the one under way is over. Idempotent. */
+  /** Refuses further changes, and resolves when the current one is complete. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#last;
@@ -154,7 +154,7 @@ export class ChangeSequencer implements Bus {
   }
 }
 
-/** An error as another thread may see it: of one that is no `ServeError`, a client must not see the message. */
+/** Converts an error for another thread. The message is replaced unless it is a `ServeError`, because clients see it. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof ServeError) return { code: error.code, message: error.message };
   return { code: 'INTERNAL', message: 'The server failed to make the change.' };

@@ -1,4 +1,4 @@
-/** @module Counts who still uses something, and tells when nobody does. */
+/** @module Counts the users of something, and reports when there are none left. */
 
 export class InFlightCount {
   #count = 0;
@@ -21,7 +21,7 @@ export class InFlightCount {
     for (const resolve of waiting) resolve();
   }
 
-  /** Resolves as soon as nobody holds. */
+  /** Resolves as soon as the count is 0. */
   idle(): Promise<void> {
     if (this.#count === 0) return Promise.resolve();
     return new Promise((resolve) => this.#whenIdle.push(resolve));

@@ -39,7 +39,7 @@ export interface VersionSource {
   readonly engineCache: string;
   /** `BATCH_SIZE`: the cap for models that may be batched and set none of their own. */
   readonly batchSize: number | undefined;
-  /** Told in a sentence what an operator should know of the version once it is served. */
+  /** Receives a sentence about whatever an operator should know of the version once it is served. */
   readonly notice?: (sentence: string) => void;
 }
 
@@ -47,11 +47,11 @@ export class ModelVersion {
   readonly model: string;
   readonly version: string;
   readonly signature: Signature;
-  /** Where it runs, and what was found out about that; its notes also tell what of the configuration has no effect. */
+  /** The device that runs it, with what was found out about it. The notes also name settings without effect. */
   readonly device: DeviceReport;
   /** Native threads that run it. */
   readonly instances: number;
-  /** Of requests that ask for none by name; undefined means all that the model has. */
+  /** Names of the outputs of requests that name no output; undefined means all outputs of the model. */
   readonly outputs: readonly string[] | undefined;
   /** Names of the classes by output, where they are known. */
   readonly labels: Readonly<Record<string, readonly string[]>>;
@@ -71,7 +71,7 @@ export class ModelVersion {
     const { settings } = source;
     const described = settings.outputs.map(({ name }) => name);
     this.outputs = described.length === 0 ? undefined : described;
-    this.signature = answering(native.signature, this.outputs);
+    this.signature = withOutputs(native.signature, this.outputs);
     this.#notes = [...settings.notes, ...native.report.notes.map(redact)];
     this.device = {
       ...native.report,
@@ -114,7 +114,7 @@ export class ModelVersion {
     return this.stats().stuckInstances;
   }
 
-  /** Whether requests are answered: some instance is free to run, now or after the run it is at. */
+  /** Whether requests get responses: some instance is free, or will be after its current run. */
   get responds(): boolean {
     return this.stuckInstances < this.instances;
   }
@@ -127,7 +127,7 @@ export class ModelVersion {
   level(wanted = 0): number {
     const { levels, defaultLevel } = this.settings.queue;
     if (wanted === 0) return defaultLevel;
-    // Where nobody has said how many there are, the engine's own are there.
+    // If the configuration declares no levels, those of the engine can be used.
     const most = levels === 0 ? ENGINE_LEVELS : levels;
     if (Number.isInteger(wanted) && wanted >= 1 && wanted <= most) return wanted;
     throw new ServeError(
@@ -179,8 +179,8 @@ export class ModelVersion {
   }
 }
 
-/** Outputs that the repository does not describe are not shown, and are answered to those alone who name them. */
-function answering(signature: Signature, outputs: readonly string[] | undefined): Signature {
+/** Outputs that the repository does not describe are not listed. Only requests that name them get them. */
+function withOutputs(signature: Signature, outputs: readonly string[] | undefined): Signature {
   if (outputs === undefined) return signature;
   return { ...signature, outputs: signature.outputs.filter(({ name }) => outputs.includes(name)) };
 }
@@ -235,7 +235,7 @@ export async function loadVersion(engine: Engine, source: VersionSource): Promis
   }
 }
 
-/** `cap` is meant for every model, so it does not declare that rows may be joined. */
+/** `cap` is meant for every model, so it does not declare that rows may be batched. */
 function batchingOf(declared: ModelConfig['batching'], cap: number | undefined) {
   const batching = declared === undefined ? undefined : batchingOptions(declared);
   if (cap === undefined || batching === false) return batching;

@@ -15,9 +15,9 @@ import { joinTimings } from './timings.ts';
 
 /** Who waits for the response, and for how long. */
 export interface Caller {
-  /** Milliseconds until the client's deadline, at the time of the call; undefined where it set none. */
+  /** Milliseconds until the client's deadline, at the time of the call; undefined if it has set none. */
   timeLeft(): number | undefined;
-  /** Aborts when nobody waits for the response any more. */
+  /** Aborts when the client no longer waits for the response. */
   readonly signal: CancelSignal | undefined;
 }
 
@@ -46,7 +46,7 @@ export interface Outcome<Context> {
   readonly context: Context;
 }
 
-/** The steps in which kinds of requests differ; what they throw is told to the client. */
+/** The steps in which kinds of requests differ. The client receives the errors that they throw. */
 export interface InferenceSteps<Request, Context, Response> {
   /** The model and version that the request names. */
   route(request: Request): RouteContext;

@@ -9,7 +9,7 @@ import type { TaskName } from './tasks/index.ts';
 /** A version as `/ready` shows it. */
 export interface VersionStatus {
   readonly version: string;
-  /** `stuck`: loaded, and no request to it is answered until one of its runs returns. */
+  /** `stuck`: the version is loaded, but its requests get no responses until one of its runs returns. */
   readonly state: 'ready' | 'stuck' | 'failed';
   /**
    * Why it failed, what is stuck, why it runs on another device, or why it is not batched; '' when there
@@ -132,7 +132,7 @@ export class ServedModel {
     return { name: this.name, versions };
   }
 
-  /** What each version is: the digest of the model that is loaded, or why none is. */
+  /** The content of each version: the digest of the loaded model, or the reason why it is not loaded. */
   get contents(): readonly (readonly [version: string, content: string])[] {
     return [...this.#versions].map(([version, loaded]) => [
       version,

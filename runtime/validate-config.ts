@@ -20,7 +20,7 @@ export function describedRows({ batching }: ModelConfig, signature: Signature): 
 }
 
 /**
- * Either all inputs are declared or none. Of the outputs, those are declared that responses have by default.
+ * The configuration declares all inputs, or no input. It declares the outputs that responses have by default.
  *
  * @throws {ServeError} `INVALID_CONFIG` with the first difference.
  */
@@ -41,7 +41,9 @@ export function validateConfig(
     ({ name }) => !settings.inputs.some((t) => t.name === name),
   );
   if (settings.inputs.length > 0 && missing !== undefined) {
-    throw wrong(`the input ${missing.name} of the model is missing; describe every input or none`);
+    throw wrong(
+      `the input ${missing.name} of the model is missing; describe every input, or no input`,
+    );
   }
 }
 

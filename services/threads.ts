@@ -1,6 +1,6 @@
 /**
- * Several HTTP threads on the same ports. The main thread starts and stops them, gives every change of state
- * its place in the one order, and serves nothing itself.
+ * Runs several HTTP threads on the same ports. The main thread starts and stops them and puts all changes of state in
+ * one order. It serves no requests itself.
  *
  * @module
  */
@@ -31,9 +31,9 @@ import type { Ports, Service, ThreadService } from './service.ts';
 type WorkerEvent =
   | ReadyEvent
   | { readonly kind: 'failed'; readonly message: string }
-  /** A request in this worker wants a change of state. */
+  /** A request that this worker serves asks for a change of state. */
   | { readonly kind: 'publish'; readonly number: number; readonly change: StateChange }
-  /** The worker has done what a command with this number wants. */
+  /** The worker has carried out the command with this number. */
   | { readonly kind: 'done'; readonly number: number; readonly vote: Vote | undefined };
 
 interface ReadyEvent {
@@ -48,7 +48,7 @@ interface ReadyEvent {
 type WorkerCommand =
   | { readonly kind: 'prepare'; readonly number: number; readonly change: StateChange }
   | { readonly kind: 'finish'; readonly number: number; readonly commit: boolean }
-  /** The change that the worker has published is made in every thread, or was not. */
+  /** Every thread has made the change that the worker published, or none has, for the reason given. */
   | { readonly kind: 'published'; readonly number: number; readonly failure: Failure | undefined }
   | { readonly kind: 'drain'; readonly number: number }
   | { readonly kind: 'stop' };
@@ -58,14 +58,14 @@ const ENDED: Vote = {
   failure: { code: 'INTERNAL', message: 'An HTTP thread has ended.' },
 };
 
-/** A thread that serves, as the main thread sees it. */
+/** The main thread's view of an HTTP thread. */
 class ServingThread implements BusMember {
   readonly ended: Promise<Error | undefined>;
   readonly #thread: Thread;
   readonly #replies = new PendingReplies<Vote | undefined>();
   readonly #ready: Promise<WorkerEvent>;
 
-  /** @param bus What publishes the changes that its requests want. */
+  /** @param bus Publishes the changes that requests to this thread ask for. */
   constructor(module: URL, data: ThreadData, bus: Bus) {
     this.#thread = startThread(module, data);
     this.ended = this.#thread.ended;
@@ -83,7 +83,7 @@ class ServingThread implements BusMember {
     });
   }
 
-  /** @throws {ServeError} what stops it from serving. */
+  /** @throws {ServeError} the reason why the thread cannot serve */
   async ready(): Promise<ReadyEvent> {
     const event = await this.#ready;
     if (event.kind === 'ready') return event;
@@ -115,7 +115,7 @@ class ServingThread implements BusMember {
   }
 }
 
-/** The threads that serve, and the order of their changes. */
+/** The HTTP threads, and the bus that orders their changes of state. */
 class WorkerPool {
   readonly #threads: ServingThread[] = [];
   #opened = () => {};
@@ -128,10 +128,10 @@ class WorkerPool {
   #stopping = false;
 
   /**
-   * Starts threads one after the other, so that the first loads the models and the others share them.
-   * Changes that requests to the first ones want wait for the last one.
+   * Starts threads one after the other, so that the first one loads the models and the others share them. Changes that
+   * are published meanwhile wait until the last one has started.
    *
-   * @throws {ServeError} what stopped the first thread that could not start.
+   * @throws {ServeError} the reason why the first thread that failed could not start
    */
   async start(module: URL, config: Config): Promise<ReadyEvent> {
     const ready: ReadyEvent[] = [];
@@ -141,7 +141,7 @@ class WorkerPool {
       ready.push(await thread.ready());
     }
     const [first, ...others] = ready;
-    // A poll makes the others what the first one is.
+    // Where the repository is polled, the next poll makes the threads equal.
     const follows = config.modelControlMode === 'poll';
     if (!follows && others.some(({ state }) => state !== first!.state)) {
       throw new ServeError(
@@ -153,14 +153,14 @@ class WorkerPool {
     return first!;
   }
 
-  /** @param listener Called with what ended the first thread that ends by itself. */
+  /** @param listener Called with the error of the first thread that ends although it was not asked to. */
   onDeath(listener: (error: Error | undefined) => void): void {
     void Promise.race(this.#threads.map((thread) => thread.ended)).then((error) => {
       if (!this.#stopping) listener(error);
     });
   }
 
-  /** No thread closes its ports before all have drained: they share them, and clients are still refused. */
+  /** Resolves when all threads have drained. They keep the ports open until then, to refuse new requests. */
   async drain(): Promise<void> {
     await Promise.all(this.#threads.map((thread) => thread.drain()));
     await this.#bus.close();
@@ -175,11 +175,11 @@ class WorkerPool {
 }
 
 /**
- * Starts `config.maxWorkers` threads. gRPC is the first one's alone.
+ * Starts `config.maxWorkers` threads. Only the first one serves gRPC.
  *
- * @param module What each thread runs; it is to call `serveThread`.
- * @param onDeath Called when a thread ends that was not asked to.
- * @throws {ServeError} what stopped the first thread that could not start.
+ * @param module The module that each thread runs, which must call `serveThread`.
+ * @param onDeath Called when a thread ends although it was not asked to.
+ * @throws {ServeError} the reason why the first thread that failed could not start
  */
 export async function startThreads(
   module: URL,
@@ -201,8 +201,8 @@ export async function startThreads(
 }
 
 /**
- * Threads share a port by a socket option, which would also let a second process in: so the port is first
- * opened without it, which fails where anybody holds it.
+ * Finds out whether a port is free. Threads share a port by a socket option that would also admit a second process, so
+ * the port is first opened without the option, which fails if another process uses it.
  */
 async function reservePort(config: Config, name: string, host: Host): Promise<number> {
   const refuse = () => new Response(null, { status: STATUS.DRAINING });
@@ -218,19 +218,19 @@ async function reservePort(config: Config, name: string, host: Host): Promise<nu
   return guard.port;
 }
 
-/** What a thread is started with. */
+/** The data with which a thread is started. */
 interface ThreadData {
   readonly config: Config;
   readonly first: boolean;
 }
 
-/** What a thread has to know beside the settings. */
+/** What a thread needs besides the settings. */
 export interface ThreadOptions {
   readonly first: boolean;
   readonly bus: Bus;
 }
 
-/** Runs in a worker: serves until the main thread says stop. */
+/** Serves in a worker until the main thread sends `stop`. */
 export async function serveThread(
   parent: Parent,
   open: (config: Config, options: ThreadOptions) => Promise<ThreadService>,
@@ -262,10 +262,10 @@ export async function serveThread(
   }
 }
 
-/** The commands that are answered when they are done. */
-type AnsweredCommand = Extract<WorkerCommand, { kind: 'prepare' | 'finish' | 'drain' }>;
+/** The commands that a worker confirms when it has carried them out. */
+type ConfirmedCommand = Extract<WorkerCommand, { kind: 'prepare' | 'finish' | 'drain' }>;
 
-async function obey(service: ThreadService, command: AnsweredCommand): Promise<Vote | undefined> {
+async function obey(service: ThreadService, command: ConfirmedCommand): Promise<Vote | undefined> {
   if (command.kind === 'prepare') return service.member.prepare(command.change);
   if (command.kind === 'finish') await service.member.finish(command.commit);
   else await service.drain();

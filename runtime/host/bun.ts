@@ -15,7 +15,7 @@ export const bunHost: Host = {
         port: options.port,
         reusePort: options.shared,
         idleTimeout: options.idleTimeoutSecs,
-        // Each route has its own limit, and tells it.
+        // Each route has its own limit, and names it in its error.
         maxRequestBodySize: Number.MAX_SAFE_INTEGER,
         // Bun's own router spares a request a fifth of what Hono's floor costs; other methods go on to `fetch`.
         routes: Object.fromEntries(fastRoutes.map(([path, handler]) => [path, { POST: handler }])),

@@ -8,7 +8,7 @@
 import type { Counters, Histogram } from '../../native/index.ts';
 import type { Labels, Sample } from './text-format.ts';
 
-/** How a metric is named and by which labels its series are told apart. */
+/** How a metric is named and which labels distinguish its series. */
 export interface MetricOptions<Label extends string> {
   readonly name: string;
   /** A sentence for whoever reads the page. */

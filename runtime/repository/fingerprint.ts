@@ -1,4 +1,4 @@
-/** @module Tells whether a model's files have changed since it was loaded. */
+/** @module Finds out whether a model's files have changed since it was loaded. */
 
 import type { Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';

@@ -165,7 +165,7 @@ export class RouteTable {
 
   /**
    * Of the models that have one of the tasks: the one that `DEFAULT_MODEL` names, or that says it is the
-   * default, or the only one. Where no model has one, all take part, so that the request is told why the
+   * default, or the only one. Where no model has one, all take part, so that the error says why the
    * default does not do.
    */
   #chooseDefault(tasks: readonly TaskName[] | undefined): Entry | undefined {

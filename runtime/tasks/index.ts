@@ -12,7 +12,7 @@ const TASKS = { classification, regression } as const;
 
 export type TaskName = keyof typeof TASKS | 'raw';
 
-/** The task of a model version; `name` tells which it is. */
+/** The task of a model version; `name` says which one it is. */
 export type ModelTask = TabularTask;
 
 /** Every key of `model.json` that describes a task. */
@@ -29,7 +29,7 @@ export const taskConfigShape = {
 export type TaskConfig = z.infer<z.ZodObject<typeof taskConfigShape>>;
 
 /**
- * The task that the configuration names, or `raw` where it names none.
+ * The task that the configuration names, or `raw` if it names no task.
  *
  * @throws {ServeError} `INVALID_CONFIG` with a reason when the configuration does not fit the signature.
  */

@@ -39,7 +39,7 @@ export interface Task<Name extends string, Input, Options, Context, Output> {
   /**
    * The content of the response. `results` are those of the runs, in their order.
    *
-   * @throws {ServeError} `INVALID_ARGUMENT` for outputs that this task cannot tell apart.
+   * @throws {ServeError} `INVALID_ARGUMENT` for outputs that this task cannot distinguish.
    */
   decode(results: readonly TaskResult[], context: Context): Output;
 }

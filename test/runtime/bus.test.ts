@@ -1,4 +1,4 @@
-/** @module One order for all changes of state, made in every thread or in none. */
+/** @module One order for all changes of state, made in every thread or in no thread. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
@@ -69,13 +69,17 @@ describe('the order of changes', () => {
     });
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(over, false);
-    assert.deepEqual(served(), ['old', 'old'], 'none shows the change before all are ready for it');
+    assert.deepEqual(
+      served(),
+      ['old', 'old'],
+      'no thread shows the change before all are ready for it',
+    );
     gate.resolve('a');
     await published;
     assert.deepEqual(served(), ['a', 'a']);
   });
 
-  test('changes wait until all threads are there', async () => {
+  test('changes wait until all threads have started', async () => {
     const complete = Promise.withResolvers<void>();
     const { all, bus } = threads(2, complete.promise);
     const published = bus.publish(load('a'));
@@ -89,7 +93,7 @@ describe('the order of changes', () => {
 
 describe('a change that one thread cannot make', () => {
   for (const index of [0, 1, 2]) {
-    test(`is made by none, and whoever wants it gets the error with its code: thread ${index}`, async () => {
+    test(`is made by no thread, and its request gets the error with its code: thread ${index}`, async () => {
       const { all, bus, served } = threads(3);
       const fault = new ServeError('MODEL_NOT_FOUND', 'There is no such model.');
       all[index]!.prepare = () => Promise.reject(fault);

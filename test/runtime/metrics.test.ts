@@ -148,7 +148,7 @@ test('the page shows what the batcher has learnt of each model', async () => {
   }
 });
 
-test('the page tells of the process, and nothing of the thread that renders it', async () => {
+test('the page describes the process, and not the thread that renders it', async () => {
   using service = await testService();
   const page = await service.runtime.metrics.render();
   const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(page)?.[1]);

@@ -12,7 +12,7 @@ const request = {
 };
 
 describe('infer', () => {
-  test('answers a row with its label, confidence and timings', async () => {
+  test('returns the result of a row with its label, confidence and timings', async () => {
     using service = await testService();
     assert.deepEqual(await infer(service.runtime, request), {
       model: 'iris',
@@ -23,7 +23,7 @@ describe('infer', () => {
     });
   });
 
-  test('answers many rows in their order', async () => {
+  test('returns the results of many rows in their order', async () => {
     using service = await testService();
     const features = [request.features, request.features, request.features];
     const { predictions } = await infer(service.runtime, { ...request, features });
@@ -53,7 +53,7 @@ describe('infer', () => {
     ['CANCELLED', 'CANCELLED'],
     ['INTERNAL', 'INTERNAL'],
   ] as const satisfies readonly (readonly [MillraceErrorCode, string])[]) {
-    test(`tells the engine's ${thrown} as ${code}, without paths`, async () => {
+    test(`reports the engine's ${thrown} as ${code}, without paths`, async () => {
       const puppet = puppetClassifier();
       const script = { ...puppet };
       using service = await testService({ engine: () => script });
@@ -81,7 +81,7 @@ describe('infer', () => {
     });
   });
 
-  test('tells why a model without a task does not take features', async () => {
+  test('says why a model without a task does not take features', async () => {
     const puppet = puppetClassifier();
     const [spec] = puppet.signature.inputs;
     const signature = { ...puppet.signature, inputs: [spec!, { ...spec!, name: 'mask' }] };
@@ -94,7 +94,7 @@ describe('infer', () => {
     await assert.rejects(asked, { code: 'INVALID_ARGUMENT', message: /need one input/ });
   });
 
-  test('keeps a version loaded until its requests are answered', async () => {
+  test('keeps a version loaded until its requests have their responses', async () => {
     using service = await testService();
     const model = service.model('iris:v1.0');
     model.hold();

@@ -5,11 +5,11 @@ import { joinTimings, serverTiming } from '../../runtime/timings.ts';
 
 const timings = { queueMs: 0.0414, computeMs: 12.3456, batchRows: 8, batchRequests: 3 };
 
-test('Server-Timing tells milliseconds to the microsecond', () => {
+test('Server-Timing has milliseconds with three decimals', () => {
   assert.equal(serverTiming(timings, 16), 'queue;dur=0.041, batch;desc="8/16", compute;dur=12.346');
 });
 
-test('several runs are told by the longest of them', () => {
+test('the timings of several runs are those of the longest one', () => {
   const other = { queueMs: 1, computeMs: 2, batchRows: 4, batchRequests: 1 };
   assert.deepEqual(joinTimings([{ timings }, { timings: other }]), {
     queueMs: 1,

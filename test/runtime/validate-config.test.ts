@@ -57,7 +57,7 @@ describe('fits', () => {
     'all of it': [{ inputs: [x, t], outputs: [tensor('y', 'TYPE_FP32', [3])] }],
     'a size where the model leaves it open': [{ inputs: [x, tensor('t', undefined, [5])] }],
     'open where the model is': [{ inputs: [x, tensor('t', undefined, [-1])] }],
-    'whole shapes where rows are not joined': [
+    'whole shapes of a model that is not batched': [
       { inputs: [tensor('x', undefined, [-1, 3]), tensor('t', undefined, [2, 2])] },
       { batching: false },
     ],

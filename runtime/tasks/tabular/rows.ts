@@ -23,7 +23,7 @@ export function checkRows(model: string, tensor: Tensor, rows: number): void {
 
 /**
  * Refuses a model whose file calls dimension 0 of the output something else than that of its inputs, such as
- * `found` beside `batch`. Names that end in a digit tell nothing: exporters make them up.
+ * `found` beside `batch`. Names that end in a digit mean nothing: exporters make them up.
  *
  * @throws {ServeError} `INVALID_CONFIG`
  */
@@ -47,6 +47,6 @@ function otherRows(
 ): ServeError {
   return new ServeError(
     code,
-    `The outputs of model '${model}' do not have one row for each row of features, so a result cannot be told from those of other rows; send tensors to /v2/models/${model}/infer.`,
+    `The outputs of model '${model}' do not have one row for each row of features, so that the results of rows cannot be distinguished; send tensors to /v2/models/${model}/infer.`,
   );
 }

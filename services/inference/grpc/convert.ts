@@ -1,4 +1,4 @@
-/** @module Messages of gRPC to and from what the REST side of the protocol works on as well. */
+/** @module Converts gRPC messages to the requests and from the outcomes that the REST routes use too. */
 
 import {
   type CodecRequest,
@@ -30,7 +30,7 @@ const typeOf = new Map(
   Object.entries(datatypes).map(([type, datatype]) => [datatype as string, type as Tensor['type']]),
 );
 
-/** The field of `InferTensorContents` that holds the elements of a type. The 16-bit floats have none. */
+/** The field of `InferTensorContents` that holds the elements of a type; undefined for the 16-bit floats. */
 const FIELDS: Readonly<Record<Tensor['type'], keyof Contents | undefined>> = {
   bool: 'bool_contents',
   int8: 'int_contents',
@@ -48,15 +48,15 @@ const FIELDS: Readonly<Record<Tensor['type'], keyof Contents | undefined>> = {
   bfloat16: undefined,
 };
 
-/** More dimensions than this no tensor of the engine has. */
+/** Maximum number of dimensions, which is that of the engine. */
 const MOST_DIMENSIONS = 16;
 
-/** How a client asks for a mark on the last response to a request, which is the only one here. */
+/** The parameter by which a client asks that the last response to a request is marked. Here each request has one response. */
 const FINAL = 'triton_enable_empty_final_response';
 
 type InputMessage = ModelInferRequest['inputs'][number];
 
-/** As over HTTP: the response repeats the id. */
+/** Maximum length of an id, characters. It is limited as over HTTP, because the response repeats it. */
 const MOST_ID_LENGTH = 64 * 1024;
 
 /** @throws {ServeError} `INVALID_ARGUMENT` with a sentence that names the input. */
@@ -64,7 +64,7 @@ export function toCodecRequest(message: ModelInferRequest): CodecRequest {
   const { inputs, raw_input_contents: raw, outputs } = message;
   if (raw.length !== 0 && raw.length !== inputs.length) {
     throw invalid(
-      `raw_input_contents has ${raw.length} entries for ${inputs.length} inputs: give one for each or none.`,
+      `raw_input_contents has ${raw.length} entries for ${inputs.length} inputs: give one for each input or leave them all out.`,
     );
   }
   if (message.id.length > MOST_ID_LENGTH) {
@@ -133,7 +133,7 @@ function toDims({ name, shape }: InputMessage): number[] {
   throw invalid(`Input ${quote(name)} has the shape [${shape}]: sizes must be 0 or more.`);
 }
 
-/** A response is typed where the request was: Triton's client reads raw responses alone. */
+/** Makes the response. Its contents are typed if those of the request were, because Triton's client reads only raw ones. */
 export function toResponse(
   message: ModelInferRequest,
   outcome: Outcome<ResponseForm>,
@@ -167,7 +167,7 @@ function toParameters(given: Readonly<Record<string, InferParameter>>): Paramete
   return parameters;
 }
 
-/** 64-bit integers arrive as text. */
+/** Converts a 64-bit integer, which the message library passes on as a string. */
 function exact(text: string): number | bigint {
   const number = Number(text);
   return Number.isSafeInteger(number) ? number : BigInt(text);
@@ -202,7 +202,7 @@ function fromContents(name: string, type: Tensor['type'], contents: Contents | n
   throw invalid(`Input ${quote(name)} holds ${wrong}, which is no ${datatypes[type]}.`);
 }
 
-/** How many elements there are; strings, and numbers that are not aligned, are bytes. */
+/** Returns the number of elements. Strings, and numbers that are not aligned, are bytes. */
 function countOf(name: string, type: Tensor['type'], data: ArrayBufferView): number {
   if (type !== 'string') return data.byteLength / sizeOf(type);
   const count = countPackedStrings(data as Uint8Array);
@@ -228,7 +228,7 @@ function toContents(tensor: SentOutput['tensor']): Contents {
   const numbers: readonly (number | bigint)[] = Array.from<number | bigint>(
     tensor.data as ArrayLike<number | bigint>,
   );
-  // The message library takes 64-bit integers as text.
+  // The message library takes 64-bit integers as strings.
   return { [field]: field.includes('64') && !field.includes('fp') ? numbers.map(String) : numbers };
 }
 

@@ -1,4 +1,4 @@
-/** @module Requests as bytes: a request is decoded when its call has a permit, not when it arrives. */
+/** @module Requests that have arrived as bytes. They are decoded when their call has a permit. */
 
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import type protobuf from 'protobufjs/minimal.js';
@@ -27,7 +27,7 @@ export class EncodedMessage<Message> {
     return this.#bytes.length;
   }
 
-  /** @throws {ServeError} `INVALID_ARGUMENT` where the bytes are not such a message. */
+  /** @throws {ServeError} `INVALID_ARGUMENT` if the bytes are not such a message. */
   decode(): Message {
     try {
       return this.#decoder.requestDeserialize(new StrictReader(this.#bytes));
@@ -45,7 +45,7 @@ export class EncodedMessage<Message> {
     }
   }
 
-  /** The `id` of a `ModelInferRequest`, read without decoding the rest; '' where there is none. */
+  /** The `id` of a `ModelInferRequest`, read without decoding the rest; '' if there is no id. */
   inferRequestId(): string {
     try {
       const reader = new StrictReader(this.#bytes);
@@ -61,7 +61,7 @@ export class EncodedMessage<Message> {
   }
 }
 
-/** The service with methods that receive `EncodedMessage`s. */
+/** Returns the service with methods that receive `EncodedMessage`s. */
 export function withEncodedMessages(service: ServiceDefinition): ServiceDefinition {
   return Object.fromEntries(
     Object.entries(service).map(([name, method]) => {

@@ -1,4 +1,4 @@
-/** @module ModelInfer and ModelStreamInfer: from a request to its response. */
+/** @module Serves ModelInfer and ModelStreamInfer, from a request to its response. */
 
 import type { ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
 import {
@@ -14,7 +14,7 @@ import type { ModelInferRequest, ModelInferResponse } from './messages.ts';
 import { toStatus } from './status.ts';
 import { ResponseStream } from './stream.ts';
 
-/** Most requests of one stream that are taken before the response to the first is written. */
+/** Maximum requests of one stream that are accepted before the response to the first one is written. */
 const MOST_AT_ONCE = 256;
 
 type EncodedRequest = EncodedMessage<ModelInferRequest>;
@@ -27,7 +27,7 @@ interface StreamResponse {
   readonly infer_response?: ModelInferResponse;
 }
 
-/** Records the outcome of one request: what was thrown, or undefined. */
+/** Records the outcome of one request: the error that was thrown, or undefined. */
 export type Record = (thrown?: unknown) => void;
 
 /** @throws {ServeError} */
@@ -36,7 +36,7 @@ export function modelInfer(runtime: Runtime, call: UnaryCall): Promise<ModelInfe
 }
 
 /**
- * A request that fails is answered with its error, and the stream goes on.
+ * Serves the requests of a stream. The response to a request that fails is its error, and the stream goes on.
  *
  * @param start Called when a request arrives.
  */
@@ -55,7 +55,7 @@ export function modelStreamInfer(
       return { error_message: '', infer_response: response };
     } catch (error) {
       record(error);
-      // A client sees by the id which of its requests failed.
+      // The id says which of the requests failed.
       const failed = { ...EMPTY, id: message.inferRequestId() };
       return { error_message: toStatus(error).details, infer_response: failed };
     }
@@ -81,8 +81,7 @@ const steps: InferenceSteps<ModelInferRequest, ResponseForm, ModelInferResponse>
 };
 
 /**
- * One request of either method. Its permit, and its share of the bytes that all bodies may have, are taken
- * before it is decoded.
+ * Serves one request of either method. It is decoded after it has a permit and its share of the byte budget.
  *
  * @throws {ServeError}
  */
@@ -104,7 +103,7 @@ async function infer(
   }
 }
 
-/** What both kinds of calls have. */
+/** The part of a call that unary calls and streams have in common. */
 interface Call {
   readonly cancelled: boolean;
   getDeadline(): Date | number;

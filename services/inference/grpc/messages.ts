@@ -1,4 +1,4 @@
-/** @module The messages of `inference.proto` as the library hands them over: 64-bit integers as text. */
+/** @module The messages of `inference.proto` as the library passes them on, with 64-bit integers as strings. */
 
 export interface InferParameter {
   readonly parameter_choice:

@@ -1,4 +1,4 @@
-/** @module The methods of the service, and what each call passes on its way in and out. */
+/** @module The methods of the gRPC service, with the authentication and the records of each call. */
 
 import type {
   Metadata,
@@ -23,20 +23,20 @@ import type { ModelRequest, RepositoryIndexRequest, RepositoryRequest } from './
 import type { OpenCalls } from './open-calls.ts';
 import { toStatus } from './status.ts';
 
-/** What both kinds of calls have. */
+/** The part of a call that unary calls and streams have in common. */
 interface Call {
   readonly metadata: Metadata;
 }
 
 export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImplementation {
   const start = recorder(runtime);
-  /** Every call passes here first. @throws {ServeError} where its caller is refused. */
+  /** Authenticates the caller of a call, before anything else is done. @throws {ServeError} if the caller is refused */
   const admit = ({ metadata }: Call) => {
     const get = (name: string) => metadata.get(name)[0]?.toString() ?? null;
     const principal = runtime.access.authenticate({ get });
     if (principal instanceof ServeError) throw principal;
   };
-  /** A method with one request and one response. */
+  /** Makes a method with one request and one response. */
   const unary =
     <UnaryCall extends Call, Response>(
       name: string,
@@ -44,7 +44,7 @@ export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImple
     ) =>
     async (call: UnaryCall, reply: sendUnaryData<Response>) => {
       const record = start(name);
-      calls.unanswered.hold();
+      calls.inFlight.hold();
       try {
         admit(call);
         const response = await respond(call);
@@ -54,7 +54,7 @@ export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImple
         record(error);
         reply(toStatus(error));
       } finally {
-        calls.unanswered.release();
+        calls.inFlight.release();
       }
     };
   const stream = (call: StreamCall) => {
@@ -65,12 +65,12 @@ export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImple
       call.emit('error', toStatus(error));
       return;
     }
-    calls.unanswered.hold();
+    calls.inFlight.hold();
     const responses = modelStreamInfer(runtime, call, () => start('ModelStreamInfer'));
     const forget = calls.endOnStop((reason) => responses.finish(reason));
     call.on('close', () => {
       forget();
-      calls.unanswered.release();
+      calls.inFlight.release();
     });
   };
   const plain = Object.entries(modelMethods(runtime)).map(([name, respond]) => [
@@ -86,7 +86,7 @@ export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImple
   };
 }
 
-/** What starts the clock of a request, and returns what counts it by its outcome and logs faults. */
+/** Returns a function that starts the clock of a request. It returns another one, which records the outcome and logs faults. */
 function recorder({ clock, log, metrics }: Runtime) {
   return (method: string): Record => {
     const startedMs = clock.now();
@@ -102,7 +102,7 @@ function recorder({ clock, log, metrics }: Runtime) {
   };
 }
 
-/** The methods that run no model, from a request to its response. */
+/** The methods that run no model, as functions from a request to its response. */
 function modelMethods(runtime: Runtime) {
   const { repository, routes } = runtime;
   const target = ({ name: model, version }: ModelRequest) => ({

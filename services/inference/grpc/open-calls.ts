@@ -1,38 +1,38 @@
-/** @module The calls that a gRPC server has under way, and how they end when it stops. */
+/** @module The calls of a gRPC server that are in flight, and how they end when the server stops. */
 
 import { ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
 import { InFlightCount, ServeError } from '../../../runtime/index.ts';
 import { fitTrailer, toStatus } from './status.ts';
 
-/** Why a call ends that its client has not ended. */
+/** The error with which the server ends calls that their clients keep open. */
 const STOPPING = new ServeError('DRAINING', 'The server is shutting down; retry elsewhere.');
 
 export class OpenCalls {
-  /** Calls that have not been answered. */
-  readonly unanswered = new InFlightCount();
-  /** How to end each call that its client may keep open. */
+  /** Calls that have not got their last response. */
+  readonly inFlight = new InFlightCount();
+  /** A function for each call that its client may keep open, which ends that call. */
   readonly #endings = new Set<(reason: ServeError) => void>();
   #stopped = false;
 
-  /** Has `end` called when the server stops, unless the returned function was called before. */
+  /** Calls `end` when the server stops, unless the returned function was called before. */
   endOnStop(end: (reason: ServeError) => void): () => void {
     if (this.#stopped) end(STOPPING);
     else this.#endings.add(end);
     return () => this.#endings.delete(end);
   }
 
-  /** Ends streams, and resolves when every call is answered. */
+  /** Ends streams, and resolves when no call is in flight. */
   stop(): Promise<void> {
     this.#stopped = true;
     for (const end of this.#endings) end(STOPPING);
-    return this.unanswered.idle();
+    return this.inFlight.idle();
   }
 
   /**
-   * Of calls of services that libraries bring along (health, reflection): streams end when the server
-   * stops, and messages of statuses, which repeat what the client sent, stay short.
+   * Intercepts the calls of services that libraries implement (health, reflection): it ends their streams when the
+   * server stops, and shortens the messages of their statuses, which repeat what the client sent.
    *
-   * @param own How paths of the other calls start, which are left alone.
+   * @param own The start of the paths of all other calls, which are not intercepted.
    */
   readonly interceptor =
     (own: string): ServerInterceptor =>

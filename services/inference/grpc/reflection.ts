@@ -1,4 +1,4 @@
-/** @module What a client without the schema can ask for: the messages of the service, and of health. */
+/** @module The reflection service, which describes the messages of the protocol and of health to clients without the schema. */
 
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
@@ -12,7 +12,7 @@ const { FileDescriptorProto } = descriptor;
 
 export function reflection(service: PackageDefinition): ReflectionService {
   const definition = { ...service, ...loadSync(healthSchema, { keepCase: true }) };
-  // Every message brings along the file it is from.
+  // Every message contains the description of its file.
   const corrected = Object.entries(definition).map(([name, entry]) => {
     const { fileDescriptorProtos: files } = entry;
     return Array.isArray(files)
@@ -22,7 +22,7 @@ export function reflection(service: PackageDefinition): ReflectionService {
   return new ReflectionService(Object.fromEntries(corrected));
 }
 
-/** The file with the names that `protoc` gives and the loader does not. */
+/** Returns the file with the names that `protoc` gives and the loader does not. */
 function asCompiled(bytes: Uint8Array): Buffer {
   const file: IFileDescriptorProto & object = FileDescriptorProto.decode(bytes);
   for (const message of file.messageType ?? []) complete(message);
@@ -30,8 +30,8 @@ function asCompiled(bytes: Uint8Array): Buffer {
 }
 
 /**
- * Gives fields their names in JSON, and the entries of maps theirs: those of `parameters` are
- * `Parameters` to the loader, but no map to clients in Go and C++ unless they are `ParametersEntry`.
+ * Adds the JSON names of fields, and corrects the names of the entries of maps. The loader calls the entries of
+ * `parameters` `Parameters`, but clients in Go and C++ recognize a map only by the name `ParametersEntry`.
  */
 function complete({ field = [], nestedType = [] }: IDescriptorProto): void {
   for (const own of field) own.jsonName = camelCase(own.name ?? '');

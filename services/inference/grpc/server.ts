@@ -1,4 +1,4 @@
-/** @module The protocol over gRPC: the same models and the same answers as over HTTP. */
+/** @module The gRPC server of the protocol, with the same models and responses as over HTTP. */
 
 import { join } from 'node:path';
 import {
@@ -19,14 +19,14 @@ import { reflection } from './reflection.ts';
 
 const SERVICE = 'inference.GRPCInferenceService';
 
-/** Fewest streams that one connection may have open: RFC 9113 recommends no smaller limit. */
+/** Lower bound of the limit on open streams of one connection. RFC 9113 recommends no smaller limit. */
 const LEAST_STREAMS = 100;
 
-/** A client that has vanished without a word is noticed after these: its streams would stay for good. */
+/** A client that no longer exists is noticed after these times. Otherwise its streams would stay open for good. */
 const KEEPALIVE_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 20_000;
 
-/** How long a stop waits for clients to take their last responses, and to let go of their connections. */
+/** How long a stop waits until clients have received their last responses and closed their connections. */
 const CLOSE_MS = 5000;
 
 /**
@@ -39,8 +39,8 @@ export async function listenGrpc(
   hostname: string,
   port: number,
 ): Promise<OpenPort> {
-  // It would write to the error stream. What fails is told by the call that fails, so its own words are
-  // for those who look for them.
+  // The library would write to the error stream. A call that fails reports its error, so these messages are only for
+  // debugging.
   const quiet = (message: string) => runtime.log.debug({ library: 'grpc-js' }, message);
   setLogger({ error: quiet, info: quiet, debug: quiet });
   const root = join(import.meta.dirname, '../../..');
@@ -57,7 +57,7 @@ export async function listenGrpc(
   const server = new Server({
     'grpc.max_receive_message_length': maxRequestBytes,
     'grpc.max_send_message_length': -1,
-    // A client keeps back what is more. Twice, so that streams which are idle leave room for requests.
+    // A client queues calls beyond this limit. It is twice the limit on requests, so that idle streams leave room.
     'grpc.max_concurrent_streams': Math.max(2 * maxInFlight, LEAST_STREAMS),
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,

@@ -1,4 +1,4 @@
-/** @module How an error is told to a gRPC client. The only table of its codes. */
+/** @module Converts errors to the statuses of gRPC calls, with the only table of their codes. */
 
 import { status } from '@grpc/grpc-js';
 import type { ServeCode, ServeError } from '../../../runtime/index.ts';
@@ -30,20 +30,20 @@ export const CODES: Readonly<Record<ServeCode, status>> = {
 };
 
 /**
- * Most bytes of a status's message as it is sent. Clients refuse trailers of more than 8 KiB, and report
- * the call as UNKNOWN then.
+ * Maximum bytes of a status's message as it is sent. Clients refuse trailers of more than 8 KiB, and then report the
+ * call as UNKNOWN.
  */
 const MOST_BYTES = 4096;
 
-/** Whatever was thrown, as the library sends it. */
+/** Converts whatever was thrown to the status that the library sends. */
 export function toStatus(thrown: unknown): { code: status; details: string; error: ServeError } {
   const error = toServeError(thrown);
   return { code: CODES[error.code], details: fitTrailer(error.message), error };
 }
 
-/** The message of a status, cut where it would outgrow the trailers: they hold it percent-encoded. */
+/** Cuts the message of a status to the length that trailers may have. They contain it percent-encoded. */
 export function fitTrailer(message: string): string {
-  // A UTF-16 unit is at most nine bytes there.
+  // A UTF-16 unit becomes at most nine bytes.
   if (message.length * 9 <= MOST_BYTES) return message;
   const sound = message.slice(0, MOST_BYTES).replace(/\p{Cs}/gu, '\uFFFD');
   if (sound.length === message.length && encodeURI(sound).length <= MOST_BYTES) return sound;

@@ -1,23 +1,23 @@
-/** @module One ModelStreamInfer call: its requests run side by side, and their responses keep their order. */
+/** @module One ModelStreamInfer call. Its requests run concurrently, and their responses keep the order of the requests. */
 
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { ServeError } from '../../../runtime/index.ts';
 import { toStatus } from './status.ts';
 
 /**
- * Reads requests until the client half-closes the call or `finish` is called, answers each of them, and
- * ends the call. At most `most` requests wait for their responses to be written: a client that sends
- * more, or reads slowly, is not read from meanwhile.
+ * Reads requests until the client half-closes the call or `finish` is called, writes a response to each of them, and
+ * ends the call. At most `most` requests wait for their responses to be written. If a client sends more, or reads
+ * slowly, no further requests are read meanwhile.
  */
 export class ResponseStream<Request, Response> {
   readonly #call: ServerDuplexStream<Request, Response>;
   readonly #respond: (request: Request) => Promise<Response>;
   readonly #most: number;
-  /** In the order of the requests. The first is the one that is written next or being written. */
+  /** The responses in the order of their requests. The first one is written next, or is being written. */
   readonly #responses: Promise<Response>[] = [];
   #status: ServeError | 'OK' | undefined;
   #closed = false;
-  /** Continues after a write that filled the buffer of the call. */
+  /** Continues the writing after a write that filled the buffer of the call. */
   #proceed: (() => void) | undefined;
 
   /** @param respond Never rejects. */
@@ -31,7 +31,7 @@ export class ResponseStream<Request, Response> {
     this.#respond = respond;
     call.on('data', (request: Request) => this.#receive(request));
     call.on('end', () => this.finish('OK'));
-    // Once for the whole call: a listener for each write would pile up with a slow reader.
+    // There is one listener for the whole call, because a slow reader would accumulate one for each write.
     call.on('drain', () => this.#proceed?.());
     call.on('close', () => {
       this.#closed = true;
@@ -39,7 +39,7 @@ export class ResponseStream<Request, Response> {
     });
   }
 
-  /** Reads no more requests, and ends the call with this status when those it has are answered. */
+  /** Reads no more requests, and ends the call with this status when the responses to all others are written. */
   finish(status: ServeError | 'OK'): void {
     if (this.#status !== undefined) return;
     this.#status = status;
@@ -75,7 +75,7 @@ export class ResponseStream<Request, Response> {
   #end(status: ServeError | 'OK'): void {
     if (this.#closed) return;
     if (status === 'OK') this.#call.end();
-    // The library sends what is emitted here as the status of the call.
+    // The library sends the error that is emitted here as the status of the call.
     else this.#call.emit('error', toStatus(status));
   }
 }

@@ -9,8 +9,8 @@ import { infer, testConfig, testService } from '../../support/service.ts';
 const versions = { '1': '', '2': '', '10': '' };
 const row = { model: undefined, features: [1, 2, 3, 4] };
 
-/** The version that answers a request for `version` of a model configured so. */
-async function answers(config: object, version: string | undefined, random = 0) {
+/** The version that serves a request for `version` of a model with this configuration. */
+async function versionFor(config: object, version: string | undefined, random = 0) {
   using service = await testService({ models: { m: { config, versions } }, random: () => random });
   return (await infer(service.runtime, { ...row, version })).version;
 }
@@ -23,56 +23,58 @@ const rejects = (promise: Promise<unknown>, code: string, message: RegExp) =>
     return true;
   });
 
-describe('which version answers', () => {
-  test('the one asked for', async () => assert.equal(await answers({}, '2'), '2'));
-  test('without one the newest, in natural order', async () => {
-    assert.equal(await answers({}, undefined), '10');
+describe('the version that serves a request', () => {
+  test('is the one that the request names', async () =>
+    assert.equal(await versionFor({}, '2'), '2'));
+  test('is the newest one, in natural order, if the request names none', async () => {
+    assert.equal(await versionFor({}, undefined), '10');
   });
-  test('without one the default version', async () => {
-    assert.equal(await answers({ default_version: '2' }, undefined), '2');
+  test('is the default version if the request names none', async () => {
+    assert.equal(await versionFor({ default_version: '2' }, undefined), '2');
   });
-  test('a label means its version', async () => {
-    assert.equal(await answers({ version_labels: { stable: '1' } }, 'stable'), '1');
+  test('is the one of the label that the request names', async () => {
+    assert.equal(await versionFor({ version_labels: { stable: '1' } }, 'stable'), '1');
   });
-  test('the traffic split decides by weight', async () => {
+  test('is drawn by the weights of a traffic split', async () => {
     const config = { traffic: { '1': 3, '2': 1 } };
-    assert.equal(await answers(config, undefined, 0), '1');
-    assert.equal(await answers(config, undefined, 0.74), '1');
-    assert.equal(await answers(config, undefined, 0.76), '2');
+    assert.equal(await versionFor(config, undefined, 0), '1');
+    assert.equal(await versionFor(config, undefined, 0.74), '1');
+    assert.equal(await versionFor(config, undefined, 0.76), '2');
   });
-  test('an unknown one is an error that lists the others', async () => {
+  test('cannot be an unknown one, and the error lists the others', async () => {
     const config = { version_labels: { stable: '1' } };
     const message = /^Model 'm' has no version '3'; available: '1', '2', '10', 'stable'\.$/;
-    await rejects(answers(config, '3'), 'VERSION_NOT_FOUND', message);
-    await rejects(answers({}, 'constructor'), 'VERSION_NOT_FOUND', /no version 'constructor'/);
+    await rejects(versionFor(config, '3'), 'VERSION_NOT_FOUND', message);
+    await rejects(versionFor({}, 'constructor'), 'VERSION_NOT_FOUND', /no version 'constructor'/);
   });
 });
 
-describe('which model answers', () => {
+describe('the model that serves a request', () => {
   const models: Record<string, TestModel> = { a: { versions }, b: { versions } };
   const ask = async (model: string | undefined, options: Parameters<typeof testService>[0]) => {
     using service = await testService(options);
     return (await infer(service.runtime, { ...row, model, version: undefined })).model;
   };
 
-  test('the one asked for', async () => assert.equal(await ask('b', { models }), 'b'));
-  test('the only one', async () =>
+  test('is the one that the request names', async () =>
+    assert.equal(await ask('b', { models }), 'b'));
+  test('is the only one', async () =>
     assert.equal(await ask(undefined, { models: { a: models.a! } }), 'a'));
-  test('DEFAULT_MODEL', async () => {
+  test('is the one of DEFAULT_MODEL', async () => {
     assert.equal(await ask(undefined, { models, config: { defaultModel: 'b' } }), 'b');
   });
-  test('the one whose model.json says so', async () => {
+  test('is the one whose model.json makes it the default', async () => {
     const marked = { ...models, c: { config: { default: true }, versions } };
     assert.equal(await ask(undefined, { models: marked }), 'c');
   });
-  test('none of several when none is named', async () => {
+  test('must be named if there are several and no default', async () => {
     await rejects(
       ask(undefined, { models }),
       'INVALID_ARGUMENT',
       /^The field 'model' is missing; write one of 'a', 'b'\.$/,
     );
   });
-  test('an unknown one is an error that lists the others', async () => {
+  test('cannot be an unknown one, and the error lists the others', async () => {
     await rejects(
       ask('z', { models }),
       'MODEL_NOT_FOUND',

@@ -50,7 +50,7 @@ describe('in the folder of a version', () => {
     });
   }
 
-  test('of two models none, with a reason', async () => {
+  test('of two models no one is chosen, with a reason', async () => {
     const found = await served(['a.onnx', 'b.onnx'], 'm/1');
     assert.deepEqual(found.files, []);
     assert.match(found.skipped['m/1']!, /several models \(a\.onnx, b\.onnx\).*rename/);
@@ -98,13 +98,13 @@ describe('in a folder without versions', () => {
     });
   }
 
-  test('folders of versions go before it', async () => {
+  test('folders of versions are preferred to it', async () => {
     const found = await scan({ 'm/model.onnx': '', 'm/2/model.onnx': '', 'm/model.json': '{}' });
     assert.deepEqual(found.files, ['m/2/model.onnx']);
     assert.match(found.skipped['m/model.onnx']!, /folders of versions/);
   });
 
-  test('empty folders do not', async () => {
+  test('empty folders are ignored', async () => {
     const found = await scan({ 'm/model.onnx': '', 'm/assets/x.txt': '', 'm/model.json': '{}' });
     assert.deepEqual(found.files, ['m/model.onnx']);
   });
@@ -163,7 +163,7 @@ describe('in a folder of Hugging Face', () => {
     assert.match(found.skipped.m!, /several models \(a\.onnx, b\.onnx\)/);
   });
 
-  test('none at all is named', async () => {
+  test('a folder without any is skipped with a reason', async () => {
     assert.match((await face('pytorch_model.bin')).skipped.m!, /holds no model file/);
   });
 

@@ -1,4 +1,4 @@
-/** @module What a repository skips: whatever lies there, the models beside it are found and the reasons are told. */
+/** @module What a repository skips: whatever lies there, the models beside it are found, and each skipped entry has a reason. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -204,7 +204,7 @@ describe('a version is a folder that holds a model file', () => {
     assert.match(found.skipped['m/v2']!, /is a number/);
   });
 
-  test('a version_policy that selects none of them is the reason', async () => {
+  test('a version_policy that selects no version is the reason', async () => {
     const policy = 'version_policy { specific { versions: 3 } }';
     const found = await scan({ 'm/config.pbtxt': policy, 'm/1/model.onnx': '' });
     assert.match(found.skipped.m!, /version_policy selects none of its versions: 1/);

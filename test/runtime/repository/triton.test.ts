@@ -24,7 +24,7 @@ describe('max_batch_size', () => {
     assert.equal(await batching('{"max_batch_size": 0}'), false);
   });
 
-  test('left out, it is found out, unless the file describes shapes, which then are whole', async () => {
+  test('without it batching is found out, unless the file describes shapes, which are whole then', async () => {
     assert.equal(await batching('name: "m"'), undefined);
     assert.equal(await batching('{}'), undefined);
     const delay = 'dynamic_batching { max_queue_delay_microseconds: 500 }';
@@ -197,7 +197,7 @@ describe('queues', () => {
     );
   });
 
-  test('without a time a request has its own, and with DELAY none counts', async () => {
+  test('without a timeout a request has its own, and with DELAY no timeout counts', async () => {
     const plain = await queue('');
     assert.deepEqual(
       [undefined, 9].map((wanted) => allowedTimeout(plain, 0, wanted)),
@@ -321,8 +321,8 @@ test('what only tunes Triton is noted by its name', async () => {
   );
 });
 
-test('a configuration as Triton itself tells it, with everything that is empty, is taken', async () => {
-  const told = {
+test('a configuration as Triton itself returns it, with all its empty fields, is accepted', async () => {
+  const returned = {
     name: 'm',
     platform: 'onnxruntime_onnx',
     backend: 'onnxruntime',
@@ -358,7 +358,7 @@ test('a configuration as Triton itself tells it, with everything that is empty, 
     dynamic_batching: { preferred_batch_size: [], max_queue_delay_microseconds: 0 },
     model_transaction_policy: { decoupled: false },
   };
-  const { config, settings } = await read(JSON.stringify(told));
+  const { config, settings } = await read(JSON.stringify(returned));
   assert.deepEqual(config, { batching: { maxRows: 8 }, instances: 2 });
   assert.deepEqual(settings.notes, []);
   assert.deepEqual(settings.inputs, [{ name: 'x', datatype: 'TYPE_FP32', dims: [3] }]);

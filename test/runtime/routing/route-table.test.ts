@@ -80,7 +80,7 @@ describe('resolve', () => {
     assert.ok(['1', '2'].includes(resolved(made.routes)));
   });
 
-  test('a model that is unknown is told with those that are served', async () => {
+  test('the error for an unknown model lists the models that are served', async () => {
     using made = await table({ models: models() });
     for (const model of ['x', '__proto__', 'toString']) {
       assert.throws(() => made.routes.resolve({ model, version: undefined }), {

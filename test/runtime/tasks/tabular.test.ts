@@ -39,7 +39,7 @@ const float32 = (dims: number[], ...values: number[]): Tensor => ({
 });
 
 describe('classification', () => {
-  test('answers the label of the highest score with its probability to six decimals', () => {
+  test('returns the label of the highest score with its probability to six decimals', () => {
     const { read } = task({ task: 'classification', labels: ['a', 'b'] }, ['p', [-1, 2]]);
     assert.deepEqual(read(float32([2, 2], 0.25, 0.75, 1 / 3, 0.1)), [
       { prediction: 'b', confidence: 0.75 },
@@ -76,7 +76,7 @@ describe('classification', () => {
 });
 
 describe('regression', () => {
-  test('answers the number without a confidence', () => {
+  test('returns the number without a confidence', () => {
     const { read } = task({ task: 'regression' }, ['y', [-1, 1]]);
     assert.deepEqual(read(float32([2, 1], 1.5, -2)), [{ prediction: 1.5 }, { prediction: -2 }]);
   });
@@ -90,7 +90,7 @@ describe('regression', () => {
 });
 
 describe('no task', () => {
-  test('answers a value, or a list of them', () => {
+  test('returns a value, or a list of values', () => {
     assert.deepEqual(task({}, ['y', [-1]]).read(float32([2], 1, 2)), [
       { prediction: 1 },
       { prediction: 2 },
@@ -180,7 +180,7 @@ describe('a classifier with a label and probabilities', () => {
     assert.equal(whole({}, ['a', [-1, 2], 'int64'], ['b', [-1, 2]]).name, 'raw');
   });
 
-  test('probabilities that are NaN are told as the request wants them', () => {
+  test('probabilities that are NaN have the form that the request asks for', () => {
     const { decode } = whole({}, ...outputs);
     const nothing = float32([2, 3], NaN, NaN, NaN, 0.1, NaN, 0.3);
     const read = decode({ label: numbers, probabilities: nothing }, 2);
