@@ -68,16 +68,16 @@ class AsyncTask {
   static void Execute(napi_env, void* data) {
     auto& task = *static_cast<AsyncTask*>(data);
     try {
-      task.status_ = task.Run();
+      task.outcome_ = task.Run();
     } catch (const std::bad_alloc&) {
-      task.status_ = Status::Of(Code::kResourceExhausted, kOutOfMemory);
+      task.outcome_ = Status::Of(Code::kResourceExhausted, kOutOfMemory);
     }
   }
 
   static void Complete(napi_env env, napi_status, void* data) {
     const std::unique_ptr<AsyncTask> task(static_cast<AsyncTask*>(data));
     const napi_value result = Guard(env, [&]() -> napi_value {
-      return task->status_.ok() ? task->Result(env) : Refuse(env, task->status_);
+      return task->outcome_.ok() ? task->Result(env) : Refuse(env, task->outcome_);
     });
     if (result != nullptr) {
       napi_resolve_deferred(env, task->deferred_, result);
@@ -93,7 +93,7 @@ class AsyncTask {
   napi_deferred deferred_ = nullptr;
   napi_async_work work_ = nullptr;
   std::vector<napi_ref> kept_;
-  Status status_;
+  Status outcome_;
 };
 
 // Holds elements in memory that is taken from the budget, until they are passed to JavaScript.
