@@ -6,7 +6,7 @@ import { checkSchema } from '../check-schema.ts';
 import { DEVICE, DEVICE_FORM } from '../device.ts';
 import { ServeError } from '../errors.ts';
 import { taskConfigShape } from '../tasks/index.ts';
-import { readText } from './files.ts';
+import { readJson } from './files.ts';
 
 /** The schema of `model.json`. Every key is optional: without the file the model's own signature is used. */
 export const modelConfigSchema = z.strictObject({
@@ -64,7 +64,7 @@ export async function readModelConfig(
 ): Promise<ModelConfig | ServeError> {
   const what = `model.json of '${model}'`;
   try {
-    const json: unknown = JSON.parse(await readText(path, what));
+    const json = await readJson(path, what);
     const checked = checkSchema(modelConfigSchema, withPresentNames(json));
     if ('fault' in checked) {
       return new ServeError('INVALID_CONFIG', `${what} is wrong: ${checked.fault}.`);
@@ -73,7 +73,7 @@ export async function readModelConfig(
     return checked.data;
   } catch (error) {
     if (error instanceof ServeError) return error;
-    return new ServeError('INVALID_CONFIG', `${what} is not valid JSON.`, { cause: error });
+    throw error;
   }
 }
 

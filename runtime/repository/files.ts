@@ -153,4 +153,17 @@ export async function readText(path: string, what: string): Promise<string> {
   }
 }
 
+/** The content of a JSON file. @throws {ServeError} `INVALID_CONFIG` */
+export async function readJson(path: string, what: string): Promise<unknown> {
+  const text = await readText(path, what);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    // Bun says what it expected, and Deno also at which line and column.
+    const detail = cause instanceof SyntaxError ? cause.message : String(cause);
+    const message = `${what} is not valid JSON: ${detail.replace(/^JSON Parse error: /, '')}.`;
+    throw new ServeError('INVALID_CONFIG', message, { cause });
+  }
+}
+
 const lowerFirst = (sentence: string) => sentence[0]!.toLowerCase() + sentence.slice(1);

@@ -7,8 +7,7 @@
  * @module
  */
 
-import { ServeError } from '../errors.ts';
-import { type Entry, listFolder, readText, type Skip } from './files.ts';
+import { type Entry, listFolder, readJson, type Skip } from './files.ts';
 import { byModel, chooseModelFile, MODEL_FILE, type ModelFile, mostExact } from './model-file.ts';
 
 /** A graph that is served. */
@@ -68,17 +67,9 @@ const modelFiles = (entries: readonly Entry[]) =>
  */
 export async function readHuggingFace(name: string, path: string): Promise<HuggingFaceConfig> {
   const what = `config.json of '${name}'`;
-  const config = parse(await readText(path, what), what);
+  const config = await readJson(path, what);
   const labels = typeof config === 'object' && config !== null && 'id2label' in config;
   return { labels: labels ? labelsById(config.id2label) : undefined };
-}
-
-function parse(text: string, what: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new ServeError('INVALID_CONFIG', `${what} is not valid JSON.`);
-  }
 }
 
 /** Undefined unless there is a name for each number from 0 on. */

@@ -152,7 +152,11 @@ describe('what cannot be loaded', () => {
   });
 
   for (const [name, config, reason] of [
-    ['not JSON', '{', /not valid JSON/],
+    [
+      'not JSON',
+      '{"task":',
+      /^model.json of 'm' is not valid JSON: Unexpected (EOF|end of JSON input)\.$/,
+    ],
     [
       'with an unknown key',
       { label: [] },
