@@ -160,3 +160,18 @@ test('the page describes the process, and not the thread that renders it', async
   assert.ok(value('process_open_fds') > 2);
   assert.doesNotMatch(page, /nodejs_/);
 });
+
+test('a model that is unloaded while the page is written is on it', async () => {
+  using service = await testService({
+    config: { modelControlMode: 'explicit', loadModels: ['*'] },
+  });
+  let unloading: Promise<void> | undefined;
+  const pause = async () => {
+    unloading ??= service.runtime.repository.unload('iris');
+    await unloading;
+  };
+  const page = await service.runtime.metrics.render({ pause });
+  assert.match(page, /millrace_model_running\{model="iris",version="v2.0"\} 0/);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(service.model('iris:v2.0').closed);
+});

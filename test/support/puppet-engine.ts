@@ -70,6 +70,8 @@ export class PuppetModel implements Model {
   readonly intraOpThreads = 1;
   readonly signature: Signature;
   closed = false;
+  /** The options of every run. */
+  readonly runs: RunOptions[] = [];
   /** Measurements of a running engine. */
   measured = {
     stuckInstances: 0,
@@ -137,12 +139,14 @@ export class PuppetModel implements Model {
       return Promise.reject(new MillraceError('FAILED_PRECONDITION', 'The model is closed'));
     }
     this.#counts.submitted += 1;
+    this.runs.push(options);
     return this.#gate === undefined
       ? Promise.resolve(this.#finish(inputs))
       : this.#wait(inputs, options, this.#gate.opened);
   }
 
   stats(): ModelStats {
+    if (this.closed) throw new MillraceError('FAILED_PRECONDITION', 'The model is closed');
     const { completed } = this.#counts;
     const histogram: Histogram = { bounds: [0.001], counts: [completed], count: completed, sum: 0 };
     const answered = { count: completed, inputMs: 0, computeMs: 0, outputMs: 0 };
