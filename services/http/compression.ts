@@ -7,7 +7,7 @@
 
 import type { Transform } from 'node:stream';
 import { createDeflate, createGunzip, createGzip, createInflate } from 'node:zlib';
-import { type BodyShare, ServeError } from '../../runtime/index.ts';
+import { type BodyShare, ServeError, ShortTurns } from '../../runtime/index.ts';
 import { GrowingBytes, tooLong } from './growing-bytes.ts';
 
 const decoders = { gzip: createGunzip, deflate: createInflate } as const;
@@ -21,8 +21,6 @@ const PACKED_SLICE = 4 * 1024;
 const MAX_RATIO = 1032;
 /** Bytes of a slice that is compressed. */
 const PLAIN_SLICE = 256 * 1024;
-/** After this time the thread serves other requests before the next slice. */
-const TURN_MS = 4;
 /** Size of the output buffer. */
 const OUTPUT_BYTES = 128 * 1024;
 
@@ -95,22 +93,13 @@ function pump(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     let start = 0;
-    let turn = performance.now();
-    const nextTurn = () => {
-      turn = performance.now();
-      next();
-    };
+    const turns = new ShortTurns();
     const next = () => {
       if (stream.destroyed) return;
       const piece = input.subarray(start, start + slice);
       start += slice;
       if (start >= input.length) stream.end(piece);
-      else
-        stream.write(piece, () => {
-          if (performance.now() - turn < TURN_MS) next();
-          // Deno runs every setImmediate before network events, so a timer is used.
-          else setTimeout(nextTurn, 0);
-        });
+      else stream.write(piece, () => void turns.pause().then(next));
     };
     stream.on('data', (piece: Uint8Array) => {
       if (stream.destroyed) return;
