@@ -21,7 +21,7 @@ import { describedRows, validateConfig } from './validate-config.ts';
 import { warmupInputs, zeroRow } from './warmup.ts';
 
 const ENGINE_LEVELS = 256;
-/** How long a load waits for the run that warms a model, milliseconds. */
+/** How long a load waits for each run that warms a model, milliseconds. */
 const WARM_UP_MS = 60_000;
 
 /** What to load and how. */
@@ -152,7 +152,9 @@ export class ModelVersion {
   async #runWarmup(warmup: Warmup, mostRows: number): Promise<void> {
     const inputs = warmupInputs(warmup, this.signature, mostRows);
     try {
-      for (let run = 0; run < warmup.runs; run += 1) await this.run(inputs, {});
+      for (let run = 0; run < warmup.runs; run += 1) {
+        await this.run(inputs, { timeoutMs: WARM_UP_MS });
+      }
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new ServeError('INVALID_CONFIG', `model_warmup '${warmup.name}' failed: ${reason}`, {
@@ -226,7 +228,8 @@ export async function loadVersion(engine: Engine, source: VersionSource): Promis
       await version.warm(source.config);
       return version;
     } catch (error) {
-      await native.close();
+      // Nothing waits for this, because a run that warms the model may never end.
+      native.close().catch(() => {});
       throw error;
     }
   } catch (error) {

@@ -7,10 +7,15 @@ import { isPlainName, type TritonWarmup, type TritonWarmupInput, wrong } from '.
 
 /** Largest file of labels or of data for a warm-up. */
 const MAX_BYTES = 256 * 1024 * 1024;
+/** Most runs of a warm-up. Changes of state wait for the load that makes them. */
+const MAX_RUNS = 100;
 
-/** @throws {ServeError} `INVALID_CONFIG` for a file that cannot be read. */
+/** @throws {ServeError} `INVALID_CONFIG` for a file that cannot be read, or too many runs. */
 export async function toWarmup(name: string, folder: string, given: TritonWarmup): Promise<Warmup> {
   const { batch_size = 1, count = 0, inputs = {} } = given;
+  if (count > MAX_RUNS) {
+    throw wrong(name, `model_warmup.count must be at most ${MAX_RUNS} but is ${count}`);
+  }
   return {
     name: given.name ?? '',
     rows: batch_size,

@@ -342,3 +342,32 @@ describe('how a version is loaded', () => {
     assert.match(await service.runtime.metrics.render(), /millrace_model_device_lost\{[^}]*\} 1/);
   });
 });
+
+describe('a warm-up of config.pbtxt', () => {
+  const input =
+    'inputs { key: "features" value { data_type: TYPE_FP32 dims: [ 4 ] zero_data: true } }';
+  const triton = `model_warmup { name: "w" batch_size: 1 count: 3 ${input} }`;
+  const models = { m: { triton, versions: { '1': '' } } };
+
+  test('has a time limit for each of its runs', async () => {
+    using service = await testService({ models });
+    const limits = service.model('m:1').runs.map(({ timeoutMs }) => timeoutMs);
+    assert.deepEqual(limits, [60_000, 60_000, 60_000]);
+  });
+
+  test('that never ends does not hold up the load', async () => {
+    using repository = testRepository(models);
+    const engine = new PuppetEngine(() => ({
+      ...puppetClassifier(),
+      run: () => {
+        throw new MillraceError('DEADLINE_EXCEEDED', 'The deadline passed');
+      },
+    }));
+    const load = engine.load.bind(engine);
+    engine.load = async (options) =>
+      Object.assign(await load(options), { close: () => new Promise<void>(() => {}) });
+    const runtime = await createRuntime(testConfig(repository.path), engine);
+    const [version] = runtime.models()[0]!.versions;
+    assert.match(version!.reason, /^model_warmup 'w' failed: The deadline passed/);
+  });
+});

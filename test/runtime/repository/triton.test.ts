@@ -293,6 +293,10 @@ test('warm-ups are read as Triton reads them: flags by being there, no rows no r
   ]);
   const file = (name: string) =>
     `model_warmup { batch_size: 1 inputs { key: "x" value { input_data_file: "${name}" } } }`;
+  await refuses(
+    'model_warmup { batch_size: 1 count: 101 }',
+    /model_warmup\.count must be at most 100 but is 101/,
+  );
   await refuses(file('no.bin'), /no\.bin that it names cannot be read/);
   await refuses(file('../no.bin'), /must be the name of a file in the folder warmup/);
 });
