@@ -54,6 +54,10 @@ test('the probes return 200', async () => {
   assert.equal((await jsonOf(await app.request('/ready'))).status, 'ready');
 });
 
+test('the demonstration repository has no entry that is skipped', async () => {
+  assert.equal((await jsonOf(await demo.app.request('/ready'))).skipped, undefined);
+});
+
 test('the response of every control route has a request id', async () => {
   for (const route of ['/alive', '/health', '/ready', '/metrics', '/openapi.json', '/docs']) {
     const headers = { 'X-Request-Id': 'mine' };

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-MODELS = Path(__file__).resolve().parents[1]
+MODELS = Path(__file__).resolve().parent
 FIXTURES = MODELS.parent / "test" / "fixtures"
 
 OPSET = 17

@@ -1,6 +1,6 @@
 """Trains the iris classifiers v1.0 and v2.0 and prints their accuracy on the held-out rows.
 
-    python models/train/iris.py [--check]
+    python -B models/train_iris.py [--check]
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Trains the diabetes regressor v1.0 and prints its R² and mean absolute error on the held-out rows.
 
-    python models/train/diabetes.py [--check]
+    python -B models/train_diabetes.py [--check]
 """
 
 from artifacts import dense_model, fold_standardisation, predict, publish
