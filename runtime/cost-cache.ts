@@ -8,8 +8,7 @@ import type { Log } from './log.ts';
  * once which batch sizes pay and which deadlines can be made. A cache that is damaged or cannot be
  * written is a line in the log.
  */
-export function withCostCache(engine: Engine, folder: string | undefined, log: Log): Engine {
-  if (folder === undefined) return engine;
+export function withCostCache(engine: Engine, folder: string, log: Log): Engine {
   const notice = (sentence: string) => log.warn(sentence);
   return {
     info: engine.info,

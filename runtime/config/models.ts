@@ -16,7 +16,7 @@ export const modelSettings = {
   MODEL_PATH: setting(text.default('models'), 'Folder of the model repository', 'models'),
   CACHE_DIR: setting(
     text.default('.millrace/cache'),
-    'Folder that keeps measured costs of models between two starts',
+    'Folder for measured costs of models, which it keeps between two starts, and for copies of external data',
     '.millrace/cache',
   ),
   DEFAULT_MODEL: setting(text.optional(), 'Model of requests that name none', 'iris'),
@@ -59,8 +59,8 @@ type Settings = z.infer<z.ZodObject<typeof modelSettings>>;
 export interface ModelSettings {
   /** Absolute path of the model repository. */
   readonly modelPath: string;
-  /** Absolute path of the folder that keeps measured costs; undefined: they are not kept. */
-  readonly cacheDir: string | undefined;
+  /** Absolute path of the folder for measured costs and copies of external data. */
+  readonly cacheDir: string;
   readonly defaultModel: string | undefined;
   readonly modelControlMode: 'none' | 'poll' | 'explicit';
   readonly loadModels: readonly string[];

@@ -19,9 +19,4 @@ describe('withCostCache', () => {
     loads[0]?.notice?.('It is damaged');
     assert.deepEqual(warnings, ['It is damaged']);
   });
-
-  test('is the engine itself where nothing is to be kept', () => {
-    const engine = {} as Engine;
-    assert.equal(withCostCache(engine, undefined, log), engine);
-  });
 });

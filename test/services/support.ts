@@ -45,10 +45,11 @@ export async function openApp(
   settings: Partial<Config> = {},
 ): Promise<Opened> {
   const env = { MODEL_PATH: path.join(root, 'models'), PORT: '0', LOG_LEVEL: 'silent' };
+  const cacheDir = mkdtempSync(path.join(tmpdir(), 'millrace-cache-'));
   const config: Config = {
     ...readConfig(services, { argv: ['prediction'], env, cwd: root }),
     maxInFlight: 64,
-    cacheDir: undefined,
+    cacheDir,
     ...settings,
   };
   const runtime = await createRuntime(config, engine, { log: createLog('silent') });
@@ -56,6 +57,7 @@ export async function openApp(
     await runtime.admission.drain();
     await runtime.close();
     await engine.close();
+    rmSync(cacheDir, { recursive: true });
   };
   return { app: createServiceApp(runtime, predictionService), engine, close };
 }
