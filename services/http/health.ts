@@ -5,9 +5,10 @@ import { readiness } from './error-response.ts';
 import type { AddRoute } from './managed-routes.ts';
 
 /**
- * `/alive` and `/health` return 200 while the thread runs. `/ready` returns 200 while the thread takes requests
- * and at least one model is served, and otherwise 503. Its body lists every version, with the reason if it is
- * not served, and the skipped entries of the repository. `/v2/health/ready` is stricter: every model must be ready.
+ * `/alive` and `/health` return 200 while the thread runs. `/ready` returns 200 while the thread takes requests and at
+ * least one model is served or, with `MODEL_CONTROL_MODE=explicit`, before the first load; otherwise it returns 503. Its
+ * body lists every version, with the reason if it is not served, and the skipped entries of the repository.
+ * `/v2/health/ready` is stricter: every model must be ready.
  */
 export function healthRoutes(add: AddRoute, runtime: Runtime): void {
   add('/alive', (c) => c.json({ status: 'alive' }));
