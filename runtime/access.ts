@@ -1,4 +1,4 @@
-/** @module Who sends a request: one call for HTTP, gRPC and every later entry (.github/decisions/0025). */
+/** @module Authenticates the sender of a request. Every protocol calls it (.github/decisions/0025). */
 
 import type { ServeError } from './errors.ts';
 

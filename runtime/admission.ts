@@ -4,7 +4,10 @@ import type { Clock } from './clock.ts';
 import { ServeError } from './errors.ts';
 import { InFlightCount } from './in-flight-count.ts';
 
-/** So long a refusal is used again: a server with too much to do does not measure its queues for each. */
+/**
+ * A refusal and its Retry-After are reused for this time, so that an overloaded server does not query its queues
+ * for each refused request.
+ */
 const REFUSAL_MS = 100;
 
 /**
@@ -97,7 +100,7 @@ export class Admission {
     this.#requests.release();
   }
 
-  /** Gives back a place among the receiving, instead of a permit. */
+  /** Releases the slot of a request that was still receiving its body. */
   releaseReceiving(): void {
     this.#receiving -= 1;
     this.#requests.release();

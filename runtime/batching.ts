@@ -31,7 +31,9 @@ export const batchingSchema = z
       maxQueueByPriority: z
         .array(z.int().min(0))
         .optional()
-        .describe('Of them at most so many of each priority, the most urgent first; 0: no limit'),
+        .describe(
+          'Maximum queued requests of each priority level, most urgent first; 0 means no limit',
+        ),
       maxRequestRows: size.optional().describe('Most rows of one request'),
       axes: z
         .record(z.string(), axisSchema)

@@ -142,7 +142,7 @@ export class ChangeSequencer implements Bus {
     }
     throw new ServeError(
       'INTERNAL',
-      'The HTTP threads could not agree on what they serve, because the repository keeps changing; repeat the request when it stands still.',
+      'The HTTP threads could not agree on what they serve, because the repository keeps changing; repeat the request when no file in it is being written.',
     );
   }
 

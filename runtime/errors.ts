@@ -71,7 +71,7 @@ export function fromEngine(error: unknown): ServeError {
     case 'DEADLINE_EXCEEDED':
       return new ServeError('DEADLINE_EXCEEDED', 'The request was not answered by its deadline.');
     case 'CANCELLED':
-      return new ServeError('CANCELLED', 'The client went away before the response was ready.');
+      return new ServeError('CANCELLED', 'The client closed the connection.');
     case 'UNAVAILABLE': {
       // Only a full queue knows when to try again. A lost GPU or a closing process has no such time.
       const after = retryAfterMs(error);

@@ -1,4 +1,4 @@
-/** @module Counts the users of something, and reports when there are none left. */
+/** @module Counts the holders of a resource, and resolves when there are none. */
 
 export class InFlightCount {
   #count = 0;

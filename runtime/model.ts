@@ -71,7 +71,7 @@ export class ModelVersion {
     const { settings } = source;
     const described = settings.outputs.map(({ name }) => name);
     this.outputs = described.length === 0 ? undefined : described;
-    this.signature = withOutputs(native.signature, this.outputs);
+    this.signature = withDeclaredOutputs(native.signature, this.outputs);
     this.#notes = [...settings.notes, ...native.report.notes.map(redact)];
     this.device = {
       ...native.report,
@@ -181,8 +181,11 @@ export class ModelVersion {
   }
 }
 
-/** Outputs that the repository does not describe are not listed. Only requests that name them get them. */
-function withOutputs(signature: Signature, outputs: readonly string[] | undefined): Signature {
+/** Outputs that config.pbtxt does not declare are hidden from the metadata and returned only to requests that name them. */
+function withDeclaredOutputs(
+  signature: Signature,
+  outputs: readonly string[] | undefined,
+): Signature {
   if (outputs === undefined) return signature;
   return { ...signature, outputs: signature.outputs.filter(({ name }) => outputs.includes(name)) };
 }

@@ -31,7 +31,7 @@ export interface Prepared<Context> {
   readonly packStrings?: boolean;
   /** 1 is the most urgent level; 0 or undefined means the model's default one. */
   readonly priority?: number | undefined;
-  /** How long the request wants to wait, milliseconds. The model's queue policy has the last word on it. */
+  /** Queue timeout that the request asks for, milliseconds; the model's queue policy may override it. */
   readonly queueTimeoutMs?: number | undefined;
   /** What `respond` has to know of the request. */
   readonly context: Context;

@@ -1,13 +1,13 @@
-/** @module Long work of a thread that serves requests, in short turns of the event loop. */
+/** @module Divides long work on a thread that serves requests into short turns of the event loop. */
 
-/** How long work may keep other work of its thread waiting at a time, milliseconds. */
+/** How long the work may block the event loop at a time, milliseconds. */
 const TURN_MS = 5;
 
-/** One piece of long work, or several parts of it side by side, which pauses from time to time. */
+/** Long work, or several parts of it that share the time of its turns. */
 export class ShortTurns {
   #startedMs = performance.now();
 
-  /** Lets other work run, if this work has lasted for its part of the turn. */
+  /** Lets the event loop run other work, if this turn has taken `TURN_MS`. */
   async pause(): Promise<void> {
     if (performance.now() - this.#startedMs < TURN_MS) return;
     // Deno runs every setImmediate before network events, so a timer is used.

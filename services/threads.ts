@@ -141,12 +141,12 @@ class WorkerPool {
       ready.push(await thread.ready());
     }
     const [first, ...others] = ready;
-    // Where the repository is polled, the next poll makes the threads equal.
+    // In poll mode the next poll makes all threads serve the same models.
     const follows = config.modelControlMode === 'poll';
     if (!follows && others.some(({ state }) => state !== first!.state)) {
       throw new ServeError(
         'INVALID_CONFIG',
-        'The model repository was changed while HTTP threads were starting; start again when its files stand still.',
+        'The model repository was changed while HTTP threads were starting; start again when no file in it is being written.',
       );
     }
     this.#opened();

@@ -82,7 +82,11 @@ export const modelMetrics: readonly ModelMetric[] = [
     ({ inlineRuns }) => inlineRuns,
   ),
   cost('batch_cost_mean_seconds', 'Moving average of the run time of a batch, by rows', 'meanMs'),
-  cost('batch_cost_high_seconds', 'Moving 95th percentile of the same', 'highMs'),
+  cost(
+    'batch_cost_high_seconds',
+    'Moving 95th percentile of the run time of a batch, by rows',
+    'highMs',
+  ),
   {
     ...head('info', 'gauge', 'The device of a model; fallback="1" where another was asked for'),
     samples({ labels, version }) {

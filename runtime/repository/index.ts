@@ -110,7 +110,7 @@ export class Repository {
     );
   }
 
-  /** A model may come whole with the request, but a name is no way out of the repository. */
+  /** The name must not contain a path separator, so it cannot refer to a folder outside the repository. */
   async #override(name: string, override: LoadOverride): Promise<ModelFolder | undefined> {
     if (!/^[^/\\]+$/.test(name) || name.startsWith('.')) return undefined;
     const folder: Entry = { name, label: name, path: join(this.#root, name), kind: 'folder' };

@@ -47,8 +47,8 @@ export class RouteTable {
   /** `DEFAULT_MODEL`. */
   readonly #defaultName: string | undefined;
   readonly #entries = new Map<string, Entry>();
-  /** The default model of each list of tasks that requests have come with. */
   #wideIntegers = false;
+  /** The default model of each list of tasks that requests have come with. */
   readonly #defaults = new Map<readonly TaskName[] | undefined, Entry | undefined>();
 
   constructor(random: Random, defaultName: string | undefined) {

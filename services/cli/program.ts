@@ -7,7 +7,7 @@ import { addConform } from './conform.ts';
 import { addServe } from './serve.ts';
 
 export const program = new Command('millrace')
-  .description('Model inference at the speed of the HTTP floor')
+  .description('Model inference near the speed of a bare HTTP server')
   .version(manifest.version)
   .showHelpAfterError()
   .configureHelp({ showGlobalOptions: true });

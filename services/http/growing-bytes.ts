@@ -71,6 +71,6 @@ export class GrowingBytes {
 export function tooLong(limit: number, compressed = false): ServeError {
   return new ServeError(
     'PAYLOAD_TOO_LARGE',
-    `The body is longer than ${limit} bytes${compressed ? ' unpacked' : ''}; send less at once.`,
+    `The body is longer than ${limit} bytes${compressed ? ' after decompression' : ''}; send less at once.`,
   );
 }
