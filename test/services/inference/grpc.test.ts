@@ -215,7 +215,7 @@ describe('errors', () => {
     'a wrong number of raw contents': [
       { ...typed(), raw_input_contents: [raw(1), raw(2)] },
       status.INVALID_ARGUMENT,
-      /one for each or none/,
+      /one for each input or leave them all out/,
     ],
     'raw contents of a wrong length': [
       {
