@@ -24,9 +24,9 @@ import {
 import type { ElementType, Tensors } from './types.ts';
 
 /** For a larger body the time to parse outweighs the time to create its objects. */
-const MOST_BODY_BYTES = 4096;
+const MAX_BODY_BYTES = 4096;
 /** A body has at most one element in two bytes, an element at most 8 bytes, and a request at most 256 tensors. */
-const BLOCK_BYTES = FLAT_LAYOUT_BYTES + MOST_BODY_BYTES * 4 + 256 * 8;
+const BLOCK_BYTES = FLAT_LAYOUT_BYTES + MAX_BODY_BYTES * 4 + 256 * 8;
 
 const NO_PARAMETERS: Parameters = Object.freeze(Object.create(null));
 
@@ -57,7 +57,7 @@ export class FlatRequests {
 
   /** Reads the request in a body that is all JSON. Returns undefined unless it is a small and simple one. */
   read(body: Uint8Array, nonFinite: number, maxTensors: number): InferRequest | undefined {
-    if (body.length > MOST_BODY_BYTES) return undefined;
+    if (body.length > MAX_BODY_BYTES) return undefined;
     const names = this.#parse(body, nonFinite, maxTensors, this.#block);
     if (names === undefined) return undefined;
     const inputCount = this.#layout[FLAT_INPUTS]!;

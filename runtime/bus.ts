@@ -97,7 +97,7 @@ export interface Bus {
  * Each thread reads the repository, so that they disagree if a file is replaced meanwhile. Then the change is prepared
  * again, and succeeds when the files do not change any more.
  */
-const MOST_ATTEMPTS = 5;
+const MAX_ATTEMPTS = 5;
 
 /** Passes every change to all members, one change after the other. */
 export class ChangeSequencer implements Bus {
@@ -127,7 +127,7 @@ export class ChangeSequencer implements Bus {
   }
 
   async #make(change: StateChange): Promise<void> {
-    for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt += 1) {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       if (this.#closed) {
         throw new ServeError('DRAINING', 'The server is shutting down; retry elsewhere.');
       }

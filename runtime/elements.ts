@@ -124,13 +124,13 @@ export function describeValue(value: unknown): string {
   }
   if (typeof value === 'bigint') {
     const digits = String(value);
-    return digits.length > MOST_DIGITS ? `${digits.slice(0, MOST_DIGITS)}…` : digits;
+    return digits.length > MAX_DIGITS ? `${digits.slice(0, MAX_DIGITS)}…` : digits;
   }
   if (typeof value === 'boolean') return String(value);
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 
-const MOST_DIGITS = 40;
+const MAX_DIGITS = 40;
 
 /** NaN for what is no number. JSON with exact integers has them as bigints. */
 const toNumber = (value: unknown): number =>

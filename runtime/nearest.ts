@@ -1,15 +1,15 @@
 /** @module The name that somebody may have meant. */
 
 /** Longest name that is compared: the work grows with its square. */
-const MOST_CHARACTERS = 60;
+const MAX_CHARACTERS = 60;
 
 /** The one of the names that is at most a third of its length away from `name`, the nearest of them. */
 export function nearest(name: string, names: readonly string[]): string | undefined {
-  if (name.length > MOST_CHARACTERS) return undefined;
+  if (name.length > MAX_CHARACTERS) return undefined;
   let found: string | undefined;
   let least = Infinity;
   for (const each of names) {
-    if (each.length > MOST_CHARACTERS) continue;
+    if (each.length > MAX_CHARACTERS) continue;
     const distance = editDistance(name.toLowerCase(), each.toLowerCase());
     if (distance < least && distance <= Math.max(1, each.length / 3)) {
       found = each;

@@ -10,7 +10,7 @@ import {
 } from './repository/index.ts';
 
 /** Longest sentence that repeats names of a model or a configuration, characters. */
-const MOST_CHARACTERS = 1000;
+const MAX_CHARACTERS = 1000;
 
 /** Most rows of a run where the model is batched, so that declared shapes leave the batch dimension out; else 0. */
 export function describedRows({ batching }: ModelConfig, signature: Signature): number {
@@ -72,6 +72,6 @@ export function checkTensor(
 }
 
 function wrong(what: string): ServeError {
-  const message = `The configuration does not fit the model: ${shorten(what, MOST_CHARACTERS)}.`;
+  const message = `The configuration does not fit the model: ${shorten(what, MAX_CHARACTERS)}.`;
   return new ServeError('INVALID_CONFIG', message);
 }

@@ -37,7 +37,7 @@ import { checkDefaultModel, checkDevice, modelsAtStart } from './start.ts';
 export type { IndexEntry } from './served-models.ts';
 
 /** Models whose files are looked at at the same time. */
-const MOST_AT_ONCE = 8;
+const MAX_AT_ONCE = 8;
 
 export class Registry {
   readonly #config: Config;
@@ -179,7 +179,7 @@ export class Registry {
   /** Loads and unloads what has changed in the repository since it was last read. */
   async #prepareRefresh(): Promise<PreparedChange> {
     const scan = await this.#repository.scan();
-    const origins = await mapInOrder(scan.models, MOST_AT_ONCE, fingerprint);
+    const origins = await mapInOrder(scan.models, MAX_AT_ONCE, fingerprint);
     const loads: PreparedChange[] = [];
     for (const [i, folder] of scan.models.entries()) {
       const origin = origins[i]!;

@@ -62,7 +62,7 @@ export interface Scan {
  * Folders that are read at the same time. More of them would not be faster, and each is a piece of work for
  * the thread that requests would wait behind.
  */
-const MOST_AT_ONCE = 8;
+const MAX_AT_ONCE = 8;
 
 /** Reads a repository again and again. */
 export class Repository {
@@ -140,7 +140,7 @@ export class Repository {
       else models.set(model.name, model);
     };
     const read = (folder: Entry) => readModels(folder, this.#schema);
-    for (const found of await mapInOrder(folders, MOST_AT_ONCE, read)) {
+    for (const found of await mapInOrder(folders, MAX_AT_ONCE, read)) {
       for (const { name, reason } of found.skipped) skip(name, reason);
       for (const model of found.models) add(model, model.name);
     }

@@ -16,7 +16,7 @@ export class FormatError extends Error {
 }
 
 /** Longest number of any type, leading zeros included, characters. */
-const MOST_DIGITS = 64;
+const MAX_DIGITS = 64;
 
 /** Deepest nesting of messages. */
 const MAX_DEPTH = 32;
@@ -236,7 +236,7 @@ export function integer(token: string, type: string): number | string | undefine
   // Most numbers are so short that every type holds them.
   if (range !== undefined && SHORT.test(token)) return Number(token);
   // The time that a number takes grows with the square of its digits.
-  if (token.length > MOST_DIGITS) return undefined;
+  if (token.length > MAX_DIGITS) return undefined;
   const parts = /^([-+]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/.exec(token);
   if (parts === null || range === undefined) return undefined;
   const digits = parts[2]!.replace(/^0(?=[0-7])/, '0o');

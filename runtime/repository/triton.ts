@@ -26,7 +26,7 @@ import { unusedFields } from './triton/unused.ts';
 import { readBeside, toWarmup } from './triton/warmup.ts';
 
 /** Most notes about one configuration. */
-const MOST_NOTES = 50;
+const MAX_NOTES = 50;
 
 /** The schema of Triton's messages. */
 export function tritonSchema(): protobuf.Root {
@@ -96,7 +96,7 @@ export async function readTriton(
 
 /** Notes are shown and logged, so that there are not as many as a configuration has fields. */
 function limited(notes: readonly string[]): readonly string[] {
-  const shown = notes.slice(0, MOST_NOTES).map((note) => shorten(note, 200));
+  const shown = notes.slice(0, MAX_NOTES).map((note) => shorten(note, 200));
   const others = notes.length - shown.length;
   return others === 0 ? shown : [...shown, `${others} more have no effect`];
 }

@@ -10,7 +10,7 @@ const MIB = 2 ** 20;
 /** The default of MAX_REQUEST_BYTES. */
 const LIMIT = 64 * MIB;
 /** How far memory may rise above that of an idle server, as a multiple of LIMIT: garbage is collected late. */
-const MOST_LIMITS = 5;
+const MAX_LIMITS = 5;
 
 const MODELS = { f: { versions: { '1': 'test/fixtures/models/identity-float32.onnx' } } };
 const REQUEST = '{"inputs":[{"name":"x","datatype":"FP32","shape":[1,3],"data":[1,2,3]}]}';
@@ -80,7 +80,7 @@ test('a body of 100 MiB gets 413, with or without Content-Length, in JSON, binar
     assert.match(JSON.parse(body).error, /^The body is longer than 67108864 bytes/, name);
     await responses(service);
     const rise = service.child.peakMemory() - before;
-    assert.ok(rise < MOST_LIMITS * LIMIT, `${name}: ${Math.round(rise / MIB)} MiB`);
+    assert.ok(rise < MAX_LIMITS * LIMIT, `${name}: ${Math.round(rise / MIB)} MiB`);
   }
 });
 
@@ -98,7 +98,7 @@ test('a body may arrive in 65,536 chunks, and many more are refused', async () =
   assert.equal(refused.status, 413);
   assert.match(JSON.parse(refused.body).error, /too many small pieces/);
   await responses(service);
-  assert.ok(service.child.peakMemory() - before < MOST_LIMITS * LIMIT);
+  assert.ok(service.child.peakMemory() - before < MAX_LIMITS * LIMIT);
 });
 
 test('clients that disconnect during a body leave no memory or permits behind', async () => {

@@ -12,7 +12,7 @@ const message = {
 };
 
 /** A stop that waits for a client takes at least the five seconds after which connections are closed. */
-const MOST_STOP_MS = 4500;
+const MAX_STOP_MS = 4500;
 
 describe('a stop of a service at an IPv6 address', () => {
   for (const workers of ['1', '2']) {
@@ -64,7 +64,7 @@ for (const workers of ['1', '2']) {
     service.child.signal('SIGTERM');
     assert.deepEqual(await service.child.exited, { code: 0, signal: null });
     const ms = performance.now() - from;
-    assert.ok(ms < MOST_STOP_MS, `the stop took ${Math.round(ms)} ms`);
+    assert.ok(ms < MAX_STOP_MS, `the stop took ${Math.round(ms)} ms`);
     const { error } = await ended;
     assert.equal(error?.code, status.UNAVAILABLE);
     assert.match(error!.details, /shutting down/);

@@ -115,10 +115,10 @@ export const isPlainName = (file: string): boolean =>
   /^[^/\\]+$/.test(file) && file !== '..' && file !== '.';
 
 /** Longest sentence that repeats what a configuration says, characters. */
-const MOST_CHARACTERS = 1000;
+const MAX_CHARACTERS = 1000;
 
 /** The error for a configuration that cannot be used; short, whatever it repeats of it. */
 export function wrong(name: string, what: string): ServeError {
-  const message = `config.pbtxt of ${quote(name)}: ${shorten(what, MOST_CHARACTERS)}.`;
+  const message = `config.pbtxt of ${quote(name)}: ${shorten(what, MAX_CHARACTERS)}.`;
   return new ServeError('INVALID_CONFIG', message);
 }

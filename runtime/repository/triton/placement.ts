@@ -11,8 +11,8 @@ export interface Placement extends Pick<RepositorySettings, 'device' | 'provider
 }
 
 /** Instances on a GPU where none are declared, and the most that are possible. */
-const USUAL_SLOTS = 2;
-const MOST_SLOTS = 8;
+const DEFAULT_SLOTS = 2;
+const MAX_SLOTS = 8;
 
 /**
  * On the CPU the instances of all groups are counted together: they are threads that share one copy of the weights. On a GPU
@@ -78,8 +78,8 @@ function where(groups: readonly InstanceGroup[], notes: string[]): string {
 /** Fewer instances than the default would leave the GPU idle while inputs are copied to it. */
 function slots(groups: readonly InstanceGroup[], notes: string[]): Placement['config'] {
   const wanted = Math.max(0, ...groups.map(({ count }) => count ?? 0));
-  if (wanted > MOST_SLOTS) notes.push(`A GPU has at most ${MOST_SLOTS} instances, not ${wanted}`);
-  return wanted <= USUAL_SLOTS ? {} : { device_options: { slots: Math.min(wanted, MOST_SLOTS) } };
+  if (wanted > MAX_SLOTS) notes.push(`A GPU has at most ${MAX_SLOTS} instances, not ${wanted}`);
+  return wanted <= DEFAULT_SLOTS ? {} : { device_options: { slots: Math.min(wanted, MAX_SLOTS) } };
 }
 
 /** Options of Triton's TensorRT accelerator that have another name in ONNX Runtime. */

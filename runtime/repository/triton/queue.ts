@@ -5,15 +5,15 @@ import type { LevelPolicy, QueuePolicy } from '../settings.ts';
 import { type DynamicBatching, type TritonQueuePolicy, wrong } from './config.ts';
 
 /** The limits of the engine. */
-const MOST_LEVELS = 256;
-const MOST_WAITING = 65_536;
+const MAX_LEVELS = 256;
+const MAX_WAITING = 65_536;
 
 /** @throws {ServeError} `INVALID_CONFIG` for priority levels that contradict each other. */
 export function queuePolicy(name: string, given: DynamicBatching = {}): QueuePolicy {
   const { priority_levels: levels = 0, default_priority_level: defaultLevel = 0 } = given;
   const policies = Object.entries(given.priority_queue_policy ?? {});
-  if (levels > MOST_LEVELS) {
-    throw wrong(name, `priority_levels must be at most ${MOST_LEVELS} but is ${levels}`);
+  if (levels > MAX_LEVELS) {
+    throw wrong(name, `priority_levels must be at most ${MAX_LEVELS} but is ${levels}`);
   }
   if (levels > 0 ? defaultLevel < 1 || defaultLevel > levels : defaultLevel > 0) {
     const wanted = levels > 0 ? `from 1 to ${levels}` : 'left out without priority_levels';
@@ -59,10 +59,10 @@ type BatchingTerms = Exclude<ModelConfig['batching'], false | undefined>;
 type QueueSizes = Pick<BatchingTerms, 'maxQueue' | 'maxQueueByPriority'>;
 
 const sizeOf = (policy: TritonQueuePolicy | undefined): number =>
-  Math.min(policy?.max_queue_size ?? 0, MOST_WAITING);
+  Math.min(policy?.max_queue_size ?? 0, MAX_WAITING);
 
 const allOf = (size: number): QueueSizes =>
-  size === 0 ? {} : { maxQueue: Math.min(size, MOST_WAITING) };
+  size === 0 ? {} : { maxQueue: Math.min(size, MAX_WAITING) };
 
 /** Sentences about parts of the policies that work differently than in Triton. */
 export function queueNotes(given: DynamicBatching = {}): string[] {
@@ -74,8 +74,8 @@ export function queueNotes(given: DynamicBatching = {}): string[] {
   if (policies.some((policy) => policy?.timeout_action === 'DELAY')) {
     notes.push('With timeout_action DELAY late requests keep their place in the queue');
   }
-  if (policies.some((policy) => (policy?.max_queue_size ?? 0) > MOST_WAITING)) {
-    notes.push(`A max_queue_size of more than ${MOST_WAITING} is ${MOST_WAITING}`);
+  if (policies.some((policy) => (policy?.max_queue_size ?? 0) > MAX_WAITING)) {
+    notes.push(`A max_queue_size of more than ${MAX_WAITING} is ${MAX_WAITING}`);
   }
   return notes;
 }

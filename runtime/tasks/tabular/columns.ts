@@ -7,7 +7,7 @@ import { nearest } from '../../nearest.ts';
 import { type FeatureInput, wrongValue } from './features.ts';
 
 /** Most names that a message lists. */
-const MOST_NAMES = 20;
+const MAX_NAMES = 20;
 
 /** A row: the values by their names. */
 export type NamedRow = Readonly<Record<string, unknown>>;
@@ -92,8 +92,8 @@ function unknownName(names: readonly string[], name: string, path: string): Serv
 }
 
 function listed(names: readonly string[]): string {
-  const rest = names.length - MOST_NAMES;
-  const shown = names.slice(0, MOST_NAMES).join(', ');
+  const rest = names.length - MAX_NAMES;
+  const shown = names.slice(0, MAX_NAMES).join(', ');
   return rest > 0 ? `${shown} and ${rest} more` : shown;
 }
 

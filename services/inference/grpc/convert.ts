@@ -49,7 +49,7 @@ const FIELDS: Readonly<Record<Tensor['type'], keyof Contents | undefined>> = {
 };
 
 /** Maximum number of dimensions, which is that of the engine. */
-const MOST_DIMENSIONS = 16;
+const MAX_DIMENSIONS = 16;
 
 /** The parameter by which a client asks that the last response to a request is marked. Here each request has one response. */
 const FINAL = 'triton_enable_empty_final_response';
@@ -57,7 +57,7 @@ const FINAL = 'triton_enable_empty_final_response';
 type InputMessage = ModelInferRequest['inputs'][number];
 
 /** Maximum length of an id, characters. It is limited as over HTTP, because the response repeats it. */
-const MOST_ID_LENGTH = 64 * 1024;
+const MAX_ID_LENGTH = 64 * 1024;
 
 /** @throws {ServeError} `INVALID_ARGUMENT` with a sentence that names the input. */
 export function toCodecRequest(message: ModelInferRequest): CodecRequest {
@@ -67,9 +67,9 @@ export function toCodecRequest(message: ModelInferRequest): CodecRequest {
       `raw_input_contents has ${raw.length} entries for ${inputs.length} inputs: give one for each input or leave them all out.`,
     );
   }
-  if (message.id.length > MOST_ID_LENGTH) {
+  if (message.id.length > MAX_ID_LENGTH) {
     throw invalid(
-      `The id has ${message.id.length} characters: at most ${MOST_ID_LENGTH} are taken.`,
+      `The id has ${message.id.length} characters: at most ${MAX_ID_LENGTH} are taken.`,
     );
   }
   const tensors: Record<string, Tensors[string]> = Object.create(null);
@@ -122,9 +122,9 @@ function toTensor(input: InputMessage, raw: Uint8Array | undefined): Tensors[str
 }
 
 function toDims({ name, shape }: InputMessage): number[] {
-  if (shape.length > MOST_DIMENSIONS) {
+  if (shape.length > MAX_DIMENSIONS) {
     throw invalid(
-      `Input ${quote(name)} has ${shape.length} dimensions: at most ${MOST_DIMENSIONS} are supported.`,
+      `Input ${quote(name)} has ${shape.length} dimensions: at most ${MAX_DIMENSIONS} are supported.`,
     );
   }
   const dims = shape.map(Number);

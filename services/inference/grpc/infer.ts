@@ -15,7 +15,7 @@ import { toStatus } from './status.ts';
 import { ResponseStream } from './stream.ts';
 
 /** Maximum requests of one stream that are accepted before the response to the first one is written. */
-const MOST_AT_ONCE = 256;
+const MAX_AT_ONCE = 256;
 
 type EncodedRequest = EncodedMessage<ModelInferRequest>;
 
@@ -46,7 +46,7 @@ export function modelStreamInfer(
   start: () => Record,
 ): ResponseStream<EncodedRequest, StreamResponse> {
   const caller = callerOf(call, cancelSignal(call));
-  const most = Math.min(MOST_AT_ONCE, runtime.config.maxInFlight);
+  const most = Math.min(MAX_AT_ONCE, runtime.config.maxInFlight);
   return new ResponseStream<EncodedRequest, StreamResponse>(call, most, async (message) => {
     const record = start();
     try {

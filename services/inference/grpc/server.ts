@@ -20,7 +20,7 @@ import { reflection } from './reflection.ts';
 const SERVICE = 'inference.GRPCInferenceService';
 
 /** Lower bound of the limit on open streams of one connection. RFC 9113 recommends no smaller limit. */
-const LEAST_STREAMS = 100;
+const MIN_STREAMS = 100;
 
 /** A client that no longer exists is noticed after these times. Otherwise its streams would stay open for good. */
 const KEEPALIVE_MS = 60_000;
@@ -58,7 +58,7 @@ export async function listenGrpc(
     'grpc.max_receive_message_length': maxRequestBytes,
     'grpc.max_send_message_length': -1,
     // A client queues calls beyond this limit. It is twice the limit on requests, so that idle streams leave room.
-    'grpc.max_concurrent_streams': Math.max(2 * maxInFlight, LEAST_STREAMS),
+    'grpc.max_concurrent_streams': Math.max(2 * maxInFlight, MIN_STREAMS),
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     interceptors: [calls.interceptor(`/${SERVICE}/`)],

@@ -33,7 +33,7 @@ export const CODES: Readonly<Record<ServeCode, status>> = {
  * Maximum bytes of a status's message as it is sent. Clients refuse trailers of more than 8 KiB, and then report the
  * call as UNKNOWN.
  */
-const MOST_BYTES = 4096;
+const MAX_BYTES = 4096;
 
 /** Converts whatever was thrown to the status that the library sends. */
 export function toStatus(thrown: unknown): { code: status; details: string; error: ServeError } {
@@ -44,14 +44,14 @@ export function toStatus(thrown: unknown): { code: status; details: string; erro
 /** Cuts the message of a status to the length that trailers may have. They contain it percent-encoded. */
 export function fitTrailer(message: string): string {
   // A UTF-16 unit becomes at most nine bytes.
-  if (message.length * 9 <= MOST_BYTES) return message;
-  const sound = message.slice(0, MOST_BYTES).replace(/\p{Cs}/gu, '\uFFFD');
-  if (sound.length === message.length && encodeURI(sound).length <= MOST_BYTES) return sound;
+  if (message.length * 9 <= MAX_BYTES) return message;
+  const sound = message.slice(0, MAX_BYTES).replace(/\p{Cs}/gu, '\uFFFD');
+  if (sound.length === message.length && encodeURI(sound).length <= MAX_BYTES) return sound;
   let kept = '';
   let bytes = encodeURI('…').length;
   for (const character of sound) {
     bytes += encodeURI(character).length;
-    if (bytes > MOST_BYTES) break;
+    if (bytes > MAX_BYTES) break;
     kept += character;
   }
   return `${kept}…`;

@@ -36,7 +36,7 @@ export interface Result {
 }
 
 /** Number of consecutive cases without any response after which the run ends. */
-const MOST_UNRESPONSIVE = 3;
+const MAX_UNRESPONSIVE = 3;
 
 /**
  * Runs the cases one after the other.
@@ -53,7 +53,7 @@ export async function conform(
   for (const each of cases) {
     const started = performance.now();
     const verdict =
-      unresponsive < MOST_UNRESPONSIVE ? await judge(each, server.restartTimeout()) : NOT_SENT;
+      unresponsive < MAX_UNRESPONSIVE ? await judge(each, server.restartTimeout()) : NOT_SENT;
     unresponsive = verdict.silent ? unresponsive + 1 : 0;
     const { id, title, profile } = each;
     const { outcome, reason } = verdict;
