@@ -22,7 +22,7 @@ export type ServeCode =
   | 'CANCELLED'
   | 'OVERLOADED'
   | 'DRAINING'
-  | 'PORT_TAKEN'
+  | 'LISTEN_FAILED'
   | 'INTERNAL';
 
 /**

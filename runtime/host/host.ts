@@ -41,7 +41,7 @@ export interface Listener {
 export interface Host {
   /** Such as `bun 1.4.5`. */
   readonly name: string;
-  /** @throws {ServeError} `PORT_TAKEN` */
+  /** @throws {ServeError} `LISTEN_FAILED` */
   listen(options: ListenOptions): Promise<Listener>;
 }
 
@@ -91,5 +91,5 @@ export function listenError(error: unknown, place: Place): ServeError {
   const reason = REASONS.find(([pattern]) => pattern.test(about))?.[1];
   const sentence =
     reason?.(place) ?? `Port ${place.port} at HOST ${place.hostname} cannot be opened: ${message}`;
-  return new ServeError('PORT_TAKEN', `${sentence}.`, { cause: error });
+  return new ServeError('LISTEN_FAILED', `${sentence}.`, { cause: error });
 }

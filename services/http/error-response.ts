@@ -23,7 +23,7 @@ export const STATUS: Readonly<Record<ServeCode, number>> = {
   CANCELLED: CLIENT_CLOSED,
   INTERNAL: 500,
   INVALID_CONFIG: 500,
-  PORT_TAKEN: 500,
+  LISTEN_FAILED: 500,
   CONTROL_DISABLED: 503,
   MODEL_NOT_READY: 503,
   OVERLOADED: 503,
@@ -66,7 +66,7 @@ export function errorResponse(
 }
 
 /** The status of a readiness response: 200 or 503. */
-export const readiness = (ready: boolean) => (ready ? 200 : STATUS.MODEL_NOT_READY) as 200;
+export const readiness = (ready: boolean) => (ready ? 200 : 503);
 
 /** Whether an error is the server's own fault, and so is logged: not the client's, and not overload. */
 export function isFault(error: ServeError): boolean {

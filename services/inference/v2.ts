@@ -29,7 +29,7 @@ function serverRoutes({ managed, runtime }: RouteBuilder): void {
   for (const path of ['/v2', '/v2/']) managed(path, (c) => c.json(metadata));
   managed('/v2/health/live', (c) => c.json({ live: true }));
   managed('/v2/health/ready', (c) => {
-    const ready = runtime.ready('v2');
+    const ready = runtime.readyForV2();
     return c.json({ ready }, readiness(ready));
   });
   managed('/v2/models', (c) => c.json({ models: runtime.models().map(({ name }) => name) }));
@@ -39,7 +39,10 @@ function serverRoutes({ managed, runtime }: RouteBuilder): void {
 
 function modelRoutes({ managed, runtime }: RouteBuilder): void {
   const { routes } = runtime;
-  const add = (action: string, respond: (target: Target) => readonly [object, status: 200]) => {
+  const add = (
+    action: string,
+    respond: (target: Target) => readonly [object, status: 200 | 503],
+  ) => {
     for (const path of modelPaths(action)) {
       managed(path, (c) => c.json(...respond(targetOf(c.req.url))));
     }

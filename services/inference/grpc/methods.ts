@@ -111,7 +111,7 @@ function modelMethods(runtime: Runtime) {
   });
   return {
     ServerLive: () => ({ live: true }),
-    ServerReady: () => ({ ready: runtime.ready('v2') }),
+    ServerReady: () => ({ ready: runtime.readyForV2() }),
     ServerMetadata: () => serverMetadata(),
     ModelReady: (request: ModelRequest) => ({ ready: routes.isReady(target(request)) }),
     ModelMetadata: (request: ModelRequest) => {

@@ -32,7 +32,7 @@ const CLOSE_MS = 5000;
 /**
  * Opens the port. In a process of several HTTP threads one of them does.
  *
- * @throws {ServeError} `PORT_TAKEN`
+ * @throws {ServeError} `LISTEN_FAILED`
  */
 export async function listenGrpc(
   runtime: Runtime,

@@ -26,7 +26,7 @@ export const CODES: Readonly<Record<ServeCode, status>> = {
   DRAINING: status.UNAVAILABLE,
   INTERNAL: status.INTERNAL,
   INVALID_CONFIG: status.INTERNAL,
-  PORT_TAKEN: status.INTERNAL,
+  LISTEN_FAILED: status.INTERNAL,
 };
 
 /**

@@ -20,7 +20,7 @@ const options = (changes: Partial<Listen> = {}): Listen => ({
 const refused = (changes: Partial<Listen>, message: RegExp) =>
   assert.rejects(currentHost().listen(options(changes)), (error: unknown) => {
     assert.ok(error instanceof ServeError);
-    assert.equal(error.code, 'PORT_TAKEN');
+    assert.equal(error.code, 'LISTEN_FAILED');
     assert.match(error.message, message);
     return true;
   });
