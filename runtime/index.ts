@@ -131,10 +131,14 @@ export interface Runtime {
   models(): ModelStatus[];
   /**
    * Whether requests are taken: the thread is not draining, and at least one version takes them or, with
-   * `MODEL_CONTROL_MODE=explicit`, no model has been loaded yet. `v2`: every version does, as the protocol
-   * has it; with `STRICT_READINESS=false` the server alone counts.
+   * `MODEL_CONTROL_MODE=explicit`, no model has been loaded yet.
    */
-  ready(strictness?: 'v2'): boolean;
+  ready(): boolean;
+  /**
+   * Whether the server is ready in the sense of the V2 protocol: the thread is not draining, and every version takes
+   * requests. With `STRICT_READINESS=false` it only must not be draining.
+   */
+  readyForV2(): boolean;
   /** Makes changes of state in this thread; see `bus.ts`. */
   readonly member: BusMember;
   /** Stands for what this thread serves: two threads that serve the same have the same. */
@@ -165,7 +169,7 @@ export interface RuntimeParts {
   readonly random?: Random;
   /** Makes changes of state in every HTTP thread. Default: this one is the only one. */
   readonly bus?: Bus;
-  /** False in every HTTP thread but the first, which alone looks for changes on disk. */
+  /** Whether this is the first HTTP thread, which alone polls the repository. Default: true. */
   readonly first?: boolean;
 }
 
@@ -181,15 +185,16 @@ export async function createRuntime(
   engine: Engine,
   parts: RuntimeParts = {},
 ): Promise<Runtime> {
+  const { first = true } = parts;
   const log = parts.log ?? createLog(config.logLevel);
   const loader = withCostCache(engine, config.cacheDir, log);
   // Every thread reads the same repository, and one says what it finds there.
-  const notices = parts.first === false ? createLog('silent') : log;
+  const notices = first ? log : createLog('silent');
   const registry = await Registry.open(config, loader, parts.random ?? Math.random, notices);
   const member = createMember((change) => registry.prepare(change), log);
   const own = parts.bus === undefined ? new ChangeSequencer([member]) : undefined;
   const bus = parts.bus ?? own!;
-  const stopPolling = parts.first === false ? () => {} : startPolling(config, bus, log);
+  const stopPolling = first ? startPolling(config, bus, log) : () => {};
   const clock = parts.clock ?? systemClock;
   const admission = new Admission(
     config.maxInFlight,
@@ -214,9 +219,8 @@ export async function createRuntime(
     member,
     state: () => registry.state(),
     models: () => registry.status(),
-    ready: (strictness) =>
-      !admission.draining &&
-      (strictness === 'v2' ? !config.strictReadiness || registry.complete() : registry.ready()),
+    ready: () => !admission.draining && registry.ready(),
+    readyForV2: () => !admission.draining && (!config.strictReadiness || registry.complete()),
     async drain() {
       stopPolling();
       await Promise.all([admission.drain(), own?.close()]);

@@ -35,13 +35,13 @@ const NON_FINITE = ['string', 'null', 'literal'] as const;
 export type NonFinite = (typeof NON_FINITE)[number];
 
 /**
- * What a request's `non_finite` asks for.
+ * Parses the `non_finite` of a request.
  *
- * @param usual What goes without it.
+ * @param defaultValue The result if the request does not set it.
  * @throws {ServeError} `INVALID_ARGUMENT`
  */
-export function toNonFinite<Usual extends NonFinite>(value: unknown, usual: Usual): NonFinite {
-  if (value === undefined) return usual;
+export function toNonFinite(value: unknown, defaultValue: NonFinite): NonFinite {
+  if (value === undefined) return defaultValue;
   const found = NON_FINITE.find((name) => name === value);
   if (found !== undefined) return found;
   throw new ServeError(

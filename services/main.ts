@@ -14,12 +14,16 @@ import {
   wantsHelp,
 } from '../runtime/index.ts';
 import { announce } from './announce.ts';
-import { type Service, startService, type ThreadService } from './service.ts';
+import { type Service, type ServiceParts, startService, type ThreadService } from './service.ts';
 import { services } from './services.ts';
 import { stop } from './stop.ts';
-import { serveThread, startThreads, type ThreadOptions } from './threads.ts';
+import { serveThread, startThreads } from './threads.ts';
 
-function open(config: Config, log: Log, thread?: ThreadOptions): Promise<ThreadService> {
+function open(
+  config: Config,
+  log: Log,
+  thread: Pick<ServiceParts, 'first' | 'bus'>,
+): Promise<ThreadService> {
   const { ortLibrary, maxWorkers } = config;
   const engine = openEngine({
     threads: maxWorkers,
@@ -40,7 +44,7 @@ async function main(): Promise<void> {
   });
   const service =
     config.maxWorkers === 1
-      ? await open(config, log)
+      ? await open(config, log, { first: true })
       : await startThreads(new URL(import.meta.url), config, currentHost(), (error) => {
           log.fatal({ err: error }, 'an HTTP thread died');
           exit(1);

@@ -50,8 +50,8 @@ export interface ServiceParts {
   readonly log: Log;
   /** Publishes changes to all threads; undefined if this is the only one. */
   readonly bus?: Bus;
-  /** Whether this is the first HTTP thread, which also serves gRPC. Default: true. */
-  readonly first?: boolean;
+  /** Whether this is the first HTTP thread, which also serves gRPC and polls the repository. */
+  readonly first: boolean;
 }
 
 interface NamedPort extends OpenPort {
@@ -61,7 +61,7 @@ interface NamedPort extends OpenPort {
 /**
  * Loads and warms the models, then opens the ports.
  *
- * @throws {ServeError} `INVALID_CONFIG` or `PORT_TAKEN`
+ * @throws {ServeError} `INVALID_CONFIG` or `LISTEN_FAILED`
  */
 export async function startService(parts: ServiceParts): Promise<ThreadService> {
   const { config, engine } = parts;
@@ -71,7 +71,7 @@ export async function startService(parts: ServiceParts): Promise<ThreadService> 
     const running = services.filter(({ name }) => config.services.includes(name));
     for (const service of running) {
       opened.push(await openPort(parts, service, runtime));
-      if (service.listenGrpc !== undefined && parts.first !== false) {
+      if (service.listenGrpc !== undefined && parts.first) {
         const { host, ports } = config;
         opened.push({ name: 'grpc', ...(await service.listenGrpc(runtime, host, ports.grpc!)) });
       }

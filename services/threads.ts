@@ -225,7 +225,7 @@ interface ThreadData {
 }
 
 /** What a thread needs besides the settings. */
-export interface ThreadOptions {
+interface ThreadOptions {
   readonly first: boolean;
   readonly bus: Bus;
 }

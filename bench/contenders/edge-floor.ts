@@ -30,6 +30,6 @@ export async function serve({ model, repository }: Setup): Promise<number> {
   const config = readConfig(services, { argv: [], env, cwd: repository });
   const engine = new PuppetEngine(() => puppetClassifier(model.features, model.scores));
   const log = createLog(config.logLevel);
-  const { ports } = await startService({ config, engine, host: currentHost(), log });
+  const { ports } = await startService({ config, engine, host: currentHost(), log, first: true });
   return ports.prediction!;
 }

@@ -53,18 +53,18 @@ export interface SettingHelp {
   /** What it is about, as a heading. */
   readonly group: string;
   readonly description: string;
-  /** Its default as it would be written; undefined where it has none. */
-  readonly usual: string | undefined;
+  /** The default value as it would be written; undefined if there is none. */
+  readonly defaultValue: string | undefined;
 }
 
 export function settingsHelp(services: readonly ServicePorts[]): readonly SettingHelp[] {
   return Object.entries(schemaOf(services).shape).map(([name, schema]) => {
-    const usual = schema.safeParse(undefined).data;
+    const value = schema.safeParse(undefined).data;
     return {
       flag: `--${flagOf(name)}`,
       group: groupOf(name),
       description: aboutSetting(schema).description,
-      usual: usual === undefined || String(usual) === '' ? undefined : String(usual),
+      defaultValue: value === undefined || String(value) === '' ? undefined : String(value),
     };
   });
 }

@@ -65,7 +65,7 @@ export function readListenSettings(
 ): ListenSettings {
   const services = selected(settings, all);
   const main = services[0]?.name;
-  const otherwise = (usual: number) => (settings.PORT === 0 ? 0 : usual);
+  const otherwise = (port: number) => (settings.PORT === 0 ? 0 : port);
   const ports = all.map(({ name, defaultPort }) => {
     const own = settings[portName(name)] as number | undefined;
     return [name, own ?? (name === main ? settings.PORT : undefined) ?? otherwise(defaultPort)];

@@ -13,7 +13,7 @@ export interface QueuePolicy {
   readonly levels: number;
   /** Level of requests that name none; 0 where there are no levels. */
   readonly defaultLevel: number;
-  readonly usual: LevelPolicy;
+  readonly defaultPolicy: LevelPolicy;
   readonly byLevel: ReadonlyMap<number, LevelPolicy>;
 }
 
@@ -23,7 +23,7 @@ export function allowedTimeout(
   level: number,
   wantedMs: number | undefined,
 ): number | undefined {
-  const { timeoutMs, mayShorten } = queue.byLevel.get(level) ?? queue.usual;
+  const { timeoutMs, mayShorten } = queue.byLevel.get(level) ?? queue.defaultPolicy;
   if (!mayShorten || wantedMs === undefined) return timeoutMs;
   return timeoutMs === undefined ? wantedMs : Math.min(wantedMs, timeoutMs);
 }
@@ -79,7 +79,7 @@ export const DEFAULT_SETTINGS: RepositorySettings = {
   queue: {
     levels: 0,
     defaultLevel: 0,
-    usual: { timeoutMs: undefined, mayShorten: true },
+    defaultPolicy: { timeoutMs: undefined, mayShorten: true },
     byLevel: new Map(),
   },
   warmups: [],

@@ -21,8 +21,9 @@ export function addServe(program: Command): void {
     .argument('[service]', `which service: all, ${names}`, 'all')
     .addHelpText('after', EXAMPLES);
   // The first setting is SERVICE, which is the argument.
-  for (const { flag, group, description, usual } of settingsHelp(services).slice(1)) {
-    const text = usual === undefined ? description : `${description} (default: ${usual})`;
+  for (const { flag, group, description, defaultValue } of settingsHelp(services).slice(1)) {
+    const text =
+      defaultValue === undefined ? description : `${description} (default: ${defaultValue})`;
     const flags = flag === '--model-path' ? '--models, --model-path <folder>' : `${flag} <value>`;
     command.addOption(new Option(flags, text).helpGroup(`${group}:`));
   }

@@ -34,8 +34,8 @@ export function controlBodies({ bodies, clock, config }: Runtime): ReadControlBo
         bodies,
         // 0 turns off the host's idle timer for the whole route.
         idleTimeoutSecs: 0,
-        slow: () => undefined,
-        arrived: () => undefined,
+        startReceiving: () => undefined,
+        endReceiving: () => undefined,
         failure(_context: RequestContext, error: unknown) {
           reject(error);
           return new Response();

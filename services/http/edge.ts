@@ -45,8 +45,8 @@ export function createEdge(runtime: Runtime, service: string) {
   const { access, admission, bodies, clock, log } = runtime;
   const { bodyTimeoutMs: timeoutMs, idleTimeoutSecs, minBodyRate: minRate } = runtime.config;
   const watch = new Watch(clock, { timeoutMs, minRate });
-  const slow = () => admission.startReceiving();
-  const arrived = () => admission.endReceiving();
+  const startReceiving = () => admission.startReceiving();
+  const endReceiving = () => admission.endReceiving();
   const requestId = requestIds();
   const accessLog = log.isLevelEnabled('debug');
 
@@ -95,7 +95,15 @@ export function createEdge(runtime: Runtime, service: string) {
       else admission.release();
     }
 
-    const owner = { clock, bodies, idleTimeoutSecs, slow, arrived, failure, release };
+    const owner = {
+      clock,
+      bodies,
+      idleTimeoutSecs,
+      startReceiving,
+      endReceiving,
+      failure,
+      release,
+    };
 
     return (request, idle) => {
       const startedMs = clock.now();

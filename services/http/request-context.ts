@@ -31,9 +31,9 @@ export interface RequestOwner {
   readonly bodies: BodyBudget;
   readonly idleTimeoutSecs: number;
   /** Counts the request as receiving a slow body. @returns the refusal if there are too many of these. */
-  slow(): ServeError | undefined;
+  startReceiving(): ServeError | undefined;
   /** Counts the request as in flight again. @returns the refusal if too many are in flight. */
-  arrived(): ServeError | undefined;
+  endReceiving(): ServeError | undefined;
   /** Creates and records the error response. */
   failure(context: RequestContext, error: unknown): Response;
   /** Releases the permit of the request. */
@@ -110,7 +110,7 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
   arrived(): void {
     if (!this.reading) return;
     if (this.slow && !this.responded) {
-      const refusal = this.#owner.arrived();
+      const refusal = this.#owner.endReceiving();
       if (refusal !== undefined) throw refusal;
       this.slow = false;
     }
@@ -159,7 +159,8 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
   check(elapsedMs: number, times: BodyTimes): void {
     if (!this.#watched) this.#watchClient();
     if (!this.reading || this.responded) return;
-    const late = this.#late(elapsedMs, times) ?? (this.slow ? undefined : this.#owner.slow());
+    const late =
+      this.#late(elapsedMs, times) ?? (this.slow ? undefined : this.#owner.startReceiving());
     if (late === undefined) this.slow = true;
     else this.fail(late);
   }

@@ -52,6 +52,12 @@ export async function serveRoute(repository: string): Promise<number> {
   const env = { ...settings, PORT: '0', GRPC_PORT: '0', LOG_LEVEL: 'warn' };
   const config = readConfig(services, { argv: [], env, cwd: repository });
   const log = createLog(config.logLevel);
-  const { ports } = await startService({ config, engine: scripted, host: currentHost(), log });
+  const { ports } = await startService({
+    config,
+    engine: scripted,
+    host: currentHost(),
+    log,
+    first: true,
+  });
   return ports.inference!;
 }

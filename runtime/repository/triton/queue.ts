@@ -26,7 +26,7 @@ export function queuePolicy(name: string, given: DynamicBatching = {}): QueuePol
   return {
     levels,
     defaultLevel,
-    usual: levelPolicy(given.default_queue_policy),
+    defaultPolicy: levelPolicy(given.default_queue_policy),
     byLevel: new Map(policies.map(([level, policy]) => [Number(level), levelPolicy(policy)])),
   };
 }
@@ -45,10 +45,10 @@ function levelPolicy({
 
 /** How many requests may wait, in total and on each priority level. As in Triton, a size of 0 means no limit. */
 export function queueSizes(given: DynamicBatching = {}): QueueSizes {
-  const { priority_levels: levels = 0, default_queue_policy: usual } = given;
-  if (levels === 0) return allOf(sizeOf(usual));
+  const { priority_levels: levels = 0, default_queue_policy: defaultPolicy } = given;
+  if (levels === 0) return allOf(sizeOf(defaultPolicy));
   const sizes = Array.from({ length: levels }, (_, index) =>
-    sizeOf(given.priority_queue_policy?.[index + 1] ?? usual),
+    sizeOf(given.priority_queue_policy?.[index + 1] ?? defaultPolicy),
   );
   if (sizes.every((size) => size === 0)) return {};
   const total = sizes.includes(0) ? 0 : sizes.reduce((sum, size) => sum + size);

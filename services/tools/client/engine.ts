@@ -128,7 +128,7 @@ class LocalEngine implements Inference {
   async ready(model?: string): Promise<boolean> {
     try {
       return model === undefined
-        ? this.#runtime.ready('v2')
+        ? this.#runtime.readyForV2()
         : this.#runtime.routes.isReady({ model, version: undefined });
     } catch (error) {
       throw toInferenceError(error);

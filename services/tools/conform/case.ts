@@ -24,8 +24,8 @@ export interface Case {
 
 /** Creates the cases of one area, which have one profile unless they name another. */
 export const define =
-  (area: string, usual: Profile) =>
-  (id: string, title: string, run: Case['run'], profile: Profile = usual): Case => ({
+  (area: string, defaultProfile: Profile) =>
+  (id: string, title: string, run: Case['run'], profile: Profile = defaultProfile): Case => ({
     id: `${area}${id}`,
     title,
     profile,
