@@ -81,8 +81,8 @@ Status MeasureModel(const OrtLibrary& library, const std::string& name, const st
   MILLRACE_RETURN_IF_ERROR(Samples::Make(executor->signature(), 64, samples));
   const std::unique_ptr<RunHandle> ours = executor->NewHandle();
   const std::unique_ptr<RunHandle> theirs = plain->NewHandle();
-  for (const auto& bucket : executor->report().buckets) {
-    const int64_t rows = bucket.inputs[0].dims[0];
+  for (const DeviceReport::WarmShape& shape : executor->report().shapes) {
+    const int64_t rows = shape.inputs[0].dims[0];
     const auto time = [&](Executor& subject, RunHandle& handle, int64_t count) {
       const std::vector<TensorView> inputs = samples.Rows(0, static_cast<size_t>(count));
       return Measure([&] {
@@ -95,7 +95,7 @@ Status MeasureModel(const OrtLibrary& library, const std::string& name, const st
     const double raw = time(*plain, *theirs, rows);
     const double rate = Pipelined(*executor, samples.Rows(0, static_cast<size_t>(rows)));
     std::printf("%-9s %-7s %5lld %6s %9.3f %9.3f %12.0f %8.2f %8.2f\n", device.c_str(), name.c_str(),
-                static_cast<long long>(rows), bucket.graph ? "yes" : "no", full * 1e3, raw * 1e3,
+                static_cast<long long>(rows), shape.graph ? "yes" : "no", full * 1e3, raw * 1e3,
                 rate * static_cast<double>(rows), unseen / full, rate * raw);
   }
   return {};

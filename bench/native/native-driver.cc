@@ -24,7 +24,7 @@ class Finished final : public CompletionSink {
     some_.notify_one();
   }
 
-  void AnswerEarly(uint32_t, uint64_t, const Status&) override {}
+  void FailEarly(uint32_t, uint64_t, const Status&) override {}
 
   Request* Take() {
     std::unique_lock lock(mutex_);
