@@ -87,6 +87,7 @@ async function main(): Promise<number> {
   const flags = readFlags();
   const driver = drivers.find(({ name }) => name === flags.driver)!;
   const environment = await describeEnvironment(await driver.version());
+  let built: Promise<string> | undefined;
   const scratch = await mkdtemp(join(tmpdir(), 'bench-'));
   try {
     const plan: Plan = {
@@ -96,7 +97,7 @@ async function main(): Promise<number> {
       connections: flags.connections,
       repeats: flags.repeats,
       seconds: flags.seconds,
-      programs: await buildPrograms(ROOT),
+      programs: () => (built ??= buildPrograms(ROOT)),
       scratch,
       log: (text) => process.stderr.write(text),
     };

@@ -13,8 +13,8 @@ export interface Plan {
   readonly repeats: number;
   /** Length of one measurement, seconds. */
   readonly seconds: number;
-  /** Folder of the built native programs. */
-  readonly programs: string;
+  /** Builds the native programs on the first call. Returns their folder. */
+  readonly programs: () => Promise<string>;
   /** Folder for temporary files of the run. */
   readonly scratch: string;
   readonly log: (text: string) => void;

@@ -78,7 +78,8 @@ async function prepareNative(plan: Plan, model: BenchModel, reference: Reference
   const file = join(plan.scratch, 'boundary.reference');
   await writeFile(file, referenceBytes(reference));
   const seconds = plan.seconds / 6;
-  const run: NativeRun = { model, programs: plan.programs, reference: file, seconds, width: 1 };
+  const programs = await plan.programs();
+  const run: NativeRun = { model, programs, reference: file, seconds, width: 1 };
   const best = await bestBatch(raw, run);
   return async (contender: NativeContender, many: number | 'best'): Promise<LayerCost> => {
     const one = await runNative(contender, run);
@@ -123,12 +124,12 @@ async function measureServers(plan: Plan, servers: Record<Names, Server>, body: 
   return { floor: await cost(servers.floor), service: await cost(servers.service), failures };
 }
 
-function measureLayers(plan: Plan, model: BenchModel, { features, scores }: Reference) {
+async function measureLayers(plan: Plan, model: BenchModel, { features, scores }: Reference) {
   const task: LayerTask = {
     model,
     features,
     score: scores[0]!,
-    wakes: join(plan.programs, 'millrace-bench-wakes.node'),
+    wakes: join(await plan.programs(), 'millrace-bench-wakes.node'),
     idleRequests: IDLE_REQUESTS,
     clients: MANY,
     milliseconds: (plan.seconds * 1000) / 3,
@@ -137,8 +138,8 @@ function measureLayers(plan: Plan, model: BenchModel, { features, scores }: Refe
   return runForLine<LayerFigures>({ argv }, 'manyCpuUs');
 }
 
-function measureCopies(plan: Plan) {
-  const library = join(plan.programs, 'millrace-bench-copies.so');
+async function measureCopies(plan: Plan) {
+  const library = join(await plan.programs(), 'millrace-bench-copies.so');
   const task: CopyTask = {
     library,
     model: LARGE_INPUT,

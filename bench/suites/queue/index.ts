@@ -45,7 +45,7 @@ async function measure(plan: Plan, producers: number, repeat: number): Promise<Q
   };
   const options = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
   await using child = await Child.start({
-    argv: [join(plan.programs, 'millrace-bench-queue'), ...options],
+    argv: [join(await plan.programs(), 'millrace-bench-queue'), ...options],
   });
   const rows: QueueRow[] = [];
   while (rows.length < LINES) {

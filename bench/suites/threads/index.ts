@@ -86,10 +86,11 @@ async function measureSpin(plan: Plan, subject: string): Promise<SpinFigures> {
 
 /** Measures two instances of each model on one session and on two, in turns. */
 async function prepareInstances(plan: Plan) {
+  const programs = await plan.programs();
   const measure = async (model: BenchModel, instances: number, sessions: number) => {
     const reference = join(plan.scratch, `instances-${model.name}.reference`);
     await writeFile(reference, referenceBytes(await referenceFor(model)));
-    const run = { model: { ...model, instances }, programs: plan.programs, reference, sessions };
+    const run = { model: { ...model, instances }, programs, reference, sessions };
     return runNative(raw, { ...run, width: INSTANCE_ROWS, seconds: plan.seconds / 2 });
   };
   const empty = await measure(await findModel('tiny'), 1, 1);

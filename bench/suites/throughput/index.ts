@@ -98,7 +98,8 @@ async function prepareNatives(
   const file = join(plan.scratch, `${model.name}.reference`);
   await writeFile(file, referenceBytes(reference));
   const seconds = plan.seconds * model.patience;
-  const base = { model, programs: plan.programs, reference: file, seconds };
+  const programs = await plan.programs();
+  const base = { model, programs, reference: file, seconds };
   const trials: NativeTrial[] = [];
   for (const contender of plan.contenders) {
     if (contender.kind !== 'native') continue;
