@@ -16,6 +16,7 @@ import { findModels, modelNames } from './lib/models.ts';
 import { gatesOf, judgeTargets, targetTable } from './lib/target-table.ts';
 import { suites } from './suites/index.ts';
 import type { Plan, SuiteResult } from './suites/types.ts';
+import { cases } from './suites/v2/cases.ts';
 import { targets } from './targets.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -24,6 +25,7 @@ interface Flags {
   suite: string[];
   model: string[];
   contender: string[];
+  case: string[];
   driver: string;
   repeats: number;
   seconds: number;
@@ -50,6 +52,13 @@ function readFlags(): Flags {
         '--contender',
         'contenders of the throughput suite',
         contenders.map((c) => c.name),
+      ),
+    )
+    .addOption(
+      choice(
+        '--case',
+        'cases of the v2 suite',
+        cases.map((c) => c.name),
       ),
     )
     .addOption(
@@ -94,6 +103,7 @@ async function main(): Promise<number> {
       driver,
       models: await findModels(flags.model),
       contenders: contenders.filter(({ name }) => flags.contender.includes(name)),
+      cases: flags.case,
       connections: flags.connections,
       repeats: flags.repeats,
       seconds: flags.seconds,

@@ -166,4 +166,25 @@ export const targets: readonly Target[] = [
     suite: 'v2',
     aims: { '': { bound: 'at least', limit: 2, gate: 2 } },
   },
+  {
+    id: 'T24',
+    title: 'one row as JSON through V2 ÷ through /predict, CPU time of the server',
+    physical: '1',
+    suite: 'v2',
+    aims: {
+      'C=1': { bound: 'at most', limit: 1.25, gate: 1.25 },
+      'C=64': { bound: 'at most', limit: 1.25, gate: 1.25 },
+    },
+  },
+  {
+    id: 'T25',
+    title: 'one row as JSON through V2 ÷ onnxruntime-node in a handler, throughput',
+    physical: '–',
+    suite: 'v2',
+    aims: {
+      'C=1': { bound: 'at least', limit: 1, gate: 1 },
+      'C=8': { bound: 'at least', limit: 1, gate: 1 },
+      'C=64': { bound: 'at least', limit: 1, gate: 1 },
+    },
+  },
 ];

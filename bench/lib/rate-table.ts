@@ -7,7 +7,7 @@ import { figure, spread, table } from './table.ts';
 /** One line for each contender and number of requests in flight: medians over the repeats. */
 export function rateTable(rows: readonly Row[]): string {
   const header = [
-    ...['contender', 'in flight', 'per second', 'spread', 'CPU µs'],
+    ...['contender', 'in flight', 'per second', 'spread', 'CPU µs', 'spread'],
     ...['driver CPU µs', 'on CPU', 'busy', 'p50 ms', 'p99 ms', 'other cores', 'note'],
   ];
   const first = rows.filter((row) => row.repeat === 0);
@@ -20,6 +20,7 @@ export function rateTable(rows: readonly Row[]): string {
 function rateLine(group: readonly Row[]): string[] {
   const { contender, width } = group[0]!;
   const rate = summarise(group.map((row) => row.perSecond));
+  const cpu = summarise(group.map((row) => row.serverCpuUs));
   const https = group.flatMap((row) => (row.http ? [row.http] : []));
   const median = (of: (figures: HttpFigures) => number, digits?: number) => {
     if (https.length === 0) return '';
@@ -31,7 +32,8 @@ function rateLine(group: readonly Row[]): string[] {
     String(width),
     figure(rate.median),
     spread(rate.spread),
-    figure(summarise(group.map((row) => row.serverCpuUs)).median),
+    figure(cpu.median),
+    spread(cpu.spread),
     median((http) => http.driverCpuUs),
     median((http) => http.busiest.onCpu, 2),
     median((http) => http.busiest.busy, 2),

@@ -8,15 +8,17 @@ export const MANY = 64;
 /** A saturation figure is valid only if the busiest thread of every server in it was at least this busy. */
 const SATURATED = 0.95;
 
-/** The requests or items per second of a contender in one repeat. */
-export type Rate = (contender: string) => number;
+/** The quantity of a ratio, for a contender in one repeat. */
+export type Quantity = (contender: string) => number;
 
 export interface Ratio {
   readonly name: string;
   /** Requests in flight. */
   readonly at: number;
   readonly needs: readonly string[];
-  value(rate: Rate): number;
+  /** The column of the rows that it divides. Default: `perSecond`. */
+  readonly of?: 'perSecond' | 'serverCpuUs';
+  value(quantity: Quantity): number;
 }
 
 /** The ratio in each repeat, or the reason why it is missing. @param all Rows of one model. */
@@ -26,7 +28,9 @@ export function outcomeOf(ratio: Ratio, all: readonly Row[]): Outcome {
   if (missing) return { void: `${missing} was not measured` };
   const broken = rows.find((row) => row.failure);
   if (broken) return { failed: `${broken.contender}: ${broken.failure}` };
-  const idle = ratio.at === MANY ? unsaturated(rows) : undefined;
+  const { at, of = 'perSecond' } = ratio;
+  // The driver limits the rate of a server that is not saturated, but not the CPU time of its requests.
+  const idle = at === MANY && of === 'perSecond' ? unsaturated(rows) : undefined;
   return idle ? { void: idle } : { values: perRepeat(ratio, rows) };
 }
 
@@ -38,11 +42,10 @@ function isPart(ratio: Ratio, row: Row): boolean {
 
 /** The ratio in each repeat, so that a contender is compared with one measured at the same time. */
 function perRepeat(ratio: Ratio, rows: readonly Row[]): number[] {
+  const { of = 'perSecond' } = ratio;
   const repeats = new Set(rows.map((row) => row.repeat));
   return [...repeats].map((repeat) =>
-    ratio.value(
-      (name) => rows.find((row) => row.contender === name && row.repeat === repeat)!.perSecond,
-    ),
+    ratio.value((name) => rows.find((row) => row.contender === name && row.repeat === repeat)![of]),
   );
 }
 

@@ -73,7 +73,10 @@ export async function send(
 }
 
 /** The fault of a response; undefined if it is correct. */
-export function mismatch(response: PredictResponse, { scores }: Reference): string | undefined {
+export function mismatch(
+  response: PredictResponse,
+  { scores }: Pick<Reference, 'scores'>,
+): string | undefined {
   const { index, score } = best(scores);
   if (Number(response.prediction) !== index) {
     return `class ${response.prediction}, expected ${index}`;

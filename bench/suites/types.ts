@@ -9,6 +9,8 @@ export interface Plan {
   readonly driver: Driver;
   readonly models: readonly BenchModel[];
   readonly contenders: readonly Contender[];
+  /** The names of the cases of the V2 suite. */
+  readonly cases: readonly string[];
   readonly connections: readonly number[];
   readonly repeats: number;
   /** Length of one measurement, seconds. */

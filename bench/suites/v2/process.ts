@@ -8,7 +8,7 @@ import { Hono } from 'hono';
 import { openEngine } from '../../../native/index.ts';
 import { listen } from '../../contenders/listen.ts';
 import type { V2ContenderName } from './cases.ts';
-import { type FloatTensor, INFER_PATH, type RunModel, scriptedApp } from './protocol.ts';
+import { INFER_PATH, type RunModel, scriptedApp } from './protocol.ts';
 import { serveRoute } from './route.ts';
 
 export interface V2Task {
@@ -37,18 +37,22 @@ const serve: Readonly<Record<V2Task['contender'], (task: V2Task) => number | Pro
 
 async function ourEngine(path: string): Promise<RunModel> {
   const model = await openEngine().load({ path });
-  return async ({ dims, data }) => {
-    const { outputs } = await model.run({ x: { type: 'float32', dims, data } });
-    return outputs.y as FloatTensor;
+  const output = model.signature.outputs[0]!.name;
+  return async ({ name, dims, data }) => {
+    const { outputs } = await model.run({ [name]: { type: 'float32', dims, data } });
+    const tensor = outputs[output]!;
+    return { name: output, dims: tensor.dims, data: tensor.data as Float32Array };
   };
 }
 
 async function onnxRuntimeNode(path: string): Promise<RunModel> {
   const { InferenceSession, Tensor } = await import('onnxruntime-node');
   const session = await InferenceSession.create(path);
-  return async ({ dims, data }) => {
-    const { y } = await session.run({ x: new Tensor('float32', data, dims) });
-    return { dims: y!.dims, data: y!.data as Float32Array };
+  const output = session.outputNames[0]!;
+  return async ({ name, dims, data }) => {
+    const outputs = await session.run({ [name]: new Tensor('float32', data, dims) });
+    const tensor = outputs[output]!;
+    return { name: output, dims: tensor.dims, data: tensor.data as Float32Array };
   };
 }
 

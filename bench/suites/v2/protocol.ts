@@ -5,15 +5,18 @@ export const HEADER_LENGTH = 'Inference-Header-Content-Length';
 export const INFER_PATH = '/v2/models/:model/infer';
 
 export interface FloatTensor {
+  readonly name: string;
   readonly dims: readonly number[];
   readonly data: Float32Array;
 }
 
-/** Runs the model with the input `x` and returns the output `y`. */
-export type RunModel = (x: FloatTensor) => Promise<FloatTensor>;
+/** Runs the model with its only input and returns its only output. */
+export type RunModel = (input: FloatTensor) => Promise<FloatTensor>;
 
 interface Header {
-  readonly inputs: readonly [{ readonly shape: number[]; readonly data: number[] }];
+  readonly inputs: readonly [
+    { readonly name: string; readonly shape: number[]; readonly data: number[] },
+  ];
 }
 
 /** Responds in the encoding of the request: JSON or binary. */
@@ -21,15 +24,16 @@ export function scriptedApp(run: RunModel): Hono {
   return new Hono().post(INFER_PATH, async (c) => {
     const length = c.req.header(HEADER_LENGTH);
     if (length === undefined) {
-      const [{ shape, data }] = (await c.req.json<Header>()).inputs;
-      const y = await run({ dims: shape, data: Float32Array.from(data) });
+      const [{ name, shape, data }] = (await c.req.json<Header>()).inputs;
+      const y = await run({ name, dims: shape, data: Float32Array.from(data) });
       return c.json(response(c.req.param('model'), y, { data: Array.from(y.data) }));
     }
     const body = await c.req.arrayBuffer();
     const json = new TextDecoder().decode(new Uint8Array(body, 0, Number(length)));
-    const [{ shape }] = (JSON.parse(json) as Header).inputs;
+    const [{ name, shape }] = (JSON.parse(json) as Header).inputs;
     // The data is copied, because floats must be aligned.
-    const y = await run({ dims: shape, data: new Float32Array(body.slice(Number(length))) });
+    const data = new Float32Array(body.slice(Number(length)));
+    const y = await run({ name, dims: shape, data });
     const parameters = { binary_data_size: y.data.byteLength };
     const head = JSON.stringify(response(c.req.param('model'), y, { parameters }));
     const binary = new Uint8Array(
@@ -46,8 +50,12 @@ export function scriptedApp(run: RunModel): Hono {
 }
 
 /** The JSON of the response, with `content` for the elements. */
-export function response(model: string, { dims }: FloatTensor, content: object) {
-  const output = { name: 'y', datatype: 'FP32', shape: dims, ...content };
+export function response(
+  model: string,
+  { name, dims }: Omit<FloatTensor, 'data'>,
+  content: object,
+) {
+  const output = { name, datatype: 'FP32', shape: dims, ...content };
   return { model_name: model, model_version: '1', outputs: [output] };
 }
 

@@ -1,9 +1,9 @@
 /** @module Our own service with JSON in JavaScript instead of the native codec. */
-import { type Codec, openEngine, type Tensor, type Tensors } from '../../../native/index.ts';
+import { type Codec, openEngine, type Tensors } from '../../../native/index.ts';
 import { createLog, currentHost, type Engine, readConfig } from '../../../runtime/index.ts';
 import { startService } from '../../../services/service.ts';
 import { services } from '../../../services/services.ts';
-import { type FloatTensor, response } from './protocol.ts';
+import { response } from './protocol.ts';
 
 interface Target {
   readonly inputs: readonly { name: string; shape: number[]; data: number[] }[];
@@ -22,8 +22,9 @@ const parseInferRequest: Codec['parseInferRequest'] = (body) => {
 };
 
 const encodeInferResponse: Codec['encodeInferResponse'] = ({ modelName, outputs }) => {
-  const y = outputs[0]!.tensor as Tensor & FloatTensor;
-  const text = JSON.stringify(response(modelName, y, { data: Array.from(y.data) }));
+  const { name, tensor } = outputs[0]!;
+  const data = Array.from(tensor.data as Float32Array);
+  const text = JSON.stringify(response(modelName, { name, dims: tensor.dims }, { data }));
   return { body: new TextEncoder().encode(text), headerLength: undefined };
 };
 
