@@ -74,6 +74,10 @@ export function elementCodec(type: ElementType, nullIsNaN: boolean): ElementCode
   return (nullIsNaN ? codecsWithNull[type] : undefined) ?? codecs[type];
 }
 
+/** Number of elements of a tensor of these dimensions. */
+export const elementCount = (dims: readonly number[]): number =>
+  dims.reduce((product, size) => product * size, 1);
+
 /**
  * The tensor of elements that `ElementCodec.allocate` has made.
  *
@@ -84,7 +88,7 @@ export function createTensor(
   dims: readonly number[],
   data: ElementStorage,
 ): Tensor {
-  const length = dims.reduce((product, size) => product * size, 1);
+  const length = elementCount(dims);
   if (isDataOf(type, data) && data.length === length) return { type, dims, data } as Tensor;
   throw new TypeError(`${data.length} elements are no ${type} tensor of the shape [${dims}]`);
 }

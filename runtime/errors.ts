@@ -47,6 +47,10 @@ export class ServeError extends Error {
   }
 }
 
+export function invalidArgument(message: string): ServeError {
+  return new ServeError('INVALID_ARGUMENT', message);
+}
+
 /**
  * Removes absolute paths (except the file's name), source lines and addresses from a message of another
  * library. It may repeat what a client sent, so every pattern has to match in linear time.

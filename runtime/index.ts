@@ -69,9 +69,10 @@ export {
   createTensor,
   describeValue,
   elementCodec,
+  elementCount,
   jsonElement,
 } from './elements.ts';
-export { type ServeCode, ServeError } from './errors.ts';
+export { invalidArgument, type ServeCode, ServeError } from './errors.ts';
 export {
   currentHost,
   exit,

@@ -9,6 +9,7 @@ import {
   type TensorSpec,
   type Tensors,
 } from '../native/index.ts';
+import { elementCount } from './elements.ts';
 import { ServeError } from './errors.ts';
 import type { Warmup, WarmupInput } from './repository/index.ts';
 import { checkTensor } from './validate-config.ts';
@@ -20,7 +21,7 @@ export function zeroRow({ inputs }: Signature): Tensors {
       const dims = spec.dims.map((size) => (size === -1 ? 1 : size));
       return [
         spec.name,
-        { type: spec.type, dims, data: zeros(spec.type, product(dims)) } as Tensor,
+        { type: spec.type, dims, data: zeros(spec.type, elementCount(dims)) } as Tensor,
       ];
     }),
   );
@@ -68,7 +69,7 @@ function toTensor(
   if (dims.some((size) => size < 0)) {
     throw invalid(`the input ${name} has the dims [${dims}]; a run needs each of them`);
   }
-  const elements = product(dims);
+  const elements = elementCount(dims);
   const shape = batched ? [rows, ...dims] : dims;
   const whole =
     data === 'zero'
@@ -128,8 +129,6 @@ function fromFile(
   const found = `${bytes.length} bytes, but one row takes ${wanted}`;
   throw invalid(`the file of the input ${name} has ${found}`);
 }
-
-const product = (dims: readonly number[]): number => dims.reduce((all, size) => all * size, 1);
 
 function invalid(what: string): ServeError {
   return new ServeError('INVALID_CONFIG', what);

@@ -128,7 +128,7 @@ async function receivePieces(source: BodySource, memory: GrowingBytes): Promise<
   let pieces = 0;
   const turns = new ShortTurns();
   // An error that leaves the loop cancels the stream, so the rest is not received.
-  for await (const piece of (source.request.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
+  for await (const piece of source.request.body ?? []) {
     pieces += 1;
     memory.append(piece);
     source.received(memory.length);

@@ -9,13 +9,14 @@ import {
   createTensor,
   describeValue,
   elementCodec,
+  elementCount,
+  invalidArgument,
   jsonElement,
   type ModelVersion,
   type NonFinite,
   type Parameters,
   quote,
   type Runtime,
-  ServeError,
   stringify,
   type Tensor,
   type TensorSpec,
@@ -51,7 +52,7 @@ export function generateRoute(
     decode(body, { request }) {
       const fields = toFields(body);
       const { id } = fields;
-      if (id !== undefined && typeof id !== 'string') throw invalid('id must be a string.');
+      if (id !== undefined && typeof id !== 'string') throw invalidArgument('id must be a string.');
       return { target: targetOf(request.url), fields, id };
     },
     route: ({ target }) => target,
@@ -83,7 +84,7 @@ const toEvent = (json: string): EncodedResponse => ({
 
 function toFields(body: unknown): Fields {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Fields;
-  throw invalid('The body must be a JSON object such as {"text_input": "…"}.');
+  throw invalidArgument('The body must be a JSON object such as {"text_input": "…"}.');
 }
 
 /**
@@ -100,11 +101,11 @@ function toInputs(version: ModelVersion, fields: Fields): Record<string, Tensor>
   );
   if (unknown !== undefined) {
     const names = inputs.map(({ name }) => name).join(', ');
-    throw invalid(`The model has no input ${quote(unknown)}; its inputs are ${names}.`);
+    throw invalidArgument(`The model has no input ${quote(unknown)}; its inputs are ${names}.`);
   }
   const tensors: Record<string, Tensor> = Object.create(null);
   for (const spec of inputs) {
-    if (given[spec.name] === undefined) throw invalid(`${spec.name} is missing.`);
+    if (given[spec.name] === undefined) throw invalidArgument(`${spec.name} is missing.`);
     tensors[spec.name] = toTensor(spec, version, given[spec.name]);
   }
   return tensors;
@@ -118,7 +119,7 @@ function toParameters({ signature }: ModelVersion, given: unknown): Parameters {
   );
   for (const [name, value] of own) {
     if (['string', 'number', 'boolean'].includes(typeof value)) continue;
-    throw invalid(`The parameter ${quote(name)} must be a string, a number or a boolean.`);
+    throw invalidArgument(`The parameter ${quote(name)} must be a string, a number or a boolean.`);
   }
   return Object.fromEntries(own) as Parameters;
 }
@@ -135,7 +136,7 @@ function toTensor(spec: TensorSpec, version: ModelVersion, value: unknown): Tens
   const shape = fitNested(dims, nested) ?? fitRow(dims, enabled, nested, values.length);
   if (shape === undefined) {
     const got = nested.length > 1 ? `the shape [${nested}]` : `${values.length} values`;
-    throw invalid(`${name} has ${got}, but the model takes [${dims}].`);
+    throw invalidArgument(`${name} has ${got}, but the model takes [${dims}].`);
   }
   const data = toData(name, elementCodec(type, version.nullIsNaN), values);
   return createTensor(type, shape, data);
@@ -158,7 +159,7 @@ function fitRow(
   const whole = (sizes: readonly number[]) => (batched ? [1, ...sizes] : sizes);
   if (nested.length > 1) return fits(row, nested) ? whole(nested) : undefined;
   const dynamic = row.filter((size) => size === -1).length;
-  const fixed = row.reduce((product, size) => (size === -1 ? product : product * size), 1);
+  const fixed = elementCount(row.filter((size) => size !== -1));
   const missing = dynamic === 0 ? 1 : count / fixed;
   if (dynamic > 1 || fixed * missing !== count || !Number.isInteger(missing)) return undefined;
   return whole(row.map((size) => (size === -1 ? missing : size)));
@@ -178,7 +179,7 @@ function flatten(name: string, value: unknown, into: unknown[]): readonly number
     const sizes = flatten(name, each, into);
     inner ??= sizes;
     if (sizes.length !== inner.length || sizes.some((size, i) => size !== inner?.[i])) {
-      throw invalid(
+      throw invalidArgument(
         `${name} has nested lists of different sizes; all lists of a level must have the same size.`,
       );
     }
@@ -191,7 +192,7 @@ function toData(name: string, codec: ReturnType<typeof elementCodec>, values: re
   for (let i = 0; i < values.length; i += 1) {
     const element = codec.encode(values[i]);
     if (element === undefined) {
-      throw invalid(`${name} must be ${codec.expected}, got ${describeValue(values[i])}.`);
+      throw invalidArgument(`${name} must be ${codec.expected}, got ${describeValue(values[i])}.`);
     }
     data[i] = element;
   }
@@ -203,8 +204,4 @@ function toJson(tensor: Tensor, nonFinite: NonFinite): unknown {
   const element = (index: number) => jsonElement(tensor, index, nonFinite);
   const elements = Array.from({ length: tensor.data.length }, (_, i) => element(i));
   return elements.length === 1 ? elements[0] : elements;
-}
-
-function invalid(message: string): ServeError {
-  return new ServeError('INVALID_ARGUMENT', message);
 }

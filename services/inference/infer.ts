@@ -7,6 +7,7 @@
 
 import {
   type CodecRequest,
+  invalidArgument,
   type NonFinite,
   type Outcome,
   type PackedTensor,
@@ -14,7 +15,6 @@ import {
   type Prepared,
   quote,
   type RouteContext,
-  ServeError,
   type Tensor,
   toNonFinite,
 } from '../../runtime/index.ts';
@@ -109,11 +109,13 @@ const STATEFUL = ['sequence_id', 'sequence_start', 'sequence_end'];
 function refuseReserved(parameters: Parameters): void {
   for (const key of Object.keys(parameters)) {
     if (key.startsWith('triton_')) {
-      throw invalid(`The parameter ${quote(key)} is reserved; names must not start with triton_.`);
+      throw invalidArgument(
+        `The parameter ${quote(key)} is reserved; names must not start with triton_.`,
+      );
     }
     const value = parameters[key];
     if (STATEFUL.includes(key) && value !== 0 && value !== '' && value !== false) {
-      throw invalid(
+      throw invalidArgument(
         `The parameter ${key} is not supported: models keep no state between requests.`,
       );
     }
@@ -126,7 +128,7 @@ const SHARED_MEMORY = 'shared_memory_';
 export function refuseSharedMemory(kind: string, name: string, parameters: Parameters): void {
   for (const key in parameters) {
     if (!key.startsWith(SHARED_MEMORY)) continue;
-    throw invalid(
+    throw invalidArgument(
       `${kind} ${quote(name)} is to be in shared memory, which is not supported; send tensors with the request and its response.`,
     );
   }
@@ -135,7 +137,7 @@ export function refuseSharedMemory(kind: string, name: string, parameters: Param
 function flag(parameters: Parameters, key: string): boolean | undefined {
   const value = parameters[key];
   if (value === undefined || typeof value === 'boolean') return value;
-  throw invalid(`The parameter ${key} must be true or false.`);
+  throw invalidArgument(`The parameter ${key} must be true or false.`);
 }
 
 function whole(parameters: Parameters, key: string): number | undefined {
@@ -144,9 +146,5 @@ function whole(parameters: Parameters, key: string): number | undefined {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value;
   // Past what a number holds exactly, the nearest is as good.
   if (typeof value === 'bigint' && value >= 0n) return Number(value);
-  throw invalid(`The parameter ${key} must be a whole number, 0 or more.`);
-}
-
-function invalid(message: string): ServeError {
-  return new ServeError('INVALID_ARGUMENT', message);
+  throw invalidArgument(`The parameter ${key} must be a whole number, 0 or more.`);
 }

@@ -2,12 +2,13 @@
 
 import {
   elementArrays,
+  elementCount,
   elementsIn,
+  invalidArgument,
   type ModelVersion,
   type Prepared,
   packStrings,
   quote,
-  ServeError,
   type TensorSpec,
   type Tensors,
 } from '../../runtime/index.ts';
@@ -26,7 +27,9 @@ export function prepareRaw(
   const { inputs, batching } = version.signature;
   const [input, ...others] = inputs;
   if (input === undefined || others.length > 0) {
-    throw invalid(`The model has ${inputs.length} inputs: a raw body needs a model with one.`);
+    throw invalidArgument(
+      `The model has ${inputs.length} inputs: a raw body needs a model with one.`,
+    );
   }
   return {
     runs: [{ [input.name]: rawTensor(input, batching.enabled, body) }],
@@ -45,29 +48,29 @@ function rawTensor(
   const known = dims.map((size, axis) => (batched && axis === 0 ? 1 : size));
   if (type === 'string') {
     if (known.some((size) => size !== 1 && size !== -1)) {
-      throw invalid(`Input ${quote(name)} is BYTES: a raw body is one element, but it has more.`);
+      throw invalidArgument(
+        `Input ${quote(name)} is BYTES: a raw body is one element, but it has more.`,
+      );
     }
     return { type, dims: known.map(() => 1), data: packStrings([body]) };
   }
   const array = elementArrays[type];
   const dynamic = known.filter((size) => size === -1).length;
   if (dynamic > 1) {
-    throw invalid(
+    throw invalidArgument(
       `Input ${quote(name)} has ${dynamic} dynamic dimensions: the size of a raw body determines only one.`,
     );
   }
-  const fixed = known.reduce((product, size) => (size === -1 ? product : product * size), 1);
+  const fixed = elementCount(known.filter((size) => size !== -1));
   const elements = body.length / array.BYTES_PER_ELEMENT;
   const missing = dynamic === 0 ? 1 : elements / fixed;
   if (!Number.isInteger(elements) || !Number.isInteger(missing) || fixed * missing !== elements) {
     const row = fixed * array.BYTES_PER_ELEMENT;
     const expected = dynamic === 0 ? `${row}` : `a multiple of ${row}`;
-    throw invalid(`The body has ${body.length} bytes: input ${quote(name)} takes ${expected}.`);
+    throw invalidArgument(
+      `The body has ${body.length} bytes: input ${quote(name)} takes ${expected}.`,
+    );
   }
   const shape = known.map((size) => (size === -1 ? missing : size));
   return { type, dims: shape, data: elementsIn(type, body) } as Tensors[string];
-}
-
-function invalid(message: string): ServeError {
-  return new ServeError('INVALID_ARGUMENT', message);
 }

@@ -2,6 +2,7 @@
 
 import type { Context } from 'hono';
 import {
+  invalidArgument,
   type LoadOverride,
   type RepositoryControl,
   type Runtime,
@@ -23,7 +24,7 @@ export function repositoryRoutes(add: AddRoute, runtime: Runtime): void {
       const { ready, repository_name } = await readObject(read, c, SMALL_BODY_BYTES);
       refuseName(repository_name);
       if (ready !== undefined && typeof ready !== 'boolean') {
-        throw invalid('ready must be true or false.');
+        throw invalidArgument('ready must be true or false.');
       }
       const entries = await repository.index();
       return c.json(ready ? entries.filter(({ state }) => state === 'READY') : entries);
@@ -98,12 +99,12 @@ async function readObject(read: ReadControlBody, c: Context, limit: number): Pro
 
 function object(value: unknown, what: string): Fields {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw invalid(`${what} must be a JSON object.`);
+  throw invalidArgument(`${what} must be a JSON object.`);
 }
 
 function refuseName(name: unknown): void {
   if (name === undefined || name === '') return;
-  throw invalid('repository_name is not supported: there is one repository.');
+  throw invalidArgument('repository_name is not supported: there is one repository.');
 }
 
 /** Accepts only `unload_dependents`, which has no effect, because no model has dependents. @throws {ServeError} */
@@ -111,7 +112,9 @@ function checkUnloadParameters(parameters: unknown): void {
   if (parameters === undefined) return;
   for (const [key, value] of Object.entries(object(parameters, 'parameters'))) {
     if (key !== 'unload_dependents' || typeof value !== 'boolean') {
-      throw invalid('parameters may hold unload_dependents, true or false, and nothing else.');
+      throw invalidArgument(
+        'parameters may hold unload_dependents, true or false, and nothing else.',
+      );
     }
   }
 }
@@ -131,21 +134,25 @@ export function toOverride(parameters: unknown): LoadOverride | undefined {
   const files = new Map<string, Uint8Array>();
   for (const [key, value] of Object.entries(rest)) {
     if (!key.startsWith(FILE)) {
-      throw invalid(`The parameter ${key} is unknown; the parameters are config and file:<path>.`);
+      throw invalidArgument(
+        `The parameter ${key} is unknown; the parameters are config and file:<path>.`,
+      );
     }
     files.set(filePath(key.slice(FILE.length)), fileBytes(key, value));
   }
   if (config === undefined) {
     if (files.size === 0) return undefined;
-    throw invalid('Files need the parameter config, the configuration of the model; send both.');
+    throw invalidArgument(
+      'Files need the parameter config, the configuration of the model; send both.',
+    );
   }
-  if (typeof config !== 'string') throw invalid('The parameter config must be a string.');
+  if (typeof config !== 'string') throw invalidArgument('The parameter config must be a string.');
   return { config, files };
 }
 
 function filePath(path: string): string {
   if (/^[1-9]\d*\/[^/\\]+$/.test(path)) return path;
-  throw invalid(
+  throw invalidArgument(
     'The parameter of a file must have its version and name, such as file:1/model.onnx.',
   );
 }
@@ -153,7 +160,7 @@ function filePath(path: string): string {
 function fileBytes(key: string, value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
   if (typeof value !== 'string' || !isBase64(value)) {
-    throw invalid(`The parameter ${key} must be base64.`);
+    throw invalidArgument(`The parameter ${key} must be base64.`);
   }
   return new Uint8Array(Buffer.from(value, 'base64'));
 }
@@ -162,8 +169,4 @@ function fileBytes(key: string, value: unknown): Uint8Array {
 function isBase64(text: string): boolean {
   const digits = text.replace(/\s+/g, '').replace(/={1,2}$/, '');
   return !/[^A-Za-z0-9+/]/.test(digits);
-}
-
-function invalid(message: string): ServeError {
-  return new ServeError('INVALID_ARGUMENT', message);
 }

@@ -1,5 +1,6 @@
 /** @module The prediction service: `POST /predict` for tabular models, and `/v2` for the same models. */
 
+import { elementCount } from '../../runtime/index.ts';
 import type { ServiceDefinition } from '../http/service-definition.ts';
 import { v2Routes } from '../inference/v2.ts';
 import { predictRoute, TASKS } from './predict.ts';
@@ -16,7 +17,7 @@ export const prediction: ServiceDefinition = {
     const found = tabular.find(({ isDefault }) => isDefault) ?? tabular[0];
     if (found === undefined) return undefined;
     const { signature } = routes.describe({ model: found.name, version: undefined });
-    const values = signature.inputs[0]!.dims.slice(1).reduce((product, size) => product * size, 1);
+    const values = elementCount(signature.inputs[0]!.dims.slice(1));
     // A dynamic number of features gives no example, and a long row would not be readable.
     if (values < 1 || values > 64) return undefined;
     const body = JSON.stringify({ model: found.name, features: new Array(values).fill(0) });

@@ -2,7 +2,7 @@
 
 import { quote, type Tensor, type Tensors } from '../../../native/index.ts';
 import { createTensor, describeValue } from '../../elements.ts';
-import { ServeError } from '../../errors.ts';
+import { invalidArgument, type ServeError } from '../../errors.ts';
 import { nearest } from '../../nearest.ts';
 import { type FeatureInput, wrongValue } from './features.ts';
 
@@ -25,7 +25,7 @@ export const isNamedRow = (value: unknown): value is NamedRow =>
 export function asNamedRows(rows: readonly unknown[]): readonly NamedRow[] {
   return rows.map((row, r) => {
     if (isNamedRow(row)) return row;
-    throw invalid(
+    throw invalidArgument(
       `features[${r}] must be an object like the rows before it, got ${describeValue(row)}.`,
     );
   });
@@ -43,7 +43,7 @@ export function toList(names: readonly string[], row: NamedRow, path: string): u
   }
   return names.map((name) => {
     if (Object.hasOwn(row, name)) return row[name];
-    throw invalid(`${path} has no '${name}'; its names are ${listed(names)}.`);
+    throw invalidArgument(`${path} has no '${name}'; its names are ${listed(names)}.`);
   });
 }
 
@@ -68,7 +68,7 @@ export function columnTensors(
       const path = `${pathOf(r)}.${name}`;
       const values: readonly unknown[] = Array.isArray(value) ? value : [value];
       if (values.length !== width) {
-        throw invalid(`${path} must be a list of ${width} values, got ${values.length}.`);
+        throw invalidArgument(`${path} must be a list of ${width} values, got ${values.length}.`);
       }
       for (const [i, each] of values.entries()) {
         const element = codec.encode(each);
@@ -86,7 +86,7 @@ export function columnTensors(
 function unknownName(names: readonly string[], name: string, path: string): ServeError {
   const near = nearest(name, names);
   const hint = near === undefined ? '' : `, did you mean '${near}'`;
-  return invalid(
+  return invalidArgument(
     `${path} has the unknown name ${quote(name)}${hint}; its names are ${listed(names)}.`,
   );
 }
@@ -95,8 +95,4 @@ function listed(names: readonly string[]): string {
   const rest = names.length - MAX_NAMES;
   const shown = names.slice(0, MAX_NAMES).join(', ');
   return rest > 0 ? `${shown} and ${rest} more` : shown;
-}
-
-function invalid(message: string): ServeError {
-  return new ServeError('INVALID_ARGUMENT', message);
 }

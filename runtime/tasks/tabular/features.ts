@@ -7,6 +7,7 @@ import {
   type ElementCodec,
   type ElementStorage,
   elementCodec,
+  elementCount,
   FLOAT32_LIMIT,
 } from '../../elements.ts';
 import { ServeError } from '../../errors.ts';
@@ -52,7 +53,7 @@ export function featureInput(
   if (open > 1 || (open === 1 && rowDims.length > 1)) {
     throw unsuitable(`input '${name}' leaves the shape of a row open`);
   }
-  const width = open === 1 ? -1 : rowDims.reduce((product, dim) => product * dim, 1);
+  const width = open === 1 ? -1 : elementCount(rowDims);
   if (features.length > 0 && width !== -1 && features.length !== width) {
     throw unsuitable(`"features" names ${features.length} values, a row has ${width}`);
   }

@@ -1,6 +1,7 @@
 /** @module What turns a tabular model's outputs into predictions, one a row. */
 
 import type { TensorSpec } from '../../../native/index.ts';
+import { elementCount } from '../../elements.ts';
 import type { JsonElement, NonFinite } from '../../non-finite.ts';
 import type { Outputs } from '../task.ts';
 
@@ -21,5 +22,5 @@ export interface Predictor {
 /** Elements of one row: 1 for `[rows]` and `[rows, 1]`; -1 where the file leaves it open. */
 export function rowSize(spec: TensorSpec): number {
   const rowDims = spec.dims.slice(1);
-  return rowDims.includes(-1) ? -1 : rowDims.reduce((product, dim) => product * dim, 1);
+  return rowDims.includes(-1) ? -1 : elementCount(rowDims);
 }

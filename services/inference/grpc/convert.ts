@@ -6,13 +6,14 @@ import {
   type Datatype,
   datatypes,
   elementArrays,
+  elementCount,
   elementsIn,
+  invalidArgument,
   type Outcome,
   type Parameters,
   type ParameterValue,
   packStrings,
   quote,
-  ServeError,
   type Tensor,
   type Tensors,
   tensorBytes,
@@ -63,19 +64,19 @@ const MAX_ID_LENGTH = 64 * 1024;
 export function toCodecRequest(message: ModelInferRequest): CodecRequest {
   const { inputs, raw_input_contents: raw, outputs } = message;
   if (raw.length !== 0 && raw.length !== inputs.length) {
-    throw invalid(
+    throw invalidArgument(
       `raw_input_contents has ${raw.length} entries for ${inputs.length} inputs: give one for each input or leave them all out.`,
     );
   }
   if (message.id.length > MAX_ID_LENGTH) {
-    throw invalid(
+    throw invalidArgument(
       `The id has ${message.id.length} characters: at most ${MAX_ID_LENGTH} are taken.`,
     );
   }
   const tensors: Record<string, Tensors[string]> = Object.create(null);
   const listed = inputs.map((input, index) => {
     const { name, datatype, parameters } = input;
-    if (name in tensors) throw invalid(`Input ${quote(name)} is given twice.`);
+    if (name in tensors) throw invalidArgument(`Input ${quote(name)} is given twice.`);
     const own = toParameters(parameters);
     refuseSharedMemory('Input', name, own);
     const tensor = toTensor(input, raw[index]);
@@ -102,19 +103,19 @@ function toTensor(input: InputMessage, raw: Uint8Array | undefined): Tensors[str
   const { name, datatype, contents } = input;
   const type = typeOf.get(datatype);
   if (type === undefined) {
-    throw invalid(`Input ${quote(name)} has the unknown datatype ${quote(datatype)}.`);
+    throw invalidArgument(`Input ${quote(name)} has the unknown datatype ${quote(datatype)}.`);
   }
   const dims = toDims(input);
   if (raw !== undefined && isFilled(contents)) {
-    throw invalid(
+    throw invalidArgument(
       `Input ${quote(name)} has contents beside raw_input_contents: send it in one of them.`,
     );
   }
   const data = raw === undefined ? fromContents(name, type, contents) : fromRaw(name, type, raw);
   const count = countOf(name, type, data);
-  const elements = dims.reduce((product, size) => product * size, 1);
+  const elements = elementCount(dims);
   if (count !== elements) {
-    throw invalid(
+    throw invalidArgument(
       `Input ${quote(name)} has ${count} elements, but its shape [${dims}] holds ${elements}.`,
     );
   }
@@ -123,14 +124,14 @@ function toTensor(input: InputMessage, raw: Uint8Array | undefined): Tensors[str
 
 function toDims({ name, shape }: InputMessage): number[] {
   if (shape.length > MAX_DIMENSIONS) {
-    throw invalid(
+    throw invalidArgument(
       `Input ${quote(name)} has ${shape.length} dimensions: at most ${MAX_DIMENSIONS} are supported.`,
     );
   }
   const dims = shape.map(Number);
-  const elements = dims.reduce((product, size) => product * size, 1);
+  const elements = elementCount(dims);
   if (dims.every((size) => size >= 0) && Number.isSafeInteger(elements)) return dims;
-  throw invalid(`Input ${quote(name)} has the shape [${shape}]: sizes must be 0 or more.`);
+  throw invalidArgument(`Input ${quote(name)} has the shape [${shape}]: sizes must be 0 or more.`);
 }
 
 /** Makes the response. Its contents are typed if those of the request were, because Triton's client reads only raw ones. */
@@ -179,13 +180,13 @@ const isFilled = (contents: Contents | null | undefined): boolean =>
 function fromContents(name: string, type: Tensor['type'], contents: Contents | null | undefined) {
   const field = FIELDS[type];
   if (field === undefined)
-    throw invalid(`Input ${quote(name)} is ${datatypes[type]}: send it raw.`);
+    throw invalidArgument(`Input ${quote(name)} is ${datatypes[type]}: send it raw.`);
   const values = contents?.[field] ?? [];
   const other = Object.keys(contents ?? {}).find(
     (key) => key !== field && (contents?.[key as keyof Contents]?.length ?? 0) > 0,
   );
   if (other !== undefined) {
-    throw invalid(
+    throw invalidArgument(
       `Input ${quote(name)} is ${datatypes[type]}, which goes into ${field}, not ${other}.`,
     );
   }
@@ -199,7 +200,7 @@ function fromContents(name: string, type: Tensor['type'], contents: Contents | n
     ? (values as readonly number[]).find((value, index) => made[index] !== value)
     : undefined;
   if (wrong === undefined) return made;
-  throw invalid(`Input ${quote(name)} holds ${wrong}, which is no ${datatypes[type]}.`);
+  throw invalidArgument(`Input ${quote(name)} holds ${wrong}, which is no ${datatypes[type]}.`);
 }
 
 /** Returns the number of elements. Strings, and numbers that are not aligned, are bytes. */
@@ -207,7 +208,7 @@ function countOf(name: string, type: Tensor['type'], data: ArrayBufferView): num
   if (type !== 'string') return data.byteLength / sizeOf(type);
   const count = countPackedStrings(data as Uint8Array);
   if (count !== undefined) return count;
-  throw invalid(`Input ${quote(name)} ends in the middle of an element.`);
+  throw invalidArgument(`Input ${quote(name)} ends in the middle of an element.`);
 }
 
 const sizeOf = (type: keyof typeof elementArrays) => elementArrays[type].BYTES_PER_ELEMENT;
@@ -216,7 +217,9 @@ function fromRaw(name: string, type: Tensor['type'], raw: Uint8Array) {
   if (type === 'string') return raw;
   const size = sizeOf(type);
   if (raw.length % size !== 0) {
-    throw invalid(`Input ${quote(name)} has ${raw.length} bytes: expected a multiple of ${size}.`);
+    throw invalidArgument(
+      `Input ${quote(name)} has ${raw.length} bytes: expected a multiple of ${size}.`,
+    );
   }
   return elementsIn(type, raw as Uint8Array<ArrayBuffer>);
 }
@@ -230,8 +233,4 @@ function toContents(tensor: SentOutput['tensor']): Contents {
   );
   // The message library takes 64-bit integers as strings.
   return { [field]: field.includes('64') && !field.includes('fp') ? numbers.map(String) : numbers };
-}
-
-function invalid(message: string): ServeError {
-  return new ServeError('INVALID_ARGUMENT', message);
 }

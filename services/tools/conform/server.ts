@@ -1,5 +1,9 @@
 /** @module The server under test: sends requests to it, and holds the model that the cases use. */
 
+/** Number of elements of a tensor of this shape. */
+export const elementCount = (shape: readonly number[]): number =>
+  shape.reduce((product, size) => product * size, 1);
+
 /** An input or output as the server describes it. */
 export interface TensorMetadata {
   readonly name: string;
@@ -142,7 +146,7 @@ export class Server {
   inputs(): JsonInput[] {
     return this.model.inputs.map(({ name, datatype, shape }) => {
       const sizes = shape.map((size) => (size < 0 ? 1 : size));
-      const count = sizes.reduce((product, size) => product * size, 1);
+      const count = elementCount(sizes);
       return {
         name,
         datatype,
@@ -161,7 +165,7 @@ export class Server {
 async function readAll(response: Response): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const part of (response.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
+  for await (const part of response.body ?? []) {
     parts.push(part);
     length += part.length;
     if (length > MAX_BYTES) throw new NoResponse(`the body is longer than ${MAX_BYTES} bytes`);

@@ -1,7 +1,7 @@
 /** @module Cases for the binary tensor data extension: a JSON header, followed by the tensors. */
 
 import { type Case, define, expect, expectRefused } from '../case.ts';
-import type { Server } from '../server.ts';
+import { elementCount, type Server } from '../server.ts';
 import { binaryBody, binaryData, elementBytes, splitResponse } from '../wire.ts';
 
 const HEADER = 'Inference-Header-Content-Length';
@@ -30,8 +30,6 @@ const send = (server: Server, body: Uint8Array, length: number | string) =>
 const allBinary = (server: Server) => ({
   outputs: server.model.outputs.map(({ name }) => ({ name, parameters: { binary_data: true } })),
 });
-
-const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
 export const binaryCases: readonly Case[] = [
   c('announced', 'the server lists the extension', async (server) => {
@@ -99,7 +97,7 @@ export const binaryCases: readonly Case[] = [
       const size = elementBytes(datatype);
       if (size === undefined) continue;
       expect(
-        parameters.binary_data_size === size * product(shape),
+        parameters.binary_data_size === size * elementCount(shape),
         `the size of ${name}`,
         response,
       );

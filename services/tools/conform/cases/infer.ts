@@ -1,7 +1,7 @@
 /** @module Cases for valid infer requests in JSON. */
 
 import { type Case, define, expect } from '../case.ts';
-import type { HttpResponse, JsonInput, Server } from '../server.ts';
+import { elementCount, type HttpResponse, type JsonInput, type Server } from '../server.ts';
 
 const right = async (server: Server): Promise<HttpResponse> => {
   const response = await server.infer({ inputs: server.inputs() });
@@ -10,8 +10,6 @@ const right = async (server: Server): Promise<HttpResponse> => {
 };
 
 const c = define('infer/', 'core');
-
-const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
 export const inferCases: readonly Case[] = [
   c('json', 'a valid request in JSON gets a 200', async (server) => void (await right(server))),
@@ -47,8 +45,8 @@ export const inferCases: readonly Case[] = [
         expect(Array.isArray(shape), `a shape of ${name}`, response);
         expect(Array.isArray(data), `data of ${name}`, response);
         expect(
-          data.flat(99).length === product(shape),
-          `${product(shape)} elements of ${name}`,
+          data.flat(99).length === elementCount(shape),
+          `${elementCount(shape)} elements of ${name}`,
           response,
         );
       }
