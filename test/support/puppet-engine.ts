@@ -89,7 +89,8 @@ export class PuppetModel implements Model {
   /** The input whose dimension 0 is the number of rows. */
   readonly #rowsOf: string;
   #gate: { readonly opened: Promise<void>; readonly open: () => void } | undefined;
-  readonly #counts = {
+  /** What `stats()` reports of them; tests can also read it after `close()`. */
+  readonly counts = {
     submitted: 0,
     completed: 0,
     failed: 0,
@@ -135,10 +136,10 @@ export class PuppetModel implements Model {
 
   run(inputs: Tensors, options: RunOptions = {}): Promise<RunResult> {
     if (this.closed) {
-      this.#counts.rejected += 1;
+      this.counts.rejected += 1;
       return Promise.reject(new MillraceError('FAILED_PRECONDITION', 'The model is closed'));
     }
-    this.#counts.submitted += 1;
+    this.counts.submitted += 1;
     this.runs.push(options);
     return this.#gate === undefined
       ? Promise.resolve(this.#finish(inputs))
@@ -147,11 +148,11 @@ export class PuppetModel implements Model {
 
   stats(): ModelStats {
     if (this.closed) throw new MillraceError('FAILED_PRECONDITION', 'The model is closed');
-    const { completed } = this.#counts;
+    const { completed } = this.counts;
     const histogram: Histogram = { bounds: [0.001], counts: [completed], count: completed, sum: 0 };
     const answered = { count: completed, inputMs: 0, computeMs: 0, outputMs: 0 };
     const runs = { sizes: [], answered, lastRunAt: 0 };
-    return { ...this.#counts, ...this.measured, ...runs, queue: histogram, compute: histogram };
+    return { ...this.counts, ...this.measured, ...runs, queue: histogram, compute: histogram };
   }
 
   async close(): Promise<void> {
@@ -161,19 +162,19 @@ export class PuppetModel implements Model {
   #finish(inputs: Tensors): RunResult | Promise<never> {
     try {
       const outputs = this.#script.run(inputs);
-      this.#counts.completed += 1;
-      this.#counts.batches += 1;
-      this.#counts.rows += inputs[this.#rowsOf]?.dims[0] ?? 1;
+      this.counts.completed += 1;
+      this.counts.batches += 1;
+      this.counts.rows += inputs[this.#rowsOf]?.dims[0] ?? 1;
       return { outputs, timings: TIMINGS };
     } catch (error) {
-      this.#counts.failed += 1;
+      this.counts.failed += 1;
       return Promise.reject(error);
     }
   }
 
   async #wait(inputs: Tensors, options: RunOptions, gate: Promise<void>): Promise<RunResult> {
     const { signal, timeoutMs } = options;
-    const counts = this.#counts;
+    const counts = this.counts;
     counts.queued += 1;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let cancel = () => {};

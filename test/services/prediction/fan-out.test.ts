@@ -42,9 +42,9 @@ describe('a request of sixty rows with a bad one', () => {
     assert.ok(!ended && !model.closed, 'the version is held while its runs go on');
     model.release();
     assert.equal((await refused).status, 400);
-    const after = model.stats();
-    assert.equal(after.queued, 0, 'no run of the request is left');
-    assert.equal(after.completed + after.failed + after.cancelled, completed + 60);
+    const { counts } = model;
+    assert.equal(counts.queued, 0, 'no run of the request is left');
+    assert.equal(counts.completed + counts.failed + counts.cancelled, completed + 60);
     await until(() => service.runtime.admission.inFlight === 0, 'the permit is back');
     await closed;
     assert.ok(model.closed);
