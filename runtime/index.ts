@@ -189,9 +189,10 @@ export async function createRuntime(
   const { first = true } = parts;
   const log = parts.log ?? createLog(config.logLevel);
   const loader = withCostCache(engine, config.cacheDir, log);
-  // Every thread reads the same repository, and one says what it finds there.
+  // Every thread reads the same repository, and only the first one logs what it finds there.
   const notices = first ? log : createLog('silent');
-  const registry = await Registry.open(config, loader, parts.random ?? Math.random, notices);
+  const random = parts.random ?? Math.random;
+  const registry = await Registry.open(config, loader, random, log, notices);
   const member = createMember((change) => registry.prepare(change), log);
   const own = parts.bus === undefined ? new ChangeSequencer([member]) : undefined;
   const bus = parts.bus ?? own!;

@@ -41,7 +41,8 @@ const MAX_AT_ONCE = 8;
 
 export class Registry {
   readonly #config: Config;
-  readonly #log: Log;
+  /** Where it logs what it finds in the repository. */
+  readonly #notices: Log;
   readonly #repository: Repository;
   readonly #loader: ModelLoader;
   readonly #served: ServedModels;
@@ -58,11 +59,12 @@ export class Registry {
     engine: Engine,
     random: Random,
     log: Log,
+    notices: Log,
   ) {
     this.#config = config;
-    this.#log = log;
+    this.#notices = notices;
     this.#repository = repository;
-    this.#loader = new ModelLoader(config, engine, log);
+    this.#loader = new ModelLoader(config, engine, notices);
     this.routes = new RouteTable(random, config.defaultModel);
     this.#served = new ServedModels(this.routes, log);
   }
@@ -71,20 +73,27 @@ export class Registry {
    * Loads the models that `MODEL_CONTROL_MODE` serves from the start: all of them, or with `explicit` those
    * of `LOAD_MODEL`. A version that fails to load does not affect the others.
    *
+   * @param notices Where it logs what it finds in the repository; its own errors go to `log`.
    * @throws {ServeError} `INVALID_CONFIG` when the repository, or a model that a setting names, does not
    * exist, or `DEVICE` cannot be used.
    */
-  static async open(config: Config, engine: Engine, random: Random, log: Log): Promise<Registry> {
+  static async open(
+    config: Config,
+    engine: Engine,
+    random: Random,
+    log: Log,
+    notices: Log = log,
+  ): Promise<Registry> {
     const repository = await Repository.open(config.modelPath);
-    const registry = new Registry(config, repository, engine, random, log);
+    const registry = new Registry(config, repository, engine, random, log, notices);
     const scan = await repository.scan();
     registry.#noteSkipped(scan);
+    checkDefaultModel(config, scan);
     for (const folder of modelsAtStart(config, scan)) {
       const origin = await fingerprint(folder);
       const model = await registry.#loader.load(folder);
       registry.#served.serve({ folder, origin, model });
     }
-    checkDefaultModel(config, scan);
     checkDevice(config, registry.#served.all());
     return registry;
   }
@@ -171,7 +180,7 @@ export class Registry {
     }
     const commit = () => {
       this.#served.unload(model);
-      this.#log.info({ model: name }, 'model unloaded');
+      this.#notices.info({ model: name }, 'model unloaded');
     };
     return { result: name, commit, abandon() {} };
   }
@@ -188,6 +197,7 @@ export class Registry {
     }
     return {
       result: JSON.stringify([scan.skipped, loads.map(({ result }) => result)]),
+      failure: loads.find((load) => load.failure !== undefined)?.failure,
       commit: () => {
         this.#noteSkipped(scan);
         for (const { commit } of loads) commit();
@@ -215,11 +225,11 @@ export class Registry {
     const model = loaded.name;
     const versions = loaded.loaded().map(({ version }) => version);
     const reason = loaded.failure()?.message;
-    if (reason === undefined) this.#log.info({ model, versions }, 'model loaded');
+    if (reason === undefined) this.#notices.info({ model, versions }, 'model loaded');
     // The reason is in the index too, and the old versions are still served.
-    else if (!isServed) this.#log.warn({ model, reason }, 'change not served');
-    else if (versions.length > 0) this.#log.warn({ model, versions, reason }, 'model loaded');
-    else this.#log.error({ model, reason }, 'model not served');
+    else if (!isServed) this.#notices.warn({ model, reason }, 'change not served');
+    else if (versions.length > 0) this.#notices.warn({ model, versions, reason }, 'model loaded');
+    else this.#notices.error({ model, reason }, 'model not served');
   }
 
   #removeAbsent(scan: Scan): void {
@@ -234,7 +244,7 @@ export class Registry {
     const skip = skipped.find(({ name }) => mayHold(name, model.name));
     if (skip === undefined) {
       this.#served.remove(model);
-      this.#log.info({ model: model.name }, 'model unloaded');
+      this.#notices.info({ model: model.name }, 'model unloaded');
     } else this.#served.keep(model, skip.reason);
   }
 
@@ -242,7 +252,7 @@ export class Registry {
   #noteSkipped({ skipped }: Scan): void {
     for (const { name, reason } of skipped) {
       const known = this.#skipped.some((each) => each.name === name && each.reason === reason);
-      if (!known) this.#log.info({ name, reason }, 'skipped');
+      if (!known) this.#notices.info({ name, reason }, 'skipped');
     }
     this.#skipped = skipped;
   }

@@ -45,6 +45,7 @@ export interface TestServiceOptions {
   readonly config?: Partial<Config>;
   readonly clock?: Clock;
   readonly random?: () => number;
+  readonly first?: boolean;
 }
 
 /** A request with features, as `infer` takes it. */

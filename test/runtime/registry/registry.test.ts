@@ -371,3 +371,24 @@ describe('a warm-up of config.pbtxt', () => {
     assert.match(version!.reason, /^model_warmup 'w' failed: The deadline passed/);
   });
 });
+
+test('an HTTP thread that is not the first logs its errors, but not what it finds in the repository', async () => {
+  using service = await testService({
+    models: { m: { versions: { '1': '' } }, empty: { versions: {} } },
+    first: false,
+  });
+  service.model('m:1').close = () => Promise.reject(new Error('no'));
+  await service.runtime.close();
+  assert.deepEqual(
+    service.lines.map(({ msg }) => msg),
+    ['a version could not be unloaded'],
+  );
+});
+
+test('a DEFAULT_MODEL that is not there stops the start before a model is loaded', async () => {
+  using repository = testRepository({ a: { versions } });
+  const engine = new PuppetEngine();
+  const config = { ...testConfig(repository.path), defaultModel: 'z' };
+  await rejects(createRuntime(config, engine), 'INVALID_CONFIG', /write one of 'a'/);
+  assert.deepEqual(engine.loads, []);
+});
