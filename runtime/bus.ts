@@ -88,7 +88,8 @@ export interface Bus {
   /**
    * Makes a change in every HTTP thread, or in no thread. Resolves when all of them have made it.
    *
-   * @throws {ServeError} the reason why it was not made, or why the loaded model cannot be served
+   * @throws {ServeError} the reason why it was not made, or why the loaded model cannot be served; `OVERLOADED`
+   * if too many changes wait
    */
   publish(change: StateChange): Promise<void>;
 }
@@ -98,11 +99,14 @@ export interface Bus {
  * again, and succeeds when the files do not change any more.
  */
 const MAX_ATTEMPTS = 5;
+/** Maximum changes that are under way or wait, because each of them holds the files that it brought along. */
+const MAX_CHANGES = 64;
 
 /** Passes every change to all members, one change after the other. */
 export class ChangeSequencer implements Bus {
   readonly #members: readonly BusMember[];
   #last: Promise<unknown>;
+  #changes = 0;
   #closed = false;
 
   /**
@@ -115,7 +119,16 @@ export class ChangeSequencer implements Bus {
   }
 
   publish(change: StateChange): Promise<void> {
-    const made = this.#last.then(() => this.#make(change));
+    if (this.#changes >= MAX_CHANGES) {
+      const message = `The server already has ${MAX_CHANGES} changes of models to make; retry later.`;
+      return Promise.reject(new ServeError('OVERLOADED', message));
+    }
+    this.#changes += 1;
+    const made = this.#last
+      .then(() => this.#make(change))
+      .finally(() => {
+        this.#changes -= 1;
+      });
     this.#last = made.catch(() => {});
     return made;
   }
@@ -137,6 +150,8 @@ export class ChangeSequencer implements Bus {
       );
       await Promise.all(this.#members.map((member) => member.finish(agreed)));
       const failure = votes.find((vote) => vote.failure !== undefined)?.failure;
+      // A refresh has succeeded where the threads agree, because models that cannot be served are part of it.
+      if (agreed && change.kind === 'refresh') return;
       if (failure !== undefined) throw fromFailure(failure);
       if (agreed) return;
     }

@@ -7,14 +7,19 @@ export class PendingReplies<Reply> {
   /** Stands for every reply once the other thread has ended. */
   #last: { readonly reply: Reply } | undefined;
 
-  /** Calls `send` with a new number, and waits for the reply to that number. */
+  /** Calls `send` with a new number, and waits for the reply to that number. @throws what `send` throws. */
   expect(send: (number: number) => void): Promise<Reply> {
     if (this.#last !== undefined) return Promise.resolve(this.#last.reply);
     this.#number += 1;
     const number = this.#number;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       this.#waiting.set(number, resolve);
-      send(number);
+      try {
+        send(number);
+      } catch (error) {
+        this.#waiting.delete(number);
+        reject(error);
+      }
     });
   }
 

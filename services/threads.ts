@@ -91,10 +91,13 @@ class ServingThread implements BusMember {
   }
 
   async prepare(change: StateChange): Promise<Vote> {
-    const vote = await this.#replies.expect((number) =>
-      this.send({ kind: 'prepare', number, change }),
-    );
-    return vote ?? ENDED;
+    try {
+      const send = (number: number) => this.send({ kind: 'prepare', number, change });
+      return (await this.#replies.expect(send)) ?? ENDED;
+    } catch (error) {
+      // There may be no memory for the copy of a model's files.
+      return { result: undefined, failure: toFailure(error) };
+    }
   }
 
   async finish(commit: boolean): Promise<void> {

@@ -168,3 +168,34 @@ test('a bus that is closed ends the change under way, and refuses those behind i
   await assert.rejects(bus.publish(load('c')), { code: 'DRAINING' });
   assert.deepEqual(served(), ['a', 'a']);
 });
+
+test('a bus takes at most 64 changes at once', async () => {
+  const { all, bus } = threads(1);
+  const gate = Promise.withResolvers<string>();
+  all[0]!.prepare = () => gate.promise;
+  const taken = Array.from({ length: 64 }, (_, i) => bus.publish(load(`m${i}`)));
+  await assert.rejects(bus.publish(load('m')), { code: 'OVERLOADED', message: /already has 64/ });
+  gate.resolve('m');
+  await Promise.all(taken);
+  await bus.publish(load('m'));
+});
+
+describe('a refresh with a model that cannot be served', () => {
+  const reason = new ServeError('MODEL_NOT_READY', 'There is no memory for it.');
+
+  test('succeeds where the threads agree', async () => {
+    const { all, bus, served } = threads(2);
+    for (const thread of all) thread.failure = reason;
+    await bus.publish({ kind: 'refresh' });
+    assert.deepEqual(served(), ['refresh', 'refresh']);
+  });
+
+  test('in one thread fails with that reason, and is not repeated at once', async () => {
+    const { all, bus, served } = threads(2);
+    all[1]!.prepare = async () => 'without the model';
+    all[1]!.failure = reason;
+    await assert.rejects(bus.publish({ kind: 'refresh' }), { message: reason.message });
+    assert.deepEqual(served(), ['old', 'old']);
+    assert.deepEqual(all[0]!.log, ['prepare refresh', 'abandon refresh']);
+  });
+});

@@ -22,3 +22,15 @@ test('messages to a thread that has ended get the last reply, whether sent befor
   const after = replies.expect(() => assert.fail('nothing is sent to a thread that has ended'));
   assert.equal(await after, 'ended');
 });
+
+test('a message that cannot be sent is an error, and no reply to it is expected', async () => {
+  const replies = new PendingReplies<string>();
+  let number = 0;
+  const sent = replies.expect((given) => {
+    number = given;
+    throw new Error('cannot be copied');
+  });
+  await assert.rejects(sent, /cannot be copied/);
+  replies.settle(number, 'too late');
+  replies.end('ended');
+});
