@@ -7,6 +7,7 @@ import {
   onTerminal,
   type VersionStatus,
 } from '../runtime/index.ts';
+import { isLoopback } from './http/same-site.ts';
 import type { Service } from './service.ts';
 
 /** Logs every version and the ports, and prints the block if standard output is a terminal. */
@@ -35,10 +36,6 @@ function logVersion(log: Log, model: string, { state, reason, ...about }: Versio
   // A version that is served and has a reason is not batched.
   else log.info({ model, ...about, ...(reason && { not_batched: reason }) }, 'model loaded');
 }
-
-/** Whether a host is a loopback address or `localhost`. */
-const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || /^127(?:\.\d+){3}$/.test(host);
 
 /** The text with the served models, their addresses and a first request. */
 export function readyBlock({ models, ports, examples }: Service, { host }: Config): string {

@@ -22,7 +22,7 @@ export type AddRoute = (path: string, handler: Handler, kind?: 'GET' | 'QUERY' |
 
 /** Returns the function that adds routes. Also sets the app's responses to unknown routes, wrong methods and uncaught errors. */
 export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: string): AddRoute {
-  const { access, clock, log } = runtime;
+  const { access, clock, config, log } = runtime;
   const newId = requestIds();
   const idOf = (c: Context) => newId(c.req.header('x-request-id') ?? null);
   const recordUnmatched = createRecorder(runtime, service, UNMATCHED);
@@ -50,11 +50,14 @@ export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: strin
     const record = createRecorder(runtime, service, path);
     const counted: MiddlewareHandler = async (c, next) => {
       const startedMs = clock.now();
-      const principal = access.authenticate(c.req.raw.headers);
-      if (principal instanceof ServeError) throw principal;
-      const refusal = changes ? refuseOtherSites(c.req.raw.headers) : undefined;
-      if (refusal !== undefined) throw refusal;
-      await next();
+      const { headers } = c.req.raw;
+      const principal = access.authenticate(headers);
+      const refusal =
+        (principal instanceof ServeError ? principal : undefined) ??
+        (changes ? refuseOtherSites(headers, config.host) : undefined);
+      // An error that is thrown here would not be counted, while Hono turns those of handlers to responses.
+      if (refusal === undefined) await next();
+      else c.res = errorResponse(refusal, idOf(c));
       if (!c.res.headers.has('X-Request-Id')) c.header('X-Request-Id', idOf(c));
       record(c.req.method, c.res.status, startedMs);
     };

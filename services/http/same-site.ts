@@ -1,10 +1,12 @@
 /**
  * Refuses requests that pages of other sites send to change state (cross-site request forgery). A browser lets
- * any page send requests, also to a server on the user's own machine.
+ * any page send requests, also to a server on the user's own machine, whose address a site may even give to its
+ * own name (DNS rebinding).
  *
  * @module
  */
 
+import { isIP } from 'node:net';
 import { ServeError } from '../../runtime/index.ts';
 import { notJsonType } from './codec-json.ts';
 
@@ -14,10 +16,18 @@ import { notJsonType } from './codec-json.ts';
  * - Browsers name the origin of a request in `Sec-Fetch-Site`, and older ones in `Origin`. Programs send neither.
  * - A body must be JSON, because pages cannot send JSON to another site without a CORS preflight. The same holds
  *   for `application/octet-stream`, which some programs send with every body.
+ * - A server that listens only on its own machine has no name but `localhost`.
  *
+ * @param listening The address or name on which the server listens.
  * @see https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
  */
-export function refuseOtherSites(headers: Headers): ServeError | undefined {
+export function refuseOtherSites(headers: Headers, listening: string): ServeError | undefined {
+  if (isLoopback(listening) && !isOwnName(headers.get('host'))) {
+    return new ServeError(
+      'CROSS_SITE',
+      'This server listens only on its own machine, but the Host header has another name; send the request to localhost or to an IP address.',
+    );
+  }
   if (isCrossSite(headers)) {
     return new ServeError(
       'CROSS_SITE',
@@ -36,4 +46,15 @@ function isCrossSite(headers: Headers): boolean {
   if (site !== null) return site !== 'same-origin' && site !== 'none';
   const origin = headers.get('origin');
   return origin !== null && origin.replace(/^https?:\/\//, '') !== headers.get('host');
+}
+
+/** Whether a host is a loopback address or `localhost`. */
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(?:\.\d+){3}$/.test(host);
+
+/** Whether a `Host` header is missing, an IP address or `localhost`; no site can have these as its name. */
+function isOwnName(host: string | null): boolean {
+  if (host === null) return true;
+  const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+  return name.toLowerCase() === 'localhost' || isIP(name) !== 0;
 }

@@ -17,7 +17,7 @@ interface TestResponse {
 }
 
 async function ask(client: RawClient, path: string, body?: string): Promise<TestResponse> {
-  const head = `${body === undefined ? 'GET' : 'POST'} ${path} HTTP/1.1\r\nHost: test\r\n`;
+  const head = `${body === undefined ? 'GET' : 'POST'} ${path} HTTP/1.1\r\nHost: localhost\r\n`;
   const type = 'Content-Type: application/json\r\n';
   client.send(
     body === undefined

@@ -57,6 +57,46 @@ describe('a route that changes state', () => {
   });
 });
 
+describe('a server that listens only on its own machine', () => {
+  for (const [host, status] of [
+    ['rebound.example', 403],
+    ['rebound.example:8000', 403],
+    ['127.0.0.1.rebound.example', 403],
+    ['localhost.', 403],
+    ['localhost', 200],
+    ['LOCALHOST:8000', 200],
+    ['127.0.0.1:8000', 200],
+    ['192.168.0.1', 200],
+    ['[::1]:8000', 200],
+  ] as const) {
+    test(`${status === 200 ? 'accepts' : 'refuses'} a change with Host: ${host}`, async () => {
+      await using server = await inference(files, explicit);
+      const { status: actual, json: body } = await server.post(unload, '{}', {
+        ...json,
+        Host: host,
+        Origin: `http://${host}`,
+      });
+      assert.equal(actual, status);
+      if (status === 403) assert.match(body.error, /send the request to localhost/);
+    });
+  }
+
+  test('has any name where it listens on other addresses too', async () => {
+    await using server = await inference(files, { ...explicit, host: '0.0.0.0' });
+    const { status } = await server.post(unload, '{}', { ...json, Host: 'models.example' });
+    assert.equal(status, 200);
+  });
+
+  test('counts the requests that it refuses', async () => {
+    await using server = await inference(files, explicit);
+    await server.post(unload, '{}', { ...json, Host: 'rebound.example' });
+    const route = '/v2/repository/models/:model/unload';
+    const line = `http_requests_total{method="POST",route="${route}",status="403",service="inference"} 1`;
+    const page = await server.runtime.metrics.render();
+    assert.ok(page.includes(line), page);
+  });
+});
+
 test('a POST that only reads accepts pages of other sites', async () => {
   await using server = await inference(files, explicit);
   const response = await server.post('/v2/repository/index', '{}', {
