@@ -72,7 +72,7 @@ export {
   elementCount,
   jsonElement,
 } from './elements.ts';
-export { invalidArgument, type ServeCode, ServeError } from './errors.ts';
+export { fromEngine, invalidArgument, type ServeCode, ServeError } from './errors.ts';
 export {
   currentHost,
   exit,

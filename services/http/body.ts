@@ -21,15 +21,23 @@ export function wrongLength(announced: number | undefined, limit: number): Serve
   return announced !== undefined && announced > limit ? tooLong(limit) : undefined;
 }
 
-/** Converts an error of reading a body to one that the client may see. */
-export function asBodyError(error: unknown): ServeError {
-  if (error instanceof ServeError) return error;
+/** Converts an error of reading a body that is the client's fault to one that it may see, and returns any other. */
+export function asBodyError(error: unknown): unknown {
   if (error instanceof SyntaxError) return notJson();
+  if (!isOfConnection(error)) return error;
   return new ServeError(
     'BODY_INCOMPLETE',
     'The connection ended before the whole body was received.',
+    { cause: error },
   );
 }
+
+/** Names of the errors with which Bun and Deno reject if the client disconnects or its framing is invalid. */
+const OF_CONNECTION = ['AbortError', 'BadResource', 'Http', 'Interrupted', 'ConnectionReset'];
+
+const isOfConnection = (error: unknown): boolean =>
+  error instanceof Error &&
+  (OF_CONNECTION.includes(error.name) || error.message.startsWith('invalid HTTP/1 request'));
 
 /** A request whose body is being read. */
 export interface BodySource {
@@ -69,8 +77,8 @@ async function readLongText(
 ): Promise<string> {
   const bytes = await readLongBytes(source, announced, limit);
   const text = new TextDecoder().decode(bytes);
+  // The length stays counted until the response, as does the text or what is parsed from it stay in memory.
   source.share.free(bytes.buffer);
-  source.share.give(bytes.length);
   return text;
 }
 

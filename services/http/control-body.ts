@@ -7,10 +7,20 @@ import { RequestContext, Watch } from './request-context.ts';
 /** Maximum bodies that one HTTP thread reads at once. They do not count as requests in flight. */
 const MAX_AT_ONCE = 16;
 
-/** Reads a body of at most `limit` bytes as text. @throws {ServeError} */
-export type ReadControlBody = (request: Request, limit: number) => Promise<string>;
+/**
+ * Reads a body of at most `limit` bytes as text and handles it. The body counts against the byte budget until it is
+ * handled, because a load waits for those before it.
+ *
+ * @throws {ServeError} if the body cannot be read
+ * @throws what `handle` throws
+ */
+export type HandleControlBody = <Result>(
+  request: Request,
+  limit: number,
+  handle: (text: string) => Result | Promise<Result>,
+) => Promise<Result>;
 
-export function controlBodies({ bodies, clock, config }: Runtime): ReadControlBody {
+export function controlBodies({ bodies, clock, config }: Runtime): HandleControlBody {
   const watch = new Watch(clock, { timeoutMs: config.bodyTimeoutMs, minRate: config.minBodyRate });
   let reading = 0;
 
@@ -22,13 +32,14 @@ export function controlBodies({ bodies, clock, config }: Runtime): ReadControlBo
     );
   }
 
-  return (request, limit) => {
+  return (request, limit, handle) => {
     const length = request.headers.get('content-length');
     const announced = length === null ? undefined : Number(length);
     const refused = refusal(announced, limit);
     if (refused !== undefined) return Promise.reject(refused);
     reading += 1;
     return new Promise((resolve, reject) => {
+      let isRead = false;
       const owner = {
         clock,
         bodies,
@@ -42,18 +53,21 @@ export function controlBodies({ bodies, clock, config }: Runtime): ReadControlBo
         },
         release(context: RequestContext) {
           watch.remove(context);
-          reading -= 1;
+          if (!isRead) reading -= 1;
         },
       };
       const context = new RequestContext(owner, request, '', clock.now(), undefined);
+      const serve = async () => {
+        const text = await readText(context, announced, limit);
+        context.arrived();
+        if (context.responded) return;
+        isRead = true;
+        reading -= 1;
+        resolve(await handle(text));
+        context.respond(new Response());
+      };
       watch.add(context);
-      readText(context, announced, limit).then(
-        (text) => {
-          resolve(text);
-          context.respond(new Response());
-        },
-        (error: unknown) => context.fail(asBodyError(error)),
-      );
+      serve().catch((error: unknown) => context.fail(isRead ? error : asBodyError(error)));
     });
   };
 }

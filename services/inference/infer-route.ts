@@ -9,6 +9,7 @@ import {
   type BodyShare,
   type Codec,
   type CodecRequest,
+  fromEngine,
   type Outcome,
   type PackedTensor,
   type Runtime,
@@ -147,14 +148,14 @@ async function parseAsync(
   }
 }
 
-function asRequestError(cause: unknown): ServeError {
-  return new ServeError('INVALID_ARGUMENT', cause instanceof Error ? cause.message : '', {
-    cause,
-  });
+/** The error of the codec as a client may see it; an error that is not the client's fault stays as it is. */
+function asRequestError(thrown: unknown): unknown {
+  const error = fromEngine(thrown);
+  return error.code === 'INTERNAL' ? thrown : error;
 }
 
 /** Without room for the elements of a request there is no use in waiting where no other request holds any. */
-function asBudgetError(cause: unknown, alone: boolean): ServeError {
+function asBudgetError(cause: unknown, alone: boolean): unknown {
   if (!(cause instanceof Error) || !('code' in cause) || cause.code !== 'UNAVAILABLE') {
     return asRequestError(cause);
   }

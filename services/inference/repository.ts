@@ -1,6 +1,5 @@
 /** @module The model repository extension: the index of models, and loading and unloading by name. */
 
-import type { Context } from 'hono';
 import {
   invalidArgument,
   type LoadOverride,
@@ -9,7 +8,7 @@ import {
   ServeError,
 } from '../../runtime/index.ts';
 import { parseJson } from '../http/codec-json.ts';
-import { controlBodies, type ReadControlBody } from '../http/control-body.ts';
+import { controlBodies } from '../http/control-body.ts';
 import type { AddRoute } from '../http/managed-routes.ts';
 
 /** Maximum bytes of the body of an index or unload request. */
@@ -17,42 +16,47 @@ const SMALL_BODY_BYTES = 64 * 1024;
 
 export function repositoryRoutes(add: AddRoute, runtime: Runtime): void {
   const { config, repository } = runtime;
-  const read = controlBodies(runtime);
+  const handle = controlBodies(runtime);
   add(
     '/v2/repository/index',
-    async (c) => {
-      const { ready, repository_name } = await readObject(read, c, SMALL_BODY_BYTES);
-      refuseName(repository_name);
-      if (ready !== undefined && typeof ready !== 'boolean') {
-        throw invalidArgument('ready must be true or false.');
-      }
-      const entries = await repository.index();
-      return c.json(ready ? entries.filter(({ state }) => state === 'READY') : entries);
-    },
+    (c) =>
+      handle(c.req.raw, SMALL_BODY_BYTES, async (text) => {
+        const { ready, repository_name } = parseObject(text);
+        refuseName(repository_name);
+        if (ready !== undefined && typeof ready !== 'boolean') {
+          throw invalidArgument('ready must be true or false.');
+        }
+        const entries = await repository.index();
+        return c.json(ready ? entries.filter(({ state }) => state === 'READY') : entries);
+      }),
     'QUERY',
   );
   add(
     '/v2/repository/models/:model/load',
-    async (c) => {
+    (c) => {
       requireControl(repository);
-      const { parameters, repository_name } = await readObject(read, c, config.maxLoadBytes);
-      refuseName(repository_name);
-      const name = c.req.param('model')!;
-      await loadModel(repository, name, toOverride(parameters));
-      return c.json({ name, load: true });
+      return handle(c.req.raw, config.maxLoadBytes, async (text) => {
+        const { parameters, repository_name } = parseObject(text);
+        refuseName(repository_name);
+        const name = c.req.param('model')!;
+        await loadModel(repository, name, toOverride(parameters));
+        return c.json({ name, load: true });
+      });
     },
     'POST',
   );
   add(
     '/v2/repository/models/:model/unload',
-    async (c) => {
+    (c) => {
       requireControl(repository);
-      const { parameters, repository_name } = await readObject(read, c, SMALL_BODY_BYTES);
-      refuseName(repository_name);
-      checkUnloadParameters(parameters);
-      const name = c.req.param('model')!;
-      await repository.unload(name);
-      return c.json({ name, unload: true });
+      return handle(c.req.raw, SMALL_BODY_BYTES, async (text) => {
+        const { parameters, repository_name } = parseObject(text);
+        refuseName(repository_name);
+        checkUnloadParameters(parameters);
+        const name = c.req.param('model')!;
+        await repository.unload(name);
+        return c.json({ name, unload: true });
+      });
     },
     'POST',
   );
@@ -90,9 +94,8 @@ export async function loadModel(
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Reads the JSON object in the body. An empty body counts as `{}`. */
-async function readObject(read: ReadControlBody, c: Context, limit: number): Promise<Fields> {
-  const text = await read(c.req.raw, limit);
+/** Parses the body's JSON object. An empty body counts as `{}`. */
+function parseObject(text: string): Fields {
   if (text.trim() === '') return {};
   return object(parseJson(text), 'The body');
 }

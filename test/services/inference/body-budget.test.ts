@@ -2,9 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deflateSync, gzipSync } from 'node:zlib';
+import { MillraceError } from '../../../native/errors.ts';
 import { redact } from '../../../runtime/errors.ts';
-import type { Config } from '../../../runtime/index.ts';
+import { type Config, ServeError } from '../../../runtime/index.ts';
+import { asBodyError } from '../../../services/http/body.ts';
 import { parseJson } from '../../../services/http/codec-json.ts';
+import type { RequestContext } from '../../../services/http/request-context.ts';
+import { inferRoute } from '../../../services/inference/infer-route.ts';
+import { prediction } from '../../../services/prediction/index.ts';
 import { until } from '../../support/until.ts';
 import { type Inference, inference } from './support.ts';
 
@@ -89,7 +94,7 @@ describe('the byte budget', () => {
         start(control) {
           control.enqueue(bytes);
           if (then === 'close') control.close();
-          else control.error(new Error('the client is gone'));
+          else control.error(new DOMException('The connection was closed.', 'AbortError'));
         },
       });
     const length = { 'Content-Length': String(right.length) };
@@ -132,6 +137,53 @@ describe('the byte budget', () => {
   });
 });
 
+test('a body of JSON counts until the response', async () => {
+  await using server = await inference(files, {}, { service: prediction });
+  const infer = server.runtime.infer;
+  let counted = 0;
+  Object.assign(server.runtime, {
+    infer: (...call: Parameters<typeof infer>) => {
+      counted = taken(server);
+      return infer(...call);
+    },
+  });
+  const { status } = await server.post('/predict', { features: Array(20_000).fill(1) });
+  assert.equal(status, 400);
+  assert.ok(counted > 20_000, String(counted));
+  assert.equal(taken(server), 0);
+});
+
+describe('an error of the codec', () => {
+  const context = { request: new Request(`http://test${PATH}`) } as RequestContext;
+  const decode = async (error: Error) => {
+    await using server = await inference(files);
+    const tryParseInferRequest = () => {
+      throw error;
+    };
+    const runtime = { ...server.runtime, codec: { ...server.runtime.codec, tryParseInferRequest } };
+    return inferRoute(runtime, PATH).decode(new Uint8Array(3), context);
+  };
+
+  test('is the client’s fault if it is an invalid argument', async () => {
+    const error = new MillraceError('INVALID_ARGUMENT', 'inputs is missing');
+    await assert.rejects(decode(error), { code: 'INVALID_ARGUMENT', message: /inputs is missing/ });
+  });
+
+  test('is not if it is any other', async () => {
+    const memory = new MillraceError('RESOURCE_EXHAUSTED', 'There is no memory');
+    await assert.rejects(decode(memory), { code: 'OVERLOADED' });
+    const fault = new RangeError('Array buffer allocation failed');
+    await assert.rejects(decode(fault), (error) => error === fault);
+  });
+});
+
+test('only an error of the connection is an incomplete body', () => {
+  const closed = new DOMException('The connection was closed.', 'AbortError');
+  assert.ok(asBodyError(closed) instanceof ServeError);
+  const fault = new RangeError('Array buffer allocation failed');
+  assert.equal(asBodyError(fault), fault);
+});
+
 describe('bodies of control routes', () => {
   const load = '/v2/repository/models/f/load';
   const explicit: Partial<Config> = { modelControlMode: 'explicit', loadModels: ['f'] };
@@ -158,6 +210,20 @@ describe('bodies of control routes', () => {
     assert.equal((await server.post(load, {})).status, 503);
     for (const each of slow) assert.equal((await each).status, 408);
     assert.equal((await server.post(load, {})).status, 200);
+  });
+
+  test('count until the load that they are for has ended', async () => {
+    await using server = await inference(files, explicit);
+    const gate = Promise.withResolvers<void>();
+    Object.assign(server.runtime.repository, { load: () => gate.promise });
+    const config = JSON.stringify({ backend: 'onnxruntime', name: 'x'.repeat(20_000) });
+    const loading = server.post(load, { parameters: { config } });
+    await until(() => taken(server) > 20_000, 'the body is counted');
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    assert.ok(taken(server) > 20_000);
+    gate.resolve();
+    assert.equal((await loading).status, 200);
+    assert.equal(taken(server), 0);
   });
 
   test('with files that are almost base64 are refused in linear time', async () => {
