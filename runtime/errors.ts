@@ -33,7 +33,7 @@ export type ServeCode =
 export class ServeError extends Error {
   override readonly name = 'ServeError';
   readonly code: ServeCode;
-  /** For errors of missing capacity: the milliseconds after which to try again, where they are known. */
+  /** For errors that pass: the milliseconds after which to try again, where they are known. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
@@ -88,7 +88,9 @@ export function fromEngine(error: unknown): ServeError {
     case 'RESOURCE_EXHAUSTED':
       return new ServeError('OVERLOADED', redact(message), { cause: error });
     case 'FAILED_PRECONDITION':
-      return new ServeError('MODEL_NOT_READY', 'The model version has just been unloaded; retry.');
+      return new ServeError('MODEL_NOT_READY', 'The model version has just been unloaded; retry.', {
+        retryAfterMs: 0,
+      });
     default:
       return new ServeError('INTERNAL', failure(error), { cause: error });
   }

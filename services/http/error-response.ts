@@ -36,6 +36,10 @@ function retryAfter({ retryAfterMs = 0 }: ServeError): string {
   return String(Math.max(Math.ceil(retryAfterMs / 1000), 1));
 }
 
+/** Whether the same request may succeed later. A server that cannot load a model stays as it is. */
+const isTransient = ({ code, retryAfterMs }: ServeError): boolean =>
+  code === 'OVERLOADED' || code === 'DRAINING' || retryAfterMs !== undefined;
+
 /** Converts anything thrown to an error that a client may see: unknown errors become `INTERNAL`. */
 export function toServeError(error: unknown): ServeError {
   if (error instanceof ServeError) return error;
@@ -54,7 +58,7 @@ export function errorResponse(
     'X-Request-Id': requestId,
     ...extraHeaders,
   };
-  if (status === STATUS.OVERLOADED) headers['Retry-After'] = retryAfter(error);
+  if (isTransient(error)) headers['Retry-After'] = retryAfter(error);
   // The host must not read the rest of a refused body as the next request.
   if (error.code === 'DRAINING' || error.code === 'BODY_TIMEOUT') headers.Connection = 'close';
   const body = JSON.stringify({

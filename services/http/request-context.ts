@@ -10,6 +10,7 @@ import {
   ServeError,
 } from '../../runtime/index.ts';
 import type { BodySource } from './body.ts';
+import { errorResponse, toServeError } from './error-response.ts';
 
 /** The watch checks requests that take longer than this. Shorter requests cost it nothing. */
 const WATCH_MS = 10;
@@ -136,7 +137,16 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
 
   /** Responds with an error. Does nothing after the first response. */
   fail(error: unknown): void {
-    if (!this.responded) this.respond(this.#owner.failure(this, error));
+    if (!this.responded) this.respond(this.#failure(error));
+  }
+
+  /** A request must not stay without a response because its error could not be recorded. */
+  #failure(error: unknown): Response {
+    try {
+      return this.#owner.failure(this, error);
+    } catch (cause) {
+      return errorResponse(toServeError(cause), this.id);
+    }
   }
 
   /** Milliseconds until the client's deadline, at least 0; undefined if it set none. */

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { type BodyBudget, type ServeCode, ServeError } from '../../../runtime/index.ts';
+import { errorResponse } from '../../../services/http/error-response.ts';
+import { RequestContext } from '../../../services/http/request-context.ts';
 import { assertErrorResponse } from '../../support/error-response.ts';
 import { puppetClassifier } from '../../support/puppet-engine.ts';
 import { testService } from '../../support/service.ts';
@@ -248,4 +251,34 @@ describe('metrics and log', () => {
     await loud.predict('x');
     assert.equal(loud.lines.at(-1)!.code, 'INVALID_JSON');
   });
+});
+
+test('a request whose error cannot be recorded gets a response', async () => {
+  const owner = {
+    clock: { now: () => 0 },
+    bodies: {} as BodyBudget,
+    idleTimeoutSecs: 0,
+    slow: () => undefined,
+    arrived: () => undefined,
+    failure: () => {
+      throw new Error('no space left on device');
+    },
+    release() {},
+  };
+  const context = new RequestContext(owner, new Request('http://x'), 'id', 0, undefined);
+  const response = context.response();
+  context.fail(new Error('x'));
+  await assertErrorResponse(await response, 500, 'INTERNAL');
+});
+
+test('only errors that pass have Retry-After', () => {
+  const after = (code: ServeCode, retryAfterMs?: number) =>
+    errorResponse(new ServeError(code, 'x', { retryAfterMs }), 'id').headers.get('retry-after');
+  assert.equal(after('OVERLOADED'), '1');
+  assert.equal(after('OVERLOADED', 2001), '3');
+  assert.equal(after('DRAINING'), '1');
+  assert.equal(after('MODEL_NOT_READY', 0), '1');
+  for (const code of ['MODEL_NOT_READY', 'CONTROL_DISABLED', 'INTERNAL'] as const) {
+    assert.equal(after(code), null);
+  }
 });
