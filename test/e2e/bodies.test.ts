@@ -95,7 +95,7 @@ test('a body may arrive in 65,536 chunks, and many more are refused', async () =
   assert.equal(status, 200, text);
   const blanks = Buffer.concat([...times(chunked(Buffer.from(' ')), 100_000)]);
   const refused = await send(service, stream, [blanks, end]);
-  assert.equal(refused.status, 413);
+  assert.equal(refused.status, 413, refused.body);
   assert.match(JSON.parse(refused.body).error, /too many small pieces/);
   await responses(service);
   assert.ok(service.child.peakMemory() - before < MAX_LIMITS * LIMIT);
