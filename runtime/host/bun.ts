@@ -17,7 +17,6 @@ export const bunHost: Host = {
         idleTimeout: options.idleTimeoutSecs,
         // Otherwise Bun would respond to an error with a page that shows the source code.
         development: false,
-        error: () => new Response(null, { status: 500 }),
         // Each route has its own limit, and names it in its error.
         maxRequestBodySize: Number.MAX_SAFE_INTEGER,
         // Bun's own router spares a request a fifth of what Hono's floor costs; other methods go on to `fetch`.

@@ -69,3 +69,17 @@ test('a response that takes longer than a connection may be idle is sent, and th
   if (currentHost().name.startsWith('bun')) assert.equal(await client.response(), undefined);
   await listener.stop();
 });
+
+test('an error of a handler is a response that does not show it', async () => {
+  const listener = await currentHost().listen(
+    options({
+      fetch: () => {
+        throw new Error('secret');
+      },
+    }),
+  );
+  const response = await fetch(`http://127.0.0.1:${listener.port}/`);
+  assert.equal(response.status, 500);
+  assert.doesNotMatch(await response.text(), /secret/);
+  await listener.stop();
+});

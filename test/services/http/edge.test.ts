@@ -258,8 +258,8 @@ test('a request whose error cannot be recorded gets a response', async () => {
     clock: { now: () => 0 },
     bodies: {} as BodyBudget,
     idleTimeoutSecs: 0,
-    slow: () => undefined,
-    arrived: () => undefined,
+    startReceiving: () => undefined,
+    endReceiving: () => undefined,
     failure: () => {
       throw new Error('no space left on device');
     },
