@@ -1,7 +1,11 @@
 /** @module What the host does with addresses and connections. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import process from 'node:process';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { currentHost, type Host, ServeError } from '../../../runtime/index.ts';
 import { RawClient } from '../../support/raw-http.ts';
 
@@ -71,15 +75,9 @@ test('a response that takes longer than a connection may be idle is sent, and th
 });
 
 test('an error of a handler is a response that does not show it', async () => {
-  const listener = await currentHost().listen(
-    options({
-      fetch: () => {
-        throw new Error('secret');
-      },
-    }),
-  );
-  const response = await fetch(`http://127.0.0.1:${listener.port}/`);
-  assert.equal(response.status, 500);
-  assert.doesNotMatch(await response.text(), /secret/);
-  await listener.stop();
+  // The test runner of Bun would take the error for a failure of this test.
+  const fixture = path.join(import.meta.dirname, 'failure.fixture.ts');
+  const args = process.versions.deno === undefined ? [] : ['run', '-A', '--no-check'];
+  const { stdout } = await promisify(execFile)(process.execPath, [...args, fixture]);
+  assert.equal(stdout, '500 hidden\n');
 });
