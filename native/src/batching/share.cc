@@ -7,6 +7,7 @@ namespace millrace {
 
 void DeviceShare::Join(Member& member, uint32_t workers) {
   const std::lock_guard lock(mutex_);
+  member.workers = workers;
   slots_ = std::max(slots_, workers);
   member.virtual_time = now_;
   members_.push_back(&member);
@@ -15,6 +16,8 @@ void DeviceShare::Join(Member& member, uint32_t workers) {
 void DeviceShare::Leave(Member& member) {
   const std::lock_guard lock(mutex_);
   std::erase(members_, &member);
+  slots_ = least_slots_;
+  for (const Member* other : members_) slots_ = std::max(slots_, other->workers);
 }
 
 bool DeviceShare::IsNext(const Member& member) const {

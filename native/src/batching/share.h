@@ -26,13 +26,14 @@ class DeviceShare {
     const double weight;
     double virtual_time = 0;  // guarded by DeviceShare::mutex_
     int waiting = 0;          // guarded by DeviceShare::mutex_
+    uint32_t workers = 0;     // guarded by DeviceShare::mutex_
   };
 
   // `slots` is the number of runs that may be in progress at a time.
   explicit DeviceShare(uint32_t slots, Nanos max_wait = kMaxWait)
-      : max_wait_(max_wait), slots_(slots) {}
+      : max_wait_(max_wait), least_slots_(slots), slots_(slots) {}
 
-  // A member with more workers than slots raises the slots to their number.
+  // A member with more workers than slots raises the slots to their number until it leaves.
   void Join(Member& member, uint32_t workers);
   void Leave(Member& member);
 
@@ -53,6 +54,7 @@ class DeviceShare {
   void GiveBack(Member& member, Nanos used);
 
   const Nanos max_wait_;
+  const uint32_t least_slots_;
   std::mutex mutex_;
   std::condition_variable turn_;
   std::vector<Member*> members_;

@@ -64,6 +64,28 @@ double Ratio(const Rival& a, const Rival& b) {
   return static_cast<double>(a.used.load()) / static_cast<double>(b.used.load());
 }
 
+TEST(DeviceShare, AMemberThatLeavesTakesItsSlotsAlong) {
+  DeviceShare share(1, kForever);
+  Member wide(1);
+  Member a(1);
+  Member b(1);
+  share.Join(a, 1);
+  share.Join(wide, 2);
+  share.Join(b, 1);
+  share.Leave(wide);
+  share.Acquire(a);
+  std::atomic<bool> acquired{false};
+  std::thread other([&] {
+    share.Acquire(b);
+    acquired = true;
+  });
+  while (share.Waiting(b) == 0 && !acquired.load()) std::this_thread::yield();
+  EXPECT_FALSE(acquired.load()) << "there is one slot again";
+  share.Release(a, 1);
+  other.join();
+  share.Release(b, 1);
+}
+
 TEST(DeviceShare, EqualWeightsGetEqualTime) {
   Rival a(1, 1'000'000);
   Rival b(1, 1'000'000);
