@@ -37,15 +37,6 @@ bool IsClosed(const Signature& signature, const ShapePlan& shapes, bool batched)
   return true;
 }
 
-// Returns the batch sizes that a device prepares: the declared ones or, if none is, powers of two and the largest.
-std::vector<int64_t> RowSizes(const LoadRequest& request) {
-  if (!request.row_sizes.empty()) return request.row_sizes;
-  std::vector<int64_t> sizes;
-  for (int64_t rows = 1; rows < request.max_rows; rows *= 2) sizes.push_back(rows);
-  sizes.push_back(request.max_rows);
-  return sizes;
-}
-
 }  // namespace
 
 Status LoadedModel::Load(const Surroundings& surroundings, const LoadRequest& request,
@@ -143,22 +134,22 @@ Status LoadedModel::Choose(const LoadRequest& request, const Signature& signatur
     chosen_ = true;
   }
   choice.batched = batchability_.batched;
-  choice.shapes = DeviceShapesFor(request, signature);
+  choice.shapes = DeviceShapesFor(signature);
   return {};
 }
 
 // Returns all shapes that the batcher runs, or an empty list if they are not all known.
-std::vector<DeviceShape> LoadedModel::DeviceShapesFor(const LoadRequest& request,
-                                                      const Signature& signature) const {
+std::vector<DeviceShape> LoadedModel::DeviceShapesFor(const Signature& signature) const {
   std::vector<DeviceShape> device_shapes;
   const bool batched = batchability_.batched;
   if (!IsClosed(signature, shapes_, batched)) return device_shapes;
+  const std::vector<int64_t> sizes = batched ? shapes_.PreparedRows(batchability_.max_rows) : std::vector<int64_t>{1};
   for (size_t bucket = 0; bucket < shapes_.buckets(); ++bucket) {
     const std::vector<Shape> row = shapes_.SampleShapes(signature, shapes_.Lengths(bucket), 1);
     int64_t per_row = 1;
     for (const Shape& shape : row) per_row = std::max(per_row, shape.Elements(1).value_or(1));
-    const int64_t most = shapes_.RowLimit(per_row, request.max_rows);
-    for (const int64_t rows : batched ? RowSizes(request) : std::vector<int64_t>{1}) {
+    const int64_t most = shapes_.RowLimit(per_row, batchability_.max_rows);
+    for (const int64_t rows : sizes) {
       if (rows > most && rows > 1) continue;
       DeviceShape& device_shape = device_shapes.emplace_back(DeviceShape{rows, row});
       for (Shape& shape : device_shape.inputs) {

@@ -111,8 +111,7 @@ class LoadedModel {
   Status CheckDeclared(const Signature& signature, Executor& trial) const;
   Status DecideBatching(const LoadRequest& request, const Signature& signature, Executor& trial);
   Status PlanShapes(const LoadRequest& request, const Signature& signature, Executor& trial);
-  std::vector<DeviceShape> DeviceShapesFor(const LoadRequest& request,
-                                           const Signature& signature) const;
+  std::vector<DeviceShape> DeviceShapesFor(const Signature& signature) const;
   Status MapInputs(const LoadRequest& request);
   Status ChooseSplit(const Surroundings& surroundings, const LoadRequest& request,
                      SessionOptions session, const WarmupOptions& warmup, uint32_t& workers);

@@ -153,6 +153,16 @@ int64_t ShapePlan::RunRows(int64_t rows) const noexcept {
   return found == row_sizes.end() ? rows : *found;
 }
 
+std::vector<int64_t> ShapePlan::PreparedRows(int64_t max_rows) const {
+  if (!row_sizes.empty()) return row_sizes;
+  std::vector<int64_t> sizes;
+  for (int64_t rows = 1; rows < max_rows; rows *= 2) {
+    if (rows == 1 || MayShare(rows)) sizes.push_back(rows);
+  }
+  sizes.push_back(max_rows);
+  return sizes;
+}
+
 bool ShapePlan::MayShare(int64_t rows) const noexcept {
   return shared_rows.empty() || std::ranges::binary_search(shared_rows, rows);
 }

@@ -94,6 +94,9 @@ class ShapePlan {
 
   // Returns how many rows are run for this many rows of requests.
   int64_t RunRows(int64_t rows) const noexcept;
+  // Returns the batch sizes up to `max_rows` that a device prepares: those of `row_sizes` or, if there is none, the powers
+  // of two and `max_rows`. Of the latter, those that requests may not share are left out, except for 1.
+  std::vector<int64_t> PreparedRows(int64_t max_rows) const;
   // Returns whether several requests may share a batch of this many rows.
   bool MayShare(int64_t rows) const noexcept;
   // Returns the most rows of a batch, from 1 to `max_rows`, if a row of its largest input has `per_row` elements.

@@ -128,6 +128,18 @@ TEST(ShapePlan, RowsAreFilledUpToTheSizesThatRun) {
   EXPECT_EQ(plan.RowLimit(1000, 64), 1);
 }
 
+// A device fills a batch up to one of these sizes.
+TEST(ShapePlan, ADevicePreparesOnlySizesThatRequestsMayShare) {
+  ShapePlan plan;
+  using Sizes = std::vector<int64_t>;
+  EXPECT_EQ(plan.PreparedRows(1), Sizes{1});
+  EXPECT_EQ(plan.PreparedRows(12), (Sizes{1, 2, 4, 8, 12}));
+  plan.shared_rows = {2, 3, 8, 12};
+  EXPECT_EQ(plan.PreparedRows(12), (Sizes{1, 2, 8, 12}));
+  plan.row_sizes = {4, 12};
+  EXPECT_EQ(plan.PreparedRows(12), (Sizes{4, 12}));
+}
+
 TEST(ShapePlan, ElementsLimitTheRows) {
   ShapePlan plan;
   plan.max_elements = 128;
