@@ -51,16 +51,17 @@ constexpr int kMaxDepth = 64;
 constexpr std::array<std::string_view, 4> kControlFlow = {"Loop", "Scan", "If", "SequenceMap"};
 
 // Operators whose results' size depends on what their inputs hold.
-constexpr std::array<std::string_view, 12> kDataSized = {
+constexpr std::array<std::string_view, 14> kDataSized = {
     "NonZero", "Compress", "NonMaxSuppression", "Unique", "StringSplit", "Loop",
-    "Scan",    "If",       "SequenceMap",       "BeamSearch", "GreedySearch", "Sampling"};
+    "Scan",    "If",       "SequenceMap",       "BeamSearch", "GreedySearch", "Sampling",
+    "WhisperBeamSearch", "ImageDecoder"};
 
-// Operators that take a size, and from which input on.
+// Operators that take a size, and the first input that may hold it. DFT also takes its axis as an input.
 struct Sized {
   std::string_view type;
   size_t first;
 };
-constexpr std::array<Sized, 14> kSized = {{{"Reshape", 1},
+constexpr std::array<Sized, 24> kSized = {{{"Reshape", 1},
                                            {"Expand", 1},
                                            {"Tile", 1},
                                            {"Slice", 1},
@@ -73,7 +74,17 @@ constexpr std::array<Sized, 14> kSized = {{{"Reshape", 1},
                                            {"Split", 1},
                                            {"SplitToSequence", 1},
                                            {"CenterCropPad", 1},
-                                           {"MaxUnpool", 2}}};
+                                           {"MaxUnpool", 2},
+                                           {"OneHot", 1},
+                                           {"HannWindow", 0},
+                                           {"HammingWindow", 0},
+                                           {"BlackmanWindow", 0},
+                                           {"MelWeightMatrix", 0},
+                                           {"DFT", 1},
+                                           {"Col2Im", 1},
+                                           {"AffineGrid", 1},
+                                           {"STFT", 1},
+                                           {"CropAndResize", 3}}};
 
 bool Contains(const auto& list, std::string_view text) {
   return std::ranges::find(list, text) != list.end();

@@ -61,6 +61,14 @@ TEST(ModelGraph, ASizeThatDependsOnShapesAloneDependsOnNoData) {
   EXPECT_TRUE(sized({Node("Shape", {"x"}, {"s"}), Node("Add", {"s", "n"}, {"t"}),
                      Node("Reshape", {"x", "t"}, {"y"})}));
   EXPECT_TRUE(sized({Node("NonZero", {"x"}, {"y"})}));
+  for (const char* type : {"OneHot", "DFT", "Col2Im", "AffineGrid"}) {
+    EXPECT_TRUE(sized({Node(type, {"x", "n"}, {"y"})})) << type;
+    EXPECT_FALSE(sized({Node(type, {"x", "constant"}, {"y"})})) << type;
+  }
+  for (const char* type : {"HannWindow", "HammingWindow", "BlackmanWindow", "MelWeightMatrix"}) {
+    EXPECT_TRUE(sized({Node(type, {"n"}, {"y"})})) << type;
+    EXPECT_FALSE(sized({Node(type, {"constant"}, {"y"})})) << type;
+  }
 }
 
 std::string ZipMapModel(const std::string& attribute) {
