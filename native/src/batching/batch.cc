@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -33,7 +32,7 @@ RunShape ShapeOf(std::span<Request*> requests, const RunContext& context) {
     run.rows += request->rows;
   }
   // A device with its own memory fills up its device shapes itself.
-  const bool fills = !context.direct && context.executor.staged() != nullptr;
+  const bool fills = context.executor.staged() != nullptr;
   run.padded_rows = run.batched && !fills ? run.plan.RunRows(run.rows) : run.rows;
   return run;
 }
@@ -239,7 +238,7 @@ void Prepare(std::span<Request*> requests, const RunShape& run, const RunContext
 // not needed any more once it has been copied. `started` becomes the time at which the run started.
 Status Execute(std::span<Request*> requests, const RunShape& run, const RunContext& context, Nanos& started,
                OutputRef& outputs) {
-  StagedExecutor* const staged = context.direct ? nullptr : context.executor.staged();
+  StagedExecutor* const staged = context.executor.staged();
   if (staged == nullptr) {
     const std::vector<TensorView> inputs = GatherAll(requests, run, context);
     for (Request* request : requests) request->borrow.EndRead();
@@ -248,7 +247,7 @@ Status Execute(std::span<Request*> requests, const RunShape& run, const RunConte
   }
   StagedInputs inputs;
   Prepare(requests, run, context, inputs);
-  Status status = staged->Begin(inputs.parts, context.handle);
+  Status status = staged->Begin(inputs.parts, run.batched, context.handle);
   for (Request* request : requests) request->borrow.EndRead();
   if (!status.ok()) return status;
   status = staged->Finish(context.handle, outputs);
@@ -282,20 +281,6 @@ void Succeed(std::span<Request*> requests, const OutputRef& outputs, const RunSh
     request->batch_rows = run.rows;
     request->batch_requests = static_cast<uint32_t>(requests.size());
     first_row += request->rows;
-  }
-}
-
-// Returns the outcome of a run that threw. The worker must go on after any exception of an executor or of a hostile size.
-Status Caught() noexcept {
-  try {
-    throw;
-  } catch (const std::bad_alloc&) {
-    return Status::Of(Code::kResourceExhausted, "Out of memory: send fewer or smaller rows");
-  } catch (const std::length_error&) {
-    return Status::Of(Code::kInternal, "The run failed: a size is larger than memory can be");
-  } catch (...) {
-    // The message is not used, because it may contain anything and would be sent to the client.
-    return Status::Of(Code::kInternal, "The run failed with an exception");
   }
 }
 
@@ -334,7 +319,7 @@ size_t CountSharing(std::span<Request* const> requests, const ShapePlan& plan) n
   int64_t rows = 0;
   for (size_t i = 0; i < requests.size(); ++i) {
     rows += requests[i]->rows;
-    if (plan.MayShare(rows)) count = i + 1;
+    if (plan.MayShare(plan.RunRows(rows))) count = i + 1;
   }
   return count;
 }
@@ -347,7 +332,6 @@ void RunWithoutRows(Request& request, RunContext context) {
     return Fail(alone, Status::Of(Code::kCancelled, "The thread that sent the request has ended"), now, now);
   }
   context.batched = false;
-  context.direct = true;
   static_cast<void>(RunOnce(alone, context));
   // A request without rows may have outputs with rows.
   request.other_rows = request.rows > 0;

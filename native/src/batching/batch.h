@@ -57,8 +57,6 @@ struct RunContext {
   const ShapePlan* shapes = nullptr;
   // Converts inputs to the form that the model takes. May be null.
   const InputMaps* maps = nullptr;
-  // Whether the run uses inputs in the CPU's memory even if the executor has its own.
-  bool direct = false;
 };
 
 // Runs `requests` as one batch and sets the outcome of each; their order may change. It does not pass them to their

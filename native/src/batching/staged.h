@@ -38,10 +38,11 @@ class StagedExecutor {
   // ordinary memory can be used instead, and is copied once more. It may outlive the executor.
   virtual std::shared_ptr<std::byte> Allocate(size_t bytes) noexcept = 0;
 
-  // Starts a batch of at least one part, and returns before it has run. On failure nothing has begun.
+  // Starts a batch of at least one part, and returns before it has run. On failure nothing has begun. Only if `batched`
+  // may the device add rows to fill the batch up; otherwise the batch runs in exactly its shapes.
   // OWNERSHIP Inputs in memory from Allocate must not change until Finish has returned; other inputs belong to the
   // caller again when Begin returns.
-  virtual Status Begin(std::span<const Part> parts, RunHandle& handle) = 0;
+  virtual Status Begin(std::span<const Part> parts, bool batched, RunHandle& handle) = 0;
 
   // Waits for the batch that began with `handle`, and returns its outcome as Run does. Afterwards handle.Started returns
   // when its run started.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -49,6 +50,21 @@ class [[nodiscard]] Status {
   Code code_ = Code::kOk;
   std::string message_;
 };
+
+// Returns the outcome of a run that threw; to be called while the exception is handled. A worker and a device must go on
+// after any exception of an executor or of a hostile size.
+inline Status Caught() noexcept {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return Status::Of(Code::kResourceExhausted, "Out of memory: send fewer or smaller rows");
+  } catch (const std::length_error&) {
+    return Status::Of(Code::kInternal, "The run failed: a size is larger than memory can be");
+  } catch (...) {
+    // The message is not used, because it may contain anything and would be sent to the client.
+    return Status::Of(Code::kInternal, "The run failed with an exception");
+  }
+}
 
 #define MILLRACE_RETURN_IF_ERROR(expression)                      \
   do {                                                            \

@@ -2,8 +2,8 @@
 
 namespace millrace {
 
-Status DeviceContext::LostStatus() {
-  return {Code::kUnavailable, "The GPU is lost to this process: restart it"};
+Status DeviceContext::LostStatus() noexcept {
+  return Status::Of(Code::kUnavailable, "The GPU is lost to this process: restart it");
 }
 
 Status DeviceContext::Check(CudaError error, const char* action) {

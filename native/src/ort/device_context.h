@@ -32,7 +32,7 @@ struct DeviceContext {
   Status Note(Status status);
   Status Check(CudaError error, const char* action);
 
-  static Status LostStatus();
+  static Status LostStatus() noexcept;
 };
 
 // Makes streams, memory description and pool. `memory` as in Provider::memory.

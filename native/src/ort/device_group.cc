@@ -17,7 +17,7 @@ class DeviceGroup::Handle final : public RunHandle {
     for (const auto& handle : handles) handle->Terminate();
   }
   Nanos Started(Nanos asked) const noexcept override {
-    // acquire pairs with the release in Begin: the time is that device's.
+    // acquire pairs with the release in Begin.
     return handles[device.load(std::memory_order_acquire)]->Started(asked);
   }
 
@@ -64,12 +64,13 @@ void DeviceGroup::Done(size_t device) noexcept {
   --begun_[device];
 }
 
-Status DeviceGroup::Begin(std::span<const Part> parts, RunHandle& handle) {
+Status DeviceGroup::Begin(std::span<const Part> parts, bool batched, RunHandle& handle) noexcept {
   auto& mine = static_cast<Handle&>(handle);
   size_t device = 0;
   MILLRACE_RETURN_IF_ERROR(Choose(device));
-  const Status status = sessions_[device]->Begin(parts, *mine.handles[device]);
+  // Before Begin, in which the batch may wait for that device.
   mine.device.store(device, std::memory_order_release);
+  Status status = sessions_[device]->Begin(parts, batched, *mine.handles[device]);
   if (!status.ok()) Done(device);
   return status;
 }
@@ -78,14 +79,14 @@ Status DeviceGroup::Finish(RunHandle& handle, OutputRef& outputs) noexcept {
   auto& mine = static_cast<Handle&>(handle);
   // relaxed: Begin was called by this thread.
   const size_t device = mine.device.load(std::memory_order_relaxed);
-  const Status status = sessions_[device]->Finish(*mine.handles[device], outputs);
+  Status status = sessions_[device]->Finish(*mine.handles[device], outputs);
   Done(device);
   return status;
 }
 
 Status DeviceGroup::Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) {
   const Part whole = inputs;
-  MILLRACE_RETURN_IF_ERROR(Begin({&whole, 1}, handle));
+  MILLRACE_RETURN_IF_ERROR(Begin({&whole, 1}, true, handle));
   return Finish(handle, outputs);
 }
 

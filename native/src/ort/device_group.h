@@ -31,7 +31,7 @@ class DeviceGroup final : public LoadedExecutor, public StagedExecutor {
   std::shared_ptr<std::byte> Allocate(size_t bytes) noexcept override {
     return sessions_.front()->Allocate(bytes);
   }
-  Status Begin(std::span<const Part> parts, RunHandle& handle) override;
+  Status Begin(std::span<const Part> parts, bool batched, RunHandle& handle) noexcept override;
   Status Finish(RunHandle& handle, OutputRef& outputs) noexcept override;
 
  private:

@@ -105,13 +105,7 @@ Status DeviceSession::Load(const OrtLibrary& library, const SessionOptions& opti
   loading->translated_ = std::move(translated);
   loading->thread_ = std::make_unique<DeviceThread>();
   Status status;
-  loading->thread_->Call([&] {
-    try {
-      status = loading->Open();
-    } catch (const std::bad_alloc&) {
-      status = {Code::kResourceExhausted, "Out of memory while loading the model"};
-    }
-  });
+  loading->thread_->Call([&] { status = loading->Open(); });
   if (status.ok()) session = std::move(loading);
   return status;
 }

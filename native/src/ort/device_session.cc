@@ -21,7 +21,8 @@ class DeviceSession::Handle final : public RunHandle {
     DeviceSlot* const busy = slot.load(std::memory_order_acquire);
     if (busy != nullptr) busy->Terminate(ended);
   }
-  Nanos Started(Nanos) const noexcept override { return place.since(); }
+  // Until the next batch is prepared, the place keeps the time of the one before it.
+  Nanos Started(Nanos asked) const noexcept override { return std::max(asked, place.since()); }
 
   DeviceQueue::Place place;
   OrtRunHandle any_shape;
@@ -50,9 +51,9 @@ std::unique_ptr<RunHandle> DeviceSession::NewHandle() {
   return handle;
 }
 
-size_t DeviceSession::DeviceShapeOf(std::span<const Part> parts) const {
+size_t DeviceSession::DeviceShapeOf(std::span<const Part> parts, bool batched) const {
   if (shapes_.empty() || parts.front().size() != signature().inputs.size()) return shapes_.size();
-  return FindDeviceShape(shapes_, ShapesOf(parts), batched_).value_or(shapes_.size());
+  return FindDeviceShape(shapes_, ShapesOf(parts), batched_ && batched).value_or(shapes_.size());
 }
 
 DeviceSlot* DeviceSession::TakeSlot() {
@@ -69,10 +70,23 @@ void DeviceSession::GiveBack(DeviceSlot* slot) {
   given_back_.notify_one();
 }
 
-Status DeviceSession::Begin(std::span<const Part> parts, RunHandle& handle) {
+Status DeviceSession::Begin(std::span<const Part> parts, bool batched, RunHandle& handle) noexcept {
   auto& mine = static_cast<Handle&>(handle);
+  mine.place.Prepare();
+  Status status;
+  try {
+    status = BeginIn(mine, parts, batched);
+  } catch (...) {
+    status = Caught();
+  }
+  if (!status.ok()) mine.place.GiveUp();
+  return status;
+}
+
+// From TakeSlot on nothing throws, so that the slot always goes back.
+Status DeviceSession::BeginIn(Handle& mine, std::span<const Part> parts, bool batched) {
   if (!healthy()) return DeviceContext::LostStatus();
-  const size_t shape = DeviceShapeOf(parts);
+  const size_t shape = DeviceShapeOf(parts, batched);
   if (shape == shapes_.size()) {
     if (provider_->builds_tensorrt_engines()) {
       return {Code::kInvalidArgument,
@@ -88,19 +102,19 @@ Status DeviceSession::Begin(std::span<const Part> parts, RunHandle& handle) {
   if (batched_ && !parts.front().empty()) rows = ShapesOf(parts).front().dims[0];
   DeviceSlot* const slot = TakeSlot();
   // relaxed: only has to be another number each time.
-  const uint64_t batch = batches_.fetch_add(1, std::memory_order_relaxed) + 1;
-  const Status status = slot->Upload(parts, shape, rows, batch);
+  const uint64_t number = batches_.fetch_add(1, std::memory_order_relaxed) + 1;
+  Status status = slot->Upload(parts, shape, rows, number);
   if (!status.ok()) {
     GiveBack(slot);
     return status;
   }
   queue_.Enter(mine.place, clock_.Now());
-  mine.batch.store(batch, std::memory_order_release);
+  mine.batch.store(number, std::memory_order_release);
   mine.slot.store(slot, std::memory_order_release);
   try {
     thread_->Post([slot] { slot->Launch(); });
-  } catch (const std::bad_alloc&) {
-    slot->Settle({Code::kResourceExhausted, "Out of memory: send fewer or smaller rows"});
+  } catch (...) {
+    slot->Settle(Caught());
   }
   return {};
 }
@@ -110,7 +124,7 @@ Status DeviceSession::Finish(RunHandle& handle, OutputRef& outputs) noexcept {
   DeviceSlot* const slot = mine.slot.load(std::memory_order_relaxed);
   if (slot == nullptr) {
     queue_.Enter(mine.place, clock_.Now());
-    const Status status = RunAnyShape(mine, outputs);
+    Status status = RunAnyShape(mine, outputs);
     queue_.Leave(mine.place, clock_.Now());
     mine.gathered.reset();
     return status;
@@ -128,7 +142,7 @@ Status DeviceSession::Finish(RunHandle& handle, OutputRef& outputs) noexcept {
 Status DeviceSession::Run(std::span<const TensorView> inputs, RunHandle& handle,
                           OutputRef& outputs) {
   const Part whole = inputs;
-  MILLRACE_RETURN_IF_ERROR(Begin({&whole, 1}, handle));
+  MILLRACE_RETURN_IF_ERROR(Begin({&whole, 1}, true, handle));
   return Finish(handle, outputs);
 }
 
@@ -136,14 +150,10 @@ Status DeviceSession::RunAnyShape(Handle& handle, OutputRef& outputs) noexcept {
   Status status;
   try {
     thread_->Call([&] {
-      try {
-        status = context_.Note(session_->Run(handle.gathered->views(), handle.any_shape, outputs));
-      } catch (const std::bad_alloc&) {
-        status = {Code::kResourceExhausted, "Out of memory: send fewer or smaller rows"};
-      }
+      status = context_.Note(session_->Run(handle.gathered->views(), handle.any_shape, outputs));
     });
-  } catch (const std::bad_alloc&) {
-    status = {Code::kResourceExhausted, "Out of memory: send fewer or smaller rows"};
+  } catch (...) {
+    status = Caught();
   }
   return status;
 }

@@ -40,11 +40,11 @@ class DeviceSession final : public LoadedExecutor, public StagedExecutor {
   size_t devices() const noexcept override { return 1; }
   size_t depth() const noexcept override;
   std::shared_ptr<std::byte> Allocate(size_t bytes) noexcept override;
-  Status Begin(std::span<const Part> parts, RunHandle& handle) override;
+  Status Begin(std::span<const Part> parts, bool batched, RunHandle& handle) noexcept override;
   Status Finish(RunHandle& handle, OutputRef& outputs) noexcept override;
 
-  // The device shape in which these parts would run; `shapes.size()` of the report if none takes them.
-  size_t DeviceShapeOf(std::span<const Part> parts) const;
+  // Returns the device shape in which these parts would run, or `shapes.size()` of the report if none takes them.
+  size_t DeviceShapeOf(std::span<const Part> parts, bool batched) const;
 
   // -------------------------------------------------------------------------------------------
   // Implementation details follow.
@@ -68,6 +68,7 @@ class DeviceSession final : public LoadedExecutor, public StagedExecutor {
   void ReportPlacement();
   void Close();
 
+  Status BeginIn(Handle& handle, std::span<const Part> parts, bool batched);
   DeviceSlot* TakeSlot();
   void GiveBack(DeviceSlot* slot);
   Status RunAnyShape(Handle& handle, OutputRef& outputs) noexcept;

@@ -50,8 +50,7 @@ DeviceSlot::DeviceSlot(DeviceContext& context, const SlotSession& session,
 DeviceSlot::~DeviceSlot() = default;
 
 Status DeviceSlot::Upload(std::span<const Part> parts, size_t shape, int64_t rows,
-                          uint64_t batch) {
-  const DeviceShapePlan& plan = plans_[shape];
+                          uint64_t batch) noexcept {
   shape_ = shape;
   rows_ = rows;
   block_.reset();
@@ -62,19 +61,27 @@ Status DeviceSlot::Upload(std::span<const Part> parts, size_t shape, int64_t row
     is_launched_ = false;
     launch_ = {};
   }
-  Status status = context_.Check(UseDevice(context_.cuda, context_.index), "select the GPU");
-  for (size_t i = 0; status.ok() && i < plan.input_bytes.size(); ++i) {
-    status = CopyInput(parts, i, plan.input_bytes[i]);
-  }
-  if (status.ok()) {
-    status = context_.Check(context_.cuda.EventRecord(copied_.get(), context_.copy_in.get()),
-                            "order the copies to the GPU");
+  Status status;
+  try {
+    status = CopyInputs(parts, plans_[shape]);
+  } catch (...) {
+    status = Caught();
   }
   // The parts go back to their owner on failure, so nothing may read them any more.
   if (!status.ok()) {
     static_cast<void>(context_.cuda.StreamSynchronize(context_.copy_in.get()));
   }
   return status;
+}
+
+Status DeviceSlot::CopyInputs(std::span<const Part> parts, const DeviceShapePlan& plan) {
+  MILLRACE_RETURN_IF_ERROR(
+      context_.Check(UseDevice(context_.cuda, context_.index), "select the GPU"));
+  for (size_t i = 0; i < plan.input_bytes.size(); ++i) {
+    MILLRACE_RETURN_IF_ERROR(CopyInput(parts, i, plan.input_bytes[i]));
+  }
+  return context_.Check(context_.cuda.EventRecord(copied_.get(), context_.copy_in.get()),
+                        "order the copies to the GPU");
 }
 
 Status DeviceSlot::CopyInput(std::span<const Part> parts, size_t input, size_t capacity) {
@@ -108,8 +115,8 @@ void DeviceSlot::Launch() noexcept {
   Status status;
   try {
     status = Run();
-  } catch (const std::bad_alloc&) {
-    status = {Code::kResourceExhausted, "Out of memory: send fewer or smaller rows"};
+  } catch (...) {
+    status = Caught();
   }
   Settle(std::move(status));
 }
@@ -121,17 +128,15 @@ void DeviceSlot::Settle(Status status) noexcept {
   launched_.notify_all();
 }
 
-Status DeviceSlot::Await(OutputRef& outputs) {
+Status DeviceSlot::Await(OutputRef& outputs) noexcept {
   static_cast<void>(UseDevice(context_.cuda, context_.index));
   Status status;
   {
     std::unique_lock lock(mutex_);
     launched_.wait(lock, [this] { return is_launched_; });
-    status = launch_;
+    status = std::move(launch_);
   }
-  if (status.ok() && queued_) {
-    status = context_.Check(context_.cuda.EventSynchronize(done_.get()), "finish a run");
-  }
+  if (status.ok() && queued_) status = AwaitOutputs();
   if (status.ok()) {
     outputs = std::move(block_);
   } else {
@@ -142,6 +147,14 @@ Status DeviceSlot::Await(OutputRef& outputs) {
   }
   block_.reset();
   return status;
+}
+
+Status DeviceSlot::AwaitOutputs() noexcept {
+  try {
+    return context_.Check(context_.cuda.EventSynchronize(done_.get()), "finish a run");
+  } catch (...) {
+    return Caught();
+  }
 }
 
 void DeviceSlot::Terminate(uint64_t batch) noexcept {
@@ -200,7 +213,12 @@ Status DeviceSlot::RunBound(OrtIoBinding* binding, OrtRunHandle& run) {
 }
 
 Status DeviceSlot::FinishStaticOutputs() {
-  const Status status = QueueOutputs();
+  Status status;
+  try {
+    status = QueueOutputs();
+  } catch (...) {
+    status = Caught();
+  }
   // What was queued writes to memory that goes back to the pool now.
   if (!status.ok()) {
     static_cast<void>(context_.cuda.StreamSynchronize(context_.copy_out.get()));

@@ -68,13 +68,13 @@ class DeviceSlot {
 
   // Copies the parts, `rows` rows together, to the device, or queues that. On failure nothing of them
   // is in use any more. `batch` tells the batches of a session apart.
-  Status Upload(std::span<const Part> parts, size_t shape, int64_t rows, uint64_t batch);
+  Status Upload(std::span<const Part> parts, size_t shape, int64_t rows, uint64_t batch) noexcept;
   // Queues the run and the copies back.
   void Launch() noexcept;
   // What became of the launch. In place of Launch: the batch will not run. Any thread.
   void Settle(Status status) noexcept;
   // Waits for what Launch queued.
-  Status Await(OutputRef& outputs);
+  Status Await(OutputRef& outputs) noexcept;
 
   // Ends the run of `batch` between two nodes if it is in progress, and no other. What is queued already
   // runs on. Any thread.
@@ -100,7 +100,9 @@ class DeviceSlot {
   Status BindInputs(size_t shape, OrtIoBinding* target);
   Status BindStaticOutputs(size_t shape);
   Status Fill(size_t shape, int value);
+  Status CopyInputs(std::span<const Part> parts, const DeviceShapePlan& plan);
   Status CopyInput(std::span<const Part> parts, size_t input, size_t capacity);
+  Status AwaitOutputs() noexcept;
   Status RunBound(OrtIoBinding* binding, OrtRunHandle& run);
   Status FinishStaticOutputs();
   Status RunDynamicOutputs(std::shared_ptr<OutputBlock>& block);

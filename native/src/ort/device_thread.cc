@@ -1,5 +1,6 @@
 #include "ort/device_thread.h"
 
+#include <exception>
 #include <utility>
 
 namespace millrace {
@@ -25,14 +26,20 @@ void DeviceThread::Call(const std::function<void()>& work) {
   std::mutex mutex;
   std::condition_variable finished;
   bool done = false;
+  std::exception_ptr thrown;
   Post([&] {
-    work();
+    try {
+      work();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
     const std::lock_guard lock(mutex);
     done = true;
     finished.notify_one();
   });
   std::unique_lock lock(mutex);
   finished.wait(lock, [&] { return done; });
+  if (thrown != nullptr) std::rethrow_exception(thrown);
 }
 
 void DeviceThread::Loop() {

@@ -20,9 +20,9 @@ class DeviceThread {
   DeviceThread(const DeviceThread&) = delete;
   DeviceThread& operator=(const DeviceThread&) = delete;
 
-  // In the order of the calls. `work` must not throw.
+  // Runs `work`, which must not throw, after what was posted before.
   void Post(std::function<void()> work);
-  // Posts and waits. Not from the thread itself.
+  // Posts `work`, waits for its end, and throws what it throws. Must not be called on the thread itself.
   void Call(const std::function<void()>& work);
 
  private:

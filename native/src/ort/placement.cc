@@ -1,6 +1,7 @@
 #include "ort/placement.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -50,6 +51,21 @@ std::vector<std::string_view> Events(std::string_view json) {
 
 }  // namespace
 
+void ProfileFolder::Make() {
+  std::error_code error;
+  const std::filesystem::path root = std::filesystem::temp_directory_path(error);
+  if (error) return;
+  std::string made = (root / "millrace-profile-XXXXXX").string();
+  if (mkdtemp(made.data()) != nullptr) path_ = std::move(made);
+}
+
+void ProfileFolder::Remove() noexcept {
+  if (path_.empty()) return;
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+  path_.clear();
+}
+
 std::vector<NodePlacement> ParseProfile(const std::string& json) {
   std::vector<NodePlacement> nodes;
   std::set<std::string> seen;
@@ -65,8 +81,6 @@ std::vector<NodePlacement> ParseProfile(const std::string& json) {
 Status ReadProfile(const std::string& path, std::vector<NodePlacement>& nodes) {
   std::ifstream file(path, std::ios::binary);
   const std::string json{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  std::error_code ignored;
-  std::filesystem::remove(path, ignored);
   if (json.empty()) return {Code::kInternal, "ONNX Runtime wrote no profile"};
   nodes = ParseProfile(json);
   return {};

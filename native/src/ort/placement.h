@@ -15,11 +15,30 @@ struct NodePlacement {
   std::string provider;
 };
 
+// A folder that holds the profile of one session, and that no other process can know before.
+class ProfileFolder {
+ public:
+  ProfileFolder() = default;
+  ProfileFolder(const ProfileFolder&) = delete;
+  ProfileFolder& operator=(const ProfileFolder&) = delete;
+  ~ProfileFolder() { Remove(); }
+
+  // Makes the folder in that for temporary files. If that fails, the prefix stays empty.
+  void Make();
+  // Removes the folder with all that it holds.
+  void Remove() noexcept;
+  // Returns the path of the profile without its end, which ONNX Runtime appends, or "" if there is no folder.
+  std::string prefix() const { return path_.empty() ? path_ : path_ + "/profile"; }
+
+ private:
+  std::string path_;
+};
+
 // The nodes of the profile `json`, each once, in the order they first ran. Nodes that the optimiser
 // removed or fused are not in it, and a TensorRT engine is one node.
 std::vector<NodePlacement> ParseProfile(const std::string& json);
 
-// Reads the profile at `path` and removes the file.
+// Reads the profile at `path`.
 Status ReadProfile(const std::string& path, std::vector<NodePlacement>& nodes);
 
 // Nodes that ran on the CPU, as `name (Op)`.

@@ -1,26 +1,14 @@
 #include "ort/session.h"
 
-#include <unistd.h>
-
-#include <atomic>
-#include <filesystem>
-
 #include "ort/messages.h"
 #include "ort/values.h"
 
 namespace millrace {
 namespace {
 
-// ONNX Runtime appends the time, in seconds, and the ending.
-std::string ProfilePrefix() {
-  static std::atomic<uint64_t> next{0};
-  const std::string name =
-      "millrace-" + std::to_string(getpid()) + '-' + std::to_string(next.fetch_add(1));
-  return (std::filesystem::temp_directory_path() / name).string();
-}
-
 Status MakeOptions(const OrtLibrary& library, const SessionOptions& options,
-                   const SessionSetup& setup, OrtSessionOptionsPtr& result) {
+                   const SessionSetup& setup, const std::string& profile,
+                   OrtSessionOptionsPtr& result) {
   const OrtApi& api = *library.api;
   OrtSessionOptions* raw = nullptr;
   MILLRACE_ORT(api, CreateSessionOptions(&raw), Code::kInternal);
@@ -38,8 +26,8 @@ Status MakeOptions(const OrtLibrary& library, const SessionOptions& options,
     MILLRACE_ORT(api, AddSessionConfigEntry(raw, "session.disable_cpu_ep_fallback", "1"),
                  Code::kInternal);
   }
-  if (setup.profile) {
-    MILLRACE_ORT(api, EnableProfiling(raw, ProfilePrefix().c_str()), Code::kInternal);
+  if (!profile.empty()) {
+    MILLRACE_ORT(api, EnableProfiling(raw, profile.c_str()), Code::kInternal);
   }
   if (setup.request == nullptr) return {};
   return setup.provider->Append(*setup.request, raw);
@@ -91,10 +79,11 @@ Status Session::Open(const OrtLibrary& library, const SessionOptions& options,
   const OrtApi& api = *library.api;
   const GatePass pass(*library.gate);
   if (!pass) return {Code::kUnavailable, "The process is exiting"};
-  OrtSessionOptionsPtr session_options;
-  MILLRACE_RETURN_IF_ERROR(MakeOptions(library, options, setup, session_options));
-
   std::unique_ptr<Session> loading(new Session(library));
+  if (setup.profile) loading->profile_.Make();
+  OrtSessionOptionsPtr session_options;
+  MILLRACE_RETURN_IF_ERROR(
+      MakeOptions(library, options, setup, loading->profile_.prefix(), session_options));
   loading->graphs_ = setup.request != nullptr && setup.request->graphs;
   OrtSession* raw = nullptr;
   OrtStatus* const created =
@@ -151,13 +140,19 @@ Status Session::Run(std::span<const TensorView> inputs, RunHandle& handle, Outpu
 }
 
 Status Session::ReadPlacement(std::vector<NodePlacement>& nodes) {
+  if (profile_.prefix().empty()) {
+    return {Code::kFailedPrecondition,
+            "no folder can be made for the profile: set TMPDIR to a folder that can be written to"};
+  }
   OrtAllocator* allocator = nullptr;
   MILLRACE_ORT(api_, GetAllocatorWithDefaultOptions(&allocator), Code::kInternal);
   char* path = nullptr;
   MILLRACE_ORT(api_, SessionEndProfiling(session_.get(), allocator, &path), Code::kInternal);
   const std::string file = path;
   MILLRACE_ORT(api_, AllocatorFree(allocator, path), Code::kInternal);
-  return ReadProfile(file, nodes);
+  const Status status = ReadProfile(file, nodes);
+  profile_.Remove();
+  return status;
 }
 
 }  // namespace millrace

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ort/loaded.h"
+#include "ort/placement.h"
 #include "ort/provider.h"
 #include "ort/run_handle.h"
 
@@ -67,7 +68,7 @@ struct SessionSetup {
   // Null: the CPU.
   const ProviderRequest* request = nullptr;
   bool forbid_cpu_nodes = false;
-  // Write a profile until ReadPlacement.
+  // Whether a profile is written until ReadPlacement. If that is impossible, only ReadPlacement fails.
   bool profile = false;
   // Leave the graph as it is: quicker, for looking only at the signature.
   bool unoptimised = false;
@@ -107,6 +108,8 @@ class Session final : public LoadedExecutor {
 
   const OrtApi& api_;
   ExitGate& gate_;
+  // Before the session, which may write a profile when it ends.
+  ProfileFolder profile_;
   OrtSessionPtr session_;
   // Runs would be recorded if their handle did not say otherwise.
   bool graphs_ = false;

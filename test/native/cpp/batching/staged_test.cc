@@ -209,6 +209,17 @@ TEST_F(StagedTest, ABeginThatFailsOnceFailsNoRequest) {
   EXPECT_EQ(AnswerOf(*two), Floats{4});
 }
 
+// The device gives an output row for each number.
+TEST_F(StagedTest, WithoutBatchingTheDeviceAddsNoRows) {
+  Open(2);
+  device->Release();
+  Request* const request = requests.Make(1, 1, 2);
+  EXPECT_EQ(batcher->Submit(request), Code::kOk);
+  sink->Await(1);
+  EXPECT_TRUE(request->status.ok()) << request->status.message();
+  EXPECT_EQ(device->batched(), (std::vector<bool>{true, false}));
+}
+
 TEST_F(StagedTest, ALostDeviceFailsEveryRequestOnce) {
   Open(2);
   Submit(0);

@@ -48,7 +48,7 @@ TEST_F(DeviceGroupTest, RunsOnAllAndAnswersEachWithItsOwn) {
     handles.push_back(group->NewHandle());
     inputs.push_back(Row(static_cast<float>(i)));
     const Part part = inputs.back().views();
-    ASSERT_TRUE(group->Begin({&part, 1}, *handles.back()).ok());
+    ASSERT_TRUE(group->Begin({&part, 1}, true, *handles.back()).ok());
   }
   int at_once = 0;
   for (const auto& handle : handles) at_once += handle->Started(0) != kNever;
@@ -72,6 +72,25 @@ TEST_F(DeviceGroupTest, GoesOnWithoutAGpuThatIsLost) {
   }
   EXPECT_LE(failures, 1);
   EXPECT_TRUE(group->healthy());
+}
+
+TEST_F(DeviceGroupTest, ABatchThatFindsNoMemoryLeavesItsGpuAsFreeAsBefore) {
+  Open(2);
+  const std::unique_ptr<RunHandle> failing = group->NewHandle();
+  OutputRef outputs;
+  for (int i = 0; i < 3; ++i) {
+    cuda.Fail("MemcpyAsync", test::FakeCuda::kThrows, 1);
+    EXPECT_EQ(group->Run(Row(1).views(), *failing, outputs).code(), Code::kResourceExhausted);
+  }
+  const Inputs inputs = Row(1);
+  const Part part = inputs.views();
+  std::vector<std::unique_ptr<RunHandle>> handles;
+  for (int i = 0; i < 2; ++i) {
+    handles.push_back(group->NewHandle());
+    ASSERT_TRUE(group->Begin({&part, 1}, true, *handles.back()).ok());
+    EXPECT_NE(handles.back()->Started(0), kNever) << "each batch has a GPU of its own";
+  }
+  for (const auto& handle : handles) ASSERT_TRUE(group->Finish(*handle, outputs).ok());
 }
 
 TEST_F(DeviceGroupTest, IsLostWhenAllAre) {

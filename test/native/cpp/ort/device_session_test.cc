@@ -73,7 +73,7 @@ TEST_F(DeviceSessionTest, PartsAreLaidOneAfterAnother) {
   const Inputs b = Rows(0);
   const Inputs c = Rows(3, 100);
   const std::vector<Part> parts = {a.views(), b.views(), c.views()};
-  ASSERT_TRUE(session->Begin(parts, *handle()).ok());
+  ASSERT_TRUE(session->Begin(parts, true, *handle()).ok());
   OutputRef outputs;
   ASSERT_TRUE(session->Finish(*handle(), outputs).ok());
   EXPECT_EQ(ValuesOf<float>(outputs->tensors[0]),
@@ -89,8 +89,8 @@ TEST_F(DeviceSessionTest, OneBatchIsCopiedWhileAnotherIsOnItsWay) {
   const Inputs b = Rows(2, 50);
   const std::vector<Part> first = {a.views()};
   const std::vector<Part> second = {b.views()};
-  ASSERT_TRUE(session->Begin(first, *handle()).ok());
-  ASSERT_TRUE(session->Begin(second, *other).ok());
+  ASSERT_TRUE(session->Begin(first, true, *handle()).ok());
+  ASSERT_TRUE(session->Begin(second, true, *other).ok());
   EXPECT_EQ(other->Started(0), kNever) << "behind the first";
   OutputRef outputs;
   ASSERT_TRUE(session->Finish(*handle(), outputs).ok());
@@ -100,6 +100,54 @@ TEST_F(DeviceSessionTest, OneBatchIsCopiedWhileAnotherIsOnItsWay) {
   ASSERT_TRUE(session->Finish(*other, later).ok());
   EXPECT_EQ(ValuesOf<float>(later->tensors[0])[0], 50);
   EXPECT_EQ(ValuesOf<float>(outputs->tensors[0])[0], 1) << "outputs have memory of their own";
+}
+
+// The watchdog compares this time with the limit of a run.
+TEST_F(DeviceSessionTest, ABatchHasNotStartedWhileTheBatchBeforeItIsTheLast) {
+  UseRows({1}, 2);
+  ASSERT_TRUE(Load("poison").ok());
+  const SteadyClock clock;
+  OutputRef outputs;
+  for (const int64_t rows : {1, 3}) {
+    ASSERT_TRUE(Run(Rows(rows), outputs).ok());
+    const Nanos asked = clock.Now();
+    EXPECT_EQ(handle()->Started(asked), asked) << "its inputs are gathered";
+    ASSERT_TRUE(Run(Rows(rows), outputs).ok());
+    EXPECT_GE(handle()->Started(asked), asked);
+  }
+}
+
+TEST_F(DeviceSessionTest, ABatchHasNotStartedWhileItWaitsForASlot) {
+  options.device.options = {{"slots", "1"}};
+  UseRows({1}, 2);
+  ASSERT_TRUE(Load("poison").ok());
+  const SteadyClock clock;
+  OutputRef outputs;
+  ASSERT_TRUE(Run(Rows(1), outputs).ok());
+  const std::unique_ptr<RunHandle> other = session->NewHandle();
+  const Inputs inputs = Rows(1);
+  const std::vector<Part> parts = {inputs.views()};
+  ASSERT_TRUE(session->Begin(parts, true, *other).ok());
+  const Nanos asked = clock.Now();
+  std::thread waiting([&] { EXPECT_TRUE(session->Begin(parts, true, *handle()).ok()); });
+  while (handle()->Started(asked) != kNever) std::this_thread::yield();
+  ASSERT_TRUE(session->Finish(*other, outputs).ok());
+  waiting.join();
+  const Nanos started = handle()->Started(asked);
+  EXPECT_NE(started, kNever);
+  EXPECT_GT(started, asked);
+  ASSERT_TRUE(session->Finish(*handle(), outputs).ok());
+}
+
+TEST_F(DeviceSessionTest, ABatchThatDidNotBeginCountsFromWhenItWasAsked) {
+  UseRows({1}, 2);
+  ASSERT_TRUE(Load("poison").ok());
+  OutputRef outputs;
+  ASSERT_TRUE(Run(Rows(1), outputs).ok());
+  const Nanos asked = SteadyClock().Now();
+  cuda.Fail("MemcpyAsync", 1, 1);
+  EXPECT_FALSE(Run(Rows(1), outputs).ok());
+  EXPECT_EQ(handle()->Started(asked), asked);
 }
 
 TEST_F(DeviceSessionTest, WithoutAStreamOfItsOwnAndOneSlotItWorksToo) {
@@ -139,15 +187,30 @@ TEST_F(DeviceSessionTest, OtherShapesRunWithoutADeviceShape) {
   ASSERT_TRUE(Load("poison").ok());
   const Inputs inputs = Rows(5);
   const Part part = inputs.views();
-  EXPECT_EQ(session->DeviceShapeOf({&part, 1}), 2u);
+  EXPECT_EQ(session->DeviceShapeOf({&part, 1}, true), 2u);
   OutputRef outputs;
   ASSERT_TRUE(Run(inputs, outputs).ok());
   EXPECT_EQ(ValuesOf<float>(outputs->tensors[0]).size(), 10u);
   const Inputs one = Rows(3);
   const std::vector<Part> both = {one.views(), one.views()};
-  ASSERT_TRUE(session->Begin(both, *handle()).ok());
+  ASSERT_TRUE(session->Begin(both, true, *handle()).ok());
   ASSERT_TRUE(session->Finish(*handle(), outputs).ok());
   EXPECT_EQ(outputs->tensors[0].shape, MakeShape({6, 2}));
+}
+
+// The model gives every row twice, so that rows that were added would show.
+TEST_F(DeviceSessionTest, WithoutBatchingOnlyAnExactDeviceShapeIsUsed) {
+  UseRows({2, 4}, 2);
+  ASSERT_TRUE(Load("rows-change").ok());
+  for (const int64_t rows : {2, 3}) {
+    const Inputs inputs = Rows(rows);
+    const Part part = inputs.views();
+    EXPECT_EQ(session->DeviceShapeOf({&part, 1}, false), rows == 2 ? 0u : 2u);
+    ASSERT_TRUE(session->Begin({&part, 1}, false, *handle()).ok());
+    OutputRef outputs;
+    ASSERT_TRUE(session->Finish(*handle(), outputs).ok());
+    EXPECT_EQ(outputs->tensors[0].shape, MakeShape({2 * rows, 2}));
+  }
 }
 
 TEST_F(DeviceSessionTest, WithoutDeviceShapesNothingIsPreparedAndTheReportSaysSo) {
@@ -302,7 +365,7 @@ TEST_F(DeviceSessionTest, EveryCallOfARunMayFailAndTheNextOneWorks) {
     // A row less than the device shape has, which is cleared.
     const Inputs inputs = Rows(1);
     const std::vector<Part> parts = {inputs.views()};
-    Status status = session->Begin(parts, *handle());
+    Status status = session->Begin(parts, true, *handle());
     if (status.ok()) status = session->Finish(*handle(), outputs);
     cuda.Fail(function, 0, 0);
     EXPECT_FALSE(status.ok()) << function;
@@ -310,6 +373,44 @@ TEST_F(DeviceSessionTest, EveryCallOfARunMayFailAndTheNextOneWorks) {
     EXPECT_EQ(ValuesOf<float>(outputs->tensors[0]), (Floats{1, 2, 3, 4})) << "after " << function;
   }
   EXPECT_TRUE(session->healthy());
+}
+
+TEST_F(DeviceSessionTest, ASlotIsNotLostWhenMemoryRunsOut) {
+  options.device.options = {{"slots", "1"}};
+  UseRows({2}, 2);
+  ASSERT_TRUE(Load("poison").ok());
+  for (const char* function : {"MemcpyAsync", "MemsetAsync", "EventRecord", "StreamWaitEvent",
+                               "EventSynchronize"}) {
+    cuda.Fail(function, test::FakeCuda::kThrows, 1);
+    OutputRef outputs;
+    const Status status = Run(Rows(1), outputs);
+    EXPECT_EQ(status.code(), Code::kResourceExhausted) << function;
+    ASSERT_TRUE(Run(Rows(2), outputs).ok()) << "after " << function;
+    EXPECT_EQ(ValuesOf<float>(outputs->tensors[0]), (Floats{1, 2, 3, 4})) << "after " << function;
+  }
+}
+
+TEST_F(DeviceSessionTest, AnExceptionDuringTheLoadReachesItsCaller) {
+  options.choose = [](const Signature&, Executor&, ShapeChoice&) -> Status {
+    throw std::runtime_error("from the device's thread");
+  };
+  EXPECT_THROW(static_cast<void>(Load("poison")), std::runtime_error);
+}
+
+TEST_F(DeviceSessionTest, AWrongTemporaryFolderCostsOnlyThePlacement) {
+  UseRows({1}, 2);
+  const char* const before = std::getenv("TMPDIR");
+  const std::string kept = before == nullptr ? "" : before;
+  setenv("TMPDIR", "/there/is/no/such/folder", 1);
+  const Status status = Load("poison");
+  if (before == nullptr) {
+    unsetenv("TMPDIR");
+  } else {
+    setenv("TMPDIR", kept.c_str(), 1);
+  }
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_TRUE(session->report().nodes.empty());
+  EXPECT_TRUE(Notes("Where the nodes ran is not known"));
 }
 
 TEST_F(DeviceSessionTest, OutputsThatFindNoPinnedMemoryComeInOrdinaryMemory) {
@@ -368,7 +469,7 @@ TEST_F(DeviceSessionTest, TheInputsOfAnyShapeAreTheCallersAgainBeforeTheRun) {
   const TensorView view{ElementType::kFloat32, MakeShape({2, 2}),
                         reinterpret_cast<std::byte*>(values.data()), 16, nullptr};
   const Part part{&view, 1};
-  ASSERT_TRUE(session->Begin({&part, 1}, *handle()).ok());
+  ASSERT_TRUE(session->Begin({&part, 1}, true, *handle()).ok());
   values = {9, 9, 9, 9};
   OutputRef outputs;
   ASSERT_TRUE(session->Finish(*handle(), outputs).ok());
@@ -380,7 +481,7 @@ TEST_F(DeviceSessionTest, ALostDeviceFailsEveryRunAndCanBeClosed) {
   ASSERT_TRUE(Load("poison").ok());
   const Inputs inputs = Rows(1);
   const std::vector<Part> parts = {inputs.views()};
-  ASSERT_TRUE(session->Begin(parts, *handle()).ok());
+  ASSERT_TRUE(session->Begin(parts, true, *handle()).ok());
   cuda.Lose(0);
   OutputRef outputs;
   EXPECT_EQ(session->Finish(*handle(), outputs).code(), Code::kUnavailable);
@@ -411,7 +512,7 @@ TEST_F(DeviceSessionTest, ARunCanBeEnded) {
   inputs.Add(ElementType::kInt64, MakeShape({1, 1}), std::vector<int64_t>{1'000'000});
   const std::vector<Part> parts = {inputs.views()};
   std::atomic<bool> done{false};
-  ASSERT_TRUE(session->Begin(parts, *handle()).ok());
+  ASSERT_TRUE(session->Begin(parts, true, *handle()).ok());
   std::thread ending([&] {
     while (!done.load()) {
       handle()->Terminate();

@@ -57,6 +57,18 @@ class DeviceSlotTest : public testing::Test {
     return slot->Await(outputs);
   }
 
+  // Expects the launch to fail, and its outputs' memory to be free for others.
+  void ExpectNoCopyAfterFailure(Code code) {
+    OutputRef outputs;
+    EXPECT_EQ(slot->Await(outputs).code(), code);
+    const std::shared_ptr<std::byte> memory = PinnedPool::Share(context.pinned, sizeof(int64_t));
+    ASSERT_NE(memory, nullptr) << "it went back to the pool";
+    const int64_t own = 42;
+    std::memcpy(memory.get(), &own, sizeof own);
+    ASSERT_EQ(context.cuda.StreamSynchronize(context.copy_out.get()), 0);
+    EXPECT_EQ(std::memcmp(memory.get(), &own, sizeof own), 0);
+  }
+
   test::FakeCuda& cuda = test::FakeCuda::Get();
   DeviceContext context{*TestLibrary().api, *TestLibrary().gate, test::FakeCuda::Table(), 0, {}, {}, {}, {}, {}};
   std::unique_ptr<Session> session;
@@ -87,14 +99,26 @@ TEST_F(DeviceSlotTest, NothingIsCopiedIntoMemoryOfABatchThatFailed) {
   Upload(3, 1);
   slot->Launch();
   cuda.Fail("EventSynchronize", 1, 1);
-  OutputRef outputs;
-  EXPECT_EQ(slot->Await(outputs).code(), Code::kInternal);
-  const std::shared_ptr<std::byte> memory = PinnedPool::Share(context.pinned, sizeof(int64_t));
-  ASSERT_NE(memory, nullptr) << "it went back to the pool";
-  const int64_t own = 42;
-  std::memcpy(memory.get(), &own, sizeof own);
-  ASSERT_EQ(context.cuda.StreamSynchronize(context.copy_out.get()), 0);
-  EXPECT_EQ(std::memcmp(memory.get(), &own, sizeof own), 0);
+  ExpectNoCopyAfterFailure(Code::kInternal);
+}
+
+TEST_F(DeviceSlotTest, NothingIsCopiedIntoMemoryOfABatchForWhichMemoryRanOut) {
+  FakeGpu::UseStream(context.compute.get());
+  Upload(3, 1);
+  // After the event of the run, that of the copies.
+  cuda.Fail("EventRecord", test::FakeCuda::kThrows, 1, 1);
+  slot->Launch();
+  ExpectNoCopyAfterFailure(Code::kResourceExhausted);
+}
+
+TEST_F(DeviceSlotTest, NothingIsCopiedFromInputsForWhichMemoryRanOut) {
+  Inputs inputs;
+  inputs.Add(ElementType::kInt64, MakeShape({1, 1}), Longs{1});
+  const Part part = inputs.views();
+  cuda.Fail("EventRecord", test::FakeCuda::kThrows, 1);
+  const size_t before = cuda.calls("StreamSynchronize");
+  EXPECT_EQ(slot->Upload({&part, 1}, 0, 1, 1).code(), Code::kResourceExhausted);
+  EXPECT_EQ(cuda.calls("StreamSynchronize"), before + 1);
 }
 
 }  // namespace

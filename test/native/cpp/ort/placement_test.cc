@@ -39,14 +39,20 @@ TEST(ParseProfile, BearsWithAnything) {
   }
 }
 
-TEST(ReadProfile, RemovesTheFile) {
-  const fs::path file = fs::temp_directory_path() / ("profile-" + std::to_string(getpid()));
+TEST(ReadProfile, ReadsAFileInAFolderThatIsRemoved) {
+  ProfileFolder folder;
+  EXPECT_EQ(folder.prefix(), "");
+  folder.Make();
+  const std::string file = folder.prefix() + "_now.json";
   std::ofstream(file) << kProfile;
   std::vector<NodePlacement> nodes;
-  ASSERT_TRUE(ReadProfile(file.string(), nodes).ok());
+  ASSERT_TRUE(ReadProfile(file, nodes).ok());
   EXPECT_EQ(nodes.size(), 2u);
-  EXPECT_FALSE(fs::exists(file));
-  EXPECT_EQ(ReadProfile(file.string(), nodes).code(), Code::kInternal);
+  const fs::path made = fs::path(file).parent_path();
+  EXPECT_EQ(fs::status(made).permissions(), fs::perms::owner_all);
+  folder.Remove();
+  EXPECT_FALSE(fs::exists(made));
+  EXPECT_EQ(ReadProfile(file, nodes).code(), Code::kInternal);
 }
 
 TensorRtEngineKey Key() { return {"abc", "1.30.0", "10.13.2", "NVIDIA H100", 90, {{"fp16", "1"}}}; }

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <set>
 #include <string>
 
@@ -45,10 +46,12 @@ class FakeCuda {
     pinned_left_ = SIZE_MAX;
   }
 
-  // Makes calls of `function` (`MemcpyAsync`) fail, all or the next `times`.
-  void Fail(const std::string& function, CudaError error, int times = -1) {
+  // An error with which Fail makes the calls throw std::bad_alloc, as code around them does when memory runs out.
+  static constexpr CudaError kThrows = -1;
+  // Makes calls of `function` (`MemcpyAsync`) fail, all or the next `times`, after `before` calls that do not.
+  void Fail(const std::string& function, CudaError error, int times = -1, int before = 0) {
     const std::lock_guard lock(mutex_);
-    failures_[function] = {error, times};
+    failures_[function] = {error, times, before};
   }
   // Bytes that Malloc and HostAlloc still give.
   void LimitMemory(size_t device, size_t pinned) {
@@ -95,6 +98,7 @@ class FakeCuda {
   struct Failure {
     CudaError error = 0;
     int times = 0;
+    int before = 0;
   };
   struct Stream {
     int gpu = 0;
@@ -122,8 +126,11 @@ class FakeCuda {
     ++calls_[function];
     if (const auto found = failures_.find(function); found != failures_.end()) {
       Failure& failure = found->second;
-      if (failure.times != 0) {
+      if (failure.before > 0) {
+        --failure.before;
+      } else if (failure.times != 0) {
         if (failure.times > 0) --failure.times;
+        if (failure.error == kThrows) throw std::bad_alloc();
         return failure.error;
       }
     }

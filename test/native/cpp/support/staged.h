@@ -24,7 +24,7 @@ class StagedPuppet final : public Executor, public StagedExecutor {
   class Handle final : public RunHandle {
    public:
     void Terminate() noexcept override { terminations.fetch_add(1); }
-    Nanos Started(Nanos) const noexcept override { return place.since(); }
+    Nanos Started(Nanos asked) const noexcept override { return std::max(asked, place.since()); }
     DeviceQueue::Place place;
     std::atomic<int> terminations{0};
     size_t batch = 0;
@@ -33,7 +33,7 @@ class StagedPuppet final : public Executor, public StagedExecutor {
   std::unique_ptr<RunHandle> NewHandle() override { return std::make_unique<Handle>(); }
   Status Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) override {
     const Part whole = inputs;
-    MILLRACE_RETURN_IF_ERROR(Begin({&whole, 1}, handle));
+    MILLRACE_RETURN_IF_ERROR(Begin({&whole, 1}, true, handle));
     return Finish(handle, outputs);
   }
   StagedExecutor* staged() noexcept override { return this; }
@@ -41,11 +41,12 @@ class StagedPuppet final : public Executor, public StagedExecutor {
   size_t depth() const noexcept override { return depth_; }
   std::shared_ptr<std::byte> Allocate(size_t) noexcept override { return nullptr; }
 
-  Status Begin(std::span<const Part> parts, RunHandle& handle) override {
+  Status Begin(std::span<const Part> parts, bool batched, RunHandle& handle) override {
     auto& mine = static_cast<Handle&>(handle);
     std::unique_lock lock(mutex_);
     begun_.push_back(Gather(parts));
     parts_.push_back(parts.size());
+    batched_.push_back(batched);
     if (!refusal_.ok()) {
       changed_.notify_all();
       return refuse_once_ ? std::exchange(refusal_, {}) : refusal_;
@@ -89,6 +90,11 @@ class StagedPuppet final : public Executor, public StagedExecutor {
   size_t PartsOf(size_t index) const {
     const std::lock_guard lock(mutex_);
     return parts_[index];
+  }
+  // Whether rows might be added to each batch.
+  std::vector<bool> batched() const {
+    const std::lock_guard lock(mutex_);
+    return batched_;
   }
   // Most batches that had begun and not finished.
   size_t most() const {
@@ -135,6 +141,7 @@ class StagedPuppet final : public Executor, public StagedExecutor {
   std::condition_variable changed_;
   std::vector<std::vector<float>> begun_;
   std::vector<size_t> parts_;
+  std::vector<bool> batched_;
   size_t finished_ = 0;
   size_t on_device_ = 0;
   size_t most_ = 0;
