@@ -1,4 +1,4 @@
-// One GPU as one model uses it: streams, memory, and whether it is still there.
+// One GPU as one model uses it: its streams, its memory, and whether it is lost.
 #pragma once
 
 #include <atomic>
@@ -16,26 +16,27 @@ struct DeviceContext {
   const CudaRuntime& cuda;
   int index = 0;
 
-  // Three, so that a copy in, a run and a copy out of three batches go on at once. `compute` is null
-  // where the provider runs on a stream of its own.
+  // With three streams, one batch can be copied in while another runs and a third is copied out. `compute` is null if the
+  // provider runs on a stream of its own.
   CudaStreamPtr copy_in;
   CudaStreamPtr compute;
   CudaStreamPtr copy_out;
 
-  // Where tensors live that a run is bound to.
+  // The memory of the tensors to which runs are bound.
   OrtMemoryInfoPtr memory;
   std::shared_ptr<PinnedPool> pinned;
   std::atomic<bool> lost{false};
 
-  // `status`, having noted if it says that the device is lost. After a failure of ONNX Runtime, whose
-  // message may not tell, the device itself is asked.
+  // Returns `status`, and sets `lost` if the device is lost. ONNX Runtime's message may not say so, and the device itself
+  // is therefore asked after a failure.
   Status Note(Status status);
+  // Returns the status of a call of the CUDA runtime, and sets `lost` if the device is lost. `action` is as in FromCuda.
   Status Check(CudaError error, const char* action);
 
   static Status LostStatus() noexcept;
 };
 
-// Makes streams, memory description and pool. `memory` as in Provider::memory.
+// Makes the streams, the description of the memory, and the pool. `memory` is as in Provider::memory.
 Status OpenDevice(DeviceContext& context, const char* memory, bool own_stream);
 
 }  // namespace millrace

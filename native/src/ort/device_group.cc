@@ -7,7 +7,7 @@
 
 namespace millrace {
 
-// One handle of each session, and where the batch went.
+// A handle of each session, and the GPU of the batch.
 class DeviceGroup::Handle final : public RunHandle {
  public:
   explicit Handle(const std::vector<std::unique_ptr<DeviceSession>>& sessions) {

@@ -9,16 +9,16 @@
 
 namespace millrace {
 
-// A copy of the model on each GPU. A batch goes where the fewest are on their way, so that a faster GPU,
-// whose batches end sooner, gets more of them. A GPU that is lost is left out.
+// A copy of the model on each GPU. A batch runs on the GPU with the fewest batches in flight, so that a faster GPU, whose
+// batches end sooner, gets more of them. A GPU that is lost gets none.
 class DeviceGroup final : public LoadedExecutor, public StagedExecutor {
  public:
-  // At least one session; all of one model and with the same device shapes.
+  // Takes at least one session. All are of one model and have the same device shapes.
   DeviceGroup(std::vector<std::unique_ptr<DeviceSession>> sessions, std::string device);
 
   const Signature& signature() const noexcept override { return sessions_.front()->signature(); }
   const DeviceReport& report() const noexcept override { return report_; }
-  // While any GPU is left.
+  // Returns false once all GPUs are lost.
   bool healthy() const noexcept override;
 
   std::unique_ptr<RunHandle> NewHandle() override;
@@ -27,7 +27,7 @@ class DeviceGroup final : public LoadedExecutor, public StagedExecutor {
   StagedExecutor* staged() noexcept override { return this; }
   size_t devices() const noexcept override { return sessions_.size(); }
   size_t depth() const noexcept override;
-  // From the first GPU's pool: all of them can read it, the others with one copy more.
+  // Allocates from the first GPU's pool, which all GPUs can read, the others with one more copy.
   std::shared_ptr<std::byte> Allocate(size_t bytes) noexcept override {
     return sessions_.front()->Allocate(bytes);
   }
@@ -43,7 +43,7 @@ class DeviceGroup final : public LoadedExecutor, public StagedExecutor {
   const std::vector<std::unique_ptr<DeviceSession>> sessions_;
   DeviceReport report_;
   std::mutex mutex_;
-  // Batches on their way to each GPU; guarded by mutex_.
+  // The batches in flight on each GPU; guarded by mutex_.
   std::vector<size_t> begun_;
 };
 

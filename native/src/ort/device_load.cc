@@ -1,4 +1,4 @@
-// How a model gets onto a GPU: everything that may take long, before the first request.
+// Loads a model onto a GPU, with everything that may take long, before the first request.
 #include <algorithm>
 #include <chrono>
 
@@ -64,7 +64,7 @@ DeviceSession::~DeviceSession() {
   thread_.reset();
 }
 
-// What ONNX Runtime made goes before the streams it was given, and all of it on the device's thread.
+// Frees ONNX Runtime's objects before the streams that they use, all on the device's thread.
 void DeviceSession::Close() {
   const GatePass pass(context_.gate);
   if (!pass) {
@@ -138,7 +138,7 @@ Status DeviceSession::Open() {
   return CheckShapes();
 }
 
-// The choice is made once: a session that fails and is made anew runs the same shapes.
+// The choice is made once, so that a session that is opened again has the same shapes.
 Status DeviceSession::Choose(const Signature& signature, Executor& trial) {
   if (options_.choose == nullptr) return {};
   ShapeChoice choice;
@@ -148,8 +148,8 @@ Status DeviceSession::Choose(const Signature& signature, Executor& trial) {
   return SortDeviceShapes(signature, shapes_);
 }
 
-// TensorRT engines are built for declared shapes only, and a session builds them when it is made, so the
-// shapes have to be known before: a session on the CPU tells what they depend on.
+// A session builds the TensorRT engines when it is made, for declared shapes only. The signature, on which the shapes
+// depend, therefore comes from a session on the CPU.
 Status DeviceSession::PrepareTensorRtEngines(ProviderRequest& request) {
   std::unique_ptr<Session> look;
   SessionSetup setup;
@@ -197,7 +197,7 @@ Status DeviceSession::OpenSession(ProviderRequest& request) {
   return Choose(signature(), *session_);
 }
 
-// Without what the provider cannot do for this model.
+// Opens the session again without the options that the provider refused.
 Status DeviceSession::RetryOpen(ProviderRequest& request, const SessionSetup& setup, Status status) {
   std::string reason;
   if (request.graphs && RefusesGraphs(status.message(), reason)) {
@@ -292,7 +292,7 @@ Status DeviceSession::WarmShapes() {
   return {};
 }
 
-// In every slot: each has addresses of its own, and so a graph of its own.
+// Warms the shape in every slot, because each slot has its own addresses and so its own graph.
 Status DeviceSession::WarmShape(size_t shape) {
   DeviceShapePlan& plan = plans_[shape];
   for (size_t i = 0; i < slots_.size(); ++i) {

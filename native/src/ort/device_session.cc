@@ -7,16 +7,16 @@
 
 namespace millrace {
 
-// A worker's batch.
+// The batch of one worker.
 class DeviceSession::Handle final : public RunHandle {
  public:
   Handle(const OrtApi& api, ExitGate& gate) : any_shape(api, gate) {}
 
   void Terminate() noexcept override {
     any_shape.Terminate();
-    // The number first: if the batch ends meanwhile, and whichever begins next gets its slot, that one has
-    // another number. acquire pairs with the release in Begin: whoever sees the number of a batch does not
-    // see the slot of the batch before it.
+    // The number is read before the slot. If the batch ends meanwhile and another gets its slot, the slot has another
+    // number then. acquire pairs with the release in BeginIn, so that after the number of a batch the slot of the batch
+    // before it is not seen.
     const uint64_t ended = batch.load(std::memory_order_acquire);
     DeviceSlot* const busy = slot.load(std::memory_order_acquire);
     if (busy != nullptr) busy->Terminate(ended);
@@ -26,10 +26,10 @@ class DeviceSession::Handle final : public RunHandle {
 
   DeviceQueue::Place place;
   OrtRunHandle any_shape;
-  // Null: no batch, or one whose shapes are no device shape.
+  // Null if there is no batch or no device shape holds it.
   std::atomic<DeviceSlot*> slot{nullptr};
   std::atomic<uint64_t> batch{0};
-  // The inputs of such a batch, so that their owners need not wait for the run.
+  // The inputs of a batch that no device shape holds, so that their owners need not wait for the run.
   std::optional<GatheredParts> gathered;
 };
 
@@ -37,7 +37,7 @@ bool DeviceSession::healthy() const noexcept {
   return !context_.lost.load(std::memory_order_relaxed);
 }
 
-// One where nothing is copied ahead.
+// Without slots no batch is copied while another runs.
 size_t DeviceSession::depth() const noexcept { return std::max<size_t>(slots_.size(), 1); }
 
 std::shared_ptr<std::byte> DeviceSession::Allocate(size_t bytes) noexcept {
@@ -46,7 +46,7 @@ std::shared_ptr<std::byte> DeviceSession::Allocate(size_t bytes) noexcept {
 
 std::unique_ptr<RunHandle> DeviceSession::NewHandle() {
   auto handle = std::make_unique<Handle>(context_.api, context_.gate);
-  // Graphs are recorded for device shapes. A failure shows again at the first run.
+  // Graphs are recorded only for device shapes. A failure shows again at the first run.
   if (behaviour_.graphs) handle->any_shape.Configure("gpu_graph_id", "-1").ok();
   return handle;
 }
@@ -101,7 +101,7 @@ Status DeviceSession::BeginIn(Handle& mine, std::span<const Part> parts, bool ba
   int64_t rows = plans_[shape].rows;
   if (batched_ && !parts.front().empty()) rows = ShapesOf(parts).front().dims[0];
   DeviceSlot* const slot = TakeSlot();
-  // relaxed: only has to be another number each time.
+  // relaxed: the numbers only have to differ.
   const uint64_t number = batches_.fetch_add(1, std::memory_order_relaxed) + 1;
   Status status = slot->Upload(parts, shape, rows, number);
   if (!status.ok()) {
@@ -129,7 +129,7 @@ Status DeviceSession::Finish(RunHandle& handle, OutputRef& outputs) noexcept {
     mine.gathered.reset();
     return status;
   }
-  // Exit waits for the device, but what has begun is finished even where exit did not let us in.
+  // Exit waits for the device. A batch that has begun is finished even if the gate is closed.
   const GatePass pass(context_.gate);
   Status status = slot->Await(outputs);
   queue_.Leave(mine.place, clock_.Now());

@@ -16,15 +16,15 @@
 
 namespace millrace {
 
-// RUNS a batch in the smallest device shape that takes it: its inputs go straight into that shape's buffers
-// on the device, ONNX Runtime is bound to those, and the outputs come back to pinned memory. With two
-// slots the copies of one batch go on while another runs.
+// Runs a batch in the smallest device shape that holds it: its inputs are copied into that shape's buffers on the device,
+// to which ONNX Runtime is bound, and its outputs to pinned memory. With two slots one batch is copied while another
+// runs.
 //
-// A batch that no device shape takes is run from the CPU's memory, one batch at a time, or refused where it
-// would build a TensorRT engine.
+// A batch that no device shape holds runs from the CPU's memory, one batch at a time, or is refused if it would build a
+// TensorRT engine.
 class DeviceSession final : public LoadedExecutor, public StagedExecutor {
  public:
-  // `device` names one GPU. See LoadExecutor for the errors.
+  // Loads the model onto `device`, which is one GPU. The errors are those of LoadExecutor.
   static Status Load(const OrtLibrary& library, const SessionOptions& options,
                      const DeviceSpec& device, std::unique_ptr<DeviceSession>& session);
   ~DeviceSession() override;
@@ -74,7 +74,7 @@ class DeviceSession final : public LoadedExecutor, public StagedExecutor {
   Status RunAnyShape(Handle& handle, OutputRef& outputs) noexcept;
 
   const OrtLibrary& library_;
-  // Used during load only.
+  // Used only during the load.
   const SessionOptions& options_;
   const DeviceSpec device_;
   bool batched_ = false;

@@ -1,4 +1,4 @@
-// What one batch on its way needs on a GPU: buffers that never move, bindings to them, events.
+// What one batch in flight needs on a GPU: buffers that never move, bindings to them, and events.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,8 @@
 
 namespace millrace {
 
-// A device shape with its buffers and outputs. Settled at load, but for `static_outputs`, which a run may take back.
+// A device shape with its buffers and outputs. It does not change after the load, except that a run may set
+// `static_outputs` to false.
 struct DeviceShapePlan {
   struct Output {
     ElementType type = ElementType::kUndefined;
@@ -24,60 +25,60 @@ struct DeviceShapePlan {
   int64_t rows = 1;
   std::vector<Shape> inputs;
   std::vector<size_t> input_bytes;
-  // As a warm run gave them.
+  // The outputs of a run at load.
   std::vector<Output> outputs;
-  // The outputs always have these shapes and so have buffers of their own. Otherwise ONNX Runtime
+  // Whether the outputs have these shapes in every run, and therefore buffers of their own. Otherwise ONNX Runtime
   // allocates them for each run, in the CPU's memory.
   std::atomic<bool> static_outputs{false};
-  // Runs replay a recorded graph.
+  // Whether runs replay a recorded graph.
   bool graph = false;
 };
 
-// A session as a slot sees it. `batched`: dimension 0 counts rows, so that a batch may have fewer
-// than its device shape.
+// What a slot needs of its session. If `batched`, dimension 0 counts rows, and a batch may have fewer rows than its
+// device shape.
 struct SlotSession {
   OrtSession* raw = nullptr;
   const Signature* signature = nullptr;
   bool batched = false;
-  // Inputs are bound anew in each run: ONNX Runtime copies those that a node on the CPU reads when they are
-  // bound. Settled at load.
+  // Whether inputs are bound anew in each run, because ONNX Runtime copies those that a node on the CPU reads when they
+  // are bound. It does not change after the load.
   bool binds_each_run = false;
 };
 
-// THREADS Upload and Await are a worker's; Probe, Warm and Launch are the device thread's. A batch goes
-// through Upload, Launch and Await in that order, one at a time.
+// Holds one batch at a time, which goes through Upload, Launch and Await in that order.
+//
+// THREADS A worker calls Upload and Await; the device's thread calls Probe, Warm and Launch.
 class DeviceSlot {
  public:
-  // `number` tells the slots of a session apart: graphs are recorded for each, since each has buffers
-  // of its own.
+  // `number` distinguishes the slots of a session. Graphs are recorded for each slot, since each has its own buffers.
   DeviceSlot(DeviceContext& context, const SlotSession& session, std::deque<DeviceShapePlan>& plans,
              size_t number);
   ~DeviceSlot();
 
-  // Memory for the inputs of the largest device shape, and events.
+  // Allocates memory for the inputs of the largest device shape, and makes the events.
   Status AllocateInputs();
-  // The same for outputs, and the bindings. After every plan has its outputs.
+  // Allocates memory for the outputs and makes the bindings. Must be called after every plan has its outputs.
   Status AllocateOutputs();
 
   // Fills the inputs of a device shape with zeros or ones and runs it, to learn its outputs.
   Status Probe(size_t shape, int value, std::vector<DeviceShapePlan::Output>& outputs);
-  // A whole batch on what the buffers hold, as Launch and Await do it. The first records the graph.
+  // Runs a whole batch of zeros as Launch and Await do. The first run records the graph.
   Status Warm(size_t shape);
   // Makes the run options anew, after plans[shape].graph has changed.
   Status ResetOptions(size_t shape);
 
-  // Copies the parts, `rows` rows together, to the device, or queues that. On failure nothing of them
-  // is in use any more. `batch` tells the batches of a session apart.
+  // Copies the parts, which have `rows` rows together, to the device, or queues the copies. After a failure the parts are
+  // not read any more. `batch` distinguishes the batches of a session.
   Status Upload(std::span<const Part> parts, size_t shape, int64_t rows, uint64_t batch) noexcept;
   // Queues the run and the copies back.
   void Launch() noexcept;
-  // What became of the launch. In place of Launch: the batch will not run. Any thread.
+  // Records the outcome of Launch. If it is called instead of Launch, the batch does not run. Any thread may call it.
   void Settle(Status status) noexcept;
-  // Waits for what Launch queued.
+  // Waits for the run and the copies that Launch queued.
   Status Await(OutputRef& outputs) noexcept;
 
-  // Ends the run of `batch` between two nodes if it is in progress, and no other. What is queued already
-  // runs on. Any thread.
+  // Terminates the run of `batch` between two nodes, if it is in progress, and no other run. Kernels that are already
+  // queued still run. Any thread may call it.
   void Terminate(uint64_t batch) noexcept;
 
  private:
@@ -123,7 +124,7 @@ class DeviceSlot {
   OrtMemoryInfoPtr cpu_;
   std::vector<Binding> bindings_;
 
-  // The batch it holds.
+  // The batch that the slot holds.
   size_t shape_ = 0;
   int64_t rows_ = 0;
   std::shared_ptr<OutputBlock> block_;

@@ -15,7 +15,7 @@ namespace millrace {
 class DeviceThread {
  public:
   DeviceThread();
-  // Does what was posted, then ends.
+  // Runs what was posted, and then ends the thread.
   ~DeviceThread();
   DeviceThread(const DeviceThread&) = delete;
   DeviceThread& operator=(const DeviceThread&) = delete;

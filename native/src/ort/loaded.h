@@ -1,4 +1,4 @@
-// What a load returns, whatever the device.
+// The result of a load, for every kind of device.
 #pragma once
 
 #include <map>
@@ -11,17 +11,17 @@
 
 namespace millrace {
 
-// Facts that a load found out. Sentences in it name no file and no address.
+// What is known about a model after its load. No sentence in it contains a path or an address.
 struct DeviceReport {
-  // Where the model is, such as `cuda:0`; with several copies, `cuda:all`.
+  // The device of the model, such as `cuda:0`, or `cuda:all` if each GPU has a copy.
   std::string device;
-  // Why that is not the device asked for, with `auto`; else empty.
+  // With `auto`: why another device was chosen. Otherwise empty.
   std::string fallback;
-  // What was turned off or left undone, and why.
+  // Sentences that say what was turned off, and why.
   std::vector<std::string> notes;
-  // Nodes of the optimised model; empty where no run was profiled.
+  // The nodes of the optimised model. Empty if no run was profiled.
   std::vector<NodePlacement> nodes;
-  // Device shapes in ascending size: what one warm run took, and whether a graph is replayed.
+  // The device shapes in ascending size, with the time of a run after the first, and whether a graph is replayed.
   struct WarmShape {
     std::vector<Shape> inputs;
     Nanos cost = 0;
@@ -35,7 +35,7 @@ class LoadedExecutor : public Executor {
   virtual const Signature& signature() const noexcept = 0;
   virtual const DeviceReport& report() const noexcept = 0;
 
-  // False once the device is lost: every run fails with kUnavailable from then on.
+  // Returns false once the device is lost. Every later run fails with kUnavailable.
   virtual bool healthy() const noexcept { return true; }
 };
 

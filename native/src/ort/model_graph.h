@@ -1,4 +1,4 @@
-// What a load has to know of a model's file that ONNX Runtime does not tell.
+// Facts about a model's file that a load needs and ONNX Runtime does not report.
 #pragma once
 
 #include <string>
@@ -14,28 +14,28 @@ struct ZipMap {
   std::string output;
   // One for each class, in the order of the probabilities.
   std::vector<std::string> labels;
-  // The labels are whole numbers in the file.
+  // Whether the labels are integers in the file.
   bool whole_numbers = false;
 };
 
 struct GraphFacts {
-  // False where the file is no ONNX model; the rest is then what was read until there.
+  // Whether the file is an ONNX model. Otherwise the other fields hold what was read before the error.
   bool valid = false;
-  // Nodes may run a number of times that depends on the data, so that runs differ in length.
+  // Whether nodes may run a number of times that depends on the data, so that the time of a run does, too.
   bool control_flow = false;
-  // The size of some tensor may depend on the data, and so the size of an output.
+  // Whether the size of a tensor, and so of an output, may depend on the data.
   bool data_sized = false;
-  // Files that hold tensors, as the model names them: relative to its folder, each once.
+  // The files that hold tensors, relative to the model's folder, each once.
   std::vector<std::string> external;
-  // Those whose results are outputs of the model.
+  // The ZipMap nodes whose results are outputs of the model.
   std::vector<ZipMap> zip_maps;
 };
 
-// Reads an ONNX file. Any bytes are safe.
+// Reads an ONNX file, which may be any bytes.
 GraphFacts ReadGraph(std::string_view model);
 
-// The model with the probabilities themselves in place of each of `zip_maps`: outputs of the same names,
-// float tensors [rows, classes].
+// Returns the model with the probabilities in place of each of `zip_maps`, as outputs of the same names, which are float
+// tensors [rows, classes].
 std::string WithoutZipMaps(std::string_view model, const std::vector<ZipMap>& zip_maps);
 
 }  // namespace millrace

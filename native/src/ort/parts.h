@@ -1,4 +1,4 @@
-// Several requests' inputs as one set.
+// The inputs of several requests as one batch.
 #pragma once
 
 #include <memory>
@@ -9,10 +9,10 @@
 
 namespace millrace {
 
-// The shapes of the inputs of all parts together.
+// Returns the shapes of the inputs of all parts together.
 std::vector<Shape> ShapesOf(std::span<const Part> parts);
 
-// The inputs of all parts, one after another, in memory of its own.
+// A copy of the inputs of all parts, one after another.
 class GatheredParts {
  public:
   explicit GatheredParts(std::span<const Part> parts);

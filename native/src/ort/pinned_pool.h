@@ -1,5 +1,5 @@
-// Memory that a GPU copies from and to on its own, kept for reuse: to get it from CUDA takes as long
-// as a small run.
+// A pool of pinned memory, which the GPU reads and writes without the CPU. CUDA takes as long to allocate such memory as a
+// small run takes.
 #pragma once
 
 #include <array>
@@ -14,12 +14,12 @@
 
 namespace millrace {
 
-// Hands out blocks of powers of two and gives nothing back before it is destroyed, so it holds the most that
-// was ever in use, up to a limit. Outlives the session while somebody has outputs in it. Thread-safe, and no
-// thread waits for CUDA but the one that calls Allocate or Refill.
+// Its blocks have sizes that are powers of two. It frees no block before it is destroyed, so that it holds the most memory
+// that was ever in use, up to a limit. It outlives the session as long as outputs lie in it. Thread-safe, and only the
+// threads that call Allocate or Refill wait for CUDA.
 class PinnedPool {
  public:
-  // Most bytes that a pool takes from CUDA.
+  // The most bytes that a pool allocates.
   static constexpr size_t kMostBytes = size_t{1} << 30;
 
   PinnedPool(const CudaRuntime& runtime, int device, ExitGate& gate, size_t most = kMostBytes);
@@ -27,24 +27,24 @@ class PinnedPool {
   PinnedPool(const PinnedPool&) = delete;
   PinnedPool& operator=(const PinnedPool&) = delete;
 
-  // A block that is free, which goes back to `pool` with its last reference. Null if there is none; the next
-  // Refill makes one then. For threads that must not wait for CUDA.
+  // Returns a free block, which goes back to `pool` with its last reference, or null if there is none; the next Refill then
+  // makes one. It is for threads that must not wait for CUDA.
   static std::shared_ptr<std::byte> Share(std::shared_ptr<PinnedPool> pool, size_t bytes) noexcept;
-  // Makes one block of a size that Share did not have.
+  // Makes a block of a size for which Share found none.
   void Refill() noexcept;
 
-  // At least `bytes`; null if there is no more.
+  // Returns a block of at least `bytes`, or null if memory runs out.
   std::byte* Allocate(size_t bytes) noexcept;
-  // `bytes` as in Allocate.
+  // Gives a block back; `bytes` must be those of Allocate.
   void Free(std::byte* memory, size_t bytes) noexcept;
 
-  // Whether all of it lies in one block of the pool.
+  // Returns whether all of the memory lies in one block of the pool.
   bool Contains(const std::byte* memory, size_t bytes) const noexcept;
 
  private:
   static constexpr size_t kClasses = 48;
 
-  // A free block of the class, or null.
+  // Returns a free block of the class, or null.
   std::byte* TakeLocked(size_t index) noexcept;
   bool Register(std::byte* memory, size_t index) noexcept;
 
@@ -59,7 +59,7 @@ class PinnedPool {
   std::map<const std::byte*, size_t> blocks_;           // guarded by mutex_
 };
 
-// A block of a pool, kept alive with it.
+// Owns a block of a pool, and shares the pool, which therefore lives as long.
 class PinnedBlock {
  public:
   PinnedBlock() = default;
@@ -68,7 +68,7 @@ class PinnedBlock {
   PinnedBlock& operator=(PinnedBlock&& other) noexcept;
   ~PinnedBlock();
 
-  // Null if the pool had none.
+  // Returns null if the pool had no block.
   std::byte* data() const noexcept { return data_; }
 
  private:

@@ -1,4 +1,4 @@
-// How a kind of device is set up: one file for each, cpu.cc, cuda.cc and tensorrt.cc.
+// The execution providers, one for each kind of device: cpu.cc, cuda.cc and tensorrt.cc.
 #pragma once
 
 #include <string>
@@ -12,34 +12,33 @@
 
 namespace millrace {
 
-// What millrace does around ONNX Runtime on a GPU. Read from the options that have no key of their
-// own.
+// What millrace itself does on a GPU. It is read from the options without a key of ONNX Runtime.
 struct DeviceBehaviour {
-  // Replay a recorded graph for each device shape, where the model allows it.
+  // Whether a recorded graph is replayed for each device shape, if the model allows it.
   bool graphs = true;
-  // Run on a stream of millrace's, so that copies are ordered by events and nothing waits between a
-  // batch's copy, run and copy back.
+  // Whether runs use a stream of millrace's own. Events then order the copies, and no thread waits between the copy in, the
+  // run and the copy out of a batch.
   bool own_stream = true;
-  // Batches that can be on their way at once: 2 copies the next one while one runs.
+  // The number of batches in flight. With 2, one is copied while another runs.
   int slots = 2;
-  // Find out on which provider each node ran, from one profiled run at load.
+  // Whether one run at load is profiled, to report which provider runs each node.
   bool placement = true;
-  // Refuse a model of which a node would run on the CPU.
+  // Whether a model is refused if one of its nodes would run on the CPU.
   bool forbid_cpu_nodes = false;
 };
 
-// What Append needs to know. `options` are translated: keys of ONNX Runtime, names where there is
-// none.
+// The arguments of Append. `options` are translated: they have ONNX Runtime's keys or, if there is none, their names.
 struct ProviderRequest {
   const OrtLibrary& library;
   DeviceSpec device;
   const KeyValues& options;
   // ONNX Runtime's own keys, which win over `options`.
   const KeyValues& raw;
-  // Null: the provider's own stream.
+  // If null, the provider uses its own stream.
   CudaStream stream = nullptr;
   bool graphs = false;
-  // TensorRT: shapes to build for, and where TensorRT engines and timings are kept; empty for nowhere.
+  // For TensorRT: the shapes to build for, and the folders of TensorRT engines and timings. If a folder is empty, they are
+  // not kept.
   Profile profile = {};
   std::string tensorrt_engine_folder = {};
   std::string timing_folder = {};
@@ -49,42 +48,42 @@ class Provider {
  public:
   virtual ~Provider() = default;
 
-  // The name of the memory that its tensors live in, as ONNX Runtime calls it: `Cuda`. Null: the
-  // CPU's, and a session is run without binding.
+  // Returns ONNX Runtime's name of the memory of its tensors, such as `Cuda`, or null if that is the CPU's memory and
+  // sessions run without binding.
   virtual const char* memory() const noexcept = 0;
 
-  // The typed options it takes.
+  // Returns the typed options that it takes.
   virtual std::vector<OptionRow> options() const = 0;
 
-  // Whether it builds a TensorRT engine for shapes that were declared beforehand. Any other shape costs a
-  // build of seconds or minutes, so a model runs in its device shapes and no others.
+  // Returns whether it builds a TensorRT engine for declared shapes. For any other shape it would build again, for seconds
+  // or minutes, so that a model runs only in its device shapes.
   virtual bool builds_tensorrt_engines() const noexcept { return false; }
 
-  // Whether `graphs` is on where nobody says.
+  // Returns the default of `graphs`.
   virtual bool graphs_by_default() const noexcept { return false; }
 
-  // kFailedPrecondition, naming what is missing and how to get it, where the files of the provider
-  // are not there. The device itself is not looked at.
+  // Returns kFailedPrecondition, with what is missing and how to get it, if files of the provider are missing. It does not
+  // check the device itself.
   virtual Status CheckFiles(const OrtLibrary& library) const = 0;
 
-  // Adds the provider to `session`. Not usable: kFailedPrecondition as above.
+  // Adds the provider to `session`. Returns kFailedPrecondition if the provider cannot be used.
   virtual Status Append(const ProviderRequest& request, OrtSessionOptions* session) const = 0;
 };
 
-// The provider of a kind other than kAuto. Lives for ever.
+// Returns the provider of a kind other than kAuto. It is never destroyed.
 const Provider& ProviderFor(DeviceKind kind);
 const Provider& CpuProvider();
 const Provider& CudaProvider();
 const Provider& TensorRtProvider();
 
-// Options that every GPU provider takes: those of DeviceBehaviour.
+// Returns the options that every GPU provider takes, which are those of DeviceBehaviour.
 std::vector<OptionRow> BehaviourRows();
 DeviceBehaviour ReadBehaviour(const Provider& provider, const KeyValues& options);
 
-// Options of the CUDA provider, which also runs what TensorRT leaves over.
+// Returns the options of the CUDA provider, which also runs the nodes that TensorRT cannot run.
 std::vector<OptionRow> CudaRows();
 
-// Appends CUDA with those of `request.options` that are CUDA's, and `overrides`.
+// Adds the CUDA provider with its part of `request.options`, and with `overrides`.
 Status AppendCuda(const ProviderRequest& request, const KeyValues& overrides,
                   OrtSessionOptions* session);
 

@@ -12,73 +12,73 @@
 
 namespace millrace {
 
-// Which device, and how. Everything has a default.
+// The device that runs a model, and its options. Everything has a default.
 struct DeviceOptions {
   std::string device = "cpu";
-  // Typed options by the names of native/device-types.ts, as text.
+  // Typed options by the names of native/device-types.ts, with their values as strings.
   KeyValues options;
   // ONNX Runtime's own keys for its provider.
   KeyValues provider_options;
 
-  // Tests put their own here; null: found by `device`, and in the process.
+  // Tests set their own. If null, the provider is chosen by `device`, and the CUDA runtime is searched for.
   const Provider* provider = nullptr;
   const CudaRuntime* cuda = nullptr;
 };
 
-// How a model is run, as far as that depends on what it takes and gives.
+// The choices that depend on the model's signature.
 struct ShapeChoice {
-  // Dimension 0 of every input and output counts rows: a device shape may then take fewer than it has.
+  // Whether dimension 0 of every input and output counts rows. A batch may then have fewer rows than its device shape.
   bool batched = false;
-  // Shapes that a GPU is warmed for and keeps buffers for; every input has one. May be empty.
+  // The shapes for which a GPU is warmed and keeps buffers. Each names a shape for every input. May be empty.
   std::vector<DeviceShape> shapes;
 };
 
-// Makes the choice. `trial` runs the model on any shape for the time of the call. Called during the
-// load, on one of its threads; more than once where there are several devices to try.
+// Makes the choice. `trial` runs the model on any shape, and is valid during the call. It is called during the load, on
+// one of its threads, and more than once if there are several devices to try.
 using ShapeChooser =
     std::function<Status(const Signature& signature, Executor& trial, ShapeChoice& choice)>;
 
 struct SessionOptions {
-  // Exactly one of the two, of a ModelSnapshot: neither changes while sessions are made of it. External data
-  // are beside `path`.
+  // Exactly one of the two is set, from a ModelSnapshot, so that it does not change while sessions are made of it.
+  // External data lie beside `path`.
   std::string path;
   std::string_view bytes;
-  // Threads inside one run, at least 1.
+  // The number of threads inside one run, at least 1.
   int intra_op_threads = 1;
 
   DeviceOptions device;
-  // Null: rows are not counted and there are no device shapes.
+  // If null, the model is not batched and there are no device shapes.
   ShapeChooser choose;
-  // Of ModelFacts, and the folder of TensorRT's engines; without them none are kept.
+  // The digest from ModelFacts. If it or `cache_folder` is empty, TensorRT engines are not kept.
   std::string digest;
   std::string cache_folder;
 };
 
-// Loads a model onto the device it asks for: the door of this folder.
+// Loads a model onto the device that `options` names. The other folders load models only through this function.
 //
-// Reads, optimises, and warms every device shape: seconds for a large model, minutes where TensorRT builds
-// a TensorRT engine. kInvalidArgument: the file is not a model this library can run, or an option is wrong;
-// kFailedPrecondition: the device cannot be used, and what is missing; kResourceExhausted: memory.
+// It reads and optimises the model and warms every device shape, which takes seconds for a large model, and minutes if a
+// TensorRT engine is built. Returns kInvalidArgument if the file is not a model that this library can run or an option is
+// wrong, kFailedPrecondition with what is missing if the device cannot be used, and kResourceExhausted if memory runs out.
 Status LoadExecutor(const OrtLibrary& library, const SessionOptions& options,
                     std::unique_ptr<LoadedExecutor>& executor);
 
-// What a session needs to be made besides the model.
+// What is needed to make a session, besides the model and its options.
 struct SessionSetup {
   const Provider* provider = nullptr;
-  // Null: the CPU.
+  // If null, the session runs on the CPU.
   const ProviderRequest* request = nullptr;
   bool forbid_cpu_nodes = false;
   // Whether a profile is written until ReadPlacement. If that is impossible, only ReadPlacement fails.
   bool profile = false;
-  // Leave the graph as it is: quicker, for looking only at the signature.
+  // Whether the graph is left as it is, which is quicker if only the signature is needed.
   bool unoptimised = false;
 };
 
-// One ONNX Runtime session, shared by all workers of a model: its weights exist once. Run takes inputs
-// of any shape in the CPU's memory, whatever the device.
+// One ONNX Runtime session, which all workers of a model share, so that its weights exist once. Run takes inputs of any
+// shape in the CPU's memory, whatever the device is.
 class Session final : public LoadedExecutor {
  public:
-  // The CPU's session of a model. kInvalidArgument if the file is not a model this library can run,
+  // Makes the CPU's session of a model. Returns kInvalidArgument if the file is not a model that this library can run, and
   // kUnimplemented if an input or output has no JavaScript form.
   static Status Load(const OrtLibrary& library, const SessionOptions& options,
                      std::unique_ptr<Session>& session);
@@ -94,13 +94,13 @@ class Session final : public LoadedExecutor {
   std::unique_ptr<RunHandle> NewHandle() override;
   Status Run(std::span<const TensorView> inputs, RunHandle& handle, OutputRef& outputs) override;
 
-  // Notes that another device was asked for, and why it was not to be had.
+  // Reports that another device was requested, and why it cannot be used.
   void FellBack(std::string reason) { report_.fallback = std::move(reason); }
 
-  // For the device's own path. The gate must be held where it is used.
+  // Returns ONNX Runtime's session, which may be used only while the exit gate is held.
   OrtSession* raw() const noexcept { return session_.get(); }
 
-  // Ends the profile that `setup.profile` began and reads it.
+  // Ends the profile that `setup.profile` began, and reads it.
   Status ReadPlacement(std::vector<NodePlacement>& nodes);
 
  private:
@@ -111,7 +111,7 @@ class Session final : public LoadedExecutor {
   // Before the session, which may write a profile when it ends.
   ProfileFolder profile_;
   OrtSessionPtr session_;
-  // Runs would be recorded if their handle did not say otherwise.
+  // Whether the provider records the graph of each run whose handle does not forbid it.
   bool graphs_ = false;
   OrtMemoryInfoPtr cpu_;
   Signature signature_;
