@@ -103,7 +103,14 @@ export { configType, type LoadOverride, type Skipped } from './repository/index.
 export type { RouteContext, RouteTable } from './routing/route-table.ts';
 export type { ModelStatus, ServedModel, VersionStatus } from './served-model.ts';
 export { ShortTurns } from './short-turns.ts';
-export type { Features, Outputs, Prediction, TabularTask, TaskName } from './tasks/index.ts';
+export {
+  type Features,
+  type Outputs,
+  type Prediction,
+  ranksAbove,
+  type TabularTask,
+  type TaskName,
+} from './tasks/index.ts';
 export { roundMs, serverTiming } from './timings.ts';
 
 /** What a service works with. One per HTTP thread; the engine's models and counters are shared by all. */

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { classification, raw, regression, type TabularTask } from './tabular/index.ts';
 import type { TaskModel } from './task.ts';
 
-export type { Features, Prediction, TabularTask } from './tabular/index.ts';
+export { type Features, type Prediction, ranksAbove, type TabularTask } from './tabular/index.ts';
 export type { Outputs, PreparedInput, Task, TaskModel } from './task.ts';
 
 /** The tasks that `model.json` may name. */

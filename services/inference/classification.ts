@@ -4,7 +4,13 @@
  * @module
  */
 
-import { type PackedTensor, quote, ServeError, type Tensor } from '../../runtime/index.ts';
+import {
+  type PackedTensor,
+  quote,
+  ranksAbove,
+  ServeError,
+  type Tensor,
+} from '../../runtime/index.ts';
 
 /** Maximum elements of an output that can be classified. */
 const MAX_ELEMENTS = 1_000_000;
@@ -63,8 +69,8 @@ function highest(data: Scores['data'], start: number, length: number, count: num
   const order = Array.from({ length }, (_, index) => index);
   order.sort((a, b) => {
     const [left, right] = [data[start + a]!, data[start + b]!];
-    if (left > right) return -1;
-    return left < right ? 1 : Number(Number.isNaN(left)) - Number(Number.isNaN(right));
+    if (ranksAbove(left, right)) return -1;
+    return ranksAbove(right, left) ? 1 : 0;
   });
   return order.slice(0, count);
 }

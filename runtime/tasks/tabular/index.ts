@@ -15,6 +15,7 @@ import { featureTable } from './table.ts';
 
 export type { Features } from './columns.ts';
 export type { Prediction } from './predictor.ts';
+export { ranksAbove } from './scores.ts';
 
 export interface TabularOptions {
   /** How NaN and the infinities are written in the predictions. */

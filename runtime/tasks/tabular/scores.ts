@@ -12,14 +12,15 @@ const SCORE_TYPES: readonly ElementType[] = ['float32', 'float64'];
 
 export const holdsScores = ({ type }: TensorSpec): boolean => SCORE_TYPES.includes(type);
 
-/** The first of the highest scores, or the first that is NaN, which nothing can be compared with. */
+/** Whether one score ranks above another. NaN, which nothing can be compared with, ranks below every number. */
+export function ranksAbove(score: number | bigint, other: number | bigint): boolean {
+  return score > other || (Number.isNaN(other) && !Number.isNaN(score));
+}
+
+/** Index of the first of the highest scores. */
 export function highest(scores: Scores, start: number, end: number): number {
   let best = start;
-  for (let i = start; i < end; i += 1) {
-    const score = scores[i]!;
-    if (score > scores[best]!) best = i;
-    else if (Number.isNaN(score)) return i;
-  }
+  for (let i = start + 1; i < end; i += 1) if (ranksAbove(scores[i]!, scores[best]!)) best = i;
   return best;
 }
 

@@ -168,6 +168,15 @@ describe('a classifier with a label and probabilities', () => {
     assert.deepEqual(scores.decode({ probabilities }, 2)[0], { prediction: 1, confidence: 0.7 });
   });
 
+  test('NaN is not the highest score, as in the classification extension', () => {
+    const { decode } = whole({ task: 'classification' }, ['y', [-1, 3]]);
+    const read = decode({ y: float32([2, 3], NaN, 0.1, 0.3, NaN, NaN, NaN) }, 2);
+    assert.deepEqual(read, [
+      { prediction: 2, confidence: 0.3 },
+      { prediction: 0, confidence: 'NaN' },
+    ]);
+  });
+
   test('a label declared for one row alone is one a row, as LightGBM has it', () => {
     const { decode } = whole({}, ['label', [1], 'int64'], ['probabilities', [-1, 3]]);
     assert.equal(decode({ label: numbers, probabilities }, 2).length, 2);
@@ -186,7 +195,7 @@ describe('a classifier with a label and probabilities', () => {
     const read = decode({ label: numbers, probabilities: nothing }, 2);
     assert.deepEqual(
       read.map(({ confidence }) => confidence),
-      ['NaN', 'NaN'],
+      ['NaN', 0.3],
     );
   });
 });
