@@ -31,6 +31,9 @@ export const STATUS: Readonly<Record<ServeCode, number>> = {
   DEADLINE_EXCEEDED: 504,
 };
 
+/** Errors after which the connection is closed: by the host on Bun, by the client on Deno. */
+const CLOSES: readonly ServeCode[] = ['DRAINING', 'BODY_TIMEOUT', 'PAYLOAD_TOO_LARGE'];
+
 /** The value of `Retry-After`, seconds; the header has no finer unit, so it is at least 1. */
 function retryAfter({ retryAfterMs = 0 }: ServeError): string {
   return String(Math.max(Math.ceil(retryAfterMs / 1000), 1));
@@ -59,8 +62,8 @@ export function errorResponse(
     ...extraHeaders,
   };
   if (isTransient(error)) headers['Retry-After'] = retryAfter(error);
-  // The host must not read the rest of a refused body as the next request.
-  if (error.code === 'DRAINING' || error.code === 'BODY_TIMEOUT') headers.Connection = 'close';
+  // The body may still be arriving; closing the connection means that it need not be received.
+  if (CLOSES.includes(error.code)) headers.Connection = 'close';
   const body = JSON.stringify({
     error: error.message,
     code: error.code,

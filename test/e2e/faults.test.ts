@@ -142,6 +142,7 @@ describe('bodies that do not arrive', () => {
     for (let i = 0; i < 32; i += 1) large.send(chunk);
     const response = await large.response();
     assert.equal(response?.status, 413);
+    assert.equal(response.headers.connection, 'close');
     await healthy(service);
   });
 
@@ -164,7 +165,9 @@ describe('a wrong Content-Length', () => {
     await using service = await start();
     using client = new RawClient(service.port);
     client.send(head({ 'Content-Length': 10_000_000 }));
-    assert.equal((await client.response())?.status, 413);
+    const response = await client.response();
+    assert.equal(response?.status, 413);
+    assert.equal(response.headers.connection, 'close');
     await healthy(service);
   });
 
