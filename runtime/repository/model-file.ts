@@ -11,7 +11,7 @@ export interface ModelFile {
   readonly notes: readonly string[];
 }
 
-/** The usual name of a model file. */
+/** The default name of a model file. */
 export const MODEL_FILE = 'model.onnx';
 /** How every reason starts that only says that no model file is there. */
 export const NO_MODEL = 'It holds no model file';
@@ -52,11 +52,14 @@ export function byModel(files: readonly string[]): ReadonlyMap<string, readonly 
 }
 
 /** The most exact of the files of one model, of which there is at least one. */
-export function mostExact(files: readonly string[], usual = MODEL_FILE): ModelFile {
+export function mostExact(files: readonly string[], filename = MODEL_FILE): ModelFile {
   const [name, ...others] = files;
-  if (name === usual) return { name, notes: [] };
+  if (name === filename) return { name, notes: [] };
   const why = others.length === 0 ? '' : `; it is more exact than ${others.join(', ')}`;
-  return { name: name!, notes: [`The model file is ${name}, because there is no ${usual}${why}`] };
+  return {
+    name: name!,
+    notes: [`The model file is ${name}, because there is no ${filename}${why}`],
+  };
 }
 
 /**

@@ -53,12 +53,12 @@ async function findModelFile(
   { filename, mayDiffer }: Wanted,
   skip: Skip,
 ): Promise<Pick<VersionFolder, 'path' | 'notes'> | string> {
-  const usual = named(entries, filename);
-  if (usual?.kind === 'file') return { path: usual.path, notes: [] };
-  if (usual?.kind === 'broken') return `Its ${filename} is not a file that can be read`;
-  if (usual !== undefined) {
+  const file = named(entries, filename);
+  if (file?.kind === 'file') return { path: file.path, notes: [] };
+  if (file?.kind === 'broken') return `Its ${filename} is not a file that can be read`;
+  if (file !== undefined) {
     // Triton takes a folder of that name, with the model file and its external data in it.
-    const nested = named(await listFolder(usual, skip), filename);
+    const nested = named(await listFolder(file, skip), filename);
     if (nested?.kind === 'file') return { path: nested.path, notes: [] };
   }
   if (!mayDiffer) return `${NO_MODEL}: expected ${filename}`;

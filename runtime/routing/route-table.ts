@@ -182,10 +182,10 @@ export class RouteTable {
 
 function compile(model: ServedModel, route: Route): Entry {
   const weights = Object.entries(route.weights);
-  const usual = weights.length > 0 ? weights : [[model.newest(), 1] as const];
-  const total = usual.reduce((sum, [, weight]) => sum + weight, 0) || 1;
+  const effective = weights.length > 0 ? weights : [[model.newest(), 1] as const];
+  const total = effective.reduce((sum, [, weight]) => sum + weight, 0) || 1;
   let sum = 0;
-  const shares = usual.map(([version, weight]) => {
+  const shares = effective.map(([version, weight]) => {
     sum += weight;
     return { upTo: sum / total, version };
   });
