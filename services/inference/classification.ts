@@ -64,15 +64,29 @@ export function classify(
   return { type: 'string', dims: batched ? [rows, kept] : [kept], data: entries };
 }
 
-/** Indices of the `count` highest of `length` scores from `start`, in descending order. Equal scores keep their order, and NaN is last. */
+/** Candidates are sorted when there are this many more than are wanted. */
+const CANDIDATES = 1024;
+
+/**
+ * Indices of the `count` highest of `length` scores from `start`, in descending order. Equal scores keep their order,
+ * and NaN is last. Most scores are compared only with the lowest of the highest so far.
+ */
 function highest(data: Scores['data'], start: number, length: number, count: number): number[] {
-  const order = Array.from({ length }, (_, index) => index);
-  order.sort((a, b) => {
+  const byScore = (a: number, b: number) => {
     const [left, right] = [data[start + a]!, data[start + b]!];
     if (ranksAbove(left, right)) return -1;
     return ranksAbove(right, left) ? 1 : 0;
-  });
-  return order.slice(0, count);
+  };
+  let order: number[] = [];
+  let lowest: number | undefined;
+  for (let index = 0; index < length; index += 1) {
+    if (lowest !== undefined && byScore(index, lowest) >= 0) continue;
+    order.push(index);
+    if (order.length < 2 * count + CANDIDATES) continue;
+    order = order.sort(byScore).slice(0, count);
+    lowest = order.at(-1);
+  }
+  return order.sort(byScore).slice(0, count);
 }
 
 /** Formats a score as Triton does, with `std::to_string`: fractions have six decimals. */
