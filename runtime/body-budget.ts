@@ -57,6 +57,7 @@ export class BodyBudget {
 export class BodyShare {
   readonly #budget: BodyBudget;
   readonly #owned = new Set<ArrayBuffer>();
+  readonly #lent: ArrayBuffer[] = [];
   #held = 0;
   #readers = 0;
   #closed = false;
@@ -105,9 +106,15 @@ export class BodyShare {
     if (this.#owned.delete(memory)) free(memory);
   }
 
-  /** Passes the ownership of all memory to the engine, which frees it. */
+  /** Leaves all memory to the engine, which may read it even when the request is over. */
   lend(): void {
+    for (const memory of this.#owned) this.#lent.push(memory);
     this.#owned.clear();
+  }
+
+  /** Owns the lent memory again, which the engine does not read any more: it may have freed it, or only copied from it. */
+  reclaim(): void {
+    for (const memory of this.#lent.splice(0)) this.own(memory);
   }
 
   /** Waits for work that reads memory in another thread. Until then the memory is not freed, nor its bytes given back. */

@@ -6,6 +6,7 @@
  */
 
 import type { CancelSignal, RunOptions, RunResult, Tensors, Timings } from '../native/index.ts';
+import type { BodyShare } from './body-budget.ts';
 import { fromEngine } from './errors.ts';
 import type { ModelVersion } from './model.ts';
 import { allowedTimeout } from './repository/index.ts';
@@ -33,6 +34,8 @@ export interface Prepared<Context> {
   readonly priority?: number | undefined;
   /** Queue timeout that the request asks for, milliseconds; the model's queue policy may override it. */
   readonly queueTimeoutMs?: number | undefined;
+  /** The owner of the inputs' memory, which is lent to the engine for the runs. */
+  readonly share?: BodyShare;
   /** What `respond` has to know of the request. */
   readonly context: Context;
 }
@@ -79,23 +82,30 @@ export async function infer<Request, Context, Response>(
 ): Promise<Inference<Response>> {
   const version = routes.resolve(steps.route(request));
   version.hold();
+  let share: BodyShare | undefined;
   try {
     const step = steps.prepare(request, version);
     const prepared = step instanceof Promise ? await step : step;
     const options = runOptions(version, prepared, caller);
     const { runs, context } = prepared;
+    share = prepared.share;
+    share?.lend();
     const results =
       runs.length === 1
         ? [await version.run(runs[0]!, options)]
         : await runTogether(runs, caller.signal, (inputs, signal) =>
             version.run(inputs, { ...options, signal }),
           );
+    share?.reclaim();
     const timings = joinTimings(results);
     const made = steps.respond({ version, results, timings, context }, request);
     const response = made instanceof Promise ? await made : made;
     return { response, version, timings, maxRows: version.signature.batching.maxRows };
-  } catch (error) {
-    throw fromEngine(error);
+  } catch (thrown) {
+    const error = fromEngine(thrown);
+    // After an abort or a deadline the engine may still read the inputs, but not those that it refuses.
+    if (error.code === 'INVALID_ARGUMENT') share?.reclaim();
+    throw error;
   } finally {
     version.release();
   }

@@ -68,10 +68,12 @@ export function inferRoute(
       const length = headerLength(headers.get(HEADER_LENGTH), body.length);
       const target = targetOf(url);
       const options = routes.get(target.model)?.nullIsNaN ? takingNull : takingWords;
+      // This is decided first, because parsing may free the body, whose length is 0 then.
+      const share = body.length > SMALL ? context.share : undefined;
       const toInput = (content: InferInput['content']): InferInput => ({
         target,
         content,
-        share: body.length > SMALL ? context.share : undefined,
+        share,
         headers,
       });
       if (length === 0) return toInput(body);
@@ -83,8 +85,7 @@ export function inferRoute(
     prepare({ content, share }, version) {
       const prepared =
         content instanceof Uint8Array ? prepareRaw(version, content) : prepareInfer(content);
-      share?.lend();
-      return prepared;
+      return share === undefined ? prepared : { ...prepared, share };
     },
     respond(outcome, { headers }) {
       const encoded = encode(codec, outcome);

@@ -77,13 +77,15 @@ describe('a share of the budget', () => {
     assert.deepEqual([body.byteLength, other.byteLength], [0, 0]);
   });
 
-  test('leaves alone what was lent to the engine', () => {
+  test('leaves alone what was lent to the engine, until the engine does not read it any more', () => {
     const share = new BodyShare(budgetOf(100));
     const body = new ArrayBuffer(10);
     share.own(body);
     share.lend();
     share.close();
     assert.equal(body.byteLength, 10);
+    share.reclaim();
+    assert.equal(body.byteLength, 0);
   });
 
   test('gives every byte back once, whatever happens in whatever order', async () => {

@@ -153,6 +153,41 @@ test('a body of JSON counts until the response', async () => {
   assert.equal(taken(server), 0);
 });
 
+test('the memory of a body is freed with the response, also if it is refused or split', async () => {
+  const bounded = { ...files, 'f/config.pbtxt': 'max_batch_size: 256 dynamic_batching {}' };
+  await using server = await inference(bounded);
+  const { infer } = server.runtime;
+  for (const [row, status] of [
+    [3, 200],
+    [5, 400],
+  ] as const) {
+    const memory: ArrayBufferLike[] = [];
+    let isLent = false;
+    const spied: typeof infer = (steps, request, caller) =>
+      infer(
+        {
+          ...steps,
+          async prepare(given, version) {
+            const prepared = await steps.prepare(given, version);
+            isLent = prepared.share !== undefined;
+            for (const { x } of prepared.runs) memory.push((x!.data as Float32Array).buffer);
+            return prepared;
+          },
+        },
+        request,
+        caller,
+      );
+    Object.assign(server.runtime, { infer: spied });
+    const response = await post(server, numbers(LARGE, row));
+    assert.equal(response.status, status, await response.text());
+    assert.ok(isLent, 'a response that comes early does not free what the engine reads');
+    assert.deepEqual(
+      memory.map(({ byteLength }) => byteLength),
+      [0],
+    );
+  }
+});
+
 describe('an error of the codec', () => {
   const context = { request: new Request(`http://test${PATH}`) } as RequestContext;
   const decode = async (error: Error) => {
