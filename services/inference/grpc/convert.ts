@@ -49,7 +49,7 @@ const FIELDS: Readonly<Record<Tensor['type'], keyof Contents | undefined>> = {
   bfloat16: undefined,
 };
 
-/** Maximum number of dimensions, which is that of the engine. */
+/** Maximum dimensions of a tensor in the engine. */
 const MAX_DIMENSIONS = 16;
 
 /** The parameter by which a client asks that the last response to a request is marked. Here each request has one response. */

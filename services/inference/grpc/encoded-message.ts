@@ -2,18 +2,24 @@
 
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import type protobuf from 'protobufjs/minimal.js';
-import { ServeError } from '../../../runtime/index.ts';
-import { NotUtf8Error, StrictReader } from './strict-reader.ts';
+import { type BodyBudget, BodyShare, ServeError } from '../../../runtime/index.ts';
+import {
+  LONG_VALUES,
+  MAX_VALUES,
+  NotUtf8Error,
+  StrictReader,
+  TooManyValuesError,
+} from './strict-reader.ts';
 
 /** Field 3 of `ModelInferRequest`, of wire type 2. */
 const ID_TAG = (3 << 3) | 2;
 
-/** What decodes a request. The schema loader's functions take a reader too, though their type names only bytes. */
+/** Decodes a request. The functions of the schema loader accept a reader too, though their type names only bytes. */
 interface RequestDecoder<Message> {
   requestDeserialize(source: Buffer | protobuf.Reader): Message;
 }
 
-/** A request that has arrived and is not decoded yet. */
+/** A request that was received and is not decoded yet. */
 export class EncodedMessage<Message> {
   readonly #bytes: Buffer;
   readonly #decoder: RequestDecoder<Message>;
@@ -23,12 +29,25 @@ export class EncodedMessage<Message> {
     this.#decoder = decoder;
   }
 
-  get byteLength(): number {
-    return this.#bytes.length;
+  /**
+   * Decodes the message for `use`. Its bytes count against the byte budget until `use` has ended.
+   *
+   * @throws {ServeError}
+   */
+  async decodedFor<Result>(
+    bodies: BodyBudget,
+    use: (message: Message) => Result | Promise<Result>,
+  ): Promise<Result> {
+    const share = new BodyShare(bodies);
+    try {
+      share.take(this.#bytes.length);
+      return await use(this.#decode());
+    } finally {
+      share.close();
+    }
   }
 
-  /** @throws {ServeError} `INVALID_ARGUMENT` if the bytes are not such a message. */
-  decode(): Message {
+  #decode(): Message {
     try {
       return this.#decoder.requestDeserialize(new StrictReader(this.#bytes));
     } catch (cause) {
@@ -36,6 +55,13 @@ export class EncodedMessage<Message> {
         throw new ServeError(
           'INVALID_ARGUMENT',
           'A name, an id or another string of the request is not valid UTF-8: send it as UTF-8, and other bytes as BYTES elements.',
+          { cause },
+        );
+      }
+      if (cause instanceof TooManyValuesError) {
+        throw new ServeError(
+          'PAYLOAD_TOO_LARGE',
+          `The request has more than ${MAX_VALUES} fields and typed elements, of which 64-bit integers count ${LONG_VALUES}: send large tensors in raw_input_contents.`,
           { cause },
         );
       }
@@ -55,7 +81,7 @@ export class EncodedMessage<Message> {
         reader.skipType(tag & 7);
       }
     } catch {
-      // These bytes are no message, or its id is not UTF-8: the response has no id then.
+      // The bytes are not a message, or its id is not UTF-8: the response has no id then.
     }
     return '';
   }

@@ -1,12 +1,7 @@
 /** @module Serves ModelInfer and ModelStreamInfer, from a request to its response. */
 
 import type { ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
-import {
-  BodyShare,
-  type Caller,
-  type InferenceSteps,
-  type Runtime,
-} from '../../../runtime/index.ts';
+import type { Caller, InferenceSteps, Runtime } from '../../../runtime/index.ts';
 import { prepareInfer, type ResponseForm } from '../infer.ts';
 import { toCodecRequest, toResponse } from './convert.ts';
 import type { EncodedMessage } from './encoded-message.ts';
@@ -38,7 +33,7 @@ export function modelInfer(runtime: Runtime, call: UnaryCall): Promise<ModelInfe
 /**
  * Serves the requests of a stream. The response to a request that fails is its error, and the stream goes on.
  *
- * @param start Called when a request arrives.
+ * @param start Called for each request.
  */
 export function modelStreamInfer(
   runtime: Runtime,
@@ -49,15 +44,15 @@ export function modelStreamInfer(
   const most = Math.min(MAX_AT_ONCE, runtime.config.maxInFlight);
   return new ResponseStream<EncodedRequest, StreamResponse>(call, most, async (message) => {
     const record = start();
+    // A client sees by the id which of its requests failed. A failed run may have freed the bytes.
+    const id = message.inferRequestId();
     try {
       const response = await infer(runtime, message, caller);
       record();
       return { error_message: '', infer_response: response };
     } catch (error) {
       record(error);
-      // The id says which of the requests failed.
-      const failed = { ...EMPTY, id: message.inferRequestId() };
-      return { error_message: toStatus(error).details, infer_response: failed };
+      return { error_message: toStatus(error).details, infer_response: { ...EMPTY, id } };
     }
   });
 }
@@ -93,12 +88,12 @@ async function infer(
   const { admission, bodies } = runtime;
   const refusal = admission.acquire();
   if (refusal !== undefined) throw refusal;
-  const share = new BodyShare(bodies);
   try {
-    share.take(encoded.byteLength);
-    return (await runtime.infer(steps, encoded.decode(), caller)).response;
+    return await encoded.decodedFor(
+      bodies,
+      async (message) => (await runtime.infer(steps, message, caller)).response,
+    );
   } finally {
-    share.close();
     admission.release();
   }
 }

@@ -1,12 +1,7 @@
-/** @module The methods of the gRPC service, with the authentication and the records of each call. */
+/** @module The methods of the gRPC service, with the record of each call in the metrics and the log. */
 
-import type {
-  Metadata,
-  ServerUnaryCall,
-  sendUnaryData,
-  UntypedServiceImplementation,
-} from '@grpc/grpc-js';
-import { type LoadOverride, type Runtime, ServeError } from '../../../runtime/index.ts';
+import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { LoadOverride, Runtime } from '../../../runtime/index.ts';
 import { isFault } from '../../http/error-response.ts';
 import { modelConfig, modelMetadata, serverMetadata } from '../metadata.ts';
 import { loadModel, requireControl, toOverride } from '../repository.ts';
@@ -23,22 +18,11 @@ import type { ModelRequest, RepositoryIndexRequest, RepositoryRequest } from './
 import type { OpenCalls } from './open-calls.ts';
 import { toStatus } from './status.ts';
 
-/** The part of a call that unary calls and streams have in common. */
-interface Call {
-  readonly metadata: Metadata;
-}
-
 export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImplementation {
   const start = recorder(runtime);
-  /** Authenticates the caller of a call, before anything else is done. @throws {ServeError} if the caller is refused */
-  const admit = ({ metadata }: Call) => {
-    const get = (name: string) => metadata.get(name)[0]?.toString() ?? null;
-    const principal = runtime.access.authenticate({ get });
-    if (principal instanceof ServeError) throw principal;
-  };
-  /** Makes a method with one request and one response. */
+  /** Implements a method with one request and one response. */
   const unary =
-    <UnaryCall extends Call, Response>(
+    <UnaryCall, Response>(
       name: string,
       respond: (call: UnaryCall) => Response | Promise<Response>,
     ) =>
@@ -46,7 +30,6 @@ export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImple
       const record = start(name);
       calls.inFlight.hold();
       try {
-        admit(call);
         const response = await respond(call);
         record();
         reply(null, response);
@@ -58,13 +41,6 @@ export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImple
       }
     };
   const stream = (call: StreamCall) => {
-    try {
-      admit(call);
-    } catch (error) {
-      start('ModelStreamInfer')(error);
-      call.emit('error', toStatus(error));
-      return;
-    }
     calls.inFlight.hold();
     const responses = modelStreamInfer(runtime, call, () => start('ModelStreamInfer'));
     const forget = calls.endOnStop((reason) => responses.finish(reason));
@@ -76,7 +52,7 @@ export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImple
   const plain = Object.entries(modelMethods(runtime)).map(([name, respond]) => [
     name,
     unary(name, (call: ServerUnaryCall<EncodedMessage<never>, object>) =>
-      respond(call.request.decode()),
+      call.request.decodedFor(runtime.bodies, respond),
     ),
   ]);
   return {
@@ -86,8 +62,8 @@ export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImple
   };
 }
 
-/** Returns a function that starts the clock of a request. It returns another one, which records the outcome and logs faults. */
-function recorder({ clock, log, metrics }: Runtime) {
+/** Returns a function that starts timing a call; that returns one that records its outcome. */
+export function recorder({ clock, log, metrics }: Runtime) {
   return (method: string): Record => {
     const startedMs = clock.now();
     return (thrown) => {

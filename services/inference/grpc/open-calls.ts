@@ -38,14 +38,16 @@ export class OpenCalls {
     (own: string): ServerInterceptor =>
     (method, call) => {
       if (method.path.startsWith(own)) return new ServerInterceptingCall(call);
+      // If the server has stopped, the call ends before there is anything to forget.
+      let forget: (() => void) | undefined;
       const guarded = new ServerInterceptingCall(call, {
-        start: (next) => next({ onCancel: () => forget() }),
+        start: (next) => next({ onCancel: () => forget?.() }),
         sendStatus: (given, next) => {
-          forget();
+          forget?.();
           next({ ...given, details: fitTrailer(given.details) });
         },
       });
-      const forget = this.endOnStop((reason) => {
+      forget = this.endOnStop((reason) => {
         const { code, details } = toStatus(reason);
         guarded.sendStatus({ code, details, metadata: null });
       });

@@ -13,8 +13,9 @@ import { HealthImplementation } from 'grpc-health-check';
 import { listenError, type Runtime } from '../../../runtime/index.ts';
 import type { OpenPort } from '../../http/service-definition.ts';
 import { withEncodedMessages } from './encoded-message.ts';
-import { methods } from './methods.ts';
+import { methods, recorder } from './methods.ts';
 import { OpenCalls } from './open-calls.ts';
+import { receiving } from './receiving.ts';
 import { reflection } from './reflection.ts';
 
 const SERVICE = 'inference.GRPCInferenceService';
@@ -30,7 +31,7 @@ const KEEPALIVE_TIMEOUT_MS = 20_000;
 const CLOSE_MS = 5000;
 
 /**
- * Opens the port. In a process of several HTTP threads one of them does.
+ * Opens the port. In a process of several HTTP threads, one of them calls this.
  *
  * @throws {ServeError} `LISTEN_FAILED`
  */
@@ -57,11 +58,11 @@ export async function listenGrpc(
   const server = new Server({
     'grpc.max_receive_message_length': maxRequestBytes,
     'grpc.max_send_message_length': -1,
-    // A client queues calls beyond this limit. It is twice the limit on requests, so that idle streams leave room.
+    // Clients queue further calls. The limit is twice MAX_IN_FLIGHT, so that idle streams do not block unary calls.
     'grpc.max_concurrent_streams': Math.max(2 * maxInFlight, MIN_STREAMS),
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
-    interceptors: [calls.interceptor(`/${SERVICE}/`)],
+    interceptors: [receiving(runtime, recorder(runtime)), calls.interceptor(`/${SERVICE}/`)],
   });
   const service = withEncodedMessages(definition[SERVICE] as ServiceDefinition);
   server.addService(service, methods(runtime, calls));

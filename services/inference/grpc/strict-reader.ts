@@ -1,4 +1,4 @@
-/** @module Reads strings of messages, which must be UTF-8. */
+/** @module Reads messages whose strings are UTF-8, and which have a limited number of values. */
 
 import { isUtf8 } from 'node:buffer';
 import protobuf from 'protobufjs/minimal.js';
@@ -8,11 +8,25 @@ export class NotUtf8Error extends Error {
   override readonly name = 'NotUtf8Error';
 }
 
+/** A message has more than `MAX_VALUES` values. */
+export class TooManyValuesError extends Error {
+  override readonly name = 'TooManyValuesError';
+}
+
+/**
+ * Maximum values of a message: tags, lengths and elements. Decoding one takes some 100 ns on the HTTP thread, so this
+ * many take 0.1 s. A 64-bit integer counts as `LONG_VALUES`, because it becomes an object and then a string.
+ */
+export const MAX_VALUES = 2 ** 20;
+export const LONG_VALUES = 4;
+
 /** What the library's reader puts in the place of bytes that are not UTF-8. A client may also send it. */
 const REPLACEMENT = '\uFFFD';
 
 /** Refuses strings that the library's reader would change: two model names must not become the same one. */
 export class StrictReader extends protobuf.BufferReader {
+  #values = 0;
+
   /** @throws {NotUtf8Error} */
   override string(): string {
     const start = this.pos;
@@ -25,5 +39,40 @@ export class StrictReader extends protobuf.BufferReader {
     this.pos = end;
     if (isUtf8(bytes)) return text;
     throw new NotUtf8Error();
+  }
+
+  /** Also reads tags, lengths, and elements of the types bool and int32. @throws {TooManyValuesError} */
+  override uint32(): number {
+    this.#count(1);
+    return super.uint32();
+  }
+
+  /** @throws {TooManyValuesError} */
+  override float(): number {
+    this.#count(1);
+    return super.float();
+  }
+
+  /** @throws {TooManyValuesError} */
+  override double(): number {
+    this.#count(1);
+    return super.double();
+  }
+
+  /** @throws {TooManyValuesError} */
+  override int64() {
+    this.#count(LONG_VALUES);
+    return super.int64();
+  }
+
+  /** @throws {TooManyValuesError} */
+  override uint64() {
+    this.#count(LONG_VALUES);
+    return super.uint64();
+  }
+
+  #count(values: number): void {
+    this.#values += values;
+    if (this.#values > MAX_VALUES) throw new TooManyValuesError();
   }
 }
