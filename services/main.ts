@@ -36,8 +36,8 @@ async function main(): Promise<void> {
   const config = readConfig(services);
   const log = createLog(config.logLevel);
   let running: Service | undefined;
-  // The handler exists from the start, because models may take minutes to load. Requests that the first thread or the first
-  // port has taken while others are still starting are lost: clients are to wait for readiness, as README.md says.
+  // The handler exists from the start, because models may take minutes to load. Requests to a port that is open while
+  // others are still starting are lost then, as README.md says.
   onStopSignal(() => {
     if (running !== undefined) return void stop(running, config.exitTimeoutMs, log, exit);
     log.info('stopped before the services were ready');
