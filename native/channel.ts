@@ -207,13 +207,9 @@ export class Channel {
     this.#denoWakeup?.end();
     if (waiter.moved !== undefined) free(waiter.moved);
     if (waiter.onAbort !== undefined) waiter.signal?.removeEventListener('abort', waiter.onAbort);
-    if (waiter.resolve === undefined) {
-      reader.skip();
-    } else if (reader.code === 0) {
-      this.#resolve(waiter, waiter.resolve, reader);
-    } else {
-      waiter.reject(reader.error());
-      reader.skip();
+    if (waiter.resolve !== undefined) {
+      if (reader.code === 0) this.#resolve(waiter, waiter.resolve, reader);
+      else waiter.reject(reader.error());
     }
     if (reader.retained) this.#native.release(slot);
     if (reader.otherRows) waiter.model.stopBatching();

@@ -25,6 +25,7 @@ import {
   RECORD_CODE,
   RECORD_COMPUTE_MS,
   RECORD_FLAGS,
+  RECORD_LENGTH,
   RECORD_OUTPUTS,
   RECORD_QUEUE_MS,
   RECORD_REQUESTS,
@@ -95,12 +96,17 @@ export function writeAbsent(mail: Float64Array, word: number): number {
   return word + INPUT_WORDS;
 }
 
+/** The functions of the addon that return what a record itself does not hold. */
+type Outputs = Pick<NativeEngine, 'mailbox' | 'message' | 'packedStrings' | 'strings' | 'take'>;
+
 /** Reads finished requests from the mailbox one after another. */
 export class RecordReader {
-  readonly #native: NativeEngine;
+  readonly #native: Outputs;
   readonly #mail: Float64Array;
   readonly #views: ElementViews;
   #word = 0;
+  /** Where the next record starts, which does not depend on how much of this one has been read. */
+  #end = 0;
 
   slot = 0;
   code = 0;
@@ -110,20 +116,20 @@ export class RecordReader {
   #outputs = 0;
   #header = 0;
 
-  constructor(native: NativeEngine, mail: Float64Array) {
+  constructor(native: Outputs, mail: Float64Array) {
     this.#native = native;
     this.#mail = mail;
     this.#views = new ElementViews(native.mailbox);
   }
 
   rewind(): void {
-    this.#word = 0;
+    this.#end = 0;
   }
 
-  /** Reads the header of the next record. `result` or `skip` must follow. */
+  /** Reads the header of the next record. */
   next(): void {
     const mail = this.#mail;
-    const word = this.#word;
+    const word = this.#end;
     this.#header = word;
     this.slot = mail[word + RECORD_SLOT]!;
     this.code = mail[word + RECORD_CODE]!;
@@ -132,6 +138,7 @@ export class RecordReader {
     this.otherRows = (flags & FLAG_OTHER_ROWS) !== 0;
     this.#outputs = mail[word + RECORD_OUTPUTS]!;
     this.#word = word + RECORD_WORDS;
+    this.#end = word + mail[word + RECORD_LENGTH]!;
   }
 
   #timings(): Timings {
@@ -150,9 +157,10 @@ export class RecordReader {
   }
 
   /**
-   * Reads the rest of the record; outputs not in `wanted` are left out.
+   * Reads the outputs of the record; those not in `wanted` are left out.
    *
-   * @throws {MillraceError} `INVALID_ARGUMENT`, with the record read, for strings that are not UTF-8.
+   * @throws {MillraceError} `INVALID_ARGUMENT` for strings that are not UTF-8, and `RESOURCE_EXHAUSTED` for an
+   * output that does not fit into memory.
    */
   result(
     specs: readonly TensorSpec[],
@@ -184,7 +192,7 @@ export class RecordReader {
           const data =
             bytes !== OUTPUT_FETCHED
               ? this.#inline(type, elements)
-              : this.#fetch(index, type, elements);
+              : this.#fetch(index, name, type, elements);
           if (data === null) undecodable = name;
           outputs[name] = { type, dims, data } as Tensor;
         }
@@ -201,24 +209,27 @@ export class RecordReader {
     return packedStrings === undefined ? { outputs, timings } : { outputs, packedStrings, timings };
   }
 
-  /** Passes over the outputs of a record that nobody waits for. */
-  skip(): void {
-    for (let index = 0; index < this.#outputs; index++) {
-      const bytes = this.#mail[this.#word + OUTPUT_BYTES]!;
-      this.#word += OUTPUT_WORDS + this.#mail[this.#word + OUTPUT_RANK]!;
-      if (bytes > 0) this.#word += (bytes + 7) >> 3;
-    }
-  }
-
   #inline(type: ElementType, elements: number): unknown {
     // The elements are copied, because the next call overwrites the mailbox.
     return this.#views.copy(type as Exclude<ElementType, 'string'>, this.#word * 8, elements);
   }
 
-  #fetch(index: number, type: ElementType, elements: number): unknown {
+  #fetch(index: number, name: string, type: ElementType, elements: number): unknown {
     if (type === 'string') return this.#native.strings(this.slot, index);
-    const target = new elementArrays[type](elements);
+    const target = allocate(name, type, elements);
     this.#native.take(this.slot, index, target);
     return target;
+  }
+}
+
+function allocate(name: string, type: Exclude<ElementType, 'string'>, elements: number) {
+  try {
+    return new elementArrays[type](elements);
+  } catch (cause) {
+    throw new MillraceError(
+      'RESOURCE_EXHAUSTED',
+      `Output ${quote(name)} does not fit into memory: send fewer rows`,
+      { cause },
+    );
   }
 }

@@ -19,6 +19,7 @@ export type ElementsText = (
   count: number,
 ) => string;
 
+type Output = InferResponse['outputs'][number];
 type NumericTensor = Tensor<Exclude<ElementType, 'string'>>;
 
 export class SmallResponses {
@@ -42,14 +43,13 @@ export class SmallResponses {
   /** Returns the response as a string, or undefined if it is not short or has binary data or strings. */
   write(response: InferResponse, nonFinite: number): string | undefined {
     const { modelName, modelVersion, id, parameters, outputs } = response;
-    if (outputs.length > FEW_ELEMENTS) return undefined;
+    if (!areSmall(outputs)) return undefined;
     let text = `{"model_name":${jsonString(modelName)}`;
     if (modelVersion !== undefined) text += `,"model_version":${jsonString(modelVersion)}`;
     if (id !== undefined) text += `,"id":${jsonString(id)}`;
     if (parameters !== undefined) text += `,"parameters":${JSON.stringify(parameters)}`;
     let separator = ',"outputs":[';
-    for (const { name, tensor, binary } of outputs) {
-      if (binary || !isSmall(tensor)) return undefined;
+    for (const { name, tensor } of outputs) {
       text += `${separator}{"name":${jsonString(name)},"datatype":"${this.#datatypes[tensor.type]}","shape":[${tensor.dims}],"data":${this.#elements(tensor, nonFinite)}}`;
       separator = ',';
     }
@@ -60,6 +60,16 @@ export class SmallResponses {
     this.#views.write(type, data);
     return this.#elementsText(nonFinite, this.#typeNumbers[type], this.#memory, data.length);
   }
+}
+
+/** All outputs are looked at before one is encoded, because one that is not small makes the text useless. */
+function areSmall(
+  outputs: readonly Output[],
+): outputs is readonly (Output & { readonly tensor: NumericTensor })[] {
+  return (
+    outputs.length <= FEW_ELEMENTS &&
+    outputs.every(({ tensor, binary }) => !binary && isSmall(tensor))
+  );
 }
 
 function isSmall(tensor: Tensor | PackedTensor): tensor is NumericTensor {

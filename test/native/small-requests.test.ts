@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openCodec } from '../../native/index.ts';
+import { SmallResponses } from '../../native/small-response.ts';
 import type { Tensor } from '../../native/types.ts';
 
 const codec = openCodec();
@@ -126,6 +127,20 @@ describe('small responses', () => {
     const outputs = tensors.map((tensor, i) => ({ name: `y${i}`, tensor }));
     const { body } = codec.encodeInferResponse({ modelName: 'm', outputs }, options);
     assert.match(text(body), /62,63]},.*\[-1,127]},.*\[18446744073709551615]}]}$/);
+  });
+
+  test('no output is encoded if another makes the response a large one', () => {
+    const refuse = () => assert.fail('an output was encoded');
+    const small = {
+      name: 'a',
+      tensor: { type: 'int8', dims: [1], data: Int8Array.of(1) },
+    } as const;
+    const large = {
+      name: 'b',
+      tensor: { type: 'int8', dims: [65], data: new Int8Array(65) },
+    } as const;
+    const responses = new SmallResponses(refuse, {} as never, {} as never);
+    assert.equal(responses.write({ modelName: 'm', outputs: [small, large] }, 0), undefined);
   });
 
   test('an array of another type is refused', () => {

@@ -89,6 +89,7 @@ size_t WriteRecord(const Request& request, double* mail, size_t word, bool& reta
   header[kRecordQueueMs] = Milliseconds(request.started - request.submitted);
   header[kRecordComputeMs] = Milliseconds(request.finished - request.started);
   header[kRecordOutputs] = static_cast<double>(outputs);
+  header[kRecordLength] = static_cast<double>(mail + word - header);
   return word;
 }
 

@@ -34,7 +34,8 @@ inline constexpr int kInputRank = 1;
 inline constexpr int kInputWords = 2;
 inline constexpr int kInputLeftOut = -1;
 
-// The words of a record. Rows and requests are those of the batch; both times are in milliseconds.
+// The words of a record. Rows and requests are those of the batch; both times are in milliseconds. The length is the
+// number of words of the whole record, after which the next one starts.
 inline constexpr int kRecordSlot = 0;
 inline constexpr int kRecordCode = 1;
 inline constexpr int kRecordFlags = 2;
@@ -43,7 +44,8 @@ inline constexpr int kRecordRequests = 4;
 inline constexpr int kRecordQueueMs = 5;
 inline constexpr int kRecordComputeMs = 6;
 inline constexpr int kRecordOutputs = 7;
-inline constexpr int kRecordWords = 8;
+inline constexpr int kRecordLength = 8;
+inline constexpr int kRecordWords = 9;
 
 // Bits of kRecordFlags: JavaScript has to release the slot, because it still has a message or outputs to
 // fetch; and the request ran alone and its outputs have another number of rows than its inputs.
