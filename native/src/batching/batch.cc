@@ -297,6 +297,7 @@ Status RunOnce(std::span<Request*> requests, const RunContext& context) {
   OutputRef outputs;
   const RunShape run = ShapeOf(requests, context);
   for (Request* request : requests) request->other_rows = false;
+  if (context.observer != nullptr) context.observer->Begin(requests, started);
   try {
     status = Execute(requests, run, context, started, outputs);
     if (status.ok()) status = Share(requests, *outputs, run);
@@ -304,6 +305,7 @@ Status RunOnce(std::span<Request*> requests, const RunContext& context) {
     for (Request* request : requests) request->borrow.EndRead();
     status = Caught();
   }
+  if (context.observer != nullptr) context.observer->End();
   const Nanos finished = context.clock.Now();
   if (status.ok()) {
     Succeed(requests, outputs, run, started, finished);
@@ -337,24 +339,8 @@ void RunWithoutRows(Request& request, RunContext context) {
   request.other_rows = request.rows > 0;
 }
 
-}  // namespace
-
-void RunBatch(std::span<Request*> requests, const RunContext& context) noexcept {
-  const auto revoked = std::ranges::stable_partition(
-      requests, [](Request* request) { return request->borrow.BeginRead(); });
-  const Nanos now = context.clock.Now();
-  Fail({revoked.begin(), revoked.end()},
-       Status::Of(Code::kCancelled, "The thread that sent the request has ended"), now, now);
-  requests = requests.first(requests.size() - revoked.size());
-  if (requests.empty()) return;
-  const size_t sharing = CountSharing(requests, ShapePlan::OrNone(context.shapes));
-  if (sharing < requests.size()) {
-    for (Request* request : requests) request->borrow.EndRead();
-    RunBatch(requests.first(sharing), context);
-    RunBatch(requests.subspan(sharing), context);
-    return;
-  }
-
+// Runs requests that may share a batch and whose borrowed memory is being read.
+void RunShared(std::span<Request*> requests, const RunContext& context) {
   const Status status = RunOnce(requests, context);
   if (status.ok() || !WorthSplitting(status)) return;
   if (requests.size() == 1) {
@@ -364,6 +350,25 @@ void RunBatch(std::span<Request*> requests, const RunContext& context) noexcept 
   const size_t half = requests.size() / 2;
   RunBatch(requests.first(half), context);
   RunBatch(requests.subspan(half), context);
+}
+
+}  // namespace
+
+void RunBatch(std::span<Request*> requests, const RunContext& context) noexcept {
+  while (!requests.empty()) {
+    const auto revoked = std::ranges::stable_partition(
+        requests, [](Request* request) { return request->borrow.BeginRead(); });
+    const Nanos now = context.clock.Now();
+    Fail({revoked.begin(), revoked.end()},
+         Status::Of(Code::kCancelled, "The thread that sent the request has ended"), now, now);
+    requests = requests.first(requests.size() - revoked.size());
+    if (requests.empty()) return;
+    const size_t sharing = CountSharing(requests, ShapePlan::OrNone(context.shapes));
+    const auto later = requests.subspan(sharing);
+    for (Request* request : later) request->borrow.EndRead();
+    RunShared(requests.first(sharing), context);
+    requests = later;
+  }
 }
 
 }  // namespace millrace

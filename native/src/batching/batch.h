@@ -20,6 +20,7 @@ class Staging {
  public:
   // Returns at least `bytes` bytes, aligned for vector loads. Throws std::bad_alloc.
   std::byte* Reserve(size_t input, size_t bytes);
+  // Returns the strings of an input, which may have been used before. More than kKept bytes of them are freed first.
   std::vector<std::string>& Strings(size_t input);
   // Returns the bytes that are kept for an input.
   size_t Capacity(size_t input) noexcept { return At(input).capacity; }
@@ -45,6 +46,18 @@ class Staging {
   std::vector<Buffer> buffers_;
 };
 
+// Observes the runs of a batch, of which there are several if it is divided. Called by the thread that runs the batch.
+class RunObserver {
+ public:
+  // `requests` are about to run.
+  virtual void Begin(std::span<Request* const> requests, Nanos now) noexcept = 0;
+  // That run has ended, whatever its outcome.
+  virtual void End() noexcept = 0;
+
+ protected:
+  ~RunObserver() = default;
+};
+
 // What a run needs besides its requests. All of it belongs to the calling worker.
 struct RunContext {
   Executor& executor;
@@ -57,6 +70,8 @@ struct RunContext {
   const ShapePlan* shapes = nullptr;
   // Converts inputs to the form that the model takes. May be null.
   const InputMaps* maps = nullptr;
+  // May be null.
+  RunObserver* observer = nullptr;
 };
 
 // Runs `requests` as one batch and sets the outcome of each; their order may change. It does not pass them to their

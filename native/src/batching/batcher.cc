@@ -129,7 +129,7 @@ Nanos Batcher::GiveUpOverdue(Worker& worker, Nanos now) {
   const Nanos left = started + options_.run_limit - now;
   if (left > 0) return left;
   worker.handle->Terminate();
-  // It is terminated again at the next look, because a batch that is divided runs more than once.
+  // It is terminated again at the next look, because it may only have begun to gather its inputs.
   if (worker.overdue) return kNever;
   worker.overdue = true;
   stuck_.fetch_add(1, std::memory_order_relaxed);

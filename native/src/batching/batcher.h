@@ -147,6 +147,8 @@ class Batcher {
     // The batch that ended last, from which the cost and arrival models learn.
     Nanos ended = 0;
     Nanos cost = 0;
+    // Whether the cost is that of one run which succeeded.
+    bool typical = false;
     int64_t rows = 0;
     size_t bucket = 0;
 
@@ -168,6 +170,9 @@ class Batcher {
 
     std::thread thread;
   };
+
+  // Lets the watchdog see each run of a worker's batch.
+  class Watched;
 
   void Loop(Worker& worker);
   Decision Turn(Worker& worker);

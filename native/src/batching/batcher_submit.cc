@@ -9,8 +9,10 @@ namespace {
 
 // One in this many requests that would be refused although nothing else is in progress runs as a trial.
 constexpr uint32_t kTrialEvery = 16;
-// Nanoseconds, 11 days. No sum over a queue of such requests overflows.
-constexpr double kMostWork = 1e15;
+// Nanoseconds, 27 hours. No sum over the longest queue of such requests overflows.
+constexpr double kMostWork = 1e14;
+constexpr double kLongestQueue = 65'536;
+static_assert(kLongestQueue * kMostWork < 0x1p63);
 
 }  // namespace
 

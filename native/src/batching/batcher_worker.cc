@@ -56,6 +56,34 @@ inline void Relax() noexcept {
 
 }  // namespace
 
+class Batcher::Watched final : public RunObserver {
+ public:
+  Watched(Batcher& batcher, Worker& worker) : batcher_(batcher), worker_(worker) {}
+
+  void Begin(std::span<Request* const> requests, Nanos now) noexcept override {
+    ++runs_;
+    const std::lock_guard lock(worker_.overdue_mutex);
+    worker_.started = now;
+    // There is room for them; see the constructor.
+    if (batcher_.options_.run_limit > 0) worker_.watched.assign(requests.begin(), requests.end());
+  }
+
+  void End() noexcept override {
+    const std::lock_guard lock(worker_.overdue_mutex);
+    worker_.started = 0;
+    if (std::exchange(worker_.overdue, false)) {
+      batcher_.stuck_.fetch_sub(1, std::memory_order_relaxed);
+    }
+  }
+
+  size_t runs() const noexcept { return runs_; }
+
+ private:
+  Batcher& batcher_;
+  Worker& worker_;
+  size_t runs_ = 0;
+};
+
 void Batcher::Loop(Worker& worker) {
   for (;;) {
     const Decision decision = Turn(worker);
@@ -177,8 +205,10 @@ void Batcher::Learn(Worker& worker, const Request* arrived) {
     if (request->submitted <= worker.ended) arrivals_.Arrived(request->submitted);
   }
   if (worker.ended != 0) {
-    cost_[worker.bucket].Observe(plan_.RunRows(worker.rows), worker.cost);
-    MeasureFull(worker.bucket);
+    if (worker.typical) {
+      cost_[worker.bucket].Observe(plan_.RunRows(worker.rows), worker.cost);
+      MeasureFull(worker.bucket);
+    }
     arrivals_.Completed(worker.ended, worker.cost, worker.batch.size());
     returning_.store(arrivals_.returning(), std::memory_order_relaxed);
     arrival_rate_.store(arrivals_.rate(), std::memory_order_relaxed);
@@ -229,22 +259,18 @@ void Batcher::Run(Worker& worker) {
   }
   worker.free_at.store(NextFree(began) + CostOf(worker.bucket, worker.rows),
                        std::memory_order_relaxed);
-  {
-    const std::lock_guard lock(worker.overdue_mutex);
-    worker.started = began;
-    if (options_.run_limit > 0) worker.watched = worker.batch;
-  }
-  RunBatch(worker.batch,
-           {executor_, *worker.handle, worker.staging, clock_, worker.batched, &plan_,
-                         options_.maps});
-  {
-    const std::lock_guard lock(worker.overdue_mutex);
-    worker.started = 0;
-    if (std::exchange(worker.overdue, false)) stuck_.fetch_sub(1, std::memory_order_relaxed);
-  }
+  Watched watched(*this, worker);
+  RunContext context{executor_,      *worker.handle, worker.staging, clock_,
+                     worker.batched, &plan_,         options_.maps};
+  context.observer = &watched;
+  RunBatch(worker.batch, context);
   worker.free_at.store(0, std::memory_order_relaxed);
   worker.ended = clock_.Now();
   worker.cost = worker.ended - std::min(worker.handle->Started(began), worker.ended);
+  worker.typical = watched.runs() == 1 &&
+                   std::ranges::all_of(worker.batch, [](const Request* request) {
+                     return request->status.ok();
+                   });
   Add(worker.batch, worker.rows, began, worker.ended);
   for (Request* request : worker.batch) {
     Count(*request);

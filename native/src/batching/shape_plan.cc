@@ -164,7 +164,7 @@ std::vector<int64_t> ShapePlan::PreparedRows(int64_t max_rows) const {
 }
 
 bool ShapePlan::MayShare(int64_t rows) const noexcept {
-  return shared_rows.empty() || std::ranges::binary_search(shared_rows, rows);
+  return rows == 0 || shared_rows.empty() || std::ranges::binary_search(shared_rows, rows);
 }
 
 int64_t ShapePlan::RowLimit(int64_t per_row, int64_t max_rows) const noexcept {

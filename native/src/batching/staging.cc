@@ -50,6 +50,12 @@ void Staging::Allocate(Buffer& buffer, size_t bytes) {
   buffer.capacity = capacity;
 }
 
-std::vector<std::string>& Staging::Strings(size_t input) { return At(input).strings; }
+std::vector<std::string>& Staging::Strings(size_t input) {
+  std::vector<std::string>& strings = At(input).strings;
+  size_t kept = strings.capacity() * sizeof(std::string);
+  for (const std::string& string : strings) kept += string.capacity();
+  if (kept > kKept) strings = std::vector<std::string>();
+  return strings;
+}
 
 }  // namespace millrace

@@ -21,13 +21,18 @@ double Throughput(const std::vector<TensorView>& inputs, Executor& executor, con
                   uint32_t workers) {
   std::atomic<uint64_t> runs{0};
   const Nanos began = clock.Now();
-  const auto loop = [&] {
-    const std::unique_ptr<RunHandle> handle = executor.NewHandle();
-    do {
-      OutputRef outputs;
-      if (!executor.Run(inputs, *handle, outputs).ok()) return;
-      runs.fetch_add(1, std::memory_order_relaxed);
-    } while (clock.Now() < began + kTrial);
+  // A thread that runs out of memory counts as one that adds nothing.
+  const auto loop = [&]() noexcept {
+    try {
+      const std::unique_ptr<RunHandle> handle = executor.NewHandle();
+      do {
+        OutputRef outputs;
+        if (!executor.Run(inputs, *handle, outputs).ok()) return;
+        runs.fetch_add(1, std::memory_order_relaxed);
+      } while (clock.Now() < began + kTrial);
+    } catch (...) {
+      return;
+    }
   };
   {
     // Joined at the end of the scope, also where one of them cannot be started.

@@ -187,6 +187,25 @@ TEST_F(BatchTest, RequestsShareRunsOfAllowedNumbersOfRowsOnly) {
   EXPECT_EQ(run({5, 0, 2}), (Rows{5, 2}));
 }
 
+TEST_F(BatchTest, AsManyRequestsWithoutRowsAsAQueueHoldsShareARun) {
+  ShapePlan plan;
+  plan.shared_rows = {2};
+  Batch batch;
+  for (int i = 0; i < 65'536; ++i) batch.push_back(requests.Make(1, 0));
+  RunBatch(batch, {doubles, handle, staging, clock, true, &plan});
+  EXPECT_EQ(doubles.runs, 1u);
+  EXPECT_TRUE(std::ranges::all_of(batch, [](const Request* request) { return request->status.ok(); }));
+}
+
+TEST_F(BatchTest, AsManyRequestsThatMayNotShareAsAQueueHoldsRunOneByOne) {
+  ShapePlan plan;
+  plan.shared_rows = {4};
+  Batch batch;
+  for (int i = 0; i < 200; ++i) batch.push_back(requests.Make(1, 3));
+  RunBatch(batch, {doubles, handle, staging, clock, true, &plan});
+  EXPECT_EQ(doubles.runs, 200u);
+}
+
 TEST_F(BatchTest, IfEveryRequestIsBadEachGetsTheError) {
   FunctionExecutor broken([](auto, OwnedOutputs&) { return Status(Code::kInternal, "No"); });
   const Batch batch = {requests.Make(1), requests.Make(2), requests.Make(3)};
@@ -349,6 +368,18 @@ TEST(Staging, FreesTheMemoryOfALargeBatchAfterManySmallRuns) {
     ASSERT_GE(staging.Capacity(0), size_t{3} << 20);
   }
   EXPECT_LE(staging.Capacity(0), size_t{4} << 20);
+}
+
+TEST(Staging, FreesStringsThatTakeALotOfMemory) {
+  Staging staging;
+  staging.Strings(0).assign(100, "short");
+  EXPECT_EQ(staging.Strings(0).size(), 100u) << "kept";
+  staging.Strings(0).assign(2, std::string(1 << 20, 'x'));
+  EXPECT_EQ(staging.Strings(0).capacity(), 0u) << "long strings";
+  std::vector<std::string>& many = staging.Strings(0);
+  many.resize(1 << 16);
+  many.resize(1);
+  EXPECT_EQ(staging.Strings(0).capacity(), 0u) << "many strings";
 }
 
 TEST(Staging, KeepsMemoryThatIsNeededNowAndThen) {

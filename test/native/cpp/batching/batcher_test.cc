@@ -289,6 +289,43 @@ TEST_F(BatcherTest, AFailedRunFailsItsRequestAndTheWorkerGoesOn) {
   EXPECT_EQ(batcher->Stats().completed, 1u);
 }
 
+TEST_F(BatcherTest, CostsAreLearntFromRunsThatSucceedOnly) {
+  Open();
+  const auto run = [&](size_t index, Nanos cost, Status status) {
+    Submit(1);
+    puppet.Started(index);
+    const auto learnt = batcher->Stats().costs;
+    clock.Advance(cost);
+    puppet.Finish(std::move(status));
+    sink->Await(index + 1);
+    return learnt;
+  };
+  EXPECT_TRUE(run(0, 1'000, {Code::kInternal, "No"}).empty());
+  EXPECT_TRUE(run(1, 7, {}).empty()) << "a failed run has taught a cost";
+  const auto learnt = run(2, 7, {});
+  ASSERT_EQ(learnt.size(), 1u);
+  EXPECT_EQ(learnt[0].mean, 7);
+}
+
+TEST_F(BatcherTest, CostsAreNotLearntFromADividedBatch) {
+  Open();
+  Submit(1);
+  puppet.Started(0);
+  Submit(2);
+  Submit(3);
+  puppet.Finish({Code::kInternal, "No"});
+  puppet.Started(1);
+  puppet.Finish({Code::kInternal, "Divided"});
+  puppet.Started(2);
+  puppet.Finish();
+  puppet.Started(3);
+  puppet.Finish();
+  sink->Await(3);
+  Submit(4);
+  puppet.Started(4);
+  EXPECT_TRUE(batcher->Stats().costs.empty());
+}
+
 TEST_F(BatcherTest, WithADelayAnIncompleteBatchIsHeldBack) {
   Open(4, 1, 1024, 1000);
   Submit(1);

@@ -189,6 +189,31 @@ TEST(ChooseWorkers, AddsWorkersWhileTheyRaiseThroughput) {
   }
 }
 
+// Runs on the thread that made it, and runs out of memory on others.
+class Exhausted final : public Executor {
+ public:
+  explicit Exhausted(FakeClock& clock) : clock_(clock) {}
+  std::unique_ptr<RunHandle> NewHandle() override { return std::make_unique<test::FakeHandle>(); }
+  Status Run(std::span<const TensorView> inputs, RunHandle&, OutputRef& outputs) override {
+    if (std::this_thread::get_id() != owner_) throw std::bad_alloc();
+    clock_.Advance(1'000'000);
+    auto block = std::make_shared<OwnedOutputs>();
+    const Status status = Double(inputs, *block);
+    outputs = std::move(block);
+    return status;
+  }
+
+ private:
+  FakeClock& clock_;
+  const std::thread::id owner_ = std::this_thread::get_id();
+};
+
+TEST(ChooseWorkers, AWorkerThatRunsOutOfMemoryAddsNothing) {
+  FakeClock clock;
+  Exhausted executor(clock);
+  EXPECT_EQ(ChooseWorkers(OneInput(), executor, clock, {true, 4, 0}, 4), 1u);
+}
+
 TEST(ChooseWorkers, OneCoreIsNotMeasured) {
   FunctionExecutor executor(Double);
   EXPECT_EQ(ChooseWorkers(OneInput(), executor, SteadyClock(), {true, 4, 0}, 1), 1u);

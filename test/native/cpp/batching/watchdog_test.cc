@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <iterator>
 #include <thread>
 
@@ -22,6 +23,9 @@ using Slots = std::vector<uint32_t>;
 
 // In real time the watchdog looks at this clock twice a limit.
 constexpr Nanos kLimit = 2'000'000;
+
+// A number that fails its run.
+constexpr float kBad = 666;
 
 // Moves only when told, and counts who looks: while every worker is in a run, only the watchdog does.
 class WatchedClock final : public Clock {
@@ -70,7 +74,12 @@ class Endless final : public Executor {
     own.terminated = false;
     runs.fetch_add(1);
     runs.notify_all();
-    if (test::ValuesOf<float>(inputs[0])[0] < 0) {
+    const std::vector<float> values = test::ValuesOf<float>(inputs[0]);
+    if (std::ranges::find(values, kBad) != values.end()) {
+      on_bad();
+      return {Code::kInternal, "A bad number"};
+    }
+    if (values[0] < 0) {
       while (!released.load()) {
         if (!stubborn_ && own.terminated.load()) return {Code::kDeadlineExceeded, "Cut short"};
         std::this_thread::yield();
@@ -89,6 +98,8 @@ class Endless final : public Executor {
   std::atomic<int> runs{0};
   std::atomic<int> terminations{0};
   std::atomic<bool> released{false};
+  // Called in each run that a bad number fails.
+  std::function<void()> on_bad = [] {};
 
  private:
   const bool stubborn_;
@@ -195,6 +206,23 @@ TEST_F(WatchdogTest, TheLimitIsForEachRun) {
   clock.AwaitLooks(3);
   EXPECT_EQ(sink->AwaitEarly(0), Slots{});
   EXPECT_EQ(stubborn.terminations.load(), 0);
+}
+
+TEST_F(WatchdogTest, TheLimitIsForEachRunOfADividedBatch) {
+  obedient.on_bad = [this] { clock.Advance(kLimit - 1); };
+  Open(obedient, 2);
+  Request* const slow = Submit(-1);
+  Submit(kBad);
+  // Both together fail just within the limit. Then each runs alone.
+  obedient.AwaitRuns(2);
+  clock.Advance(kLimit - 1);
+  clock.AwaitLooks(4);
+  EXPECT_EQ(obedient.terminations.load(), 0);
+  clock.Advance(1);
+  EXPECT_EQ(sink->AwaitEarly(1), Slots{0}) << "only the request that is running";
+  sink->Await(2);
+  EXPECT_EQ(slow->status.code(), Code::kDeadlineExceeded);
+  EXPECT_EQ(sink->AwaitEarly(1), Slots{0});
 }
 
 TEST_F(WatchdogTest, OtherWorkersGoOn) {
