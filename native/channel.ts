@@ -281,21 +281,18 @@ export class Channel {
     options: RunOptions,
     start: Start,
   ): unknown[] {
-    const values: unknown[] = [];
+    const { inputs: specs } = model.native;
+    // They are read first: a getter in an array of strings may run another request, which overwrites the mailbox.
+    const values = specs.map(({ name }) => moved?.views.get(name) ?? dataOf(inputs[name]?.data));
     // To copy and run large inputs here would block this thread for longer than to hand them to an instance.
     const how = moved !== undefined && start === START_AT_ONCE ? START_WAKE : start;
     let word = writeOptions(this.#mail, options.timeoutMs, options.priority ?? 0, how);
-    for (const { name } of model.native.inputs) {
+    for (const { name } of specs) {
       const tensor = inputs[name];
-      if (tensor === undefined) {
-        values.push(undefined);
-        word = writeAbsent(this.#mail, word);
-        continue;
-      }
-      const { dims, data } = tensor;
-      const borrowed = moved?.views.get(name);
-      values.push(borrowed ?? withoutHalfArray(data));
-      word = writeInput(this.#mail, word, dims, borrowed !== undefined);
+      word =
+        tensor === undefined
+          ? writeAbsent(this.#mail, word)
+          : writeInput(this.#mail, word, tensor.dims, moved?.views.has(name) ?? false);
     }
     return values;
   }
@@ -321,6 +318,10 @@ export class Channel {
     return new MillraceError(name, this.#native.message());
   }
 }
+
+/** Returns the data of a tensor as the addon reads it: typed arrays as they are, and copies of arrays of strings. */
+const dataOf = (data: unknown): unknown =>
+  Array.isArray(data) ? Array.from(data) : withoutHalfArray(data);
 
 function checkRunOptions(model: SubmitTarget, { timeoutMs, priority, outputs }: RunOptions) {
   if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {

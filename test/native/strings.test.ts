@@ -66,6 +66,22 @@ describe('strings of any bytes', () => {
       );
     }));
 
+  test('a getter among the strings may run another request, even one that is refused', () =>
+    withModel(engine, 'identity-string', async (model) => {
+      const data = ['a', 'b', 'c'];
+      const x = { type: 'string', dims: [1, 3], data } as const;
+      let inner: ReturnType<typeof model.run> | undefined;
+      Object.defineProperty(data, 1, {
+        get() {
+          inner ??= model.run({ x: { type: 'string', dims: [2, 3], data: ['1', '2', '3'] } });
+          return 'b';
+        },
+      });
+      const outer = model.run({ x }, { timeoutMs: 10_000 });
+      await refused(inner!, 'INVALID_ARGUMENT', /has 3 strings/);
+      assert.deepEqual((await outer).outputs.y!.data, ['a', 'b', 'c']);
+    }));
+
   const wrong: Readonly<Record<string, Uint8Array>> = {
     'one too few': packStrings(['a', 'b']),
     'one too many': packStrings(['a', 'b', 'c', 'd']),

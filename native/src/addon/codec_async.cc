@@ -39,7 +39,14 @@ struct Block {
 // Work on another thread whose outcome settles a promise.
 class AsyncTask {
  public:
-  virtual ~AsyncTask() = default;
+  virtual ~AsyncTask() {
+    for (const napi_ref reference : kept_) {
+      if (reference != nullptr) napi_delete_reference(env_, reference);
+    }
+    if (work_ != nullptr) napi_delete_async_work(env_, work_);
+  }
+  AsyncTask(const AsyncTask&) = delete;
+  AsyncTask& operator=(const AsyncTask&) = delete;
 
   // Does the work, on a thread of the runtime's pool.
   virtual Status Run() = 0;
@@ -47,22 +54,28 @@ class AsyncTask {
   // exception is pending.
   virtual napi_value Result(napi_env env) = 0;
 
-  // Keeps a value, whose memory Run reads, alive until the promise settles.
-  void Keep(napi_env env, napi_value value) {
-    napi_ref reference = nullptr;
-    if (napi_create_reference(env, value, 1, &reference) == napi_ok) kept_.push_back(reference);
+  // Keeps a value, whose memory Run reads, alive until the promise settles. Throws std::bad_alloc.
+  void Keep(napi_value value) {
+    napi_ref& reference = kept_.emplace_back(nullptr);
+    if (napi_create_reference(env_, value, 1, &reference) != napi_ok) throw std::bad_alloc();
   }
 
-  // Starts the task and returns its promise.
+  // Starts the task and returns its promise. Throws a JavaScript exception if the task cannot be started.
   static napi_value Start(napi_env env, std::unique_ptr<AsyncTask> task) {
     napi_value promise = nullptr;
-    napi_value name = ToText(env, "millrace codec");
-    napi_create_promise(env, &task->deferred_, &promise);
-    AsyncTask* const raw = task.release();
-    napi_create_async_work(env, nullptr, name, Execute, Complete, raw, &raw->work_);
-    napi_queue_async_work(env, raw->work_);
+    const napi_value name = ToText(env, "millrace codec");
+    if (napi_create_async_work(env, nullptr, name, Execute, Complete, task.get(), &task->work_) !=
+            napi_ok ||
+        napi_create_promise(env, &task->deferred_, &promise) != napi_ok ||
+        napi_queue_async_work(env, task->work_) != napi_ok) {
+      return Refuse(env, Status::Of(Code::kInternal, "The work cannot be started on another thread"));
+    }
+    (void)task.release();
     return promise;
   }
+
+ protected:
+  explicit AsyncTask(napi_env env) noexcept : env_(env) {}
 
  private:
   static void Execute(napi_env, void* data) {
@@ -74,8 +87,11 @@ class AsyncTask {
     }
   }
 
-  static void Complete(napi_env env, napi_status, void* data) {
+  static void Complete(napi_env env, napi_status status, void* data) {
     const std::unique_ptr<AsyncTask> task(static_cast<AsyncTask*>(data));
+    if (status != napi_ok) {
+      task->outcome_ = Status::Of(Code::kCancelled, "The runtime ended before the work began");
+    }
     const napi_value result = Guard(env, [&]() -> napi_value {
       return task->outcome_.ok() ? task->Result(env) : Refuse(env, task->outcome_);
     });
@@ -86,10 +102,9 @@ class AsyncTask {
       napi_get_and_clear_last_exception(env, &error);
       napi_reject_deferred(env, task->deferred_, error);
     }
-    for (const napi_ref reference : task->kept_) napi_delete_reference(env, reference);
-    napi_delete_async_work(env, task->work_);
   }
 
+  const napi_env env_;
   napi_deferred deferred_ = nullptr;
   napi_async_work work_ = nullptr;
   std::vector<napi_ref> kept_;
@@ -191,7 +206,8 @@ class BudgetSink final : public InferSink {
 
 class ParseTask final : public AsyncTask {
  public:
-  ParseTask(const ParseArguments& parse, size_t budget) noexcept : parse_(parse), sink_(budget) {}
+  ParseTask(napi_env env, const ParseArguments& parse, size_t budget) noexcept
+      : AsyncTask(env), parse_(parse), sink_(budget) {}
 
   Status Run() override {
     Status status = parse_.Run(sink_, request_);
@@ -218,10 +234,11 @@ class ParseTask final : public AsyncTask {
 
 class EncodeTask final : public AsyncTask {
  public:
-  explicit EncodeTask(NonFinite non_finite) noexcept : non_finite_(non_finite) {}
+  EncodeTask(napi_env env, NonFinite non_finite) noexcept
+      : AsyncTask(env), non_finite_(non_finite) {}
 
   // Copies the strings among the parts and keeps the typed arrays.
-  Status ReadParts(napi_env env, const Arguments& arguments) {
+  Status ReadParts(const Arguments& arguments) {
     const auto add_text = [&](size_t i, size_t length) {
       std::string text(length, '\0');
       arguments.CopyText(i, text.data(), length);
@@ -229,7 +246,7 @@ class EncodeTask final : public AsyncTask {
     };
     return ForEachPart(arguments, add_text, [&](size_t i, const TensorView& tensor) -> Status {
       parts_.emplace_back(tensor);
-      Keep(env, arguments[i]);
+      Keep(arguments[i]);
       return {};
     });
   }
@@ -277,9 +294,9 @@ napi_value JS_cutStrings(napi_env env, napi_callback_info info) {
 napi_value JS_parseRequestAsync(napi_env env, napi_callback_info info) {
   return Guard(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
-    auto task = std::make_unique<ParseTask>(ParseArguments(arguments),
+    auto task = std::make_unique<ParseTask>(env, ParseArguments(arguments),
                                             arguments.Size(ParseArguments::kCount));
-    task->Keep(env, arguments[0]);
+    task->Keep(arguments[0]);
     return AsyncTask::Start(env, std::move(task));
   });
 }
@@ -287,8 +304,8 @@ napi_value JS_parseRequestAsync(napi_env env, napi_callback_info info) {
 napi_value JS_encodeAsync(napi_env env, napi_callback_info info) {
   return Guard(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
-    auto task = std::make_unique<EncodeTask>(arguments.Policy(0));
-    if (Status status = task->ReadParts(env, arguments); !status.ok()) return Refuse(env, status);
+    auto task = std::make_unique<EncodeTask>(env, arguments.Policy(0));
+    if (Status status = task->ReadParts(arguments); !status.ok()) return Refuse(env, status);
     return AsyncTask::Start(env, std::move(task));
   });
 }

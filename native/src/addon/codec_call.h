@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <new>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -48,17 +47,7 @@ class Arguments {
   NonFinite Policy(size_t i) const noexcept { return static_cast<NonFinite>(Number(i)); }
 
   // Returns the memory of a typed array, and an empty span for anything else.
-  std::span<std::byte> Bytes(size_t i) const noexcept {
-    constexpr std::array<uint8_t, 11> kSizes = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
-    napi_typedarray_type type{};
-    size_t length = 0;
-    void* data = nullptr;
-    const bool typed = napi_get_typedarray_info(env_, (*this)[i], &type, &length, &data, nullptr,
-                                                nullptr) == napi_ok &&
-                       static_cast<size_t>(type) < kSizes.size();
-    if (!typed || data == nullptr) return {};
-    return {static_cast<std::byte*>(data), length * kSizes[type]};
-  }
+  std::span<std::byte> Bytes(size_t i) const noexcept { return BytesOf(env_, (*this)[i]); }
   std::string_view Chars(size_t i) const noexcept {
     const auto bytes = Bytes(i);
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -141,29 +130,6 @@ inline Status AppendPart(const TensorView& part, NonFinite non_finite, JsonBuffe
   if (part.type != ElementType::kUndefined) return AppendTensor(part, non_finite, out);
   out.Append({reinterpret_cast<const char*>(part.data), part.bytes});
   return {};
-}
-
-// Throws the status. It replaces an exception that Node-API may have thrown before.
-inline napi_value Refuse(napi_env env, const Status& status) {
-  bool pending = false;
-  napi_is_exception_pending(env, &pending);
-  napi_value ignored = nullptr;
-  if (pending) napi_get_and_clear_last_exception(env, &ignored);
-  Throw(env, status.code(), status.message());
-  return nullptr;
-}
-
-inline constexpr const char* kOutOfMemory = "Out of memory: send less at a time";
-inline Status OutOfMemory() { return {Code::kResourceExhausted, kOutOfMemory}; }
-
-// Runs the body of a function that JavaScript calls, and turns a lack of memory into a JavaScript exception.
-template <typename Body>
-napi_value Guard(napi_env env, Body&& body) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return Refuse(env, OutOfMemory());
-  }
 }
 
 inline napi_value ToNumber(napi_env env, double number) {

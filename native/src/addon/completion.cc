@@ -1,6 +1,7 @@
 #include "addon/completion.h"
 
 #include <optional>
+#include <span>
 #include <string>
 
 #include "addon/codec_values.h"
@@ -151,13 +152,9 @@ napi_value JS_take(napi_env env, napi_callback_info info) {
   JsThread& thread = ThreadOf(env, info, 3, arguments);
   const auto slice = RetainedOutput(env, thread, arguments);
   if (!slice) return nullptr;
-  napi_typedarray_type type{};
-  size_t length = 0;
-  void* target = nullptr;
-  const bool typed = napi_get_typedarray_info(env, arguments[2], &type, &length, &target, nullptr,
-                                              nullptr) == napi_ok;
-  if (typed && length * ElementSize(slice->view.type) == slice->view.bytes) {
-    CopyOut(*slice, static_cast<std::byte*>(target));
+  const std::span<std::byte> target = BytesOf(env, arguments[2]);
+  if (target.size() == slice->view.bytes) {
+    CopyOut(*slice, target.data());
   } else {
     Throw(env, Code::kInternal, "The output does not fit the array");
   }
@@ -229,7 +226,7 @@ napi_value JS_cancel(napi_env env, napi_callback_info info) {
 // callSoon(): void
 // Lets the event loop call onReady.
 napi_value JS_callSoon(napi_env env, napi_callback_info info) {
-  ThreadOf(env, info, 0, nullptr).CallSoon();
+  ThreadOf(env, info, 0, nullptr).Wake();
   return nullptr;
 }
 
@@ -248,14 +245,14 @@ void AddCompletion(Napi::Env env, Napi::Object engine, JsThread* thread) {
   const auto add = [&](const char* name, napi_callback function) {
     AddFunction(env, engine, name, function, thread);
   };
-  add("drain", JS_drain);
-  add("callSoon", JS_callSoon);
-  add("take", JS_take);
-  add("strings", JS_strings);
-  add("packedStrings", JS_packedStrings);
-  add("cancel", JS_cancel);
-  add("release", JS_release);
-  engine.Set("message", Napi::Function::New(env, JS_message, "message", thread));
+  add("drain", JS_guarded<JS_drain>);
+  add("callSoon", JS_guarded<JS_callSoon>);
+  add("take", JS_guarded<JS_take>);
+  add("strings", JS_guarded<JS_strings>);
+  add("packedStrings", JS_guarded<JS_packedStrings>);
+  add("cancel", JS_guarded<JS_cancel>);
+  add("release", JS_guarded<JS_release>);
+  engine.Set("message", Napi::Function::New(env, JS_guarded<JS_message>, "message", thread));
 }
 
 }  // namespace millrace

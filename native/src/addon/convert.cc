@@ -1,6 +1,7 @@
 #include "addon/convert.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <new>
 #include <string_view>
@@ -304,6 +305,27 @@ const char* CodeName(Code code) noexcept {
       break;
   }
   return "INTERNAL";
+}
+
+std::span<std::byte> BytesOf(napi_env env, napi_value value) noexcept {
+  constexpr std::array<uint8_t, 11> kSizes = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
+  napi_typedarray_type type{};
+  size_t length = 0;
+  void* data = nullptr;
+  const bool typed =
+      napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) == napi_ok &&
+      static_cast<size_t>(type) < kSizes.size();
+  if (!typed || data == nullptr) return {};
+  return {static_cast<std::byte*>(data), length * kSizes[type]};
+}
+
+napi_value Refuse(napi_env env, const Status& status) {
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  napi_value ignored = nullptr;
+  if (pending) napi_get_and_clear_last_exception(env, &ignored);
+  napi_throw_error(env, CodeName(status.code()), status.message().c_str());
+  return nullptr;
 }
 
 void Throw(napi_env env, Code code, const std::string& message) {

@@ -1,7 +1,12 @@
 // Converts JavaScript values to requests, and codes of errors to JavaScript errors.
 #pragma once
 
-#include <node_api.h>
+#include <napi.h>
+
+#include <cstddef>
+#include <new>
+#include <span>
+#include <string>
 
 #include "addon/js_thread.h"
 #include "batching/request.h"
@@ -22,8 +27,39 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
 void AddFunction(napi_env env, napi_value object, const char* name, napi_callback function,
                  void* data = nullptr);
 
+// Returns the memory of a typed array, and an empty span for anything else.
+std::span<std::byte> BytesOf(napi_env env, napi_value value) noexcept;
+
 // Throws a JavaScript Error whose `code` is the name of `code`.
 void Throw(napi_env env, Code code, const std::string& message);
+
+// Throws the status and returns null. It replaces an exception that Node-API may have thrown before.
+napi_value Refuse(napi_env env, const Status& status);
+
+inline constexpr const char* kOutOfMemory = "Out of memory: send less at a time";
+inline Status OutOfMemory() noexcept { return Status::Of(Code::kResourceExhausted, kOutOfMemory); }
+
+// Runs the body of a function that JavaScript calls, and turns a lack of memory into a JavaScript exception: a C++
+// exception must not pass through the runtime.
+template <typename Body>
+napi_value Guard(napi_env env, Body&& body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return Refuse(env, OutOfMemory());
+  }
+}
+
+// The same as a function that JavaScript calls.
+template <napi_callback Function>
+napi_value JS_guarded(napi_env env, napi_callback_info info) {
+  return Guard(env, [&] { return Function(env, info); });
+}
+template <Napi::Value (*Function)(const Napi::CallbackInfo&)>
+Napi::Value JS_guarded(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return {env, Guard(env, [&]() -> napi_value { return Function(info); })};
+}
 
 // Returns the name of a code in MillraceErrorCode, or "OK".
 const char* CodeName(Code code) noexcept;

@@ -89,8 +89,10 @@ void Core::Retire(std::shared_ptr<LoadedModel> model, std::function<void()> done
     }
   };
   try {
-    // The model is shared, so that it still exists if the thread does not start.
-    const auto work = std::make_shared<Work>(Work{std::move(model), std::move(done)});
+    // It is allocated before the model moves, and shared, so that the model still exists if either fails.
+    const auto work = std::make_shared<Work>();
+    work->model = std::move(model);
+    work->done = std::move(done);
     if (!StartThread([work] { work->Do(); })) work->Do();
   } catch (const std::bad_alloc&) {
     // The model is freed on this thread, which blocks it for long, because there is no other thread.

@@ -88,12 +88,12 @@ Napi::Value JS_inspect(const Napi::CallbackInfo& info) {
     facts.Set("controlFlow", Napi::Boolean::New(own, inspection->facts.graph.control_flow));
     deferred.Resolve(facts);
   };
+  auto settled = std::make_unique<JsThread::Event>(settle);
   thread->Hold();
-  const auto inspect = [thread, inspection, settle] {
-    Run(thread->core, *inspection);
-    thread->Post(settle);
-  };
-  if (!StartThread(inspect)) {
+  if (!StartThread([thread, inspection, settled = std::move(settled)]() mutable {
+        Run(thread->core, *inspection);
+        thread->Post(std::move(settled));
+      })) {
     inspection->status =
         Status::Of(Code::kResourceExhausted, "The system starts no more threads: load fewer models at once");
     settle(env);
@@ -126,7 +126,7 @@ Status ModelInspector::Inspect(const std::string& path, ModelFacts& facts) {
 }
 
 void AddInspect(Napi::Env env, Napi::Object engine, std::shared_ptr<JsThread>* thread) {
-  engine.Set("inspect", Napi::Function::New(env, JS_inspect, "inspect", thread));
+  engine.Set("inspect", Napi::Function::New(env, JS_guarded<JS_inspect>, "inspect", thread));
 }
 
 }  // namespace millrace

@@ -3,6 +3,8 @@
 #include <thread>
 #include <utility>
 
+#include "addon/convert.h"
+
 namespace millrace {
 namespace {
 
@@ -50,22 +52,24 @@ void JsThread::Abandon() noexcept {
   if (wake_ == nullptr) return;
   const auto keep = Share(this);
   RevokeBorrows();
-  // It is held until the end, so that a thread that finds the count closed comes after all of this.
-  const std::lock_guard lock(mutex_);
-  callers_.Close();
-  // Wait for the threads inside, each of which makes one call.
-  while (!callers_.Empty()) std::this_thread::yield();
-  napi_release_threadsafe_function(std::exchange(wake_, nullptr), napi_tsfn_abort);
+  {
+    // It is held until the records are reaped, so that a thread that finds the count closed comes after all of this.
+    const std::lock_guard lock(mutex_);
+    callers_.Close();
+    // Wait for the threads inside, each of which makes one call.
+    while (!callers_.Empty()) std::this_thread::yield();
+    napi_release_threadsafe_function(std::exchange(wake_, nullptr), napi_tsfn_abort);
+    mailbox = nullptr;
+    ReapChain(std::exchange(undelivered, nullptr));
+    ReapLocked();
+  }
+  // A model may be freed on this thread, which waits for its workers, and those take the mutex.
   Drop(events_.TakeAll());
-  mailbox = nullptr;
-  for (ModelHold* hold : holds) {
+  for (ModelHold* hold : std::exchange(holds, {})) {
     if (hold->model == nullptr) continue;
     hold->model->batcher().Wake();
     Core::Retire(std::move(hold->model), nullptr);
   }
-  holds.clear();
-  ReapChain(std::exchange(undelivered, nullptr));
-  ReapLocked();
 }
 
 // Takes borrowed memory back, because it is freed with the environment. A worker that is reading finishes its copy first.
@@ -77,7 +81,7 @@ void JsThread::RevokeBorrows() noexcept {
 }
 
 void JsThread::FailEarly(uint32_t slot, uint64_t turn, const Status& status) {
-  Post([thread = Share(this), slot, turn, status](napi_env env) {
+  Post(std::make_unique<Event>([thread = Share(this), slot, turn, status](napi_env env) {
     // The record may be used by another request by now.
     if (thread->wake_ == nullptr || thread->slots_[slot].turn != turn) return;
     napi_value on_early = nullptr;
@@ -89,12 +93,14 @@ void JsThread::FailEarly(uint32_t slot, uint64_t turn, const Status& status) {
     napi_create_uint32(env, static_cast<uint32_t>(status.code()), &arguments[1]);
     napi_create_string_utf8(env, status.message().data(), status.message().size(), &arguments[2]);
     napi_call_function(env, undefined, on_early, 3, arguments, nullptr);
-  });
+  }));
 }
 
 Request* JsThread::Acquire() {
   if (free_.empty()) {
     if (slots_.size() == kMaxSlots) return nullptr;
+    // To free a record needs no memory.
+    if (free_.capacity() <= slots_.size()) free_.reserve(2 * slots_.size() + 1);
     Request& fresh = slots_.emplace_back();
     fresh.sink = this;
     fresh.slot = static_cast<uint32_t>(slots_.size() - 1);
@@ -106,22 +112,23 @@ Request* JsThread::Acquire() {
   return request;
 }
 
-void JsThread::Return(Request* request) noexcept { Recycle(request); }
-
 void JsThread::Submitted() noexcept {
   ++in_flight_;
   Hold();
 }
 
 void JsThread::Release(Request* request) noexcept {
-  Recycle(request);
+  Return(request);
   --in_flight_;
   Unhold();
 }
 
-void JsThread::Recycle(Request* request) noexcept {
+void JsThread::Return(Request* request) noexcept {
   for (Input& input : request->inputs) {
     input.strings.clear();
+    if (input.strings.capacity() * sizeof(std::string) > kKeptPayload) {
+      input.strings = std::vector<std::string>();
+    }
     input.pinned.reset();
     if (input.capacity > kKeptPayload) {
       input.copy.reset();
@@ -149,11 +156,10 @@ void JsThread::Unhold() noexcept {
   if (--held_ == 0 && wake_ != nullptr) napi_unref_threadsafe_function(env_, wake_);
 }
 
-void JsThread::Post(std::function<void(napi_env)> event) {
-  auto fresh = std::make_unique<Event>(Event{nullptr, std::move(event)});
+void JsThread::Post(std::unique_ptr<Event> event) noexcept {
   // It is pushed while inside, so that Abandon finds everything in the list.
   if (!callers_.Enter()) return;
-  Event* const pushed = fresh.release();
+  Event* const pushed = event.release();
   events_.Push(pushed, pushed);
   CallInside();
   callers_.Leave();
@@ -197,7 +203,7 @@ void JsThread::ReapLocked() noexcept {
 void JsThread::ReapChain(Request* request) noexcept {
   while (request != nullptr) {
     Request* const next = request->next;
-    Recycle(request);
+    Return(request);
     --in_flight_;
     request = next;
   }
@@ -209,7 +215,10 @@ void JsThread::OnWake(napi_env env, napi_value on_ready, void* context, void*) {
   if (thread->wake_ == nullptr) return;
   for (Event* event = thread->events_.TakeAll(); event != nullptr;) {
     const std::unique_ptr<Event> taken(std::exchange(event, event->next));
-    taken->run(env);
+    Guard(env, [&]() -> napi_value {
+      taken->run(env);
+      return nullptr;
+    });
   }
   napi_value undefined = nullptr;
   napi_get_undefined(env, &undefined);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "addon/core.h"
@@ -54,7 +55,7 @@ class JsThread final : public CompletionSink {
 
   // Returns a free record, or nullptr if this thread has too many requests in flight.
   Request* Acquire();
-  // Frees a record that was not submitted.
+  // Frees a record that was not submitted, or whose sender has gone.
   void Return(Request* request) noexcept;
   // Keeps the event loop alive for a record that has been submitted until it is released.
   void Submitted() noexcept;
@@ -71,9 +72,16 @@ class JsThread final : public CompletionSink {
   void Hold() noexcept;
   void Unhold() noexcept;
   // Lets the event loop call `on_ready`.
-  void CallSoon() noexcept { Wake(); }
+  void Wake() noexcept;
+
+  // Work for the JavaScript thread. It is made before the work that it follows, so that Post needs no memory.
+  struct Event {
+    explicit Event(std::function<void(napi_env)> own) : run(std::move(own)) {}
+    Event* next = nullptr;
+    std::function<void(napi_env)> run;
+  };
   // Runs `event` on the JavaScript thread, or drops it if the thread is detached by then.
-  void Post(std::function<void(napi_env)> event);
+  void Post(std::unique_ptr<Event> event) noexcept;
 
   void Finish(Request* newest, Request* oldest) noexcept override;
   void FailEarly(uint32_t slot, uint64_t turn, const Status& status) override;
@@ -95,8 +103,6 @@ class JsThread final : public CompletionSink {
   static void OnWake(napi_env env, napi_value on_ready, void* context, void* data);
   static void OnCleanup(void* self) noexcept;
   void Abandon() noexcept;
-  void Wake() noexcept;
-  void Recycle(Request* request) noexcept;
   void RevokeBorrows() noexcept;
   void ReapLocked() noexcept;
   // Calls the thread-safe function unless the thread has been detached, in which case it returns false.
@@ -114,10 +120,6 @@ class JsThread final : public CompletionSink {
   uint32_t in_flight_ = 0;
   uint32_t held_ = 0;
 
-  struct Event {
-    Event* next = nullptr;
-    std::function<void(napi_env)> run;
-  };
   static void Drop(Event* events) noexcept;
 
   Inbox<Request> finished_;

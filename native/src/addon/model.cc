@@ -49,7 +49,7 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
       thread.refusal = std::move(status);
     } catch (const std::bad_alloc&) {
       code = Code::kResourceExhausted;
-      thread.refusal = {code, "Out of memory while copying the inputs: send fewer rows"};
+      thread.refusal = Status::Of(code, "Out of memory while copying the inputs: send fewer rows");
     }
     Batcher& batcher = hold.model->batcher();
     const bool wake = thread.mailbox[kRequestStart] != kStartLater;
@@ -178,13 +178,15 @@ Napi::Value JS_release(const Napi::CallbackInfo& info) {
     deferred.Resolve(env.Undefined());
     return deferred.Promise();
   }
-  hold.thread->Hold();
-  Core::Retire(std::move(hold.model), [thread = hold.thread, deferred] {
-    thread->Post([thread, deferred](napi_env raw) {
-      thread->Unhold();
-      deferred.Resolve(Napi::Env(raw).Undefined());
-    });
+  auto released = std::make_unique<JsThread::Event>([thread = hold.thread, deferred](napi_env raw) {
+    thread->Unhold();
+    deferred.Resolve(Napi::Env(raw).Undefined());
   });
+  // A std::function holds only what can be copied.
+  const auto event = std::make_shared<std::unique_ptr<JsThread::Event>>(std::move(released));
+  std::function<void()> done = [thread = hold.thread, event] { thread->Post(std::move(*event)); };
+  hold.thread->Hold();
+  Core::Retire(std::move(hold.model), std::move(done));
   return deferred.Promise();
 }
 
@@ -268,13 +270,13 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<JsThread> thread,
       new ModelHold{std::move(thread), std::move(model), std::move(handle), Staging()};
   hold->thread->holds.insert(hold);
   napi_value submit = nullptr;
-  napi_create_function(env, "submit", NAPI_AUTO_LENGTH, JS_submit, hold, &submit);
+  napi_create_function(env, "submit", NAPI_AUTO_LENGTH, JS_guarded<JS_submit>, hold, &submit);
   object.Set("submit", submit);
   napi_value wake = nullptr;
   napi_create_function(env, "wake", NAPI_AUTO_LENGTH, JS_wake, hold, &wake);
   object.Set("wake", wake);
-  object.Set("stats", Napi::Function::New(env, JS_stats, "stats", hold));
-  object.Set("release", Napi::Function::New(env, JS_release, "release", hold));
+  object.Set("stats", Napi::Function::New(env, JS_guarded<JS_stats>, "stats", hold));
+  object.Set("release", Napi::Function::New(env, JS_guarded<JS_release>, "release", hold));
   const auto finalize = [](napi_env, void* data, void* once) {
     if (!IsFirstFinalize(once)) return;
     auto* const dead = static_cast<ModelHold*>(data);

@@ -185,9 +185,40 @@ Napi::Error ToError(Napi::Env env, const Status& status) {
 }
 
 // Returns why a load fails if the system starts no more threads.
-Status NoThread() {
-  return {Code::kResourceExhausted,
-          "The system starts no more threads: load fewer models or set fewer instances"};
+Status NoThread() noexcept {
+  return Status::Of(Code::kResourceExhausted,
+                    "The system starts no more threads: load fewer models or set fewer instances");
+}
+
+// A load on another thread, and its outcome.
+struct Loading {
+  explicit Loading(LoadRequest own) : request(std::move(own)) {}
+
+  void Run(Core& core) {
+    try {
+      status = core.Load(request, model);
+    } catch (const std::bad_alloc&) {
+      status = Status::Of(Code::kResourceExhausted, "Out of memory while loading the model");
+    } catch (const std::system_error&) {
+      status = NoThread();
+    }
+  }
+
+  const LoadRequest request;
+  std::shared_ptr<LoadedModel> model;
+  Status status;
+};
+
+void Settle(napi_env env, const std::shared_ptr<JsThread>& thread, Loading& loading,
+            const Napi::Promise::Deferred& deferred) {
+  try {
+    if (loading.status.ok()) {
+      return deferred.Resolve(WrapModel(env, thread, std::move(loading.model)));
+    }
+  } catch (const std::bad_alloc&) {
+    loading.status = Status::Of(Code::kResourceExhausted, "Out of memory while loading the model");
+  }
+  deferred.Reject(ToError(env, loading.status).Value());
 }
 
 // load(options): Promise<NativeModel>
@@ -196,28 +227,16 @@ Napi::Value JS_load(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto thread = static_cast<EngineHold*>(info.Data())->thread;
   const auto deferred = Napi::Promise::Deferred::New(env);
-  auto request = std::make_shared<const LoadRequest>(ReadLoadRequest(info[0].As<Napi::Object>()));
+  const auto loading = std::make_shared<Loading>(ReadLoadRequest(info[0].As<Napi::Object>()));
+  auto loaded = std::make_unique<JsThread::Event>([thread, deferred, loading](napi_env raw) {
+    thread->Unhold();
+    Settle(raw, thread, *loading, deferred);
+  });
   thread->Hold();
-  const auto load = [thread, deferred, request] {
-    auto model = std::make_shared<std::shared_ptr<LoadedModel>>();
-    Status status;
-    try {
-      status = thread->core.Load(*request, *model);
-    } catch (const std::bad_alloc&) {
-      status = {Code::kResourceExhausted, "Out of memory while loading the model"};
-    } catch (const std::system_error&) {
-      status = NoThread();
-    }
-    thread->Post([thread, deferred, status, model](napi_env raw) {
-      thread->Unhold();
-      if (status.ok()) {
-        deferred.Resolve(WrapModel(raw, thread, std::move(*model)));
-      } else {
-        deferred.Reject(ToError(raw, status).Value());
-      }
-    });
-  };
-  if (!StartThread(load)) {
+  if (!StartThread([thread, loading, loaded = std::move(loaded)]() mutable {
+        loading->Run(thread->core);
+        thread->Post(std::move(loaded));
+      })) {
     thread->Unhold();
     deferred.Reject(ToError(env, NoThread()).Value());
   }
@@ -349,13 +368,13 @@ Napi::Value JS_open(const Napi::CallbackInfo& info) {
   engine.Set("mailbox", mailbox);
   AddCompletion(env, engine, thread.get());
   auto* const hold = new EngineHold{std::move(thread)};
-  engine.Set("load", Napi::Function::New(env, JS_load, "load", hold));
+  engine.Set("load", Napi::Function::New(env, JS_guarded<JS_load>, "load", hold));
   AddInspect(env, engine, &hold->thread);
-  engine.Set("series", Napi::Function::New(env, JS_series, "series", hold));
-  engine.Set("snapshot", Napi::Function::New(env, JS_snapshot, "snapshot", hold));
-  engine.Set("detach", Napi::Function::New(env, JS_detach, "detach", hold));
-  AddFunction(env, engine, "observe", JS_observe, hold);
-  AddFunction(env, engine, "add", JS_add, hold);
+  engine.Set("series", Napi::Function::New(env, JS_guarded<JS_series>, "series", hold));
+  engine.Set("snapshot", Napi::Function::New(env, JS_guarded<JS_snapshot>, "snapshot", hold));
+  engine.Set("detach", Napi::Function::New(env, JS_guarded<JS_detach>, "detach", hold));
+  AddFunction(env, engine, "observe", JS_guarded<JS_observe>, hold);
+  AddFunction(env, engine, "add", JS_guarded<JS_add>, hold);
   const auto finalize = [](napi_env, void* data, void* once) {
     if (IsFirstFinalize(once)) delete static_cast<EngineHold*>(data);
   };
@@ -364,7 +383,7 @@ Napi::Value JS_open(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  exports.Set("open", Napi::Function::New(env, JS_open, "open"));
+  exports.Set("open", Napi::Function::New(env, JS_guarded<JS_open>, "open"));
   AddCodec(env, exports);
   return exports;
 }

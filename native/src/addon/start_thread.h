@@ -1,19 +1,22 @@
 #pragma once
 
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 namespace millrace {
 
-// Runs `work` on a new thread. Returns false, without running it, if the system starts no more threads. The constructor of
-// std::thread would throw then, which callbacks and hooks of Node-API must not do.
+// Runs `work` on a new thread. Returns false, without running it, if the system starts no more threads or memory runs out.
+// The constructor of std::thread would throw then, which callbacks and hooks of Node-API must not do.
 template <class Work>
 bool StartThread(Work&& work) {
   try {
     std::thread(std::forward<Work>(work)).detach();
     return true;
   } catch (const std::system_error&) {
+    return false;
+  } catch (const std::bad_alloc&) {
     return false;
   }
 }
