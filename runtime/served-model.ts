@@ -58,7 +58,8 @@ export class ServedModel {
     const found = this.#versions.get(name);
     if (found instanceof ModelVersion) return found;
     const loaded = this.loaded().map(({ version }) => version);
-    const available = [...loaded, ...Object.keys(labels)].map((each) => `'${each}'`).join(', ');
+    const usable = Object.keys(labels).filter((label) => loaded.includes(labels[label]!));
+    const available = [...loaded, ...usable].map((each) => `'${each}'`).join(', ');
     if (found !== undefined) {
       const others = available === '' ? '' : `, or ask for one of ${available}`;
       throw new ServeError(

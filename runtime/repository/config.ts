@@ -90,6 +90,13 @@ function checkVersions(
     ),
     ...Object.keys(traffic).map((version) => ['traffic', version] as const),
   ];
+  const hidden = Object.keys(version_labels).find((label) => versions.includes(label));
+  if (hidden !== undefined) {
+    throw new ServeError(
+      'INVALID_CONFIG',
+      `${what} is wrong: version_labels has the label '${hidden}', which is the name of a version; write another label.`,
+    );
+  }
   for (const [key, version] of named) {
     if (versions.includes(version)) continue;
     const available = versions.map((each) => `'${each}'`).join(', ');

@@ -65,13 +65,15 @@ export async function readTriton(
     throw wrong(name, `default_model_filename ${filename} must be the name of a file`);
   }
   const { device, providerOptions, config: placed, notes } = placement(name, config);
-  const threads = Number(config.parameters?.intra_op_thread_count?.string_value);
+  const threads = intraOpThreads(name, config);
+  // First, because it limits the levels that `batching` goes through.
+  const queue = queuePolicy(name, config.dynamic_batching);
   const batched = batching(config);
   return {
     config: {
       ...(batched === undefined ? {} : { batching: batched }),
       ...placed,
-      ...(threads >= 1 ? { intra_op_threads: threads } : {}),
+      ...(threads === 0 ? {} : { intra_op_threads: threads }),
     },
     settings: {
       declared,
@@ -80,7 +82,7 @@ export async function readTriton(
       labels: await labels(name, folder, config),
       inputs: (config.input ?? []).map(toDeclared),
       outputs: (config.output ?? []).map(toDeclared),
-      queue: queuePolicy(name, config.dynamic_batching),
+      queue,
       // Like Triton, which does not run warm-ups without rows.
       warmups: await Promise.all(
         (config.model_warmup ?? [])
@@ -92,6 +94,13 @@ export async function readTriton(
     filename,
     selects: (version, all) => selects(config.version_policy, version, all),
   };
+}
+
+/** Threads of one run; 0, as in Triton, leaves them to the engine. */
+function intraOpThreads(name: string, { parameters }: TritonConfig): number {
+  const text = parameters?.intra_op_thread_count?.string_value ?? '0';
+  if (/^\d{1,4}$/.test(text)) return Number(text);
+  throw wrong(name, `intra_op_thread_count must be a whole number but is ${shorten(text, 40)}`);
 }
 
 /** Notes are shown and logged, so that there are not as many as a configuration has fields. */

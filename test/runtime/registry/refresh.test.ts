@@ -143,3 +143,12 @@ for (const [what, config] of [
     assert.ok(reason.endsWith(sentence), reason);
   });
 }
+
+test('a label that is the name of a version fails its own model', async () => {
+  const config = JSON.stringify({ version_labels: { '1': '2' } });
+  const files = { 'm/1/model.onnx': '', 'm/2/model.onnx': '', 'm/model.json': config };
+  await using served = await open({ ...GOOD, ...files });
+  const [good, m] = served.registry.status();
+  assert.equal(good!.versions[0]!.state, 'ready');
+  assert.match(m!.versions[0]!.reason, /the label '1', which is the name of a version/);
+});

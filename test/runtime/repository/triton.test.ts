@@ -230,10 +230,21 @@ describe('queues', () => {
     await levels('priority_levels: 2 default_priority_level: 3', /from 1 to 2 but is 3/);
     await levels('default_priority_level: 1', /left out without priority_levels/);
     await levels('priority_levels: 300 default_priority_level: 1', /at most 256 but is 300/);
+    // As many as this would fill the memory if they were listed before they are checked.
+    await levels('priority_levels: 4294967295', /at most 256 but is 4294967295/);
     await levels(
       'priority_levels: 2 default_priority_level: 1 priority_queue_policy { key: 3 value { } }',
       /names the level 3 of 2/,
     );
+  });
+
+  test('a number of threads that is not a whole number is refused', async () => {
+    for (const text of ['abc', '-3', '1e9', '']) {
+      await refuses(
+        `parameters { key: "intra_op_thread_count" value { string_value: "${text}" } }`,
+        /intra_op_thread_count must be a whole number/,
+      );
+    }
   });
 
   test('places are those of each level, 0 being no limit', async () => {
