@@ -119,6 +119,7 @@ export class ChangeSequencer implements Bus {
   }
 
   publish(change: StateChange): Promise<void> {
+    if (this.#closed) return Promise.reject(draining());
     if (this.#changes >= MAX_CHANGES) {
       const message = `The server already has ${MAX_CHANGES} changes of models to make; retry later.`;
       return Promise.reject(new ServeError('OVERLOADED', message));
@@ -141,9 +142,7 @@ export class ChangeSequencer implements Bus {
 
   async #make(change: StateChange): Promise<void> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-      if (this.#closed) {
-        throw new ServeError('DRAINING', 'The server is shutting down; retry elsewhere.');
-      }
+      if (this.#closed) throw draining();
       const votes = await this.#vote(change);
       const agreed = votes.every(
         ({ result }) => result !== undefined && result === votes[0]!.result,
@@ -168,6 +167,8 @@ export class ChangeSequencer implements Bus {
     return [vote, ...(await Promise.all(others.map((member) => member.prepare(change))))];
   }
 }
+
+const draining = () => new ServeError('DRAINING', 'The server is shutting down; retry elsewhere.');
 
 /** Converts an error for another thread. The message is replaced unless it is a `ServeError`, because clients see it. */
 export function toFailure(error: unknown): Failure {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Bus,
   type BusMember,
@@ -163,10 +164,13 @@ class WorkerPool {
     });
   }
 
-  /** Resolves when all threads have drained. They keep the ports open until then, to refuse new requests. */
-  async drain(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.drain()));
-    await this.#bus.close();
+  /**
+   * Refuses changes after `delayMs`, as the threads do other requests, and resolves when all threads have drained. They
+   * keep the ports open until then, to refuse new requests.
+   */
+  async drain(delayMs: number): Promise<void> {
+    const closed = sleep(delayMs).then(() => this.#bus.close());
+    await Promise.all([closed, ...this.#threads.map((thread) => thread.drain())]);
   }
 
   async stop(): Promise<void> {
@@ -196,7 +200,8 @@ export async function startThreads(
   try {
     const { ports: open, models, examples } = await pool.start(module, { ...config, ports });
     pool.onDeath(onDeath);
-    return { ports: open, models, examples, drain: () => pool.drain(), stop: () => pool.stop() };
+    const drain = () => pool.drain(config.drainDelayMs);
+    return { ports: open, models, examples, drain, stop: () => pool.stop() };
   } catch (error) {
     await pool.stop();
     throw error;

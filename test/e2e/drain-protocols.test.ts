@@ -102,3 +102,32 @@ for (const workers of ['1', '2']) {
     assert.equal(service.child.errors, '');
   });
 }
+
+for (const workers of ['1', '2']) {
+  test(`a stop refuses loads and unloads as soon as it refuses requests, with ${workers} HTTP threads`, async () => {
+    await using service = await start({
+      ...{ SERVICE: 'all', GRPC_PORT: '0', MAX_WORKERS: workers },
+      ...{ MODEL_CONTROL_MODE: 'explicit', LOAD_MODEL: '*' },
+    });
+    const last = service.predict(slow(2000));
+    await until(async () => (await service.metric('millrace_model_running')) > 0, 'a request runs');
+    service.child.signal('SIGTERM');
+    await service.child.line('stopping');
+    await until(
+      async () => (await service.predict({ features: ROW })).status === 503,
+      'requests are refused',
+    );
+    const { ports } = (await service.child.line('ready')) as { ports: Record<string, number> };
+    for (let i = 0; i < 8; i += 1) {
+      for (const change of ['load', 'unload']) {
+        const url = `http://127.0.0.1:${ports.inference}/v2/repository/models/iris/${change}`;
+        const response = await fetch(url, { method: 'POST', body: '{}' });
+        const { code } = (await response.json()) as { code: string };
+        assert.deepEqual([response.status, code], [503, 'DRAINING']);
+      }
+    }
+    assert.equal((await last).status, 200);
+    assert.deepEqual(await service.child.exited, { code: 0, signal: null });
+    assert.equal(service.child.errors, '');
+  });
+}
