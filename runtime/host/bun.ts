@@ -25,7 +25,7 @@ export const bunHost: Host = {
           // A load can take longer than a connection may be idle.
           server.timeout(request, 0);
           try {
-            return await options.fetch(request);
+            return await options.fetch(withHost(request));
           } finally {
             server.timeout(request, options.idleTimeoutSecs);
           }
@@ -37,3 +37,13 @@ export const bunHost: Host = {
     }
   },
 };
+
+/**
+ * The request with a whole URL. Where `Host` is missing or invalid, as in the health checks of load balancers that
+ * speak HTTP/1.0, Bun's URL is the path alone, in which Hono would find no route.
+ */
+function withHost(request: Request): Request {
+  return request.url.startsWith('/')
+    ? new Request(`http://localhost${request.url}`, request)
+    : request;
+}

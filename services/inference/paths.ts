@@ -12,9 +12,13 @@ export const modelPaths = (action: string): readonly [string, string] => [
 const MODELS = '/v2/models/';
 const VERSIONS = '/versions/';
 
-/** The model and version in the path of a URL. @throws {ServeError} `ROUTE_NOT_FOUND` if the path has invalid escapes */
+/**
+ * The model and version in a URL, or in its path alone, which is what Bun has for a request without a valid `Host`.
+ *
+ * @throws {ServeError} `ROUTE_NOT_FOUND` if the path has invalid escapes
+ */
 export function targetOf(url: string): Target {
-  const start = url.indexOf(MODELS, 8) + MODELS.length;
+  const start = url.indexOf(MODELS) + MODELS.length;
   const query = url.indexOf('?', start);
   const pathEnd = query === -1 ? url.length : query;
   const model = segment(url, start, pathEnd);
