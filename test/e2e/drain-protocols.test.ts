@@ -121,7 +121,7 @@ for (const workers of ['1', '2']) {
     for (let i = 0; i < 8; i += 1) {
       for (const change of ['load', 'unload']) {
         const url = `http://127.0.0.1:${ports.inference}/v2/repository/models/iris/${change}`;
-        const response = await fetch(url, { method: 'POST', body: '{}' });
+        const response = await fetch(url, { method: 'POST' });
         const { code } = (await response.json()) as { code: string };
         assert.deepEqual([response.status, code], [503, 'DRAINING']);
       }
