@@ -8,8 +8,19 @@ interface DenoApi {
   serve(
     options: { hostname: string; port: number; reusePort: boolean; onListen: () => void },
     handler: (request: Request) => Response | Promise<Response>,
-  ): { readonly addr: { readonly port: number }; shutdown(): Promise<void> };
+  ): DenoServer;
 }
+
+interface DenoServer {
+  readonly addr: { readonly port: number };
+  shutdown(): Promise<void>;
+}
+
+/**
+ * How long a stop waits until clients have received their last responses. Deno also waits for clients that have sent
+ * only a part of a request, even if they have got their response.
+ */
+const CLOSE_MS = 5000;
 
 const api = (): DenoApi => (globalThis as unknown as { Deno: DenoApi }).Deno;
 
@@ -30,9 +41,19 @@ export const denoHost: Host = {
         },
         (request) => options.fetch(request),
       );
-      return { port: server.addr.port, stop: () => server.shutdown() };
+      return { port: server.addr.port, stop: () => stop(server) };
     } catch (error) {
       throw listenError(error, options);
     }
   },
 };
+
+/** Connections that are still open after `CLOSE_MS` are closed when the process or thread ends. */
+async function stop(server: DenoServer): Promise<void> {
+  let late: ReturnType<typeof setTimeout> | undefined;
+  const expired = new Promise<void>((resolve) => {
+    late = setTimeout(resolve, CLOSE_MS);
+  });
+  await Promise.race([server.shutdown(), expired]);
+  clearTimeout(late);
+}

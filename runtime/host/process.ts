@@ -45,7 +45,7 @@ export function startThread(module: URL, data: unknown): Thread {
 export interface Parent {
   readonly data: unknown;
   send(message: unknown): void;
-  /** Keeps the thread alive until the function it returns is called. */
+  /** Keeps the thread alive until the function it returns is called, which ends it. */
   onMessage(listener: (message: unknown) => void): () => void;
 }
 
@@ -58,7 +58,11 @@ export function parentThread(): Parent | undefined {
     send: (message) => port.postMessage(message),
     onMessage: (listener) => {
       port.on('message', listener);
-      return () => void port.off('message', listener);
+      return () => {
+        port.off('message', listener);
+        // On Bun the thread ends by itself. On Deno, connections that are still open would keep it alive.
+        if (process.versions.deno !== undefined) process.exit();
+      };
     },
   };
 }

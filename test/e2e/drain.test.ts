@@ -150,6 +150,24 @@ describe('a stop', () => {
     assert.equal(service.child.errors, '');
   });
 
+  for (const workers of ['1', '2']) {
+    test(`does not wait for clients that never send the rest of a request, with ${workers} HTTP threads`, async () => {
+      await using service = await start({ MAX_WORKERS: workers, BODY_TIMEOUT_MS: '1500' });
+      const [body, headers] = [new RawClient(service.port), new RawClient(service.port)];
+      body.send(quick.slice(0, -5));
+      headers.send(quick.slice(0, 20));
+      // Both have arrived when a later request has its response.
+      assert.equal((await service.predict({ features: ROW })).status, 200);
+      service.child.signal('SIGTERM');
+      assert.equal((await body.response())?.status, 408);
+      // With 1 the stop would have waited for the clients until EXIT_TIMEOUT_MS.
+      assert.deepEqual(await service.child.exited, { code: 0, signal: null });
+      assert.equal(service.child.errors, '');
+      body[Symbol.dispose]();
+      headers[Symbol.dispose]();
+    });
+  }
+
   test('ignores a second signal', async () => {
     await using service = await start();
     const last = service.predict(slow(200));
