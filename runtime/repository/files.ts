@@ -46,9 +46,19 @@ export async function listFolder(folder: Folder, skip: Skip): Promise<Entry[]> {
   }
 }
 
-/** The same. @throws what the operating system says where the folder itself cannot be read. */
-export async function listReadableFolder(folder: Folder, skip: Skip): Promise<Entry[]> {
-  const items = await readdir(folder.path, { withFileTypes: true });
+/**
+ * The same, of the entries with the names that are wanted.
+ *
+ * @throws what the operating system says where the folder itself cannot be read.
+ */
+export async function listReadableFolder(
+  folder: Folder,
+  skip: Skip,
+  isWanted: (name: string) => boolean = () => true,
+): Promise<Entry[]> {
+  const all = await readdir(folder.path, { withFileTypes: true });
+  // First, because each link is then looked at by itself.
+  const items = all.filter(({ name }) => isWanted(name));
   items.sort((a, b) => (a.name < b.name ? -1 : 1));
   const entries: Entry[] = [];
   for (const item of items) {

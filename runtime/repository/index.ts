@@ -22,6 +22,7 @@ import {
   type Entry,
   listFolder,
   listReadableFolder,
+  type Skip,
   type Skipped,
   whyUnreadable,
 } from './files.ts';
@@ -127,11 +128,11 @@ export class Repository {
 
   async #read(isWanted: (entry: string) => boolean): Promise<Scan> {
     const skipped = new Map<string, string>();
-    const skip = (name: string, reason: string) => {
+    const skip: Skip = (name, reason) => {
       // The first reason is the one that led to the others.
       if (!skipped.has(name)) skipped.set(name, reason);
     };
-    const entries = (await this.#list(skip)).filter(({ name }) => isWanted(name));
+    const entries = await this.#list(skip, isWanted);
     const folders = entries.filter(({ kind }) => kind === 'folder');
     const files = entries.filter(({ kind, name }) => kind === 'file' && isModelFile(name));
     const models = new Map<string, ModelFolder>();
@@ -152,9 +153,9 @@ export class Repository {
     };
   }
 
-  async #list(skip: (name: string, reason: string) => void): Promise<Entry[]> {
+  async #list(skip: Skip, isWanted: (entry: string) => boolean): Promise<Entry[]> {
     try {
-      return await listReadableFolder({ path: this.#root, label: '' }, skip);
+      return await listReadableFolder({ path: this.#root, label: '' }, skip, isWanted);
     } catch (cause) {
       throw new ServeError('INTERNAL', `The repository cannot be read. ${whyUnreadable(cause)}`, {
         cause,
