@@ -133,7 +133,7 @@ export function whyUnreadable(error: unknown): string {
  */
 export async function readBytes(path: string, what: string, maxBytes: number): Promise<Buffer> {
   const fault = (reason: string, cause?: unknown) =>
-    new ServeError('INVALID_CONFIG', `${what} cannot be read: ${reason}`, { cause });
+    new ServeError('INVALID_CONFIG', `${what} cannot be read: ${reason}.`, { cause });
   let stats: Stats;
   try {
     stats = await stat(path);

@@ -51,15 +51,6 @@ bool Holds(napi_typedarray_type array, ElementType type) noexcept {
   return false;
 }
 
-std::string Describe(std::span<const int64_t> dims) {
-  std::string text = "[";
-  for (size_t i = 0; i < dims.size(); ++i) {
-    if (i != 0) text += ",";
-    text += std::to_string(dims[i]);
-  }
-  return text + "]";
-}
-
 Status Invalid(const TensorSpec& spec, const std::string& what) {
   return {Code::kInvalidArgument, "Input '" + spec.name + "' " + what};
 }
@@ -79,8 +70,8 @@ Status ReadShape(const TensorSpec& spec, double rank, const double*& mail, Shape
   }
   if (!whole) return Invalid(spec, "has a dimension that is not a whole number of 0 or more");
   if (!fits) {
-    return Invalid(spec, "has shape " + Describe(shape.view()) + ", but the model expects " +
-                             Describe(spec.dims) + " (-1: any size)");
+    return Invalid(spec, "has shape " + DescribeShape(shape.view()) + ", but the model expects " +
+                             DescribeShape(spec.dims) + " (-1: any size)");
   }
   return {};
 }
@@ -120,7 +111,7 @@ Status ReadNumbers(napi_env env, napi_value value, const TensorSpec& spec, int64
   const size_t unit = holds ? 1 : size;  // entries of an element
   if (length / unit != static_cast<size_t>(elements) || length % unit != 0) {
     return Invalid(spec, "has " + std::to_string(length) + (holds ? " elements" : " bytes") +
-                             ", but its shape " + Describe(input.view.shape.view()) + " holds " +
+                             ", but its shape " + DescribeShape(input.view.shape.view()) + " holds " +
                              std::to_string(elements) +
                              (holds ? "" : " elements of " + std::to_string(size) + " bytes"));
   }
@@ -148,7 +139,7 @@ Status ReadPackedStrings(std::string_view bytes, const TensorSpec& spec, int64_t
   // This check comes before memory is allocated, because the client may state any shape.
   if (!HoldsPackedStrings(bytes, count)) {
     return Invalid(spec, "must be packed as the " + std::to_string(elements) +
-                             " strings that its shape " + Describe(input.view.shape.view()) +
+                             " strings that its shape " + DescribeShape(input.view.shape.view()) +
                              " holds, each after its length in four bytes");
   }
   input.strings.resize(count);
@@ -176,7 +167,7 @@ Status ReadStrings(napi_env env, napi_value value, const TensorSpec& spec, int64
   }
   if (int64_t{length} != elements) {
     return Invalid(spec, "has " + std::to_string(length) + " strings, but its shape " +
-                             Describe(input.view.shape.view()) + " holds " +
+                             DescribeShape(input.view.shape.view()) + " holds " +
                              std::to_string(elements));
   }
   input.strings.resize(length);

@@ -30,6 +30,15 @@ size_t ElementSize(ElementType type) noexcept {
   return 0;
 }
 
+std::string DescribeShape(std::span<const int64_t> dims) {
+  std::string text = "[";
+  for (const int64_t size : dims) {
+    if (text.size() > 1) text += ",";
+    text += std::to_string(size);
+  }
+  return text + "]";
+}
+
 const char* ElementName(ElementType type) noexcept {
   switch (type) {
     case ElementType::kFloat32:

@@ -56,6 +56,9 @@ struct Shape {
   std::optional<int64_t> Elements(size_t first_axis = 0) const noexcept;
 };
 
+// Returns the dimensions as they are written in messages, such as "[1,-1,4]".
+std::string DescribeShape(std::span<const int64_t> dims);
+
 // An input or output as a model declares it. Dynamic dimensions are -1; `symbols` has their names.
 struct TensorSpec {
   std::string name;

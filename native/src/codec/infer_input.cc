@@ -11,15 +11,6 @@ namespace {
 // More elements than this have more bytes than a size_t counts.
 constexpr int64_t kMostElements = int64_t{1} << 56;
 
-std::string Describe(const Shape& shape) {
-  std::string text = "[";
-  for (const int64_t size : shape.view()) {
-    if (text.size() > 1) text += ",";
-    text += std::to_string(size);
-  }
-  return text + "]";
-}
-
 // Elements of one input on their way to the sink.
 class SinkStore final : public ElementStore {
  public:
@@ -79,7 +70,7 @@ class InputReader {
 
   Status WrongCount(const std::string& found) const {
     return Invalid(owner_, "has " + found + " elements in 'data', but its shape " +
-                               Describe(input_.shape) + " holds " + std::to_string(input_.elements));
+                               DescribeShape(input_.shape.view()) + " holds " + std::to_string(input_.elements));
   }
   Status Exhausted() const {
     return {Code::kResourceExhausted, owner_.Text() + " does not fit into memory: send fewer rows"};
@@ -150,7 +141,7 @@ Status InputReader::ReadShape() {
   }));
   const auto elements = shape.Elements();
   if (!elements || *elements > kMostElements) {
-    return Invalid(owner_, "has shape " + Describe(shape) + ", whose number of elements overflows");
+    return Invalid(owner_, "has shape " + DescribeShape(shape.view()) + ", whose number of elements overflows");
   }
   input_.elements = static_cast<size_t>(*elements);
   has_shape_ = true;
@@ -233,7 +224,7 @@ Status InputReader::TakeBinary(const Parameter& size) {
   const size_t expected = input_.elements * ElementSize(input_.type);
   if (bytes == expected) return {};
   return Invalid(owner_, "has " + std::to_string(bytes) + " bytes of binary data, but its shape " +
-                             Describe(input_.shape) + " takes " + std::to_string(expected));
+                             DescribeShape(input_.shape.view()) + " takes " + std::to_string(expected));
 }
 
 }  // namespace
