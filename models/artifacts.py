@@ -21,8 +21,8 @@ IR_VERSION = 8
 # them makes the file the same on all.
 PARAMETER_DECIMALS = 5
 
-# ONNX Runtime picks kernels by processor, so its answers differ in the last bits.
-ANSWER_TOLERANCE = 1e-5
+# ONNX Runtime picks kernels by processor, so its outputs differ in the last bits.
+EXPECTED_TOLERANCE = 1e-5
 
 
 def fold_standardisation(weights, bias, mean, scale):
@@ -75,7 +75,7 @@ def predict(model, rows):
 def publish(models, fixture, fixture_name):
     """Writes model files ({"iris/v1.0": bytes}) and a test fixture, or with `--check` compares them.
 
-    Models are compared byte by byte, answers within ANSWER_TOLERANCE. Exits with 1 on a difference.
+    Models are compared byte by byte, expected values within EXPECTED_TOLERANCE. Exits with 1 on a difference.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--check", action="store_true", help="compare with the committed files")
@@ -101,13 +101,13 @@ def model_path(name):
 
 
 def close(a, b):
-    """Whether two JSON values are equal, numbers within ANSWER_TOLERANCE of their size."""
+    """Whether two JSON values are equal, numbers within EXPECTED_TOLERANCE of their size."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(close(a[k], b[k]) for k in a)
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(close, a, b))
     if isinstance(a, float) and isinstance(b, (float, int)):
-        return abs(a - b) <= ANSWER_TOLERANCE * max(1.0, abs(a))
+        return abs(a - b) <= EXPECTED_TOLERANCE * max(1.0, abs(a))
     return a == b
 
 

@@ -26,15 +26,15 @@ def main():
         ridge.coef_[:, None], ridge.intercept_.reshape(1), scaler.mean_, scaler.scale_
     )
     model = dense_model("diabetes", [layer], [None], train_x.shape[1], "target", 1)
-    answers = predict(model, test_x)
-    r2 = r2_score(test_y, answers)
-    error = mean_absolute_error(test_y, answers)
+    predictions = predict(model, test_x)
+    r2 = r2_score(test_y, predictions)
+    error = mean_absolute_error(test_y, predictions)
     print(f"diabetes v1.0: {HELD_OUT} held-out rows, R² {r2:.4f}, mean absolute error {error:.2f}")
     rows = [
         {
             "features": test_x[i].tolist(),
             "target": float(test_y[i]),
-            "predictions": {"v1.0": float(answers[i, 0])},
+            "predictions": {"v1.0": float(predictions[i, 0])},
         }
         for i in range(HELD_OUT)
     ]

@@ -45,20 +45,20 @@ def main():
         iris.data, iris.target, test_size=HELD_OUT, stratify=iris.target, random_state=SEED
     )
     scaler = StandardScaler().fit(train_x)
-    models, answers = {}, {}
+    models, predictions = {}, {}
     for version, train in (("v1.0", train_linear), ("v2.0", train_mlp)):
         layers, activations = train(scaler.transform(train_x), train_y)
         layers[0] = fold_standardisation(*layers[0], scaler.mean_, scaler.scale_)
         model = dense_model("iris", layers, activations, 4, "probabilities", len(LABELS))
         models[f"iris/{version}"] = model
-        answers[version] = predict(model, test_x)
-        right = int(np.sum(answers[version].argmax(axis=1) == test_y))
+        predictions[version] = predict(model, test_x)
+        right = int(np.sum(predictions[version].argmax(axis=1) == test_y))
         print(f"iris {version}: {right} of {HELD_OUT} held-out rows right, accuracy {right / HELD_OUT:.4f}")
     rows = [
         {
             "features": test_x[i].tolist(),
             "label": LABELS[test_y[i]],
-            "probabilities": {version: answers[version][i].tolist() for version in answers},
+            "probabilities": {version: predictions[version][i].tolist() for version in predictions},
         }
         for i in range(HELD_OUT)
     ]

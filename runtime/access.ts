@@ -8,14 +8,14 @@ export interface Principal {
   readonly subject: string | undefined;
 }
 
-/** What authentication reads of a request: a header's value, or null where it has none. */
+/** Reads a header of a request for authentication; null if the request has no such header. */
 export interface HeaderReader {
   get(name: string): string | null;
 }
 
 export interface Access {
   /**
-   * The caller, or why the request is refused. Synchronous, because every request passes it before its
+   * The caller, or the reason why the request is refused. Synchronous, because every request passes it before its
    * body is read; being refused is a normal outcome, so it is returned and not thrown.
    */
   authenticate(headers: HeaderReader): Principal | ServeError;
@@ -23,5 +23,5 @@ export interface Access {
 
 const anonymous: Principal = { subject: undefined };
 
-/** Takes every caller: there are no credentials to check. */
+/** Accepts every caller, because there are no credentials to check. */
 export const openAccess: Access = { authenticate: () => anonymous };

@@ -1,4 +1,4 @@
-/** @module How much work this thread takes on at once, and whether it takes any: decided before a body is read. */
+/** @module Decides before a body is read whether this thread accepts a request, and limits the requests at a time. */
 
 import type { Clock } from './clock.ts';
 import { ServeError } from './errors.ts';
@@ -11,7 +11,7 @@ import { InFlightCount } from './in-flight-count.ts';
 const REFUSAL_MS = 100;
 
 /**
- * Permits of one HTTP thread. A permit is taken when a request's headers are in and released exactly
+ * Permits of one HTTP thread. A permit is taken when a request's headers have arrived and released exactly
  * once, when its response is made or its client is gone; until then it counts as in flight.
  *
  * A request whose body is slow to arrive gives its permit back meanwhile, so that slow senders do not keep
@@ -29,14 +29,14 @@ export class Admission {
   readonly #requests = new InFlightCount();
   #receiving = 0;
   #full: ServeError | undefined;
-  /** When `#full` is made anew. */
+  /** The time until which `#full` is reused. */
   #fullUntil = 0;
   #leaving = false;
   #closed = false;
 
   /**
    * @param limit Most requests in flight at once.
-   * @param waitMs How long it takes until there is room, by what is in the queues.
+   * @param waitMs Returns the time until there is room, estimated from the queues.
    * @param receivingLimit Most requests at once whose bodies are slow to arrive.
    */
   constructor(limit: number, waitMs: () => number, clock: Clock, receivingLimit = limit) {
@@ -59,7 +59,7 @@ export class Admission {
     return this.#leaving;
   }
 
-  /** Takes a permit and returns undefined, or returns why there is none. */
+  /** Takes a permit and returns undefined, or returns the refusal if there is none. */
   acquire(): ServeError | undefined {
     if (this.#closed) return this.#closing;
     if (this.inFlight >= this.#limit) return this.#refusal();
@@ -67,7 +67,7 @@ export class Admission {
     return undefined;
   }
 
-  /** Turns a permit into a place among the receiving, or returns why there is none; then the permit stays. */
+  /** Counts a request as receiving instead of as in flight, or returns the refusal; then it keeps its permit. */
   startReceiving(): ServeError | undefined {
     if (this.#receiving >= this.#receivingLimit) {
       return new ServeError(
@@ -79,7 +79,7 @@ export class Admission {
     return undefined;
   }
 
-  /** Turns the place into a permit again, or returns why there is none; then the place stays. */
+  /** Counts a request as in flight again, or returns the refusal; then it still counts as receiving. */
   endReceiving(): ServeError | undefined {
     if (this.inFlight >= this.#limit) return this.#refusal();
     this.#receiving -= 1;
@@ -106,7 +106,7 @@ export class Admission {
     this.#requests.release();
   }
 
-  /** Is not ready from now on. Requests are still taken, until `drain()`. */
+  /** Makes the server unready. Requests are still accepted, until `drain()`. */
   announceDrain(): void {
     this.#leaving = true;
   }

@@ -1,4 +1,4 @@
-/** @module The `batching` of `model.json`, and the engine's options that it becomes. */
+/** @module The key `batching` of `model.json`, and its conversion to options of the engine. */
 
 import { z } from 'zod';
 import type { AxisOptions, BatchingOptions } from '../native/index.ts';

@@ -71,7 +71,7 @@ export class BodyShare {
     return this.#held;
   }
 
-  /** @throws {ServeError} `OVERLOADED` or `PAYLOAD_TOO_LARGE`; `CANCELLED` where the request is over. */
+  /** @throws {ServeError} `OVERLOADED` or `PAYLOAD_TOO_LARGE`; `CANCELLED` if the request is over. */
   take(bytes: number): void {
     if (this.#closed) throw new ServeError('CANCELLED', 'The request is over.');
     const refusal = this.#budget.take(bytes, this.#held);
@@ -112,7 +112,7 @@ export class BodyShare {
     this.#owned.clear();
   }
 
-  /** Owns the lent memory again, which the engine does not read any more: it may have freed it, or only copied from it. */
+  /** Owns the lent memory again, because the engine has finished reading it. The engine may have freed it already. */
   reclaim(): void {
     for (const memory of this.#lent.splice(0)) this.own(memory);
   }

@@ -1,6 +1,6 @@
 /**
  * The order of all changes of state, which the main thread determines: a change is complete in every HTTP thread before
- * the next one begins, and the request that asked for it gets its result when all threads have made it
+ * the next one begins, and the request that caused it gets its result when all threads have made it
  * (decision record 0023).
  *
  * A change is made in two steps, so that threads never differ: all threads prepare it, and if they agree on its result,
@@ -99,7 +99,7 @@ export interface Bus {
  * again, and succeeds when the files do not change any more.
  */
 const MAX_ATTEMPTS = 5;
-/** Maximum changes that are under way or wait, because each of them holds the files that it brought along. */
+/** Maximum changes that are in progress or queued, because each of them holds the files that it brought along. */
 const MAX_CHANGES = 64;
 
 /** Passes every change to all members, one change after the other. */
@@ -149,7 +149,7 @@ export class ChangeSequencer implements Bus {
       );
       await Promise.all(this.#members.map((member) => member.finish(agreed)));
       const failure = votes.find((vote) => vote.failure !== undefined)?.failure;
-      // A refresh has succeeded where the threads agree, because models that cannot be served are part of it.
+      // A refresh has succeeded if the threads agree, because models that cannot be served are part of it.
       if (agreed && change.kind === 'refresh') return;
       if (failure !== undefined) throw fromFailure(failure);
       if (agreed) return;

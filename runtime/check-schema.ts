@@ -1,4 +1,4 @@
-/** @module Checks values of configuration files, and says in a sentence's words what is wrong with them. */
+/** @module Checks values of configuration files, and describes what is wrong with them in words. */
 
 import { z } from 'zod';
 import { quote } from '../native/index.ts';
@@ -73,7 +73,7 @@ function faultOf(issue: Issue): string {
   return `${subject} must be ${message} but is ${value}`;
 }
 
-/** Such as `labels[0]` or `batching.maxRows`. */
+/** The path of a value, such as `labels[0]` or `batching.maxRows`. */
 const pathText = (path: readonly PropertyKey[]): string =>
   path
     .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))

@@ -1,4 +1,4 @@
-/** @module Time as a dependency, so that tests can own it. */
+/** @module The clock as a dependency, which tests can replace. */
 
 export interface Clock {
   /** Monotonic milliseconds since an arbitrary start. */

@@ -12,11 +12,11 @@ import { type JsonElement, jsonFloat, type NonFinite } from './non-finite.ts';
 
 /** How the elements of one type are made from JSON values. */
 export interface ElementCodec {
-  /** What a value has to be, to complete "must be …". */
+  /** The end of "must be …" in error messages. */
   readonly expected: string;
   /** Storage for `length` elements, to be filled by index. */
   readonly allocate: (length: number) => ElementStorage;
-  /** The value as the storage holds it; undefined where the type cannot hold it. */
+  /** The value as the storage holds it; undefined if the type cannot hold it. */
   readonly encode: (value: unknown) => number | bigint | string | undefined;
 }
 
@@ -61,7 +61,7 @@ const codecs: Readonly<Record<ElementType, ElementCodec>> = {
   },
 };
 
-/** The same for floats of which `null` is a missing value, which is NaN. */
+/** The codecs of floats that convert `null`, a missing value, to NaN. */
 const codecsWithNull: Readonly<Partial<Record<ElementType, ElementCodec>>> = {
   float32: withNull(codecs.float32, Number.NaN),
   float64: withNull(codecs.float64, Number.NaN),
@@ -69,7 +69,7 @@ const codecsWithNull: Readonly<Partial<Record<ElementType, ElementCodec>>> = {
   bfloat16: withNull(codecs.bfloat16, 0x7fc0),
 };
 
-/** @param nullIsNaN Whether `null` is a missing value among floats, as the model's configuration says. */
+/** @param nullIsNaN Whether `null` is a missing value among floats, according to the model's configuration. */
 export function elementCodec(type: ElementType, nullIsNaN: boolean): ElementCodec {
   return (nullIsNaN ? codecsWithNull[type] : undefined) ?? codecs[type];
 }
@@ -81,7 +81,7 @@ export const elementCount = (dims: readonly number[]): number =>
 /**
  * The tensor of elements that `ElementCodec.allocate` has made.
  *
- * @throws {TypeError} where the storage is not that of the type, or its length is not that of the shape.
+ * @throws {TypeError} if the storage does not fit the type, or its length does not fit the shape.
  */
 export function createTensor(
   type: ElementType,
@@ -119,7 +119,7 @@ export function jsonElement(tensor: Tensor, index: number, nonFinite: NonFinite)
   }
 }
 
-/** A value of a request, for a message that refuses it. */
+/** Describes a value of a request, for the message that refuses it. */
 export function describeValue(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
@@ -136,7 +136,7 @@ export function describeValue(value: unknown): string {
 
 const MAX_DIGITS = 40;
 
-/** NaN for what is no number. JSON with exact integers has them as bigints. */
+/** Returns NaN for a value that is not a number. Integers from exact JSON may be bigints. */
 const toNumber = (value: unknown): number =>
   typeof value === 'number' || typeof value === 'bigint' ? Number(value) : Number.NaN;
 
@@ -179,7 +179,7 @@ function integer(
   };
 }
 
-/** Exact JSON has integers past 2^53 as bigints; a plain number of that size has already lost digits. */
+/** Exact JSON parses integers beyond 2^53 as bigints; a plain number of that size has already lost digits. */
 function wideInteger(
   type: ElementType,
   array: { new (length: number): ElementStorage },

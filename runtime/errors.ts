@@ -27,13 +27,13 @@ export type ServeCode =
 
 /**
  * The only error class that the runtime throws. `message` is one sentence that may be shown to a client: it
- * holds no path, address or internal id, and ends with a full stop, which the constructor adds where it is
- * missing, as it is in the engine's messages.
+ * holds no path, address or internal id, and ends with a full stop. The constructor adds a missing full stop, for
+ * example to messages of the engine.
  */
 export class ServeError extends Error {
   override readonly name = 'ServeError';
   readonly code: ServeCode;
-  /** For errors that pass: the milliseconds after which to try again, where they are known. */
+  /** For temporary errors: the milliseconds after which to retry, if they are known. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
@@ -77,7 +77,7 @@ export function fromEngine(error: unknown): ServeError {
     case 'CANCELLED':
       return new ServeError('CANCELLED', 'The client closed the connection.');
     case 'UNAVAILABLE': {
-      // Only a full queue knows when to try again. A lost GPU or a closing process has no such time.
+      // Only a full queue has an estimate of when to retry. A lost GPU or a closing process has none.
       const after = retryAfterMs(error);
       return after === undefined
         ? new ServeError('MODEL_NOT_READY', redact(message), { cause: error })
@@ -96,7 +96,7 @@ export function fromEngine(error: unknown): ServeError {
   }
 }
 
-/** Quotes the engine's own reason only: any other error may hold anything. */
+/** Quotes only reasons of the engine, because any other error may contain anything. */
 function failure(error: unknown): string {
   const known = error instanceof Error && error.name === 'MillraceError' && error.message !== '';
   return known ? `The model failed to run: ${redact(error.message)}` : 'The model failed to run.';

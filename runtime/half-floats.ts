@@ -1,4 +1,4 @@
-/** @module The 16-bit floats as bit patterns, which JavaScript has no storage for on every runtime. */
+/** @module The bit patterns of 16-bit floats, for which not every runtime has a typed array. */
 
 /** The layout of a 16-bit float after its sign bit. */
 interface HalfFormat {

@@ -1,4 +1,4 @@
-/** @module The door of the runtime: what services may use of it. */
+/** @module The public interface of the runtime, which services use. */
 
 import type { Codec, Engine } from '../native/index.ts';
 import { type Access, openAccess } from './access.ts';
@@ -113,17 +113,17 @@ export {
 } from './tasks/index.ts';
 export { roundMs, serverTiming } from './timings.ts';
 
-/** What a service works with. One per HTTP thread; the engine's models and counters are shared by all. */
+/** The runtime of one HTTP thread. All threads share the engine's models and counters. */
 export interface Runtime {
   readonly config: Config;
   readonly admission: Admission;
-  /** Bytes of request bodies; those of all threads of the process are one count. */
+  /** Counts the bytes of request bodies, of all threads of the process together. */
   readonly bodies: BodyBudget;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly codec: Codec;
-  /** Who sends a request. Every entry asks it before a body is read. */
+  /** Authenticates the sender of a request. Every protocol calls it before a body is read. */
   readonly access: Access;
   /** Serves one request; see `pipeline.ts`. The caller holds a permit of `admission`. @throws {ServeError} */
   infer<Request, Context, Response>(
@@ -133,9 +133,9 @@ export interface Runtime {
   ): Promise<Inference<Response>>;
   /** The models that are served, and which of their versions a request goes to. */
   readonly routes: RouteTable;
-  /** What comes and goes; see `Registry`. */
+  /** Loads and unloads models; see `Registry`. */
   readonly repository: RepositoryControl;
-  /** Every model and version, with the reason where one is not served. */
+  /** Every model and version, with the reason if one is not served. */
   models(): ModelStatus[];
   /**
    * Whether requests are taken: the thread is not draining, and at least one version takes them or, with
@@ -149,11 +149,11 @@ export interface Runtime {
   readyForV2(): boolean;
   /** Makes changes of state in this thread; see `bus.ts`. */
   readonly member: BusMember;
-  /** Stands for what this thread serves: two threads that serve the same have the same. */
+  /** Identifies what this thread serves: it is equal in two threads that serve the same. */
   state(): string;
   /** Refuses new requests and changes; resolves when none is in flight. */
   drain(): Promise<void>;
-  /** Unloads every model. To be called when `drain()` has resolved. The engine stays open. */
+  /** Unloads every model. Must be called after `drain()` has resolved. The engine stays open. */
   close(): Promise<void>;
 }
 
@@ -162,7 +162,7 @@ export interface RepositoryControl {
   readonly controlled: boolean;
   /** Every model of the repository, served or not. */
   index(): Promise<IndexEntry[]>;
-  /** What the repository holds that is not served, with the reason. */
+  /** The entries of the repository that are not served, with the reasons. */
   skipped(): readonly Skipped[];
   /** @throws {ServeError} `MODEL_NOT_FOUND`, `MODEL_NOT_READY` */
   load(name: string, override?: LoadOverride): Promise<void>;
@@ -170,7 +170,7 @@ export interface RepositoryControl {
   unload(name: string): Promise<void>;
 }
 
-/** What a test replaces. */
+/** Parts of the runtime that tests replace. */
 export interface RuntimeParts {
   readonly clock?: Clock;
   readonly log?: Log;
@@ -184,9 +184,9 @@ export interface RuntimeParts {
 /**
  * Loads and warms every model of the repository.
  *
- * @param engine Stays the caller's: it is closed after the runtime.
+ * @param engine The caller owns it, and closes it after the runtime.
  * @throws {ServeError} `INVALID_CONFIG` when the repository or the default model does not exist. A version
- * that cannot be loaded is no error: it stops only itself and says why in `models()`.
+ * that cannot be loaded is not an error: it does not affect others, and `models()` has the reason.
  */
 export async function createRuntime(
   config: Config,

@@ -11,7 +11,7 @@ const STDOUT = 1;
 /** Whether a person reads the output. */
 export const onTerminal = (): boolean => isatty(STDOUT);
 
-/** No transports: they start threads, and a line must be out before the process is. */
+/** Uses no transports: they start threads, and a line must be written before the process ends. */
 export function createLog(level: string, destination?: DestinationStream): Log {
   return pino(
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },

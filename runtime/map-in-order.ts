@@ -1,4 +1,4 @@
-/** @module Asynchronous work on many items, of which a limited number is under way at a time. */
+/** @module Asynchronous work on many items, of which a limited number is in progress at a time. */
 
 import { ShortTurns } from './short-turns.ts';
 
@@ -6,7 +6,7 @@ import { ShortTurns } from './short-turns.ts';
  * The results of `work` for all items, in the order of the items. Other work of the thread runs between items.
  *
  * @param limit Items that are worked on at the same time.
- * @throws what `work` throws first.
+ * @throws the first error of `work`.
  */
 export async function mapInOrder<Item, Result>(
   items: readonly Item[],

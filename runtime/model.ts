@@ -1,4 +1,4 @@
-/** @module One loaded version of a model, and what keeps it alive while requests are in it. */
+/** @module One loaded version of a model, which stays loaded while requests use it. */
 
 import type {
   DeviceReport,
@@ -24,22 +24,22 @@ const ENGINE_LEVELS = 256;
 /** How long a load waits for each run that warms a model, milliseconds. */
 const WARM_UP_MS = 60_000;
 
-/** What to load and how. */
+/** The model file to load, and how to load it. */
 export interface VersionSource {
   readonly model: string;
   readonly version: string;
   readonly path: string;
-  /** The file's content, where a load request brought it along. */
+  /** The file's content if a load request contained it. */
   readonly bytes: Uint8Array | undefined;
   readonly config: ModelConfig;
   readonly settings: RepositorySettings;
-  /** As in `DEVICE`. */
+  /** The device, in the form of `DEVICE`. */
   readonly device: string;
   /** Folder of TensorRT's engines. */
   readonly engineCache: string;
   /** `BATCH_SIZE`: the cap for models that may be batched and set none of their own. */
   readonly batchSize: number | undefined;
-  /** Receives a sentence about whatever an operator should know of the version once it is served. */
+  /** Receives sentences about the served version that an operator should know. */
   readonly notice?: (sentence: string) => void;
 }
 
@@ -53,9 +53,9 @@ export class ModelVersion {
   readonly instances: number;
   /** Names of the outputs of requests that name no output; undefined means all outputs of the model. */
   readonly outputs: readonly string[] | undefined;
-  /** Names of the classes by output, where they are known. */
+  /** Names of the classes by output, if they are known. */
   readonly labels: Readonly<Record<string, readonly string[]>>;
-  /** What it does beside running tensors, or why it does only that. */
+  /** The task that it has besides running tensors, or the reason why it has none. */
   readonly task: ModelTask | ServeError;
   /** Whether `null` in JSON is a missing value, which is NaN, among the floats of an input. */
   readonly nullIsNaN: boolean;
@@ -64,7 +64,7 @@ export class ModelVersion {
   readonly #notes: string[];
   readonly #inFlight = new InFlightCount();
 
-  /** Takes `native` over: it is closed with this version. */
+  /** Takes ownership of `native`, which is closed with this version. */
   constructor(source: VersionSource, native: Model) {
     this.model = source.model;
     this.version = source.version;
@@ -100,7 +100,7 @@ export class ModelVersion {
     return this.#native.digest;
   }
 
-  /** Straight to the engine, whose errors it passes on. */
+  /** Runs the model in the engine, whose errors it passes on. */
   run(inputs: Tensors, options: RunOptions): Promise<RunResult> {
     return this.#native.run(inputs, options);
   }
@@ -120,7 +120,7 @@ export class ModelVersion {
   }
 
   /**
-   * The priority level of a request: the one it wants, the model's default, or 0 where it has none.
+   * The priority level of a request: the requested one, else the model's default, which is 0 if there are no levels.
    *
    * @throws {ServeError} `INVALID_ARGUMENT` for a level that the model does not have.
    */
@@ -137,10 +137,10 @@ export class ModelVersion {
   }
 
   /**
-   * Real runs, so that the first request finds everything allocated: those that the repository describes,
-   * or one of one row of zeros.
+   * Warms the model with runs, so that everything is allocated before the first request: the warm-ups that the
+   * repository describes, or one row of zeros.
    *
-   * @throws what stops it: a warm-up that does not fit the model, or a run that fails.
+   * @throws if a described warm-up does not fit the model, or its run fails.
    */
   async warm(config: ModelConfig): Promise<void> {
     const { warmups } = this.settings;
@@ -168,13 +168,13 @@ export class ModelVersion {
     try {
       await this.run(row, { timeoutMs: WARM_UP_MS });
     } catch (error) {
-      // Zeros are a guess: a model may divide by them, take them for a shape, or never end.
+      // Zeros are a guess: a model may divide by them, use them as a shape, or never end.
       const reason = error instanceof Error ? redact(error.message) : 'it was refused';
       this.#notes.push(`The run of zeros that warms it failed: ${reason}`);
     }
   }
 
-  /** Waits for its holders, then unloads. */
+  /** Waits for its holders, then unloads the version. */
   async close(): Promise<void> {
     await this.#inFlight.idle();
     await this.#native.close();
@@ -203,7 +203,7 @@ function labelsOf({ config, settings }: VersionSource, task: ModelTask | ServeEr
   return { ...settings.labels, [task.outputs[0]!]: config.labels };
 }
 
-/** Keys of `model.json` that describe a task, also where it does not name one. */
+/** Keys of `model.json` that describe a task, also if it does not name one. */
 const TASK_KEYS = ['task', 'input', 'output', 'features', 'activation'] as const;
 
 /** @throws {ServeError} `INVALID_CONFIG` when `model.json` describes a task that the model cannot do. */
@@ -257,7 +257,7 @@ async function load(engine: Engine, source: VersionSource): Promise<Model> {
     ...(source.bytes === undefined ? { path: source.path } : { bytes: source.bytes }),
     name: `${source.model}:${source.version}`,
     device: source.device,
-    // Engines are TensorRT's.
+    // Only TensorRT has engines to cache.
     engineCache: source.device.startsWith('tensorrt') ? source.engineCache : undefined,
     providerOptions: Object.keys(providerOptions).length === 0 ? undefined : providerOptions,
     deviceOptions: config.device_options,

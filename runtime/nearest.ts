@@ -1,9 +1,9 @@
-/** @module The name that somebody may have meant. */
+/** @module Finds the name that a misspelt one may mean. */
 
 /** Longest name that is compared: the work grows with its square. */
 const MAX_CHARACTERS = 60;
 
-/** The one of the names that is at most a third of its length away from `name`, the nearest of them. */
+/** The nearest name whose distance from `name` is at most a third of its length; undefined if there is none. */
 export function nearest(name: string, names: readonly string[]): string | undefined {
   if (name.length > MAX_CHARACTERS) return undefined;
   let found: string | undefined;
@@ -19,7 +19,7 @@ export function nearest(name: string, names: readonly string[]): string | undefi
   return found;
 }
 
-/** Characters to be added, taken away or replaced to make one string of the other (Levenshtein's distance). */
+/** The number of characters to insert, delete or replace to turn one string into the other (Levenshtein distance). */
 function editDistance(from: string, to: string): number {
   let above = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (const [row, character] of [...from].entries()) {

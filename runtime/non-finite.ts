@@ -30,7 +30,7 @@ const NON_FINITE = ['string', 'null', 'literal'] as const;
 
 /**
  * How NaN and the infinities are written: as the strings "NaN", "Infinity" and "-Infinity", as `null`, or as
- * these words without quotes, which is no JSON.
+ * these words without quotes, which is not JSON.
  */
 export type NonFinite = (typeof NON_FINITE)[number];
 
@@ -50,14 +50,14 @@ export function toNonFinite(value: unknown, defaultValue: NonFinite): NonFinite 
   );
 }
 
-/** A float as a JSON response carries it. Text that holds a `literal` is made by `stringify`. */
+/** A float as `stringify` takes it. Only `stringify` can write a `literal`. */
 export function jsonFloat(value: number, nonFinite: NonFinite): JsonElement {
   if (Number.isFinite(value)) return value;
   if (nonFinite === 'null') return null;
   return nonFinite === 'string' ? String(value) : JSON.rawJSON(placeholder(value));
 }
 
-/** `JSON.stringify`, with the words for NaN and the infinities where `literal` asks for them. */
+/** `JSON.stringify`, which also writes NaN and the infinities as words if `nonFinite` is `literal`. */
 export function stringify(value: object, nonFinite: NonFinite): string {
   const text = JSON.stringify(value);
   if (nonFinite !== 'literal') return text;
@@ -69,8 +69,8 @@ export function stringify(value: object, nonFinite: NonFinite): string {
 }
 
 /**
- * `JSON.stringify` refuses to write the words, so numbers stand in their places that it writes for nothing
- * else, because no double is so large.
+ * `JSON.stringify` refuses to write the words, so placeholders take their place: numbers that no double can be,
+ * because they are too large.
  */
 const WORDS: Readonly<Record<string, string>> = {
   '0e999': 'NaN',

@@ -1,4 +1,4 @@
-/** @module Options that may be left out: the engine takes a key that is missing, not one that is undefined. */
+/** @module Optional keys: the engine accepts a missing key, but not one that is undefined. */
 
 type Given<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 

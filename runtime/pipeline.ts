@@ -1,6 +1,6 @@
 /**
- * What every request for inference passes, whatever protocol and task it has, in order: resolve → prepare →
- * run → respond. The page to read first; .github/decisions/0021 says why it is one.
+ * The steps that every infer request passes in order, whatever its protocol and task: resolve → prepare →
+ * run → respond. Read this file first; .github/decisions/0021 says why there is one pipeline.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { RouteContext, RouteTable } from './routing/route-table.ts';
 import { runTogether } from './run-together.ts';
 import { joinTimings } from './timings.ts';
 
-/** Who waits for the response, and for how long. */
+/** The client that waits for the response, and how long it waits. */
 export interface Caller {
   /** Milliseconds until the client's deadline, at the time of the call; undefined if it has set none. */
   timeLeft(): number | undefined;
@@ -24,26 +24,26 @@ export interface Caller {
 
 /** A request as tensors. */
 export interface Prepared<Context> {
-  /** The inputs of each run: one, or several where a run takes a single row. The engine checks them. */
+  /** The inputs of each run: one, or several if a run takes a single row. The engine checks them. */
   readonly runs: readonly Tensors[];
-  /** Names of the outputs wanted; undefined means all. */
+  /** Names of the requested outputs; undefined means all. */
   readonly outputs: readonly string[] | undefined;
-  /** Whether outputs of strings are wanted as bytes, in `RunResult.packedStrings`; without it they must be UTF-8. */
+  /** Whether outputs of strings are returned as bytes, in `RunResult.packedStrings`; otherwise they must be UTF-8. */
   readonly packStrings?: boolean;
   /** 1 is the most urgent level; 0 or undefined means the model's default one. */
   readonly priority?: number | undefined;
-  /** Queue timeout that the request asks for, milliseconds; the model's queue policy may override it. */
+  /** Queue timeout that the request sets, milliseconds; the model's queue policy may override it. */
   readonly queueTimeoutMs?: number | undefined;
   /** The owner of the inputs' memory, which is lent to the engine for the runs. */
   readonly share?: BodyShare;
-  /** What `respond` has to know of the request. */
+  /** What `respond` needs to know about the request. */
   readonly context: Context;
 }
 
-/** What the runs of a request gave. */
+/** The results of the runs of a request. */
 export interface Outcome<Context> {
   readonly version: ModelVersion;
-  /** What each run gave, in the order of the runs. */
+  /** The result of each run, in the order of the runs. */
   readonly results: readonly RunResult[];
   readonly timings: Timings;
   readonly context: Context;
@@ -53,13 +53,13 @@ export interface Outcome<Context> {
 export interface InferenceSteps<Request, Context, Response> {
   /** The model and version that the request names. */
   route(request: Request): RouteContext;
-  /** Checks the request against the version that was chosen, and lays it out as tensors. */
+  /** Checks the request against the chosen version, and converts it to tensors. */
   prepare(request: Request, version: ModelVersion): Prepared<Context> | Promise<Prepared<Context>>;
-  /** Turns the outputs into what is sent back. */
+  /** Converts the outputs to the response. */
   respond(outcome: Outcome<Context>, request: Request): Response | Promise<Response>;
 }
 
-/** A response with what is recorded of it. */
+/** A response, with the values that are recorded about it. */
 export interface Inference<Response> {
   readonly response: Response;
   readonly version: ModelVersion;
@@ -72,7 +72,7 @@ export interface Inference<Response> {
  * Serves one request. Its version is resolved once, and stays loaded until the response is made. The caller
  * holds a permit, and records the response.
  *
- * @throws {ServeError} for whatever goes wrong; nothing else leaves it.
+ * @throws {ServeError} for every failure; it throws no other error.
  */
 export async function infer<Request, Context, Response>(
   routes: RouteTable,
@@ -121,7 +121,7 @@ function runOptions(
     allowedTimeout(version.settings.queue, level, queueTimeoutMs),
     caller.timeLeft(),
   );
-  // The engine takes a key that is missing, not one that is undefined.
+  // The engine accepts a missing key, but not one that is undefined.
   const options: RunOptions = { transfer: 'lend', priority: Math.max(level - 1, 0) };
   if (outputs !== undefined) options.outputs = outputs;
   if (packStrings === true) options.packStrings = true;

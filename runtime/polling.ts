@@ -1,4 +1,4 @@
-/** @module Looks for changes of the repository from time to time. */
+/** @module Polls the repository for changes. */
 
 import type { Bus } from './bus.ts';
 import type { Config } from './config/index.ts';
@@ -6,10 +6,10 @@ import { ServeError } from './errors.ts';
 import type { Log } from './log.ts';
 
 /**
- * With `MODEL_CONTROL_MODE=poll`: has every HTTP thread take over what has changed in the repository, each
+ * With `MODEL_CONTROL_MODE=poll`: makes every HTTP thread apply the changes of the repository, each
  * `REPOSITORY_POLL_MS`. A poll that fails is logged, unless the poll before it failed for the same reason.
  *
- * @returns What ends the polls.
+ * @returns a function that ends the polls
  */
 export function startPolling(
   { modelControlMode, repositoryPollMs }: Config,
@@ -33,7 +33,7 @@ export function startPolling(
   return () => clearInterval(timer);
 }
 
-/** Why a poll failed; '' where the server is stopping, which ends the polls too. */
+/** Why a poll failed; '' if the server is stopping, which also ends the polls. */
 function reasonOf(error: unknown): string {
   if (error instanceof ServeError && error.code === 'DRAINING') return '';
   return error instanceof Error ? error.message : String(error);

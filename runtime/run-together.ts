@@ -1,13 +1,13 @@
-/** @module Several runs for one request: the first that fails stops the others. */
+/** @module Runs a model several times for one request; the first failure stops the other runs. */
 
 import type { CancelSignal } from '../native/index.ts';
 
 /**
- * Calls `run` for each item, side by side. What a run gets as its signal aborts with the request's own
- * signal, and when another of the runs fails.
+ * Calls `run` for all items concurrently. The signal that a run gets aborts with the request's own signal, and when
+ * another of the runs fails.
  *
  * @returns the results in the order of the items.
- * @throws the first failure, once every other run has ended as well: nothing of the request goes on.
+ * @throws the first failure, once every other run has ended as well, so that no work of the request continues.
  */
 export async function runTogether<Item, Result>(
   items: readonly Item[],

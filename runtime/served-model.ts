@@ -1,4 +1,4 @@
-/** @module A model as it is served: its versions, loaded or with the reason why not. */
+/** @module A served model with its versions, each of which is loaded or has the reason why it is not. */
 
 import { quote } from '../native/index.ts';
 import { ServeError } from './errors.ts';
@@ -12,12 +12,12 @@ export interface VersionStatus {
   /** `stuck`: the version is loaded, but its requests get no responses until one of its runs returns. */
   readonly state: 'ready' | 'stuck' | 'failed';
   /**
-   * Why it failed, what is stuck, why it runs on another device, or why it is not batched; '' when there
-   * is nothing to say.
+   * Why it failed, what is stuck, why it runs on another device, or why it is not batched; '' if none of
+   * these applies.
    */
   readonly reason: string;
   readonly device?: string;
-  /** Set where a GPU was wanted and could not be used. */
+  /** Set if a GPU was requested and could not be used. */
   readonly fallback?: true;
   /** What could not be done for this version, and why. */
   readonly notes?: readonly string[];
@@ -35,7 +35,7 @@ export class ServedModel {
   readonly isDefault: boolean;
   /**
    * Whether `null` in JSON is a missing value among the floats of an input. Versions share their model's
-   * configuration, so that is known before a request has its version.
+   * configuration, so this is known before the version of a request is chosen.
    */
   readonly nullIsNaN: boolean;
   readonly settings: RepositorySettings;
@@ -51,7 +51,7 @@ export class ServedModel {
   }
 
   /**
-   * @param labels What a request may name instead of a version, for the message.
+   * @param labels The labels that a request may name instead of a version, for the message.
    * @throws {ServeError} `VERSION_NOT_FOUND`, or `MODEL_NOT_READY` for a version that failed to load.
    */
   version(name: string, labels: Readonly<Record<string, string>>): ModelVersion {
@@ -75,7 +75,7 @@ export class ServedModel {
     );
   }
 
-  /** The version of that name, where it is loaded. */
+  /** The version of that name, if it is loaded. */
   loadedVersion(name: string): ModelVersion | undefined {
     const found = this.#versions.get(name);
     return found instanceof ModelVersion ? found : undefined;
@@ -141,7 +141,7 @@ export class ServedModel {
     ]);
   }
 
-  /** Why the first version that cannot be served cannot. */
+  /** The reason of the first version that cannot be served. */
   failure(): ServeError | undefined {
     const failures = [...this.#versions.values()].filter(
       (version) => version instanceof ServeError,

@@ -1,6 +1,6 @@
-/** @module Work that many ask for, of which one piece at a time is enough. */
+/** @module Work that many callers request, and of which one run at a time is enough. */
 
-/** Does the work once for all who ask at the same time. */
+/** Does the work once for all callers that request it at the same time. */
 export class SharedWork<Result> {
   readonly #work: () => Promise<Result>;
   #running: Promise<Result> | undefined;
@@ -10,7 +10,7 @@ export class SharedWork<Result> {
     this.#work = work;
   }
 
-  /** The result of work that starts now or later, so that it knows whatever happened before the call. */
+  /** The result of work that starts now or later, so that it includes everything that happened before the call. */
   run(): Promise<Result> {
     if (this.#running === undefined) return this.#start();
     const start = () => this.#start();

@@ -1,8 +1,8 @@
-/** @module Where one request's time went: measured once, sent to header, body, log and metrics. */
+/** @module The times of one request, which are measured once and reported in header, body, log and metrics. */
 
 import type { Timings } from '../native/index.ts';
 
-/** Of the runs that served one request: the longest wait and the longest run, and the batches' sizes together. */
+/** Combines the timings of the runs of one request: the longest wait, the longest run, and the total of the rows. */
 export function joinTimings(runs: readonly { readonly timings: Timings }[]): Timings {
   if (runs.length === 1) return runs[0]!.timings;
   const parts = runs.map(({ timings }) => timings);

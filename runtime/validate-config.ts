@@ -12,7 +12,7 @@ import {
 /** Longest sentence that repeats names of a model or a configuration, characters. */
 const MAX_CHARACTERS = 1000;
 
-/** Most rows of a run where the model is batched, so that declared shapes leave the batch dimension out; else 0. */
+/** Maximum rows of a run if the model is batched, so that declared shapes omit the batch dimension; else 0. */
 export function describedRows({ batching }: ModelConfig, signature: Signature): number {
   if (batching === false) return 0;
   const { enabled, maxRows } = signature.batching;
@@ -47,7 +47,7 @@ export function validateConfig(
   }
 }
 
-/** @throws {ServeError} `INVALID_CONFIG` where there is no such tensor in the model. */
+/** @throws {ServeError} `INVALID_CONFIG` if there is no such tensor in the model. */
 export function checkTensor(
   kind: 'input' | 'output',
   { name, datatype, dims }: DeclaredTensor,

@@ -14,7 +14,7 @@ import { ServeError } from './errors.ts';
 import type { Warmup, WarmupInput } from './repository/index.ts';
 import { checkTensor } from './validate-config.ts';
 
-/** One row of zeros. Of the dimensions that the model leaves open each is 1. */
+/** One row of zeros. Each dimension that the model leaves open is 1. */
 export function zeroRow({ inputs }: Signature): Tensors {
   return Object.fromEntries(
     inputs.map((spec) => {
@@ -30,8 +30,8 @@ export function zeroRow({ inputs }: Signature): Tensors {
 /**
  * The inputs that a warm-up describes.
  *
- * @param mostRows Most rows of a run where its dims leave out the dimension that counts them; else 0.
- * @throws {ServeError} `INVALID_CONFIG` where it does not fit the model.
+ * @param mostRows Maximum rows of a run if its dims omit the batch dimension; else 0.
+ * @throws {ServeError} `INVALID_CONFIG` if it does not fit the model.
  */
 export function warmupInputs(warmup: Warmup, signature: Signature, mostRows: number): Tensors {
   const { name, rows } = warmup;
@@ -86,10 +86,10 @@ function zeros(type: Tensor['type'], length: number): Elements {
   return type === 'string' ? new Array<string>(length).fill('') : new elementArrays[type](length);
 }
 
-/** The bits of 1 in the 16-bit floats: every number below them is one from 0 to 1. */
+/** The bits of 1 in the 16-bit floats. All bit patterns below them are numbers from 0 to 1. */
 const ONE = { float16: 0x3c00, bfloat16: 0x3f80 } as const;
 
-/** Floats from 0 to 1, and integers of which any model that looks something up has an entry: 0 and 1. */
+/** Floats from 0 to 1, and integers 0 and 1, which are valid indices in any model that looks up entries. */
 function randoms(type: Tensor['type'], length: number): Elements {
   if (type === 'string') return Array.from({ length }, () => Math.random().toString(36).slice(2));
   if (type === 'int64' || type === 'uint64') {
@@ -106,9 +106,9 @@ function randoms(type: Tensor['type'], length: number): Elements {
 }
 
 /**
- * The same row as often as there are rows.
+ * Repeats the row of a file for each row of the run.
  *
- * @throws {ServeError} `INVALID_CONFIG` where the file is not one row.
+ * @throws {ServeError} `INVALID_CONFIG` if the file is not one row.
  */
 function fromFile(
   name: string,

@@ -32,7 +32,7 @@ import type { Ports, Service, ThreadService } from './service.ts';
 type WorkerEvent =
   | ReadyEvent
   | { readonly kind: 'failed'; readonly message: string }
-  /** A request that this worker serves asks for a change of state. */
+  /** A request that this worker serves requires a change of state. */
   | { readonly kind: 'publish'; readonly number: number; readonly change: StateChange }
   /** The worker has carried out the command with this number. */
   | { readonly kind: 'done'; readonly number: number; readonly vote: Vote | undefined };
@@ -49,7 +49,7 @@ interface ReadyEvent {
 type WorkerCommand =
   | { readonly kind: 'prepare'; readonly number: number; readonly change: StateChange }
   | { readonly kind: 'finish'; readonly number: number; readonly commit: boolean }
-  /** Every thread has made the change that the worker published, or none has, for the reason given. */
+  /** Every thread has made the change that the worker published, or none has, for the reason in `failure`. */
   | { readonly kind: 'published'; readonly number: number; readonly failure: Failure | undefined }
   | { readonly kind: 'drain'; readonly number: number }
   | { readonly kind: 'stop' };

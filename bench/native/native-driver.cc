@@ -62,7 +62,7 @@ Status Submit(Batcher& batcher, const Clock& clock, Request& request) {
   return code == Code::kOk ? Status() : Status(code, "The batcher refused a request");
 }
 
-Status CheckAnswer(const Trial& trial, const Request& request) {
+Status CheckOutput(const Trial& trial, const Request& request) {
   MILLRACE_RETURN_IF_ERROR(request.status);
   const TensorView& scores = request.outputs->tensors.front();
   const size_t columns = trial.scores.size();
@@ -71,10 +71,10 @@ Status CheckAnswer(const Trial& trial, const Request& request) {
   return CheckRows(trial, {first, columns});
 }
 
-// Answers every finished request with the next submission until the time is over, then waits for the
-// rest. `answered` counts those until then.
+// Submits the next request as soon as one finishes, until the time is over, then waits for the
+// rest. `completed` counts those until then.
 Status Drive(const Trial& trial, Batcher& batcher, const Clock& clock, Finished& finished,
-             std::span<Request> requests, double until, int64_t& answered) {
+             std::span<Request> requests, double until, int64_t& completed) {
   for (Request& request : requests) MILLRACE_RETURN_IF_ERROR(Submit(batcher, clock, request));
   size_t in_flight = requests.size();
   bool over = false;
@@ -83,8 +83,8 @@ Status Drive(const Trial& trial, Batcher& batcher, const Clock& clock, Finished&
     over = over || Now().wall >= until;
     while (request != nullptr) {
       Request* const next = request->next;
-      MILLRACE_RETURN_IF_ERROR(CheckAnswer(trial, *request));
-      ++answered;
+      MILLRACE_RETURN_IF_ERROR(CheckOutput(trial, *request));
+      ++completed;
       if (over) {
         --in_flight;
       } else {
@@ -116,14 +116,14 @@ Status NativeDriver(const Trial& trial, const OrtLibrary& library) {
   const SteadyClock clock;
   Batcher batcher(*session, clock, options);
 
-  int64_t answered = 0;
-  MILLRACE_RETURN_IF_ERROR(Drive(trial, batcher, clock, *finished, requests, Now().wall, answered));
-  answered = 0;
+  int64_t completed = 0;
+  MILLRACE_RETURN_IF_ERROR(Drive(trial, batcher, clock, *finished, requests, Now().wall, completed));
+  completed = 0;
   const Instant start = Now();
   MILLRACE_RETURN_IF_ERROR(Drive(trial, batcher, clock, *finished, requests,
-                                 start.wall + trial.seconds, answered));
+                                 start.wall + trial.seconds, completed));
   const Instant end = Now();
-  Report(static_cast<double>(answered) / (end.wall - start.wall), start, end);
+  Report(static_cast<double>(completed) / (end.wall - start.wall), start, end);
   batcher.Close();
   return {};
 }

@@ -33,10 +33,10 @@ import {
 export { portSetting, type ServicePorts } from './listen.ts';
 export { type ConfigSources, wantsHelp } from './sources.ts';
 
-/** What the platform runs with, checked. */
+/** All settings, checked. */
 export interface Config extends ListenSettings, ModelSettings, LimitSettings {}
 
-/** Every setting by the name it has in the environment, in the order of the help. */
+/** Every setting by its name in the environment, in the order of the help. */
 const schemaOf = (services: readonly ServicePorts[]) =>
   z.object({ ...listenSettings(services), ...modelSettings, ...limitSettings });
 
@@ -50,7 +50,7 @@ const groupOf = (name: string): string =>
 /** A setting as a command line shows it. */
 export interface SettingHelp {
   readonly flag: string;
-  /** What it is about, as a heading. */
+  /** The heading of its group in the help. */
   readonly group: string;
   readonly description: string;
   /** The default value as it would be written; undefined if there is none. */
@@ -72,7 +72,7 @@ export function settingsHelp(services: readonly ServicePorts[]): readonly Settin
 /**
  * Reads the settings: flag > environment (or its `*_FILE`) > `millrace.json` > default.
  *
- * @param services Those that can run, which have settings of their own.
+ * @param services The services that can run, which have settings of their own.
  * @throws {ServeError} `INVALID_CONFIG` with a sentence that says what to write instead.
  */
 export function readConfig(

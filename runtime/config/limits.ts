@@ -1,4 +1,4 @@
-/** @module Settings of how much the server takes on, how long anything may take, and what it logs. */
+/** @module Settings that limit the load and the times of the server, and the setting of its log level. */
 
 import { z } from 'zod';
 import { setting, whole } from './setting.ts';
@@ -7,60 +7,60 @@ const HOUR_MS = 3_600_000;
 const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 
 export const limitSettings = {
-  MAX_WORKERS: setting(whole(1, 256).default(1), 'HTTP threads', '2'),
+  MAX_WORKERS: setting(whole(1, 256).default(1), 'Number of HTTP threads', '2'),
   MAX_IN_FLIGHT: setting(
     whole(1, 1_000_000).default(1024),
-    'Most requests that an HTTP thread works on at once',
+    'Maximum requests in flight in each HTTP thread; further requests get 503',
     '1024',
   ),
   MAX_REQUEST_BYTES: setting(
     whole(1024, 2 ** 31 - 1).default(64 * 1024 * 1024),
-    'Most bytes of the body of a /v2 request, after decompression',
+    'Maximum bytes of the body of a /v2 request, decompressed',
     '67108864',
   ),
   MAX_PREDICT_BYTES: setting(
     whole(1024, 8 * 1024 * 1024).default(1024 * 1024),
-    'Most bytes of the body of a /predict request, after decompression',
+    'Maximum bytes of the body of a /predict request, decompressed',
     '4194304',
   ),
   MAX_LOAD_BYTES: setting(
     whole(1024, 2 ** 31 - 1).default(128 * 1024 * 1024),
-    'Most bytes of the body of a request that loads a model',
+    'Maximum bytes of the body of a request that loads a model',
     '134217728',
   ),
   MAX_BODY_BYTES_IN_FLIGHT: setting(
     whole(1024, 2 ** 40).optional(),
-    'Most bytes of request bodies in the process, received, decompressed and parsed; by default four times MAX_REQUEST_BYTES',
+    'Maximum bytes of all bodies in the process, decompressed and parsed; four times MAX_REQUEST_BYTES by default',
     '268435456',
   ),
   MAX_RECEIVING: setting(
     whole(1, 1_000_000).default(4096),
-    'Most requests of an HTTP thread whose bodies are slow to arrive; they do not count as in flight',
+    'Maximum slow bodies that each HTTP thread receives at a time; they do not count as in flight',
     '4096',
   ),
   MIN_BODY_RATE: setting(
     whole(0, 2 ** 31 - 1).default(1024),
-    'Least bytes a second at which a body is received, after its first five seconds; 0 means any',
+    'Minimum bytes per second of a body, after its first five seconds; 0 allows any rate',
     '1024',
   ),
   BODY_TIMEOUT_MS: setting(
     whole(1, HOUR_MS).default(10_000),
-    'Longest time in which the body of a request is received',
+    'Maximum time to receive the body of a request',
     '10000',
   ),
   IDLE_TIMEOUT_SECS: setting(
     whole(1, 255).default(75),
-    'Time after which a connection without a request is closed; longer than that of the load balancer in front',
+    'Time after which a connection without a request is closed, except under Deno; make it longer than that of the load balancer in front',
     '75',
   ),
   DRAIN_DELAY_MS: setting(
     whole(0, HOUR_MS).default(0),
-    'At a stop: time between being not ready and refusing requests, for load balancers to notice',
+    'When stopping: time between "not ready" and refusing requests, so that load balancers notice',
     '5000',
   ),
   EXIT_TIMEOUT_MS: setting(
     whole(1, HOUR_MS).default(30_000),
-    'At a stop: longest time for requests to be completed',
+    'When stopping: maximum time to complete requests',
     '30000',
   ),
   LOG_LEVEL: setting(
@@ -69,7 +69,7 @@ export const limitSettings = {
       .toLowerCase()
       .pipe(z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`))
       .default('info'),
-    'Lowest level of the lines that are logged',
+    'Minimum level of log lines',
     'info',
   ),
 };
@@ -84,7 +84,7 @@ export interface LimitSettings {
   readonly maxLoadBytes: number;
   readonly maxBodyBytesInFlight: number;
   readonly maxReceiving: number;
-  /** Bytes a second. */
+  /** Bytes per second. */
   readonly minBodyRate: number;
   readonly bodyTimeoutMs: number;
   readonly idleTimeoutSecs: number;
@@ -111,7 +111,7 @@ export function readLimitSettings(settings: Settings): LimitSettings {
   };
 }
 
-/** What makes no sense together; undefined where all does. */
+/** A sentence about settings that contradict each other; undefined if none do. */
 export function limitContradiction(settings: Settings): string | undefined {
   const { MAX_BODY_BYTES_IN_FLIGHT: all, MAX_REQUEST_BYTES: one } = settings;
   const { DRAIN_DELAY_MS: delay, EXIT_TIMEOUT_MS: timeout } = settings;

@@ -3,11 +3,11 @@
 import { z } from 'zod';
 import { setting, text, whole } from './setting.ts';
 
-/** What the settings have to know of a service; a row of the table in `services/services.ts` is one. */
+/** What the settings need to know about a service; a row of the table in `services/services.ts` has this type. */
 export interface ServicePorts {
   readonly name: string;
   readonly defaultPort: number;
-  /** The port of its gRPC, where it has one. */
+  /** The default port of its gRPC; undefined if it has none. */
   readonly defaultGrpcPort?: number;
 }
 
@@ -16,12 +16,12 @@ const port = whole(0, 65_535);
 const fixed = {
   HOST: setting(
     text.default('127.0.0.1'),
-    'Address to listen on; 0.0.0.0 or :: for all of the machine',
+    'Address to listen on; 0.0.0.0 or :: for all addresses of the machine',
     '0.0.0.0',
   ),
   PORT: setting(
     port.optional(),
-    'Port of the service, or of the first one where several run; 0 takes free ports for all',
+    'Port of the service, or of the first one if several run; 0 picks free ports for all',
     '8001',
   ),
   GRPC_PORT: setting(port.optional(), 'Port of the Open Inference Protocol over gRPC', '9000'),
@@ -30,7 +30,7 @@ const fixed = {
 type Fixed = z.infer<z.ZodObject<typeof fixed>>;
 type Settings = Fixed & { readonly SERVICE: string } & Readonly<Record<string, unknown>>;
 
-/** The settings, of which each service adds its port. */
+/** The settings, to which each service adds its port. */
 export function listenSettings(services: readonly ServicePorts[]) {
   const names = ['all', ...services.map(({ name }) => name)];
   const ports = services.map(({ name, defaultPort }) => [
@@ -51,7 +51,7 @@ export function listenSettings(services: readonly ServicePorts[]) {
 export interface ListenSettings {
   /** Names of the services that run. */
   readonly services: readonly string[];
-  /** Where each listens, by its name, and gRPC by `grpc`; 0 takes a free port. */
+  /** The port of each service by its name, and of gRPC as `grpc`; 0 means any free port. */
   readonly ports: Readonly<Record<string, number>>;
   readonly host: string;
 }
@@ -89,7 +89,7 @@ export function portSetting(name: string, { services }: Pick<ListenSettings, 'se
   return name === services[0] ? 'PORT' : portName(name);
 }
 
-/** A sentence about settings that contradict each other; undefined where none do. */
+/** A sentence about settings that contradict each other; undefined if none do. */
 export function listenContradiction(settings: Settings, all: readonly ServicePorts[]) {
   const main = selected(settings, all)[0]?.name ?? '';
   const own = settings[portName(main)];

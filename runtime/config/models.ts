@@ -16,42 +16,46 @@ export const modelSettings = {
   MODEL_PATH: setting(text.default('models'), 'Folder of the model repository', 'models'),
   CACHE_DIR: setting(
     text.default('.millrace/cache'),
-    'Folder for measured costs of models, which it keeps between two starts, and for copies of external data',
+    'Folder for measured costs of models, which are kept between two starts, and for copies of external data',
     '.millrace/cache',
   ),
-  DEFAULT_MODEL: setting(text.optional(), 'Model of requests that name none', 'iris'),
+  DEFAULT_MODEL: setting(text.optional(), 'Model for requests that name none', 'iris'),
   MODEL_CONTROL_MODE: setting(
     z.enum(['none', 'poll', 'explicit'], 'one of none, poll, explicit').default('none'),
-    'Whether models change while the server runs: poll follows the repository, explicit loads what clients ask for',
+    'Whether models change while the server runs: poll follows changes on disk, explicit loads what clients ask for',
     'explicit',
   ),
   LOAD_MODEL: setting(
     loadModels.default([]),
-    'With MODEL_CONTROL_MODE=explicit: models that are loaded at the start; * means all',
+    'With MODEL_CONTROL_MODE=explicit: models to load at the start; * means all',
     'iris',
   ),
   REPOSITORY_POLL_SECS: setting(
     whole(1, 86_400).default(15),
-    'With MODEL_CONTROL_MODE=poll: seconds between two looks at the repository',
+    'With MODEL_CONTROL_MODE=poll: seconds between two polls',
     '15',
   ),
   STRICT_READINESS: setting(
     flag.default(true),
-    'Whether /v2/health/ready requires every model to be ready, or only the server',
+    'Whether /v2/health/ready is 503 while any model is not ready or no model is served',
     'false',
   ),
   DEVICE: setting(
     z.string().regex(DEVICE, DEVICE_FORM).default('cpu'),
-    `Where models run: ${DEVICE_FORM}`,
+    `Device on which models run: ${DEVICE_FORM}`,
     'cpu',
   ),
   ENGINE_CACHE: setting(
     text.default('.millrace/engines'),
-    'Folder that keeps the engines TensorRT has built',
+    'Folder for the engines that TensorRT builds',
     'engines',
   ),
-  BATCH_SIZE: setting(whole(1, 65_536).optional(), 'Most rows in one batch', '32'),
-  ORT_LIBRARY: setting(text.optional(), 'Shared library of ONNX Runtime', 'libonnxruntime.so'),
+  BATCH_SIZE: setting(whole(1, 65_536).optional(), 'Maximum rows of one run', '32'),
+  ORT_LIBRARY: setting(
+    text.optional(),
+    'ONNX Runtime library to load; by default the one in onnxruntime-node',
+    'libonnxruntime.so',
+  ),
 };
 
 type Settings = z.infer<z.ZodObject<typeof modelSettings>>;
@@ -89,7 +93,7 @@ export function readModelSettings(settings: Settings, cwd: string): ModelSetting
   };
 }
 
-/** A sentence about settings that contradict each other; undefined where none do. */
+/** A sentence about settings that contradict each other; undefined if none do. */
 export function modelContradiction({ LOAD_MODEL, MODEL_CONTROL_MODE }: Settings) {
   return LOAD_MODEL.length > 0 && MODEL_CONTROL_MODE !== 'explicit'
     ? `LOAD_MODEL has no effect with MODEL_CONTROL_MODE=${MODEL_CONTROL_MODE}; write MODEL_CONTROL_MODE=explicit, or leave LOAD_MODEL out`

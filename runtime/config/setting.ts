@@ -1,8 +1,8 @@
-/** @module What the groups of settings are made with. */
+/** @module Helpers that define the groups of settings. */
 
 import { z } from 'zod';
 
-/** Completes "NAME must be …", what stands in the help, and a value to write. */
+/** Texts about a setting: the end of "NAME must be …", the text of the help, and an example value. */
 interface About {
   readonly description: string;
   readonly example: string;
@@ -15,7 +15,7 @@ export const setting = <Schema extends z.ZodType>(
   example: string,
 ): Schema => schema.meta({ description, example } satisfies About);
 
-/** What `setting` was given, also of a schema with a default or an optional one. */
+/** The texts that were passed to `setting`, also for a schema that is optional or has a default. */
 export const aboutSetting = (schema: z.ZodType): About => schema.meta() as unknown as About;
 
 /** A whole number from `min` to `max`. */

@@ -6,7 +6,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { ServeError } from '../errors.ts';
 
-/** Where settings come from; a test gives its own. */
+/** The sources of settings, which tests replace. */
 export interface ConfigSources {
   /** Arguments after the script's name. */
   readonly argv: readonly string[];
@@ -15,10 +15,10 @@ export interface ConfigSources {
   readonly cwd: string;
 }
 
-/** A value that a source gives to a setting, not checked yet. */
+/** The value of a setting in a source, not checked yet. */
 export interface GivenSetting {
   readonly value: unknown;
-  /** What the setting is called in its source, such as `--port`; the subject of an error. */
+  /** The name of the setting in its source, such as `--port`; the subject of error messages. */
   readonly name: string;
   /** How another value is written in that source, such as `--port=8001`. */
   readonly write: (value: string) => string;
@@ -31,16 +31,17 @@ export function processSources(): ConfigSources {
   return { argv: process.argv.slice(2), env: process.env, cwd: process.cwd() };
 }
 
-/** Whether the arguments ask for the help, which is shown instead of anything else. */
+/** Whether the arguments request the help, which is then the only output. */
 export function wantsHelp({ argv }: ConfigSources = processSources()): boolean {
   return argv.includes('--help');
 }
 
 /**
- * What the sources say: a flag goes before the environment (or its `*_FILE`), that before `millrace.json`.
+ * Reads all sources: a flag has priority over the environment (or its `*_FILE`), which has priority over
+ * `millrace.json`.
  *
- * @param examples A value to write, by the names of all settings.
- * @throws {ServeError} `INVALID_CONFIG` for names that are no settings, and files that cannot be read.
+ * @param examples An example value of each setting, by its name.
+ * @throws {ServeError} `INVALID_CONFIG` for names that are not settings, and files that cannot be read.
  */
 export function readSources(
   sources: ConfigSources,
@@ -111,7 +112,7 @@ function fromEnvironment(env: ConfigSources['env'], names: readonly string[]): G
   return given;
 }
 
-/** The environment is full of strangers; a name that differs from ours in underscores or case alone is meant for us. */
+/** Most variables belong to other programs; one that differs from ours only in underscores or case is a mistake. */
 function refuseMisspelt(env: ConfigSources['env'], names: readonly string[]): void {
   const ours = new Map(names.map((name) => [name.replaceAll('_', ''), name]));
   for (const name of Object.keys(env)) {
@@ -120,7 +121,7 @@ function refuseMisspelt(env: ConfigSources['env'], names: readonly string[]): vo
       .replace(/^MILLRACE_/, '')
       .replaceAll('_', '');
     const meant = ours.get(bare);
-    // `host` and `port` in lower case are too common to be a slip of the pen.
+    // `host` and `port` in lower case are too common to be mistakes.
     if (meant !== undefined && name !== meant && meant.includes('_')) {
       throw invalid(`${name} is not a setting; write ${meant}`);
     }

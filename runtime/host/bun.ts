@@ -17,7 +17,7 @@ export const bunHost: Host = {
         idleTimeout: options.idleTimeoutSecs,
         // Otherwise Bun would respond to an error with a page that shows the source code.
         development: false,
-        // Each route has its own limit, and names it in its error.
+        // Each route has its own limit, which its error message has.
         maxRequestBodySize: Number.MAX_SAFE_INTEGER,
         // Bun's own router spares a request a fifth of what Hono's floor costs; other methods go on to `fetch`.
         routes: Object.fromEntries(fastRoutes.map(([path, handler]) => [path, { POST: handler }])),
@@ -39,7 +39,7 @@ export const bunHost: Host = {
 };
 
 /**
- * The request with a whole URL. Where `Host` is missing or invalid, as in the health checks of load balancers that
+ * The request with a complete URL. If `Host` is missing or invalid, as in the health checks of load balancers that
  * speak HTTP/1.0, Bun's URL is the path alone, in which Hono would find no route.
  */
 function withHost(request: Request): Request {

@@ -1,25 +1,25 @@
-/** @module What the platform needs of the JavaScript runtime that hosts it. */
+/** @module What the platform needs from the JavaScript runtime that hosts it. */
 
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { ServeError } from '../errors.ts';
 
-/** Sets how long the connection of a request may be idle; 0 means for good. */
+/** Sets how long the connection of a request may be idle; 0 means without a limit. */
 export interface IdleTimer {
   timeout(request: Request, seconds: number): void;
 }
 
 /**
- * @param idle Where the host counts a connection as idle also while its response is being made, as Bun does:
- * a handler that takes long holds the timer up, and sets it again when it is done.
+ * @param idle The idle timer of hosts such as Bun that count a connection as idle also while its response is being
+ * made: a handler that takes long stops the timer, and sets it again when it has finished.
  */
 export type RequestHandler = (request: Request, idle?: IdleTimer) => Response | Promise<Response>;
 
 export interface ListenOptions {
   readonly hostname: string;
-  /** 0 takes a free port. */
+  /** 0 means any free port. */
   readonly port: number;
-  /** The setting that the port is from, for the sentence where it cannot be opened. */
+  /** The setting that has the port, for the message if it cannot be opened. */
   readonly setting: string;
   /** Seconds after which a connection without a request is closed. */
   readonly idleTimeoutSecs: number;
@@ -27,25 +27,25 @@ export interface ListenOptions {
   readonly shared: boolean;
   /** Responds to every request. */
   readonly fetch: RequestHandler;
-  /** Responds to POST by path, which a host may call instead of `fetch` where it matches paths faster. */
+  /** Handlers of POST by path, which a host that matches paths faster may call instead of `fetch`. */
   readonly fastRoutes?: Readonly<Record<string, RequestHandler>>;
 }
 
 /** An open port. */
 export interface Listener {
   readonly port: number;
-  /** Takes no more connections, closes the idle ones and resolves when the last response is out. */
+  /** Accepts no more connections, closes the idle ones and resolves when the last response is sent. */
   stop(): Promise<void>;
 }
 
 export interface Host {
-  /** Such as `bun 1.4.5`. */
+  /** Name and version, such as `bun 1.4.5`. */
   readonly name: string;
   /** @throws {ServeError} `LISTEN_FAILED` */
   listen(options: ListenOptions): Promise<Listener>;
 }
 
-/** Sentences by what stands in the error of a host, or in that of the gRPC library, which has no codes. */
+/** Messages by a pattern in the error of a host or of the gRPC library, which has no codes. */
 const REASONS: readonly (readonly [RegExp, (options: Place) => string])[] = [
   [
     /EADDRINUSE/,
@@ -74,7 +74,7 @@ const REASONS: readonly (readonly [RegExp, (options: Place) => string])[] = [
   ],
 ];
 
-/** Where a port was to be opened. */
+/** The place where a port was to be opened. */
 export type Place = Pick<ListenOptions, 'hostname' | 'port' | 'setting'>;
 
 /** Rejects for a name that has no address. Bun's own error for it has the code of whatever failed before. */
@@ -82,11 +82,11 @@ export async function checkName(hostname: string): Promise<void> {
   if (isIP(hostname) === 0) await lookup(hostname);
 }
 
-/** The error for a port that could not be opened, with a sentence that says why. */
+/** The error for a port that could not be opened, with the reason as a sentence. */
 export function listenError(error: unknown, place: Place): ServeError {
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  // A name with EACCES in it is not a reason.
+  // A host name that contains EACCES is not a reason.
   const about = `${code} ${message.replaceAll(place.hostname, '')}`;
   const reason = REASONS.find(([pattern]) => pattern.test(about))?.[1];
   const sentence =

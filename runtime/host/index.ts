@@ -1,4 +1,4 @@
-/** @module The host this process runs on. */
+/** @module The host on which this process runs. */
 
 import process from 'node:process';
 import { bunHost } from './bun.ts';

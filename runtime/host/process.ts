@@ -20,7 +20,7 @@ export function exit(code: number, message?: string): never {
   process.exit(code);
 }
 
-/** A thread as the one that started it sees it. */
+/** A thread, for the thread that started it. */
 export interface Thread {
   send(message: unknown): void;
   onMessage(listener: (message: unknown) => void): void;
@@ -41,7 +41,7 @@ export function startThread(module: URL, data: unknown): Thread {
   };
 }
 
-/** The thread that started this one, as this one sees it. */
+/** The thread that started this one, for this one. */
 export interface Parent {
   readonly data: unknown;
   send(message: unknown): void;

@@ -1,6 +1,6 @@
 /**
- * Metrics that JavaScript counts. They are counted in the engine, so that every HTTP thread of the process
- * counts in the same place and whichever renders the page shows the counts of all.
+ * Metrics that JavaScript counts. They are counted in the engine, so that all HTTP threads of the process
+ * count in the same place, and any of them can render the page with the counts of all.
  *
  * @module
  */
@@ -8,18 +8,18 @@
 import type { Counters, Histogram } from '../../native/index.ts';
 import type { Labels, Sample } from './text-format.ts';
 
-/** How a metric is named and which labels distinguish its series. */
+/** The name of a metric, and the labels that distinguish its series. */
 export interface MetricOptions<Label extends string> {
   readonly name: string;
-  /** A sentence for whoever reads the page. */
+  /** A sentence for readers of the page. */
   readonly help: string;
-  /** Each combination of values is a series for good, of which a process may have 4,096. */
+  /** Each combination of values is a series, which is never removed. A process may have 4,096 series. */
   readonly labels: readonly Label[];
 }
 
 /** A metric with a series for each combination of label values. */
 export interface Metric<Label extends string, Series> {
-  /** Finds or makes a series. Look it up once, then count. @throws {MillraceError} `RESOURCE_EXHAUSTED` */
+  /** Finds or creates a series. Look it up once, then count. @throws {MillraceError} `RESOURCE_EXHAUSTED` */
   series(labels: Readonly<Record<Label, string>>): Series;
 }
 
@@ -34,17 +34,17 @@ export interface GaugeSeries {
 }
 
 export interface HistogramSeries {
-  /** @param seconds A duration. What is negative or no number is ignored. */
+  /** @param seconds A duration. Negative values and NaN are ignored. */
   observe(seconds: number): void;
 }
 
-/** A series as it is read: its labels and its counts. */
+/** The labels and the counts of a series. */
 export interface CountedSeries {
   readonly labels: readonly string[];
   readonly histogram: Histogram;
 }
 
-/** Makes a counter, or a gauge, that JavaScript counts. */
+/** Creates a counter, or a gauge, that JavaScript counts. */
 export function countedNumber<Label extends string>(
   counters: Counters,
   { name, labels }: MetricOptions<Label>,
@@ -83,7 +83,7 @@ function keyOf<Label extends string>(
 export function readCounted(counters: Counters): ReadonlyMap<string, readonly CountedSeries[]> {
   const byName = new Map<string, CountedSeries[]>();
   for (const { key, histogram } of counters.snapshot()) {
-    // The counters are the process's: what others count there may have any key.
+    // The counters belong to the process, where other code may use any key.
     if (!key.startsWith('["')) continue;
     const [name, ...labels] = JSON.parse(key) as [string, ...string[]];
     const known = byName.get(name);

@@ -1,4 +1,4 @@
-/** @module What `/metrics` shows. Decision record 0016 says where it is counted and how it is named. */
+/** @module The page `/metrics`. Decision record 0016 says where metrics are counted and how they are named. */
 
 import type { Counters } from '../../native/index.ts';
 import type { ModelVersion } from '../model.ts';
@@ -44,7 +44,7 @@ const REQUEST_BOUNDS = [
 export type HttpLabel = 'method' | 'route' | 'status' | 'service';
 export type GrpcLabel = 'method' | 'code' | 'service';
 
-/** A metric and how its samples are found among all that has been counted. */
+/** A metric, and how its samples are selected from all counted series. */
 interface Row {
   readonly head: MetricHead;
   read(counted: ReadonlyMap<string, readonly CountedSeries[]>): readonly Sample[];

@@ -133,7 +133,7 @@ function cost(name: string, help: string, of: 'meanMs' | 'highMs'): ModelMetric 
   return { ...head(name, 'gauge', help), samples };
 }
 
-/** Where a model declares axes, a cost is that of batches of these lengths: `lengths="tokens=64"`. */
+/** If a model declares axes, a cost is that of batches of these lengths: `lengths="tokens=64"`. */
 function costSample(labels: Labels, { rows, ...point }: CostPoint, of: 'meanMs' | 'highMs') {
   const lengths = Object.entries(point.lengths ?? {}).map(([axis, length]) => `${axis}=${length}`);
   const shape: Labels = lengths.length === 0 ? {} : { lengths: lengths.join(',') };

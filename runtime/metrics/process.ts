@@ -1,5 +1,5 @@
 /**
- * The metrics of the process, under the names that Prometheus' client libraries agree on. They are read
+ * The metrics of the process, under the names that the client libraries of Prometheus use. They are read
  * from the kernel: what a JavaScript runtime measures is often that of one thread.
  *
  * @module
@@ -14,7 +14,7 @@ interface ProcessMetric extends MetricHead {
   value(): number;
 }
 
-/** The unit in which Linux reports times to programs, whatever its own is. */
+/** The unit in which Linux reports times to programs, whatever the kernel uses itself. */
 const TICKS_PER_SECOND = 100;
 
 export function processMetrics(): readonly ProcessMetric[] {

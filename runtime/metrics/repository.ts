@@ -1,9 +1,9 @@
-/** @module The metrics of the repository: which versions take requests, and how much of it is not served. */
+/** @module The metrics of the repository: which versions accept requests, and how many entries are not served. */
 
 import type { ModelStatus } from '../served-model.ts';
 import type { Metrics } from './index.ts';
 
-/** What is asked at each scrape. */
+/** The state that is read at each scrape. */
 interface RepositoryState {
   status(): readonly ModelStatus[];
   skipped(): readonly unknown[];

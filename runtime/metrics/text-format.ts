@@ -11,14 +11,14 @@ export type Labels = Readonly<Record<string, string>>;
 export interface Sample {
   readonly labels: Labels;
   readonly value: number;
-  /** What the line's name has after that of its metric. */
+  /** The suffix of the line's name after the name of its metric. */
   readonly suffix?: '_bucket' | '_sum' | '_count';
 }
 
 export interface MetricHead {
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
-  /** A sentence for whoever reads the page. */
+  /** A sentence for readers of the page. */
   readonly help: string;
 }
 

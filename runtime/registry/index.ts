@@ -4,7 +4,7 @@
  * ```
  * Repository     which models there are; another source of models has to offer its scan() and find()
  * ModelLoader    from the files of a model to its loaded versions
- * ServedModels   what is served, what is on its way in or out, and the states of the index
+ * ServedModels   what is served, what is being loaded or unloaded, and the states of the index
  * Registry       changes of state: prepared here, committed or abandoned by the bus
  * ```
  *
@@ -36,7 +36,7 @@ import { checkDefaultModel, checkDevice, modelsAtStart } from './start.ts';
 
 export type { IndexEntry } from './served-models.ts';
 
-/** Models whose files are looked at at the same time. */
+/** Maximum models whose files are read at the same time. */
 const MAX_AT_ONCE = 8;
 
 export class Registry {
@@ -48,9 +48,9 @@ export class Registry {
   readonly #served: ServedModels;
   /** The models that are served, and which of their versions a request goes to. */
   readonly routes: RouteTable;
-  /** The names of the models on disk, for the index: many may ask at the same time, and reading takes long. */
+  /** The names of the models on disk, for the index: many requests may need them at once, and reading takes long. */
   readonly #namesOnDisk = new SharedWork(() => this.#readNames());
-  /** What the repository holds beside models, as it was last read. */
+  /** The entries of the repository that are not models, as of the last read. */
   #skipped: readonly Skipped[] = [];
 
   private constructor(
@@ -74,7 +74,7 @@ export class Registry {
    * of `LOAD_MODEL`. A version that fails to load does not affect the others.
    *
    * @param notices Where it logs what it finds in the repository; its own errors go to `log`.
-   * @throws {ServeError} `INVALID_CONFIG` when the repository, or a model that a setting names, does not
+   * @throws {ServeError} `INVALID_CONFIG` if the repository, or a model that a setting names, does not
    * exist, or `DEVICE` cannot be used.
    */
   static async open(
@@ -102,7 +102,7 @@ export class Registry {
     return this.#served.all().map((model) => model.status());
   }
 
-  /** What the repository holds that is not served, with the reason. */
+  /** The entries of the repository that are not served, with the reasons. */
   skipped(): readonly Skipped[] {
     return this.#skipped;
   }
@@ -113,8 +113,8 @@ export class Registry {
   }
 
   /**
-   * Whether any version takes requests. Where clients load the models, a server without any is ready,
-   * because it waits for them.
+   * Whether any version takes requests. If clients load the models, a server without models is ready,
+   * because it waits for loads.
    */
   ready(): boolean {
     const models = this.#served.all();
@@ -139,10 +139,10 @@ export class Registry {
   }
 
   /**
-   * Prepares a change, which shows when it is committed. The caller prepares one at a time.
+   * Prepares a change, which takes effect when it is committed. The caller prepares one at a time.
    *
    * @throws {ServeError} `MODEL_NOT_FOUND`; `INVALID_CONFIG` for an override that cannot be used; `INTERNAL`
-   * where the repository itself cannot be read.
+   * if the repository itself cannot be read.
    */
   prepare(change: StateChange): Promise<PreparedChange> {
     switch (change.kind) {
@@ -155,7 +155,7 @@ export class Registry {
     }
   }
 
-  /** A value that two registries have in common exactly when they serve the same. */
+  /** A value that is equal in two registries exactly when they serve the same. */
   state(): string {
     return this.#served.state();
   }
@@ -165,7 +165,7 @@ export class Registry {
     return this.#served.close();
   }
 
-  /** Loads a model, or loads it again. Its current versions respond until then, and stay where a new one fails. */
+  /** Loads a model, or loads it again. Its current versions respond until then, and stay if a new one fails. */
   async #prepareLoad(name: string, override: LoadOverride | undefined): Promise<PreparedChange> {
     const folder = await this.#repository.find(name, override);
     if (folder !== undefined) return this.#prepareFolder(folder, await fingerprint(folder));
@@ -239,7 +239,7 @@ export class Registry {
     }
   }
 
-  /** Unloads a model that is gone. One that is there, but cannot be read or is being written, stays. */
+  /** Unloads a model whose folder is gone. It stays if the folder exists but cannot be read or is being written. */
   #removeUnlessSkipped(model: ServedModel, { skipped }: Scan): void {
     const skip = skipped.find(({ name }) => mayHold(name, model.name));
     if (skip === undefined) {
@@ -257,7 +257,7 @@ export class Registry {
     this.#skipped = skipped;
   }
 
-  /** Without any while the repository cannot be read, so that the served models are still listed. */
+  /** Empty while the repository cannot be read, so that the index still lists the served models. */
   async #readNames(): Promise<readonly string[]> {
     try {
       const { models } = await this.#repository.scan();

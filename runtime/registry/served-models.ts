@@ -1,4 +1,4 @@
-/** @module The models that are served, those on their way in or out, and how the index lists them. */
+/** @module The models that are served, being loaded or being unloaded, and how the index lists them. */
 
 import { ServeError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -10,7 +10,7 @@ import { type Transition, Transitions } from './transitions.ts';
 
 /**
  * An entry of the repository's index. A model that was never loaded has no version. A version that is ready
- * has a reason where the model has changed on disk and the change could not be served.
+ * has a reason if the model has changed on disk and the change could not be served.
  */
 export interface IndexEntry {
   readonly name: string;
@@ -69,7 +69,7 @@ export class ServedModels {
   }
 
   /**
-   * Serves a loaded model instead of an older one, which stays where it works and the new one does not.
+   * Serves a loaded model instead of an older one. The older one stays if it works and the new one does not.
    *
    * @returns Whether the loaded model is served.
    */
@@ -90,7 +90,7 @@ export class ServedModels {
     return true;
   }
 
-  /** Serves the model no longer. Requests that it has taken still get their responses. */
+  /** Stops serving the model. Requests that it has accepted still get their responses. */
   remove(model: ServedModel): void {
     this.#routes.delete(model.name);
     this.#origins.delete(model.name);
@@ -98,7 +98,7 @@ export class ServedModels {
     this.discard(model);
   }
 
-  /** The same, because a client wants it. */
+  /** The same as `remove`, at the request of a client. */
   unload(model: ServedModel): void {
     this.remove(model);
     this.#unloaded.add(model.name);

@@ -1,4 +1,4 @@
-/** @module What settings say about the models that a server starts with. */
+/** @module Applies the settings about the models with which a server starts. */
 
 import type { Config } from '../config/index.ts';
 import { ServeError } from '../errors.ts';
@@ -23,7 +23,7 @@ export function modelsAtStart(config: Config, { models, skipped }: Scan): readon
   });
 }
 
-/** @throws {ServeError} `INVALID_CONFIG` where `DEFAULT_MODEL` names no model of the repository. */
+/** @throws {ServeError} `INVALID_CONFIG` if `DEFAULT_MODEL` names no model of the repository. */
 export function checkDefaultModel({ defaultModel }: Config, { models, skipped }: Scan): void {
   if (defaultModel === undefined || models.some(({ name }) => name === defaultModel)) return;
   const names = models.map(({ name }) => `'${name}'`).join(', ') || 'none';
@@ -34,7 +34,7 @@ export function checkDefaultModel({ defaultModel }: Config, { models, skipped }:
 }
 
 /**
- * Stops the start where `DEVICE` names a GPU that cannot be used and nothing is served.
+ * Stops the start if `DEVICE` names a GPU that cannot be used and nothing is served.
  *
  * @throws {ServeError} `INVALID_CONFIG`
  */
@@ -53,7 +53,7 @@ export function checkDevice({ device }: Config, models: readonly ServedModel[]):
   }
 }
 
-/** Why the repository does not serve a model of that name, in parentheses; '' where nothing has the name. */
+/** Why the repository does not serve a model of that name, in parentheses; '' if nothing has the name. */
 function whyNot(model: string, skipped: readonly Skipped[]): string {
   const skip = skipped.find(({ name }) => mayHold(name, model));
   return skip === undefined ? '' : ` (${skip.name}: ${skip.reason})`;

@@ -1,9 +1,9 @@
 /** @module Which models are being loaded or unloaded at the moment. */
 
-/** What happens to a model. */
+/** A change of a model that is in progress. */
 export type Transition = 'LOADING' | 'UNLOADING';
 
-/** Counts what is under way, because two instances of one model may leave at the same time. */
+/** Counts transitions, because two loads of one model may be unloading at the same time. */
 export class Transitions {
   readonly #counts = { LOADING: new Map<string, number>(), UNLOADING: new Map<string, number>() };
 
@@ -20,7 +20,7 @@ export class Transitions {
     }
   }
 
-  /** What is under way for the model of that name. A load counts before an unload, because it will be served. */
+  /** The transition of the model of that name, if any. A load counts before an unload, because it will be served. */
   of(name: string): Transition | undefined {
     if (this.#counts.LOADING.has(name)) return 'LOADING';
     return this.#counts.UNLOADING.has(name) ? 'UNLOADING' : undefined;

@@ -53,7 +53,7 @@ export const modelConfigSchema = z.strictObject({
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
 /**
- * The content of the file, or the error where it cannot be used.
+ * The content of the file, or the error if it cannot be used.
  *
  * @param versions The names of the model's versions, to which the file may refer.
  */
@@ -107,7 +107,7 @@ function checkVersions(
   }
 }
 
-/** The key `lanes` is the former name of `instances`. It is still accepted where `instances` is absent. */
+/** The key `lanes` is the former name of `instances`. It is still accepted if `instances` is absent. */
 function withPresentNames(config: unknown): unknown {
   if (typeof config !== 'object' || config === null) return config;
   if (!('lanes' in config) || 'instances' in config) return config;

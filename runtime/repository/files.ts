@@ -1,5 +1,5 @@
 /**
- * Reads folders that other people fill. Whatever lies in one, reading it never throws: what cannot be used is
+ * Reads folders whose contents can be anything. Reading one never throws: an entry that cannot be used is
  * skipped with a reason. All reading is asynchronous, because a thread that serves requests reads too, and the
  * file system may be slow.
  *
@@ -11,14 +11,14 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServeError } from '../errors.ts';
 
-/** Something in the repository that is not served, and why. */
+/** An entry of the repository that is not served, and the reason. */
 export interface Skipped {
   /** Its path within the repository, such as `iris/assets`. */
   readonly name: string;
   readonly reason: string;
 }
 
-/** Records that something is skipped. */
+/** Records a skipped entry. */
 export type Skip = (name: string, reason: string) => void;
 
 /** A file or folder of the repository, with links followed. */
@@ -36,7 +36,7 @@ type Folder = Pick<Entry, 'label' | 'path'>;
 /** Largest configuration file that is read. */
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
-/** The entries of a folder in the order of their names; empty where it cannot be read, which is recorded. */
+/** The entries of a folder in the order of their names; empty if it cannot be read, which is recorded. */
 export async function listFolder(folder: Folder, skip: Skip): Promise<Entry[]> {
   try {
     return await listReadableFolder(folder, skip);
@@ -47,9 +47,9 @@ export async function listFolder(folder: Folder, skip: Skip): Promise<Entry[]> {
 }
 
 /**
- * The same, of the entries with the names that are wanted.
+ * The same for the entries whose names are wanted.
  *
- * @throws what the operating system says where the folder itself cannot be read.
+ * @throws the error of the operating system if the folder itself cannot be read.
  */
 export async function listReadableFolder(
   folder: Folder,
@@ -57,7 +57,7 @@ export async function listReadableFolder(
   isWanted: (name: string) => boolean = () => true,
 ): Promise<Entry[]> {
   const all = await readdir(folder.path, { withFileTypes: true });
-  // First, because each link is then looked at by itself.
+  // The filter comes first, because each link is inspected separately afterwards.
   const items = all.filter(({ name }) => isWanted(name));
   items.sort((a, b) => (a.name < b.name ? -1 : 1));
   const entries: Entry[] = [];
@@ -88,9 +88,9 @@ async function inspect(folder: Folder, item: Dirent, skip: Skip): Promise<Entry 
 
 /** What an entry is, or a sentence that says why it cannot be used. */
 async function kindOf(folder: Folder, item: Dirent, path: string): Promise<string> {
-  // A name that is no UTF-8 arrives with U+FFFD in it, under which there is no file.
+  // A name that is not UTF-8 arrives with U+FFFD in it, and there is no file of that name.
   const isOdd = item.name.includes('\uFFFD');
-  // A folder of data may hold very many files: they are not looked at one by one.
+  // A folder of data may hold very many files, so they are not inspected one by one.
   if (item.isFile() && !isOdd) return 'file';
   if (item.isDirectory() && !isOdd) return 'folder';
   try {
@@ -140,7 +140,7 @@ export async function readBytes(path: string, what: string, maxBytes: number): P
   } catch (error) {
     throw fault(lowerFirst(whyUnreadable(error)), error);
   }
-  // Checked first, because reading a pipe would wait for somebody to write to it.
+  // This is checked first, because reading a pipe would wait for a writer.
   if (!stats.isFile()) throw fault('it is not a file');
   if (stats.size > maxBytes) {
     throw fault(`it has ${stats.size} bytes, and at most ${maxBytes} are allowed`);

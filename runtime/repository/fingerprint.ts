@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { ServeError } from '../errors.ts';
 import type { ModelFolder, VersionFolder } from './model-folder.ts';
 
-/** Folders in a version's folder whose files count too: external data may lie in one. */
+/** Depth of the folders below a version's folder whose files count too: external data may be in one. */
 const DEPTH = 2;
 
 /**
@@ -31,7 +31,7 @@ async function filesOf({ version, path, bytes }: VersionFolder): Promise<readonl
   return [numbers(await statsOf(path)), ...(await beside(folder, depth))];
 }
 
-/** Every file but other models. What cannot be read is no part of it. */
+/** Every file except other models and files that cannot be read. */
 async function beside(folder: string, depth: number): Promise<unknown[]> {
   const names = await readdir(folder).catch(() => []);
   const found: unknown[] = [];
@@ -54,5 +54,5 @@ const numbers = (stats: Stats | undefined) => [
   stats?.ctimeMs,
 ];
 
-/** Undefined for what cannot be looked at. */
+/** Undefined if the file cannot be inspected. */
 const statsOf = (path: string): Promise<Stats | undefined> => stat(path).catch(() => undefined);

@@ -1,8 +1,8 @@
 /**
  * Models as Hugging Face and transformers.js keep them: `config.json`, and the graphs in `onnx/` or
- * beside it. The graph `model.onnx` is the model. The parts of a model that is cut up (an encoder and its
- * decoders) are models of their own, named `<folder>.<part>`. Of a graph in several precisions one is
- * served: the most exact.
+ * beside it. The graph `model.onnx` is the model. The parts of a divided model (an encoder and its
+ * decoders) are separate models, named `<folder>.<part>`. If a graph exists in several precisions, the most exact
+ * one is served.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import { byModel, chooseModelFile, MODEL_FILE, type ModelFile, mostExact } from 
 
 /** A graph that is served. */
 export interface Graph {
-  /** '' for the model itself, else the name of its part. */
+  /** The name of the part; '' for a whole model. */
   readonly part: string;
   readonly path: string;
   readonly notes: readonly string[];
 }
 
-/** What `config.json` says that matters for serving tensors. */
+/** The fields of `config.json` that are used. */
 export interface HuggingFaceConfig {
   /** Names of the classes in the order of the scores. */
   readonly labels: readonly string[] | undefined;
@@ -29,8 +29,8 @@ const PART = /^(?:encoder|decoder|vision|text|audio|embed|prompt)/;
 /**
  * The graphs of a folder that has a `config.json`.
  *
- * @param entries What the folder holds.
- * @returns Them, or a sentence that says why there are none.
+ * @param entries The entries of the folder.
+ * @returns the graphs, or a sentence that says why there are none
  */
 export async function findGraphs(
   entries: readonly Entry[],
@@ -62,7 +62,7 @@ const modelFiles = (entries: readonly Entry[]) =>
   entries.filter(({ name }) => name.toLowerCase().endsWith('.onnx'));
 
 /**
- * @param path That of `config.json`.
+ * @param path The path of `config.json`.
  * @throws {ServeError} `INVALID_CONFIG` for a file that cannot be read.
  */
 export async function readHuggingFace(name: string, path: string): Promise<HuggingFaceConfig> {

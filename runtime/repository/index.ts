@@ -1,5 +1,5 @@
 /**
- * What is on disk: the models of a repository folder and their versions, in any of these layouts.
+ * Reads the models of a repository folder and their versions, in any of these layouts.
  *
  * ```
  * <model>/<version>/model.onnx    with model.json (ours), config.pbtxt (Triton's) or nothing beside it
@@ -8,7 +8,7 @@
  * <model>.onnx                    likewise
  * ```
  *
- * Whatever else lies there is skipped with a reason; nothing about one model touches another (decision
+ * All other entries are skipped with a reason, and no model affects another (decision
  * record 0017).
  *
  * @module
@@ -51,21 +51,21 @@ export { configType } from './triton/config.ts';
 export { tritonSchema } from './triton.ts';
 export type { LoadOverride } from './triton-folder.ts';
 
-/** What a repository holds at one moment. */
+/** The contents of a repository at one moment. */
 export interface Scan {
   /** By name. */
   readonly models: readonly ModelFolder[];
-  /** What is not served. Plain files that are no models, such as a README, are not among it. */
+  /** The entries that are not served, except plain files that are not models, such as a README. */
   readonly skipped: readonly Skipped[];
 }
 
 /**
- * Folders that are read at the same time. More of them would not be faster, and each is a piece of work for
- * the thread that requests would wait behind.
+ * Maximum folders that are read at the same time. More would not be faster, and requests of this thread wait for the
+ * work of each.
  */
 const MAX_AT_ONCE = 8;
 
-/** Reads a repository again and again. */
+/** Reads a repository, as often as it is called. */
 export class Repository {
   readonly #root: string;
   readonly #schema = tritonSchema();
@@ -74,7 +74,7 @@ export class Repository {
     this.#root = root;
   }
 
-  /** @throws {ServeError} `INVALID_CONFIG` when the folder cannot be read. */
+  /** @throws {ServeError} `INVALID_CONFIG` if the folder cannot be read. */
   static async open(root: string): Promise<Repository> {
     try {
       await listReadableFolder({ path: root, label: '' }, () => {});
@@ -94,7 +94,7 @@ export class Repository {
   }
 
   /**
-   * The model of that name as it is now, or as `override` has it.
+   * The model of that name as it is on disk now, or as in `override`.
    *
    * @throws {ServeError} `MODEL_NOT_FOUND` with the reason why something of that name is not served, or
    * `INVALID_CONFIG` for an override that cannot be used.
@@ -129,7 +129,7 @@ export class Repository {
   async #read(isWanted: (entry: string) => boolean): Promise<Scan> {
     const skipped = new Map<string, string>();
     const skip: Skip = (name, reason) => {
-      // The first reason is the one that led to the others.
+      // The first reason is the cause of the others.
       if (!skipped.has(name)) skipped.set(name, reason);
     };
     const entries = await this.#list(skip, isWanted);
@@ -164,7 +164,7 @@ export class Repository {
   }
 }
 
-/** Whether the model of that name may come from that entry: a part of a model has its folder's name before its own. */
+/** Whether the model of that name may come from that entry: the name of a part starts with its folder's name. */
 export const mayHold = (entry: string, model: string): boolean =>
   looseName(entry) === model || `${model}.`.startsWith(`${entry}.`);
 

@@ -21,7 +21,7 @@ import { DEFAULT_SETTINGS } from './settings.ts';
 import { readTritonFolder } from './triton-folder.ts';
 import { findVersions, named, USUAL } from './versions.ts';
 
-/** The models of one folder, and what of it is not served. */
+/** The models of one folder, and its entries that are not served. */
 export async function readModels(
   folder: Entry,
   schema: protobuf.Root,
@@ -31,7 +31,7 @@ export async function readModels(
   const entries = await listFolder(folder, skipInside);
   const models = await readLayout(folder, entries, schema, skipInside);
   const isModel = typeof models !== 'string' || entries.some(({ name }) => isConfig(name));
-  // In a folder that is no model, folders without model files are nothing to report.
+  // In a folder that is not a model, folders without model files are not reported.
   const skipped = inside.filter(({ reason }) => isModel || !reason.startsWith(NO_MODEL));
   if (typeof models !== 'string') return { models, skipped };
   return { models: [], skipped: [...skipped, { name: folder.label, reason: models }] };

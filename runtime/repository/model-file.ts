@@ -1,11 +1,11 @@
 /**
- * Which `.onnx` file of a folder is the model. `model.onnx` is. Without it the only file is, or of one
- * model in several precisions the most exact.
+ * Chooses the `.onnx` file of a folder that is the model: `model.onnx` or, without it, the only file. If there are
+ * several precisions of one model, it is the most exact one.
  *
  * @module
  */
 
-/** The file to serve, with a sentence where it is not `model.onnx`. */
+/** The file to serve, with a sentence if it is not `model.onnx`. */
 export interface ModelFile {
   readonly name: string;
   readonly notes: readonly string[];
@@ -13,10 +13,10 @@ export interface ModelFile {
 
 /** The default name of a model file. */
 export const MODEL_FILE = 'model.onnx';
-/** How every reason starts that only says that no model file is there. */
+/** The start of every reason for a folder without a model file. */
 export const NO_MODEL = 'It holds no model file';
 
-/** What transformers.js and Optimum append to the name of a model for its precision; most exact first. */
+/** The suffixes that transformers.js and Optimum append to the name of a model for its precision; most exact first. */
 const PRECISIONS: readonly RegExp[] = [
   /_fp32$/,
   /_O[123]$/,

@@ -1,10 +1,10 @@
-/** @module What a repository holds: models and their versions. */
+/** @module The models and versions of a repository. */
 
 import type { ServeError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import type { RepositorySettings } from './settings.ts';
 
-/** A model of the repository. `config` is the reason where its configuration cannot be used. */
+/** A model of the repository. `config` is the reason if its configuration cannot be used. */
 export interface ModelFolder {
   readonly name: string;
   readonly config: ModelConfig | ServeError;
@@ -17,9 +17,9 @@ export interface VersionFolder {
   readonly version: string;
   /** The model file. It was there when the folder was read, and may be gone when it is loaded. */
   readonly path: string;
-  /** The content of the file, where a load request brought it along. */
+  /** The content of the file if a load request contained it. */
   readonly bytes?: Uint8Array;
-  /** Why this file was chosen, where that is not obvious. */
+  /** Why this file was chosen, if that is not obvious. */
   readonly notes: readonly string[];
 }
 

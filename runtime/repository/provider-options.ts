@@ -1,7 +1,6 @@
 /**
- * Options of execution providers that a client may set in a load request. Others name files and
- * libraries, which the server would write, or load and run, or hold addresses in its memory. The owner
- * of the repository may set them all.
+ * Options of execution providers that a client may set in a load request. Others name files or libraries that the
+ * server would write or load, or contain memory addresses. The owner of the repository may set them all.
  *
  * @module
  */

@@ -11,13 +11,13 @@ export interface LevelPolicy {
 export interface QueuePolicy {
   /** Number of priority levels, of which 1 is the most urgent; 0 means that requests have no priority. */
   readonly levels: number;
-  /** Level of requests that name none; 0 where there are no levels. */
+  /** Level of requests that name none; 0 if there are no levels. */
   readonly defaultLevel: number;
   readonly defaultPolicy: LevelPolicy;
   readonly byLevel: ReadonlyMap<number, LevelPolicy>;
 }
 
-/** The timeout of a request, from the one it asks for and the one its priority level allows. */
+/** The timeout of a request, from the one that it requests and the one that its priority level allows. */
 export function allowedTimeout(
   queue: QueuePolicy,
   level: number,
@@ -31,14 +31,14 @@ export function allowedTimeout(
 /** An input or output as the configuration declares it. */
 export interface DeclaredTensor {
   readonly name: string;
-  /** Triton's name of the datatype, such as `TYPE_FP32`; undefined where it is not declared. */
+  /** Triton's name of the datatype, such as `TYPE_FP32`; undefined if it is not declared. */
   readonly datatype: string | undefined;
-  /** Without the batch dimension, where the model is batched; empty where they are not declared. */
+  /** Without the batch dimension if the model is batched; empty if they are not declared. */
   readonly dims: readonly number[];
 }
 
 export interface WarmupInput extends DeclaredTensor {
-  /** What the elements are: zeros, random numbers, or the bytes of one row in the binary form of V2. */
+  /** The elements: zeros, random numbers, or the bytes of one row in the binary form of V2. */
   readonly data: 'zero' | 'random' | Uint8Array;
 }
 
@@ -51,7 +51,7 @@ export interface Warmup {
 }
 
 export interface RepositorySettings {
-  /** The content of `config.pbtxt`, where there is one. */
+  /** The content of `config.pbtxt`, if there is one. */
   readonly declared: Readonly<Record<string, unknown>> | undefined;
   /** The device of the model, in the form of `DEVICE`; undefined means that of `DEVICE`. */
   readonly device: string | undefined;
@@ -59,7 +59,7 @@ export interface RepositorySettings {
   readonly providerOptions: Readonly<Record<string, string>>;
   /** Names of the classes, by output. */
   readonly labels: Readonly<Record<string, readonly string[]>>;
-  /** Declared inputs and outputs; empty where they are left to the model file. */
+  /** Declared inputs and outputs; empty if the model file alone determines them. */
   readonly inputs: readonly DeclaredTensor[];
   readonly outputs: readonly DeclaredTensor[];
   readonly queue: QueuePolicy;

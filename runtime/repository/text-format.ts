@@ -7,10 +7,10 @@
 
 import protobuf from 'protobufjs';
 
-/** A message as plain values: names as in the schema, enums by name, 64-bit integers as numbers where those are exact, else as strings. */
+/** A message as plain values. Enums are names; 64-bit integers are strings if a number would be inexact. */
 export type Plain = Readonly<Record<string, unknown>>;
 
-/** Says what is wrong with a message, and where. */
+/** The error for text that is not a valid message, with the position. */
 export class FormatError extends Error {
   override readonly name = 'FormatError';
 }
@@ -28,7 +28,7 @@ export function parseTextFormat(text: string, type: protobuf.Type): Plain {
   return message;
 }
 
-/** What is skipped: white space and comments. Then the kinds of tokens. */
+/** White space and comments, which are skipped. The kinds of tokens follow. */
 const BLANK = /(?:\s|#[^\n]*(?:\n|$))*/y;
 const TOKEN =
   /[A-Za-z_]\w*|[-+]?(?:\d[\w.]*(?:(?<=[eE])[-+]\d+)?|\.\d[\w.]*)|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'|\S/y;
@@ -71,7 +71,7 @@ class Reader {
   }
 }
 
-/** Fields up to `end`, or to the end of the text where that is undefined. */
+/** Reads fields up to `end`, or to the end of the text if that is undefined. */
 function readFields(
   reader: Reader,
   type: protobuf.Type,
@@ -144,7 +144,7 @@ function keep(
   message[name] = value;
 }
 
-/** The value of a map's entry that has none. */
+/** The value of a map entry that contains none. */
 const absent = (field: protobuf.Field) => (field.resolvedType === null ? '' : {});
 
 function readValue(reader: Reader, field: protobuf.Field, depth: number): unknown {
@@ -230,7 +230,7 @@ const RANGES: Readonly<Record<string, readonly [bigint, bigint]>> = {
 /** A decimal number from 1 to 999,999,999. */
 const SHORT = /^[1-9]\d{0,8}$/;
 
-/** The number that a token stands for; undefined where it is not a whole number of the type. */
+/** The number that a token stands for; undefined if it is not a whole number of the type. */
 export function integer(token: string, type: string): number | string | undefined {
   const range = RANGES[type];
   // Most numbers are so short that every type holds them.

@@ -1,6 +1,6 @@
 /**
  * A model in Triton's layout: numbered versions beside `config.pbtxt`. In a load request, a client's
- * configuration and files stand in for those on disk.
+ * configuration and files replace those on disk.
  *
  * @module
  */
@@ -16,17 +16,17 @@ import { wrong } from './triton/config.ts';
 import { readTriton, type TritonModel } from './triton.ts';
 import { findVersions, named, type Wanted } from './versions.ts';
 
-/** What stands in for a model's files in one load. */
+/** The configuration and files that replace those of a model in one load. */
 export interface LoadOverride {
   /** The text of a `config.pbtxt`, or the same as JSON. */
   readonly config: string;
-  /** Model files by their path in the model's folder, such as `1/model.onnx`. With any, only their versions are served. */
+  /** Model files by their path, such as `1/model.onnx`. If there are any, only their versions are served. */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Where the versions of a model are found. */
+/** The source of a model's versions: its folder, or the files of a load request. */
 interface VersionSource {
-  /** The names of all versions, whether they hold a model file or not. */
+  /** The names of all versions, whether or not they hold a model file. */
   readonly numbers: readonly string[];
   find(wanted: Wanted): Promise<readonly VersionFolder[] | string>;
 }
@@ -36,7 +36,7 @@ type Models = readonly ModelFolder[] | string;
 
 /**
  * Longest configuration of a load request, characters. It is parsed on a thread that serves requests, which takes
- * 0.1 to 0.4 µs a character. Configurations have a few thousand characters.
+ * 0.1 to 0.4 µs per character. Configurations have a few thousand characters.
  */
 const MAX_OVERRIDE = 64 * 1024;
 
@@ -59,7 +59,7 @@ export function readTritonFolder(
   });
 }
 
-/** The model as a load request has it. */
+/** The model with the configuration and files of a load request. */
 export function readOverride(
   folder: Entry,
   entries: readonly Entry[],

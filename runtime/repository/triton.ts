@@ -38,9 +38,9 @@ export function tritonSchema(): protobuf.Root {
 export interface TritonModel {
   readonly config: ModelConfig;
   readonly settings: RepositorySettings;
-  /** Of the model files, where `config.pbtxt` names it. */
+  /** The name of the model files, if `config.pbtxt` sets it. */
   readonly filename: string | undefined;
-  /** Which of the versions that are there are served. */
+  /** Whether the version policy selects a version. */
   selects(version: string, all: readonly string[]): boolean;
 }
 
@@ -66,7 +66,7 @@ export async function readTriton(
   }
   const { device, providerOptions, config: placed, notes } = placement(name, config);
   const threads = intraOpThreads(name, config);
-  // First, because it limits the levels that `batching` goes through.
+  // This comes first, because it limits the number of levels that `batching` iterates over.
   const queue = queuePolicy(name, config.dynamic_batching);
   const batched = batching(config);
   return {
@@ -83,7 +83,7 @@ export async function readTriton(
       inputs: (config.input ?? []).map(toDeclared),
       outputs: (config.output ?? []).map(toDeclared),
       queue,
-      // Like Triton, which does not run warm-ups without rows.
+      // As in Triton, warm-ups without rows do not run.
       warmups: await Promise.all(
         (config.model_warmup ?? [])
           .filter(({ batch_size }) => batch_size)
@@ -103,7 +103,7 @@ function intraOpThreads(name: string, { parameters }: TritonConfig): number {
   throw wrong(name, `intra_op_thread_count must be a whole number but is ${shorten(text, 40)}`);
 }
 
-/** Notes are shown and logged, so that there are not as many as a configuration has fields. */
+/** Limits the notes, which are shown and logged, because a configuration may have very many fields. */
 function limited(notes: readonly string[]): readonly string[] {
   const shown = notes.slice(0, MAX_NOTES).map((note) => shorten(note, 200));
   const others = notes.length - shown.length;
@@ -148,7 +148,7 @@ function refuseUnsupported(name: string, config: TritonConfig): void {
   if (fault !== undefined) throw wrong(name, `${fault} is not supported; take it out of the file`);
 }
 
-/** Undefined where the configuration declares neither rows nor shapes: then the engine finds out whether it may batch. */
+/** Undefined if the configuration declares neither rows nor shapes: the engine then finds out whether it can batch. */
 function batching(config: TritonConfig): ModelConfig['batching'] {
   const { max_batch_size, dynamic_batching, input = [], output = [] } = config;
   const open = max_batch_size === undefined && input.length + output.length === 0;

@@ -1,13 +1,13 @@
-/** @module Which folders of a model are versions: those that hold a model file. */
+/** @module Finds the versions of a model, which are the folders that hold a model file. */
 
 import { type Entry, listFolder, type Skip } from './files.ts';
 import { chooseModelFile, isModelFile, MODEL_FILE, NO_MODEL } from './model-file.ts';
 import { ONLY_VERSION, sortVersions, type VersionFolder } from './model-folder.ts';
 
-/** What is looked for in the folder of a version. */
+/** The model file that the folder of a version must hold. */
 export interface Wanted {
   readonly filename: string;
-  /** Whether another file may be the model where that one is missing. */
+  /** Whether another file may be the model if that one is missing. */
   readonly mayDiffer: boolean;
 }
 

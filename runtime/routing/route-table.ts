@@ -1,5 +1,5 @@
 /**
- * Which model version a request goes to. The table can change at any time; no model is reloaded for it
+ * Decides which model version serves a request. The table can change at any time without reloading a model
  * (.github/decisions/0024).
  *
  * @module
@@ -14,21 +14,21 @@ import type { TaskName } from '../tasks/index.ts';
 /** Random numbers in [0, 1), for the traffic split. */
 export type Random = () => number;
 
-/** How the requests to one model find their version. */
+/** How the version of requests to one model is chosen. */
 export interface Route {
-  /** Shares of the requests that name no version, in any unit. Empty: the newest version that works has all. */
+  /** Shares of the requests that name no version, in any unit. If empty, the newest version that works gets all. */
   readonly weights: Readonly<Record<string, number>>;
   /** Names that stand for a version, such as `stable`. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** What of a request decides where it goes. */
+/** The parts of a request that decide which version serves it. */
 export interface RouteContext {
   /** The model's name; undefined leaves it to the default model. */
   readonly model: string | undefined;
   /** A version or a label; undefined leaves it to the traffic split. */
   readonly version: string | undefined;
-  /** Tasks among whose models the default one is looked for; undefined means all. A constant of the route. */
+  /** The default model must have one of these tasks; undefined means any. The list is a constant of the route. */
   readonly tasks?: readonly TaskName[] | undefined;
 }
 
@@ -36,9 +36,9 @@ export interface RouteContext {
 interface Entry {
   readonly model: ServedModel;
   readonly route: Route;
-  /** Versions with the cumulative share up to which each is drawn; the last is 1. */
+  /** Versions with the cumulative share up to which each is chosen; the last is 1. */
   readonly shares: readonly { readonly upTo: number; readonly version: string }[];
-  /** The version of every request that names none, where there is no draw and it is loaded. */
+  /** The version of every request that names none, if it is loaded and there is no traffic split. */
   readonly only: ModelVersion | undefined;
 }
 
@@ -48,7 +48,7 @@ export class RouteTable {
   readonly #defaultName: string | undefined;
   readonly #entries = new Map<string, Entry>();
   #wideIntegers = false;
-  /** The default model of each list of tasks that requests have come with. */
+  /** The default model for each list of tasks that requests have had so far. */
   readonly #defaults = new Map<readonly TaskName[] | undefined, Entry | undefined>();
 
   constructor(random: Random, defaultName: string | undefined) {
@@ -56,7 +56,7 @@ export class RouteTable {
     this.#defaultName = defaultName;
   }
 
-  /** Adds a model, or puts it in the place of the one of its name. */
+  /** Adds a model, or replaces the one of the same name. */
   set(model: ServedModel, route: Route): void {
     this.#entries.set(model.name, compile(model, route));
     this.#forget();
@@ -91,7 +91,7 @@ export class RouteTable {
   }
 
   /**
-   * The version that responds to one request. It may be drawn at random, so a request asks once.
+   * The version that responds to one request. It may be chosen at random, so each request must call this once.
    *
    * @throws {ServeError} `MODEL_NOT_FOUND`, `VERSION_NOT_FOUND`, `MODEL_NOT_READY`, or `INVALID_ARGUMENT`
    * when no model is named and there is no default.
@@ -105,7 +105,7 @@ export class RouteTable {
 
   /**
    * The version that metadata, configuration and statistics are about: the one that is named, else the one
-   * that most requests go to. Nothing is drawn, so the same call has the same result.
+   * with the largest share of requests. It is not random, so the same call has the same result.
    *
    * @throws {ServeError} as `resolve`
    */
@@ -152,7 +152,7 @@ export class RouteTable {
       : new ServeError('MODEL_NOT_READY', 'No model is served; see /ready.');
   }
 
-  /** Works out anew what follows from all models together. */
+  /** Discards and recomputes the values that depend on all models. */
   #forget(): void {
     this.#defaults.clear();
     this.#wideIntegers = this.models().some((model) => model.takesWideIntegers());
@@ -164,9 +164,9 @@ export class RouteTable {
   }
 
   /**
-   * Of the models that have one of the tasks: the one that `DEFAULT_MODEL` names, or that says it is the
-   * default, or the only one. Where no model has one, all take part, so that the error says why the
-   * default does not do.
+   * Of the models that have one of the tasks: the one that `DEFAULT_MODEL` names, or whose `model.json`
+   * makes it the default, or the only one. If no model has one of the tasks, all are candidates, so that the error says
+   * why the default cannot be used.
    */
   #chooseDefault(tasks: readonly TaskName[] | undefined): Entry | undefined {
     const all = [...this.#entries.values()];

@@ -12,7 +12,7 @@ const TASKS = { classification, regression } as const;
 
 export type TaskName = keyof typeof TASKS | 'raw';
 
-/** The task of a model version; `name` says which one it is. */
+/** The task of a model version, which `name` identifies. */
 export type ModelTask = TabularTask;
 
 /** Every key of `model.json` that describes a task. */

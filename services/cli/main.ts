@@ -1,4 +1,4 @@
-/** @module The command `millrace`, but for `serve`, which is `services/main.ts`. */
+/** @module The command `millrace`, except for `serve`, which is `services/main.ts`. */
 
 import { exit } from '../../runtime/index.ts';
 import { program } from './program.ts';

@@ -77,7 +77,7 @@ async function readLongText(
 ): Promise<string> {
   const bytes = await readLongBytes(source, announced, limit);
   const text = new TextDecoder().decode(bytes);
-  // The length stays counted until the response, as does the text or what is parsed from it stay in memory.
+  // The length stays counted until the response, because the text or its parsed value stays in memory.
   source.share.free(bytes.buffer);
   return text;
 }
@@ -88,7 +88,7 @@ export const readBytes: ReadBody<Bytes> = (source, announced, limit) => {
   return source.request.bytes();
 };
 
-/** Returns whether the host can read the body in one call, without steps of ours that each cost a small request time. */
+/** Returns whether the host can read the body in one call, which costs a small request less time than our own steps. */
 function isShort(announced: number | undefined, request: Request): announced is number {
   return announced !== undefined && announced <= UNCOUNTED && !isCompressed(request);
 }

@@ -27,8 +27,8 @@ const MAX_DEPTH = 100;
 export const MAX_JSON_BYTES = 8 * 1024 * 1024;
 
 /**
- * Maximum work of parsing a body, in the time of one value. A list or an object takes as long as 3 values, and a
- * member's name as long as 30. Parsing a body of this much work takes about 20 ms.
+ * Maximum work of parsing a body; the unit is the time of one value. A list or an object takes as long as 3 values,
+ * and a member's name as long as 30. Parsing a body of this much work takes about 20 ms.
  */
 const MAX_WORK = 600_000;
 const LIST_WORK = 3;

@@ -43,7 +43,7 @@ export function controlBodies({ bodies, clock, config }: Runtime): HandleControl
       const owner = {
         clock,
         bodies,
-        // 0 turns off the host's idle timer for the whole route.
+        // Not read, because this context has no idle timer: the host turns its own off for these routes.
         idleTimeoutSecs: 0,
         startReceiving: () => undefined,
         endReceiving: () => undefined,

@@ -55,7 +55,7 @@ export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: strin
       const refusal =
         (principal instanceof ServeError ? principal : undefined) ??
         (changes ? refuseOtherSites(headers, config.host) : undefined);
-      // An error that is thrown here would not be counted, while Hono turns those of handlers to responses.
+      // An error that is thrown here would not be counted, while Hono converts those of handlers to responses.
       if (refusal === undefined) await next();
       else c.res = errorResponse(refusal, idOf(c));
       if (!c.res.headers.has('X-Request-Id')) c.header('X-Request-Id', idOf(c));

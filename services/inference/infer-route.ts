@@ -27,23 +27,24 @@ const HEADER_LENGTH = 'Inference-Header-Content-Length';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** JSON of more bytes is parsed beside the thread, which it would hold for milliseconds. */
+/** JSON of more bytes is parsed on another thread, because it would block the HTTP thread for milliseconds. */
 const PARSED_HERE = 64 * 1024;
-/** Bodies that are no longer are copied by the engine and not lent to it. */
+/** Bodies of at most this many bytes are copied by the engine instead of lent to it. */
 const SMALL = 64 * 1024;
-/** Likewise BYTES of more elements, and in a response tensors of more bytes. */
+/** Requests with more BYTES elements are also parsed on another thread. */
 const STRINGS_HERE = 4096;
+/** Responses that have a tensor of more bytes are encoded on another thread. */
 const ENCODED_HERE = 64 * 1024;
-/** Most BYTES elements of a request: the engine takes each from JavaScript, in 100 ns. */
+/** Maximum BYTES elements of a request: the engine reads each from JavaScript, which takes 100 ns. */
 const MAX_STRINGS = 131_072;
 
 interface InferInput {
   readonly target: Target;
   /** The request's JSON and tensors, or a body that is one raw tensor. */
   readonly content: CodecRequest | Bytes;
-  /** Of a body that is lent to the engine, until then the owner of its memory. */
+  /** The owner of the memory of a body that will be lent to the engine. */
   readonly share: BodyShare | undefined;
-  /** The codings that the client takes are in its `Accept-Encoding`, which only long responses need. */
+  /** The request's headers, of which only long responses need one: `Accept-Encoding`. */
   readonly headers: Headers;
 }
 
@@ -96,7 +97,7 @@ export function inferRoute(
   };
 }
 
-/** Bytes of JSON in front of a binary body; -1 where all of it is JSON. @throws {ServeError} `INVALID_ARGUMENT` */
+/** Bytes of JSON in front of a binary body; -1 if all of it is JSON. @throws {ServeError} `INVALID_ARGUMENT` */
 function headerLength(given: string | null, bodyLength: number): number {
   if (given === null) return -1;
   const length = /^\d{1,15}$/.test(given) ? Number(given) : -1;
@@ -107,7 +108,7 @@ function headerLength(given: string | null, bodyLength: number): number {
   );
 }
 
-/** The request, or undefined where parsing it would hold the thread for long. */
+/** The request; undefined if parsing it would block the thread for long. */
 function parse(
   codec: Codec,
   body: Bytes,
@@ -155,7 +156,7 @@ function asRequestError(thrown: unknown): unknown {
   return error.code === 'INTERNAL' ? thrown : error;
 }
 
-/** Without room for the elements of a request there is no use in waiting where no other request holds any. */
+/** If there is no room for the elements of a request although no other request holds any, a retry would not help. */
 function asBudgetError(cause: unknown, alone: boolean): unknown {
   if (!(cause instanceof Error) || !('code' in cause) || cause.code !== 'UNAVAILABLE') {
     return asRequestError(cause);

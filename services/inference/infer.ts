@@ -1,6 +1,6 @@
 /**
- * The steps of an infer request of the protocol, the same over REST and gRPC: what its parameters ask for,
- * and which outputs are sent back in which form.
+ * The steps of an infer request of the protocol, the same over REST and gRPC: reading its parameters,
+ * and choosing the outputs of the response and their form.
  *
  * @module
  */
@@ -20,24 +20,24 @@ import {
 } from '../../runtime/index.ts';
 import { classify } from './classification.ts';
 
-/** The model, and where the client names one the version, of a request. */
+/** The model of a request, and its version if the client names one. */
 export interface Target extends RouteContext {
   readonly model: string;
 }
 
-/** How one output is wanted. */
+/** A requested output and its form. */
 interface WantedOutput {
   readonly name: string;
   readonly binary: boolean;
-  /** Most classes to send instead of the tensor; 0 means the tensor. */
+  /** Maximum classes to send instead of the tensor; 0 means the tensor. */
   readonly classes: number;
 }
 
-/** What a request says of its response. */
+/** The form of the response, as the request sets it. */
 export interface ResponseForm {
-  /** '' where the request has none. */
+  /** '' if the request has none. */
   readonly id: string;
-  /** In the order wanted; undefined means all. */
+  /** In the requested order; undefined means all. */
   readonly outputs: readonly WantedOutput[] | undefined;
   /** Whether outputs that are not listed are sent in binary. */
   readonly binaryByDefault: boolean;
@@ -75,7 +75,7 @@ export function prepareInfer({ json, tensors }: CodecRequest): Prepared<Response
   };
 }
 
-/** What a request's parameters say of its place in the queue. @throws {ServeError} `INVALID_ARGUMENT` */
+/** The priority and the queue timeout in a request's parameters. @throws {ServeError} `INVALID_ARGUMENT` */
 export function scheduling(
   parameters: Parameters,
 ): Pick<Prepared<unknown>, 'priority' | 'queueTimeoutMs'> {
@@ -87,7 +87,7 @@ export function scheduling(
   };
 }
 
-/** The outputs as the client wants them, in its order. */
+/** The outputs in the requested form and order. */
 export function sentOutputs({ version, results, context }: Outcome<ResponseForm>): SentOutput[] {
   const { signature, labels } = version;
   const { outputs, packedStrings } = results[0]!;
@@ -124,7 +124,7 @@ function refuseReserved(parameters: Parameters): void {
 
 const SHARED_MEMORY = 'shared_memory_';
 
-/** @throws {ServeError} `INVALID_ARGUMENT` where the parameters of an input or output place it in shared memory. */
+/** @throws {ServeError} `INVALID_ARGUMENT` if the parameters of an input or output place it in shared memory. */
 export function refuseSharedMemory(kind: string, name: string, parameters: Parameters): void {
   for (const key in parameters) {
     if (!key.startsWith(SHARED_MEMORY)) continue;
@@ -144,7 +144,7 @@ function whole(parameters: Parameters, key: string): number | undefined {
   const value = parameters[key];
   if (value === undefined) return undefined;
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value;
-  // Past what a number holds exactly, the nearest is as good.
+  // Beyond the integers that a number holds exactly, the nearest number is good enough.
   if (typeof value === 'bigint' && value >= 0n) return Number(value);
   throw invalidArgument(`The parameter ${key} must be a whole number, 0 or more.`);
 }

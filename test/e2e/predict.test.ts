@@ -69,11 +69,11 @@ test('a thousand concurrent clients get their own predictions', async () => {
   const rows = [ROW, [6.7, 3.0, 5.2, 2.3], [5.7, 2.8, 4.1, 1.3]];
   const wanted = ['setosa', 'virginica', 'versicolor'];
   for (let round = 0; round < 10; round += 1) {
-    const asked = Array.from({ length: 100 }, (_, i) => i % 3);
-    const given = await Promise.all(asked.map((i) => service.ask({ features: rows[i] })));
+    const classes = Array.from({ length: 100 }, (_, i) => i % 3);
+    const responses = await Promise.all(classes.map((i) => service.ask({ features: rows[i] })));
     assert.deepEqual(
-      given.map(({ prediction }) => prediction),
-      asked.map((i) => wanted[i]),
+      responses.map(({ prediction }) => prediction),
+      classes.map((i) => wanted[i]),
     );
   }
 });

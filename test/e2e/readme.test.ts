@@ -70,10 +70,10 @@ describe('README.md', { skip }, () => {
 
   test('shows the output of its first command', () => {
     const shown = JSON.parse(blocks('json')[0]!) as TestResponse;
-    const given = run(commands[0]!);
-    assert.deepEqual(Object.keys(given), Object.keys(shown));
+    const returned = run(commands[0]!);
+    assert.deepEqual(Object.keys(returned), Object.keys(shown));
     // These two differ each time.
     const lasting = { inference_time_ms: 0, request_id: '' };
-    assert.deepEqual({ ...given, ...lasting }, { ...shown, ...lasting });
+    assert.deepEqual({ ...returned, ...lasting }, { ...shown, ...lasting });
   });
 });

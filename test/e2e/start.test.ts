@@ -40,12 +40,12 @@ describe('a start', () => {
     assert.equal(service.child.errors, '');
   });
 
-  test('warns where no model is served', async () => {
+  test('warns if no model is served', async () => {
     await using service = await start({}, {});
     assert.equal((await service.child.line('no model is served')).level, 40);
   });
 
-  test('goes on where the default version of a model cannot be loaded', async () => {
+  test('continues if the default version of a model cannot be loaded', async () => {
     const iris = MODELS.iris!;
     const versions = { ...iris.versions, broken: import.meta.filename };
     const config = Object.assign({}, iris.config, { default_version: 'broken' });

@@ -7,11 +7,11 @@ import type { TestModel } from '../support/repository.ts';
 import { type Running, start } from './support.ts';
 
 /**
- * The longest turn may take 20 ms on an idle machine. CPU time doubles where other work shares the cores and their
- * caches, and several short turns count as one where the clock of the fixture is late, which it is more on Deno.
+ * The longest turn may take 20 ms on an idle machine. CPU time doubles if other work shares the cores and their
+ * caches, and several short turns count as one if the clock of the fixture is late, which it is more on Deno.
  */
 const LIMIT_MS = 'Deno' in globalThis ? 120 : 60;
-/** The median of so many requests counts, because the first ones run code that is not compiled yet. */
+/** The median of this many requests counts, because the first ones run code that is not compiled yet. */
 const REQUESTS = 5;
 
 const MIB = 2 ** 20;
@@ -41,7 +41,7 @@ const get =
   ({ url }) =>
     fetch(`${url}${path}`);
 
-/** A text of so many bytes: `unit` repeated between its head and tail. */
+/** A text of this many bytes: `unit` repeated between its head and tail. */
 const filled = (bytes: number, head: string, unit: string, tail: string) =>
   head + unit.repeat(Math.floor((bytes - head.length - tail.length) / unit.length)) + tail;
 
@@ -58,7 +58,7 @@ const chunks: Send = async ({ port }) => {
   client.socket.destroy();
 };
 
-/** Requests by what is hard about them. They are made one after the other, because each is long. */
+/** Requests by what makes them expensive. They are made one after the other, because each is long. */
 const PACKED: Readonly<Record<string, () => Send>> = {
   'a long id': () => packed(INFER, filled(63 * MIB, '{"id":"', 'x', '","inputs":[]}')),
   'an id of escapes': () => packed(INFER, filled(63 * MIB, '{"id":"', '\\n', '","inputs":[]}')),
@@ -151,7 +151,7 @@ describe('the main thread is not occupied for long by', () => {
     await check(t, service, PLAIN);
   });
 
-  test('what it says of 200 models', async (t) => {
+  test('responses about 200 models', async (t) => {
     const many = Array.from({ length: 200 }, (_, i) => [`m${i}`, { versions: { '1': identity } }]);
     await using service = await open(Object.fromEntries(many));
     await check(t, service, MANY);

@@ -48,7 +48,7 @@ const states: readonly (readonly [string, RegExp | undefined])[] = [
 
 describe('batching of models', () => {
   for (const [name, reason] of states) {
-    test(`${name}: ${reason === undefined ? 'yes' : 'no'}`, () =>
+    test(`${name} is ${reason === undefined ? '' : 'not '}batched by default`, () =>
       withModel(engine, name, ({ signature: { batching } }) => {
         assert.equal(batching.enabled, reason === undefined, batching.reason);
         assert.equal(batching.maxRows, reason === undefined ? 64 : 1);
@@ -57,7 +57,7 @@ describe('batching of models', () => {
       }));
   }
 
-  test('is off for every model if it is turned off', () =>
+  test('is off if the option batching is false', () =>
     withModel(
       engine,
       'identity-float32',
@@ -83,7 +83,7 @@ describe('batching of models', () => {
       { batching: { maxRows: 8 } },
     ));
 
-  test('an output that is declared to have one row but has one per input row', () =>
+  test('an output that the file declares with one row has one per input row in a declared model', () =>
     withModel(
       engine,
       'declared-one',
@@ -95,7 +95,7 @@ describe('batching of models', () => {
     ));
 
   for (const name of ['scalar', 'static-batch']) {
-    test(`${name} cannot be declared`, async () => {
+    test(`${name} cannot be declared as batched`, async () => {
       const load = engine.load({ path: fixture(name), batching: { maxRows: 8 } });
       await refused(load, 'INVALID_ARGUMENT', /dimension 0 of 'x' is not dynamic.*batching: false/);
     });
@@ -220,7 +220,7 @@ function expected(name: string, { x }: Readonly<Record<string, Tensor>>): Tensor
 
 describe('rows', () => {
   for (const [name, make] of Object.entries(requests)) {
-    test(`3,000 requests to ${name}, each gets its own`, () =>
+    test(`3,000 requests to ${name} each get their own rows`, () =>
       withModel(
         engine,
         name,
@@ -239,7 +239,7 @@ describe('rows', () => {
       ));
   }
 
-  test('several models at a time each get their own rows', async () => {
+  test('requests to several models at a time get their own rows', async () => {
     const models = await Promise.all(
       Object.keys(requests).map((name) => engine.load({ path: fixture(name) })),
     );
@@ -303,7 +303,7 @@ describe('limits', () => {
   test('an incomplete batch waits for maxDelayMs', () =>
     limited('identity-float32', { maxRows: 2, maxDelayMs: 60_000 }, async (model) => {
       const first = model.run({ x: float32([1, 2, 3]) });
-      // Later than any wake-up of an idle instance: a run of another model has come and gone.
+      // A run of another model takes longer than any wake-up of an idle instance.
       await withModel(engine, 'slow-loop', (other) => loop(other, 1000));
       assert.equal(model.stats().queued, 1);
       const second = model.run({ x: float32([4, 5, 6]) });
@@ -312,7 +312,7 @@ describe('limits', () => {
       }
     }));
 
-  test('an incomplete batch does not wait longer than that', () =>
+  test('an incomplete batch waits no longer than maxDelayMs', () =>
     limited('identity-float32', { maxRows: 2, maxDelayMs: 30 }, async (model) => {
       const { timings } = await model.run({ x: float32([1, 2, 3]) });
       assert.equal(timings.batchRequests, 1);
@@ -332,7 +332,7 @@ describe('limits', () => {
 });
 
 describe('a request that fails', () => {
-  test('fails alone', () =>
+  test('does not fail the other requests of its batch', () =>
     withModel(
       engine,
       'poison',
@@ -354,13 +354,13 @@ describe('a request that fails', () => {
       { batching: { maxRows: 16 } },
     ));
 
-  test('a bad row fails its own request, and no later one', () =>
+  test('because of one row does not fail later requests', () =>
     withModel(engine, 'poison', async (model) => {
       await refused(model.run({ x: float32([1, 1], [2000, 1]) }), 'INVALID_ARGUMENT');
       assert.deepEqual((await model.run({ x: float32([1, 1]) })).outputs.y, float32([1, 1]));
     }));
 
-  test('the message names no file and no address', () =>
+  test('gets a message without file names and addresses', () =>
     withModel(engine, 'poison', async (model) => {
       const { message } = await refused(model.run({ x: float32([2000, 1]) }), 'INVALID_ARGUMENT');
       assert.doesNotMatch(message, /\/\w|0x|\.so|\.cc/);
@@ -368,7 +368,7 @@ describe('a request that fails', () => {
 });
 
 describe('priority', () => {
-  test('urgent requests run first, then by deadline, which is one second by default', () =>
+  test('requests run by priority, and then by deadline, which is one second by default', () =>
     withModel(
       engine,
       'slow-loop',

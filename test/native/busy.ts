@@ -1,10 +1,10 @@
-/** @module An engine with everything in flight that can be, for the tests of how a thread ends. */
+/** @module An engine with every kind of work in flight, for the tests of how a thread ends. */
 import type { Engine, Model } from '../../native/index.ts';
 import { fixture, float32, loop, open, tensor, until } from './support.ts';
 
 const ignore = () => {};
 
-/** Rows enough for 128 KiB, so that they are borrowed. */
+/** Enough rows for 128 KiB, so that the engine borrows the input. */
 const largeRows = 16_384;
 
 export interface Busy {
@@ -23,7 +23,7 @@ export async function busy(turns: number): Promise<Busy> {
   const model = await engine.load({ path: fixture('slow-loop') });
   const other = await engine.load({ path: fixture('identity-float32') });
   const done = loop(model, turns);
-  // An instance has taken it; on a busy machine it may have ended before this thread looks.
+  // An instance has taken the request; on a busy machine its run may end before this thread sees it.
   await until(() => model.stats().queued === 0);
   const queued = Array.from({ length: 20 }, () => loop(model, 100));
   const borrowed = Array.from({ length: 4 }, () => {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 
 export interface Ended {
-  /** Null if a signal ended it. */
+  /** Null if a signal ended the process. */
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
@@ -13,17 +13,17 @@ export interface Ended {
   readonly timedOut: boolean;
 }
 
-/** Longer than any scenario on a busy machine: what is not over by then hangs. */
+/** Longer than any scenario takes on a busy machine; a process that runs longer hangs. */
 const limitMs = 60_000;
 
-/** The arguments before the script, with the garbage collector at its command. */
+/** The arguments before the script, which let it call the garbage collector. */
 function runtimeArguments(): readonly string[] {
   if (process.versions.bun !== undefined) return [];
   if (process.versions.deno !== undefined) return ['run', '-A', '--v8-flags=--expose-gc'];
   return ['--expose-gc', '--import', 'tsx'];
 }
 
-/** Runs `test/native/<file>`, ending it after `limit` ms; resolves when its output has ended too. */
+/** Runs `test/native/<file>`, kills it after `limit` ms, and resolves when its output has ended, too. */
 export function runChild(
   file: string,
   parameters: readonly string[],

@@ -7,13 +7,13 @@ import { fixture, loop, open, refused, repetitions, thrown } from './support.ts'
 
 const turns = 5_000;
 
-/** Tries something often, two at a time. */
+/** Repeats an action, two at a time. */
 async function often(what: () => Promise<void>): Promise<void> {
   for (let times = 0; times < repetitions; times += 2) await Promise.all([what(), what()]);
 }
 
-describe(`${repetitions} times`, () => {
-  test('the engine closed in mid-run', () =>
+describe(`${repetitions} times,`, () => {
+  test('an engine that closes during runs completes all requests', () =>
     often(async () => {
       const { completed, engine, model } = await busy(turns);
       await engine.close();
@@ -21,7 +21,7 @@ describe(`${repetitions} times`, () => {
       assert.ok(model.closed);
     }));
 
-  test('a model closed in mid-run', () =>
+  test('a model that closes during runs completes all requests', () =>
     often(async () => {
       const { completed, engine, model } = await busy(turns);
       await model.close();
@@ -29,7 +29,7 @@ describe(`${repetitions} times`, () => {
       await engine.close();
     }));
 
-  test('closed twice, and once more', () =>
+  test('an engine and a model can be closed more than once', () =>
     often(async () => {
       const { completed, engine, model } = await busy(turns);
       await Promise.all([model.close(), engine.close(), model.close(), engine.close()]);
@@ -37,7 +37,7 @@ describe(`${repetitions} times`, () => {
       await Promise.all([model.close(), engine.close()]);
     }));
 
-  test('used after it was closed', () =>
+  test('a model and an engine that are closed refuse calls', () =>
     often(async () => {
       const engine = open();
       const model = await engine.load({ path: fixture('slow-loop') });
@@ -49,7 +49,7 @@ describe(`${repetitions} times`, () => {
       await refused(engine.load({ path: fixture('slow-loop') }), 'FAILED_PRECONDITION', /engine/);
     }));
 
-  test('loaded and closed while others load and close the same', () =>
+  test('a model is loaded and closed while others load and close the same file', () =>
     often(async () => {
       const engine = open();
       const model = await engine.load({ path: fixture('slow-loop') });
@@ -60,7 +60,7 @@ describe(`${repetitions} times`, () => {
     }));
 });
 
-test(`${repetitions * 20} models loaded, used and dropped without close`, {
+test(`${repetitions * 20} models that are dropped without close are freed with their threads`, {
   timeout: repetitions * 30_000,
 }, async () => {
   const { code, stderr, stdout } = await runChild('collect.fixture.ts', [`${repetitions * 20}`]);

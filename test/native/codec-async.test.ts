@@ -1,4 +1,4 @@
-/** @module Requests parsed and responses written beside the JavaScript thread, within a budget of bytes. */
+/** @module Requests are parsed and responses written on other threads than JavaScript's, within the byte budget. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openCodec } from '../../native/codec.ts';
@@ -14,7 +14,7 @@ const input = (type: string, count: number, data: string) =>
     `{"id":"7","inputs":[{"name":"x","datatype":"${type}","shape":[${count}],"data":${data}}]}`,
   );
 
-/** A budget with all that others in this process took out of the way. */
+/** A budget of `bytes` beside those that others in this process have taken. */
 const budgetOf = (bytes: number): ByteBudget => codec.byteBudget(codec.byteBudget(0).taken + bytes);
 
 describe('a request parsed on another thread', () => {
@@ -24,7 +24,7 @@ describe('a request parsed on another thread', () => {
     'of 64-bit integers': input('INT64', 2, '[9007199254740993,-1]'),
     'of strings': input('BYTES', 3, '["","é\\n\\ud83d\\ude00","ab"]'),
     'of no strings': input('BYTES', 0, '[]'),
-    'of more strings than are made in a turn': input(
+    'of more strings than are created in one turn': input(
       'BYTES',
       20_000,
       JSON.stringify(Array.from({ length: 20_000 }, (_, i) => `s${i}`)),
@@ -97,7 +97,7 @@ describe('a request parsed on another thread', () => {
   });
 });
 
-test('a parse on the thread gives up where there are many strings', () => {
+test('a parse on the JavaScript thread returns undefined for too many strings', () => {
   const body = input('BYTES', 3, '["a","b","c"]');
   assert.equal(codec.tryParseInferRequest(body, -1, 2, options), undefined);
   assert.deepEqual(codec.tryParseInferRequest(body, -1, 3, options)?.tensors.x?.data, [

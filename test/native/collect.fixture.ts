@@ -1,4 +1,4 @@
-/** @module Loads models and drops them without a word, and says what is left of them. */
+/** @module Loads models, drops them without closing them, and prints what is left of them. */
 import { readdirSync } from 'node:fs';
 import { fixture, float32, open } from './support.ts';
 
@@ -13,7 +13,7 @@ const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
 /** Each model has an instance, which is a thread. */
 const threads = () => readdirSync('/proc/self/task').length;
 
-/** Collects until no more threads than that are left, and returns how many are. */
+/** Collects garbage until at most `limit` threads are left, and returns how many there are. */
 async function settle(limit: number): Promise<number> {
   for (let tries = 0; tries < 200 && threads() > limit; tries++) {
     collect();
@@ -25,14 +25,14 @@ async function settle(limit: number): Promise<number> {
 const engine = open();
 const x = float32([1, 2, 3]);
 
-/** A session of its own for each number. */
+/** Loads a model with a session of its own for each number. */
 const load = (number: number) =>
   engine.load({ path: fixture('identity-float32'), batching: { maxQueue: 1000 + number } });
 
 async function drop(number: number): Promise<void> {
   const model = await load(number);
   await model.run({ x });
-  // Nobody waits for this one, and it keeps the model no longer than it takes.
+  // Nobody waits for this request, and it keeps the model only until it has completed.
   model.run({ x }).catch(() => {});
 }
 
@@ -51,7 +51,7 @@ for (let number = 0; number < cycles; number++) {
 }
 const left = (await settle(before + 3)) - before;
 
-// The session went with its last model: the same options make another, with its counters at zero.
+// The session was freed with its last model: the same options create another, whose counters are zero.
 const { submitted } = (await load(0)).stats();
 
 const grownMiB = (memory[1]! - memory[0]!) / 2 ** 20;

@@ -39,7 +39,7 @@ function assertClose(actual: readonly CostPoint[], expected: readonly CostPoint[
     expected.map(({ rows }) => rows),
   );
   for (const [index, { meanMs, highMs }] of points(actual).entries()) {
-    // Nanoseconds on the way.
+    // The file and the engine convert the times to nanoseconds and back.
     assert.ok(Math.abs(meanMs - expected[index]!.meanMs) < 1e-9);
     assert.ok(Math.abs(highMs - expected[index]!.highMs) < 1e-9);
   }
@@ -71,7 +71,7 @@ describe('warm-up', () => {
         assert.deepEqual(model.stats().costs, []);
         assert.equal(model.stats().expectedWaitMs, 0);
         const x = float32([1, 2, 3]);
-        // What a run cost is learnt when the next batch is formed.
+        // The cost of a run is recorded when the next batch is formed.
         await model.run({ x });
         await model.run({ x });
         const { costs } = model.stats();
@@ -150,11 +150,11 @@ describe('the cost file', () => {
     'is null': () => 'null',
     'is a list': () => '[]',
     'has no costs': (key) => JSON.stringify({ key }),
-    'has costs that are no list': (key) => JSON.stringify({ key, costs: { length: 3 } }),
+    'has costs that are not a list': (key) => JSON.stringify({ key, costs: { length: 3 } }),
     'has invalid points': (key) => JSON.stringify({ key, costs: [null, point] }),
-    'has text for numbers': (key) => JSON.stringify({ key, costs: [{ ...point, rows: '4' }] }),
+    'has a string for a number': (key) => JSON.stringify({ key, costs: [{ ...point, rows: '4' }] }),
     'has negative times': (key) => JSON.stringify({ key, costs: [{ ...point, meanMs: -1 }] }),
-    'has times beyond all bounds': (key) =>
+    'has infinite times': (key) =>
       `{"key": ${JSON.stringify(key)}, "costs": [{"rows": 4, "meanMs": 1e999, "highMs": 1e999}]}`,
     'has a high below the mean': (key) =>
       JSON.stringify({ key, costs: [{ ...point, highMs: 0.5 }] }),
@@ -218,7 +218,7 @@ describe('a cache of costs', () => {
     assert.deepEqual(notices, []);
   });
 
-  test('keeps models and numbers of threads apart, and nothing else', async () => {
+  test('has a file for each model and number of threads, whatever the other options are', async () => {
     const { cacheDir, options } = cached();
     await costsOf(options);
     await costsOf({ ...options, weight: 2 });
@@ -248,16 +248,16 @@ describe('a cache of costs', () => {
   });
 });
 
-describe('runs on the JavaScript thread', () => {
+describe('inline runs', () => {
   for (const [name, allowed] of [
     ['static-batch', true],
     ['identity-int64', true],
     ['dynamic-axes', false],
     ['slow-loop', false],
-    // Whole numbers that belong to no row may be sizes.
+    // Integers that do not belong to a row may be sizes.
     ['ratio', false],
   ] as const) {
-    test(`${name}: ${allowed ? 'if they are fast' : 'never'}`, () =>
+    test(`of ${name} are ${allowed ? 'allowed if they are fast' : 'never allowed'}`, () =>
       withModel(engine, name, async (model) => {
         assert.equal(model.stats().inlineLimitMs > 0, allowed);
       }));

@@ -1,4 +1,4 @@
-/** @module Makes series until there is no room, and says what became of it. */
+/** @module Creates series until the table is full, and prints the outcome. */
 import type { MillraceError } from '../../native/index.ts';
 import { open } from './support.ts';
 

@@ -67,7 +67,7 @@ describe('deadlines', () => {
       const patient = loop(model, 1, { timeoutMs: 60_000 });
       await Promise.all(runs);
       assert.equal(over.length, 5);
-      // A timer may go off up to a millisecond early; a busy thread finds several of them over at once.
+      // A timer may go off up to a millisecond early; a busy thread handles several of them at once.
       for (const late of over) assert.ok(late > -2, `${late} ms`);
       await Promise.all([done, patient]);
     }));
@@ -75,7 +75,7 @@ describe('deadlines', () => {
   test('a request that completes before its deadline is not rejected afterwards', () =>
     withModel(engine, 'slow-loop', async (model) => {
       await Promise.all(Array.from({ length: 20 }, () => loop(model, 1, { timeoutMs: 50 })));
-      // The same slots, while the timer of the requests before them goes off.
+      // These requests use the same slots while the timer of the earlier requests goes off.
       const { done } = await occupy(model);
       const runs = Array.from({ length: 19 }, () => loop(model, 1));
       await refused(loop(model, 1, { timeoutMs: 60 }), 'DEADLINE_EXCEEDED');
@@ -83,7 +83,7 @@ describe('deadlines', () => {
     }));
 });
 
-/** A signal that counts who listens to it. */
+/** Counts the listeners of a signal. */
 function watched(signal: AbortSignal): { listening(): number } {
   let listening = 0;
   const add = signal.addEventListener.bind(signal);

@@ -12,7 +12,7 @@ after(() => engine.close());
 const modelFile = fixture('identity-float32');
 const x = float32([1, 2, 3]);
 
-// The npm package lists providers whose files it does not bring along.
+// The npm package lists providers whose files it does not contain.
 const provider = path.join(path.dirname(engine.info.library), 'libonnxruntime_providers_cuda.so');
 const skip = existsSync(provider) ? 'the ONNX Runtime library has its CUDA provider' : false;
 
@@ -68,7 +68,7 @@ describe('the CPU', () => {
   });
 });
 
-/** Options, the code, and what the sentence says. */
+/** For each mistake: the options, the error code and the message. */
 const wrong: readonly (readonly [string, object, MillraceErrorCode, RegExp])[] = [
   ['an unknown device', { device: 'gpu' }, 'INVALID_ARGUMENT', /'gpu' is unknown: use cpu, cuda/],
   ['a negative GPU', { device: 'cuda:-1' }, 'INVALID_ARGUMENT', /'cuda:-1' is unknown/],
@@ -116,7 +116,7 @@ const wrong: readonly (readonly [string, object, MillraceErrorCode, RegExp])[] =
     /'builderLevel'.*'9': expected a whole number from 0 to 5/,
   ],
   [
-    'half a byte',
+    'a memory limit of half a byte',
     { device: 'cuda', deviceOptions: { memoryLimitBytes: 0.5 } },
     'INVALID_ARGUMENT',
     /memoryLimitBytes.*'0.5'.*at least 1/,
@@ -134,14 +134,14 @@ const wrong: readonly (readonly [string, object, MillraceErrorCode, RegExp])[] =
     /deviceOptions is tf32: expected an object/,
   ],
   [
-    'an engine cache that is no path',
+    'an engine cache that is not a path',
     { device: 'tensorrt', engineCache: 1 },
     'INVALID_ARGUMENT',
     /engineCache is 1: expected the path/,
   ],
 ];
 
-describe('options of devices', () => {
+describe('a load is refused with', () => {
   for (const [name, options, code, sentence] of wrong) {
     test(name, async () => {
       await refused(engine.load({ path: modelFile, ...options } as LoadOptions), code, sentence);

@@ -27,7 +27,7 @@ const extremes: { readonly [T in ElementType]: ElementData[T] } = {
 };
 const types = Object.keys(extremes) as ElementType[];
 
-/** The memory itself, since NaN and -0 are equal to others for most comparisons. */
+/** The bytes of a tensor, because most comparisons take NaN and -0 for equal to other values. */
 function bytes({ data }: Tensor): unknown {
   if (!ArrayBuffer.isView(data)) return data;
   return [data.constructor.name, ...new Uint8Array(data.buffer, data.byteOffset, data.byteLength)];
@@ -59,7 +59,7 @@ describe('element types', () => {
         );
       }));
 
-    test(`${type} with no rows is a run of no rows`, () =>
+    test(`${type} inputs without rows have outputs without rows`, () =>
       withModel(engine, `identity-${type}`, async (model) => {
         const x = tensor(type, [0, 3], extremes[type].slice(0, 0) as ElementData[typeof type]);
         const { y } = (await model.run({ x })).outputs;
@@ -67,7 +67,7 @@ describe('element types', () => {
       }));
   }
 
-  test('bool is 0 or 1 inside the model, whatever byte was given', () =>
+  test('a bool is 0 or 1 inside the model, whatever byte the input has', () =>
     withModel(engine, 'identity-bool', async (model) => {
       const x = tensor('bool', [2, 3], Uint8Array.of(0, 1, 2, 255, 128, 0));
       const { y } = (await model.run({ x })).outputs;
@@ -156,7 +156,7 @@ describe('shapes', () => {
       );
     }));
 
-  test('several inputs and outputs of several types', () =>
+  test('a model may have several inputs and outputs of several types', () =>
     withModel(engine, 'two-in-two-out', async (model) => {
       assert.deepEqual(
         model.signature.outputs.map(({ name, type }) => [name, type]),
@@ -169,7 +169,7 @@ describe('shapes', () => {
       const b = tensor('int64', [2, 2], BigInt64Array.of(1n, 2n, 3n, -4n));
       const sum = tensor('float32', [2, 2], Float32Array.of(1.5, 3, 4.5, -2));
       const product = tensor('int64', [2, 1], BigInt64Array.of(2n, -12n));
-      // In any order, since inputs are bound by name.
+      // The inputs may have any order, because they are bound by name.
       assert.deepEqual((await model.run({ b, a })).outputs, { sum, product });
       assert.deepEqual((await model.run({ a, b }, { outputs: ['product'] })).outputs, { product });
       assert.deepEqual((await model.run({ a, b }, { outputs: [] })).outputs, {});

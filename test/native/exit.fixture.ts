@@ -1,15 +1,15 @@
-/** @module The ways a process can end, one a run: `exit.fixture.ts NAME`. */
+/** @module The ways in which a process can end, one for each run: `exit.fixture.ts NAME`. */
 import { once } from 'node:events';
 import { busy } from './busy.ts';
 import { fixture, float32, open } from './support.ts';
 import { startWorker } from './worker.ts';
 
-/** More than any scenario waits for. */
+/** More turns than any scenario waits for. */
 const endless = 1_000_000;
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
-/** Says when, for the test to measure how long it took from here. */
+/** Prints the time, from which the test measures how long the exit takes. */
 function exit(code: number): never {
   say(`exit ${Date.now()}`);
   process.exit(code);
@@ -71,7 +71,7 @@ const scenarios: Readonly<Record<string, () => unknown>> = {
   },
   async 'process.exit, Workers in mid-run'() {
     const workers = [1, 2].map(() => startWorker('worker-exit.fixture.ts', 'wait'));
-    // Short, as the Workers wait for the instance that they share with this thread.
+    // The runs are short, because the Workers wait for the instance that they share with this thread.
     await Promise.all([busy(20_000), ...workers.map((worker) => once(worker, 'message'))]);
     exit(3);
   },

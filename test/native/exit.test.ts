@@ -1,4 +1,4 @@
-/** @module However a process ends, it ends at once, with its own exit code, and without a word. */
+/** @module However a process ends, it ends at once, with its own exit code, and without output. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Ended, runChild } from './child.ts';
@@ -27,7 +27,7 @@ const kinds: Readonly<Record<string, Expectation>> = {
   'SIGTERM, with a handler that closes': { stdout: /^45 results\n$/ },
 };
 
-/** Tried less often than the kinds they belong to. */
+/** Variants of the scenarios above, which are repeated less often. */
 const variants: Readonly<Record<string, Expectation>> = {
   'natural exit, engine never used': {},
   'natural exit, load in flight': { stdout: /^loaded\n$/ },
@@ -61,7 +61,7 @@ function check(ended: Ended, expected: Expectation): void {
 }
 
 function suite(times: number, scenarios: Readonly<Record<string, Expectation>>): void {
-  describe(`${times} processes each`, () => {
+  describe(`each of ${times} processes ends as expected:`, () => {
     for (const [name, expected] of Object.entries(scenarios)) {
       test(name, { timeout: times * 30_000 }, async () => {
         let left = times;

@@ -37,7 +37,7 @@ const bytesOf = (weights: readonly number[]) => new Uint8Array(Float32Array.from
 const model = () => path.join(folder, 'model.onnx');
 const weights = () => path.join(folder, 'weights.bin');
 
-/** y = x + weights. */
+/** Writes a model that computes y = x + weights. */
 function place(target: string, values: readonly number[]): void {
   mkdirSync(target, { recursive: true });
   copyFileSync(fixture('external-data/model'), path.join(target, 'model.onnx'));
@@ -49,7 +49,7 @@ async function gives(loaded: Model, expected: readonly number[]): Promise<void> 
   assert.deepEqual(y, float32(expected as number[]));
 }
 
-/** The fixture with another name of its data, which is as long. */
+/** Writes the fixture with another name of its data, which has the same length. */
 function rename(location: string): void {
   const file = readFileSync(fixture('external-data/model'));
   assert.equal(location.length, 'weights.bin'.length);

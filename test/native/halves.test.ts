@@ -1,4 +1,4 @@
-/** @module `Float16Array`, where the runtime has it. */
+/** @module `Float16Array`, on runtimes that have it. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { openCodec, type Tensor, type Tensors } from '../../native/index.ts';
@@ -36,7 +36,7 @@ describe('Float16Array', { skip }, () => {
     ));
 
   for (const transfer of [true, 'lend'] as const) {
-    test(`large, with transfer: ${transfer}`, () =>
+    test(`may be large, with transfer: ${transfer}`, () =>
       withModel(engine, 'identity-float16', async (model) => {
         const rows = 16_384;
         const data = halves(...Array.from({ length: rows * 3 }, (_, i) => i % 100));
@@ -54,7 +54,7 @@ describe('Float16Array', { skip }, () => {
       await refused(model.run({ x }), 'INVALID_ARGUMENT', /'x' is not a typed array for float32/);
     }));
 
-  test('are encoded as numbers in a response with binary data', () => {
+  test('is encoded as numbers in the JSON of a response with binary data', () => {
     const tensor: Tensor = { type: 'float16', dims: [2], data: halves(1, -2) };
     const outputs = [
       { name: 'y', tensor },

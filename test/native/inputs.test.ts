@@ -1,4 +1,4 @@
-/** @module What does not fit the signature is refused in a sentence; odd but right arrays are taken. */
+/** @module Inputs that do not fit the signature are refused in one sentence; unusual but valid arrays are accepted. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Model, RunOptions, Tensor, Tensors } from '../../native/index.ts';
@@ -17,7 +17,7 @@ function detached(): Float32Array {
   return array;
 }
 
-/** What is wrong, the inputs of `two-in-two-out` that have it, and what the sentence says. */
+/** For each mistake: the inputs of `two-in-two-out` that have it, and the message. */
 const wrongInputs: readonly (readonly [string, unknown, RegExp])[] = [
   ['no inputs object', undefined, /inputs/],
   ['null for inputs', null, /inputs/],
@@ -27,7 +27,7 @@ const wrongInputs: readonly (readonly [string, unknown, RegExp])[] = [
     { a, B: b },
     /^Input 'b' is missing; the model has no input 'B': it has 'a', 'b'$/,
   ],
-  ['an input too many', { a, b, c: a }, /no input 'c': it has 'a', 'b'/],
+  ['an additional input', { a, b, c: a }, /no input 'c': it has 'a', 'b'/],
   ['null for a tensor', { a, b: null }, /'b' is missing/],
   ['a number for a tensor', { a: 1, b }, /'a' is undefined.*float32/],
   [
@@ -37,14 +37,14 @@ const wrongInputs: readonly (readonly [string, unknown, RegExp])[] = [
   ],
   ['an unknown type', { a: { ...a, type: 'complex64' }, b }, /'a'.*complex64.*float32/],
   ['an array of another type', { a: { ...a, data: Float64Array.of(1, 2) }, b }, /'a'.*float32/],
-  ['numbers where bigints belong', { a, b: { ...b, data: [3, 4] } }, /'b'.*int64/],
+  ['numbers instead of bigints', { a, b: { ...b, data: [3, 4] } }, /'b'.*int64/],
   ['a plain array', { a: { ...a, data: [1, 2] }, b }, /'a'.*typed array/],
   ['an array-like object', { a: { ...a, data: { length: 2, 0: 1, 1: 2 } }, b }, /'a'.*typed array/],
-  ['bare memory', { a: { ...a, data: new ArrayBuffer(8) }, b }, /'a'.*typed array/],
+  ['an ArrayBuffer', { a: { ...a, data: new ArrayBuffer(8) }, b }, /'a'.*typed array/],
   ['a DataView', { a: { ...a, data: new DataView(new ArrayBuffer(8)) }, b }, /'a'.*typed array/],
   ['no data', { a: { type: 'float32', dims: [1, 2] }, b }, /'a'.*typed array/],
   ['no dims', { a: { type: 'float32', data: a.data }, b }, /'a'.*dims/],
-  ['dims that are no array', { a: { ...a, dims: 2 }, b }, /'a'.*dims/],
+  ['dims that are not an array', { a: { ...a, dims: 2 }, b }, /'a'.*dims/],
   ['dims in a typed array', { a: { ...a, dims: Int32Array.of(1, 2) }, b }, /'a'.*dims/],
   ['too few dimensions', { a: { ...a, dims: [2] }, b }, /'a' has shape \[2\].*expects \[-1,2\]/],
   ['too many dimensions', { a: { ...a, dims: [1, 2, 1] }, b }, /'a' has shape \[1,2,1\]/],
@@ -56,7 +56,7 @@ const wrongInputs: readonly (readonly [string, unknown, RegExp])[] = [
   ['infinite rows', { a: { ...a, dims: [Infinity, 2] }, b }, /'a'.*whole number/],
   ['rows past 2^53', { a: { ...a, dims: [2 ** 60, 2] }, b }, /'a'.*whole number/],
   ['rows as a bigint', { a: { ...a, dims: [1n, 2] }, b }, /'a'.*whole number/],
-  ['rows as text', { a: { ...a, dims: ['1', 2] }, b }, /'a'.*whole number/],
+  ['rows as a string', { a: { ...a, dims: ['1', 2] }, b }, /'a'.*whole number/],
   ['a gap in dims', { a: { ...a, dims: [undefined, 2] }, b }, /'a'.*whole number/],
   ['2^53 - 1 rows', { a: { ...a, dims: [2 ** 53 - 1, 2] }, b }, /'a'/],
   ['too few elements', { a: { ...a, data: Float32Array.of(1) }, b }, /'a' has 1 elements.*holds 2/],
@@ -71,7 +71,7 @@ const wrongInputs: readonly (readonly [string, unknown, RegExp])[] = [
 
 const wrongOptions: readonly (readonly [string, unknown, RegExp])[] = [
   [
-    'an output it does not have',
+    'an output that does not exist',
     { outputs: ['sum', 'x'] },
     /no output 'x': it has 'sum', 'product'/,
   ],
@@ -79,11 +79,11 @@ const wrongOptions: readonly (readonly [string, unknown, RegExp])[] = [
   ['a fractional priority', { priority: 0.5 }, /priority is 0.5/],
   ['priority 256', { priority: 256 }, /priority is 256/],
   ['a negative timeout', { timeoutMs: -1 }, /timeoutMs is -1/],
-  ['a timeout that is no number', { timeoutMs: Number.NaN }, /timeoutMs is NaN/],
-  ['text for a timeout', { timeoutMs: '5' }, /timeoutMs is 5/],
+  ['a timeout that is NaN', { timeoutMs: Number.NaN }, /timeoutMs is NaN/],
+  ['a string for a timeout', { timeoutMs: '5' }, /timeoutMs is 5/],
 ];
 
-describe('inputs rejected with INVALID_ARGUMENT, without other effects', () => {
+describe('a request is refused with INVALID_ARGUMENT and without other effects for', () => {
   let model: Model;
   before(async () => {
     model = await engine.load({ path: fixture('two-in-two-out') });
@@ -91,7 +91,7 @@ describe('inputs rejected with INVALID_ARGUMENT, without other effects', () => {
   after(() => model.close());
 
   async function refuses(inputs: unknown, options: unknown, message: RegExp): Promise<void> {
-    // Not the costs: an instance may still be learning from the run before.
+    // The costs are left out, because an instance may still be recording the previous run.
     const counts = () => ({
       ...model.stats(),
       costs: [],
@@ -113,7 +113,7 @@ describe('inputs rejected with INVALID_ARGUMENT, without other effects', () => {
     test(what, () => refuses(good, options, message));
   }
 
-  test('any of them does not affect valid requests', async () => {
+  test('any of these mistakes, also among valid requests', async () => {
     const outcomes = await Promise.allSettled(
       Array.from({ length: 400 }, (_, index) => {
         const wrong = wrongInputs[index % wrongInputs.length]!;
@@ -126,7 +126,7 @@ describe('inputs rejected with INVALID_ARGUMENT, without other effects', () => {
   });
 });
 
-describe('inputs that are refused for some types', () => {
+describe('a request is refused for', () => {
   test('a size that overflows', () =>
     withModel(engine, 'dynamic-axes', async (model) => {
       for (const dims of [
@@ -148,7 +148,7 @@ describe('inputs that are refused for some types', () => {
       }
     }));
 
-  test('clamped bytes, which are not bytes of the model', () =>
+  test('clamped bytes as uint8', () =>
     withModel(engine, 'identity-uint8', async (model) => {
       const data = new Uint8ClampedArray(3) as unknown as Uint8Array;
       await refused(model.run({ x: tensor('uint8', [1, 3], data) }), 'INVALID_ARGUMENT', /'x'/);
@@ -173,7 +173,7 @@ function fill(array: Float32Array): Float32Array {
   return array;
 }
 
-describe('inputs accepted', () => {
+describe('a request is accepted with', () => {
   for (const [what, make] of oddArrays) {
     for (const transfer of [false, true]) {
       test(`${what}${transfer ? ', with transfer' : ''}`, () =>

@@ -1,4 +1,4 @@
-/** @module What a model may take: the length of a run, the policy, instances and weight; when to come back. */
+/** @module Limits of a model: the time of a run, the policy, instances and weight; and when to retry. */
 import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
 import { after, describe, test } from 'node:test';
@@ -42,15 +42,15 @@ describe('runLimitMs', () => {
       );
     }));
 
-  test('applies to every request of the run, and to none behind it', () =>
+  test('applies to every request of the run, and to none that is queued behind it', () =>
     limited(
       async (model) => {
         const first = refused(loop(model, TOO_MANY), 'DEADLINE_EXCEEDED');
         await until(() => model.stats().running === 1);
-        const joined = [1, 2, 3].map(() => refused(loop(model, TOO_MANY), 'DEADLINE_EXCEEDED'));
+        const batched = [1, 2, 3].map(() => refused(loop(model, TOO_MANY), 'DEADLINE_EXCEEDED'));
         await until(() => model.stats().running === 3);
         const behind = [1, 2, 3].map(() => loop(model, 1));
-        await Promise.all([first, ...joined, ...behind]);
+        await Promise.all([first, ...batched, ...behind]);
         await until(() => model.stats().running === 0);
         const { expired, completed, batches } = model.stats();
         assert.deepEqual({ expired, completed, batches }, { expired: 4, completed: 3, batches: 3 });
@@ -72,7 +72,7 @@ describe('runLimitMs', () => {
         assert.ok(longest > 500, `the longest wait was ${longest} ms`);
         assert.equal(model.stats().completed, 100);
       },
-      // Many times what a run takes, so that a busy machine does not make it too long.
+      // The limit is many times the time of a run, so that runs stay below it on a busy machine.
       { batching: { maxRows: 1 }, runLimitMs: 500 },
     ));
 
@@ -96,7 +96,8 @@ describe('runLimitMs', () => {
       'reduce-mean-image',
       async (model) => {
         const rows = 128;
-        // One node, which runs on; how long the instance is stuck depends on the machine, so more than one try.
+        // The run is one node, which continues. How long the instance is stuck depends on the machine, so there are
+        // several attempts.
         let seen = false;
         for (let attempt = 0; attempt < 20 && !seen; attempt++) {
           const data = new Float32Array(rows * 3 * 224 * 224);
@@ -123,7 +124,7 @@ describe('runLimitMs', () => {
     await run;
   });
 
-  test('without it a run may take any time', () =>
+  test('a run may take any time if there is no limit', () =>
     withModel(engine, 'slow-loop', (model) => loop(model, 300_000)));
 
   for (const runLimitMs of [0, 0.5, -1, Number.NaN, 86_400_001]) {
@@ -134,7 +135,7 @@ describe('runLimitMs', () => {
   }
 });
 
-/** A model with one instance whose runs are known to take `turns` turns, and how long that is. */
+/** Lets a model with one instance measure runs of `turns` turns. @returns their mean time, milliseconds */
 async function measured(model: Model, turns: number): Promise<number> {
   await loop(model, turns);
   await loop(model, turns);
@@ -154,7 +155,7 @@ describe('retryAfterMs', () => {
         const { done } = await occupy(model, 100_000);
         const queued = loop(model, 100_000);
         const { retryAfterMs } = await refused(loop(model, 1), 'UNAVAILABLE', /try again later/);
-        // What waits, and what is left of the run.
+        // The delay covers the queued request and the rest of the run.
         assert.ok(
           retryAfterMs! >= 0.5 * meanMs && retryAfterMs! < 4 * meanMs,
           `${retryAfterMs} ms`,
@@ -194,7 +195,7 @@ describe('retryAfterMs', () => {
       oneInstance,
     ));
 
-  test('is not set if the run alone takes longer', () =>
+  test('is not set if the run alone takes longer than the deadline', () =>
     withModel(
       engine,
       'slow-loop',
@@ -232,7 +233,7 @@ describe('policies', () => {
   for (const batching of all) {
     test(`${JSON.stringify(batching)}: every request gets its own rows`, () =>
       withPolicy({ maxRows: 16, ...batching }, async (model) => {
-        // Clients that come back at once, which is what the policies differ in.
+        // The clients send their next requests at once, which is where the policies differ.
         const client = async (number: number) => {
           for (let turn = 0; turn < 20; turn++) {
             const x = float32([number, turn, number * turn]);

@@ -15,7 +15,7 @@ const modelFile = fixture('identity-float32');
 const x = float32([1, 2, 3]);
 const serves = async (model: Model) => assert.deepEqual((await model.run({ x })).outputs.y, x);
 
-/** A fixture that cannot be served, the code, and what the sentence says. */
+/** For each fixture that cannot be served: the error code and the message. */
 const broken: readonly (readonly [string, MillraceErrorCode, RegExp])[] = [
   ['broken/truncated', 'INVALID_ARGUMENT', /Protobuf parsing failed/],
   ['broken/not-onnx', 'INVALID_ARGUMENT', /Protobuf parsing failed/],
@@ -31,7 +31,7 @@ const broken: readonly (readonly [string, MillraceErrorCode, RegExp])[] = [
 describe('a model that cannot be served', () => {
   for (const [name, code, message] of broken) {
     const file = path.basename(fixture(name));
-    test(`${name}: ${code}`, () =>
+    test(`${name} is refused with ${code}`, () =>
       withModel(engine, 'identity-float32', async (healthy) => {
         const error = await refused(engine.load({ path: fixture(name) }), code, message);
         if (code !== 'NOT_FOUND')
@@ -42,7 +42,7 @@ describe('a model that cannot be served', () => {
       }));
   }
 
-  test('many of them at a time do not affect valid ones', async () => {
+  test('does not affect valid models that are loaded at the same time', async () => {
     const loads = broken.flatMap(([name, code, message]) => [
       refused(engine.load({ path: fixture(name) }), code, message),
       withModel(engine, 'identity-float32', serves),
@@ -61,7 +61,7 @@ describe('a model that cannot be served', () => {
       'INVALID_ARGUMENT',
     ],
   ] as const) {
-    test(`${what} as bytes: ${code}`, async () => {
+    test(`${what} as bytes is refused with ${code}`, async () => {
       await refused(engine.load({ bytes }), code, /^Cannot load model/);
     });
   }
@@ -107,7 +107,7 @@ const wrongOptions: readonly (readonly [string, unknown, MillraceErrorCode, RegE
     /maxQueueByPriority needs at most 256 numbers/,
   ],
   [
-    'a priority of less than no queue',
+    'a negative queue length for a priority',
     { path: modelFile, batching: { maxQueueByPriority: [1, -1] } },
     'INVALID_ARGUMENT',
     /maxQueueByPriority\[1\] is -1: expected a number from 0 to 65536/,
@@ -129,7 +129,7 @@ const wrongOptions: readonly (readonly [string, unknown, MillraceErrorCode, RegE
 
 describe('options', () => {
   for (const [what, options, code, message] of wrongOptions) {
-    test(`${what}: ${code}`, async () => {
+    test(`${what} is refused with ${code}`, async () => {
       await refused(engine.load(options as LoadOptions), code, message);
     });
   }
@@ -141,7 +141,7 @@ describe('options', () => {
       batching: { maxRows: 1 << 20, maxQueue: 1 << 16, maxDelayMs: 0 },
     }));
 
-  test('the name is that of the file, the given one, or the start of the digest', async () => {
+  test('the name is the option, or that of the file, or the start of the digest', async () => {
     const bytes = readFileSync(modelFile);
     const models = await Promise.all([
       engine.load({ path: modelFile }),
@@ -254,7 +254,7 @@ describe('sharing', () => {
     await Promise.all(models.map((model) => model.close()));
   });
 
-  test('other options make another session', async () => {
+  test('other options create another session', async () => {
     const models = await Promise.all(
       [
         {},
@@ -299,7 +299,7 @@ describe('sharing', () => {
 });
 
 describe('the engine', () => {
-  test('says what it runs on', () => {
+  test('reports its library, the version and the execution providers', () => {
     const { library, onnxRuntimeVersion, providers } = engine.info;
     assert.match(onnxRuntimeVersion, /^1\.\d+\.\d+$/);
     assert.ok(path.isAbsolute(library) && providers.includes('CPUExecutionProvider'));

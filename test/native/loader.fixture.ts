@@ -1,4 +1,4 @@
-/** @module Opens engines with the options given as JSON, one after another, and says how each went. */
+/** @module Opens engines one after another, with options from arguments in JSON, and prints each outcome. */
 import { MillraceError, openEngine } from '../../native/index.ts';
 
 for (const options of process.argv.slice(2)) {

@@ -1,4 +1,4 @@
-/** @module Without an addon or with the wrong library: a sentence that says what to do, and no crash. */
+/** @module Without an addon, or with a wrong library, the error says what to do, and nothing crashes. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -64,7 +64,7 @@ async function openIn(options: readonly EngineOptions[]): Promise<readonly Outco
 
 const cases: readonly (readonly [string, EngineOptions, MillraceErrorCode, RegExp])[] = [
   [
-    'an addon that is not there',
+    'an addon that does not exist',
     { addon: file('absent.node') },
     'NOT_FOUND',
     /addon is not built.*absent\.node.*`npm run build`/,
@@ -76,13 +76,13 @@ const cases: readonly (readonly [string, EngineOptions, MillraceErrorCode, RegEx
     /Cannot load the native addon.*text\.node.*`npm run build`/,
   ],
   [
-    'a folder for an addon',
+    'a folder instead of an addon',
     { addon: file('folder.node') },
     'FAILED_PRECONDITION',
     /Cannot load the native addon.*`npm run build`/,
   ],
   [
-    'a library that is not there',
+    'a library that does not exist',
     { library: file('absent.so') },
     'NOT_FOUND',
     /ONNX Runtime library.*absent\.so.*Point ORT_LIBRARY at/,
@@ -106,13 +106,13 @@ const cases: readonly (readonly [string, EngineOptions, MillraceErrorCode, RegEx
     /ONNX Runtime 1\.10\.0 is too old.*1\.\d+ or newer/,
   ],
   [
-    'an unknown version',
+    'an ONNX Runtime of unknown version',
     { library: file('odd.so') },
     'FAILED_PRECONDITION',
     /ONNX Runtime unknown/,
   ],
   [
-    'a newer one without its functions',
+    'a newer ONNX Runtime without its functions',
     { library: file('hollow.so') },
     'FAILED_PRECONDITION',
     /ONNX Runtime 1\.99\.0.*API version/,
@@ -132,7 +132,7 @@ describe('openEngine', () => {
   });
 
   for (const [index, [what, , code, message]] of cases.entries()) {
-    test(`${what}: ${code}`, () => {
+    test(`refuses ${what} with ${code}`, () => {
       const outcome = outcomes[index];
       assert.ok(outcome !== undefined && 'code' in outcome, JSON.stringify(outcome));
       assert.equal(outcome.code, code);
@@ -141,11 +141,11 @@ describe('openEngine', () => {
     });
   }
 
-  test('valid options work after all those errors', () => {
+  test('opens with valid options after all those errors', () => {
     assert.ok('version' in outcomes[cases.length]!, JSON.stringify(outcomes));
   });
 
-  test('a second library in one process: FAILED_PRECONDITION, and the first works on', () => {
+  test('refuses a second library in one process with FAILED_PRECONDITION, and the first continues to work', () => {
     const [second, third] = outcomes.slice(cases.length + 1);
     assert.ok(second !== undefined && 'code' in second);
     assert.equal(second.code, 'FAILED_PRECONDITION');
@@ -157,7 +157,7 @@ describe('openEngine', () => {
     assert.ok('version' in outcomes.at(-1)!, JSON.stringify(outcomes.at(-1)));
   });
 
-  test('a library that is not a string: INVALID_ARGUMENT', () => {
+  test('refuses a library that is not a string with INVALID_ARGUMENT', () => {
     thrown(() => open({ library: 7 as unknown as string }), 'INVALID_ARGUMENT');
   });
 });

@@ -1,10 +1,10 @@
-/** @module Every method in every state. The table says what is expected; the test takes each cell. */
+/** @module Every method is called in every state. The table has the expected outcomes, and each cell is a test. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { type Engine, MillraceError, type Model } from '../../native/index.ts';
 import { fixture, loop, occupy, open } from './support.ts';
 
-/** What a method is called on, in one of the states, and how to leave that state again. */
+/** The engine and the model on which a method is called, in one of the states, and how to leave that state. */
 interface Subject {
   readonly engine: Engine;
   /** Missing where no model is loaded yet. */

@@ -8,7 +8,7 @@ import { startWorker } from './worker.ts';
 
 const left = process.env.NO_THREADS!;
 const path = fixture('identity-float32');
-/** More than one load takes: to read the file, to load it, its three workers, their watchdog, and to close it. */
+/** More threads than one load needs: reading the file, loading it, three workers, their watchdog, and closing it. */
 const most = 10;
 
 const engine = open();
@@ -17,7 +17,7 @@ let refused = 0;
 for (let threads = 0; threads <= most; threads += 1) {
   writeFileSync(left, `${threads}`);
   try {
-    // With another limit each time, so that no load shares a model that is there.
+    // The limit differs each time, so that no load shares a session with another.
     const model = await engine.load({ path, instances: 3, runLimitMs: threads + 1000 });
     await model.close();
   } catch (error) {
@@ -29,7 +29,7 @@ for (let threads = 0; threads <= most; threads += 1) {
 }
 assert.ok(refused >= 3 && refused <= most, `${refused} loads were refused`);
 
-// A Worker that ends without closing its models: the hook of its end retires them.
+// A Worker ends without closing its models: the hook at its end retires them.
 rmSync(left);
 const worker = startWorker('worker-exit.fixture.ts', 'not closed');
 await once(worker, 'message');

@@ -1,4 +1,4 @@
-/** @module Where the system starts no more threads, loads are refused and the process lives. */
+/** @module If the system starts no more threads, loads are refused and the process continues. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { runChild } from './child.ts';
 /** A sanitizer is preloaded itself, and starts the threads of what it watches. */
 const skip = process.env.LD_PRELOAD ? 'a sanitizer starts the threads' : false;
 
-test('an addon that gets no threads refuses loads and goes on', {
+test('an addon that cannot start threads refuses loads and continues to work', {
   skip,
   timeout: 120_000,
 }, async () => {

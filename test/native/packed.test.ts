@@ -1,4 +1,4 @@
-/** @module Numbers as bytes at any offset: what a message brings is not copied to be aligned. */
+/** @module Numbers as bytes at any offset: the data of a message is not copied to align it. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { type Codec, elementArrays, type PackedTensor, type Tensor } from '../../native/index.ts';
@@ -37,7 +37,7 @@ describe('packed numbers', () => {
   }
 
   for (const transfer of [false, true]) {
-    test(`large ones are ${transfer ? 'handed over' : 'copied'}`, () =>
+    test(`are ${transfer ? 'handed over' : 'copied'} if they are large`, () =>
       withModel(engine, 'identity-float32', async (model) => {
         const x = packed('float32', 10_000, 5);
         const expected = bytes(x);
@@ -46,7 +46,7 @@ describe('packed numbers', () => {
         assert.equal(x.data.length === 0, transfer);
       }));
 
-    test(`a request of more rows than a batch ${transfer ? 'with' : 'without'} transfer`, () =>
+    test(`of more rows than a batch run in parts ${transfer ? 'with' : 'without'} transfer`, () =>
       withModel(
         engine,
         'identity-float64',
@@ -98,7 +98,7 @@ describe('the binary data of a request', () => {
   const { codec } = engine;
 
   for (const type of types) {
-    test(`of ${type} is where it was in the body`, () => {
+    test(`of ${type} stays in the memory of the body`, () => {
       for (let padding = 0; padding < 8; padding++) isView(codec, type, padding);
     });
   }

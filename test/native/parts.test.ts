@@ -18,7 +18,7 @@ after(() => engine.close());
 
 const MAX_ROWS = 8;
 
-/** With a model that runs 8 rows at most. */
+/** Runs `body` with a model that runs at most 8 rows at a time. */
 const inParts = (
   name: string,
   body: (model: Model) => unknown,
@@ -35,7 +35,7 @@ function counting(rows: number, from = 0): Tensor<'float32'> {
   );
 }
 
-/** `rows` loops, one a run: the model has to be loaded with `maxRows: 1`. */
+/** A request of `rows` loops, one for each run: the model must be loaded with `maxRows: 1`. */
 function loops(model: Model, rows: number, turns: number, options?: RunOptions) {
   const iterations = tensor('int64', [rows, 1], new BigInt64Array(rows).fill(BigInt(turns)));
   return model.run({ iterations }, options);
@@ -77,7 +77,7 @@ describe('the output', () => {
   }
 
   for (const type of Object.keys(values) as ElementType[]) {
-    test(`is of type ${type}`, () =>
+    test(`keeps elements of type ${type}`, () =>
       inParts(`identity-${type}`, async (model) => {
         const x = tensor(type, [20, 3], values[type]());
         assert.deepEqual((await model.run({ x })).outputs, { y: x });
@@ -135,7 +135,7 @@ describe('the output', () => {
     ));
 
   for (const name of ['cross-row', 'identity-float32']) {
-    test(`comes from one run where ${name} is not batched`, () =>
+    test(`comes from one run if ${name} is not batched`, () =>
       withModel(
         engine,
         name,
@@ -167,7 +167,7 @@ describe('transfer', () => {
       assert.equal(small.data.length, 60);
     }));
 
-  test('is refused before any memory is taken over', () =>
+  test('takes no memory over if the request is refused', () =>
     inParts(
       'identity-float32',
       async (model) => {
@@ -189,7 +189,7 @@ describe('transfer', () => {
 
 describe('a part that fails', () => {
   for (const bad of [0, 500, 999]) {
-    test(`rejects the whole: row ${bad} of 1,000`, () =>
+    test(`rejects the whole request: row ${bad} of 1,000`, () =>
       inParts('poison', async (model) => {
         const data = new Float32Array(2000);
         data[2 * bad] = 2000;
@@ -198,7 +198,7 @@ describe('a part that fails', () => {
         const { submitted, completed, failed, cancelled } = model.stats();
         assert.equal(failed, 1);
         assert.equal(submitted, completed + failed + cancelled);
-        // 125 parts in order: those behind the failure are not sent any more.
+        // There are 125 parts in order: those behind the failure are not submitted any more.
         const most = Math.floor(bad / MAX_ROWS) + 2 * (model.instances + 1);
         assert.ok(submitted <= most, `${submitted} parts`);
         const x = float32(...Array.from({ length: 20 }, (_, row) => [row, row]));
@@ -327,7 +327,7 @@ describe('maxRequestRows', () => {
     [5, MAX_ROWS],
     [1, 1],
   ] as const) {
-    test(`${most}, in runs of ${maxRows}`, () =>
+    test(`of ${most} is the limit, in runs of at most ${maxRows} rows`, () =>
       inParts(
         'identity-float32',
         async (model) => {
@@ -363,18 +363,18 @@ const wrong: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'a DataView': { x: { ...counting(100), data: new DataView(new ArrayBuffer(1200)) } },
   'another type': { x: tensor('float64', [100, 3], new Float64Array(300)) },
   'another width': { x: tensor('float32', [100, 2], new Float32Array(200)) },
-  'no width': { x: tensor('float32', [100], new Float32Array(100)) },
+  'a missing dimension': { x: tensor('float32', [100], new Float32Array(100)) },
   'a bigint for rows': { x: { ...counting(100), dims: [100n, 3] } },
   'a bigint for the width': { x: { ...counting(100), dims: [100, 3n] } },
-  'text for rows': { x: { ...counting(100), dims: ['100', 3] } },
+  'a string for rows': { x: { ...counting(100), dims: ['100', 3] } },
   'half a row': { x: { ...counting(100), dims: [99.5, 3] } },
-  'endless rows': { x: { ...counting(100), dims: [Number.POSITIVE_INFINITY, 3] } },
+  'infinitely many rows': { x: { ...counting(100), dims: [Number.POSITIVE_INFINITY, 3] } },
   'more rows than there can be': { x: { ...counting(100), dims: [2 ** 60, 3] } },
-  'an input too many': { x: counting(100), z: counting(100) },
-  'null beside it': { x: counting(100), z: null },
+  'an additional input': { x: counting(100), z: counting(100) },
+  'an additional null': { x: counting(100), z: null },
 };
 
-describe('inputs that do not fit are refused as for small requests', () => {
+describe('a large request is refused for', () => {
   for (const [what, inputs] of Object.entries(wrong)) {
     test(what, () =>
       inParts('identity-float32', async (model) => {

@@ -1,4 +1,4 @@
-/** @module Inputs given as pixels: the output equals that of the same image in planes. */
+/** @module Inputs as pixels: the output equals that of the same image in planes. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { LoadOptions, Tensor } from '../../native/index.ts';

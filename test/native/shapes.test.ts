@@ -40,7 +40,7 @@ function assertClose(actual: RunResult['outputs'], expected: RunResult['outputs'
   }
 }
 
-/** What each request gets when it is alone and nothing is declared. */
+/** The results of the requests if each runs alone and no axes are declared. */
 async function alone(name: string, requests: readonly Tensors[]): Promise<RunResult[]> {
   const results: RunResult[] = [];
   await withModel(
@@ -121,7 +121,7 @@ describe('a text encoder', () => {
       assert.equal(signature.batching.enabled, true, signature.batching.reason);
     }));
 
-  test('has a cost for every bucket before its first request, and keeps them', async () => {
+  test('has a cost for every bucket before its first request', async () => {
     await withAxes('masked-mean', { axes: text, maxRows: 4 }, (model) => {
       const seen = new Set(model.stats().costs.map(({ lengths }) => lengths?.sequence_length));
       assert.deepEqual([...seen], [4, 8, 16]);
@@ -177,7 +177,7 @@ describe('a text encoder', () => {
       await refused(run, 'INVALID_ARGUMENT', /'attention_mask' is missing/);
     }));
 
-  test('runs requests of more rows than a batch in parts, with the mask made for each', async () => {
+  test('runs requests of more rows than a batch in parts, and creates the mask for each part', async () => {
     const token_ids = tokens(1, 5, 50);
     const attention_mask = tensor('int64', [50, 5], new BigInt64Array(250).fill(1n));
     const [expected] = await alone('masked-mean', [{ token_ids, attention_mask }]);
@@ -215,7 +215,7 @@ describe('batches', () => {
       },
     ));
 
-  test('are filled up to the declared sizes, which no output shows', async () => {
+  test('are padded to the declared numbers of rows, which the outputs do not show', async () => {
     const requests = [1, 2, 3].map((rows) => ({
       x: tensor('float32', [rows, 2], floats(rows * 2)),
     }));
@@ -354,7 +354,7 @@ describe('declarations that cannot be true are refused', () => {
       /'y:1' changes with the declared axes, .* add 'y:1' to `dimensions`/,
     ));
 
-  test('the same output is accepted and cut once an axis is declared for it', () =>
+  test('the same output is accepted and trimmed if an axis is declared for it', () =>
     withAxes(
       'unnamed-dims',
       { axes: { 'x:1': { buckets: [4], dimensions: ['y:1'] } } },
@@ -382,7 +382,7 @@ describe('declarations that cannot be true are refused', () => {
       /maxRows is 8, but the largest of batching.rowBuckets is 4/,
     ));
 
-  test('hostile sizes are refused, and the model serves on', () =>
+  test('hostile sizes are refused, and the model continues to serve', () =>
     withAxes('masked-mean', { axes: text, maxElements: 4096 }, async (model) => {
       const none = new BigInt64Array(0);
       const dims: readonly unknown[] = [

@@ -39,7 +39,7 @@ const requests = [
   `{"outputs":[],"inputs":[${input('FP32', '[1]', '[1]')}]}`,
   `{"parameters":{"priority":2},"inputs":[${input('FP32', '[1]', '[1]')}]}`,
   `{"outputs":[{"name":"y","parameters":{"classification":2}}],"inputs":[]}`,
-  // Refused, in the same words.
+  // These are refused, with the same message.
   request(input('FP32', '[2]', '[1]')),
   request(input('INT8', '[1]', '[128]')),
   request(input('FP32', '[1]', '[1]'), input('FP32', '[1]', '[1]')),
@@ -111,7 +111,7 @@ describe('small responses', () => {
     assert.equal(id, 'ä');
   });
 
-  test('64-bit integers, bools, numbers that JSON lacks, and names to be escaped', () => {
+  test('equal large ones for 64-bit integers, bools, numbers that JSON lacks, and names to be escaped', () => {
     encode({ type: 'int64', dims: [1], data: BigInt64Array.of(2n ** 62n + 1n) });
     encode({ type: 'bool', dims: [2], data: Uint8Array.of(0, 1) });
     encode({ type: 'float64', dims: [2], data: Float64Array.of(NaN, -Infinity) });

@@ -1,4 +1,4 @@
-/** @module What is counted, and that it adds up. */
+/** @module The statistics of models and the counters of the process: what they count, and that they add up. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { Histogram, ModelStats } from '../../native/index.ts';
@@ -69,7 +69,7 @@ describe('statistics of a model', () => {
       { batching: { maxQueue: 3 } },
     ));
 
-  test('failures are counted, and each run is one observation of computing', () =>
+  test('failures are counted, and each run is one observation of the compute time', () =>
     withModel(
       engine,
       'poison',
@@ -113,7 +113,7 @@ describe('statistics of a model', () => {
       { batching: { maxQueue: 600 }, instances: 3 },
     ));
 
-  test('runs are counted by their rows, and requests with the whole of their run', () =>
+  test('runs are counted by their number of rows, and each request has the whole times of its run', () =>
     withModel(engine, 'identity-float32', async (model) => {
       assert.deepEqual([model.stats().sizes, model.stats().lastRunAt], [[], 0]);
       for (let i = 0; i < 5; i++) await model.run({ x: float32([1, 2, 3], [4, 5, 6]) });
@@ -171,7 +171,7 @@ describe('counters of the process', () => {
     assert.equal(read('stats: shared')?.count, 2, 'it outlives the engine that made it');
   });
 
-  test('without bounds it is a counter, which goes up and down by any whole number', () => {
+  test('a series without bounds is a counter, which changes by any whole number', () => {
     const series = engine.counters.series('stats: counter', []);
     for (const amount of [1, 2 ** 40, -(2 ** 40), 41]) engine.counters.add(series, amount);
     assert.deepEqual(read('stats: counter'), { bounds: [], counts: [], count: 42, sum: 0 });
@@ -207,8 +207,8 @@ describe('counters of the process', () => {
       ['stats: x', [1, Number.NaN]],
       ['stats: x', new Array(2)],
     ];
-    for (const [key, given] of wrong) {
-      const call = () => engine.counters.series(key as string, given as number[]);
+    for (const [key, wrongBounds] of wrong) {
+      const call = () => engine.counters.series(key as string, wrongBounds as number[]);
       thrown(call, 'INVALID_ARGUMENT');
     }
     assert.equal(read('stats: x'), undefined);

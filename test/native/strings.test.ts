@@ -1,4 +1,4 @@
-/** @module Strings of any bytes: into a model, out of it, and in messages. */
+/** @module Strings of any bytes: as inputs, as outputs and in messages. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import {
@@ -16,7 +16,7 @@ after(() => engine.close());
 const every = Uint8Array.from({ length: 256 }, (_, byte) => byte);
 const elements = [every, Uint8Array.of(0), Uint8Array.of(), Uint8Array.of(0xff, 0xfe, 0)];
 
-/** Rows of three strings, each of which starts with bytes that are no text. */
+/** Rows of three strings, each of which starts with bytes that are not UTF-8. */
 function rowsOf(rows: number): PackedTensor {
   const strings = Array.from({ length: rows * 3 }, (_, i) =>
     Uint8Array.of(0xc3, 0, ...elements[i % elements.length]!.subarray(0, (i % 7) + 1)),
@@ -58,7 +58,7 @@ describe('strings of any bytes', () => {
       const text: PackedTensor = { type: 'string', dims: [1, 3], data: packStrings(strings) };
       assert.deepEqual((await model.run({ x: text })).outputs.y!.data, strings);
       await refused(model.run({ x: rowsOf(1) }), 'INVALID_ARGUMENT', /'y' .* not UTF-8/);
-      // The requests after one that was refused are read from where they are.
+      // The records after that of a refused request are read from the right place.
       const both = await Promise.allSettled([model.run({ x: rowsOf(1) }), model.run({ x: text })]);
       assert.deepEqual(
         both.map(({ status }) => status),
@@ -151,7 +151,7 @@ describe('the codec', () => {
   });
 });
 
-test('what a message quotes is short and on one line', () => {
+test('quote returns a short text on one line', () => {
   assert.equal(quote('iris'), "'iris'");
   assert.equal(quote('a\nb\ud800'), "'a\ufffdb\ufffd'");
   assert.equal(quote('💡'.repeat(200)), `'${'💡'.repeat(100)}…'`);

@@ -1,4 +1,4 @@
-/** @module What the tests of the engine share. */
+/** @module Helpers of the tests of the engine. */
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import {
@@ -18,7 +18,7 @@ import {
 
 const models = path.resolve(import.meta.dirname, '../fixtures/models');
 
-/** Repetitions of what could fail by chance: few in `npm test`, more in `npm run verify`, which says so. */
+/** Repetitions of tests that could fail by chance: few in `npm test`, and more in `npm run verify`. */
 export const repetitions = Number(process.env.REPETITIONS ?? 2);
 
 /** `MILLRACE_TEST_ADDON` names another build of the addon, such as a sanitized one. */
@@ -46,7 +46,7 @@ export function float32(...rows: readonly (readonly number[])[]): Tensor<'float3
   return tensor('float32', [rows.length, rows[0]?.length ?? 0], Float32Array.from(rows.flat()));
 }
 
-/** Batches are as large as they may be: measured costs may say that fewer rows are cheaper for each. */
+/** Makes batches as large as allowed: with measured costs, a batch of fewer rows may be cheaper for each. */
 export const unmeasured: LoadOptions = { warmupMs: 0 };
 
 /** Runs `body` with a model and closes it. */
@@ -100,7 +100,7 @@ export async function refused(
   return isError(error, code, message);
 }
 
-/** As `refused`, for what throws at once. */
+/** As `refused`, for a call that throws. */
 export function thrown(call: () => unknown, code: MillraceErrorCode): MillraceError {
   try {
     call();

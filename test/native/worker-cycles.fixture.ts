@@ -14,8 +14,8 @@ const model = await engine.load({ path: fixture('identity-float32') });
 const slow = await engine.load({ path: fixture('slow-loop') });
 
 /**
- * One Worker from its start to its end; returns what is said about it. Its error may arrive before
- * its message, which Node sends another way: hence no `once`, which an error rejects.
+ * Runs one Worker from its start to its end, and returns its exit code, message and error as a line. The error may
+ * arrive before the message, because Node sends them on different channels, and `once` would reject with it.
  */
 async function cycle(): Promise<string> {
   const worker = startWorker('worker-exit.fixture.ts', ending);
@@ -54,7 +54,7 @@ const worked = work();
 await Promise.all([cycles(), cycles()]);
 working = false;
 await worked;
-// Whatever the Workers left is over: no request of theirs stays in the queue.
+// The requests of the Workers end, too: none of them stays in the queue.
 await until(() => slow.stats().queued + slow.stats().running === 0);
 const { cancelled, completed, expired, failed, submitted } = slow.stats();
 assert.equal(submitted, cancelled + completed + expired + failed);

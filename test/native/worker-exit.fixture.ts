@@ -1,15 +1,15 @@
-/** @module The ways a Worker can end: its data names one. It posts a message once all is in flight. */
+/** @module The ways in which a Worker can end; its data names one. It posts a message once its work is in flight. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { busy } from './busy.ts';
 import { fixture, float32, open } from './support.ts';
 
-/** Longer than it takes to end the Worker, which its run in a shared instance outlives. */
+/** Turns of a run that outlives the Worker, in a shared instance. */
 const long = 200_000;
 
 const ready = () => parentPort!.postMessage('ready');
 
 const endings: Readonly<Record<string, () => unknown>> = {
-  /** Until it is terminated. */
+  /** Waits until it is terminated. */
   async wait() {
     await busy(long);
     ready();

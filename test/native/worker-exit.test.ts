@@ -1,10 +1,10 @@
-/** @module However a Worker ends, nobody else notices: its siblings and the process go on. */
+/** @module However a Worker ends, the other Workers and the process continue to work. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { runChild } from './child.ts';
 import { repetitions } from './support.ts';
 
-/** Of `worker-exit.fixture.ts`, and what becomes of the Worker: its exit code, and its last message. */
+/** For each ending of `worker-exit.fixture.ts`: the exit code of the Worker, and its last message. */
 const endings: Readonly<Record<string, RegExp>> = {
   'wait, then terminate': /^(exit \d+ ready\n)+$/,
   'short wait, then terminate': /^(exit \d+ ready\n)+$/,
@@ -16,7 +16,7 @@ const endings: Readonly<Record<string, RegExp>> = {
   exit: /^(exit 3 ready\n)+$/,
 };
 
-describe(`${repetitions} Workers each, beside a main thread at work`, () => {
+describe(`${repetitions} Workers do not affect a busy main thread when they end by`, () => {
   for (const [name, expected] of Object.entries(endings)) {
     test(name, { timeout: repetitions * 30_000 }, async () => {
       const limit = 20_000 + repetitions * 4000;

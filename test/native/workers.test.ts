@@ -17,7 +17,7 @@ async function work(number: number): Promise<{ digest: string; largest: number }
 }
 
 describe('Workers', () => {
-  test(`${threads} of them with ${requests} requests each, beside the main thread`, async () => {
+  test(`get their own results: ${threads} of them with ${requests} requests each, beside the main thread`, async () => {
     const engine = open();
     const model = await engine.load({
       path: fixture('identity-float32'),

@@ -23,7 +23,7 @@ const models = [
 
 describe('ZipMap', () => {
   for (const [name, labels, predicted] of models) {
-    test(name, () =>
+    test(`${name} has labels and probabilities as outputs`, () =>
       withModel(engine, name, async (model) => {
         const [label, probabilities] = model.signature.outputs;
         assert.deepEqual([label!.labels, probabilities!.labels], [undefined, labels]);
@@ -37,11 +37,10 @@ describe('ZipMap', () => {
           ...softmax(0, 1, 2),
           ...softmax(2, 1, 0),
         ]);
-      }),
-    );
+      }));
   }
 
-  test('from bytes', async () => {
+  test('a model that is loaded from bytes returns its labels', async () => {
     const model = await engine.load({ bytes: readFileSync(fixture('zip-map-strings')) });
     const { label } = (await model.run({ x: float32([0, 9, 0]) })).outputs;
     assert.deepEqual(label!.data, ['bee']);

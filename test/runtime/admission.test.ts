@@ -5,7 +5,7 @@ import { Admission } from '../../runtime/admission.ts';
 const admissionOf = (limit: number, waitMs = () => 0, now = () => 0) =>
   new Admission(limit, waitMs, { now });
 
-test('Admission gives as many permits as its limit and takes them back', () => {
+test('Admission grants as many permits as its limit, and grants a released permit again', () => {
   const admission = admissionOf(2);
   assert.equal(admission.acquire(), undefined);
   assert.equal(admission.acquire(), undefined);
@@ -15,7 +15,7 @@ test('Admission gives as many permits as its limit and takes them back', () => {
   assert.equal(admission.acquire(), undefined);
 });
 
-test('Admission drains when the last permit is back, and gives no more', async () => {
+test('Admission has drained when the last permit is released, and grants no more while it drains', async () => {
   const admission = admissionOf(2);
   admission.acquire();
   const order: string[] = [];
@@ -32,7 +32,7 @@ test('Admission drains when the last permit is back, and gives no more', async (
 
 test('Admission drains at once when nothing is in flight', () => admissionOf(1).drain());
 
-test('Admission says when to try again, and asks the queues for it ten times a second at most', () => {
+test('Admission says when to retry, and computes this from the queues at most ten times a second', () => {
   let now = 0;
   const waits = [2500, 700];
   const admission = admissionOf(

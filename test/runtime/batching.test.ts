@@ -1,4 +1,4 @@
-/** @module The `batching` of model.json. */
+/** @module The key `batching` of model.json. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { batchingOptions, batchingSchema } from '../../runtime/batching.ts';
@@ -10,7 +10,7 @@ const sequence = {
   dimensions: ['logits:1'],
 };
 
-test('every key reaches the engine by its own name', () => {
+test('every key becomes the option of the engine that has the same name', () => {
   const batching = {
     maxRows: 8,
     maxDelayMs: 0,
@@ -23,12 +23,12 @@ test('every key reaches the engine by its own name', () => {
   assert.deepEqual(batchingOptions(batchingSchema.parse(batching)), batching);
 });
 
-test('what is not given is left to the engine', () => {
+test('options that are left out have the defaults of the engine', () => {
   assert.deepEqual(batchingOptions(batchingSchema.parse({})), {});
   assert.equal(batchingOptions(batchingSchema.parse(false)), false);
 });
 
-test('the rest is refused', () => {
+test('unknown keys and invalid values are refused', () => {
   for (const batching of [
     { axes: { sequence_length: {} } },
     { axes: { sequence_length: { buckets: [] } } },

@@ -4,7 +4,7 @@ import type { ByteBudget } from '../../native/index.ts';
 import { BodyBudget, BodyShare } from '../../runtime/body-budget.ts';
 import { ServeError } from '../../runtime/errors.ts';
 
-/** A budget of its own, that notices what is given back twice. */
+/** A budget that fails the test if bytes are released twice. */
 function budgetOf(limit: number): BodyBudget & { readonly taken: number } {
   let taken = 0;
   const bytes: ByteBudget = {
@@ -25,7 +25,7 @@ function budgetOf(limit: number): BodyBudget & { readonly taken: number } {
   return Object.defineProperty(new BodyBudget(bytes), 'taken', { get: () => taken }) as never;
 }
 
-/** Whole numbers from 0, the same for a seed. */
+/** A generator of whole numbers from 0 up to `below` exclusively, which are the same for the same seed. */
 function randomOf(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -35,7 +35,7 @@ function randomOf(seed: number): (below: number) => number {
 }
 
 describe('a share of the budget', () => {
-  test('is refused where others hold the rest, and says when to try again', () => {
+  test('is refused while other shares hold the rest, and the error says when to retry', () => {
     const budget = budgetOf(100);
     const first = new BodyShare(budget);
     const second = new BodyShare(budget);
@@ -49,7 +49,7 @@ describe('a share of the budget', () => {
     assert.equal(budget.taken, 0);
   });
 
-  test('takes nothing after it is closed, and gives back what arrives then', () => {
+  test('takes nothing after it is closed, and releases at once the bytes that it adopts then', () => {
     const budget = budgetOf(100);
     const share = new BodyShare(budget);
     share.close();
@@ -59,7 +59,7 @@ describe('a share of the budget', () => {
     assert.equal(budget.taken, 0);
   });
 
-  test('keeps memory, and what it counts, while another thread reads it', async () => {
+  test('keeps its memory, and the bytes that it has taken, while another thread reads the memory', async () => {
     const budget = budgetOf(100);
     const share = new BodyShare(budget);
     const [body, other] = [new ArrayBuffer(10), new ArrayBuffer(10)];
@@ -77,7 +77,7 @@ describe('a share of the budget', () => {
     assert.deepEqual([body.byteLength, other.byteLength], [0, 0]);
   });
 
-  test('leaves alone what was lent to the engine, until the engine does not read it any more', () => {
+  test('does not free memory that is lent to the engine until the engine has finished reading it', () => {
     const share = new BodyShare(budgetOf(100));
     const body = new ArrayBuffer(10);
     share.own(body);
@@ -88,7 +88,7 @@ describe('a share of the budget', () => {
     assert.equal(body.byteLength, 0);
   });
 
-  test('gives every byte back once, whatever happens in whatever order', async () => {
+  test('releases every byte exactly once, after any sequence of operations', async () => {
     for (let seed = 0; seed < 2000; seed += 1) {
       const random = randomOf(seed);
       const budget = budgetOf(1000);
@@ -98,7 +98,7 @@ describe('a share of the budget', () => {
   });
 });
 
-/** A request that takes, gives, adopts and reads in other threads at random, and is closed at some point. */
+/** A request that takes, gives and adopts bytes, lets other threads read them, and is closed, in random order. */
 async function oneRequest(budget: BodyBudget, random: (below: number) => number): Promise<void> {
   const share = new BodyShare(budget);
   const work: Promise<unknown>[] = [];

@@ -1,4 +1,4 @@
-/** @module One order for all changes of state, made in every thread or in no thread. */
+/** @module All changes of state have one order, and each is made in every thread or in none. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
@@ -12,7 +12,7 @@ import { createLog, ServeError } from '../../runtime/index.ts';
 const load = (name: string): StateChange => ({ kind: 'load', name, override: undefined });
 const nameOf = (change: StateChange) => (change.kind === 'refresh' ? 'refresh' : change.name);
 
-/** A thread that serves what it has committed last. `prepare` may be replaced for one that is at fault. */
+/** A thread that serves what it has committed last. Tests replace `prepare` to make it fail. */
 class Thread {
   readonly log: string[] = [];
   serves = 'old';
@@ -35,7 +35,7 @@ class Thread {
   }, createLog('silent'));
 }
 
-/** A bus over so many threads. */
+/** A bus with this number of threads. */
 function threads(count: number, complete?: Promise<void>) {
   const all = Array.from({ length: count }, () => new Thread());
   const bus = new ChangeSequencer(
@@ -93,7 +93,7 @@ describe('the order of changes', () => {
 
 describe('a change that one thread cannot make', () => {
   for (const index of [0, 1, 2]) {
-    test(`is made by no thread, and its request gets the error with its code: thread ${index}`, async () => {
+    test(`is made by no thread, and its caller gets the error with its code: thread ${index} fails`, async () => {
       const { all, bus, served } = threads(3);
       const fault = new ServeError('MODEL_NOT_FOUND', 'There is no such model.');
       all[index]!.prepare = () => Promise.reject(fault);
@@ -106,7 +106,7 @@ describe('a change that one thread cannot make', () => {
     });
   }
 
-  test('does not show a client the message of an error that is no ServeError', async () => {
+  test('does not show a client the message of an error that is not a ServeError', async () => {
     const { all, bus } = threads(2);
     all[1]!.prepare = () => Promise.reject(new Error('ENOENT /secret/path'));
     await assert.rejects(bus.publish(load('a')), {
@@ -115,7 +115,7 @@ describe('a change that one thread cannot make', () => {
     });
   });
 
-  test('because only there the model fails, leaves the old one in all', async () => {
+  test('leaves the old model in all threads if the model fails in only that thread', async () => {
     const { all, bus, served } = threads(2);
     all[1]!.prepare = async () => 'a, which failed';
     all[1]!.failure = new ServeError('MODEL_NOT_READY', 'There is no memory for it.');
@@ -144,7 +144,7 @@ test('threads that read different files prepare the change again, until they agr
   assert.deepEqual(all[0]!.log, ['prepare a', 'abandon a', 'prepare a', 'commit a']);
 });
 
-test('threads that never agree keep what they had', async () => {
+test('threads that never read the same files keep the models that they had', async () => {
   const { all, bus, served } = threads(2);
   let reads = 0;
   all[1]!.prepare = async () => {
@@ -155,7 +155,7 @@ test('threads that never agree keep what they had', async () => {
   assert.deepEqual(served(), ['old', 'old']);
 });
 
-test('a bus that is closed ends the change under way, and refuses those behind it', async () => {
+test('a bus that is closed completes the change in progress and refuses the queued ones', async () => {
   const { all, bus, served } = threads(2);
   const gate = Promise.withResolvers<string>();
   all[0]!.prepare = () => gate.promise;
@@ -169,7 +169,7 @@ test('a bus that is closed ends the change under way, and refuses those behind i
   assert.deepEqual(served(), ['a', 'a']);
 });
 
-test('a bus takes at most 64 changes at once', async () => {
+test('a bus accepts at most 64 changes at a time', async () => {
   const { all, bus } = threads(1);
   const gate = Promise.withResolvers<string>();
   all[0]!.prepare = () => gate.promise;
@@ -183,14 +183,14 @@ test('a bus takes at most 64 changes at once', async () => {
 describe('a refresh with a model that cannot be served', () => {
   const reason = new ServeError('MODEL_NOT_READY', 'There is no memory for it.');
 
-  test('succeeds where the threads agree', async () => {
+  test('succeeds if the model fails in every thread alike', async () => {
     const { all, bus, served } = threads(2);
     for (const thread of all) thread.failure = reason;
     await bus.publish({ kind: 'refresh' });
     assert.deepEqual(served(), ['refresh', 'refresh']);
   });
 
-  test('in one thread fails with that reason, and is not repeated at once', async () => {
+  test('fails with the reason if the model fails in one thread only, and is not retried at once', async () => {
     const { all, bus, served } = threads(2);
     all[1]!.prepare = async () => 'without the model';
     all[1]!.failure = reason;

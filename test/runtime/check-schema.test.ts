@@ -38,12 +38,12 @@ const mistakes: readonly (readonly [unknown, string])[] = [
 ];
 
 for (const [value, fault] of mistakes) {
-  test(`${JSON.stringify(value)} is refused with the key, what it must be, and what it is`, () => {
+  test(`${JSON.stringify(value)} is refused with the key, the expected value and the actual one`, () => {
     assert.deepEqual(checkSchema(modelConfigSchema, value), { fault });
   });
 }
 
-test('an unknown key that is like no other is refused with the list of keys', () => {
+test('an unknown key that resembles no other is refused with the list of keys', () => {
   const result = checkSchema(modelConfigSchema, { colour: 'red' });
   assert.match(
     'fault' in result ? result.fault : '',
@@ -51,7 +51,7 @@ test('an unknown key that is like no other is refused with the list of keys', ()
   );
 });
 
-test('a long value is cut short', () => {
+test('a long value is shortened in the message', () => {
   const result = checkSchema(modelConfigSchema, { labels: 'x'.repeat(1000) });
   assert.ok('fault' in result && result.fault.length < 100);
 });

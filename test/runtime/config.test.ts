@@ -33,7 +33,7 @@ const refuses = (run: () => unknown, message: RegExp) =>
   });
 
 describe('readConfig', () => {
-  test('has a default for everything', () => {
+  test('has a default for every setting', () => {
     assert.deepEqual(read(), {
       modelPath: join(cwd, 'models'),
       cacheDir: join(cwd, '.millrace', 'cache'),
@@ -65,7 +65,7 @@ describe('readConfig', () => {
     });
   });
 
-  test('prefers a flag to the environment, that to millrace.json, and that to the default', () => {
+  test('prefers flags to the environment, the environment to millrace.json, and that file to the defaults', () => {
     write({ port: 1, host: 'file', device: 'auto' });
     const config = read({ PORT: '2', HOST: 'env' }, ['--port', '3']);
     assert.deepEqual([config.ports.prediction, config.host, config.device], [3, 'env', 'auto']);
@@ -78,7 +78,7 @@ describe('readConfig', () => {
     assert.equal(config.maxWorkers, 2);
   });
 
-  test('reads a *_FILE variable from the file it names', () => {
+  test('reads a setting from the file that its *_FILE variable names', () => {
     writeFileSync(join(cwd, 'secret'), 'iris\n');
     assert.equal(read({ DEFAULT_MODEL_FILE: join(cwd, 'secret') }).defaultModel, 'iris');
     refuses(() => read({ DEFAULT_MODEL_FILE: join(cwd, 'absent') }), /DEFAULT_MODEL_FILE names/);
@@ -96,7 +96,7 @@ describe('readConfig', () => {
     assert.equal(read({ LOG_LEVEL: 'DEBUG' }).logLevel, 'debug');
   });
 
-  test('ignores the variables of others', () => {
+  test('ignores the environment variables of other programs', () => {
     assert.equal(
       read({ HOME: '/root', host: 'me', port: '5', REDIS_URL: 'x', PORT: '' }).ports.prediction,
       8001,

@@ -1,4 +1,4 @@
-/** @module The engine that keeps what it has measured. */
+/** @module The engine that caches the costs that it has measured. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Engine, LoadOptions } from '../../native/index.ts';
@@ -9,7 +9,7 @@ const warnings: string[] = [];
 const log = { warn: (text: string) => void warnings.push(text) } as unknown as Log;
 
 describe('withCostCache', () => {
-  test('gives every load the folder, and the log what goes wrong', async () => {
+  test('passes the cache folder to every load, and logs the notices of the engine', async () => {
     const loads: LoadOptions[] = [];
     const engine = { load: async (options: LoadOptions) => void loads.push(options) };
     const cached = withCostCache(engine as unknown as Engine, '/cache', log);

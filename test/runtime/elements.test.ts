@@ -6,7 +6,7 @@ import { BFLOAT16, FLOAT16, fromHalfBits, toHalfBits } from '../../runtime/half-
 import { jsonFloat, type NonFinite, stringify, toNonFinite } from '../../runtime/non-finite.ts';
 
 describe('16-bit floats', () => {
-  test('every float16 and bfloat16 comes back with its bits', () => {
+  test('every finite float16 and bfloat16 converts to a number and back to the same bits, and others are refused', () => {
     for (const format of [FLOAT16, BFLOAT16]) {
       for (let bits = 0; bits < 0x10000; bits += 1) {
         const value = fromHalfBits(format, bits);
@@ -16,7 +16,7 @@ describe('16-bit floats', () => {
     }
   });
 
-  test('what lies between two is rounded to the nearer one, and in the middle to the even one', () => {
+  test('a number between two values is rounded to the nearer one, and one halfway to the even one', () => {
     for (const format of [FLOAT16, BFLOAT16]) {
       const last = format === FLOAT16 ? 0x7bff : 0x7f7f;
       for (let bits = 0; bits < last; bits += 1) {
@@ -33,7 +33,7 @@ describe('16-bit floats', () => {
 });
 
 describe('elements from JSON', () => {
-  test('the largest float32 is taken as it is usually written, and nothing that rounds to infinity', () => {
+  test('the largest float32 is accepted as it is usually written, and numbers that round to infinity are refused', () => {
     const { encode } = elementCodec('float32', false);
     assert.equal(Math.fround(Number(encode(3.4028235e38))), 3.4028234663852886e38);
     for (const value of [3.4028235677973366e38, -3.4028236e38, 1e40, Infinity, Number.NaN]) {
@@ -42,13 +42,13 @@ describe('elements from JSON', () => {
     }
   });
 
-  test('an exact integer is a number for floats, and too large for narrow integers', () => {
+  test('a bigint becomes a number in float64, and is refused by types that it does not fit', () => {
     assert.equal(elementCodec('float64', false).encode(2n ** 64n), 2 ** 64);
     assert.equal(elementCodec('float16', false).encode(2n ** 64n), undefined);
     assert.equal(elementCodec('uint32', false).encode(2n ** 64n), undefined);
   });
 
-  test('null is a missing value among floats where that is said, and nowhere else', () => {
+  test('null becomes NaN in floats if missing values are allowed, and is refused otherwise', () => {
     for (const type of ['float32', 'float64'] as const) {
       assert.ok(Number.isNaN(elementCodec(type, true).encode(null)));
     }
@@ -59,7 +59,7 @@ describe('elements from JSON', () => {
     }
   });
 
-  test('a value of many digits is cut in a message', () => {
+  test('a number of many digits is shortened in a message', () => {
     assert.equal(describeValue(10n ** 300n), `1${'0'.repeat(39)}…`);
   });
 });
@@ -73,20 +73,20 @@ describe('NaN and the infinities', () => {
   };
   const rest = String.raw`,"text":"0e999 \"1e999\" \\","-1e999":1}`;
 
-  test('are strings, null, or words without quotes that no string is touched for', () => {
+  test('are written as strings, as null or as literals without quotes, and other strings stay unchanged', () => {
     assert.equal(written('string'), `{"values":[1.5,"NaN","Infinity","-Infinity"]${rest}`);
     assert.equal(written('null'), `{"values":[1.5,null,null,null]${rest}`);
     assert.equal(written('literal'), `{"values":[1.5,NaN,Infinity,-Infinity]${rest}`);
   });
 
-  test('a long string is no trouble for the words', () => {
+  test('are written as literals also beside a long string of quotes and backslashes', () => {
     const text = 'x\\"'.repeat(1e5);
     const json = stringify({ text, value: jsonFloat(Number.NaN, 'literal') }, 'literal');
     assert.ok(json.endsWith(',"value":NaN}'));
     assert.equal(json.length, JSON.stringify({ text }).length + ',"value":NaN'.length);
   });
 
-  test('the request chooses among three names', () => {
+  test('are written in one of three forms, and other names of forms are refused', () => {
     assert.equal(toNonFinite(undefined, 'literal'), 'literal');
     assert.equal(toNonFinite('null', 'string'), 'null');
     for (const wrong of ['NaN', 1, null, true]) {

@@ -15,7 +15,7 @@ const empty = () => new Metrics(new PuppetEngine().counters, () => []);
 const formatMetric = (head: MetricHead, samples: readonly Sample[]) =>
   [formatHead(head), ...samples.map((sample) => formatSample(head, sample))].join('');
 
-test('the page shows native histograms as Prometheus does', async () => {
+test('the page shows the histograms of the addon in the text format of Prometheus', async () => {
   using service = await testService();
   const { metrics } = service.runtime;
   const names = { method: 'POST', route: '/predict', status: '200', service: 'prediction' };
@@ -44,7 +44,7 @@ test('the page shows native histograms as Prometheus does', async () => {
 });
 
 describe('metrics that JavaScript counts', () => {
-  test('counters, gauges and histograms, with labels in the order of their declaration', async () => {
+  test('are counters, gauges and histograms, with labels in the order of their declaration', async () => {
     const metrics = empty();
     const hits = metrics.counter({ name: 'hits_total', help: 'Hits', labels: ['cache', 'tenant'] });
     const one = hits.series({ tenant: 'a', cache: 'x' });
@@ -67,13 +67,13 @@ describe('metrics that JavaScript counts', () => {
     }
   });
 
-  test('a name can be taken once', async () => {
+  test('cannot have the name of another metric', async () => {
     const metrics = empty();
     const options = { name: 'http_requests_total', help: 'x', labels: [] };
     assert.throws(() => metrics.counter(options), /http_requests_total is declared twice/);
   });
 
-  test('two threads of a process show the same counts', async () => {
+  test('are the same in two threads of a process', async () => {
     const { counters } = new PuppetEngine();
     const threads = [new Metrics(counters, () => []), new Metrics(counters, () => [])];
     const labels = { method: 'GET', route: '/ready', status: '200', service: 'prediction' };
@@ -110,7 +110,7 @@ describe('the text format', () => {
   });
 });
 
-test('what others count in the same process is not shown', async () => {
+test('series that other code counts in the same process are not shown', async () => {
   using service = await testService();
   const { counters } = service.engine;
   counters.observe(counters.series('not ours', [1]), 0.5);
@@ -118,7 +118,7 @@ test('what others count in the same process is not shown', async () => {
   assert.doesNotMatch(await service.runtime.metrics.render(), /not ours|neither/);
 });
 
-test('the page shows what the batcher has learnt of each model', async () => {
+test('the page shows what the batcher has measured for each model', async () => {
   using service = await testService();
   const model = service.model('iris:v1.0');
   model.measured = {
@@ -161,7 +161,7 @@ test('the page describes the process, and not the thread that renders it', async
   assert.doesNotMatch(page, /nodejs_/);
 });
 
-test('a model that is unloaded while the page is written is on it', async () => {
+test('a model that is unloaded while the page is being written still appears on it', async () => {
   using service = await testService({
     config: { modelControlMode: 'explicit', loadModels: ['*'] },
   });

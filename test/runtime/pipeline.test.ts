@@ -31,7 +31,7 @@ describe('infer', () => {
     assert.deepEqual(labels, ['setosa', 'versicolor', 'virginica']);
   });
 
-  test('runs a model of single rows once a row', async () => {
+  test('runs a model that takes one row once for each row', async () => {
     const puppet = puppetClassifier();
     const [spec] = puppet.signature.inputs;
     const signature = { ...puppet.signature, inputs: [{ ...spec!, dims: [1, 4] }] };
@@ -69,7 +69,7 @@ describe('infer', () => {
     });
   }
 
-  test('passes on after how long to try again', async () => {
+  test('passes on the delay after which a client should retry', async () => {
     const script = { ...puppetClassifier() };
     using service = await testService({ engine: () => script });
     script.run = () => {
@@ -90,19 +90,19 @@ describe('infer', () => {
       engine: () => ({ ...puppet, signature }),
     });
     assert.ok(service.runtime.ready());
-    const asked = infer(service.runtime, { ...request, version: undefined });
-    await assert.rejects(asked, { code: 'INVALID_ARGUMENT', message: /need one input/ });
+    const response = infer(service.runtime, { ...request, version: undefined });
+    await assert.rejects(response, { code: 'INVALID_ARGUMENT', message: /need one input/ });
   });
 
   test('keeps a version loaded until its requests have their responses', async () => {
     using service = await testService();
     const model = service.model('iris:v1.0');
     model.hold();
-    const answered = infer(service.runtime, request);
+    const response = infer(service.runtime, request);
     const closed = service.runtime.close();
     assert.ok(!model.closed);
     model.release();
-    await answered;
+    await response;
     await closed;
     assert.ok(model.closed);
   });

@@ -1,4 +1,4 @@
-/** @module Polls of the repository: when they are made, and what is logged of those that fail. */
+/** @module Polls of the repository: when they are made, and which of those that fail are logged. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Bus, createLog, ServeError } from '../../runtime/index.ts';
@@ -22,7 +22,7 @@ async function loggedAfter(outcomes: readonly (Error | undefined)[]): Promise<re
     },
   };
   const stop = startPolling(POLLING, bus, log);
-  // The polls alone do not keep a process alive.
+  // The timer of the polls does not keep a process alive.
   const alive = setInterval(() => {}, 1000);
   await done.promise;
   clearInterval(alive);
@@ -33,7 +33,7 @@ async function loggedAfter(outcomes: readonly (Error | undefined)[]): Promise<re
 const gone = new ServeError('INTERNAL', 'The repository cannot be read.');
 const changing = new ServeError('INTERNAL', 'The repository keeps changing.');
 
-test('a poll that fails like the one before it is not logged again', async () => {
+test('a poll that fails for the same reason as the one before is not logged again', async () => {
   assert.deepEqual(await loggedAfter([gone, gone, gone, changing, changing, gone]), [
     gone.message,
     changing.message,
@@ -45,7 +45,7 @@ test('a poll that fails again after one that succeeded is logged again', async (
   assert.deepEqual(await loggedAfter([gone, undefined, gone]), [gone.message, gone.message]);
 });
 
-test('a poll that the stop of the server refuses is not logged', async () => {
+test('a poll that is refused because the server stops is not logged', async () => {
   assert.deepEqual(await loggedAfter([new ServeError('DRAINING', 'The server stops.')]), []);
 });
 

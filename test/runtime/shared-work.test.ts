@@ -1,9 +1,9 @@
-/** @module Work that is done once for all who ask for it at the same time. */
+/** @module Work that is done once for all callers that request it at the same time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SharedWork } from '../../runtime/shared-work.ts';
 
-test('those who ask while work runs share the next run, which starts after they asked', async () => {
+test('callers that request the work while it runs share the next run, which starts after their requests', async () => {
   const gates: ReturnType<typeof Promise.withResolvers<number>>[] = [];
   const work = new SharedWork(() => {
     const gate = Promise.withResolvers<number>();
@@ -21,7 +21,7 @@ test('those who ask while work runs share the next run, which starts after they 
   assert.equal(gates.length, 2);
 });
 
-test('work that fails fails for those who wanted it, and is done again for the next', async () => {
+test('work that fails rejects the calls that share the run, and runs again for the next call', async () => {
   let runs = 0;
   const work = new SharedWork(async () => {
     runs += 1;

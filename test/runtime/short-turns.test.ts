@@ -1,4 +1,4 @@
-/** @module Long work in short turns lets the network have its turn on every runtime. */
+/** @module Long work in short turns lets network events be handled in between, on every runtime. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';

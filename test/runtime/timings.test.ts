@@ -9,7 +9,7 @@ test('Server-Timing has milliseconds with three decimals', () => {
   assert.equal(serverTiming(timings, 16), 'queue;dur=0.041, batch;desc="8/16", compute;dur=12.346');
 });
 
-test('the timings of several runs are those of the longest one', () => {
+test('the timings of several runs have the longest times and the sum of the rows', () => {
   const other = { queueMs: 1, computeMs: 2, batchRows: 4, batchRequests: 1 };
   assert.deepEqual(joinTimings([{ timings }, { timings: other }]), {
     queueMs: 1,
@@ -19,13 +19,13 @@ test('the timings of several runs are those of the longest one', () => {
   });
 });
 
-test('redact leaves the sentence and takes paths and addresses', () => {
-  for (const [given, shown] of [
+test('redact removes folders and addresses, and leaves the rest of the sentence', () => {
+  for (const [message, shown] of [
     ['Load model from /srv/m/1/model.onnx failed: bad', 'Load model from model.onnx failed: bad'],
     ["Cannot open '/a b/c.bin' at 0x7fF0", "Cannot open 'c.bin' at …"],
     ['file:///x/y.ts:3 threw', 'y.ts:3 threw'],
     ['and/or is no path', 'and/or is no path'],
   ] as const) {
-    assert.equal(redact(given), shown);
+    assert.equal(redact(message), shown);
   }
 });

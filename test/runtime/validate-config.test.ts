@@ -1,4 +1,4 @@
-/** @module A description of inputs and outputs held against the model's own. */
+/** @module The inputs and outputs in a configuration are compared with those of the model. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ServeError } from '../../runtime/index.ts';
@@ -50,61 +50,61 @@ function check(
   }
 }
 
-describe('fits', () => {
+describe('a configuration is accepted if it describes', () => {
   const fitting: Readonly<Record<string, readonly unknown[]>> = {
-    'nothing described': [{}],
-    'names alone': [{ inputs: [tensor('x'), tensor('t')] }],
-    'all of it': [{ inputs: [x, t], outputs: [tensor('y', 'TYPE_FP32', [3])] }],
-    'a size where the model leaves it open': [{ inputs: [x, tensor('t', undefined, [5])] }],
-    'open where the model is': [{ inputs: [x, tensor('t', undefined, [-1])] }],
+    nothing: [{}],
+    'only names': [{ inputs: [tensor('x'), tensor('t')] }],
+    'datatypes and dims, too': [{ inputs: [x, t], outputs: [tensor('y', 'TYPE_FP32', [3])] }],
+    'a size that the model leaves open': [{ inputs: [x, tensor('t', undefined, [5])] }],
+    'no size where the model leaves it open': [{ inputs: [x, tensor('t', undefined, [-1])] }],
     'whole shapes of a model that is not batched': [
       { inputs: [tensor('x', undefined, [-1, 3]), tensor('t', undefined, [2, 2])] },
       { batching: false },
     ],
-    'shapes without rows where the engine has found them': [{ inputs: [x, t] }, {}],
-    'a fixed model that is not batched': [
+    'shapes without rows if the engine has found that there are rows': [{ inputs: [x, t] }, {}],
+    'the fixed shapes of a model that is not batched': [
       { inputs: [tensor('x', 'TYPE_FP32', [1, 3])] },
       { batching: false },
       fixed,
     ],
   };
-  for (const [name, given] of Object.entries(fitting)) {
-    test(name, () => assert.equal(check(...(given as Parameters<typeof check>)), ''));
+  for (const [name, args] of Object.entries(fitting)) {
+    test(name, () => assert.equal(check(...(args as Parameters<typeof check>)), ''));
   }
 });
 
-describe('is refused', () => {
+describe('a configuration is refused if it describes', () => {
   const refused: Readonly<Record<string, readonly [RegExp, ...unknown[]]>> = {
-    'an input that is not there': [
+    'an input that does not exist': [
       /the model has no input w; its inputs are x, t/,
       { inputs: [x, t, tensor('w')] },
     ],
-    'an output that is not there': [
+    'an output that does not exist': [
       /no output w; its outputs are y, z/,
       { outputs: [tensor('w')] },
     ],
-    'an input left out': [/the input t of the model is missing/, { inputs: [x] }],
+    'not every input': [/the input t of the model is missing/, { inputs: [x] }],
     'another datatype': [
       /the input x is TYPE_INT32, but the model has it as TYPE_FP32/,
       { inputs: [tensor('x', 'TYPE_INT32', [3]), t] },
     ],
-    'another datatype of a text': [/as TYPE_STRING/, { inputs: [x, tensor('t', 'TYPE_FP32')] }],
+    'another type than string': [/as TYPE_STRING/, { inputs: [x, tensor('t', 'TYPE_FP32')] }],
     'another size': [
       /the dims of the input x are \[4\], but the model has \[3\] beside the dimension/,
       { inputs: [tensor('x', 'TYPE_FP32', [4]), t] },
     ],
-    'open where the model is not': [/are \[-1\]/, { inputs: [tensor('x', undefined, [-1]), t] }],
+    '-1 where the size is fixed': [/are \[-1\]/, { inputs: [tensor('x', undefined, [-1]), t] }],
     'rows among the dims of a batched model': [
       /are \[-1,3\], but the model has \[3\]/,
       { inputs: [tensor('x', undefined, [-1, 3]), t] },
     ],
-    'no rows among the dims of one that is not': [
+    'no rows among the dims of a model that is not batched': [
       /are \[3\], but the model has \[-1,3\]\./,
       { inputs: [x, t] },
       { batching: false },
     ],
   };
-  for (const [name, [message, ...given]] of Object.entries(refused)) {
-    test(name, () => assert.match(check(...(given as Parameters<typeof check>)), message));
+  for (const [name, [message, ...args]] of Object.entries(refused)) {
+    test(name, () => assert.match(check(...(args as Parameters<typeof check>)), message));
   }
 });

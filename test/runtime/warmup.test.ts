@@ -12,14 +12,14 @@ const signatureOf = (type: ElementType, dims: readonly number[] = [-1, 3]) => ({
   batching: { enabled: true, maxRows: 8, reason: '' },
 });
 
-interface Given {
+interface InputOptions {
   readonly type?: ElementType;
   readonly rows?: number;
   readonly mostRows?: number;
   readonly input?: Partial<WarmupInput>;
 }
 
-function made({ type = 'float32', rows = 2, mostRows = 8, input = {} }: Given) {
+function made({ type = 'float32', rows = 2, mostRows = 8, input = {} }: InputOptions) {
   const whole = { name: 'x', datatype: undefined, dims: [3], data: 'zero', ...input } as const;
   const warmup = { name: 'w', rows, runs: 1, inputs: [whole] };
   return warmupInputs(warmup, signatureOf(type), mostRows).x!;
@@ -30,9 +30,9 @@ const ALL: readonly ElementType[] = [
   ...(['int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64'] as const),
 ];
 
-describe('every type', () => {
+describe('an input of', () => {
   for (const type of ALL) {
-    test(`${type}, of zeros and at random`, () => {
+    test(`${type} can be zeros or random`, () => {
       const zero = made({ type });
       assert.deepEqual([zero.type, zero.dims, zero.data.length], [type, [2, 3], 6]);
       assert.ok(
@@ -44,7 +44,7 @@ describe('every type', () => {
     });
   }
 
-  test('floats at random are from 0 to 1, integers 0 or 1', () => {
+  test('random floats is from 0 to 1, and one of random integers has 0 and 1', () => {
     const values = (type: ElementType) => [...made({ type, input: { data: 'random' } }).data];
     assert.ok(values('float32').every((value) => Number(value) >= 0 && Number(value) < 1));
     assert.ok(values('int64').every((value) => value === 0n || value === 1n));
@@ -53,26 +53,26 @@ describe('every type', () => {
 });
 
 describe('a file', () => {
-  test('is one row, repeated', () => {
+  test('holds one row, which is repeated', () => {
     const data = new Uint8Array(Float32Array.of(1, 2, 3).buffer);
     assert.deepEqual(made({ input: { data } }).data, Float32Array.of(1, 2, 3, 1, 2, 3));
   });
 
-  test('of strings has their lengths, and any bytes', () => {
+  test('of strings has the length before each string, which may have any bytes', () => {
     const data = Uint8Array.of(1, 0, 0, 0, 97, 0, 0, 0, 0, 2, 0, 0, 0, 98, 255);
     const { data: strings } = made({ type: 'string', input: { data } });
     assert.deepEqual(strings, Uint8Array.of(...data, ...data));
   });
 });
 
-describe('is refused', () => {
-  const cases: Readonly<Record<string, readonly [Given, RegExp]>> = {
-    'another name': [{ input: { name: 'z' } }, /the input x is missing/],
+describe('a warm-up is refused for', () => {
+  const cases: Readonly<Record<string, readonly [InputOptions, RegExp]>> = {
+    'an input of another name': [{ input: { name: 'z' } }, /the input x is missing/],
     'another datatype': [{ input: { datatype: 'TYPE_INT8' } }, /TYPE_INT8, but .* TYPE_FP32/],
     'other dims': [{ input: { dims: [4] } }, /are \[4\], but the model has \[3\]/],
     'no dims': [{ input: { dims: [] } }, /the input x needs its dims/],
     'more rows than a run takes': [{ rows: 9 }, /batch_size is 9, but the model takes at most 8/],
-    'rows of a model that has none': [{ mostRows: 0, input: { dims: [2, 3] } }, /takes at most 1/],
+    'rows for a model without rows': [{ mostRows: 0, input: { dims: [2, 3] } }, /takes at most 1/],
     'a file that is too short': [
       { input: { data: new Uint8Array(8) } },
       /has 8 bytes, but one row takes 12/,
@@ -82,10 +82,10 @@ describe('is refused', () => {
       /does not hold the 3 strings of one row/,
     ],
   };
-  for (const [name, [given, message]] of Object.entries(cases)) {
+  for (const [name, [options, message]] of Object.entries(cases)) {
     test(name, () =>
       assert.throws(
-        () => made(given),
+        () => made(options),
         (error: unknown) =>
           error instanceof ServeError &&
           error.code === 'INVALID_CONFIG' &&
@@ -105,7 +105,7 @@ describe('is refused', () => {
   });
 });
 
-test('a row of zeros has 1 where the model leaves a dimension open', () => {
+test('a row of zeros has size 1 in dimensions that the model leaves open', () => {
   const { x } = zeroRow(signatureOf('float32', [-1, -1, 2]));
   assert.deepEqual(x, { type: 'float32', dims: [1, 1, 2], data: new Float32Array(2) });
 });

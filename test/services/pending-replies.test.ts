@@ -1,4 +1,4 @@
-/** @module A thread that waits for another one is not left waiting when that one ends. */
+/** @module A thread that waits for the reply of another thread gets one even if that thread ends. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PendingReplies } from '../../services/pending-replies.ts';
@@ -23,11 +23,11 @@ test('messages to a thread that has ended get the last reply, whether sent befor
   assert.equal(await after, 'ended');
 });
 
-test('a message that cannot be sent is an error, and no reply to it is expected', async () => {
+test('a message that cannot be sent is rejected, and its reply is no longer awaited', async () => {
   const replies = new PendingReplies<string>();
   let number = 0;
-  const sent = replies.expect((given) => {
-    number = given;
+  const sent = replies.expect((assigned) => {
+    number = assigned;
     throw new Error('cannot be copied');
   });
   await assert.rejects(sent, /cannot be copied/);

@@ -1,7 +1,7 @@
-/** @module What a soak must show. */
+/** @module The checks of the samples that a soak has taken. */
 import type { Tally } from './load.ts';
 
-/** Taken once a second. Requests and CPU time are counted from the start. */
+/** A sample, which is taken once a second. Requests and CPU time are counted from the start. */
 export interface Sample {
   readonly seconds: number;
   readonly cpuSeconds: number;
@@ -23,20 +23,20 @@ export interface Report {
 }
 
 export interface Limits {
-  /** Of the samples, how many at their front are warm-up, as a share. */
+  /** The share of the samples, from the first one on, that are warm-up. */
   readonly warmUp: number;
-  /** Most growth of memory from the warm-up to the end, bytes, by the slope of all samples between. */
+  /** Maximum growth of memory from the warm-up to the end, bytes, by the slope of all samples between. */
   readonly growth: number;
-  /** Most memory at the end, as a multiple of that after the warm-up. */
+  /** Maximum memory at the end, as a multiple of that after the warm-up. */
   readonly ratio: number;
-  /** Least requests a CPU second in the last tenth, as a multiple of the first after the warm-up. */
+  /** Minimum requests per CPU second in the last tenth, as a multiple of those in the first after the warm-up. */
   readonly pace: number;
 }
 
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
-/** Bytes a second, by Theil and Sen: the median of all slopes, which a few odd samples do not move. */
+/** Bytes per second, by Theil and Sen: the median of all slopes, which a few odd samples do not move. */
 function slopeOf(samples: readonly Sample[]): number {
   const slopes = samples.flatMap((a, index) =>
     samples.slice(index + 1).map((b) => (b.rss - a.rss) / (b.seconds - a.seconds)),
@@ -45,8 +45,8 @@ function slopeOf(samples: readonly Sample[]): number {
 }
 
 /**
- * Requests a second of CPU time in the better seconds: unlike those of a second, they do not tell what
- * else the machine does, but for the caches it shares.
+ * Requests per second of CPU time in the better samples. Unlike requests per second, this number does not depend on
+ * other work of the machine, except through shared caches.
  */
 function paceOf(samples: readonly Sample[]): number {
   const paces = samples.slice(1).map((sample, index) => {
@@ -74,7 +74,7 @@ export function measure({ samples }: Report, { warmUp }: Limits): Measured {
   };
 }
 
-/** What is wrong, one sentence each. */
+/** The problems, one sentence each. */
 export function faultsOf(report: Report, limits: Limits): string[] {
   const { tally, unbalanced } = report;
   const { growth, ratio, pace } = measure(report, limits);

@@ -6,9 +6,9 @@ import { fixture, float32, loop, tensor } from '../native/support.ts';
 export interface Tally {
   started: number;
   fulfilled: number;
-  /** Rejected as it had to be, or as it might. */
+  /** Requests that were rejected and had to be, or might be. */
   rejected: number;
-  /** What must not happen, the first few. */
+  /** The first few failures that must not happen. */
   readonly wrong: string[];
 }
 
@@ -49,7 +49,7 @@ type Kind = (models: Models, random: Random) => Promise<Outcome>;
 const rowsOf = (count: number, random: Random) =>
   Array.from({ length: count }, () => [random(), random(), random()]);
 
-/** Errors that a request may end with beside the answer. */
+/** Errors that a request may end with instead of a response. */
 async function may(codes: readonly string[], result: Promise<RunResult>): Promise<Outcome> {
   try {
     await result;
@@ -144,7 +144,7 @@ function draw(random: Random): Kind {
   return kinds[0]![1];
 }
 
-/** One request after another until `going` says no. */
+/** Sends one request after another until `going` returns false. */
 export async function client(
   models: Models,
   random: Random,

@@ -1,6 +1,6 @@
 /**
- * The soak: mixed load on several models, models loaded and let go, Workers that come and go, for so
- * many seconds. Prints a `Report` as JSON. With `leak` it keeps what it should let go.
+ * The soak: mixed load on several models, while other models are loaded and released and Workers start and end, for
+ * the number of seconds in the argument. Prints a `Report` as JSON. With `leak` it keeps what it should release.
  *
  * Usage: `bun test/soak/soak.fixture.ts SECONDS [leak]`
  *
@@ -54,7 +54,7 @@ async function sampleEachSecond(): Promise<Sample[]> {
   const samples: Sample[] = [];
   while (going()) {
     await delay(1000);
-    // Several times what memory goes up and down by itself.
+    // Several times the amount by which memory varies without a leak.
     if (leak) kept.push(new Uint8Array(16 << 20).fill(samples.length));
     Bun.gc(true);
     const { user, system } = process.cpuUsage();
@@ -77,7 +77,7 @@ await Promise.all([
 const samples = await sampled;
 const unbalanced: string[] = [];
 for (const [name, model] of Object.entries(models)) {
-  // What was aborted is answered at once, and leaves the instances a little later.
+  // An aborted request is settled at once, and leaves its instance a little later.
   await until(() => model.stats().queued + model.stats().running === 0);
   const { submitted, completed, failed, cancelled, expired } = model.stats();
   if (submitted !== completed + failed + cancelled + expired) unbalanced.push(name);

@@ -1,6 +1,6 @@
 /**
  * @module The soak: 10 minutes in `npm run verify`, which sets `SOAK=1`, else 20 seconds;
- * `SOAK_SECONDS` says otherwise.
+ * `SOAK_SECONDS` sets another time.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -11,7 +11,7 @@ import { faultsOf, type Limits, measure, type Report } from './check.ts';
 
 const seconds = Number(process.env.SOAK_SECONDS ?? (process.env.SOAK === '1' ? 600 : 20));
 
-/** A short run is mostly warm-up, and too short to tell a pace to the last per cent. */
+/** A short run is mostly warm-up, and too short to measure a rate exactly. */
 const limits: Limits =
   seconds >= 300
     ? { warmUp: 0.2, growth: 20 << 20, ratio: 1.05, pace: 0.95 }
@@ -28,7 +28,7 @@ async function soak(duration: number, ...parameters: readonly string[]): Promise
   return JSON.parse(output);
 }
 
-test('mixed load for a long time', { timeout: seconds * 2000 + 60_000 }, async () => {
+test('a long mixed load passes all checks', { timeout: seconds * 2000 + 60_000 }, async () => {
   const report = await soak(seconds);
   const { tally, loads, workers } = report;
   const { growth, ratio, pace } = measure(report, limits);

@@ -6,7 +6,7 @@
 
 namespace millrace {
 
-// A count that any thread may change. All orders are relaxed, because nothing else is read or written because of it.
+// A count that any thread may change. All orders are relaxed, because the count guards no other memory.
 class ByteBudget {
  public:
   // Takes `bytes` bytes. Returns false, and takes nothing, if that would exceed `limit`. Lock-free.

@@ -17,8 +17,8 @@
 namespace millrace {
 namespace {
 
-// Returns an empty buffer of this thread. It is kept from call to call, because to unmap and map a large buffer
-// again takes longer than to write the text.
+// Returns an empty buffer of this thread. It is kept between calls, because unmapping and mapping a large buffer again
+// takes longer than writing the text.
 JsonBuffer& Scratch() noexcept {
   constexpr size_t kMostKept = size_t{4} << 20;
   thread_local JsonBuffer buffer;
@@ -60,7 +60,7 @@ class ValueSink final : public InferSink {
 
   bool Strings(size_t input, size_t count) override {
     napi_value array = nullptr;
-    // The length is not reserved, because the client may state any.
+    // The array has no length in advance, because the client may declare any number of strings.
     if (napi_create_array(env_, &array) != napi_ok) return false;
     Set(input, array);
     strings_ += count;
@@ -88,7 +88,7 @@ class ValueSink final : public InferSink {
 };
 
 // parseRequest(...ParseArguments, stringsHere): [id, parameters, inputs, outputs | null] | null
-// Returns null if there are more than `stringsHere` BYTES elements, for which there is parseRequestAsync.
+// Returns null if there are more than `stringsHere` BYTES elements; the caller then uses parseRequestAsync.
 napi_value JS_parseRequest(napi_env env, napi_callback_info info) {
   return Guard(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
@@ -107,8 +107,8 @@ napi_value JS_parseRequest(napi_env env, napi_callback_info info) {
 }
 
 // parseFlat(body, nonFinite, maxTensors, block): string | undefined
-// Parses a request that is only JSON into `block`, which FlatRequest describes, and returns its names. Returns
-// undefined if the block has no room for it.
+// Parses a request without binary data into `block`, as FlatRequest lays it out, and returns its id and names as one
+// string. Returns undefined if the block cannot hold or represent the request.
 napi_value JS_parseFlat(napi_env env, napi_callback_info info) {
   return Guard(env, [&]() -> napi_value {
     const Arguments arguments(env, info);

@@ -37,7 +37,7 @@ class Arguments {
     napi_get_value_double(env_, (*this)[i], &fallback);
     return fallback;
   }
-  // Anything that is not a size becomes the largest one, which no array has.
+  // Returns a size. Any value that is not a size becomes the largest one, 2^53 - 1, which no array has.
   size_t Size(size_t i) const noexcept {
     constexpr double kMost = 9007199254740991.0;
     const double number = Number(i, kMost);
@@ -52,7 +52,8 @@ class Arguments {
     const auto bytes = Bytes(i);
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
-  // Returns the tensor of a type's number and the typed array after it. It has no shape.
+  // Returns a tensor without a shape: argument `i` is the number of its type, and the next one the typed array of its
+  // data.
   TensorView Tensor(size_t i) const noexcept {
     const auto bytes = Bytes(i + 1);
     TensorView tensor;
@@ -72,7 +73,7 @@ class Arguments {
     if (napi_get_value_string_utf8(env_, (*this)[i], nullptr, 0, &length) != napi_ok) return {};
     return length;
   }
-  // Copies a string of that length, and a zero after it.
+  // Copies a string of `length` bytes (see TextLength) and a NUL after it.
   void CopyText(size_t i, char* target, size_t length) const noexcept {
     napi_get_value_string_utf8(env_, (*this)[i], target, length + 1, &length);
   }
@@ -108,7 +109,7 @@ struct ParseArguments {
 };
 
 // Reads the parts of encode(nonFinite, ...parts). A part is a string, or the number of an element type and a typed
-// array, which holds packed strings for the type of strings. Calls add_text(index, bytes in UTF-8) for a string and
+// array, which holds packed strings if the type is kString. Calls add_text(index, bytes in UTF-8) for a string and
 // add_tensor(index of the array, tensor) for the others.
 template <typename AddText, typename AddTensor>
 Status ForEachPart(const Arguments& arguments, AddText&& add_text, AddTensor&& add_tensor) {

@@ -14,7 +14,7 @@
 namespace millrace {
 namespace {
 
-// The outputs of a request are written to the mailbox up to this many bytes together; JavaScript fetches the others with
+// Outputs of a request are written to the mailbox, up to this many bytes in all; JavaScript fetches the others with
 // take().
 constexpr size_t kInlineBytes = 4096;
 
@@ -47,7 +47,8 @@ constexpr size_t WordsOf(size_t bytes) noexcept {
   return (bytes + sizeof(double) - 1) / sizeof(double);
 }
 
-// Returns the words of the longest record of a request with this many outputs, each of which may waste part of a word.
+// Returns the number of words of the longest record of a request with this many outputs, each of which may be padded to
+// a whole word.
 constexpr size_t MaxRecordWords(size_t outputs) noexcept {
   return kRecordWords + outputs * (kOutputWords + kMaxRank + 1) + WordsOf(kInlineBytes);
 }
@@ -70,13 +71,13 @@ size_t WriteRecord(const Request& request, double* mail, size_t word, bool& reta
     for (size_t i = 0; i < outputs; ++i) {
       const Slice slice = OwnSlice(request, i);
       const TensorView& view = slice.view;
-      const bool travels = budget.Takes(view);
-      retained = retained || !travels;
-      mail[word + kOutputBytes] = travels ? static_cast<double>(view.bytes) : kOutputFetched;
+      const bool in_record = budget.Takes(view);
+      retained = retained || !in_record;
+      mail[word + kOutputBytes] = in_record ? static_cast<double>(view.bytes) : kOutputFetched;
       mail[word + kOutputRank] = view.shape.rank;
       word += kOutputWords;
       for (const int64_t size : view.shape.view()) mail[word++] = static_cast<double>(size);
-      if (travels && view.bytes != 0) {
+      if (in_record && view.bytes != 0) {
         CopyOut(slice, reinterpret_cast<std::byte*>(mail + word));
         word += WordsOf(view.bytes);
       }
@@ -118,7 +119,8 @@ napi_value JS_drain(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// Returns the finished request of a slot that drain() reported as retained. Throws and returns null if there is none.
+// Returns the request of a slot, which drain() must have reported as retained. Throws and returns null if there is no
+// such slot.
 Request* Retained(napi_env env, JsThread& thread, napi_value slot) {
   Request* const request = thread.At(ToUint32(env, slot));
   if (request == nullptr) Throw(env, Code::kInternal, "There is no such request");

@@ -12,13 +12,14 @@
 namespace millrace {
 namespace {
 
-// Far more than any batch has, and so few that sums of rows do not overflow.
+// The most rows of a request: far more than any batch has, and few enough that sums of rows do not overflow.
 constexpr int64_t kMaxRows = int64_t{1} << 31;
 
-// Nanoseconds, about thirty years. A longer timeout is no deadline, so that no sum of times overflows.
+// About thirty years, in nanoseconds. A request with a longer timeout has no deadline, so that no sum of times
+// overflows.
 constexpr double kLongestTimeout = 1e18;
 
-// Whether a typed array of this kind holds elements of `type`.
+// Returns whether a typed array of this kind holds elements of `type`.
 bool Holds(napi_typedarray_type array, ElementType type) noexcept {
   switch (type) {
     case ElementType::kFloat32:
@@ -55,7 +56,7 @@ Status Invalid(const TensorSpec& spec, const std::string& what) {
   return {Code::kInvalidArgument, "Input '" + spec.name + "' " + what};
 }
 
-// Reads the `rank` dimensions at `mail` and moves it past them.
+// Reads the `rank` dimensions at `mail`, and moves `mail` past them.
 Status ReadShape(const TensorSpec& spec, double rank, const double*& mail, Shape& shape) {
   if (rank > double{kMaxRank}) return Invalid(spec, "has too many dimensions: at most 16 are supported");
   shape.rank = static_cast<uint8_t>(rank);
@@ -76,7 +77,8 @@ Status ReadShape(const TensorSpec& spec, double rank, const double*& mail, Shape
   return {};
 }
 
-// Returns memory for the input's own copy. It is the device's pinned memory if the input is large enough.
+// Returns memory for the input's own copy. It is the device's pinned memory if the input is large enough and a block is
+// free.
 std::byte* Reserve(Input& input, size_t bytes, StagedExecutor* device) {
   input.view.bytes = bytes;
   if (device != nullptr && bytes >= kDirectBytes) {
@@ -94,8 +96,9 @@ std::byte* Reserve(Input& input, size_t bytes, StagedExecutor* device) {
   return input.copy.get();
 }
 
-// Reads an input from a typed array of its elements or, at any offset, of their bytes. With `borrow` the
-// request uses the caller's memory; `borrow` is false afterwards if the elements were copied.
+// Reads an input from a typed array of its elements, or from a Uint8Array of their bytes, which need not be aligned. If
+// `borrow` is true, the request uses the caller's memory, unless the elements have to be copied; `borrow` is then set
+// to false.
 Status ReadNumbers(napi_env env, napi_value value, const TensorSpec& spec, int64_t elements,
                    StagedExecutor* device, bool& borrow, Input& input) {
   napi_typedarray_type type{};
@@ -108,7 +111,7 @@ Status ReadNumbers(napi_env env, napi_value value, const TensorSpec& spec, int64
     return Invalid(spec, std::string("is not a typed array for ") + ElementName(spec.type));
   }
   const size_t size = ElementSize(spec.type);
-  const size_t unit = holds ? 1 : size;  // entries of an element
+  const size_t unit = holds ? 1 : size;  // entries of the array for each element
   if (length / unit != static_cast<size_t>(elements) || length % unit != 0) {
     return Invalid(spec, "has " + std::to_string(length) + (holds ? " elements" : " bytes") +
                              ", but its shape " + DescribeShape(input.view.shape.view()) + " holds " +
@@ -152,7 +155,7 @@ Status ReadPackedStrings(std::string_view bytes, const TensorSpec& spec, int64_t
   return {};
 }
 
-// An array of strings, or their bytes.
+// Reads an input from an array of strings, or from a Uint8Array of packed strings.
 Status ReadStrings(napi_env env, napi_value value, const TensorSpec& spec, int64_t elements,
                    Input& input) {
   uint32_t length = 0;
@@ -172,7 +175,7 @@ Status ReadStrings(napi_env env, napi_value value, const TensorSpec& spec, int64
   }
   input.strings.resize(length);
   for (uint32_t i = 0; i < length; ++i) {
-    // A scope for each element: a long array must not keep a million handles open.
+    // Each element has a handle scope of its own, because a long array must not keep a million handles open.
     napi_handle_scope scope = nullptr;
     napi_open_handle_scope(env, &scope);
     napi_value element = nullptr;
@@ -191,7 +194,7 @@ Status ReadStrings(napi_env env, napi_value value, const TensorSpec& spec, int64
   return {};
 }
 
-// Makes the masks that were left out: ones, since all of the request is its own.
+// Makes the masks that were left out. They are all ones, since a request itself has no padding.
 Status MakeMasks(const Signature& signature, const ShapePlan& plan, Request& request) {
   if (plan.axes().empty()) return {};
   for (size_t i = 0; i < signature.inputs.size(); ++i) {
@@ -200,7 +203,8 @@ Status MakeMasks(const Signature& signature, const ShapePlan& plan, Request& req
     const TensorSpec& spec = signature.inputs[i];
     input.view.shape = plan.MaskShape(spec, i, request);
     const auto elements = input.view.shape.Elements();
-    // As long as an input that is there: what has no elements there may still be too long here.
+    // An input with a dimension of 0 has no elements, but its other dimensions may be so large that a mask would be too
+    // large.
     if (!elements || *elements > ShapePlan::kMaxElements) {
       return Invalid(spec, "would be too large: send fewer rows");
     }

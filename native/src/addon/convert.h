@@ -1,4 +1,4 @@
-// Converts JavaScript values to requests, and codes of errors to JavaScript errors.
+// Converts JavaScript values to requests, and error codes to JavaScript errors.
 #pragma once
 
 #include <napi.h>
@@ -23,7 +23,7 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
                    const ShapePlan& plan, bool batched, StagedExecutor* device,
                    const napi_value* values, Request& request);
 
-// Adds a function to a JavaScript object. `data` is what napi_get_cb_info returns to it.
+// Adds a function to a JavaScript object. The function gets `data` from napi_get_cb_info.
 void AddFunction(napi_env env, napi_value object, const char* name, napi_callback function,
                  void* data = nullptr);
 
@@ -33,7 +33,7 @@ std::span<std::byte> BytesOf(napi_env env, napi_value value) noexcept;
 // Throws a JavaScript Error whose `code` is the name of `code`.
 void Throw(napi_env env, Code code, const std::string& message);
 
-// Throws the status and returns null. It replaces an exception that Node-API may have thrown before.
+// Throws the status as a JavaScript exception, which replaces one that is already pending, and returns null.
 napi_value Refuse(napi_env env, const Status& status);
 
 inline constexpr const char* kOutOfMemory = "Out of memory: send less at a time";
@@ -50,7 +50,7 @@ napi_value Guard(napi_env env, Body&& body) {
   }
 }
 
-// The same as a function that JavaScript calls.
+// Wraps a function that JavaScript calls in Guard.
 template <napi_callback Function>
 napi_value JS_guarded(napi_env env, napi_callback_info info) {
   return Guard(env, [&] { return Function(env, info); });

@@ -89,13 +89,14 @@ void Core::Retire(std::shared_ptr<LoadedModel> model, std::function<void()> done
     }
   };
   try {
-    // It is allocated before the model moves, and shared, so that the model still exists if either fails.
+    // `work` is allocated before the model moves into it, and is shared with the thread, so that the model still exists
+    // if the allocation fails or the thread cannot be started.
     const auto work = std::make_shared<Work>();
     work->model = std::move(model);
     work->done = std::move(done);
     if (!StartThread([work] { work->Do(); })) work->Do();
   } catch (const std::bad_alloc&) {
-    // The model is freed on this thread, which blocks it for long, because there is no other thread.
+    // There is no memory to start a thread, so the model is freed on this one, which blocks it for long.
     model.reset();
     if (done) done();
   }

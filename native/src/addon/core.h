@@ -46,12 +46,12 @@ class Core {
   // `js_threads` is the number of JavaScript threads that will open an engine; workers get the other cores.
   Core(const OrtLibrary& ort, uint32_t js_threads);
 
-  // Returns the model of the request's key if a thread holds it, and otherwise loads it. Blocks, so it must not be called
-  // on a JavaScript thread. Two loads of one key at a time load it once.
+  // Returns the model of the request's key if a thread holds it, and otherwise loads it. Blocks, so it must not be
+  // called on a JavaScript thread. Two loads of one key at a time load it once.
   Status Load(const LoadRequest& request, std::shared_ptr<LoadedModel>& model);
 
-  // Releases a model on a new thread, because the last reference ends its workers and frees its weights. `done` is called
-  // there. If the system starts no more threads, both happen on this one.
+  // Releases a model on a new thread, because the last reference ends its workers and frees its weights. Then calls
+  // `done` there. If no thread can be started, both happen on the calling thread.
   static void Retire(std::shared_ptr<LoadedModel> model, std::function<void()> done) noexcept;
 
   const OrtLibrary& library;

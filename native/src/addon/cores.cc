@@ -16,7 +16,7 @@ std::string FirstLine(const std::string& path) {
   return line;
 }
 
-// The process's own group; inside a container it is the root of what can be seen.
+// Returns the cgroup of the process. Inside a container it is `/`, the root of the cgroups that are visible there.
 std::string OwnGroup() {
   std::ifstream file("/proc/self/cgroup");
   for (std::string line; std::getline(file, line);) {

@@ -7,11 +7,11 @@
 
 namespace millrace {
 
-// Returns the cores that a cgroup's `cpu.max` ("200000 100000", "max 100000") grants: its quota divided by its period,
-// rounded up, and at least one. Returns nothing if it sets no limit or has another form.
+// Returns the number of cores that a cgroup's `cpu.max` ("200000 100000", "max 100000") grants: its quota divided by
+// its period, rounded up, and at least one. Returns nothing if it sets no limit or has another form.
 std::optional<uint32_t> ParseCpuMax(std::string_view text) noexcept;
 
-// Returns the cores on which the scheduler may run this process, at most the container's limit and at least 1.
+// Returns the number of cores on which the scheduler may run this process: at least 1, at most the container's limit.
 uint32_t UsableCores();
 
 // Returns how many cores are left beside `js_threads` JavaScript threads, at least one.

@@ -9,12 +9,12 @@ namespace {
 
 struct Unfinalized {
   std::mutex mutex;
-  uintptr_t last = 0;  // never used again, unlike addresses
+  uintptr_t last = 0;  // the last id; ids are never reused, unlike addresses
   std::unordered_set<uintptr_t> valid;
 };
 
 Unfinalized& All() {
-  static auto* const unfinalized = new Unfinalized;  // never freed: threads may end after static objects
+  static auto* const unfinalized = new Unfinalized;  // never freed: threads may outlive static objects
   return *unfinalized;
 }
 

@@ -15,16 +15,16 @@
 namespace millrace {
 namespace {
 
-// The coarsest resolution of times in file systems. A file that was written more recently may change again with the same
-// time.
+// The coarsest resolution of times in file systems, in nanoseconds. A file that was written more recently may change
+// again without a change of its time.
 constexpr int64_t kTooRecent = 2'000'000'000;
 
 int64_t Nanoseconds(const timespec& time) {
   return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
-// Returns what changes with the files. It is empty if one cannot be read, or has changed so recently that a change could
-// be missed.
+// Returns the inodes, sizes and times of the files, some of which change if a file changes. It is empty if a file
+// cannot be read, or has changed so recently that another change could be missed.
 std::vector<int64_t> StampOf(const std::string& path, const std::vector<std::string>& external) {
   std::vector<std::string> files = {path};
   for (const std::string& name : external) {

@@ -25,7 +25,7 @@ class ModelInspector {
  private:
   struct Entry {
     std::mutex reading;
-    // The inode, size and times of every file; empty if they are not known. JS_guarded by reading.
+    // The inode, size and times of every file; empty if they are not known. Guarded by reading.
     std::vector<int64_t> stamp;
     ModelFacts facts;  // guarded by reading
   };

@@ -33,7 +33,7 @@ bool JsThread::Attach(napi_env env, napi_value on_ready, napi_value on_early, na
   napi_unref_threadsafe_function(env, wake_);
   // Hooks run in reverse order, so that this one runs before that of the thread-safe function.
   napi_add_env_cleanup_hook(env, OnCleanup, this);
-  // Some environments run the finalizers of their objects before their clean-up hooks.
+  // The thread keeps itself alive, because some environments run finalizers before their clean-up hooks.
   self_ = Share(this);
   return true;
 }
@@ -53,17 +53,19 @@ void JsThread::Abandon() noexcept {
   const auto keep = Share(this);
   RevokeBorrows();
   {
-    // It is held until the records are reaped, so that a thread that finds the count closed comes after all of this.
+    // The mutex is held until the records are reaped, so that a thread that finds `callers_` closed continues only
+    // after that.
     const std::lock_guard lock(mutex_);
     callers_.Close();
-    // Wait for the threads inside, each of which makes one call.
+    // Each of the threads inside makes only one call, so this wait is short.
     while (!callers_.Empty()) std::this_thread::yield();
     napi_release_threadsafe_function(std::exchange(wake_, nullptr), napi_tsfn_abort);
     mailbox = nullptr;
     ReapChain(std::exchange(undelivered, nullptr));
     ReapLocked();
   }
-  // A model may be freed on this thread, which waits for its workers, and those take the mutex.
+  // The mutex is not held here: a model may be freed on this thread, which then waits for its workers, and they take
+  // the mutex.
   Drop(events_.TakeAll());
   for (ModelHold* hold : std::exchange(holds, {})) {
     if (hold->model == nullptr) continue;
@@ -72,7 +74,8 @@ void JsThread::Abandon() noexcept {
   }
 }
 
-// Takes borrowed memory back, because it is freed with the environment. A worker that is reading finishes its copy first.
+// Ends the borrows of memory, because the memory is freed with the environment. A worker that is reading it finishes
+// its copy first.
 void JsThread::RevokeBorrows() noexcept {
   for (Request& request : slots_) {
     request.cancelled.store(true, std::memory_order_relaxed);
@@ -99,7 +102,7 @@ void JsThread::FailEarly(uint32_t slot, uint64_t turn, const Status& status) {
 Request* JsThread::Acquire() {
   if (free_.empty()) {
     if (slots_.size() == kMaxSlots) return nullptr;
-    // To free a record needs no memory.
+    // Space is reserved here, so that Return needs no memory.
     if (free_.capacity() <= slots_.size()) free_.reserve(2 * slots_.size() + 1);
     Request& fresh = slots_.emplace_back();
     fresh.sink = this;
@@ -157,7 +160,7 @@ void JsThread::Unhold() noexcept {
 }
 
 void JsThread::Post(std::unique_ptr<Event> event) noexcept {
-  // It is pushed while inside, so that Abandon finds everything in the list.
+  // The event is pushed between Enter and Leave, so that Abandon finds all events in the list.
   if (!callers_.Enter()) return;
   Event* const pushed = event.release();
   events_.Push(pushed, pushed);

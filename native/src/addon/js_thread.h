@@ -31,8 +31,8 @@ struct ModelHold {
 
 // THREADS Any thread may call Finish, FailEarly and Post. Only the JavaScript thread calls the other methods.
 //
-// LIFE It is attached from Attach until the environment is torn down or Detach is called. Requests that finish later are
-// dropped. The object keeps itself alive while it is attached, because the environment calls it back, and while a
+// LIFE It is attached from Attach until the environment is torn down or Detach is called. Requests that finish later
+// are dropped. The object keeps itself alive while it is attached, because the environment calls it back, and while a
 // request is in flight, because workers write to its records.
 //
 // WAKE-UPS The thread-safe function passes no data. It is called each time the list of finished requests becomes
@@ -55,7 +55,7 @@ class JsThread final : public CompletionSink {
 
   // Returns a free record, or nullptr if this thread has too many requests in flight.
   Request* Acquire();
-  // Frees a record that was not submitted, or whose sender has gone.
+  // Frees a record that was not submitted, or whose JavaScript thread is detached.
   void Return(Request* request) noexcept;
   // Keeps the event loop alive for a record that has been submitted until it is released.
   void Submitted() noexcept;
@@ -63,7 +63,7 @@ class JsThread final : public CompletionSink {
   void Done(Request* request) noexcept { finished_.Push(request, request); }
   // Frees a record whose result has been delivered.
   void Release(Request* request) noexcept;
-  // Returns the record of a slot in flight, or nullptr if there is none.
+  // Returns the record of a slot, which must be in flight, or nullptr if there is no such slot.
   Request* At(uint32_t slot) noexcept;
   // Takes the finished requests, oldest first. Each must be released after it has been delivered.
   Request* TakeFinished() noexcept { return finished_.TakeAll(); }
@@ -74,7 +74,8 @@ class JsThread final : public CompletionSink {
   // Lets the event loop call `on_ready`.
   void Wake() noexcept;
 
-  // Work for the JavaScript thread. It is made before the work that it follows, so that Post needs no memory.
+  // A callback for the JavaScript thread. It is allocated before the work whose end it reports, so that Post needs no
+  // memory.
   struct Event {
     explicit Event(std::function<void(napi_env)> own) : run(std::move(own)) {}
     Event* next = nullptr;
@@ -130,7 +131,7 @@ class JsThread final : public CompletionSink {
   napi_threadsafe_function wake_ = nullptr;  // set by the JavaScript thread; null when detached
 
   std::mutex mutex_;                // taken only by Abandon and by requests that finish after it
-  std::shared_ptr<JsThread> self_;  // guarded by mutex_ from then on; see LIFE
+  std::shared_ptr<JsThread> self_;  // set by Attach, then guarded by mutex_; see LIFE
 };
 
 }  // namespace millrace

@@ -77,7 +77,7 @@ Status LoadedModel::Load(const Surroundings& surroundings, const LoadRequest& re
   options.run_limit = request.run_limit;
   StagedExecutor* const staged = loading->executor_->staged();
   if (staged != nullptr) options.devices = static_cast<uint32_t>(staged->devices());
-  // A device runs other batches, for which the JavaScript thread must not wait.
+  // A device may be busy with other batches, for which the JavaScript thread must not wait.
   const bool at_once = options.policy.kind != PolicyKind::kTimer && staged == nullptr &&
                        SteadyCost(signature, loading->shapes_, batched);
   options.inline_limit = at_once ? request.inline_limit : 0;
@@ -121,7 +121,7 @@ Status LoadedModel::ChooseSplit(const Surroundings& surroundings, const LoadRequ
   return {};
 }
 
-// Decides about batching and shapes only once: another device that is tried runs the same shapes.
+// Decides about batching and shapes only once, so that all devices that are tried run the same shapes.
 Status LoadedModel::Choose(const LoadRequest& request, const Signature& signature, Executor& trial,
                            ShapeChoice& choice) {
   if (!chosen_) {
@@ -184,8 +184,8 @@ Status LoadedModel::DecideBatching(const LoadRequest& request, const Signature& 
   return {};
 }
 
-// Refuses a declaration that cannot be true: an input whose dimension 0 is fixed, or an output whose dimension 0 is fixed
-// and has another size in a run. Some exporters declare one row for outputs that have as many as the inputs.
+// Refuses a declaration that cannot be true: an input whose dimension 0 is fixed, or an output whose dimension 0 is
+// fixed and has another size in a run. Some exporters declare one row for outputs that have as many as the inputs.
 Status LoadedModel::CheckDeclared(const Signature& signature, Executor& trial) const {
   const auto fixed = [](const std::vector<TensorSpec>& specs) {
     return std::ranges::find_if(
@@ -228,12 +228,12 @@ Status LoadedModel::PlanShapes(const LoadRequest& request, const Signature& sign
   std::string reason;
   MILLRACE_RETURN_IF_ERROR(
       ProbePadding(signature, trial, clock_, batched, shapes_, reason));
-  std::string& told = batchability_.reason;
-  told += (told.empty() || reason.empty() ? "" : "; ") + reason;
+  std::string& reasons = batchability_.reason;
+  reasons += (reasons.empty() || reason.empty() ? "" : "; ") + reason;
   return {};
 }
 
-// Makes the maps of inputs for which requests have another form than the model takes.
+// Makes the maps for inputs that have another form in requests than in the model.
 Status LoadedModel::MapInputs(const LoadRequest& request) {
   request_signature_ = signature();
   for (TensorSpec& spec : request_signature_.outputs) {

@@ -127,7 +127,7 @@ class LoadedModel {
   ShapePlan shapes_;
   Signature request_signature_;
   InputMaps maps_;
-  std::unique_ptr<Batcher> batcher_;  // last, so that its workers end before the executor goes
+  std::unique_ptr<Batcher> batcher_;  // last, so that its workers end before the executor is freed
 };
 
 }  // namespace millrace

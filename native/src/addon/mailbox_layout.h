@@ -16,15 +16,15 @@ inline constexpr int kRequestPriority = 1;
 inline constexpr int kRequestStart = 2;
 inline constexpr int kRequestWords = 3;
 
-// The values of kRequestStart. The caller wakes an instance later, submit() wakes one, or the addon runs the
-// request on this thread if it expects that to be quickest. After submit() the word is kStartDone if the
-// request has already run, so that drain() will return it.
+// The values of kRequestStart. With kStartLater the caller wakes a worker later. With kStartWake submit() wakes one.
+// With kStartAtOnce the addon runs the request on the JavaScript thread if it expects that to be fastest, and otherwise
+// wakes a worker. After submit() the word is kStartDone if the request has already run, so that drain() will return it.
 inline constexpr int kStartLater = 0;
 inline constexpr int kStartWake = 1;
 inline constexpr int kStartAtOnce = 2;
 inline constexpr int kStartDone = 3;
 
-// Where submit() writes, when it refuses a request as UNAVAILABLE, the milliseconds after which to retry.
+// The word to which submit() writes the milliseconds after which to retry, if it refuses a request with UNAVAILABLE.
 inline constexpr int kRetryAfter = 0;
 
 // The words of an input. kInputBorrow is 1 where the addon may read the caller's memory until the request
@@ -47,8 +47,8 @@ inline constexpr int kRecordOutputs = 7;
 inline constexpr int kRecordLength = 8;
 inline constexpr int kRecordWords = 9;
 
-// Bits of kRecordFlags: JavaScript has to release the slot, because it still has a message or outputs to
-// fetch; and the request ran alone and its outputs have another number of rows than its inputs.
+// The bits of kRecordFlags. kFlagRetained: JavaScript has to release the slot, because it still has a message or
+// outputs to fetch. kFlagOtherRows: the request ran alone, and its outputs have another number of rows than its inputs.
 inline constexpr int kFlagRetained = 1;
 inline constexpr int kFlagOtherRows = 2;
 

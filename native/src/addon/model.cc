@@ -16,8 +16,8 @@ constexpr size_t kInlineInputs = 16;
 
 // submit(...inputs): number
 // Submits the request in the mailbox. Returns its slot, or the negative number of the code if it is refused; message()
-// then returns the sentence unless the code says enough. Afterwards the mailbox says whether the request has already
-// run (kStartDone) or, with UNAVAILABLE, when to try again (kRetryAfter).
+// then returns the reason unless the code alone says enough. Afterwards the mailbox says whether the request has
+// already run (kStartDone) or, with UNAVAILABLE, when to try again (kRetryAfter).
 napi_value JS_submit(napi_env env, napi_callback_info info) {
   std::array<napi_value, kInlineInputs> few;
   std::vector<napi_value> many;
@@ -83,7 +83,7 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
 }
 
 // wake(): void
-// Makes sure that a worker sees the requests that were submitted without waking one.
+// Wakes a worker for the requests that were submitted with kStartLater.
 napi_value JS_wake(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
@@ -169,7 +169,8 @@ Napi::Value JS_stats(const Napi::CallbackInfo& info) {
 }
 
 // release(): Promise<void>
-// Ends this thread's hold on the model. Resolves after that, and after the model has been freed if the hold was the last.
+// Ends this thread's hold on the model. Resolves after that and, if it was the last hold, after the model has been
+// freed.
 Napi::Value JS_release(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   auto& hold = *static_cast<ModelHold*>(info.Data());
@@ -182,7 +183,7 @@ Napi::Value JS_release(const Napi::CallbackInfo& info) {
     thread->Unhold();
     deferred.Resolve(Napi::Env(raw).Undefined());
   });
-  // A std::function holds only what can be copied.
+  // The event is shared, because a std::function must be copyable and a unique_ptr is not.
   const auto event = std::make_shared<std::unique_ptr<JsThread::Event>>(std::move(released));
   std::function<void()> done = [thread = hold.thread, event] { thread->Post(std::move(*event)); };
   hold.thread->Hold();
@@ -281,7 +282,7 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<JsThread> thread,
     if (!IsFirstFinalize(once)) return;
     auto* const dead = static_cast<ModelHold*>(data);
     dead->thread->holds.erase(dead);
-    // To free a model takes long, and must not block the garbage collector.
+    // Freeing a model takes long, and must not block the garbage collector.
     if (dead->model != nullptr) Core::Retire(std::move(dead->model), nullptr);
     delete dead;
   };

@@ -1,4 +1,5 @@
-// What the addon exports: open(library, onReady, onEarly, jsThreads), which makes an engine for the calling thread.
+// The addon exports open(library, onReady, onEarly, jsThreads), which makes an engine for the calling thread, and the
+// codec.
 #include <napi.h>
 
 #include <algorithm>
@@ -22,12 +23,12 @@
 namespace millrace {
 namespace {
 
-// What the functions of an engine object share. The object owns it.
+// The state that the functions of an engine object share. The object owns it.
 struct EngineHold {
   std::shared_ptr<JsThread> thread;
 };
 
-// The longest observation, about thirty years, which fits into nanoseconds of 64 bits.
+// The longest observation in seconds, about thirty years. In nanoseconds it fits into 64 bits.
 constexpr double kLongestSeconds = 1e9;
 
 double NumberOr(const Napi::Object& options, const char* name, double fallback) {
@@ -253,7 +254,7 @@ Napi::Value JS_series(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; valid && i < array.Length(); ++i) {
     const Napi::Value bound = array.Get(i);
     const double number = bound.IsNumber() ? bound.As<Napi::Number>().DoubleValue() : NAN;
-    // With this comparison NaN is refused too.
+    // This comparison is also false for NaN.
     valid = number > (bounds.empty() ? -INFINITY : bounds.back());
     bounds.push_back(number);
   }
@@ -285,7 +286,7 @@ struct CounterCall {
   }
 
   CounterTable* counters = nullptr;
-  uint32_t series = UINT32_MAX;  // one that there is not
+  uint32_t series = UINT32_MAX;  // a series that does not exist
   napi_value value = nullptr;
 };
 

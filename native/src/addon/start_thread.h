@@ -7,8 +7,8 @@
 
 namespace millrace {
 
-// Runs `work` on a new thread. Returns false, without running it, if the system starts no more threads or memory runs out.
-// The constructor of std::thread would throw then, which callbacks and hooks of Node-API must not do.
+// Runs `work` on a new thread. Returns false, without running it, if no thread can be started or memory runs out. The
+// constructor of std::thread throws in that case, which callbacks and hooks of Node-API must not do.
 template <class Work>
 bool StartThread(Work&& work) {
   try {

@@ -10,15 +10,16 @@ namespace millrace {
 
 inline constexpr int kFlatLayoutBytes = 4096;
 
-// The integers of the header. The number of outputs is kFlatNoOutputs where the request has no list of them.
+// The indexes of the header's integers, and their number, kFlatWords. The number of outputs is kFlatNoOutputs if the
+// request has no list of outputs.
 inline constexpr int kFlatInputs = 0;
 inline constexpr int kFlatOutputs = 1;
 inline constexpr int kFlatIdLength = 2;
 inline constexpr int kFlatWords = 3;
 inline constexpr int kFlatNoOutputs = -1;
 
-// The integers of an input: the length of its name, its ElementType, its rank, where its elements start (in
-// bytes from the start of the block), and how many they are.
+// The indexes of an input's integers: the length of its name, its ElementType, its rank, the offset of its elements (in
+// bytes from the start of the block), and their number.
 inline constexpr int kFlatInputNameLength = 0;
 inline constexpr int kFlatInputType = 1;
 inline constexpr int kFlatInputRank = 2;

@@ -37,7 +37,7 @@ class FlatRequest final : public InferSink {
   bool PutInput(const InferInput& input, size_t number) noexcept;
 
   std::span<std::byte> block_;
-  size_t next_ = kFlatLayoutBytes;  // where the elements of the next input go
+  size_t next_ = kFlatLayoutBytes;  // the offset for the elements of the next input
   size_t written_ = 0;
   std::vector<Elements> elements_;
 };

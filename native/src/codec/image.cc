@@ -6,7 +6,7 @@
 namespace millrace {
 namespace {
 
-// Bytes of one channel that are taken out of the pixels at a time: they stay in the first-level cache.
+// The number of pixels whose channels are separated at a time, so that the separated bytes stay in the L1 cache.
 constexpr size_t kStrip = 512;
 
 template <size_t kChannels>
@@ -50,7 +50,7 @@ void MapBaseline(const uint8_t* pixels, size_t count, const PixelMap& map, float
 }
 
 #ifdef __x86_64__
-// The oldest x86-64 has no byte shuffle, without which the compiler takes pixels apart one by one.
+// Baseline x86-64 has no byte shuffle, without which the compiler separates the channels of one pixel at a time.
 [[gnu::target("avx2")]] void MapAvx2(const uint8_t* pixels, size_t count, const PixelMap& map,
                                      float* planes) noexcept {
   MapAny(pixels, count, map, planes);

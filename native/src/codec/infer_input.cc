@@ -8,10 +8,10 @@
 namespace millrace {
 namespace {
 
-// More elements than this have more bytes than a size_t counts.
+// Up to this number of elements, the number of bytes of a tensor fits a size_t.
 constexpr int64_t kMostElements = int64_t{1} << 56;
 
-// Elements of one input on their way to the sink.
+// Passes the parsed elements of one input to the sink.
 class SinkStore final : public ElementStore {
  public:
   SinkStore(InferSink& sink, size_t input, size_t count) noexcept
@@ -33,7 +33,7 @@ class SinkStore final : public ElementStore {
     return !refused_;
   }
 
-  // Whether the sink, not the shape, had no room.
+  // Returns whether the sink had no room for a string. It is false if there were more strings than the shape holds.
   bool refused() const noexcept { return refused_; }
 
   size_t filled() const noexcept {
@@ -82,8 +82,8 @@ class InputReader {
   bool has_name_ = false;
   bool has_shape_ = false;
   bool has_data_ = false;
-  bool parsed_ = false;  // the data has been read
-  size_t data_ = 0;      // where the data is in the text
+  bool parsed_ = false;  // whether the elements have been read
+  size_t data_ = 0;      // the offset of the member 'data' in the JSON
 };
 
 Status InputReader::Read() {
@@ -112,7 +112,7 @@ Status InputReader::ReadMember(int member) {
   data_ = cursor.position();
   parsed_ = has_shape_ && input_.type != ElementType::kUndefined;
   if (parsed_) return ReadElements(cursor);
-  // What it means is said further on: back to it then.
+  // The datatype or the shape comes after the data, so Finish() reads the elements.
   return cursor.SkipValue(source_.non_finite) ? Status() : Malformed(cursor);
 }
 
@@ -152,8 +152,8 @@ Status InputReader::ReadElements(JsonCursor& cursor) {
   if (cursor.at == cursor.end || *cursor.at != '[') {
     return Invalid(owner_, "has a member 'data' that is not an array");
   }
-  // An element and the comma or bracket after it are two bytes at least, so a shape alone makes nobody
-  // allocate.
+  // Each element has at least two bytes, with the comma or bracket after it. Because of this check, a large shape with
+  // little data cannot cause a large allocation.
   if (input_.elements > static_cast<size_t>(cursor.end - cursor.at) / 2) return WrongCount("fewer");
   MILLRACE_RETURN_IF_ERROR(CountStrings());
   SinkStore store(source_.sink, source_.inputs, input_.elements);
@@ -167,7 +167,8 @@ Status InputReader::ReadElements(JsonCursor& cursor) {
   return {};
 }
 
-// Called once for an input, when there is room in the body for as many elements as its shape holds.
+// Adds the strings of the input to those of the request, and refuses too many. It is called once for each input, after
+// the check that the body is long enough for the elements of the shape.
 Status InputReader::CountStrings() {
   if (input_.type != ElementType::kString) return {};
   source_.strings += input_.elements;

@@ -7,8 +7,9 @@
 
 namespace millrace {
 
-// What the parsers of all inputs of a request share. `binary` is the offset at which the next input's binary data begins,
-// `inputs` the number of inputs before, and `strings` the number of their BYTES elements.
+// The state that the parsers of all inputs of a request share. `binary` is the offset in the body at which the next
+// input's binary data begins, `inputs` is the number of inputs before this one, and `strings` is the number of BYTES
+// elements so far.
 struct InferSource {
   std::string_view body;
   JsonCursor& cursor;
@@ -20,7 +21,8 @@ struct InferSource {
   InferSink& sink;
 };
 
-// Parses the object at the source's cursor, and its elements in the JSON. Returns the errors of ParseInferRequest.
+// Parses the object at the source's cursor, and passes its elements to the sink unless they are binary data. Returns
+// the errors of ParseInferRequest.
 Status ReadInferInput(InferSource& source, InferInput& input);
 
 }  // namespace millrace

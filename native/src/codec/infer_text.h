@@ -50,12 +50,13 @@ Status Malformed(const JsonCursor& cursor);
 // Returns why ReadKey has failed on a key of an object of `owner`.
 Status WrongKey(const JsonCursor& cursor, const Owner& owner);
 
-// The names of an object's known members, at most 32, and which of them were read.
+// The names of the known members of an object, at most 32, and a record of those that were read.
 class Members {
  public:
   Members(std::initializer_list<std::string_view> names) noexcept : names_(names) {}
 
-  // Returns the index of a member among the names, or -1. `fresh` is false if it was read before.
+  // Returns the index of a member among the names, or -1 if it is not known. `fresh` is false if the member was read
+  // before.
   int See(std::string_view name, bool& fresh) noexcept {
     const auto* const found = std::find(names_.begin(), names_.end(), name);
     fresh = true;
@@ -71,8 +72,8 @@ class Members {
   uint32_t seen_ = 0;
 };
 
-// Reads an object, and calls read(index) at the value of each member in `members`. Other members are skipped. A duplicate
-// member is refused, because parsers differ in which of the two they use.
+// Reads an object, and calls read(index) at the value of each member in `members`. Other members are skipped. A
+// duplicate member is refused, because parsers differ in which of the two they use.
 template <typename Read>
 Status ReadObject(JsonCursor& cursor, const Owner& owner, NonFinite non_finite, Members members,
                   Read&& read) {
@@ -116,7 +117,7 @@ Status ReadArray(JsonCursor& cursor, const Owner& owner, const char* member, siz
 // Reads the string that is the value of `member`.
 Status ReadText(JsonCursor& cursor, const Owner& owner, const char* member, std::string& text);
 
-// Reads an object of at most `most` strings, numbers and booleans. null counts as an empty one.
+// Reads an object of at most `most` strings, numbers and booleans. null counts as an empty object.
 Status ReadParameters(JsonCursor& cursor, const Owner& owner, size_t most, Parameters& parameters);
 
 }  // namespace millrace

@@ -10,8 +10,8 @@
 
 namespace millrace {
 
-// Appends bytes in place: Reserve() returns memory, and Commit() says how much of it was used. Unlike a std::string it does
-// not clear that memory. Throws nothing but std::bad_alloc. Not thread-safe.
+// Appends bytes in place: Reserve() returns memory, and Commit() says how much of it was used. Unlike a std::string it
+// does not clear that memory. Throws nothing but std::bad_alloc. Not thread-safe.
 class JsonBuffer {
  public:
   std::string_view view() const noexcept { return {data_.get(), size_}; }

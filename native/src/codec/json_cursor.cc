@@ -39,7 +39,7 @@ bool JsonCursor::NextOrClose(char closer, bool& more) {
 
 bool JsonCursor::ReadString(std::string_view& text, size_t most) {
   if (!Take('"')) return Fail("expected a string");
-  const char* copied = at;  // everything before it is in unescaped_, if that is used
+  const char* copied = at;  // if there was an escape, the text before this is in unescaped_
   const char* const stop = at + std::min(most, static_cast<size_t>(end - at));
   bool escaped = false;
   for (;;) {

@@ -8,7 +8,7 @@
 
 namespace millrace {
 
-// The deepest nesting. Deeper texts are refused. Nesting uses no stack.
+// The deepest nesting of arrays and objects. Deeper JSON is refused. The parsers do not recurse.
 inline constexpr size_t kMaxDepth = 100;
 
 // How NaN and infinities, which JSON does not have, are read and written.
@@ -25,9 +25,9 @@ constexpr bool ReadsWords(NonFinite non_finite) noexcept {
   return non_finite == NonFinite::kLiteral || non_finite == NonFinite::kAny;
 }
 
-// Every step skips white space before it. A step that fails returns false and must be the last; error() is then a part of
-// a sentence such as "expected ',' or ']' at byte 17", with the offset in the text. Text that does not follow the grammar
-// of RFC 8259 or is not UTF-8 fails, except for the words that NonFinite::kLiteral and NonFinite::kAny allow.
+// Every step skips white space before it. A step that fails returns false and must be the last; error() is then a part
+// of a sentence such as "expected ',' or ']' at byte 17", with the offset in the text. Text that does not follow the
+// grammar of RFC 8259 or is not UTF-8 fails, except for the words that NonFinite::kLiteral and NonFinite::kAny allow.
 class JsonCursor {
  public:
   explicit JsonCursor(std::string_view text, size_t first = 0) noexcept

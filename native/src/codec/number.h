@@ -23,21 +23,22 @@ struct Number {
   int64_t digits = 0;  // the number of significant digits
   bool negative = false;
   bool integer = false;  // it has neither a fraction nor an exponent
-  bool wrapped = false;  // it has more digits than the mantissa can hold, so the text must be read again
+  bool wrapped = false;  // the mantissa cannot hold all digits, so the text must be read again
 };
 
 // Reads a number at `at`. Returns false if the text there is not a number in the grammar of JSON.
 bool ScanNumber(const char* at, const char* end, Number& number) noexcept;
 
-// Computes the nearest double, ties to even, which is exactly JavaScript's Number(text). Returns false beyond the range.
+// Computes the nearest double, ties to even, which is exactly JavaScript's Number(text). Returns false beyond the
+// range.
 bool ToDouble(const Number& number, double& value) noexcept;
 
 // Computes Math.fround(Number(text)). Returns false beyond the range of float32.
 bool ToFloat(const Number& number, float& value) noexcept;
 
-// Reads and computes in one step the usual element of an array, which is digits around a point and a comma after them,
-// and moves to the comma. Returns false, without reading anything, for any other text, near the end of the text, and for
-// the rare values that need the exact method.
+// The fast path for the usual element of an array, which is digits around a point with a comma after them. Reads it,
+// computes its value and moves to the comma. Returns false, without reading anything, for any other text, near the end
+// of the text, and for the rare values that need the exact method.
 bool ReadPlainFloat(const char*& at, const char* end, float& value) noexcept;
 
 // Computes an integer. Returns false if it is not an integer in the type's range.
@@ -51,7 +52,7 @@ namespace number_internal {
 
 static_assert(std::endian::native == std::endian::little);
 
-// A uint64_t holds this many digits, whichever they are.
+// Every number of this many digits fits a uint64_t.
 inline constexpr int64_t kSafeDigits = 19;
 inline constexpr int64_t kExactPower = 22;
 inline constexpr std::array<double, kExactPower + 1> kPowers = {
@@ -66,26 +67,29 @@ inline constexpr std::array<uint64_t, 17> kScale = [] {
   return powers;
 }();
 
-// The value of eight digits, the most significant in the lowest byte, each less its '0'.
+// Returns the value of eight digits, of which the most significant is in the lowest byte. Each byte is the value of a
+// digit, as LoadDigits returns it.
 inline uint64_t Combine(uint64_t digits) noexcept {
   digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ff;       // pairs
   digits = (digits * 100 + (digits >> 16)) & 0x0000ffff0000ffff;     // fours
   return (digits * 10000 + (digits >> 32)) & 0x00000000ffffffff;  // eight
 }
 
-// Each byte less '0': a digit is then its value.
+// Loads eight characters and turns each digit into its value.
 inline uint64_t LoadDigits(const char* at) noexcept {
   uint64_t text = 0;
   std::memcpy(&text, at, sizeof text);
   return text ^ 0x3030303030303030;
 }
 
-// The high bit of each byte of such a word up to the first that is no digit; 0 if all are.
+// Finds characters that are not digits in a word of LoadDigits. The lowest set bit of the result is in the byte of the
+// first such character; the result is 0 if all are digits.
 inline uint64_t Others(uint64_t digits) noexcept {
   return ((digits + 0x7676767676767676) | digits) & 0x8080808080808080;
 }
 
-// How far the next comma is, if it is among the 24 bytes at `at`; else 24, which no plain number is long.
+// Returns the distance of the next comma if it is among the 24 bytes at `at`. Otherwise returns 24, which is longer
+// than any number that ReadPlainFloat accepts.
 inline size_t FindComma(const char* at) noexcept {
   const auto commas = [](const char* word) {
     uint64_t text = 0;
@@ -100,10 +104,11 @@ inline size_t FindComma(const char* at) noexcept {
   return static_cast<size_t>(bit) / 8;
 }
 
-// Digits of which any number fits an int64_t.
+// Every number of this many digits fits an int64_t.
 inline constexpr std::ptrdiff_t kPlainDigits = 18;
 
-// Appends the `count` digits at `at`, 1 to kPlainDigits, to the mantissa. False if they are no digits.
+// Appends the `count` digits at `at`, 1 to kPlainDigits, to the mantissa. Returns false if one of the characters is not
+// a digit.
 inline bool ReadFraction(const char* at, size_t count, uint64_t& mantissa) noexcept {
   __extension__ using Text = unsigned __int128;
   constexpr size_t kBlock = 16;
@@ -127,8 +132,8 @@ inline bool ReadFraction(const char* at, size_t count, uint64_t& mantissa) noexc
   return (others | Others(first) | Others(second)) == 0;
 }
 
-// Appends the digits at `at` to the mantissa, eight at a time and without a branch for each: where a
-// number ends is what no processor predicts.
+// Appends the digits at `at` to the mantissa, eight at a time. There is no branch for each digit, because processors
+// cannot predict where a number ends.
 inline const char* Digits(const char* at, const char* end, uint64_t& mantissa) noexcept {
   while (end - at >= 8) {
     const uint64_t text = LoadDigits(at);
@@ -144,7 +149,8 @@ inline const char* Digits(const char* at, const char* end, uint64_t& mantissa) n
   return at;
 }
 
-// Adds the exponent that follows an `e`. Far beyond any range it stops growing.
+// Adds the exponent that follows an `e`. It stops growing far beyond any range, so that it cannot overflow. Returns
+// false if there is no digit.
 inline bool ScanExponent(const char* end, Number& number) noexcept {
   const char* at = number.end;
   bool negative = false;
@@ -159,9 +165,9 @@ inline bool ScanExponent(const char* end, Number& number) noexcept {
   return at != first;
 }
 
-// Whether a number within four units of `wide`, in its last place as a double, becomes the same float, if it
-// becomes one that keeps all its bits: the middle between two floats is not as near. What two roundings
-// have made of a decimal is within two units of it.
+// Returns whether all numbers within four units in the last place of `wide` round to the same float, if that is a
+// normal float: no midpoint between two floats is that close. A double that was computed from a decimal with two
+// roundings is within two units of it.
 inline bool IsOffMiddle(double wide) noexcept {
   constexpr uint64_t kBelow = (uint64_t{1} << 29) - 1;
   constexpr uint64_t kMiddle = uint64_t{1} << 28;
@@ -170,12 +176,12 @@ inline bool IsOffMiddle(double wide) noexcept {
   return below - (kMiddle - kMargin) > 2 * kMargin;
 }
 
-// Out of line: the rare texts for which the short ways are not exact.
+// Computes the rare numbers for which the fast paths are not exact. It is out of line to keep those paths short.
 [[gnu::noinline]] inline bool SlowDouble(const Number& number, double& value) noexcept {
   value = 0;
   const auto result = std::from_chars(number.begin, number.end, value);
   if (result.ec == std::errc()) return std::isfinite(value);
-  // Out of range at either end. What is too small to tell from zero is zero.
+  // The number is out of range. One that is too small for a double becomes zero.
   if (number.digits + number.exponent > 0) return false;
   value = number.negative ? -0.0 : 0.0;
   return true;
@@ -226,7 +232,7 @@ inline bool ScanNumber(const char* at, const char* end, Number& number) noexcept
 
 inline bool ToDouble(const Number& number, double& value) noexcept {
   using namespace number_internal;
-  // Both operands are exact, hence one rounding.
+  // Both operands are exact, so the result is rounded only once.
   const bool exact = !number.wrapped && number.mantissa <= (uint64_t{1} << 53) &&
                      number.exponent >= -kExactPower && number.exponent <= kExactPower;
   if (!exact) return SlowDouble(number, value);
@@ -264,16 +270,16 @@ inline bool ToFloat(const Number& number, float& value) noexcept {
 
 inline bool ReadPlainFloat(const char*& at, const char* end, float& value) noexcept {
   using namespace number_internal;
-  constexpr std::ptrdiff_t kReach = 48;  // no load goes further
+  constexpr std::ptrdiff_t kReach = 48;  // the loads below read at most this many bytes
   if (end - at < kReach) return false;
-  // Where the next number begins depends on nothing but this, so that numbers are read side by side.
+  // The start of the next number depends only on this search, so the processor can work on several numbers at once.
   const char* const comma = at + FindComma(at);
   const bool negative = *at == '-';
   const char* const whole = at + negative;
   uint64_t mantissa = static_cast<unsigned char>(*whole - '0');
   const char* point = whole + 1;
   if (*point != '.') {
-    // A zero in front stands alone.
+    // JSON allows no digit after a leading zero.
     if (*whole == '0') return false;
     for (; point < comma && IsDigit(*point); ++point) {
       mantissa = mantissa * 10 + static_cast<uint64_t>(*point - '0');
@@ -285,7 +291,7 @@ inline bool ReadPlainFloat(const char*& at, const char* end, float& value) noexc
   if (!IsDigit(*whole) || *point != '.' || count <= 0 || significant > kPlainDigits) return false;
   if (!ReadFraction(fraction, static_cast<size_t>(count), mantissa)) return false;
 
-  // Less than 2^63, rounded twice at most, and zero or far from the ends of the range.
+  // The mantissa is less than 2^63. `wide` is rounded at most twice, and is zero or far from the limits of float32.
   const double wide = static_cast<double>(static_cast<int64_t>(mantissa)) / kPowers[static_cast<size_t>(count)];
   if (!IsOffMiddle(wide)) return false;
   const auto sign = static_cast<uint32_t>(negative) << 31;

@@ -1,5 +1,5 @@
-// Packed strings: strings of any bytes, each after its length in four bytes, little-endian. This is the binary data of
-// BYTES tensors in the Open Inference Protocol.
+// Packed strings: strings of any bytes, each preceded by its length as a little-endian 32-bit integer. This is the
+// binary data of BYTES tensors in the Open Inference Protocol.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Inputs for which requests have images and the model takes normalised planes.
+// Inputs that are images in requests, and that the model takes as normalised planes.
 #pragma once
 
 #include <memory>
@@ -22,8 +22,8 @@ struct PixelForm {
 };
 
 // Makes the map from uint8 [rows, height, width, channels], or the same without rows, to a float32 input of [rows,
-// channels, height, width]. `spec` becomes that of the requests. Returns kInvalidArgument if the model's input has another
-// type or rank, or `form` does not fit it.
+// channels, height, width]. Changes `spec` from the model's input to the input of requests. Returns kInvalidArgument if
+// the model's input has another type or rank, or `form` does not fit it.
 Status MakePixelInput(const PixelForm& form, TensorSpec& spec,
                       std::unique_ptr<const InputMap>& map);
 

@@ -12,11 +12,11 @@ namespace millrace {
 // The bytes that WriteFloat may write to, which are more than the text has.
 inline constexpr size_t kFloatRoom = 32;
 
-// Writes the shortest text in the grammar of JSON that reads back as `value`, which must be finite, and of several the
-// nearest to it. Returns the end of the text.
+// Writes the shortest text in the grammar of JSON that reads back as `value`, which must be finite. If there are
+// several, it writes the one that is nearest to `value`. Returns the end of the text.
 //
-// std::to_chars writes as many digits, but takes three times as long for new numbers, because its branches depend on each
-// value (.github/decisions has the measurement).
+// std::to_chars writes as many digits, but takes three times as long for numbers that it has not seen before, because
+// its branches depend on the value and are mispredicted (.github/decisions has the measurement).
 char* WriteFloat(char* at, float value) noexcept;
 
 // ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -29,7 +29,7 @@ char* WriteFloat(char* at, float value) noexcept;
 
 namespace shortest_internal {
 
-// Powers of ten that the scaling of any float needs.
+// The range of powers of ten that the scaling of floats needs.
 inline constexpr int kFirstPower = -31;
 inline constexpr int kLastPower = 45;
 
@@ -64,9 +64,9 @@ constexpr bool Bit(const Wide& number, int bit) noexcept {
   return (number[static_cast<size_t>(bit) / 32] >> (bit % 32) & 1) != 0;
 }
 
-// 10^power, scaled by a power of two to 64 bits of which the first is 1, and rounded up.
+// Returns 10^power, scaled by a power of two so that it has 64 bits and the highest is 1, and rounded up.
 constexpr uint64_t ScaledPow10(int power) noexcept {
-  constexpr int kShift = 200;  // bits behind the point
+  constexpr int kShift = 200;  // the number of bits after the point
   const bool whole = power >= 0;
   Wide number{};
   number[whole ? 0 : kShift / 32] = whole ? 1 : 1u << kShift % 32;
@@ -99,7 +99,7 @@ struct Decimal {
   int exponent;
 };
 
-// What a significand is multiplied by: scale × 2^(shift - 64) is 2^power ÷ 10^exponent.
+// The factor by which a significand is multiplied: scale × 2^(shift - 64) is 2^power ÷ 10^exponent.
 struct Scaling {
   uint64_t scale;
   int exponent;
@@ -115,7 +115,7 @@ constexpr int PowerOf(uint32_t biased) noexcept {
   return static_cast<int>(biased == 0 ? 1 : biased) - 150;
 }
 
-// By the biased exponent of the float.
+// The index is the biased exponent of the float.
 inline constexpr auto kScalings = [] {
   std::array<Scaling, 256> table{};
   for (uint32_t biased = 0; biased < table.size(); ++biased) {
@@ -127,14 +127,14 @@ inline constexpr auto kScalings = [] {
 
 __extension__ using Product = unsigned __int128;
 
-// The product's integer part, its last bit set if anything was cut off.
+// Returns the integer part of the product, with the last bit set if a fraction was cut off.
 inline uint32_t RoundToOdd(Product product) noexcept {
   const auto whole = static_cast<uint32_t>(product >> 64);
   const auto rest = static_cast<uint32_t>(product >> 32);
   return whole | (rest > 1);
 }
 
-// For a float with these bits, which is neither zero nor negative.
+// Returns the shortest decimal for the float with these bits, which must be neither zero nor negative.
 inline Decimal Shortest(uint32_t bits) noexcept {
   constexpr uint32_t kHidden = uint32_t{1} << 23;
   const uint32_t fraction = bits & (kHidden - 1);
@@ -143,7 +143,7 @@ inline Decimal Shortest(uint32_t bits) noexcept {
   const uint32_t significand = biased == 0 ? fraction : fraction | kHidden;
   Scaling scaling = kScalings[biased];
 
-  // Below a power of two the neighbour is half as far away.
+  // The next float below a power of two is half as far away as the next one above.
   const bool uneven = fraction == 0 && biased > 1;
   if (uneven) [[unlikely]] {
     const int power = PowerOf(biased);
@@ -151,7 +151,7 @@ inline Decimal Shortest(uint32_t bits) noexcept {
   }
   const auto& [scale, exponent, shift] = scaling;
 
-  // Four times the value and the ends of its interval, which belong to it if the significand is even.
+  // Four times the value and the bounds of its rounding interval, which includes its bounds if the significand is even.
   const Product exact = Product{scale} * (significand * 4 << shift);
   const Product half = Product{scale} << (shift + 1);
   const uint32_t odd = significand & 1;
@@ -167,7 +167,8 @@ inline Decimal Shortest(uint32_t bits) noexcept {
   const uint32_t above = whole * 4 + 4 <= high;
   const uint32_t middle = whole * 4 + 2;
   const uint32_t nearer_above = (value > middle) | ((value == middle) & (whole & 1));
-  // Which of them it is changes from value to value: numbers that are 0 or 1, and nothing to predict.
+  // The choice changes from value to value, so it is computed with numbers that are 0 or 1 instead of with branches,
+  // which the processor could not predict.
   const uint32_t shorter = (whole >= 10) & (tens_below ^ tens_above);
   const uint32_t decided = below ^ above;
   const uint32_t up = decided * above + (1 - decided) * nearer_above;
@@ -175,19 +176,19 @@ inline Decimal Shortest(uint32_t bits) noexcept {
           exponent + static_cast<int>(shorter)};
 }
 
-// Digits of `number` in decimal; it is neither 0 nor more than 999999999.
+// Returns the number of decimal digits of `number`, which must be from 1 to 999999999.
 inline int CountDigits(uint32_t number) noexcept {
   static constexpr std::array<uint32_t, 10> kLeast = {0,       10,       100,       1000,       10000,
                                                       100'000, 1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
-  // The 1 spares the case of no digits, which has no number of zeros.
+  // `| 1` does not change the result, and spares std::countl_zero its special case for 0.
   const int guess = (32 - std::countl_zero(number | 1)) * 1233 >> 12;
   return guess + (number >= kLeast[static_cast<size_t>(guess)]);
 }
 
-// The reverse of number_internal::Combine.
+// Returns the digits of `number`, one in each byte. This is the reverse of number_internal::Combine.
 inline uint64_t Separate(uint64_t number) noexcept {
   const uint64_t fours = number / 10000 | number % 10000 << 32;
-  // Quotients by multiplication, several at a time.
+  // Each multiplication computes several quotients at once.
   const uint64_t hundreds = (fours * 10486 >> 20) & 0x0000007f0000007f;
   const uint64_t pairs = hundreds | (fours - hundreds * 100) << 16;
   const uint64_t tens = (pairs * 103 >> 10) & 0x000f000f000f000f;
@@ -222,14 +223,14 @@ inline char* WriteFloat(char* at, float value) noexcept {
   const Decimal decimal = Shortest(bits & 0x7fffffff);
   const int length = CountDigits(decimal.digits);
   const int point = length + decimal.exponent;  // digits before the point
-  // Nine digits, the trailing ones zeros: one and a word of eight.
+  // The digits are padded with trailing zeros to nine: the first one, and a word of eight.
   const uint32_t aligned = decimal.digits * kScale[static_cast<size_t>(kDigits - length)];
   const char first = static_cast<char>('0' + aligned / 100'000'000);
   const uint64_t rest = Separate(aligned % 100'000'000);
   const int used = kDigits - static_cast<int>(static_cast<unsigned>(std::countl_zero(rest)) / 8);
   const uint64_t text = rest | 0x3030303030303030;
 
-  constexpr int kZeros = 5;  // more than these after the point are an exponent instead
+  constexpr int kZeros = 5;  // with more zeros after the point, an exponent is written
   if (point <= 0 && point >= -kZeros) {
     std::memcpy(at, "0.000000", 8);
     at += 2 - point;

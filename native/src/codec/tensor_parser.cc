@@ -14,8 +14,8 @@
 namespace millrace {
 namespace {
 
-// Calls read_elements() at the elements of nested arrays. It reads one element, or several with the commas between
-// them.
+// Calls read_elements() at the elements of nested arrays. Each call reads one element, or several with the commas
+// between them.
 template <typename ReadElements>
 bool Walk(JsonCursor& cursor, ReadElements&& read_elements) {
   if (!cursor.Expect('[')) return false;

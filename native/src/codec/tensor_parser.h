@@ -19,7 +19,7 @@ class ElementStore {
 
   std::byte* at = nullptr;
   std::byte* limit = nullptr;
-  bool overfull = false;  // an element came for which there was no room
+  bool overfull = false;  // whether there was an element for which there was no room
 };
 
 // Reads the array at the cursor as elements of `type` in row-major order. Arrays may be nested in any way: only the

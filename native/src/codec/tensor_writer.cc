@@ -13,10 +13,10 @@
 namespace millrace {
 namespace {
 
-// Elements written between two looks at the buffer's room.
+// The number of elements that are written between two checks of the buffer's capacity.
 constexpr size_t kChunk = 1024;
 
-// Longer than any element, and its comma.
+// The most bytes of an element with its comma.
 constexpr size_t kLongest = 32;
 static_assert(kLongest >= kFloatRoom);
 
@@ -25,7 +25,7 @@ char* Copy(char* at, std::string_view text) noexcept {
   return at + text.size();
 }
 
-// Null where the policy has no text for `value`.
+// Returns null if the policy has no text for `value`.
 template <typename Float>
 char* WriteNonFinite(char* at, Float value, NonFinite non_finite) noexcept {
   switch (non_finite) {
@@ -63,7 +63,7 @@ Status NoText(size_t element, ElementType type) {
                                          ", which JSON has no number for: ask for null or literal"};
 }
 
-// Appends `count` elements that are Stored in memory and written as what `value_of` makes of them.
+// Appends the elements of `tensor`, which have the type Stored in memory and are converted with `value_of`.
 template <typename Stored, typename ValueOf>
 Status Append(const TensorView& tensor, NonFinite non_finite, JsonBuffer& out, ValueOf&& value_of) {
   const size_t count = tensor.bytes / sizeof(Stored);
@@ -104,7 +104,7 @@ void AppendStrings(const TensorView& tensor, JsonBuffer& out) {
   out.Append("]");
 }
 
-// Bytes at the front of `text` that stand for themselves.
+// Returns the number of bytes at the front of `text` that are written without an escape.
 size_t PlainLength(std::string_view text) noexcept {
   size_t length = 0;
   while (length < text.size()) {

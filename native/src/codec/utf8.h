@@ -9,8 +9,8 @@ namespace millrace {
 
 inline constexpr char32_t kReplacement = 0xfffd;
 
-// Returns the bytes of the well-formed sequence at the front of `text`, which must not be empty, or 0 if it is malformed.
-// Overlong forms, surrogates and code points beyond U+10FFFF are malformed.
+// Returns the length in bytes of the well-formed sequence at the front of `text`, which must not be empty, or 0 if the
+// sequence is malformed. Overlong forms, surrogates and code points beyond U+10FFFF are malformed.
 inline size_t SequenceLength(std::string_view text) noexcept {
   const auto byte = [&](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : 0u; };
   const auto follows = [&](size_t i) { return (byte(i) & 0xc0u) == 0x80u; };

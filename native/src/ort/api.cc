@@ -11,31 +11,32 @@
 namespace millrace {
 namespace {
 
-// "1.30.0" -> 30. The minor number is also the newest API version a library offers.
+// Returns 30 for "1.30.0". The minor version is also the newest API version that the library offers.
 int MinorVersion(const std::string& version) {
   const size_t dot = version.find('.');
   return dot == std::string::npos ? 0 : std::atoi(version.c_str() + dot + 1);
 }
 
-// ONNX Runtime prints errors it also returns; the returned ones are enough.
+// Discards log messages, because ONNX Runtime also returns the errors that it logs.
 void ORT_API_CALL Discard(void*, OrtLoggingLevel, const char*, const char*, const char*,
                           const char*) {}
 
-// Destroyed never, like the library it guards.
+// The gate is never destroyed, like the library that it guards.
 ExitGate& Gate() {
   static ExitGate* const gate = new ExitGate;
   return *gate;
 }
 
-// Long enough for any node but a pathological one; exit must not hang on that.
+// The longest time that exit waits for runs. A terminated run ends with its current node, and nearly every node takes
+// less time; exit must not hang on one that takes longer.
 constexpr Nanos kExitLimit = 2'000'000'000;
 
-// The first thread of a process, which is the one that ends it.
+// Returns whether this is the first thread of the process, which is the one that ends it.
 bool OnFirstThread() noexcept { return gettid() == getpid(); }
 
-// Closes the gate where exit begins. ONNX Runtime makes static objects while it works, and exit
-// destroys them before it calls a handler that was registered earlier; but before all of that it
-// destroys the thread-local objects of the thread that calls it.
+// Closes the gate when exit() begins. ONNX Runtime creates static objects while it runs, and exit() destroys them
+// before it calls handlers that were registered earlier, so a handler may be too late. Before all of that, exit()
+// destroys the thread-local objects of the thread that calls it, such as this one.
 class ExitGuard {
  public:
   ~ExitGuard() {
@@ -43,13 +44,13 @@ class ExitGuard {
   }
 };
 
-// y = Identity(x) of one number, as an ONNX file.
+// An ONNX file with one node: y = Identity(x) of a scalar.
 constexpr unsigned char kSmallestModel[] = {
     8,   8,  58, 47, 10, 16, 10, 1, 120, 18, 1,  121, 34, 8,  73, 100, 101, 110, 116,
     105, 116, 121, 18, 1, 103, 90, 11, 10, 1, 120, 18, 6, 10, 4, 8, 1, 18, 0, 98, 11,
     10,  1,  121, 18, 6, 10, 4, 8, 1, 18, 0, 66, 2, 16, 17};
 
-// Makes the library build the registries it keeps in static objects: a few milliseconds.
+// Creates a session, so that the library creates its registries, which are static objects. It takes a few milliseconds.
 void BuildRegistries(const OrtLibrary& library) {
   const OrtApi& api = *library.api;
   OrtSessionOptions* options = nullptr;
@@ -65,8 +66,9 @@ void BuildRegistries(const OrtLibrary& library) {
   api.ReleaseSessionOptions(options);
 }
 
-// Called on each thread that opens an engine. Where the first thread opens none, a handler has to do,
-// registered when the library has made the objects that must outlast its use.
+// Is called on each thread that opens an engine. If the first thread opens none, it has no ExitGuard, and an exit
+// handler closes the gate instead. The handler is registered after the library has created its static objects, and
+// therefore runs before they are destroyed.
 void GuardExit(const OrtLibrary& library) {
   thread_local const ExitGuard guard;
   static_cast<void>(guard);
@@ -80,8 +82,8 @@ void GuardExit(const OrtLibrary& library) {
 constexpr const char* kRemedy = ". Point ORT_LIBRARY at a libonnxruntime.so, or leave it out";
 
 Status Load(const std::string& path, OrtLibrary& library) {
-  // Read by the library when it is loaded or when the environment is made. A model file must not set
-  // session options of its own.
+  // The library reads these variables when it is loaded or when its environment is created. A model file must not set
+  // session options.
   setenv("ORT_DISABLE_TELEMETRY", "1", 1);
   unsetenv("ORT_LOAD_CONFIG_FROM_MODEL");
 
@@ -98,7 +100,7 @@ Status Load(const std::string& path, OrtLibrary& library) {
   const OrtApiBase* const base = get_base();
   library.path = path;
   library.version = base->GetVersionString();
-  // Asked first, because asking for a version it lacks makes the library print to stderr.
+  // The version is checked first, because GetApi() prints to stderr if the library lacks the requested version.
   if (MinorVersion(library.version) < ORT_API_VERSION) {
     return {Code::kFailedPrecondition,
             "ONNX Runtime " + library.version + " is too old: this addon was built for 1." +
@@ -132,7 +134,7 @@ void ExitGate::CloseAndWait(Nanos limit) noexcept {
     const std::lock_guard lock(mutex_);
     for (RunHandle* handle : handles_) handle->Terminate();
   }
-  // The process is at its end: a short sleep costs less than a lock for each run would.
+  // This loop sleeps and polls, because to be notified would cost a lock in each run.
   const SteadyClock clock;
   const Nanos until = clock.Now() + limit;
   while (!inside_.Empty() && clock.Now() < until) {

@@ -15,24 +15,24 @@
 
 namespace millrace {
 
-// Keeps process exit and ONNX Runtime apart: its static objects are destroyed at exit, and a thread
-// inside the library at that moment would crash the process.
+// Keeps threads out of ONNX Runtime while the process exits: the library's static objects are destroyed then, and a
+// thread inside the library would crash the process.
 //
-// Every stretch of calls into the library that may outlast a JavaScript turn runs while the gate is
-// held. At exit the gate closes: nobody gets in any more, and exit waits a bounded time for those
-// inside. Thread-safe. Enter, Leave and closed are lock-free, since each run takes them.
+// A thread holds the gate during calls into the library that may outlast a turn of the event loop. At exit the gate
+// closes: no thread can enter any more, and exit waits a bounded time for the threads inside. Thread-safe. Enter, Leave
+// and closed are lock-free, since each run calls them.
 class ExitGate {
  public:
-  // False once the process is exiting.
+  // Returns false once the process is exiting.
   bool Enter() noexcept { return inside_.Enter(); }
   void Leave() noexcept { inside_.Leave(); }
-  // Whether the process is exiting.
+  // Returns whether the process is exiting.
   bool closed() const noexcept { return inside_.closed(); }
 
-  // Terminates the registered runs, then waits until everybody has left.
+  // Closes the gate and terminates the registered runs, then waits until all threads have left, but at most `limit`.
   void CloseAndWait(Nanos limit) noexcept;
 
-  // Runs that are cut short when the gate closes.
+  // Adds or removes a run that is terminated when the gate closes.
   void Register(RunHandle* handle);
   void Unregister(RunHandle* handle);
 
@@ -42,7 +42,7 @@ class ExitGate {
   std::vector<RunHandle*> handles_;  // guarded by mutex_
 };
 
-// Holds the gate for a scope.
+// Holds the gate for a scope, unless the process is exiting; it then converts to false.
 class GatePass {
  public:
   explicit GatePass(ExitGate& gate) : gate_(gate), entered_(gate.Enter()) {}
@@ -58,8 +58,8 @@ class GatePass {
   const bool entered_;
 };
 
-// ONNX Runtime as loaded into this process. There is one and it is never unloaded: the library keeps
-// threads and static objects of its own.
+// The ONNX Runtime library of this process. There is only one, and it is never unloaded, because it keeps threads and
+// static objects of its own.
 struct OrtLibrary {
   const OrtApi* api = nullptr;
   OrtEnv* env = nullptr;
@@ -69,15 +69,15 @@ struct OrtLibrary {
   ExitGate* gate = nullptr;
 };
 
-// Loads the library on the first call; later calls with the same path get the same object, and with
-// another path kFailedPrecondition, because a process can hold only one ONNX Runtime. Thread-safe.
+// Loads the library on the first call. Later calls with the same path return the same object, and with another path
+// kFailedPrecondition, because a process can hold only one ONNX Runtime. Thread-safe.
 Status OpenOrtLibrary(const std::string& path, const OrtLibrary*& library);
 
-// Takes over `status`, which may be null. ONNX Runtime's message is kept and `code` replaces its own
-// coarse one.
+// Converts `status`, which may be null, and frees it. The result has ONNX Runtime's message, and `code` in place of
+// ONNX Runtime's coarse code.
 Status FromOrt(const OrtApi& api, OrtStatus* status, Code code);
-// The same of a run, for OrtRunHandle::Explain: kInvalidArgument where ONNX Runtime says so, else
-// kInternal.
+// Does the same for the status of a run, for OrtRunHandle::Explain. The code is kInvalidArgument if ONNX Runtime's code
+// is ORT_INVALID_ARGUMENT, otherwise kInternal.
 Status FromRun(const OrtApi& api, OrtStatus* status);
 
 // Owns an ONNX Runtime object; Release is the member of OrtApi that frees it.

@@ -8,7 +8,7 @@ class Cpu final : public Provider {
   const char* memory() const noexcept override { return nullptr; }
   std::vector<OptionRow> options() const override { return {}; }
   Status CheckFiles(const OrtLibrary&) const override { return {}; }
-  // Every session has the CPU already.
+  // There is nothing to add, since every session has the CPU's provider.
   Status Append(const ProviderRequest& request, OrtSessionOptions*) const override {
     if (request.raw.empty()) return {};
     return {Code::kInvalidArgument, "Device 'cpu' takes no provider options: leave out '" +

@@ -11,7 +11,7 @@ constexpr OptionRow::Choice kArenaStrategies[] = {{"nextPowerOfTwo", "kNextPower
 constexpr OptionRow::Choice kConvSearches[] = {
     {"heuristic", "HEURISTIC"}, {"exhaustive", "EXHAUSTIVE"}, {"default", "DEFAULT"}};
 
-// Trying every algorithm for every new shape stalls a server for a second at a time.
+// An exhaustive search, which tries every algorithm for each new shape, stalls a server for a second at a time.
 constexpr const char* kDefaultConvSearch = "HEURISTIC";
 
 using CudaOptionsPtr = std::unique_ptr<
@@ -72,7 +72,8 @@ Status AppendCuda(const ProviderRequest& request, const KeyValues& overrides,
   MILLRACE_ORT(api, CreateCUDAProviderOptions(&raw), Code::kFailedPrecondition);
   const CudaOptionsPtr options(raw, {&api});
 
-  // In one update, because each resets what it does not name. A later value of a key wins.
+  // All options are set in one update, because each update resets the options that it does not name. If a key occurs
+  // twice, its later value wins.
   KeyValues all{{"device_id", std::to_string(request.device.index)},
                 {"cudnn_conv_algo_search", kDefaultConvSearch}};
   for (const auto& option : request.options) {

@@ -14,7 +14,7 @@ constexpr CudaError kOutOfMemory = 2;
 constexpr CudaError kInsufficientDriver = 35;
 constexpr CudaError kNoDevice = 100;
 
-// After these every call of the process fails; the numbers are those of cudaError_t.
+// The values of cudaError_t after which every CUDA call of the process fails.
 constexpr std::array kFatal{46, 214, 220, 226, 700, 702, 709, 710, 714, 715,
                             716, 717, 718, 719, 721, 807, 810, 911};
 
@@ -24,7 +24,7 @@ bool Find(void* library, const char* name, Function& function) {
   return function != nullptr;
 }
 
-// Null, or the function that is missing.
+// Fills the table. Returns null, or the name of the function that the library lacks.
 const char* Fill(void* library, CudaRuntime& table) {
 #define MILLRACE_FIND(member) \
   if (!Find(library, "cuda" #member, table.member)) return "cuda" #member
@@ -51,7 +51,7 @@ const char* Fill(void* library, CudaRuntime& table) {
   MILLRACE_FIND(ThreadExchangeStreamCaptureMode);
   MILLRACE_FIND(GetErrorString);
 #undef MILLRACE_FIND
-  // Version 12 renamed it for its larger structure, version 13 took the old name back.
+  // CUDA 12 renamed the function when its structure grew, and CUDA 13 went back to the old name.
   if (Find(library, "cudaGetDeviceProperties_v2", table.GetDeviceProperties) ||
       Find(library, "cudaGetDeviceProperties", table.GetDeviceProperties)) {
     return nullptr;
@@ -97,7 +97,7 @@ Status CountGpus(const CudaRuntime& runtime, int& count) {
   if (error == kInsufficientDriver) {
     int driver = 0;
     int wanted = 0;
-    // Asking for the versions needs no driver, and a failure leaves 0.
+    // These calls need no driver. If one fails, the version remains 0.
     static_cast<void>(runtime.DriverGetVersion(&driver));
     static_cast<void>(runtime.RuntimeGetVersion(&wanted));
     const auto version = [](int number) {

@@ -1,5 +1,5 @@
-// The few functions of the CUDA runtime that copies and events need, found at run time: one addon
-// serves machines with and without a GPU, and tests put their own functions in the table.
+// A table of the few functions of the CUDA runtime that copies and events need. They are looked up at run time, so that
+// one addon serves machines with and without a GPU, and tests can put their own functions in the table.
 #pragma once
 
 #include <cstddef>
@@ -50,38 +50,38 @@ struct CudaRuntime {
   static constexpr int kComputeCapabilityMajor = 75;
   static constexpr int kComputeCapabilityMinor = 76;
   static constexpr unsigned kStreamNonBlocking = 1;
-  // A blocking wait sleeps, where the default burns a core.
+  // With the flag for blocking waits, EventSynchronize sleeps; by default it spins and occupies a core.
   static constexpr unsigned kEventBlockingWithoutTiming = 1 | 2;
   static constexpr int kCaptureModeRelaxed = 2;
 };
 
-// Finds the runtime: the one already in the process, else version 13, else 12. kFailedPrecondition
-// names what is missing. The table lives for ever. Thread-safe.
+// Loads the CUDA runtime, version 13 or else version 12. Returns kFailedPrecondition with what is missing if there is
+// neither. The table is never freed. Thread-safe.
 Status LoadCudaRuntime(const CudaRuntime*& runtime);
 
-// One GPU, as reported.
+// The properties of one GPU, as CUDA reports them.
 struct GpuInfo {
   std::string name;
-  // Compute capability as one number: 90 is 9.0.
+  // The compute capability as one number: 90 is 9.0.
   int capability = 0;
   size_t total_bytes = 0;
 };
 
-// How many GPUs can be used: never 0. kFailedPrecondition says why there is none.
+// Counts the GPUs that can be used. If there is none, returns kFailedPrecondition with the reason.
 Status CountGpus(const CudaRuntime& runtime, int& count);
 Status ReadGpuInfo(const CudaRuntime& runtime, int device, GpuInfo& info);
 
-// Makes `device` the calling thread's. Until it ends, the thread may also call CUDA while another records
-// a graph, which CUDA otherwise forbids to all threads of the process: a model that is being loaded must
-// not fail the runs of those that serve.
+// Makes `device` the current device of the calling thread. From then on the thread may also call CUDA while another
+// thread records a graph. CUDA otherwise forbids this to all threads of the process, and loading one model would fail
+// the runs of others.
 CudaError UseDevice(const CudaRuntime& runtime, int device) noexcept;
 
-// Whether `error` leaves the device useless to this process, as after a fault in a kernel or when it
-// has fallen off the bus: only a new process helps.
+// Returns whether this process can no longer use the device after `error`, for example because a kernel faulted or the
+// device has fallen off the bus. The process must then be restarted.
 bool IsDeviceLost(CudaError error) noexcept;
 
-// kOk; kResourceExhausted when memory ran out; kUnavailable for a lost device; else kInternal.
-// `action` completes "cannot …".
+// Returns kOk, kResourceExhausted if memory ran out, kUnavailable if the device is lost, and otherwise kInternal.
+// `action` completes "Cannot …".
 Status FromCuda(const CudaRuntime& runtime, CudaError error, const char* action);
 
 #define MILLRACE_CUDA(runtime, call, action)                                                   \

@@ -14,17 +14,17 @@ struct DeviceSpec {
   static constexpr int kEvery = -1;
 
   DeviceKind kind = DeviceKind::kCpu;
-  // Which GPU, counted as CUDA counts them; kEvery: one copy of the model on each.
+  // The number of the GPU, as CUDA counts them, or kEvery for a copy of the model on each GPU.
   int index = 0;
 
   bool operator==(const DeviceSpec&) const = default;
 };
 
-// Reads `cpu`, `cuda`, `cuda:N`, `cuda:all`, the same with `tensorrt`, or `auto`. A GPU without a
-// number is number 0. kInvalidArgument for anything else.
+// Parses `cpu`, `cuda`, `cuda:N`, `cuda:all`, the same with `tensorrt`, or `auto`. A GPU without a number is number 0.
+// Returns kInvalidArgument for anything else.
 Status ParseDevice(std::string_view text, DeviceSpec& spec);
 
-// The inverse: `cuda:0`, `tensorrt:all`, `cpu`.
+// Returns the name of a device, such as `cuda:0`, `tensorrt:all` or `cpu`. This is the inverse of ParseDevice.
 std::string DeviceName(const DeviceSpec& spec);
 
 }  // namespace millrace

@@ -16,8 +16,8 @@ struct DeviceContext {
   const CudaRuntime& cuda;
   int index = 0;
 
-  // With three streams, one batch can be copied in while another runs and a third is copied out. `compute` is null if the
-  // provider runs on a stream of its own.
+  // With three streams, one batch can be copied in while another runs and a third is copied out. `compute` is null if
+  // the provider runs on a stream of its own.
   CudaStreamPtr copy_in;
   CudaStreamPtr compute;
   CudaStreamPtr copy_out;
@@ -27,10 +27,11 @@ struct DeviceContext {
   std::shared_ptr<PinnedPool> pinned;
   std::atomic<bool> lost{false};
 
-  // Returns `status`, and sets `lost` if the device is lost. ONNX Runtime's message may not say so, and the device itself
-  // is therefore asked after a failure.
+  // Returns `status`, and sets `lost` if the device is lost. Since ONNX Runtime's message may not say so, this queries
+  // the device itself after a failure.
   Status Note(Status status);
-  // Returns the status of a call of the CUDA runtime, and sets `lost` if the device is lost. `action` is as in FromCuda.
+  // Returns the status of a call of the CUDA runtime, and sets `lost` if the device is lost. `action` is as in
+  // FromCuda.
   Status Check(CudaError error, const char* action);
 
   static Status LostStatus() noexcept;

@@ -7,7 +7,7 @@
 
 namespace millrace {
 
-// A handle of each session, and the GPU of the batch.
+// Holds a handle of each session, and the index of the GPU that runs the batch.
 class DeviceGroup::Handle final : public RunHandle {
  public:
   explicit Handle(const std::vector<std::unique_ptr<DeviceSession>>& sessions) {
@@ -68,7 +68,7 @@ Status DeviceGroup::Begin(std::span<const Part> parts, bool batched, RunHandle& 
   auto& mine = static_cast<Handle&>(handle);
   size_t device = 0;
   MILLRACE_RETURN_IF_ERROR(Choose(device));
-  // Before Begin, in which the batch may wait for that device.
+  // The device is stored before Begin, because the batch may wait for it there.
   mine.device.store(device, std::memory_order_release);
   Status status = sessions_[device]->Begin(parts, batched, *mine.handles[device]);
   if (!status.ok()) Done(device);
@@ -77,7 +77,7 @@ Status DeviceGroup::Begin(std::span<const Part> parts, bool batched, RunHandle& 
 
 Status DeviceGroup::Finish(RunHandle& handle, OutputRef& outputs) noexcept {
   auto& mine = static_cast<Handle&>(handle);
-  // relaxed: Begin was called by this thread.
+  // relaxed, because this thread also called Begin.
   const size_t device = mine.device.load(std::memory_order_relaxed);
   Status status = sessions_[device]->Finish(*mine.handles[device], outputs);
   Done(device);

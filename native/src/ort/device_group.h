@@ -9,8 +9,8 @@
 
 namespace millrace {
 
-// A copy of the model on each GPU. A batch runs on the GPU with the fewest batches in flight, so that a faster GPU, whose
-// batches end sooner, gets more of them. A GPU that is lost gets none.
+// A copy of the model on each GPU. A batch runs on the GPU with the fewest batches in flight, so that a faster GPU,
+// whose batches end sooner, gets more of them. A GPU that is lost gets none.
 class DeviceGroup final : public LoadedExecutor, public StagedExecutor {
  public:
   // Takes at least one session. All are of one model and have the same device shapes.

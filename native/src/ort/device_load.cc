@@ -1,4 +1,4 @@
-// Loads a model onto a GPU, with everything that may take long, before the first request.
+// Loads a model onto a GPU, and does everything that may take long before the first request.
 #include <algorithm>
 #include <chrono>
 
@@ -20,7 +20,7 @@ Status CheckIndex(const CudaRuntime& cuda, const DeviceSpec& device) {
               std::to_string(count) + ", numbered from 0"};
 }
 
-// The first reason why tensors of this model cannot have fixed buffers; empty if they can.
+// Returns why tensors of this model cannot have fixed buffers, or "" if they can.
 std::string Unbindable(const Signature& signature) {
   for (const auto* specs : {&signature.inputs, &signature.outputs}) {
     for (const TensorSpec& spec : *specs) {
@@ -33,7 +33,7 @@ std::string Unbindable(const Signature& signature) {
   return {};
 }
 
-// The first output whose shape differs between two runs; empty if none does.
+// Returns the name of the first output whose shape differs between two runs, or "" if there is none.
 std::string Varying(const Signature& signature, const std::vector<DeviceShapePlan::Output>& a,
                     const std::vector<DeviceShapePlan::Output>& b) {
   for (size_t i = 0; i < a.size(); ++i) {
@@ -68,7 +68,7 @@ DeviceSession::~DeviceSession() {
 void DeviceSession::Close() {
   const GatePass pass(context_.gate);
   if (!pass) {
-    // At exit the driver may be gone: the system frees what is left.
+    // At exit the driver may already be unloaded, so these objects are left to the operating system.
     for (auto& slot : slots_) static_cast<void>(slot.release());
     static_cast<void>(session_.release());
     static_cast<void>(context_.copy_in.release());
@@ -234,8 +234,8 @@ void DeviceSession::PlanShapes() {
   }
 }
 
-// The largest first, so that the provider's arena grows once; then the smallest, so that a TensorRT engine whose
-// shapes were not declared covers all after its second build.
+// Runs the largest shape first, so that the provider's arena grows only once. The smallest shape is next, so that a
+// TensorRT engine whose shapes were not declared covers all of them after its second build.
 Status DeviceSession::ProbeShapes() {
   DeviceSlot& slot = *slots_.front();
   const size_t count = plans_.size();
@@ -248,7 +248,7 @@ Status DeviceSession::ProbeShapes() {
                                  " rows on zeros, so leave that batch size out: " + status.message()};
     }
     if (turn == 0) ReportPlacement();
-    // Ones may be no valid input; then the first run has to do.
+    // Ones may not be valid inputs. In that case only the run on zeros counts.
     std::vector<DeviceShapePlan::Output> again;
     const bool second = slot.Probe(shape, 1, again).ok();
     if (!healthy()) return DeviceContext::LostStatus();
@@ -308,8 +308,9 @@ Status DeviceSession::WarmShape(size_t shape) {
   return {};
 }
 
-// Runs random rows once in the smallest device shape and once without, so that a mistake in how the device is used
-// shows here and not in responses. What cannot be compared, such as a model of random numbers, is not.
+// Runs random rows once in the smallest device shape and once from the CPU's memory, so that a mistake in the use of
+// the device shows here and not in responses. A model whose outputs differ between two equal runs, because it draws
+// random numbers for example, is not checked.
 Status DeviceSession::CheckShapes() {
   const RandomInputs inputs(signature(), shapes_.front().inputs);
   const Part part = inputs.views();

@@ -7,21 +7,21 @@
 
 namespace millrace {
 
-// The batch of one worker.
+// The state of the batch of one worker.
 class DeviceSession::Handle final : public RunHandle {
  public:
   Handle(const OrtApi& api, ExitGate& gate) : any_shape(api, gate) {}
 
   void Terminate() noexcept override {
     any_shape.Terminate();
-    // The number is read before the slot. If the batch ends meanwhile and another gets its slot, the slot has another
-    // number then. acquire pairs with the release in BeginIn, so that after the number of a batch the slot of the batch
-    // before it is not seen.
+    // The number of the batch is read before its slot. If the batch ends in between and another one gets the slot, the
+    // slot has the other number, and ignores this call. acquire pairs with the release in BeginIn, so that a thread
+    // that sees the number of a batch does not see the slot of the previous batch.
     const uint64_t ended = batch.load(std::memory_order_acquire);
     DeviceSlot* const busy = slot.load(std::memory_order_acquire);
     if (busy != nullptr) busy->Terminate(ended);
   }
-  // Until the next batch is prepared, the place keeps the time of the one before it.
+  // `place` keeps the time of the previous batch until the next one is prepared.
   Nanos Started(Nanos asked) const noexcept override { return std::max(asked, place.since()); }
 
   DeviceQueue::Place place;
@@ -29,7 +29,7 @@ class DeviceSession::Handle final : public RunHandle {
   // Null if there is no batch or no device shape holds it.
   std::atomic<DeviceSlot*> slot{nullptr};
   std::atomic<uint64_t> batch{0};
-  // The inputs of a batch that no device shape holds, so that their owners need not wait for the run.
+  // A copy of the inputs of a batch that no device shape holds, so that their owners need not wait for the run.
   std::optional<GatheredParts> gathered;
 };
 
@@ -37,7 +37,7 @@ bool DeviceSession::healthy() const noexcept {
   return !context_.lost.load(std::memory_order_relaxed);
 }
 
-// Without slots no batch is copied while another runs.
+// Without slots, no batch is copied while another one runs.
 size_t DeviceSession::depth() const noexcept { return std::max<size_t>(slots_.size(), 1); }
 
 std::shared_ptr<std::byte> DeviceSession::Allocate(size_t bytes) noexcept {
@@ -46,7 +46,8 @@ std::shared_ptr<std::byte> DeviceSession::Allocate(size_t bytes) noexcept {
 
 std::unique_ptr<RunHandle> DeviceSession::NewHandle() {
   auto handle = std::make_unique<Handle>(context_.api, context_.gate);
-  // Graphs are recorded only for device shapes. A failure shows again at the first run.
+  // -1 means that no graph is recorded, since this handle is for other shapes than the device shapes. A failure can be
+  // ignored here, because the first run reports it.
   if (behaviour_.graphs) handle->any_shape.Configure("gpu_graph_id", "-1").ok();
   return handle;
 }
@@ -83,7 +84,7 @@ Status DeviceSession::Begin(std::span<const Part> parts, bool batched, RunHandle
   return status;
 }
 
-// From TakeSlot on nothing throws, so that the slot always goes back.
+// Nothing throws after TakeSlot, so that the slot is always given back.
 Status DeviceSession::BeginIn(Handle& mine, std::span<const Part> parts, bool batched) {
   if (!healthy()) return DeviceContext::LostStatus();
   const size_t shape = DeviceShapeOf(parts, batched);
@@ -101,7 +102,7 @@ Status DeviceSession::BeginIn(Handle& mine, std::span<const Part> parts, bool ba
   int64_t rows = plans_[shape].rows;
   if (batched_ && !parts.front().empty()) rows = ShapesOf(parts).front().dims[0];
   DeviceSlot* const slot = TakeSlot();
-  // relaxed: the numbers only have to differ.
+  // relaxed, because the numbers only have to differ.
   const uint64_t number = batches_.fetch_add(1, std::memory_order_relaxed) + 1;
   Status status = slot->Upload(parts, shape, rows, number);
   if (!status.ok()) {
@@ -129,7 +130,7 @@ Status DeviceSession::Finish(RunHandle& handle, OutputRef& outputs) noexcept {
     mine.gathered.reset();
     return status;
   }
-  // Exit waits for the device. A batch that has begun is finished even if the gate is closed.
+  // The gate is held so that exit waits for the device. A batch that has begun is finished even if the gate is closed.
   const GatePass pass(context_.gate);
   Status status = slot->Await(outputs);
   queue_.Leave(mine.place, clock_.Now());

@@ -16,9 +16,9 @@
 
 namespace millrace {
 
-// Runs a batch in the smallest device shape that holds it: its inputs are copied into that shape's buffers on the device,
-// to which ONNX Runtime is bound, and its outputs to pinned memory. With two slots one batch is copied while another
-// runs.
+// Runs a batch in the smallest device shape that holds it: its inputs are copied into that shape's buffers on the
+// device, to which ONNX Runtime is bound, and its outputs to pinned memory. With two slots one batch is copied while
+// another runs.
 //
 // A batch that no device shape holds runs from the CPU's memory, one batch at a time, or is refused if it would build a
 // TensorRT engine.
@@ -53,7 +53,7 @@ class DeviceSession final : public LoadedExecutor, public StagedExecutor {
 
   DeviceSession(const OrtLibrary& library, const SessionOptions& options, const DeviceSpec& device);
 
-  // Load, in device_load.cc, on the device's thread.
+  // The parts of Load, in device_load.cc. They run on the device's thread.
   Status Open();
   Status OpenSession(ProviderRequest& request);
   Status RetryOpen(ProviderRequest& request, const SessionSetup& setup, Status status);

@@ -16,7 +16,7 @@ Status CheckShape(const TensorSpec& spec, const Shape& shape) {
                                       "' a shape that the model does not take or no memory can hold"};
 }
 
-// Elements of all inputs: the order in which device shapes are tried.
+// Returns the number of elements of all inputs, which decides the order in which device shapes are tried.
 int64_t Weight(const DeviceShape& device_shape) {
   int64_t sum = 0;
   for (const Shape& shape : device_shape.inputs) sum += shape.Elements().value_or(0);

@@ -18,23 +18,24 @@ struct DeviceShape {
   std::vector<Shape> inputs;
 };
 
-// Puts the device shapes in order, smallest first, equal ones once. kInvalidArgument: one that does not fit
-// the signature, or more than kMaxDeviceShapes.
+// Sorts the device shapes, smallest first, and removes duplicates. Returns kInvalidArgument if one does not fit the
+// signature or there are more than kMaxDeviceShapes.
 inline constexpr size_t kMaxDeviceShapes = 512;
 Status SortDeviceShapes(const Signature& signature, std::vector<DeviceShape>& shapes);
 
-// The device shape that takes inputs of these shapes: the equal one or, where dimension 0 counts rows
-// (`batched`), the one with the fewest rows at least theirs and all else equal. Empty if none does.
+// Returns the index of the device shape for inputs of these shapes: the one that is equal or, if dimension 0 counts
+// rows (`batched`), the smallest one that has at least as many rows and is otherwise equal. Returns nothing if there is
+// none.
 std::optional<size_t> FindDeviceShape(std::span<const DeviceShape> shapes,
                                  std::span<const Shape> inputs, bool batched) noexcept;
 
-// The first input of a dynamic shape whose name cannot stand in a profile, in which colons and commas part
-// names and shapes; empty if there is none.
+// Returns the name of the first dynamic input that cannot be in a profile, because its name contains a colon or a
+// comma, which separate names and shapes in profiles. Returns "" if there is none.
 std::string NameWithoutProfile(const Signature& signature);
 
-// TensorRT's optimisation profile over all device shapes, as `name:2x3,other:4`: smallest sizes, largest
-// sizes, and those of the largest device shape, which throughput depends on. Only dynamic inputs are
-// named; all texts are empty if there are none.
+// TensorRT's optimisation profile for all device shapes, in the form `name:2x3,other:4`. `min` and `max` have the
+// smallest and the largest sizes, and `opt` has those of the largest device shape, on which throughput depends. Only
+// dynamic inputs are listed. If there are none, the strings are empty.
 struct Profile {
   std::string min;
   std::string opt;

@@ -14,11 +14,11 @@ namespace {
 class PinnedOutputs final : public OutputBlock {
  public:
   std::vector<PinnedBlock> blocks;
-  // Where the pool had no more.
+  // Memory for the outputs for which the pool had no block.
   std::vector<std::unique_ptr<std::byte[]>> pageable;
 };
 
-// Cuts the rows that only filled up the device shape.
+// Removes the rows that only filled up the device shape.
 void CutRows(OutputBlock& block, int64_t shape_rows, int64_t rows) {
   if (rows == shape_rows) return;
   for (TensorView& view : block.tensors) {
@@ -28,8 +28,8 @@ void CutRows(OutputBlock& block, int64_t shape_rows, int64_t rows) {
   }
 }
 
-// Whether a run on static outputs may have failed because an output has another shape than at load. What
-// ONNX Runtime says then differs from version to version.
+// Returns whether a run with static outputs may have failed because an output has another shape than at load. It does
+// not check the message, which differs between versions of ONNX Runtime.
 bool MayHaveOtherShapes(const Status& status) {
   return status.code() != Code::kDeadlineExceeded && status.code() != Code::kUnavailable;
 }
@@ -140,8 +140,7 @@ Status DeviceSlot::Await(OutputRef& outputs) noexcept {
   if (status.ok()) {
     outputs = std::move(block_);
   } else {
-    // The owners of the parts get them back, and the pool the memory for the outputs, so no copy may use them
-    // any more.
+    // The parts go back to their owners, and the memory for the outputs to the pool, so no copy may use them any more.
     static_cast<void>(context_.cuda.EventSynchronize(copied_.get()));
     if (queued_) static_cast<void>(context_.cuda.StreamSynchronize(context_.copy_out.get()));
   }
@@ -158,7 +157,7 @@ Status DeviceSlot::AwaitOutputs() noexcept {
 }
 
 void DeviceSlot::Terminate(uint64_t batch) noexcept {
-  // Held, so that the run cannot end and the next one begin meanwhile.
+  // The mutex is held, so that this run cannot end and the next one begin before the run is terminated.
   const std::lock_guard lock(mutex_);
   if (batch == batch_ && running_ != nullptr) running_->Terminate();
 }
@@ -168,7 +167,7 @@ Status DeviceSlot::Run() {
   if (!pass) return {Code::kUnavailable, "The process is exiting"};
   const CudaRuntime& cuda = context_.cuda;
   MILLRACE_RETURN_IF_ERROR(context_.Check(UseDevice(cuda, context_.index), "select the GPU"));
-  // Without a stream of ours there is no telling what the run waits for, so the copies come first.
+  // Without a stream of our own the run cannot be made to wait for the copies, so this thread waits for them first.
   const CudaError ordered =
       context_.compute != nullptr
           ? cuda.StreamWaitEvent(context_.compute.get(), copied_.get(), 0)
@@ -193,7 +192,7 @@ Status DeviceSlot::Run() {
 
 Status DeviceSlot::RunBound(OrtIoBinding* binding, OrtRunHandle& run) {
   if (session_.binds_each_run) {
-    // ONNX Runtime copies what the CPU reads while it is bound, and does not wait for our stream.
+    // When an input that the CPU reads is bound, ONNX Runtime copies it at once, and does not wait for our stream.
     MILLRACE_RETURN_IF_ERROR(context_.Check(context_.cuda.EventSynchronize(copied_.get()),
                                             "order the copies to the GPU"));
     MILLRACE_RETURN_IF_ERROR(BindInputs(shape_, binding));
@@ -219,7 +218,7 @@ Status DeviceSlot::FinishStaticOutputs() {
   } catch (...) {
     status = Caught();
   }
-  // What was queued writes to memory that goes back to the pool now.
+  // The copies that were queued write to memory that goes back to the pool now, so they have to end first.
   if (!status.ok()) {
     static_cast<void>(context_.cuda.StreamSynchronize(context_.copy_out.get()));
     block_.reset();
@@ -227,8 +226,8 @@ Status DeviceSlot::FinishStaticOutputs() {
   return status;
 }
 
-// Copies back as soon as the run is over, on a stream of its own, so that the next run starts then
-// too.
+// Queues the copies of the outputs. They start as soon as the run is over, on a stream of their own, so that the next
+// run can start at the same time.
 Status DeviceSlot::QueueOutputs() {
   const CudaRuntime& cuda = context_.cuda;
   const DeviceShapePlan& plan = plans_[shape_];
@@ -250,7 +249,7 @@ Status DeviceSlot::QueueOutputs() {
     if (view.bytes == 0) continue;
     std::byte* target = block->blocks.emplace_back(context_.pinned, view.bytes).data();
     if (target == nullptr) {
-      // Slower, since the copy is not made in the background.
+      // A copy to pageable memory is slower, since it is not made in the background.
       block->pageable.push_back(std::make_unique_for_overwrite<std::byte[]>(view.bytes));
       target = block->pageable.back().get();
     }
@@ -269,8 +268,8 @@ Status DeviceSlot::RunDynamicOutputs(std::shared_ptr<OutputBlock>& block) {
   const OrtApi& api = context_.api;
   const Binding& binding = bindings_[shape_];
   OrtIoBinding* const bound = binding.dynamic_outputs.get();
-  // Bound anew in each run: outputs that stay bound are written into again, whoever holds them, and inputs
-  // that the CPU reads are copied when they are bound.
+  // Inputs and outputs are bound anew in each run. ONNX Runtime would write again to outputs that stay bound, even if a
+  // request still holds them, and it copies inputs that the CPU reads when they are bound.
   MILLRACE_RETURN_IF_ERROR(context_.Check(context_.cuda.EventSynchronize(copied_.get()),
                                           "order the copies to the GPU"));
   MILLRACE_RETURN_IF_ERROR(BindInputs(shape_, bound));

@@ -67,8 +67,8 @@ class DeviceSlot {
   // Makes the run options anew, after plans[shape].graph has changed.
   Status ResetOptions(size_t shape);
 
-  // Copies the parts, which have `rows` rows together, to the device, or queues the copies. After a failure the parts are
-  // not read any more. `batch` distinguishes the batches of a session.
+  // Copies the parts, which have `rows` rows together, to the device, or queues the copies. After a failure the parts
+  // are not read any more. `batch` distinguishes the batches of a session.
   Status Upload(std::span<const Part> parts, size_t shape, int64_t rows, uint64_t batch) noexcept;
   // Queues the run and the copies back.
   void Launch() noexcept;
@@ -83,13 +83,13 @@ class DeviceSlot {
 
  private:
   struct Binding {
-    // Outputs in buffers of the slot; only for device shapes with static outputs.
+    // Puts the outputs into buffers of the slot. Null for device shapes without static outputs.
     OrtIoBindingPtr static_outputs;
     std::unique_ptr<OrtRunHandle> static_run;
-    // Outputs where ONNX Runtime puts them.
+    // Lets ONNX Runtime allocate the outputs.
     OrtIoBindingPtr dynamic_outputs;
     std::unique_ptr<OrtRunHandle> dynamic_run;
-    // The inputs, which are the same for both, and the static outputs.
+    // The inputs, which are the same for both bindings, and the static outputs.
     std::vector<OrtValuePtr> inputs;
     std::vector<OrtValuePtr> outputs;
   };

@@ -43,7 +43,7 @@ void FillOnes(ElementType type, std::byte* target, size_t bytes) {
 }  // namespace
 
 Status DeviceSlot::Allocate(size_t bytes, CudaMemoryPtr& memory) {
-  // ONNX Runtime refuses null even for no bytes.
+  // ONNX Runtime refuses a null pointer even for 0 bytes.
   return MakeMemory(context_.cuda, std::max<size_t>(bytes, 1), memory);
 }
 
@@ -92,7 +92,7 @@ Status DeviceSlot::MakeRun(bool synchronous, bool graph, size_t shape,
   if (!synchronous) {
     MILLRACE_RETURN_IF_ERROR(run->Configure("disable_synchronize_execution_providers", "1"));
   }
-  // From a closed set, since a recorded graph is never given up. -1: do not record.
+  // The ids are from a closed set, since a recorded graph is never freed. -1 means that no graph is recorded.
   const std::string id = graph ? std::to_string(number_ * plans_.size() + shape + 1) : "-1";
   return run->Configure("gpu_graph_id", id);
 }
@@ -181,7 +181,7 @@ Status DeviceSlot::Probe(size_t shape, int value, std::vector<DeviceShapePlan::O
 }
 
 Status DeviceSlot::Warm(size_t shape) {
-  // No parts: the whole buffer is cleared.
+  // Without parts, the whole buffer is cleared.
   MILLRACE_RETURN_IF_ERROR(Upload({}, shape, plans_[shape].rows, 0));
   Launch();
   OutputRef ignored;

@@ -9,18 +9,18 @@
 
 namespace millrace {
 
-// The CUDA provider keeps its handles and recorded graphs for each thread that runs it, and recording
-// and replaying must come one after another. With one thread for both, what was warmed at load is
-// what a request finds. It also frees the worker for the next batch's copies while kernels are queued.
+// The CUDA provider keeps its handles and recorded graphs for each thread that runs it, and recording and replaying
+// must not overlap. With one thread for both, requests use what was warmed at load. The thread also frees the worker
+// for the next batch's copies while kernels are queued.
 class DeviceThread {
  public:
   DeviceThread();
-  // Runs what was posted, and then ends the thread.
+  // Runs the work that was posted, and then ends the thread.
   ~DeviceThread();
   DeviceThread(const DeviceThread&) = delete;
   DeviceThread& operator=(const DeviceThread&) = delete;
 
-  // Runs `work`, which must not throw, after what was posted before.
+  // Runs `work`, which must not throw, after the work that was posted before. Does not wait for it.
   void Post(std::function<void()> work);
   // Posts `work`, waits for its end, and throws what it throws. Must not be called on the thread itself.
   void Call(const std::function<void()>& work);
@@ -32,7 +32,7 @@ class DeviceThread {
   std::condition_variable arrived_;
   std::deque<std::function<void()>> work_;  // guarded by mutex_
   bool ending_ = false;                     // guarded by mutex_
-  std::thread thread_;                      // last: it uses the others
+  std::thread thread_;                      // last, because it uses the others
 };
 
 }  // namespace millrace

@@ -19,7 +19,8 @@ std::string Clean(const std::string& text) {
   return clean;
 }
 
-// FNV-1a: names need no defence against an attacker, who would have to own the options.
+// Computes FNV-1a. The names need no cryptographic hash, because only someone who sets the options could make two
+// collide.
 uint64_t Hash(const KeyValues& options) {
   KeyValues sorted = options;
   std::ranges::sort(sorted);
@@ -58,7 +59,7 @@ std::string TensorRtVersion() {
   if (library == nullptr) return {};
   const auto get = reinterpret_cast<int (*)()>(dlsym(library, "getInferLibVersion"));
   if (get == nullptr) return {};
-  // Major * 10000 + minor * 100 + patch since version 10.
+  // Since version 10, this is major * 10000 + minor * 100 + patch.
   const int version = get();
   return std::to_string(version / 10000) + '.' + std::to_string(version / 100 % 100) + '.' +
          std::to_string(version % 100);

@@ -1,4 +1,4 @@
-// Where TensorRT engines are kept, so that a build of minutes happens once.
+// The folders in which TensorRT engines are kept, so that a build, which takes minutes, happens only once.
 #pragma once
 
 #include <string>
@@ -8,29 +8,29 @@
 
 namespace millrace {
 
-// Everything that makes a TensorRT engine unusable when it changes, but for the profiles, which the provider
-// compares itself.
+// Everything on which a TensorRT engine depends: it cannot be used if one of these changes.
 struct TensorRtEngineKey {
-  // Of the model's bytes, hexadecimal.
+  // The digest of the model, in hexadecimal (see ModelFacts).
   std::string digest;
   std::string ort_version;
   std::string tensorrt_version;
   std::string gpu;
   int capability = 0;
-  // Translated; precision and builder settings change the TensorRT engine.
+  // The translated options, since precision and builder settings change the engine, and the profile.
   KeyValues options;
 };
 
-// Names below the cache folder, made of letters, digits, '.', '_' and '-' only. A TensorRT engine is good for
-// one model, one set of options and one kind of GPU; timings serve every model on that kind.
+// Return the paths of the two folders below the cache folder, whose names have only letters, digits, '.', '_' and '-'.
+// A TensorRT engine is for one model, one set of options and one kind of GPU; all models on that kind of GPU share
+// timings.
 std::string TensorRtEngineFolder(const TensorRtEngineKey& key);
 std::string TimingFolder(const TensorRtEngineKey& key);
 
-// The version of the TensorRT library in reach, such as `10.13.2`; empty if there is none.
+// Returns the version of the TensorRT library that can be loaded, such as `10.13.2`, or "" if there is none.
 std::string TensorRtVersion();
 
-// Makes both folders below `root`, readable by this user alone: a TensorRT engine is code.
-// kFailedPrecondition where that cannot be done.
+// Makes both folders below `root`, and returns their paths in `engines` and `timings`. Only this user can read them,
+// since a TensorRT engine is code. Returns kFailedPrecondition if they cannot be made.
 Status MakeCacheFolders(const std::string& root, const TensorRtEngineKey& key, std::string& engines,
                         std::string& timings);
 

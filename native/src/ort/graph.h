@@ -1,4 +1,4 @@
-// When runs cannot replay a recorded CUDA graph, and why, in words for an operator.
+// Explains to operators why runs cannot replay a recorded CUDA graph.
 #pragma once
 
 #include <cstdint>
@@ -6,15 +6,15 @@
 
 namespace millrace {
 
-// Whether ONNX Runtime refused a session because graphs were asked for. `reason` completes "CUDA
-// graphs are off: …".
+// Returns whether ONNX Runtime refused a session because graphs were requested. `reason` then completes "CUDA graphs
+// are off: …".
 bool RefusesGraphs(const std::string& message, std::string& reason);
 
-// Whether TensorRT refused the declared shapes because it runs parts of the model only, whose inputs are
-// no inputs of the model.
+// Returns whether TensorRT refused the declared shapes because it runs only parts of the model, whose inputs are not
+// inputs of the model.
 bool RefusesProfile(const std::string& message);
 
-// Notes of the report.
+// Return the notes for DeviceReport::notes.
 std::string GraphsOff(const std::string& reason);
 std::string ShapeGraphOff(int64_t rows, const std::string& reason);
 std::string OutputsNotStatic(int64_t rows, const std::string& output);

@@ -32,7 +32,7 @@ Status LoadOnEvery(const OrtLibrary& library, const SessionOptions& options, Dev
                    std::unique_ptr<LoadedExecutor>& executor) {
   const CudaRuntime* cuda = options.device.cuda;
   if (cuda == nullptr) {
-    // Says what is missing of the provider before it says what is missing of CUDA.
+    // Missing files of the provider are reported before missing files of CUDA.
     MILLRACE_RETURN_IF_ERROR(ProviderFor(device.kind).CheckFiles(library));
     MILLRACE_RETURN_IF_ERROR(LoadCudaRuntime(cuda));
   }
@@ -65,9 +65,9 @@ Status LoadExecutor(const OrtLibrary& library, const SessionOptions& options,
   MILLRACE_RETURN_IF_ERROR(ParseDevice(options.device.device, device));
   if (device.kind == DeviceKind::kCpu) return LoadOnCpu(library, options, executor);
   if (device.kind != DeviceKind::kAuto) return LoadOnGpu(library, options, device, executor);
-  // Not TensorRT, which takes minutes and has to be asked for.
+  // `auto` does not try TensorRT, which takes minutes and has to be requested.
   const Status status = LoadOnGpu(library, options, {DeviceKind::kCuda, 0}, executor);
-  // A model or an option that is wrong is wrong on the CPU too.
+  // A model or an option that is invalid is also invalid on the CPU.
   if (status.ok() || status.code() == Code::kInvalidArgument) return status;
   std::unique_ptr<Session> session;
   MILLRACE_RETURN_IF_ERROR(Session::Load(library, options, session));

@@ -9,7 +9,7 @@ namespace {
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
-// The end of a group that opens at `at`: behind the bracket that closes it, or the end of the text.
+// Returns the position after the bracket that closes the group that opens at `at`, or the end of the text.
 size_t EndOfGroup(std::string_view text, size_t at) {
   int depth = 0;
   for (; at < text.size(); ++at) {
@@ -19,11 +19,11 @@ size_t EndOfGroup(std::string_view text, size_t at) {
   return text.size();
 }
 
-// The end of a function's name or signature that starts at `at`, such as
-// `void ns::F(int, Status (*)(A)) const [with T = float]` or, from elsewhere, `Compute`.
+// Returns the end of the function's name or signature that starts at `at`, such as
+// `void ns::F(int, Status (*)(A)) const [with T = float]` or only `Compute`.
 size_t EndOfSignature(std::string_view text, size_t at) {
   const size_t open = text.find('(', at);
-  // A sentence in between: the parenthesis is its own, and the name is one word.
+  // If a sentence comes before the parenthesis, the parenthesis belongs to the sentence, and the name is one word.
   const std::string_view before = text.substr(at, open - at);
   const size_t word = std::min(text.find(' ', at), text.size());
   const bool is_signature = open != std::string_view::npos &&
@@ -48,7 +48,7 @@ size_t EndOfSignature(std::string_view text, size_t at) {
   }
 }
 
-// The next `file.cc:12 signature `, as a range of the text; empty at its end if there is none.
+// Returns the range of the next `file.cc:12 signature ` in the text, or an empty range at its end if there is none.
 std::pair<size_t, size_t> NextLocation(std::string_view text, size_t from) {
   for (const size_t size = text.size(); from < size; ++from) {
     if (text[from] != '.') continue;
@@ -66,7 +66,7 @@ std::pair<size_t, size_t> NextLocation(std::string_view text, size_t from) {
   return {text.size(), text.size()};
 }
 
-// Drops `condition was false. ` at the start of what a check says, and codes such as
+// Removes `condition was false. ` from the start of the message of a check, and codes such as
 // `[ONNXRuntimeError] : 1 : FAIL : `.
 std::string_view WithoutCondition(std::string_view text) {
   const size_t check = text.find(" was false. ");
@@ -104,7 +104,7 @@ bool Has(std::string_view message, std::string_view part) {
   return message.find(part) != std::string_view::npos;
 }
 
-// What kernels say of data that do not fit together, whatever code they give it.
+// Parts of the messages with which kernels refuse data, whatever their codes are.
 constexpr std::array kRefusals = {
     "out of data bounds", "out of bounds",      "ut of range",      "cannot be reshaped",
     "broadcast",          "imension mismatch",  "must match",       "nvalid index",
@@ -150,7 +150,8 @@ Status ExplainRun(std::string_view message, bool refused) {
                                           (wanted.empty() ? "" : " (" + wanted + " bytes at once)") +
                                           ": send fewer or smaller rows"};
   }
-  // "… while running Gather node. Name:'…' Status Message: …": the name is the graph's own.
+  // A message has the form "… while running Gather node. Name:'…' Status Message: …". The name is left out, because it
+  // is internal to the graph.
   constexpr std::string_view kNode = "while running ";
   constexpr std::string_view kReason = "Status Message:";
   const size_t node = plain.find(kNode);

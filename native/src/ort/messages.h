@@ -1,4 +1,4 @@
-// ONNX Runtime's messages as sentences for people who have not read its source.
+// Turns ONNX Runtime's messages into sentences for people who have not read its source.
 #pragma once
 
 #include <string>
@@ -8,15 +8,15 @@
 
 namespace millrace {
 
-// The message without source files, lines, signatures and conditions of functions, in one line.
+// Returns the message in one line, without source files, line numbers, signatures of functions and conditions.
 std::string PlainMessage(std::string_view message);
 
-// Whether a run or a load ran out of memory: the arena's, a limit of it, or a device's.
+// Returns whether the message says that a run or a load ran out of memory, in the arena, at its limit, or on a device.
 bool SaysOutOfMemory(std::string_view message) noexcept;
 
-// What a run that failed with ONNX Runtime's message means. kInvalidArgument: the model refuses what it was
-// given, as with an index that is out of range; `refused` says that ONNX Runtime itself calls it so.
-// kResourceExhausted: memory. kInternal: anything else.
+// Returns the status of a run that failed with ONNX Runtime's message: kResourceExhausted if memory ran out;
+// kInvalidArgument if the model refuses the inputs, such as an index that is out of range, or if `refused`, which means
+// that ONNX Runtime's own code says so; otherwise kInternal.
 Status ExplainRun(std::string_view message, bool refused);
 
 }  // namespace millrace

@@ -64,7 +64,7 @@ Status ExplainLoadError(std::string_view device, const std::string& message) {
             prefix + "needs " + missing + ", which is not installed: " + RemedyFor(missing) +
                 ", and have its folder in LD_LIBRARY_PATH when the process starts"};
   }
-  // What is left of the message without the paths before it, in one line.
+  // The message without the paths before it and the line breaks after it.
   std::string reason = message.substr(message.find_last_of('/') + 1);
   while (!reason.empty() && (reason.back() == '\n' || reason.back() == ' ')) reason.pop_back();
   return {Code::kFailedPrecondition, prefix + "cannot be used: " + reason};

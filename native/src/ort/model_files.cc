@@ -38,9 +38,10 @@ class File {
 
 std::string Reason(int error) { return std::strerror(error); }
 
-// Reads a regular file in chunks. The reason why it cannot be read, or ''.
+// Reads a regular file in chunks, and passes them to `take`, which returns an error or "". Returns why the file cannot
+// be read, or "".
 std::string ReadFile(const std::string& path, const std::function<std::string(std::string_view)>& take) {
-  // A pipe would block.
+  // Without O_NONBLOCK, to open a pipe would block.
   const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) return Reason(errno);
   struct stat about {};
@@ -71,14 +72,14 @@ Status ReadModel(const std::string& path, std::string& bytes) {
   return {Code::kNotFound, error};
 }
 
-// Whether `path` lies in `folder`, both without links.
+// Returns whether `path` lies in `folder`. Neither may contain symbolic links.
 bool LiesIn(const fs::path& path, const fs::path& folder) {
   const auto [end, rest] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
   return end == folder.end() && rest != path.end();
 }
 
-// Where external data really are. They have to be in the model's folder, or, where the model is a link, as in
-// the store of Hugging Face, in the folder of the file that it leads to.
+// Finds a file of external data, and follows its symbolic links. The file has to be in the model's folder or, if the
+// model is a symbolic link, as in the cache of Hugging Face, in the folder of the link's target.
 Status Locate(const std::string& model, const std::string& location, std::string& source) {
   const fs::path name(location);
   const auto wrong = [&location](const std::string& what) {
@@ -108,7 +109,8 @@ Status LocateAll(const std::string& model, const std::vector<std::string>& locat
   return {};
 }
 
-// The digest of a model and its external data; adds the latter, each as `add` reads it.
+// Computes the digest of a model, whose file has the digest `own`, and its external data. Calls `add` for each file of
+// external data, which adds the contents to a hash.
 Status DigestOf(const std::string& own, const std::vector<std::string>& locations,
                 const std::function<Status(size_t, Sha256&)>& add, std::string& digest) {
   digest = own;
@@ -137,7 +139,7 @@ Status Unreadable(const std::string& location, const std::string& error) {
 
 constexpr char kPrefix[] = "millrace-model-";
 
-// Removes what processes have left behind that were killed while they loaded a model.
+// Removes the folders of processes that were killed while they loaded a model.
 void RemoveLeftovers(const fs::path& root) {
   const auto old = fs::file_time_type::clock::now() - std::chrono::minutes(1);
   std::error_code error;
@@ -145,7 +147,7 @@ void RemoveLeftovers(const fs::path& root) {
     const fs::path path = entry->path();
     std::error_code ignored;
     const bool ours = path.filename().string().starts_with(kPrefix) && entry->is_directory(ignored);
-    // Whoever has just made a folder may not have locked it yet.
+    // A process that has just made a folder may not have locked it yet.
     if (!ours || fs::last_write_time(path, ignored) > old) continue;
     const File folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (folder.get() < 0 || flock(folder.get(), LOCK_EX | LOCK_NB) != 0) continue;
@@ -226,7 +228,7 @@ Status ModelSnapshot::Take(const std::string& path, const std::string& digest,
   return {Code::kUnavailable, "Its files changed while they were read: load it again"};
 }
 
-// Copies the model, as it is by now, and its external data into a folder that nobody else knows.
+// Copies the model, as it is after ReplaceZipMaps, and its external data into a folder that no other process knows.
 Status ModelSnapshot::Copy(const std::string& model, const std::vector<std::string>& sources,
                            const std::string& folder, std::string& digest) {
   std::error_code error;
@@ -270,7 +272,7 @@ Status ModelSnapshot::Copy(const std::string& model, const std::vector<std::stri
   return {};
 }
 
-// So that a classifier with a ZipMap can be served: the probabilities that go into it are its output.
+// Replaces each ZipMap by the probabilities that are its input, so that the classifier can be served.
 void ModelSnapshot::ReplaceZipMaps() {
   if (!graph_.valid || graph_.zip_maps.empty()) return;
   owned_ = WithoutZipMaps(bytes_, graph_.zip_maps);

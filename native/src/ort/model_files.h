@@ -1,4 +1,4 @@
-// The files of a model: what they hold, and copies of them that nobody can change.
+// The files of a model: facts about their contents, and private copies that no one else changes.
 #pragma once
 
 #include <string>
@@ -11,22 +11,23 @@
 namespace millrace {
 
 struct ModelFacts {
-  // SHA-256, hexadecimal: of the model's bytes, or, where it has external data, of those and of every file
-  // that it names.
+  // The SHA-256, in hexadecimal, of the model's bytes or, if it has external data, of its bytes and every file that it
+  // names.
   std::string digest;
   GraphFacts graph;
 };
 
-// Reads a model's file and the files it names.
+// Reads a model's file and the files that it names.
 //
-// kNotFound: the file cannot be read, and why. kInvalidArgument: external data that are missing or lie
-// outside the model's folder.
+// Returns kNotFound with the reason if the file cannot be read, and kInvalidArgument if external data are missing or
+// lie outside the model's folder.
 Status InspectFile(const std::string& path, ModelFacts& facts);
-// The same of bytes, which have no files beside them.
+// Does the same for a model in memory. Returns kInvalidArgument if it has external data, since there are no files
+// beside it.
 Status InspectBytes(std::string_view bytes, ModelFacts& facts);
 
-// What a session is made of: bytes in memory, or files in a folder of our own. Either is taken once, so that
-// a session never depends on a file that somebody may change or cut short while it is mapped.
+// The model of which sessions are made: bytes in memory, or files in a private folder. They are copied once, so that a
+// session never depends on a file that someone may change or truncate while it is mapped.
 // Why: .github/decisions/0019-a-session-is-made-of-private-copies.md
 class ModelSnapshot {
  public:
@@ -36,15 +37,15 @@ class ModelSnapshot {
   // Removes the folder. Sessions keep what they have mapped.
   ~ModelSnapshot();
 
-  // `folder` is where copies of external data are made; empty: the system's folder for temporary files.
-  // Copies that a process left there when it was killed are removed.
-  // kUnavailable if the files are not those of `digest` any more: inspect them again.
+  // Reads the model at `path`. Copies of external data are made in `folder` or, if that is empty, in the system's
+  // folder for temporary files. Copies that a killed process left there are removed.
+  // Returns kUnavailable if the files do not have `digest` any more and must be inspected again, and
   // kFailedPrecondition if there is no room for copies.
   Status Take(const std::string& path, const std::string& digest, const std::string& folder);
-  // Refers to `bytes`, which outlive it.
+  // Refers to `bytes`, which must outlive the snapshot.
   Status Take(std::string_view bytes);
 
-  // Where the model is a file of ours; else empty.
+  // Returns the path of the private copy of the model, or "" if the model is in bytes().
   const std::string& path() const noexcept { return path_; }
   std::string_view bytes() const noexcept { return bytes_; }
   const GraphFacts& graph() const noexcept { return graph_; }
@@ -58,7 +59,7 @@ class ModelSnapshot {
   std::string_view bytes_;
   std::string path_;
   std::string copies_;
-  // Keeps other processes from taking the folder for a leftover.
+  // Holds a lock that keeps other processes from removing the folder as a leftover.
   int lock_ = -1;
   GraphFacts graph_;
 };

@@ -42,21 +42,22 @@ namespace tensor_field {
 constexpr uint32_t kName = 8;
 constexpr uint32_t kExternalData = 13;
 }  // namespace tensor_field
-// Of a function; its name, inputs and outputs do not matter here.
+// The field of a function that holds its nodes. Its name, inputs and outputs do not matter here.
 constexpr uint32_t kFunctionNode = 7;
 
-// Graphs in graphs, far beyond what exporters nest.
+// The deepest nesting of graphs, which is far beyond what exporters write.
 constexpr int kMaxDepth = 64;
 
 constexpr std::array<std::string_view, 4> kControlFlow = {"Loop", "Scan", "If", "SequenceMap"};
 
-// Operators whose results' size depends on what their inputs hold.
+// Operators whose outputs have sizes that depend on the values of their inputs.
 constexpr std::array<std::string_view, 14> kDataSized = {
     "NonZero", "Compress", "NonMaxSuppression", "Unique", "StringSplit", "Loop",
     "Scan",    "If",       "SequenceMap",       "BeamSearch", "GreedySearch", "Sampling",
     "WhisperBeamSearch", "ImageDecoder"};
 
-// Operators that take a size, and the first input that may hold it. DFT also takes its axis as an input.
+// Operators that take a size as an input, and the index of the first input that may hold it. DFT also takes its axis as
+// an input.
 struct Sized {
   std::string_view type;
   size_t first;
@@ -130,7 +131,7 @@ class GraphReader {
       }
     }
     ok_ = ok_ && reader.ok();
-    // Only now: nodes come before initializers.
+    // The nodes are read last, because they need the initializers, which come after them in the file.
     ReadNodes(graph, graph_field::kNode, depth);
     if (depth > 0) return;
     std::erase_if(facts_.zip_maps, [&](const ZipMap& map) { return !outputs.contains(map.output); });
@@ -179,7 +180,8 @@ class GraphReader {
     facts_.zip_maps.push_back(std::move(map));
   }
 
-  // Follows what depends on the shapes of inputs and on constants only. Nodes come after those they read.
+  // Tracks the tensors that depend only on constants and on the shapes of inputs. One pass is enough, because each node
+  // comes after the nodes whose outputs it reads.
   void NoteSize(const Node& node) {
     const bool known = node.domain.empty() || node.domain == "ai.onnx" || node.domain == "ai.onnx.ml" ||
                        node.domain == "com.microsoft";
@@ -227,14 +229,14 @@ class GraphReader {
     ok_ = ok_ && reader.ok();
   }
 
-  // One number, or several packed into one field.
+  // Reads one label, or several that are packed into one field.
   void ReadWholeLabels(const WireField& field, ZipMap& map) {
     map.whole_numbers = true;
     const auto add = [&map](uint64_t value) {
       map.labels.push_back(std::to_string(static_cast<int64_t>(value)));
     };
     if (field.type == WireType::kVarint) return add(field.value);
-    // As a message whose fields are the numbers: each gets the tag that packing leaves out.
+    // Each number gets the tag that packing leaves out, so that WireReader can read it as a field.
     std::string_view rest = field.bytes;
     while (!rest.empty()) {
       size_t size = 1;
@@ -259,7 +261,7 @@ class GraphReader {
     ok_ = ok_ && reader.ok();
   }
 
-  // Returns its name.
+  // Reads a tensor and returns its name.
   std::string_view ReadTensor(std::string_view message) {
     std::string_view name;
     WireReader reader(message);
@@ -285,11 +287,11 @@ class GraphReader {
   GraphFacts facts_;
   bool ok_ = true;
   bool has_graph_ = false;
-  // Names of what depends on shapes and constants only.
+  // The names of the tensors that depend only on shapes and constants.
   std::set<std::string_view> fixed_;
 };
 
-// A ValueInfoProto: a float tensor [any, classes].
+// Returns the ValueInfoProto of a float tensor [any, classes].
 std::string FloatRows(const ZipMap& map) {
   std::string classes;
   PutVarint(classes, 1, map.labels.size());
@@ -365,7 +367,7 @@ std::string WithoutZipMaps(std::string_view model, const std::vector<ZipMap>& zi
     edited += field.whole;
   }
   if (!standard) {
-    // Identity is of the standard operators, which a file of trees alone need not import.
+    // Identity is in the standard operator set, which a file with only tree ensembles need not import.
     std::string opset;
     PutBytes(opset, 1, "");
     PutVarint(opset, 2, 9);

@@ -31,11 +31,11 @@ struct GraphFacts {
   std::vector<ZipMap> zip_maps;
 };
 
-// Reads an ONNX file, which may be any bytes.
+// Reads an ONNX file. `model` may be any bytes.
 GraphFacts ReadGraph(std::string_view model);
 
-// Returns the model with the probabilities in place of each of `zip_maps`, as outputs of the same names, which are float
-// tensors [rows, classes].
+// Returns the model with the probabilities in place of each of `zip_maps`, as outputs of the same names, which are
+// float tensors [rows, classes].
 std::string WithoutZipMaps(std::string_view model, const std::vector<ZipMap>& zip_maps);
 
 }  // namespace millrace

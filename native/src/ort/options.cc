@@ -26,7 +26,7 @@ std::string Expected(const OptionRow& row) {
   return all;
 }
 
-// Whether `text` fits the row; `value` is then what ONNX Runtime expects.
+// Returns whether `text` is a valid value of the option, and sets `value` to what ONNX Runtime expects for it.
 bool Translate(const OptionRow& row, const std::string& text, std::string& value) {
   switch (row.kind) {
     case OptionRow::Kind::kFlag:

@@ -33,8 +33,8 @@ struct OptionRow {
   std::span<const Choice> choices = {};
 };
 
-// Translates `typed` by `table` into `out`, under the key or, if a row has no key, the name. Returns kInvalidArgument if
-// `device` has no such option or does not take its value.
+// Translates `typed` by `table` into `out`, under the key or, if a row has no key, the name. Returns kInvalidArgument
+// if `device` has no such option or does not take its value.
 Status TranslateOptions(std::string_view device, std::span<const OptionRow> table,
                         const KeyValues& typed, KeyValues& out);
 

@@ -9,7 +9,7 @@
 
 namespace millrace {
 
-// Returns the shapes of the inputs of all parts together.
+// Returns the shapes that the inputs of all parts have when they are concatenated.
 std::vector<Shape> ShapesOf(std::span<const Part> parts);
 
 // A copy of the inputs of all parts, one after another.

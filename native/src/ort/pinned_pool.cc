@@ -19,7 +19,7 @@ PinnedPool::PinnedPool(const CudaRuntime& runtime, int device, ExitGate& gate, s
     : runtime_(runtime), device_(device), gate_(gate), most_(most) {}
 
 PinnedPool::~PinnedPool() {
-  // At exit the driver frees what is left, and calling it may be too late.
+  // At exit it may be too late to call the driver, which frees the remaining blocks itself.
   const GatePass pass(gate_);
   if (!pass) return;
   for (const auto& [memory, bytes] : blocks_) {
@@ -39,7 +39,7 @@ std::shared_ptr<std::byte> PinnedPool::Share(std::shared_ptr<PinnedPool> pool,
   }
   if (memory == nullptr) return nullptr;
   try {
-    // Frees the block itself where there is no memory for the counter.
+    // If there is no memory for the reference count, the constructor of std::shared_ptr calls the deleter.
     return {memory, [pool = std::move(pool), bytes](std::byte* block) { pool->Free(block, bytes); }};
   } catch (const std::bad_alloc&) {
     return nullptr;
@@ -53,11 +53,11 @@ std::byte* PinnedPool::TakeLocked(size_t index) noexcept {
   return memory;
 }
 
-// Adds a block to those of the pool. False if there is no memory for its entry.
+// Adds a block to those of the pool. Returns false if there is no memory for its entry.
 bool PinnedPool::Register(std::byte* memory, size_t index) noexcept {
   try {
     const std::lock_guard lock(mutex_);
-    // Now, so that Free cannot fail.
+    // Space is reserved here, so that Free cannot fail.
     free_[index].reserve(blocks_.size() + 1);
     blocks_.emplace(memory, size_t{1} << index);
     return true;
@@ -76,7 +76,7 @@ std::byte* PinnedPool::Allocate(size_t bytes) noexcept {
     if (size > most_ - held_) return nullptr;
     held_ += size;
   }
-  // Without the lock: CUDA may take milliseconds.
+  // The lock is not held here, because CUDA may take milliseconds.
   void* raw = nullptr;
   if (UseDevice(runtime_, device_) == 0 && runtime_.HostAlloc(&raw, size, 0) == 0) {
     auto* const memory = static_cast<std::byte*>(raw);

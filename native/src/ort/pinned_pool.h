@@ -1,5 +1,5 @@
-// A pool of pinned memory, which the GPU reads and writes without the CPU. CUDA takes as long to allocate such memory as a
-// small run takes.
+// A pool of pinned memory, which the GPU reads and writes without the CPU. CUDA takes as long to allocate such memory
+// as a small run takes.
 #pragma once
 
 #include <array>
@@ -14,9 +14,9 @@
 
 namespace millrace {
 
-// Its blocks have sizes that are powers of two. It frees no block before it is destroyed, so that it holds the most memory
-// that was ever in use, up to a limit. It outlives the session as long as outputs lie in it. Thread-safe, and only the
-// threads that call Allocate or Refill wait for CUDA.
+// The sizes of the pool's blocks are powers of two. The pool frees no block before it is destroyed, so that it holds
+// the most memory that was ever in use, up to a limit. It outlives the session as long as outputs lie in it.
+// Thread-safe, and only the threads that call Allocate or Refill wait for CUDA.
 class PinnedPool {
  public:
   // The most bytes that a pool allocates.
@@ -27,15 +27,15 @@ class PinnedPool {
   PinnedPool(const PinnedPool&) = delete;
   PinnedPool& operator=(const PinnedPool&) = delete;
 
-  // Returns a free block, which goes back to `pool` with its last reference, or null if there is none; the next Refill then
-  // makes one. It is for threads that must not wait for CUDA.
+  // Returns a free block, which goes back to `pool` with its last reference, or null if there is none; the next Refill
+  // then makes one. It is for threads that must not wait for CUDA.
   static std::shared_ptr<std::byte> Share(std::shared_ptr<PinnedPool> pool, size_t bytes) noexcept;
   // Makes a block of a size for which Share found none.
   void Refill() noexcept;
 
   // Returns a block of at least `bytes`, or null if memory runs out.
   std::byte* Allocate(size_t bytes) noexcept;
-  // Gives a block back; `bytes` must be those of Allocate.
+  // Gives a block back. `bytes` must be the same as for Allocate.
   void Free(std::byte* memory, size_t bytes) noexcept;
 
   // Returns whether all of the memory lies in one block of the pool.

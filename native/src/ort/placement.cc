@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kKernelTime = "_kernel_time";
 
-// The string after `"key"` and a colon, unescaped but for \u, which ONNX Runtime does not write.
+// Returns the string after `"key"` and a colon. Escapes are resolved, except \u, which ONNX Runtime does not write.
 std::string Field(std::string_view event, std::string_view key) {
   const std::string quoted = '"' + std::string(key) + '"';
   size_t at = event.find(quoted);

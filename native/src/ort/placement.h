@@ -15,7 +15,7 @@ struct NodePlacement {
   std::string provider;
 };
 
-// A folder that holds the profile of one session, and that no other process can know before.
+// A folder for the profile of one session, whose name no other process can know in advance.
 class ProfileFolder {
  public:
   ProfileFolder() = default;
@@ -34,14 +34,14 @@ class ProfileFolder {
   std::string path_;
 };
 
-// The nodes of the profile `json`, each once, in the order they first ran. Nodes that the optimiser
-// removed or fused are not in it, and a TensorRT engine is one node.
+// Returns the nodes of the profile `json`, each once, in the order in which they first ran. Nodes that the optimiser
+// removed or fused are not among them, and a TensorRT engine is one node.
 std::vector<NodePlacement> ParseProfile(const std::string& json);
 
 // Reads the profile at `path`.
 Status ReadProfile(const std::string& path, std::vector<NodePlacement>& nodes);
 
-// Nodes that ran on the CPU, as `name (Op)`.
+// Returns the nodes that ran on the CPU, as `name (Op)`.
 std::vector<std::string> CpuNodes(const std::vector<NodePlacement>& nodes);
 
 }  // namespace millrace

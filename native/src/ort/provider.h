@@ -16,8 +16,8 @@ namespace millrace {
 struct DeviceBehaviour {
   // Whether a recorded graph is replayed for each device shape, if the model allows it.
   bool graphs = true;
-  // Whether runs use a stream of millrace's own. Events then order the copies, and no thread waits between the copy in, the
-  // run and the copy out of a batch.
+  // Whether runs use a stream of millrace's own. Events then order the copies, and no thread waits between the copy in,
+  // the run and the copy out of a batch.
   bool own_stream = true;
   // The number of batches in flight. With 2, one is copied while another runs.
   int slots = 2;
@@ -37,8 +37,8 @@ struct ProviderRequest {
   // If null, the provider uses its own stream.
   CudaStream stream = nullptr;
   bool graphs = false;
-  // For TensorRT: the shapes to build for, and the folders of TensorRT engines and timings. If a folder is empty, they are
-  // not kept.
+  // For TensorRT: the shapes to build for, and the folders of TensorRT engines and timings. If a folder is empty, they
+  // are not kept.
   Profile profile = {};
   std::string tensorrt_engine_folder = {};
   std::string timing_folder = {};
@@ -55,15 +55,15 @@ class Provider {
   // Returns the typed options that it takes.
   virtual std::vector<OptionRow> options() const = 0;
 
-  // Returns whether it builds a TensorRT engine for declared shapes. For any other shape it would build again, for seconds
-  // or minutes, so that a model runs only in its device shapes.
+  // Returns whether it builds a TensorRT engine for declared shapes. For any other shape it would build again, for
+  // seconds or minutes, so that a model runs only in its device shapes.
   virtual bool builds_tensorrt_engines() const noexcept { return false; }
 
   // Returns the default of `graphs`.
   virtual bool graphs_by_default() const noexcept { return false; }
 
-  // Returns kFailedPrecondition, with what is missing and how to get it, if files of the provider are missing. It does not
-  // check the device itself.
+  // Returns kFailedPrecondition, with what is missing and how to get it, if files of the provider are missing. It does
+  // not check the device itself.
   virtual Status CheckFiles(const OrtLibrary& library) const = 0;
 
   // Adds the provider to `session`. Returns kFailedPrecondition if the provider cannot be used.

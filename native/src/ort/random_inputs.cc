@@ -14,8 +14,7 @@ void Fill(std::vector<std::byte>& bytes, std::minstd_rand& random, T one, T vari
   }
 }
 
-// `one` is the pattern of 1.0 or of 0, and `varied` the bits that are drawn: the sign and the leading bits of
-// the fraction, or the last bit.
+// Floats have the bits of 1.0, but a random sign and random leading bits of the fraction. Other elements are 0 or 1.
 void Fill(ElementType type, std::vector<std::byte>& bytes, std::minstd_rand& random) {
   switch (type) {
     case ElementType::kFloat32:

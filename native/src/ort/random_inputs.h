@@ -1,4 +1,4 @@
-// Made-up inputs of given shapes.
+// Random inputs of given shapes.
 #pragma once
 
 #include <vector>
@@ -7,8 +7,8 @@
 
 namespace millrace {
 
-// Floating-point numbers of either sign between 1 and 2 in size, integers and Booleans of 0 or 1, so that
-// they are valid indices; the same in every process. Not for strings.
+// The values are the same in every process. Floating-point numbers have either sign and a magnitude from 1 to 2.
+// Integers and Booleans are 0 or 1, so that they are valid indices. There are no inputs of strings.
 class RandomInputs {
  public:
   RandomInputs(const Signature& signature, const std::vector<Shape>& shapes);

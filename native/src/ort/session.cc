@@ -33,7 +33,7 @@ Status MakeOptions(const OrtLibrary& library, const SessionOptions& options,
   return setup.provider->Append(*setup.request, raw);
 }
 
-// The code and sentence of a session that could not be made.
+// Returns the code and the sentence for a session that could not be made.
 Status ExplainLoad(Status status) {
   if (status.ok()) return status;
   const std::string message = PlainMessage(status.message());
@@ -59,7 +59,8 @@ Session::Session(const OrtLibrary& library) : api_(*library.api), gate_(*library
 }
 
 Session::~Session() {
-  // Once the process exits the library's own objects may be gone: leave the session to the system.
+  // While the process exits, the library's own objects may already be destroyed, so the session is left to the
+  // operating system.
   if (const GatePass pass(gate_); !pass) {
     session_.release();
     cpu_.release();
@@ -109,7 +110,7 @@ Status Session::Open(const OrtLibrary& library, const SessionOptions& options,
 
 std::unique_ptr<RunHandle> Session::NewHandle() {
   auto handle = std::make_unique<OrtRunHandle>(api_, gate_);
-  // -1: record nothing. A failure shows again at the first run.
+  // -1 means that no graph is recorded. A failure can be ignored here, because the first run reports it.
   if (graphs_) handle->Configure("gpu_graph_id", "-1").ok();
   return handle;
 }

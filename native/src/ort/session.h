@@ -20,7 +20,7 @@ struct DeviceOptions {
   // ONNX Runtime's own keys for its provider.
   KeyValues provider_options;
 
-  // Tests set their own. If null, the provider is chosen by `device`, and the CUDA runtime is searched for.
+  // Tests set these two. If null, the provider is chosen by `device`, and the CUDA runtime is searched for.
   const Provider* provider = nullptr;
   const CudaRuntime* cuda = nullptr;
 };
@@ -56,9 +56,10 @@ struct SessionOptions {
 
 // Loads a model onto the device that `options` names. The other folders load models only through this function.
 //
-// It reads and optimises the model and warms every device shape, which takes seconds for a large model, and minutes if a
-// TensorRT engine is built. Returns kInvalidArgument if the file is not a model that this library can run or an option is
-// wrong, kFailedPrecondition with what is missing if the device cannot be used, and kResourceExhausted if memory runs out.
+// It reads and optimises the model and warms every device shape, which takes seconds for a large model, and minutes if
+// a TensorRT engine is built. Returns kInvalidArgument if the file is not a model that this library can run or an
+// option is wrong, kFailedPrecondition with what is missing if the device cannot be used, and kResourceExhausted if
+// memory runs out.
 Status LoadExecutor(const OrtLibrary& library, const SessionOptions& options,
                     std::unique_ptr<LoadedExecutor>& executor);
 
@@ -78,8 +79,8 @@ struct SessionSetup {
 // shape in the CPU's memory, whatever the device is.
 class Session final : public LoadedExecutor {
  public:
-  // Makes the CPU's session of a model. Returns kInvalidArgument if the file is not a model that this library can run, and
-  // kUnimplemented if an input or output has no JavaScript form.
+  // Makes the CPU's session of a model. Returns kInvalidArgument if the file is not a model that this library can run,
+  // and kUnimplemented if an input or output has no JavaScript form.
   static Status Load(const OrtLibrary& library, const SessionOptions& options,
                      std::unique_ptr<Session>& session);
   static Status Open(const OrtLibrary& library, const SessionOptions& options,
@@ -108,7 +109,7 @@ class Session final : public LoadedExecutor {
 
   const OrtApi& api_;
   ExitGate& gate_;
-  // Before the session, which may write a profile when it ends.
+  // Declared before the session, which may write a profile when it ends.
   ProfileFolder profile_;
   OrtSessionPtr session_;
   // Whether the provider records the graph of each run whose handle does not forbid it.

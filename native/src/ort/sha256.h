@@ -1,4 +1,4 @@
-// SHA-256, as FIPS 180-4 has it.
+// SHA-256, as FIPS 180-4 defines it.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ class Sha256 {
  public:
   void Add(std::span<const std::byte> bytes) noexcept;
   void Add(const std::string& text) noexcept { Add(std::as_bytes(std::span(text))); }
-  // Hexadecimal. Nothing may be added afterwards.
+  // Returns the digest in hexadecimal. Nothing may be added afterwards.
   std::string Digest() noexcept;
 
  private:

@@ -78,7 +78,8 @@ class TensorRt final : public Provider {
   Status Append(const ProviderRequest& request, OrtSessionOptions* session) const override {
     const Status status = AppendSelf(request, session);
     if (!status.ok()) return ExplainLoadError("tensorrt", status.message());
-    // What TensorRT cannot run goes to CUDA. Providers are asked in the order they were added.
+    // The CUDA provider runs the nodes that TensorRT cannot run: ONNX Runtime offers nodes to the providers in the
+    // order in which they were added.
     KeyValues overrides;
     for (const auto& option : request.raw) {
       if (!IsTensorRtKey(option.first)) overrides.push_back(option);

@@ -6,7 +6,7 @@
 namespace millrace {
 namespace {
 
-// Outputs as ONNX Runtime allocated them.
+// Outputs in the memory that ONNX Runtime allocated.
 class OrtOutputs final : public OutputBlock {
  public:
   std::vector<OrtValuePtr> values;
@@ -140,7 +140,7 @@ Status MakeTensor(const OrtApi& api, const OrtMemoryInfo* info, const TensorView
                Code::kInternal);
   value = OrtValuePtr(raw, {&api});
   const auto count = static_cast<size_t>(view.shape.Elements().value_or(0));
-  // By length, since an element may contain NUL bytes.
+  // The elements are copied by length, since they may contain NUL bytes.
   for (size_t i = 0; i < count; ++i) {
     char* target = nullptr;
     MILLRACE_ORT(api,

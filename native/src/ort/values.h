@@ -1,4 +1,4 @@
-// ONNX Runtime's tensors, made from views and viewed.
+// Makes ONNX Runtime's tensors from views, and views of them.
 #pragma once
 
 #include <span>
@@ -9,10 +9,10 @@
 
 namespace millrace {
 
-// Type and shape of a tensor, wherever its data is.
+// Reads the type and shape of a tensor, whatever device its data is on.
 Status ReadTypeAndShape(const OrtApi& api, const OrtValue* value, ElementType& type, Shape& shape);
 
-// A tensor in memory that `info` describes. It refers to the view's data, strings aside, which are
+// Makes a tensor in the memory that `info` describes. The tensor refers to the view's data, except that strings are
 // copied.
 Status MakeTensor(const OrtApi& api, const OrtMemoryInfo* info, const TensorView& view,
                   OrtValuePtr& value);
@@ -21,7 +21,7 @@ Status MakeTensor(const OrtApi& api, const OrtMemoryInfo* info, const TensorView
 Status MakeOutputs(const OrtApi& api, std::vector<OrtValuePtr> values,
                    std::shared_ptr<OutputBlock>& outputs);
 
-// Names, types and shapes of what a session takes and gives. kUnimplemented for what has no
+// Reads the names, types and shapes of a session's inputs and outputs. Returns kUnimplemented if one of them has no
 // JavaScript form.
 Status ReadSignature(const OrtApi& api, const OrtSession* session, Signature& signature);
 

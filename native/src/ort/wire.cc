@@ -58,7 +58,7 @@ bool WireReader::Next(WireField& field) {
       rest_.remove_prefix(field.bytes.size());
       break;
     default:
-      // Groups, which ONNX has none of.
+      // Other types are groups, which ONNX does not use, or malformed.
       ok_ = false;
   }
   field.whole = start.substr(0, start.size() - rest_.size());

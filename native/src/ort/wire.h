@@ -12,7 +12,7 @@ enum class WireType : uint8_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 
 struct WireField {
   uint32_t number = 0;
   WireType type = WireType::kVarint;
-  // Of a varint or a fixed number.
+  // The value of a varint or of a number of fixed size.
   uint64_t value = 0;
   // The content of kBytes.
   std::string_view bytes;
@@ -25,7 +25,7 @@ class WireReader {
  public:
   explicit WireReader(std::string_view message) : rest_(message) {}
 
-  // False at the end, and where the message is damaged: then ok() is false too.
+  // Returns false at the end of the message, and if the message is malformed, in which case ok() is false, too.
   bool Next(WireField& field);
   bool ok() const noexcept { return ok_; }
 

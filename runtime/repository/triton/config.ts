@@ -117,7 +117,7 @@ export const isPlainName = (file: string): boolean =>
 /** Longest sentence that repeats what a configuration says, characters. */
 const MAX_CHARACTERS = 1000;
 
-/** The error for a configuration that cannot be used; short, whatever it repeats of it. */
+/** The error for a configuration that cannot be used. It is short, however long the parts that it repeats are. */
 export function wrong(name: string, what: string): ServeError {
   const message = `config.pbtxt of ${quote(name)}: ${shorten(what, MAX_CHARACTERS)}.`;
   return new ServeError('INVALID_CONFIG', message);

@@ -1,22 +1,22 @@
-/** @module Where a model of Triton's runs: its instance groups and accelerators, as a device and a number of instances. */
+/** @module Converts the instance groups and accelerators of a Triton model to a device and a number of instances. */
 
 import type { ModelConfig } from '../config.ts';
 import type { RepositorySettings } from '../settings.ts';
 import { type InstanceGroup, type TritonConfig, wrong } from './config.ts';
 
 export interface Placement extends Pick<RepositorySettings, 'device' | 'providerOptions'> {
-  /** The part of the configuration of the model that follows from it. */
+  /** The keys of the model's configuration that follow from the placement. */
   readonly config: Pick<ModelConfig, 'instances' | 'device_options'>;
   readonly notes: readonly string[];
 }
 
-/** Instances on a GPU where none are declared, and the most that are possible. */
+/** The number of instances on a GPU if none is declared, and the maximum. */
 const DEFAULT_SLOTS = 2;
 const MAX_SLOTS = 8;
 
 /**
- * On the CPU the instances of all groups are counted together: they are threads that share one copy of the weights. On a GPU
- * an instance is a batch on its way there.
+ * On the CPU the instances of all groups are counted together: they are threads that share one copy of the weights. On
+ * a GPU an instance is a batch in flight.
  *
  * @throws {ServeError} `INVALID_CONFIG`
  */

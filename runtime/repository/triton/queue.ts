@@ -31,7 +31,7 @@ export function queuePolicy(name: string, given: DynamicBatching = {}): QueuePol
   };
 }
 
-/** With `DELAY`, requests past their timeout are still run, so that there is no limit. */
+/** With `DELAY`, requests run also after their timeout, so there is no limit. */
 function levelPolicy({
   timeout_action = 'REJECT',
   default_timeout_microseconds = 0,

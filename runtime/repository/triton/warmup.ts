@@ -37,7 +37,7 @@ async function toInput(
     name: tensor,
     datatype: data_type,
     dims: dims.map(Number),
-    // As in Triton, a flag counts by being there, even as false.
+    // As in Triton, a flag has an effect if it is present, even if it is false.
     data:
       file === undefined
         ? random_data === undefined

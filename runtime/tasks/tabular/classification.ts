@@ -10,7 +10,7 @@ import { type Activation, confidenceAt, highest, holdsScores, type Scores } from
  * @param spec Output with one score for each class: probabilities, or logits with `activation` "softmax".
  * @param labels Names of the classes in the order of the scores. Default: those in the file; without any the
  * prediction is the index.
- * @throws {ServeError} `INVALID_CONFIG` when the output or the labels do not fit.
+ * @throws {ServeError} `INVALID_CONFIG` if the output or the labels do not fit.
  */
 export function classificationPredictor(
   spec: TensorSpec,
@@ -49,14 +49,14 @@ export function classificationPredictor(
 
 /** The two outputs of a classifier that names the class itself. */
 export interface LabelledOutputs {
-  /** One label a row. */
+  /** One label for each row. */
   readonly label: TensorSpec;
   /** One score for each class. */
   readonly scores: TensorSpec;
 }
 
 /**
- * The outputs of a classifier as the converters of scikit-learn, LightGBM and CatBoost make them: a label,
+ * The outputs of a classifier as the converters of scikit-learn, LightGBM and CatBoost create them: a label,
  * and the probability of each class. Undefined for any other model.
  */
 export function labelledOutputs({ outputs }: Signature): LabelledOutputs | undefined {
@@ -71,7 +71,7 @@ export function labelledOutputs({ outputs }: Signature): LabelledOutputs | undef
     : undefined;
 }
 
-/** The label that the model gives, with its probability: the highest one where the file does not name the classes. */
+/** The label that the model returns, with its probability: the highest one if the file does not name the classes. */
 export function labelPredictor(
   { label, scores }: LabelledOutputs,
   activation: Activation,

@@ -6,7 +6,7 @@ import { invalidArgument, type ServeError } from '../../errors.ts';
 import { nearest } from '../../nearest.ts';
 import { type FeatureInput, wrongValue } from './features.ts';
 
-/** Most names that a message lists. */
+/** Maximum names that a message lists. */
 const MAX_NAMES = 20;
 
 /** A row: the values by their names. */
@@ -21,7 +21,7 @@ export type Features = readonly unknown[] | NamedRow;
 export const isNamedRow = (value: unknown): value is NamedRow =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** @throws {ServeError} `INVALID_ARGUMENT` where a list of named rows has something else in it. */
+/** @throws {ServeError} `INVALID_ARGUMENT` if a list of named rows has another value in it. */
 export function asNamedRows(rows: readonly unknown[]): readonly NamedRow[] {
   return rows.map((row, r) => {
     if (isNamedRow(row)) return row;

@@ -1,4 +1,4 @@
-/** @module Rows of features as lists: how they lie in a model's input, and the check of every value. */
+/** @module Rows of features as lists: their layout in a model's input, and the check of every value. */
 
 import type { ElementType, Tensor, TensorSpec } from '../../../native/index.ts';
 import {
@@ -17,24 +17,24 @@ export interface FeatureInput {
   readonly name: string;
   readonly type: ElementType;
   readonly codec: ElementCodec;
-  /** Dimensions of one row, without the row dimension; `[-1]` where the file leaves the width open. */
+  /** Dimensions of one row, without the row dimension; `[-1]` if the file leaves the width open. */
   readonly rowDims: readonly number[];
-  /** Values a row has, or -1 where the file leaves it open. */
+  /** Number of values of a row; -1 if the file leaves it open. */
   readonly width: number;
-  /** Dimensions of a tensor of one row, where they are known: the usual request needs no others. */
+  /** Dimensions of a tensor of one row, if they are known. The usual request needs no others. */
   readonly oneRow: readonly number[];
   /** Names of the features in order, for messages; empty when unknown. */
   readonly features: readonly string[];
 }
 
-/** Most runs of one request. */
+/** Maximum runs of one request. */
 const MAX_RUNS = 256;
 
 /**
- * How features lie in an input.
+ * The layout of features in an input.
  *
- * @param nullIsNaN Whether `null` is a missing value where the input holds floats.
- * @throws {ServeError} `INVALID_CONFIG` with a reason for an input that is no table of features.
+ * @param nullIsNaN Whether `null` is a missing value if the input holds floats.
+ * @throws {ServeError} `INVALID_CONFIG` with a reason for an input that is not a table of features.
  */
 export function featureInput(
   spec: TensorSpec,
@@ -66,7 +66,7 @@ export function featureInput(
  *
  * @param features One row (a list of values) or many (a list of such lists), as parsed from JSON.
  * @param together Whether a run takes several rows.
- * @returns One tensor of all rows, or one tensor a row.
+ * @returns One tensor of all rows, or one tensor for each row.
  * @throws {ServeError} `INVALID_ARGUMENT`, with the path of the first value that does not fit.
  */
 export function featureTensors(
@@ -119,7 +119,7 @@ function asRow(value: unknown, index: number): readonly unknown[] {
   );
 }
 
-/** The width of this row, which is the model's where the model has one. */
+/** The width of this row, which must be the model's if the model fixes it. */
 function rowWidth(input: FeatureInput, row: readonly unknown[], path: string): number {
   if (input.width === -1 ? row.length > 0 : row.length === input.width) return row.length;
   throw wrongWidth(input, row.length, input.width, path);

@@ -1,4 +1,4 @@
-/** @module The tasks of tabular models: rows of features in, one prediction a row out. */
+/** @module The tasks of tabular models: they take rows of features and return one prediction for each row. */
 
 import { z } from 'zod';
 import type { Signature, TensorSpec } from '../../../native/index.ts';
@@ -29,7 +29,7 @@ interface TabularContext extends TabularOptions {
 
 export type TabularName = 'classification' | 'regression' | 'raw';
 
-/** Takes features and gives predictions in row order. */
+/** Takes features and returns predictions in row order. */
 export interface TabularTask
   extends Task<TabularName, Features, TabularOptions, TabularContext, readonly Prediction[]> {
   prepare(features: Features, options: TabularOptions): PreparedInput<TabularContext>;
@@ -82,8 +82,8 @@ export const regression: TaskDefinition<typeof tabularConfig.shape, TabularTask>
 };
 
 /**
- * A model of which `model.json` names no task. A classifier that gives a label and its probabilities shows by
- * its outputs what it is; of any other model the first output's elements are the prediction.
+ * A model without a task in `model.json`. A classifier that returns a label and its probabilities is recognised by
+ * its outputs; the predictions of any other model are the elements of its first output.
  */
 export const raw: TaskDefinition<typeof tabularConfig.shape, TabularTask> = {
   config: tabularConfig,

@@ -1,4 +1,4 @@
-/** @module A model without a task: each row's elements as they are. */
+/** @module A model without a task: the prediction of a row is its elements, unchanged. */
 
 import type { TensorSpec } from '../../../native/index.ts';
 import { jsonElement } from '../../elements.ts';

@@ -1,11 +1,11 @@
-/** @module Regression: the number that the model gives, without a confidence. */
+/** @module Regression: the number that the model returns, without a confidence. */
 
 import type { TensorSpec } from '../../../native/index.ts';
 import { jsonElement } from '../../elements.ts';
 import { ServeError } from '../../errors.ts';
 import { type Prediction, type Predictor, rowSize } from './predictor.ts';
 
-/** @throws {ServeError} `INVALID_CONFIG` when a row has more than one number. */
+/** @throws {ServeError} `INVALID_CONFIG` if a row has more than one number. */
 export function regressionPredictor(spec: TensorSpec): Predictor {
   const size = rowSize(spec);
   const severalNumbers = (count: number, code: 'INVALID_CONFIG' | 'INVALID_ARGUMENT') =>

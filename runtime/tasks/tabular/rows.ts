@@ -1,29 +1,29 @@
-/** @module Whose rows an output holds: `/predict` never gives one row's result for another row. */
+/** @module Checks which rows an output belongs to: `/predict` never returns one row's result for another row. */
 
 import type { Signature, Tensor, TensorSpec } from '../../../native/index.ts';
 import { ServeError } from '../../errors.ts';
 import type { TaskModel } from '../task.ts';
 
 /**
- * Whether a run may take several rows. Only what the engine has found out counts: an output of as many rows
- * as the input may still hold the rows of other pictures, such as 2, 0 and 1 detections for three of them.
+ * Whether a run may take several rows. Only the engine's own tests count: an output with as many rows as the
+ * input may still be divided otherwise, such as 2, 0 and 1 detections for three images.
  */
 export const takesManyRows = ({ inputs, batching }: Signature): boolean =>
   batching.enabled && inputs.every(({ dims }) => dims[0] === -1);
 
 /**
- * Holds the outputs of a run against the rows that went in.
+ * Compares the rows of an output with the rows of the inputs.
  *
- * @throws {ServeError} `INVALID_ARGUMENT` where an output has another number of rows.
+ * @throws {ServeError} `INVALID_ARGUMENT` if an output has another number of rows.
  */
 export function checkRows(model: string, tensor: Tensor, rows: number): void {
-  // A run of one row may give a scalar.
+  // A run of one row may return a scalar.
   if ((tensor.dims[0] ?? 1) !== rows) throw otherRows(model);
 }
 
 /**
- * Refuses a model whose file calls dimension 0 of the output something else than that of its inputs, such as
- * `found` beside `batch`. Names that end in a digit mean nothing: exporters make them up.
+ * Refuses a model whose file names dimension 0 of the output differently from that of its inputs, such as
+ * `found` beside `batch`. Names that end in a digit have no meaning, because exporters generate them.
  *
  * @throws {ServeError} `INVALID_CONFIG`
  */

@@ -5,7 +5,7 @@ import { type JsonElement, jsonFloat, type NonFinite } from '../../non-finite.ts
 
 export type Scores = Float32Array | Float64Array;
 
-/** What turns scores into probabilities. */
+/** The function that converts scores to probabilities. */
 export type Activation = 'none' | 'softmax';
 
 const SCORE_TYPES: readonly ElementType[] = ['float32', 'float64'];
@@ -37,7 +37,7 @@ export function confidenceAt(
   return jsonFloat(Math.round(probability * 1e6) / 1e6, nonFinite);
 }
 
-/** 1 / Σ exp(score − the one at `at`): of the highest score no term overflows, and of others 1 / Infinity is 0. */
+/** 1 / Σ exp(score − the one at `at`). For the highest score no term overflows; for others 1 / Infinity is 0. */
 function softmaxAt(scores: Scores, at: number, start: number, end: number): number {
   let sum = 0;
   for (let i = start; i < end; i += 1) sum += Math.exp(scores[i]! - scores[at]!);

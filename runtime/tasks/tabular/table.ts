@@ -1,4 +1,4 @@
-/** @module From a request's rows of features to the runs of a model: which form they have, and how many rows a run takes. */
+/** @module Converts a request's rows of features, in any of their forms, to the runs of a model. */
 
 import type { Signature, Tensors } from '../../../native/index.ts';
 import { ServeError } from '../../errors.ts';
@@ -19,14 +19,14 @@ import {
 } from './features.ts';
 import { takesManyRows } from './rows.ts';
 
-/** What `model.json` says of the inputs. */
+/** The keys of `model.json` about the inputs. */
 export interface TableConfig {
   readonly input?: string | undefined;
   readonly features?: readonly string[] | undefined;
   readonly missing?: 'nan' | undefined;
 }
 
-/** Runs of a model, of so many rows each. */
+/** Runs of a model, with the number of rows of each. */
 export interface TableRuns {
   readonly runs: readonly Tensors[];
   readonly rows: number;
@@ -42,7 +42,7 @@ export type LayOut = (features: Features) => TableRuns;
  * @throws {ServeError} `INVALID_CONFIG` with a reason for a model whose inputs are not a table of features.
  */
 export function featureTable(signature: Signature, config: TableConfig): LayOut {
-  // Asked with each request: the engine may find out that rows of a model are not independent.
+  // This is evaluated for each request, because the engine may find out that rows of a model are not independent.
   const together = () => takesManyRows(signature);
   const inputs = tableInputs(signature, config);
   const ofNames = namedRows(inputs, together);

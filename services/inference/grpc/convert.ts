@@ -52,7 +52,7 @@ const FIELDS: Readonly<Record<Tensor['type'], keyof Contents | undefined>> = {
 /** Maximum dimensions of a tensor in the engine. */
 const MAX_DIMENSIONS = 16;
 
-/** The parameter by which a client asks that the last response to a request is marked. Here each request has one response. */
+/** The parameter by which a client requests that the last response is marked. Here each request has one response. */
 const FINAL = 'triton_enable_empty_final_response';
 
 type InputMessage = ModelInferRequest['inputs'][number];

@@ -62,7 +62,7 @@ export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImple
   };
 }
 
-/** Returns a function that starts timing a call; that returns one that records its outcome. */
+/** Returns a function that starts timing a call, and returns the function that records the call's outcome. */
 export function recorder({ clock, log, metrics }: Runtime) {
   return (method: string): Record => {
     const startedMs = clock.now();

@@ -1,4 +1,4 @@
-/** @module What a call passes before its handler: who its caller is, and the limits on its bytes and their time. */
+/** @module Checks of a call before its handler: the caller, and the limits on its bytes and their time. */
 
 import { Duplex } from 'node:stream';
 import { type Metadata, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';

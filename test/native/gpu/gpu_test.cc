@@ -1,4 +1,4 @@
-// What only a GPU can show: that CUDA and TensorRT answer as the CPU does, in every device shape, with graphs
+// What only a GPU can show: that CUDA and TensorRT return what the CPU returns, in every device shape, with graphs
 // and without, and what becomes of a model when memory or the device itself is gone.
 //
 // Reads ORT_LIBRARY. Where a provider cannot be used its tests are skipped, with the reason.
@@ -74,7 +74,7 @@ class GpuTest : public testing::TestWithParam<std::string> {
     return gpu::Load(*library, path, GetParam(), shapes, executor, options);
   }
 
-  // The largest difference from the CPU's answer to these inputs.
+  // The largest difference from the CPU's outputs for these inputs.
   double Compare(const std::vector<TensorView>& inputs) {
     OutputRef here;
     OutputRef there;
@@ -100,7 +100,7 @@ class GpuTest : public testing::TestWithParam<std::string> {
   std::pair<Executor*, std::unique_ptr<RunHandle>> other_;
 };
 
-TEST_P(GpuTest, EveryDeviceShapeAnswersAsTheCpuDoes) {
+TEST_P(GpuTest, EveryDeviceShapeReturnsWhatTheCpuReturns) {
   for (const std::string& path : {Fixture("two-in-two-out"), Fixture("reduce-mean-image"),
                                   BenchModel("tiny"), BenchModel("small"), BenchModel("medium")}) {
     const Status status = Load(path, kRows);

@@ -145,7 +145,7 @@ struct Sleep : rl::test_suite<Sleep<producers, alarm>, producers + 1> {
   void after() { Require(nodes.AllTaken(), "a node was lost"); }
 };
 
-// As the batcher hands answers to a JavaScript thread: only the push that finds the list empty calls
+// As the batcher hands responses to a JavaScript thread: only the push that finds the list empty calls
 // the thread, and one call empties the whole list.
 template <size_t producers>
 struct Completion : rl::test_suite<Completion<producers>, producers + 1> {
@@ -379,7 +379,7 @@ struct Service
   }
 
   void after() {
-    Require(nodes.taken == accepted, "a request was accepted and never answered");
+    Require(nodes.taken == accepted, "a request was accepted and got no response");
     Require(AllOffered(), "a request was neither accepted nor refused");
     Require(door.Drained(), "the batcher is not drained");
   }

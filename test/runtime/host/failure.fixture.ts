@@ -15,5 +15,5 @@ const response = await fetch(`http://127.0.0.1:${listener.port}/`);
 const shown = (await response.text()).includes('secret');
 console.log(`${response.status} ${shown ? 'shown' : 'hidden'}`);
 await listener.stop();
-// Bun would end with code 1.
+// Without this call, Bun would end with code 1.
 exit(0);

@@ -36,27 +36,27 @@ describe('an address', () => {
     ['::', 'http://[::1]'],
     ['localhost', 'http://localhost'],
   ] as const) {
-    test(`HOST=${hostname} is listened on`, async () => {
+    test(`HOST=${hostname} accepts connections`, async () => {
       const { port, stop } = await currentHost().listen(options({ hostname }));
       assert.equal(await (await fetch(`${url}:${port}/`)).text(), 'here');
       await stop();
     });
   }
 
-  test('that another listener holds is a sentence about the port', async () => {
+  test('that another listener uses is refused with a sentence about the port', async () => {
     const { port, stop } = await currentHost().listen(options());
     await refused({ port }, new RegExp(`^Port ${port} is already in use; .* in PORT\\.$`));
     await stop();
   });
 
-  test('of another machine is a sentence about HOST', () =>
+  test('of another machine is refused with a sentence about HOST', () =>
     refused({ hostname: '192.0.2.1' }, /^HOST 192\.0\.2\.1 is not an address of this machine;/));
 
-  test('that is no address and no known name is a sentence about HOST', () =>
+  test('that is neither an IP address nor a known name is refused with a sentence about HOST', () =>
     refused({ hostname: 'unknown.invalid' }, /^HOST unknown\.invalid is not a name that/));
 });
 
-test('a response that takes longer than a connection may be idle is sent, and then idle time counts', async () => {
+test('a response that takes longer than the idle timeout is sent, and the timeout begins afterwards', async () => {
   const listener = await currentHost().listen(
     options({
       idleTimeoutSecs: 1,
@@ -69,12 +69,12 @@ test('a response that takes longer than a connection may be idle is sent, and th
   using client = new RawClient(listener.port);
   client.send('POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n');
   assert.equal((await client.response())?.body, 'late');
-  // Deno keeps idle connections; a stop closes them.
+  // Deno has no idle timeout; there, only the stop closes the connection.
   if (currentHost().name.startsWith('bun')) assert.equal(await client.response(), undefined);
   await listener.stop();
 });
 
-test('an error of a handler is a response that does not show it', async () => {
+test('an error that a handler throws becomes a response that does not show it', async () => {
   // The test runner of Bun would take the error for a failure of this test.
   const fixture = path.join(import.meta.dirname, 'failure.fixture.ts');
   const args = process.versions.deno === undefined ? [] : ['run', '-A', '--no-check'];

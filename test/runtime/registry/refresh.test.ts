@@ -1,4 +1,4 @@
-/** @module What the registry does when a poll finds what it cannot read. */
+/** @module What the registry does when a poll finds entries that it cannot read. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -36,7 +36,7 @@ async function open(files: Files, settings: Partial<Config> = {}) {
 
 const GOOD: Files = { 'good/1/model.onnx': '' };
 
-test('a setting that names what is skipped stops the start with the reason', async () => {
+test('a setting that names a skipped model stops the start with the reason', async () => {
   const files = { ...GOOD, 'm/1/x.txt': '' };
   const reason = /'m', which the repository does not have \(m: It holds no model file.*\); write/;
   const explicit: Partial<Config> = { modelControlMode: 'explicit', loadModels: ['m'] };
@@ -44,7 +44,7 @@ test('a setting that names what is skipped stops the start with the reason', asy
   await assert.rejects(open(files, { defaultModel: 'm' }), { message: reason });
 });
 
-test('what is skipped is logged once, and again when its reason changes', async () => {
+test('a skipped entry is logged once, and again when its reason changes', async () => {
   await using served = await open({ ...GOOD, 'm/1/x.txt': '' });
   const { registry, root } = served;
   const skipped = () => served.logged('skipped').map(({ name }) => name);
@@ -65,7 +65,7 @@ test('what is skipped is logged once, and again when its reason changes', async 
   );
 });
 
-test('a refresh of a repository that is gone fails without its path, and what was loaded is served', async () => {
+test('a refresh of a repository that is gone fails with an error without its path, and loaded models are still served', async () => {
   await using served = await open(GOOD);
   const { registry, root } = served;
   const away = `${root}-away`;
@@ -87,7 +87,7 @@ test('a refresh of a repository that is gone fails without its path, and what wa
   assert.deepEqual(served.names(), ['good', 'later']);
 });
 
-test('a model is served until its folder is gone, though nothing in it can be used any more', async () => {
+test('a loaded model is served until its folder is removed, although the folder has no usable version any more', async () => {
   await using served = await open(GOOD);
   const { registry, root } = served;
   rmSync(path.join(root, 'good/1'), { recursive: true });
@@ -100,7 +100,7 @@ test('a model is served until its folder is gone, though nothing in it can be us
   assert.deepEqual(served.names(), []);
 });
 
-test('a model whose file cannot be looked at does not keep the others from changing', async () => {
+test('a model whose file cannot be read does not prevent changes of other models', async () => {
   await using served = await open({ 'a.onnx': '', ...GOOD });
   const { registry, root } = served;
   rmSync(path.join(root, 'a.onnx'));
@@ -132,7 +132,7 @@ for (const [what, config] of [
   ['version_labels.stable', { version_labels: { stable: '9' } }],
   ['traffic', { traffic: { '1': 1, '9': 1 } }],
 ] as const) {
-  test(`a model.json whose ${what} names a version that is not there fails its own model`, async () => {
+  test(`a model.json whose ${what} names a version that does not exist fails only its own model`, async () => {
     const files = { ...GOOD, 'm/1/model.onnx': '', 'm/model.json': JSON.stringify(config) };
     await using served = await open(files);
     const [good, m] = served.registry.status();
@@ -144,7 +144,7 @@ for (const [what, config] of [
   });
 }
 
-test('a label that is the name of a version fails its own model', async () => {
+test('a label that is the name of a version fails only its own model', async () => {
   const config = JSON.stringify({ version_labels: { '1': '2' } });
   const files = { 'm/1/model.onnx': '', 'm/2/model.onnx': '', 'm/model.json': config };
   await using served = await open({ ...GOOD, ...files });

@@ -58,9 +58,9 @@ describe('the model that serves a request', () => {
 
   test('is the one that the request names', async () =>
     assert.equal(await ask('b', { models }), 'b'));
-  test('is the only one', async () =>
+  test('is the only one if the request names none', async () =>
     assert.equal(await ask(undefined, { models: { a: models.a! } }), 'a'));
-  test('is the one of DEFAULT_MODEL', async () => {
+  test('is the one that DEFAULT_MODEL names', async () => {
     assert.equal(await ask(undefined, { models, config: { defaultModel: 'b' } }), 'b');
   });
   test('is the one whose model.json makes it the default', async () => {
@@ -82,7 +82,7 @@ describe('the model that serves a request', () => {
     );
     await rejects(ask(undefined, { models: {} }), 'MODEL_NOT_FOUND', /holds no model/);
   });
-  test('a DEFAULT_MODEL that is not there stops the start', async () => {
+  test('a DEFAULT_MODEL that does not exist stops the start', async () => {
     await rejects(
       ask(undefined, { models, config: { defaultModel: 'z' } }),
       'INVALID_CONFIG',
@@ -91,7 +91,7 @@ describe('the model that serves a request', () => {
   });
 });
 
-describe('what cannot be loaded', () => {
+describe('errors of loading', () => {
   test('a repository that does not exist stops the start', async () => {
     const config = { ...testConfig('/tmp'), modelPath: '/nowhere' };
     await rejects(
@@ -101,7 +101,7 @@ describe('what cannot be loaded', () => {
     );
   });
 
-  test('a version stops only itself, with a reason that shows no path', async () => {
+  test('a version that cannot be loaded does not affect the others, and has a reason without paths', async () => {
     using service = await testService({
       models: { m: { versions: { '1': '', '2': '' } } },
       engine: (name) => {
@@ -122,16 +122,16 @@ describe('what cannot be loaded', () => {
       },
     ]);
     assert.ok(service.runtime.ready());
-    const asked = (version: string | undefined) => infer(service.runtime, { ...row, version });
-    assert.equal((await asked(undefined)).version, '1');
+    const request = (version: string | undefined) => infer(service.runtime, { ...row, version });
+    assert.equal((await request(undefined)).version, '1');
     await rejects(
-      asked('2'),
+      request('2'),
       'MODEL_NOT_READY',
       /could not be loaded; see \/ready, or ask for one of '1'/,
     );
   });
 
-  test('a model without a loaded version is not offered in messages', async () => {
+  test('messages do not suggest models without a loaded version', async () => {
     using service = await testService({
       models: { m: { config: '{', versions: { '1': '' } }, n: { versions: { '1': '' } } },
     });
@@ -153,7 +153,7 @@ describe('what cannot be loaded', () => {
 
   for (const [name, config, reason] of [
     [
-      'not JSON',
+      'that is not JSON',
       '{"task":',
       /^model.json of 'm' is not valid JSON: Unexpected (EOF|end of JSON input)\.$/,
     ],
@@ -170,7 +170,7 @@ describe('what cannot be loaded', () => {
     ['with too few labels', { task: 'classification', labels: ['a'] }, /names 1 classes/],
     ['with an output that is not there', { task: 'regression', output: 'y' }, /no output 'y'/],
   ] as const) {
-    test(`a model.json ${name} stops only its model`, async () => {
+    test(`a model.json ${name} fails only its own model`, async () => {
       using service = await testService({
         models: { m: { config, versions: { '1': '' } }, n: { versions: { '1': '' } } },
       });
@@ -181,7 +181,7 @@ describe('what cannot be loaded', () => {
     });
   }
 
-  test('a failing warm-up run is noted, and stops nothing', async () => {
+  test('a warm-up run that fails becomes a note, and the version is ready', async () => {
     using service = await testService({
       models: { m: { versions: { '1': '' } } },
       engine: () => ({
@@ -196,7 +196,7 @@ describe('what cannot be loaded', () => {
     assert.deepEqual(version!.notes, ['The run of zeros that warms it failed: Node failed']);
   });
 
-  test('folders that are no models are left alone', async () => {
+  test('folders that are not models are ignored', async () => {
     using repository = testRepository({
       docs: { versions: {} },
       tool: { versions: { cache: undefined } },
@@ -213,13 +213,13 @@ describe('how a version is loaded', () => {
   };
   const name = 'm:1';
 
-  test('BATCH_SIZE caps a model, and does not declare that it may be batched', async () => {
+  test('BATCH_SIZE limits the batches of a model without declaring that it can be batched', async () => {
     assert.deepEqual(await loads({ config: { batchSize: 4 } }), [
       { name, device: 'cpu', batching: { autoMaxRows: 4 } },
     ]);
   });
 
-  test('model.json goes before BATCH_SIZE', async () => {
+  test('model.json has priority over BATCH_SIZE', async () => {
     const config = { batching: { maxRows: 2, maxQueue: 9 }, instances: 2, intra_op_threads: 3 };
     const models = { m: { config, versions: { '1': '' } } };
     assert.deepEqual(await loads({ models, config: { batchSize: 4 } }), [
@@ -239,7 +239,7 @@ describe('how a version is loaded', () => {
     assert.equal(options?.instances, 2);
   });
 
-  test('DEVICE=auto falls back to the CPU and says so', async () => {
+  test('DEVICE=auto falls back to the CPU, which the status and the metrics show', async () => {
     using repository = testRepository({ m: { versions: { '1': '' } } });
     const engine = new PuppetEngine(() => ({
       ...puppetClassifier(),
@@ -264,7 +264,7 @@ describe('how a version is loaded', () => {
     );
   });
 
-  test('DEVICE=cuda never falls back: where it cannot be used, the start fails with the reason', async () => {
+  test('DEVICE=cuda never falls back: if the GPU cannot be used, the start fails with the reason', async () => {
     const engine = new PuppetEngine(() => {
       throw new MillraceError('FAILED_PRECONDITION', 'no driver');
     });
@@ -285,7 +285,7 @@ describe('how a version is loaded', () => {
     assert.equal(service.runtime.models()[0]!.versions[0]!.reason, 'no model.');
   });
 
-  test('model.json chooses device and options; engines are kept for TensorRT', async () => {
+  test('model.json chooses the device and its options, and a load for TensorRT gets the engine cache', async () => {
     const config = {
       device: 'tensorrt:1',
       device_options: { fp16: true, builderLevel: 3 },
@@ -304,7 +304,7 @@ describe('how a version is loaded', () => {
     ]);
   });
 
-  test('what a GPU does for a version is in its status and in the metrics', async () => {
+  test('the status and the metrics show the device of a version, its notes, nodes and shapes', async () => {
     using repository = testRepository({ m: { versions: { '1': '' } } });
     const node = (provider: string) => ({ name: 'n', op: 'Add', provider });
     const report = {
@@ -332,7 +332,7 @@ describe('how a version is loaded', () => {
     }
   });
 
-  test('a lost GPU makes a version fail', async () => {
+  test('a version on a lost GPU has the state failed', async () => {
     using service = await testService({ models: { m: { versions: { '1': '' } } } });
     const [model] = [...service.engine.models.values()];
     model!.measured.deviceLost = true;
@@ -385,7 +385,7 @@ test('an HTTP thread that is not the first logs its errors, but not what it find
   );
 });
 
-test('a DEFAULT_MODEL that is not there stops the start before a model is loaded', async () => {
+test('a DEFAULT_MODEL that does not exist stops the start before a model is loaded', async () => {
   using repository = testRepository({ a: { versions } });
   const engine = new PuppetEngine();
   const config = { ...testConfig(repository.path), defaultModel: 'z' };

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { Repository } from '../../../runtime/repository/index.ts';
 import { type Files, temporaryFiles } from '../../support/files.ts';
 
-/** The model files that are served, with what is noted of each, and what is skipped. */
+/** The model files that are served, their notes, and the reasons for skipped entries. */
 async function scan(files: Files) {
   using folder = temporaryFiles(files);
   const { models, skipped } = await (await Repository.open(folder.path)).scan();
@@ -27,15 +27,20 @@ const served = (files: readonly string[], folder: string) =>
 
 describe('in the folder of a version', () => {
   for (const [name, files, chosen, notes] of [
-    ['model.onnx, whatever else is there', ['model.onnx', 'best.onnx', 'a.bin'], 'model.onnx', []],
     [
-      'the only one, under any name',
+      'model.onnx is the model, whatever else is there',
+      ['model.onnx', 'best.onnx', 'a.bin'],
+      'model.onnx',
+      [],
+    ],
+    [
+      'the only file is the model, under any name',
       ['best.onnx', 'best.onnx.data'],
       'best.onnx',
       [/model file is best\.onnx, because there is no model\.onnx$/],
     ],
     [
-      'of one model the most exact',
+      'the most exact of several precisions is the model',
       ['best_int8.onnx', 'best_fp16.onnx', 'best.onnx'],
       'best.onnx',
       [/best\.onnx, .*more exact than best_fp16\.onnx, best_int8\.onnx/],
@@ -50,19 +55,19 @@ describe('in the folder of a version', () => {
     });
   }
 
-  test('of two models no one is chosen, with a reason', async () => {
+  test('a choice between two models is refused with a reason', async () => {
     const found = await served(['a.onnx', 'b.onnx'], 'm/1');
     assert.deepEqual(found.files, []);
     assert.match(found.skipped['m/1']!, /several models \(a\.onnx, b\.onnx\).*rename/);
   });
 
-  test('a folder named model.onnx with the file in it, as Triton takes it', async () => {
+  test('a folder named model.onnx may hold the file, as in Triton', async () => {
     const found = await scan({ 'm/1/model.onnx/model.onnx': '', 'm/1/model.onnx/weights.bin': '' });
     assert.deepEqual(found.files, ['m/1/model.onnx/model.onnx']);
     assert.equal(found.models[0]!.versions[0]!.version, '1');
   });
 
-  test('default_model_filename is taken at its word', async () => {
+  test('default_model_filename names the only file that can be the model', async () => {
     const named = { 'm/config.pbtxt': 'default_model_filename: "net.onnx"' };
     assert.deepEqual((await scan({ ...named, 'm/1/net.onnx': '', 'm/1/model.onnx': '' })).files, [
       'm/1/net.onnx',
@@ -72,7 +77,7 @@ describe('in the folder of a version', () => {
     assert.match(missing.skipped['m/1']!, /expected net\.onnx/);
   });
 
-  test('config.pbtxt without it takes the only file', async () => {
+  test('the only file is the model if config.pbtxt has no default_model_filename', async () => {
     assert.deepEqual((await scan({ 'm/config.pbtxt': '', 'm/1/best.onnx': '' })).files, [
       'm/1/best.onnx',
     ]);
@@ -81,7 +86,7 @@ describe('in the folder of a version', () => {
 
 describe('in a folder without versions', () => {
   for (const config of ['model.json', 'config.pbtxt', undefined]) {
-    test(`model.onnx is version 1 beside ${config ?? 'nothing'}`, async () => {
+    test(`model.onnx is version 1 beside ${config ?? 'no configuration'}`, async () => {
       const text = config === 'model.json' ? '{"default": true}' : 'max_batch_size: 3';
       const found = await scan({
         'm/model.onnx': '',
@@ -98,13 +103,13 @@ describe('in a folder without versions', () => {
     });
   }
 
-  test('folders of versions are preferred to it', async () => {
+  test('folders of versions have priority over model.onnx', async () => {
     const found = await scan({ 'm/model.onnx': '', 'm/2/model.onnx': '', 'm/model.json': '{}' });
     assert.deepEqual(found.files, ['m/2/model.onnx']);
     assert.match(found.skipped['m/model.onnx']!, /folders of versions/);
   });
 
-  test('empty folders are ignored', async () => {
+  test('folders without a model file are ignored', async () => {
     const found = await scan({ 'm/model.onnx': '', 'm/assets/x.txt': '', 'm/model.json': '{}' });
     assert.deepEqual(found.files, ['m/model.onnx']);
   });
@@ -114,7 +119,7 @@ describe('in a folder of Hugging Face', () => {
   const face = (...files: string[]) =>
     scan({ 'm/config.json': '{}', ...Object.fromEntries(files.map((file) => [`m/${file}`, ''])) });
 
-  test('the most exact of several precisions', async () => {
+  test('the most exact of several precisions is the model', async () => {
     const files = ['model_bnb4', 'model_q4f16', 'model_q4', 'model_uint8', 'model_int8'];
     const byExactness = ['model_quantized', 'model_fp16', 'model_optimized', 'model_O2', 'model'];
     const present = files.map((file) => `onnx/${file}.onnx`);
@@ -128,7 +133,7 @@ describe('in a folder of Hugging Face', () => {
   });
 
   for (const file of ['model_quantized', 'model_qint8_avx512_vnni', 'model_O4', 'bert']) {
-    test(`only ${file}.onnx`, async () => {
+    test(`${file}.onnx is the model if it is the only file`, async () => {
       for (const folder of ['onnx/', '']) {
         const found = await face(`${folder}${file}.onnx`);
         assert.deepEqual(found.files, [`m/${folder}${file}.onnx`]);
@@ -137,7 +142,7 @@ describe('in a folder of Hugging Face', () => {
     });
   }
 
-  test('parts in the most exact precision of each', async () => {
+  test('each part is a model, in its most exact precision', async () => {
     const found = await face(
       'onnx/encoder_model_quantized.onnx',
       'onnx/encoder_model_fp16.onnx',
@@ -153,21 +158,21 @@ describe('in a folder of Hugging Face', () => {
     ]);
   });
 
-  test('graphs beside an empty folder onnx', async () => {
+  test('model.onnx is found beside a folder onnx without models', async () => {
     assert.deepEqual((await face('onnx/.keep', 'model.onnx')).files, ['m/model.onnx']);
   });
 
-  test('several that are no parts are named', async () => {
+  test('several models that are not parts are skipped with a reason that names them', async () => {
     const found = await face('onnx/a.onnx', 'onnx/b.onnx');
     assert.deepEqual(found.files, []);
     assert.match(found.skipped.m!, /several models \(a\.onnx, b\.onnx\)/);
   });
 
-  test('a folder without any is skipped with a reason', async () => {
+  test('a folder without a model file is skipped with a reason', async () => {
     assert.match((await face('pytorch_model.bin')).skipped.m!, /holds no model file/);
   });
 
-  test('model.json takes effect', async () => {
+  test('model.json has an effect', async () => {
     const found = await scan({
       'm/config.json': '{"id2label": {"0": "no", "1": "yes"}}',
       'm/model.json': '{"task": "classification", "labels": ["bad", "good"]}',

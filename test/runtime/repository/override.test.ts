@@ -1,11 +1,11 @@
-/** @module Load requests that bring a configuration: what a client may set, and how much of it is repeated. */
+/** @module Load requests with a configuration: what a client may set, and how much of it messages repeat. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ServeError } from '../../../runtime/index.ts';
 import { Repository } from '../../../runtime/repository/index.ts';
 import { temporaryFiles } from '../../support/files.ts';
 
-/** What a load request with this configuration finds, where the repository has a model `m`. */
+/** The model that a load request with this configuration finds in a repository that has a model `m`. */
 async function find(config: string, name = 'm', files: Record<string, string> = {}) {
   using folder = temporaryFiles({ 'm/1/model.onnx': '' });
   const bytes = Object.entries(files).map(
@@ -46,14 +46,14 @@ describe('options of an execution provider', () => {
     ['cuda', 'gpu_external_alloc'],
     ['cuda', 'an_option_of_a_later_release'],
   ] as const) {
-    test(`${option} is the owner’s to set, not a client’s`, async () => {
+    test(`${option} cannot be set by a load request`, async () => {
       const message = await reasonOf(withOptions(accelerator, { [option]: '/tmp/x' }));
       assert.match(message, /which a load request may not set; write it into the repository/);
       assert.doesNotMatch(message, /\/tmp/);
     });
   }
 
-  test('those that only tune it may be set', async () => {
+  test('that only tune it can be set by a load request', async () => {
     const options = { trt_max_workspace_size: '1', trt_builder_optimization_level: '5' };
     const tensorrt = (await find(withOptions('tensorrt', { ...options, precision_mode: 'FP16' })))!;
     assert.deepEqual(tensorrt.settings.providerOptions, { ...options, trt_fp16_enable: '1' });
@@ -61,7 +61,7 @@ describe('options of an execution provider', () => {
     assert.deepEqual((await find(withOptions('cuda', cuda)))!.settings.providerOptions, cuda);
   });
 
-  test('the repository’s own configuration may set them all', async () => {
+  test('can all be set by the configuration in the repository', async () => {
     const config = withOptions('tensorrt', { trt_engine_cache_path: '/cache' });
     using folder = temporaryFiles({ 'm/config.pbtxt': config, 'm/1/model.onnx': '' });
     const [model] = (await (await Repository.open(folder.path)).scan()).models;
@@ -69,7 +69,7 @@ describe('options of an execution provider', () => {
   });
 });
 
-describe('what a message repeats is short', () => {
+describe('a response stays short, whatever the length of', () => {
   const long = 'x'.repeat(60_000);
   for (const [what, config] of [
     ['a field', `${long}: 1`],
@@ -78,16 +78,16 @@ describe('what a message repeats is short', () => {
     ['a backend', JSON.stringify({ backend: long })],
     ['a file', JSON.stringify({ default_model_filename: `../${long}` })],
     ['a key', JSON.stringify({ parameters: { [long]: 7 } })],
-    ['a number of many digits', `max_batch_size: ${'9'.repeat(60_000)}`],
+    ['a number', `max_batch_size: ${'9'.repeat(60_000)}`],
   ] as const) {
     test(what, async () => assert.ok((await reasonOf(config)).length < 1200));
   }
 
-  test('a configuration that is far too long', async () => {
+  test('the whole configuration', async () => {
     assert.match(await reasonOf(' '.repeat(1_000_000)), /1000000 characters, and at most 65536/);
   });
 
-  test('notes, and how many there are', async () => {
+  test('the list of notes', async () => {
     const keys = Array.from({ length: 1000 }, (_, i) => [`${i}${'y'.repeat(40)}`, {}]);
     const { notes } = (await find(JSON.stringify({ parameters: Object.fromEntries(keys) })))!
       .settings;
@@ -96,7 +96,7 @@ describe('what a message repeats is short', () => {
   });
 });
 
-test('a name is no way out of the repository', async () => {
+test('a model name cannot lead out of the repository', async () => {
   const files = { '1/model.onnx': 'x' };
   for (const name of ['..', '.', '../m', 'a/b', 'a\\b', '.hidden', '']) {
     assert.equal(await find('{}', name, files), undefined, name);

@@ -10,7 +10,7 @@ import { type Files, temporaryFiles } from '../../support/files.ts';
 
 const GOOD: Files = { 'good/1/model.onnx': '' };
 
-/** What is found in these files and in what `add` puts beside them. */
+/** The result of a scan of these files and of the entries that `add` creates beside them. */
 async function scan(files: Files, add: (root: string) => void = () => {}) {
   using folder = temporaryFiles(files);
   add(folder.path);
@@ -25,11 +25,11 @@ async function scan(files: Files, add: (root: string) => void = () => {}) {
   };
 }
 
-/** A name that is not UTF-8, which JavaScript's strings cannot hold. */
+/** Creates a file whose name is not UTF-8, which a JavaScript string cannot hold. */
 const touchBadName = (folder: string) =>
   execFileSync('sh', ['-c', `printf x > "${folder}/$(printf 'a\\377b.onnx')"`]);
 
-/** Each kind of junk: how it gets into a folder, its name there, and what is said of it. */
+/** For each kind of junk: how it is created in a folder, its name there, and the reason for skipping it. */
 const JUNK: Readonly<Record<string, readonly [(folder: string) => void, string, RegExp]>> = {
   'a link to nothing': [
     (folder) => symlinkSync('nowhere', path.join(folder, 'dangling')),
@@ -87,9 +87,9 @@ const JUNK: Readonly<Record<string, readonly [(folder: string) => void, string, 
   ],
 };
 
-describe('junk is named, and the model beside it is served', () => {
+describe('junk is skipped with a reason, and the model beside it is served', () => {
   for (const [kind, [add, name, reason]] of Object.entries(JUNK)) {
-    test(`${kind} at the top`, async () => {
+    test(`${kind} at the top of the repository`, async () => {
       const found = await scan(GOOD, add);
       assert.deepEqual(found.models, ['good:1']);
       assert.deepEqual(Object.keys(found.skipped), [name]);
@@ -108,7 +108,7 @@ describe('junk is named, and the model beside it is served', () => {
     });
   }
 
-  test('all of it at once, in every layout', async () => {
+  test('all kinds at once, in every layout', async () => {
     const files = {
       ...GOOD,
       'triton/config.pbtxt': '',
@@ -126,23 +126,23 @@ describe('junk is named, and the model beside it is served', () => {
     assert.deepEqual(found.models, ['bare:1', 'face:1', 'good:1', 'loose:1', 'triton:1']);
   });
 
-  test('a link to the repository in a version', async () => {
+  test('a version that is a link to the repository', async () => {
     const found = await scan({ ...GOOD, 'bare.onnx': '' }, (root) =>
       symlinkSync('../..', path.join(root, 'good/2')),
     );
     assert.deepEqual(found.models, ['bare:1', 'good:1']);
   });
 
-  test('a folder that may not be read', async () => {
+  test('a folder without read permission', async () => {
     const found = await scan({ ...GOOD, 'closed/README.md': '' }, (root) =>
       chmodSync(path.join(root, 'closed'), 0),
     );
     assert.deepEqual(found.models, ['good:1']);
-    // The superuser reads it all the same, and finds nothing.
+    // The superuser can read it nevertheless, and finds no model.
     assert.match(found.skipped.closed!, /no permission|holds no model file/);
   });
 
-  test('plain files that are no models, and what Kubernetes and the server keep there, are not named', async () => {
+  test('plain files, and the folders that Kubernetes and the server create, are ignored without a reason', async () => {
     const found = await scan(
       { '..2026_11_29/good/1/model.onnx': '', 'README.md': '', '.millrace/x': '', '.DS_Store': '' },
       (root) => {
@@ -154,7 +154,7 @@ describe('junk is named, and the model beside it is served', () => {
     assert.deepEqual(found.skipped, {});
   });
 
-  test('of two models of one name the one with a folder of its own is served', async () => {
+  test('of two models with the same name, the one in its own folder is served', async () => {
     const found = await scan({ 'm/1/model.onnx': '', 'm.onnx': '' });
     assert.deepEqual(found.models, ['m:1']);
     assert.match(found.skipped['m.onnx']!, /another model 'm'/);
@@ -163,14 +163,14 @@ describe('junk is named, and the model beside it is served', () => {
 });
 
 describe('a version is a folder that holds a model file', () => {
-  test('one without is named, and the others are served', async () => {
+  test('a folder without one is skipped with a reason, and the others are served', async () => {
     const found = await scan({ 'm/1/model.onnx': '', 'm/2/notes.txt': '', 'm/v3/.keep': '' });
     assert.deepEqual(found.models, ['m:1']);
     assert.match(found.skipped['m/2']!, /holds no model file: expected model\.onnx/);
     assert.match(found.skipped['m/v3']!, /holds no model file/);
   });
 
-  test('a model with a configuration and no version is named with what is expected', async () => {
+  test('a model with a configuration but no version is skipped, and the reason says what is expected', async () => {
     for (const config of ['model.json', 'config.pbtxt']) {
       const found = await scan({
         [`m/${config}`]: config === 'model.json' ? '{}' : '',
@@ -182,7 +182,7 @@ describe('a version is a folder that holds a model file', () => {
     }
   });
 
-  test('the newest version of config.pbtxt is the newest that is there', async () => {
+  test('config.pbtxt selects the newest of the versions that hold a model file', async () => {
     const found = await scan({
       'm/config.pbtxt': '',
       'm/1/model.onnx': '',
@@ -192,7 +192,7 @@ describe('a version is a folder that holds a model file', () => {
     assert.match(found.skipped['m/2']!, /holds no model file/);
   });
 
-  test('a folder whose name is no number is named where config.pbtxt wants numbers', async () => {
+  test('beside config.pbtxt, a version whose name is not a number is skipped with a reason', async () => {
     const found = await scan({
       'm/config.pbtxt': '',
       'm/1/model.onnx': '',
@@ -204,7 +204,7 @@ describe('a version is a folder that holds a model file', () => {
     assert.match(found.skipped['m/v2']!, /is a number/);
   });
 
-  test('a version_policy that selects no version is the reason', async () => {
+  test('a model whose version_policy selects no version is skipped with this reason', async () => {
     const policy = 'version_policy { specific { versions: 3 } }';
     const found = await scan({ 'm/config.pbtxt': policy, 'm/1/model.onnx': '' });
     assert.match(found.skipped.m!, /version_policy selects none of its versions: 1/);
@@ -245,7 +245,7 @@ describe('a configuration that cannot be read fails only its own model', () => {
     }
   });
 
-  test('a byte order mark is no fault', async () => {
+  test('a byte order mark is accepted', async () => {
     const found = await scan({
       'a/model.json': '\ufeff{"default": true}',
       'a/1/model.onnx': '',
@@ -262,7 +262,7 @@ describe('a configuration that cannot be read fails only its own model', () => {
 });
 
 describe('the folder of the repository itself', () => {
-  test('that is no folder is an error that says so', async () => {
+  test('is refused with the reason if it is not a folder', async () => {
     using folder = temporaryFiles({ file: '' });
     symlinkSync('loop', path.join(folder.path, 'loop'));
     for (const [name, reason] of [

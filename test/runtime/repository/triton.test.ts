@@ -18,13 +18,13 @@ const refuses = (text: string, message: RegExp) =>
 describe('max_batch_size', () => {
   const batching = async (text: string) => (await read(text)).config.batching;
 
-  test('is what the file says', async () => {
+  test('is the value in the file, where 0 turns batching off', async () => {
     assert.deepEqual(await batching('max_batch_size: 8'), { maxRows: 8 });
     assert.equal(await batching('max_batch_size: 0'), false);
     assert.equal(await batching('{"max_batch_size": 0}'), false);
   });
 
-  test('without it batching is found out, unless the file describes shapes, which are whole then', async () => {
+  test('is found out by the engine if it is left out, but means 0 if the file describes shapes', async () => {
     assert.equal(await batching('name: "m"'), undefined);
     assert.equal(await batching('{}'), undefined);
     const delay = 'dynamic_batching { max_queue_delay_microseconds: 500 }';
@@ -34,20 +34,20 @@ describe('max_batch_size', () => {
 });
 
 describe('instance groups', () => {
-  /** Device and configuration they come to, and what is noted. */
+  /** For each text: the device and the configuration that result from it, and its notes. */
   const cases: Readonly<
     Record<string, readonly [string, string | undefined, object, (readonly RegExp[])?]>
   > = {
     none: ['', undefined, {}],
     'on the CPU': ['instance_group { kind: KIND_CPU count: 3 }', 'cpu', { instances: 3 }],
-    'on the CPU, uncounted': ['instance_group { kind: KIND_CPU }', 'cpu', { instances: 1 }],
+    'on the CPU, without a count': ['instance_group { kind: KIND_CPU }', 'cpu', { instances: 1 }],
     'two groups on the CPU': [
       'instance_group [ { kind: KIND_CPU count: 3 }, { kind: KIND_CPU count: 2 } ]',
       'cpu',
       { instances: 5 },
     ],
     'on a GPU': ['instance_group { kind: KIND_GPU }', 'cuda', {}],
-    'on this GPU': ['instance_group { kind: KIND_GPU gpus: 1 }', 'cuda:1', {}],
+    'on a certain GPU': ['instance_group { kind: KIND_GPU gpus: 1 }', 'cuda:1', {}],
     'the same GPU twice': [
       'instance_group [ { kind: KIND_GPU gpus: 1 }, { kind: KIND_GPU gpus: 1 } ]',
       'cuda:1',
@@ -59,45 +59,41 @@ describe('instance groups', () => {
       {},
       [/gpus 0, 2 mean every GPU/],
     ],
-    'as many on a GPU as there are anyway': [
-      'instance_group { kind: KIND_GPU count: 2 }',
-      'cuda',
-      {},
-    ],
-    'more on a GPU': [
+    'on a GPU, the default number': ['instance_group { kind: KIND_GPU count: 2 }', 'cuda', {}],
+    'on a GPU, more than the default': [
       'instance_group { kind: KIND_GPU count: 4 }',
       'cuda',
       { device_options: { slots: 4 } },
     ],
-    'too many on a GPU': [
+    'on a GPU, more than the limit': [
       'instance_group { kind: KIND_GPU count: 20 }',
       'cuda',
       { device_options: { slots: 8 } },
       [/at most 8 instances, not 20/],
     ],
-    'anywhere, uncounted': ['instance_group { name: "a" }', undefined, {}],
-    'anywhere, counted': [
+    'on any device, without a count': ['instance_group { name: "a" }', undefined, {}],
+    'on any device, with a count': [
       'instance_group { kind: KIND_AUTO count: 2 }',
       undefined,
       { instances: 2 },
     ],
-    'anywhere, on these GPUs': [
+    'on any device, with a list of GPUs': [
       'instance_group { gpus: [ 0 ] }',
       undefined,
       {},
       [/gpus of an instance_group that is not of KIND_GPU are not used/],
     ],
-    'as the model likes': [
+    'on the device that the model chooses': [
       'instance_group { kind: KIND_MODEL count: 2 }',
       undefined,
       { instances: 2 },
     ],
-    'anywhere beside the CPU': [
+    'on the CPU and on any device': [
       'instance_group [ { kind: KIND_CPU }, { kind: KIND_AUTO count: 2 } ]',
       undefined,
       { instances: 3 },
     ],
-    'what only tunes Triton': [
+    'with fields that only tune Triton': [
       `instance_group {
         kind: KIND_CPU profile: "0" host_policy: "numa" rate_limiter { priority: 2 }
         secondary_devices { kind: KIND_NVDLA }
@@ -106,7 +102,7 @@ describe('instance groups', () => {
       { instances: 1 },
       [/profile/, /rate_limiter/, /secondary_devices/, /host_policy/],
     ],
-    'one that serves nothing': [
+    'with a passive group': [
       'instance_group [ { kind: KIND_CPU count: 2 }, { kind: KIND_GPU passive: true } ]',
       'cpu',
       { instances: 2 },
@@ -135,7 +131,7 @@ describe('accelerators', () => {
   const gpu = (accelerator: string) =>
     `optimization { execution_accelerators { gpu_execution_accelerator { ${accelerator} } } }`;
 
-  test('TensorRT by Triton’s names of its options', async () => {
+  test('of TensorRT take its options by Triton’s names, and other parameters are noted', async () => {
     const { settings } = await read(
       gpu(`name: "tensorrt"
         parameters { key: "precision_mode" value: "FP16" }
@@ -152,7 +148,7 @@ describe('accelerators', () => {
     assert.deepEqual(settings.notes, ["The accelerator's parameter other is not used"]);
   });
 
-  test('CUDA on the GPU that the instances are on', async () => {
+  test('of CUDA are used on the GPU of the instances', async () => {
     const { settings } = await read(
       `${gpu('name: "cuda" parameters { key: "cudnn_conv_algo_search" value: "HEURISTIC" }')}
        instance_group { kind: KIND_GPU gpus: 1 }`,
@@ -161,14 +157,14 @@ describe('accelerators', () => {
     assert.deepEqual(settings.providerOptions, { cudnn_conv_algo_search: 'HEURISTIC' });
   });
 
-  test('of a GPU leave instances on the CPU where they are', async () => {
+  test('of a GPU have no effect on instances on the CPU, which is noted', async () => {
     const { settings } = await read(`${gpu('name: "tensorrt"')} instance_group { kind: KIND_CPU }`);
     assert.equal(settings.device, 'cpu');
     assert.deepEqual(settings.providerOptions, {});
     assert.match(settings.notes.join(), /tensorrt is not used: its instances are on the CPU/);
   });
 
-  test('of the CPU are noted, unknown ones refused', async () => {
+  test('of the CPU are noted, and unknown ones are refused', async () => {
     const cpu =
       'optimization { execution_accelerators { cpu_execution_accelerator { name: "openvino" } } }';
     assert.deepEqual((await read(cpu)).settings.notes, [
@@ -182,7 +178,7 @@ describe('queues', () => {
   const queue = async (policies: string) =>
     (await read(`dynamic_batching { ${policies} }`)).settings.queue;
 
-  test('a time that requests may shorten, or not', async () => {
+  test('a request can shorten the timeout only with allow_timeout_override', async () => {
     const policy = (more: string) =>
       queue(`default_queue_policy { default_timeout_microseconds: 2000 ${more} }`);
     const fixed = await policy('');
@@ -197,7 +193,7 @@ describe('queues', () => {
     );
   });
 
-  test('without a timeout a request has its own, and with DELAY no timeout counts', async () => {
+  test('without a default timeout a request sets its own, and with DELAY no timeout applies', async () => {
     const plain = await queue('');
     assert.deepEqual(
       [undefined, 9].map((wanted) => allowedTimeout(plain, 0, wanted)),
@@ -212,7 +208,7 @@ describe('queues', () => {
     );
   });
 
-  test('levels with policies of their own', async () => {
+  test('a priority level can have a policy of its own', async () => {
     const settings = await queue(`priority_levels: 3 default_priority_level: 2
       default_queue_policy { default_timeout_microseconds: 9000 }
       priority_queue_policy { key: 1 value { default_timeout_microseconds: 1000 } }`);
@@ -230,7 +226,7 @@ describe('queues', () => {
     await levels('priority_levels: 2 default_priority_level: 3', /from 1 to 2 but is 3/);
     await levels('default_priority_level: 1', /left out without priority_levels/);
     await levels('priority_levels: 300 default_priority_level: 1', /at most 256 but is 300/);
-    // As many as this would fill the memory if they were listed before they are checked.
+    // So many levels would fill the memory if they were listed before their number is checked.
     await levels('priority_levels: 4294967295', /at most 256 but is 4294967295/);
     await levels(
       'priority_levels: 2 default_priority_level: 1 priority_queue_policy { key: 3 value { } }',
@@ -247,7 +243,7 @@ describe('queues', () => {
     }
   });
 
-  test('places are those of each level, 0 being no limit', async () => {
+  test('max_queue_size is the limit of each level, and 0 is no limit', async () => {
     const batching = async (policies: string) =>
       (await read(`max_batch_size: 4 dynamic_batching { ${policies} }`)).config.batching;
     const size = (most: number) => `default_queue_policy { max_queue_size: ${most} }`;
@@ -269,7 +265,7 @@ describe('queues', () => {
     }
   });
 
-  test('what they have no effect on is noted', async () => {
+  test('values of a policy that cannot be applied are noted', async () => {
     const notes = async (policy: string) =>
       (await read(`dynamic_batching { default_queue_policy { ${policy} } }`)).settings.notes.join();
     assert.match(await notes('timeout_action: DELAY'), /keep their place/);
@@ -278,7 +274,7 @@ describe('queues', () => {
   });
 });
 
-test('warm-ups are read as Triton reads them: flags by being there, no rows no run', async () => {
+test('warm-ups are read as in Triton: random_data has an effect even if it is false, and no batch_size means no run', async () => {
   const { warmups } = (
     await read(`
     model_warmup {
@@ -312,7 +308,7 @@ test('warm-ups are read as Triton reads them: flags by being there, no rows no r
   await refuses(file('../no.bin'), /must be the name of a file in the folder warmup/);
 });
 
-test('what only tunes Triton is noted by its name', async () => {
+test('fields that only tune Triton are noted by name', async () => {
   const { notes } = (
     await read(`
     dynamic_batching { preferred_batch_size: [ 4 ] preserve_ordering: true }

@@ -5,7 +5,7 @@ import { fingerprint, Repository } from '../../../runtime/repository/index.ts';
 import { temporaryFiles } from '../../support/files.ts';
 
 const MODELS = 100;
-/** So many turns of the event loop pass at least: one for every few models. */
+/** The least number of turns of the event loop that must pass: one for every eight models. */
 const TURNS = MODELS / 8;
 
 /** Turns of the event loop that pass while `work` runs. */
@@ -22,7 +22,7 @@ async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
   return turns;
 }
 
-test('reading 100 models, and comparing them with what was loaded, takes many turns', async () => {
+test('a scan of 100 models, and their fingerprints, take many turns of the event loop', async () => {
   const files = Object.fromEntries(
     Array.from({ length: MODELS }, (_, i) => [
       [`m${i}/1/model.onnx`, ''],

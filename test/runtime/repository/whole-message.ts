@@ -1,4 +1,4 @@
-/** @module A message with fields of every kind, for the tests of the formats it is read from. */
+/** @module A message with fields of every kind, for the tests of the formats from which it is read. */
 import protobuf from 'protobufjs';
 
 const { root } = protobuf.parse(

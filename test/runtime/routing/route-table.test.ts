@@ -11,7 +11,7 @@ const PREDICTS: readonly TaskName[] = ['classification', 'regression', 'raw'];
 const any = { model: undefined, version: undefined };
 const unnamed = { model: 'm', version: undefined };
 
-/** The table of a service whose draws are these, over and over. */
+/** The route table of a service whose random numbers are `draws`, over and over. */
 async function table(options: TestServiceOptions, draws: readonly number[] = [0]) {
   let drawn = 0;
   const random = () => {
@@ -35,13 +35,13 @@ const resolved = (routes: RouteTable, route?: Route) => {
 };
 
 describe('resolve', () => {
-  test('without a split the newest version has all requests, and nothing is drawn', async () => {
+  test('without a traffic split the newest version gets all requests, and no random number is drawn', async () => {
     using made = await table({ models: models() });
     assert.equal(resolved(made.routes), '3');
     assert.equal(made.drawn(), 0);
   });
 
-  test('a split has the shares of its weights', async () => {
+  test('a traffic split divides the requests by its weights', async () => {
     using made = await table(
       { models: models({ traffic: { '1': 1, '2': 3 } }) },
       [0, 0.2499, 0.25, 0.5, 0.9999],
@@ -51,7 +51,7 @@ describe('resolve', () => {
     assert.equal(made.drawn(), 5);
   });
 
-  test('a version or label that is named is taken without a draw', async () => {
+  test('a version or label that the request names is used without a random number', async () => {
     const config = { traffic: { '1': 1, '2': 1 }, version_labels: { stable: '1', canary: '3' } };
     using made = await table({ models: models(config) });
     const name = (version: string) => made.routes.resolve({ model: 'm', version }).version;
@@ -68,7 +68,7 @@ describe('resolve', () => {
     }
   });
 
-  test('a weight of 0 draws nothing, and weights of 0 alone are no division by it', async () => {
+  test('a version of weight 0 gets no requests, and weights that are all 0 still select a version', async () => {
     using made = await table({ models: models() }, [0, 0.5, 0.9999]);
     const none = { weights: { '1': 0, '2': 1 }, labels: {} };
     made.routes.change('m', none);
@@ -104,7 +104,7 @@ describe('resolve', () => {
 });
 
 describe('change', () => {
-  test('the next request goes by the new route, and no model is loaded again', async () => {
+  test('the next request follows the new route, and no model is loaded again', async () => {
     using service = await testService({ models: models() });
     const { routes } = service.runtime;
     const loads = service.engine.loads.length;
@@ -123,7 +123,7 @@ describe('change', () => {
 });
 
 describe('describe', () => {
-  test('is about the version with the largest share, and never draws', async () => {
+  test('returns the version with the largest share, and draws no random number', async () => {
     const config = { traffic: { '1': 1, '2': 5, '3': 5 }, version_labels: { old: '1' } };
     using made = await table({ models: models(config) });
     assert.equal(made.routes.describe(unnamed).version, '2');
@@ -145,7 +145,7 @@ describe('the default model', () => {
     });
   });
 
-  test('is the one of DEFAULT_MODEL, then the one that says so, among those that have the task', async () => {
+  test('is that of DEFAULT_MODEL, else the one whose model.json says so, among the models with the task', async () => {
     const says = { ...classifier, config: { ...classifier.config, default: true } };
     const served = { a: { ...raw, config: { default: true } }, b: says, c: classifier };
     using made = await table({ models: served });
@@ -156,7 +156,7 @@ describe('the default model', () => {
     assert.equal(named.routes.model(any).name, 'c');
   });
 
-  test('changes as models come and go', async () => {
+  test('changes as models are loaded and unloaded', async () => {
     using made = await table({ models: { a: classifier, b: classifier } });
     const { routes } = made;
     const b = routes.get('b')!;
@@ -170,7 +170,7 @@ describe('the default model', () => {
     assert.throws(() => routes.model(any), { code: 'MODEL_NOT_FOUND', message: /holds no model/ });
   });
 
-  test('a body is parsed with all digits only while a model takes 64-bit integers', async () => {
+  test('bodies are parsed with all digits only while a model takes 64-bit integers', async () => {
     const engine = (name: string) => {
       const puppet = puppetClassifier();
       const [spec] = puppet.signature.inputs;

@@ -42,7 +42,7 @@ describe('featureTensors', () => {
     assert.deepEqual(tensor([-1], [[1], [2]]).dims, [2]);
   });
 
-  test('takes any width where the model leaves it open, but one for all rows', () => {
+  test('takes rows of any width if the model leaves it open, but of one width for all rows', () => {
     assert.deepEqual(tensor([-1, -1], [1, 2, 3]).dims, [1, 3]);
     assert.deepEqual(
       tensor(
@@ -61,7 +61,7 @@ describe('featureTensors', () => {
     assert.throws(() => tensor([-1, -1], []), /features has 0 values, expected at least 1/);
   });
 
-  test('makes a tensor a row for a model that takes one row', () => {
+  test('makes one tensor for each row if the model takes one row', () => {
     const two = [
       [1, 2],
       [3, 4],
@@ -120,7 +120,7 @@ describe('featureTensors', () => {
     });
   }
 
-  test('says where the wrong value is, with the name of its feature', () => {
+  test('throws errors that say where the wrong value is, with the name of its feature', () => {
     const named = input([-1, 2], 'float32', ['age', 'size']);
     assert.throws(
       () =>
@@ -146,7 +146,7 @@ describe('featureTensors', () => {
 });
 
 describe('featureInput', () => {
-  test('gives a reason where rows of features do not fit the model', () => {
+  test('throws an error with the reason if rows of features do not fit the model', () => {
     assert.throws(() => input([]), /is a scalar/);
     assert.throws(() => input([4, 2]), /takes exactly 4 rows/);
     assert.throws(() => input([-1, -1, 3]), /leaves the shape of a row open/);

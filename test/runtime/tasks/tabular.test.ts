@@ -52,12 +52,12 @@ describe('classification', () => {
     assert.deepEqual(read(float32([1, 3], 1000, 1000, 0)), [{ prediction: 0, confidence: 0.5 }]);
   });
 
-  test('reads the output that is named', () => {
+  test('reads the output that model.json names', () => {
     const config = { task: 'classification', output: 'p' } as const;
     assert.deepEqual(task(config, ['label', [-1], 'int64'], ['p', [-1, 2]]).wanted, ['p']);
   });
 
-  test('refuses what does not fit', () => {
+  test('refuses labels and outputs that do not fit', () => {
     const name = 'classification';
     assert.throws(
       () => task({ task: name, labels: ['a'] }, ['p', [-1, 2]]),
@@ -89,7 +89,7 @@ describe('regression', () => {
   });
 });
 
-describe('no task', () => {
+describe('a model without a task', () => {
   test('returns a value, or a list of values', () => {
     assert.deepEqual(task({}, ['y', [-1]]).read(float32([2], 1, 2)), [
       { prediction: 1 },
@@ -100,7 +100,7 @@ describe('no task', () => {
     ]);
   });
 
-  test('carries every type in JSON', () => {
+  test('returns values of every type in JSON', () => {
     const values = (tensor: Tensor) =>
       task({}, ['y', [-1]])
         .read(tensor)
@@ -135,7 +135,7 @@ describe('a classifier with a label and probabilities', () => {
   const probabilities = float32([2, 3], 0.2, 0.7, 0.1, 0.6, 0.1, 0.3);
   const numbers: Tensor = { type: 'int64', dims: [2], data: BigInt64Array.of(1n, 2n ** 60n) };
 
-  test('gives both without a model.json, and with the task named', () => {
+  test('returns both without a model.json, and if model.json names the task', () => {
     for (const config of [{}, { task: 'classification' }] as const) {
       const { name, wanted, decode } = whole(config, ...outputs);
       assert.equal(name, 'classification');
@@ -148,7 +148,7 @@ describe('a classifier with a label and probabilities', () => {
     }
   });
 
-  test('labels may be strings, in any order of the outputs', () => {
+  test('may have strings as labels, and its outputs in any order', () => {
     const { decode } = whole({}, outputs[1]!, ['label', [-1], 'string']);
     const label: Tensor = { type: 'string', dims: [2], data: ['dog', 'cat'] };
     assert.deepEqual(decode({ label, probabilities }, 2), [
@@ -157,7 +157,7 @@ describe('a classifier with a label and probabilities', () => {
     ]);
   });
 
-  test('model.json may name classes, or one of the outputs', () => {
+  test('uses the classes or the output that model.json names', () => {
     const named = whole({ task: 'classification', labels: ['a', 'b', 'c'] }, ...outputs);
     assert.deepEqual(named.wanted, ['probabilities']);
     assert.deepEqual(named.decode({ probabilities }, 2)[0], { prediction: 'b', confidence: 0.7 });
@@ -177,19 +177,19 @@ describe('a classifier with a label and probabilities', () => {
     ]);
   });
 
-  test('a label declared for one row alone is one a row, as LightGBM has it', () => {
+  test('returns one label for each row also if one is declared in all, as by LightGBM', () => {
     const { decode } = whole({}, ['label', [1], 'int64'], ['probabilities', [-1, 3]]);
     assert.equal(decode({ label: numbers, probabilities }, 2).length, 2);
   });
 
-  test('other outputs are not taken for these', () => {
+  test('is not recognised by other outputs', () => {
     const third: [string, number[]] = ['third', [-1, 2]];
     assert.equal(whole({}, ...outputs, third).name, 'raw');
     assert.equal(whole({}, ['a', [-1, 2]], ['b', [-1, 2]]).name, 'raw');
     assert.equal(whole({}, ['a', [-1, 2], 'int64'], ['b', [-1, 2]]).name, 'raw');
   });
 
-  test('probabilities that are NaN have the form that the request asks for', () => {
+  test('returns probabilities that are NaN in the form that the request chooses', () => {
     const { decode } = whole({}, ...outputs);
     const nothing = float32([2, 3], NaN, NaN, NaN, 0.1, NaN, 0.3);
     const read = decode({ label: numbers, probabilities: nothing }, 2);
@@ -201,7 +201,7 @@ describe('a classifier with a label and probabilities', () => {
 });
 
 describe('rows', () => {
-  test('an output of another number of rows is refused, naming the route that has the tensors', () => {
+  test('an output with another number of rows than the request is refused with the route that returns tensors', () => {
     const { decode } = whole({}, ['y', [-1, 6]]);
     for (const found of [0, 2, 3]) {
       assert.throws(() => decode({ y: float32([found, 6], ...Array(found * 6).fill(0)) }, 1), {
@@ -211,7 +211,7 @@ describe('rows', () => {
     }
   });
 
-  test('a model says by another name of dimension 0 that it is refused at once', () => {
+  test('a model whose output has another name for dimension 0 than its input is refused when it is loaded', () => {
     const unbatched = { enabled: false, maxRows: 1, reason: '' };
     const create = (input: readonly [number, string], output: string, batching = unbatched) => {
       const x = {
@@ -227,7 +227,7 @@ describe('rows', () => {
     const refused = { code: 'INVALID_CONFIG', message: /\/v2\/models\/m\/infer/ };
     assert.throws(create([-1, 'batch'], 'found'), refused);
     assert.throws(create([1, ''], 'found'), refused);
-    // Names that exporters make up say nothing, and neither do names that are missing.
+    // Names that exporters generate have no meaning, and a missing name has none either.
     for (const made of ['', 'unk__12', 'Gemmy_dim_0', 's0', '?', 'batch']) {
       assert.doesNotThrow(create([-1, 'batch'], made), made);
     }

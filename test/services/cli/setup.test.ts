@@ -72,7 +72,7 @@ class Sandbox {
     return { PATH: this.at('bin'), ORT_INCLUDE_DIR: this.at('include') };
   }
 
-  /** Runs the set-up, or a command that does, concurrently with the test. */
+  /** Runs the set-up, or a command that runs it, concurrently with the test. */
   start(line: readonly string[] = [node, this.at('services/cli/setup.mjs')]) {
     const [command, ...args] = line;
     const child = spawn(command!, args, { cwd: this.root, env: this.#env });
@@ -197,7 +197,7 @@ describe('set-up', () => {
     assert.match(sandbox.run().stderr, /nothing to do/);
   });
 
-  describe('with what only tests need', () => {
+  describe('of the tools that only tests need', () => {
     /** A checkout with everything but the clients. */
     const prepared = (tools: Readonly<Record<string, string>>): Sandbox => {
       const sandbox = new Sandbox({ ...compilers, ...tools });
@@ -256,7 +256,7 @@ describe('set-up', () => {
 
   it('waits for another set-up of the same checkout, and repeats no work', async () => {
     const sandbox = new Sandbox(compilers);
-    // The build continues when the file `go` exists, which is when the other set-up waits.
+    // The build waits for the file `go`, which the test creates once the second set-up waits.
     const wait = 'echo x >> builds; while [ ! -e go ]; do /bin/sleep 0.02; done;';
     sandbox.install(`${wait} ${build}`);
     const first = sandbox.start();

@@ -26,13 +26,13 @@ const responsesWith = (status: number) =>
 describe('request id', () => {
   test('is the client’s X-Request-Id if that is valid', async () => {
     using service = await testService();
-    const id = async (given: string) =>
-      (await service.predict({ features }, { 'X-Request-Id': given })).headers.get('x-request-id');
+    const id = async (sent: string) =>
+      (await service.predict({ features }, { 'X-Request-Id': sent })).headers.get('x-request-id');
     assert.equal(await id('abc_DEF-123'), 'abc_DEF-123');
     for (const bad of ['a b', 'a"b', 'x'.repeat(129), 'é']) assert.match((await id(bad))!, /^req_/);
   });
 
-  test('is different for each request without one', async () => {
+  test('is generated for each request without one, and always different', async () => {
     using service = await testService();
     const ids = new Set<string | null>();
     for (let i = 0; i < 1500; i += 1) {
@@ -97,7 +97,7 @@ describe('permits', () => {
     await drained;
   });
 
-  test('a full queue of the model is a 503 with Retry-After', async () => {
+  test('a request that finds the queue of its model full gets a 503 with Retry-After', async () => {
     const script = { ...puppetClassifier() };
     using service = await testService({ engine: () => script });
     const { MillraceError } = await import('../../../native/errors.ts');
@@ -184,8 +184,8 @@ describe('a body with a Content-Length', () => {
   test('is accepted, whether short or long', async () => {
     using service = await testService();
     const body = JSON.stringify({ features });
-    for (const given of [body, padded(body)]) {
-      const response = await service.app.fastRoutes['/predict']!(announced(given));
+    for (const sent of [body, padded(body)]) {
+      const response = await service.app.fastRoutes['/predict']!(announced(sent));
       assert.equal(response.status, 200);
     }
   });
@@ -271,7 +271,7 @@ test('a request whose error cannot be recorded gets a response', async () => {
   await assertErrorResponse(await response, 500, 'INTERNAL');
 });
 
-test('only errors that pass have Retry-After', () => {
+test('only temporary errors have a Retry-After', () => {
   const after = (code: ServeCode, retryAfterMs?: number) =>
     errorResponse(new ServeError(code, 'x', { retryAfterMs }), 'id').headers.get('retry-after');
   assert.equal(after('OVERLOADED'), '1');

@@ -85,7 +85,7 @@ describe('the byte budget', () => {
     assert.equal(taken(server), 0);
   });
 
-  test('is released exactly once, however a request ends', async () => {
+  test('gets the bytes of a request back exactly once, however the request ends', async () => {
     await using server = await withRoom(8_000_000, { maxRequestBytes: 2_000_000 });
     const right = numbers(3 * LARGE, 3);
     const packed = { 'Content-Encoding': 'gzip' };
@@ -137,7 +137,7 @@ describe('the byte budget', () => {
   });
 });
 
-test('a body of JSON counts until the response', async () => {
+test('a JSON body counts against the byte budget until the response', async () => {
   await using server = await inference(files, {}, { service: prediction });
   const infer = server.runtime.infer;
   let counted = 0;
@@ -167,8 +167,8 @@ test('the memory of a body is freed with the response, also if it is refused or 
       infer(
         {
           ...steps,
-          async prepare(given, version) {
-            const prepared = await steps.prepare(given, version);
+          async prepare(body, version) {
+            const prepared = await steps.prepare(body, version);
             isLent = prepared.share !== undefined;
             for (const { x } of prepared.runs) memory.push((x!.data as Float32Array).buffer);
             return prepared;
@@ -204,7 +204,7 @@ describe('an error of the codec', () => {
     await assert.rejects(decode(error), { code: 'INVALID_ARGUMENT', message: /inputs is missing/ });
   });
 
-  test('is not if it is any other', async () => {
+  test('is not the client’s fault if it is any other', async () => {
     const memory = new MillraceError('RESOURCE_EXHAUSTED', 'There is no memory');
     await assert.rejects(decode(memory), { code: 'OVERLOADED' });
     const fault = new RangeError('Array buffer allocation failed');

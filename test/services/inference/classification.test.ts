@@ -1,4 +1,4 @@
-/** @module The classes with the highest scores, against a sort of all of them. */
+/** @module Tests the classes with the highest scores against a sort of all classes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { classify } from '../../../services/inference/classification.ts';
@@ -18,7 +18,7 @@ const indices = (data: Float32Array, count: number) =>
     (entry) => Number(entry.split(':')[1]),
   );
 
-test('the classes are the first of all in descending order, for any count', () => {
+test('the classes are the first ones of all in descending order, for any count', () => {
   for (const data of [scoresOf(10_000, 500), scoresOf(10_000, 1e6), scoresOf(3, 5)]) {
     const rank = (score: number) => (Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score);
     const all = Array.from(data.keys()).sort((a, b) => rank(data[b]!) - rank(data[a]!) || a - b);
@@ -28,7 +28,7 @@ test('the classes are the first of all in descending order, for any count', () =
   }
 });
 
-test('the highest of a million classes takes no sort of all', () => {
+test('the highest of a million classes is found without sorting all of them', () => {
   const data = Float32Array.from({ length: 1_000_000 }, (_, i) => (i * 7919) % 1_000_003);
   indices(data, 1);
   const from = performance.now();

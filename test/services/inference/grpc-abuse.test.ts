@@ -108,7 +108,7 @@ describe('an invalid request', () => {
       await assertServes(client);
     }));
 
-  test('does not include one with parameters of any name and type', () =>
+  test('is not one whose parameters have any names and types', () =>
     withClient(identity, async (client) => {
       const parameters = {
         a: { bool_param: true },

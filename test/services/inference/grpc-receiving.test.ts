@@ -139,7 +139,7 @@ describe('a message that does not arrive completely', () => {
       ));
   }
 
-  test('gives its bytes back when the client cancels the call', () =>
+  test('releases its bytes when the client cancels the call', () =>
     withClient(identity, async (_client, { runtime }, port) => {
       const call = await unfinished(port, 'ModelStreamInfer', 300_000);
       await until(() => runtime.bodies.bytes.taken > 300_000, 'the bytes are counted');
@@ -223,7 +223,7 @@ test('callers of reflection are authenticated, and those of health are not', () 
     reflection.close();
   }));
 
-test('a call of a service of a library that comes after the stop ends with UNAVAILABLE', async () => {
+test('a call of the health service that arrives after the stop ends with UNAVAILABLE', async () => {
   const calls = new OpenCalls();
   await calls.stop();
   const codes: number[] = [];

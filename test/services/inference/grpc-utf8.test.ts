@@ -50,7 +50,7 @@ const REFUSED: Readonly<Record<string, readonly [method: string, message: object
 };
 
 describe('a string that is not UTF-8', () => {
-  test('is an invalid argument wherever it is', () =>
+  test('is refused as an invalid argument in every field', () =>
     withClient(files, async (client) => {
       for (const [what, [method, wrong]] of Object.entries(REFUSED)) {
         const call = client.send(method, encoded(method, wrong));
@@ -60,7 +60,7 @@ describe('a string that is not UTF-8', () => {
       }
     }));
 
-  test('fails its request alone in a stream', () =>
+  test('fails only its own request in a stream', () =>
     withClient(files, async (client) => {
       const stream = client.sendStream();
       const responses: Message[] = [];

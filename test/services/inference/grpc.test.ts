@@ -181,12 +181,12 @@ describe('a stream', () => {
   test('that is cancelled ends with CANCELLED', () =>
     withClient({ 's/1/model.onnx': '=slow-loop' }, async (client) => {
       const stream = client.stream();
-      const given = new Promise<ServiceError>((resolve) => stream.on('error', resolve));
+      const failed = new Promise<ServiceError>((resolve) => stream.on('error', resolve));
       const contents = { int64_contents: ['100000'] };
       const inputs = [{ name: 'iterations', datatype: 'INT64', shape: [1, 1], contents }];
       for (let i = 0; i < 4; i += 1) stream.write({ model_name: 's', inputs });
       stream.cancel();
-      assert.equal((await given).code, status.CANCELLED);
+      assert.equal((await failed).code, status.CANCELLED);
     }));
 });
 

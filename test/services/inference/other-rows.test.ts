@@ -8,10 +8,10 @@ const files = {
   'm/model.json': '{"batching":{"maxRows":8}}',
 };
 
-test('its requests get their outputs, and /ready has the reason why it is no longer batched', async () => {
+test('requests of the model get their outputs, and /ready has the reason why it is no longer batched', async () => {
   await using service = await inference(files);
   const stateOf = async () => (await service.get('/ready')).json.models[0].versions[0];
-  // The warm-up run has already shown it.
+  // The warm-up run has already shown that the numbers of rows differ.
   assert.equal((await stateOf()).maxRows, 1);
   const x = { name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] };
   for (let round = 0; round < 2; round++) {

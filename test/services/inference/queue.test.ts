@@ -113,12 +113,12 @@ describe('a request that has waited for too long', () => {
     `default_queue_policy { default_timeout_microseconds: 50000 ${more} }`;
   const expired: Readonly<Record<string, readonly [string, object?, Record<string, string>?]>> = {
     'by the default': [policy('')],
-    'by its own timeout, where nothing else is said': ['', { timeout: 50_000 }],
+    'by its own timeout, without a default': ['', { timeout: 50_000 }],
     'by its own timeout, which may be shorter': [
       'default_queue_policy { default_timeout_microseconds: 60000000 allow_timeout_override: true }',
       { timeout: 50_000 },
     ],
-    'by the default, which its own may not exceed': [
+    'by the default, which its own timeout may not exceed': [
       policy('allow_timeout_override: true'),
       { timeout: 60_000_000 },
     ],
@@ -132,7 +132,7 @@ describe('a request that has waited for too long', () => {
       {},
       { 'X-Request-Timeout-Ms': '50' },
     ],
-    'by the client’s deadline, with DELAY too': [
+    'by the client’s deadline, also with DELAY': [
       policy('timeout_action: DELAY'),
       {},
       { 'X-Request-Timeout-Ms': '50' },
@@ -149,15 +149,15 @@ describe('a request that has waited for too long', () => {
 
   const served: Readonly<Record<string, readonly [string, object?]>> = {
     'with timeout_action DELAY': [policy('timeout_action: DELAY')],
-    'with DELAY, whatever it asks for': [
+    'with DELAY, whatever timeout it has': [
       policy('timeout_action: DELAY allow_timeout_override: true'),
       { timeout: 1000 },
     ],
-    'where its own timeout does not count': [
+    'whose own timeout must not override the default': [
       'default_queue_policy { default_timeout_microseconds: 60000000 }',
       { timeout: 1000 },
     ],
-    'in a level of which nothing is said': [
+    'in a level without a policy': [
       `priority_levels: 2 default_priority_level: 2
        priority_queue_policy { key: 1 value { default_timeout_microseconds: 50000 } }`,
     ],

@@ -20,7 +20,7 @@ const protocol = loadSync(
 type Message = any;
 
 /** The response of a reflection server to one request. */
-async function ask(question: object): Promise<Message> {
+async function ask(request: object): Promise<Message> {
   const server = new Server();
   reflection(schema).addToServer(server);
   const port = await new Promise<number>((resolve, reject) => {
@@ -34,7 +34,7 @@ async function ask(question: object): Promise<Message> {
   try {
     return await new Promise((resolve, reject) => {
       call.on('data', resolve).on('error', reject);
-      call.write(question);
+      call.write(request);
     });
   } finally {
     call.end();
@@ -49,7 +49,7 @@ test('reflection lists the inference and health services', async () => {
   assert.deepEqual(names.toSorted(), ['grpc.health.v1.Health', 'inference.GRPCInferenceService']);
 });
 
-test('maps and fields have the names that a compiler gives them', async () => {
+test('maps and fields have the names that protoc gives them', async () => {
   const { fileDescriptorResponse } = await ask({
     fileContainingSymbol: 'inference.ModelInferRequest',
   });

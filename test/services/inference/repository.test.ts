@@ -116,11 +116,11 @@ describe('config.pbtxt', () => {
     sequences: ['sequence_batching { }', /sequence_batching .* not supported/],
     'an ensemble': ['platform: "ensemble" ensemble_scheduling { }', /only ONNX|not supported/],
     'several responses per request': ['model_transaction_policy { decoupled: true }', /decoupled/],
-    'a way out of the folder': [
+    'a path that leads out of the folder': [
       'default_model_filename: "../../x.onnx"',
       /must be the name of a file/,
     ],
-    'labels that are not there': [
+    'a label file that does not exist': [
       'output { name: "y" label_filename: "no.txt" }',
       /no\.txt .* cannot be read/,
     ],
@@ -208,8 +208,8 @@ describe('loading and unloading', () => {
 
   test('loads a model whose warm-up with zeros fails, with a note', async () => {
     await using server = await inference({ 'm/1/model.onnx': '=ratio' });
-    const ask = (name: string, data: number[]) => ({ name, datatype: 'INT64', shape: [2], data });
-    const inputs = [ask('a', [7, 8]), ask('b', [2, 4])];
+    const input = (name: string, data: number[]) => ({ name, datatype: 'INT64', shape: [2], data });
+    const inputs = [input('a', [7, 8]), input('b', [2, 4])];
     const { json } = await server.post('/v2/models/m/infer', { inputs });
     assert.deepEqual(json.outputs[0].data, [3, 2]);
     const [model] = server.runtime.models();

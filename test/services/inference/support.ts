@@ -57,8 +57,8 @@ export async function inference(
   { service = inferenceService, ...parts }: Parts = {},
 ): Promise<Inference> {
   const root = mkdtempSync(path.join(tmpdir(), 'millrace-v2-'));
-  const write = (given: Files) => {
-    for (const [name, content] of Object.entries(given)) {
+  const write = (contents: Files) => {
+    for (const [name, content] of Object.entries(contents)) {
       const file = path.join(root, name);
       mkdirSync(path.dirname(file), { recursive: true });
       if (content.startsWith('=')) cpSync(fixture(content.slice(1)), file);

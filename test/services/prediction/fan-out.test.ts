@@ -24,8 +24,8 @@ function singleRow() {
   };
 }
 
-describe('a request of sixty rows with a bad one', () => {
-  test('cancels the waiting runs, and keeps its permit and the version until all runs have ended', async () => {
+describe('a request of sixty rows', () => {
+  test('cancels the waiting runs if a row is invalid, and keeps its permit and the version until all runs have ended', async () => {
     using service = await testService({ engine: singleRow });
     const model = service.model('iris:v2.0');
     const { completed } = model.stats();
@@ -50,7 +50,7 @@ describe('a request of sixty rows with a bad one', () => {
     assert.ok(model.closed);
   });
 
-  test('cancels every run if the client disconnects', async () => {
+  test('cancels every run when its deadline passes', async () => {
     using service = await testService({ engine: singleRow });
     const model = service.model('iris:v2.0');
     model.hold();
@@ -62,7 +62,7 @@ describe('a request of sixty rows with a bad one', () => {
     model.release();
   });
 
-  test('does not delay the next request on the real engine', async () => {
+  test('does not delay the next request on the real engine if it fails', async () => {
     const config = { batching: false, lanes: 1 };
     const files = { 's/1/model.onnx': '=slow-loop', 's/model.json': JSON.stringify(config) };
     await using server = await inference(files, {}, { service: prediction });

@@ -31,7 +31,7 @@ const infer = (model: string, datatype: string, data: string, parameters: object
 
 describe('null in a request', () => {
   for (const type of floats) {
-    test(`becomes NaN among ${type} if model.json allows it`, async () => {
+    test(`becomes NaN in ${type} if model.json allows it`, async () => {
       const row = [1, null, 2];
       assert.deepEqual((await predict({ model: type, features: row })).json.prediction, [
         1,
@@ -48,7 +48,7 @@ describe('null in a request', () => {
     });
   }
 
-  test('is refused if model.json does not allow it, and among other types', async () => {
+  test('is refused if model.json does not allow it, and in other types', async () => {
     const mistakes = [
       await predict({ model: 'strict', features: [1, null, 2] }),
       await generate('strict', { x: [1, null, 2] }),
@@ -72,7 +72,7 @@ describe('null in a request', () => {
 });
 
 describe('NaN in a response', () => {
-  test('is a string, null or a word in /predict and generate, as non_finite says', async () => {
+  test('is a string, null or a literal in /predict and generate, as non_finite says', async () => {
     const features = [1, null, 2];
     for (const [non_finite, written] of [
       ['string', '[1,"NaN",2]'],
@@ -86,7 +86,7 @@ describe('NaN in a response', () => {
     }
   });
 
-  test('is a word on the infer route unless non_finite says otherwise', async () => {
+  test('is a literal on the infer route unless non_finite says otherwise', async () => {
     const long = JSON.stringify({ padding: 'x'.repeat(5000) });
     for (const parameters of [{}, JSON.parse(long)]) {
       for (const [non_finite, written] of [
@@ -96,8 +96,8 @@ describe('NaN in a response', () => {
         ['null', '[null,null,null]'],
       ] as const) {
         const data = '[NaN,Infinity,-Infinity]';
-        const asked = { ...parameters, ...(non_finite === undefined ? {} : { non_finite }) };
-        const { status, text } = await infer('strict', 'FP32', data, asked);
+        const sent = { ...parameters, ...(non_finite === undefined ? {} : { non_finite }) };
+        const { status, text } = await infer('strict', 'FP32', data, sent);
         assert.equal(status, 200, text);
         assert.ok(text.includes(written), text);
       }

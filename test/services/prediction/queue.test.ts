@@ -14,9 +14,9 @@ async function serve(policies: string) {
   const model = service.model('m:1');
   const run = model.run.bind(model);
   const options: (Parameters<PuppetModel['run']>[1] & object)[] = [];
-  model.run = (inputs, given = {}) => {
-    options.push(given);
-    return run(inputs, given);
+  model.run = (inputs, runOptions = {}) => {
+    options.push(runOptions);
+    return run(inputs, runOptions);
   };
   return { service, model, options };
 }

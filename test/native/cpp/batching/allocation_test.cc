@@ -75,11 +75,11 @@ class AllocationTest : public testing::Test {
   bool Work(Batcher& batcher, int failing) {
     clock.Advance(20);
     allocations_left = failing;
-    for (int turn = 0; turn < 100 && Answered() < 8; ++turn) batcher.Turn(0);
+    for (int turn = 0; turn < 100 && Finished() < 8; ++turn) batcher.Turn(0);
     return std::exchange(allocations_left, -1) < 0;
   }
 
-  size_t Answered() const { return sinks[0]->finished.size() + sinks[1]->finished.size(); }
+  size_t Finished() const { return sinks[0]->finished.size() + sinks[1]->finished.size(); }
 
   test::FakeClock clock;
   std::array<std::shared_ptr<Tally>, 2> sinks = {std::make_shared<Tally>(), std::make_shared<Tally>()};
@@ -100,13 +100,13 @@ TEST_F(AllocationTest, EveryRequestIsFinishedWhicheverAllocationFails) {
     for (const auto& sink : sinks) sink->finished.clear();
     SubmitAll(batcher, requests);
     reached = Work(batcher, failing);
-    ASSERT_EQ(Answered(), 8u) << failing;
+    ASSERT_EQ(Finished(), 8u) << failing;
     for (const auto& sink : sinks) {
       for (const Request* request : sink->finished) {
         if (request->status.ok()) {
           const auto first = static_cast<size_t>(request->first_row) * request->inputs[0].view.bytes;
-          const auto* answer = request->outputs->tensors[0].data + first;
-          EXPECT_EQ(*reinterpret_cast<const float*>(answer), 2 * test::ValuesOf<float>(request->inputs[0].view)[0]);
+          const auto* output = request->outputs->tensors[0].data + first;
+          EXPECT_EQ(*reinterpret_cast<const float*>(output), 2 * test::ValuesOf<float>(request->inputs[0].view)[0]);
         } else if (request->status.code() != Code::kCancelled) {
           EXPECT_TRUE(request->status.code() == Code::kResourceExhausted ||
                       request->status.code() == Code::kDeadlineExceeded)

@@ -15,7 +15,7 @@ MILLRACE_EXPORT const char* __tsan_default_options() { return "allocator_may_ret
 namespace millrace {
 namespace {
 
-using test::AnswerOf;
+using test::OutputOf;
 using test::FunctionExecutor;
 using test::OwnedOutputs;
 using test::Requests;
@@ -53,9 +53,9 @@ TEST_F(BatchTest, GathersRowsInOrderAndReturnsEachRequestItsOwn) {
     EXPECT_EQ(request->batch_rows, 6);
     EXPECT_EQ(request->batch_requests, 3u);
   }
-  EXPECT_EQ(AnswerOf(*batch[0], 0, 3), std::vector<float>(6, 2));
-  EXPECT_EQ(AnswerOf(*batch[1], 0, 3), std::vector<float>(3, 4));
-  EXPECT_EQ(AnswerOf(*batch[2], 0, 3), std::vector<float>(9, 6));
+  EXPECT_EQ(OutputOf(*batch[0], 0, 3), std::vector<float>(6, 2));
+  EXPECT_EQ(OutputOf(*batch[1], 0, 3), std::vector<float>(3, 4));
+  EXPECT_EQ(OutputOf(*batch[2], 0, 3), std::vector<float>(9, 6));
   EXPECT_EQ(spy.runs, 1u);
 }
 
@@ -82,7 +82,7 @@ TEST_F(BatchTest, ALoneRequestRunsOnItsOwnInputsWithoutACopy) {
   });
   Run({request}, spy);
   EXPECT_FALSE(request->shared);
-  EXPECT_EQ(AnswerOf(*request), (std::vector<float>{2, 2}));
+  EXPECT_EQ(OutputOf(*request), (std::vector<float>{2, 2}));
 }
 
 TEST_F(BatchTest, EachOfSeveralInputsIsGathered) {
@@ -126,8 +126,8 @@ TEST_F(BatchTest, StringsAreGathered) {
 TEST_F(BatchTest, RequestsWithoutRowsOrElementsAreServed) {
   const Batch batch = {requests.Make(1, 0), requests.Make(2, 2), requests.Make(3, 0)};
   Run(batch, doubles);
-  EXPECT_EQ(AnswerOf(*batch[0]), std::vector<float>{});
-  EXPECT_EQ(AnswerOf(*batch[1]), (std::vector<float>{4, 4}));
+  EXPECT_EQ(OutputOf(*batch[0]), std::vector<float>{});
+  EXPECT_EQ(OutputOf(*batch[1]), (std::vector<float>{4, 4}));
   const Batch empty = {requests.Make(1, 0), requests.Make(2, 0)};
   Run(empty, doubles);
   EXPECT_TRUE(empty[0]->status.ok());
@@ -152,7 +152,7 @@ TEST_F(BatchTest, ABadRequestFailsAloneAfterLogarithmicallyManyRuns) {
       EXPECT_EQ(request.outputs, nullptr);
     } else {
       ASSERT_TRUE(request.status.ok()) << i;
-      EXPECT_EQ(AnswerOf(request), std::vector<float>{static_cast<float>(2 * i)});
+      EXPECT_EQ(OutputOf(request), std::vector<float>{static_cast<float>(2 * i)});
     }
   }
   EXPECT_EQ(poisoned.runs, 1u + 2 * 6);
@@ -175,7 +175,7 @@ TEST_F(BatchTest, RequestsShareRunsOfAllowedNumbersOfRowsOnly) {
     RunBatch(batch, {spy, handle, staging, clock, true, &plan});
     for (size_t i = 0; i < rows.size(); ++i) {
       const std::vector<float> own(static_cast<size_t>(rows[i]), 2.0F * static_cast<float>(i + 1));
-      EXPECT_EQ(AnswerOf(*batch[i]), own);
+      EXPECT_EQ(OutputOf(*batch[i]), own);
     }
     return runs;
   };
@@ -261,7 +261,7 @@ TEST_F(BatchTest, OutputsWithAnotherNumberOfRowsAreEachRequestsOwn) {
   EXPECT_FALSE(again->other_rows) << "of an earlier use of the record";
   Request* const alone = requests.Make(1);
   Run({alone}, scalar, false);
-  EXPECT_TRUE(alone->status.ok()) << "a model that does not batch may answer with any shape";
+  EXPECT_TRUE(alone->status.ok()) << "a model that does not batch may return any shape";
 }
 
 TEST_F(BatchTest, RunningOutOfMemoryFailsTheRequestThatIsTooLarge) {
@@ -271,9 +271,9 @@ TEST_F(BatchTest, RunningOutOfMemoryFailsTheRequestThatIsTooLarge) {
   });
   const Batch batch = {requests.Make(1, 2), requests.Make(2, 5), requests.Make(3, 2)};
   Run(batch, greedy);
-  EXPECT_EQ(AnswerOf(*batch[0]), (std::vector<float>{2, 2}));
+  EXPECT_EQ(OutputOf(*batch[0]), (std::vector<float>{2, 2}));
   EXPECT_EQ(batch[1]->status.code(), Code::kResourceExhausted);
-  EXPECT_EQ(AnswerOf(*batch[2]), (std::vector<float>{6, 6}));
+  EXPECT_EQ(OutputOf(*batch[2]), (std::vector<float>{6, 6}));
 }
 
 TEST_F(BatchTest, InputsThatAreTooLargeToGatherFailTheRequest) {
@@ -307,10 +307,10 @@ TEST_F(BatchTest, BorrowedInputsAreNotInUseDuringTheRun) {
     return test::Double(inputs, outputs);
   });
   Run({first}, spy);
-  EXPECT_EQ(AnswerOf(*first), (std::vector<float>{14, 16}));
+  EXPECT_EQ(OutputOf(*first), (std::vector<float>{14, 16}));
   owned = {1, 2};
   Run({first, second}, spy);
-  EXPECT_EQ(AnswerOf(*second), (std::vector<float>{2, 4}));
+  EXPECT_EQ(OutputOf(*second), (std::vector<float>{2, 4}));
 }
 
 TEST_F(BatchTest, ARevokedBorrowIsNotReadAndOtherRequestsAreServed) {
@@ -321,7 +321,7 @@ TEST_F(BatchTest, ARevokedBorrowIsNotReadAndOtherRequestsAreServed) {
   Request* const neighbour = requests.Make(2);
   Run({revoked, neighbour}, doubles);
   EXPECT_EQ(revoked->status.code(), Code::kCancelled);
-  EXPECT_EQ(AnswerOf(*neighbour), std::vector<float>{4});
+  EXPECT_EQ(OutputOf(*neighbour), std::vector<float>{4});
   EXPECT_FALSE(neighbour->shared);
   Run({revoked}, doubles);
   EXPECT_EQ(doubles.runs, 1u);
@@ -338,7 +338,7 @@ TEST_F(BatchTest, ABorrowRevokedBetweenTwoAttemptsIsNotReadAgain) {
   });
   Run({revoked, neighbour}, fails_pairs);
   EXPECT_EQ(revoked->status.code(), Code::kCancelled);
-  EXPECT_EQ(AnswerOf(*neighbour), std::vector<float>{4});
+  EXPECT_EQ(OutputOf(*neighbour), std::vector<float>{4});
 }
 
 TEST_F(BatchTest, TimesAreThoseOfTheSuccessfulRun) {

@@ -12,7 +12,7 @@
 namespace millrace {
 namespace {
 
-using test::AnswerOf;
+using test::OutputOf;
 using test::Collector;
 using test::FakeClock;
 using test::Puppet;
@@ -58,7 +58,7 @@ TEST_F(BatcherTest, AnIdleWorkerRunsARequestAtOnce) {
   EXPECT_EQ(puppet.Started(0), Values{3});
   puppet.Finish();
   EXPECT_EQ(sink->Await(1), std::vector{request});
-  EXPECT_EQ(AnswerOf(*request), Values{6});
+  EXPECT_EQ(OutputOf(*request), Values{6});
 }
 
 TEST_F(BatcherTest, BatchesGrowOnlyWhileTheWorkerIsBusy) {
@@ -71,7 +71,7 @@ TEST_F(BatcherTest, BatchesGrowOnlyWhileTheWorkerIsBusy) {
   EXPECT_EQ(puppet.Started(1), (Values{2, 3, 4}));
   puppet.Finish();
   const auto finished = sink->Await(4);
-  EXPECT_EQ(AnswerOf(*finished[3]), Values{8});
+  EXPECT_EQ(OutputOf(*finished[3]), Values{8});
   EXPECT_EQ(finished[3]->batch_rows, 3);
   EXPECT_EQ(batcher->Stats().batches, 2u);
 }
@@ -118,7 +118,7 @@ TEST_F(BatcherTest, CancellationCountsUntilTheWorkerIsFree) {
   puppet.Finish();
   sink->Await(3);
   EXPECT_EQ(cancelled->status.code(), Code::kCancelled);
-  EXPECT_EQ(AnswerOf(*kept), Values{4});
+  EXPECT_EQ(OutputOf(*kept), Values{4});
 }
 
 TEST_F(BatcherTest, ACancelledRequestInARunStillFinishes) {
@@ -254,8 +254,8 @@ TEST_F(BatcherTest, EachSinkGetsItsOwnRequestsOfABatchInOneChain) {
   puppet.Finish();
   EXPECT_EQ(sink->Await(3).size(), 3u);
   const auto theirs = other->Await(2);
-  EXPECT_EQ(AnswerOf(*theirs[0]), Values{4});
-  EXPECT_EQ(AnswerOf(*theirs[1]), Values{8});
+  EXPECT_EQ(OutputOf(*theirs[0]), Values{4});
+  EXPECT_EQ(OutputOf(*theirs[1]), Values{8});
   EXPECT_EQ(sink->chains(), 2u);
   EXPECT_EQ(other->chains(), 1u);
 }

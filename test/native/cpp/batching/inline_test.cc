@@ -29,7 +29,7 @@ class InlineTest : public testing::Test {
     Request* const request = requests.Make(21);
     request->deadline = deadline;
     if (!batcher->RunInline(request, *handle, staging)) return false;
-    EXPECT_EQ(test::AnswerOf(*request), std::vector<float>{42});
+    EXPECT_EQ(test::OutputOf(*request), std::vector<float>{42});
     return true;
   }
 

@@ -35,7 +35,7 @@ inline std::vector<Property> DeadlineProperties() {
          const int64_t full = scenario.options.policy.max_rows;
          const char* const what = "was dropped although it could make it";
          return EachSeen(trace, what, [&](const Seen& seen, size_t id) {
-           if (!WasAnswered(seen) || seen.code != Code::kDeadlineExceeded) return false;
+           if (!HasResponse(seen) || seen.code != Code::kDeadlineExceeded) return false;
            const int64_t own = scenario.arrivals[id].rows;
            const bool crowded = look.RowsOf(look.Waiting(seen.left_step)) >= full;
            const Nanos cost = scenario.CostOf(crowded ? std::max(own, full) : own);
@@ -45,7 +45,7 @@ inline std::vector<Property> DeadlineProperties() {
        [](Scenario& scenario, Trace& trace) {
          for (size_t id = 0; id < trace.seen.size(); ++id) {
            const Seen& seen = trace.seen[id];
-           if (!WasAnswered(seen) || seen.code != Code::kDeadlineExceeded) continue;
+           if (!HasResponse(seen) || seen.code != Code::kDeadlineExceeded) continue;
            scenario.arrivals[id].allowed = kNever / 4;
            return true;
          }
@@ -83,7 +83,7 @@ inline std::vector<Property> DeadlineProperties() {
          const Look look(scenario, trace);
          const char* const what = "was run although cancelled in time, or the reverse";
          return EachSeen(trace, what, [&](const Seen& seen, size_t id) {
-           if (!WasAnswered(seen)) return false;
+           if (!HasResponse(seen)) return false;
            const bool in_time = seen.cancel_step != 0 && seen.cancel_step < seen.left_step;
            return in_time ? seen.code != Code::kCancelled || look.Ran(id)
                           : seen.code == Code::kCancelled;
@@ -144,7 +144,7 @@ inline std::vector<Property> AdmissionProperties() {
            if (!seen.inlined) return false;
            const Nanos alone = scenario.CostOf(scenario.arrivals[id].rows);
            const bool closed = trace.closed_step != 0 && trace.closed_step < seen.submit_step;
-           return closed || seen.waiting + seen.busy > 0 || seen.answers > 0 ||
+           return closed || seen.waiting + seen.busy > 0 || seen.responses > 0 ||
                   alone > scenario.options.inline_limit + Slack(alone);
          });
        },
@@ -161,8 +161,8 @@ inline std::vector<Property> AdmissionProperties() {
          return EachSeen(trace, what, [&](const Seen& seen, size_t) {
            const bool after = seen.submit_step > trace.closed_step;
            const bool refused = seen.submit == Code::kFailedPrecondition;
-           // A full queue is told first.
-           return after ? seen.accepted() : refused || (seen.accepted() && seen.answers != 1);
+           // A full queue is reported first.
+           return after ? seen.accepted() : refused || (seen.accepted() && seen.responses != 1);
          });
        },
        [](Scenario&, Trace& trace) {
@@ -184,7 +184,7 @@ inline std::vector<Property> AdmissionProperties() {
          return SpoilFirst(trace.turns, [](const Turn& turn) { return turn.closed; },
                            [](Turn& turn) { turn.decision.action = Decision::Action::kWait; });
        }},
-      {"ALongRunIsAnsweredEarlyAndOnce",
+      {"ALongRunGetsOneEarlyResponse",
        [](Scenario& scenario, Random& random) {
          Plain(scenario, random);
          scenario.options.run_limit = 4 * scenario.CostOf(16);
@@ -201,7 +201,7 @@ inline std::vector<Property> AdmissionProperties() {
              const Seen& seen = trace.seen[id];
              if (!slow) return seen.early != 0;
              return seen.early != 1 || seen.early_at > attempt.began + limit + limit / 2 ||
-                    seen.answers != 1 || seen.code != Code::kDeadlineExceeded;
+                    seen.responses != 1 || seen.code != Code::kDeadlineExceeded;
            });
          });
        },

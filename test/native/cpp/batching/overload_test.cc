@@ -1,5 +1,5 @@
 // More load than a worker can take, in simulated time: the product's own batcher from Submit on, one
-// worker, and clients that need their answers by a deadline.
+// worker, and clients that need their responses by a deadline.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -27,8 +27,8 @@ struct Overload {
 };
 
 struct Outcome {
-  double goodput = 0;  // answers in time, as a share of what full batches can serve
-  double kept = 0;     // answers in time of those accepted
+  double goodput = 0;  // responses in time, as a share of what full batches can serve
+  double kept = 0;     // responses in time of those accepted
   double refused = 0;  // of those offered
 };
 

@@ -162,14 +162,14 @@ TEST(Probe, AModelThatRefusesOneRowIsNotBatched) {
 }
 
 TEST(Probe, OutputsWithoutARowForEachRowAreNotBatched) {
-  const auto answer = [](std::initializer_list<int64_t> dims) {
+  const auto shaped = [](std::initializer_list<int64_t> dims) {
     return FunctionExecutor([shape = test::MakeShape(dims)](auto, OwnedOutputs& outputs) {
       outputs.Add(ElementType::kFloat32, shape,
                   std::vector<float>(static_cast<size_t>(shape.Elements().value())));
       return Status();
     });
   };
-  for (FunctionExecutor model : {answer({}), answer({1, 3}), answer({6}), answer({0, 3})}) {
+  for (FunctionExecutor model : {shaped({}), shaped({1, 3}), shaped({6}), shaped({0, 3})}) {
     EXPECT_FALSE(Probe(OneToOne(), model).batched);
   }
 }

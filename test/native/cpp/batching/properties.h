@@ -9,7 +9,7 @@
 
 namespace millrace::test {
 
-// Questions to a trace.
+// Predicates on a trace.
 class Look {
  public:
   Look(const Scenario& scenario, const Trace& trace) : scenario_(scenario), trace_(trace) {
@@ -94,7 +94,7 @@ bool SpoilFirst(Elements& elements, Fits fits, Change change) {
   return true;
 }
 
-inline bool WasAnswered(const Seen& seen) { return seen.accepted() && !seen.inlined; }
+inline bool HasResponse(const Seen& seen) { return seen.accepted() && !seen.inlined; }
 inline bool Succeeded(const Seen& seen) { return seen.accepted() && seen.code == Code::kOk; }
 
 // Lets somebody who was left behind change places with somebody who was taken.
@@ -143,16 +143,16 @@ inline Nanos Slack(Nanos time) { return time / 100 + 10; }
 
 inline std::vector<Property> ConservationProperties() {
   return {
-      {"EveryAcceptedRequestIsAnsweredExactlyOnce", nullptr,
+      {"EveryAcceptedRequestGetsExactlyOneResponse", nullptr,
        [](const Scenario&, const Trace& trace) {
          return EachSeen(trace, "was not delivered once", [](const Seen& seen, size_t) {
-           return seen.answers != (WasAnswered(seen) ? 1u : 0u);
+           return seen.responses != (HasResponse(seen) ? 1u : 0u);
          });
        },
        [](Scenario&, Trace& trace) {
-         return SpoilFirst(trace.seen, WasAnswered, [](Seen& seen) { seen.answers = 2; });
+         return SpoilFirst(trace.seen, HasResponse, [](Seen& seen) { seen.responses = 2; });
        }},
-      {"AnAnswerHoldsTheRequestsOwnRows", nullptr,
+      {"AResponseHoldsTheRequestsOwnRows", nullptr,
        [](const Scenario&, const Trace& trace) {
          return EachSeen(trace, "got somebody else's rows",
                          [](const Seen& seen, size_t) { return Succeeded(seen) && !seen.own_rows; });
@@ -230,7 +230,7 @@ inline std::vector<Property> ConservationProperties() {
          });
        },
        [](Scenario&, Trace& trace) {
-         return SpoilFirst(trace.seen, WasAnswered,
+         return SpoilFirst(trace.seen, HasResponse,
                            [](Seen& seen) { seen.started = seen.submitted - 1; });
        }},
   };

@@ -111,7 +111,7 @@ bool IsQuiet() {
 
 constexpr const char* kBusy = "the machine is too busy to wake threads in time";
 
-// Answers within 20 ms a second, as a share of what full batches can serve, under Poisson arrivals.
+// Responses within 20 ms a second, as a share of what full batches can serve, under Poisson arrivals.
 double Goodput(double load) {
   constexpr Nanos kSlo = 20'000'000;
   const SteadyClock clock;
@@ -160,7 +160,7 @@ TEST(RealTime, GoodputUnderOverload) {
   }
 }
 
-// Answers a second with so many clients, each of which asks again one round trip after its answer.
+// Responses a second with so many clients, each of which sends its next request one round trip after its response.
 double Throughput(PolicyKind kind, int clients, Nanos round_trip) {
   const SteadyClock clock;
   Timed model(kFixed, kEach);
@@ -173,7 +173,7 @@ double Throughput(PolicyKind kind, int clients, Nanos round_trip) {
     SleepUntil(clock.Now() + 700'000);
     EXPECT_EQ(batcher.Submit(requests.Make(1)), Code::kOk);
   }
-  int64_t answers = 0;
+  int64_t responses = 0;
   const Nanos began = clock.Now();
   const Nanos end = began + 500'000'000;
   for (int left = clients; left > 0;) {
@@ -182,7 +182,7 @@ double Throughput(PolicyKind kind, int clients, Nanos round_trip) {
     for (Request* request = delivered; request != nullptr;) {
       Request* const next = request->next;
       if (clock.Now() < end) {
-        ++answers;
+        ++responses;
         request->outputs.reset();
         EXPECT_EQ(batcher.Submit(request), Code::kOk);
       } else {
@@ -191,7 +191,7 @@ double Throughput(PolicyKind kind, int clients, Nanos round_trip) {
       request = next;
     }
   }
-  return static_cast<double>(answers) * 1e9 / static_cast<double>(end - began);
+  return static_cast<double>(responses) * 1e9 / static_cast<double>(end - began);
 }
 
 TEST(RealTime, ClientsThatComeBackAreWaitedFor) {

@@ -1,4 +1,4 @@
-// The way through a batcher (intake, workers that sleep, answers) under thousands of schedules, each
+// The way through a batcher (intake, workers that sleep, responses) under thousands of schedules, each
 // drawn from a seed. SCHEDULE_SEED=N runs the schedule of that seed alone, SCHEDULES=N so many of each
 // program.
 #include <gtest/gtest.h>
@@ -73,14 +73,14 @@ class Service {
 
  private:
   static constexpr size_t kEach = 4;      // nodes of each producer
-  static constexpr size_t kInFlight = 2;  // of them, before it waits for an answer
+  static constexpr size_t kInFlight = 2;  // of them, before it waits for a response
   static constexpr size_t kBatch = 2;
 
   using List = Inbox<Node, typename Rules::Atomics>;
   using Door = Intake<Node, ScheduledAtomics, typename Rules::DoorOrders, List>;
   using Bed = Parker<ScheduledAtomics, ScheduledFutex, typename Rules::ParkOrders>;
 
-  // A JavaScript thread: it submits, and one call empties its list of answers.
+  // A JavaScript thread: it submits, and one call empties its list of responses.
   struct Producer {
     std::array<Node, kEach> nodes;
     size_t in_flight = 0;
@@ -147,7 +147,7 @@ class Service {
     }
   }
 
-  // Takes a batch and answers it.
+  // Takes a batch and completes it.
   bool Form() {
     std::array<Node*, kBatch> batch{};
     size_t taken = 0;
@@ -165,7 +165,7 @@ class Service {
       more = !pending_.empty();
     }
     if (more) Wake();
-    for (size_t i = 0; i < taken; ++i) Answer(batch[i]);
+    for (size_t i = 0; i < taken; ++i) Complete(batch[i]);
     return taken > 0;
   }
 
@@ -176,7 +176,7 @@ class Service {
     owner.next = node.number + 1;
   }
 
-  void Answer(Node* node) {
+  void Complete(Node* node) {
     Producer& owner = producers_[node->producer];
     if (!owner.done.Push(node, node)) return;
     owner.calls.fetch_add(1, std::memory_order_seq_cst);

@@ -43,7 +43,7 @@ class ShapeBatchTest : public testing::Test {
   }
 
   // What the request gets of an output.
-  static Numbers Answer(const Request& request, size_t output) {
+  static Numbers NumbersOf(const Request& request, size_t output) {
     const Slice slice = OwnSlice(request, output);
     Numbers numbers(slice.view.bytes / sizeof(int64_t));
     CopyOut(slice, reinterpret_cast<std::byte*>(numbers.data()));
@@ -53,9 +53,9 @@ class ShapeBatchTest : public testing::Test {
   static void ExpectOwn(const Request& request, int64_t id, int64_t length, int64_t rows = 1) {
     ASSERT_TRUE(request.status.ok()) << request.status.message();
     EXPECT_EQ(OwnSlice(request, 0).view.shape, MakeShape({rows, length, 2}));
-    EXPECT_EQ(Answer(request, 0), Numbers(static_cast<size_t>(rows * length * 2), id));
+    EXPECT_EQ(NumbersOf(request, 0), Numbers(static_cast<size_t>(rows * length * 2), id));
     EXPECT_EQ(OwnSlice(request, 1).view.shape, MakeShape({rows}));
-    EXPECT_EQ(Answer(request, 1), Numbers(static_cast<size_t>(rows), id * length));
+    EXPECT_EQ(NumbersOf(request, 1), Numbers(static_cast<size_t>(rows), id * length));
   }
 
   ShapePlan plan = Planned(TextSignature(), {LengthAxis({4, 8})});
@@ -228,7 +228,7 @@ TEST(ShapeBatch, StringsArePaddedAndCut) {
   std::vector<Request*> batch = {&requests[0], &requests[1]};
   RunBatch(batch, {identity, handle, staging, clock, true, &plan});
   EXPECT_EQ(seen, "a--b--cd-ef-cd-ef-");
-  const auto answer = [](const Request& request) {
+  const auto strings_of = [](const Request& request) {
     std::string joined;
     const Slice slice = OwnSlice(request, 0);
     ForEachRun(slice.view.shape, *slice.outer, [&](size_t, size_t from, size_t count) {
@@ -236,8 +236,8 @@ TEST(ShapeBatch, StringsArePaddedAndCut) {
     });
     return joined;
   };
-  EXPECT_EQ(answer(requests[0]), "ab");
-  EXPECT_EQ(answer(requests[1]), "cdef");
+  EXPECT_EQ(strings_of(requests[0]), "ab");
+  EXPECT_EQ(strings_of(requests[1]), "cdef");
 }
 
 // A model whose dimension 0 is the length: one request a run, padded all the same.

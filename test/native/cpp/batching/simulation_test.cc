@@ -23,7 +23,7 @@ constexpr Nanos CostOf(size_t rows) { return 2'000'000 + 100'000 * static_cast<N
 
 struct Load {
   PolicyKind policy = PolicyKind::kBusy;
-  // Closed loop: so many clients, each asks again one round trip after its answer.
+  // Closed loop: so many clients, each sends its next request one round trip after its response.
   int clients = 0;
   Nanos round_trip = 100'000;
   double jitter = 20'000;  // mean of an exponential
@@ -35,11 +35,11 @@ struct Load {
 };
 
 struct Result {
-  double throughput = 0;  // answers a second
+  double throughput = 0;  // responses a second
   double mean = 0;        // latency, nanoseconds
   double p99 = 0;
   double offered = 0;  // requests a second
-  double in_time = 0;  // answers within the SLO, a second
+  double in_time = 0;  // responses within the SLO, a second
 };
 
 class Simulation {
@@ -109,7 +109,7 @@ class Simulation {
     if (decision.action != Decision::Action::kRun) return;
     std::vector<Request*> dropped;
     pending_.Take(kMaxRows, now, cost_, batch_, dropped);
-    for (size_t i = 0; i < dropped.size(); ++i) Answered(now);
+    for (size_t i = 0; i < dropped.size(); ++i) RespondedAt(now);
     if (batch_.empty()) {
       wake_ = pending_.empty() ? kNever : now + 1;
       return;
@@ -123,14 +123,14 @@ class Simulation {
     for (const Request* request : batch_) {
       latencies_.push_back(static_cast<double>(now - request->submitted));
       if (load_.slo > 0 && now <= request->deadline) ++in_time_;
-      Answered(now);
+      RespondedAt(now);
     }
     model_.Completed(now, now - started_, batch_.size());
     batch_.clear();
     ends_ = kNever;
   }
 
-  void Answered(Nanos now) {
+  void RespondedAt(Nanos now) {
     if (load_.clients > 0) arrivals_.push(now + load_.round_trip + Exponential(load_.jitter));
   }
 

@@ -13,7 +13,7 @@
 namespace millrace {
 namespace {
 
-using test::AnswerOf;
+using test::OutputOf;
 using test::Collector;
 using test::FakeClock;
 using test::Requests;
@@ -140,7 +140,7 @@ TEST_F(StagedTest, NoMoreBatchesBeginThanTheDeviceHoldsAndTheyRunInOrder) {
   for (size_t done = 1; done <= 4; ++done) {
     device->FinishUpTo(done);
     const std::vector<Request*> delivered = sink->Await(done);
-    EXPECT_EQ(AnswerOf(*delivered[done - 1]), Floats{2.0F * static_cast<float>(done)});
+    EXPECT_EQ(OutputOf(*delivered[done - 1]), Floats{2.0F * static_cast<float>(done)});
     if (done <= 2) {
       EXPECT_EQ(device->Begun(done + 1), Floats{static_cast<float>(done + 2)});
     }
@@ -191,7 +191,7 @@ TEST_F(StagedTest, AFailedBatchIsDividedAndOnlyTheBadRequestFails) {
   sink->Await(5);
   for (const size_t good : {0, 1, 3}) EXPECT_TRUE(batch[good]->status.ok());
   EXPECT_EQ(batch[2]->status.message(), "Poison");
-  EXPECT_EQ(AnswerOf(*batch[3]), Floats{28});
+  EXPECT_EQ(OutputOf(*batch[3]), Floats{28});
   EXPECT_EQ(batcher->Stats().failed, 1u);
 }
 
@@ -205,8 +205,8 @@ TEST_F(StagedTest, ABeginThatFailsOnceFailsNoRequest) {
   device->Begun(1);
   device->Release();
   sink->Await(3);
-  EXPECT_EQ(AnswerOf(*one), Floats{2});
-  EXPECT_EQ(AnswerOf(*two), Floats{4});
+  EXPECT_EQ(OutputOf(*one), Floats{2});
+  EXPECT_EQ(OutputOf(*two), Floats{4});
 }
 
 // The device gives an output row for each number.
@@ -246,7 +246,7 @@ TEST_F(StagedTest, CloseRunsAcceptedRequestsBehindABusyDevice) {
   device->Release();
   closing.join();
   sink->Await(2);
-  EXPECT_EQ(AnswerOf(*late), Floats{4});
+  EXPECT_EQ(OutputOf(*late), Floats{4});
 }
 
 TEST_F(StagedTest, ACancelledRequestBehindABusyDeviceDoesNotRun) {
@@ -303,7 +303,7 @@ TEST_F(StagedTest, BorrowedMemoryIsReleasedOnceItIsCopied) {
   // The run goes on, and the owner may take the memory back: revoking does not wait.
   while (!request->borrow.TryRevoke()) std::this_thread::yield();
   device->Release();
-  EXPECT_EQ(AnswerOf(*sink->Await(1)[0]), Floats{14});
+  EXPECT_EQ(OutputOf(*sink->Await(1)[0]), Floats{14});
 }
 
 }  // namespace

@@ -40,14 +40,14 @@ double RowOf(uint64_t id, int64_t row) {
   return static_cast<double>(id * 64 + static_cast<uint64_t>(row));
 }
 
-double Answer(double row) { return -row; }
+double OutputFor(double row) { return -row; }
 
 // Negates every number, fails on one that is not a number: the poison of the test.
 Status Negate(std::span<const TensorView> inputs, OwnedOutputs& outputs) {
   auto values = test::ValuesOf<double>(inputs[0]);
   for (double& value : values) {
     if (std::isnan(value)) return {Code::kInvalidArgument, "Poison"};
-    value = Answer(value);
+    value = OutputFor(value);
   }
   outputs.Add(ElementType::kFloat64, inputs[0].shape, values);
   return {};
@@ -197,7 +197,7 @@ class Producer final : public CompletionSink {
     if (static_cast<int64_t>(values.size()) != rows || rows > kMaxRows) return false;
     for (int64_t i = 0; i < request.rows; ++i) {
       const double own = values[static_cast<size_t>(request.first_row + i)];
-      if (own != Answer(RowOf(record.id, i))) return false;
+      if (own != OutputFor(RowOf(record.id, i))) return false;
     }
     return true;
   }
@@ -210,7 +210,7 @@ class Producer final : public CompletionSink {
   Inbox<Request> done_;
 };
 
-// Runs one batcher from the first request to the last answer. With `close_early` it is closed while
+// Runs one batcher from the first request to the last response. With `close_early` it is closed while
 // the producers are still at it.
 Tally Round(uint64_t operations, uint64_t seed, bool close_early) {
   NegateExecutor executor;

@@ -16,7 +16,7 @@
 namespace millrace {
 namespace {
 
-using test::AnswerOf;
+using test::OutputOf;
 using test::Collector;
 using test::Requests;
 using Slots = std::vector<uint32_t>;
@@ -166,7 +166,7 @@ TEST_F(WatchdogTest, AWorkerIsStuckUntilItsRunReturnsAndServesAfterwards) {
   EXPECT_EQ(batcher->Stats().stuck_instances, 0u);
   Request* const next = Submit(4);
   sink->Await(2);
-  EXPECT_EQ(AnswerOf(*next), std::vector<float>{8});
+  EXPECT_EQ(OutputOf(*next), std::vector<float>{8});
 }
 
 TEST_F(WatchdogTest, AnOverdueRunIsTerminatedAndNotRepeated) {

@@ -72,12 +72,12 @@ TEST(PixelInput, ABatchOfPixelsBecomesABatchOfPlanes) {
   for (const Request* request : batch) {
     ASSERT_TRUE(request->status.ok()) << request->status.message();
     const auto pixels = test::ValuesOf<uint8_t>(request->inputs[0].view);
-    const auto answer = test::AnswerOf(*request, 0, 24);
-    for (size_t i = 0; i < answer.size(); ++i) {
+    const auto output = test::OutputOf(*request, 0, 24);
+    for (size_t i = 0; i < output.size(); ++i) {
       const size_t row = i / 24;
       const size_t channel = 2 - i % 24 / 8;
       const float byte = pixels[row * 24 + i % 8 * 3 + channel];
-      EXPECT_NEAR(answer[i], 2 * (byte / 255 - 0.5F) / 0.25F, 1e-5) << i;
+      EXPECT_NEAR(output[i], 2 * (byte / 255 - 0.5F) / 0.25F, 1e-5) << i;
     }
   }
 }

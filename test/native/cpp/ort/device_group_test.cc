@@ -36,7 +36,7 @@ class DeviceGroupTest : public test::DeviceTest {
   std::unique_ptr<DeviceGroup> group;
 };
 
-TEST_F(DeviceGroupTest, RunsOnAllAndAnswersEachWithItsOwn) {
+TEST_F(DeviceGroupTest, RunsOnAllAndReturnsToEachItsOwnRows) {
   Open(2);
   EXPECT_EQ(group->report().device, "cuda:all");
   EXPECT_EQ(group->devices(), 2u);

@@ -39,7 +39,7 @@ class DeviceSessionTest : public test::DeviceTest {
   std::unique_ptr<RunHandle> handle_;
 };
 
-TEST_F(DeviceSessionTest, EveryDeviceShapeAnswersAsTheCpuDoes) {
+TEST_F(DeviceSessionTest, EveryDeviceShapeReturnsWhatTheCpuReturns) {
   UseRows({1, 2, 4, 8}, 2);
   ASSERT_TRUE(Load("poison").ok());
   EXPECT_EQ(session->report().device, "cuda:0");

@@ -161,7 +161,7 @@ inline std::string Describe(const Scenario& scenario) {
     time("allowed", arrival.allowed);
     time("cancelled after", arrival.cancel_after);
     if (arrival.slow > 0) time("slow by", arrival.slow);
-    if (arrival.back > 0) time("after an answer and", arrival.think);
+    if (arrival.back > 0) time("after a response and", arrival.think);
     text << '\n';
   }
   return text.str();

@@ -66,7 +66,7 @@ std::vector<T> ValuesOf(const TensorView& view) {
 }
 
 // The request's own rows of output `index`, which has `width` numbers a row.
-inline std::vector<float> AnswerOf(const Request& request, size_t index = 0, size_t width = 1) {
+inline std::vector<float> OutputOf(const Request& request, size_t index = 0, size_t width = 1) {
   const auto all = ValuesOf<float>(request.outputs->tensors[index]);
   const auto first = all.begin() + request.first_row * static_cast<int64_t>(width);
   return {first, first + request.rows * static_cast<int64_t>(width)};

@@ -1,4 +1,4 @@
-// A batcher in simulated time: the product's own code from Submit to the answer, with fibers for its
+// A batcher in simulated time: the product's own code from Submit to the response, with fibers for its
 // workers, its watchdog and whoever uses it, and a model whose runs take as long as a scenario says.
 #pragma once
 
@@ -16,7 +16,7 @@ namespace millrace::test {
 // One request, and what becomes of it outside the batcher.
 struct Arrival {
   Nanos at = 0;  // not before
-  // Of a client that waits for an answer first: so many arrivals before this one, and `think` later.
+  // Of a client that waits for a response first: so many arrivals before this one, and `think` later.
   size_t back = 0;
   Nanos think = 0;
   int64_t rows = 1;
@@ -35,7 +35,7 @@ struct Scenario {
   Nanos per_row = 100'000;
   bool known = true;     // the cost model knows what runs cost
   bool inline_ = false;  // requests are run by their own thread where the batcher allows it
-  Nanos close_at = kNever;  // otherwise after the last answer
+  Nanos close_at = kNever;  // otherwise after the last response
   std::vector<Arrival> arrivals;
 
   Nanos CostOf(int64_t rows) const noexcept { return fixed + per_row * rows; }
@@ -52,7 +52,7 @@ struct Seen {
   size_t busy = 0;     // workers that ran something when it came
   size_t cancel_step = 0;
   size_t left_step = 0;  // of the turn that took or dropped it
-  size_t answers = 0;
+  size_t responses = 0;
   size_t early = 0;
   Nanos early_at = 0;
   Nanos delivered = 0;
@@ -115,7 +115,7 @@ class Simulation final : public CompletionSink, public Clock, public Executor {
 
   void Finish(Request* newest, Request* oldest) noexcept override {
     for (Request* request = newest;; request = request->next) {
-      Answer(*request);
+      Deliver(*request);
       if (request == oldest) break;
     }
     Check();
@@ -376,10 +376,10 @@ class Simulation final : public CompletionSink, public Clock, public Executor {
     --waiting_;
   }
 
-  void Answer(const Request& request) {
+  void Deliver(const Request& request) {
     Seen& seen = trace_.seen[request.slot];
     Left(request.slot, acting_->turn_step);
-    ++seen.answers;
+    ++seen.responses;
     Note(request);
     Announce();
   }
@@ -395,7 +395,7 @@ class Simulation final : public CompletionSink, public Clock, public Executor {
     seen.first_row = request.first_row;
     seen.batch_rows = request.batch_rows;
     seen.batch_requests = request.batch_requests;
-    const auto values = AnswerOf(request, 0, static_cast<size_t>(arrival.width));
+    const auto values = OutputOf(request, 0, static_cast<size_t>(arrival.width));
     seen.own_rows = ValuesOf<float>(request.inputs[0].view) == values;
   }
 
