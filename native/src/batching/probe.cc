@@ -27,6 +27,9 @@ constexpr Nanos kCounting = 100'000'000;
 constexpr size_t kFewRows = 3;
 // The rows of the batches that contain one row of large numbers.
 constexpr size_t kManyRows = 32;
+// The rows of the batch that is compared in place of a large request, whose parts run in several batches. It is odd, so
+// that it is no multiple of the rows of a part.
+constexpr size_t kRequestRows = 513;
 
 std::string StaticDimension(const std::vector<TensorSpec>& specs, const char* kind) {
   for (const TensorSpec& spec : specs) {
@@ -113,14 +116,14 @@ class RowProbe {
   }
 
   // Runs a batch of these rows, which are indices of rows that run alone. Returns why the model cannot be batched, or an
-  // empty string.
-  std::string Compare(std::span<const size_t> order) {
+  // empty string. With `may_fail`, a failed run proves nothing.
+  std::string Compare(std::span<const size_t> order, bool may_fail = false) {
     std::vector<size_t> rows;
     for (const size_t index : order) rows.push_back(known_[index % known_.size()]);
     OutputRef together;
     const Nanos before = clock_.Now();
     const Status status = executor_.Run(rows_.Batch(rows), *handle_, together);
-    if (!status.ok()) return CountOf(rows) + " together fail, which run alone";
+    if (!status.ok()) return may_fail ? "" : CountOf(rows) + " together fail, which run alone";
     if (rows.size() >= kFewRows) {
       row_cost_ = (clock_.Now() - before) / static_cast<Nanos>(rows.size());
     }
@@ -134,9 +137,9 @@ class RowProbe {
   }
 
   // Compares a batch of `count` rows of all kinds except NaN, which would hide the effect of other numbers.
-  std::string CompareMany(size_t count) {
+  std::string CompareMany(size_t count, bool may_fail = false) {
     const auto nan = std::ranges::find(known_, ProbeRows::kCount - 1);
-    return Compare(Draw(count, static_cast<size_t>(nan - known_.begin())));
+    return Compare(Draw(count, static_cast<size_t>(nan - known_.begin())), may_fail);
   }
 
   // Compares a batch of ordinary rows, whose tolerance is the smallest.
@@ -267,14 +270,18 @@ std::string CompareLarge(RowProbe& probe, int64_t max_rows, int64_t& verified) {
     rows /= 2;
   }
   if (rows <= static_cast<size_t>(verified)) return {};
-  std::string reason = probe.CompareMany(rows);
   verified = static_cast<int64_t>(rows);
-  // Requests with more rows run in parts, whose outputs must be those of the whole.
-  const size_t more = 2 * rows + 1;
-  if (reason.empty() && more <= probe.most() && probe.CostOf(more) <= kSpare) {
-    reason = probe.CompareMany(more);
+  return probe.CompareMany(rows);
+}
+
+// Compares a batch larger than any that is formed, of the most rows for which there is time, because a request of more
+// rows than a batch runs in parts, whose outputs must be those of the whole: a convolution along dimension 0 may combine
+// rows that are hundreds of rows apart. The model may refuse as many rows at once, since it is never given them.
+std::string CompareRequest(RowProbe& probe, size_t verified) {
+  for (size_t rows = std::max(2 * verified + 1, kRequestRows); rows > verified; rows = (rows + 1) / 2) {
+    if (rows <= probe.most() && probe.CostOf(rows) <= kSpare) return probe.CompareMany(rows, true);
   }
-  return reason;
+  return {};
 }
 
 // Compares batches of every number of rows up to `most` for which there is time, because a model may treat one number, or
@@ -328,6 +335,7 @@ Batchability ProbeBatching(const Signature& signature, Executor& executor, const
   std::string reason = CompareSmall(probe);
   if (reason.empty()) reason = CompareOutliers(probe);
   if (reason.empty()) reason = CompareLarge(probe, options.max_rows, verified);
+  if (reason.empty()) reason = CompareRequest(probe, static_cast<size_t>(verified));
   const int64_t most = std::min(options.max_rows, verified);
   if (reason.empty()) reason = CompareCounts(probe, most);
   if (!reason.empty()) {

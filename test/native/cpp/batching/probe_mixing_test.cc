@@ -108,6 +108,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mixer{"lag7", [](const Rows& rows) { return Lag(rows, 7); }},
         Mixer{"lag33", [](const Rows& rows) { return Lag(rows, 33); }},
         Mixer{"lag100", [](const Rows& rows) { return Lag(rows, 100); }},
+        Mixer{"lag300", [](const Rows& rows) { return Lag(rows, 300); }},
         Mixer{"sorted",
               [](Rows rows) {
                 std::ranges::sort(rows);
@@ -233,6 +234,28 @@ TEST(ProbeOfRows, ModelsWithIndependentRowsAreBatched) {
     EXPECT_TRUE(result.batched) << result.reason;
     EXPECT_EQ(result.max_rows, 64);
   }
+}
+
+TEST(ProbeOfRows, LargeRequestsAreComparedHoweverSmallTheBatches) {
+  for (const int64_t max_rows : {1, 2, 4, 8, 16, 64}) {
+    for (const size_t by : {10, 60, 300}) {
+      const Batchability result =
+          Probe([by](const Rows& rows) { return Lag(rows, by); }, {.max_rows = max_rows});
+      EXPECT_FALSE(result.batched) << max_rows << " rows, lag " << by;
+    }
+  }
+}
+
+TEST(ProbeOfRows, AModelThatRefusesMoreRowsThanABatchHasIsBatched) {
+  const SteadyClock clock;
+  FunctionExecutor small([](std::span<const TensorView> inputs, OwnedOutputs& outputs) {
+    if (inputs[0].shape.dims[0] > 100) return Status(Code::kInternal, "Too many");
+    outputs.Add(ElementType::kFloat32, inputs[0].shape, ValuesOf<float>(inputs[0]));
+    return Status();
+  });
+  const Batchability result = ProbeBatching(Named("N", "N"), small, clock, {});
+  EXPECT_TRUE(result.batched) << result.reason;
+  EXPECT_EQ(result.max_rows, 64);
 }
 
 TEST(ProbeOfRows, RowsThatAModelRefusesAreLeftOut) {
