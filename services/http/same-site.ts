@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 import { ServeError } from '../../runtime/index.ts';
 import { notJsonType } from './codec-json.ts';
 
@@ -48,13 +48,20 @@ function isCrossSite(headers: Headers): boolean {
   return origin !== null && origin.replace(/^https?:\/\//, '') !== headers.get('host');
 }
 
-/** Whether a host is a loopback address or `localhost`. */
-export const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host === '::1' || /^127(?:\.\d+){3}$/.test(host);
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
 
-/** Whether a `Host` header is missing, an IP address or `localhost`; no site can have these as its name. */
+/** Whether a host is a loopback address, however it is written, or a usual name of one. */
+export function isLoopback(host: string): boolean {
+  const version = isIP(host);
+  if (version !== 0) return LOOPBACK.check(host, version === 4 ? 'ipv4' : 'ipv6');
+  return ['localhost', 'ip6-localhost', 'ip6-loopback'].includes(host.toLowerCase());
+}
+
+/** Whether a `Host` header is missing, empty, an IP address or `localhost`; no site can have these as its name. */
 function isOwnName(host: string | null): boolean {
-  if (host === null) return true;
+  if (host === null || host === '') return true;
   const name = host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
   return name.toLowerCase() === 'localhost' || isIP(name) !== 0;
 }

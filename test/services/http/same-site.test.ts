@@ -81,7 +81,15 @@ describe('a server that listens only on its own machine', () => {
     });
   }
 
-  test('has any name where it listens on other addresses too', async () => {
+  for (const host of ['Localhost', '127.0.0.2', '::1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1']) {
+    test(`is one with HOST=${host}`, async () => {
+      await using server = await inference(files, { ...explicit, host });
+      const { status } = await server.post(unload, '{}', { ...json, Host: 'rebound.example' });
+      assert.equal(status, 403);
+    });
+  }
+
+  test('accepts any Host if it also listens on other addresses', async () => {
     await using server = await inference(files, { ...explicit, host: '0.0.0.0' });
     const { status } = await server.post(unload, '{}', { ...json, Host: 'models.example' });
     assert.equal(status, 200);
