@@ -1,5 +1,7 @@
 /** @module The inference service: the Open Inference Protocol V2 for every model of the repository. */
 
+import { datatypes } from '../../runtime/index.ts';
+import { exampleInputs, findExample } from '../http/example-request.ts';
 import type { ServiceDefinition } from '../http/service-definition.ts';
 import { v2Routes } from './v2.ts';
 
@@ -9,6 +11,18 @@ export const inference: ServiceDefinition = {
   defaultGrpcPort: 9000,
   title: 'Inference service',
   description: 'The Open Inference Protocol V2 for every model of the repository.',
+  example: (runtime) =>
+    findExample(
+      runtime,
+      () => true,
+      (model, specs) => {
+        const inputs = exampleInputs(specs)?.map(({ name, type, shape, data }) => {
+          return { name, datatype: datatypes[type], shape, data };
+        });
+        const path = `/v2/models/${encodeURIComponent(model)}/infer`;
+        return inputs && { path, body: JSON.stringify({ inputs }) };
+      },
+    ),
   routes: v2Routes,
   async listenGrpc(runtime, hostname, port) {
     // The library takes time and memory, so it is loaded only if gRPC is served.

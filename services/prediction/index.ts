@@ -1,6 +1,6 @@
 /** @module The prediction service: `POST /predict` for tabular models, and `/v2` for the same models. */
 
-import { elementCount } from '../../runtime/index.ts';
+import { exampleInputs, findExample } from '../http/example-request.ts';
 import type { ServiceDefinition } from '../http/service-definition.ts';
 import { v2Routes } from '../inference/v2.ts';
 import { predictRoute, TASKS } from './predict.ts';
@@ -11,18 +11,19 @@ export const prediction: ServiceDefinition = {
   defaultPort: 8001,
   title: 'Prediction service',
   description: 'Predictions of tabular models: classifiers and regressors.',
-  example({ routes }) {
-    // Of a model whose default version could not be loaded, requests must name another one.
-    const tabular = routes.models().filter((model) => model.hasTask(TASKS) && model.isComplete());
-    const found = tabular.find(({ isDefault }) => isDefault) ?? tabular[0];
-    if (found === undefined) return undefined;
-    const { signature } = routes.describe({ model: found.name, version: undefined });
-    const values = elementCount(signature.inputs[0]!.dims.slice(1));
-    // A dynamic number of features gives no example, and a long row would not be readable.
-    if (values < 1 || values > 64) return undefined;
-    const body = JSON.stringify({ model: found.name, features: new Array(values).fill(0) });
-    return { path: '/predict', body };
-  },
+  example: (runtime) =>
+    findExample(
+      runtime,
+      (model) => model.hasTask(TASKS),
+      (model, inputs) => {
+        const row = exampleInputs(inputs);
+        if (row === undefined) return undefined;
+        // A model of several inputs takes each as a column, by its name.
+        const columns = row.map(({ name, data }) => [name, data.length === 1 ? data[0] : data]);
+        const features = row.length === 1 ? row[0]!.data : Object.fromEntries(columns);
+        return { path: '/predict', body: JSON.stringify({ model, features }) };
+      },
+    ),
   routes(builder) {
     builder.infer(predictRoute(builder.runtime));
     builder.describe(predictOperation);
