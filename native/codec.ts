@@ -1,6 +1,6 @@
 /**
  * Parses requests and encodes responses of the Open Inference Protocol V2 natively, so that large JSON arrays
- * never become arrays of JavaScript typeNumbers.
+ * never become arrays of JavaScript numbers.
  *
  * @module
  */
@@ -251,7 +251,12 @@ export function openCodec(options: { readonly addon?: string } = {}): Codec {
       callAsync(async () => {
         const parsing = parseArguments(body, headerLength, options);
         const [request, taken] = await native.parseRequestAsync(...parsing, budget.limit);
-        return { request: toRequest(body, await withStrings(native, request)), taken };
+        try {
+          return { request: toRequest(body, await withStrings(native, request)), taken };
+        } catch (error) {
+          native.giveBytes(taken);
+          throw error;
+        }
       }),
 
     byteBudget: (limit) => byteBudget(native, limit),

@@ -17,7 +17,7 @@
 namespace millrace {
 namespace {
 
-// Returns an ArrayBuffer over memory that `owner` holds, or a copy of it if the runtime allows only memory of its own.
+// Returns an ArrayBuffer over memory that `owner` holds, or over a copy if the runtime allows no external memory.
 template <typename Owner>
 napi_value ToBuffer(napi_env env, std::unique_ptr<Owner> owner, const void* data, size_t size) {
   napi_value buffer = nullptr;
@@ -132,8 +132,9 @@ class BudgetSink final : public InferSink {
   bool Strings(size_t input, size_t count) override {
     Elements& elements = At(input);
     elements.strings.emplace();
+    if (!Take(count * kStringBytes)) return false;
     elements.strings->ends.reserve(count);
-    return Take(count * kStringBytes);
+    return true;
   }
 
   bool String(size_t input, size_t, std::string_view text) override {
@@ -148,7 +149,8 @@ class BudgetSink final : public InferSink {
     return true;
   }
 
-  // Whether the budget refused the memory, and whether it would refuse it even if nothing else was taken.
+  // refused() returns whether the budget refused memory, and hopeless() whether it would do so even if no bytes were
+  // taken.
   bool refused() const noexcept { return wanted_ != 0; }
   bool hopeless() const noexcept { return wanted_ > limit_; }
 
