@@ -163,7 +163,7 @@ const tools = {
   },
   go: {
     found: () => works('sh', ['-c', 'go version | grep -qE "go1[.](2[1-9]|[3-9][0-9])"']),
-    name: 'Go 1.21 or newer',
+    name: 'Go 1.21 or newer, which Debian 12 has in bookworm-backports,',
     package: 'golang-go',
   },
 };
