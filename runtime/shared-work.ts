@@ -1,6 +1,6 @@
 /** @module Work that many callers request, and of which one run at a time is enough. */
 
-/** Does the work once for all callers that request it at the same time. */
+/** Does the work once for all callers that request it at the same time. No two runs of it overlap. */
 export class SharedWork<Result> {
   readonly #work: () => Promise<Result>;
   #running: Promise<Result> | undefined;
@@ -12,9 +12,11 @@ export class SharedWork<Result> {
 
   /** The result of work that starts now or later, so that it includes everything that happened before the call. */
   run(): Promise<Result> {
+    // First, because a run ends some turns of the queue of microtasks before the next one starts.
+    if (this.#next !== undefined) return this.#next;
     if (this.#running === undefined) return this.#start();
     const start = () => this.#start();
-    this.#next ??= this.#running.then(start, start);
+    this.#next = this.#running.then(start, start);
     return this.#next;
   }
 

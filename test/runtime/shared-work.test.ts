@@ -21,6 +21,26 @@ test('callers that request the work while it runs share the next run, which star
   assert.equal(gates.length, 2);
 });
 
+test('a call between the end of a run and the start of the next shares the next run', async () => {
+  let [running, most] = [0, 0];
+  const gate = Promise.withResolvers<void>();
+  const work = new SharedWork(async () => {
+    running += 1;
+    most = Math.max(most, running);
+    await gate.promise;
+    running -= 1;
+  });
+  const calls = [work.run(), work.run()];
+  gate.resolve();
+  // The next run starts some turns of the queue of microtasks after the end of the first.
+  for (let turn = 0; turn < 10; turn += 1) {
+    await Promise.resolve();
+    calls.push(work.run());
+  }
+  await Promise.all(calls);
+  assert.equal(most, 1);
+});
+
 test('work that fails rejects the calls that share the run, and runs again for the next call', async () => {
   let runs = 0;
   const work = new SharedWork(async () => {
