@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { globSync } from 'node:fs';
 import { test } from 'node:test';
 import { reasonIn } from './reason.ts';
 import { filesOf, partsOf, type Selected, selectChanged, selectOnly } from './select.ts';
+import { suites } from './suites.ts';
 import type { Suite } from './types.ts';
 
 const suite = (name: string, files: readonly string[]): Suite => ({
@@ -14,6 +16,22 @@ test('a glob that matches nothing is reported', () => {
   const { files, missing } = filesOf(suite('a', ['test/run/*.test.ts', 'no-such/*.test.ts']));
   assert.ok(files.includes('test/run/select.test.ts'));
   assert.deepEqual(missing, ['no-such/*.test.ts']);
+});
+
+/** What a glob stands for: `{a,b}.ts` for `a.ts` and `b.ts`. */
+function alternatives(glob: string): readonly string[] {
+  const [braces, list] = /\{([^{}]*)\}/.exec(glob) ?? [];
+  if (braces === undefined) return [glob];
+  return list!.split(',').flatMap((each) => alternatives(glob.replace(braces, each)));
+}
+
+test('every glob of a suite, and each of its alternatives, matches a file', () => {
+  assert.deepEqual(alternatives('{a,b}/{c,d}'), ['a/c', 'a/d', 'b/c', 'b/d']);
+  for (const { name, files = [], except = [], alone } of suites) {
+    const globs = [...files, ...except, ...(typeof alone === 'object' ? alone : [])];
+    const unmatched = globs.flatMap(alternatives).filter((glob) => globSync(glob).length === 0);
+    assert.deepEqual(unmatched, [], name);
+  }
 });
 
 const namesOf = (selected: readonly Selected[]) =>

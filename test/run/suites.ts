@@ -12,7 +12,7 @@ import type { Environment, Preparation, Suite } from './types.ts';
 
 /** Tests that depend on measured times, which concurrent tests would distort. */
 const measuring = [
-  'test/native/{costs,limits,terms}.test.ts',
+  'test/native/{costs,deadlines,limits}.test.ts',
   'test/bench/{open-loop,throughput}.test.ts',
   'test/services/inference/queue.test.ts',
 ];
