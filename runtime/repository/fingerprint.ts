@@ -6,42 +6,58 @@ import { dirname, join } from 'node:path';
 import { ServeError } from '../errors.ts';
 import type { ModelFolder, VersionFolder } from './model-folder.ts';
 
-/** Depth of the folders below a version's folder whose files count too: external data may be in one. */
-const DEPTH = 2;
+/** Depth of the folders below that of the model file whose files count too: external data may be in one. */
+const MAX_DEPTH = 4;
+/** Default for the most files and folders that are examined, because a model's folder may hold a whole data set. */
+const MAX_ENTRIES = 10_000;
 
 /**
  * Changes whenever the model's files do: the model, its external data and whatever else lies beside it, since
  * only the model itself knows which of those it reads.
+ *
+ * @param maxEntries The most files and folders that are examined for one version.
  */
-export async function fingerprint(model: ModelFolder): Promise<string> {
+export async function fingerprint(model: ModelFolder, maxEntries = MAX_ENTRIES): Promise<string> {
   const { name, config, settings, versions } = model;
   const files: unknown[] = [];
   for (const version of versions) {
-    files.push([version.version, version.path, ...(await filesOf(version))]);
+    files.push([version.version, version.path, ...(await filesOf(version, maxEntries))]);
   }
   const said = config instanceof ServeError ? config.message : config;
   return JSON.stringify([name, said, settings.declared, settings.labels, files]);
 }
 
-async function filesOf({ version, path, bytes }: VersionFolder): Promise<readonly unknown[]> {
+async function filesOf(
+  { path, bytes, mayUse = () => true }: VersionFolder,
+  maxEntries: number,
+): Promise<readonly unknown[]> {
   if (bytes !== undefined) return [bytes.byteLength];
-  const folder = dirname(path);
-  // A folder of its own may hold folders; one that is shared by several models must not be walked.
-  const depth = folder.endsWith(`/${version}`) ? DEPTH : 0;
-  return [numbers(await statsOf(path)), ...(await beside(folder, depth))];
+  // The configuration is invalid, so the model file is unknown.
+  if (path === '') return [];
+  return [numbers(await statsOf(path)), ...(await filesIn(dirname(path), mayUse, maxEntries))];
 }
 
-/** Every file except other models and files that cannot be read. */
-async function beside(folder: string, depth: number): Promise<unknown[]> {
-  const names = await readdir(folder).catch(() => []);
+/** The files of a folder and of the folders in it, the nearest first, except files that cannot be read. */
+async function filesIn(
+  top: string,
+  mayUse: NonNullable<VersionFolder['mayUse']>,
+  maxEntries: number,
+): Promise<unknown[]> {
   const found: unknown[] = [];
-  for (const name of names.sort()) {
-    const path = join(folder, name);
-    const stats = await statsOf(path);
-    if (stats?.isDirectory()) {
-      if (depth > 0) found.push(...(await beside(path, depth - 1)));
-    } else if (stats?.isFile() && !name.endsWith('.onnx')) {
-      found.push([name, ...numbers(stats)]);
+  const folders = [{ path: '', depth: 0 }];
+  let left = maxEntries;
+  for (const folder of folders) {
+    if (left === 0) break;
+    const names = await readdir(join(top, folder.path)).catch(() => []);
+    for (const name of names.sort().slice(0, left)) {
+      const path = join(folder.path, name);
+      const stats = await statsOf(join(top, path));
+      left -= 1;
+      if (stats === undefined || (folder.depth === 0 && !mayUse(name, stats))) continue;
+      if (stats.isFile()) found.push([path, ...numbers(stats)]);
+      // Version control and downloads keep their own files in hidden folders.
+      const isWalked = stats.isDirectory() && folder.depth < MAX_DEPTH && !name.startsWith('.');
+      if (isWalked) folders.push({ path, depth: folder.depth + 1 });
     }
   }
   return found;

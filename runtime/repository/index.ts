@@ -28,10 +28,12 @@ import {
 } from './files.ts';
 import { readModels } from './layouts.ts';
 import { isModelFile } from './model-file.ts';
-import { type ModelFolder, ONLY_VERSION } from './model-folder.ts';
+import { type ModelFolder, ONLY_VERSION, type VersionFolder } from './model-folder.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
 import { tritonSchema } from './triton.ts';
 import { type LoadOverride, readOverride } from './triton-folder.ts';
+
+import { named } from './versions.ts';
 
 export { type ModelConfig, modelConfigSchema } from './config.ts';
 export type { Skipped } from './files.ts';
@@ -141,11 +143,13 @@ export class Repository {
       else models.set(model.name, model);
     };
     const read = (folder: Entry) => readModels(folder, this.#schema);
-    for (const found of await mapInOrder(folders, MAX_AT_ONCE, read)) {
+    const inFolders = await mapInOrder(folders, MAX_AT_ONCE, read);
+    for (const found of inFolders) {
       for (const { name, reason } of found.skipped) skip(name, reason);
       for (const model of found.models) add(model, model.name);
     }
-    for (const file of files) add(looseModel(file), file.label);
+    const empty = folders.filter((_, i) => inFolders[i]!.models.length === 0);
+    for (const file of files) add(looseModel(file, empty), file.label);
     const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
     return {
       models: [...models.values()].toSorted(byName),
@@ -170,12 +174,18 @@ export const mayHold = (entry: string, model: string): boolean =>
 
 const looseName = (file: string) => file.replace(/\.onnx$/i, '');
 
-/** A model file at the top of the repository. */
-function looseModel({ name, path }: Entry): ModelFolder {
+/**
+ * A model file at the top of the repository.
+ *
+ * @param empty Folders there that hold no model.
+ */
+function looseModel({ name, path }: Entry, empty: readonly Entry[]): ModelFolder {
+  const mayUse: VersionFolder['mayUse'] = (beside, entry) =>
+    entry.isDirectory() ? named(empty, beside) !== undefined : !isModelFile(beside);
   return {
     name: looseName(name),
     config: {},
     settings: DEFAULT_SETTINGS,
-    versions: [{ version: ONLY_VERSION, path, notes: [] }],
+    versions: [{ version: ONLY_VERSION, path, mayUse, notes: [] }],
   };
 }

@@ -10,6 +10,7 @@
  * @module
  */
 
+import { basename } from 'node:path';
 import type protobuf from 'protobufjs';
 import { ServeError } from '../errors.ts';
 import { type ModelConfig, readModelConfig } from './config.ts';
@@ -52,9 +53,8 @@ async function readLayout(
   if (huggingFace === undefined) return readOurs(folder, entries, skip);
   const graphs = await findGraphs(entries, skip);
   if (typeof graphs !== 'string') {
-    return Promise.all(
-      graphs.map((graph) => readGraph(folder.name, entries, huggingFace.path, graph)),
-    );
+    const read = (graph: Graph) => readGraph(folder.name, entries, huggingFace.path, graph, graphs);
+    return Promise.all(graphs.map(read));
   }
   const models = await readOurs(folder, entries, skip);
   return typeof models === 'string' ? graphs : models;
@@ -84,9 +84,12 @@ async function readGraph(
   entries: readonly Entry[],
   configPath: string,
   { part, path, notes }: Graph,
+  graphs: readonly Graph[],
 ): Promise<ModelFolder> {
   const name = part === '' ? folder : `${folder}.${part}`;
-  const versions = [{ version: ONLY_VERSION, path, notes }];
+  const files = graphs.map((graph) => basename(graph.path));
+  const mayUse = (beside: string) => !files.includes(beside);
+  const versions = [{ version: ONLY_VERSION, path, mayUse, notes }];
   try {
     const { labels } = await readHuggingFace(folder, configPath);
     const settings =

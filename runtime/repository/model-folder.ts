@@ -1,5 +1,6 @@
 /** @module The models and versions of a repository. */
 
+import type { Stats } from 'node:fs';
 import type { ServeError } from '../errors.ts';
 import type { ModelConfig } from './config.ts';
 import type { RepositorySettings } from './settings.ts';
@@ -19,6 +20,11 @@ export interface VersionFolder {
   readonly path: string;
   /** The content of the file if a load request contained it. */
   readonly bytes?: Uint8Array;
+  /**
+   * Returns whether external data of the model may be in an entry of the folder that holds its file. It is left
+   * out if the folder belongs to this model only.
+   */
+  readonly mayUse?: (name: string, entry: Pick<Stats, 'isDirectory'>) => boolean;
   /** Why this file was chosen, if that is not obvious. */
   readonly notes: readonly string[];
 }
