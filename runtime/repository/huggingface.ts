@@ -9,6 +9,7 @@
 
 import { type Entry, listFolder, readJson, type Skip } from './files.ts';
 import { byModel, chooseModelFile, MODEL_FILE, type ModelFile, mostExact } from './model-file.ts';
+import { skipConfigs } from './versions.ts';
 
 /** A graph that is served. */
 export interface Graph {
@@ -37,7 +38,9 @@ export async function findGraphs(
   skip: Skip,
 ): Promise<readonly Graph[] | string> {
   const onnx = entries.find(({ name, kind }) => name === 'onnx' && kind === 'folder');
-  const inOnnx = onnx === undefined ? [] : modelFiles(await listFolder(onnx, skip));
+  const inside = onnx === undefined ? [] : await listFolder(onnx, skip);
+  skipConfigs(inside, skip);
+  const inOnnx = modelFiles(inside);
   const graphs = inOnnx.length > 0 ? inOnnx : modelFiles(entries);
   const broken = graphs.find(({ name, kind }) => name === MODEL_FILE && kind !== 'file');
   if (broken !== undefined) return `Its ${MODEL_FILE} is not a file that can be read`;

@@ -5,7 +5,7 @@
  * <model>/<version>/model.onnx    with model.json (ours), config.pbtxt (Triton's) or nothing beside it
  * <model>/config.json             Hugging Face: onnx/model.onnx, or the parts of a model
  * <model>/model.onnx              a model without versions, as version 1
- * <model>.onnx                    likewise
+ * <model>.onnx                    likewise; model.json beside it belongs to model.onnx, or to the only model file
  * ```
  *
  * All other entries are skipped with a reason, and no model affects another (decision
@@ -27,13 +27,11 @@ import {
   whyUnreadable,
 } from './files.ts';
 import { readModels } from './layouts.ts';
+import { looseName, readLooseFiles } from './loose-files.ts';
 import { isModelFile } from './model-file.ts';
-import { type ModelFolder, ONLY_VERSION, type VersionFolder } from './model-folder.ts';
-import { DEFAULT_SETTINGS } from './settings.ts';
+import type { ModelFolder } from './model-folder.ts';
 import { tritonSchema } from './triton.ts';
 import { type LoadOverride, readOverride } from './triton-folder.ts';
-
-import { named } from './versions.ts';
 
 export { type ModelConfig, modelConfigSchema } from './config.ts';
 export type { Skipped } from './files.ts';
@@ -103,7 +101,10 @@ export class Repository {
    */
   async find(name: string, override?: LoadOverride): Promise<ModelFolder | undefined> {
     if (override !== undefined) return this.#override(name, override);
-    const { models, skipped } = await this.#read((entry) => mayHold(entry, name));
+    // Whether model.json at the top belongs to a model depends on the other model files there.
+    const { models, skipped } = await this.#read(
+      (entry) => mayHold(entry, name) || isModelFile(entry) || entry === 'model.json',
+    );
     const found = models.find((model) => model.name === name);
     const skip = skipped.find((each) => mayHold(each.name, name));
     if (found !== undefined || skip === undefined || name.startsWith('.')) return found;
@@ -136,7 +137,6 @@ export class Repository {
     };
     const entries = await this.#list(skip, isWanted);
     const folders = entries.filter(({ kind }) => kind === 'folder');
-    const files = entries.filter(({ kind, name }) => kind === 'file' && isModelFile(name));
     const models = new Map<string, ModelFolder>();
     const add = (model: ModelFolder, label: string) => {
       if (models.has(model.name)) skip(label, `There is another model '${model.name}'`);
@@ -149,7 +149,7 @@ export class Repository {
       for (const model of found.models) add(model, model.name);
     }
     const empty = folders.filter((_, i) => inFolders[i]!.models.length === 0);
-    for (const file of files) add(looseModel(file, empty), file.label);
+    for (const { model, label } of await readLooseFiles(entries, empty, skip)) add(model, label);
     const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
     return {
       models: [...models.values()].toSorted(byName),
@@ -171,21 +171,3 @@ export class Repository {
 /** Whether the model of that name may come from that entry: the name of a part starts with its folder's name. */
 export const mayHold = (entry: string, model: string): boolean =>
   looseName(entry) === model || `${model}.`.startsWith(`${entry}.`);
-
-const looseName = (file: string) => file.replace(/\.onnx$/i, '');
-
-/**
- * A model file at the top of the repository.
- *
- * @param empty Folders there that hold no model.
- */
-function looseModel({ name, path }: Entry, empty: readonly Entry[]): ModelFolder {
-  const mayUse: VersionFolder['mayUse'] = (beside, entry) =>
-    entry.isDirectory() ? named(empty, beside) !== undefined : !isModelFile(beside);
-  return {
-    name: looseName(name),
-    config: {},
-    settings: DEFAULT_SETTINGS,
-    versions: [{ version: ONLY_VERSION, path, mayUse, notes: [] }],
-  };
-}

@@ -38,7 +38,8 @@ export async function readModels(
   return { models: [], skipped: [...skipped, { name: folder.label, reason: models }] };
 }
 
-const isConfig = (name: string) => ['config.pbtxt', 'config.json', 'model.json'].includes(name);
+export const isConfig = (name: string): boolean =>
+  ['config.pbtxt', 'config.json', 'model.json'].includes(name);
 
 /** The models, or a sentence that says why there are none. */
 async function readLayout(
@@ -67,7 +68,8 @@ async function readOurs({ name }: Entry, entries: readonly Entry[], skip: Skip) 
   return [{ name, config, settings: DEFAULT_SETTINGS, versions }];
 }
 
-async function readConfig(
+/** What `model.json` among the entries of a model's folder says. */
+export async function readConfig(
   name: string,
   entries: readonly Entry[],
   versions: readonly VersionFolder[],

@@ -31,10 +31,13 @@ export async function findVersions(
   const versions: VersionFolder[] = [];
   const isFolder = ({ kind, name }: Entry) => kind === 'folder' && name !== wanted.filename;
   for (const entry of entries.filter(isFolder)) {
-    const found = await findModelFile(await listFolder(entry, skip), wanted, skip);
+    const inside = await listFolder(entry, skip);
+    const found = await findModelFile(inside, wanted, skip);
     if (typeof found === 'string') skip(entry.label, found);
-    else if (isVersion(entry.name)) versions.push({ version: entry.name, ...found });
-    else skip(entry.label, 'Beside config.pbtxt the name of a version is a number');
+    else if (isVersion(entry.name)) {
+      versions.push({ version: entry.name, ...found });
+      skipConfigs(inside, skip);
+    } else skip(entry.label, 'Beside config.pbtxt the name of a version is a number');
   }
   if (versions.length > 0) {
     const loose = entries.filter(({ kind, name }) => kind !== 'folder' && isModelFile(name));
@@ -45,6 +48,15 @@ export async function findVersions(
   if (typeof found !== 'string') return [{ version: ONLY_VERSION, ...found }];
   if (!found.startsWith(NO_MODEL)) return found;
   return `${NO_MODEL}: expected ${wanted.filename} in a folder for each version`;
+}
+
+/** Skips configurations in a folder below that of the model. */
+export function skipConfigs(entries: readonly Entry[], skip: Skip): void {
+  for (const { name, label } of entries) {
+    if (name !== 'model.json' && name !== 'config.pbtxt') continue;
+    const [model] = label.split('/');
+    skip(label, `It has no effect here: the configuration of a model lies in ${model}/`);
+  }
 }
 
 /** The model file among the entries of a folder, or a sentence that says why there is none. */

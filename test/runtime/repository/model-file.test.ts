@@ -115,6 +115,68 @@ describe('in a folder without versions', () => {
   });
 });
 
+describe('at the top of the repository', () => {
+  const json = '{"default": true}';
+
+  test('model.json is the configuration of model.onnx, or of the only file', async () => {
+    for (const [files, name] of [
+      [['model.onnx'], 'model'],
+      [['model.onnx', 'other.onnx'], 'model'],
+      [['best.onnx'], 'best'],
+    ] as const) {
+      const bare = Object.fromEntries(files.map((file) => [file, '']));
+      using folder = temporaryFiles({ 'model.json': json, ...bare });
+      const repository = await Repository.open(folder.path);
+      const { models, skipped } = await repository.scan();
+      assert.deepEqual(skipped, []);
+      for (const model of models) {
+        assert.deepEqual(model.config, model.name === name ? { default: true } : {});
+      }
+      assert.deepEqual((await repository.find(name))!.config, { default: true });
+    }
+  });
+
+  test('model.json that cannot be used fails its model', async () => {
+    const { models } = await scan({ 'model.json': '{"default_version": "7"}', 'model.onnx': '' });
+    assert.match(String(models[0]!.config), /default_version names version '7'/);
+  });
+
+  test('a configuration of no model is skipped, with the place where it belongs', async () => {
+    for (const [config, files] of [
+      ['model.json', { 'a.onnx': '', 'b.onnx': '' }],
+      ['model.json', { '1/model.onnx': '' }],
+      ['config.pbtxt', { '1/model.onnx': '' }],
+      ['config.json', { 'onnx/model.onnx': '' }],
+    ] as const) {
+      const found = await scan({ ...files, [config]: '{}' });
+      assert.equal(found.files.length, Object.keys(files).length);
+      assert.match(found.skipped[config]!, new RegExp(`folder of a model.*<model>/${config}`));
+    }
+  });
+});
+
+describe('a configuration in the folder of a version has no effect, and is skipped with its place', () => {
+  for (const config of ['model.json', 'config.pbtxt']) {
+    for (const [beside, files, folder] of [
+      ['nothing', {}, 'm/1'],
+      ['config.pbtxt', { 'm/config.pbtxt': '' }, 'm/1'],
+      ['config.json', { 'm/config.json': '{}' }, 'm/onnx'],
+    ] as const) {
+      test(`${config}, with ${beside} in the folder of the model`, async () => {
+        const found = await scan({
+          ...files,
+          [`${folder}/model.onnx`]: '',
+          [`${folder}/${config}`]: '{"default": true}',
+        });
+        assert.deepEqual(found.files, [`${folder}/model.onnx`]);
+        const { [`${folder}/${config}`]: reason, ...rest } = found.skipped;
+        assert.deepEqual(rest, {});
+        assert.match(reason!, /no effect here: the configuration of a model lies in m\/$/);
+      });
+    }
+  }
+});
+
 describe('in a folder of Hugging Face', () => {
   const face = (...files: string[]) =>
     scan({ 'm/config.json': '{}', ...Object.fromEntries(files.map((file) => [`m/${file}`, ''])) });
