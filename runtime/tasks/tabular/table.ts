@@ -66,21 +66,32 @@ export function featureTable(signature: Signature, config: TableConfig): LayOut 
 }
 
 function tableInputs(signature: Signature, config: TableConfig): readonly FeatureInput[] {
-  const { input: wanted, features = [], missing } = config;
+  const { input: wanted, missing } = config;
   const { inputs } = signature;
+  const features = namesOfValues(signature, config);
   const quoted = inputs.map(({ name }) => `'${name}'`).join(', ');
   if (inputs.length === 0) throw unsuitable('it has no input');
   if (wanted !== undefined && !inputs.some(({ name }) => name === wanted)) {
     throw unsuitable(`it has no input '${wanted}', only ${quoted}`);
   }
   if (inputs.length > 1 && (wanted !== undefined || features.length > 0)) {
-    throw unsuitable(`"input" and "features" need one input, it has ${quoted}`);
+    const expected = '"input" and "features" need one input, or "features" the names of all inputs';
+    throw unsuitable(`${expected}; it has ${quoted}`);
   }
   const table = inputs.map((spec) => featureInput(spec, features, missing === 'nan'));
   if (table.length === 1 || table.every(({ width }) => width !== -1)) return table;
   throw unsuitable(
     `its inputs ${quoted} are no columns, because they leave the shape of a row open`,
   );
+}
+
+/** The names of the values of a row; none where "features" are the names of several inputs, which are known. */
+function namesOfValues({ inputs }: Signature, { features = [] }: TableConfig): readonly string[] {
+  const areInputs =
+    inputs.length > 1 &&
+    inputs.length === features.length &&
+    inputs.every(({ name }) => features.includes(name));
+  return areInputs ? [] : features;
 }
 
 const isNamed = (features: Features): boolean =>

@@ -55,6 +55,21 @@ describe('rows by the names of the inputs', () => {
     });
   }
 
+  test('are accepted if "features" are these names, in any order, and no others', async () => {
+    const named = (...features: string[]) => ({
+      people: { config: { features }, versions: { '1': '' } },
+    });
+    const all = named('visits', 'city', 'position', 'age');
+    using service = await testService({ models: all, engine: () => people() });
+    const { prediction } = (await (await service.predict({ features: ada })).json()) as {
+      prediction: string;
+    };
+    assert.equal(prediction, '41 Rome 3 1.5,2');
+    using wrong = await testService({ models: named('age', 'city'), engine: () => people() });
+    const ready = await (await wrong.app.request('/ready')).text();
+    assert.match(ready, /need one input, or .*features.* the names of all inputs; it has 'age'/);
+  });
+
   test('keep 64-bit integers exact', async () => {
     using service = await testService({ models, engine: () => people() });
     const body = JSON.stringify({ features: ada }).replace(
