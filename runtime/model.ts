@@ -79,7 +79,13 @@ export class ModelVersion {
       fallback: redact(native.report.fallback),
     };
     this.instances = native.instances;
-    this.task = taskOf({ name: source.model, signature: native.signature }, source.config);
+    this.task = taskOf(
+      { name: source.model, signature: native.signature, labels: settings.labels },
+      source.config,
+    );
+    const taskNotes = this.task instanceof ServeError ? [] : this.task.notes;
+    this.#notes.push(...taskNotes);
+    for (const note of taskNotes) source.notice?.(note);
     this.labels = { ...classesOf(native.signature), ...labelsOf(source, this.task) };
     this.nullIsNaN = source.config.missing === 'nan';
     this.settings = settings;

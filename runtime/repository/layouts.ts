@@ -18,7 +18,7 @@ import { type Entry, listFolder, type Skip, type Skipped } from './files.ts';
 import { findGraphs, type Graph, readHuggingFace } from './huggingface.ts';
 import { NO_MODEL } from './model-file.ts';
 import { type ModelFolder, ONLY_VERSION, type VersionFolder } from './model-folder.ts';
-import { DEFAULT_SETTINGS } from './settings.ts';
+import { DEFAULT_SETTINGS, type RepositorySettings } from './settings.ts';
 import { readTritonFolder } from './triton-folder.ts';
 import { findVersions, named, USUAL } from './versions.ts';
 
@@ -57,18 +57,38 @@ async function readLayout(
     const read = (graph: Graph) => readGraph(folder.name, entries, huggingFace.path, graph, graphs);
     return Promise.all(graphs.map(read));
   }
-  const models = await readOurs(folder, entries, skip);
+  const settings = await labelSettings(folder.name, huggingFace.path).catch(withNote);
+  const models = await readOurs(folder, entries, skip, settings);
   return typeof models === 'string' ? graphs : models;
 }
 
-async function readOurs({ name }: Entry, entries: readonly Entry[], skip: Skip) {
+async function readOurs(
+  { name }: Entry,
+  entries: readonly Entry[],
+  skip: Skip,
+  settings = DEFAULT_SETTINGS,
+) {
   const versions = await findVersions(entries, USUAL, skip);
   if (typeof versions === 'string') return versions;
   const config = await readConfig(name, entries, versions);
-  return [{ name, config, settings: DEFAULT_SETTINGS, versions }];
+  return [{ name, config, settings, versions }];
 }
 
-/** What `model.json` among the entries of a model's folder says. */
+/** Settings with the labels of a `config.json`. @throws {ServeError} `INVALID_CONFIG` */
+async function labelSettings(name: string, path: string): Promise<RepositorySettings> {
+  const { labels } = await readHuggingFace(name, path);
+  return labels === undefined
+    ? DEFAULT_SETTINGS
+    : { ...DEFAULT_SETTINGS, labels: { logits: labels } };
+}
+
+/** Turns an unreadable `config.json` into a note: beside version folders, it may be a file of something else. */
+function withNote(error: unknown): RepositorySettings {
+  if (!(error instanceof ServeError)) throw error;
+  return { ...DEFAULT_SETTINGS, notes: [error.message.replace(/\.$/, '')] };
+}
+
+/** The configuration in `model.json`, or an empty one if the entries of a model's folder have no such file. */
 export async function readConfig(
   name: string,
   entries: readonly Entry[],
@@ -93,9 +113,7 @@ async function readGraph(
   const mayUse = (beside: string) => !files.includes(beside);
   const versions = [{ version: ONLY_VERSION, path, mayUse, notes }];
   try {
-    const { labels } = await readHuggingFace(folder, configPath);
-    const settings =
-      labels === undefined ? DEFAULT_SETTINGS : { ...DEFAULT_SETTINGS, labels: { logits: labels } };
+    const settings = await labelSettings(folder, configPath);
     return { name, config: await readConfig(folder, entries, versions), settings, versions };
   } catch (error) {
     if (!(error instanceof ServeError)) throw error;

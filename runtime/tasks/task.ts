@@ -29,6 +29,8 @@ export interface Task<Name extends string, Input, Options, Context, Output> {
   readonly name: Name;
   /** Names of the outputs it reads, so that a run fetches no other. */
   readonly outputs: readonly string[];
+  /** Sentences about keys of `model.json` that have no effect, and about assumptions that may be wrong. */
+  readonly notes: readonly string[];
   /**
    * Checks the input and lays it out for the model. Work that would block the thread for long is done on
    * another thread, and then the result is a promise.
@@ -49,6 +51,8 @@ export interface TaskModel {
   /** For messages that name the model's routes. */
   readonly name: string;
   readonly signature: Signature;
+  /** Names of the classes by output, from files other than `model.json`. */
+  readonly labels?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** A row of the table of tasks. */

@@ -7,10 +7,11 @@ import type { NonFinite } from '../../non-finite.ts';
 import type { PreparedInput, Task, TaskDefinition, TaskModel } from '../task.ts';
 import { classificationPredictor, labelledOutputs, labelPredictor } from './classification.ts';
 import type { Features } from './columns.ts';
-import type { Prediction, Predictor } from './predictor.ts';
+import { type Prediction, type Predictor, rowSize } from './predictor.ts';
 import { rawPredictor } from './raw.ts';
 import { regressionPredictor } from './regression.ts';
-import { checkRows, refuseOtherRows } from './rows.ts';
+import { checkRows, otherRowNotes } from './rows.ts';
+import { holdsScores } from './scores.ts';
 import { featureTable } from './table.ts';
 
 export type { Features } from './columns.ts';
@@ -44,9 +45,6 @@ const tabularConfig = z.object({
     .literal('nan')
     .optional()
     .describe('`nan`: a `null` among floats is a missing value, and NaN for the model'),
-});
-const classificationConfig = z.object({
-  ...tabularConfig.shape,
   activation: z
     .enum(['none', 'softmax'])
     .optional()
@@ -58,9 +56,10 @@ const classificationConfig = z.object({
 });
 
 type TabularConfig = z.infer<typeof tabularConfig>;
+type TabularDefinition = TaskDefinition<typeof tabularConfig.shape, TabularTask>;
 
-export const classification: TaskDefinition<typeof classificationConfig.shape, TabularTask> = {
-  config: classificationConfig,
+export const classification: TabularDefinition = {
+  config: tabularConfig,
   create(model, config) {
     const { labels, activation = 'none', output } = config;
     const labelled = output === undefined ? labelledOutputs(model.signature) : undefined;
@@ -68,50 +67,93 @@ export const classification: TaskDefinition<typeof classificationConfig.shape, T
       return tabularTask('classification', model, config, labelPredictor(labelled, activation));
     }
     const spec = labelled?.scores ?? onlyOutput(model.signature, config);
-    const predictor = classificationPredictor(spec, labels ?? spec.labels, activation);
-    return tabularTask('classification', model, config, predictor);
+    const known = labels ?? spec.labels ?? labelsBeside(model, spec);
+    const predictor = classificationPredictor(spec, known, activation);
+    const isUnnamed = known === undefined && Object.keys(model.labels ?? {}).length > 0;
+    const notes = isUnnamed ? [unusedLabels(spec)] : [];
+    return tabularTask('classification', model, config, predictor, notes);
   },
 };
 
-export const regression: TaskDefinition<typeof tabularConfig.shape, TabularTask> = {
+export const regression: TabularDefinition = {
   config: tabularConfig,
   create(model, config) {
     const predictor = regressionPredictor(onlyOutput(model.signature, config));
-    return tabularTask('regression', model, config, predictor);
+    const notes = unusedKeys(config, ['labels', 'activation'], 'the task is "regression"');
+    return tabularTask('regression', model, config, predictor, notes);
   },
 };
 
 /**
- * A model without a task in `model.json`. A classifier that returns a label and its probabilities is recognised by
- * its outputs; the predictions of any other model are the elements of its first output.
+ * A model without a task in `model.json`. A classifier is recognised by its outputs: it returns a label and its
+ * probabilities, or one score for each of the labels in `model.json`. The predictions of any other model are the
+ * elements of its first output.
  */
-export const raw: TaskDefinition<typeof tabularConfig.shape, TabularTask> = {
+export const raw: TabularDefinition = {
   config: tabularConfig,
   create(model, config) {
-    const labelled = config.output === undefined ? labelledOutputs(model.signature) : undefined;
-    if (labelled !== undefined) {
-      return tabularTask('classification', model, config, labelPredictor(labelled, 'none'));
+    const { output, activation = 'none' } = config;
+    const labelled = output === undefined ? labelledOutputs(model.signature) : undefined;
+    const named = namedScores(model.signature, config);
+    const spec = labelled?.scores ?? named ?? chosenOutput(model.signature, config);
+    const isClassifier = labelled !== undefined || spec.labels !== undefined;
+    const rowNotes = isClassifier ? [] : otherRowNotes(model, spec);
+    if (named === spec) return classification.create(model, { ...config, output: spec.name });
+    const expected = 'write "task": "classification", and in "output" the output with the scores';
+    const noLabels = unusedKeys(config, ['labels'], expected);
+    if (isClassifier) {
+      const predictor =
+        labelled === undefined
+          ? classificationPredictor(spec, spec.labels, activation)
+          : labelPredictor(labelled, activation);
+      return tabularTask('classification', model, config, predictor, noLabels);
     }
-    const spec = chosenOutput(model.signature, config);
-    if (spec.labels !== undefined) {
-      const predictor = classificationPredictor(spec, spec.labels, 'none');
-      return tabularTask('classification', model, config, predictor);
-    }
-    refuseOtherRows(model, spec);
-    return tabularTask('raw', model, config, rawPredictor(spec));
+    const notes = [...rowNotes, ...noLabels, ...unusedKeys(config, ['activation'], expected)];
+    return tabularTask('raw', model, config, rawPredictor(spec), notes);
   },
 };
+
+/** The output that has one score for each of the labels in `model.json`, or undefined if there are none or several. */
+function namedScores({ outputs }: Signature, { labels, output }: TabularConfig) {
+  if (labels === undefined || labels.length < 2) return undefined;
+  const fitting = outputs.filter((spec) => holdsScores(spec) && rowSize(spec) === labels.length);
+  const chosen = fitting.filter(({ name }) => output === undefined || output === name);
+  return chosen.length === 1 ? chosen[0] : undefined;
+}
+
+/** Labels from another file of the model's folder, or undefined if they do not fit the output. */
+function labelsBeside({ labels }: TaskModel, spec: TensorSpec): readonly string[] | undefined {
+  const found = labels?.[spec.name];
+  const classes = rowSize(spec);
+  return classes === -1 || classes === found?.length ? found : undefined;
+}
+
+const unusedLabels = ({ name }: TensorSpec) =>
+  `The labels in config.json have no effect on predictions: output '${name}' does not have one score for each of them; write "labels" in model.json`;
+
+/** Sentences about keys of the configuration that have no effect, for those of `keys` that it has. */
+function unusedKeys(
+  config: TabularConfig,
+  keys: readonly ('labels' | 'activation')[],
+  reason: string,
+): readonly string[] {
+  return keys
+    .filter((key) => config[key] !== undefined && config[key] !== 'none')
+    .map((key) => `${JSON.stringify(key)} in model.json has no effect on predictions: ${reason}`);
+}
 
 function tabularTask(
   name: TabularName,
   { name: model, signature }: TaskModel,
   config: TabularConfig,
   predictor: Predictor,
+  notes: readonly string[] = [],
 ): TabularTask {
   const layOut = featureTable(signature, config);
   return {
     name,
     outputs: predictor.outputs,
+    notes,
     prepare(features, { nonFinite }) {
       const { runs, rows } = layOut(features);
       return { runs, context: { nonFinite, rows } };

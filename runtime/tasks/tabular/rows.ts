@@ -23,17 +23,24 @@ export function checkRows(model: string, tensor: Tensor, rows: number): void {
 
 /**
  * Refuses a model whose file names dimension 0 of the output differently from that of its inputs, such as
- * `found` beside `batch`. Names that end in a digit have no meaning, because exporters generate them.
+ * `found` beside `batch`. Names that end in a digit have no meaning, because exporters generate them. A model with
+ * such names is batched only if `batching` declares that its rows are independent, which is the usual remedy, so it
+ * is accepted and the result is a sentence about it.
  *
  * @throws {ServeError} `INVALID_CONFIG`
  */
-export function refuseOtherRows({ name, signature }: TaskModel, output: TensorSpec): void {
+export function otherRowNotes(
+  { name, signature }: TaskModel,
+  output: TensorSpec,
+): readonly string[] {
   const symbol = rowSymbol(output);
-  if (takesManyRows(signature) || symbol === undefined) return;
   const known = signature.inputs.every((input) => input.dims[0] === 1 || rowSymbol(input));
-  if (known && !signature.inputs.some((input) => rowSymbol(input) === symbol)) {
-    throw otherRows(name, 'INVALID_CONFIG');
-  }
+  const isOther = !signature.inputs.some((input) => rowSymbol(input) === symbol);
+  if (symbol === undefined || !known || !isOther) return [];
+  if (!takesManyRows(signature)) throw otherRows(name, 'INVALID_CONFIG');
+  return [
+    `Only "batching" declares that output '${output.name}' has one row for each row of the inputs: its dimension 0 has another name, '${symbol}'`,
+  ];
 }
 
 function rowSymbol({ symbols }: TensorSpec): string | undefined {

@@ -19,6 +19,7 @@ function whole(config: TaskConfig, ...outputs: OutputSpec[]) {
   const made = createTask({ name: 'm', signature }, config);
   return {
     name: made.name,
+    notes: made.notes,
     wanted: made.outputs,
     decode: (outputs: Outputs, rows: number) =>
       made.decode([{ outputs }], { rows, nonFinite: 'string' }),
@@ -124,6 +125,65 @@ describe('a model without a task', () => {
     ]);
     const brains = Uint16Array.of(0x3f80, 0xc000);
     assert.deepEqual(values({ type: 'bfloat16', dims: [2], data: brains }), [1, -2]);
+  });
+});
+
+describe('labels and activation without a task', () => {
+  const labels = ['cat', 'dog'];
+
+  test('make a classifier of the only output with a score for each label', () => {
+    for (const outputs of [
+      [['p', [-1, 2]]],
+      [
+        ['embedding', [-1, 8]],
+        ['p', [-1, 2]],
+        ['counts', [-1, 2], 'int64'],
+      ],
+    ] satisfies OutputSpec[][]) {
+      const { name, notes, wanted, decode } = whole({ labels, activation: 'softmax' }, ...outputs);
+      assert.deepEqual([name, notes, wanted], ['classification', [], ['p']]);
+      const read = decode({ p: float32([2, 2], 1000, 0, 0, 1000) }, 2);
+      assert.deepEqual(read, [
+        { prediction: 'cat', confidence: 1 },
+        { prediction: 'dog', confidence: 1 },
+      ]);
+    }
+    const chosen = whole({ labels, output: 'b' }, ['a', [-1, 2]], ['b', [-1, 2]]);
+    assert.deepEqual([chosen.name, chosen.wanted], ['classification', ['b']]);
+  });
+
+  test('have no effect on any other output, which is noted', () => {
+    const none = /^"labels" in model\.json has no effect on predictions: write "task"/;
+    for (const [config, ...outputs] of [
+      [{ labels }, ['y', [-1, 3]]],
+      [{ labels }, ['y', [-1, -1]]],
+      [{ labels }, ['y', [-1, 2], 'int64']],
+      [{ labels }, ['a', [-1, 2]], ['b', [-1, 2]]],
+      [{ labels, output: 'a' }, ['a', [-1, 1]], ['b', [-1, 2]]],
+      [{ labels: ['price'] }, ['y', [-1, 1]]],
+    ] satisfies [TaskConfig, ...OutputSpec[]][]) {
+      const { name, notes } = whole(config, ...outputs);
+      assert.deepEqual([name, notes.length], ['raw', 1]);
+      assert.match(notes[0]!, none);
+    }
+    const both = whole({ labels, activation: 'softmax' }, ['y', [-1, 3]]);
+    assert.match(both.notes[1]!, /^"activation" in model\.json has no effect/);
+    const regression = whole({ task: 'regression', labels }, ['y', [-1, 1]]);
+    assert.deepEqual(regression.notes, [
+      '"labels" in model.json has no effect on predictions: the task is "regression"',
+    ]);
+    assert.deepEqual(whole({ activation: 'none' }, ['y', [-1, 3]]).notes, []);
+  });
+
+  test('take effect on a classifier with a label and probabilities if there is one for each', () => {
+    const outputs: OutputSpec[] = [
+      ['label', [-1], 'int64'],
+      ['p', [-1, 2]],
+    ];
+    const named = whole({ labels }, ...outputs);
+    assert.deepEqual([named.name, named.wanted, named.notes], ['classification', ['p'], []]);
+    const other = whole({ labels: ['a', 'b', 'c'] }, ...outputs);
+    assert.deepEqual([other.wanted, other.notes.length], [['label', 'p'], 1]);
   });
 });
 

@@ -13,6 +13,8 @@ before(async () => {
       // The configuration declares a classifier, so the names of the outputs do not matter.
       'classifier/1/model.onnx': '=detections',
       'classifier/model.json': JSON.stringify({ task: 'classification' }),
+      'declared/1/model.onnx': '=detections',
+      'declared/model.json': JSON.stringify({ batching: { maxRows: 8 } }),
       'kept/1/model.onnx': '=kept-rows-unnamed',
       'changed/1/model.onnx': '=rows-change',
       'lag/1/model.onnx': '=lag-2',
@@ -48,6 +50,17 @@ describe('models that return another number of rows than they take', () => {
       }
     });
   }
+
+  test('are trusted if maxRows is declared, which is noted, until a run shows that it is wrong', async () => {
+    for (const rows of [[2, 0, 1], [2], [0]]) {
+      const { status, text } = await predict('declared', rows.map(picture));
+      assert.equal(status, 400, text);
+      assert.ok(text.includes('/v2/models/declared/infer'), text);
+    }
+    const { json } = await server.get('/ready');
+    const { versions } = json.models.find((model: { name: string }) => model.name === 'declared');
+    assert.match(versions[0].notes[0], /dimension 0 has another name, 'found'/);
+  });
 
   test('return their tensors on the route that the message names', async () => {
     const inputs = [{ name: 'image', datatype: 'FP32', shape: [1, 12], data: picture(2) }];
