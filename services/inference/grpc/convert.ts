@@ -1,53 +1,29 @@
 /** @module Converts gRPC messages to the requests and from the outcomes that the REST routes use too. */
 
 import {
+  type BodyShare,
   type CodecRequest,
   countPackedStrings,
   type Datatype,
   datatypes,
   elementArrays,
   elementCount,
-  elementsIn,
   invalidArgument,
   type Outcome,
   type Parameters,
   type ParameterValue,
-  packStrings,
   quote,
   type Tensor,
   type Tensors,
   tensorBytes,
-  unpackStrings,
 } from '../../../runtime/index.ts';
-import { type ResponseForm, refuseSharedMemory, type SentOutput, sentOutputs } from '../infer.ts';
-import type {
-  Contents,
-  InferParameter,
-  ModelInferRequest,
-  ModelInferResponse,
-} from './messages.ts';
+import { type ResponseForm, refuseSharedMemory, sentOutputs } from '../infer.ts';
+import { fromContents, fromRaw, hasField, isFilled, limitVarints, toContents } from './contents.ts';
+import type { InferParameter, ModelInferRequest, ModelInferResponse } from './messages.ts';
 
 const typeOf = new Map(
   Object.entries(datatypes).map(([type, datatype]) => [datatype as string, type as Tensor['type']]),
 );
-
-/** The field of `InferTensorContents` that holds the elements of a type; undefined for the 16-bit floats. */
-const FIELDS: Readonly<Record<Tensor['type'], keyof Contents | undefined>> = {
-  bool: 'bool_contents',
-  int8: 'int_contents',
-  int16: 'int_contents',
-  int32: 'int_contents',
-  int64: 'int64_contents',
-  uint8: 'uint_contents',
-  uint16: 'uint_contents',
-  uint32: 'uint_contents',
-  uint64: 'uint64_contents',
-  float32: 'fp32_contents',
-  float64: 'fp64_contents',
-  string: 'bytes_contents',
-  float16: undefined,
-  bfloat16: undefined,
-};
 
 /** Maximum dimensions of a tensor in the engine. */
 const MAX_DIMENSIONS = 16;
@@ -60,8 +36,12 @@ type InputMessage = ModelInferRequest['inputs'][number];
 /** Maximum length of an id, characters. It is limited as over HTTP, because the response repeats it. */
 const MAX_ID_LENGTH = 64 * 1024;
 
-/** @throws {ServeError} `INVALID_ARGUMENT` with a sentence that names the input. */
-export function toCodecRequest(message: ModelInferRequest): CodecRequest {
+/**
+ * Memory that the tensors need beside the message counts in `share`.
+ *
+ * @throws {ServeError} `INVALID_ARGUMENT` with a sentence that names the input; also what `share` throws.
+ */
+export function toCodecRequest(message: ModelInferRequest, share: BodyShare): CodecRequest {
   const { inputs, raw_input_contents: raw, outputs } = message;
   if (raw.length !== 0 && raw.length !== inputs.length) {
     throw invalidArgument(
@@ -73,13 +53,14 @@ export function toCodecRequest(message: ModelInferRequest): CodecRequest {
       `The id has ${message.id.length} characters: at most ${MAX_ID_LENGTH} are taken.`,
     );
   }
+  limitVarints(message);
   const tensors: Record<string, Tensors[string]> = Object.create(null);
   const listed = inputs.map((input, index) => {
     const { name, datatype, parameters } = input;
     if (name in tensors) throw invalidArgument(`Input ${quote(name)} is given twice.`);
     const own = toParameters(parameters);
     refuseSharedMemory('Input', name, own);
-    const tensor = toTensor(input, raw[index]);
+    const tensor = toTensor(input, raw[index], share);
     tensors[name] = tensor;
     return { name, datatype: datatype as Datatype, shape: tensor.dims, parameters: own };
   });
@@ -99,7 +80,11 @@ export function toCodecRequest(message: ModelInferRequest): CodecRequest {
   };
 }
 
-function toTensor(input: InputMessage, raw: Uint8Array | undefined): Tensors[string] {
+function toTensor(
+  input: InputMessage,
+  raw: Uint8Array | undefined,
+  share: BodyShare,
+): Tensors[string] {
   const { name, datatype, contents } = input;
   const type = typeOf.get(datatype);
   if (type === undefined) {
@@ -111,7 +96,8 @@ function toTensor(input: InputMessage, raw: Uint8Array | undefined): Tensors[str
       `Input ${quote(name)} has contents beside raw_input_contents: send it in one of them.`,
     );
   }
-  const data = raw === undefined ? fromContents(name, type, contents) : fromRaw(name, type, raw);
+  const data =
+    raw === undefined ? fromContents(name, type, contents, share) : fromRaw(name, type, raw);
   const count = countOf(name, type, data);
   const elements = elementCount(dims);
   if (count !== elements) {
@@ -141,7 +127,7 @@ export function toResponse(
 ): ModelInferResponse {
   const outputs = sentOutputs(outcome);
   const typed = message.raw_input_contents.length === 0 && message.inputs.length > 0;
-  const raw = !typed || outputs.some(({ tensor }) => FIELDS[tensor.type] === undefined);
+  const raw = !typed || outputs.some(({ tensor }) => !hasField(tensor.type));
   const final = message.parameters[FINAL]?.bool_param === true;
   return {
     model_name: outcome.version.model,
@@ -174,35 +160,6 @@ function exact(text: string): number | bigint {
   return Number.isSafeInteger(number) ? number : BigInt(text);
 }
 
-const isFilled = (contents: Contents | null | undefined): boolean =>
-  Object.values(contents ?? {}).some((values) => values.length > 0);
-
-function fromContents(name: string, type: Tensor['type'], contents: Contents | null | undefined) {
-  const field = FIELDS[type];
-  if (field === undefined)
-    throw invalidArgument(`Input ${quote(name)} is ${datatypes[type]}: send it raw.`);
-  const values = contents?.[field] ?? [];
-  const other = Object.keys(contents ?? {}).find(
-    (key) => key !== field && (contents?.[key as keyof Contents]?.length ?? 0) > 0,
-  );
-  if (other !== undefined) {
-    throw invalidArgument(
-      `Input ${quote(name)} is ${datatypes[type]}, which goes into ${field}, not ${other}.`,
-    );
-  }
-  if (type === 'string') return packStrings(values as readonly Uint8Array[]);
-  if (type === 'int64') return BigInt64Array.from(values as readonly string[], BigInt);
-  if (type === 'uint64') return BigUint64Array.from(values as readonly string[], BigInt);
-  if (type === 'bool') return Uint8Array.from(values as readonly boolean[], Number);
-  const array = elementArrays[type];
-  const made = array.from(values as readonly number[]);
-  const wrong = field.includes('int')
-    ? (values as readonly number[]).find((value, index) => made[index] !== value)
-    : undefined;
-  if (wrong === undefined) return made;
-  throw invalidArgument(`Input ${quote(name)} holds ${wrong}, which is no ${datatypes[type]}.`);
-}
-
 /** Returns the number of elements. Strings, and numbers that are not aligned, are bytes. */
 function countOf(name: string, type: Tensor['type'], data: ArrayBufferView): number {
   if (type !== 'string') return data.byteLength / sizeOf(type);
@@ -212,25 +169,3 @@ function countOf(name: string, type: Tensor['type'], data: ArrayBufferView): num
 }
 
 const sizeOf = (type: keyof typeof elementArrays) => elementArrays[type].BYTES_PER_ELEMENT;
-
-function fromRaw(name: string, type: Tensor['type'], raw: Uint8Array) {
-  if (type === 'string') return raw;
-  const size = sizeOf(type);
-  if (raw.length % size !== 0) {
-    throw invalidArgument(
-      `Input ${quote(name)} has ${raw.length} bytes: expected a multiple of ${size}.`,
-    );
-  }
-  return elementsIn(type, raw as Uint8Array<ArrayBuffer>);
-}
-
-function toContents(tensor: SentOutput['tensor']): Contents {
-  const field = FIELDS[tensor.type]!;
-  if (tensor.type === 'string') return { [field]: unpackStrings(tensorBytes(tensor)) ?? [] };
-  if (tensor.type === 'bool') return { [field]: Array.from(tensor.data, (value) => value === 1) };
-  const numbers: readonly (number | bigint)[] = Array.from<number | bigint>(
-    tensor.data as ArrayLike<number | bigint>,
-  );
-  // The message library takes 64-bit integers as strings.
-  return { [field]: field.includes('64') && !field.includes('fp') ? numbers.map(String) : numbers };
-}

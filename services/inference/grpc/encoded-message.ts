@@ -1,55 +1,53 @@
 /** @module Requests that have arrived as bytes. They are decoded when their call has a permit. */
 
 import type { ServiceDefinition } from '@grpc/grpc-js';
-import type protobuf from 'protobufjs/minimal.js';
+import type protobuf from 'protobufjs';
 import { type BodyBudget, BodyShare, ServeError } from '../../../runtime/index.ts';
-import {
-  LONG_VALUES,
-  MAX_VALUES,
-  NotUtf8Error,
-  StrictReader,
-  TooManyValuesError,
-} from './strict-reader.ts';
+import { MAX_VALUES, NotUtf8Error, StrictReader, TooManyValuesError } from './strict-reader.ts';
 
 /** Field 3 of `ModelInferRequest`, of wire type 2. */
 const ID_TAG = (3 << 3) | 2;
 
-/** Decodes a request. The functions of the schema loader accept a reader too, though their type names only bytes. */
-interface RequestDecoder<Message> {
-  requestDeserialize(source: Buffer | protobuf.Reader): Message;
-}
+/** How messages are passed on: with all their fields, and 64-bit integers as strings. */
+const PLAIN: protobuf.IConversionOptions = {
+  longs: String,
+  enums: String,
+  defaults: true,
+  oneofs: true,
+};
 
 /** A request that was received and is not decoded yet. */
 export class EncodedMessage<Message> {
   readonly #bytes: Buffer;
-  readonly #decoder: RequestDecoder<Message>;
+  readonly #type: protobuf.Type;
 
-  constructor(bytes: Buffer, decoder: RequestDecoder<Message>) {
+  constructor(bytes: Buffer, type: protobuf.Type) {
     this.#bytes = bytes;
-    this.#decoder = decoder;
+    this.#type = type;
   }
 
   /**
-   * Decodes the message for `use`. Its bytes count against the byte budget until `use` has ended.
+   * Decodes the message for `use`. Its bytes, and what `use` takes, count against the byte budget until `use` has ended.
    *
    * @throws {ServeError}
    */
   async decodedFor<Result>(
     bodies: BodyBudget,
-    use: (message: Message) => Result | Promise<Result>,
+    use: (message: Message, share: BodyShare) => Result | Promise<Result>,
   ): Promise<Result> {
     const share = new BodyShare(bodies);
     try {
       share.take(this.#bytes.length);
-      return await use(this.#decode());
+      return await use(this.#decode(), share);
     } finally {
       share.close();
     }
   }
 
   #decode(): Message {
+    const type = this.#type;
     try {
-      return this.#decoder.requestDeserialize(new StrictReader(this.#bytes));
+      return type.toObject(type.decode(new StrictReader(this.#bytes)), PLAIN) as Message;
     } catch (cause) {
       if (cause instanceof NotUtf8Error) {
         throw new ServeError(
@@ -61,7 +59,7 @@ export class EncodedMessage<Message> {
       if (cause instanceof TooManyValuesError) {
         throw new ServeError(
           'PAYLOAD_TOO_LARGE',
-          `The request has more than ${MAX_VALUES} fields and typed elements, of which 64-bit integers count ${LONG_VALUES}: send large tensors in raw_input_contents.`,
+          `The request has more fields than the ${MAX_VALUES} that are taken, of which inputs, outputs and parameters count several: send large tensors in raw_input_contents.`,
           { cause },
         );
       }
@@ -87,12 +85,21 @@ export class EncodedMessage<Message> {
   }
 }
 
-/** Returns the service with methods that receive `EncodedMessage`s. */
-export function withEncodedMessages(service: ServiceDefinition): ServiceDefinition {
+/** Returns the service with methods that receive `EncodedMessage`s, and whose messages are those of the schema. */
+export function withEncodedMessages(
+  service: ServiceDefinition,
+  schema: protobuf.Namespace,
+): ServiceDefinition {
+  const { methods } = schema.lookupService('GRPCInferenceService');
   return Object.fromEntries(
     Object.entries(service).map(([name, method]) => {
-      const requestDeserialize = (bytes: Buffer) => new EncodedMessage(bytes, method);
-      return [name, { ...method, requestDeserialize }];
+      const { requestType, responseType } = methods[name]!;
+      const request = schema.lookupType(requestType);
+      const response = schema.lookupType(responseType);
+      const requestDeserialize = (bytes: Buffer) => new EncodedMessage(bytes, request);
+      const responseSerialize = (message: object) =>
+        Buffer.from(response.encode(response.fromObject(message)).finish());
+      return [name, { ...method, requestDeserialize, responseSerialize }];
     }),
   );
 }

@@ -1,7 +1,7 @@
 /** @module Serves ModelInfer and ModelStreamInfer, from a request to its response. */
 
 import type { ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
-import type { Caller, InferenceSteps, Runtime } from '../../../runtime/index.ts';
+import type { BodyShare, Caller, InferenceSteps, Runtime } from '../../../runtime/index.ts';
 import { prepareInfer, type ResponseForm } from '../infer.ts';
 import { toCodecRequest, toResponse } from './convert.ts';
 import type { EncodedMessage } from './encoded-message.ts';
@@ -66,14 +66,16 @@ const EMPTY: ModelInferResponse = {
   raw_output_contents: [],
 };
 
-const steps: InferenceSteps<ModelInferRequest, ResponseForm, ModelInferResponse> = {
+type Steps = InferenceSteps<ModelInferRequest, ResponseForm, ModelInferResponse>;
+
+const stepsWith = (share: BodyShare): Steps => ({
   route: ({ model_name: model, model_version: version }) => ({
     model,
     version: version === '' ? undefined : version,
   }),
-  prepare: (message) => prepareInfer(toCodecRequest(message)),
+  prepare: (message) => prepareInfer(toCodecRequest(message, share)),
   respond: (outcome, message) => toResponse(message, outcome),
-};
+});
 
 /**
  * Serves one request of either method. It is decoded after it has a permit and its share of the byte budget.
@@ -91,7 +93,7 @@ async function infer(
   try {
     return await encoded.decodedFor(
       bodies,
-      async (message) => (await runtime.infer(steps, message, caller)).response,
+      async (message, share) => (await runtime.infer(stepsWith(share), message, caller)).response,
     );
   } finally {
     admission.release();

@@ -16,14 +16,15 @@ export interface InferParameter {
 
 type InferParameters = Readonly<Record<string, InferParameter>>;
 
+/** The packed bytes of the elements of each field, in pieces; each BYTES element is a piece. */
 export interface Contents {
-  readonly bool_contents?: readonly boolean[];
-  readonly int_contents?: readonly number[];
-  readonly int64_contents?: readonly string[];
-  readonly uint_contents?: readonly number[];
-  readonly uint64_contents?: readonly string[];
-  readonly fp32_contents?: readonly number[];
-  readonly fp64_contents?: readonly number[];
+  readonly bool_contents?: readonly Uint8Array[];
+  readonly int_contents?: readonly Uint8Array[];
+  readonly int64_contents?: readonly Uint8Array[];
+  readonly uint_contents?: readonly Uint8Array[];
+  readonly uint64_contents?: readonly Uint8Array[];
+  readonly fp32_contents?: readonly Uint8Array[];
+  readonly fp64_contents?: readonly Uint8Array[];
   readonly bytes_contents?: readonly Uint8Array[];
 }
 

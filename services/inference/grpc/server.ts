@@ -17,6 +17,7 @@ import { methods, recorder } from './methods.ts';
 import { OpenCalls } from './open-calls.ts';
 import { receiving } from './receiving.ts';
 import { reflection } from './reflection.ts';
+import { loadSchema } from './schema.ts';
 
 const SERVICE = 'inference.GRPCInferenceService';
 
@@ -64,7 +65,7 @@ export async function listenGrpc(
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     interceptors: [receiving(runtime, recorder(runtime)), calls.interceptor(`/${SERVICE}/`)],
   });
-  const service = withEncodedMessages(definition[SERVICE] as ServiceDefinition);
+  const service = withEncodedMessages(definition[SERVICE] as ServiceDefinition, loadSchema());
   server.addService(service, methods(runtime, calls));
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
   health.addToServer(server);

@@ -1,4 +1,4 @@
-/** @module Tests what gRPC requests pass before they run: authentication, and limits on bytes, time and values. */
+/** @module Tests what gRPC requests pass before they run: authentication, and limits on bytes and time. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http2 from 'node:http2';
@@ -14,61 +14,11 @@ import { loadSync } from '@grpc/proto-loader';
 import { ServeError } from '../../../runtime/index.ts';
 import { OpenCalls } from '../../../services/inference/grpc/open-calls.ts';
 import { until } from '../../support/until.ts';
+import { MIB } from './grpc-bytes.ts';
 import { fails, type Message, withClient } from './grpc-client.ts';
 
 const identity = { 'f/1/model.onnx': '=identity-float32' };
 const SERVICE = '/inference.GRPCInferenceService';
-const MIB = 2 ** 20;
-
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) + 128);
-  return Buffer.of(...bytes, rest);
-}
-
-/** A field of wire type 2. */
-const field = (number: number, payload: Buffer) =>
-  Buffer.concat([Buffer.of((number << 3) | 2), varint(payload.length), payload]);
-const repeated = (count: number, ...bytes: number[]) =>
-  Buffer.alloc(count * bytes.length, Buffer.of(...bytes));
-
-/** A request whose only input has this content. */
-const contents = (number: number, payload: Buffer) => field(5, field(5, field(number, payload)));
-
-/** Messages of some 16 MiB. */
-const LARGE: Readonly<Record<string, readonly [method: string, bytes: () => Buffer]>> = {
-  'INT64 elements of a byte': ['ModelInfer', () => contents(3, repeated(16 * MIB, 1))],
-  'INT32 elements of a byte': ['ModelInfer', () => contents(2, repeated(16 * MIB, 1))],
-  'BYTES elements without bytes': [
-    'ModelInfer',
-    () => field(5, field(5, repeated(8 * MIB, 66, 0))),
-  ],
-  'elements that are not packed': [
-    'ModelInfer',
-    () => field(5, field(5, repeated(8 * MIB, 24, 1))),
-  ],
-  dimensions: ['ModelInfer', () => field(5, field(3, repeated(16 * MIB, 1)))],
-  inputs: ['ModelInfer', () => repeated(8 * MIB, 42, 0)],
-  ids: ['ModelInfer', () => repeated(5 * MIB, 26, 1, 65)],
-  'unknown fields': ['ModelInfer', () => repeated(8 * MIB, 120, 1)],
-  'names of a model': ['ModelMetadata', () => repeated(8 * MIB, 10, 0)],
-};
-
-describe('a request of too many', () => {
-  for (const [what, [method, bytes]] of Object.entries(LARGE)) {
-    test(`${what} is refused within two seconds of CPU time`, (t) =>
-      withClient(identity, async (client) => {
-        const message = bytes();
-        const before = process.cpuUsage();
-        const call = client.send(method, message);
-        await fails(call, status.RESOURCE_EXHAUSTED, /send large tensors in raw_input_contents/);
-        const { user } = process.cpuUsage(before);
-        t.diagnostic(`${Math.round(user / 1000)} ms`);
-        assert.ok(user < 2e6, `${user / 1000} ms`);
-      }));
-  }
-});
 
 test('three million FP32 elements in typed contents are read', () =>
   withClient(identity, async (client) => {
