@@ -1,6 +1,6 @@
 /** @module Serves ModelInfer and ModelStreamInfer, from a request to its response. */
 
-import type { ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js';
+import type { ServerDuplexStream, ServerUnaryCall, status } from '@grpc/grpc-js';
 import type { BodyShare, Caller, InferenceSteps, Runtime } from '../../../runtime/index.ts';
 import { prepareInfer, type ResponseForm } from '../infer.ts';
 import { toCodecRequest, toResponse } from './convert.ts';
@@ -22,8 +22,8 @@ interface StreamResponse {
   readonly infer_response?: ModelInferResponse;
 }
 
-/** Records the outcome of one request: the error that was thrown, or undefined. */
-export type Record = (thrown?: unknown) => void;
+/** Records the outcome of one request: the error that was thrown, or undefined; or the status that the library has sent. */
+export type Record = (thrown?: unknown, sent?: status) => void;
 
 /** @throws {ServeError} */
 export function modelInfer(runtime: Runtime, call: UnaryCall): Promise<ModelInferResponse> {

@@ -66,9 +66,9 @@ export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImple
 export function recorder({ clock, log, metrics }: Runtime) {
   return (method: string): Record => {
     const startedMs = clock.now();
-    return (thrown) => {
+    return (thrown, sent) => {
       const failure = thrown === undefined ? undefined : toStatus(thrown);
-      const code = String(failure?.code ?? 0);
+      const code = String(sent ?? failure?.code ?? 0);
       const series = metrics.grpc.series({ method, code, service: 'inference' });
       series.observe((clock.now() - startedMs) / 1000);
       if (failure !== undefined && isFault(failure.error)) {

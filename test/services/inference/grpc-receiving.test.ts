@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import path from 'node:path';
+import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
 import {
   credentials,
@@ -11,8 +12,10 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { ServeError } from '../../../runtime/index.ts';
+import { type Config, type Runtime, ServeError } from '../../../runtime/index.ts';
 import { OpenCalls } from '../../../services/inference/grpc/open-calls.ts';
+import { receiving } from '../../../services/inference/grpc/receiving.ts';
+import { sumOf } from '../../support/metrics.ts';
 import { until } from '../../support/until.ts';
 import { MIB } from './grpc-bytes.ts';
 import { fails, type Message, withClient } from './grpc-client.ts';
@@ -29,18 +32,30 @@ test('three million FP32 elements in typed contents are read', () =>
     await fails(call, status.INVALID_ARGUMENT, /The request has 1048576 rows/);
   }));
 
-/** Opens a call and sends a part of its message, which is announced as 1 MiB long. */
-async function unfinished(port: number, method: string, sent: number) {
+interface Unfinished {
+  /** The headers in which the status of a call without a response comes. */
+  readonly ended: Promise<http2.IncomingHttpHeaders>;
+  readonly trailers: Promise<http2.IncomingHttpHeaders>;
+  readonly closed: Promise<unknown>;
+  readonly stream: http2.ClientHttp2Stream;
+  close(): void;
+}
+
+/** Opens a call that its client does not finish. */
+function open(port: number, method: string, more: http2.OutgoingHttpHeaders = {}): Unfinished {
   const session = http2.connect(`http://127.0.0.1:${port}`);
   const stream = session.request({
     ':method': 'POST',
     ':path': `${SERVICE}/${method}`,
     'content-type': 'application/grpc',
     te: 'trailers',
+    ...more,
   });
   const ended = new Promise<http2.IncomingHttpHeaders>((resolve) => {
-    // A status without a response comes in the headers.
     stream.on('response', resolve);
+  });
+  const trailers = new Promise<http2.IncomingHttpHeaders>((resolve) => {
+    stream.on('trailers', resolve);
   });
   // The reset of the stream may be reported as an error.
   stream.on('error', () => {});
@@ -49,10 +64,32 @@ async function unfinished(port: number, method: string, sent: number) {
     stream.on('close', resolve).on('aborted', resolve);
   });
   stream.resume();
-  stream.write(Buffer.of(0, 0, 16, 0, 0));
-  stream.write(Buffer.alloc(sent));
-  return { ended, closed, close: () => session.destroy() };
+  return { ended, trailers, closed, stream, close: () => session.destroy() };
 }
+
+/** Opens a call and sends a part of its message, which is announced as 1 MiB long. */
+function unfinished(port: number, method: string, sent: number, more?: http2.OutgoingHttpHeaders) {
+  const call = open(port, method, more);
+  call.stream.write(Buffer.of(0, 0, 16, 0, 0));
+  call.stream.write(Buffer.alloc(sent));
+  return call;
+}
+
+/** A message with the five bytes before it. */
+function framed(message: Buffer, flags = 0): Buffer {
+  const head = Buffer.alloc(5, flags);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
+
+/** How many calls of ModelInfer have ended with this status, in all tests. */
+const countOf = async (runtime: Runtime, code: status): Promise<number> =>
+  sumOf(await runtime.metrics.render(), 'grpc_requests_total', {
+    method: 'ModelInfer',
+    code: String(code),
+  });
+
+const named = (model: string) => Buffer.concat([Buffer.of(10, model.length), Buffer.from(model)]);
 
 describe('a message that does not arrive completely', () => {
   test('ends its call after BODY_TIMEOUT_MS, and its bytes count until then', () =>
@@ -60,7 +97,7 @@ describe('a message that does not arrive completely', () => {
       identity,
       async (_client, { runtime }, port) => {
         const { taken } = runtime.bodies.bytes;
-        const call = await unfinished(port, 'ModelInfer', 300_000);
+        const call = unfinished(port, 'ModelInfer', 300_000);
         await until(() => runtime.bodies.bytes.taken > 300_000, 'the bytes are counted');
         const headers = await call.ended;
         assert.equal(Number(headers['grpc-status']), status.DEADLINE_EXCEEDED);
@@ -77,7 +114,7 @@ describe('a message that does not arrive completely', () => {
       withClient(
         identity,
         async (client, { runtime }, port) => {
-          const call = await unfinished(port, method, 300_000);
+          const call = unfinished(port, method, 300_000);
           const headers = await call.ended;
           assert.equal(Number(headers['grpc-status']), status.RESOURCE_EXHAUSTED);
           await call.closed;
@@ -91,12 +128,132 @@ describe('a message that does not arrive completely', () => {
 
   test('releases its bytes when the client cancels the call', () =>
     withClient(identity, async (_client, { runtime }, port) => {
-      const call = await unfinished(port, 'ModelStreamInfer', 300_000);
+      const call = unfinished(port, 'ModelStreamInfer', 300_000);
       await until(() => runtime.bodies.bytes.taken > 300_000, 'the bytes are counted');
       call.close();
       await until(() => runtime.bodies.bytes.taken === 0, 'the bytes are given back');
     }));
+
+  test('is counted as CANCELLED when the client cancels the call', () =>
+    withClient(identity, async (_client, { runtime }, port) => {
+      const before = await countOf(runtime, status.CANCELLED);
+      const call = unfinished(port, 'ModelInfer', 300_000);
+      await until(() => runtime.bodies.bytes.taken > 300_000, 'the bytes are counted');
+      call.close();
+      const isCounted = async () => (await countOf(runtime, status.CANCELLED)) === before + 1;
+      await until(isCounted, 'the call is counted');
+    }));
 });
+
+/** Calls that the library ends before the client has half-closed them: what is sent, and the status. */
+const ENDED: Readonly<
+  Record<string, readonly [(port: number) => Unfinished, status, Partial<Config>]>
+> = {
+  'whose deadline passes': [
+    (port) => unfinished(port, 'ModelInfer', 300_000, { 'grpc-timeout': '500m' }),
+    status.DEADLINE_EXCEEDED,
+    {},
+  ],
+  'whose second message is too large': [
+    (port) => {
+      const call = open(port, 'ModelInfer');
+      call.stream.write(Buffer.concat([framed(named('f')), Buffer.of(0, 255, 0, 0, 0)]));
+      return call;
+    },
+    status.RESOURCE_EXHAUSTED,
+    {},
+  ],
+  'with two messages where one is expected': [
+    (port) => {
+      const call = open(port, 'ModelInfer');
+      call.stream.write(Buffer.concat([framed(named('f')), framed(named('f'))]));
+      return call;
+    },
+    status.UNIMPLEMENTED,
+    {},
+  ],
+  'in an unknown encoding': [
+    (port) => {
+      const call = open(port, 'ModelInfer', { 'grpc-encoding': 'other' });
+      call.stream.write(Buffer.concat([framed(named('f'), 1), Buffer.of(0, 0, 16, 0, 0, 1)]));
+      return call;
+    },
+    status.UNIMPLEMENTED,
+    {},
+  ],
+  'whose deadline passes in a stream': [
+    (port) => unfinished(port, 'ModelStreamInfer', 300_000, { 'grpc-timeout': '500m' }),
+    status.DEADLINE_EXCEEDED,
+    {},
+  ],
+};
+
+describe('a call that the client keeps open is closed by the server', () => {
+  for (const [what, [start, code, settings]] of Object.entries(ENDED)) {
+    test(what, () =>
+      withClient(
+        identity,
+        async (client, { runtime }, port) => {
+          const before = await countOf(runtime, code);
+          const call = start(port);
+          const headers = await call.ended;
+          assert.equal(Number(headers['grpc-status']), code);
+          await call.closed;
+          call.close();
+          await until(() => runtime.bodies.bytes.taken === 0, 'the bytes are given back');
+          await client.call('ServerLive', {});
+          // The requests of a stream are counted one by one.
+          const counted = (await countOf(runtime, code)) - before;
+          assert.equal(counted, what.includes('stream') ? 0 : 1);
+        },
+        settings,
+      ),
+    );
+  }
+});
+
+describe('a message of a stream that does not arrive completely', () => {
+  for (const before of [0, 1]) {
+    test(`ends the stream after BODY_TIMEOUT_MS, after ${before} others`, () =>
+      withClient(
+        identity,
+        async (_client, { runtime }, port) => {
+          const call = open(port, 'ModelStreamInfer');
+          for (let sent = 0; sent < before; sent += 1) {
+            call.stream.write(framed(named('unknown')));
+            await once(call.stream, 'data');
+          }
+          call.stream.write(Buffer.of(0, 0, 16, 0, 0));
+          call.stream.write(Buffer.alloc(300_000));
+          await until(() => runtime.bodies.bytes.taken > 300_000, 'the bytes are counted');
+          const headers = await (before === 0 ? call.ended : call.trailers);
+          assert.equal(Number(headers['grpc-status']), status.DEADLINE_EXCEEDED);
+          await call.closed;
+          await until(() => runtime.bodies.bytes.taken === 0, 'the bytes are given back');
+          call.close();
+        },
+        { bodyTimeoutMs: 1000 },
+      ));
+  }
+});
+
+test('frames of a byte count more than their bytes', () =>
+  withClient(
+    identity,
+    async (_client, { runtime }) => {
+      const stream = new PassThrough();
+      const codes: number[] = [];
+      const call = { stream, sendStatus: ({ code }: { code: number }) => codes.push(code) };
+      const method = { path: `${SERVICE}/ModelInfer`, requestStream: false };
+      receiving(runtime, () => () => {})(method as never, call as never);
+      for (let frames = 0; frames < 800; frames += 1) stream.emit('data', Buffer.of(0));
+      assert.equal(codes[0], status.RESOURCE_EXHAUSTED);
+      stream.destroy();
+      await once(stream, 'close');
+      assert.equal(runtime.bodies.bytes.taken, 0);
+    },
+    { maxBodyBytesInFlight: 100_000 },
+  ));
 
 test('a stream may be idle for longer than BODY_TIMEOUT_MS', () =>
   withClient(
@@ -144,7 +301,7 @@ test('a load request counts against the byte budget', () =>
       const parameters = { config: { string_param: 'x'.repeat(150_000) } };
       const load = client.call('RepositoryModelLoad', { model_name: 'f', parameters });
       await fails(load, status.RESOURCE_EXHAUSTED, /for all bodies/);
-      assert.equal(runtime.bodies.bytes.taken, 0);
+      await until(() => runtime.bodies.bytes.taken === 0, 'the bytes are given back');
     },
     { maxBodyBytesInFlight: 100_000 },
   ));
