@@ -99,7 +99,11 @@ export function fromContents(
     );
   }
   const pieces = contents?.[field] ?? [];
-  if (type === 'string') return packStrings(pieces);
+  if (type === 'string') {
+    const packed = packStrings(pieces);
+    share.take(packed.byteLength);
+    return packed;
+  }
   const bytes = whole(pieces, share);
   if (type === 'float32' || type === 'float64') return fromRaw(name, type, bytes);
   const wide = elementArrays[type].BYTES_PER_ELEMENT === 8;

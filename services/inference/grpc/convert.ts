@@ -20,6 +20,7 @@ import {
 import { type ResponseForm, refuseSharedMemory, sentOutputs } from '../infer.ts';
 import { fromContents, fromRaw, hasField, isFilled, limitVarints, toContents } from './contents.ts';
 import type { InferParameter, ModelInferRequest, ModelInferResponse } from './messages.ts';
+import { readInt64s } from './varints.ts';
 
 const typeOf = new Map(
   Object.entries(datatypes).map(([type, datatype]) => [datatype as string, type as Tensor['type']]),
@@ -109,15 +110,16 @@ function toTensor(
 }
 
 function toDims({ name, shape }: InputMessage): number[] {
-  if (shape.length > MAX_DIMENSIONS) {
+  const sizes = readInt64s(shape, MAX_DIMENSIONS);
+  if (sizes === undefined) {
     throw invalidArgument(
-      `Input ${quote(name)} has ${shape.length} dimensions: at most ${MAX_DIMENSIONS} are supported.`,
+      `Input ${quote(name)} has more dimensions than the ${MAX_DIMENSIONS} that are supported.`,
     );
   }
-  const dims = shape.map(Number);
+  const dims = sizes.map(Number);
   const elements = elementCount(dims);
   if (dims.every((size) => size >= 0) && Number.isSafeInteger(elements)) return dims;
-  throw invalidArgument(`Input ${quote(name)} has the shape [${shape}]: sizes must be 0 or more.`);
+  throw invalidArgument(`Input ${quote(name)} has the shape [${sizes}]: sizes must be 0 or more.`);
 }
 
 /** Makes the response. Its contents are typed if those of the request were, because Triton's client reads only raw ones. */

@@ -36,7 +36,8 @@ export interface ModelInferRequest {
   readonly inputs: readonly {
     readonly name: string;
     readonly datatype: string;
-    readonly shape: readonly string[];
+    /** Packed, as in `Contents`. */
+    readonly shape: readonly Uint8Array[];
     readonly parameters: InferParameters;
     readonly contents?: Contents | null;
   }[];

@@ -17,9 +17,9 @@ const REPEATED = [
 ];
 
 /**
- * Loads the types of the package `inference`. In them, `InferTensorContents` holds bytes in place of numbers: those of all
- * elements as protobuf packs them, in one or several pieces. Floats are packed as they lie in memory, so they need no
- * decoding, and integers are decoded by `varints.ts`.
+ * Loads the types of the package `inference`. In them, `InferTensorContents` and the shapes of inputs hold bytes in place of
+ * numbers: those of all elements as protobuf packs them, in one or several pieces. Floats are packed as they lie in memory,
+ * so they need no decoding, and integers are decoded by `varints.ts`.
  */
 export function loadSchema(): protobuf.Namespace {
   const root = new protobuf.Root();
@@ -28,7 +28,9 @@ export function loadSchema(): protobuf.Namespace {
     protobuf.parse(source, root, { keepCase: true });
   }
   const schema = root.lookup('inference', [protobuf.Namespace]) as protobuf.Namespace;
-  for (const field of schema.lookupType('InferTensorContents').fieldsArray) field.type = 'bytes';
+  const contents = schema.lookupType('InferTensorContents').fieldsArray;
+  const { shape } = schema.lookupType('ModelInferRequest.InferInputTensor').fields;
+  for (const field of [...contents, shape!]) field.type = 'bytes';
   for (const name of REPEATED) countMessages(schema.lookupType(name));
   return schema;
 }

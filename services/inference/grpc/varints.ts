@@ -54,6 +54,14 @@ export function readVarints(
   return words.subarray(0, count);
 }
 
+/** Reads the 64-bit integers of a short list; undefined if there are more than `most`, or their bytes are not varints. */
+export function readInt64s(pieces: readonly Uint8Array[], most: number): bigint[] | undefined {
+  if (pieces.reduce((sum, { length }) => sum + length, 0) > MAX_BYTES * most) return undefined;
+  const words = readVarints(Buffer.concat(pieces), true);
+  if (words === undefined || words.length > 2 * most) return undefined;
+  return [...new BigInt64Array(words.buffer, 0, words.length / 2)];
+}
+
 /** Packs integers. Negative ones take ten bytes, whatever their type. */
 export function writeVarints(integers: Integers): Buffer {
   const { buffer, byteOffset, length, BYTES_PER_ELEMENT: size } = integers;

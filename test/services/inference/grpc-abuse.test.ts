@@ -95,7 +95,7 @@ describe('an invalid request', () => {
           statistics: ['ModelStatistics', { name: 'f', version: long }, status.NOT_FOUND],
           shape: [
             'ModelInfer',
-            message({ shape: Array(10_000).fill('1') }),
+            message({ shape: Array(100_000).fill('1') }),
             status.INVALID_ARGUMENT,
           ],
         };

@@ -22,7 +22,7 @@ const LARGE: Readonly<Record<string, readonly [method: string, bytes: () => Buff
   'INT32 elements of a byte': ['ModelInfer', () => contents(field(2, repeated(16 * MIB, 1)))],
   'BYTES elements without bytes': ['ModelInfer', () => contents(repeated(8 * MIB, 66, 0))],
   'elements that are not packed': ['ModelInfer', () => contents(repeated(8 * MIB, 24, 1))],
-  dimensions: ['ModelInfer', () => field(5, field(3, repeated(16 * MIB, 1)))],
+  'dimensions that are not packed': ['ModelInfer', () => field(5, repeated(8 * MIB, 24, 1))],
   inputs: ['ModelInfer', () => repeated(MIB, 42, 0)],
   'inputs with contents': ['ModelInfer', () => repeated(MIB / 2, 42, 2, 42, 0)],
   'contents of an input': ['ModelInfer', () => field(5, repeated(MIB, 42, 0))],
@@ -52,6 +52,7 @@ describe('a request of too many', () => {
 /** Messages that are hardest to decode among those that are permitted or a little larger. */
 const HARDEST: Readonly<Record<string, () => Buffer>> = {
   ...Object.fromEntries(Object.entries(LARGE).map(([what, [, make]]) => [what, make])),
+  dimensions: () => field(5, field(3, repeated(16 * MIB, 1))),
   'FP32 elements': () => request('FP32', [15 * MIB], field(6, repeated(15 * MIB, 0, 0, 128, 63))),
   'FP64 elements': () =>
     request('FP64', [7 * MIB], field(7, repeated(7 * MIB, 0, 0, 0, 1, 2, 3, 4, 5))),
