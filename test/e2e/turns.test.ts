@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { field, repeated, request } from '../services/inference/grpc-bytes.ts';
+import { connect } from '../services/inference/grpc-client.ts';
 import { RawClient } from '../support/raw-http.ts';
 import type { TestModel } from '../support/repository.ts';
 import { type Running, start } from './support.ts';
@@ -99,6 +101,24 @@ const MANY: Readonly<Record<string, () => Send>> = {
   'the statistics': () => get('/v2/models/stats'),
 };
 
+/** A gRPC message, which the model may refuse. */
+const message =
+  (bytes: Buffer): Send =>
+  async ({ child }) => {
+    const { ports } = (await child.line('ready')) as { ports: { grpc: number } };
+    const client = connect(ports.grpc);
+    await client.send('ModelInfer', bytes).catch(() => {});
+    client.close();
+  };
+
+const MESSAGES: Readonly<Record<string, () => Send>> = {
+  // The library copies the frames of a message to one buffer in one turn, in about a millisecond for each MiB.
+  'FP32 elements': () =>
+    message(request('FP32', [7 * MIB, 1], field(6, repeated(7 * MIB, 0, 0, 128, 63)))),
+  'INT64 elements': () => message(request('INT64', [2 * MIB, 1], field(3, repeated(2 * MIB, 1)))),
+  inputs: () => message(repeated(MIB / 2, 42, 2, 42, 0)),
+};
+
 /** CPU time of the longest turn that a request takes. */
 async function longestTurn(service: Running, send: Send): Promise<number> {
   const { log } = service.child;
@@ -149,6 +169,11 @@ describe('the main thread is not occupied for long by', () => {
   test('bodies, chunks and configurations', async (t) => {
     await using service = await open(models);
     await check(t, service, PLAIN);
+  });
+
+  test('gRPC messages', async (t) => {
+    await using service = await open(models);
+    await check(t, service, MESSAGES);
   });
 
   test('responses about 200 models', async (t) => {

@@ -97,8 +97,12 @@ export function withEncodedMessages(
       const request = schema.lookupType(requestType);
       const response = schema.lookupType(responseType);
       const requestDeserialize = (bytes: Buffer) => new EncodedMessage(bytes, request);
-      const responseSerialize = (message: object) =>
-        Buffer.from(response.encode(response.fromObject(message)).finish());
+      const responseSerialize = (message: object) => {
+        const { buffer, byteOffset, length } = response
+          .encode(response.fromObject(message))
+          .finish();
+        return Buffer.from(buffer, byteOffset, length);
+      };
       return [name, { ...method, requestDeserialize, responseSerialize }];
     }),
   );
