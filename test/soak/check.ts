@@ -6,7 +6,7 @@ export interface Sample {
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly requests: number;
-  /** Bytes, after a garbage collection. */
+  /** Bytes, after a garbage collection, without free memory that the C library keeps. */
   readonly rss: number;
 }
 
