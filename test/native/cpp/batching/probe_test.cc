@@ -103,7 +103,7 @@ TEST(Probe, AModelWhoseOutputsDependOnTheNumberOfRowsIsNotBatched) {
 
 TEST(Probe, OutputsMayDifferByRounding) {
   auto rounded = Floats([](const std::vector<float>& in, size_t i) {
-    return in[i] * (1 + 1e-6f * static_cast<float>(in.size()));
+    return in[i] * (1 + 5e-7f * static_cast<float>(in.size()));
   });
   EXPECT_TRUE(Probe(OneToOne(), rounded).batched);
 }
