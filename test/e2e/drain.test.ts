@@ -109,11 +109,14 @@ describe('a stop', () => {
       await inFlight(service);
       service.child.signal('SIGTERM');
       await service.child.line('stopping');
-      // A thread may not know about the stop yet.
+      // A thread may not know about the stop yet, so each must have had the chance to refuse a request.
       await until(async () => {
-        const { status, headers } = await service.predict({ features: ROW });
-        if (status === 503) assert.ok(Number(headers.get('retry-after')) >= 1);
-        return status === 503;
+        for (let i = 0; i < 8; i += 1) {
+          const { status, headers } = await service.predict({ features: ROW });
+          if (status !== 503) return false;
+          assert.ok(Number(headers.get('retry-after')) >= 1);
+        }
+        return true;
       }, 'new requests are refused');
       for (let i = 0; i < 8; i += 1) {
         assert.equal((await service.predict({ features: ROW })).status, 503);
