@@ -48,10 +48,6 @@ export async function listenGrpc(
   const root = join(import.meta.dirname, '../../..');
   const definition = loadSync('inference.proto', {
     keepCase: true,
-    longs: String,
-    enums: String,
-    defaults: true,
-    oneofs: true,
     includeDirs: [import.meta.dirname, join(root, 'runtime/repository')],
   });
   const calls = new OpenCalls();
