@@ -14,10 +14,11 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { Affected, changedFiles } from './run/changed.ts';
 import { Plan } from './run/plan.ts';
-import { failuresOf, Heartbeat, seconds, totalOf } from './run/report.ts';
+import { costOf, failuresOf, Heartbeat, seconds, totalOf } from './run/report.ts';
 import { filesOf, type Selected, selectChanged, selectOnly } from './run/select.ts';
 import type { RunContext } from './run/suite.ts';
 import { suites } from './run/suites.ts';
+import { PassedSuites } from './run/unchanged.ts';
 
 const minute = 60_000;
 
@@ -59,6 +60,10 @@ async function main(): Promise<number> {
     // What could fail by chance is repeated.
     env: values.verify ? { REPETITIONS: '10' } : {},
     signal: stop.signal,
+    // Whoever names a suite wants it to run.
+    ...(values.verify || values.only.length > 0
+      ? {}
+      : { passed: new PassedSuites('.millrace/passed') }),
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
   const started = performance.now();
@@ -68,9 +73,7 @@ async function main(): Promise<number> {
     .finally(() => rmSync(context.scratch, { recursive: true, force: true }));
   const cpuSeconds = rows.reduce((sum, row) => sum + row.cpuSeconds, 0);
   say(`\n${seconds((performance.now() - started) / 1000)}, ${seconds(cpuSeconds)} of CPU:`);
-  for (const { name, cases, cpuSeconds } of rows) {
-    say(`  ${name}: ${totalOf(cases)} (${seconds(cpuSeconds)} of CPU)`);
-  }
+  for (const row of rows) say(`  ${row.name}: ${totalOf(row.cases)} (${costOf(row)})`);
   const cases = rows.flatMap((row) => row.cases);
   say(totalOf(cases));
   if (stop.signal.aborted) return 130;

@@ -2,14 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { threadClock } from '../../bench/suites/block/thread-clock.ts';
 
-test('threadClock advances with every reading, in compiled code too', () => {
+const READINGS = 200_000;
+
+test('threadClock advances with nearly every reading, in compiled code too', () => {
   const clock = threadClock();
   let last = clock();
   let stuck = 0;
-  for (let i = 0; i < 200_000; i += 1) {
+  for (let i = 0; i < READINGS; i += 1) {
     const now = clock();
-    if (now <= last) stuck += 1;
+    assert.ok(now >= last, `${now} after ${last}`);
+    if (now === last) stuck += 1;
     last = now;
   }
-  assert.equal(stuck, 0);
+  // Some kernels count the time of a thread in steps, so two readings may be equal. A reading that compiled code has kept
+  // would be equal for good.
+  assert.ok(stuck < READINGS / 100, `${stuck} equal readings`);
 });

@@ -25,7 +25,7 @@ describe('a stop of a service at an IPv6 address', () => {
       const last = fetch(`${url}/predict`, {
         method: 'POST',
         headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify(slow(3000)),
+        body: JSON.stringify(slow(1500)),
       });
       await until(async () => {
         const page = await (await fetch(`${url}/metrics`)).text();
@@ -109,7 +109,7 @@ for (const workers of ['1', '2']) {
       ...{ SERVICE: 'all', GRPC_PORT: '0', MAX_WORKERS: workers },
       ...{ MODEL_CONTROL_MODE: 'explicit', LOAD_MODEL: '*' },
     });
-    const last = service.predict(slow(2000));
+    const last = service.predict(slow(1200));
     await until(async () => (await service.metric('millrace_model_running')) > 0, 'a request runs');
     service.child.signal('SIGTERM');
     await service.child.line('stopping');

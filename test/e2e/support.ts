@@ -14,7 +14,7 @@ const fixture = (name: string) => path.join(top, 'test/fixtures/models', `${name
 /** A row that the demonstration model `iris` takes. */
 export const ROW: readonly number[] = [5.1, 3.5, 1.4, 0.2];
 
-/** The demonstration classifier, and a model whose runs take about a microsecond per requested iteration. */
+/** The demonstration classifier, and a model whose runs take about two microseconds per requested iteration. */
 export const MODELS: Readonly<Record<string, TestModel>> = {
   iris: {
     config: {
@@ -29,7 +29,7 @@ export const MODELS: Readonly<Record<string, TestModel>> = {
 };
 
 /** The body of a request that runs for about `ms` milliseconds in the model `slow`. */
-export const slow = (ms: number) => ({ model: 'slow', features: [ms * 1000] });
+export const slow = (ms: number) => ({ model: 'slow', features: [ms * 500] });
 
 export interface Running extends AsyncDisposable {
   readonly child: ServiceChild;

@@ -18,8 +18,8 @@ import {
 
 const models = path.resolve(import.meta.dirname, '../fixtures/models');
 
-/** Repetitions of tests that could fail by chance: few in `npm test`, and more in `npm run verify`. */
-export const repetitions = Number(process.env.REPETITIONS ?? 2);
+/** Repetitions of tests that could fail by chance: one in `npm test`, and more in `npm run verify`. */
+export const repetitions = Number(process.env.REPETITIONS ?? 1);
 
 /** `MILLRACE_TEST_ADDON` names another build of the addon, such as a sanitized one. */
 export function engineOptions(): EngineOptions {

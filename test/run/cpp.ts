@@ -101,6 +101,10 @@ export function cpp(
     ...rest,
     needs: (files) => build(name, files ? { files } : targets ? { targets } : {}),
     command: ctest(name, labels),
+    inputs: [
+      `${folderOf(name)}/test/native/**/{millrace-*,*_tests.cmake}`,
+      'test/fixtures/models/**',
+    ],
     env: { ...options, ...rest.env },
   };
 }

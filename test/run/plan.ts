@@ -4,11 +4,11 @@ import { type Job, runJobs } from './jobs.ts';
 import type { Case } from './junit.ts';
 import {
   blockOf,
+  costOf,
   failuresOf,
   type Heartbeat,
   mergeResults,
   type Say,
-  seconds,
   totalOf,
 } from './report.ts';
 import { partsOf, type Selected } from './select.ts';
@@ -26,6 +26,7 @@ interface Row {
   readonly name: string;
   readonly cases: readonly Case[];
   readonly cpuSeconds: number;
+  readonly unchanged?: boolean;
 }
 
 export class Plan {
@@ -90,9 +91,9 @@ export class Plan {
           : await this.#work(name, () => runPart(selected, part, { index, slots }, this.#context));
         left -= 1;
         if (left > 0) return;
-        const { cases, output, cpuSeconds } = mergeResults(results);
-        this.#rows[row] = { name: suite.name, cases, cpuSeconds };
-        this.#tell(suite.name, { cases, output, cpuSeconds }, totalOf(cases));
+        const result = mergeResults(results);
+        this.#rows[row] = { name: suite.name, ...result };
+        this.#tell(suite.name, result, totalOf(result.cases));
       };
       return { name, needs: prepared ? [prepared.job] : [], alone: part.alone, run };
     });
@@ -103,7 +104,7 @@ export class Plan {
   }
 
   #tell(name: string, result: Result, outcome: string): void {
-    const label = `${name}: ${outcome} (${seconds(result.cpuSeconds)} of CPU)`;
+    const label = `${name}: ${outcome} (${costOf(result)})`;
     for (const line of blockOf(label, result)) this.#say(line);
   }
 }

@@ -17,6 +17,10 @@ export const totalOf = (cases: readonly Case[]): string =>
 
 export const seconds = (value: number): string => `${value.toFixed(1)} s`;
 
+/** The time that a suite took, or that it did not run. */
+export const costOf = ({ cpuSeconds, unchanged }: Omit<Result, 'output'>): string =>
+  unchanged ? 'not repeated: nothing that it uses has changed' : `${seconds(cpuSeconds)} of CPU`;
+
 /** Merges the results of the parts of a suite, in the order of the parts. */
 export const mergeResults = (parts: readonly Result[]): Result => ({
   cases: parts.flatMap(({ cases }) => cases),
@@ -25,6 +29,7 @@ export const mergeResults = (parts: readonly Result[]): Result => ({
     .map(({ output }) => output)
     .join(''),
   cpuSeconds: parts.reduce((sum, part) => sum + part.cpuSeconds, 0),
+  unchanged: parts.every(({ unchanged }) => unchanged === true),
 });
 
 /** The text of a suite: its output if a test failed, the failures, and the reasons of skips. */

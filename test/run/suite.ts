@@ -6,6 +6,7 @@ import { type Case, parseJunit } from './junit.ts';
 import { reasonInFiles } from './reason.ts';
 import type { Part, Selected } from './select.ts';
 import type { CommandLine, Environment, Preparation } from './types.ts';
+import { digestOf, type PassedSuites } from './unchanged.ts';
 
 export interface RunContext {
   /** The folder for reports. */
@@ -15,12 +16,16 @@ export interface RunContext {
   readonly env: Environment;
   /** Ends the running commands. */
   readonly signal: AbortSignal;
+  /** The suites that have passed, which do not run again while their inputs are the same. Default: all run. */
+  readonly passed?: PassedSuites;
 }
 
 export interface Result {
   readonly cases: readonly Case[];
   readonly output: string;
   readonly cpuSeconds: number;
+  /** Whether it is the result of an earlier run, of which nothing has changed. */
+  readonly unchanged?: boolean;
 }
 
 const failure = (name: string): Case => ({ name, outcome: 'failed', reason: '' });
@@ -92,10 +97,17 @@ export async function runPart(
   }
   const reason = suite.absent?.();
   if (reason !== undefined) return without([{ name: suite.name, outcome: 'skipped', reason }]);
+  const env = { ...context.env, ...suite.env };
+  const { passed } = context;
+  const inputs = whole && passed ? suite.inputs : undefined;
+  // The report and the number of cores differ between runs, and do not affect the result.
+  const digest =
+    inputs && digestOf({ command: suite.command(files, '', { slots: 1, whole }), env, inputs });
+  const earlier = digest && passed?.find(suite.name, digest);
+  if (earlier) return { ...without(earlier), unchanged: true };
   const base = baseOf(context, `${suite.name}-${index}`);
   const [report, log] = [`${base}.xml`, `${base}.log`];
   const command = suite.command(files, report, { slots, whole });
-  const env = { ...context.env, ...suite.env };
   const done = await runCommand(command, { log, limitMs, signal, env });
   const output = readFileSync(log, 'utf8');
   const cases = casesOf(suite.name, files, report, done);
@@ -103,5 +115,9 @@ export async function runPart(
   const alarm = suite.alarm?.exec(output);
   if (alarm) faults.push(failure(`${suite.name}: ${alarm[0]}`));
   if (cases.length + faults.length === 0) faults.push(failure(`${suite.name}: no test was found`));
-  return { cases: [...cases, ...faults], output, cpuSeconds: done.cpuSeconds };
+  const all = [...cases, ...faults];
+  if (digest && all.every(({ outcome }) => outcome !== 'failed')) {
+    passed?.add(suite.name, digest, all);
+  }
+  return { cases: all, output, cpuSeconds: done.cpuSeconds };
 }

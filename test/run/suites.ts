@@ -89,6 +89,11 @@ const sanitized = (
   needs: () =>
     build(buildOf[run][sanitizer], run === 'test' ? { targets: quickTargets[sanitizer] } : {}),
   command: runtimes[runtime],
+  inputs: [
+    `${folderOf(buildOf[run][sanitizer])}/millrace.node`,
+    '{native,test/native,test/support}/**/*.ts',
+    'test/fixtures/models/**',
+  ],
   env: {
     ...sanitizerOptions,
     // Bun and Deno load the C++ library too late for the sanitizer, which intercepts its functions.
@@ -100,6 +105,17 @@ const sanitized = (
 
 const sanitizers = ['address', 'thread'] as const;
 const runtimeNames = ['bun', 'deno', 'node'] as const;
+
+const onDeno = (run: 'test' | 'verify', folders: string): Suite => ({
+  name: 'deno',
+  run,
+  files: [`${folders}/**/*.test.ts`],
+  except: storms,
+  alone: measuring,
+  split: true,
+  command: runtimes.deno,
+  env: { DENO_NO_UPDATE_CHECK: '1' },
+});
 
 /** Where a sanitizer looks for something else than what many runs would show. */
 const fewRuns = { PROPERTY_RUNS: '500', SCHEDULES: '200' };
@@ -174,15 +190,8 @@ export const suites: readonly Suite[] = [
     split: true,
     command: runtimes.bun,
   },
-  {
-    name: 'deno',
-    files: ['test/{native,runtime,services,e2e,contract}/**/*.test.ts'],
-    except: storms,
-    alone: measuring,
-    split: true,
-    command: runtimes.deno,
-    env: { DENO_NO_UPDATE_CHECK: '1' },
-  },
+  onDeno('test', 'test/{native,runtime/host,services/http,services/prediction,e2e,contract}'),
+  onDeno('verify', 'test/{native,runtime,services,e2e,contract}'),
   {
     name: 'node',
     files: ['test/native/**/*.test.ts'],

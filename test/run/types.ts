@@ -46,6 +46,11 @@ export interface Suite {
   /** The command. Without files and without a report it is a single test, which passes with exit code 0. */
   readonly command: TestCommand;
   readonly env?: Environment;
+  /**
+   * Globs of all files that its result depends on, such as built programs. `npm test` repeats the suite only if one of them
+   * has changed since it passed. Default: it always runs.
+   */
+  readonly inputs?: readonly string[];
   /** A pattern of output that fails the suite, whatever the exit code. */
   readonly alarm?: RegExp;
   /** Whether `--changed` runs it: if a change can affect it (default), always, or never. */

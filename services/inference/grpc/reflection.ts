@@ -1,6 +1,6 @@
 /** @module The reflection service, which describes the messages of the protocol and of health to clients without the schema. */
 
-import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import { loadSync, type MessageTypeDefinition, type PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { protoPath as healthSchema } from 'grpc-health-check';
 import descriptor, {
@@ -11,16 +11,21 @@ import descriptor, {
 const { FileDescriptorProto } = descriptor;
 
 export function reflection(service: PackageDefinition): ReflectionService {
-  const definition = { ...service, ...loadSync(healthSchema, { keepCase: true }) };
-  // Every message contains the description of its file.
-  const corrected = Object.entries(definition).map(([name, entry]) => {
-    const { fileDescriptorProtos: files } = entry;
-    return Array.isArray(files)
-      ? [name, { ...entry, fileDescriptorProtos: files.map(asCompiled) }]
-      : [name, entry];
-  });
+  const health = loadSync(healthSchema, { keepCase: true });
+  const messages = Object.entries({ ...service, ...health }).filter(isMessage);
+  // Each message has the list of all files of its schema, so one message of each schema describes everything.
+  const schemas = new Map(messages.map((entry) => [entry[1].fileDescriptorProtos, entry]));
+  const corrected = [...schemas].map(([files, [name, message]]) => [
+    name,
+    { ...message, fileDescriptorProtos: files.map(asCompiled) },
+  ]);
   return new ReflectionService(Object.fromEntries(corrected));
 }
+
+const isMessage = (
+  entry: [string, PackageDefinition[string]],
+): entry is [string, MessageTypeDefinition<object, object>] =>
+  Array.isArray(entry[1].fileDescriptorProtos);
 
 /** Returns the file with the names that `protoc` gives and the loader does not. */
 function asCompiled(bytes: Uint8Array): Buffer {

@@ -1,24 +1,25 @@
 /** @module Other work of the thread gets its turn while a large repository is read. */
 import assert from 'node:assert/strict';
+import { stat } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fingerprint, Repository } from '../../../runtime/repository/index.ts';
 import { temporaryFiles } from '../../support/files.ts';
 
 const MODELS = 100;
-/** The least number of turns of the event loop that must pass: one for every eight models. */
+/** The least number of turns that other work must get: one for every eight models. */
 const TURNS = MODELS / 8;
 
-/** Turns of the event loop that pass while `work` runs. */
+/** How often other work, which reads from the same disk, gets its turn while `work` runs. */
 async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
   let turns = 0;
   let over = false;
-  const count = () => {
-    turns += 1;
-    if (!over) setImmediate(count);
+  const other = async () => {
+    for (; !over; turns += 1) await stat(import.meta.filename);
   };
-  setImmediate(count);
+  const ended = other();
   await work();
   over = true;
+  await ended;
   return turns;
 }
 
