@@ -17,6 +17,9 @@ const measuring = [
   'test/services/inference/queue.test.ts',
 ];
 
+/** Tests of whole processes that concern what is the same on every runtime. */
+const alikeOnAll = ['test/e2e/{counters,devices,junk,npm,pages,readme,statistics}.test.ts'];
+
 /** Tests that take minutes, which only `npm run verify` runs. */
 const long = ['test/{fuzz,soak}/**'];
 
@@ -106,15 +109,14 @@ const sanitized = (
 const sanitizers = ['address', 'thread'] as const;
 const runtimeNames = ['bun', 'deno', 'node'] as const;
 
-const onDeno = (run: 'test' | 'verify', folders: string): Suite => ({
-  name: 'deno',
-  run,
-  files: [`${folders}/**/*.test.ts`],
-  except: storms,
+/** Test files on one runtime, divided among the cores. */
+const testsOn = (runtime: RuntimeName, rest: Partial<Suite>): Suite => ({
+  name: runtime,
   alone: measuring,
   split: true,
-  command: runtimes.deno,
+  command: runtimes[runtime],
   env: { DENO_NO_UPDATE_CHECK: '1' },
+  ...rest,
 });
 
 /** Where a sanitizer looks for something else than what many runs would show. */
@@ -182,24 +184,29 @@ export const suites: readonly Suite[] = [
       ]),
     ),
   ]),
-  {
-    name: 'bun',
+  testsOn('bun', {
     files: ['test/**/*.test.ts'],
     except: ['test/rules/**', ...long, ...storms],
-    alone: measuring,
-    split: true,
-    command: runtimes.bun,
-  },
-  onDeno('test', 'test/{native,runtime/host,services/http,services/prediction,e2e,contract}'),
-  onDeno('verify', 'test/{native,runtime,services,e2e,contract}'),
-  {
-    name: 'node',
-    files: ['test/native/**/*.test.ts'],
-    alone: measuring,
-    split: true,
-    command: runtimes.node,
+  }),
+  testsOn('deno', {
+    run: 'test',
+    files: [
+      'test/{native,contract,e2e,runtime/host,services/http,services/prediction}/**/*.test.ts',
+    ],
+    except: [...storms, ...measuring, ...alikeOnAll],
+  }),
+  testsOn('deno', {
+    run: 'verify',
+    files: ['test/{native,contract,e2e,runtime,services}/**/*.test.ts'],
+    except: storms,
+  }),
+  testsOn('node', {
+    run: 'test',
     changed: 'never',
-  },
+    files: ['test/native/**/*.test.ts'],
+    except: measuring,
+  }),
+  testsOn('node', { run: 'verify', files: ['test/native/**/*.test.ts'] }),
   {
     name: 'fuzz',
     run: 'verify',

@@ -4,8 +4,8 @@ import { describe, test } from 'node:test';
 import { until } from '../../support/until.ts';
 import { type Inference, inference, type TestResponse } from './support.ts';
 
-/** Iterations, of about a microsecond each. */
-const LONG = 400_000;
+/** Iterations, of one to two microseconds each. */
+const LONG = 200_000;
 const SHORT = 1000;
 
 /** A server with one instance, so that all requests wait for a long run. */
@@ -40,7 +40,7 @@ test('requests run by priority level, and within a level in the order of arrival
   await using server = await serve('priority_levels: 3 default_priority_level: 2');
   const order: string[] = [];
   // Shorter than the second after which a waiting request rises by a level, even on a busy machine.
-  const pending = [infer(server, LONG / 2)];
+  const pending = [infer(server, LONG)];
   await waiting(server, 0);
   for (const [name, priority] of [
     ['third', 3],
