@@ -81,6 +81,9 @@ const ctest =
     ...(whole ? [] : ['-R', filterOf(files)]),
   ];
 
+/** Files that C++ tests and the tests of the addon use, besides what is built: models, and the versions of packages. */
+export const alwaysUsed = ['test/fixtures/models/**', 'package-lock.json'];
+
 export interface CppOptions
   extends Pick<Suite, 'run' | 'alone' | 'env' | 'changed' | 'files' | 'except'> {
   /** Arguments that select tests by label: `-L` and `-LE`. */
@@ -101,10 +104,7 @@ export function cpp(
     ...rest,
     needs: (files) => build(name, files ? { files } : targets ? { targets } : {}),
     command: ctest(name, labels),
-    inputs: [
-      `${folderOf(name)}/test/native/**/{millrace-*,*_tests.cmake}`,
-      'test/fixtures/models/**',
-    ],
+    inputs: [`${folderOf(name)}/test/native/**/{millrace-*,*_tests.cmake}`, ...alwaysUsed],
     env: { ...options, ...rest.env },
   };
 }

@@ -102,7 +102,8 @@ export async function runPart(
   const inputs = whole && passed ? suite.inputs : undefined;
   // The report and the number of cores differ between runs, and do not affect the result.
   const digest =
-    inputs && digestOf({ command: suite.command(files, '', { slots: 1, whole }), env, inputs });
+    inputs &&
+    digestOf({ command: suite.command(files, '', { slots: 1, whole }), env, globs: inputs });
   const earlier = digest && passed?.find(suite.name, digest);
   if (earlier) return { ...without(earlier), unchanged: true };
   const base = baseOf(context, `${suite.name}-${index}`);

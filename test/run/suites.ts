@@ -6,7 +6,7 @@
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { type Build, build, cpp, folderOf, root } from './cpp.ts';
+import { alwaysUsed, type Build, build, cpp, folderOf, root } from './cpp.ts';
 import { type RuntimeName, runtimes } from './runtimes.ts';
 import type { Environment, Preparation, Suite } from './types.ts';
 
@@ -95,7 +95,7 @@ const sanitized = (
   inputs: [
     `${folderOf(buildOf[run][sanitizer])}/millrace.node`,
     '{native,test/native,test/support}/**/*.ts',
-    'test/fixtures/models/**',
+    ...alwaysUsed,
   ],
   env: {
     ...sanitizerOptions,

@@ -13,14 +13,14 @@ import type { CommandLine, Environment } from './types.ts';
 export interface Inputs {
   readonly command: CommandLine;
   readonly env: Environment;
-  /** Globs of files. */
-  readonly inputs: readonly string[];
+  /** Globs of the files that its tests use. */
+  readonly globs: readonly string[];
 }
 
 /** The digest of all inputs; undefined if a glob matches no file. Files are compared by content. */
-export function digestOf({ command, env, inputs }: Inputs): string | undefined {
+export function digestOf({ command, env, globs }: Inputs): string | undefined {
   const hash = createHash('sha256').update(JSON.stringify([command, env]));
-  for (const glob of inputs) {
+  for (const glob of globs) {
     const files = globSync(glob, { withFileTypes: true }).filter((entry) => entry.isFile());
     if (files.length === 0) return undefined;
     for (const file of files.map((entry) => path.join(entry.parentPath, entry.name)).sort()) {
