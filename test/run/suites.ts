@@ -61,6 +61,8 @@ const sanitizerOptions: Environment = {
   ASAN_OPTIONS: 'detect_leaks=0',
   UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
   TSAN_OPTIONS: 'halt_on_error=1:ignore_noninstrumented_modules=1',
+  // The collector thread of Bun stops others with a signal and waits for them, but ThreadSanitizer delivers signals late.
+  BUN_JSC_useConcurrentGC: '0',
 };
 
 const sanitizerLibraries = { address: 'libasan.so.8', thread: 'libtsan.so.2' };
