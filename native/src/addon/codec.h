@@ -1,7 +1,7 @@
 // The functions of codec/ as functions of the addon.
 #pragma once
 
-#include <napi.h>
+#include "addon/node_addon_api.h"
 
 namespace millrace {
 

@@ -1,11 +1,10 @@
 // Functions that pass finished requests to JavaScript.
 #pragma once
 
-#include <napi.h>
-
 #include <memory>
 
 #include "addon/js_thread.h"
+#include "addon/node_addon_api.h"
 
 namespace millrace {
 

@@ -1,14 +1,13 @@
 // Converts JavaScript values to requests, and error codes to JavaScript errors.
 #pragma once
 
-#include <napi.h>
-
 #include <cstddef>
 #include <new>
 #include <span>
 #include <string>
 
 #include "addon/js_thread.h"
+#include "addon/node_addon_api.h"
 #include "batching/request.h"
 #include "batching/shape_plan.h"
 #include "batching/status.h"
@@ -40,13 +39,15 @@ inline constexpr const char* kOutOfMemory = "Out of memory: send less at a time"
 inline Status OutOfMemory() noexcept { return Status::Of(Code::kResourceExhausted, kOutOfMemory); }
 
 // Runs the body of a function that JavaScript calls, and turns a lack of memory into a JavaScript exception: a C++
-// exception must not pass through the runtime.
+// exception must not pass through the runtime. In an environment that is closed nobody sees the result.
 template <typename Body>
 napi_value Guard(napi_env env, Body&& body) {
   try {
     return body();
   } catch (const std::bad_alloc&) {
     return Refuse(env, OutOfMemory());
+  } catch (const EnvironmentClosed&) {
+    return nullptr;
   }
 }
 

@@ -1,8 +1,7 @@
 // The report of a model's device as a JavaScript object.
 #pragma once
 
-#include <napi.h>
-
+#include "addon/node_addon_api.h"
 #include "ort/loaded.h"
 
 namespace millrace {

@@ -1,14 +1,13 @@
 // Reads the files of models before they are loaded.
 #pragma once
 
-#include <napi.h>
-
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include "addon/node_addon_api.h"
 #include "ort/model_files.h"
 
 namespace millrace {

@@ -1,11 +1,10 @@
 // A loaded model as one JavaScript thread holds it.
 #pragma once
 
-#include <napi.h>
-
 #include <memory>
 
 #include "addon/js_thread.h"
+#include "addon/node_addon_api.h"
 
 namespace millrace {
 

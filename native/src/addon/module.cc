@@ -1,7 +1,5 @@
 // The addon exports open(library, onReady, onEarly, jsThreads), which makes an engine for the calling thread, and the
 // codec.
-#include <napi.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -18,6 +16,7 @@
 #include "addon/inspect.h"
 #include "addon/model.h"
 #include "addon/finalize_once.h"
+#include "addon/node_addon_api.h"
 #include "addon/start_thread.h"
 
 namespace millrace {
@@ -384,8 +383,11 @@ Napi::Value JS_open(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  exports.Set("open", Napi::Function::New(env, JS_guarded<JS_open>, "open"));
-  AddCodec(env, exports);
+  Guard(env, [&]() -> napi_value {
+    exports.Set("open", Napi::Function::New(env, JS_guarded<JS_open>, "open"));
+    AddCodec(env, exports);
+    return nullptr;
+  });
   return exports;
 }
 
