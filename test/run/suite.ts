@@ -6,7 +6,7 @@ import { type Case, parseJunit } from './junit.ts';
 import { reasonInFiles } from './reason.ts';
 import type { Part, Selected } from './select.ts';
 import type { CommandLine, Environment, Preparation } from './types.ts';
-import { digestOf, type PassedSuites } from './unchanged.ts';
+import { digestOf, fileNameOf, type PassedSuites } from './unchanged.ts';
 
 export interface RunContext {
   /** The folder for reports. */
@@ -62,8 +62,7 @@ function casesOf(suite: string, files: readonly string[], report: string, done: 
   return isOneTest ? [{ name: suite, outcome: 'passed', reason: '' }] : [];
 }
 
-const baseOf = (context: RunContext, name: string) =>
-  path.join(context.scratch, name.replaceAll(/\W+/g, '-'));
+const baseOf = (context: RunContext, name: string) => path.join(context.scratch, fileNameOf(name));
 
 /** Runs a preparation. Its cases are its failures. */
 export async function prepare(

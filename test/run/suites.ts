@@ -208,7 +208,7 @@ export const suites: readonly Suite[] = [
     files: ['test/native/**/*.test.ts'],
     except: measuring,
   }),
-  testsOn('node', { run: 'verify', files: ['test/native/**/*.test.ts'] }),
+  testsOn('node', { run: 'verify', changed: 'never', files: ['test/native/**/*.test.ts'] }),
   {
     name: 'fuzz',
     run: 'verify',

@@ -30,6 +30,9 @@ export function digestOf({ command, env, globs }: Inputs): string | undefined {
   return hash.digest('hex');
 }
 
+/** The name of a suite or preparation as the name of a file, without an extension. */
+export const fileNameOf = (name: string): string => name.replaceAll(/\W+/g, '-');
+
 /** The suites that have passed, as one file each in a folder. */
 export class PassedSuites {
   readonly #folder: string;
@@ -55,6 +58,6 @@ export class PassedSuites {
   }
 
   #fileOf(suite: string): string {
-    return path.join(this.#folder, `${suite.replaceAll(/\W+/g, '-')}.json`);
+    return path.join(this.#folder, `${fileNameOf(suite)}.json`);
   }
 }
