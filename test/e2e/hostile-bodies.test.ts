@@ -10,7 +10,7 @@ const MIB = 2 ** 20;
 const BYTES = 63 * MIB;
 const BUDGET = 256 * MIB;
 /** Memory that the process may use beside the budget: 200 MB, and the responses to valid requests. */
-const BESIDE = 200 * MIB;
+const BESIDE = 200e6;
 /**
  * The limit of the median response time of `/alive`. One alone takes a millisecond, but the cores are shared with
  * whatever else runs here, and Deno decompresses on the thread. A thread that is held by such a body is late

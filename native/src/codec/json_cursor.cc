@@ -38,8 +38,18 @@ bool JsonCursor::NextOrClose(char closer, bool& more) {
 }
 
 bool JsonCursor::ReadString(std::string_view& text, size_t most) {
+  unescaped_.clear();
+  return ScanString(&unescaped_, text, most);
+}
+
+bool JsonCursor::SkipString() {
+  std::string_view text;
+  return ScanString(nullptr, text, SIZE_MAX);
+}
+
+bool JsonCursor::ScanString(std::string* unescaped, std::string_view& text, size_t most) {
   if (!Take('"')) return Fail("expected a string");
-  const char* copied = at;  // if there was an escape, the text before this is in unescaped_
+  const char* copied = at;  // if there was an escape, the text before this is in `unescaped`
   const char* const stop = at + std::min(most, static_cast<size_t>(end - at));
   bool escaped = false;
   for (;;) {
@@ -52,10 +62,9 @@ bool JsonCursor::ReadString(std::string_view& text, size_t most) {
     const auto byte = static_cast<unsigned char>(*at);
     if (byte == '"') break;
     if (byte == '\\') {
-      if (!escaped) unescaped_.clear();
       escaped = true;
-      unescaped_.append(copied, at);
-      if (!ReadEscape()) return false;
+      if (unescaped != nullptr) unescaped->append(copied, at);
+      if (!ScanEscape(unescaped)) return false;
       copied = at;
     } else if (byte < 0x20) {
       return Fail("a control character that must be escaped");
@@ -68,30 +77,33 @@ bool JsonCursor::ReadString(std::string_view& text, size_t most) {
     }
   }
   text = {copied, at};
-  if (escaped) text = unescaped_.append(copied, at);
+  if (escaped && unescaped != nullptr) text = unescaped->append(copied, at);
   ++at;
   return true;
 }
 
-bool JsonCursor::ReadEscape() {
+bool JsonCursor::ScanEscape(std::string* unescaped) {
   const char* const backslash = at++;
   if (at == end) return Fail("expected an escape");
   constexpr std::string_view kNames = "\"\\/bfnrt";
   constexpr std::string_view kValues = "\"\\/\b\f\n\r\t";
   if (*at == 'u') {
     ++at;
-    return ReadUnicodeEscape();
+    return ScanUnicodeEscape(unescaped);
   }
   const size_t index = kNames.find(*at);
   if (index == std::string_view::npos) return Fail(backslash, "an unknown escape");
-  unescaped_.push_back(kValues[index]);
+  if (unescaped != nullptr) unescaped->push_back(kValues[index]);
   ++at;
   return true;
 }
 
-bool JsonCursor::ReadUnicodeEscape() {
+bool JsonCursor::ScanUnicodeEscape(std::string* unescaped) {
   const auto is_high = [](char32_t unit) { return unit >= 0xd800 && unit < 0xdc00; };
   const auto is_low = [](char32_t unit) { return unit >= 0xdc00 && unit < 0xe000; };
+  const auto append = [unescaped](char32_t code) {
+    if (unescaped != nullptr) AppendUtf8(code, *unescaped);
+  };
   char32_t unit = 0;
   if (!ReadHex(unit)) return false;
   while (is_high(unit)) {
@@ -100,13 +112,13 @@ bool JsonCursor::ReadUnicodeEscape() {
     char32_t next = 0;
     if (!ReadHex(next)) return false;
     if (is_low(next)) {
-      AppendUtf8(0x10000 + ((unit - 0xd800) << 10) + (next - 0xdc00), unescaped_);
+      append(0x10000 + ((unit - 0xd800) << 10) + (next - 0xdc00));
       return true;
     }
-    AppendUtf8(kReplacement, unescaped_);
+    append(kReplacement);
     unit = next;
   }
-  AppendUtf8(is_high(unit) || is_low(unit) ? kReplacement : unit, unescaped_);
+  append(is_high(unit) || is_low(unit) ? kReplacement : unit);
   return true;
 }
 
@@ -133,12 +145,15 @@ bool JsonCursor::ReadKey(std::string_view& key, size_t most) {
   return ReadString(key, most) && Expect(':');
 }
 
+bool JsonCursor::SkipKey() {
+  SkipSpace();
+  if (at == end || *at != '"') return Fail("expected a name in double quotes");
+  return SkipString() && Expect(':');
+}
+
 bool JsonCursor::SkipScalar(NonFinite non_finite) {
   SkipSpace();
-  if (at != end && *at == '"') {
-    std::string_view text;
-    return ReadString(text);
-  }
+  if (at != end && *at == '"') return SkipString();
   Number number;
   if (ScanNumber(at, end, number)) {
     at = number.end;
@@ -155,7 +170,6 @@ bool JsonCursor::SkipScalar(NonFinite non_finite) {
 bool JsonCursor::SkipValue(NonFinite non_finite) {
   std::bitset<kMaxDepth> objects;
   size_t depth = 0;
-  std::string_view key;
   for (;;) {
     const bool object = Take('{');
     if (object || Take('[')) {
@@ -164,7 +178,7 @@ bool JsonCursor::SkipValue(NonFinite non_finite) {
       if (Take(object ? '}' : ']')) {
         --depth;
       } else if (object) {
-        if (!ReadKey(key)) return false;
+        if (!SkipKey()) return false;
         continue;
       } else {
         continue;
@@ -178,7 +192,7 @@ bool JsonCursor::SkipValue(NonFinite non_finite) {
       if (!more) --depth;
     }
     if (depth == 0) return true;
-    if (objects[depth - 1] && !ReadKey(key)) return false;
+    if (objects[depth - 1] && !SkipKey()) return false;
   }
 }
 

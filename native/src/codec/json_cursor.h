@@ -76,13 +76,17 @@ class JsonCursor {
   // Returns whether the failure is a string that is longer than allowed.
   bool too_long() const noexcept { return too_long_; }
 
-  // Moves past any value, and checks its grammar.
+  // Moves past any value, and checks its grammar. Takes no memory, however long its strings are.
   bool SkipValue(NonFinite non_finite = NonFinite::kError);
 
  private:
-  bool ReadEscape();
-  bool ReadUnicodeEscape();
+  // What a string stands for is appended to `unescaped`; nullptr only checks the grammar.
+  bool ScanString(std::string* unescaped, std::string_view& text, size_t most);
+  bool ScanEscape(std::string* unescaped);
+  bool ScanUnicodeEscape(std::string* unescaped);
   bool ReadHex(char32_t& unit);
+  bool SkipString();
+  bool SkipKey();
   bool SkipScalar(NonFinite non_finite);
 
   const char* const begin_;

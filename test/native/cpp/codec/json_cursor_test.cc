@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "support/codec.h"
 
 namespace millrace {
@@ -111,6 +113,44 @@ TEST(JsonCursor, SkipsValuesOfEveryKind) {
     const Outcome outcome = SkipValue(json);
     EXPECT_TRUE(outcome.ok) << json << ": " << outcome.error;
     EXPECT_GE(outcome.position + 1, json.size()) << json;
+  }
+}
+
+TEST(JsonCursor, SkipsStringsAndNamesAsItReadsThem) {
+  for (const std::string string : {
+           R"("")", R"("\"\\\/\b\f\n\r\t")", R"("\u0041\ud83d\ude00")", R"("\ud83d\ud83dx")", R"("é😀")",
+           R"("abc)", "\"a\nb\"", R"("a\qb")", R"("\)", R"("\u12)", R"("\u12g4")", "\"\x80\""}) {
+    const Outcome read = ReadString(string);
+    const Outcome skipped = SkipValue(string);
+    EXPECT_EQ(skipped.ok, read.ok) << string;
+    EXPECT_EQ(skipped.error, read.error) << string;
+    EXPECT_EQ(skipped.position, read.position) << string;
+    EXPECT_EQ(SkipValue("{" + string + ":1}").ok, read.ok) << string;
+  }
+}
+
+// The most memory that the process has used so far, bytes.
+size_t PeakMemory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::stoul(line.substr(6)) * 1024;
+  }
+  return 0;
+}
+
+TEST(JsonCursor, SkippingTakesNoMemory) {
+  constexpr size_t kBytes = size_t{4} << 20;
+  for (const std::string_view escape : {R"(\u00e9)", R"(\ud83d)"}) {
+    for (const std::string_view tail : {R"("})", R"(":0})"}) {
+      std::string json = tail.size() == 2 ? R"({"x":")" : R"({")";
+      json.reserve(kBytes + 16);
+      while (json.size() < kBytes) json += escape;
+      json += tail;
+      JsonCursor cursor(json);
+      const size_t before = PeakMemory();
+      ASSERT_TRUE(cursor.SkipValue()) << cursor.error();
+      EXPECT_LT(PeakMemory() - before, kBytes / 16) << escape << tail;
+    }
   }
 }
 
