@@ -39,7 +39,6 @@ async function loadAndClose(): Promise<void> {
   }
 }
 
-/** They are few, because Bun loses about 4 KB of memory with each Worker, even with an empty one. */
 async function startWorkers(): Promise<void> {
   while (going()) {
     const worker = startWorker('../soak/worker.fixture.ts', undefined);
@@ -48,7 +47,7 @@ async function startWorkers(): Promise<void> {
     await worker.terminate();
     await exit;
     workers++;
-    await delay(1000);
+    await delay(200);
   }
 }
 
