@@ -1,13 +1,17 @@
-/** @module The checks of the samples that a soak has taken. */
+/** @module The checks of what a soak has measured. */
 import type { Tally } from './load.ts';
 
-/** A sample, which is taken once a second. Requests and CPU time are counted from the start. */
+/** A sample, which is taken after each second of load, while nothing runs. */
 export interface Sample {
   readonly seconds: number;
-  readonly cpuSeconds: number;
-  readonly requests: number;
-  /** Bytes, after a garbage collection, without free memory that the C library keeps. */
+  /** Workers that have ended since the start. */
+  readonly workers: number;
+  /** Resident bytes, after a garbage collection, without free memory that the C library keeps. */
   readonly rss: number;
+  /** Bytes that native code has allocated. */
+  readonly nativeHeap: number;
+  /** Bytes of JavaScript objects. */
+  readonly jsHeap: number;
 }
 
 export interface Report {
@@ -18,74 +22,117 @@ export interface Report {
   readonly workers: number;
   /** Names of the models whose counters do not add up at rest. */
   readonly unbalanced: readonly string[];
-  readonly submitted: number;
-  readonly kept: number;
+}
+
+/** Microseconds of CPU time that a process takes for one request, by kind. */
+export type Costs = Readonly<Record<string, number>>;
+
+/** Costs that two processes had in turns, so that whatever else the machine did affects both. */
+export interface Turn {
+  /** Of the process that has been under load for long. */
+  readonly aged: Costs;
+  /** Of one that has just been warmed up. */
+  readonly fresh: Costs;
 }
 
 export interface Limits {
   /** The share of the samples, from the first one on, that are warm-up. */
   readonly warmUp: number;
-  /** Maximum growth of memory from the warm-up to the end, bytes, by the slope of all samples between. */
+  /** Maximum growth of resident memory from the warm-up to the end, bytes, by the slope of all samples between. */
   readonly growth: number;
-  /** Maximum memory at the end, as a multiple of that after the warm-up. */
+  /** Maximum resident memory at the end, as a multiple of that after the warm-up. */
   readonly ratio: number;
-  /** Minimum requests per CPU second in the last tenth, as a multiple of those in the first after the warm-up. */
+  /** Maximum growth of the memory that native code has allocated, and of JavaScript objects, bytes. */
+  readonly heap: number;
+  /** Minimum pace of the mixed load in the aged process, as a multiple of the pace in a fresh one. */
   readonly pace: number;
+  /** The same for each kind of request by itself. */
+  readonly paceOfKind: number;
 }
 
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
-/** Bytes per second, by Theil and Sen: the median of all slopes, which a few odd samples do not move. */
-function slopeOf(samples: readonly Sample[]): number {
-  const slopes = samples.flatMap((a, index) =>
-    samples.slice(index + 1).map((b) => (b.rss - a.rss) / (b.seconds - a.seconds)),
+type Point = readonly [x: number, y: number];
+
+/** The slope of points in order of x by Theil and Sen: the median of all pairs', which a few odd points do not move. */
+export function slopeOf(points: readonly Point[]): number {
+  return median(
+    points.flatMap(([x, y], index) =>
+      points.slice(index + 1).map((other) => (other[1] - y) / (other[0] - x)),
+    ),
   );
-  return median(slopes);
 }
 
-/**
- * Requests per second of CPU time in the better samples. Unlike requests per second, this number does not depend on
- * other work of the machine, except through shared caches.
- */
-function paceOf(samples: readonly Sample[]): number {
-  const paces = samples.slice(1).map((sample, index) => {
-    const before = samples[index]!;
-    return (sample.requests - before.requests) / (sample.cpuSeconds - before.cpuSeconds);
-  });
-  return [...paces].sort((a, b) => b - a)[Math.floor(paces.length / 4)] ?? 0;
-}
-
-export interface Measured {
+export interface Memory {
   readonly growth: number;
   readonly ratio: number;
-  readonly pace: number;
+  readonly nativeHeap: number;
+  readonly jsHeap: number;
 }
 
-export function measure({ samples }: Report, { warmUp }: Limits): Measured {
+/** `lossPerWorker` is the memory that the runtime loses with each Worker, even an empty one, bytes. */
+export function memoryOf({ samples }: Report, { warmUp }: Limits, lossPerWorker: number): Memory {
   const warm = samples.slice(Math.floor(samples.length * warmUp));
+  const growth = (bytes: (sample: Sample) => number) =>
+    slopeOf(warm.map((sample) => [sample.seconds, bytes(sample)])) *
+    (warm.at(-1)!.seconds - warm[0]!.seconds);
+  const rss = (sample: Sample) => sample.rss - lossPerWorker * sample.workers;
   const part = Math.max(Math.floor(warm.length / 10), 4);
   const [first, last] = [warm.slice(0, part), warm.slice(-part)];
-  const rss = (some: readonly Sample[]) => median(some.map((sample) => sample.rss));
   return {
-    growth: slopeOf(warm) * (warm.at(-1)!.seconds - warm[0]!.seconds),
-    ratio: rss(last) / rss(first),
-    pace: paceOf(last) / paceOf(first),
+    growth: growth(rss),
+    ratio: median(last.map(rss)) / median(first.map(rss)),
+    nativeHeap: growth(({ nativeHeap }) => nativeHeap),
+    jsHeap: growth(({ jsHeap }) => jsHeap),
   };
 }
 
-/** The problems, one sentence each. */
-export function faultsOf(report: Report, limits: Limits): string[] {
-  const { tally, unbalanced } = report;
-  const { growth, ratio, pace } = measure(report, limits);
-  const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
+/**
+ * How many requests the aged process makes with the same CPU time, as a multiple of the fresh one: for each kind, and
+ * for requests in the proportion of `shares`.
+ */
+export function pacesOf(turns: readonly Turn[], shares: Readonly<Record<string, number>>) {
+  const ratio = (cost: (costs: Costs) => number) =>
+    median(turns.map(({ aged, fresh }) => cost(fresh) / cost(aged)));
+  const mixed = (costs: Costs) =>
+    Object.entries(shares).reduce((sum, [kind, share]) => sum + share * costs[kind]!, 0);
+  const kinds = Object.keys(turns[0]!.aged);
+  return {
+    mixed: ratio(mixed),
+    kinds: Object.fromEntries(kinds.map((kind) => [kind, ratio((costs) => costs[kind]!)])),
+  };
+}
+
+export type Paces = ReturnType<typeof pacesOf>;
+
+const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
+
+/** The problems of the memory, one sentence each. */
+export function faultsOfMemory(memory: Memory, limits: Limits): string[] {
+  const { growth, ratio, nativeHeap, jsHeap } = memory;
+  const faults: string[] = [];
+  if (growth > limits.growth) faults.push(`memory grew by ${mib(growth)} MiB`);
+  if (ratio > limits.ratio) faults.push(`memory is ${ratio.toFixed(3)} times that after warm-up`);
+  if (nativeHeap > limits.heap) faults.push(`native code keeps ${mib(nativeHeap)} MiB more`);
+  if (jsHeap > limits.heap) faults.push(`JavaScript keeps ${mib(jsHeap)} MiB more`);
+  return faults;
+}
+
+/** The problems of the pace, one sentence each. */
+export function faultsOfPace({ mixed, kinds }: Paces, limits: Limits): string[] {
+  const slow = Object.entries(kinds).filter(([, pace]) => pace < limits.paceOfKind);
+  const faults = slow.map(([kind, pace]) => `the pace of '${kind}' fell to ${pace.toFixed(3)}`);
+  if (mixed < limits.pace) faults.push(`the pace of the mixed load fell to ${mixed.toFixed(3)}`);
+  return faults;
+}
+
+/** The requests that did not end as they had to, one sentence each. */
+export function faultsOfRequests({ tally, unbalanced }: Report): string[] {
   const faults = [
     ...tally.wrong.map((what) => `a request ended wrongly: ${what}`),
     ...unbalanced.map((name) => `the counters of ${name} do not add up`),
   ];
   if (tally.started !== tally.fulfilled + tally.rejected) faults.push('a request was not settled');
-  if (growth > limits.growth) faults.push(`memory grew by ${mib(growth)} MiB`);
-  if (ratio > limits.ratio) faults.push(`memory is ${ratio.toFixed(3)} times that after warm-up`);
-  if (pace < limits.pace) faults.push(`requests a CPU second fell to ${pace.toFixed(3)}`);
   return faults;
 }

@@ -44,7 +44,16 @@ export async function loadModels(engine: Engine): Promise<Models> {
 
 type Random = () => number;
 type Outcome = 'fulfilled' | 'rejected';
-type Kind = (models: Models, random: Random) => Promise<Outcome>;
+
+/** A kind of request. */
+export interface Kind {
+  readonly name: string;
+  /** How often clients choose it, compared with the others. */
+  readonly share: number;
+  /** How many of them take several milliseconds of CPU time, which is enough to measure it. */
+  readonly measured: number;
+  readonly send: (models: Models, random: Random) => Promise<Outcome>;
+}
 
 const rowsOf = (count: number, random: Random) =>
   Array.from({ length: count }, () => [random(), random(), random()]);
@@ -66,19 +75,19 @@ async function must(code: string, result: Promise<RunResult>): Promise<Outcome> 
   return 'rejected';
 }
 
-const kinds: readonly (readonly [share: number, kind: Kind])[] = [
-  [
-    60,
-    async ({ plain }, random) => {
+export const kinds: readonly Kind[] = [
+  {
+    ...{ name: 'rows', share: 60, measured: 720 },
+    async send({ plain }, random) {
       const x = float32(...rowsOf(1 + Math.floor(random() * 32), random));
       const { outputs } = await plain.run({ x });
       assert.deepEqual(outputs.y?.data, x.data);
       return 'fulfilled';
     },
-  ],
-  [
-    10,
-    async ({ axes }, random) => {
+  },
+  {
+    ...{ name: 'dynamic axes', share: 10, measured: 720 },
+    async send({ axes }, random) {
       const width = 1 + Math.floor(random() * 8);
       const x = float32(Array.from({ length: width }, random));
       const { outputs } = await axes.run({ x });
@@ -88,18 +97,18 @@ const kinds: readonly (readonly [share: number, kind: Kind])[] = [
       );
       return 'fulfilled';
     },
-  ],
-  [
-    8,
-    ({ slow }, random) =>
+  },
+  {
+    ...{ name: 'deadline', share: 8, measured: 48 },
+    send: ({ slow }, random) =>
       may(
         ['DEADLINE_EXCEEDED', 'UNAVAILABLE'],
         loop(slow, 200, { timeoutMs: 1 + random() * 4, priority: Math.floor(random() * 3) }),
       ),
-  ],
-  [
-    8,
-    ({ slow }, random) => {
+  },
+  {
+    ...{ name: 'abort', share: 8, measured: 240 },
+    send({ slow }, random) {
       const abort = new AbortController();
       // Its run may take too long because of those it shares the run with.
       const codes = ['AbortError', 'DEADLINE_EXCEEDED'];
@@ -108,21 +117,27 @@ const kinds: readonly (readonly [share: number, kind: Kind])[] = [
       else setImmediate(() => abort.abort());
       return result;
     },
-  ],
-  [5, ({ plain }) => must('INVALID_ARGUMENT', plain.run({ x: float32([1, 2]) }))],
-  [4, ({ poison }) => must('INVALID_ARGUMENT', poison.run({ x: float32([2000, 1]) }))],
-  [
-    4,
-    async ({ text }, random) => {
+  },
+  {
+    ...{ name: 'wrong shape', share: 5, measured: 720 },
+    send: ({ plain }) => must('INVALID_ARGUMENT', plain.run({ x: float32([1, 2]) })),
+  },
+  {
+    ...{ name: 'failing run', share: 4, measured: 360 },
+    send: ({ poison }) => must('INVALID_ARGUMENT', poison.run({ x: float32([2000, 1]) })),
+  },
+  {
+    ...{ name: 'text', share: 4, measured: 360 },
+    async send({ text }, random) {
       const data = [String(random()), 'ä', ''];
       const { outputs } = await text.run({ x: tensor('string', [1, 3], data) });
       assert.deepEqual(outputs.y?.data, data);
       return 'fulfilled';
     },
-  ],
-  [
-    1,
-    async ({ plain }, random) => {
+  },
+  {
+    ...{ name: 'many rows', share: 1, measured: 12 },
+    async send({ plain }, random) {
       const data = new Float32Array(3 * 16_384).fill(random());
       const first = data[0];
       const x = tensor('float32', [16_384, 3], data);
@@ -131,21 +146,24 @@ const kinds: readonly (readonly [share: number, kind: Kind])[] = [
       assert.equal(outputs.y?.data[49_151], first);
       return 'fulfilled';
     },
-  ],
+  },
 ];
-const shares = kinds.reduce((sum, [share]) => sum + share, 0);
 
-function draw(random: Random): Kind {
-  let left = random() * shares;
-  for (const [share, kind] of kinds) {
-    left -= share;
+/** The name of what is measured beside the requests: two models are loaded, and closed again. */
+export const LOADING = 'load and close';
+
+function draw(kinds: readonly Kind[], random: Random): Kind {
+  let left = random() * kinds.reduce((sum, { share }) => sum + share, 0);
+  for (const kind of kinds) {
+    left -= kind.share;
     if (left < 0) return kind;
   }
-  return kinds[0]![1];
+  return kinds[0]!;
 }
 
 /** Sends one request after another until `going` returns false. */
 export async function client(
+  kinds: readonly Kind[],
   models: Models,
   random: Random,
   going: () => boolean,
@@ -154,7 +172,7 @@ export async function client(
   while (going()) {
     tally.started++;
     try {
-      tally[await draw(random)(models, random)]++;
+      tally[await draw(kinds, random).send(models, random)]++;
     } catch (error) {
       tally.rejected++;
       if (tally.wrong.length < 10) tally.wrong.push(`${error}`);

@@ -1,100 +1,134 @@
 /**
- * The soak: mixed load on several models, while other models are loaded and released and Workers start and end, for
- * the number of seconds in the argument. Prints a `Report` as JSON. With `leak` it keeps what it should release.
+ * A process under mixed load on several models, while other models are loaded and released and Workers start and end.
+ * It is forked with the number of seconds as its argument, and sends a `Report` when they are over. For each name of a
+ * kind of request that it then gets it sends what one takes, until its parent disconnects.
  *
- * Usage: `bun test/soak/soak.fixture.ts SECONDS [leak]`
+ * A second argument makes a fault that the checks must find: `leak` keeps what should be released, and with `slower`
+ * each request takes longer than the one before.
  *
  * @module
  */
-import { dlopen } from 'bun:ffi';
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fixture, float32, open, until } from '../native/support.ts';
 import { startWorker } from '../native/worker.ts';
 import type { Report, Sample } from './check.ts';
-import { client, loadModels, randomOf, type Tally } from './load.ts';
+import { bytesInUse, releaseFreeMemory } from './heap.ts';
+import { client, type Kind, kinds, LOADING, loadModels, randomOf, type Tally } from './load.ts';
 
 const seconds = Number(process.argv[2]);
-const leak = process.argv[3] === 'leak';
+const fault = process.argv[3];
 const clients = 12;
 
 const engine = open();
 const models = await loadModels(engine);
 const tally: Tally = { started: 0, fulfilled: 0, rejected: 0, wrong: [] };
-const end = performance.now() + seconds * 1000;
-const going = () => performance.now() < end;
 let loads = 0;
 let workers = 0;
-const kept: Uint8Array[] = [];
+const kept: unknown[] = [];
 
-async function loadAndClose(): Promise<void> {
-  for (let number = 0; going(); number++) {
-    const batching = { maxQueue: 100 + (number % 50) };
-    const model = await engine.load({ path: fixture('two-in-two-out'), warmupMs: 0, batching });
-    const other = await engine.load({ path: fixture('identity-float32'), warmupMs: 0, batching });
-    await other.run({ x: float32([number, 1, 2]) });
-    await Promise.all([model.close(), other.close()]);
-    loads += 2;
-    await delay(20);
-  }
+/** Looks through everything that was kept, as code does that forgets to remove its listeners. */
+function slower(kind: Kind): Kind {
+  return {
+    ...kind,
+    send(...parameters) {
+      kept.push(parameters);
+      assert.ok(!kept.includes(kind));
+      return kind.send(...parameters);
+    },
+  };
 }
 
-async function startWorkers(): Promise<void> {
-  while (going()) {
-    const worker = startWorker('../soak/worker.fixture.ts', undefined);
-    const exit = once(worker, 'exit');
-    await once(worker, 'message');
-    await worker.terminate();
-    await exit;
-    workers++;
-    await delay(200);
-  }
+const sent = fault === 'slower' ? kinds.map(slower) : kinds;
+
+async function loadAndClose(): Promise<'fulfilled'> {
+  const batching = { maxQueue: 100 + (loads % 50) };
+  const model = await engine.load({ path: fixture('two-in-two-out'), warmupMs: 0, batching });
+  const other = await engine.load({ path: fixture('identity-float32'), warmupMs: 0, batching });
+  await other.run({ x: float32([loads, 1, 2]) });
+  await Promise.all([model.close(), other.close()]);
+  loads += 2;
+  return 'fulfilled';
 }
 
-/**
- * Returns memory to the system that is free, but kept by the C library for later. How much it keeps grows slowly with
- * every thread that comes and goes, although the memory in use does not.
- */
-const { malloc_trim: trimMemory } = dlopen('libc.so.6', {
-  malloc_trim: { args: ['usize'], returns: 'int' },
-}).symbols;
+async function startAndEndWorker(): Promise<void> {
+  const worker = startWorker('../soak/worker.fixture.ts', undefined);
+  const exit = once(worker, 'exit');
+  await once(worker, 'message');
+  await worker.terminate();
+  await exit;
+  workers++;
+}
 
-async function sampleEachSecond(): Promise<Sample[]> {
+const randoms = Array.from({ length: clients }, (_, index) => randomOf(index));
+
+async function loadForASecond(): Promise<void> {
+  const end = performance.now() + 1000;
+  const going = () => performance.now() < end;
+  const repeat = async (step: () => Promise<unknown>, pauseMs: number) => {
+    while (going()) {
+      await step();
+      await delay(pauseMs);
+    }
+  };
+  await Promise.all([
+    repeat(loadAndClose, 20),
+    repeat(startAndEndWorker, 200),
+    ...randoms.map((random) => client(sent, models, random, going, tally)),
+  ]);
+}
+
+function sample(): Sample {
+  // Several times the amount by which memory varies without a leak.
+  if (fault === 'leak') kept.push(new Uint8Array(16 << 20).fill(1));
+  Bun.gc(true);
+  releaseFreeMemory();
+  return {
+    seconds: performance.now() / 1000,
+    workers,
+    rss: process.memoryUsage.rss(),
+    nativeHeap: bytesInUse(),
+    jsHeap: process.memoryUsage().heapUsed,
+  };
+}
+
+async function soak(): Promise<Report> {
   const samples: Sample[] = [];
-  while (going()) {
-    await delay(1000);
-    // Several times the amount by which memory varies without a leak.
-    if (leak) kept.push(new Uint8Array(16 << 20).fill(samples.length));
-    Bun.gc(true);
-    trimMemory(0);
-    const { user, system } = process.cpuUsage();
-    samples.push({
-      seconds: performance.now() / 1000,
-      cpuSeconds: (user + system) / 1e6,
-      requests: tally.started,
-      rss: process.memoryUsage.rss(),
-    });
+  for (let second = 0; second < seconds; second++) {
+    await loadForASecond();
+    samples.push(sample());
   }
-  return samples;
+  const unbalanced: string[] = [];
+  for (const [name, model] of Object.entries(models)) {
+    // An aborted request is settled at once, and leaves its instance a little later.
+    await until(() => model.stats().queued + model.stats().running === 0);
+    const { submitted, completed, failed, cancelled, expired } = model.stats();
+    if (submitted !== completed + failed + cancelled + expired) unbalanced.push(name);
+  }
+  return { samples, loads, workers, unbalanced, tally };
 }
 
-const sampled = sampleEachSecond();
-await Promise.all([
-  loadAndClose(),
-  startWorkers(),
-  ...Array.from({ length: clients }, (_, index) => client(models, randomOf(index), going, tally)),
-]);
-const samples = await sampled;
-const unbalanced: string[] = [];
-for (const [name, model] of Object.entries(models)) {
-  // An aborted request is settled at once, and leaves its instance a little later.
-  await until(() => model.stats().queued + model.stats().running === 0);
-  const { submitted, completed, failed, cancelled, expired } = model.stats();
-  if (submitted !== completed + failed + cancelled + expired) unbalanced.push(name);
+/** Sends as many requests of a kind at a time as the mixed load does. */
+async function sendAll({ measured, send }: Kind): Promise<void> {
+  const random = randomOf(clients);
+  for (let count = 0; count < measured; count += clients) {
+    await Promise.all(Array.from({ length: clients }, () => send(models, random)));
+  }
 }
-const report: Report = {
-  ...{ samples, loads, workers, unbalanced, tally, kept: kept.length },
-  submitted: Object.values(models).reduce((sum, model) => sum + model.stats().submitted, 0),
-};
-await engine.close();
-console.log(JSON.stringify(report));
+
+const loading: Kind = { name: LOADING, share: 0, measured: clients, send: loadAndClose };
+
+/** Microseconds of CPU time of one request. */
+async function costOf(name: string): Promise<number> {
+  const kind = [...sent, loading].find((one) => one.name === name)!;
+  Bun.gc(true);
+  const before = process.cpuUsage();
+  await sendAll(kind);
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / kind.measured;
+}
+
+process.send!(await soak());
+process.on('message', async (name: string) => process.send!(await costOf(name)));
+process.on('disconnect', () => void engine.close());

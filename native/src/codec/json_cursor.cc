@@ -139,17 +139,16 @@ bool JsonCursor::ReadHex(char32_t& unit) {
   return true;
 }
 
-bool JsonCursor::ReadKey(std::string_view& key, size_t most) {
+bool JsonCursor::ExpectKey() {
   SkipSpace();
-  if (at == end || *at != '"') return Fail("expected a name in double quotes");
-  return ReadString(key, most) && Expect(':');
+  return (at != end && *at == '"') || Fail("expected a name in double quotes");
 }
 
-bool JsonCursor::SkipKey() {
-  SkipSpace();
-  if (at == end || *at != '"') return Fail("expected a name in double quotes");
-  return SkipString() && Expect(':');
+bool JsonCursor::ReadKey(std::string_view& key, size_t most) {
+  return ExpectKey() && ReadString(key, most) && Expect(':');
 }
+
+bool JsonCursor::SkipKey() { return ExpectKey() && SkipString() && Expect(':'); }
 
 bool JsonCursor::SkipScalar(NonFinite non_finite) {
   SkipSpace();

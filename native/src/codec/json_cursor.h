@@ -86,6 +86,8 @@ class JsonCursor {
   bool ScanUnicodeEscape(std::string* unescaped);
   bool ReadHex(char32_t& unit);
   bool SkipString();
+  // Moves to the opening quote of a member's name, which must be next.
+  bool ExpectKey();
   bool SkipKey();
   bool SkipScalar(NonFinite non_finite);
 
