@@ -4,13 +4,13 @@ import type { Tally } from './load.ts';
 /** A sample, which is taken after each second of load, while nothing runs. */
 export interface Sample {
   readonly seconds: number;
-  /** Workers that have ended since the start. */
-  readonly workers: number;
-  /** Resident bytes, after a garbage collection, without free memory that the C library keeps. */
-  readonly rss: number;
+  /** Resident bytes of the runtime's own mappings, after a garbage collection. */
+  readonly inside: number;
+  /** Resident bytes of all other mappings, without free memory that the C library keeps. */
+  readonly outside: number;
   /** Bytes that native code has allocated. */
   readonly nativeHeap: number;
-  /** Bytes of JavaScript objects. */
+  /** Bytes of JavaScript objects and what belongs to them. */
   readonly jsHeap: number;
 }
 
@@ -40,7 +40,7 @@ export interface Limits {
   readonly warmUp: number;
   /** Maximum growth of resident memory from the warm-up to the end, bytes, by the slope of all samples between. */
   readonly growth: number;
-  /** Maximum resident memory at the end, as a multiple of that after the warm-up. */
+  /** Maximum resident memory at the end, as a multiple of that after the warm-up, if the runtime's own did not grow. */
   readonly ratio: number;
   /** Maximum growth of the memory that native code has allocated, and of JavaScript objects, bytes. */
   readonly heap: number;
@@ -71,18 +71,20 @@ export interface Memory {
   readonly jsHeap: number;
 }
 
-/** `lossPerWorker` is the memory that the runtime loses with each Worker, even an empty one, bytes. */
-export function memoryOf({ samples }: Report, { warmUp }: Limits, lossPerWorker: number): Memory {
+export function memoryOf({ samples }: Report, { warmUp }: Limits): Memory {
   const warm = samples.slice(Math.floor(samples.length * warmUp));
   const growth = (bytes: (sample: Sample) => number) =>
     slopeOf(warm.map((sample) => [sample.seconds, bytes(sample)])) *
     (warm.at(-1)!.seconds - warm[0]!.seconds);
-  const rss = (sample: Sample) => sample.rss - lossPerWorker * sample.workers;
   const part = Math.max(Math.floor(warm.length / 10), 4);
   const [first, last] = [warm.slice(0, part), warm.slice(-part)];
+  const outsideOf = (some: readonly Sample[]) => median(some.map(({ outside }) => outside));
   return {
-    growth: growth(rss),
-    ratio: median(last.map(rss)) / median(first.map(rss)),
+    growth: growth(({ inside, outside }) => inside + outside),
+    ratio:
+      1 +
+      (outsideOf(last) - outsideOf(first)) /
+        median(first.map(({ inside, outside }) => inside + outside)),
     nativeHeap: growth(({ nativeHeap }) => nativeHeap),
     jsHeap: growth(({ jsHeap }) => jsHeap),
   };

@@ -14,12 +14,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fixture, float32, open, until } from '../native/support.ts';
 import { startWorker } from '../native/worker.ts';
 import type { Report, Sample } from './check.ts';
-import { bytesInUse, releaseFreeMemory } from './heap.ts';
 import { client, type Kind, kinds, LOADING, loadModels, randomOf, type Tally } from './load.ts';
+import { bytesInUse, RuntimeMemory, releaseFreeMemory } from './memory.ts';
 
 const seconds = Number(process.argv[2]);
 const fault = process.argv[3];
 const clients = 12;
+
+const runtime = new RuntimeMemory();
 
 const engine = open();
 const models = await loadModels(engine);
@@ -84,12 +86,12 @@ function sample(): Sample {
   if (fault === 'leak') kept.push(new Uint8Array(16 << 20).fill(1));
   Bun.gc(true);
   releaseFreeMemory();
+  const { heapUsed, external } = process.memoryUsage();
   return {
     seconds: performance.now() / 1000,
-    workers,
-    rss: process.memoryUsage.rss(),
+    ...runtime.measure(),
     nativeHeap: bytesInUse(),
-    jsHeap: process.memoryUsage().heapUsed,
+    jsHeap: heapUsed + external,
   };
 }
 

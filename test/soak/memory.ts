@@ -1,5 +1,6 @@
-/** @module What the C library knows about the memory of native code. */
+/** @module The memory of this process, as the C library and the kernel account for it. */
 import { dlopen } from 'bun:ffi';
+import { readFileSync } from 'node:fs';
 
 const { symbols: libc } = dlopen('libc.so.6', {
   malloc_trim: { args: ['usize'], returns: 'int' },
@@ -40,4 +41,45 @@ export function bytesInUse(): number {
   };
   const free = size('total type="fast') + size('total type="rest');
   return size('system type="current') - free + size('total type="mmap');
+}
+
+interface Mapping {
+  readonly from: number;
+  readonly to: number;
+  /** Of a file, or a name such as `[heap]`; '' if it has none. */
+  readonly name: string;
+  /** Resident bytes. */
+  readonly rss: number;
+}
+
+/** `/proc/self/smaps`: for each mapping a line with its addresses, and lines with its sizes. */
+function mappings(): Mapping[] {
+  const form =
+    /^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ \S+ *(.*)\n(?:[A-Z][^\n]*\n)*?Rss: +(\d+) kB/gm;
+  return Array.from(
+    readFileSync('/proc/self/smaps', 'utf8').matchAll(form),
+    ([, from, to, name, kib]) => ({
+      from: Number.parseInt(from!, 16),
+      to: Number.parseInt(to!, 16),
+      name: name!,
+      rss: Number(kib) * 1024,
+    }),
+  );
+}
+
+/** The mappings of the runtime before it has loaded the addon: its program, and where its own allocators take memory. */
+export class RuntimeMemory {
+  readonly #own = mappings().filter(({ name }) => name !== '[heap]');
+
+  /** Resident bytes of this process in and outside of these mappings. */
+  measure(): { readonly inside: number; readonly outside: number } {
+    let inside = 0;
+    let outside = 0;
+    for (const { from, rss } of mappings()) {
+      // The kernel divides a mapping when a part of it is used in another way.
+      if (this.#own.some((own) => from >= own.from && from < own.to)) inside += rss;
+      else outside += rss;
+    }
+    return { inside, outside };
+  }
 }
