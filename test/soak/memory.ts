@@ -3,6 +3,7 @@ import { dlopen } from 'bun:ffi';
 import { readFileSync } from 'node:fs';
 
 const { symbols: libc } = dlopen('libc.so.6', {
+  malloc: { args: ['usize'], returns: 'ptr' },
   malloc_trim: { args: ['usize'], returns: 'int' },
   malloc_info: { args: ['int', 'ptr'], returns: 'int' },
   tmpfile: { args: [], returns: 'ptr' },
@@ -17,6 +18,11 @@ const { symbols: libc } = dlopen('libc.so.6', {
  */
 export function releaseFreeMemory(): void {
   libc.malloc_trim(0);
+}
+
+/** Allocates memory as native code does, and never frees it. */
+export function leakNative(bytes: number): void {
+  if (libc.malloc(bytes) === null) throw new Error('there is no memory');
 }
 
 function describeHeaps(): string {

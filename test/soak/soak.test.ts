@@ -114,16 +114,21 @@ test('a long mixed load passes all checks', { timeout }, async () => {
   assert.ok(loads > seconds && workers >= seconds / 10, `${loads} loads, ${workers} Workers`);
 });
 
-test('a leak is found', { timeout: 120_000 }, async () => {
-  const child = new Child('soak.fixture.ts', '10', 'leak');
-  const memory = memoryOf(await child.receive(), limits);
-  await child.end();
-  const faults = faultsOfMemory(memory, limits);
-  assert.ok(
-    faults.some((fault) => fault.startsWith('memory grew by')),
-    faults.join('; '),
-  );
-});
+for (const [fault, found] of [
+  ['leak', 'memory grew by'],
+  ['native', 'native code keeps'],
+] as const) {
+  test(`a leak is found: ${found}`, { timeout: 120_000 }, async () => {
+    const child = new Child('soak.fixture.ts', '12', fault);
+    const memory = memoryOf(await child.receive(), limits);
+    await child.end();
+    const faults = faultsOfMemory(memory, limits);
+    assert.ok(
+      faults.some((sentence) => sentence.startsWith(found)),
+      faults.join('; '),
+    );
+  });
+}
 
 test('requests that become slower are found', { timeout: 120_000 }, async () => {
   const aged = new Child('soak.fixture.ts', '10', 'slower');
