@@ -45,7 +45,7 @@ function slower(kind: Kind): Kind {
 const sent = fault === 'slower' ? kinds.map(slower) : kinds;
 
 async function loadAndClose(): Promise<'fulfilled'> {
-  const batching = { maxQueue: 100 + (loads % 50) };
+  const batching = { maxQueue: 100 + ((loads / 2) % 50) };
   const model = await engine.load({ path: fixture('two-in-two-out'), warmupMs: 0, batching });
   const other = await engine.load({ path: fixture('identity-float32'), warmupMs: 0, batching });
   await other.run({ x: float32([loads, 1, 2]) });

@@ -39,8 +39,8 @@ class Child {
   readonly #process: ChildProcess;
   readonly #exit: Promise<unknown[]>;
 
-  constructor(file: string, ...parameters: readonly string[]) {
-    this.#process = fork(path.join(import.meta.dirname, file), parameters);
+  constructor(...parameters: readonly string[]) {
+    this.#process = fork(path.join(import.meta.dirname, 'soak.fixture.ts'), parameters);
     this.#exit = once(this.#process, 'exit');
   }
 
@@ -87,7 +87,7 @@ const three = (value: number) => value.toFixed(3);
 const timeout = seconds * 3000 + 600_000;
 
 test('a long mixed load passes all checks', { timeout }, async () => {
-  const aged = new Child('soak.fixture.ts', String(seconds));
+  const aged = new Child(String(seconds));
   const report = await aged.receive<Report>();
   const { tally, loads, workers } = report;
   const memory = memoryOf(report, limits);
@@ -96,7 +96,7 @@ test('a long mixed load passes all checks', { timeout }, async () => {
       `${workers} Workers; memory ${(memory.growth / 2 ** 20).toFixed(1)} MiB more, x ${three(memory.ratio)} ` +
       `without the runtime's own; native code keeps ${kib(memory.nativeHeap)} KiB more, JavaScript ${kib(memory.jsHeap)}`,
   );
-  const fresh = new Child('soak.fixture.ts', String(warmUpSeconds));
+  const fresh = new Child(String(warmUpSeconds));
   await fresh.receive<Report>();
   const paces = pacesOf(await takeTurns(aged, fresh, long ? 100 : 10), shares);
   const each = Object.entries(paces.kinds).map(([kind, pace]) => `${kind} ${three(pace)}`);
@@ -119,7 +119,7 @@ for (const [fault, found] of [
   ['native', 'native code keeps'],
 ] as const) {
   test(`a leak is found: ${found}`, { timeout: 120_000 }, async () => {
-    const child = new Child('soak.fixture.ts', '12', fault);
+    const child = new Child('12', fault);
     const memory = memoryOf(await child.receive(), limits);
     await child.end();
     const faults = faultsOfMemory(memory, limits);
@@ -131,9 +131,9 @@ for (const [fault, found] of [
 }
 
 test('requests that become slower are found', { timeout: 120_000 }, async () => {
-  const aged = new Child('soak.fixture.ts', '10', 'slower');
+  const aged = new Child('10', 'slower');
   await aged.receive();
-  const fresh = new Child('soak.fixture.ts', '5');
+  const fresh = new Child('5');
   await fresh.receive();
   const faults = faultsOfPace(pacesOf(await takeTurns(aged, fresh, 10), shares), limits);
   await Promise.all([aged.end(), fresh.end()]);
