@@ -36,12 +36,20 @@ export interface GrpcClient {
   close(): void;
 }
 
+/**
+ * The arguments of a client, which shares no connection with others. By default, grpc-js keeps a connection that has failed,
+ * and a client gets it whose server has the port of one that has stopped.
+ */
+export const channelTo = (port: number, host = '127.0.0.1') => {
+  const options = { 'grpc.use_local_subchannel_pool': 1 };
+  return [`${host}:${port}`, credentials.createInsecure(), options] as const;
+};
+
 /** Creates a client, which the caller must close. */
 export function connect(port: number, host = '127.0.0.1'): GrpcClient {
   const { inference: names } = loadPackageDefinition(definition) as Message;
-  const address = [`${host}:${port}`, credentials.createInsecure()] as const;
-  const client = new names.GRPCInferenceService(...address);
-  const plain = new Client(...address);
+  const client = new names.GRPCInferenceService(...channelTo(port, host));
+  const plain = new Client(...channelTo(port, host));
   return {
     call: (method, message, deadline) =>
       new Promise((resolve, reject) => {

@@ -5,12 +5,7 @@ import http2 from 'node:http2';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
-import {
-  credentials,
-  loadPackageDefinition,
-  type ServerInterceptingCall,
-  status,
-} from '@grpc/grpc-js';
+import { loadPackageDefinition, type ServerInterceptingCall, status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { type Config, type Runtime, ServeError } from '../../../runtime/index.ts';
 import { OpenCalls } from '../../../services/inference/grpc/open-calls.ts';
@@ -18,7 +13,7 @@ import { receiving } from '../../../services/inference/grpc/receiving.ts';
 import { sumOf } from '../../support/metrics.ts';
 import { until } from '../../support/until.ts';
 import { MIB } from './grpc-bytes.ts';
-import { fails, type Message, withClient } from './grpc-client.ts';
+import { channelTo, fails, type Message, withClient } from './grpc-client.ts';
 
 const identity = { 'f/1/model.onnx': '=identity-float32' };
 const SERVICE = '/inference.GRPCInferenceService';
@@ -313,12 +308,11 @@ test('callers of reflection are authenticated, and those of health are not', () 
     const packages = path.resolve(import.meta.dirname, '../../../node_modules');
     const load = (file: string): Message =>
       loadPackageDefinition(loadSync(path.join(packages, file)));
-    const address = [`127.0.0.1:${port}`, credentials.createInsecure()];
     const { Health } = load('grpc-health-check/proto/health/v1/health.proto').grpc.health.v1;
-    const health = new Health(...address);
+    const health = new Health(...channelTo(port));
     const reflectionFile = '@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto';
     const { ServerReflection } = load(reflectionFile).grpc.reflection.v1;
-    const reflection = new ServerReflection(...address);
+    const reflection = new ServerReflection(...channelTo(port));
     await new Promise<void>((resolve, reject) => {
       health.check({ service: '' }, (error: Error | null) => (error ? reject(error) : resolve()));
     });

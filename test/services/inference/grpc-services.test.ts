@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
+import { loadPackageDefinition, status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { until } from '../../support/until.ts';
-import { fails, type Message, withClient } from './grpc-client.ts';
+import { channelTo, fails, type Message, withClient } from './grpc-client.ts';
 
 const packages = path.resolve(import.meta.dirname, '../../../node_modules');
 const identity = { 'f/1/model.onnx': '=identity-float32' };
@@ -15,7 +15,7 @@ const SERVICE = 'inference.GRPCInferenceService';
 function clientOf(file: string, name: string, port: number): Message {
   const names = loadPackageDefinition(loadSync(path.join(packages, file), { defaults: true }));
   const Service = name.split('.').reduce((at: Message, part) => at[part], names);
-  return new Service(`127.0.0.1:${port}`, credentials.createInsecure());
+  return new Service(...channelTo(port));
 }
 
 test('the health service reports the server and the inference service', () =>

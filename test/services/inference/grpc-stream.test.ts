@@ -5,14 +5,21 @@ import http2 from 'node:http2';
 import path from 'node:path';
 import { Duplex } from 'node:stream';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { credentials, loadPackageDefinition, type ServiceError, status } from '@grpc/grpc-js';
+import { loadPackageDefinition, type ServiceError, status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { type Runtime, ServeError } from '../../../runtime/index.ts';
 import { listenGrpc } from '../../../services/inference/grpc/server.ts';
 import { ResponseStream } from '../../../services/inference/grpc/stream.ts';
 import { sumOf } from '../../support/metrics.ts';
 import { until } from '../../support/until.ts';
-import { connect, fails, type GrpcClient, type Message, withClient } from './grpc-client.ts';
+import {
+  channelTo,
+  connect,
+  fails,
+  type GrpcClient,
+  type Message,
+  withClient,
+} from './grpc-client.ts';
 import { type Files, type Inference, inference } from './support.ts';
 
 const identity = { 'f/1/model.onnx': '=identity-float32' };
@@ -145,7 +152,7 @@ describe('when the server stops', () => {
       const open = (file: string, pick: (names: Message) => Message) => {
         const names = loadPackageDefinition(loadSync(path.join(packages, file)));
         const Service = pick(names);
-        return new Service(`127.0.0.1:${port}`, credentials.createInsecure());
+        return new Service(...channelTo(port));
       };
       const health = open(
         'grpc-health-check/proto/health/v1/health.proto',

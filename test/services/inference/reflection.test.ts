@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
-import { credentials, loadPackageDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
+import { loadPackageDefinition, Server, ServerCredentials } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import descriptor, { type IDescriptorProto } from 'protobufjs/ext/descriptor/index.js';
 import { reflection } from '../../../services/inference/grpc/reflection.ts';
+import { channelTo, type Message } from './grpc-client.ts';
 
 const top = path.resolve(import.meta.dirname, '../../..');
 const schema = loadSync('inference.proto', {
@@ -15,9 +16,6 @@ const schema = loadSync('inference.proto', {
 const protocol = loadSync(
   path.join(top, 'node_modules/@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto'),
 );
-
-// biome-ignore lint/suspicious/noExplicitAny: the types of messages are known only at run time
-type Message = any;
 
 /** The response of a reflection server to one request. */
 async function ask(request: object): Promise<Message> {
@@ -29,7 +27,7 @@ async function ask(request: object): Promise<Message> {
     );
   });
   const { ServerReflection } = (loadPackageDefinition(protocol) as Message).grpc.reflection.v1;
-  const client = new ServerReflection(`127.0.0.1:${port}`, credentials.createInsecure());
+  const client = new ServerReflection(...channelTo(port));
   const call = client.ServerReflectionInfo();
   try {
     return await new Promise((resolve, reject) => {
