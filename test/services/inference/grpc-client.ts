@@ -45,6 +45,25 @@ export const channelTo = (port: number, host = '127.0.0.1') => {
   return [`${host}:${port}`, credentials.createInsecure(), options] as const;
 };
 
+const packages = path.join(top, 'node_modules');
+
+/** The definitions in a file of a package of the gRPC project. */
+const definitionsIn = (file: string): Message =>
+  loadPackageDefinition(loadSync(path.join(packages, file), { defaults: true }));
+
+/** Creates a client of the health service, which the caller must close. */
+export function healthClient(port: number): Message {
+  const { grpc } = definitionsIn('grpc-health-check/proto/health/v1/health.proto');
+  return new grpc.health.v1.Health(...channelTo(port));
+}
+
+/** Creates a client of the reflection service, which the caller must close. */
+export function reflectionClient(port: number): Message {
+  const file = '@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto';
+  const { grpc } = definitionsIn(file);
+  return new grpc.reflection.v1.ServerReflection(...channelTo(port));
+}
+
 /** Creates a client, which the caller must close. */
 export function connect(port: number, host = '127.0.0.1'): GrpcClient {
   const { inference: names } = loadPackageDefinition(definition) as Message;

@@ -2,18 +2,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http2 from 'node:http2';
-import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
-import { loadPackageDefinition, type ServerInterceptingCall, status } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import { type ServerInterceptingCall, status } from '@grpc/grpc-js';
 import { type Config, type Runtime, ServeError } from '../../../runtime/index.ts';
 import { OpenCalls } from '../../../services/inference/grpc/open-calls.ts';
 import { receiving } from '../../../services/inference/grpc/receiving.ts';
 import { sumOf } from '../../support/metrics.ts';
 import { until } from '../../support/until.ts';
 import { MIB } from './grpc-bytes.ts';
-import { channelTo, fails, type Message, withClient } from './grpc-client.ts';
+import { fails, healthClient, type Message, reflectionClient, withClient } from './grpc-client.ts';
 
 const identity = { 'f/1/model.onnx': '=identity-float32' };
 const SERVICE = '/inference.GRPCInferenceService';
@@ -305,14 +303,8 @@ test('callers of reflection are authenticated, and those of health are not', () 
   withClient(identity, async (_client, { runtime }, port) => {
     const authenticate = () => new ServeError('CROSS_SITE', 'Nobody may.');
     Object.assign(runtime, { access: { authenticate } });
-    const packages = path.resolve(import.meta.dirname, '../../../node_modules');
-    const load = (file: string): Message =>
-      loadPackageDefinition(loadSync(path.join(packages, file)));
-    const { Health } = load('grpc-health-check/proto/health/v1/health.proto').grpc.health.v1;
-    const health = new Health(...channelTo(port));
-    const reflectionFile = '@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto';
-    const { ServerReflection } = load(reflectionFile).grpc.reflection.v1;
-    const reflection = new ServerReflection(...channelTo(port));
+    const health = healthClient(port);
+    const reflection = reflectionClient(port);
     await new Promise<void>((resolve, reject) => {
       health.check({ service: '' }, (error: Error | null) => (error ? reject(error) : resolve()));
     });

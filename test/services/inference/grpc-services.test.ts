@@ -1,27 +1,16 @@
 /** @module Tests the gRPC services for health and reflection, and deadlines of calls. */
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { describe, test } from 'node:test';
-import { loadPackageDefinition, status } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import { status } from '@grpc/grpc-js';
 import { until } from '../../support/until.ts';
-import { channelTo, fails, type Message, withClient } from './grpc-client.ts';
+import { fails, healthClient, type Message, reflectionClient, withClient } from './grpc-client.ts';
 
-const packages = path.resolve(import.meta.dirname, '../../../node_modules');
 const identity = { 'f/1/model.onnx': '=identity-float32' };
 const SERVICE = 'inference.GRPCInferenceService';
 
-/** A client of a service that a package of the gRPC project defines. */
-function clientOf(file: string, name: string, port: number): Message {
-  const names = loadPackageDefinition(loadSync(path.join(packages, file), { defaults: true }));
-  const Service = name.split('.').reduce((at: Message, part) => at[part], names);
-  return new Service(...channelTo(port));
-}
-
 test('the health service reports the server and the inference service', () =>
   withClient(identity, async (_client, _server, port) => {
-    const file = 'grpc-health-check/proto/health/v1/health.proto';
-    const client = clientOf(file, 'grpc.health.v1.Health', port);
+    const client = healthClient(port);
     const check = (service: string) =>
       new Promise<Message>((resolve, reject) => {
         client.check({ service }, (error: Error | null, response: Message) =>
@@ -40,8 +29,7 @@ test('the health service reports the server and the inference service', () =>
 
 test('reflection lists the service and returns its definition with all dependencies', () =>
   withClient(identity, async (_client, _server, port) => {
-    const file = '@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto';
-    const client = clientOf(file, 'grpc.reflection.v1.ServerReflection', port);
+    const client = reflectionClient(port);
     const ask = (request: object) =>
       new Promise<Message>((resolve, reject) => {
         const call = client.serverReflectionInfo();

@@ -2,22 +2,21 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http2 from 'node:http2';
-import path from 'node:path';
 import { Duplex } from 'node:stream';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { loadPackageDefinition, type ServiceError, status } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import { type ServiceError, status } from '@grpc/grpc-js';
 import { type Runtime, ServeError } from '../../../runtime/index.ts';
 import { listenGrpc } from '../../../services/inference/grpc/server.ts';
 import { ResponseStream } from '../../../services/inference/grpc/stream.ts';
 import { sumOf } from '../../support/metrics.ts';
 import { until } from '../../support/until.ts';
 import {
-  channelTo,
   connect,
   fails,
   type GrpcClient,
+  healthClient,
   type Message,
+  reflectionClient,
   withClient,
 } from './grpc-client.ts';
 import { type Files, type Inference, inference } from './support.ts';
@@ -148,20 +147,8 @@ describe('when the server stops', () => {
   test('streams of the health and reflection services end, too', () =>
     stopping(identity, async (client, stop, _server, port) => {
       await client.call('ServerLive', {});
-      const packages = path.resolve(import.meta.dirname, '../../../node_modules');
-      const open = (file: string, pick: (names: Message) => Message) => {
-        const names = loadPackageDefinition(loadSync(path.join(packages, file)));
-        const Service = pick(names);
-        return new Service(...channelTo(port));
-      };
-      const health = open(
-        'grpc-health-check/proto/health/v1/health.proto',
-        (names) => names.grpc.health.v1.Health,
-      );
-      const reflection = open(
-        '@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto',
-        (names) => names.grpc.reflection.v1.ServerReflection,
-      );
+      const health = healthClient(port);
+      const reflection = reflectionClient(port);
       const watch = follow(health.watch({ service: '' }));
       const call = reflection.serverReflectionInfo();
       const info = follow(call);
