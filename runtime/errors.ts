@@ -13,6 +13,19 @@ export type ServeCode =
   | 'UNSUPPORTED_MEDIA_TYPE'
   | 'UNSUPPORTED_ENCODING'
   | 'CROSS_SITE'
+  /** A thing that a request names does not exist, and is neither a model nor a version. */
+  | 'NOT_FOUND'
+  /** The request contradicts what is stored: a name that is taken, a version that is in use. */
+  | 'CONFLICT'
+  /** `If-Match` has a revision that is not the present one. */
+  | 'STALE_REVISION'
+  /** `If-Match` is required and missing. */
+  | 'REVISION_REQUIRED'
+  /** A model was understood, tried and refused. */
+  | 'REJECTED'
+  | 'FORBIDDEN'
+  /** The database, the artifacts or the queue cannot be reached. */
+  | 'STORE_UNAVAILABLE'
   | 'CONTROL_DISABLED'
   | 'LOAD_FAILED'
   | 'PAYLOAD_TOO_LARGE'

@@ -20,6 +20,12 @@ import {
   modelSettings,
   readModelSettings,
 } from './models.ts';
+import {
+  type PlatformSettings,
+  platformContradiction,
+  platformSettings,
+  readPlatformSettings,
+} from './platform.ts';
 import { aboutSetting } from './setting.ts';
 import {
   type ConfigSources,
@@ -31,21 +37,26 @@ import {
 } from './sources.ts';
 
 export { portSetting, type ServicePorts } from './listen.ts';
+export type { PlatformSettings, S3Settings, SignaturePolicy } from './platform.ts';
 export { type ConfigSources, wantsHelp } from './sources.ts';
 
 /** All settings, checked. */
-export interface Config extends ListenSettings, ModelSettings, LimitSettings {}
+export interface Config extends ListenSettings, ModelSettings, LimitSettings, PlatformSettings {}
 
 /** Every setting by its name in the environment, in the order of the help. */
 const schemaOf = (services: readonly ServicePorts[]) =>
-  z.object({ ...listenSettings(services), ...modelSettings, ...limitSettings });
+  z.object({
+    ...listenSettings(services),
+    ...modelSettings,
+    ...limitSettings,
+    ...platformSettings,
+  });
 
-const groupOf = (name: string): string =>
-  name in modelSettings
-    ? 'Models'
-    : name in limitSettings
-      ? 'Limits and times'
-      : 'Where it listens';
+function groupOf(name: string): string {
+  if (name in modelSettings) return 'Models';
+  if (name in limitSettings) return 'Limits and times';
+  return name in platformSettings ? 'Platform' : 'Where it listens';
+}
 
 /** A setting as a command line shows it. */
 export interface SettingHelp {
@@ -91,12 +102,14 @@ export function readConfig(
   const contradiction =
     modelContradiction(settings) ??
     limitContradiction(settings) ??
+    platformContradiction(settings) ??
     listenContradiction(settings, services);
   if (contradiction !== undefined) throw invalid(contradiction);
   return {
     ...readListenSettings(settings, services),
     ...readModelSettings(settings, sources.cwd),
     ...readLimitSettings(settings),
+    ...readPlatformSettings(settings, sources.cwd),
   };
 }
 

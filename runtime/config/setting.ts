@@ -6,6 +6,8 @@ import { z } from 'zod';
 interface About {
   readonly description: string;
   readonly example: string;
+  /** Whether the value must not be shown. */
+  readonly isSecret?: boolean;
 }
 
 /** A setting: the schema of its value, which arrives as text, in `millrace.json` also as a number or boolean. */
@@ -14,6 +16,13 @@ export const setting = <Schema extends z.ZodType>(
   description: string,
   example: string,
 ): Schema => schema.meta({ description, example } satisfies About);
+
+/** The same for a setting whose value must not be shown. */
+export const secret = <Schema extends z.ZodType>(
+  schema: Schema,
+  description: string,
+  example: string,
+): Schema => schema.meta({ description, example, isSecret: true } satisfies About);
 
 /** The texts that were passed to `setting`, also for a schema that is optional or has a default. */
 export const aboutSetting = (schema: z.ZodType): About => schema.meta() as unknown as About;

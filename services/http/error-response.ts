@@ -12,14 +12,20 @@ export const STATUS: Readonly<Record<ServeCode, number>> = {
   BODY_INCOMPLETE: 400,
   LOAD_FAILED: 400,
   CROSS_SITE: 403,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
   MODEL_NOT_FOUND: 404,
   VERSION_NOT_FOUND: 404,
   ROUTE_NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
   BODY_TIMEOUT: 408,
+  CONFLICT: 409,
+  STALE_REVISION: 412,
   PAYLOAD_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
   UNSUPPORTED_ENCODING: 415,
+  REJECTED: 422,
+  REVISION_REQUIRED: 428,
   CANCELLED: CLIENT_CLOSED,
   INTERNAL: 500,
   INVALID_CONFIG: 500,
@@ -27,6 +33,7 @@ export const STATUS: Readonly<Record<ServeCode, number>> = {
   CONTROL_DISABLED: 503,
   MODEL_NOT_READY: 503,
   OVERLOADED: 503,
+  STORE_UNAVAILABLE: 503,
   DRAINING: 503,
   DEADLINE_EXCEEDED: 504,
 };
@@ -41,7 +48,10 @@ function retryAfter({ retryAfterMs = 0 }: ServeError): string {
 
 /** Whether the same request may succeed later. A server that cannot load a model stays as it is. */
 const isTransient = ({ code, retryAfterMs }: ServeError): boolean =>
-  code === 'OVERLOADED' || code === 'DRAINING' || retryAfterMs !== undefined;
+  code === 'OVERLOADED' ||
+  code === 'DRAINING' ||
+  code === 'STORE_UNAVAILABLE' ||
+  retryAfterMs !== undefined;
 
 /** Converts anything thrown to an error that a client may see: unknown errors become `INTERNAL`. */
 export function toServeError(error: unknown): ServeError {

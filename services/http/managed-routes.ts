@@ -12,13 +12,21 @@ import { refuseOtherSites } from './same-site.ts';
 /** The route label of requests to unknown paths. */
 const UNMATCHED = 'unmatched';
 
+/** `GET`; `QUERY`, a POST that only reads; the others change state and refuse requests from pages of other sites. */
+export type RouteKind = 'GET' | 'QUERY' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
 /**
  * Adds a route whose requests are authenticated and counted, and whose responses have a request id.
  *
- * @param kind `GET` (the default); `QUERY`, a POST that only reads; or `POST`, which changes state and refuses
- * requests from pages of other sites.
+ * @param kind Default: `GET`.
+ * @param types Types of bodies that the route takes besides JSON, such as `multipart/form-data`.
  */
-export type AddRoute = (path: string, handler: Handler, kind?: 'GET' | 'QUERY' | 'POST') => void;
+export type AddRoute = (
+  path: string,
+  handler: Handler,
+  kind?: RouteKind,
+  types?: readonly string[],
+) => void;
 
 /** Returns the function that adds routes. Also sets the app's responses to unknown routes, wrong methods and uncaught errors. */
 export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: string): AddRoute {
@@ -44,9 +52,9 @@ export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: strin
     return errorResponse(error, id);
   });
 
-  return (path, handler, kind = 'GET') => {
+  return (path, handler, kind = 'GET', types = []) => {
     const method = kind === 'QUERY' ? 'POST' : kind;
-    const changes = kind === 'POST';
+    const changes = kind !== 'GET' && kind !== 'QUERY';
     const record = createRecorder(runtime, service, path);
     const counted: MiddlewareHandler = async (c, next) => {
       const startedMs = clock.now();
@@ -54,7 +62,7 @@ export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: strin
       const principal = access.authenticate(headers);
       const refusal =
         (principal instanceof ServeError ? principal : undefined) ??
-        (changes ? refuseOtherSites(headers, config.host) : undefined);
+        (changes ? refuseOtherSites(headers, config.host, types) : undefined);
       // An error that is thrown here would not be counted, while Hono converts those of handlers to responses.
       if (refusal === undefined) await next();
       else c.res = errorResponse(refusal, idOf(c));

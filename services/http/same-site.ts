@@ -19,9 +19,15 @@ import { notJsonType } from './codec-json.ts';
  * - A server that listens only on its own machine has no name but `localhost`.
  *
  * @param listening The address or name on which the server listens.
+ * @param types Types of bodies that are also allowed. A page can send some of them without a preflight, but then the
+ * browser names its origin.
  * @see https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
  */
-export function refuseOtherSites(headers: Headers, listening: string): ServeError | undefined {
+export function refuseOtherSites(
+  headers: Headers,
+  listening: string,
+  types: readonly string[] = [],
+): ServeError | undefined {
   if (isLoopback(listening) && !isOwnName(headers.get('host'))) {
     return new ServeError(
       'CROSS_SITE',
@@ -36,7 +42,9 @@ export function refuseOtherSites(headers: Headers, listening: string): ServeErro
   }
   const type = headers.get('content-type');
   const empty = headers.get('content-length') === '0';
-  return type === null || type === 'application/octet-stream' || empty
+  if (type === null || empty) return undefined;
+  const [bare] = type.split(';');
+  return ['application/octet-stream', ...types].includes(bare!.trim())
     ? undefined
     : notJsonType(type);
 }
