@@ -32,6 +32,37 @@ const refuses = (run: () => unknown, message: RegExp) =>
     return true;
   });
 
+const platformDefaults = () => ({
+  stateDir: join(cwd, '.millrace'),
+  databaseUrl: undefined,
+  redisUrl: undefined,
+  queueRedisUrl: undefined,
+  artifacts: join(cwd, '.millrace', 'artifacts'),
+  s3: {
+    endpoint: undefined,
+    region: 'us-east-1',
+    accessKeyId: undefined,
+    secretAccessKey: undefined,
+    sessionToken: undefined,
+  },
+  allowLocalSources: false,
+  validationMemoryBytes: 4 * 1024 ** 3,
+  validationTimeoutMs: 120_000,
+  signaturePolicy: 'off',
+  signatureKeys: undefined,
+  signatureTrustRoot: undefined,
+  signatureIdentity: undefined,
+  routingFile: undefined,
+  shadowKeepInputs: false,
+  feedbackTtlSecs: 86_400,
+  cacheTtlSecs: undefined,
+  cacheMaxBytes: 67_108_864,
+  jobConcurrency: 4,
+  jobResultTtlSecs: 86_400,
+  webhookSecret: undefined,
+  webhookAllow: [],
+});
+
 describe('readConfig', () => {
   test('has a default for every setting', () => {
     assert.deepEqual(read(), {
@@ -62,7 +93,16 @@ describe('readConfig', () => {
       ports: { prediction: 8001, inference: 8000, grpc: 9000 },
       logLevel: 'info',
       ortLibrary: undefined,
+      ...platformDefaults(),
     });
+  });
+
+  test('keeps everything that is local below STATE_DIR, unless ARTIFACTS is elsewhere', () => {
+    const { stateDir, artifacts } = read({ STATE_DIR: 'state' });
+    assert.equal(stateDir, join(cwd, 'state'));
+    assert.equal(artifacts, join(cwd, 'state', 'artifacts'));
+    assert.equal(read({ ARTIFACTS: 'shared' }).artifacts, join(cwd, 'shared'));
+    assert.equal(read({ ARTIFACTS: 's3://models/a' }).artifacts, 's3://models/a');
   });
 
   test('prefers flags to the environment, the environment to millrace.json, and that file to the defaults', () => {
@@ -98,7 +138,7 @@ describe('readConfig', () => {
 
   test('ignores the environment variables of other programs', () => {
     assert.equal(
-      read({ HOME: '/root', host: 'me', port: '5', REDIS_URL: 'x', PORT: '' }).ports.prediction,
+      read({ HOME: '/root', host: 'me', port: '5', KAFKA_URL: 'x', PORT: '' }).ports.prediction,
       8001,
     );
   });
@@ -164,6 +204,10 @@ describe('readConfig', () => {
       () => read({ DRAIN_DELAY_MS: '30000' }),
       /^DRAIN_DELAY_MS is 30000, which leaves nothing of the 30000 of EXIT_TIMEOUT_MS/,
     );
+    const redis = 'redis://localhost';
+    refuses(() => read({ REDIS_URL: redis, QUEUE_REDIS_URL: redis }), /are the same server/);
+    refuses(() => read({ ARTIFACTS: 's3:///x' }), /which names no bucket; write s3:/);
+    refuses(() => read({ DATABASE_URL: 'mysql://x' }), /must be a URL that starts with postgres:/);
     refuses(() => read({ LOAD_MODEL: 'iris' }), /^LOAD_MODEL has no effect with .*=none; write/);
     assert.equal(read({ SERVICE: 'prediction', PORT: '8000' }).ports.prediction, 8000);
     assert.equal(read({ PORT: '0', INFERENCE_PORT: '0' }).ports.grpc, 0);
