@@ -12,11 +12,13 @@ import { createLog, type Log } from './log.ts';
 import { Metrics } from './metrics/index.ts';
 import { addRepositoryMetrics } from './metrics/repository.ts';
 import { type Caller, type Inference, type InferenceSteps, infer } from './pipeline.ts';
+import { openPlatform, type Platform } from './platform.ts';
 import { startPolling } from './polling.ts';
 import { type IndexEntry, Registry } from './registry/index.ts';
 import type { LoadOverride, Skipped } from './repository/index.ts';
 import type { Random, RouteTable } from './routing/route-table.ts';
 import type { ModelStatus } from './served-model.ts';
+import type { Store } from './store/store.ts';
 
 export {
   type CancelSignal,
@@ -98,6 +100,7 @@ export type {
   Outcome,
   Prepared,
 } from './pipeline.ts';
+export { type Platform, wantsStore } from './platform.ts';
 export type { IndexEntry } from './registry/index.ts';
 export { configType, type LoadOverride, type Skipped } from './repository/index.ts';
 export type { RouteContext, RouteTable } from './routing/route-table.ts';
@@ -147,6 +150,8 @@ export interface Runtime {
    * requests. With `STRICT_READINESS=false` it only must not be draining.
    */
   readyForV2(): boolean;
+  /** What is stored about the models; undefined where no store is wanted. */
+  readonly platform: Platform | undefined;
   /** Makes changes of state in this thread; see `bus.ts`. */
   readonly member: BusMember;
   /** Identifies what this thread serves: it is equal in two threads that serve the same. */
@@ -179,6 +184,8 @@ export interface RuntimeParts {
   readonly bus?: Bus;
   /** Whether this is the first HTTP thread, which alone polls the repository. Default: true. */
   readonly first?: boolean;
+  /** The store of the platform, which the runtime closes. Default: there is none. */
+  readonly store?: Promise<Store> | undefined;
 }
 
 /**
@@ -200,6 +207,7 @@ export async function createRuntime(
   const notices = first ? log : createLog('silent');
   const random = parts.random ?? Math.random;
   const registry = await Registry.open(config, loader, random, log, notices);
+  const platform = parts.store && (await openPlatform({ store: await parts.store }));
   const member = createMember((change) => registry.prepare(change), log);
   const own = parts.bus === undefined ? new ChangeSequencer([member]) : undefined;
   const bus = parts.bus ?? own!;
@@ -225,6 +233,7 @@ export async function createRuntime(
     infer: (steps, request, from) => infer(registry.routes, steps, request, from),
     routes: registry.routes,
     repository: repositoryControl(config, registry, bus),
+    platform,
     member,
     state: () => registry.state(),
     models: () => registry.status(),
@@ -237,6 +246,7 @@ export async function createRuntime(
     async close() {
       stopPolling();
       await own?.close();
+      await platform?.close();
       await registry.close();
     },
   };

@@ -42,6 +42,8 @@ export interface ServiceDefinition extends ServicePorts {
   /** The title of its OpenAPI document. */
   readonly title: string;
   readonly description: string;
+  /** Whether the service cannot work without a store; then `Runtime.platform` exists. */
+  readonly needsStore?: true;
   routes(builder: RouteBuilder): void;
   /** A request that works with a served model, to show at the start; undefined if there is no such model. */
   example?(runtime: Runtime): ExampleRequest | undefined;
