@@ -33,6 +33,7 @@ import type { ModelFolder } from './model-folder.ts';
 import { tritonSchema } from './triton.ts';
 import { type LoadOverride, readOverride } from './triton-folder.ts';
 
+export { type Registered, readArtifact } from './artifact.ts';
 export { type ModelConfig, modelConfigSchema } from './config.ts';
 export type { Skipped } from './files.ts';
 export { fingerprint } from './fingerprint.ts';

@@ -1,5 +1,5 @@
 /**
- * Options of execution providers that a client may set in a load request. Others name files or libraries that the
+ * Options of execution providers that a client may set in a load request or a registration. Others name files or libraries that the
  * server would write or load, or contain memory addresses. The owner of the repository may set them all.
  *
  * @module
@@ -55,12 +55,12 @@ const SAFE: ReadonlySet<string> = new Set([...CUDA, ...TENSORRT]);
 /** @throws {ServeError} `INVALID_CONFIG` for an option that only the owner of the repository may set. */
 export function refuseUnsafeOptions(
   model: string,
-  options: Readonly<Record<string, string>>,
+  options: Readonly<Record<string, unknown>>,
 ): void {
   const unsafe = Object.keys(options).find((key) => !SAFE.has(key));
   if (unsafe === undefined) return;
   throw new ServeError(
     'INVALID_CONFIG',
-    `The configuration of '${model}' sets the provider option ${unsafe}, which a load request may not set; write it into the repository.`,
+    `The configuration of '${model}' sets the provider option ${unsafe}, which a client may not set; write it into the repository.`,
   );
 }

@@ -48,7 +48,7 @@ describe('options of an execution provider', () => {
   ] as const) {
     test(`${option} cannot be set by a load request`, async () => {
       const message = await reasonOf(withOptions(accelerator, { [option]: '/tmp/x' }));
-      assert.match(message, /which a load request may not set; write it into the repository/);
+      assert.match(message, /which a client may not set; write it into the repository/);
       assert.doesNotMatch(message, /\/tmp/);
     });
   }
