@@ -6,6 +6,10 @@ import type { ServeError } from './errors.ts';
 export interface Principal {
   /** Identifies the caller; undefined for an anonymous one. */
   readonly subject: string | undefined;
+  /** The claim `tenant`: callers of one tenant share cached responses. */
+  readonly tenant?: string | undefined;
+  /** The id of the API key, if the caller has sent one. */
+  readonly keyId?: string | undefined;
 }
 
 /** Reads a header of a request for authentication; null if the request has no such header. */

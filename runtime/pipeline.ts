@@ -6,6 +6,7 @@
  */
 
 import type { CancelSignal, RunOptions, RunResult, Tensors, Timings } from '../native/index.ts';
+import type { HeaderReader, Principal } from './access.ts';
 import type { BodyShare } from './body-budget.ts';
 import { fromEngine } from './errors.ts';
 import type { ModelVersion } from './model.ts';
@@ -20,6 +21,10 @@ export interface Caller {
   timeLeft(): number | undefined;
   /** Aborts when the client no longer waits for the response. */
   readonly signal: CancelSignal | undefined;
+  /** Who waits, as the credentials say; undefined for an anonymous caller. */
+  readonly principal?: Principal | undefined;
+  /** Headers of the request, or metadata of a call. */
+  readonly headers?: HeaderReader | undefined;
 }
 
 /** A request as tensors. */

@@ -115,9 +115,10 @@ export function createEdge(runtime: Runtime, service: string) {
       const announced = length === null ? undefined : Number(length);
       const context = new RequestContext(owner, request, id, startedMs, timeoutMs, idle);
       const principal = access.authenticate(headers);
+      if (principal instanceof ServeError) return failure(context, principal);
+      context.principal = principal;
       // The permit comes last, so that only a request that passed the other checks holds one.
       const refusal =
-        (principal instanceof ServeError ? principal : undefined) ??
         wrongTimeout(timeoutMs) ??
         (anyType ? undefined : notJsonType(headers.get('content-type'))) ??
         wrongLength(announced, limit) ??

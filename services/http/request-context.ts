@@ -6,7 +6,9 @@ import {
   type Caller,
   type CancelSignal,
   type Clock,
+  type HeaderReader,
   type IdleTimer,
+  type Principal,
   ServeError,
 } from '../../runtime/index.ts';
 import type { BodySource } from './body.ts';
@@ -64,6 +66,8 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
   responded = false;
   /** Index in the list of the watch. */
   place = 0;
+  /** Set before the request is served. */
+  principal: Principal | undefined;
   readonly #owner: RequestOwner;
   readonly #idle: IdleTimer | undefined;
   #send: ((response: Response) => void) | undefined;
@@ -93,6 +97,10 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
   /** The cancel signal of the request's runs, which is the request itself. */
   get signal(): CancelSignal {
     return this;
+  }
+
+  get headers(): HeaderReader {
+    return this.request.headers;
   }
 
   /** The request's share of the byte budget. It is created on first use, because small bodies are not counted. */

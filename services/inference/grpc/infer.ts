@@ -1,7 +1,13 @@
 /** @module Serves ModelInfer and ModelStreamInfer, from a request to its response. */
 
-import type { ServerDuplexStream, ServerUnaryCall, status } from '@grpc/grpc-js';
-import type { BodyShare, Caller, InferenceSteps, Runtime } from '../../../runtime/index.ts';
+import type { Metadata, ServerDuplexStream, ServerUnaryCall, status } from '@grpc/grpc-js';
+import {
+  type BodyShare,
+  type Caller,
+  type InferenceSteps,
+  type Runtime,
+  ServeError,
+} from '../../../runtime/index.ts';
 import { prepareInfer, type ResponseForm } from '../infer.ts';
 import { toCodecRequest, toResponse } from './convert.ts';
 import type { EncodedMessage } from './encoded-message.ts';
@@ -27,7 +33,7 @@ export type Record = (thrown?: unknown, sent?: status) => void;
 
 /** @throws {ServeError} */
 export function modelInfer(runtime: Runtime, call: UnaryCall): Promise<ModelInferResponse> {
-  return infer(runtime, call.request, callerOf(call, cancelSignal(call)));
+  return infer(runtime, call.request, callerOf(runtime, call));
 }
 
 /**
@@ -40,7 +46,7 @@ export function modelStreamInfer(
   call: StreamCall,
   start: () => Record,
 ): ResponseStream<EncodedRequest, StreamResponse> {
-  const caller = callerOf(call, cancelSignal(call));
+  const caller = callerOf(runtime, call);
   const most = Math.min(MAX_AT_ONCE, runtime.config.maxInFlight);
   return new ResponseStream<EncodedRequest, StreamResponse>(call, most, async (message) => {
     const record = start();
@@ -103,13 +109,22 @@ async function infer(
 /** The part of a call that unary calls and streams have in common. */
 interface Call {
   readonly cancelled: boolean;
+  readonly metadata: Metadata;
   getDeadline(): Date | number;
   on(event: 'cancelled', listener: () => void): unknown;
 }
 
-function callerOf(call: Call, signal: AbortSignal): Caller {
+function callerOf({ access }: Runtime, call: Call): Caller {
+  const headers = { get: (name: string) => call.metadata.get(name)[0]?.toString() ?? null };
   return {
-    signal,
+    signal: cancelSignal(call),
+    headers,
+    /** Found anew for each request, because a stream may outlive the credentials with which it was opened. */
+    get principal() {
+      const principal = access.authenticate(headers);
+      if (principal instanceof ServeError) throw principal;
+      return principal;
+    },
     timeLeft() {
       const deadline = Number(call.getDeadline());
       return Number.isFinite(deadline) ? Math.max(deadline - Date.now(), 0) : undefined;
