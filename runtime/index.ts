@@ -57,14 +57,21 @@ export {
   toFailure,
   type Vote,
 } from './bus.ts';
+export type { Author, CatalogSnapshot, Expected, OnceKey } from './catalog/index.ts';
+export { checkSchema } from './check-schema.ts';
 export type { Clock } from './clock.ts';
 export {
   type Config,
   type ConfigSources,
   portSetting,
+  processSources,
   readConfig,
+  type ServerAddress,
   type ServicePorts,
+  type SettingInForce,
+  serverAddress,
   settingsHelp,
+  settingsInForce,
   wantsHelp,
 } from './config/index.ts';
 export {

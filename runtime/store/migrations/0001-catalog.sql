@@ -66,17 +66,13 @@ create table catalog_events (
 );
 create index catalog_events_by_model on catalog_events (model, id);
 
--- Answers of changing calls that may be repeated, by the key that the client chose.
+-- Results of changes that a client may ask for again, by the key that it chose. A result is stored with its change.
 create table idempotency_keys (
   owner text not null,
   key text not null,
-  -- SHA-256 of the method, path and body.
+  -- SHA-256 of what was asked for.
   request text not null,
-  -- Null while the first call runs, or if its server has stopped; then the key is free again at `lease_until`.
-  status integer,
-  headers jsonb,
-  body text,
-  lease_until timestamptz not null,
+  result jsonb not null,
   created_at timestamptz not null default now(),
   primary key (owner, key)
 );
