@@ -36,9 +36,10 @@ import {
   readSources,
 } from './sources.ts';
 
+export { type ServerAddress, serverAddress } from './client.ts';
 export { portSetting, type ServicePorts } from './listen.ts';
 export type { PlatformSettings, S3Settings, SignaturePolicy } from './platform.ts';
-export { type ConfigSources, wantsHelp } from './sources.ts';
+export { type ConfigSources, processSources, wantsHelp } from './sources.ts';
 
 /** All settings, checked. */
 export interface Config extends ListenSettings, ModelSettings, LimitSettings, PlatformSettings {}
@@ -111,6 +112,32 @@ export function readConfig(
     ...readLimitSettings(settings),
     ...readPlatformSettings(settings, sources.cwd),
   };
+}
+
+/** A setting with the value in force, for people. */
+export interface SettingInForce {
+  readonly name: string;
+  /** As text; `(hidden)` for a secret that is set. */
+  readonly value: string;
+  /** Where it comes from, such as `--port` or `port in millrace.json`; undefined for a default. */
+  readonly source: string | undefined;
+}
+
+/** Every setting that has a value. @throws {ServeError} `INVALID_CONFIG`, as `readConfig` */
+export function settingsInForce(
+  services: readonly ServicePorts[],
+  sources: ConfigSources = processSources(),
+): readonly SettingInForce[] {
+  readConfig(services, sources);
+  const { shape } = schemaOf(services);
+  const examples = Object.fromEntries(Object.keys(shape).map((name) => [name, '']));
+  const given = readSources(sources, examples);
+  return Object.entries(shape).flatMap(([name, schema]) => {
+    const value = schema.parse(given[name]?.value);
+    if (value === undefined) return [];
+    const shown = aboutSetting(schema).isSecret === true ? '(hidden)' : String(value);
+    return [{ name, value: shown, source: given[name]?.name }];
+  });
 }
 
 function wrongValue(

@@ -64,7 +64,10 @@ function fromFlags(
   const given: Record<string, GivenSetting> = {};
   const [first, ...rest] = argv;
   const named = first !== undefined && !first.startsWith('-');
-  if (named) given.SERVICE = assigned('SERVICE', first);
+  // A name of a service has none of these characters; a path of a model has.
+  const isPath = named && /[/\\.]/.test(first);
+  if (isPath) given.MODEL_PATH = assigned('MODEL_PATH', first);
+  else if (named) given.SERVICE = assigned('SERVICE', first);
   const args = named ? rest : [...argv];
   const { tokens } = parseArgs({ args, strict: false, tokens: true });
   for (let i = 0; i < tokens.length; i += 1) {

@@ -15,7 +15,7 @@
  */
 
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { ServeError } from '../errors.ts';
 import { mapInOrder } from '../map-in-order.ts';
 import {
@@ -69,17 +69,28 @@ const MAX_AT_ONCE = 8;
 /** Reads a repository, as often as it is called. */
 export class Repository {
   readonly #root: string;
+  /** The only entry of the folder that belongs to the repository; undefined if all do. */
+  readonly #only: string | undefined;
   readonly #schema = tritonSchema();
 
-  private constructor(root: string) {
+  private constructor(root: string, only?: string) {
     this.#root = root;
+    this.#only = only;
   }
 
-  /** @throws {ServeError} `INVALID_CONFIG` if the folder cannot be read. */
+  /**
+   * @param root The folder of a repository, or a single model: an `.onnx` file, or a folder from Hugging Face.
+   * @throws {ServeError} `INVALID_CONFIG` if it cannot be read.
+   */
   static async open(root: string): Promise<Repository> {
     try {
-      await listReadableFolder({ path: root, label: '' }, () => {});
-      return new Repository(root);
+      if (isModelFile(root) && (await stat(root)).isFile()) {
+        return new Repository(dirname(root), basename(root));
+      }
+      const entries = await listReadableFolder({ path: root, label: '' }, () => {});
+      return isHuggingFace(entries)
+        ? new Repository(dirname(root), basename(root))
+        : new Repository(root);
     } catch (cause) {
       throw new ServeError(
         'INVALID_CONFIG',
@@ -159,8 +170,13 @@ export class Repository {
   }
 
   async #list(skip: Skip, isWanted: (entry: string) => boolean): Promise<Entry[]> {
+    const only = this.#only;
+    // A model file may have its model.json beside it.
+    const belongs = (entry: string) =>
+      only === undefined || entry === only || (isModelFile(only) && entry === 'model.json');
+    const wanted = (entry: string) => belongs(entry) && isWanted(entry);
     try {
-      return await listReadableFolder({ path: this.#root, label: '' }, skip, isWanted);
+      return await listReadableFolder({ path: this.#root, label: '' }, skip, wanted);
     } catch (cause) {
       throw new ServeError('INTERNAL', `The repository cannot be read. ${whyUnreadable(cause)}`, {
         cause,
@@ -168,6 +184,11 @@ export class Repository {
     }
   }
 }
+
+/** Whether a folder is itself a model as Hugging Face lays it out, and not a repository of models. */
+const isHuggingFace = (entries: readonly Entry[]): boolean =>
+  entries.some(({ name }) => name === 'config.json') &&
+  entries.some(({ name, kind }) => (kind === 'folder' ? name === 'onnx' : isModelFile(name)));
 
 /** Whether the model of that name may come from that entry: the name of a part starts with its folder's name. */
 export const mayHold = (entry: string, model: string): boolean =>

@@ -33,7 +33,7 @@ export function addConform(program: Command): void {
     .option('--list', 'list the cases without running them')
     .addHelpText(
       'after',
-      '\nThe exit code is 1 if a case fails, and 2 if the server cannot be checked.',
+      '\nThe exit code is 1 if a case fails, and 3 if the server cannot be checked.',
     )
     .action(check);
 }
@@ -50,7 +50,7 @@ async function check(url: string, options: Options): Promise<void> {
   }
   const { timeout: timeoutMs, header: headers, model } = options;
   const server = await Server.open({ url, timeoutMs, headers }, model).catch((error: Error) =>
-    exit(2, `Cannot check ${url}: ${error.message}`),
+    exit(3, `Cannot check ${url}: ${error.message}`),
   );
   const results = await conform(server, cases, (result) => {
     if (!options.json) say(resultLine(result));

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { readConfig, ServeError } from '../../runtime/index.ts';
+import { readConfig, ServeError, settingsInForce } from '../../runtime/index.ts';
 
 const services = [
   { name: 'prediction', defaultPort: 8001 },
@@ -116,6 +116,27 @@ describe('readConfig', () => {
     assert.equal(config.modelPath, join(cwd, 'm'));
     assert.equal(config.batchSize, 8);
     assert.equal(config.maxWorkers, 2);
+  });
+
+  test('takes a path as the first argument for the models, and a name for the service', () => {
+    const config = read({}, ['./a.onnx', '--port', '0']);
+    assert.equal(config.modelPath, join(cwd, 'a.onnx'));
+    assert.deepEqual(config.services, read().services);
+    assert.deepEqual(read({}, ['prediction']).services, ['prediction']);
+  });
+
+  test('shows the settings in force without secrets', () => {
+    const env = { DATABASE_URL: 'postgres://a:secret@host/x', PORT: '1' };
+    const shown = settingsInForce(services, { argv: [], env, cwd });
+    const of = (name: string) => shown.find((each) => each.name === name);
+    assert.deepEqual(of('DATABASE_URL'), {
+      name: 'DATABASE_URL',
+      value: '(hidden)',
+      source: 'DATABASE_URL',
+    });
+    assert.equal(of('PORT')?.value, '1');
+    assert.equal(of('HOST')?.source, undefined);
+    assert.doesNotMatch(JSON.stringify(shown), /secret/);
   });
 
   test('reads a setting from the file that its *_FILE variable names', () => {

@@ -146,12 +146,40 @@ describe('at the top of the repository', () => {
       ['model.json', { 'a.onnx': '', 'b.onnx': '' }],
       ['model.json', { '1/model.onnx': '' }],
       ['config.pbtxt', { '1/model.onnx': '' }],
-      ['config.json', { 'onnx/model.onnx': '' }],
+      ['config.json', { '1/model.onnx': '' }],
     ] as const) {
       const found = await scan({ ...files, [config]: '{}' });
       assert.equal(found.files.length, Object.keys(files).length);
       assert.match(found.skipped[config]!, new RegExp(`folder of a model.*<model>/${config}`));
     }
+  });
+});
+
+describe('a path of one model instead of a repository', () => {
+  const open = async (files: Files, given: string) => {
+    using folder = temporaryFiles(files);
+    const { models, skipped } = await (await Repository.open(path.join(folder.path, given))).scan();
+    return { names: models.map(({ name }) => name), config: models[0]?.config, skipped };
+  };
+
+  test('an .onnx file is served alone, with model.json beside it', async () => {
+    const files = { 'a.onnx': '', 'b.onnx': '', 'c/1/model.onnx': '' };
+    const { names, config, skipped } = await open(
+      { ...files, 'model.json': '{"default": true}' },
+      'a.onnx',
+    );
+    assert.deepEqual([names, config, skipped], [['a'], { default: true }, []]);
+  });
+
+  test('a folder from Hugging Face is a model and not a repository', async () => {
+    const files = { 'bert/config.json': '{}', 'bert/onnx/model.onnx': '', 'other.onnx': '' };
+    assert.deepEqual((await open(files, 'bert')).names, ['bert']);
+    const flat = { 'bert/config.json': '{}', 'bert/model.onnx': '' };
+    assert.deepEqual((await open(flat, 'bert')).names, ['bert']);
+  });
+
+  test('a file that is not there is refused', async () => {
+    await assert.rejects(open({}, 'a.onnx'), { code: 'INVALID_CONFIG' });
   });
 });
 

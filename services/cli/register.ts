@@ -1,0 +1,143 @@
+/** @module `millrace models register`: sends a model to a server, or writes it to the stores of this machine. */
+
+import { createReadStream } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join, relative } from 'node:path';
+import { Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { print, progress } from './output.ts';
+import { path, Refused, Server, type ServerOptions } from './server.ts';
+
+/** The fields of a version as the server takes them, all of them text. */
+export type VersionFields = Readonly<Record<string, string>>;
+
+export interface RegisterOptions extends ServerOptions {
+  readonly modelPath: string;
+  readonly name: string;
+  readonly version: string;
+  readonly metadata?: object;
+  readonly config?: string;
+  readonly signature?: string;
+  readonly offline?: boolean;
+}
+
+/** What is sent as the artifact: a file as it is, or a folder as a tar archive. */
+interface Artifact {
+  readonly filename: string;
+  /** Bytes of the files. */
+  readonly bytes: number;
+  read(): Readable;
+}
+
+export async function register(options: RegisterOptions): Promise<void> {
+  const fields: VersionFields = {
+    version: options.version,
+    ...(options.metadata && { metadata: JSON.stringify(options.metadata) }),
+    ...(options.config && { config: await readText(options.config) }),
+    ...(options.signature && { signature: await readText(options.signature) }),
+  };
+  if (options.offline) {
+    const { registerOffline } = await import('./offline.ts');
+    const version = await registerOffline(options.name, options.modelPath, fields);
+    print(options, version, shown);
+    return;
+  }
+  const artifact = await artifactAt(options.modelPath);
+  const bar = await progress('Sending', artifact.bytes);
+  try {
+    const { body, type } = multipart(fields, artifact, (sent) => bar.update(sent));
+    const answer = await new Server(options).call<Parameters<typeof shown>[0]>(
+      'POST',
+      path('admin', 'models', options.name, 'versions'),
+      { body, headers: { 'Content-Type': type } },
+    );
+    bar.stop();
+    print(options, answer.body, shown);
+  } finally {
+    bar.stop();
+  }
+}
+
+const shown = ({ name, version, state }: { name: string; version: string; state: string }) =>
+  `Version ${version} of ${name} is ${state}.`;
+
+/** @throws {Refused} if the file cannot be read */
+export async function readText(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new Refused(`Cannot read ${file}: ${error.code ?? error.message}`);
+  });
+}
+
+async function artifactAt(given: string): Promise<Artifact> {
+  const about = await stat(given).catch(() => undefined);
+  if (about === undefined) throw new Refused(`There is no file or folder ${given}`);
+  if (!about.isDirectory()) {
+    return {
+      filename: basename(given),
+      bytes: about.size,
+      read: () => createReadStream(given),
+    };
+  }
+  const files = await filesBelow(given);
+  const { pack } = await import('tar-stream');
+  return {
+    filename: `${basename(given)}.tar`,
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    read() {
+      const archive = pack();
+      const fill = async () => {
+        for (const { file, name, size } of files) {
+          const entry = archive.entry({ name, size }) as unknown as Writable;
+          await pipeline(createReadStream(file), entry);
+        }
+        archive.finalize();
+      };
+      fill().catch((error: Error) => archive.destroy(error));
+      // The archive is a stream of an older kind of Node's streams.
+      return Readable.from(archive as AsyncIterable<Uint8Array>);
+    },
+  };
+}
+
+/** Every file in a folder and the folders below it. Links are not followed: the server refuses them. */
+async function filesBelow(folder: string) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const others = entries.find((entry) => !entry.isFile() && !entry.isDirectory());
+  if (others !== undefined) {
+    const name = relative(folder, join(others.parentPath, others.name));
+    throw new Refused(`${name} is a link or a device; a model consists of files only`);
+  }
+  const files = entries.filter((entry) => entry.isFile());
+  return Promise.all(
+    files.map(async ({ parentPath, name }) => {
+      const file = join(parentPath, name);
+      return { file, name: relative(folder, file), size: (await stat(file)).size };
+    }),
+  );
+}
+
+/** A multipart body that is made while it is sent, so that a model of any size needs little memory. */
+function multipart(fields: VersionFields, artifact: Artifact, onSent: (bytes: number) => void) {
+  const boundary = `millrace-${crypto.randomUUID()}`;
+  const part = (disposition: string) =>
+    `--${boundary}\r\nContent-Disposition: form-data; ${disposition}\r\n\r\n`;
+  async function* parts() {
+    const encoder = new TextEncoder();
+    for (const [name, value] of Object.entries(fields)) {
+      yield encoder.encode(`${part(`name="${name}"`)}${value}\r\n`);
+    }
+    const filename = artifact.filename.replaceAll('"', '_');
+    yield encoder.encode(part(`name="artifact"; filename="${filename}"`));
+    let sent = 0;
+    for await (const chunk of artifact.read()) {
+      yield chunk as Uint8Array;
+      sent += (chunk as Uint8Array).length;
+      onSent(sent);
+    }
+    yield encoder.encode(`\r\n--${boundary}--\r\n`);
+  }
+  return {
+    type: `multipart/form-data; boundary=${boundary}`,
+    body: Readable.toWeb(Readable.from(parts())) as unknown as ReadableStream<Uint8Array>,
+  };
+}
