@@ -17,6 +17,8 @@ export interface Observation {
   readonly requestId: string;
   readonly arm: ArmName;
   readonly version: string;
+  /** That of the route that chose the version; 0 if it has none. */
+  readonly period: number;
   /** Milliseconds from the choice of the version to the response. */
   readonly latencyMs: number;
   /** Whether the model failed or could not respond, so that the response is a 5xx. */
@@ -34,6 +36,8 @@ export interface Comparison {
   /** The arm and version that responded to the client. */
   readonly arm: ArmName;
   readonly version: string;
+  /** That of the route that chose the version; 0 if it has none. */
+  readonly period: number;
   /** The version that got the copy. */
   readonly shadow: string;
   /** Milliseconds of the copy, from its submission to its outputs. */

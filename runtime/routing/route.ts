@@ -11,6 +11,11 @@ export interface TrafficRoute {
   readonly sticky?: Sticky | undefined;
   readonly shadow?: Shadow | undefined;
   readonly canary?: CanaryPlan | undefined;
+  /**
+   * The period of time that its statistics belong to: another one begins when the stored route or the step of its canary
+   * changes. Set by the database only; undefined means 0.
+   */
+  readonly period?: number | undefined;
 }
 
 /**
