@@ -9,6 +9,7 @@
  * @module
  */
 
+import type { CatalogSnapshot } from './catalog/snapshot.ts';
 import { ServeError } from './errors.ts';
 import type { Log } from './log.ts';
 import type { LoadOverride } from './repository/index.ts';
@@ -18,7 +19,9 @@ export type StateChange =
   | { readonly kind: 'load'; readonly name: string; readonly override: LoadOverride | undefined }
   | { readonly kind: 'unload'; readonly name: string }
   /** Take over what has changed in the repository. */
-  | { readonly kind: 'refresh' };
+  | { readonly kind: 'refresh' }
+  /** Serve what the catalog has, with the routes that are in effect. */
+  | { readonly kind: 'catalog'; readonly snapshot: CatalogSnapshot };
 
 /** An error as it passes between threads. */
 export interface Failure {
@@ -149,8 +152,8 @@ export class ChangeSequencer implements Bus {
       );
       await Promise.all(this.#members.map((member) => member.finish(agreed)));
       const failure = votes.find((vote) => vote.failure !== undefined)?.failure;
-      // A refresh has succeeded if the threads agree, because models that cannot be served are part of it.
-      if (agreed && change.kind === 'refresh') return;
+      // These have succeeded if the threads agree, because models that cannot be served are part of them.
+      if (agreed && (change.kind === 'refresh' || change.kind === 'catalog')) return;
       if (failure !== undefined) throw fromFailure(failure);
       if (agreed) return;
     }

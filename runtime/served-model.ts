@@ -3,7 +3,6 @@
 import { quote } from '../native/index.ts';
 import { ServeError } from './errors.ts';
 import { ModelVersion } from './model.ts';
-import type { ModelFolder, RepositorySettings } from './repository/index.ts';
 import type { TaskName } from './tasks/index.ts';
 
 /** A version as `/ready` shows it. */
@@ -29,24 +28,27 @@ export interface ModelStatus {
   readonly versions: readonly VersionStatus[];
 }
 
+/** What is known of a model before the version of a request is chosen. */
+export interface ModelFacts {
+  readonly name: string;
+  /** Whether it gets the requests that name no model. */
+  readonly isDefault: boolean;
+  /** Whether `null` in JSON is a missing value among the floats of an input. */
+  readonly nullIsNaN: boolean;
+}
+
 /** A model and its versions: each is loaded or is the reason why it is not. */
-export class ServedModel {
+export class ServedModel implements ModelFacts {
   readonly name: string;
   readonly isDefault: boolean;
-  /**
-   * Whether `null` in JSON is a missing value among the floats of an input. Versions share their model's
-   * configuration, so this is known before the version of a request is chosen.
-   */
   readonly nullIsNaN: boolean;
-  readonly settings: RepositorySettings;
   readonly #versions: ReadonlyMap<string, ModelVersion | ServeError>;
 
-  constructor(folder: ModelFolder, versions: ReadonlyMap<string, ModelVersion | ServeError>) {
-    this.name = folder.name;
-    const config = folder.config instanceof ServeError ? {} : folder.config;
-    this.isDefault = config.default ?? false;
-    this.nullIsNaN = config.missing === 'nan';
-    this.settings = folder.settings;
+  /** @param versions Oldest first. */
+  constructor(facts: ModelFacts, versions: ReadonlyMap<string, ModelVersion | ServeError>) {
+    this.name = facts.name;
+    this.isDefault = facts.isDefault;
+    this.nullIsNaN = facts.nullIsNaN;
     this.#versions = versions;
   }
 
@@ -75,6 +77,11 @@ export class ServedModel {
     );
   }
 
+  /** Whether there is a version of that name, loaded or not. */
+  hasVersion(name: string): boolean {
+    return this.#versions.has(name);
+  }
+
   /** The version of that name, if it is loaded. */
   loadedVersion(name: string): ModelVersion | undefined {
     const found = this.#versions.get(name);
@@ -100,6 +107,11 @@ export class ServedModel {
         !(task instanceof ServeError) &&
         signature.inputs.some(({ type }) => type === 'int64' || type === 'uint64'),
     );
+  }
+
+  /** Whether it has no version, not even one that failed. */
+  get isEmpty(): boolean {
+    return this.#versions.size === 0;
   }
 
   /** Whether any version responds. */

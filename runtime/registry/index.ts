@@ -2,8 +2,10 @@
  * The models that are served, and how they are loaded, replaced and unloaded while requests run.
  *
  * ```
- * Repository     which models there are; another source of models has to offer its scan() and find()
+ * Repository     which models are in MODEL_PATH
  * ModelLoader    from the files of a model to its loaded versions
+ * CatalogLoader  the same for the versions that are registered
+ * parts.ts       how the versions of both make one model
  * ServedModels   what is served, what is being loaded or unloaded, and the states of the index
  * Registry       changes of state: prepared here, committed or abandoned by the bus
  * ```
@@ -13,6 +15,7 @@
 
 import { type Engine, quote } from '../../native/index.ts';
 import type { PreparedChange, StateChange } from '../bus.ts';
+import type { CatalogSnapshot } from '../catalog/snapshot.ts';
 import type { Config } from '../config/index.ts';
 import { ServeError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -26,11 +29,23 @@ import {
   Repository,
   type Scan,
   type Skipped,
+  tritonSchema,
 } from '../repository/index.ts';
-import { type Random, RouteTable } from '../routing/route-table.ts';
-import type { ModelStatus, ServedModel } from '../served-model.ts';
+import { RouteTable } from '../routing/route-table.ts';
+import type { Random } from '../routing/split.ts';
+import type { ModelStatus } from '../served-model.ts';
 import { SharedWork } from '../shared-work.ts';
+import { CatalogLoader } from './catalog-loader.ts';
 import { ModelLoader } from './model-loader.ts';
+import {
+  addedVersions,
+  type CatalogChange,
+  catalogVersions,
+  contentsOf,
+  failureOf,
+  loadedOf,
+  type RepositoryPart,
+} from './parts.ts';
 import { type IndexEntry, ServedModels } from './served-models.ts';
 import { checkDefaultModel, checkDevice, modelsAtStart } from './start.ts';
 
@@ -45,6 +60,7 @@ export class Registry {
   readonly #notices: Log;
   readonly #repository: Repository;
   readonly #loader: ModelLoader;
+  readonly #catalogLoader: CatalogLoader;
   readonly #served: ServedModels;
   /** The models that are served, and which of their versions a request goes to. */
   readonly routes: RouteTable;
@@ -65,6 +81,7 @@ export class Registry {
     this.#notices = notices;
     this.#repository = repository;
     this.#loader = new ModelLoader(config, engine, notices);
+    this.#catalogLoader = new CatalogLoader(this.#loader, tritonSchema());
     this.routes = new RouteTable(random, config.defaultModel);
     this.#served = new ServedModels(this.routes, log);
   }
@@ -91,8 +108,8 @@ export class Registry {
     checkDefaultModel(config, scan);
     for (const folder of modelsAtStart(config, scan)) {
       const origin = await fingerprint(folder);
-      const model = await registry.#loader.load(folder);
-      registry.#served.serve({ folder, origin, model });
+      const versions = await registry.#loader.load(folder);
+      registry.#served.serve({ folder, origin, versions });
     }
     checkDevice(config, registry.#served.all());
     return registry;
@@ -109,7 +126,7 @@ export class Registry {
 
   /** Whether every version of every served model takes requests, and `ready()`. */
   complete(): boolean {
-    return this.ready() && this.#served.all().every((model) => model.isComplete());
+    return this.ready() && this.#served.isComplete();
   }
 
   /**
@@ -120,6 +137,11 @@ export class Registry {
     const models = this.#served.all();
     if (models.length === 0) return this.#config.modelControlMode === 'explicit';
     return models.some((model) => model.isReady());
+  }
+
+  /** Sentences about what is served differently from what was asked for. */
+  notes(): readonly string[] {
+    return this.#served.notes();
   }
 
   /** How long a request would wait for the version that has the most to do, by measured costs. */
@@ -152,6 +174,8 @@ export class Registry {
         return this.#prepareUnload(change.name);
       case 'refresh':
         return this.#prepareRefresh();
+      case 'catalog':
+        return this.#prepareCatalog(change.snapshot);
     }
   }
 
@@ -169,17 +193,26 @@ export class Registry {
   async #prepareLoad(name: string, override: LoadOverride | undefined): Promise<PreparedChange> {
     const folder = await this.#repository.find(name, override);
     if (folder !== undefined) return this.#prepareFolder(folder, await fingerprint(folder));
+    const { catalog } = this.#served.parts(name);
+    if (catalog !== undefined && catalog.entries.size > 0) {
+      return this.#prepareCatalog({ models: [catalog.model] }, [name], true);
+    }
     throw new ServeError('MODEL_NOT_FOUND', `The repository has no model ${quote(name)}.`);
   }
 
   /** Unloads a model. Requests that it has taken still get their responses. */
   async #prepareUnload(name: string): Promise<PreparedChange> {
-    const model = this.#served.get(name);
-    if (model === undefined) {
-      throw new ServeError('MODEL_NOT_FOUND', `The model ${quote(name)} is not loaded.`);
+    const { repository, catalog } = this.#served.parts(name);
+    if (repository === undefined) {
+      throw catalog !== undefined && catalog.entries.size > 0
+        ? new ServeError(
+            'CONFLICT',
+            `The versions of model '${name}' are registered; archive them, so that they are not served any more.`,
+          )
+        : new ServeError('MODEL_NOT_FOUND', `The model ${quote(name)} is not loaded.`);
     }
     const commit = () => {
-      this.#served.unload(model);
+      this.#served.unload(name);
       this.#notices.info({ model: name }, 'model unloaded');
     };
     return { result: name, commit, abandon() {} };
@@ -209,22 +242,67 @@ export class Registry {
     };
   }
 
-  /** Loads the model of a folder. Never rejects: a version that fails is part of the result. */
-  async #prepareFolder(folder: ModelFolder, origin: string): Promise<PreparedChange> {
-    const { name } = folder;
-    const model = await this.#served.loading(name, this.#loader.load(folder));
+  /**
+   * Loads and unloads what has changed in the catalog. Versions that are loaded already stay as they are, so that a change of
+   * labels or routes loads nothing.
+   *
+   * @param names The models that may have changed. Default: all that the catalog has or had.
+   * @param again Whether versions that could not be loaded are tried again.
+   */
+  async #prepareCatalog(
+    { models }: CatalogSnapshot,
+    names: readonly string[] = models.map(({ name }) => name).concat(this.#served.inCatalog()),
+    again = false,
+  ): Promise<PreparedChange> {
+    const wanted = new Map(models.map((model) => [model.name, model]));
+    const changes: CatalogChange[] = [];
+    for (const name of new Set(names)) {
+      const model = wanted.get(name);
+      const current = this.#served.parts(name).catalog;
+      if (!again && JSON.stringify(model) === JSON.stringify(current?.model)) continue;
+      const part = model && (await this.#catalogLoader.load(model, current, again));
+      changes.push({ name, part, added: addedVersions(part, current) });
+    }
     return {
-      result: JSON.stringify([name, origin, model.contents]),
-      failure: model.failure(),
-      commit: () => this.#logLoad(model, this.#served.serve({ folder, origin, model })),
-      abandon: () => this.#served.discard(model),
+      result: JSON.stringify(
+        changes.map(({ name, part }) => [name, part?.model, contentsOf(catalogVersions(part))]),
+      ),
+      failure: changes.map(({ added }) => failureOf(added)).find((each) => each !== undefined),
+      commit: () => {
+        for (const change of changes) this.#commitCatalog(change);
+      },
+      abandon: () => {
+        for (const { name, added } of changes) this.#served.discard(name, loadedOf(added));
+      },
     };
   }
 
-  #logLoad(loaded: ServedModel, isServed: boolean): void {
-    const model = loaded.name;
-    const versions = loaded.loaded().map(({ version }) => version);
-    const reason = loaded.failure()?.message;
+  #commitCatalog({ name, part, added }: CatalogChange): void {
+    this.#served.serveCatalog(name, part);
+    for (const [version, loaded] of added) {
+      if (loaded instanceof ServeError) {
+        this.#notices.error({ model: name, version, reason: loaded.message }, 'version not served');
+      } else this.#notices.info({ model: name, version }, 'version loaded');
+    }
+  }
+
+  /** Loads the model of a folder. Never rejects: a version that fails is part of the result. */
+  async #prepareFolder(folder: ModelFolder, origin: string): Promise<PreparedChange> {
+    const { name } = folder;
+    const versions = await this.#served.loading(name, this.#loader.load(folder));
+    const part = { folder, origin, versions };
+    return {
+      result: JSON.stringify([name, origin, contentsOf(versions)]),
+      failure: failureOf(versions),
+      commit: () => this.#logLoad(part, this.#served.serve(part)),
+      abandon: () => this.#served.discard(name, loadedOf(versions)),
+    };
+  }
+
+  #logLoad({ folder, versions: loaded }: RepositoryPart, isServed: boolean): void {
+    const model = folder.name;
+    const versions = loadedOf(loaded).map(({ version }) => version);
+    const reason = failureOf(loaded)?.message;
     if (reason === undefined) this.#notices.info({ model, versions }, 'model loaded');
     // The reason is in the index too, and the old versions are still served.
     else if (!isServed) this.#notices.warn({ model, reason }, 'change not served');
@@ -234,17 +312,17 @@ export class Registry {
 
   #removeAbsent(scan: Scan): void {
     const present = new Set(scan.models.map(({ name }) => name));
-    for (const model of this.#served.all()) {
-      if (!present.has(model.name)) this.#removeUnlessSkipped(model, scan);
+    for (const name of this.#served.inRepository()) {
+      if (!present.has(name)) this.#removeUnlessSkipped(name, scan);
     }
   }
 
   /** Unloads a model whose folder is gone. It stays if the folder exists but cannot be read or is being written. */
-  #removeUnlessSkipped(model: ServedModel, { skipped }: Scan): void {
-    const skip = skipped.find(({ name }) => mayHold(name, model.name));
+  #removeUnlessSkipped(model: string, { skipped }: Scan): void {
+    const skip = skipped.find(({ name }) => mayHold(name, model));
     if (skip === undefined) {
       this.#served.remove(model);
-      this.#notices.info({ model: model.name }, 'model unloaded');
+      this.#notices.info({ model }, 'model unloaded');
     } else this.#served.keep(model, skip.reason);
   }
 

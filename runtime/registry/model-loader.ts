@@ -6,7 +6,7 @@ import { redact, ServeError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { loadVersion, type ModelVersion, type VersionSource } from '../model.ts';
 import type { ModelFolder, VersionFolder } from '../repository/index.ts';
-import { ServedModel } from '../served-model.ts';
+import type { Versions } from './parts.ts';
 
 export class ModelLoader {
   readonly #config: Config;
@@ -20,12 +20,12 @@ export class ModelLoader {
   }
 
   /** Loads every version of a model. Never rejects: a version that fails is represented by its error. */
-  async load(folder: ModelFolder): Promise<ServedModel> {
+  async load(folder: ModelFolder): Promise<Versions> {
     const versions = new Map<string, ModelVersion | ServeError>();
     for (const version of folder.versions) {
       versions.set(version.version, await this.#loadVersion(folder, version));
     }
-    return new ServedModel(folder, versions);
+    return versions;
   }
 
   async #loadVersion(

@@ -1,11 +1,18 @@
 /** @module The models that are served, being loaded or being unloaded, and how the index lists them. */
 
-import { ServeError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ModelVersion } from '../model.ts';
-import type { ModelFolder } from '../repository/index.ts';
-import type { Route, RouteTable } from '../routing/route-table.ts';
+import type { RouteTable } from '../routing/route-table.ts';
 import type { ServedModel } from '../served-model.ts';
+import {
+  type CatalogPart,
+  combine,
+  failureOf,
+  loadedOf,
+  type Parts,
+  type RepositoryPart,
+  type Served,
+} from './parts.ts';
 import { type Transition, Transitions } from './transitions.ts';
 
 /**
@@ -19,26 +26,20 @@ export interface IndexEntry {
   readonly reason?: string;
 }
 
-/** A loaded model that is about to be served. */
-export interface LoadedModel {
-  readonly folder: ModelFolder;
-  /** The fingerprint of the files that it was loaded from. */
-  readonly origin: string;
-  readonly model: ServedModel;
-}
-
 export class ServedModels {
   readonly #log: Log;
   /** Which of their versions a request goes to. */
   readonly #routes: RouteTable;
-  /** The fingerprint of the files that each served model was loaded from. */
-  readonly #origins = new Map<string, string>();
+  /** The models that are served, and those for which the catalog has only a route or labels. */
+  readonly #served = new Map<string, Served>();
+  /** Models of which files have changed or gone since they were loaded, so that they are read again at the next change. */
+  readonly #stale = new Set<string>();
   /** Models that a client has unloaded. */
   readonly #unloaded = new Set<string>();
   /** Why a change on disk is not served, for models whose old versions are still served. */
   readonly #refusals = new Map<string, string>();
   readonly #transitions = new Transitions();
-  /** Models that are no longer served, each until its last request has ended and it is unloaded. */
+  /** Versions that are no longer served, each until its last request has ended and it is unloaded. */
   readonly #leaving = new Set<Promise<void>>();
 
   constructor(routes: RouteTable, log: Log) {
@@ -54,13 +55,36 @@ export class ServedModels {
     return this.all().flatMap((model) => model.loaded());
   }
 
-  get(name: string): ServedModel | undefined {
-    return this.#routes.get(name);
+  parts(name: string): Parts {
+    return this.#served.get(name)?.parts ?? {};
+  }
+
+  /** The names of the models of which the catalog says something. */
+  inCatalog(): string[] {
+    return [...this.#served].filter(([, { parts }]) => parts.catalog).map(([name]) => name);
+  }
+
+  /** The names of the models that the repository serves. */
+  inRepository(): string[] {
+    return [...this.#served].filter(([, { parts }]) => parts.repository).map(([name]) => name);
+  }
+
+  /** Sentences about what is served differently from what was asked for. */
+  notes(): string[] {
+    return [...this.#served.values()].flatMap(({ notes }) => notes);
+  }
+
+  /** Whether every model is served as it should be: a registered version that no request needs may have failed. */
+  isComplete(): boolean {
+    return [...this.#served.values()].every(({ parts, model, servable }) => {
+      const failure = failureOf(parts.repository?.versions ?? new Map());
+      return failure === undefined && servable && model.loaded().every(({ responds }) => responds);
+    });
   }
 
   /** Whether the files that the model of that name was loaded from have this fingerprint. */
   isFrom(name: string, origin: string): boolean {
-    return this.#origins.get(name) === origin;
+    return !this.#stale.has(name) && this.parts(name).repository?.origin === origin;
   }
 
   /** Shows the model as being loaded until `load` settles. */
@@ -69,51 +93,70 @@ export class ServedModels {
   }
 
   /**
-   * Serves a loaded model instead of an older one. The older one stays if it works and the new one does not.
+   * Serves the versions of a repository's folder instead of older ones. The older ones stay if they work and one of the
+   * new ones does not.
    *
-   * @returns Whether the loaded model is served.
+   * @returns Whether they are served.
    */
-  serve({ folder, origin, model }: LoadedModel): boolean {
-    const { name } = model;
-    const failure = model.failure();
-    const old = this.#routes.get(name);
-    this.#origins.set(name, origin);
-    if (failure !== undefined && old !== undefined && old.loaded().length > 0) {
+  serve(part: RepositoryPart): boolean {
+    const { name } = part.folder;
+    const failure = failureOf(part.versions);
+    const { repository: old, catalog } = this.parts(name);
+    this.#stale.delete(name);
+    if (failure !== undefined && loadedOf(old?.versions).length > 0) {
       this.#refusals.set(name, failure.message);
-      this.discard(model);
+      this.discard(name, loadedOf(part.versions));
+      this.#change(name, { repository: { ...old!, origin: part.origin }, catalog });
       return false;
     }
     this.#refusals.delete(name);
     this.#unloaded.delete(name);
-    this.#routes.set(model, routeOf(folder));
-    if (old !== undefined) this.discard(old);
+    this.#change(name, { repository: part, catalog });
     return true;
   }
 
-  /** Stops serving the model. Requests that it has accepted still get their responses. */
-  remove(model: ServedModel): void {
-    this.#routes.delete(model.name);
-    this.#origins.delete(model.name);
-    this.#refusals.delete(model.name);
-    this.discard(model);
+  /** Serves what the catalog says of a model; undefined if it says nothing of it any more. */
+  serveCatalog(name: string, catalog: CatalogPart | undefined): void {
+    this.#change(name, { repository: this.parts(name).repository, catalog });
+  }
+
+  /** Stops serving the model's versions of the repository. Requests that they have accepted still get their responses. */
+  remove(name: string): void {
+    this.#stale.delete(name);
+    this.#refusals.delete(name);
+    this.#change(name, { catalog: this.parts(name).catalog });
   }
 
   /** The same as `remove`, at the request of a client. */
-  unload(model: ServedModel): void {
-    this.remove(model);
-    this.#unloaded.add(model.name);
+  unload(name: string): void {
+    this.remove(name);
+    this.#unloaded.add(name);
   }
 
   /** Keeps the model, whose files cannot be used any more. They are read again when they have changed. */
-  keep(model: ServedModel, reason: string): void {
-    this.#refusals.set(model.name, reason);
-    this.#origins.delete(model.name);
+  keep(name: string, reason: string): void {
+    this.#refusals.set(name, reason);
+    this.#stale.add(name);
   }
 
-  /** Unloads a model that is not served, as soon as its last request has ended. */
-  discard(model: ServedModel): void {
-    const { name } = model;
-    const closed = Promise.allSettled(model.loaded().map((version) => version.close()));
+  #change(name: string, parts: Parts): void {
+    const old = this.#served.get(name);
+    const { repository, catalog } = parts;
+    const now =
+      repository === undefined && catalog === undefined ? undefined : combine(name, parts, old);
+    if (now === undefined) this.#served.delete(name);
+    else this.#served.set(name, now);
+    if (now === undefined || now.model.isEmpty) this.#routes.delete(name);
+    else this.#routes.set(now.model, now.route);
+    const left = new Set(old?.model.loaded());
+    for (const version of now?.model.loaded() ?? []) left.delete(version);
+    this.discard(name, [...left]);
+  }
+
+  /** Unloads versions that are not served, each as soon as its last request has ended. */
+  discard(name: string, versions: readonly ModelVersion[]): void {
+    if (versions.length === 0) return;
+    const closed = Promise.allSettled(versions.map((version) => version.close()));
     const gone = this.#transitions.during('UNLOADING', name, closed).then((outcomes) => {
       this.#leaving.delete(gone);
       for (const outcome of outcomes) {
@@ -127,16 +170,17 @@ export class ServedModels {
 
   /** Removes every model, and resolves when all are unloaded. */
   async close(): Promise<void> {
-    for (const model of this.all()) this.remove(model);
+    for (const name of [...this.#served.keys()]) this.#change(name, {});
     await Promise.all(this.#leaving);
   }
 
   /** A value that is the same in two threads exactly when they serve the same. */
   state(): string {
-    const models = this.all().map(({ name, contents }) => [
+    const models = [...this.#served].map(([name, { model, route, parts }]) => [
       name,
-      contents,
-      this.#origins.get(name),
+      model.contents,
+      route,
+      parts.repository?.origin,
     ]);
     return JSON.stringify(models.toSorted());
   }
@@ -159,12 +203,4 @@ export class ServedModels {
       return { ...entry, reason: `A newer one cannot be served: ${refusal}` };
     });
   }
-}
-
-/** The route that `model.json` declares. */
-function routeOf({ config }: ModelFolder): Route {
-  if (config instanceof ServeError) return { weights: {}, labels: {} };
-  const { traffic, default_version, version_labels = {} } = config;
-  const weights = traffic ?? (default_version === undefined ? {} : { [default_version]: 1 });
-  return { weights, labels: version_labels };
 }

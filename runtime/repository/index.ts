@@ -37,7 +37,7 @@ export { type Registered, readArtifact } from './artifact.ts';
 export { type ModelConfig, modelConfigSchema } from './config.ts';
 export type { Skipped } from './files.ts';
 export { fingerprint } from './fingerprint.ts';
-export type { ModelFolder, VersionFolder } from './model-folder.ts';
+export { type ModelFolder, sortVersions, type VersionFolder } from './model-folder.ts';
 export {
   allowedTimeout,
   DEFAULT_SETTINGS,

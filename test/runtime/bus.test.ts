@@ -10,7 +10,7 @@ import {
 import { createLog, ServeError } from '../../runtime/index.ts';
 
 const load = (name: string): StateChange => ({ kind: 'load', name, override: undefined });
-const nameOf = (change: StateChange) => (change.kind === 'refresh' ? 'refresh' : change.name);
+const nameOf = (change: StateChange) => ('name' in change ? change.name : change.kind);
 
 /** A thread that serves what it has committed last. Tests replace `prepare` to make it fail. */
 class Thread {
