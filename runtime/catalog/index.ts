@@ -1,7 +1,16 @@
 /** @module The catalog of registered models: versions, labels, and the log of their changes. */
 
-export { checkLabelName, checkModelName, checkVersionName, isName } from './names.ts';
+export { Catalog, type CatalogParts } from './catalog.ts';
+export type { Registration } from './claims.ts';
+export { CATALOG_CHANNEL, type CatalogContext, type RepositoryModels } from './context.ts';
+export { type CatalogEvent, recordEvent } from './events.ts';
+export { type LabelRecord, moveStable } from './labels.ts';
+export { type ModelRecord, touchModel, type VersionPolicy } from './models.ts';
+export { checkLabelName, checkModelName, checkVersionName } from './names.ts';
 export { type Author, changeOnce, type OnceKey } from './once.ts';
+export { type Probe, type ProbeRequest, type ProbeResult, probeArtifact } from './probe.ts';
+export type { CheckSignature, Registered, SignatureVerdict } from './registrar.ts';
 export { checkRevision, type Expected } from './revision.ts';
 export type { CatalogModel, CatalogSnapshot, CatalogVersion } from './snapshot.ts';
 export type { EffectiveRoute, RouteUse, TrafficRoutes } from './traffic.ts';
+export { checkReady, type VersionRecord } from './versions.ts';

@@ -29,7 +29,7 @@ export interface CatalogVersion {
   readonly config: unknown;
   /** The bundle that signs it; null if it is not signed. */
   readonly signature: unknown;
-  /** The local model file; '' until the follower has downloaded and verified the artifact. */
+  /** The local folder with the files of the artifact; '' until the follower has downloaded and verified the artifact. */
   readonly path: string;
   /** Why the version cannot be served, if its artifact cannot be had or its signature is refused. */
   readonly failure?: string;

@@ -3,18 +3,19 @@
 create sequence catalog_revision;
 
 create table models (
-  name text primary key,
+  -- Names are compared byte by byte, as the server does.
+  name text collate "C" primary key,
   revision bigint not null,
-  -- {"latest": N}, {"all": true} or {"specific": ["v1.0", …]}
-  version_policy jsonb not null default '{"all": true}',
+  -- "all", {"latest": N} or {"specific": ["v1.0", …]}
+  version_policy jsonb not null default '"all"',
   created_at timestamptz not null default now(),
   created_by text not null
 );
 
 -- A version that was archived or purged keeps its row, because its name is never used again.
 create table model_versions (
-  model text not null references models (name),
-  version text not null,
+  model text collate "C" not null references models (name),
+  version text collate "C" not null,
   state text not null check (state in ('registered', 'validating', 'ready', 'rejected', 'archived')),
   -- Which registration the row belongs to: a later one of the same name, after a rejection, has another claim.
   claim bigint not null,
@@ -39,8 +40,8 @@ create index model_versions_by_digest on model_versions (digest);
 create index model_versions_in_work on model_versions (lease_until) where lease_until is not null;
 
 create table model_labels (
-  model text not null references models (name),
-  label text not null,
+  model text collate "C" not null references models (name),
+  label text collate "C" not null,
   version text not null,
   -- The version that it named before; null if there was none.
   previous text,

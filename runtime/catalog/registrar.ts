@@ -1,0 +1,144 @@
+/** @module Registers versions: hash → record → try → store the artifact → ready, or rejected with the reason. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ArtifactStore, hashArtifact, type LocalArtifact } from '../artifacts/index.ts';
+import { ServeError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import {
+  type Claim,
+  claimVersion,
+  endClaim,
+  isFree,
+  type Registration,
+  renewClaim,
+} from './claims.ts';
+import type { CatalogContext } from './context.ts';
+import type { Probe, ProbeResult } from './probe.ts';
+import { readVersion, type VersionRecord } from './versions.ts';
+
+export interface Registered {
+  readonly version: VersionRecord;
+  /** Whether this call has registered it; otherwise it was registered before with the same content. */
+  readonly isNew: boolean;
+}
+
+/** What the signature of the files in a folder is worth. */
+export interface SignatureVerdict {
+  readonly status: 'verified' | 'unsigned' | 'invalid';
+  /** Why the policy refuses the files; undefined if it does not. */
+  readonly refusal: string | undefined;
+}
+
+/**
+ * @param bundle Undefined if the files are not signed.
+ * @param config The `model.json` of the registration, which may have a stricter policy than the settings.
+ */
+export type CheckSignature = (
+  folder: string,
+  bundle: unknown,
+  config: unknown,
+) => Promise<SignatureVerdict>;
+
+export interface RegistrarParts {
+  readonly artifacts: ArtifactStore;
+  readonly probe: Probe;
+  readonly checkSignature: CheckSignature;
+  readonly log: Log;
+}
+
+const RENEW_MS = 15_000;
+const POLL_MS = 100;
+
+export class Registrar {
+  readonly #context: CatalogContext;
+  readonly #parts: RegistrarParts;
+  /** Versions are tried one after the other, because each trial may take much memory. */
+  #lastTrial: Promise<unknown> = Promise.resolve();
+
+  constructor(context: CatalogContext, parts: RegistrarParts) {
+    this.#context = context;
+    this.#parts = parts;
+  }
+
+  /**
+   * Registers the files of a folder, and resolves when the version is ready. Of two calls with the same content at once,
+   * one registers it and the other waits for the outcome.
+   *
+   * @param folder Nobody changes it meanwhile; the caller removes it.
+   * @throws {ServeError} `REJECTED` with the reason; `CONFLICT` if the version exists with other content, or its name is
+   * taken for good; `STORE_UNAVAILABLE`
+   */
+  async register(folder: string, registration: Registration, who: string): Promise<Registered> {
+    const { signature, config } = registration;
+    const artifact = await hashArtifact(folder);
+    const verdict = await this.#parts.checkSignature(folder, signature, config);
+    const content = { ...artifact, signatureStatus: verdict.status };
+    for (;;) {
+      const taken = await claimVersion(this.#context, registration, content, who);
+      if ('number' in taken) {
+        return { version: await this.#work(taken, artifact, verdict), isNew: true };
+      }
+      if (taken.state === 'ready') return { version: taken, isNew: false };
+      const settled = await this.#settled(registration);
+      if (settled?.state === 'rejected') throw rejected(registration, settled.reason ?? '');
+    }
+  }
+
+  /** Tries and stores a version. @throws {ServeError} `REJECTED`, `STORE_UNAVAILABLE`, `INTERNAL` */
+  async #work(
+    claim: Claim,
+    artifact: LocalArtifact,
+    { refusal }: SignatureVerdict,
+  ): Promise<VersionRecord> {
+    const { store } = this.#context;
+    // A renewal that fails is made up for by the next one.
+    const renewing = setInterval(() => void renewClaim(store, claim).catch(() => {}), RENEW_MS);
+    try {
+      if (refusal !== undefined) throw new ServeError('REJECTED', refusal);
+      await renewClaim(store, claim, 'validating');
+      const found = await this.#try(claim, artifact);
+      await this.#parts.artifacts.put(artifact);
+      return await endClaim(store, claim, { state: 'ready', found });
+    } catch (error) {
+      const isRefused = error instanceof ServeError && error.code === 'REJECTED';
+      const reason = isRefused ? error.message : 'The server failed to try or store it.';
+      await this.#reject(claim, reason);
+      throw isRefused ? rejected(claim, reason, error) : error;
+    } finally {
+      clearInterval(renewing);
+    }
+  }
+
+  #try({ model, version, config }: Claim, { source: folder }: LocalArtifact): Promise<ProbeResult> {
+    const trial = this.#lastTrial.then(() =>
+      this.#parts.probe({ model, version, folder, config: config ?? null }),
+    );
+    this.#lastTrial = trial.catch(() => {});
+    return trial;
+  }
+
+  /** Never rejects: if the outcome cannot be recorded, the lease runs out, which has the same effect. */
+  async #reject(claim: Claim, reason: string): Promise<void> {
+    try {
+      await endClaim(this.#context.store, claim, { state: 'rejected', reason });
+    } catch (err) {
+      const { model, version } = claim;
+      this.#parts.log.error({ model, version, err }, 'a rejection could not be recorded');
+    }
+  }
+
+  /** Waits until the registration of the same version by somebody else has ended. */
+  async #settled({ model, version }: Registration): Promise<VersionRecord | undefined> {
+    for (;;) {
+      const found = await readVersion(this.#context.store, model, version);
+      const isOpen = found?.state === 'registered' || found?.state === 'validating';
+      if (!isOpen || (await isFree(this.#context.store, found))) return found;
+      await sleep(POLL_MS);
+    }
+  }
+}
+
+function rejected({ model, version }: Registration, reason: string, cause?: unknown): ServeError {
+  const message = `Version '${version}' of model '${model}' was rejected: ${reason}`;
+  return new ServeError('REJECTED', message, { cause });
+}
