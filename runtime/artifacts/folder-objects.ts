@@ -1,0 +1,117 @@
+/** @module Artifacts in a folder, of this machine or of a volume that several machines share. */
+
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ServeError } from '../errors.ts';
+import { missing } from './artifact.ts';
+import { chunksOf } from './local-files.ts';
+import { type Objects, type StoredObject, UPLOADS } from './objects.ts';
+import { isAbandoned, ownName } from './owner.ts';
+
+const WRITING = '.writing';
+
+export class FolderObjects implements Objects {
+  readonly #folder: string;
+
+  /** @param folder Is made when something is written. */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async write(key: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const place = this.#place(key);
+    const temporary = this.#place(`${UPLOADS}${ownName()}${WRITING}`);
+    await unavailable(async () => {
+      await mkdir(dirname(temporary), { recursive: true });
+      await mkdir(dirname(place), { recursive: true });
+      try {
+        await writeWhole(temporary, content);
+        await rename(temporary, place);
+      } catch (error) {
+        await rm(temporary, { force: true });
+        throw error;
+      }
+      await syncFolder(dirname(place));
+    });
+  }
+
+  async *read(key: string, start: number, limit = Number.MAX_SAFE_INTEGER) {
+    await using file = await unavailable(() => open(this.#place(key)));
+    let left = limit;
+    for await (const chunk of chunksOf(file, start)) {
+      const wanted = chunk.subarray(0, left);
+      left -= wanted.byteLength;
+      yield wanted;
+      if (left === 0) return;
+    }
+  }
+
+  async size(key: string): Promise<number | undefined> {
+    const found = await orUndefined(stat(this.#place(key)));
+    return found?.size;
+  }
+
+  async list(prefix: string): Promise<readonly StoredObject[]> {
+    const names = (await orUndefined(readdir(this.#place(prefix)))) ?? [];
+    const found = names.map(async (name) => {
+      const stats = await orUndefined(stat(this.#place(prefix + name)));
+      return stats && { key: prefix + name, bytes: stats.size, modified: stats.mtimeMs };
+    });
+    return (await Promise.all(found)).filter((each) => each !== undefined);
+  }
+
+  async remove(key: string): Promise<void> {
+    await unavailable(() => rm(this.#place(key), { force: true }));
+  }
+
+  async sweep(): Promise<void> {
+    for (const { key, modified } of await this.list(UPLOADS)) {
+      if (!key.endsWith(WRITING)) continue;
+      const owner = key.slice(UPLOADS.length, -WRITING.length);
+      if (isAbandoned(owner, modified)) await this.remove(key);
+    }
+  }
+
+  close(): void {}
+
+  #place(key: string): string {
+    return join(this.#folder, key);
+  }
+}
+
+async function writeWhole(place: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+  await using file = await open(place, 'wx');
+  for await (const chunk of content) await file.writeFile(chunk);
+  await file.sync();
+}
+
+/** Makes a rename last, so that an artifact that was stored is there also after a loss of power. */
+async function syncFolder(folder: string): Promise<void> {
+  await using handle = await open(folder);
+  await handle.sync();
+}
+
+async function orUndefined<T>(operation: Promise<T>): Promise<T | undefined> {
+  try {
+    return await unavailable(() => operation);
+  } catch (error) {
+    if (error instanceof ServeError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+async function unavailable<T>(operation: () => Promise<T>): Promise<T> {
+  try {
+    return await operation();
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    // An error without the name of a fault is that of the content, or of an ended operation.
+    if (cause instanceof ServeError || typeof code !== 'string') throw cause;
+    if (code === 'ENOENT') throw missing();
+    const full = code === 'ENOSPC' || code === 'EDQUOT';
+    const message = full
+      ? 'There is no space left where artifacts are stored.'
+      : `The folder of the artifacts cannot be used (${code}).`;
+    throw new ServeError('STORE_UNAVAILABLE', message, { cause });
+  }
+}

@@ -1,0 +1,99 @@
+/** @module What unpacking tar and zip archives has in common: every entry passes here before anything is written. */
+
+import { mkdir, open, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ServeError } from '../errors.ts';
+import type { OnProgress } from './artifact.ts';
+import { type Limits, PathSet, refused } from './paths.ts';
+
+interface Options {
+  readonly limits: Limits;
+  readonly onProgress?: OnProgress | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Files of models are compressed to a hundredth only if they are made for it; small archives may be. */
+const MAX_RATIO = 100;
+const FREE_BYTES = 256 * 1024 * 1024;
+
+export class Unpacking {
+  readonly #folder: string;
+  readonly #options: Options;
+  readonly #maxBytes: number;
+  readonly #paths: PathSet;
+  #written = 0;
+
+  private constructor(folder: string, options: Options, archiveBytes: number) {
+    this.#folder = folder;
+    this.#options = options;
+    this.#maxBytes = Math.max(FREE_BYTES, MAX_RATIO * archiveBytes);
+    this.#paths = new PathSet(options.limits);
+  }
+
+  /** @param folder Is empty. */
+  static async start(archive: string, folder: string, options: Options): Promise<Unpacking> {
+    return new Unpacking(folder, options, (await stat(archive)).size);
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#options.signal;
+  }
+
+  /** The most bytes that the uncompressed form of the archive may have, with its headers. */
+  get maxStreamBytes(): number {
+    const { bytes, entries } = this.#options.limits;
+    return Math.min(bytes, this.#maxBytes) + entries * MAX_OVERHEAD_BYTES;
+  }
+
+  /** Takes an entry in, before any of its content is read. @throws {ServeError} `REJECTED`, `PAYLOAD_TOO_LARGE` */
+  add(path: string, kind: 'file' | 'folder', bytes: number): void {
+    if (kind === 'folder') this.#paths.addFolder(path);
+    else this.#paths.addFile(path, bytes);
+    if (this.#paths.bytes > this.#maxBytes) throw bomb();
+  }
+
+  async makeFolder(path: string): Promise<void> {
+    await mkdir(join(this.#folder, path), { recursive: true });
+  }
+
+  /** @param bytes What the archive says about the length of the content. */
+  async writeFile(path: string, content: AsyncIterable<Uint8Array>, bytes: number): Promise<void> {
+    const place = join(this.#folder, path);
+    await mkdir(dirname(place), { recursive: true });
+    await using file = await open(place, 'wx', 0o644);
+    let length = 0;
+    for await (const chunk of content) {
+      this.signal?.throwIfAborted();
+      length += chunk.byteLength;
+      if (length > bytes) break;
+      await file.writeFile(chunk);
+      this.#written += chunk.byteLength;
+      this.#options.onProgress?.(this.#written);
+    }
+    if (length !== bytes) throw refused(path, 'has another length than the archive says');
+  }
+}
+
+/** A header of tar and its padding, for which names and extensions may need more. */
+const MAX_OVERHEAD_BYTES = 8192;
+
+export const bomb = (): ServeError =>
+  new ServeError(
+    'PAYLOAD_TOO_LARGE',
+    `The archive unpacks to more than ${MAX_RATIO} times its size; send it without compression.`,
+  );
+
+/** The error for an archive that cannot be read. */
+export function unreadable(cause: unknown): unknown {
+  if (cause instanceof ServeError || (cause instanceof Error && cause.name === 'AbortError')) {
+    return cause;
+  }
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return code === 'ENOSPC' || code === 'EDQUOT'
+    ? new ServeError('STORE_UNAVAILABLE', 'There is no space left to unpack the archive.', {
+        cause,
+      })
+    : new ServeError('INVALID_ARGUMENT', 'The archive is damaged, or of an unknown form.', {
+        cause,
+      });
+}
