@@ -10,6 +10,8 @@ export interface Principal {
   readonly tenant?: string | undefined;
   /** The id of the API key, if the caller has sent one. */
   readonly keyId?: string | undefined;
+  /** The claims of the caller's token by name; undefined if there is no token. */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Reads a header of a request for authentication; null if the request has no such header. */

@@ -16,7 +16,9 @@ import { openPlatform, type Platform } from './platform.ts';
 import { startPolling } from './polling.ts';
 import { type IndexEntry, Registry } from './registry/index.ts';
 import type { LoadOverride, Skipped } from './repository/index.ts';
-import type { Random, RouteTable } from './routing/route-table.ts';
+import { ArmTraffic } from './routing/arm-traffic.ts';
+import type { RouteTable } from './routing/route-table.ts';
+import type { Random } from './routing/split.ts';
 import type { ModelStatus } from './served-model.ts';
 import type { Store } from './store/store.ts';
 
@@ -228,6 +230,14 @@ export async function createRuntime(
   );
   const metrics = new Metrics(engine.counters, () => registry.loaded());
   addRepositoryMetrics(metrics, registry);
+  const arms = new ArmTraffic({
+    clock,
+    metrics,
+    random,
+    isBusy: () => admission.inFlight * 2 > config.maxInFlight,
+    keepInputs: config.shadowKeepInputs,
+  });
+  const serving = { routes: registry.routes, arms };
   return {
     config,
     admission,
@@ -237,7 +247,7 @@ export async function createRuntime(
     metrics,
     codec: engine.codec,
     access: openAccess,
-    infer: (steps, request, from) => infer(registry.routes, steps, request, from),
+    infer: (steps, request, from) => infer(serving, steps, request, from),
     routes: registry.routes,
     repository: repositoryControl(config, registry, bus),
     platform,
@@ -252,6 +262,7 @@ export async function createRuntime(
     },
     async close() {
       stopPolling();
+      arms.close();
       await own?.close();
       await platform?.close();
       await registry.close();

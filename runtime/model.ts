@@ -93,8 +93,9 @@ export class ModelVersion {
   }
 
   /** Keeps the version loaded until the matching `release()`. */
-  hold(): void {
+  hold(): this {
     this.#inFlight.hold();
+    return this;
   }
 
   release(): void {

@@ -11,12 +11,13 @@ import type { BodyShare } from './body-budget.ts';
 import { fromEngine } from './errors.ts';
 import type { ModelVersion } from './model.ts';
 import { allowedTimeout } from './repository/index.ts';
+import type { ArmTraffic, Predicted, Recipient } from './routing/arm-traffic.ts';
 import type { RouteContext, RouteTable } from './routing/route-table.ts';
 import { runTogether } from './run-together.ts';
 import { joinTimings } from './timings.ts';
 
 /** The client that waits for the response, and how long it waits. */
-export interface Caller {
+export interface Caller extends Recipient {
   /** Milliseconds until the client's deadline, at the time of the call; undefined if it has set none. */
   timeLeft(): number | undefined;
   /** Aborts when the client no longer waits for the response. */
@@ -62,6 +63,10 @@ export interface InferenceSteps<Request, Context, Response> {
   prepare(request: Request, version: ModelVersion): Prepared<Context> | Promise<Prepared<Context>>;
   /** Converts the outputs to the response. */
   respond(outcome: Outcome<Context>, request: Request): Response | Promise<Response>;
+  /** The JSON of the body, where the key of a sticky split may be. Default: the body is not JSON. */
+  body?(request: Request): unknown;
+  /** What the response predicts. Default: it does not say so in a form that can be compared. */
+  predicted?(response: Response, request: Request): Predicted | undefined;
 }
 
 /** A response, with the values that are recorded about it. */
@@ -73,6 +78,12 @@ export interface Inference<Response> {
   readonly maxRows: number;
 }
 
+/** What the requests of one HTTP thread are served with. */
+export interface Serving {
+  readonly routes: RouteTable;
+  readonly arms: ArmTraffic;
+}
+
 /**
  * Serves one request. Its version is resolved once, and stays loaded until the response is made. The caller
  * holds a permit, and records the response.
@@ -80,39 +91,45 @@ export interface Inference<Response> {
  * @throws {ServeError} for every failure; it throws no other error.
  */
 export async function infer<Request, Context, Response>(
-  routes: RouteTable,
+  { routes, arms }: Serving,
   steps: InferenceSteps<Request, Context, Response>,
   request: Request,
   caller: Caller,
 ): Promise<Inference<Response>> {
-  const version = routes.resolve(steps.route(request));
-  version.hold();
+  const choice = routes.resolve(steps.route(request), caller, () => steps.body?.(request));
+  const trial = arms.begin(choice, caller);
+  let version: ModelVersion | undefined;
   let share: BodyShare | undefined;
   try {
+    version = choice.hold();
     const step = steps.prepare(request, version);
     const prepared = step instanceof Promise ? await step : step;
+    trial?.copy((shadow) => steps.prepare(request, shadow));
     const options = runOptions(version, prepared, caller);
     const { runs, context } = prepared;
+    const loaded = version;
     share = prepared.share;
     share?.lend();
     const results =
       runs.length === 1
         ? [await version.run(runs[0]!, options)]
         : await runTogether(runs, caller.signal, (inputs, signal) =>
-            version.run(inputs, { ...options, signal }),
+            loaded.run(inputs, { ...options, signal }),
           );
     share?.reclaim();
     const timings = joinTimings(results);
     const made = steps.respond({ version, results, timings, context }, request);
     const response = made instanceof Promise ? await made : made;
+    trial?.succeeded({ version, results }, steps.predicted?.(response, request));
     return { response, version, timings, maxRows: version.signature.batching.maxRows };
   } catch (thrown) {
     const error = fromEngine(thrown);
     // After an abort or a deadline the engine may still read the inputs, but not those that it refuses.
     if (error.code === 'INVALID_ARGUMENT') share?.reclaim();
+    trial?.failed(error);
     throw error;
   } finally {
-    version.release();
+    version?.release();
   }
 }
 

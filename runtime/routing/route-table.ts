@@ -10,14 +10,12 @@ import { ServeError } from '../errors.ts';
 import type { ModelVersion } from '../model.ts';
 import type { ServedModel } from '../served-model.ts';
 import type { TaskName } from '../tasks/index.ts';
+import type { TrafficRoute } from './route.ts';
+import { type Arm, compileSplit, type Random, type Split } from './split.ts';
+import { keyReader, memberOf, type ReadKey, type Sender } from './sticky.ts';
 
-/** Random numbers in [0, 1), for the traffic split. */
-export type Random = () => number;
-
-/** How the version of requests to one model is chosen. */
-export interface Route {
-  /** Shares of the requests that name no version, in any unit. If empty, the newest version that works gets all. */
-  readonly weights: Readonly<Record<string, number>>;
+/** How the version of requests to one model is chosen. If it has no weights, the newest version that works gets all. */
+export interface Route extends TrafficRoute {
   /** Names that stand for a version, such as `stable`. */
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -36,11 +34,16 @@ export interface RouteContext {
 interface Entry {
   readonly model: ServedModel;
   readonly route: Route;
-  /** Versions with the cumulative share up to which each is chosen; the last is 1. */
-  readonly shares: readonly { readonly upTo: number; readonly version: string }[];
-  /** The version of every request that names none, if it is loaded and there is no traffic split. */
+  readonly split: Split;
+  /** Reads the key of a sticky split. */
+  readonly keyOf: ReadKey | undefined;
+  /** Whether the route has several versions, a canary or a shadow, so that its arms are observed. */
+  readonly isDivided: boolean;
+  /** The version of every request that names none, if it is loaded and the route is not divided. */
   readonly only: ModelVersion | undefined;
 }
+
+const noBody = () => undefined;
 
 export class RouteTable {
   readonly #random: Random;
@@ -48,6 +51,7 @@ export class RouteTable {
   readonly #defaultName: string | undefined;
   readonly #entries = new Map<string, Entry>();
   #wideIntegers = false;
+  #keyMembers: ReadonlySet<string> = new Set();
   /** The default model for each list of tasks that requests have had so far. */
   readonly #defaults = new Map<readonly TaskName[] | undefined, Entry | undefined>();
 
@@ -77,6 +81,16 @@ export class RouteTable {
     return this.#wideIntegers;
   }
 
+  /** Members of JSON bodies that hold the keys of sticky splits, so that requests may have them beside their own. */
+  get keyMembers(): ReadonlySet<string> {
+    return this.#keyMembers;
+  }
+
+  /** The model of requests that name none; undefined if there is no such model. */
+  get defaultModel(): string | undefined {
+    return this.#default(undefined)?.model.name;
+  }
+
   /** @throws {ServeError} `MODEL_NOT_FOUND` */
   model(context: RouteContext): ServedModel {
     return this.#entry(context).model;
@@ -91,16 +105,24 @@ export class RouteTable {
   }
 
   /**
-   * The version that responds to one request. It may be chosen at random, so each request must call this once.
+   * What responds to one request: the version that it names, or the arm of the route that it is given to. The arm may be
+   * chosen at random, so each request must call this once.
    *
+   * @param sender Whose request it is, and `body` the JSON of its body, for the key of a sticky split.
    * @throws {ServeError} `MODEL_NOT_FOUND`, `VERSION_NOT_FOUND`, `MODEL_NOT_READY`, or `INVALID_ARGUMENT`
    * when no model is named and there is no default.
    */
-  resolve(context: RouteContext): ModelVersion {
+  resolve(
+    context: RouteContext,
+    sender: Sender = {},
+    body: () => unknown = noBody,
+  ): ModelVersion | Arm {
     const entry = this.#entry(context);
     const { version } = context;
     if (version !== undefined) return named(entry, version);
-    return entry.only ?? entry.model.version(draw(entry, this.#random()), entry.route.labels);
+    if (entry.only !== undefined) return entry.only;
+    const arm = entry.split.choose(entry.keyOf?.(sender, body), this.#random);
+    return entry.isDivided ? arm : arm.loaded();
   }
 
   /**
@@ -114,7 +136,7 @@ export class RouteTable {
     const { version } = context;
     return entry.only !== undefined && version === undefined
       ? entry.only
-      : named(entry, version ?? heaviest(entry));
+      : named(entry, version ?? entry.split.heaviest());
   }
 
   /**
@@ -156,6 +178,8 @@ export class RouteTable {
   #forget(): void {
     this.#defaults.clear();
     this.#wideIntegers = this.models().some((model) => model.takesWideIntegers());
+    const members = [...this.#entries.values()].map(({ route }) => memberOf(route.sticky));
+    this.#keyMembers = new Set(members.filter((member) => member !== undefined));
   }
 
   #default(tasks: readonly TaskName[] | undefined): Entry | undefined {
@@ -181,25 +205,11 @@ export class RouteTable {
 }
 
 function compile(model: ServedModel, route: Route): Entry {
-  const weights = Object.entries(route.weights);
-  const effective = weights.length > 0 ? weights : [[model.newest(), 1] as const];
-  const total = effective.reduce((sum, [, weight]) => sum + weight, 0) || 1;
-  let sum = 0;
-  const shares = effective.map(([version, weight]) => {
-    sum += weight;
-    return { upTo: sum / total, version };
-  });
-  const only = shares.length === 1 ? model.loadedVersion(shares[0]!.version) : undefined;
-  return { model, route, shares, only };
-}
-
-const draw = ({ shares }: Entry, drawn: number): string =>
-  (shares.find(({ upTo }) => drawn < upTo) ?? shares.at(-1)!).version;
-
-/** The version with the largest share; of equal ones the first. */
-function heaviest({ route, model }: Entry): string {
-  const [first] = Object.entries(route.weights).toSorted(([, a], [, b]) => b - a);
-  return first?.[0] ?? model.newest();
+  const { sticky, shadow, canary, labels } = route;
+  const split = compileSplit(model, route, labels);
+  const isDivided = split.arms.length > 1 || shadow !== undefined || canary !== undefined;
+  const only = isDivided ? undefined : model.loadedVersion(split.arms[0]!.version);
+  return { model, route, split, keyOf: sticky && keyReader(sticky), isDivided, only };
 }
 
 function named(entry: Entry, version: string): ModelVersion {

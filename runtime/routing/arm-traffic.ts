@@ -1,0 +1,261 @@
+/** @module Observes the requests that routes give to their arms, and copies some of them to shadows. */
+
+import type { Clock } from '../clock.ts';
+import type { ServeCode, ServeError } from '../errors.ts';
+import type { CounterSeries, HistogramSeries, Metric, Metrics } from '../metrics/index.ts';
+import type { ModelVersion } from '../model.ts';
+import { type Answer, compareAnswers, outputsOf } from './compare.ts';
+import type { Comparison, Observation, Observer } from './observer.ts';
+import { type CopiedRequest, type Copy, type ShadowAnswer, ShadowQueue } from './shadow.ts';
+import { Arm, type Random } from './split.ts';
+import { shownElements } from './tensors.ts';
+
+/** Errors of the arm that got the request. All others are the client's mistakes, or its absence. */
+const OF_ARM: readonly ServeCode[] = [
+  'INTERNAL',
+  'MODEL_NOT_READY',
+  'OVERLOADED',
+  'DEADLINE_EXCEEDED',
+];
+
+/** Bounds of latencies, seconds. */
+const BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Who gets the request's response. */
+export interface Recipient {
+  /** The id by which feedback names the request. */
+  readonly id?: string | undefined;
+  /** Set to the version that a route has chosen, so that every response can name it, even that of an error. */
+  modelVersion?: string | undefined;
+}
+
+/** What a response says. */
+export interface Predicted {
+  /** As in `Observation`. */
+  readonly prediction: unknown;
+  readonly confidence: number | undefined;
+}
+
+export interface ArmTrafficParts {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly random: Random;
+  /** As in `ShadowQueue`. */
+  readonly isBusy: () => boolean;
+  /** Whether comparisons carry inputs. */
+  readonly keepInputs: boolean;
+}
+
+type Outcome = 'ok' | 'failed';
+type CopyOutcome = 'agreed' | 'disagreed' | 'failed' | 'dropped';
+
+/** The traffic of one HTTP thread that routes have divided. */
+export class ArmTraffic {
+  readonly parts: ArmTrafficParts;
+  readonly shadows: ShadowQueue;
+  readonly #observers: Observer[] = [];
+  readonly #durations: Metric<'model' | 'version' | 'arm' | 'outcome', HistogramSeries>;
+  readonly #copies: Metric<'model' | 'version' | 'outcome', CounterSeries>;
+  readonly #series = new WeakMap<Arm, Partial<Record<Outcome, HistogramSeries>>>();
+
+  constructor(parts: ArmTrafficParts) {
+    const { metrics } = parts;
+    this.parts = parts;
+    this.shadows = new ShadowQueue(parts.clock, parts.isBusy);
+    this.#durations = metrics.histogram(
+      {
+        name: 'millrace_arm_request_duration_seconds',
+        help: 'Time from the choice of an arm of a route to the response',
+        labels: ['model', 'version', 'arm', 'outcome'],
+      },
+      BOUNDS,
+    );
+    this.#copies = metrics.counter({
+      name: 'millrace_shadow_requests_total',
+      help: 'Requests chosen for a shadow, by what became of the copy',
+      labels: ['model', 'version', 'outcome'],
+    });
+  }
+
+  /** Reports to one more observer from now on. */
+  attach(observer: Observer): void {
+    this.#observers.push(observer);
+  }
+
+  /** Begins to observe a request; undefined if it names its version, or its route has only one. */
+  begin(choice: ModelVersion | Arm, recipient: Recipient): Trial | undefined {
+    if (!(choice instanceof Arm)) return undefined;
+    recipient.modelVersion = choice.version;
+    return new Trial(this, choice, recipient.id ?? '', this.parts.clock.now());
+  }
+
+  observe(arm: Arm, observation: Observation): void {
+    this.#seriesOf(arm, observation.failed ? 'failed' : 'ok').observe(observation.latencyMs / 1000);
+    for (const observer of this.#observers) observer.observe(observation);
+  }
+
+  compared(comparison: Comparison): void {
+    const { model, shadow, failed, agrees } = comparison;
+    this.countCopy(model, shadow, failed ? 'failed' : agrees ? 'agreed' : 'disagreed');
+    for (const observer of this.#observers) observer.compared(comparison);
+  }
+
+  countCopy(model: string, version: string, outcome: CopyOutcome): void {
+    seriesOrNone(() => this.#copies.series({ model, version, outcome }))?.add();
+  }
+
+  /** Takes and runs no more copies. */
+  close(): void {
+    this.shadows.close();
+  }
+
+  #seriesOf(arm: Arm, outcome: Outcome): HistogramSeries {
+    let known = this.#series.get(arm);
+    if (known === undefined) {
+      known = {};
+      this.#series.set(arm, known);
+    }
+    const { model, version, name } = arm;
+    known[outcome] ??=
+      seriesOrNone(() => this.#durations.series({ model, version, arm: name, outcome })) ?? NOWHERE;
+    return known[outcome];
+  }
+}
+
+const NOWHERE: HistogramSeries = { observe() {} };
+
+/** A process has a limited number of series. A request does not fail because there are none left. */
+function seriesOrNone<Series>(find: () => Series): Series | undefined {
+  try {
+    return find();
+  } catch {
+    return undefined;
+  }
+}
+
+/** A request to an arm, from the choice of its version to its response. */
+export class Trial {
+  readonly #traffic: ArmTraffic;
+  readonly #arm: Arm;
+  readonly #requestId: string;
+  readonly #startedMs: number;
+  #copy: Copy | Promise<Copy | undefined> | undefined;
+
+  constructor(traffic: ArmTraffic, arm: Arm, requestId: string, startedMs: number) {
+    this.#traffic = traffic;
+    this.#arm = arm;
+    this.#requestId = requestId;
+    this.#startedMs = startedMs;
+  }
+
+  /**
+   * Copies the request if it is one of those for the shadow. Must be called before its run, which may free its memory.
+   *
+   * @param prepare Prepares the request for the shadow, whose inputs may differ.
+   */
+  copy(prepare: (shadow: ModelVersion) => CopiedRequest | Promise<CopiedRequest>): void {
+    const { shadow } = this.#arm;
+    if (shadow === undefined || this.#traffic.parts.random() >= shadow.fraction) return;
+    if (!this.#traffic.shadows.hasRoom) {
+      this.#count('dropped');
+      return;
+    }
+    try {
+      const request = prepare(shadow.loaded);
+      this.#copy =
+        request instanceof Promise ? request.then((made) => this.#keep(made)) : this.#keep(request);
+    } catch {
+      this.#count('failed');
+    }
+  }
+
+  /** Records that the version has responded, and compares the shadow with it later. */
+  succeeded(answer: Answer, predicted: Predicted | undefined): void {
+    this.#observe(false, predicted);
+    this.#withCopy((copy) => {
+      this.#traffic.shadows.run(copy, (shadow) => this.#compare(answer, copy, shadow));
+    });
+  }
+
+  /** Records that the request has failed. */
+  failed({ code }: ServeError): void {
+    if (OF_ARM.includes(code)) this.#observe(true);
+    this.#withCopy((copy) => this.#traffic.shadows.discard(copy));
+  }
+
+  #observe(failed: boolean, predicted?: Predicted): void {
+    const { model, version, name, period } = this.#arm;
+    this.#traffic.observe(this.#arm, {
+      model,
+      requestId: this.#requestId,
+      arm: name,
+      version,
+      period,
+      latencyMs: this.#traffic.parts.clock.now() - this.#startedMs,
+      failed,
+      confidence: predicted?.confidence,
+      prediction: predicted?.prediction,
+    });
+  }
+
+  #keep(request: CopiedRequest): Copy | undefined {
+    const copy = this.#traffic.shadows.copy(this.#arm.shadow!.loaded, request);
+    if (copy === undefined) this.#count('dropped');
+    return copy;
+  }
+
+  #withCopy(use: (copy: Copy) => void): void {
+    const copy = this.#copy;
+    if (copy instanceof Promise) {
+      copy.then(
+        (made) => made && use(made),
+        () => this.#count('failed'),
+      );
+    } else if (copy !== undefined) use(copy);
+  }
+
+  #count(outcome: CopyOutcome): void {
+    this.#traffic.countCopy(this.#arm.model, this.#arm.shadow!.version, outcome);
+  }
+
+  #compare(
+    own: Answer,
+    { version: loaded, runs }: Copy,
+    { results, latencyMs }: ShadowAnswer,
+  ): void {
+    const { model, version, name, period, shadow } = this.#arm;
+    const about = {
+      model,
+      requestId: this.#requestId,
+      arm: name,
+      version,
+      period,
+      shadow: loaded.version,
+      latencyMs,
+    };
+    if (results === undefined) {
+      this.#traffic.compared({ ...about, ...FAILED });
+      return;
+    }
+    const difference = compareAnswers(own, { version: loaded, results }, shadow!.tolerance);
+    const [first, other] = [own.results[0]!, results[0]!].map(outputsOf);
+    this.#traffic.compared({
+      ...about,
+      failed: false,
+      ...difference,
+      outputs: difference.agrees ? undefined : shownElements(first!),
+      shadowOutputs: difference.agrees ? undefined : shownElements(other!),
+      inputs:
+        difference.agrees || !this.#traffic.parts.keepInputs ? undefined : shownElements(runs[0]!),
+    });
+  }
+}
+
+const FAILED = {
+  failed: true,
+  agrees: undefined,
+  maxAbsDifference: undefined,
+  outputs: undefined,
+  shadowOutputs: undefined,
+  inputs: undefined,
+} as const;
