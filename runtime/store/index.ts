@@ -1,0 +1,10 @@
+/** @module The database of the platform, and its schema. */
+
+export {
+  type NamedLock,
+  type Row,
+  type Sql,
+  type SqlValue,
+  type Store,
+  sqlState,
+} from './store.ts';
