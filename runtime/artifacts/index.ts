@@ -9,10 +9,11 @@ export type { Artifact, ArtifactFile, OnProgress, TransferOptions } from './arti
 export { ONLY_FILE } from './artifact.ts';
 export { sweepDownloads } from './download.ts';
 export { hashArtifact, type LocalArtifact } from './local-files.ts';
+export { isAbandoned, ownName } from './owner.ts';
 export { checkPath } from './paths.ts';
 export { downloadSource } from './s3-source.ts';
 export type { ArtifactStore } from './store.ts';
-export { type UnpackOptions, unpackArchive } from './unpack.ts';
+export { isArchive, type UnpackOptions, unpackArchive } from './unpack.ts';
 
 /** Opens the store of artifacts. Nothing is read or made before it is used. The caller closes it. */
 export function openArtifacts({

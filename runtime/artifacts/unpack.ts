@@ -52,6 +52,10 @@ export async function unpackArchive(
   }
 }
 
+/** Whether a file is an archive that `unpackArchive` takes, by its first bytes. */
+export const isArchive = async (file: string): Promise<boolean> =>
+  (await kindOf(file)) !== undefined;
+
 /** The signature of a member, or of the directory of an archive without any. */
 const ZIP_STARTS = [0x04034b50, 0x06054b50];
 

@@ -43,7 +43,12 @@ export interface Claim extends Registration {
 
 /** How a claim ends. */
 export type Outcome =
-  | { readonly state: 'ready'; readonly found: ProbeResult }
+  | {
+      readonly state: 'ready';
+      readonly found: ProbeResult;
+      /** What an operator should know about it. */
+      readonly warning: string | undefined;
+    }
   | { readonly state: 'rejected'; readonly reason: string };
 
 /** How long a version stays claimed without a sign of life of its server, seconds. */
@@ -124,7 +129,7 @@ export async function renewClaim(
 export function endClaim(store: Store, claim: Claim, outcome: Outcome): Promise<VersionRecord> {
   const { model, version, number, who } = claim;
   const { inputs, outputs, costs } = outcome.state === 'ready' ? outcome.found : NOTHING_FOUND;
-  const reason = outcome.state === 'rejected' ? outcome.reason : null;
+  const reason = outcome.state === 'rejected' ? outcome.reason : (outcome.warning ?? null);
   return store.transaction(async (sql) => {
     await storeModel(sql, model, who);
     const before = await readVersion(sql, model, version);

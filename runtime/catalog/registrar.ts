@@ -14,6 +14,7 @@ import {
 } from './claims.ts';
 import type { CatalogContext } from './context.ts';
 import type { Probe, ProbeResult } from './probe.ts';
+import type { CheckSignature, SignatureVerdict } from './signature.ts';
 import { readVersion, type VersionRecord } from './versions.ts';
 
 export interface Registered {
@@ -21,23 +22,6 @@ export interface Registered {
   /** Whether this call has registered it; otherwise it was registered before with the same content. */
   readonly isNew: boolean;
 }
-
-/** What the signature of the files in a folder is worth. */
-export interface SignatureVerdict {
-  readonly status: 'verified' | 'unsigned' | 'invalid';
-  /** Why the policy refuses the files; undefined if it does not. */
-  readonly refusal: string | undefined;
-}
-
-/**
- * @param bundle Undefined if the files are not signed.
- * @param config The `model.json` of the registration, which may have a stricter policy than the settings.
- */
-export type CheckSignature = (
-  folder: string,
-  bundle: unknown,
-  config: unknown,
-) => Promise<SignatureVerdict>;
 
 export interface RegistrarParts {
   readonly artifacts: ArtifactStore;
@@ -71,7 +55,7 @@ export class Registrar {
   async register(folder: string, registration: Registration, who: string): Promise<Registered> {
     const { signature, config } = registration;
     const artifact = await hashArtifact(folder);
-    const verdict = await this.#parts.checkSignature(folder, signature, config);
+    const verdict = await this.#parts.checkSignature(artifact, signature, config);
     const content = { ...artifact, signatureStatus: verdict.status };
     for (;;) {
       const taken = await claimVersion(this.#context, registration, content, who);
@@ -88,7 +72,7 @@ export class Registrar {
   async #work(
     claim: Claim,
     artifact: LocalArtifact,
-    { refusal }: SignatureVerdict,
+    { refusal, warning }: SignatureVerdict,
   ): Promise<VersionRecord> {
     const { store } = this.#context;
     // A renewal that fails is made up for by the next one.
@@ -98,7 +82,7 @@ export class Registrar {
       await renewClaim(store, claim, 'validating');
       const found = await this.#try(claim, artifact);
       await this.#parts.artifacts.put(artifact);
-      return await endClaim(store, claim, { state: 'ready', found });
+      return await endClaim(store, claim, { state: 'ready', found, warning });
     } catch (error) {
       const isRefused = error instanceof ServeError && error.code === 'REJECTED';
       const reason = isRefused ? error.message : 'The server failed to try or store it.';

@@ -48,6 +48,10 @@ export const modelConfigSchema = z.strictObject({
     .positive()
     .optional()
     .describe('Share of the time of a device that several models use; default 1'),
+  signature_policy: z
+    .enum(['require', 'warn', 'off'])
+    .optional()
+    .describe('A stricter policy for signatures than SIGNATURE_POLICY, for a registered version'),
 });
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
