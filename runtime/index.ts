@@ -5,9 +5,11 @@ import { type Access, openAccess } from './access.ts';
 import { Admission } from './admission.ts';
 import { BodyBudget } from './body-budget.ts';
 import { type Bus, type BusMember, ChangeSequencer, createMember } from './bus.ts';
+import type { CatalogSnapshot, Probe } from './catalog/index.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config/index.ts';
 import { withCostCache } from './cost-cache.ts';
+import { ServeError } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import { Metrics } from './metrics/index.ts';
 import { addRepositoryMetrics } from './metrics/repository.ts';
@@ -59,7 +61,25 @@ export {
   toFailure,
   type Vote,
 } from './bus.ts';
-export type { Author, CatalogSnapshot, Expected, OnceKey } from './catalog/index.ts';
+export {
+  type Author,
+  type Catalog,
+  type CatalogEvent,
+  type CatalogSnapshot,
+  checkRegistration,
+  type Expected,
+  type LabelRecord,
+  type ModelRecord,
+  type OnceKey,
+  type Probe,
+  type ProbeRequest,
+  type ProbeResult,
+  probeArtifact,
+  type Registration,
+  type VersionPolicy,
+  type VersionRecord,
+  Workspace,
+} from './catalog/index.ts';
 export { checkSchema } from './check-schema.ts';
 export type { Clock } from './clock.ts';
 export {
@@ -115,6 +135,7 @@ export { configType, type LoadOverride, type Skipped } from './repository/index.
 export type { RouteContext, RouteTable } from './routing/route-table.ts';
 export type { ModelStatus, ServedModel, VersionStatus } from './served-model.ts';
 export { ShortTurns } from './short-turns.ts';
+export type { Store } from './store/store.ts';
 export {
   type Features,
   type Outputs,
@@ -161,6 +182,10 @@ export interface Runtime {
   readyForV2(): boolean;
   /** What is stored about the models; undefined where no store is wanted. */
   readonly platform: Platform | undefined;
+  /** What of the catalog the thread has served from its start. */
+  readonly catalog: CatalogSnapshot | undefined;
+  /** Sentences about what is not as it should be, for operators. */
+  notes(): readonly string[];
   /** Makes changes of state in this thread; see `bus.ts`. */
   readonly member: BusMember;
   /** Identifies what this thread serves: it is equal in two threads that serve the same. */
@@ -193,8 +218,14 @@ export interface RuntimeParts {
   readonly bus?: Bus;
   /** Whether this is the first HTTP thread, which alone polls the repository. Default: true. */
   readonly first?: boolean;
-  /** The store of the platform, which the runtime closes. Default: there is none. */
+  /** The store of the platform, which the caller closes after the runtime. Default: there is none. */
   readonly store?: Promise<Store> | undefined;
+  /** Tries a version before it is registered. Default: none can be registered. */
+  readonly probe?: Probe | undefined;
+  /** What the first thread of the process serves of the catalog, for the others. */
+  readonly catalog?: CatalogSnapshot | undefined;
+  /** Makes the first thread follow the catalog, for the others. */
+  readonly follow?: (() => Promise<void>) | undefined;
 }
 
 /**
@@ -215,13 +246,28 @@ export async function createRuntime(
   // Every thread reads the same repository, and only the first one logs what it finds there.
   const notices = first ? log : createLog('silent');
   const random = parts.random ?? Math.random;
-  const registry = await Registry.open(config, loader, random, log, notices);
-  const platform = parts.store && (await openPlatform({ store: await parts.store }));
+  const follows = parts.store !== undefined;
+  const registry = await Registry.open(config, loader, random, log, notices, follows);
   const member = createMember((change) => registry.prepare(change), log);
   const own = parts.bus === undefined ? new ChangeSequencer([member]) : undefined;
   const bus = parts.bus ?? own!;
-  const stopPolling = first ? startPolling(config, bus, log) : () => {};
   const clock = parts.clock ?? systemClock;
+  const opened =
+    parts.store &&
+    (await openPlatform({
+      store: await parts.store,
+      repository: registry.repositoryModels(),
+      probe: parts.probe ?? noProbe,
+      follow: parts.follow,
+      ...{ config, bus, log, clock },
+    }));
+  const platform = opened?.platform;
+  const catalog = opened?.first ?? parts.catalog;
+  if (catalog !== undefined) {
+    (await registry.prepare({ kind: 'catalog', snapshot: catalog })).commit();
+  }
+  await platform?.start();
+  const stopPolling = first ? startPolling(config, bus, log) : () => {};
   const admission = new Admission(
     config.maxInFlight,
     () => registry.expectedWaitMs(),
@@ -251,6 +297,8 @@ export async function createRuntime(
     routes: registry.routes,
     repository: repositoryControl(config, registry, bus),
     platform,
+    catalog,
+    notes: () => [...registry.notes(), ...(platform?.notes() ?? [])],
     member,
     state: () => registry.state(),
     models: () => registry.status(),
@@ -269,6 +317,10 @@ export async function createRuntime(
     },
   };
 }
+
+const noProbe: Probe = async () => {
+  throw new ServeError('REJECTED', 'This process cannot try versions, so none can be registered.');
+};
 
 function repositoryControl(
   { modelControlMode }: Config,

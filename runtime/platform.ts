@@ -5,26 +5,128 @@
  * @module
  */
 
+import { join } from 'node:path';
+import { type ArtifactStore, openArtifacts } from './artifacts/index.ts';
+import type { Bus } from './bus.ts';
+import {
+  CATALOG_CHANNEL,
+  Catalog,
+  type CatalogSnapshot,
+  type CheckSignature,
+  type Probe,
+  type RepositoryModels,
+  signatureChecker,
+  type TrafficRoutes,
+} from './catalog/index.ts';
+import type { Clock } from './clock.ts';
 import type { Config } from './config/index.ts';
+import { ServeError } from './errors.ts';
+import { type Files, Follower, LocalCopies } from './follow/index.ts';
+import type { Log } from './log.ts';
 import type { Store } from './store/store.ts';
 
 /** The platform in one HTTP thread. Its state is in the store, which all threads and processes share. */
 export interface Platform {
   readonly store: Store;
-  /** Ends the work of the parts, then closes the store. */
+  readonly artifacts: ArtifactStore;
+  readonly catalog: Catalog;
+  /**
+   * Resolves when what the catalog has now is served in all threads of this process, as far as it can be; at the latest
+   * after five seconds. A changing call awaits it, so that its client sees the change in the next response.
+   */
+  followed(): Promise<void>;
+  /** Sentences about what does not work at the moment. */
+  notes(): readonly string[];
+  /** Begins what the platform does by itself. Called when the thread serves what `first` returned. */
+  start(): Promise<void>;
+  /** Ends the work of the parts. The store stays open. */
   close(): Promise<void>;
 }
 
 /** What the parts of the platform need from the thread that they run in. */
 export interface PlatformParts {
+  readonly config: Config;
   readonly store: Store;
+  /** Tries a version before it is registered. */
+  readonly probe: Probe;
+  /** The models of MODEL_PATH. */
+  readonly repository: RepositoryModels;
+  readonly bus: Bus;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Makes the first thread of the process follow the catalog; undefined if this is the first one. */
+  readonly follow: (() => Promise<void>) | undefined;
 }
 
-/** Opens the platform over a store, which it owns from now on. */
-export async function openPlatform({ store }: PlatformParts): Promise<Platform> {
+/** A platform that does nothing by itself yet. */
+export interface OpenedPlatform {
+  readonly platform: Platform;
+  /** What the thread has to serve before it takes requests; undefined if that is decided by the first thread. */
+  readonly first: CatalogSnapshot | undefined;
+}
+
+/** @throws {ServeError} if the store cannot be read */
+export async function openPlatform(parts: PlatformParts): Promise<OpenedPlatform> {
+  const { config, store, repository, log, clock, bus, probe, follow } = parts;
+  const artifacts = openArtifacts(config);
+  const checkSignature = await signatureChecker(config);
+  const routes: TrafficRoutes = {
+    effective: async () => [],
+    uses: async () => [],
+    promote: async () => undefined,
+  };
+  const catalog = new Catalog({ store, routes, repository, artifacts, probe, checkSignature, log });
+  const follower =
+    follow === undefined
+      ? new Follower({
+          followed: {
+            snapshot: () => catalog.snapshot(),
+            listen: (listener) => store.listen(CATALOG_CHANNEL, listener),
+          },
+          files: filesOf(config, artifacts, checkSignature, log),
+          ...{ bus, log, clock },
+          isNotified: store.kind === 'embedded',
+        })
+      : undefined;
   return {
-    store,
-    close: () => store.close(),
+    first: await follower?.first(),
+    platform: {
+      store,
+      artifacts,
+      catalog,
+      followed: follow ?? (() => follower!.follow()),
+      notes: () => follower?.notes() ?? [],
+      async start() {
+        if (follower === undefined) return;
+        catalog.startMaintenance();
+        await follower.start();
+      },
+      async close() {
+        await follower?.close();
+        await catalog.close();
+        artifacts.close();
+      },
+    },
+  };
+}
+
+/** Local copies of the artifacts, whose signatures are checked before they are loaded. */
+function filesOf(
+  { stateDir }: Config,
+  artifacts: ArtifactStore,
+  checkSignature: CheckSignature,
+  log: Log,
+): Files {
+  const copies = new LocalCopies(join(stateDir, 'models'), artifacts);
+  return {
+    async get(model, { version, digest, signature, config }, signal) {
+      const copy = await copies.get(digest, signal);
+      const { refusal, warning } = await checkSignature(copy, signature, config);
+      if (refusal !== undefined) throw new ServeError('REJECTED', refusal);
+      if (warning !== undefined) log.warn({ model, version, reason: warning }, 'signature');
+      return copy.source;
+    },
+    keep: (digests) => copies.sweep(digests),
   };
 }
 

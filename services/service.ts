@@ -4,14 +4,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Bus,
   type BusMember,
+  type CatalogSnapshot,
   type Config,
   createRuntime,
   type Engine,
   type Host,
   type Log,
   type ModelStatus,
+  type Probe,
   portSetting,
   type Runtime,
+  type Store,
 } from '../runtime/index.ts';
 import { createServiceApp } from './http/create-service-app.ts';
 import type { ExampleRequest, OpenPort, ServiceDefinition } from './http/service-definition.ts';
@@ -40,6 +43,10 @@ export interface ThreadService extends Service {
   readonly member: BusMember;
   /** Identifies what this thread serves; see `Runtime.state`. */
   state(): string;
+  /** What of the catalog this thread has served from its start. */
+  readonly catalog: CatalogSnapshot | undefined;
+  /** Resolves when all threads serve what the catalog has now; see `Platform.followed`. */
+  follow(): Promise<void>;
 }
 
 export interface ServiceParts {
@@ -48,10 +55,18 @@ export interface ServiceParts {
   readonly engine: Engine;
   readonly host: Host;
   readonly log: Log;
+  /** The store of the platform; undefined if none is wanted. Owned by the service as the engine is. */
+  readonly store?: Promise<Store> | undefined;
+  /** Tries a version before it is registered. */
+  readonly probe?: Probe | undefined;
   /** Publishes changes to all threads; undefined if this is the only one. */
   readonly bus?: Bus;
   /** Whether this is the first HTTP thread, which also serves gRPC and polls the repository. */
   readonly first: boolean;
+  /** What the first thread serves of the catalog, for the others. */
+  readonly catalog?: CatalogSnapshot | undefined;
+  /** Makes the first thread follow the catalog, for the others. */
+  readonly follow?: (() => Promise<void>) | undefined;
 }
 
 interface NamedPort extends OpenPort {
@@ -64,7 +79,10 @@ interface NamedPort extends OpenPort {
  * @throws {ServeError} `INVALID_CONFIG` or `LISTEN_FAILED`
  */
 export async function startService(parts: ServiceParts): Promise<ThreadService> {
-  const { config, engine } = parts;
+  const { config, engine, store } = parts;
+  // An error of it is thrown by the runtime, which may still be loading models then.
+  store?.catch(() => {});
+  const closeStore = async () => (await store?.catch(() => undefined))?.close();
   const opened: NamedPort[] = [];
   try {
     const runtime = await createRuntime(config, engine, parts);
@@ -85,6 +103,8 @@ export async function startService(parts: ServiceParts): Promise<ThreadService> 
       }),
       member: runtime.member,
       state: runtime.state,
+      catalog: runtime.catalog,
+      follow: async () => runtime.platform?.followed(),
       async drain() {
         runtime.admission.announceDrain();
         for (const port of opened) port.announceStop?.();
@@ -95,11 +115,13 @@ export async function startService(parts: ServiceParts): Promise<ThreadService> 
         await Promise.all(opened.map((port) => port.stop()));
         await runtime.close();
         await engine.close();
+        await closeStore();
       },
     };
   } catch (error) {
     await Promise.all(opened.map((port) => port.stop()));
     await engine.close();
+    await closeStore();
     throw error;
   }
 }

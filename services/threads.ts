@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Bus,
   type BusMember,
+  type CatalogSnapshot,
   ChangeSequencer,
   type Config,
   type Failure,
@@ -34,6 +35,8 @@ type WorkerEvent =
   | { readonly kind: 'failed'; readonly message: string }
   /** A request that this worker serves requires a change of state. */
   | { readonly kind: 'publish'; readonly number: number; readonly change: StateChange }
+  /** A request that this worker serves has changed the catalog, which the first worker is to follow. */
+  | { readonly kind: 'follow'; readonly number: number }
   /** The worker has carried out the command with this number. */
   | { readonly kind: 'done'; readonly number: number; readonly vote: Vote | undefined };
 
@@ -43,14 +46,19 @@ interface ReadyEvent {
   readonly models: readonly ModelStatus[];
   readonly examples: Service['examples'];
   readonly state: string;
+  readonly catalog: CatalogSnapshot | undefined;
 }
 
 /** What the main thread sends to a worker. */
 type WorkerCommand =
   | { readonly kind: 'prepare'; readonly number: number; readonly change: StateChange }
   | { readonly kind: 'finish'; readonly number: number; readonly commit: boolean }
-  /** Every thread has made the change that the worker published, or none has, for the reason in `failure`. */
-  | { readonly kind: 'published'; readonly number: number; readonly failure: Failure | undefined }
+  /**
+   * What the worker asked for is done. Of a change that it published: every thread has made it, or none has, for the reason
+   * in `failure`.
+   */
+  | { readonly kind: 'answered'; readonly number: number; readonly failure: Failure | undefined }
+  | { readonly kind: 'follow'; readonly number: number }
   | { readonly kind: 'drain'; readonly number: number }
   | { readonly kind: 'stop' };
 
@@ -66,15 +74,19 @@ class ServingThread implements BusMember {
   readonly #replies = new PendingReplies<Vote | undefined>();
   readonly #ready: Promise<WorkerEvent>;
 
-  /** @param bus Publishes the changes that requests to this thread ask for. */
-  constructor(module: URL, data: ThreadData, bus: Bus) {
+  /**
+   * @param bus Publishes the changes that requests to this thread ask for.
+   * @param follow Makes the first thread follow the catalog.
+   */
+  constructor(module: URL, data: ThreadData, bus: Bus, follow: () => Promise<void>) {
     this.#thread = startThread(module, data);
     this.ended = this.#thread.ended;
     this.#ready = new Promise((resolve) => {
       this.#thread.onMessage((message) => {
         const event = message as WorkerEvent;
         if (event.kind === 'done') this.#replies.settle(event.number, event.vote);
-        else if (event.kind === 'publish') void this.#publish(bus, event.number, event.change);
+        else if (event.kind === 'publish') this.#answer(event.number, bus.publish(event.change));
+        else if (event.kind === 'follow') this.#answer(event.number, follow());
         else resolve(event);
       });
       void this.ended.then((error) => {
@@ -109,13 +121,21 @@ class ServingThread implements BusMember {
     await this.#replies.expect((number) => this.send({ kind: 'drain', number }));
   }
 
+  /** Makes this thread follow the catalog; see `Platform.followed`. */
+  async follow(): Promise<void> {
+    await this.#replies.expect((number) => this.send({ kind: 'follow', number }));
+  }
+
   send(command: WorkerCommand): void {
     this.#thread.send(command);
   }
 
-  async #publish(bus: Bus, number: number, change: StateChange): Promise<void> {
-    const failure = await bus.publish(change).then(() => undefined, toFailure);
-    this.send({ kind: 'published', number, failure });
+  #answer(number: number, done: Promise<void>): void {
+    const send = (failure: Failure | undefined) => this.send({ kind: 'answered', number, failure });
+    void done.then(
+      () => send(undefined),
+      (error) => send(toFailure(error)),
+    );
   }
 }
 
@@ -140,7 +160,8 @@ class WorkerPool {
   async start(module: URL, config: Config): Promise<ReadyEvent> {
     const ready: ReadyEvent[] = [];
     for (let i = 0; i < config.maxWorkers; i += 1) {
-      const thread = new ServingThread(module, { config, first: i === 0 }, this.#bus);
+      const data: ThreadData = { config, first: i === 0, catalog: ready[0]?.catalog };
+      const thread = new ServingThread(module, data, this.#bus, () => this.#threads[0]!.follow());
       this.#threads.push(thread);
       ready.push(await thread.ready());
     }
@@ -230,12 +251,15 @@ async function reservePort(config: Config, name: string, host: Host): Promise<nu
 interface ThreadData {
   readonly config: Config;
   readonly first: boolean;
+  /** What the first thread serves of the catalog, for the others. */
+  readonly catalog: CatalogSnapshot | undefined;
 }
 
 /** What a thread needs besides the settings. */
-interface ThreadOptions {
-  readonly first: boolean;
+interface ThreadOptions extends Omit<ThreadData, 'config'> {
   readonly bus: Bus;
+  /** Makes the first thread follow the catalog; undefined if this is the first one. */
+  readonly follow: (() => Promise<void>) | undefined;
 }
 
 /** Serves in a worker until the main thread sends `stop`. */
@@ -244,38 +268,41 @@ export async function serveThread(
   open: (config: Config, options: ThreadOptions) => Promise<ThreadService>,
 ): Promise<void> {
   const send = (event: WorkerEvent) => parent.send(event);
-  const { config, first } = parent.data as ThreadData;
+  const { config, ...data } = parent.data as ThreadData;
   const replies = new PendingReplies<Failure | undefined>();
-  const bus: Bus = {
-    async publish(change) {
-      const failure = await replies.expect((number) => send({ kind: 'publish', number, change }));
-      if (failure !== undefined) throw fromFailure(failure);
-    },
+  const ask = async (request: (number: number) => void) => {
+    const failure = await replies.expect(request);
+    if (failure !== undefined) throw fromFailure(failure);
   };
+  const bus: Bus = {
+    publish: (change) => ask((number) => send({ kind: 'publish', number, change })),
+  };
+  const follow = data.first ? undefined : () => ask((number) => send({ kind: 'follow', number }));
   try {
-    const service = await open(config, { first, bus });
+    const service = await open(config, { ...data, bus, follow });
     const leave = parent.onMessage((message) => {
       const command = message as WorkerCommand;
-      if (command.kind === 'published') replies.settle(command.number, command.failure);
+      if (command.kind === 'answered') replies.settle(command.number, command.failure);
       else if (command.kind === 'stop') void service.stop().then(leave);
       else {
         const { number } = command;
         void obey(service, command).then((vote) => send({ kind: 'done', number, vote }));
       }
     });
-    const { ports, models, examples } = service;
-    send({ kind: 'ready', ports, models, examples, state: service.state() });
+    const { ports, models, examples, catalog } = service;
+    send({ kind: 'ready', ports, models, examples, state: service.state(), catalog });
   } catch (error) {
     send({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
   }
 }
 
 /** The commands that a worker confirms when it has carried them out. */
-type ConfirmedCommand = Extract<WorkerCommand, { kind: 'prepare' | 'finish' | 'drain' }>;
+type ConfirmedCommand = Extract<WorkerCommand, { kind: 'prepare' | 'finish' | 'follow' | 'drain' }>;
 
 async function obey(service: ThreadService, command: ConfirmedCommand): Promise<Vote | undefined> {
   if (command.kind === 'prepare') return service.member.prepare(command.change);
   if (command.kind === 'finish') await service.member.finish(command.commit);
+  else if (command.kind === 'follow') await service.follow();
   else await service.drain();
   return undefined;
 }

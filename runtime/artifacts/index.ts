@@ -5,7 +5,13 @@ import { FolderObjects } from './folder-objects.ts';
 import { S3Objects } from './s3-objects.ts';
 import { type ArtifactStore, ObjectArtifacts } from './store.ts';
 
-export type { Artifact, ArtifactFile, OnProgress, TransferOptions } from './artifact.ts';
+export {
+  type Artifact,
+  type ArtifactFile,
+  artifactOf,
+  type OnProgress,
+  type TransferOptions,
+} from './artifact.ts';
 export { ONLY_FILE } from './artifact.ts';
 export { sweepDownloads } from './download.ts';
 export { hashArtifact, type LocalArtifact } from './local-files.ts';

@@ -15,6 +15,7 @@
 
 import { type Engine, quote } from '../../native/index.ts';
 import type { PreparedChange, StateChange } from '../bus.ts';
+import type { RepositoryModels } from '../catalog/index.ts';
 import type { CatalogSnapshot } from '../catalog/snapshot.ts';
 import type { Config } from '../config/index.ts';
 import { ServeError } from '../errors.ts';
@@ -56,6 +57,7 @@ const MAX_AT_ONCE = 8;
 
 export class Registry {
   readonly #config: Config;
+  readonly #follows: boolean;
   /** Where it logs what it finds in the repository. */
   readonly #notices: Log;
   readonly #repository: Repository;
@@ -76,8 +78,10 @@ export class Registry {
     random: Random,
     log: Log,
     notices: Log,
+    follows: boolean,
   ) {
     this.#config = config;
+    this.#follows = follows;
     this.#notices = notices;
     this.#repository = repository;
     this.#loader = new ModelLoader(config, engine, notices);
@@ -90,6 +94,7 @@ export class Registry {
    * Loads the models that `MODEL_CONTROL_MODE` serves from the start: all of them, or with `explicit` those
    * of `LOAD_MODEL`. A version that fails to load does not affect the others.
    *
+   * @param follows Whether registered models come to those of the repository, now or later.
    * @param notices Where it logs what it finds in the repository; its own errors go to `log`.
    * @throws {ServeError} `INVALID_CONFIG` if the repository, or a model that a setting names, does not
    * exist, or `DEVICE` cannot be used.
@@ -100,12 +105,14 @@ export class Registry {
     random: Random,
     log: Log,
     notices: Log = log,
+    follows = false,
   ): Promise<Registry> {
     const repository = await Repository.open(config.modelPath);
-    const registry = new Registry(config, repository, engine, random, log, notices);
+    const registry = new Registry(config, repository, engine, random, log, notices, follows);
     const scan = await repository.scan();
     registry.#noteSkipped(scan);
-    checkDefaultModel(config, scan);
+    // A registered model may have that name.
+    if (!follows) checkDefaultModel(config, scan);
     for (const folder of modelsAtStart(config, scan)) {
       const origin = await fingerprint(folder);
       const versions = await registry.#loader.load(folder);
@@ -130,13 +137,22 @@ export class Registry {
   }
 
   /**
-   * Whether any version takes requests. If clients load the models, a server without models is ready,
-   * because it waits for loads.
+   * Whether any version takes requests. If clients load or register the models, a server without models is
+   * ready, because it waits for them.
    */
   ready(): boolean {
     const models = this.#served.all();
-    if (models.length === 0) return this.#config.modelControlMode === 'explicit';
+    if (models.length === 0) return this.#follows || this.#config.modelControlMode === 'explicit';
     return models.some((model) => model.isReady());
+  }
+
+  /** The models of the repository that are served, for the catalog. */
+  repositoryModels(): RepositoryModels {
+    const versionsOf = (name: string) => this.#served.parts(name).repository?.folder.versions;
+    return {
+      names: () => this.#served.inRepository().toSorted(),
+      versions: (name) => versionsOf(name)?.map(({ version }) => version),
+    };
   }
 
   /** Sentences about what is served differently from what was asked for. */

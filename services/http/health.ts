@@ -7,7 +7,8 @@ import type { AddRoute } from './managed-routes.ts';
 /**
  * `/alive` and `/health` return 200 while the thread runs. `/ready` returns 200 while the thread takes requests and at
  * least one model is served or, with `MODEL_CONTROL_MODE=explicit`, before the first load; otherwise it returns 503. Its
- * body lists every version, with the reason if it is not served, and the skipped entries of the repository.
+ * body lists every version, with the reason if it is not served, the skipped entries of the repository, and notes about
+ * what is not as it should be.
  * `/v2/health/ready` is stricter: every model must be ready.
  */
 export function healthRoutes(add: AddRoute, runtime: Runtime): void {
@@ -17,10 +18,12 @@ export function healthRoutes(add: AddRoute, runtime: Runtime): void {
     const models = runtime.models();
     const ready = runtime.ready();
     const skipped = runtime.repository.skipped();
+    const notes = runtime.notes();
     const body = {
       status: ready ? 'ready' : whyNot(runtime, models),
       models,
       ...(skipped.length === 0 ? {} : { skipped }),
+      ...(notes.length === 0 ? {} : { notes }),
     };
     return c.json(body, readiness(ready));
   });
