@@ -1,6 +1,7 @@
 /** @module The catalog of registered models: versions, labels, and the log of their changes. */
 
 export { Catalog, type CatalogParts } from './catalog.ts';
+export { checkRegistration } from './check-registration.ts';
 export type { Registration } from './claims.ts';
 export { CATALOG_CHANNEL, type CatalogContext, type RepositoryModels } from './context.ts';
 export { type CatalogEvent, recordEvent } from './events.ts';

@@ -71,11 +71,15 @@ importRule(
 );
 
 importRule(
-  'only services/main.ts, and the client in process, skip the runtime and open the engine',
+  'only services/main.ts, the client in process and the process that tries versions open the engine',
   services,
   (target, from) =>
     room(target) === 'native' &&
-    !['services/main.ts', 'services/tools/client/engine.ts'].includes(from.path),
+    ![
+      'services/main.ts',
+      'services/tools/client/engine.ts',
+      'services/tools/validate/child.ts',
+    ].includes(from.path),
   [
     {
       path: 'services/prediction/app.ts',

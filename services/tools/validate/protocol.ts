@@ -1,0 +1,12 @@
+/** @module What the server and the process that tries a version say to each other, each in one line of JSON. */
+
+import type { Config, Failure, ProbeRequest, ProbeResult } from '../../../runtime/index.ts';
+
+export interface ProbeTask {
+  readonly request: ProbeRequest;
+  readonly settings: Pick<Config, 'device' | 'engineCache' | 'batchSize'>;
+  /** The path of the ONNX Runtime library; undefined for the default one. */
+  readonly ortLibrary: string | undefined;
+}
+
+export type ProbeReply = { readonly result: ProbeResult } | { readonly failure: Failure };
