@@ -118,6 +118,21 @@ export {
   type Thread,
 } from './host/index.ts';
 export { InFlightCount } from './in-flight-count.ts';
+export {
+  type Answer,
+  DEFAULT_ATTEMPTS,
+  type InferRoutes,
+  type Job,
+  type JobRequest,
+  Jobs,
+  type JobStatus,
+  type JobTarget,
+  jobJson,
+  jobStatuses,
+  MOST_ATTEMPTS,
+  type Made,
+  type Owner,
+} from './jobs/index.ts';
 export { createLog, type Log, onTerminal, readableLine } from './log.ts';
 export type { HistogramSeries, Metrics } from './metrics/index.ts';
 export type { ModelVersion } from './model.ts';
@@ -135,6 +150,12 @@ export { configType, type LoadOverride, type Skipped } from './repository/index.
 export type { RouteContext, RouteTable } from './routing/route-table.ts';
 export type { ModelStatus, ServedModel, VersionStatus } from './served-model.ts';
 export { ShortTurns } from './short-turns.ts';
+export {
+  readTrust,
+  type Signer,
+  sign as signModel,
+  verify as verifyModel,
+} from './signing/index.ts';
 export type { Store } from './store/store.ts';
 export {
   type Features,
