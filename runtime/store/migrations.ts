@@ -53,7 +53,7 @@ export async function migrate(
       'create table if not exists schema_migrations (name text primary key, checksum text not null, applied_at timestamptz not null default now())',
     );
     const applied = await connection.query('select name, checksum from schema_migrations');
-    checkApplied(migrations, applied as readonly AppliedMigration[]);
+    checkApplied(migrations, applied);
     const names = new Set(applied.map(({ name }) => name));
     for (const migration of migrations.filter(({ name }) => !names.has(name))) {
       await connection.execute(migration.script);
@@ -69,15 +69,7 @@ export async function migrate(
   }
 }
 
-interface AppliedMigration {
-  readonly name: string;
-  readonly checksum: string;
-}
-
-function checkApplied(
-  migrations: readonly Migration[],
-  applied: readonly AppliedMigration[],
-): void {
+function checkApplied(migrations: readonly Migration[], applied: readonly Row[]): void {
   for (const { name, checksum: stored } of applied) {
     const known = migrations.find((migration) => migration.name === name);
     if (known === undefined) {

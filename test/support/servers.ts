@@ -1,0 +1,103 @@
+/** @module Starts private servers for tests: their programs, free ports and ends. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { until } from './until.ts';
+
+/** Where the set-up unpacks servers that the machine does not have. */
+const unpacked = fileURLToPath(new URL('../../.millrace/servers', import.meta.url));
+
+/** Folders of programs of the machine. */
+const FOLDERS = ['/usr/lib/postgresql/15/bin', '/usr/bin', '/usr/local/bin'];
+
+export interface Program {
+  readonly path: string;
+  /** What it needs in the environment. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** The program of this name, which the machine has or the set-up has unpacked. */
+export function findProgram(name: string): Program | undefined {
+  const own = FOLDERS.map((folder) => path.join(folder, name)).find(existsSync);
+  if (own !== undefined) return { path: own, env: {} };
+  const file = FOLDERS.map((folder) => path.join(unpacked, folder, name)).find(existsSync);
+  if (file === undefined) return undefined;
+  const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+  const libraries = path.join(unpacked, `usr/lib/${architecture}-linux-gnu`);
+  return { path: file, env: { LD_LIBRARY_PATH: libraries } };
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A temporary folder that a server may write to. */
+export const serverFolder = (): string => mkdtempSync(path.join(tmpdir(), 'millrace-server-'));
+
+/** A server in a process of its own, which ends with the process of the test at the latest. */
+export class ServerProcess {
+  readonly #child: ChildProcess;
+  readonly #end = () => this.kill('SIGKILL');
+  readonly ended: Promise<void>;
+  #output = '';
+  #over = false;
+
+  constructor(program: Program, args: readonly string[], user?: { uid: number; gid: number }) {
+    this.#child = spawn(program.path, args, {
+      env: { PATH: process.env.PATH, LC_ALL: 'C', ...program.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...user,
+    });
+    for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        this.#output = (this.#output + text).slice(-4000);
+      });
+    }
+    this.ended = new Promise((resolve) => {
+      this.#child.once('close', () => {
+        this.#over = true;
+        process.off('exit', this.#end);
+        resolve();
+      });
+    });
+    process.on('exit', this.#end);
+  }
+
+  /** Resolves when the server answers. @throws {Error} if it ends before */
+  async answers(ask: () => Promise<boolean>): Promise<void> {
+    await until(async () => this.#over || (await ask().catch(() => false)), 'a server answers');
+    if (this.#over) throw new Error(`The server ended: ${this.#output}`);
+  }
+
+  /** Sends a signal to the process and its children. */
+  kill(signal: 'SIGINT' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
+    if (this.#over) return;
+    const pid = this.#child.pid!;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').match(/\d+/g) ?? [];
+    for (const each of [pid, ...children.map(Number)]) {
+      try {
+        process.kill(each, signal);
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+  }
+
+  async end(signal: 'SIGINT' | 'SIGKILL'): Promise<void> {
+    this.kill(signal);
+    await this.ended;
+  }
+}
+
+export const removeFolder = (folder: string): void =>
+  rmSync(folder, { recursive: true, force: true });
