@@ -8,6 +8,7 @@
 import {
   type Inference,
   type InferenceSteps,
+  type Prediction,
   type RequestHandler,
   type Runtime,
   ServeError,
@@ -16,6 +17,7 @@ import {
 import { asBodyError, type ReadBody, wrongLength } from './body.ts';
 import { notJsonType } from './codec-json.ts';
 import { errorResponse, isFault, STATUS, toServeError } from './error-response.ts';
+import { headerText } from './header-text.ts';
 import { RequestContext, Watch } from './request-context.ts';
 import { requestIds } from './request-id.ts';
 import { createRecorder } from './request-metrics.ts';
@@ -24,6 +26,8 @@ import { createRecorder } from './request-metrics.ts';
 export interface EncodedResponse {
   readonly body: string | Uint8Array<ArrayBuffer>;
   readonly headers?: Readonly<Record<string, string>>;
+  /** What the body says, one prediction for each row, if a version of the model can be judged by it. */
+  readonly predictions?: readonly Prediction[];
 }
 
 /** An infer route: how its bodies are read and decoded, and its steps of the pipeline. */
@@ -53,16 +57,16 @@ export function createEdge(runtime: Runtime, service: string) {
   return <Body, Request, Context>(route: InferRoute<Body, Request, Context>): RequestHandler => {
     const { path, limit, anyType = false } = route;
     const record = createRecorder(runtime, service, path);
-    // Every response copies these headers. Reusing them is cheaper than an object, whose names are checked each time.
-    const init = { headers: new Headers({ 'Content-Type': 'application/json' }) };
+    const headersOf = successHeaders();
 
     function success(context: RequestContext, inference: Inference<EncodedResponse>): Response {
       const { response: encoded, timings, maxRows } = inference;
       const ms = record('POST', 200, context.startedMs);
       if (accessLog) log.debug({ request_id: context.id, path, ms, ...timings }, 'completed');
-      init.headers.set('X-Request-Id', context.id);
-      init.headers.set('Server-Timing', serverTiming(timings, maxRows));
-      const response = new Response(encoded.body, init);
+      const headers = headersOf(context.modelVersion);
+      headers.set('X-Request-Id', context.id);
+      headers.set('Server-Timing', serverTiming(timings, maxRows));
+      const response = new Response(encoded.body, { headers });
       for (const name in encoded.headers) response.headers.set(name, encoded.headers[name]!);
       return response;
     }
@@ -73,7 +77,7 @@ export function createEdge(runtime: Runtime, service: string) {
       if (isFault(error)) log.error({ request_id: context.id, path, err: error }, 'failed');
       else if (accessLog)
         log.debug({ request_id: context.id, path, ms, code: error.code }, 'refused');
-      return errorResponse(error, context.id);
+      return errorResponse(error, context.id, versionHeader(context.modelVersion));
     }
 
     async function serve(context: RequestContext, announced: number | undefined): Promise<void> {
@@ -130,6 +134,27 @@ export function createEdge(runtime: Runtime, service: string) {
       return response;
     };
   };
+}
+
+/**
+ * Returns the headers of successful responses, to which each adds its own. Every response copies them: reusing an object is
+ * cheaper than one whose names are checked each time.
+ */
+function successHeaders(): (version: string | undefined) => Headers {
+  const byVersion = new Map<string | undefined, Headers>();
+  return (version) => {
+    let headers = byVersion.get(version);
+    if (headers === undefined) {
+      headers = new Headers({ 'Content-Type': 'application/json', ...versionHeader(version) });
+      byVersion.set(version, headers);
+    }
+    return headers;
+  };
+}
+
+/** The header of responses from a version that a traffic split has chosen, also of errors. */
+function versionHeader(version: string | undefined): Record<string, string> {
+  return version === undefined ? {} : { 'X-Model-Version': headerText(version) };
 }
 
 function wrongTimeout(timeoutMs: number | undefined): ServeError | undefined {

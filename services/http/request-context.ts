@@ -68,6 +68,8 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
   place = 0;
   /** Set before the request is served. */
   principal: Principal | undefined;
+  /** Set when a route has chosen a version for the request. */
+  modelVersion: string | undefined;
   readonly #owner: RequestOwner;
   readonly #idle: IdleTimer | undefined;
   #send: ((response: Response) => void) | undefined;

@@ -56,6 +56,7 @@ export function generateRoute(
       return { target: targetOf(request.url), fields, id };
     },
     route: ({ target }) => target,
+    body: ({ fields }) => fields,
     prepare({ fields }, version) {
       const parameters = toParameters(version, fields.parameters);
       return {

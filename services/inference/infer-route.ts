@@ -83,6 +83,7 @@ export function inferRoute(
       return parseAsync(runtime, body, length, options, context.share).then(toInput);
     },
     route: ({ target }) => target,
+    body: ({ content }) => (content instanceof Uint8Array ? undefined : content.json),
     prepare({ content, share }, version) {
       const prepared =
         content instanceof Uint8Array ? prepareRaw(version, content) : prepareInfer(content);

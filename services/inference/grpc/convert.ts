@@ -146,7 +146,8 @@ export function toResponse(
   };
 }
 
-function toParameters(given: Readonly<Record<string, InferParameter>>): Parameters {
+/** Parameters with the values of their types. */
+export function toParameters(given: Readonly<Record<string, InferParameter>>): Parameters {
   const parameters: Record<string, ParameterValue> = Object.create(null);
   for (const [name, parameter] of Object.entries(given)) {
     const value = parameter[parameter.parameter_choice];

@@ -1,15 +1,23 @@
 /** @module Serves ModelInfer and ModelStreamInfer, from a request to its response. */
 
-import type { Metadata, ServerDuplexStream, ServerUnaryCall, status } from '@grpc/grpc-js';
+import {
+  Metadata,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type status,
+} from '@grpc/grpc-js';
 import {
   type BodyShare,
   type Caller,
+  type HeaderReader,
   type InferenceSteps,
+  type Principal,
   type Runtime,
   ServeError,
 } from '../../../runtime/index.ts';
+import { headerText } from '../../http/header-text.ts';
 import { prepareInfer, type ResponseForm } from '../infer.ts';
-import { toCodecRequest, toResponse } from './convert.ts';
+import { toCodecRequest, toParameters, toResponse } from './convert.ts';
 import type { EncodedMessage } from './encoded-message.ts';
 import type { ModelInferRequest, ModelInferResponse } from './messages.ts';
 import { toStatus } from './status.ts';
@@ -31,9 +39,22 @@ interface StreamResponse {
 /** Records the outcome of one request: the error that was thrown, or undefined; or the status that the library has sent. */
 export type Record = (thrown?: unknown, sent?: status) => void;
 
+/** Returns the id of a request: the one that its client gives if it is valid, otherwise a new one. */
+export type RequestId = (given: string | null) => string;
+
 /** @throws {ServeError} */
-export function modelInfer(runtime: Runtime, call: UnaryCall): Promise<ModelInferResponse> {
-  return infer(runtime, call.request, callerOf(runtime, call));
+export async function modelInfer(
+  runtime: Runtime,
+  call: UnaryCall,
+  requestId: RequestId,
+): Promise<ModelInferResponse> {
+  const caller = new CallCaller(runtime, call, call.request, cancelSignal(call), requestId);
+  try {
+    return await infer(runtime, call.request, caller);
+  } finally {
+    const metadata = caller.responseMetadata();
+    if (metadata !== undefined) call.sendMetadata(metadata);
+  }
 }
 
 /**
@@ -44,15 +65,17 @@ export function modelInfer(runtime: Runtime, call: UnaryCall): Promise<ModelInfe
 export function modelStreamInfer(
   runtime: Runtime,
   call: StreamCall,
+  requestId: RequestId,
   start: () => Record,
 ): ResponseStream<EncodedRequest, StreamResponse> {
-  const caller = callerOf(runtime, call);
+  const signal = cancelSignal(call);
   const most = Math.min(MAX_AT_ONCE, runtime.config.maxInFlight);
   return new ResponseStream<EncodedRequest, StreamResponse>(call, most, async (message) => {
     const record = start();
     // A client sees by the id which of its requests failed. A failed run may have freed the bytes.
     const id = message.inferRequestId();
     try {
+      const caller = new CallCaller(runtime, call, message, signal, requestId);
       const response = await infer(runtime, message, caller);
       record();
       return { error_message: '', infer_response: response };
@@ -79,6 +102,7 @@ const stepsWith = (share: BodyShare): Steps => ({
     model,
     version: version === '' ? undefined : version,
   }),
+  body: ({ id, parameters }) => ({ id, parameters: toParameters(parameters) }),
   prepare: (message) => prepareInfer(toCodecRequest(message, share)),
   respond: (outcome, message) => toResponse(message, outcome),
 });
@@ -114,22 +138,60 @@ interface Call {
   on(event: 'cancelled', listener: () => void): unknown;
 }
 
-function callerOf({ access }: Runtime, call: Call): Caller {
-  const headers = { get: (name: string) => call.metadata.get(name)[0]?.toString() ?? null };
-  return {
-    signal: cancelSignal(call),
-    headers,
-    /** Found anew for each request, because a stream may outlive the credentials with which it was opened. */
-    get principal() {
-      const principal = access.authenticate(headers);
-      if (principal instanceof ServeError) throw principal;
-      return principal;
-    },
-    timeLeft() {
-      const deadline = Number(call.getDeadline());
-      return Number.isFinite(deadline) ? Math.max(deadline - Date.now(), 0) : undefined;
-    },
-  };
+/** The client that waits for the response to one request of a call. */
+class CallCaller implements Caller {
+  readonly signal: AbortSignal;
+  readonly headers: HeaderReader;
+  modelVersion: string | undefined;
+  readonly #runtime: Runtime;
+  readonly #call: Call;
+  readonly #request: EncodedRequest;
+  readonly #requestId: RequestId;
+  #id: string | undefined;
+
+  constructor(
+    runtime: Runtime,
+    call: Call,
+    request: EncodedRequest,
+    signal: AbortSignal,
+    requestId: RequestId,
+  ) {
+    this.#runtime = runtime;
+    this.#call = call;
+    this.#request = request;
+    this.signal = signal;
+    this.#requestId = requestId;
+    this.headers = { get: (name) => call.metadata.get(name)[0]?.toString() ?? null };
+  }
+
+  /** The id in the request or, of a unary call, in its metadata. Only few requests need one, so it is read late. */
+  get id(): string {
+    this.#id ??= this.#requestId(
+      this.#request.inferRequestId() || this.headers.get('x-request-id'),
+    );
+    return this.#id;
+  }
+
+  /** Found anew for each request, because a stream may outlive the credentials with which it was opened. */
+  get principal(): Principal {
+    const principal = this.#runtime.access.authenticate(this.headers);
+    if (principal instanceof ServeError) throw principal;
+    return principal;
+  }
+
+  timeLeft(): number | undefined {
+    const deadline = Number(this.#call.getDeadline());
+    return Number.isFinite(deadline) ? Math.max(deadline - Date.now(), 0) : undefined;
+  }
+
+  /** What headers say over HTTP about a request that a route has given to a version; undefined for any other. */
+  responseMetadata(): Metadata | undefined {
+    if (this.modelVersion === undefined) return undefined;
+    const metadata = new Metadata();
+    metadata.set('x-request-id', this.id);
+    metadata.set('x-model-version', headerText(this.modelVersion));
+    return metadata;
+  }
 }
 
 function cancelSignal(call: Call): AbortSignal {

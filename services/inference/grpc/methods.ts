@@ -3,6 +3,7 @@
 import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { LoadOverride, Runtime } from '../../../runtime/index.ts';
 import { isFault } from '../../http/error-response.ts';
+import { requestIds } from '../../http/request-id.ts';
 import { modelConfig, modelMetadata, serverMetadata } from '../metadata.ts';
 import { loadModel, requireControl, toOverride } from '../repository.ts';
 import { everyStatistics, statisticsOf } from '../statistics.ts';
@@ -20,6 +21,7 @@ import { toStatus } from './status.ts';
 
 export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImplementation {
   const start = recorder(runtime);
+  const requestId = requestIds();
   /** Implements a method with one request and one response. */
   const unary =
     <UnaryCall, Response>(
@@ -42,7 +44,7 @@ export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImple
     };
   const stream = (call: StreamCall) => {
     calls.inFlight.hold();
-    const responses = modelStreamInfer(runtime, call, () => start('ModelStreamInfer'));
+    const responses = modelStreamInfer(runtime, call, requestId, () => start('ModelStreamInfer'));
     const forget = calls.endOnStop((reason) => responses.finish(reason));
     call.on('close', () => {
       forget();
@@ -57,7 +59,7 @@ export function methods(runtime: Runtime, calls: OpenCalls): UntypedServiceImple
   ]);
   return {
     ...Object.fromEntries(plain),
-    ModelInfer: unary('ModelInfer', (call: UnaryCall) => modelInfer(runtime, call)),
+    ModelInfer: unary('ModelInfer', (call: UnaryCall) => modelInfer(runtime, call, requestId)),
     ModelStreamInfer: stream,
   };
 }

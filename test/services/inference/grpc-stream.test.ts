@@ -206,7 +206,7 @@ describe('metrics of a stream', () => {
       stream.write({ ...float('unknown'), model_name: 'no' });
       await until(() => responses.length === 2, 'both are answered');
       // This error is a fault of the server.
-      runtime.routes.resolve({ model: 'f', version: undefined }).run = () =>
+      runtime.routes.describe({ model: 'f', version: undefined }).run = () =>
         Promise.reject(new Error('broken'));
       stream.write(float('fault'));
       stream.end();
