@@ -2,3 +2,4 @@
 
 export { type Files, type Followed, Follower } from './follower.ts';
 export { LocalCopies } from './local-copies.ts';
+export { followRoutingFile } from './routing-file-follower.ts';

@@ -38,12 +38,17 @@ interface Stamp {
 export class LocalCopies {
   readonly #folder: string;
   readonly #artifacts: Pick<ArtifactStore, 'fetch'>;
+  readonly #now: () => number;
   readonly #present = new Map<string, Promise<LocalArtifact>>();
 
-  /** @param folder Absolute path; made when the first copy is. */
-  constructor(folder: string, artifacts: Pick<ArtifactStore, 'fetch'>) {
+  /**
+   * @param folder Absolute path; made when the first copy is.
+   * @param now The time of the file system, in milliseconds.
+   */
+  constructor(folder: string, artifacts: Pick<ArtifactStore, 'fetch'>, now = Date.now) {
     this.#folder = folder;
     this.#artifacts = artifacts;
+    this.#now = now;
   }
 
   /**
@@ -77,7 +82,7 @@ export class LocalCopies {
   }
 
   /**
-   * Removes the copies that are not used, if they were verified long ago, and what broken downloads have left.
+   * Removes the copies that are not used, if they were made long ago, and what broken downloads have left.
    *
    * @param used The digests whose copies stay.
    */
@@ -87,8 +92,9 @@ export class LocalCopies {
       const digest = `sha256:${name}`;
       if (!COPY.test(name) || used.has(digest)) continue;
       const folder = join(this.#folder, name);
-      const verified = await stat(`${folder}.json`).catch(() => undefined);
-      if (verified !== undefined && Date.now() - verified.mtimeMs < MIN_UNUSED_MS) continue;
+      // Another process may just have made the folder, and not its stamp yet.
+      const made = await stat(`${folder}.json`).catch(() => stat(folder));
+      if (this.#now() - made.ctimeMs < MIN_UNUSED_MS) continue;
       this.#present.delete(digest);
       // In this order a crash leaves nothing that is trusted.
       await rm(`${folder}.json`, { force: true });
