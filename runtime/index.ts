@@ -10,6 +10,7 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config/index.ts';
 import { withCostCache } from './cost-cache.ts';
 import { ServeError } from './errors.ts';
+import { followRoutingFile } from './follow/index.ts';
 import { createLog, type Log } from './log.ts';
 import { Metrics } from './metrics/index.ts';
 import { addRepositoryMetrics } from './metrics/repository.ts';
@@ -20,6 +21,7 @@ import { type IndexEntry, Registry } from './registry/index.ts';
 import type { LoadOverride, Skipped } from './repository/index.ts';
 import { ArmTraffic } from './routing/arm-traffic.ts';
 import type { RouteTable } from './routing/route-table.ts';
+import { addRoutingFileMetric, RoutingFile } from './routing/routing-file.ts';
 import type { Random } from './routing/split.ts';
 import type { ModelStatus } from './served-model.ts';
 import type { Store } from './store/store.ts';
@@ -273,6 +275,10 @@ export async function createRuntime(
   const own = parts.bus === undefined ? new ChangeSequencer([member]) : undefined;
   const bus = parts.bus ?? own!;
   const clock = parts.clock ?? systemClock;
+  const metrics = new Metrics(engine.counters, () => registry.loaded());
+  addRepositoryMetrics(metrics, registry);
+  const routingFile = await openRoutingFile(config, registry, notices);
+  if (routingFile !== undefined) addRoutingFileMetric(metrics, routingFile);
   const opened =
     parts.store &&
     (await openPlatform({
@@ -280,14 +286,19 @@ export async function createRuntime(
       repository: registry.repositoryModels(),
       probe: parts.probe ?? noProbe,
       follow: parts.follow,
-      ...{ config, bus, log, clock },
+      ...{ config, bus, log, clock, metrics, routingFile },
     }));
   const platform = opened?.platform;
-  const catalog = opened?.first ?? parts.catalog;
+  const follower =
+    first && platform === undefined && routingFile !== undefined
+      ? followRoutingFile(routingFile, { bus, log, clock })
+      : undefined;
+  const catalog = opened?.first ?? (await follower?.first()) ?? parts.catalog;
   if (catalog !== undefined) {
     (await registry.prepare({ kind: 'catalog', snapshot: catalog })).commit();
   }
   await platform?.start();
+  await follower?.start();
   const stopPolling = first ? startPolling(config, bus, log) : () => {};
   const admission = new Admission(
     config.maxInFlight,
@@ -295,8 +306,6 @@ export async function createRuntime(
     clock,
     config.maxReceiving,
   );
-  const metrics = new Metrics(engine.counters, () => registry.loaded());
-  addRepositoryMetrics(metrics, registry);
   const arms = new ArmTraffic({
     clock,
     metrics,
@@ -319,7 +328,11 @@ export async function createRuntime(
     repository: repositoryControl(config, registry, bus),
     platform,
     catalog,
-    notes: () => [...registry.notes(), ...(platform?.notes() ?? [])],
+    notes: () => [
+      ...registry.notes(),
+      ...(routingFile?.notes() ?? []),
+      ...(platform?.notes() ?? []),
+    ],
     member,
     state: () => registry.state(),
     models: () => registry.status(),
@@ -327,17 +340,22 @@ export async function createRuntime(
     readyForV2: () => !admission.draining && (!config.strictReadiness || registry.complete()),
     async drain() {
       stopPolling();
-      await Promise.all([admission.drain(), own?.close()]);
+      await Promise.all([platform?.drain(), admission.drain(), own?.close()]);
     },
     async close() {
       stopPolling();
       arms.close();
+      routingFile?.close();
+      await follower?.close();
       await own?.close();
       await platform?.close();
       await registry.close();
     },
   };
 }
+
+const openRoutingFile = ({ routingFile: path }: Config, { routes: table }: Registry, log: Log) =>
+  path === undefined ? undefined : RoutingFile.open({ path, table, log });
 
 const noProbe: Probe = async () => {
   throw new ServeError('REJECTED', 'This process cannot try versions, so none can be registered.');

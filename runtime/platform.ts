@@ -22,7 +22,10 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/index.ts';
 import { ServeError } from './errors.ts';
 import { type Files, Follower, LocalCopies } from './follow/index.ts';
+import { Jobs } from './jobs/index.ts';
 import type { Log } from './log.ts';
+import type { Metrics } from './metrics/index.ts';
+import type { RoutingFile } from './routing/routing-file.ts';
 import type { Store } from './store/store.ts';
 
 /** The platform in one HTTP thread. Its state is in the store, which all threads and processes share. */
@@ -30,6 +33,7 @@ export interface Platform {
   readonly store: Store;
   readonly artifacts: ArtifactStore;
   readonly catalog: Catalog;
+  readonly jobs: Jobs;
   /**
    * Resolves when what the catalog has now is served in all threads of this process, as far as it can be; at the latest
    * after five seconds. A changing call awaits it, so that its client sees the change in the next response.
@@ -39,6 +43,8 @@ export interface Platform {
   notes(): readonly string[];
   /** Begins what the platform does by itself. Called when the thread serves what `first` returned. */
   start(): Promise<void>;
+  /** Ends waiting requests, and resolves when the jobs that run have ended or are queued again. */
+  drain(): Promise<void>;
   /** Ends the work of the parts. The store stays open. */
   close(): Promise<void>;
 }
@@ -54,6 +60,9 @@ export interface PlatformParts {
   readonly bus: Bus;
   readonly log: Log;
   readonly clock: Clock;
+  readonly metrics: Metrics;
+  /** Undefined if `ROUTING_FILE` is not set. */
+  readonly routingFile: RoutingFile | undefined;
   /** Makes the first thread of the process follow the catalog; undefined if this is the first one. */
   readonly follow: (() => Promise<void>) | undefined;
 }
@@ -67,7 +76,8 @@ export interface OpenedPlatform {
 
 /** @throws {ServeError} if the store cannot be read */
 export async function openPlatform(parts: PlatformParts): Promise<OpenedPlatform> {
-  const { config, store, repository, log, clock, bus, probe, follow } = parts;
+  const { config, store, repository, log, clock, metrics, bus, probe, follow, routingFile } = parts;
+  const jobs = await Jobs.open({ store, config, log, metrics, first: follow === undefined });
   const artifacts = openArtifacts(config);
   const checkSignature = await signatureChecker(config);
   const routes: TrafficRoutes = {
@@ -81,7 +91,11 @@ export async function openPlatform(parts: PlatformParts): Promise<OpenedPlatform
       ? new Follower({
           followed: {
             snapshot: () => catalog.snapshot(),
-            listen: (listener) => store.listen(CATALOG_CHANNEL, listener),
+            async listen(listener) {
+              const stop = await store.listen(CATALOG_CHANNEL, listener);
+              routingFile?.listen(listener);
+              return stop;
+            },
           },
           files: filesOf(config, artifacts, checkSignature, log),
           ...{ bus, log, clock },
@@ -94,6 +108,7 @@ export async function openPlatform(parts: PlatformParts): Promise<OpenedPlatform
       store,
       artifacts,
       catalog,
+      jobs,
       followed: follow ?? (() => follower!.follow()),
       notes: () => follower?.notes() ?? [],
       async start() {
@@ -101,7 +116,9 @@ export async function openPlatform(parts: PlatformParts): Promise<OpenedPlatform
         catalog.startMaintenance();
         await follower.start();
       },
+      drain: () => jobs.drain(),
       async close() {
+        await jobs.close();
         await follower?.close();
         await catalog.close();
         artifacts.close();

@@ -1,0 +1,101 @@
+/** @module The lines and the results of batches in the database. */
+
+import type { Sql } from '../store/store.ts';
+import { RECEIVING_MS } from './job-table.ts';
+import type { Claim } from './lease-table.ts';
+import type { Chunk, Line } from './lines.ts';
+import { notify } from './watch.ts';
+
+/** Stores lines of a batch that is received. @returns false if it is not receiving any more */
+export async function insertChunks(
+  sql: Sql,
+  id: string,
+  chunks: readonly Chunk[],
+): Promise<boolean> {
+  const rows = chunks.map(({ chunk, firstLine, lines }) => {
+    return { chunk, first_line: firstLine, lines: lines.length, input: JSON.stringify(lines) };
+  });
+  const alive = await sql.query(
+    `with alive as (
+       update jobs set lease_until = now() + $3::float8 * interval '1 millisecond'
+       where id = $1 and status = 'receiving' returning id)
+     insert into job_chunks (job_id, chunk, first_line, lines, input)
+     select alive.id, made.chunk, made.first_line, made.lines, made.input
+     from alive, jsonb_to_recordset($2::jsonb) as made (chunk int, first_line int, lines int, input text)
+     returning chunk`,
+    [id, JSON.stringify(rows), RECEIVING_MS],
+  );
+  return alive.length > 0;
+}
+
+/** The first chunk after this one that has no results yet. */
+export async function nextChunk(sql: Sql, id: string, after: number): Promise<Chunk | undefined> {
+  const [row] = await sql.query<{ chunk: number; first_line: number; input: string }>(
+    `select chunk, first_line, input from job_chunks
+     where job_id = $1 and chunk > $2 and output is null order by chunk limit 1`,
+    [id, after],
+  );
+  if (row === undefined) return undefined;
+  const lines = JSON.parse(row.input) as readonly Line[];
+  return { chunk: row.chunk, firstLine: row.first_line, lines };
+}
+
+/** The results of the lines of a chunk. */
+export interface ChunkResults {
+  readonly chunk: number;
+  readonly lines: number;
+  readonly failedLines: number;
+  /** NDJSON, a line for each result. */
+  readonly output: string;
+}
+
+/**
+ * Stores the results of a chunk, once, and counts them as progress, in one statement.
+ *
+ * @returns false if the job is not this worker's any more
+ */
+export async function storeResults(
+  sql: Sql,
+  { id, attempt }: Claim,
+  { chunk, lines, failedLines, output }: ChunkResults,
+): Promise<boolean> {
+  const stored = await sql.query(
+    `with stored as (
+       update job_chunks set output = $4, input = null
+       where job_id = $1 and chunk = $3 and output is null
+         and exists (select from jobs where id = $1 and attempts = $2 and status = 'running' for update)
+       returning lines)
+     update jobs set failures = 0,
+       done_lines = done_lines + (select count(*) from stored) * $5::int,
+       failed_lines = failed_lines + (select count(*) from stored) * $6::int
+     where id = $1 and attempts = $2 and status = 'running' returning ${notify()}`,
+    [id, attempt, chunk, output, lines, failedLines],
+  );
+  return stored.length > 0;
+}
+
+/** Results of a batch that follow each other. */
+export interface StoredResults {
+  readonly chunk: number;
+  readonly output: string;
+}
+
+/**
+ * The results of the first chunk after this one.
+ *
+ * @param next Whether it must be the one that follows, so that no line before it is missing.
+ */
+export async function readResults(
+  sql: Sql,
+  id: string,
+  after: number,
+  next: boolean,
+): Promise<StoredResults | undefined> {
+  const [row] = await sql.query<StoredResults>(
+    `select chunk, output from job_chunks
+     where job_id = $1 and chunk > $2 and (not $3 or chunk = $2 + 1) and output is not null
+     order by chunk limit 1`,
+    [id, after, next],
+  );
+  return row;
+}

@@ -1,0 +1,160 @@
+/** @module The routes of jobs: requests that are stored, and run later. */
+
+import type { Context } from 'hono';
+import {
+  type Jobs,
+  jobJson,
+  type Made,
+  type Owner,
+  type Runtime,
+  ServeError,
+} from '../../runtime/index.ts';
+import { isNumberKey, readPage, toPage } from '../admin/query.ts';
+import { MAX_JSON_BYTES, parseJson } from '../http/codec-json.ts';
+import { controlBodies } from '../http/control-body.ts';
+import type { RouteBuilder, ServiceDefinition } from '../http/service-definition.ts';
+import { BATCH_TYPES, batchPieces, refuseBatch } from './batch-body.ts';
+import { createInferRoutes } from './infer-routes.ts';
+import { memberText } from './member-text.ts';
+import { describeJobs } from './openapi.ts';
+import { readBatch, readJob, readStatus, readWait } from './schema.ts';
+import { HEARTBEAT, serverEvent, streamed } from './streams.ts';
+
+/** Maximum lines of a batch. */
+const MAX_LINES = 1_000_000;
+/** Maximum batches that one HTTP thread receives at once. */
+const MAX_BATCHES = 16;
+/** Time between two signs of life on a stream of events, milliseconds: shorter than proxies wait. */
+const HEARTBEAT_MS = 15_000;
+
+/**
+ * Adds the routes of jobs, and begins to run jobs.
+ *
+ * @param builder That of a service with `needsStore`.
+ * @param services The services whose infer routes jobs may ask.
+ */
+export function jobRoutes(builder: RouteBuilder, services: readonly ServiceDefinition[]): void {
+  const { runtime } = builder;
+  const jobs = runtime.platform?.jobs;
+  if (jobs === undefined) throw new Error('The routes of jobs need a store');
+  const routes = createInferRoutes(runtime, services);
+  addCreate(builder, jobs, routes.check);
+  addBatches(builder, jobs, routes.check);
+  addList(builder, jobs);
+  addOne(builder, jobs);
+  addStreams(builder, jobs);
+  describeJobs(builder);
+  jobs.start(routes);
+}
+
+type Check = ReturnType<typeof createInferRoutes>['check'];
+
+function addCreate({ managed, runtime }: RouteBuilder, jobs: Jobs, check: Check): void {
+  const handle = controlBodies(runtime);
+  const limit = Math.min(runtime.config.maxRequestBytes, MAX_JSON_BYTES);
+  managed(
+    '/jobs',
+    (c) =>
+      handle(c.req.raw, limit, async (text) => {
+        const request = readJob(c, parseJson(text), memberText(text, 'body'));
+        check(request);
+        return created(c, await jobs.create(ownerOf(runtime, c), request));
+      }),
+    'POST',
+  );
+}
+
+function addBatches({ managed, runtime }: RouteBuilder, jobs: Jobs, check: Check): void {
+  const { bodyTimeoutMs, maxRequestBytes } = runtime.config;
+  const lineBytes = Math.min(maxRequestBytes, MAX_JSON_BYTES);
+  let receiving = 0;
+  managed(
+    '/jobs/batches',
+    async (c) => {
+      const refusal = refuseBatch(c.req.raw);
+      if (refusal !== undefined) throw refusal;
+      const request = readBatch(c);
+      check(request);
+      if (receiving >= MAX_BATCHES) throw tooManyBatches();
+      receiving += 1;
+      try {
+        const pieces = batchPieces(c.req.raw, bodyTimeoutMs);
+        const source = { pieces, lineBytes, lines: MAX_LINES };
+        return created(c, await jobs.receive(ownerOf(runtime, c), request, source));
+      } finally {
+        receiving -= 1;
+      }
+    },
+    'POST',
+    BATCH_TYPES,
+  );
+}
+
+function addList({ managed, runtime }: RouteBuilder, jobs: Jobs): void {
+  managed('/jobs', async (c) => {
+    const { limit, after } = readPage(c, isNumberKey);
+    const page = { status: readStatus(c), limit, before: after?.[0] };
+    const found = await jobs.list(ownerOf(runtime, c), page);
+    const { items, next } = toPage(found, limit, ({ seq }) => [seq]);
+    const list = items.map((job) => jobJson(job)).join(',');
+    return json(c, `{"items":[${list}],"next":${JSON.stringify(next)}}`);
+  });
+}
+
+function addOne({ managed, runtime }: RouteBuilder, jobs: Jobs): void {
+  managed('/jobs/:id', async (c) => {
+    const owner = ownerOf(runtime, c);
+    const job = await jobs.find(owner, c.req.param('id')!, readWait(c), c.req.raw.signal);
+    return json(c, jobJson(job));
+  });
+  managed(
+    '/jobs/:id',
+    async (c) => json(c, jobJson(await jobs.cancel(ownerOf(runtime, c), c.req.param('id')!))),
+    'DELETE',
+  );
+}
+
+function addStreams({ managed, runtime }: RouteBuilder, jobs: Jobs): void {
+  managed('/jobs/:id/events', async (c) => {
+    const [owner, id] = await seen(runtime, jobs, c);
+    return streamed(c, 'text/event-stream', async function* (signal) {
+      for await (const job of jobs.follow(owner, id, HEARTBEAT_MS, signal)) {
+        yield job === undefined ? HEARTBEAT : serverEvent('job', jobJson(job));
+      }
+    });
+  });
+  managed('/jobs/:id/results', async (c) => {
+    const [owner, id] = await seen(runtime, jobs, c);
+    return streamed(c, 'application/x-ndjson', (signal) => jobs.results(owner, id, signal));
+  });
+}
+
+/** The owner and the id of a job that the caller sees. @throws {ServeError} `NOT_FOUND` before a stream begins */
+async function seen(runtime: Runtime, jobs: Jobs, c: Context): Promise<[Owner, string]> {
+  const owner = ownerOf(runtime, c);
+  const { id } = await jobs.find(owner, c.req.param('id')!, 0, c.req.raw.signal);
+  return [owner, id];
+}
+
+/** Whose jobs the caller sees: everyone's, if callers are not authenticated. */
+function ownerOf({ access }: Runtime, c: Context): Owner {
+  const principal = access.authenticate(c.req.raw.headers);
+  if (principal instanceof ServeError) throw principal;
+  return principal.subject;
+}
+
+/** 202 for a new job, and 200 for the one that the same key has made before. */
+function created(c: Context, { id, status, created: isNew }: Made): Response {
+  const headers = { Location: `/jobs/${id}` };
+  return c.json({ job_id: id, status }, isNew ? 202 : 200, headers);
+}
+
+const json = (c: Context, text: string): Response =>
+  c.body(text, 200, { 'Content-Type': 'application/json' });
+
+function tooManyBatches(): ServeError {
+  return new ServeError(
+    'OVERLOADED',
+    `The server already receives ${MAX_BATCHES} batches; retry later.`,
+  );
+}

@@ -1,0 +1,116 @@
+/** @module Calls infer routes in this process, with the same handlers that requests of clients reach. */
+
+import {
+  type Answer,
+  type InferRoutes,
+  invalidArgument,
+  type JobTarget,
+  type RequestHandler,
+  type Runtime,
+  ServeError,
+} from '../../runtime/index.ts';
+import { createEdge } from '../http/edge.ts';
+import { STATUS } from '../http/error-response.ts';
+import type { ServiceDefinition } from '../http/service-definition.ts';
+
+/** Maximum characters of a response that is stored as a result. */
+const MAX_RESULT = 8 * 1024 * 1024;
+
+interface Route {
+  /** The path's template. */
+  readonly path: string;
+  readonly matches: RegExp;
+  readonly handler: RequestHandler;
+}
+
+/** @param services The services whose infer routes jobs may ask. */
+export function createInferRoutes(
+  runtime: Runtime,
+  services: readonly ServiceDefinition[],
+): InferRoutes {
+  const byService = new Map(services.map((each) => [each.name, routesOf(runtime, each)]));
+  const find = ({ service, path }: JobTarget) =>
+    byService.get(service)?.find(({ matches }) => matches.test(path));
+  return {
+    check(target) {
+      const routes = byService.get(target.service);
+      if (routes === undefined) {
+        throw invalidArgument(`service must be one of ${[...byService.keys()].join(', ')}.`);
+      }
+      if (find(target) !== undefined && isPlain(target.path)) return;
+      const paths = routes.map(({ path }) => path).join(', ');
+      throw invalidArgument(`path must be an infer route of the service: ${paths}.`);
+    },
+    async call(target, body, signal) {
+      const route = find(target);
+      // A job that was stored by another version of the server may ask a route that there is no more.
+      if (route === undefined) {
+        return refusal(new ServeError('ROUTE_NOT_FOUND', 'There is no such infer route.'));
+      }
+      const request = new Request(`http://localhost${target.path}`, {
+        method: 'POST',
+        headers: {
+          'Content-Type': 'application/json',
+          'Content-Length': String(Buffer.byteLength(body)),
+        },
+        body,
+        signal,
+      });
+      return toAnswer(await route.handler(request));
+    },
+    refusal,
+  };
+}
+
+function routesOf(runtime: Runtime, service: ServiceDefinition): Route[] {
+  const edge = createEdge(runtime, service.name);
+  const found: Route[] = [];
+  service.routes({
+    runtime,
+    infer(route) {
+      const { path } = route;
+      const matches = new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+')}$`);
+      found.push({ path, matches, handler: edge(route) });
+    },
+    managed: () => undefined,
+    describe: () => undefined,
+  });
+  return found;
+}
+
+/** Whether a path means itself: it has no query, no `..`, and no character that a URL would have to escape. */
+function isPlain(path: string): boolean {
+  const url = `http://localhost${path}`;
+  return path.startsWith('/') && URL.canParse(url) && new URL(url).href === url;
+}
+
+async function toAnswer(response: Response): Promise<Answer> {
+  const { status, headers } = response;
+  if (!/^application\/json\b/.test(headers.get('content-type') ?? '')) {
+    await response.body?.cancel();
+    return refusal(invalidArgument('The response of this route is not JSON, as a result must be.'));
+  }
+  const body = await response.text();
+  if (body.length > MAX_RESULT) {
+    const message = `The response is longer than ${MAX_RESULT} characters; ask for fewer outputs.`;
+    return refusal(new ServeError('PAYLOAD_TOO_LARGE', message));
+  }
+  const outcome = outcomeOf(response, body);
+  const seconds = Number(headers.get('retry-after'));
+  return { status, body, outcome, ...(seconds > 0 ? { retryAfterMs: seconds * 1000 } : {}) };
+}
+
+/** Codes of requests that were not started. */
+const NOT_STARTED = ['OVERLOADED', 'DRAINING', 'CANCELLED'];
+
+function outcomeOf({ ok, status }: Response, body: string): Answer['outcome'] {
+  if (ok) return 'done';
+  const { code } = JSON.parse(body) as { readonly code?: string };
+  if (code !== undefined && NOT_STARTED.includes(code)) return 'busy';
+  return status >= STATUS.INTERNAL ? 'failed' : 'refused';
+}
+
+function refusal(error: ServeError): Answer {
+  const body = JSON.stringify({ error: error.message, code: error.code });
+  return { status: STATUS[error.code], body, outcome: 'refused' };
+}
