@@ -3,10 +3,15 @@
 export { Catalog, type CatalogParts } from './catalog.ts';
 export { checkRegistration } from './check-registration.ts';
 export type { Registration } from './claims.ts';
-export { CATALOG_CHANNEL, type CatalogContext, type RepositoryModels } from './context.ts';
+export {
+  CATALOG_CHANNEL,
+  type CatalogContext,
+  nextNumber,
+  type RepositoryModels,
+} from './context.ts';
 export { type CatalogEvent, recordEvent } from './events.ts';
 export { type LabelRecord, moveStable } from './labels.ts';
-export { type ModelRecord, touchModel, type VersionPolicy } from './models.ts';
+export { findModel, type ModelRecord, touchModel, type VersionPolicy } from './models.ts';
 export { checkLabelName, checkModelName, checkVersionName } from './names.ts';
 export { type Author, changeOnce, type OnceKey } from './once.ts';
 export { type Probe, type ProbeRequest, type ProbeResult, probeArtifact } from './probe.ts';
