@@ -53,6 +53,8 @@ export interface VersionRecord {
   /** ISO 8601, UTC. */
   readonly created_at: string | null;
   readonly created_by: string | null;
+  /** That of its model. */
+  readonly revision: number;
 }
 
 interface VersionRow extends Omit<VersionRecord, 'created_at'> {
@@ -60,7 +62,8 @@ interface VersionRow extends Omit<VersionRecord, 'created_at'> {
 }
 
 const COLUMNS = `model as name, version, state, reason, digest, bytes, signature_status, metadata,
-  config, inputs, outputs, costs, purged_at is not null as purged, created_at, created_by`;
+  config, inputs, outputs, costs, purged_at is not null as purged, created_at, created_by,
+  (select m.revision from models m where m.name = model) as revision`;
 
 /**
  * The versions of a model after `after`, in the order of their names.
@@ -74,7 +77,7 @@ export async function listVersions(
   after = '',
 ): Promise<readonly VersionRecord[]> {
   const { store, repository } = context;
-  const { versions } = await findModel(context, store, model);
+  const { versions, revision } = await findModel(context, store, model);
   const rows = await store.query<VersionRow>(
     `select ${COLUMNS} from model_versions where model = $1 and version > $2
      order by version limit $3`,
@@ -87,7 +90,10 @@ export async function listVersions(
       version > after &&
       isRepositoryVersion(repository, model, version),
   );
-  return [...rows.map(toRecord), ...others.map(({ version }) => unregistered(model, version))]
+  return [
+    ...rows.map(toRecord),
+    ...others.map(({ version }) => unregistered(model, version, revision)),
+  ]
     .toSorted((a, b) => (a.version < b.version ? -1 : 1))
     .slice(0, limit);
 }
@@ -101,9 +107,9 @@ export async function findVersion(
 ): Promise<VersionRecord> {
   const row = await readVersion(sql, model, version);
   if (row !== undefined) return row;
-  await findModel(context, sql, model);
+  const { revision } = await findModel(context, sql, model);
   if (!isRepositoryVersion(context.repository, model, version)) throw noVersion(model, version);
-  return unregistered(model, version);
+  return unregistered(model, version, revision);
 }
 
 /** A registered version; undefined if there is none. */
@@ -226,7 +232,7 @@ const isRepositoryVersion = (repository: RepositoryModels, model: string, versio
   repository.versions(model)?.includes(version) === true;
 
 /** A version that lies in the folder `MODEL_PATH`. */
-const unregistered = (name: string, version: string): VersionRecord => ({
+const unregistered = (name: string, version: string, revision: number): VersionRecord => ({
   name,
   version,
   state: 'ready',
@@ -242,6 +248,7 @@ const unregistered = (name: string, version: string): VersionRecord => ({
   purged: false,
   created_at: null,
   created_by: null,
+  revision,
 });
 
 const named = ({ name, version }: VersionRecord) => `Version '${version}' of model '${name}'`;

@@ -1,0 +1,17 @@
+/** @module The gateway: the routes of every service under one entry, and those of the platform. */
+
+import { adminRoutes } from '../admin/index.ts';
+import type { ServiceDefinition } from '../http/service-definition.ts';
+import { prediction } from '../prediction/index.ts';
+
+export const gateway: ServiceDefinition = {
+  name: 'gateway',
+  defaultPort: 8080,
+  needsStore: true,
+  title: 'Gateway',
+  description: 'Every service under one entry, and the management of models.',
+  routes(builder) {
+    prediction.routes(builder);
+    adminRoutes(builder);
+  },
+};
