@@ -9,10 +9,10 @@ export {
   type Artifact,
   type ArtifactFile,
   artifactOf,
+  ONLY_FILE,
   type OnProgress,
   type TransferOptions,
 } from './artifact.ts';
-export { ONLY_FILE } from './artifact.ts';
 export { sweepDownloads } from './download.ts';
 export { hashArtifact, type LocalArtifact } from './local-files.ts';
 export { isAbandoned, ownName } from './owner.ts';

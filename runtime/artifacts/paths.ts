@@ -34,6 +34,11 @@ export class PathSet {
     return this.#bytes;
   }
 
+  /** The number of files and folders. */
+  get entries(): number {
+    return this.#kinds.size;
+  }
+
   /** @throws {ServeError} `REJECTED`, `PAYLOAD_TOO_LARGE` */
   addFile(path: string, bytes: number): void {
     checkPath(path);

@@ -4,9 +4,8 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Header } from 'tar-stream';
-import { ServeError } from '../errors.ts';
 import { refused } from './paths.ts';
-import { bomb, type Unpacking, unreadable } from './unpacking.ts';
+import { damagedArchive, type Unpacking, unreadable } from './unpacking.ts';
 
 /** @throws {ServeError} See `unpackArchive`. */
 export async function unpackTar(
@@ -16,8 +15,7 @@ export async function unpackTar(
 ): Promise<void> {
   const { extract } = await import('tar-stream');
   const entries = extract();
-  const limited = (chunks: AsyncIterable<Uint8Array>) =>
-    limit(chunks, unpacking.maxStreamBytes, unpacking.signal);
+  const limited = (chunks: AsyncIterable<Uint8Array>) => limit(chunks, unpacking);
   const source = createReadStream(archive);
   const read = isCompressed
     ? pipeline(source, createGunzip(), limited, entries)
@@ -63,17 +61,16 @@ async function unpackEntry(
   }
 }
 
+/** Ends an archive that goes on without entries, which would otherwise take for ever. */
 async function* limit(
   chunks: AsyncIterable<Uint8Array>,
-  most: number,
-  signal: AbortSignal | undefined,
+  unpacking: Unpacking,
 ): AsyncGenerator<Uint8Array> {
   let length = 0;
   for await (const chunk of chunks) {
-    signal?.throwIfAborted();
+    unpacking.signal?.throwIfAborted();
     length += chunk.byteLength;
-    if (length > most) throw bomb();
+    if (length > unpacking.maxStreamBytes) throw damagedArchive();
     yield chunk;
   }
-  if (length < 512) throw new ServeError('INVALID_ARGUMENT', 'The archive is empty.');
 }

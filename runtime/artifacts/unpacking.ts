@@ -14,7 +14,11 @@ interface Options {
 
 /** Files of models are compressed to a hundredth only if they are made for it; small archives may be. */
 const MAX_RATIO = 100;
-const FREE_BYTES = 256 * 1024 * 1024;
+const FREE_BYTES = 64 * 1024 * 1024;
+/** The headers of an entry of a tar archive, with a long name and its padding. */
+const MAX_HEADER_BYTES = 8192;
+/** What may follow the last entry of a tar archive, and what is read ahead. */
+const MAX_REST_BYTES = 1024 * 1024;
 
 export class Unpacking {
   readonly #folder: string;
@@ -39,17 +43,18 @@ export class Unpacking {
     return this.#options.signal;
   }
 
-  /** The most bytes that the uncompressed form of the archive may have, with its headers. */
+  /** The most bytes that an archive without compression may have for the entries that were taken in so far. */
   get maxStreamBytes(): number {
-    const { bytes, entries } = this.#options.limits;
-    return Math.min(bytes, this.#maxBytes) + entries * MAX_OVERHEAD_BYTES;
+    return this.#paths.bytes + this.#paths.entries * MAX_HEADER_BYTES + MAX_REST_BYTES;
   }
 
   /** Takes an entry in, before any of its content is read. @throws {ServeError} `REJECTED`, `PAYLOAD_TOO_LARGE` */
   add(path: string, kind: 'file' | 'folder', bytes: number): void {
     if (kind === 'folder') this.#paths.addFolder(path);
     else this.#paths.addFile(path, bytes);
-    if (this.#paths.bytes > this.#maxBytes) throw bomb();
+    if (this.#paths.bytes <= this.#maxBytes) return;
+    const message = `The archive unpacks to more than ${MAX_RATIO} times its size; send it without compression.`;
+    throw new ServeError('PAYLOAD_TOO_LARGE', message);
   }
 
   async makeFolder(path: string): Promise<void> {
@@ -74,26 +79,19 @@ export class Unpacking {
   }
 }
 
-/** A header of tar and its padding, for which names and extensions may need more. */
-const MAX_OVERHEAD_BYTES = 8192;
-
-export const bomb = (): ServeError =>
-  new ServeError(
-    'PAYLOAD_TOO_LARGE',
-    `The archive unpacks to more than ${MAX_RATIO} times its size; send it without compression.`,
-  );
-
 /** The error for an archive that cannot be read. */
 export function unreadable(cause: unknown): unknown {
   if (cause instanceof ServeError || (cause instanceof Error && cause.name === 'AbortError')) {
     return cause;
   }
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  return code === 'ENOSPC' || code === 'EDQUOT'
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT';
+  return isFull
     ? new ServeError('STORE_UNAVAILABLE', 'There is no space left to unpack the archive.', {
         cause,
       })
-    : new ServeError('INVALID_ARGUMENT', 'The archive is damaged, or of an unknown form.', {
-        cause,
-      });
+    : damagedArchive(cause);
 }
+
+export const damagedArchive = (cause?: unknown): ServeError =>
+  new ServeError('INVALID_ARGUMENT', 'The archive is damaged, or of an unknown form.', { cause });

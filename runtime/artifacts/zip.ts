@@ -1,5 +1,6 @@
 /** @module Archives of the form zip. */
 
+import type { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import type { Entry } from 'yauzl';
 import { ServeError } from '../errors.ts';
@@ -76,9 +77,11 @@ function refuseOverlaps(members: readonly Member[]): void {
 async function unpackFile(
   path: string,
   entry: Entry,
-  content: AsyncIterable<Uint8Array>,
+  content: Readable,
   unpacking: Unpacking,
 ): Promise<void> {
+  // It also reports an error after its reader has given up, when nobody would handle it.
+  content.on('error', () => {});
   let sum = 0;
   const summed = async function* () {
     for await (const chunk of content) {
