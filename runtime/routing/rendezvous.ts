@@ -2,8 +2,8 @@
  * Weighted rendezvous hashing: gives every key to one of several arms, in proportion to their weights, without a table.
  * Raising the weight of one arm moves keys only to that arm, because the scores of the others stay as they are.
  *
- * The score `-weight / ln(hash)` is from Schindelhauer and Schomaker, "Weighted distributed hash tables", SPAA 2005,
- * https://doi.org/10.1145/1073970.1074008, in the logarithmic method.
+ * The score `-weight / ln(hash)` is the logarithmic method of Schindelhauer and Schomaker, "Weighted distributed hash
+ * tables", SPAA 2005; see https://en.wikipedia.org/wiki/Rendezvous_hashing, "Weighted rendezvous hash".
  *
  * @module
  */
@@ -49,23 +49,31 @@ const SEED_HIGH = 0x9747b28c;
 const SEED_LOW = 0x3c6ef372;
 
 /**
- * MurmurHash3_x86_32 over the UTF-16 units of the text, two in each block, with two seeds. Arithmetic of 64 bits needs
- * bigints in JavaScript, which take ten times as long. By Austin Appleby:
+ * MurmurHash3_x86_32 of the text in UTF-16LE, with two seeds in one pass: JavaScript has 64-bit integers only as bigints,
+ * which take ten times as long. By Austin Appleby,
  * https://github.com/aappleby/smhasher/blob/master/src/MurmurHash3.cpp
  */
 export function hash64(text: string): Hash {
   let high = SEED_HIGH;
   let low = SEED_LOW;
   const { length } = text;
-  for (let i = 0; i < length; i += 2) {
-    // Beyond the end the unit is NaN, which counts as 0; the length, which is hashed too, tells them apart.
-    let block = text.charCodeAt(i) | (text.charCodeAt(i + 1) << 16);
-    block = Math.imul(block, 0xcc9e2d51);
-    block = Math.imul((block << 15) | (block >>> 17), 0x1b873593);
+  const even = length & ~1;
+  for (let i = 0; i < even; i += 2) {
+    const block = scramble(text.charCodeAt(i) | (text.charCodeAt(i + 1) << 16));
     high = mix(high, block);
     low = mix(low, block);
   }
-  return [finish(high ^ length), finish(low ^ length)];
+  if (even < length) {
+    const tail = scramble(text.charCodeAt(even));
+    high ^= tail;
+    low ^= tail;
+  }
+  return [finish(high ^ (2 * length)), finish(low ^ (2 * length))];
+}
+
+function scramble(block: number): number {
+  const scaled = Math.imul(block, 0xcc9e2d51);
+  return Math.imul((scaled << 15) | (scaled >>> 17), 0x1b873593);
 }
 
 function mix(hash: number, block: number): number {
