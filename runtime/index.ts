@@ -5,6 +5,7 @@ import { type Access, openAccess } from './access.ts';
 import { Admission } from './admission.ts';
 import { BodyBudget } from './body-budget.ts';
 import { type Bus, type BusMember, ChangeSequencer, createMember } from './bus.ts';
+import { openCache } from './cache/index.ts';
 import type { CatalogSnapshot, Probe } from './catalog/index.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config/index.ts';
@@ -113,6 +114,7 @@ export {
   type IdleTimer,
   listenError,
   onStopSignal,
+  onUncaughtError,
   type Parent,
   parentThread,
   type RequestHandler,
@@ -313,7 +315,9 @@ export async function createRuntime(
     isBusy: () => admission.inFlight * 2 > config.maxInFlight,
     keepInputs: config.shadowKeepInputs,
   });
-  const serving = { routes: registry.routes, arms };
+  if (platform !== undefined) arms.attach(platform.traffic.observer);
+  const cache = await openCache(config, metrics, notices);
+  const serving = { routes: registry.routes, arms, cache };
   return {
     config,
     admission,
@@ -350,6 +354,7 @@ export async function createRuntime(
       await own?.close();
       await platform?.close();
       await registry.close();
+      cache.close();
     },
   };
 }

@@ -18,11 +18,12 @@ import { type Service, type ServiceParts, startService, type ThreadService } fro
 import { services } from './services.ts';
 import { stop } from './stop.ts';
 import { serveThread, startThreads } from './threads.ts';
+import { handleUncaught } from './uncaught.ts';
 
 function open(
   config: Config,
   log: Log,
-  thread: Pick<ServiceParts, 'first' | 'bus'>,
+  thread: Pick<ServiceParts, 'first' | 'bus' | 'catalog' | 'follow'>,
 ): Promise<ThreadService> {
   const { ortLibrary, maxWorkers } = config;
   const engine = openEngine({
@@ -35,6 +36,7 @@ function open(
 async function main(): Promise<void> {
   const config = readConfig(services);
   const log = createLog(config.logLevel);
+  handleUncaught(log);
   let running: Service | undefined;
   // The handler exists from the start, because models may take minutes to load. Requests to a port that is open while
   // others are still starting are lost then, as README.md says.
@@ -56,9 +58,11 @@ async function main(): Promise<void> {
 }
 
 function thread(parent: Parent): Promise<void> {
-  return serveThread(parent, (config, options) =>
-    open(config, createLog(config.logLevel), options),
-  );
+  return serveThread(parent, (config, options) => {
+    const log = createLog(config.logLevel);
+    handleUncaught(log);
+    return open(config, log, options);
+  });
 }
 
 async function help(): Promise<void> {

@@ -16,11 +16,20 @@ export {
 export {
   exit,
   onStopSignal,
+  onUncaughtError,
   type Parent,
   parentThread,
   startThread,
   type Thread,
 } from './process.ts';
+export {
+  type SqlConnection,
+  SqlError,
+  type SqlPool,
+  type SqlPoolOptions,
+  type SqlResult,
+  type SqlRunner,
+} from './sql.ts';
 
 export function currentHost(): Host {
   return process.versions.deno === undefined ? bunHost : denoHost;

@@ -1,7 +1,13 @@
 /** @module Signals, threads and the end of the process: the same on every host. */
 
 import process from 'node:process';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import {
+  isMainThread,
+  type MessagePort,
+  parentPort,
+  Worker,
+  workerData,
+} from 'node:worker_threads';
 
 /** Calls `stop` once, at the first SIGTERM or SIGINT. */
 export function onStopSignal(stop: () => void): void {
@@ -12,6 +18,12 @@ export function onStopSignal(stop: () => void): void {
   };
   process.on('SIGTERM', once);
   process.on('SIGINT', once);
+}
+
+/** Calls the listener with each error that nothing catches in this thread, which then goes on. */
+export function onUncaughtError(listener: (error: unknown) => void): void {
+  process.on('uncaughtException', listener);
+  process.on('unhandledRejection', listener);
 }
 
 /** Ends the process. A message goes to the error stream as a line of its own. */
@@ -26,11 +38,17 @@ export interface Thread {
   onMessage(listener: (message: unknown) => void): void;
   /** Resolves when the thread is over, with the error that ended it if there was one. */
   readonly ended: Promise<Error | undefined>;
+  /** Ends the thread at once, whatever it does. */
+  kill(): void;
 }
 
-/** Runs a module in a thread of its own. `data` is copied to it. */
-export function startThread(module: URL, data: unknown): Thread {
-  const worker = new Worker(module, { workerData: data });
+/** Runs a module in a thread of its own. `data` is copied to it, but for the channels in it that are `moved`. */
+export function startThread(
+  module: URL,
+  data: unknown,
+  moved: readonly MessagePort[] = [],
+): Thread {
+  const worker = new Worker(module, { workerData: data, transferList: [...moved] });
   return {
     send: (message) => worker.postMessage(message),
     onMessage: (listener) => void worker.on('message', listener),
@@ -38,6 +56,7 @@ export function startThread(module: URL, data: unknown): Thread {
       worker.once('error', resolve);
       worker.once('exit', () => resolve(undefined));
     }),
+    kill: () => void worker.terminate(),
   };
 }
 
