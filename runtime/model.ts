@@ -60,6 +60,8 @@ export class ModelVersion {
   /** Whether `null` in JSON is a missing value, which is NaN, among the floats of an input. */
   readonly nullIsNaN: boolean;
   readonly settings: RepositorySettings;
+  /** The content of `model.json`. */
+  readonly config: ModelConfig;
   readonly #native: Model;
   readonly #notes: string[];
   readonly #inFlight = new InFlightCount();
@@ -89,6 +91,7 @@ export class ModelVersion {
     this.labels = { ...classesOf(native.signature), ...labelsOf(source, this.task) };
     this.nullIsNaN = source.config.missing === 'nan';
     this.settings = settings;
+    this.config = source.config;
     this.#native = native;
   }
 

@@ -1,6 +1,6 @@
 /**
  * The steps that every infer request passes in order, whatever its protocol and task: resolve → prepare →
- * run → respond. Read this file first; .github/decisions/0021 says why there is one pipeline.
+ * look up → run → respond. Read this file first; .github/decisions/0021 says why there is one pipeline.
  *
  * @module
  */
@@ -8,6 +8,7 @@
 import type { CancelSignal, RunOptions, RunResult, Tensors, Timings } from '../native/index.ts';
 import type { HeaderReader, Principal } from './access.ts';
 import type { BodyShare } from './body-budget.ts';
+import type { CacheAnswer, CacheOutcome, CacheRequest, ResponseCache } from './cache/index.ts';
 import { fromEngine } from './errors.ts';
 import type { ModelVersion } from './model.ts';
 import { allowedTimeout } from './repository/index.ts';
@@ -49,8 +50,9 @@ export interface Prepared<Context> {
 /** The results of the runs of a request. */
 export interface Outcome<Context> {
   readonly version: ModelVersion;
-  /** The result of each run, in the order of the runs. */
+  /** The result of each run, in the order of the runs. Nothing may write to them, because they may be cached. */
   readonly results: readonly RunResult[];
+  /** The times of the runs, which may have been made for an earlier request. */
   readonly timings: Timings;
   readonly context: Context;
 }
@@ -73,15 +75,19 @@ export interface InferenceSteps<Request, Context, Response> {
 export interface Inference<Response> {
   readonly response: Response;
   readonly version: ModelVersion;
+  /** What the request itself has waited for. */
   readonly timings: Timings;
   /** Most rows in a batch of the version. */
   readonly maxRows: number;
+  /** How the cache took part; undefined if the version is not cached. */
+  readonly cache: CacheOutcome | undefined;
 }
 
 /** What the requests of one HTTP thread are served with. */
 export interface Serving {
   readonly routes: RouteTable;
   readonly arms: ArmTraffic;
+  readonly cache: ResponseCache;
 }
 
 /**
@@ -91,7 +97,7 @@ export interface Serving {
  * @throws {ServeError} for every failure; it throws no other error.
  */
 export async function infer<Request, Context, Response>(
-  { routes, arms }: Serving,
+  { routes, arms, cache }: Serving,
   steps: InferenceSteps<Request, Context, Response>,
   request: Request,
   caller: Caller,
@@ -106,22 +112,17 @@ export async function infer<Request, Context, Response>(
     const prepared = step instanceof Promise ? await step : step;
     trial?.copy((shadow) => steps.prepare(request, shadow));
     const options = runOptions(version, prepared, caller);
-    const { runs, context } = prepared;
-    const loaded = version;
     share = prepared.share;
-    share?.lend();
-    const results =
-      runs.length === 1
-        ? [await version.run(runs[0]!, options)]
-        : await runTogether(runs, caller.signal, (inputs, signal) =>
-            loaded.run(inputs, { ...options, signal }),
-          );
+    const found = answerTo(cache, version, prepared, options, caller);
+    const { results, timings, cache: outcome } = found instanceof Promise ? await found : found;
     share?.reclaim();
-    const timings = joinTimings(results);
-    const made = steps.respond({ version, results, timings, context }, request);
+    const { context } = prepared;
+    const ofRuns = joinTimings(results);
+    const made = steps.respond({ version, results, timings: ofRuns, context }, request);
     const response = made instanceof Promise ? await made : made;
     trial?.succeeded({ version, results }, steps.predicted?.(response, request));
-    return { response, version, timings, maxRows: version.signature.batching.maxRows };
+    const { maxRows } = version.signature.batching;
+    return { response, version, timings, maxRows, cache: outcome };
   } catch (thrown) {
     const error = fromEngine(thrown);
     // After an abort or a deadline the engine may still read the inputs, but not those that it refuses.
@@ -130,6 +131,50 @@ export async function infer<Request, Context, Response>(
     throw error;
   } finally {
     version?.release();
+  }
+}
+
+/** Looks the results up if the version is cached, and otherwise makes the runs. */
+function answerTo(
+  cache: ResponseCache,
+  version: ModelVersion,
+  prepared: Prepared<unknown>,
+  options: RunOptions,
+  caller: Caller,
+): CacheAnswer | Promise<CacheAnswer> {
+  const scope = cache.scopeOf(version);
+  if (scope === undefined) return run(version, prepared, options);
+  const { outputs, packStrings = false, priority = 0, timeoutMs } = options;
+  const cached: CacheRequest = {
+    runs: prepared.runs,
+    outputs,
+    packStrings,
+    priority,
+    timeoutMs,
+    run: (signal) =>
+      run(version, prepared, signal === undefined ? options : { ...options, signal }),
+  };
+  return cache.answer(scope, cached, caller);
+}
+
+/** Makes the runs of a request. Others may wait for them when the request is over, so that they hold the version, too. */
+async function run(
+  version: ModelVersion,
+  { runs, share }: Prepared<unknown>,
+  options: RunOptions,
+): Promise<CacheAnswer> {
+  version.hold();
+  share?.lend();
+  try {
+    const results =
+      runs.length === 1
+        ? [await version.run(runs[0]!, options)]
+        : await runTogether(runs, options.signal, (inputs, signal) =>
+            version.run(inputs, { ...options, signal }),
+          );
+    return { results, timings: joinTimings(results), cache: undefined };
+  } finally {
+    version.release();
   }
 }
 

@@ -22,6 +22,21 @@ export const modelConfigSchema = z.strictObject({
     .optional()
     .describe('Shares of the requests that name no version, by version'),
   batching: batchingSchema.optional(),
+  cache: z
+    .strictObject({
+      ttl_seconds: z
+        .number()
+        .min(0)
+        .max(31_536_000)
+        .describe('Seconds for which results are cached; 0 means not at all'),
+      max_bytes: z
+        .int()
+        .min(0)
+        .optional()
+        .describe('Maximum bytes of the model’s results in the memory of each HTTP thread'),
+    })
+    .optional()
+    .describe('Caches the outputs of this model, instead of CACHE_TTL and CACHE_MAX_BYTES'),
   device: z
     .string()
     .regex(DEVICE, DEVICE_FORM)

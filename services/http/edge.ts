@@ -58,12 +58,19 @@ export function createEdge(runtime: Runtime, service: string) {
     const { path, limit, anyType = false } = route;
     const record = createRecorder(runtime, service, path);
     const headersOf = successHeaders();
+    const cachedHeaders = {
+      hit: successHeaders({ 'X-Cache': 'hit' }),
+      miss: successHeaders({ 'X-Cache': 'miss' }),
+      bypass: successHeaders({ 'X-Cache': 'bypass' }),
+    };
 
     function success(context: RequestContext, inference: Inference<EncodedResponse>): Response {
-      const { response: encoded, timings, maxRows } = inference;
+      const { response: encoded, timings, maxRows, cache } = inference;
       const ms = record('POST', 200, context.startedMs);
       if (accessLog) log.debug({ request_id: context.id, path, ms, ...timings }, 'completed');
-      const headers = headersOf(context.modelVersion);
+      const ofKind = cache === undefined ? headersOf : cachedHeaders[cache.state];
+      const headers = ofKind(context.modelVersion);
+      if (cache?.ageSecs !== undefined) headers.set('Age', String(cache.ageSecs));
       headers.set('X-Request-Id', context.id);
       headers.set('Server-Timing', serverTiming(timings, maxRows));
       const response = new Response(encoded.body, { headers });
@@ -140,12 +147,18 @@ export function createEdge(runtime: Runtime, service: string) {
  * Returns the headers of successful responses, to which each adds its own. Every response copies them: reusing an object is
  * cheaper than one whose names are checked each time.
  */
-function successHeaders(): (version: string | undefined) => Headers {
+function successHeaders(
+  more: Readonly<Record<string, string>> = {},
+): (version: string | undefined) => Headers {
   const byVersion = new Map<string | undefined, Headers>();
   return (version) => {
     let headers = byVersion.get(version);
     if (headers === undefined) {
-      headers = new Headers({ 'Content-Type': 'application/json', ...versionHeader(version) });
+      headers = new Headers({
+        'Content-Type': 'application/json',
+        ...more,
+        ...versionHeader(version),
+      });
       byVersion.set(version, headers);
     }
     return headers;
