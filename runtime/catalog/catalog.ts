@@ -140,8 +140,10 @@ export class Catalog {
 
   /** Calls `maintain` from now on. Only the first thread of a process does. */
   startMaintenance(): void {
+    const { artifacts, log } = this.#parts;
     this.#maintenance = setInterval(() => void this.maintain(), MAINTENANCE_MS);
     void this.maintain();
+    artifacts.sweep().catch((err) => log.warn({ err }, 'artifacts could not be swept'));
   }
 
   /** Ends what dead servers have left, and frees what nobody needs. Never rejects: what fails is tried again later. */

@@ -21,4 +21,4 @@ export { type CheckSignature, type SignatureVerdict, signatureChecker } from './
 export type { CatalogModel, CatalogSnapshot, CatalogVersion } from './snapshot.ts';
 export type { EffectiveRoute, RouteUse, TrafficRoutes } from './traffic.ts';
 export { checkReady, type VersionRecord } from './versions.ts';
-export { sweepWorkspaces, Workspace } from './workspace.ts';
+export { Workspace } from './workspace.ts';

@@ -31,6 +31,7 @@ export class Workspace implements AsyncDisposable {
 
   /** The caller declares it with `await using`, which removes the folder. */
   static async open(settings: Settings): Promise<Workspace> {
+    await sweep(join(settings.stateDir, UPLOADS));
     const path = join(settings.stateDir, UPLOADS, ownName());
     await mkdir(path, { recursive: true });
     return new Workspace(path, settings);
@@ -89,11 +90,15 @@ export class Workspace implements AsyncDisposable {
 }
 
 /** Removes the folders of registrations whose server has died. */
-export async function sweepWorkspaces({ stateDir }: Pick<Settings, 'stateDir'>): Promise<void> {
-  const uploads = join(stateDir, UPLOADS);
+async function sweep(uploads: string): Promise<void> {
   for (const name of await readdir(uploads).catch(() => [])) {
     const path = join(uploads, name);
-    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
-    if (isAbandoned(name, mtimeMs)) await rm(path, { recursive: true, force: true });
+    const modified = await stat(path).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => undefined,
+    );
+    if (modified !== undefined && isAbandoned(name, modified)) {
+      await rm(path, { recursive: true, force: true });
+    }
   }
 }
