@@ -151,6 +151,7 @@ export type {
 export { type Platform, wantsStore } from './platform.ts';
 export type { IndexEntry } from './registry/index.ts';
 export { configType, type LoadOverride, type Skipped } from './repository/index.ts';
+export { trafficRouteSchema } from './routing/route.ts';
 export type { RouteContext, RouteTable } from './routing/route-table.ts';
 export type { ModelStatus, ServedModel, VersionStatus } from './served-model.ts';
 export { ShortTurns } from './short-turns.ts';
@@ -170,6 +171,7 @@ export {
   type TaskName,
 } from './tasks/index.ts';
 export { roundMs, serverTiming } from './timings.ts';
+export type { CanaryAction, ExperimentReport, RouteRecord, Traffic } from './traffic/index.ts';
 
 /** The runtime of one HTTP thread. All threads share the engine's models and counters. */
 export interface Runtime {
@@ -195,6 +197,8 @@ export interface Runtime {
   readonly repository: RepositoryControl;
   /** Every model and version, with the reason if one is not served. */
   models(): ModelStatus[];
+  /** Why this process does not serve a version that it should; undefined if it does, or does not know the version. */
+  whyNotServed(model: string, version: string): string | undefined;
   /**
    * Whether requests are taken: the thread is not draining, and at least one version takes them or, with
    * `MODEL_CONTROL_MODE=explicit`, no model has been loaded yet.
@@ -340,6 +344,7 @@ export async function createRuntime(
     member,
     state: () => registry.state(),
     models: () => registry.status(),
+    whyNotServed: (model, version) => registry.whyNotServed(model, version),
     ready: () => !admission.draining && registry.ready(),
     readyForV2: () => !admission.draining && (!config.strictReadiness || registry.complete()),
     async drain() {

@@ -126,6 +126,15 @@ export class Registry {
     return this.#served.all().map((model) => model.status());
   }
 
+  /** Why a version is not served; undefined if it is, or there is no such version. */
+  whyNotServed(model: string, version: string): string | undefined {
+    const status = this.routes
+      .get(model)
+      ?.status()
+      .versions.find((each) => each.version === version);
+    return status === undefined || status.state === 'ready' ? undefined : status.reason;
+  }
+
   /** The entries of the repository that are not served, with the reasons. */
   skipped(): readonly Skipped[] {
     return this.#skipped;

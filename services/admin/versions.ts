@@ -1,5 +1,6 @@
 /** @module `/admin/models/{name}/versions`: the versions of a model, and how they are archived. */
 
+import type { VersionRecord } from '../../runtime/index.ts';
 import { answer } from './answer.ts';
 import { readChange } from './change.ts';
 import { describeChange, describeList, describeRead, flag, versionSchema } from './openapi.ts';
@@ -10,16 +11,21 @@ export function versionRoutes(tools: AdminTools): void {
   const { managed, runtime } = tools;
   const { catalog, followed } = tools.platform;
   describe(tools);
+  /** With the reason why this process does not serve the version, if there is no other. */
+  const withReason = (record: VersionRecord): VersionRecord => {
+    const { name, version, reason } = record;
+    return { ...record, reason: reason ?? runtime.whyNotServed(name, version) ?? null };
+  };
 
   managed('/admin/models/:name/versions', async (c) => {
     const { limit, after } = readPage(c, isTextKey);
     const versions = await catalog.versions(c.req.param('name')!, limit + 1, after?.[0]);
-    return c.json(toPage(versions, limit, ({ version }) => [version]));
+    return c.json(toPage(versions.map(withReason), limit, ({ version }) => [version]));
   });
 
   managed('/admin/models/:name/versions/:version', async (c) => {
     const { name, version } = c.req.param() as { name: string; version: string };
-    return answer(c, await catalog.version(name, version));
+    return answer(c, withReason(await catalog.version(name, version)));
   });
 
   managed(
