@@ -21,6 +21,7 @@ import { startPolling } from './polling.ts';
 import { type IndexEntry, Registry } from './registry/index.ts';
 import type { LoadOverride, Skipped } from './repository/index.ts';
 import { ArmTraffic } from './routing/arm-traffic.ts';
+import type { Observer } from './routing/observer.ts';
 import type { RouteTable } from './routing/route-table.ts';
 import { addRoutingFileMetric, RoutingFile } from './routing/routing-file.ts';
 import type { Random } from './routing/split.ts';
@@ -253,6 +254,8 @@ export interface RuntimeParts {
   readonly probe?: Probe | undefined;
   /** What the first thread of the process serves of the catalog, for the others. */
   readonly catalog?: CatalogSnapshot | undefined;
+  /** Is told of requests to the arms of routes, as the platform is. */
+  readonly observer?: Observer;
   /** Makes the first thread follow the catalog, for the others. */
   readonly follow?: (() => Promise<void>) | undefined;
 }
@@ -320,6 +323,7 @@ export async function createRuntime(
     keepInputs: config.shadowKeepInputs,
   });
   if (platform !== undefined) arms.attach(platform.traffic.observer);
+  if (parts.observer !== undefined) arms.attach(parts.observer);
   const cache = await openCache(config, metrics, notices);
   const serving = { routes: registry.routes, arms, cache };
   return {

@@ -16,7 +16,6 @@ import {
   type Probe,
   type RepositoryModels,
   signatureChecker,
-  type TrafficRoutes,
 } from './catalog/index.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/index.ts';
@@ -27,12 +26,14 @@ import type { Log } from './log.ts';
 import type { Metrics } from './metrics/index.ts';
 import type { RoutingFile } from './routing/routing-file.ts';
 import type { Store } from './store/store.ts';
+import { StoredRoutes, Traffic } from './traffic/index.ts';
 
 /** The platform in one HTTP thread. Its state is in the store, which all threads and processes share. */
 export interface Platform {
   readonly store: Store;
   readonly artifacts: ArtifactStore;
   readonly catalog: Catalog;
+  readonly traffic: Traffic;
   readonly jobs: Jobs;
   /**
    * Resolves when what the catalog has now is served in all threads of this process, as far as it can be; at the latest
@@ -80,12 +81,9 @@ export async function openPlatform(parts: PlatformParts): Promise<OpenedPlatform
   const jobs = await Jobs.open({ store, config, log, metrics, first: follow === undefined });
   const artifacts = openArtifacts(config);
   const checkSignature = await signatureChecker(config);
-  const routes: TrafficRoutes = {
-    effective: async () => [],
-    uses: async () => [],
-    promote: async () => undefined,
-  };
+  const routes = new StoredRoutes(() => routingFile?.routes() ?? {});
   const catalog = new Catalog({ store, routes, repository, artifacts, probe, checkSignature, log });
+  const traffic = new Traffic({ store, routes, repository, config, log });
   const follower =
     follow === undefined
       ? new Follower({
@@ -108,10 +106,12 @@ export async function openPlatform(parts: PlatformParts): Promise<OpenedPlatform
       store,
       artifacts,
       catalog,
+      traffic,
       jobs,
       followed: follow ?? (() => follower!.follow()),
       notes: () => follower?.notes() ?? [],
       async start() {
+        traffic.start(follower !== undefined);
         if (follower === undefined) return;
         catalog.startMaintenance();
         await follower.start();
@@ -119,6 +119,7 @@ export async function openPlatform(parts: PlatformParts): Promise<OpenedPlatform
       drain: () => jobs.drain(),
       async close() {
         await jobs.close();
+        await traffic.close();
         await follower?.close();
         await catalog.close();
         artifacts.close();

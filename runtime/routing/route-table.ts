@@ -100,6 +100,11 @@ export class RouteTable {
     return this.#entries.get(name)?.model;
   }
 
+  /** The weights of the route of a model, or none if it is not served. */
+  weightsOf(name: string): Readonly<Record<string, number>> {
+    return this.#entries.get(name)?.route.weights ?? {};
+  }
+
   models(): ServedModel[] {
     return [...this.#entries.values()].map(({ model }) => model);
   }

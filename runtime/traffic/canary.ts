@@ -25,8 +25,12 @@ export const shareAt = ({ steps }: CanaryPlan, step: number): number =>
 /** Weights in which one version has a share of all requests and the others divide the rest as before. */
 export function withShare(weights: Weights, version: string, share: number): Weights {
   const others = Object.entries(weights).filter(([other]) => other !== version);
-  const total = others.reduce((sum, [, weight]) => sum + weight, 0);
-  const rest = others.map(([other, weight]) => [other, (weight / total) * (1 - share)] as const);
+  // Dividing first keeps the sum of very large weights finite.
+  const most = Math.max(...others.map(([, weight]) => weight));
+  const total = others.reduce((sum, [, weight]) => sum + weight / most, 0);
+  const rest = others.map(([other, weight]) => {
+    return [other, (weight / most / total) * (1 - share)] as const;
+  });
   return Object.fromEntries([...rest, [version, share]]);
 }
 

@@ -45,6 +45,7 @@ export function putRoute(
   now: Date,
 ): Promise<RouteRecord> {
   return changeOnce(context.store, author.once, async (sql) => {
+    refuseEmpty(given);
     const { revision } = await touchModel(context, sql, model, author.who);
     const before = await readRoute(sql, model);
     checkRouteRevision(expected, before, model);
@@ -127,6 +128,14 @@ async function restartStep(sql: Sql, model: string, period: number, now: Date): 
     period,
     now,
   ]);
+}
+
+/** @throws {ServeError} `INVALID_ARGUMENT` */
+function refuseEmpty({ weights, shadow, canary }: TrafficRoute): void {
+  if (Object.keys(weights).length > 0 || shadow !== undefined || canary !== undefined) return;
+  throw invalidArgument(
+    'The route is empty: give it weights, a shadow or a canary, or delete it with DELETE.',
+  );
 }
 
 /**
