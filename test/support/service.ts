@@ -13,6 +13,7 @@ import {
   ServeError,
   type TabularTask,
 } from '../../runtime/index.ts';
+import type { Observer } from '../../runtime/routing/observer.ts';
 import { createServiceApp, type ServiceApp } from '../../services/http/create-service-app.ts';
 import { prediction } from '../../services/prediction/index.ts';
 import { services } from '../../services/services.ts';
@@ -46,6 +47,7 @@ export interface TestServiceOptions {
   readonly clock?: Clock;
   readonly random?: () => number;
   readonly first?: boolean;
+  readonly observer?: Observer;
 }
 
 /** A request with features, as `infer` takes it. */
