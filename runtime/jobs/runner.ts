@@ -26,11 +26,11 @@ export interface RunnerParts {
   /** See `WorkerParts`. */
   readonly leaseMs?: number;
   /** How often to look for what is late, milliseconds. */
-  readonly sweepMs?: number;
+  readonly everyMs?: number;
 }
 
 const LEASE_MS = 20_000;
-const SWEEP_MS = 1000;
+const EVERY_MS = 1000;
 /** With a queue in Redis, jobs that have waited for so long are taken from the database. */
 const LATE_MS = 15_000;
 /** Lines of each batch that run at a time, unless the server takes fewer requests. */
@@ -48,24 +48,28 @@ export class JobRunner {
   constructor(parts: RunnerParts) {
     this.#parts = parts;
     const { config, log, store, random, metrics, allowed, routes, watch } = parts;
+    const { everyMs = EVERY_MS, leaseMs = LEASE_MS } = parts;
     const { jobConcurrency: concurrency, maxInFlight, webhookSecret: secret } = config;
     this.#worker = new JobWorker({
       ...{ store, routes, random, watch, log, metrics, concurrency },
       ttlSecs: config.jobResultTtlSecs,
       // Half of the permits are left to requests of clients.
       linesAtOnce: Math.max(Math.min(LINES_AT_ONCE, Math.floor(maxInFlight / 2 / concurrency)), 1),
-      leaseMs: parts.leaseMs ?? LEASE_MS,
+      ...{ everyMs, leaseMs },
       waitedMs: config.queueRedisUrl === undefined ? 0 : LATE_MS,
       drainMs: config.exitTimeoutMs / 2,
     });
-    this.#sweeps = new Repeater(
-      'looking after jobs',
-      () => this.#sweep(),
-      parts.sweepMs ?? SWEEP_MS,
-      log,
-    );
+    this.#sweeps = new Repeater('looking after jobs', () => this.#sweep(), everyMs, log);
     if (secret !== undefined) {
-      this.#webhooks = new Webhooks({ store, log, random, metrics, secret, sender: { allowed } });
+      this.#webhooks = new Webhooks({
+        store,
+        log,
+        random,
+        metrics,
+        secret,
+        everyMs,
+        sender: { allowed },
+      });
     }
   }
 
@@ -94,13 +98,13 @@ export class JobRunner {
   }
 
   async #openQueue(): Promise<void> {
-    const { config, log, store } = this.#parts;
+    const { config, log, store, everyMs = EVERY_MS } = this.#parts;
     const { queueRedisUrl: url, jobConcurrency: concurrency } = config;
     if (url === undefined || concurrency === 0) return;
     const run = (id: string) => this.#worker.runById(id);
     const queue = await JobQueue.open({ url, store, log, concurrency, run });
     this.#queue = queue;
-    this.#dispatches = new Repeater('dispatching jobs', () => queue.dispatch(), SWEEP_MS, log);
+    this.#dispatches = new Repeater('dispatching jobs', () => queue.dispatch(), everyMs, log);
     this.#dispatches.wake();
   }
 

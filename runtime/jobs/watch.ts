@@ -76,7 +76,7 @@ export class JobWatch {
       next: async (mostMs) => {
         if (!isChanged && !signal.aborted && !this.#closed) {
           await new Promise<void>((resolve) => {
-            const timer = setTimeout(resolve, Math.min(mostMs, LOOK_AGAIN_MS));
+            const timer = setTimeout(resolve, Math.min(Math.max(mostMs, 0), LOOK_AGAIN_MS));
             wake = () => {
               clearTimeout(timer);
               resolve();

@@ -22,11 +22,11 @@ export interface WorkerParts extends RunParts {
   readonly leaseMs: number;
   /** Takes only jobs that have waited for so long; the others come by `runById`. */
   readonly waitedMs: number;
+  /** How often to look for jobs that nobody has told of, milliseconds. */
+  readonly everyMs: number;
   /** How long a stop waits for jobs, milliseconds; then they are queued again. */
   readonly drainMs: number;
 }
-
-const POLL_MS = 1000;
 
 interface Running {
   readonly claim: Claim;
@@ -38,7 +38,8 @@ interface Running {
 export class JobWorker {
   readonly #parts: WorkerParts;
   readonly #name = `worker_${randomBytes(8).toString('hex')}`;
-  readonly #running = new Map<string, Running>();
+  /** A job may be here twice, if its lease has ended and this worker has started it again. */
+  readonly #running = new Set<Running>();
   readonly #claims: Repeater;
   readonly #leases: Repeater;
   /** One claim after the other, because a job that was claimed is unknown until the answer is here. */
@@ -49,8 +50,8 @@ export class JobWorker {
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
-    const { leaseMs, log } = parts;
-    this.#claims = new Repeater('taking jobs', () => this.#claimAll(), POLL_MS, log);
+    const { everyMs, leaseMs, log } = parts;
+    this.#claims = new Repeater('taking jobs', () => this.#claimAll(), everyMs, log);
     this.#leases = new Repeater('renewing leases of jobs', () => this.#renew(), leaseMs / 4, log);
   }
 
@@ -64,13 +65,15 @@ export class JobWorker {
   notice(notice: string): void {
     if (notice === '' || notice.startsWith(QUEUED)) this.#claims.wake();
     if (notice === '') this.#leases.wake();
-    if (notice.startsWith(CANCELLED)) this.#running.get(notice.slice(1))?.stop.abort();
+    if (notice.startsWith(CANCELLED)) {
+      for (const { claim, stop } of this.#running) if (claim.id === notice.slice(1)) stop.abort();
+    }
   }
 
   /** Runs the job if it waits, and resolves when it has run. */
   async runById(id: string): Promise<void> {
-    const [claim] = await this.#claim(1, 0, id);
-    if (claim !== undefined) await this.#running.get(claim.id)?.ended;
+    const [run] = await this.#claim(1, 0, id);
+    await run?.ended;
   }
 
   /** Takes no more jobs. Resolves when those that run have ended or are queued again. */
@@ -78,7 +81,7 @@ export class JobWorker {
     this.#draining = true;
     await this.#claims.stop();
     await this.#last;
-    const running = [...this.#running.values()];
+    const running = [...this.#running];
     const late = new AbortController();
     const drained = Promise.all(running.map(({ ended }) => ended)).then(() => late.abort());
     // Of a batch only the lines in progress are lost, so nothing is gained by waiting.
@@ -93,32 +96,32 @@ export class JobWorker {
     const { concurrency, waitedMs } = this.#parts;
     while (!this.#draining && this.#running.size < concurrency) {
       const free = concurrency - this.#running.size;
-      const claims = await this.#claim(free, waitedMs);
-      if (claims.length < free) return;
+      const started = await this.#claim(free, waitedMs);
+      if (started.length < free) return;
     }
   }
 
-  #claim(most: number, waitedMs: number, id?: string): Promise<readonly Claim[]> {
+  #claim(most: number, waitedMs: number, id?: string): Promise<readonly Running[]> {
     const { store, leaseMs, metrics } = this.#parts;
     const claim = async () => {
       if (this.#draining) return [];
-      if (this.#uncertain) await requeueUnknown(store, this.#name, [...this.#running.keys()]);
+      if (this.#uncertain) {
+        const known = [...this.#running].map((each) => each.claim.id);
+        await requeueUnknown(store, this.#name, known);
+      }
       this.#uncertain = true;
       const options = { worker: this.#name, leaseMs, most, waitedMs, ...(id && { id }) };
       const claims = await claimJobs(store, options);
       this.#uncertain = false;
-      for (const each of claims) {
-        metrics.started(each.waitedMs);
-        this.#begin(each);
-      }
-      return claims;
+      for (const { waitedMs: waited } of claims) metrics.started(waited);
+      return claims.map((each) => this.#begin(each));
     };
-    const claims = this.#last.then(claim);
-    this.#last = claims.catch(() => undefined);
-    return claims;
+    const started = this.#last.then(claim);
+    this.#last = started.catch(() => undefined);
+    return started;
   }
 
-  #begin(claim: Claim): void {
+  #begin(claim: Claim): Running {
     const stop = new AbortController();
     const ended = this.#run(claim, stop.signal)
       // The lease of the job ends, and then it is run again or has failed.
@@ -126,10 +129,12 @@ export class JobWorker {
         this.#parts.log.error({ err, job: claim.id }, 'running a job failed'),
       )
       .finally(() => {
-        this.#running.delete(claim.id);
+        this.#running.delete(run);
         this.#claims.wake();
       });
-    this.#running.set(claim.id, { claim, stop, ended });
+    const run = { claim, stop, ended };
+    this.#running.add(run);
+    return run;
   }
 
   async #run(claim: Claim, signal: AbortSignal): Promise<void> {
@@ -147,7 +152,7 @@ export class JobWorker {
   }
 
   async #renew(): Promise<void> {
-    const running = [...this.#running.values()];
+    const running = [...this.#running];
     if (running.length === 0) return;
     const claims = running.map(({ claim }) => claim);
     const ours = await renewLeases(this.#parts.store, claims, this.#parts.leaseMs);

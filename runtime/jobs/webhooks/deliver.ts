@@ -10,7 +10,6 @@ import { backoffMs, WEBHOOK_ATTEMPTS, webhookBackoff } from '../retry.ts';
 import { type Sender, send } from './send.ts';
 import { sign } from './signature.ts';
 
-const POLL_MS = 1000;
 /** Webhooks that are sent at a time. */
 const AT_ONCE = 16;
 /** Time after which another process sends a webhook again whose sender has stopped; longer than a request may take. */
@@ -25,6 +24,8 @@ export interface WebhookParts {
   readonly metrics: JobMetrics;
   readonly sender: Sender;
   readonly secret: string;
+  /** How often to look for webhooks, milliseconds. */
+  readonly everyMs: number;
 }
 
 interface Due {
@@ -42,7 +43,12 @@ export class Webhooks {
 
   constructor(parts: WebhookParts) {
     this.#parts = parts;
-    this.#rounds = new Repeater('sending webhooks', () => this.#sendDue(), POLL_MS, parts.log);
+    this.#rounds = new Repeater(
+      'sending webhooks',
+      () => this.#sendDue(),
+      parts.everyMs,
+      parts.log,
+    );
   }
 
   start(): void {
