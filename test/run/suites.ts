@@ -238,7 +238,7 @@ export const suites: readonly Suite[] = [
     name: 'soak',
     run: 'verify',
     alone: true,
-    files: ['test/soak/*.test.ts'],
+    files: ['test/soak/**/*.test.ts'],
     command: runtimes.bun,
     env: { SOAK: '1' },
   },
