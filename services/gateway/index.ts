@@ -2,6 +2,8 @@
 
 import { adminRoutes } from '../admin/index.ts';
 import type { ServiceDefinition } from '../http/service-definition.ts';
+import { jobRoutes } from '../jobs/index.ts';
+import { modelServices } from '../model-services.ts';
 import { prediction } from '../prediction/index.ts';
 
 export const gateway: ServiceDefinition = {
@@ -13,5 +15,6 @@ export const gateway: ServiceDefinition = {
   routes(builder) {
     prediction.routes(builder);
     adminRoutes(builder);
+    jobRoutes(builder, modelServices);
   },
 };
