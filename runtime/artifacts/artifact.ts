@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { ServeError } from '../errors.ts';
-import { MAX_BYTES, MAX_ENTRIES, PathSet } from './paths.ts';
+import { ARTIFACT_LIMITS, PathSet } from './paths.ts';
 
 /** A file of an artifact. */
 export interface ArtifactFile {
@@ -49,9 +49,7 @@ export const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
 const hex = z.string().regex(/^[0-9a-f]{64}$/);
 const manifestSchema = z.strictObject({
   kind: z.literal('folder'),
-  files: z
-    .array(z.strictObject({ path: z.string(), bytes: z.int().min(0), sha256: hex }))
-    .max(MAX_ENTRIES),
+  files: z.array(z.strictObject({ path: z.string(), bytes: z.int().min(0), sha256: hex })),
 });
 
 /** The artifact that consists of these files. */
@@ -79,11 +77,12 @@ export function isManifest(start: Uint8Array): boolean {
   return Buffer.from(start).subarray(0, MANIFEST_START.length).toString() === MANIFEST_START;
 }
 
-/** @throws {ServeError} `INTERNAL` if it is not what `manifestOf` writes for the files of an artifact. */
-export function parseManifest(bytes: Uint8Array): Artifact {
-  const parsed = manifestSchema.safeParse(tryJson(Buffer.from(bytes).toString()));
+/** @throws {ServeError} `INTERNAL` if it has not the digest, or is not what `manifestOf` writes. */
+export function parseManifest(digest: string, bytes: Uint8Array): Artifact {
+  if (createHash('sha256').update(bytes).digest('hex') !== hexOf(digest)) throw damaged();
+  const parsed = manifestSchema.safeParse(JSON.parse(Buffer.from(bytes).toString()));
   if (!parsed.success) throw damaged(parsed.error);
-  const paths = new PathSet({ bytes: MAX_BYTES, entries: MAX_ENTRIES });
+  const paths = new PathSet(ARTIFACT_LIMITS);
   for (const file of parsed.data.files) paths.addFile(file.path, file.bytes);
   return artifactOf(parsed.data.files);
 }
@@ -103,11 +102,3 @@ export const damaged = (cause?: unknown): ServeError =>
   new ServeError('INTERNAL', 'The stored artifact is damaged: its digest is another one.', {
     cause,
   });
-
-function tryJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -13,6 +13,7 @@ import {
   hexOf,
   type TransferOptions,
 } from './artifact.ts';
+import { fileError } from './file-error.ts';
 import { chunksOf, hashArtifact } from './local-files.ts';
 import { isAbandoned, ownName } from './owner.ts';
 
@@ -20,7 +21,7 @@ import { isAbandoned, ownName } from './owner.ts';
 export type Source = (file: ArtifactFile, start: number) => AsyncIterable<Uint8Array>;
 
 /** How often in a row a download may break without having received anything. */
-const MAX_FAILURES = 5;
+const MAX_FAILURES = 3;
 const FIRST_PAUSE_MS = 50;
 
 /** @throws {ServeError} What `source` throws, `INTERNAL` if it has other bytes, `STORE_UNAVAILABLE` if there is no space. */
@@ -31,25 +32,54 @@ export async function downloadFiles(
   options: TransferOptions,
 ): Promise<void> {
   if (await hasDigest(folder, artifact.digest, options.signal)) return;
-  const partial = await claim(folder, artifact.digest);
+  try {
+    const partial = await claim(folder, artifact.digest);
+    try {
+      await downloadAll(artifact, partial.own, source, options);
+    } catch (error) {
+      await release(partial, error);
+      throw error;
+    }
+    await moveTo(folder, partial.own, artifact.digest, options.signal);
+  } catch (error) {
+    throw fileError(error, 'The local copy of the artifact cannot be written');
+  }
+}
+
+async function downloadAll(
+  { files, bytes }: Artifact,
+  folder: string,
+  source: Source,
+  { onProgress, signal }: TransferOptions,
+): Promise<void> {
   let finished = 0;
-  for (const file of artifact.files) {
-    const report = (done: number) => options.onProgress?.(finished + done, artifact.bytes);
-    await download(file, join(partial, file.path), source, report, options.signal);
+  for (const file of files) {
+    const report = (done: number) => onProgress?.(finished + done, bytes);
+    await download(file, join(folder, file.path), source, report, signal);
     finished += file.bytes;
   }
-  // What is there has another digest, so nobody uses it any more.
-  await rm(folder, { recursive: true, force: true });
-  await rename(partial, folder).catch(async (error) => {
+}
+
+/** Gives a complete download its name. What was there before is replaced, unless it is what another process has made. */
+async function moveTo(
+  folder: string,
+  partial: string,
+  digest: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await rename(partial, folder);
+  } catch {
+    const isThere = await hasDigest(folder, digest, signal);
+    if (!isThere) await rm(folder, { recursive: true, force: true });
+    if (!isThere) await rename(partial, folder);
     await rm(partial, { recursive: true, force: true });
-    // Another process has made the same folder meanwhile.
-    if (!(await hasDigest(folder, artifact.digest, options.signal))) throw error;
-  });
+  }
 }
 
 async function hasDigest(folder: string, digest: string, signal: AbortSignal | undefined) {
   const there = await stat(folder).catch(() => undefined);
-  if (there === undefined) return false;
+  if (!there?.isDirectory()) return false;
   try {
     return (await hashArtifact(folder, { signal })).digest === digest;
   } catch {
@@ -58,29 +88,43 @@ async function hasDigest(folder: string, digest: string, signal: AbortSignal | u
   }
 }
 
-/** Partial downloads lie beside their folder, and are named after it, the artifact and the process. */
-const PARTIAL = /\.[0-9a-f]{16}\.(\d+-[0-9a-f-]{36}-.*)$/;
-
-/** A folder for a download, which is that of a process that died if there is one. */
-async function claim(folder: string, digest: string): Promise<string> {
-  const parent = dirname(folder);
-  const start = `${basename(folder)}.${hexOf(digest).slice(0, 16)}.`;
-  const own = join(parent, start + ownName());
-  await mkdir(parent, { recursive: true });
-  for (const left of await abandoned(parent)) {
-    if (!basename(left).startsWith(start)) continue;
-    // Only one of two processes that find it succeeds.
-    const claimed = await rename(left, own).then(
-      () => true,
-      () => false,
-    );
-    if (claimed) return own;
-  }
-  await mkdir(own);
-  return own;
+/** A folder for a download. It lies beside the one that it becomes, and is named after that, the artifact and its user. */
+interface PartialFolder {
+  /** While this process is at work. */
+  readonly own: string;
+  /** While nobody is. */
+  readonly free: string;
 }
 
-/** Removes what processes that died have downloaded into folders beside each other, and nobody has gone on with. */
+const PARTIAL = /\.[0-9a-f]{16}\.(?:free|(\d+-[0-9a-f-]{36}-.*))$/;
+
+/** Makes the folder for a download, or takes that of an operation that failed or of a process that died. */
+async function claim(folder: string, digest: string): Promise<PartialFolder> {
+  const parent = dirname(folder);
+  const start = join(parent, `${basename(folder)}.${hexOf(digest).slice(0, 16)}.`);
+  const partial = { own: start + ownName(), free: `${start}free` };
+  await mkdir(parent, { recursive: true });
+  for (const left of await abandoned(parent)) {
+    // Only one of two processes that find it succeeds.
+    if (left.startsWith(start) && (await renames(left, partial.own))) return partial;
+  }
+  await mkdir(partial.own);
+  return partial;
+}
+
+/** Leaves what was downloaded to the next attempt, unless it is wrong or there is more of it already. */
+async function release({ own, free }: PartialFolder, error: unknown): Promise<void> {
+  const isWrong = error instanceof ServeError && error.code === 'INTERNAL';
+  if (isWrong || !(await renames(own, free))) await rm(own, { recursive: true, force: true });
+}
+
+const renames = (from: string, to: string): Promise<boolean> =>
+  rename(from, to).then(
+    () => true,
+    () => false,
+  );
+
+/** Removes downloads into folders beside each other that nobody is working on. */
 export async function sweepDownloads(parent: string): Promise<void> {
   for (const left of await abandoned(parent)) await rm(left, { recursive: true, force: true });
 }
@@ -88,10 +132,12 @@ export async function sweepDownloads(parent: string): Promise<void> {
 async function abandoned(parent: string): Promise<string[]> {
   const found: string[] = [];
   for (const name of await readdir(parent).catch(() => [])) {
-    const owner = PARTIAL.exec(name)?.[1];
-    if (owner === undefined) continue;
+    const match = PARTIAL.exec(name);
+    if (match === null) continue;
+    const [, owner] = match;
     const stats = await stat(join(parent, name)).catch(() => undefined);
-    if (stats !== undefined && isAbandoned(owner, stats.mtimeMs)) found.push(join(parent, name));
+    if (stats === undefined) continue;
+    if (owner === undefined || isAbandoned(owner, stats.mtimeMs)) found.push(join(parent, name));
   }
   return found;
 }

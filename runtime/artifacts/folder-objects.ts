@@ -3,7 +3,7 @@
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ServeError } from '../errors.ts';
-import { missing } from './artifact.ts';
+import { fileError } from './file-error.ts';
 import { chunksOf } from './local-files.ts';
 import { type Objects, type StoredObject, UPLOADS } from './objects.ts';
 import { isAbandoned, ownName } from './owner.ts';
@@ -103,15 +103,7 @@ async function orUndefined<T>(operation: Promise<T>): Promise<T | undefined> {
 async function unavailable<T>(operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-    // An error without the name of a fault is that of the content, or of an ended operation.
-    if (cause instanceof ServeError || typeof code !== 'string') throw cause;
-    if (code === 'ENOENT') throw missing();
-    const full = code === 'ENOSPC' || code === 'EDQUOT';
-    const message = full
-      ? 'There is no space left where artifacts are stored.'
-      : `The folder of the artifacts cannot be used (${code}).`;
-    throw new ServeError('STORE_UNAVAILABLE', message, { cause });
+  } catch (error) {
+    throw fileError(error, 'The folder of the artifacts cannot be used');
   }
 }

@@ -9,9 +9,7 @@ export interface Limits {
   readonly entries: number;
 }
 
-export const MAX_BYTES = 16 * 1024 ** 3;
-export const MAX_ENTRIES = 10_000;
-export const ARTIFACT_LIMITS: Limits = { bytes: MAX_BYTES, entries: MAX_ENTRIES };
+export const ARTIFACT_LIMITS: Limits = { bytes: 16 * 1024 ** 3, entries: 10_000 };
 
 const MAX_PATH_BYTES = 1024;
 const MAX_NAME_BYTES = 255;

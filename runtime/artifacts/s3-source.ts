@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import type { S3Settings } from '../config/index.ts';
 import { ServeError } from '../errors.ts';
 import type { TransferOptions } from './artifact.ts';
+import { fileError } from './file-error.ts';
 import { ARTIFACT_LIMITS, PathSet } from './paths.ts';
 import { S3Objects } from './s3-objects.ts';
 
@@ -45,6 +46,8 @@ export async function downloadSource(
     });
     await save(objects, wanted, options);
     return folder;
+  } catch (error) {
+    throw fileError(error, 'The source cannot be copied');
   } finally {
     objects.close();
   }

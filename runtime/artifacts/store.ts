@@ -153,9 +153,7 @@ export class ObjectArtifacts implements ArtifactStore {
     const start = await gather(this.#objects.read(key, 0, MANIFEST_START.length));
     if (!isManifest(start)) return artifactOf([{ path: ONLY_FILE, bytes, sha256: hexOf(digest) }]);
     if (bytes > MAX_MANIFEST_BYTES) throw damaged();
-    const artifact = parseManifest(await gather(this.#objects.read(key, 0)));
-    if (artifact.digest !== digest) throw damaged();
-    return artifact;
+    return parseManifest(digest, await gather(this.#objects.read(key, 0)));
   }
 }
 

@@ -4,6 +4,7 @@ import { mkdir, open, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ServeError } from '../errors.ts';
 import type { OnProgress } from './artifact.ts';
+import { fileError } from './file-error.ts';
 import { type Limits, PathSet, refused } from './paths.ts';
 
 interface Options {
@@ -79,18 +80,11 @@ export class Unpacking {
   }
 }
 
-/** The error for an archive that cannot be read. */
+/** The error for an archive that cannot be unpacked. */
 export function unreadable(cause: unknown): unknown {
-  if (cause instanceof ServeError || (cause instanceof Error && cause.name === 'AbortError')) {
-    return cause;
-  }
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const isFull = code === 'ENOSPC' || code === 'EDQUOT';
-  return isFull
-    ? new ServeError('STORE_UNAVAILABLE', 'There is no space left to unpack the archive.', {
-        cause,
-      })
-    : damagedArchive(cause);
+  if (cause instanceof Error && cause.name === 'AbortError') return cause;
+  const error = fileError(cause, 'The archive cannot be unpacked');
+  return error instanceof ServeError ? error : damagedArchive(cause);
 }
 
 export const damagedArchive = (cause?: unknown): ServeError =>
