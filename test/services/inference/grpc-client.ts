@@ -64,6 +64,12 @@ export function reflectionClient(port: number): Message {
   return new grpc.reflection.v1.ServerReflection(...channelTo(port));
 }
 
+/** Creates the client of the library itself, whose calls take and return metadata. The caller must close it. */
+export function libraryClient(port: number): Message {
+  const { inference: names } = loadPackageDefinition(definition) as Message;
+  return new names.GRPCInferenceService(...channelTo(port));
+}
+
 /** Creates a client, which the caller must close. */
 export function connect(port: number, host = '127.0.0.1'): GrpcClient {
   const { inference: names } = loadPackageDefinition(definition) as Message;

@@ -11,6 +11,7 @@ import {
   type Runtime,
   readConfig,
 } from '../../../runtime/index.ts';
+import type { Observer } from '../../../runtime/routing/observer.ts';
 import { createServiceApp, type ServiceApp } from '../../../services/http/create-service-app.ts';
 import type { ServiceDefinition } from '../../../services/http/service-definition.ts';
 import { inference as inferenceService } from '../../../services/inference/index.ts';
@@ -48,6 +49,7 @@ export interface Parts {
   readonly service?: ServiceDefinition;
   /** The source of random numbers for the traffic split. */
   readonly random?: () => number;
+  readonly observer?: Observer;
 }
 
 /** Starts the service. The caller declares it with `await using`. */
