@@ -1,5 +1,6 @@
 /** @module Bun as the host. */
 
+import { openBunSql } from './bun-sql.ts';
 import { checkName, type Host, listenError } from './host.ts';
 
 export const bunHost: Host = {
@@ -36,6 +37,7 @@ export const bunHost: Host = {
       throw listenError(error, options);
     }
   },
+  openSql: async (url, options) => openBunSql(url, options),
 };
 
 /**

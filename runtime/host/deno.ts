@@ -1,6 +1,7 @@
 /** @module Deno as the host. */
 
 import { checkName, type Host, listenError } from './host.ts';
+import { openPostgresJs } from './postgres-js.ts';
 
 /** The part of Deno's API used here; its own types would replace those that Bun and Node share. */
 interface DenoApi {
@@ -46,6 +47,7 @@ export const denoHost: Host = {
       throw listenError(error, options);
     }
   },
+  openSql: openPostgresJs,
 };
 
 /** Connections that are still open after `CLOSE_MS` are closed when the process or thread ends. */

@@ -3,6 +3,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { ServeError } from '../errors.ts';
+import type { SqlPool, SqlPoolOptions } from './sql.ts';
 
 /** Sets how long the connection of a request may be idle; 0 means without a limit. */
 export interface IdleTimer {
@@ -43,6 +44,8 @@ export interface Host {
   readonly name: string;
   /** @throws {ServeError} `LISTEN_FAILED` */
   listen(options: ListenOptions): Promise<Listener>;
+  /** Makes a pool of connections to a PostgreSQL, which are opened when they are needed. */
+  openSql(url: string, options: SqlPoolOptions): Promise<SqlPool>;
 }
 
 /** Messages by a pattern in the error of a host or of the gRPC library, which has no codes. */

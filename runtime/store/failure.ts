@@ -1,6 +1,7 @@
 /** @module What a failed statement is for the callers of a store: a database that is away, or a statement that is wrong. */
 
 import { ServeError } from '../errors.ts';
+import { SqlError } from '../host/index.ts';
 
 const RETRY_MS = 1000;
 
@@ -10,18 +11,6 @@ const RETRY_MS = 1000;
  * a transaction or a lock that took too long (25P03, 55P03).
  */
 const TEMPORARY = /^(?:08|40|53|57|58)|^(?:25006|25P03|55P03)$/;
-
-/** An error that PostgreSQL reported. Drivers name its fields differently. */
-export class SqlError extends Error {
-  override readonly name = 'SqlError';
-  /** The five characters of SQLSTATE. */
-  readonly code: string;
-
-  constructor(message: string, code: string) {
-    super(message);
-    this.code = code;
-  }
-}
 
 /** The error for a database that cannot be reached now. */
 export const unavailable = (cause?: unknown): ServeError =>

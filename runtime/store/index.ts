@@ -1,5 +1,6 @@
 /** @module The database of the platform, and its schema. */
 
+export { joinStore, openStore, type StoreTicket, shareStore } from './open-store.ts';
 export {
   type NamedLock,
   type Row,

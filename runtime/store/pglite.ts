@@ -2,9 +2,11 @@
 
 import type { PGlite, Transaction } from '@electric-sql/pglite';
 import type { ServeError } from '../errors.ts';
+import { SqlError } from '../host/index.ts';
 import { TRANSACTION_MS, within } from './deadlines.ts';
-import { late, SqlError, storeFailure, unavailable } from './failure.ts';
+import { late, storeFailure, unavailable } from './failure.ts';
 import { Listeners } from './listeners.ts';
+import { LocalLocks } from './local-locks.ts';
 import { type Migration, migrate } from './migrations.ts';
 import type { NamedLock, Row, Sql, SqlValue, Store } from './store.ts';
 
@@ -41,7 +43,7 @@ export class PgliteStore implements Store {
   readonly kind = 'embedded';
   readonly #database: PGlite;
   readonly #onFailure: (error: unknown) => void;
-  readonly #locks = new Set<string>();
+  readonly #locks = new LocalLocks();
   readonly #listeners = new Listeners();
 
   /**
@@ -95,11 +97,7 @@ export class PgliteStore implements Store {
   }
 
   async tryLock(name: string): Promise<NamedLock | undefined> {
-    if (this.#locks.has(name)) return undefined;
-    this.#locks.add(name);
-    // Only the process that holds the lock can open the database, so the lock is never lost before it.
-    const release = async () => void this.#locks.delete(name);
-    return { lost: new AbortController().signal, release };
+    return this.#locks.tryLock(name);
   }
 
   async close(): Promise<void> {
