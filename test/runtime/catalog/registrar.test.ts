@@ -1,69 +1,213 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
-import { after, beforeEach, test } from 'node:test';
+import { after, beforeEach, describe, test } from 'node:test';
 import { hashArtifact } from '../../../runtime/artifacts/index.ts';
-import type { ServeError } from '../../../runtime/errors.ts';
+import { ServeError } from '../../../runtime/errors.ts';
 import { testStore } from '../../support/store.ts';
-import { AUTHOR, clear, FOUND, testCatalog } from './support.ts';
+import { until } from '../../support/until.ts';
+import { clear, expire, FOUND, rejects, testCatalog } from './support.ts';
 
 const store = await testStore();
 after(() => store.close());
 beforeEach(() => clear(store));
 
-/** Asserts that a promise rejects with a code and a sentence. */
-const rejects = (work: Promise<unknown>, code: string, message: RegExp) =>
-  assert.rejects(work, (error: ServeError) => {
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, message);
-    return true;
+const refusal = (reason: string) => new ServeError('REJECTED', reason);
+
+/** What the audit log says of a model, the oldest first. */
+async function eventsOf(model: string): Promise<readonly string[]> {
+  const rows = await store.query<{ what: string }>(
+    'select what from catalog_events where model = $1 order by id',
+    [model],
+  );
+  return rows.map(({ what }) => what);
+}
+
+/** A probe that waits until the test lets it go on. */
+function heldProbe() {
+  const started: string[] = [];
+  const go = Promise.withResolvers<void>();
+  const probe = async ({ version }: { version: string }) => {
+    started.push(version);
+    await go.promise;
+    return FOUND;
+  };
+  return { probe, started, go: go.resolve, fail: go.reject };
+}
+
+describe('a registration', () => {
+  test('records what the probe found, and stores the files', async () => {
+    await using t = await testCatalog({ store });
+    const { version, isNew } = await t.register('iris', 'v1.0', 'abc', { metadata: { a: [1] } });
+    assert.equal(isNew, true);
+    const { digest } = await hashArtifact(t.files('abc'));
+    const { created_at, revision, ...rest } = version;
+    assert.match(created_at!, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    assert.equal(revision, (await t.catalog.model('iris')).revision);
+    assert.deepEqual(rest, {
+      ...{ name: 'iris', version: 'v1.0', state: 'ready', reason: null, digest, bytes: 3 },
+      ...{ signature_status: 'unsigned', metadata: { a: [1] }, config: null },
+      ...{ ...FOUND, purged: false, created_by: 'ann' },
+    });
+    assert.equal(await t.parts.artifacts.has(digest), true);
+    assert.deepEqual(await t.catalog.version('iris', 'v1.0'), version);
+    assert.deepEqual(await eventsOf('iris'), ['register', 'ready']);
   });
 
-test('a version is registered with what the probe found, and its files are stored', async () => {
-  await using t = await testCatalog({ store });
-  const { version, isNew } = await t.register('iris', 'v1.0', 'abc', { metadata: { a: [1] } });
-  assert.equal(isNew, true);
-  const { digest } = await hashArtifact(t.files('abc'));
-  const { created_at, ...rest } = version;
-  assert.match(created_at!, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
-  assert.deepEqual(rest, {
-    name: 'iris',
-    version: 'v1.0',
-    state: 'ready',
-    reason: null,
-    digest,
-    bytes: 3,
-    signature_status: 'unsigned',
-    metadata: { a: [1] },
-    config: null,
-    ...FOUND,
-    purged: false,
-    created_by: 'ann',
+  test('with the same content is the same version, with other content or configuration a conflict', async () => {
+    await using t = await testCatalog({ store });
+    const first = await t.register('iris', 'v1', 'abc');
+    const again = await t.register('iris', 'v1', 'abc');
+    assert.deepEqual(again, { version: first.version, isNew: false });
+    await rejects(t.register('iris', 'v1', 'abd'), 'CONFLICT', /exists with another content/);
+    const config = { instances: 2 };
+    await rejects(t.register('iris', 'v1', 'abc', { config }), 'CONFLICT', /configuration/);
+    assert.deepEqual(await t.catalog.version('iris', 'v1'), first.version);
   });
-  assert.equal(await t.parts.artifacts.has(digest), true);
-  assert.deepEqual(await t.catalog.version('iris', 'v1.0'), version);
-  const { models } = await t.catalog.snapshot();
-  assert.deepEqual(
-    models.map(({ name, versions }) => [name, versions.map((v) => v.version)]),
-    [['iris', ['v1.0']]],
-  );
-  const events = await t.catalog.events('iris', 10);
-  assert.deepEqual(
-    events.map(({ what, who }) => [what, who]),
-    [
-      ['ready', 'ann'],
-      ['register', 'ann'],
-    ],
-  );
+
+  test('of a version that lies in the repository, or has the name of a label, is a conflict', async () => {
+    await using t = await testCatalog({ store }, { iris: ['v1'] });
+    await rejects(t.register('iris', 'v1'), 'CONFLICT', /lies in MODEL_PATH/);
+    await t.catalog.setLabel('iris', 'beta', 'v1', { who: 'ann', once: undefined }, undefined);
+    await rejects(t.register('iris', 'beta'), 'CONFLICT', /the name of a label/);
+    const { versions } = await t.catalog.model('iris');
+    assert.deepEqual(versions, [{ version: 'v1', state: 'ready' }]);
+  });
+
+  test('tries versions one after the other', async () => {
+    let running = 0;
+    const probe = async () => {
+      running += 1;
+      assert.equal(running, 1);
+      await new Promise((resolve) => setImmediate(resolve));
+      running -= 1;
+      return FOUND;
+    };
+    await using t = await testCatalog({ store, probe });
+    await Promise.all(['v1', 'v2', 'v3'].map((version) => t.register('iris', version)));
+  });
 });
 
-test('the same content again is the same version, other content or configuration a conflict', async () => {
-  await using t = await testCatalog({ store });
-  const first = await t.register('iris', 'v1', 'abc');
-  const again = await t.register('iris', 'v1', 'abc');
-  assert.equal(again.isNew, false);
-  assert.deepEqual(again.version, first.version);
-  await rejects(t.register('iris', 'v1', 'abd'), 'CONFLICT', /exists with another content/);
-  const config = { instances: 2 };
-  await rejects(t.register('iris', 'v1', 'abc', { config }), 'CONFLICT', /another configuration/);
-  assert.deepEqual(await t.catalog.version('iris', 'v1'), first.version);
+describe('two registrations at once', () => {
+  test('of the same content make one version, and both get it', async () => {
+    const held = heldProbe();
+    await using t = await testCatalog({ store, probe: held.probe });
+    const both = [t.register('iris', 'v1', 'abc'), t.register('iris', 'v1', 'abc')];
+    await until(() => held.started.length > 0, 'the probe runs');
+    held.go();
+    const results = await Promise.all(both);
+    assert.deepEqual(results.map(({ isNew }) => isNew).toSorted(), [false, true]);
+    assert.deepEqual(results[0]!.version, results[1]!.version);
+    assert.equal(held.started.length, 1);
+  });
+
+  test('of other content make one version, and the other one is a conflict', async () => {
+    await using t = await testCatalog({ store });
+    const outcomes = await Promise.allSettled([
+      t.register('iris', 'v1', 'abc'),
+      t.register('iris', 'v1', 'abd'),
+    ]);
+    assert.deepEqual(outcomes.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected']);
+    const { reason } = outcomes.find(
+      ({ status }) => status === 'rejected',
+    ) as PromiseRejectedResult;
+    assert.equal(reason.code, 'CONFLICT');
+  });
+
+  test('of a version that is rejected both get the reason', async () => {
+    const held = heldProbe();
+    await using t = await testCatalog({ store, probe: held.probe });
+    const both = [t.register('iris', 'v1', 'abc'), t.register('iris', 'v1', 'abc')];
+    await until(() => held.started.length > 0, 'the probe runs');
+    held.fail(refusal('It is damaged.'));
+    for (const outcome of await Promise.allSettled(both)) {
+      assert.equal(outcome.status, 'rejected');
+      assert.match(outcome.reason.message, /was rejected: It is damaged\.$/);
+    }
+  });
+});
+
+describe('a version that is rejected', () => {
+  test('keeps the reason, stores no files, and can be registered again with other content', async () => {
+    let reason: string | undefined = 'It is no model.';
+    const probe = async () => {
+      if (reason !== undefined) throw refusal(reason);
+      return FOUND;
+    };
+    await using t = await testCatalog({ store, probe });
+    await rejects(t.register('iris', 'v1', 'bad'), 'REJECTED', /'v1' of model 'iris'.*no model/);
+    const version = await t.catalog.version('iris', 'v1');
+    assert.deepEqual([version.state, version.reason], ['rejected', reason]);
+    assert.equal(await t.parts.artifacts.has(version.digest!), false);
+    assert.deepEqual((await t.catalog.snapshot()).models, []);
+    reason = undefined;
+    const { version: good, isNew } = await t.register('iris', 'v1', 'good');
+    assert.deepEqual([good.state, good.reason, isNew], ['ready', null, true]);
+    assert.deepEqual(await eventsOf('iris'), ['register', 'reject', 'register', 'ready']);
+  });
+
+  test('is one whose signature the policy refuses; a warning is kept as its reason', async () => {
+    const status = 'invalid' as const;
+    const verdict = { status, refusal: 'The model is not signed.', warning: undefined };
+    await using t = await testCatalog({ store, checkSignature: async () => verdict });
+    await rejects(t.register('iris', 'v1'), 'REJECTED', /not signed/);
+    const warned = { status, refusal: undefined, warning: 'The key is unknown.' };
+    await using w = await testCatalog({ store, checkSignature: async () => warned });
+    const { version } = await w.register('iris', 'v1');
+    assert.deepEqual(
+      [version.signature_status, version.reason],
+      ['invalid', 'The key is unknown.'],
+    );
+  });
+
+  test('is one whose files cannot be stored, with the code of the failure', async () => {
+    await using t = await testCatalog({ store });
+    const failure = new ServeError('STORE_UNAVAILABLE', 'The disk is full.');
+    const artifacts = { ...t.parts.artifacts, put: () => Promise.reject(failure) };
+    await using broken = await testCatalog({ store, artifacts: artifacts as never });
+    await rejects(broken.register('iris', 'v1'), 'STORE_UNAVAILABLE', /The disk is full/);
+    assert.equal((await t.catalog.version('iris', 'v1')).state, 'rejected');
+    assert.equal((await t.register('iris', 'v1')).version.state, 'ready');
+  });
+
+  test('is one whose probe fails for a reason of the server, which clients do not see', async () => {
+    const probe = () => Promise.reject(new Error('EACCES /srv/secret'));
+    await using t = await testCatalog({ store, probe });
+    await assert.rejects(t.register('iris', 'v1'), /EACCES/);
+    const { reason } = await t.catalog.version('iris', 'v1');
+    assert.equal(reason, 'The server failed to try or store it.');
+  });
+});
+
+describe('a server that dies', () => {
+  test('while it validates leaves a version that is rejected when its lease has run out', async () => {
+    const held = heldProbe();
+    await using t = await testCatalog({ store, probe: held.probe });
+    const lost = t.register('iris', 'v1', 'abc');
+    await until(() => held.started.length > 0, 'the probe runs');
+    await t.catalog.maintain();
+    assert.equal((await t.catalog.version('iris', 'v1')).state, 'validating');
+    await expire(store);
+    await t.catalog.maintain();
+    const { state, reason } = await t.catalog.version('iris', 'v1');
+    assert.equal(state, 'rejected');
+    assert.match(reason!, /has stopped; register it again/);
+    // It was only slow: what it reports now is not believed.
+    held.go();
+    await rejects(lost, 'CONFLICT', /was given up/);
+    assert.equal((await t.catalog.version('iris', 'v1')).state, 'rejected');
+  });
+
+  test('leaves a name that can be registered at once when the lease has run out', async () => {
+    const held = heldProbe();
+    await using dead = await testCatalog({ store, probe: held.probe });
+    const lost = dead.register('iris', 'v1', 'abc');
+    await until(() => held.started.length > 0, 'the probe runs');
+    await using t = await testCatalog({ store });
+    await rejects(t.register('iris', 'v1', 'abd'), 'CONFLICT', /another content/);
+    await expire(store);
+    const { version } = await t.register('iris', 'v1', 'abd');
+    assert.equal(version.state, 'ready');
+    held.go();
+    await rejects(lost, 'CONFLICT', /was given up/);
+    assert.deepEqual(await t.catalog.version('iris', 'v1'), version);
+  });
 });

@@ -1,5 +1,6 @@
 /** @module A catalog over a store in memory, whose probe the test decides. */
 
+import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -12,6 +13,7 @@ import {
   type Registration,
   type TrafficRoutes,
 } from '../../../runtime/catalog/index.ts';
+import type { ServeError } from '../../../runtime/errors.ts';
 import { createLog } from '../../../runtime/log.ts';
 import type { Store } from '../../../runtime/store/store.ts';
 import { testStore } from '../../support/store.ts';
@@ -121,3 +123,18 @@ export async function testCatalog(
 export async function clear(store: Store): Promise<void> {
   await store.query('truncate models, catalog_events, artifact_garbage, idempotency_keys cascade');
 }
+
+/** Lets the leases of all versions run out, as if their servers had died. */
+export async function expire(store: Store): Promise<void> {
+  await store.query(
+    `update model_versions set lease_until = now() - interval '1 second' where lease_until is not null`,
+  );
+}
+
+/** Asserts that a promise rejects with a code and a sentence. */
+export const rejects = (work: Promise<unknown>, code: string, message: RegExp) =>
+  assert.rejects(work, (error: ServeError) => {
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, message);
+    return true;
+  });

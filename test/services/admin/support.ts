@@ -1,8 +1,10 @@
 /** @module The gateway on a fake engine, over a store in memory, without a port. */
 
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { test } from 'node:test';
 import {
   type Config,
   createLog,
@@ -120,4 +122,36 @@ export function formOf(
   for (const [name, value] of Object.entries(fields)) form.set(name, value);
   form.set('artifact', new Blob([content]), 'model.onnx');
   return form;
+}
+
+/** A request that is refused: what follows the path, the body, and what the response says. */
+export type Mistake = readonly [
+  rest: string,
+  body: unknown,
+  status: number,
+  message: RegExp,
+  headers?: Readonly<Record<string, string>>,
+];
+
+/** Tests that each mistake gets its status and a sentence without a path, and leaves all that is stored as it is. */
+export function refuses(
+  gateway: () => TestGateway,
+  method: string,
+  path: string,
+  mistakes: readonly Mistake[],
+): void {
+  test(`of ${method} ${path} are refused with a sentence, and change nothing`, async () => {
+    const { send, state } = gateway();
+    const before = await state();
+    for (const [rest, body, status, message, headers] of mistakes) {
+      const reply = await send(method, `${path}${rest}`, body, headers);
+      const about = `${method} ${path}${rest.slice(0, 80)}: ${JSON.stringify(reply.body)}`;
+      assert.equal(reply.status, status, about);
+      assert.match(reply.body.error, message, about);
+      assert.match(reply.body.error, /\.$/, about);
+      assert.doesNotMatch(reply.body.error, /\/tmp|\/work|0x|\.ts\b/, about);
+      assert.deepEqual(Object.keys(reply.body), ['error', 'code', 'request_id']);
+    }
+    assert.deepEqual(await state(), before);
+  });
 }
