@@ -162,7 +162,7 @@ export {
   sign as signModel,
   verify as verifyModel,
 } from './signing/index.ts';
-export type { Store } from './store/store.ts';
+export { joinStore, openStore, type Store, type StoreTicket, shareStore } from './store/index.ts';
 export {
   type Features,
   type Outputs,

@@ -6,31 +6,46 @@ import {
   createLog,
   currentHost,
   exit,
+  joinStore,
   type Log,
   onStopSignal,
+  openStore,
   type Parent,
   parentThread,
   readConfig,
+  type Store,
   wantsHelp,
+  wantsStore,
 } from '../runtime/index.ts';
 import { announce } from './announce.ts';
 import { type Service, type ServiceParts, startService, type ThreadService } from './service.ts';
 import { services } from './services.ts';
 import { stop } from './stop.ts';
 import { serveThread, startThreads } from './threads.ts';
+import { probeInChild } from './tools/validate/index.ts';
 import { handleUncaught } from './uncaught.ts';
 
 function open(
   config: Config,
   log: Log,
-  thread: Pick<ServiceParts, 'first' | 'bus' | 'catalog' | 'follow'>,
+  thread: Pick<ServiceParts, 'first' | 'store' | 'bus' | 'catalog' | 'follow'>,
 ): Promise<ThreadService> {
   const { ortLibrary, maxWorkers } = config;
   const engine = openEngine({
     threads: maxWorkers,
     ...(ortLibrary === undefined ? {} : { library: ortLibrary }),
   });
-  return startService({ config, engine, host: currentHost(), log, ...thread });
+  const probe = probeInChild(config);
+  return startService({ config, engine, host: currentHost(), log, probe, ...thread });
+}
+
+/** The store, which is opened while models are loaded; undefined if none is wanted. */
+function openWanted(config: Config, log: Log): Promise<Store> | undefined {
+  if (!wantsStore(config, services)) return undefined;
+  const store = openStore(config, log);
+  // The start throws the error, when it needs the store.
+  store.catch(() => {});
+  return store;
 }
 
 async function main(): Promise<void> {
@@ -45,10 +60,11 @@ async function main(): Promise<void> {
     log.info('stopped before the services were ready');
     exit(0);
   });
+  const store = openWanted(config, log);
   const service =
     config.maxWorkers === 1
-      ? await open(config, log, { first: true })
-      : await startThreads(new URL(import.meta.url), config, currentHost(), (error) => {
+      ? await open(config, log, { first: true, store })
+      : await startThreads(new URL(import.meta.url), config, currentHost(), store, (error) => {
           log.fatal({ err: error }, 'an HTTP thread died');
           exit(1);
         });
@@ -61,7 +77,9 @@ function thread(parent: Parent): Promise<void> {
   return serveThread(parent, (config, options) => {
     const log = createLog(config.logLevel);
     handleUncaught(log);
-    return open(config, log, options);
+    const { store: ticket, ...others } = options;
+    const store = ticket && Promise.resolve(joinStore(ticket));
+    return open(config, log, { ...others, store });
   });
 }
 

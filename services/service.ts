@@ -80,8 +80,6 @@ interface NamedPort extends OpenPort {
  */
 export async function startService(parts: ServiceParts): Promise<ThreadService> {
   const { config, engine, store } = parts;
-  // An error of it is thrown by the runtime, which may still be loading models then.
-  store?.catch(() => {});
   const closeStore = async () => (await store?.catch(() => undefined))?.close();
   const opened: NamedPort[] = [];
   try {

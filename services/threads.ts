@@ -20,6 +20,9 @@ import {
   portSetting,
   ServeError,
   type StateChange,
+  type Store,
+  type StoreTicket,
+  shareStore,
   startThread,
   type Thread,
   toFailure,
@@ -67,6 +70,8 @@ const ENDED: Vote = {
   failure: { code: 'INTERNAL', message: 'An HTTP thread has ended.' },
 };
 
+type StartThread = () => Thread;
+
 /** The main thread's view of an HTTP thread. */
 class ServingThread implements BusMember {
   readonly ended: Promise<Error | undefined>;
@@ -75,11 +80,12 @@ class ServingThread implements BusMember {
   readonly #ready: Promise<WorkerEvent>;
 
   /**
+   * @param start Starts it.
    * @param bus Publishes the changes that requests to this thread ask for.
    * @param follow Makes the first thread follow the catalog.
    */
-  constructor(module: URL, data: ThreadData, bus: Bus, follow: () => Promise<void>) {
-    this.#thread = startThread(module, data);
+  constructor(start: StartThread, bus: Bus, follow: () => Promise<void>) {
+    this.#thread = start();
     this.ended = this.#thread.ended;
     this.#ready = new Promise((resolve) => {
       this.#thread.onMessage((message) => {
@@ -157,11 +163,17 @@ class WorkerPool {
    *
    * @throws {ServeError} the reason why the first thread that failed could not start
    */
-  async start(module: URL, config: Config): Promise<ReadyEvent> {
+  async start(module: URL, config: Config, store: Store | undefined): Promise<ReadyEvent> {
     const ready: ReadyEvent[] = [];
     for (let i = 0; i < config.maxWorkers; i += 1) {
-      const data: ThreadData = { config, first: i === 0, catalog: ready[0]?.catalog };
-      const thread = new ServingThread(module, data, this.#bus, () => this.#threads[0]!.follow());
+      const shared = store && shareStore(store, config);
+      const data: ThreadData = {
+        ...{ config, first: i === 0 },
+        catalog: ready[0]?.catalog,
+        store: shared?.ticket,
+      };
+      const start = () => startThread(module, data, shared?.moved);
+      const thread = new ServingThread(start, this.#bus, () => this.#threads[0]!.follow());
       this.#threads.push(thread);
       ready.push(await thread.ready());
     }
@@ -206,6 +218,7 @@ class WorkerPool {
  * Starts `config.maxWorkers` threads. Only the first one serves gRPC.
  *
  * @param module The module that each thread runs, which must call `serveThread`.
+ * @param opening The store, which is closed when the threads have ended; undefined if none is wanted.
  * @param onDeath Called when a thread ends although it was not asked to.
  * @throws {ServeError} the reason why the first thread that failed could not start
  */
@@ -213,18 +226,23 @@ export async function startThreads(
   module: URL,
   config: Config,
   host: Host,
+  opening: Promise<Store> | undefined,
   onDeath: (error: Error | undefined) => void,
 ): Promise<Service> {
-  const ports = { ...config.ports };
-  for (const name of config.services) ports[name] = await reservePort(config, name, host);
   const pool = new WorkerPool();
-  try {
-    const { ports: open, models, examples } = await pool.start(module, { ...config, ports });
-    pool.onDeath(onDeath);
-    const drain = () => pool.drain(config.drainDelayMs);
-    return { ports: open, models, examples, drain, stop: () => pool.stop() };
-  } catch (error) {
+  const stop = async () => {
     await pool.stop();
+    await (await opening?.catch(() => undefined))?.close();
+  };
+  try {
+    const ports = { ...config.ports };
+    for (const name of config.services) ports[name] = await reservePort(config, name, host);
+    const first = await pool.start(module, { ...config, ports }, await opening);
+    const { ports: open, models, examples } = first;
+    pool.onDeath(onDeath);
+    return { ports: open, models, examples, drain: () => pool.drain(config.drainDelayMs), stop };
+  } catch (error) {
+    await stop();
     throw error;
   }
 }
@@ -253,6 +271,8 @@ interface ThreadData {
   readonly first: boolean;
   /** What the first thread serves of the catalog, for the others. */
   readonly catalog: CatalogSnapshot | undefined;
+  /** How it gets the store; undefined if none is wanted. */
+  readonly store: StoreTicket | undefined;
 }
 
 /** What a thread needs besides the settings. */
