@@ -66,8 +66,8 @@ export function s3Error(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   if (error.name === 'AbortError') return error;
   if (error.name === 'NoSuchKey' || error.name === 'NotFound') return missing();
-  const known = '$metadata' in error && /^\w+$/.test(error.name);
-  const message = known
+  const isAnswer = '$fault' in error && /^\w+$/.test(error.name);
+  const message = isAnswer
     ? `The artifact store refused a request: ${error.name}.`
     : 'The artifact store cannot be reached.';
   return new ServeError('STORE_UNAVAILABLE', message, { cause: error });

@@ -1,55 +1,38 @@
 /** @module A store that speaks the S3 API: the server of moto, which the set-up installs with the Python clients. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import path from 'node:path';
-import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { S3Settings } from '../../runtime/config/index.ts';
+import { freePort, ServerProcess } from './servers.ts';
 
-const python = fileURLToPath(new URL('../../.millrace/python/bin/python', import.meta.url));
+const program = fileURLToPath(new URL('../../.millrace/python/bin/moto_server', import.meta.url));
 
-/** Why the tests of S3 are skipped; false if they can run. */
-export const noS3: string | false = existsSync(path.join(path.dirname(python), 'moto_server'))
-  ? false
-  : 'the set-up has no Python clients';
+/** Why tests with S3 are skipped; false where it is installed. The value for the option `skip` of a test. */
+export const noS3: string | false = !existsSync(program) && 'the set-up has no Python clients';
 
-export interface TestS3 {
+export interface TestS3 extends AsyncDisposable {
+  /** For what the tested code does not do. */
+  readonly client: S3Client;
   readonly settings: S3Settings;
-  /** Resolves when the server has ended. */
-  stop(): Promise<void>;
 }
 
-/** Starts a server whose content is in its memory. The caller stops it. */
-export async function startS3(): Promise<TestS3> {
-  const child = spawn(python, ['-m', 'moto.server', '-H', '127.0.0.1', '-p', '0'], {
-    env: { PATH: process.env.PATH, MILLRACE_TEST_MARK: process.env.MILLRACE_TEST_MARK },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const ended = new Promise<void>((resolve) => void child.once('close', () => resolve()));
+/** Starts a server on a free port, whose content is in its memory, with an empty bucket. The caller disposes of it. */
+export async function startS3(bucket: string): Promise<TestS3> {
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const server = new ServerProcess({ path: program, env: {} }, ['-p', String(port)]);
+  await server.answers(async () => (await fetch(endpoint)).ok);
+  const keys = { accessKeyId: 'test', secretAccessKey: 'test' };
+  const region = 'us-east-1';
+  const client = new S3Client({ endpoint, region, credentials: keys, forcePathStyle: true });
+  await client.send(new CreateBucketCommand({ Bucket: bucket }));
   return {
-    settings: {
-      endpoint: await addressOf(child),
-      region: 'us-east-1',
-      accessKeyId: 'test',
-      secretAccessKey: 'test',
-      sessionToken: undefined,
-    },
-    async stop() {
-      child.kill();
-      await ended;
+    client,
+    settings: { endpoint, region, ...keys, sessionToken: undefined },
+    async [Symbol.asyncDispose]() {
+      client.destroy();
+      await server.end('SIGKILL');
     },
   };
-}
-
-function addressOf(child: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk;
-      const address = /Running on (http:\/\/\S+)/.exec(text)?.[1];
-      if (address !== undefined) resolve(address);
-    });
-    child.once('close', () => reject(new Error(`The S3 server ended: ${text}`)));
-  });
 }
