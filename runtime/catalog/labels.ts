@@ -118,8 +118,8 @@ export function promote(
 }
 
 /**
- * Moves the label `stable` and all requests back to the version that `stable` named before. A second rollback undoes the
- * first one.
+ * Moves the label `stable` and all requests back to the version that `stable` named before, or that had most of the requests
+ * before the first promotion. A second rollback undoes the first one.
  *
  * @throws {ServeError} as `promote`, and `CONFLICT` if `stable` has named no other version
  */
@@ -131,7 +131,7 @@ export function rollback(
 ): Promise<ModelRecord> {
   const previousOf = (stable: LabelRecord | undefined) => {
     if (typeof stable?.previous === 'string') return stable.previous;
-    const message = `Model '${model}' cannot be rolled back, because its label 'stable' has named no other version.`;
+    const message = `Model '${model}' cannot be rolled back, because no other version was stable before.`;
     throw new ServeError('CONFLICT', message);
   };
   return changeOnce(context.store, author.once, async (sql) => {
@@ -161,8 +161,10 @@ export async function moveStable(
   if (!isOfLabel) checkRevision(expected, present, `model '${model}'`);
   const version = choose(before);
   await checkReady(context, sql, model, version);
-  const after = await moveLabel(sql, model, STABLE, version, revision);
   const weights = await context.routes.promote(sql, model, version, revision);
+  // Without a label before, a rollback goes to the version that had most of the requests.
+  const main = heaviestOther(weights ?? {}, version);
+  const after = await moveLabel(sql, model, STABLE, version, revision, main);
   await recordEvent(sql, {
     model,
     who,
@@ -172,21 +174,32 @@ export async function moveStable(
   });
 }
 
-/** Lets a label name a version. The version before is remembered, unless it is the same. */
+function heaviestOther(weights: Readonly<Record<string, number>>, version: string): string | null {
+  const others = Object.entries(weights).filter(([name, weight]) => name !== version && weight > 0);
+  return others.toSorted(([, a], [, b]) => b - a)[0]?.[0] ?? null;
+}
+
+/**
+ * Lets a label name a version. The version before is remembered, unless it is the same.
+ *
+ * @param previous The version before, if there is no such label yet.
+ */
 async function moveLabel(
   sql: Sql,
   model: string,
   label: string,
   version: string,
   revision: number,
+  previous: string | null = null,
 ): Promise<LabelRecord> {
   const [row] = await sql.query<LabelRow>(
-    `insert into model_labels as l (model, label, version, revision) values ($1, $2, $3, $4)
+    `insert into model_labels as l (model, label, version, revision, previous)
+     values ($1, $2, $3, $4, $5)
      on conflict (model, label) do update set
        previous = case when l.version = excluded.version then l.previous else l.version end,
        version = excluded.version, revision = excluded.revision, updated_at = now()
      returning label, version, previous, revision, updated_at`,
-    [model, label, version, revision],
+    [model, label, version, revision, previous],
   );
   return toRecord(row!);
 }

@@ -44,6 +44,15 @@ describe('promotion', () => {
     assert.equal(await stableOf(t), 'v1');
   });
 
+  test('of a split model, if it is the first one, is rolled back to the version that had most requests', async () => {
+    await using t = await withVersions();
+    const weights = { v1: 0.2, v2: 0.7, v3: 0.1 };
+    t.routes.routes.set('m', { model: 'm', source: 'database', route: { weights } });
+    await t.catalog.promote('m', 'v3', AUTHOR, undefined);
+    await t.catalog.rollback('m', AUTHOR, undefined);
+    assert.equal(await stableOf(t), 'v2');
+  });
+
   test('is compare-and-set: of many with the same revision one is made', async () => {
     await using t = await withVersions();
     const { revision } = await t.catalog.model('m');
@@ -79,7 +88,11 @@ describe('promotion', () => {
     await using t = await withVersions();
     await rejects(t.catalog.promote('m', 'v9', AUTHOR, undefined), 'VERSION_NOT_FOUND', /'v9'/);
     await rejects(t.catalog.promote('n', 'v1', AUTHOR, undefined), 'MODEL_NOT_FOUND', /'n'/);
-    await rejects(t.catalog.rollback('m', AUTHOR, undefined), 'CONFLICT', /no other version/);
+    await rejects(
+      t.catalog.rollback('m', AUTHOR, undefined),
+      'CONFLICT',
+      /no other version was stable/,
+    );
     await t.catalog.archive('m', 'v3', false, AUTHOR, undefined);
     await rejects(t.catalog.promote('m', 'v3', AUTHOR, undefined), 'CONFLICT', /is archived/);
     await t.catalog.promote('m', 'v1', AUTHOR, undefined);
