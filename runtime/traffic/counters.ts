@@ -52,7 +52,7 @@ export interface Batch {
 }
 
 /** Requests for which outcomes may be reported: so many at once, and in the long run so many each second. */
-const ANSWERS_AT_ONCE = 20_000;
+const ANSWERS_AT_ONCE = 10_000;
 const ANSWERS_PER_SECOND = 100;
 
 /** The disagreements that are kept for each model. */
