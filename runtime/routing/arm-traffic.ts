@@ -1,12 +1,13 @@
 /** @module Observes the requests that routes give to their arms, and copies some of them to shadows. */
 
+import type { RunResult, Tensors } from '../../native/index.ts';
 import type { Clock } from '../clock.ts';
 import type { ServeCode, ServeError } from '../errors.ts';
 import type { CounterSeries, HistogramSeries, Metric, Metrics } from '../metrics/index.ts';
 import type { ModelVersion } from '../model.ts';
 import { type Answer, compareAnswers, outputsOf } from './compare.ts';
 import type { Comparison, Observation, Observer } from './observer.ts';
-import { type CopiedRequest, type Copy, type ShadowAnswer, ShadowQueue } from './shadow.ts';
+import { type CopiedRequest, type Copy, ShadowQueue } from './shadow.ts';
 import { Arm, type Random } from './split.ts';
 import { shownElements } from './tensors.ts';
 
@@ -140,6 +141,8 @@ export class Trial {
   readonly #requestId: string;
   readonly #startedMs: number;
   #copy: Copy | Promise<Copy | undefined> | undefined;
+  /** Whether the request could not be prepared for the shadow. */
+  #isUnfit = false;
 
   constructor(traffic: ArmTraffic, arm: Arm, requestId: string, startedMs: number) {
     this.#traffic = traffic;
@@ -165,15 +168,20 @@ export class Trial {
       this.#copy =
         request instanceof Promise ? request.then((made) => this.#keep(made)) : this.#keep(request);
     } catch {
-      this.#count('failed');
+      this.#isUnfit = true;
     }
   }
 
   /** Records that the version has responded, and compares the shadow with it later. */
   succeeded(answer: Answer, predicted: Predicted | undefined): void {
     this.#observe(false, predicted);
+    if (this.#isUnfit) this.#shadowFailed(0);
     this.#withCopy((copy) => {
-      this.#traffic.shadows.run(copy, (shadow) => this.#compare(answer, copy, shadow));
+      const { shadows } = this.#traffic;
+      shadows.run(copy, ({ results, latencyMs }) => {
+        if (results === undefined) this.#shadowFailed(latencyMs);
+        else this.#compare(answer, copy, results, latencyMs);
+      });
     });
   }
 
@@ -209,7 +217,7 @@ export class Trial {
     if (copy instanceof Promise) {
       copy.then(
         (made) => made && use(made),
-        () => this.#count('failed'),
+        () => this.#shadowFailed(0),
       );
     } else if (copy !== undefined) use(copy);
   }
@@ -218,44 +226,35 @@ export class Trial {
     this.#traffic.countCopy(this.#arm.model, this.#arm.shadow!.version, outcome);
   }
 
-  #compare(
-    own: Answer,
-    { version: loaded, runs }: Copy,
-    { results, latencyMs }: ShadowAnswer,
-  ): void {
-    const { model, version, name, period, shadow } = this.#arm;
-    const about = {
-      model,
-      requestId: this.#requestId,
-      arm: name,
-      version,
-      period,
-      shadow: loaded.version,
-      latencyMs,
-    };
-    if (results === undefined) {
-      this.#traffic.compared({ ...about, ...FAILED });
-      return;
-    }
-    const difference = compareAnswers(own, { version: loaded, results }, shadow!.tolerance);
-    const [first, other] = [own.results[0]!, results[0]!].map(outputsOf);
+  #compare(own: Answer, copy: Copy, results: readonly RunResult[], latencyMs: number): void {
+    const other = { version: copy.version, results };
+    const difference = compareAnswers(own, other, this.#arm.shadow!.tolerance);
+    const show = (tensors: Tensors) => (difference.agrees ? undefined : shownElements(tensors));
     this.#traffic.compared({
-      ...about,
-      failed: false,
+      ...this.#comparison(latencyMs),
       ...difference,
-      outputs: difference.agrees ? undefined : shownElements(first!),
-      shadowOutputs: difference.agrees ? undefined : shownElements(other!),
-      inputs:
-        difference.agrees || !this.#traffic.parts.keepInputs ? undefined : shownElements(runs[0]!),
+      failed: false,
+      outputs: show(outputsOf(own.results[0]!)),
+      shadowOutputs: show(outputsOf(results[0]!)),
+      inputs: this.#traffic.parts.keepInputs ? show(copy.runs[0]!) : undefined,
     });
   }
-}
 
-const FAILED = {
-  failed: true,
-  agrees: undefined,
-  maxAbsDifference: undefined,
-  outputs: undefined,
-  shadowOutputs: undefined,
-  inputs: undefined,
-} as const;
+  #shadowFailed(latencyMs: number): void {
+    this.#traffic.compared({
+      ...this.#comparison(latencyMs),
+      failed: true,
+      agrees: undefined,
+      maxAbsDifference: undefined,
+      outputs: undefined,
+      shadowOutputs: undefined,
+      inputs: undefined,
+    });
+  }
+
+  #comparison(latencyMs: number) {
+    const { model, name: arm, version, period, shadow } = this.#arm;
+    const requestId = this.#requestId;
+    return { model, requestId, arm, version, period, shadow: shadow!.version, latencyMs };
+  }
+}

@@ -21,42 +21,59 @@ export interface Difference {
 /** The tolerance of routes that set none: a sum in a kernel depends a little on the batch. */
 const TOLERANCE = 1e-4;
 
+/** Elements of a tensor that are compared; more would keep the thread from its requests. */
+const MOST_COMPARED = 2 ** 20;
+
 /** All outputs of a run by name. */
 export const outputsOf = ({ outputs, packedStrings }: RunResult): Tensors => ({
   ...outputs,
   ...packedStrings,
 });
 
-/** Compares outputs of the same name; if there are none, of the same place. */
+/**
+ * Compares the outputs of two versions: the classes of two classifiers, and otherwise all values. Outputs are compared with
+ * those of the same name or, if there is none, of the same place.
+ */
 export function compareAnswers(own: Answer, other: Answer, tolerance = TOLERANCE): Difference {
   const classify = isClassifier(own.version) && isClassifier(other.version);
   let agrees = own.results.length === other.results.length;
   let most: number | undefined;
-  for (const [run, result] of own.results.entries()) {
-    const others = Object.entries(other.results[run] ? outputsOf(other.results[run]) : {});
-    const outputs = Object.entries(outputsOf(result));
-    const isShared = outputs.some(([name]) => others.some(([same]) => same === name));
-    for (const [place, [name, tensor]] of outputs.entries()) {
-      const match = isShared ? others.find(([same]) => same === name) : others[place];
-      if (match === undefined) {
-        agrees = false;
-        continue;
-      }
-      const [a, b] = [readable(tensor), readable(match[1])];
-      const difference = largestDifference(a, b);
-      if (difference !== undefined && Number.isFinite(difference)) {
-        most = Math.max(most ?? 0, difference);
-      }
-      agrees &&=
-        classify && hasScores(a) && hasScores(b)
-          ? isSame(
-              classesOf(a, own.version.labels[name]),
-              classesOf(b, other.version.labels[match[0]]),
-            )
-          : (difference ?? Infinity) <= tolerance;
+  for (const [name, tensor, match] of pairs(own.results, other.results)) {
+    if (match === undefined) {
+      agrees = false;
+      continue;
     }
+    const [a, b] = [readable(tensor), readable(match[1])];
+    const difference = largestDifference(a, b);
+    if (difference !== undefined && difference < Infinity) most = Math.max(most ?? 0, difference);
+    agrees &&=
+      classify && hasScores(a) && hasScores(b)
+        ? isSame(
+            classesOf(a, own.version.labels[name]),
+            classesOf(b, other.version.labels[match[0]]),
+          )
+        : difference !== undefined && difference <= tolerance;
   }
   return { agrees, maxAbsDifference: most };
+}
+
+type Output = readonly [name: string, tensor: Tensors[string]];
+
+/** Each output of the first results, with the one of the second that it is compared with. */
+function* pairs(
+  own: readonly RunResult[],
+  other: readonly RunResult[],
+): Generator<readonly [...Output, match: Output | undefined]> {
+  for (const [run, result] of own.entries()) {
+    const outputs = Object.entries(outputsOf(result));
+    const others = new Map(Object.entries(run < other.length ? outputsOf(other[run]!) : {}));
+    const isShared = outputs.some(([name]) => others.has(name));
+    for (const [place, [name, tensor]] of outputs.entries()) {
+      const found = isShared ? others.get(name) : undefined;
+      const match: Output | undefined = isShared ? found && [name, found] : [...others].at(place);
+      yield [name, tensor, match];
+    }
+  }
 }
 
 const isClassifier = ({ task }: ModelVersion): boolean =>
@@ -70,7 +87,8 @@ const hasScores = ({ type, dims }: Tensor): boolean =>
 function classesOf(tensor: Tensor, labels: readonly string[] | undefined): (string | number)[] {
   const scores = numbersOf(tensor)!;
   const size = tensor.dims.at(-1)!;
-  return Array.from({ length: scores.length / size }, (_, row) => {
+  const rows = Math.floor(Math.min(scores.length, MOST_COMPARED) / size);
+  return Array.from({ length: rows }, (_, row) => {
     let best = 0;
     for (let i = 1; i < size; i += 1) {
       if (ranksAbove(scores[row * size + i]!, scores[row * size + best]!)) best = i;
@@ -93,7 +111,8 @@ function largestDifference(a: Tensor, b: Tensor): number | undefined {
     return x === y && isSame<unknown>(a.data, b.data) ? 0 : undefined;
   }
   let most = 0;
-  for (let i = 0; i < x.length; i += 1) {
+  const length = Math.min(x.length, MOST_COMPARED);
+  for (let i = 0; i < length; i += 1) {
     if (Object.is(x[i], y[i]) || x[i] === y[i]) continue;
     const difference = Math.abs(x[i]! - y[i]!);
     most = Math.max(most, Number.isNaN(difference) ? Infinity : difference);

@@ -1,6 +1,7 @@
 /** @module Tensors of copied requests: copies that nobody else frees, and their elements. */
 
 import {
+  elementArrays,
   elementsIn,
   type PackedTensor,
   type Tensor,
@@ -42,7 +43,9 @@ const lengthOf = (data: AnyTensor['data']): number =>
 /** The tensor with elements that can be read by their index. */
 export function readable(tensor: AnyTensor): Tensor {
   const { type, dims, data } = tensor;
-  if (type !== 'string') return copyOf(tensor) as Tensor;
+  if (type !== 'string') {
+    return (data instanceof elementArrays[type] ? tensor : copyOf(tensor)) as Tensor;
+  }
   if (Array.isArray(data)) return tensor as Tensor;
   const decoder = new TextDecoder();
   const texts = unpackStrings(data as Bytes)?.map((bytes) => decoder.decode(bytes));
