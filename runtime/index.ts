@@ -108,6 +108,7 @@ export {
   jsonElement,
 } from './elements.ts';
 export { fromEngine, invalidArgument, type ServeCode, ServeError } from './errors.ts';
+export { checkArtifacts, checkRedis, scanRepository } from './examine.ts';
 export {
   currentHost,
   exit,
@@ -129,19 +130,20 @@ export {
   type InferRoutes,
   type Job,
   type JobRequest,
-  Jobs,
   type JobStatus,
+  Jobs,
   type JobTarget,
   jobJson,
   jobStatuses,
-  MOST_ATTEMPTS,
   type Made,
+  MOST_ATTEMPTS,
   type Owner,
 } from './jobs/index.ts';
 export { createLog, type Log, onTerminal, readableLine } from './log.ts';
 export type { HistogramSeries, Metrics } from './metrics/index.ts';
 export type { ModelVersion } from './model.ts';
 export { type JsonElement, type NonFinite, stringify, toNonFinite } from './non-finite.ts';
+export { registerVersion } from './offline.ts';
 export type {
   Caller,
   Inference,

@@ -2,8 +2,9 @@
 
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { readTrust, ServeError, type Signer, signModel, verifyModel } from '../../runtime/index.ts';
+import { readTrust, type Signer, signModel, verifyModel } from '../../runtime/index.ts';
 import { print } from './output.ts';
+import { refusing } from './refusing.ts';
 import { readText } from './register.ts';
 import { Refused } from './server.ts';
 
@@ -75,17 +76,5 @@ function toBundle(file: string, text: string): unknown {
     return JSON.parse(text);
   } catch {
     throw new Refused(`${file} is not a signature bundle, which is JSON`);
-  }
-}
-
-/** The commands of this file speak to no server, so what the runtime refuses is their answer. */
-async function refusing<Value>(work: Promise<Value>): Promise<Value> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof ServeError) {
-      throw new Refused(error.message, { error: error.message, code: error.code });
-    }
-    throw error;
   }
 }

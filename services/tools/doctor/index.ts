@@ -1,0 +1,168 @@
+/**
+ * Examines what a server with given settings would use: engine, device, models, stores, and whether one runs. Nothing
+ * is created or changed.
+ *
+ * @module
+ */
+
+import { access, constants, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { openEngine } from '../../../native/index.ts';
+import {
+  type Config,
+  checkArtifacts,
+  checkRedis,
+  createLog,
+  currentHost,
+  openStore,
+  readTrust,
+  ServeError,
+  scanRepository,
+} from '../../../runtime/index.ts';
+
+/** `off` means that it is not configured, and `missing` that the next start creates it or does without. */
+export type State = 'ok' | 'off' | 'missing' | 'failed';
+
+export interface Check {
+  readonly name: string;
+  readonly state: State;
+  readonly detail: string;
+  /** The command or setting that mends it. */
+  readonly remedy?: string;
+}
+
+type Found = Omit<Check, 'name'>;
+
+/** @param url Where a running server is looked for. */
+export async function examine(config: Config, url: string): Promise<readonly Check[]> {
+  const checks: readonly (readonly [name: string, check: () => Found | Promise<Found>])[] = [
+    ['host', () => ({ state: 'ok', detail: currentHost().name })],
+    ['engine', () => engine(config)],
+    ['models', () => models(config)],
+    ['database', () => database(config)],
+    ['artifacts', () => artifacts(config)],
+    ['response cache', () => cache(config)],
+    ['job queue', () => queue(config)],
+    ['signatures', () => signatures(config)],
+    ['webhooks', () => webhooks(config)],
+    ['server', () => server(url)],
+  ];
+  // A check that fails in a way of its own must not hide the others.
+  return Promise.all(
+    checks.map(async ([name, check]) => {
+      const found = await Promise.resolve().then(check).catch(failed);
+      return { name, ...found };
+    }),
+  );
+}
+
+function failed(error: unknown): Found {
+  return { state: 'failed', detail: error instanceof Error ? error.message : String(error) };
+}
+
+/** Whether the library has the execution provider of `DEVICE`. Only a load proves that it works. */
+async function engine({ device, ortLibrary }: Config): Promise<Found> {
+  const opened = openEngine(ortLibrary === undefined ? {} : { library: ortLibrary });
+  const { onnxRuntimeVersion, providers } = opened.info;
+  await opened.close();
+  const detail = `ONNX Runtime ${onnxRuntimeVersion}, DEVICE=${device}, providers: ${providers.join(', ')}`;
+  const [kind] = device.split(':');
+  const needed = { cuda: 'CUDA', tensorrt: 'Tensorrt' }[kind!];
+  if (needed === undefined || providers.includes(`${needed}ExecutionProvider`)) {
+    return { state: 'ok', detail };
+  }
+  const remedy = 'name a GPU build of ONNX Runtime in ORT_LIBRARY, or set DEVICE=auto';
+  return { state: 'failed', detail, remedy };
+}
+
+async function models({ modelPath }: Config): Promise<Found> {
+  const { models, skipped } = await scanRepository(modelPath);
+  const count = models.reduce((sum, { versions }) => sum + versions.length, 0);
+  const detail = `${models.length} models with ${count} versions in MODEL_PATH`;
+  const [first] = skipped;
+  if (first === undefined) return { state: 'ok', detail };
+  const also = `${skipped.length} entries skipped, such as ${first.name}: ${first.reason}`;
+  return { state: 'ok', detail: `${detail}; ${also}` };
+}
+
+async function database(config: Config): Promise<Found> {
+  const { databaseUrl, stateDir } = config;
+  if (databaseUrl === undefined && !(await exists(join(stateDir, 'db')))) {
+    return { state: 'missing', detail: 'embedded; the first start creates it' };
+  }
+  try {
+    const store = await openStore(config, createLog('silent'));
+    await store.close();
+    return { state: 'ok', detail: store.kind === 'embedded' ? 'embedded' : 'PostgreSQL' };
+  } catch (error) {
+    // A server that runs here has it open, which is as it should be.
+    if (error instanceof ServeError && /process \d+/.test(error.message)) {
+      return { state: 'ok', detail: error.message };
+    }
+    const remedy = 'start PostgreSQL, or correct DATABASE_URL';
+    return { ...failed(error), ...(databaseUrl !== undefined && { remedy }) };
+  }
+}
+
+async function artifacts(config: Config): Promise<Found> {
+  const { artifacts: place } = config;
+  if (place.startsWith('s3://')) {
+    await checkArtifacts(config);
+    return { state: 'ok', detail: place };
+  }
+  const folder = await nearestFolder(place);
+  await access(folder, constants.W_OK);
+  if (folder === place) return { state: 'ok', detail: place };
+  return { state: 'missing', detail: `${place}; the first registration creates it` };
+}
+
+async function cache({ redisUrl, cacheTtlSecs }: Config): Promise<Found> {
+  const where = redisUrl === undefined ? 'memory of each process' : 'memory and Redis';
+  if (redisUrl !== undefined) await checkRedis(redisUrl);
+  const ttl = cacheTtlSecs === undefined ? 'models that ask for it' : `${cacheTtlSecs} s`;
+  return { state: 'ok', detail: `${where}; CACHE_TTL: ${ttl}` };
+}
+
+async function queue({ queueRedisUrl }: Config): Promise<Found> {
+  if (queueRedisUrl === undefined) return { state: 'ok', detail: 'from the database' };
+  const { maxmemoryPolicy } = await checkRedis(queueRedisUrl);
+  const detail = `BullMQ; maxmemory-policy ${maxmemoryPolicy}`;
+  if (maxmemoryPolicy === 'noeviction') return { state: 'ok', detail };
+  const remedy = 'redis-cli config set maxmemory-policy noeviction';
+  return { state: 'failed', detail, remedy };
+}
+
+async function signatures(config: Config): Promise<Found> {
+  const { keys, keyless } = await readTrust(config);
+  const trusted = `${keys.size} keys${keyless === undefined ? '' : ' and one identity'}`;
+  const detail = `SIGNATURE_POLICY=${config.signaturePolicy}; ${trusted} trusted`;
+  if (config.signaturePolicy === 'off') return { state: 'off', detail };
+  if (keys.size > 0 || keyless !== undefined) return { state: 'ok', detail };
+  return { state: 'failed', detail, remedy: 'name public keys in SIGNATURE_KEYS' };
+}
+
+function webhooks({ webhookSecret }: Config): Found {
+  if (webhookSecret !== undefined) return { state: 'ok', detail: 'signed with WEBHOOK_SECRET' };
+  return { state: 'off', detail: 'jobs with a webhook are refused', remedy: 'set WEBHOOK_SECRET' };
+}
+
+async function server(url: string): Promise<Found> {
+  const response = await fetch(new URL('/ready', url)).catch(() => undefined);
+  if (response === undefined) {
+    return { state: 'missing', detail: `nothing responds at ${url}`, remedy: 'npm start' };
+  }
+  const { status, notes } = (await response.json()) as { status: string; notes?: string[] };
+  const detail = [`${url} is ${status}`, ...(notes ?? [])].join('; ');
+  return { state: response.ok ? 'ok' : 'failed', detail };
+}
+
+const exists = (path: string) =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** The folder, or the deepest one above it that exists. */
+async function nearestFolder(path: string): Promise<string> {
+  return (await exists(path)) ? path : nearestFolder(dirname(path));
+}
