@@ -176,7 +176,7 @@ export async function sweepJobs(sql: Sql, lost: Answer, ttlSecs: number): Promis
        limit ${MOST_DELETED} for update skip locked)`,
   );
   await sql.query(
-    `delete from jobs where id in (select id from jobs where delete_after <= now()
+    `delete from jobs where id in (select id from jobs where delete_after <= now() and webhook_at is null
        limit ${MOST_DELETED} for update skip locked)`,
   );
 }

@@ -11,11 +11,12 @@ import {
   endLeases,
   failed,
   never,
-  pass,
+  passTime,
   type Respond,
   reaches,
   refused,
   request,
+  retryNow,
   testJobs,
 } from './support.ts';
 
@@ -60,7 +61,7 @@ test('a failure is repeated until the attempts are used up', async () => {
   await using kit = await testJobs(store, () => failed);
   const { id } = await kit.jobs.create(undefined, request('b', { maxAttempts: 2 }));
   await until(async () => {
-    await pass(store);
+    await retryNow(store);
     return (await kit.jobs.find(undefined, id, 0, never)).status === 'failed';
   }, 'the job has failed');
   assert.deepEqual(kit.routes.bodies.length, 2);
@@ -72,7 +73,7 @@ test('a job that a busy server has not started keeps its attempts', async () => 
   await using kit = await testJobs(store, (_body, call) => (call < 5 ? busy : done(call)));
   const { id } = await kit.jobs.create(undefined, request('c', { maxAttempts: 1 }));
   await until(async () => {
-    await pass(store);
+    await retryNow(store);
     return (await kit.jobs.find(undefined, id, 0, never)).status === 'succeeded';
   }, 'the job has succeeded');
 });
@@ -92,7 +93,7 @@ test('a job is not run where none may run', async () => {
   await using kit = await testJobs(store, () => done(1), { config: { jobConcurrency: 0 } });
   const { id } = await kit.jobs.create(undefined, request('d', { ttlSecs: 60 }));
   assert.equal((await kit.jobs.find(undefined, id, 50, never)).status, 'queued');
-  await pass(store);
+  await passTime(store);
   assert.equal((await ended(kit.jobs, id)).status, 'expired');
   assert.deepEqual(kit.routes.bodies, []);
 });
@@ -101,7 +102,7 @@ test('a job that was started once does not expire', async () => {
   await using kit = await testJobs(store, (_body, call) => (call < 2 ? failed : done(call)));
   const { id } = await kit.jobs.create(undefined, request('e', { ttlSecs: 60 }));
   await until(async () => {
-    await pass(store);
+    await retryNow(store);
     return (await kit.jobs.find(undefined, id, 0, never)).status === 'succeeded';
   }, 'the job has succeeded');
 });
@@ -272,7 +273,7 @@ test('a job that is kept for long enough is deleted with its lines', async () =>
   await using kit = await testJobs(store, () => done(1));
   const { id } = await kit.jobs.create(undefined, request('p'));
   await ended(kit.jobs, id);
-  await pass(store);
+  await passTime(store);
   await until(
     () =>
       kit.jobs.find(undefined, id, 0, never).then(

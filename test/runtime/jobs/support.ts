@@ -140,12 +140,20 @@ export async function reaches(jobs: Jobs, id: string, status: Job['status']): Pr
   return job;
 }
 
-/** Makes everything that waits for a time due now. */
-export async function pass(store: Store): Promise<void> {
+/** Makes everything due now that is repeated after a time, but not webhooks that are being sent, which have a lease of 30 s. */
+export async function retryNow(store: Store): Promise<void> {
   await store.query(
-    `update jobs set run_after = now(), webhook_at = case when webhook_at is not null then now() end,
-       start_by = start_by - interval '1 day', delete_after = delete_after - interval '1 year'
+    `update jobs set run_after = least(run_after, now()),
+       webhook_at = case when webhook_at is null or webhook_at - now() between interval '20.1 s' and interval '30 s'
+         then webhook_at else now() end
      where status <> 'running'`,
+  );
+}
+
+/** Makes jobs old: those that had to start have not, and those that have ended were kept for long enough. */
+export async function passTime(store: Store): Promise<void> {
+  await store.query(
+    `update jobs set start_by = start_by - interval '1 day', delete_after = delete_after - interval '1 year'`,
   );
 }
 
