@@ -86,7 +86,7 @@ describe('a start', () => {
   test('of all services opens a port for each, with the same models', async () => {
     await using service = await start({ SERVICE: 'all' });
     const { ports } = (await service.child.line('ready')) as { ports: Record<string, number> };
-    assert.equal(ports.prediction, service.port);
+    assert.equal(ports.gateway, service.port);
     const response = await fetch(`http://127.0.0.1:${ports.inference}/v2/models/iris/infer`, {
       method: 'POST',
       body: JSON.stringify({

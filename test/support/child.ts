@@ -1,7 +1,8 @@
 /** @module Runs a service in a separate process, on the same runtime as the tests. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +21,8 @@ export class ServiceChild {
   errors = '';
   readonly exited: Promise<Exit>;
   readonly #child: ChildProcess;
+  /** Its `STATE_DIR` unless `env` names one, because only one process at a time may use the embedded database in it. */
+  readonly #state = mkdtempSync(path.join(tmpdir(), 'millrace-state-'));
   #over = false;
 
   /**
@@ -40,7 +43,13 @@ export class ServiceChild {
     ];
     this.#child = spawn(process.execPath, command, {
       cwd,
-      env: { PATH: process.env.PATH, HOST: '127.0.0.1', DENO_NO_UPDATE_CHECK: '1', ...env },
+      env: {
+        PATH: process.env.PATH,
+        HOST: '127.0.0.1',
+        STATE_DIR: this.#state,
+        DENO_NO_UPDATE_CHECK: '1',
+        ...env,
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     let rest = '';
@@ -99,5 +108,6 @@ export class ServiceChild {
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#over) this.#child.kill('SIGKILL');
     await this.exited;
+    rmSync(this.#state, { recursive: true, force: true });
   }
 }
