@@ -63,12 +63,10 @@ export class Split {
 
   constructor(arms: readonly Arm[]) {
     this.arms = arms;
-    // Dividing first keeps the sum of very large weights finite.
-    const most = Math.max(...arms.map(({ weight }) => weight));
-    const total = arms.reduce((sum, { weight }) => sum + weight / most, 0);
+    const total = arms.reduce((sum, { weight }) => sum + weight, 0);
     let sum = 0;
     this.#upTo = arms.map(({ weight }) => {
-      sum += weight / most;
+      sum += weight;
       return sum / total;
     });
   }
@@ -107,14 +105,20 @@ export function compileSplit(
   return new Split(present.length > 0 ? present : arms);
 }
 
-/** The versions that get requests. Weights that are all 0 are equal ones. */
+/**
+ * The versions that get requests, with weights of which the largest is from 1 to 2, so that no sum or score is infinite.
+ * They are divided by a power of two, which changes no digit. Weights that are all 0 are equal ones.
+ */
 function sharesOf(
   weights: Readonly<Record<string, number>>,
   newest: string,
 ): readonly (readonly [version: string, weight: number])[] {
   const all = Object.entries(weights);
   const shares = all.filter(([, weight]) => weight > 0);
-  if (shares.length > 0) return shares;
+  if (shares.length > 0) {
+    const unit = 2 ** Math.floor(Math.log2(Math.max(...shares.map(([, weight]) => weight))));
+    return shares.map(([version, weight]) => [version, weight / unit]);
+  }
   return all.length === 0 ? [[newest, 1]] : all.map(([version]) => [version, 1]);
 }
 

@@ -2,35 +2,47 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { seeded } from '../../../bench/lib/random.ts';
 import { ServeError } from '../../../runtime/index.ts';
-import { Arm, Split } from '../../../runtime/routing/split.ts';
+import { compileSplit, type Split } from '../../../runtime/routing/split.ts';
+import type { ServedModel } from '../../../runtime/served-model.ts';
 
 const REQUESTS = 1_000_000;
 
-const notLoaded = new ServeError('MODEL_NOT_READY', 'It is not loaded.');
-const splitOf = (...weights: readonly number[]) =>
-  new Split(
-    weights.map((weight, i) => {
-      const version = `v${i}`;
-      const about = { model: 'iris', name: version, period: 0, shadow: undefined };
-      return new Arm(version, weight, notLoaded, about);
-    }),
-  );
+/** A model whose versions need not be loaded, because no request is served. */
+const model = {
+  name: 'iris',
+  newest: () => 'v0',
+  hasVersion: () => true,
+  loadedVersion: () => undefined,
+  version() {
+    throw new ServeError('MODEL_NOT_READY', 'It is not loaded.');
+  },
+} as unknown as ServedModel;
 
-describe('requests without a key', () => {
-  for (const weights of [
-    [0.8, 0.2],
-    [0.99, 0.01],
-    [1, 1, 1],
-    [70, 20, 10],
-    [1e300, 3e300],
-    [1e-300, 1e-300],
-  ]) {
-    test(`are given to arms of the weights ${weights} within three standard deviations`, () => {
+const splitOf = (...weights: readonly number[]): Split => {
+  const named = Object.fromEntries(weights.map((weight, i) => [`v${i}`, weight]));
+  return compileSplit(model, { weights: named }, {});
+};
+
+const atRandom = () => undefined;
+const byKey = (i: number) => `user-${i}`;
+
+describe('requests', () => {
+  for (const [weights, keyOf] of [
+    [[0.8, 0.2], atRandom],
+    [[0.99, 0.01], atRandom],
+    [[70, 20, 10], atRandom],
+    [[6e307, 1.7e308], atRandom],
+    [[1e-308, 3e-308], atRandom],
+    [[6e307, 1.7e308], byKey],
+    [[1e-308, 3e-308], byKey],
+  ] as const) {
+    const how = keyOf === byKey ? 'by their keys' : 'at random';
+    test(`are divided ${how} by ${weights} within three standard deviations`, () => {
       const split = splitOf(...weights);
       const random = seeded(20_26);
       const counts = new Map<string, number>();
       for (let i = 0; i < REQUESTS; i += 1) {
-        const { version } = split.choose(undefined, random);
+        const { version } = split.choose(keyOf(i), random);
         counts.set(version, (counts.get(version) ?? 0) + 1);
       }
       const most = Math.max(...weights);
@@ -43,13 +55,13 @@ describe('requests without a key', () => {
       }
     });
   }
+});
 
-  test('always get an arm, whatever the random number', () => {
-    const split = splitOf(1 / 3, 1 / 3, 1 / 3);
-    for (const drawn of [0, 1 - 2 ** -53, 0.333_333_333_333_333_3]) {
-      assert.match(split.choose(undefined, () => drawn).version, /^v[012]$/);
-    }
-  });
+test('every random number gives an arm', () => {
+  const split = splitOf(1 / 3, 1 / 3, 1 / 3);
+  for (const drawn of [0, 1 - 2 ** -53, 0.333_333_333_333_333_3]) {
+    assert.match(split.choose(undefined, () => drawn).version, /^v[012]$/);
+  }
 });
 
 test('one arm needs neither a key nor a random number', () => {
