@@ -6,7 +6,7 @@ import { ServeError } from '../errors.ts';
 export const BUNDLE_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 export const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 
-const base64 = z.base64().transform((text) => Buffer.from(text, 'base64'));
+const base64 = z.base64('it must be base64').transform((text) => Buffer.from(text, 'base64'));
 
 const bundleSchema = z.looseObject({
   mediaType: z.string(),
@@ -16,7 +16,7 @@ const bundleSchema = z.looseObject({
   dsseEnvelope: z.looseObject({
     payload: base64,
     payloadType: z.literal(PAYLOAD_TYPE),
-    signatures: z.array(z.looseObject({ sig: base64 })).length(1),
+    signatures: z.array(z.looseObject({ sig: base64 })).length(1, 'there must be exactly one'),
   }),
 });
 

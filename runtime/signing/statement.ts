@@ -15,7 +15,9 @@ const WHOLE = '.';
 const hex = z.string().regex(/^[0-9a-f]{64}$/, 'it must be 64 hexadecimal digits');
 const statementSchema = z.looseObject({
   _type: z.literal(STATEMENT_TYPE),
-  subject: z.array(z.looseObject({ digest: z.looseObject({ sha256: hex }) })).length(1),
+  subject: z
+    .array(z.looseObject({ digest: z.looseObject({ sha256: hex }) }))
+    .length(1, 'there must be exactly one'),
   predicateType: z.literal(PREDICATE_TYPE),
   predicate: z.looseObject({
     serialization: z.looseObject({
@@ -25,7 +27,7 @@ const statementSchema = z.looseObject({
     }),
     resources: z
       .array(z.looseObject({ name: z.string(), algorithm: z.literal('sha256'), digest: hex }))
-      .min(1),
+      .min(1, 'there must be at least one'),
   }),
 });
 
