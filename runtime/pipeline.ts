@@ -8,7 +8,13 @@
 import type { CancelSignal, RunOptions, RunResult, Tensors, Timings } from '../native/index.ts';
 import type { HeaderReader, Principal } from './access.ts';
 import type { BodyShare } from './body-budget.ts';
-import type { CacheAnswer, CacheOutcome, CacheRequest, ResponseCache } from './cache/index.ts';
+import type {
+  CacheAnswer,
+  CacheOutcome,
+  CacheRequest,
+  RememberedKey,
+  ResponseCache,
+} from './cache/index.ts';
 import { fromEngine } from './errors.ts';
 import type { ModelVersion } from './model.ts';
 import { allowedTimeout } from './repository/index.ts';
@@ -41,6 +47,8 @@ export interface Prepared<Context> {
   readonly priority?: number | undefined;
   /** Queue timeout that the request sets, milliseconds; the model's queue policy may override it. */
   readonly queueTimeoutMs?: number | undefined;
+  /** Set if this object is used for several requests: the cache keeps their common key in it. */
+  readonly remembered?: RememberedKey | undefined;
   /** The owner of the inputs' memory, which is lent to the engine for the runs. */
   readonly share?: BodyShare;
   /** What `respond` needs to know about the request. */
@@ -147,6 +155,7 @@ function answerTo(
   const { outputs, packStrings = false, priority = 0, timeoutMs } = options;
   const cached: CacheRequest = {
     runs: prepared.runs,
+    remembered: prepared.remembered,
     outputs,
     packStrings,
     priority,

@@ -8,6 +8,8 @@ import { cacheMetrics } from './metrics.ts';
 import { RedisTier } from './redis-tier.ts';
 import { ResponseCache } from './response-cache.ts';
 
+export { RememberedKey } from './key.ts';
+export type { RequestMemory } from './request-memory.ts';
 export {
   type CacheAnswer,
   type CacheOutcome,

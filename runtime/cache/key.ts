@@ -20,8 +20,29 @@ export interface CacheKey {
   readonly bytes: Uint8Array;
 }
 
+/** The key of requests that have the same text, so that it is made once for all of them. */
+export class RememberedKey {
+  #version: Uint8Array | undefined;
+  #tenant = '';
+  #key: CacheKey | undefined;
+
+  /** The key for a version and a tenant; undefined if it has not been remembered. */
+  get(version: Uint8Array, tenant: string): CacheKey | undefined {
+    return this.#version === version && this.#tenant === tenant ? this.#key : undefined;
+  }
+
+  /** Remembers a key instead of an earlier one. Its bytes must stay valid. */
+  set(version: Uint8Array, tenant: string, key: CacheKey): void {
+    this.#version = version;
+    this.#tenant = tenant;
+    this.#key = key;
+  }
+}
+
 /** What the outputs of a request depend on, besides its model version. */
 export interface KeyedRequest {
+  /** Set if the same inputs and outputs are used for several requests. */
+  readonly remembered?: RememberedKey | undefined;
   /** The inputs of each run. */
   readonly runs: readonly Tensors[];
   /** Names of the requested outputs; undefined means all. */
@@ -44,8 +65,10 @@ export class KeyMaker {
   make(
     version: Uint8Array,
     tenant: string,
-    { runs, outputs, packStrings }: KeyedRequest,
+    { runs, outputs, packStrings, remembered }: KeyedRequest,
   ): CacheKey | Promise<CacheKey> | undefined {
+    const known = remembered?.get(version, tenant);
+    if (known !== undefined) return known;
     const writer = this.#writer;
     writer.start();
     writer.bytes(version);
@@ -55,10 +78,11 @@ export class KeyMaker {
     if (outputs !== undefined) for (const name of outputs) writer.text(name);
     writer.number(runs.length);
     for (const inputs of runs) if (!writeInputs(writer, inputs)) return undefined;
-    const bytes = writer.written();
-    return bytes.length <= HASHED_HERE
-      ? { hash: shortened(hash('sha256', bytes, 'hex')), bytes }
-      : hashElsewhere(bytes);
+    const bytes = remembered === undefined ? writer.written() : writer.written().slice();
+    if (bytes.length > HASHED_HERE) return hashElsewhere(bytes);
+    const key = { hash: shortened(hash('sha256', bytes, 'hex')), bytes };
+    remembered?.set(version, tenant, key);
+    return key;
   }
 }
 
@@ -96,5 +120,9 @@ async function hashElsewhere(bytes: Uint8Array<ArrayBuffer>): Promise<CacheKey> 
   const digest = Buffer.from(await crypto.subtle.digest('SHA-256', bytes));
   return { hash: shortened(digest.toString('hex')), bytes };
 }
+
+/** Whether the bytes of two keys are equal. */
+export const isEqual = (a: Uint8Array, b: Uint8Array): boolean =>
+  a === b || Buffer.compare(a, b) === 0;
 
 const shortened = (sha256: string): string => sha256.slice(0, HASH_DIGITS);

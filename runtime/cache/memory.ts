@@ -1,8 +1,7 @@
 /** @module The first tier of the cache: the memory of one HTTP thread. */
 
-import { Buffer } from 'node:buffer';
 import { LRUCache } from 'lru-cache';
-import type { CacheKey } from './key.ts';
+import { type CacheKey, isEqual } from './key.ts';
 import { type CacheEntry, entryBytes } from './results.ts';
 
 /** Holds entries up to a number of bytes, and drops those that were not used for the longest time. */
@@ -24,7 +23,7 @@ export class MemoryTier {
   /** The entry of a key; undefined if there is none, also if another key has the same hash. */
   get({ hash, bytes }: CacheKey): CacheEntry | undefined {
     const entry = this.#entries?.get(hash);
-    return entry !== undefined && Buffer.compare(entry.key, bytes) === 0 ? entry : undefined;
+    return entry !== undefined && isEqual(entry.key, bytes) ? entry : undefined;
   }
 
   /** Holds an entry instead of one with the same hash. An entry of more bytes than all may have is not held. */

@@ -1,9 +1,8 @@
 /** @module The second tier of the cache: a Redis that processes share. */
 
-import { Buffer } from 'node:buffer';
 import type { CounterSeries } from '../metrics/index.ts';
 import type { RequestRedis } from '../redis.ts';
-import type { CacheKey } from './key.ts';
+import { type CacheKey, isEqual } from './key.ts';
 import { packEntry, unpackEntry } from './packed-entry.ts';
 import { type CacheEntry, entryBytes } from './results.ts';
 
@@ -33,7 +32,7 @@ export class RedisTier {
     if (packed === 'failed') this.#failures.add();
     if (packed === 'failed' || packed === undefined) return packed;
     const entry = unpackEntry(packed);
-    return entry !== undefined && Buffer.compare(entry.key, bytes) === 0 ? entry : undefined;
+    return entry !== undefined && isEqual(entry.key, bytes) ? entry : undefined;
   }
 
   close(): void {

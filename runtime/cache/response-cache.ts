@@ -12,9 +12,10 @@ import type { ModelVersion } from '../model.ts';
 import { joinTimings } from '../timings.ts';
 import { directiveOf } from './directive.ts';
 import { Flight, isLate } from './flight.ts';
-import { type CacheKey, type KeyedRequest, KeyMaker } from './key.ts';
+import { type CacheKey, isEqual, type KeyedRequest, KeyMaker } from './key.ts';
 import type { CacheMetrics } from './metrics.ts';
 import type { RedisTier } from './redis-tier.ts';
+import { RequestMemory } from './request-memory.ts';
 import { type CacheEntry, createEntry } from './results.ts';
 import { type CacheScope, CacheScopes, type CacheSettings } from './scope.ts';
 import { tenantOf } from './tenant.ts';
@@ -79,6 +80,9 @@ interface Found {
   readonly isStored: boolean;
 }
 
+/** The memory of requests to a route, as a part of `CACHE_MAX_BYTES`, which it may take besides. */
+const REQUESTS_SHARE = 1 / 8;
+
 /** The times of a request for which nothing ran. */
 const NO_RUN: Timings = { queueMs: 0, computeMs: 0, batchRows: 0, batchRequests: 0 };
 
@@ -88,15 +92,32 @@ export class ResponseCache {
   readonly #metrics: CacheMetrics;
   readonly #redis: RedisTier | undefined;
   readonly #now: () => number;
+  readonly #maxBytes: number;
+  readonly #memories = new Map<string, unknown>();
   readonly #keys = new KeyMaker();
   /** By the hash of their keys. */
   readonly #pending = new Map<string, Pending>();
 
   constructor({ settings, metrics, redis, now = Date.now }: ResponseCacheParts) {
     this.#scopes = new CacheScopes(settings);
+    this.#maxBytes = settings.cacheMaxBytes;
     this.#metrics = metrics;
     this.#redis = redis;
     this.#now = now;
+  }
+
+  /**
+   * The memory of the requests to a route, which all services that have the route share. It remembers nothing while no
+   * version is cached.
+   */
+  requestsTo<Meaning extends object>(path: string): RequestMemory<Meaning> {
+    let memory = this.#memories.get(path) as RequestMemory<Meaning> | undefined;
+    if (memory === undefined) {
+      const maxBytes = Math.floor(this.#maxBytes * REQUESTS_SHARE);
+      memory = new RequestMemory(maxBytes, () => this.#scopes.inUse);
+      this.#memories.set(path, memory);
+    }
+    return memory;
   }
 
   /** Closes the connection to Redis. */
@@ -146,7 +167,7 @@ export class ResponseCache {
     const pending = this.#pending.get(key.hash);
     if (
       pending !== undefined &&
-      isEqual(pending.key, key) &&
+      isEqual(pending.key.bytes, key.bytes) &&
       pending.priority <= request.priority
     ) {
       return this.#join(scope, pending, request, caller);
@@ -188,8 +209,9 @@ export class ResponseCache {
     caller: CacheCaller,
     refresh: boolean,
   ): Promise<CacheAnswer> {
-    // The bytes of a key are valid only until the next key is made.
-    const key: CacheKey = { hash, bytes: bytes.slice() };
+    // Bytes in the memory of the maker are valid only until the next key is made.
+    const isOwn = bytes.length === bytes.buffer.byteLength;
+    const key: CacheKey = { hash, bytes: isOwn ? bytes : bytes.slice() };
     const isCurrent = () => this.#pending.get(hash) === pending;
     const flight = new Flight(async (signal) => {
       try {
@@ -250,6 +272,3 @@ export class ResponseCache {
 async function bypass(request: CacheRequest): Promise<CacheAnswer> {
   return { ...(await request.run()), cache: { state: 'bypass' } };
 }
-
-const isEqual = (a: CacheKey, b: CacheKey): boolean =>
-  a.hash === b.hash && Buffer.compare(a.bytes, b.bytes) === 0;

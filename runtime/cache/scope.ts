@@ -27,10 +27,16 @@ export class CacheScopes {
   /** The memory of the versions of a `model.json` that has its own limit. It is freed with the last of them. */
   readonly #own = new WeakMap<object, MemoryTier>();
   readonly #scopes = new WeakMap<ModelVersion, CacheScope | 'off'>();
+  #inUse = false;
 
   constructor({ cacheTtlSecs, cacheMaxBytes }: CacheSettings) {
     this.#ttlSecs = cacheTtlSecs ?? 0;
     this.#shared = new MemoryTier(cacheMaxBytes);
+  }
+
+  /** Whether a version that is cached has had a request. */
+  get inUse(): boolean {
+    return this.#inUse;
   }
 
   /** The scope of a version; undefined if it is not cached. */
@@ -47,6 +53,7 @@ export class CacheScopes {
     const own = version.config.cache;
     const ttlMs = (own?.ttl_seconds ?? this.#ttlSecs) * 1000;
     if (ttlMs === 0) return undefined;
+    this.#inUse = true;
     const { model, digest } = version;
     const parts = [digest, model, version.version, preprocessingOf(version)];
     return { identity: identity(parts), ttlMs, memory: this.#memory(own) };

@@ -3,7 +3,10 @@
 import {
   type ModelVersion,
   type NonFinite,
+  type Outcome,
   type Prediction,
+  type Prepared,
+  RememberedKey,
   type Runtime,
   roundMs,
   ServeError,
@@ -12,63 +15,118 @@ import {
   type TaskName,
   toNonFinite,
 } from '../../runtime/index.ts';
-import { readExactJson, readJson } from '../http/codec-json.ts';
+import { readText } from '../http/body.ts';
+import { parseExactJson, parseJson } from '../http/codec-json.ts';
 import type { InferRoute } from '../http/edge.ts';
 import { isFeatures, type PredictRequest, predictRequest } from './schema.ts';
 
 /** The tasks of the models that take rows of features. */
 export const TASKS: readonly TaskName[] = ['classification', 'regression', 'raw'];
 
+/** Longer responses are not kept for further requests with the same body. */
+const SHORT = 4096;
+
 /** A request, and the id that its response repeats. */
 interface PredictInput {
   readonly id: string;
+  readonly content: Content;
+}
+
+/** What a body says. Requests with the same body may share it. */
+interface Content {
   /** The body as it was sent, which may have members beside those of a request. */
   readonly json: unknown;
   readonly body: PredictRequest;
   readonly nonFinite: NonFinite;
+  /** How the body is prepared for each version; undefined if no other request will have it. */
+  readonly prepared: WeakMap<ModelVersion, PreparedRows> | undefined;
 }
 
-type Context = Parameters<TabularTask['decode']>[1];
+type PreparedRows = Prepared<Context>;
+
+interface Context {
+  readonly task: Parameters<TabularTask['decode']>[1];
+  /** Whether rows are run together, which the engine may stop to do. */
+  readonly together: boolean;
+  /** What the last results with this context say. */
+  said: Said | undefined;
+}
+
+/** What results say, as predictions and as the JSON of a response up to the request's id. */
+interface Said {
+  readonly results: Outcome<Context>['results'];
+  readonly predictions: readonly Prediction[];
+  readonly json: string;
+}
 
 export function predictRoute({
+  cache,
   config,
   routes,
-}: Runtime): InferRoute<unknown, PredictInput, Context> {
+}: Runtime): InferRoute<string, PredictInput, Context> {
+  const requests = cache.requestsTo<Content>('/predict');
+  const toContent = (text: string, isRemembered: boolean): Content => {
+    // Exact parsing takes a third longer, so it is used only if a model has 64-bit integers as inputs.
+    const json = routes.takesWideIntegers ? parseExactJson(text) : parseJson(text);
+    const body = checked(json, routes.keyMembers);
+    const nonFinite = toNonFinite(body.non_finite, 'string');
+    return { json, body, nonFinite, prepared: isRemembered ? new WeakMap() : undefined };
+  };
   return {
     path: '/predict',
     limit: config.maxPredictBytes,
-    // Exact parsing takes a third longer, so it is used only if a model has 64-bit integers as inputs.
-    read: (request, announced, limit) =>
-      (routes.takesWideIntegers ? readExactJson : readJson)(request, announced, limit),
-    decode(json, { id }) {
-      const body = checked(json, routes.keyMembers);
-      return { id, json, body, nonFinite: toNonFinite(body.non_finite, 'string') };
+    read: readText,
+    // The names of the members change whenever models or routes do.
+    decode: (text, { id }) => ({
+      id,
+      content: requests.meaning(text, routes.keyMembers, toContent),
+    }),
+    route({ content: { body } }) {
+      return { model: body.model, version: body.model_version, tasks: TASKS };
     },
-    route: ({ body }) => ({ model: body.model, version: body.model_version, tasks: TASKS }),
-    prepare({ body, nonFinite }, version) {
+    prepare({ content }, version) {
+      const together = version.signature.batching.enabled;
+      const known = content.prepared?.get(version);
+      if (known?.context.together === together) return known;
       const task = taskOf(version);
+      const { body, nonFinite } = content;
       const { runs, context } = task.prepare(body.features, { nonFinite });
-      return { runs, outputs: task.outputs, context };
-    },
-    respond({ version, results, timings, context }, { id, body, nonFinite }) {
-      const predictions = taskOf(version).decode(results, context);
-      const about = {
-        model_version: version.version,
-        inference_time_ms: roundMs(timings.computeMs),
-        request_id: id,
+      const remembered = content.prepared && new RememberedKey();
+      const made: PreparedRows = {
+        runs,
+        outputs: task.outputs,
+        remembered,
+        context: { task: context, together, said: undefined },
       };
-      if (isList(body))
-        return { body: stringify({ predictions, ...about }, nonFinite), predictions };
-      const { prediction, confidence } = predictions[0]!;
-      return { body: stringify({ prediction, confidence, ...about }, nonFinite), predictions };
+      content.prepared?.set(version, made);
+      return made;
     },
-    body: ({ json }) => json,
-    predicted({ predictions }, { body }) {
+    respond(outcome, { id, content }) {
+      const { context, results } = outcome;
+      const said = context.said?.results === results ? context.said : say(outcome, content);
+      const { json, predictions } = said;
+      if (json.length <= SHORT) context.said = said;
+      // An id has no characters that JSON escapes.
+      return { body: `${json},"request_id":"${id}"}`, predictions };
+    },
+    body: ({ content }) => content.json,
+    predicted({ predictions }, { content: { body } }) {
       const values = predictions!.map(({ prediction }) => prediction);
       const prediction = isList(body) ? values : values[0];
       return { prediction, confidence: meanConfidence(predictions!) };
     },
   };
+}
+
+function say({ version, results, timings, context }: Outcome<Context>, content: Content): Said {
+  const predictions = taskOf(version).decode(results, context.task);
+  const about = {
+    model_version: version.version,
+    inference_time_ms: roundMs(timings.computeMs),
+  };
+  const rows = isList(content.body) ? { predictions } : predictions[0]!;
+  const json = stringify({ ...rows, ...about }, content.nonFinite).slice(0, -1);
+  return { results, predictions, json };
 }
 
 /** The mean of the confidences that are numbers; undefined if none is. */
