@@ -139,7 +139,7 @@ function refuseEmpty({ weights, shadow, canary }: TrafficRoute): void {
 }
 
 /**
- * The route with weights for the versions that its canary is compared with. If it gives none, that is the version that
+ * The route with weights for the versions that its canary is compared with. Without any weights that is the version that
  * `stable` names.
  *
  * @throws {ServeError} `INVALID_ARGUMENT`
@@ -151,9 +151,10 @@ async function withBaseline(sql: Sql, model: string, route: TrafficRoute): Promi
     `select version from model_labels where model = $1 and label = 'stable' and version <> $2`,
     [model, candidate],
   );
-  if (stable !== undefined) return { ...route, weights: { [stable.version]: 1 } };
+  const isOpen = Object.keys(route.weights).length === 0;
+  if (stable !== undefined && isOpen) return { ...route, weights: { [stable.version]: 1 } };
   throw invalidArgument(
-    `The canary '${candidate}' needs a version to be compared with: give another one a weight, or the label 'stable'.`,
+    `The canary '${candidate}' needs a version to be compared with: give another one a weight, or leave the weights out and give it the label 'stable'.`,
   );
 }
 

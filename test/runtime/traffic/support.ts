@@ -34,10 +34,13 @@ export class TestTraffic implements AsyncDisposable {
     return this.traffic.close();
   }
 
-  /** The traffic of another thread or process on the same store. */
-  another(config = { feedbackTtlSecs: 3600, shadowKeepInputs: true }): Traffic {
+  /** The traffic of another thread or process on the same database. */
+  another(
+    config = { feedbackTtlSecs: 3600, shadowKeepInputs: true },
+    store: Store = this.store,
+  ): Traffic {
     return new Traffic({
-      ...{ store: this.store, routes: this.routes, config },
+      ...{ store, routes: this.routes, config },
       repository: { names: () => Object.keys(MODELS), versions: (name) => MODELS[name] },
       log: createLog('silent'),
       now: () => new Date(this.nowMs),
