@@ -45,8 +45,12 @@ function text({ arms, pairs }: Report): string {
     'accuracy',
   ];
   const rows = arms.map((arm) => [
-    ...[arm.arm, arm.version, arm.requests, arm.errors, arm.p50_ms, arm.p99_ms],
-    ...[arm.agreement, arm.feedback.accuracy],
+    ...[arm.arm, arm.version, arm.requests, arm.errors],
+    ...[arm.p50_ms, arm.p99_ms, arm.agreement, arm.feedback.accuracy].map(short),
   ]);
   return [table(head, rows), ...pairs.map(({ sentence }) => sentence)].join('\n');
 }
+
+/** A number with three digits that count, for people. */
+const short = (value: number | null): number | null =>
+  value === null ? null : Number(value.toPrecision(3));

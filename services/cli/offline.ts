@@ -13,7 +13,8 @@ export function registerOffline(model: string, path: string, fields: VersionFiel
   const config = readConfig(services, { ...processSources(), argv: [] });
   const registration = {
     ...{ model, version: fields.version! },
-    metadata: fields.metadata === undefined ? {} : (JSON.parse(fields.metadata) as Record<string, unknown>),
+    metadata:
+      fields.metadata === undefined ? {} : (JSON.parse(fields.metadata) as Record<string, unknown>),
     config: fields.config && parse('--config', fields.config),
     signature: fields.signature && parse('--signature', fields.signature),
   };
