@@ -187,4 +187,14 @@ export const targets: readonly Target[] = [
       'C=64': { bound: 'at least', limit: 1, gate: 1 },
     },
   },
+  {
+    id: 'T26',
+    title: 'one row through a sticky split ÷ without a route, CPU time of the server',
+    physical: '1',
+    suite: 'platform',
+    aims: {
+      'C=1': { bound: 'at most', limit: 1.02 },
+      'C=64': { bound: 'at most', limit: 1.02 },
+    },
+  },
 ];

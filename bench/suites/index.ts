@@ -4,6 +4,7 @@ import { boundary } from './boundary/index.ts';
 import { codec } from './codec.ts';
 import { memory } from './memory.ts';
 import { openLoop } from './open-loop/index.ts';
+import { platform } from './platform/index.ts';
 import { policy } from './policy/index.ts';
 import { queue } from './queue/index.ts';
 import { threads } from './threads/index.ts';
@@ -20,6 +21,7 @@ export const suites: Readonly<Record<string, (plan: Plan) => Promise<SuiteResult
   threads,
   codec,
   v2,
+  platform,
   block,
   memory,
 };
