@@ -37,6 +37,7 @@ export {
   toFailure,
   type Vote,
 } from './bus.ts';
+export { type CacheOutcome, RememberedKey, type ResponseCache } from './cache/index.ts';
 export {
   type Author,
   type Catalog,
@@ -57,7 +58,6 @@ export {
   Workspace,
 } from './catalog/index.ts';
 export { checkSchema } from './check-schema.ts';
-export { type CacheOutcome, RememberedKey, type ResponseCache } from './cache/index.ts';
 export type { Clock } from './clock.ts';
 export {
   type Config,

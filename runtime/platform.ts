@@ -42,6 +42,12 @@ export interface Platform {
   followed(): Promise<void>;
   /** Sentences about what does not work at the moment. */
   notes(): readonly string[];
+  /**
+   * What the thread has to serve before it takes requests; undefined if the first thread of the process decides that.
+   *
+   * @throws {ServeError} `STORE_UNAVAILABLE`
+   */
+  first(): Promise<CatalogSnapshot | undefined>;
   /** Begins what the platform does by itself. Called when the thread serves what `first` returned. */
   start(): Promise<void>;
   /** Ends waiting requests, and resolves when the jobs that run have ended or are queued again. */
@@ -68,15 +74,8 @@ export interface PlatformParts {
   readonly follow: (() => Promise<void>) | undefined;
 }
 
-/** A platform that does nothing by itself yet. */
-export interface OpenedPlatform {
-  readonly platform: Platform;
-  /** What the thread has to serve before it takes requests; undefined if that is decided by the first thread. */
-  readonly first: CatalogSnapshot | undefined;
-}
-
-/** @throws {ServeError} if the store cannot be read */
-export async function openPlatform(parts: PlatformParts): Promise<OpenedPlatform> {
+/** Opens a platform, which does nothing by itself before `start`. @throws {ServeError} `INVALID_CONFIG`, `STORE_UNAVAILABLE` */
+export async function openPlatform(parts: PlatformParts): Promise<Platform> {
   const { config, store, repository, log, clock, metrics, bus, probe, follow, routingFile } = parts;
   const jobs = await Jobs.open({ store, config, log, metrics, first: follow === undefined });
   const artifacts = openArtifacts(config);
@@ -101,29 +100,23 @@ export async function openPlatform(parts: PlatformParts): Promise<OpenedPlatform
         })
       : undefined;
   return {
-    first: await follower?.first(),
-    platform: {
-      store,
-      artifacts,
-      catalog,
-      traffic,
-      jobs,
-      followed: follow ?? (() => follower!.follow()),
-      notes: () => follower?.notes() ?? [],
-      async start() {
-        traffic.start(follower !== undefined);
-        if (follower === undefined) return;
-        catalog.startMaintenance();
-        await follower.start();
-      },
-      drain: () => jobs.drain(),
-      async close() {
-        await jobs.close();
-        await traffic.close();
-        await follower?.close();
-        await catalog.close();
-        artifacts.close();
-      },
+    ...{ store, artifacts, catalog, traffic, jobs },
+    first: async () => follower?.first(),
+    followed: follow ?? (() => follower!.follow()),
+    notes: () => follower?.notes() ?? [],
+    async start() {
+      traffic.start(follower !== undefined);
+      if (follower === undefined) return;
+      catalog.startMaintenance();
+      await follower.start();
+    },
+    drain: () => jobs.drain(),
+    async close() {
+      await jobs.close();
+      await traffic.close();
+      await follower?.close();
+      await catalog.close();
+      artifacts.close();
     },
   };
 }

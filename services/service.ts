@@ -76,14 +76,20 @@ interface NamedPort extends OpenPort {
 /**
  * Loads and warms the models, then opens the ports.
  *
- * @throws {ServeError} `INVALID_CONFIG` or `LISTEN_FAILED`
+ * @throws {ServeError} `INVALID_CONFIG`, `LISTEN_FAILED` or `STORE_UNAVAILABLE`
  */
 export async function startService(parts: ServiceParts): Promise<ThreadService> {
   const { config, engine, store } = parts;
-  const closeStore = async () => (await store?.catch(() => undefined))?.close();
   const opened: NamedPort[] = [];
+  let runtime: Runtime | undefined;
+  const stop = async () => {
+    await Promise.all(opened.map((port) => port.stop()));
+    await runtime?.close();
+    await engine.close();
+    await (await store?.catch(() => undefined))?.close();
+  };
   try {
-    const runtime = await createRuntime(config, engine, parts);
+    runtime = await createRuntime(config, engine, parts);
     const running = services.filter(({ name }) => config.services.includes(name));
     for (const service of running) {
       opened.push(await openPort(parts, service, runtime));
@@ -92,36 +98,37 @@ export async function startService(parts: ServiceParts): Promise<ThreadService> 
         opened.push({ name: 'grpc', ...(await service.listenGrpc(runtime, host, ports.grpc!)) });
       }
     }
-    return {
-      ports: Object.fromEntries(opened.map(({ name, port }) => [name, port])),
-      models: runtime.models(),
-      examples: running.flatMap(({ name, example }) => {
-        const request = example?.(runtime);
-        return request === undefined ? [] : [{ service: name, ...request }];
-      }),
-      member: runtime.member,
-      state: runtime.state,
-      catalog: runtime.catalog,
-      follow: async () => runtime.platform?.followed(),
-      async drain() {
-        runtime.admission.announceDrain();
-        for (const port of opened) port.announceStop?.();
-        if (config.drainDelayMs > 0) await sleep(config.drainDelayMs);
-        await runtime.drain();
-      },
-      async stop() {
-        await Promise.all(opened.map((port) => port.stop()));
-        await runtime.close();
-        await engine.close();
-        await closeStore();
-      },
-    };
+    return describe(runtime, running, opened, stop);
   } catch (error) {
-    await Promise.all(opened.map((port) => port.stop()));
-    await engine.close();
-    await closeStore();
+    await stop();
     throw error;
   }
+}
+
+function describe(
+  runtime: Runtime,
+  running: readonly ServiceDefinition[],
+  opened: readonly NamedPort[],
+  stop: () => Promise<void>,
+): ThreadService {
+  const { config, member, state, catalog } = runtime;
+  return {
+    ports: Object.fromEntries(opened.map(({ name, port }) => [name, port])),
+    models: runtime.models(),
+    examples: running.flatMap(({ name, example }) => {
+      const request = example?.(runtime);
+      return request === undefined ? [] : [{ service: name, ...request }];
+    }),
+    ...{ member, state, catalog },
+    follow: async () => runtime.platform?.followed(),
+    async drain() {
+      runtime.admission.announceDrain();
+      for (const port of opened) port.announceStop?.();
+      if (config.drainDelayMs > 0) await sleep(config.drainDelayMs);
+      await runtime.drain();
+    },
+    stop,
+  };
 }
 
 async function openPort(

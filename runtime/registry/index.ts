@@ -64,6 +64,8 @@ export class Registry {
   readonly #loader: ModelLoader;
   readonly #catalogLoader: CatalogLoader;
   readonly #served: ServedModels;
+  /** The names of the models in the repository, served or not, when it was opened. */
+  #atStart: readonly string[] = [];
   /** The models that are served, and which of their versions a request goes to. */
   readonly routes: RouteTable;
   /** The names of the models on disk, for the index: many requests may need them at once, and reading takes long. */
@@ -111,8 +113,9 @@ export class Registry {
     const registry = new Registry(config, repository, engine, random, log, notices, follows);
     const scan = await repository.scan();
     registry.#noteSkipped(scan);
-    // A registered model may have that name.
-    if (!follows) checkDefaultModel(config, scan);
+    registry.#atStart = scan.models.map(({ name }) => name);
+    // A registered model may have the name of the default one.
+    if (!follows) registry.checkDefaultModel();
     for (const folder of modelsAtStart(config, scan)) {
       const origin = await fingerprint(folder);
       const versions = await registry.#loader.load(folder);
@@ -120,6 +123,16 @@ export class Registry {
     }
     checkDevice(config, registry.#served.all());
     return registry;
+  }
+
+  /**
+   * Must be called when the registered models are served.
+   *
+   * @throws {ServeError} `INVALID_CONFIG` if `DEFAULT_MODEL` names neither one of them nor one of the repository
+   */
+  checkDefaultModel(): void {
+    const registered = this.#served.inCatalog().filter((name) => !this.#atStart.includes(name));
+    checkDefaultModel(this.#config, [...this.#atStart, ...registered], this.#skipped);
   }
 
   status(): ModelStatus[] {

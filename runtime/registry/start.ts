@@ -23,10 +23,14 @@ export function modelsAtStart(config: Config, { models, skipped }: Scan): readon
   });
 }
 
-/** @throws {ServeError} `INVALID_CONFIG` if `DEFAULT_MODEL` names no model of the repository. */
-export function checkDefaultModel({ defaultModel }: Config, { models, skipped }: Scan): void {
-  if (defaultModel === undefined || models.some(({ name }) => name === defaultModel)) return;
-  const names = models.map(({ name }) => `'${name}'`).join(', ') || 'none';
+/** @throws {ServeError} `INVALID_CONFIG` if `DEFAULT_MODEL` names none of the models. */
+export function checkDefaultModel(
+  { defaultModel }: Config,
+  models: readonly string[],
+  skipped: readonly Skipped[],
+): void {
+  if (defaultModel === undefined || models.includes(defaultModel)) return;
+  const names = models.map((name) => `'${name}'`).join(', ') || 'none';
   throw new ServeError(
     'INVALID_CONFIG',
     `DEFAULT_MODEL names '${defaultModel}', which the repository does not have${whyNot(defaultModel, skipped)}; write one of ${names}.`,

@@ -116,7 +116,7 @@ async function run(
       const wanted = pick([undefined, 'stable', ...Object.keys(VERSIONS)], random);
       try {
         const { version, predictions } = await infer(runtime, request(wanted));
-        assert.equal(predictions[0]!.confidence, expected.get(version), `${version} responded`);
+        assert.equal(Number(predictions[0]!.confidence), expected.get(version), `${version} responded`);
         if (wanted !== undefined && wanted !== 'stable') assert.equal(version, wanted);
         responses[version] = (responses[version] ?? 0) + 1;
       } catch (error) {
@@ -177,7 +177,7 @@ const request = (version: string | undefined) => ({ model: MODEL, version, featu
 
 async function ask(runtime: Runtime, version: string): Promise<number> {
   const { predictions } = await infer(runtime, request(version));
-  return predictions[0]!.confidence!;
+  return Number(predictions[0]!.confidence);
 }
 
 const pick = <T>(items: readonly T[], random: () => number): T =>
