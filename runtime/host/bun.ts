@@ -3,6 +3,9 @@
 import { openBunSql } from './bun-sql.ts';
 import { checkName, type Host, listenError } from './host.ts';
 
+/** Types of responses that are written while something goes on. Their connections are closed at the end. */
+const STREAMS = /^(?:text\/event-stream|application\/x-ndjson)\b/;
+
 export const bunHost: Host = {
   get name() {
     return `bun ${Bun.version}`;
@@ -25,10 +28,14 @@ export const bunHost: Host = {
         async fetch(request, server) {
           // A load can take longer than a connection may be idle.
           server.timeout(request, 0);
+          let isStream = false;
           try {
-            return await options.fetch(withHost(request));
+            const response = await options.fetch(withHost(request));
+            isStream = STREAMS.test(response.headers.get('content-type') ?? '');
+            return response;
           } finally {
-            server.timeout(request, options.idleTimeoutSecs);
+            // So can the time between two parts of a stream.
+            if (!isStream) server.timeout(request, options.idleTimeoutSecs);
           }
         },
       });

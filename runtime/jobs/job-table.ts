@@ -131,8 +131,12 @@ export async function dropBatch(sql: Sql, id: string): Promise<void> {
   await sql.query("delete from jobs where id = $1 and status = 'receiving'", [id]);
 }
 
+/** Whether a text that a client may have made up can be the id of a job. */
+const isId = (text: string): boolean => /^job_[0-9a-f]{32}$/.test(text);
+
 /** The job, if the caller sees it. */
 export async function findJob(sql: Sql, owner: Owner, id: string): Promise<Job | undefined> {
+  if (!isId(id)) return undefined;
   const [row] = await sql.query<JobRow>(
     `select ${SUMMARY}, answer from jobs
      where id = $1 and status <> 'receiving' and ($2::text is null or owner = $2)`,
@@ -178,6 +182,7 @@ export async function cancelJob(
   id: string,
   ttlSecs: number,
 ): Promise<Job | undefined> {
+  if (!isId(id)) return undefined;
   await sql.query(
     `update jobs set status = 'cancelled', ${endColumns('$3::float8')}
      where id = $1 and ($2::text is null or owner = $2) and status in ('queued', 'running')

@@ -209,7 +209,7 @@ export class Jobs {
     try {
       let shown: string | undefined;
       let since = performance.now();
-      while (!signal.aborted && !this.#watch.closed) {
+      while (!signal.aborted) {
         const job = await this.#find(owner, id);
         const { status, attempts, doneLines } = job;
         const state = `${status} ${attempts} ${doneLines}`;
@@ -219,6 +219,7 @@ export class Jobs {
           yield state === shown ? undefined : job;
           shown = state;
         }
+        if (this.#watch.closed) return;
         await watcher.next(quietMs - (performance.now() - since));
       }
     } finally {

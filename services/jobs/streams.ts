@@ -41,8 +41,14 @@ export function streamed(
     },
     { highWaterMark: 0 },
   );
-  // A proxy that collects the response would hold back what is to be seen at once.
-  const headers = { 'Content-Type': type, 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' };
+  const headers = {
+    'Content-Type': type,
+    'Cache-Control': 'no-store',
+    // A proxy that collects the response would hold back what is to be seen at once.
+    'X-Accel-Buffering': 'no',
+    // The connection has no idle timeout, because a job may be silent for long, so it must not stay open.
+    Connection: 'close',
+  };
   return new Response(body, { headers });
 }
 
