@@ -27,7 +27,7 @@ export function followRoutingFile(
 }
 
 const snapshotOf = (file: RoutingFile): CatalogSnapshot => ({
-  models: Object.entries(file.routes()).map(([name, route]) => ({
+  models: Object.entries(file.routes()).map(([name, { canary: _, ...route }]) => ({
     ...{ name, versions: [], labels: {}, route },
     routeSource: 'file',
   })),

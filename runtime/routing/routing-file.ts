@@ -83,10 +83,15 @@ export class RoutingFile {
         if (model === undefined)
           return [`${NAME} names the model ${quote(name)}, which is not served.`];
         const unknown = versionsOf(route).filter((version) => !model.hasVersion(version));
-        return unknown.map(
-          (version) =>
-            `${NAME} names version ${quote(version)} of model '${name}', which is not served.`,
-        );
+        // The state of a canary is stored with its route, and a file that somebody else writes cannot have it.
+        const canary = `${NAME} has a canary for model '${name}', which does not run; canaries run in routes of /admin/models.`;
+        return [
+          ...(route.canary === undefined ? [] : [canary]),
+          ...unknown.map(
+            (version) =>
+              `${NAME} names version ${quote(version)} of model '${name}', which is not served.`,
+          ),
+        ];
       }),
     ];
   }

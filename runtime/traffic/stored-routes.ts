@@ -135,7 +135,8 @@ export class StoredRoutes implements TrafficRoutes {
       }),
       ...Object.entries(file).map(([model, route]) => {
         const source = 'file' as const;
-        return { model, route: { ...route, period: periods.get(model) ?? 0 }, source };
+        const period = periods.get(model) ?? 0;
+        return { model, route: { ...inEffect(route, undefined), period }, source };
       }),
     ];
   }

@@ -200,6 +200,14 @@ describe('mistakes', () => {
   });
 });
 
+test('a canary in the file is noted, because it does not run', async () => {
+  const canary = { version: 'v2.0', steps: [0.5, 1] };
+  await using made = await opened({ iris: { weights: { 'v1.0': 1 }, canary } });
+  assert.deepEqual(made.file.notes(), [
+    "ROUTING_FILE has a canary for model 'iris', which does not run; canaries run in routes of /admin/models.",
+  ]);
+});
+
 describe('following', () => {
   test('a file that is missing at the start is followed when it appears', async () => {
     await using made = await opened(undefined);
