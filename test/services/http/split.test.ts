@@ -51,8 +51,8 @@ async function versionOf(
   headers: Record<string, string> = {},
 ): Promise<string> {
   const response = await service.predict({ features, ...body }, headers);
-  const json = (await response.json()) as { model_version: string; error?: string };
-  assert.equal(response.status, 200, json.error);
+  const json = (await response.json()) as { model_version: string };
+  assert.equal(response.status, 200, JSON.stringify(json));
   assert.equal(response.headers.get('x-model-version'), json.model_version);
   return json.model_version;
 }
