@@ -116,7 +116,11 @@ async function run(
       const wanted = pick([undefined, 'stable', ...Object.keys(VERSIONS)], random);
       try {
         const { version, predictions } = await infer(runtime, request(wanted));
-        assert.equal(Number(predictions[0]!.confidence), expected.get(version), `${version} responded`);
+        assert.equal(
+          Number(predictions[0]!.confidence),
+          expected.get(version),
+          `${version} responded`,
+        );
         if (wanted !== undefined && wanted !== 'stable') assert.equal(version, wanted);
         responses[version] = (responses[version] ?? 0) + 1;
       } catch (error) {
