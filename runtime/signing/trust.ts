@@ -5,6 +5,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PlatformSettings } from '../config/index.ts';
 import { ServeError } from '../errors.ts';
+import { currentHost } from '../host/index.ts';
 import { digestFor, keyHint } from './keys.ts';
 
 /** What signatures are verified against. */
@@ -82,6 +83,11 @@ async function readKeyless(settings: Settings): Promise<KeylessTrust | undefined
   if (path === undefined && who === undefined) return undefined;
   if (path === undefined) {
     throw invalid('SIGNATURE_IDENTITY needs SIGNATURE_TRUST_ROOT, which is not set');
+  }
+  if (currentHost().name.startsWith('deno')) {
+    throw invalid(
+      'SIGNATURE_TRUST_ROOT cannot be used on Deno, whose cryptography cannot verify the log of Sigstore; run the service on Bun',
+    );
   }
   const [, issuer, identity] = /^(\S+)\s+(\S+)$/.exec(who ?? '') ?? [];
   if (issuer === undefined || identity === undefined) {

@@ -138,7 +138,7 @@ export const suites: readonly Suite[] = [
     command: runtimes.bun,
     changed: 'always',
   },
-  clients('clients', 'bun', 'test_{http,grpc,grpcurl,onnx_nodes}'),
+  clients('clients', 'bun', 'test_{http,grpc,grpcurl,onnx_nodes,signing}'),
   // This client has its own suite, because its messages have the same names as those of Triton's client.
   clients('clients: KServe', 'bun', 'test_kserve', { changed: 'never' }),
   clients('clients: on Deno', 'deno', 'test_{http,grpc}', { changed: 'never' }),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { renameSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
+import process from 'node:process';
 import { test } from 'node:test';
 import { readTrust } from '../../../runtime/signing/index.ts';
 import { type Files, temporaryFiles } from '../../support/files.ts';
@@ -55,7 +56,22 @@ test('keys that cannot be used stop the start with a sentence', async () => {
   await assert.rejects(keysIn({}, 'none'), { code: 'INVALID_CONFIG', message: /cannot be read/ });
 });
 
-test('a trust root needs an identity, and an identity a trust root', async () => {
+const onDeno = process.versions.deno !== undefined;
+
+test('a trust root is refused on Deno, which cannot use it', {
+  skip: !onDeno && 'this is not Deno',
+}, async () => {
+  using files = temporaryFiles({ 'root.json': '{}' });
+  const signatureTrustRoot = path.join(files.path, 'root.json');
+  await assert.rejects(
+    readTrust({ ...NONE, signatureTrustRoot, signatureIdentity: 'https://a.example.com b' }),
+    { code: 'INVALID_CONFIG', message: /run the service on Bun/ },
+  );
+});
+
+test('a trust root needs an identity, and an identity a trust root', {
+  skip: onDeno && 'Deno refuses trust roots',
+}, async () => {
   using files = temporaryFiles({ 'root.json': '{}', 'text.json': 'text' });
   const root = path.join(files.path, 'root.json');
   const identity = 'https://accounts.example.com release@example.com';
