@@ -5,6 +5,7 @@ import type { Sql } from '../store/store.ts';
 import { readResults } from './chunk-table.ts';
 import { hasEnded, type Job } from './job.ts';
 import { resultLine } from './job-json.ts';
+import { untilAvailable } from './retry.ts';
 import type { JobWatch } from './watch.ts';
 
 /** How long to wait for a notification before looking again. */
@@ -21,15 +22,17 @@ export async function* results(
   find: () => Promise<Job>,
   signal: AbortSignal,
 ): AsyncGenerator<string, void> {
+  const available = <Result>(work: () => Promise<Result>) =>
+    untilAvailable(work, signal, Math.random);
   const watcher = await watch.watch(job.id, signal);
   try {
     for (let after = -1; ; ) {
-      const latest = await find();
+      const latest = await available(find);
       const ended = hasEnded(latest);
       // After the end of a cancelled batch, results may be missing between others.
       for (;;) {
         if (signal.aborted) return;
-        const next = await readResults(sql, job.id, after, !ended);
+        const next = await available(() => readResults(sql, job.id, after, !ended));
         if (next === undefined) break;
         yield next.output;
         after = next.chunk;

@@ -7,8 +7,8 @@ import type { Answer } from './job.ts';
 import { resultLine } from './job-json.ts';
 import type { Claim } from './lease-table.ts';
 import type { Chunk, Line } from './lines.ts';
-import { backoffMs, busyMs, jobBackoff } from './retry.ts';
-import { type RunParts, untilStored } from './run-job.ts';
+import { backoffMs, busyMs, jobBackoff, untilAvailable } from './retry.ts';
+import type { RunParts } from './run-job.ts';
 import { Slots } from './slots.ts';
 
 /** Chunks whose lines are in progress at a time: the next ones start while the last lines of one are running. */
@@ -35,7 +35,11 @@ export async function runBatch(
   const runs = async () => {
     let after = -1;
     while (!ends.aborted) {
-      const chunk = await untilStored(() => nextChunk(parts.store, claim.id, after), ends, parts);
+      const chunk = await untilAvailable(
+        () => nextChunk(parts.store, claim.id, after),
+        ends,
+        parts.random,
+      );
       if (chunk === undefined) return;
       after = chunk.chunk;
       const run = batch.run(chunk).then(
@@ -84,10 +88,10 @@ class BatchRun {
     );
     const output = `${results.join('\n')}\n`;
     const stored = { chunk, lines: lines.length, failedLines, output };
-    const isOurs = await untilStored(
+    const isOurs = await untilAvailable(
       () => storeResults(this.#parts.store, this.#claim, stored),
       this.#signal,
-      this.#parts,
+      this.#parts.random,
     );
     this.held -= output.length - lines.length;
     return isOurs;

@@ -1,11 +1,9 @@
 /** @module Runs one started job, and stores how it ended. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
-import { ServeError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { Answer, InferRoutes } from './job.ts';
 import { type Claim, endJob, requeueJob } from './lease-table.ts';
-import { backoffMs, busyMs, jobBackoff, storeBackoff } from './retry.ts';
+import { backoffMs, busyMs, jobBackoff, untilAvailable } from './retry.ts';
 
 /** What runs need of their worker. */
 export interface RunParts {
@@ -55,26 +53,5 @@ export async function end(
 ): Promise<Ended> {
   const { store, ttlSecs } = parts;
   const write = () => endJob(store, claim, status, answer, ttlSecs);
-  return (await untilStored(write, signal, parts)) ? status : undefined;
-}
-
-/**
- * Repeats what can be repeated until the database has done it.
- *
- * @param signal Ends the repetition: when it aborts, nothing that is stored would count.
- */
-export async function untilStored<Result>(
-  work: () => Promise<Result>,
-  signal: AbortSignal,
-  { random }: Pick<RunParts, 'random'>,
-): Promise<Result> {
-  for (let failures = 1; ; failures += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      const passes = error instanceof ServeError && error.code === 'STORE_UNAVAILABLE';
-      if (!passes || signal.aborted) throw error;
-      await sleep(backoffMs(storeBackoff, failures, random()), undefined, { signal });
-    }
-  }
+  return (await untilAvailable(write, signal, parts.random)) ? status : undefined;
 }

@@ -117,15 +117,17 @@ function addOne({ managed, runtime }: RouteBuilder, jobs: Jobs): void {
 function addStreams({ managed, runtime }: RouteBuilder, jobs: Jobs): void {
   managed('/jobs/:id/events', async (c) => {
     const [owner, id] = await seen(runtime, jobs, c);
-    return streamed(c, 'text/event-stream', async function* (signal) {
+    const events = async function* (signal: AbortSignal) {
       for await (const job of jobs.follow(owner, id, HEARTBEAT_MS, signal)) {
         yield job === undefined ? HEARTBEAT : serverEvent('job', jobJson(job));
       }
-    });
+    };
+    return streamed(c, 'text/event-stream', events, runtime.log);
   });
   managed('/jobs/:id/results', async (c) => {
     const [owner, id] = await seen(runtime, jobs, c);
-    return streamed(c, 'application/x-ndjson', (signal) => jobs.results(owner, id, signal));
+    const results = (signal: AbortSignal) => jobs.results(owner, id, signal);
+    return streamed(c, 'application/x-ndjson', results, runtime.log);
   });
 }
 

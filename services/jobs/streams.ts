@@ -1,6 +1,7 @@
 /** @module Responses that are written while a job runs: its events, and the results of a batch. */
 
 import type { Context } from 'hono';
+import { type Log, ServeError } from '../../runtime/index.ts';
 
 /**
  * Makes a response of the pieces. Each piece is made when the client has taken the one before, so a slow client takes no
@@ -12,6 +13,7 @@ export function streamed(
   c: Context,
   type: string,
   make: (signal: AbortSignal) => AsyncGenerator<string, void>,
+  log: Log,
 ): Response {
   const gone = new AbortController();
   const leave = () => gone.abort();
@@ -33,8 +35,12 @@ export function streamed(
           await end();
           controller.close();
         } catch (error) {
+          const isStop = error instanceof ServeError && error.code === 'DRAINING';
+          const isExpected = isStop || gone.signal.aborted;
           await end();
-          controller.error(error);
+          if (!isExpected) log.error({ err: error, path: c.req.path }, 'a response broke off');
+          // The client sees that the connection ends too early. A reason would be printed by the host.
+          controller.error();
         }
       },
       cancel: end,
