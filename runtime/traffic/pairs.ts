@@ -83,10 +83,16 @@ const LEVEL = 0.05;
 /** Every pair of arms that respond to clients, in every respect in which both have data. */
 export function comparePairs(arms: readonly ArmStatistics[]): readonly Pair[] {
   // The latency of a shadow is that of copies, which wait for all other requests.
-  const responding = arms.filter(({ arm }) => arm !== SHADOW);
+  const responding = arms.filter(({ arm }) => arm !== SHADOW).map(named);
   return responding.flatMap((a, i) =>
     responding.slice(i + 1).flatMap((b) => METRICS.flatMap((metric) => toPair(metric, a, b))),
   );
+}
+
+/** An arm by its version where several versions are `stable`. */
+function named(arm: ArmStatistics, _: number, all: readonly ArmStatistics[]): ArmStatistics {
+  const isShared = all.filter((other) => other.arm === arm.arm).length > 1;
+  return isShared ? { ...arm, arm: arm.version } : arm;
 }
 
 function toPair(metric: Metric, a: ArmStatistics, b: ArmStatistics): Pair[] {
@@ -98,7 +104,7 @@ function toPair(metric: Metric, a: ArmStatistics, b: ArmStatistics): Pair[] {
   const sentence =
     pValue < LEVEL
       ? `'${a.arm}' ${verb} '${b.arm}', by ${metric.format(difference)} (${range}).`
-      : `The ${metric.title} of '${a.arm}' and '${b.arm}' does not differ clearly (${range}).`;
+      : `'${a.arm}' and '${b.arm}' do not differ clearly in the ${metric.title} (${range}).`;
   return [
     {
       a: a.arm,

@@ -1,6 +1,7 @@
 /** @module The report about an experiment: its arms, and how they compare. */
 
 import type { Sql } from '../store/store.ts';
+import { roundMs } from '../timings.ts';
 import { type ArmStatistics, accuracy, overPeriods, readStatistics } from './arm-statistics.ts';
 import { SHADOW } from './counters.ts';
 import { comparePairs, type Pair } from './pairs.ts';
@@ -61,7 +62,10 @@ export async function reportExperiment(sql: Sql, model: string): Promise<Experim
 
 function toReport(arm: ArmStatistics): ArmReport {
   const { confidences, confidenceSum, compared, agreed, rewards, latencies } = arm;
-  const quantile = (share: number) => quantileMs(latencies, share) ?? null;
+  const quantile = (share: number) => {
+    const ms = quantileMs(latencies, share);
+    return ms === undefined ? null : roundMs(ms);
+  };
   return {
     arm: arm.arm,
     version: arm.version,

@@ -58,6 +58,24 @@ describe('the report', () => {
     assert.match(latency!.sentence, /^'v1' is slower than 'v2', by a factor of 9\.\d+ /);
   });
 
+  test('names arms by their versions where several are stable', async () => {
+    await using t = new TestTraffic(store);
+    const canary = { version: 'v2', steps: [0.5, 1], bake_seconds: 0, min_requests: 1 };
+    await t.put({ weights: { v1: 1, v3: 1 }, canary: { ...canary, guards: {} } });
+    for (const version of ['v1', 'v2', 'v3']) await t.serve(version, 10);
+    const { arms, pairs } = await t.traffic.experiments('iris');
+    assert.deepEqual(
+      arms.map(({ arm }) => arm),
+      ['stable', 'canary', 'stable'],
+    );
+    const errors = pairs.filter(({ metric }) => metric === 'error_rate');
+    assert.deepEqual(
+      errors.map(({ a, b }) => `${a} ${b}`),
+      ['v1 canary', 'v1 v3', 'canary v3'],
+    );
+    assert.match(errors[0]!.sentence, /^'v1' and 'canary' do not differ clearly in the share of/);
+  });
+
   test('joins the periods of a canary, by version', async () => {
     await using t = new TestTraffic(store);
     const canary = { ...{ version: 'v2', steps: [0.5, 1], bake_seconds: 0 }, min_requests: 1 };

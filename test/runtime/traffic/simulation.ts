@@ -1,9 +1,14 @@
 /** @module Simulated canaries, whose versions are as good or as bad as a test says. */
 
 import type { CanaryPlan } from '../../../runtime/routing/route.ts';
-import { type ArmStatistics, add } from '../../../runtime/traffic/arm-statistics.ts';
+import type { ArmStatistics } from '../../../runtime/traffic/arm-statistics.ts';
 import { decide } from '../../../runtime/traffic/driver.ts';
-import { bucketOf, type Histogram } from '../../../runtime/traffic/statistics/latencies.ts';
+import {
+  BUCKETS,
+  bucketOf,
+  type Histogram,
+} from '../../../runtime/traffic/statistics/latencies.ts';
+import { nextLook } from '../../../runtime/traffic/statistics/looks.ts';
 
 /** Random numbers in [0, 1) from a seed (mulberry32). */
 export function seeded(seed: number): () => number {
@@ -31,7 +36,7 @@ export interface Behaviour {
 const RATE = 200;
 const PLAN = { version: 'v2', steps: [0.05, 0.25, 0.5, 1], bake_seconds: 60, min_requests: 500 };
 
-/** How one canary ends, and at which step. */
+/** How one canary ends, at which step, and after how many of its requests. */
 export function simulate(
   random: () => number,
   guards: CanaryPlan['guards'],
@@ -40,31 +45,27 @@ export function simulate(
 ): { readonly rolledBack: boolean; readonly step: number; readonly requests: number } {
   const plan: CanaryPlan = { ...PLAN, guards };
   let looks = 0;
-  let total = 0;
-  let last: ArmStatistics = draw(random, 'stable', baseline, RATE);
+  let requests = 0;
+  let stable = new SimulatedArm('stable', baseline);
   for (const [step, share] of plan.steps.entries()) {
     let lookAt = 0;
-    let stable: ArmStatistics | undefined;
-    let canary: ArmStatistics | undefined;
+    const canary = new SimulatedArm('canary', candidate);
+    if (share < 1) stable = new SimulatedArm('stable', baseline);
     for (let second = 1; ; second += 1) {
-      const count = binomial(random, RATE, share);
-      total += count;
-      const more = draw(random, 'canary', candidate, count);
-      canary = canary === undefined ? more : add(canary, more);
-      if (share < 1) {
-        const others = draw(random, 'stable', baseline, RATE - count);
-        stable = stable === undefined ? others : add(stable, others);
-        last = stable;
+      for (let i = 0; i < RATE; i += 1) {
+        (random() < share ? canary : stable).draw(random, guards);
       }
-      const evidence = { candidate: canary, baseline: last, shadow: undefined };
+      const evidence = { candidate: canary, baseline: stable, shadow: undefined };
       const decision = decide(plan, { looks, lookAt }, evidence, second * 1000);
-      if (decision.kind === 'roll_back') return { rolledBack: true, step, requests: total };
+      if (decision.kind === 'roll_back')
+        return { rolledBack: true, step, requests: requests + canary.requests };
       if (decision.kind !== 'wait') looks += 1;
       if (decision.kind === 'advance') break;
-      if (decision.kind === 'look') lookAt = Math.ceil(decision.requests * 1.25);
+      if (decision.kind === 'look') lookAt = nextLook(decision.requests);
     }
+    requests += canary.requests;
   }
-  return { rolledBack: false, step: plan.steps.length, requests: total };
+  return { rolledBack: false, step: plan.steps.length, requests };
 }
 
 /** The share of canaries that are rolled back. */
@@ -83,33 +84,50 @@ export function rollBackRate(
   return rolledBack / canaries;
 }
 
-function draw(random: () => number, arm: string, of: Behaviour, count: number): ArmStatistics {
-  const { errorRate, medianMs, reward, continuous = false } = of;
-  const buckets = new Map<number, number>();
-  let errors = 0;
-  const rewards = { count: 0, sum: 0, squares: 0 };
-  for (let i = 0; i < count; i += 1) {
-    const bucket = bucketOf(medianMs * Math.exp(0.5 * normal(random)));
-    buckets.set(bucket, (buckets.get(bucket) ?? 0) + 1);
-    if (random() < errorRate) errors += 1;
-    if (reward === undefined) continue;
-    const value = continuous ? reward + 0.5 * normal(random) : Number(random() < reward);
-    rewards.count += 1;
-    rewards.sum += value;
-    rewards.squares += value * value;
-  }
-  const latencies: Histogram = [...buckets].toSorted(([a], [b]) => a - b);
-  return {
-    ...{ arm, version: arm, requests: count, errors, confidences: 0, confidenceSum: 0 },
-    ...{ compared: 0, agreed: 0, maxAbsDifference: null, outcomes: rewards.count },
-    ...{ judged: 0, correct: 0, rewards, latencies },
-  };
-}
+class SimulatedArm implements ArmStatistics {
+  readonly arm: string;
+  readonly version: string;
+  readonly rewards = { count: 0, sum: 0, squares: 0 };
+  readonly confidences = 0;
+  readonly confidenceSum = 0;
+  readonly compared = 0;
+  readonly agreed = 0;
+  readonly maxAbsDifference = null;
+  readonly outcomes = 0;
+  readonly judged = 0;
+  readonly correct = 0;
+  requests = 0;
+  errors = 0;
+  readonly #of: Behaviour;
+  readonly #buckets = new Uint32Array(BUCKETS);
 
-function binomial(random: () => number, trials: number, probability: number): number {
-  let events = 0;
-  for (let i = 0; i < trials; i += 1) if (random() < probability) events += 1;
-  return events;
+  constructor(arm: string, of: Behaviour) {
+    this.arm = arm;
+    this.version = arm;
+    this.#of = of;
+  }
+
+  get latencies(): Histogram {
+    return [...this.#buckets].flatMap((count, bucket) =>
+      count === 0 ? [] : [[bucket, count] as const],
+    );
+  }
+
+  /** One more request. Only what the guards look at is drawn. */
+  draw(random: () => number, { error_rate, p99_ratio }: CanaryPlan['guards']): void {
+    const { errorRate, medianMs, reward, continuous = false } = this.#of;
+    this.requests += 1;
+    if (error_rate !== undefined && random() < errorRate) this.errors += 1;
+    if (p99_ratio !== undefined) {
+      const bucket = bucketOf(medianMs * Math.exp(0.5 * normal(random)));
+      this.#buckets[bucket] = this.#buckets[bucket]! + 1;
+    }
+    if (reward === undefined) return;
+    const value = continuous ? reward + 0.5 * normal(random) : Number(random() < reward);
+    this.rewards.count += 1;
+    this.rewards.sum += value;
+    this.rewards.squares += value * value;
+  }
 }
 
 const normal = (random: () => number): number =>
