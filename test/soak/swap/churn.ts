@@ -41,8 +41,6 @@ export interface ChurnOptions {
   readonly random: () => number;
   /** Called after each change with the number of changes so far. */
   readonly onChange?: (count: number) => void;
-  /** Called when all changes are made, and nothing is unloaded yet. */
-  readonly onEnd?: () => void;
 }
 
 export interface ChurnReport {
@@ -95,7 +93,7 @@ export async function churn(options: ChurnOptions): Promise<ChurnReport> {
 }
 
 async function run(
-  { loops, changes, clients, random, onChange, onEnd }: ChurnOptions,
+  { loops, changes, clients, random, onChange }: ChurnOptions,
   folder: string,
   bus: ChangeSequencer,
   runtimes: readonly Runtime[],
@@ -158,7 +156,6 @@ async function run(
   });
   await Promise.all([changing, asking]);
   assert.equal(runtimes[0]!.state(), runtimes[1]!.state());
-  onEnd?.();
   return { changes: made, responses, absent };
 }
 
