@@ -49,11 +49,12 @@ export async function listEvents(
   limit: number,
   before: number | undefined,
 ): Promise<readonly CatalogEvent[]> {
+  // Two texts, because with one for both the database could not use the index.
+  const ofModel = model === undefined ? '$1::text is null' : 'model = $1';
   const rows = await sql.query<CatalogEvent & { at: Date }>(
     `select id, model, who, what, before, after, at from catalog_events
-     where ($1::text is null or model = $1) and ($2::bigint is null or id < $2)
-     order by id desc limit $3`,
-    [model ?? null, before ?? null, limit],
+     where ${ofModel} and id < $2 order by id desc limit $3`,
+    [model ?? null, before ?? Number.MAX_SAFE_INTEGER, limit],
   );
   return rows.map((row) => ({ ...row, at: row.at.toISOString() }));
 }

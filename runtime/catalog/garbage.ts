@@ -3,7 +3,7 @@
  *
  * Versions share artifacts by digest, and one may be registered while another is purged. So whoever refers to an artifact
  * or deletes one holds its lock: a registration while it records its version, which comes before it stores the files, and
- * the collector from its look for references until the files are gone.
+ * the collector from its look for references until the files are gone (.github/decisions/0032).
  *
  * @module
  */

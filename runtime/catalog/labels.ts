@@ -6,10 +6,10 @@ import type { Sql } from '../store/store.ts';
 import type { CatalogContext } from './context.ts';
 import { recordEvent } from './events.ts';
 import { findModel, type ModelRecord, touchModel } from './models.ts';
-import { checkLabelName } from './names.ts';
+import { checkLabelName, isLabelName } from './names.ts';
 import { type Author, changeOnce } from './once.ts';
 import { checkRevision, type Expected } from './revision.ts';
-import { checkReady } from './versions.ts';
+import { checkReady, readVersion } from './versions.ts';
 
 /** A label, as clients see it. */
 export interface LabelRecord {
@@ -27,6 +27,7 @@ interface LabelRow extends Omit<LabelRecord, 'updated_at'> {
 }
 
 const STABLE = 'stable';
+const COLUMNS = 'label, version, previous, revision, updated_at';
 
 /** The labels of a model by name. @throws {ServeError} `MODEL_NOT_FOUND` */
 export async function listLabels(
@@ -34,7 +35,11 @@ export async function listLabels(
   model: string,
 ): Promise<readonly LabelRecord[]> {
   await findModel(context, context.store, model);
-  return readLabels(context.store, model);
+  const rows = await context.store.query<LabelRow>(
+    `select ${COLUMNS} from model_labels where model = $1 order by label`,
+    [model],
+  );
+  return rows.map(toRecord);
 }
 
 /** @throws {ServeError} `MODEL_NOT_FOUND`, `NOT_FOUND` */
@@ -43,7 +48,8 @@ export async function findLabel(
   model: string,
   label: string,
 ): Promise<LabelRecord> {
-  const found = (await listLabels(context, model)).find((each) => each.label === label);
+  await findModel(context, context.store, model);
+  const found = isLabelName(label) ? await readLabel(context.store, model, label) : undefined;
   if (found === undefined) throw noLabel(model, label);
   return found;
 }
@@ -87,8 +93,8 @@ export function deleteLabel(
 ): Promise<LabelRecord> {
   return changeOnce(context.store, author.once, async (sql) => {
     await touchModel(context, sql, model, author.who);
-    const before = await readLabel(sql, model, label);
-    checkRevision(expected, before?.revision, `label '${label}' of model '${model}'`);
+    const before = isLabelName(label) ? await readLabel(sql, model, label) : undefined;
+    checkRevision(expected, before?.revision, `label ${quote(label)} of model '${model}'`);
     if (before === undefined) throw noLabel(model, label);
     await sql.query('delete from model_labels where model = $1 and label = $2', [model, label]);
     const what = 'delete_label';
@@ -198,23 +204,19 @@ async function moveLabel(
      on conflict (model, label) do update set
        previous = case when l.version = excluded.version then l.previous else l.version end,
        version = excluded.version, revision = excluded.revision, updated_at = now()
-     returning label, version, previous, revision, updated_at`,
+     returning ${COLUMNS}`,
     [model, label, version, revision, previous],
   );
   return toRecord(row!);
 }
 
-async function readLabels(sql: Sql, model: string): Promise<readonly LabelRecord[]> {
-  const rows = await sql.query<LabelRow>(
-    `select label, version, previous, revision, updated_at from model_labels
-     where model = $1 order by label`,
-    [model],
+async function readLabel(sql: Sql, model: string, label: string): Promise<LabelRecord | undefined> {
+  const [row] = await sql.query<LabelRow>(
+    `select ${COLUMNS} from model_labels where model = $1 and label = $2`,
+    [model, label],
   );
-  return rows.map(toRecord);
+  return row && toRecord(row);
 }
-
-const readLabel = async (sql: Sql, model: string, label: string) =>
-  (await readLabels(sql, model)).find((each) => each.label === label);
 
 const toRecord = (row: LabelRow): LabelRecord => ({
   ...row,
@@ -233,8 +235,8 @@ async function refuseVersionName(
   model: string,
   label: string,
 ): Promise<void> {
-  const { versions } = await findModel(context, sql, model);
-  if (!versions.some(({ version }) => version === label)) return;
+  const isRegistered = (await readVersion(sql, model, label)) !== undefined;
+  if (!isRegistered && !context.repository.versions(model)?.includes(label)) return;
   throw new ServeError(
     'CONFLICT',
     `Model '${model}' has a version '${label}'; choose another label.`,

@@ -3,7 +3,7 @@
 import { quote } from '../../native/index.ts';
 import { ServeError } from '../errors.ts';
 import type { Sql } from '../store/store.ts';
-import { type CatalogContext, nextNumber, type RepositoryModels } from './context.ts';
+import type { CatalogContext, RepositoryModels } from './context.ts';
 import { recordEvent } from './events.ts';
 import { isName } from './names.ts';
 import { type Author, changeOnce } from './once.ts';
@@ -134,9 +134,11 @@ export async function touchModel(
     present = await storeModel(sql, name, who);
   }
   checkRevision(expected, present, `model '${name}'`);
-  const revision = await nextNumber(sql);
-  await sql.query('update models set revision = $2 where name = $1', [name, revision]);
-  return { present, revision };
+  const [row] = await sql.query<{ revision: number }>(
+    `update models set revision = nextval('catalog_revision') where name = $1 returning revision`,
+    [name],
+  );
+  return { present, revision: row!.revision };
 }
 
 /** Stores a model, unless it is stored, and locks it until the end of the transaction. @returns its present revision */

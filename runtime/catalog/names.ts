@@ -30,9 +30,12 @@ export function checkVersionName(version: string): void {
 const form = (given: string) =>
   `1 to 128 letters, digits, dots, hyphens and underscores, of which the first is a letter or digit, but it is ${quote(given)}`;
 
+/** Whether there can be a label of this name. */
+export const isLabelName = (label: string): boolean => LABEL.test(label);
+
 /** @throws {ServeError} `INVALID_ARGUMENT` */
 export function checkLabelName(label: string): void {
-  if (LABEL.test(label)) return;
+  if (isLabelName(label)) return;
   throw invalidArgument(
     `A label is a lower-case letter and up to 62 lower-case letters, digits and hyphens, but it is ${quote(label)}.`,
   );
