@@ -1,11 +1,42 @@
 /** @module What changes models and routes of a runtime by itself: the catalog, and `ROUTING_FILE`. */
 
+import type { Bus } from './bus.ts';
 import type { CatalogSnapshot, Probe } from './catalog/index.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config/index.ts';
 import { ServeError } from './errors.ts';
 import { followRoutingFile } from './follow/index.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics/index.ts';
 import { openPlatform, type Platform } from './platform.ts';
+import type { Registry } from './registry/index.ts';
 import { addRoutingFileMetric, RoutingFile } from './routing/routing-file.ts';
-import type { RuntimeContext, RuntimeParts } from './runtime.ts';
+import type { Store } from './store/index.ts';
+
+/** What the parts of a runtime share. */
+export interface RuntimeContext {
+  readonly config: Config;
+  readonly registry: Registry;
+  readonly bus: Bus;
+  readonly log: Log;
+  /** For what all threads find, which one of them logs. */
+  readonly notices: Log;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly first: boolean;
+}
+
+/** What the thread that opens a runtime provides. */
+export interface FollowingParts {
+  /** The store of the platform, which the caller closes after the runtime. Default: there is none. */
+  readonly store?: Promise<Store> | undefined;
+  /** Tries a version before it is registered. Default: none can be registered. */
+  readonly probe?: Probe | undefined;
+  /** What the first thread of the process serves of the catalog, for the others. */
+  readonly catalog?: CatalogSnapshot | undefined;
+  /** Makes the first thread follow the catalog, for the others. */
+  readonly follow?: (() => Promise<void>) | undefined;
+}
 
 export interface Following {
   /** Undefined where no store is wanted. */
@@ -25,7 +56,7 @@ export interface Following {
  */
 export async function openFollowing(
   context: RuntimeContext,
-  parts: RuntimeParts,
+  parts: FollowingParts,
 ): Promise<Following> {
   const { registry, bus, log, clock, first } = context;
   const routingFile = await openRoutingFile(context);

@@ -6,11 +6,11 @@ import { Admission } from './admission.ts';
 import { BodyBudget } from './body-budget.ts';
 import { type Bus, type BusMember, ChangeSequencer, createMember } from './bus.ts';
 import { openCache, type ResponseCache } from './cache/index.ts';
-import type { CatalogSnapshot, Probe } from './catalog/index.ts';
+import type { CatalogSnapshot } from './catalog/index.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config/index.ts';
 import { withCostCache } from './cost-cache.ts';
-import { openFollowing } from './following.ts';
+import { type FollowingParts, openFollowing, type RuntimeContext } from './following.ts';
 import { createLog, type Log } from './log.ts';
 import { Metrics } from './metrics/index.ts';
 import { addRepositoryMetrics } from './metrics/repository.ts';
@@ -24,7 +24,6 @@ import type { Observer } from './routing/observer.ts';
 import type { RouteTable } from './routing/route-table.ts';
 import type { Random } from './routing/split.ts';
 import type { ModelStatus } from './served-model.ts';
-import type { Store } from './store/index.ts';
 
 /** The runtime of one HTTP thread. All threads share the engine's models and counters. */
 export interface Runtime {
@@ -93,7 +92,7 @@ export interface RepositoryControl {
 }
 
 /** Parts of the runtime that tests replace. */
-export interface RuntimeParts {
+export interface RuntimeParts extends FollowingParts {
   readonly clock?: Clock;
   readonly log?: Log;
   readonly random?: Random;
@@ -101,16 +100,8 @@ export interface RuntimeParts {
   readonly bus?: Bus;
   /** Whether this is the first HTTP thread, which alone polls the repository. Default: true. */
   readonly first?: boolean;
-  /** The store of the platform, which the caller closes after the runtime. Default: there is none. */
-  readonly store?: Promise<Store> | undefined;
-  /** Tries a version before it is registered. Default: none can be registered. */
-  readonly probe?: Probe | undefined;
-  /** What the first thread of the process serves of the catalog, for the others. */
-  readonly catalog?: CatalogSnapshot | undefined;
   /** Is told of requests to the arms of routes, as the platform is. */
   readonly observer?: Observer;
-  /** Makes the first thread follow the catalog, for the others. */
-  readonly follow?: (() => Promise<void>) | undefined;
 }
 
 /**
@@ -174,19 +165,6 @@ export async function createRuntime(
       cache.close();
     },
   };
-}
-
-/** What the parts of a runtime share. */
-export interface RuntimeContext {
-  readonly config: Config;
-  readonly registry: Registry;
-  readonly bus: Bus;
-  readonly log: Log;
-  /** For what all threads find, which one of them logs. */
-  readonly notices: Log;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
-  readonly first: boolean;
 }
 
 /** What requests are served with. */
