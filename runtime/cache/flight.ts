@@ -18,6 +18,11 @@ export class Flight<Result> {
     this.#result = Promise.resolve(this.#cancel).then(work);
   }
 
+  /** Whether everybody has given up. Then nobody may wait for it any more. */
+  get isCancelled(): boolean {
+    return this.#cancel.aborted;
+  }
+
   /**
    * Waits for the result. Rejects with the reason of the signal, with `DEADLINE_EXCEEDED` after the timeout, or as the work
    * does.

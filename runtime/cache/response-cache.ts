@@ -162,14 +162,10 @@ export class ResponseCache {
     const entry = scope.memory.get(key);
     if (entry !== undefined && this.#isFresh(scope, entry)) {
       this.#metrics.hits.memory.add();
-      return { results: entry.results, timings: NO_RUN, cache: this.#hit(entry) };
+      return this.#hit(entry, true);
     }
     const pending = this.#pending.get(key.hash);
-    if (
-      pending !== undefined &&
-      isEqual(pending.key.bytes, key.bytes) &&
-      pending.priority <= request.priority
-    ) {
+    if (pending !== undefined && mayJoin(pending, key, request)) {
       return this.#join(scope, pending, request, caller);
     }
     this.#metrics.misses.memory.add();
@@ -186,13 +182,9 @@ export class ResponseCache {
     const { timeoutMs } = request;
     const until = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
     try {
-      const { entry } = await flight.wait(caller.signal, timeoutMs);
+      const { entry, isStored } = await flight.wait(caller.signal, timeoutMs);
       this.#metrics.hits.memory.add();
-      return {
-        results: entry.results,
-        timings: joinTimings(entry.results),
-        cache: this.#hit(entry),
-      };
+      return this.#hit(entry, isStored);
     } catch (error) {
       const left = until === undefined ? undefined : until - performance.now();
       // The other request may have had an earlier deadline than this one.
@@ -230,10 +222,9 @@ export class ResponseCache {
     this.#pending.set(hash, pending);
     // The runs have the deadline of this request.
     const { entry, isStored } = await flight.wait(caller.signal, undefined);
+    if (isStored) return this.#hit(entry, isStored);
     const { results } = entry;
-    return isStored
-      ? { results, timings: NO_RUN, cache: this.#hit(entry) }
-      : { results, timings: joinTimings(results), cache: { state: 'miss' } };
+    return { results, timings: joinTimings(results), cache: { state: 'miss' } };
   }
 
   /** The entry that Redis has. */
@@ -259,8 +250,14 @@ export class ResponseCache {
     return this.#ageMs(entry) < ttlMs;
   }
 
-  #hit(entry: CacheEntry): CacheOutcome {
-    return { state: 'hit', ageSecs: Math.floor(this.#ageMs(entry) / 1000) };
+  /** @param isStored Whether the request has not waited for the runs. */
+  #hit(entry: CacheEntry, isStored: boolean): CacheAnswer {
+    const { results } = entry;
+    return {
+      results,
+      timings: isStored ? NO_RUN : joinTimings(results),
+      cache: { state: 'hit', ageSecs: Math.floor(this.#ageMs(entry) / 1000) },
+    };
   }
 
   /** The clocks of two machines may differ, so that an entry may seem to come from the future. */
@@ -268,6 +265,10 @@ export class ResponseCache {
     return Math.max(0, this.#now() - storedAt);
   }
 }
+
+/** Whether a request may wait for what another one has started. */
+const mayJoin = ({ key, priority, flight }: Pending, { bytes }: CacheKey, request: CacheRequest) =>
+  isEqual(key.bytes, bytes) && priority <= request.priority && !flight.isCancelled;
 
 async function bypass(request: CacheRequest): Promise<CacheAnswer> {
   return { ...(await request.run()), cache: { state: 'bypass' } };
