@@ -197,4 +197,14 @@ export const targets: readonly Target[] = [
       'C=64': { bound: 'at most', limit: 1.02 },
     },
   },
+  {
+    id: 'T27',
+    title: 'one row whose response is cached ÷ a bare Hono route, CPU time of the server',
+    physical: '1',
+    suite: 'platform',
+    aims: {
+      'C=1': { bound: 'at most', limit: 1.3 },
+      'C=64': { bound: 'at most', limit: 1.3 },
+    },
+  },
 ];

@@ -7,6 +7,8 @@ export type PlatformRequest = Pick<Load, 'body' | 'headers'>;
 /** A prediction service with two versions of the model `tiny`, of which the first is the default. */
 export interface PlatformServer {
   readonly name: string;
+  /** Set for the bare floor, whose responses are as long as those of the server before it. */
+  readonly isFloor?: true;
   /** Settings besides those of every server. */
   readonly settings?: Readonly<Record<string, string>>;
   /** The content of `ROUTING_FILE`; none by default. */
@@ -58,6 +60,20 @@ export const cases: readonly PlatformCase[] = [
       target: 'T26',
       aim: `C=${at}`,
       ratio: cpuRatio('split', 'plain', at),
+    })),
+  },
+  {
+    name: 'cache',
+    title: 'one row whose response is cached ÷ a bare Hono route',
+    request: { body: JSON.stringify({ features: [5.1, 3.5, 1.4, 0.2] }), headers: JSON_HEADERS },
+    servers: [
+      { name: 'hit', settings: { CACHE_TTL: '3600' } },
+      { name: 'bare-floor', isFloor: true },
+    ],
+    judged: [1, MANY].map((at) => ({
+      target: 'T27',
+      aim: `C=${at}`,
+      ratio: cpuRatio('hit', 'bare-floor', at),
     })),
   },
 ];

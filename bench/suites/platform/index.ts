@@ -1,12 +1,15 @@
 /**
- * Measures what parts of the platform cost a request: two services that differ only in that part are measured in turns.
+ * Measures what parts of the platform cost a request: two services that differ only in that part, or a service and the
+ * bare floor, are measured in turns.
  *
  * @module
  */
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { serveCommand } from '../../contenders/serve-command.ts';
 import { Child, type Command, jsonLine } from '../../lib/child.ts';
+import { findModel } from '../../lib/models.ts';
 import { createProgress } from '../../lib/progress.ts';
 import { rateTable } from '../../lib/rate-table.ts';
 import { outcomeOf } from '../../lib/ratio.ts';
@@ -56,12 +59,14 @@ async function* measureCase(plan: Plan, one: PlatformCase): AsyncGenerator<Row> 
   const { request } = one;
   await using stack = new AsyncDisposableStack();
   const servers: Measured[] = [];
+  let responseBytes = 0;
   for (const server of one.servers) {
     const folder = join(plan.scratch, 'platform', one.name, server.name);
-    const child = stack.use(await Child.start(await command(server, folder)));
+    const start = server.isFloor ? await floor(responseBytes) : await command(server, folder);
+    const child = stack.use(await Child.start(start));
     const { port } = await child.line(jsonLine<{ port: number }>('port'));
     const url = `http://127.0.0.1:${port}/predict`;
-    await (await send(url, request)).arrayBuffer();
+    responseBytes = (await (await send(url, request)).arrayBuffer()).byteLength;
     await plan.driver.run({ ...request, url, connections: 8, seconds: WARM_UP_SECONDS });
     servers.push({ name: server.name, child, url });
   }
@@ -75,6 +80,10 @@ async function* measureCase(plan: Plan, one: PlatformCase): AsyncGenerator<Row> 
     }
   }
 }
+
+/** The command that starts the bare floor, which has no model. */
+const floor = async (responseBytes: number): Promise<Command> =>
+  serveCommand('bare-floor', { model: await findModel(MODEL), repository: '', responseBytes });
 
 /** Writes the repository and the routes of a server. @returns the command that starts it */
 async function command({ settings, routes }: PlatformServer, folder: string): Promise<Command> {
