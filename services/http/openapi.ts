@@ -24,6 +24,24 @@ export function errorResponses(codes: readonly ServeCode[]): RouteConfig['respon
   return Object.assign({}, ...responses) as RouteConfig['responses'];
 }
 
+/** The header by which a request to an infer route controls the cache. */
+export const cacheControl = {
+  'Cache-Control': z.string().optional().openapi({
+    description:
+      'For a version that is cached: `no-cache` makes a run, and caches its results; `no-store` makes one and does not.',
+    example: 'no-cache',
+  }),
+};
+
+/** What the response of an infer route says about the cache, if its version is cached. */
+export const cacheHeaders = {
+  'X-Cache': z.enum(['hit', 'miss', 'bypass']).optional().openapi({
+    description:
+      'Whether the outputs are those of an earlier run, or of one that another request has started.',
+  }),
+  Age: z.int().optional().openapi({ description: 'Seconds since the run of a hit.', example: 12 }),
+};
+
 /** Describes the probes and the metrics page. */
 export function describeControlRoutes(app: OpenAPIHono): void {
   const json = (description: string) => ({

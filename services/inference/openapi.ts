@@ -2,7 +2,7 @@
 
 import { type RouteConfig, z } from '@hono/zod-openapi';
 import type { ServeCode } from '../../runtime/index.ts';
-import { errorResponses } from '../http/openapi.ts';
+import { cacheControl, cacheHeaders, errorResponses } from '../http/openapi.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 
 const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional();
@@ -67,6 +67,7 @@ interface RouteDescription {
   readonly errors?: readonly ServeCode[];
   readonly request?: NonNullable<RouteConfig['request']>;
   readonly content?: Record<string, { schema: z.ZodType }>;
+  readonly headers?: z.ZodObject;
 }
 
 const anything = { 'application/json': { schema: z.looseObject({}) } };
@@ -103,6 +104,7 @@ const routes: readonly RouteDescription[] = [
             'Bytes of JSON in front of binary data; 0 for a body that is one raw tensor.',
         }),
         'Content-Encoding': z.enum(['gzip', 'deflate']).optional(),
+        ...cacheControl,
       }),
       body: {
         required: true,
@@ -110,6 +112,7 @@ const routes: readonly RouteDescription[] = [
       },
     },
     content: { 'application/json': { schema: inferResponse }, ...binary },
+    headers: z.object(cacheHeaders),
   },
   ...(['generate', 'generate_stream'] as const).map(
     (route): RouteDescription => ({
@@ -146,7 +149,7 @@ const routes: readonly RouteDescription[] = [
 
 /** Adds the descriptions to the OpenAPI document. */
 export function describeV2({ describe }: Pick<RouteBuilder, 'describe'>): void {
-  for (const { path, summary, method = 'get', errors = [], request, content } of routes) {
+  for (const { path, summary, method = 'get', errors = [], request, content, headers } of routes) {
     const model = path.includes('{model}')
       ? { params: z.object({ model: z.string().openapi({ example: 'iris' }) }) }
       : {};
@@ -157,7 +160,11 @@ export function describeV2({ describe }: Pick<RouteBuilder, 'describe'>): void {
       tags: ['Open Inference Protocol V2'],
       request: { ...model, ...request },
       responses: {
-        200: { description: 'Success', content: content ?? anything },
+        200: {
+          description: 'Success',
+          content: content ?? anything,
+          ...(headers === undefined ? {} : { headers }),
+        },
         ...errorResponses(errors),
       },
     });

@@ -2,7 +2,7 @@
 
 import { type RouteConfig, z } from '@hono/zod-openapi';
 import { type Features, quote } from '../../runtime/index.ts';
-import { errorResponses } from '../http/openapi.ts';
+import { cacheControl, cacheHeaders, errorResponses } from '../http/openapi.ts';
 
 /** Whether a value may be features, checked without a model. */
 export const isFeatures = (value: unknown): value is Features =>
@@ -78,7 +78,8 @@ const prediction = {
 const about = {
   model_version: z.string().openapi({ example: 'v1.0' }),
   inference_time_ms: z.number().openapi({
-    description: 'Time of the run in milliseconds, which the requests of a batch share.',
+    description:
+      'Time of the run in milliseconds, which the requests of a batch share, and those that its results are cached for.',
     example: 0.21,
   }),
   request_id: z.string().openapi({ example: 'req_1f0c9a7e2b001' }),
@@ -107,6 +108,7 @@ export const predictOperation: RouteConfig = {
       'X-Request-Id': z.string().optional().openapi({
         description: 'Up to 128 letters, digits, `_` and `-`; the response repeats it.',
       }),
+      ...cacheControl,
     }),
     body: { required: true, content: { 'application/json': { schema: predictRequest } } },
   },
@@ -118,6 +120,7 @@ export const predictOperation: RouteConfig = {
         'Server-Timing': z.string().openapi({
           example: 'queue;dur=0.041, batch;desc="8/16", compute;dur=0.213',
         }),
+        ...cacheHeaders,
       }),
       content: { 'application/json': { schema: predictResponse } },
     },
