@@ -1,5 +1,6 @@
 /**
- * Follows the catalog: whenever it changes, in whatever process, this one serves the same within a second.
+ * Follows the catalog: whenever it changes, in whatever process, this one serves the same within a second (decision record
+ * 0033).
  *
  * Each change is read from the database as a whole, completed with local copies of the artifacts, and published on the bus,
  * which makes it in all HTTP threads. A version whose copy is still being made is left out until it is there, so that a long
