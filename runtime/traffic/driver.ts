@@ -117,7 +117,7 @@ export class CanaryDriver {
   async #move(route: CanaryRoute): Promise<void> {
     const { store } = this.#context;
     const { canary, model } = route;
-    const plan = route.route.canary!;
+    const plan = route.route.canary;
     const statistics = await readStatistics(store, model);
     const evidence = evidenceOf(statistics, canary.period, plan.version);
     const elapsedMs = this.#now().getTime() - canary.since.getTime();
@@ -142,7 +142,7 @@ export class CanaryDriver {
     route: CanaryRoute,
     revision: number,
   ): Promise<object> {
-    const plan = route.route.canary!;
+    const plan = route.route.canary;
     if (decision.kind === 'roll_back') {
       await rollBack(sql, route, revision, decision.reason, WHO);
       return { state: 'rolled_back', reason: decision.reason };
@@ -162,13 +162,13 @@ export class CanaryDriver {
        where model = $1`,
       [model, step, await nextNumber(sql), this.#now()],
     );
-    const { version } = route.canary!;
+    const { version } = route.canary;
     await recordEvent(sql, {
       model,
       who: WHO,
       what: 'canary_step',
-      before: { version, step: canary.step, share: shareAt(route.canary!, canary.step) },
-      after: { version, step, share: shareAt(route.canary!, step) },
+      before: { version, step: canary.step, share: shareAt(route.canary, canary.step) },
+      after: { version, step, share: shareAt(route.canary, step) },
     });
   }
 

@@ -58,6 +58,9 @@ export function putRoute(
     const isSplitKept =
       before !== undefined && isDeepStrictEqual(before.route.weights, route.weights);
     const startsCanary = route.canary !== undefined && !goesOn;
+    if (!startsCanary && isDeepStrictEqual(before?.route, route)) {
+      return describeRoute(context, sql, model);
+    }
     await writeRoute(sql, model, route, revision);
     if (!isSplitKept || startsCanary) await beginExperiment(sql, model, revision);
     if (goesOn && !isSplitKept) await restartStep(sql, model, revision, now);

@@ -5,6 +5,9 @@ import type { Sql } from '../store/store.ts';
 /** A thread that has written nothing for so long has ended. */
 const WRITER_KEPT = '1 day';
 
+/** Requests that one call deletes, more than are recorded between two calls. */
+const AT_ONCE = 50_000;
+
 /**
  * @param feedbackTtlSecs How long outcomes of a request may be reported.
  * @param keepInputs Whether inputs of disagreements may be stored.
@@ -14,9 +17,12 @@ export async function deleteOldRequests(
   feedbackTtlSecs: number,
   keepInputs: boolean,
 ): Promise<void> {
-  await sql.query(`delete from answers where answered_at < now() - make_interval(secs => $1)`, [
-    feedbackTtlSecs,
-  ]);
+  await sql.query(
+    `delete from answers where request_id in (
+       select request_id from answers where answered_at < now() - make_interval(secs => $1)
+       order by answered_at limit $2)`,
+    [feedbackTtlSecs, AT_ONCE],
+  );
   await sql.query(
     `delete from statistics_writers where written_at < now() - interval '${WRITER_KEPT}'`,
   );

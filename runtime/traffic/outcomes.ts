@@ -40,7 +40,8 @@ export function joinOutcome(
   return store.transaction(async (sql) => {
     const [row] = await sql.query<AnswerRow>(
       `select model, version, arm, period, prediction, judged, correct, reward
-       from answers where request_id = $1 for update`,
+       from answers a left join experiments e using (model)
+       where request_id = $1 and period >= coalesce(first_period, 0) for update of a`,
       [requestId],
     );
     if (row === undefined) return undefined;
@@ -81,7 +82,7 @@ type Counted = Pick<AnswerRow, 'judged' | 'correct' | 'reward'>;
 export function unknownRequest(): ServeError {
   return new ServeError(
     'NOT_FOUND',
-    'There is no such request_id: outcomes can be reported for a limited time, of requests to a model with a split, a canary or a shadow that name no version.',
+    'There is no such request_id: outcomes can be reported for a limited time, and of requests that the present route of a model has given to one of its versions.',
   );
 }
 

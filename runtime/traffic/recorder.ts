@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { ServeError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Store } from '../store/store.ts';
+import { type Store, sqlState } from '../store/store.ts';
 import { type Batch, Counters } from './counters.ts';
 import { writeBatch } from './write-batch.ts';
 
@@ -43,10 +43,15 @@ export class Recorder {
       await writeBatch(this.#store, this.#writer, this.#number, this.#unwritten);
       this.#unwritten = undefined;
     } catch (error) {
-      if (error instanceof ServeError && error.code === 'STORE_UNAVAILABLE') return;
+      if (isTransient(error)) return;
       // It would fail again, and hold up all that comes after it.
       this.#unwritten = undefined;
       this.#log.error({ err: error }, 'statistics of arms lost');
     }
   }
 }
+
+/** Whether the database cannot be reached, or has ended the transaction in favour of another one. */
+const isTransient = (error: unknown): boolean =>
+  (error instanceof ServeError && error.code === 'STORE_UNAVAILABLE') ||
+  sqlState(error)?.startsWith('40') === true;

@@ -9,6 +9,7 @@ import {
   touchModel,
 } from '../catalog/index.ts';
 import { ServeError } from '../errors.ts';
+import type { CanaryPlan, TrafficRoute } from '../routing/route.ts';
 import type { Sql } from '../store/store.ts';
 import { type CanaryState, isActive } from './canary.ts';
 import { checkRouteRevision, type EditContext } from './edit.ts';
@@ -34,7 +35,7 @@ const POSSIBLE: Readonly<Record<CanaryAction, readonly CanaryState[]>> = {
 /** A stored route with its canary. */
 export type CanaryRoute = StoredRoute & {
   readonly canary: StoredCanary;
-  readonly route: Required<Pick<StoredRoute['route'], 'canary'>> & StoredRoute['route'];
+  readonly route: TrafficRoute & { readonly canary: CanaryPlan };
 };
 
 /**
@@ -85,7 +86,7 @@ export async function promoteCanary(
   { model, route }: CanaryRoute,
   who: string,
 ): Promise<void> {
-  await moveStable(context, sql, model, () => route.canary!.version, 'promote_canary', { who });
+  await moveStable(context, sql, model, () => route.canary.version, 'promote_canary', { who });
 }
 
 /** Takes all requests from the version of a canary, in the transaction of the caller, which has locked the model. */
@@ -96,7 +97,7 @@ export async function rollBack(
   reason: string,
   who: string,
 ): Promise<void> {
-  const { version } = route.canary!;
+  const { version } = route.canary;
   const weights = { ...route.weights, [version]: 0 };
   await writeRoute(sql, model, { ...route, weights }, revision);
   await endCanary(sql, model, 'rolled_back', reason, revision);
@@ -122,7 +123,7 @@ async function setState(
     state,
     since,
   ]);
-  const { version } = route.canary!;
+  const { version } = route.canary;
   await recordEvent(sql, {
     model,
     who,

@@ -111,7 +111,8 @@ export async function beginExperiment(sql: Sql, model: string, period: number): 
      on conflict (model) do update set first_period = excluded.first_period`,
     [model, period],
   );
-  for (const table of ['arms', 'arm_latencies', 'disagreements', 'answers']) {
+  // The requests themselves, of which there may be millions, are deleted with age.
+  for (const table of ['arms', 'arm_latencies', 'disagreements']) {
     await sql.query(`delete from ${table} where model = $1 and period < $2`, [model, period]);
   }
 }

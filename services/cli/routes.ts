@@ -131,8 +131,10 @@ async function change(
   const server = new Server(options);
   const { body, headers } = await server.call<Route>('GET', at(name));
   const { revision: _, source: __, canary, ...route } = body;
-  const { state: ___, step: ____, reason: _____, ...plan } = canary ?? {};
-  const present = { ...route, ...(canary && { canary: plan }) };
+  const { state, step: ___, reason: ____, ...plan } = canary ?? {};
+  // One that has ended would start again.
+  const goesOn = state === 'running' || state === 'paused';
+  const present = { ...route, ...(goesOn && { canary: plan }) };
   const etag = headers.get('etag');
   const written = await server.send<Route>('PUT', at(name), edit(present), {
     headers: etag === null ? {} : { 'If-Match': etag },

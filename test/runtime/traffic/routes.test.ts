@@ -65,6 +65,16 @@ test('of two changes at once that expect the same revision, one is made', async 
   assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
 });
 
+test('a route that is stored already is not changed', async () => {
+  await using t = new TestTraffic(store);
+  const route = { weights: { v1: 1, v3: 2 }, canary: CANARY };
+  const first = await t.put(route);
+  await t.serve('v1', 5);
+  assert.deepEqual(await t.put({ canary: CANARY, weights: { v3: 2, v1: 1 } }), first);
+  assert.equal((await t.traffic.experiments('iris')).arms[0]?.requests, 5);
+  assert.equal((await t.events()).length, 1);
+});
+
 test('a change with a key is made once', async () => {
   await using t = new TestTraffic(store);
   const author = { who: 'ann', once: { owner: 'ann', key: 'k', request: 'abc' } };
