@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from '
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { ProbeRequest } from '../../../runtime/index.ts';
+import { type TarMember, tarOf, zipOf } from '../../support/archives.ts';
 import { temporaryFiles } from '../../support/files.ts';
 import { FOUND, formOf, refuses, type TestGateway, testGateway } from './support.ts';
 
@@ -59,6 +60,33 @@ test('a folder or a file on the server is registered where the settings allow it
   await using strict = await testGateway();
   const refused = await strict.send('POST', PATH, body);
   assert.deepEqual([refused.status, refused.body.code], [403, 'FORBIDDEN']);
+});
+
+test('an archive is unpacked, and one that would write or read elsewhere is refused', async () => {
+  const tar = async (members: readonly TarMember[]) => new Uint8Array(await tarOf(members));
+  const folder = [
+    { name: 'iris/model.onnx', text: 'model' },
+    { name: 'iris/weights.bin', text: 'weights' },
+  ];
+  const reply = await gateway.register('tar', 'v1', await tar(folder));
+  assert.equal(reply.status, 201, JSON.stringify(reply.body));
+  assert.equal(probed.at(-1)?.folder, 'model.onnx,weights.bin');
+  const zip = await gateway.register('zip', 'v1', new Uint8Array(zipOf(folder)));
+  assert.equal(zip.body.digest, reply.body.digest);
+  const before = await gateway.state();
+  const escapes: readonly TarMember[] = [
+    { name: '../model.onnx', text: 'x' },
+    { name: '/etc/model.onnx', text: 'x' },
+    { name: 'model.onnx', type: 'symlink', linkname: 'weights.bin' },
+    { name: 'model.onnx', type: 'link', linkname: 'weights.bin' },
+    { name: 'model.onnx', type: 'fifo' },
+  ];
+  for (const [i, member] of escapes.entries()) {
+    const refused = await gateway.register('tar', `bad-${i}`, await tar([member]));
+    assert.equal(refused.status, 422, JSON.stringify(refused.body));
+  }
+  assert.deepEqual(await gateway.state(), before);
+  assert.deepEqual(uploads(), []);
 });
 
 test('a source with a link in it is refused, and nothing of it is copied', async () => {
