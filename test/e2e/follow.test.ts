@@ -11,14 +11,15 @@ import { MODELS, ROW, start } from './support.ts';
 const CONFIG = MODELS.iris!.config;
 const file = (version: string) => MODELS.iris!.versions[version] ?? MODELS.iris!.versions['v1.0']!;
 
-test('versions, labels and archives of one process are followed by another with two threads', {
+test('what one process changes is in effect in all its threads at once, and soon in those of another', {
   skip: noPostgres,
 }, async () => {
   await using postgres = await startPostgres();
   const artifacts = mkdtempSync(path.join(tmpdir(), 'millrace-artifacts-'));
-  const env = { DATABASE_URL: await postgres.createDatabase(), ARTIFACTS: artifacts };
+  const url = await postgres.createDatabase();
+  const env = { DATABASE_URL: url, ARTIFACTS: artifacts, MAX_WORKERS: '2' };
   await using gateway = await start({ ...env, SERVICE: 'gateway' });
-  await using other = await start({ ...env, MAX_WORKERS: '2' }, { iris: MODELS.iris! });
+  await using other = await start(env, { iris: MODELS.iris! });
   const change = async (method: string, below: string, body?: object | FormData) => {
     const response = await fetch(`${gateway.url}/admin/models/iris/${below}`, {
       method,
@@ -37,7 +38,7 @@ test('versions, labels and archives of one process are followed by another with 
     form.set('artifact', new Blob([readFileSync(file(version))]), 'model.onnx');
     return change('POST', 'versions', form);
   };
-  /** The versions that answer in all threads of the other process. */
+  /** Whether all threads of a process respond with this version or status. */
   const answers = async (url: string, version: string | undefined, expected: string | number) => {
     for (let i = 0; i < 8; i += 1) {
       const response = await fetch(`${url}/predict`, {
@@ -55,7 +56,10 @@ test('versions, labels and archives of one process are followed by another with 
     until(() => answers(other.url, version, expected), what);
   try {
     await register('v2.0');
-    assert.ok(await answers(gateway.url, 'v2.0', 'v2.0'), 'its own process serves it at once');
+    assert.ok(
+      await answers(gateway.url, 'v2.0', 'v2.0'),
+      'all threads of its own process serve it at once',
+    );
     await served('v2.0', 'v2.0', 'the registered version is served');
     await change('POST', 'promote', { version: 'v2.0' });
     assert.ok(await answers(gateway.url, undefined, 'v2.0'));
