@@ -6,8 +6,9 @@ import { ServeError } from '../errors.ts';
 import type { Objects, StoredObject } from './objects.ts';
 import { bodyOf, openS3, parseS3Url, type S3, s3Request } from './s3-client.ts';
 
-/** S3 allows 10,000 parts, so this is enough for files of 80 GiB. A few parts are in memory at the same time. */
-const PART_BYTES = 8 * 1024 * 1024;
+/** The least that S3 takes. It allows 10,000 parts, which is enough for files of 48 GiB. */
+const PART_BYTES = 5 * 1024 * 1024;
+/** Each is in memory, in up to three copies. */
 const PARTS_AT_ONCE = 4;
 /** An upload in parts that has not ended after this time has no writer any more. */
 const ABANDONED_MS = 24 * 3600 * 1000;

@@ -12,16 +12,9 @@ import {
   openArtifacts,
 } from '../../runtime/artifacts/index.ts';
 import type { S3Settings } from '../../runtime/config/index.ts';
+import { NO_S3 } from '../runtime/artifacts/support.ts';
 import { type TemporaryFiles, temporaryFiles } from '../support/files.ts';
 import { noS3, startS3 } from '../support/s3.ts';
-
-const NO_S3: S3Settings = {
-  endpoint: undefined,
-  region: 'us-east-1',
-  accessKeyId: undefined,
-  secretAccessKey: undefined,
-  sessionToken: undefined,
-};
 
 /** Longer than the part of an upload, and than the buffers of a copy, by an odd number. */
 const BIG_BYTES = 9 * 1024 * 1024 + 17;

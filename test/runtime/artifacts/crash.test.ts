@@ -1,44 +1,15 @@
 /** @module A process that is killed while it stores or fetches an artifact. */
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import process from 'node:process';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { hashArtifact, openArtifacts } from '../../../runtime/artifacts/index.ts';
 import { temporaryFiles } from '../../support/files.ts';
+import { filesIn, killAt, NO_S3 } from './support.ts';
 
-const fixture = fileURLToPath(new URL('transfer.fixture.ts', import.meta.url));
-const s3 = {
-  endpoint: undefined,
-  region: '',
-  accessKeyId: undefined,
-  secretAccessKey: undefined,
-  sessionToken: undefined,
-};
 const BYTES = 1_000_000;
-
-/** Runs the fixture until it has transferred some bytes, and kills it there. */
-async function killAt(bytes: number, args: readonly string[]): Promise<void> {
-  const [operation = '', store = '', place = '', ...rest] = args;
-  const command = [fixture, operation, store, place, String(bytes), ...rest];
-  const child = spawn(process.execPath, command, {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { PATH: process.env.PATH, MILLRACE_TEST_MARK: process.env.MILLRACE_TEST_MARK },
-  });
-  child.stdout.once('data', () => child.kill('SIGKILL'));
-  const signal = await new Promise((resolve) => void child.once('close', (_, by) => resolve(by)));
-  assert.equal(signal, 'SIGKILL');
-}
-
-/** The files below a folder, by their paths in it. */
-function filesIn(folder: string): string[] {
-  const all = existsSync(folder) ? readdirSync(folder, { recursive: true }) : [];
-  return all.map(String).filter((name) => statSync(path.join(folder, name)).isFile());
-}
 
 function model(): ReturnType<typeof temporaryFiles> {
   const files = temporaryFiles({ 'model/model.onnx': 'graph', 'single.onnx': '' });
@@ -53,8 +24,8 @@ for (const bytes of [1, 300_000, BYTES + 5]) {
     using files = model();
     const folder = path.join(files.path, 'store');
     const source = path.join(files.path, 'model');
-    await killAt(bytes, ['put', folder, source]);
-    const store = openArtifacts({ artifacts: folder, s3 });
+    assert.ok(await killAt(bytes, ['put', folder, source]));
+    const store = openArtifacts({ artifacts: folder, s3: NO_S3 });
     const artifact = await hashArtifact(source);
     assert.equal(await store.has(artifact.digest), false);
     await assert.rejects(store.fetch(artifact.digest, path.join(files.path, 'copy')));
@@ -70,8 +41,8 @@ test('a kill while a model file is stored leaves nothing that can be fetched', a
   using files = model();
   const folder = path.join(files.path, 'store');
   const source = path.join(files.path, 'single.onnx');
-  await killAt(500_000, ['put', folder, source]);
-  const store = openArtifacts({ artifacts: folder, s3 });
+  assert.ok(await killAt(500_000, ['put', folder, source]));
+  const store = openArtifacts({ artifacts: folder, s3: NO_S3 });
   const artifact = await hashArtifact(source);
   assert.equal(await store.has(artifact.digest), false);
   await store.sweep();
@@ -80,7 +51,7 @@ test('a kill while a model file is stored leaves nothing that can be fetched', a
 
 test('a sweep leaves what another process is storing, which then succeeds', async () => {
   using files = model();
-  const store = openArtifacts({ artifacts: path.join(files.path, 'store'), s3 });
+  const store = openArtifacts({ artifacts: path.join(files.path, 'store'), s3: NO_S3 });
   const artifact = await hashArtifact(path.join(files.path, 'model'));
   const sweeps: Promise<void>[] = [];
   await store.put(artifact, { onProgress: () => void sweeps.push(store.sweep()) });
@@ -93,10 +64,10 @@ test('a kill during a fetch leaves no copy, and the next fetch goes on', async (
   using files = model();
   const folder = path.join(files.path, 'store');
   const copy = path.join(files.path, 'copies/copy');
-  const store = openArtifacts({ artifacts: folder, s3 });
+  const store = openArtifacts({ artifacts: folder, s3: NO_S3 });
   const artifact = await hashArtifact(path.join(files.path, 'model'));
   await store.put(artifact);
-  await killAt(600_000, ['fetch', folder, copy, artifact.digest]);
+  assert.ok(await killAt(600_000, ['fetch', folder, copy, artifact.digest]));
   assert.equal(existsSync(copy), false);
   const received: number[] = [];
   await store.fetch(artifact.digest, copy, { onProgress: (done) => received.push(done) });

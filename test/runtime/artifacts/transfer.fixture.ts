@@ -1,23 +1,17 @@
 /**
  * Stores or fetches an artifact, and stops for ever after some bytes, so that the test can kill the process there.
  *
- * Arguments: `put` or `fetch`, the folder of the store, the source or the copy, the bytes, and for `fetch` the digest.
+ * Arguments: the bytes, `put` or `fetch`, the folder of the store, the source or the copy, and for `fetch` the digest.
  *
  * @module
  */
 
 import process from 'node:process';
 import { hashArtifact, openArtifacts } from '../../../runtime/artifacts/index.ts';
+import { NO_S3 } from './support.ts';
 
-const [operation, artifacts = '', place = '', bytes, digest = ''] = process.argv.slice(2);
-const s3 = {
-  endpoint: undefined,
-  region: '',
-  accessKeyId: undefined,
-  secretAccessKey: undefined,
-  sessionToken: undefined,
-};
-const store = openArtifacts({ artifacts, s3 });
+const [bytes, operation, artifacts = '', place = '', digest = ''] = process.argv.slice(2);
+const store = openArtifacts({ artifacts, s3: NO_S3 });
 
 const onProgress = (done: number) => {
   if (done < Number(bytes)) return;
