@@ -118,7 +118,7 @@ export async function infer<Request, Context, Response>(
     version = choice.hold();
     const step = steps.prepare(request, version);
     const prepared = step instanceof Promise ? await step : step;
-    trial?.copy((shadow) => steps.prepare(request, shadow));
+    trial?.copy(steps, request);
     const options = runOptions(version, prepared, caller);
     share = prepared.share;
     const found = answerTo(cache, version, prepared, options, caller);
@@ -128,7 +128,7 @@ export async function infer<Request, Context, Response>(
     const ofRuns = joinTimings(results);
     const made = steps.respond({ version, results, timings: ofRuns, context }, request);
     const response = made instanceof Promise ? await made : made;
-    trial?.succeeded({ version, results }, steps.predicted?.(response, request));
+    trial?.succeeded(version, results, steps.predicted?.(response, request));
     const { maxRows } = version.signature.batching;
     return { response, version, timings, maxRows, cache: outcome };
   } catch (thrown) {

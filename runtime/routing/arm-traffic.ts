@@ -6,7 +6,7 @@ import type { ServeCode, ServeError } from '../errors.ts';
 import type { CounterSeries, HistogramSeries, Metric, Metrics } from '../metrics/index.ts';
 import type { ModelVersion } from '../model.ts';
 import { type Answer, compareAnswers, outputsOf } from './compare.ts';
-import type { Comparison, Observation, Observer } from './observer.ts';
+import type { Comparison, Observer } from './observer.ts';
 import { type CopiedRequest, type Copy, ShadowQueue } from './shadow.ts';
 import { Arm, type Random } from './split.ts';
 import { shownElements } from './tensors.ts';
@@ -90,8 +90,20 @@ export class ArmTraffic {
     return new Trial(this, choice, recipient.id ?? '', this.parts.clock.now());
   }
 
-  observe(arm: Arm, observation: Observation): void {
-    this.#seriesOf(arm, observation.failed ? 'failed' : 'ok').observe(observation.latencyMs / 1000);
+  /** @param latencyMs As in `Observation`, like the others. */
+  observe(
+    arm: Arm,
+    requestId: string,
+    latencyMs: number,
+    failed: boolean,
+    predicted: Predicted | undefined,
+  ): void {
+    this.#seriesOf(arm, failed ? 'failed' : 'ok').observe(latencyMs / 1000);
+    if (this.#observers.length === 0) return;
+    const { model, version, name, period } = arm;
+    const { confidence, prediction } = predicted ?? NOTHING;
+    const about = { model, requestId, arm: name, version, period, latencyMs, failed };
+    const observation = { ...about, confidence, prediction };
     for (const observer of this.#observers) observer.observe(observation);
   }
 
@@ -123,6 +135,7 @@ export class ArmTraffic {
   }
 }
 
+const NOTHING: Predicted = { confidence: undefined, prediction: undefined };
 const NOWHERE: HistogramSeries = { observe() {} };
 
 /** A process has a limited number of series. A request does not fail because there are none left. */
@@ -132,6 +145,11 @@ function seriesOrNone<Series>(find: () => Series): Series | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The step of a request that is made again for the shadow. */
+interface Preparation<Request> {
+  prepare(request: Request, version: ModelVersion): CopiedRequest | Promise<CopiedRequest>;
 }
 
 /** A request to an arm, from the choice of its version to its response. */
@@ -154,9 +172,9 @@ export class Trial {
   /**
    * Copies the request if it is one of those for the shadow. Must be called before its run, which may free its memory.
    *
-   * @param prepare Prepares the request for the shadow, whose inputs may differ.
+   * @param steps They prepare the request for the shadow, whose inputs may differ.
    */
-  copy(prepare: (shadow: ModelVersion) => CopiedRequest | Promise<CopiedRequest>): void {
+  copy<Request>(steps: Preparation<Request>, request: Request): void {
     const { shadow } = this.#arm;
     if (shadow === undefined || this.#traffic.parts.random() >= shadow.fraction) return;
     if (!this.#traffic.shadows.hasRoom) {
@@ -164,23 +182,29 @@ export class Trial {
       return;
     }
     try {
-      const request = prepare(shadow.loaded);
+      const prepared = steps.prepare(request, shadow.loaded);
       this.#copy =
-        request instanceof Promise ? request.then((made) => this.#keep(made)) : this.#keep(request);
+        prepared instanceof Promise
+          ? prepared.then((made) => this.#keep(made))
+          : this.#keep(prepared);
     } catch {
       this.#isUnfit = true;
     }
   }
 
   /** Records that the version has responded, and compares the shadow with it later. */
-  succeeded(answer: Answer, predicted: Predicted | undefined): void {
+  succeeded(
+    version: ModelVersion,
+    results: readonly RunResult[],
+    predicted: Predicted | undefined,
+  ): void {
     this.#observe(false, predicted);
     if (this.#isUnfit) this.#shadowFailed(0);
+    if (this.#copy === undefined) return;
     this.#withCopy((copy) => {
-      const { shadows } = this.#traffic;
-      shadows.run(copy, ({ results, latencyMs }) => {
-        if (results === undefined) this.#shadowFailed(latencyMs);
-        else this.#compare(answer, copy, results, latencyMs);
+      this.#traffic.shadows.run(copy, (shadow) => {
+        if (shadow.results === undefined) this.#shadowFailed(shadow.latencyMs);
+        else this.#compare({ version, results }, copy, shadow.results, shadow.latencyMs);
       });
     });
   }
@@ -192,18 +216,8 @@ export class Trial {
   }
 
   #observe(failed: boolean, predicted?: Predicted): void {
-    const { model, version, name, period } = this.#arm;
-    this.#traffic.observe(this.#arm, {
-      model,
-      requestId: this.#requestId,
-      arm: name,
-      version,
-      period,
-      latencyMs: this.#traffic.parts.clock.now() - this.#startedMs,
-      failed,
-      confidence: predicted?.confidence,
-      prediction: predicted?.prediction,
-    });
+    const latencyMs = this.#traffic.parts.clock.now() - this.#startedMs;
+    this.#traffic.observe(this.#arm, this.#requestId, latencyMs, failed, predicted);
   }
 
   #keep(request: CopiedRequest): Copy | undefined {

@@ -111,8 +111,10 @@ export function predictRoute({
     },
     body: ({ content }) => content.json,
     predicted({ predictions }, { content: { body } }) {
-      const values = predictions!.map(({ prediction }) => prediction);
-      const prediction = isList(body) ? values : values[0];
+      const [first] = predictions!;
+      const prediction = isList(body)
+        ? predictions!.map((row) => row.prediction)
+        : first?.prediction;
       return { prediction, confidence: meanConfidence(predictions!) };
     },
   };
