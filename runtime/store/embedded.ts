@@ -57,9 +57,17 @@ async function create(folder: string): Promise<void> {
   const unfinished = `${folder}.new`;
   await writing(async () => rmSync(unfinished, { recursive: true, force: true }));
   const data: StoreThreadData = { folder: unfinished, port: undefined };
-  const event = await outcome(startThread(MODULE, data));
-  if (event?.kind === 'failed') throw fromWire(event.failure);
+  const thread = startThread(MODULE, data);
+  expectReady(await outcome(thread));
+  thread.kill();
+  await thread.ended;
   await writing(async () => renameSync(unfinished, folder));
+}
+
+/** @throws {ServeError} the reason why the thread is not ready */
+function expectReady(event: StoreThreadEvent | undefined): void {
+  if (event === undefined) throw unavailable();
+  if (event.kind === 'failed') throw fromWire(event.failure);
 }
 
 /** What the thread tells first; undefined if it ends before. */
@@ -90,6 +98,8 @@ class EmbeddedStore implements Store {
   readonly #locks = new LocalLocks();
   readonly #listeners = new Listeners();
   #running: Running | undefined;
+  /** Resolves when a thread that has ended is replaced. */
+  #replacing: Promise<void> | undefined;
   #checking = false;
   #closed = false;
 
@@ -104,15 +114,20 @@ class EmbeddedStore implements Store {
     const { port1, port2 } = new MessageChannel();
     const data: StoreThreadData = { folder: this.#folder, port: port2 };
     const thread = startThread(MODULE, data, [port2]);
-    const event = await outcome(thread);
-    if (event?.kind !== 'ready') {
+    try {
+      expectReady(await outcome(thread));
+    } catch (error) {
       port1.close();
-      throw event === undefined ? unavailable() : fromWire(event.failure);
+      throw error;
     }
-    const running = { thread, store: new RemoteStore(port1, this.kind) };
-    for (const channel of this.#listeners.channels()) await this.#subscribe(running.store, channel);
-    this.#running = running;
-    void thread.ended.then(() => this.#replace(running));
+    const store = new RemoteStore(port1, this.kind);
+    for (const channel of this.#listeners.channels()) await this.#subscribe(store, channel);
+    this.#running = { thread, store };
+    void thread.ended.then(() => {
+      store.end();
+      this.#running = undefined;
+      if (!this.#closed) this.#replacing = this.#replace();
+    });
   }
 
   query<Result extends object = Row>(text: string, values?: readonly SqlValue[]) {
@@ -125,7 +140,12 @@ class EmbeddedStore implements Store {
 
   async listen(channel: string, listener: (payload: string) => void) {
     const { first, remove } = this.#listeners.add(channel, listener);
-    if (first) await this.#use((store) => this.#subscribe(store, channel));
+    try {
+      if (first) await this.#use((store) => this.#subscribe(store, channel));
+    } catch (error) {
+      remove();
+      throw error;
+    }
     return async () => void remove();
   }
 
@@ -136,11 +156,10 @@ class EmbeddedStore implements Store {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const running = this.#running;
-    this.#running = undefined;
-    await running?.store.close();
-    running?.thread.kill();
-    await running?.thread.ended;
+    await this.#replacing;
+    await this.#running?.store.close();
+    this.#running?.thread.kill();
+    await this.#running?.thread.ended;
     this.#lock.release();
   }
 
@@ -168,17 +187,15 @@ class EmbeddedStore implements Store {
     this.#checking = false;
   }
 
-  async #replace({ store }: Running): Promise<void> {
-    this.#running = undefined;
-    store.end();
-    while (!this.#closed && this.#running === undefined) {
-      this.#log.error('the embedded database has failed and is opened again');
+  async #replace(): Promise<void> {
+    this.#log.error('the embedded database has failed and is opened again');
+    while (!this.#closed) {
       try {
         await this.start();
-        this.#listeners.notifyGap();
+        return this.#listeners.notifyGap();
       } catch (error) {
         this.#log.error({ err: error }, 'the embedded database cannot be opened');
-        await sleep(REPLACE_MS, undefined, { ref: false });
+        await sleep(REPLACE_MS);
       }
     }
   }

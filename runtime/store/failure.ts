@@ -39,16 +39,22 @@ export interface WireFailure {
   readonly code: ServeError['code'];
   readonly message: string;
   readonly retryAfterMs: number | undefined;
-  readonly sql: { readonly message: string; readonly code: string } | undefined;
+  /** The error of the driver, for the log. Its state is undefined if it is not one of PostgreSQL. */
+  readonly cause: { readonly message: string; readonly state: string | undefined } | undefined;
 }
 
 export function toWire(error: unknown): WireFailure {
   const { code, message, retryAfterMs, cause } = storeFailure(error);
-  const sql = cause instanceof SqlError ? { message: cause.message, code: cause.code } : undefined;
-  return { code, message, retryAfterMs, sql };
+  const state = cause instanceof SqlError ? cause.code : undefined;
+  return {
+    ...{ code, message, retryAfterMs },
+    cause: cause instanceof Error ? { message: cause.message, state } : undefined,
+  };
 }
 
-export function fromWire({ code, message, retryAfterMs, sql }: WireFailure): ServeError {
-  const cause = sql === undefined ? undefined : new SqlError(sql.message, sql.code);
-  return new ServeError(code, message, { retryAfterMs, cause });
+export function fromWire({ code, message, retryAfterMs, cause }: WireFailure): ServeError {
+  return new ServeError(code, message, { retryAfterMs, cause: cause && asError(cause) });
 }
+
+const asError = ({ message, state }: NonNullable<WireFailure['cause']>) =>
+  state === undefined ? new Error(message) : new SqlError(message, state);

@@ -10,35 +10,6 @@ import { LocalLocks } from './local-locks.ts';
 import { type Migration, migrate } from './migrations.ts';
 import type { NamedLock, Row, Sql, SqlValue, Store } from './store.ts';
 
-const BIGINT = 20;
-const NUMERIC = 1700;
-
-/**
- * What the defaults of PostgreSQL for a server cost an embedded database: with 4 MiB of shared buffers instead of 128, and
- * segments of 1 MiB, an open database takes 110 MiB of memory instead of 240, and a new one 30 MiB of disk.
- */
-const SMALL = ['-c', 'shared_buffers=4MB', '-c', 'wal_buffers=256kB', '-c', 'max_connections=5'];
-const NEW = ['--wal-segsize=1', '--no-sync', '--no-instructions', '-c', 'shared_buffers=4MB'];
-
-export interface PgliteOptions {
-  /** Folder of the database, created if it does not exist; in memory by default. */
-  readonly folder?: string;
-  /** The files of a new database, which take less time than making them. */
-  readonly image?: Blob;
-}
-
-/** Opens PGlite with settings that suit an embedded database. The library is loaded here, because it takes 60 ms. */
-export async function openPglite({ folder, image }: PgliteOptions): Promise<PGlite> {
-  const { PGlite } = await import('@electric-sql/pglite');
-  return PGlite.create({
-    ...(folder === undefined ? {} : { dataDir: folder }),
-    ...(image === undefined ? {} : { loadDataDir: image }),
-    startParams: [...PGlite.defaultStartParams, ...SMALL],
-    initDbStartParams: NEW,
-    parsers: { [BIGINT]: Number, [NUMERIC]: Number },
-  });
-}
-
 export class PgliteStore implements Store {
   readonly kind = 'embedded';
   readonly #database: PGlite;
@@ -92,7 +63,12 @@ export class PgliteStore implements Store {
 
   async listen(channel: string, listener: (payload: string) => void) {
     const { first, remove } = this.#listeners.add(channel, listener);
-    if (first) await this.#run(() => this.#database.exec(`listen "${channel}"`));
+    try {
+      if (first) await this.#run(() => this.#database.exec(`listen "${channel}"`));
+    } catch (error) {
+      remove();
+      throw error;
+    }
     return async () => void remove();
   }
 

@@ -4,8 +4,8 @@
 export type SqlValue = string | number | boolean | null | Date | Uint8Array;
 
 /**
- * A row by its column names. `timestamptz` is a `Date`, `jsonb` its parsed value, `bigint` a number (the columns of this
- * schema stay below 2^53), `bytea` a `Uint8Array`.
+ * A row by its column names. `timestamptz` is a `Date`, `jsonb` its parsed value, `bigint` and `numeric` a number (the
+ * columns of this schema stay below 2^53), `bytea` a `Uint8Array`. Lists are selected as `jsonb`, not as arrays.
  */
 export type Row = Readonly<Record<string, unknown>>;
 
