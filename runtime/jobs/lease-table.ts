@@ -53,7 +53,7 @@ export async function claimJobs(sql: Sql, options: ClaimOptions): Promise<readon
      where id in (
        select id from jobs where status = 'queued' and run_after <= now() - $3::float8 * interval '1 millisecond'
          and (start_by is null or start_by > now() or started_at is not null) and ($4::text is null or id = $4)
-       order by run_after, seq limit $5 for update skip locked)
+       order by run_after, seq limit $5 for update ${id === undefined ? 'skip locked' : ''})
      returning id, service, path, body, attempts, failures, max_attempts, ${notify()},
        (extract(epoch from now() - run_after) * 1000)::float8 as waited_ms`,
     [worker, leaseMs, waitedMs, id ?? null, most],

@@ -19,6 +19,14 @@ const MOST_AT_ONCE = 500;
 /** A command that takes longer has failed; the job is given to Redis again. */
 const COMMAND_MS = 2000;
 
+/** A worker that cannot take a job, because it stops or the database is away, leaves it to another one. */
+const OPTIONS = {
+  attempts: 30,
+  backoff: { type: 'fixed', delay: 1000 },
+  removeOnComplete: true,
+  removeOnFail: true,
+};
+
 /** Connections that fail at once: the job stays in the database. */
 const PRODUCER = { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: COMMAND_MS };
 
@@ -27,7 +35,7 @@ export interface QueueParts {
   readonly store: Store;
   readonly log: Log;
   readonly concurrency: number;
-  /** Runs the job if it waits. */
+  /** Runs the job if it waits. @throws if it could not be taken now */
   run(id: string): Promise<void>;
 }
 
@@ -69,30 +77,38 @@ export class JobQueue {
   async dispatch(): Promise<void> {
     if (!this.#checked) await checkPolicy(this.#producer);
     this.#checked = true;
+    while (await this.#dispatchSome()) {}
+  }
+
+  /** A job is marked before it is sent, so that one process sends it. If that process stops in between, it comes late. */
+  async #dispatchSome(): Promise<boolean> {
     const { store } = this.#parts;
-    for (;;) {
-      const jobs = await store.query<{ id: string; attempts: number }>(
-        `select id, attempts from jobs where status = 'queued' and run_after <= now() and dispatched_at is null
-         order by run_after, seq limit ${MOST_AT_ONCE}`,
-      );
-      if (jobs.length === 0) return;
-      // Each start has an id of its own in Redis, which ignores one that it has already.
-      await this.#queue.addBulk(
-        jobs.map(({ id, attempts }) => ({
-          name: 'run',
-          data: { id },
-          opts: { jobId: `${id}-${attempts}`, removeOnComplete: true, removeOnFail: true },
-        })),
-      );
+    const jobs = await store.query<{ id: string }>(
+      `update jobs set dispatched_at = now() where id in (
+         select id from jobs where status = 'queued' and run_after <= now() and dispatched_at is null
+         order by run_after, seq limit ${MOST_AT_ONCE} for update skip locked)
+       returning id`,
+    );
+    if (jobs.length === 0) return false;
+    try {
+      await this.#queue.addBulk(jobs.map((data) => ({ name: 'run', data, opts: OPTIONS })));
+      return jobs.length === MOST_AT_ONCE;
+    } catch (error) {
       await store.query(
-        `update jobs set dispatched_at = now() from jsonb_to_recordset($1::jsonb) as sent (id text, attempts int)
-         where jobs.id = sent.id and jobs.attempts = sent.attempts and status = 'queued'`,
+        `update jobs set dispatched_at = null from jsonb_to_recordset($1::jsonb) as kept (id text)
+         where jobs.id = kept.id and status = 'queued'`,
         [JSON.stringify(jobs)],
       );
+      throw away(error);
     }
   }
 
-  /** Takes no more jobs. Must be called when those that run have ended. */
+  /** Takes no more jobs. */
+  async pause(): Promise<void> {
+    await this.#worker.pause(true);
+  }
+
+  /** Must be called when the jobs that run have ended. */
   async close(): Promise<void> {
     // A worker that waits for Redis would be waited for without end.
     await this.#worker.close(true);
@@ -114,7 +130,7 @@ export async function checkQueue(url: string, log: Log): Promise<void> {
   try {
     await checkPolicy(client);
   } catch (error) {
-    if (error instanceof ServeError) throw error;
+    if (!(error instanceof ServeError) || error.code !== 'STORE_UNAVAILABLE') throw error;
     log.warn(
       { err: error },
       'the Redis of the queue is away; jobs are dispatched from the database',
@@ -124,10 +140,13 @@ export async function checkQueue(url: string, log: Log): Promise<void> {
   }
 }
 
-/** @throws {ServeError} `INVALID_CONFIG` @throws if there is no connection */
+/** @throws {ServeError} `INVALID_CONFIG`, or `STORE_UNAVAILABLE` if there is no connection */
 async function checkPolicy(client: Redis): Promise<void> {
   if (client.status !== 'ready') await ready(client);
-  const policy = /maxmemory_policy:(\S+)/.exec(await client.info('memory'))?.[1];
+  const memory = await client.info('memory').catch((error: unknown) => {
+    throw away(error);
+  });
+  const policy = /maxmemory_policy:(\S+)/.exec(memory)?.[1];
   if (policy === undefined || policy === 'noeviction') return;
   throw new ServeError(
     'INVALID_CONFIG',
@@ -135,11 +154,16 @@ async function checkPolicy(client: Redis): Promise<void> {
   );
 }
 
-/** Resolves when the client is connected. @throws if that takes too long */
+function away(cause?: unknown): ServeError {
+  return new ServeError('STORE_UNAVAILABLE', 'The Redis of the queue cannot be reached.', {
+    cause,
+  });
+}
+
+/** @throws {ServeError} `STORE_UNAVAILABLE` if the client is not connected in time */
 function ready(client: Redis): Promise<void> {
   return new Promise((resolve, reject) => {
-    const late = () => reject(new Error('There is no connection to Redis'));
-    const timer = setTimeout(late, COMMAND_MS);
+    const timer = setTimeout(() => reject(away()), COMMAND_MS);
     client.once('ready', () => {
       clearTimeout(timer);
       resolve();

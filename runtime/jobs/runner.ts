@@ -92,7 +92,8 @@ export class JobRunner {
 
   async drain(): Promise<void> {
     await this.#started;
-    await Promise.all([this.#sweeps.stop(), this.#dispatches?.stop(), this.#webhooks?.stop()]);
+    const stops = [this.#sweeps.stop(), this.#dispatches?.stop(), this.#webhooks?.stop()];
+    await Promise.all([...stops, this.#queue?.pause()]);
     await this.#worker.drain();
     await this.#queue?.close();
   }

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ServeError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type Claim, claimJobs, renewLeases, requeueJob, requeueUnknown } from './lease-table.ts';
 import type { JobMetrics } from './metrics.ts';
@@ -70,8 +71,9 @@ export class JobWorker {
     }
   }
 
-  /** Runs the job if it waits, and resolves when it has run. */
+  /** Runs the job if it waits, and resolves when it has run. @throws {ServeError} `DRAINING` */
   async runById(id: string): Promise<void> {
+    if (this.#draining) throw new ServeError('DRAINING', 'The worker takes no more jobs.');
     const [run] = await this.#claim(1, 0, id);
     await run?.ended;
   }
