@@ -77,9 +77,9 @@ export interface PlatformParts {
 /** Opens a platform, which does nothing by itself before `start`. @throws {ServeError} `INVALID_CONFIG`, `STORE_UNAVAILABLE` */
 export async function openPlatform(parts: PlatformParts): Promise<Platform> {
   const { config, store, repository, log, clock, metrics, bus, probe, follow, routingFile } = parts;
+  const checkSignature = await signatureChecker(config);
   const jobs = await Jobs.open({ store, config, log, metrics, first: follow === undefined });
   const artifacts = openArtifacts(config);
-  const checkSignature = await signatureChecker(config);
   const routes = new StoredRoutes(() => routingFile?.routes() ?? {});
   const catalog = new Catalog({ store, routes, repository, artifacts, probe, checkSignature, log });
   const traffic = new Traffic({ store, routes, repository, config, log });

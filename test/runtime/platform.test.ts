@@ -5,7 +5,13 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { hashArtifact } from '../../runtime/artifacts/index.ts';
 import { ChangeSequencer } from '../../runtime/bus.ts';
-import { createLog, createRuntime, type Runtime, type RuntimeParts } from '../../runtime/index.ts';
+import {
+  type Config,
+  createLog,
+  createRuntime,
+  type Runtime,
+  type RuntimeParts,
+} from '../../runtime/index.ts';
 import { wantsStore } from '../../runtime/platform.ts';
 import { temporaryFiles } from '../support/files.ts';
 import { PuppetEngine } from '../support/puppet-engine.ts';
@@ -30,12 +36,16 @@ after(async () => {
 const author = { who: 'a test', once: undefined };
 
 /** A thread of a process. Its state folder is that of its process. */
-async function open(parts: Partial<RuntimeParts> & { readonly process?: string } = {}) {
+async function open(
+  parts: Partial<RuntimeParts> & { readonly process?: string } = {},
+  settings: Partial<Config> = {},
+) {
   const engine = new PuppetEngine();
   const config = {
     ...testConfig(path.join(files.path, 'models')),
     artifacts: path.join(files.path, 'artifacts'),
     stateDir: path.join(files.path, parts.process ?? 'one'),
+    ...settings,
   };
   const runtime = await createRuntime(config, engine, {
     store: Promise.resolve(store),
@@ -143,6 +153,27 @@ describe('a registered version', () => {
     const local = await hashArtifact(path.join(files.path, 'three'));
     await two.runtime.platform!.artifacts.put(local);
     await until(() => state().state === 'ready', 'it is served');
+  });
+});
+
+test('a version that is not signed is not loaded where signatures are required', async () => {
+  await using one = await open();
+  await register(one.runtime, 'unsigned', '1', 'two');
+  await one.runtime.platform!.followed();
+  assert.equal(one.runtime.whyNotServed('unsigned', '1'), undefined);
+  await using two = await open({ process: 'four' }, { signaturePolicy: 'require' });
+  assert.equal(two.runtime.whyNotServed('unsigned', '1'), 'The model is not signed.');
+  assert.ok(!two.engine.models.has('unsigned:1'));
+});
+
+test('DEFAULT_MODEL may be a registered model, and nothing else', async () => {
+  await using one = await open();
+  await register(one.runtime, 'chosen', '1', 'two');
+  await using two = await open({ process: 'five' }, { defaultModel: 'chosen' });
+  assert.equal(two.runtime.routes.defaultModel, 'chosen');
+  await assert.rejects(open({ process: 'five' }, { defaultModel: 'nobody' }), {
+    code: 'INVALID_CONFIG',
+    message: /'nobody'.*write one of 'iris'.*'chosen'/,
   });
 });
 
