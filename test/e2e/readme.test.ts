@@ -6,33 +6,14 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../support/child.ts';
+import { blocks, commandsOf } from './documents.ts';
 
 type TestResponse = Readonly<Record<string, unknown>>;
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const readme = readFileSync(path.join(top, 'README.md'), 'utf8');
 
-/** The code blocks of the README in one language. */
-const blocks = (language: string) =>
-  [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'gm'))].map(
-    ([, text]) => text!,
-  );
-
-/** The commands of a block. A command continues on the next line within quotes or after a backslash. */
-function commandsOf(block: string): string[] {
-  const found: string[] = [];
-  let command = '';
-  for (const line of block.trimEnd().split('\n')) {
-    command += `${line}\n`;
-    const quotes = command.split("'").length - 1;
-    if (quotes % 2 === 1 || line.endsWith('\\')) continue;
-    found.push(command.trimEnd());
-    command = '';
-  }
-  return found;
-}
-
-const commands = blocks('sh')
+const commands = blocks(readme, 'sh')
   .flatMap(commandsOf)
   .filter((command) => command.startsWith('curl '));
 
@@ -69,7 +50,7 @@ describe('README.md', { skip }, () => {
   }
 
   test('shows the output of its first command', () => {
-    const shown = JSON.parse(blocks('json')[0]!) as TestResponse;
+    const shown = JSON.parse(blocks(readme, 'json')[0]!) as TestResponse;
     const returned = run(commands[0]!);
     assert.deepEqual(Object.keys(returned), Object.keys(shown));
     // These two differ each time.
