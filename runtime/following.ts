@@ -98,8 +98,8 @@ export async function openFollowing(
 
 async function openRoutingFile({ config, registry, notices, metrics }: RuntimeContext) {
   const { routingFile: path } = config;
-  if (path === undefined) return undefined;
-  const file = await RoutingFile.open({ path, table: registry.routes, log: notices });
+  const parts = { table: registry.routes, log: notices };
+  const file = path === undefined ? undefined : await RoutingFile.open({ path, ...parts });
   addRoutingFileMetric(metrics, file);
   return file;
 }

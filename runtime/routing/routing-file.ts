@@ -39,6 +39,8 @@ export class RoutingFile {
   readonly #listeners = new Set<() => void>();
   readonly #timer: ReturnType<typeof setInterval>;
   #text: string | undefined;
+  /** The routes of which listeners know, as JSON. */
+  #announced = '{}';
   #rules: RoutingRules = { byModel: {} };
   #problem = '';
   #reading = false;
@@ -96,7 +98,11 @@ export class RoutingFile {
     ];
   }
 
-  /** Calls the listener after each change of the routes. @returns a function that ends the calls */
+  /**
+   * Calls the listener after each change of the routes: of the file, or of the model that is the default.
+   *
+   * @returns a function that ends the calls
+   */
   listen(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -115,6 +121,7 @@ export class RoutingFile {
     } finally {
       this.#reading = false;
     }
+    this.#announce();
   }
 
   close(): void {
@@ -124,12 +131,17 @@ export class RoutingFile {
 
   /** @throws {ServeError} if the text is not that of a file of routes */
   #apply(text: string): void {
-    const rules = parseRules(text);
-    const isNew = text !== this.#text;
+    this.#rules = parseRules(text);
     this.#text = text;
-    this.#rules = rules;
     this.#problem = '';
-    if (isNew) this.#parts.log.info({ models: Object.keys(this.routes()) }, 'ROUTING_FILE read');
+  }
+
+  #announce(): void {
+    const routes = this.routes();
+    const json = JSON.stringify(routes);
+    if (json === this.#announced) return;
+    this.#announced = json;
+    this.#parts.log.info({ models: Object.keys(routes) }, 'ROUTING_FILE in effect');
     for (const listener of this.#listeners) listener();
   }
 
@@ -175,14 +187,14 @@ const versionsOf = ({ weights, shadow, canary }: TrafficRoute): readonly string[
   ...new Set([...Object.keys(weights), shadow?.version, canary?.version].flatMap((v) => v ?? [])),
 ];
 
-/** Adds the metric of a file, which is 0 while the file cannot be used. */
-export function addRoutingFileMetric(metrics: Metrics, file: RoutingFile): void {
+/** Adds the metric of the file, which has no sample if there is none. */
+export function addRoutingFileMetric(metrics: Metrics, file: RoutingFile | undefined): void {
   metrics.onScrape(
     {
       name: 'millrace_routing_file_valid',
       type: 'gauge',
       help: 'Whether ROUTING_FILE as it is now is in effect; /ready says why not',
     },
-    () => [{ labels: {}, value: file.isValid ? 1 : 0 }],
+    () => (file === undefined ? [] : [{ labels: {}, value: file.isValid ? 1 : 0 }]),
   );
 }

@@ -42,6 +42,14 @@ export const cacheHeaders = {
   Age: z.int().optional().openapi({ description: 'Seconds since the run of a hit.', example: 12 }),
 };
 
+/** What the response of an infer route says about a traffic split, also that of an error. */
+export const splitHeaders = {
+  'X-Model-Version': z.string().optional().openapi({
+    description: 'The version that has the request, if a traffic split has chosen it.',
+    example: 'v1.0',
+  }),
+};
+
 /** Describes the probes and the metrics page. */
 export function describeControlRoutes(app: OpenAPIHono): void {
   const json = (description: string) => ({

@@ -2,7 +2,7 @@
 
 import { type RouteConfig, z } from '@hono/zod-openapi';
 import type { ServeCode } from '../../runtime/index.ts';
-import { cacheControl, cacheHeaders, errorResponses } from '../http/openapi.ts';
+import { cacheControl, cacheHeaders, errorResponses, splitHeaders } from '../http/openapi.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 
 const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional();
@@ -112,7 +112,7 @@ const routes: readonly RouteDescription[] = [
       },
     },
     content: { 'application/json': { schema: inferResponse }, ...binary },
-    headers: z.object(cacheHeaders),
+    headers: z.object({ ...splitHeaders, ...cacheHeaders }),
   },
   ...(['generate', 'generate_stream'] as const).map(
     (route): RouteDescription => ({

@@ -2,7 +2,7 @@
 
 import { type RouteConfig, z } from '@hono/zod-openapi';
 import { type Features, quote } from '../../runtime/index.ts';
-import { cacheControl, cacheHeaders, errorResponses } from '../http/openapi.ts';
+import { cacheControl, cacheHeaders, errorResponses, splitHeaders } from '../http/openapi.ts';
 
 /** Whether a value may be features, checked without a model. */
 export const isFeatures = (value: unknown): value is Features =>
@@ -120,6 +120,7 @@ export const predictOperation: RouteConfig = {
         'Server-Timing': z.string().openapi({
           example: 'queue;dur=0.041, batch;desc="8/16", compute;dur=0.213',
         }),
+        ...splitHeaders,
         ...cacheHeaders,
       }),
       content: { 'application/json': { schema: predictResponse } },

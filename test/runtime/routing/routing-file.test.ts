@@ -17,6 +17,8 @@ interface Opened extends AsyncDisposable {
   readonly path: string;
   readonly folder: string;
   readonly lines: Record<string, unknown>[];
+  /** Makes another model the default one. */
+  setDefault(model: string): void;
   /** Calls of the listener so far. */
   changes(): number;
   /** Replaces the file and reads it. */
@@ -50,6 +52,7 @@ async function opened(
   });
   return {
     ...{ file, path, folder, lines },
+    setDefault: (model) => Object.assign(table, { defaultModel: model }),
     changes: () => changes,
     async write(next) {
       writeFileSync(`${path}.new`, toText(next));
@@ -241,6 +244,16 @@ describe('following', () => {
     await file.read();
     assert.deepEqual(file.routes(), { iris: { weights: { 'v1.0': 0, 'v2.0': 1 } } });
     assert.equal(made.changes(), 2);
+  });
+
+  test('shares of the default model follow the model that is the default', async () => {
+    await using made = await opened(even, { defaultModel: null });
+    made.setDefault('iris');
+    await made.file.read();
+    assert.deepEqual(Object.keys(made.file.routes()), ['iris']);
+    assert.equal(made.changes(), 1);
+    await made.file.read();
+    assert.equal(made.changes(), 1);
   });
 
   test('it is read by itself, and listeners are told of changes only', async () => {
