@@ -167,4 +167,17 @@ describe('keys', () => {
       { numRuns: 500 },
     );
   });
+
+  test('inputs of more than 8 MiB have no key', () => {
+    const make = (...lengths: number[]) => {
+      const runs = lengths.map((length) => ({
+        x: { type: 'uint8', dims: [length], data: new Uint8Array(length) } as const,
+      }));
+      const request = { runs, outputs: undefined, packStrings: false };
+      return new KeyMaker().make(identity([]), '', request);
+    };
+    assert.notEqual(make(8 * 1024 * 1024 - 1000), undefined);
+    assert.equal(make(8 * 1024 * 1024), undefined);
+    assert.equal(make(5 * 1024 * 1024, 5 * 1024 * 1024), undefined);
+  });
 });

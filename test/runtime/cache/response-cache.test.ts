@@ -80,6 +80,16 @@ describe('what is cached', () => {
     assert.equal(stateOf(await cache.ask({ version: fakeVersion({ config }) })), 'hit');
   });
 
+  test('a request that is too large to be cached is made anyway', async () => {
+    const cache = testCache();
+    const data = new Uint8Array(9 * 1024 * 1024);
+    const inputs = { x: { type: 'uint8', dims: [data.length], data } } as const;
+    for (const says of ['run 1', 'run 2']) {
+      const answer = await cache.ask({ inputs });
+      assert.deepEqual([answer.cache, textOf(answer)], [{ state: 'bypass' }, says]);
+    }
+  });
+
   test('outputs that are views of larger memory are copied', async () => {
     const cache = testCache();
     const data = new Float32Array(1000).subarray(10, 12);

@@ -53,12 +53,8 @@ describe('large tensors', () => {
     return binary({ inputs: [input], parameters: { binary_data_output: true } }, bytes);
   };
 
-  // Below and above what is lent to the engine, what is hashed on this thread, and what is cached.
-  for (const [count, states] of [
-    [10_000, ['miss', 'hit', 'miss', 'hit']],
-    [100_000, ['miss', 'hit', 'miss', 'hit']],
-    [2_200_000, ['bypass', 'bypass', 'bypass', 'bypass']],
-  ] as const) {
+  // Below and above what is lent to the engine, and what is hashed on this thread.
+  for (const count of [10_000, 100_000]) {
     test(`of ${count} numbers are told apart, and their bodies are freed`, async () => {
       await using server = await inference(image, settings);
       const ask = (first: number) => {
@@ -66,7 +62,7 @@ describe('large tensors', () => {
         return server.post('/v2/models/m/infer', body, headers);
       };
       const found = [await ask(1), await ask(1), await ask(2), await ask(2)];
-      assert.deepEqual(found.map(stateOf), states);
+      assert.deepEqual(found.map(stateOf), ['miss', 'hit', 'miss', 'hit']);
       const [a, b, c, d] = found.map(({ bytes }) => Buffer.from(bytes));
       assert.ok(a!.equals(b!) && c!.equals(d!) && !b!.equals(c!));
       assert.equal(server.runtime.bodies.bytes.taken, 0);
