@@ -23,7 +23,7 @@ export class FolderObjects implements Objects {
     const temporary = this.#place(`${UPLOADS}${ownName()}${WRITING}`);
     await unavailable(async () => {
       await mkdir(dirname(temporary), { recursive: true });
-      await mkdir(dirname(place), { recursive: true });
+      const made = await mkdir(dirname(place), { recursive: true });
       try {
         await writeWhole(temporary, content);
         await rename(temporary, place);
@@ -31,7 +31,7 @@ export class FolderObjects implements Objects {
         await rm(temporary, { force: true });
         throw error;
       }
-      await syncFolder(dirname(place));
+      await syncFolders(dirname(place), made && dirname(made));
     });
   }
 
@@ -85,10 +85,18 @@ async function writeWhole(place: string, content: AsyncIterable<Uint8Array>): Pr
   await file.sync();
 }
 
-/** Makes a rename last, so that an artifact that was stored is there also after a loss of power. */
-async function syncFolder(folder: string): Promise<void> {
-  await using handle = await open(folder);
-  await handle.sync();
+/**
+ * Makes new entries last, so that an artifact that was stored is there also after a loss of power.
+ *
+ * @param folder The folder of a new file.
+ * @param top The folder above it that was there before, if any was made.
+ */
+async function syncFolders(folder: string, top = folder): Promise<void> {
+  for (let each = folder; ; each = dirname(each)) {
+    await using handle = await open(each);
+    await handle.sync();
+    if (each === top) return;
+  }
 }
 
 async function orUndefined<T>(operation: Promise<T>): Promise<T | undefined> {

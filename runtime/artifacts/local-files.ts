@@ -13,6 +13,7 @@ import {
   ONLY_FILE,
   type TransferOptions,
 } from './artifact.ts';
+import { fileError } from './file-error.ts';
 import { ARTIFACT_LIMITS, checkPath, PathSet, refused } from './paths.ts';
 
 /** An artifact that lies on this machine. */
@@ -41,6 +42,17 @@ export async function hashArtifact(
   source: string,
   options: TransferOptions = {},
 ): Promise<LocalArtifact> {
+  try {
+    return await hashAll(source, options);
+  } catch (error) {
+    throw fileError(error, 'The artifact cannot be read');
+  }
+}
+
+async function hashAll(
+  source: string,
+  { onProgress, signal }: TransferOptions,
+): Promise<LocalArtifact> {
   const { files, bytes, isFolder } = await listFiles(source);
   const hashed: ArtifactFile[] = [];
   let done = 0;
@@ -48,12 +60,12 @@ export async function hashArtifact(
     const hash = createHash('sha256');
     await using file = await openFile(place, path);
     let length = 0;
-    for await (const chunk of chunksOf(file, 0, options.signal)) {
+    for await (const chunk of chunksOf(file, 0, signal)) {
       if (length === 0 && path === ONLY_FILE && files.length === 1) refuseManifest(chunk);
       hash.update(chunk);
       length += chunk.byteLength;
       done += chunk.byteLength;
-      options.onProgress?.(done, bytes);
+      onProgress?.(done, bytes);
     }
     if (length !== size) throw refused(path, 'changed while it was read');
     hashed.push({ path, bytes: length, sha256: hash.digest('hex') });
@@ -103,14 +115,9 @@ async function listFiles(source: string): Promise<Listing> {
     }
   };
   if (!isFolder) addFile(ONLY_FILE, source, stats);
-  else await addFolder('', source).catch(rejectUnreadable);
+  else await addFolder('', source);
   if (files.length === 0) throw new ServeError('REJECTED', 'The artifact has no file.');
   return { files, bytes: paths.bytes, isFolder };
-}
-
-function rejectUnreadable(cause: unknown): never {
-  if (cause instanceof ServeError) throw cause;
-  throw new ServeError('REJECTED', 'A file or folder of the artifact cannot be read.', { cause });
 }
 
 /** @throws {ServeError} `REJECTED` unless it is a file with one name. */

@@ -65,6 +65,11 @@ export function s3Error(error: unknown): unknown {
   if (error instanceof ServeError) return error;
   if (!(error instanceof Error)) return error;
   if (error.name === 'AbortError') return error;
+  if (error.name === 'CredentialsProviderError') {
+    const message =
+      'The artifact store cannot be used without keys; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.';
+    return new ServeError('STORE_UNAVAILABLE', message, { cause: error });
+  }
   if (error.name === 'NoSuchKey' || error.name === 'NotFound') return missing();
   const isAnswer = '$fault' in error && /^\w+$/.test(error.name);
   const message = isAnswer

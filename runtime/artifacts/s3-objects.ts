@@ -43,7 +43,10 @@ export class S3Objects implements Objects {
   async *read(key: string, start: number, limit?: number): AsyncGenerator<Uint8Array> {
     const { client, sdk } = await this.#open();
     const range = `bytes=${start}-${limit === undefined ? '' : start + limit - 1}`;
-    const command = new sdk.GetObjectCommand({ ...this.#at(key), Range: range });
+    // S3 refuses every range of an empty object.
+    const isWhole = start === 0 && limit === undefined;
+    const part = isWhole ? {} : { Range: range };
+    const command = new sdk.GetObjectCommand({ ...this.#at(key), ...part });
     yield* bodyOf(await s3Request(client.send(command)));
   }
 

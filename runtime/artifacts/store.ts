@@ -150,8 +150,10 @@ export class ObjectArtifacts implements ArtifactStore {
     const key = keyOf(digest);
     const bytes = await this.#objects.size(key);
     if (bytes === undefined) throw missing();
-    const start = await gather(this.#objects.read(key, 0, MANIFEST_START.length));
-    if (!isManifest(start)) return artifactOf([{ path: ONLY_FILE, bytes, sha256: hexOf(digest) }]);
+    const isFolder =
+      bytes > MANIFEST_START.length &&
+      isManifest(await gather(this.#objects.read(key, 0, MANIFEST_START.length)));
+    if (!isFolder) return artifactOf([{ path: ONLY_FILE, bytes, sha256: hexOf(digest) }]);
     if (bytes > MAX_MANIFEST_BYTES) throw damaged();
     return parseManifest(digest, await gather(this.#objects.read(key, 0)));
   }

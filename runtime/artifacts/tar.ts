@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Header } from 'tar-stream';
 import { refused } from './paths.ts';
-import { damagedArchive, type Unpacking, unreadable } from './unpacking.ts';
+import { damagedArchive, type Unpacking } from './unpacking.ts';
 
 /** @throws {ServeError} See `unpackArchive`. */
 export async function unpackTar(
@@ -29,8 +29,6 @@ export async function unpackTar(
       await unpackEntry(entry.header, content, unpacking);
     }
     await read;
-  } catch (error) {
-    throw unreadable(error);
   } finally {
     source.destroy();
   }

@@ -3,17 +3,13 @@
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServeError } from '../errors.ts';
-import type { OnProgress } from './artifact.ts';
+import type { TransferOptions } from './artifact.ts';
 import { ARTIFACT_LIMITS, type Limits } from './paths.ts';
 import { unpackTar } from './tar.ts';
-import { Unpacking } from './unpacking.ts';
+import { Unpacking, unreadable } from './unpacking.ts';
 import { unpackZip } from './zip.ts';
 
-export interface UnpackOptions {
-  /** Is called with the bytes that are unpacked. */
-  readonly onProgress?: OnProgress | undefined;
-  /** Ends the operation, which then rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
+export interface UnpackOptions extends TransferOptions {
   /** Default: 16 GiB in 10,000 files and folders. */
   readonly limits?: Limits | undefined;
 }
@@ -32,21 +28,17 @@ export async function unpackArchive(
   folder: string,
   options: UnpackOptions = {},
 ): Promise<void> {
-  const kind = await kindOf(archive);
-  if (kind === undefined) {
-    throw new ServeError(
-      'INVALID_ARGUMENT',
-      'The file is neither a tar archive nor a zip archive.',
-    );
-  }
   const temporary = `${folder}.unpacking`;
   try {
+    const kind = await kindOf(archive);
     await mkdir(temporary);
     const { limits = ARTIFACT_LIMITS } = options;
     const unpacking = await Unpacking.start(archive, temporary, { ...options, limits });
     if (kind === 'zip') await unpackZip(archive, unpacking);
     else await unpackTar(archive, unpacking, kind === 'gzip');
     await rename(await topFolder(temporary), folder);
+  } catch (error) {
+    throw unreadable(error);
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
@@ -59,14 +51,16 @@ export const isArchive = async (file: string): Promise<boolean> =>
 /** The signature of a member, or of the directory of an archive without any. */
 const ZIP_STARTS = [0x04034b50, 0x06054b50];
 
-/** What the first bytes of a file say; undefined if they are not those of an archive. */
-async function kindOf(archive: string): Promise<'zip' | 'gzip' | 'tar' | undefined> {
+/** What the first bytes of a file say. @throws {ServeError} `INVALID_ARGUMENT` if they are not those of an archive. */
+async function kindOf(archive: string): Promise<'zip' | 'gzip' | 'tar'> {
   const start = Buffer.alloc(512);
   await using file = await open(archive);
   await file.read(start, 0, start.length, 0);
   if (ZIP_STARTS.includes(start.readUInt32LE(0))) return 'zip';
   if (start[0] === 0x1f && start[1] === 0x8b) return 'gzip';
-  return start.toString('latin1', 257, 262) === 'ustar' ? 'tar' : undefined;
+  if (start.toString('latin1', 257, 262) === 'ustar') return 'tar';
+  const message = 'The file is neither a tar archive nor a zip archive.';
+  throw new ServeError('INVALID_ARGUMENT', message);
 }
 
 async function topFolder(folder: string): Promise<string> {

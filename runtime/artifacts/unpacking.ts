@@ -3,14 +3,12 @@
 import { mkdir, open, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ServeError } from '../errors.ts';
-import type { OnProgress } from './artifact.ts';
+import type { TransferOptions } from './artifact.ts';
 import { fileError } from './file-error.ts';
 import { type Limits, PathSet, refused } from './paths.ts';
 
-interface Options {
+interface Options extends TransferOptions {
   readonly limits: Limits;
-  readonly onProgress?: OnProgress | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Files of models are compressed to a hundredth only if they are made for it; small archives may be. */

@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import type { Entry } from 'yauzl';
 import { ServeError } from '../errors.ts';
 import { refused } from './paths.ts';
-import { type Unpacking, unreadable } from './unpacking.ts';
+import type { Unpacking } from './unpacking.ts';
 
 const LOCAL_HEADER_BYTES = 30;
 /** The type of a file in its Unix mode, which is in the upper half of the external attributes. */
@@ -23,29 +23,25 @@ interface Member {
 /** @throws {ServeError} See `unpackArchive`. */
 export async function unpackZip(archive: string, unpacking: Unpacking): Promise<void> {
   const { default: yauzl } = await import('yauzl');
+  // Names are decoded here, so that this module's errors say what is wrong with them.
+  const options = { lazyEntries: true, autoClose: false, decodeStrings: false };
+  const zip = await yauzl.openPromise(archive, options);
   try {
-    // Names are decoded here, so that this module's errors say what is wrong with them.
-    const options = { lazyEntries: true, autoClose: false, decodeStrings: false };
-    const zip = await yauzl.openPromise(archive, options);
-    try {
-      const members: Member[] = [];
-      for await (const entry of zip.eachEntry()) {
-        const { generalPurposeBitFlag: flags, fileNameRaw, extraFields } = entry;
-        const name = yauzl.getFileNameLowLevel(flags, fileNameRaw, extraFields, true);
-        const member = memberOf(name, entry);
-        unpacking.add(member.path, member.isFolder ? 'folder' : 'file', entry.uncompressedSize);
-        members.push(member);
-      }
-      refuseOverlaps(members);
-      for (const { path, isFolder, entry } of members) {
-        if (isFolder) await unpacking.makeFolder(path);
-        else await unpackFile(path, entry, await zip.openReadStreamPromise(entry), unpacking);
-      }
-    } finally {
-      zip.close();
+    const members: Member[] = [];
+    for await (const entry of zip.eachEntry()) {
+      const { generalPurposeBitFlag: flags, fileNameRaw, extraFields } = entry;
+      const name = yauzl.getFileNameLowLevel(flags, fileNameRaw, extraFields, true);
+      const member = memberOf(name, entry);
+      unpacking.add(member.path, member.isFolder ? 'folder' : 'file', entry.uncompressedSize);
+      members.push(member);
     }
-  } catch (error) {
-    throw unreadable(error);
+    refuseOverlaps(members);
+    for (const { path, isFolder, entry } of members) {
+      if (isFolder) await unpacking.makeFolder(path);
+      else await unpackFile(path, entry, await zip.openReadStreamPromise(entry), unpacking);
+    }
+  } finally {
+    zip.close();
   }
 }
 

@@ -81,6 +81,13 @@ function contract(name: string, skip: string | false, open: () => Promise<Place>
       assert.deepEqual(fetched, { ...(await hashArtifact(at('folders/copy'))), digest });
     });
 
+    test('an empty file is stored too', async () => {
+      writeFileSync(at('empty.onnx'), '');
+      const { digest } = await put(at('empty.onnx'));
+      const fetched = await store.fetch(digest, at('empty'));
+      assert.deepEqual([fetched.bytes, fetched.files.length], [0, 1]);
+    });
+
     test('a large file is stored in parts, with progress', async () => {
       writeFileSync(at('big.onnx'), randomBytes(BIG_BYTES));
       const artifact = await hashArtifact(at('big.onnx'));

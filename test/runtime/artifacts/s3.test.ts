@@ -137,6 +137,7 @@ describe('artifacts in S3', { skip: noS3 }, () => {
         ['iris/model.onnx', 'graph'],
         ['iris/weights/a.bin', 'weights'],
         ['iris/', ''],
+        ['iris/labels.txt', ''],
         ['evil/../../escape', 'x'],
         ['twice/a', 'x'],
         ['twice/A', 'x'],
@@ -160,7 +161,7 @@ describe('artifacts in S3', { skip: noS3 }, () => {
         const { files } = await hashArtifact(folder);
         assert.deepEqual(
           files.map((file) => file.path),
-          ['model.onnx', 'weights/a.bin'],
+          ['labels.txt', 'model.onnx', 'weights/a.bin'],
         );
       }
     });
