@@ -1,6 +1,7 @@
 /**
  * Weighted rendezvous hashing: gives every key to one of several arms, in proportion to their weights, without a table.
- * Raising the weight of one arm moves keys only to that arm, because the scores of the others stay as they are.
+ * Raising the weight of one arm moves keys only to that arm, because the scores of the others stay as they are
+ * (.github/decisions/0034).
  *
  * The score `-weight / ln(hash)` is the logarithmic method of Schindelhauer and Schomaker, "Weighted distributed hash
  * tables", SPAA 2005; see https://en.wikipedia.org/wiki/Rendezvous_hashing, "Weighted rendezvous hash".
@@ -50,7 +51,7 @@ const SEED_LOW = 0x3c6ef372;
 
 /**
  * MurmurHash3_x86_32 of the text in UTF-16LE, with two seeds in one pass: JavaScript has 64-bit integers only as bigints,
- * which take ten times as long. By Austin Appleby,
+ * which take twenty times as long. By Austin Appleby,
  * https://github.com/aappleby/smhasher/blob/master/src/MurmurHash3.cpp
  */
 export function hash64(text: string): Hash {

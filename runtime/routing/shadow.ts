@@ -1,6 +1,7 @@
 /**
  * Sends copies of requests to shadows, after the responses of the requests themselves. Copies have a budget of their own,
- * run with the lowest priority and are the first to be dropped, so that they never cost a request its place.
+ * run with the lowest priority and are the first to be dropped, so that they never cost a request its place
+ * (.github/decisions/0035).
  *
  * @module
  */
