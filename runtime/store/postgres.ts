@@ -21,24 +21,28 @@ const CONNECT_SECS = 3;
 /** After so many failures in a row, without an answer in between, all connections are opened anew. */
 const MAX_FAILURES = 3;
 
-/** The server gives up before this process does, so that the connection stays usable. */
-const SESSION = {
-  application_name: 'millrace',
-  statement_timeout: QUERY_MS - 500,
-  idle_in_transaction_session_timeout: TRANSACTION_MS,
-};
+/** The server gives up a statement so much earlier than this process, so that the connection stays usable. */
+const EARLIER_MS = 500;
 
 export class PostgresStore implements Store {
   readonly kind = 'postgres';
   readonly #open: (max: number, onClose?: () => void) => Promise<SqlPool>;
+  readonly #queryMs: number;
   #pool: Promise<SqlPool>;
   #failures = 0;
   #closed = false;
 
-  constructor(url: string, host: Pick<Host, 'openSql'>) {
+  /** @param queryMs Maximum milliseconds for a statement. */
+  constructor(url: string, host: Pick<Host, 'openSql'>, queryMs = QUERY_MS) {
+    const session = {
+      application_name: 'millrace',
+      statement_timeout: queryMs - EARLIER_MS,
+      idle_in_transaction_session_timeout: TRANSACTION_MS,
+    };
+    this.#queryMs = queryMs;
     this.#open = (max, onClose) =>
       host.openSql(url, {
-        ...{ max, connectSecs: CONNECT_SECS, session: SESSION },
+        ...{ max, connectSecs: CONNECT_SECS, session },
         ...(onClose === undefined ? {} : { onClose }),
       });
     this.#pool = this.#open(MAX_CONNECTIONS);
@@ -70,19 +74,23 @@ export class PostgresStore implements Store {
 
   async transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
     const connection = await this.#reserve();
-    let reusable = false;
+    // The state of a connection is unknown after a statement without an answer; closing it rolls back.
+    let known = true;
+    const run = async (text: string, values?: readonly SqlValue[]) => {
+      try {
+        return await this.#run(connection, text, values);
+      } catch (error) {
+        known &&= error instanceof ServeError && error.cause instanceof SqlError;
+        throw error;
+      }
+    };
     try {
-      const result = await this.#transact(connection, work);
-      reusable = true;
-      return result;
+      return await transact(run, work);
     } catch (error) {
-      reusable = await this.#run(connection, 'rollback').then(
-        () => true,
-        () => false,
-      );
+      if (known) await run('rollback').catch(() => {});
       throw error;
     } finally {
-      connection.release(reusable);
+      connection.release(known);
     }
   }
 
@@ -109,28 +117,6 @@ export class PostgresStore implements Store {
     await (await this.#pool).end();
   }
 
-  async #transact<Result>(
-    connection: SqlConnection,
-    work: (sql: Sql) => Promise<Result>,
-  ): Promise<Result> {
-    let open = true;
-    const query = async <Each extends object = Row>(
-      text: string,
-      values: readonly SqlValue[] = [],
-    ) => {
-      if (!open) throw late();
-      return (await this.#run(connection, text, values)).rows as readonly Each[];
-    };
-    await this.#run(connection, 'begin');
-    const result = await within(TRANSACTION_MS, work({ query })).finally(() => {
-      open = false;
-    });
-    const { command } = await this.#run(connection, 'commit');
-    if (command === 'COMMIT') return result;
-    const aborted = new SqlError('A statement of the transaction has failed', '25P02');
-    throw storeFailure(aborted);
-  }
-
   async #reserve(): Promise<SqlConnection> {
     const reserved = (await this.#pool).reserve();
     try {
@@ -151,7 +137,7 @@ export class PostgresStore implements Store {
 
   async #attempt<Result>(answer: Promise<Result>): Promise<Result> {
     try {
-      const result = await within(QUERY_MS, answer);
+      const result = await within(this.#queryMs, answer);
       this.#failures = 0;
       return result;
     } catch (error) {
@@ -170,4 +156,24 @@ export class PostgresStore implements Store {
     this.#pool = this.#open(MAX_CONNECTIONS);
     void abandoned.then((pool) => pool.end()).catch(() => {});
   }
+}
+
+type Run = (text: string, values?: readonly SqlValue[]) => Promise<SqlResult>;
+
+async function transact<Result>(run: Run, work: (sql: Sql) => Promise<Result>): Promise<Result> {
+  let open = true;
+  const query = async <Each extends object = Row>(
+    text: string,
+    values: readonly SqlValue[] = [],
+  ) => {
+    if (!open) throw late();
+    return (await run(text, values)).rows as readonly Each[];
+  };
+  await run('begin');
+  const result = await within(TRANSACTION_MS, work({ query })).finally(() => {
+    open = false;
+  });
+  const { command } = await run('commit');
+  if (command === 'COMMIT') return result;
+  throw storeFailure(new SqlError('A statement of the transaction has failed', '25P02'));
 }

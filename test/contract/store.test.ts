@@ -12,9 +12,9 @@ import {
 } from '../../runtime/store/index.ts';
 import { RemoteStore } from '../../runtime/store/remote-store.ts';
 import { serveStore } from '../../runtime/store/serve-store.ts';
-import { type TemporaryFiles, temporaryFiles } from '../support/files.ts';
+import type { TemporaryFiles } from '../support/files.ts';
 import { noPostgres, startPostgres, type TestPostgres } from '../support/postgres.ts';
-import { testStore } from '../support/store.ts';
+import { stateFolder, testStore } from '../support/store.ts';
 import { until } from '../support/until.ts';
 
 const log = createLog('silent');
@@ -22,7 +22,7 @@ const log = createLog('silent');
 let server: TestPostgres;
 let folder: TemporaryFiles;
 before(async () => {
-  folder = temporaryFiles({});
+  folder = await stateFolder();
   if (noPostgres === false) server = await startPostgres();
 });
 after(async () => {

@@ -28,17 +28,22 @@ export interface TestStore extends Store, AsyncDisposable {}
  * second: one for each file is enough. The caller closes it, or declares it with `await using`.
  */
 export async function testStore(): Promise<TestStore> {
+  const store = await emptyStore();
+  await store.migrate(await readMigrations());
+  return Object.assign(store, { [Symbol.asyncDispose]: () => store.close() });
+}
+
+/** Opens a store in memory to which no migrations were applied. */
+export async function emptyStore(): Promise<PgliteStore> {
   const file = await made('.tar', async (target) => {
     const database = await openPglite({});
     const files = await database.dumpDataDir('none');
     await database.close();
     writeFileSync(target, new Uint8Array(await files.arrayBuffer()));
   });
-  const store = new PgliteStore(await openPglite({ image: await openAsBlob(file) }), (error) => {
+  return new PgliteStore(await openPglite({ image: await openAsBlob(file) }), (error) => {
     throw error;
   });
-  await store.migrate(await readMigrations());
-  return Object.assign(store, { [Symbol.asyncDispose]: () => store.close() });
 }
 
 /**
