@@ -45,13 +45,19 @@ interface Entry {
 
 const noBody = () => undefined;
 
+/** What is known of all models together. */
+interface Facts {
+  readonly takesWideIntegers: boolean;
+  readonly keyMembers: ReadonlySet<string>;
+}
+
 export class RouteTable {
   readonly #random: Random;
   /** `DEFAULT_MODEL`. */
   readonly #defaultName: string | undefined;
   readonly #entries = new Map<string, Entry>();
-  #wideIntegers = false;
-  #keyMembers: ReadonlySet<string> = new Set();
+  /** Undefined after a change, until they are needed. */
+  #facts: Facts | undefined;
   /** The default model for each list of tasks that requests have had so far. */
   readonly #defaults = new Map<readonly TaskName[] | undefined, Entry | undefined>();
 
@@ -78,12 +84,15 @@ export class RouteTable {
 
   /** Whether a model with a task takes 64-bit integers: then bodies are parsed so that integers keep all digits. */
   get takesWideIntegers(): boolean {
-    return this.#wideIntegers;
+    return this.#factsOfAll().takesWideIntegers;
   }
 
-  /** Members of JSON bodies that hold the keys of sticky splits, so that requests may have them beside their own. */
+  /**
+   * Members of JSON bodies that hold the keys of sticky splits, so that requests may have them beside their own. It is another
+   * set after each change of a model or a route.
+   */
   get keyMembers(): ReadonlySet<string> {
-    return this.#keyMembers;
+    return this.#factsOfAll().keyMembers;
   }
 
   /** The model of requests that name none; undefined if there is no such model. */
@@ -179,12 +188,22 @@ export class RouteTable {
       : new ServeError('MODEL_NOT_READY', 'No model is served; see /ready.');
   }
 
-  /** Discards and recomputes the values that depend on all models. */
+  /** Discards the values that depend on all models. A catalog may change many models one after the other. */
   #forget(): void {
     this.#defaults.clear();
-    this.#wideIntegers = this.models().some((model) => model.takesWideIntegers());
-    const members = [...this.#entries.values()].map(({ route }) => memberOf(route.sticky));
-    this.#keyMembers = new Set(members.filter((member) => member !== undefined));
+    this.#facts = undefined;
+  }
+
+  #factsOfAll(): Facts {
+    if (this.#facts === undefined) {
+      const entries = [...this.#entries.values()];
+      const members = entries.map(({ route }) => memberOf(route.sticky));
+      this.#facts = {
+        takesWideIntegers: entries.some(({ model }) => model.takesWideIntegers()),
+        keyMembers: new Set(members.filter((member) => member !== undefined)),
+      };
+    }
+    return this.#facts;
   }
 
   #default(tasks: readonly TaskName[] | undefined): Entry | undefined {
