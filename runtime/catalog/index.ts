@@ -12,7 +12,6 @@ export {
 export { type CatalogEvent, recordEvent } from './events.ts';
 export { type LabelRecord, moveStable } from './labels.ts';
 export { findModel, type ModelRecord, touchModel, type VersionPolicy } from './models.ts';
-export { checkLabelName, checkModelName, checkVersionName } from './names.ts';
 export { type Author, changeOnce, type OnceKey } from './once.ts';
 export { type Probe, type ProbeRequest, type ProbeResult, probeArtifact } from './probe.ts';
 export type { Registered } from './registrar.ts';

@@ -107,7 +107,7 @@ export class Registrar {
       await endClaim(this.#context.store, claim, { state: 'rejected', reason });
     } catch (err) {
       const { model, version } = claim;
-      this.#parts.log.error({ model, version, err }, 'a rejection could not be recorded');
+      this.#parts.log.warn({ model, version, err }, 'a rejection could not be recorded');
     }
   }
 

@@ -57,7 +57,10 @@ async function underCuts(count: number, call: (i: number) => Promise<unknown>) {
     server.terminateBackends().catch(() => {});
   }, CUT_MS);
   const work = async () => {
-    for (let i = next++; i < count; i = next++) attempts += await insist(() => call(i));
+    for (let i = next++; i < count; i = next++) {
+      const made = await insist(() => call(i));
+      attempts += made;
+    }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   clearInterval(cutting);

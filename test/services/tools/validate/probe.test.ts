@@ -1,12 +1,15 @@
 /** @module Versions are tried in a real process with the real engine, also those that are meant to do harm. */
 import assert from 'node:assert/strict';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import process from 'node:process';
 import { describe, test } from 'node:test';
 import type { ServeError } from '../../../../runtime/index.ts';
 import { probeInChild } from '../../../../services/tools/validate/index.ts';
 import { temporaryFiles } from '../../../support/files.ts';
 import { BOOL, constant, FLOAT, INT64, input, model, node, output } from '../../../support/onnx.ts';
+import { until } from '../../../support/until.ts';
 import { root } from '../../support.ts';
 
 const MEBIBYTE = 1024 ** 2;
@@ -104,4 +107,33 @@ describe('a version that is tried', () => {
   test('is rejected when it takes too long', async () => {
     await rejects(probe(endless, { timeoutMs: 2500 }), /not ready within 2.5 s/);
   });
+
+  test('does not outlive a server that is killed', async () => {
+    using files = temporaryFiles({ README: '' });
+    writeFileSync(path.join(files.path, 'model.onnx'), endless);
+    const script = path.join(import.meta.dirname, 'server.fixture.ts');
+    const deno = process.versions.deno === undefined ? [] : ['run', '-A', '--no-check'];
+    const server = spawn(process.execPath, [...deno, script, files.path], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => server.once('close', resolve));
+    await until(() => childrenOf(server.pid!).length > 0, 'the process that tries it has started');
+    const [child] = childrenOf(server.pid!);
+    server.kill('SIGKILL');
+    await ended;
+    await until(() => parentOf(child!) === undefined, 'it has ended');
+  });
 });
+
+/** The parent of a process; undefined if it has ended. */
+function parentOf(pid: number): number | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return /^State:\s*Z/m.test(status) ? undefined : Number(/^PPid:\s*(\d+)$/m.exec(status)?.[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+const childrenOf = (pid: number): readonly number[] =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((each) => each > 0 && parentOf(each) === pid);
