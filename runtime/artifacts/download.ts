@@ -13,6 +13,7 @@ import {
   hexOf,
   type TransferOptions,
 } from './artifact.ts';
+import { eachAtOnce } from './each-at-once.ts';
 import { fileError } from './file-error.ts';
 import { chunksOf, hashArtifact } from './local-files.ts';
 import { isAbandoned, ownName } from './owner.ts';
@@ -23,6 +24,8 @@ export type Source = (file: ArtifactFile, start: number) => AsyncIterable<Uint8A
 /** How often in a row a download may break without having received anything. */
 const MAX_FAILURES = 3;
 const FIRST_PAUSE_MS = 50;
+/** Models may have a file for each tensor, and every request to a store takes a while. */
+export const FILES_AT_ONCE = 4;
 
 /** @throws {ServeError} What `source` throws, `INTERNAL` if it has other bytes, `STORE_UNAVAILABLE` if there is no space. */
 export async function downloadFiles(
@@ -35,7 +38,10 @@ export async function downloadFiles(
   try {
     const partial = await claim(folder, artifact.digest);
     try {
-      await downloadAll(artifact, partial.own, source, options);
+      const download = new Download(source, artifact.bytes, options);
+      await eachAtOnce(artifact.files, FILES_AT_ONCE, (file) =>
+        download.fill(join(partial.own, file.path), file),
+      );
     } catch (error) {
       await release(partial, error);
       throw error;
@@ -43,20 +49,6 @@ export async function downloadFiles(
     await moveTo(folder, partial.own, artifact.digest, options.signal);
   } catch (error) {
     throw fileError(error, 'The local copy of the artifact cannot be written');
-  }
-}
-
-async function downloadAll(
-  { files, bytes }: Artifact,
-  folder: string,
-  source: Source,
-  { onProgress, signal }: TransferOptions,
-): Promise<void> {
-  let finished = 0;
-  for (const file of files) {
-    const report = (done: number) => onProgress?.(finished + done, bytes);
-    await download(file, join(folder, file.path), source, report, signal);
-    finished += file.bytes;
   }
 }
 
@@ -142,77 +134,84 @@ async function abandoned(parent: string): Promise<string[]> {
   return found;
 }
 
-/** Fills a file, starting with what it has already. */
-async function download(
-  file: ArtifactFile,
-  place: string,
-  source: Source,
-  report: (done: number) => void,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  await mkdir(dirname(place), { recursive: true });
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
-  await using handle = await open(place, flags, 0o644);
-  const there = await hashStart(handle, file.bytes, signal);
-  const goneOn = there.length > 0;
-  if ((await receive(handle, there, file, source, report, signal)) === file.sha256) return;
-  // The start may be from a download whose last bytes never reached the disk.
-  if (!goneOn) throw damaged();
-  await handle.truncate(0);
-  const anew = { hash: createHash('sha256'), length: 0 };
-  if ((await receive(handle, anew, file, source, report, signal)) !== file.sha256) throw damaged();
-}
-
 interface Received {
   readonly hash: Hash;
   length: number;
 }
 
-async function hashStart(
-  handle: FileHandle,
-  most: number,
-  signal: AbortSignal | undefined,
-): Promise<Received> {
-  const received = { hash: createHash('sha256'), length: 0 };
-  for await (const chunk of chunksOf(handle, 0, signal)) {
+const nothing = (): Received => ({ hash: createHash('sha256'), length: 0 });
+
+/** The download of the files of one artifact. */
+class Download {
+  readonly #source: Source;
+  readonly #total: number;
+  readonly #options: TransferOptions;
+  #done = 0;
+
+  constructor(source: Source, total: number, options: TransferOptions) {
+    this.#source = source;
+    this.#total = total;
+    this.#options = options;
+  }
+
+  /** Fills a file, starting with what it has already. */
+  async fill(place: string, file: ArtifactFile): Promise<void> {
+    await mkdir(dirname(place), { recursive: true });
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
+    await using handle = await open(place, flags, 0o644);
+    const there = await this.#readStart(handle);
+    const had = there.length;
+    this.#done += had;
+    if ((await this.#receive(handle, there, file)) === file.sha256) return;
+    // The start may be from a download whose last bytes never reached the disk.
+    if (had === 0) throw damaged();
+    await handle.truncate(0);
+    this.#done -= there.length;
+    if ((await this.#receive(handle, nothing(), file)) !== file.sha256) throw damaged();
+  }
+
+  async #readStart(handle: FileHandle): Promise<Received> {
+    const received = nothing();
+    for await (const chunk of chunksOf(handle, 0, this.#options.signal)) {
+      received.hash.update(chunk);
+      received.length += chunk.byteLength;
+    }
+    return received;
+  }
+
+  /** Appends the rest of a file. @returns The digest of the whole. */
+  async #receive(handle: FileHandle, received: Received, file: ArtifactFile): Promise<string> {
+    const { signal } = this.#options;
+    for (let failures = 0; received.length < file.bytes; ) {
+      try {
+        for await (const chunk of this.#source(file, received.length)) {
+          signal?.throwIfAborted();
+          if (received.length + chunk.byteLength > file.bytes) throw damaged();
+          await this.#append(handle, received, chunk);
+          failures = 0;
+        }
+        if (received.length < file.bytes) throw cutShort();
+      } catch (error) {
+        const isTemporary = error instanceof ServeError && error.code === 'STORE_UNAVAILABLE';
+        failures += 1;
+        if (!isTemporary || failures > MAX_FAILURES) throw error;
+        await pause(FIRST_PAUSE_MS * 2 ** failures, undefined, signal && { signal });
+      }
+    }
+    await handle.sync();
+    return received.hash.digest('hex');
+  }
+
+  async #append(handle: FileHandle, received: Received, chunk: Uint8Array): Promise<void> {
+    for (let at = 0; at < chunk.byteLength; ) {
+      const rest = chunk.byteLength - at;
+      at += (await handle.write(chunk, at, rest, received.length + at)).bytesWritten;
+    }
     received.hash.update(chunk);
     received.length += chunk.byteLength;
+    this.#done += chunk.byteLength;
+    this.#options.onProgress?.(this.#done, this.#total);
   }
-  if (received.length <= most) return received;
-  await handle.truncate(0);
-  return { hash: createHash('sha256'), length: 0 };
-}
-
-/** Appends the rest of a file. @returns The digest of the whole. */
-async function receive(
-  handle: FileHandle,
-  received: Received,
-  file: ArtifactFile,
-  source: Source,
-  report: (done: number) => void,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  let failures = 0;
-  while (received.length < file.bytes) {
-    try {
-      for await (const chunk of source(file, received.length)) {
-        signal?.throwIfAborted();
-        if (received.length + chunk.byteLength > file.bytes) throw damaged();
-        await handle.write(chunk, 0, chunk.byteLength, received.length);
-        received.hash.update(chunk);
-        received.length += chunk.byteLength;
-        failures = 0;
-        report(received.length);
-      }
-      if (received.length < file.bytes) throw cutShort();
-    } catch (error) {
-      const temporary = error instanceof ServeError && error.code === 'STORE_UNAVAILABLE';
-      if (!temporary || ++failures > MAX_FAILURES) throw error;
-      await pause(FIRST_PAUSE_MS * 2 ** failures, undefined, signal && { signal });
-    }
-  }
-  await handle.sync();
-  return received.hash.digest('hex');
 }
 
 const cutShort = () =>

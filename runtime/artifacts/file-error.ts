@@ -1,11 +1,10 @@
 /** @module Errors of the operating system, as callers of the runtime see them. */
 
 import { ServeError } from '../errors.ts';
-import { missing } from './artifact.ts';
 
 /**
- * The error for one of the file system: `STORE_UNAVAILABLE`, or `NOT_FOUND` for a missing file. Others are returned as they
- * are: those of the runtime, and those of an operation that was ended.
+ * The error for one of the file system, `STORE_UNAVAILABLE`. Others are returned as they are: those of the runtime, and
+ * those of an operation that was ended.
  *
  * @param what What was read or written, at the start of a sentence.
  */
@@ -15,7 +14,6 @@ export function fileError(cause: unknown, what: string): unknown {
   if (cause instanceof ServeError || typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) {
     return cause;
   }
-  if (code === 'ENOENT') return missing();
   const isFull = code === 'ENOSPC' || code === 'EDQUOT';
   const message = isFull ? `${what}: no space is left.` : `${what} (${code}).`;
   return new ServeError('STORE_UNAVAILABLE', message, { cause });

@@ -2,7 +2,7 @@
 
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ServeError } from '../errors.ts';
+import { missing } from './artifact.ts';
 import { fileError } from './file-error.ts';
 import { chunksOf } from './local-files.ts';
 import { type Objects, type StoredObject, UPLOADS } from './objects.ts';
@@ -99,19 +99,22 @@ async function syncFolders(folder: string, top = folder): Promise<void> {
   }
 }
 
-async function orUndefined<T>(operation: Promise<T>): Promise<T | undefined> {
-  try {
-    return await unavailable(() => operation);
-  } catch (error) {
-    if (error instanceof ServeError && error.code === 'NOT_FOUND') return undefined;
-    throw error;
-  }
-}
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ENOENT';
+
+const orUndefined = <T>(operation: Promise<T>): Promise<T | undefined> =>
+  unavailable(() =>
+    operation.catch((error) => {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }),
+  );
 
 async function unavailable<T>(operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
   } catch (error) {
+    if (isMissing(error)) throw missing();
     throw fileError(error, 'The folder of the artifacts cannot be used');
   }
 }

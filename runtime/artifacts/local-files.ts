@@ -120,9 +120,11 @@ async function listFiles(source: string): Promise<Listing> {
   return { files, bytes: paths.bytes, isFolder };
 }
 
+const isLink = (path: string) => refused(path, 'is a symbolic link; links are not allowed');
+
 /** @throws {ServeError} `REJECTED` unless it is a file with one name. */
 function checkFile(path: string, stats: Stats): void {
-  if (stats.isSymbolicLink()) throw refused(path, 'is a symbolic link; links are not allowed');
+  if (stats.isSymbolicLink()) throw isLink(path);
   if (!stats.isFile()) throw refused(path, 'is neither a file nor a folder');
   if (stats.nlink > 1) throw refused(path, 'is a hard link; links are not allowed');
 }
@@ -135,9 +137,8 @@ function checkFile(path: string, stats: Stats): void {
 export async function openFile(place: string, path: string): Promise<FileHandle> {
   // A pipe without a writer would otherwise block the thread.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const file = await open(place, flags).catch((cause) => {
-    const message = `The file '${path}' of the artifact cannot be read.`;
-    throw new ServeError('REJECTED', message, { cause });
+  const file = await open(place, flags).catch((error) => {
+    throw error.code === 'ELOOP' ? isLink(path) : error;
   });
   try {
     checkFile(path, await file.stat());

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import process from 'node:process';
 
-/** After this time a writer on another machine is taken for dead. */
+/** After this time without a new entry a writer is taken for dead, also one on another machine. */
 const ABANDONED_MS = 24 * 3600 * 1000;
 
 /** A name that nobody else has, for something that this process writes. */

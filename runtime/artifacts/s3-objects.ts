@@ -9,7 +9,7 @@ import { bodyOf, openS3, parseS3Url, type S3, s3Request } from './s3-client.ts';
 /** The least that S3 takes. It allows 10,000 parts, which is enough for files of 48 GiB. */
 const PART_BYTES = 5 * 1024 * 1024;
 /** Each is in memory, in up to three copies. */
-const PARTS_AT_ONCE = 4;
+const PARTS_AT_ONCE = 3;
 /** An upload in parts that has not ended after this time has no writer any more. */
 const ABANDONED_MS = 24 * 3600 * 1000;
 

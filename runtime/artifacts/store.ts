@@ -26,7 +26,8 @@ import {
   parseManifest,
   type TransferOptions,
 } from './artifact.ts';
-import { downloadFiles } from './download.ts';
+import { downloadFiles, FILES_AT_ONCE } from './download.ts';
+import { eachAtOnce } from './each-at-once.ts';
 import { chunksOf, type LocalArtifact, openFile, placeOf } from './local-files.ts';
 import { type Objects, UPLOADS } from './objects.ts';
 import { isAbandoned, ownName } from './owner.ts';
@@ -76,7 +77,7 @@ export class ObjectArtifacts implements ArtifactStore {
     const marker = `${UPLOADS}${hexOf(artifact.digest)}.${ownName()}`;
     await this.#objects.write(marker, bytesOf(''));
     try {
-      for (const file of artifact.files) await write(fileKey(key, file), file);
+      await eachAtOnce(artifact.files, FILES_AT_ONCE, (file) => write(fileKey(key, file), file));
       await this.#objects.write(key, bytesOf(manifestOf(artifact.files)));
       await this.#checkComplete(key, artifact);
     } finally {

@@ -31,6 +31,10 @@ export async function unpackArchive(
   const temporary = `${folder}.unpacking`;
   try {
     const kind = await kindOf(archive);
+    if (kind === undefined) {
+      const message = 'The file is neither a tar archive nor a zip archive.';
+      throw new ServeError('INVALID_ARGUMENT', message);
+    }
     await mkdir(temporary);
     const { limits = ARTIFACT_LIMITS } = options;
     const unpacking = await Unpacking.start(archive, temporary, { ...options, limits });
@@ -51,16 +55,14 @@ export const isArchive = async (file: string): Promise<boolean> =>
 /** The signature of a member, or of the directory of an archive without any. */
 const ZIP_STARTS = [0x04034b50, 0x06054b50];
 
-/** What the first bytes of a file say. @throws {ServeError} `INVALID_ARGUMENT` if they are not those of an archive. */
-async function kindOf(archive: string): Promise<'zip' | 'gzip' | 'tar'> {
+/** What the first bytes of a file say; undefined if they are not those of an archive. */
+async function kindOf(archive: string): Promise<'zip' | 'gzip' | 'tar' | undefined> {
   const start = Buffer.alloc(512);
   await using file = await open(archive);
   await file.read(start, 0, start.length, 0);
   if (ZIP_STARTS.includes(start.readUInt32LE(0))) return 'zip';
   if (start[0] === 0x1f && start[1] === 0x8b) return 'gzip';
-  if (start.toString('latin1', 257, 262) === 'ustar') return 'tar';
-  const message = 'The file is neither a tar archive nor a zip archive.';
-  throw new ServeError('INVALID_ARGUMENT', message);
+  return start.toString('latin1', 257, 262) === 'ustar' ? 'tar' : undefined;
 }
 
 async function topFolder(folder: string): Promise<string> {

@@ -47,15 +47,16 @@ export async function unpackZip(archive: string, unpacking: Unpacking): Promise<
 
 function memberOf(name: string, entry: Entry): Member {
   const path = name.replace(/\/$/, '');
+  const isFolder = name.endsWith('/');
   const type = (entry.externalFileAttributes >>> 16) & TYPE;
   if (type === LINK) throw refused(path, 'is a link; links are not allowed');
-  if (type !== 0 && type !== FILE && type !== FOLDER) {
+  if (type !== 0 && type !== (isFolder ? FOLDER : FILE)) {
     throw refused(path, 'is neither a file nor a folder');
   }
   if (entry.isEncrypted()) throw refused(path, 'is encrypted');
   if (!entry.canDecodeFileData())
     throw refused(path, 'is compressed by another method than deflate');
-  return { path, isFolder: name.endsWith('/'), entry };
+  return { path, isFolder, entry };
 }
 
 /** Members that share their compressed bytes are how a small archive unpacks to petabytes. */
