@@ -17,7 +17,7 @@ import type { CacheMetrics } from './metrics.ts';
 import type { RedisTier } from './redis-tier.ts';
 import { RequestMemory } from './request-memory.ts';
 import { type CacheEntry, createEntry } from './results.ts';
-import { type CacheScope, CacheScopes, type CacheSettings } from './scope.ts';
+import { type CacheScope, CacheScopes } from './scope.ts';
 import { tenantOf } from './tenant.ts';
 
 /** How the cache took part in a request. */
@@ -58,6 +58,13 @@ export interface CacheRequest extends KeyedRequest {
   run(signal?: CancelSignal): Promise<CacheAnswer>;
 }
 
+export interface CacheSettings {
+  /** `CACHE_TTL`: seconds for versions whose `model.json` does not say; undefined or 0 means that these are not cached. */
+  readonly cacheTtlSecs: number | undefined;
+  /** `CACHE_MAX_BYTES` */
+  readonly cacheMaxBytes: number;
+}
+
 export interface ResponseCacheParts {
   readonly settings: CacheSettings;
   readonly metrics: CacheMetrics;
@@ -80,7 +87,7 @@ interface Found {
   readonly isStored: boolean;
 }
 
-/** The memory of requests to a route, as a part of `CACHE_MAX_BYTES`, which it may take besides. */
+/** The part of `CACHE_MAX_BYTES` that the memory of requests takes. The rest is for results. */
 const REQUESTS_SHARE = 1 / 8;
 
 /** The times of a request for which nothing ran. */
@@ -92,15 +99,16 @@ export class ResponseCache {
   readonly #metrics: CacheMetrics;
   readonly #redis: RedisTier | undefined;
   readonly #now: () => number;
-  readonly #maxBytes: number;
+  readonly #requestBytes: number;
   readonly #memories = new Map<string, unknown>();
   readonly #keys = new KeyMaker();
   /** By the hash of their keys. */
   readonly #pending = new Map<string, Pending>();
 
   constructor({ settings, metrics, redis, now = Date.now }: ResponseCacheParts) {
-    this.#scopes = new CacheScopes(settings);
-    this.#maxBytes = settings.cacheMaxBytes;
+    const { cacheTtlSecs, cacheMaxBytes } = settings;
+    this.#requestBytes = Math.floor(cacheMaxBytes * REQUESTS_SHARE);
+    this.#scopes = new CacheScopes(cacheTtlSecs ?? 0, cacheMaxBytes - this.#requestBytes);
     this.#metrics = metrics;
     this.#redis = redis;
     this.#now = now;
@@ -113,8 +121,7 @@ export class ResponseCache {
   requestsTo<Meaning extends object>(path: string): RequestMemory<Meaning> {
     let memory = this.#memories.get(path) as RequestMemory<Meaning> | undefined;
     if (memory === undefined) {
-      const maxBytes = Math.floor(this.#maxBytes * REQUESTS_SHARE);
-      memory = new RequestMemory(maxBytes, () => this.#scopes.inUse);
+      memory = new RequestMemory(this.#requestBytes, () => this.#scopes.inUse);
       this.#memories.set(path, memory);
     }
     return memory;

@@ -13,13 +13,6 @@ export interface CacheScope {
   readonly memory: MemoryTier;
 }
 
-export interface CacheSettings {
-  /** `CACHE_TTL`: seconds for models that do not say themselves; undefined or 0 means that these are not cached. */
-  readonly cacheTtlSecs: number | undefined;
-  /** `CACHE_MAX_BYTES`: bytes for all models that do not have their own limit. */
-  readonly cacheMaxBytes: number;
-}
-
 /** The scopes of the versions that are loaded in one HTTP thread. */
 export class CacheScopes {
   readonly #ttlSecs: number;
@@ -29,9 +22,13 @@ export class CacheScopes {
   readonly #scopes = new WeakMap<ModelVersion, CacheScope | 'off'>();
   #inUse = false;
 
-  constructor({ cacheTtlSecs, cacheMaxBytes }: CacheSettings) {
-    this.#ttlSecs = cacheTtlSecs ?? 0;
-    this.#shared = new MemoryTier(cacheMaxBytes);
+  /**
+   * @param ttlSecs Seconds for versions whose `model.json` does not say; 0 means that these are not cached.
+   * @param maxBytes Bytes for the versions whose `model.json` sets no limit, together.
+   */
+  constructor(ttlSecs: number, maxBytes: number) {
+    this.#ttlSecs = ttlSecs;
+    this.#shared = new MemoryTier(maxBytes);
   }
 
   /** Whether a version that is cached has had a request. */

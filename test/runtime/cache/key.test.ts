@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { packStrings, type Tensor } from '../../../native/index.ts';
+import {
+  type ElementType,
+  elementArrays,
+  packStrings,
+  type Tensor,
+} from '../../../native/index.ts';
 import type { Principal } from '../../../runtime/access.ts';
 import {
   type CacheKey,
@@ -96,6 +101,18 @@ describe('keys', () => {
         assert.notEqual(keyFor(bytes).hash, keyFor(flipped).hash);
       }),
     );
+  });
+
+  test('the type and the shape of inputs count', () => {
+    const data = new Uint8Array(16);
+    const hashes = [...Object.keys(elementArrays), 'string'].flatMap((type) =>
+      [[16], [2], [2, 1], [1, 2], [1], []].map((dims) => {
+        const runs = [{ x: { type: type as ElementType, dims, data } }];
+        const request = { runs, outputs: undefined, packStrings: false };
+        return keyOf({ parts: [], tenant: '', request }).hash;
+      }),
+    );
+    assert.equal(new Set(hashes).size, 14 * 6);
   });
 
   test('names, however they are cut, do not run into each other', () => {
