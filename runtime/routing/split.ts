@@ -98,7 +98,7 @@ export function compileSplit(
 ): Split {
   const arms = sharesOf(weights, model.newest()).map(([version, weight]) => {
     const name = canary === undefined ? version : version === canary.version ? 'canary' : 'stable';
-    const about = { model: model.name, name, period, shadow: targetOf(model, shadow) };
+    const about = { model: model.name, name, period, shadow: targetOf(model, version, shadow) };
     return new Arm(version, weight, loadedOf(model, version, labels), about);
   });
   const present = arms.filter(({ version }) => model.hasVersion(version));
@@ -135,7 +135,13 @@ function loadedOf(
   }
 }
 
-function targetOf(model: ServedModel, shadow: Shadow | undefined): ShadowTarget | undefined {
-  const loaded = shadow && model.loadedVersion(shadow.version);
+/** A version is not compared with itself: it would only seem to agree with others more than it does. */
+function targetOf(
+  model: ServedModel,
+  version: string,
+  shadow: Shadow | undefined,
+): ShadowTarget | undefined {
+  if (shadow === undefined || shadow.version === version) return undefined;
+  const loaded = model.loadedVersion(shadow.version);
   return loaded && { ...shadow, loaded };
 }

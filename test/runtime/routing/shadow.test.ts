@@ -103,6 +103,15 @@ describe('a copy', () => {
     assert.equal(made.observed.length, 4);
   });
 
+  test('is not made of a request that the shadow itself has got', async () => {
+    await using made = await shadowed({}, { random: assert.fail });
+    const shadow = { version: 'v2.0', fraction: 1 };
+    made.service.runtime.routes.change('iris', { weights: { 'v2.0': 1 }, shadow, labels: {} });
+    const response = await made.service.predict({ features });
+    assert.equal(response.headers.get('x-model-version'), 'v2.0');
+    assert.equal(made.observed.length, 1);
+  });
+
   test('is prepared for the shadow, whose input may have another name', async () => {
     const { signature, run } = puppetClassifier();
     const [input] = signature.inputs;
