@@ -26,6 +26,7 @@ import {
 import { execute, read, root, SetupError, say, seconds, state } from './setup/command.mjs';
 import { unpackPackage } from './setup/debian.mjs';
 import { endWithParent, withLock } from './setup/lock.mjs';
+import { hasServers, unpackServers } from './setup/servers.mjs';
 import { buildGoogleTest, fetchRelacy, hasGoogleTest, hasRelacy } from './setup/tests.mjs';
 
 // Not parseArgs: an old Node without it must get as far as the message that says so.
@@ -198,6 +199,12 @@ const steps = [
     needed: () => flags.tests && !hasGoogleTest(),
     tools: [tools.cxx, tools.make, tools.cmake],
     run: buildGoogleTest,
+  },
+  {
+    label: 'PostgreSQL and Redis',
+    needed: () => flags.tests && !hasServers(),
+    run: unpackServers,
+    loss: 'the tests with these servers are skipped',
   },
   {
     label: 'Python clients',

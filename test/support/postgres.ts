@@ -9,7 +9,7 @@ import { findProgram, freePort, removeFolder, ServerProcess, serverFolder } from
 
 /** Why tests with PostgreSQL are skipped; false where it is installed. The value for the option `skip` of a test. */
 export const noPostgres: string | false =
-  findProgram('initdb') === undefined && 'needs PostgreSQL 15, which the set-up unpacks';
+  findProgram('initdb') === undefined && 'needs PostgreSQL, which the set-up unpacks';
 
 export interface TestPostgres extends AsyncDisposable {
   /** `postgres://millrace@127.0.0.1:…/postgres` */

@@ -1,7 +1,7 @@
 /** @module Starts private servers for tests: their programs, free ports and ends. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,11 +9,8 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { until } from './until.ts';
 
-/** Where the set-up unpacks servers that the machine does not have. */
-const unpacked = fileURLToPath(new URL('../../.millrace/servers', import.meta.url));
-
-/** Folders of programs of the machine. */
-const FOLDERS = ['/usr/lib/postgresql/15/bin', '/usr/bin', '/usr/local/bin'];
+/** Folders that are laid out like the top folder of a system: this one, and the one that the set-up makes. */
+const tops = ['/', fileURLToPath(new URL('../../.millrace/servers', import.meta.url))];
 
 export interface Program {
   readonly path: string;
@@ -23,13 +20,26 @@ export interface Program {
 
 /** The program of this name, which the machine has or the set-up has unpacked. */
 export function findProgram(name: string): Program | undefined {
-  const own = FOLDERS.map((folder) => path.join(folder, name)).find(existsSync);
-  if (own !== undefined) return { path: own, env: {} };
-  const file = FOLDERS.map((folder) => path.join(unpacked, folder, name)).find(existsSync);
-  if (file === undefined) return undefined;
-  const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
-  const libraries = path.join(unpacked, `usr/lib/${architecture}-linux-gnu`);
-  return { path: file, env: { LD_LIBRARY_PATH: libraries } };
+  for (const top of tops) {
+    const file = folders(top)
+      .map((folder) => path.join(folder, name))
+      .find(existsSync);
+    const libraries = path.join(top, `usr/lib/${architecture}-linux-gnu`);
+    if (file !== undefined) {
+      return { path: file, env: top === '/' ? {} : { LD_LIBRARY_PATH: libraries } };
+    }
+  }
+  return undefined;
+}
+
+const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+
+/** Debian keeps the programs of each version of PostgreSQL in a folder of its own. */
+function folders(top: string): string[] {
+  const postgres = path.join(top, 'usr/lib/postgresql');
+  const versions = existsSync(postgres) ? readdirSync(postgres).toSorted().reverse() : [];
+  const own = versions.map((version) => path.join(postgres, version, 'bin'));
+  return [...own, ...['usr/bin', 'usr/local/bin'].map((folder) => path.join(top, folder))];
 }
 
 /** A port that was free a moment ago. */
