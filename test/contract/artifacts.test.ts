@@ -17,7 +17,7 @@ import { type TemporaryFiles, temporaryFiles } from '../support/files.ts';
 import { noS3, startS3 } from '../support/s3.ts';
 
 /** Longer than the part of an upload, and than the buffers of a copy, by an odd number. */
-const BIG_BYTES = 9 * 1024 * 1024 + 17;
+const BIG_BYTES = 6 * 1024 * 1024 + 17;
 
 interface Place {
   readonly artifacts: string;

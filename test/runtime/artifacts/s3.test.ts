@@ -21,7 +21,7 @@ import type { ServeError } from '../../../runtime/index.ts';
 import { type TemporaryFiles, temporaryFiles } from '../../support/files.ts';
 import { noS3, startS3 } from '../../support/s3.ts';
 
-const BYTES = 9 * 1024 * 1024;
+const BYTES = 6 * 1024 * 1024;
 
 /** A proxy that passes on a limited number of bytes of each of its first responses, and then closes the connection. */
 async function brokenProxy(endpoint: string, bytes: number, responses: number) {
