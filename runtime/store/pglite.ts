@@ -64,7 +64,7 @@ export class PgliteStore implements Store {
   async listen(channel: string, listener: (payload: string) => void) {
     const { first, remove } = this.#listeners.add(channel, listener);
     try {
-      if (first) await this.#run(() => this.#database.exec(`listen "${channel}"`));
+      if (first) await this.#run(() => this.#database.exec(`listen ${channel}`));
     } catch (error) {
       remove();
       throw error;

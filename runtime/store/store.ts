@@ -42,6 +42,7 @@ export interface Store extends Sql {
    * Calls the listener for each `pg_notify` on a channel, in every process and thread of the database, and once with ''
    * after any gap in which notifications may have been lost, so that it must read what it follows again.
    *
+   * @param channel A name of lower-case letters and underscores.
    * @returns a function that ends the calls
    */
   listen(channel: string, listener: (payload: string) => void): Promise<() => Promise<void>>;
