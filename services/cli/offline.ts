@@ -5,8 +5,10 @@ import { createLog, processSources, readConfig, registerVersion } from '../../ru
 import { services } from '../services.ts';
 import { probeInChild } from '../tools/validate/index.ts';
 import { refusing } from './refusing.ts';
-import type { VersionFields } from './register.ts';
 import { Refused } from './server.ts';
+
+/** The fields of a version as the server takes them, all of them text. */
+export type VersionFields = Readonly<Record<string, string>>;
 
 /** Registers a version in the stores that the settings name. @throws {Refused} */
 export function registerOffline(model: string, path: string, fields: VersionFields) {

@@ -5,11 +5,9 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { VersionFields } from './offline.ts';
 import { print, progress } from './output.ts';
 import { path, Refused, Server, type ServerOptions } from './server.ts';
-
-/** The fields of a version as the server takes them, all of them text. */
-export type VersionFields = Readonly<Record<string, string>>;
 
 export interface RegisterOptions extends ServerOptions {
   readonly modelPath: string;

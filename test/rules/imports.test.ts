@@ -71,13 +71,14 @@ importRule(
 );
 
 importRule(
-  'only services/main.ts, the client in process and the process that tries versions open the engine',
+  'only services/main.ts, the client in process, the process that tries versions and doctor open the engine',
   services,
   (target, from) =>
     room(target) === 'native' &&
     ![
       'services/main.ts',
       'services/tools/client/engine.ts',
+      'services/tools/doctor/engine.ts',
       'services/tools/validate/child.ts',
     ].includes(from.path),
   [

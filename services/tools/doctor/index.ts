@@ -7,7 +7,6 @@
 
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { openEngine } from '../../../native/index.ts';
 import {
   type Config,
   checkArtifacts,
@@ -19,19 +18,10 @@ import {
   ServeError,
   scanRepository,
 } from '../../../runtime/index.ts';
+import type { Check, Found } from './check.ts';
+import { engine } from './engine.ts';
 
-/** `off` means that it is not configured, and `missing` that the next start creates it or does without. */
-export type State = 'ok' | 'off' | 'missing' | 'failed';
-
-export interface Check {
-  readonly name: string;
-  readonly state: State;
-  readonly detail: string;
-  /** The command or setting that mends it. */
-  readonly remedy?: string;
-}
-
-type Found = Omit<Check, 'name'>;
+export type { Check } from './check.ts';
 
 /** @param url Where a running server is looked for. */
 export async function examine(config: Config, url: string): Promise<readonly Check[]> {
@@ -58,21 +48,6 @@ export async function examine(config: Config, url: string): Promise<readonly Che
 
 function failed(error: unknown): Found {
   return { state: 'failed', detail: error instanceof Error ? error.message : String(error) };
-}
-
-/** Whether the library has the execution provider of `DEVICE`. Only a load proves that it works. */
-async function engine({ device, ortLibrary }: Config): Promise<Found> {
-  const opened = openEngine(ortLibrary === undefined ? {} : { library: ortLibrary });
-  const { onnxRuntimeVersion, providers } = opened.info;
-  await opened.close();
-  const detail = `ONNX Runtime ${onnxRuntimeVersion}, DEVICE=${device}, providers: ${providers.join(', ')}`;
-  const [kind] = device.split(':');
-  const needed = { cuda: 'CUDA', tensorrt: 'Tensorrt' }[kind!];
-  if (needed === undefined || providers.includes(`${needed}ExecutionProvider`)) {
-    return { state: 'ok', detail };
-  }
-  const remedy = 'name a GPU build of ONNX Runtime in ORT_LIBRARY, or set DEVICE=auto';
-  return { state: 'failed', detail, remedy };
 }
 
 async function models({ modelPath }: Config): Promise<Found> {
