@@ -1,5 +1,5 @@
 /**
- * Redis for what requests can do without. A request waits for it at most `LIMIT_MS`, and not at all while it is down or
+ * Redis for what requests can do without. A request waits for it at most a short time, and not at all while it is down or
  * slow: after the first command that fails, none is sent until Redis responds to a ping in time.
  *
  * @module
@@ -27,14 +27,19 @@ export class RequestRedis {
   #probe: ReturnType<typeof setTimeout> | undefined;
   #writesFrom = 0;
 
-  /** Connects in the background. @param url `redis://…` or `rediss://…` */
-  static async open(url: string, log: Log): Promise<RequestRedis> {
+  /**
+   * Connects in the background.
+   *
+   * @param url `redis://…` or `rediss://…`
+   * @param limitMs Maximum time of a command, milliseconds.
+   */
+  static async open(url: string, log: Log, limitMs = LIMIT_MS): Promise<RequestRedis> {
     const { Redis } = await import('ioredis');
     const redis = new Redis(url, {
       // A command that cannot be sent fails at once instead of waiting for the connection.
       enableOfflineQueue: false,
       maxRetriesPerRequest: 1,
-      commandTimeout: LIMIT_MS,
+      commandTimeout: limitMs,
       connectTimeout: CONNECT_MS,
       socketTimeout: DEAD_MS,
       // The check would need the right to read INFO; a server that still loads refuses the first command.

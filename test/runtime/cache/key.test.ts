@@ -14,6 +14,7 @@ import {
   identity,
   type KeyedRequest,
   KeyMaker,
+  RememberedKey,
 } from '../../../runtime/cache/key.ts';
 import { tenantOf } from '../../../runtime/cache/tenant.ts';
 import { principal, request, text } from './arbitraries.ts';
@@ -143,6 +144,24 @@ describe('keys', () => {
         );
         const other = { ...given, request: { ...given.request, runs } };
         assert.deepEqual(keyOf(other), keyOf(given));
+      }),
+    );
+  });
+
+  test('a remembered key is that of its version and its tenant only', () => {
+    const maker = new KeyMaker();
+    const given = { runs: [{}], outputs: undefined, packStrings: false };
+    const remembered = new RememberedKey();
+    const versions = [identity(['a']), identity(['b'])];
+    const asked = fc.array(fc.tuple(fc.constantFrom(...versions), fc.constantFrom('', 't')));
+    fc.assert(
+      fc.property(asked, (asks) => {
+        for (const [version, tenant] of asks) {
+          const key = maker.make(version, tenant, { ...given, remembered }) as CacheKey;
+          const { hash } = new KeyMaker().make(version, tenant, given) as CacheKey;
+          assert.equal(key.hash, hash);
+          assert.equal(maker.make(version, tenant, { ...given, remembered }), key);
+        }
       }),
     );
   });

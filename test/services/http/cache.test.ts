@@ -224,6 +224,39 @@ test('a request that is remembered is checked like any other', async () => {
   }
 });
 
+test('a response says what the newest run has returned', async () => {
+  const script = { ...telling() };
+  using service = await cached({ engine: () => script });
+  const say = async (control: string) => {
+    const response = await service.predict(ROW, { 'Cache-Control': control });
+    const { confidence } = (await response.json()) as { confidence: number };
+    return `${stateOf(response)} ${confidence}`;
+  };
+  assert.deepEqual([await say(''), await say('')], ['miss 1', 'hit 1']);
+  const scores = Float32Array.of(0.5, 0.25, 0.25);
+  script.run = () => ({ scores: { type: 'float32', dims: [1, 3], data: scores } });
+  assert.deepEqual(
+    [await say(''), await say('no-cache'), await say('')],
+    ['hit 1', 'miss 0.5', 'hit 0.5'],
+  );
+});
+
+test('rows run one by one as soon as the engine finds that they must, also those of a remembered request', async () => {
+  const puppet = telling();
+  const batching = { ...puppet.signature.batching };
+  const signature = { ...puppet.signature, batching };
+  using service = await cached({ engine: () => ({ ...puppet, signature }) });
+  const body = { ...ROW, features: [ROW.features, [2, 0, 0, 0]] };
+  const runs = async () => {
+    const before = service.model('iris:v1.0').counts.submitted;
+    assert.equal((await service.predict(body, { 'Cache-Control': 'no-cache' })).status, 200);
+    return service.model('iris:v1.0').counts.submitted - before;
+  };
+  assert.deepEqual([await runs(), await runs()], [1, 1]);
+  batching.enabled = false;
+  assert.deepEqual([await runs(), await runs()], [2, 2]);
+});
+
 test('requests at the same time share one run', async () => {
   using service = await cached();
   const model = service.model('iris:v1.0');
