@@ -8,6 +8,7 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../support/child.ts';
 import { testRepository } from '../support/repository.ts';
+import { stateFolder } from '../support/store.ts';
 import { until } from '../support/until.ts';
 import { MODELS, ROW, start } from './support.ts';
 
@@ -24,6 +25,12 @@ async function failure(
   assert.equal(code, 1, child.errors);
   assert.equal(child.errors.trim().split('\n').length, 1, child.errors);
   return child.errors.trim();
+}
+
+/** The same for all services, for which a database is there already, because making one takes seconds. */
+async function failureOfAll(env: Record<string, string>): Promise<string> {
+  using state = await stateFolder();
+  return await failure({ SERVICE: 'all', STATE_DIR: state.path, ...env });
 }
 
 describe('a start', () => {
@@ -84,7 +91,8 @@ describe('a start', () => {
   });
 
   test('of all services opens a port for each, with the same models', async () => {
-    await using service = await start({ SERVICE: 'all' });
+    using state = await stateFolder();
+    await using service = await start({ SERVICE: 'all', STATE_DIR: state.path });
     const { ports } = (await service.child.line('ready')) as { ports: Record<string, number> };
     assert.equal(ports.gateway, service.port);
     const response = await fetch(`http://127.0.0.1:${ports.inference}/v2/models/iris/infer`, {
@@ -157,14 +165,15 @@ describe('a port in the settings', () => {
   }
 
   test('is reported with the setting that has it if it is taken', async () => {
-    await using service = await start({ SERVICE: 'all' });
+    using state = await stateFolder();
+    await using service = await start({ SERVICE: 'all', STATE_DIR: state.path });
     const { ports } = (await service.child.line('ready')) as { ports: Record<string, number> };
     for (const [setting, port] of [
       ['INFERENCE_PORT', ports.inference],
       ['GRPC_PORT', ports.grpc],
     ] as const) {
       for (const workers of ['1', '2']) {
-        const said = await failure({ [setting]: `${port}`, MAX_WORKERS: workers });
+        const said = await failureOfAll({ [setting]: `${port}`, MAX_WORKERS: workers });
         assert.match(said, new RegExp(`^Port ${port} is already in use; .* in ${setting}\\.$`));
       }
     }
@@ -252,18 +261,22 @@ describe('settings', () => {
     ],
     'an unknown device': [{ DEVICE: 'gpu' }, [], /^DEVICE must be cpu, /],
     'a repository that does not exist': [
-      { MODEL_PATH: '/no/such' },
+      { MODEL_PATH: '/no/such', SERVICE: 'prediction' },
       [],
       /^The model repository .* cannot be read\..*; write in MODEL_PATH/,
     ],
-    'a default model that does not exist': [{ DEFAULT_MODEL: 'x' }, [], /^DEFAULT_MODEL names 'x'/],
+    'a default model that does not exist': [
+      { DEFAULT_MODEL: 'x', SERVICE: 'prediction' },
+      [],
+      /^DEFAULT_MODEL names 'x'/,
+    ],
     'a library that does not exist': [
       { ORT_LIBRARY: '/no/such.so' },
       [],
       /no such\.so|\/no\/such\.so|cannot/i,
     ],
     'an address of another machine': [
-      { HOST: '192.0.2.1' },
+      { HOST: '192.0.2.1', SERVICE: 'prediction' },
       [],
       /^HOST 192\.0\.2\.1 is not an address/,
     ],
