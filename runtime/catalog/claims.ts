@@ -1,5 +1,6 @@
 /**
- * Versions on which a server works: it claims one, renews its lease, and ends the claim with the outcome.
+ * Versions on which a server works: it claims one, renews its lease, and ends the claim with the outcome. Each of these
+ * steps may be repeated if its outcome is not known, because a connection was cut.
  *
  * If the server dies, the lease runs out, and the version is rejected and may be registered again. The number of a claim
  * tells it from a later one of the same name.
@@ -10,7 +11,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ServeError } from '../errors.ts';
 import type { Sql, Store } from '../store/store.ts';
-import { type CatalogContext, nextNumber } from './context.ts';
+import type { CatalogContext } from './context.ts';
 import { recordEvent } from './events.ts';
 import { discardArtifact, withArtifactLock } from './garbage.ts';
 import { storeModel } from './models.ts';
@@ -62,25 +63,27 @@ const LEASE_SECS = 60;
  */
 export function claimVersion(
   { store, repository }: CatalogContext,
-  registration: Registration,
+  claim: Claim,
   content: Content,
-  who: string,
 ): Promise<Claim | VersionRecord> {
-  const { model, version } = registration;
+  const { model, version, who } = claim;
   if (repository.versions(model)?.includes(version) === true) {
-    throw conflict(registration, 'lies in MODEL_PATH; choose another name');
+    throw conflict(claim, 'lies in MODEL_PATH; choose another name');
   }
   return withArtifactLock(store, content.digest, () =>
     store.transaction(async (sql) => {
       await storeModel(sql, model, who);
       const before = await readVersion(sql, model, version);
-      if (before !== undefined && !(await isFree(sql, before))) {
-        refuseOther(registration, before, content.digest);
-        return before;
+      if (before !== undefined) {
+        const { number, isFree } = await standingOf(sql, before);
+        if (number === claim.number) return claim;
+        if (!isFree) {
+          refuseOther(claim, before, content.digest);
+          return before;
+        }
+        await discardArtifact(sql, before.digest!);
       }
-      await refuseLabel(sql, registration);
-      if (before !== undefined) await discardArtifact(sql, before.digest!);
-      const claim = { ...registration, who, number: await nextNumber(sql) };
+      await refuseLabel(sql, claim);
       await insertVersion(sql, claim, content);
       const after = { version, state: 'registered', digest: content.digest };
       await recordEvent(sql, {
@@ -145,10 +148,12 @@ export function endClaim(store: Store, claim: Claim, outcome: Outcome): Promise<
         ...[inputs, outputs, costs].map((each) => JSON.stringify(each)),
       ],
     );
+    const after = (await readVersion(sql, model, version))!;
     if (ended.length === 0) {
+      const isRepeated = (await standingOf(sql, after)).number === number;
+      if (isRepeated && after.state === outcome.state) return after;
       throw conflict(claim, 'was given up, because its server did not respond; register it again');
     }
-    const after = (await readVersion(sql, model, version))!;
     if (outcome.state === 'rejected') await discardArtifact(sql, after.digest!);
     await recordEvent(sql, {
       ...{ model, who, what: outcome.state === 'ready' ? 'ready' : 'reject' },
@@ -189,14 +194,21 @@ async function rejectOne(
   await recordEvent(sql, { model, who: 'server', what: 'reject', before: undefined, after });
 }
 
-/** Whether the name of a version may be registered again: it was rejected, or its server has died. */
-export async function isFree(sql: Sql, { name, version, state }: VersionRecord): Promise<boolean> {
-  if (state === 'rejected') return true;
-  const late = await sql.query(
-    'select 1 from model_versions where model = $1 and version = $2 and lease_until < now()',
+/** Who works on a version. */
+export interface Standing {
+  /** The number of its claim. */
+  readonly number: number;
+  /** Whether its name may be registered again: it was rejected, or its server has died. */
+  readonly isFree: boolean;
+}
+
+export async function standingOf(sql: Sql, { name, version }: VersionRecord): Promise<Standing> {
+  const [row] = await sql.query<{ number: number; free: boolean }>(
+    `select claim as number, state = 'rejected' or coalesce(lease_until < now(), false) as free
+     from model_versions where model = $1 and version = $2`,
     [name, version],
   );
-  return late.length > 0;
+  return { number: row!.number, isFree: row!.free };
 }
 
 /** @throws {ServeError} `CONFLICT` unless the version has the content of the registration */

@@ -8,11 +8,11 @@ import {
   type Claim,
   claimVersion,
   endClaim,
-  isFree,
   type Registration,
   renewClaim,
+  standingOf,
 } from './claims.ts';
-import type { CatalogContext } from './context.ts';
+import { type CatalogContext, nextNumber } from './context.ts';
 import type { Probe, ProbeResult } from './probe.ts';
 import type { CheckSignature, SignatureVerdict } from './signature.ts';
 import { readVersion, type VersionRecord } from './versions.ts';
@@ -32,6 +32,8 @@ export interface RegistrarParts {
 
 const RENEW_MS = 15_000;
 const POLL_MS = 100;
+const FIRST_PAUSE_MS = 50;
+const LAST_PAUSE_MS = 6400;
 
 export class Registrar {
   readonly #context: CatalogContext;
@@ -58,7 +60,9 @@ export class Registrar {
     const verdict = await this.#parts.checkSignature(artifact, signature, config);
     const content = { ...artifact, signatureStatus: verdict.status };
     for (;;) {
-      const taken = await claimVersion(this.#context, registration, content, who);
+      const number = await insist(() => nextNumber(this.#context.store));
+      const claim = { ...registration, who, number };
+      const taken = await insist(() => claimVersion(this.#context, claim, content));
       if ('number' in taken) {
         return { version: await this.#work(taken, artifact, verdict), isNew: true };
       }
@@ -79,10 +83,10 @@ export class Registrar {
     const renewing = setInterval(() => void renewClaim(store, claim).catch(() => {}), RENEW_MS);
     try {
       if (refusal !== undefined) throw new ServeError('REJECTED', refusal);
-      await renewClaim(store, claim, 'validating');
+      await insist(() => renewClaim(store, claim, 'validating'));
       const found = await this.#try(claim, artifact);
       await this.#parts.artifacts.put(artifact);
-      return await endClaim(store, claim, { state: 'ready', found, warning });
+      return await insist(() => endClaim(store, claim, { state: 'ready', found, warning }));
     } catch (error) {
       const isRefused = error instanceof ServeError && error.code === 'REJECTED';
       const reason = isRefused ? error.message : 'The server failed to try or store it.';
@@ -104,7 +108,7 @@ export class Registrar {
   /** Never rejects: if the outcome cannot be recorded, the lease runs out, which has the same effect. */
   async #reject(claim: Claim, reason: string): Promise<void> {
     try {
-      await endClaim(this.#context.store, claim, { state: 'rejected', reason });
+      await insist(() => endClaim(this.#context.store, claim, { state: 'rejected', reason }));
     } catch (err) {
       const { model, version } = claim;
       this.#parts.log.warn({ model, version, err }, 'a rejection could not be recorded');
@@ -116,8 +120,24 @@ export class Registrar {
     for (;;) {
       const found = await readVersion(this.#context.store, model, version);
       const isOpen = found?.state === 'registered' || found?.state === 'validating';
-      if (!isOpen || (await isFree(this.#context.store, found))) return found;
+      if (!isOpen || (await standingOf(this.#context.store, found)).isFree) return found;
       await sleep(POLL_MS);
+    }
+  }
+}
+
+/**
+ * Repeats a step that does no harm when it is repeated, while the database cannot be reached: a client should not have to
+ * send 16 GiB again because a connection was cut. Gives up after 13 seconds.
+ */
+async function insist<Result>(step: () => Promise<Result>): Promise<Result> {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs *= 2) {
+    try {
+      return await step();
+    } catch (error) {
+      const passes = error instanceof ServeError && error.code === 'STORE_UNAVAILABLE';
+      if (!passes || pauseMs > LAST_PAUSE_MS) throw error;
+      await sleep(pauseMs);
     }
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, beforeEach, describe, test } from 'node:test';
 import { hashArtifact } from '../../../runtime/artifacts/index.ts';
 import { ServeError } from '../../../runtime/errors.ts';
+import type { Store } from '../../../runtime/store/index.ts';
 import { testStore } from '../../support/store.ts';
 import { until } from '../../support/until.ts';
 import { clear, expire, FOUND, rejects, testCatalog } from './support.ts';
@@ -174,6 +175,33 @@ describe('a version that is rejected', () => {
     await assert.rejects(t.register('iris', 'v1'), /EACCES/);
     const { reason } = await t.catalog.version('iris', 'v1');
     assert.equal(reason, 'The server failed to try or store it.');
+  });
+});
+
+describe('a connection that is cut', () => {
+  test('after a step was made, or before, does not end the registration', async () => {
+    await using t = await testCatalog({ store });
+    let steps = 0;
+    // Of three transactions one is carried out but its outcome does not arrive, one does not begin, and one succeeds.
+    const cut: Store['transaction'] = async (work) => {
+      steps += 1;
+      if (steps % 3 === 0) return store.transaction(work);
+      if (steps % 3 === 1) await store.transaction(work);
+      throw new ServeError('STORE_UNAVAILABLE', 'The connection was cut.');
+    };
+    const broken: Store = {
+      kind: store.kind,
+      transaction: cut,
+      query: (text, values) => store.query(text, values),
+      listen: (channel, listener) => store.listen(channel, listener),
+      tryLock: (name) => store.tryLock(name),
+      close: async () => {},
+    };
+    await using s = await testCatalog({ store: broken, artifacts: t.parts.artifacts });
+    const { version, isNew } = await s.register('iris', 'v1', 'abc');
+    assert.deepEqual([version.state, isNew], ['ready', true]);
+    assert.equal(steps, 6);
+    assert.deepEqual(await eventsOf('iris'), ['register', 'ready']);
   });
 });
 
