@@ -80,22 +80,26 @@ async function writeLatencies(sql: Sql, arms: readonly ArmCounts[]): Promise<voi
   );
 }
 
+/** Rows of one statement, each of which has a deadline. */
+const ROWS_AT_ONCE = 2000;
+
 async function writeAnswers(sql: Sql, { answers }: Batch): Promise<void> {
-  if (answers.length === 0) return;
   const rows = answers.map(({ requestId, arm: { model, period, arm, version }, prediction }) => ({
     ...{ request_id: requestId, model, period, arm, version, prediction },
   }));
-  // Clients may choose ids, so that two requests can have the same one; then the first counts.
-  await sql.query(
-    `insert into answers (request_id, model, period, arm, version, prediction, answered_at)
-     select request_id, model, period, arm, version, prediction, now()
-     from jsonb_to_recordset($1::jsonb) as given (request_id text, model text, period bigint,
-       arm text, version text, prediction jsonb)
-     left join experiments e using (model) where ${CURRENT}
-     order by request_id
-     on conflict do nothing`,
-    [storableJson(rows)],
-  );
+  for (let first = 0; first < rows.length; first += ROWS_AT_ONCE) {
+    // Clients may choose ids, so that two requests can have the same one; then the first counts.
+    await sql.query(
+      `insert into answers (request_id, model, period, arm, version, prediction, answered_at)
+       select request_id, model, period, arm, version, prediction, now()
+       from jsonb_to_recordset($1::jsonb) as given (request_id text, model text, period bigint,
+         arm text, version text, prediction jsonb)
+       left join experiments e using (model) where ${CURRENT}
+       order by request_id
+       on conflict do nothing`,
+      [storableJson(rows.slice(first, first + ROWS_AT_ONCE))],
+    );
+  }
 }
 
 async function writeDisagreements(sql: Sql, { disagreements }: Batch): Promise<void> {

@@ -4,6 +4,7 @@ import { ServeError } from '../../../runtime/errors.ts';
 import { createLog } from '../../../runtime/log.ts';
 import type { Comparison } from '../../../runtime/routing/observer.ts';
 import type { Store } from '../../../runtime/store/store.ts';
+import { Counters } from '../../../runtime/traffic/counters.ts';
 import type { ArmReport } from '../../../runtime/traffic/index.ts';
 import { Recorder } from '../../../runtime/traffic/recorder.ts';
 import { testStore } from '../../support/store.ts';
@@ -297,11 +298,28 @@ test('what is stored about requests is deleted when it is old, and inputs when t
   await other.close();
 });
 
-test('requests beyond what is recorded at once are counted, but take no feedback', async () => {
+test('requests beyond what is recorded at once are counted, but take no feedback', () => {
+  const counters = new Counters();
+  const request = {
+    ...{ model: 'iris', requestId: 'req_1', arm: 'v1', version: 'v1', period: 1, latencyMs: 1 },
+    ...{ failed: false, confidence: undefined, prediction: 1 },
+  };
+  const recorded = (count: number) => {
+    for (let i = 0; i < count; i += 1) counters.observe(request);
+    const { arms, answers } = counters.take()!;
+    assert.deepEqual([arms.length, arms[0]?.requests], [1, count]);
+    return answers.length;
+  };
+  assert.equal(recorded(10_500), 10_000);
+  assert.equal(recorded(500), 100, 'those of one second');
+  assert.equal(recorded(50), 50);
+});
+
+test('many requests are written at once', async () => {
   await using t = new TestTraffic(store);
   await t.put({ weights: { v1: 1, v2: 1 } });
-  await t.serve('v1', 10_500);
-  assert.deepEqual(counts((await t.traffic.experiments('iris')).arms), [['v1', 'v1', 10_500, 0]]);
-  const [recorded] = await store.query<{ count: number }>('select count(*)::int from answers');
-  assert.equal(recorded?.count, 10_000);
+  await t.serve('v1', 2500);
+  assert.deepEqual(counts((await t.traffic.experiments('iris')).arms), [['v1', 'v1', 2500, 0]]);
+  const [written] = await store.query<{ count: number }>('select count(*)::int from answers');
+  assert.equal(written?.count, 2500);
 });
