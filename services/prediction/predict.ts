@@ -52,7 +52,7 @@ interface Context {
   said: Said | undefined;
 }
 
-/** What results say, as predictions and as the JSON of a response up to the request's id. */
+/** What results say, as predictions and as the JSON of a response up to the request's id, which comes last. */
 interface Said {
   readonly results: Outcome<Context>['results'];
   readonly predictions: readonly Prediction[];
@@ -107,7 +107,7 @@ export function predictRoute({
       const { json, predictions } = said;
       if (json.length <= SHORT) context.said = said;
       // An id has no characters that JSON escapes.
-      return { body: `${json},"request_id":"${id}"}`, predictions };
+      return { body: `${json}${id}"}`, predictions };
     },
     body: ({ content }) => content.json,
     predicted({ predictions }, { content: { body } }) {
@@ -128,7 +128,7 @@ function say({ version, results, timings, context }: Outcome<Context>, content: 
   };
   const rows = isList(content.body) ? { predictions } : predictions[0]!;
   const json = stringify({ ...rows, ...about }, content.nonFinite).slice(0, -1);
-  return { results, predictions, json };
+  return { results, predictions, json: `${json},"request_id":"` };
 }
 
 /** The mean of the confidences that are numbers; undefined if none is. */
