@@ -66,7 +66,7 @@ export const platformSettings = {
   ),
   SIGNATURE_POLICY: setting(
     z.enum(POLICIES, `one of ${POLICIES.join(', ')}`).default('off'),
-    'Whether registered models must be signed: require, warn or off; signature_policy in model.json overrides it',
+    'Whether registered models must be signed: require, warn or off; signature_policy in model.json may ask for more',
     'require',
   ),
   SIGNATURE_KEYS: setting(
