@@ -86,8 +86,11 @@ export class JobRunner {
       this.#worker.notice(notice);
       if (notice === '' || notice.startsWith(QUEUED)) this.#dispatches?.wake();
     };
-    // Without notifications jobs start at the next look.
-    watch.listen(listener).catch((err: unknown) => log.warn({ err }, 'jobs start late'));
+    // What changed before it listened was not heard, and without notifications jobs start at the next look.
+    watch
+      .listen(listener)
+      .then(() => listener(''))
+      .catch((err: unknown) => log.warn({ err }, 'jobs start late'));
   }
 
   async drain(): Promise<void> {
