@@ -13,10 +13,11 @@ const NUMBERS: ReadonlySet<number> = new Set([20, 1700]);
 const BYTEA = 17;
 
 export function openBunSql(url: string, options: SqlPoolOptions): SqlPool {
-  const { max, connectSecs, session, onClose } = options;
+  const { max, connectSecs, idleSecs, session, onClose } = options;
   const sql = new Bun.SQL(url, {
     max,
     connectionTimeout: connectSecs,
+    idleTimeout: idleSecs,
     connection: { ...session },
     // Otherwise Bun would write the text of a JSON parameter as a JSON string. It also suits poolers of connections.
     prepare: false,
@@ -25,14 +26,14 @@ export function openBunSql(url: string, options: SqlPoolOptions): SqlPool {
   return {
     run: (text, values) => run(sql, text, values),
     async reserve(): Promise<SqlConnection> {
-      const reserved = await sql.reserve();
+      const reserved = await converting(sql.reserve());
       return {
         run: (text, values) => run(reserved, text, values),
         release: (reusable) => void (reusable ? reserved.release() : reserved.close()),
       };
     },
-    listen: (channel, onNotify, onListen) => sql.listen(channel, onNotify, onListen),
-    end: () => sql.close({ timeout: 0 }),
+    listen: (channel, onNotify, onListen) => converting(sql.listen(channel, onNotify, onListen)),
+    end: (graceSecs) => sql.close({ timeout: graceSecs }),
   };
 }
 
@@ -41,13 +42,18 @@ async function run(
   text: string,
   values: readonly unknown[] | undefined,
 ): Promise<SqlResult> {
+  const result = await converting(sql.unsafe(text, values && [...values]));
+  // Several statements have a list of results.
+  const last = Array.isArray(result.at(-1)) ? result.at(-1) : result;
+  return { rows: convert(last), command: last.command ?? '' };
+}
+
+async function converting<Result>(work: Promise<Result>): Promise<Result> {
   try {
-    const result = await sql.unsafe(text, values && [...values]);
-    // Several statements have a list of results.
-    const last = Array.isArray(result.at(-1)) ? result.at(-1) : result;
-    return { rows: convert(last), command: last.command ?? '' };
+    return await work;
   } catch (error) {
-    throw asSqlError(error);
+    if (!(error instanceof Bun.SQL.PostgresError) || error.errno === undefined) throw error;
+    throw new SqlError(error.message, error.errno, { cause: error });
   }
 }
 
@@ -64,9 +70,4 @@ function convert(rows: Rows): Record<string, unknown>[] {
   }
   // A list without the metadata of Bun, as other hosts have it.
   return [...rows];
-}
-
-function asSqlError(error: unknown): unknown {
-  if (!(error instanceof Bun.SQL.PostgresError) || error.errno === undefined) return error;
-  return new SqlError(error.message, error.errno, { cause: error });
 }

@@ -14,11 +14,12 @@ type Connect = (onClose: () => void) => Sql;
 
 export async function openPostgresJs(url: string, options: SqlPoolOptions): Promise<SqlPool> {
   const { default: postgres } = await import('postgres');
-  const { connectSecs, session, onClose } = options;
+  const { connectSecs, idleSecs, session, onClose } = options;
   const connect: Connect = (onClosed) =>
     postgres(url, {
       max: 1,
       connect_timeout: connectSecs,
+      idle_timeout: idleSecs,
       connection: { ...session },
       prepare: false,
       // Saves a round trip, which would find out how arrays are written.
@@ -89,10 +90,10 @@ class ConnectionPool implements SqlPool {
     return this.#listening.listen(channel, onNotify, onListen);
   }
 
-  async end(): Promise<void> {
+  async end(graceSecs: number): Promise<void> {
     await Promise.all([
       this.#listening.end({ timeout: 0 }),
-      ...[...this.#clients].map((client) => client.end()),
+      ...[...this.#clients].map((client) => client.end(graceSecs)),
     ]);
   }
 
@@ -118,7 +119,7 @@ class ConnectionPool implements SqlPool {
 
   #forget(client: Client): void {
     this.#clients.delete(client);
-    void client.end();
+    void client.end(0);
   }
 
   #release(client: Client, reusable: boolean): void {
@@ -154,8 +155,8 @@ class Client {
     }
   }
 
-  end(): Promise<void> {
-    return this.#sql.end({ timeout: 0 });
+  end(graceSecs: number): Promise<void> {
+    return this.#sql.end({ timeout: graceSecs });
   }
 }
 

@@ -33,8 +33,8 @@ export interface SqlPool extends SqlRunner {
     onNotify: (payload: string) => void,
     onListen: () => void,
   ): Promise<{ unlisten(): Promise<void> }>;
-  /** Ends all connections at once. Statements in flight reject. */
-  end(): Promise<void>;
+  /** Ends all connections. Statements that are in flight longer than that reject. */
+  end(graceSecs: number): Promise<void>;
 }
 
 export interface SqlPoolOptions {
@@ -42,6 +42,8 @@ export interface SqlPoolOptions {
   readonly max: number;
   /** Seconds within which a connection must open. */
   readonly connectSecs: number;
+  /** Seconds after which a connection that nobody uses is closed. */
+  readonly idleSecs: number;
   /** Settings of each session, such as `statement_timeout`. */
   readonly session: Readonly<Record<string, string | number>>;
   /** Called when a connection has ended. */

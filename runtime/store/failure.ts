@@ -6,11 +6,11 @@ import { SqlError } from '../host/index.ts';
 const RETRY_MS = 1000;
 
 /**
- * States with which a later attempt may succeed: lost connections (08), a rolled back transaction (40), too few resources
- * (53), a canceled statement or a server that stops (57), a failed disk (58), a standby that took no write yet (25006), and
- * a transaction or a lock that took too long (25P03, 55P03).
+ * States with which a later attempt may succeed: lost connections (08), a login that is refused (28, 3D), a transaction that
+ * was rolled back (40), too few resources (53), a canceled statement or a server that stops (57), a failed disk (58), a
+ * standby that takes no writes yet (25006), and a transaction or a lock that took too long (25P03, 55P03).
  */
-const TEMPORARY = /^(?:08|40|53|57|58)|^(?:25006|25P03|55P03)$/;
+const TEMPORARY = /^(?:08|28|3D|40|53|57|58)|^(?:25006|25P03|55P03)$/;
 
 /** The error for a database that cannot be reached now. */
 export const unavailable = (cause?: unknown): ServeError =>

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Config } from '../config/index.ts';
 import { ServeError } from '../errors.ts';
-import { currentHost } from '../host/index.ts';
+import { currentHost, SqlError } from '../host/index.ts';
 import type { Log } from '../log.ts';
 import { openEmbedded } from './embedded.ts';
 import { readMigrations } from './migrations.ts';
@@ -30,16 +30,16 @@ export async function openStore(
     return store;
   } catch (error) {
     await store.close();
-    if (!(error instanceof ServeError) || error.code !== 'STORE_UNAVAILABLE') throw error;
-    const reason = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    throw new ServeError(
-      'STORE_UNAVAILABLE',
-      `The database of DATABASE_URL cannot be used${reason}.`,
-      {
-        cause: error,
-      },
-    );
+    throw error instanceof ServeError && error.code !== 'INVALID_CONFIG' ? unusable(error) : error;
   }
+}
+
+/** The error of a start, with the reason as far as it names no address. */
+function unusable({ cause }: ServeError): ServeError {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : 'no answer';
+  const reason = cause instanceof SqlError ? cause.message : code;
+  const message = `The database of DATABASE_URL cannot be used: ${reason}.`;
+  return new ServeError('STORE_UNAVAILABLE', message, { cause });
 }
 
 /** How another thread of this process gets a store; it can be sent to it. */

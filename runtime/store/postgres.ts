@@ -16,8 +16,11 @@ import { lockSession } from './session-lock.ts';
 import type { NamedLock, Row, Sql, SqlValue, Store } from './store.ts';
 
 /** Connections of one thread. */
-const MAX_CONNECTIONS = 8;
+const MAX_CONNECTIONS = 6;
 const CONNECT_SECS = 3;
+const IDLE_SECS = 60;
+/** Seconds for which the end waits for statements. */
+const GRACE_SECS = 5;
 /** After so many failures in a row, without an answer in between, all connections are opened anew. */
 const MAX_FAILURES = 3;
 
@@ -29,6 +32,8 @@ export class PostgresStore implements Store {
   readonly #open: (max: number, onClose?: () => void) => Promise<SqlPool>;
   readonly #queryMs: number;
   #pool: Promise<SqlPool>;
+  /** Has no other use, so that listeners do not end when the other connections are opened anew. */
+  readonly #listening: Promise<SqlPool>;
   #failures = 0;
   #closed = false;
 
@@ -42,10 +47,11 @@ export class PostgresStore implements Store {
     this.#queryMs = queryMs;
     this.#open = (max, onClose) =>
       host.openSql(url, {
-        ...{ max, connectSecs: CONNECT_SECS, session },
+        ...{ max, connectSecs: CONNECT_SECS, idleSecs: IDLE_SECS, session },
         ...(onClose === undefined ? {} : { onClose }),
       });
     this.#pool = this.#open(MAX_CONNECTIONS);
+    this.#listening = this.#open(1);
   }
 
   /** Applies the migrations that the database does not have. @throws {ServeError} as `migrate` does */
@@ -63,7 +69,7 @@ export class PostgresStore implements Store {
     } catch (error) {
       throw storeFailure(error);
     } finally {
-      await pool.end();
+      await pool.end(0);
     }
   }
 
@@ -101,9 +107,15 @@ export class PostgresStore implements Store {
       if (listening) listener('');
       listening = true;
     };
-    const pool = await this.#pool;
-    const subscription = await this.#attempt(pool.listen(channel, listener, onListen));
-    return () => subscription.unlisten();
+    const subscribing = (await this.#listening).listen(channel, listener, onListen);
+    const end = async () => (await subscribing).unlisten();
+    try {
+      await this.#attempt(subscribing);
+    } catch (error) {
+      end().catch(() => {});
+      throw error;
+    }
+    return end;
   }
 
   /** @throws {ServeError} `STORE_UNAVAILABLE` */
@@ -114,7 +126,7 @@ export class PostgresStore implements Store {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await (await this.#pool).end();
+    for (const pool of await Promise.all([this.#pool, this.#listening])) await pool.end(GRACE_SECS);
   }
 
   async #reserve(): Promise<SqlConnection> {
@@ -154,7 +166,7 @@ export class PostgresStore implements Store {
     this.#failures = 0;
     const abandoned = this.#pool;
     this.#pool = this.#open(MAX_CONNECTIONS);
-    void abandoned.then((pool) => pool.end()).catch(() => {});
+    void abandoned.then((pool) => pool.end(0)).catch(() => {});
   }
 }
 

@@ -32,7 +32,7 @@ export async function lockSession(
   const pool = await open(lose);
   const end = () => {
     released = true;
-    return pool.end();
+    return pool.end(0);
   };
   try {
     const connection = await within(QUERY_MS, pool.reserve());

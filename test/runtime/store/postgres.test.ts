@@ -32,6 +32,14 @@ describe('PostgreSQL', { skip: noPostgres }, () => {
       () => false,
     );
 
+  /** How many statements with this text the server carries out. */
+  const running = async (text: string) => {
+    const rows = await server.run(
+      `select 1 from pg_stat_activity where state = 'active' and pid <> pg_backend_pid() and position('${text}' in query) > 0`,
+    );
+    return rows.length;
+  };
+
   test('what a cut transaction did is rolled back, and its next statement does not run outside it', async () => {
     const cut = store.transaction(async (sql) => {
       await sql.query('insert into t values (1)');
@@ -70,10 +78,7 @@ describe('PostgreSQL', { skip: noPostgres }, () => {
     const started = performance.now();
     await assert.rejects(store.query('select pg_sleep(60)'), unavailable);
     assert.ok(performance.now() - started >= QUERY_MS - 600);
-    const running = await server.run(
-      "select 1 from pg_stat_activity where query = 'select pg_sleep(60)' and state = 'active'",
-    );
-    assert.equal(running.length, 0);
+    assert.equal(await running('pg_sleep(60)'), 0);
   });
 
   test('a server that is killed is unavailable, until it is back', {
@@ -89,13 +94,34 @@ describe('PostgreSQL', { skip: noPostgres }, () => {
     );
     await assert.rejects(store.tryLock('driver'), unavailable);
     await assert.rejects(openStore({ databaseUrl: url, stateDir: '' }, log), (error: Error) => {
-      assert.match(error.message, /^The database of DATABASE_URL cannot be used: .*\.$/);
+      assert.match(error.message, /^The database of DATABASE_URL cannot be used: [A-Z_]+\.$/);
       return true;
     });
+    for (let i = 0; i < 5; i += 1) await assert.rejects(store.query('select 1'), unavailable);
     await server.start();
     await until(answers, 'the database answers');
     await until(() => heard.includes(''), 'the listener hears of the gap');
+    await store.query("select pg_notify('test_channel', 'x')");
+    await until(() => heard.includes('x'), 'notifications arrive again');
     await end();
+  });
+
+  test('a database that does not exist is a sentence', async () => {
+    const databaseUrl = url.replace(/\w+$/, 'nowhere');
+    await assert.rejects(openStore({ databaseUrl, stateDir: '' }, log), {
+      code: 'STORE_UNAVAILABLE',
+      message: 'The database of DATABASE_URL cannot be used: database "nowhere" does not exist.',
+    });
+  });
+
+  test('closing waits for statements', async () => {
+    const closing = new PostgresStore(url, currentHost());
+    const slow = closing.query('select 1 as a from pg_sleep(0.2)');
+    // The statement is on its way when the store is closed.
+    await until(async () => (await running('pg_sleep(0.2)')) === 1, 'the statement runs');
+    await closing.close();
+    assert.deepEqual(await slow, [{ a: 1 }]);
+    await assert.rejects(closing.query('select 1'), unavailable);
   });
 
   test('a server that hangs makes statements fail in time', async () => {
