@@ -16,8 +16,8 @@ const HASH_DIGITS = 32;
 export interface CacheKey {
   /** 128 bits of the SHA-256 of `bytes`, hexadecimal. */
   readonly hash: string;
-  /** The whole key. Two requests with the same bytes have the same outputs. */
-  readonly bytes: Uint8Array;
+  /** The whole key. Two requests with the same bytes have the same outputs. It may be replaced by equal bytes. */
+  bytes: Uint8Array;
 }
 
 /** The key of requests that have the same text, so that it is made once for all of them. */

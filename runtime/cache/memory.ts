@@ -21,9 +21,12 @@ export class MemoryTier {
   }
 
   /** The entry of a key; undefined if there is none, also if another key has the same hash. */
-  get({ hash, bytes }: CacheKey): CacheEntry | undefined {
-    const entry = this.#entries?.get(hash);
-    return entry !== undefined && isEqual(entry.key, bytes) ? entry : undefined;
+  get(key: CacheKey): CacheEntry | undefined {
+    const entry = this.#entries?.get(key.hash);
+    if (entry === undefined || !isEqual(entry.key, key.bytes)) return undefined;
+    // A key that is remembered then shares its memory with the entry, and is equal without a comparison.
+    key.bytes = entry.key;
+    return entry;
   }
 
   /** Holds an entry instead of one with the same hash. An entry of more bytes than all may have is not held. */

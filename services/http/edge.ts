@@ -13,6 +13,7 @@ import {
   type Runtime,
   ServeError,
   serverTiming,
+  type Timings,
 } from '../../runtime/index.ts';
 import { asBodyError, type ReadBody, wrongLength } from './body.ts';
 import { notJsonType } from './codec-json.ts';
@@ -69,10 +70,18 @@ export function createEdge(runtime: Runtime, service: string) {
       const ms = record('POST', 200, context.startedMs);
       if (accessLog) log.debug({ request_id: context.id, path, ms, ...timings }, 'completed');
       const ofKind = cache === undefined ? headersOf : cachedHeaders[cache.state];
-      const headers = ofKind(context.modelVersion);
-      if (cache?.ageSecs !== undefined) headers.set('Age', String(cache.ageSecs));
+      const reused = ofKind(context.modelVersion);
+      const { headers } = reused;
       headers.set('X-Request-Id', context.id);
-      headers.set('Server-Timing', serverTiming(timings, maxRows));
+      if (reused.timings !== timings || reused.maxRows !== maxRows) {
+        headers.set('Server-Timing', serverTiming(timings, maxRows));
+        reused.timings = timings;
+        reused.maxRows = maxRows;
+      }
+      if (cache?.ageSecs !== reused.ageSecs) {
+        headers.set('Age', String(cache?.ageSecs));
+        reused.ageSecs = cache?.ageSecs;
+      }
       const response = new Response(encoded.body, { headers });
       for (const name in encoded.headers) response.headers.set(name, encoded.headers[name]!);
       return response;
@@ -144,24 +153,34 @@ export function createEdge(runtime: Runtime, service: string) {
 }
 
 /**
- * Returns the headers of successful responses, to which each adds its own. Every response copies them: reusing an object is
- * cheaper than one whose names are checked each time.
+ * The headers of successful responses, to which each adds its own. Every response copies them: reusing an object is cheaper
+ * than one whose names are checked each time. The values that they have are known, because hits often have those of the hit
+ * before, and a header that is set costs as much as all that is done to find a hit.
  */
+interface ReusedHeaders {
+  readonly headers: Headers;
+  timings: Timings | undefined;
+  maxRows: number;
+  ageSecs: number | undefined;
+}
+
+/** Returns a function from the version that a route has chosen to the headers of its responses. */
 function successHeaders(
   more: Readonly<Record<string, string>> = {},
-): (version: string | undefined) => Headers {
-  const byVersion = new Map<string | undefined, Headers>();
+): (version: string | undefined) => ReusedHeaders {
+  const byVersion = new Map<string | undefined, ReusedHeaders>();
   return (version) => {
-    let headers = byVersion.get(version);
-    if (headers === undefined) {
-      headers = new Headers({
+    let reused = byVersion.get(version);
+    if (reused === undefined) {
+      const headers = new Headers({
         'Content-Type': 'application/json',
         ...more,
         ...versionHeader(version),
       });
-      byVersion.set(version, headers);
+      reused = { headers, timings: undefined, maxRows: 0, ageSecs: undefined };
+      byVersion.set(version, reused);
     }
-    return headers;
+    return reused;
   };
 }
 

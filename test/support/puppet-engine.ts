@@ -165,7 +165,8 @@ export class PuppetModel implements Model {
       this.counts.completed += 1;
       this.counts.batches += 1;
       this.counts.rows += inputs[this.#rowsOf]?.dims[0] ?? 1;
-      return { outputs, timings: TIMINGS };
+      // A new object for each run, as from the engine.
+      return { outputs, timings: { ...TIMINGS } };
     } catch (error) {
       this.counts.failed += 1;
       return Promise.reject(error);
