@@ -54,16 +54,18 @@ export async function freePort(): Promise<number> {
 /** A temporary folder that a server may write to. */
 export const serverFolder = (): string => mkdtempSync(path.join(tmpdir(), 'millrace-server-'));
 
+/** Makes the kernel end a server when its test ends, even without warning. The program is one of Debian's essential ones. */
+const ENDING = ['--pdeathsig', 'KILL'];
+
 /** A server in a process of its own, which ends with the process of the test at the latest. */
 export class ServerProcess {
   readonly #child: ChildProcess;
-  readonly #end = () => this.kill('SIGKILL');
   readonly ended: Promise<void>;
   #output = '';
   #over = false;
 
   constructor(program: Program, args: readonly string[], user?: { uid: number; gid: number }) {
-    this.#child = spawn(program.path, args, {
+    this.#child = spawn('setpriv', [...ENDING, program.path, ...args], {
       env: { PATH: process.env.PATH, LC_ALL: 'C', ...program.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...user,
@@ -76,11 +78,9 @@ export class ServerProcess {
     this.ended = new Promise((resolve) => {
       this.#child.once('close', () => {
         this.#over = true;
-        process.off('exit', this.#end);
         resolve();
       });
     });
-    process.on('exit', this.#end);
   }
 
   /** Resolves when the server answers. @throws {Error} if it ends before */
@@ -93,8 +93,7 @@ export class ServerProcess {
   kill(signal: 'SIGINT' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
     if (this.#over) return;
     const pid = this.#child.pid!;
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').match(/\d+/g) ?? [];
-    for (const each of [pid, ...children.map(Number)]) {
+    for (const each of [pid, ...childrenOf(pid)]) {
       try {
         process.kill(each, signal);
       } catch {
@@ -107,6 +106,11 @@ export class ServerProcess {
     this.kill(signal);
     await this.ended;
   }
+}
+
+function childrenOf(pid: number): number[] {
+  const file = `/proc/${pid}/task/${pid}/children`;
+  return existsSync(file) ? (readFileSync(file, 'utf8').match(/\d+/g) ?? []).map(Number) : [];
 }
 
 export const removeFolder = (folder: string): void =>
