@@ -34,7 +34,7 @@ const implementations = {
   },
 };
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 /** The codes of the calls that failed. */
 async function failures(calls: readonly Promise<unknown>[]): Promise<readonly string[]> {
