@@ -52,7 +52,7 @@ describe('with a gateway', () => {
   test('jobs cancel ends a job that has not ended', async () => {
     const slow = await cli.run('jobs', 'cancel', 'job_of_nobody');
     assert.equal(slow.code, 1);
-    assert.match(slow.stderr, /no job/i);
+    assert.match(slow.stderr, /no such job/i);
   });
 
   test('a job that fails ends submit --wait with 1', async () => {
@@ -94,7 +94,7 @@ describe('with a gateway', () => {
   for (const [args, code, message] of [
     [['jobs', 'submit', ...TARGET], 2, /either --body or --batch/],
     [['jobs', 'submit', '--service', 'admin', '--path', '/x', '--body', '{}'], 1, /service/],
-    [['jobs', 'show', 'nothing'], 1, /no job/i],
+    [['jobs', 'show', 'nothing'], 1, /no such job/i],
     [['jobs', 'list', '--status', 'odd'], 1, /status/],
     [['bench', '--url', 'http://127.0.0.1:1', '--seconds', '0.1'], 3, /No server responds/],
   ] as const) {

@@ -2,12 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../../support/child.ts';
+import { stateFolder } from '../../support/store.ts';
 
 const top = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -60,15 +59,16 @@ export function millrace(
 export async function commandLine(
   env: Readonly<Record<string, string>> = {},
 ): Promise<CommandLine> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'millrace-cli-'));
+  const state = await stateFolder();
+  const folder = state.path;
   const settings = {
-    ...{ STATE_DIR: path.join(folder, 'state'), CACHE_DIR: path.join(folder, 'cache') },
+    ...{ STATE_DIR: folder, CACHE_DIR: path.join(folder, 'cache') },
     ...{ SERVICE: 'gateway', PORT: '0', ...env },
   };
   const child = new ServiceChild('services/main.ts', settings);
   const dispose = async () => {
     await child[Symbol.asyncDispose]();
-    rmSync(folder, { recursive: true, force: true });
+    state[Symbol.dispose]();
   };
   const port = await child.port().catch(async (error: unknown) => {
     await dispose();
