@@ -7,7 +7,7 @@ import { ByteWriter } from './byte-writer.ts';
 
 /** Inputs of more bytes are not cached: to copy and to compare them would block the HTTP thread for milliseconds. */
 const MAX_INPUT_BYTES = 8 * 1024 * 1024;
-/** Longer keys are hashed on another thread. */
+/** Longer keys are hashed on another thread. They have memory of their own, because they are longer than what is kept. */
 const HASHED_HERE = 256 * 1024;
 /** Hexadecimal digits of 128 bits. */
 const HASH_DIGITS = 32;
@@ -18,6 +18,8 @@ export interface CacheKey {
   readonly hash: string;
   /** The whole key. Two requests with the same bytes have the same outputs. It may be replaced by equal bytes. */
   bytes: Uint8Array;
+  /** Set if the bytes are valid only until the next key is made. */
+  readonly isBorrowed?: true;
 }
 
 /** The key of requests that have the same text, so that it is made once for all of them. */
@@ -56,8 +58,7 @@ export class KeyMaker {
   readonly #writer = new ByteWriter();
 
   /**
-   * The key of a request; undefined if its inputs are too long to be cached. Its bytes are valid until the next call,
-   * unless it comes as a promise.
+   * The key of a request; undefined if its inputs are too long to be cached.
    *
    * @param version Identifies the model version, as `identity` returns it.
    * @param tenant Callers of different tenants never share results.
@@ -78,10 +79,12 @@ export class KeyMaker {
     if (outputs !== undefined) for (const name of outputs) writer.text(name);
     writer.number(runs.length);
     for (const inputs of runs) if (!writeInputs(writer, inputs)) return undefined;
-    const bytes = remembered === undefined ? writer.written() : writer.written().slice();
+    const bytes = writer.written();
     if (bytes.length > HASHED_HERE) return hashElsewhere(bytes);
-    const key = { hash: shortened(hash('sha256', bytes, 'hex')), bytes };
-    remembered?.set(version, tenant, key);
+    const found = shortened(hash('sha256', bytes, 'hex'));
+    if (remembered === undefined) return { hash: found, bytes, isBorrowed: true };
+    const key = { hash: found, bytes: bytes.slice() };
+    remembered.set(version, tenant, key);
     return key;
   }
 }

@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache';
 /** Longer texts are not remembered: they are compared with each other, and reading them is a small part of their cost. */
 const MAX_CHARACTERS = 4096;
 /** About what a text, its values, its tensors and the parts of its response take in memory. */
-const ENTRY_BYTES = 2048;
+const ENTRY_BYTES = 4096;
 const CHARACTER_BYTES = 16;
 
 interface Remembered<Meaning> {

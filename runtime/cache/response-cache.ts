@@ -203,14 +203,12 @@ export class ResponseCache {
   /** Finds the results for this request and for those that join it. */
   async #lead(
     scope: CacheScope,
-    { hash, bytes }: CacheKey,
+    { hash, bytes, isBorrowed }: CacheKey,
     request: CacheRequest,
     caller: CacheCaller,
     refresh: boolean,
   ): Promise<CacheAnswer> {
-    // Bytes in the memory of the maker are valid only until the next key is made.
-    const isOwn = bytes.length === bytes.buffer.byteLength;
-    const key: CacheKey = { hash, bytes: isOwn ? bytes : bytes.slice() };
+    const key = { hash, bytes: isBorrowed ? bytes.slice() : bytes };
     const isCurrent = () => this.#pending.get(hash) === pending;
     const flight = new Flight(async (signal) => {
       try {
