@@ -12,7 +12,7 @@ import {
 } from './catalog/index.ts';
 import type { Config } from './config/index.ts';
 import type { Log } from './log.ts';
-import { Repository } from './repository/index.ts';
+import { configOfVersions, Repository } from './repository/index.ts';
 import { openStore } from './store/index.ts';
 import { StoredRoutes } from './traffic/index.ts';
 
@@ -34,6 +34,7 @@ export async function registerVersion(
     names: () => models.map(({ name }) => name),
     versions: (model: string) =>
       models.find(({ name }) => name === model)?.versions.map(({ version }) => version),
+    config: (model: string) => configOfVersions(models.find(({ name }) => name === model)),
   };
   const checkSignature = await signatureChecker(config);
   const store = await openStore(config, log);

@@ -9,6 +9,8 @@ export interface RepositoryModels {
   names(): readonly string[];
   /** The versions of a model, oldest first; undefined if the repository has no such model. */
   versions(model: string): readonly string[] | undefined;
+  /** What the `model.json` of a model says about each of its versions; undefined if there is none. */
+  config(model: string): Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface CatalogContext {

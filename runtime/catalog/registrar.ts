@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ArtifactStore, hashArtifact, type LocalArtifact } from '../artifacts/index.ts';
 import { ServeError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { isConfig } from '../repository/index.ts';
 import {
   type Claim,
   claimVersion,
@@ -50,18 +51,23 @@ export class Registrar {
    * Registers the files of a folder, and resolves when the version is ready. Of two calls with the same content at once,
    * one registers it and the other waits for the outcome.
    *
+   * A version without a configuration of its own has that of the model in `MODEL_PATH`, if there is one.
+   *
    * @param folder Nobody changes it meanwhile; the caller removes it.
    * @throws {ServeError} `REJECTED` with the reason; `CONFLICT` if the version exists with other content, or its name is
    * taken for good; `STORE_UNAVAILABLE`
    */
   async register(folder: string, registration: Registration, who: string): Promise<Registered> {
-    const { signature, config } = registration;
+    const { model, signature } = registration;
     const artifact = await hashArtifact(folder);
+    const hasOwn = artifact.files.some(({ path }) => isConfig(path));
+    const shared = hasOwn ? undefined : this.#context.repository.config(model);
+    const config = registration.config ?? shared;
     const verdict = await this.#parts.checkSignature(artifact, signature, config);
     const content = { ...artifact, signatureStatus: verdict.status };
     for (;;) {
       const number = await insist(() => nextNumber(this.#context.store));
-      const claim = { ...registration, who, number };
+      const claim = { ...registration, config, who, number };
       const taken = await insist(() => claimVersion(this.#context, claim, content));
       if ('number' in taken) {
         return { version: await this.#work(taken, artifact, verdict), isNew: true };

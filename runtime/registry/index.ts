@@ -6,6 +6,7 @@
  * ModelLoader    from the files of a model to its loaded versions
  * CatalogLoader  the same for the versions that are registered
  * parts.ts       how the versions of both make one model
+ * CatalogChanges changes of what is registered
  * ServedModels   what is served, what is being loaded or unloaded, and the states of the index
  * Registry       changes of state: prepared here, committed or abandoned by the bus
  * ```
@@ -16,13 +17,13 @@
 import { type Engine, quote } from '../../native/index.ts';
 import type { PreparedChange, StateChange } from '../bus.ts';
 import type { RepositoryModels } from '../catalog/index.ts';
-import type { CatalogSnapshot } from '../catalog/snapshot.ts';
 import type { Config } from '../config/index.ts';
 import { ServeError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { mapInOrder } from '../map-in-order.ts';
 import type { ModelVersion } from '../model.ts';
 import {
+  configOfVersions,
   fingerprint,
   type LoadOverride,
   type ModelFolder,
@@ -30,23 +31,14 @@ import {
   Repository,
   type Scan,
   type Skipped,
-  tritonSchema,
 } from '../repository/index.ts';
 import { RouteTable } from '../routing/route-table.ts';
 import type { Random } from '../routing/split.ts';
 import type { ModelStatus } from '../served-model.ts';
 import { SharedWork } from '../shared-work.ts';
-import { CatalogLoader } from './catalog-loader.ts';
+import { CatalogChanges } from './catalog-changes.ts';
 import { ModelLoader } from './model-loader.ts';
-import {
-  addedVersions,
-  type CatalogChange,
-  catalogVersions,
-  contentsOf,
-  failureOf,
-  loadedOf,
-  type RepositoryPart,
-} from './parts.ts';
+import { contentsOf, failureOf, loadedOf, type RepositoryPart } from './parts.ts';
 import { type IndexEntry, ServedModels } from './served-models.ts';
 import { checkDefaultModel, checkDevice, modelsAtStart } from './start.ts';
 
@@ -62,7 +54,7 @@ export class Registry {
   readonly #notices: Log;
   readonly #repository: Repository;
   readonly #loader: ModelLoader;
-  readonly #catalogLoader: CatalogLoader;
+  readonly #catalog: CatalogChanges;
   readonly #served: ServedModels;
   /** The names of the models in the repository, served or not, when it was opened. */
   #atStart: readonly string[] = [];
@@ -87,9 +79,9 @@ export class Registry {
     this.#notices = notices;
     this.#repository = repository;
     this.#loader = new ModelLoader(config, engine, notices);
-    this.#catalogLoader = new CatalogLoader(this.#loader, tritonSchema());
     this.routes = new RouteTable(random, config.defaultModel);
     this.#served = new ServedModels(this.routes, log);
+    this.#catalog = new CatalogChanges(this.#served, this.#loader, notices);
   }
 
   /**
@@ -170,10 +162,11 @@ export class Registry {
 
   /** The models of the repository that are served, for the catalog. */
   repositoryModels(): RepositoryModels {
-    const versionsOf = (name: string) => this.#served.parts(name).repository?.folder.versions;
+    const folderOf = (name: string) => this.#served.parts(name).repository?.folder;
     return {
       names: () => this.#served.inRepository().toSorted(),
-      versions: (name) => versionsOf(name)?.map(({ version }) => version),
+      versions: (name) => folderOf(name)?.versions.map(({ version }) => version),
+      config: (name) => configOfVersions(folderOf(name)),
     };
   }
 
@@ -213,7 +206,7 @@ export class Registry {
       case 'refresh':
         return this.#prepareRefresh();
       case 'catalog':
-        return this.#prepareCatalog(change.snapshot);
+        return this.#catalog.prepare(change.snapshot);
     }
   }
 
@@ -233,7 +226,7 @@ export class Registry {
     if (folder !== undefined) return this.#prepareFolder(folder, await fingerprint(folder));
     const { catalog } = this.#served.parts(name);
     if (catalog !== undefined && catalog.entries.size > 0) {
-      return this.#prepareCatalog({ models: [catalog.model] }, [name], true);
+      return this.#catalog.prepare({ models: [catalog.model] }, [name], true);
     }
     throw new ServeError('MODEL_NOT_FOUND', `The repository has no model ${quote(name)}.`);
   }
@@ -278,50 +271,6 @@ export class Registry {
         for (const { abandon } of loads) abandon();
       },
     };
-  }
-
-  /**
-   * Loads and unloads what has changed in the catalog. Versions that are loaded already stay as they are, so that a change of
-   * labels or routes loads nothing.
-   *
-   * @param names The models that may have changed. Default: all that the catalog has or had.
-   * @param again Whether versions that could not be loaded are tried again.
-   */
-  async #prepareCatalog(
-    { models }: CatalogSnapshot,
-    names: readonly string[] = models.map(({ name }) => name).concat(this.#served.inCatalog()),
-    again = false,
-  ): Promise<PreparedChange> {
-    const wanted = new Map(models.map((model) => [model.name, model]));
-    const changes: CatalogChange[] = [];
-    for (const name of new Set(names)) {
-      const model = wanted.get(name);
-      const current = this.#served.parts(name).catalog;
-      if (!again && JSON.stringify(model) === JSON.stringify(current?.model)) continue;
-      const part = model && (await this.#catalogLoader.load(model, current, again));
-      changes.push({ name, part, added: addedVersions(part, current) });
-    }
-    return {
-      result: JSON.stringify(
-        changes.map(({ name, part }) => [name, part?.model, contentsOf(catalogVersions(part))]),
-      ),
-      failure: changes.map(({ added }) => failureOf(added)).find((each) => each !== undefined),
-      commit: () => {
-        for (const change of changes) this.#commitCatalog(change);
-      },
-      abandon: () => {
-        for (const { name, added } of changes) this.#served.discard(name, loadedOf(added));
-      },
-    };
-  }
-
-  #commitCatalog({ name, part, added }: CatalogChange): void {
-    this.#served.serveCatalog(name, part);
-    for (const [version, loaded] of added) {
-      if (loaded instanceof ServeError) {
-        this.#notices.error({ model: name, version, reason: loaded.message }, 'version not served');
-      } else this.#notices.info({ model: name, version }, 'version loaded');
-    }
   }
 
   /** Loads the model of a folder. Never rejects: a version that fails is part of the result. */

@@ -72,6 +72,18 @@ export const modelConfigSchema = z.strictObject({
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
 /**
+ * What the configuration of a model says about each of its versions, and not about how requests are divided among them;
+ * undefined if it says nothing or cannot be used.
+ */
+export function configOfVersions(
+  folder: { readonly config: ModelConfig | ServeError } | undefined,
+): ModelConfig | undefined {
+  if (folder === undefined || folder.config instanceof ServeError) return undefined;
+  const { default: _, default_version, version_labels, traffic, ...config } = folder.config;
+  return Object.keys(config).length === 0 ? undefined : config;
+}
+
+/**
  * The content of the file, or the error if it cannot be used.
  *
  * @param versions The names of the model's versions, to which the file may refer.

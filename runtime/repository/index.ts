@@ -34,9 +34,10 @@ import { tritonSchema } from './triton.ts';
 import { type LoadOverride, readOverride } from './triton-folder.ts';
 
 export { type Registered, readArtifact } from './artifact.ts';
-export { type ModelConfig, modelConfigSchema } from './config.ts';
+export { configOfVersions, type ModelConfig, modelConfigSchema } from './config.ts';
 export type { Skipped } from './files.ts';
 export { fingerprint } from './fingerprint.ts';
+export { isConfig } from './layouts.ts';
 export { type ModelFolder, sortVersions, type VersionFolder } from './model-folder.ts';
 export {
   allowedTimeout,

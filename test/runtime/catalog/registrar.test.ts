@@ -73,6 +73,16 @@ describe('a registration', () => {
     assert.deepEqual(versions, [{ version: 'v1', state: 'ready' }]);
   });
 
+  test('without a configuration has that of the model in the repository', async () => {
+    await using t = await testCatalog({ store }, { iris: ['v1'] });
+    const shared = await t.register('iris', 'v2');
+    assert.deepEqual(shared.version.config, { labels: ['of the model'] });
+    const own = await t.register('iris', 'v3', 'abc', { config: { instances: 2 } });
+    assert.deepEqual(own.version.config, { instances: 2 });
+    assert.equal((await t.register('other', 'v1')).version.config, null);
+    assert.equal((await t.register('iris', 'v2')).isNew, false);
+  });
+
   test('tries versions one after the other', async () => {
     let running = 0;
     const probe = async () => {

@@ -78,7 +78,11 @@ export async function testCatalog(
   const all: CatalogParts = {
     store: own ?? parts.store!,
     routes,
-    repository: { names: () => Object.keys(models).toSorted(), versions: (name) => models[name] },
+    repository: {
+      names: () => Object.keys(models).toSorted(),
+      versions: (name) => models[name],
+      config: (name) => (name in models ? { labels: ['of the model'] } : undefined),
+    },
     artifacts: openArtifacts({ artifacts, s3: {} as never }),
     probe: async () => FOUND,
     checkSignature: async () => ({ status: 'unsigned', refusal: undefined, warning: undefined }),
