@@ -166,21 +166,3 @@ function stillServable(old: Served | undefined, versions: Versions): Versions | 
   }
   return kept;
 }
-
-/** A change of the registered versions of a model. */
-export interface CatalogChange {
-  readonly name: string;
-  /** Undefined if the catalog says nothing of the model any more. */
-  readonly part: CatalogPart | undefined;
-  /** The versions that were loaded for the change. */
-  readonly added: Versions;
-}
-
-/** The versions of a part that `current` does not have. */
-export function addedVersions(
-  part: CatalogPart | undefined,
-  current: CatalogPart | undefined,
-): Versions {
-  const known = new Set([...(current?.entries.values() ?? [])].map(({ loaded }) => loaded));
-  return new Map([...catalogVersions(part)].filter(([, loaded]) => !known.has(loaded)));
-}
