@@ -34,7 +34,7 @@ test('what one process changes is in effect in all its threads at once, and soon
   const register = (version: string) => {
     const form = new FormData();
     form.set('version', version);
-    form.set('config', JSON.stringify({ ...CONFIG, default: undefined }));
+    form.set('config', JSON.stringify(Object.assign({}, CONFIG, { default: undefined })));
     form.set('artifact', new Blob([readFileSync(file(version))]), 'model.onnx');
     return change('POST', 'versions', form);
   };
