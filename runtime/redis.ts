@@ -9,8 +9,8 @@ import type { Buffer } from 'node:buffer';
 import type { Redis } from 'ioredis';
 import type { Log } from './log.ts';
 
-/** Maximum time of a command, milliseconds. With the delay of a timer a request loses less than 50 ms. */
-const LIMIT_MS = 45;
+/** Maximum time of a command, milliseconds. With the delay of a timer on a busy machine a request loses less than 50 ms. */
+const LIMIT_MS = 40;
 /** Time between two pings while Redis is not usable, and between two attempts to connect. */
 const PROBE_MS = 500;
 const CONNECT_MS = 2000;
