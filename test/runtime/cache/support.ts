@@ -127,8 +127,3 @@ export function testCache(options: TestCacheOptions = {}): TestCache {
 }
 
 const plain = fakeVersion();
-
-/** A promise that a test settles. */
-export function deferred<T>() {
-  return Promise.withResolvers<T>();
-}
