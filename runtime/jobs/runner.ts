@@ -93,11 +93,13 @@ export class JobRunner {
       .catch((err: unknown) => log.warn({ err }, 'jobs start late'));
   }
 
+  /** Takes no more jobs. Resolves when those that run have ended or are queued again. */
   async drain(): Promise<void> {
+    const drained = this.#worker.drain();
     await this.#started;
-    const stops = [this.#sweeps.stop(), this.#dispatches?.stop(), this.#webhooks?.stop()];
-    await Promise.all([...stops, this.#queue?.pause()]);
-    await this.#worker.drain();
+    await this.#queue?.pause();
+    await Promise.all([this.#sweeps.stop(), this.#dispatches?.stop(), this.#webhooks?.stop()]);
+    await drained;
     await this.#queue?.close();
   }
 

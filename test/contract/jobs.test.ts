@@ -10,7 +10,8 @@ import {
   ended,
   endLeases,
   failed,
-  passTime,
+  passKeeping,
+  passStart,
   reaches,
   refused,
   request,
@@ -157,10 +158,10 @@ for (const { name, skip, open, queue } of kinds) {
       await using idle = await kitOf(() => done(1), 0);
       const { id } = await idle.jobs.create(undefined, request('late', { ttlSecs: 60 }));
       const lines = await batch(idle.jobs, ['1', '2'], { ttlSecs: 60 });
-      await passTime(store);
+      await passStart(store);
       assert.equal((await ended(idle.jobs, id)).status, 'expired');
       assert.equal((await ended(idle.jobs, lines)).status, 'expired');
-      await passTime(store);
+      await passKeeping(store);
       await until(
         async () => (await store.query('select id from jobs')).length === 0,
         'all are deleted',

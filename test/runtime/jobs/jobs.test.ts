@@ -11,7 +11,8 @@ import {
   endLeases,
   failed,
   never,
-  passTime,
+  passKeeping,
+  passStart,
   type Respond,
   reaches,
   refused,
@@ -93,7 +94,7 @@ test('a job is not run where none may run', async () => {
   await using kit = await testJobs(store, () => done(1), { config: { jobConcurrency: 0 } });
   const { id } = await kit.jobs.create(undefined, request('d', { ttlSecs: 60 }));
   assert.equal((await kit.jobs.find(undefined, id, 50, never)).status, 'queued');
-  await passTime(store);
+  await passStart(store);
   assert.equal((await ended(kit.jobs, id)).status, 'expired');
   assert.deepEqual(kit.routes.bodies, []);
 });
@@ -273,7 +274,7 @@ test('a job that is kept for long enough is deleted with its lines', async () =>
   await using kit = await testJobs(store, () => done(1));
   const { id } = await kit.jobs.create(undefined, request('p'));
   await ended(kit.jobs, id);
-  await passTime(store);
+  await passKeeping(store);
   await until(
     () =>
       kit.jobs.find(undefined, id, 0, never).then(

@@ -12,7 +12,7 @@ import {
   done,
   ended,
   never,
-  passTime,
+  passStart,
   refused,
   request,
   retryNow,
@@ -83,7 +83,7 @@ test('a job that failed, was cancelled or expired, and a batch, are reported too
   await idle.jobs.cancel(undefined, cancelled.id);
   const late = await idle.jobs.create(undefined, request('d', { webhook, ttlSecs: 60 }));
   ids.set(cancelled.id, 'cancelled').set(late.id, 'expired');
-  await passTime(store);
+  await passStart(store);
   for (const id of ids.keys()) await delivered(idle, id);
   const reports = received.splice(0).map(({ body }) => JSON.parse(body));
   assert.deepEqual(new Map(reports.map(({ job_id, status }) => [job_id, status])), ids);
