@@ -143,6 +143,7 @@ export {
   sign as signModel,
   verify as verifyModel,
 } from './signing/index.ts';
+export { checkStorable } from './storable.ts';
 export { joinStore, openStore, type Store, type StoreTicket, shareStore } from './store/index.ts';
 export {
   type Features,

@@ -3,6 +3,7 @@
 import { checkSchema } from '../check-schema.ts';
 import { invalidArgument, ServeError } from '../errors.ts';
 import { modelConfigSchema } from '../repository/index.ts';
+import { checkStorable } from '../storable.ts';
 import type { Registration } from './claims.ts';
 import { checkModelName, checkVersionName } from './names.ts';
 
@@ -27,19 +28,4 @@ export function checkRegistration(registration: Registration): void {
     checkStorable('config', config);
   }
   checkStorable('signature', signature);
-}
-
-/** Refuses what the database cannot store as JSON. @throws {ServeError} `INVALID_ARGUMENT` */
-function checkStorable(name: string, value: unknown): void {
-  if (typeof value === 'string' && /[\0\p{Cs}]/u.test(value)) {
-    throw invalidArgument(`${name} has a text with a NUL or half a surrogate pair in it.`);
-  }
-  if (typeof value === 'number' && !Number.isFinite(value)) {
-    throw invalidArgument(`${name} has a number that is too large.`);
-  }
-  if (typeof value !== 'object' || value === null) return;
-  for (const [key, member] of Object.entries(value)) {
-    checkStorable(name, key);
-    checkStorable(name, member);
-  }
 }

@@ -1,6 +1,7 @@
 /** @module `/admin/events`: the audit log. */
 
 import { z } from '@hono/zod-openapi';
+import { checkStorable } from '../../runtime/index.ts';
 import { describeList, eventSchema } from './openapi.ts';
 import { isNumberKey, readPage, toPage } from './query.ts';
 import type { AdminTools } from './tools.ts';
@@ -13,7 +14,9 @@ export function eventRoutes(tools: AdminTools): void {
 
   tools.managed('/admin/events', async (c) => {
     const { limit, after } = readPage(c, isNumberKey);
-    const events = await catalog.events(c.req.query('model'), limit + 1, after?.[0]);
+    const model = c.req.query('model');
+    if (model !== undefined) checkStorable('?model', model);
+    const events = await catalog.events(model, limit + 1, after?.[0]);
     return c.json(toPage(events, limit, ({ id }) => [id]));
   });
 }

@@ -1,6 +1,7 @@
 /** @module `/admin/models`: the models, the policy for their versions, promotion and rollback. */
 
 import { z } from '@hono/zod-openapi';
+import { checkStorable } from '../../runtime/index.ts';
 import { answer } from './answer.ts';
 import { describeChange, describeList, describeRead, modelSchema } from './openapi.ts';
 import { isTextKey, readPage, toPage } from './query.ts';
@@ -34,6 +35,7 @@ export function modelRoutes(tools: AdminTools): void {
     (c) =>
       change(c, policyBody, async ({ version_policy: policy }, author) => {
         const name = c.req.param('name')!;
+        checkStorable('version_policy', policy);
         const model = await catalog.setVersionPolicy(name, policy, author, author.expected);
         await followed();
         return answer(c, model);

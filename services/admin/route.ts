@@ -4,6 +4,7 @@ import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import {
   type CanaryAction,
+  checkStorable,
   invalidArgument,
   type RouteRecord,
   trafficRouteSchema,
@@ -52,6 +53,7 @@ export function routeRoutes(tools: AdminTools): void {
     PATH,
     (c) =>
       change(c, trafficRouteSchema, async (route, author) => {
+        checkStorable('The route', route);
         const record = await traffic.putRoute(nameOf(c), route, author, author.expected);
         await followed();
         return answer(c, record);

@@ -84,6 +84,11 @@ test('models are listed in pages, those of the repository among them', async () 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
 describe('mistakes', () => {
+  refuses(() => gateway, 'GET', '/admin/events', [
+    ['?model=%00', undefined, 400, /NUL/],
+    ['?limit=0', undefined, 400, /1 to 500/],
+    ['?cursor=WyJhIl0', undefined, 400, /`next`/],
+  ]);
   refuses(() => gateway, 'GET', '/admin/models', [
     ['?limit=0', undefined, 400, /1 to 500/],
     ['?limit=501', undefined, 400, /1 to 500/],
@@ -115,6 +120,7 @@ describe('mistakes', () => {
     ['m', { version_policy: { latest: 1.5 } }, 400, /whole number/],
     ['m', { version_policy: { specific: [] } }, 400, /specific must be a list/],
     ['m', { version_policy: { latest: 1, specific: ['v1'] } }, 400, /unknown key/],
+    ['m', { version_policy: { specific: ['v1', '\u0000'] } }, 400, /NUL/],
     ['m', { policy: 'all' }, 400, /version_policy/],
     ['m', '{', 400, /not valid JSON/, JSON_TYPE],
     ['m', '[]', 400, /must be an object/, JSON_TYPE],
