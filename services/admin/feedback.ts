@@ -5,6 +5,9 @@ import { errorResponses } from '../http/openapi.ts';
 import { json } from './openapi.ts';
 import type { AdminTools } from './tools.ts';
 
+/** The statistics add up squares of rewards, in which a larger one would leave nothing of the others. */
+const MAX_REWARD = 1e12;
+
 const value = z.union([z.string(), z.number(), z.boolean()]);
 
 const feedbackBody = z
@@ -16,7 +19,12 @@ const feedbackBody = z
       .openapi({
         description: 'What the prediction should have been; for many rows a list',
       }),
-    reward: z.number().optional().openapi({ description: 'How good it was; higher is better' }),
+    reward: z
+      .number()
+      .min(-MAX_REWARD)
+      .max(MAX_REWARD)
+      .optional()
+      .openapi({ description: 'How good it was; higher is better' }),
   })
   .refine(
     ({ truth, reward }) => truth !== undefined || reward !== undefined,

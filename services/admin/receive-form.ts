@@ -61,6 +61,10 @@ class FormReceiver {
   async receive(request: Request, clock: Clock): Promise<Form> {
     const { maxFileBytes, fields } = this.#limits;
     const most = Object.values(fields).reduce((sum, bytes) => sum + bytes, maxFileBytes);
+    if ((request.headers.get('content-encoding') ?? 'identity') !== 'identity') {
+      const message = 'A form cannot be compressed; send it as it is.';
+      throw new ServeError('UNSUPPORTED_ENCODING', message);
+    }
     const length = request.headers.get('content-length');
     const refused = wrongLength(
       length === null ? undefined : Number(length),
@@ -105,7 +109,7 @@ class FormReceiver {
 
   #addField(name: string, value: string): void {
     const { file, fields } = this.#limits;
-    const limit = fields[name];
+    const limit = Object.hasOwn(fields, name) ? fields[name] : undefined;
     if (limit === undefined) {
       const known = [file, ...Object.keys(fields)].join(', ');
       this.#refuse(`The form has an unknown field; its fields are ${known}.`);

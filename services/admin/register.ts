@@ -85,7 +85,7 @@ export function registerRoute(tools: AdminTools): void {
     async (c) => {
       const model = c.req.param('name')!;
       await using workspace = await Workspace.open(config);
-      if (c.req.header('content-type')?.startsWith(FORM)) {
+      if (c.req.header('content-type')?.toLowerCase().startsWith(FORM)) {
         const { fields, hasFile } = await receive(c.req.raw, workspace);
         const registration = readForm(model, fields);
         if (!hasFile) throw invalidArgument('The form has no field artifact with the files.');

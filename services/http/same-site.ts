@@ -44,7 +44,7 @@ export function refuseOtherSites(
   const empty = headers.get('content-length') === '0';
   if (type === null || empty) return undefined;
   const [bare] = type.split(';');
-  return ['application/octet-stream', ...types].includes(bare!.trim())
+  return ['application/octet-stream', ...types].includes(bare!.trim().toLowerCase())
     ? undefined
     : notJsonType(type);
 }

@@ -148,6 +148,7 @@ describe('mistakes', () => {
     ['m/versions', twice, 400, /version occurs twice/],
     ['m/versions', twoFiles, 400, /artifact occurs twice/],
     ['m/versions', fields({ version: 'v6', colour: 'red' }), 400, /unknown field; its fields are/],
+    ['m/versions', fields({ version: 'v6', ['__proto__']: '{}' }), 400, /unknown field/],
     ['m/versions', fields({ version: 'v6', metadata: '[]' }), 400, /metadata must be an object/],
     ['m/versions', fields({ version: 'v6', metadata: '{' }), 400, /metadata must be a JSON object/],
     ['m/versions', fields({ version: 'v6', metadata: '' }), 400, /metadata must be a JSON object/],
@@ -168,6 +169,14 @@ describe('mistakes', () => {
     ['m/versions', fields({ version: 'v1' }), 409, /never used again/],
     ['m/versions', fields({ version: 'v2' }), 409, /another content/],
     ['m/versions', 'x', 400, /with a boundary/, { 'Content-Type': 'multipart/form-data' }],
+    [
+      'm/versions',
+      '',
+      400,
+      /damaged or incomplete/,
+      { 'Content-Type': 'Multipart/Form-Data; boundary=x' },
+    ],
+    ['m/versions', 'x', 415, /cannot be compressed/, { ...FORM, 'Content-Encoding': 'gzip' }],
     ['m/versions', '', 400, /damaged or incomplete/, FORM],
     ['m/versions', 'no form', 400, /damaged or incomplete/, FORM],
     [
