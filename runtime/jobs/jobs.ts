@@ -101,9 +101,9 @@ export class Jobs {
   async find(owner: Owner, id: string, waitMs: number, signal: AbortSignal): Promise<Job> {
     const job = await this.#find(owner, id);
     if (waitMs === 0 || hasEnded(job)) return job;
-    const end = performance.now() + waitMs;
-    for await (const next of this.#changes(owner, id, waitMs, signal)) {
-      if (next === undefined || hasEnded(next) || performance.now() >= end) return next ?? job;
+    const until = AbortSignal.any([signal, AbortSignal.timeout(waitMs)]);
+    for await (const next of this.#changes(owner, id, waitMs, until)) {
+      if (next !== undefined && hasEnded(next)) return next;
     }
     return this.#find(owner, id);
   }

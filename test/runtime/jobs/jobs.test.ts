@@ -99,6 +99,19 @@ test('a job is not run where none may run', async () => {
   assert.deepEqual(kit.routes.bodies, []);
 });
 
+test('who waits too long gets the job as it is then', async () => {
+  await using kit = await testJobs(store, () => done(1), { config: { jobConcurrency: 0 } });
+  const { id } = await kit.jobs.create(undefined, request('waits'));
+  const found = kit.jobs.find(undefined, id, 1000, never);
+  await until(() => kit.jobs.watched === 1, 'somebody waits');
+  await store.query(
+    "update jobs set status = 'running' where id = $1 returning pg_notify('millrace_jobs', id)",
+    [id],
+  );
+  assert.equal((await found).status, 'running');
+  await kit.jobs.cancel(undefined, id);
+});
+
 test('a job that was started once does not expire', async () => {
   await using kit = await testJobs(store, (_body, call) => (call < 2 ? failed : done(call)));
   const { id } = await kit.jobs.create(undefined, request('e', { ttlSecs: 60 }));
