@@ -139,11 +139,11 @@ function routeOf({ repository, catalog }: Parts): Route {
   return { ...route, weights: given, labels: { ...version_labels, ...labels } };
 }
 
-/** A version that gets requests and is not loaded; '' if there is no version at all. */
+/** A version that gets requests and is not loaded; undefined also if no version is wanted. */
 function missingVersion({ weights }: Route, versions: Versions): string | undefined {
   const names = Object.keys(weights).filter((version) => weights[version]! > 0);
   if (names.length === 0)
-    return loadedOf(versions).length > 0 ? undefined : ([...versions.keys()].at(-1) ?? '');
+    return loadedOf(versions).length > 0 ? undefined : [...versions.keys()].at(-1);
   return names.find((version) => !(versions.get(version) instanceof ModelVersion));
 }
 

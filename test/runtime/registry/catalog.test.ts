@@ -122,6 +122,14 @@ describe('a registered version', () => {
     assert.ok(!served.engine.models.get('iris:v1.0')!.closed);
   });
 
+  test('is not served any more when the catalog has none of its model, also if that has no other', async () => {
+    await using served = await open({});
+    await served.follow({ m: { versions: { '1': 'a' } } });
+    await served.follow({ m: {} });
+    assert.deepEqual(served.registry.status(), []);
+    assert.deepEqual(served.registry.notes(), []);
+  });
+
   test('is unloaded only when the last request to it has ended', async () => {
     await using served = await open({});
     await served.follow({ m: { versions: { '1': 'a' } } });
