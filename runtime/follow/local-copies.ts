@@ -70,11 +70,14 @@ export class LocalCopies {
     const folder = join(this.#folder, digest.replace('sha256:', ''));
     const stampFile = `${folder}.json`;
     const known = await readStamp(stampFile, digest);
-    if (known !== undefined && isDeepStrictEqual(known.stats, await statsOf(folder))) {
+    const found = await statsOf(folder);
+    if (known !== undefined && found !== undefined && isDeepStrictEqual(known.stats, found)) {
       return { ...artifactOf(known.files), source: folder, isFolder: true };
     }
     const artifact = await this.#artifacts.fetch(digest, folder, { signal });
-    const stamp: Stamp = { files: artifact.files, stats: await statsOf(folder) };
+    const stats = await statsOf(folder);
+    if (stats === undefined) return artifact;
+    const stamp: Stamp = { files: artifact.files, stats };
     const partial = `${stampFile}.${process.pid}`;
     await writeFile(partial, JSON.stringify(stamp));
     await rename(partial, stampFile);
@@ -113,13 +116,9 @@ async function readStamp(file: string, digest: string): Promise<Stamp | undefine
   }
 }
 
-/** What identifies the files of a folder; empty if it cannot be read, or holds anything but files and folders. */
-async function statsOf(folder: string): Promise<readonly FileStats[]> {
-  try {
-    return await statsBelow(folder, '');
-  } catch {
-    return [];
-  }
+/** What identifies the files of a folder; undefined if it cannot be read, or holds anything but files and folders. */
+function statsOf(folder: string): Promise<readonly FileStats[] | undefined> {
+  return statsBelow(folder, '').catch(() => undefined);
 }
 
 async function statsBelow(folder: string, path: string): Promise<FileStats[]> {

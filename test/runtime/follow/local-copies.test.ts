@@ -110,6 +110,16 @@ describe('a copy', () => {
     });
   }
 
+  test('whose files cannot be told apart from others is verified, whatever its stamp says', async () => {
+    using opened = await open();
+    const { digest, files } = opened.artifact;
+    await opened.copies().get(digest);
+    writeFileSync(`${opened.copy}.json`, JSON.stringify({ files, stats: [] }));
+    linkSync(path.join(opened.copy, 'model.onnx'), path.join(opened.folder, 'elsewhere'));
+    await opened.copies().get(digest);
+    assert.equal(opened.fetched.length, 2);
+  });
+
   test('whose stamp belongs to another artifact is verified', async () => {
     using opened = await open();
     await opened.copies().get(opened.artifact.digest);
