@@ -15,6 +15,7 @@ import type { Clock } from '../clock.ts';
 import { ServeError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { SharedWork } from '../shared-work.ts';
+import { Slots } from '../slots.ts';
 
 /** What is followed. */
 export interface Followed {
@@ -213,7 +214,7 @@ export class Follower {
     this.#progress.set(key, progress);
     progress.retryAt = Number.POSITIVE_INFINITY;
     progress.making = this.#slots
-      .run(() => this.#make(progress, model, version))
+      .use(() => this.#make(progress, model, version))
       .then(() => {
         progress.making = undefined;
         if (this.#timer !== undefined) void this.#look();
@@ -237,28 +238,6 @@ export class Follower {
       if (error instanceof ServeError && error.code === 'REJECTED') return;
       progress.retryAt = this.#parts.clock.now() + progress.retryMs;
       progress.retryMs = Math.min(progress.retryMs * 2, LAST_RETRY_MS);
-    }
-  }
-}
-
-/** Limits how much is in progress at the same time. */
-class Slots {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  async run(work: () => Promise<void>): Promise<void> {
-    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#free -= 1;
-    try {
-      await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
     }
   }
 }

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ServeError } from '../errors.ts';
+import { Slots } from '../slots.ts';
 import { nextChunk, storeResults } from './chunk-table.ts';
 import type { Answer } from './job.ts';
 import { resultLine } from './job-json.ts';
@@ -9,7 +10,6 @@ import type { Claim } from './lease-table.ts';
 import type { Chunk, Line } from './lines.ts';
 import { backoffMs, busyMs, jobBackoff, untilAvailable } from './retry.ts';
 import type { RunParts } from './run-job.ts';
-import { Slots } from './slots.ts';
 
 /** Chunks whose lines are in progress at a time: the next ones start while the last lines of one are running. */
 const CHUNKS_AT_ONCE = 4;
