@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { type Report, runLoad } from '../tools/bench/index.ts';
 import { toObject } from './models.ts';
 import { fields, print } from './output.ts';
-import { Refused, type ServerOptions, Unreachable, withServer } from './server.ts';
+import { credentials, Refused, type ServerOptions, Unreachable, withServer } from './server.ts';
 
 interface BenchOptions extends ServerOptions {
   readonly path: string;
@@ -38,7 +38,7 @@ async function bench(options: BenchOptions): Promise<void> {
   const { url, path, body, token, connections, rate, seconds } = options;
   const report = await runLoad({
     ...{ url: new URL(path, url).href, body: JSON.stringify(body), connections, rate, seconds },
-    headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
+    headers: credentials(token),
   });
   if (report.requests > 0 && report.failed === report.requests) {
     const reachable = await fetch(url).then(
@@ -49,7 +49,7 @@ async function bench(options: BenchOptions): Promise<void> {
   }
   print(options, report, (value) => fields(rounded(value)));
   const missed = missedObjective(report, options);
-  if (missed !== undefined) throw new Refused(missed, report);
+  if (missed !== undefined) throw new Refused(missed, null);
 }
 
 const rounded = (report: Report) =>

@@ -1,11 +1,12 @@
 /** @module `millrace conform`: checks any V2 server against the protocol. */
 
 import { writeFile } from 'node:fs/promises';
-import process from 'node:process';
 import { type Command, InvalidArgumentError } from 'commander';
 import { exit } from '../../runtime/index.ts';
 import { CASES, conform, PROFILES, type Profile, Server } from '../tools/conform/index.ts';
 import { junit, resultLine, summary } from '../tools/conform/report.ts';
+import { print, say } from './output.ts';
+import { toUrl } from './server.ts';
 
 interface Options {
   readonly model: string;
@@ -43,10 +44,11 @@ async function check(url: string, options: Options): Promise<void> {
     ({ id, profile }) => options.profile.includes(profile) && id.includes(options.only ?? ''),
   );
   if (cases.length === 0) exit(2, 'No case matches; see the names with --list');
-  const say = (text: string) => process.stdout.write(`${text}\n`);
   if (options.list) {
-    for (const { id, title, profile } of cases) say(`${id}  [${profile}] ${title}`);
-    return;
+    const list = cases.map(({ id, profile, title }) => ({ id, profile, title }));
+    const lineOf = ({ id, profile, title }: (typeof list)[number]) =>
+      `${id}  [${profile}] ${title}`;
+    return print(options, list, () => list.map(lineOf).join('\n'));
   }
   const { timeout: timeoutMs, header: headers, model } = options;
   const server = await Server.open({ url, timeoutMs, headers }, model).catch((error: Error) =>
@@ -55,15 +57,9 @@ async function check(url: string, options: Options): Promise<void> {
   const results = await conform(server, cases, (result) => {
     if (!options.json) say(resultLine(result));
   });
-  if (options.json) say(JSON.stringify(results, null, 2));
-  else say(summary(results));
+  print(options, results, summary);
   if (options.junit !== undefined) await writeFile(options.junit, junit(results));
   if (results.some(({ outcome }) => outcome === 'failed')) exit(1);
-}
-
-function toUrl(given: string): string {
-  if (URL.canParse(given) && /^https?:/.test(given)) return given;
-  throw new InvalidArgumentError('Write it as http://host:port.');
 }
 
 function toMs(given: string): number {

@@ -28,7 +28,7 @@ export function addDoctor(program: Command): void {
         ].join('\n\n'),
       );
       const failed = checks.filter(({ state }) => state === 'failed');
-      if (failed.length > 0) throw new Refused(sentence(failed), { checks, settings });
+      if (failed.length > 0) throw new Refused(sentence(failed), null);
     });
 }
 

@@ -98,7 +98,8 @@ async function submit(given: SubmitOptions, command: Command): Promise<void> {
   const ended = await waitFor(server, job.job_id);
   if (json) sayJson(ended);
   else say(fields(ended));
-  if (ended.status !== 'succeeded') throw new Refused(`The job ${ended.status}.`, ended);
+  if (ended.status !== 'succeeded')
+    throw new Refused(`The job has the status ${ended.status}.`, null);
 }
 
 async function submitOne(server: Server, given: SubmitOptions, headers: Record<string, string>) {

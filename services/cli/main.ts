@@ -17,7 +17,7 @@ function end(error: unknown): never {
   // Commander has printed its message.
   if (error instanceof CommanderError) exit(error.exitCode === 0 ? 0 : EXIT.usage);
   if (error instanceof Refused) {
-    if (asksForJson()) sayJson(error.body);
+    if (asksForJson() && error.body !== null) sayJson(error.body);
     exit(EXIT.refused, error.message);
   }
   if (error instanceof Unreachable) exit(EXIT.unreachable, error.message);

@@ -62,9 +62,12 @@ const shown = ({ name, version, state }: { name: string; version: string; state:
 /** @throws {Refused} if the file cannot be read */
 export async function readText(file: string): Promise<string> {
   return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new Refused(`Cannot read ${file}: ${error.code ?? error.message}`);
+    throw unreadable(file, error);
   });
 }
+
+const unreadable = (file: string, { code, message }: NodeJS.ErrnoException): Refused =>
+  new Refused(`Cannot read ${file}: ${code ?? message}`);
 
 async function artifactAt(given: string): Promise<Artifact> {
   const about = await stat(given).catch(() => undefined);
@@ -127,10 +130,14 @@ function multipart(fields: VersionFields, artifact: Artifact, onSent: (bytes: nu
     const filename = artifact.filename.replaceAll('"', '_');
     yield encoder.encode(part(`name="artifact"; filename="${filename}"`));
     let sent = 0;
-    for await (const chunk of artifact.read()) {
-      yield chunk as Uint8Array;
-      sent += (chunk as Uint8Array).length;
-      onSent(sent);
+    try {
+      for await (const chunk of artifact.read()) {
+        yield chunk as Uint8Array;
+        sent += (chunk as Uint8Array).length;
+        onSent(sent);
+      }
+    } catch (error) {
+      throw unreadable(artifact.filename, error as NodeJS.ErrnoException);
     }
     yield encoder.encode(`\r\n--${boundary}--\r\n`);
   }

@@ -6,7 +6,7 @@ import { serverAddress } from '../../runtime/index.ts';
 /** The server understood a request and refused it, or a local check failed. The exit code is 1. */
 export class Refused extends Error {
   override readonly name = 'Refused';
-  /** The body of the response, which `--json` prints. */
+  /** The body of the response, which `--json` prints; null if the command has printed its report already. */
   readonly body: unknown;
 
   constructor(message: string, body: unknown = { error: message }) {
@@ -50,7 +50,8 @@ export function withServer(command: Command): Command {
     .option('--json', 'print JSON');
 }
 
-function toUrl(given: string): string {
+/** Parses the address of a server, for commander. */
+export function toUrl(given: string): string {
   if (URL.canParse(given) && /^https?:/.test(given)) return given;
   throw new InvalidArgumentError('Write it as http://host:port.');
 }
@@ -120,6 +121,8 @@ export class Server {
       // A registration may take as long as it needs, and Bun would end it after five minutes.
       ...{ timeout: false, duplex: 'half' },
     }).catch((error: unknown) => {
+      // The file that is sent cannot be read, which is no fault of the server.
+      if (error instanceof Refused) throw error;
       const reason = error instanceof Error ? error.message : String(error);
       throw new Unreachable(`No server responds at ${url}: ${reason}`);
     });
@@ -129,7 +132,8 @@ export class Server {
   }
 }
 
-function credentials(token: string | undefined): Record<string, string> {
+/** The headers of a request with a bearer token or an API key. */
+export function credentials(token: string | undefined): Record<string, string> {
   if (token === undefined) return {};
   return token.startsWith('mk_') ? { 'X-API-Key': token } : { Authorization: `Bearer ${token}` };
 }

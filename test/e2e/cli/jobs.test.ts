@@ -66,7 +66,7 @@ describe('with a gateway', () => {
       '--json',
     );
     assert.equal(code, 1);
-    assert.match(stdout, /"status": "failed"/);
+    assert.equal(JSON.parse(stdout).status, 'failed');
   });
 
   test('bench reports a closed and an open loop, and fails an objective that is missed', async () => {

@@ -3,12 +3,30 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ServiceChild } from '../../support/child.ts';
 import { millrace, model } from './support.ts';
+
+/** A server whose responses are 200 or 400. The caller declares it with `await using`. */
+async function listen(accepts: (request: IncomingMessage) => boolean) {
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => response.writeHead(accepts(request) ? 200 : 400).end('{}'));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
 
 describe('without a server', () => {
   let folder: string;
@@ -66,6 +84,7 @@ describe('without a server', () => {
     const { code, stdout, stderr } = await millrace(['doctor', '--json'], settings);
     assert.equal(code, 1);
     assert.match(stderr, /Not working: response cache, signatures/);
+    assert.equal(JSON.parse(stdout).checks.length, 10);
     assert.doesNotMatch(stdout, /a-secret/);
   });
 
@@ -73,6 +92,30 @@ describe('without a server', () => {
     const { code, stderr } = await millrace(['doctor'], { MAX_WORKERS: 'many' });
     assert.equal(code, 2);
     assert.match(stderr, /MAX_WORKERS must be a whole number/);
+  });
+
+  test('codegen ends with 3 without a server, and conform --list prints JSON', async () => {
+    const { code, stderr } = await millrace(['codegen', '--url', 'http://127.0.0.1:1']);
+    assert.deepEqual([code, /did not respond/.test(stderr)], [3, true], stderr);
+    const { stdout } = await millrace(['conform', '--list', '--json', '--only', 'ready']);
+    assert.ok(JSON.parse(stdout).every(({ id }: { id: string }) => id.includes('ready')));
+  });
+
+  test('an API key goes into its own header, also with bench', async () => {
+    await using server = await listen(({ headers }) => headers['x-api-key'] === 'mk_a');
+    const given = ['--url', server.url, '--token', 'mk_a', '--seconds', '0.1', '--json'];
+    const { stdout } = await millrace(['bench', ...given]);
+    const { requests, failed } = JSON.parse(stdout);
+    assert.ok(requests > 0);
+    assert.equal(failed, 0);
+  });
+
+  test('a model that cannot be read ends register with 1, and its name', async () => {
+    await using server = await listen(() => true);
+    const given = ['--url', server.url, '--name', 'm', '--version', 'v1'];
+    const unreadable = ['--model-path', '/proc/self/mem'];
+    const { code, stderr } = await millrace(['models', 'register', ...given, ...unreadable]);
+    assert.deepEqual([code, /Cannot read mem: EIO/.test(stderr)], [1, true], stderr);
   });
 
   test('an unknown command and a missing option end with 2', async () => {
