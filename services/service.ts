@@ -100,8 +100,6 @@ export async function startService(parts: ServiceParts): Promise<ThreadService> 
     }
     return describe(runtime, running, opened, stop);
   } catch (error) {
-    // Jobs may run by then.
-    await runtime?.drain();
     await stop();
     throw error;
   }

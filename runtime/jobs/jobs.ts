@@ -47,6 +47,7 @@ export class Jobs {
   readonly #allowed: Allowed;
   readonly #metrics: ReturnType<typeof addJobMetrics>;
   #runner: JobRunner | undefined;
+  #drained: Promise<void> | undefined;
 
   private constructor(parts: JobsParts) {
     this.#parts = parts;
@@ -172,14 +173,16 @@ export class Jobs {
   }
 
   /** Ends waiting requests, and takes no more jobs. Resolves when those that run have ended or are queued again. */
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
     this.#watch.end();
-    await this.#runner?.drain();
+    this.#drained ??= this.#runner?.drain() ?? Promise.resolve();
+    return this.#drained;
   }
 
-  /** Must be called after `drain()` has resolved. */
-  close(): Promise<void> {
-    return this.#watch.close();
+  /** Drains, and listens no more. */
+  async close(): Promise<void> {
+    await this.drain();
+    await this.#watch.close();
   }
 
   async #find(owner: Owner, id: string): Promise<Job> {

@@ -218,6 +218,15 @@ test('a drain waits for a job, and queues it again if it takes too long', async 
   await stuck.jobs.close();
 });
 
+test('a close without a drain ends the jobs that run, too', async () => {
+  await using kit = await testJobs(store, whenAborted, { config: { exitTimeoutMs: 20 } });
+  const { id } = await kit.jobs.create(undefined, request('closed'));
+  await reaches(kit.jobs, id, 'running');
+  await kit.jobs.close();
+  assert.equal((await kit.jobs.find(undefined, id, 0, never)).status, 'queued');
+  await kit.jobs.cancel(undefined, id);
+});
+
 test('a key makes one job, whoever sends it how often', async () => {
   await using kit = await testJobs(store, () => done(1));
   const asked = request('n', { idempotencyKey: 'key-1' });
