@@ -42,6 +42,15 @@ export async function lockOwner(file: string): Promise<OwnerLock> {
   };
 }
 
+/** Whether a process that runs owns the folder. Nothing is created or waited for. */
+export function isOwned(file: string): boolean {
+  const holder = read(file);
+  if (holder === undefined) return false;
+  const [pid = '', , place] = holder.split(' ');
+  if (place === thisPlace()) return identity(Number(pid)) === holder;
+  return Date.now() - (modified(file) ?? 0) < STALE_MS;
+}
+
 function create(file: string, content: string): boolean {
   try {
     writeFileSync(file, content, { flag: 'wx' });
@@ -75,12 +84,14 @@ const inUse = (number: string) =>
     `The embedded database in STATE_DIR is in use by another process${number}; stop it, write another STATE_DIR, or share a PostgreSQL by DATABASE_URL.`,
   );
 
-/** Names a process uniquely, because its number alone is used again; undefined if there is none. */
+/** Names a process uniquely, because its number alone is used again; undefined if there is none, or it has ended. */
 function identity(pid: number): string | undefined {
   const stat = read(`/proc/${pid}/stat`);
-  // The name may hold anything; the time of the start is the twentieth field after it.
-  const started = stat?.slice(stat.lastIndexOf(')')).split(' ')[20];
-  return started === undefined ? undefined : `${pid} ${started} ${thisPlace()}`;
+  // The name may hold anything; the state is the first field after it, and the time of the start the twentieth.
+  const fields = stat?.slice(stat.lastIndexOf(')')).split(' ');
+  // A process that has ended is listed until its parent asks for it, which the first one of a container may never do.
+  if (fields === undefined || fields[1] === 'Z') return undefined;
+  return `${pid} ${fields[20]} ${thisPlace()}`;
 }
 
 /** The start of the machine and the container, in which numbers of processes can be compared. */

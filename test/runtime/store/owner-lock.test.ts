@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -53,6 +55,26 @@ test('the number of a process that is used again does not keep the lock', async 
   first.release();
   writeFileSync(file, `${pid} ${Number(started) - 1} ${place}`);
   (await lockOwner(file)).release();
+});
+
+test('a process that was killed does not keep the lock while its parent has not asked for it', async () => {
+  using files = temporaryFiles({});
+  const file = path.join(files.path, 'db.lock');
+  const mine = await lockOwner(file);
+  const place = readFileSync(file, 'utf8').split(' ')[2];
+  mine.release();
+  // The shell starts a process that ends at once, and becomes one that never asks for its children.
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60']);
+  try {
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = String(line).trim();
+    const stat = () => readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ');
+    await until(() => stat()[2] === 'Z', 'the process has ended');
+    writeFileSync(file, `${pid} ${stat()[21]} ${place}`);
+    (await lockOwner(file)).release();
+  } finally {
+    parent.kill('SIGKILL');
+  }
 });
 
 test('the lock of another container is taken over when nobody touches it any more', async () => {
