@@ -6,6 +6,7 @@
  * @module
  */
 
+import { once } from 'node:events';
 import type { Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { ServeError } from '../errors.ts';
@@ -54,8 +55,8 @@ export class JobQueue {
     { Redis }: typeof import('ioredis'),
   ) {
     this.#parts = parts;
-    // The worker waits for as long as it takes.
     this.#producer = new Redis(parts.url, PRODUCER);
+    // The worker waits for as long as it takes.
     this.#consumer = new Redis(parts.url, { maxRetriesPerRequest: null });
     const quiet = () => {};
     for (const client of [this.#producer, this.#consumer]) client.on('error', quiet);
@@ -141,7 +142,7 @@ export async function checkQueue(url: string, log: Log): Promise<void> {
 }
 
 /** @throws {ServeError} `INVALID_CONFIG`, or `STORE_UNAVAILABLE` if there is no connection */
-async function checkPolicy(client: Redis): Promise<void> {
+export async function checkPolicy(client: Redis): Promise<void> {
   if (client.status !== 'ready') await ready(client);
   const memory = await client.info('memory').catch((error: unknown) => {
     throw away(error);
@@ -154,19 +155,16 @@ async function checkPolicy(client: Redis): Promise<void> {
   );
 }
 
-function away(cause?: unknown): ServeError {
+function away(cause: unknown): ServeError {
   return new ServeError('STORE_UNAVAILABLE', 'The Redis of the queue cannot be reached.', {
     cause,
   });
 }
 
 /** @throws {ServeError} `STORE_UNAVAILABLE` if the client is not connected in time */
-function ready(client: Redis): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(away()), COMMAND_MS);
-    client.once('ready', () => {
-      clearTimeout(timer);
-      resolve();
-    });
+async function ready(client: Redis): Promise<void> {
+  const signal = AbortSignal.timeout(COMMAND_MS);
+  await once(client, 'ready', { signal }).catch((error: unknown) => {
+    throw away(error);
   });
 }

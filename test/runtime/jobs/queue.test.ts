@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import { after, before, test } from 'node:test';
+import type { Redis } from 'ioredis';
+import { checkPolicy } from '../../../runtime/jobs/queue.ts';
 import { noRedis, startRedis, type TestRedis } from '../../support/redis.ts';
 import { testStore } from '../../support/store.ts';
 import { until } from '../../support/until.ts';
@@ -68,4 +71,12 @@ test('a Redis that may drop jobs stops the start', { skip }, async () => {
     testJobs(store, () => done(1), { config: { queueRedisUrl: evicting.url } }),
     { code: 'INVALID_CONFIG', message: /has maxmemory-policy allkeys-lru/ },
   );
+});
+
+test('a Redis that is away is not waited for, and leaves no listener behind', async () => {
+  const client = Object.assign(new EventEmitter(), { status: 'connecting' });
+  const checked = checkPolicy(client as unknown as Redis);
+  client.emit('error', new Error('ECONNREFUSED'));
+  await assert.rejects(checked, { code: 'STORE_UNAVAILABLE' });
+  assert.deepEqual(client.eventNames(), []);
 });
