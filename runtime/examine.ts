@@ -7,8 +7,15 @@ import { Repository, type Scan } from './repository/index.ts';
 
 const CONNECT_MS = 2000;
 
-/** Connects to a Redis. @throws {ServeError} `STORE_UNAVAILABLE` with the reason if it cannot be used. */
-export async function checkRedis(url: string): Promise<{ readonly maxmemoryPolicy: string }> {
+/**
+ * Connects to a Redis.
+ *
+ * @returns What it does when its memory is full; undefined if it does not tell.
+ * @throws {ServeError} `STORE_UNAVAILABLE` with the reason if it cannot be used.
+ */
+export async function checkRedis(
+  url: string,
+): Promise<{ readonly maxmemoryPolicy: string | undefined }> {
   const { Redis } = await import('ioredis');
   const redis = new Redis(url, {
     ...{ lazyConnect: true, connectTimeout: CONNECT_MS, commandTimeout: CONNECT_MS },
@@ -20,8 +27,9 @@ export async function checkRedis(url: string): Promise<{ readonly maxmemoryPolic
   });
   try {
     await redis.connect();
-    const [, policy] = (await redis.config('GET', 'maxmemory-policy')) as string[];
-    return { maxmemoryPolicy: policy ?? 'unknown' };
+    // Hosted Redis refuses CONFIG.
+    const memory = await redis.info('memory');
+    return { maxmemoryPolicy: /maxmemory_policy:(\S+)/.exec(memory)?.[1] };
   } catch (error) {
     const why = reason || (error instanceof Error ? error.message : String(error));
     throw new ServeError('STORE_UNAVAILABLE', `Redis cannot be used: ${why}.`, { cause: error });

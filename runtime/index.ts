@@ -144,7 +144,15 @@ export {
   verify as verifyModel,
 } from './signing/index.ts';
 export { checkStorable } from './storable.ts';
-export { joinStore, openStore, type Store, type StoreTicket, shareStore } from './store/index.ts';
+export {
+  inspectStore,
+  joinStore,
+  openStore,
+  type Store,
+  type StoreState,
+  type StoreTicket,
+  shareStore,
+} from './store/index.ts';
 export {
   type Features,
   type Outputs,

@@ -53,9 +53,7 @@ export async function migrate(
       'create table if not exists schema_migrations (name text primary key, checksum text not null, applied_at timestamptz not null default now())',
     );
     const applied = await connection.query('select name, checksum from schema_migrations');
-    checkApplied(migrations, applied);
-    const names = new Set(applied.map(({ name }) => name));
-    for (const migration of migrations.filter(({ name }) => !names.has(name))) {
+    for (const migration of pendingMigrations(migrations, applied)) {
       await connection.execute(migration.script);
       await connection.query('insert into schema_migrations (name, checksum) values ($1, $2)', [
         migration.name,
@@ -69,7 +67,16 @@ export async function migrate(
   }
 }
 
-function checkApplied(migrations: readonly Migration[], applied: readonly Row[]): void {
+/**
+ * The migrations that a database does not have.
+ *
+ * @param applied The rows of `schema_migrations`.
+ * @throws {ServeError} as `migrate`
+ */
+export function pendingMigrations(
+  migrations: readonly Migration[],
+  applied: readonly Row[],
+): readonly Migration[] {
   for (const { name, checksum: stored } of applied) {
     const known = migrations.find((migration) => migration.name === name);
     if (known === undefined) {
@@ -85,6 +92,8 @@ function checkApplied(migrations: readonly Migration[], applied: readonly Row[])
       );
     }
   }
+  const names = new Set(applied.map(({ name }) => name));
+  return migrations.filter(({ name }) => !names.has(name));
 }
 
 const checksum = ({ script }: Migration) => createHash('sha256').update(script).digest('hex');

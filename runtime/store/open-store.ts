@@ -30,12 +30,14 @@ export async function openStore(
     return store;
   } catch (error) {
     await store.close();
-    throw error instanceof ServeError && error.code !== 'INVALID_CONFIG' ? unusable(error) : error;
+    throw startError(error);
   }
 }
 
-/** The error of a start, with the reason as far as it names no address. */
-function unusable({ cause }: ServeError): ServeError {
+/** The error of a start that the database has failed, with the reason as far as it names no address. */
+export function startError(error: unknown): unknown {
+  if (!(error instanceof ServeError) || error.code === 'INVALID_CONFIG') return error;
+  const { cause } = error;
   const code = cause instanceof Error && 'code' in cause ? cause.code : 'no answer';
   const reason = cause instanceof SqlError ? cause.message : code;
   const message = `The database of DATABASE_URL cannot be used: ${reason}.`;

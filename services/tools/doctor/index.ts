@@ -6,22 +6,24 @@
  */
 
 import { access, constants, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import {
   type Config,
   checkArtifacts,
   checkRedis,
-  createLog,
   currentHost,
-  openStore,
+  inspectStore,
   readTrust,
-  ServeError,
+  type StoreState,
   scanRepository,
 } from '../../../runtime/index.ts';
 import type { Check, Found } from './check.ts';
 import { engine } from './engine.ts';
 
 export type { Check } from './check.ts';
+
+/** How long a running server may take to respond. */
+const SERVER_MS = 5000;
 
 /** @param url Where a running server is looked for. */
 export async function examine(config: Config, url: string): Promise<readonly Check[]> {
@@ -60,22 +62,20 @@ async function models({ modelPath }: Config): Promise<Found> {
   return { state: 'ok', detail: `${detail}; ${also}` };
 }
 
+const DATABASES: Readonly<Record<StoreState, Found>> = {
+  ready: { state: 'ok', detail: 'there' },
+  'in use': { state: 'ok', detail: 'open in another process' },
+  new: { state: 'missing', detail: 'the first start creates it' },
+  old: { state: 'missing', detail: 'the next start brings its schema up to date' },
+};
+
 async function database(config: Config): Promise<Found> {
-  const { databaseUrl, stateDir } = config;
-  if (databaseUrl === undefined && !(await exists(join(stateDir, 'db')))) {
-    return { state: 'missing', detail: 'embedded; the first start creates it' };
-  }
   try {
-    const store = await openStore(config, createLog('silent'));
-    await store.close();
-    return { state: 'ok', detail: store.kind === 'embedded' ? 'embedded' : 'PostgreSQL' };
+    const { state, detail } = DATABASES[await inspectStore(config)];
+    const kind = config.databaseUrl === undefined ? 'embedded' : 'PostgreSQL';
+    return { state, detail: `${kind}; ${detail}` };
   } catch (error) {
-    // A server that runs here has it open, which is as it should be.
-    if (error instanceof ServeError && /process \d+/.test(error.message)) {
-      return { state: 'ok', detail: error.message };
-    }
-    const remedy = 'start PostgreSQL, or correct DATABASE_URL';
-    return { ...failed(error), ...(databaseUrl !== undefined && { remedy }) };
+    return { ...failed(error), remedy: 'start PostgreSQL, or correct DATABASE_URL' };
   }
 }
 
@@ -101,8 +101,10 @@ async function cache({ redisUrl, cacheTtlSecs }: Config): Promise<Found> {
 async function queue({ queueRedisUrl }: Config): Promise<Found> {
   if (queueRedisUrl === undefined) return { state: 'ok', detail: 'from the database' };
   const { maxmemoryPolicy } = await checkRedis(queueRedisUrl);
-  const detail = `BullMQ; maxmemory-policy ${maxmemoryPolicy}`;
-  if (maxmemoryPolicy === 'noeviction') return { state: 'ok', detail };
+  const detail = `BullMQ; maxmemory-policy ${maxmemoryPolicy ?? 'unknown'}`;
+  if (maxmemoryPolicy === undefined || maxmemoryPolicy === 'noeviction') {
+    return { state: 'ok', detail };
+  }
   const remedy = 'redis-cli config set maxmemory-policy noeviction';
   return { state: 'failed', detail, remedy };
 }
@@ -122,11 +124,17 @@ function webhooks({ webhookSecret }: Config): Found {
 }
 
 async function server(url: string): Promise<Found> {
-  const response = await fetch(new URL('/ready', url)).catch(() => undefined);
+  const signal = AbortSignal.timeout(SERVER_MS);
+  const response = await fetch(new URL('/ready', url), { signal }).catch(() => undefined);
   if (response === undefined) {
     return { state: 'missing', detail: `nothing responds at ${url}`, remedy: 'npm start' };
   }
-  const { status, notes } = (await response.json()) as { status: string; notes?: string[] };
+  const body = (await response.json().catch(() => ({}))) as { status?: string; notes?: string[] };
+  const { status, notes } = body;
+  if (status === undefined) {
+    const remedy = 'write the address of a millrace in --url or MILLRACE_URL';
+    return { state: 'failed', detail: `${url} is another server`, remedy };
+  }
   const detail = [`${url} is ${status}`, ...(notes ?? [])].join('; ');
   return { state: response.ok ? 'ok' : 'failed', detail };
 }
