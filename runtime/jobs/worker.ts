@@ -73,8 +73,10 @@ export class JobWorker {
 
   /** Runs the job if it waits, and resolves when it has run. @throws {ServeError} `DRAINING` */
   async runById(id: string): Promise<void> {
-    if (this.#draining) throw new ServeError('DRAINING', 'The worker takes no more jobs.');
     const [run] = await this.#claim(1, 0, id);
+    if (run === undefined && this.#draining) {
+      throw new ServeError('DRAINING', 'The worker takes no more jobs.');
+    }
     await run?.ended;
   }
 
