@@ -298,6 +298,18 @@ test('what is stored about requests is deleted when it is old, and inputs when t
   await other.close();
 });
 
+test('old requests are deleted however many there are', async () => {
+  await using t = new TestTraffic(store);
+  await store.query(
+    `insert into answers (request_id, model, period, arm, version, answered_at)
+     select 'old_' || i, 'iris', 0, 'v1', 'v1', now() - interval '2 hours'
+     from generate_series(1, 10001) as i`,
+  );
+  await t.drive(0);
+  const left = await store.query("select request_id from answers where request_id like 'old\\_%'");
+  assert.deepEqual(left, []);
+});
+
 test('requests beyond what is recorded at once are counted, but take no feedback', () => {
   const counters = new Counters();
   const request = {
