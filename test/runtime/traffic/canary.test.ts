@@ -266,7 +266,11 @@ test('the version that is stable is the baseline where the weights give none', a
   assert.deepEqual((await t.inEffect()).weights, { v1: 0.9, v2: 0.1 });
 });
 
-const REPOSITORY = { names: () => ['iris'], versions: () => ['v1', 'v2', 'v3'], config: () => undefined };
+const REPOSITORY = {
+  names: () => ['iris'],
+  versions: () => ['v1', 'v2', 'v3'],
+  config: () => undefined,
+};
 
 test('the others divide the rest of a canary as their weights say, however large these are', () => {
   assert.deepEqual(withShare({ a: 1e308, b: 1e308, c: 1e308 }, 'c', 0.5), {

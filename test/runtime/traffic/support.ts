@@ -41,7 +41,11 @@ export class TestTraffic implements AsyncDisposable {
   ): Traffic {
     return new Traffic({
       ...{ store, routes: this.routes, config },
-      repository: { names: () => Object.keys(MODELS), versions: (name) => MODELS[name], config: () => undefined },
+      repository: {
+        names: () => Object.keys(MODELS),
+        versions: (name) => MODELS[name],
+        config: () => undefined,
+      },
       log: createLog('silent'),
       now: () => new Date(this.nowMs),
     });
