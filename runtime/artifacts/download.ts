@@ -88,7 +88,7 @@ interface PartialFolder {
   readonly free: string;
 }
 
-const PARTIAL = /\.[0-9a-f]{16}\.(?:free|(\d+-[0-9a-f-]{36}-.*))$/;
+const PARTIAL = /\.[0-9a-f]{16}\.(?:free|(\d+\.\d+-[0-9a-f-]{36}-.*))$/;
 
 /** Makes the folder for a download, or takes that of an operation that failed or of a process that died. */
 async function claim(folder: string, digest: string): Promise<PartialFolder> {

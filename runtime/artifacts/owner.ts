@@ -3,12 +3,17 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import process from 'node:process';
+import { startOfProcess } from '../host/index.ts';
 
 /** After this time without a new entry a writer is taken for dead, also one on another machine. */
 const ABANDONED_MS = 24 * 3600 * 1000;
 
 /** A name that nobody else has, for something that this process writes. */
-export const ownName = (): string => `${process.pid}-${randomUUID()}-${hostname()}`;
+export const ownName = (): string =>
+  `${process.pid}.${startOfProcess(process.pid)}-${randomUUID()}-${hostname()}`;
+
+/** Matches the names of `ownName`: the number and the start of the process, and the host. */
+const NAME = /^(\d+)\.(\d+)-[0-9a-f-]{36}-(.*)$/;
 
 /**
  * Whether the process that chose a name has ended.
@@ -17,19 +22,8 @@ export const ownName = (): string => `${process.pid}-${randomUUID()}-${hostname(
  * @param modified When it last wrote, in milliseconds since 1970.
  */
 export function isAbandoned(name: string, modified: number): boolean {
-  const [, pid, host] = /^(\d+)-[0-9a-f-]{36}-(.*)$/.exec(name) ?? [];
+  const [, pid, start, host] = NAME.exec(name) ?? [];
   if (Date.now() - modified > ABANDONED_MS) return true;
-  if (host !== hostname()) return false;
   // In a container the process that replaces another one usually has the same number.
-  if (Number(pid) === process.pid) return modified < Date.now() - process.uptime() * 1000;
-  return !isRunning(Number(pid));
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
+  return host === hostname() && startOfProcess(Number(pid)) !== start;
 }

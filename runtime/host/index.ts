@@ -19,6 +19,7 @@ export {
   onUncaughtError,
   type Parent,
   parentThread,
+  startOfProcess,
   startThread,
   type Thread,
 } from './process.ts';

@@ -1,5 +1,6 @@
 /** @module Signals, threads and the end of the process: the same on every host. */
 
+import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import {
   isMainThread,
@@ -30,6 +31,22 @@ export function onUncaughtError(listener: (error: unknown) => void): void {
 export function exit(code: number, message?: string): never {
   if (message !== undefined) process.stderr.write(`${message}\n`);
   process.exit(code);
+}
+
+/**
+ * When a process was started, in ticks since the machine was; undefined if there is none, or it has ended. It tells a process
+ * from an earlier one with the same number.
+ */
+export function startOfProcess(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name may hold anything; the state is the first field after it, and the time of the start the twentieth.
+    const fields = stat.slice(stat.lastIndexOf(')')).split(' ');
+    // A process that has ended is listed until its parent asks for it, which the first one of a container may never do.
+    return fields[1] === 'Z' ? undefined : fields[20];
+  } catch {
+    return undefined;
+  }
 }
 
 /** A thread, for the thread that started it. */

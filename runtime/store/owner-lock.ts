@@ -4,6 +4,7 @@ import { readFileSync, readlinkSync, rmSync, statSync, utimesSync, writeFileSync
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ServeError } from '../errors.ts';
+import { startOfProcess } from '../host/index.ts';
 
 /** How often the owner touches its lock file. */
 const TOUCH_MS = 2000;
@@ -86,12 +87,8 @@ const inUse = (number: string) =>
 
 /** Names a process uniquely, because its number alone is used again; undefined if there is none, or it has ended. */
 function identity(pid: number): string | undefined {
-  const stat = read(`/proc/${pid}/stat`);
-  // The name may hold anything; the state is the first field after it, and the time of the start the twentieth.
-  const fields = stat?.slice(stat.lastIndexOf(')')).split(' ');
-  // A process that has ended is listed until its parent asks for it, which the first one of a container may never do.
-  if (fields === undefined || fields[1] === 'Z') return undefined;
-  return `${pid} ${fields[20]} ${thisPlace()}`;
+  const started = startOfProcess(pid);
+  return started === undefined ? undefined : `${pid} ${started} ${thisPlace()}`;
 }
 
 /** The start of the machine and the container, in which numbers of processes can be compared. */

@@ -20,6 +20,7 @@ import {
   sweepDownloads,
 } from '../../../runtime/artifacts/index.ts';
 import { ObjectArtifacts } from '../../../runtime/artifacts/store.ts';
+import { startOfProcess } from '../../../runtime/host/index.ts';
 import { temporaryFiles } from '../../support/files.ts';
 import { MemoryObjects } from './memory-objects.ts';
 
@@ -56,7 +57,8 @@ function leave(owner: string, text: string): string {
   return name;
 }
 
-const ownerOf = (pid: number, host = hostname()) => `${pid}-${randomUUID()}-${host}`;
+const ownerOf = (pid: number, host = hostname()) =>
+  `${pid}.${startOfProcess(pid) ?? 1}-${randomUUID()}-${host}`;
 const dead = () => ownerOf(spawnSync(process.execPath, ['--version']).pid);
 const fetched = () => readFileSync(path.join(copy, 'model.onnx'), 'utf8');
 
