@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import process from 'node:process';
 import { test } from 'node:test';
 import { createLog } from '../../../runtime/log.ts';
 import { openEmbedded } from '../../../runtime/store/embedded.ts';
@@ -63,12 +64,14 @@ test('a process that was killed does not keep the lock while its parent has not 
   const mine = await lockOwner(file);
   const place = readFileSync(file, 'utf8').split(' ')[2];
   mine.release();
-  // The shell starts a process that ends at once, and becomes one that never asks for its children.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60']);
+  // The shell starts a process, and becomes one that never asks for its children.
+  const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec tail -f /dev/null']);
   try {
     const [line] = (await once(parent.stdout, 'data')) as [Buffer];
     const pid = String(line).trim();
-    const stat = () => readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ');
+    const stat = (of: number | string = pid) => readFileSync(`/proc/${of}/stat`, 'utf8').split(' ');
+    await until(() => stat(parent.pid)[1] === '(tail)', 'the shell is gone');
+    process.kill(Number(pid), 'SIGKILL');
     await until(() => stat()[2] === 'Z', 'the process has ended');
     writeFileSync(file, `${pid} ${stat()[21]} ${place}`);
     (await lockOwner(file)).release();
