@@ -6,7 +6,7 @@ import type { ServeCode, ServeError } from '../errors.ts';
 import type { CounterSeries, HistogramSeries, Metric, Metrics } from '../metrics/index.ts';
 import type { ModelVersion } from '../model.ts';
 import { type Answer, compareAnswers, outputsOf } from './compare.ts';
-import type { Comparison, Observer } from './observer.ts';
+import { type ArmName, type Comparison, type Observer, SHADOW } from './observer.ts';
 import { type CopiedRequest, type Copy, ShadowQueue } from './shadow.ts';
 import { Arm, type Random } from './split.ts';
 import { shownElements } from './tensors.ts';
@@ -66,7 +66,7 @@ export class ArmTraffic {
     this.#durations = metrics.histogram(
       {
         name: 'millrace_arm_request_duration_seconds',
-        help: 'Time from the choice of an arm of a route to the response',
+        help: 'Time from the choice of an arm of a route to the response, and of copies on the shadow',
         labels: ['model', 'version', 'arm', 'outcome'],
       },
       BOUNDS,
@@ -108,8 +108,9 @@ export class ArmTraffic {
   }
 
   compared(comparison: Comparison): void {
-    const { model, shadow, failed, agrees } = comparison;
+    const { model, shadow, failed, agrees, latencyMs } = comparison;
     this.countCopy(model, shadow, failed ? 'failed' : agrees ? 'agreed' : 'disagreed');
+    this.#find(model, shadow, SHADOW, failed ? 'failed' : 'ok').observe(latencyMs / 1000);
     for (const observer of this.#observers) observer.compared(comparison);
   }
 
@@ -129,9 +130,12 @@ export class ArmTraffic {
       this.#series.set(arm, known);
     }
     const { model, version, name } = arm;
-    known[outcome] ??=
-      seriesOrNone(() => this.#durations.series({ model, version, arm: name, outcome })) ?? NOWHERE;
+    known[outcome] ??= this.#find(model, version, name, outcome);
     return known[outcome];
+  }
+
+  #find(model: string, version: string, arm: ArmName, outcome: Outcome): HistogramSeries {
+    return seriesOrNone(() => this.#durations.series({ model, version, arm, outcome })) ?? NOWHERE;
   }
 }
 

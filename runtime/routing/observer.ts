@@ -11,6 +11,9 @@
 /** `stable` or `canary` while the route has a canary, otherwise the version. */
 export type ArmName = string;
 
+/** The arm of the shadow, which gets copies only. */
+export const SHADOW: ArmName = 'shadow';
+
 /** A request to one arm of a route, when its response is made. Requests that fail by the client's mistake are left out. */
 export interface Observation {
   readonly model: string;

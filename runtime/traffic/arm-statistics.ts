@@ -1,7 +1,7 @@
 /** @module The statistics of arms, read from the database. */
 
+import { SHADOW } from '../routing/observer.ts';
 import type { Sql } from '../store/store.ts';
-import { SHADOW } from './counters.ts';
 import type { Histogram } from './statistics/latencies.ts';
 import type { Sample } from './statistics/means.ts';
 import type { Proportion } from './statistics/proportions.ts';

@@ -1,10 +1,7 @@
 /** @module What one HTTP thread counts about the arms of routes until it is written to the database. */
 
-import type { Comparison, Observation, Observer } from '../routing/observer.ts';
+import { type Comparison, type Observation, type Observer, SHADOW } from '../routing/observer.ts';
 import { BUCKETS, bucketOf } from './statistics/latencies.ts';
-
-/** The arm of the shadow. */
-export const SHADOW = 'shadow';
 
 /** Counts of one arm. */
 export class ArmCounts {

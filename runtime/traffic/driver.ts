@@ -3,6 +3,7 @@
 import { nextNumber, recordEvent } from '../catalog/index.ts';
 import { ServeError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { SHADOW } from '../routing/observer.ts';
 import type { CanaryPlan } from '../routing/route.ts';
 import type { NamedLock, Sql } from '../store/store.ts';
 import {
@@ -12,7 +13,6 @@ import {
   readStatistics,
 } from './arm-statistics.ts';
 import { shareAt } from './canary.ts';
-import { SHADOW } from './counters.ts';
 import type { EditContext } from './edit.ts';
 import { brokenGuard, type Evidence } from './guards.ts';
 import { levelOf, nextLook } from './statistics/looks.ts';

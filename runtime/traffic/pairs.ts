@@ -1,7 +1,7 @@
 /** @module Compares the arms of an experiment in pairs. */
 
+import { SHADOW } from '../routing/observer.ts';
 import { type ArmStatistics, accuracy, errorRate } from './arm-statistics.ts';
-import { SHADOW } from './counters.ts';
 import type { Comparison } from './statistics/comparison.ts';
 import { compareQuantiles } from './statistics/latencies.ts';
 import { compareMeans } from './statistics/means.ts';

@@ -1,9 +1,9 @@
 /** @module The report about an experiment: its arms, and how they compare. */
 
+import { SHADOW } from '../routing/observer.ts';
 import type { Sql } from '../store/store.ts';
 import { roundMs } from '../timings.ts';
 import { type ArmStatistics, accuracy, overPeriods, readStatistics } from './arm-statistics.ts';
-import { SHADOW } from './counters.ts';
 import { comparePairs, type Pair } from './pairs.ts';
 import { quantileMs } from './statistics/latencies.ts';
 import { mean } from './statistics/means.ts';

@@ -90,6 +90,9 @@ describe('a copy', () => {
       ['v1.0'],
     );
     assert.equal(await made.count('agreed'), 1);
+    const page = await service.runtime.metrics.render();
+    const labels = { version: 'v2.0', arm: 'shadow', outcome: 'ok' };
+    assert.equal(sumOf(page, 'millrace_arm_request_duration_seconds_count', labels), 1);
   });
 
   test('is made of the fraction of the requests, and never of those that name a version', async () => {
