@@ -109,8 +109,12 @@ function addMoves(models: Command): void {
     .requiredOption(...NAME)
     .action(async ({ name, ...options }: Named) => {
       const at = path('admin', 'models', name, 'rollback');
-      const { body } = await new Server(options).send<object>('POST', at);
-      print(options, body, fields);
+      const { body } = await new Server(options).send<Model>('POST', at);
+      print(
+        options,
+        body,
+        ({ labels }) => `Version ${labels.stable} of ${name} is the stable one.`,
+      );
     });
   withServer(models.command('label').description('Let a label stand for a version, or remove it'))
     .requiredOption(...NAME)
