@@ -14,6 +14,7 @@ import {
   standingOf,
 } from './claims.ts';
 import { type CatalogContext, nextNumber } from './context.ts';
+import { discardArtifact } from './garbage.ts';
 import type { Probe, ProbeResult } from './probe.ts';
 import type { CheckSignature, SignatureVerdict } from './signature.ts';
 import { readVersion, type VersionRecord } from './versions.ts';
@@ -96,7 +97,7 @@ export class Registrar {
     } catch (error) {
       const isRefused = error instanceof ServeError && error.code === 'REJECTED';
       const reason = isRefused ? error.message : 'The server failed to try or store it.';
-      await this.#reject(claim, reason);
+      await this.#reject(claim, artifact, reason);
       throw isRefused ? rejected(claim, reason, error) : error;
     } finally {
       clearInterval(renewing);
@@ -112,13 +113,16 @@ export class Registrar {
   }
 
   /** Never rejects: if the outcome cannot be recorded, the lease runs out, which has the same effect. */
-  async #reject(claim: Claim, reason: string): Promise<void> {
+  async #reject(claim: Claim, { digest }: LocalArtifact, reason: string): Promise<void> {
+    const { store } = this.#context;
     try {
-      await insist(() => endClaim(this.#context.store, claim, { state: 'rejected', reason }));
+      await insist(() => endClaim(store, claim, { state: 'rejected', reason }));
     } catch (err) {
       const { model, version } = claim;
       this.#parts.log.warn({ model, version, err }, 'a rejection could not be recorded');
     }
+    // Somebody else may have rejected the version, and looked for its files before they were stored.
+    await discardArtifact(store, digest).catch(() => {});
   }
 
   /** Waits until the registration of the same version by somebody else has ended. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, beforeEach, describe, test } from 'node:test';
-import { hashArtifact } from '../../../runtime/artifacts/index.ts';
+import { hashArtifact, type LocalArtifact } from '../../../runtime/artifacts/index.ts';
 import { ServeError } from '../../../runtime/errors.ts';
 import type { Store } from '../../../runtime/store/index.ts';
 import { testStore } from '../../support/store.ts';
@@ -232,6 +232,26 @@ describe('a server that dies', () => {
     held.go();
     await rejects(lost, 'CONFLICT', /was given up/);
     assert.equal((await t.catalog.version('iris', 'v1')).state, 'rejected');
+  });
+
+  test('leaves no files when the lease runs out while they are stored', async () => {
+    await using t = await testCatalog({ store });
+    const { artifacts } = t.parts;
+    const late = {
+      has: (digest: string) => artifacts.has(digest),
+      delete: (digest: string) => artifacts.delete(digest),
+      async put(artifact: LocalArtifact) {
+        await expire(store);
+        await t.catalog.maintain();
+        await artifacts.put(artifact);
+      },
+    };
+    await using slow = await testCatalog({ store, artifacts: late as never });
+    await rejects(slow.register('iris', 'v1', 'abc'), 'CONFLICT', /was given up/);
+    const { digest } = await hashArtifact(slow.files('abc'));
+    assert.equal(await artifacts.has(digest), true);
+    await slow.catalog.maintain();
+    assert.equal(await artifacts.has(digest), false);
   });
 
   test('leaves a name that can be registered at once when the lease has run out', async () => {
