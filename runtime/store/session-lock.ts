@@ -40,7 +40,8 @@ export async function lockSession(
     const text = 'select pg_try_advisory_lock(hashtextextended($1, 0)) as held';
     const { rows } = await within(QUERY_MS, connection.run(text, [name]));
     const [row] = rows as { held: boolean }[];
-    if (row?.held === true) return hold(connection, lost.signal, lose, end);
+    // A connection that has ended meanwhile has lost it.
+    if (row?.held === true && !lost.signal.aborted) return hold(connection, lost.signal, lose, end);
   } catch (error) {
     await end();
     throw storeFailure(error);
@@ -60,7 +61,7 @@ function hold(
   }, CHECK_MS);
   lost.addEventListener('abort', () => {
     clearInterval(check);
-    void end();
+    end().catch(() => {});
   });
   return {
     lost,
