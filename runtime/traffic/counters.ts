@@ -90,9 +90,14 @@ export class Counters implements Observer {
     }
   }
 
-  /** Takes what was counted since the last call; undefined if that is nothing. To be called each second. */
+  /** Makes room for the answers of one more second. To be called each second. */
+  makeRoom(): void {
+    const most = ANSWERS_AT_ONCE - this.#answers.length;
+    this.#room = Math.min(this.#room + ANSWERS_PER_SECOND, most);
+  }
+
+  /** Takes what was counted since the last call; undefined if that is nothing. */
   take(): Batch | undefined {
-    this.#room = Math.min(this.#room + ANSWERS_PER_SECOND, ANSWERS_AT_ONCE);
     if (this.#byModel.size === 0) return undefined;
     const batch: Batch = {
       arms: [...this.#byModel.values()].flat(),

@@ -22,6 +22,12 @@ export class Recorder {
     this.#log = log;
   }
 
+  /** Writes what was counted. To be called each second. */
+  tick(): Promise<void> {
+    this.counters.makeRoom();
+    return this.flush();
+  }
+
   /** Writes what was counted up to now. Never rejects: what cannot be written is kept for the next time. */
   async flush(): Promise<void> {
     // A write that has begun does not have what was counted since.

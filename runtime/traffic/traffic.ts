@@ -117,7 +117,7 @@ export class Traffic {
    * @param leads Whether this thread also drives canaries and deletes what is old, as one of each process does.
    */
   start(leads: boolean): void {
-    const write = setInterval(() => void this.#recorder.flush(), FLUSH_MS);
+    const write = setInterval(() => void this.#recorder.tick(), FLUSH_MS);
     this.#timers.push(write);
     if (leads) this.#timers.push(setInterval(() => void this.lead(), FLUSH_MS));
     for (const timer of this.#timers) timer.unref?.();
