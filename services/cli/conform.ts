@@ -16,7 +16,7 @@ interface Options {
   readonly json?: boolean;
   readonly list?: boolean;
   readonly timeout: number;
-  readonly header: Readonly<Record<string, string>>;
+  readonly header?: Readonly<Record<string, string>>;
 }
 
 export function addConform(program: Command): void {
@@ -28,7 +28,7 @@ export function addConform(program: Command): void {
     .option('--profile <names...>', `what to check: ${PROFILES.join(', ')}`, toProfile, ['core'])
     .option('--only <text>', 'cases whose name contains the text')
     .option('--timeout <ms>', 'maximum time of a case, milliseconds', toMs, 30_000)
-    .option('--header <name:value>', 'sent with every request; may be repeated', toHeader, {})
+    .option('--header <name:value>', 'sent with every request; may be repeated', toHeader)
     .option('--junit <file>', 'write a JUnit report')
     .option('--json', 'print the results as JSON')
     .option('--list', 'list the cases without running them')
@@ -50,7 +50,7 @@ async function check(url: string, options: Options): Promise<void> {
       `${id}  [${profile}] ${title}`;
     return print(options, list, () => list.map(lineOf).join('\n'));
   }
-  const { timeout: timeoutMs, header: headers, model } = options;
+  const { timeout: timeoutMs, header: headers = {}, model } = options;
   const server = await Server.open({ url, timeoutMs, headers }, model).catch((error: Error) =>
     exit(3, `Cannot check ${url}: ${error.message}`),
   );
@@ -78,7 +78,7 @@ function toProfile(given: string, earlier: readonly Profile[]): readonly Profile
   return [...new Set(['core' as const, ...earlier, profile])];
 }
 
-function toHeader(given: string, earlier: Readonly<Record<string, string>>) {
+function toHeader(given: string, earlier: Readonly<Record<string, string>> | undefined) {
   const colon = given.indexOf(':');
   if (colon < 1) throw new InvalidArgumentError('Write it as Name: value.');
   return { ...earlier, [given.slice(0, colon)]: given.slice(colon + 1).trim() };

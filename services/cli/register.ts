@@ -50,7 +50,7 @@ export async function register(options: RegisterOptions): Promise<void> {
       { body, headers: { 'Content-Type': type } },
     );
     bar.stop();
-    print(options, answer.body, shown);
+    print(options, answer.body, answer.status === OK ? shownAgain : shown);
   } finally {
     bar.stop();
   }
@@ -58,6 +58,12 @@ export async function register(options: RegisterOptions): Promise<void> {
 
 const shown = ({ name, version, state }: { name: string; version: string; state: string }) =>
   `Version ${version} of ${name} is ${state}.`;
+
+/** The status of a version that was registered before; a new one gets 201. */
+const OK = 200;
+
+const shownAgain = ({ name, version }: { name: string; version: string }) =>
+  `Version ${version} of ${name} was registered before with the same content, and stays as it is.`;
 
 /** @throws {Refused} if the file cannot be read */
 export async function readText(file: string): Promise<string> {

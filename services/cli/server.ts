@@ -35,6 +35,7 @@ export interface Call {
 
 /** A response whose status says that the request was carried out. */
 export interface Answer<Body> {
+  readonly status: number;
   readonly body: Body;
   readonly headers: Headers;
 }
@@ -104,7 +105,7 @@ export class Server {
     const response = await this.stream(method, path, call);
     const text = await response.text();
     const body = (text === '' ? {} : asJson(text)) as Body;
-    return { body, headers: response.headers };
+    return { status: response.status, body, headers: response.headers };
   }
 
   /** A response whose body is not read yet. @throws {Refused | Unreachable} */

@@ -23,8 +23,11 @@ describe('millrace models', () => {
     const first = await register('v1', '--metadata', '{"accuracy":0.97}');
     assert.deepEqual([first.state, first.metadata], ['ready', { accuracy: 0.97 }]);
     assert.deepEqual((await register('v1')).digest, first.digest);
-    const said = await cli.text('models', 'list', '--name', 'flower');
-    assert.match(said, /^version\tstate\t.*\nv1\tready\t\d+\t/);
+    const again = ['--name', 'flower', '--version', 'v1', '--config', modelJson];
+    const said = await cli.text('models', 'register', '--model-path', model('v2.0'), ...again);
+    assert.match(said, /was registered before with the same content, and stays as it is\.$/m);
+    const list = await cli.text('models', 'list', '--name', 'flower');
+    assert.match(list, /^version\tstate\t.*\nv1\tready\t\d+\t/);
   });
 
   test('register stores a folder', async () => {
@@ -60,7 +63,8 @@ describe('millrace models', () => {
     await cli.text('models', 'promote', ...named, '--version', 'v2');
     const { labels } = await cli.json('models', 'show', ...named);
     assert.equal(labels.stable, 'v2');
-    await cli.text('models', 'rollback', ...named);
+    const said = await cli.text('models', 'rollback', ...named);
+    assert.match(said, /^Version v1 of flower is the stable one\.$/m);
     await cli.text('models', 'label', ...named, '--label', 'night', '--version', 'v2');
     const moved = await cli.json('models', 'show', ...named);
     assert.deepEqual(moved.labels, { stable: 'v1', night: 'v2' });
