@@ -114,14 +114,17 @@ class EmbeddedStore implements Store {
     const { port1, port2 } = new MessageChannel();
     const data: StoreThreadData = { folder: this.#folder, port: port2 };
     const thread = startThread(MODULE, data, [port2]);
+    const store = new RemoteStore(port1, this.kind);
     try {
       expectReady(await outcome(thread));
+      for (const channel of this.#listeners.channels()) await this.#subscribe(store, channel);
     } catch (error) {
-      port1.close();
+      store.end();
+      // Two threads on one folder would destroy it.
+      thread.kill();
+      await thread.ended;
       throw error;
     }
-    const store = new RemoteStore(port1, this.kind);
-    for (const channel of this.#listeners.channels()) await this.#subscribe(store, channel);
     this.#running = { thread, store };
     void thread.ended.then(() => {
       store.end();
