@@ -14,6 +14,7 @@ export {
   type TransferOptions,
 } from './artifact.ts';
 export { sweepDownloads } from './download.ts';
+export { fileError } from './file-error.ts';
 export { hashArtifact, type LocalArtifact } from './local-files.ts';
 export { isAbandoned, ownName } from './owner.ts';
 export { checkPath } from './paths.ts';

@@ -4,6 +4,7 @@ import { cp, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import {
   downloadSource,
+  fileError,
   hashArtifact,
   isAbandoned,
   isArchive,
@@ -29,11 +30,11 @@ export class Workspace implements AsyncDisposable {
     this.#settings = settings;
   }
 
-  /** The caller declares it with `await using`, which removes the folder. */
+  /** The caller declares it with `await using`, which removes the folder. @throws {ServeError} `STORE_UNAVAILABLE` */
   static async open(settings: Settings): Promise<Workspace> {
     await sweep(join(settings.stateDir, UPLOADS));
     const path = join(settings.stateDir, UPLOADS, ownName());
-    await mkdir(path, { recursive: true });
+    await onDisk(mkdir(path, { recursive: true }));
     return new Workspace(path, settings);
   }
 
@@ -61,7 +62,7 @@ export class Workspace implements AsyncDisposable {
     }
     // Links are refused before anything is copied, and once more in the copy.
     await hashArtifact(source);
-    await cp(source, this.upload, { recursive: true, verbatimSymlinks: true });
+    await onDisk(cp(source, this.upload, { recursive: true, verbatimSymlinks: true }));
     return this.unpack();
   }
 
@@ -78,8 +79,8 @@ export class Workspace implements AsyncDisposable {
       await unpackArchive(given, folder);
       await rm(given);
     } else {
-      await mkdir(folder);
-      await rename(given, join(folder, 'model.onnx'));
+      await onDisk(mkdir(folder));
+      await onDisk(rename(given, join(folder, 'model.onnx')));
     }
     return folder;
   }
@@ -87,6 +88,13 @@ export class Workspace implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.#path, { recursive: true, force: true });
   }
+}
+
+/** @throws {ServeError} `STORE_UNAVAILABLE` for an error of the file system, such as a full disk */
+async function onDisk(work: Promise<unknown>): Promise<void> {
+  await work.catch((error) => {
+    throw fileError(error, 'STATE_DIR cannot be written');
+  });
 }
 
 /** Removes the folders of registrations whose server has died. */

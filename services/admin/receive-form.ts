@@ -79,6 +79,8 @@ class FormReceiver {
       this.#fail(error);
     } finally {
       parser.destroy();
+      // The caller removes the folder of the file.
+      await this.#writing;
     }
     if (this.#failure !== undefined) throw this.#failure;
     return { fields: this.#fields, hasFile: this.#writing !== undefined };
@@ -124,7 +126,11 @@ class FormReceiver {
 
   #addFile(stream: Readable): void {
     const { file, path, maxFileBytes } = this.#limits;
-    if (this.#writing !== undefined) this.#refuse(`The field ${file} occurs twice.`);
+    if (this.#writing !== undefined) {
+      this.#refuse(`The field ${file} occurs twice.`);
+      stream.resume();
+      return;
+    }
     stream.once('limit', () => this.#fail(tooLarge(file, maxFileBytes)));
     const to = createWriteStream(path, { flags: 'wx' });
     const { signal } = this.#failed;

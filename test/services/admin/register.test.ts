@@ -134,6 +134,14 @@ const twoFiles = fields({ version: 'v6' });
 twoFiles.append('artifact', new Blob(['y']), 'b.onnx');
 const FORM = { 'Content-Type': 'multipart/form-data; boundary=x' };
 
+test('a STATE_DIR that cannot be written is unavailable', async () => {
+  await using other = await testGateway({
+    config: { stateDir: path.join(sources.path, 'one.onnx') },
+  });
+  const { status, body } = await other.register('m', 'v1');
+  assert.deepEqual([status, body.error], [503, 'STATE_DIR cannot be written (ENOTDIR).']);
+});
+
 describe('mistakes', () => {
   refuses(() => gateway, 'POST', '/admin/models/', [
     ['m/versions', fields({}), 400, /version must be a string/],
