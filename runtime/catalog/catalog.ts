@@ -38,6 +38,8 @@ export class Catalog {
   readonly #registrar: Registrar;
   #maintenance: ReturnType<typeof setInterval> | undefined;
   #maintaining: Promise<void> = Promise.resolve();
+  /** A maintenance that waits for the end of the one before. */
+  #next: Promise<void> | undefined;
 
   constructor(parts: CatalogParts) {
     this.#parts = parts;
@@ -148,17 +150,24 @@ export class Catalog {
 
   /** Ends what dead servers have left, and frees what nobody needs. Never rejects: what fails is tried again later. */
   maintain(): Promise<void> {
-    this.#maintaining = this.#maintaining.then(async () => {
-      const { store, artifacts, log } = this.#parts;
-      try {
-        await rejectAbandoned(this.#parts);
-        await collectGarbage(store, artifacts);
-        await forgetOldKeys(store);
-      } catch (err) {
-        log.warn({ err }, 'maintenance of the catalog failed');
-      }
+    // One that has not begun serves everybody who asks: a store that is slow must not collect a queue of them.
+    this.#next ??= this.#maintaining.then(() => {
+      this.#next = undefined;
+      return this.#maintain();
     });
-    return this.#maintaining;
+    this.#maintaining = this.#next;
+    return this.#next;
+  }
+
+  async #maintain(): Promise<void> {
+    const { store, artifacts, log } = this.#parts;
+    try {
+      await rejectAbandoned(this.#parts);
+      await collectGarbage(store, artifacts);
+      await forgetOldKeys(store);
+    } catch (err) {
+      log.warn({ err }, 'maintenance of the catalog failed');
+    }
   }
 
   async close(): Promise<void> {

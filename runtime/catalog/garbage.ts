@@ -60,6 +60,10 @@ async function collect(store: Store, artifacts: ArtifactStore, digest: string): 
     if (lock.lost.aborted) return;
     if (!needed) await artifacts.delete(digest);
     await store.query('delete from artifact_garbage where digest = $1', [digest]);
+  } catch (error) {
+    // One that cannot be deleted must not keep the others from their turn.
+    await store.query('update artifact_garbage set since = now() where digest = $1', [digest]);
+    throw error;
   } finally {
     await lock.release();
   }

@@ -48,6 +48,35 @@ test('files that are registered while others of the same content are purged stay
   }
 });
 
+test('a deletion that always fails does not keep others from their turn, and is not tried by many at once', async () => {
+  await using t = await testCatalog({ store });
+  const { artifacts } = t.parts;
+  const { version: stuck } = await t.register('a', 'v1');
+  const { version: other } = await t.register('b', 'v1');
+  let tried = 0;
+  const flaky = {
+    async delete(digest: string) {
+      if (digest !== stuck.digest) return artifacts.delete(digest);
+      tried += 1;
+      throw new Error('refused');
+    },
+  };
+  await using broken = await testCatalog({ store, artifacts: flaky as never });
+  for (const { name, digest } of [stuck, other]) {
+    await t.catalog.archive(name, 'v1', false, AUTHOR, undefined);
+    await store.query('update model_versions set purged_at = now() where digest = $1', [digest]);
+    await store.query('insert into artifact_garbage (digest) values ($1)', [digest]);
+  }
+  await broken.catalog.maintain();
+  assert.equal(await artifacts.has(other.digest!), true);
+  await Promise.all(Array.from({ length: 10 }, () => broken.catalog.maintain()));
+  assert.equal(await artifacts.has(other.digest!), false);
+  assert.equal(tried, 2);
+  assert.deepEqual(await store.query('select digest from artifact_garbage'), [
+    { digest: stuck.digest },
+  ]);
+});
+
 test('a deletion that fails is made up for later', async () => {
   await using t = await testCatalog({ store });
   const { artifacts } = t.parts;
