@@ -143,6 +143,8 @@ export async function requeueUnknown(
 const MOST_SWEPT = 500;
 /** Batches have many rows of lines, so fewer jobs are deleted at once. */
 const MOST_DELETED = 50;
+/** A webhook that is still to be sent after this time never will be, because no process has a secret any more. */
+const WEBHOOK_KEPT = '1 day';
 
 /**
  * Ends what nobody will run: jobs that have not started in time, and those whose worker has stopped too often; queues
@@ -176,7 +178,8 @@ export async function sweepJobs(sql: Sql, lost: Answer, ttlSecs: number): Promis
        limit ${MOST_DELETED} for update skip locked)`,
   );
   await sql.query(
-    `delete from jobs where id in (select id from jobs where delete_after <= now() and webhook_at is null
+    `delete from jobs where id in (select id from jobs where delete_after <= now()
+         and (webhook_at is null or delete_after <= now() - interval '${WEBHOOK_KEPT}')
        limit ${MOST_DELETED} for update skip locked)`,
   );
 }

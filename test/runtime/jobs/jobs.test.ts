@@ -307,6 +307,21 @@ test('a job that is kept for long enough is deleted with its lines', async () =>
   );
 });
 
+test('a job whose webhook no server sends any more is deleted, too', async () => {
+  await using maker = await testJobs(store, () => done(1), { first: false });
+  await using worker = await testJobs(store, () => done(1), {
+    config: { webhookSecret: undefined },
+  });
+  const webhook = 'https://example.com/';
+  const { id } = await maker.jobs.create(undefined, request('unsent', { webhook }));
+  assert.equal((await ended(worker.jobs, id)).webhookStatus, 'pending');
+  await passKeeping(store);
+  await until(async () => {
+    const rows = await store.query('select id from jobs where id = $1', [id]);
+    return rows.length === 0;
+  }, 'the job is deleted');
+});
+
 test('a wait ends with the job, with its time and with its client', async () => {
   const gate = held();
   await using kit = await testJobs(store, () => gate.promise);
