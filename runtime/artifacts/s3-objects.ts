@@ -61,7 +61,8 @@ export class S3Objects implements Objects {
     }
   }
 
-  async list(prefix: string): Promise<readonly StoredObject[]> {
+  /** @param most Asks for no more pages when it has more objects than this. */
+  async list(prefix: string, most = Number.POSITIVE_INFINITY): Promise<readonly StoredObject[]> {
     const { client, sdk } = await this.#open();
     const where = { Bucket: this.#bucket, Prefix: this.#prefix + prefix };
     const found: StoredObject[] = [];
@@ -76,7 +77,7 @@ export class S3Objects implements Objects {
         });
       }
       token = page.NextContinuationToken;
-      if (token === undefined) return found;
+      if (token === undefined || found.length > most) return found;
     }
   }
 

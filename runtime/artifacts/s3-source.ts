@@ -36,7 +36,9 @@ export async function downloadSource(
       await save(objects, [{ key, place, path: basename(key), bytes }], options);
       return place;
     }
-    const listed = await objects.list(`${key}/`);
+    // A prefix may have millions of objects, which would be refused only when all of them are listed.
+    const listed = await objects.list(`${key}/`, ARTIFACT_LIMITS.entries);
+    if (listed.length > ARTIFACT_LIMITS.entries) throw tooMany();
     // A client for people marks an empty folder by an object whose key ends with a slash.
     const files = listed.filter((each) => !each.key.endsWith('/'));
     if (files.length === 0) throw new ServeError('NOT_FOUND', 'The bucket has no such object.');
@@ -52,6 +54,12 @@ export async function downloadSource(
     objects.close();
   }
 }
+
+const tooMany = () =>
+  new ServeError(
+    'PAYLOAD_TOO_LARGE',
+    `The source has more than ${ARTIFACT_LIMITS.entries} objects, which is the most that an artifact may have.`,
+  );
 
 interface Wanted {
   readonly key: string;

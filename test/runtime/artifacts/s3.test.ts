@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type Server } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import {
@@ -187,4 +188,29 @@ describe('artifacts in S3', { skip: noS3 }, () => {
       }
     });
   });
+});
+
+test('a prefix with more objects than an artifact may have is not listed to its end', async () => {
+  let pages = 0;
+  const server = createHttpServer((request, response) => {
+    if (request.method === 'HEAD') return void response.writeHead(404).end();
+    pages += 1;
+    const objects = Array.from({ length: 1000 }, (_, index) => {
+      return `<Contents><Key>many/${pages}-${index}</Key><Size>1</Size></Contents>`;
+    });
+    const more = '<IsTruncated>true</IsTruncated><NextContinuationToken>x</NextContinuationToken>';
+    response.end(`<ListBucketResult>${more}${objects.join('')}</ListBucketResult>`);
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const endpoint = `http://127.0.0.1:${port}`;
+  const keys = { accessKeyId: 'a', secretAccessKey: 'b', sessionToken: undefined };
+  using folder = temporaryFiles({});
+  const source = downloadSource('s3://bucket/many', path.join(folder.path, 'source'), {
+    ...{ endpoint, region: 'us-east-1', ...keys },
+  });
+  await assert.rejects(source, { code: 'PAYLOAD_TOO_LARGE', message: /more than 10000 objects/ });
+  assert.equal(pages, 11);
+  server.closeAllConnections();
+  server.close();
 });
