@@ -31,7 +31,7 @@ interface Metric {
   /** What `a` does if it has the higher value, and if it has the lower one. */
   readonly higher: string;
   readonly lower: string;
-  /** The value without a difference. */
+  /** The value without a difference; 1 if the value is a ratio. */
   readonly none: 0 | 1;
   format(value: number): string;
 }
@@ -56,7 +56,7 @@ const METRICS: readonly Metric[] = [
     higher: 'is slower than',
     lower: 'is faster than',
     none: 1,
-    format: (value) => `a factor of ${number(value)}`,
+    format: number,
   },
   {
     name: 'accuracy',
@@ -99,12 +99,6 @@ function toPair(metric: Metric, a: ArmStatistics, b: ArmStatistics): Pair[] {
   const compared = metric.compare(a, b);
   if (compared === undefined) return [];
   const { difference, interval, pValue } = compared;
-  const range = `95 % interval ${metric.format(interval[0])} to ${metric.format(interval[1])}`;
-  const verb = difference > metric.none ? metric.higher : metric.lower;
-  const sentence =
-    pValue < LEVEL
-      ? `'${a.arm}' ${verb} '${b.arm}', by ${metric.format(difference)} (${range}).`
-      : `'${a.arm}' and '${b.arm}' do not differ clearly in the ${metric.title} (${range}).`;
   return [
     {
       a: a.arm,
@@ -113,7 +107,26 @@ function toPair(metric: Metric, a: ArmStatistics, b: ArmStatistics): Pair[] {
       difference,
       interval_95: interval,
       p_value: pValue,
-      sentence,
+      sentence: sentenceOf(metric, a.arm, b.arm, compared),
     },
   ];
+}
+
+function sentenceOf(metric: Metric, a: string, b: string, compared: Comparison): string {
+  const { difference, interval, pValue } = compared;
+  const isRatio = metric.none === 1;
+  const unit = isRatio ? 'a factor of ' : '';
+  const range = ([low, high]: Comparison['interval']) =>
+    `95 % interval ${unit}${metric.format(low)} to ${metric.format(high)}`;
+  if (pValue >= LEVEL) {
+    return `'${a}' and '${b}' do not differ clearly in the ${metric.title} (${range(interval)}).`;
+  }
+  if (difference > metric.none) {
+    return `'${a}' ${metric.higher} '${b}', by ${unit}${metric.format(difference)} (${range(interval)}).`;
+  }
+  // The verb says already which is the lower one.
+  const opposite = (value: number) => (isRatio ? 1 / value : -value);
+  const [low, high] = interval;
+  const size = metric.format(opposite(difference));
+  return `'${a}' ${metric.lower} '${b}', by ${unit}${size} (${range([opposite(high), opposite(low)])}).`;
 }

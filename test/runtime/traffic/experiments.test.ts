@@ -54,9 +54,21 @@ describe('the report', () => {
     assert.deepEqual(more, []);
     assert.deepEqual([errors!.a, errors!.b, errors!.metric], ['v1', 'v2', 'error_rate']);
     assert.ok(Math.abs(errors!.difference - -0.29) < 1e-9 && errors!.p_value < 1e-6);
-    assert.match(errors!.sentence, /^'v1' fails less often than 'v2', by -29 % \(95 % interval -/);
+    assert.match(errors!.sentence, /^'v1' fails less often than 'v2', by 29 % \(95 % interval \d/);
     assert.equal(latency!.metric, 'p99_ratio');
     assert.match(latency!.sentence, /^'v1' is slower than 'v2', by a factor of 9\.\d+ /);
+  });
+
+  test('says by what factor an arm is faster', async () => {
+    await using t = new TestTraffic(store);
+    await t.put({ weights: { v1: 1, v2: 1 } });
+    await t.serve('v1', 200, { latencyMs: 10 });
+    await t.serve('v2', 200, { latencyMs: 40 });
+    const { pairs } = await t.traffic.experiments('iris');
+    const { sentence } = pairs.find(({ metric }) => metric === 'p99_ratio')!;
+    const [size, low, high] = sentence.match(/\d[\d.]*(?= to|\)| \()/g)!.map(Number);
+    assert.match(sentence, /^'v1' is faster than 'v2', by a factor of /);
+    assert.ok(low! <= size! && size! <= high! && low! > 3.9 && high! < 4.1, sentence);
   });
 
   test('names arms by their versions where several are stable', async () => {
