@@ -39,6 +39,7 @@ export class Traffic {
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   #maintained = Number.NEGATIVE_INFINITY;
   #working: Promise<void> | undefined;
+  #isFailing = false;
 
   constructor({ store, repository, routes, config, log, now = () => new Date() }: TrafficParts) {
     this.#context = { store, repository, routes };
@@ -126,12 +127,19 @@ export class Traffic {
   /** Drives canaries and deletes what is old, once. Never rejects. */
   async lead(): Promise<void> {
     this.#working ??= this.#lead()
-      .catch((error: unknown) => this.#log.warn({ err: error }, 'canaries not driven'))
+      .then(() => this.#note(undefined), this.#note)
       .finally(() => {
         this.#working = undefined;
       });
     await this.#working;
   }
+
+  /** Logs only the first of several failures in a row, because a database may be away for hours. */
+  readonly #note = (failure: unknown): void => {
+    const isFirst = failure !== undefined && !this.#isFailing;
+    if (isFirst) this.#log.warn({ err: failure }, 'canaries not driven');
+    this.#isFailing = failure !== undefined;
+  };
 
   async #lead(): Promise<void> {
     await this.#driver.tick();
