@@ -92,8 +92,8 @@ export class Catalog {
     return record;
   }
 
-  labels(model: string): Promise<readonly LabelRecord[]> {
-    return listLabels(this.#parts, model);
+  labels(model: string, limit: number, after?: string): Promise<readonly LabelRecord[]> {
+    return listLabels(this.#parts, model, limit, after);
   }
 
   label(model: string, label: string): Promise<LabelRecord> {

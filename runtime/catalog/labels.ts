@@ -29,15 +29,17 @@ interface LabelRow extends Omit<LabelRecord, 'updated_at'> {
 const STABLE = 'stable';
 const COLUMNS = 'label, version, previous, revision, updated_at';
 
-/** The labels of a model by name. @throws {ServeError} `MODEL_NOT_FOUND` */
+/** The labels of a model after `after`, by name. @throws {ServeError} `MODEL_NOT_FOUND` */
 export async function listLabels(
   context: CatalogContext,
   model: string,
+  limit: number,
+  after = '',
 ): Promise<readonly LabelRecord[]> {
   await findModel(context, context.store, model);
   const rows = await context.store.query<LabelRow>(
-    `select ${COLUMNS} from model_labels where model = $1 order by label`,
-    [model],
+    `select ${COLUMNS} from model_labels where model = $1 and label > $2 order by label limit $3`,
+    [model, after, limit],
   );
   return rows.map(toRecord);
 }

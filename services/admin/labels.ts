@@ -4,6 +4,7 @@ import { z } from '@hono/zod-openapi';
 import { answer } from './answer.ts';
 import { readChange } from './change.ts';
 import { describeChange, describeList, describeRead, labelSchema } from './openapi.ts';
+import { isTextKey, readPage, toPage } from './query.ts';
 import type { AdminTools } from './tools.ts';
 
 const labelBody = z.strictObject({ version: z.string() });
@@ -13,9 +14,11 @@ export function labelRoutes(tools: AdminTools): void {
   const { catalog, followed } = tools.platform;
   describe(tools);
 
-  managed('/admin/models/:name/labels', async (c) =>
-    c.json({ items: await catalog.labels(c.req.param('name')!), next: null }),
-  );
+  managed('/admin/models/:name/labels', async (c) => {
+    const { limit, after } = readPage(c, isTextKey);
+    const labels = await catalog.labels(c.req.param('name')!, limit + 1, after?.[0]);
+    return c.json(toPage(labels, limit, ({ label }) => [label]));
+  });
 
   managed('/admin/models/:name/labels/:label', async (c) => {
     const { name, label } = c.req.param() as { name: string; label: string };

@@ -69,6 +69,22 @@ test('a label is set, moved by its revision, and deleted', async () => {
   assert.equal((await send('GET', path)).status, 404);
 });
 
+test('labels are listed in pages, by name', async () => {
+  const { send } = gateway;
+  const names = ['one', 'three', 'two'];
+  for (const name of names) await send('PUT', `/admin/models/m/labels/${name}`, { version: 'v1' });
+  const seen: string[] = [];
+  for (let cursor = ''; ; ) {
+    const { body } = await send('GET', `/admin/models/m/labels?limit=1${cursor}`);
+    assert.equal(body.items.length, 1);
+    seen.push(body.items[0].label);
+    if (body.next === null) break;
+    cursor = `&cursor=${body.next}`;
+  }
+  assert.deepEqual(seen, names);
+  for (const name of names) await send('DELETE', `/admin/models/m/labels/${name}`);
+});
+
 describe('mistakes', () => {
   refuses(() => gateway, 'GET', '/admin/models/', [
     ['none/versions', undefined, 404, /no model 'none'/],
@@ -83,6 +99,8 @@ describe('mistakes', () => {
     ['iris/versions/v9', undefined, 404, /'iris' has no version/],
     [`m/versions/${'v'.repeat(4000)}`, undefined, 404, /no version/],
     ['none/labels', undefined, 404, /no model/],
+    ['m/labels?limit=501', undefined, 400, /1 to 500/],
+    ['m/labels?cursor=1', undefined, 400, /`next`/],
     ['m/labels/none', undefined, 404, /no label 'none'/],
     ['m/labels/%00', undefined, 404, /no label/],
     ['none/labels/stable', undefined, 404, /no model/],
