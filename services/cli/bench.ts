@@ -2,6 +2,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Report, runLoad } from '../tools/bench/index.ts';
+import { toWhole } from './jobs.ts';
 import { toObject } from './models.ts';
 import { fields, print } from './output.ts';
 import { credentials, Refused, type ServerOptions, Unreachable, withServer } from './server.ts';
@@ -25,7 +26,7 @@ export function addBench(program: Command): void {
   )
     .option('--path <path>', 'the route', '/predict')
     .option('--body <json>', 'the body of each request', toObject, BODY)
-    .option('--connections <n>', 'clients that each wait for their response', toPositive, 8)
+    .option('--connections <n>', 'clients that each wait for their response', toWhole, 8)
     .option('--rate <n>', 'requests per second, sent whether or not responses arrive', toPositive)
     .option('--seconds <n>', 'duration', toPositive, 10)
     .option('--slo-p99-ms <n>', 'fail if the 99th percentile is longer', toPositive)

@@ -147,7 +147,8 @@ async function waitFor(server: Server, id: string): Promise<Job> {
   }
 }
 
-function toWhole(given: string): number {
+/** Parses a whole number, for commander. */
+export function toWhole(given: string): number {
   const number = Number(given);
   if (Number.isInteger(number) && number > 0) return number;
   throw new InvalidArgumentError('Write a whole number greater than 0.');

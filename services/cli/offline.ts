@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { createLog, processSources, readConfig, registerVersion } from '../../runtime/index.ts';
 import { services } from '../services.ts';
 import { probeInChild } from '../tools/validate/index.ts';
+import { toObject } from './models.ts';
 import { refusing } from './refusing.ts';
 import { Refused } from './server.ts';
 
@@ -15,19 +16,19 @@ export function registerOffline(model: string, path: string, fields: VersionFiel
   const config = readConfig(services, { ...processSources(), argv: [] });
   const registration = {
     ...{ model, version: fields.version! },
-    metadata:
-      fields.metadata === undefined ? {} : (JSON.parse(fields.metadata) as Record<string, unknown>),
-    config: fields.config && parse('--config', fields.config),
-    signature: fields.signature && parse('--signature', fields.signature),
+    metadata: parse('--metadata', fields.metadata) ?? {},
+    config: parse('--config', fields.config),
+    signature: parse('--signature', fields.signature),
   };
   const parts = { probe: probeInChild(config), log: createLog('silent') };
   return refusing(registerVersion(config, resolve(path), registration, parts));
 }
 
-function parse(option: string, text: string): unknown {
+/** The object that an option names, as the server reads the field of a form. @throws {Refused} */
+function parse(option: string, text: string | undefined): Record<string, unknown> | undefined {
   try {
-    return JSON.parse(text);
+    return text === undefined ? undefined : (toObject(text) as Record<string, unknown>);
   } catch {
-    throw new Refused(`The file of ${option} is not valid JSON.`);
+    throw new Refused(`The file of ${option} is not a JSON object.`);
   }
 }

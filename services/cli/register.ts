@@ -31,8 +31,8 @@ export async function register(options: RegisterOptions): Promise<void> {
   const fields: VersionFields = {
     version: options.version,
     ...(options.metadata && { metadata: JSON.stringify(options.metadata) }),
-    ...(options.config && { config: await readText(options.config) }),
-    ...(options.signature && { signature: await readText(options.signature) }),
+    ...(options.config !== undefined && { config: await readText(options.config) }),
+    ...(options.signature !== undefined && { signature: await readText(options.signature) }),
   };
   if (options.offline) {
     const { registerOffline } = await import('./offline.ts');

@@ -101,6 +101,23 @@ describe('without a server', () => {
     assert.ok(JSON.parse(stdout).every(({ id }: { id: string }) => id.includes('ready')));
   });
 
+  test('register --offline takes only JSON objects, and bench whole clients', async () => {
+    writeFileSync(at('empty.json'), '');
+    writeFileSync(at('list.json'), '[]');
+    const given = ['--name', 'm', '--version', 'v1', '--model-path', at('model'), '--offline'];
+    for (const [option, file] of [
+      ['--config', 'empty.json'],
+      ['--signature', 'empty.json'],
+      ['--signature', 'list.json'],
+    ] as const) {
+      const args = ['models', 'register', ...given, option, at(file)];
+      const { code, stderr } = await millrace(args, { STATE_DIR: at('no-state') });
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, new RegExp(`The file of ${option} is not a JSON object`));
+    }
+    assert.equal((await millrace(['bench', '--connections', '0.5'])).code, 2);
+  });
+
   test('an API key goes into its own header, also with bench', async () => {
     await using server = await listen(({ headers }) => headers['x-api-key'] === 'mk_a');
     const given = ['--url', server.url, '--token', 'mk_a', '--seconds', '0.1', '--json'];
