@@ -1,6 +1,7 @@
 /** @module Registers versions: hash → record → try → store the artifact → ready, or rejected with the reason. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { shorten } from '../../native/index.ts';
 import { type ArtifactStore, hashArtifact, type LocalArtifact } from '../artifacts/index.ts';
 import { ServeError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -36,6 +37,8 @@ const RENEW_MS = 15_000;
 const POLL_MS = 100;
 const FIRST_PAUSE_MS = 50;
 const LAST_PAUSE_MS = 6400;
+/** Maximum characters of the reason of a rejection. */
+const MAX_REASON = 1000;
 
 export class Registrar {
   readonly #context: CatalogContext;
@@ -96,7 +99,10 @@ export class Registrar {
       return await insist(() => endClaim(store, claim, { state: 'ready', found, warning }));
     } catch (error) {
       const isRefused = error instanceof ServeError && error.code === 'REJECTED';
-      const reason = isRefused ? error.message : 'The server failed to try or store it.';
+      // It may repeat what the files say, at any length.
+      const reason = isRefused
+        ? shorten(error.message, MAX_REASON)
+        : 'The server failed to try or store it.';
       await this.#reject(claim, artifact, reason);
       throw isRefused ? rejected(claim, reason, error) : error;
     } finally {

@@ -155,6 +155,16 @@ describe('a version that is rejected', () => {
     assert.deepEqual(await eventsOf('iris'), ['register', 'reject', 'register', 'ready']);
   });
 
+  test('keeps of the reason what can be stored, because it may repeat what the files say', async () => {
+    const reason = `Output 'a\0b' is one of ${'many, '.repeat(10_000)}`;
+    const probe = () => Promise.reject(refusal(reason));
+    await using t = await testCatalog({ store, probe });
+    await rejects(t.register('iris', 'v1'), 'REJECTED', /Output 'a\uFFFDb' is one/);
+    const version = await t.catalog.version('iris', 'v1');
+    assert.equal(version.state, 'rejected');
+    assert.equal(version.reason, `${reason.slice(0, 1000).replace('\0', '\uFFFD')}…`);
+  });
+
   test('is one whose signature the policy refuses; a warning is kept as its reason', async () => {
     const status = 'invalid' as const;
     const verdict = { status, refusal: 'The model is not signed.', warning: undefined };
