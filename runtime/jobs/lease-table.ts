@@ -65,19 +65,21 @@ export async function claimJobs(sql: Sql, options: ClaimOptions): Promise<readon
   }));
 }
 
-/** Extends the leases. @returns the ids of the jobs that are still this worker's */
+/** Extends the leases. @returns those of the claims whose jobs are still this worker's */
 export async function renewLeases(
   sql: Sql,
-  claims: readonly Pick<Claim, 'id' | 'attempt'>[],
+  claims: readonly Claim[],
   leaseMs: number,
-): Promise<ReadonlySet<string>> {
-  const rows = await sql.query<{ id: string }>(
+): Promise<ReadonlySet<Claim>> {
+  const rows = await sql.query<{ id: string; attempts: number }>(
     `update jobs set lease_until = now() + $2::float8 * interval '1 millisecond'
      from jsonb_to_recordset($1::jsonb) as mine (id text, attempt int)
-     where jobs.id = mine.id and attempts = mine.attempt and status = 'running' returning jobs.id`,
+     where jobs.id = mine.id and attempts = mine.attempt and status = 'running'
+     returning jobs.id, attempts`,
     [JSON.stringify(claims.map(({ id, attempt }) => ({ id, attempt }))), leaseMs],
   );
-  return new Set(rows.map(({ id }) => id));
+  const attempts = new Map(rows.map((row) => [row.id, row.attempts]));
+  return new Set(claims.filter(({ id, attempt }) => attempts.get(id) === attempt));
 }
 
 /**

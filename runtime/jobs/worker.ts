@@ -160,6 +160,6 @@ export class JobWorker {
     if (running.length === 0) return;
     const claims = running.map(({ claim }) => claim);
     const ours = await renewLeases(this.#parts.store, claims, this.#parts.leaseMs);
-    for (const { claim, stop } of running) if (!ours.has(claim.id)) stop.abort();
+    for (const { claim, stop } of running) if (!ours.has(claim)) stop.abort();
   }
 }

@@ -183,6 +183,32 @@ test('the job of a worker that has stopped is run again, and the late worker sto
   assert.equal((await ended(other.jobs, id)).answer, '"second"');
 });
 
+test('a run is aborted when its worker has started the job again', async () => {
+  const aborted: number[] = [];
+  const respond: Respond = (_body, call, signal) =>
+    new Promise((resolve) =>
+      signal.addEventListener('abort', () => {
+        aborted.push(call);
+        resolve(busy);
+      }),
+    );
+  await using kit = await testJobs(store, respond, {
+    runner: { everyMs: 50, leaseMs: 2000 },
+    config: { exitTimeoutMs: 2 },
+  });
+  const { id } = await kit.jobs.create(undefined, request('twice'));
+  await reaches(kit.jobs, id, 'running');
+  await store.query(
+    `update jobs set status = 'queued', lease_until = null, run_after = now()
+     where id = $1 returning pg_notify('millrace_jobs', '+' || id)`,
+    [id],
+  );
+  await until(() => kit.routes.bodies.length === 2, 'it is started again');
+  await until(() => aborted.length > 0, 'the first run is aborted');
+  assert.deepEqual(aborted, [1]);
+  await kit.jobs.cancel(undefined, id);
+});
+
 test('a job whose workers stop every time fails', async () => {
   await using kit = await testJobs(store, whenAborted, {
     config: { exitTimeoutMs: 2 },
