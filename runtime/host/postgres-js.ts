@@ -60,8 +60,9 @@ class ConnectionPool implements SqlPool {
   readonly #listening: Sql;
   readonly #clients = new Set<Client>();
   readonly #idle: Client[] = [];
-  readonly #waiting: ((client: Client) => void)[] = [];
+  readonly #waiting: PromiseWithResolvers<Client>[] = [];
   #free: number;
+  #ended = false;
 
   constructor(connect: Connect, max: number) {
     this.#connect = connect;
@@ -91,6 +92,8 @@ class ConnectionPool implements SqlPool {
   }
 
   async end(graceSecs: number): Promise<void> {
+    this.#ended = true;
+    for (const { reject } of this.#waiting.splice(0)) reject(ended());
     await Promise.all([
       this.#listening.end({ timeout: 0 }),
       ...[...this.#clients].map((client) => client.end(graceSecs)),
@@ -98,9 +101,14 @@ class ConnectionPool implements SqlPool {
   }
 
   #take(): Client | Promise<Client> {
+    if (this.#ended) throw ended();
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
-    if (this.#free === 0) return new Promise((resolve) => this.#waiting.push(resolve));
+    if (this.#free === 0) {
+      const waiting = Promise.withResolvers<Client>();
+      this.#waiting.push(waiting);
+      return waiting.promise;
+    }
     this.#free -= 1;
     return this.#create();
   }
@@ -126,11 +134,13 @@ class ConnectionPool implements SqlPool {
     const keep = reusable && !client.lost;
     if (!keep) this.#forget(client);
     const waiting = this.#waiting.shift();
-    if (waiting !== undefined) waiting(keep ? client : this.#create());
+    if (waiting !== undefined) waiting.resolve(keep ? client : this.#create());
     else if (keep) this.#idle.push(client);
     else this.#free += 1;
   }
 }
+
+const ended = () => new Error('The pool is closed');
 
 /** One connection, which is not opened again when it is lost. */
 class Client {
