@@ -11,7 +11,7 @@ import { statementOf } from './statement.ts';
 export interface SignOptions extends TransferOptions {
   /** Of an encrypted key. */
   readonly password?: string | undefined;
-  /** Where the signature will be written. A file there is not signed. */
+  /** Where the signature will be written. A file there is not signed; within the folder, its name must end with `.sig`. */
   readonly signature?: string | undefined;
 }
 
@@ -20,7 +20,8 @@ export interface SignOptions extends TransferOptions {
  * `model_signing verify key` accept.
  *
  * @param privateKey PEM of a key on one of the curves P-256, P-384 and P-521.
- * @throws {ServeError} `INVALID_ARGUMENT` for another key or a wrong password; what `hashArtifact` throws
+ * @throws {ServeError} `INVALID_ARGUMENT` for another key, a wrong password or another name of the signature; what
+ * `hashArtifact` throws
  */
 export async function sign(
   path: string,
@@ -28,9 +29,8 @@ export async function sign(
   options: SignOptions = {},
 ): Promise<object> {
   const key = readKey(privateKey, options.password);
+  const inside = placeWithin(path, options.signature);
   const { files, isFolder } = await hashArtifact(path, options);
-  const place = options.signature && relative(path, resolve(options.signature));
-  const inside = place && !place.startsWith('..') ? place : undefined;
   const payload = Buffer.from(statementOf(basename(resolve(path)), files, isFolder, inside));
   const signature = signBytes(digestFor(key), signedBytes(payload), key);
   return {
@@ -44,9 +44,18 @@ export async function sign(
   };
 }
 
+/** The path of the signature within the folder of the model; undefined if it lies elsewhere. */
+function placeWithin(folder: string, signature: string | undefined): string | undefined {
+  const place = signature && relative(folder, resolve(signature));
+  if (!place || /^\.\.(?:\/|$)/.test(place)) return undefined;
+  // Any other file could be a part of the model, so nobody would accept that it is not signed.
+  if (place.endsWith('.sig')) return place;
+  throw wrong(
+    "A signature within the folder of the model must have a name that ends with '.sig'; choose one, or another folder.",
+  );
+}
+
 function readKey(pem: string, passphrase: string | undefined) {
-  const wrong = (message: string, cause?: unknown) =>
-    new ServeError('INVALID_ARGUMENT', message, { cause });
   try {
     const key = createPrivateKey({ key: pem, ...(passphrase !== undefined && { passphrase }) });
     if (digestFor(key) !== undefined) return key;
@@ -58,3 +67,6 @@ function readKey(pem: string, passphrase: string | undefined) {
   }
   throw wrong('The private key must be on one of the curves P-256, P-384 and P-521.');
 }
+
+const wrong = (message: string, cause?: unknown) =>
+  new ServeError('INVALID_ARGUMENT', message, { cause });

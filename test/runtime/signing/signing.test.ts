@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { after, test } from 'node:test';
@@ -84,6 +84,17 @@ test('files of git, and the signature itself, may be beside what is signed', asy
   await assert.rejects(verify(at('alone'), without, trust), {
     message: /'model.sig' is not signed/,
   });
+});
+
+test('a signature among the files of a model has a name that the check accepts', async () => {
+  const { privateKey, publicKey } = makeKey();
+  const named = (name: string) => sign(at('alone'), privateKey, { signature: at('alone', name) });
+  await assert.rejects(named('bundle.json'), { code: 'INVALID_ARGUMENT', message: /'\.sig'/ });
+  const bundle = await named('..sig');
+  writeFileSync(at('alone', '..sig'), JSON.stringify(bundle));
+  const trust = await trusting(publicKey);
+  assert.ok('key' in (await verify(at('alone'), bundle, trust)));
+  rmSync(at('alone', '..sig'));
 });
 
 test('an encrypted key needs its password', async () => {
