@@ -1,4 +1,4 @@
-/** @module What the catalog needs to know about routes, which `runtime/experiments` stores. */
+/** @module What the catalog needs to know about routes, which `runtime/traffic` stores. */
 
 import type { TrafficRoute } from '../routing/route.ts';
 import type { Sql } from '../store/store.ts';

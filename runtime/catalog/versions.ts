@@ -13,7 +13,7 @@ import type { Expected } from './revision.ts';
 import type { RouteUse } from './traffic.ts';
 
 /**
- * `registered`: recorded, and its artifact is being stored; `validating`: it is being tried. A `rejected` version does not
+ * `registered`: recorded, and will be tried; `validating`: it is being tried, and then stored. A `rejected` version does not
  * occupy its name, an `archived` one does for ever.
  */
 export type VersionState = 'registered' | 'validating' | 'ready' | 'rejected' | 'archived';

@@ -1,4 +1,4 @@
-/** @module The routes that manage the models: registry and audit log. */
+/** @module The routes that manage the models: registry, traffic, outcomes and audit log. */
 
 import type { RouteBuilder } from '../http/service-definition.ts';
 import { eventRoutes } from './events.ts';
