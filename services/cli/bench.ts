@@ -2,10 +2,9 @@
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Report, runLoad } from '../tools/bench/index.ts';
-import { toWhole } from './jobs.ts';
-import { toObject } from './models.ts';
 import { fields, print } from './output.ts';
 import { credentials, Refused, type ServerOptions, Unreachable, withServer } from './server.ts';
+import { toObject, toWhole } from './values.ts';
 
 interface BenchOptions extends ServerOptions {
   readonly path: string;

@@ -4,10 +4,10 @@ import { openAsBlob } from 'node:fs';
 import process from 'node:process';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Command, InvalidArgumentError } from 'commander';
-import { toObject } from './models.ts';
+import type { Command } from 'commander';
 import { fields, print, progress, say, sayJson, table } from './output.ts';
 import { path, Refused, Server, type ServerOptions, withServer } from './server.ts';
+import { toObject, toWhole } from './values.ts';
 
 interface Job {
   readonly job_id: string;
@@ -145,11 +145,4 @@ async function waitFor(server: Server, id: string): Promise<Job> {
   } finally {
     bar.stop();
   }
-}
-
-/** Parses a whole number, for commander. */
-export function toWhole(given: string): number {
-  const number = Number(given);
-  if (Number.isInteger(number) && number > 0) return number;
-  throw new InvalidArgumentError('Write a whole number greater than 0.');
 }

@@ -1,10 +1,11 @@
 /** @module `millrace models`: the registry of models, their labels, and signatures of model files. */
 
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { fields, print, table } from './output.ts';
 import { register } from './register.ts';
 import { path, Server, type ServerOptions, withServer } from './server.ts';
 import { addSigning } from './signing.ts';
+import { toObject } from './values.ts';
 
 /** A version as the server describes it. */
 export interface Version {
@@ -152,15 +153,4 @@ async function label(given: LabelOptions, command: Command): Promise<void> {
   if (version === undefined) command.error('error: write --version, or --remove');
   const { body } = await server.send<object>('PUT', at, { version });
   print(options, body, () => `${label} of ${name} is version ${version}.`);
-}
-
-/** Parses a JSON object, for commander. */
-export function toObject(given: string): object {
-  try {
-    const value: unknown = JSON.parse(given);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  } catch {
-    // The message below says what was expected.
-  }
-  throw new InvalidArgumentError('Write a JSON object.');
 }

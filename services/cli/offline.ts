@@ -4,9 +4,9 @@ import { resolve } from 'node:path';
 import { createLog, processSources, readConfig, registerVersion } from '../../runtime/index.ts';
 import { services } from '../services.ts';
 import { probeInChild } from '../tools/validate/index.ts';
-import { toObject } from './models.ts';
 import { refusing } from './refusing.ts';
 import { Refused } from './server.ts';
+import { toObject } from './values.ts';
 
 /** The fields of a version as the server takes them, all of them text. */
 export type VersionFields = Readonly<Record<string, string>>;

@@ -1,9 +1,9 @@
 /** @module `millrace routes`: which version serves a request: weights, sticky keys, canaries and shadows. */
 
 import { type Command, InvalidArgumentError } from 'commander';
-import { toObject } from './models.ts';
 import { print, sayJson } from './output.ts';
 import { path, Server, type ServerOptions, withServer } from './server.ts';
+import { toObject } from './values.ts';
 
 interface Named extends ServerOptions {
   readonly name: string;
