@@ -60,7 +60,7 @@ class ConnectionPool implements SqlPool {
   readonly #listening: Sql;
   readonly #clients = new Set<Client>();
   readonly #idle: Client[] = [];
-  readonly #waiting: PromiseWithResolvers<Client>[] = [];
+  readonly #waiting: ReturnType<typeof Promise.withResolvers<Client>>[] = [];
   #free: number;
   #ended = false;
 
