@@ -121,6 +121,8 @@ export async function infer<Request, Context, Response>(
     trial?.copy(steps, request);
     const options = runOptions(version, prepared, caller);
     share = prepared.share;
+    // Before the look-up: another request may wait for the run, which then outlives this one and reads its inputs.
+    share?.lend();
     const found = answerTo(cache, version, prepared, options, caller);
     const { results, timings, cache: outcome } = found instanceof Promise ? await found : found;
     share?.reclaim();
@@ -169,11 +171,10 @@ function answerTo(
 /** Makes the runs of a request. Others may wait for them when the request is over, so that they hold the version, too. */
 async function run(
   version: ModelVersion,
-  { runs, share }: Prepared<unknown>,
+  { runs }: Prepared<unknown>,
   options: RunOptions,
 ): Promise<CacheAnswer> {
   version.hold();
-  share?.lend();
   try {
     const results =
       runs.length === 1

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MillraceError, type MillraceErrorCode } from '../../native/errors.ts';
-import { ServeError } from '../../runtime/index.ts';
+import type { RedisTier } from '../../runtime/cache/redis-tier.ts';
+import { ResponseCache } from '../../runtime/cache/response-cache.ts';
+import { BodyShare, ServeError } from '../../runtime/index.ts';
+import { infer as inferWith } from '../../runtime/pipeline.ts';
+import type { ArmTraffic } from '../../runtime/routing/arm-traffic.ts';
 import { puppetClassifier } from '../support/puppet-engine.ts';
 import { infer, testService } from '../support/service.ts';
+import { countingMetrics } from './cache/support.ts';
 
 const request = {
   model: undefined,
@@ -106,4 +111,48 @@ describe('infer', () => {
     await closed;
     assert.ok(model.closed);
   });
+});
+
+test('a request gets the results of the one that it waits for, also if that has left before its run', async () => {
+  const puppet = puppetClassifier();
+  const lengths: number[] = [];
+  const run: typeof puppet.run = (inputs) => {
+    lengths.push(inputs.features!.data.length);
+    return puppet.run(inputs);
+  };
+  using service = await testService({ engine: () => ({ ...puppet, run }) });
+  const stored = Promise.withResolvers<undefined>();
+  const redis = { usable: true, get: () => stored.promise, set() {} } as Partial<RedisTier>;
+  const cache = new ResponseCache({
+    settings: { cacheTtlSecs: 60, cacheMaxBytes: 1e6 },
+    metrics: countingMetrics({}),
+    redis: redis as RedisTier,
+  });
+  const { routes, bodies } = service.runtime;
+  const arms = { begin: () => undefined } as Partial<ArmTraffic> as ArmTraffic;
+  const send = async (signal: AbortSignal | undefined) => {
+    const share = new BodyShare(bodies);
+    const data = Float32Array.of(1, 2, 3, 4);
+    share.own(data.buffer);
+    const prepared = {
+      runs: [{ features: { type: 'float32', dims: [1, 4], data } }],
+      ...{ outputs: undefined, share, context: undefined },
+    } as const;
+    const steps = {
+      route: () => ({ model: 'iris', version: 'v1.0' }),
+      prepare: () => prepared,
+      respond: () => 'responded',
+    };
+    const caller = { signal, timeLeft: () => undefined };
+    const sent = inferWith({ routes, arms, cache }, steps, undefined, caller);
+    return sent.finally(() => share.close());
+  };
+  const gone = new AbortController();
+  const first = send(gone.signal);
+  const second = send(undefined);
+  gone.abort(new ServeError('CANCELLED', 'The client has left.'));
+  await assert.rejects(first, { code: 'CANCELLED' });
+  stored.resolve(undefined);
+  assert.equal((await second).response, 'responded');
+  assert.equal(lengths.at(-1), 4);
 });
