@@ -86,7 +86,7 @@ function thread(parent: Parent): Promise<void> {
 async function help(): Promise<void> {
   // The library takes time to load, so it is loaded only for the help.
   const { program } = await import('./cli/program.ts');
-  await program.parseAsync(['serve', '--help'], { from: 'user' });
+  program.commands.find((command) => command.name() === 'serve')!.outputHelp();
 }
 
 function run(): Promise<void> {

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { stateFolder } from '../support/store.ts';
 import { until } from '../support/until.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
@@ -58,7 +59,7 @@ class Npm {
 
   /** The port in the log line 'ready'. */
   async port(): Promise<number> {
-    const find = () => /^\{.*"ports":\{"prediction":(\d+).*"msg":"ready"\}$/m.exec(this.output);
+    const find = () => /^\{.*"prediction":(\d+).*"msg":"ready"\}$/m.exec(this.output);
     await until(() => find() !== null, 'npm start is ready');
     return Number(find()![1]);
   }
@@ -76,7 +77,8 @@ class Npm {
 describe('npm start', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     test(`ends with 0 at ${signal}, without remaining processes and without warnings`, async () => {
-      await using npm = new Npm({ PORT: '0' });
+      using state = await stateFolder();
+      await using npm = new Npm({ PORT: '0', STATE_DIR: state.path });
       const url = `http://127.0.0.1:${await npm.port()}`;
       assert.equal((await fetch(`${url}/ready`)).status, 200);
       assert.ok(groupOf(npm.id).length > 0);
@@ -89,7 +91,8 @@ describe('npm start', () => {
   }
 
   test('fails with a message if the port is taken, and the first one keeps serving', async () => {
-    await using first = new Npm({ PORT: '0' });
+    using state = await stateFolder();
+    await using first = new Npm({ PORT: '0', STATE_DIR: state.path });
     const port = await first.port();
     await using second = new Npm({ PORT: `${port}`, SERVICE: 'prediction' });
     assert.equal((await second.exited).code, 1);
