@@ -118,7 +118,8 @@ export async function infer<Request, Context, Response>(
     version = choice.hold();
     const step = steps.prepare(request, version);
     const prepared = step instanceof Promise ? await step : step;
-    trial?.copy(steps, request);
+    const copying = trial?.copy(steps, request);
+    if (copying !== undefined) await copying;
     const options = runOptions(version, prepared, caller);
     share = prepared.share;
     // Before the look-up: another request may wait for the run, which then outlives this one and reads its inputs.

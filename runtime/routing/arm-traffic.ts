@@ -162,7 +162,7 @@ export class Trial {
   readonly #arm: Arm;
   readonly #requestId: string;
   readonly #startedMs: number;
-  #copy: Copy | Promise<Copy | undefined> | undefined;
+  #copy: Copy | undefined;
   /** Whether the request could not be prepared for the shadow. */
   #isUnfit = false;
 
@@ -174,26 +174,29 @@ export class Trial {
   }
 
   /**
-   * Copies the request if it is one of those for the shadow. Must be called before its run, which may free its memory.
+   * Copies the request if it is one of those for the shadow. Must be called, and waited for, before its run, which may free
+   * its memory.
    *
    * @param steps They prepare the request for the shadow, whose inputs may differ.
    */
-  copy<Request>(steps: Preparation<Request>, request: Request): void {
+  copy<Request>(steps: Preparation<Request>, request: Request): Promise<void> | undefined {
     const { shadow } = this.#arm;
-    if (shadow === undefined || this.#traffic.parts.random() >= shadow.fraction) return;
+    if (shadow === undefined || this.#traffic.parts.random() >= shadow.fraction) return undefined;
     if (!this.#traffic.shadows.hasRoom) {
       this.#count('dropped');
-      return;
+      return undefined;
     }
+    const refuse = () => {
+      this.#isUnfit = true;
+    };
     try {
       const prepared = steps.prepare(request, shadow.loaded);
-      this.#copy =
-        prepared instanceof Promise
-          ? prepared.then((made) => this.#keep(made))
-          : this.#keep(prepared);
+      if (prepared instanceof Promise) return prepared.then((made) => this.#keep(made), refuse);
+      this.#keep(prepared);
     } catch {
-      this.#isUnfit = true;
+      refuse();
     }
+    return undefined;
   }
 
   /** Records that the version has responded, and compares the shadow with it later. */
@@ -204,19 +207,18 @@ export class Trial {
   ): void {
     this.#observe(false, predicted);
     if (this.#isUnfit) this.#shadowFailed(0);
-    if (this.#copy === undefined) return;
-    this.#withCopy((copy) => {
-      this.#traffic.shadows.run(copy, (shadow) => {
-        if (shadow.results === undefined) this.#shadowFailed(shadow.latencyMs);
-        else this.#compare({ version, results }, copy, shadow.results, shadow.latencyMs);
-      });
+    const copy = this.#copy;
+    if (copy === undefined) return;
+    this.#traffic.shadows.run(copy, (shadow) => {
+      if (shadow.results === undefined) this.#shadowFailed(shadow.latencyMs);
+      else this.#compare({ version, results }, copy, shadow.results, shadow.latencyMs);
     });
   }
 
   /** Records that the request has failed. */
   failed({ code }: ServeError): void {
     if (OF_ARM.includes(code)) this.#observe(true);
-    this.#withCopy((copy) => this.#traffic.shadows.discard(copy));
+    if (this.#copy !== undefined) this.#traffic.shadows.discard(this.#copy);
   }
 
   #observe(failed: boolean, predicted?: Predicted): void {
@@ -224,20 +226,9 @@ export class Trial {
     this.#traffic.observe(this.#arm, this.#requestId, latencyMs, failed, predicted);
   }
 
-  #keep(request: CopiedRequest): Copy | undefined {
-    const copy = this.#traffic.shadows.copy(this.#arm.shadow!.loaded, request);
-    if (copy === undefined) this.#count('dropped');
-    return copy;
-  }
-
-  #withCopy(use: (copy: Copy) => void): void {
-    const copy = this.#copy;
-    if (copy instanceof Promise) {
-      copy.then(
-        (made) => made && use(made),
-        () => this.#shadowFailed(0),
-      );
-    } else if (copy !== undefined) use(copy);
+  #keep(request: CopiedRequest): void {
+    this.#copy = this.#traffic.shadows.copy(this.#arm.shadow!.loaded, request);
+    if (this.#copy === undefined) this.#count('dropped');
   }
 
   #count(outcome: CopyOutcome): void {

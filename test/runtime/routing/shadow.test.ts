@@ -1,7 +1,9 @@
 /** @module Tests of shadows: which requests are copied, when the copies run, and what becomes of them. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Tensors } from '../../../native/index.ts';
+import type { InferenceSteps } from '../../../runtime/index.ts';
 import type { Comparison, Observation } from '../../../runtime/routing/observer.ts';
 import type { Shadow } from '../../../runtime/routing/route.ts';
 import { inference } from '../../services/inference/support.ts';
@@ -168,6 +170,33 @@ describe('a copy', () => {
         [false],
       );
     }
+  });
+
+  test('is made before the run, also if the request is prepared in several turns', async () => {
+    const events: string[] = [];
+    const script = { ...puppetClassifier() };
+    const engine = (name: string) => (name === 'iris:v1.0' ? script : puppetClassifier());
+    await using made = await shadowed({}, { engine });
+    const { run } = script;
+    script.run = (inputs) => {
+      events.push('run');
+      return run(inputs);
+    };
+    const data = Float32Array.from(features);
+    const steps: InferenceSteps<undefined, undefined, string> = {
+      route: () => ({ model: 'iris', version: undefined }),
+      async prepare(_request, { version }) {
+        await nextTurn();
+        events.push(`prepared for ${version}`);
+        const runs: Tensors[] = [{ features: { type: 'float32', dims: [1, 4], data } }];
+        return { runs, outputs: undefined, context: undefined };
+      },
+      respond: () => 'response',
+    };
+    const caller = { signal: undefined, timeLeft: () => undefined };
+    await made.service.runtime.infer(steps, undefined, caller);
+    assert.deepEqual(events, ['prepared for v1.0', 'prepared for v2.0', 'run']);
+    await until(() => made.compared.length === 1, 'the copy is compared');
   });
 
   test('of a request that fails is not run', async () => {
