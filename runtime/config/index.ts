@@ -98,7 +98,7 @@ export function readConfig(
   const given = readSources(sources, examples);
   const values = Object.entries(given).map(([name, { value }]) => [name, value]);
   const parsed = schema.safeParse(Object.fromEntries(values));
-  if (!parsed.success) throw wrongValue(parsed.error.issues[0]!, given, examples);
+  if (!parsed.success) throw wrongValue(parsed.error.issues[0]!, given, schema.shape);
   const settings = parsed.data;
   const contradiction =
     modelContradiction(settings) ??
@@ -143,11 +143,10 @@ export function settingsInForce(
 function wrongValue(
   { path: [setting], message }: z.core.$ZodIssue,
   given: GivenSettings,
-  examples: Readonly<Record<string, string>>,
+  shape: Readonly<Record<string, z.ZodType>>,
 ) {
   const { name, value, write } = given[String(setting)]!;
-  const example = write(examples[String(setting)]!);
-  return invalid(
-    `${name} must be ${message}, got ${JSON.stringify(value)}; write for example ${example}`,
-  );
+  const { example, isSecret } = aboutSetting(shape[String(setting)]!);
+  const shown = isSecret === true ? 'another value' : JSON.stringify(value);
+  return invalid(`${name} must be ${message}, got ${shown}; write for example ${write(example)}`);
 }

@@ -10,9 +10,21 @@ const POLICIES = ['require', 'warn', 'off'] as const;
 const url = (...schemes: readonly string[]) => {
   const message = `a URL that starts with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`;
   return z.string(message).refine((given) => {
-    return URL.canParse(given) && schemes.includes(new URL(given).protocol.slice(0, -1));
+    if (!URL.canParse(given)) return false;
+    const { protocol, username, password, pathname } = new URL(given);
+    return schemes.includes(protocol.slice(0, -1)) && isEscaped(username + password + pathname);
   }, message);
 };
+
+/** Whether each `%` begins an escaped character, as clients of stores expect it. */
+function isEscaped(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export const platformSettings = {
   STATE_DIR: setting(

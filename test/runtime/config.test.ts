@@ -215,6 +215,11 @@ describe('readConfig', () => {
     });
   }
 
+  test('does not show a secret that it refuses', () => {
+    const env = { DATABASE_URL: 'mysql://a:hidden@host/x' };
+    refuses(() => read(env), /^DATABASE_URL must be .*, got another value; write for example/);
+  });
+
   test('refuses settings that contradict each other', () => {
     refuses(() => read({ PORT: '8000' }), /^PORT and INFERENCE_PORT are both 8000/);
     refuses(() => read({ GRPC_PORT: '8001' }), /^PORT and GRPC_PORT are both 8001/);
@@ -229,6 +234,7 @@ describe('readConfig', () => {
     refuses(() => read({ REDIS_URL: redis, QUEUE_REDIS_URL: redis }), /are the same server/);
     refuses(() => read({ ARTIFACTS: 's3:///x' }), /which names no bucket; write s3:/);
     refuses(() => read({ DATABASE_URL: 'mysql://x' }), /must be a URL that starts with postgres:/);
+    refuses(() => read({ DATABASE_URL: 'postgres://a:b%zz@host/x' }), /must be a URL that starts/);
     refuses(() => read({ LOAD_MODEL: 'iris' }), /^LOAD_MODEL has no effect with .*=none; write/);
     assert.equal(read({ SERVICE: 'prediction', PORT: '8000' }).ports.prediction, 8000);
     assert.equal(read({ PORT: '0', INFERENCE_PORT: '0' }).ports.grpc, 0);
