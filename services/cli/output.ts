@@ -6,6 +6,9 @@ import { onTerminal } from '../../runtime/index.ts';
 
 export const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
+/** What a reader should know besides the output. */
+export const warn = (text: string): void => void process.stderr.write(`${text}\n`);
+
 export const sayJson = (value: unknown): void => say(JSON.stringify(value, null, 2));
 
 /** Prints a value as JSON with `--json`, and otherwise as text. */

@@ -1,7 +1,7 @@
 /** @module `millrace routes`: which version serves a request: weights, sticky keys, canaries and shadows. */
 
 import { type Command, InvalidArgumentError } from 'commander';
-import { print, sayJson } from './output.ts';
+import { print, sayJson, warn } from './output.ts';
 import { path, Server, type ServerOptions, withServer } from './server.ts';
 import { toObject } from './values.ts';
 
@@ -140,6 +140,10 @@ async function change(
     headers: etag === null ? {} : { 'If-Match': etag },
   });
   print(options, written.body, (value) => JSON.stringify(value, null, 2));
+  if (written.body.source !== 'file') return;
+  warn(
+    `The new route is stored, but ROUTING_FILE of the server names '${name}' and takes precedence.`,
+  );
 }
 
 function toAction(given: string): string {

@@ -124,13 +124,20 @@ export class Server {
     }).catch((error: unknown) => {
       // The file that is sent cannot be read, which is no fault of the server.
       if (error instanceof Refused) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new Unreachable(`No server responds at ${url}: ${reason}`);
+      throw unreachable(url, error);
     });
     if (response.ok) return response;
     const body = asJson(await response.text());
     throw new Refused(errorOf(body) ?? `The server refused with status ${response.status}.`, body);
   }
+}
+
+function unreachable(url: string, error: unknown): Unreachable {
+  const { code, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  const reason = code ?? message ?? String(error);
+  return new Unreachable(
+    `No server responds at ${url}: ${reason}; start one with npm start, or name another with --url`,
+  );
 }
 
 /** The headers of a request with a bearer token or an API key. */

@@ -1,7 +1,8 @@
 /** @module `millrace models`, `routes` and `experiments` against a running gateway. */
 
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { until } from '../../support/until.ts';
@@ -9,10 +10,16 @@ import { type CommandLine, commandLine, model, modelJson } from './support.ts';
 
 describe('millrace models', () => {
   let cli: CommandLine;
+  const routes = mkdtempSync(path.join(tmpdir(), 'millrace-routes-'));
   before(async () => {
-    cli = await commandLine();
+    const file = path.join(routes, 'routes.json');
+    writeFileSync(file, '{"diabetes":{"weights":{"v1.0":1}}}');
+    cli = await commandLine({ ROUTING_FILE: file });
   });
-  after(() => cli[Symbol.asyncDispose]());
+  after(async () => {
+    await cli[Symbol.asyncDispose]();
+    rmSync(routes, { recursive: true });
+  });
 
   const register = (version: string, ...args: readonly string[]) => {
     const given = ['--name', 'flower', '--version', version, '--config', modelJson, ...args];
@@ -110,6 +117,13 @@ describe('millrace models', () => {
     const { canary, shadow, weights: split } = await cli.json('routes', 'get', ...named);
     assert.deepEqual([canary, shadow], [undefined, undefined]);
     assert.deepEqual(Object.keys(split), ['v1.0', 'v2.0']);
+  });
+
+  test('routes set says that ROUTING_FILE takes precedence', async () => {
+    const given = ['routes', 'set', '--name', 'diabetes', '--weights', '{"v1.0":2}', '--json'];
+    const { code, stdout, stderr } = await cli.run(...given);
+    assert.deepEqual([code, JSON.parse(stdout).source], [0, 'file']);
+    assert.match(stderr, /ROUTING_FILE of the server names 'diabetes' and takes precedence/);
   });
 
   test('experiments compares the versions that share the requests', async () => {
