@@ -142,14 +142,10 @@ class EmbeddedStore implements Store {
   }
 
   async listen(channel: string, listener: (payload: string) => void) {
-    const { first, remove } = this.#listeners.add(channel, listener);
-    try {
-      if (first) await this.#use((store) => this.#subscribe(store, channel));
-    } catch (error) {
-      remove();
-      throw error;
-    }
-    return async () => void remove();
+    const remove = await this.#listeners.add(channel, listener, () =>
+      this.#use((store) => this.#subscribe(store, channel)),
+    );
+    return async () => remove();
   }
 
   async tryLock(name: string) {

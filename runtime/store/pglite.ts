@@ -62,14 +62,10 @@ export class PgliteStore implements Store {
   }
 
   async listen(channel: string, listener: (payload: string) => void) {
-    const { first, remove } = this.#listeners.add(channel, listener);
-    try {
-      if (first) await this.#run(() => this.#database.exec(`listen ${channel}`));
-    } catch (error) {
-      remove();
-      throw error;
-    }
-    return async () => void remove();
+    const remove = await this.#listeners.add(channel, listener, () =>
+      this.#run(() => this.#database.exec(`listen ${channel}`)),
+    );
+    return async () => remove();
   }
 
   async tryLock(name: string): Promise<NamedLock | undefined> {

@@ -58,6 +58,20 @@ test('a database that has failed is opened again, and listeners hear of the gap'
   await store.close();
 });
 
+test('a channel that is listened to again tells each notification once', async () => {
+  using state = await stateFolder();
+  const store = await openEmbedded(path.join(state.path, 'db'), silent);
+  const heard: string[] = [];
+  const listen = () => store.listen('test_channel', (payload) => heard.push(payload));
+  await (await listen())();
+  await listen();
+  for (const payload of ['x', 'y'])
+    await store.query(`select pg_notify('test_channel', '${payload}')`);
+  await until(() => heard.includes('y'), 'the notifications arrive');
+  await store.close();
+  assert.deepEqual(heard, ['x', 'y']);
+});
+
 test('closing does not wait for a database that cannot be opened', async () => {
   using state = await stateFolder();
   const folder = path.join(state.path, 'db');
