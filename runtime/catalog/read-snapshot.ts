@@ -1,6 +1,7 @@
 /** @module Reads from the database what is to be served. */
 
 import { sortVersions } from '../repository/index.ts';
+import { versionsOf } from '../routing/route.ts';
 import type { Sql, Store } from '../store/store.ts';
 import type { CatalogContext } from './context.ts';
 import type { VersionPolicy } from './models.ts';
@@ -43,17 +44,20 @@ function compose(
   labels: readonly LabelRow[],
   routes: readonly EffectiveRoute[],
 ): CatalogSnapshot {
-  const versionsOf = byModel(ready);
+  const readyOf = byModel(ready);
   const labelsOf = byModel(labels);
   const routeOf = new Map(routes.map((route) => [route.model, route]));
-  const names = new Set([...versionsOf.keys(), ...labelsOf.keys(), ...routeOf.keys()]);
+  const names = new Set([...readyOf.keys(), ...labelsOf.keys(), ...routeOf.keys()]);
   const models = [...names].toSorted().map((name): CatalogModel => {
     const named = (labelsOf.get(name) ?? []).map(({ label, version }) => [label, version]);
     const effective = routeOf.get(name);
-    const used = [...named.map(([, version]) => version!), ...versionsIn(effective)];
+    const used = [
+      ...named.map(([, version]) => version!),
+      ...(effective === undefined ? [] : versionsOf(effective.route)),
+    ];
     return {
       name,
-      versions: chosen(versionsOf.get(name) ?? [], used),
+      versions: chosen(readyOf.get(name) ?? [], used),
       labels: Object.fromEntries(named),
       route: effective?.route,
       routeSource: effective?.source,
@@ -85,11 +89,4 @@ function chosen(rows: readonly ReadyRow[], used: readonly string[]): readonly Ca
   return sorted.filter(isChosen).map(({ version, digest, config, signature }) => {
     return { version, digest, config, signature, path: '' };
   });
-}
-
-function versionsIn(effective: EffectiveRoute | undefined): readonly string[] {
-  if (effective === undefined) return [];
-  const { weights, shadow, canary } = effective.route;
-  const others = [shadow?.version, canary?.version].filter((version) => version !== undefined);
-  return [...Object.keys(weights), ...others];
 }

@@ -134,3 +134,9 @@ export function readRoute(json: unknown, what = 'The route'): TrafficRoute {
   if ('data' in checked) return checked.data;
   throw invalidArgument(`${what} is wrong: ${checked.fault}.`);
 }
+
+/** The versions that a route names, each once. */
+export function versionsOf({ weights, shadow, canary }: TrafficRoute): readonly string[] {
+  const others = [shadow?.version, canary?.version].filter((each) => each !== undefined);
+  return [...new Set([...Object.keys(weights), ...others])];
+}

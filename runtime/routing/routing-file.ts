@@ -14,7 +14,7 @@ import { invalidArgument, ServeError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics/index.ts';
 import { readText } from '../repository/files.ts';
-import { readRoute, type TrafficRoute } from './route.ts';
+import { readRoute, type TrafficRoute, versionsOf } from './route.ts';
 import type { RouteTable } from './route-table.ts';
 
 const POLL_MS = 1000;
@@ -182,10 +182,6 @@ function parseJson(text: string): unknown {
     throw new ServeError('INVALID_ARGUMENT', `${NAME} is not valid JSON.`, { cause });
   }
 }
-
-const versionsOf = ({ weights, shadow, canary }: TrafficRoute): readonly string[] => [
-  ...new Set([...Object.keys(weights), shadow?.version, canary?.version].flatMap((v) => v ?? [])),
-];
 
 /** Adds the metric of the file, which has no sample if there is none. */
 export function addRoutingFileMetric(metrics: Metrics, file: RoutingFile | undefined): void {

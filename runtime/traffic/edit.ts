@@ -12,7 +12,7 @@ import {
   touchModel,
 } from '../catalog/index.ts';
 import { invalidArgument } from '../errors.ts';
-import type { TrafficRoute } from '../routing/route.ts';
+import { type TrafficRoute, versionsOf } from '../routing/route.ts';
 import type { Sql } from '../store/store.ts';
 import { hasOthers, isActive } from './canary.ts';
 import { describeRoute, type RouteRecord } from './route-record.ts';
@@ -159,9 +159,4 @@ async function withBaseline(sql: Sql, model: string, route: TrafficRoute): Promi
   throw invalidArgument(
     `The canary '${candidate}' needs a version to be compared with: give another one a weight, or leave the weights out and give it the label 'stable'.`,
   );
-}
-
-function versionsOf({ weights, shadow, canary }: TrafficRoute): ReadonlySet<string> {
-  const named = [shadow?.version, canary?.version].filter((version) => version !== undefined);
-  return new Set([...Object.keys(weights), ...named]);
 }
