@@ -22,6 +22,15 @@ async function check(name: string, settings: Partial<Config>, url = NOWHERE) {
   return checks.find((each) => each.name === name)!;
 }
 
+test('a device that cannot be used is found by loading a model on it', async () => {
+  const onCpu = await check('engine', { device: 'cpu' });
+  assert.deepEqual([onCpu.state, /DEVICE=cpu$/.test(onCpu.detail)], ['ok', true]);
+  // No machine has so many GPUs.
+  const found = await check('engine', { device: 'cuda:9999' });
+  assert.equal(found.state, 'failed');
+  assert.match(found.detail, /DEVICE=cuda:9999: Cannot load/);
+});
+
 test('a database is not made by looking for it', async () => {
   using files = temporaryFiles({});
   const found = await check('database', { stateDir: files.path });
