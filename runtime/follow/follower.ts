@@ -143,10 +143,10 @@ export class Follower {
 
   /** Applies the catalog, and again when the files are there that were missing. */
   async #settle(): Promise<void> {
-    await this.#look();
-    const making = [...this.#progress.values()].flatMap((each) => each.making ?? []);
-    if (making.length === 0) return;
-    await Promise.all(making);
+    const isComplete = await this.#look();
+    if (isComplete) return;
+    // What was made while the rest was applied is not in progress any more, and not applied yet.
+    await Promise.all([...this.#progress.values()].map(({ making }) => making));
     await this.#look();
   }
 
@@ -157,11 +157,19 @@ export class Follower {
     if (isWanted && now >= this.#nextPoll) void this.#look();
   }
 
-  /** Applies what has changed. Never rejects: what failed is tried again at a later poll. */
-  async #look(): Promise<void> {
+  /**
+   * Applies what has changed. Never rejects: what failed is tried again at a later poll.
+   *
+   * @returns whether no version was left out
+   */
+  async #look(): Promise<boolean> {
     this.#nextPoll = Number.POSITIVE_INFINITY;
     const start = this.#parts.clock.now();
-    const problem = await this.#sync.run().then(() => '', reasonOf);
+    let isComplete = true;
+    const problem = await this.#sync.run().then((result) => {
+      isComplete = result;
+      return '';
+    }, reasonOf);
     if (problem !== '' && problem !== this.#problem) {
       this.#parts.log.error({ reason: problem }, 'the catalog cannot be followed');
     } else if (problem === '' && this.#problem !== '') {
@@ -170,19 +178,24 @@ export class Follower {
     this.#problem = problem;
     const end = this.#parts.clock.now();
     this.#nextPoll = end + (end - start) / POLL_SHARE;
+    return isComplete;
   }
 
-  async #apply(): Promise<void> {
-    if (this.#closing.signal.aborted) return;
+  /** @returns whether no version was left out */
+  async #apply(): Promise<boolean> {
+    if (this.#closing.signal.aborted) return true;
     const { followed, bus, files, log } = this.#parts;
-    const snapshot = this.#complete(await followed.snapshot());
+    const found = await followed.snapshot();
+    const snapshot = this.#complete(found);
+    const isComplete = versionsIn(snapshot) === versionsIn(found);
     const json = JSON.stringify(snapshot);
-    if (json === this.#applied) return;
+    if (json === this.#applied) return isComplete;
     await bus.publish({ kind: 'catalog', snapshot });
     this.#applied = json;
     // The files of versions that are left out are still being made.
     const used = new Set([...this.#progress.values()].map(({ digest }) => digest));
     await files.keep(used).catch((err: unknown) => log.warn({ err }, 'old files are not removed'));
+    return isComplete;
   }
 
   /** The snapshot with the local paths of its versions, without those whose files are still being made. */
@@ -241,6 +254,9 @@ export class Follower {
     }
   }
 }
+
+const versionsIn = ({ models }: CatalogSnapshot): number =>
+  models.reduce((sum, { versions }) => sum + versions.length, 0);
 
 const keyOf = (model: string, { version, digest, signature }: CatalogVersion): string =>
   JSON.stringify([model, version, digest, signature]);

@@ -1,6 +1,7 @@
 /** @module The follower publishes what the catalog has, as far as its files are there, and goes on after every failure. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Bus, StateChange } from '../../../runtime/bus.ts';
 import type { CatalogSnapshot, CatalogVersion } from '../../../runtime/catalog/index.ts';
 import { Follower } from '../../../runtime/follow/index.ts';
@@ -124,6 +125,24 @@ describe('a change', () => {
     fixture.versions = ['1', '2'];
     await fixture.follower.follow();
     assert.deepEqual(fixture.published.at(-1), ['1 /files/1', '2 /files/2']);
+  });
+
+  test('is published when follow() resolves, also if its files are made during another publication', async () => {
+    using fixture = new Fixture();
+    await fixture.start();
+    const made = Promise.withResolvers<string>();
+    fixture.get = () => made.promise;
+    fixture.publish = async () => {
+      made.resolve('/files/2');
+      await nextTurn();
+    };
+    fixture.versions = ['1', '2'];
+    fixture.labels = { stable: '1' };
+    await fixture.follower.follow();
+    assert.deepEqual(fixture.published, [
+      ['1 /files/1', 'stable=1'],
+      ['1 /files/1', '2 /files/2', 'stable=1'],
+    ]);
   });
 
   test('that the threads could not make is published again', async () => {
