@@ -75,7 +75,8 @@ export async function commandLine(
     throw error;
   });
   const url = `http://127.0.0.1:${port}`;
-  const run = (...args: readonly string[]) => millrace(args, { MILLRACE_URL: url, STATE_DIR: folder });
+  const run = (...args: readonly string[]) =>
+    millrace(args, { MILLRACE_URL: url, STATE_DIR: folder });
   const text = async (...args: readonly string[]) => {
     const { code, stdout, stderr } = await run(...args);
     assert.equal(code, 0, `${args.join(' ')}: ${stderr}${stdout}`);
