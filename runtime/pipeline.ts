@@ -124,16 +124,18 @@ export async function infer<Request, Context, Response>(
     share = prepared.share;
     // Before the look-up: another request may wait for the run, which then outlives this one and reads its inputs.
     share?.lend();
-    const found = answerTo(cache, version, prepared, options, caller);
-    const { results, timings, cache: outcome } = found instanceof Promise ? await found : found;
+    const found = lookUp(cache, version, prepared, options, caller);
+    const answer = found instanceof Promise ? await found : found;
+    const { runs, context } = prepared;
+    const results = answer?.results ?? (await runAll(version, runs, options));
     share?.reclaim();
-    const { context } = prepared;
-    const ofRuns = joinTimings(results);
-    const made = steps.respond({ version, results, timings: ofRuns, context }, request);
+    const timings = joinTimings(results);
+    const made = steps.respond({ version, results, timings, context }, request);
     const response = made instanceof Promise ? await made : made;
     trial?.succeeded(version, results, steps.predicted?.(response, request));
     const { maxRows } = version.signature.batching;
-    return { response, version, timings, maxRows, cache: outcome };
+    const waited = answer?.timings ?? timings;
+    return { response, version, timings: waited, maxRows, cache: answer?.cache };
   } catch (thrown) {
     const error = fromEngine(thrown);
     // After an abort or a deadline the engine may still read the inputs, but not those that it refuses.
@@ -145,48 +147,49 @@ export async function infer<Request, Context, Response>(
   }
 }
 
-/** Looks the results up if the version is cached, and otherwise makes the runs. */
-function answerTo(
+/** The answer of the cache, which makes the runs if it has none; undefined if the version is not cached. */
+function lookUp(
   cache: ResponseCache,
   version: ModelVersion,
-  prepared: Prepared<unknown>,
+  { runs, remembered }: Prepared<unknown>,
   options: RunOptions,
   caller: Caller,
-): CacheAnswer | Promise<CacheAnswer> {
+): CacheAnswer | Promise<CacheAnswer> | undefined {
   const scope = cache.scopeOf(version);
-  if (scope === undefined) return run(version, prepared, options);
+  if (scope === undefined) return undefined;
   const { outputs, packStrings = false, priority = 0, timeoutMs } = options;
+  const run = (signal: CancelSignal | undefined) =>
+    runHeld(version, runs, signal === undefined ? options : { ...options, signal });
   const cached: CacheRequest = {
-    runs: prepared.runs,
-    remembered: prepared.remembered,
-    outputs,
-    packStrings,
-    priority,
-    timeoutMs,
-    run: (signal) =>
-      run(version, prepared, signal === undefined ? options : { ...options, signal }),
+    ...{ runs, remembered, outputs, packStrings, priority, timeoutMs, run },
   };
   return cache.answer(scope, cached, caller);
 }
 
-/** Makes the runs of a request. Others may wait for them when the request is over, so that they hold the version, too. */
-async function run(
+/** Makes runs that may outlive their request, because others wait for them, too. */
+async function runHeld(
   version: ModelVersion,
-  { runs }: Prepared<unknown>,
+  runs: readonly Tensors[],
   options: RunOptions,
 ): Promise<CacheAnswer> {
   version.hold();
   try {
-    const results =
-      runs.length === 1
-        ? [await version.run(runs[0]!, options)]
-        : await runTogether(runs, options.signal, (inputs, signal) =>
-            version.run(inputs, { ...options, signal }),
-          );
+    const results = await runAll(version, runs, options);
     return { results, timings: joinTimings(results), cache: undefined };
   } finally {
     version.release();
   }
+}
+
+async function runAll(
+  version: ModelVersion,
+  runs: readonly Tensors[],
+  options: RunOptions,
+): Promise<readonly RunResult[]> {
+  if (runs.length === 1) return [await version.run(runs[0]!, options)];
+  return runTogether(runs, options.signal, (inputs, signal) =>
+    version.run(inputs, { ...options, signal }),
+  );
 }
 
 function runOptions(

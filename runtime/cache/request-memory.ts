@@ -30,6 +30,11 @@ export class RequestMemory<Meaning extends object> {
     if (maxBytes > 0) this.#texts = new LRUCache({ maxSize: maxBytes });
   }
 
+  /** Whether any text is remembered now. */
+  get isOn(): boolean {
+    return this.#texts !== undefined && this.#isOn();
+  }
+
   /**
    * The meaning of a text.
    *

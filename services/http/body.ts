@@ -23,6 +23,7 @@ export function wrongLength(announced: number | undefined, limit: number): Serve
 
 /** Converts an error of reading a body that is the client's fault to one that it may see, and returns any other. */
 export function asBodyError(error: unknown): unknown {
+  if (error instanceof SyntaxError) return notJson();
   if (!isOfConnection(error)) return error;
   return new ServeError(
     'BODY_INCOMPLETE',
@@ -145,7 +146,11 @@ async function receivePieces(source: BodySource, memory: GrowingBytes): Promise<
   }
 }
 
-const isCompressed = ({ headers }: Request) => headers.has('content-encoding');
+export const isCompressed = ({ headers }: Request) => headers.has('content-encoding');
+
+export function notJson(): ServeError {
+  return new ServeError('INVALID_JSON', 'The body is not valid JSON.');
+}
 
 function tooManyPieces(): ServeError {
   return new ServeError(

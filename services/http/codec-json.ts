@@ -6,7 +6,7 @@
  */
 
 import { ServeError } from '../../runtime/index.ts';
-import { type ReadBody, readText } from './body.ts';
+import { isCompressed, notJson, type ReadBody, readText } from './body.ts';
 
 /** The refusal if the `Content-Type` is not JSON. */
 export function notJsonType(contentType: string | null): ServeError | undefined {
@@ -39,6 +39,12 @@ const REVIVER_WORK = 4;
 /** JSON of at most this many characters cannot exceed `MAX_DEPTH`. */
 const SHALLOW = 2 * MAX_DEPTH;
 
+/** Reads a body as JSON. The host parses short bodies directly, without a string in between. */
+export const readJson: ReadBody<unknown> = (source, announced, limit) =>
+  announced !== undefined && announced > 0 && announced <= SHALLOW && !isCompressed(source.request)
+    ? source.request.json()
+    : readText(source, announced, limit).then((text) => parseJson(text));
+
 /** Reads a body as JSON, with integers beyond 2^53 as bigints, which are exact. */
 export const readExactJson: ReadBody<unknown> = (source, announced, limit) =>
   readText(source, announced, limit).then(parseExactJson);
@@ -63,8 +69,6 @@ export function parseJson(text: string, reviver?: Reviver): unknown {
 
 /** As `parseJson`, with integers beyond 2^53 as bigints, which are exact. */
 export const parseExactJson = (text: string): unknown => parseJson(text, exactInteger);
-
-const notJson = () => new ServeError('INVALID_JSON', 'The body is not valid JSON.');
 
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;
 

@@ -15,8 +15,8 @@ import {
   type TaskName,
   toNonFinite,
 } from '../../runtime/index.ts';
-import { readText } from '../http/body.ts';
-import { parseExactJson, parseJson } from '../http/codec-json.ts';
+import { type ReadBody, readText } from '../http/body.ts';
+import { parseExactJson, parseJson, readExactJson, readJson } from '../http/codec-json.ts';
 import type { InferRoute } from '../http/edge.ts';
 import { isFeatures, type PredictRequest, predictRequest } from './schema.ts';
 
@@ -42,6 +42,18 @@ interface Content {
   readonly prepared: WeakMap<ModelVersion, PreparedRows> | undefined;
 }
 
+/** A body that is not parsed yet, because its text may be known. All other bodies are parsed by the host, which is faster. */
+class BodyText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+const readBodyText: ReadBody<BodyText> = (source, announced, limit) =>
+  readText(source, announced, limit).then((text) => new BodyText(text));
+
 type PreparedRows = Prepared<Context>;
 
 interface Context {
@@ -63,23 +75,30 @@ export function predictRoute({
   cache,
   config,
   routes,
-}: Runtime): InferRoute<string, PredictInput, Context> {
+}: Runtime): InferRoute<unknown, PredictInput, Context> {
   const requests = cache.requestsTo<Content>('/predict');
-  const toContent = (text: string, isRemembered: boolean): Content => {
-    // Exact parsing takes a third longer, so it is used only if a model has 64-bit integers as inputs.
-    const json = routes.takesWideIntegers ? parseExactJson(text) : parseJson(text);
+  const toContent = (json: unknown, isRemembered: boolean): Content => {
     const body = checked(json, routes.keyMembers);
     const nonFinite = toNonFinite(body.non_finite, 'string');
     return { json, body, nonFinite, prepared: isRemembered ? new WeakMap() : undefined };
   };
+  const readContent = (text: string, isRemembered: boolean): Content =>
+    toContent(routes.takesWideIntegers ? parseExactJson(text) : parseJson(text), isRemembered);
   return {
     path: '/predict',
     limit: config.maxPredictBytes,
-    read: readText,
+    read(source, announced, limit) {
+      if (requests.isOn) return readBodyText(source, announced, limit);
+      // Exact parsing takes a third longer, so it is used only if a model has 64-bit integers as inputs.
+      return (routes.takesWideIntegers ? readExactJson : readJson)(source, announced, limit);
+    },
     // The names of the members change whenever models or routes do.
-    decode: (text, { id }) => ({
+    decode: (body, { id }) => ({
       id,
-      content: requests.meaning(text, routes.keyMembers, toContent),
+      content:
+        body instanceof BodyText
+          ? requests.meaning(body.text, routes.keyMembers, readContent)
+          : toContent(body, false),
     }),
     route({ content: { body } }) {
       return { model: body.model, version: body.model_version, tasks: TASKS };
@@ -102,6 +121,10 @@ export function predictRoute({
       return made;
     },
     respond(outcome, { id, content }) {
+      if (content.prepared === undefined) {
+        const predictions = decode(outcome);
+        return { body: toJson(predictions, outcome, content, id), predictions };
+      }
       const { context, results } = outcome;
       const said = context.said?.results === results ? context.said : say(outcome, content);
       const { json, predictions } = said;
@@ -120,15 +143,32 @@ export function predictRoute({
   };
 }
 
-function say({ version, results, timings, context }: Outcome<Context>, content: Content): Said {
-  const predictions = taskOf(version).decode(results, context.task);
-  const about = {
-    model_version: version.version,
-    inference_time_ms: roundMs(timings.computeMs),
-  };
-  const rows = isList(content.body) ? { predictions } : predictions[0]!;
-  const json = stringify({ ...rows, ...about }, content.nonFinite).slice(0, -1);
-  return { results, predictions, json: `${json},"request_id":"` };
+const decode = ({ version, results, context }: Outcome<Context>): readonly Prediction[] =>
+  taskOf(version).decode(results, context.task);
+
+function say(outcome: Outcome<Context>, content: Content): Said {
+  const predictions = decode(outcome);
+  const json = toJson(predictions, outcome, content, undefined).slice(0, -1);
+  return { results: outcome.results, predictions, json: `${json},"request_id":"` };
+}
+
+/** The JSON of a response, without `request_id` if that is undefined. */
+function toJson(
+  predictions: readonly Prediction[],
+  { version, timings }: Outcome<Context>,
+  { body, nonFinite }: Content,
+  id: string | undefined,
+): string {
+  const model_version = version.version;
+  const inference_time_ms = roundMs(timings.computeMs);
+  if (isList(body)) {
+    return stringify({ predictions, model_version, inference_time_ms, request_id: id }, nonFinite);
+  }
+  const { prediction, confidence } = predictions[0]!;
+  return stringify(
+    { prediction, confidence, model_version, inference_time_ms, request_id: id },
+    nonFinite,
+  );
 }
 
 /** The mean of the confidences that are numbers; undefined if none is. */
