@@ -3,6 +3,7 @@
 import { openArtifacts } from './artifacts/index.ts';
 import type { Config } from './config/index.ts';
 import { ServeError } from './errors.ts';
+import { maxmemoryPolicyOf } from './maxmemory-policy.ts';
 import { Repository, type Scan } from './repository/index.ts';
 
 const CONNECT_MS = 2000;
@@ -27,9 +28,7 @@ export async function checkRedis(
   });
   try {
     await redis.connect();
-    // Hosted Redis refuses CONFIG.
-    const memory = await redis.info('memory');
-    return { maxmemoryPolicy: /maxmemory_policy:(\S+)/.exec(memory)?.[1] };
+    return { maxmemoryPolicy: await maxmemoryPolicyOf(redis) };
   } catch (error) {
     const why = reason || (error instanceof Error ? error.message : String(error));
     throw new ServeError('STORE_UNAVAILABLE', `Redis cannot be used: ${why}.`, { cause: error });

@@ -11,6 +11,7 @@ import type { Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { ServeError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { maxmemoryPolicyOf } from '../maxmemory-policy.ts';
 import type { Store } from '../store/store.ts';
 
 const NAME = 'jobs';
@@ -144,10 +145,9 @@ export async function checkQueue(url: string, log: Log): Promise<void> {
 /** @throws {ServeError} `INVALID_CONFIG`, or `STORE_UNAVAILABLE` if there is no connection */
 export async function checkPolicy(client: Redis): Promise<void> {
   if (client.status !== 'ready') await ready(client);
-  const memory = await client.info('memory').catch((error: unknown) => {
+  const policy = await maxmemoryPolicyOf(client).catch((error: unknown) => {
     throw away(error);
   });
-  const policy = /maxmemory_policy:(\S+)/.exec(memory)?.[1];
   if (policy === undefined || policy === 'noeviction') return;
   throw new ServeError(
     'INVALID_CONFIG',
