@@ -7,6 +7,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
+import { startOfProcess } from '../host/index.ts';
 import type { MetricHead } from './text-format.ts';
 
 /** A metric without labels. */
@@ -66,9 +67,5 @@ export function processMetrics(): readonly ProcessMetric[] {
 /** When the process started. From the kernel, because a thread's own clock starts with the thread. */
 function startTime(): number {
   const boot = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1];
-  // The second field is the program's name in parentheses, which may hold anything.
-  const stat = readFileSync('/proc/self/stat', 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // Field 22 of the whole line, of which the first two are cut off.
-  return Number(boot) + Number(fields[19]) / TICKS_PER_SECOND;
+  return Number(boot) + Number(startOfProcess(process.pid)) / TICKS_PER_SECOND;
 }
