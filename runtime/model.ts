@@ -43,6 +43,12 @@ export interface VersionSource {
   readonly notice?: (sentence: string) => void;
 }
 
+/** How one run is made. */
+export interface VersionRunOptions extends RunOptions {
+  /** Called with tokens as a model that generates text makes them; other models never call it. */
+  onTokens?: (tokens: Int32Array) => void;
+}
+
 export class ModelVersion {
   readonly model: string;
   readonly version: string;
@@ -111,7 +117,7 @@ export class ModelVersion {
   }
 
   /** Runs the model in the engine, whose errors it passes on. */
-  run(inputs: Tensors, options: RunOptions): Promise<RunResult> {
+  run(inputs: Tensors, options: VersionRunOptions): Promise<RunResult> {
     return this.#native.run(inputs, options);
   }
 

@@ -1,11 +1,11 @@
 /**
  * The steps that every infer request passes in order, whatever its protocol and task: resolve → prepare →
- * look up → run → respond. Read this file first; .github/decisions/0021 says why there is one pipeline.
+ * look up → run → respond, with a second round of runs where a task needs one. Read this file first; .github/decisions/0021 says why there is one pipeline.
  *
  * @module
  */
 
-import type { CancelSignal, RunOptions, RunResult, Tensors, Timings } from '../native/index.ts';
+import type { CancelSignal, RunResult, Tensors, Timings } from '../native/index.ts';
 import type { HeaderReader, Principal } from './access.ts';
 import type { BodyShare } from './body-budget.ts';
 import type {
@@ -16,12 +16,12 @@ import type {
   ResponseCache,
 } from './cache/index.ts';
 import { fromEngine } from './errors.ts';
-import type { ModelVersion } from './model.ts';
+import type { ModelVersion, VersionRunOptions } from './model.ts';
 import { allowedTimeout } from './repository/index.ts';
 import type { ArmTraffic, Predicted, Recipient } from './routing/arm-traffic.ts';
 import type { RouteContext, RouteTable } from './routing/route-table.ts';
 import { runTogether } from './run-together.ts';
-import { joinTimings } from './timings.ts';
+import { addTimings, joinTimings } from './timings.ts';
 
 /** The client that waits for the response, and how long it waits. */
 export interface Caller extends Recipient {
@@ -37,7 +37,7 @@ export interface Caller extends Recipient {
 
 /** A request as tensors. */
 export interface Prepared<Context> {
-  /** The inputs of each run: one, or several if a run takes a single row. The engine checks them. */
+  /** The inputs of each run: one, several if a run takes a single row, or none. The engine checks them. */
   readonly runs: readonly Tensors[];
   /** Names of the requested outputs; undefined means all. */
   readonly outputs: readonly string[] | undefined;
@@ -51,6 +51,8 @@ export interface Prepared<Context> {
   readonly remembered?: RememberedKey | undefined;
   /** The owner of the inputs' memory, which is lent to the engine for the runs. */
   readonly share?: BodyShare;
+  /** Receives the tokens of a model that generates text as they are made; none come from the cache. */
+  readonly onTokens?: ((tokens: Int32Array) => void) | undefined;
   /** What `respond` needs to know about the request. */
   readonly context: Context;
 }
@@ -71,6 +73,14 @@ export interface InferenceSteps<Request, Context, Response> {
   route(request: Request): RouteContext;
   /** Checks the request against the chosen version, and converts it to tensors. */
   prepare(request: Request, version: ModelVersion): Prepared<Context> | Promise<Prepared<Context>>;
+  /**
+   * The runs to make on the results so far, such as a summary of summaries; undefined if they are the last. Default: there
+   * is one round.
+   */
+  next?(
+    outcome: Outcome<Context>,
+    request: Request,
+  ): Prepared<Context> | undefined | Promise<Prepared<Context> | undefined>;
   /** Converts the outputs to the response. */
   respond(outcome: Outcome<Context>, request: Request): Response | Promise<Response>;
   /** The JSON of the body, where the key of a sticky split may be. Default: the body is not JSON. */
@@ -129,12 +139,14 @@ export async function infer<Request, Context, Response>(
     const { runs, context } = prepared;
     const results = answer?.results ?? (await runAll(version, runs, options));
     share?.reclaim();
-    const timings = joinTimings(results);
-    const made = steps.respond({ version, results, timings, context }, request);
+    const first = { version, results, timings: joinTimings(results), context };
+    const outcome =
+      steps.next === undefined ? first : await lastRound(cache, steps, first, request, caller);
+    const made = steps.respond(outcome, request);
     const response = made instanceof Promise ? await made : made;
-    trial?.succeeded(version, results, steps.predicted?.(response, request));
+    trial?.succeeded(version, outcome.results, steps.predicted?.(response, request));
     const { maxRows } = version.signature.batching;
-    const waited = answer?.timings ?? timings;
+    const waited = answer?.timings ?? outcome.timings;
     return { response, version, timings: waited, maxRows, cache: answer?.cache };
   } catch (thrown) {
     const error = fromEngine(thrown);
@@ -147,16 +159,38 @@ export async function infer<Request, Context, Response>(
   }
 }
 
+/** The outcome of the last round of runs. @param outcome That of the first one. */
+async function lastRound<Request, Context, Response>(
+  cache: ResponseCache,
+  steps: InferenceSteps<Request, Context, Response>,
+  outcome: Outcome<Context>,
+  request: Request,
+  caller: Caller,
+): Promise<Outcome<Context>> {
+  const { version } = outcome;
+  let last = outcome;
+  for (;;) {
+    const prepared = await steps.next!(last, request);
+    if (prepared === undefined) return last;
+    const { runs, context } = prepared;
+    const options = runOptions(version, prepared, caller);
+    const answer = await lookUp(cache, version, prepared, options, caller);
+    const results = answer?.results ?? (await runAll(version, runs, options));
+    const timings = addTimings(last.timings, joinTimings(results));
+    last = { version, results, timings, context };
+  }
+}
+
 /** The answer of the cache, which makes the runs if it has none; undefined if the version is not cached. */
 function lookUp(
   cache: ResponseCache,
   version: ModelVersion,
   { runs, remembered }: Prepared<unknown>,
-  options: RunOptions,
+  options: VersionRunOptions,
   caller: Caller,
 ): CacheAnswer | Promise<CacheAnswer> | undefined {
   const scope = cache.scopeOf(version);
-  if (scope === undefined) return undefined;
+  if (scope === undefined || runs.length === 0) return undefined;
   const { outputs, packStrings = false, priority = 0, timeoutMs } = options;
   const run = (signal: CancelSignal | undefined) =>
     runHeld(version, runs, signal === undefined ? options : { ...options, signal });
@@ -170,7 +204,7 @@ function lookUp(
 async function runHeld(
   version: ModelVersion,
   runs: readonly Tensors[],
-  options: RunOptions,
+  options: VersionRunOptions,
 ): Promise<CacheAnswer> {
   version.hold();
   try {
@@ -184,9 +218,10 @@ async function runHeld(
 async function runAll(
   version: ModelVersion,
   runs: readonly Tensors[],
-  options: RunOptions,
+  options: VersionRunOptions,
 ): Promise<readonly RunResult[]> {
   if (runs.length === 1) return [await version.run(runs[0]!, options)];
+  if (runs.length === 0) return [];
   return runTogether(runs, options.signal, (inputs, signal) =>
     version.run(inputs, { ...options, signal }),
   );
@@ -194,20 +229,21 @@ async function runAll(
 
 function runOptions(
   version: ModelVersion,
-  { outputs = version.outputs, packStrings, priority, queueTimeoutMs }: Prepared<unknown>,
+  { outputs = version.outputs, packStrings, priority, queueTimeoutMs, onTokens }: Prepared<unknown>,
   caller: Caller,
-): RunOptions {
+): VersionRunOptions {
   const level = version.level(priority);
   const timeoutMs = earlier(
     allowedTimeout(version.settings.queue, level, queueTimeoutMs),
     caller.timeLeft(),
   );
   // The engine accepts a missing key, but not one that is undefined.
-  const options: RunOptions = { transfer: 'lend', priority: Math.max(level - 1, 0) };
+  const options: VersionRunOptions = { transfer: 'lend', priority: Math.max(level - 1, 0) };
   if (outputs !== undefined) options.outputs = outputs;
   if (packStrings === true) options.packStrings = true;
   if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
   if (caller.signal !== undefined) options.signal = caller.signal;
+  if (onTokens !== undefined) options.onTokens = onTokens;
   return options;
 }
 
