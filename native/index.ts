@@ -28,6 +28,7 @@ export { elementArrays, elementsIn } from './elements.ts';
 export type * from './engine-types.ts';
 export type { MillraceErrorCode } from './errors.ts';
 export { MillraceError } from './errors.ts';
+export type * from './generation-types.ts';
 export { countPackedStrings, packStrings, unpackStrings } from './packed-strings.ts';
 export { quote, shorten } from './quote.ts';
 export type * from './types.ts';
