@@ -8,6 +8,8 @@ export type ServeCode =
   | 'MODEL_NOT_FOUND'
   | 'VERSION_NOT_FOUND'
   | 'MODEL_NOT_READY'
+  /** The model that a request names does something else than what was asked for. */
+  | 'WRONG_TASK'
   | 'ROUTE_NOT_FOUND'
   | 'METHOD_NOT_ALLOWED'
   | 'UNSUPPORTED_MEDIA_TYPE'

@@ -10,6 +10,7 @@ export const STATUS: Readonly<Record<ServeCode, number>> = {
   INVALID_ARGUMENT: 400,
   INVALID_JSON: 400,
   BODY_INCOMPLETE: 400,
+  WRONG_TASK: 400,
   LOAD_FAILED: 400,
   CROSS_SITE: 403,
   FORBIDDEN: 403,
@@ -59,11 +60,19 @@ export function toServeError(error: unknown): ServeError {
   return new ServeError('INTERNAL', 'The server failed to process the request.', { cause: error });
 }
 
-/** Creates the response `{"error":"one sentence","code":"MODEL_NOT_FOUND","request_id":"…"}` with its status and headers. */
+/** The body of an error response: `{"error":"one sentence","code":"MODEL_NOT_FOUND","request_id":"…"}`. */
+export const errorBody = ({ message, code }: ServeError, requestId: string): object => ({
+  error: message,
+  code,
+  request_id: requestId,
+});
+
+/** Creates the response to an error with its status and headers. */
 export function errorResponse(
   error: ServeError,
   requestId: string,
   extraHeaders: Readonly<Record<string, string>> = {},
+  content = errorBody(error, requestId),
 ): Response {
   const status = STATUS[error.code];
   const headers: Record<string, string> = {
@@ -74,12 +83,7 @@ export function errorResponse(
   if (isTransient(error)) headers['Retry-After'] = retryAfter(error);
   // The body may still be arriving; closing the connection means that it need not be received.
   if (CLOSES.includes(error.code)) headers.Connection = 'close';
-  const body = JSON.stringify({
-    error: error.message,
-    code: error.code,
-    request_id: requestId,
-  });
-  return new Response(body, { status, headers });
+  return new Response(JSON.stringify(content), { status, headers });
 }
 
 /** The status of a readiness response: 200 or 503. */

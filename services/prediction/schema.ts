@@ -127,6 +127,7 @@ export const predictOperation: RouteConfig = {
     },
     ...errorResponses([
       'INVALID_ARGUMENT',
+      'WRONG_TASK',
       'INVALID_JSON',
       'BODY_INCOMPLETE',
       'MODEL_NOT_FOUND',

@@ -6,6 +6,7 @@ import { toServeError } from '../../http/error-response.ts';
 
 export const CODES: Readonly<Record<ServeCode, status>> = {
   INVALID_ARGUMENT: status.INVALID_ARGUMENT,
+  WRONG_TASK: status.INVALID_ARGUMENT,
   INVALID_JSON: status.INVALID_ARGUMENT,
   BODY_INCOMPLETE: status.INVALID_ARGUMENT,
   LOAD_FAILED: status.INVALID_ARGUMENT,
