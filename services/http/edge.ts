@@ -17,7 +17,8 @@ import {
 } from '../../runtime/index.ts';
 import { asBodyError, type ReadBody, wrongLength } from './body.ts';
 import { notJsonType } from './codec-json.ts';
-import { errorResponse, isFault, STATUS, toServeError } from './error-response.ts';
+import { errorBody, errorResponse, isFault, STATUS, toServeError } from './error-response.ts';
+import type { EventStream } from './event-stream.ts';
 import { headerText } from './header-text.ts';
 import { RequestContext, Watch } from './request-context.ts';
 import { requestIds } from './request-id.ts';
@@ -43,6 +44,13 @@ export interface InferRoute<Body, Request, Context>
   readonly anyType?: boolean;
   /** Decodes the body as far as that needs no model. @throws {ServeError} */
   decode(body: Body, context: RequestContext): Request | Promise<Request>;
+  /**
+   * The events that respond to the request, while it is served and then in the text that `respond` returns; undefined if the
+   * response is of one piece.
+   */
+  events?(request: Request): EventStream | undefined;
+  /** The body of an error response. Default: that of the other routes. */
+  errorBody?(error: ServeError, requestId: string): object;
 }
 
 /** Returns a function that creates the handler of an infer route of the service. */
@@ -57,6 +65,7 @@ export function createEdge(runtime: Runtime, service: string) {
 
   return <Body, Request, Context>(route: InferRoute<Body, Request, Context>): RequestHandler => {
     const { path, limit, anyType = false } = route;
+    const bodyOf = route.errorBody ?? errorBody;
     const record = createRecorder(runtime, service, path);
     const headersOf = successHeaders();
     const cachedHeaders = {
@@ -89,11 +98,15 @@ export function createEdge(runtime: Runtime, service: string) {
 
     function failure(context: RequestContext, thrown: unknown): Response {
       const error = toServeError(thrown);
-      const ms = record('POST', STATUS[error.code], context.startedMs);
-      if (isFault(error)) log.error({ request_id: context.id, path, err: error }, 'failed');
-      else if (accessLog)
-        log.debug({ request_id: context.id, path, ms, code: error.code }, 'refused');
-      return errorResponse(error, context.id, versionHeader(context.modelVersion));
+      recordFailure(context, error);
+      const headers = versionHeader(context.modelVersion);
+      return errorResponse(error, context.id, headers, bodyOf(error, context.id));
+    }
+
+    function recordFailure({ id, startedMs }: RequestContext, error: ServeError): void {
+      const ms = record('POST', STATUS[error.code], startedMs);
+      if (isFault(error)) log.error({ request_id: id, path, err: error }, 'failed');
+      else if (accessLog) log.debug({ request_id: id, path, ms, code: error.code }, 'refused');
     }
 
     async function serve(context: RequestContext, announced: number | undefined): Promise<void> {
@@ -103,9 +116,37 @@ export function createEdge(runtime: Runtime, service: string) {
         if (context.responded) return;
         const decoded = route.decode(body, context);
         const request = decoded instanceof Promise ? await decoded : decoded;
+        const events = route.events?.(request);
+        if (events !== undefined) return await stream(context, request, events);
         context.respond(success(context, await runtime.infer(route, request, context)));
       } catch (error) {
         context.fail(context.reading ? asBodyError(error) : error);
+      }
+    }
+
+    /** Serves a request whose response begins with its first event. An error after that is the last event. */
+    async function stream(
+      context: RequestContext,
+      request: Request,
+      events: EventStream,
+    ): Promise<void> {
+      events.listen({
+        opened: () => context.begin(eventResponse(context, events)),
+        left: () => context.abort(),
+      });
+      try {
+        const { response, timings } = await runtime.infer(route, request, context);
+        events.write(response.body);
+        const ms = record('POST', 200, context.startedMs);
+        if (accessLog) log.debug({ request_id: context.id, path, ms, ...timings }, 'completed');
+      } catch (thrown) {
+        if (!events.opened) throw thrown;
+        const error = toServeError(thrown);
+        recordFailure(context, error);
+        events.send(bodyOf(error, context.id));
+      } finally {
+        events.close();
+        if (events.opened) context.end();
       }
     }
 
@@ -187,6 +228,18 @@ function successHeaders(
 /** The header of responses from a version that a traffic split has chosen, also of errors. */
 function versionHeader(version: string | undefined): Record<string, string> {
   return version === undefined ? {} : { 'X-Model-Version': headerText(version) };
+}
+
+/** Proxies must neither keep events nor collect them. */
+function eventResponse({ id, modelVersion }: RequestContext, { body }: EventStream): Response {
+  const headers = {
+    'Content-Type': 'text/event-stream; charset=utf-8',
+    'Cache-Control': 'no-cache',
+    'X-Accel-Buffering': 'no',
+    'X-Request-Id': id,
+    ...versionHeader(modelVersion),
+  };
+  return new Response(body, { headers });
 }
 
 function wrongTimeout(timeoutMs: number | undefined): ServeError | undefined {

@@ -62,8 +62,10 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
   reading = true;
   /** Whether the request counts as receiving a slow body instead of as in flight. */
   slow = false;
-  /** Whether the response has been sent to the host. */
+  /** Whether the response, or its beginning, has been sent to the host. */
   responded = false;
+  /** Whether the whole response has been sent to the host. */
+  #ended = false;
   /** Index in the list of the watch. */
   place = 0;
   /** Set before the request is served. */
@@ -109,7 +111,7 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
   get share(): BodyShare {
     if (this.#share === undefined) {
       this.#share = new BodyShare(this.#owner.bodies);
-      if (this.responded) this.#share.close();
+      if (this.#ended) this.#share.close();
     }
     return this.#share;
   }
@@ -139,10 +141,26 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
   respond(response: Response): void {
     if (this.responded) return;
     this.responded = true;
+    this.end();
+    this.#send?.(response);
+  }
+
+  /** Sends a response whose body goes on until `end()` is called. Does nothing after the first response. */
+  begin(response: Response): void {
+    if (this.responded) return;
+    this.responded = true;
+    // The host's idle timer would end a response that pauses.
+    if (!this.#watched) this.#watchClient();
+    this.#send?.(response);
+  }
+
+  /** Releases what the request holds. Does nothing when called again. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
     this.#share?.close();
     if (this.#watched) this.#idle?.timeout(this.request, this.#owner.idleTimeoutSecs);
     this.#owner.release(this);
-    this.#send?.(response);
   }
 
   /** Responds with an error. Does nothing after the first response. */
@@ -206,12 +224,13 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
     // From now on the watch enforces the time limits, so the host's idle timer is off.
     this.#idle?.timeout(this.request, 0);
     const { signal } = this.request;
-    if (signal.aborted) this.#abort();
-    else signal.addEventListener('abort', () => this.#abort(), { once: true });
+    if (signal.aborted) this.abort();
+    else signal.addEventListener('abort', () => this.abort(), { once: true });
   }
 
-  #abort(): void {
-    if (this.aborted || this.responded) return;
+  /** The client no longer waits for the response, or for the rest of it. */
+  abort(): void {
+    if (this.aborted || this.#ended) return;
     this.aborted = true;
     this.reason = new ServeError('CANCELLED', 'The client closed the connection.');
     if (this.reading) this.fail(this.reason);

@@ -156,3 +156,48 @@ test('a request gets the results of the one that it waits for, also if that has 
   assert.equal((await second).response, 'responded');
   assert.equal(lengths.at(-1), 4);
 });
+
+describe('rounds', () => {
+  const row = (value: number) => ({
+    features: { type: 'float32' as const, dims: [1, 4], data: new Float32Array(4).fill(value) },
+  });
+  const caller = { timeLeft: () => undefined, signal: undefined };
+
+  test('a request may need no run', async () => {
+    using service = await testService();
+    const before = service.model('iris:v2.0').stats().submitted;
+    const { response, timings } = await service.runtime.infer(
+      {
+        route: () => ({ model: undefined, version: undefined }),
+        prepare: () => ({ runs: [], outputs: undefined, context: 'said' }),
+        respond: ({ results, context }) => [results.length, context],
+      },
+      undefined,
+      caller,
+    );
+    assert.deepEqual(response, [0, 'said']);
+    assert.deepEqual(timings, { queueMs: 0, computeMs: 0, batchRows: 0, batchRequests: 0 });
+    assert.equal(service.model('iris:v2.0').stats().submitted, before);
+  });
+
+  test('a second round runs on the results of the first, on the same version', async () => {
+    using service = await testService();
+    const before = service.model('iris:v2.0').stats().submitted;
+    const { response, timings } = await service.runtime.infer(
+      {
+        route: () => ({ model: undefined, version: undefined }),
+        prepare: () => ({ runs: [row(1), row(2)], outputs: undefined, context: [] as number[] }),
+        next: ({ results, context }) =>
+          context.length === 2
+            ? undefined
+            : { runs: [row(3)], outputs: undefined, context: [...context, results.length] },
+        respond: ({ results, context, version }) => [results.length, context, version.version],
+      },
+      undefined,
+      caller,
+    );
+    assert.deepEqual(response, [1, [2, 1], 'v2.0']);
+    assert.equal(service.model('iris:v2.0').stats().submitted, before + 4);
+    assert.ok(Math.abs(timings.computeMs - 3 * 0.21) < 1e-9);
+  });
+});
