@@ -129,6 +129,9 @@ export interface EncodeOptions {
   nonFinite?: WrittenNonFinite;
 }
 
+/** A piece of JSON: a text that is written as it is, or elements that are written as an array. */
+export type JsonPiece = string | Float32Array;
+
 export interface Codec {
   /**
    * Encodes the whole body of a response. Floats have the fewest digits that read back as the same value of their
@@ -144,6 +147,20 @@ export interface Codec {
     response: InferResponse,
     options?: EncodeOptions,
   ): Promise<EncodedResponse>;
+
+  /**
+   * Writes pieces one after the other as UTF-8, for responses with many numbers that are not those of the protocol. Floats
+   * are written as by `encodeInferResponse`.
+   *
+   * @throws {MillraceError} `FAILED_PRECONDITION` for NaN and infinities with `nonFinite: 'error'`.
+   */
+  encodeJson(pieces: readonly JsonPiece[], options?: EncodeOptions): Uint8Array<ArrayBuffer>;
+
+  /** Writes pieces on another thread. The arrays must not change until the promise settles. */
+  encodeJsonAsync(
+    pieces: readonly JsonPiece[],
+    options?: EncodeOptions,
+  ): Promise<Uint8Array<ArrayBuffer>>;
 
   /**
    * Parses a request. The arrays of elements may be nested in any way. Floats are what `JSON.parse` makes of them,

@@ -21,6 +21,7 @@ import type {
   InferInput,
   InferRequest,
   InferResponse,
+  JsonPiece,
   Parameters,
   ParameterValue,
   ParseRequestOptions,
@@ -137,6 +138,10 @@ function responseParts(response: InferResponse): { parts: unknown[]; binaryBytes
   return { parts, binaryBytes: blobs.map((blob) => blob.length) };
 }
 
+/** Returns pieces of JSON as arguments of `encode`. */
+const jsonArguments = (pieces: readonly JsonPiece[]): readonly unknown[] =>
+  pieces.flatMap((piece) => (typeof piece === 'string' ? [piece] : [typeNumbers.float32, piece]));
+
 function toParameters(flat: RawParameters): Parameters {
   const parameters: Record<string, ParameterValue> = Object.create(null);
   for (let i = 0; i < flat.length; i += 2) parameters[flat[i] as string] = flat[i + 1]!;
@@ -240,6 +245,20 @@ export function openCodec(options: { readonly addon?: string } = {}): Codec {
           await native.encodeAsync(nonFiniteNumbers[nonFinite], ...parts),
           binaryBytes,
         );
+      }),
+
+    encodeJson: (pieces, { nonFinite = 'null' } = {}) =>
+      call(
+        () => new Uint8Array(native.encode(nonFiniteNumbers[nonFinite], ...jsonArguments(pieces))),
+      ),
+
+    encodeJsonAsync: (pieces, { nonFinite = 'null' } = {}) =>
+      callAsync(async () => {
+        const buffer = await native.encodeAsync(
+          nonFiniteNumbers[nonFinite],
+          ...jsonArguments(pieces),
+        );
+        return new Uint8Array(buffer);
       }),
 
     parseInferRequest: (body, headerLength, options) =>

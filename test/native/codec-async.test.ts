@@ -147,3 +147,18 @@ test('a budget grants no more than its limit, and counts the bytes of all holder
   budget.give(100);
   assert.equal(budget.taken, before);
 });
+
+test('pieces of JSON are written one after the other, on either thread', async () => {
+  const long = Float32Array.from({ length: 20_000 }, (_, i) => i / 7);
+  const odd = Float32Array.of(0.1, -0, Number.NaN, 1e-7);
+  const pieces = ['{"é":[', long, ',', odd.subarray(1, 3), ',', new Float32Array(0), ']}'];
+  const bytes = codec.encodeJson(pieces);
+  assert.deepEqual(await codec.encodeJsonAsync(pieces), bytes);
+  const { é: rows } = JSON.parse(new TextDecoder().decode(bytes)) as { é: (number | null)[][] };
+  assert.deepEqual(Float32Array.from(rows[0] as number[]), long);
+  assert.deepEqual(rows.slice(1), [[-0, null], []]);
+  assert.equal(new TextDecoder().decode(codec.encodeJson([odd.subarray(0, 1)])), '[0.1]');
+  await assert.rejects(codec.encodeJsonAsync([odd], { nonFinite: 'error' }), {
+    code: 'FAILED_PRECONDITION',
+  });
+});
