@@ -1,4 +1,4 @@
-/** @module Rules about the layers of the C++ sources: batching ← ort ← addon, and batching ← codec ← addon. */
+/** @module Rules about the layers of the C++ sources: batching ← generation ← ort ← addon, and batching ← codec ← addon. */
 import { each, rule } from './rule.ts';
 import { code, includesOf, occurrences, type Source } from './sources.ts';
 
@@ -46,9 +46,22 @@ rule({
 });
 
 rule({
-  title: 'ort/ includes batching/ and ONNX Runtime',
+  title: 'generation/ includes the standard library and batching/',
+  files: cpp('generation'),
+  check: layer([standard], ['batching', 'generation']),
+  breaches: [
+    { path: 'native/src/generation/a.cc', text: '#include <onnxruntime_c_api.h>' },
+    { path: 'native/src/generation/a.cc', text: '#include "ort/session.h"' },
+  ],
+  allowed: [
+    { path: 'native/src/generation/b.cc', text: '#include <span>\n#include "batching/clock.h"' },
+  ],
+});
+
+rule({
+  title: 'ort/ includes batching/, generation/ and ONNX Runtime',
   files: cpp('ort'),
-  check: layer([standard, posix, intrinsics, onnxruntime], ['batching', 'ort']),
+  check: layer([standard, posix, intrinsics, onnxruntime], ['batching', 'generation', 'ort']),
   breaches: [
     { path: 'native/src/ort/a.cc', text: '#include <napi.h>' },
     { path: 'native/src/ort/a.cc', text: '#include "addon/convert.h"' },
@@ -72,7 +85,7 @@ rule({
 rule({
   title: 'addon/ includes the other layers and Node-API',
   files: cpp('addon'),
-  check: layer([standard, posix, nodeApi], ['batching', 'codec', 'ort', 'addon']),
+  check: layer([standard, posix, nodeApi], ['batching', 'generation', 'codec', 'ort', 'addon']),
   breaches: [
     { path: 'native/src/addon/a.cc', text: '#include <onnxruntime_c_api.h>' },
     { path: 'native/src/addon/a.cc', text: '#include <v8.h>' },
@@ -109,7 +122,7 @@ rule({
 
 rule({
   title: 'only code of the JavaScript thread can use JavaScript values',
-  files: [...cpp('batching'), ...cpp('codec'), ...cpp('ort')],
+  files: [...cpp('batching'), ...cpp('generation'), ...cpp('codec'), ...cpp('ort')],
   check: each((source) =>
     occurrences(source, code(source.text), /\b(?:napi_\w+|Napi::\w+|v8::\w+)/g),
   ),
