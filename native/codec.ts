@@ -140,7 +140,9 @@ function responseParts(response: InferResponse): { parts: unknown[]; binaryBytes
 
 /** Returns pieces of JSON as arguments of `encode`. */
 const jsonArguments = (pieces: readonly JsonPiece[]): readonly unknown[] =>
-  pieces.flatMap((piece) => (typeof piece === 'string' ? [piece] : [typeNumbers.float32, piece]));
+  pieces.flatMap<unknown>((piece) =>
+    typeof piece === 'string' ? [piece] : [typeNumbers.float32, piece],
+  );
 
 function toParameters(flat: RawParameters): Parameters {
   const parameters: Record<string, ParameterValue> = Object.create(null);

@@ -2,9 +2,9 @@
 
 import { adminRoutes } from '../admin/index.ts';
 import type { ServiceDefinition } from '../http/service-definition.ts';
+import { v2Routes } from '../inference/v2.ts';
 import { jobRoutes } from '../jobs/index.ts';
 import { modelServices } from '../model-services.ts';
-import { prediction } from '../prediction/index.ts';
 
 export const gateway: ServiceDefinition = {
   name: 'gateway',
@@ -13,7 +13,8 @@ export const gateway: ServiceDefinition = {
   title: 'Gateway',
   description: 'Every service under one entry, and the management of models.',
   routes(builder) {
-    prediction.routes(builder);
+    for (const service of modelServices) service.ownRoutes(builder);
+    v2Routes(builder);
     adminRoutes(builder);
     jobRoutes(builder, modelServices);
   },

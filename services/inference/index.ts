@@ -2,10 +2,9 @@
 
 import { datatypes } from '../../runtime/index.ts';
 import { exampleInputs, findExample } from '../http/example-request.ts';
-import type { ServiceDefinition } from '../http/service-definition.ts';
-import { v2Routes } from './v2.ts';
+import { modelService } from './model-service.ts';
 
-export const inference: ServiceDefinition = {
+export const inference = modelService({
   name: 'inference',
   defaultPort: 8000,
   defaultGrpcPort: 9000,
@@ -23,10 +22,10 @@ export const inference: ServiceDefinition = {
         return inputs && { path, body: JSON.stringify({ inputs }) };
       },
     ),
-  routes: v2Routes,
+  ownRoutes: () => undefined,
   async listenGrpc(runtime, hostname, port) {
     // The library takes time and memory, so it is loaded only if gRPC is served.
     const { listenGrpc } = await import('./grpc/server.ts');
     return listenGrpc(runtime, hostname, port);
   },
-};
+});

@@ -1,12 +1,11 @@
 /** @module The prediction service: `POST /predict` for tabular models, and `/v2` for the same models. */
 
 import { exampleInputs, findExample } from '../http/example-request.ts';
-import type { ServiceDefinition } from '../http/service-definition.ts';
-import { v2Routes } from '../inference/v2.ts';
+import { modelService } from '../inference/model-service.ts';
 import { predictRoute, TASKS } from './predict.ts';
 import { predictOperation } from './schema.ts';
 
-export const prediction: ServiceDefinition = {
+export const prediction = modelService({
   name: 'prediction',
   defaultPort: 8001,
   title: 'Prediction service',
@@ -24,9 +23,8 @@ export const prediction: ServiceDefinition = {
         return { path: '/predict', body: JSON.stringify({ model, features }) };
       },
     ),
-  routes(builder) {
+  ownRoutes(builder) {
     builder.infer(predictRoute(builder.runtime));
     builder.describe(predictOperation);
-    v2Routes(builder);
   },
-};
+});
