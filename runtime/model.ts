@@ -43,10 +43,17 @@ export interface VersionSource {
   readonly notice?: (sentence: string) => void;
 }
 
+/**
+ * Receives tokens as a model that generates text makes them.
+ *
+ * @param stop Ends the generation: the run then returns the tokens so far, with the finish reason `stop`.
+ */
+export type OnTokens = (tokens: Int32Array, stop: () => void) => void;
+
 /** How one run is made. */
 export interface VersionRunOptions extends RunOptions {
-  /** Called with tokens as a model that generates text makes them; other models never call it. */
-  onTokens?: (tokens: Int32Array) => void;
+  /** Other models than those that generate text never call it. */
+  onTokens?: OnTokens;
 }
 
 export class ModelVersion {

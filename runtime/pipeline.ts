@@ -16,7 +16,7 @@ import type {
   ResponseCache,
 } from './cache/index.ts';
 import { fromEngine } from './errors.ts';
-import type { ModelVersion, VersionRunOptions } from './model.ts';
+import type { ModelVersion, OnTokens, VersionRunOptions } from './model.ts';
 import { allowedTimeout } from './repository/index.ts';
 import type { ArmTraffic, Predicted, Recipient } from './routing/arm-traffic.ts';
 import type { RouteContext, RouteTable } from './routing/route-table.ts';
@@ -52,7 +52,7 @@ export interface Prepared<Context> {
   /** The owner of the inputs' memory, which is lent to the engine for the runs. */
   readonly share?: BodyShare;
   /** Receives the tokens of a model that generates text as they are made; none come from the cache. */
-  readonly onTokens?: ((tokens: Int32Array) => void) | undefined;
+  readonly onTokens?: OnTokens | undefined;
   /** What `respond` needs to know about the request. */
   readonly context: Context;
 }
