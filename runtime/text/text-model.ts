@@ -38,6 +38,8 @@ export interface TextModel {
   readonly labels: readonly string[];
   /** Undefined if the configuration leaves it open: then one label means a sigmoid, and several mean a softmax. */
   readonly problemType: ProblemType | undefined;
+  /** The `threshold` of requests that set none, if `model.json` has one. */
+  readonly threshold: number | undefined;
   /** Set for models of the task feature-extraction. */
   readonly embedding: EmbeddingHead | undefined;
   /** Set for models that generate text. */
@@ -46,8 +48,13 @@ export interface TextModel {
   readonly batched: boolean;
 }
 
-/** The inputs of a graph that takes tokens, each int64 (or int32) `[rows, tokens]`. */
+/** The inputs of a graph that takes tokens, each `[rows, tokens]`. */
 export interface TextInputs {
+  readonly type: 'int64' | 'int32';
+  /** The only number of tokens that the graph takes, to which every row is padded; undefined if it takes any. */
+  readonly length: number | undefined;
+  /** What `ids` are padded with, on the right. The other inputs are padded with 0. */
+  readonly padId: number;
   readonly ids: string;
   /** 1 for tokens, and 0 for padding. */
   readonly mask: string | undefined;
