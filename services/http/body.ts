@@ -70,16 +70,38 @@ export const readText: ReadBody<string> = (source, announced, limit) => {
   return source.request.text();
 };
 
+/** As `readText`, but refuses bytes that are not UTF-8, which that replaces. */
+export const readUtf8: ReadBody<string> = (source, announced, limit) => {
+  if (!isShort(announced, source.request)) {
+    return readLongText(source, announced, limit, decodeUtf8);
+  }
+  source.received(announced);
+  return source.request.bytes().then(decodeUtf8);
+};
+
 async function readLongText(
   source: BodySource,
   announced: number | undefined,
   limit: number,
+  decode = decodeAny,
 ): Promise<string> {
   const bytes = await readLongBytes(source, announced, limit);
-  const text = new TextDecoder().decode(bytes);
+  const text = decode(bytes);
   // The length stays counted until the response, because the text or its parsed value stays in memory.
   source.share.free(bytes.buffer);
   return text;
+}
+
+const decodeAny = (bytes: Bytes): string => new TextDecoder().decode(bytes);
+
+/** @throws {ServeError} `INVALID_JSON` */
+function decodeUtf8(bytes: Bytes): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    const message = 'The body is not UTF-8, as JSON must be; encode its texts in UTF-8.';
+    throw new ServeError('INVALID_JSON', message, { cause });
+  }
 }
 
 export const readBytes: ReadBody<Bytes> = (source, announced, limit) => {

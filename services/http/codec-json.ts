@@ -6,7 +6,7 @@
  */
 
 import { ServeError } from '../../runtime/index.ts';
-import { isCompressed, notJson, type ReadBody, readText } from './body.ts';
+import { isCompressed, notJson, type ReadBody, readText, readUtf8 } from './body.ts';
 
 /** The refusal if the `Content-Type` is not JSON. */
 export function notJsonType(contentType: string | null): ServeError | undefined {
@@ -44,6 +44,10 @@ export const readJson: ReadBody<unknown> = (source, announced, limit) =>
   announced !== undefined && announced > 0 && announced <= SHALLOW && !isCompressed(source.request)
     ? source.request.json()
     : readText(source, announced, limit).then((text) => parseJson(text));
+
+/** Reads a body as JSON whose texts matter: bytes that are not UTF-8 are refused instead of replaced. */
+export const readTextJson: ReadBody<unknown> = (source, announced, limit) =>
+  readUtf8(source, announced, limit).then((text) => parseJson(text));
 
 /** Reads a body as JSON, with integers beyond 2^53 as bigints, which are exact. */
 export const readExactJson: ReadBody<unknown> = (source, announced, limit) =>

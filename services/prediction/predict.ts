@@ -18,6 +18,7 @@ import {
 import { type ReadBody, readText } from '../http/body.ts';
 import { parseExactJson, parseJson, readExactJson, readJson } from '../http/codec-json.ts';
 import type { InferRoute } from '../http/edge.ts';
+import { withoutMembers } from '../http/without-members.ts';
 import { isFeatures, type PredictRequest, predictRequest } from './schema.ts';
 
 /** The tasks of the models that take rows of features. */
@@ -199,7 +200,7 @@ function taskOf({ task }: ModelVersion): TabularTask {
 /** @param others Members that a body may have besides, which hold keys of sticky splits. */
 function checked(body: unknown, others: ReadonlySet<string>): PredictRequest {
   if (isUsualRequest(body, others)) return body;
-  const parsed = predictRequest.safeParse(without(body, others));
+  const parsed = predictRequest.safeParse(withoutMembers(body, others, predictRequest.shape));
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
   throw new ServeError('INVALID_ARGUMENT', `${path.join('.') || 'The body'} ${message}.`);
@@ -220,13 +221,4 @@ function isUsualRequest(body: unknown, others: ReadonlySet<string>): body is Pre
     } else if (key === 'non_finite' || !others.has(key)) return false;
   }
   return 'features' in body;
-}
-
-/** The body without members of these names, except those that a request has itself. */
-function without(body: unknown, others: ReadonlySet<string>): unknown {
-  if (others.size === 0 || typeof body !== 'object' || body === null) return body;
-  const own = Object.entries(body).filter(
-    ([name]) => !others.has(name) || name in predictRequest.shape,
-  );
-  return Object.fromEntries(own);
 }
