@@ -1,0 +1,127 @@
+/** @module Text that a model generates from a text: the continuation of a prompt, or what an encoder–decoder model makes of it. */
+
+import type { Tensors } from '../../../native/index.ts';
+import { invalidArgument, ServeError } from '../../errors.ts';
+import type { OnTokens } from '../../model.ts';
+import type { GenerationDefaults, GenerationSettings, TextModel } from '../../text/text-model.ts';
+import type { TaskResult } from '../task.ts';
+import {
+  generationOptions,
+  type RequestedGeneration,
+  type RunGeneration,
+} from './generation-options.ts';
+import type { PreparedText, TextOperation, TextUsage } from './operation.ts';
+import { TextDeltas, untilStop } from './text-deltas.ts';
+
+/** The outputs of a generation; see the signature of a generative version. */
+export const GENERATION_OUTPUTS: readonly string[] = ['output_ids', 'finish_reason'];
+
+export interface GenerateTextInput {
+  readonly text: string;
+  readonly options: RequestedGeneration;
+  /** Receives the text piece by piece; undefined if it is not streamed. */
+  readonly onText?: ((delta: string) => void) | undefined;
+}
+
+export interface GeneratedText {
+  readonly text: string;
+  /** `length`: the text ends because there were as many tokens as the request allows. */
+  readonly finishReason: 'stop' | 'length';
+}
+
+export interface GenerateTextOutput extends GeneratedText {
+  readonly usage: TextUsage;
+  /** The tokens of the text. */
+  readonly newTokens: number;
+}
+
+interface Context {
+  readonly deltas: TextDeltas | undefined;
+  readonly stops: readonly string[];
+  readonly promptTokens: number;
+}
+
+/** Runs of a generation, which tell of their tokens as they are made. */
+export interface PreparedGeneration<C> extends PreparedText<C> {
+  readonly onTokens: OnTokens | undefined;
+}
+
+/** The defaults of a model that generates text. */
+export function defaultsOf({ generation }: TextModel): GenerationDefaults {
+  if (generation !== undefined) return generation;
+  throw new ServeError('WRONG_TASK', 'The model does not generate text.');
+}
+
+/** The inputs of the run that continues a sequence of tokens. */
+export function generationRun(ids: Int32Array, options: RunGeneration): Tensors {
+  // Sorted keys, because the text is part of the cache's key.
+  const sorted = Object.fromEntries(
+    Object.entries(options).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  );
+  return {
+    input_ids: { type: 'int64', dims: [1, ids.length], data: BigInt64Array.from(ids, BigInt) },
+    parameters: { type: 'string', dims: [1], data: [JSON.stringify(sorted)] },
+  };
+}
+
+/** The text of one run. */
+export async function generatedText(
+  { tokenizer }: TextModel,
+  { outputs }: TaskResult,
+  stops: readonly string[],
+): Promise<GeneratedText & { readonly newTokens: number }> {
+  const ids = outputs.output_ids!.data as BigInt64Array;
+  const all = await tokenizer.decode(Int32Array.from(ids, Number));
+  const { text, stopped } = untilStop(all, stops);
+  const reason = outputs.finish_reason!.data[0];
+  const finishReason = stopped || reason === 'stop' ? 'stop' : 'length';
+  return { text, finishReason, newTokens: ids.length };
+}
+
+/** `prepare` refuses a text that does not fit into the model's window, because it would be cut where it matters most. */
+export const generateText: TextOperation<GenerateTextInput, Context, GenerateTextOutput> & {
+  prepare(
+    model: TextModel,
+    input: GenerateTextInput,
+    signal?: AbortSignal,
+  ): Promise<PreparedGeneration<Context>>;
+} = {
+  tasks: ['text-generation', 'text2text-generation'],
+  async prepare(model, { text, options, onText }, signal) {
+    const defaults = defaultsOf(model);
+    const ids = await promptIds(model, defaults.text, text, signal);
+    const streamed = onText !== undefined;
+    const run = generationOptions(defaults, defaults.text, options, ids.length, streamed);
+    const stops = options.stop ?? [];
+    const deltas =
+      streamed || stops.length > 0 ? new TextDeltas(model.tokenizer, stops, onText) : undefined;
+    return {
+      runs: [generationRun(ids, run)],
+      outputs: GENERATION_OUTPUTS,
+      onTokens: run.numBeams === 1 ? deltas?.onTokens : undefined,
+      context: { deltas, stops, promptTokens: ids.length },
+    };
+  },
+  async answer(model, results, { deltas, stops, promptTokens }) {
+    const made = await generatedText(model, results[0]!, stops);
+    await deltas?.finish(made.text);
+    return { ...made, usage: { tokens: promptTokens, truncated: 0 } };
+  },
+};
+
+async function promptIds(
+  { tokenizer, window }: TextModel,
+  { prefix }: GenerationSettings,
+  text: string,
+  signal: AbortSignal | undefined,
+): Promise<Int32Array> {
+  const [encoded] = await tokenizer.encode([prefix + text], {}, signal);
+  const { ids } = encoded!.windows[0]!;
+  if (ids.length > window) {
+    throw invalidArgument(
+      `The text has ${ids.length} tokens, but the model reads at most ${window}; send a shorter one.`,
+    );
+  }
+  if (ids.length > 0) return ids;
+  throw invalidArgument('The text has no tokens; the model needs at least one to continue from.');
+}

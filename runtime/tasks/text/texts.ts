@@ -1,0 +1,42 @@
+/** @module Limits on the texts of a request. */
+
+import { Buffer } from 'node:buffer';
+import { invalidArgument, ServeError } from '../../errors.ts';
+import type { EncodedText } from '../../text/tokenizer/index.ts';
+import type { TextInput } from './operation.ts';
+
+/** The most bytes of all texts of a request together, in UTF-8. */
+const MAX_BYTES = 1024 * 1024;
+/** The most tokens of all texts of a request together. */
+const MAX_TOKENS = 100_000;
+
+/**
+ * @throws {ServeError} `PAYLOAD_TOO_LARGE`, or `INVALID_ARGUMENT` for a text that is not Unicode because half of a surrogate
+ * pair is missing
+ */
+export function checkTexts({ texts, placeOf }: TextInput): void {
+  let bytes = 0;
+  texts.forEach((text, i) => {
+    bytes += Buffer.byteLength(text);
+    if (bytes > MAX_BYTES) {
+      throw new ServeError(
+        'PAYLOAD_TOO_LARGE',
+        'The texts have more than 1 MiB in UTF-8; send them in several requests.',
+      );
+    }
+    if (text.isWellFormed()) return;
+    throw invalidArgument(
+      `${placeOf(i)} has a lone surrogate, which is no character; send well-formed Unicode.`,
+    );
+  });
+}
+
+/** @throws {ServeError} `PAYLOAD_TOO_LARGE` */
+export function checkTokens(encoded: readonly EncodedText[]): void {
+  const tokens = encoded.reduce((sum, { length }) => sum + length, 0);
+  if (tokens <= MAX_TOKENS) return;
+  throw new ServeError(
+    'PAYLOAD_TOO_LARGE',
+    `The texts have ${tokens} tokens, and at most ${MAX_TOKENS} are allowed; send them in several requests.`,
+  );
+}
