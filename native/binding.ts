@@ -10,7 +10,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NativeAxis } from './axes.ts';
 import type { DeviceReport } from './device-types.ts';
-import type { EngineInfo } from './engine-types.ts';
+import type { EngineInfo, FileTensor } from './engine-types.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import type { CostPoint, Histogram, ModelStats, TensorSpec } from './types.ts';
 
@@ -109,6 +109,9 @@ export interface NativeFacts {
   readonly digest: string;
   /** Whether the model has control flow, so that the time of a run may depend on the data. */
   readonly controlFlow: boolean;
+  /** As the file declares them; `type` is '' for what is no tensor. */
+  readonly inputs: readonly FileTensor[];
+  readonly outputs: readonly FileTensor[];
 }
 
 /** The addon's object for one JavaScript thread. All its functions must be called on that thread. */

@@ -6,7 +6,7 @@
  */
 
 import type { Codec } from './codec-types.ts';
-import type { Histogram, LoadOptions, Model } from './types.ts';
+import type { ElementType, Histogram, LoadOptions, Model, TensorSpec } from './types.ts';
 
 export interface EngineInfo {
   /** The version of the loaded ONNX Runtime library, such as `1.30.0`. */
@@ -29,6 +29,23 @@ export interface EngineOptions {
   threads?: number;
 }
 
+/**
+ * An input or output as a model's file declares it. A session may know more, because it computes sizes that the file leaves
+ * open; if the file does not tell the shape at all, `dims` is empty. `type` is '' for what is no tensor.
+ */
+export interface FileTensor extends Omit<TensorSpec, 'type' | 'labels'> {
+  readonly type: ElementType | '';
+}
+
+/** What a model's file says about it. */
+export interface ModelFile {
+  /** As `Model.digest`. */
+  readonly digest: string;
+  /** In the order of the file, without inputs whose values are in it. */
+  readonly inputs: readonly FileTensor[];
+  readonly outputs: readonly FileTensor[];
+}
+
 /** The object that loads models, for one JavaScript thread. */
 export interface Engine {
   readonly info: EngineInfo;
@@ -41,6 +58,15 @@ export interface Engine {
    * closed.
    */
   load(options: LoadOptions): Promise<Model>;
+  /**
+   * Reads the file of a model on another thread, without loading it. What it read is kept until the file changes, so that a
+   * load of the same file does not read it again.
+   *
+   * @returns What the file says, which is nothing if it is not a model: to load it tells why.
+   * @throws {MillraceError} (as a rejection) `NOT_FOUND` if there is no file, `INVALID_ARGUMENT` if external data that it
+   * names are missing, and `FAILED_PRECONDITION` if the engine is closed.
+   */
+  inspect(path: string): Promise<ModelFile>;
   /** Native counters that all threads of the process share. */
   readonly counters: Counters;
   /** Converts requests and responses of the Open Inference Protocol. */

@@ -1,6 +1,6 @@
 /** @module The engine of one JavaScript thread. */
 
-import { basename, dirname } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import {
   fromAddon,
   type NativeEngine,
@@ -10,7 +10,7 @@ import {
 import type { Channel } from './channel.ts';
 import type { Codec } from './codec-types.ts';
 import { costFileIn, readCosts, writeCosts } from './costs.ts';
-import type { Counters, Engine, EngineInfo } from './engine-types.ts';
+import type { Counters, Engine, EngineInfo, ModelFile } from './engine-types.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import { toNative } from './load-options.ts';
 import { LoadedModel } from './model.ts';
@@ -47,12 +47,24 @@ export class NativeEngineHandle implements Engine {
   }
 
   load(options: LoadOptions): Promise<Model> {
+    return this.#whileOpen(() => this.#load(options));
+  }
+
+  inspect(path: string): Promise<ModelFile> {
+    return this.#whileOpen(async () => {
+      const { digest, inputs, outputs } = await this.#inspect({ path: resolve(path) }, undefined);
+      return { digest, inputs, outputs };
+    });
+  }
+
+  /** Does work that `close` waits for, unless it was called before. */
+  #whileOpen<Result>(work: () => Promise<Result>): Promise<Result> {
     if (this.#closing !== undefined) {
       return Promise.reject(
         new MillraceError('FAILED_PRECONDITION', 'The engine is closed: open another'),
       );
     }
-    const loading = this.#load(options);
+    const loading = work();
     this.#loading.add(loading);
     const done = () => this.#loading.delete(loading);
     loading.then(done, done);
@@ -123,7 +135,7 @@ export class NativeEngineHandle implements Engine {
 
   /** Reads the model and the files that it names on another thread, because they may be large. */
   async #inspect(
-    { path, bytes }: NativeLoadOptions,
+    { path, bytes }: Pick<NativeLoadOptions, 'path' | 'bytes'>,
     name: string | undefined,
   ): Promise<NativeFacts> {
     try {

@@ -14,6 +14,7 @@ export function withCostCache(engine: Engine, folder: string, log: Log): Engine 
     info: engine.info,
     counters: engine.counters,
     codec: engine.codec,
+    inspect: (path) => engine.inspect(path),
     load: (options) => engine.load({ cacheDir: folder, notice, ...options }),
     close: () => engine.close(),
   };

@@ -231,6 +231,9 @@ export class PuppetEngine implements Engine {
     return model;
   }
 
+  /** What is in a file is nothing by default. */
+  inspect: Engine['inspect'] = async () => ({ digest: '0'.repeat(64), inputs: [], outputs: [] });
+
   async close(): Promise<void> {
     this.closed = true;
     await Promise.all([...this.models.values()].map((model) => model.close()));

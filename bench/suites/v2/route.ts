@@ -46,6 +46,7 @@ export async function serveRoute(repository: string): Promise<number> {
       encodeInferResponse,
       encodeInferResponseAsync: async (response) => encodeInferResponse(response),
     },
+    inspect: (path) => engine.inspect(path),
     load: (options) => engine.load(options),
     close: () => engine.close(),
   };

@@ -10,6 +10,7 @@
 #include "addon/js_thread.h"
 #include "addon/convert.h"
 #include "addon/core.h"
+#include "addon/model.h"
 #include "addon/start_thread.h"
 
 namespace millrace {
@@ -61,7 +62,7 @@ void Run(Core& core, Inspection& inspection) {
   }
 }
 
-// inspect(path | bytes): Promise<{ digest, controlFlow }>
+// inspect(path | bytes): Promise<NativeFacts>
 // Reads the files of a model on another thread.
 Napi::Value JS_inspect(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -85,7 +86,10 @@ Napi::Value JS_inspect(const Napi::CallbackInfo& info) {
     }
     Napi::Object facts = Napi::Object::New(own);
     facts.Set("digest", inspection->facts.digest);
-    facts.Set("controlFlow", Napi::Boolean::New(own, inspection->facts.graph.control_flow));
+    const GraphFacts& graph = inspection->facts.graph;
+    facts.Set("controlFlow", Napi::Boolean::New(own, graph.control_flow));
+    facts.Set("inputs", ToArray(own, graph.signature.inputs));
+    facts.Set("outputs", ToArray(own, graph.signature.outputs));
     deferred.Resolve(facts);
   };
   auto settled = std::make_unique<JsThread::Event>(settle);

@@ -32,7 +32,7 @@ class ModelInspector {
   std::map<std::string, std::shared_ptr<Entry>> entries_;  // guarded by mutex_
 };
 
-// Adds inspect(path | bytes): Promise<{ digest, controlFlow }> to an engine object, which must not outlive `thread`.
+// Adds inspect(path | bytes): Promise<NativeFacts> to an engine object, which must not outlive `thread`.
 void AddInspect(Napi::Env env, Napi::Object engine, std::shared_ptr<JsThread>* thread);
 
 }  // namespace millrace

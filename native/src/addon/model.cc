@@ -191,6 +191,22 @@ Napi::Value JS_release(const Napi::CallbackInfo& info) {
   return deferred.Promise();
 }
 
+// Adds the names of the classes to outputs that replace maps from class to probability.
+void AddLabels(Napi::Array outputs, const std::vector<TensorSpec>& specs,
+               const std::vector<ZipMap>& zip_maps) {
+  const Napi::Env env = outputs.Env();
+  for (const ZipMap& map : zip_maps) {
+    const auto spec = std::ranges::find(specs, map.output, &TensorSpec::name);
+    if (spec == specs.end() || map.labels.empty()) continue;
+    Napi::Array labels = Napi::Array::New(env, map.labels.size());
+    for (uint32_t i = 0; i < map.labels.size(); ++i) labels[i] = map.labels[i];
+    const auto index = static_cast<uint32_t>(spec - specs.begin());
+    outputs.Get(index).As<Napi::Object>().Set("labels", labels);
+  }
+}
+
+}  // namespace
+
 Napi::Array ToArray(Napi::Env env, const std::vector<TensorSpec>& specs) {
   Napi::Array array = Napi::Array::New(env, specs.size());
   for (uint32_t i = 0; i < specs.size(); ++i) {
@@ -210,22 +226,6 @@ Napi::Array ToArray(Napi::Env env, const std::vector<TensorSpec>& specs) {
   }
   return array;
 }
-
-// Adds the names of the classes to outputs that replace maps from class to probability.
-void AddLabels(Napi::Array outputs, const std::vector<TensorSpec>& specs,
-               const std::vector<ZipMap>& zip_maps) {
-  const Napi::Env env = outputs.Env();
-  for (const ZipMap& map : zip_maps) {
-    const auto spec = std::ranges::find(specs, map.output, &TensorSpec::name);
-    if (spec == specs.end() || map.labels.empty()) continue;
-    Napi::Array labels = Napi::Array::New(env, map.labels.size());
-    for (uint32_t i = 0; i < map.labels.size(); ++i) labels[i] = map.labels[i];
-    const auto index = static_cast<uint32_t>(spec - specs.begin());
-    outputs.Get(index).As<Napi::Object>().Set("labels", labels);
-  }
-}
-
-}  // namespace
 
 Napi::Object ToObject(Napi::Env env, const Histogram::Snapshot& histogram) {
   Napi::Object object = Napi::Object::New(env);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "addon/js_thread.h"
 #include "addon/node_addon_api.h"
@@ -12,6 +13,9 @@ namespace millrace {
 // collected.
 Napi::Object WrapModel(Napi::Env env, std::shared_ptr<JsThread> thread,
                        std::shared_ptr<LoadedModel> model);
+
+// Returns TensorSpecs of native/types.ts.
+Napi::Array ToArray(Napi::Env env, const std::vector<TensorSpec>& specs);
 
 // Returns a Histogram of native/types.ts.
 Napi::Object ToObject(Napi::Env env, const Histogram::Snapshot& histogram);

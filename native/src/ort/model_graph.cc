@@ -18,6 +18,7 @@ constexpr uint32_t kFunction = 25;
 namespace graph_field {
 constexpr uint32_t kNode = 1;
 constexpr uint32_t kInitializer = 5;
+constexpr uint32_t kInput = 11;
 constexpr uint32_t kOutput = 12;
 constexpr uint32_t kSparseInitializer = 15;
 }  // namespace graph_field
@@ -42,8 +43,28 @@ namespace tensor_field {
 constexpr uint32_t kName = 8;
 constexpr uint32_t kExternalData = 13;
 }  // namespace tensor_field
+namespace value_field {
+constexpr uint32_t kName = 1;
+constexpr uint32_t kType = 2;
+}  // namespace value_field
+namespace type_field {
+constexpr uint32_t kTensor = 1;
+}  // namespace type_field
+namespace tensor_type_field {
+constexpr uint32_t kElement = 1;
+constexpr uint32_t kShape = 2;
+}  // namespace tensor_type_field
+namespace dimension_field {
+constexpr uint32_t kValue = 1;
+constexpr uint32_t kSymbol = 2;
+}  // namespace dimension_field
+// The field of a shape that holds its dimensions.
+constexpr uint32_t kShapeDimension = 1;
 // The field of a function that holds its nodes. Its name, inputs and outputs do not matter here.
 constexpr uint32_t kFunctionNode = 7;
+
+// No element type has a greater number.
+constexpr uint64_t kMaxElementType = 255;
 
 // The deepest nesting of graphs, which is far beyond what exporters write.
 constexpr int kMaxDepth = 64;
@@ -126,15 +147,56 @@ class GraphReader {
         if (depth == 0) fixed_.insert(name);
       } else if (field.number == graph_field::kSparseInitializer) {
         ReadSparse(field.bytes);
+      } else if (field.number == graph_field::kInput && depth == 0) {
+        facts_.signature.inputs.push_back(ReadValue(field.bytes));
       } else if (field.number == graph_field::kOutput) {
-        outputs.insert(FirstString(field.bytes, 1));
+        outputs.insert(FirstString(field.bytes, value_field::kName));
+        if (depth == 0) facts_.signature.outputs.push_back(ReadValue(field.bytes));
       }
     }
     ok_ = ok_ && reader.ok();
+    if (depth == 0) {
+      // Old files list initializers as inputs, too.
+      std::erase_if(facts_.signature.inputs,
+                    [this](const TensorSpec& spec) { return fixed_.contains(spec.name); });
+    }
     // The nodes are read last, because they need the initializers, which come after them in the file.
     ReadNodes(graph, graph_field::kNode, depth);
     if (depth > 0) return;
     std::erase_if(facts_.zip_maps, [&](const ZipMap& map) { return !outputs.contains(map.output); });
+  }
+
+  TensorSpec ReadValue(std::string_view message) {
+    TensorSpec spec;
+    spec.name = FirstString(message, value_field::kName);
+    const std::string_view type = FirstString(message, value_field::kType);
+    WireReader reader(FirstString(type, type_field::kTensor));
+    for (WireField field; reader.Next(field);) {
+      if (field.number == tensor_type_field::kElement) {
+        const auto element = static_cast<ElementType>(std::min<uint64_t>(field.value, kMaxElementType));
+        spec.type = *ElementName(element) == '\0' ? ElementType::kUndefined : element;
+      } else if (field.number == tensor_type_field::kShape) {
+        ReadDimensions(field.bytes, spec);
+      }
+    }
+    ok_ = ok_ && reader.ok();
+    return spec;
+  }
+
+  void ReadDimensions(std::string_view shape, TensorSpec& spec) {
+    WireReader reader(shape);
+    for (WireField field; reader.Next(field);) {
+      if (field.number != kShapeDimension) continue;
+      spec.dims.push_back(-1);
+      spec.symbols.emplace_back();
+      WireReader dimension(field.bytes);
+      for (WireField part; dimension.Next(part);) {
+        if (part.number == dimension_field::kValue) spec.dims.back() = static_cast<int64_t>(part.value);
+        if (part.number == dimension_field::kSymbol) spec.symbols.back() = part.bytes;
+      }
+      ok_ = ok_ && dimension.ok();
+    }
+    ok_ = ok_ && reader.ok();
   }
 
   void ReadNodes(std::string_view message, uint32_t number, int depth) {

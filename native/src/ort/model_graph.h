@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "batching/tensor.h"
+
 namespace millrace {
 
 // A ZipMap node at the end of a classifier: it turns probabilities [rows, classes] into a sequence of maps
@@ -25,6 +27,9 @@ struct GraphFacts {
   bool control_flow = false;
   // Whether the size of a tensor, and so of an output, may depend on the data.
   bool data_sized = false;
+  // The inputs and outputs as the file declares them, without inputs whose values are in the file. One that is no tensor
+  // has the type kUndefined. One whose shape the file does not tell has no dimensions; a session may know it.
+  Signature signature;
   // The files that hold tensors, relative to the model's folder, each once.
   std::vector<std::string> external;
   // The ZipMap nodes whose results are outputs of the model.

@@ -71,6 +71,38 @@ TEST(ModelGraph, ASizeThatDependsOnShapesAloneDependsOnNoData) {
   }
 }
 
+std::string Number(uint32_t field, uint64_t value) {
+  std::string message;
+  PutVarint(message, field, value);
+  return message;
+}
+
+// A tensor of int64 with these dimensions, of which each is a DimensionProto.
+std::string Value(const std::string& name, std::initializer_list<std::string> dimensions) {
+  std::string shape;
+  for (const std::string& dimension : dimensions) PutBytes(shape, 1, dimension);
+  const std::string tensor = Number(1, 7) + Message({{2, shape}});
+  return Message({{1, name}, {2, Message({{1, tensor}})}});
+}
+
+TEST(ModelGraph, TellsTheInputsAndOutputsOfTheFile) {
+  const std::string graph = Message({{11, Value("ids", {Message({{2, "batch"}}), "", Number(1, 3)})},
+                                     {11, Value("weight", {Number(1, 2)})},
+                                     {5, Message({{8, "weight"}})},
+                                     {12, Message({{1, "unknown"}})},
+                                     {12, Value("whole", {})}});
+  const Signature signature = ReadGraph(Model(graph)).signature;
+  ASSERT_EQ(signature.inputs.size(), 1u);
+  EXPECT_EQ(signature.inputs[0].name, "ids");
+  EXPECT_EQ(signature.inputs[0].type, ElementType::kInt64);
+  EXPECT_EQ(signature.inputs[0].dims, (std::vector<int64_t>{-1, -1, 3}));
+  EXPECT_EQ(signature.inputs[0].symbols, (std::vector<std::string>{"batch", "", ""}));
+  ASSERT_EQ(signature.outputs.size(), 2u);
+  EXPECT_EQ(signature.outputs[0].type, ElementType::kUndefined);
+  EXPECT_EQ(signature.outputs[1].type, ElementType::kInt64);
+  EXPECT_TRUE(signature.outputs[0].dims.empty() && signature.outputs[1].dims.empty());
+}
+
 std::string ZipMapModel(const std::string& attribute) {
   std::string node = Node("ZipMap", {"scores"}, {"maps"});
   PutBytes(node, 5, attribute);
