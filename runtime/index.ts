@@ -12,6 +12,7 @@ export {
   elementArrays,
   elementsIn,
   type InferRequest as CodecRequest,
+  type JsonPiece,
   type PackedTensor,
   type Parameters,
   type ParameterValue,
@@ -127,6 +128,7 @@ export type {
 export { type Platform, wantsStore } from './platform.ts';
 export type { IndexEntry } from './registry/index.ts';
 export { configType, type LoadOverride, type Skipped } from './repository/index.ts';
+export type { Predicted } from './routing/arm-traffic.ts';
 export { trafficRouteSchema } from './routing/route.ts';
 export type { RouteContext, RouteTable } from './routing/route-table.ts';
 export {

@@ -12,13 +12,20 @@ const errorSchema = z
   })
   .openapi('Error');
 
-/** One response for each status of these error codes. */
-export function errorResponses(codes: readonly ServeCode[]): RouteConfig['responses'] {
+/**
+ * One response for each status of these error codes.
+ *
+ * @param schema The form of the error.
+ */
+export function errorResponses(
+  codes: readonly ServeCode[],
+  schema: z.ZodType = errorSchema,
+): RouteConfig['responses'] {
   const statuses = [...new Set(codes.map((code) => STATUS[code]))];
   const responses = statuses.map((status) => ({
     [status]: {
       description: codes.filter((code) => STATUS[code] === status).join(', '),
-      content: { 'application/json': { schema: errorSchema } },
+      content: { 'application/json': { schema } },
     },
   }));
   return Object.assign({}, ...responses) as RouteConfig['responses'];

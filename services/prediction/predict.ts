@@ -18,6 +18,7 @@ import {
 import { type ReadBody, readText } from '../http/body.ts';
 import { parseExactJson, parseJson, readExactJson, readJson } from '../http/codec-json.ts';
 import type { InferRoute } from '../http/edge.ts';
+import { predictedBy } from '../http/predicted.ts';
 import { withoutMembers } from '../http/without-members.ts';
 import { isFeatures, type PredictRequest, predictRequest } from './schema.ts';
 
@@ -134,13 +135,7 @@ export function predictRoute({
       return { body: `${json}${id}"}`, predictions };
     },
     body: ({ content }) => content.json,
-    predicted({ predictions }, { content: { body } }) {
-      const [first] = predictions!;
-      const prediction = isList(body)
-        ? predictions!.map((row) => row.prediction)
-        : first?.prediction;
-      return { prediction, confidence: meanConfidence(predictions!) };
-    },
+    predicted: ({ predictions }, { content: { body } }) => predictedBy(predictions!, isList(body)),
   };
 }
 
@@ -170,18 +165,6 @@ function toJson(
     { prediction, confidence, model_version, inference_time_ms, request_id: id },
     nonFinite,
   );
-}
-
-/** The mean of the confidences that are numbers; undefined if none is. */
-function meanConfidence(predictions: readonly Prediction[]): number | undefined {
-  let sum = 0;
-  let count = 0;
-  for (const { confidence } of predictions) {
-    if (typeof confidence !== 'number') continue;
-    sum += confidence;
-    count += 1;
-  }
-  return count === 0 ? undefined : sum / count;
 }
 
 /** Whether a request has a list of rows, even of one row. Then its response has a list of predictions. */
