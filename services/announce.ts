@@ -37,7 +37,7 @@ function logVersion(log: Log, model: string, { state, reason, ...about }: Versio
   else log.info({ model, ...about, ...(reason && { not_batched: reason }) }, 'model loaded');
 }
 
-/** The text with the served models, their addresses and a first request. */
+/** The text with the served models, their addresses, and a first request to each service. */
 export function readyBlock({ models, ports, examples }: Service, { host }: Config): string {
   const reachable = ['0.0.0.0', '::'].includes(host) ? 'localhost' : host;
   const authority = (port: number) =>
@@ -52,12 +52,11 @@ export function readyBlock({ models, ports, examples }: Service, { host }: Confi
       ? `  ${name.padEnd(width)}  ${authority(port)}`
       : `  ${name.padEnd(width)}  http://${authority(port)}/docs  /metrics  /ready`,
   );
-  const [example] = examples;
-  const request = example && [
+  const requests = examples.flatMap(({ service, path, body }) => [
     '',
-    `  curl -s http://${authority(ports[example.service]!)}${example.path} \\`,
-    `    -H 'Content-Type: application/json' -d '${example.body}'`,
-  ];
+    `  curl -s http://${authority(ports[service]!)}${path} \\`,
+    `    -H 'Content-Type: application/json' -d '${body}'`,
+  ]);
   const list = served.length === 0 ? 'no model yet' : served.join(', ');
-  return ['', `Serving ${list}`, '', ...lines, ...(request ?? []), ''].join('\n');
+  return ['', `Serving ${list}`, '', ...lines, ...requests, ''].join('\n');
 }

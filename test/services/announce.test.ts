@@ -6,18 +6,21 @@ import { readyBlock } from '../../services/announce.ts';
 import { testConfig } from '../support/service.ts';
 
 const service = {
-  ports: { prediction: 8001, grpc: 9000 },
+  ports: { prediction: 8001, nlp: 8002, grpc: 9000 },
   models: [
     { name: 'iris', versions: [{ version: 'v1.0', state: 'ready', reason: '' }] },
     { name: 'bad', versions: [{ version: '1', state: 'failed', reason: 'broken' }] },
   ],
-  examples: [{ service: 'prediction', path: '/predict', body: '{"features":[0]}' }],
+  examples: [
+    { service: 'prediction', path: '/predict', body: '{"features":[0]}' },
+    { service: 'nlp', path: '/embed', body: '{"text":"Hello"}' },
+  ],
   drain: async () => {},
   stop: async () => {},
 } as const;
 
 describe('the block after the start', () => {
-  test('lists models, addresses and a first request', () => {
+  test('lists models, addresses and a first request to each service', () => {
     const block = readyBlock(service, { ...testConfig('/'), host: '127.0.0.1' });
     assert.equal(
       block,
@@ -26,10 +29,14 @@ describe('the block after the start', () => {
         'Serving iris (v1.0)',
         '',
         '  prediction  http://127.0.0.1:8001/docs  /metrics  /ready',
+        '  nlp         http://127.0.0.1:8002/docs  /metrics  /ready',
         '  grpc        127.0.0.1:9000',
         '',
         '  curl -s http://127.0.0.1:8001/predict \\',
         `    -H 'Content-Type: application/json' -d '{"features":[0]}'`,
+        '',
+        '  curl -s http://127.0.0.1:8002/embed \\',
+        `    -H 'Content-Type: application/json' -d '{"text":"Hello"}'`,
         '',
       ].join('\n'),
     );
