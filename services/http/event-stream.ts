@@ -66,6 +66,6 @@ export class EventStream {
   }
 }
 
-/** The text of an event whose data is JSON, or a word such as `[DONE]`. */
+/** The text of an event. A string is sent as it is, such as `[DONE]` or JSON that is written already; it must have no line break. */
 export const toEvent = (data: object | string): string =>
   `data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`;

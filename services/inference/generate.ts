@@ -1,49 +1,46 @@
 /**
- * The generate extension: runs a model with plain JSON. Each input is a member of the request, and each output a
- * member of the response.
+ * The generate extension: runs a model with plain JSON. For a model that generates text the request has `text_input`, and the
+ * response `text_output`. For any other model each input is a member of the request, and each output a member of the
+ * response.
  *
  * @module
  */
 
 import {
-  createTensor,
-  describeValue,
-  elementCodec,
-  elementCount,
+  type GenerateTextContext,
   invalidArgument,
-  jsonElement,
   type ModelVersion,
   type NonFinite,
+  type Outcome,
   type Parameters,
+  type Prepared,
   quote,
   type Runtime,
   stringify,
   type Tensor,
-  type TensorSpec,
   toNonFinite,
 } from '../../runtime/index.ts';
 import { MAX_JSON_BYTES, readExactJson } from '../http/codec-json.ts';
 import type { EncodedResponse, InferRoute } from '../http/edge.ts';
-import { scheduling, type Target } from './infer.ts';
+import { EventStream, toEvent } from '../http/event-stream.ts';
+import { about, type Fields, type GenerateInput } from './generate-request.ts';
+import { prepareText, respondText } from './generate-text.ts';
+import { scheduling } from './infer.ts';
+import { toJson, toTensor } from './json-tensors.ts';
 import { targetOf } from './paths.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
-
-interface GenerateInput {
-  readonly target: Target;
-  readonly fields: Fields;
-  readonly id: string | undefined;
-}
+/** How a response is written: tensors, or text. */
+type GenerateContext = { readonly nonFinite: NonFinite } | { readonly text: GenerateTextContext };
 
 /**
  * @param path The route's template.
- * @param stream Whether the response is a stream of server-sent events. It has one event, because models respond once.
+ * @param stream Whether the response is a stream of server-sent events: one for each piece of text, or one with all outputs.
  */
 export function generateRoute(
-  { config }: Runtime,
+  { config, routes }: Runtime,
   path: string,
   stream: boolean,
-): InferRoute<unknown, GenerateInput, NonFinite> {
+): InferRoute<unknown, GenerateInput, GenerateContext> {
   return {
     path,
     limit: Math.min(config.maxRequestBytes, MAX_JSON_BYTES),
@@ -53,35 +50,52 @@ export function generateRoute(
       const fields = toFields(body);
       const { id } = fields;
       if (id !== undefined && typeof id !== 'string') throw invalidArgument('id must be a string.');
-      return { target: targetOf(request.url), fields, id };
+      const events = stream ? new EventStream() : undefined;
+      return { target: targetOf(request.url), fields, id, events };
     },
     route: ({ target }) => target,
     body: ({ fields }) => fields,
-    prepare({ fields }, version) {
-      const parameters = toParameters(version, fields.parameters);
-      return {
-        runs: [toInputs(version, fields)],
-        outputs: undefined,
-        ...scheduling(parameters),
-        context: toNonFinite(parameters.non_finite, 'string'),
-      };
+    events: ({ events }) => events,
+    prepare(input, version) {
+      return version.text?.generation === undefined
+        ? prepareTensors(input, version)
+        : prepareText(input, version, routes.keyMembers);
     },
-    respond({ version, results, context: nonFinite }, { id }) {
-      const values = Object.entries(results[0]!.outputs).map(([name, tensor]) => [
-        name,
-        toJson(tensor, nonFinite),
-      ]);
-      const about = { id, model_name: version.model, model_version: version.version };
-      const json = stringify({ ...about, ...Object.fromEntries(values) }, nonFinite);
-      return stream ? toEvent(json) : { body: json };
+    respond(outcome, input) {
+      const { context } = outcome;
+      return 'text' in context
+        ? respondText({ ...outcome, context: context.text }, input)
+        : respondTensors(outcome, context.nonFinite, input);
     },
   };
 }
 
-const toEvent = (json: string): EncodedResponse => ({
-  body: `data: ${json}\n\n`,
-  headers: { 'Content-Type': 'text/event-stream; charset=utf-8' },
-});
+function prepareTensors(
+  { fields }: GenerateInput,
+  version: ModelVersion,
+): Prepared<GenerateContext> {
+  const parameters = toParameters(version, fields.parameters);
+  return {
+    runs: [toInputs(version, fields)],
+    outputs: undefined,
+    ...scheduling(parameters),
+    context: { nonFinite: toNonFinite(parameters.non_finite, 'string') },
+  };
+}
+
+function respondTensors(
+  { version, results }: Outcome<GenerateContext>,
+  nonFinite: NonFinite,
+  input: GenerateInput,
+): EncodedResponse {
+  const values = Object.entries(results[0]!.outputs).map(([name, tensor]) => [
+    name,
+    toJson(tensor, nonFinite),
+  ]);
+  const content = { ...about(input, version), ...Object.fromEntries(values) };
+  const json = stringify(content, nonFinite);
+  return { body: input.events === undefined ? json : toEvent(json) };
+}
 
 function toFields(body: unknown): Fields {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Fields;
@@ -123,86 +137,4 @@ function toParameters({ signature }: ModelVersion, given: unknown): Parameters {
     throw invalidArgument(`The parameter ${quote(name)} must be a string, a number or a boolean.`);
   }
   return Object.fromEntries(own) as Parameters;
-}
-
-/**
- * Converts a value, a flat list of the elements in row-major order, or nested lists of the tensor's shape. If the
- * model is batched, the batch dimension may be left out, and then the tensor has one row.
- */
-function toTensor(spec: TensorSpec, version: ModelVersion, value: unknown): Tensor {
-  const { name, type, dims } = spec;
-  const { enabled } = version.signature.batching;
-  const values: unknown[] = [];
-  const nested = flatten(name, value, values);
-  const shape = fitNested(dims, nested) ?? fitRow(dims, enabled, nested, values.length);
-  if (shape === undefined) {
-    const got = nested.length > 1 ? `the shape [${nested}]` : `${values.length} values`;
-    throw invalidArgument(`${name} has ${got}, but the model takes [${dims}].`);
-  }
-  const data = toData(name, elementCodec(type, version.nullIsNaN), values);
-  return createTensor(type, shape, data);
-}
-
-/** The shape, if the lists are nested by all dimensions of the input. */
-const fitNested = (
-  dims: readonly number[],
-  nested: readonly number[],
-): readonly number[] | undefined => (nested.length > 0 && fits(dims, nested) ? nested : undefined);
-
-/** The shape, if nested lists or a flat list hold one row, or the whole tensor of a model without batches. */
-function fitRow(
-  dims: readonly number[],
-  batched: boolean,
-  nested: readonly number[],
-  count: number,
-): readonly number[] | undefined {
-  const row = dims.slice(batched ? 1 : 0);
-  const whole = (sizes: readonly number[]) => (batched ? [1, ...sizes] : sizes);
-  if (nested.length > 1) return fits(row, nested) ? whole(nested) : undefined;
-  const dynamic = row.filter((size) => size === -1).length;
-  const fixed = elementCount(row.filter((size) => size !== -1));
-  const missing = dynamic === 0 ? 1 : count / fixed;
-  if (dynamic > 1 || fixed * missing !== count || !Number.isInteger(missing)) return undefined;
-  return whole(row.map((size) => (size === -1 ? missing : size)));
-}
-
-const fits = (dims: readonly number[], sizes: readonly number[]): boolean =>
-  dims.length === sizes.length && dims.every((dim, i) => dim === -1 || dim === sizes[i]);
-
-/** Appends the elements of a value or of nested lists to `into`. @returns the sizes of the lists, outermost first. */
-function flatten(name: string, value: unknown, into: unknown[]): readonly number[] {
-  if (!Array.isArray(value)) {
-    into.push(value);
-    return [];
-  }
-  let inner: readonly number[] | undefined;
-  for (const each of value as readonly unknown[]) {
-    const sizes = flatten(name, each, into);
-    inner ??= sizes;
-    if (sizes.length !== inner.length || sizes.some((size, i) => size !== inner?.[i])) {
-      throw invalidArgument(
-        `${name} has nested lists of different sizes; all lists of a level must have the same size.`,
-      );
-    }
-  }
-  return [value.length, ...(inner ?? [])];
-}
-
-function toData(name: string, codec: ReturnType<typeof elementCodec>, values: readonly unknown[]) {
-  const data = codec.allocate(values.length);
-  for (let i = 0; i < values.length; i += 1) {
-    const element = codec.encode(values[i]);
-    if (element === undefined) {
-      throw invalidArgument(`${name} must be ${codec.expected}, got ${describeValue(values[i])}.`);
-    }
-    data[i] = element;
-  }
-  return data;
-}
-
-/** A single element as a value, several elements as a list. */
-function toJson(tensor: Tensor, nonFinite: NonFinite): unknown {
-  const element = (index: number) => jsonElement(tensor, index, nonFinite);
-  const elements = Array.from({ length: tensor.data.length }, (_, i) => element(i));
-  return elements.length === 1 ? elements[0] : elements;
 }

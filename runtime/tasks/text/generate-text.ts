@@ -2,7 +2,6 @@
 
 import type { Tensors } from '../../../native/index.ts';
 import { invalidArgument, ServeError } from '../../errors.ts';
-import type { OnTokens } from '../../model.ts';
 import type { GenerationDefaults, GenerationSettings, TextModel } from '../../text/text-model.ts';
 import type { TaskResult } from '../task.ts';
 import {
@@ -10,7 +9,7 @@ import {
   type RequestedGeneration,
   type RunGeneration,
 } from './generation-options.ts';
-import type { PreparedText, TextOperation, TextUsage } from './operation.ts';
+import type { TextOperation, TextUsage } from './operation.ts';
 import { TextDeltas, untilStop } from './text-deltas.ts';
 
 /** The outputs of a generation; see the signature of a generative version. */
@@ -35,15 +34,11 @@ export interface GenerateTextOutput extends GeneratedText {
   readonly newTokens: number;
 }
 
-interface Context {
+/** What the answer needs to know of the request. */
+export interface GenerateTextContext {
   readonly deltas: TextDeltas | undefined;
   readonly stops: readonly string[];
   readonly promptTokens: number;
-}
-
-/** Runs of a generation, which tell of their tokens as they are made. */
-export interface PreparedGeneration<C> extends PreparedText<C> {
-  readonly onTokens: OnTokens | undefined;
 }
 
 /** The defaults of a model that generates text. */
@@ -79,13 +74,11 @@ export async function generatedText(
 }
 
 /** `prepare` refuses a text that does not fit into the model's window, because it would be cut where it matters most. */
-export const generateText: TextOperation<GenerateTextInput, Context, GenerateTextOutput> & {
-  prepare(
-    model: TextModel,
-    input: GenerateTextInput,
-    signal?: AbortSignal,
-  ): Promise<PreparedGeneration<Context>>;
-} = {
+export const generateText: TextOperation<
+  GenerateTextInput,
+  GenerateTextContext,
+  GenerateTextOutput
+> = {
   tasks: ['text-generation', 'text2text-generation'],
   async prepare(model, { text, options, onText }, signal) {
     const defaults = defaultsOf(model);

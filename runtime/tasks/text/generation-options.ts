@@ -20,6 +20,7 @@ export interface RequestedGeneration {
   readonly max_new_tokens?: number | undefined;
   /** Counts as `max_length`. */
   readonly min_length?: number | undefined;
+  readonly min_new_tokens?: number | undefined;
   readonly num_beams?: number | undefined;
   readonly no_repeat_ngram_size?: number | undefined;
   readonly length_penalty?: number | undefined;
@@ -105,17 +106,18 @@ function maxNewTokensOf(
 
 function minNewTokensOf(
   { minLength, options }: GenerationSettings,
-  { min_length }: RequestedGeneration,
+  { min_length, min_new_tokens }: RequestedGeneration,
   before: number,
   maxNewTokens: number,
 ): number {
-  if (min_length !== undefined && min_length - before > maxNewTokens) {
+  const asked = min_new_tokens ?? (min_length === undefined ? undefined : min_length - before);
+  if (asked !== undefined && asked > maxNewTokens) {
     throw invalidArgument(
-      `min_length is ${min_length}, but the sequence has at most ${before + maxNewTokens} tokens; write less, or a larger max_length.`,
+      `The request asks for at least ${asked} new tokens, and for at most ${maxNewTokens}; write a smaller minimum, or a larger maximum.`,
     );
   }
   const usual = options.minNewTokens ?? (minLength === undefined ? 0 : minLength - before);
-  const least = min_length === undefined ? usual : min_length - before;
+  const least = asked ?? usual;
   return Math.min(Math.max(least, 0), maxNewTokens);
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { OnTokens } from '../../model.ts';
 import type { TextModel } from '../../text/text-model.ts';
 import type { TaskName } from '../index.ts';
 import type { PreparedInput, TaskResult } from '../task.ts';
@@ -35,6 +36,8 @@ export interface WindowOptions {
 /** Runs of a model, with the outputs that are read. There are none if no text has to be read by the model. */
 export interface PreparedText<Context> extends PreparedInput<Context> {
   readonly outputs: readonly string[];
+  /** Receives the tokens of a model that generates text as they are made. */
+  readonly onTokens?: OnTokens | undefined;
 }
 
 /** Something that can be done with texts. It holds no state of requests. */
@@ -52,6 +55,12 @@ export interface TextOperation<Input, Context, Output> {
     input: Input,
     signal?: AbortSignal,
   ): PreparedText<Context> | Promise<PreparedText<Context>>;
+  /** Further runs on the results of those before; undefined if there are none. Default: there is one round of runs. */
+  next?(
+    model: TextModel,
+    results: readonly TaskResult[],
+    context: Context,
+  ): Promise<PreparedText<Context> | undefined>;
   /**
    * The content of the response. `results` are those of the runs, in their order. Long work is divided into short turns,
    * and then the result is a promise.

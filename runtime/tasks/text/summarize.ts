@@ -13,10 +13,9 @@ import {
   type GeneratedText,
   generatedText,
   generationRun,
-  type PreparedGeneration,
 } from './generate-text.ts';
 import { generationOptions, type RequestedGeneration } from './generation-options.ts';
-import type { TextInput, TextOperation, TextUsage } from './operation.ts';
+import type { PreparedText, TextInput, TextOperation, TextUsage } from './operation.ts';
 import { splitSentences } from './sentences.ts';
 import { TextDeltas } from './text-deltas.ts';
 import { checkTexts, checkTokens } from './texts.ts';
@@ -61,33 +60,16 @@ interface Context {
   readonly deltas: TextDeltas | undefined;
 }
 
-type Round = PreparedGeneration<Context>;
+type Round = PreparedText<Context>;
 
-export interface SummarizeOperation
-  extends TextOperation<SummarizeInput, Context, SummarizeOutput> {
-  prepare(model: TextModel, input: SummarizeInput, signal?: AbortSignal): Promise<Round>;
-  /** The runs on the summaries of parts; undefined if every text has its summary. */
-  next(
-    model: TextModel,
-    results: readonly TaskResult[],
-    context: Context,
-    signal?: AbortSignal,
-  ): Promise<Round | undefined>;
-  answer(
-    model: TextModel,
-    results: readonly TaskResult[],
-    context: Context,
-  ): Promise<SummarizeOutput>;
-}
-
-export const summarize: SummarizeOperation = {
+export const summarize: TextOperation<SummarizeInput, Context, SummarizeOutput> = {
   tasks: ['text2text-generation', 'text-generation'],
   async prepare(model, input, signal) {
     checkTexts(input);
     const texts = input.texts.map((text) => ({ text, summary: undefined }));
     return round(model, input, { texts, rounds: 0, usage: { tokens: 0, truncated: 0 } }, signal);
   },
-  async next(model, results, context, signal) {
+  async next(model, results, context) {
     const { input, usage, rounds } = context;
     if (context.texts.every(({ runs }) => runs <= 1)) return undefined;
     const done = await summariesOf(model, results, context);
@@ -97,7 +79,7 @@ export const summarize: SummarizeOperation = {
         ? { text: parts.map(({ text }) => text.trim()).join('\n'), summary: undefined }
         : { text: '', summary: parts[0] };
     });
-    return round(model, input, { texts, rounds, usage }, signal);
+    return round(model, input, { texts, rounds, usage });
   },
   async answer(model, results, context) {
     const done = await summariesOf(model, results, context);
@@ -133,7 +115,7 @@ async function round(
   model: TextModel,
   input: SummarizeInput,
   { texts, rounds, usage: before }: Start,
-  signal: AbortSignal | undefined,
+  signal?: AbortSignal,
 ): Promise<Round> {
   const { options, onText } = input;
   const { summary: settings } = defaultsOf(model);

@@ -66,7 +66,7 @@ describe('lengths', () => {
     [{ max_length: 10 }, { decoderOnly: true }, /has 10 tokens before the first new one/],
     [{ max_new_tokens: 31 }, { decoderOnly: true, positions: 40 }, /at most 30 here/],
     [{ max_new_tokens: 4097 }, {}, /at most 4096 here/],
-    [{ min_length: 40, max_length: 20 }, {}, /min_length is 40/],
+    [{ min_length: 40, max_length: 20 }, {}, /at least 39 new tokens, and for at most 19/],
     [{}, { decoderOnly: true, positions: 10 }, /send a shorter text/],
   ] as const satisfies readonly (readonly [RequestedGeneration, Case, RegExp])[]) {
     test(`${JSON.stringify(wanted)} is refused: ${message.source}`, () => {
