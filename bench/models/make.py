@@ -5,7 +5,7 @@
 A weight matrix is a formula, scale * sin(frequency * row * column), of constants only, so constant
 folding turns it into an initializer and MatMul packs it like a trained one. Every layer ends in tanh
 and has a gain of about 1: values stay bounded, far from denormal numbers, and rounding is not
-amplified. `--check` writes nothing and compares. Needs models/requirements.txt.
+amplified. `--check` writes nothing and compares. Needs models/train/requirements.txt.
 """
 
 import sys

@@ -1,10 +1,10 @@
 """Trains the iris classifiers v1.0 and v2.0 and prints their accuracy on the held-out rows.
 
-    python -B models/train_iris.py [--check]
+    python -B models/train/train_iris.py [--check]
 """
 
 import numpy as np
-from artifacts import dense_model, fold_standardisation, predict, publish
+from artifacts import command_line, dense_model, fold_standardisation, predict, publish
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -40,6 +40,7 @@ def train_mlp(rows, labels):
 
 
 def main():
+    check = command_line(__doc__).parse_args().check
     iris = load_iris()
     train_x, test_x, train_y, test_y = train_test_split(
         iris.data, iris.target, test_size=HELD_OUT, stratify=iris.target, random_state=SEED
@@ -50,7 +51,7 @@ def main():
         layers, activations = train(scaler.transform(train_x), train_y)
         layers[0] = fold_standardisation(*layers[0], scaler.mean_, scaler.scale_)
         model = dense_model("iris", layers, activations, 4, "probabilities", len(LABELS))
-        models[f"iris/{version}"] = model
+        models[f"iris/{version}/model.onnx"] = model
         predictions[version] = predict(model, test_x)
         right = int(np.sum(predictions[version].argmax(axis=1) == test_y))
         print(f"iris {version}: {right} of {HELD_OUT} held-out rows right, accuracy {right / HELD_OUT:.4f}")
@@ -62,7 +63,7 @@ def main():
         }
         for i in range(HELD_OUT)
     ]
-    publish(models, {"model": "iris", "rows": rows}, "iris-heldout.json")
+    publish(models, {"model": "iris", "rows": rows}, "iris-heldout.json", check)
 
 
 if __name__ == "__main__":

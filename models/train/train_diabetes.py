@@ -1,9 +1,9 @@
 """Trains the diabetes regressor v1.0 and prints its R² and mean absolute error on the held-out rows.
 
-    python -B models/train_diabetes.py [--check]
+    python -B models/train/train_diabetes.py [--check]
 """
 
-from artifacts import dense_model, fold_standardisation, predict, publish
+from artifacts import command_line, dense_model, fold_standardisation, predict, publish
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_absolute_error, r2_score
@@ -16,6 +16,7 @@ HELD_OUT = 89
 
 
 def main():
+    check = command_line(__doc__).parse_args().check
     data = load_diabetes(scaled=False)
     train_x, test_x, train_y, test_y = train_test_split(
         data.data, data.target, test_size=HELD_OUT, random_state=SEED
@@ -38,7 +39,8 @@ def main():
         }
         for i in range(HELD_OUT)
     ]
-    publish({"diabetes/v1.0": model}, {"model": "diabetes", "rows": rows}, "diabetes-heldout.json")
+    fixture = {"model": "diabetes", "rows": rows}
+    publish({"diabetes/v1.0/model.onnx": model}, fixture, "diabetes-heldout.json", check)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import argparse
 import json
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-MODELS = Path(__file__).resolve().parent
+MODELS = Path(__file__).resolve().parent.parent
 FIXTURES = MODELS.parent / "test" / "fixtures"
+
+# Models that are too large for the repository; git ignores this folder.
+LARGE = MODELS.parent / ".millrace" / "models"
 
 OPSET = 17
 IR_VERSION = 8
@@ -23,6 +27,9 @@ PARAMETER_DECIMALS = 5
 
 # ONNX Runtime picks kernels by processor, so its outputs differ in the last bits.
 EXPECTED_TOLERANCE = 1e-5
+
+# Of the formatter.
+LINE_WIDTH = 100
 
 
 def fold_standardisation(weights, bias, mean, scale):
@@ -72,32 +79,45 @@ def predict(model, rows):
     return session.run(None, {"features": np.asarray(rows, dtype=np.float32)})[0]
 
 
-def publish(models, fixture, fixture_name):
-    """Writes model files ({"iris/v1.0": bytes}) and a test fixture, or with `--check` compares them.
-
-    Models are compared byte by byte, expected values within EXPECTED_TOLERANCE. Exits with 1 on a difference.
-    """
-    parser = argparse.ArgumentParser()
+def command_line(description):
+    """A parser with `--check`, which publish() obeys."""
+    parser = argparse.ArgumentParser(description=description.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="compare with the committed files")
-    check = parser.parse_args().check
+    return parser
+
+
+def publish(files, fixture, fixture_name, check):
+    """Writes files of the models folder ({"iris/v1.0/model.onnx": bytes}) and a test fixture, or compares them.
+
+    Files are compared byte by byte, expected values within EXPECTED_TOLERANCE. Exits with 1 on a difference.
+    """
     fixture_path = FIXTURES / fixture_name
     if check:
-        stale = [n for n, data in models.items() if data != model_path(n).read_bytes()]
+        stale = [name for name, data in files.items() if data != (MODELS / name).read_bytes()]
         if not close(fixture, json.loads(fixture_path.read_text())):
             stale.append(fixture_name)
         if stale:
             sys.exit(f"The committed {', '.join(stale)} differ from what this script makes.")
         print("The committed files are what this script makes.")
         return
-    for name, data in models.items():
-        model_path(name).parent.mkdir(parents=True, exist_ok=True)
-        model_path(name).write_bytes(data)
+    for name, data in files.items():
+        (MODELS / name).parent.mkdir(parents=True, exist_ok=True)
+        (MODELS / name).write_bytes(data)
     fixture_path.parent.mkdir(parents=True, exist_ok=True)
     fixture_path.write_text(pretty(fixture) + "\n")
 
 
-def model_path(name):
-    return MODELS / name / "model.onnx"
+def write_large(name, data):
+    """Writes a file that is not committed, and says where."""
+    path = LARGE / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    print(f"wrote {path.relative_to(MODELS.parent)}")
+
+
+def rounded(array, decimals=6):
+    """The array as lists of numbers that a fixture can hold."""
+    return np.round(np.asarray(array, np.float64), decimals).tolist()
 
 
 def close(a, b):
@@ -111,12 +131,22 @@ def close(a, b):
     return a == b
 
 
-def pretty(value, indent=""):
-    """JSON with one line for each list of numbers, as the repository's formatter writes it."""
+def pretty(value, indent="", key=""):
+    """JSON as the repository's formatter writes it: lists of numbers fill the lines."""
     inner = indent + "  "
     if isinstance(value, dict):
-        lines = [f"{inner}{json.dumps(k)}: {pretty(v, inner)}" for k, v in value.items()]
-        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
-    if isinstance(value, list) and not all(isinstance(v, (int, float)) for v in value):
-        return "[\n" + ",\n".join(inner + pretty(v, inner) for v in value) + f"\n{indent}]"
-    return re.sub(r"e-0", "e-", json.dumps(value))
+        lines = [inner + pretty(item, inner, f"{json.dumps(name)}: ") for name, item in value.items()]
+        return key + "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+    if not isinstance(value, list):
+        return key + number(json.dumps(value, ensure_ascii=False))
+    if not all(isinstance(item, (int, float)) for item in value):
+        return key + "[\n" + ",\n".join(inner + pretty(item, inner) for item in value) + f"\n{indent}]"
+    numbers = ", ".join(number(json.dumps(item)) for item in value)
+    if len(indent) + len(key) + len(numbers) + len("[],") <= LINE_WIDTH:
+        return f"{key}[{numbers}]"
+    filled = textwrap.fill(numbers, LINE_WIDTH, initial_indent=inner, subsequent_indent=inner)
+    return f"{key}[\n{filled}\n{indent}]"
+
+
+def number(text):
+    return re.sub(r"(?<=\d)e-0(?=\d)", "e-", text)
