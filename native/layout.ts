@@ -35,6 +35,22 @@ export const OUTPUT_BYTES = 0;
 export const OUTPUT_RANK = 1;
 export const OUTPUT_WORDS = 2;
 export const OUTPUT_FETCHED = -1;
+export const GENERATION_SLOT = 0;
+export const GENERATION_CODE = 1;
+export const GENERATION_NEW_TOKENS = 2;
+export const GENERATION_TOKENS = 3;
+export const GENERATION_FINISH = 4;
+export const GENERATION_SCORE = 5;
+export const GENERATION_QUEUE_MS = 6;
+export const GENERATION_PREFILL_MS = 7;
+export const GENERATION_DECODE_MS = 8;
+export const GENERATION_STEPS = 9;
+export const GENERATION_ROWS = 10;
+export const GENERATION_REQUESTS = 11;
+export const GENERATION_WORDS = 12;
+export const GENERATION_RUNNING = -1;
+export const FINISH_STOP = 0;
+export const FINISH_LENGTH = 1;
 
 // native/src/codec/flat_layout.h
 export const FLAT_LAYOUT_BYTES = 4096;

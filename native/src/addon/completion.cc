@@ -7,6 +7,7 @@
 #include "addon/codec_values.h"
 #include "addon/convert.h"
 #include "addon/mailbox_layout.h"
+#include "addon/thread_call.h"
 #include "batching/padding.h"
 #include "codec/packed_strings.h"
 #include "codec/utf8.h"
@@ -17,18 +18,6 @@ namespace {
 // Outputs of a request are written to the mailbox, up to this many bytes in all; JavaScript fetches the others with
 // take().
 constexpr size_t kInlineBytes = 4096;
-
-JsThread& ThreadOf(napi_env env, napi_callback_info info, size_t count, napi_value* arguments) {
-  void* data = nullptr;
-  napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
-  return *static_cast<JsThread*>(data);
-}
-
-uint32_t ToUint32(napi_env env, napi_value value) {
-  uint32_t number = UINT32_MAX;
-  napi_get_value_uint32(env, value, &number);
-  return number;
-}
 
 // Decides for each output whether its elements are written to the mailbox.
 class InlineBudget {
@@ -53,10 +42,6 @@ constexpr size_t MaxRecordWords(size_t outputs) noexcept {
   return kRecordWords + outputs * (kOutputWords + kMaxRank + 1) + WordsOf(kInlineBytes);
 }
 static_assert(MaxRecordWords(LoadedModel::kMaxTensors) <= JsThread::kMailboxWords);
-
-constexpr double Milliseconds(Nanos duration) noexcept {
-  return static_cast<double>(duration) * 1e-6;
-}
 
 // Writes the record of `request` at `word` (see addon/mailbox_layout.h) and returns the word after it.
 // `retained` becomes true if JavaScript still needs the request and will release it.

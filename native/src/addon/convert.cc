@@ -225,9 +225,7 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
   const double timeout = mail[kRequestTimeout];
   const double priority = mail[kRequestPriority];
   mail += kRequestWords;
-  request.deadline = timeout >= 0 && timeout < kLongestTimeout
-                         ? SteadyClock().Now() + static_cast<Nanos>(timeout)
-                         : kNever;
+  request.deadline = DeadlineAfter(timeout);
   request.priority = static_cast<uint8_t>(priority);
   request.rows = 1;
   request.inputs.resize(signature.inputs.size());
@@ -321,6 +319,12 @@ napi_value Refuse(napi_env env, const Status& status) {
   if (pending) napi_get_and_clear_last_exception(env, &ignored);
   napi_throw_error(env, CodeName(status.code()), status.message().c_str());
   return nullptr;
+}
+
+Nanos DeadlineAfter(double timeout) noexcept {
+  return timeout >= 0 && timeout < kLongestTimeout
+             ? SteadyClock().Now() + static_cast<Nanos>(timeout)
+             : kNever;
 }
 
 void Throw(napi_env env, Code code, const std::string& message) {

@@ -22,6 +22,9 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
                    const ShapePlan& plan, bool batched, StagedExecutor* device,
                    const napi_value* values, Request& request);
 
+// Returns the time that is `timeout` nanoseconds from now, or kNever for a negative or very long timeout.
+Nanos DeadlineAfter(double timeout) noexcept;
+
 // Adds a function to a JavaScript object. The function gets `data` from napi_get_cb_info.
 void AddFunction(napi_env env, napi_value object, const char* name, napi_callback function,
                  void* data = nullptr);

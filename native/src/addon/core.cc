@@ -55,33 +55,32 @@ std::vector<std::pair<std::string, Histogram::Snapshot>> CounterTable::Read() co
   return all;
 }
 
-Status Core::Load(const LoadRequest& request, std::shared_ptr<LoadedModel>& model) {
-  std::shared_ptr<Entry> entry;
-  {
-    const std::lock_guard lock(mutex_);
-    std::erase_if(entries_, [](const auto& item) {
-      // An entry that is locked is being loaded.
-      const std::unique_lock unused(item.second->loading, std::try_to_lock);
-      return unused && item.second.use_count() == 1 && item.second->model.expired();
-    });
-    std::shared_ptr<Entry>& known = entries_[request.key];
-    if (known == nullptr) known = std::make_shared<Entry>();
-    entry = known;
-  }
-  const std::lock_guard lock(entry->loading);
-  model = entry->model.lock();
-  if (model != nullptr) return {};
-  const LoadedModel::Surroundings surroundings{
-      library, [this](const std::string& device) -> DeviceShare& { return ShareOf(device); },
-      worker_cores_};
-  MILLRACE_RETURN_IF_ERROR(LoadedModel::Load(surroundings, request, model));
-  entry->model = model;
-  return {};
+LoadSurroundings Core::Surroundings() {
+  return {library, [this](const std::string& device) -> DeviceShare& { return ShareOf(device); },
+          worker_cores_};
 }
 
-void Core::Retire(std::shared_ptr<LoadedModel> model, std::function<void()> done) noexcept {
+Status Core::Load(const LoadRequest& request, std::shared_ptr<LoadedModel>& model) {
+  return models_.Get(
+      request.key,
+      [&](std::shared_ptr<LoadedModel>& own) {
+        return LoadedModel::Load(Surroundings(), request, own);
+      },
+      model);
+}
+
+Status Core::Load(const GeneratorLoadRequest& request, std::shared_ptr<LoadedGenerator>& model) {
+  return generators_.Get(
+      request.key,
+      [&](std::shared_ptr<LoadedGenerator>& own) {
+        return LoadedGenerator::Load(Surroundings(), request, own);
+      },
+      model);
+}
+
+void Core::Retire(std::shared_ptr<void> model, std::function<void()> done) noexcept {
   struct Work {
-    std::shared_ptr<LoadedModel> model;
+    std::shared_ptr<void> model;
     std::function<void()> done;
     void Do() {
       model.reset();

@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "addon/inspect.h"
+#include "addon/loaded_generator.h"
 #include "addon/loaded_model.h"
+#include "addon/shared_loads.h"
 #include "batching/histogram.h"
 
 namespace millrace {
@@ -49,25 +51,26 @@ class Core {
   // Returns the model of the request's key if a thread holds it, and otherwise loads it. Blocks, so it must not be
   // called on a JavaScript thread. Two loads of one key at a time load it once.
   Status Load(const LoadRequest& request, std::shared_ptr<LoadedModel>& model);
+  // The same for a generative model.
+  Status Load(const GeneratorLoadRequest& request, std::shared_ptr<LoadedGenerator>& model);
 
-  // Releases a model on a new thread, because the last reference ends its workers and frees its weights. Then calls
-  // `done` there. If no thread can be started, both happen on the calling thread.
-  static void Retire(std::shared_ptr<LoadedModel> model, std::function<void()> done) noexcept;
+  // Releases a model of any kind on a new thread, because the last reference ends its threads and frees its weights.
+  // Then calls `done` there. If no thread can be started, both happen on the calling thread.
+  static void Retire(std::shared_ptr<void> model, std::function<void()> done) noexcept;
 
   const OrtLibrary& library;
   CounterTable counters;
   ModelInspector inspector;
 
  private:
-  struct Entry {
-    std::mutex loading;
-    std::weak_ptr<LoadedModel> model;  // guarded by loading
-  };
-  std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<Entry>> entries_;  // guarded by mutex_
-  const uint32_t worker_cores_;
-  // The shares of each device. They are never freed, because models leave them when they end.
+  LoadSurroundings Surroundings();
   DeviceShare& ShareOf(const std::string& device);
+
+  SharedLoads<LoadedModel> models_;
+  SharedLoads<LoadedGenerator> generators_;
+  const uint32_t worker_cores_;
+  std::mutex mutex_;
+  // The shares of each device. They are never freed, because models leave them when they end.
   std::map<std::string, std::unique_ptr<DeviceShare>> shares_;  // guarded by mutex_
 };
 

@@ -14,6 +14,15 @@ std::shared_ptr<JsThread> Share(JsThread* thread) {
 
 }  // namespace
 
+ModelHold::ModelHold(std::shared_ptr<JsThread> own, std::shared_ptr<LoadedModel> loaded)
+    : thread(std::move(own)), model(std::move(loaded)), handle(model->NewHandle()) {}
+
+void ModelHold::End() noexcept {
+  if (model == nullptr) return;
+  model->batcher().Wake();
+  Core::Retire(std::move(model), nullptr);
+}
+
 JsThread::~JsThread() = default;
 
 bool JsThread::Attach(napi_env env, napi_value on_ready, napi_value on_early, napi_value* array) {
@@ -52,6 +61,7 @@ void JsThread::Abandon() noexcept {
   if (wake_ == nullptr) return;
   const auto keep = Share(this);
   RevokeBorrows();
+  generations.CancelAll();
   {
     // The mutex is held until the records are reaped, so that a thread that finds `callers_` closed continues only
     // after that.
@@ -67,11 +77,7 @@ void JsThread::Abandon() noexcept {
   // The mutex is not held here: a model may be freed on this thread, which then waits for its workers, and they take
   // the mutex.
   Drop(events_.TakeAll());
-  for (ModelHold* hold : std::exchange(holds, {})) {
-    if (hold->model == nullptr) continue;
-    hold->model->batcher().Wake();
-    Core::Retire(std::move(hold->model), nullptr);
-  }
+  for (ThreadHold* hold : std::exchange(holds, {})) hold->End();
 }
 
 // Ends the borrows of memory, because the memory is freed with the environment. A worker that is reading it finishes
@@ -84,19 +90,32 @@ void JsThread::RevokeBorrows() noexcept {
 }
 
 void JsThread::FailEarly(uint32_t slot, uint64_t turn, const Status& status) {
-  Post(std::make_unique<Event>([thread = Share(this), slot, turn, status](napi_env env) {
+  Post(std::make_unique<Event>([thread = Share(this), slot, turn, status](napi_env) {
     // The record may be used by another request by now.
     if (thread->wake_ == nullptr || thread->slots_[slot].turn != turn) return;
-    napi_value on_early = nullptr;
-    napi_value undefined = nullptr;
-    napi_value arguments[3];
-    napi_get_reference_value(env, thread->on_early_, &on_early);
-    napi_get_undefined(env, &undefined);
-    napi_create_uint32(env, slot, &arguments[0]);
-    napi_create_uint32(env, static_cast<uint32_t>(status.code()), &arguments[1]);
-    napi_create_string_utf8(env, status.message().data(), status.message().size(), &arguments[2]);
-    napi_call_function(env, undefined, on_early, 3, arguments, nullptr);
+    thread->CallEarly(slot, status, false);
   }));
+}
+
+void JsThread::FailGenerationEarly(uint32_t slot, uint64_t turn, const Status& status) {
+  Post(std::make_unique<Event>([thread = Share(this), slot, turn, status](napi_env) {
+    if (thread->wake_ == nullptr) return;
+    const GenerationCall* const call = thread->generations.At(slot);
+    if (call != nullptr && call->turn == turn) thread->CallEarly(slot, status, true);
+  }));
+}
+
+void JsThread::CallEarly(uint32_t slot, const Status& status, bool generation) {
+  napi_value on_early = nullptr;
+  napi_value undefined = nullptr;
+  napi_value arguments[4];
+  napi_get_reference_value(env_, on_early_, &on_early);
+  napi_get_undefined(env_, &undefined);
+  napi_create_uint32(env_, slot, &arguments[0]);
+  napi_create_uint32(env_, static_cast<uint32_t>(status.code()), &arguments[1]);
+  napi_create_string_utf8(env_, status.message().data(), status.message().size(), &arguments[2]);
+  napi_get_boolean(env_, generation, &arguments[3]);
+  napi_call_function(env_, undefined, on_early, 4, arguments, nullptr);
 }
 
 Request* JsThread::Acquire() {
@@ -147,6 +166,12 @@ void JsThread::Return(Request* request) noexcept {
   free_.push_back(request->slot);
 }
 
+void JsThread::Release(const GenerationCall* call) noexcept {
+  generations.Remove(call);
+  --in_flight_;
+  Unhold();
+}
+
 Request* JsThread::At(uint32_t slot) noexcept {
   return slot < slots_.size() ? &slots_[slot] : nullptr;
 }
@@ -176,6 +201,10 @@ void JsThread::Finish(Request* newest, Request* oldest) noexcept {
   if (finished_.Push(newest, oldest)) Wake();
 }
 
+void JsThread::Tell(GenerationNews* newest, GenerationNews* oldest) noexcept {
+  if (news_.Push(newest, oldest)) Wake();
+}
+
 void JsThread::Wake() noexcept {
   if (Call()) return;
   std::shared_ptr<JsThread> last;
@@ -199,6 +228,7 @@ void JsThread::CallInside() noexcept {
 
 void JsThread::ReapLocked() noexcept {
   ReapChain(finished_.TakeAll());
+  ReapNews();
   if (in_flight_ == 0) self_.reset();
 }
 
@@ -209,6 +239,17 @@ void JsThread::ReapChain(Request* request) noexcept {
     Return(request);
     --in_flight_;
     request = next;
+  }
+}
+
+// Drops generations that have ended. Their news are in the list, or were taken from it and have not been delivered.
+void JsThread::ReapNews() noexcept {
+  generations.Note(news_.TakeAll());
+  while (const GenerationCall* const call = generations.Ready()) {
+    generations.PopReady();
+    if (!call->ended) continue;
+    generations.Remove(call);
+    --in_flight_;
   }
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "addon/core.h"
+#include "addon/generation_calls.h"
 #include "batching/inbox.h"
 #include "batching/open_count.h"
 #include "batching/request.h"
@@ -20,8 +21,19 @@ namespace millrace {
 
 class JsThread;
 
+// The hold of a JavaScript object on something that must be released when the environment ends.
+class ThreadHold {
+ public:
+  virtual ~ThreadHold() = default;
+  // Releases it, if it is not released yet.
+  virtual void End() noexcept = 0;
+};
+
 // What the methods of a JavaScript model object share; see model.cc.
-struct ModelHold {
+struct ModelHold final : ThreadHold {
+  ModelHold(std::shared_ptr<JsThread> own, std::shared_ptr<LoadedModel> loaded);
+  void End() noexcept override;
+
   std::shared_ptr<JsThread> thread;
   std::shared_ptr<LoadedModel> model;  // null once released
   // Used for inline runs.
@@ -29,16 +41,18 @@ struct ModelHold {
   Staging staging;
 };
 
-// THREADS Any thread may call Finish, FailEarly and Post. Only the JavaScript thread calls the other methods.
+// THREADS Any thread may call Finish, FailEarly, Tell, FailGenerationEarly and Post. Only the JavaScript thread calls the
+// other methods.
 //
 // LIFE It is attached from Attach until the environment is torn down or Detach is called. Requests that finish later
 // are dropped. The object keeps itself alive while it is attached, because the environment calls it back, and while a
-// request is in flight, because workers write to its records.
+// request or a generation is in flight, because other threads write to its records.
 //
-// WAKE-UPS The thread-safe function passes no data. It is called each time the list of finished requests becomes
-// non-empty, so that a batch wakes a thread at most once. Neither the JavaScript thread nor the threads that finish
-// requests or post events wait for each other: both lists are lock-free, and `callers_` counts the threads that are
-// about to call the thread-safe function.
+// WAKE-UPS The thread-safe function passes no data. It is called each time the list of finished requests, or that of
+// news of generations, becomes non-empty, so that a batch or a step wakes a thread at most once, and one wake-up delivers
+// whatever is in either list by then. Neither the JavaScript thread nor the threads that finish requests or post events
+// wait for each other: the lists are lock-free, and `callers_` counts the threads that are about to call the thread-safe
+// function.
 class JsThread final : public CompletionSink {
  public:
   // The number of doubles in the mailbox; see addon/mailbox_layout.h.
@@ -47,8 +61,9 @@ class JsThread final : public CompletionSink {
   explicit JsThread(Core& shared) : core(shared) {}
   ~JsThread() override;
 
-  // Creates the mailbox and the thread-safe function. It calls `on_ready()`, and `on_early(slot, code, message)` for
-  // requests that fail early. On failure it throws a JavaScript exception and returns false.
+  // Creates the mailbox and the thread-safe function. It calls `on_ready()`, and
+  // `on_early(slot, code, message, generation)` for requests and generations that fail early. On failure it throws a
+  // JavaScript exception and returns false.
   bool Attach(napi_env env, napi_value on_ready, napi_value on_early, napi_value* mailbox);
   // Stops all callbacks. Idempotent. The environment's clean-up hook calls it too.
   void Detach() noexcept;
@@ -67,6 +82,12 @@ class JsThread final : public CompletionSink {
   Request* At(uint32_t slot) noexcept;
   // Takes the finished requests, oldest first. Each must be released after it has been delivered.
   Request* TakeFinished() noexcept { return finished_.TakeAll(); }
+
+  // Frees the record of a generation whose end has been delivered. One in `generations` counts as submitted after
+  // Submitted().
+  void Release(const GenerationCall* call) noexcept;
+  // Lists the generations that have news in `generations`.
+  void TakeNews() noexcept { generations.Note(news_.TakeAll()); }
 
   // Keeps the event loop alive until Unhold, for work that is not a request.
   void Hold() noexcept;
@@ -87,14 +108,21 @@ class JsThread final : public CompletionSink {
   void Finish(Request* newest, Request* oldest) noexcept override;
   void FailEarly(uint32_t slot, uint64_t turn, const Status& status) override;
 
+  // Passes on a chain of news, which are linked from the newest to the oldest.
+  void Tell(GenerationNews* newest, GenerationNews* oldest) noexcept;
+  // Does for a generation what FailEarly does for a request.
+  void FailGenerationEarly(uint32_t slot, uint64_t turn, const Status& status);
+
   Core& core;
   double* mailbox = nullptr;
   // Finished requests already taken from the list but not yet written to the mailbox.
   Request* undelivered = nullptr;
   // Why the last request was refused before it reached the batcher.
   Status refusal;
+  // The generations in flight. Guarded by mutex_ after Detach.
+  GenerationSlots generations;
   // This thread's holds on models. They end with the environment even if it runs no finalizers.
-  std::set<ModelHold*> holds;
+  std::set<ThreadHold*> holds;
 
  private:
   static constexpr uint32_t kMaxSlots = 1 << 16;
@@ -110,6 +138,8 @@ class JsThread final : public CompletionSink {
   bool Call() noexcept;
   void CallInside() noexcept;
   void ReapChain(Request* request) noexcept;
+  void ReapNews() noexcept;
+  void CallEarly(uint32_t slot, const Status& status, bool generation);
 
   napi_env env_ = nullptr;
   napi_ref mailbox_ref_ = nullptr;
@@ -124,6 +154,7 @@ class JsThread final : public CompletionSink {
   static void Drop(Event* events) noexcept;
 
   Inbox<Request> finished_;
+  Inbox<GenerationNews> news_;
   Inbox<Event> events_;
 
   // Closed when the thread is detached. Other threads use `wake_` and push events only while inside.

@@ -39,7 +39,7 @@ bool IsClosed(const Signature& signature, const ShapePlan& shapes, bool batched)
 
 }  // namespace
 
-Status LoadedModel::Load(const Surroundings& surroundings, const LoadRequest& request,
+Status LoadedModel::Load(const LoadSurroundings& surroundings, const LoadRequest& request,
                          std::shared_ptr<LoadedModel>& model) {
   std::shared_ptr<LoadedModel> loading(new LoadedModel);
   // The files are kept until all sessions are made.
@@ -95,7 +95,7 @@ Status LoadedModel::Load(const Surroundings& surroundings, const LoadRequest& re
 // Chooses the number of workers and of threads for each run. A device has as many workers as batches in flight. On the
 // CPU both are measured unless they are set: several workers of one thread share one copy of the weights and have the
 // highest throughput; one worker with all the threads is better for few, long runs.
-Status LoadedModel::ChooseSplit(const Surroundings& surroundings, const LoadRequest& request,
+Status LoadedModel::ChooseSplit(const LoadSurroundings& surroundings, const LoadRequest& request,
                                 SessionOptions session, const WarmupOptions& warmup,
                                 uint32_t& workers) {
   intra_op_threads_ = session.intra_op_threads;

@@ -1,12 +1,12 @@
 // A model on its device, and its batcher.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "addon/load_surroundings.h"
 #include "batching/batcher.h"
 #include "batching/probe.h"
 #include "batching/shape_plan.h"
@@ -73,16 +73,7 @@ class LoadedModel {
   // The most inputs, and the most outputs, of a model, whose shapes must fit into the mailbox.
   static constexpr size_t kMaxTensors = 256;
 
-  // What the models of a process share.
-  struct Surroundings {
-    const OrtLibrary& library;
-    // Returns the object that divides the time of the device with this name. It must outlive the model.
-    std::function<DeviceShare&(const std::string& device)> share;
-    // The number of cores for workers.
-    uint32_t cores = 1;
-  };
-
-  static Status Load(const Surroundings& surroundings, const LoadRequest& request,
+  static Status Load(const LoadSurroundings& surroundings, const LoadRequest& request,
                      std::shared_ptr<LoadedModel>& model);
 
   const Signature& signature() const noexcept { return executor_->signature(); }
@@ -113,7 +104,7 @@ class LoadedModel {
   Status PlanShapes(const LoadRequest& request, const Signature& signature, Executor& trial);
   std::vector<DeviceShape> DeviceShapesFor(const Signature& signature) const;
   Status MapInputs(const LoadRequest& request);
-  Status ChooseSplit(const Surroundings& surroundings, const LoadRequest& request,
+  Status ChooseSplit(const LoadSurroundings& surroundings, const LoadRequest& request,
                      SessionOptions session, const WarmupOptions& warmup, uint32_t& workers);
   void WarmUp(const LoadRequest& request, const WarmupOptions& warmup);
 

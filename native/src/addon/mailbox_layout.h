@@ -3,7 +3,8 @@
 //
 // A request is kRequestWords words, and then for each input of the signature kInputWords words and its
 // dimensions. A record of a finished request is kRecordWords words, and then for each output kOutputWords
-// words, its dimensions, and its bytes padded to whole words.
+// words, its dimensions, and its bytes padded to whole words. A record of a generation is kGenerationWords words and its
+// new tokens.
 //
 // Why: .github/decisions/0002-a-mailbox-instead-of-arguments.md
 #pragma once
@@ -58,5 +59,28 @@ inline constexpr int kOutputBytes = 0;
 inline constexpr int kOutputRank = 1;
 inline constexpr int kOutputWords = 2;
 inline constexpr int kOutputFetched = -1;
+
+// The words of a record of a generation, after which its new tokens follow. The code is kGenerationRunning if it goes on.
+// All words from the tokens on have a meaning only in the record of its end: the tokens are the number of all of its
+// tokens, which takeGeneration() returns, and 0 if it failed; the score is NaN if there is none; times are in
+// milliseconds; rows and requests are those of its largest step.
+inline constexpr int kGenerationSlot = 0;
+inline constexpr int kGenerationCode = 1;
+inline constexpr int kGenerationNewTokens = 2;
+inline constexpr int kGenerationTokens = 3;
+inline constexpr int kGenerationFinish = 4;
+inline constexpr int kGenerationScore = 5;
+inline constexpr int kGenerationQueueMs = 6;
+inline constexpr int kGenerationPrefillMs = 7;
+inline constexpr int kGenerationDecodeMs = 8;
+inline constexpr int kGenerationSteps = 9;
+inline constexpr int kGenerationRows = 10;
+inline constexpr int kGenerationRequests = 11;
+inline constexpr int kGenerationWords = 12;
+inline constexpr int kGenerationRunning = -1;
+
+// The values of kGenerationFinish.
+inline constexpr int kFinishStop = 0;
+inline constexpr int kFinishLength = 1;
 
 }  // namespace millrace

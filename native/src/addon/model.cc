@@ -7,7 +7,9 @@
 #include "addon/convert.h"
 #include "addon/device_report.h"
 #include "addon/finalize_once.h"
+#include "addon/load_call.h"
 #include "addon/mailbox_layout.h"
+#include "addon/stats_object.h"
 
 namespace millrace {
 namespace {
@@ -92,18 +94,6 @@ napi_value JS_wake(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-Napi::Object ToObject(Napi::Env env, const Tally::Sums& sums) {
-  Napi::Object object = Napi::Object::New(env);
-  const auto ms = [&](const char* name, Nanos duration) {
-    object.Set(name, Napi::Number::New(env, static_cast<double>(duration) * 1e-6));
-  };
-  object.Set("count", Napi::Number::New(env, static_cast<double>(sums.count)));
-  ms("inputMs", sums.parts.input);
-  ms("computeMs", sums.parts.compute);
-  ms("outputMs", sums.parts.output);
-  return object;
-}
-
 Napi::Value JS_stats(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto& hold = *static_cast<ModelHold*>(info.Data());
@@ -154,13 +144,7 @@ Napi::Value JS_stats(const Napi::CallbackInfo& info) {
     costs[i] = object;
   }
   result.Set("costs", costs);
-  Napi::Array sizes = Napi::Array::New(env, stats.sizes.size());
-  for (uint32_t i = 0; i < stats.sizes.size(); ++i) {
-    Napi::Object object = ToObject(env, stats.sizes[i].runs);
-    object.Set("rows", Napi::Number::New(env, static_cast<double>(stats.sizes[i].rows)));
-    sizes[i] = object;
-  }
-  result.Set("sizes", sizes);
+  result.Set("sizes", ToArray(env, stats.sizes));
   result.Set("answered", ToObject(env, stats.completed_runs));
   result.Set("lastRunAt", Napi::Number::New(env, static_cast<double>(stats.last_run / 1'000'000)));
   result.Set("queue", ToObject(env, stats.queue));
@@ -172,23 +156,8 @@ Napi::Value JS_stats(const Napi::CallbackInfo& info) {
 // Ends this thread's hold on the model. Resolves after that and, if it was the last hold, after the model has been
 // freed.
 Napi::Value JS_release(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
   auto& hold = *static_cast<ModelHold*>(info.Data());
-  const auto deferred = Napi::Promise::Deferred::New(env);
-  if (hold.model == nullptr) {
-    deferred.Resolve(env.Undefined());
-    return deferred.Promise();
-  }
-  auto released = std::make_unique<JsThread::Event>([thread = hold.thread, deferred](napi_env raw) {
-    thread->Unhold();
-    deferred.Resolve(Napi::Env(raw).Undefined());
-  });
-  // The event is shared, because a std::function must be copyable and a unique_ptr is not.
-  const auto event = std::make_shared<std::unique_ptr<JsThread::Event>>(std::move(released));
-  std::function<void()> done = [thread = hold.thread, event] { thread->Post(std::move(*event)); };
-  hold.thread->Hold();
-  Core::Retire(std::move(hold.model), std::move(done));
-  return deferred.Promise();
+  return ReleaseOnThread(info.Env(), hold.thread, std::move(hold.model));
 }
 
 // Adds the names of the classes to outputs that replace maps from class to probability.
@@ -227,21 +196,6 @@ Napi::Array ToArray(Napi::Env env, const std::vector<TensorSpec>& specs) {
   return array;
 }
 
-Napi::Object ToObject(Napi::Env env, const Histogram::Snapshot& histogram) {
-  Napi::Object object = Napi::Object::New(env);
-  Napi::Array bounds = Napi::Array::New(env, histogram.bounds.size());
-  Napi::Array counts = Napi::Array::New(env, histogram.counts.size());
-  for (uint32_t i = 0; i < histogram.bounds.size(); ++i) {
-    bounds[i] = Napi::Number::New(env, histogram.bounds[i]);
-    counts[i] = Napi::Number::New(env, static_cast<double>(histogram.counts[i]));
-  }
-  object.Set("bounds", bounds);
-  object.Set("counts", counts);
-  object.Set("count", Napi::Number::New(env, static_cast<double>(histogram.count)));
-  object.Set("sum", Napi::Number::New(env, histogram.sum));
-  return object;
-}
-
 Napi::Object WrapModel(Napi::Env env, std::shared_ptr<JsThread> thread,
                        std::shared_ptr<LoadedModel> model) {
   Napi::Object object = Napi::Object::New(env);
@@ -266,9 +220,7 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<JsThread> thread,
   object.Set("instances", Napi::Number::New(env, model->batcher().options().workers));
   object.Set("intraOpThreads", Napi::Number::New(env, model->intra_op_threads()));
 
-  std::unique_ptr<RunHandle> handle = model->NewHandle();
-  auto* const hold =
-      new ModelHold{std::move(thread), std::move(model), std::move(handle), Staging()};
+  auto* const hold = new ModelHold(std::move(thread), std::move(model));
   hold->thread->holds.insert(hold);
   napi_value submit = nullptr;
   napi_create_function(env, "submit", NAPI_AUTO_LENGTH, JS_guarded<JS_submit>, hold, &submit);
@@ -283,7 +235,7 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<JsThread> thread,
     auto* const dead = static_cast<ModelHold*>(data);
     dead->thread->holds.erase(dead);
     // Freeing a model takes long, and must not block the garbage collector.
-    if (dead->model != nullptr) Core::Retire(std::move(dead->model), nullptr);
+    dead->End();
     delete dead;
   };
   // Deno runs the finalizers of AddFinalizer only when it exits, so napi_wrap is used.

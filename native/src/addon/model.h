@@ -17,7 +17,4 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<JsThread> thread,
 // Returns TensorSpecs of native/types.ts.
 Napi::Array ToArray(Napi::Env env, const std::vector<TensorSpec>& specs);
 
-// Returns a Histogram of native/types.ts.
-Napi::Object ToObject(Napi::Env env, const Histogram::Snapshot& histogram);
-
 }  // namespace millrace
