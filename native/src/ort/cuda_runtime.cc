@@ -47,7 +47,9 @@ const char* Fill(void* library, CudaRuntime& table) {
   MILLRACE_FIND(EventRecord);
   MILLRACE_FIND(EventSynchronize);
   MILLRACE_FIND(MemcpyAsync);
+  MILLRACE_FIND(Memcpy3DAsync);
   MILLRACE_FIND(MemsetAsync);
+  MILLRACE_FIND(Memset3DAsync);
   MILLRACE_FIND(ThreadExchangeStreamCaptureMode);
   MILLRACE_FIND(GetErrorString);
 #undef MILLRACE_FIND
@@ -115,6 +117,14 @@ Status CountGpus(const CudaRuntime& runtime, int& count) {
   }
   return {Code::kFailedPrecondition,
           std::string("CUDA cannot be used: ") + runtime.GetErrorString(error)};
+}
+
+Status CheckGpu(const CudaRuntime& runtime, int device) {
+  int count = 0;
+  MILLRACE_RETURN_IF_ERROR(CountGpus(runtime, count));
+  if (device >= 0 && device < count) return {};
+  return {Code::kFailedPrecondition, "There is no GPU " + std::to_string(device) + ": this process sees " +
+                                         std::to_string(count) + ", numbered from 0"};
 }
 
 Status ReadGpuInfo(const CudaRuntime& runtime, int device, GpuInfo& info) {

@@ -15,7 +15,34 @@ using CudaStream = void*;
 using CudaEvent = void*;
 using CudaError = int;
 
-enum class CudaCopy : int { kToDevice = 1, kToHost = 2 };
+enum class CudaCopy : int { kToDevice = 1, kToHost = 2, kOnDevice = 3 };
+
+// A cudaPitchedPtr: slices of `rows` runs that are `pitch` bytes apart.
+struct CudaPitched {
+  void* data = nullptr;
+  size_t pitch = 0;
+  size_t width = 0;
+  size_t rows = 0;
+};
+
+// A cudaExtent: bytes, runs, and slices.
+struct CudaExtent {
+  size_t width = 0;
+  size_t height = 0;
+  size_t depth = 0;
+};
+
+// A cudaMemcpy3DParms. Arrays and positions, which CUDA has for textures, are always null and 0.
+struct CudaCopy3D {
+  void* source_array = nullptr;
+  size_t source_position[3] = {};
+  CudaPitched source;
+  void* target_array = nullptr;
+  size_t target_position[3] = {};
+  CudaPitched target;
+  CudaExtent extent;
+  CudaCopy kind = CudaCopy::kOnDevice;
+};
 
 // Members are named and behave as in the CUDA runtime's API without the prefix `cuda`. Memory from
 // HostAlloc is pinned: the device copies from and to it without the CPU.
@@ -42,7 +69,9 @@ struct CudaRuntime {
   CudaError (*EventSynchronize)(CudaEvent event);
   CudaError (*MemcpyAsync)(void* target, const void* source, size_t bytes, CudaCopy kind,
                            CudaStream stream);
+  CudaError (*Memcpy3DAsync)(const CudaCopy3D* copy, CudaStream stream);
   CudaError (*MemsetAsync)(void* target, int value, size_t bytes, CudaStream stream);
+  CudaError (*Memset3DAsync)(CudaPitched target, int value, CudaExtent extent, CudaStream stream);
   CudaError (*ThreadExchangeStreamCaptureMode)(int* mode);
   const char* (*GetErrorString)(CudaError error);
 
@@ -69,6 +98,8 @@ struct GpuInfo {
 
 // Counts the GPUs that can be used. If there is none, returns kFailedPrecondition with the reason.
 Status CountGpus(const CudaRuntime& runtime, int& count);
+// Returns kFailedPrecondition if there is no GPU of this number.
+Status CheckGpu(const CudaRuntime& runtime, int device);
 Status ReadGpuInfo(const CudaRuntime& runtime, int device, GpuInfo& info);
 
 // Makes `device` the current device of the calling thread. From then on the thread may also call CUDA while another

@@ -11,15 +11,6 @@
 namespace millrace {
 namespace {
 
-Status CheckIndex(const CudaRuntime& cuda, const DeviceSpec& device) {
-  int count = 0;
-  MILLRACE_RETURN_IF_ERROR(CountGpus(cuda, count));
-  if (device.index >= 0 && device.index < count) return {};
-  return {Code::kFailedPrecondition,
-          "There is no GPU " + std::to_string(device.index) + ": this process sees " +
-              std::to_string(count) + ", numbered from 0"};
-}
-
 // Returns why tensors of this model cannot have fixed buffers, or "" if they can.
 std::string Unbindable(const Signature& signature) {
   for (const auto* specs : {&signature.inputs, &signature.outputs}) {
@@ -97,7 +88,7 @@ Status DeviceSession::Load(const OrtLibrary& library, const SessionOptions& opti
   if (complete.device.cuda == nullptr) {
     MILLRACE_RETURN_IF_ERROR(LoadCudaRuntime(complete.device.cuda));
   }
-  MILLRACE_RETURN_IF_ERROR(CheckIndex(*complete.device.cuda, device));
+  MILLRACE_RETURN_IF_ERROR(CheckGpu(*complete.device.cuda, device.index));
 
   std::unique_ptr<DeviceSession> loading(new DeviceSession(library, complete, device));
   loading->provider_ = &provider;

@@ -73,6 +73,9 @@ struct SessionSetup {
   bool profile = false;
   // Whether the graph is left as it is, which is quicker if only the signature is needed.
   bool unoptimised = false;
+  // Whether nearly every run has other shapes than those before. ONNX Runtime then plans no memory by shapes, of which it
+  // would keep a plan for each.
+  bool changing_shapes = false;
 };
 
 // One ONNX Runtime session, which all workers of a model share, so that its weights exist once. Run takes inputs of any
