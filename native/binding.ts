@@ -12,6 +12,7 @@ import type { NativeAxis } from './axes.ts';
 import type { DeviceReport } from './device-types.ts';
 import type { EngineInfo, FileTensor } from './engine-types.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
+import type { NativeGenerations } from './generation-binding.ts';
 import type { CostPoint, Histogram, ModelStats, TensorSpec } from './types.ts';
 
 /** The numbers of the enum `BatchingMode` in addon/loaded_model.h. */
@@ -115,7 +116,7 @@ export interface NativeFacts {
 }
 
 /** The addon's object for one JavaScript thread. All its functions must be called on that thread. */
-export interface NativeEngine {
+export interface NativeEngine extends NativeGenerations {
   readonly info: EngineInfo;
   readonly mailbox: ArrayBuffer;
   inspect(source: string | Uint8Array): Promise<NativeFacts>;
@@ -146,7 +147,7 @@ interface Addon {
   open(
     library: string,
     onReady: () => void,
-    onEarly: (slot: number, code: number, message: string) => void,
+    onEarly: (slot: number, code: number, message: string, generation: boolean) => void,
     jsThreads: number,
   ): NativeEngine;
 }

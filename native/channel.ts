@@ -13,6 +13,7 @@ import type { NativeEngine, NativeModel } from './binding.ts';
 import { DenoWakeup } from './deno-wakeup.ts';
 import { isHalfArray, withoutHalfArray } from './elements.ts';
 import { errorCode, MillraceError } from './errors.ts';
+import { Generations } from './generations.ts';
 import { START_AT_ONCE, START_LATER, START_WAKE } from './layout.ts';
 import {
   isDone,
@@ -71,17 +72,21 @@ export class Channel {
   /** The requests in flight by slot. Slots are small numbers that are used again, so an array is enough. */
   readonly #waiters: (Waiter | undefined)[] = [];
   /** Models with submitted requests for which no instance has been woken yet. */
-  readonly #unwoken = new Set<SubmitTarget>();
+  readonly #unwoken = new Set<{ wake(): void }>();
   /** Whether a request of this turn of the event loop ran on this thread; the later ones then share a batch. */
   #ranAtOnce = false;
   #timer: Timer | undefined;
   #timerDue = Number.POSITIVE_INFINITY;
   readonly #denoWakeup = process.versions.deno === undefined ? undefined : new DenoWakeup();
+  readonly generations: Generations;
 
   constructor(native: NativeEngine) {
     this.#native = native;
     this.#mail = new Float64Array(native.mailbox);
     this.#reader = new RecordReader(native, this.#mail);
+    this.generations = new Generations(native, this.#mail, this.#denoWakeup, (model) =>
+      this.#wakeLater(model),
+    );
   }
 
   /** Submits one request and returns the promise of `Model.run`, with its errors. */
@@ -132,7 +137,7 @@ export class Channel {
    * Requests of one turn of the event loop count as arrived together: one wake-up serves them all, and they
    * share a batch. Why: .github/decisions/0005-one-wake-up-per-turn.md
    */
-  #wakeLater(model: SubmitTarget): void {
+  #wakeLater(model: { wake(): void }): void {
     if (this.#unwoken.size === 0) this.#native.callSoon();
     this.#unwoken.add(model);
   }
@@ -162,6 +167,7 @@ export class Channel {
       this.#unwoken.clear();
     }
     this.#drain();
+    this.generations.drain();
   }
 
   /** Settles the promises of all requests that have finished. */

@@ -6,6 +6,7 @@
  */
 
 import type { Codec } from './codec-types.ts';
+import type { GenerativeModel, GeneratorOptions } from './generation-types.ts';
 import type { ElementType, Histogram, LoadOptions, Model, TensorSpec } from './types.ts';
 
 export interface EngineInfo {
@@ -58,6 +59,14 @@ export interface Engine {
    * closed.
    */
   load(options: LoadOptions): Promise<Model>;
+  /**
+   * Loads a generative model on another thread. Loads of the same files with the same options share one decoder and one
+   * generator.
+   *
+   * @throws {MillraceError} (as a rejection) as `load`; `INVALID_ARGUMENT` also if the files are not those of a decoder
+   * with a cache of keys and values, with the name of the input or output that is missing.
+   */
+  loadGenerator(options: GeneratorOptions): Promise<GenerativeModel>;
   /**
    * Reads the file of a model on another thread, without loading it. What it read is kept until the file changes, so that a
    * load of the same file does not read it again.

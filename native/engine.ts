@@ -1,5 +1,6 @@
 /** @module The engine of one JavaScript thread. */
 
+import { createHash } from 'node:crypto';
 import { basename, dirname, resolve } from 'node:path';
 import {
   fromAddon,
@@ -12,9 +13,17 @@ import type { Codec } from './codec-types.ts';
 import { costFileIn, readCosts, writeCosts } from './costs.ts';
 import type { Counters, Engine, EngineInfo, ModelFile } from './engine-types.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
+import { toNativeGenerator } from './generation-options.ts';
+import type { GenerativeModel, GeneratorOptions } from './generation-types.ts';
+import { LoadedGenerator } from './generator.ts';
 import { toNative } from './load-options.ts';
 import { LoadedModel } from './model.ts';
 import type { LoadOptions, Model, ModelStats } from './types.ts';
+
+/** A model of any kind. */
+interface Closable {
+  close(): Promise<void>;
+}
 
 export class NativeEngineHandle implements Engine {
   readonly info: EngineInfo;
@@ -23,7 +32,7 @@ export class NativeEngineHandle implements Engine {
   readonly #native: NativeEngine;
   readonly #channel: Channel;
   /** The models to close with the engine. The references are weak, so that an unused model can be collected. */
-  readonly #models = new Set<WeakRef<LoadedModel>>();
+  readonly #models = new Set<WeakRef<Closable>>();
   #loading = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
@@ -48,6 +57,10 @@ export class NativeEngineHandle implements Engine {
 
   load(options: LoadOptions): Promise<Model> {
     return this.#whileOpen(() => this.#load(options));
+  }
+
+  loadGenerator(options: GeneratorOptions): Promise<GenerativeModel> {
+    return this.#whileOpen(() => this.#loadGenerator(options));
   }
 
   inspect(path: string): Promise<ModelFile> {
@@ -127,9 +140,33 @@ export class NativeEngineHandle implements Engine {
       if (cacheDir !== undefined && native.costs?.length === 0) await keep(model, model.stats());
       return model;
     } catch (cause) {
-      const changed = cause instanceof Error && fromAddon(cause).code === 'UNAVAILABLE';
-      if (changed && attempts > 1) return this.#load(options, attempts - 1);
-      throw loadError(name, folder, cause);
+      if (haveChanged(cause) && attempts > 1) return this.#load(options, attempts - 1);
+      throw loadError(name, [folder], cause);
+    }
+  }
+
+  /** Loads a generative model, at most `attempts` times if its files are changed meanwhile. */
+  async #loadGenerator(options: GeneratorOptions, attempts = 3): Promise<GenerativeModel> {
+    const native = toNativeGenerator(options);
+    const { decoder, decoderWithPast, encoder } = native;
+    const files = [decoder, decoderWithPast, encoder].filter((file) => file !== undefined);
+    for (const file of files) file.digest = (await this.#inspect(file, options.name)).digest;
+    const folders = files.map(({ path }) => dirname(path));
+    native.key = JSON.stringify([folders, { ...native, copyFolder: undefined }]);
+    const hash = createHash('sha256');
+    for (const file of [decoder, decoderWithPast, encoder]) hash.update(`${file?.digest}\n`);
+    const digest = hash.digest('hex');
+    const name = options.name ?? basename(decoder.path);
+    try {
+      const handle = await this.#channel.await(this.#native.loadGenerator(native));
+      const model = new LoadedGenerator(name, digest, handle, this.#channel, () =>
+        this.#forget(model),
+      );
+      this.#models.add(new WeakRef(model));
+      return model;
+    } catch (cause) {
+      if (haveChanged(cause) && attempts > 1) return this.#loadGenerator(options, attempts - 1);
+      throw loadError(name, folders, cause);
     }
   }
 
@@ -141,15 +178,15 @@ export class NativeEngineHandle implements Engine {
     try {
       return await this.#channel.await(this.#native.inspect(path ?? bytes!));
     } catch (cause) {
-      if (path === undefined) throw loadError(name ?? 'of bytes', '', cause);
+      if (path === undefined) throw loadError(name ?? 'of bytes', [], cause);
       const { code, message } = fromAddon(cause);
-      if (code !== 'NOT_FOUND') throw loadError(name ?? basename(path), dirname(path), cause);
+      if (code !== 'NOT_FOUND') throw loadError(name ?? basename(path), [dirname(path)], cause);
       const sentence = `Cannot read the model file ${path}: ${message}`;
       throw new MillraceError('NOT_FOUND', sentence, { cause });
     }
   }
 
-  #forget(model: LoadedModel): void {
+  #forget(model: Closable): void {
     for (const reference of this.#models) {
       const held = reference.deref();
       if (held === undefined || held === model) this.#models.delete(reference);
@@ -169,10 +206,19 @@ export class NativeEngineHandle implements Engine {
 /** Returns a device as reports name it. `auto` keeps its name: it may be another device each time, so it has no costs. */
 const fullName = (device: string) => (/^(?:cuda|tensorrt)$/.test(device) ? `${device}:0` : device);
 
-/** Returns the error with the name of the model and without the path of its folder. */
-function loadError(name: string, folder: string, cause: unknown): unknown {
+/** Returns whether a load failed because the files of its model are not those that were inspected. */
+const haveChanged = (cause: unknown) =>
+  cause instanceof Error && fromAddon(cause).code === 'UNAVAILABLE';
+
+/** Returns the error with the name of the model and without the paths of its folders. */
+function loadError(name: string, folders: readonly string[], cause: unknown): unknown {
   if (cause instanceof MillraceError || !(cause instanceof Error)) return cause;
   const code = (cause as Error & { code?: MillraceErrorCode }).code ?? 'INTERNAL';
-  const reason = cause.message.replaceAll(folder === '' ? '\0' : `${folder}/`, '').trim();
+  const reason = folders
+    .reduce(
+      (text, folder) => text.replaceAll(folder === '' ? '\0' : `${folder}/`, ''),
+      cause.message,
+    )
+    .trim();
   return new MillraceError(code, `Cannot load model '${name}': ${reason}`, { cause });
 }

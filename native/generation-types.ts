@@ -44,6 +44,13 @@ export interface GeneratorOptions {
   runLimitMs?: number;
   /** The share of the device's time, relative to the other models on it, when they compete. Default: 1. */
   weight?: number;
+  /**
+   * The most positions of the decoder's sequence, of which the model's configuration tells (`n_positions`,
+   * `max_position_embeddings`). A longer generation is refused. Default: it is not known, and the model fails.
+   */
+  maxPositions?: number;
+  /** The same for the input of an encoder. */
+  maxEncoderPositions?: number;
   /** A folder for private copies of external data while the model loads. Default: the system's temporary folder. */
   cacheDir?: string;
 }

@@ -47,7 +47,11 @@ export function openEngine(options: EngineOptions = {}): Engine {
     const native = addon.open(
       options.library ?? defaultLibrary(),
       () => channel?.turn(),
-      (slot, code, message) => channel?.overdue(slot, new MillraceError(errorCode(code), message)),
+      (slot, code, message, generation) =>
+        (generation ? channel?.generations : channel)?.overdue(
+          slot,
+          new MillraceError(errorCode(code), message),
+        ),
       threadsOf(options),
     );
     channel = new Channel(native);

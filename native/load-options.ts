@@ -6,6 +6,7 @@ import { nativeAxes, sizes } from './axes.ts';
 import { BATCHING_MODES, type NativeLoadOptions, type NativePixels, POLICIES } from './binding.ts';
 import { nativeDevice } from './devices.ts';
 import { MillraceError } from './errors.ts';
+import { real, whole } from './option-checks.ts';
 import type { BatchingOptions, LoadOptions, PixelInput } from './types.ts';
 
 const DEFAULT_MAX_ROWS = 64;
@@ -123,25 +124,4 @@ function rowSizes({ maxRows, autoMaxRows, rowBuckets }: BatchingOptions) {
     'INVALID_ARGUMENT',
     `batching.maxRows is ${maxRows}, but the largest of batching.rowBuckets is ${largest}: leave maxRows out`,
   );
-}
-
-function real(name: string, value: number | undefined, fallback: number, min: number, max: number) {
-  if (value === undefined) return fallback;
-  if (typeof value === 'number' && value >= min && value <= max) return value;
-  throw new MillraceError(
-    'INVALID_ARGUMENT',
-    `${name} is ${value}: expected a number from ${min} to ${max}`,
-  );
-}
-
-function whole(
-  name: string,
-  value: number | undefined,
-  fallback: number,
-  min: number,
-  max: number,
-) {
-  const number = real(name, value, fallback, min, max);
-  if (Number.isInteger(number)) return number;
-  throw new MillraceError('INVALID_ARGUMENT', `${name} is ${value}: expected a whole number`);
 }

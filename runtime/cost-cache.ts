@@ -16,6 +16,7 @@ export function withCostCache(engine: Engine, folder: string, log: Log): Engine 
     codec: engine.codec,
     inspect: (path) => engine.inspect(path),
     load: (options) => engine.load({ cacheDir: folder, notice, ...options }),
+    loadGenerator: (options) => engine.loadGenerator({ cacheDir: folder, ...options }),
     close: () => engine.close(),
   };
 }

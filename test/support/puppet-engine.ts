@@ -9,6 +9,7 @@ import { openCodec } from '../../native/codec.ts';
 import type { DeviceReport } from '../../native/device-types.ts';
 import type { Counters, Engine, EngineInfo } from '../../native/engine-types.ts';
 import { MillraceError } from '../../native/errors.ts';
+import type { GenerativeModel, GeneratorOptions } from '../../native/generation-types.ts';
 import type {
   CostPoint,
   Histogram,
@@ -22,6 +23,7 @@ import type {
   Tensors,
   Timings,
 } from '../../native/types.ts';
+import { type GeneratorScript, PuppetGenerator, puppetEcho } from './puppet-generator.ts';
 
 /** The behaviour of a model. */
 export interface PuppetScript {
@@ -34,6 +36,9 @@ export interface PuppetScript {
 
 /** Returns the script of a model by its name, such as `iris:v1.0`. It may throw any error with which a load may reject. */
 export type PuppetRepository = (name: string, options: LoadOptions) => PuppetScript;
+
+/** Returns the script of a generative model by its name. It may throw any error with which a load may reject. */
+export type PuppetGenerators = (name: string, options: GeneratorOptions) => GeneratorScript;
 
 const TIMINGS: Timings = { queueMs: 0.04, computeMs: 0.21, batchRows: 8, batchRequests: 8 };
 
@@ -211,15 +216,25 @@ export class PuppetEngine implements Engine {
   readonly models = new Map<string, PuppetModel>();
   /** Every call of `load`. */
   readonly loads: LoadOptions[] = [];
+  /** Every generative model loaded so far, by name. */
+  readonly generators = new Map<string, PuppetGenerator>();
+  /** Every call of `loadGenerator`. */
+  readonly generatorLoads: GeneratorOptions[] = [];
   closed = false;
   readonly #repository: PuppetRepository;
+  readonly #generatorRepository: PuppetGenerators;
 
-  /** @param repository The scripts of the models. Default: a classifier of three classes. */
+  /**
+   * @param repository The scripts of the models. Default: a classifier of three classes.
+   * @param generators The scripts of the generative models. Default: one that says its input backwards.
+   */
   constructor(
     repository: PuppetRepository = () => puppetClassifier(),
     providers: readonly string[] = ['CPUExecutionProvider'],
+    generators: PuppetGenerators = () => puppetEcho,
   ) {
     this.#repository = repository;
+    this.#generatorRepository = generators;
     this.info = { onnxRuntimeVersion: '0.0.0', library: 'puppet', providers };
   }
 
@@ -231,12 +246,21 @@ export class PuppetEngine implements Engine {
     return model;
   }
 
+  async loadGenerator(options: GeneratorOptions): Promise<GenerativeModel> {
+    this.generatorLoads.push(options);
+    const name = options.name ?? 'puppet';
+    const model = new PuppetGenerator(this.#generatorRepository(name, options), options);
+    this.generators.set(name, model);
+    return model;
+  }
+
   /** What is in a file is nothing by default. */
   inspect: Engine['inspect'] = async () => ({ digest: '0'.repeat(64), inputs: [], outputs: [] });
 
   async close(): Promise<void> {
     this.closed = true;
-    await Promise.all([...this.models.values()].map((model) => model.close()));
+    const all = [...this.models.values(), ...this.generators.values()];
+    await Promise.all(all.map((model) => model.close()));
   }
 }
 

@@ -48,6 +48,7 @@ export async function serveRoute(repository: string): Promise<number> {
     },
     inspect: (path) => engine.inspect(path),
     load: (options) => engine.load(options),
+    loadGenerator: (options) => engine.loadGenerator(options),
     close: () => engine.close(),
   };
   const settings = { SERVICE: 'inference', MODEL_PATH: repository, HOST: '127.0.0.1' };
