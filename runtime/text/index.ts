@@ -1,0 +1,18 @@
+/**
+ * Models that take text: what the files of a folder from Hugging Face say about them, and what the operations on texts need
+ * to know.
+ *
+ * ```
+ * task-of.ts           the task of a folder, by its config.json
+ * read-description.ts  all that its files say: tokenizer, window, labels, pooling, generation
+ * text-model.ts        what the operations on texts know about a loaded version
+ * tokenizer/           from texts to tokens and back
+ * ```
+ *
+ * @module
+ */
+
+export { DescribedFolder } from './described-folder.ts';
+export type { TextDescription } from './description.ts';
+export { readDescription } from './read-description.ts';
+export type * from './text-model.ts';
