@@ -5,11 +5,17 @@ const TURN_MS = 5;
 
 /** Long work, or several parts of it that share the time of its turns. */
 export class ShortTurns {
+  readonly #turnMs: number;
   #startedMs = performance.now();
 
-  /** Lets the event loop run other work, if this turn has taken `TURN_MS`. */
+  /** @param turnMs Default: `TURN_MS`. */
+  constructor(turnMs = TURN_MS) {
+    this.#turnMs = turnMs;
+  }
+
+  /** Lets the event loop run other work, if this turn has taken long enough. */
   async pause(): Promise<void> {
-    if (performance.now() - this.#startedMs < TURN_MS) return;
+    if (performance.now() - this.#startedMs < this.#turnMs) return;
     // Deno runs every setImmediate before network events, so a timer is used.
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#startedMs = performance.now();

@@ -6,6 +6,7 @@ import {
   isMainThread,
   type MessagePort,
   parentPort,
+  type Transferable,
   Worker,
   workerData,
 } from 'node:worker_threads';
@@ -51,7 +52,8 @@ export function startOfProcess(pid: number): string | undefined {
 
 /** A thread, for the thread that started it. */
 export interface Thread {
-  send(message: unknown): void;
+  /** Copies a message to the thread, but for what of it is `moved`. */
+  send(message: unknown, moved?: readonly Transferable[]): void;
   onMessage(listener: (message: unknown) => void): void;
   /** Resolves when the thread is over, with the error that ended it if there was one. */
   readonly ended: Promise<Error | undefined>;
@@ -67,7 +69,7 @@ export function startThread(
 ): Thread {
   const worker = new Worker(module, { workerData: data, transferList: [...moved] });
   return {
-    send: (message) => worker.postMessage(message),
+    send: (message, moved = []) => worker.postMessage(message, [...moved]),
     onMessage: (listener) => void worker.on('message', listener),
     ended: new Promise((resolve) => {
       worker.once('error', resolve);

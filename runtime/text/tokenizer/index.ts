@@ -1,5 +1,6 @@
 /** @module The public interface of tokenizing. */
 
+export { joinTokenizers, type OpenTokenizers, openTokenizers } from './open-tokenizers.ts';
 export type {
   EncodedText,
   EncodeOptions,

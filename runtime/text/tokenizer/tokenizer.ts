@@ -30,8 +30,13 @@ export interface EncodeOptions {
   readonly splitSpecialTokens?: boolean;
   /** Whether `TokenWindow.offsets` is set. Default: false. */
   readonly offsets?: boolean;
-  /** Whether `TokenWindow.tokens` is set. Default: false. */
-  readonly tokens?: boolean;
+  /** Written before each text, also at the beginning of each of its further windows. Not for pairs. Default: nothing. */
+  readonly prefix?: string;
+  /**
+   * The most tokens of all texts together, special ones not counted: more are refused with `PAYLOAD_TOO_LARGE` before time is
+   * spent on them. Default: no limit.
+   */
+  readonly maxTokens?: number;
 }
 
 /** A sequence of tokens. All lists have one entry for each token, special ones included. */
@@ -45,11 +50,9 @@ export interface TokenWindow {
   readonly own: number;
   /**
    * The first character of each token and the one after its last, alternately, counted in code points of the text that it
-   * is part of; 0 and 0 for special tokens. Undefined if they were not requested.
+   * is part of, to which its prefix belongs; 0 and 0 for special tokens. Undefined if they were not requested.
    */
   readonly offsets: Uint32Array | undefined;
-  /** The names of the tokens in the vocabulary. Undefined if they were not requested. */
-  readonly tokens: readonly string[] | undefined;
 }
 
 export interface EncodedText {
@@ -57,6 +60,8 @@ export interface EncodedText {
   readonly windows: readonly TokenWindow[];
   /** Tokens of the text or pair as a whole, without special ones, also if some of them were left out. */
   readonly length: number;
+  /** How many of them are those of the prefix, with which the own tokens of each window begin. */
+  readonly prefixLength: number;
   /** Whether tokens were left out. */
   readonly truncated: boolean;
 }
@@ -74,7 +79,7 @@ export interface TokenTextStream {
 
 /** Facts about a tokenizer that do not change. */
 export interface TokenizerFacts {
-  /** Ids of the vocabulary, including added tokens: one more than the highest id. */
+  /** Tokens of the vocabulary, including added ones. */
   readonly size: number;
   /** How many special tokens a window of one text has, and one of a pair. */
   readonly added: { readonly single: number; readonly pair: number };
@@ -94,19 +99,22 @@ export interface TextTokenizer {
    * Encodes texts in another thread. Ids are those of Python's `tokenizers`.
    *
    * @param texts May hold no lone surrogate.
-   * @throws {ServeError} `MODEL_NOT_READY` if the tokenizer is closed.
+   * @throws {ServeError} `INVALID_ARGUMENT` if a window is too short for the part of a pair, or the prefix, that must not be
+   * cut; `PAYLOAD_TOO_LARGE`; `INTERNAL` if the thread has failed. With the signal's reason if it aborts.
    */
   encode(
     texts: readonly TextOrPair[],
     options?: EncodeOptions,
     signal?: AbortSignal,
   ): Promise<readonly EncodedText[]>;
-  /** The text of tokens, without special ones. @throws {ServeError} `INVALID_ARGUMENT` for an id outside the vocabulary. */
+  /** The text of tokens, without special ones. Ids outside the vocabulary have no text. */
   decode(ids: ArrayLike<number>): Promise<string>;
   /** Text from tokens that arrive one after another, without special ones. */
   stream(): TokenTextStream;
+  /** The names of tokens in the vocabulary; '' for ids outside it. */
+  namesOf(ids: ArrayLike<number>): Promise<readonly string[]>;
   /** The id of a token by its name; undefined if the vocabulary does not have it. */
-  idOf(token: string): Promise<number | undefined>;
+  idOf(name: string): Promise<number | undefined>;
   /** Frees the tokenizer when what was begun has ended. */
   close(): Promise<void>;
 }
@@ -123,14 +131,14 @@ export interface TokenizerSource {
   readonly unknownToken?: string;
 }
 
-/** The tokenizers of a process, which share a thread of their own. */
+/** The tokenizers of a process. Each has a thread of its own, which all HTTP threads share. */
 export interface Tokenizers {
   /**
-   * Loads a tokenizer. The thread starts with the first one. Equal files are loaded once.
+   * Loads a tokenizer, which is closed by its owner. Equal files are loaded once.
    *
    * @throws {ServeError} `INVALID_CONFIG` with the reason why the file is no tokenizer.
    */
   load(source: TokenizerSource): Promise<TextTokenizer>;
-  /** Ends the thread. */
+  /** Ends all threads. */
   close(): Promise<void>;
 }

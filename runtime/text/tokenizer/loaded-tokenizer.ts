@@ -1,0 +1,203 @@
+/** @module A tokenizer in its own thread: the library, and what is found out about it when it is loaded. */
+
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { BPE, type Encoding, Tokenizer } from 'tokenizers';
+import { redact, ServeError } from '../../errors.ts';
+import type { Part, SpecialTokens } from './special-tokens.ts';
+import type { LoadedFacts, TokenizerThreadData } from './wire.ts';
+
+/** An object of JSON. */
+type Json = Readonly<Record<string, unknown>>;
+
+/** Texts of which one has tokens in any usual vocabulary. Tokens of the vocabulary itself are tried after them. */
+const PROBES = ['a', 'the', 'A', '.', '0', ' ', 'я', '的'];
+const PROBED_TOKENS = 256;
+
+const NO_SPECIAL = { addSpecialTokens: false };
+const WITH_SPECIAL = { addSpecialTokens: true };
+
+/** A loaded tokenizer. */
+export class LoadedTokenizer {
+  readonly facts: LoadedFacts;
+  readonly #data: TokenizerThreadData;
+  readonly #native: Tokenizer;
+  /** For texts whose special tokens are ordinary text. It needs as much memory again, so it is loaded when it is used. */
+  #splitting: Promise<Tokenizer> | undefined;
+
+  private constructor(data: TokenizerThreadData, native: Tokenizer, facts: LoadedFacts) {
+    this.#data = data;
+    this.#native = native;
+    this.facts = facts;
+  }
+
+  /** @throws {ServeError} `INVALID_CONFIG` with the reason why the file is no tokenizer. */
+  static async load(data: TokenizerThreadData): Promise<LoadedTokenizer> {
+    const text = await readText(data);
+    const file = parse(text);
+    const native = create(text);
+    const specialTokens = await probeSpecialTokens(native);
+    const model = member(file, 'model');
+    const padding = member(file, 'padding');
+    const { continuing_subword_prefix: prefix, type } = model ?? {};
+    const facts: LoadedFacts = {
+      size: native.getVocabSize(true),
+      specialTokens,
+      truncationSide: sideOf(member(file, 'truncation')),
+      padding: padding && { side: sideOf(padding), id: Number(padding.pad_id ?? 0) },
+      continuingPrefix: typeof prefix === 'string' && prefix !== '' ? prefix : undefined,
+      unknownId: unknownId(native, model),
+      model: typeof type === 'string' ? type : '',
+    };
+    return new LoadedTokenizer(data, native, facts);
+  }
+
+  /** Encodes texts without special tokens, on threads of the library. @param split As in `EncodeRequest`. */
+  async encode(texts: readonly string[], split: boolean): Promise<Encoding[]> {
+    const tokenizer = split ? await this.#forSplitting() : this.#native;
+    // A batch has costs of its own.
+    if (texts.length === 1) return [await tokenizer.encode(texts[0]!, null, NO_SPECIAL)];
+    return tokenizer.encodeBatch([...texts], NO_SPECIAL);
+  }
+
+  /** The texts of lists of tokens, without special ones. */
+  async decode(lists: readonly Int32Array[]): Promise<string[]> {
+    return this.#native.decodeBatch(
+      lists.map((ids) => Array.from(ids)),
+      true,
+    );
+  }
+
+  nameOf(id: number): string {
+    return (id >= 0 && this.#native.idToToken(id)) || '';
+  }
+
+  idOf(name: string): number | undefined {
+    return this.#native.tokenToId(name) ?? undefined;
+  }
+
+  /**
+   * Frees the vocabulary, which is most of the memory. Deno never frees what a thread has left to the garbage collector.
+   */
+  async free(): Promise<void> {
+    this.#native.setModel(BPE.empty());
+    const splitting = await this.#splitting?.catch(() => undefined);
+    splitting?.setModel(BPE.empty());
+  }
+
+  #forSplitting(): Promise<Tokenizer> {
+    this.#splitting ??= createSplitting(this.#data);
+    this.#splitting.catch(() => {
+      this.#splitting = undefined;
+    });
+    return this.#splitting;
+  }
+}
+
+/** @throws {ServeError} `INVALID_CONFIG` if the file is not the one that was to be loaded. */
+async function readText({ path, digest }: TokenizerThreadData): Promise<string> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw new ServeError('INVALID_CONFIG', 'tokenizer.json cannot be read.', { cause });
+  }
+  if (createHash('sha256').update(bytes).digest('hex') !== digest) {
+    throw new ServeError('INVALID_CONFIG', 'tokenizer.json was changed while it was being loaded.');
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new ServeError('INVALID_CONFIG', 'tokenizer.json is not UTF-8.', { cause });
+  }
+}
+
+/** The content of the file, whose members the library checks. */
+function parse(text: string): Json {
+  try {
+    const json: unknown = JSON.parse(text);
+    if (isObject(json)) return json;
+  } catch (cause) {
+    throw new ServeError('INVALID_CONFIG', 'tokenizer.json is not JSON.', { cause });
+  }
+  throw new ServeError('INVALID_CONFIG', 'tokenizer.json is no tokenizer: it is not an object.');
+}
+
+const isObject = (json: unknown): json is Json =>
+  typeof json === 'object' && json !== null && !Array.isArray(json);
+
+function member(json: Json, name: string): Json | undefined {
+  const value = json[name];
+  return isObject(value) ? value : undefined;
+}
+
+function create(text: string): Tokenizer {
+  try {
+    const tokenizer = Tokenizer.fromString(text);
+    // Windows are made here, and rows are padded where runs are made.
+    tokenizer.disableTruncation();
+    tokenizer.disablePadding();
+    return tokenizer;
+  } catch (cause) {
+    const reason = cause instanceof Error ? redact(cause.message) : 'it is damaged';
+    throw new ServeError('INVALID_CONFIG', `tokenizer.json is no tokenizer: ${reason}`, { cause });
+  }
+}
+
+/** A tokenizer that does not know its special tokens, so that their names are ordinary text. */
+async function createSplitting(data: TokenizerThreadData): Promise<Tokenizer> {
+  const file = parse(await readText(data));
+  const added = Array.isArray(file.added_tokens) ? file.added_tokens : [];
+  const ordinary = added.filter((token) => !isObject(token) || token.special !== true);
+  return create(JSON.stringify({ ...file, added_tokens: ordinary }));
+}
+
+const sideOf = (json: Json | undefined): 'left' | 'right' =>
+  String(json?.direction).toLowerCase() === 'left' ? 'left' : 'right';
+
+function unknownId(tokenizer: Tokenizer, model: Json | undefined): number | undefined {
+  const { unk_id: id, unk_token: name } = model ?? {};
+  if (typeof id === 'number') return id;
+  return typeof name === 'string' ? (tokenizer.tokenToId(name) ?? undefined) : undefined;
+}
+
+/** Finds out where special tokens are: encodes texts with them, and looks what does not come from a text. */
+async function probeSpecialTokens(tokenizer: Tokenizer): Promise<SpecialTokens> {
+  const probe = await findProbe(tokenizer);
+  const single = await tokenizer.encode(probe, null, WITH_SPECIAL);
+  const pair = await tokenizer.encode(probe, probe, WITH_SPECIAL);
+  return { single: partsOf(single), pair: partsOf(pair) };
+}
+
+async function findProbe(tokenizer: Tokenizer): Promise<string> {
+  const vocabulary = Array.from({ length: PROBED_TOKENS }, (_, id) => tokenizer.idToToken(id));
+  for (const probe of [...PROBES, ...vocabulary]) {
+    if (!probe) continue;
+    const encoding = await tokenizer.encode(probe, null, NO_SPECIAL).catch(() => undefined);
+    if (encoding !== undefined && encoding.getLength() > 0) return probe;
+  }
+  throw new ServeError(
+    'INVALID_CONFIG',
+    'tokenizer.json is no tokenizer: not even texts of its vocabulary have tokens.',
+  );
+}
+
+function partsOf(encoding: Encoding): Part[] {
+  const ids = encoding.getIds();
+  const typeIds = encoding.getTypeIds();
+  const special = encoding.getSpecialTokensMask();
+  const sequences = encoding.getSequenceIds();
+  const parts: Part[] = [];
+  let last: unknown;
+  for (const [i, id] of ids.entries()) {
+    const typeId = typeIds[i]!;
+    // A processor that adds no tokens may not say which text a token is of.
+    const sequence = special[i] === 1 ? undefined : (sequences[i] ?? 0);
+    if (sequence === undefined) parts.push({ id, typeId });
+    else if (sequence !== last) {
+      parts.push({ text: sequence === 0 ? 'first' : 'second', typeId });
+    }
+    last = sequence;
+  }
+  return parts;
+}

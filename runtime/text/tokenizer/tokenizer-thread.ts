@@ -1,0 +1,94 @@
+/** @module The thread of a tokenizer, which `tokenizer-threads.ts` starts. */
+
+import type { MessagePort } from 'node:worker_threads';
+import { type Failure, toFailure } from '../../bus.ts';
+import { ServeError } from '../../errors.ts';
+import { exit, type Parent, parentThread } from '../../host/index.ts';
+import { EncodeQueue } from './encode-queue.ts';
+import { LoadedTokenizer } from './loaded-tokenizer.ts';
+import type {
+  Encoded,
+  TokenizerReply,
+  TokenizerRequest,
+  TokenizerThreadCommand,
+  TokenizerThreadData,
+  TokenizerThreadEvent,
+} from './wire.ts';
+
+async function run(parent: Parent): Promise<void> {
+  const tell = (event: TokenizerThreadEvent) => parent.send(event);
+  try {
+    const tokenizer = await LoadedTokenizer.load(parent.data as TokenizerThreadData);
+    const queue = new EncodeQueue((texts, split) => tokenizer.encode(texts, split));
+    const ports: MessagePort[] = [];
+    const end = async () => {
+      await queue.idle();
+      for (const port of ports) port.close();
+      await tokenizer.free();
+      leave();
+    };
+    const leave = parent.onMessage((message) => {
+      const command = message as TokenizerThreadCommand;
+      if (command.kind === 'end') return void end();
+      ports.push(command.port);
+      serve(command.port, tokenizer, queue);
+    });
+    tell({ kind: 'ready', facts: tokenizer.facts });
+  } catch (error) {
+    tell({ kind: 'failed', failure: failureOf(error) });
+    exit(1);
+  }
+}
+
+/** Answers the requests of one user until the user closes the port. */
+function serve(port: MessagePort, tokenizer: LoadedTokenizer, queue: EncodeQueue): void {
+  const drops = new Map<number, () => void>();
+  const reply = (answer: TokenizerReply, moved: readonly ArrayBuffer[] = []) =>
+    port.postMessage(answer, [...moved]);
+  const fail = (id: number, error: unknown) => reply({ id, failure: failureOf(error) });
+  port.on('message', (request: TokenizerRequest) => {
+    const { id } = request;
+    switch (request.kind) {
+      case 'encode': {
+        const drop = queue.add(request, (answer) => {
+          drops.delete(id);
+          if (answer instanceof Error) fail(id, answer);
+          else reply({ id, encoded: answer }, buffersOf(answer));
+        });
+        if (request.texts.length > 0) drops.set(id, drop);
+        break;
+      }
+      case 'cancel':
+        drops.get(id)?.();
+        drops.delete(id);
+        break;
+      case 'decode':
+        void tokenizer.decode(request.lists).then(
+          (texts) => reply({ id, texts }),
+          (error) => fail(id, error),
+        );
+        break;
+      case 'names':
+        reply({ id, texts: Array.from(request.ids, (each) => tokenizer.nameOf(each)) });
+        break;
+      case 'id':
+        reply({ id, tokenId: tokenizer.idOf(request.name) });
+        break;
+    }
+  });
+}
+
+const failureOf = (error: unknown): Failure =>
+  toFailure(
+    error instanceof ServeError
+      ? error
+      : new ServeError('INTERNAL', 'The tokenizer of the model has failed.', { cause: error }),
+  );
+
+function buffersOf({ ids, lengths, offsets }: Encoded): ArrayBuffer[] {
+  const arrays = offsets === undefined ? [ids, lengths] : [ids, lengths, offsets];
+  return arrays.map(({ buffer }) => buffer as ArrayBuffer);
+}
+
+const parent = parentThread();
+if (parent !== undefined) await run(parent);
