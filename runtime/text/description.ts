@@ -10,8 +10,6 @@ export interface TextDescription {
   readonly tokenizer: TokenizerSource | undefined;
   /** The id of padding, or its name in the vocabulary. Both are undefined if no file tells. */
   readonly padding: { readonly id: number | undefined; readonly token: string | undefined };
-  /** Whether sentence-transformers writes texts in small letters before they are encoded. */
-  readonly lowercases: boolean;
   /** Most tokens of a text with special ones, as the files say; undefined if they do not. */
   readonly window: number | undefined;
   /** Names of the labels in the order of the scores; undefined if they have none. */

@@ -40,10 +40,7 @@ const tokenizerSchema = z.object({
 
 const specialSchema = z.object({ pad_token: token, unk_token: token });
 
-const sentenceSchema = z.object({
-  max_seq_length: z.int().min(1).nullish(),
-  do_lower_case: z.boolean().nullish(),
-});
+const sentenceSchema = z.object({ max_seq_length: z.int().min(1).nullish() });
 
 /**
  * @throws {ServeError} `INVALID_CONFIG` that names the file and its first mistake. Only files that matter for the task are
@@ -80,7 +77,6 @@ export async function readDescription(
         }
       : undefined,
     padding,
-    lowercases: sentence?.do_lower_case ?? false,
     window: leastOf([about.model_max_length, sentence?.max_seq_length, positions]),
     labels: labelsOf(folder, config.id2label),
     problemType: config.problem_type ?? undefined,

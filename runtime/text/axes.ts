@@ -1,0 +1,53 @@
+/** @module The lengths to which texts are padded, so that requests of similar lengths share runs. */
+
+import type { AxisOptions, FileTensor, ModelFile } from '../../native/index.ts';
+import type { TextInputs } from './text-model.ts';
+
+const SHORTEST = 16;
+
+/** The dimensions of an output that count tokens, by its rank: scores or vectors of tokens, and attentions of heads. */
+const OUTPUT_PLACES: Readonly<Record<number, readonly number[]>> = { 3: [1], 4: [2, 3] };
+
+/** The shortest length and its doubles below the window, and the window. */
+export function lengthBuckets(window: number): readonly number[] {
+  const buckets: number[] = [];
+  for (let length = SHORTEST; length < window; length *= 2) buckets.push(length);
+  return [...buckets, window];
+}
+
+/**
+ * The axis of tokens of a graph, by the engine's options; undefined if it takes one length only, or its file does not tell
+ * which of its dimensions count tokens.
+ */
+export function tokenAxis(
+  file: ModelFile,
+  inputs: TextInputs,
+  window: number,
+): Readonly<Record<string, AxisOptions>> | undefined {
+  if (inputs.length !== undefined) return undefined;
+  const ids = file.inputs.find(({ name }) => name === inputs.ids)!;
+  const [rows, tokens] = ids.symbols;
+  if (tokens === undefined || (tokens !== '' && tokens === rows)) return undefined;
+  const name = tokens === '' ? placeOf(ids, 1) : tokens;
+  const others = [
+    ...file.inputs.flatMap((spec) => withOtherName(spec, [1], name)),
+    ...file.outputs.flatMap((spec) =>
+      withOtherName(spec, OUTPUT_PLACES[spec.dims.length] ?? [], name),
+    ),
+  ].filter((place) => place !== name);
+  const axis: AxisOptions = {
+    buckets: lengthBuckets(window),
+    pad: { [inputs.ids]: inputs.padId },
+    ...(inputs.mask === undefined ? {} : { mask: inputs.mask }),
+    ...(others.length === 0 ? {} : { dimensions: others }),
+  };
+  return { [name]: axis };
+}
+
+const placeOf = ({ name }: FileTensor, dimension: number) => `${name}:${dimension}`;
+
+/** The places of the given dimensions that any length fits, and to which the file does not give the name of the axis. */
+const withOtherName = (spec: FileTensor, dimensions: readonly number[], axis: string) =>
+  dimensions
+    .filter((place) => spec.dims[place] === -1 && spec.symbols[place] !== axis)
+    .map((place) => placeOf(spec, place));
