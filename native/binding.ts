@@ -10,6 +10,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NativeAxis } from './axes.ts';
 import type { DeviceReport } from './device-types.ts';
+import type { NativeDevice } from './devices.ts';
 import type { EngineInfo, FileTensor } from './engine-types.ts';
 import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import type { NativeGenerations } from './generation-binding.ts';
@@ -29,16 +30,6 @@ export interface NativePixels {
   std: Float32Array;
   /** 1 swaps the first and the third channel, 0 keeps them. */
   reverse: number;
-}
-
-/** The device options of a load, checked. */
-export interface NativeDevice {
-  device: string;
-  /** Values as strings, by the names in device-types.ts. */
-  deviceOptions: Readonly<Record<string, string>>;
-  providerOptions: Readonly<Record<string, string>>;
-  /** The folder of cached TensorRT engines. With '' they are not cached. */
-  cacheFolder: string;
 }
 
 /** `LoadOptions` with all defaults filled in. A duration has its unit in its name. */

@@ -1,9 +1,18 @@
 /** @module The options of a device in the form in which the addon takes them. The addon checks their names and values. */
 
 import { resolve } from 'node:path';
-import type { NativeDevice } from './binding.ts';
 import { MillraceError } from './errors.ts';
 import type { LoadOptions } from './types.ts';
+
+/** The device options of a load, checked. */
+export interface NativeDevice {
+  device: string;
+  /** Values as strings, by the names in device-types.ts. */
+  deviceOptions: Readonly<Record<string, string>>;
+  providerOptions: Readonly<Record<string, string>>;
+  /** The folder of cached TensorRT engines. With '' they are not cached. */
+  cacheFolder: string;
+}
 
 /** @throws {MillraceError} `INVALID_ARGUMENT` that names the option, what it is and what it may be. */
 export function nativeDevice(options: LoadOptions): NativeDevice {

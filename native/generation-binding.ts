@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { NativeDevice } from './binding.ts';
 import type { DeviceReport } from './device-types.ts';
+import type { NativeDevice } from './devices.ts';
 import type { GeneratorStats } from './generation-types.ts';
 
 /** A file of a generative model. Its digest is that of `NativeFacts`. */

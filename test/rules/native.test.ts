@@ -175,6 +175,12 @@ const enums = [
   ['native/src/addon/loaded_model.h', 'BatchingMode', 'native/binding.ts', 'BATCHING_MODES'],
   ['native/src/batching/tensor.h', 'ElementType', 'native/codec.ts', 'typeNumbers'],
   ['native/src/codec/json_cursor.h', 'NonFinite', 'native/codec.ts', 'nonFiniteNumbers'],
+  [
+    'native/src/generation/options.h',
+    'EarlyStopping',
+    'native/generation-binding.ts',
+    'EARLY_STOPPING',
+  ],
 ] as const;
 
 /** The enumerators of a C++ enum, as `name = number` in small letters; `undefined` and `ok` have no TypeScript. */
