@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <span>
 #include <string>
 
@@ -26,7 +27,7 @@ Status Between(const char* option, int64_t value, int64_t least, int64_t most) {
                std::to_string(value));
 }
 
-Status AboveZero(const char* option, float value) {
+Status AboveZero(const char* option, double value) {
   if (std::isfinite(value) && value > 0) return {};
   return Wrong(option, "a number above 0", Text(value));
 }
@@ -88,6 +89,11 @@ Status ValidateTokens(const GenerationOptions& options, const DecoderFacts& fact
   MILLRACE_RETURN_IF_ERROR(NoneNegative("eosTokenIds", options.eos_token_ids));
   MILLRACE_RETURN_IF_ERROR(NoneNegative("suppressTokens", options.suppress_tokens));
   MILLRACE_RETURN_IF_ERROR(NoneNegative("beginSuppressTokens", options.begin_suppress_tokens));
+  for (const int32_t forced : {options.forced_bos_token_id, options.forced_eos_token_id}) {
+    if (forced < 0 || std::ranges::count(options.suppress_tokens, forced) == 0) continue;
+    return {Code::kInvalidArgument, "'suppressTokens' has the forced token " +
+                                        std::to_string(forced) + ": leave it out of one of the two"};
+  }
   for (const std::vector<int32_t>& words : options.bad_words_ids) {
     if (words.empty()) {
       return {Code::kInvalidArgument, "'badWordsIds' has an empty list: leave it out"};

@@ -22,19 +22,19 @@ struct GenerationOptions {
 
   // 1 is greedy search or sampling, more is beam search, which does not sample.
   int32_t num_beams = 1;
-  float length_penalty = 1;
+  double length_penalty = 1;
   EarlyStopping early_stopping = EarlyStopping::kHeuristic;
 
   bool do_sample = false;
-  float temperature = 1;
+  double temperature = 1;
   // 0 means all tokens.
   int64_t top_k = 50;
-  float top_p = 1;
+  double top_p = 1;
   // Equal seeds give equal tokens. Without one, each generation has a new one.
   std::optional<uint64_t> seed;
 
-  float repetition_penalty = 1;
-  // 0 allows all n-grams.
+  double repetition_penalty = 1;
+  // 0 allows all n-grams. The second concerns those of the input, which is the encoder's or, without one, the prompt.
   int64_t no_repeat_ngram_size = 0;
   int64_t encoder_no_repeat_ngram_size = 0;
 
