@@ -35,8 +35,16 @@ export async function readModels(
   // In a folder that is not a model, folders without model files are not reported.
   const skipped = inside.filter(({ reason }) => isModel || !reason.startsWith(NO_MODEL));
   if (typeof models !== 'string') return { models, skipped };
+  if (holdsScripts(entries)) return { models: [], skipped };
   return { models: [], skipped: [...skipped, { name: folder.label, reason: models }] };
 }
+
+/** Whether a folder holds scripts, such as those that train models, and nothing to serve. */
+const holdsScripts = (entries: readonly Entry[]): boolean =>
+  entries.some(({ name }) => /\.(?:py|sh|ipynb)$/.test(name)) &&
+  entries.every(({ name, kind }) =>
+    kind === 'folder' ? name === '__pycache__' : /\.(?:py|sh|ipynb|md|txt)$/.test(name),
+  );
 
 export const isConfig = (name: string): boolean =>
   ['config.pbtxt', 'config.json', 'model.json'].includes(name);

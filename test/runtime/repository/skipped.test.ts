@@ -154,6 +154,13 @@ describe('junk is skipped with a reason, and the model beside it is served', () 
     assert.deepEqual(found.skipped, {});
   });
 
+  test('a folder of scripts is ignored without a reason, unless something in it may be a model', async () => {
+    const scripts = { 'train/train.py': '', 'train/requirements.txt': '', 'train/README.md': '' };
+    assert.deepEqual((await scan(scripts)).skipped, {});
+    const { skipped } = await scan({ ...scripts, 'train/model.pt': '' });
+    assert.match(skipped.train!, /holds no model file/);
+  });
+
   test('of two models with the same name, the one in its own folder is served', async () => {
     const found = await scan({ 'm/1/model.onnx': '', 'm.onnx': '' });
     assert.deepEqual(found.models, ['m:1']);
