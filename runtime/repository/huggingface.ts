@@ -1,28 +1,26 @@
 /**
  * Models as Hugging Face and transformers.js keep them: `config.json`, and the graphs in `onnx/` or
  * beside it. The graph `model.onnx` is the model. The parts of a divided model (an encoder and its
- * decoders) are separate models, named `<folder>.<part>`. If a graph exists in several precisions, the most exact
- * one is served.
+ * decoders) are separate models, named `<folder>.<part>`, unless the folder has all that it takes to generate text
+ * (`generator.ts`). If a graph exists in several precisions, the most exact one is served, if nothing else is said.
  *
  * @module
  */
 
+import { ServeError } from '../errors.ts';
+import { type FolderSigns, type TextTaskName, taskOfConfig } from '../text/index.ts';
 import { type Entry, listFolder, readJson, type Skip } from './files.ts';
+import { generatorOf } from './generator.ts';
 import { byModel, chooseModelFile, MODEL_FILE, type ModelFile, mostExact } from './model-file.ts';
-import { skipConfigs } from './versions.ts';
-
-/** A graph that is served. */
-export interface Graph {
-  /** The name of the part; '' for a whole model. */
-  readonly part: string;
-  readonly path: string;
-  readonly notes: readonly string[];
-}
+import type { Graph, TextFolder, VersionFolder } from './model-folder.ts';
+import { skipConfigs } from './unused-configs.ts';
 
 /** The fields of `config.json` that are used. */
 export interface HuggingFaceConfig {
   /** Names of the classes in the order of the scores. */
   readonly labels: readonly string[] | undefined;
+  /** What the model does with text; undefined if the file does not say so. */
+  readonly task: TextTaskName | undefined;
 }
 
 const PART = /^(?:encoder|decoder|vision|text|audio|embed|prompt)/;
@@ -44,35 +42,54 @@ export async function findGraphs(
   const graphs = inOnnx.length > 0 ? inOnnx : modelFiles(entries);
   const broken = graphs.find(({ name, kind }) => name === MODEL_FILE && kind !== 'file');
   if (broken !== undefined) return `Its ${MODEL_FILE} is not a file that can be read`;
-  const files = graphs.filter(({ kind }) => kind === 'file').map(({ name }) => name);
-  const toGraph = (part: string, { name, notes }: ModelFile): Graph => ({
-    part,
-    path: graphs.find((graph) => graph.name === name)!.path,
-    notes,
-  });
-  const models = byModel(files);
+  const names = graphs.filter(({ kind }) => kind === 'file').map(({ name }) => name);
+  const models = byModel(names);
+  const toGraph = (part: string, chosen: ModelFile, variants: readonly string[]): Graph => {
+    const files = variants.map((name) => ({
+      name,
+      path: graphs.find((g) => g.name === name)!.path,
+    }));
+    const { path } = files.find(({ name }) => name === chosen.name)!;
+    return { part, path, files, notes: chosen.notes };
+  };
   const whole = models.get('model');
-  if (whole !== undefined) return [toGraph('', mostExact(whole, MODEL_FILE))];
+  if (whole !== undefined) return [toGraph('', mostExact(whole, MODEL_FILE), whole)];
   const parts = [...models].filter(([name]) => PART.test(name));
   if (parts.length > 0) {
-    return parts.map(([name, variants]) => toGraph(name, mostExact(variants, `${name}.onnx`)));
+    return parts.map(([name, files]) => toGraph(name, mostExact(files, `${name}.onnx`), files));
   }
-  const chosen = chooseModelFile(files);
-  return typeof chosen === 'string' ? chosen : [toGraph('', chosen)];
+  const chosen = chooseModelFile(names);
+  return typeof chosen === 'string' ? chosen : [toGraph('', chosen, [...models.values()].flat())];
 }
 
 const modelFiles = (entries: readonly Entry[]) =>
   entries.filter(({ name }) => name.toLowerCase().endsWith('.onnx'));
 
 /**
- * @param path The path of `config.json`.
+ * @param name The name of the model, for messages.
+ * @param entries The entries of the folder, among them `config.json`.
  * @throws {ServeError} `INVALID_CONFIG` for a file that cannot be read.
  */
-export async function readHuggingFace(name: string, path: string): Promise<HuggingFaceConfig> {
+export async function readHuggingFace(
+  name: string,
+  entries: readonly Entry[],
+): Promise<HuggingFaceConfig> {
+  const { path } = entries.find((entry) => entry.name === 'config.json')!;
   const what = `config.json of '${name}'`;
   const config = await readJson(path, what);
   const labels = typeof config === 'object' && config !== null && 'id2label' in config;
-  return { labels: labels ? labelsById(config.id2label) : undefined };
+  return {
+    labels: labels ? labelsById(config.id2label) : undefined,
+    task: taskOfConfig(config, signsIn(entries)),
+  };
+}
+
+function signsIn(entries: readonly Entry[]): FolderSigns {
+  const has = (wanted: string) => entries.some(({ name }) => name === wanted);
+  return {
+    hasModules: has('modules.json'),
+    hasPreprocessor: has('preprocessor_config.json') || has('processor_config.json'),
+  };
 }
 
 /** Undefined unless there is a name for each number from 0 on. */
@@ -82,4 +99,49 @@ function labelsById(id2label: unknown): readonly string[] | undefined {
   const labels = Array.from({ length: byId.size }, (_, id) => byId.get(id));
   const complete = labels.every((label) => label !== undefined);
   return complete && labels.length > 0 ? labels : undefined;
+}
+
+/**
+ * The folder, if files in it may say how a model takes text. A `config.json` that cannot be read says nothing here: it may
+ * be a file of something else.
+ */
+export async function textFolderOf(
+  name: string,
+  entries: readonly Entry[],
+  path: string,
+): Promise<TextFolder | undefined> {
+  const has = (file: string) =>
+    entries.some((entry) => entry.name === file && entry.kind === 'file');
+  if (!has('config.json')) return has('tokenizer.json') ? { path, task: undefined } : undefined;
+  try {
+    const { task } = await readHuggingFace(name, entries);
+    return { path, task };
+  } catch (error) {
+    if (error instanceof ServeError) return { path, task: undefined };
+    throw error;
+  }
+}
+
+/**
+ * The version that all graphs of a folder make together: the whole model, or the parts that generate text.
+ *
+ * @param task What `model.json` says the model does; otherwise it is what `config.json` says.
+ * @returns Undefined if each of them is a model of its own.
+ */
+export function onlyVersion(
+  graphs: readonly Graph[],
+  text: TextFolder | undefined,
+  entries: readonly Entry[],
+  task: TextTaskName | undefined = text?.task,
+): Omit<VersionFolder, 'version' | 'bytes'> | undefined {
+  const belongs = text === undefined ? {} : { text };
+  const hasTokenizer = entries.some(({ name }) => name === 'tokenizer.json');
+  const generator = hasTokenizer ? generatorOf(graphs, task) : undefined;
+  if (generator !== undefined) {
+    return { path: generator.decoder[0]!.path, notes: [], generator, ...belongs };
+  }
+  const [whole, ...others] = graphs;
+  if (whole?.part !== '' || others.length > 0) return undefined;
+  const { path, notes, files } = whole;
+  return { path, notes, ...(files.length > 1 ? { variants: files } : {}), ...belongs };
 }

@@ -13,11 +13,13 @@
 import { basename } from 'node:path';
 import type protobuf from 'protobufjs';
 import { ServeError } from '../errors.ts';
+import { isTextTask } from '../tasks/index.ts';
+import { tokenizerAdvice } from '../text/index.ts';
 import { type ModelConfig, readModelConfig } from './config.ts';
 import { type Entry, listFolder, type Skip, type Skipped } from './files.ts';
-import { findGraphs, type Graph, readHuggingFace } from './huggingface.ts';
+import { findGraphs, onlyVersion, readHuggingFace, textFolderOf } from './huggingface.ts';
 import { NO_MODEL } from './model-file.ts';
-import { type ModelFolder, ONLY_VERSION, type VersionFolder } from './model-folder.ts';
+import { type Graph, type ModelFolder, ONLY_VERSION } from './model-folder.ts';
 import { DEFAULT_SETTINGS, type RepositorySettings } from './settings.ts';
 import { readTritonFolder } from './triton-folder.ts';
 import { findVersions, named, USUAL } from './versions.ts';
@@ -61,30 +63,35 @@ async function readLayout(
   const huggingFace = named(entries, 'config.json');
   if (huggingFace === undefined) return readOurs(folder, entries, skip);
   const graphs = await findGraphs(entries, skip);
-  if (typeof graphs !== 'string') {
-    const read = (graph: Graph) => readGraph(folder.name, entries, huggingFace.path, graph, graphs);
-    return Promise.all(graphs.map(read));
-  }
-  const settings = await labelSettings(folder.name, huggingFace.path).catch(withNote);
+  if (typeof graphs !== 'string') return readGraphs(folder, entries, graphs);
+  const settings = await labelSettings(folder.name, entries).catch(withNote);
   const models = await readOurs(folder, entries, skip, settings);
   return typeof models === 'string' ? graphs : models;
 }
 
 async function readOurs(
-  { name }: Entry,
+  { name, path }: Entry,
   entries: readonly Entry[],
   skip: Skip,
   settings = DEFAULT_SETTINGS,
 ) {
-  const versions = await findVersions(entries, USUAL, skip);
-  if (typeof versions === 'string') return versions;
-  const config = await readConfig(name, entries, versions);
+  const found = await findVersions(entries, USUAL, skip);
+  if (typeof found === 'string') return found;
+  const config = await readConfig(
+    name,
+    entries,
+    found.map(({ version }) => version),
+  );
+  // What lies beside the folders of versions belongs to all that have nothing of the kind themselves.
+  const shared = await textFolderOf(name, entries, path);
+  const versions =
+    shared === undefined ? found : found.map((version) => ({ text: shared, ...version }));
   return [{ name, config, settings, versions }];
 }
 
 /** Settings with the labels of a `config.json`. @throws {ServeError} `INVALID_CONFIG` */
-async function labelSettings(name: string, path: string): Promise<RepositorySettings> {
-  const { labels } = await readHuggingFace(name, path);
+async function labelSettings(name: string, entries: readonly Entry[]): Promise<RepositorySettings> {
+  const { labels } = await readHuggingFace(name, entries);
   return labels === undefined
     ? DEFAULT_SETTINGS
     : { ...DEFAULT_SETTINGS, labels: { logits: labels } };
@@ -100,31 +107,56 @@ function withNote(error: unknown): RepositorySettings {
 export async function readConfig(
   name: string,
   entries: readonly Entry[],
-  versions: readonly VersionFolder[],
+  versions: readonly string[],
 ): Promise<ModelConfig | ServeError> {
   const file = named(entries, 'model.json');
-  if (file === undefined) return {};
-  const names = versions.map(({ version }) => version);
-  return readModelConfig(name, file.path, names);
+  return file === undefined ? {} : readModelConfig(name, file.path, versions);
 }
 
-/** A graph of a folder from Hugging Face. */
-async function readGraph(
-  folder: string,
+/** The models of a folder from Hugging Face: one, or each of its graphs. */
+async function readGraphs(
+  folder: Entry,
   entries: readonly Entry[],
-  configPath: string,
-  { part, path, notes }: Graph,
   graphs: readonly Graph[],
-): Promise<ModelFolder> {
-  const name = part === '' ? folder : `${folder}.${part}`;
+): Promise<readonly ModelFolder[]> {
+  const { name } = folder;
+  const model = await readFace(name, entries);
+  const text = await textFolderOf(name, entries, folder.path);
+  const task = model.config instanceof ServeError ? undefined : model.config.task;
+  const only = onlyVersion(graphs, text, entries, isTextTask(task) ? task : text?.task);
+  if (only !== undefined) {
+    const files = [basename(only.path)];
+    const alone = only.generator === undefined ? { mayUse: notOf(files) } : {};
+    return [{ name, ...model, versions: [{ version: ONLY_VERSION, ...alone, ...only }] }];
+  }
   const files = graphs.map((graph) => basename(graph.path));
-  const mayUse = (beside: string) => !files.includes(beside);
-  const versions = [{ version: ONLY_VERSION, path, mayUse, notes }];
+  const generates = text?.task?.endsWith('generation') ?? false;
+  const missing = generates && named(entries, 'tokenizer.json') === undefined;
+  const advice = missing ? [tokenizerAdvice((file) => named(entries, file) !== undefined)] : [];
+  return graphs.map(({ part, path, notes }) => {
+    const version = {
+      version: ONLY_VERSION,
+      path,
+      mayUse: notOf(files),
+      notes: [...notes, ...advice],
+    };
+    return { name: part === '' ? name : `${name}.${part}`, ...model, versions: [version] };
+  });
+}
+
+/** Whether external data may be in an entry, which is none of these model files. */
+const notOf = (files: readonly string[]) => (beside: string) => !files.includes(beside);
+
+/** The labels and the configuration of a folder from Hugging Face. */
+async function readFace(
+  name: string,
+  entries: readonly Entry[],
+): Promise<Pick<ModelFolder, 'config' | 'settings'>> {
   try {
-    const settings = await labelSettings(folder, configPath);
-    return { name, config: await readConfig(folder, entries, versions), settings, versions };
+    const settings = await labelSettings(name, entries);
+    return { config: await readConfig(name, entries, [ONLY_VERSION]), settings };
   } catch (error) {
     if (!(error instanceof ServeError)) throw error;
-    return { name, config: error, settings: DEFAULT_SETTINGS, versions };
+    return { config: error, settings: DEFAULT_SETTINGS };
   }
 }

@@ -32,7 +32,7 @@ export async function readLooseFiles(
   const read = async (file: Entry) => {
     const name = looseName(file.name);
     const versions = [{ version: ONLY_VERSION, path: file.path, mayUse, notes: [] }];
-    const config = await readConfig(name, file === owner ? entries : [], versions);
+    const config = await readConfig(name, file === owner ? entries : [], [ONLY_VERSION]);
     return { model: { name, config, settings: DEFAULT_SETTINGS, versions }, label: file.label };
   };
   return Promise.all(files.map(read));

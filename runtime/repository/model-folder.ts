@@ -2,6 +2,7 @@
 
 import type { Stats } from 'node:fs';
 import type { ServeError } from '../errors.ts';
+import type { TextTaskName } from '../text/index.ts';
 import type { ModelConfig } from './config.ts';
 import type { RepositorySettings } from './settings.ts';
 
@@ -12,6 +13,40 @@ export interface ModelFolder {
   readonly settings: RepositorySettings;
   /** At least one. Oldest first: the names in natural order, so that v1.10 comes after v1.9. */
   readonly versions: readonly VersionFolder[];
+}
+
+/** A graph in one of its precisions. */
+export interface GraphFile {
+  /** The name of the file. */
+  readonly name: string;
+  readonly path: string;
+}
+
+/** A graph of a folder from Hugging Face. */
+export interface Graph {
+  /** The name of the part; '' for a whole model. */
+  readonly part: string;
+  /** That of the most exact file. */
+  readonly path: string;
+  /** Its files, the most exact first. */
+  readonly files: readonly GraphFile[];
+  readonly notes: readonly string[];
+}
+
+/** The graphs of a model that generates text, each in its precisions, the most exact first. */
+export interface GeneratorFiles {
+  /** Undefined if the prompt is read by the decoder. */
+  readonly encoder: readonly GraphFile[] | undefined;
+  readonly decoder: readonly GraphFile[];
+  /** For the steps after the first; undefined if `decoder` makes them. */
+  readonly decoderWithPast: readonly GraphFile[] | undefined;
+}
+
+/** A folder with the files that say how a model takes text, as Hugging Face keeps them. */
+export interface TextFolder {
+  readonly path: string;
+  /** What `config.json` says the model does; undefined if it does not say so. */
+  readonly task: TextTaskName | undefined;
 }
 
 export interface VersionFolder {
@@ -27,6 +62,12 @@ export interface VersionFolder {
   readonly mayUse?: (name: string, entry: Pick<Stats, 'isDirectory'>) => boolean;
   /** Why this file was chosen, if that is not obvious. */
   readonly notes: readonly string[];
+  /** The model file in all precisions that are there, the most exact first. It is left out if there is no choice. */
+  readonly variants?: readonly GraphFile[];
+  /** Set for a model that generates text; `path` is then that of the decoder. */
+  readonly generator?: GeneratorFiles;
+  /** Set if a `config.json` or a tokenizer belongs to the version. */
+  readonly text?: TextFolder;
 }
 
 /** The version of a model that has no version folders. */

@@ -1,8 +1,10 @@
 /** @module Finds the versions of a model, which are the folders that hold a model file. */
 
 import { type Entry, listFolder, type Skip } from './files.ts';
+import { findGraphs, onlyVersion, textFolderOf } from './huggingface.ts';
 import { chooseModelFile, isModelFile, MODEL_FILE, NO_MODEL } from './model-file.ts';
 import { ONLY_VERSION, sortVersions, type VersionFolder } from './model-folder.ts';
+import { skipConfigs } from './unused-configs.ts';
 
 /** The model file that the folder of a version must hold. */
 export interface Wanted {
@@ -32,7 +34,7 @@ export async function findVersions(
   const isFolder = ({ kind, name }: Entry) => kind === 'folder' && name !== wanted.filename;
   for (const entry of entries.filter(isFolder)) {
     const inside = await listFolder(entry, skip);
-    const found = await findModelFile(inside, wanted, skip);
+    const found = await findFiles(entry, inside, wanted, skip);
     if (typeof found === 'string') skip(entry.label, found);
     else if (isVersion(entry.name)) {
       versions.push({ version: entry.name, ...found });
@@ -50,13 +52,24 @@ export async function findVersions(
   return `${NO_MODEL}: expected ${wanted.filename} in a folder for each version`;
 }
 
-/** Skips configurations in a folder below that of the model. */
-export function skipConfigs(entries: readonly Entry[], skip: Skip): void {
-  for (const { name, label } of entries) {
-    if (name !== 'model.json' && name !== 'config.pbtxt') continue;
-    const [model] = label.split('/');
-    skip(label, `It has no effect here: the configuration of a model lies in ${model}/`);
+/** The files of a version, as far as they are known before it is loaded. */
+type VersionFiles = Omit<VersionFolder, 'version' | 'bytes'>;
+
+/** Those in the folder of a version, which may be laid out as one from Hugging Face, or why there are none. */
+async function findFiles(
+  folder: Entry,
+  entries: readonly Entry[],
+  wanted: Wanted,
+  skip: Skip,
+): Promise<VersionFiles | string> {
+  const text = await textFolderOf(folder.name, entries, folder.path);
+  if (wanted.mayDiffer && named(entries, 'config.json') !== undefined) {
+    const graphs = await findGraphs(entries, skip);
+    const found = typeof graphs === 'string' ? undefined : onlyVersion(graphs, text, entries);
+    if (found !== undefined) return found;
   }
+  const found = await findModelFile(entries, wanted, skip);
+  return typeof found === 'string' || text === undefined ? found : { ...found, text };
 }
 
 /** The model file among the entries of a folder, or a sentence that says why there is none. */

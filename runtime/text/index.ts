@@ -14,5 +14,6 @@
 
 export { DescribedFolder } from './described-folder.ts';
 export type { TextDescription } from './description.ts';
-export { readDescription } from './read-description.ts';
+export { problemType, readDescription, tokenizerAdvice } from './read-description.ts';
+export { type FolderSigns, taskOfConfig } from './task-of.ts';
 export type * from './text-model.ts';

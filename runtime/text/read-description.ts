@@ -84,11 +84,16 @@ export async function readDescription(
     generation: generates
       ? await readGeneration(folder, task === 'text2text-generation')
       : undefined,
-    obstacle: hasTokenizer ? modules?.obstacle : noTokenizer(folder),
+    obstacle: hasTokenizer ? modules?.obstacle : tokenizerAdvice((file) => folder.has(file)),
   };
 }
 
-function noTokenizer(folder: DescribedFolder): string {
+/**
+ * What to do in a folder without `tokenizer.json`, as a sentence without a full stop.
+ *
+ * @param has Whether a file is in the folder.
+ */
+export function tokenizerAdvice(has: (file: string) => boolean): string {
   const others = [
     'vocab.txt',
     'vocab.json',
@@ -96,7 +101,7 @@ function noTokenizer(folder: DescribedFolder): string {
     'sentencepiece.bpe.model',
     'tokenizer.model',
   ];
-  const found = others.find((file) => folder.has(file));
+  const found = others.find(has);
   const instead = found === undefined ? '' : ` beside ${found}`;
   return (
     `There is no ${TOKENIZER}${instead}, so that texts cannot be read: make one in Python with ` +
