@@ -6,30 +6,35 @@ import type { EncodedText } from '../../text/tokenizer/index.ts';
 import type { TextInput } from './operation.ts';
 
 /** The most bytes of all texts of a request together, in UTF-8. */
-const MAX_BYTES = 1024 * 1024;
+export const MAX_BYTES = 1024 * 1024;
 /** The most tokens of all texts of a request together. */
-const MAX_TOKENS = 100_000;
+export const MAX_TOKENS = 100_000;
 
 /**
+ * Checks the texts of a request, which may be several lists.
+ *
  * @throws {ServeError} `PAYLOAD_TOO_LARGE`, or `INVALID_ARGUMENT` for a text that is not Unicode because half of a surrogate
  * pair is missing
  */
-export function checkTexts({ texts, placeOf }: TextInput): void {
+export function checkTexts(...inputs: readonly TextInput[]): void {
   let bytes = 0;
-  texts.forEach((text, i) => {
-    bytes += Buffer.byteLength(text);
-    if (bytes > MAX_BYTES) {
-      throw new ServeError(
-        'PAYLOAD_TOO_LARGE',
-        'The texts have more than 1 MiB in UTF-8; send them in several requests.',
+  for (const { texts, placeOf } of inputs) {
+    texts.forEach((text, i) => {
+      bytes += Buffer.byteLength(text);
+      if (bytes > MAX_BYTES) throw tooManyBytes();
+      if (text.isWellFormed()) return;
+      throw invalidArgument(
+        `${placeOf(i)} has a lone surrogate, which is no character; send well-formed Unicode.`,
       );
-    }
-    if (text.isWellFormed()) return;
-    throw invalidArgument(
-      `${placeOf(i)} has a lone surrogate, which is no character; send well-formed Unicode.`,
-    );
-  });
+    });
+  }
 }
+
+export const tooManyBytes = (): ServeError =>
+  new ServeError(
+    'PAYLOAD_TOO_LARGE',
+    'The texts have more than 1 MiB in UTF-8; send them in several requests.',
+  );
 
 /** @throws {ServeError} `PAYLOAD_TOO_LARGE` */
 export function checkTokens(encoded: readonly EncodedText[]): void {

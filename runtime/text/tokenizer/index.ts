@@ -1,6 +1,7 @@
 /** @module The public interface of tokenizing. */
 
 export { joinTokenizers, type OpenTokenizers, openTokenizers } from './open-tokenizers.ts';
+export { type OffsetUnit, TextOffsets } from './text-offsets.ts';
 export type {
   EncodedText,
   EncodeOptions,

@@ -1,0 +1,59 @@
+/** @module Scores of labels as probabilities. */
+
+import type { TextModel } from '../../text/text-model.ts';
+
+/** What makes the probabilities of labels of their scores. */
+export type Activation = 'softmax' | 'sigmoid' | 'none';
+
+/** As the pipelines of transformers choose it. */
+export function activationOf({ problemType, labels }: TextModel): Activation {
+  switch (problemType) {
+    case 'regression':
+      return 'none';
+    case 'multi_label_classification':
+      return 'sigmoid';
+    case 'single_label_classification':
+      // Of one label, a softmax would always be 1.
+      return labels.length === 1 ? 'sigmoid' : 'softmax';
+    default:
+      return labels.length === 1 ? 'sigmoid' : 'softmax';
+  }
+}
+
+export function activate(scores: ArrayLike<number>, activation: Activation): Float64Array {
+  if (activation === 'softmax') return softmax(scores, 0, scores.length);
+  const values = Float64Array.from(scores);
+  return activation === 'sigmoid' ? values.map(sigmoid) : values;
+}
+
+export function sigmoid(score: number): number {
+  return 1 / (1 + Math.exp(-score));
+}
+
+/** The probabilities of some of the scores: those from `start` to before `end`. */
+export function softmax(scores: ArrayLike<number>, start: number, end: number): Float64Array {
+  const probabilities = new Float64Array(end - start);
+  let highest = Number.NEGATIVE_INFINITY;
+  for (let i = start; i < end; i += 1) highest = Math.max(highest, scores[i]!);
+  let sum = 0;
+  for (let i = start; i < end; i += 1) {
+    const value = Math.exp(scores[i]! - highest);
+    probabilities[i - start] = value;
+    sum += value;
+  }
+  for (let i = 0; i < probabilities.length; i += 1) probabilities[i]! /= sum;
+  return probabilities;
+}
+
+/** The index of the first of the highest values. */
+export function highestOf(values: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i += 1) if (values[i]! > values[best]!) best = i;
+  return best;
+}
+
+/** Indices of values in falling order; those of equal values in their own order. */
+export const fallingOrder = (values: ArrayLike<number>): number[] =>
+  Array.from({ length: values.length }, (_, i) => i).sort(
+    (a, b) => values[b]! - values[a]! || a - b,
+  );

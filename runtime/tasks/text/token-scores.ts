@@ -1,0 +1,110 @@
+/** @module The labels of the tokens of a window, and of the words that they are part of. */
+
+import type { TokenWindow } from '../../text/tokenizer/index.ts';
+import type { RowOutput } from './rows.ts';
+import { highestOf, softmax } from './scores.ts';
+
+/**
+ * How tokens become entities; the strategies of transformers. `none`: each token is one. `simple`: neighbouring tokens of the same
+ * type are one. The others give the tokens of a word one label before that: that of its `first` token, of the token with
+ * the highest score (`max`), or the best of the `average` scores.
+ */
+export type Aggregation = 'none' | 'simple' | 'first' | 'average' | 'max';
+
+/** A token, or a word, with its most probable label. */
+export interface Labelled {
+  /** In code points. */
+  readonly start: number;
+  readonly end: number;
+  readonly label: number;
+  readonly score: number;
+  /** Whether it has the first, or the last token of its window. */
+  readonly isFirst: boolean;
+  readonly isLast: boolean;
+}
+
+/** A token of the text with its probabilities. */
+interface Token {
+  readonly start: number;
+  readonly end: number;
+  /** Whether it continues the word of the token before it. */
+  readonly continues: boolean;
+  readonly scores: Float64Array;
+  readonly isFirst: boolean;
+  readonly isLast: boolean;
+}
+
+/** Tells whether a token continues the word of the token before it. */
+export type Continues = (id: number, start: number, end: number) => boolean;
+
+/** The labelled tokens or words of a window. */
+export function labelWindow(
+  window: TokenWindow,
+  output: RowOutput,
+  aggregation: Aggregation,
+  continues: Continues,
+): readonly Labelled[] {
+  const isByWord = aggregation !== 'none' && aggregation !== 'simple';
+  const labelled: Labelled[] = [];
+  let word: Token[] = [];
+  for (const token of tokensOf(window, output, isByWord ? continues : never)) {
+    if (word.length > 0 && !token.continues) {
+      labelled.push(labelWord(word, aggregation));
+      word = [];
+    }
+    word.push(token);
+  }
+  if (word.length > 0) labelled.push(labelWord(word, aggregation));
+  return labelled;
+}
+
+const never: Continues = () => false;
+
+function* tokensOf(
+  { ids, special, own, offsets }: TokenWindow,
+  { data, dims }: RowOutput,
+  continues: Continues,
+): Generator<Token> {
+  const labels = dims[1]!;
+  let seen = 0;
+  for (let i = 0; i < ids.length; i += 1) {
+    if (special[i] === 1) continue;
+    const start = offsets![2 * i]!;
+    const end = offsets![2 * i + 1]!;
+    seen += 1;
+    yield {
+      ...{ start, end },
+      continues: continues(ids[i]!, start, end),
+      scores: softmax(data, i * labels, (i + 1) * labels),
+      isFirst: seen === 1,
+      isLast: seen === own,
+    };
+  }
+}
+
+function labelWord(tokens: readonly Token[], aggregation: Aggregation): Labelled {
+  const first = tokens[0]!;
+  const last = tokens.at(-1)!;
+  const scores = wordScores(tokens, aggregation);
+  const label = highestOf(scores);
+  const { start, isFirst } = first;
+  const { end, isLast } = last;
+  return { start, end, label, score: scores[label]!, isFirst, isLast };
+}
+
+function wordScores(tokens: readonly Token[], aggregation: Aggregation): Float64Array {
+  const first = tokens[0]!.scores;
+  if (tokens.length === 1 || aggregation === 'first') return first;
+  if (aggregation === 'max') {
+    const best = (scores: Float64Array) => scores[highestOf(scores)]!;
+    return tokens.reduce(
+      (found, { scores }) => (best(scores) > best(found) ? scores : found),
+      first,
+    );
+  }
+  const mean = new Float64Array(first.length);
+  for (const { scores } of tokens) {
+    for (let i = 0; i < mean.length; i += 1) mean[i]! += scores[i]! / tokens.length;
+  }
+  return mean;
+}
