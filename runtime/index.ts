@@ -163,5 +163,14 @@ export {
   type TabularTask,
   type TaskName,
 } from './tasks/index.ts';
+export { type EmbedInput, type EmbedOutput, embed } from './tasks/text/embed.ts';
+export type { Vectors } from './tasks/text/embedding.ts';
+export { entities } from './tasks/text/entities.ts';
+export type { TextInput, TextOperation, TextUsage } from './tasks/text/operation.ts';
+export { type RerankInput, type RerankOutput, rerank } from './tasks/text/rerank.ts';
+export { sentiment } from './tasks/text/sentiment.ts';
+export { similarity } from './tasks/text/similarity.ts';
+export { tokenize } from './tasks/text/tokenize.ts';
+export { zeroShot } from './tasks/text/zero-shot.ts';
 export { roundMs, serverTiming } from './timings.ts';
 export type { CanaryAction, ExperimentReport, RouteRecord, Traffic } from './traffic/index.ts';
