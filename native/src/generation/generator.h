@@ -1,14 +1,27 @@
 // The generator of one generative model: iteration-level batching of generations.
 #pragma once
 
+#include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <vector>
 
 #include "batching/clock.h"
+#include "batching/intake.h"
+#include "batching/parker.h"
 #include "batching/share.h"
 #include "generation/decoder.h"
+#include "generation/delivery.h"
+#include "generation/ledger.h"
+#include "generation/policy.h"
 #include "generation/request.h"
+#include "generation/sequence.h"
 #include "generation/stats.h"
+#include "generation/step_watch.h"
 
 namespace millrace {
 
@@ -83,19 +96,118 @@ class Generator {
   void Close();
 
   GeneratorStats Stats() const;
-  const DecoderFacts& facts() const noexcept;
-  const GeneratorOptions& options() const noexcept;
+  const DecoderFacts& facts() const noexcept { return decoder_.facts(); }
+  const GeneratorOptions& options() const noexcept { return options_; }
 
   // For a generator without threads: does what the thread does between two looks at the intake, which is to make one run at
   // most. Returns false if there is nothing to do until a request is submitted.
-  bool Turn();
+  bool Turn() noexcept;
   // For a generator without threads: terminates a run that has passed the limit. Returns how long the watchdog would sleep,
   // or kNever if no run is in progress.
-  Nanos Patrol();
+  Nanos Patrol() noexcept { return watch_.Patrol(clock_.Now()); }
 
  private:
-  class Loop;
-  const std::unique_ptr<Loop> loop_;
+  struct Waiting {
+    // Requests start in the order of this time, and then of their submission.
+    Nanos due;
+    GenerationRequest* request;
+  };
+  struct Running {
+    std::unique_ptr<Sequence> sequence;
+    // The number of runs before the last one in which it took part, or before it started.
+    uint64_t last_run;
+    // Whether its request has its outcome.
+    bool over = false;
+  };
+
+  Status Check(const GenerationRequest& request) const;
+  void Work();
+  void Watch();
+
+  // The parts of Turn, in generator_turn.cc.
+  void AskForTurn();
+  void EndTurn();
+  void TakeArrived() noexcept;
+  void DropOver(Nanos now) noexcept;
+  void StartWaiting(Nanos now) noexcept;
+  void Begin(const Waiting& waiting);
+  bool Choose() noexcept;
+  void RunStep() noexcept;
+  Status RunEncoder();
+  Status RunDecoder();
+  void Account(Nanos began, Nanos ended) noexcept;
+  void TakeRows(Nanos now) noexcept;
+  Status TakeTokens(Running& running, std::span<DecoderRow> rows, std::span<const float> logits,
+                    Nanos now) noexcept;
+  void End(GenerationRequest& request, Status status, Nanos now) noexcept;
+  void Count(const GenerationRequest& request) noexcept;
+  void RemoveEnded() noexcept;
+  void ShowLedger() noexcept;
+  void Deliver() noexcept;
+
+  Decoder& decoder_;
+  const Clock& clock_;
+  const GeneratorOptions options_;
+  const std::unique_ptr<RunHandle> handle_;
+  DeviceShare::Member member_;
+
+  // Used by submitters and the generator's thread.
+  Intake<GenerationRequest> intake_;
+  Parker<> parker_;
+  std::atomic<uint64_t> submitted_{0};
+  std::atomic<uint64_t> rejected_{0};
+
+  // Used by the generator's thread only.
+  alignas(kCacheLine) std::vector<Waiting> waiting_;
+  // In the order in which they started.
+  std::vector<Running> running_;
+  Ledger ledger_;
+  StepHistory history_;
+  std::vector<Candidate> candidates_;
+  Step step_;
+  std::vector<GenerationRequest*> in_step_;
+  std::vector<DecoderRow> rows_;
+  std::span<const float> logits_;
+  std::vector<std::span<const int32_t>> texts_;
+  std::vector<EncodedRow> encoded_;
+  SearchMemory memory_;
+  // The requests that have their outcome and have not been given back.
+  std::vector<GenerationRequest*> ended_;
+  Delivery delivery_;
+  SplitMix64 seeds_;
+  // Whether the thread has a turn of the device, and how much of it has been used.
+  bool has_turn_ = false;
+  Nanos used_ = 0;
+
+  // Written by the generator's thread, read by all.
+  std::atomic<uint64_t> running_count_{0};
+  std::atomic<uint64_t> completed_{0};
+  std::atomic<uint64_t> failed_{0};
+  std::atomic<uint64_t> cancelled_{0};
+  std::atomic<uint64_t> expired_{0};
+  std::atomic<uint64_t> steps_{0};
+  std::atomic<uint64_t> encoder_runs_{0};
+  std::atomic<uint64_t> row_count_{0};
+  std::atomic<uint64_t> tokens_{0};
+  std::atomic<uint64_t> prompt_tokens_{0};
+  std::atomic<int64_t> cache_bytes_{0};
+  std::atomic<int64_t> cache_bytes_peak_{0};
+  // The sum and a running mean of the times of completed requests from their start to their end.
+  std::atomic<Nanos> completed_time_{0};
+  std::atomic<Nanos> usual_{0};
+  Tally tally_;
+  // The time since the Unix epoch at zero of the clock.
+  const Nanos epoch_;
+  Histogram queue_time_;
+  Histogram compute_time_;
+
+  StepWatch watch_;
+  std::mutex closing_;  // held while Close joins
+  std::thread thread_;
+  std::mutex watching_;
+  std::condition_variable watch_ended_;
+  bool watch_over_ = false;  // guarded by watching_
+  std::thread watchdog_;
 };
 
 }  // namespace millrace

@@ -46,14 +46,12 @@ void Sequence::AddRows(int64_t count, std::vector<DecoderRow>& rows) {
 
 Status Sequence::TakeRows(std::span<DecoderRow> rows, std::span<const float> logits,
                           SearchMemory& memory) {
-  if (beams_ && TokensOf(0).size() == static_cast<size_t>(rows.front().cache.length)) {
-    return AdvanceBeams(rows, logits, memory);
-  }
   for (size_t i = 0; i < rows.size(); ++i) {
     caches_[i] = std::move(rows[i].cache);
     encoded_[i] = std::move(rows[i].encoded);
   }
-  return unseen() > 0 ? Status() : ChooseToken(logits, memory);
+  if (unseen() > 0) return {};
+  return beams_ ? AdvanceBeams(logits, memory) : ChooseToken(logits, memory);
 }
 
 Status Sequence::ChooseToken(std::span<const float> logits, SearchMemory& memory) {
@@ -88,29 +86,23 @@ Status Sequence::ChooseToken(std::span<const float> logits, SearchMemory& memory
   return {};
 }
 
-// The rows are those of the unfinished sequences, or the one row of the prompt.
-Status Sequence::AdvanceBeams(std::span<DecoderRow> rows, std::span<const float> logits,
-                              SearchMemory& memory) {
+Status Sequence::AdvanceBeams(std::span<const float> logits, SearchMemory& memory) {
   MILLRACE_RETURN_IF_ERROR(beams_->Advance(logits, vocabulary_, *processors_, memory));
   ++generated_;
   if (beams_->done()) {
-    caches_.front() = rows.front().cache;
-    encoded_.front() = rows.front().encoded;
     EndBeams();
     return {};
   }
-  caches_.resize(beams_->size());
-  encoded_.resize(beams_->size());
+  std::vector<CacheRow> caches;
+  std::vector<EncodedRow> encoded;
   for (size_t i = 0; i < beams_->size(); ++i) {
-    const DecoderRow& parent = rows[rows.size() == 1 ? 0 : beams_->parent(i)];
-    caches_[i] = parent.cache;
-    encoded_[i] = parent.encoded;
+    // The prompt has one row, which all beams continue.
+    const size_t parent = caches_.size() == 1 ? 0 : beams_->parent(i);
+    caches.push_back(caches_[parent]);
+    encoded.push_back(encoded_[parent]);
   }
-  // The rows must not keep what no sequence needs any more.
-  for (DecoderRow& row : rows) {
-    row.cache = {};
-    row.encoded = {};
-  }
+  caches_ = std::move(caches);
+  encoded_ = std::move(encoded);
   return {};
 }
 

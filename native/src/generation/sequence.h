@@ -59,8 +59,7 @@ class Sequence {
     return beams_ && generated_ > 0 ? beams_->tokens(row) : std::span<const int32_t>(tokens_);
   }
   Status ChooseToken(std::span<const float> logits, SearchMemory& memory);
-  Status AdvanceBeams(std::span<DecoderRow> rows, std::span<const float> logits,
-                      SearchMemory& memory);
+  Status AdvanceBeams(std::span<const float> logits, SearchMemory& memory);
   void EndBeams();
   bool EndsSequence(int32_t token) const noexcept;
   // Whether the token after `generated` others is the forced last one.
