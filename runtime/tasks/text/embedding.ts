@@ -43,7 +43,7 @@ export interface EmbeddingContext extends EncodedRows {
 
 /** Vectors of texts, one after the other. */
 export interface Vectors {
-  readonly data: Float32Array;
+  readonly data: Float32Array<ArrayBuffer>;
   readonly rows: number;
   /** Numbers of each vector. */
   readonly dimensions: number;
