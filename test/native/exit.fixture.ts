@@ -1,6 +1,7 @@
 /** @module The ways in which a process can end, one for each run: `exit.fixture.ts NAME`. */
 import { once } from 'node:events';
 import { busy } from './busy.ts';
+import { filesOf, input, short, unending } from './generators.ts';
 import { fixture, float32, open } from './support.ts';
 import { startWorker } from './worker.ts';
 
@@ -79,6 +80,24 @@ const scenarios: Readonly<Record<string, () => unknown>> = {
     const workers = [1, 2].map(() => startWorker('worker-exit.fixture.ts', 'loading'));
     await Promise.all(workers.map((worker) => once(worker, 'message')));
     exit(3);
+  },
+  async 'natural exit, generations in flight'() {
+    const model = await open().loadGenerator(filesOf('t5'));
+    const all = [1, 2, 3].map(() => model.generate(input, { ...short, maxNewTokens: 50 }).result);
+    Promise.all(all).then(({ length }) => say(`${length} results`));
+  },
+  async 'process.exit, in a long generation'() {
+    const model = await open().loadGenerator(filesOf('t5'));
+    for await (const _ of model.generate(input, unending)) exit(3);
+  },
+  async 'process.exit, generations of Workers'() {
+    const workers = [1, 2].map(() => startWorker('generation-worker.fixture.ts', 'generate'));
+    await Promise.all(workers.map((worker) => once(worker, 'message')));
+    exit(3);
+  },
+  'process.exit, loading generators'() {
+    for (const maxQueue of [1, 2]) open().loadGenerator({ ...filesOf('t5'), maxQueue });
+    setImmediate(exit, 3);
   },
   async 'SIGTERM, runs in flight'() {
     await busy(endless);
