@@ -14,9 +14,10 @@ import {
   generatedText,
   generationRun,
 } from './generate-text.ts';
-import { generationOptions, type RequestedGeneration } from './generation-options.ts';
-import type { PreparedText, TextInput, TextOperation, TextUsage } from './operation.ts';
+import { generationOptions } from './generation-options.ts';
+import type { PreparedText, TextOperation, TextUsage } from './operation.ts';
 import { splitSentences } from './sentences.ts';
+import type { Summary, SummaryInput, SummaryOutput } from './summary.ts';
 import { TextDeltas } from './text-deltas.ts';
 import { checkTexts, checkTokens } from './texts.ts';
 
@@ -30,19 +31,6 @@ const MAX_ROUNDS = 8;
 /** The summary of a text without tokens. */
 const NOTHING: GeneratedText = { text: '', finishReason: 'stop' };
 
-export interface SummarizeInput extends TextInput {
-  readonly options: RequestedGeneration;
-  /** Whether what does not fit into one window is left out. */
-  readonly truncate: boolean;
-  /** Receives the summary piece by piece, if there is one text; undefined if it is not streamed. */
-  readonly onText?: ((delta: string) => void) | undefined;
-}
-
-export interface SummarizeOutput {
-  readonly summaries: readonly GeneratedText[];
-  readonly usage: TextUsage;
-}
-
 /** A text on its way to its summary. */
 interface Progress {
   /** The summary, once there is one. */
@@ -51,8 +39,9 @@ interface Progress {
   readonly runs: number;
 }
 
-interface Context {
-  readonly input: SummarizeInput;
+/** What the answer, or the next round, needs to know. */
+export interface SummarizeContext {
+  readonly input: SummaryInput;
   /** Rounds so far. */
   readonly rounds: number;
   readonly texts: readonly Progress[];
@@ -60,10 +49,10 @@ interface Context {
   readonly deltas: TextDeltas | undefined;
 }
 
-type Round = PreparedText<Context>;
+type Round = PreparedText<SummarizeContext>;
 
-export const summarize: TextOperation<SummarizeInput, Context, SummarizeOutput> = {
-  tasks: ['text2text-generation', 'text-generation'],
+export const summarize: TextOperation<SummaryInput, SummarizeContext, SummaryOutput> = {
+  tasks: ['text2text-generation'],
   async prepare(model, input, signal) {
     checkTexts(input);
     const texts = input.texts.map((text) => ({ text, summary: undefined }));
@@ -81,11 +70,14 @@ export const summarize: TextOperation<SummarizeInput, Context, SummarizeOutput> 
     });
     return round(model, input, { texts, rounds, usage });
   },
-  async answer(model, results, context) {
-    const done = await summariesOf(model, results, context);
-    const summaries = done.map((parts) => parts[0]!);
-    await context.deltas?.finish(summaries[0]!.text);
-    return { summaries, usage: context.usage };
+  async answer(model, ran, context) {
+    const done = await summariesOf(model, ran, context);
+    const results = done.map(([made]): Summary => {
+      const { text, finishReason } = made!;
+      return { summary: text, method: 'abstractive', finish_reason: finishReason };
+    });
+    await context.deltas?.finish(results[0]!.summary);
+    return { results, usage: context.usage };
   },
 };
 
@@ -93,7 +85,7 @@ export const summarize: TextOperation<SummarizeInput, Context, SummarizeOutput> 
 async function summariesOf(
   model: TextModel,
   results: readonly TaskResult[],
-  { input, texts }: Context,
+  { input, texts }: SummarizeContext,
 ): Promise<readonly (readonly GeneratedText[])[]> {
   const stops = input.options.stop ?? [];
   const made = await Promise.all(results.map((result) => generatedText(model, result, stops)));
@@ -106,14 +98,14 @@ async function summariesOf(
 }
 
 /** What a round starts from. */
-interface Start extends Pick<Context, 'rounds' | 'usage'> {
+interface Start extends Pick<SummarizeContext, 'rounds' | 'usage'> {
   readonly texts: readonly { readonly text: string; readonly summary: GeneratedText | undefined }[];
 }
 
 /** The runs for the texts that have no summary yet: one for each part of a text. */
 async function round(
   model: TextModel,
-  input: SummarizeInput,
+  input: SummaryInput,
   { texts, rounds, usage: before }: Start,
   signal?: AbortSignal,
 ): Promise<Round> {
@@ -145,7 +137,7 @@ async function round(
 }
 
 /** Returns a function that makes the run of a part of a text, which has so many parts. */
-function runOf(model: TextModel, { options, onText }: SummarizeInput, parts: number) {
+function runOf(model: TextModel, { options, onText }: SummaryInput, parts: number) {
   const defaults = defaultsOf(model);
   return (ids: Int32Array) => {
     const streamed = onText !== undefined;
