@@ -166,10 +166,15 @@ export {
 export { type EmbedInput, type EmbedOutput, embed } from './tasks/text/embed.ts';
 export type { Vectors } from './tasks/text/embedding.ts';
 export { entities } from './tasks/text/entities.ts';
-export type { TextInput, TextOperation, TextUsage } from './tasks/text/operation.ts';
+export { extract } from './tasks/text/extract.ts';
+export { type GenerateTextContext, generateText } from './tasks/text/generate-text.ts';
+export type { RequestedGeneration } from './tasks/text/generation-options.ts';
+export type { PreparedText, TextInput, TextOperation, TextUsage } from './tasks/text/operation.ts';
 export { type RerankInput, type RerankOutput, rerank } from './tasks/text/rerank.ts';
 export { sentiment } from './tasks/text/sentiment.ts';
 export { similarity } from './tasks/text/similarity.ts';
+export { summarize } from './tasks/text/summarize.ts';
+export type { Summary, SummaryInput, SummaryOutput } from './tasks/text/summary.ts';
 export { tokenize } from './tasks/text/tokenize.ts';
 export { zeroShot } from './tasks/text/zero-shot.ts';
 export { roundMs, serverTiming } from './timings.ts';
