@@ -1,0 +1,244 @@
+/** @module `POST /rerank` and `POST /v1/rerank`: documents in the order in which they answer a query. */
+
+import { z } from '@hono/zod-openapi';
+import {
+  describeValue,
+  invalidArgument,
+  type RerankInput,
+  type RerankOutput,
+  rerank,
+  similarity,
+} from '../../runtime/index.ts';
+import type { RouteBuilder } from '../http/service-definition.ts';
+import {
+  checkBody,
+  isObject,
+  listed,
+  MOST_TEXTS,
+  modelFields,
+  readStrings,
+  stringList,
+  windowFields,
+} from './body.ts';
+import { openAiBody, openAiErrors } from './openai-errors.ts';
+import { aboutFields, describeTextRoute } from './openapi.ts';
+import { type Question, type Sender, textRoute } from './text-route.ts';
+import { refuseLeft, truncationDirection } from './truncation.ts';
+
+const QUERY = 'What is the capital of France?';
+const DOCUMENTS = ['Paris is the capital of France.', 'Berlin is in Germany.'];
+const EXAMPLE = { query: QUERY, documents: DOCUMENTS };
+const OTHER_EXAMPLE = { query: QUERY, texts: DOCUMENTS };
+
+const query = z.string().openapi({ example: QUERY });
+const topN = z.int().min(1).optional().openapi({
+  description: 'How many results there are, the best first. Default: all.',
+});
+const score = z.number().openapi({
+  description:
+    'Of a cross-encoder its score, with a sigmoid if it has one label; otherwise the cosine of the embeddings.',
+  example: 0.98,
+});
+
+const requestSchema = z
+  .strictObject({
+    query,
+    documents: stringList(MOST_TEXTS, 'The documents.', DOCUMENTS),
+    top_n: topN,
+    return_documents: z.boolean().optional().openapi({
+      description: 'Whether each result has its document. Default: false.',
+    }),
+    ...windowFields,
+    ...modelFields,
+  })
+  .openapi('RerankRequest');
+
+const responseSchema = z
+  .object({
+    results: z.array(
+      z.object({
+        index: z.int().openapi({ description: 'The place in `documents`.', example: 0 }),
+        relevance_score: score,
+        document: z.string().optional(),
+      }),
+    ),
+    method: z.enum(['cross-encoder', 'embeddings']),
+    ...aboutFields,
+  })
+  .openapi('Reranked', { description: 'The best document first.' });
+
+const otherSchema = z
+  .strictObject({
+    query,
+    texts: stringList(MOST_TEXTS, 'The documents.', DOCUMENTS),
+    raw_scores: z.boolean().nullish().openapi({
+      description: 'Whether scores are those of the model, without a sigmoid.',
+    }),
+    return_text: z.boolean().nullish(),
+    truncate: z.boolean().nullish(),
+    truncation_direction: truncationDirection,
+    ...modelFields,
+  })
+  .openapi('TextEmbeddingsInferenceRerankRequest', {
+    description: 'The form of text-embeddings-inference.',
+  });
+
+const otherResponse = z
+  .array(z.object({ index: z.int(), score, text: z.string().optional() }))
+  .openapi('TextEmbeddingsInferenceReranked', { description: 'The response to `texts`.' });
+
+const v1Schema = z
+  .strictObject({
+    query,
+    documents: z
+      .custom<readonly unknown[]>(Array.isArray, { error: 'a list of strings or objects' })
+      .openapi({
+        type: 'array',
+        items: {
+          anyOf: [
+            { type: 'string' },
+            { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] },
+          ],
+        },
+        minItems: 1,
+        maxItems: MOST_TEXTS,
+        example: DOCUMENTS,
+      }),
+    top_n: topN.nullish(),
+    return_documents: z.boolean().nullish(),
+    truncation: z.boolean().nullish(),
+    ...modelFields,
+  })
+  .openapi('V1RerankRequest', { description: 'The form of Cohere and Jina.' });
+
+const v1Response = z
+  .object({
+    id: z.string(),
+    object: z.literal('list'),
+    model: z.string(),
+    results: z.array(
+      z.object({
+        index: z.int(),
+        relevance_score: score,
+        document: z.object({ text: z.string() }).optional(),
+      }),
+    ),
+    usage: z.object({ prompt_tokens: z.int(), total_tokens: z.int() }),
+  })
+  .openapi('V1Reranked');
+
+type RerankQuestion = Question<RerankInput, RerankOutput>;
+const OPERATIONS = [rerank, similarity];
+
+/** Adds the routes. */
+export function rerankRoutes({ infer, describe, runtime }: RouteBuilder): void {
+  const read = (json: unknown, sender: Sender) =>
+    isObject(json) && 'texts' in json ? readTexts(json, sender) : readOurs(json, sender);
+  infer(textRoute(runtime, { path: '/rerank', operations: OPERATIONS, read }));
+  infer(
+    textRoute(runtime, {
+      path: '/v1/rerank',
+      operations: OPERATIONS,
+      read: readV1,
+      errorBody: openAiBody,
+    }),
+  );
+  describe(
+    describeTextRoute({
+      path: '/rerank',
+      summary: 'Order documents by how well they answer a query',
+      description:
+        'With `texts` the request and the response have the form of text-embeddings-inference.',
+      request: z.union([requestSchema, otherSchema]),
+      response: z.union([responseSchema, otherResponse]),
+    }),
+  );
+  describe(
+    describeTextRoute({
+      path: '/v1/rerank',
+      summary: 'Order documents by how well they answer a query, in the form of Cohere and Jina',
+      request: v1Schema,
+      response: v1Response,
+      errors: openAiErrors,
+    }),
+  );
+}
+
+function readOurs(json: unknown, { others }: Sender): RerankQuestion {
+  const body = checkBody(requestSchema, json, others, EXAMPLE);
+  const { query: question, truncate, stride, model, model_version } = body;
+  const documents = readStrings(body.documents, 'documents', MOST_TEXTS);
+  const shown = (index: number) => (body.return_documents ? { document: documents[index] } : {});
+  return {
+    ...{ model, model_version },
+    input: {
+      ...{ query: question, ...listed(documents, 'documents'), truncate, stride },
+      topN: body.top_n,
+    },
+    write({ output: { results, method, usage }, about }) {
+      const scored = results.map(({ index, score: relevance_score }) => ({
+        ...{ index, relevance_score },
+        ...shown(index),
+      }));
+      return { body: JSON.stringify({ results: scored, method, ...about, usage }) };
+    },
+  };
+}
+
+function readTexts(json: unknown, { others }: Sender): RerankQuestion {
+  const body = checkBody(otherSchema, json, others, OTHER_EXAMPLE);
+  const { query: question, truncate, raw_scores, model, model_version } = body;
+  refuseLeft(body.truncation_direction);
+  const texts = readStrings(body.texts, 'texts', MOST_TEXTS);
+  const shown = (index: number) => (body.return_text ? { text: texts[index] } : {});
+  return {
+    ...{ model, model_version },
+    input: {
+      ...{ query: question, ...listed(texts, 'texts'), truncate: truncate ?? undefined },
+      rawScores: raw_scores ?? undefined,
+    },
+    write: ({ output: { results } }) => ({
+      body: JSON.stringify(results.map((each) => ({ ...each, ...shown(each.index) }))),
+    }),
+  };
+}
+
+function readV1(json: unknown, { others }: Sender): RerankQuestion {
+  const body = checkBody(v1Schema, json, others, EXAMPLE);
+  const { query: question, truncation, model, model_version } = body;
+  const documents = readStrings(body.documents.map(textOf), 'documents', MOST_TEXTS);
+  const shown = (index: number) =>
+    body.return_documents ? { document: { text: documents[index] } } : {};
+  return {
+    ...{ model, model_version },
+    input: {
+      ...{ query: question, ...listed(documents, 'documents'), truncate: truncation ?? undefined },
+      topN: body.top_n ?? undefined,
+    },
+    write({
+      output: {
+        results,
+        usage: { tokens },
+      },
+      version,
+      about,
+    }) {
+      const scored = results.map(({ index, score: relevance_score }) => ({
+        ...{ index, relevance_score },
+        ...shown(index),
+      }));
+      const usage = { prompt_tokens: tokens, total_tokens: tokens };
+      const content = { id: about.request_id, object: 'list', model: version.model };
+      return { body: JSON.stringify({ ...content, results: scored, usage }) };
+    },
+  };
+}
+
+/** The text of a document that may be an object. @throws {ServeError} `INVALID_ARGUMENT` */
+function textOf(document: unknown, index: number): unknown {
+  if (!isObject(document)) return document;
+  if (typeof document.text === 'string') return document.text;
+  throw invalidArgument(
+    `documents[${index}].text must be a string, got ${describeValue(document.text)}.`,
+  );
+}
