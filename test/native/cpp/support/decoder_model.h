@@ -32,62 +32,65 @@ inline DecoderOptions OptionsFor(const std::string& model, Form form = Form::kMe
 
 // A sequence that greedy search continues.
 struct GreedySequence {
-  std::vector<int32_t> prompt;
+  // What the decoder reads: its prompt, or the start of an encoder–decoder model, and then the tokens.
+  std::vector<int32_t> read;
+  // What the encoder reads.
+  std::vector<int32_t> text = {};
   size_t most = 24;
   int32_t end = 1;
 
+  size_t seen = 0;
   std::vector<int32_t> tokens = {};
   CacheRow cache = {};
   EncodedRow encoded = {};
 
   bool done() const { return tokens.size() == most || (!tokens.empty() && tokens.back() == end); }
-  // What the next step reads.
-  std::vector<int32_t> next(bool encoder_decoder) const {
-    if (!tokens.empty()) return {tokens.back()};
-    return encoder_decoder ? std::vector<int32_t>{0} : prompt;
-  }
+  // The tokens that the decoder has not seen.
+  size_t left() const { return read.size() - seen; }
 };
 
 class GreedySearch {
  public:
   explicit GreedySearch(Decoder& decoder) : decoder_(decoder), handle_(decoder.NewHandle()) {}
 
-  // Encodes the prompts of sequences of an encoder–decoder model, in one run.
-  Status Encode(std::vector<GreedySequence*> sequences) {
+  // Encodes the texts of sequences of an encoder–decoder model, in one run.
+  Status Encode(const std::vector<GreedySequence*>& sequences) {
+    if (!decoder_.facts().encoder_decoder) return {};
     std::vector<std::span<const int32_t>> texts;
-    for (const GreedySequence* sequence : sequences) texts.emplace_back(sequence->prompt);
+    for (const GreedySequence* sequence : sequences) texts.emplace_back(sequence->text);
     std::vector<EncodedRow> rows(texts.size());
     MILLRACE_RETURN_IF_ERROR(decoder_.Encode(texts, *handle_, rows));
     for (size_t i = 0; i < rows.size(); ++i) sequences[i]->encoded = rows[i];
     return {};
   }
 
-  // Runs one step for sequences that read the same number of tokens, and appends the best token to each.
-  Status Step(std::vector<GreedySequence*> sequences) {
-    std::vector<std::vector<int32_t>> tokens;
+  // Runs one step, in which each sequence reads its next `count` tokens. Appends the best token to those that have no
+  // more to read.
+  Status Step(const std::vector<GreedySequence*>& sequences, size_t count) {
     std::vector<DecoderRow> rows;
-    for (const GreedySequence* sequence : sequences) {
-      tokens.push_back(sequence->next(decoder_.facts().encoder_decoder));
-    }
-    for (size_t i = 0; i < sequences.size(); ++i) {
-      rows.push_back({tokens[i], std::move(sequences[i]->cache), std::move(sequences[i]->encoded)});
+    for (GreedySequence* sequence : sequences) {
+      rows.push_back({std::span(sequence->read).subspan(sequence->seen, count), std::move(sequence->cache),
+                      std::move(sequence->encoded)});
     }
     MILLRACE_RETURN_IF_ERROR(decoder_.Step(rows, *handle_, logits));
     const size_t width = logits.size() / rows.size();
     for (size_t i = 0; i < sequences.size(); ++i) {
+      GreedySequence& sequence = *sequences[i];
+      sequence.seen += count;
+      sequence.cache = std::move(rows[i].cache);
+      sequence.encoded = std::move(rows[i].encoded);
+      if (sequence.left() > 0) continue;
       const auto own = logits.subspan(i * width, width);
-      const auto best = std::max_element(own.begin(), own.end());
-      sequences[i]->tokens.push_back(static_cast<int32_t>(best - own.begin()));
-      sequences[i]->cache = std::move(rows[i].cache);
-      sequences[i]->encoded = std::move(rows[i].encoded);
+      sequence.tokens.push_back(static_cast<int32_t>(std::max_element(own.begin(), own.end()) - own.begin()));
+      sequence.read.push_back(sequence.tokens.back());
     }
     return {};
   }
 
   // Runs a sequence to its end by itself.
   Status Finish(GreedySequence& sequence) {
-    if (decoder_.facts().encoder_decoder) MILLRACE_RETURN_IF_ERROR(Encode({&sequence}));
-    while (!sequence.done()) MILLRACE_RETURN_IF_ERROR(Step({&sequence}));
+    MILLRACE_RETURN_IF_ERROR(Encode({&sequence}));
+    while (!sequence.done()) MILLRACE_RETURN_IF_ERROR(Step({&sequence}, sequence.left()));
     return {};
   }
 
@@ -98,6 +101,31 @@ class GreedySearch {
  private:
   Decoder& decoder_;
   const std::unique_ptr<RunHandle> handle_;
+};
+
+// The sequences of a fixture, as its reference continues them.
+class TextModel {
+ public:
+  explicit TextModel(const std::string& model)
+      : encoder_decoder_(IsEncoderDecoder(model)),
+        end_(model == "gpt2" ? 619 : model == "llama" ? 2 : 1),
+        reference_(TextReferenceReader::Read(model)) {}
+
+  GreedySequence Sequence(size_t text) const {
+    GreedySequence sequence;
+    const std::vector<int32_t>& ids = reference_.texts[text];
+    sequence.read = encoder_decoder_ ? std::vector<int32_t>{0} : ids;
+    if (encoder_decoder_) sequence.text = ids;
+    sequence.end = end_;
+    return sequence;
+  }
+  const TextReference& reference() const { return reference_; }
+  size_t size() const { return reference_.texts.size(); }
+
+ private:
+  const bool encoder_decoder_;
+  const int32_t end_;
+  const TextReference reference_;
 };
 
 }  // namespace millrace::test

@@ -41,6 +41,7 @@ class FakeCuda {
     gpus_ = gpus;
     failures_.clear();
     calls_.clear();
+    copied_.clear();
     lost_.clear();
     memory_left_ = SIZE_MAX;
     pinned_left_ = SIZE_MAX;
@@ -83,6 +84,11 @@ class FakeCuda {
   size_t calls(const std::string& function) {
     const std::lock_guard lock(mutex_);
     return calls_[function];
+  }
+  // Bytes that were copied in this direction, or within the GPU.
+  size_t copied(CudaCopy kind) {
+    const std::lock_guard lock(mutex_);
+    return copied_[kind];
   }
   // What was allocated or made and not freed.
   size_t live() {
@@ -262,8 +268,22 @@ class FakeCuda {
         std::byte* const device = fake.Find(in ? target : source, bytes);
         // One end is on a GPU and the other is not.
         if (device == nullptr || fake.Find(in ? source : target, 0) != nullptr) return kInvalidValue;
+        fake.copied_[kind] += bytes;
         static_cast<Stream*>(stream)->work.push_back([=] {
           std::memcpy(in ? device : target, in ? source : device, bytes);
+        });
+        return 0;
+      });
+    };
+    table.Memcpy3DAsync = [](const CudaCopy3D* copy, CudaStream stream) {
+      return Call("Memcpy3DAsync", [&](FakeCuda& fake) { return fake.CopyBox(*copy, stream); });
+    };
+    table.Memset3DAsync = [](CudaPitched target, int value, CudaExtent extent, CudaStream stream) {
+      return Call("Memset3DAsync", [&](FakeCuda& fake) {
+        target.data = fake.Find(target.data, BoxBytes(target, extent));
+        if (target.data == nullptr) return kInvalidValue;
+        static_cast<Stream*>(stream)->work.push_back([=] {
+          EachRun(extent, [&](size_t slice, size_t row) { std::memset(RunAt(target, slice, row), value, extent.width); });
         });
         return 0;
       });
@@ -276,6 +296,39 @@ class FakeCuda {
         return 0;
       });
     };
+  }
+
+  // The bytes from the first to the last of a box.
+  static size_t BoxBytes(const CudaPitched& box, const CudaExtent& extent) {
+    return ((extent.depth - 1) * box.rows + extent.height - 1) * box.pitch + extent.width;
+  }
+  static std::byte* RunAt(const CudaPitched& box, size_t slice, size_t row) {
+    return static_cast<std::byte*>(box.data) + (slice * box.rows + row) * box.pitch;
+  }
+  template <class Body>
+  static void EachRun(const CudaExtent& extent, const Body& body) {
+    for (size_t slice = 0; slice < extent.depth; ++slice) {
+      for (size_t row = 0; row < extent.height; ++row) body(slice, row);
+    }
+  }
+  CudaError CopyBox(const CudaCopy3D& copy, CudaStream stream) {
+    const CudaExtent extent = copy.extent;
+    CudaPitched source = copy.source;
+    CudaPitched target = copy.target;
+    for (CudaPitched* box : {&source, &target}) {
+      const bool device = box == &source || copy.kind == CudaCopy::kOnDevice;
+      if (box->pitch < extent.width || box->rows < extent.height) return kInvalidValue;
+      std::byte* const host = Find(box->data, BoxBytes(*box, extent));
+      if (device != (host != nullptr)) return kInvalidValue;
+      if (device) box->data = host;
+    }
+    copied_[copy.kind] += extent.width * extent.height * extent.depth;
+    static_cast<Stream*>(stream)->work.push_back([=] {
+      EachRun(extent, [&](size_t slice, size_t row) {
+        std::memcpy(RunAt(target, slice, row), RunAt(source, slice, row), extent.width);
+      });
+    });
+    return 0;
   }
 
   void Await(const Event& event) {
@@ -336,6 +389,7 @@ class FakeCuda {
   int gpus_ = 1;
   std::map<std::string, Failure> failures_;
   std::map<std::string, size_t> calls_;
+  std::map<CudaCopy, size_t> copied_;
   std::set<int> lost_;
   std::set<Stream*> streams_;
   std::map<const std::byte*, Block> device_;

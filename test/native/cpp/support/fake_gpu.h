@@ -69,7 +69,7 @@ class FakeGpu {
     };
     replaced.BindOutput = [](OrtIoBinding* binding, const char* name,
                              const OrtValue* value) noexcept -> OrtStatus* {
-      Get().NoteOutput(binding, value);
+      Get().NoteOutput(binding, name, value);
       return Get().real_->BindOutput(binding, name, value);
     };
     replaced.ReleaseIoBinding = [](OrtIoBinding* binding) noexcept {
@@ -97,10 +97,11 @@ class FakeGpu {
     const std::lock_guard lock(mutex_);
     values_[value] = range;
   }
-  void NoteOutput(const OrtIoBinding* binding, const OrtValue* value) {
+  void NoteOutput(const OrtIoBinding* binding, const char* name, const OrtValue* value) {
     const std::lock_guard lock(mutex_);
+    outputs_[binding].erase(name);
     if (const auto found = values_.find(value); found != values_.end()) {
-      outputs_[binding].push_back(found->second);
+      outputs_[binding][name] = found->second;
     }
   }
   void NoteLate(const OrtRunOptions* options) {
@@ -124,7 +125,9 @@ class FakeGpu {
     const std::lock_guard lock(mutex_);
     const auto found = outputs_.find(binding);
     if (Stream() == nullptr || !late_.contains(options) || found == outputs_.end()) return {};
-    return found->second;
+    std::vector<Range> ranges;
+    for (const auto& [name, range] : found->second) ranges.push_back(range);
+    return ranges;
   }
 
   OrtStatus* Run(OrtSession* session, const OrtRunOptions* options, const OrtIoBinding* binding) {
@@ -147,7 +150,7 @@ class FakeGpu {
   const OrtApi* real_ = nullptr;
   std::mutex mutex_;
   std::map<const OrtValue*, Range> values_;                         // guarded by mutex_
-  std::map<const OrtIoBinding*, std::vector<Range>> outputs_;  // guarded by mutex_
+  std::map<const OrtIoBinding*, std::map<std::string, Range>> outputs_;  // guarded by mutex_
   std::set<const OrtRunOptions*> late_;                             // guarded by mutex_
 };
 
