@@ -185,7 +185,9 @@ TEST_P(DecoderSessionTest, BeamsAreRowsThatAreGatheredInAnyOrder) {
     const auto cache_only = static_cast<uint64_t>(4 * past * cache_bytes());
     // The first of these steps also copies the text's keys and values to each beam; later ones find them in place.
     if (step == 0) texts_copied = copied - cache_only;
-    if (step > 0 && copied > 0) EXPECT_EQ(copied, cache_only) << step;
+    if (step > 0 && copied > 0) {
+      EXPECT_EQ(copied, cache_only) << step;
+    }
   }
   EXPECT_EQ(texts_copied > 0, test::IsEncoderDecoder(GetParam().model));
 
