@@ -177,5 +177,7 @@ export { summarize } from './tasks/text/summarize.ts';
 export type { Summary, SummaryInput, SummaryOutput } from './tasks/text/summary.ts';
 export { tokenize } from './tasks/text/tokenize.ts';
 export { zeroShot } from './tasks/text/zero-shot.ts';
+export { joinTokenizers, openTokenizers, type Tokenizers } from './text/tokenizer/index.ts';
 export { roundMs, serverTiming } from './timings.ts';
 export type { CanaryAction, ExperimentReport, RouteRecord, Traffic } from './traffic/index.ts';
+export type { LoadSettings } from './version-source.ts';

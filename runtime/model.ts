@@ -2,8 +2,6 @@
 
 import type {
   DeviceReport,
-  Engine,
-  LoadOptions,
   Model,
   ModelStats,
   RunOptions,
@@ -11,36 +9,28 @@ import type {
   Signature,
   Tensors,
 } from '../native/index.ts';
-import { batchingOptions } from './batching.ts';
 import { redact, ServeError } from './errors.ts';
 import { InFlightCount } from './in-flight-count.ts';
-import { omitUndefined } from './omit-undefined.ts';
 import type { ModelConfig, RepositorySettings, Warmup } from './repository/index.ts';
-import { createTask, type ModelTask, type TaskModel } from './tasks/index.ts';
-import { describedRows, validateConfig } from './validate-config.ts';
+import { createTask, type ModelTask, type TaskModel, type TaskName } from './tasks/index.ts';
+import type { TextModel, TextTaskName } from './text/index.ts';
+import { describedRows } from './validate-config.ts';
+import type { VersionSource } from './version-source.ts';
 import { warmupInputs, zeroRow } from './warmup.ts';
 
 const ENGINE_LEVELS = 256;
 /** How long a load waits for each run that warms a model, milliseconds. */
 const WARM_UP_MS = 60_000;
 
-/** The model file to load, and how to load it. */
-export interface VersionSource {
-  readonly model: string;
-  readonly version: string;
-  readonly path: string;
-  /** The file's content if a load request contained it. */
-  readonly bytes: Uint8Array | undefined;
-  readonly config: ModelConfig;
-  readonly settings: RepositorySettings;
-  /** The device, in the form of `DEVICE`. */
-  readonly device: string;
-  /** Folder of TensorRT's engines. */
-  readonly engineCache: string;
-  /** `BATCH_SIZE`: the cap for models that may be batched and set none of their own. */
-  readonly batchSize: number | undefined;
-  /** Receives sentences about the served version that an operator should know. */
-  readonly notice?: (sentence: string) => void;
+/** What is known about the texts of a version. */
+export interface VersionText {
+  readonly task: TextTaskName;
+  /** Undefined if texts cannot be read. */
+  readonly model: TextModel | undefined;
+  /** Why texts cannot be read, as a sentence without a full stop; undefined if they can. */
+  readonly obstacle: string | undefined;
+  /** A legal input of one row. */
+  readonly example: Tensors | undefined;
 }
 
 /**
@@ -68,40 +58,59 @@ export class ModelVersion {
   readonly outputs: readonly string[] | undefined;
   /** Names of the classes by output, if they are known. */
   readonly labels: Readonly<Record<string, readonly string[]>>;
-  /** The task that it has besides running tensors, or the reason why it has none. */
+  /** The task of a model that takes rows of features, or the reason why it has none. */
   readonly task: ModelTask | ServeError;
+  /** What it does; undefined if it only runs tensors. */
+  readonly taskName: TaskName | undefined;
+  /** Set for a model that takes text, if texts can be read. */
+  readonly text: TextModel | undefined;
   /** Whether `null` in JSON is a missing value, which is NaN, among the floats of an input. */
   readonly nullIsNaN: boolean;
   readonly settings: RepositorySettings;
   /** The content of `model.json`. */
   readonly config: ModelConfig;
   readonly #native: Model;
+  readonly #about: VersionText | undefined;
   readonly #notes: string[];
   readonly #inFlight = new InFlightCount();
 
-  /** Takes ownership of `native`, which is closed with this version. */
-  constructor(source: VersionSource, native: Model) {
+  /**
+   * Takes ownership of `native` and of the tokenizer of `text`, which are closed with this version.
+   *
+   * @param notes Sentences about how it was loaded.
+   */
+  constructor(
+    source: VersionSource,
+    native: Model,
+    text?: VersionText,
+    notes: readonly string[] = [],
+  ) {
     this.model = source.model;
     this.version = source.version;
     const { settings } = source;
     const described = settings.outputs.map(({ name }) => name);
     this.outputs = described.length === 0 ? undefined : described;
     this.signature = withDeclaredOutputs(native.signature, this.outputs);
-    this.#notes = [...settings.notes, ...native.report.notes.map(redact)];
+    this.#notes = [...settings.notes, ...native.report.notes.map(redact), ...notes];
     this.device = {
       ...native.report,
       notes: this.#notes,
       fallback: redact(native.report.fallback),
     };
     this.instances = native.instances;
-    this.task = taskOf(
-      { name: source.model, signature: native.signature, labels: settings.labels },
-      source.config,
-    );
+    this.text = text?.model;
+    this.#about = text;
+    const about = { name: source.model, signature: native.signature, labels: settings.labels };
+    this.task = text === undefined ? taskOf(about, source.config) : notTabular(source.model, text);
+    this.taskName = text?.task ?? (this.task instanceof ServeError ? undefined : this.task.name);
     const taskNotes = this.task instanceof ServeError ? [] : this.task.notes;
     this.#notes.push(...taskNotes);
     for (const note of taskNotes) source.notice?.(note);
-    this.labels = { ...classesOf(native.signature), ...labelsOf(source, this.task) };
+    this.labels = {
+      ...classesOf(native.signature),
+      ...labelsOf(source, this.task),
+      ...scoresOf(this.text),
+    };
     this.nullIsNaN = source.config.missing === 'nan';
     this.settings = settings;
     this.config = source.config;
@@ -126,6 +135,22 @@ export class ModelVersion {
   /** Runs the model in the engine, whose errors it passes on. */
   run(inputs: Tensors, options: VersionRunOptions): Promise<RunResult> {
     return this.#native.run(inputs, options);
+  }
+
+  /**
+   * How it takes text.
+   *
+   * @throws {ServeError} `MODEL_NOT_READY` with what to do if its task is one on text, but texts cannot be read.
+   */
+  textOrObstacle(): TextModel | undefined {
+    const { model, obstacle } = this.#about ?? {};
+    if (obstacle === undefined) return model;
+    throw new ServeError('MODEL_NOT_READY', `Model '${this.model}' cannot read texts. ${obstacle}`);
+  }
+
+  /** A legal input of one row: for a model that takes text, the tokens of a short one; otherwise zeros. */
+  exampleRow(): Tensors {
+    return this.#about?.example ?? zeroRow(this.signature);
   }
 
   stats(): ModelStats {
@@ -161,13 +186,13 @@ export class ModelVersion {
 
   /**
    * Warms the model with runs, so that everything is allocated before the first request: the warm-ups that the
-   * repository describes, or one row of zeros.
+   * repository describes, or one row.
    *
    * @throws if a described warm-up does not fit the model, or its run fails.
    */
   async warm(config: ModelConfig): Promise<void> {
     const { warmups } = this.settings;
-    if (warmups.length === 0) return this.#runZeros();
+    if (warmups.length === 0) return this.#runExample();
     const mostRows = describedRows(config, this.signature);
     for (const warmup of warmups) await this.#runWarmup(warmup, mostRows);
   }
@@ -186,21 +211,21 @@ export class ModelVersion {
     }
   }
 
-  async #runZeros(): Promise<void> {
-    const row = zeroRow(this.signature);
+  async #runExample(): Promise<void> {
     try {
-      await this.run(row, { timeoutMs: WARM_UP_MS });
+      await this.run(this.exampleRow(), { timeoutMs: WARM_UP_MS });
     } catch (error) {
       // Zeros are a guess: a model may divide by them, use them as a shape, or never end.
       const reason = error instanceof Error ? redact(error.message) : 'it was refused';
-      this.#notes.push(`The run of zeros that warms it failed: ${reason}`);
+      const what = this.text === undefined ? 'zeros' : 'a text';
+      this.#notes.push(`The run of ${what} that warms it failed: ${reason}`);
     }
   }
 
   /** Waits for its holders, then unloads the version. */
   async close(): Promise<void> {
     await this.#inFlight.idle();
-    await this.#native.close();
+    await Promise.all([this.#native.close(), this.text?.tokenizer.close()]);
   }
 }
 
@@ -226,6 +251,18 @@ function labelsOf({ config, settings }: VersionSource, task: ModelTask | ServeEr
   return { ...settings.labels, [task.outputs[0]!]: config.labels };
 }
 
+/** Names of the scores of a classifier of texts, of which each row has one for each. */
+function scoresOf(text: TextModel | undefined): Readonly<Record<string, readonly string[]>> {
+  return text === undefined || text.labels.length === 0 ? {} : { [text.output]: text.labels };
+}
+
+/** Why a model of texts does not take rows of features. */
+const notTabular = (model: string, { task }: VersionText): ServeError =>
+  new ServeError(
+    'WRONG_TASK',
+    `Model '${model}' does ${task} and takes text, not features; name a classifier or regressor.`,
+  );
+
 /** Keys of `model.json` that describe a task, also if it does not name one. */
 const TASK_KEYS = ['task', 'input', 'output', 'features', 'activation'] as const;
 
@@ -238,58 +275,4 @@ function taskOf(model: TaskModel, config: ModelConfig): ModelTask | ServeError {
     if (isDescribed || !(error instanceof ServeError)) throw error;
     return new ServeError('INVALID_ARGUMENT', error.message);
   }
-}
-
-/**
- * Loads one version.
- *
- * @throws {ServeError} `MODEL_NOT_READY` with the reason why this version cannot be served.
- */
-export async function loadVersion(engine: Engine, source: VersionSource): Promise<ModelVersion> {
-  try {
-    const native = await load(engine, source);
-    try {
-      validateConfig(source.config, source.settings, native.signature);
-      const version = new ModelVersion(source, native);
-      await version.warm(source.config);
-      return version;
-    } catch (error) {
-      // Nothing waits for this, because a run that warms the model may never end.
-      native.close().catch(() => {});
-      throw error;
-    }
-  } catch (error) {
-    const reason = error instanceof Error ? redact(error.message) : 'it cannot be loaded';
-    throw new ServeError('MODEL_NOT_READY', reason, { cause: error });
-  }
-}
-
-/** `cap` is meant for every model, so it does not declare that rows may be batched. */
-function batchingOf(declared: ModelConfig['batching'], cap: number | undefined) {
-  const batching = declared === undefined ? undefined : batchingOptions(declared);
-  if (cap === undefined || batching === false) return batching;
-  if ((batching?.maxRows ?? batching?.rowBuckets) !== undefined) return batching;
-  return { ...batching, autoMaxRows: cap };
-}
-
-async function load(engine: Engine, source: VersionSource): Promise<Model> {
-  const { config, settings } = source;
-  const { batching: declared, instances, intra_op_threads, run_limit_ms, weight } = config;
-  const providerOptions = { ...settings.providerOptions, ...config.provider_options };
-  const options: LoadOptions = omitUndefined({
-    ...(source.bytes === undefined ? { path: source.path } : { bytes: source.bytes }),
-    name: `${source.model}:${source.version}`,
-    device: source.device,
-    // Only TensorRT has engines to cache.
-    engineCache: source.device.startsWith('tensorrt') ? source.engineCache : undefined,
-    providerOptions: Object.keys(providerOptions).length === 0 ? undefined : providerOptions,
-    deviceOptions: config.device_options,
-    batching: batchingOf(declared, source.batchSize),
-    instances,
-    intraOpThreads: intra_op_threads,
-    runLimitMs: run_limit_ms,
-    weight,
-    notice: source.notice,
-  });
-  return engine.load(options);
 }

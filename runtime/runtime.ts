@@ -24,6 +24,7 @@ import type { Observer } from './routing/observer.ts';
 import type { RouteTable } from './routing/route-table.ts';
 import type { Random } from './routing/split.ts';
 import type { ModelStatus } from './served-model.ts';
+import { openTokenizers, type Tokenizers } from './text/tokenizer/index.ts';
 
 /** The runtime of one HTTP thread. All threads share the engine's models and counters. */
 export interface Runtime {
@@ -98,6 +99,8 @@ export interface RuntimeParts extends FollowingParts {
   readonly random?: Random;
   /** Makes changes of state in every HTTP thread. Default: this one is the only one. */
   readonly bus?: Bus;
+  /** Those of the process, which are closed with the runtime. Default: this thread has its own. */
+  readonly tokenizers?: Tokenizers;
   /** Whether this is the first HTTP thread, which alone polls the repository. Default: true. */
   readonly first?: boolean;
   /** Is told of requests to the arms of routes, as the platform is. */
@@ -120,9 +123,15 @@ export async function createRuntime(
   const log = parts.log ?? createLog(config.logLevel);
   // Every thread reads the same repository, and only the first one logs what it finds there.
   const notices = first ? log : createLog('silent');
-  const loader = withCostCache(engine, config.cacheDir, log);
+  const tokenizers = parts.tokenizers ?? openTokenizers();
+  const loading = { engine: withCostCache(engine, config.cacheDir, log), tokenizers };
   const follows = parts.store !== undefined;
-  const registry = await Registry.open(config, loader, random, log, notices, follows);
+  const registry = await Registry.open(config, loading, random, log, notices, follows).catch(
+    async (error) => {
+      await tokenizers.close();
+      throw error;
+    },
+  );
   const member = createMember((change) => registry.prepare(change), log);
   const own = parts.bus === undefined ? new ChangeSequencer([member]) : undefined;
   const bus = parts.bus ?? own!;
@@ -162,6 +171,7 @@ export async function createRuntime(
       await own?.close();
       await following.close();
       await registry.close();
+      await tokenizers.close();
       cache.close();
     },
   };

@@ -1,11 +1,11 @@
 /** @module Tries a version before it is registered: it is loaded as it would be served, and run. */
 
-import { datatypes, type Engine, elementArrays, type Tensors } from '../../native/index.ts';
-import type { Config } from '../config/index.ts';
+import { datatypes, elementArrays, type Tensors } from '../../native/index.ts';
 import { redact, ServeError } from '../errors.ts';
-import { loadVersion, type ModelVersion } from '../model.ts';
+import { type Loading, loadVersion } from '../load-version.ts';
+import type { ModelVersion } from '../model.ts';
 import { readArtifact } from '../repository/index.ts';
-import { zeroRow } from '../warmup.ts';
+import { type LoadSettings, versionSource } from '../version-source.ts';
 import type { CostRecord, TensorRecord } from './versions.ts';
 
 /** A version to try. */
@@ -27,34 +27,20 @@ export interface ProbeResult {
 /** Tries a version. @throws {ServeError} `REJECTED` with the reason why it cannot be served */
 export type Probe = (request: ProbeRequest) => Promise<ProbeResult>;
 
-type ProbeSettings = Pick<Config, 'device' | 'engineCache' | 'batchSize'>;
-
 /**
  * Tries a version in this process, which hostile files may end. Loading it measures a run of each bucket; then it runs with
- * zeros, and if these do not suit it, with ones.
+ * the tokens of a text or zeros, and if these do not suit it, with ones.
  *
  * @throws {ServeError} with the reason why it cannot be served
  */
 export async function probeArtifact(
-  engine: Engine,
+  loading: Loading,
   request: ProbeRequest,
-  settings: ProbeSettings,
+  settings: LoadSettings,
 ): Promise<ProbeResult> {
-  const { model, version } = request;
   const folder = await readArtifact(request);
-  const [file] = folder.versions;
-  if (folder.config instanceof ServeError) throw folder.config;
-  const loaded = await loadVersion(engine, {
-    model,
-    version,
-    path: file!.path,
-    bytes: undefined,
-    config: folder.config,
-    settings: folder.settings,
-    device: folder.config.device ?? folder.settings.device ?? settings.device,
-    engineCache: settings.engineCache,
-    batchSize: settings.batchSize,
-  });
+  const source = await versionSource(folder, folder.versions[0]!, settings);
+  const loaded = await loadVersion(loading, source);
   await runOnce(loaded);
   const { inputs, outputs } = loaded.signature;
   const describe = ({ name, type, dims }: (typeof inputs)[number]): TensorRecord => {
@@ -67,11 +53,11 @@ export async function probeArtifact(
 }
 
 async function runOnce(version: ModelVersion): Promise<void> {
-  const zeros = zeroRow(version.signature);
+  const row = version.exampleRow();
   try {
-    await version.run(zeros, {});
+    await version.run(row, {});
   } catch {
-    await version.run(onesLike(zeros), {}).catch((cause: unknown) => {
+    await version.run(onesLike(row), {}).catch((cause: unknown) => {
       const reason = cause instanceof Error ? redact(cause.message) : 'it was refused';
       throw new ServeError('REJECTED', `A run of it fails: ${reason}`, { cause });
     });

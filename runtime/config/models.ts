@@ -12,6 +12,11 @@ const loadModels = z
   .transform((names) => (Array.isArray(names) ? names : names.split(',')).map((n) => n.trim()))
   .pipe(z.array(z.string().min(1, NAMES)));
 
+/** Hugging Face names a model after its organisation and itself, and its folder is named after itself. */
+const modelName = text
+  .transform((name) => name.split('/').at(-1)!.trim())
+  .pipe(z.string().min(1, 'the name of a model'));
+
 export const modelSettings = {
   MODEL_PATH: setting(text.default('models'), 'Folder of the model repository', 'models'),
   CACHE_DIR: setting(
@@ -20,6 +25,16 @@ export const modelSettings = {
     '.millrace/cache',
   ),
   DEFAULT_MODEL: setting(text.optional(), 'Model for requests that name none', 'iris'),
+  TRANSFORMER_MODEL: setting(
+    modelName.optional(),
+    'Model for requests about texts that name none, if it has their task; of org/name only the last part counts',
+    'sentence-transformers/all-MiniLM-L6-v2',
+  ),
+  MAX_SEQ_LENGTH: setting(
+    whole(8, 1_048_576).optional(),
+    'Maximum tokens of a text that a model reads at once, if it can read more',
+    '512',
+  ),
   MODEL_CONTROL_MODE: setting(
     z.enum(['none', 'poll', 'explicit'], 'one of none, poll, explicit').default('none'),
     'Whether models change while the server runs: poll follows changes on disk, explicit loads what clients ask for',
@@ -66,6 +81,10 @@ export interface ModelSettings {
   /** Absolute path of the folder for measured costs and copies of external data. */
   readonly cacheDir: string;
   readonly defaultModel: string | undefined;
+  /** The default model of tasks on text that it has. */
+  readonly transformerModel: string | undefined;
+  /** Most tokens that a model reads at once, special ones included. */
+  readonly maxSequenceLength: number | undefined;
   readonly modelControlMode: 'none' | 'poll' | 'explicit';
   readonly loadModels: readonly string[];
   readonly repositoryPollMs: number;
@@ -82,6 +101,8 @@ export function readModelSettings(settings: Settings, cwd: string): ModelSetting
     modelPath: resolve(cwd, settings.MODEL_PATH),
     cacheDir: resolve(cwd, settings.CACHE_DIR),
     defaultModel: settings.DEFAULT_MODEL,
+    transformerModel: settings.TRANSFORMER_MODEL,
+    maxSequenceLength: settings.MAX_SEQ_LENGTH,
     modelControlMode: settings.MODEL_CONTROL_MODE,
     loadModels: settings.LOAD_MODEL,
     repositoryPollMs: settings.REPOSITORY_POLL_SECS * 1000,

@@ -14,11 +14,12 @@
  * @module
  */
 
-import { type Engine, quote } from '../../native/index.ts';
+import { quote } from '../../native/index.ts';
 import type { PreparedChange, StateChange } from '../bus.ts';
 import type { RepositoryModels } from '../catalog/index.ts';
 import type { Config } from '../config/index.ts';
 import { ServeError } from '../errors.ts';
+import type { Loading } from '../load-version.ts';
 import type { Log } from '../log.ts';
 import { mapInOrder } from '../map-in-order.ts';
 import type { ModelVersion } from '../model.ts';
@@ -68,7 +69,7 @@ export class Registry {
   private constructor(
     config: Config,
     repository: Repository,
-    engine: Engine,
+    loading: Loading,
     random: Random,
     log: Log,
     notices: Log,
@@ -78,7 +79,7 @@ export class Registry {
     this.#follows = follows;
     this.#notices = notices;
     this.#repository = repository;
-    this.#loader = new ModelLoader(config, engine, notices);
+    this.#loader = new ModelLoader(config, loading, notices);
     this.routes = new RouteTable(random, config.defaultModel);
     this.#served = new ServedModels(this.routes, log);
     this.#catalog = new CatalogChanges(this.#served, this.#loader, notices);
@@ -95,14 +96,14 @@ export class Registry {
    */
   static async open(
     config: Config,
-    engine: Engine,
+    loading: Loading,
     random: Random,
     log: Log,
     notices: Log = log,
     follows = false,
   ): Promise<Registry> {
     const repository = await Repository.open(config.modelPath);
-    const registry = new Registry(config, repository, engine, random, log, notices, follows);
+    const registry = new Registry(config, repository, loading, random, log, notices, follows);
     const scan = await repository.scan();
     registry.#noteSkipped(scan);
     registry.#atStart = scan.models.map(({ name }) => name);

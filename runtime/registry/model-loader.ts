@@ -1,21 +1,22 @@
 /** @module Loads the versions of a model. */
 
-import type { Engine } from '../../native/index.ts';
 import type { Config } from '../config/index.ts';
 import { redact, ServeError } from '../errors.ts';
+import { type Loading, loadVersion } from '../load-version.ts';
 import type { Log } from '../log.ts';
-import { loadVersion, type ModelVersion, type VersionSource } from '../model.ts';
+import type { ModelVersion } from '../model.ts';
 import type { ModelFolder, VersionFolder } from '../repository/index.ts';
+import { versionSource } from '../version-source.ts';
 import type { Versions } from './parts.ts';
 
 export class ModelLoader {
   readonly #config: Config;
-  readonly #engine: Engine;
+  readonly #loading: Loading;
   readonly #log: Log;
 
-  constructor(config: Config, engine: Engine, log: Log) {
+  constructor(config: Config, loading: Loading, log: Log) {
     this.#config = config;
-    this.#engine = engine;
+    this.#loading = loading;
     this.#log = log;
   }
 
@@ -29,23 +30,17 @@ export class ModelLoader {
   }
 
   async #loadVersion(
-    { name: model, config, settings }: ModelFolder,
-    { version, path, bytes, notes }: VersionFolder,
+    folder: ModelFolder,
+    version: VersionFolder,
   ): Promise<ModelVersion | ServeError> {
-    if (config instanceof ServeError) return config;
-    const { device, engineCache, batchSize } = this.#config;
-    const source: VersionSource = {
-      model,
-      version,
-      path,
-      bytes,
-      config,
-      settings: { ...settings, notes: [...settings.notes, ...notes] },
-      device: config.device ?? settings.device ?? device,
-      engineCache,
-      batchSize,
-      notice: (sentence) => this.#log.warn({ model, version }, redact(sentence)),
-    };
-    return loadVersion(this.#engine, source).catch((error: ServeError) => error);
+    const about = { model: folder.name, version: version.version };
+    const notice = (sentence: string) => this.#log.warn(about, redact(sentence));
+    try {
+      const source = await versionSource(folder, version, this.#config);
+      return await loadVersion(this.#loading, { ...source, notice });
+    } catch (error) {
+      if (error instanceof ServeError) return error;
+      throw error;
+    }
   }
 }

@@ -6,7 +6,9 @@ import { checkSchema } from '../check-schema.ts';
 import { DEVICE, DEVICE_FORM } from '../device.ts';
 import { ServeError } from '../errors.ts';
 import { taskConfigShape } from '../tasks/index.ts';
+import { problemType } from '../text/index.ts';
 import { readJson } from './files.ts';
+import { DTYPES } from './model-file.ts';
 
 /** The schema of `model.json`. Every key is optional: without the file the model's own signature is used. */
 export const modelConfigSchema = z.strictObject({
@@ -21,6 +23,19 @@ export const modelConfigSchema = z.strictObject({
     .record(z.string(), z.number().min(0))
     .optional()
     .describe('Shares of the requests that name no version, by version'),
+  dtype: z
+    .enum(DTYPES)
+    .optional()
+    .describe('Which precision of a model from Hugging Face runs; auto by default'),
+  problem_type: problemType
+    .optional()
+    .describe('How the scores of a text classifier are read, instead of config.json'),
+  threshold: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe('The threshold of requests that set none'),
   batching: batchingSchema.optional(),
   cache: z
     .strictObject({

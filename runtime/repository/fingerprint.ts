@@ -28,13 +28,24 @@ export async function fingerprint(model: ModelFolder, maxEntries = MAX_ENTRIES):
 }
 
 async function filesOf(
-  { path, bytes, mayUse = () => true }: VersionFolder,
+  { path, bytes, text, mayUse = () => true }: VersionFolder,
   maxEntries: number,
 ): Promise<readonly unknown[]> {
   if (bytes !== undefined) return [bytes.byteLength];
   // The configuration is invalid, so the model file is unknown.
   if (path === '') return [];
-  return [numbers(await statsOf(path)), ...(await filesIn(dirname(path), mayUse, maxEntries))];
+  const folder = dirname(path);
+  const files = [numbers(await statsOf(path)), ...(await filesIn(folder, mayUse, maxEntries))];
+  return text === undefined || text.path === folder
+    ? files
+    : [...files, ...(await descriptionIn(text.path, maxEntries))];
+}
+
+/** The files that say how a model takes text, in their folder and those of the modules of sentence-transformers. */
+async function descriptionIn(folder: string, maxEntries: number): Promise<unknown[]> {
+  const isPart = (name: string, entry: Pick<Stats, 'isDirectory'>) =>
+    entry.isDirectory() ? /^\d+_/.test(name) : name.endsWith('.json');
+  return filesIn(folder, isPart, maxEntries);
 }
 
 /** The files of a folder and of the folders in it, the nearest first, except files that cannot be read. */

@@ -52,6 +52,7 @@ export {
 export { configType } from './triton/config.ts';
 export { tritonSchema } from './triton.ts';
 export type { LoadOverride } from './triton-folder.ts';
+export { chooseVariant } from './variant.ts';
 
 /** The contents of a repository at one moment. */
 export interface Scan {

@@ -1,9 +1,13 @@
 /** @module The lengths to which texts are padded, so that requests of similar lengths share runs. */
 
-import type { AxisOptions, FileTensor, ModelFile } from '../../native/index.ts';
+import type { AxisOptions, BatchingOptions, FileTensor, ModelFile } from '../../native/index.ts';
+import { encoderInputs } from './encoder.ts';
 import type { TextInputs } from './text-model.ts';
 
 const SHORTEST = 16;
+
+/** Tokens of a batch, padding included. More do not make a run more efficient, and only delay those that wait. */
+const MAX_TOKENS = 8192;
 
 /** The dimensions of an output that count tokens, by its rank: scores or vectors of tokens, and attentions of heads. */
 const OUTPUT_PLACES: Readonly<Record<number, readonly number[]>> = { 3: [1], 4: [2, 3] };
@@ -16,14 +20,20 @@ export function lengthBuckets(window: number): readonly number[] {
 }
 
 /**
- * The axis of tokens of a graph, by the engine's options; undefined if it takes one length only, or its file does not tell
- * which of its dimensions count tokens.
+ * How requests of a graph share runs; undefined if it takes one length only, or its file does not tell which of its dimensions
+ * count tokens.
  */
-export function tokenAxis(
+export function textBatching(
   file: ModelFile,
-  inputs: TextInputs,
+  padId: number,
   window: number,
-): Readonly<Record<string, AxisOptions>> | undefined {
+): Pick<BatchingOptions, 'axes' | 'maxElements'> | undefined {
+  const inputs = encoderInputs(file.inputs, padId);
+  const axes = typeof inputs === 'string' ? undefined : tokenAxis(file, inputs, window);
+  return axes && { axes, maxElements: Math.max(MAX_TOKENS, window) };
+}
+
+function tokenAxis(file: ModelFile, inputs: TextInputs, window: number): BatchingOptions['axes'] {
   if (inputs.length !== undefined) return undefined;
   const ids = file.inputs.find(({ name }) => name === inputs.ids)!;
   const [rows, tokens] = ids.symbols;

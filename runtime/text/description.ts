@@ -12,6 +12,8 @@ export interface TextDescription {
   readonly padding: { readonly id: number | undefined; readonly token: string | undefined };
   /** Most tokens of a text with special ones, as the files say; undefined if they do not. */
   readonly window: number | undefined;
+  /** Positions that tokens of an input can have; undefined if there is no limit. */
+  readonly positions: number | undefined;
   /** Names of the labels in the order of the scores; undefined if they have none. */
   readonly labels: readonly string[] | undefined;
   readonly problemType: ProblemType | undefined;

@@ -70,13 +70,13 @@ const RANKS: Readonly<Partial<Record<TextTaskName, readonly number[]>>> = {
  * The output that a task reads.
  *
  * @param wanted The output that `model.json` names.
- * @throws {ServeError} `INVALID_CONFIG` if there is no such output, or none that the task can read.
+ * @returns It, or a sentence that says why there is no such output, or none that the task can read.
  */
 export function encoderOutput(
   task: TextTaskName,
   outputs: readonly TensorSpec[],
   wanted: string | undefined,
-): TensorSpec {
+): TensorSpec | string {
   const ranks = RANKS[task] ?? [2];
   const fits = ({ type, dims }: TensorSpec) =>
     (type === 'float32' || type === 'float16') && ranks.includes(dims.length);
@@ -86,7 +86,7 @@ export function encoderOutput(
     if (found !== undefined && fits(found)) return found;
     const what =
       found === undefined ? 'The model has no output' : `The task ${task} cannot read the output`;
-    throw invalid(`${what} '${wanted}'; write one of ${names} in "output".`);
+    return `${what} '${wanted}'; write one of ${names} in "output"`;
   }
   const preferred = OUTPUTS[task] ?? ['logits'];
   const named = preferred.flatMap(
@@ -98,9 +98,7 @@ export function encoderOutput(
     if (alike.length === 1) return alike[0]!;
   }
   const form = ranks.map((rank) => (rank === 3 ? '[rows, tokens, numbers]' : '[rows, numbers]'));
-  throw invalid(
-    `The task ${task} needs an output of floats with the shape ${form.join(' or ')}, but the model has ${names}; write the one to read in "output".`,
-  );
+  return `The task ${task} needs an output of floats with the shape ${form.join(' or ')}, but the model has ${names}; write the one to read in "output"`;
 }
 
 /**

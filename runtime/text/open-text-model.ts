@@ -37,16 +37,20 @@ export async function paddingId(
   return named ?? tokenizer.facts.padding?.id ?? 0;
 }
 
-/** @throws {ServeError} `INVALID_CONFIG` if the task cannot read the outputs, or the labels do not fit them. */
+/**
+ * @returns The model, or a sentence that says why its task cannot read the outputs.
+ * @throws {ServeError} `INVALID_CONFIG` if the labels do not fit the scores.
+ */
 export function openEncoder(
   description: TextDescription,
   settings: TextSettings,
   signature: Signature,
   inputs: TextInputs,
   tokenizer: TextTokenizer,
-): TextModel {
+): TextModel | string {
   const { task, embedding, problemType } = description;
   const output = encoderOutput(task, signature.outputs, settings.output);
+  if (typeof output === 'string') return output;
   const isPooled = output.dims.length === 2;
   const hasLabels = embedding === undefined;
   const width = output.dims.at(-1)!;

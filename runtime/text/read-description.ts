@@ -78,6 +78,7 @@ export async function readDescription(
       : undefined,
     padding,
     window: leastOf([about.model_max_length, sentence?.max_seq_length, positions]),
+    positions,
     labels: labelsOf(folder, config.id2label),
     problemType: config.problem_type ?? undefined,
     embedding: modules?.head,

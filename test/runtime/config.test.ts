@@ -69,6 +69,8 @@ describe('readConfig', () => {
       modelPath: join(cwd, 'models'),
       cacheDir: join(cwd, '.millrace', 'cache'),
       defaultModel: undefined,
+      transformerModel: undefined,
+      maxSequenceLength: undefined,
       modelControlMode: 'none',
       loadModels: [],
       repositoryPollMs: 15_000,

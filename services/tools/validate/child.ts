@@ -3,13 +3,20 @@
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { openEngine } from '../../../native/index.ts';
-import { exit, probeArtifact, ServeError, toFailure } from '../../../runtime/index.ts';
+import {
+  exit,
+  openTokenizers,
+  probeArtifact,
+  ServeError,
+  toFailure,
+} from '../../../runtime/index.ts';
 import type { ProbeReply, ProbeTask } from './protocol.ts';
 
 async function reply({ request, settings, ortLibrary }: ProbeTask): Promise<ProbeReply> {
   const engine = openEngine(ortLibrary === undefined ? {} : { library: ortLibrary });
   try {
-    return { result: await probeArtifact(engine, request, settings) };
+    const loading = { engine, tokenizers: openTokenizers() };
+    return { result: await probeArtifact(loading, request, settings) };
   } catch (error) {
     const isOfModel = error instanceof ServeError && error.code !== 'INTERNAL';
     return { failure: isOfModel ? { code: 'REJECTED', message: error.message } : toFailure(error) };

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import {
   type Config,
   currentHost,
+  type LoadSettings,
   type Probe,
   type ProbeRequest,
   processSources,
@@ -20,15 +21,8 @@ import {
 import { residentBytes } from './memory.ts';
 import type { ProbeReply, ProbeTask } from './protocol.ts';
 
-type Settings = Pick<
-  Config,
-  | 'batchSize'
-  | 'device'
-  | 'engineCache'
-  | 'ortLibrary'
-  | 'validationMemoryBytes'
-  | 'validationTimeoutMs'
->;
+type Settings = LoadSettings &
+  Pick<Config, 'ortLibrary' | 'validationMemoryBytes' | 'validationTimeoutMs'>;
 
 const CHILD = fileURLToPath(new URL('child.ts', import.meta.url));
 const WATCH_MS = 20;
@@ -56,8 +50,9 @@ async function runChild(request: ProbeRequest, settings: Settings): Promise<Prob
   });
   const limits = watch(child, settings);
   try {
-    const { device, engineCache, batchSize, ortLibrary } = settings;
-    const task: ProbeTask = { request, settings: { device, engineCache, batchSize }, ortLibrary };
+    const { device, engineCache, batchSize, maxSequenceLength, ortLibrary } = settings;
+    const loading = { device, engineCache, batchSize, maxSequenceLength };
+    const task: ProbeTask = { request, settings: loading, ortLibrary };
     // Standard input stays open: it ends with this process, and then the child ends as well.
     child.stdin!.on('error', () => {}).write(`${JSON.stringify(task)}\n`);
     const error = await ended;

@@ -1,10 +1,10 @@
 /** @module What the server and the process that tries a version say to each other, each in one line of JSON. */
 
-import type { Config, Failure, ProbeRequest, ProbeResult } from '../../../runtime/index.ts';
+import type { Failure, LoadSettings, ProbeRequest, ProbeResult } from '../../../runtime/index.ts';
 
 export interface ProbeTask {
   readonly request: ProbeRequest;
-  readonly settings: Pick<Config, 'device' | 'engineCache' | 'batchSize'>;
+  readonly settings: LoadSettings;
   /** The path of the ONNX Runtime library; undefined for the default one. */
   readonly ortLibrary: string | undefined;
 }

@@ -8,6 +8,7 @@ import type { CatalogModel, CatalogSnapshot } from '../../../runtime/catalog/ind
 import { type Config, createLog } from '../../../runtime/index.ts';
 import { Registry } from '../../../runtime/registry/index.ts';
 import { type Files, temporaryFiles } from '../../support/files.ts';
+import { loading } from '../../support/loading.ts';
 import { PuppetEngine, puppetClassifier } from '../../support/puppet-engine.ts';
 import { testConfig } from '../../support/service.ts';
 
@@ -39,7 +40,7 @@ async function open(files: Files = IN_REPOSITORY, settings: Partial<Config> = {}
   const lines: Record<string, unknown>[] = [];
   const log = createLog('info', { write: (line) => void lines.push(JSON.parse(line)) });
   const config = { ...testConfig(path.join(folder.path, 'models')), ...settings };
-  const registry = await Registry.open(config, engine, () => 0, log, log, true);
+  const registry = await Registry.open(config, loading(engine), () => 0, log, log, true);
   const bus = new ChangeSequencer([createMember((change) => registry.prepare(change), log)]);
   const snapshot = (models: Readonly<Record<string, Given>>): CatalogSnapshot => ({
     models: Object.entries(models).map(([name, given]) => ({

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { type Config, createLog } from '../../../runtime/index.ts';
 import { Registry } from '../../../runtime/registry/index.ts';
 import { type Files, temporaryFiles } from '../../support/files.ts';
+import { loading } from '../../support/loading.ts';
 import { PuppetEngine } from '../../support/puppet-engine.ts';
 import { testConfig } from '../../support/service.ts';
 
@@ -16,7 +17,7 @@ async function open(files: Files, settings: Partial<Config> = {}) {
   const log = createLog('info', { write: (line) => void lines.push(JSON.parse(line)) });
   const registry = await Registry.open(
     { ...testConfig(folder.path), ...settings },
-    new PuppetEngine(),
+    loading(new PuppetEngine()),
     Math.random,
     log,
   );

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { createLog, type StateChange } from '../../../runtime/index.ts';
 import { Registry } from '../../../runtime/registry/index.ts';
 import { temporaryFiles } from '../../support/files.ts';
+import { loading } from '../../support/loading.ts';
 import { PuppetEngine } from '../../support/puppet-engine.ts';
 import { testConfig } from '../../support/service.ts';
 
@@ -14,7 +15,7 @@ async function open() {
   const log = createLog('info', { write: (line) => void lines.push(JSON.parse(line)) });
   const engine = new PuppetEngine();
   const config = testConfig(folder.path);
-  const registry = await Registry.open(config, engine, Math.random, log);
+  const registry = await Registry.open(config, loading(engine), Math.random, log);
   return {
     registry,
     lines,

@@ -1,0 +1,259 @@
+/** @module Loads one version: its graph or, if it generates text, its graphs, and its tokenizer. */
+
+import type {
+  BatchingOptions,
+  Engine,
+  GeneratorOptions,
+  LoadOptions,
+  Model,
+} from '../native/index.ts';
+import { batchingOptions } from './batching.ts';
+import { redact, ServeError } from './errors.ts';
+import { GenerativeSession } from './generation/index.ts';
+import { ModelVersion, type VersionText } from './model.ts';
+import { omitUndefined } from './omit-undefined.ts';
+import type { ModelConfig } from './repository/index.ts';
+import {
+  encoderInputs,
+  exampleRow,
+  openEncoder,
+  openGenerator,
+  paddingId,
+  type TextDescription,
+  type TextTokenizer,
+  type Tokenizers,
+  textBatching,
+  windowOf,
+} from './text/index.ts';
+import { validateConfig } from './validate-config.ts';
+import type { GeneratorPaths, VersionSource } from './version-source.ts';
+
+/** Most rows of a step of a model that generates text, if `model.json` does not say. */
+const GENERATOR_ROWS = 32;
+
+/** What versions are loaded with. */
+export interface Loading {
+  readonly engine: Engine;
+  readonly tokenizers: Tokenizers;
+}
+
+/** A graph with what is known about its texts. */
+interface Loaded {
+  readonly native: Model;
+  readonly text: VersionText | undefined;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Loads one version.
+ *
+ * @throws {ServeError} `MODEL_NOT_READY` with the reason why this version cannot be served.
+ */
+export async function loadVersion(loading: Loading, source: VersionSource): Promise<ModelVersion> {
+  try {
+    const { native, text, notes } = await load(loading, source);
+    try {
+      validateConfig(source.config, source.settings, native.signature);
+      const version = new ModelVersion(source, native, text, notes);
+      await version.warm(source.config);
+      return version;
+    } catch (error) {
+      // Nothing waits for this, because a run that warms the model may never end.
+      native.close().catch(() => {});
+      throw error;
+    }
+  } catch (error) {
+    throw new ServeError('MODEL_NOT_READY', reasonOf(error), { cause: error });
+  }
+}
+
+async function load({ engine, tokenizers }: Loading, source: VersionSource): Promise<Loaded> {
+  const { text, config } = source;
+  if (text === undefined) {
+    return { native: await loadGraph(engine, source, config.batching), text, notes: [] };
+  }
+  const obstacle = text.obstacle ?? (await missingCache(engine, source));
+  if (obstacle !== undefined) return withoutText(engine, source, text, obstacle);
+  const tokenizer = await tokenizers.load(text.tokenizer!);
+  try {
+    const loaded =
+      source.generator === undefined
+        ? await loadEncoder(engine, source, text, tokenizer)
+        : await loadGenerator(engine, source, text, source.generator, tokenizer);
+    if (loaded.text?.model === undefined) await tokenizer.close();
+    return loaded;
+  } catch (error) {
+    await tokenizer.close();
+    throw error;
+  }
+}
+
+/** The graph alone, which `/v2` serves. */
+async function withoutText(
+  engine: Engine,
+  source: VersionSource,
+  text: TextDescription,
+  obstacle: string,
+): Promise<Loaded> {
+  const native = await loadGraph(engine, source, source.config.batching);
+  return obstructed(native, text, obstacle, []);
+}
+
+const obstructed = (
+  native: Model,
+  { task }: TextDescription,
+  obstacle: string,
+  notes: readonly string[],
+): Loaded => ({
+  native,
+  text: { task, obstacle, model: undefined, example: undefined },
+  notes: [...notes, obstacle],
+});
+
+async function loadEncoder(
+  engine: Engine,
+  source: VersionSource,
+  text: TextDescription,
+  tokenizer: TextTokenizer,
+): Promise<Loaded> {
+  const { config, path } = source;
+  const padId = await paddingId(text, tokenizer);
+  const window = windowOf(text, source);
+  const own = config.batching;
+  const automatic =
+    own === false ? undefined : textBatching(await engine.inspect(path), padId, window);
+  const notes: string[] = [];
+  let native: Model;
+  try {
+    native = await loadGraph(engine, source, own, automatic);
+  } catch (error) {
+    if (automatic === undefined || own === false || own?.axes !== undefined) throw error;
+    // The axes are made from names, and the graph may contradict them.
+    native = await loadGraph(engine, source, own);
+    notes.push(`Texts of different lengths do not share runs: ${reasonOf(error)}`);
+  }
+  try {
+    const inputs = encoderInputs(native.signature.inputs, padId);
+    if (typeof inputs === 'string') return obstructed(native, text, inputs, notes);
+    const settings = { ...config, maxTokens: source.maxTokens };
+    const model = openEncoder(text, settings, native.signature, inputs, tokenizer);
+    if (typeof model !== 'string') {
+      const example = await exampleRow(model);
+      return { native, text: { task: text.task, obstacle: undefined, model, example }, notes };
+    }
+    // What `model.json` asks for has to work. What was only told by `config.json` need not.
+    if (config.task !== undefined) throw new ServeError('INVALID_CONFIG', model);
+    return obstructed(native, text, model, notes);
+  } catch (error) {
+    await native.close();
+    throw error;
+  }
+}
+
+/** Why the graph of a decoder cannot generate text; undefined if it can, or is none. */
+async function missingCache(engine: Engine, source: VersionSource): Promise<string | undefined> {
+  const { generator, path, text } = source;
+  if (generator === undefined) {
+    return text?.generation === undefined ? undefined : INCOMPLETE;
+  }
+  if (generator.decoderWithPast !== undefined || generator.encoder !== undefined) return undefined;
+  const { inputs } = await engine.inspect(path);
+  const hasCache = inputs.length === 0 || inputs.some(({ name }) => name.startsWith('past'));
+  return hasCache ? undefined : NO_CACHE;
+}
+
+const INCOMPLETE =
+  'The folder has not the graphs that generate text: export the model with optimum-cli export onnx --task text-generation-with-past, or text2text-generation-with-past';
+const NO_CACHE =
+  'The graph of the decoder has no inputs past_key_values, without which each token would be computed again: export the model with optimum-cli export onnx --task text-generation-with-past';
+
+async function loadGenerator(
+  engine: Engine,
+  source: VersionSource,
+  text: TextDescription,
+  paths: GeneratorPaths,
+  tokenizer: TextTokenizer,
+): Promise<Loaded> {
+  const { config, maxTokens } = source;
+  const { maxRows, maxQueue } = config.batching === false ? {} : (config.batching ?? {});
+  const rows = maxRows ?? source.batchSize ?? GENERATOR_ROWS;
+  const options: GeneratorOptions = omitUndefined({
+    ...paths,
+    ...placeOf(source),
+    device: generatorDevice(source.device),
+    maxRows: rows,
+    maxQueue,
+    maxPositions: text.generation!.positions,
+    maxEncoderPositions: text.positions,
+  });
+  const native = await engine.loadGenerator(options);
+  try {
+    const padId = await paddingId(text, tokenizer);
+    const model = openGenerator(text, { maxTokens }, native.signature, padId, tokenizer);
+    const session = new GenerativeSession(native, model.generation!.text, rows);
+    const example = await exampleRow(model);
+    const loaded = { task: text.task, obstacle: undefined, model, example };
+    const device = generatorDevice(source.device);
+    const notes = device === source.device ? [] : [`Generation runs on ${device}`];
+    return { native: session, text: loaded, notes };
+  } catch (error) {
+    await native.close();
+    throw error;
+  }
+}
+
+/** The caches of a generation lie on one GPU, and change their size in each step, for which TensorRT would build anew. */
+const generatorDevice = (device: string): string =>
+  device.replace(/^tensorrt/, 'cuda').replace(/:all$/, ':0');
+
+const reasonOf = (error: unknown): string =>
+  error instanceof Error ? redact(error.message) : 'it cannot be loaded';
+
+/**
+ * @param automatic What is not declared is as here.
+ * @param cap Is meant for every model, so it does not declare that rows may be batched.
+ */
+function batchingOf(
+  declared: ModelConfig['batching'],
+  automatic: BatchingOptions | undefined,
+  cap: number | undefined,
+): BatchingOptions | false | undefined {
+  const own = declared === undefined ? undefined : batchingOptions(declared);
+  if (own === false) return false;
+  const batching = automatic === undefined ? own : { ...automatic, ...own };
+  if (cap === undefined || (own?.maxRows ?? own?.rowBuckets) !== undefined) return batching;
+  return { ...batching, autoMaxRows: cap };
+}
+
+/** Where a graph runs, and what it is called. */
+function placeOf({ model, version, config, settings }: VersionSource) {
+  const providerOptions = { ...settings.providerOptions, ...config.provider_options };
+  return {
+    name: `${model}:${version}`,
+    providerOptions: Object.keys(providerOptions).length === 0 ? undefined : providerOptions,
+    deviceOptions: config.device_options,
+    intraOpThreads: config.intra_op_threads,
+    runLimitMs: config.run_limit_ms,
+    weight: config.weight,
+  };
+}
+
+async function loadGraph(
+  engine: Engine,
+  source: VersionSource,
+  batching: ModelConfig['batching'],
+  automatic?: BatchingOptions,
+): Promise<Model> {
+  const { device } = source;
+  const options: LoadOptions = omitUndefined({
+    ...(source.bytes === undefined ? { path: source.path } : { bytes: source.bytes }),
+    ...placeOf(source),
+    device,
+    // Only TensorRT has engines to cache.
+    engineCache: device.startsWith('tensorrt') ? source.engineCache : undefined,
+    batching: batchingOf(batching, automatic, source.batchSize),
+    instances: source.config.instances,
+    notice: source.notice,
+  });
+  return engine.load(options);
+}
