@@ -63,6 +63,11 @@ struct FakeRun {
   int64_t tokens = 0;
   // The tokens of each row after the run.
   std::vector<std::vector<int32_t>> rows;
+  // What the encoder has read for each row of the decoder.
+  std::vector<std::vector<int32_t>> texts;
+
+  // The input of each row: the text of the encoder or, without one, the row itself.
+  const std::vector<std::vector<int32_t>>& Texts() const { return texts.empty() ? rows : texts; }
 };
 
 class FakeDecoder final : public Decoder {
@@ -82,7 +87,7 @@ class FakeDecoder final : public Decoder {
                 std::span<EncodedRow> rows) override {
     Expect(facts_.encoder_decoder, "the encoder ran without being there");
     Expect(!texts.empty() && texts.size() == rows.size(), "there is no row for each text");
-    FakeRun run{true, 0, {}};
+    FakeRun run{true, 0, {}, {}};
     for (const auto& text : texts) {
       Expect(!text.empty(), "a text was empty");
       run.tokens = std::max(run.tokens, static_cast<int64_t>(text.size()));
@@ -98,12 +103,15 @@ class FakeDecoder final : public Decoder {
 
   Status Step(std::span<DecoderRow> rows, RunHandle& handle, std::span<const float>& logits) override {
     Expect(!rows.empty(), "a step had no rows");
-    FakeRun run{false, static_cast<int64_t>(rows.front().tokens.size()), {}};
+    FakeRun run{false, static_cast<int64_t>(rows.front().tokens.size()), {}, {}};
     for (const DecoderRow& row : rows) {
       Check(row, rows.front());
       std::vector<int32_t> tokens = PastOf(row);
       tokens.insert(tokens.end(), row.tokens.begin(), row.tokens.end());
       run.rows.push_back(std::move(tokens));
+      if (row.encoded.block == nullptr) continue;
+      const auto text = TextOf(row.encoded);
+      run.texts.emplace_back(text.begin(), text.end());
     }
     steps_.fetch_add(1, std::memory_order_relaxed);
     if (Status status = Start(run, handle); !status.ok()) return status;
