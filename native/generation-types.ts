@@ -170,7 +170,7 @@ export interface Generation extends AsyncIterable<Int32Array> {
   cancel(): void;
 }
 
-/** Counters of a generative model, over all threads. `batches` counts steps, and `rows` the rows of all steps. */
+/** Counters of a generative model, over all threads. `batches` counts the runs of decoder and encoder, and `rows` their rows. */
 export interface GeneratorStats extends ModelStats {
   /** The tokens that were generated. */
   readonly tokens: number;

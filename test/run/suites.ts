@@ -141,7 +141,10 @@ export const suites: readonly Suite[] = [
   clients('clients', 'bun', 'test_{http,grpc,grpcurl,onnx_nodes,signing}'),
   // This client has its own suite, because its messages have the same names as those of Triton's client.
   clients('clients: KServe', 'bun', 'test_kserve', { changed: 'never' }),
-  clients('clients: on Deno', 'deno', 'test_{http,grpc}', { changed: 'never' }),
+  clients('clients: texts', 'bun', 'test_{openai,huggingface,cohere}'),
+  clients('clients: on Deno', 'deno', 'test_{http,grpc,openai,huggingface,cohere}', {
+    changed: 'never',
+  }),
   cpp('plain', 'plain', {
     run: 'test',
     labels: ['-LE', 'alone|long'],
@@ -177,12 +180,15 @@ export const suites: readonly Suite[] = [
     targets: quickTargets.thread,
   }),
   ...sanitizers.flatMap((sanitizer) => [
-    sanitized('node', sanitizer, 'test', ['batching', 'matrix', 'shapes', 'transfer', 'workers']),
+    sanitized('node', sanitizer, 'test', [
+      ...['batching', 'generation-ends', 'matrix', 'shapes', 'transfer', 'workers'],
+    ]),
     cpp(`${sanitizer} sanitizer`, buildOf.verify[sanitizer], { run: 'verify', env: fewRuns }),
     ...runtimeNames.map((runtime) =>
       // Only tests of threads, because a sanitizer slows everything down many times.
       sanitized(runtime, sanitizer, 'verify', [
-        ...['batching', 'matrix', 'shapes', 'stats', 'transfer', 'workers'],
+        ...['batching', 'generation-ends', 'generation-threads', 'matrix', 'shapes', 'stats'],
+        ...['transfer', 'workers'],
       ]),
     ),
   ]),
@@ -193,7 +199,7 @@ export const suites: readonly Suite[] = [
   testsOn('deno', {
     run: 'test',
     files: [
-      'test/{native,contract,e2e,runtime/host,services/http,services/prediction}/**/*.test.ts',
+      'test/{native,contract,e2e,runtime/host,services/http,services/nlp,services/prediction}/**/*.test.ts',
     ],
     except: [...storms, ...measuring, ...alikeOnAll],
   }),
@@ -220,7 +226,7 @@ export const suites: readonly Suite[] = [
     (runtime): Suite => ({
       name: `soak: life cycle on ${runtime}`,
       run: 'verify',
-      files: ['test/native/{exit,worker-exit}.test.ts'],
+      files: ['test/native/{exit,generation-threads,worker-exit}.test.ts'],
       command: runtimes[runtime],
       env: { REPETITIONS: '100' },
     }),
