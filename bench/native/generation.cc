@@ -3,7 +3,8 @@
 //   millrace-bench-generation --library F --folder F [--rows N] [--prompt N] [--tokens N] [--threads N] [--spin 1] [--rounds N]
 //
 // The ways run in turn in each round, so that other work on the machine disturbs all of them alike. It prints a line of
-// JSON with the median tokens per second of each, and the medians of what a round's ways have to each other.
+// JSON with the median tokens per second of each way, and the medians over the rounds of one way's rate divided by another's, of
+// tokens per second and per second of CPU time.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -106,22 +107,33 @@ struct Way {
   const char* name;
   Generation generation;
   std::function<Status(const Generation&, Tokens&)> run;
+  // Tokens per second, and per second of CPU time, of each round.
   std::vector<double> rates = {};
+  std::vector<double> cpu_rates = {};
   Tokens tokens = {};
 };
 
 Status RunWay(Way& way) {
   const Instant start = Now();
   MILLRACE_RETURN_IF_ERROR(way.run(way.generation, way.tokens));
-  const double seconds = Now().wall - start.wall;
-  way.rates.push_back(static_cast<double>(way.generation.rows * way.generation.tokens) / seconds);
+  const Instant end = Now();
+  const auto tokens = static_cast<double>(way.generation.rows * way.generation.tokens);
+  way.rates.push_back(tokens / (end.wall - start.wall));
+  way.cpu_rates.push_back(tokens / (end.cpu - start.cpu));
   return {};
 }
 
-double RatioOf(const Way& a, const Way& b) {
+double RatioOf(const std::vector<double>& a, const std::vector<double>& b) {
   std::vector<double> ratios;
-  for (size_t i = 0; i < a.rates.size(); ++i) ratios.push_back(a.rates[i] / b.rates[i]);
+  for (size_t i = 0; i < a.size(); ++i) ratios.push_back(a[i] / b[i]);
   return Median(ratios);
+}
+
+// Prints the medians of the rounds' ratios, under names with a prefix.
+void PrintRatios(const char* prefix, const std::vector<Way>& ways, std::vector<double> Way::* rates) {
+  const auto ratio = [&](size_t a, size_t b) { return RatioOf(ways[a].*rates, ways[b].*rates); };
+  std::printf(",\"%salone_to_bare\":%.3f,\"%srows_to_bare\":%.3f,\"%srows_to_alone\":%.2f", prefix, ratio(1, 0), prefix,
+              ratio(3, 2), prefix, ratio(3, 1));
 }
 
 Status Measure(const Arguments& arguments) {
@@ -148,7 +160,9 @@ Status Measure(const Arguments& arguments) {
     for (Way& way : ways) {
       MILLRACE_RETURN_IF_ERROR(RunWay(way));
       // The first round warms up.
-      if (round == 0) way.rates.clear();
+      if (round > 0) continue;
+      way.rates.clear();
+      way.cpu_rates.clear();
     }
   }
   if (ways[0].tokens != ways[1].tokens || ways[2].tokens != ways[3].tokens) {
@@ -157,8 +171,9 @@ Status Measure(const Arguments& arguments) {
   std::printf("{\"rows\":%ld,\"prompt\":%ld,\"tokens\":%ld,\"threads\":%d", static_cast<long>(arguments.generation.rows),
               static_cast<long>(alone.prompt), static_cast<long>(alone.tokens), arguments.threads);
   for (const Way& way : ways) std::printf(",\"%s\":%.1f", way.name, Median(way.rates));
-  std::printf(",\"alone_to_bare\":%.3f,\"rows_to_bare\":%.3f,\"rows_to_alone\":%.2f}\n", RatioOf(ways[1], ways[0]),
-              RatioOf(ways[3], ways[2]), RatioOf(ways[3], ways[1]));
+  PrintRatios("", ways, &Way::rates);
+  PrintRatios("cpu_", ways, &Way::cpu_rates);
+  std::printf("}\n");
   return {};
 }
 
