@@ -2,6 +2,7 @@
 
 import { inference } from './inference/index.ts';
 import type { ModelService } from './inference/model-service.ts';
+import { nlp } from './nlp/index.ts';
 import { prediction } from './prediction/index.ts';
 
-export const modelServices: readonly ModelService[] = [prediction, inference];
+export const modelServices: readonly ModelService[] = [prediction, nlp, inference];
