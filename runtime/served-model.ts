@@ -3,7 +3,7 @@
 import { quote } from '../native/index.ts';
 import { ServeError } from './errors.ts';
 import { ModelVersion } from './model.ts';
-import type { TaskName } from './tasks/index.ts';
+import { isTextTask, type TaskName } from './tasks/index.ts';
 
 /** A version as `/ready` shows it. */
 export interface VersionStatus {
@@ -35,6 +35,8 @@ export interface ModelFacts {
   readonly isDefault: boolean;
   /** Whether `null` in JSON is a missing value among the floats of an input. */
   readonly nullIsNaN: boolean;
+  /** The task that its files name, for a model of which no version is loaded; undefined if they name none. */
+  readonly task: TaskName | undefined;
 }
 
 /** A model and its versions: each is loaded or is the reason why it is not. */
@@ -42,6 +44,7 @@ export class ServedModel implements ModelFacts {
   readonly name: string;
   readonly isDefault: boolean;
   readonly nullIsNaN: boolean;
+  readonly task: TaskName | undefined;
   readonly #versions: ReadonlyMap<string, ModelVersion | ServeError>;
 
   /** @param versions Oldest first. */
@@ -49,6 +52,7 @@ export class ServedModel implements ModelFacts {
     this.name = facts.name;
     this.isDefault = facts.isDefault;
     this.nullIsNaN = facts.nullIsNaN;
+    this.task = facts.task;
     this.#versions = versions;
   }
 
@@ -93,11 +97,25 @@ export class ServedModel implements ModelFacts {
     return this.loaded().at(-1)?.version ?? [...this.#versions.keys()].at(-1) ?? '';
   }
 
-  /** Whether a version that is loaded has one of these tasks. */
+  /** Whether a version that is loaded has one of these tasks, and for one on texts can read them. */
   hasTask(tasks: readonly TaskName[]): boolean {
     return this.loaded().some(
-      ({ task }) => !(task instanceof ServeError) && tasks.includes(task.name),
+      ({ taskName, text }) =>
+        taskName !== undefined &&
+        tasks.includes(taskName) &&
+        (text !== undefined || !isTextTask(taskName)),
     );
+  }
+
+  /** Whether it is meant for a task, also if no version of it works. */
+  isMeantFor(task: TaskName): boolean {
+    return this.task === task || this.loaded().some(({ taskName }) => taskName === task);
+  }
+
+  /** Why a version could not be loaded; undefined if it is, or there is no such version. */
+  whyNotLoaded(version: string): string | undefined {
+    const found = this.#versions.get(version);
+    return found instanceof ServeError ? found.message : undefined;
   }
 
   /** Whether a version with a task takes 64-bit integers, which have more digits than a number of JavaScript. */

@@ -41,7 +41,7 @@ import { CatalogChanges } from './catalog-changes.ts';
 import { ModelLoader } from './model-loader.ts';
 import { contentsOf, failureOf, loadedOf, type RepositoryPart } from './parts.ts';
 import { type IndexEntry, ServedModels } from './served-models.ts';
-import { checkDefaultModel, checkDevice, modelsAtStart } from './start.ts';
+import { checkDefaultModels, checkDevice, checkTransformerModel, modelsAtStart } from './start.ts';
 
 export type { IndexEntry } from './served-models.ts';
 
@@ -80,7 +80,10 @@ export class Registry {
     this.#notices = notices;
     this.#repository = repository;
     this.#loader = new ModelLoader(config, loading, notices);
-    this.routes = new RouteTable(random, config.defaultModel);
+    this.routes = new RouteTable(random, {
+      model: config.defaultModel,
+      transformer: config.transformerModel,
+    });
     this.#served = new ServedModels(this.routes, log);
     this.#catalog = new CatalogChanges(this.#served, this.#loader, notices);
   }
@@ -115,17 +118,20 @@ export class Registry {
       registry.#served.serve({ folder, origin, versions });
     }
     checkDevice(config, registry.#served.all());
+    checkTransformerModel(config, registry.#served.all());
     return registry;
   }
 
   /**
    * Must be called when the registered models are served.
    *
-   * @throws {ServeError} `INVALID_CONFIG` if `DEFAULT_MODEL` names neither one of them nor one of the repository
+   * @throws {ServeError} `INVALID_CONFIG` if a setting that chooses default models names neither one of them nor one of the
+   * repository, or one that does not fit
    */
   checkDefaultModel(): void {
     const registered = this.#served.inCatalog().filter((name) => !this.#atStart.includes(name));
-    checkDefaultModel(this.#config, [...this.#atStart, ...registered], this.#skipped);
+    checkDefaultModels(this.#config, [...this.#atStart, ...registered], this.#skipped);
+    checkTransformerModel(this.#config, this.#served.all());
   }
 
   status(): ModelStatus[] {

@@ -116,11 +116,17 @@ export function combine(name: string, parts: Parts, old: Served | undefined): Se
 
 function createModel(name: string, { repository, catalog }: Parts, versions: Versions) {
   const folders = [...(catalog?.entries.values() ?? [])].flatMap(({ folder }) => folder ?? []);
-  const config = (repository?.folder ?? folders.at(-1))?.config;
-  const { default: isDefault = false, missing } =
-    config instanceof ServeError ? {} : (config ?? {});
+  const folder = repository?.folder ?? folders.at(-1);
+  const config = folder?.config;
+  const {
+    default: isDefault = false,
+    missing,
+    task: declared,
+  } = config instanceof ServeError ? {} : (config ?? {});
+  const task = declared ?? folder?.versions.at(-1)?.text?.task;
   const sorted = sortVersions([...versions], ([version]) => version);
-  return new ServedModel({ name, isDefault, nullIsNaN: missing === 'nan' }, new Map(sorted));
+  const facts = { name, isDefault, nullIsNaN: missing === 'nan', task };
+  return new ServedModel(facts, new Map(sorted));
 }
 
 /**

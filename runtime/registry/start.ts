@@ -4,6 +4,7 @@ import type { Config } from '../config/index.ts';
 import { ServeError } from '../errors.ts';
 import { type ModelFolder, mayHold, type Scan, type Skipped } from '../repository/index.ts';
 import type { ServedModel } from '../served-model.ts';
+import { isTextTask } from '../tasks/index.ts';
 
 /**
  * The models that `MODEL_CONTROL_MODE` serves from the start.
@@ -23,17 +24,41 @@ export function modelsAtStart(config: Config, { models, skipped }: Scan): readon
   });
 }
 
-/** @throws {ServeError} `INVALID_CONFIG` if `DEFAULT_MODEL` names none of the models. */
-export function checkDefaultModel(
-  { defaultModel }: Config,
+/** @throws {ServeError} `INVALID_CONFIG` if `DEFAULT_MODEL` or `TRANSFORMER_MODEL` names none of the models. */
+export function checkDefaultModels(
+  { defaultModel, transformerModel }: Config,
   models: readonly string[],
   skipped: readonly Skipped[],
 ): void {
-  if (defaultModel === undefined || models.includes(defaultModel)) return;
-  const names = models.map((name) => `'${name}'`).join(', ') || 'none';
+  for (const [setting, name] of [
+    ['DEFAULT_MODEL', defaultModel],
+    ['TRANSFORMER_MODEL', transformerModel],
+  ] as const) {
+    if (name === undefined || models.includes(name)) continue;
+    const names = models.map((model) => `'${model}'`).join(', ') || 'none';
+    throw new ServeError(
+      'INVALID_CONFIG',
+      `${setting} names '${name}', which the repository does not have${whyNot(name, skipped)}; write one of ${names}.`,
+    );
+  }
+}
+
+/** @throws {ServeError} `INVALID_CONFIG` if `TRANSFORMER_MODEL` names a model that is loaded and does not take text. */
+export function checkTransformerModel(
+  { transformerModel }: Config,
+  models: readonly ServedModel[],
+): void {
+  const model = models.find(({ name }) => name === transformerModel);
+  const loaded = model?.loaded() ?? [];
+  if (loaded.length === 0 || loaded.some(({ taskName }) => isTextTask(taskName))) return;
+  const fitting = models.filter((each) =>
+    each.loaded().some(({ taskName }) => isTextTask(taskName)),
+  );
+  const names = fitting.map(({ name }) => `'${name}'`).join(', ');
+  const instead = names === '' ? 'leave it out' : `write one of ${names}`;
   throw new ServeError(
     'INVALID_CONFIG',
-    `DEFAULT_MODEL names '${defaultModel}', which the repository does not have${whyNot(defaultModel, skipped)}; write one of ${names}.`,
+    `TRANSFORMER_MODEL names '${transformerModel}', which does not take text; ${instead}.`,
   );
 }
 

@@ -9,9 +9,10 @@ import { quote } from '../../native/index.ts';
 import { ServeError } from '../errors.ts';
 import type { ModelVersion } from '../model.ts';
 import type { ServedModel } from '../served-model.ts';
-import type { TaskName } from '../tasks/index.ts';
+import { isTextTask, type TaskName } from '../tasks/index.ts';
+import { chooseDefault, type Default, type DefaultNames, quoted } from './default-model.ts';
 import type { TrafficRoute } from './route.ts';
-import { type Arm, compileSplit, type Random, type Split } from './split.ts';
+import { Arm, compileSplit, type Random, type Split } from './split.ts';
 import { keyReader, memberOf, type ReadKey, type Sender } from './sticky.ts';
 
 /** How the version of requests to one model is chosen. If it has no weights, the newest version that works gets all. */
@@ -26,7 +27,10 @@ export interface RouteContext {
   readonly model: string | undefined;
   /** A version or a label; undefined leaves it to the traffic split. */
   readonly version: string | undefined;
-  /** The default model must have one of these tasks; undefined means any. The list is a constant of the route. */
+  /**
+   * The model must have one of these tasks; undefined means any. The list is a constant of the route. Of tasks on texts, the
+   * default model has the first that any model has.
+   */
   readonly tasks?: readonly TaskName[] | undefined;
 }
 
@@ -53,17 +57,16 @@ interface Facts {
 
 export class RouteTable {
   readonly #random: Random;
-  /** `DEFAULT_MODEL`. */
-  readonly #defaultName: string | undefined;
+  readonly #names: DefaultNames;
   readonly #entries = new Map<string, Entry>();
   /** Undefined after a change, until they are needed. */
   #facts: Facts | undefined;
   /** The default model for each list of tasks that requests have had so far. */
-  readonly #defaults = new Map<readonly TaskName[] | undefined, Entry | undefined>();
+  readonly #defaults = new Map<readonly TaskName[] | undefined, ServedModel>();
 
-  constructor(random: Random, defaultName: string | undefined) {
+  constructor(random: Random, names: DefaultNames) {
     this.#random = random;
-    this.#defaultName = defaultName;
+    this.#names = names;
   }
 
   /** Adds a model, or replaces the one of the same name. */
@@ -97,7 +100,8 @@ export class RouteTable {
 
   /** The model of requests that name none; undefined if there is no such model. */
   get defaultModel(): string | undefined {
-    return this.#default(undefined)?.model.name;
+    const chosen = this.#default(undefined);
+    return chosen instanceof ServeError ? undefined : chosen.name;
   }
 
   /** @throws {ServeError} `MODEL_NOT_FOUND` */
@@ -123,7 +127,7 @@ export class RouteTable {
    * chosen at random, so each request must call this once.
    *
    * @param sender Whose request it is, and `body` the JSON of its body, for the key of a sticky split.
-   * @throws {ServeError} `MODEL_NOT_FOUND`, `VERSION_NOT_FOUND`, `MODEL_NOT_READY`, or `INVALID_ARGUMENT`
+   * @throws {ServeError} `MODEL_NOT_FOUND`, `VERSION_NOT_FOUND`, `MODEL_NOT_READY`, `WRONG_TASK`, or `INVALID_ARGUMENT`
    * when no model is named and there is no default.
    */
   resolve(
@@ -131,12 +135,50 @@ export class RouteTable {
     sender: Sender = {},
     body: () => unknown = noBody,
   ): ModelVersion | Arm {
+    const { tasks } = context;
     const entry = this.#entry(context);
-    const { version } = context;
+    if (tasks === undefined) return this.#choose(entry, context, sender, body);
+    try {
+      const choice = this.#choose(entry, context, sender, body);
+      // What requests to an arm fail with is recorded as its failure.
+      const version = choice instanceof Arm ? choice.loadedOrNone() : choice;
+      if (version !== undefined) this.#checkTask(version, tasks);
+      return choice;
+    } catch (error) {
+      throw isTextTask(tasks[0]) ? withReason(error, entry, context.version) : error;
+    }
+  }
+
+  #choose(
+    entry: Entry,
+    { version }: RouteContext,
+    sender: Sender,
+    body: () => unknown,
+  ): ModelVersion | Arm {
     if (version !== undefined) return named(entry, version);
     if (entry.only !== undefined) return entry.only;
     const arm = entry.split.choose(entry.keyOf?.(sender, body), this.#random);
     return entry.isDivided ? arm : arm.loaded();
+  }
+
+  /**
+   * @throws {ServeError} `WRONG_TASK` if a version has none of the tasks, and `MODEL_NOT_READY` if it should read texts and
+   * cannot. A model of rows of features that has another task on them says itself what it does not take.
+   */
+  #checkTask(version: ModelVersion, tasks: readonly TaskName[]): void {
+    const { taskName, model } = version;
+    const wantsText = isTextTask(tasks[0]);
+    if (taskName !== undefined && tasks.includes(taskName)) {
+      if (wantsText) version.textOrObstacle();
+      return;
+    }
+    if (!wantsText && !isTextTask(taskName)) return;
+    const able = quoted(this.models().filter((each) => each.hasTask(tasks)));
+    const instead = able === '' ? 'no model that is served does' : `name one of ${able}`;
+    throw new ServeError(
+      'WRONG_TASK',
+      `Model '${model}' does ${taskName ?? 'no known task'}, but the request needs ${tasks.join(' or ')}; ${instead}.`,
+    );
   }
 
   /**
@@ -171,21 +213,16 @@ export class RouteTable {
   }
 
   #entry({ model, tasks }: Pick<RouteContext, 'model' | 'tasks'>): Entry {
-    const found = model === undefined ? this.#default(tasks) : this.#entries.get(model);
+    if (model === undefined) {
+      const chosen = this.#default(tasks);
+      if (chosen instanceof ServeError) throw chosen;
+      return this.#entries.get(chosen.name)!;
+    }
+    const found = this.#entries.get(model);
     if (found !== undefined) return found;
-    const served = this.models().filter((each) => each.isReady());
-    const names = served.map(({ name }) => `'${name}'`).join(', ');
-    if (model !== undefined) {
-      const available = names === '' ? 'no model is served' : `available: ${names}`;
-      throw new ServeError('MODEL_NOT_FOUND', `There is no model ${quote(model)}; ${available}.`);
-    }
-    if (names !== '') {
-      const missing = `The field 'model' is missing; write one of ${names}.`;
-      throw new ServeError('INVALID_ARGUMENT', missing);
-    }
-    throw this.#entries.size === 0
-      ? new ServeError('MODEL_NOT_FOUND', 'The repository holds no model.')
-      : new ServeError('MODEL_NOT_READY', 'No model is served; see /ready.');
+    const names = quoted(this.models().filter((each) => each.isReady()));
+    const available = names === '' ? 'no model is served' : `available: ${names}`;
+    throw new ServeError('MODEL_NOT_FOUND', `There is no model ${quote(model)}; ${available}.`);
   }
 
   /** Discards the values that depend on all models. A catalog may change many models one after the other. */
@@ -206,26 +243,24 @@ export class RouteTable {
     return this.#facts;
   }
 
-  #default(tasks: readonly TaskName[] | undefined): Entry | undefined {
-    if (!this.#defaults.has(tasks)) this.#defaults.set(tasks, this.#chooseDefault(tasks));
-    return this.#defaults.get(tasks);
+  #default(tasks: readonly TaskName[] | undefined): Default {
+    const known = this.#defaults.get(tasks);
+    if (known !== undefined) return known;
+    const chosen = chooseDefault(this.models(), tasks, this.#names);
+    if (!(chosen instanceof ServeError)) this.#defaults.set(tasks, chosen);
+    return chosen;
   }
+}
 
-  /**
-   * Of the models that have one of the tasks: the one that `DEFAULT_MODEL` names, or whose `model.json`
-   * makes it the default, or the only one. If no model has one of the tasks, all are candidates, so that the error says
-   * why the default cannot be used.
-   */
-  #chooseDefault(tasks: readonly TaskName[] | undefined): Entry | undefined {
-    const all = [...this.#entries.values()];
-    const able = all.filter(({ model }) => tasks === undefined || model.hasTask(tasks));
-    const entries = able.length > 0 ? able : all;
-    return (
-      entries.find(({ model }) => model.name === this.#defaultName) ??
-      entries.find(({ model }) => model.isDefault) ??
-      (entries.length === 1 ? entries[0] : undefined)
-    );
-  }
+/** The same error with the reason why a version could not be loaded, if that is why it cannot respond. */
+function withReason(error: unknown, entry: Entry, version: string | undefined): unknown {
+  const isFailure = error instanceof ServeError && error.code === 'MODEL_NOT_READY';
+  const { model } = entry;
+  const name = version === undefined ? entry.split.heaviest() : versionOf(entry, version);
+  const reason = isFailure ? model.whyNotLoaded(name) : undefined;
+  if (reason === undefined) return error;
+  const message = `Version ${quote(name)} of model '${model.name}' could not be loaded: ${reason}`;
+  return new ServeError('MODEL_NOT_READY', message, { cause: error });
 }
 
 function compile(model: ServedModel, route: Route): Entry {
@@ -236,8 +271,9 @@ function compile(model: ServedModel, route: Route): Entry {
   return { model, route, split, keyOf: sticky && keyReader(sticky), isDivided, only };
 }
 
-function named(entry: Entry, version: string): ModelVersion {
-  const { labels } = entry.route;
-  const name = Object.hasOwn(labels, version) ? labels[version]! : version;
-  return entry.model.version(name, labels);
-}
+const named = (entry: Entry, version: string): ModelVersion =>
+  entry.model.version(versionOf(entry, version), entry.route.labels);
+
+/** The version that a name or a label stands for. */
+const versionOf = ({ route: { labels } }: Entry, name: string): string =>
+  Object.hasOwn(labels, name) ? labels[name]! : name;

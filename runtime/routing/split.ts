@@ -50,6 +50,10 @@ export class Arm implements Candidate {
     return this.#loaded;
   }
 
+  loadedOrNone(): ModelVersion | undefined {
+    return this.#loaded instanceof ServeError ? undefined : this.#loaded;
+  }
+
   /** The version, which stays loaded until it is released. @throws {ServeError} as `loaded` */
   hold(): ModelVersion {
     return this.loaded().hold();
