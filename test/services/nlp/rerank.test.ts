@@ -19,7 +19,7 @@ const BODY = { query: QUERY, documents: DOCUMENTS };
 
 let service: NlpService;
 before(async () => {
-  service = await openNlp({ embedder: 'bert-embed', reranker: 'xlmr-rerank' });
+  service = await openNlp({ embedder: 'mpnet-embed', reranker: 'xlmr-rerank' });
 });
 after(() => service[Symbol.asyncDispose]());
 
