@@ -47,7 +47,7 @@ const models: readonly Problem[] = [
   ...problemsOf({ path: sentiment, ...NOT_READY }, [
     ['fewer labels than scores', { ...good, model: 'beyond' }, /label/],
   ]),
-  ...problemsOf({ path: sentiment, ...WRONG_TASK }, [
+  ...problemsOf({ path: sentiment, ...NOT_READY }, [
     ['a folder without tokenizer.json', { ...good, model: 'bare' }, /save_pretrained/],
   ]),
 ];
@@ -57,7 +57,7 @@ const ner = problemsOf({ path: '/analyze/ner', ...INVALID }, [
   ['a threshold above 1', { ...good, threshold: 2 }, /threshold must be at most 1 but is 2/],
   ['a threshold below 0', { ...good, threshold: -0.1 }, /threshold must be at least 0/],
   ['a threshold that is a word', { ...good, threshold: 'high' }, /threshold must be a number/],
-  ['a label that the model lacks', { ...good, labels: ['PLANET'] }, /'PLANET'/],
+  ['a label that the model lacks', { ...good, labels: ['PLANET'] }, /"PLANET".*PER/],
   ['no labels to keep', { ...good, labels: [] }, /labels has 0 elements/],
   ['a number as a label', { ...good, labels: ['ORG', 1] }, /labels\[1\] must be a string/],
   ['an unknown unit', { ...good, offset_unit: 'bytes' }, /must be one of "utf16", "codepoint"/],
@@ -93,7 +93,7 @@ const embed: readonly Problem[] = [
     ['more dimensions than there are', { ...good, dimensions: 25 }, /dimensions.*(25.*24|24.*25)/],
     ['half a dimension', { ...good, dimensions: 1.5 }, /dimensions must be a whole number/],
     ['an unknown pooling', { ...good, pooling: 'median' }, /must be one of "mean", "cls"/],
-    ['an unknown prompt', { ...good, prompt_name: 'question' }, /'question'.*query/],
+    ['an unknown prompt', { ...good, prompt_name: 'question' }, /"question".*query/],
     ['normalize that is a number', { ...good, normalize: 1 }, /normalize must be true or false/],
     ['inputs and text', { ...good, inputs: 'a' }, /unknown key 'text'/],
     ['inputs that are a number', { inputs: 1 }, /inputs must be a string or a list/],
@@ -106,7 +106,7 @@ const embed: readonly Problem[] = [
     ['a surrogate in inputs', '{"inputs":["a","\\ud800"]}', /inputs\[1\] has a lone surrogate/],
   ]),
   ...problemsOf({ path: '/', ...INVALID }, [
-    ['our form at the root', good, /unknown key 'text'/],
+    ['our form at the root', good, /inputs must be a string or a list of strings/],
     ['no inputs at the root', {}, /inputs must be/],
   ]),
 ];
