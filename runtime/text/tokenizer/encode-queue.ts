@@ -190,5 +190,5 @@ function pack({ request, encodings, tokens }: Job): Encoded {
     }
     at += own.length;
   }
-  return { ids, lengths, offsets };
+  return { ids: ids.buffer, lengths: lengths.buffer, offsets: offsets?.buffer };
 }

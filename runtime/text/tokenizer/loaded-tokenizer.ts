@@ -61,9 +61,9 @@ export class LoadedTokenizer {
   }
 
   /** The texts of lists of tokens, without special ones. */
-  async decode(lists: readonly Int32Array[]): Promise<string[]> {
+  async decode(lists: readonly (readonly number[])[]): Promise<string[]> {
     return this.#native.decodeBatch(
-      lists.map((ids) => Array.from(ids)),
+      lists.map((ids) => [...ids]),
       true,
     );
   }

@@ -126,7 +126,7 @@ export class RemoteTokenizer implements TextTokenizer {
       if (!this.#names.has(ids[i]!)) unknown.add(ids[i]!);
     }
     if (unknown.size > 0) {
-      const asked = Int32Array.from(unknown);
+      const asked = [...unknown];
       const { pending } = await this.#linked();
       const names = await pending.ask<readonly string[]>({ kind: 'names', ids: asked });
       for (const [i, name] of names.entries()) this.#names.set(asked[i]!, name);
@@ -156,7 +156,7 @@ export class RemoteTokenizer implements TextTokenizer {
 
   async #decode(lists: readonly ArrayLike<number>[]): Promise<readonly string[]> {
     const { pending } = await this.#linked();
-    const sent = lists.map((ids) => Int32Array.from(ids));
+    const sent = lists.map((ids) => Array.from(ids));
     const texts = await pending.ask<readonly string[]>({ kind: 'decode', lists: sent });
     return this.#cleansUp ? texts.map(cleanUpSpaces) : texts;
   }
@@ -224,10 +224,12 @@ class DistinctTexts {
   }
 }
 
-function sequencesOf({ ids, lengths, offsets }: Encoded): Sequence[] {
+function sequencesOf(encoded: Encoded): Sequence[] {
+  const ids = new Int32Array(encoded.ids);
+  const offsets = encoded.offsets && new Uint32Array(encoded.offsets);
   const sequences: Sequence[] = [];
   let at = 0;
-  for (const length of lengths) {
+  for (const length of new Int32Array(encoded.lengths)) {
     const own = offsets?.subarray(2 * at, 2 * (at + length));
     sequences.push({ ids: ids.subarray(at, at + length), offsets: own });
     at += length;

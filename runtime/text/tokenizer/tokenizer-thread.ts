@@ -69,7 +69,7 @@ function serve(port: MessagePort, tokenizer: LoadedTokenizer, queue: EncodeQueue
         );
         break;
       case 'names':
-        reply({ id, texts: Array.from(request.ids, (each) => tokenizer.nameOf(each)) });
+        reply({ id, texts: request.ids.map((each) => tokenizer.nameOf(each)) });
         break;
       case 'id':
         reply({ id, tokenId: tokenizer.idOf(request.name) });
@@ -85,10 +85,8 @@ const failureOf = (error: unknown): Failure =>
       : new ServeError('INTERNAL', 'The tokenizer of the model has failed.', { cause: error }),
   );
 
-function buffersOf({ ids, lengths, offsets }: Encoded): ArrayBuffer[] {
-  const arrays = offsets === undefined ? [ids, lengths] : [ids, lengths, offsets];
-  return arrays.map(({ buffer }) => buffer as ArrayBuffer);
-}
+const buffersOf = ({ ids, lengths, offsets }: Encoded): ArrayBuffer[] =>
+  offsets === undefined ? [ids, lengths] : [ids, lengths, offsets];
 
 const parent = parentThread();
 if (parent !== undefined) await run(parent);
