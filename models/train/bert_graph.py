@@ -191,7 +191,8 @@ def as_stored(weights):
     """The weights as the int8 form of the graph has them, in float32: what PyTorch has to use to give the same results."""
     stored = dict(weights)
     for name, value in weights.items():
-        if name == "embeddings.word_embeddings.weight" or (value.ndim == 2 and "_embeddings." not in name):
+        table = "_embeddings." in name
+        if value.ndim == 2 and (not table or "word_embeddings." in name):
             # [out, in] as PyTorch keeps a linear layer, and [entries, width] of the table: one scale for each row.
             values, scale = quantize(value, axis=1)
             stored[name] = values * scale

@@ -23,7 +23,7 @@ LABELS = ["NEGATIVE", "NEUTRAL", "POSITIVE"]
 NEUTRAL_BELOW = 0.5
 
 LAYERS = 3
-PIECES = 13_000
+PIECES = 12_600
 POSITIONS = 256
 LONGEST_IN_TRAINING = 64
 EPOCHS = 2
@@ -146,7 +146,6 @@ def export(rows, folder, arguments):
         print(f"  {LABELS[row.argmax()]} {scores.max():.3f} {text}")
     fixture = {
         "model": NAME,
-        "labels": LABELS,
         "rows": [
             {"text": text, "input_ids": encoding.ids, "label": LABELS[row.argmax()], "logits": rounded(row)}
             for text, encoding, row in zip(EXAMPLES, examples, logits, strict=True)
