@@ -65,6 +65,10 @@ class FakeCuda {
     const std::lock_guard lock(mutex_);
     return Find(address, 0);
   }
+  bool HasStream(CudaStream stream) {
+    const std::lock_guard lock(mutex_);
+    return streams_.contains(static_cast<Stream*>(stream));
+  }
   // Does what is queued on a stream so far.
   void CatchUp(CudaStream stream) {
     const std::lock_guard lock(mutex_);

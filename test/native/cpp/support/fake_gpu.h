@@ -131,6 +131,8 @@ class FakeGpu {
   }
 
   OrtStatus* Run(OrtSession* session, const OrtRunOptions* options, const OrtIoBinding* binding) {
+    // The stream of a model that is gone, so that this one is on the CPU.
+    if (!FakeCuda::Get().HasStream(Stream())) UseStream(nullptr);
     if (Stream() != nullptr) FakeCuda::Get().CatchUp(Stream());
     const std::vector<Range> outputs = LateOutputs(options, binding);
     std::vector<std::vector<std::byte>> before;
