@@ -10,7 +10,7 @@ import { ShortTurns } from '../../short-turns.ts';
 /** What closeness to the centre weighs against being different from the sentences that are chosen already. */
 const RELEVANCE = 0.7;
 /** Sentences of a higher cosine say the same, so that only the first of them is chosen. */
-const SAME = 0.95;
+const SAME = 0.9;
 
 /** A chosen sentence. */
 export interface Central {
