@@ -1,6 +1,6 @@
 /** @module A tokenizer in its own thread: the library, and what is found out about it when it is loaded. */
 
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { BPE, type Encoding, Tokenizer } from 'tokenizers';
 import { redact, ServeError } from '../../errors.ts';
@@ -147,8 +147,18 @@ function create(text: string): Tokenizer {
 /** A tokenizer that does not know its special tokens, so that their names are ordinary text. */
 async function createSplitting(data: TokenizerThreadData): Promise<Tokenizer> {
   const file = parse(await readText(data));
-  const added = Array.isArray(file.added_tokens) ? file.added_tokens : [];
-  const ordinary = added.filter((token) => !isObject(token) || token.special !== true);
+  const added: readonly unknown[] = Array.isArray(file.added_tokens) ? file.added_tokens : [];
+  const { vocab } = member(file, 'model') ?? {};
+  const inVocabulary = (name: unknown) =>
+    Array.isArray(vocab)
+      ? vocab.some((entry) => Array.isArray(entry) && entry[0] === name)
+      : isObject(vocab) && Object.hasOwn(vocab, String(name));
+  const ordinary = added.flatMap((token, i) => {
+    if (!isObject(token) || token.special !== true) return [token];
+    // Without a token that only this list has, those after it would get other ids, so it gets a name that no text has.
+    const content = `\uffff${randomUUID()}-${i}\uffff`;
+    return inVocabulary(token.content) ? [] : [{ ...token, content }];
+  });
   return create(JSON.stringify({ ...file, added_tokens: ordinary }));
 }
 

@@ -3,21 +3,17 @@
 import { unsettledSpaces } from './clean-up-spaces.ts';
 import type { TokenTextStream } from './tokenizer.ts';
 
-/** What stands for a part of a character. */
-const REPLACEMENT = '\ufffd';
-/** Bytes of a character that may be missing its last one. Each may be a token, and a replacement character of its own. */
-const INCOMPLETE = 3;
-/** Tokens that are decoded again before new ones, because decoders treat the first token of a text differently. */
-const CONTEXT = 8;
+/** What stands for a part of a character. Some decoders write all bytes before an incomplete character like this, too. */
+const REPLACEMENTS = /\ufffd+$/;
 
 export class DecodedStream implements TokenTextStream {
   readonly #decode: (lists: readonly (readonly number[])[]) => Promise<readonly string[]>;
   readonly #cleansUp: boolean;
-  /** The last tokens whose text was returned, and those after them. */
+  /** Tokens whose text was returned, and which are only there because decoders treat the first token of a text differently. */
+  #context: readonly number[] = [];
+  /** The tokens after them. */
   #tokens: number[] = [];
-  /** How many of them are only there for their effect on the following ones. */
-  #context = 0;
-  /** The text of the tokens after the context that was returned. */
+  /** The text of these tokens that was returned. */
   #returned = '';
   #work: Promise<unknown> = Promise.resolve();
 
@@ -53,32 +49,28 @@ export class DecodedStream implements TokenTextStream {
     this.#tokens.push(...ids);
     const text = await this.#text();
     const settled = text.slice(0, text.length - this.#unsettled(text));
-    // Text that was returned may not change, even if a decoder would now write it differently.
     const delta = settled.slice(this.#returned.length);
     if (delta === '') return '';
-    this.#returned += delta;
-    if (settled.length === text.length) this.#forget();
+    if (settled.length < text.length) this.#returned += delta;
+    else {
+      this.#context = this.#tokens;
+      this.#tokens = [];
+      this.#returned = '';
+    }
     return delta;
   }
 
   /** The text of the tokens after the context. */
   async #text(): Promise<string> {
-    if (this.#tokens.length === this.#context) return '';
-    const before = this.#tokens.slice(0, this.#context);
-    const [context, all] = await this.#decode([before, this.#tokens]);
-    return all!.slice(context!.length);
+    if (this.#tokens.length === 0) return '';
+    const all = [...this.#context, ...this.#tokens];
+    const [before, text] = await this.#decode([this.#context, all]);
+    return text!.slice(before!.length);
   }
 
-  /** Nothing of the text is held back, so the tokens become the context of those that follow. */
-  #forget(): void {
-    this.#tokens = this.#tokens.slice(-CONTEXT);
-    this.#context = this.#tokens.length;
-    this.#returned = '';
-  }
-
+  /** How many characters at the end a following token may change. */
   #unsettled(text: string): number {
-    let held = 0;
-    while (held < INCOMPLETE && text.at(-1 - held) === REPLACEMENT) held += 1;
-    return held === 0 && this.#cleansUp ? unsettledSpaces(text) : held;
+    const incomplete = REPLACEMENTS.exec(text)?.[0].length ?? 0;
+    return incomplete === 0 && this.#cleansUp ? unsettledSpaces(text) : incomplete;
   }
 }
