@@ -1,0 +1,164 @@
+/** @module The generate extension of the protocol for models that generate text. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { assertErrorResponse } from '../../support/error-response.ts';
+import { until } from '../../support/until.ts';
+import { FIXTURES, type NlpService, openNlp } from './support.ts';
+
+const MODELS = ['gpt2', 'llama', 't5'] as const;
+
+interface Reference {
+  readonly prefix?: string;
+  readonly texts: readonly { readonly text: string; readonly ids: readonly number[] }[];
+  readonly generations: readonly {
+    readonly name: string;
+    readonly results: readonly (readonly { readonly text: string }[])[];
+  }[];
+}
+
+const reference = (model: string): Reference =>
+  JSON.parse(readFileSync(path.join(FIXTURES, model, 'reference.json'), 'utf8'));
+
+let service: NlpService;
+before(async () => {
+  service = await openNlp({ gpt2: 'gpt2', llama: 'llama', t5: 't5', minilm: 'models/minilm' });
+});
+after(() => service[Symbol.asyncDispose]());
+
+const generate = (model: string, body: object) =>
+  service.ask<{ text_output: string; model_name: string; id?: string }>(
+    `/v2/models/${model}/generate`,
+    body,
+  );
+
+/** The text of each event of a stream. */
+async function piecesOf(model: string, body: object): Promise<string[]> {
+  const response = await service.post(`/v2/models/${model}/generate_stream`, body);
+  assert.equal(response.status, 200);
+  assert.match(response.headers.get('content-type')!, /^text\/event-stream/);
+  const frames = (await response.text()).split('\n\n');
+  assert.equal(frames.pop(), '');
+  return frames.map((frame) => {
+    const { text_output, model_name } = JSON.parse(frame.replace(/^data: /, ''));
+    assert.equal(model_name, model);
+    return text_output;
+  });
+}
+
+for (const model of MODELS) {
+  describe(model, () => {
+    const { texts, generations, prefix = '' } = reference(model);
+    const greedy = generations.find(({ name }) => name === 'greedy')!;
+
+    test('generates the text of transformers, whole and in pieces', async () => {
+      let compared = 0;
+      for (const [i, { text, ids }] of texts.entries()) {
+        const expected = greedy.results[i]?.[0]?.text;
+        if (text === '' || ids.length >= 60 || expected === undefined) continue;
+        const body = { text_input: prefix + text, parameters: { max_tokens: 24 } };
+        const { text_output } = await generate(model, body);
+        assert.equal(text_output, expected, text);
+        assert.equal((await piecesOf(model, body)).join(''), expected, text);
+        compared += 1;
+      }
+      assert.ok(compared >= 8);
+    });
+
+    test('together with others generates what it generates alone', async () => {
+      const bodies = texts
+        .filter(({ text, ids }) => text !== '' && ids.length < 60)
+        .map(({ text }, i) => ({
+          text_input: prefix + text,
+          parameters: { max_tokens: 8 + (i % 5) * 4 },
+        }));
+      const alone: string[] = [];
+      for (const body of bodies) alone.push((await generate(model, body)).text_output);
+      const together = await Promise.all(bodies.map((body) => generate(model, body)));
+      assert.deepEqual(
+        together.map(({ text_output }) => text_output),
+        alone,
+      );
+    });
+  });
+}
+
+describe('options', () => {
+  const prompt = { text_input: 'The train to the coast' };
+  const long = { max_tokens: 24, min_tokens: 24 };
+
+  test('stop ends the text before the first stop string', async () => {
+    const { text_output: whole } = await generate('gpt2', { ...prompt, parameters: long });
+    const stop = whole.slice(4, 6);
+    const at = whole.indexOf(stop);
+    for (const form of [stop, [stop, 'never said']]) {
+      const parameters = { ...long, stop: form };
+      const { text_output } = await generate('gpt2', { ...prompt, parameters });
+      assert.equal(text_output, whole.slice(0, at));
+      const pieces = await piecesOf('gpt2', { ...prompt, parameters });
+      assert.equal(pieces.join(''), whole.slice(0, at));
+    }
+  });
+
+  test('seed repeats what was drawn', async () => {
+    const draw = async (seed: number) => {
+      const parameters = { ...long, temperature: 2, top_p: 0.95, top_k: 40, seed };
+      return (await generate('gpt2', { ...prompt, parameters })).text_output;
+    };
+    assert.equal(await draw(3), await draw(3));
+    assert.ok(new Set(await Promise.all([1, 2, 3, 4].map(draw))).size > 1);
+  });
+
+  test('num_beams searches by beams', async () => {
+    const parameters = { max_tokens: 16, num_beams: 4 };
+    const { text_output } = await generate('gpt2', { ...prompt, parameters });
+    assert.ok(text_output.length > 0);
+  });
+
+  test('id is repeated', async () => {
+    const { id } = await generate('gpt2', { ...prompt, id: 'mine', parameters: { max_tokens: 2 } });
+    assert.equal(id, 'mine');
+  });
+});
+
+test('a client that leaves a stream ends its generation', async () => {
+  const body = { text_input: 'The train', parameters: { max_tokens: 40, min_tokens: 40 } };
+  const response = await service.post('/v2/models/llama/generate_stream', body);
+  await response.body!.cancel();
+  await until(() => service.runtime.admission.inFlight === 0, 'the permit is released');
+});
+
+describe('a request that is wrong', () => {
+  for (const [body, message] of [
+    [{}, /text_input/],
+    [{ text_input: 5 }, /text_input/],
+    [{ text_input: 'a', x: 1 }, /x/],
+    [{ text_input: 'a', parameters: { max_tokens: 0 } }, /max_tokens/],
+    [{ text_input: 'a', parameters: { max_tokens: 1.5 } }, /max_tokens/],
+    [{ text_input: 'a', parameters: { tokens: 1 } }, /tokens/],
+    [{ text_input: 'a', parameters: { temperature: -1 } }, /temperature/],
+    [{ text_input: 'a', parameters: { stop: [''] } }, /stop/],
+    [{ text_input: 'a', parameters: { top_p: 1.5 } }, /top_p/],
+    [{ text_input: 'a', parameters: { max_tokens: 4000 } }, /at most/],
+    [{ text_input: 'a', parameters: { min_tokens: 9, max_tokens: 3 } }, /at least 9/],
+    [{ text_input: 'a', parameters: { num_beams: 2, seed: 1 } }, /cannot be drawn/],
+    [{ text_input: 'a', stream: true }, /contradicts the route/],
+    [{ text_input: '\udc00' }, /surrogate/],
+    [{ text_input: 'word '.repeat(500) }, /send a shorter one/],
+    [{ text_input: '' }, /no tokens/],
+  ] as const) {
+    test(`${JSON.stringify(body).slice(0, 80)} is refused: ${message.source}`, async () => {
+      const response = await service.post('/v2/models/gpt2/generate', body);
+      assert.match(await assertErrorResponse(response, 400, 'INVALID_ARGUMENT'), message);
+    });
+  }
+
+  test('beams cannot be streamed', async () => {
+    const body = { text_input: 'a', parameters: { num_beams: 2 } };
+    const response = await service.post('/v2/models/gpt2/generate_stream', body);
+    const message = await assertErrorResponse(response, 400, 'INVALID_ARGUMENT');
+    assert.match(message, /stream cannot have num_beams/);
+  });
+});
