@@ -78,7 +78,7 @@ const pathText = (path: readonly PropertyKey[]): string =>
   path
     .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
     .join('')
-    .slice(1);
+    .replace(/^\./, '');
 
 /** If a value may have one of several forms: the mistake in the form that it comes closest to, or all forms. */
 function narrowest(issue: Issue): Issue {

@@ -1,6 +1,6 @@
 /** @module What is loaded for a version: its files and what they say, with the settings that apply to it. */
 
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { Config } from './config/index.ts';
 import { ServeError } from './errors.ts';
 import {
@@ -111,9 +111,10 @@ function filesOf(
     };
   }
   // A model that is not for text runs the most exact precision on every device, if nothing else is asked for.
-  if (variants === undefined || (text === undefined && dtype === 'auto')) {
+  if (dtype === 'auto' && (text === undefined || variants === undefined)) {
     return { path, generator: undefined, notes };
   }
-  const { file, notes: about } = chooseVariant(variants, dtype, device);
+  const files = variants ?? [{ name: basename(path), path }];
+  const { file, notes: about } = chooseVariant(files, dtype, device);
   return { path: file.path, generator: undefined, notes: about };
 }

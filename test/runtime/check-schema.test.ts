@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { z } from 'zod';
 import { checkSchema } from '../../runtime/check-schema.ts';
 import { modelConfigSchema } from '../../runtime/repository/index.ts';
 
@@ -54,4 +55,9 @@ test('an unknown key that resembles no other is refused with the list of keys', 
 test('a long value is shortened in the message', () => {
   const result = checkSchema(modelConfigSchema, { labels: 'x'.repeat(1000) });
   assert.ok('fault' in result && result.fault.length < 100);
+});
+
+test('a list that is wrong itself is named by its index', () => {
+  const checked = checkSchema(z.array(z.object({ type: z.string() })), [{}]);
+  assert.deepEqual(checked, { fault: '[0].type must be a string but is missing' });
 });
