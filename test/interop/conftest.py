@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import tritonclient.http
 
-from server import Server, repository
+from server import Server, repository, text_repository
 
 # Models that are served from the start. Tests load other models of the repository themselves.
 SERVED = ["iris", "labelled", "two-in-two-out", "slow-loop"]
@@ -38,3 +38,13 @@ def grpc(server):
 
     with tritonclient.grpc.InferenceServerClient(server.grpc) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def nlp(request, tmp_path_factory):
+    """The address of the NLP service."""
+    root: Path = tmp_path_factory.mktemp("texts")
+    names = text_repository(root)
+    running = Server(request.config.getoption("--runtime"), root, names, "nlp")
+    yield f"http://{running.http}"
+    assert running.stop() == 0, running.log()

@@ -1,4 +1,4 @@
-"""Runs the inference service in a separate process, with a repository of links."""
+"""Runs a service in a separate process, with a repository of links."""
 
 import json
 import os
@@ -37,10 +37,25 @@ def repository(root: Path) -> list[str]:
     return sorted(path.stem for path in root.iterdir())
 
 
+# A model of each task, by name: folders of test/fixtures/text.
+TEXT_MODELS = {
+    "embedder": "bert-embed",
+    "reranker": "xlmr-rerank",
+    "sentiment": "bert-sentiment",
+}
+
+
+def text_repository(root: Path) -> list[str]:
+    """Fills a folder with small models of texts. Returns their names."""
+    for name, folder in TEXT_MODELS.items():
+        (root / name).symlink_to(TOP / "test/fixtures/text" / folder)
+    return list(TEXT_MODELS)
+
+
 class Server:
     """A server that runs until it is stopped. Clients can load other models."""
 
-    def __init__(self, runtime: str, models: Path, served: list[str]):
+    def __init__(self, runtime: str, models: Path, served: list[str], service: str = "inference"):
         self._models = models
         self._lines: deque[str] = deque(maxlen=100)
         # The test runner finds remaining processes by this mark.
@@ -52,7 +67,7 @@ class Server:
             "LOAD_MODEL": ",".join(served),
             "DENO_NO_UPDATE_CHECK": "1",
         }
-        arguments = ["inference", "--models", str(models), "--port", "0", "--grpc-port", "0"]
+        arguments = [service, "--models", str(models), "--port", "0", "--grpc-port", "0"]
         self._process = subprocess.Popen(
             [*COMMANDS[runtime], *arguments],
             cwd=TOP,
@@ -62,8 +77,8 @@ class Server:
             text=True,
         )
         ports = self._ports()
-        self.http = f"127.0.0.1:{ports['inference']}"
-        self.grpc = f"127.0.0.1:{ports['grpc']}"
+        self.http = f"127.0.0.1:{ports[service]}"
+        self.grpc = f"127.0.0.1:{ports.get('grpc')}"
         # A thread reads the pipe, because a full one would block the server.
         Thread(target=self._lines.extend, args=[self._process.stdout], daemon=True).start()
 
