@@ -1,6 +1,7 @@
 /** @module The infer routes of operations on texts: what they have in common. */
 
 import {
+  type CancelSignal,
   type ModelVersion,
   type Prepared,
   type PreparedText,
@@ -76,6 +77,8 @@ export interface TextRoute<Input, Output> {
 
 interface TextRequest<Input, Output> {
   readonly id: string;
+  /** Aborts when the client disconnects. */
+  readonly signal: CancelSignal;
   readonly json: unknown;
   readonly question: Question<Input, Output>;
 }
@@ -97,10 +100,10 @@ export function textRoute<Input, Output>(
     limit: Math.min(config.maxRequestBytes, MAX_JSON_BYTES),
     read: readTextJson,
     ...(errorBody && { errorBody }),
-    decode(json, { id, request }) {
+    decode(json, { id, signal, request }) {
       // The names of the members change whenever models or routes do.
       const sender = { others: routes.keyMembers, headers: request.headers };
-      return { id, json, question: read(json, sender) };
+      return { id, signal, json, question: read(json, sender) };
     },
     events: ({ question }) => question.events,
     route: ({ question }) => ({
@@ -108,9 +111,9 @@ export function textRoute<Input, Output>(
       version: question.model_version,
       tasks: (question.operations ?? every).tasks,
     }),
-    async prepare({ question }, version) {
+    async prepare({ question, signal }, version) {
       const operation = operationOf(question.operations ?? every, version);
-      return roundOf(operation, await operation.prepare(version.text!, question.input));
+      return roundOf(operation, await operation.prepare(version.text!, question.input, signal));
     },
     async next({ version, results, context: { operation, prepared } }) {
       const round = await operation.next?.(version.text!, results, prepared);

@@ -1,5 +1,6 @@
 /** @module Vectors of texts. */
 
+import type { CancelSignal } from '../../../native/index.ts';
 import { invalidArgument } from '../../errors.ts';
 import type { EmbeddingHead } from '../../text/text-model.ts';
 import {
@@ -27,7 +28,7 @@ interface Embed extends TextOperation<EmbedInput, EmbeddingContext, EmbedOutput>
   prepare(
     model: Parameters<TextOperation<EmbedInput, EmbeddingContext, EmbedOutput>['prepare']>[0],
     input: EmbedInput,
-    signal?: AbortSignal,
+    signal?: CancelSignal,
   ): Promise<PreparedText<EmbeddingContext>>;
 }
 

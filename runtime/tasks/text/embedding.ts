@@ -1,5 +1,6 @@
 /** @module Vectors of texts, whatever is done with them; as SentenceTransformer.encode of sentence-transformers. */
 
+import type { CancelSignal } from '../../../native/index.ts';
 import { invalidArgument, ServeError } from '../../errors.ts';
 import { ShortTurns } from '../../short-turns.ts';
 import type { EmbeddingHead, PoolingMode, TextModel } from '../../text/text-model.ts';
@@ -60,7 +61,7 @@ export async function prepareEmbeddings(
   model: TextModel,
   groups: readonly PromptedTexts[],
   options: EmbeddingOptions,
-  signal: AbortSignal | undefined,
+  signal: CancelSignal | undefined,
 ): Promise<PreparedText<EmbeddingContext>> {
   checkOptions(headOf(model), options);
   const each = groups.map(({ texts, prompt }) =>

@@ -1,5 +1,6 @@
 /** @module Encodes the texts of a request for a model: in one window each, or in several. */
 
+import type { CancelSignal } from '../../../native/index.ts';
 import type { TextModel } from '../../text/text-model.ts';
 import type {
   EncodedText,
@@ -23,7 +24,7 @@ export function encodeTexts(
   texts: readonly TextOrPair[],
   { truncate, stride }: WindowOptions,
   options: EncodeOptions,
-  signal: AbortSignal | undefined,
+  signal: CancelSignal | undefined,
 ): Promise<readonly EncodedText[]> {
   const overflow = truncate ? 'cut' : 'windows';
   const windowed: EncodeOptions = { window, overflow, maxTokens: MAX_TOKENS, ...options };

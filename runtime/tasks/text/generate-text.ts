@@ -1,6 +1,6 @@
 /** @module Text that a model generates from a text: the continuation of a prompt, or what an encoder–decoder model makes of it. */
 
-import type { Tensors } from '../../../native/index.ts';
+import type { CancelSignal, Tensors } from '../../../native/index.ts';
 import { invalidArgument, ServeError } from '../../errors.ts';
 import type { GenerationDefaults, GenerationSettings, TextModel } from '../../text/text-model.ts';
 import type { TaskResult } from '../task.ts';
@@ -106,7 +106,7 @@ async function promptIds(
   { tokenizer, window }: TextModel,
   { prefix }: GenerationSettings,
   text: string,
-  signal: AbortSignal | undefined,
+  signal: CancelSignal | undefined,
 ): Promise<Int32Array> {
   const [encoded] = await tokenizer.encode([prefix + text], {}, signal);
   const { ids } = encoded!.windows[0]!;

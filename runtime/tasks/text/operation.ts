@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { CancelSignal } from '../../../native/index.ts';
 import type { OnTokens } from '../../model.ts';
 import type { TextModel } from '../../text/text-model.ts';
 import type { TaskName } from '../index.ts';
@@ -53,7 +54,7 @@ export interface TextOperation<Input, Context, Output> {
   prepare(
     model: TextModel,
     input: Input,
-    signal?: AbortSignal,
+    signal?: CancelSignal,
   ): PreparedText<Context> | Promise<PreparedText<Context>>;
   /** Further runs on the results of those before; undefined if there are none. Default: there is one round of runs. */
   next?(

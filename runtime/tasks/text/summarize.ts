@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { CancelSignal } from '../../../native/index.ts';
 import type { GenerationSettings, TextModel } from '../../text/text-model.ts';
 import type { TaskResult } from '../task.ts';
 import {
@@ -107,7 +108,7 @@ async function round(
   model: TextModel,
   input: SummaryInput,
   { texts, rounds, usage: before }: Start,
-  signal?: AbortSignal,
+  signal?: CancelSignal,
 ): Promise<Round> {
   const { options, onText } = input;
   const { summary: settings } = defaultsOf(model);
@@ -169,7 +170,7 @@ async function divide(
   { prefix }: GenerationSettings,
   texts: readonly string[],
   truncate: boolean,
-  signal: AbortSignal | undefined,
+  signal: CancelSignal | undefined,
 ): Promise<readonly Divided[]> {
   const overflow = truncate ? 'cut' : 'windows';
   const options = { window, overflow, stride: 0 } as const;
@@ -196,7 +197,7 @@ async function partsOf(
   window: number,
   prefix: string,
   text: string,
-  signal: AbortSignal | undefined,
+  signal: CancelSignal | undefined,
 ): Promise<readonly string[]> {
   const sentences = await splitSentences(text);
   const said = sentences.map(({ start, end }) => text.slice(start, end));

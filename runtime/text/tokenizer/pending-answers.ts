@@ -1,5 +1,6 @@
 /** @module Requests to the thread of a tokenizer that wait for their answers. */
 
+import type { CancelSignal } from '../../../native/index.ts';
 import type { TokenizerRequest } from './wire.ts';
 
 /** A request without its id. */
@@ -26,8 +27,8 @@ export class PendingAnswers {
   }
 
   /** Resolves with the answer. @throws the signal's reason if it aborts first, and the thread drops the request. */
-  ask<Answer>(ask: Ask, signal?: AbortSignal): Promise<Answer> {
-    signal?.throwIfAborted();
+  ask<Answer>(ask: Ask, signal?: CancelSignal): Promise<Answer> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
     this.#last += 1;
     const id = this.#last;
     const abort = () => {

@@ -1,5 +1,6 @@
 /** @module A tokenizer that is in another thread; see `tokenizer-thread.ts`. */
 
+import type { CancelSignal } from '../../../native/index.ts';
 import { fromFailure } from '../../bus.ts';
 import { ServeError } from '../../errors.ts';
 import { ShortTurns } from '../../short-turns.ts';
@@ -73,7 +74,7 @@ export class RemoteTokenizer implements TextTokenizer {
   async encode(
     texts: readonly TextOrPair[],
     options: EncodeOptions = {},
-    signal?: AbortSignal,
+    signal?: CancelSignal,
   ): Promise<readonly EncodedText[]> {
     const { prefix = '', offsets = false, maxTokens = Number.POSITIVE_INFINITY } = options;
     const sent = new DistinctTexts();

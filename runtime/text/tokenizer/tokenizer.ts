@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { CancelSignal } from '../../../native/index.ts';
+
 /** A text, or a question and a text about it that a model reads together. */
 export type TextOrPair = string | readonly [first: string, second: string];
 
@@ -105,7 +107,7 @@ export interface TextTokenizer {
   encode(
     texts: readonly TextOrPair[],
     options?: EncodeOptions,
-    signal?: AbortSignal,
+    signal?: CancelSignal,
   ): Promise<readonly EncodedText[]>;
   /** The text of tokens, without special ones. Ids outside the vocabulary have no text. */
   decode(ids: ArrayLike<number>): Promise<string>;
