@@ -153,7 +153,7 @@ Status DecoderSession::Try() {
   // The trial shows whether these are true.
   facts_.mixed_lengths = masked;
   facts_.chunks = true;
-  // A wrong mask or position changes logits by a few percent of their range, and rounding by far less.
+  // Sums in another order change float32 by a millionth of the range, and the 16-bit types by up to a hundredth.
   const float tolerance = format_.self.type == ElementType::kFloat32 ? 1e-4F : 2e-2F;
   DecoderTrial trial;
   MILLRACE_RETURN_IF_ERROR(TryDecoder(*this, tolerance, trial));
