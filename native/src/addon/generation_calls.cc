@@ -61,6 +61,17 @@ void GenerationSlots::PopReady() noexcept {
   if (first_ == nullptr) last_ = nullptr;
 }
 
+uint32_t GenerationSlots::RemoveEnded() noexcept {
+  while (first_ != nullptr) PopReady();
+  uint32_t removed = 0;
+  for (const auto& call : calls_) {
+    if (call == nullptr || !call->ended) continue;
+    Remove(call.get());
+    ++removed;
+  }
+  return removed;
+}
+
 GenerationDelivery::GenerationDelivery(std::shared_ptr<JsThread> thread) noexcept
     : thread_(std::move(thread)) {}
 

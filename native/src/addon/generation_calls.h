@@ -62,6 +62,9 @@ class GenerationSlots {
   // Takes it out of the list.
   void PopReady() noexcept;
 
+  // Frees the records of all generations that have ended, whether or not that was delivered, and returns how many.
+  uint32_t RemoveEnded() noexcept;
+
  private:
   static constexpr size_t kMaxSlots = 1 << 16;
 

@@ -242,15 +242,10 @@ void JsThread::ReapChain(Request* request) noexcept {
   }
 }
 
-// Drops generations that have ended. Their news are in the list, or were taken from it and have not been delivered.
+// Drops generations that have ended, and for whose ends nobody waits any more.
 void JsThread::ReapNews() noexcept {
   generations.Note(news_.TakeAll());
-  while (const GenerationCall* const call = generations.Ready()) {
-    generations.PopReady();
-    if (!call->ended) continue;
-    generations.Remove(call);
-    --in_flight_;
-  }
+  in_flight_ -= generations.RemoveEnded();
 }
 
 void JsThread::OnWake(napi_env env, napi_value on_ready, void* context, void*) {
