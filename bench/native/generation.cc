@@ -170,7 +170,9 @@ Status Measure(const Arguments& arguments) {
   }
   std::printf("{\"rows\":%ld,\"prompt\":%ld,\"tokens\":%ld,\"threads\":%d", static_cast<long>(arguments.generation.rows),
               static_cast<long>(alone.prompt), static_cast<long>(alone.tokens), arguments.threads);
-  for (const Way& way : ways) std::printf(",\"%s\":%.1f", way.name, Median(way.rates));
+  for (const Way& way : ways) {
+    std::printf(",\"%s\":%.1f,\"cpu_%s\":%.1f", way.name, Median(way.rates), way.name, Median(way.cpu_rates));
+  }
   PrintRatios("", ways, &Way::rates);
   PrintRatios("cpu_", ways, &Way::cpu_rates);
   std::printf("}\n");
