@@ -1,10 +1,11 @@
-// Greedy generation with caches: a bare loop around ONNX Runtime, and millrace's decoder on the same graphs.
+// Greedy generation with caches: a bare loop around ONNX Runtime, and millrace's decoder and generator on the same graphs.
 //
 //   millrace-bench-generation --library F --folder F [--rows N] [--prompt N] [--tokens N] [--threads N] [--spin 1] [--rounds N]
 //
 // The ways run in turn in each round, so that other work on the machine disturbs all of them alike. It prints a line of
 // JSON with the median tokens per second of each way, and the medians over the rounds of one way's rate divided by another's, of
-// tokens per second and per second of CPU time.
+// tokens per second and per second of CPU time: `bare` and `decoder` continue one row, `…_rows` all rows, `alone` submits one
+// request after another to the generator, and `together` all at once.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 #include <memory>
 
 #include "bare_generation.h"
+#include "generator_way.h"
 #include "trial.h"
 
 namespace millrace::bench {
@@ -131,9 +133,14 @@ double RatioOf(const std::vector<double>& a, const std::vector<double>& b) {
 
 // Prints the medians of the rounds' ratios, under names with a prefix.
 void PrintRatios(const char* prefix, const std::vector<Way>& ways, std::vector<double> Way::* rates) {
-  const auto ratio = [&](size_t a, size_t b) { return RatioOf(ways[a].*rates, ways[b].*rates); };
-  std::printf(",\"%salone_to_bare\":%.3f,\"%srows_to_bare\":%.3f,\"%srows_to_alone\":%.2f", prefix, ratio(1, 0), prefix,
-              ratio(3, 2), prefix, ratio(3, 1));
+  const auto print = [&](const char* name, size_t a, size_t b) {
+    std::printf(",\"%s%s\":%.3f", prefix, name, RatioOf(ways[a].*rates, ways[b].*rates));
+  };
+  print("decoder_to_bare", 1, 0);
+  print("decoder_rows_to_bare_rows", 3, 2);
+  print("alone_to_bare", 4, 0);
+  print("together_to_bare_rows", 5, 2);
+  print("together_to_alone", 5, 4);
 }
 
 Status Measure(const Arguments& arguments) {
@@ -156,6 +163,15 @@ Status Measure(const Arguments& arguments) {
   ways.push_back({"decoder", alone, run_decoder});
   ways.push_back({"bare_rows", arguments.generation, run_bare});
   ways.push_back({"decoder_rows", arguments.generation, run_decoder});
+  const SteadyClock clock;
+  Generator generator(*decoder, clock, {});
+  // One request after another, and all of them together.
+  ways.push_back({"alone", arguments.generation, [&](const Generation& generation, Tokens& tokens) {
+                    return RunGenerator(generator, generation, false, tokens);
+                  }});
+  ways.push_back({"together", arguments.generation, [&](const Generation& generation, Tokens& tokens) {
+                    return RunGenerator(generator, generation, true, tokens);
+                  }});
   for (int64_t round = 0; round <= arguments.rounds; ++round) {
     for (Way& way : ways) {
       MILLRACE_RETURN_IF_ERROR(RunWay(way));
@@ -165,8 +181,9 @@ Status Measure(const Arguments& arguments) {
       way.cpu_rates.clear();
     }
   }
-  if (ways[0].tokens != ways[1].tokens || ways[2].tokens != ways[3].tokens) {
-    return {Code::kInternal, "The tokens of the two ways differ"};
+  if (ways[0].tokens != ways[1].tokens || ways[2].tokens != ways[3].tokens || ways[2].tokens != ways[4].tokens ||
+      ways[2].tokens != ways[5].tokens) {
+    return {Code::kInternal, "The tokens of the ways differ"};
   }
   std::printf("{\"rows\":%ld,\"prompt\":%ld,\"tokens\":%ld,\"threads\":%d", static_cast<long>(arguments.generation.rows),
               static_cast<long>(alone.prompt), static_cast<long>(alone.tokens), arguments.threads);
