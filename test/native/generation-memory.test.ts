@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { runChild } from './child.ts';
 
 test('2,000 short generations leave no memory behind, and dropped models no threads', {
-  timeout: 120_000,
+  timeout: 200_000,
 }, async () => {
-  const ended = await runChild('generation-memory.fixture.ts', ['2000', '12'], {}, 110_000);
+  const ended = await runChild('generation-memory.fixture.ts', ['2000', '12'], {}, 190_000);
   assert.deepEqual([ended.code, ended.stderr], [0, ''], JSON.stringify(ended));
   const { grownMiB, left, most } = JSON.parse(ended.stdout);
   assert.ok(grownMiB < 16, `memory grew by ${grownMiB} MiB with the second 2,000 generations`);
