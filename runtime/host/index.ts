@@ -14,6 +14,7 @@ export {
   type RequestHandler,
 } from './host.ts';
 export {
+  collectGarbage,
   exit,
   onStopSignal,
   onUncaughtError,

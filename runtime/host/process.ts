@@ -104,3 +104,14 @@ export function parentThread(): Parent | undefined {
     },
   };
 }
+
+/**
+ * Makes the garbage collector of this thread run.
+ *
+ * @param bytes Memory outside its heap that it will free, of which it does not know.
+ */
+export function collectGarbage(bytes: number): void {
+  if (process.versions.bun !== undefined) Bun.gc(true);
+  // Elsewhere it cannot be called, but it runs if there is as much memory that it does know of. None of it is touched.
+  else new ArrayBuffer(bytes);
+}

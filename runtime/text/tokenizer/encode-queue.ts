@@ -5,17 +5,27 @@
  * @module
  */
 
-import type { Encoding } from 'tokenizers';
 import { ServeError } from '../../errors.ts';
 import type { Encoded, EncodeRequest } from './wire.ts';
 
 /** Characters of texts that are encoded together, unless one text alone has more. They take about 10 ms. */
-const BATCH_CHARACTERS = 32_768;
+const BATCH_CHARACTERS = 16_384;
 /** Batches in progress at the same time: texts of ordinary length are encoded beside one of extraordinary length. */
 const BATCHES = 2;
 
-/** Encodes texts without special tokens. */
-export type Encode = (texts: readonly string[], split: boolean) => Promise<readonly Encoding[]>;
+/** The tokens of a text. */
+export interface Tokens {
+  readonly ids: readonly number[];
+  /** Start and end of each token in code points, alternately; undefined if they were not requested. */
+  readonly offsets: Uint32Array | undefined;
+}
+
+export interface Encoder {
+  /** Encodes texts without special tokens. */
+  encode(texts: readonly string[], options: EncodeRequest): Promise<readonly Tokens[]>;
+  /** Whether a text certainly has more tokens than the limit, which is found out before they are all made. */
+  exceeds(text: string, options: EncodeRequest): Promise<boolean>;
+}
 
 /** A request in the queue. */
 interface Job {
@@ -24,8 +34,9 @@ interface Job {
   next: number;
   /** Texts that are not encoded yet. */
   left: number;
-  tokens: number;
-  readonly encodings: Encoding[];
+  /** How many tokens there are so far. */
+  count: number;
+  readonly texts: Tokens[];
   failed: boolean;
   readonly answer: (answer: Encoded | ServeError) => void;
 }
@@ -38,14 +49,14 @@ interface Piece {
 }
 
 export class EncodeQueue {
-  readonly #encode: Encode;
+  readonly #encoder: Encoder;
   readonly #waiting: Job[] = [];
   #running = 0;
   /** Resolve when nothing is in progress any more. */
   readonly #idle: (() => void)[] = [];
 
-  constructor(encode: Encode) {
-    this.#encode = encode;
+  constructor(encoder: Encoder) {
+    this.#encoder = encoder;
   }
 
   /** @param answer Called once, unless the returned function is called first, which drops what has not begun. */
@@ -53,18 +64,14 @@ export class EncodeQueue {
     const left = request.texts.length;
     const job: Job = {
       ...{ request, answer, left },
-      ...{ next: 0, tokens: 0, encodings: new Array<Encoding>(left), failed: false },
+      ...{ next: 0, count: 0, texts: new Array<Tokens>(left), failed: false },
     };
     if (left === 0) answer(pack(job));
     else {
       this.#waiting.push(job);
       this.#pump();
     }
-    return () => {
-      job.failed = true;
-      const at = this.#waiting.indexOf(job);
-      if (at !== -1) this.#waiting.splice(at, 1);
-    };
+    return () => this.#drop(job);
   }
 
   /** Resolves when every request has its answer. */
@@ -104,39 +111,72 @@ export class EncodeQueue {
   }
 
   async #run(pieces: readonly Piece[]): Promise<void> {
-    const { split } = pieces[0]!.job.request;
     try {
-      const encodings = await this.#encode(pieces.flatMap(textsOf), split);
-      let at = 0;
-      for (const piece of pieces) {
-        const count = piece.to - piece.from;
-        finish(piece, encodings.slice(at, at + count), () => this.#drop(piece.job));
-        at += count;
-      }
+      for (const piece of pieces) await this.#check(piece);
+      const left = pieces.filter(({ job }) => !job.failed);
+      await this.#encodeAll(left);
     } catch (error) {
-      await this.#runAlone(pieces, error);
+      await this.#encodeEach(pieces, error);
     }
     this.#running -= 1;
     this.#pump();
     if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
+  /** Refuses a request with a text that is too long, because its tokens would take much memory. */
+  async #check(piece: Piece): Promise<void> {
+    const { job } = piece;
+    for (const text of textsOf(piece)) {
+      if (!job.failed && (await this.#encoder.exceeds(text, job.request))) this.#refuse(job);
+    }
+  }
+
+  async #encodeAll(pieces: readonly Piece[]): Promise<void> {
+    if (pieces.length === 0) return;
+    const tokens = await this.#encoder.encode(pieces.flatMap(textsOf), optionsOf(pieces));
+    let at = 0;
+    for (const piece of pieces) {
+      const count = piece.to - piece.from;
+      this.#keep(piece, tokens.slice(at, at + count));
+      at += count;
+    }
+  }
+
   /** After a batch has failed: only the requests whose own texts cannot be encoded fail. */
-  async #runAlone(pieces: readonly Piece[], error: unknown): Promise<void> {
+  async #encodeEach(pieces: readonly Piece[], error: unknown): Promise<void> {
     for (const piece of pieces) {
       const { job } = piece;
-      if (job.failed) continue;
-      const drop = () => this.#drop(job);
       try {
         if (pieces.length === 1) throw error;
-        finish(piece, await this.#encode(textsOf(piece), job.request.split), drop);
+        if (!job.failed) await this.#encodeAll([piece]);
       } catch (cause) {
-        drop();
         const reason = cause instanceof Error ? cause.message : String(cause);
         const message = `The tokenizer of the model cannot encode the text: ${reason}`;
-        job.answer(new ServeError('INVALID_ARGUMENT', message, { cause }));
+        this.#fail(job, new ServeError('INVALID_ARGUMENT', message, { cause }));
       }
     }
+  }
+
+  /** Keeps the tokens of a piece, and answers its job if those were the last. */
+  #keep({ job, from }: Piece, tokens: readonly Tokens[]): void {
+    if (job.failed) return;
+    for (const [i, text] of tokens.entries()) {
+      job.texts[from + i] = text;
+      job.count += text.ids.length;
+    }
+    job.left -= tokens.length;
+    if (job.count > job.request.limit) this.#refuse(job);
+    else if (job.left === 0) job.answer(pack(job));
+  }
+
+  #refuse(job: Job): void {
+    this.#fail(job, tooManyTokens(job.request.limit));
+  }
+
+  #fail(job: Job, error: ServeError): void {
+    if (job.failed) return;
+    this.#drop(job);
+    job.answer(error);
   }
 
   #drop(job: Job): void {
@@ -148,21 +188,10 @@ export class EncodeQueue {
 
 const textsOf = ({ job, from, to }: Piece): readonly string[] => job.request.texts.slice(from, to);
 
-/** Keeps what was encoded of a job, and answers it if that was the last. @param drop Ends the job. */
-function finish({ job, from }: Piece, encodings: readonly Encoding[], drop: () => void): void {
-  if (job.failed) return;
-  for (const [i, encoding] of encodings.entries()) {
-    job.encodings[from + i] = encoding;
-    job.tokens += encoding.getLength();
-  }
-  const { limit } = job.request;
-  if (job.tokens > limit) {
-    drop();
-    job.answer(tooManyTokens(limit));
-    return;
-  }
-  job.left -= encodings.length;
-  if (job.left === 0) job.answer(pack(job));
+/** The options of a batch: offsets are made if any of its requests wants them. */
+function optionsOf(pieces: readonly Piece[]): EncodeRequest {
+  const requests = pieces.map(({ job }) => job.request);
+  return requests.find(({ offsets }) => offsets) ?? requests[0]!;
 }
 
 export function tooManyTokens(limit: number): ServeError {
@@ -173,22 +202,16 @@ export function tooManyTokens(limit: number): ServeError {
 }
 
 /** The tokens of all texts of a job in a few arrays, which can be moved to another thread. */
-function pack({ request, encodings, tokens }: Job): Encoded {
-  const ids = new Int32Array(tokens);
-  const lengths = new Int32Array(encodings.length);
-  const offsets = request.offsets ? new Uint32Array(2 * tokens) : undefined;
+function pack({ request, texts, count }: Job): Encoded {
+  const ids = new Int32Array(count);
+  const lengths = new Int32Array(texts.length);
+  const offsets = request.offsets ? new Uint32Array(2 * count) : undefined;
   let at = 0;
-  for (const [i, encoding] of encodings.entries()) {
-    const own = encoding.getIds();
-    ids.set(own, at);
-    lengths[i] = own.length;
-    if (offsets !== undefined) {
-      for (const [j, [start, end]] of encoding.getOffsets().entries()) {
-        offsets[2 * (at + j)] = start!;
-        offsets[2 * (at + j) + 1] = end!;
-      }
-    }
-    at += own.length;
+  for (const [i, text] of texts.entries()) {
+    ids.set(text.ids, at);
+    lengths[i] = text.ids.length;
+    offsets?.set(text.offsets!, 2 * at);
+    at += text.ids.length;
   }
   return { ids: ids.buffer, lengths: lengths.buffer, offsets: offsets?.buffer };
 }

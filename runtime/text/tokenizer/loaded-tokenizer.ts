@@ -4,8 +4,10 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { BPE, type Encoding, Tokenizer } from 'tokenizers';
 import { redact, ServeError } from '../../errors.ts';
+import { Collector } from './collector.ts';
+import type { Encoder, Tokens } from './encode-queue.ts';
 import type { Part, SpecialTokens } from './special-tokens.ts';
-import type { LoadedFacts, TokenizerThreadData } from './wire.ts';
+import type { EncodeRequest, LoadedFacts, TokenizerThreadData } from './wire.ts';
 
 /** An object of JSON. */
 type Json = Readonly<Record<string, unknown>>;
@@ -17,11 +19,18 @@ const PROBED_TOKENS = 256;
 const NO_SPECIAL = { addSpecialTokens: false };
 const WITH_SPECIAL = { addSpecialTokens: true };
 
+/** Characters of the pieces in which the tokens of a long text are counted, and pieces that are counted together. */
+const PIECE = 8192;
+const PIECES = 4;
+/** A text has about as many tokens as its pieces. If those are so many times too many, it has too many as well. */
+const CERTAIN = 1.05;
+
 /** A loaded tokenizer. */
-export class LoadedTokenizer {
+export class LoadedTokenizer implements Encoder {
   readonly facts: LoadedFacts;
   readonly #data: TokenizerThreadData;
   readonly #native: Tokenizer;
+  readonly #collector = new Collector();
   /** For texts whose special tokens are ordinary text. It needs as much memory again, so it is loaded when it is used. */
   #splitting: Promise<Tokenizer> | undefined;
 
@@ -52,8 +61,30 @@ export class LoadedTokenizer {
     return new LoadedTokenizer(data, native, facts);
   }
 
-  /** Encodes texts without special tokens, on threads of the library. @param split As in `EncodeRequest`. */
-  async encode(texts: readonly string[], split: boolean): Promise<Encoding[]> {
+  async encode(texts: readonly string[], { split, offsets }: EncodeRequest): Promise<Tokens[]> {
+    const encodings = await this.#encodings(texts, split);
+    this.#collector.left(encodings.reduce((sum, each) => sum + each.getLength(), 0));
+    return encodings.map((each) => ({
+      ids: each.getIds(),
+      offsets: offsets ? Uint32Array.from(each.getOffsets().flat()) : undefined,
+    }));
+  }
+
+  async exceeds(text: string, { split, limit }: EncodeRequest): Promise<boolean> {
+    if (mostTokens(text) <= limit) return false;
+    let tokens = 0;
+    const pieces = piecesOf(text);
+    while (pieces.length > 0 && tokens <= limit * CERTAIN) {
+      for (const each of await this.#encodings(pieces.splice(0, PIECES), split)) {
+        tokens += each.getLength();
+      }
+    }
+    this.#collector.left(tokens);
+    return tokens > limit * CERTAIN;
+  }
+
+  /** Without special tokens, on threads of the library. */
+  async #encodings(texts: readonly string[], split: boolean): Promise<Encoding[]> {
     const tokenizer = split ? await this.#forSplitting() : this.#native;
     // A batch has costs of its own.
     if (texts.length === 1) return [await tokenizer.encode(texts[0]!, null, NO_SPECIAL)];
@@ -190,6 +221,32 @@ async function findProbe(tokenizer: Tokenizer): Promise<string> {
     'INVALID_CONFIG',
     'tokenizer.json is no tokenizer: not even texts of its vocabulary have tokens.',
   );
+}
+
+/**
+ * More tokens than a text can have: no token has less than a byte, and normalisation (NFKD) makes at most 18 bytes of a code
+ * unit, but for a block of words in Arabic, of whose letters the longest makes 33.
+ */
+function mostTokens(text: string): number {
+  let most = 0;
+  for (let i = 0; i < text.length; i += 1) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) most += 1;
+    else most += unit >= 0xfdf0 && unit <= 0xfdff ? 33 : 18;
+  }
+  return most;
+}
+
+/** The text in pieces, none of which ends within a character. */
+function piecesOf(text: string): string[] {
+  const pieces: string[] = [];
+  for (let from = 0; from < text.length; ) {
+    const isWithin = /[\uD800-\uDBFF]/.test(text.charAt(from + PIECE - 1));
+    const to = from + PIECE + (isWithin ? 1 : 0);
+    pieces.push(text.slice(from, to));
+    from = to;
+  }
+  return pieces;
 }
 
 function partsOf(encoding: Encoding): Part[] {

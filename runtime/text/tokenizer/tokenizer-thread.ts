@@ -19,7 +19,7 @@ async function run(parent: Parent): Promise<void> {
   const tell = (event: TokenizerThreadEvent) => parent.send(event);
   try {
     const tokenizer = await LoadedTokenizer.load(parent.data as TokenizerThreadData);
-    const queue = new EncodeQueue((texts, split) => tokenizer.encode(texts, split));
+    const queue = new EncodeQueue(tokenizer);
     const ports: MessagePort[] = [];
     const end = async () => {
       await queue.idle();
