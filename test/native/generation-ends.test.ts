@@ -158,6 +158,26 @@ test('a full queue refuses one more, and says when to try again', () =>
     { maxRows: 1, maxQueue: 1 },
   ));
 
+test('the most urgent of those that wait is next', () =>
+  withGenerator(
+    engine,
+    't5',
+    async (model) => {
+      const first = model.generate(input, unending);
+      await running(model, 1);
+      const ended: number[] = [];
+      const waiting = [5, 0, 3].map(async (priority) => {
+        await model.generate(input, { ...short, priority }).result;
+        ended.push(priority);
+      });
+      await until(() => model.stats().queued === 3);
+      first.cancel();
+      await Promise.all(waiting);
+      assert.deepEqual(ended, [0, 3, 5]);
+    },
+    { maxRows: 1 },
+  ));
+
 describe('the memory for keys and values', () => {
   const tokens = 200;
   const long = { ...short, maxNewTokens: tokens };
