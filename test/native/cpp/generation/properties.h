@@ -140,6 +140,14 @@ inline std::vector<GenerationProperty> OutcomeProperties() {
        [](Scene& scenario, Random& random) {
          scenario.options.cache_bytes = random.Between(1'000, 20'000);
          scenario.options.max_rows = 32;
+         if (random.OneIn(2)) return;
+         // Sequences that are about as long as they can become from the start, so that memory is as full as it may be.
+         const auto prompt = static_cast<size_t>(random.Between(20, 40));
+         for (GenerationArrival& arrival : scenario.arrivals) {
+           arrival.at = 1'000'000 + (arrival.at - 1'000'000) / 4;
+           arrival.prompt = prompt;
+           arrival.new_tokens = random.Between(1, 4);
+         }
        },
        [](const Scene& scenario, const GenerationTrace& trace) {
          const int64_t most = scenario.options.cache_bytes;
