@@ -7,6 +7,7 @@ import {
   currentHost,
   exit,
   joinStore,
+  joinTokenizers,
   type Log,
   onStopSignal,
   openStore,
@@ -28,7 +29,7 @@ import { handleUncaught } from './uncaught.ts';
 function open(
   config: Config,
   log: Log,
-  thread: Pick<ServiceParts, 'first' | 'store' | 'bus' | 'catalog' | 'follow'>,
+  thread: Pick<ServiceParts, 'first' | 'store' | 'bus' | 'catalog' | 'follow' | 'tokenizers'>,
 ): Promise<ThreadService> {
   const { ortLibrary, maxWorkers } = config;
   const engine = openEngine({
@@ -77,9 +78,9 @@ function thread(parent: Parent): Promise<void> {
   return serveThread(parent, (config, options) => {
     const log = createLog(config.logLevel);
     handleUncaught(log);
-    const { store: ticket, ...others } = options;
+    const { store: ticket, tokenizers: port, ...others } = options;
     const store = ticket && Promise.resolve(joinStore(ticket));
-    return open(config, log, { ...others, store });
+    return open(config, log, { ...others, store, tokenizers: joinTokenizers(port) });
   });
 }
 

@@ -15,6 +15,7 @@ import {
   portSetting,
   type Runtime,
   type Store,
+  type Tokenizers,
 } from '../runtime/index.ts';
 import { createServiceApp } from './http/create-service-app.ts';
 import type { ExampleRequest, OpenPort, ServiceDefinition } from './http/service-definition.ts';
@@ -63,6 +64,8 @@ export interface ServiceParts {
   readonly bus?: Bus;
   /** Whether this is the first HTTP thread, which also serves gRPC and polls the repository. */
   readonly first: boolean;
+  /** The tokenizers of the process; undefined if this is the only thread. */
+  readonly tokenizers?: Tokenizers;
   /** What the first thread serves of the catalog, for the others. */
   readonly catalog?: CatalogSnapshot | undefined;
   /** Makes the first thread follow the catalog, for the others. */

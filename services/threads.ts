@@ -6,6 +6,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { MessagePort } from 'node:worker_threads';
 import {
   type Bus,
   type BusMember,
@@ -16,6 +17,7 @@ import {
   fromFailure,
   type Host,
   type ModelStatus,
+  openTokenizers,
   type Parent,
   portSetting,
   ServeError,
@@ -148,6 +150,7 @@ class ServingThread implements BusMember {
 /** The HTTP threads, and the bus that orders their changes of state. */
 class WorkerPool {
   readonly #threads: ServingThread[] = [];
+  readonly #tokenizers = openTokenizers();
   #opened = () => {};
   readonly #bus = new ChangeSequencer(
     this.#threads,
@@ -171,8 +174,10 @@ class WorkerPool {
         ...{ config, first: i === 0 },
         catalog: ready[0]?.catalog,
         store: shared?.ticket,
+        tokenizers: this.#tokenizers.share(),
       };
-      const start = () => startThread(module, data, shared?.moved);
+      const moved = [...(shared?.moved ?? []), data.tokenizers];
+      const start = () => startThread(module, data, moved);
       const thread = new ServingThread(start, this.#bus, () => this.#threads[0]!.follow());
       this.#threads.push(thread);
       ready.push(await thread.ready());
@@ -211,6 +216,7 @@ class WorkerPool {
     this.#opened();
     for (const thread of this.#threads) thread.send({ kind: 'stop' });
     await Promise.all(this.#threads.map((thread) => thread.ended));
+    await this.#tokenizers.close();
   }
 }
 
@@ -273,6 +279,8 @@ interface ThreadData {
   readonly catalog: CatalogSnapshot | undefined;
   /** How it gets the store; undefined if none is wanted. */
   readonly store: StoreTicket | undefined;
+  /** How it gets the tokenizers of the process, which take too much memory for one in each thread. */
+  readonly tokenizers: MessagePort;
 }
 
 /** What a thread needs besides the settings. */
