@@ -21,6 +21,8 @@ export interface VersionStatus {
   /** What could not be done for this version, and why. */
   readonly notes?: readonly string[];
   readonly maxRows?: number;
+  /** What the model does; absent if only `/v2` serves it. */
+  readonly task?: TaskName;
 }
 
 export interface ModelStatus {
@@ -158,6 +160,7 @@ export class ServedModel implements ModelFacts {
         ...(fallback === '' ? {} : { fallback: true as const }),
         ...(notes.length === 0 ? {} : { notes }),
         maxRows,
+        ...(loaded.task instanceof ServeError ? {} : { task: loaded.task.name }),
       };
     });
     return { name: this.name, versions };

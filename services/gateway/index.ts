@@ -12,6 +12,7 @@ export const gateway: ServiceDefinition = {
   needsStore: true,
   title: 'Gateway',
   description: 'Every service under one entry, and the management of models.',
+  panels: [...new Set(modelServices.flatMap(({ panels }) => panels))],
   routes(builder) {
     for (const service of modelServices) service.ownRoutes(builder);
     v2Routes(builder);

@@ -2,6 +2,7 @@
 
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { RequestHandler, Runtime } from '../../runtime/index.ts';
+import { playgroundRoutes } from '../playground/index.ts';
 import { docsRoutes } from './docs.ts';
 import { createEdge } from './edge.ts';
 import { healthRoutes } from './health.ts';
@@ -22,7 +23,7 @@ export interface ServiceApp {
 
 export function createServiceApp(
   runtime: Runtime,
-  { name, title, description, routes }: ServiceDefinition,
+  { name, title, description, panels, routes }: ServiceDefinition,
 ): ServiceApp {
   const app = new OpenAPIHono();
   const edge = createEdge(runtime, name);
@@ -38,6 +39,7 @@ export function createServiceApp(
     },
     describe: (operation) => app.openAPIRegistry.registerPath(operation),
   });
+  playgroundRoutes(managed, { title, panels });
   healthRoutes(managed, runtime);
   metricsRoute(managed, runtime);
   describeControlRoutes(app);

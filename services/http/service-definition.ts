@@ -42,6 +42,8 @@ export interface ServiceDefinition extends ServicePorts {
   /** The title of its OpenAPI document. */
   readonly title: string;
   readonly description: string;
+  /** Its panels of the playground, by their names in `services/playground/page/panels/`. */
+  readonly panels: readonly string[];
   /** Whether the service cannot work without a store; then `Runtime.platform` exists. */
   readonly needsStore?: true;
   routes(builder: RouteBuilder): void;

@@ -10,6 +10,7 @@ export const inference = modelService({
   defaultGrpcPort: 9000,
   title: 'Inference service',
   description: 'The Open Inference Protocol V2 for every model of the repository.',
+  panels: ['infer', 'generate'],
   example: (runtime) =>
     findExample(
       runtime,

@@ -37,6 +37,7 @@ export const nlp = modelService({
   title: 'NLP service',
   description:
     'Sentiment, entities, summaries, embeddings and reranking, with models of Hugging Face.',
+  panels: ['sentiment', 'ner', 'zero-shot', 'summarize', 'embed', 'rerank', 'tokens', 'generate'],
   example: (runtime) => EXAMPLES.find(({ tasks }) => hasDefault(runtime, tasks)),
   ownRoutes(builder) {
     sentimentRoute(builder);

@@ -10,6 +10,7 @@ export const prediction = modelService({
   defaultPort: 8001,
   title: 'Prediction service',
   description: 'Predictions of tabular models: classifiers and regressors.',
+  panels: ['predict'],
   example: (runtime) =>
     findExample(
       runtime,
