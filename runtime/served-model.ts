@@ -160,7 +160,7 @@ export class ServedModel implements ModelFacts {
         ...(fallback === '' ? {} : { fallback: true as const }),
         ...(notes.length === 0 ? {} : { notes }),
         maxRows,
-        ...(loaded.task instanceof ServeError ? {} : { task: loaded.task.name }),
+        ...(loaded.taskName === undefined ? {} : { task: loaded.taskName }),
       };
     });
     return { name: this.name, versions };
