@@ -116,9 +116,9 @@ function dividePair(
   const [divided, other] = isFirst ? [first, second] : [second, first];
   const ordered = (one: Slice, kept: Slice) => (isFirst ? [one, kept] : [kept, one]);
   if (overflow === 'cut') {
+    if (pairs !== 'longest_first' && room - other < 1) throw tooShort();
     const [most, mostOther] =
       pairs === 'longest_first' ? longestFirst(divided, other, room) : [room - other, other];
-    if (most < 1) throw tooShort();
     const one = cut(divided, most, truncationSide);
     return { slices: [ordered(one, cut(other, mostOther, truncationSide))], truncated: true };
   }
