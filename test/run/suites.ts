@@ -15,6 +15,7 @@ const measuring = [
   'test/native/{costs,deadlines,limits}.test.ts',
   'test/bench/{open-loop,throughput}.test.ts',
   'test/services/inference/queue.test.ts',
+  'test/services/nlp/errors.test.ts',
 ];
 
 /** Tests of whole processes that concern what is the same on every runtime. */

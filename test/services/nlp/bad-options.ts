@@ -151,7 +151,7 @@ const tokenize: readonly Problem[] = [
   ...problemsOf({ path: '/tokenize', ...WRONG_TASK }, [
     ['a model without a tokenizer', { ...good, model: 'iris' }, /'iris'/],
   ]),
-  ...problemsOf({ path: '/tokenize', ...TOO_LARGE }, [
+  ...problemsOf({ path: '/tokenize', ...TOO_LARGE, isCounted: true }, [
     ['150,000 words to tokenize', { text: 'a '.repeat(150_000) }, /100000/],
   ]),
 ];

@@ -68,8 +68,13 @@ const long = problemsOf({ path, ...TOO_LARGE }, [
   ['a flood of zero-width spaces', { text: '\u200b'.repeat(400_000) }, /more than 1 MiB/],
   ['300,000 emoji as escapes', `{"text":"${'\\ud83d\\ude00'.repeat(300_000)}"}`, /than 1 MiB/],
   ['a body of 9 MB', `{"text":"${'a'.repeat(9_000_000)}"}`, /body is longer than 8388608 bytes/],
+]);
+
+const counted = problemsOf({ path, ...TOO_LARGE, isCounted: true }, [
   ['150,000 words', { text: 'a '.repeat(150_000) }, /100000/],
+  ['1 MiB of quotes', { text: '"'.repeat(MIB) }, /100000/],
+  ['1 MiB of ideographs', { text: '日'.repeat(MIB / 4) }, /100000/],
   ['1,000 texts of 200 words', { texts: Array(1000).fill('to be '.repeat(100)) }, /100000/],
 ]);
 
-export const badTexts: readonly Problem[] = [...bodies, ...texts, ...long];
+export const badTexts: readonly Problem[] = [...bodies, ...texts, ...long, ...counted];

@@ -11,6 +11,8 @@ export interface Problem {
   readonly code: string;
   /** The expected message. */
   readonly says: RegExp;
+  /** Whether tokens have to be counted, which two threads do together. */
+  readonly isCounted?: boolean;
 }
 
 export const INVALID = { status: 400, code: 'INVALID_ARGUMENT' } as const;
