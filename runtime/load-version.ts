@@ -121,7 +121,9 @@ async function loadEncoder(
   const window = windowOf(text, source);
   const own = config.batching;
   const automatic =
-    own === false ? undefined : textBatching(await engine.inspect(path), padId, window);
+    own === false
+      ? undefined
+      : textBatching(await engine.inspect(path), padId, window, source.device);
   const notes: string[] = [];
   let native: Model;
   try {

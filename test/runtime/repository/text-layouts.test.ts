@@ -320,7 +320,7 @@ describe('dtype', () => {
       const { file: chosen, notes } = await choose(dtype);
       assert.equal(chosen, file);
       for (const other of all) {
-        assert.equal(notes[0]!.includes(`${other}.onnx`), true, notes[0]);
+        assert.ok(notes[0]!.includes(`${other}.onnx`), notes[0]!);
       }
       assert.match(
         notes[0]!,
