@@ -17,6 +17,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { hasBrowser, unpackBrowser } from './setup/browser.mjs';
 import {
   hasGrpcurl,
   hasPythonClients,
@@ -205,6 +206,12 @@ const steps = [
     needed: () => flags.tests && !hasServers(),
     run: unpackServers,
     loss: 'the tests with these servers are skipped',
+  },
+  {
+    label: 'Chromium',
+    needed: () => flags.tests && !hasBrowser(),
+    run: unpackBrowser,
+    loss: 'the tests of pages in a browser are skipped',
   },
   {
     label: 'Python clients',

@@ -42,6 +42,19 @@ function folders(top: string): string[] {
   return [...own, ...['usr/bin', 'usr/local/bin'].map((folder) => path.join(top, folder))];
 }
 
+/** Chromium, which the machine has or the set-up has unpacked. */
+export function findBrowser(): Program | undefined {
+  const unpacked = fileURLToPath(new URL('../../.millrace/browser', import.meta.url));
+  for (const top of ['/', unpacked]) {
+    const file = path.join(top, 'usr/lib/chromium/chromium');
+    const libraries = path.join(top, `usr/lib/${architecture}-linux-gnu`);
+    if (existsSync(file)) {
+      return { path: file, env: top === '/' ? {} : { LD_LIBRARY_PATH: libraries } };
+    }
+  }
+  return undefined;
+}
+
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer();

@@ -45,7 +45,7 @@ export async function send({ path, body }, signal, onDelta) {
 
 /** @param {unknown} error */
 const messageOf = (error) =>
-  typeof error === 'string' ? error : /** @type {any} */ ((error).message ?? 'The request failed.');
+  typeof error === 'string' ? error : /** @type {any} */ (error.message ?? 'The request failed.');
 
 /**
  * @param {Response} response

@@ -36,7 +36,7 @@ export const panel = {
       const cells = embeddings.map((/** @type {number[]} */ other) => {
         const value = cosine(embeddings[row], other);
         const cell = h('td', { class: 'heat' }, value.toFixed(2));
-        cell.style.setProperty('--heat', `${Math.round(Math.max(value, 0) * 70)}%`);
+        cell.style.setProperty('--heat', `${Math.round(Math.max(value, 0) * 40)}%`);
         return cell;
       });
       return h(

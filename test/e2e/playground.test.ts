@@ -1,0 +1,234 @@
+/** @module Uses the playground in a browser without a window: every panel, by keyboard, on a phone, in light and dark. */
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import puppeteer, { type Browser, type Page } from 'puppeteer-core';
+import { ServiceChild } from '../support/child.ts';
+import { findBrowser } from '../support/servers.ts';
+
+const top = fileURLToPath(new URL('../..', import.meta.url));
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+const program = findBrowser();
+const skip = program === undefined ? 'Chromium is not installed' : false;
+
+/** The demonstration models, and small ones for the panels that none of those suits. */
+const MODELS: Readonly<Record<string, string>> = {
+  iris: 'models/iris',
+  minilm: 'models/minilm',
+  ner: 'models/ner',
+  nli: 'test/fixtures/text/roberta-nli',
+  sentiment: 'models/sentiment',
+  t5: 'test/fixtures/text/t5',
+};
+
+let folder: string;
+const children: ServiceChild[] = [];
+let browser: Browser;
+let page: Page;
+let origin: string;
+let predictionOrigin: string;
+const faults: string[] = [];
+
+/** Starts a service, and returns where it listens. */
+async function start(service: string): Promise<string> {
+  const child = new ServiceChild('services/main.ts', {
+    ...{ PORT: '0', SERVICE: service, MODEL_PATH: folder },
+  });
+  children.push(child);
+  const { port } = (await child.line('ready')) as { port: number };
+  return `http://127.0.0.1:${port}`;
+}
+
+before(async () => {
+  if (program === undefined) return;
+  folder = mkdtempSync(path.join(tmpdir(), 'millrace-playground-'));
+  for (const [name, from] of Object.entries(MODELS)) {
+    symlinkSync(path.join(top, from), path.join(folder, name));
+  }
+  [origin, predictionOrigin] = await Promise.all([start('nlp'), start('prediction')]);
+  browser = await puppeteer.launch({
+    executablePath: program.path,
+    env: { ...process.env, ...program.env },
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  });
+  page = await browser.newPage();
+  page.on('console', (message) => {
+    if (['error', 'warn'].includes(message.type())) faults.push(message.text());
+  });
+  page.on('pageerror', (error) => faults.push(String(error)));
+  page.on('request', (request) => {
+    const { origin: asked, protocol } = new URL(request.url());
+    const isOwn = asked === origin || asked === predictionOrigin || protocol === 'data:';
+    if (!isOwn) faults.push(`a request to ${asked}`);
+  });
+});
+
+after(async () => {
+  if (program === undefined) return;
+  await browser.close();
+  for (const child of children) await child[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function open(panel: string, from = origin): Promise<void> {
+  await page.goto('about:blank');
+  await page.goto(`${from}/playground#${panel}`);
+  await page.waitForSelector('main h2');
+}
+
+/** Runs the panel as it is, and returns the text of the response. */
+async function run(): Promise<string> {
+  await page.waitForSelector('button[type=submit]');
+  await page.click('button[type=submit]');
+  await page.waitForSelector('.times dd');
+  return page.$eval('.output', (element) => element.textContent ?? '');
+}
+
+/** The part of axe that is used. */
+interface Axe {
+  run(): Promise<{
+    violations: readonly { id: string; impact: string; nodes: readonly { html: string }[] }[];
+  }>;
+}
+
+/** What axe finds that keeps people from using the page. */
+async function seriousFindings(): Promise<string[]> {
+  await page.evaluate(readFileSync(axe, 'utf8'));
+  return page.evaluate(async () => {
+    const { violations } = await (globalThis as unknown as { axe: Axe }).axe.run();
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes[0]!.html}`);
+  });
+}
+
+/** Sets the value of a field. A number may then be one that the field itself does not allow. */
+const fill = (name: string, value: string) =>
+  page.$eval(
+    `#field-${name}`,
+    (element, text) => {
+      const field = element as HTMLInputElement;
+      field.min = '';
+      field.value = text;
+    },
+    value,
+  );
+
+const PANELS: Readonly<Record<string, RegExp>> = {
+  sentiment: /POSITIVE.*0\.9/s,
+  ner: /Apple Inc\. ORG.*Cupertino LOC/s,
+  'zero-shot': /sport/,
+  summarize: /Written by the model|Chosen from the text/,
+  embed: /A man is eating food\..*1\.00.*384 numbers/s,
+  rerank: /^Paris is the capital of France\./,
+  tokens: /token.*##izer.*11 tokens/s,
+  generate: /\S/,
+};
+
+describe('panels', { skip }, () => {
+  for (const [name, expected] of Object.entries(PANELS)) {
+    test(`${name} shows what the service answers, and nothing keeps people from using it`, async () => {
+      await open(name);
+      assert.match(await run(), expected);
+      assert.deepEqual(await seriousFindings(), []);
+      assert.deepEqual(faults.splice(0), []);
+    });
+  }
+
+  test('predict has a field for each feature of the model', async () => {
+    await open('predict', predictionOrigin);
+    await page.waitForSelector('#field-feature-3');
+    for (const [i, value] of ['5.1', '3.5', '1.4', '0.2'].entries()) {
+      await fill(`feature-${i}`, value);
+    }
+    assert.match(await run(), /setosa/);
+    assert.deepEqual(await seriousFindings(), []);
+    assert.deepEqual(faults.splice(0), []);
+  });
+
+  test('a panel without a model says what to do', async () => {
+    await open('sentiment', predictionOrigin);
+    // The prediction service has no such panel, so its first one is open.
+    assert.match(await page.$eval('h2', (element) => element.textContent ?? ''), /Prediction/);
+  });
+});
+
+describe('a response', { skip }, () => {
+  test('comes with its times, its batch, and the command that does the same', async () => {
+    await open('sentiment');
+    await run();
+    const times = await page.$eval('.times', (element) => element.textContent ?? '');
+    assert.match(times, /Queue.*ms.*Run.*ms.*Rows in the batch1 of at most/s);
+    const command = await page.$eval('pre', (element) => element.textContent ?? '');
+    assert.match(command, /^curl http:.*\/analyze\/sentiment/);
+    assert.match(command, /"text":"This product is amazing!"/);
+  });
+
+  test('that is an error is the sentence of the server', async () => {
+    await open('ner');
+    await fill('threshold', '-1');
+    await page.click('button[type=submit]');
+    await page.waitForSelector('[role=alert]');
+    const said = await page.$eval('[role=alert]', (element) => element.textContent ?? '');
+    assert.match(said, /threshold/);
+    faults.length = 0;
+  });
+
+  test('of a stream comes in pieces, and can be stopped', async () => {
+    await open('generate');
+    await fill('max_tokens', '4000');
+    await fill('temperature', '3');
+    await page.click('button[type=submit]');
+    await page.waitForFunction(() => document.querySelector('.stream')?.textContent !== '');
+    const before = await page.$eval('.output', (element) => element.textContent?.length ?? 0);
+    assert.ok(before > 0);
+    await page.click('button[type=button]');
+    await page.waitForFunction(
+      () =>
+        document.querySelector('.output')?.textContent?.includes('stopped') === true ||
+        document.querySelector('.times dd') !== null,
+    );
+    faults.length = 0;
+  });
+});
+
+test('every panel can be used with the keyboard alone', { skip }, async () => {
+  await open('sentiment');
+  await page.waitForSelector('form');
+  const focused = () =>
+    page.evaluate(() => document.activeElement?.id || document.activeElement?.textContent);
+  await page.keyboard.press('Tab');
+  assert.equal(await focused(), 'Skip to the panel');
+  const reached: unknown[] = [];
+  for (let i = 0; i < 20 && reached.at(-1) !== 'field-text'; i += 1) {
+    await page.keyboard.press('Tab');
+    reached.push(await focused());
+  }
+  assert.ok(reached.includes('to-ner'), reached.join(', '));
+  await page.keyboard.down('Control');
+  await page.keyboard.press('Enter');
+  await page.keyboard.up('Control');
+  await page.waitForSelector('.times dd');
+  assert.match(await page.$eval('.output', (element) => element.textContent ?? ''), /POSITIVE/);
+});
+
+describe('a phone of 375 pixels', { skip }, () => {
+  for (const scheme of ['light', 'dark']) {
+    test(`in ${scheme} colours scrolls in one direction, and its contrasts suffice`, async () => {
+      await page.setViewport({ width: 375, height: 812 });
+      await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
+      for (const name of ['ner', 'embed', 'sentiment']) {
+        await open(name);
+        await run();
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(width <= 375, `${name} is ${width} pixels wide`);
+        assert.deepEqual(await seriousFindings(), [], name);
+      }
+    });
+  }
+});
