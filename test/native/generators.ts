@@ -1,5 +1,5 @@
 /** @module The generative models of test/fixtures/text, and what `generate()` of transformers says that they generate. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type {
   Engine,
@@ -45,15 +45,18 @@ const read = (name: string, file: string) =>
 export const textFile = (name: string, file: string): string =>
   path.join(folder, name, 'onnx', file);
 
-/** The options that load the decoder-only fixtures, and `t5` from one decoder. */
-export function filesOf(name: string): GeneratorOptions {
-  if (!name.startsWith('t5')) return { name, decoder: textFile(name, 'model.onnx') };
-  return {
-    name,
-    encoder: textFile(name, 'encoder_model.onnx'),
-    decoder: textFile(name, 'decoder_model_merged.onnx'),
-  };
-}
+/** Whether a fixture has an encoder. */
+const hasEncoder = (name: string) => existsSync(textFile(name, 'encoder_model.onnx'));
+
+/** The options that load a fixture from one decoder. */
+export const filesOf = (name: string): GeneratorOptions =>
+  hasEncoder(name)
+    ? {
+        name,
+        encoder: textFile(name, 'encoder_model.onnx'),
+        decoder: textFile(name, 'decoder_model_merged.onnx'),
+      }
+    : { name, decoder: textFile(name, 'model.onnx') };
 
 /** The options that load `t5` or `t5-gated` from two decoders, one for the first step and one for the others. */
 export const twoDecoders = (name: string): GeneratorOptions => ({
@@ -78,7 +81,31 @@ export async function withGenerator(
   }
 }
 
-const camel = (name: string) => name.replaceAll(/_(\w)/g, (_, letter) => letter.toUpperCase());
+/** Settings of transformers that have no option here, or another one. */
+const others = new Set([
+  'bosTokenId',
+  'maxLength',
+  'minLength',
+  'numReturnSequences',
+  'eosTokenId',
+]);
+
+/** Returns the options for settings of transformers, whose lengths count the sequence from its beginning. */
+function optionsOf(settings: Readonly<Record<string, unknown>>, before: number): GenerateOptions {
+  const named = Object.entries(settings).map(([name, value]): [string, unknown] => [
+    name.replaceAll(/_(\w)/g, (_, letter) => letter.toUpperCase()),
+    value,
+  ]);
+  const { max_length, max_new_tokens, min_length = 0, min_new_tokens = 0 } = settings;
+  const maxNewTokens = Number(max_new_tokens ?? Math.max(Number(max_length) - before, 0));
+  const least = Math.max(Number(min_new_tokens), Number(min_length) - before);
+  return {
+    ...Object.fromEntries(named.filter(([name]) => !others.has(name) && !name.startsWith('trans'))),
+    maxNewTokens,
+    minNewTokens: Math.min(least, maxNewTokens),
+    eosTokenIds: [settings.eos_token_id].flat() as number[],
+  };
+}
 
 /** Returns the generations of a fixture whose tokens are known. */
 export function casesOf(name: string): readonly Case[] {
@@ -87,37 +114,18 @@ export function casesOf(name: string): readonly Case[] {
     generations: readonly Reference[];
   };
   const config = read(name, 'generation_config.json');
-  const encoderDecoder = name.startsWith('t5');
   return generations.flatMap(({ name: title, options, results }) =>
     results.flatMap((sequences, text): Case[] => {
       if (sequences === null) return [];
       const inputIds = texts[text]!.ids;
-      const {
-        eos_token_id: own,
-        max_length,
-        min_length,
-        num_return_sequences: _,
-        ...rest
-      } = options;
-      const eosTokenIds = [own ?? config.eos_token_id].flat() as number[];
-      // Lengths of transformers count the sequence of the decoder from its beginning.
-      const before = encoderDecoder ? 1 : inputIds.length;
-      const length = (key: string, value: unknown) =>
-        value === undefined ? {} : { [key]: Math.max((value as number) - before, 0) };
+      const own = optionsOf({ ...config, ...options }, hasEncoder(name) ? 1 : inputIds.length);
       const { ids, finish_reason, score } = sequences[0]!;
-      const [end] = ids.slice(-1);
-      const ended = end !== undefined && eosTokenIds.includes(end);
+      const ended = (own.eosTokenIds as number[]).includes(ids.at(-1)!);
       return [
         {
           name: `${title}, text ${text}`,
           inputIds,
-          options: {
-            ...Object.fromEntries(Object.entries(rest).map(([key, value]) => [camel(key), value])),
-            ...length('maxNewTokens', max_length),
-            ...length('minNewTokens', min_length),
-            eosTokenIds,
-            ...(encoderDecoder ? { decoderStartTokenId: config.decoder_start_token_id } : {}),
-          },
+          options: own,
           tokens: ended ? ids.slice(0, -1) : ids,
           finishReason: finish_reason,
           score,
