@@ -77,7 +77,7 @@ Status Missing(const char* file, const char* what) {
 Status CheckTypes(const DecoderGraph& graph, const char* file) {
   constexpr const char* kIntegers = "int64 or int32";
   constexpr const char* kFloats = "float32, float16 or bfloat16";
-  for (const TensorSpec* spec : {graph.ids, graph.mask, graph.positions, graph.encoder_mask}) {
+  for (const TensorSpec* spec : {graph.ids, graph.mask, graph.positions, graph.padding, graph.encoder_mask}) {
     MILLRACE_RETURN_IF_ERROR(CheckSpec(spec, file, "Input", IsIndex, kIntegers, 2, 2));
   }
   for (const TensorSpec* spec : {graph.cache_position, graph.logits_kept}) {
@@ -162,6 +162,7 @@ Status ReadDecoderGraph(const Signature& signature, const char* file, DecoderGra
       {"decoder_attention_mask", &DecoderGraph::mask},
       {"position_ids", &DecoderGraph::positions},
       {"cache_position", &DecoderGraph::cache_position},
+      {"millrace.padding", &DecoderGraph::padding},
       {"num_logits_to_keep", &DecoderGraph::logits_kept},
       {"logits_to_keep", &DecoderGraph::logits_kept},
       {"use_cache_branch", &DecoderGraph::branch},

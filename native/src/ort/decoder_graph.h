@@ -16,6 +16,7 @@ struct DecoderGraph {
   const TensorSpec* mask = nullptr;            // attention_mask [rows, cached and new tokens]: 0 for padding
   const TensorSpec* positions = nullptr;       // position_ids [rows, new tokens]
   const TensorSpec* cache_position = nullptr;  // cache_position [new tokens]: where in the cache they go
+  const TensorSpec* padding = nullptr;         // millrace.padding [rows, 1]: see decoder_edit.h
   const TensorSpec* logits_kept = nullptr;     // num_logits_to_keep: of how many last tokens there are logits
   const TensorSpec* branch = nullptr;          // use_cache_branch [1]: whether there is a cache
   const TensorSpec* hidden = nullptr;          // encoder_hidden_states [rows, encoder tokens, hidden size]

@@ -1,5 +1,8 @@
 #include "ort/decoder_load.h"
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "ort/decoder_session.h"
@@ -9,14 +12,22 @@
 namespace millrace {
 namespace {
 
-Status OpenSession(const OrtLibrary& library, const DecoderOptions& options, const DecoderGraphFile& file,
-                   const SessionSetup& setup, std::unique_ptr<Session>& session) {
-  if (file.empty()) return {};
+SessionOptions OptionsFor(const DecoderOptions& options, const DecoderGraphFile& file) {
   SessionOptions own;
   own.path = file.path;
   own.bytes = file.bytes;
   own.intra_op_threads = options.intra_op_threads;
-  return Session::Open(library, own, setup, session);
+  return own;
+}
+
+// Reads a file into memory, or nothing if it cannot be read.
+std::string ReadBytes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) return {};
+  std::string bytes(static_cast<size_t>(file.tellg()), '\0');
+  file.seekg(0);
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  return file ? bytes : std::string();
 }
 
 Status CheckDevice(const DeviceSpec& device) {
@@ -58,14 +69,33 @@ Status DecoderSession::Load(const OrtLibrary& library, const DecoderOptions& opt
                             std::unique_ptr<DecoderSession>& session) {
   const GatePass pass(*library.gate);
   if (!pass) return {Code::kUnavailable, "The process is exiting"};
-  std::unique_ptr<DecoderSession> loading(new DecoderSession(library));
+  // Changes of the graphs are kept only if the trial shows that they do what they should.
+  for (const DecoderEdit& wanted : {DecoderEdit{true, true, true}, DecoderEdit{false, false, true}, DecoderEdit{}}) {
+    DecoderEdit done;
+    std::unique_ptr<DecoderSession> loading;
+    const Status status = LoadEdited(library, options, device, wanted, loading, done);
+    const bool masked = done.mask || done.positions;
+    const bool final = status.ok() ? !masked || loading->facts_.mixed_lengths : !done.any();
+    if (!final) continue;
+    session = std::move(loading);
+    return status;
+  }
+  return {Code::kInternal, "A decoder without changes is neither loaded nor refused"};
+}
+
+Status DecoderSession::LoadEdited(const OrtLibrary& library, const DecoderOptions& options, const DeviceSpec& device,
+                                  const DecoderEdit& wanted, std::unique_ptr<DecoderSession>& session,
+                                  DecoderEdit& done) {
+  std::unique_ptr<DecoderSession> loading(new DecoderSession(library, wanted));
   loading->report_.device = DeviceName(device);
-  MILLRACE_RETURN_IF_ERROR(device.kind == DeviceKind::kCpu ? loading->OpenOnCpu(options)
-                                                           : loading->OpenOnGpu(options, device));
-  MILLRACE_RETURN_IF_ERROR(loading->ReadGraphs(options));
-  MILLRACE_RETURN_IF_ERROR(loading->Try());
-  session = std::move(loading);
-  return {};
+  Status status = device.kind == DeviceKind::kCpu ? loading->OpenOnCpu(options) : loading->OpenOnGpu(options, device);
+  if (status.ok()) status = loading->ReadGraphs(options);
+  if (status.ok()) status = loading->Try();
+  const DecoderEdit& first = loading->first_edit_;
+  const DecoderEdit& later = loading->later_edit_;
+  done = {first.mask || later.mask, first.positions || later.positions, first.last_logits || later.last_logits};
+  if (status.ok()) session = std::move(loading);
+  return status;
 }
 
 Status DecoderSession::OpenOnCpu(const DecoderOptions& options) {
@@ -108,9 +138,33 @@ Status DecoderSession::OpenOnGpu(const DecoderOptions& options, const DeviceSpec
 Status DecoderSession::OpenGraphs(const DecoderOptions& options, const SessionSetup& given) {
   SessionSetup setup = given;
   setup.changing_shapes = true;
-  MILLRACE_RETURN_IF_ERROR(OpenSession(library_, options, options.decoder, setup, first_session_));
-  MILLRACE_RETURN_IF_ERROR(OpenSession(library_, options, options.decoder_with_past, setup, later_session_));
-  return OpenSession(library_, options, options.encoder, setup, encoder_session_);
+  MILLRACE_RETURN_IF_ERROR(OpenDecoder(options, options.decoder, setup, first_session_, first_edit_));
+  if (options.decoder_with_past.empty()) {
+    later_edit_ = first_edit_;
+  } else {
+    MILLRACE_RETURN_IF_ERROR(OpenDecoder(options, options.decoder_with_past, setup, later_session_, later_edit_));
+  }
+  first_.last_logits = first_edit_.last_logits;
+  later_.last_logits = later_edit_.last_logits;
+  if (options.encoder.empty()) return {};
+  return Session::Open(library_, OptionsFor(options, options.encoder), setup, encoder_session_);
+}
+
+Status DecoderSession::OpenDecoder(const DecoderOptions& options, const DecoderGraphFile& file,
+                                   const SessionSetup& setup, std::unique_ptr<Session>& session, DecoderEdit& done) {
+  SessionOptions own = OptionsFor(options, file);
+  // Freed when the session has been made.
+  std::string edited;
+  if (wanted_.any()) {
+    const std::string read = file.path.empty() ? std::string() : ReadBytes(file.path);
+    edited = EditDecoder(file.path.empty() ? file.bytes : read, wanted_, done);
+  }
+  if (done.any()) {
+    own.bytes = edited;
+    own.path.clear();
+    if (!file.path.empty()) own.external_folder = std::filesystem::path(file.path).parent_path().string();
+  }
+  return Session::Open(library_, own, setup, session);
 }
 
 Status DecoderSession::ReadGraphs(const DecoderOptions& options) {
@@ -149,7 +203,8 @@ Status DecoderSession::BindConstants(Graph& graph, bool cached) {
 }
 
 Status DecoderSession::Try() {
-  const bool masked = first_.names.mask != nullptr && later_.names.mask != nullptr;
+  // No row has padding in a run without a cache.
+  const bool masked = later_.names.mask != nullptr;
   // The trial shows whether these are true.
   facts_.mixed_lengths = masked;
   facts_.chunks = true;

@@ -57,6 +57,43 @@ Status DecoderSession::Step(std::span<DecoderRow> rows, RunHandle& handle, std::
   MILLRACE_RETURN_IF_ERROR(memory.Use());
   StepShape shape;
   MILLRACE_RETURN_IF_ERROR(CheckRows(rows, shape));
+  if (shape.cached && StartsSomeTexts(rows)) return StepApart(rows, handle, logits);
+  return StepTogether(rows, shape, handle, logits);
+}
+
+// The first run of a text makes its cross keys and values, and is that of a graph of its own. If other rows are further,
+// there are two runs.
+Status DecoderSession::StepApart(std::span<DecoderRow> rows, RunHandle& handle, std::span<const float>& logits) {
+  const auto width = static_cast<size_t>(facts_.vocabulary);
+  apart_.resize(rows.size() * width);
+  for (const bool cached : {true, false}) {
+    std::vector<size_t> places;
+    std::vector<DecoderRow> own;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if ((rows[i].cache.block != nullptr) != cached) continue;
+      places.push_back(i);
+      own.push_back(std::move(rows[i]));
+    }
+    const StepShape shape{static_cast<int64_t>(own.size()), static_cast<int64_t>(own.front().tokens.size()), cached};
+    MILLRACE_RETURN_IF_ERROR(StepTogether(own, shape, handle, logits));
+    for (size_t i = 0; i < own.size(); ++i) {
+      rows[places[i]] = std::move(own[i]);
+      std::copy_n(logits.begin() + static_cast<std::ptrdiff_t>(i * width), width,
+                  apart_.begin() + static_cast<std::ptrdiff_t>(places[i] * width));
+    }
+  }
+  logits = apart_;
+  return {};
+}
+
+bool DecoderSession::StartsSomeTexts(std::span<const DecoderRow> rows) const noexcept {
+  return facts_.encoder_decoder &&
+         std::any_of(rows.begin(), rows.end(), [](const DecoderRow& row) { return row.cache.block == nullptr; });
+}
+
+Status DecoderSession::StepTogether(std::span<DecoderRow> rows, const StepShape& shape, RunHandle& handle,
+                                    std::span<const float>& logits) {
+  DecoderMemory& memory = pool_->memory();
   Past past;
   std::shared_ptr<const EncodedTexts> texts;
   MILLRACE_RETURN_IF_ERROR(JoinCaches(rows, shape, past));
@@ -73,7 +110,7 @@ Status DecoderSession::Step(std::span<DecoderRow> rows, RunHandle& handle, std::
                                              present->tensors));
   MILLRACE_RETURN_IF_ERROR(graph.bound.Outputs(graph.names.present, present->tensors.values()));
   if (texts != nullptr && !shape.cached) MILLRACE_RETURN_IF_ERROR(BindCross(*texts, graph, crossed));
-  const int64_t kept = graph.names.logits_kept != nullptr ? 1 : shape.tokens;
+  const int64_t kept = graph.last_logits || graph.names.logits_kept != nullptr ? 1 : shape.tokens;
   MILLRACE_RETURN_IF_ERROR(BindLogits(shape.rows, kept, graph));
 
   MILLRACE_RETURN_IF_ERROR(memory.Note(graph.bound.Run(static_cast<OrtRunHandle&>(handle))));
@@ -164,6 +201,7 @@ Status DecoderSession::BindIndices(std::span<const DecoderRow> rows, const StepS
   MILLRACE_RETURN_IF_ERROR(Resize(positions_, names.positions, new_tokens));
   MILLRACE_RETURN_IF_ERROR(Resize(cache_position_, names.cache_position, vector_shape));
   MILLRACE_RETURN_IF_ERROR(Resize(mask_, names.mask, all_tokens));
+  MILLRACE_RETURN_IF_ERROR(Resize(padding_, names.padding, {2, {shape.rows, 1}}));
   if (names.mask != nullptr) mask_.SetOnes();
   const auto tokens = static_cast<size_t>(shape.tokens);
   for (size_t row = 0; row < rows.size(); ++row) {
@@ -172,6 +210,7 @@ Status DecoderSession::BindIndices(std::span<const DecoderRow> rows, const StepS
       ids_.Set(row * tokens + i, rows[row].tokens[i]);
       if (names.positions != nullptr) positions_.Set(row * tokens + i, length + static_cast<int64_t>(i));
     }
+    if (names.padding != nullptr) padding_.Set(row, past - length);
     const size_t start = row * static_cast<size_t>(past + shape.tokens);
     for (int64_t i = 0; i < past - length && names.mask != nullptr; ++i) mask_.Set(start + static_cast<size_t>(i), 0);
   }
@@ -181,6 +220,7 @@ Status DecoderSession::BindIndices(std::span<const DecoderRow> rows, const StepS
   MILLRACE_RETURN_IF_ERROR(BindIndex(ids_, names.ids, graph));
   MILLRACE_RETURN_IF_ERROR(BindIndex(mask_, names.mask, graph));
   MILLRACE_RETURN_IF_ERROR(BindIndex(positions_, names.positions, graph));
+  MILLRACE_RETURN_IF_ERROR(BindIndex(padding_, names.padding, graph));
   return BindIndex(cache_position_, names.cache_position, graph);
 }
 

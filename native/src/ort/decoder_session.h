@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ort/decoder_block.h"
+#include "ort/decoder_edit.h"
 #include "ort/decoder_inputs.h"
 #include "ort/decoder_load.h"
 
@@ -71,6 +72,8 @@ class DecoderSession final : public LoadedDecoder {
     // Inputs that are the same in each run.
     IndexTensor branch;
     IndexTensor logits_kept;
+    // Whether there are logits of the last token only.
+    bool last_logits = false;
     // The number of the texts that are bound.
     uint64_t texts = 0;
   };
@@ -89,18 +92,26 @@ class DecoderSession final : public LoadedDecoder {
     bool cached = false;
   };
 
-  explicit DecoderSession(const OrtLibrary& library)
-      : library_(library), api_(*library.api), gate_(*library.gate) {}
+  DecoderSession(const OrtLibrary& library, const DecoderEdit& wanted)
+      : library_(library), api_(*library.api), gate_(*library.gate), wanted_(wanted) {}
 
   // The parts of Load, in decoder_load.cc.
+  static Status LoadEdited(const OrtLibrary& library, const DecoderOptions& options, const DeviceSpec& device,
+                           const DecoderEdit& wanted, std::unique_ptr<DecoderSession>& session, DecoderEdit& done);
   Status OpenOnCpu(const DecoderOptions& options);
   Status OpenOnGpu(const DecoderOptions& options, const DeviceSpec& device);
   Status OpenGraphs(const DecoderOptions& options, const SessionSetup& setup);
+  Status OpenDecoder(const DecoderOptions& options, const DecoderGraphFile& file, const SessionSetup& setup,
+                     std::unique_ptr<Session>& session, DecoderEdit& done);
   Status ReadGraphs(const DecoderOptions& options);
   Status BindConstants(Graph& graph, bool cached);
   Status Try();
 
   // The parts of Step.
+  Status StepApart(std::span<DecoderRow> rows, RunHandle& handle, std::span<const float>& logits);
+  Status StepTogether(std::span<DecoderRow> rows, const StepShape& shape, RunHandle& handle,
+                      std::span<const float>& logits);
+  bool StartsSomeTexts(std::span<const DecoderRow> rows) const noexcept;
   Status CheckRows(std::span<const DecoderRow> rows, StepShape& shape) const;
   Status JoinCaches(std::span<DecoderRow> rows, const StepShape& shape, Past& past);
   Status BindIndices(std::span<const DecoderRow> rows, const StepShape& shape, int64_t past, Graph& graph);
@@ -127,6 +138,10 @@ class DecoderSession final : public LoadedDecoder {
   const OrtLibrary& library_;
   const OrtApi& api_;
   ExitGate& gate_;
+  // The changes of the graphs that are tried, and those that were made.
+  const DecoderEdit wanted_;
+  DecoderEdit first_edit_;
+  DecoderEdit later_edit_;
   DecoderFacts facts_;
   DecoderFormat format_;
   DeviceReport report_;
@@ -147,11 +162,13 @@ class DecoderSession final : public LoadedDecoder {
   IndexTensor mask_;
   IndexTensor positions_;
   IndexTensor cache_position_;
+  IndexTensor padding_;
   IndexTensor logits_kept_;
   // Zeros in place of hidden states, of which a graph with a cache reads only the shape.
   TensorBlock placeholder_;
   DecoderPiece logits_;
   std::vector<float> converted_;
+  std::vector<float> apart_;
   uint64_t texts_ = 0;
   uint64_t blocks_ = 0;
 

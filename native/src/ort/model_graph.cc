@@ -4,64 +4,11 @@
 #include <array>
 #include <set>
 
+#include "ort/onnx_fields.h"
 #include "ort/wire.h"
 
 namespace millrace {
 namespace {
-
-// Numbers of fields in onnx.proto.
-namespace model_field {
-constexpr uint32_t kGraph = 7;
-constexpr uint32_t kOpset = 8;
-constexpr uint32_t kFunction = 25;
-}  // namespace model_field
-namespace graph_field {
-constexpr uint32_t kNode = 1;
-constexpr uint32_t kInitializer = 5;
-constexpr uint32_t kInput = 11;
-constexpr uint32_t kOutput = 12;
-constexpr uint32_t kSparseInitializer = 15;
-}  // namespace graph_field
-namespace node_field {
-constexpr uint32_t kInput = 1;
-constexpr uint32_t kOutput = 2;
-constexpr uint32_t kOpType = 4;
-constexpr uint32_t kAttribute = 5;
-constexpr uint32_t kDomain = 7;
-}  // namespace node_field
-namespace attribute_field {
-constexpr uint32_t kName = 1;
-constexpr uint32_t kTensor = 5;
-constexpr uint32_t kGraph = 6;
-constexpr uint32_t kInts = 8;
-constexpr uint32_t kStrings = 9;
-constexpr uint32_t kTensors = 10;
-constexpr uint32_t kGraphs = 11;
-constexpr uint32_t kSparseTensor = 22;
-}  // namespace attribute_field
-namespace tensor_field {
-constexpr uint32_t kName = 8;
-constexpr uint32_t kExternalData = 13;
-}  // namespace tensor_field
-namespace value_field {
-constexpr uint32_t kName = 1;
-constexpr uint32_t kType = 2;
-}  // namespace value_field
-namespace type_field {
-constexpr uint32_t kTensor = 1;
-}  // namespace type_field
-namespace tensor_type_field {
-constexpr uint32_t kElement = 1;
-constexpr uint32_t kShape = 2;
-}  // namespace tensor_type_field
-namespace dimension_field {
-constexpr uint32_t kValue = 1;
-constexpr uint32_t kSymbol = 2;
-}  // namespace dimension_field
-// The field of a shape that holds its dimensions.
-constexpr uint32_t kShapeDimension = 1;
-// The field of a function that holds its nodes. Its name, inputs and outputs do not matter here.
-constexpr uint32_t kFunctionNode = 7;
 
 // No element type has a greater number.
 constexpr uint64_t kMaxElementType = 255;
@@ -128,7 +75,7 @@ class GraphReader {
         has_graph_ = true;
         ReadGraph(field.bytes, 0);
       } else if (field.number == model_field::kFunction) {
-        ReadNodes(field.bytes, kFunctionNode, 1);
+        ReadNodes(field.bytes, function_field::kNode, 1);
       }
     }
     facts_.valid = ok_ && reader.ok() && has_graph_;
@@ -186,7 +133,7 @@ class GraphReader {
   void ReadDimensions(std::string_view shape, TensorSpec& spec) {
     WireReader reader(shape);
     for (WireField field; reader.Next(field);) {
-      if (field.number != kShapeDimension) continue;
+      if (field.number != shape_field::kDimension) continue;
       spec.dims.push_back(-1);
       spec.symbols.emplace_back();
       WireReader dimension(field.bytes);

@@ -22,6 +22,12 @@ Status MakeOptions(const OrtLibrary& library, const SessionOptions& options,
   // Spinning pool threads cost a core at 50 runs a second and take it from the HTTP threads.
   MILLRACE_ORT(api, AddSessionConfigEntry(raw, "session.intra_op.allow_spinning", "0"),
                Code::kInternal);
+  if (!options.external_folder.empty()) {
+    MILLRACE_ORT(api,
+                 AddSessionConfigEntry(raw, "session.model_external_initializers_file_folder_path",
+                                       options.external_folder.c_str()),
+                 Code::kInternal);
+  }
   if (setup.changing_shapes) MILLRACE_ORT(api, DisableMemPattern(raw), Code::kInternal);
   if (setup.forbid_cpu_nodes) {
     MILLRACE_ORT(api, AddSessionConfigEntry(raw, "session.disable_cpu_ep_fallback", "1"),

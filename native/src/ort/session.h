@@ -43,6 +43,8 @@ struct SessionOptions {
   // External data lie beside `path`.
   std::string path;
   std::string_view bytes;
+  // The folder of external data if `bytes` has any.
+  std::string external_folder;
   // The number of threads inside one run, at least 1.
   int intra_op_threads = 1;
 

@@ -66,7 +66,7 @@ TEST_P(DecoderSessionTest, TheFirstLogitsAreThoseOfTransformers) {
 TEST_P(DecoderSessionTest, TokensAreThoseOfTransformers) {
   for (size_t text = 0; text < model.size(); ++text) {
     const std::vector<int32_t>& expected = model.reference().greedy[text];
-    if (!expected.empty()) {
+    if (model.plain() && !expected.empty()) {
       EXPECT_EQ(Alone(text), expected) << "text " << text;
     }
   }
@@ -76,13 +76,13 @@ TEST_P(DecoderSessionTest, TheFactsAreThoseOfTheGraph) {
   const DecoderFacts& facts = decoder->facts();
   const bool decoder_only = !test::IsEncoderDecoder(GetParam().model);
   EXPECT_EQ(facts.encoder_decoder, !decoder_only);
-  EXPECT_EQ(facts.mixed_lengths, decoder_only) << "only decoder-only graphs have a mask over their cache";
+  EXPECT_TRUE(facts.mixed_lengths) << "graphs without a mask over the cache get one";
   EXPECT_TRUE(facts.chunks);
   EXPECT_EQ(facts.vocabulary, static_cast<int64_t>(model.reference().first.front().logits.size()));
   EXPECT_GT(facts.cache_bytes, 0);
   EXPECT_EQ(facts.encoder_bytes > 0, !decoder_only);
   EXPECT_EQ(decoder->report().device, "cpu");
-  EXPECT_EQ(decoder->report().notes.size(), decoder_only ? 0u : 1u);
+  EXPECT_TRUE(decoder->report().notes.empty());
 }
 
 // Sequences start and end at any time, share steps in any order, and read prompts in parts.

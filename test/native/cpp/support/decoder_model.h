@@ -108,23 +108,25 @@ class TextModel {
  public:
   explicit TextModel(const std::string& model)
       : encoder_decoder_(IsEncoderDecoder(model)),
-        end_(model == "gpt2" ? 619 : model == "llama" ? 2 : 1),
+        settings_(TextReferenceReader::ReadSettings(model)),
         reference_(TextReferenceReader::Read(model)) {}
 
   GreedySequence Sequence(size_t text) const {
     GreedySequence sequence;
     const std::vector<int32_t>& ids = reference_.texts[text];
-    sequence.read = encoder_decoder_ ? std::vector<int32_t>{0} : ids;
+    sequence.read = encoder_decoder_ ? std::vector<int32_t>{settings_.start} : ids;
     if (encoder_decoder_) sequence.text = ids;
-    sequence.end = end_;
+    sequence.end = settings_.end;
     return sequence;
   }
   const TextReference& reference() const { return reference_; }
   size_t size() const { return reference_.texts.size(); }
+  // Whether the reference's greedy tokens are those of nothing but the best token.
+  bool plain() const { return settings_.plain; }
 
  private:
   const bool encoder_decoder_;
-  const int32_t end_;
+  const GenerationSettings settings_;
   const TextReference reference_;
 };
 

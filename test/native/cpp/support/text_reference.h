@@ -29,17 +29,46 @@ struct TextReference {
   std::vector<std::vector<int32_t>> greedy;
 };
 
+// What a `generation_config.json` says.
+struct GenerationSettings {
+  int32_t start = 0;
+  int32_t end = 0;
+  // Whether there are no rules beside the end.
+  bool plain = true;
+};
+
 class TextReferenceReader {
  public:
   static TextReference Read(const std::string& model) {
-    std::ifstream file(TextFolder(model) + "reference.json");
-    const std::string text(std::istreambuf_iterator<char>(file), {});
+    const std::string text = Text(model, "reference.json");
     TextReferenceReader reader(text);
     reader.Root();
     return std::move(reader.reference_);
   }
+  static GenerationSettings ReadSettings(const std::string& model) {
+    const std::string text = Text(model, "generation_config.json");
+    TextReferenceReader reader(text);
+    GenerationSettings settings;
+    reader.Object([&](const std::string& key) {
+      for (const char* rule : {"num_beams", "forced_bos_token_id", "bad_words_ids", "no_repeat_ngram_size"}) {
+        settings.plain = settings.plain && key != rule;
+      }
+      if (key == "decoder_start_token_id") {
+        settings.start = static_cast<int32_t>(reader.Number());
+      } else if (key == "eos_token_id") {
+        settings.end = static_cast<int32_t>(reader.Number());
+      } else {
+        reader.Skip();
+      }
+    });
+    return settings;
+  }
 
  private:
+  static std::string Text(const std::string& model, const char* name) {
+    std::ifstream file(TextFolder(model) + name);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
   explicit TextReferenceReader(const std::string& text) : json_(text) {}
 
   void Check(bool done) {
@@ -76,7 +105,7 @@ class TextReferenceReader {
   void Root() {
     Object([&](const std::string& key) {
       if (key == "texts") {
-        Array([&] { Object([&](const std::string& member) { Text(member); }); });
+        Array([&] { Object([&](const std::string& member) { OneText(member); }); });
       } else if (key == "logits") {
         Array([&] {
           TextReference::First& first = reference_.first.emplace_back();
@@ -95,7 +124,7 @@ class TextReferenceReader {
       }
     });
   }
-  void Text(const std::string& member) {
+  void OneText(const std::string& member) {
     if (member == "ids") {
       reference_.texts.push_back(Numbers<int32_t>());
     } else {
