@@ -17,6 +17,7 @@ import type {
 } from './cache/index.ts';
 import { fromEngine } from './errors.ts';
 import type { ModelVersion, OnTokens, VersionRunOptions } from './model.ts';
+import type { Reduction } from './reduction.ts';
 import { allowedTimeout } from './repository/index.ts';
 import type { ArmTraffic, Predicted, Recipient } from './routing/arm-traffic.ts';
 import type { RouteContext, RouteTable } from './routing/route-table.ts';
@@ -47,6 +48,8 @@ export interface Prepared<Context> {
   readonly priority?: number | undefined;
   /** Queue timeout that the request sets, milliseconds; the model's queue policy may override it. */
   readonly queueTimeoutMs?: number | undefined;
+  /** What is kept of the results; undefined means everything. */
+  readonly reduce?: Reduction | undefined;
   /** Set if this object is used for several requests: the cache keeps their common key in it. */
   readonly remembered?: RememberedKey | undefined;
   /** The owner of the inputs' memory, which is lent to the engine for the runs. */
@@ -136,8 +139,8 @@ export async function infer<Request, Context, Response>(
     share?.lend();
     const found = lookUp(cache, version, prepared, options, caller);
     const answer = found instanceof Promise ? await found : found;
-    const { runs, context } = prepared;
-    const results = answer?.results ?? (await runAll(version, runs, options));
+    const { context } = prepared;
+    const results = answer?.results ?? (await runAll(version, prepared, options));
     share?.reclaim();
     const first = { version, results, timings: joinTimings(results), context };
     const outcome =
@@ -172,10 +175,10 @@ async function lastRound<Request, Context, Response>(
   for (;;) {
     const prepared = await steps.next!(last, request);
     if (prepared === undefined) return last;
-    const { runs, context } = prepared;
+    const { context } = prepared;
     const options = runOptions(version, prepared, caller);
     const answer = await lookUp(cache, version, prepared, options, caller);
-    const results = answer?.results ?? (await runAll(version, runs, options));
+    const results = answer?.results ?? (await runAll(version, prepared, options));
     const timings = addTimings(last.timings, joinTimings(results));
     last = { version, results, timings, context };
   }
@@ -185,17 +188,19 @@ async function lastRound<Request, Context, Response>(
 function lookUp(
   cache: ResponseCache,
   version: ModelVersion,
-  { runs, remembered }: Prepared<unknown>,
+  prepared: Prepared<unknown>,
   options: VersionRunOptions,
   caller: Caller,
 ): CacheAnswer | Promise<CacheAnswer> | undefined {
   const scope = cache.scopeOf(version);
+  const { runs, remembered, reduce } = prepared;
   if (scope === undefined || runs.length === 0) return undefined;
   const { outputs, packStrings = false, priority = 0, timeoutMs } = options;
   const run = (signal: CancelSignal | undefined) =>
-    runHeld(version, runs, signal === undefined ? options : { ...options, signal });
+    runHeld(version, prepared, signal === undefined ? options : { ...options, signal });
   const cached: CacheRequest = {
     ...{ runs, remembered, outputs, packStrings, priority, timeoutMs, run },
+    reduction: reduce?.key,
   };
   return cache.answer(scope, cached, caller);
 }
@@ -203,12 +208,12 @@ function lookUp(
 /** Makes runs that may outlive their request, because others wait for them, too. */
 async function runHeld(
   version: ModelVersion,
-  runs: readonly Tensors[],
+  prepared: Prepared<unknown>,
   options: VersionRunOptions,
 ): Promise<CacheAnswer> {
   version.hold();
   try {
-    const results = await runAll(version, runs, options);
+    const results = await runAll(version, prepared, options);
     return { results, timings: joinTimings(results), cache: undefined };
   } finally {
     version.release();
@@ -217,11 +222,16 @@ async function runHeld(
 
 async function runAll(
   version: ModelVersion,
-  runs: readonly Tensors[],
+  { runs, reduce }: Prepared<unknown>,
   options: VersionRunOptions,
 ): Promise<readonly RunResult[]> {
-  if (runs.length === 1) return [await version.run(runs[0]!, options)];
   if (runs.length === 0) return [];
+  if (reduce !== undefined) {
+    return runTogether([...runs.entries()], options.signal, async ([run, inputs], signal) =>
+      reduce.apply(await version.run(inputs, { ...options, signal }), run),
+    );
+  }
+  if (runs.length === 1) return [await version.run(runs[0]!, options)];
   return runTogether(runs, options.signal, (inputs, signal) =>
     version.run(inputs, { ...options, signal }),
   );

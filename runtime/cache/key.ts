@@ -51,6 +51,8 @@ export interface KeyedRequest {
   readonly outputs: readonly string[] | undefined;
   /** Whether outputs of strings are returned as bytes. */
   readonly packStrings: boolean;
+  /** The key of what is kept of the results; undefined means everything. */
+  readonly reduction?: string | undefined;
 }
 
 /** Makes the keys of an HTTP thread. Every part is written with its length, so that different requests have different bytes. */
@@ -66,7 +68,7 @@ export class KeyMaker {
   make(
     version: Uint8Array,
     tenant: string,
-    { runs, outputs, packStrings, remembered }: KeyedRequest,
+    { runs, outputs, packStrings, remembered, reduction = '' }: KeyedRequest,
   ): CacheKey | Promise<CacheKey> | undefined {
     const known = remembered?.get(version, tenant);
     if (known !== undefined) return known;
@@ -75,6 +77,7 @@ export class KeyMaker {
     writer.bytes(version);
     writer.text(tenant);
     writer.number(packStrings ? 1 : 0);
+    writer.text(reduction);
     writer.number(outputs === undefined ? -1 : outputs.length);
     if (outputs !== undefined) for (const name of outputs) writer.text(name);
     writer.number(runs.length);

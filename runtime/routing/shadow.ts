@@ -10,6 +10,7 @@ import { setImmediate } from 'node:timers';
 import type { RunOptions, RunResult, Tensors } from '../../native/index.ts';
 import type { Clock } from '../clock.ts';
 import type { ModelVersion } from '../model.ts';
+import type { Reduction } from '../reduction.ts';
 import { copyTensors, sizeOf } from './tensors.ts';
 
 /** Copies of one HTTP thread at a time, waiting and running. */
@@ -28,6 +29,7 @@ export interface CopiedRequest {
   readonly runs: readonly Tensors[];
   readonly outputs: readonly string[] | undefined;
   readonly packStrings?: boolean;
+  readonly reduce?: Reduction | undefined;
 }
 
 /** The results of a copy, or the reason why it has none. */
@@ -120,7 +122,8 @@ export class ShadowQueue {
     if (this.#waiting.length > 0) this.#schedule();
   }
 
-  async #results({ version, runs, outputs, packStrings = false }: Copy): Promise<RunResult[]> {
+  async #results(copy: Copy): Promise<RunResult[]> {
+    const { version, runs, outputs, packStrings = false, reduce } = copy;
     const wanted = outputs ?? version.outputs;
     const options: RunOptions = {
       priority: LAST,
@@ -130,7 +133,10 @@ export class ShadowQueue {
       ...(wanted === undefined ? {} : { outputs: wanted }),
     };
     const results: RunResult[] = [];
-    for (const inputs of runs) results.push(await version.run(inputs, options));
+    for (const [run, inputs] of runs.entries()) {
+      const result = await version.run(inputs, options);
+      results.push(reduce === undefined ? result : await reduce.apply(result, run));
+    }
     return results;
   }
 }

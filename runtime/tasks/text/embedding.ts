@@ -1,22 +1,17 @@
 /** @module Vectors of texts, whatever is done with them; as SentenceTransformer.encode of sentence-transformers. */
 
-import type { CancelSignal } from '../../../native/index.ts';
+import type { CancelSignal, RunResult, Tensor } from '../../../native/index.ts';
 import { invalidArgument, ServeError } from '../../errors.ts';
+import type { Reduction } from '../../reduction.ts';
 import { ShortTurns } from '../../short-turns.ts';
 import type { EmbeddingHead, PoolingMode, TextModel } from '../../text/text-model.ts';
-import type { EncodedText } from '../../text/tokenizer/index.ts';
+import type { EncodedText, TokenWindow } from '../../text/tokenizer/index.ts';
 import type { TaskResult } from '../task.ts';
 import { applyDense } from './dense.ts';
-import {
-  type EncodedRows,
-  encodeTexts,
-  rowsOf,
-  type TextWindow,
-  windowsOf,
-} from './encode-texts.ts';
+import { type EncodedRows, encodeTexts, rowsOf, windowsOf } from './encode-texts.ts';
 import type { PreparedText, WindowOptions } from './operation.ts';
-import { pool } from './pooling.ts';
-import { RowOutputs } from './rows.ts';
+import { pool, type TokenVectors } from './pooling.ts';
+import { outputOf, RowOutputs, type Rows, rowOf } from './rows.ts';
 import { checkTokens } from './texts.ts';
 
 const TURN_MS = 2;
@@ -63,14 +58,17 @@ export async function prepareEmbeddings(
   options: EmbeddingOptions,
   signal: CancelSignal | undefined,
 ): Promise<PreparedText<EmbeddingContext>> {
-  checkOptions(headOf(model), options);
+  const head = headOf(model);
+  checkOptions(head, options);
   const each = groups.map(({ texts, prompt }) =>
     encodeTexts(model, texts, options, { prefix: prompt }, signal),
   );
   const encoded = (await Promise.all(each)).flat();
   checkTokens(encoded);
-  const rows = await rowsOf(model, encoded);
-  return { runs: rows.rows.runs, outputs: [model.output], context: { ...rows, options } };
+  const { rows } = await rowsOf(model, encoded);
+  const reduce = poolingOf(model, head, options, encoded, rows);
+  const { runs } = rows;
+  return { runs, outputs: [model.output], reduce, context: { encoded, rows, options } };
 }
 
 function checkOptions(
@@ -101,6 +99,62 @@ function checkDimensions(wanted: number, most: number): void {
   );
 }
 
+/** Pools the vectors of tokens as soon as there are any, because they take hundreds of times more memory than those of texts. */
+function poolingOf(
+  model: TextModel,
+  head: EmbeddingHead,
+  options: EmbeddingOptions,
+  encoded: readonly EncodedText[],
+  { groups }: Rows,
+): Reduction | undefined {
+  const modes = options.pooling === undefined ? head.pooling : [options.pooling];
+  if (modes === undefined) return undefined;
+  const parts = encoded.flatMap((text) =>
+    text.windows.map((window) => ({
+      // The special tokens before a prompt do not count either.
+      from: head.poolsPrompt || text.prefixLength === 0 ? 0 : leading(window) + text.prefixLength,
+      to: Math.max(window.ids.length, 1),
+    })),
+  );
+  const left = parts.map(({ from }) => from);
+  return {
+    key: JSON.stringify([modes, left.some((from) => from > 0) ? left : []]),
+    apply: (result, run) =>
+      poolRun(
+        model,
+        result,
+        modes,
+        groups[run]!.map((i) => parts[i]!),
+      ),
+  };
+}
+
+async function poolRun(
+  model: TextModel,
+  result: RunResult,
+  modes: readonly PoolingMode[],
+  rows: readonly Pick<TokenVectors, 'from' | 'to'>[],
+): Promise<RunResult> {
+  const turns = new ShortTurns(TURN_MS);
+  const tensor = outputOf(model, result, rows.length);
+  const width = tensor.dims.at(-1)! * modes.length;
+  const pooled = new Float32Array(rows.length * width);
+  for (const [row, { from, to }] of rows.entries()) {
+    const { data, dims } = rowOf(tensor, row);
+    const tokens = { data, size: dims.at(-1)!, from: Math.min(from, to - 1), to };
+    pooled.set(await pool(tokens, modes, turns), row * width);
+    await turns.pause();
+  }
+  const vectors: Tensor = { type: 'float32', dims: [rows.length, width], data: pooled };
+  return { outputs: { [model.output]: vectors }, timings: result.timings };
+}
+
+/** How many special tokens a window begins with. */
+function leading({ special }: TokenWindow): number {
+  const first = special.indexOf(0);
+  return first === -1 ? special.length : first;
+}
+
 /** The vectors of all texts, in their order. @throws {ServeError} `INVALID_ARGUMENT` for more dimensions than there are. */
 export async function vectorsOf(
   model: TextModel,
@@ -108,21 +162,21 @@ export async function vectorsOf(
   { encoded, rows, options }: EmbeddingContext,
 ): Promise<Vectors> {
   const head = headOf(model);
-  const modes = options.pooling === undefined ? head.pooling : [options.pooling];
   const outputs = new RowOutputs(model, rows, results);
   const turns = new ShortTurns(TURN_MS);
   let vectors: Vectors = { data: new Float32Array(), rows: 0, dimensions: 0 };
   let row = 0;
   for (const windows of windowsOf(encoded)) {
-    const pooled = new WindowMean();
-    for (const window of windows) {
-      pooled.add(pooledWindow(head, modes, outputs, encoded[row]!, window), weightOf(window));
-      await turns.pause();
+    const mean = new WindowMean();
+    // A text without tokens is one window.
+    for (const { window, index } of windows) {
+      mean.add(outputs.of(index).data, Math.max(window.own, 1));
     }
-    const vector = finish(head, pooled.mean(), options);
+    const vector = finish(head, mean.vector(), options);
     if (row === 0) vectors = emptyVectors(encoded.length, vector.length);
     vectors.data.set(vector, row * vector.length);
     row += 1;
+    await turns.pause();
   }
   return vectors;
 }
@@ -132,43 +186,18 @@ const emptyVectors = (rows: number, dimensions: number): Vectors => ({
   ...{ rows, dimensions },
 });
 
-/** The own tokens of a window; a text without tokens is one window. */
-const weightOf = ({ window }: TextWindow): number => Math.max(window.own, 1);
-
-function pooledWindow(
-  { poolsPrompt }: EmbeddingHead,
-  modes: readonly PoolingMode[] | undefined,
-  outputs: RowOutputs,
-  { prefixLength }: EncodedText,
-  { window, index }: TextWindow,
-): Float64Array {
-  const { data, dims } = outputs.of(index);
-  if (modes === undefined) return Float64Array.from(data);
-  const to = Math.max(window.ids.length, 1);
-  // The special tokens before a prompt do not count either.
-  const skipped = poolsPrompt || prefixLength === 0 ? 0 : leading(window.special) + prefixLength;
-  const from = Math.min(skipped, to - 1);
-  return pool({ data, size: dims.at(-1)!, from, to }, modes);
-}
-
-/** How many special tokens a window begins with. */
-function leading(special: Uint8Array): number {
-  const first = special.indexOf(0);
-  return first === -1 ? special.length : first;
-}
-
 /** A mean of vectors with weights. */
 class WindowMean {
   #sum: Float64Array | undefined;
   #weight = 0;
 
-  add(vector: Float64Array, weight: number): void {
+  add(vector: Float32Array, weight: number): void {
     this.#weight += weight;
     this.#sum ??= new Float64Array(vector.length);
     for (let i = 0; i < vector.length; i += 1) this.#sum[i]! += vector[i]! * weight;
   }
 
-  mean(): Float64Array {
+  vector(): Float64Array {
     return this.#sum!.map((value) => value / this.#weight);
   }
 }

@@ -7,6 +7,7 @@
 
 import type { CancelSignal } from '../../../native/index.ts';
 import type { OnTokens } from '../../model.ts';
+import type { Reduction } from '../../reduction.ts';
 import type { TextModel } from '../../text/text-model.ts';
 import type { TaskName } from '../index.ts';
 import type { PreparedInput, TaskResult } from '../task.ts';
@@ -37,6 +38,8 @@ export interface WindowOptions {
 /** Runs of a model, with the outputs that are read. There are none if no text has to be read by the model. */
 export interface PreparedText<Context> extends PreparedInput<Context> {
   readonly outputs: readonly string[];
+  /** What is kept of the results, of which `answer` gets no more; undefined means everything. */
+  readonly reduce?: Reduction | undefined;
   /** Receives the tokens of a model that generates text as they are made. */
   readonly onTokens?: OnTokens | undefined;
 }

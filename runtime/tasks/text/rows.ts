@@ -31,6 +31,8 @@ interface Place {
 /** Windows as rows of runs. */
 export interface Rows {
   readonly runs: readonly Tensors[];
+  /** The windows of each run in the order of its rows, as indices. */
+  readonly groups: readonly (readonly number[])[];
   /** In the order of the windows. */
   readonly places: readonly Place[];
 }
@@ -43,7 +45,8 @@ export async function layOut(
   const turns = new ShortTurns(TURN_MS);
   const runs: Tensors[] = [];
   const places = new Array<Place>(windows.length);
-  for (const group of groupsOf(windows, batched, inputs.length)) {
+  const groups = groupsOf(windows, batched, inputs.length);
+  for (const group of groups) {
     group.forEach((index, row) => {
       places[index] = { run: runs.length, row };
     });
@@ -51,7 +54,7 @@ export async function layOut(
     runs.push(tensorsOf(rows, inputs));
     await turns.pause();
   }
-  return { runs, places };
+  return { runs, groups, places };
 }
 
 /** The windows of each run, as indices. */
@@ -135,25 +138,30 @@ export class RowOutputs {
   readonly #tensors: readonly Tensor[];
 
   /** @throws {ServeError} `INVALID_ARGUMENT` if an output has another number of rows than its run. */
-  constructor({ output }: TextModel, { runs, places }: Rows, results: readonly TaskResult[]) {
+  constructor(model: TextModel, { groups, places }: Rows, results: readonly TaskResult[]) {
     this.#places = places;
-    this.#tensors = results.map(({ outputs }, run) => {
-      const tensor = outputs[output]!;
-      const rows = (Object.values(runs[run]!)[0] as Tensor).dims[0]!;
-      if (tensor.dims.length > 1 && tensor.dims[0] === rows) return tensor;
-      throw invalidArgument(
-        `Output '${output}' of the model has the shape [${tensor.dims}] for ${rows} texts, so that the results of texts cannot be distinguished.`,
-      );
-    });
+    this.#tensors = results.map((result, run) => outputOf(model, result, groups[run]!.length));
   }
 
   of(window: number): RowOutput {
     const { run, row } = this.#places[window]!;
-    const { type, data, dims } = this.#tensors[run]!;
-    const size = data.length / dims[0]!;
-    const own = data.slice(row * size, (row + 1) * size);
-    return { data: floatsOf({ type, data: own, dims } as Tensor), dims: dims.slice(1) };
+    return rowOf(this.#tensors[run]!, row);
   }
+}
+
+/** The output that the task reads. @throws {ServeError} `INVALID_ARGUMENT` if it does not have one row for each text. */
+export function outputOf({ output }: TextModel, { outputs }: TaskResult, rows: number): Tensor {
+  const tensor = outputs[output]!;
+  if (tensor.dims.length > 1 && tensor.dims[0] === rows) return tensor;
+  throw invalidArgument(
+    `Output '${output}' of the model has the shape [${tensor.dims}] for ${rows} texts, so that the results of texts cannot be distinguished.`,
+  );
+}
+
+export function rowOf({ type, data, dims }: Tensor, row: number): RowOutput {
+  const size = data.length / dims[0]!;
+  const own = { type, dims, data: data.slice(row * size, (row + 1) * size) } as Tensor;
+  return { data: floatsOf(own), dims: dims.slice(1) };
 }
 
 function floatsOf({ type, data }: Tensor): Float32Array {

@@ -26,8 +26,8 @@ export const similarity: TextOperation<RerankInput, Context, RerankOutput> = {
       { texts, prompt: promptOf(head, DOCUMENT_PROMPTS) },
     ];
     const options = { truncate, stride, normalize: true };
-    const { runs, outputs, context } = await prepareEmbeddings(model, groups, options, signal);
-    return { runs, outputs, context: { embeddings: context, topN } };
+    const { context, ...runs } = await prepareEmbeddings(model, groups, options, signal);
+    return { ...runs, context: { embeddings: context, topN } };
   },
   async answer(model, results, { embeddings, topN }) {
     const { data, rows, dimensions } = await vectorsOf(model, results, embeddings);

@@ -11,6 +11,7 @@ import type { DenseLayer, PoolingMode } from '../../../../runtime/text/text-mode
 import { assertNear } from './support.ts';
 
 describe('pooling', () => {
+  const turns = { pause: async () => {} };
   const tokens = { data: Float32Array.of(9, 9, 1, -2, 3, 4, 2, 0, 7, 7), size: 2, from: 1, to: 4 };
 
   for (const [mode, expected] of [
@@ -22,14 +23,14 @@ describe('pooling', () => {
     // Weights are the places in the whole text: 2, 3 and 4.
     ['weightedmean', [(2 + 9 + 8) / 9, (-4 + 12) / 9]],
   ] as const) {
-    test(`by ${mode} counts the tokens of the text`, () => {
-      assertNear(pool(tokens, [mode]), expected, 1e-12);
+    test(`by ${mode} counts the tokens of the text`, async () => {
+      assertNear(await pool(tokens, [mode], turns), expected, 1e-12);
     });
   }
 
-  test('joins the vectors of several modes', () => {
+  test('joins the vectors of several modes', async () => {
     const modes: readonly PoolingMode[] = ['max', 'cls'];
-    assert.deepEqual([...pool(tokens, modes)], [3, 4, 1, -2]);
+    assert.deepEqual([...(await pool(tokens, modes, turns))], [3, 4, 1, -2]);
   });
 });
 

@@ -39,8 +39,13 @@ export async function openModels(names: readonly string[]): Promise<Models> {
     model: (name) => versions.get(name)!.text!,
     async ask(operation, name, input) {
       const version = versions.get(name)!;
-      const { runs, outputs, context } = await operation.prepare(version.text!, input);
-      const results = await Promise.all(runs.map((run) => version.run(run, { outputs })));
+      const { runs, outputs, reduce, context } = await operation.prepare(version.text!, input);
+      const results = await Promise.all(
+        runs.map(async (inputs, run) => {
+          const result = await version.run(inputs, { outputs });
+          return reduce === undefined ? result : reduce.apply(result, run);
+        }),
+      );
       return operation.answer(version.text!, results, context);
     },
     async [Symbol.asyncDispose]() {
