@@ -58,7 +58,7 @@ TEST(DecoderEditTest, AddsWhatIsMissing) {
       {Text("t5", "decoder_model_merged"), {true, false, false}, mask},
       {Text("t5", "decoder_model"), {false, false, false}, {}},
       {Text("t5", "encoder_model"), {false, false, false}, {}},
-      {Text("bart", "decoder_with_past_model"), {true, true, false}, both},
+      {Text("bart", "decoder_model_merged"), {true, true, false}, both},
       {Text("marian", "decoder_model_merged"), {true, true, false}, both},
   };
   size_t number = 0;
