@@ -126,6 +126,7 @@ export type {
   Prepared,
 } from './pipeline.ts';
 export { type Platform, wantsStore } from './platform.ts';
+export type { Reduction } from './reduction.ts';
 export type { IndexEntry } from './registry/index.ts';
 export { configType, type LoadOverride, type Skipped } from './repository/index.ts';
 export type { Predicted } from './routing/arm-traffic.ts';
@@ -171,7 +172,7 @@ export { type GenerateTextContext, generateText } from './tasks/text/generate-te
 export type { RequestedGeneration } from './tasks/text/generation-options.ts';
 export type { PreparedText, TextInput, TextOperation, TextUsage } from './tasks/text/operation.ts';
 export { type RerankInput, type RerankOutput, rerank } from './tasks/text/rerank.ts';
-export { sentiment } from './tasks/text/sentiment.ts';
+export { type Sentiment, sentiment } from './tasks/text/sentiment.ts';
 export { similarity } from './tasks/text/similarity.ts';
 export { summarize } from './tasks/text/summarize.ts';
 export type { Summary, SummaryInput, SummaryOutput } from './tasks/text/summary.ts';

@@ -13,6 +13,7 @@ import {
   windowFields,
 } from './body.ts';
 import { describeTextRoute, eachSchema } from './openapi.ts';
+import { roundScore } from './scores.ts';
 import { textRoute, writeEach } from './text-route.ts';
 
 const EXAMPLE = { text: 'Apple Inc. is located in Cupertino, California.' };
@@ -79,9 +80,12 @@ export function nerRoute({ infer, describe, runtime }: RouteBuilder): void {
         };
         return {
           ...{ model, model_version, input },
-          write: ({ output: { results, usage }, about }) => ({
-            body: writeEach(results, isList, usage, about),
-          }),
+          write({ output: { results, usage }, about }) {
+            const rounded = results.map(({ entities }) => ({
+              entities: entities.map((each) => ({ ...each, score: roundScore(each.score) })),
+            }));
+            return { body: writeEach(rounded, isList, usage, about) };
+          },
         };
       },
     }),

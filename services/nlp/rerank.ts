@@ -22,6 +22,7 @@ import {
 } from './body.ts';
 import { openAiBody, openAiErrors } from './openai-errors.ts';
 import { aboutFields, describeTextRoute } from './openapi.ts';
+import { roundScore } from './scores.ts';
 import { type Question, type Sender, textRoute } from './text-route.ts';
 import { refuseLeft, truncationDirection } from './truncation.ts';
 
@@ -176,8 +177,8 @@ function readOurs(json: unknown, { others }: Sender): RerankQuestion {
       topN: body.top_n,
     },
     write({ output: { results, method, usage }, about }) {
-      const scored = results.map(({ index, score: relevance_score }) => ({
-        ...{ index, relevance_score },
+      const scored = results.map(({ index, score: each }) => ({
+        ...{ index, relevance_score: roundScore(each) },
         ...shown(index),
       }));
       return { body: JSON.stringify({ results: scored, method, ...about, usage }) };
@@ -198,7 +199,12 @@ function readTexts(json: unknown, { others }: Sender): RerankQuestion {
       rawScores: raw_scores ?? undefined,
     },
     write: ({ output: { results } }) => ({
-      body: JSON.stringify(results.map((each) => ({ ...each, ...shown(each.index) }))),
+      body: JSON.stringify(
+        results.map(({ index, score: each }) => ({
+          ...{ index, score: roundScore(each) },
+          ...shown(index),
+        })),
+      ),
     }),
   };
 }
@@ -223,8 +229,8 @@ function readV1(json: unknown, { others }: Sender): RerankQuestion {
       version,
       about,
     }) {
-      const scored = results.map(({ index, score: relevance_score }) => ({
-        ...{ index, relevance_score },
+      const scored = results.map(({ index, score: each }) => ({
+        ...{ index, relevance_score: roundScore(each) },
         ...shown(index),
       }));
       const usage = { prompt_tokens: tokens, total_tokens: tokens };

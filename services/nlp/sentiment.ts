@@ -1,10 +1,11 @@
 /** @module `POST /analyze/sentiment`: the label of a text, and the scores of all labels. */
 
 import { z } from '@hono/zod-openapi';
-import { sentiment } from '../../runtime/index.ts';
+import { type Sentiment, sentiment } from '../../runtime/index.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import { checkBody, modelFields, readTexts, textFields, windowFields } from './body.ts';
 import { describeTextRoute, eachSchema } from './openapi.ts';
+import { roundScore } from './scores.ts';
 import { textRoute, writeEach } from './text-route.ts';
 
 const EXAMPLE = { text: 'This product is amazing!' };
@@ -49,13 +50,14 @@ export function sentimentRoute({ infer, describe, runtime }: RouteBuilder): void
         return {
           ...{ model, model_version },
           input: { ...texts, topK, truncate, stride },
-          write: ({ output: { results, usage }, about }) => ({
-            body: writeEach(results, isList, usage, about),
-            predictions: results.map(({ label, score }) => ({
+          write({ output, about }) {
+            const results = output.results.map(rounded);
+            const predictions = results.map(({ label, score }) => ({
               prediction: label,
               confidence: score,
-            })),
-          }),
+            }));
+            return { body: writeEach(results, isList, output.usage, about), predictions };
+          },
         };
       },
     }),
@@ -68,4 +70,9 @@ export function sentimentRoute({ infer, describe, runtime }: RouteBuilder): void
       response: eachSchema(resultSchema),
     }),
   );
+}
+
+function rounded({ label, score, scores }: Sentiment): Sentiment {
+  const entries = Object.entries(scores).map(([name, each]) => [name, roundScore(each)]);
+  return { label, score: roundScore(score), scores: Object.fromEntries(entries) };
 }

@@ -13,6 +13,7 @@ import {
   windowFields,
 } from './body.ts';
 import { describeTextRoute, eachSchema } from './openapi.ts';
+import { roundScore } from './scores.ts';
 import { textRoute, writeEach } from './text-route.ts';
 
 const EXAMPLE = { text: 'The parliament has passed the budget.', labels: ['politics', 'sports'] };
@@ -64,9 +65,12 @@ export function zeroShotRoute({ infer, describe, runtime }: RouteBuilder): void 
         };
         return {
           ...{ model, model_version, input },
-          write: ({ output: { results, usage }, about }) => ({
-            body: writeEach(results, isList, usage, about),
-          }),
+          write({ output: { results, usage }, about }) {
+            const rounded = results.map(({ labels }) => ({
+              labels: labels.map(({ label, score }) => ({ label, score: roundScore(score) })),
+            }));
+            return { body: writeEach(rounded, isList, usage, about) };
+          },
         };
       },
     }),
