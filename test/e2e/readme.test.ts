@@ -6,16 +6,14 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../support/child.ts';
-import { blocks, commandsOf } from './documents.ts';
+import { assertShown, stepsOf } from './documents.ts';
 
 type TestResponse = Readonly<Record<string, unknown>>;
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const readme = readFileSync(path.join(top, 'README.md'), 'utf8');
 
-const commands = blocks(readme, 'sh')
-  .flatMap(commandsOf)
-  .filter((command) => command.startsWith('curl '));
+const steps = stepsOf(readme).filter(({ command }) => command.startsWith('curl '));
 
 const skip =
   spawnSync('curl', ['--version']).status === 0 ? false : 'curl is not installed (package curl)';
@@ -32,6 +30,7 @@ describe('README.md', { skip }, () => {
   const run = (command: string): TestResponse => {
     const here = command
       .replaceAll('localhost:8001', `127.0.0.1:${ports.prediction}`)
+      .replaceAll('localhost:8002', `127.0.0.1:${ports.nlp}`)
       .replaceAll('localhost:8000', `127.0.0.1:${ports.inference}`);
     assert.ok(here !== command, command);
     const { stdout, stderr } = spawnSync('sh', ['-c', here], { encoding: 'utf8' });
@@ -39,22 +38,25 @@ describe('README.md', { skip }, () => {
     return JSON.parse(stdout) as TestResponse;
   };
 
-  test('has curl commands', () => assert.ok(commands.length >= 3));
+  test('has curl commands', () => assert.ok(steps.length >= 6));
 
-  for (const command of commands) {
+  for (const { command, shown } of steps) {
     test(`shows a command that works: ${command.replaceAll(/\s+/g, ' ').slice(-70)}`, () => {
       const response = run(command);
       assert.ok(!('error' in response), JSON.stringify(response));
-      assert.ok(['prediction', 'predictions', 'outputs'].some((key) => key in response));
+      if (shown !== undefined) assertShown(response, JSON.parse(shown));
+      else assert.ok(['prediction', 'predictions', 'outputs'].some((key) => key in response));
     });
   }
 
-  test('shows the output of its first command', () => {
-    const shown = JSON.parse(blocks(readme, 'json')[0]!) as TestResponse;
-    const returned = run(commands[0]!);
-    assert.deepEqual(Object.keys(returned), Object.keys(shown));
-    // These two differ each time.
-    const lasting = { inference_time_ms: 0, request_id: '' };
-    assert.deepEqual({ ...returned, ...lasting }, { ...shown, ...lasting });
+  test('answers the first question of the platform that this one replaces about texts', () => {
+    const { label } = run(steps.find(({ command }) => command.includes('amazing'))!.command);
+    assert.match(String(label), /^positive$/i);
+    const { entities } = run(steps.find(({ command }) => command.includes('Apple'))!.command) as {
+      entities: { text: string; label: string }[];
+    };
+    const labelOf = (text: string) => entities.find((entity) => entity.text === text)?.label;
+    assert.equal(labelOf('Apple Inc.'), 'ORG');
+    assert.equal(labelOf('California'), 'LOC');
   });
 });
