@@ -32,7 +32,14 @@ async function check(generation: Generation, { name, tokens, finishReason, score
 const mixed = <Item>(items: readonly Item[]): readonly Item[] =>
   items.map((_, index) => items[(index * 89) % items.length]!);
 
-const models = { t5: {}, marian: {}, gpt2: {}, llama: {}, 't5-gated': twoDecoders('t5-gated') };
+const models = {
+  t5: {},
+  bart: {},
+  marian: {},
+  gpt2: {},
+  llama: {},
+  't5-gated': twoDecoders('t5-gated'),
+};
 
 for (const [fixture, options] of Object.entries(models)) {
   describe(`the tokens of ${fixture} are those of transformers`, () => {

@@ -96,9 +96,9 @@ function optionsOf(settings: Readonly<Record<string, unknown>>, before: number):
     name.replaceAll(/_(\w)/g, (_, letter) => letter.toUpperCase()),
     value,
   ]);
-  const { max_length, max_new_tokens, min_length = 0, min_new_tokens = 0 } = settings;
+  const { max_length, max_new_tokens, min_length = 0, min_new_tokens } = settings;
   const maxNewTokens = Number(max_new_tokens ?? Math.max(Number(max_length) - before, 0));
-  const least = Math.max(Number(min_new_tokens), Number(min_length) - before);
+  const least = Number(min_new_tokens ?? Math.max(Number(min_length) - before, 0));
   return {
     ...Object.fromEntries(named.filter(([name]) => !others.has(name) && !name.startsWith('trans'))),
     maxNewTokens,
