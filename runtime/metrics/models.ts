@@ -1,6 +1,6 @@
 /** @module The metrics of models, from the engine's statistics of each loaded version. */
 
-import type { CostPoint, ModelStats } from '../../native/index.ts';
+import type { CostPoint, GeneratorStats, ModelStats } from '../../native/index.ts';
 import type { ModelVersion } from '../model.ts';
 import { histogramSamples } from './counted.ts';
 import type { Labels, MetricHead, Sample } from './text-format.ts';
@@ -81,6 +81,22 @@ export const modelMetrics: readonly ModelMetric[] = [
     'Runs made on an HTTP thread, because that was faster than to hand them to an instance',
     ({ inlineRuns }) => inlineRuns,
   ),
+  {
+    ...head('tokens_total', 'counter', 'Tokens of a model that generates text, by their kind'),
+    samples: generation(({ tokens, promptTokens }) => ({
+      kind: { generated: tokens, prompt: promptTokens },
+    })),
+  },
+  {
+    ...head('kv_cache_bytes', 'gauge', 'Memory for keys and values of generations'),
+    samples: generation(({ cacheBytes, cacheBytesPeak, cacheBytesLimit }) => ({
+      state: { reserved: cacheBytes, peak: cacheBytesPeak, limit: cacheBytesLimit },
+    })),
+  },
+  {
+    ...head('kv_cache_copied_bytes_total', 'counter', 'Keys and values copied between steps'),
+    samples: generation(({ copiedBytes }) => copiedBytes),
+  },
   cost('batch_cost_mean_seconds', 'Moving average of the run time of a batch, by rows', 'meanMs'),
   cost(
     'batch_cost_high_seconds',
@@ -126,6 +142,27 @@ function counter(name: string, help: string, value: (stats: ModelStats) => numbe
 function gauge(name: string, help: string, value: (stats: ModelStats) => number): ModelMetric {
   return { ...counter(name, help, value), type: 'gauge' };
 }
+
+/** The samples of models that generate text: one value, or one for each value of a label. */
+function generation(
+  read: (
+    stats: GeneratorStats,
+  ) => number | Readonly<Record<string, Readonly<Record<string, number>>>>,
+): ModelMetric['samples'] {
+  return ({ labels, stats }) => {
+    if (!generates(stats)) return [];
+    const found = read(stats);
+    if (typeof found === 'number') return [{ labels, value: found }];
+    return Object.entries(found).flatMap(([label, values]) =>
+      Object.entries(values).map(([name, value]) => ({
+        labels: { ...labels, [label]: name },
+        value,
+      })),
+    );
+  };
+}
+
+const generates = (stats: ModelStats): stats is GeneratorStats => 'promptTokens' in stats;
 
 function cost(name: string, help: string, of: 'meanMs' | 'highMs'): ModelMetric {
   const samples = ({ labels, stats }: Reading) =>
