@@ -1,11 +1,12 @@
 // Greedy generation with caches: a bare loop around ONNX Runtime, and millrace's decoder and generator on the same graphs.
 //
-//   millrace-bench-generation --library F --folder F [--rows N] [--prompt N] [--tokens N] [--threads N] [--spin 1] [--rounds N]
+//   millrace-bench-generation --library F --folder F [--rows N] [--prompt N] [--tokens N] [--threads N] [--spin 1] [--edit 0] [--rounds N]
 //
 // The ways run in turn in each round, so that other work on the machine disturbs all of them alike. It prints a line of
 // JSON with the median tokens per second of each way, and the medians over the rounds of one way's rate divided by another's, of
 // tokens per second and per second of CPU time: `bare` and `decoder` continue one row, `…_rows` all rows, `alone` submits one
-// request after another to the generator, and `together` all at once.
+// request after another to the generator, `together` all at once, and `clients` are as many clients that each submit their next request
+// of another length when the last one has finished.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -27,6 +28,7 @@ struct Arguments {
   Generation generation;
   int threads = 1;
   bool spin = false;
+  bool edit = true;
   int64_t rounds = 5;
 };
 
@@ -41,6 +43,7 @@ Status ReadArguments(int argc, char** argv, Arguments& arguments) {
   arguments.generation = {number("--rows", 8), number("--prompt", 16), number("--tokens", 64)};
   arguments.threads = static_cast<int>(number("--threads", 1));
   arguments.spin = number("--spin", 0) != 0;
+  arguments.edit = number("--edit", 1) != 0;
   arguments.rounds = number("--rounds", 5);
   if (arguments.library.empty() || arguments.folder.empty()) {
     return {Code::kInvalidArgument, "--library and --folder are needed"};
@@ -60,6 +63,7 @@ DecoderOptions OptionsOf(const Arguments& arguments) {
   };
   DecoderOptions options;
   options.intra_op_threads = arguments.threads;
+  options.edit = arguments.edit;
   options.encoder.path = path("encoder_model.onnx");
   options.decoder.path = path("decoder_model_merged.onnx");
   if (options.decoder.path.empty()) options.decoder.path = path("model.onnx");
@@ -119,9 +123,10 @@ Status RunWay(Way& way) {
   const Instant start = Now();
   MILLRACE_RETURN_IF_ERROR(way.run(way.generation, way.tokens));
   const Instant end = Now();
-  const auto tokens = static_cast<double>(way.generation.rows * way.generation.tokens);
-  way.rates.push_back(tokens / (end.wall - start.wall));
-  way.cpu_rates.push_back(tokens / (end.cpu - start.cpu));
+  size_t tokens = 0;
+  for (const auto& row : way.tokens) tokens += row.size();
+  way.rates.push_back(static_cast<double>(tokens) / (end.wall - start.wall));
+  way.cpu_rates.push_back(static_cast<double>(tokens) / (end.cpu - start.cpu));
   return {};
 }
 
@@ -141,6 +146,7 @@ void PrintRatios(const char* prefix, const std::vector<Way>& ways, std::vector<d
   print("alone_to_bare", 4, 0);
   print("together_to_bare_rows", 5, 2);
   print("together_to_alone", 5, 4);
+  print("clients_to_alone", 6, 4);
 }
 
 Status Measure(const Arguments& arguments) {
@@ -171,6 +177,9 @@ Status Measure(const Arguments& arguments) {
                   }});
   ways.push_back({"together", arguments.generation, [&](const Generation& generation, Tokens& tokens) {
                     return RunGenerator(generator, generation, true, tokens);
+                  }});
+  ways.push_back({"clients", arguments.generation, [&](const Generation& generation, Tokens& tokens) {
+                    return RunClients(generator, generation, tokens);
                   }});
   for (int64_t round = 0; round <= arguments.rounds; ++round) {
     for (Way& way : ways) {

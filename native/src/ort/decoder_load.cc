@@ -71,6 +71,7 @@ Status DecoderSession::Load(const OrtLibrary& library, const DecoderOptions& opt
   if (!pass) return {Code::kUnavailable, "The process is exiting"};
   // Changes of the graphs are kept only if the trial shows that they do what they should.
   for (const DecoderEdit& wanted : {DecoderEdit{true, true, true}, DecoderEdit{false, false, true}, DecoderEdit{}}) {
+    if (wanted.any() && !options.edit) continue;
     DecoderEdit done;
     std::unique_ptr<DecoderSession> loading;
     const Status status = LoadEdited(library, options, device, wanted, loading, done);

@@ -32,6 +32,8 @@ struct DecoderOptions {
   // `cpu`, `cuda`, `cuda:N` or `auto`. Recorded CUDA graphs and several slots are not used, since each step has another
   // shape than the last.
   DeviceOptions device;
+  // Whether the graphs may be changed, as decoder_edit.h describes, where that helps and a trial shows that it is right.
+  bool edit = true;
   // From the model's configuration, because graphs do not say it; 0 if it is not known. They become those of
   // DecoderFacts.
   int64_t max_positions = 0;
