@@ -5,6 +5,7 @@ import {
   extract,
   invalidArgument,
   type RequestedGeneration,
+  type Summary,
   type SummaryInput,
   type SummaryOutput,
   summarize,
@@ -13,6 +14,7 @@ import { EventStream, toEvent } from '../http/event-stream.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import { checkBody, modelFields, readTexts, textFields } from './body.ts';
 import { aboutFields, describeTextRoute, eachSchema } from './openapi.ts';
+import { roundScore } from './scores.ts';
 import { type Question, textOperations, textRoute, writeEach } from './text-route.ts';
 
 const EXAMPLE = { text: 'The bridge was built in 1931. It will be closed for two years.' };
@@ -130,12 +132,18 @@ function read(body: Body): Question<SummaryInput, SummaryOutput> {
     ...{ model, model_version, operations, events },
     input: { ...texts, sentences, ratio, options, truncate, onText },
     write({ output: { results, usage }, about }) {
-      const json = writeEach(results, isList, usage, about);
+      const json = writeEach(results.map(rounded), isList, usage, about);
       if (events === undefined) return { body: json };
       const whole = events.opened ? '' : toEvent({ delta: results[0]!.summary });
       return { body: whole + toEvent(json) + toEvent('[DONE]') };
     },
   };
+}
+
+function rounded({ sentences, ...summary }: Summary): Summary {
+  if (sentences === undefined) return summary;
+  const scored = sentences.map((each) => ({ ...each, score: roundScore(each.score) }));
+  return { ...summary, sentences: scored };
 }
 
 /** @throws {ServeError} `INVALID_ARGUMENT` for options that have no effect together */
