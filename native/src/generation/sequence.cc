@@ -55,18 +55,19 @@ Status Sequence::TakeRows(std::span<DecoderRow> rows, std::span<const float> log
 }
 
 Status Sequence::ChooseToken(std::span<const float> logits, SearchMemory& memory) {
-  if (MaxOf(logits) == kMinusInfinity) {
-    return {Code::kInternal, "The model returned logits that are not numbers"};
-  }
-  std::vector<float>& scores = memory.scores;
-  std::span<const float> changed = logits;
-  if (sampler_ || !processors_->empty()) {
+  int64_t chosen = -1;
+  if (!sampler_ && processors_->empty()) {
+    chosen = ArgMax(logits);
+  } else {
+    std::vector<float>& scores = memory.scores;
     scores.assign(logits.begin(), logits.end());
     processors_->Apply(tokens_, scores, memory.marks);
-    changed = scores;
+    chosen = sampler_ ? sampler_->Draw(scores, memory) : ArgMax(scores);
   }
-  const int64_t chosen = sampler_ ? sampler_->Draw(scores, memory) : ArgMax(changed);
   if (chosen < 0) {
+    if (MaxOf(logits) == kMinusInfinity) {
+      return {Code::kInternal, "The model returned logits that are not numbers"};
+    }
     return {Code::kInvalidArgument, "The options forbid every next token: allow at least one"};
   }
   const auto token = static_cast<int32_t>(chosen);

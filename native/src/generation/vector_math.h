@@ -1,4 +1,5 @@
-// Reductions over the logits of a row. They are written in lanes, so that compilers turn them into vector instructions.
+// Reductions over the logits of a row, written so that compilers turn them into vector instructions; for ExpOfNegative they
+// need -fno-trapping-math, which CMakeLists.txt sets.
 #pragma once
 
 #include <algorithm>
@@ -16,17 +17,17 @@ inline constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 // Returns the largest value, or minus infinity if there is none. Values that are not numbers do not count.
 inline float MaxOf(std::span<const float> values) noexcept {
-  constexpr size_t kLanes = 16;
+  constexpr size_t kLanes = 32;
   std::array<float, kLanes> lanes;
   lanes.fill(kMinusInfinity);
   size_t i = 0;
   for (; i + kLanes <= values.size(); i += kLanes) {
+    const float* const block = values.data() + i;
     for (size_t lane = 0; lane < kLanes; ++lane) {
-      const float value = values[i + lane];
-      lanes[lane] = value > lanes[lane] ? value : lanes[lane];
+      lanes[lane] = lanes[lane] < block[lane] ? block[lane] : lanes[lane];
     }
   }
-  for (; i < values.size(); ++i) lanes[0] = values[i] > lanes[0] ? values[i] : lanes[0];
+  for (; i < values.size(); ++i) lanes[0] = lanes[0] < values[i] ? values[i] : lanes[0];
   return *std::ranges::max_element(lanes);
 }
 
@@ -59,18 +60,20 @@ inline float ExpOfNegative(float x) noexcept {
 
 // Returns the sum of e^(value - most), where `most` is the largest value and finite.
 inline double SumOfExp(std::span<const float> values, float most) noexcept {
-  constexpr size_t kLanes = 16;
-  // Single precision adds few enough numbers for its rounding not to matter.
-  constexpr size_t kBlock = 256 * kLanes;
+  // Single precision adds few enough numbers in a lane for its rounding not to matter.
+  constexpr size_t kBlock = 1024;
+  constexpr size_t kLanes = 8;
+  std::array<float, kBlock> powers;
   double total = 0;
   for (size_t start = 0; start < values.size(); start += kBlock) {
-    const auto block = values.subspan(start, std::min(kBlock, values.size() - start));
+    const size_t size = std::min(kBlock, values.size() - start);
+    const float* const block = values.data() + start;
+    for (size_t i = 0; i < size; ++i) powers[i] = ExpOfNegative(block[i] - most);
+    std::fill(powers.begin() + static_cast<std::ptrdiff_t>(size), powers.end(), 0.0f);
     std::array<float, kLanes> lanes{};
-    size_t i = 0;
-    for (; i + kLanes <= block.size(); i += kLanes) {
-      for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += ExpOfNegative(block[i + lane] - most);
+    for (size_t i = 0; i < kBlock; i += kLanes) {
+      for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += powers[i + lane];
     }
-    for (; i < block.size(); ++i) lanes[0] += ExpOfNegative(block[i] - most);
     for (const float lane : lanes) total += lane;
   }
   return total;
