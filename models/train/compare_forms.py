@@ -7,6 +7,7 @@ card of minilm has the figures and the choice.
 """
 
 import argparse
+import logging
 import tempfile
 import time
 from pathlib import Path
@@ -113,6 +114,8 @@ def milliseconds(session, encodings, rows):
 
 
 def main():
+    # The quantizers report each node.
+    logging.disable(logging.WARNING)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--vader", required=True, help="the path of vaderSentiment-0.5.zip")
     texts = [row.text for row in vader.read(parser.parse_args().vader) if row.source == "nytEditorialSnippets"]

@@ -20,7 +20,7 @@ from transformers import BertConfig, BertForTokenClassification
 NAME = "ner"
 
 LAYERS = 4
-PIECES = 8_200
+PIECES = 8_500
 POSITIONS = 256
 LONGEST_IN_TRAINING = 128
 EPOCHS = 3
