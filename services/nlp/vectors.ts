@@ -6,6 +6,8 @@ import type { EncodedResponse } from '../http/edge.ts';
 
 /** JSON of more floats is written on another thread, because it takes a millisecond for each 30,000. */
 const WRITTEN_HERE = 16_384;
+/** Rows that are passed on to another thread together. */
+const PART_ROWS = 256;
 
 /** The text of a JSON response around its vectors. */
 export interface VectorText {
@@ -20,18 +22,53 @@ export interface VectorText {
 /** A response whose vectors are lists of numbers. */
 export function writeNumbers(
   codec: Codec,
+  vectors: Vectors,
+  text: VectorText,
+): EncodedResponse | Promise<EncodedResponse> {
+  if (vectors.data.length > WRITTEN_HERE) return writeElsewhere(codec, vectors, text);
+  return { body: codec.encodeJson(piecesOf(vectors, text, 0, vectors.rows)) };
+}
+
+/** The same on other threads. Only a part of the vectors is passed on in each turn, because each takes a few microseconds. */
+async function writeElsewhere(
+  codec: Codec,
+  vectors: Vectors,
+  text: VectorText,
+): Promise<EncodedResponse> {
+  const turns = new ShortTurns();
+  const parts: Promise<Uint8Array>[] = [];
+  for (let first = 0; first < vectors.rows; first += PART_ROWS) {
+    const pieces = piecesOf(vectors, text, first, Math.min(first + PART_ROWS, vectors.rows));
+    parts.push(codec.encodeJsonAsync(pieces));
+    await turns.pause();
+  }
+  return { body: joined(await Promise.all(parts)) };
+}
+
+/** The rows from `first` to the one before `end` as JSON, with the text before and after all rows. */
+function piecesOf(
   { data, dimensions, rows }: Vectors,
   { head, tail, open = () => '', close = '' }: VectorText,
-): EncodedResponse | Promise<EncodedResponse> {
+  first: number,
+  end: number,
+): JsonPiece[] {
   const pieces: JsonPiece[] = [];
-  let text = head;
-  for (let row = 0; row < rows; row += 1) {
-    pieces.push(text + open(row), data.subarray(row * dimensions, (row + 1) * dimensions));
-    text = `${close},`;
+  for (let row = first; row < end; row += 1) {
+    const before = row === 0 ? head : `${close},`;
+    pieces.push(before + open(row), data.subarray(row * dimensions, (row + 1) * dimensions));
   }
-  pieces.push(close + tail);
-  if (data.length <= WRITTEN_HERE) return { body: codec.encodeJson(pieces) };
-  return codec.encodeJsonAsync(pieces).then((body) => ({ body }));
+  if (end === rows) pieces.push(close + tail);
+  return pieces;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** A response whose vectors are texts: base64 of their floats, little-endian. */
