@@ -40,7 +40,10 @@ const tokenizerSchema = z.object({
 
 const specialSchema = z.object({ pad_token: token, unk_token: token });
 
-const sentenceSchema = z.object({ max_seq_length: z.int().min(1).nullish() });
+const sentenceSchema = z.object({
+  max_seq_length: z.int().min(1).nullish(),
+  do_lower_case: z.boolean().nullish(),
+});
 
 /**
  * @throws {ServeError} `INVALID_CONFIG` that names the file and its first mistake. Only files that matter for the task are
@@ -74,6 +77,7 @@ export async function readDescription(
           cleanUpSpaces: about.clean_up_tokenization_spaces ?? false,
           ...(about.truncation_side ? { truncationSide: about.truncation_side } : {}),
           ...(unknownToken === undefined ? {} : { unknownToken }),
+          ...(sentence?.do_lower_case ? { lowersCase: true } : {}),
         }
       : undefined,
     padding,

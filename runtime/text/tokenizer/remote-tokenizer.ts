@@ -78,12 +78,12 @@ export class RemoteTokenizer implements TextTokenizer {
   ): Promise<readonly EncodedText[]> {
     const { prefix = '', offsets = false, maxTokens = Number.POSITIVE_INFINITY } = options;
     const sent = new DistinctTexts();
+    const add = (text: string) =>
+      sent.add(this.#source.lowersCase === true ? text.toLowerCase() : text);
     const places = texts.map((text) =>
-      typeof text === 'string'
-        ? sent.add(prefix + text)
-        : ([sent.add(text[0]), sent.add(text[1])] as const),
+      typeof text === 'string' ? add(prefix + text) : ([add(text[0]), add(text[1])] as const),
     );
-    const prefixPlace = prefix === '' ? undefined : sent.add(prefix);
+    const prefixPlace = prefix === '' ? undefined : add(prefix);
     const { pending } = await this.#linked();
     const encoded = await pending.ask<Encoded>(
       {

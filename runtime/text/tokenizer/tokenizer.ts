@@ -129,6 +129,11 @@ export interface TokenizerSource {
   readonly cleanUpSpaces?: boolean;
   /** `truncation_side`. Default: that of `tokenizer.json`, else right. */
   readonly truncationSide?: 'left' | 'right';
+  /**
+   * `do_lower_case` of sentence-transformers: texts are encoded in small letters, whatever `tokenizer.json` says. Offsets are
+   * then those of the small letters, of which a few texts have more. Default: false.
+   */
+  readonly lowersCase?: boolean;
   /** `unk_token`. Default: that of `tokenizer.json`. */
   readonly unknownToken?: string;
 }

@@ -76,10 +76,16 @@ describe('the tokenizer', () => {
         truncation_side: 'left',
         unk_token: { content: '<unk>' },
       },
+      'sentence_bert_config.json': { do_lower_case: true },
     });
     const { path: file, ...rest } = tokenizer!;
     assert.match(file, /\/m\/tokenizer\.json$/);
-    assert.deepEqual(rest, { cleanUpSpaces: true, truncationSide: 'left', unknownToken: '<unk>' });
+    assert.deepEqual(rest, {
+      cleanUpSpaces: true,
+      truncationSide: 'left',
+      unknownToken: '<unk>',
+      lowersCase: true,
+    });
   });
 
   test('has the tokens of special_tokens_map.json if tokenizer_config.json does not name them', async () => {

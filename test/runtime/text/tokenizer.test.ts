@@ -191,3 +191,18 @@ for (const kind of ['wordpiece', 'bpe', 'unigram', 'byte-fallback', 'precompiled
     });
   });
 }
+
+test('a tokenizer that lowers case has the tokens of the small letters', async () => {
+  const path = `${FOLDER}/${(read('bpe.reference.json') as Reference).tokenizer}`;
+  const usual = await tokenizers.load({ path });
+  const lowers = await tokenizers.load({ path, lowersCase: true });
+  const [text, prefix] = ['The TRAIN leaves ÀT Seven', 'Query: '];
+  const of = async (from: TextTokenizer, text: string, prefix: string) =>
+    (await from.encode([text, [text, prefix]], { prefix })).map(({ windows }) =>
+      idsOf(windows[0]!),
+    );
+  const expected = await of(usual, text.toLowerCase(), prefix.toLowerCase());
+  assert.deepEqual(await of(lowers, text, prefix), expected);
+  assert.notDeepEqual(await of(usual, text, prefix), expected);
+  await Promise.all([usual.close(), lowers.close()]);
+});
