@@ -64,7 +64,8 @@ Status MakeCudaMemory(std::unique_ptr<DeviceContext> context, std::unique_ptr<De
 // one, and new memory costs page faults on a CPU and a wait for all kernels on a GPU.
 //
 // Pieces are at most a quarter larger than what they are taken for. The pool keeps as much free memory as is in use, or
-// kKept if that is more, and frees first what has been free for longest. Thread-safe.
+// kKept if that is more, and frees first what has been free for longest. When it allocates, it keeps at most a quarter of
+// these, so that it never holds much more than was in use at a time. Thread-safe.
 class DecoderPool {
  public:
   static constexpr size_t kKept = size_t{64} << 20;
@@ -89,6 +90,8 @@ class DecoderPool {
   Status Take(size_t bytes, Piece& piece);
   void GiveBack(Piece piece) noexcept;
   bool TakeFree(size_t bytes, Piece& piece) noexcept;
+  Status Allocate(Piece& piece);
+  void KeepAtMost(size_t bytes) noexcept;
   void Release(std::byte* data) noexcept;
 
   const std::unique_ptr<DecoderMemory> memory_;

@@ -47,7 +47,7 @@ Status DecoderPool::Take(size_t bytes, Piece& piece) {
   // Space is reserved here, so that GiveBack cannot fail.
   free_.reserve(free_.size() + taken_ + 1);
   Piece taken{nullptr, size};
-  if (!TakeFree(size, taken)) MILLRACE_RETURN_IF_ERROR(memory_->Allocate(size, taken.data));
+  if (!TakeFree(size, taken)) MILLRACE_RETURN_IF_ERROR(Allocate(taken));
   ++taken_;
   used_ += taken.bytes;
   piece = taken;
@@ -68,17 +68,32 @@ bool DecoderPool::TakeFree(size_t bytes, Piece& piece) noexcept {
   return true;
 }
 
+// A cache that has outgrown its pieces leaves them behind, so most of them are freed before there is a larger one.
+Status DecoderPool::Allocate(Piece& piece) {
+  KeepAtMost(std::max(used_ + piece.bytes, kKept) / 4);
+  const Status status = memory_->Allocate(piece.bytes, piece.data);
+  if (status.ok() || free_.empty()) return status;
+  KeepAtMost(0);
+  return memory_->Allocate(piece.bytes, piece.data);
+}
+
+// Frees what has been free for longest, until no more is free than this.
+void DecoderPool::KeepAtMost(size_t bytes) noexcept {
+  size_t count = 0;
+  for (; kept_ > bytes; ++count) {
+    Release(free_[count].data);
+    kept_ -= free_[count].bytes;
+  }
+  free_.erase(free_.begin(), free_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
 void DecoderPool::GiveBack(Piece piece) noexcept {
   const std::lock_guard lock(mutex_);
   --taken_;
   used_ -= piece.bytes;
   kept_ += piece.bytes;
   free_.push_back(piece);
-  while (kept_ > std::max(used_, kKept)) {
-    Release(free_.front().data);
-    kept_ -= free_.front().bytes;
-    free_.erase(free_.begin());
-  }
+  KeepAtMost(std::max(used_, kKept));
 }
 
 DecoderPiece::DecoderPiece(DecoderPiece&& other) noexcept

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <map>
 #include <random>
 
 #include "support/fake_provider.h"
@@ -173,13 +174,17 @@ class CountedMemory final : public DecoderMemory {
   const OrtMemoryInfo* info() const noexcept override { return nullptr; }
   bool on_cpu() const noexcept override { return true; }
   Status Allocate(size_t bytes, std::byte*& memory) override {
-    if (fails) return {Code::kResourceExhausted, "none left"};
+    if (fails || bytes_ + bytes > limit) return {Code::kResourceExhausted, "none left"};
     memory = new std::byte[bytes];
+    sizes_[memory] = bytes;
+    bytes_ += bytes;
+    most = std::max(most, bytes_);
     ++live_;
     ++allocations;
     return {};
   }
   void Free(std::byte* memory) noexcept override {
+    bytes_ -= sizes_.extract(memory).mapped();
     delete[] memory;
     --live_;
   }
@@ -189,9 +194,14 @@ class CountedMemory final : public DecoderMemory {
 
   size_t allocations = 0;
   bool fails = false;
+  size_t limit = SIZE_MAX;
+  // The most bytes that were allocated at a time.
+  size_t most = 0;
 
  private:
   size_t& live_;
+  std::map<std::byte*, size_t> sizes_;
+  size_t bytes_ = 0;
 };
 
 class DecoderPoolTest : public testing::Test {
@@ -221,6 +231,7 @@ TEST_F(DecoderPoolTest, ACacheThatGrowsByATokenRarelyNeedsNewMemory) {
   }
   // From 0.1 MB to 10 MB there are 27 sizes, and two pieces of each are in turn the past and the present.
   EXPECT_LE(memory->allocations, 56u);
+  EXPECT_LE(memory->most, 10'100'000u * 2 * 5 / 4 + DecoderPool::kKept / 4);
   past = {};
   EXPECT_EQ(pool->used(), 0u);
 }
@@ -246,11 +257,21 @@ TEST_F(DecoderPoolTest, KeepsAsMuchAsIsInUseOrALittle) {
 
 TEST_F(DecoderPoolTest, FreesFirstWhatHasBeenFreeForLongest) {
   { const DecoderPiece old = Take(40 * kMiB); }
+  EXPECT_EQ(live, 1u);
   { const DecoderPiece recent = Take(60 * kMiB); }
   EXPECT_EQ(live, 1u);
   const size_t before = memory->allocations;
   const DecoderPiece again = Take(60 * kMiB);
   EXPECT_EQ(memory->allocations, before);
+}
+
+TEST_F(DecoderPoolTest, WhatIsKeptIsFreedBeforeMemoryRunsOut) {
+  const DecoderPiece used = Take(40 * kMiB);
+  { const DecoderPiece old = Take(8 * kMiB); }
+  EXPECT_EQ(pool->kept(), 8 * kMiB);
+  memory->limit = 52 * kMiB;
+  const DecoderPiece piece = Take(12 * kMiB);
+  EXPECT_EQ(pool->kept(), 0u);
 }
 
 TEST_F(DecoderPoolTest, NoMemoryIsAnErrorAndNoLeak) {
