@@ -1,6 +1,7 @@
 /**
  * The order in which a thread encodes texts. Requests take turns, each with a piece of its texts, so that a small request
- * does not wait for a large one; pieces of several requests are encoded together.
+ * does not wait for a large one; pieces of several requests are encoded together. It is start-time fair queuing (Goyal, Vin
+ * and Cheng, SIGCOMM 1996) of characters.
  *
  * @module
  */
@@ -32,6 +33,8 @@ interface Job {
   readonly request: EncodeRequest;
   /** The first text that is in no batch yet. */
   next: number;
+  /** When it has its next turn, in characters that were taken before. */
+  turn: number;
   /** Texts that are not encoded yet. */
   left: number;
   /** How many tokens there are so far. */
@@ -51,6 +54,8 @@ interface Piece {
 export class EncodeQueue {
   readonly #encoder: Encoder;
   readonly #waiting: Job[] = [];
+  /** The turn of the job that was taken last. */
+  #now = 0;
   #running = 0;
   /** Resolve when nothing is in progress any more. */
   readonly #idle: (() => void)[] = [];
@@ -64,7 +69,7 @@ export class EncodeQueue {
     const left = request.texts.length;
     const job: Job = {
       ...{ request, answer, left },
-      ...{ next: 0, count: 0, texts: new Array<Tokens>(left), failed: false },
+      ...{ next: 0, turn: this.#now, count: 0, texts: new Array<Tokens>(left), failed: false },
     };
     if (left === 0) answer(pack(job));
     else {
@@ -86,27 +91,28 @@ export class EncodeQueue {
     }
   }
 
-  /** Pieces of the jobs that wait longest. What is left of a job goes behind the others. */
+  /** Pieces of the jobs whose turn it is. */
   #takeBatch(): Piece[] {
     const pieces: Piece[] = [];
+    // Those of the same turn stay in their order.
+    this.#waiting.sort((a, b) => a.turn - b.turn);
     const { split } = this.#waiting[0]!.request;
     let characters = 0;
-    for (const job of this.#waiting.splice(0)) {
+    for (const job of this.#waiting) {
+      if (characters >= BATCH_CHARACTERS) break;
       const { texts } = job.request;
+      if (job.request.split !== split) continue;
+      this.#now = job.turn;
+      const before = characters;
       const from = job.next;
-      if (job.request.split === split) {
-        while (job.next < texts.length && characters < BATCH_CHARACTERS) {
-          characters += texts[job.next]!.length + 1;
-          job.next += 1;
-        }
+      while (job.next < texts.length && characters < BATCH_CHARACTERS) {
+        characters += texts[job.next]!.length + 1;
+        job.next += 1;
       }
-      if (job.next > from) pieces.push({ job, from, to: job.next });
-      if (job.next < texts.length) this.#waiting.push(job);
+      job.turn += characters - before;
+      pieces.push({ job, from, to: job.next });
     }
-    // Those that got nothing stay in front of those that did.
-    const took = new Set(pieces.map(({ job }) => job));
-    const rank = (job: Job) => (took.has(job) ? 1 : 0);
-    this.#waiting.sort((a, b) => rank(a) - rank(b));
+    for (const { job } of pieces) if (job.next === job.request.texts.length) this.#remove(job);
     return pieces;
   }
 
@@ -181,6 +187,10 @@ export class EncodeQueue {
 
   #drop(job: Job): void {
     job.failed = true;
+    this.#remove(job);
+  }
+
+  #remove(job: Job): void {
     const at = this.#waiting.indexOf(job);
     if (at !== -1) this.#waiting.splice(at, 1);
   }
