@@ -329,7 +329,7 @@ describe('dtype', () => {
     });
   }
 
-  test('auto is 16-bit floats on a GPU, and what is most exact on a CPU', async () => {
+  test('auto is the best that the device runs fast, and without any the most exact one', async () => {
     assert.equal((await choose(undefined, 'cuda:0')).file, 'model_fp16');
     assert.equal((await choose('auto', 'tensorrt')).file, 'model_fp16');
     assert.equal((await choose(undefined, 'cpu')).file, 'model');
@@ -337,6 +337,10 @@ describe('dtype', () => {
     const quantized = ['model_q4', 'model_int8'];
     assert.equal((await choose(undefined, 'cpu', quantized)).file, 'model_int8');
     assert.equal((await choose(undefined, 'cuda', quantized)).file, 'model_int8');
+    const halves = ['model_fp16', 'model_quantized', 'model_q4'];
+    assert.equal((await choose(undefined, 'cpu', halves)).file, 'model_quantized');
+    assert.equal((await choose(undefined, 'cuda', halves)).file, 'model_fp16');
+    assert.equal((await choose(undefined, 'cpu', ['model_q4', 'model_fp16'])).file, 'model_fp16');
   });
 
   test('a single file needs no note', async () => {
