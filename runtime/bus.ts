@@ -11,6 +11,7 @@
 
 import type { CatalogSnapshot } from './catalog/snapshot.ts';
 import { ServeError } from './errors.ts';
+import { type Failure, fromFailure, toFailure } from './failure.ts';
 import type { Log } from './log.ts';
 import type { LoadOverride } from './repository/index.ts';
 
@@ -22,12 +23,6 @@ export type StateChange =
   | { readonly kind: 'refresh' }
   /** Serve what the catalog has, with the routes that are in effect. */
   | { readonly kind: 'catalog'; readonly snapshot: CatalogSnapshot };
-
-/** An error as it passes between threads. */
-export interface Failure {
-  readonly code: ServeError['code'];
-  readonly message: string;
-}
 
 /** A change that one thread is ready to make. */
 export interface PreparedChange {
@@ -172,12 +167,3 @@ export class ChangeSequencer implements Bus {
 }
 
 const draining = () => new ServeError('DRAINING', 'The server is shutting down; retry elsewhere.');
-
-/** Converts an error for another thread. The message is replaced unless it is a `ServeError`, because clients see it. */
-export function toFailure(error: unknown): Failure {
-  if (error instanceof ServeError) return { code: error.code, message: error.message };
-  return { code: 'INTERNAL', message: 'The server failed to make the change.' };
-}
-
-export const fromFailure = ({ code, message }: Failure): ServeError =>
-  new ServeError(code, message);

@@ -32,10 +32,7 @@ export {
   type Bus,
   type BusMember,
   ChangeSequencer,
-  type Failure,
-  fromFailure,
   type StateChange,
-  toFailure,
   type Vote,
 } from './bus.ts';
 export { type CacheOutcome, RememberedKey, type ResponseCache } from './cache/index.ts';
@@ -83,6 +80,7 @@ export {
 } from './elements.ts';
 export { fromEngine, invalidArgument, type ServeCode, ServeError } from './errors.ts';
 export { checkArtifacts, checkRedis, scanRepository } from './examine.ts';
+export { type Failure, fromFailure, toFailure } from './failure.ts';
 export {
   currentHost,
   exit,

@@ -19,7 +19,9 @@ const measuring = [
 ];
 
 /** Tests of whole processes that concern what is the same on every runtime. */
-const alikeOnAll = ['test/e2e/{counters,devices,junk,npm,pages,playground,readme,statistics}.test.ts'];
+const alikeOnAll = [
+  'test/e2e/{counters,devices,junk,npm,pages,playground,readme,statistics}.test.ts',
+];
 
 /** Tests that take minutes, which only `npm run verify` runs. */
 const long = ['test/{fuzz,soak}/**'];

@@ -1,8 +1,8 @@
 /** @module The threads of tokenizers that another thread of the process has started. */
 
 import type { MessagePort } from 'node:worker_threads';
-import { type Failure, fromFailure, toFailure } from '../../bus.ts';
 import { ServeError } from '../../errors.ts';
+import { type Failure, fromFailure, toFailure } from '../../failure.ts';
 import type { TokenizerConnection, TokenizerHost } from './tokenizer-host.ts';
 import type { LoadedFacts } from './wire.ts';
 

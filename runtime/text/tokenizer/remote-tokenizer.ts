@@ -1,8 +1,8 @@
 /** @module A tokenizer that is in another thread; see `tokenizer-thread.ts`. */
 
 import type { CancelSignal } from '../../../native/index.ts';
-import { fromFailure } from '../../bus.ts';
 import { ServeError } from '../../errors.ts';
+import { fromFailure } from '../../failure.ts';
 import { ShortTurns } from '../../short-turns.ts';
 import { cleanUpSpaces } from './clean-up-spaces.ts';
 import { tooManyTokens } from './encode-queue.ts';

@@ -1,8 +1,8 @@
 /** @module The thread of a tokenizer, which `tokenizer-threads.ts` starts. */
 
 import type { MessagePort } from 'node:worker_threads';
-import { type Failure, toFailure } from '../../bus.ts';
 import { ServeError } from '../../errors.ts';
+import { type Failure, toFailure } from '../../failure.ts';
 import { exit, type Parent, parentThread } from '../../host/index.ts';
 import { EncodeQueue } from './encode-queue.ts';
 import { LoadedTokenizer } from './loaded-tokenizer.ts';

@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { MessageChannel } from 'node:worker_threads';
-import { fromFailure } from '../../bus.ts';
 import { ServeError } from '../../errors.ts';
+import { fromFailure } from '../../failure.ts';
 import { startThread, type Thread } from '../../host/index.ts';
 import type { TokenizerConnection, TokenizerHost } from './tokenizer-host.ts';
 import type {

@@ -1,7 +1,7 @@
 /** @module The messages between those who use a tokenizer and its thread. */
 
 import type { MessagePort } from 'node:worker_threads';
-import type { Failure } from '../../bus.ts';
+import type { Failure } from '../../failure.ts';
 import type { SpecialTokens } from './special-tokens.ts';
 
 /** What a thread finds out about its tokenizer. */
