@@ -1,12 +1,14 @@
-// Greedy generation with caches: a bare loop around ONNX Runtime, and millrace's decoder and generator on the same graphs.
+// Greedy generation with caches: a bare loop around ONNX Runtime, and millrace's decoder and generator on the same
+// graphs.
 //
-//   millrace-bench-generation --library F --folder F [--rows N] [--prompt N] [--tokens N] [--threads N] [--spin 1] [--edit 0] [--rounds N]
+//   millrace-bench-generation --library F --folder F [--rows N] [--prompt N] [--tokens N] [--threads N]
+//     [--spin 1] [--edit 0] [--rounds N]
 //
 // The ways run in turn in each round, so that other work on the machine disturbs all of them alike. It prints a line of
-// JSON with the median tokens per second of each way, and the medians over the rounds of one way's rate divided by another's, of
-// tokens per second and per second of CPU time: `bare` and `decoder` continue one row, `…_rows` all rows, `alone` submits one
-// request after another to the generator, `together` all at once, and `clients` are as many clients that each submit their next request
-// of another length when the last one has finished.
+// JSON with the median tokens per second of each way, and the medians over the rounds of one way's rate divided by
+// another's, of tokens per second and per second of CPU time: `bare` and `decoder` continue one row, `…_rows` all rows,
+// `alone` submits one request after another to the generator, `together` all at once, and `clients` are as many clients
+// that each submit their next request of another length when the last one has finished.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -49,7 +51,8 @@ Status ReadArguments(int argc, char** argv, Arguments& arguments) {
     return {Code::kInvalidArgument, "--library and --folder are needed"};
   }
   const Generation& generation = arguments.generation;
-  if (std::min({generation.rows, generation.prompt, generation.tokens, arguments.rounds}) < 1 || arguments.threads < 1) {
+  const int64_t least = std::min({generation.rows, generation.prompt, generation.tokens, arguments.rounds});
+  if (least < 1 || arguments.threads < 1) {
     return {Code::kInvalidArgument, "Every count must be at least 1"};
   }
   return {};
@@ -194,8 +197,9 @@ Status Measure(const Arguments& arguments) {
       ways[2].tokens != ways[5].tokens) {
     return {Code::kInternal, "The tokens of the ways differ"};
   }
-  std::printf("{\"rows\":%ld,\"prompt\":%ld,\"tokens\":%ld,\"threads\":%d", static_cast<long>(arguments.generation.rows),
-              static_cast<long>(alone.prompt), static_cast<long>(alone.tokens), arguments.threads);
+  std::printf("{\"rows\":%ld,\"prompt\":%ld,\"tokens\":%ld,\"threads\":%d",
+              static_cast<long>(arguments.generation.rows), static_cast<long>(alone.prompt),
+              static_cast<long>(alone.tokens), arguments.threads);
   for (const Way& way : ways) {
     std::printf(",\"%s\":%.1f,\"cpu_%s\":%.1f", way.name, Median(way.rates), way.name, Median(way.cpu_rates));
   }

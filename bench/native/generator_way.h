@@ -12,8 +12,8 @@ namespace millrace::bench {
 Status RunGenerator(Generator& generator, const Generation& generation, bool together,
                     std::vector<std::vector<int32_t>>& tokens);
 
-// As many clients as there are rows submit four requests each, one after another, with prompts and numbers of tokens between half and
-// all of those given. They are therefore never at the same token.
+// As many clients as there are rows submit four requests each, one after another, with prompts and numbers of tokens
+// between half and all of those given. They are therefore never at the same token.
 Status RunClients(Generator& generator, const Generation& generation, std::vector<std::vector<int32_t>>& tokens);
 
 }  // namespace millrace::bench

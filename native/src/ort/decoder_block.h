@@ -10,8 +10,8 @@
 
 namespace millrace {
 
-// Tensors [rows, heads, tokens, size] of equal shapes, one after another. Hidden states [rows, tokens, size] are one such
-// tensor with one head.
+// Tensors [rows, heads, tokens, size] of equal shapes, one after another. Hidden states [rows, tokens, size] are one
+// such tensor with one head.
 class TensorBlock {
  public:
   TensorBlock() = default;
@@ -29,7 +29,8 @@ class TensorBlock {
   std::span<const OrtValuePtr> values() const noexcept { return values_; }
   // Makes tensors of the first `rows` rows. They refer to the block's memory.
   Status MakePrefix(int64_t rows, std::vector<OrtValuePtr>& values) const;
-  // Makes a tensor [rows, tokens, size] of a block with one tensor and one head, which has as many rows × tokens at least.
+  // Makes a tensor [rows, tokens, size] of a block with one tensor and one head, which has as many rows × tokens at
+  // least.
   Status MakeHidden(int64_t rows, int64_t tokens, OrtValuePtr& value) const;
 
   // The part of the memory that holds some tokens of a row and the rows after it.
@@ -57,9 +58,9 @@ struct BlockRow {
 // Where padding is: before the tokens of a row, so that the next token follows the last one, or after them.
 enum class Padding : uint8_t { kBefore, kAfter };
 
-// Copies `sources` to the rows of `target`, each with its tokens at the side without padding. A row that has more tokens
-// than `target` loses the other side's, which must be padding; one that has fewer is filled up with zeros. A row without a
-// block becomes zeros. Adds the bytes that it copies to `copied`.
+// Copies `sources` to the rows of `target`, each with its tokens at the side without padding. A row that has more
+// tokens than `target` loses the other side's, which must be padding; one that has fewer is filled up with zeros. A row
+// without a block becomes zeros. Adds the bytes that it copies to `copied`.
 //
 // Rows that lie one after another in their block are one copy.
 Status GatherRows(DecoderMemory& memory, std::span<const BlockRow> sources, Padding padding, TensorBlock& target,

@@ -19,8 +19,8 @@ constexpr float kLow = -65504;
 // From this version of ONNX on, a constant can have the type of another tensor.
 constexpr uint64_t kCastLikeVersion = 15;
 
-// Between keys and the product with queries, between that product and the softmax, and between counted positions and the
-// table of their embeddings.
+// Between keys and the product with queries, between that product and the softmax, and between counted positions and
+// the table of their embeddings.
 constexpr std::array<std::string_view, 8> kKeyPath = {"Transpose", "Mul",     "Div",      "Cast",
                                                       "Identity",  "Reshape", "Unsqueeze", "Expand"};
 constexpr std::array<std::string_view, 7> kScorePath = {"Add", "Mul", "Div", "Cast", "Identity", "Where", "Sub"};
@@ -157,7 +157,8 @@ class Editor {
     size_t node = graph_.Producer("logits");
     while (node != OnnxGraph::kNone && seen.insert(node).second && Contains(kLogitPath, graph_.nodes()[node].type)) {
       const std::vector<std::string_view>& inputs = graph_.nodes()[node].inputs;
-      const auto computed = std::find_if(inputs.begin(), inputs.end(), [&](std::string_view input) { return !IsConstant(input); });
+      const auto computed = std::find_if(inputs.begin(), inputs.end(),
+                                         [this](std::string_view input) { return !IsConstant(input); });
       node = computed == inputs.end() ? OnnxGraph::kNone : graph_.Producer(*computed);
     }
     if (node == OnnxGraph::kNone || graph_.nodes()[node].type != "MatMul") return false;
@@ -231,8 +232,8 @@ std::string EditDecoder(std::string_view model, const DecoderEdit& wanted, Decod
     possible.mask = false;
   }
   if (inputs.contains("position_ids")) possible.positions = false;
-  // With one of the first two, the graph is asked for what the edit would do. Where there is an encoder, the decoder has no
-  // prompt.
+  // With one of the first two, the graph is asked for what the edit would do. Where there is an encoder, the decoder
+  // has no prompt.
   for (const char* name : {"num_logits_to_keep", "logits_to_keep", "encoder_attention_mask"}) {
     if (inputs.contains(name)) possible.last_logits = false;
   }

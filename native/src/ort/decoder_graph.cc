@@ -242,8 +242,8 @@ Status MatchGraphs(const DecoderGraph& first, const DecoderGraph& later, const E
   }
   // Without a branch, a graph that takes cross keys and values cannot make them.
   if (encoder_decoder && !first.cross_past.empty() && first.branch == nullptr) {
-    return {Code::kInvalidArgument, "The decoder has no input 'use_cache_branch', so that it needs a cache in its first "
-                                    "run: name decoder_model_merged.onnx, or decoder_model.onnx and "
+    return {Code::kInvalidArgument, "The decoder has no input 'use_cache_branch', so that it needs a cache in its "
+                                    "first run: name decoder_model_merged.onnx, or decoder_model.onnx and "
                                     "decoder_with_past_model.onnx"};
   }
   MILLRACE_RETURN_IF_ERROR(ReadFormat(later.past, format.self));

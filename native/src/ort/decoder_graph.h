@@ -64,8 +64,8 @@ struct DecoderFormat {
   int64_t vocabulary = 0;
 };
 
-// Checks that the graphs belong together. `first` runs if there is no cache, and `later` with a cache; they may be the same
-// graph. `encoder` is null for a decoder-only model. Returns kInvalidArgument with what does not fit.
+// Checks that the graphs belong together. `first` runs if there is no cache, and `later` with a cache; they may be the
+// same graph. `encoder` is null for a decoder-only model. Returns kInvalidArgument with what does not fit.
 Status MatchGraphs(const DecoderGraph& first, const DecoderGraph& later, const EncoderGraph* encoder,
                    DecoderFormat& format);
 

@@ -32,12 +32,12 @@ std::string ReadBytes(const std::string& path) {
 
 Status CheckDevice(const DeviceSpec& device) {
   if (device.kind == DeviceKind::kTensorRt) {
-    return {Code::kInvalidArgument, "A generative model cannot be loaded on 'tensorrt', which builds an engine for each "
-                                    "shape, and each step has another one: use cuda"};
+    return {Code::kInvalidArgument, "A generative model cannot be loaded on 'tensorrt', which builds an engine for "
+                                    "each shape, and each step has another one: use cuda"};
   }
   if (device.index == DeviceSpec::kEvery) {
-    return {Code::kInvalidArgument, "A generative model cannot be loaded on 'cuda:all', since its caches lie on one GPU: "
-                                    "name one, such as cuda:0"};
+    return {Code::kInvalidArgument, "A generative model cannot be loaded on 'cuda:all', since its caches lie on one "
+                                    "GPU: name one, such as cuda:0"};
   }
   return {};
 }
@@ -196,7 +196,8 @@ Status DecoderSession::ReadGraphs(const DecoderOptions& options) {
 Status DecoderSession::BindConstants(Graph& graph, bool cached) {
   const TensorSpec* const kept = graph.names.logits_kept;
   MILLRACE_RETURN_IF_ERROR(Resize(graph.branch, graph.names.branch, {1, {1}}));
-  MILLRACE_RETURN_IF_ERROR(Resize(graph.logits_kept, kept, {static_cast<uint8_t>(kept == nullptr ? 0 : kept->dims.size()), {1}}));
+  const auto rank = static_cast<uint8_t>(kept == nullptr ? 0 : kept->dims.size());
+  MILLRACE_RETURN_IF_ERROR(Resize(graph.logits_kept, kept, {rank, {1}}));
   if (graph.names.branch != nullptr) graph.branch.Set(0, cached ? 1 : 0);
   if (kept != nullptr) graph.logits_kept.Set(0, 1);
   MILLRACE_RETURN_IF_ERROR(graph.bound.Input(graph.names.branch, graph.branch.value()));
@@ -217,8 +218,8 @@ Status DecoderSession::Try() {
   facts_.mixed_lengths = trial.mixed_lengths;
   std::vector<std::string>& notes = report_.notes;
   if (!trial.independent_rows) {
-    notes.push_back("Sequences that share a run change each other's logits, as in a model that is quantized dynamically: "
-                    "set maxRows to 1 if tokens must not depend on other requests");
+    notes.push_back("Sequences that share a run change each other's logits, as in a model that is quantized "
+                    "dynamically: set maxRows to 1 if tokens must not depend on other requests");
   }
   if (!trial.chunks) notes.push_back("A prompt is computed in one run: its logits differ if it is divided");
   if (!trial.mixed_lengths) {

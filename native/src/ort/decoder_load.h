@@ -32,7 +32,8 @@ struct DecoderOptions {
   // `cpu`, `cuda`, `cuda:N` or `auto`. Recorded CUDA graphs and several slots are not used, since each step has another
   // shape than the last.
   DeviceOptions device;
-  // Whether the graphs may be changed, as decoder_edit.h describes, where that helps and a trial shows that it is right.
+  // Whether the graphs may be changed, as decoder_edit.h describes, where that helps and a trial shows that it is
+  // right.
   bool edit = true;
   // From the model's configuration, because graphs do not say it; 0 if it is not known. They become those of
   // DecoderFacts.
@@ -47,8 +48,8 @@ class LoadedDecoder : public Decoder {
   virtual bool healthy() const noexcept { return true; }
 };
 
-// Loads the graphs, finds out what their inputs mean by their names, and tries them: whether a prompt can be computed in
-// parts, and whether rows of different lengths can share a run, is measured and not assumed.
+// Loads the graphs, finds out what their inputs mean by their names, and tries them: whether a prompt can be computed
+// in parts, and whether rows of different lengths can share a run, is measured and not assumed.
 //
 // Returns kInvalidArgument with the name of the input or output that is missing if the graphs are not those of a
 // decoder with a cache, and otherwise what LoadExecutor returns. `library` must outlive the decoder.

@@ -10,8 +10,8 @@
 
 namespace millrace {
 
-// Runs of bytes at equal distances: `depth` slices of `height` runs of `width` bytes. A slice is `rows` runs high, of which
-// `height` belong to the box.
+// Runs of bytes at equal distances: `depth` slices of `height` runs of `width` bytes. A slice is `rows` runs high, of
+// which `height` belong to the box.
 struct Box {
   std::byte* data = nullptr;
   size_t pitch = 0;  // from run to run, bytes
@@ -43,8 +43,8 @@ class DecoderMemory {
   // The boxes do not overlap.
   virtual Status Copy(const Box& target, const Box& source, const BoxSize& size) = 0;
   virtual Status Clear(const Box& target, const BoxSize& size) = 0;
-  // Waits for everything that was queued, and returns the runs of a box of depth 1, one after another, in the CPU's memory. They are
-  // valid until the next call, and as long as the box is not written to.
+  // Waits for everything that was queued, and returns the runs of a box of depth 1, one after another, in the CPU's
+  // memory. They are valid until the next call, and as long as the box is not written to.
   virtual Status Read(const Box& source, const BoxSize& size, const std::byte*& data) = 0;
   // Waits for everything that was queued.
   virtual Status Finish() { return {}; }
@@ -64,8 +64,8 @@ Status MakeCudaMemory(std::unique_ptr<DeviceContext> context, std::unique_ptr<De
 // one, and new memory costs page faults on a CPU and a wait for all kernels on a GPU.
 //
 // Pieces are at most a quarter larger than what they are taken for. The pool keeps as much free memory as is in use, or
-// kKept if that is more, and frees first what has been free for longest. When it allocates, it keeps at most a quarter of
-// these, so that it never holds much more than was in use at a time. Thread-safe.
+// kKept if that is more, and frees first what has been free for longest. When it allocates, it keeps at most a quarter
+// of these, so that it never holds much more than was in use at a time. Thread-safe.
 class DecoderPool {
  public:
   static constexpr size_t kKept = size_t{64} << 20;

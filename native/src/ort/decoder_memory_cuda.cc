@@ -28,7 +28,8 @@ class CudaMemory final : public DecoderMemory {
   Status Allocate(size_t bytes, std::byte*& memory) override {
     MILLRACE_RETURN_IF_ERROR(Use());
     void* raw = nullptr;
-    MILLRACE_RETURN_IF_ERROR(context_->Check(context_->cuda.Malloc(&raw, bytes), "allocate memory for keys and values"));
+    const CudaError error = context_->cuda.Malloc(&raw, bytes);
+    MILLRACE_RETURN_IF_ERROR(context_->Check(error, "allocate memory for keys and values"));
     memory = static_cast<std::byte*>(raw);
     return {};
   }

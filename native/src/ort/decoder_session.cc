@@ -9,7 +9,9 @@
 namespace millrace {
 namespace {
 
-const TensorBlock& TensorsOf(const CacheBlock& block) noexcept { return static_cast<const KeyValueBlock&>(block).tensors; }
+const TensorBlock& TensorsOf(const CacheBlock& block) noexcept {
+  return static_cast<const KeyValueBlock&>(block).tensors;
+}
 
 // Returns whether the rows are the first rows of one block, in order, with no padding that all of them share.
 bool AreFirstRows(std::span<const DecoderRow> rows, int64_t longest) {
@@ -61,8 +63,8 @@ Status DecoderSession::Step(std::span<DecoderRow> rows, RunHandle& handle, std::
   return StepTogether(rows, shape, handle, logits);
 }
 
-// The first run of a text makes its cross keys and values, and is that of a graph of its own. If other rows are further,
-// there are two runs.
+// The first run of a text makes its cross keys and values, and is that of a graph of its own. If other rows are
+// further, there are two runs.
 Status DecoderSession::StepApart(std::span<DecoderRow> rows, RunHandle& handle, std::span<const float>& logits) {
   const auto width = static_cast<size_t>(facts_.vocabulary);
   apart_.resize(rows.size() * width);

@@ -18,8 +18,8 @@ class KeyValueBlock final : public CacheBlock {
   TensorBlock tensors;
 };
 
-// Texts as the encoder leaves them, padded after their tokens to the longest text: hidden states at first, and cross keys
-// and values after the decoder's first step.
+// Texts as the encoder leaves them, padded after their tokens to the longest text: hidden states at first, and cross
+// keys and values after the decoder's first step.
 class EncodedTexts final : public EncodedBlock {
  public:
   int64_t bytes() const noexcept override { return tensors.bytes(); }
@@ -36,8 +36,8 @@ class EncodedTexts final : public EncodedBlock {
 };
 
 // HOW IT WORKS
-//   1. Step finds the rows' keys and values. If they are the rows of one block, in order, its tensors are bound as they are.
-//      Otherwise the rows are gathered into a block of their own, on the device.
+//   1. Step finds the rows' keys and values. If they are the rows of one block, in order, its tensors are bound as they
+//      are. Otherwise the rows are gathered into a block of their own, on the device.
 //   2. It binds the outputs of the run to a new block, and to memory for the logits, and runs the graph.
 //   3. The new block becomes the rows' cache. The old one is used again for a later step when no row refers to it.
 //

@@ -144,7 +144,8 @@ Status DecoderSession::MakePlaceholder(int64_t rows, int64_t tokens, OrtValuePtr
 }
 
 // Binds the cross keys and values that the first step of these texts makes.
-Status DecoderSession::BindCross(const EncodedTexts& texts, Graph& graph, std::shared_ptr<const EncodedTexts>& crossed) {
+Status DecoderSession::BindCross(const EncodedTexts& texts, Graph& graph,
+                                 std::shared_ptr<const EncodedTexts>& crossed) {
   std::shared_ptr<EncodedTexts> made;
   MILLRACE_RETURN_IF_ERROR(MakeTexts(texts.lengths, format_.cross, made));
   made->cross = true;

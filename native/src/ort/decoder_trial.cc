@@ -14,8 +14,8 @@ namespace {
 using Tokens = std::vector<int32_t>;
 using Logits = std::vector<float>;
 
-// A wrong mask or position changes logits by about as much as they vary. Activations that are quantized by the range over
-// all rows change them by a few percent, and now and then by more.
+// A wrong mask or position changes logits by about as much as they vary. Activations that are quantized by the range
+// over all rows change them by a few percent, and now and then by more.
 constexpr float kLarge = 0.25F;
 
 // Returns by how much the logits of a run differ from the expected ones, in units of their range.

@@ -9,8 +9,8 @@ struct DecoderTrial {
   // As in DecoderFacts.
   bool chunks = false;
   bool mixed_lengths = false;
-  // Whether the logits of a row do not depend on the other rows of its run, apart from rounding. They do if activations are
-  // quantized by their range over all rows.
+  // Whether the logits of a row do not depend on the other rows of its run, apart from rounding. They do if activations
+  // are quantized by their range over all rows.
   bool independent_rows = false;
 };
 

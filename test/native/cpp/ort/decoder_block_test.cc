@@ -99,7 +99,8 @@ TEST_P(DecoderBlockTest, RowsOfAnyBlocksAreGathered) {
     std::vector<BlockRow> sources;
     for (size_t row = 0; row < 1 + seed % 6; ++row) {
       const TensorBlock& block = blocks[random() % blocks.size()];
-      sources.push_back({random() % 5 == 0 ? nullptr : &block, static_cast<int64_t>(random() % static_cast<uint32_t>(block.rows()))});
+      const auto from = static_cast<int64_t>(random() % static_cast<uint32_t>(block.rows()));
+      sources.push_back({random() % 5 == 0 ? nullptr : &block, from});
     }
     TensorBlock target = Make(static_cast<int64_t>(sources.size()), 1 + random() % 6);
     Fill(target, -1e6F);

@@ -123,7 +123,8 @@ TEST_F(DecoderGraphTest, HalfPrecision) {
 
 TEST_F(DecoderGraphTest, RareInputsAreKnown) {
   Graph graph = DecoderOnly();
-  graph.In("cache_position", kInt, {-1}).In("num_logits_to_keep", kInt, {}).In("use_cache_branch", ElementType::kBool, {1});
+  graph.In("cache_position", kInt, {-1}).In("num_logits_to_keep", kInt, {});
+  graph.In("use_cache_branch", ElementType::kBool, {1});
   ASSERT_TRUE(Match(graph, graph, nullptr).ok());
   EXPECT_NE(first.cache_position, nullptr);
   EXPECT_NE(first.logits_kept, nullptr);
@@ -170,15 +171,16 @@ TEST_F(DecoderGraphTest, ADecoderWithoutACacheIsRefused) {
   Graph graph;
   graph.In("input_ids", kInt, {-1, -1}).Out("logits", kFloat, {-1, -1, 100});
   EXPECT_EQ(Refusal(graph),
-            "The decoder has no input 'past_key_values.0.key': export the model with `optimum-cli export onnx` for a task "
-            "that ends in `-with-past`");
+            "The decoder has no input 'past_key_values.0.key': export the model with `optimum-cli export onnx` for a "
+            "task that ends in `-with-past`");
   const Graph own = Encoder();
   EXPECT_NE(Refusal(FirstDecoder(), FirstDecoder(), &own).find("past_key_values.0.encoder.key"), std::string::npos);
 }
 
 TEST_F(DecoderGraphTest, WhatIsUnknownIsNamed) {
   EXPECT_EQ(Refusal(DecoderOnly().In("pixel_values", kFloat, {-1, 3, 224, 224})),
-            "Input 'pixel_values' of the decoder is unknown: it is none of the inputs that optimum and transformers.js use");
+            "Input 'pixel_values' of the decoder is unknown: it is none of the inputs that optimum and transformers.js "
+            "use");
   EXPECT_NE(Refusal(DecoderOnly().In("past_key_values.0.state", kFloat, {-1, 2, -1, 4})).find("unknown"),
             std::string::npos);
   Graph own = Encoder();
@@ -194,7 +196,8 @@ TEST_F(DecoderGraphTest, WrongTypesAndShapesAreNamed) {
             "Input 'input_ids' of the decoder is float32 [-1,-1]; expected int64 or int32 with 2 dimensions");
   EXPECT_NE(Refusal(replaced("attention_mask", kInt, {-1})).find("'attention_mask' of the decoder is int64 [-1]"),
             std::string::npos);
-  EXPECT_NE(Refusal(replaced("past_key_values.0.key", kFloat, {-1, -1, 4})).find("with 4 dimensions"), std::string::npos);
+  EXPECT_NE(Refusal(replaced("past_key_values.0.key", kFloat, {-1, -1, 4})).find("with 4 dimensions"),
+            std::string::npos);
   EXPECT_NE(Refusal(replaced("past_key_values.0.key", kFloat, {-1, -1, -1, 4})).find("must say the number of heads"),
             std::string::npos);
   EXPECT_NE(Refusal(DecoderOnly().Without("logits").Out("logits", kFloat, {-1, -1, -1})).find("size of the vocabulary"),
@@ -214,7 +217,8 @@ TEST_F(DecoderGraphTest, FilesThatDoNotBelongTogetherAreRefused) {
   Graph other = LaterDecoder().Without("logits").Out("logits", kFloat, {-1, -1, 99});
   EXPECT_NE(Refusal(FirstDecoder(), other, &own).find("same export"), std::string::npos);
   Graph wide;
-  wide.In("input_ids", kInt, {-1, -1}).In("attention_mask", kInt, {-1, -1}).Out("last_hidden_state", kFloat, {-1, -1, 16});
+  wide.In("input_ids", kInt, {-1, -1}).In("attention_mask", kInt, {-1, -1});
+  wide.Out("last_hidden_state", kFloat, {-1, -1, 16});
   EXPECT_EQ(Refusal(FirstDecoder(), LaterDecoder(), &wide),
             "The encoder's output is float32 [-1,-1,16], but the decoder reads float32 [-1,-1,8]");
   Graph heads;
