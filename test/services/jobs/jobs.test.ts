@@ -105,9 +105,9 @@ const mistakes: readonly (readonly [string, unknown, number, RegExp])[] = [
   ],
   [
     'an unknown service',
-    { ...PREDICT, service: 'nlp' },
+    { ...PREDICT, service: 'speech' },
     400,
-    /service must be one of prediction, inference/,
+    /service must be one of prediction, nlp, inference/,
   ],
   ['the gateway', { ...PREDICT, service: 'gateway' }, 400, /service must be one of/],
   [
