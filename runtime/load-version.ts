@@ -81,11 +81,23 @@ async function load({ engine, tokenizers }: Loading, source: VersionSource): Pro
         ? await loadEncoder(engine, source, text, tokenizer)
         : await loadGenerator(engine, source, text, source.generator, tokenizer);
     if (loaded.text?.model === undefined) await tokenizer.close();
-    return loaded;
+    return { ...loaded, notes: [...loaded.notes, ...unknownTokens(text, tokenizer)] };
   } catch (error) {
     await tokenizer.close();
     throw error;
   }
+}
+
+/** A note if the tokenizer has tokens that the model does not know. */
+function unknownTokens(
+  { vocabulary }: TextDescription,
+  { facts }: TextTokenizer,
+): readonly string[] {
+  return vocabulary === undefined || facts.size <= vocabulary
+    ? []
+    : [
+        `tokenizer.json has ${facts.size} tokens, but config.json says that the model knows ${vocabulary}: texts with others are refused`,
+      ];
 }
 
 /** The graph alone, which `/v2` serves. */

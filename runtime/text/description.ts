@@ -10,6 +10,8 @@ export interface TextDescription {
   readonly tokenizer: TokenizerSource | undefined;
   /** The id of padding, or its name in the vocabulary. Both are undefined if no file tells. */
   readonly padding: { readonly id: number | undefined; readonly token: string | undefined };
+  /** Token ids that the model knows, from 0 on; undefined if no file tells. */
+  readonly vocabulary: number | undefined;
   /** Most tokens of a text with special ones, as the files say; undefined if they do not. */
   readonly window: number | undefined;
   /** Positions that tokens of an input can have; undefined if there is no limit. */

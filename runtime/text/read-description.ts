@@ -24,6 +24,7 @@ const configSchema = z.object({
   id2label: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).nullish(),
   problem_type: problemType.nullish(),
   pad_token_id: z.int().nullish(),
+  vocab_size: z.int().min(1).nullish(),
 });
 
 /** A token by its name, or with facts about it. */
@@ -81,6 +82,7 @@ export async function readDescription(
         }
       : undefined,
     padding,
+    vocabulary: config.vocab_size ?? undefined,
     window: leastOf([about.model_max_length, sentence?.max_seq_length, positions]),
     positions,
     labels: labelsOf(folder, config.id2label),
