@@ -24,8 +24,11 @@ export interface Tokens {
 export interface Encoder {
   /** Encodes texts without special tokens. */
   encode(texts: readonly string[], options: EncodeRequest): Promise<readonly Tokens[]>;
-  /** Whether a text certainly has more tokens than the limit, which is found out before they are all made. */
-  exceeds(text: string, options: EncodeRequest): Promise<boolean>;
+  /**
+   * Why a text is not to be encoded; undefined if it is. That it has more tokens than the limit is found out before they are
+   * all made.
+   */
+  refusal(text: string, options: EncodeRequest): Promise<ServeError | undefined>;
 }
 
 /** A request in the queue. */
@@ -129,11 +132,12 @@ export class EncodeQueue {
     if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  /** Refuses a request with a text that is too long, because its tokens would take much memory. */
+  /** Refuses a request with a text that would take much memory or time. */
   async #check(piece: Piece): Promise<void> {
     const { job } = piece;
     for (const text of textsOf(piece)) {
-      if (!job.failed && (await this.#encoder.exceeds(text, job.request))) this.#refuse(job);
+      const reason = job.failed ? undefined : await this.#encoder.refusal(text, job.request);
+      if (reason !== undefined) this.#fail(job, reason);
     }
   }
 
@@ -171,12 +175,9 @@ export class EncodeQueue {
       job.count += text.ids.length;
     }
     job.left -= tokens.length;
-    if (job.count > job.request.limit) this.#refuse(job);
+    const { limit } = job.request;
+    if (job.count > limit) this.#fail(job, tooManyTokens(limit));
     else if (job.left === 0) job.answer(pack(job));
-  }
-
-  #refuse(job: Job): void {
-    this.#fail(job, tooManyTokens(job.request.limit));
   }
 
   #fail(job: Job, error: ServeError): void {

@@ -5,7 +5,8 @@ import { readFile } from 'node:fs/promises';
 import { BPE, type Encoding, Tokenizer } from 'tokenizers';
 import { redact, ServeError } from '../../errors.ts';
 import { Collector } from './collector.ts';
-import type { Encoder, Tokens } from './encode-queue.ts';
+import { type Encoder, type Tokens, tooManyTokens } from './encode-queue.ts';
+import { Patterns } from './patterns.ts';
 import type { Part, SpecialTokens } from './special-tokens.ts';
 import type { EncodeRequest, LoadedFacts, TokenizerThreadData } from './wire.ts';
 
@@ -30,13 +31,20 @@ export class LoadedTokenizer implements Encoder {
   readonly facts: LoadedFacts;
   readonly #data: TokenizerThreadData;
   readonly #native: Tokenizer;
+  readonly #patterns: Patterns;
   readonly #collector = new Collector();
   /** For texts whose special tokens are ordinary text. It needs as much memory again, so it is loaded when it is used. */
   #splitting: Promise<Tokenizer> | undefined;
 
-  private constructor(data: TokenizerThreadData, native: Tokenizer, facts: LoadedFacts) {
+  private constructor(
+    data: TokenizerThreadData,
+    native: Tokenizer,
+    patterns: Patterns,
+    facts: LoadedFacts,
+  ) {
     this.#data = data;
     this.#native = native;
+    this.#patterns = patterns;
     this.facts = facts;
   }
 
@@ -44,6 +52,7 @@ export class LoadedTokenizer implements Encoder {
   static async load(data: TokenizerThreadData): Promise<LoadedTokenizer> {
     const text = await readText(data);
     const file = parse(text);
+    const patterns = Patterns.of([file.normalizer, file.pre_tokenizer, file.decoder]);
     const native = create(text);
     const specialTokens = await probeSpecialTokens(native);
     const model = member(file, 'model');
@@ -58,7 +67,7 @@ export class LoadedTokenizer implements Encoder {
       unknownId: unknownId(native, model),
       model: typeof type === 'string' ? type : '',
     };
-    return new LoadedTokenizer(data, native, facts);
+    return new LoadedTokenizer(data, native, patterns, facts);
   }
 
   async encode(texts: readonly string[], { split, offsets }: EncodeRequest): Promise<Tokens[]> {
@@ -70,8 +79,9 @@ export class LoadedTokenizer implements Encoder {
     }));
   }
 
-  async exceeds(text: string, { split, limit }: EncodeRequest): Promise<boolean> {
-    if (mostTokens(text) <= limit) return false;
+  async refusal(text: string, { split, limit }: EncodeRequest): Promise<ServeError | undefined> {
+    const slow = this.#patterns.refusal(text);
+    if (slow !== undefined || mostTokens(text) <= limit) return slow;
     let tokens = 0;
     const pieces = piecesOf(text);
     while (pieces.length > 0 && tokens <= limit * CERTAIN) {
@@ -80,7 +90,7 @@ export class LoadedTokenizer implements Encoder {
       }
     }
     this.#collector.left(tokens);
-    return tokens > limit * CERTAIN;
+    return tokens > limit * CERTAIN ? tooManyTokens(limit) : undefined;
   }
 
   /** Without special tokens, on threads of the library. */

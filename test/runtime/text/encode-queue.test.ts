@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { ServeError } from '../../../runtime/errors.ts';
 import {
   EncodeQueue,
   type Encoder,
   type Tokens,
+  tooManyTokens,
 } from '../../../runtime/text/tokenizer/encode-queue.ts';
 import type { Encoded, EncodeRequest } from '../../../runtime/text/tokenizer/wire.ts';
 
@@ -27,8 +29,8 @@ class HeldEncoder implements Encoder {
     });
   }
 
-  async exceeds(text: string, { limit }: EncodeRequest): Promise<boolean> {
-    return text.length > 2 * limit;
+  async refusal(text: string, { limit }: EncodeRequest): Promise<ServeError | undefined> {
+    return text.length > 2 * limit ? tooManyTokens(limit) : undefined;
   }
 
   /** Lets the oldest batch end, and waits until what follows has begun. */
