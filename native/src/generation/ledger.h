@@ -70,14 +70,16 @@ class Ledger {
     }
   }
 
-  // Forgets what has been freed.
+  // Forgets what has been freed. Once all requests are released nobody reads a block, and a decoder that keeps one for
+  // itself does not hold back the next request.
   void Sweep() noexcept {
-    std::erase_if(entries_, [](const Entry& entry) {
-      return entry.request == nullptr && entry.cache.expired() && entry.encoded.expired();
+    const bool idle = std::ranges::none_of(
+        entries_, [](const Entry& entry) { return entry.request != nullptr; });
+    std::erase_if(entries_, [idle](const Entry& entry) {
+      return idle || (entry.request == nullptr && entry.cache.expired() && entry.encoded.expired());
     });
   }
 
-  int64_t limit() const noexcept { return limit_; }
   // Returns what is reserved.
   int64_t bytes() const noexcept { return static_cast<int64_t>(BytesOf(Present())); }
   // Returns the rows of the requests that have not been released.

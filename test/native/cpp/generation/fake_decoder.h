@@ -76,6 +76,8 @@ class FakeDecoder final : public Decoder {
 
   // Called within each run, before its rows are changed. A test lets time pass in it, or makes the run fail.
   std::function<Status(const FakeRun&, FakeHandle&)> on_run;
+  // Called with the block of each step.
+  std::function<void(const std::shared_ptr<const CacheBlock>&)> on_block;
   // What was wrong with the calls.
   std::vector<std::string> faults;
   Meter meter;
@@ -118,6 +120,7 @@ class FakeDecoder final : public Decoder {
     GatherEncoded(rows);
     const auto past = GatherCache(rows);
     const auto present = std::make_shared<FakeCache>(run.rows, facts_.cache_bytes, meter);
+    if (on_block) on_block(present);
     logits_.resize(rows.size() * static_cast<size_t>(facts_.vocabulary));
     for (uint32_t i = 0; i < rows.size(); ++i) {
       rows[i].cache = {present, i, static_cast<int64_t>(run.rows[i].size())};

@@ -497,6 +497,35 @@ TEST_F(GeneratorTest, StatisticsSayWhatHappened) {
   EXPECT_EQ(stats.copies.steps, 4u);
 }
 
+TEST_F(GeneratorTest, TheExpectedWaitIsThatOfTheRequestsAhead) {
+  GeneratorOptions options;
+  options.max_rows = 1;
+  Open(DecoderOnly(), options);
+  EXPECT_EQ(generator->ExpectedWait(), 0);
+  Submit(requests.Make(4, 3));
+  Finish();
+  for (int i = 0; i < 4; ++i) Submit(requests.Make(4, 3));
+  generator->Turn();
+  // Three wait behind one that runs, and each takes 3 ms.
+  EXPECT_EQ(generator->ExpectedWait(), 9'000'000);
+  EXPECT_EQ(generator->Stats().expected_wait, 9'000'000);
+  Finish();
+}
+
+TEST_F(GeneratorTest, ADecoderThatKeepsABlockDoesNotHoldBackTheNextRequest) {
+  GeneratorOptions options;
+  options.cache_bytes = 2 * 10 * 6;
+  Open(DecoderOnly(), options);
+  std::vector<std::shared_ptr<const CacheBlock>> kept;
+  decoder->on_block = [&](const auto& block) { kept.push_back(block); };
+  Submit(requests.Make(4, 3));
+  Submit(requests.Make(4, 3));
+  while (generator->Turn()) {
+  }
+  EXPECT_EQ(generator->Stats().completed, 2u);
+  EXPECT_EQ(generator->Stats().cache_bytes, 0);
+}
+
 TEST_F(GeneratorTest, OptionsThatForbidEveryTokenFailTheRequest) {
   Open(DecoderOnly());
   GenerationRequest* const request = requests.Make(4, 10);
