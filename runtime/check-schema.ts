@@ -38,7 +38,7 @@ export function checkSchema<Schema extends z.ZodType>(
 const describe: z.core.$ZodErrorMap = (issue) => {
   switch (issue.code) {
     case 'invalid_type':
-      return TYPES[issue.expected];
+      return (issue.expected === 'number' && outOfRange(issue.input)) || TYPES[issue.expected];
     case 'invalid_value':
       return `${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map((each) => JSON.stringify(each)).join(', ')}`;
     case 'too_small':
@@ -52,9 +52,16 @@ const describe: z.core.$ZodErrorMap = (issue) => {
   }
 };
 
+/** What a value must be that is a number, but not one that can be computed with; undefined if it is no number. */
+function outOfRange(value: unknown): string | undefined {
+  if (typeof value === 'bigint') return 'a number that is less than 2^53';
+  return typeof value === 'number' ? 'a finite number' : undefined;
+}
+
 function bound(origin: string, relation: string, limit: number | bigint): string {
-  return origin === 'array'
-    ? `a list whose length is ${relation} ${limit}`
+  if (origin === 'array') return `a list whose length is ${relation} ${limit}`;
+  return origin === 'string'
+    ? `a string whose length is ${relation} ${limit}`
     : `${relation} ${limit}`;
 }
 
@@ -69,9 +76,20 @@ function faultOf(issue: Issue): string {
   const { path, message, input, code } = narrowest(issue);
   const subject = path.length === 0 ? 'it' : pathText(path);
   if (code === 'unrecognized_keys') return `${subject} has ${message}`;
-  const value = input === undefined ? 'missing' : JSON.stringify(input).slice(0, MAX_VALUE);
-  return `${subject} must be ${message} but is ${value}`;
+  return `${subject} must be ${message} but is ${written(input)}`;
 }
+
+/** A value as a message shows it: as it is written in JSON, but not all of a long one. */
+function written(value: unknown): string {
+  if (value === undefined) return 'missing';
+  // JSON has numbers that overflow, and integers that only a bigint holds; neither can be written as JSON again.
+  const isNumber = typeof value === 'number' || typeof value === 'bigint';
+  const text = isNumber ? String(value) : JSON.stringify(value, withoutBigints);
+  return text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE)}…` : text;
+}
+
+const withoutBigints = (_key: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? Number(value) : value;
 
 /** The path of a value, such as `labels[0]` or `batching.maxRows`. */
 const pathText = (path: readonly PropertyKey[]): string =>

@@ -1,6 +1,6 @@
 /** @module A request of the generate extension. */
 
-import type { ModelVersion } from '../../runtime/index.ts';
+import type { CancelSignal, ModelVersion } from '../../runtime/index.ts';
 import type { EventStream } from '../http/event-stream.ts';
 import type { Target } from './infer.ts';
 
@@ -11,6 +11,8 @@ export interface GenerateInput {
   readonly target: Target;
   readonly fields: Fields;
   readonly id: string | undefined;
+  /** Aborts when the client disconnects. */
+  readonly signal: CancelSignal;
   /** The events of the response; undefined if it is of one piece. */
   readonly events: EventStream | undefined;
 }

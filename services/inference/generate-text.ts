@@ -54,7 +54,7 @@ export async function prepareText(
   version: ModelVersion,
   others: ReadonlySet<string>,
 ): Promise<Prepared<{ readonly text: GenerateTextContext }>> {
-  const { fields, events } = input;
+  const { fields, signal, events } = input;
   const checked = checkSchema(requestSchema, withoutMembers(fields, others, requestSchema.shape));
   if ('fault' in checked) {
     throw invalidArgument(`${checked.fault}; the model takes a body such as ${TEXT_EXAMPLE}.`);
@@ -71,7 +71,7 @@ export async function prepareText(
   const onText =
     events && ((delta: string) => events.send({ ...about(input, version), text_output: delta }));
   const options = toOptions(parameters);
-  const prepared = await generateText.prepare(version.text!, { text, options, onText });
+  const prepared = await generateText.prepare(version.text!, { text, options, onText }, signal);
   const { runs, outputs, onTokens, context } = prepared;
   return { runs, outputs, onTokens, context: { text: context } };
 }

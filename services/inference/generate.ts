@@ -46,12 +46,12 @@ export function generateRoute(
     limit: Math.min(config.maxRequestBytes, MAX_JSON_BYTES),
     read: readExactJson,
     anyType: true,
-    decode(body, { request }) {
+    decode(body, { request, signal }) {
       const fields = toFields(body);
       const { id } = fields;
       if (id !== undefined && typeof id !== 'string') throw invalidArgument('id must be a string.');
       const events = stream ? new EventStream() : undefined;
-      return { target: targetOf(request.url), fields, id, events };
+      return { target: targetOf(request.url), fields, id, signal, events };
     },
     route: ({ target }) => target,
     body: ({ fields }) => fields,

@@ -57,6 +57,26 @@ test('a long value is shortened in the message', () => {
   assert.ok('fault' in result && result.fault.length < 100);
 });
 
+test('a number that is too long for a double, or overflows it, is shown as it is', () => {
+  const schema = z.strictObject({ seed: z.int() });
+  const wrong = (seed: unknown) => checkSchema(schema, { seed });
+  assert.deepEqual(wrong(2n ** 64n), {
+    fault: 'seed must be a number that is less than 2^53 but is 18446744073709551616',
+  });
+  assert.deepEqual(wrong(JSON.parse('1e400')), {
+    fault: 'seed must be a finite number but is Infinity',
+  });
+  assert.deepEqual(wrong([2n ** 64n]), {
+    fault: 'seed must be a number but is [18446744073709552000]',
+  });
+});
+
+test('the bound of a string is one of its length', () => {
+  assert.deepEqual(checkSchema(z.string().min(1), ''), {
+    fault: 'it must be a string whose length is at least 1 but is ""',
+  });
+});
+
 test('a list that is wrong itself is named by its index', () => {
   const checked = checkSchema(z.array(z.object({ type: z.string() })), [{}]);
   assert.deepEqual(checked, { fault: '[0].type must be a string but is missing' });

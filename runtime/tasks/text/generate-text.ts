@@ -11,6 +11,7 @@ import {
 } from './generation-options.ts';
 import type { TextOperation, TextUsage } from './operation.ts';
 import { TextDeltas, untilStop } from './text-deltas.ts';
+import { checkTexts, MAX_TOKENS } from './texts.ts';
 
 /** The outputs of a generation; see the signature of a generative version. */
 export const GENERATION_OUTPUTS: readonly string[] = ['output_ids', 'finish_reason'];
@@ -108,7 +109,8 @@ async function promptIds(
   text: string,
   signal: CancelSignal | undefined,
 ): Promise<Int32Array> {
-  const [encoded] = await tokenizer.encode([prefix + text], {}, signal);
+  checkTexts({ texts: [text], placeOf: () => 'The text' });
+  const [encoded] = await tokenizer.encode([prefix + text], { maxTokens: MAX_TOKENS }, signal);
   const { ids } = encoded!.windows[0]!;
   if (ids.length > window) {
     throw invalidArgument(

@@ -20,7 +20,7 @@ import type { PreparedText, TextOperation, TextUsage } from './operation.ts';
 import { splitSentences } from './sentences.ts';
 import type { Summary, SummaryInput, SummaryOutput } from './summary.ts';
 import { TextDeltas } from './text-deltas.ts';
-import { checkTexts, checkTokens } from './texts.ts';
+import { checkTexts, MAX_TOKENS } from './texts.ts';
 
 /** Summaries of parts have at most this share of a window, so that several of them fit into one. */
 const PART_OF_WINDOW = 4;
@@ -176,10 +176,9 @@ async function divide(
   const options = { window, overflow, stride: 0 } as const;
   const whole = await tokenizer.encode(
     texts.map((text) => prefix + text),
-    options,
+    { ...options, maxTokens: MAX_TOKENS },
     signal,
   );
-  checkTokens(whole);
   return Promise.all(
     whole.map(async ({ windows, truncated }, i) => {
       const first = windows[0]!.ids;

@@ -155,6 +155,25 @@ describe('a request that is wrong', () => {
     });
   }
 
+  test('a number beyond 2^53 is refused as it was written', async () => {
+    const body = '{"text_input":"a","parameters":{"seed":18446744073709551616}}';
+    const response = await service.post('/v2/models/gpt2/generate', body);
+    const message = await assertErrorResponse(response, 400, 'INVALID_ARGUMENT');
+    assert.match(message, /seed must be .* but is 18446744073709551616;/);
+  });
+
+  test('a text of more than 1 MiB is refused', async () => {
+    const body = { text_input: 'a'.repeat(1024 * 1024 + 1) };
+    const response = await service.post('/v2/models/gpt2/generate', body);
+    assert.match(await assertErrorResponse(response, 413, 'PAYLOAD_TOO_LARGE'), /1 MiB/);
+  });
+
+  test('a text of 500,000 tokens is refused before they are all made', async () => {
+    const body = { text_input: 'a '.repeat(500_000) };
+    const response = await service.post('/v2/models/gpt2/generate', body);
+    assert.match(await assertErrorResponse(response, 413, 'PAYLOAD_TOO_LARGE'), /100000/);
+  });
+
   test('beams cannot be streamed', async () => {
     const body = { text_input: 'a', parameters: { num_beams: 2 } };
     const response = await service.post('/v2/models/gpt2/generate_stream', body);

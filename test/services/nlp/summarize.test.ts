@@ -253,6 +253,14 @@ describe('a request that is wrong', () => {
     });
   }
 
+  test('a text of 500,000 tokens is refused before they are all made', async () => {
+    const body = { text: 'a '.repeat(500_000), method: 'abstractive' };
+    const response = await service.post('/summarize', body);
+    // The count in the message is that of all tokens only if they were made.
+    const message = await assertErrorResponse(response, 413, 'PAYLOAD_TOO_LARGE');
+    assert.match(message, /more than 100000 tokens/);
+  });
+
   test('a model of another task is refused with both tasks', async () => {
     const response = await service.post('/summarize', {
       ...{ text: 'a', model: 'minilm', method: 'abstractive' },
