@@ -38,8 +38,8 @@ Status BeamSearch::Advance(std::span<const float> logits, int64_t vocabulary,
   return {};
 }
 
-// Finds the best continuations. There are enough of them that as many as there are beams do not end, even if every beam is continued
-// by every token that ends a sequence.
+// Finds the best continuations. There are enough of them that as many as there are beams do not end, even if every
+// beam is continued by every token that ends a sequence.
 Status BeamSearch::Continue(std::span<const float> logits, int64_t vocabulary,
                             const LogitsProcessors& processors, SearchMemory& memory) {
   const auto size = static_cast<size_t>(vocabulary);

@@ -1,4 +1,5 @@
-// The interface between the generator and what runs a generative model: ONNX Runtime in the product, and fakes in tests.
+// The interface between the generator and what runs a generative model: ONNX Runtime in the product, and fakes in
+// tests.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +31,8 @@ struct DecoderFacts {
   int64_t encoder_bytes = 0;
 };
 
-// What a run of the decoder has left in the device's memory for all of its rows: their keys and values. It is freed with
-// the last row that refers to it, on the generator's thread.
+// What a run of the decoder has left in the device's memory for all of its rows: their keys and values. It is freed
+// with the last row that refers to it, on the generator's thread.
 class CacheBlock {
  public:
   virtual ~CacheBlock() = default;
@@ -47,8 +48,8 @@ class EncodedBlock {
   virtual int64_t bytes() const noexcept = 0;
 };
 
-// The place of a sequence's keys and values. Without a block the decoder has not seen any token of it. Several places may
-// name the same row of a block, which is how one row becomes the beams of a request.
+// The place of a sequence's keys and values. Without a block the decoder has not seen any token of it. Several places
+// may name the same row of a block, which is how one row becomes the beams of a request.
 struct CacheRow {
   std::shared_ptr<const CacheBlock> block;
   uint32_t row = 0;
@@ -102,10 +103,10 @@ class Decoder {
   virtual Status Encode(std::span<const std::span<const int32_t>> texts, RunHandle& handle,
                         std::span<EncodedRow> rows) = 0;
 
-  // Runs the decoder on the new tokens of some rows, whose number is the same for all of them. Replaces each row's cache
-  // by its place in the run's new block, with the new length, and `encoded` by another place of the same text if that
-  // saves the next step a copy. `logits` becomes [rows, vocabulary] in the CPU's memory, the logits after the LAST token of each
-  // row, valid until the next call.
+  // Runs the decoder on the new tokens of some rows, whose number is the same for all of them. Replaces each row's
+  // cache by its place in the run's new block, with the new length, and `encoded` by another place of the same text if
+  // that saves the next step a copy. `logits` becomes [rows, vocabulary] in the CPU's memory, the logits after the
+  // LAST token of each row, valid until the next call.
   //
   // COPIES Rows that are exactly the rows 0 to n-1 of one block, in this order, are passed on without a copy. Any other
   // order of rows is gathered on the device.

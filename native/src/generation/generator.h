@@ -28,17 +28,18 @@ namespace millrace {
 struct GeneratorOptions {
   // The most rows in a step, at least 1. A request has one row, or `num_beams` with beam search.
   uint32_t max_rows = 32;
-  // The most prompt tokens in a step. A text of the encoder, and a prompt of a decoder without chunks, may have more, and
-  // then has a step of its own.
+  // The most prompt tokens in a step. A text of the encoder, and a prompt of a decoder without chunks, may have more,
+  // and then has a step of its own.
   int64_t max_prefill_tokens = 512;
-  // The most memory for keys, values and encoder states of all requests together. A request waits until the most that it
-  // can need is free.
+  // The most memory for keys, values and encoder states of all requests together. A request waits until the most that
+  // it can need is free.
   int64_t cache_bytes = int64_t{1} << 30;
   // The most waiting requests; Submit refuses one more.
   uint32_t max_queue = 1024;
   // A run that takes longer is terminated, and its requests fail at once. 0 means no limit.
   Nanos run_limit = 0;
-  // A request may be overtaken by a more urgent one that was submitted up to this much later for each level between them.
+  // A request may be overtaken by a more urgent one that was submitted up to this much later for each level between
+  // them.
   Nanos aging = 1'000'000'000;
   // Divides the device's time between models by weight. May be null; must outlive the generator.
   DeviceShare* share = nullptr;
@@ -76,7 +77,8 @@ class Generator {
   // Submits a request. If the result is OK it belongs to the generator until it reaches its sink, and other threads may
   // use only its `cancelled`. Otherwise nothing has changed but its outcome, and the result is, with a sentence,
   //   kInvalidArgument      if the request can never run: an option is wrong, the prompt is empty or has ids outside the
-  //                         vocabulary, or the sequence would be longer than the model's positions or than the memory for caches
+  //                         vocabulary, or the sequence would be longer than the model's positions or than the memory
+  //                         for caches
   //   kUnavailable          if the queue is full; try again after ExpectedWait
   //   kResourceExhausted    if memory runs out
   //   kFailedPrecondition   if the generator is closed
@@ -99,11 +101,11 @@ class Generator {
   const DecoderFacts& facts() const noexcept { return decoder_.facts(); }
   const GeneratorOptions& options() const noexcept { return options_; }
 
-  // For a generator without threads: does what the thread does between two looks at the intake, which is to make one run at
-  // most. Returns false if there is nothing to do until a request is submitted.
+  // For a generator without threads: does what the thread does between two looks at the intake, which is to make one
+  // run at most. Returns false if there is nothing to do until a request is submitted.
   bool Turn() noexcept;
-  // For a generator without threads: terminates a run that has passed the limit. Returns how long the watchdog would sleep,
-  // or kNever if no run is in progress.
+  // For a generator without threads: terminates a run that has passed the limit. Returns how long the watchdog would
+  // sleep, or kNever if no run is in progress.
   Nanos Patrol() noexcept { return watch_.Patrol(clock_.Now()); }
 
  private:

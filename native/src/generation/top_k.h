@@ -29,8 +29,8 @@ class TopK {
     best_.reserve(most);
   }
 
-  // Adds `scores`, to each of which `offset` is added, and whose indices start at `first`. The indices of later calls must
-  // be larger.
+  // Adds `scores`, to each of which `offset` is added, and whose indices start at `first`. The indices of later calls
+  // must be larger.
   void Add(std::span<const float> scores, float offset, int64_t first) noexcept {
     for (size_t i = 0; i < scores.size(); ++i) {
       const float score = scores[i] + offset;

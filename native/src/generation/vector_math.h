@@ -1,5 +1,5 @@
-// Reductions over the logits of a row, written so that compilers turn them into vector instructions; for ExpOfNegative they
-// need -fno-trapping-math, which CMakeLists.txt sets.
+// Reductions over the logits of a row, written so that compilers turn them into vector instructions; for ExpOfNegative
+// they need -fno-trapping-math, which CMakeLists.txt sets.
 #pragma once
 
 #include <algorithm>
@@ -38,8 +38,8 @@ inline int64_t ArgMax(std::span<const float> values) noexcept {
   return std::ranges::find(values, most) - values.begin();
 }
 
-// e to the power of x for x of at most 0, with a relative error of about 1e-7; below -87, where single precision ends, it
-// is that of -87. The reduction and the polynomial are those of expf in the Cephes library (Moshier 1992).
+// e to the power of x for x of at most 0, with a relative error of about 1e-7; below -87, where single precision ends,
+// it is that of -87. The reduction and the polynomial are those of expf in the Cephes library (Moshier 1992).
 inline float ExpOfNegative(float x) noexcept {
   // Adding and subtracting it rounds to a whole number.
   constexpr float kRounding = 12'582'912.0f;
@@ -79,8 +79,8 @@ inline double SumOfExp(std::span<const float> values, float most) noexcept {
   return total;
 }
 
-// Writes the logarithm of the softmax of `logits` to `out`, which has the same size. Returns false if no logit is finite
-// or one is infinite, because then there is no softmax.
+// Writes the logarithm of the softmax of `logits` to `out`, which has the same size. Returns false if no logit is
+// finite or one is infinite, because then there is no softmax.
 inline bool LogSoftmax(std::span<const float> logits, std::span<float> out) noexcept {
   const float most = MaxOf(logits);
   if (!std::isfinite(most)) return false;
