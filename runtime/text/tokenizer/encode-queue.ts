@@ -11,7 +11,7 @@ import type { Encoded, EncodeRequest } from './wire.ts';
 
 /** Characters of texts that are encoded together, unless one text alone has more. They take about 10 ms. */
 const BATCH_CHARACTERS = 16_384;
-/** Batches in progress at the same time: texts of ordinary length are encoded beside one of extraordinary length. */
+/** Batches in progress at the same time. At most one has a longer text, beside which others are encoded. */
 const BATCHES = 2;
 
 /** The tokens of a text. */
@@ -60,6 +60,8 @@ export class EncodeQueue {
   /** The turn of the job that was taken last. */
   #now = 0;
   #running = 0;
+  /** Whether a batch with a longer text is in progress. */
+  #hasLong = false;
   /** Resolve when nothing is in progress any more. */
   readonly #idle: (() => void)[] = [];
 
@@ -88,28 +90,33 @@ export class EncodeQueue {
   }
 
   #pump(): void {
-    while (this.#running < BATCHES && this.#waiting.length > 0) {
+    while (this.#running < BATCHES) {
+      const pieces = this.#takeBatch();
+      if (pieces.length === 0) return;
       this.#running += 1;
-      void this.#run(this.#takeBatch());
+      void this.#run(pieces);
     }
   }
 
-  /** Pieces of the jobs whose turn it is. */
+  /** Pieces of the jobs whose turn it is; none if nothing can be begun now. */
   #takeBatch(): Piece[] {
     const pieces: Piece[] = [];
     // Those of the same turn stay in their order.
     this.#waiting.sort((a, b) => a.turn - b.turn);
-    const { split } = this.#waiting[0]!.request;
     let characters = 0;
     for (const job of this.#waiting) {
       if (characters >= BATCH_CHARACTERS) break;
-      const { texts } = job.request;
-      if (job.request.split !== split) continue;
+      const { texts, split } = job.request;
+      const isOther = pieces.length > 0 && pieces[0]!.job.request.split !== split;
+      if (isOther || (this.#hasLong && isLong(texts[job.next]!))) continue;
       this.#now = job.turn;
       const before = characters;
       const from = job.next;
       while (job.next < texts.length && characters < BATCH_CHARACTERS) {
-        characters += texts[job.next]!.length + 1;
+        const text = texts[job.next]!;
+        if (isLong(text) && this.#hasLong) break;
+        this.#hasLong ||= isLong(text);
+        characters += text.length + 1;
         job.next += 1;
       }
       job.turn += characters - before;
@@ -128,6 +135,7 @@ export class EncodeQueue {
       await this.#encodeEach(pieces, error);
     }
     this.#running -= 1;
+    if (pieces.some((piece) => textsOf(piece).some(isLong))) this.#hasLong = false;
     this.#pump();
     if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
@@ -196,6 +204,8 @@ export class EncodeQueue {
     if (at !== -1) this.#waiting.splice(at, 1);
   }
 }
+
+const isLong = (text: string): boolean => text.length > BATCH_CHARACTERS;
 
 const textsOf = ({ job, from, to }: Piece): readonly string[] => job.request.texts.slice(from, to);
 

@@ -128,12 +128,35 @@ describe('a queue', () => {
   test('has no more than two batches in progress', async () => {
     const encoder = new HeldEncoder();
     const queue = new EncodeQueue(encoder);
-    for (let i = 0; i < 9; i += 1) add(queue, requestOf(['y'.repeat(30_000)]));
+    for (let i = 0; i < 9; i += 1) add(queue, requestOf(['y'.repeat(16_000)]));
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(encoder.batches.length, 2);
     await encoder.next();
     assert.equal(encoder.batches.length, 3);
     await encoder.all();
+  });
+
+  test('encodes long texts one after the other, and others beside them', async () => {
+    const encoder = new HeldEncoder();
+    const queue = new EncodeQueue(encoder);
+    const long = [
+      add(queue, requestOf(['x'.repeat(20_000)])),
+      add(queue, requestOf(['before', 'y'.repeat(20_000), 'after'])),
+    ];
+    const short = add(queue, requestOf(['short']));
+    await new Promise((resolve) => setImmediate(resolve));
+    const lengths = () => encoder.batches.map((texts) => texts.map(({ length }) => length));
+    assert.deepEqual(lengths(), [[20_000], [6]]);
+    await encoder.next();
+    // Its turn comes before that of the second long text, because less of it was taken.
+    assert.deepEqual(lengths().slice(2), [[5, 20_000]]);
+    await encoder.all();
+    assert.deepEqual(textsOf(short.answer), ['short']);
+    assert.deepEqual(
+      long.map(({ answer }) => textsOf(answer).length),
+      [1, 3],
+    );
+    await queue.idle();
   });
 
   test('fails only the request whose text cannot be encoded', async () => {
