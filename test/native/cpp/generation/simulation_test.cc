@@ -8,6 +8,7 @@
 #include <queue>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "batching/clock.h"
@@ -48,6 +49,8 @@ struct Result {
   double rows = 0;        // in a run of tokens
   double mean = 0;        // latency, milliseconds
   double p99 = 0;
+  double wait = 0;       // from the arrival to the begin of the first run, milliseconds
+  double most_wait = 0;
   uint64_t longest = 0;  // the most runs of tokens between two of a request
 };
 
@@ -82,6 +85,10 @@ class Simulation {
     }
     result.p99 = latencies_[latencies_.size() * 99 / 100];
     result.longest = longest_;
+    for (const double wait : waits_) {
+      result.wait += wait / static_cast<double>(waits_.size());
+      result.most_wait = std::max(result.most_wait, wait);
+    }
     return result;
   }
 
@@ -91,6 +98,7 @@ class Simulation {
     int64_t left = 0;
     Nanos arrived = 0;
     uint64_t token_run = 0;
+    bool begun = false;
   };
 
   Nanos Below(int64_t most) { return static_cast<Nanos>(random_() % static_cast<uint64_t>(most)); }
@@ -117,6 +125,11 @@ class Simulation {
   }
 
   void Make() {
+    for (const uint32_t member : step_.members) {
+      Generation& generation = running_[member];
+      if (std::exchange(generation.begun, true)) continue;
+      waits_.push_back(static_cast<double>(now_ - generation.arrived) * 1e-6);
+    }
     now_ += CostOf(step_, step_.members.size());
     for (const uint32_t member : step_.members) Advance(running_[member]);
     history_.Note(step_);
@@ -165,6 +178,7 @@ class Simulation {
   uint64_t tokens_ = 0;
   uint64_t longest_ = 0;
   std::vector<double> latencies_;
+  std::vector<double> waits_;
 };
 
 // One request after another: the next starts when the present one has ended.
@@ -232,6 +246,18 @@ TEST(GenerationSimulation, MixedPromptsShareMostRuns) {
     Print("mixed lengths", std::to_string(clients).c_str(), result);
     EXPECT_GE(result.rows, 0.85 * clients);
     EXPECT_EQ(result.longest, 0u);
+  }
+}
+
+TEST(GenerationSimulation, AJoinerWaitsForTheRunInProgress) {
+  for (const bool encoder : {false, true}) {
+    const Load load{.mixed_lengths = !encoder, .encoder = encoder, .rate = 10, .requests = 600};
+    const Result result = Simulate(load, ChooseStep);
+    std::printf("%s: a joiner waits for %.2f ms, at most %.2f ms\n", encoder ? "encoder" : "decoder",
+                result.wait, result.most_wait);
+    // A run of a few rows takes 1.5 ms, and a prefill 3 ms at most.
+    EXPECT_LE(result.wait, 1.5);
+    EXPECT_LE(result.most_wait, 3 + 1.5 + 3);
   }
 }
 
