@@ -2,8 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { z } from '@hono/zod-openapi';
 import type { TextOperation, TextUsage } from '../../../runtime/index.ts';
 import { createEdge } from '../../../services/http/edge.ts';
+import { checkBody } from '../../../services/nlp/body.ts';
+import { roundScore } from '../../../services/nlp/scores.ts';
 import { textRoute, writeEach } from '../../../services/nlp/text-route.ts';
 import { openNlp } from './support.ts';
 
@@ -53,4 +56,42 @@ test('a response is an object for a text, and a list for texts', () => {
     writeEach(results, true, usage, about),
     '{"results":[{"label":"x"}],"model_version":"1","inference_time_ms":0.5,"request_id":"a","usage":{"tokens":3,"truncated":0}}',
   );
+});
+
+test('a body may have the member that holds the key of a sticky split', () => {
+  const schema = z.strictObject({ text: z.string() });
+  const body = { text: 'a', user: 'ada' };
+  assert.deepEqual(checkBody(schema, body, new Set(['user', 'text']), body), { text: 'a' });
+  assert.throws(() => checkBody(schema, body, new Set(), body), {
+    code: 'INVALID_ARGUMENT',
+    message: "The body has the unknown key 'user'; its keys are text.",
+  });
+});
+
+test('scores have six decimals, and other values the digits of a float32', () => {
+  const scores = [0.12345678, -0.99999999, 0, 1, -2.34567891, 12345.678901];
+  assert.deepEqual(scores.map(roundScore), [0.123457, -1, 0, 1, -2.345679, 12345.68]);
+});
+
+test('responses can be compared by their labels', async () => {
+  await using service = await openNlp({ sentiment: 'bert-sentiment' });
+  const { runtime } = service;
+  const named: TextOperation<readonly string[], undefined, readonly string[]> = {
+    tasks: ['text-classification'],
+    prepare: () => ({ runs: [], outputs: [], context: undefined }),
+    answer: () => [],
+  };
+  const { predicted } = textRoute(runtime, {
+    path: '/named',
+    operations: [named],
+    read: () => ({ input: [], write: () => ({ body: '' }) }),
+  });
+  const of = (...labels: readonly string[]) =>
+    predicted!(
+      { body: '', predictions: labels.map((prediction) => ({ prediction, confidence: 0.5 })) },
+      undefined as never,
+    );
+  assert.deepEqual(of('good'), { prediction: 'good', confidence: 0.5 });
+  assert.deepEqual(of('good', 'bad'), { prediction: ['good', 'bad'], confidence: 0.5 });
+  assert.equal(predicted!({ body: '' }, undefined as never), undefined);
 });
