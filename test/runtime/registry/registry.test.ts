@@ -116,7 +116,7 @@ describe('errors of loading', () => {
       {
         name: 'm',
         versions: [
-          { version: '1', state: 'ready', reason: '', device: 'cpu', maxRows: 16 },
+          { version: '1', state: 'ready', reason: '', task: 'raw', device: 'cpu', maxRows: 16 },
           { version: '2', state: 'failed', reason: 'Cannot load model.onnx at …' },
         ],
       },
