@@ -3,11 +3,17 @@
 import { invalidArgument } from '../../errors.ts';
 import { ShortTurns } from '../../short-turns.ts';
 import type { TextModel } from '../../text/text-model.ts';
-import { type OffsetUnit, TextOffsets } from '../../text/tokenizer/index.ts';
-import { type EncodedRows, encodeTexts, rowsOf, windowsOf } from './encode-texts.ts';
+import { type OffsetUnit, TextOffsets, type TokenWindow } from '../../text/tokenizer/index.ts';
+import {
+  type EncodedRows,
+  encodeTexts,
+  rowsOf,
+  type TextWindow,
+  windowsOf,
+} from './encode-texts.ts';
 import { OUTSIDE, type Tag, tagsOf } from './entity-labels.ts';
 import { type FoundEntity, groupEntities, separateEntities } from './group-entities.ts';
-import { mergeEntities } from './merge-entities.ts';
+import { EntityMerger } from './merge-entities.ts';
 import type { TextInput, TextOperation, TextUsage, WindowOptions } from './operation.ts';
 import { RowOutputs } from './rows.ts';
 import { checkTexts } from './texts.ts';
@@ -67,34 +73,56 @@ export const entities: TextOperation<EntitiesInput, Context, EntitiesOutput> = {
   async answer(model, results, context) {
     const { encoded, rows, input } = context;
     const outputs = new RowOutputs(model, rows, results);
-    const tags = tagsOf(model.labels);
     const turns = new ShortTurns(TURN_MS);
     const answers: TextEntities[] = [];
     for (const windows of windowsOf(encoded)) {
       const text = input.texts[answers.length]!;
-      const offsets = new TextOffsets(text);
-      const continues = continuesOf(model, context, text, offsets);
-      const found: FoundEntity[] = [];
-      for (const [i, { window, index }] of windows.entries()) {
-        const { aggregation = 'simple' } = input;
-        const labelled = labelWindow(window, outputs.of(index), aggregation, continues);
-        const place = { window: i, hasBefore: i > 0, hasAfter: i < windows.length - 1 };
-        found.push(
-          ...(aggregation === 'none'
-            ? separateEntities(labelled, model.labels, place)
-            : groupEntities(labelled, tags, place)
-          ).filter(({ label }) => label !== OUTSIDE),
-        );
-        await turns.pause();
-      }
-      const merged = windows.length === 1 ? found : mergeEntities(found);
-      const wanted = merged.filter((entity) => isWanted(entity, model, input, tags));
-      answers.push({ entities: wanted.map((entity) => describe(entity, input, text, offsets)) });
+      answers.push({ entities: await entitiesOf(model, context, text, windows, outputs, turns) });
       await turns.pause();
     }
     return { results: answers, usage: usageOf(encoded) };
   },
 };
+
+async function entitiesOf(
+  model: TextModel,
+  context: Context,
+  text: string,
+  windows: readonly TextWindow[],
+  outputs: RowOutputs,
+  turns: ShortTurns,
+): Promise<readonly Entity[]> {
+  const { input } = context;
+  const { aggregation = 'simple' } = input;
+  const tags = tagsOf(model.labels);
+  const offsets = new TextOffsets(text);
+  const continues = continuesOf(model, context, text, offsets);
+  const merger = new EntityMerger<FoundEntity>();
+  const found: Entity[] = [];
+  for (const [i, { window, index }] of windows.entries()) {
+    const output = outputs.of(index);
+    const labelled = await labelWindow(window, output, aggregation, continues, turns);
+    const next = windows[i + 1]?.window;
+    const place = { window: i, hasBefore: i > 0, hasAfter: next !== undefined };
+    const own =
+      aggregation === 'none'
+        ? separateEntities(labelled, model.labels, place)
+        : groupEntities(labelled, tags, place);
+    const inside = own.filter(({ label }) => label !== OUTSIDE);
+    const known = windows.length === 1 ? inside : merger.add(inside, startOf(next));
+    for (const entity of known) {
+      if (isWanted(entity, model, input, tags)) found.push(describe(entity, input, text, offsets));
+    }
+    await turns.pause();
+  }
+  return found;
+}
+
+/** Where the text of a window begins; infinity without one. */
+function startOf(window: TokenWindow | undefined): number {
+  if (window === undefined) return Number.POSITIVE_INFINITY;
+  return window.offsets![2 * window.special.indexOf(0)]!;
+}
 
 function isWanted(
   { label, score }: FoundEntity,

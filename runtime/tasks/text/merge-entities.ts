@@ -12,29 +12,48 @@ export interface WindowEntity {
 }
 
 /**
- * The entities of a text in its order. Of those from different windows that overlap, the one with the best score is kept; one
- * that may lack a part only if there is no other.
+ * Merges the entities of a text, window after window. Of those from different windows that overlap, the one with the best score
+ * is kept; one that may lack a part only if there is no other.
  */
-export function mergeEntities<Entity extends WindowEntity>(
-  entities: readonly Entity[],
-): readonly Entity[] {
-  const sorted = entities.toSorted((a, b) => a.start - b.start || a.end - b.end);
-  const merged: Entity[] = [];
-  let cluster: Entity[] = [];
-  let end = 0;
-  for (const entity of sorted) {
-    const isApart = entity.start >= end && !cluster.some((each) => overlap(each, entity));
-    if (cluster.length > 0 && isApart) {
-      merged.push(...bestOf(cluster));
-      cluster = [];
-      end = 0;
+export class EntityMerger<Entity extends WindowEntity> {
+  /** Those that entities of the next window may overlap, at least by way of others. */
+  #open: readonly Entity[] = [];
+
+  /**
+   * Adds the entities of the next window.
+   *
+   * @param next Where the window after it begins; infinity if it is the last one.
+   * @returns the entities that are known now, in the order of the text and after those that were returned before.
+   */
+  add(entities: readonly Entity[], next: number): readonly Entity[] {
+    const sorted = [...this.#open, ...entities].sort(inOrder);
+    const known: Entity[] = [];
+    let cluster: Entity[] = [];
+    let end = 0;
+    let rest = 0;
+    for (const [i, entity] of sorted.entries()) {
+      const isApart = entity.start >= end && !cluster.some((each) => overlap(each, entity));
+      if (cluster.length > 0 && isApart) {
+        known.push(...bestOf(cluster));
+        cluster = [];
+        end = 0;
+        rest = i;
+      }
+      cluster.push(entity);
+      end = Math.max(end, entity.end);
+      if (end > next) break;
     }
-    cluster.push(entity);
-    end = Math.max(end, entity.end);
+    const isLast = next === Number.POSITIVE_INFINITY;
+    if (!isLast) {
+      this.#open = sorted.slice(rest);
+      return known;
+    }
+    this.#open = [];
+    return [...known, ...bestOf(cluster)];
   }
-  merged.push(...bestOf(cluster));
-  return merged;
 }
+
+const inOrder = (a: WindowEntity, b: WindowEntity): number => a.start - b.start || a.end - b.end;
 
 /** The entities that are kept of some that overlap each other, at least by way of others. */
 function bestOf<Entity extends WindowEntity>(cluster: readonly Entity[]): readonly Entity[] {
@@ -48,7 +67,7 @@ function bestOf<Entity extends WindowEntity>(cluster: readonly Entity[]): readon
       kept.push(entity);
     }
   }
-  return kept.sort((a, b) => a.start - b.start || a.end - b.end);
+  return kept.sort(inOrder);
 }
 
 /** An entity without characters overlaps one at the same place. */

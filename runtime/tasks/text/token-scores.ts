@@ -1,5 +1,6 @@
 /** @module The labels of the tokens of a window, and of the words that they are part of. */
 
+import type { ShortTurns } from '../../short-turns.ts';
 import type { TokenWindow } from '../../text/tokenizer/index.ts';
 import type { RowOutput } from './rows.ts';
 import { highestOf, softmax } from './scores.ts';
@@ -37,22 +38,29 @@ interface Token {
 /** Tells whether a token continues the word of the token before it. */
 export type Continues = (id: number, start: number, end: number) => boolean;
 
+/** Tokens that are labelled without a look at the time. */
+const STEP = 256;
+
 /** The labelled tokens or words of a window. */
-export function labelWindow(
+export async function labelWindow(
   window: TokenWindow,
   output: RowOutput,
   aggregation: Aggregation,
   continues: Continues,
-): readonly Labelled[] {
+  turns: Pick<ShortTurns, 'pause'>,
+): Promise<readonly Labelled[]> {
   const isByWord = aggregation !== 'none' && aggregation !== 'simple';
   const labelled: Labelled[] = [];
   let word: Token[] = [];
+  let count = 0;
   for (const token of tokensOf(window, output, isByWord ? continues : never)) {
     if (word.length > 0 && !token.continues) {
       labelled.push(labelWord(word, aggregation));
       word = [];
     }
     word.push(token);
+    count += 1;
+    if (count % STEP === 0) await turns.pause();
   }
   if (word.length > 0) labelled.push(labelWord(word, aggregation));
   return labelled;

@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type Entity, entities } from '../../../../runtime/tasks/text/entities.ts';
 import { tagsOf } from '../../../../runtime/tasks/text/entity-labels.ts';
-import { mergeEntities } from '../../../../runtime/tasks/text/merge-entities.ts';
+import { EntityMerger } from '../../../../runtime/tasks/text/merge-entities.ts';
 import type { Aggregation } from '../../../../runtime/tasks/text/token-scores.ts';
 import { assertNear, type Models, openModels, referenceOf, refused, textsOf } from './support.ts';
 
@@ -210,11 +210,13 @@ describe('labels', () => {
 });
 
 describe('entities of windows that overlap', () => {
+  /** Windows of 20 characters, each of which begins 10 after the one before it. */
+  const STEP = 10;
   const entity = fc.record({
-    start: fc.nat(30),
+    window: fc.nat(5),
+    from: fc.nat(19),
     length: fc.integer({ min: 1, max: 6 }),
     score: fc.integer({ min: 1, max: 5 }).map((score) => score / 5),
-    window: fc.nat(2),
     isCut: fc.boolean(),
   });
   const overlap = (a: { start: number; end: number }, b: { start: number; end: number }) =>
@@ -223,8 +225,17 @@ describe('entities of windows that overlap', () => {
   test('are those with the best scores, and whole ones before parts', () => {
     fc.assert(
       fc.property(fc.array(entity), (all) => {
-        const found = all.map(({ length, ...each }) => ({ ...each, end: each.start + length }));
-        const merged = mergeEntities(found);
+        const found = all.map(({ window, from, length, ...each }) => {
+          const start = window * STEP + from;
+          return { ...each, window, start, end: Math.min(start + length, window * STEP + 20) };
+        });
+        const merger = new EntityMerger<(typeof found)[number]>();
+        const merged = Array.from({ length: 6 }, (_, window) =>
+          merger.add(
+            found.filter((each) => each.window === window),
+            window === 5 ? Number.POSITIVE_INFINITY : (window + 1) * STEP,
+          ),
+        ).flat();
         const rank = ({ isCut, score }: (typeof found)[number]) => (isCut ? 0 : 10) + score;
         for (const one of merged) {
           for (const other of merged) {
@@ -241,6 +252,7 @@ describe('entities of windows that overlap', () => {
         for (const [i, { start }] of merged.entries()) {
           assert.ok(i === 0 || merged[i - 1]!.start <= start);
         }
+        assert.equal(new Set(merged).size, merged.length);
       }),
     );
   });
