@@ -6,9 +6,11 @@ import type {
   GeneratorOptions,
   LoadOptions,
   Model,
+  Tensor,
+  Tensors,
 } from '../native/index.ts';
 import { batchingOptions } from './batching.ts';
-import { redact, ServeError } from './errors.ts';
+import { fromEngine, redact, ServeError } from './errors.ts';
 import { GenerativeSession } from './generation/index.ts';
 import { ModelVersion, type VersionText } from './model.ts';
 import { omitUndefined } from './omit-undefined.ts';
@@ -16,6 +18,7 @@ import type { ModelConfig } from './repository/index.ts';
 import {
   encoderInputs,
   exampleRow,
+  type GenerationDefaults,
   openEncoder,
   openGenerator,
   paddingId,
@@ -30,6 +33,9 @@ import type { GeneratorPaths, VersionSource } from './version-source.ts';
 
 /** Most rows of a step of a model that generates text, if `model.json` does not say. */
 const GENERATOR_ROWS = 32;
+
+/** How long a load waits for the token that shows whether the defaults of a generation can be used, milliseconds. */
+const DEFAULTS_MS = 60_000;
 
 /** What versions are loaded with. */
 export interface Loading {
@@ -60,6 +66,7 @@ export async function loadVersion(loading: Loading, source: VersionSource): Prom
     } catch (error) {
       // Nothing waits for this, because a run that warms the model may never end.
       native.close().catch(() => {});
+      text?.model?.tokenizer.close().catch(() => {});
       throw error;
     }
   } catch (error) {
@@ -206,6 +213,7 @@ async function loadGenerator(
     const model = openGenerator(text, { maxTokens }, native.signature, padId, tokenizer);
     const session = new GenerativeSession(native, model.generation!.text, rows);
     const example = await exampleRow(model);
+    await checkDefaults(session, example, model.generation!);
     const loaded = { task: text.task, obstacle: undefined, model, example };
     const device = generatorDevice(source.device);
     const notes = device === source.device ? [] : [`Generation runs on ${device}`];
@@ -213,6 +221,33 @@ async function loadGenerator(
   } catch (error) {
     await native.close();
     throw error;
+  }
+}
+
+/**
+ * Makes one token with the model's defaults for texts and with those for summaries, because every request would be refused for
+ * an option that the graphs contradict.
+ *
+ * @throws {ServeError} `INVALID_CONFIG`
+ */
+async function checkDefaults(
+  session: GenerativeSession,
+  example: Tensors,
+  { text, summary }: GenerationDefaults,
+): Promise<void> {
+  for (const { options } of [text, summary]) {
+    const json = JSON.stringify({ ...options, maxNewTokens: 1, minNewTokens: 0 });
+    const parameters: Tensor = { type: 'string', dims: [1], data: [json] };
+    try {
+      await session.run({ ...example, parameters }, { timeoutMs: DEFAULTS_MS });
+    } catch (error) {
+      // Other failures say nothing about the defaults; the run that warms the version notes them.
+      if (fromEngine(error).code !== 'INVALID_ARGUMENT') continue;
+      throw new ServeError(
+        'INVALID_CONFIG',
+        `The model cannot generate text with the defaults in generation_config.json or config.json: ${reasonOf(error)}`,
+      );
+    }
   }
 }
 

@@ -13,6 +13,7 @@
  * @module
  */
 
+import { createHash } from 'node:crypto';
 import {
   type GenerateOptions,
   type Generation,
@@ -54,6 +55,8 @@ const OUTPUTS = [
 
 export class GenerativeSession implements Model {
   readonly signature: Signature;
+  /** That of the files and the defaults, because equal inputs give other tokens with other defaults. */
+  readonly digest: string;
   /** The one thread that makes its steps. */
   readonly instances = 1;
   readonly intraOpThreads = 1;
@@ -69,16 +72,17 @@ export class GenerativeSession implements Model {
   constructor(native: GenerativeModel, defaults: GenerationSettings, maxRows: number) {
     this.#native = native;
     this.#defaults = defaults;
+    const { digest } = native;
+    this.digest = createHash('sha256')
+      .update(digest)
+      .update(JSON.stringify(defaults))
+      .digest('hex');
     const batching = { enabled: false, maxRows, reason: '' };
     this.signature = { inputs: INPUTS, outputs: OUTPUTS, batching };
   }
 
   get name(): string {
     return this.#native.name;
-  }
-
-  get digest(): string {
-    return this.#native.digest;
   }
 
   get device(): string {

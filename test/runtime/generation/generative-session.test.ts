@@ -334,10 +334,17 @@ test('it has the statistics, the device and the life of its model', async () => 
   await run(session, inputs([1, 2]));
   assert.equal(session.stats().completed, 1);
   assert.deepEqual(
-    [session.name, session.digest, session.device, session.report],
-    [native.name, native.digest, native.device, native.report],
+    [session.name, session.device, session.report],
+    [native.name, native.device, native.report],
   );
   assert.equal(session.closed, false);
   await session.close();
   assert.ok(native.closed && session.closed);
+});
+
+test('its digest is another one with other defaults, so that the cache keeps no results of the old ones', () => {
+  const [first, same, other] = [{}, {}, { maxLength: 7 }].map((defaults) => open({ defaults }));
+  assert.match(first!.session.digest, /^[0-9a-f]{64}$/);
+  assert.equal(same!.session.digest, first!.session.digest);
+  assert.notEqual(other!.session.digest, first!.session.digest);
 });
