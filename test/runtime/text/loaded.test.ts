@@ -294,6 +294,28 @@ describe('a folder that texts cannot be read with', () => {
     }
   });
 
+  test('is not ready if its defaults of a generation contradict its graphs', async () => {
+    const wrong = [
+      ['gpt2', { num_beams: 1000 }, /'numBeams' must be from 1 to 64 but is 1000/],
+      ['llama', { bad_words_ids: [[1_000_000]] }, /'badWordsIds' must be from 0 to \d+ but is/],
+      ['t5', { decoder_start_token_id: null }, /'decoderStartTokenId' is missing/],
+      ['bart', { forced_bos_token_id: 1_000_000 }, /'forcedBosTokenId' must be from 0 to/],
+    ] as const;
+    const names = wrong.map(([name]) => name);
+    using folder = copies(names, (root) => {
+      for (const [name, change] of wrong) {
+        editJson(path.join(root, name, 'generation_config.json'), change);
+      }
+    });
+    await using opened = await open(folder.path);
+    const reasons = reasonsOf(opened.runtime);
+    for (const [name, , reason] of wrong) {
+      assert.equal(reasons[name]!.state, 'failed', name);
+      assert.match(reasons[name]!.reason, /^The model cannot generate text with the defaults in/);
+      assert.match(reasons[name]!.reason, reason);
+    }
+  });
+
   test('does not take the place of one that works', async () => {
     using folder = copies(['bert-ner', 'deberta-ner'], (root) => {
       rmSync(path.join(root, 'bert-ner/tokenizer.json'));
