@@ -14,6 +14,7 @@ import type { Environment, Preparation, Suite } from './types.ts';
 const measuring = [
   'test/native/{costs,deadlines,limits}.test.ts',
   'test/bench/{open-loop,throughput}.test.ts',
+  'test/runtime/text/{hostile-texts,tokenizer-turns}.test.ts',
   'test/services/inference/queue.test.ts',
   'test/services/nlp/errors.test.ts',
 ];
@@ -202,7 +203,8 @@ export const suites: readonly Suite[] = [
   testsOn('deno', {
     run: 'test',
     files: [
-      'test/{native,contract,e2e,runtime/host,services/http,services/nlp,services/prediction}/**/*.test.ts',
+      'test/{native,contract,e2e,services/http,services/nlp,services/prediction}/**/*.test.ts',
+      'test/runtime/{host,text}/**/*.test.ts',
     ],
     except: [...storms, ...measuring, ...alikeOnAll],
   }),
