@@ -128,7 +128,7 @@ describe('mistakes', () => {
     ],
     ['a negative share', { 'v1.0': -1, 'v2.0': 2 }, /weights\.v1\.0 must be at least 0 but is -1/],
     ['shares that are all 0', { 'v1.0': 0 }, /shares by version of which one is more than 0/],
-    ['a share beyond all numbers', '{"v1.0": 1e999}', /weights\.v1\.0 must be a number/],
+    ['a share beyond all numbers', '{"v1.0": 1e999}', /weights\.v1\.0 must be a finite number/],
     [
       'an unknown member',
       { iris: { wieghts: even } },
