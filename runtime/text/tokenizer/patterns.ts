@@ -1,7 +1,8 @@
 /** @module The regular expressions of a tokenizer: those that may take too long are refused, or the texts that make them. */
 
 import { ServeError } from '../../errors.ts';
-import { regexCost, tester } from './regex-cost.ts';
+import { regexCost } from './regex-cost.ts';
+import { tester } from './regex-positions.ts';
 
 /** The most characters in a row through which an expression looks at each of them. They take about 10 ms. */
 const LONGEST_RUN = 1024;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { dividedAtoms, isAmbiguous, positionsOf } from './regex-positions.ts';
 import { type Item, parseRegex, type Sequence } from './regex-tree.ts';
 
 export interface RegexCost {
@@ -14,83 +15,51 @@ export interface RegexCost {
   readonly looksThrough: readonly string[];
 }
 
-/** Characters that tell whether two classes have a character in common: ASCII, and one of each other kind. */
-const SAMPLES = [
-  ...Array.from({ length: 127 }, (_, code) => String.fromCharCode(code + 1)),
-  ...'éÉŉǅʰא中あアก\u0301\u0903\u20dd٣Ⅷ½‿—「」«»…£^¨♥\u00a0\u2028\u2029\u00ad\ue000😀',
-];
-
 /** What an expression may cost in the worst case, as far as it can be told. */
 export function regexCost(source: string): RegexCost {
   const alternatives = parseRegex(source);
   return {
     isExponential: alternatives.some((items) => hasExponential(items, false)),
-    looksThrough: alternatives.flatMap((items) => items.flatMap(lookedThrough)),
+    looksThrough: alternatives.flatMap((items) => [
+      ...items.flatMap(lookedThrough),
+      ...divided(items, false),
+    ]),
   };
 }
 
 /**
- * Whether there is a repetition within a repetition, so that the same text can be divided in many ways, all of which are tried
- * if what follows does not match.
+ * Whether there is a repetition in which the same text can be divided in many ways, all of which are tried if what follows does
+ * not match.
  *
  * @param isFollowed Whether something follows the sequence that may not match.
  */
 function hasExponential(items: Sequence, isFollowed: boolean): boolean {
-  return items.some(({ group, looks, isEndless, isPossessive }, i) => {
+  return items.some((item, i) => {
+    const { group, looks, isEndless, isPossessive } = item;
     if (isPossessive) return false;
     const mayFail = isFollowed || looks || items.slice(i + 1).some(canFail);
-    if (mayFail && isEndless && (group.some(repeatsItself) || hasSame(group))) return true;
+    if (mayFail && isEndless && isAmbiguous(positionsOf([item]))) return true;
     return group.some((inner) => hasExponential(inner, mayFail));
   });
 }
 
 /** Whether it may not match: what must be there, and what has no width, such as `$`. */
-const canFail = ({ atom, isOptional }: Item): boolean => !isOptional || atom === undefined;
+const canFail = ({ atom, group, looks, isOptional }: Item): boolean =>
+  !isOptional || looks || (atom === undefined && group.length === 0);
 
-/** Whether a sequence that is repeated ends with a repetition of what it begins with. */
-function repeatsItself(items: Sequence): boolean {
-  const ends = edges(items.toReversed()).filter(
-    ({ isEndless, isPossessive }) => isEndless && !isPossessive,
+/**
+ * The classes of which two repetitions share a run of characters, such as `\s*` and `.*`: before what follows is found not to
+ * match, the run is divided between them in each way.
+ *
+ * @param isFollowed As for `hasExponential`.
+ */
+function divided(items: Sequence, isFollowed: boolean): readonly string[] {
+  const end = isFollowed ? items.length : items.findLastIndex(canFail);
+  const own = dividedAtoms(positionsOf(items.slice(0, Math.max(end, 0))));
+  const inner = items.flatMap(({ group, looks }, i) =>
+    looks ? [] : group.flatMap((each) => divided(each, i < end)),
   );
-  return ends.some((end) => edges(items).some((start) => overlap(end, start)));
-}
-
-/** Whether two alternatives of one character have a character in common. */
-function hasSame(group: readonly Sequence[]): boolean {
-  const single = group.filter((items) => items.length === 1).map(edges);
-  return single.some((one, i) =>
-    single.slice(i + 1).some((other) => one.some((a) => other.some((b) => overlap(a, b)))),
-  );
-}
-
-/** The atoms that a sequence may begin with. Those of groups are as endless as the groups. */
-function edges(items: Sequence): readonly Item[] {
-  const found: Item[] = [];
-  for (const item of items) {
-    if (item.atom !== undefined) found.push(item);
-    else if (!item.looks) {
-      const inner = item.group.flatMap(edges);
-      found.push(...(item.isEndless ? inner.map((each) => ({ ...each, isEndless: true })) : inner));
-    }
-    if (!item.isOptional) break;
-  }
-  return found;
-}
-
-function overlap({ atom: one }: Item, { atom: other }: Item): boolean {
-  const [a, b] = [tester(one!), tester(other!)];
-  return a !== undefined && b !== undefined && SAMPLES.some((each) => a.test(each) && b.test(each));
-}
-
-/** What a character of the class is; undefined if the class has something that other engines do not know. */
-export function tester(atom: string): RegExp | undefined {
-  // Names such as [:alpha:] would be read as characters.
-  if (/\[:\^?\w+:\]/.test(atom)) return undefined;
-  try {
-    return new RegExp(`^(?:${atom})$`, 'v');
-  } catch {
-    return undefined;
-  }
+  return [...own, ...inner];
 }
 
 /** The classes through which it looks ahead or behind without an end, which it does again at the next character. */

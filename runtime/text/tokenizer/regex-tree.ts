@@ -11,11 +11,16 @@ export interface Item {
   /** Whether it may be left out, and whether it may be repeated without a limit. */
   readonly isOptional: boolean;
   readonly isEndless: boolean;
+  /** Whether it may be repeated more or less often, such as `{1,3}`, within a limit. */
+  readonly isRanged: boolean;
   /** Whether it keeps what it has taken, so that nothing is tried twice. */
   readonly isPossessive: boolean;
 }
 
 export type Sequence = readonly Item[];
+
+/** A limit of repetitions that is as good as none: so many take too long. */
+const ENDLESS = 32;
 
 /** Escapes that stand for no character. */
 const WIDTHLESS = /^\\[bBAzZG]$/;
@@ -53,7 +58,8 @@ class Parser {
     return {
       ...{ atom, group, looks },
       isOptional: looks || /^(?:[*?]|\{0?,|\{0\})/.test(quantifier) || isWidthless(atom, group),
-      isEndless: /^(?:[*+]|\{\d*,\})/.test(quantifier),
+      isEndless: /^(?:[*+]|\{\d*,\})/.test(quantifier) || mostOf(quantifier) >= ENDLESS,
+      isRanged: isRange(quantifier),
       isPossessive: isAtomic || mode === '+',
     };
   }
@@ -97,3 +103,11 @@ class Parser {
 
 const isWidthless = (atom: string | undefined, group: readonly Sequence[]): boolean =>
   atom === undefined && group.length === 0;
+
+/** The limit of `{1,3}` or `{3}`; 0 for other quantifiers. */
+const mostOf = (quantifier: string): number => Number(/(\d+)\}/.exec(quantifier)?.[1] ?? 0);
+
+function isRange(quantifier: string): boolean {
+  const [, least, most] = /^\{(\d*),(\d+)\}/.exec(quantifier) ?? [];
+  return most !== undefined && Number(most) > 1 && Number(least) !== Number(most);
+}

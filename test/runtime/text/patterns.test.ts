@@ -25,6 +25,9 @@ const LINEAR = [
   '((a+)+)?',
   // Nothing is tried twice.
   '(?>a+)+b',
+  '(?:(?>a|aa)b)+c',
+  '(?:ab|cd|a)+$',
+  '(?:\\p{L}{1,3}\\d)+x',
   '(a++)+b',
   // Not an expression.
   ')(',
@@ -42,6 +45,16 @@ const EXPONENTIAL = [
   '([\\p{L}\\s]+\\s*)+$',
   '(?:(a+)+|b)c',
   '(?=(a+)+b)',
+  // Alternatives of different lengths, and limits of repetitions, divide a text in many ways, too.
+  '(a|aa)+$',
+  '(ab|a|b)+$',
+  '(?:\\w|\\d\\d)+$',
+  '(.|..)*$',
+  '((a|aa)b?)+$',
+  '(a?a?)+$',
+  '(a{1,2})+$',
+  '(a{1,50}){1,50}$',
+  '(a|b|aa)+?c',
 ];
 
 const BOMB = '\\d{1,3}(?=(?:\\d{3})*\\b)';
@@ -64,6 +77,17 @@ describe('expressions', () => {
         code: 'INVALID_CONFIG',
         message: /which takes exponential time for some texts/,
       });
+    });
+  }
+
+  for (const [source, classes] of [
+    ['a*a*b', ['a', 'a']],
+    ['^\\s*(.*?)\\s*$', ['\\s', '.', '\\s', '.', '\\s']],
+    ['.*x.*y', ['.', '.']],
+    ['(?:\\s*\\s*x)?', ['\\s', '\\s']],
+  ] as const) {
+    test(`${source} divides runs of characters`, () => {
+      assert.deepEqual(regexCost(source), { isExponential: false, looksThrough: classes });
     });
   }
 
