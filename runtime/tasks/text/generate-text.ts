@@ -31,8 +31,6 @@ export interface GeneratedText {
 
 export interface GenerateTextOutput extends GeneratedText {
   readonly usage: TextUsage;
-  /** The tokens of the text. */
-  readonly newTokens: number;
 }
 
 /** What the answer needs to know of the request. */
@@ -65,13 +63,13 @@ export async function generatedText(
   { tokenizer }: TextModel,
   { outputs }: TaskResult,
   stops: readonly string[],
-): Promise<GeneratedText & { readonly newTokens: number }> {
+): Promise<GeneratedText> {
   const ids = outputs.output_ids!.data as BigInt64Array;
   const all = await tokenizer.decode(Int32Array.from(ids, Number));
   const { text, stopped } = untilStop(all, stops);
   const reason = outputs.finish_reason!.data[0];
   const finishReason = stopped || reason === 'stop' ? 'stop' : 'length';
-  return { text, finishReason, newTokens: ids.length };
+  return { text, finishReason };
 }
 
 /** `prepare` refuses a text that does not fit into the model's window, because it would be cut where it matters most. */
