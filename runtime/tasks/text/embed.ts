@@ -1,6 +1,5 @@
 /** @module Vectors of texts. */
 
-import type { CancelSignal } from '../../../native/index.ts';
 import { invalidArgument } from '../../errors.ts';
 import type { EmbeddingHead } from '../../text/text-model.ts';
 import {
@@ -11,7 +10,7 @@ import {
   type Vectors,
   vectorsOf,
 } from './embedding.ts';
-import type { PreparedText, TextInput, TextOperation, TextUsage } from './operation.ts';
+import type { TextInput, TextOperation, TextUsage } from './operation.ts';
 import { checkTexts } from './texts.ts';
 import { usageOf } from './usage.ts';
 
@@ -24,15 +23,8 @@ export interface EmbedOutput extends Vectors {
   readonly usage: TextUsage;
 }
 
-interface Embed extends TextOperation<EmbedInput, EmbeddingContext, EmbedOutput> {
-  prepare(
-    model: Parameters<TextOperation<EmbedInput, EmbeddingContext, EmbedOutput>['prepare']>[0],
-    input: EmbedInput,
-    signal?: CancelSignal,
-  ): Promise<PreparedText<EmbeddingContext>>;
-}
-
-export const embed: Embed = {
+/** The vectors of texts, as the model or the request says. */
+export const embed: TextOperation<EmbedInput, EmbeddingContext, EmbedOutput> = {
   tasks: ['feature-extraction'],
   async prepare(model, input, signal) {
     const prompt = promptOf(headOf(model), input);

@@ -3,6 +3,7 @@
 import { ServeError } from '../../errors.ts';
 import { centralSentences } from './central-sentences.ts';
 import { embed } from './embed.ts';
+import type { EmbeddingContext } from './embedding.ts';
 import type { PreparedText, TextOperation } from './operation.ts';
 import { type Sentence, splitSentences } from './sentences.ts';
 import type { ChosenSentence, Summary, SummaryInput, SummaryOutput } from './summary.ts';
@@ -14,14 +15,12 @@ const MAX_COMPARISONS = 1_000_000;
 
 const NOTHING = { data: new Float32Array(), dimensions: 0, usage: { tokens: 0, truncated: 0 } };
 
-type EmbedContext = Awaited<ReturnType<typeof embed.prepare>>['context'];
-
 export interface ExtractContext {
   readonly input: SummaryInput;
   /** The sentences of each text. */
   readonly sentences: readonly (readonly Sentence[])[];
   /** Undefined if there are no sentences. */
-  readonly embedding: EmbedContext | undefined;
+  readonly embedding: EmbeddingContext | undefined;
 }
 
 /** The summaries are verbatim: sentences of the text, in its order. */
