@@ -7,17 +7,11 @@ export type Activation = 'softmax' | 'sigmoid' | 'none';
 
 /** As the pipelines of transformers choose it. */
 export function activationOf({ problemType, labels }: TextModel): Activation {
-  switch (problemType) {
-    case 'regression':
-      return 'none';
-    case 'multi_label_classification':
-      return 'sigmoid';
-    case 'single_label_classification':
-      // Of one label, a softmax would always be 1.
-      return labels.length === 1 ? 'sigmoid' : 'softmax';
-    default:
-      return labels.length === 1 ? 'sigmoid' : 'softmax';
-  }
+  if (problemType === 'regression') return 'none';
+  // Of one label, a softmax would always be 1.
+  return problemType === 'multi_label_classification' || labels.length === 1
+    ? 'sigmoid'
+    : 'softmax';
 }
 
 export function activate(scores: ArrayLike<number>, activation: Activation): Float64Array {
