@@ -48,7 +48,7 @@ const keys = z.object({
 
 type Keys = z.infer<typeof keys>;
 
-const configSchema = z.object({
+const configSchema = keys.extend({
   ...positionShape,
   prefix: z.string().nullish(),
   task_specific_params: z
@@ -71,16 +71,15 @@ export async function readGeneration(
   folder: DescribedFolder,
   encoderDecoder: boolean,
 ): Promise<GenerationDefaults> {
-  const config = await folder.readOptional('config.json', configSchema);
-  const inConfig = (await folder.readOptional('config.json', keys)) ?? {};
+  const config = (await folder.readOptional('config.json', configSchema)) ?? {};
   const own = await folder.readOptional(FILE, keys);
-  const all: Keys = own === undefined ? inConfig : withTokensOf(own, inConfig);
-  const { prefix, ...special } = config?.task_specific_params?.summarization ?? {};
+  const all: Keys = own === undefined ? config : withTokensOf(own, config);
+  const { prefix, ...special } = config.task_specific_params?.summarization ?? {};
   return {
     encoderDecoder,
-    positions: config && usablePositions(config, all.pad_token_id ?? 0, 'decoder'),
-    text: settingsOf(all, config?.prefix),
-    summary: settingsOf({ ...all, ...withoutNull(special) }, prefix ?? config?.prefix),
+    positions: usablePositions(config, all.pad_token_id ?? 0, 'decoder'),
+    text: settingsOf(all, config.prefix),
+    summary: settingsOf({ ...all, ...withoutNull(special) }, prefix ?? config.prefix),
   };
 }
 
