@@ -184,7 +184,7 @@ async function missingCache(engine: Engine, source: VersionSource): Promise<stri
 }
 
 const INCOMPLETE =
-  'The folder has not the graphs that generate text: export the model with optimum-cli export onnx --task text-generation-with-past, or text2text-generation-with-past';
+  'The folder does not have the graphs that generate text: export the model with optimum-cli export onnx --task text-generation-with-past, or text2text-generation-with-past';
 const NO_CACHE =
   'The graph of the decoder has no inputs past_key_values, without which each token would be computed again: export the model with optimum-cli export onnx --task text-generation-with-past';
 
@@ -196,12 +196,13 @@ async function loadGenerator(
   tokenizer: TextTokenizer,
 ): Promise<Loaded> {
   const { config, maxTokens } = source;
+  const device = generatorDevice(source.device);
   const { maxRows, maxQueue } = config.batching === false ? {} : (config.batching ?? {});
   const rows = maxRows ?? source.batchSize ?? GENERATOR_ROWS;
   const options: GeneratorOptions = omitUndefined({
     ...paths,
     ...placeOf(source),
-    device: generatorDevice(source.device),
+    device,
     maxRows: rows,
     maxQueue,
     maxPositions: text.generation!.positions,
@@ -215,7 +216,6 @@ async function loadGenerator(
     const example = await exampleRow(model);
     await checkDefaults(session, example, model.generation!);
     const loaded = { task: text.task, obstacle: undefined, model, example };
-    const device = generatorDevice(source.device);
     const notes = device === source.device ? [] : [`Generation runs on ${device}`];
     return { native: session, text: loaded, notes };
   } catch (error) {
