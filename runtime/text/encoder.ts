@@ -116,9 +116,8 @@ export function labelsOfScores(
     return scores === -1 ? [] : Array.from({ length: scores }, (_, i) => `LABEL_${i}`);
   }
   if (scores === -1 || scores === labels.length) return labels;
-  throw invalid(
+  throw new ServeError(
+    'INVALID_CONFIG',
     `The configuration names ${labels.length} labels, but output '${name}' has ${scores} scores; name as many labels.`,
   );
 }
-
-const invalid = (message: string) => new ServeError('INVALID_CONFIG', message);

@@ -17,7 +17,7 @@ const REPLACEMENTS: readonly (readonly [string, string])[] = [
 export const cleanUpSpaces = (text: string): string =>
   REPLACEMENTS.reduce((all, [space, without]) => all.replaceAll(space, without), text);
 
-/** How many characters at the end of an uncleaned or cleaned text following text may still change. */
+/** How many characters at the end of a text, cleaned up or not, may still change when more text follows. */
 export function unsettledSpaces(text: string): number {
   let most = 0;
   for (const [space] of REPLACEMENTS) {
