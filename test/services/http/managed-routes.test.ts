@@ -14,7 +14,8 @@ describe('probes', () => {
     };
     assert.deepEqual(await get('/alive'), [200, { status: 'alive' }]);
     assert.deepEqual(await get('/health'), [200, { status: 'ok', ready: true }]);
-    const version = { state: 'ready', reason: '', device: 'cpu', maxRows: 16 };
+    const about = { state: 'ready', reason: '', device: 'cpu', maxRows: 16 };
+    const version = { ...about, task: 'classification' };
     const versions = [
       { version: 'v1.0', ...version },
       { version: 'v2.0', ...version },
