@@ -3,6 +3,7 @@
  *
  * ```
  * generative-session.ts  a run takes the tokens of a prompt, and returns those that follow
+ * limits.ts              how many tokens a request may ask for
  * parameters.ts          the options of a generation as JSON, one of the inputs of a run
  * ```
  *

@@ -6,6 +6,7 @@ import { checkSchema } from '../check-schema.ts';
 import { invalidArgument } from '../errors.ts';
 import { omitUndefined } from '../omit-undefined.ts';
 import type { GenerationSettings } from '../text/index.ts';
+import { MAX_NEW_TOKENS } from './limits.ts';
 
 const count = z.int().min(0).nullable();
 const id = z.int().min(0);
@@ -14,7 +15,7 @@ const ids = z.array(id).nullable();
 /** The engine checks the values, and this only their types. `null` takes a default of the model back. */
 const schema = z
   .strictObject({
-    maxNewTokens: count,
+    maxNewTokens: z.int().min(0).max(MAX_NEW_TOKENS).nullable(),
     minNewTokens: count,
     numBeams: count,
     lengthPenalty: z.number().nullable(),
@@ -84,7 +85,7 @@ function defaultLength(
   { before, positions = Infinity }: GenerationPlace,
 ): number {
   const usual = maxLength === undefined ? USUAL_NEW_TOKENS : maxLength - before;
-  return Math.max(Math.min(options.maxNewTokens ?? usual, positions - before), 1);
+  return Math.max(Math.min(options.maxNewTokens ?? usual, positions - before, MAX_NEW_TOKENS), 1);
 }
 
 function parse(text: string): z.infer<typeof schema> {

@@ -1,6 +1,7 @@
 /** @module How a request generates text: its own options, and for the others the defaults of the model. */
 
 import { invalidArgument } from '../../errors.ts';
+import { MAX_NEW_TOKENS } from '../../generation/limits.ts';
 import type {
   GenerationDefaults,
   GenerationOptions,
@@ -9,8 +10,6 @@ import type {
 
 /** Tokens that are generated if neither the request nor the model sets a limit. */
 const DEFAULT_NEW_TOKENS = 128;
-/** The most tokens that a request may ask for. */
-export const MAX_NEW_TOKENS = 4096;
 const MAX_SEED = 2 ** 32;
 
 /** The options of a request; an absent one has the default of the model. The names are those of transformers. */

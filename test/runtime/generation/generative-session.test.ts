@@ -178,6 +178,12 @@ describe('parameters', () => {
     assert.equal(minNewTokens, 4);
   });
 
+  test('have at most 4096 new tokens by default', async () => {
+    const given = { defaults: { options: { maxNewTokens: 1_000_000 } } };
+    const { maxNewTokens } = await merged(given, [1], {});
+    assert.equal(maxNewTokens, 4096);
+  });
+
   test('may be empty, and hold texts at which the caller stops', async () => {
     const { session, optionsOf } = open();
     await run(session, { input_ids: int64(1), parameters: text('') });
@@ -194,6 +200,11 @@ describe('parameters', () => {
       'with half a token',
       '{"maxNewTokens":1.5}',
       /maxNewTokens must be a whole number but is 1\.5/,
+    ],
+    [
+      'with more tokens than a request may have',
+      '{"maxNewTokens":1000000}',
+      /maxNewTokens must be at most 4096 but is 1000000/,
     ],
     ['with a negative seed', '{"seed":-1}', /seed must be at least 0 but is -1/],
     [
