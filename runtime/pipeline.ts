@@ -1,6 +1,7 @@
 /**
  * The steps that every infer request passes in order, whatever its protocol and task: resolve → prepare →
- * look up → run → respond, with a second round of runs where a task needs one. Read this file first; .github/decisions/0021 says why there is one pipeline.
+ * look up → run → respond, with further rounds of runs where a task needs them. Read this file first;
+ * .github/decisions/0021 says why there is one pipeline.
  *
  * @module
  */
@@ -142,15 +143,15 @@ export async function infer<Request, Context, Response>(
     const { context } = prepared;
     const results = answer?.results ?? (await runAll(version, prepared, options));
     share?.reclaim();
-    const first = { version, results, timings: joinTimings(results), context };
+    const timings = joinTimings(results);
+    const first = { version, results, timings, waited: answer?.timings ?? timings, context };
     const outcome =
       steps.next === undefined ? first : await lastRound(cache, steps, first, request, caller);
     const made = steps.respond(outcome, request);
     const response = made instanceof Promise ? await made : made;
     trial?.succeeded(version, outcome.results, steps.predicted?.(response, request));
     const { maxRows } = version.signature.batching;
-    const waited = answer?.timings ?? outcome.timings;
-    return { response, version, timings: waited, maxRows, cache: answer?.cache };
+    return { response, version, timings: outcome.waited, maxRows, cache: answer?.cache };
   } catch (thrown) {
     const error = fromEngine(thrown);
     // After an abort or a deadline the engine may still read the inputs, but not those that it refuses.
@@ -162,16 +163,22 @@ export async function infer<Request, Context, Response>(
   }
 }
 
-/** The outcome of the last round of runs. @param outcome That of the first one. */
+/** The outcome of all rounds so far. */
+interface Rounds<Context> extends Outcome<Context> {
+  /** What the request itself has waited for: nothing for results of the cache. */
+  readonly waited: Timings;
+}
+
+/** Makes the further rounds of runs. @param first The outcome of the first one. */
 async function lastRound<Request, Context, Response>(
   cache: ResponseCache,
   steps: InferenceSteps<Request, Context, Response>,
-  outcome: Outcome<Context>,
+  first: Rounds<Context>,
   request: Request,
   caller: Caller,
-): Promise<Outcome<Context>> {
-  const { version } = outcome;
-  let last = outcome;
+): Promise<Rounds<Context>> {
+  const { version } = first;
+  let last = first;
   for (;;) {
     const prepared = await steps.next!(last, request);
     if (prepared === undefined) return last;
@@ -179,8 +186,10 @@ async function lastRound<Request, Context, Response>(
     const options = runOptions(version, prepared, caller);
     const answer = await lookUp(cache, version, prepared, options, caller);
     const results = answer?.results ?? (await runAll(version, prepared, options));
-    const timings = addTimings(last.timings, joinTimings(results));
-    last = { version, results, timings, context };
+    const own = joinTimings(results);
+    const timings = addTimings(last.timings, own);
+    const waited = addTimings(last.waited, answer?.timings ?? own);
+    last = { version, results, timings, waited, context };
   }
 }
 

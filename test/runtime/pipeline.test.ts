@@ -200,4 +200,29 @@ describe('rounds', () => {
     assert.equal(service.model('iris:v2.0').stats().submitted, before + 4);
     assert.ok(Math.abs(timings.computeMs - 3 * 0.21) < 1e-9);
   });
+
+  test('a request waits for the runs of all rounds, and for none that the cache has', async () => {
+    using service = await testService();
+    const cache = new ResponseCache({
+      settings: { cacheTtlSecs: 60, cacheMaxBytes: 1e6 },
+      metrics: countingMetrics({}),
+    });
+    const { routes } = service.runtime;
+    const arms = { begin: () => undefined } as Partial<ArmTraffic> as ArmTraffic;
+    const steps = {
+      route: () => ({ model: 'iris', version: 'v1.0' }),
+      prepare: () => ({ runs: [row(1)], outputs: undefined, context: 1 }),
+      next: ({ context }: { readonly context: number }) =>
+        context === 3
+          ? undefined
+          : { runs: [row(context + 1)], outputs: undefined, context: context + 1 },
+      respond: () => 'responded',
+    };
+    const waited = async () => {
+      const { timings } = await inferWith({ routes, arms, cache }, steps, undefined, caller);
+      return timings.computeMs;
+    };
+    assert.ok(Math.abs((await waited()) - 3 * 0.21) < 1e-9);
+    assert.equal(await waited(), 0);
+  });
 });
