@@ -6,6 +6,7 @@ import { fromFailure } from '../../failure.ts';
 import { ShortTurns } from '../../short-turns.ts';
 import { cleanUpSpaces } from './clean-up-spaces.ts';
 import { tooManyTokens } from './encode-queue.ts';
+import { Outbox } from './outbox.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import { countSpecial } from './special-tokens.ts';
 import { DecodedStream } from './text-stream.ts';
@@ -20,7 +21,7 @@ import type {
 } from './tokenizer.ts';
 import type { TokenizerConnection, TokenizerHost } from './tokenizer-host.ts';
 import { pairWindows, type Sequence, textWindows, type WindowFacts } from './windows.ts';
-import type { Encoded, LoadedFacts, TokenizerReply } from './wire.ts';
+import type { Encoded, LoadedFacts, TokenizerReply, TokenizerRequest } from './wire.ts';
 
 /** Milliseconds for which the windows of many texts occupy the thread at a time. */
 const TURN_MS = 2;
@@ -183,8 +184,11 @@ export class RemoteTokenizer implements TextTokenizer {
 
 async function connect(host: TokenizerHost, path: string): Promise<Link> {
   const connection = await host.connect(path);
-  const pending = new PendingAnswers((request) => connection.port.postMessage(request));
-  connection.port.on('message', (reply: TokenizerReply) => receive(pending, reply));
+  const requests = new Outbox<TokenizerRequest>(connection.port);
+  const pending = new PendingAnswers((request) => requests.post(request));
+  connection.port.on('message', (replies: readonly TokenizerReply[]) => {
+    for (const reply of replies) receive(pending, reply);
+  });
   void connection.ended.then(() => {
     connection.port.close();
     connection.release();

@@ -6,6 +6,7 @@ import { type Failure, toFailure } from '../../failure.ts';
 import { exit, type Parent, parentThread } from '../../host/index.ts';
 import { EncodeQueue } from './encode-queue.ts';
 import { LoadedTokenizer } from './loaded-tokenizer.ts';
+import { Outbox } from './outbox.ts';
 import type {
   Encoded,
   TokenizerReply,
@@ -43,17 +44,18 @@ async function run(parent: Parent): Promise<void> {
 /** Answers the requests of one user until the user closes the port. */
 function serve(port: MessagePort, tokenizer: LoadedTokenizer, queue: EncodeQueue): void {
   const drops = new Map<number, () => void>();
+  const replies = new Outbox<TokenizerReply>(port);
   const reply = (answer: TokenizerReply, moved: readonly ArrayBuffer[] = []) =>
-    port.postMessage(answer, [...moved]);
+    replies.post(answer, moved);
   const fail = (id: number, error: unknown) => reply({ id, failure: failureOf(error) });
-  port.on('message', (request: TokenizerRequest) => {
+  const answer = (request: TokenizerRequest) => {
     const { id } = request;
     switch (request.kind) {
       case 'encode': {
-        const drop = queue.add(request, (answer) => {
+        const drop = queue.add(request, (encoded) => {
           drops.delete(id);
-          if (answer instanceof Error) fail(id, answer);
-          else reply({ id, encoded: answer }, buffersOf(answer));
+          if (encoded instanceof Error) fail(id, encoded);
+          else reply({ id, encoded }, buffersOf(encoded));
         });
         if (request.texts.length > 0) drops.set(id, drop);
         break;
@@ -75,7 +77,8 @@ function serve(port: MessagePort, tokenizer: LoadedTokenizer, queue: EncodeQueue
         reply({ id, tokenId: tokenizer.idOf(request.name) });
         break;
     }
-  });
+  };
+  port.on('message', (requests: readonly TokenizerRequest[]) => requests.forEach(answer));
 }
 
 const failureOf = (error: unknown): Failure =>

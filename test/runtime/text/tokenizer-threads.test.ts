@@ -148,9 +148,10 @@ describe('threads', () => {
         const { promise: ended, resolve } = Promise.withResolvers<void>();
         fail.push(resolve);
         const number = fail.length;
-        port2.on('message', (request: TokenizerRequest) => {
-          if (request.kind === 'cancel' || number === 1) return;
-          port2.postMessage({ id: request.id, tokenId: 7 } satisfies TokenizerReply);
+        port2.on('message', (requests: readonly TokenizerRequest[]) => {
+          if (number === 1) return;
+          const replies = requests.map(({ id }): TokenizerReply => ({ id, tokenId: 7 }));
+          port2.postMessage(replies);
         });
         return { port: port1, facts, ended, release: () => port2.close() };
       },
