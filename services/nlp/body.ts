@@ -119,6 +119,22 @@ export const listed = (texts: readonly string[], name: string): TextInput => ({
 });
 
 /**
+ * The texts of a member that is one or a list. Other servers take ids of tokens there, too.
+ *
+ * @throws {ServeError} `INVALID_ARGUMENT` for ids, or an element that is not a string.
+ */
+export function readOneOrMore(input: string | readonly unknown[], name: string): TextInput {
+  if (typeof input === 'string') return { texts: [input], placeOf: () => name };
+  const [first] = input;
+  if (typeof first === 'number' || Array.isArray(first)) {
+    throw invalidArgument(
+      `${name} has ids of tokens; send texts, because other tokenizers have other ids.`,
+    );
+  }
+  return listed(readStrings(input, name, MOST_TEXTS), name);
+}
+
+/**
  * The strings of a list.
  *
  * @param name The name of the list, for messages.

@@ -1,21 +1,14 @@
-/** @module `POST /embed` and `POST /`: vectors of texts, in our form and in that of text-embeddings-inference. */
+/** @module `POST /embed` and `POST /`: vectors of texts, in our form and in that of text-embeddings-inference (TEI). */
 
 import { z } from '@hono/zod-openapi';
-import {
-  type Codec,
-  type EmbedInput,
-  type EmbedOutput,
-  embed,
-  invalidArgument,
-} from '../../runtime/index.ts';
+import { type Codec, type EmbedInput, type EmbedOutput, embed } from '../../runtime/index.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import {
   checkBody,
   isObject,
-  listed,
   MOST_TEXTS,
   modelFields,
-  readStrings,
+  readOneOrMore,
   readTexts,
   stringList,
   textFields,
@@ -27,7 +20,7 @@ import { refuseLeft, truncationDirection } from './truncation.ts';
 import { wantsBytes, writeBytes, writeNumbers } from './vectors.ts';
 
 const EXAMPLE = { text: 'What is the capital of France?' };
-const OTHER_EXAMPLE = { inputs: EXAMPLE.text };
+const TEI_EXAMPLE = { inputs: EXAMPLE.text };
 
 const requestSchema = z
   .strictObject({
@@ -52,7 +45,7 @@ const requestSchema = z
   })
   .openapi('EmbedRequest');
 
-const otherSchema = z
+const teiSchema = z
   .strictObject({
     inputs: z.union([z.string(), stringList(MOST_TEXTS, 'Several texts.', [EXAMPLE.text])]),
     truncate: z.boolean().nullish(),
@@ -74,7 +67,7 @@ const responseSchema = z
   })
   .openapi('Embeddings');
 
-const otherResponse = z
+const teiResponse = z
   .array(z.array(z.number()))
   .openapi('TextEmbeddingsInferenceEmbeddings', { description: 'The response to `inputs`.' });
 
@@ -88,12 +81,12 @@ type EmbedQuestion = Question<EmbedInput, EmbedOutput>;
 /** Adds the routes. */
 export function embedRoutes({ infer, describe, runtime }: RouteBuilder): void {
   const { codec } = runtime;
-  const readOther = (json: unknown, sender: Sender) => readInputs(codec, json, sender);
+  const readInputs = (json: unknown, sender: Sender) => readTei(codec, json, sender);
   const read = (json: unknown, sender: Sender) =>
-    isObject(json) && 'inputs' in json ? readOther(json, sender) : readOurs(codec, json, sender);
+    isObject(json) && 'inputs' in json ? readInputs(json, sender) : readOurs(codec, json, sender);
   infer(textRoute(runtime, { path: '/embed', operations: [embed], read }));
-  infer(textRoute(runtime, { path: '/', operations: [embed], read: readOther }));
-  const shape = {
+  infer(textRoute(runtime, { path: '/', operations: [embed], read: readInputs }));
+  const headers = {
     'X-Shape': z.string().optional().openapi({
       description: 'With `application/octet-stream`: the number of vectors, and of their numbers.',
       example: '2,384',
@@ -105,24 +98,24 @@ export function embedRoutes({ infer, describe, runtime }: RouteBuilder): void {
       summary: 'Embed texts',
       description:
         'Vectors that are near to each other for texts of similar meaning. With `inputs` the request and the response have the form of text-embeddings-inference.',
-      request: z.union([requestSchema, otherSchema]),
+      request: z.union([requestSchema, teiSchema]),
       response: {
-        'application/json': { schema: z.union([responseSchema, otherResponse]) },
+        'application/json': { schema: z.union([responseSchema, teiResponse]) },
         'application/octet-stream': { schema: bytes },
       },
-      headers: shape,
+      headers,
     }),
   );
   describe(
     describeTextRoute({
       path: '/',
       summary: 'Embed texts, in the form of text-embeddings-inference',
-      request: otherSchema,
+      request: teiSchema,
       response: {
-        'application/json': { schema: otherResponse },
+        'application/json': { schema: teiResponse },
         'application/octet-stream': { schema: bytes },
       },
-      headers: shape,
+      headers,
     }),
   );
 }
@@ -145,13 +138,12 @@ function readOurs(codec: Codec, json: unknown, { others, headers }: Sender): Emb
   };
 }
 
-function readInputs(codec: Codec, json: unknown, { others, headers }: Sender): EmbedQuestion {
-  const body = checkBody(otherSchema, json, others, OTHER_EXAMPLE);
+function readTei(codec: Codec, json: unknown, { others, headers }: Sender): EmbedQuestion {
+  const body = checkBody(teiSchema, json, others, TEI_EXAMPLE);
   const { inputs, model, model_version } = body;
   refuseLeft(body.truncation_direction);
-  const texts = typeof inputs === 'string' ? [inputs] : readTokenless(inputs, 'inputs');
   const input = {
-    ...(typeof inputs === 'string' ? { texts, placeOf: () => 'inputs' } : listed(texts, 'inputs')),
+    ...readOneOrMore(inputs, 'inputs'),
     truncate: body.truncate ?? undefined,
     normalize: body.normalize ?? undefined,
     dimensions: body.dimensions ?? undefined,
@@ -164,19 +156,4 @@ function readInputs(codec: Codec, json: unknown, { others, headers }: Sender): E
         ? writeBytes(output)
         : writeNumbers(codec, output, { head: '[', tail: ']' }),
   };
-}
-
-/**
- * The texts of a list that other servers also take as ids of tokens.
- *
- * @throws {ServeError} `INVALID_ARGUMENT`
- */
-export function readTokenless(list: readonly unknown[], name: string): readonly string[] {
-  const first = list[0];
-  if (typeof first === 'number' || Array.isArray(first)) {
-    throw invalidArgument(
-      `${name} has ids of tokens; send texts, because other tokenizers have other ids.`,
-    );
-  }
-  return readStrings(list, name, MOST_TEXTS);
 }

@@ -1,7 +1,6 @@
 /** @module `POST /v1/embeddings` and `GET /v1/models`, in the form of OpenAI's API. */
 
 import { z } from '@hono/zod-openapi';
-import type { Context } from 'hono';
 import {
   type Codec,
   type EmbedInput,
@@ -11,10 +10,8 @@ import {
   ServeError,
   tokenize,
 } from '../../runtime/index.ts';
-import { STATUS, toServeError } from '../http/error-response.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
-import { checkBody, listed, MOST_TEXTS, modelFields, stringList } from './body.ts';
-import { readTokenless } from './embed.ts';
+import { checkBody, MOST_TEXTS, modelFields, readOneOrMore, stringList } from './body.ts';
 import { openAiBody, openAiErrors } from './openai-errors.ts';
 import { describeTextRoute } from './openapi.ts';
 import { type Answered, type Question, type Sender, textRoute } from './text-route.ts';
@@ -89,14 +86,10 @@ function readEmbeddings(
 ): Question<EmbedInput, EmbedOutput> {
   const body = checkBody(requestSchema, json, others, EXAMPLE);
   const { input, model, model_version } = body;
-  const texts =
-    typeof input === 'string'
-      ? { texts: [input], placeOf: () => 'input' }
-      : listed(readTokenless(input, 'input'), 'input');
   const write = body.encoding_format === 'base64' ? writeBase64 : writeNumbers.bind(null, codec);
   return {
     ...{ model, model_version },
-    input: { ...texts, dimensions: body.dimensions ?? undefined },
+    input: { ...readOneOrMore(input, 'input'), dimensions: body.dimensions ?? undefined },
     write: ({ output, version }: Answered<EmbedOutput>) => {
       const { tokens } = output.usage;
       const usage = { prompt_tokens: tokens, total_tokens: tokens };
@@ -127,13 +120,8 @@ function modelRoutes({ managed, describe, runtime }: RouteBuilder): void {
       names()
         .map((each) => `'${each}'`)
         .join(', ') || 'none';
-    return refuse(
-      c,
-      new ServeError(
-        'MODEL_NOT_FOUND',
-        `There is no model ${quote(name)}; available: ${available}.`,
-      ),
-    );
+    const message = `There is no model ${quote(name)}; available: ${available}.`;
+    return c.json(openAiBody(new ServeError('MODEL_NOT_FOUND', message)), 404);
   });
   describe({
     method: 'get',
@@ -160,9 +148,4 @@ function modelRoutes({ managed, describe, runtime }: RouteBuilder): void {
       ...openAiErrors,
     },
   });
-}
-
-function refuse(c: Context, thrown: unknown): Response {
-  const error = toServeError(thrown);
-  return c.json(openAiBody(error), STATUS[error.code] as 404);
 }

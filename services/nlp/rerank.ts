@@ -1,4 +1,4 @@
-/** @module `POST /rerank` and `POST /v1/rerank`: documents in the order in which they answer a query. */
+/** @module `POST /rerank` and `POST /v1/rerank`: documents in the order in which they answer a query, in our form and in those of text-embeddings-inference (TEI), Cohere and Jina. */
 
 import { z } from '@hono/zod-openapi';
 import {
@@ -29,7 +29,7 @@ import { refuseLeft, truncationDirection } from './truncation.ts';
 const QUERY = 'What is the capital of France?';
 const DOCUMENTS = ['Paris is the capital of France.', 'Berlin is in Germany.'];
 const EXAMPLE = { query: QUERY, documents: DOCUMENTS };
-const OTHER_EXAMPLE = { query: QUERY, texts: DOCUMENTS };
+const TEI_EXAMPLE = { query: QUERY, texts: DOCUMENTS };
 
 const query = z.string().openapi({ example: QUERY });
 const topN = z.int().min(1).optional().openapi({
@@ -68,7 +68,7 @@ const responseSchema = z
   })
   .openapi('Reranked', { description: 'The best document first.' });
 
-const otherSchema = z
+const teiSchema = z
   .strictObject({
     query,
     texts: stringList(MOST_TEXTS, 'The documents.', DOCUMENTS),
@@ -84,7 +84,7 @@ const otherSchema = z
     description: 'The form of text-embeddings-inference.',
   });
 
-const otherResponse = z
+const teiResponse = z
   .array(z.object({ index: z.int(), score, text: z.string().optional() }))
   .openapi('TextEmbeddingsInferenceReranked', { description: 'The response to `texts`.' });
 
@@ -134,7 +134,7 @@ const OPERATIONS = [rerank, similarity];
 /** Adds the routes. */
 export function rerankRoutes({ infer, describe, runtime }: RouteBuilder): void {
   const read = (json: unknown, sender: Sender) =>
-    isObject(json) && 'texts' in json ? readTexts(json, sender) : readOurs(json, sender);
+    isObject(json) && 'texts' in json ? readTei(json, sender) : readOurs(json, sender);
   infer(textRoute(runtime, { path: '/rerank', operations: OPERATIONS, read }));
   infer(
     textRoute(runtime, {
@@ -150,8 +150,8 @@ export function rerankRoutes({ infer, describe, runtime }: RouteBuilder): void {
       summary: 'Order documents by how well they answer a query',
       description:
         'With `texts` the request and the response have the form of text-embeddings-inference.',
-      request: z.union([requestSchema, otherSchema]),
-      response: z.union([responseSchema, otherResponse]),
+      request: z.union([requestSchema, teiSchema]),
+      response: z.union([responseSchema, teiResponse]),
     }),
   );
   describe(
@@ -186,8 +186,8 @@ function readOurs(json: unknown, { others }: Sender): RerankQuestion {
   };
 }
 
-function readTexts(json: unknown, { others }: Sender): RerankQuestion {
-  const body = checkBody(otherSchema, json, others, OTHER_EXAMPLE);
+function readTei(json: unknown, { others }: Sender): RerankQuestion {
+  const body = checkBody(teiSchema, json, others, TEI_EXAMPLE);
   const { query: question, truncate, raw_scores, model, model_version } = body;
   refuseLeft(body.truncation_direction);
   const texts = readStrings(body.texts, 'texts', MOST_TEXTS);
