@@ -1,4 +1,4 @@
-/** @module The threads of the tokenizers of this process: one for each file of different content. */
+/** @module The threads of the tokenizers of this process: one for each file of different content (.github/decisions/0044). */
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
