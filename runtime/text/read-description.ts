@@ -23,6 +23,8 @@ const configSchema = z.object({
   ...positionShape,
   id2label: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).nullish(),
   problem_type: problemType.nullish(),
+  sentence_transformers: z.looseObject({ activation_fn: z.string().nullish() }).nullish(),
+  sbert_ce_default_activation_function: z.string().nullish(),
   pad_token_id: z.int().nullish(),
   vocab_size: z.int().min(1).nullish(),
 });
@@ -38,6 +40,8 @@ const tokenizerSchema = z.object({
   pad_token: token,
   unk_token: token,
 });
+
+const rerankSchema = z.object({ activation_fn: z.string().nullish() });
 
 const specialSchema = z.object({ pad_token: token, unk_token: token });
 
@@ -86,13 +90,30 @@ export async function readDescription(
     window: leastOf([about.model_max_length, sentence?.max_seq_length, positions]),
     positions,
     labels: labelsOf(folder, config.id2label),
-    problemType: config.problem_type ?? undefined,
+    problemType:
+      task === 'rerank' ? await rerankProblem(folder, config) : (config.problem_type ?? undefined),
     embedding: modules?.head,
     generation: generates
       ? await readGeneration(folder, task === 'text2text-generation')
       : undefined,
     obstacle: hasTokenizer ? modules?.obstacle : tokenizerAdvice((file) => folder.has(file)),
   };
+}
+
+/**
+ * How a cross-encoder's score is read: as it is if a file names that activation, else by a sigmoid. Like CrossEncoder of
+ * sentence-transformers, it does not look at `problem_type`.
+ */
+async function rerankProblem(
+  folder: DescribedFolder,
+  config: Partial<z.infer<typeof configSchema>>,
+): Promise<ProblemType | undefined> {
+  const own = await folder.readOptional('config_sentence_transformers.json', rerankSchema);
+  const activation =
+    own?.activation_fn ??
+    config.sentence_transformers?.activation_fn ??
+    config.sbert_ce_default_activation_function;
+  return activation?.endsWith('.Identity') ? 'regression' : undefined;
 }
 
 /**
