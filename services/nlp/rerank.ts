@@ -1,4 +1,9 @@
-/** @module `POST /rerank` and `POST /v1/rerank`: documents in the order in which they answer a query, in our form and in those of text-embeddings-inference (TEI), Cohere and Jina. */
+/**
+ * `POST /rerank` and `POST /v1/rerank`: documents in the order in which they answer a query, in our form and in those of
+ * text-embeddings-inference (TEI), Cohere and Jina.
+ *
+ * @module
+ */
 
 import { z } from '@hono/zod-openapi';
 import {
