@@ -6,6 +6,7 @@
  */
 
 import { ShortTurns } from '../../short-turns.ts';
+import { dot } from './dot.ts';
 
 /** What closeness to the centre weighs against being different from the sentences that are chosen already. */
 const RELEVANCE = 0.7;
@@ -73,10 +74,4 @@ function centroid(vectors: readonly Float32Array[]): Float32Array {
   }
   const length = Math.sqrt(dot(centre, centre));
   return length > 0 ? centre.map((value) => value / length) : centre;
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i += 1) sum += a[i]! * b[i]!;
-  return sum;
 }

@@ -1,6 +1,7 @@
 /** @module Documents in the order of their relevance for a query, by the cosines of embeddings. */
 
 import type { EmbeddingHead } from '../../text/text-model.ts';
+import { dot } from './dot.ts';
 import { type EmbeddingContext, headOf, prepareEmbeddings, vectorsOf } from './embedding.ts';
 import type { TextOperation } from './operation.ts';
 import { checkQuery, type RerankInput, type RerankOutput, ranked } from './rerank.ts';
@@ -42,10 +43,4 @@ export const similarity: TextOperation<RerankInput, Context, RerankOutput> = {
 function promptOf({ prompts, defaultPrompt }: EmbeddingHead, names: readonly string[]): string {
   const name = names.find((each) => Object.hasOwn(prompts, each)) ?? defaultPrompt;
   return name === undefined ? '' : (prompts[name] ?? '');
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i += 1) sum += a[i]! * b[i]!;
-  return sum;
 }
