@@ -1,6 +1,7 @@
 /** @module The text of a generation while it is made, which ends at a stop string. */
 
 import type { OnTokens } from '../../model.ts';
+import { partialEnd } from '../../text/partial-end.ts';
 import type { TextTokenizer } from '../../text/tokenizer/index.ts';
 
 /** Converts the tokens of one generation to text, piece by piece, and ends it at the first stop string. */
@@ -51,7 +52,8 @@ export class TextDeltas {
       this.#stopped = true;
       stop();
     }
-    const safe = end ?? this.#text.length - heldBack(this.#text, this.#stops);
+    // What may be the beginning of a stop string is held back.
+    const safe = end ?? this.#text.length - partialEnd(this.#text, this.#stops);
     if (safe <= this.#sent) return;
     this.#send?.(this.#text.slice(this.#sent, safe));
     this.#sent = safe;
@@ -71,15 +73,4 @@ export function untilStop(
 function stopIndex(text: string, stops: readonly string[], from: number): number | undefined {
   const found = stops.map((stop) => text.indexOf(stop, from)).filter((index) => index !== -1);
   return found.length === 0 ? undefined : Math.min(...found);
-}
-
-/** Characters at the end of the text that may be the beginning of a stop string. */
-function heldBack(text: string, stops: readonly string[]): number {
-  let most = 0;
-  for (const stop of stops) {
-    for (let length = Math.min(stop.length - 1, text.length); length > most; length -= 1) {
-      if (text.endsWith(stop.slice(0, length))) most = length;
-    }
-  }
-  return most;
 }
