@@ -158,13 +158,14 @@ export function outputOf({ output }: TextModel, { outputs }: TaskResult, rows: n
   );
 }
 
+/** One row of an output of float32 or float16. Nothing may write to its numbers, which may be those of the output. */
 export function rowOf({ type, data, dims }: Tensor, row: number): RowOutput {
   const size = data.length / dims[0]!;
-  const own = { type, dims, data: data.slice(row * size, (row + 1) * size) } as Tensor;
-  return { data: floatsOf(own), dims: dims.slice(1) };
-}
-
-function floatsOf({ type, data }: Tensor): Float32Array {
-  if (type === 'float32') return data;
-  return type === 'float16' ? floatsOfHalves(data) : Float32Array.from(data as ArrayLike<number>);
+  const [start, end] = [row * size, (row + 1) * size];
+  // Not a copy: a row of vectors of tokens has up to a few hundred thousand numbers.
+  const own =
+    type === 'float16'
+      ? floatsOfHalves(data.subarray(start, end))
+      : (data as Float32Array).subarray(start, end);
+  return { data: own, dims: dims.slice(1) };
 }
