@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { type Entity, entities } from '../../../../runtime/tasks/text/entities.ts';
 import { tagsOf } from '../../../../runtime/tasks/text/entity-labels.ts';
 import { EntityMerger } from '../../../../runtime/tasks/text/merge-entities.ts';
+import { RowOutputs } from '../../../../runtime/tasks/text/rows.ts';
 import type { Aggregation } from '../../../../runtime/tasks/text/token-scores.ts';
 import { assertNear, type Models, openModels, referenceOf, refused, textsOf } from './support.ts';
 
@@ -24,7 +25,12 @@ interface ReferenceEntity {
 type ByAggregation = Readonly<Record<Aggregation, readonly ReferenceEntity[]>>;
 
 interface Reference {
-  readonly texts: readonly { readonly text: string; readonly entities: ByAggregation }[];
+  readonly texts: readonly {
+    readonly text: string;
+    /** One row for each token; of some texts only. */
+    readonly logits?: readonly (readonly number[])[];
+    readonly entities: ByAggregation;
+  }[];
   readonly stride: number;
   readonly windows: readonly { readonly index: number; readonly entities: ByAggregation }[];
 }
@@ -71,6 +77,24 @@ for (const name of NAMES) {
         }
       });
     }
+
+    test('has the logits of the model', async () => {
+      const compared = texts.filter(({ logits }) => logits !== undefined);
+      assert.ok(compared.length > 0);
+      const watched: typeof entities = {
+        ...entities,
+        answer(model, results, context) {
+          const outputs = new RowOutputs(model, context.rows, results);
+          for (const [i, { logits, text }] of compared.entries()) {
+            const numbers = logits!.flat();
+            assertNear(outputs.of(i).data.subarray(0, numbers.length), numbers, 1e-4, text);
+          }
+          return entities.answer(model, results, context);
+        },
+      };
+      const input = { ...textsOf(compared.map(({ text }) => text)), truncate: true };
+      await models.ask(watched, name, input);
+    });
 
     test('counts places in three units', async () => {
       for (const aggregation of AGGREGATIONS) {
