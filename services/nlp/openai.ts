@@ -10,6 +10,7 @@ import {
   ServeError,
   tokenize,
 } from '../../runtime/index.ts';
+import { STATUS } from '../http/error-response.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import { checkBody, MOST_TEXTS, modelFields, readOneOrMore, stringList } from './body.ts';
 import { openAiBody, openAiErrors } from './openai-errors.ts';
@@ -121,7 +122,8 @@ function modelRoutes({ managed, describe, runtime }: RouteBuilder): void {
         .map((each) => `'${each}'`)
         .join(', ') || 'none';
     const message = `There is no model ${quote(name)}; available: ${available}.`;
-    return c.json(openAiBody(new ServeError('MODEL_NOT_FOUND', message)), 404);
+    const error = new ServeError('MODEL_NOT_FOUND', message);
+    return c.json(openAiBody(error), STATUS[error.code] as 404);
   });
   describe({
     method: 'get',
