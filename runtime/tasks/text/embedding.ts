@@ -12,9 +12,8 @@ import { type EncodedRows, encodeTexts, rowsOf, windowsOf } from './encode-texts
 import type { PreparedText, WindowOptions } from './operation.ts';
 import { pool, type TokenVectors } from './pooling.ts';
 import { outputOf, RowOutputs, type Rows, rowOf } from './rows.ts';
-import { checkTokens } from './texts.ts';
+import { checkTokens, TURN_MS } from './texts.ts';
 
-const TURN_MS = 2;
 /** A vector that is shorter than this is not divided by its length. */
 const LEAST_LENGTH = 1e-12;
 

@@ -16,11 +16,9 @@ import { type FoundEntity, groupEntities, separateEntities } from './group-entit
 import { EntityMerger } from './merge-entities.ts';
 import type { TextInput, TextOperation, TextUsage, WindowOptions } from './operation.ts';
 import { RowOutputs } from './rows.ts';
-import { checkTexts } from './texts.ts';
+import { checkTexts, TURN_MS } from './texts.ts';
 import { type Aggregation, type Continues, labelWindow } from './token-scores.ts';
 import { usageOf } from './usage.ts';
-
-const TURN_MS = 2;
 
 export interface EntitiesInput extends TextInput, WindowOptions {
   /** Default: `simple`. */

@@ -7,10 +7,8 @@ import { type EncodedRows, encodeTexts, rowsOf, windowsOf } from './encode-texts
 import type { TextInput, TextOperation, TextUsage, WindowOptions } from './operation.ts';
 import { RowOutputs } from './rows.ts';
 import { activate, activationOf, fallingOrder } from './scores.ts';
-import { checkTexts } from './texts.ts';
+import { checkTexts, TURN_MS } from './texts.ts';
 import { usageOf } from './usage.ts';
-
-const TURN_MS = 2;
 
 /** The texts are the documents. */
 export interface RerankInput extends TextInput, WindowOptions {

@@ -12,6 +12,7 @@ import type { TextInputs, TextModel } from '../../text/text-model.ts';
 import type { TokenWindow } from '../../text/tokenizer/index.ts';
 import type { TaskResult } from '../task.ts';
 import { floatsOfHalves } from './halves.ts';
+import { TURN_MS } from './texts.ts';
 
 /** The most rows of a run. A request of 1,000 short texts then needs 63 places in the queue. */
 const MAX_ROWS = 16;
@@ -19,8 +20,6 @@ const MAX_ROWS = 16;
 const MAX_TOKENS = 2048;
 /** Rows whose lengths are in the same interval share a run: up to 16, up to 32, up to 64 and so on. */
 const SHORTEST = 16;
-/** Milliseconds for which the layout of many rows occupies the thread at a time. */
-const TURN_MS = 2;
 
 /** Where a window is: the run, and the row of the run. */
 interface Place {

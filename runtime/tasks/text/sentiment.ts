@@ -11,10 +11,8 @@ import {
 import type { TextInput, TextOperation, TextUsage, WindowOptions } from './operation.ts';
 import { RowOutputs } from './rows.ts';
 import { type Activation, activate, activationOf, fallingOrder } from './scores.ts';
-import { checkTexts } from './texts.ts';
+import { checkTexts, TURN_MS } from './texts.ts';
 import { usageOf } from './usage.ts';
-
-const TURN_MS = 2;
 
 export interface SentimentInput extends TextInput, WindowOptions {
   /** How many labels `scores` has, the best first; 0 (default) means all. */

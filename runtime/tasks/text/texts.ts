@@ -1,4 +1,4 @@
-/** @module Limits on the texts of a request. */
+/** @module Limits on the texts of a request, and on the work that they make. */
 
 import { Buffer } from 'node:buffer';
 import { invalidArgument, ServeError } from '../../errors.ts';
@@ -9,6 +9,8 @@ import type { TextInput } from './operation.ts';
 export const MAX_BYTES = 1024 * 1024;
 /** The most tokens of all texts of a request together. */
 export const MAX_TOKENS = 100_000;
+/** How long the work on the texts of a request may occupy the thread at a time, milliseconds. */
+export const TURN_MS = 2;
 
 /**
  * Checks the texts of a request, which may be several lists.

@@ -4,10 +4,9 @@ import { ShortTurns } from '../../short-turns.ts';
 import { TEXT_TASKS } from '../../text/text-model.ts';
 import { TextOffsets } from '../../text/tokenizer/index.ts';
 import type { TextInput, TextOperation, TextUsage } from './operation.ts';
-import { checkTexts, MAX_TOKENS } from './texts.ts';
+import { checkTexts, MAX_TOKENS, TURN_MS } from './texts.ts';
 import { usageOf } from './usage.ts';
 
-const TURN_MS = 2;
 /** Tokens that are described without a look at the time. */
 const STEP = 1024;
 

@@ -13,10 +13,9 @@ import { encodeTexts, rowsOf } from './encode-texts.ts';
 import type { TextInput, TextOperation, TextUsage, WindowOptions } from './operation.ts';
 import { RowOutputs, type Rows } from './rows.ts';
 import { fallingOrder, softmax } from './scores.ts';
-import { checkTexts, MAX_BYTES, tooManyBytes } from './texts.ts';
+import { checkTexts, MAX_BYTES, TURN_MS, tooManyBytes } from './texts.ts';
 import { usageOf } from './usage.ts';
 
-const TURN_MS = 2;
 /** Most texts with a label, each of which is a row of a run. */
 const MAX_PAIRS = 10_000;
 const DEFAULT_TEMPLATE = 'This example is {}.';
