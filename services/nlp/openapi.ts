@@ -24,7 +24,7 @@ export const TEXT_ERRORS: readonly ServeCode[] = [
   'DEADLINE_EXCEEDED',
 ];
 
-export const usageSchema = z
+const usageSchema = z
   .object({
     tokens: z.int().openapi({
       description: 'Tokens that the model has read, special ones included.',
