@@ -131,8 +131,16 @@ class OpenPanel {
 
   /** Adds the fields that depend on the model. */
   async addFields() {
-    const more = await this.panel.more?.(this.form, this.model);
-    this.fields = [...this.panel.fields, ...(more ?? [])];
+    const { model } = this;
+    try {
+      const more = await this.panel.more?.(this.form, model);
+      // Another model may have been chosen meanwhile.
+      if (model !== this.model) return;
+      this.fields = [...this.panel.fields, ...(more ?? [])];
+    } catch (error) {
+      this.output.replaceChildren(note(`The fields of ${model} could not be read: ${error}`));
+      return;
+    }
     const [choice] = this.rows.children;
     this.rows.replaceChildren(/** @type {Node} */ (choice), ...this.fields.map(fieldElement));
     this.showCommand();
