@@ -184,7 +184,7 @@ describe('a response', { skip }, () => {
     await fill('max_tokens', '4000');
     await fill('temperature', '3');
     await page.click('button[type=submit]');
-    await page.waitForFunction(() => document.querySelector('.stream')?.textContent !== '');
+    await page.waitForFunction(() => (document.querySelector('.stream')?.textContent ?? '') !== '');
     const before = await page.$eval('.output', (element) => element.textContent?.length ?? 0);
     assert.ok(before > 0);
     await page.click('button[type=button]');
