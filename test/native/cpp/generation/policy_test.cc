@@ -64,6 +64,8 @@ TEST(GenerationPolicy, SmallPrefillsFollowEachOther) {
 
 TEST(GenerationPolicy, ALongPromptIsComputedInPartsAlone) {
   Expect(Choose({Prompt(250), Prompt(250)}, kMixed), Kind::kPrompt, 100, {0});
+  // The second would complete its prompt, and the first would not.
+  Expect(Choose({Prompt(250), Prompt(100)}, kMixed), Kind::kPrompt, 100, {0});
   Expect(Choose({Prompt(50, 200), Prompt(50)}, kMixed), Kind::kPrompt, 50, {0, 1});
   Expect(Choose({Prompt(250), Prompt(250)}, kWhole), Kind::kPrompt, 250, {0});
 }

@@ -420,14 +420,17 @@ inline std::vector<GenerationProperty> OrderProperties() {
          scenario.facts.mixed_lengths = scenario.facts.chunks = false;
          scenario.arrivals.resize(2, scenario.arrivals.front());
          for (GenerationArrival& arrival : scenario.arrivals) {
-           arrival.new_tokens = 150;
-           arrival.ends = false;
+           arrival.new_tokens = 80;
+           arrival.ends = arrival.sample = false;
            arrival.beams = 1;
          }
-         scenario.arrivals[1].at =
-             scenario.arrivals[0].at + random.Between(1, kCatchUp / 2) * scenario.CostOf(1, 1);
+         // The larger a group is, the nearer must another be for which it waits.
+         scenario.arrivals[0].beams = static_cast<int32_t>(random.Between(1, 3));
+         scenario.arrivals[1].at = scenario.arrivals[0].at +
+                                   random.Between(1, kCatchUp / 4) * scenario.CostOf(1, 1);
        },
        [](const Scene&, const GenerationTrace& trace) {
+         if (trace.seen.size() < 2) return std::string();
          const Seen& late = trace.seen[1];
          if (!late.accepted() || late.runs.size() < 2) return std::string("the late request did not run");
          const size_t first = late.runs[1];
@@ -435,7 +438,7 @@ inline std::vector<GenerationProperty> OrderProperties() {
              trace.seen[0].runs, [&](size_t run) { return run < first; }));
          const size_t bound = ahead * kTurnEvery / (kTurnEvery - 2) + kTurnEvery;
          for (size_t i = first; i < trace.runs.size() && i <= first + bound; ++i) {
-           if (trace.runs[i].ids.size() == 2) return std::string();
+           if (trace.runs[i].Has(0) && trace.runs[i].Has(1)) return std::string();
          }
          return std::string("the requests did not meet in time");
        },

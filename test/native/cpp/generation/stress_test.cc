@@ -24,7 +24,7 @@ constexpr size_t kProducers = 4;
 constexpr size_t kRecords = 16;  // of each producer
 constexpr size_t kKinds = 24;
 // A generation takes about as long as so many requests of a model that does next to nothing.
-constexpr uint64_t kWeight = 4;
+constexpr uint64_t kWeight = 20;
 
 uint64_t Operations() {
   const char* const text = std::getenv("STRESS_OPERATIONS");
