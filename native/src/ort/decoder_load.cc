@@ -30,6 +30,12 @@ std::string ReadBytes(const std::string& path) {
   return file ? bytes : std::string();
 }
 
+// Returns whether a load may have failed because of the graph, and not for want of a device or of memory.
+bool IsOfGraph(const Status& status) {
+  return status.code() == Code::kInvalidArgument || status.code() == Code::kInternal ||
+         status.code() == Code::kUnimplemented;
+}
+
 Status CheckDevice(const DeviceSpec& device) {
   if (device.kind == DeviceKind::kTensorRt) {
     return {Code::kInvalidArgument, "A generative model cannot be loaded on 'tensorrt', which builds an engine for "
@@ -76,7 +82,7 @@ Status DecoderSession::Load(const OrtLibrary& library, const DecoderOptions& opt
     std::unique_ptr<DecoderSession> loading;
     const Status status = LoadEdited(library, options, device, wanted, loading, done);
     const bool masked = done.mask || done.positions;
-    const bool final = status.ok() ? !masked || loading->facts_.mixed_lengths : !done.any();
+    const bool final = status.ok() ? !masked || loading->facts_.mixed_lengths : !done.any() || !IsOfGraph(status);
     if (!final) continue;
     session = std::move(loading);
     return status;
