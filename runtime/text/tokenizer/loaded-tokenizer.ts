@@ -66,6 +66,7 @@ export class LoadedTokenizer implements Encoder {
       continuingPrefix: typeof prefix === 'string' && prefix !== '' ? prefix : undefined,
       unknownId: unknownId(native, model),
       model: typeof type === 'string' ? type : '',
+      byteIds: byteIds(native, file.decoder),
     };
     return new LoadedTokenizer(data, native, patterns, facts);
   }
@@ -133,6 +134,15 @@ export class LoadedTokenizer implements Encoder {
     });
     return this.#splitting;
   }
+}
+
+/** The tokens `<0x00>` to `<0xFF>`, if the decoder joins them to text. */
+function byteIds(native: Tokenizer, decoder: unknown): readonly number[] {
+  if (!JSON.stringify(decoder ?? null).includes('"ByteFallback"')) return [];
+  return Array.from({ length: 256 }, (_, byte) => {
+    const digits = byte.toString(16).toUpperCase().padStart(2, '0');
+    return native.tokenToId(`<0x${digits}>`);
+  }).filter((id) => id !== null);
 }
 
 /** @throws {ServeError} `INVALID_CONFIG` if the file is not the one that was to be loaded. */

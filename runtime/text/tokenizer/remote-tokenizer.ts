@@ -38,6 +38,7 @@ export class RemoteTokenizer implements TextTokenizer {
   readonly #source: TokenizerSource;
   readonly #windows: WindowFacts;
   readonly #cleansUp: boolean;
+  readonly #bytes: ReadonlySet<number>;
   /** The names of tokens that were asked for. */
   readonly #names = new Map<number, string>();
   /** Undefined after the thread has ended, until the next request starts another one. */
@@ -57,6 +58,7 @@ export class RemoteTokenizer implements TextTokenizer {
     this.#windows = { specialTokens: facts.specialTokens, truncationSide };
     // As in transformers: it would remove spaces that are part of the text.
     this.#cleansUp = source.cleanUpSpaces === true && facts.model !== 'BPE';
+    this.#bytes = new Set(facts.byteIds);
     this.facts = publicFacts(facts, truncationSide, unknownId);
     this.#keep(Promise.resolve(link));
   }
@@ -119,7 +121,7 @@ export class RemoteTokenizer implements TextTokenizer {
   }
 
   stream(): TokenTextStream {
-    return new DecodedStream((lists) => this.#decode(lists), this.#cleansUp);
+    return new DecodedStream((lists) => this.#decode(lists), this.#cleansUp, this.#bytes);
   }
 
   async namesOf(ids: ArrayLike<number>): Promise<readonly string[]> {

@@ -9,6 +9,7 @@ const REPLACEMENTS = /\ufffd+$/;
 export class DecodedStream implements TokenTextStream {
   readonly #decode: (lists: readonly (readonly number[])[]) => Promise<readonly string[]>;
   readonly #cleansUp: boolean;
+  readonly #bytes: ReadonlySet<number>;
   /** Tokens whose text was returned, and which are only there because decoders treat the first token of a text differently. */
   #context: readonly number[] = [];
   /** The tokens after them. */
@@ -17,13 +18,18 @@ export class DecodedStream implements TokenTextStream {
   #returned = '';
   #work: Promise<unknown> = Promise.resolve();
 
-  /** @param cleansUp Whether following text may remove spaces. */
+  /**
+   * @param cleansUp Whether following text may remove spaces.
+   * @param bytes Ids of tokens that are bytes; default: none. A run of them is text only as a whole, so that the next one may change all of it.
+   */
   constructor(
     decode: (lists: readonly (readonly number[])[]) => Promise<readonly string[]>,
     cleansUp: boolean,
+    bytes: ReadonlySet<number> = new Set(),
   ) {
     this.#decode = decode;
     this.#cleansUp = cleansUp;
+    this.#bytes = bytes;
   }
 
   push(ids: ArrayLike<number>): Promise<string> {
@@ -47,6 +53,7 @@ export class DecodedStream implements TokenTextStream {
 
   async #push(ids: readonly number[]): Promise<string> {
     this.#tokens.push(...ids);
+    if (this.#bytes.has(this.#tokens.at(-1)!)) return '';
     const text = await this.#text();
     const settled = text.slice(0, text.length - this.#unsettled(text));
     const delta = settled.slice(this.#returned.length);

@@ -14,6 +14,8 @@ export interface LoadedFacts {
   readonly unknownId: number | undefined;
   /** The algorithm, such as `WordPiece`. */
   readonly model: string;
+  /** Ids of tokens that are bytes, of which the decoder joins a whole run to text; none without such a decoder. */
+  readonly byteIds: readonly number[];
 }
 
 /** How a thread is started. */

@@ -58,6 +58,24 @@ describe('a stream of tokens', () => {
     });
   }
 
+  for (const kind of ['gpt2', 'llama', 't5'] as const) {
+    test(`has the text that ${kind} decodes of any tokens, whose bytes may be no characters`, async () => {
+      const tokenizer = await tokenizers.load({ path: `${FIXTURES}/${kind}/tokenizer.json` });
+      const ids = fc.array(fc.integer({ min: 3, max: 300 }), { minLength: 1, maxLength: 24 });
+      await fc.assert(
+        fc.asyncProperty(ids, async (tokens) => {
+          const stream = tokenizer.stream();
+          let text = '';
+          for (const id of tokens) text += await stream.push([id]);
+          text += await stream.end();
+          assert.equal(text, await tokenizer.decode(tokens));
+        }),
+        { numRuns: 60 },
+      );
+      await tokenizer.close();
+    });
+  }
+
   test('returns text as soon as it is complete', async () => {
     const tokenizer = await tokenizers.load({ path: `${FIXTURES}/gpt2/tokenizer.json` });
     const [encoded] = await tokenizer.encode(['Hello 😀 there']);
