@@ -205,7 +205,7 @@ TEST_P(DecoderSessionTest, BeamsAreRowsThatAreGatheredInAnyOrder) {
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, DecoderSessionTest,
                          testing::Values(Case{"t5"}, Case{"t5", Form::kTwoFiles}, Case{"t5-gated", Form::kTwoFiles},
-                                         Case{"marian"}, Case{"gpt2"}, Case{"llama"}),
+                                         Case{"bart"}, Case{"marian"}, Case{"gpt2"}, Case{"llama"}),
                          NameOf);
 
 }  // namespace
