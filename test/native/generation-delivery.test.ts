@@ -132,7 +132,8 @@ test('a step of many generations wakes their thread once', async () => {
   );
   await Promise.all(all.map(({ result }) => result));
   const { steps } = model.stats();
-  assert.equal(steps, tokens);
+  // They need not all be there when the first step begins, but have to share steps.
+  assert.ok(steps >= tokens && steps < all.length * tokens, `${steps} steps`);
   // One more at the end of the turn in which they were submitted.
   const woken = wakeUps - before;
   assert.ok(woken >= 2 && woken <= steps + 1, `${woken} wake-ups for ${steps} steps`);
