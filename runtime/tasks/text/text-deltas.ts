@@ -69,8 +69,19 @@ export function untilStop(
   return end === undefined ? { text, stopped: false } : { text: text.slice(0, end), stopped: true };
 }
 
-/** Where the first stop string after `from` begins; undefined if there is none. */
+/**
+ * Where the stop string begins that is complete first, not before `from`; undefined if there is none. Another one may begin
+ * earlier and be complete later, when the generation has ended already.
+ */
 function stopIndex(text: string, stops: readonly string[], from: number): number | undefined {
-  const found = stops.map((stop) => text.indexOf(stop, from)).filter((index) => index !== -1);
-  return found.length === 0 ? undefined : Math.min(...found);
+  let first: { readonly index: number; readonly end: number } | undefined;
+  for (const stop of stops) {
+    const index = text.indexOf(stop, from);
+    if (index === -1) continue;
+    const end = index + stop.length;
+    const isFirst =
+      first === undefined || end < first.end || (end === first.end && index < first.index);
+    if (isFirst) first = { index, end };
+  }
+  return first?.index;
 }

@@ -46,6 +46,15 @@ describe('deltas', () => {
     assert.deepEqual((await deltasOf(['a<en'], ['<end>'])).sent, ['a', '<en']);
   });
 
+  test('end at the stop string that is complete first, whatever follows', async () => {
+    for (const pieces of [['b', 'a', 'b'], ['ba', 'b'], ['bab']]) {
+      const { sent, stopped } = await deltasOf(pieces, ['bab', 'a']);
+      assert.equal(sent.join(''), 'b');
+      assert.equal(stopped, 1);
+    }
+    assert.deepEqual(untilStop('xab', ['b', 'ab']), { text: 'x', stopped: true });
+  });
+
   test('together are the text up to the first stop string', async () => {
     const pieces = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', 'c') }), { maxLength: 12 });
     const stops = fc.array(fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 1 }), {
@@ -59,6 +68,7 @@ describe('deltas', () => {
         assert.equal(stopped, ended ? 1 : 0);
         assert.ok(sent.every((delta) => delta !== ''));
       }),
+      { numRuns: 2000 },
     );
   });
 
