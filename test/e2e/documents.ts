@@ -36,22 +36,26 @@ export function stepsOf(text: string): Step[] {
   );
 }
 
-/** How far a number may be from the one that is shown, because processors differ in the last digits of int8 models. */
-const TOLERANCE = 0.01;
+/** How far a number of a text model may be from the one that is shown, because processors differ in the last digits of int8 models. */
+export const TEXT_TOLERANCE = 0.01;
 
 /** Members that differ each time. */
 const CHANGING = ['inference_time_ms', 'request_id'];
 
-/** Checks that a value of JSON is the one that is shown, with the same members in the same order. */
-export function assertShown(returned: unknown, shown: unknown, path = ''): void {
+/**
+ * Checks that a value of JSON is the one that is shown, with the same members in the same order.
+ *
+ * @param tolerance How far a number may be from the one that is shown.
+ */
+export function assertShown(returned: unknown, shown: unknown, tolerance = 0, path = ''): void {
   if (typeof shown === 'number') {
     assert.equal(typeof returned, 'number', path);
-    assert.ok(Math.abs((returned as number) - shown) <= TOLERANCE, `${path}: ${returned}`);
+    assert.ok(Math.abs((returned as number) - shown) <= tolerance, `${path}: ${returned}`);
   } else if (typeof shown === 'object' && shown !== null) {
     assert.deepEqual(Object.keys(returned as object), Object.keys(shown), path);
     for (const [key, value] of Object.entries(shown)) {
       if (CHANGING.includes(key)) continue;
-      assertShown((returned as Record<string, unknown>)[key], value, `${path}.${key}`);
+      assertShown((returned as Record<string, unknown>)[key], value, tolerance, `${path}.${key}`);
     }
   } else {
     assert.equal(returned, shown, path);

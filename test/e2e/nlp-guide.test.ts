@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../support/child.ts';
 import { temporaryFiles } from '../support/files.ts';
 import { until } from '../support/until.ts';
-import { assertShown, stepsOf } from './documents.ts';
+import { assertShown, stepsOf, TEXT_TOLERANCE } from './documents.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 const guide = readFileSync(path.join(top, 'services/nlp/README.md'), 'utf8');
@@ -62,7 +62,7 @@ describe('the guide of the NLP service', () => {
     test(command.replaceAll(/\s+/g, ' '), async () => {
       if (command.startsWith(START)) return start(command);
       const output = await run(command);
-      if (shown !== undefined) assertShown(JSON.parse(output), JSON.parse(shown));
+      if (shown !== undefined) assertShown(JSON.parse(output), JSON.parse(shown), TEXT_TOLERANCE);
       else if (command.startsWith('curl ')) assert.ok(!('error' in JSON.parse(output)), output);
     });
   }
