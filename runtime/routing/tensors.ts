@@ -9,7 +9,7 @@ import {
   unpackStrings,
 } from '../../native/index.ts';
 import { jsonElement } from '../elements.ts';
-import { BFLOAT16, FLOAT16, fromHalfBits } from '../half-floats.ts';
+import { BFLOAT16, floatsOfHalves, fromHalfBits } from '../half-floats.ts';
 import type { JsonElement } from '../non-finite.ts';
 
 type AnyTensor = Tensors[string];
@@ -58,7 +58,7 @@ export function numbersOf({ type, data }: Tensor): ArrayLike<number> | undefined
     case 'string':
       return undefined;
     case 'float16':
-      return Float32Array.from(data, (bits) => fromHalfBits(FLOAT16, bits));
+      return floatsOfHalves(data);
     case 'bfloat16':
       return Float32Array.from(data, (bits) => fromHalfBits(BFLOAT16, bits));
     case 'int64':

@@ -7,7 +7,7 @@
 
 import { z } from 'zod';
 import { checkSchema } from '../check-schema.ts';
-import { BFLOAT16, FLOAT16, fromHalfBits } from '../half-floats.ts';
+import { BFLOAT16, floatsOfHalves, fromHalfBits } from '../half-floats.ts';
 
 /** The most bytes of a file. The layers that are read from such files have a few million weights. */
 export const MAX_WEIGHTS_BYTES = 256 * 1024 * 1024;
@@ -80,14 +80,13 @@ interface Reader {
   all(copy: Uint8Array<ArrayBuffer>, elements: number): Float32Array;
 }
 
-const halves = (format: typeof FLOAT16): Reader => ({
+const halves = (all: (bits: Uint16Array) => Float32Array): Reader => ({
   bytes: 2,
-  all: ({ buffer }, elements) =>
-    Float32Array.from(new Uint16Array(buffer, 0, elements), (bits) => fromHalfBits(format, bits)),
+  all: ({ buffer }, elements) => all(new Uint16Array(buffer, 0, elements)),
 });
 
 const READERS: Readonly<Record<string, Reader>> = {
   F32: { bytes: 4, all: ({ buffer }, elements) => new Float32Array(buffer, 0, elements) },
-  F16: halves(FLOAT16),
-  BF16: halves(BFLOAT16),
+  F16: halves(floatsOfHalves),
+  BF16: halves((all) => Float32Array.from(all, (bits) => fromHalfBits(BFLOAT16, bits))),
 };

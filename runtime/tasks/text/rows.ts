@@ -7,11 +7,11 @@
 
 import type { Tensor, Tensors } from '../../../native/index.ts';
 import { invalidArgument } from '../../errors.ts';
+import { floatsOfHalves } from '../../half-floats.ts';
 import { ShortTurns } from '../../short-turns.ts';
 import type { TextInputs, TextModel } from '../../text/text-model.ts';
 import type { TokenWindow } from '../../text/tokenizer/index.ts';
 import type { TaskResult } from '../task.ts';
-import { floatsOfHalves } from './halves.ts';
 import { TURN_MS } from './texts.ts';
 
 /** The most rows of a run. A request of 1,000 short texts then needs 63 places in the queue. */

@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { FLOAT16, fromHalfBits } from '../../../../runtime/half-floats.ts';
+import { FLOAT16, floatsOfHalves, fromHalfBits } from '../../../../runtime/half-floats.ts';
 import { applyDense } from '../../../../runtime/tasks/text/dense.ts';
-import { floatsOfHalves } from '../../../../runtime/tasks/text/halves.ts';
 import { pool } from '../../../../runtime/tasks/text/pooling.ts';
 import { activate, fallingOrder, softmax } from '../../../../runtime/tasks/text/scores.ts';
 import type { DenseLayer, PoolingMode } from '../../../../runtime/text/text-model.ts';
