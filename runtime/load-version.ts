@@ -6,7 +6,6 @@ import type {
   GeneratorOptions,
   LoadOptions,
   Model,
-  Tensor,
   Tensors,
 } from '../native/index.ts';
 import { batchingOptions } from './batching.ts';
@@ -15,6 +14,7 @@ import { GenerativeSession } from './generation/index.ts';
 import { ModelVersion, type VersionText } from './model.ts';
 import { omitUndefined } from './omit-undefined.ts';
 import type { ModelConfig } from './repository/index.ts';
+import { PARAMETERS, parametersTensor } from './text/generation-tensors.ts';
 import {
   encoderInputs,
   exampleRow,
@@ -236,10 +236,9 @@ async function checkDefaults(
   { text, summary }: GenerationDefaults,
 ): Promise<void> {
   for (const { options } of [text, summary]) {
-    const json = JSON.stringify({ ...options, maxNewTokens: 1, minNewTokens: 0 });
-    const parameters: Tensor = { type: 'string', dims: [1], data: [json] };
+    const parameters = parametersTensor({ ...options, maxNewTokens: 1, minNewTokens: 0 });
     try {
-      await session.run({ ...example, parameters }, { timeoutMs: DEFAULTS_MS });
+      await session.run({ ...example, [PARAMETERS]: parameters }, { timeoutMs: DEFAULTS_MS });
     } catch (error) {
       // Other failures say nothing about the defaults; the run that warms the version notes them.
       if (fromEngine(error).code !== 'INVALID_ARGUMENT') continue;

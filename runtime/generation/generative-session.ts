@@ -30,14 +30,15 @@ import {
 } from '../../native/index.ts';
 import { invalidArgument } from '../errors.ts';
 import type { OnTokens, VersionRunOptions } from '../model.ts';
+import {
+  FINISH_REASON,
+  INPUT_IDS,
+  OUTPUT_IDS,
+  PARAMETERS,
+  SCORE,
+} from '../text/generation-tensors.ts';
 import type { GenerationSettings } from '../text/index.ts';
 import { generateOptions } from './parameters.ts';
-
-export const INPUT_IDS = 'input_ids';
-export const PARAMETERS = 'parameters';
-const OUTPUT_IDS = 'output_ids';
-const FINISH_REASON = 'finish_reason';
-const SCORE = 'score';
 
 const spec = (name: string, type: 'int64' | 'string' | 'float32', dims: readonly number[]) => ({
   name,

@@ -1,6 +1,7 @@
 /** @module A legal input of a model that takes text, for runs before it serves: zeros may be no tokens that it knows. */
 
 import type { Tensor, Tensors } from '../../native/index.ts';
+import { PARAMETERS, parametersTensor } from './generation-tensors.ts';
 import type { TextModel } from './text-model.ts';
 
 const TEXT = 'a';
@@ -30,6 +31,5 @@ export async function exampleRow({
   if (inputs.types !== undefined) row[inputs.types] = tensor(() => 0);
   if (inputs.positions !== undefined) row[inputs.positions] = tensor((index) => index);
   if (generation === undefined) return row;
-  const parameters = JSON.stringify({ maxNewTokens: 1 });
-  return { ...row, parameters: { type: 'string', dims: [1], data: [parameters] } };
+  return { ...row, [PARAMETERS]: parametersTensor({ maxNewTokens: 1 }) };
 }

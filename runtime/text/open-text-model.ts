@@ -3,6 +3,7 @@
 import type { GenerativeSignature, Signature } from '../../native/index.ts';
 import type { TextDescription } from './description.ts';
 import { encoderOutput, labelsOfScores } from './encoder.ts';
+import { INPUT_IDS, OUTPUT_IDS } from './generation-tensors.ts';
 import type { TextInputs, TextModel } from './text-model.ts';
 import type { TextTokenizer } from './tokenizer/index.ts';
 import { leastOf } from './window.ts';
@@ -101,12 +102,12 @@ export function openGenerator(
       type: 'int64',
       length: undefined,
       padId,
-      ids: 'input_ids',
+      ids: INPUT_IDS,
       mask: undefined,
       types: undefined,
       positions: undefined,
     },
-    output: 'output_ids',
+    output: OUTPUT_IDS,
     labels: [],
     problemType: undefined,
     threshold: undefined,

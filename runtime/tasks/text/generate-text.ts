@@ -2,6 +2,13 @@
 
 import type { CancelSignal, Tensors } from '../../../native/index.ts';
 import { invalidArgument, ServeError } from '../../errors.ts';
+import {
+  FINISH_REASON,
+  INPUT_IDS,
+  OUTPUT_IDS,
+  PARAMETERS,
+  parametersTensor,
+} from '../../text/generation-tensors.ts';
 import type { GenerationDefaults, GenerationSettings, TextModel } from '../../text/text-model.ts';
 import type { TaskResult } from '../task.ts';
 import {
@@ -14,7 +21,7 @@ import { TextDeltas, untilStop } from './text-deltas.ts';
 import { checkTexts, MAX_TOKENS } from './texts.ts';
 
 /** The outputs of a generation; see the signature of a generative version. */
-export const GENERATION_OUTPUTS: readonly string[] = ['output_ids', 'finish_reason'];
+export const GENERATION_OUTPUTS: readonly string[] = [OUTPUT_IDS, FINISH_REASON];
 
 export interface GenerateTextInput {
   readonly text: string;
@@ -53,8 +60,8 @@ export function generationRun(ids: Int32Array, options: RunGeneration): Tensors 
     Object.entries(options).toSorted(([a], [b]) => (a < b ? -1 : 1)),
   );
   return {
-    input_ids: { type: 'int64', dims: [1, ids.length], data: BigInt64Array.from(ids, BigInt) },
-    parameters: { type: 'string', dims: [1], data: [JSON.stringify(sorted)] },
+    [INPUT_IDS]: { type: 'int64', dims: [1, ids.length], data: BigInt64Array.from(ids, BigInt) },
+    [PARAMETERS]: parametersTensor(sorted),
   };
 }
 
@@ -64,10 +71,10 @@ export async function generatedText(
   { outputs }: TaskResult,
   stops: readonly string[],
 ): Promise<GeneratedText> {
-  const ids = outputs.output_ids!.data as BigInt64Array;
+  const ids = outputs[OUTPUT_IDS]!.data as BigInt64Array;
   const all = await tokenizer.decode(Int32Array.from(ids, Number));
   const { text, stopped } = untilStop(all, stops);
-  const reason = outputs.finish_reason!.data[0];
+  const reason = outputs[FINISH_REASON]!.data[0];
   const finishReason = stopped || reason === 'stop' ? 'stop' : 'length';
   return { text, finishReason };
 }
