@@ -96,6 +96,7 @@ export {
   type Thread,
 } from './host/index.ts';
 export { InFlightCount } from './in-flight-count.ts';
+export { isObject } from './is-object.ts';
 export {
   type Answer,
   DEFAULT_ATTEMPTS,

@@ -1,5 +1,6 @@
 /** @module Tells the task of a folder from Hugging Face by its `config.json`. */
 
+import { isObject } from '../is-object.ts';
 import type { TextTaskName } from './text-model.ts';
 
 /** Files of a folder that tell what it is for, beside `config.json`. */
@@ -44,6 +45,3 @@ function taskOfClassifier(config: Readonly<Record<string, unknown>>): TextTaskNa
   const entails = labels.some((label) => String(label).toLowerCase().startsWith('entail'));
   return entails ? 'zero-shot-classification' : 'text-classification';
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

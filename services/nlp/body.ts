@@ -5,6 +5,7 @@ import {
   checkSchema,
   describeValue,
   invalidArgument,
+  isObject,
   type TextInput,
 } from '../../runtime/index.ts';
 import { withoutMembers } from '../http/without-members.ts';
@@ -91,10 +92,6 @@ export function checkBody<Shape extends z.ZodRawShape>(
   if ('data' in result) return result.data;
   throw invalidArgument(`${result.fault.replace(/^it /, 'The body ')}.`);
 }
-
-/** Whether a value of JSON is an object. */
-export const isObject = (json: unknown): json is Readonly<Record<string, unknown>> =>
-  typeof json === 'object' && json !== null && !Array.isArray(json);
 
 /** @throws {ServeError} `INVALID_ARGUMENT` if there is not exactly one of `text` and `texts`, or a text is not a string. */
 export function readTexts({ text, texts }: TextMembers): Texts {

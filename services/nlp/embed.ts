@@ -1,11 +1,16 @@
 /** @module `POST /embed` and `POST /`: vectors of texts, in our form and in that of text-embeddings-inference (TEI). */
 
 import { z } from '@hono/zod-openapi';
-import { type Codec, type EmbedInput, type EmbedOutput, embed } from '../../runtime/index.ts';
+import {
+  type Codec,
+  type EmbedInput,
+  type EmbedOutput,
+  embed,
+  isObject,
+} from '../../runtime/index.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import {
   checkBody,
-  isObject,
   MOST_TEXTS,
   modelFields,
   readOneOrMore,

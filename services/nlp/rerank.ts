@@ -9,6 +9,7 @@ import { z } from '@hono/zod-openapi';
 import {
   describeValue,
   invalidArgument,
+  isObject,
   type RerankInput,
   type RerankOutput,
   rerank,
@@ -17,7 +18,6 @@ import {
 import type { RouteBuilder } from '../http/service-definition.ts';
 import {
   checkBody,
-  isObject,
   listed,
   MOST_TEXTS,
   modelFields,

@@ -4,6 +4,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { BPE, type Encoding, Tokenizer } from 'tokenizers';
 import { redact, ServeError } from '../../errors.ts';
+import { isObject } from '../../is-object.ts';
 import { Collector } from './collector.ts';
 import { type Encoder, type Tokens, tooManyTokens } from './encode-queue.ts';
 import { Patterns } from './patterns.ts';
@@ -173,9 +174,6 @@ function parse(text: string): Json {
   }
   throw new ServeError('INVALID_CONFIG', 'tokenizer.json is no tokenizer: it is not an object.');
 }
-
-const isObject = (json: unknown): json is Json =>
-  typeof json === 'object' && json !== null && !Array.isArray(json);
 
 function member(json: Json, name: string): Json | undefined {
   const value = json[name];
