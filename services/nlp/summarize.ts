@@ -89,7 +89,6 @@ const resultSchema = z
 
 const EXTRACTIVE = textOperations([extract]);
 const ABSTRACTIVE = textOperations([summarize]);
-const EITHER = textOperations([summarize, extract]);
 
 /** Adds the route. */
 export function summarizeRoute({ infer, describe, runtime }: RouteBuilder): void {
@@ -97,7 +96,7 @@ export function summarizeRoute({ infer, describe, runtime }: RouteBuilder): void
   infer(
     textRoute(runtime, {
       path,
-      operations: EITHER.list,
+      operations: [summarize, extract],
       read: (json, { others }) => read(checkBody(requestSchema, json, others, EXAMPLE)),
     }),
   );
@@ -146,7 +145,11 @@ function rounded({ sentences, ...summary }: Summary): Summary {
   return { ...summary, sentences: scored };
 }
 
-/** @throws {ServeError} `INVALID_ARGUMENT` for options that have no effect together */
+/**
+ * What the body chooses of the operations; undefined if the model decides.
+ *
+ * @throws {ServeError} `INVALID_ARGUMENT` for options that have no effect together
+ */
 function operationsOf(body: Body) {
   const has = (shape: object) =>
     Object.keys(shape).filter((name) => body[name as keyof Body] !== undefined);
@@ -167,5 +170,5 @@ function operationsOf(body: Body) {
     );
   }
   if (method === 'extractive' || chooses !== undefined) return EXTRACTIVE;
-  return method === 'abstractive' || writes !== undefined ? ABSTRACTIVE : EITHER;
+  return method === 'abstractive' || writes !== undefined ? ABSTRACTIVE : undefined;
 }

@@ -51,7 +51,7 @@ export interface Question<Input, Output> {
   readonly model_version?: string | undefined;
   readonly input: Input;
   /** What is done, if the body chooses some of the operations of the route. */
-  readonly operations?: TextOperations<Input, Output>;
+  readonly operations?: TextOperations<Input, Output> | undefined;
   /** As in `InferRoute`. */
   readonly events?: EventStream | undefined;
   /** Writes the response in the form of the request. */

@@ -53,6 +53,8 @@ export interface EntitiesOutput {
 
 interface Context extends EncodedRows {
   readonly input: EntitiesInput;
+  /** What the labels of the model say, in their order. */
+  readonly tags: readonly Tag[];
   /** Lengths of the names of tokens by id, if they tell which tokens continue a word. */
   readonly nameLengths: ReadonlyMap<number, number> | undefined;
 }
@@ -60,12 +62,13 @@ interface Context extends EncodedRows {
 export const entities: TextOperation<EntitiesInput, Context, EntitiesOutput> = {
   tasks: ['token-classification'],
   async prepare(model, input, signal) {
-    checkLabels(model, input);
+    const tags = tagsOf(model.labels);
+    checkLabels(model, input, tags);
     checkTexts(input);
     const encoded = await encodeTexts(model, input.texts, input, { offsets: true }, signal);
     const rows = await rowsOf(model, encoded);
     const nameLengths = await nameLengthsOf(model, input, rows);
-    const context = { ...rows, input, nameLengths };
+    const context = { ...rows, input, tags, nameLengths };
     return { runs: rows.rows.runs, outputs: [model.output], context };
   },
   async answer(model, results, context) {
@@ -90,9 +93,8 @@ async function entitiesOf(
   outputs: RowOutputs,
   turns: ShortTurns,
 ): Promise<readonly Entity[]> {
-  const { input } = context;
+  const { input, tags } = context;
   const { aggregation = 'simple' } = input;
-  const tags = tagsOf(model.labels);
   const offsets = new TextOffsets(text);
   const continues = continuesOf(model, context, text, offsets);
   const merger = new EntityMerger<FoundEntity>();
@@ -147,9 +149,9 @@ function describe(
 }
 
 /** @throws {ServeError} `INVALID_ARGUMENT` for a label that the model does not have. */
-function checkLabels(model: TextModel, { labels }: EntitiesInput): void {
+function checkLabels(model: TextModel, { labels }: EntitiesInput, tags: readonly Tag[]): void {
   if (labels === undefined) return;
-  const names = tagsOf(model.labels).map(({ name }) => name);
+  const names = tags.map(({ name }) => name);
   const known = new Set([...model.labels, ...names]);
   const at = labels.findIndex((label) => !known.has(label));
   if (at === -1) return;
