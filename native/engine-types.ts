@@ -25,7 +25,7 @@ export interface EngineOptions {
   addon?: string;
   /**
    * How many JavaScript threads of this process will open an engine. The instances of models get the other cores,
-   * at least one. Only the first engine of the process reads it. Default: 1.
+   * at least one, or all if their rows take 1 ms or more. Only the first engine of the process reads it. Default: 1.
    */
   threads?: number;
 }

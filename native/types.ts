@@ -249,12 +249,12 @@ export interface LoadOptions {
   batching?: BatchingOptions | false;
   /**
    * The number of native threads that form and run batches. Default: measured while loading, with a core left to
-   * JavaScript. A GPU has as many as `slots` and ignores this option.
+   * each JavaScript thread unless a row takes 1 ms or more. A GPU has as many as `slots` and ignores this option.
    */
   instances?: number;
   /**
-   * ONNX Runtime's intra-op threads for each run. Default: 1. For runs of 10 ms and more it is all the cores of
-   * the instances if one instance is then measured to do as much as several.
+   * ONNX Runtime's intra-op threads for each run. Default: 1. For runs of 10 ms and more it is all cores if
+   * one instance is then measured to do as much as several.
    */
   intraOpThreads?: number;
   /** Inputs by name whose requests have another form than the model takes; `signature` shows the requests' form. */

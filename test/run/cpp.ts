@@ -32,6 +32,12 @@ export function programsOf(list: string, files: readonly string[]): string[] {
   return [...new Set(programs.map(([program]) => program ?? ''))].sort();
 }
 
+/** The first names and how many more there are: the name of a preparation is also that of its log file. */
+const listed = (names: readonly string[]) =>
+  names.length > 4
+    ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`
+    : names.join(', ');
+
 /** Builds targets, or the programs of some test files; without either, everything. */
 export function build(
   name: Build,
@@ -40,7 +46,7 @@ export function build(
   const list = path.join(folderOf(name), 'test-programs.txt');
   const parts = [...targets, ...(files ?? []).map((file) => path.basename(file, '.cc'))];
   return {
-    name: `build: ${name}${parts.length > 0 ? ` (${parts.join(', ')})` : ''}`,
+    name: `build: ${name}${parts.length > 0 ? ` (${listed(parts)})` : ''}`,
     place: folderOf(name),
     steps: [
       () => configure(name),

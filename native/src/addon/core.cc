@@ -9,7 +9,7 @@
 namespace millrace {
 
 Core::Core(const OrtLibrary& ort, uint32_t js_threads)
-    : library(ort), worker_cores_(WorkerCores(UsableCores(), js_threads)) {}
+    : library(ort), cores_(BudgetOf(UsableCores(), js_threads)) {}
 
 DeviceShare& Core::ShareOf(const std::string& device) {
   // CUDA and TensorRT share the same GPU.
@@ -18,7 +18,7 @@ DeviceShare& Core::ShareOf(const std::string& device) {
   const std::lock_guard lock(mutex_);
   std::unique_ptr<DeviceShare>& share = shares_[key];
   if (share == nullptr) {
-    share = std::make_unique<DeviceShare>(colon == std::string::npos ? worker_cores_ : 1);
+    share = std::make_unique<DeviceShare>(colon == std::string::npos ? cores_.spare : 1);
   }
   return *share;
 }
@@ -57,7 +57,7 @@ std::vector<std::pair<std::string, Histogram::Snapshot>> CounterTable::Read() co
 
 LoadSurroundings Core::Surroundings() {
   return {library, [this](const std::string& device) -> DeviceShare& { return ShareOf(device); },
-          worker_cores_};
+          cores_};
 }
 
 Status Core::Load(const LoadRequest& request, std::shared_ptr<LoadedModel>& model) {

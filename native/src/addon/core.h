@@ -45,7 +45,8 @@ class CounterTable {
 // The process has one core, which is never destroyed, because workers outlive a JavaScript environment. Thread-safe.
 class Core {
  public:
-  // `js_threads` is the number of JavaScript threads that will open an engine; workers get the other cores.
+  // `js_threads` is the number of JavaScript threads that will open an engine; workers of short runs leave them a core
+  // each.
   Core(const OrtLibrary& ort, uint32_t js_threads);
 
   // Returns the model of the request's key if a thread holds it, and otherwise loads it. Blocks, so it must not be
@@ -68,13 +69,13 @@ class Core {
 
   SharedLoads<LoadedModel> models_;
   SharedLoads<LoadedGenerator> generators_;
-  const uint32_t worker_cores_;
+  const CoreBudget cores_;
   std::mutex mutex_;
   // The shares of each device. They are never freed, because models leave them when they end.
   std::map<std::string, std::unique_ptr<DeviceShare>> shares_;  // guarded by mutex_
 };
 
-// Opens the library at `path` on the first call, which also decides how many cores are left to workers.
+// Opens the library at `path` on the first call, which also decides how many cores workers leave to JavaScript.
 // Thread-safe.
 Status OpenCore(const std::string& path, uint32_t js_threads, Core*& core);
 

@@ -52,8 +52,8 @@ uint32_t UsableCores() {
   return cores;
 }
 
-uint32_t WorkerCores(uint32_t cores, uint32_t js_threads) noexcept {
-  return cores > js_threads ? cores - js_threads : 1;
+CoreBudget BudgetOf(uint32_t cores, uint32_t js_threads) noexcept {
+  return {cores > js_threads ? cores - js_threads : 1, cores};
 }
 
 }  // namespace millrace

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string_view>
 
+#include "batching/warmup.h"
+
 namespace millrace {
 
 // Returns the number of cores that a cgroup's `cpu.max` ("200000 100000", "max 100000") grants: its quota divided by
@@ -14,7 +16,7 @@ std::optional<uint32_t> ParseCpuMax(std::string_view text) noexcept;
 // Returns the number of cores on which the scheduler may run this process: at least 1, at most the container's limit.
 uint32_t UsableCores();
 
-// Returns how many cores are left beside `js_threads` JavaScript threads, at least one.
-uint32_t WorkerCores(uint32_t cores, uint32_t js_threads) noexcept;
+// Returns what workers may use of `cores` cores beside `js_threads` JavaScript threads.
+CoreBudget BudgetOf(uint32_t cores, uint32_t js_threads) noexcept;
 
 }  // namespace millrace

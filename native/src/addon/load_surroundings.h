@@ -1,11 +1,11 @@
 // What the models of a process share while they load.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <string>
 
 #include "batching/share.h"
+#include "batching/warmup.h"
 #include "ort/session.h"
 
 namespace millrace {
@@ -14,8 +14,7 @@ struct LoadSurroundings {
   const OrtLibrary& library;
   // Returns the object that divides the time of the device with this name. It must outlive the model.
   std::function<DeviceShare&(const std::string& device)> share;
-  // The number of cores for workers.
-  uint32_t cores = 1;
+  CoreBudget cores;
 };
 
 }  // namespace millrace

@@ -31,7 +31,7 @@ Status LoadedGenerator::Load(const LoadSurroundings& surroundings, const Generat
   MILLRACE_RETURN_IF_ERROR(Take(request.encoder, folder, snapshots[2], options.encoder));
   options.intra_op_threads = request.intra_op_threads != 0
                                  ? request.intra_op_threads
-                                 : static_cast<int>(surroundings.cores);
+                                 : static_cast<int>(surroundings.cores.spare);
   options.device = request.device;
   options.max_positions = request.max_positions;
   options.max_encoder_positions = request.max_encoder_positions;

@@ -94,7 +94,7 @@ Status LoadedModel::Load(const LoadSurroundings& surroundings, const LoadRequest
 
 // Chooses the number of workers and of threads for each run. A device has as many workers as batches in flight. On the
 // CPU both are measured unless they are set: several workers of one thread share one copy of the weights and have the
-// highest throughput; one worker with all the threads is better for few, long runs.
+// highest throughput; one worker with all the threads is better for few, long runs. Decision 0046 has the numbers.
 Status LoadedModel::ChooseSplit(const LoadSurroundings& surroundings, const LoadRequest& request,
                                 SessionOptions session, const WarmupOptions& warmup,
                                 uint32_t& workers) {
@@ -105,16 +105,16 @@ Status LoadedModel::ChooseSplit(const LoadSurroundings& surroundings, const Load
   }
   workers = request.instances;
   if (workers != 0) return {};
-  const uint32_t cores = surroundings.cores / static_cast<uint32_t>(intra_op_threads_);
-  workers = ChooseWorkers(signature(), *executor_, clock_, warmup, cores);
-  if (request.intra_op_threads != 0 || surroundings.cores < 2) return {};
-  CostModel cost;
-  millrace::WarmUp(signature(), *executor_, clock_, {warmup.batched, 1, 0, warmup.shapes}, cost);
-  if (cost.Mean(1) < kLongRun) return {};
+  const CoreBudget& cores = surroundings.cores;
+  const auto threads = static_cast<uint32_t>(intra_op_threads_);
+  const Nanos alone = TimeOfOneRow(signature(), *executor_, clock_, warmup);
+  workers = ChooseWorkers(signature(), *executor_, clock_, warmup, alone,
+                          {std::max(cores.spare / threads, 1u), std::max(cores.all / threads, 1u)});
+  if (request.intra_op_threads != 0 || cores.all < 2 || alone < kLongRun) return {};
   std::unique_ptr<LoadedExecutor> threaded;
-  session.intra_op_threads = static_cast<int>(surroundings.cores);
+  session.intra_op_threads = static_cast<int>(cores.all);
   if (!LoadExecutor(surroundings.library, session, threaded).ok()) return {};
-  if (!PreferThreads(signature(), *executor_, workers, *threaded, clock_, warmup)) return {};
+  if (!PreferThreads(signature(), *executor_, workers, *threaded, clock_, warmup, alone)) return {};
   executor_ = std::move(threaded);
   intra_op_threads_ = session.intra_op_threads;
   workers = 1;

@@ -62,6 +62,10 @@ bool CostModel::empty() const noexcept {
   return std::ranges::none_of(size_classes_, [](const SizeClass& b) { return b.samples.load(kRelaxed) != 0; });
 }
 
+bool CostModel::Knows(int64_t rows) const noexcept {
+  return size_classes_[SizeClassOf(rows)].samples.load(kRelaxed) != 0;
+}
+
 Nanos CostModel::Predict(int64_t rows, std::atomic<double> SizeClass::* value) const noexcept {
   const auto wanted = static_cast<double>(std::max<int64_t>(rows, 1));
   double low_rows = 0;

@@ -33,6 +33,8 @@ class CostModel {
   void Seed(const Point& point) noexcept;
 
   bool empty() const noexcept;
+  // Returns whether a run of about `rows` rows has been measured.
+  bool Knows(int64_t rows) const noexcept;
   // Returns the expected run time of `rows` rows; 0 while nothing has been measured.
   Nanos Mean(int64_t rows) const noexcept { return Predict(rows, &SizeClass::mean); }
   // Returns the 95th percentile of the run time of `rows` rows; 0 while nothing has been measured.

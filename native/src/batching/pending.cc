@@ -177,6 +177,20 @@ std::optional<int64_t> Pending::RowsInTime(const Request& head, int64_t rows, Na
   return rows;
 }
 
+int64_t Pending::SizeToTry(const Group& group, int64_t limit, const CostModel& cost) {
+  if (!batched_ || plan_.buckets() < 2 || cost.empty() || group.heap.empty()) return limit;
+  uint32_t& tried = tried_[group.bucket];
+  // Once for each size, because larger requests may prevent that the batch has it.
+  for (int bit = 0; bit < 32 && (int64_t{1} << bit) < limit; ++bit) {
+    const int64_t rows = int64_t{1} << bit;
+    const uint32_t mask = 1u << bit;
+    if (rows < group.heap.front()->rows || (tried & mask) != 0) continue;
+    tried |= mask;
+    if (!cost.Knows(plan_.RunRows(rows))) return rows;
+  }
+  return limit;
+}
+
 void Pending::Take(size_t index, int64_t max_rows, Nanos now, const Costs& costs,
                    std::vector<Request*>& batch, std::vector<Request*>& dropped) {
   if (empty()) return;
@@ -197,10 +211,12 @@ void Pending::Take(size_t index, int64_t max_rows, Nanos now, const Costs& costs
     if (in_time && (limit == wanted || group.rows < full)) break;
     dropped.push_back(Pop(group));
   }
+  limit = SizeToTry(group, limit, cost);
   const int64_t all = std::min(group.rows, most);
   if (limit < all && ++trimmed_ % kTrimmedTrialEvery == 0) {
     limit = std::max(limit, RowsInTime(*group.heap.front(), all, now, cost).value_or(0));
   }
+  limit = plan_.MostShared(limit);
   Draft draft{group.bucket};
   while (!group.heap.empty()) {
     Request& head = *group.heap.front();

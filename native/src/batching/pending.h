@@ -33,7 +33,10 @@ struct PendingOptions {
 class Pending {
  public:
   explicit Pending(const PendingOptions& options)
-      : options_(options), plan_(ShapePlan::OrNone(options.shapes)), batched_(options.batched) {}
+      : options_(options),
+        plan_(ShapePlan::OrNone(options.shapes)),
+        batched_(options.batched),
+        tried_(plan_.buckets()) {}
 
   // Queues a request. If it throws std::bad_alloc, the request is not queued.
   void Add(Request* request);
@@ -59,8 +62,9 @@ class Pending {
   // `dropped`.
   //
   // SIZE A batch has at most `max_rows` rows and the elements of the plan. It has fewer rows if `costs` say that fewer
-  // are clearly cheaper per row, except in an occasional trial that may correct them. A first request that is larger
-  // runs alone. If the group leaves room, requests of other groups are padded to share the batch, if that costs less
+  // are clearly cheaper per row, except in an occasional trial that may correct them. In a model with length buckets,
+  // of which loading measures few sizes, each other size is run once before a larger one. A first request that is
+  // larger runs alone. If the group leaves room, requests of other groups are padded to share the batch, if that costs less
   // than to run them apart.
   //
   // DROPPED These are cancelled requests, requests past their deadline, and requests that cannot meet it. While a full
@@ -119,6 +123,8 @@ class Pending {
   int64_t BestRows(const CostModel& cost, int64_t available) const noexcept;
   std::optional<int64_t> RowsInTime(const Request& head, int64_t rows, Nanos now,
                                     const CostModel& cost) const noexcept;
+  // Returns the rows of the next batch of at most `limit` rows: a size that has not been measured, or `limit`.
+  int64_t SizeToTry(const Group& group, int64_t limit, const CostModel& cost);
   // Adds requests of other groups that should be padded to share the batch.
   void PadUp(const Group& own, Draft draft, int64_t max_rows, Nanos now, const Costs& costs,
              std::vector<Request*>& batch, std::vector<Request*>& dropped);
@@ -131,6 +137,8 @@ class Pending {
   size_t size_ = 0;
   // The number of batches that costs or deadlines have made smaller.
   uint32_t trimmed_ = 0;
+  // The sizes that were tried in each bucket: bit n stands for 2^n rows.
+  std::vector<uint32_t> tried_;
 };
 
 }  // namespace millrace

@@ -167,6 +167,12 @@ bool ShapePlan::MayShare(int64_t rows) const noexcept {
   return rows == 0 || shared_rows.empty() || std::ranges::binary_search(shared_rows, rows);
 }
 
+int64_t ShapePlan::MostShared(int64_t rows) const noexcept {
+  if (shared_rows.empty()) return rows;
+  const auto above = std::ranges::upper_bound(shared_rows, rows);
+  return above == shared_rows.begin() ? 1 : *(above - 1);
+}
+
 int64_t ShapePlan::RowLimit(int64_t per_row, int64_t max_rows) const noexcept {
   const int64_t fitting = std::max<int64_t>(max_elements / std::max<int64_t>(per_row, 1), 1);
   int64_t limit = std::min(fitting, max_rows);

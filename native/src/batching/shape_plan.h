@@ -99,6 +99,8 @@ class ShapePlan {
   std::vector<int64_t> PreparedRows(int64_t max_rows) const;
   // Returns whether several requests may share a batch of this many rows.
   bool MayShare(int64_t rows) const noexcept;
+  // Returns the most rows, up to `rows`, that several requests may share.
+  int64_t MostShared(int64_t rows) const noexcept;
   // Returns the most rows of a batch, from 1 to `max_rows`, if a row of its largest input has `per_row` elements.
   int64_t RowLimit(int64_t per_row, int64_t max_rows) const noexcept;
 

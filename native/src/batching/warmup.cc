@@ -11,14 +11,30 @@ namespace {
 
 constexpr int kMaxRepeats = 5;
 constexpr Nanos kTrial = 50'000'000;
+// If a row of a batch takes this long, JavaScript, which takes 20 to 200 us for each request, needs a small part of a
+// core.
+constexpr Nanos kLongRow = 1'000'000;
 // The part of one worker's throughput that another worker must add.
 constexpr double kWorthAWorker = 0.1;
 // The part of the throughput that may be lost for runs that are several times shorter.
 constexpr double kAsGood = 0.95;
 
-// Returns the runs per second of `workers` threads that run the same inputs for the time of a trial.
-double Throughput(const std::vector<TensorView>& inputs, Executor& executor, const Clock& clock,
-                  uint32_t workers) {
+struct Subject {
+  const Signature& signature;
+  Executor& executor;
+  const Clock& clock;
+};
+
+// The inputs of a trial.
+struct Trial {
+  Samples samples;
+  size_t rows = 1;
+};
+
+// Returns the rows per nanosecond of `workers` threads that run the same inputs for the time of a trial.
+double Throughput(const Trial& trial, const Subject& subject, uint32_t workers) {
+  const auto& [signature, executor, clock] = subject;
+  const std::vector<TensorView> inputs = trial.samples.Rows(0, trial.rows);
   std::atomic<uint64_t> runs{0};
   const Nanos began = clock.Now();
   // A thread that runs out of memory counts as one that adds nothing.
@@ -41,7 +57,7 @@ double Throughput(const std::vector<TensorView>& inputs, Executor& executor, con
     loop();
   }
   const auto elapsed = static_cast<double>(std::max<Nanos>(clock.Now() - began, 1));
-  return static_cast<double>(runs.load(std::memory_order_relaxed)) / elapsed;
+  return static_cast<double>(trial.rows * runs.load(std::memory_order_relaxed)) / elapsed;
 }
 
 // Returns the batch sizes to measure: the declared ones or, if any size may run, the powers of two, up to `most`.
@@ -67,11 +83,15 @@ int64_t MostRows(const Signature& signature, const ShapePlan& plan, size_t bucke
   return std::clamp<int64_t>(Samples::kMaxElements / per_row, 1, most);
 }
 
-struct Subject {
-  const Signature& signature;
-  Executor& executor;
-  const Clock& clock;
-};
+// Makes the inputs of a trial: the largest batch of the shortest rows whose run takes about half of the time of a trial.
+// Returns false if they cannot be made.
+bool MakeTrial(const Subject& subject, const WarmupOptions& options, Nanos alone, Trial& trial) {
+  const ShapePlan& plan = ShapePlan::OrNone(options.shapes);
+  const int64_t most = MostRows(subject.signature, plan, 0, options);
+  trial.rows = static_cast<size_t>(
+      std::clamp<int64_t>(kTrial / 2 / std::max<Nanos>(alone, 1), 1, most));
+  return Samples::Make(subject.signature, trial.rows, plan, plan.Lengths(0), trial.samples).ok();
+}
 
 // Measures sizes until `end`. The first one runs once in any case, and with `every` all of them do.
 void WarmBucket(const Subject& subject, const ShapePlan& plan, size_t bucket,
@@ -132,36 +152,42 @@ void WarmUpBuckets(const Signature& signature, Executor& executor, const Clock& 
   }
 }
 
+Nanos TimeOfOneRow(const Signature& signature, Executor& executor, const Clock& clock,
+                   const WarmupOptions& options) {
+  CostModel cost;
+  WarmUp(signature, executor, clock, {options.batched, 1, 0, options.shapes}, cost);
+  return cost.Mean(1);
+}
+
 uint32_t ChooseWorkers(const Signature& signature, Executor& executor, const Clock& clock,
-                     const WarmupOptions& options, uint32_t limit) {
-  const ShapePlan& plan = ShapePlan::OrNone(options.shapes);
-  const auto rows = static_cast<size_t>(MostRows(signature, plan, 0, options));
-  Samples samples;
-  // The smallest lengths are used, so that a run does not take longer than the trial.
-  const std::vector<int64_t> lengths = plan.Lengths(0);
-  if (limit < 2 || !Samples::Make(signature, rows, plan, lengths, samples).ok()) return 1;
-  const std::vector<TensorView> inputs = samples.Rows(0, rows);
-  const double one = Throughput(inputs, executor, clock, 1);
+                       const WarmupOptions& options, Nanos alone, CoreBudget cores) {
+  if (cores.all < 2 || (cores.spare < 2 && alone < kLongRow)) return 1;
+  const Subject subject{signature, executor, clock};
+  Trial trial;
+  if (!MakeTrial(subject, options, alone, trial)) return 1;
+  const double one = Throughput(trial, subject, 1);
   if (one == 0) return 1;
+  const uint32_t limit = static_cast<double>(kLongRow) * one > 1 ? cores.spare : cores.all;
   double best = one;
   for (uint32_t workers = 2; workers <= limit; ++workers) {
-    const double more = Throughput(inputs, executor, clock, workers);
-    if (more < best + kWorthAWorker * one) return workers - 1;
+    const double least = best + kWorthAWorker * one;
+    double more = Throughput(trial, subject, workers);
+    // Something else may have had the cores. A worker too few would be missed for as long as the model is loaded.
+    if (more < least) more = Throughput(trial, subject, workers);
+    if (more < least) return workers - 1;
     best = more;
   }
   return limit;
 }
 
 bool PreferThreads(const Signature& signature, Executor& workers_executor, uint32_t workers,
-                   Executor& threads_executor, const Clock& clock, const WarmupOptions& options) {
-  const ShapePlan& plan = ShapePlan::OrNone(options.shapes);
-  const auto rows = static_cast<size_t>(MostRows(signature, plan, 0, options));
-  Samples samples;
-  const std::vector<int64_t> lengths = plan.Lengths(0);
-  if (!Samples::Make(signature, rows, plan, lengths, samples).ok()) return false;
-  const std::vector<TensorView> inputs = samples.Rows(0, rows);
-  const double apart = Throughput(inputs, workers_executor, clock, workers);
-  return Throughput(inputs, threads_executor, clock, 1) >= kAsGood * apart;
+                   Executor& threads_executor, const Clock& clock, const WarmupOptions& options,
+                   Nanos alone) {
+  const Subject apart{signature, workers_executor, clock};
+  const Subject threaded{signature, threads_executor, clock};
+  Trial trial;
+  return MakeTrial(apart, options, alone, trial) &&
+         Throughput(trial, threaded, 1) >= kAsGood * Throughput(trial, apart, workers);
 }
 
 }  // namespace millrace

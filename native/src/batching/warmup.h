@@ -29,14 +29,28 @@ void WarmUp(const Signature& signature, Executor& executor, const Clock& clock,
 void WarmUpBuckets(const Signature& signature, Executor& executor, const Clock& clock,
                    const WarmupOptions& options, std::span<CostModel> costs);
 
-// Returns how many workers to run side by side, at most `limit`: one is added as long as it adds at least a tenth of the
-// throughput of one worker. Takes about 50 ms for each number that it tries.
+// The cores that workers may use, at least one each.
+struct CoreBudget {
+  // Those that JavaScript threads leave.
+  uint32_t spare = 1;
+  // All of them. If rows take long, JavaScript has little to do for each and needs no core to itself.
+  uint32_t all = 1;
+};
+
+// Returns the time of a run of one row, in nanoseconds, or 0 if the model does not run.
+Nanos TimeOfOneRow(const Signature& signature, Executor& executor, const Clock& clock,
+                   const WarmupOptions& options);
+
+// Returns how many workers to run side by side: one is added as long as there is a core for it and it adds at least a
+// tenth of the throughput of one worker. `alone` is the time of a run of one row. Takes about 50 ms for each number
+// that it tries, and no time if there is no choice.
 uint32_t ChooseWorkers(const Signature& signature, Executor& executor, const Clock& clock,
-                     const WarmupOptions& options, uint32_t limit);
+                       const WarmupOptions& options, Nanos alone, CoreBudget cores);
 
 // Returns whether one worker whose runs use several threads has about the throughput of `workers` workers of one thread.
-// It is then preferred, because its runs are shorter. Takes about 100 ms.
+// It is then preferred, because its runs are shorter. `alone` is as above. Takes about 100 ms.
 bool PreferThreads(const Signature& signature, Executor& workers_executor, uint32_t workers,
-                   Executor& threads_executor, const Clock& clock, const WarmupOptions& options);
+                   Executor& threads_executor, const Clock& clock, const WarmupOptions& options,
+                   Nanos alone);
 
 }  // namespace millrace

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <vector>
+
 namespace millrace {
 namespace {
 
@@ -23,12 +26,12 @@ TEST(Cores, UsableCoresAreAtMostThoseOfTheMachine) {
   EXPECT_LE(UsableCores(), std::max(std::thread::hardware_concurrency(), 1u));
 }
 
-TEST(Cores, WorkersGetTheCoresThatJavaScriptLeaves) {
-  EXPECT_EQ(WorkerCores(8, 1), 7u);
-  EXPECT_EQ(WorkerCores(8, 6), 2u);
-  EXPECT_EQ(WorkerCores(2, 1), 1u);
-  EXPECT_EQ(WorkerCores(2, 8), 1u);
-  EXPECT_EQ(WorkerCores(1, 1), 1u);
+TEST(Cores, WorkersOfShortRunsGetTheCoresThatJavaScriptLeaves) {
+  for (const auto& [cores, js_threads, spare] : std::vector<std::array<uint32_t, 3>>{
+           {8, 1, 7}, {8, 6, 2}, {2, 1, 1}, {2, 8, 1}, {1, 1, 1}}) {
+    EXPECT_EQ(BudgetOf(cores, js_threads).spare, spare);
+    EXPECT_EQ(BudgetOf(cores, js_threads).all, cores);
+  }
 }
 
 }  // namespace

@@ -90,6 +90,37 @@ TEST_F(ShapePendingTest, OnlyRequestsThatSaveTimeArePaddedToShareABatch) {
   EXPECT_EQ(Take(), (Taken{large}));
 }
 
+TEST_F(ShapePendingTest, SizesThatLoadingDidNotMeasureAreRunOnceBeforeALargerOne) {
+  costs[0].Observe(1, 100);
+  for (int i = 0; i < 22; ++i) Add(3);
+  std::vector<size_t> sizes;
+  while (!pending.empty()) {
+    sizes.push_back(Take().size());
+    costs[0].Observe(static_cast<int64_t>(sizes.back()), 100 * static_cast<Nanos>(sizes.back()));
+  }
+  EXPECT_EQ(sizes, (std::vector<size_t>{2, 4, 8, 8}));
+}
+
+TEST_F(ShapePendingTest, ASizeThatNoBatchReachesIsTriedOnce) {
+  costs[0].Observe(1, 100);
+  std::vector<size_t> sizes;
+  for (int i = 0; i < 3; ++i) {
+    Add(3);
+    Add(3, 5);
+    Add(3, 2);
+  }
+  while (!pending.empty()) sizes.push_back(Take().size());
+  EXPECT_EQ(sizes, (std::vector<size_t>{1, 3, 3, 2})) << "rows: 1, 5 + 2 + 1, 5 + 2 + 1, 5 + 2";
+}
+
+TEST_F(ShapePendingTest, ABatchHasANumberOfRowsThatWasCompared) {
+  plan.shared_rows = {2, 5};
+  for (int i = 0; i < 11; ++i) Add(3);
+  std::vector<size_t> sizes;
+  while (!pending.empty()) sizes.push_back(Take().size());
+  EXPECT_EQ(sizes, (std::vector<size_t>{5, 5, 1}));
+}
+
 TEST_F(ShapePendingTest, AFullBatchTakesNoRequestsOfOtherGroups) {
   Measure(1000, 1);
   Add(3, 8);

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "support/clock.h"
@@ -19,6 +20,10 @@ using test::FunctionExecutor;
 using test::OwnedOutputs;
 
 constexpr Nanos kForEver = 1'000'000'000'000;
+const WarmupOptions kFourRows{true, 4, 0};
+// Times of a run of one row.
+constexpr Nanos kShort = 500'000;
+constexpr Nanos kLong = 2'000'000;
 
 Signature OneInput(std::vector<int64_t> dims = {-1, 3}) {
   return {{{"x", ElementType::kFloat32, dims, {}}}, {{"y", ElementType::kFloat32, dims, {}}}};
@@ -92,14 +97,22 @@ TEST_F(WarmUpTest, InputsThatAreTooLargeToMakeUpAreNotMeasured) {
 }
 
 // A model on a device of `cores` cores: as many runs as that share the two milliseconds of one. Time
-// passes only once all workers of a trial are there; the trials have 1, 2, 3 ... workers, each a handle.
+// passes only once all workers of a trial are there, each with a handle. `trials` are their numbers, one trial after
+// another.
 class Scaling final : public Executor {
  public:
-  Scaling(FakeClock& clock, uint32_t cores) : clock_(clock), cores_(cores) {}
+  Scaling(FakeClock& clock, uint32_t cores, std::vector<uint32_t> trials)
+      : clock_(clock), cores_(cores), trials_(std::move(trials)) {}
+
+  // Returns whether there was every trial.
+  bool Done() const { return trial_ == trials_.size(); }
 
   std::unique_ptr<RunHandle> NewHandle() override {
     const std::lock_guard lock(mutex_);
-    if (handles_ == last_) last_ += ++workers_;
+    if (handles_ == last_) {
+      workers_ = trials_.at(trial_++);
+      last_ += workers_;
+    }
     ++handles_;
     arrived_.notify_all();
     return std::make_unique<test::FakeHandle>();
@@ -116,6 +129,8 @@ class Scaling final : public Executor {
  private:
   FakeClock& clock_;
   const uint32_t cores_;
+  const std::vector<uint32_t> trials_;
+  size_t trial_ = 0;  // guarded by mutex_
   std::mutex mutex_;
   std::condition_variable arrived_;
   uint32_t workers_ = 0;    // of the present trial; guarded by mutex_
@@ -181,12 +196,44 @@ TEST_F(WarmUpBucketsTest, NoSizeIsBeyondTheElementsOfABatch) {
 }
 
 TEST(ChooseWorkers, AddsWorkersWhileTheyRaiseThroughput) {
-  for (const auto& [cores, limit, workers] :
-       std::vector<std::array<uint32_t, 3>>{{1, 4, 1}, {2, 4, 2}, {3, 8, 3}, {8, 3, 3}}) {
+  struct Case {
+    uint32_t cores, limit, workers;
+    std::vector<uint32_t> trials;
+  };
+  for (const auto& [cores, limit, workers, trials] : std::vector<Case>{{1, 4, 1, {1, 2, 2}},
+                                                                       {2, 4, 2, {1, 2, 3, 3}},
+                                                                       {3, 8, 3, {1, 2, 3, 4, 4}},
+                                                                       {8, 3, 3, {1, 2, 3}}}) {
     FakeClock clock;
-    Scaling executor(clock, cores);
-    EXPECT_EQ(ChooseWorkers(OneInput(), executor, clock, {true, 4, 0}, limit), workers) << cores;
+    Scaling executor(clock, cores, trials);
+    EXPECT_EQ(ChooseWorkers(OneInput(), executor, clock, kFourRows, kShort, {limit, 9}), workers)
+        << cores;
+    EXPECT_TRUE(executor.Done());
   }
+}
+
+TEST(ChooseWorkers, WorkersOfLongRowsUseTheCoresOfJavaScriptToo) {
+  const WarmupOptions one_row{true, 1, 0};
+  FakeClock clock;
+  Scaling executor(clock, 4, {1, 2, 3, 4});
+  EXPECT_EQ(ChooseWorkers(OneInput(), executor, clock, one_row, kLong, {1, 4}), 4u);
+  EXPECT_TRUE(executor.Done());
+  // A run of one row takes two milliseconds, and so does one of four, so that a row in a batch is short.
+  Scaling batched(clock, 4, {1});
+  EXPECT_EQ(ChooseWorkers(OneInput(), batched, clock, kFourRows, kLong, {1, 4}), 1u);
+  EXPECT_TRUE(batched.Done());
+}
+
+TEST(ChooseWorkers, ATrialTakesFewerRowsIfTheyTakeLong) {
+  FakeClock clock;
+  std::vector<int64_t> sizes;
+  FunctionExecutor executor([&](std::span<const TensorView> inputs, OwnedOutputs& outputs) {
+    sizes.push_back(inputs[0].shape.dims[0]);
+    clock.Advance(10'000'000 * sizes.back());
+    return Double(inputs, outputs);
+  });
+  EXPECT_EQ(ChooseWorkers(OneInput(), executor, clock, {true, 64, 0}, 10'000'000, {1, 2}), 1u);
+  EXPECT_EQ(std::set<int64_t>(sizes.begin(), sizes.end()), (std::set<int64_t>{2}));
 }
 
 // Runs on the thread that made it, and runs out of memory on others.
@@ -211,18 +258,20 @@ class Exhausted final : public Executor {
 TEST(ChooseWorkers, AWorkerThatRunsOutOfMemoryAddsNothing) {
   FakeClock clock;
   Exhausted executor(clock);
-  EXPECT_EQ(ChooseWorkers(OneInput(), executor, clock, {true, 4, 0}, 4), 1u);
+  EXPECT_EQ(ChooseWorkers(OneInput(), executor, clock, kFourRows, kShort, {4, 4}), 1u);
 }
 
-TEST(ChooseWorkers, OneCoreIsNotMeasured) {
+TEST(ChooseWorkers, NothingIsMeasuredWithoutAChoice) {
   FunctionExecutor executor(Double);
-  EXPECT_EQ(ChooseWorkers(OneInput(), executor, SteadyClock(), {true, 4, 0}, 1), 1u);
+  const SteadyClock clock;
+  EXPECT_EQ(ChooseWorkers(OneInput(), executor, clock, kFourRows, kLong, {1, 1}), 1u);
+  EXPECT_EQ(ChooseWorkers(OneInput(), executor, clock, kFourRows, kShort, {1, 2}), 1u);
   EXPECT_EQ(executor.runs, 0u);
 }
 
 TEST(ChooseWorkers, AModelThatFailsGetsOneWorker) {
   FunctionExecutor executor([](auto, auto&) { return Status(Code::kInternal, "No"); });
-  EXPECT_EQ(ChooseWorkers(OneInput(), executor, SteadyClock(), {true, 4, 0}, 4), 1u);
+  EXPECT_EQ(ChooseWorkers(OneInput(), executor, SteadyClock(), kFourRows, 0, {4, 4}), 1u);
 }
 
 }  // namespace
