@@ -7,7 +7,7 @@ import type { EmbeddingContext } from './embedding.ts';
 import type { PreparedText, TextOperation } from './operation.ts';
 import { type Sentence, splitSentences } from './sentences.ts';
 import type { ChosenSentence, Summary, SummaryInput, SummaryOutput } from './summary.ts';
-import { checkTexts } from './texts.ts';
+import { checkTexts, MAX_TOKENS } from './texts.ts';
 
 const DEFAULT_SENTENCES = 3;
 /** Limit on the comparisons of sentences with chosen ones, which take about a microsecond each. */
@@ -28,6 +28,8 @@ export const extract: TextOperation<SummaryInput, ExtractContext, SummaryOutput>
   tasks: ['feature-extraction'],
   async prepare(model, input, signal): Promise<PreparedText<ExtractContext>> {
     checkTexts(input);
+    // Finding the sentences of a text takes longer than its tokens.
+    model.tokenizer.checkLength(input.texts, MAX_TOKENS);
     const sentences: (readonly Sentence[])[] = [];
     for (const text of input.texts) sentences.push(await splitSentences(text));
     sentences.forEach((found, i) => {

@@ -7,6 +7,7 @@ import { redact, ServeError } from '../../errors.ts';
 import { isObject } from '../../is-object.ts';
 import { Collector } from './collector.ts';
 import { type Encoder, type Tokens, tooManyTokens } from './encode-queue.ts';
+import { type Division, divisionOf, IDEOGRAPHS, WORDS } from './least-tokens.ts';
 import { Patterns } from './patterns.ts';
 import type { Part, SpecialTokens } from './special-tokens.ts';
 import type { EncodeRequest, LoadedFacts, TokenizerThreadData } from './wire.ts';
@@ -68,6 +69,7 @@ export class LoadedTokenizer implements Encoder {
       unknownId: unknownId(native, model),
       model: typeof type === 'string' ? type : '',
       byteIds: byteIds(native, file.decoder),
+      division: await divisionIn(native, file),
     };
     return new LoadedTokenizer(data, native, patterns, facts);
   }
@@ -137,6 +139,25 @@ export class LoadedTokenizer implements Encoder {
   }
 }
 
+/** What the tokenizer divides, if it leaves out nothing of that. */
+async function divisionIn(native: Tokenizer, file: Json): Promise<Division> {
+  const added = addedTokensIn(file).flatMap((token) =>
+    isObject(token) ? [String(token.content)] : [],
+  );
+  const { words, ideographs } = divisionOf(file.normalizer, file.pre_tokenizer, added);
+  const keeps = async (parts: readonly string[]) => {
+    const encoding = await native.encode(parts.join(' '), null, NO_SPECIAL).catch(() => undefined);
+    return encoding !== undefined && encoding.getLength() >= parts.length;
+  };
+  return {
+    words: words && (await keeps(WORDS)),
+    ideographs: ideographs && (await keeps(IDEOGRAPHS)),
+  };
+}
+
+const addedTokensIn = ({ added_tokens }: Json): readonly unknown[] =>
+  Array.isArray(added_tokens) ? added_tokens : [];
+
 /** The tokens `<0x00>` to `<0xFF>`, if the decoder joins them to text. */
 function byteIds(native: Tokenizer, decoder: unknown): readonly number[] {
   if (!JSON.stringify(decoder ?? null).includes('"ByteFallback"')) return [];
@@ -196,13 +217,12 @@ function create(text: string): Tokenizer {
 /** A tokenizer that does not know its special tokens, so that their names are ordinary text. */
 async function createSplitting(data: TokenizerThreadData): Promise<Tokenizer> {
   const file = parse(await readText(data));
-  const added: readonly unknown[] = Array.isArray(file.added_tokens) ? file.added_tokens : [];
   const { vocab } = member(file, 'model') ?? {};
   const inVocabulary = (name: unknown) =>
     Array.isArray(vocab)
       ? vocab.some((entry) => Array.isArray(entry) && entry[0] === name)
       : isObject(vocab) && Object.hasOwn(vocab, String(name));
-  const ordinary = added.flatMap((token, i) => {
+  const ordinary = addedTokensIn(file).flatMap((token, i) => {
     if (!isObject(token) || token.special !== true) return [token];
     // Without a token that only this list has, those after it would get other ids, so it gets a name that no text has.
     const content = `\uffff${randomUUID()}-${i}\uffff`;

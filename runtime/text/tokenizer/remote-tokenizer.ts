@@ -6,6 +6,7 @@ import { fromFailure } from '../../failure.ts';
 import { ShortTurns } from '../../short-turns.ts';
 import { cleanUpSpaces } from './clean-up-spaces.ts';
 import { tooManyTokens } from './encode-queue.ts';
+import { type Division, leastTokens } from './least-tokens.ts';
 import { Outbox } from './outbox.ts';
 import { PendingAnswers } from './pending-answers.ts';
 import { countSpecial } from './special-tokens.ts';
@@ -39,6 +40,7 @@ export class RemoteTokenizer implements TextTokenizer {
   readonly #windows: WindowFacts;
   readonly #cleansUp: boolean;
   readonly #bytes: ReadonlySet<number>;
+  readonly #division: Division;
   /** The names of tokens that were asked for. */
   readonly #names = new Map<number, string>();
   /** Undefined after the thread has ended, until the next request starts another one. */
@@ -59,6 +61,7 @@ export class RemoteTokenizer implements TextTokenizer {
     // As in transformers: it would remove spaces that are part of the text.
     this.#cleansUp = source.cleanUpSpaces === true && facts.model !== 'BPE';
     this.#bytes = new Set(facts.byteIds);
+    this.#division = facts.division;
     this.facts = publicFacts(facts, truncationSide, unknownId);
     this.#keep(Promise.resolve(link));
   }
@@ -87,6 +90,7 @@ export class RemoteTokenizer implements TextTokenizer {
       typeof text === 'string' ? add(prefix + text) : ([add(text[0]), add(text[1])] as const),
     );
     const prefixPlace = prefix === '' ? undefined : add(prefix);
+    this.checkLength(sent.texts, maxTokens);
     const { pending } = await this.#linked();
     const encoded = await pending.ask<Encoded>(
       {
@@ -113,6 +117,14 @@ export class RemoteTokenizer implements TextTokenizer {
       await turns.pause();
     }
     return results;
+  }
+
+  checkLength(texts: readonly string[], maxTokens: number): void {
+    let least = 0;
+    for (const text of texts) {
+      least += leastTokens(text, this.#division);
+      if (least > maxTokens) throw tooManyTokens(maxTokens);
+    }
   }
 
   async decode(ids: ArrayLike<number>): Promise<string> {

@@ -109,6 +109,12 @@ export interface TextTokenizer {
     options?: EncodeOptions,
     signal?: CancelSignal,
   ): Promise<readonly EncodedText[]>;
+  /**
+   * Refuses what `encode` would certainly refuse because of its `maxTokens`, without encoding it.
+   *
+   * @throws {ServeError} `PAYLOAD_TOO_LARGE`
+   */
+  checkLength(texts: readonly string[], maxTokens: number): void;
   /** The text of tokens, without special ones. Ids outside the vocabulary have no text. */
   decode(ids: ArrayLike<number>): Promise<string>;
   /** Text from tokens that arrive one after another, without special ones. */

@@ -2,6 +2,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { Failure } from '../../failure.ts';
+import type { Division } from './least-tokens.ts';
 import type { SpecialTokens } from './special-tokens.ts';
 
 /** What a thread finds out about its tokenizer. */
@@ -16,6 +17,7 @@ export interface LoadedFacts {
   readonly model: string;
   /** Ids of tokens that are bytes, of which the decoder joins a whole run to text; none without such a decoder. */
   readonly byteIds: readonly number[];
+  readonly division: Division;
 }
 
 /** How a thread is started. */

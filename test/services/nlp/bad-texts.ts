@@ -70,6 +70,18 @@ const long = problemsOf({ path, ...TOO_LARGE }, [
   ['a body of 9 MB', `{"text":"${'a'.repeat(9_000_000)}"}`, /body is longer than 8388608 bytes/],
 ]);
 
+/** As many different sentences as 1 MiB has room for, of which many words make more tokens than are allowed. */
+const sentences = Array.from(
+  { length: 24_000 },
+  (_, i) => `${i} guests are on the train to the coast. `,
+)
+  .join('')
+  .slice(0, MIB);
+const told = ['/analyze/sentiment', '/analyze/ner', '/embed', '/tokenize', '/summarize'].flatMap(
+  (route) =>
+    problemsOf({ path: route, ...TOO_LARGE }, [['1 MiB of words', { text: sentences }, /100000/]]),
+);
+
 const counted = problemsOf({ path, ...TOO_LARGE, isCounted: true }, [
   ['150,000 words', { text: 'a '.repeat(150_000) }, /100000/],
   ['1 MiB of quotes', { text: '"'.repeat(MIB) }, /100000/],
@@ -77,4 +89,4 @@ const counted = problemsOf({ path, ...TOO_LARGE, isCounted: true }, [
   ['1,000 texts of 200 words', { texts: Array(1000).fill('to be '.repeat(100)) }, /100000/],
 ]);
 
-export const badTexts: readonly Problem[] = [...bodies, ...texts, ...long, ...counted];
+export const badTexts: readonly Problem[] = [...bodies, ...texts, ...long, ...told, ...counted];
