@@ -55,7 +55,7 @@ export {
   type VersionRecord,
   Workspace,
 } from './catalog/index.ts';
-export { checkSchema } from './check-schema.ts';
+export { checkSchema, listOf } from './check-schema.ts';
 export type { Clock } from './clock.ts';
 export {
   type Config,
@@ -81,6 +81,7 @@ export {
 export { fromEngine, invalidArgument, type ServeCode, ServeError } from './errors.ts';
 export { checkArtifacts, checkRedis, scanRepository } from './examine.ts';
 export { type Failure, fromFailure, toFailure } from './failure.ts';
+export { MAX_BEAMS, MAX_STOP_CHARACTERS, MAX_STOPS } from './generation/limits.ts';
 export {
   currentHost,
   exit,

@@ -2,22 +2,33 @@
 
 import { z } from 'zod';
 import type { GenerateOptions } from '../../native/index.ts';
-import { checkSchema } from '../check-schema.ts';
+import { checkSchema, listOf } from '../check-schema.ts';
 import { invalidArgument } from '../errors.ts';
 import { omitUndefined } from '../omit-undefined.ts';
 import type { GenerationSettings } from '../text/index.ts';
-import { MAX_NEW_TOKENS } from './limits.ts';
+import { MAX_BEAMS, MAX_NEW_TOKENS, MAX_STOP_CHARACTERS, MAX_STOPS } from './limits.ts';
 
 const count = z.int().min(0).nullable();
 const id = z.int().min(0);
-const ids = z.array(id).nullable();
 
-/** The engine checks the values, and this only their types. `null` takes a default of the model back. */
+/** The most token ids of a list. */
+const MAX_IDS = 10_000;
+/** The most sequences of tokens that are forbidden, and the most tokens of each. */
+const MAX_BAD_WORDS = 1000;
+const MAX_BAD_WORD_IDS = 100;
+
+const idList = listOf(id, MAX_IDS);
+const ids = idList.nullable();
+
+/**
+ * The engine checks the values, and this their types, and what would make a request larger than any should be. `null` takes a
+ * default of the model back.
+ */
 const schema = z
   .strictObject({
     maxNewTokens: z.int().min(0).max(MAX_NEW_TOKENS).nullable(),
     minNewTokens: count,
-    numBeams: count,
+    numBeams: z.int().min(1).max(MAX_BEAMS).nullable(),
     lengthPenalty: z.number().nullable(),
     earlyStopping: z.union([z.boolean(), z.literal('never')]).nullable(),
     doSample: z.boolean().nullable(),
@@ -28,16 +39,16 @@ const schema = z
     repetitionPenalty: z.number().nullable(),
     noRepeatNgramSize: count,
     encoderNoRepeatNgramSize: count,
-    eosTokenIds: z.union([id, z.array(id)]).nullable(),
+    eosTokenIds: z.union([id, idList]).nullable(),
     padTokenId: count,
     decoderStartTokenId: count,
     forcedBosTokenId: count,
     forcedEosTokenId: count,
     suppressTokens: ids,
     beginSuppressTokens: ids,
-    badWordsIds: z.array(z.array(id).min(1)).nullable(),
+    badWordsIds: listOf(listOf(id, MAX_BAD_WORD_IDS, 1), MAX_BAD_WORDS).nullable(),
     // Texts at which the caller ends the generation. They are part of the parameters because they change the result.
-    stop: z.array(z.string()).nullable(),
+    stop: listOf(z.string().max(MAX_STOP_CHARACTERS), MAX_STOPS).nullable(),
   })
   .partial();
 

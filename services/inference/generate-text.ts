@@ -6,6 +6,10 @@ import {
   type GenerateTextContext,
   generateText,
   invalidArgument,
+  listOf,
+  MAX_BEAMS,
+  MAX_STOP_CHARACTERS,
+  MAX_STOPS,
   type ModelVersion,
   type Outcome,
   type Prepared,
@@ -18,7 +22,7 @@ import { about, type GenerateInput } from './generate-request.ts';
 
 const TEXT_EXAMPLE = '{"text_input": "Once upon a time", "parameters": {"max_tokens": 32}}';
 
-const stopSchema = z.string().min(1).max(256);
+const stopSchema = z.string().min(1).max(MAX_STOP_CHARACTERS);
 
 /** The options of a generation. */
 export const textParameters = z.strictObject({
@@ -31,10 +35,10 @@ export const textParameters = z.strictObject({
   top_k: z.int().min(0).optional(),
   seed: z.int().min(0).optional().openapi({ description: 'Equal seeds give equal texts.' }),
   stop: z
-    .union([stopSchema, z.array(stopSchema).max(16)])
+    .union([stopSchema, listOf(stopSchema, MAX_STOPS)])
     .optional()
     .openapi({ description: 'Texts that end the generation, and are not part of it.' }),
-  num_beams: z.int().min(1).max(16).optional(),
+  num_beams: z.int().min(1).max(MAX_BEAMS).optional(),
   length_penalty: z.number().min(-10).max(10).optional(),
   repetition_penalty: z.number().gt(0).max(100).optional(),
   no_repeat_ngram_size: z.int().min(0).max(100).optional(),

@@ -4,6 +4,7 @@ import { z } from '@hono/zod-openapi';
 import {
   extract,
   invalidArgument,
+  MAX_BEAMS,
   type RequestedGeneration,
   type Summary,
   type SummaryInput,
@@ -26,7 +27,7 @@ const generationShape = {
   }),
   max_new_tokens: z.int().min(1).optional().openapi({ description: 'Most new tokens, instead.' }),
   min_length: z.int().min(0).optional().openapi({ description: 'Counts as `max_length`.' }),
-  num_beams: z.int().min(1).max(16).optional(),
+  num_beams: z.int().min(1).max(MAX_BEAMS).optional(),
   no_repeat_ngram_size: z.int().min(0).max(100).optional(),
   length_penalty: z.number().min(-10).max(10).optional(),
   temperature: z.number().min(0).max(100).optional().openapi({

@@ -1,5 +1,6 @@
 /** @module A model that generates text behind the surface that every version has. */
 import assert from 'node:assert/strict';
+import process from 'node:process';
 import { describe, test } from 'node:test';
 import { packStrings, type Tensor, type Tensors } from '../../../native/index.ts';
 import { GenerativeSession } from '../../../runtime/generation/index.ts';
@@ -7,6 +8,8 @@ import type { VersionRunOptions } from '../../../runtime/model.ts';
 import type { GenerationSettings } from '../../../runtime/text/index.ts';
 import { type GeneratorScript, PuppetGenerator } from '../../support/puppet-generator.ts';
 
+/** CPU time in which parameters are refused, milliseconds. */
+const MOST_MS = 20;
 const NO_DEFAULTS: GenerationSettings = {
   prefix: '',
   maxLength: undefined,
@@ -217,6 +220,34 @@ describe('parameters', () => {
       '{"badWordsIds":[[]]}',
       /badWordsIds\[0\] must be a list whose length/,
     ],
+    ...(
+      [
+        [
+          'eosTokenIds',
+          10_000,
+          /eosTokenIds must be a number or a list whose length is at most 10000/,
+        ],
+        ['suppressTokens', 10_000, /suppressTokens must be a list whose length is at most 10000/],
+        ['beginSuppressTokens', 10_000, /beginSuppressTokens must be a list whose length/],
+        ['badWordsIds', 1000, /badWordsIds must be a list whose length is at most 1000/],
+        ['stop', 16, /stop must be a list whose length is at most 16/],
+      ] as const
+    ).map(
+      ([name, most, message]) =>
+        [
+          `with more than ${most} ${name}`,
+          JSON.stringify({ [name]: Array(most + 1).fill(-1) }),
+          message,
+        ] as const,
+    ),
+    [
+      'with a bad word of more than 100 tokens',
+      JSON.stringify({ badWordsIds: [Array(101).fill(1)] }),
+      /badWordsIds\[0\] must be a list whose length is at most 100/,
+    ],
+    ['with a long stop', `{"stop":["${'x'.repeat(257)}"]}`, /stop\[0\] must be .* at most 256/],
+    ['with more beams than a request may have', '{"numBeams":17}', /numBeams must be at most 16/],
+    ['without beams', '{"numBeams":0}', /numBeams must be at least 1/],
     [
       'with another early stop',
       '{"earlyStopping":"now"}',
@@ -234,6 +265,27 @@ describe('parameters', () => {
       await assert.rejects(run(session, given), { code: 'INVALID_ARGUMENT', message });
       assert.equal(native.generations.length, 0);
     });
+  }
+});
+
+test('parameters of 1 MiB are refused at once, whatever they hold', async () => {
+  const { session } = open();
+  for (const [name, values] of Object.entries({
+    badWordsIds: Array.from({ length: 90_000 }, (_, i) => [i]),
+    'badWordsIds of one': [Array(250_000).fill(-1)],
+    suppressTokens: Array(250_000).fill(-1),
+    eosTokenIds: Array(250_000).fill(-1),
+    stop: Array(90_000).fill(7),
+  })) {
+    const given = inputs([1], { [name.split(' ')[0]!]: values });
+    let ms = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 5; i += 1) {
+      const before = process.cpuUsage();
+      await assert.rejects(run(session, given), { code: 'INVALID_ARGUMENT' });
+      const { user, system } = process.cpuUsage(before);
+      ms = Math.min(ms, (user + system) / 1000);
+    }
+    assert.ok(ms < MOST_MS, `${name}: ${ms} ms`);
   }
 });
 

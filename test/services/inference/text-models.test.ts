@@ -105,6 +105,24 @@ describe('a model that generates text', () => {
     ['no prompt', 't5', [parameters('{}')], /'input_ids' is missing/],
     ['parameters that are no JSON', 't5', [ids(1), parameters('{')], /'parameters' is not JSON/],
     ['an unknown parameter', 't5', [ids(1), parameters('{"max":3}')], /unknown key 'max'/],
+    [
+      'more forbidden words than a request may have',
+      't5',
+      [ids(1), parameters(JSON.stringify({ badWordsIds: Array(90_000).fill([5]) }))],
+      /badWordsIds must be a list whose length is at most 1000/,
+    ],
+    [
+      'more beams than a request may have',
+      't5',
+      [ids(1), parameters('{"numBeams":64}')],
+      /numBeams must be at most 16 but is 64/,
+    ],
+    [
+      'more texts that end it than a request may have',
+      't5',
+      [ids(1), parameters(JSON.stringify({ stop: Array(17).fill('a') }))],
+      /stop must be a list whose length is at most 16/,
+    ],
     ['no new token', 't5', [ids(1), parameters('{"maxNewTokens":0}')], /maxNewTokens/],
   ] as const) {
     test(`refuses ${what}`, async () => {

@@ -140,6 +140,12 @@ describe('a request that is wrong', () => {
     [{ text_input: 'a', parameters: { tokens: 1 } }, /tokens/],
     [{ text_input: 'a', parameters: { temperature: -1 } }, /temperature/],
     [{ text_input: 'a', parameters: { stop: [''] } }, /stop/],
+    [
+      { text_input: 'a', parameters: { stop: Array(500_000).fill(7) } },
+      /stop must be .* at most 16/,
+    ],
+    [{ text_input: 'a', parameters: { stop: 'a'.repeat(257) } }, /stop must be .* at most 256/],
+    [{ text_input: 'a', parameters: { num_beams: 17 } }, /num_beams must be at most 16/],
     [{ text_input: 'a', parameters: { top_p: 1.5 } }, /top_p/],
     [{ text_input: 'a', parameters: { max_tokens: 4000 } }, /at most/],
     [{ text_input: 'a', parameters: { min_tokens: 9, max_tokens: 3 } }, /at least 9/],
