@@ -83,11 +83,11 @@ export interface NativeModel {
   /** Whether requests are padded along the declared axes. */
   readonly pads: boolean;
   /**
-   * Submits the request whose options and shapes are in the mailbox, with the data of its inputs. Returns the
-   * request's slot, or the negative number of an error code. With UNAVAILABLE the mailbox then starts with the
+   * Submits the request whose options and shapes are in the mailbox, with the data of its inputs in the signature's
+   * order and, if an output is to be pooled, the words of `poolingWords`. Returns the request's slot, or the negative number of an error code. With UNAVAILABLE the mailbox then starts with the
    * milliseconds after which to try again.
    */
-  submit(...inputs: readonly unknown[]): number;
+  submit(...values: readonly unknown[]): number;
   /** Makes sure that an instance sees the requests that were submitted without waking one. */
   wake(): void;
   /** Returns null once the model has been released. */

@@ -24,6 +24,7 @@ import {
   writeInput,
   writeOptions,
 } from './mailbox.ts';
+import { checkPool, poolingWords } from './pooling.ts';
 import { quote } from './quote.ts';
 import { free, type Moved, transfer } from './transfer.ts';
 import type { CancelSignal, RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
@@ -56,6 +57,8 @@ interface Waiter {
   readonly model: SubmitTarget;
   readonly outputs: readonly string[] | undefined;
   readonly packStrings: boolean;
+  /** Whether the one output wanted is pooled. */
+  readonly pooled: boolean;
   /** The memory of the caller that the addon reads until the request's record arrives. */
   readonly moved: Moved | undefined;
   readonly deadline: number;
@@ -91,7 +94,7 @@ export class Channel {
 
   /** Submits one request and returns the promise of `Model.run`, with its errors. */
   run(model: SubmitTarget, inputs: Tensors, options: RunOptions): Promise<RunResult> {
-    const { timeoutMs, signal } = options;
+    const { timeoutMs, signal, pool } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const start = !model.wakesNow() ? START_LATER : this.#ranAtOnce ? START_WAKE : START_AT_ONCE;
     const wrong =
@@ -117,7 +120,8 @@ export class Channel {
         timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
       const waiter: Waiter = {
         model,
-        outputs: options.outputs,
+        outputs: pool === undefined ? options.outputs : [pool.output],
+        pooled: pool !== undefined,
         packStrings: options.packStrings ?? false,
         moved,
         deadline,
@@ -223,9 +227,9 @@ export class Channel {
   }
 
   #resolve(waiter: Waiter, resolve: (result: RunResult) => void, reader: RecordReader): void {
-    const { model, outputs, packStrings } = waiter;
+    const { model, outputs, packStrings, pooled } = waiter;
     try {
-      resolve(reader.result(model.native.outputs, outputs, packStrings));
+      resolve(reader.result(model.native.outputs, outputs, packStrings, pooled));
     } catch (error) {
       waiter.reject(error);
     }
@@ -279,7 +283,7 @@ export class Channel {
     if (earliest !== Number.POSITIVE_INFINITY) this.#arm(earliest);
   }
 
-  /** Writes the request to the mailbox, and returns the data of its inputs for `submit`, in the signature's order. */
+  /** Writes the request to the mailbox, and returns what `submit` gets. */
   #write(
     model: SubmitTarget,
     inputs: Tensors,
@@ -290,6 +294,7 @@ export class Channel {
     const { inputs: specs } = model.native;
     // They are read first: a getter in an array of strings may run another request, which overwrites the mailbox.
     const values = specs.map(({ name }) => moved?.views.get(name) ?? dataOf(inputs[name]?.data));
+    if (options.pool !== undefined) values.push(poolingWords(options.pool, model.native.outputs));
     // To copy and run large inputs here would block this thread for longer than to hand them to an instance.
     const how = moved !== undefined && start === START_AT_ONCE ? START_WAKE : start;
     let word = writeOptions(this.#mail, options.timeoutMs, options.priority ?? 0, how);
@@ -329,13 +334,14 @@ export class Channel {
 const dataOf = (data: unknown): unknown =>
   Array.isArray(data) ? Array.from(data) : withoutHalfArray(data);
 
-function checkRunOptions(model: SubmitTarget, { timeoutMs, priority, outputs }: RunOptions) {
+function checkRunOptions(model: SubmitTarget, { timeoutMs, priority, outputs, pool }: RunOptions) {
   if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
     return `timeoutMs is ${timeoutMs}: expected a number of milliseconds, 0 or more`;
   }
   if (priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 255)) {
     return `priority is ${priority}: expected a whole number from 0 (most urgent) to 255`;
   }
+  if (pool !== undefined) return checkPool(pool, model.native.outputs);
   const unknown = outputs === undefined ? undefined : firstUnknown(model.native.outputs, outputs);
   if (unknown === undefined) return undefined;
   const known = model.native.outputs.map((o) => `'${o.name}'`).join(', ');

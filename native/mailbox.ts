@@ -157,7 +157,8 @@ export class RecordReader {
   }
 
   /**
-   * Reads the outputs of the record; those not in `wanted` are left out.
+   * Reads the outputs of the record; those not in `wanted` are left out. Whatever the type of a pooled output is in the
+   * model, it is float32 here.
    *
    * @throws {MillraceError} `INVALID_ARGUMENT` for strings that are not UTF-8, and `RESOURCE_EXHAUSTED` for an
    * output that does not fit into memory.
@@ -166,13 +167,15 @@ export class RecordReader {
     specs: readonly TensorSpec[],
     wanted: readonly string[] | undefined,
     packStrings: boolean,
+    pooled: boolean,
   ): RunResult {
     const mail = this.#mail;
     const outputs: Record<string, Tensor> = {};
     let packedStrings: Record<string, PackedTensor> | undefined;
     let undecodable: string | undefined;
     for (let index = 0; index < this.#outputs; index++) {
-      const { name, type } = specs[index]!;
+      const { name, type: own } = specs[index]!;
+      const type = pooled ? 'float32' : own;
       const bytes = mail[this.#word + OUTPUT_BYTES]!;
       const rank = mail[this.#word + OUTPUT_RANK]!;
       this.#word += OUTPUT_WORDS;

@@ -7,6 +7,7 @@
 import { elementArrays } from './elements.ts';
 import { MillraceError } from './errors.ts';
 import { countPackedStrings, packedOffsets } from './packed-strings.ts';
+import { poolOfRows } from './pooling.ts';
 import type {
   ElementData,
   ElementType,
@@ -58,6 +59,7 @@ export async function runInParts(
       const index = refused.pop() ?? next++;
       const first = index * maxRows;
       const part = slice(first, Math.min(maxRows, rows - first));
+      if (options.pool !== undefined) partOptions.pool = poolOfRows(options.pool, first, maxRows);
       if (ended !== undefined) partOptions.timeoutMs = Math.max(ended - performance.now(), 0);
       try {
         parts[index] = await run(part, partOptions);

@@ -129,6 +129,22 @@ export interface CancelSignal {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
+/** A way to make one vector of the vectors of tokens, with its name in sentence-transformers (`last` is its `lasttoken`). */
+export type PoolMode = 'cls' | 'last' | 'max' | 'mean' | 'mean_sqrt_len_tokens' | 'weightedmean';
+
+/** How the vectors of the tokens of each row become one. */
+export interface PoolOptions {
+  /** The name of an output of float32, float16 or bfloat16 [rows, tokens, size]. */
+  readonly output: string;
+  /** The vectors of several modes follow one another. */
+  readonly modes: readonly PoolMode[];
+  /**
+   * The tokens that count, two numbers for each row: the first of them, and the one after the last. The weights of
+   * `weightedmean` are counted from token 0 on.
+   */
+  readonly tokens: Int32Array;
+}
+
 export interface RunOptions {
   /** The time allowed, milliseconds. When it has passed, the promise rejects with `DEADLINE_EXCEEDED`. */
   timeoutMs?: number;
@@ -138,6 +154,11 @@ export interface RunOptions {
   priority?: number;
   /** The names of the requested outputs. Default: all. */
   outputs?: readonly string[];
+  /**
+   * Pools an output on the instance that computes it, so that a small part of it has to be copied to JavaScript. The
+   * result then has this output alone, as float32 [rows, modes × size], and `outputs` is ignored.
+   */
+  pool?: PoolOptions;
   /**
    * Return outputs of strings as bytes in `packedStrings`. Without it a run rejects with `INVALID_ARGUMENT` if a
    * string of its outputs is not UTF-8. Default: false.

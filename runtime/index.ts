@@ -126,7 +126,6 @@ export type {
   Prepared,
 } from './pipeline.ts';
 export { type Platform, wantsStore } from './platform.ts';
-export type { Reduction } from './reduction.ts';
 export type { IndexEntry } from './registry/index.ts';
 export { configType, type LoadOverride, type Skipped } from './repository/index.ts';
 export type { Predicted } from './routing/arm-traffic.ts';

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { CancelSignal, RunResult, Tensors, Timings } from '../native/index.ts';
+import type { CancelSignal, PoolOptions, RunResult, Tensors, Timings } from '../native/index.ts';
 import type { HeaderReader, Principal } from './access.ts';
 import type { BodyShare } from './body-budget.ts';
 import type {
@@ -18,7 +18,6 @@ import type {
 } from './cache/index.ts';
 import { fromEngine } from './errors.ts';
 import type { ModelVersion, OnTokens, VersionRunOptions } from './model.ts';
-import type { Reduction } from './reduction.ts';
 import { allowedTimeout } from './repository/index.ts';
 import type { ArmTraffic, Predicted, Recipient } from './routing/arm-traffic.ts';
 import type { RouteContext, RouteTable } from './routing/route-table.ts';
@@ -49,8 +48,8 @@ export interface Prepared<Context> {
   readonly priority?: number | undefined;
   /** Queue timeout that the request sets, milliseconds; the model's queue policy may override it. */
   readonly queueTimeoutMs?: number | undefined;
-  /** What is kept of the results; undefined means everything. */
-  readonly reduce?: Reduction | undefined;
+  /** How an output of each run is pooled, in the order of the runs; undefined means not at all. */
+  readonly pooling?: readonly PoolOptions[] | undefined;
   /** Set if this object is used for several requests: the cache keeps their common key in it. */
   readonly remembered?: RememberedKey | undefined;
   /** The owner of the inputs' memory, which is lent to the engine for the runs. */
@@ -202,14 +201,13 @@ function lookUp(
   caller: Caller,
 ): CacheAnswer | Promise<CacheAnswer> | undefined {
   const scope = cache.scopeOf(version);
-  const { runs, remembered, reduce } = prepared;
+  const { runs, remembered, pooling } = prepared;
   if (scope === undefined || runs.length === 0) return undefined;
   const { outputs, packStrings = false, priority = 0, timeoutMs } = options;
   const run = (signal: CancelSignal | undefined) =>
     runHeld(version, prepared, signal === undefined ? options : { ...options, signal });
   const cached: CacheRequest = {
-    ...{ runs, remembered, outputs, packStrings, priority, timeoutMs, run },
-    reduction: reduce?.key,
+    ...{ runs, remembered, outputs, packStrings, pooling, priority, timeoutMs, run },
   };
   return cache.answer(scope, cached, caller);
 }
@@ -231,18 +229,15 @@ async function runHeld(
 
 async function runAll(
   version: ModelVersion,
-  { runs, reduce }: Prepared<unknown>,
+  { runs, pooling }: Prepared<unknown>,
   options: VersionRunOptions,
 ): Promise<readonly RunResult[]> {
   if (runs.length === 0) return [];
-  if (reduce !== undefined) {
-    return runTogether([...runs.entries()], options.signal, async ([run, inputs], signal) =>
-      reduce.apply(await version.run(inputs, { ...options, signal }), run),
-    );
-  }
-  if (runs.length === 1) return [await version.run(runs[0]!, options)];
-  return runTogether(runs, options.signal, (inputs, signal) =>
-    version.run(inputs, { ...options, signal }),
+  const optionsOf = (run: number) =>
+    pooling === undefined ? options : { ...options, pool: pooling[run]! };
+  if (runs.length === 1) return [await version.run(runs[0]!, optionsOf(0))];
+  return runTogether([...runs.entries()], options.signal, ([run, inputs], signal) =>
+    version.run(inputs, { ...optionsOf(run), signal }),
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { Buffer } from 'node:buffer';
 import { hash } from 'node:crypto';
-import { packStrings as packed, type Tensors } from '../../native/index.ts';
+import { type PoolOptions, packStrings as packed, type Tensors } from '../../native/index.ts';
 import { ByteWriter } from './byte-writer.ts';
 
 /** Inputs of more bytes are not cached: to copy and to compare them would block the HTTP thread for milliseconds. */
@@ -51,8 +51,8 @@ export interface KeyedRequest {
   readonly outputs: readonly string[] | undefined;
   /** Whether outputs of strings are returned as bytes. */
   readonly packStrings: boolean;
-  /** The key of what is kept of the results; undefined means everything. */
-  readonly reduction?: string | undefined;
+  /** How an output of each run is pooled; undefined means not at all. */
+  readonly pooling?: readonly PoolOptions[] | undefined;
 }
 
 /** Makes the keys of an HTTP thread. Every part is written with its length, so that different requests have different bytes. */
@@ -68,7 +68,7 @@ export class KeyMaker {
   make(
     version: Uint8Array,
     tenant: string,
-    { runs, outputs, packStrings, remembered, reduction = '' }: KeyedRequest,
+    { runs, outputs, packStrings, remembered, pooling = [] }: KeyedRequest,
   ): CacheKey | Promise<CacheKey> | undefined {
     const known = remembered?.get(version, tenant);
     if (known !== undefined) return known;
@@ -77,7 +77,12 @@ export class KeyMaker {
     writer.bytes(version);
     writer.text(tenant);
     writer.number(packStrings ? 1 : 0);
-    writer.text(reduction);
+    writer.number(pooling.length);
+    for (const { output, modes, tokens } of pooling) {
+      writer.text(output);
+      writer.text(modes.join());
+      writer.bytes(new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength));
+    }
     writer.number(outputs === undefined ? -1 : outputs.length);
     if (outputs !== undefined) for (const name of outputs) writer.text(name);
     writer.number(runs.length);

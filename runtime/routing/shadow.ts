@@ -7,10 +7,9 @@
  */
 
 import { setImmediate } from 'node:timers';
-import type { RunOptions, RunResult, Tensors } from '../../native/index.ts';
+import type { PoolOptions, RunOptions, RunResult, Tensors } from '../../native/index.ts';
 import type { Clock } from '../clock.ts';
 import type { ModelVersion } from '../model.ts';
-import type { Reduction } from '../reduction.ts';
 import { copyTensors, sizeOf } from './tensors.ts';
 
 /** Copies of one HTTP thread at a time, waiting and running. */
@@ -29,7 +28,7 @@ export interface CopiedRequest {
   readonly runs: readonly Tensors[];
   readonly outputs: readonly string[] | undefined;
   readonly packStrings?: boolean;
-  readonly reduce?: Reduction | undefined;
+  readonly pooling?: readonly PoolOptions[] | undefined;
 }
 
 /** The results of a copy, or the reason why it has none. */
@@ -123,7 +122,7 @@ export class ShadowQueue {
   }
 
   async #results(copy: Copy): Promise<RunResult[]> {
-    const { version, runs, outputs, packStrings = false, reduce } = copy;
+    const { version, runs, outputs, packStrings = false, pooling } = copy;
     const wanted = outputs ?? version.outputs;
     const options: RunOptions = {
       priority: LAST,
@@ -134,8 +133,8 @@ export class ShadowQueue {
     };
     const results: RunResult[] = [];
     for (const [run, inputs] of runs.entries()) {
-      const result = await version.run(inputs, options);
-      results.push(reduce === undefined ? result : await reduce.apply(result, run));
+      const own = pooling === undefined ? options : { ...options, pool: pooling[run]! };
+      results.push(await version.run(inputs, own));
     }
     return results;
   }

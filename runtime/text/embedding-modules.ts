@@ -6,10 +6,11 @@
  */
 
 import { z } from 'zod';
+import type { PoolMode } from '../../native/index.ts';
 import { readBytes } from '../repository/files.ts';
 import type { DescribedFolder } from './described-folder.ts';
 import { MAX_WEIGHTS_BYTES, parseSafetensors, type WeightTensor } from './safetensors.ts';
-import type { DenseLayer, EmbeddingHead, PoolingMode } from './text-model.ts';
+import type { DenseLayer, EmbeddingHead } from './text-model.ts';
 
 const MODULES = 'modules.json';
 const PROMPTS = 'config_sentence_transformers.json';
@@ -26,7 +27,7 @@ const SWITCHES = {
   pooling_mode_mean_sqrt_len_tokens: 'mean_sqrt_len_tokens',
   pooling_mode_weightedmean_tokens: 'weightedmean',
   pooling_mode_lasttoken: 'last',
-} as const satisfies Record<string, PoolingMode>;
+} as const satisfies Record<string, PoolMode>;
 
 const MODES = ['cls', 'max', 'mean', 'mean_sqrt_len_tokens', 'weightedmean', 'lasttoken'] as const;
 const flag = z.boolean().nullish();
@@ -113,7 +114,7 @@ async function readPooling(folder: DescribedFolder, path: string) {
   const config = await folder.read(`${path}/config.json`, poolingSchema);
   const { pooling_mode, embedding_dimension, word_embedding_dimension } = config;
   const named = pooling_mode === null || pooling_mode === undefined ? [] : [pooling_mode].flat();
-  const modes = named.map((mode): PoolingMode => (mode === 'lasttoken' ? 'last' : mode));
+  const modes = named.map((mode): PoolMode => (mode === 'lasttoken' ? 'last' : mode));
   const on = Object.entries(SWITCHES).filter(([key]) => config[key as keyof typeof SWITCHES]);
   const pooling = modes.length > 0 ? modes : on.map(([, mode]) => mode);
   const width = embedding_dimension ?? word_embedding_dimension ?? undefined;

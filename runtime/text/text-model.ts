@@ -1,5 +1,6 @@
 /** @module What the operations on texts know about a version: its tokenizer, its window, and how its outputs are read. */
 
+import type { PoolMode } from '../../native/index.ts';
 import type { TextTokenizer } from './tokenizer/index.ts';
 
 /** The tasks of models that take text, by the names that Hugging Face gives them. */
@@ -64,16 +65,13 @@ export interface TextInputs {
   readonly positions: string | undefined;
 }
 
-/** How vectors of tokens become the vector of a text, by sentence-transformers' names. */
-export type PoolingMode = 'mean' | 'cls' | 'max' | 'last' | 'weightedmean' | 'mean_sqrt_len_tokens';
-
 /** What follows the graph of an embedding model: `modules.json` of sentence-transformers. */
 export interface EmbeddingHead {
   /**
    * The output is `[rows, tokens, hidden]`, and these make its vectors of a text, one after the other in one vector. Undefined if
    * the output is `[rows, dimensions]` already, so that no other pooling can be chosen.
    */
-  readonly pooling: readonly PoolingMode[] | undefined;
+  readonly pooling: readonly PoolMode[] | undefined;
   /** Whether the tokens of a prompt count for the pooling. */
   readonly poolsPrompt: boolean;
   /** Layers that are applied to the vector of a text, in order. */

@@ -134,9 +134,9 @@ export function textRoute<Input, Output>(
 
 const roundOf = <Input, Output>(
   operation: TextOperation<Input, unknown, Output>,
-  { runs, outputs, reduce, onTokens, context }: PreparedText<unknown>,
+  { runs, outputs, pooling, onTokens, context }: PreparedText<unknown>,
 ): Prepared<TextContext<Input, Output>> => ({
-  ...{ runs, outputs, reduce, onTokens },
+  ...{ runs, outputs, pooling, onTokens },
   context: { operation, prepared: context },
 });
 

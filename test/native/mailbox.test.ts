@@ -45,14 +45,14 @@ test('the record after one whose outputs cannot be allocated is read from where 
   ] as const) {
     reader.next();
     assert.equal(reader.slot, slot);
-    assert.throws(() => reader.result(specs, undefined, false), {
+    assert.throws(() => reader.result(specs, undefined, false, false), {
       code: 'RESOURCE_EXHAUSTED',
       message: `Output '${name}' does not fit into memory: send fewer rows`,
     });
   }
   reader.next();
   assert.equal(reader.slot, 5);
-  const { outputs } = reader.result(specs, undefined, false);
+  const { outputs } = reader.result(specs, undefined, false, false);
   assert.deepEqual(outputs.a!.data, Float32Array.of(3));
   assert.deepEqual(outputs.b!.data, Float32Array.of(4));
 });

@@ -267,6 +267,28 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
   return {};
 }
 
+Status ReadPooling(napi_env env, napi_value value, size_t outputs, Request& request) {
+  constexpr size_t kHead = 2;
+  const std::span<std::byte> bytes = BytesOf(env, value);
+  // JavaScript may share the memory with another thread, so it is read once.
+  std::vector<int32_t> words(bytes.size() / sizeof(int32_t));
+  if (!words.empty()) std::memcpy(words.data(), bytes.data(), words.size() * sizeof(int32_t));
+  const Status wrong = {Code::kInvalidArgument, "The description of the pooling is not valid"};
+  if (words.size() < kHead || words[1] < 1 || words[1] > kPoolModes) return wrong;
+  const auto tokens = kHead + static_cast<size_t>(words[1]);
+  const bool known = words[0] >= 0 && static_cast<size_t>(words[0]) < outputs;
+  if (!known || words.size() < tokens || (words.size() - tokens) % 2 != 0) return wrong;
+  auto pooling = std::make_unique<Pooling>();
+  pooling->output = static_cast<size_t>(words[0]);
+  for (size_t i = kHead; i < tokens; ++i) {
+    if (words[i] < 0 || words[i] >= kPoolModes) return wrong;
+    pooling->modes.push_back(static_cast<PoolMode>(words[i]));
+  }
+  for (size_t i = tokens; i < words.size(); i += 2) pooling->rows.push_back({words[i], words[i + 1]});
+  request.pooling = std::move(pooling);
+  return {};
+}
+
 void AddFunction(napi_env env, napi_value object, const char* name, napi_callback function,
                  void* data) {
   napi_value value = nullptr;

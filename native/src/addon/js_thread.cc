@@ -158,6 +158,7 @@ void JsThread::Return(Request* request) noexcept {
     }
   }
   request->outputs.reset();
+  request->pooling.reset();
   request->status = {};
   request->other_rows = false;
   request->deadline = kNever;

@@ -16,8 +16,8 @@ namespace {
 
 constexpr size_t kInlineInputs = 16;
 
-// submit(...inputs): number
-// Submits the request in the mailbox. Returns its slot, or the negative number of the code if it is refused; message()
+// submit(...inputs, pooling?): number
+// Submits the request in the mailbox, whose outputs are pooled if there is a value after the inputs. Returns its slot, or the negative number of the code if it is refused; message()
 // then returns the reason unless the code alone says enough. Afterwards the mailbox says whether the request has
 // already run (kStartDone) or, with UNAVAILABLE, when to try again (kRetryAfter).
 napi_value JS_submit(napi_env env, napi_callback_info info) {
@@ -37,8 +37,10 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
   JsThread& thread = *hold.thread;
   Code code = Code::kFailedPrecondition;
   Request* request = nullptr;
+  const size_t inputs =
+      hold.model == nullptr ? 0 : hold.model->request_signature().inputs.size();
   if (hold.model != nullptr && thread.mailbox != nullptr &&
-      count == hold.model->request_signature().inputs.size()) {
+      (count == inputs || count == inputs + 1)) {
     request = thread.Acquire();
     code = Code::kUnavailable;
   }
@@ -47,6 +49,9 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
       Status status = ReadRequest(env, thread.mailbox, hold.model->request_signature(),
                                   hold.model->shapes(), hold.model->batched(),
                                   hold.model->device(), values, *request);
+      if (status.ok() && count > inputs) {
+        status = ReadPooling(env, values[inputs], hold.model->request_signature().outputs.size(), *request);
+      }
       code = status.code();
       thread.refusal = std::move(status);
     } catch (const std::bad_alloc&) {

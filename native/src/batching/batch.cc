@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "batching/padding.h"
+#include "batching/pooling.h"
 #include "batching/staged.h"
 
 namespace millrace {
@@ -281,6 +282,13 @@ void Succeed(std::span<Request*> requests, const OutputRef& outputs, const RunSh
     request->batch_rows = run.rows;
     request->batch_requests = static_cast<uint32_t>(requests.size());
     first_row += request->rows;
+    if (request->pooling == nullptr) continue;
+    try {
+      request->status = PoolOutputs(*request);
+    } catch (const std::bad_alloc&) {
+      request->status = Status::Of(Code::kResourceExhausted, "Out of memory for pooled outputs: send fewer rows");
+    }
+    if (!request->status.ok()) request->outputs.reset();
   }
 }
 

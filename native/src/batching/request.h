@@ -11,6 +11,7 @@
 #include "batching/clock.h"
 #include "batching/executor.h"
 #include "batching/borrow_guard.h"
+#include "batching/pooling.h"
 #include "batching/status.h"
 #include "batching/tensor.h"
 
@@ -60,6 +61,8 @@ struct Request {
   uint8_t priority = 0;
   Nanos deadline = kNever;
   Nanos submitted = 0;
+  // Null if the outputs are wanted as they are.
+  std::unique_ptr<const Pooling> pooling;
   uint64_t sequence = 0;
   // The length bucket to which it is padded; see ShapePlan.
   uint32_t bucket = 0;

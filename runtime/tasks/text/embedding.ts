@@ -1,17 +1,15 @@
 /** @module Vectors of texts, whatever is done with them; as SentenceTransformer.encode of sentence-transformers. */
 
-import type { CancelSignal, RunResult, Tensor } from '../../../native/index.ts';
+import type { CancelSignal, PoolMode, PoolOptions } from '../../../native/index.ts';
 import { invalidArgument, ServeError } from '../../errors.ts';
-import type { Reduction } from '../../reduction.ts';
 import { ShortTurns } from '../../short-turns.ts';
-import type { EmbeddingHead, PoolingMode, TextModel } from '../../text/text-model.ts';
+import type { EmbeddingHead, TextModel } from '../../text/text-model.ts';
 import type { EncodedText, TokenWindow } from '../../text/tokenizer/index.ts';
 import type { TaskResult } from '../task.ts';
 import { applyDense } from './dense.ts';
 import { type EncodedRows, encodeTexts, rowsOf, windowsOf } from './encode-texts.ts';
 import type { PreparedText, WindowOptions } from './operation.ts';
-import { pool, type TokenVectors } from './pooling.ts';
-import { outputOf, RowOutputs, type Rows, rowOf } from './rows.ts';
+import { RowOutputs, type Rows } from './rows.ts';
 import { checkTokens, TURN_MS } from './texts.ts';
 
 /** A vector that is shorter than this is not divided by its length. */
@@ -21,7 +19,7 @@ export interface EmbeddingOptions extends WindowOptions {
   /** Whether vectors have the length 1. Default: as the model says. */
   readonly normalize?: boolean | undefined;
   /** How the vectors of tokens become one. Default: as the model says. */
-  readonly pooling?: PoolingMode | undefined;
+  readonly pooling?: PoolMode | undefined;
   /** Only so many numbers of each vector, the first ones, before it is normalised. Default: all. */
   readonly dimensions?: number | undefined;
 }
@@ -65,9 +63,9 @@ export async function prepareEmbeddings(
   const encoded = (await Promise.all(each)).flat();
   checkTokens(encoded);
   const { rows } = await rowsOf(model, encoded);
-  const reduce = poolingOf(model, head, options, encoded, rows);
+  const pooling = poolingOf(model, head, options, encoded, rows);
   const { runs } = rows;
-  return { runs, outputs: [model.output], reduce, context: { encoded, rows, options } };
+  return { runs, outputs: [model.output], pooling, context: { encoded, rows, options } };
 }
 
 function checkOptions(
@@ -98,54 +96,29 @@ function checkDimensions(wanted: number, most: number): void {
   );
 }
 
-/** Pools the vectors of tokens as soon as there are any, because they take hundreds of times more memory than those of texts. */
+/** The pooling of each run; undefined if the model itself makes one vector of a text. */
 function poolingOf(
-  model: TextModel,
+  { output }: TextModel,
   head: EmbeddingHead,
   options: EmbeddingOptions,
   encoded: readonly EncodedText[],
   { groups }: Rows,
-): Reduction | undefined {
+): readonly PoolOptions[] | undefined {
   const modes = options.pooling === undefined ? head.pooling : [options.pooling];
   if (modes === undefined) return undefined;
-  const parts = encoded.flatMap((text) =>
-    text.windows.map((window) => ({
+  const tokens = encoded.flatMap((text) =>
+    text.windows.map((window) => {
+      const to = Math.max(window.ids.length, 1);
       // The special tokens before a prompt do not count either.
-      from: head.poolsPrompt || text.prefixLength === 0 ? 0 : leading(window) + text.prefixLength,
-      to: Math.max(window.ids.length, 1),
-    })),
+      const from =
+        head.poolsPrompt || text.prefixLength === 0 ? 0 : leading(window) + text.prefixLength;
+      return [Math.min(from, to - 1), to];
+    }),
   );
-  const left = parts.map(({ from }) => from);
-  return {
-    key: JSON.stringify([modes, left.some((from) => from > 0) ? left : []]),
-    apply: (result, run) =>
-      poolRun(
-        model,
-        result,
-        modes,
-        groups[run]!.map((i) => parts[i]!),
-      ),
-  };
-}
-
-async function poolRun(
-  model: TextModel,
-  result: RunResult,
-  modes: readonly PoolingMode[],
-  rows: readonly Pick<TokenVectors, 'from' | 'to'>[],
-): Promise<RunResult> {
-  const turns = new ShortTurns(TURN_MS);
-  const tensor = outputOf(model, result, rows.length);
-  const width = tensor.dims.at(-1)! * modes.length;
-  const pooled = new Float32Array(rows.length * width);
-  for (const [row, { from, to }] of rows.entries()) {
-    const { data, dims } = rowOf(tensor, row);
-    const tokens = { data, size: dims.at(-1)!, from: Math.min(from, to - 1), to };
-    pooled.set(await pool(tokens, modes, turns), row * width);
-    await turns.pause();
-  }
-  const vectors: Tensor = { type: 'float32', dims: [rows.length, width], data: pooled };
-  return { outputs: { [model.output]: vectors }, timings: result.timings };
+  return groups.map((group) => ({
+    ...{ output, modes },
+    tokens: Int32Array.from(group.flatMap((window) => tokens[window]!)),
+  }));
 }
 
 /** How many special tokens a window begins with. */

@@ -5,9 +5,8 @@
  * @module
  */
 
-import type { CancelSignal } from '../../../native/index.ts';
+import type { CancelSignal, PoolOptions } from '../../../native/index.ts';
 import type { OnTokens } from '../../model.ts';
-import type { Reduction } from '../../reduction.ts';
 import type { TextModel } from '../../text/text-model.ts';
 import type { TaskName } from '../index.ts';
 import type { PreparedInput, TaskResult } from '../task.ts';
@@ -38,8 +37,8 @@ export interface WindowOptions {
 /** Runs of a model, with the outputs that are read. There are none if no text has to be read by the model. */
 export interface PreparedText<Context> extends PreparedInput<Context> {
   readonly outputs: readonly string[];
-  /** What is kept of the results, of which `answer` gets no more; undefined means everything. */
-  readonly reduce?: Reduction | undefined;
+  /** How the output of each run is pooled; undefined means not at all. */
+  readonly pooling?: readonly PoolOptions[] | undefined;
   /** Receives the tokens of a model that generates text as they are made. */
   readonly onTokens?: OnTokens | undefined;
 }

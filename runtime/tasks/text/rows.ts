@@ -149,7 +149,7 @@ export class RowOutputs {
 }
 
 /** The output that the task reads. @throws {ServeError} `INVALID_ARGUMENT` if it does not have one row for each text. */
-export function outputOf({ output }: TextModel, { outputs }: TaskResult, rows: number): Tensor {
+function outputOf({ output }: TextModel, { outputs }: TaskResult, rows: number): Tensor {
   const tensor = outputs[output]!;
   if (tensor.dims.length > 1 && tensor.dims[0] === rows) return tensor;
   throw invalidArgument(
@@ -158,7 +158,7 @@ export function outputOf({ output }: TextModel, { outputs }: TaskResult, rows: n
 }
 
 /** One row of an output of float32 or float16. Nothing may write to its numbers, which may be those of the output. */
-export function rowOf({ type, data, dims }: Tensor, row: number): RowOutput {
+function rowOf({ type, data, dims }: Tensor, row: number): RowOutput {
   const size = data.length / dims[0]!;
   const [start, end] = [row * size, (row + 1) * size];
   // Not a copy: a row of vectors of tokens has up to a few hundred thousand numbers.

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { PoolMode } from '../../../../native/index.ts';
 import { type EmbedInput, embed } from '../../../../runtime/tasks/text/embed.ts';
-import type { PoolingMode } from '../../../../runtime/text/text-model.ts';
 import { assertNear, type Models, openModels, referenceOf, refused, textsOf } from './support.ts';
 
 const NAMES = ['mpnet-embed', 'bert-embed'];
@@ -85,7 +85,7 @@ for (const name of NAMES) {
     for (const [mode, embeddings] of Object.entries(pooling)) {
       test(`pools by ${mode}`, async () => {
         const { vectors } = await vectorsOf(name, all, {
-          pooling: mode as PoolingMode,
+          pooling: mode as PoolMode,
           truncate: true,
         });
         for (const [i, vector] of vectors.entries()) {

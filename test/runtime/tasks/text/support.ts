@@ -39,12 +39,11 @@ export async function openModels(names: readonly string[]): Promise<Models> {
     model: (name) => versions.get(name)!.text!,
     async ask(operation, name, input) {
       const version = versions.get(name)!;
-      const { runs, outputs, reduce, context } = await operation.prepare(version.text!, input);
+      const { runs, outputs, pooling, context } = await operation.prepare(version.text!, input);
       const results = await Promise.all(
-        runs.map(async (inputs, run) => {
-          const result = await version.run(inputs, { outputs });
-          return reduce === undefined ? result : reduce.apply(result, run);
-        }),
+        runs.map((inputs, run) =>
+          version.run(inputs, pooling === undefined ? { outputs } : { pool: pooling[run]! }),
+        ),
       );
       return operation.answer(version.text!, results, context);
     },

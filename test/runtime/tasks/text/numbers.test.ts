@@ -1,37 +1,12 @@
-/** @module What is computed from the vectors of tokens. */
+/** @module What is computed from vectors and scores. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { FLOAT16, floatsOfHalves, fromHalfBits } from '../../../../runtime/half-floats.ts';
 import { applyDense } from '../../../../runtime/tasks/text/dense.ts';
-import { pool } from '../../../../runtime/tasks/text/pooling.ts';
 import { activate, fallingOrder, softmax } from '../../../../runtime/tasks/text/scores.ts';
-import type { DenseLayer, PoolingMode } from '../../../../runtime/text/text-model.ts';
+import type { DenseLayer } from '../../../../runtime/text/text-model.ts';
 import { assertNear } from './support.ts';
-
-describe('pooling', () => {
-  const turns = { pause: async () => {} };
-  const tokens = { data: Float32Array.of(9, 9, 1, -2, 3, 4, 2, 0, 7, 7), size: 2, from: 1, to: 4 };
-
-  for (const [mode, expected] of [
-    ['cls', [1, -2]],
-    ['last', [2, 0]],
-    ['max', [3, 4]],
-    ['mean', [2, 2 / 3]],
-    ['mean_sqrt_len_tokens', [6 / Math.sqrt(3), 2 / Math.sqrt(3)]],
-    // Weights are the places in the whole text: 2, 3 and 4.
-    ['weightedmean', [(2 + 9 + 8) / 9, (-4 + 12) / 9]],
-  ] as const) {
-    test(`by ${mode} counts the tokens of the text`, async () => {
-      assertNear(await pool(tokens, [mode], turns), expected, 1e-12);
-    });
-  }
-
-  test('joins the vectors of several modes', async () => {
-    const modes: readonly PoolingMode[] = ['max', 'cls'];
-    assert.deepEqual([...(await pool(tokens, modes, turns))], [3, 4, 1, -2]);
-  });
-});
 
 describe('a layer', () => {
   const layer = (activation: DenseLayer['activation'], bias?: Float32Array): DenseLayer => ({
