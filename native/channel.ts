@@ -11,7 +11,7 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { NativeEngine, NativeModel } from './binding.ts';
 import { DenoWakeup } from './deno-wakeup.ts';
-import { isHalfArray, withoutHalfArray } from './elements.ts';
+import { withoutHalfArray } from './elements.ts';
 import { errorCode, MillraceError } from './errors.ts';
 import { Generations } from './generations.ts';
 import { START_AT_ONCE, START_LATER, START_WAKE } from './layout.ts';
@@ -24,10 +24,10 @@ import {
   writeInput,
   writeOptions,
 } from './mailbox.ts';
-import { checkPool, poolingWords } from './pooling.ts';
-import { quote } from './quote.ts';
+import { poolingWords } from './pooling.ts';
+import { checkInputs, checkRunOptions } from './run-checks.ts';
 import { free, type Moved, transfer } from './transfer.ts';
-import type { CancelSignal, RunOptions, RunResult, TensorSpec, Tensors } from './types.ts';
+import type { CancelSignal, RunOptions, RunResult, Tensors } from './types.ts';
 
 /** The longest delay of a timer. For a later deadline the timer is set again when this delay has passed. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -333,71 +333,3 @@ export class Channel {
 /** Returns the data of a tensor as the addon reads it: typed arrays as they are, and copies of arrays of strings. */
 const dataOf = (data: unknown): unknown =>
   Array.isArray(data) ? Array.from(data) : withoutHalfArray(data);
-
-function checkRunOptions(model: SubmitTarget, { timeoutMs, priority, outputs, pool }: RunOptions) {
-  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
-    return `timeoutMs is ${timeoutMs}: expected a number of milliseconds, 0 or more`;
-  }
-  if (priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 255)) {
-    return `priority is ${priority}: expected a whole number from 0 (most urgent) to 255`;
-  }
-  if (pool !== undefined) return checkPool(pool, model.native.outputs);
-  const unknown = outputs === undefined ? undefined : firstUnknown(model.native.outputs, outputs);
-  if (unknown === undefined) return undefined;
-  const known = model.native.outputs.map((o) => `'${o.name}'`).join(', ');
-  return `Model '${model.name}' has no output ${quote(unknown)}: it has ${known}`;
-}
-
-/** Returns the first of `names` that no output has. It allocates nothing, since every request passes here. */
-function firstUnknown(specs: readonly TensorSpec[], names: readonly string[]): string | undefined {
-  next: for (const name of names) {
-    for (const spec of specs) if (spec.name === name) continue next;
-    return name;
-  }
-  return undefined;
-}
-
-function checkInputs(
-  specs: readonly TensorSpec[],
-  inputs: Tensors,
-  masks: readonly string[],
-): string | undefined {
-  if (typeof inputs !== 'object' || inputs === null) {
-    return 'The inputs are missing: expected an object with a tensor for each input';
-  }
-  let expected = specs.length;
-  for (const { name, type } of specs) {
-    const tensor = inputs[name];
-    if (tensor === undefined && masks.includes(name) && !(name in inputs)) {
-      expected--;
-      continue;
-    }
-    if (tensor === undefined || tensor === null) return missingInput(name, specs, inputs);
-    if (tensor.type !== type) {
-      return `Input '${name}' is ${tensor.type}, but the model expects ${type}`;
-    }
-    if (type !== 'float16' && isHalfArray(tensor.data)) {
-      return `Input '${name}' is not a typed array for ${type}`;
-    }
-    if (!Array.isArray(tensor.dims) || tensor.dims.length > 16) {
-      return `Input '${name}' needs dims: an array of at most 16 sizes`;
-    }
-  }
-  let given = 0;
-  for (const _ in inputs) given++;
-  return given === expected ? undefined : `The model has ${unknownInput(specs, inputs)}`;
-}
-
-function missingInput(name: string, specs: readonly TensorSpec[], inputs: Tensors): string {
-  const unknown = unknownInput(specs, inputs);
-  const hint = unknown === undefined ? '' : `; the model has ${unknown}`;
-  return `Input '${name}' is missing${hint}`;
-}
-
-/** Names an input that the model does not have, and those that it has; undefined if there is none. */
-function unknownInput(specs: readonly TensorSpec[], inputs: Tensors): string | undefined {
-  const known = specs.map((spec) => spec.name);
-  const unknown = Object.keys(inputs).find((name) => !known.includes(name));
-  if (unknown === undefined) return undefined;
-  return `no input ${quote(unknown)}: it has ${known.map((name) => `'${name}'`).join(', ')}`;
-}

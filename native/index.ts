@@ -30,6 +30,7 @@ export type { MillraceErrorCode } from './errors.ts';
 export { MillraceError } from './errors.ts';
 export type * from './generation-types.ts';
 export { countPackedStrings, packStrings, unpackStrings } from './packed-strings.ts';
+export type * from './pool-types.ts';
 export { quote, shorten } from './quote.ts';
 export type * from './types.ts';
 
