@@ -236,7 +236,10 @@ async function checkDefaults(
   { text, summary }: GenerationDefaults,
 ): Promise<void> {
   for (const { options } of [text, summary]) {
-    const parameters = parametersTensor({ ...options, maxNewTokens: 1, minNewTokens: 0 });
+    const parameters = parametersTensor(
+      { ...options, maxNewTokens: 1, minNewTokens: 0 },
+      text.options,
+    );
     try {
       await session.run({ ...example, [PARAMETERS]: parameters }, { timeoutMs: DEFAULTS_MS });
     } catch (error) {

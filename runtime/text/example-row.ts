@@ -31,5 +31,5 @@ export async function exampleRow({
   if (inputs.types !== undefined) row[inputs.types] = tensor(() => 0);
   if (inputs.positions !== undefined) row[inputs.positions] = tensor((index) => index);
   if (generation === undefined) return row;
-  return { ...row, [PARAMETERS]: parametersTensor({ maxNewTokens: 1 }) };
+  return { ...row, [PARAMETERS]: parametersTensor({ maxNewTokens: 1 }, {}) };
 }

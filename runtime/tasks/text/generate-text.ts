@@ -54,14 +54,14 @@ export function defaultsOf({ generation }: TextModel): GenerationDefaults {
 }
 
 /** The inputs of the run that continues a sequence of tokens. */
-export function generationRun(ids: Int32Array, options: RunGeneration): Tensors {
-  // Sorted keys, because the text is part of the cache's key.
-  const sorted = Object.fromEntries(
-    Object.entries(options).toSorted(([a], [b]) => (a < b ? -1 : 1)),
-  );
+export function generationRun(
+  ids: Int32Array,
+  options: RunGeneration,
+  { text }: GenerationDefaults,
+): Tensors {
   return {
     [INPUT_IDS]: { type: 'int64', dims: [1, ids.length], data: BigInt64Array.from(ids, BigInt) },
-    [PARAMETERS]: parametersTensor(sorted),
+    [PARAMETERS]: parametersTensor(options, text.options),
   };
 }
 
@@ -95,7 +95,7 @@ export const generateText: TextOperation<
     const deltas =
       streamed || stops.length > 0 ? new TextDeltas(model.tokenizer, stops, onText) : undefined;
     return {
-      runs: [generationRun(ids, run)],
+      runs: [generationRun(ids, run, defaults)],
       outputs: GENERATION_OUTPUTS,
       onTokens: run.numBeams === 1 ? deltas?.onTokens : undefined,
       context: { deltas, stops, promptTokens: ids.length },

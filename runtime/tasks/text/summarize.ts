@@ -143,11 +143,11 @@ function runOf(model: TextModel, { options, onText }: SummaryInput, parts: numbe
   return (ids: Int32Array) => {
     const streamed = onText !== undefined;
     const run = generationOptions(defaults, defaults.summary, options, ids.length, streamed);
-    if (parts === 1) return generationRun(ids, run);
+    if (parts === 1) return generationRun(ids, run, defaults);
     const most = Math.max(Math.floor(model.window / PART_OF_WINDOW), 1);
     const maxNewTokens = Math.min(run.maxNewTokens!, most);
     const minNewTokens = Math.min(run.minNewTokens!, maxNewTokens);
-    return generationRun(ids, { ...run, maxNewTokens, minNewTokens });
+    return generationRun(ids, { ...run, maxNewTokens, minNewTokens }, defaults);
   };
 }
 

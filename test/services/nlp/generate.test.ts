@@ -123,6 +123,18 @@ describe('options', () => {
   });
 });
 
+test('a model may have more options by default than a request', async () => {
+  const bad_words_ids = Array.from({ length: 1001 }, (_, i) => [i % 500, 5]);
+  const defaults = { eos_token_id: 0, num_beams: 20, bad_words_ids };
+  const files = { 'generation_config.json': defaults };
+  await using own = await openNlp({ own: { from: 'gpt2', files } });
+  const parameters = { max_tokens: 4 };
+  const { text_output } = await own.ask<{ text_output: string }>('/v2/models/own/generate', {
+    ...{ text_input: 'The train', parameters },
+  });
+  assert.ok(text_output.length > 0);
+});
+
 test('a client that leaves a stream ends its generation', async () => {
   const body = { text_input: 'The train', parameters: { max_tokens: 40, min_tokens: 40 } };
   const response = await service.post('/v2/models/llama/generate_stream', body);
