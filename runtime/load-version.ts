@@ -212,7 +212,11 @@ async function loadGenerator(
   try {
     const padId = await paddingId(text, tokenizer);
     const model = openGenerator(text, { maxTokens }, native.signature, padId, tokenizer);
-    const session = new GenerativeSession(native, model.generation!.text, rows);
+    // An encoder without positions takes any number of tokens, so that the tokenizer says how many it is made for.
+    const maxInput = native.signature.encoderDecoder
+      ? windowOf(text, { maxTokens: undefined })
+      : undefined;
+    const session = new GenerativeSession(native, model.generation!.text, rows, maxInput);
     const example = await exampleRow(model);
     await checkDefaults(session, example, model.generation!);
     const loaded = { task: text.task, obstacle: undefined, model, example };

@@ -63,16 +63,24 @@ export class GenerativeSession implements Model {
   readonly intraOpThreads = 1;
   readonly #native: GenerativeModel;
   readonly #defaults: GenerationSettings;
+  readonly #maxInput: number;
 
   /**
    * Takes ownership of `native`, which is closed with this session.
    *
    * @param defaults For options that `parameters` does not have.
    * @param maxRows Most rows of a step, which requests share.
+   * @param maxInput Most tokens of the input, where the graphs would take more than there is memory for.
    */
-  constructor(native: GenerativeModel, defaults: GenerationSettings, maxRows: number) {
+  constructor(
+    native: GenerativeModel,
+    defaults: GenerationSettings,
+    maxRows: number,
+    maxInput = Number.POSITIVE_INFINITY,
+  ) {
     this.#native = native;
     this.#defaults = defaults;
+    this.#maxInput = maxInput;
     const { digest } = native;
     this.digest = createHash('sha256')
       .update(digest)
@@ -101,6 +109,7 @@ export class GenerativeSession implements Model {
   async run(inputs: Tensors, options: VersionRunOptions = {}): Promise<RunResult> {
     const { timeoutMs, signal, priority, onTokens } = options;
     const ids = readIds(inputs);
+    if (ids.length > this.#maxInput) throw tooLong(ids.length, this.#maxInput);
     const { encoderDecoder, maxPositions } = this.#native.signature;
     const place = { before: encoderDecoder ? 1 : ids.length, positions: maxPositions };
     const generate: GenerateOptions = {
@@ -124,6 +133,11 @@ export class GenerativeSession implements Model {
     return this.#native.close();
   }
 }
+
+const tooLong = (length: number, most: number) =>
+  invalidArgument(
+    `The input '${INPUT_IDS}' has ${length} tokens, but the model reads at most ${most}; send fewer.`,
+  );
 
 /** Passes tokens on until the end, or until the receiver stops the generation. */
 async function streamed(generation: Generation, onTokens: OnTokens): Promise<GenerationResult> {

@@ -97,6 +97,12 @@ describe('a model that generates text', () => {
     ],
     ['a prompt beyond the positions', 'gpt2', [ids(...Array(200).fill(5))], /at most 128/],
     [
+      'more tokens than the encoder reads',
+      't5',
+      [ids(...Array(100_000).fill(5))],
+      /'input_ids' has 100000 tokens, but the model reads at most 64; send fewer/,
+    ],
+    [
       'two sequences',
       't5',
       [{ ...ids(1, 2), shape: [2, 1] }],
