@@ -6,7 +6,8 @@
  */
 
 import type { DeviceOptions, DeviceReport } from './device-types.ts';
-import type { CancelSignal, ModelStats, Timings } from './types.ts';
+import type { CancelSignal, Timings } from './run-types.ts';
+import type { ModelStats } from './types.ts';
 
 export interface GeneratorOptions {
   /**

@@ -34,7 +34,7 @@ import {
   GENERATION_WORDS,
 } from './layout.ts';
 import { retryAfterMs } from './mailbox.ts';
-import type { CancelSignal } from './types.ts';
+import type { CancelSignal } from './run-types.ts';
 
 /** The longest delay of a timer. For a later deadline the timer is set again when this delay has passed. */
 const MAX_DELAY_MS = 2 ** 31 - 1;

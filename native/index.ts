@@ -30,8 +30,8 @@ export type { MillraceErrorCode } from './errors.ts';
 export { MillraceError } from './errors.ts';
 export type * from './generation-types.ts';
 export { countPackedStrings, packStrings, unpackStrings } from './packed-strings.ts';
-export type * from './pool-types.ts';
 export { quote, shorten } from './quote.ts';
+export type * from './run-types.ts';
 export type * from './types.ts';
 
 /**

@@ -43,7 +43,8 @@ import {
   type START_WAKE,
 } from './layout.ts';
 import { quote } from './quote.ts';
-import type { ElementType, PackedTensor, RunResult, Tensor, TensorSpec, Timings } from './types.ts';
+import type { RunResult, Timings } from './run-types.ts';
+import type { ElementType, PackedTensor, Tensor, TensorSpec } from './types.ts';
 
 /** When a submitted request starts: see addon/mailbox_layout.h. */
 export type Start = typeof START_LATER | typeof START_WAKE | typeof START_AT_ONCE;

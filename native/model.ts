@@ -5,9 +5,10 @@ import type { NativeLoadOptions, NativeModel } from './binding.ts';
 import type { Channel, SubmitTarget } from './channel.ts';
 import type { DeviceReport } from './device-types.ts';
 import { MillraceError } from './errors.ts';
+import type { RunOptions, RunResult } from './run-types.ts';
 import { isSplittable, runInParts } from './split.ts';
 import { takeOver } from './transfer.ts';
-import type { Model, ModelStats, RunOptions, RunResult, Signature, Tensors } from './types.ts';
+import type { Model, ModelStats, Signature, Tensors } from './types.ts';
 
 /** What the addon does not know of a loaded model. */
 export interface ModelFacts {

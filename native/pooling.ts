@@ -1,7 +1,7 @@
 /** @module The option `pool` of a run: its check, and the form in which the addon takes it. */
 
-import type { PoolMode, PoolOptions } from './pool-types.ts';
 import { quote } from './quote.ts';
+import type { PoolMode, PoolOptions } from './run-types.ts';
 import type { TensorSpec } from './types.ts';
 
 /** The numbers of the enum `PoolMode` in batching/pooling.h. */

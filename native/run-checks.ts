@@ -4,7 +4,8 @@ import type { NativeModel } from './binding.ts';
 import { isHalfArray } from './elements.ts';
 import { checkPool } from './pooling.ts';
 import { quote } from './quote.ts';
-import type { RunOptions, TensorSpec, Tensors } from './types.ts';
+import type { RunOptions } from './run-types.ts';
+import type { TensorSpec, Tensors } from './types.ts';
 
 interface CheckedModel {
   readonly name: string;

@@ -8,15 +8,8 @@ import { elementArrays } from './elements.ts';
 import { MillraceError } from './errors.ts';
 import { countPackedStrings, packedOffsets } from './packed-strings.ts';
 import { poolOfRows } from './pooling.ts';
-import type {
-  ElementData,
-  ElementType,
-  PackedTensor,
-  RunOptions,
-  RunResult,
-  Tensor,
-  Tensors,
-} from './types.ts';
+import type { RunOptions, RunResult } from './run-types.ts';
+import type { ElementData, ElementType, PackedTensor, Tensor, Tensors } from './types.ts';
 
 type Run = (inputs: Tensors, options: RunOptions) => Promise<RunResult>;
 

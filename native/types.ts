@@ -1,12 +1,12 @@
 /**
  * The public contract of models and tensors. That of the engine, which loads models, is in
- * `engine-types.ts`. A fake engine for tests implements the same interfaces.
+ * `engine-types.ts`, and that of runs in `run-types.ts`. A fake engine for tests implements the same interfaces.
  *
  * @module
  */
 
 import type { DeviceOptions, DeviceReport } from './device-types.ts';
-import type { PoolOptions } from './pool-types.ts';
+import type { RunOptions, RunResult } from './run-types.ts';
 
 /**
  * The JavaScript storage of each ONNX element type. 16-bit floats are bit patterns; inputs may also be a
@@ -102,61 +102,6 @@ export interface Signature {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly batching: BatchingState;
-}
-
-/** How long the parts of a request took. Rows and requests are those of its batch. */
-export interface Timings {
-  /** From the submission to the start of the run, milliseconds. */
-  readonly queueMs: number;
-  /** The run, milliseconds. */
-  readonly computeMs: number;
-  readonly batchRows: number;
-  readonly batchRequests: number;
-}
-
-export interface RunResult {
-  /** The outputs by name: all of them, or those of `RunOptions.outputs`. */
-  readonly outputs: Record<string, Tensor>;
-  /** With `packStrings`, the outputs of strings, which are then not in `outputs`. */
-  readonly packedStrings?: Readonly<Record<string, PackedTensor>>;
-  readonly timings: Timings;
-}
-
-/** The part of an `AbortSignal` that a run uses, so that a caller can pass a lighter object. */
-export interface CancelSignal {
-  readonly aborted: boolean;
-  readonly reason: unknown;
-  addEventListener(type: 'abort', listener: () => void): void;
-  removeEventListener(type: 'abort', listener: () => void): void;
-}
-
-export interface RunOptions {
-  /** The time allowed, milliseconds. When it has passed, the promise rejects with `DEADLINE_EXCEEDED`. */
-  timeoutMs?: number;
-  /** Aborting it rejects the promise with the signal's reason, and drops the request if it is not in a batch yet. */
-  signal?: CancelSignal;
-  /** 0 (default) is the most urgent level, 255 the least. */
-  priority?: number;
-  /** The names of the requested outputs. Default: all. */
-  outputs?: readonly string[];
-  /**
-   * Pools an output on the instance that computes it, so that a small part of it has to be copied to JavaScript. The
-   * result then has this output alone, as float32 [rows, modes × size], and `outputs` is ignored.
-   */
-  pool?: PoolOptions;
-  /**
-   * Return outputs of strings as bytes in `packedStrings`. Without it a run rejects with `INVALID_ARGUMENT` if a
-   * string of its outputs is not UTF-8. Default: false.
-   */
-  packStrings?: boolean;
-  /**
-   * Do not copy large inputs (64 KiB and more). With `true` their `ArrayBuffer`s are detached at once, as with
-   * `structuredClone(…, { transfer })`. With `lend` they are detached when they have been read, or not at all
-   * where the runtime cannot detach without a copy; until then nobody may write to them, not even if the
-   * request is aborted. `lend` is cheaper, because a garbage collector counts memory anew for each new owner.
-   * Default: false.
-   */
-  transfer?: boolean | 'lend';
 }
 
 /** An element that fills padding: a number, or what the type of the input needs. */

@@ -10,18 +10,16 @@ import type { DeviceReport } from '../../native/device-types.ts';
 import type { Counters, Engine, EngineInfo } from '../../native/engine-types.ts';
 import { MillraceError } from '../../native/errors.ts';
 import type { GenerativeModel, GeneratorOptions } from '../../native/generation-types.ts';
+import type { RunOptions, RunResult, Timings } from '../../native/run-types.ts';
 import type {
   CostPoint,
   Histogram,
   LoadOptions,
   Model,
   ModelStats,
-  RunOptions,
-  RunResult,
   Signature,
   Tensor,
   Tensors,
-  Timings,
 } from '../../native/types.ts';
 import { type GeneratorScript, PuppetGenerator, puppetEcho } from './puppet-generator.ts';
 
