@@ -1,7 +1,8 @@
 /** @module Declared axes and batch sizes: their limits, and the form in which the addon takes them. */
 
 import { MillraceError } from './errors.ts';
-import type { AxisOptions, BatchingOptions, PadValue, Tensors } from './types.ts';
+import type { Tensors } from './tensor-types.ts';
+import type { AxisOptions, BatchingOptions, PadValue } from './types.ts';
 
 /** A pad value as a string, because neither JSON nor a double has all 64-bit integers and Infinity. */
 export interface NativePad {

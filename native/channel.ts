@@ -27,8 +27,8 @@ import {
 import { poolingWords } from './pooling.ts';
 import { checkInputs, checkRunOptions } from './run-checks.ts';
 import type { CancelSignal, RunOptions, RunResult } from './run-types.ts';
+import type { Tensors } from './tensor-types.ts';
 import { free, type Moved, transfer } from './transfer.ts';
-import type { Tensors } from './types.ts';
 
 /** The longest delay of a timer. For a later deadline the timer is set again when this delay has passed. */
 const MAX_DELAY_MS = 2 ** 31 - 1;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ElementType, PackedTensor, Tensor, Tensors } from './types.ts';
+import type { ElementType, PackedTensor, Tensor, Tensors } from './tensor-types.ts';
 
 /**
  * How NaN and infinities, which JSON does not have, are written: `null` as `JSON.stringify` writes them, `literal`

@@ -33,7 +33,7 @@ import { MillraceError } from './errors.ts';
 import { FlatRequests, type ParseFlat } from './flat-request.ts';
 import { packStrings } from './packed-strings.ts';
 import { type ElementsText, SmallResponses } from './small-response.ts';
-import type { ElementData, ElementType, PackedTensor, Tensor, Tensors } from './types.ts';
+import type { ElementData, ElementType, PackedTensor, Tensor, Tensors } from './tensor-types.ts';
 
 export const datatypes: Datatypes = {
   float32: 'FP32',

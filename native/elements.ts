@@ -1,6 +1,6 @@
 /** @module The typed arrays of the element types. */
 
-import type { ElementData, ElementType, HalfFloats } from './types.ts';
+import type { ElementData, ElementType, HalfFloats } from './tensor-types.ts';
 
 export const elementArrays = {
   float32: Float32Array,

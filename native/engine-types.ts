@@ -7,7 +7,8 @@
 
 import type { Codec } from './codec-types.ts';
 import type { GenerativeModel, GeneratorOptions } from './generation-types.ts';
-import type { ElementType, Histogram, LoadOptions, Model, TensorSpec } from './types.ts';
+import type { ElementType } from './tensor-types.ts';
+import type { Histogram, LoadOptions, Model, TensorSpec } from './types.ts';
 
 export interface EngineInfo {
   /** The version of the loaded ONNX Runtime library, such as `1.30.0`. */

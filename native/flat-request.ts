@@ -21,7 +21,7 @@ import {
   FLAT_OUTPUTS,
   FLAT_WORDS,
 } from './layout.ts';
-import type { ElementType, Tensors } from './types.ts';
+import type { ElementType, Tensors } from './tensor-types.ts';
 
 /** For a larger body the time to parse outweighs the time to create its objects. */
 const MAX_BODY_BYTES = 4096;

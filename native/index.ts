@@ -32,6 +32,7 @@ export type * from './generation-types.ts';
 export { countPackedStrings, packStrings, unpackStrings } from './packed-strings.ts';
 export { quote, shorten } from './quote.ts';
 export type * from './run-types.ts';
+export type * from './tensor-types.ts';
 export type * from './types.ts';
 
 /**

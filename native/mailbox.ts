@@ -44,7 +44,8 @@ import {
 } from './layout.ts';
 import { quote } from './quote.ts';
 import type { RunResult, Timings } from './run-types.ts';
-import type { ElementType, PackedTensor, Tensor, TensorSpec } from './types.ts';
+import type { ElementType, PackedTensor, Tensor } from './tensor-types.ts';
+import type { TensorSpec } from './types.ts';
 
 /** When a submitted request starts: see addon/mailbox_layout.h. */
 export type Start = typeof START_LATER | typeof START_WAKE | typeof START_AT_ONCE;

@@ -7,8 +7,9 @@ import type { DeviceReport } from './device-types.ts';
 import { MillraceError } from './errors.ts';
 import type { RunOptions, RunResult } from './run-types.ts';
 import { isSplittable, runInParts } from './split.ts';
+import type { Tensors } from './tensor-types.ts';
 import { takeOver } from './transfer.ts';
-import type { Model, ModelStats, Signature, Tensors } from './types.ts';
+import type { Model, ModelStats, Signature } from './types.ts';
 
 /** What the addon does not know of a loaded model. */
 export interface ModelFacts {

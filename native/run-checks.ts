@@ -5,7 +5,8 @@ import { isHalfArray } from './elements.ts';
 import { checkPool } from './pooling.ts';
 import { quote } from './quote.ts';
 import type { RunOptions } from './run-types.ts';
-import type { TensorSpec, Tensors } from './types.ts';
+import type { Tensors } from './tensor-types.ts';
+import type { TensorSpec } from './types.ts';
 
 interface CheckedModel {
   readonly name: string;

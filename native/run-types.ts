@@ -1,6 +1,6 @@
 /** @module The public contract of a run: its options, its results, and how an output is pooled. */
 
-import type { PackedTensor, Tensor } from './types.ts';
+import type { PackedTensor, Tensor } from './tensor-types.ts';
 
 /** How long the parts of a request took. Rows and requests are those of its batch. */
 export interface Timings {

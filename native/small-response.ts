@@ -6,7 +6,7 @@
 
 import type { Datatypes, InferResponse } from './codec-types.ts';
 import { ElementViews, elementArrays } from './elements.ts';
-import type { ElementType, PackedTensor, Tensor } from './types.ts';
+import type { ElementType, PackedTensor, Tensor } from './tensor-types.ts';
 
 /** The most elements of an output, and the most outputs, of a response for which a string is quicker than bytes. */
 const FEW_ELEMENTS = 64;

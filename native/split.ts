@@ -9,7 +9,7 @@ import { MillraceError } from './errors.ts';
 import { countPackedStrings, packedOffsets } from './packed-strings.ts';
 import { poolOfRows } from './pooling.ts';
 import type { RunOptions, RunResult } from './run-types.ts';
-import type { ElementData, ElementType, PackedTensor, Tensor, Tensors } from './types.ts';
+import type { ElementData, ElementType, PackedTensor, Tensor, Tensors } from './tensor-types.ts';
 
 type Run = (inputs: Tensors, options: RunOptions) => Promise<RunResult>;
 

@@ -7,7 +7,8 @@
  */
 
 import { elementArrays, isHalfArray } from './elements.ts';
-import type { ElementType, Tensor, TensorSpec, Tensors } from './types.ts';
+import type { ElementType, Tensor, Tensors } from './tensor-types.ts';
+import type { TensorSpec } from './types.ts';
 
 /** Inputs of this many bytes are borrowed when they are transferred; smaller ones are always copied. */
 const BORROW_BYTES = 64 * 1024;

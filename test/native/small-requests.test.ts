@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { openCodec } from '../../native/index.ts';
 import { SmallResponses } from '../../native/small-response.ts';
-import type { Tensor } from '../../native/types.ts';
+import type { Tensor } from '../../native/tensor-types.ts';
 
 const codec = openCodec();
 const encoder = new TextEncoder();

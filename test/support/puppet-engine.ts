@@ -11,6 +11,7 @@ import type { Counters, Engine, EngineInfo } from '../../native/engine-types.ts'
 import { MillraceError } from '../../native/errors.ts';
 import type { GenerativeModel, GeneratorOptions } from '../../native/generation-types.ts';
 import type { RunOptions, RunResult, Timings } from '../../native/run-types.ts';
+import type { Tensor, Tensors } from '../../native/tensor-types.ts';
 import type {
   CostPoint,
   Histogram,
@@ -18,8 +19,6 @@ import type {
   Model,
   ModelStats,
   Signature,
-  Tensor,
-  Tensors,
 } from '../../native/types.ts';
 import { type GeneratorScript, PuppetGenerator, puppetEcho } from './puppet-generator.ts';
 

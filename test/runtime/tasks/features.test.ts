@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ElementType, TensorSpec } from '../../../native/types.ts';
+import type { ElementType } from '../../../native/tensor-types.ts';
+import type { TensorSpec } from '../../../native/types.ts';
 import { featureInput, featureTensors } from '../../../runtime/tasks/tabular/features.ts';
 
 const spec = (dims: readonly number[], type: ElementType = 'float32'): TensorSpec => ({

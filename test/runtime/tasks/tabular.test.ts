@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ElementType, Signature, Tensor } from '../../../native/types.ts';
+import type { ElementType, Tensor } from '../../../native/tensor-types.ts';
+import type { Signature } from '../../../native/types.ts';
 import { createTask, type Outputs, type TaskConfig } from '../../../runtime/tasks/index.ts';
 
 type OutputSpec = [name: string, dims: number[], type?: ElementType];

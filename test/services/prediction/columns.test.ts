@@ -1,7 +1,7 @@
 /** @module Tests rows as objects, whose names are the model's inputs or the features of `model.json`. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ElementType, Tensor } from '../../../native/types.ts';
+import type { ElementType, Tensor } from '../../../native/tensor-types.ts';
 import { prediction } from '../../../services/prediction/index.ts';
 import type { PuppetScript } from '../../support/puppet-engine.ts';
 import { testService } from '../../support/service.ts';
