@@ -75,6 +75,23 @@ class Graph:
         return self.add("LayerNormalization", value, scale, bias, axis=-1, epsilon=epsilon)
 
 
+class TokenQuantized(Graph):
+    """int8 weights, and products of integers: each token of an activation has a scale of its own."""
+
+    def linear(self, value, name, weights, bias):
+        values, scale = quantize(weights, axis=0)
+        largest = self.add("ReduceMax", self.add("Abs", value), axes=[-1], keepdims=1)
+        step = self.add("Max", self.add("Mul", largest, self.constant("step", 1 / 127)), self.constant("tiny", 1e-12))
+        # The kernels for uint8 activations are the fast ones. 128 stands for zero, and the half rounds.
+        shifted = self.add("Add", self.add("Div", value, step), self.constant("shift", 128.5))
+        whole = self.add("Cast", shifted, to=TensorProto.UINT8)
+        weight = self.constant(f"{name}.int8", values, np.int8)
+        product = self.add("MatMulInteger", whole, weight, self.constant("zero_point", 128, np.uint8))
+        wide = self.add("Mul", self.add("Cast", product, to=TensorProto.FLOAT), step)
+        scaled = self.add("Mul", wide, self.constant(f"{name}.scale", scale))
+        return self.add("Add", scaled, self.constant(f"{name}.bias", bias))
+
+
 def quantize(weights, axis):
     """Symmetric int8 with one scale along `axis`: returns (int8 values, float32 scales) with values * scales ~ weights."""
     largest = np.abs(weights).max(axis=axis, keepdims=True)

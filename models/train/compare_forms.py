@@ -16,7 +16,7 @@ import minilm
 import numpy as np
 import onnx
 import vader
-from bert_graph import AXES, Graph, encoder, quantize, serialize
+from bert_graph import AXES, Graph, TokenQuantized, encoder, serialize
 from export_minilm import embed
 from onnx import TensorProto
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_dynamic, quantize_static
@@ -36,23 +36,6 @@ class HalfStored(Graph):
     def lookup(self, ids, name, table):
         rows = self.add("Gather", self.constant(name, table, np.float16), ids)
         return self.add("Cast", rows, to=TensorProto.FLOAT)
-
-
-class RowQuantized(Graph):
-    """int8 weights, and products of integers: each token of an activation has a scale of its own."""
-
-    def linear(self, value, name, weights, bias):
-        values, scale = quantize(weights, axis=0)
-        largest = self.add("ReduceMax", self.add("Abs", value), axes=[-1], keepdims=1)
-        step = self.add("Max", self.add("Mul", largest, self.constant("step", 1 / 127)), self.constant("tiny", 1e-12))
-        # The kernels for uint8 activations are the fast ones; 128 stands for zero, and the half rounds.
-        shifted = self.add("Add", self.add("Div", value, step), self.constant("shift", 128.5))
-        whole = self.add("Cast", shifted, to=TensorProto.UINT8)
-        weight = self.constant(f"{name}.int8", values, np.int8)
-        product = self.add("MatMulInteger", whole, weight, self.constant("zero_point", 128, np.uint8))
-        wide = self.add("Mul", self.add("Cast", product, to=TensorProto.FLOAT), step)
-        scaled = self.add("Mul", wide, self.constant(f"{name}.scale", scale))
-        return self.add("Add", scaled, self.constant(f"{name}.bias", bias))
 
 
 class Calibration(CalibrationDataReader):
@@ -85,7 +68,7 @@ def forms(folder, encodings):
         )
         quantizer.process()
         yield f"MatMulNBits, blocks of {block}, accuracy level 4", quantizer.model.model.SerializeToString()
-    yield "int8, a scale for each token", built(RowQuantized(int8=True))
+    yield "int8, a scale for each token", built(TokenQuantized(int8=True))
     quantize_dynamic(source, target, weight_type=QuantType.QInt8, per_channel=True)
     yield "int8, dynamic", target.read_bytes()
     quantize_static(

@@ -1,8 +1,9 @@
 """Exports all-MiniLM-L6-v2, the encoder of sentences, and prints how close its int8 form is to the float32 original.
 
-    python -B models/train/export_minilm.py --vader vaderSentiment-0.5.zip [--check] [--float32]
+    python -B models/train/export_minilm.py --vader vaderSentiment-0.5.zip [--check] [--float32] [--per-token]
 
-`--float32` also writes onnx/model.onnx in float32, 90 MB, into .millrace/models/minilm.
+`--float32` also writes onnx/model.onnx in float32, 90 MB, into .millrace/models/minilm, and `--per-token`
+onnx/model_quantized.onnx, which multiplies integers and has a scale for each token.
 """
 
 import minilm
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 import vader
 from artifacts import command_line, publish, rounded, write_large
-from bert_graph import AXES, Graph, as_stored, encoder, serialize
+from bert_graph import AXES, Graph, TokenQuantized, as_stored, encoder, serialize
 from transformers import BertConfig, BertModel
 
 NAME = "minilm"
@@ -34,8 +35,7 @@ FIXTURE_TEXTS = (
 )
 
 
-def graph_of(weights, config, int8):
-    graph = Graph(int8)
+def graph_of(weights, config, graph):
     encoder(graph, weights, config)
     return serialize(graph, NAME, "last_hidden_state", AXES, config["hidden_size"])
 
@@ -70,10 +70,11 @@ def main():
     parser = command_line(__doc__)
     parser.add_argument("--vader", required=True, help="the path of vaderSentiment-0.5.zip")
     parser.add_argument("--float32", action="store_true", help="also write the float32 model")
+    parser.add_argument("--per-token", action="store_true", help="also write the model with a scale for each token")
     arguments = parser.parse_args()
 
     weights, config = minilm.weights(), minilm.config()
-    exact_bytes, bytes8 = (graph_of(weights, config, int8) for int8 in (False, True))
+    exact_bytes, bytes8 = (graph_of(weights, config, Graph(int8)) for int8 in (False, True))
     exact, model = minilm.session(exact_bytes), minilm.session(bytes8)
 
     rows = [row for row in vader.read(arguments.vader) if row.source == "nytEditorialSnippets"]
@@ -107,6 +108,9 @@ def main():
     publish(files, fixture, f"{NAME}-examples.json", arguments.check)
     if arguments.float32:
         write_large(f"{NAME}/onnx/model.onnx", exact_bytes)
+    if arguments.per_token:
+        per_token = graph_of(weights, config, TokenQuantized(int8=True))
+        write_large(f"{NAME}/onnx/model_quantized.onnx", per_token)
 
 
 if __name__ == "__main__":
