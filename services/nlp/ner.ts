@@ -13,8 +13,9 @@ import {
   windowFields,
 } from './body.ts';
 import { describeTextRoute, eachSchema } from './openapi.ts';
-import { roundScore } from './scores.ts';
-import { textRoute, writeEach } from './text-route.ts';
+import { withRoundedScore } from './scores.ts';
+import { textRoute } from './text-route.ts';
+import { writeEach } from './write-each.ts';
 
 const EXAMPLE = { text: 'Apple Inc. is located in Cupertino, California.' };
 /** Most labels of the filter. */
@@ -80,12 +81,9 @@ export function nerRoute({ infer, describe, runtime }: RouteBuilder): void {
         };
         return {
           ...{ model, model_version, input },
-          write({ output: { results, usage }, about }) {
-            const rounded = results.map(({ entities }) => ({
-              entities: entities.map((each) => ({ ...each, score: roundScore(each.score) })),
-            }));
-            return { body: writeEach(rounded, isList, usage, about) };
-          },
+          write: async ({ output: { results, usage }, about }) => ({
+            body: await writeEach(results, isList, usage, about, withRoundedScore),
+          }),
         };
       },
     }),

@@ -12,3 +12,11 @@ export const roundScore = (score: number): number =>
   Math.abs(score) <= 1
     ? Math.round(score * DECIMALS) / DECIMALS
     : Number(score.toPrecision(DIGITS));
+
+/** The same with its score as responses have it. */
+export const withRoundedScore = <Scored extends { readonly score: number }>(
+  scored: Scored,
+): Scored => ({
+  ...scored,
+  score: roundScore(scored.score),
+});

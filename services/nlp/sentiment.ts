@@ -6,7 +6,8 @@ import type { RouteBuilder } from '../http/service-definition.ts';
 import { checkBody, modelFields, readTexts, textFields, windowFields } from './body.ts';
 import { describeTextRoute, eachSchema } from './openapi.ts';
 import { roundScore } from './scores.ts';
-import { textRoute, writeEach } from './text-route.ts';
+import { textRoute } from './text-route.ts';
+import { writeEach } from './write-each.ts';
 
 const EXAMPLE = { text: 'This product is amazing!' };
 
@@ -50,13 +51,14 @@ export function sentimentRoute({ infer, describe, runtime }: RouteBuilder): void
         return {
           ...{ model, model_version },
           input: { ...texts, topK, truncate, stride },
-          write({ output, about }) {
+          async write({ output, about }) {
             const results = output.results.map(rounded);
             const predictions = results.map(({ label, score }) => ({
               prediction: label,
               confidence: score,
             }));
-            return { body: writeEach(results, isList, output.usage, about), predictions };
+            const body = await writeEach(results, isList, output.usage, about);
+            return { body, predictions };
           },
         };
       },

@@ -6,7 +6,6 @@ import {
   invalidArgument,
   MAX_BEAMS,
   type RequestedGeneration,
-  type Summary,
   type SummaryInput,
   type SummaryOutput,
   summarize,
@@ -15,8 +14,9 @@ import { EventStream, toEvent } from '../http/event-stream.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import { checkBody, modelFields, readTexts, textFields } from './body.ts';
 import { aboutFields, describeTextRoute, eachSchema } from './openapi.ts';
-import { roundScore } from './scores.ts';
-import { type Question, textOperations, textRoute, writeEach } from './text-route.ts';
+import { withRoundedScore } from './scores.ts';
+import { type Question, textOperations, textRoute } from './text-route.ts';
+import { writeEach } from './write-each.ts';
 
 const EXAMPLE = { text: 'The bridge was built in 1931. It will be closed for two years.' };
 
@@ -131,19 +131,13 @@ function read(body: Body): Question<SummaryInput, SummaryOutput> {
   return {
     ...{ model, model_version, operations, events },
     input: { ...texts, sentences, ratio, options, truncate, onText },
-    write({ output: { results, usage }, about }) {
-      const json = writeEach(results.map(rounded), isList, usage, about);
+    async write({ output: { results, usage }, about }) {
+      const json = await writeEach(results, isList, usage, about, withRoundedScore);
       if (events === undefined) return { body: json };
       const whole = events.opened ? '' : toEvent({ delta: results[0]!.summary });
       return { body: whole + toEvent(json) + toEvent('[DONE]') };
     },
   };
-}
-
-function rounded({ sentences, ...summary }: Summary): Summary {
-  if (sentences === undefined) return summary;
-  const scored = sentences.map((each) => ({ ...each, score: roundScore(each.score) }));
-  return { ...summary, sentences: scored };
 }
 
 /**

@@ -10,7 +10,6 @@ import {
   ServeError,
   type TaskName,
   type TextOperation,
-  type TextUsage,
 } from '../../runtime/index.ts';
 import { MAX_JSON_BYTES, readTextJson } from '../http/codec-json.ts';
 import type { EncodedResponse, InferRoute } from '../http/edge.ts';
@@ -152,15 +151,4 @@ function operationOf<Input, Output>(
     'WRONG_TASK',
     `Model '${model}' ${has}; this route needs a model of ${tasks.join(' or ')}.`,
   );
-}
-
-/** A response of one object for one text, and of a list for several. */
-export function writeEach<Result extends object>(
-  results: readonly Result[],
-  isList: boolean,
-  usage: TextUsage,
-  about: About,
-): string {
-  const content = isList ? { results } : results[0];
-  return JSON.stringify({ ...content, ...about, usage });
 }

@@ -5,7 +5,8 @@ import { tokenize } from '../../runtime/index.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import { checkBody, modelFields, readTexts, textFields } from './body.ts';
 import { describeTextRoute, eachSchema } from './openapi.ts';
-import { textRoute, writeEach } from './text-route.ts';
+import { textRoute } from './text-route.ts';
+import { writeEach } from './write-each.ts';
 
 const EXAMPLE = { text: 'How many tokens is this?' };
 
@@ -61,8 +62,8 @@ export function tokenizeRoute({ infer, describe, runtime }: RouteBuilder): void 
             addSpecialTokens: body.add_special_tokens,
             splitSpecialTokens: body.split_special_tokens,
           },
-          write: ({ output: { results, usage }, about }) => ({
-            body: writeEach(results, isList, usage, about),
+          write: async ({ output: { results, usage }, about }) => ({
+            body: await writeEach(results, isList, usage, about),
           }),
         };
       },

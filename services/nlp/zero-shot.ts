@@ -13,8 +13,9 @@ import {
   windowFields,
 } from './body.ts';
 import { describeTextRoute, eachSchema } from './openapi.ts';
-import { roundScore } from './scores.ts';
-import { textRoute, writeEach } from './text-route.ts';
+import { withRoundedScore } from './scores.ts';
+import { textRoute } from './text-route.ts';
+import { writeEach } from './write-each.ts';
 
 const EXAMPLE = { text: 'The parliament has passed the budget.', labels: ['politics', 'sports'] };
 const MOST_LABELS = 100;
@@ -65,12 +66,9 @@ export function zeroShotRoute({ infer, describe, runtime }: RouteBuilder): void 
         };
         return {
           ...{ model, model_version, input },
-          write({ output: { results, usage }, about }) {
-            const rounded = results.map(({ labels }) => ({
-              labels: labels.map(({ label, score }) => ({ label, score: roundScore(score) })),
-            }));
-            return { body: writeEach(rounded, isList, usage, about) };
-          },
+          write: async ({ output: { results, usage }, about }) => ({
+            body: await writeEach(results, isList, usage, about, withRoundedScore),
+          }),
         };
       },
     }),

@@ -7,7 +7,8 @@ import type { TextOperation, TextUsage } from '../../../runtime/index.ts';
 import { createEdge } from '../../../services/http/edge.ts';
 import { checkBody } from '../../../services/nlp/body.ts';
 import { roundScore } from '../../../services/nlp/scores.ts';
-import { textRoute, writeEach } from '../../../services/nlp/text-route.ts';
+import { textRoute } from '../../../services/nlp/text-route.ts';
+import { writeEach } from '../../../services/nlp/write-each.ts';
 import { openNlp } from './support.ts';
 
 const request = (signal: AbortSignal) =>
@@ -44,17 +45,41 @@ test('a client that leaves while its text is encoded stops the encoding, and not
   assert.equal(runtime.admission.inFlight, 0);
 });
 
-test('a response is an object for a text, and a list for texts', () => {
+test('a response is an object for a text, and a list for texts', async () => {
   const usage: TextUsage = { tokens: 3, truncated: 0 };
   const about = { model_version: '1', inference_time_ms: 0.5, request_id: 'a' };
   const results = [{ label: 'x' }];
   assert.equal(
-    writeEach(results, false, usage, about),
+    await writeEach(results, false, usage, about),
     '{"label":"x","model_version":"1","inference_time_ms":0.5,"request_id":"a","usage":{"tokens":3,"truncated":0}}',
   );
   assert.equal(
-    writeEach(results, true, usage, about),
+    await writeEach(results, true, usage, about),
     '{"results":[{"label":"x"}],"model_version":"1","inference_time_ms":0.5,"request_id":"a","usage":{"tokens":3,"truncated":0}}',
+  );
+});
+
+test('a long response is what JSON.stringify writes', async () => {
+  const usage: TextUsage = { tokens: 3, truncated: 0 };
+  const about = { model_version: '1', inference_time_ms: 0.5, request_id: 'a' };
+  const numbers = Array.from({ length: 1300 }, (_, i) => i);
+  const result = {
+    ...{ empty: [], numbers, absent: undefined, 'a "name"': 'é', none: null },
+    pairs: numbers.map((i) => [i, i + 1]),
+    entities: numbers.map((i) => ({ label: 'A', score: i / 1300 })),
+  };
+  const round = (each: unknown) =>
+    typeof each === 'object' && each !== null && 'score' in each
+      ? { ...each, score: roundScore(Number(each.score)) }
+      : each;
+  const written = { ...result, entities: result.entities.map(round) };
+  assert.equal(
+    await writeEach([result, result], true, usage, about, round),
+    JSON.stringify({ results: [written, written], ...about, usage }),
+  );
+  assert.equal(
+    await writeEach([result], false, usage, about, round),
+    JSON.stringify({ ...written, ...about, usage }),
   );
 });
 
