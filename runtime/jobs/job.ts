@@ -51,8 +51,11 @@ export interface Answer {
 
 /** Calls the infer routes in this process. */
 export interface InferRoutes {
-  /** @throws {ServeError} `INVALID_ARGUMENT` unless the target is an infer route that a job may ask */
-  check(target: JobTarget): void;
+  /**
+   * @param body Undefined if it is not known yet.
+   * @throws {ServeError} `INVALID_ARGUMENT` unless the target is an infer route that a job may ask with the body
+   */
+  check(target: JobTarget, body: string | undefined): void;
   /** @param signal Aborts the request, whose answer is then of no interest. Does not reject. */
   call(target: JobTarget, body: string, signal: AbortSignal): Promise<Answer>;
   /** The answer to a request that could not be made. */

@@ -49,6 +49,8 @@ export interface InferRoute<Body, Request, Context>
    * response is of one piece.
    */
   events?(request: Request): EventStream | undefined;
+  /** Whether a request with this body, if it is JSON, is responded to with events. Default: none is. */
+  streams?(json: unknown): boolean;
   /** The body of an error response. Default: that of the other routes. */
   errorBody?(error: ServeError, requestId: string): object;
 }

@@ -56,6 +56,7 @@ export function generateRoute(
     route: ({ target }) => target,
     body: ({ fields }) => fields,
     events: ({ events }) => events,
+    streams: () => stream,
     prepare(input, version) {
       return version.text?.generation === undefined
         ? prepareTensors(input, version)

@@ -57,7 +57,7 @@ function addCreate({ managed, runtime }: RouteBuilder, jobs: Jobs, check: Check)
     (c) =>
       handle(c.req.raw, limit, async (text) => {
         const request = readJob(c, parseJson(text), memberText(text, 'body'));
-        check(request);
+        check(request, request.body);
         return created(c, await jobs.create(ownerOf(runtime, c), request));
       }),
     'POST',
@@ -74,7 +74,7 @@ function addBatches({ managed, runtime }: RouteBuilder, jobs: Jobs, check: Check
       const refusal = refuseBatch(c.req.raw);
       if (refusal !== undefined) throw refusal;
       const request = readBatch(c);
-      check(request);
+      check(request, undefined);
       if (receiving >= MAX_BATCHES) throw tooManyBatches();
       receiving += 1;
       try {

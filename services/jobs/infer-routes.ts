@@ -9,7 +9,7 @@ import {
   type Runtime,
   ServeError,
 } from '../../runtime/index.ts';
-import { createEdge } from '../http/edge.ts';
+import { createEdge, type InferRoute } from '../http/edge.ts';
 import { STATUS } from '../http/error-response.ts';
 import type { ServiceDefinition } from '../http/service-definition.ts';
 
@@ -21,6 +21,7 @@ interface Route {
   readonly path: string;
   readonly matches: RegExp;
   readonly handler: RequestHandler;
+  readonly streams: InferRoute<unknown, unknown, unknown>['streams'];
 }
 
 /** @param services The services whose infer routes jobs may ask. */
@@ -32,12 +33,16 @@ export function createInferRoutes(
   const find = ({ service, path }: JobTarget) =>
     byService.get(service)?.find(({ matches }) => matches.test(path));
   return {
-    check(target) {
+    check(target, body) {
       const routes = byService.get(target.service);
       if (routes === undefined) {
         throw invalidArgument(`service must be one of ${[...byService.keys()].join(', ')}.`);
       }
-      if (find(target) !== undefined && isPlain(target.path)) return;
+      const route = find(target);
+      if (route !== undefined && isPlain(target.path)) {
+        if (isStream(route, body)) throw streamed();
+        return;
+      }
       const paths = routes.map(({ path }) => path).join(', ');
       throw invalidArgument(`path must be an infer route of the service: ${paths}.`);
     },
@@ -47,6 +52,8 @@ export function createInferRoutes(
       if (route === undefined) {
         return refusal(new ServeError('ROUTE_NOT_FOUND', 'There is no such infer route.'));
       }
+      // The lines of a batch were not read when it was submitted.
+      if (isStream(route, body)) return refusal(streamed());
       const request = new Request(`http://localhost${target.path}`, {
         method: 'POST',
         headers: {
@@ -68,15 +75,30 @@ function routesOf(runtime: Runtime, service: ServiceDefinition): Route[] {
   service.routes({
     runtime,
     infer(route) {
-      const { path } = route;
+      const { path, streams } = route;
       const matches = new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+')}$`);
-      found.push({ path, matches, handler: edge(route) });
+      found.push({ path, matches, handler: edge(route), streams });
     },
     managed: () => undefined,
     describe: () => undefined,
   });
   return found;
 }
+
+/** Whether the response to a body, which need not be JSON, is a stream. */
+function isStream({ streams }: Route, body: string | undefined): boolean {
+  if (streams === undefined) return false;
+  try {
+    return streams(body === undefined ? undefined : JSON.parse(body));
+  } catch {
+    return false;
+  }
+}
+
+const streamed = () =>
+  invalidArgument(
+    'The response would be a stream of events, but the result of a job is JSON; leave out "stream", or ask generate instead of generate_stream.',
+  );
 
 /** Whether a path means itself: it has no query, no `..`, and no character that a URL would have to escape. */
 function isPlain(path: string): boolean {

@@ -4,6 +4,7 @@ import { z } from '@hono/zod-openapi';
 import {
   extract,
   invalidArgument,
+  isObject,
   MAX_BEAMS,
   type RequestedGeneration,
   type SummaryInput,
@@ -99,6 +100,7 @@ export function summarizeRoute({ infer, describe, runtime }: RouteBuilder): void
       path,
       operations: [summarize, extract],
       read: (json, { others }) => read(checkBody(requestSchema, json, others, EXAMPLE)),
+      streams: (json) => isObject(json) && json.stream === true,
     }),
   );
   describe(

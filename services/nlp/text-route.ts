@@ -71,6 +71,7 @@ export interface TextRoute<Input, Output> {
   /** Checks a body. @throws {ServeError} */
   read(json: unknown, sender: Sender): Question<Input, Output>;
   /** As in `InferRoute`. */
+  readonly streams?: InferRoute<unknown, unknown, unknown>['streams'];
   readonly errorBody?: InferRoute<unknown, unknown, unknown>['errorBody'];
 }
 
@@ -90,7 +91,7 @@ interface TextContext<Input, Output> {
 /** Makes an infer route that does one thing with texts. */
 export function textRoute<Input, Output>(
   { config, routes }: Runtime,
-  { path, operations, read, errorBody }: TextRoute<Input, Output>,
+  { path, operations, read, streams, errorBody }: TextRoute<Input, Output>,
 ): InferRoute<unknown, TextRequest<Input, Output>, TextContext<Input, Output>> {
   const every = textOperations(operations);
   return {
@@ -99,6 +100,7 @@ export function textRoute<Input, Output>(
     limit: Math.min(config.maxRequestBytes, MAX_JSON_BYTES),
     read: readTextJson,
     ...(errorBody && { errorBody }),
+    ...(streams && { streams }),
     decode(json, { id, signal, request }) {
       // The names of the members change whenever models or routes do.
       const sender = { others: routes.keyMembers, headers: request.headers };

@@ -7,6 +7,7 @@ const gateway = await openJobs({ maxRequestBytes: 300 });
 after(() => gateway[Symbol.asyncDispose]());
 
 const body = JSON.stringify(PREDICT.body);
+const STREAM = '/v2/models/iris/generate_stream';
 
 test('a batch is one job, with a result for each line in order', async () => {
   const lines = [body, '{"features": "x"}', '', '{', '[]', body];
@@ -81,6 +82,7 @@ const mistakes: readonly (readonly [string, string, BodyInit, Record<string, str
   ['blank lines', `?${target}`, '\n \n', {}, 400],
   ['JSON', `?${target}`, body, { 'Content-Type': 'application/json' }, 415],
   ['text', `?${target}`, body, { 'Content-Type': 'text/plain' }, 415],
+  ['a route of streams', `?service=inference&path=${STREAM}`, body, {}, 400],
   ['bytes', `?${target}`, body, { 'Content-Type': 'application/octet-stream' }, 415],
   ['compressed lines', `?${target}`, body, { 'Content-Encoding': 'gzip' }, 415],
   ['too many bytes', `?${target}`, body, { 'Content-Length': String(2 ** 31) }, 413],
@@ -107,6 +109,15 @@ test('a line that is longer than a body may be fails alone', async () => {
     results.map(({ status }) => status),
     [200, 413, 200],
   );
+});
+
+test('a line whose response would be a stream does not run', async () => {
+  const lines = ['{"text": "a", "stream": true}', '{"text": "a", "stream": 1}', '{'];
+  const query = '?service=nlp&path=/summarize';
+  const { body: made } = await submitBatch(gateway, lines.join('\n'), query);
+  const results = await linesOf(await gateway.app.request(`/jobs/${made.job_id}/results`));
+  const errors = [/a stream of events/, /stream must be true or false/, /not valid JSON/];
+  for (const [i, error] of errors.entries()) assert.match(results[i].body.error, error);
 });
 
 test('a sender that is too slow is not waited for', async () => {

@@ -67,6 +67,21 @@ test('a response that is not JSON cannot be a result', async () => {
   assert.match(error, /not JSON/);
 });
 
+test('a job whose response would be a stream is refused when it is submitted', async () => {
+  const summary = { text: 'The bridge was built in 1931.', stream: true };
+  for (const [service, path, body] of [
+    ['nlp', '/summarize', summary],
+    ['inference', '/v2/models/iris/generate_stream', { text_input: 'a' }],
+    ['inference', '/v2/models/iris/versions/v1.0/generate_stream', { text_input: 'a' }],
+  ] as const) {
+    const { status, body: refusal } = await send('POST', '/jobs', { service, path, body });
+    assert.deepEqual([status, refusal.code], [400, 'INVALID_ARGUMENT'], path);
+    assert.match(refusal.error, /a stream of events, but the result of a job is JSON; leave out/);
+  }
+  const whole = { service: 'nlp', path: '/summarize', body: { ...summary, stream: false } };
+  assert.equal((await send('POST', '/jobs', whole)).status, 202);
+});
+
 test('the same key and body make the same job', async () => {
   const headers = { 'Idempotency-Key': 'one' };
   const first = await send('POST', '/jobs', PREDICT, headers);
