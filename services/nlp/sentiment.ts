@@ -49,7 +49,7 @@ export function sentimentRoute({ infer, describe, runtime }: RouteBuilder): void
         const { isList, ...texts } = readTexts(body);
         const { top_k: topK, truncate, stride, model, model_version } = body;
         return {
-          ...{ model, model_version },
+          ...{ model, model_version, isList },
           input: { ...texts, topK, truncate, stride },
           async write({ output, about }) {
             const results = output.results.map(rounded);

@@ -49,6 +49,8 @@ export interface Question<Input, Output> {
   readonly model?: string | undefined;
   readonly model_version?: string | undefined;
   readonly input: Input;
+  /** Whether the response is a list, even of one text. Default: false. */
+  readonly isList?: boolean | undefined;
   /** What is done, if the body chooses some of the operations of the route. */
   readonly operations?: TextOperations<Input, Output> | undefined;
   /** As in `InferRoute`. */
@@ -129,7 +131,8 @@ export function textRoute<Input, Output>(
       return question.write({ output, version, about });
     },
     body: ({ json }) => json,
-    predicted: ({ predictions }) => predictions && predictedBy(predictions, predictions.length > 1),
+    predicted: ({ predictions }, { question: { isList = false } }) =>
+      predictions && predictedBy(predictions, isList),
   };
 }
 

@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from '@hono/zod-openapi';
 import type { TextOperation, TextUsage } from '../../../runtime/index.ts';
-import { createEdge } from '../../../services/http/edge.ts';
+import { createEdge, type InferRoute } from '../../../services/http/edge.ts';
+import type { RequestContext } from '../../../services/http/request-context.ts';
 import { checkBody } from '../../../services/nlp/body.ts';
 import { roundScore } from '../../../services/nlp/scores.ts';
+import { sentimentRoute } from '../../../services/nlp/sentiment.ts';
 import { textRoute } from '../../../services/nlp/text-route.ts';
 import { writeEach } from '../../../services/nlp/write-each.ts';
 import { openNlp } from './support.ts';
@@ -100,23 +102,23 @@ test('scores have six decimals, and other values the digits of a float32', () =>
 
 test('responses can be compared by their labels', async () => {
   await using service = await openNlp({ sentiment: 'bert-sentiment' });
-  const { runtime } = service;
-  const named: TextOperation<readonly string[], undefined, readonly string[]> = {
-    tasks: ['text-classification'],
-    prepare: () => ({ runs: [], outputs: [], context: undefined }),
-    answer: () => [],
-  };
-  const { predicted } = textRoute(runtime, {
-    path: '/named',
-    operations: [named],
-    read: () => ({ input: [], write: () => ({ body: '' }) }),
+  const routes: InferRoute<unknown, unknown, unknown>[] = [];
+  sentimentRoute({
+    runtime: service.runtime,
+    infer: (route) => routes.push(route as unknown as InferRoute<unknown, unknown, unknown>),
+    managed: () => {},
+    describe: () => {},
   });
-  const of = (...labels: readonly string[]) =>
-    predicted!(
-      { body: '', predictions: labels.map((prediction) => ({ prediction, confidence: 0.5 })) },
-      undefined as never,
-    );
-  assert.deepEqual(of('good'), { prediction: 'good', confidence: 0.5 });
-  assert.deepEqual(of('good', 'bad'), { prediction: ['good', 'bad'], confidence: 0.5 });
-  assert.equal(predicted!({ body: '' }, undefined as never), undefined);
+  const { predicted, decode } = routes[0]!;
+  const context = { id: '', request: request(new AbortController().signal) } as RequestContext;
+  const of = async (json: object, ...labels: readonly string[]) => {
+    const predictions = labels.map((prediction) => ({ prediction, confidence: 0.5 }));
+    return predicted!({ body: '', predictions }, await decode(json, context));
+  };
+  assert.deepEqual(await of({ text: 'a' }, 'good'), { prediction: 'good', confidence: 0.5 });
+  assert.deepEqual(await of({ texts: ['a'] }, 'good'), { prediction: ['good'], confidence: 0.5 });
+  assert.deepEqual(await of({ texts: ['a', 'b'] }, 'good', 'bad'), {
+    ...{ prediction: ['good', 'bad'], confidence: 0.5 },
+  });
+  assert.equal(predicted!({ body: '' }, await decode({ text: 'a' }, context)), undefined);
 });
