@@ -174,6 +174,14 @@ describe('the entities of a response', () => {
     );
   });
 
+  test('are not left out because of the decimals that a response has', async () => {
+    const [{ score }] = (await ask({})) as [Entity];
+    const kept = await ask({ threshold: score });
+    assert.ok(kept.some((each) => each.score === score));
+    const fewer = await ask({ threshold: score + Number.EPSILON });
+    assert.ok(!fewer.some((each) => each.score === score));
+  });
+
   test('have the labels that are asked for', async () => {
     const all = await ask({});
     const labels = ['PER', 'ORG'];
