@@ -75,6 +75,6 @@ export function sentimentRoute({ infer, describe, runtime }: RouteBuilder): void
 }
 
 function rounded({ label, score, scores }: Sentiment): Sentiment {
-  const entries = Object.entries(scores).map(([name, each]) => [name, roundScore(each)]);
-  return { label, score: roundScore(score), scores: Object.fromEntries(entries) };
+  const entries = [...scores].map(([name, each]) => [name, roundScore(each)] as const);
+  return { label, score: roundScore(score), scores: new Map(entries) };
 }

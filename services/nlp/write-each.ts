@@ -14,7 +14,7 @@ type ToWritten = (element: never) => unknown;
 /**
  * A response of one object for one text, and of a list for several.
  *
- * @param results Objects with one member at least.
+ * @param results Objects with one member at least. A map among the members is an object in the order of the map.
  * @param toWritten Applied to the elements of lists in a result. Default: they are written as they are.
  */
 export async function writeEach<Result extends object>(
@@ -49,7 +49,7 @@ async function writeObject(
     if (value === undefined) continue;
     pieces.push(`${before}${JSON.stringify(name)}:`);
     if (Array.isArray(value)) await writeList(pieces, value, turns, toWritten);
-    else pieces.push(JSON.stringify(value));
+    else pieces.push(value instanceof Map ? writeMap(value) : JSON.stringify(value));
     before = ',';
     await turns.pause();
   }
@@ -71,3 +71,7 @@ async function writeList(
   }
   pieces.push(']');
 }
+
+/** An object of JavaScript has keys that are whole numbers before all others. */
+const writeMap = (map: ReadonlyMap<string, unknown>): string =>
+  `{${Array.from(map, ([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`;

@@ -23,8 +23,8 @@ export interface Sentiment {
   /** The label with the highest score. */
   readonly label: string;
   readonly score: number;
-  /** By label, in falling order. */
-  readonly scores: Readonly<Record<string, number>>;
+  /** By label, in falling order, which an object would not keep of labels that are numbers. */
+  readonly scores: ReadonlyMap<string, number>;
 }
 
 export interface SentimentOutput {
@@ -79,5 +79,5 @@ function describe(labels: readonly string[], scores: Float64Array, topK: number)
   const order = fallingOrder(scores);
   const ranked = order.map((i) => [labels[i]!, scores[i]!] as const);
   const [label, score] = ranked[0]!;
-  return { label, score, scores: Object.fromEntries(ranked.slice(0, topK)) };
+  return { label, score, scores: new Map(ranked.slice(0, topK)) };
 }

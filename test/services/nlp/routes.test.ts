@@ -72,6 +72,24 @@ describe('POST /analyze/sentiment', () => {
     assert.ok(Math.abs(values.reduce((sum, value) => sum + value, 0) - 1) < 1e-5);
   });
 
+  test('has the scores in falling order also if the labels are numbers', async () => {
+    const files = { 'model.json': { labels: ['0', '1', '2'] } };
+    await using stars = await openNlp({ stars: { from: 'bert-sentiment', files } });
+    const orders = new Set<string>();
+    for (const text of TEXTS) {
+      const response = await stars.post('/analyze/sentiment', { text });
+      const [, scores] = /"scores":\{(.*?)\}/.exec(await response.text())!;
+      const entries = scores!.split(',').map((entry) => entry.split(':'));
+      const values = entries.map(([, value]) => Number(value));
+      assert.deepEqual(
+        values,
+        values.toSorted((a, b) => b - a),
+      );
+      orders.add(entries.map(([label]) => label).join());
+    }
+    assert.notDeepEqual([...orders], ['"0","1","2"']);
+  });
+
   test('has the scores of the top_k best labels', async () => {
     const { scores: all } = await service.ask<{ scores: Json }>('/analyze/sentiment', {
       text: 'fine',

@@ -74,6 +74,14 @@ test('a long response is what JSON.stringify writes', async () => {
     typeof each === 'object' && each !== null && 'score' in each
       ? { ...each, score: roundScore(Number(each.score)) }
       : each;
+  const scores = new Map([
+    ['2', 0.7],
+    ['1', 0.3],
+  ]);
+  assert.match(
+    await writeEach([{ scores }], false, usage, about),
+    /^\{"scores":\{"2":0\.7,"1":0\.3\},"model_version"/,
+  );
   const written = { ...result, entities: result.entities.map(round) };
   assert.equal(
     await writeEach([result, result], true, usage, about, round),

@@ -50,17 +50,17 @@ for (const name of NAMES) {
       for (const [i, { label, score, scores }] of results.entries()) {
         const expected = texts[i]!.scores;
         assert.deepEqual(
-          Object.keys(scores),
+          [...scores.keys()],
           expected.map((each) => each.label),
         );
         assertNear(
-          Object.values(scores),
+          [...scores.values()],
           expected.map((each) => each.score),
           TOLERANCE,
           `${i}`,
         );
         assert.equal(label, expected[0]!.label);
-        assert.equal(score, Object.values(scores)[0]);
+        assert.equal(score, [...scores.values()][0]);
       }
       const tokens = texts.reduce((sum, { ids }) => sum + ids.length, 0);
       assert.deepEqual(usage, { tokens, truncated: windows.length });
@@ -70,7 +70,7 @@ for (const name of NAMES) {
       const { results, usage } = await models.ask(sentiment, name, { ...textsOf(all), stride });
       for (const { index, scores } of windows) {
         for (const [label, score] of Object.entries(scores)) {
-          assertNear([results[index]!.scores[label]!], [score], TOLERANCE, `${index} ${label}`);
+          assertNear([results[index]!.scores.get(label)!], [score], TOLERANCE, `${index} ${label}`);
         }
       }
       assert.equal(usage.truncated, 0);
@@ -107,8 +107,8 @@ for (const name of NAMES) {
           for (const [i, text] of some.entries()) {
             const { results: alone } = await models.ask(sentiment, name, textsOf([text]));
             assertNear(
-              Object.values(results[i]!.scores),
-              Object.values(alone[0]!.scores),
+              [...results[i]!.scores.values()],
+              [...alone[0]!.scores.values()],
               1e-6,
               text,
             );
@@ -125,8 +125,8 @@ describe('the scores of a response', () => {
     const input = { ...textsOf(['Hello']), topK: 2 };
     const { results } = await models.ask(sentiment, 'bert-sentiment', input);
     const { label, scores } = results[0]!;
-    assert.equal(Object.keys(scores).length, 2);
-    assert.equal(Object.keys(scores)[0], label);
+    assert.equal(scores.size, 2);
+    assert.equal([...scores.keys()][0], label);
   });
 
   test('need well-formed texts, of 1 MiB and 100,000 tokens at most', async () => {
