@@ -39,6 +39,21 @@ export function softmax(scores: ArrayLike<number>, start: number, end: number): 
   return probabilities;
 }
 
+/** A label with its probability. */
+export interface Likeliest {
+  readonly label: number;
+  readonly score: number;
+}
+
+/** The highest of what `softmax` returns, in less time and memory. */
+export function likeliest(scores: ArrayLike<number>, start: number, end: number): Likeliest {
+  let best = start;
+  for (let i = start + 1; i < end; i += 1) if (scores[i]! > scores[best]!) best = i;
+  let sum = 0;
+  for (let i = start; i < end; i += 1) sum += Math.exp(scores[i]! - scores[best]!);
+  return { label: best - start, score: 1 / sum };
+}
+
 /** The index of the first of the highest values. */
 export function highestOf(values: ArrayLike<number>): number {
   let best = 0;

@@ -3,7 +3,7 @@
 import type { ShortTurns } from '../../short-turns.ts';
 import type { TokenWindow } from '../../text/tokenizer/index.ts';
 import type { RowOutput } from './rows.ts';
-import { highestOf, softmax } from './scores.ts';
+import { highestOf, type Likeliest, likeliest, softmax } from './scores.ts';
 
 /**
  * How tokens become entities; the strategies of transformers. `none`: each token is one. `simple`: neighbouring tokens of the same
@@ -24,13 +24,14 @@ export interface Labelled {
   readonly isLast: boolean;
 }
 
-/** A token of the text with its probabilities. */
+/** A token of the text. */
 interface Token {
   readonly start: number;
   readonly end: number;
   /** Whether it continues the word of the token before it. */
   readonly continues: boolean;
-  readonly scores: Float64Array;
+  /** Its place among the tokens of its window. */
+  readonly index: number;
   readonly isFirst: boolean;
   readonly isLast: boolean;
 }
@@ -53,16 +54,16 @@ export async function labelWindow(
   const labelled: Labelled[] = [];
   let word: Token[] = [];
   let count = 0;
-  for (const token of tokensOf(window, output, isByWord ? continues : never)) {
+  for (const token of tokensOf(window, isByWord ? continues : never)) {
     if (word.length > 0 && !token.continues) {
-      labelled.push(labelWord(word, aggregation));
+      labelled.push(labelWord(word, output, aggregation));
       word = [];
     }
     word.push(token);
     count += 1;
     if (count % STEP === 0) await turns.pause();
   }
-  if (word.length > 0) labelled.push(labelWord(word, aggregation));
+  if (word.length > 0) labelled.push(labelWord(word, output, aggregation));
   return labelled;
 }
 
@@ -70,10 +71,8 @@ const never: Continues = () => false;
 
 function* tokensOf(
   { ids, special, own, offsets }: TokenWindow,
-  { data, dims }: RowOutput,
   continues: Continues,
 ): Generator<Token> {
-  const labels = dims[1]!;
   let seen = 0;
   for (let i = 0; i < ids.length; i += 1) {
     if (special[i] === 1) continue;
@@ -83,36 +82,42 @@ function* tokensOf(
     yield {
       ...{ start, end },
       continues: continues(ids[i]!, start, end),
-      scores: softmax(data, i * labels, (i + 1) * labels),
+      index: i,
       isFirst: seen === 1,
       isLast: seen === own,
     };
   }
 }
 
-function labelWord(tokens: readonly Token[], aggregation: Aggregation): Labelled {
-  const first = tokens[0]!;
-  const last = tokens.at(-1)!;
-  const scores = wordScores(tokens, aggregation);
-  const label = highestOf(scores);
-  const { start, isFirst } = first;
-  const { end, isLast } = last;
-  return { start, end, label, score: scores[label]!, isFirst, isLast };
+function labelWord(
+  tokens: readonly Token[],
+  output: RowOutput,
+  aggregation: Aggregation,
+): Labelled {
+  const { start, isFirst } = tokens[0]!;
+  const { end, isLast } = tokens.at(-1)!;
+  const { label, score } = likeliestOf(tokens, output, aggregation);
+  return { start, end, label, score, isFirst, isLast };
 }
 
-function wordScores(tokens: readonly Token[], aggregation: Aggregation): Float64Array {
-  const first = tokens[0]!.scores;
+/** The most probable label of a word. */
+function likeliestOf(
+  tokens: readonly Token[],
+  { data, dims }: RowOutput,
+  aggregation: Aggregation,
+): Likeliest {
+  const labels = dims[1]!;
+  const of = ({ index }: Token) => likeliest(data, index * labels, (index + 1) * labels);
+  const first = of(tokens[0]!);
   if (tokens.length === 1 || aggregation === 'first') return first;
   if (aggregation === 'max') {
-    const best = (scores: Float64Array) => scores[highestOf(scores)]!;
-    return tokens.reduce(
-      (found, { scores }) => (best(scores) > best(found) ? scores : found),
-      first,
-    );
+    return tokens.map(of).reduce((best, each) => (each.score > best.score ? each : best), first);
   }
-  const mean = new Float64Array(first.length);
-  for (const { scores } of tokens) {
-    for (let i = 0; i < mean.length; i += 1) mean[i]! += scores[i]! / tokens.length;
+  const mean = new Float64Array(labels);
+  for (const { index } of tokens) {
+    const scores = softmax(data, index * labels, (index + 1) * labels);
+    for (let i = 0; i < labels; i += 1) mean[i]! += scores[i]! / tokens.length;
   }
-  return mean;
+  const label = highestOf(mean);
+  return { label, score: mean[label]! };
 }
