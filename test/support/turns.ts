@@ -8,7 +8,7 @@ import type { TestContext } from 'node:test';
  * A turn may take 4 ms on an idle machine. CPU time doubles if other work shares the cores and their caches, and several short
  * turns count as one if the timer is late, which it is more on Deno.
  */
-const LIMIT_MS = 'Deno' in globalThis ? 16 : 12;
+const LIMIT_MS = 'Deno' in globalThis ? 12 : 10;
 /** The median of this many counts, because the first ones run code that is not compiled yet. */
 const TIMES = 7;
 
