@@ -54,6 +54,8 @@ export class ModelVersion {
   readonly device: DeviceReport;
   /** Native threads that run it. */
   readonly instances: number;
+  /** Runs that are computed at the same time: one on each instance, or those that share a step of generation. */
+  readonly parallelRuns: number;
   /** Names of the outputs of requests that name no output; undefined means all outputs of the model. */
   readonly outputs: readonly string[] | undefined;
   /** Names of the classes by output, if they are known. */
@@ -99,6 +101,8 @@ export class ModelVersion {
     };
     this.instances = native.instances;
     this.text = text?.model;
+    const generates = this.text?.generation !== undefined;
+    this.parallelRuns = generates ? native.signature.batching.maxRows : native.instances;
     this.#about = text;
     const about = { name: source.model, signature: native.signature, labels: settings.labels };
     this.task = text === undefined ? taskOf(about, source.config) : notTabular(source.model, text);

@@ -21,7 +21,7 @@ import type { ModelVersion, OnTokens, VersionRunOptions } from './model.ts';
 import { allowedTimeout } from './repository/index.ts';
 import type { ArmTraffic, Predicted, Recipient } from './routing/arm-traffic.ts';
 import type { RouteContext, RouteTable } from './routing/route-table.ts';
-import { runTogether } from './run-together.ts';
+import { Pace, runTogether } from './run-together.ts';
 import { addTimings, joinTimings } from './timings.ts';
 
 /** The client that waits for the response, and how long it waits. */
@@ -236,7 +236,8 @@ async function runAll(
   const optionsOf = (run: number) =>
     pooling === undefined ? options : { ...options, pool: pooling[run]! };
   if (runs.length === 1) return [await version.run(runs[0]!, optionsOf(0))];
-  return runTogether([...runs.entries()], options.signal, ([run, inputs], signal) =>
+  const pace = new Pace(version.parallelRuns);
+  return runTogether([...runs.entries()], pace, options.signal, ([run, inputs], signal) =>
     version.run(inputs, { ...optionsOf(run), signal }),
   );
 }

@@ -14,10 +14,10 @@ import type { TokenWindow } from '../../text/tokenizer/index.ts';
 import type { TaskResult } from '../task.ts';
 import { TURN_MS } from './texts.ts';
 
-/** The most rows of a run. A request of 1,000 short texts then needs 63 places in the queue. */
+/** The most rows of a run. */
 const MAX_ROWS = 16;
 /** The most tokens of a run, padding included, unless one row has more. */
-const MAX_TOKENS = 2048;
+const MAX_TOKENS = 1024;
 /** Rows whose lengths are in the same interval share a run: up to 16, up to 32, up to 64 and so on. */
 const SHORTEST = 16;
 

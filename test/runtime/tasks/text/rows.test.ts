@@ -84,7 +84,7 @@ describe('rows', () => {
           const shortest = Math.min(...group.map((index) => sizes[index]!));
           assert.deepEqual(runs[run]!.input_ids!.dims, [group.length, longest]);
           assert.ok(longest <= 16 || shortest * 2 >= longest);
-          assert.ok(group.length <= 16 && (group.length === 1 || group.length * longest <= 2048));
+          assert.ok(group.length <= 16 && (group.length === 1 || group.length * longest <= 1024));
           if (!batched) assert.equal(group.length, 1);
         }
       }),
