@@ -8,10 +8,13 @@ export interface Division {
   readonly words: boolean;
   /** The ideographs of the block U+4E00 to U+9FFF. */
   readonly ideographs: boolean;
+  /** These characters of ASCII, each of which is a token, and words after them like those after a space. */
+  readonly marks: string;
 }
 
 /** Pre-tokenizers that divide a text at its spaces, unless they are told not to. */
 const DIVIDING = ['BertPreTokenizer', 'ByteLevel', 'Metaspace', 'Whitespace', 'WhitespaceSplit'];
+const MARKS = '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
 const FIRST_IDEOGRAPH = 0x4e00;
 const LAST_IDEOGRAPH = 0x9fff;
 
@@ -33,17 +36,24 @@ export function divisionOf(
     ({ type, split, use_regex }) =>
       DIVIDING.includes(String(type)) && split !== false && use_regex !== false,
   );
-  const isBert = membersOf(normalizer, 'normalizers').some(
-    ({ type, handle_chinese_chars }) => type === 'BertNormalizer' && handle_chinese_chars !== false,
-  );
+  const normalizers = membersOf(normalizer, 'normalizers');
+  // Others may compose a mark with the character after it.
+  const isBert =
+    normalizers.length > 0 &&
+    normalizers.every(({ type }) => type === 'BertNormalizer') &&
+    dividing.some(({ type }) => type === 'BertPreTokenizer');
+  const keepsIdeographs = normalizers.some((each) => each.handle_chinese_chars === false);
+  const words = dividing.length > 0 && !added.some((name) => /\S \S/.test(name));
   return {
-    words: dividing.length > 0 && !added.some((name) => /\S \S/.test(name)),
-    ideographs:
-      isBert &&
-      dividing.some(({ type }) => type === 'BertPreTokenizer') &&
-      !added.some((name) => /[\u4e00-\u9fff]/.test(name)),
+    words,
+    ideographs: isBert && !keepsIdeographs && !added.some((name) => /[\u4e00-\u9fff]/.test(name)),
+    marks: words && isBert ? marksOutside(added) : '',
   };
 }
+
+/** An added token such as `[MASK]` joins the marks that it has. */
+const marksOutside = (added: readonly string[]): string =>
+  [...MARKS].filter((mark) => !added.some((name) => name.includes(mark))).join('');
 
 /** The parts of a sequence, or the only part. */
 function membersOf(part: unknown, key: string): Readonly<Record<string, unknown>>[] {
@@ -53,15 +63,17 @@ function membersOf(part: unknown, key: string): Readonly<Record<string, unknown>
 }
 
 /** A number of tokens that a text has at least. Counting takes about a millisecond for each million characters. */
-export function leastTokens(text: string, { words, ideographs }: Division): number {
+export function leastTokens(text: string, { words, ideographs, marks }: Division): number {
   if (!words && !ideographs) return 0;
+  const isMark = new Uint8Array(0x80);
+  for (const mark of marks) isMark[mark.charCodeAt(0)] = 1;
   let least = 0;
-  let isAfterSpace = true;
+  let isStart = true;
   for (let i = 0; i < text.length; i += 1) {
     const unit = text.charCodeAt(i);
     if (unit >= FIRST_IDEOGRAPH && unit <= LAST_IDEOGRAPH) least += ideographs ? 1 : 0;
-    else if (isAfterSpace && words && isAsciiWord(unit)) least += 1;
-    isAfterSpace = unit === 0x20;
+    else if (isMark[unit] === 1 || (isStart && words && isAsciiWord(unit))) least += 1;
+    isStart = unit === 0x20 || isMark[unit] === 1;
   }
   return least;
 }

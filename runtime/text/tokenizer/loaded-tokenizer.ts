@@ -7,7 +7,7 @@ import { redact, ServeError } from '../../errors.ts';
 import { isObject } from '../../is-object.ts';
 import { Collector } from './collector.ts';
 import { type Encoder, type Tokens, tooManyTokens } from './encode-queue.ts';
-import { type Division, divisionOf, IDEOGRAPHS, WORDS } from './least-tokens.ts';
+import { type Division, divisionOf, IDEOGRAPHS, leastTokens, WORDS } from './least-tokens.ts';
 import { Patterns } from './patterns.ts';
 import type { Part, SpecialTokens } from './special-tokens.ts';
 import type { EncodeRequest, LoadedFacts, TokenizerThreadData } from './wire.ts';
@@ -86,15 +86,19 @@ export class LoadedTokenizer implements Encoder {
   async refusal(text: string, { split, limit }: EncodeRequest): Promise<ServeError | undefined> {
     const slow = this.#patterns.refusal(text);
     if (slow !== undefined || mostTokens(text) <= limit) return slow;
-    let tokens = 0;
+    const { division } = this.facts;
+    const leastOf = (some: readonly string[]) =>
+      some.reduce((sum, piece) => sum + leastTokens(piece, division), 0);
     const pieces = piecesOf(text);
-    while (pieces.length > 0 && tokens <= limit * CERTAIN) {
-      for (const each of await this.#encodings(pieces.splice(0, PIECES), split)) {
-        tokens += each.getLength();
-      }
+    let tokens = 0;
+    let rest = leastOf(pieces);
+    while (pieces.length > 0 && tokens + rest <= limit * CERTAIN) {
+      const some = pieces.splice(0, PIECES);
+      rest -= leastOf(some);
+      for (const each of await this.#encodings(some, split)) tokens += each.getLength();
     }
     this.#collector.left(tokens);
-    return tokens > limit * CERTAIN ? tooManyTokens(limit) : undefined;
+    return tokens + rest > limit * CERTAIN ? tooManyTokens(limit) : undefined;
   }
 
   /** Without special tokens, on threads of the library. */
@@ -144,7 +148,7 @@ async function divisionIn(native: Tokenizer, file: Json): Promise<Division> {
   const added = addedTokensIn(file).flatMap((token) =>
     isObject(token) ? [String(token.content)] : [],
   );
-  const { words, ideographs } = divisionOf(file.normalizer, file.pre_tokenizer, added);
+  const { words, ideographs, marks } = divisionOf(file.normalizer, file.pre_tokenizer, added);
   const keeps = async (parts: readonly string[]) => {
     const encoding = await native.encode(parts.join(' '), null, NO_SPECIAL).catch(() => undefined);
     return encoding !== undefined && encoding.getLength() >= parts.length;
@@ -152,6 +156,7 @@ async function divisionIn(native: Tokenizer, file: Json): Promise<Division> {
   return {
     words: words && (await keeps(WORDS)),
     ideographs: ideographs && (await keeps(IDEOGRAPHS)),
+    marks: (await keeps([...marks])) ? marks : '',
   };
 }
 

@@ -15,42 +15,10 @@ const LIMIT = 100_000;
 const MOST_MS = 20;
 
 const PIECES = [
-  ...[
-    ' ',
-    '  ',
-    '\n',
-    '\t',
-    '\u00a0',
-    '\u200b',
-    '\0',
-    'a',
-    'Train',
-    '7',
-    '1a',
-    'é',
-    'ß',
-    'İ',
-    'я',
-    '日',
-    '的日',
-  ],
-  ...[
-    '각',
-    '。',
-    '!',
-    '##',
-    "'s",
-    '▁',
-    '▁a',
-    '[MASK]',
-    '[UNK]',
-    '<s>',
-    '</s>',
-    '<mask>',
-    '👩‍🚀',
-    '\u0301',
-    'ﷺ',
-  ],
+  ..." |  |\n|\t|\u00a0|\u200b|\0|a|Train|7|1a|é|ß|İ|я|日|的日|각|。|!|##|'s|(a|,|=|=\u0338|\u0301".split(
+    '|',
+  ),
+  ...'▁|▁a|[MASK]|[UNK]|<s>|</s>|<mask>|👩‍🚀|ﷺ'.split('|'),
 ];
 
 for (const name of [
@@ -103,33 +71,51 @@ for (const name of ['tokens/wordpiece.json', 'tokens/bpe.json', 't5/tokenizer.js
   });
 }
 
+test('texts of words of many tokens are refused before half of them are made', async () => {
+  const tokenizer = await tokenizers.load({ path: 'test/fixtures/text/tokens/wordpiece.json' });
+  // Half as many marks as tokens are allowed, so that the words between them have to be counted.
+  const text = 'qzkvxjw/'.repeat(LIMIT / 2 - 20_000);
+  await assert.rejects(tokenizer.encode([text], { maxTokens: LIMIT }), {
+    code: 'PAYLOAD_TOO_LARGE',
+  });
+  const whole = await tokenizer.encode([text]);
+  await tokenizer.encode([text], { maxTokens: whole[0]!.length });
+  await tokenizer.close();
+});
+
 test('counts words after spaces, and ideographs, where they are divided', () => {
   const text = 'The 日本 (guests) are\non it, 7 of 9';
-  assert.equal(leastTokens(text, { words: true, ideographs: true }), 8);
-  assert.equal(leastTokens(text, { words: true, ideographs: false }), 6);
-  assert.equal(leastTokens(text, { words: false, ideographs: true }), 2);
-  assert.equal(leastTokens(text, { words: false, ideographs: false }), 0);
+  const count = (words: boolean, ideographs: boolean, marks = '') =>
+    leastTokens(text, { words, ideographs, marks });
+  assert.equal(count(true, true), 8);
+  assert.equal(count(true, false), 6);
+  assert.equal(count(false, true), 2);
+  assert.equal(count(false, false), 0);
+  assert.equal(count(true, true, '(,'), 11);
 });
 
 test('knows what the parts of a tokenizer divide', () => {
   const bert = { type: 'BertNormalizer', handle_chinese_chars: true };
   const divides = (preTokenizer: unknown, normalizer: unknown = null, added: string[] = []) => {
-    const { words, ideographs } = divisionOf(normalizer, preTokenizer, added);
-    return [words, ideographs];
+    const { words, ideographs, marks } = divisionOf(normalizer, preTokenizer, added);
+    return [words, ideographs, marks.length];
   };
-  assert.deepEqual(divides({ type: 'BertPreTokenizer' }, bert), [true, true]);
+  assert.deepEqual(divides({ type: 'BertPreTokenizer' }, bert), [true, true, 32]);
   const keeps = { ...bert, handle_chinese_chars: false };
-  assert.deepEqual(divides({ type: 'BertPreTokenizer' }, keeps), [true, false]);
+  assert.deepEqual(divides({ type: 'BertPreTokenizer' }, keeps), [true, false, 32]);
+  const composing = { type: 'Sequence', normalizers: [{ type: 'NFC' }, bert] };
+  assert.deepEqual(divides({ type: 'BertPreTokenizer' }, composing), [true, false, 0]);
   const several = { type: 'Sequence', pretokenizers: [{ type: 'Digits' }, { type: 'Metaspace' }] };
-  assert.deepEqual(divides(several, bert), [true, false]);
+  assert.deepEqual(divides(several, bert), [true, false, 0]);
   for (const joins of [
     null,
     { type: 'Metaspace', split: false },
     { type: 'ByteLevel', use_regex: false },
     { type: 'Split' },
   ]) {
-    assert.deepEqual(divides(joins), [false, false]);
+    assert.deepEqual(divides(joins), [false, false, 0]);
   }
-  assert.deepEqual(divides({ type: 'BertPreTokenizer' }, bert, ['New York']), [false, true]);
-  assert.deepEqual(divides({ type: 'BertPreTokenizer' }, bert, ['東京']), [true, false]);
+  assert.deepEqual(divides({ type: 'BertPreTokenizer' }, bert, ['New York']), [false, true, 0]);
+  assert.deepEqual(divides({ type: 'BertPreTokenizer' }, bert, ['東京']), [true, false, 32]);
+  assert.deepEqual(divides({ type: 'BertPreTokenizer' }, bert, ['[MASK]']), [true, true, 30]);
 });
