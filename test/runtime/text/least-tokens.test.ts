@@ -71,9 +71,9 @@ for (const name of ['tokens/wordpiece.json', 'tokens/bpe.json', 't5/tokenizer.js
   });
 }
 
-test('texts of words of many tokens are refused before half of them are made', async () => {
+test('a text whose words have several tokens is refused only if there are too many', async () => {
   const tokenizer = await tokenizers.load({ path: 'test/fixtures/text/tokens/wordpiece.json' });
-  // Half as many marks as tokens are allowed, so that the words between them have to be counted.
+  // Fewer words and marks than tokens are allowed, so that those of the words have to be counted.
   const text = 'qzkvxjw/'.repeat(LIMIT / 2 - 20_000);
   await assert.rejects(tokenizer.encode([text], { maxTokens: LIMIT }), {
     code: 'PAYLOAD_TOO_LARGE',
