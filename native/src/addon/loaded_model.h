@@ -46,7 +46,7 @@ struct LoadRequest {
   Nanos max_delay = 0;
   uint32_t max_queue = 1024;
   std::vector<uint32_t> max_queue_by_priority;
-  // 0 means as many as a measurement finds useful, with a core left to each JavaScript thread.
+  // 0 means as many as a measurement finds useful; see ChooseWorkers.
   uint32_t instances = 0;
   // 0 means one, unless a measurement shows that one worker with all the threads is as good.
   int intra_op_threads = 0;
