@@ -152,6 +152,11 @@ export class ModelVersion {
     throw new ServeError('MODEL_NOT_READY', `Model '${this.model}' cannot read texts. ${obstacle}`);
   }
 
+  /** Why texts cannot be read although its task is one on them, as a sentence without a full stop; undefined if they can. */
+  get textObstacle(): string | undefined {
+    return this.#about?.obstacle;
+  }
+
   /** A legal input of one row: for a model that takes text, the tokens of a short one; otherwise zeros. */
   exampleRow(): Tensors {
     return this.#about?.example ?? zeroRow(this.signature);

@@ -51,7 +51,7 @@ export interface Runtime {
   readonly repository: RepositoryControl;
   /** Every model and version, with the reason if one is not served. */
   models(): ModelStatus[];
-  /** Why this process does not serve a version that it should; undefined if it does, or does not know the version. */
+  /** As in `Registry`. */
   whyNotServed(model: string, version: string): string | undefined;
   /**
    * Whether requests are taken: the thread is not draining, and at least one version takes them or, with

@@ -94,19 +94,40 @@ export class ServedModel implements ModelFacts {
     return found instanceof ModelVersion ? found : undefined;
   }
 
-  /** The newest version that works, or the newest. */
+  /**
+   * The version of requests that name none, if no route says more: the newest that works. A version that does nothing with
+   * texts does not replace one that reads them, and one without any task does not replace one with a task.
+   */
   newest(): string {
-    return this.loaded().at(-1)?.version ?? [...this.#versions.keys()].at(-1) ?? '';
+    const loaded = this.loaded();
+    const newest =
+      loaded.findLast(({ text }) => text !== undefined) ??
+      loaded.findLast(doesTask) ??
+      loaded.at(-1);
+    return newest?.version ?? [...this.#versions.keys()].at(-1) ?? '';
+  }
+
+  /** Why a version gets none of the requests that name no version, although it is newer; undefined for all others. */
+  whyPassedOver(name: string): string | undefined {
+    const loaded = this.loaded();
+    const chosen = loaded.findIndex(({ version }) => version === this.newest());
+    const index = loaded.findIndex(({ version }) => version === name);
+    if (index <= chosen) return undefined;
+    const { version, taskName } = loaded[chosen]!;
+    const instead = `Requests that name no version still go to version '${version}', which does ${taskName}`;
+    return `${instead}: ${whyUnable(loaded[index]!, isTextTask(taskName))}, or promote this version.`;
+  }
+
+  /** The names of the versions that can do one of these tasks, in single quotes. */
+  versionsFor(tasks: readonly TaskName[]): readonly string[] {
+    return this.loaded()
+      .filter((each) => doesTask(each) && tasks.includes(each.taskName!))
+      .map(({ version }) => `'${version}'`);
   }
 
   /** Whether a version that is loaded has one of these tasks, and for one on texts can read them. */
   hasTask(tasks: readonly TaskName[]): boolean {
-    return this.loaded().some(
-      ({ taskName, text }) =>
-        taskName !== undefined &&
-        tasks.includes(taskName) &&
-        (text !== undefined || !isTextTask(taskName)),
-    );
+    return this.versionsFor(tasks).length > 0;
   }
 
   /** Whether it is meant for a task, also if no version of it works. */
@@ -190,6 +211,29 @@ export class ServedModel implements ModelFacts {
   loaded(): ModelVersion[] {
     return [...this.#versions.values()].filter((version) => version instanceof ModelVersion);
   }
+}
+
+/** Whether a version has a task and, if it is one on texts, can read them. */
+const doesTask = ({ taskName, text }: ModelVersion): boolean =>
+  taskName !== undefined && (text !== undefined || !isTextTask(taskName));
+
+/**
+ * Why a version cannot do what others of its model do, and what to do, as a clause.
+ *
+ * @param withText Whether the others do a task on texts.
+ */
+export function whyUnable(able: ModelVersion, withText: boolean): string {
+  const { version, taskName, task, textObstacle } = able;
+  if (textObstacle !== undefined) return `version '${version}' cannot read texts. ${textObstacle}`;
+  const does = `version '${version}' does ${taskName ?? 'no known task'}`;
+  if (withText) {
+    return (
+      `${does}, because its files have no config.json whose architecture is known and model.json names no task; ` +
+      'register a folder that also holds config.json and tokenizer.json'
+    );
+  }
+  const reason = task instanceof ServeError ? `: ${task.message.replace(/\.$/, '')}` : '';
+  return `${does}${reason}; register one with a task`;
 }
 
 function stuckReason(stuck: number, instances: number): string {

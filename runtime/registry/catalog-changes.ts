@@ -77,7 +77,11 @@ export class CatalogChanges {
     for (const [version, loaded] of added) {
       if (loaded instanceof ServeError) {
         this.#log.error({ model: name, version, reason: loaded.message }, 'version not served');
-      } else this.#log.info({ model: name, version }, 'version loaded');
+        continue;
+      }
+      this.#log.info({ model: name, version }, 'version loaded');
+      const reason = this.#served.whyPassedOver(name, version);
+      if (reason !== undefined) this.#log.warn({ model: name, version, reason }, 'not the default');
     }
   }
 }

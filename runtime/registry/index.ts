@@ -115,7 +115,9 @@ export class Registry {
     for (const folder of modelsAtStart(config, scan)) {
       const origin = await fingerprint(folder);
       const versions = await registry.#loader.load(folder);
-      registry.#served.serve({ folder, origin, versions });
+      const part = { folder, origin, versions };
+      registry.#served.serve(part);
+      registry.#logPassedOver(part);
     }
     checkDevice(config, registry.#served.all());
     checkTransformerModel(config, registry.#served.all());
@@ -135,16 +137,21 @@ export class Registry {
   }
 
   status(): ModelStatus[] {
-    return this.#served.all().map((model) => model.status());
+    return this.#served.status();
   }
 
-  /** Why a version is not served; undefined if it is, or there is no such version. */
+  /**
+   * Why a version is not served as its owner may expect: it failed, or is newer than the version that gets the requests. It is
+   * undefined if neither applies, or there is no such version.
+   */
   whyNotServed(model: string, version: string): string | undefined {
     const status = this.routes
       .get(model)
       ?.status()
       .versions.find((each) => each.version === version);
-    return status === undefined || status.state === 'ready' ? undefined : status.reason;
+    return status === undefined || status.state === 'ready'
+      ? this.#served.whyPassedOver(model, version)
+      : status.reason;
   }
 
   /** The entries of the repository that are not served, with the reasons. */
@@ -288,7 +295,10 @@ export class Registry {
     return {
       result: JSON.stringify([name, origin, contentsOf(versions)]),
       failure: failureOf(versions),
-      commit: () => this.#logLoad(part, this.#served.serve(part)),
+      commit: () => {
+        this.#logLoad(part, this.#served.serve(part));
+        this.#logPassedOver(part);
+      },
       abandon: () => this.#served.discard(name, loadedOf(versions)),
     };
   }
@@ -302,6 +312,14 @@ export class Registry {
     else if (!isServed) this.#notices.warn({ model, reason }, 'change not served');
     else if (versions.length > 0) this.#notices.warn({ model, versions, reason }, 'model loaded');
     else this.#notices.error({ model, reason }, 'model not served');
+  }
+
+  /** Logs each version that is newer than the one that gets the requests. */
+  #logPassedOver({ folder: { name: model }, versions }: RepositoryPart): void {
+    for (const { version } of loadedOf(versions)) {
+      const reason = this.#served.whyPassedOver(model, version);
+      if (reason !== undefined) this.#notices.warn({ model, version, reason }, 'not the default');
+    }
   }
 
   #removeAbsent(scan: Scan): void {

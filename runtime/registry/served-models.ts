@@ -3,7 +3,7 @@
 import type { Log } from '../log.ts';
 import type { ModelVersion } from '../model.ts';
 import type { RouteTable } from '../routing/route-table.ts';
-import type { ServedModel } from '../served-model.ts';
+import type { ModelStatus, ServedModel } from '../served-model.ts';
 import {
   type CatalogPart,
   combine,
@@ -67,6 +67,35 @@ export class ServedModels {
   /** The names of the models that the repository serves. */
   inRepository(): string[] {
     return [...this.#served].filter(([, { parts }]) => parts.repository).map(([name]) => name);
+  }
+
+  /** All models. A version that is ready has a reason if a newer one cannot be served, or an older one gets its requests. */
+  status(): ModelStatus[] {
+    return this.all().map((model) => {
+      const { name, versions } = model.status();
+      const ownReason = (version: string) =>
+        this.#refusal(name) ?? this.whyPassedOver(name, version);
+      return {
+        name,
+        versions: versions.map((each) =>
+          each.state === 'ready'
+            ? { ...each, reason: ownReason(each.version) ?? each.reason }
+            : each,
+        ),
+      };
+    });
+  }
+
+  /** Why a version gets none of the requests that name no version, although it is the newest and no route says so. */
+  whyPassedOver(name: string, version: string): string | undefined {
+    const { model, route } = this.#served.get(name) ?? {};
+    return Object.keys(route?.weights ?? {}).length > 0 ? undefined : model?.whyPassedOver(version);
+  }
+
+  /** Why the present files of a model are not served, although it is; undefined if they are. */
+  #refusal(name: string): string | undefined {
+    const refusal = this.#refusals.get(name);
+    return refusal && `A newer one cannot be served: ${refusal}`;
   }
 
   /** Sentences about what is served differently from what was asked for. */
@@ -194,13 +223,13 @@ export class ServedModels {
       if (!this.#unloaded.has(name)) return [{ name }];
       return [{ name, state: 'UNAVAILABLE', reason: 'unloaded' }];
     }
-    const refusal = this.#refusals.get(name);
+    const refusal = this.#refusal(name);
     return model.status().versions.map(({ version, state, reason }): IndexEntry => {
       if (transition === 'LOADING') return { name, version, state: transition };
       if (state !== 'ready') return { name, version, state: 'UNAVAILABLE', reason };
       const entry: IndexEntry = { name, version, state: 'READY' };
       if (refusal === undefined) return entry;
-      return { ...entry, reason: `A newer one cannot be served: ${refusal}` };
+      return { ...entry, reason: refusal };
     });
   }
 }

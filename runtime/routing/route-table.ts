@@ -8,7 +8,7 @@
 import { quote } from '../../native/index.ts';
 import { ServeError } from '../errors.ts';
 import type { ModelVersion } from '../model.ts';
-import type { ServedModel } from '../served-model.ts';
+import { type ServedModel, whyUnable } from '../served-model.ts';
 import { isTextTask, type TaskName } from '../tasks/index.ts';
 import { chooseDefault, type Default, type DefaultNames, quoted } from './default-model.ts';
 import type { TrafficRoute } from './route.ts';
@@ -166,19 +166,31 @@ export class RouteTable {
    * cannot. A model of rows of features that has another task on them says itself what it does not take.
    */
   #checkTask(version: ModelVersion, tasks: readonly TaskName[]): void {
-    const { taskName, model } = version;
+    const { taskName } = version;
     const wantsText = isTextTask(tasks[0]);
     if (taskName !== undefined && tasks.includes(taskName)) {
       if (wantsText) version.textOrObstacle();
       return;
     }
     if (!wantsText && !isTextTask(taskName)) return;
-    const able = quoted(this.models().filter((each) => each.hasTask(tasks)));
-    const instead = able === '' ? 'no model that is served does' : `name one of ${able}`;
-    throw new ServeError(
-      'WRONG_TASK',
-      `Model '${model}' does ${taskName ?? 'no known task'}, but the request needs ${tasks.join(' or ')}; ${instead}.`,
-    );
+    throw new ServeError('WRONG_TASK', this.#whyWrong(version, tasks));
+  }
+
+  #whyWrong(version: ModelVersion, tasks: readonly TaskName[]): string {
+    const { taskName, model } = version;
+    const needed = tasks.join(' or ');
+    const versions = this.get(model)?.versionsFor(tasks) ?? [];
+    if (versions.length > 0 && isTextTask(tasks[0]) && !isTextTask(taskName)) {
+      return `The request needs ${needed}, but of model '${model}' ${whyUnable(version, true)}, or name version ${versions.join(' or ')}.`;
+    }
+    const able = this.models().filter((each) => each.name !== model && each.hasTask(tasks));
+    const names = [
+      ...(versions.length > 0 ? [`version ${versions.join(' or ')}`] : []),
+      ...(able.length > 0 ? [`one of ${quoted(able)}`] : []),
+    ];
+    const instead =
+      names.length === 0 ? 'no model that is served does' : `name ${names.join(', or ')}`;
+    return `Model '${model}' does ${taskName ?? 'no known task'}, but the request needs ${needed}; ${instead}.`;
   }
 
   /**

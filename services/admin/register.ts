@@ -16,6 +16,7 @@ import { callerOf } from './change.ts';
 import { json, pathParameters, versionSchema } from './openapi.ts';
 import { type Form, receiveForm } from './receive-form.ts';
 import { type AdminTools, checkBody } from './tools.ts';
+import { withServing } from './versions.ts';
 
 const PATH = '/admin/models/{name}/versions';
 const FORM = 'multipart/form-data';
@@ -77,7 +78,7 @@ export function registerRoute(tools: AdminTools): void {
     const who = callerOf(runtime, c);
     const { version, isNew } = await platform.catalog.register(files, registration, who);
     await platform.followed();
-    return answer(c, version, isNew ? 201 : 200);
+    return answer(c, withServing(runtime, version), isNew ? 201 : 200);
   }
 
   tools.managed(

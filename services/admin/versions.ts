@@ -1,6 +1,6 @@
 /** @module `/admin/models/{name}/versions`: the versions of a model, and how they are archived. */
 
-import type { VersionRecord } from '../../runtime/index.ts';
+import type { Runtime, VersionRecord } from '../../runtime/index.ts';
 import { answer } from './answer.ts';
 import { readChange } from './change.ts';
 import { describeChange, describeList, describeRead, flag, versionSchema } from './openapi.ts';
@@ -11,11 +11,7 @@ export function versionRoutes(tools: AdminTools): void {
   const { managed, runtime } = tools;
   const { catalog, followed } = tools.platform;
   describe(tools);
-  /** With the reason why this process does not serve the version, if there is no other. */
-  const withReason = (record: VersionRecord): VersionRecord => {
-    const { name, version, reason } = record;
-    return { ...record, reason: reason ?? runtime.whyNotServed(name, version) ?? null };
-  };
+  const withReason = (record: VersionRecord) => withServing(runtime, record);
 
   managed('/admin/models/:name/versions', async (c) => {
     const { limit, after } = readPage(c, isTextKey);
@@ -40,6 +36,12 @@ export function versionRoutes(tools: AdminTools): void {
     },
     'DELETE',
   );
+}
+
+/** A version with the reason why this process does not serve it as its owner may expect, if there is no other. */
+export function withServing(runtime: Runtime, record: VersionRecord): VersionRecord {
+  const { name, version, reason } = record;
+  return { ...record, reason: reason ?? runtime.whyNotServed(name, version) ?? null };
 }
 
 function describe(tools: AdminTools): void {

@@ -5,6 +5,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { Version } from './models.ts';
 import type { VersionFields } from './offline.ts';
 import { print, progress } from './output.ts';
 import { path, Refused, Server, type ServerOptions } from './server.ts';
@@ -44,7 +45,7 @@ export async function register(options: RegisterOptions): Promise<void> {
   const bar = await progress('Sending', artifact.bytes);
   try {
     const { body, type } = multipart(fields, artifact, (sent) => bar.update(sent));
-    const answer = await new Server(options).call<Parameters<typeof shown>[0]>(
+    const answer = await new Server(options).call<Shown>(
       'POST',
       path('admin', 'models', options.name, 'versions'),
       { body, headers: { 'Content-Type': type } },
@@ -56,13 +57,15 @@ export async function register(options: RegisterOptions): Promise<void> {
   }
 }
 
-const shown = ({ name, version, state }: { name: string; version: string; state: string }) =>
-  `Version ${version} of ${name} is ${state}.`;
+type Shown = Pick<Version, 'name' | 'version' | 'state' | 'reason'>;
+
+const shown = ({ name, version, state, reason }: Shown) =>
+  `Version ${version} of ${name} is ${state}.${reason === null ? '' : `\n${reason}`}`;
 
 /** The status of a version that was registered before; a new one gets 201. */
 const OK = 200;
 
-const shownAgain = ({ name, version }: { name: string; version: string }) =>
+const shownAgain = ({ name, version }: Shown) =>
   `Version ${version} of ${name} was registered before with the same content, and stays as it is.`;
 
 /** @throws {Refused} if the file cannot be read */

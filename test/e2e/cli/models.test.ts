@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { until } from '../../support/until.ts';
-import { type CommandLine, commandLine, model, modelJson } from './support.ts';
+import { type CommandLine, commandLine, model, modelJson, top } from './support.ts';
 
 describe('millrace models', () => {
   let cli: CommandLine;
@@ -46,6 +46,24 @@ describe('millrace models', () => {
     const made = await cli.json('models', 'register', '--model-path', folder, ...given);
     assert.equal(made.state, 'ready');
     assert.ok(made.bytes > 848, `${made.bytes} bytes`);
+  });
+
+  test('register says that a bare graph of a model of texts is not the default', async () => {
+    const graph = path.join(top, 'models/ner/onnx/model_int8.onnx');
+    const given = ['--model-path', graph, '--name', 'ner', '--version', '2'];
+    const said = await cli.text('models', 'register', ...given);
+    assert.match(said, /^Version 2 of ner is ready\.\nRequests that name no version still go to /);
+    assert.match(said, /register a folder that also holds config\.json and tokenizer\.json/);
+    const { version, reason } = await cli.json('models', 'show', '--name', 'ner', '--version', '2');
+    assert.equal(version, '2');
+    assert.ok(said.includes(reason), reason);
+    const response = await fetch(`${cli.url}/analyze/ner`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: '{"text":"Ada Lovelace lived in London."}',
+    });
+    const body = (await response.json()) as { model_version: string };
+    assert.deepEqual([response.status, body.model_version], [200, '1'], JSON.stringify(body));
   });
 
   test('register says why a version is rejected, with the exit code 1', async () => {

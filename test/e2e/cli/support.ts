@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../../support/child.ts';
 import { stateFolder } from '../../support/store.ts';
 
-const top = fileURLToPath(new URL('../../..', import.meta.url));
+export const top = fileURLToPath(new URL('../../..', import.meta.url));
 
 export const model = (version: string) => path.join(top, 'models/iris', version, 'model.onnx');
 export const modelJson = path.join(top, 'models/iris/model.json');

@@ -1,5 +1,6 @@
 /** @module Registered artifacts that are folders from Hugging Face are served as those of the repository are. */
 import assert from 'node:assert/strict';
+import { copyFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Engine, openEngine } from '../../../native/index.ts';
@@ -66,6 +67,56 @@ test('a registered encoder and a registered generator are served with their task
   assert.equal(outputs.output_ids!.dims[0], 1);
   assert.equal(routes.describe({ ...any, tasks: ['rerank'] }).model, 'judge');
   assert.ok(registry.complete());
+  await registry.close();
+});
+
+test('a bare graph that is registered as a newer version gets no request that names none, and says why', async () => {
+  const face = path.join(FIXTURES, 'bert-ner');
+  using folder = temporaryFiles({
+    'models/README.md': '',
+    'bare/model.onnx': '',
+  });
+  copyFileSync(path.join(face, 'onnx/model.onnx'), path.join(folder.path, 'bare/model.onnx'));
+  const lines: Record<string, unknown>[] = [];
+  const log = createLog('info', { write: (line) => void lines.push(JSON.parse(line)) });
+  const config = testConfig(path.join(folder.path, 'models'));
+  const registry = await Registry.open(config, opened, () => 0, log, log, true);
+  const bus = new ChangeSequencer([createMember((change) => registry.prepare(change), log)]);
+  const { versions, ...model } = registered('ner', 'bert-ner');
+  const bare = {
+    ...versions[0]!,
+    version: 'v2',
+    digest: '2',
+    path: path.join(folder.path, 'bare'),
+  };
+  const models = [{ ...model, versions: [...versions, bare] }];
+  await bus.publish({ kind: 'catalog', snapshot: { models } });
+  const tasks = ['token-classification'] as const;
+  const { routes } = registry;
+  assert.equal(routes.resolve({ model: 'ner', version: undefined, tasks }).version, 'v1');
+  assert.equal(routes.resolve({ model: 'ner', version: 'v2' }).version, 'v2');
+  const why =
+    "version 'v2' does no known task, because its files have no config.json whose architecture is known and model.json names no task; register a folder that also holds config.json and tokenizer.json";
+  assert.throws(() => routes.resolve({ model: 'ner', version: 'v2', tasks }), {
+    code: 'WRONG_TASK',
+    message: `The request needs token-classification, but of model 'ner' ${why}, or name version 'v1'.`,
+  });
+  const reason = `Requests that name no version still go to version 'v1', which does token-classification: ${why}, or promote this version.`;
+  assert.equal(registry.whyNotServed('ner', 'v2'), reason);
+  assert.equal(registry.whyNotServed('ner', 'v1'), undefined);
+  const [status] = registry.status();
+  assert.deepEqual(
+    status!.versions.map((each) => each.reason),
+    ['', reason],
+  );
+  assert.deepEqual(
+    lines.filter(({ msg }) => msg === 'not the default').map((line) => line.reason),
+    [reason],
+  );
+  const promoted = [{ ...models[0]!, labels: { stable: 'v2' } }];
+  await bus.publish({ kind: 'catalog', snapshot: { models: promoted } });
+  assert.equal(routes.resolve({ model: 'ner', version: undefined }).version, 'v2');
+  assert.equal(registry.whyNotServed('ner', 'v2'), undefined);
   await registry.close();
 });
 
