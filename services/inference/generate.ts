@@ -16,6 +16,7 @@ import {
   type Prepared,
   quote,
   type Runtime,
+  ServeError,
   stringify,
   type Tensor,
   toNonFinite,
@@ -117,6 +118,12 @@ function toInputs(version: ModelVersion, fields: Fields): Record<string, Tensor>
   );
   if (unknown !== undefined) {
     const names = inputs.map(({ name }) => name).join(', ');
+    if (unknown === 'text_input') {
+      throw new ServeError(
+        'WRONG_TASK',
+        `Model '${version.model}' does not generate text, so it takes no text_input; name a model that does, or send its inputs: ${names}.`,
+      );
+    }
     throw invalidArgument(`The model has no input ${quote(unknown)}; its inputs are ${names}.`);
   }
   const tensors: Record<string, Tensor> = Object.create(null);

@@ -4,6 +4,7 @@ import { type RouteConfig, z } from '@hono/zod-openapi';
 import type { ServeCode } from '../../runtime/index.ts';
 import { cacheControl, cacheHeaders, errorResponses, splitHeaders } from '../http/openapi.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
+import { textEvent, textRequest, textResponse } from './generate-text.ts';
 
 const parameters = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional();
 
@@ -63,12 +64,29 @@ const BINARY =
 interface RouteDescription {
   readonly path: string;
   readonly summary: string;
+  readonly description?: string;
   readonly method?: 'get' | 'post';
   readonly errors?: readonly ServeCode[];
   readonly request?: NonNullable<RouteConfig['request']>;
   readonly content?: Record<string, { schema: z.ZodType }>;
   readonly headers?: z.ZodObject;
 }
+
+const GENERATE =
+  'A model that generates text takes `text_input` and responds with `text_output`. Any other model takes each input as a member, and responds with each output as one.';
+
+const generateRequest = z.union([
+  textRequest,
+  z
+    .looseObject({ id: z.string().optional(), parameters: z.looseObject({}).optional() })
+    .openapi('GenerateTensorsRequest', {
+      description:
+        'For any other model: each input by its name, as a value, a list in row-major order, or nested lists; it may also be a member of `parameters`.',
+    }),
+]);
+const generatedTensors = z
+  .looseObject({ id: z.string().optional(), model_name: z.string(), model_version: z.string() })
+  .openapi('GeneratedTensors', { description: 'Of any other model: each output by its name.' });
 
 const anything = { 'application/json': { schema: z.looseObject({}) } };
 const binary = {
@@ -118,10 +136,19 @@ const routes: readonly RouteDescription[] = [
     (route): RouteDescription => ({
       path: `/v2/models/{model}/${route}`,
       method: 'post',
-      summary: 'Run a model with inputs as members of a JSON object',
-      errors: INFER_ERRORS,
-      request: { body: { required: true, content: anything } },
-      content: route === 'generate' ? anything : { 'text/event-stream': { schema: z.string() } },
+      summary:
+        route === 'generate'
+          ? 'Generate text, or run a model with inputs as members of a JSON object'
+          : 'The same as a stream of server-sent events',
+      description: GENERATE,
+      errors: [...INFER_ERRORS, 'INVALID_JSON', 'WRONG_TASK'],
+      request: {
+        body: { required: true, content: { 'application/json': { schema: generateRequest } } },
+      },
+      content:
+        route === 'generate'
+          ? { 'application/json': { schema: z.union([textResponse, generatedTensors]) } }
+          : { 'text/event-stream': { schema: z.union([textEvent, generatedTensors]) } },
     }),
   ),
   {
@@ -149,7 +176,8 @@ const routes: readonly RouteDescription[] = [
 
 /** Adds the descriptions to the OpenAPI document. */
 export function describeV2({ describe }: Pick<RouteBuilder, 'describe'>): void {
-  for (const { path, summary, method = 'get', errors = [], request, content, headers } of routes) {
+  for (const { path, summary, description, method = 'get', errors = [], ...route } of routes) {
+    const { request, content, headers } = route;
     const model = path.includes('{model}')
       ? { params: z.object({ model: z.string().openapi({ example: 'iris' }) }) }
       : {};
@@ -157,6 +185,7 @@ export function describeV2({ describe }: Pick<RouteBuilder, 'describe'>): void {
       method,
       path,
       summary,
+      ...(description === undefined ? {} : { description }),
       tags: ['Open Inference Protocol V2'],
       request: { ...model, ...request },
       responses: {

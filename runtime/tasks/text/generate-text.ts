@@ -34,6 +34,8 @@ export interface GeneratedText {
   readonly text: string;
   /** `length`: the text ends because there were as many tokens as the request allows. */
   readonly finishReason: 'stop' | 'length';
+  /** How many tokens were generated, also those that are not part of the text. */
+  readonly tokens: number;
 }
 
 export interface GenerateTextOutput extends GeneratedText {
@@ -72,11 +74,12 @@ export async function generatedText(
   stops: readonly string[],
 ): Promise<GeneratedText> {
   const ids = outputs[OUTPUT_IDS]!.data as BigInt64Array;
+  const { length: tokens } = ids;
   const all = await tokenizer.decode(Int32Array.from(ids, Number));
   const { text, stopped } = untilStop(all, stops);
   const reason = outputs[FINISH_REASON]!.data[0];
   const finishReason = stopped || reason === 'stop' ? 'stop' : 'length';
-  return { text, finishReason };
+  return { text, finishReason, tokens };
 }
 
 /** `prepare` refuses a text that does not fit into the model's window, because it would be cut where it matters most. */

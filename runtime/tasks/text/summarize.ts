@@ -30,7 +30,7 @@ const PART_OF_WINDOW = 4;
  */
 const MAX_ROUNDS = 8;
 /** The summary of a text without tokens. */
-const NOTHING: GeneratedText = { text: '', finishReason: 'stop' };
+const NOTHING: GeneratedText = { text: '', finishReason: 'stop', tokens: 0 };
 
 /** A text on its way to its summary. */
 interface Progress {

@@ -28,25 +28,36 @@ before(async () => {
 });
 after(() => service[Symbol.asyncDispose]());
 
-const generate = (model: string, body: object) =>
-  service.ask<{ text_output: string; model_name: string; id?: string }>(
-    `/v2/models/${model}/generate`,
-    body,
-  );
+interface Generated {
+  readonly id?: string;
+  readonly model_name: string;
+  readonly text_output: string;
+  readonly finish_reason?: string;
+  readonly num_input_tokens?: number;
+  readonly num_output_tokens?: number;
+}
 
-/** The text of each event of a stream. */
-async function piecesOf(model: string, body: object): Promise<string[]> {
+const generate = (model: string, body: object) =>
+  service.ask<Generated>(`/v2/models/${model}/generate`, body);
+
+async function eventsOf(model: string, body: object): Promise<Generated[]> {
   const response = await service.post(`/v2/models/${model}/generate_stream`, body);
   assert.equal(response.status, 200);
   assert.match(response.headers.get('content-type')!, /^text\/event-stream/);
   const frames = (await response.text()).split('\n\n');
   assert.equal(frames.pop(), '');
-  return frames.map((frame) => {
-    const { text_output, model_name } = JSON.parse(frame.replace(/^data: /, ''));
-    assert.equal(model_name, model);
-    return text_output;
-  });
+  const events = frames.map((frame): Generated => JSON.parse(frame.replace(/^data: /, '')));
+  for (const { model_name } of events) assert.equal(model_name, model);
+  return events;
 }
+
+/** The text of each event of a stream. */
+const piecesOf = async (model: string, body: object): Promise<string[]> =>
+  (await eventsOf(model, body)).map(({ text_output }) => text_output);
+
+const endOf = ({ finish_reason, num_input_tokens, num_output_tokens }: Generated) => [
+  ...[finish_reason, num_input_tokens, num_output_tokens],
+];
 
 for (const model of MODELS) {
   describe(model, () => {
@@ -117,10 +128,57 @@ describe('options', () => {
     assert.ok(text_output.length > 0);
   });
 
+  test('options may stand beside the text, as clients of some models of Triton send them', async () => {
+    const { text_output } = await generate('gpt2', { ...prompt, max_tokens: 5, stream: false });
+    const parameters = { max_tokens: 5, stream: false };
+    assert.equal((await generate('gpt2', { ...prompt, parameters })).text_output, text_output);
+    const whole = await piecesOf('gpt2', {
+      ...prompt,
+      parameters: { ...parameters, stream: true },
+    });
+    assert.equal(whole.join(''), text_output);
+  });
+
   test('id is repeated', async () => {
     const { id } = await generate('gpt2', { ...prompt, id: 'mine', parameters: { max_tokens: 2 } });
     assert.equal(id, 'mine');
   });
+});
+
+describe('a response says why and after how many tokens the text ends', () => {
+  const text_input = 'The train to the coast';
+
+  for (const model of ['gpt2', 't5']) {
+    test(`${model} ends at max_tokens`, async () => {
+      const body = { text_input, max_tokens: 6, min_tokens: 6 };
+      const { ids } = await service.ask<{ ids: number[] }>('/tokenize', {
+        text: text_input,
+        model,
+      });
+      const end = ['length', ids.length, 6];
+      assert.deepEqual(endOf(await generate(model, body)), end);
+      const events = await eventsOf(model, body);
+      assert.deepEqual(endOf(events.at(-1)!), end);
+      assert.equal(events.at(-1)!.text_output, '');
+      for (const event of events.slice(0, -1))
+        assert.deepEqual(endOf(event), Array(3).fill(undefined));
+    });
+  }
+
+  test('a stop text ends it', async () => {
+    const whole = await generate('gpt2', { text_input, max_tokens: 24, min_tokens: 24 });
+    const body = { text_input, max_tokens: 24, stop: whole.text_output.slice(4, 6) };
+    assert.equal((await generate('gpt2', body)).finish_reason, 'stop');
+    assert.equal((await eventsOf('gpt2', body)).at(-1)!.finish_reason, 'stop');
+  });
+});
+
+test('a model that generates no text says so', async () => {
+  for (const route of ['generate', 'generate_stream']) {
+    const response = await service.post(`/v2/models/minilm/${route}`, { text_input: 'a' });
+    const message = await assertErrorResponse(response, 400, 'WRONG_TASK');
+    assert.match(message, /^Model 'minilm' does not generate text, .* its inputs: input_ids, /);
+  }
 });
 
 test('a model may have more options by default than a request', async () => {
@@ -133,6 +191,19 @@ test('a model may have more options by default than a request', async () => {
     ...{ text_input: 'The train', parameters },
   });
   assert.ok(text_output.length > 0);
+});
+
+test('a stream says whether it is from the cache', async () => {
+  await using cached = await openNlp({ gpt2: 'gpt2' }, { cacheTtlSecs: 60 });
+  const body = { text_input: 'The train', parameters: { max_tokens: 8 } };
+  const ask = async (headers: Readonly<Record<string, string>> = {}) => {
+    const response = await cached.post('/v2/models/gpt2/generate_stream', body, headers);
+    assert.match(await response.text(), /^data: /);
+    return [response.headers.get('x-cache'), response.headers.get('age')];
+  };
+  assert.deepEqual(await ask(), ['miss', null]);
+  assert.deepEqual(await ask(), ['hit', '0']);
+  assert.deepEqual(await ask({ 'Cache-Control': 'no-store' }), ['bypass', null]);
 });
 
 test('a client that leaves a stream ends its generation', async () => {
@@ -161,6 +232,10 @@ describe('a request that is wrong', () => {
     [{ text_input: 'a', parameters: { top_p: 1.5 } }, /top_p/],
     [{ text_input: 'a', parameters: { max_tokens: 4000 } }, /at most/],
     [{ text_input: 'a', parameters: { min_tokens: 9, max_tokens: 3 } }, /at least 9/],
+    [
+      { text_input: 'a', seed: 1, parameters: { seed: 1 } },
+      /^seed stands in the body and in parameters; send it once\.$/,
+    ],
     [{ text_input: 'a', parameters: { num_beams: 2, seed: 1 } }, /cannot be drawn/],
     [{ text_input: 'a', stream: true }, /contradicts the route/],
     [{ text_input: '\udc00' }, /surrogate/],

@@ -14,16 +14,24 @@ interface Operation {
   >;
 }
 
+interface Components {
+  readonly schemas: Readonly<Record<string, object>>;
+}
+
 type Paths = Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 
 let service: NlpService;
 let paths: Paths;
+let components: Components;
 before(async () => {
   service = await openNlp();
-  const document = (await (await service.app.request('/openapi.json')).json()) as { paths: Paths };
+  const document = (await (await service.app.request('/openapi.json')).json()) as {
+    paths: Paths;
+    components: Components;
+  };
   const { valid, errors } = await new Validator().validate(document);
   assert.ok(valid, JSON.stringify(errors));
-  paths = document.paths;
+  ({ paths, components } = document);
 });
 after(() => service[Symbol.asyncDispose]());
 
@@ -52,6 +60,26 @@ test('it has each route with its responses', async () => {
   }
   assert.ok('application/octet-stream' in paths['/embed']!.post!.responses['200']!.content);
   for (const path of ['/v1/models', '/v1/models/{model}']) assert.ok(paths[path]?.get, path);
+});
+
+test('it describes how text is generated', () => {
+  const schemas = (name: string) => JSON.stringify(components.schemas[name]);
+  for (const [route, type, response] of [
+    ['generate', 'application/json', 'GeneratedText'],
+    ['generate_stream', 'text/event-stream', 'GeneratedTextEvent'],
+  ] as const) {
+    const { requestBody, responses } = paths[`/v2/models/{model}/${route}`]!.post!;
+    const request = JSON.stringify(requestBody!.content['application/json']!.schema);
+    assert.match(request, /#\/components\/schemas\/GenerateTextRequest"/);
+    const answer = JSON.stringify(responses['200']!.content[type]);
+    assert.ok(answer.includes(`#/components/schemas/${response}"`), answer);
+    for (const name of ['text_output', 'finish_reason', 'num_output_tokens']) {
+      assert.ok(schemas(response).includes(`"${name}"`), name);
+    }
+  }
+  for (const name of ['text_input', 'max_tokens', 'temperature', 'stop', 'parameters']) {
+    assert.ok(schemas('GenerateTextRequest').includes(`"${name}"`), name);
+  }
 });
 
 test('it has no infer route that the service lacks', () => {
