@@ -34,6 +34,8 @@ export interface Caller extends Recipient {
   readonly principal?: Principal | undefined;
   /** Headers of the request, or metadata of a call. */
   readonly headers?: HeaderReader | undefined;
+  /** Set to how the cache has taken part so far, before anything is sent to the client; undefined if it has not. */
+  cache?: CacheOutcome | undefined;
 }
 
 /** A request as tensors. */
@@ -143,14 +145,16 @@ export async function infer<Request, Context, Response>(
     const results = answer?.results ?? (await runAll(version, prepared, options));
     share?.reclaim();
     const timings = joinTimings(results);
-    const first = { version, results, timings, waited: answer?.timings ?? timings, context };
+    const waited = answer?.timings ?? timings;
+    const first = { version, results, timings, waited, cache: answer?.cache, context };
+    caller.cache = first.cache;
     const outcome =
       steps.next === undefined ? first : await lastRound(cache, steps, first, request, caller);
     const made = steps.respond(outcome, request);
     const response = made instanceof Promise ? await made : made;
     trial?.succeeded(version, outcome.results, steps.predicted?.(response, request));
     const { maxRows } = version.signature.batching;
-    return { response, version, timings: outcome.waited, maxRows, cache: answer?.cache };
+    return { response, version, timings: outcome.waited, maxRows, cache: outcome.cache };
   } catch (thrown) {
     const error = fromEngine(thrown);
     // After an abort or a deadline the engine may still read the inputs, but not those that it refuses.
@@ -166,6 +170,8 @@ export async function infer<Request, Context, Response>(
 interface Rounds<Context> extends Outcome<Context> {
   /** What the request itself has waited for: nothing for results of the cache. */
   readonly waited: Timings;
+  /** How the cache took part in all of them. */
+  readonly cache: CacheOutcome | undefined;
 }
 
 /** Makes the further rounds of runs. @param first The outcome of the first one. */
@@ -188,8 +194,20 @@ async function lastRound<Request, Context, Response>(
     const own = joinTimings(results);
     const timings = addTimings(last.timings, own);
     const waited = addTimings(last.waited, answer?.timings ?? own);
-    last = { version, results, timings, waited, context };
+    const joined = joinOutcomes(last.cache, answer?.cache);
+    last = { version, results, timings, waited, cache: joined, context };
+    caller.cache = joined;
   }
+}
+
+/** How the cache took part in several rounds: a request for which anything ran is no hit. */
+function joinOutcomes(
+  before: CacheOutcome | undefined,
+  now: CacheOutcome | undefined,
+): CacheOutcome | undefined {
+  if (before === undefined || now === undefined) return before ?? now;
+  if (before.state !== 'hit' || now.state !== 'hit') return before.state === 'hit' ? now : before;
+  return { state: 'hit', ageSecs: Math.max(before.ageSecs ?? 0, now.ageSecs ?? 0) };
 }
 
 /** The answer of the cache, which makes the runs if it has none; undefined if the version is not cached. */
@@ -204,8 +222,11 @@ function lookUp(
   const { runs, remembered, pooling } = prepared;
   if (scope === undefined || runs.length === 0) return undefined;
   const { outputs, packStrings = false, priority = 0, timeoutMs } = options;
-  const run = (signal: CancelSignal | undefined) =>
-    runHeld(version, prepared, signal === undefined ? options : { ...options, signal });
+  const run = (signal: CancelSignal | undefined) => {
+    // Tokens are sent while they are made. The runs of a request that the cache takes no part in have no other signal.
+    caller.cache = { state: signal === undefined ? 'bypass' : 'miss' };
+    return runHeld(version, prepared, signal === undefined ? options : { ...options, signal });
+  };
   const cached: CacheRequest = {
     ...{ runs, remembered, outputs, packStrings, pooling, priority, timeoutMs, run },
   };

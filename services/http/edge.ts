@@ -233,13 +233,18 @@ function versionHeader(version: string | undefined): Record<string, string> {
 }
 
 /** Proxies must neither keep events nor collect them. */
-function eventResponse({ id, modelVersion }: RequestContext, { body }: EventStream): Response {
+function eventResponse(
+  { id, modelVersion, cache }: RequestContext,
+  { body }: EventStream,
+): Response {
   const headers = {
     'Content-Type': 'text/event-stream; charset=utf-8',
     'Cache-Control': 'no-cache',
     'X-Accel-Buffering': 'no',
     'X-Request-Id': id,
     ...versionHeader(modelVersion),
+    ...(cache && { 'X-Cache': cache.state }),
+    ...(cache?.ageSecs !== undefined && { Age: String(cache.ageSecs) }),
   };
   return new Response(body, { headers });
 }

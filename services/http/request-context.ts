@@ -3,6 +3,7 @@
 import {
   type BodyBudget,
   BodyShare,
+  type CacheOutcome,
   type Caller,
   type CancelSignal,
   type Clock,
@@ -72,6 +73,8 @@ export class RequestContext implements BodySource, Caller, CancelSignal {
   principal: Principal | undefined;
   /** Set when a route has chosen a version for the request. */
   modelVersion: string | undefined;
+  /** As in `Caller`. */
+  cache: CacheOutcome | undefined;
   readonly #owner: RequestOwner;
   readonly #idle: IdleTimer | undefined;
   #send: ((response: Response) => void) | undefined;

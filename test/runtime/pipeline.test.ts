@@ -4,7 +4,7 @@ import { MillraceError, type MillraceErrorCode } from '../../native/errors.ts';
 import type { RedisTier } from '../../runtime/cache/redis-tier.ts';
 import { ResponseCache } from '../../runtime/cache/response-cache.ts';
 import { BodyShare, ServeError } from '../../runtime/index.ts';
-import { infer as inferWith } from '../../runtime/pipeline.ts';
+import { type Caller, infer as inferWith } from '../../runtime/pipeline.ts';
 import type { ArmTraffic } from '../../runtime/routing/arm-traffic.ts';
 import { puppetClassifier } from '../support/puppet-engine.ts';
 import { infer, testService } from '../support/service.ts';
@@ -224,5 +224,37 @@ describe('rounds', () => {
     };
     assert.ok(Math.abs((await waited()) - 3 * 0.21) < 1e-9);
     assert.equal(await waited(), 0);
+  });
+
+  test('a request is a hit only if all rounds are', async () => {
+    using service = await testService();
+    const cache = new ResponseCache({
+      settings: { cacheTtlSecs: 60, cacheMaxBytes: 1e6 },
+      metrics: countingMetrics({}),
+    });
+    const { routes } = service.runtime;
+    const arms = { begin: () => undefined } as Partial<ArmTraffic> as ArmTraffic;
+    const stateOf = async (...values: readonly number[]) => {
+      const own: Caller = { ...caller };
+      const round = (context: number) => ({
+        ...{ runs: [row(values[context]!)], outputs: undefined, context },
+      });
+      const steps = {
+        route: () => ({ model: 'iris', version: 'v1.0' }),
+        prepare: () => round(0),
+        next: ({ context }: { readonly context: number }) =>
+          context + 1 === values.length ? undefined : round(context + 1),
+        respond: () => own.cache?.state,
+      };
+      const serving = { routes, arms, cache };
+      const { response, cache: found } = await inferWith(serving, steps, undefined, own);
+      assert.equal(response, found?.state);
+      return response;
+    };
+    assert.equal(await stateOf(1, 2), 'miss');
+    assert.equal(await stateOf(1, 2), 'hit');
+    assert.equal(await stateOf(1, 3), 'miss');
+    assert.equal(await stateOf(4, 2), 'miss');
+    assert.equal(await stateOf(4, 3, 1), 'hit');
   });
 });
