@@ -50,7 +50,7 @@ export function readyBlock({ models, ports, examples }: Service, { host }: Confi
   const lines = Object.entries(ports).map(([name, port]) =>
     name === 'grpc'
       ? `  ${name.padEnd(width)}  ${authority(port)}`
-      : `  ${name.padEnd(width)}  http://${authority(port)}/docs  /metrics  /ready`,
+      : `  ${name.padEnd(width)}  http://${authority(port)}/docs  /playground  /metrics  /ready`,
   );
   const requests = examples.flatMap(({ service, path, body }) => [
     '',

@@ -39,7 +39,7 @@ export function createServiceApp(
     },
     describe: (operation) => app.openAPIRegistry.registerPath(operation),
   });
-  playgroundRoutes(managed, { title, panels });
+  playgroundRoutes(managed, runtime, { title, panels });
   healthRoutes(managed, runtime);
   metricsRoute(managed, runtime);
   describeControlRoutes(app);

@@ -26,6 +26,7 @@ function page(title: string): string {
     <link rel="stylesheet" href="/docs/swagger-ui.css">
   </head>
   <body>
+    <nav><a href="/playground">Playground</a>: a page to try the models</nav>
     <div id="docs"></div>
     <noscript>The description of this API is at <a href="/openapi.json">/openapi.json</a>.</noscript>
     <script src="/docs/swagger-ui-bundle.js"></script>

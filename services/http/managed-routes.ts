@@ -28,7 +28,10 @@ export type AddRoute = (
   types?: readonly string[],
 ) => void;
 
-/** Returns the function that adds routes. Also sets the app's responses to unknown routes, wrong methods and uncaught errors. */
+/**
+ * Returns the function that adds routes. Also sets the app's responses to unknown routes, wrong methods and uncaught
+ * errors, and sends a browser that opens `/` to the playground.
+ */
 export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: string): AddRoute {
   const { access, clock, config, log } = runtime;
   const newId = requestIds();
@@ -36,6 +39,12 @@ export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: strin
   const recordUnmatched = createRecorder(runtime, service, UNMATCHED);
 
   app.notFound((c) => {
+    if (opensInBrowser(c)) {
+      recordUnmatched(c.req.method, 302, clock.now());
+      c.header('X-Request-Id', idOf(c));
+      c.header('Vary', 'Accept');
+      return c.redirect('/playground');
+    }
     const allowed = METHODS.map((method) => method.toUpperCase()).filter(
       (method) => app.router.match(method, c.req.path)[0].length > 0,
     );
@@ -73,11 +82,18 @@ export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: strin
   };
 }
 
+/** Whether somebody opens the address of the service in a browser, who is better served by a page than by an error. */
+function opensInBrowser({ req }: Context): boolean {
+  return (
+    req.method === 'GET' && req.path === '/' && req.header('accept')?.includes('text/html') === true
+  );
+}
+
 function unmatched(c: Context, allowed: readonly string[]): ServeError {
   if (allowed.length === 0) {
     return new ServeError(
       'ROUTE_NOT_FOUND',
-      'There is no such route; the routes are listed at /docs.',
+      'There is no such route; the routes are listed at /docs, and models can be tried at /playground.',
     );
   }
   return new ServeError(

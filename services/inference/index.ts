@@ -1,6 +1,5 @@
 /** @module The inference service: the Open Inference Protocol V2 for every model of the repository. */
 
-import { datatypes } from '../../runtime/index.ts';
 import { exampleInputs, findExample } from '../http/example-request.ts';
 import { modelService } from './model-service.ts';
 
@@ -15,11 +14,9 @@ export const inference = modelService({
     findExample(
       runtime,
       () => true,
-      (model, specs) => {
-        const inputs = exampleInputs(specs)?.map(({ name, type, shape, data }) => {
-          return { name, datatype: datatypes[type], shape, data };
-        });
-        const path = `/v2/models/${encodeURIComponent(model)}/infer`;
+      (version) => {
+        const inputs = exampleInputs(version);
+        const path = `/v2/models/${encodeURIComponent(version.model)}/infer`;
         return inputs && { path, body: JSON.stringify({ inputs }) };
       },
     ),

@@ -1,6 +1,7 @@
 /** @module The NLP service: what can be done with texts, in our form and in those that other servers' clients know. */
 
-import { type RouteContext, type Runtime, ServeError } from '../../runtime/index.ts';
+import type { RouteContext, Runtime } from '../../runtime/index.ts';
+import { versionFor } from '../http/example-request.ts';
 import type { ExampleRequest } from '../http/service-definition.ts';
 import { modelService } from '../inference/model-service.ts';
 import { embedRoutes } from './embed.ts';
@@ -52,12 +53,5 @@ export const nlp = modelService({
 });
 
 /** Whether requests that name no model find one. */
-function hasDefault({ routes }: Runtime, tasks: RouteContext['tasks']): boolean {
-  try {
-    routes.describe({ model: undefined, version: undefined, tasks });
-    return true;
-  } catch (error) {
-    if (error instanceof ServeError) return false;
-    throw error;
-  }
-}
+const hasDefault = ({ routes }: Runtime, tasks: RouteContext['tasks']): boolean =>
+  versionFor(routes, { model: undefined, version: undefined, tasks }) !== undefined;

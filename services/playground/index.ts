@@ -8,7 +8,9 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
+import type { Runtime } from '../../runtime/index.ts';
 import type { AddRoute } from '../http/managed-routes.ts';
+import { playgroundModels } from './models.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -32,7 +34,11 @@ export interface Playground {
 }
 
 /** Adds the routes of the page. */
-export function playgroundRoutes(add: AddRoute, { title, panels }: Playground): void {
+export function playgroundRoutes(
+  add: AddRoute,
+  runtime: Runtime,
+  { title, panels }: Playground,
+): void {
   const folder = join(import.meta.dirname, 'page');
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
   for (const name of files.filter((each) => extname(each) in TYPES)) {
@@ -41,6 +47,7 @@ export function playgroundRoutes(add: AddRoute, { title, panels }: Playground): 
     addFile(add, path, content, TYPES[extname(name)]!);
   }
   add('/playground/panels.json', (c) => c.json({ title, panels }));
+  add('/playground/models.json', (c) => c.json({ models: playgroundModels(runtime) }));
 }
 
 /** A browser asks again each time, and gets the file only if it has changed. */

@@ -1,6 +1,6 @@
 /** @module The prediction service: `POST /predict` for tabular models, and `/v2` for the same models. */
 
-import { exampleInputs, findExample } from '../http/example-request.ts';
+import { exampleFeatures, findExample } from '../http/example-request.ts';
 import { modelService } from '../inference/model-service.ts';
 import { predictRoute, TASKS } from './predict.ts';
 import { predictOperation } from './schema.ts';
@@ -15,13 +15,12 @@ export const prediction = modelService({
     findExample(
       runtime,
       (model) => model.hasTask(TASKS),
-      (model, inputs) => {
-        const row = exampleInputs(inputs);
-        if (row === undefined) return undefined;
-        // A model of several inputs takes each as a column, by its name.
-        const columns = row.map(({ name, data }) => [name, data.length === 1 ? data[0] : data]);
-        const features = row.length === 1 ? row[0]!.data : Object.fromEntries(columns);
-        return { path: '/predict', body: JSON.stringify({ model, features }) };
+      (version) => {
+        const features = exampleFeatures(version);
+        const body = { model: version.model, features };
+        return features === undefined
+          ? undefined
+          : { path: '/predict', body: JSON.stringify(body) };
       },
     ),
   ownRoutes(builder) {

@@ -52,6 +52,13 @@ describe('every service', () => {
       }
     });
 
+    test(`${name} leads a browser that opens its address to the playground`, async () => {
+      const headers = { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+      const response = await fetch(`http://127.0.0.1:${ports[name]}/`, { headers });
+      assert.equal(new URL(response.url).pathname, '/playground');
+      assert.match(response.headers.get('content-type')!, /^text\/html/);
+    });
+
     test(`${name} has the probes, and returns 404 for unknown routes`, async () => {
       for (const path of ['/alive', '/health', '/ready', '/metrics']) {
         const response = await get(path);

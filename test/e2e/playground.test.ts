@@ -18,7 +18,9 @@ const skip = program === undefined ? 'Chromium is not installed' : false;
 
 /** The demonstration models, and small ones for the panels that none of those suits. */
 const MODELS: Readonly<Record<string, string>> = {
+  diabetes: 'models/diabetes',
   iris: 'models/iris',
+  'pair.onnx': 'test/fixtures/models/two-in-two-out.onnx',
   minilm: 'models/minilm',
   ner: 'models/ner',
   nli: 'test/fixtures/text/roberta-nli',
@@ -32,6 +34,7 @@ let browser: Browser;
 let page: Page;
 let origin: string;
 let predictionOrigin: string;
+let inferenceOrigin: string;
 const faults: string[] = [];
 
 /** Starts a service, and returns where it listens. */
@@ -50,7 +53,11 @@ before(async () => {
   for (const [name, from] of Object.entries(MODELS)) {
     symlinkSync(path.join(top, from), path.join(folder, name));
   }
-  [origin, predictionOrigin] = await Promise.all([start('nlp'), start('prediction')]);
+  [origin, predictionOrigin, inferenceOrigin] = await Promise.all([
+    start('nlp'),
+    start('prediction'),
+    start('inference'),
+  ]);
   browser = await puppeteer.launch({
     executablePath: program.path,
     env: { ...process.env, ...program.env },
@@ -63,7 +70,8 @@ before(async () => {
   page.on('pageerror', (error) => faults.push(String(error)));
   page.on('request', (request) => {
     const { origin: asked, protocol } = new URL(request.url());
-    const isOwn = asked === origin || asked === predictionOrigin || protocol === 'data:';
+    const isOwn =
+      [origin, predictionOrigin, inferenceOrigin].includes(asked) || protocol === 'data:';
     if (!isOwn) faults.push(`a request to ${asked}`);
   });
 });
@@ -140,13 +148,43 @@ describe('panels', { skip }, () => {
     });
   }
 
-  test('predict has a field for each feature of the model', async () => {
+  test('predict opens on the default model, with a named field and a value for each feature', async () => {
     await open('predict', predictionOrigin);
     await page.waitForSelector('#field-feature-3');
-    for (const [i, value] of ['5.1', '3.5', '1.4', '0.2'].entries()) {
+    const labels = () =>
+      page.$$eval('label', (found) => found.map((element) => element.textContent ?? ''));
+    assert.deepEqual(await labels(), [
+      ...['Model', 'sepal_length_cm', 'sepal_width_cm', 'petal_length_cm', 'petal_width_cm'],
+    ]);
+    assert.match(await run(), /setosa/);
+    await page.select('#field-model', 'diabetes');
+    await page.waitForSelector('#field-feature-9');
+    assert.ok((await labels()).includes('body_mass_index'));
+    assert.ok(Number(await run()) > 100);
+  });
+
+  test('predict takes the row of a model of several inputs as an object', async () => {
+    await open('predict', predictionOrigin);
+    await page.select('#field-model', 'pair');
+    await page.waitForSelector('#field-features');
+    await fill('features', '{"a": [1, 2], "b": [3, 4]}');
+    assert.match(await run(), /^12/, 'the product of b');
+  });
+
+  test('infer shows the tensors of a row that the default model takes', async () => {
+    await open('infer', inferenceOrigin);
+    assert.match(await run(), /probabilities FP32 \[1, 3\]0\.98/);
+    assert.deepEqual(await seriousFindings(), []);
+    assert.deepEqual(faults.splice(0), []);
+  });
+
+  test('predict sends what its fields hold', async () => {
+    await open('predict', predictionOrigin);
+    await page.waitForSelector('#field-feature-3');
+    for (const [i, value] of ['6.7', '3.0', '5.2', '2.3'].entries()) {
       await fill(`feature-${i}`, value);
     }
-    assert.match(await run(), /setosa/);
+    assert.match(await run(), /virginica/);
     assert.deepEqual(await seriousFindings(), []);
     assert.deepEqual(faults.splice(0), []);
   });

@@ -17,7 +17,7 @@ export async function assertErrorResponse(
   assert.equal(body.request_id, response.headers.get('x-request-id'));
   assert.doesNotMatch(
     body.error!,
-    /\/(?!ready|docs|json)|0x|\.so\b|\bat .*:\d+/,
+    /\/(?!ready|docs|playground|json)|0x|\.so\b|\bat .*:\d+/,
     'the message has a path or an address',
   );
   assert.match(body.error!, /^\S.*\.$/, 'the message is not a sentence');

@@ -7,6 +7,7 @@ import type { NonFinite } from '../../non-finite.ts';
 import type { PreparedInput, Task, TaskDefinition, TaskModel } from '../task.ts';
 import { classificationPredictor, labelledOutputs, labelPredictor } from './classification.ts';
 import type { Features } from './columns.ts';
+import { type Example, readExample } from './example.ts';
 import { type Prediction, type Predictor, rowSize } from './predictor.ts';
 import { rawPredictor } from './raw.ts';
 import { regressionPredictor } from './regression.ts';
@@ -33,14 +34,22 @@ export type TabularName = 'classification' | 'regression' | 'raw';
 /** Takes features and returns predictions in row order. */
 export interface TabularTask
   extends Task<TabularName, Features, TabularOptions, TabularContext, readonly Prediction[]> {
+  /** The row that `model.json` shows as an example. */
+  readonly example: Example | undefined;
   prepare(features: Features, options: TabularOptions): PreparedInput<TabularContext>;
 }
+
+const scalar = z.union([z.number(), z.string(), z.boolean(), z.null()]);
 
 /** The keys of `model.json` that describe a tabular model. */
 const tabularConfig = z.object({
   input: z.string().optional().describe('The input that takes the features'),
   output: z.string().optional().describe('The output that holds the prediction'),
   features: z.array(z.string()).optional().describe('Names of the features, in order'),
+  example: z
+    .array(z.union([scalar, z.array(scalar)]))
+    .optional()
+    .describe('A row that the model takes, which the playground and the start show'),
   missing: z
     .literal('nan')
     .optional()
@@ -154,6 +163,7 @@ function tabularTask(
     name,
     outputs: predictor.outputs,
     notes,
+    example: readExample(signature, config, layOut),
     prepare(features, { nonFinite }) {
       const { runs, rows } = layOut(features);
       return { runs, context: { nonFinite, rows } };

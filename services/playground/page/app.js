@@ -13,9 +13,9 @@ async function read(path) {
 }
 
 async function start() {
-  const [{ title, panels: names }, { models = [] }] = await Promise.all([
+  const [{ title, panels: names }, { models }] = await Promise.all([
     read('/playground/panels.json'),
-    read('/ready'),
+    read('/playground/models.json'),
   ]);
   document.title = `Playground – ${title}`;
   /** @type {HTMLElement} */ (document.getElementById('service')).textContent = title;

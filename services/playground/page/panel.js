@@ -15,38 +15,43 @@ import { curl, send, times } from './request.js';
  *   empty: string,
  *   ask(values: Record<string, any>, model: string | undefined): import('./request.js').Ask,
  *   show(json: any, values: Record<string, any>): Node,
- *   more?(form: HTMLFormElement, model: string): Promise<readonly import('./fields.js').Field[]>,
+ *   more?(model: Model): Promise<readonly import('./fields.js').Field[]>,
  * }} Panel
+ *
+ * A model as the server lists it, with the names of its features, a row of them, and that row as inputs of `/v2`.
+ * @typedef {{
+ *   name: string,
+ *   versions: readonly { state: string, task?: string }[],
+ *   features?: readonly string[],
+ *   row?: readonly unknown[] | Record<string, unknown>,
+ *   inputs?: readonly object[],
+ * }} Model
  */
 
 /**
- * The names of the served models that have one of the tasks.
+ * The served models that have one of the tasks.
  *
  * @param {Panel} panel
- * @param {readonly any[]} models
+ * @param {readonly Model[]} models
  */
-function suiting({ tasks }, models) {
-  return models
-    .filter(({ versions }) =>
-      versions.some(
-        (/** @type {any} */ { state, task }) =>
-          state === 'ready' && (tasks === undefined || tasks.includes(task)),
-      ),
-    )
-    .map(({ name }) => name);
-}
+const suiting = ({ tasks }, models) =>
+  models.filter(({ versions }) =>
+    versions.some(
+      ({ state, task = '' }) => state === 'ready' && (tasks === undefined || tasks.includes(task)),
+    ),
+  );
 
 /**
  * @param {HTMLElement} main
  * @param {Panel | undefined} panel
- * @param {readonly any[]} models As `/ready` lists them.
+ * @param {readonly Model[]} models
  */
 export function openPanel(main, panel, models) {
   if (panel === undefined) return main.replaceChildren(note('This service has no panel.'));
-  const names = suiting(panel, models);
+  const able = suiting(panel, models);
   const head = [h('h2', {}, panel.title), h('p', {}, panel.description)];
-  if (names.length === 0) return main.replaceChildren(...head, note(panel.empty));
-  main.replaceChildren(...head, new OpenPanel(panel, names).element);
+  if (able.length === 0) return main.replaceChildren(...head, note(panel.empty));
+  main.replaceChildren(...head, new OpenPanel(panel, able).element);
 }
 
 class OpenPanel {
@@ -55,10 +60,11 @@ class OpenPanel {
 
   /**
    * @param {Panel} panel
-   * @param {readonly string[]} models
+   * @param {readonly Model[]} models The first one is chosen.
    */
   constructor(panel, models) {
     this.panel = panel;
+    this.models = models;
     this.fields = panel.fields;
     this.run = h('button', { type: 'submit' }, 'Run');
     this.stop = h(
@@ -82,7 +88,7 @@ class OpenPanel {
       name: 'model',
       label: 'Model',
       type: /** @type {const} */ ('choice'),
-      options: models,
+      options: models.map(({ name }) => name),
     };
     this.rows = h(
       'div',
@@ -133,7 +139,8 @@ class OpenPanel {
   async addFields() {
     const { model } = this;
     try {
-      const more = await this.panel.more?.(this.form, model);
+      const chosen = /** @type {Model} */ (this.models.find(({ name }) => name === model));
+      const more = await this.panel.more?.(chosen);
       // Another model may have been chosen meanwhile.
       if (model !== this.model) return;
       this.fields = [...this.panel.fields, ...(more ?? [])];

@@ -34,6 +34,62 @@ describe('the example request works', () => {
   }
 });
 
+describe('the example request has the row that model.json shows', () => {
+  const NUMBERS = [5.5, 3, 1.25];
+  for (const [fixture, example, features, data] of [
+    ['identity-float32', NUMBERS, NUMBERS, [NUMBERS]],
+    [
+      'two-in-two-out',
+      [
+        [1.5, 0],
+        [2, 3],
+      ],
+      { a: [1.5, 0], b: [2, 3] },
+      [
+        [1.5, 0],
+        [2, 3],
+      ],
+    ],
+  ] as const) {
+    test(fixture, async () => {
+      const files = {
+        'm/1/model.onnx': `=${fixture}`,
+        'm/model.json': JSON.stringify({ example }),
+      };
+      await using server = await inference(files);
+      const { body } = prediction.example!(server.runtime)!;
+      assert.deepEqual(JSON.parse(body).features, features);
+      const tensors = JSON.parse(inferenceService.example!(server.runtime)!.body).inputs;
+      assert.deepEqual(
+        tensors.map((input: { data: unknown }) => input.data),
+        data,
+      );
+    });
+  }
+});
+
+describe('an example that the model does not take says what it does', () => {
+  for (const [fixture, example, says] of [
+    [
+      'identity-float32',
+      [1],
+      /"example" in model\.json is wrong: features has 1 value, expected 3\./,
+    ],
+    ['two-in-two-out', [1, 2, 3], /it has 3 values, expected 2, one for each input\./],
+  ] as const) {
+    test(fixture, async () => {
+      const files = {
+        'm/1/model.onnx': `=${fixture}`,
+        'm/model.json': JSON.stringify({ example }),
+      };
+      await using server = await inference(files, {}, { service: prediction });
+      const response = await server.post('/predict', { features: [1] });
+      assert.notEqual(response.status, 200);
+      assert.match(response.json.error, says);
+    });
+  }
+});
+
 test('the example request is for the default model if it can be made for that one', async () => {
   const files = { 'a/1/model.onnx': '=identity-float32', 'b/1/model.onnx': '=identity-float32' };
   await using server = await inference(files, { defaultModel: 'b' });

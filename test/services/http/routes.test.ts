@@ -209,7 +209,7 @@ test('every file of the docs page is served', async () => {
   const response = await demo.app.request('/docs');
   assert.match(response.headers.get('content-type') ?? '', /^text\/html/);
   const references = [...(await response.text()).matchAll(/(?:src|href)="([^"]+)"/g)];
-  assert.equal(references.length, 4);
+  assert.equal(references.length, 5);
   for (const [, target] of references) {
     // The page refers to no other host, so it works without internet access.
     assert.match(target!, /^\/(?!\/)/);

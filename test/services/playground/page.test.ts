@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { jsonOf, type Opened, openApp } from '../support.ts';
+import { jsonOf, type Opened, openApp, ROW } from '../support.ts';
 
 let service: Opened;
 before(async () => {
@@ -35,6 +35,16 @@ test('the page and every file that it names come from the service, with their ty
   assert.equal(title, 'Prediction service');
   for (const panel of panels as string[]) await check(`/playground/panels/${panel}.js`);
   assert.ok(seen.size >= 7);
+});
+
+test('the models come with the default first, and with a row of named features', async () => {
+  const { models } = await jsonOf(await service.app.request('/playground/models.json'));
+  const [first] = models as { name: string; features: string[]; row: number[]; inputs: object[] }[];
+  assert.equal(first!.name, 'iris');
+  assert.equal(first!.features[0], 'sepal_length_cm');
+  assert.deepEqual(first!.row, ROW);
+  const tensor = { name: 'features', datatype: 'FP32', shape: [1, 4], data: ROW };
+  assert.deepEqual(first!.inputs, [tensor]);
 });
 
 test('the page may load and run only what the service serves', async () => {

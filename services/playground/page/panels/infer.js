@@ -18,9 +18,10 @@ export const panel = {
   tasks: undefined,
   fields: [],
   empty: 'No model is served. Put one into the model repository.',
-  async more(_form, model) {
-    const { inputs } = await (await fetch(`/v2/models/${encodeURIComponent(model)}`)).json();
-    const value = JSON.stringify({ inputs: inputs.map(example) }, null, 2);
+  async more({ name, inputs }) {
+    const path = `/v2/models/${encodeURIComponent(name)}`;
+    const examples = inputs ?? (await (await fetch(path)).json()).inputs.map(example);
+    const value = JSON.stringify({ inputs: examples }, null, 2);
     return [{ name: 'body', label: 'Request', type: 'text', rows: 12, value }];
   },
   ask({ body = '{}' }, model) {

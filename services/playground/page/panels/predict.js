@@ -16,22 +16,22 @@ export const panel = {
   tasks: ['classification', 'regression', 'raw'],
   fields: [],
   empty: 'No model of rows of features is served. Put one into the model repository.',
-  // A form made from the model's signature: a number for each feature, or JSON if their number is open.
-  async more(_form, model) {
-    const { inputs } = await (await fetch(`/v2/models/${encodeURIComponent(model)}`)).json();
-    const width = inputs.length === 1 ? inputs[0].shape.at(-1) : -1;
-    if (width < 1 || width > 32) {
+  // A form made from the model's signature: a field for each feature of a list, otherwise JSON.
+  async more({ row = [], features = [] }) {
+    if (!Array.isArray(row) || row.length === 0 || row.length > 32) {
       const help = 'A list of values, or an object of values by the names of the inputs.';
-      return [{ name: 'features', label: 'Features', type: 'text', value: '[]', help }];
+      const value = JSON.stringify(row);
+      return [{ name: 'features', label: 'Features', type: 'text', value, help }];
     }
-    return Array.from({ length: width }, (_, i) => ({
-      ...{ name: `feature-${i}`, label: `Feature ${i + 1}`, type: /** @type {const} */ ('line') },
-      value: '0',
+    return row.map((value, i) => ({
+      name: `feature-${i}`,
+      label: features[i] ?? `Feature ${i + 1}`,
+      type: /** @type {const} */ ('line'),
+      value: typeof value === 'string' ? value : JSON.stringify(value),
     }));
   },
-  ask(values, model) {
-    const { features, ...rest } = values;
-    const row = features === undefined ? Object.values(rest).map(toJson) : toJson(features);
+  ask({ features, ...fields }, model) {
+    const row = features === undefined ? Object.values(fields).map(toJson) : toJson(features);
     return { path: '/predict', body: { features: row, model } };
   },
   show({ prediction, confidence }) {
