@@ -19,10 +19,20 @@ const DEAD_MS = 5000;
 /** After Redis has refused to store something, because it has no memory or is a replica, nothing is stored for this time. */
 const WRITE_PAUSE_MS = 1000;
 
+const OUTAGE = 'Redis does not respond in time and is not asked until it does';
+const NEVER_USABLE =
+  'The Redis of REDIS_URL cannot be used, and is not asked until it can: start it, or correct REDIS_URL; npx millrace doctor looks again';
+
 export class RequestRedis {
   readonly #redis: Redis;
   readonly #log: Log;
+  readonly #onFailure: () => void;
   #usable = false;
+  #wasUsable = false;
+  /** Whether the log says that it is not usable. */
+  #reported = false;
+  /** Why the connection will be closed. */
+  #cause: unknown;
   #closed = false;
   #probe: ReturnType<typeof setTimeout> | undefined;
   #writesFrom = 0;
@@ -32,8 +42,14 @@ export class RequestRedis {
    *
    * @param url `redis://…` or `rediss://…`
    * @param limitMs Maximum time of a command, milliseconds.
+   * @param onFailure Is called for each connection that is lost, cannot be made, or on which Redis refuses a ping.
    */
-  static async open(url: string, log: Log, limitMs = LIMIT_MS): Promise<RequestRedis> {
+  static async open(
+    url: string,
+    log: Log,
+    limitMs = LIMIT_MS,
+    onFailure: () => void = () => {},
+  ): Promise<RequestRedis> {
     const { Redis } = await import('ioredis');
     const redis = new Redis(url, {
       // A command that cannot be sent fails at once instead of waiting for the connection.
@@ -47,16 +63,20 @@ export class RequestRedis {
       disableClientInfo: true,
       retryStrategy: () => PROBE_MS,
     });
-    return new RequestRedis(redis, log);
+    return new RequestRedis(redis, log, onFailure);
   }
 
-  private constructor(redis: Redis, log: Log) {
+  private constructor(redis: Redis, log: Log, onFailure: () => void) {
     this.#redis = redis;
     this.#log = log;
+    this.#onFailure = onFailure;
     redis.on('ready', () => void this.#ping());
-    redis.on('close', () => this.#suspend('the connection was closed'));
+    redis.on('close', () => this.#lost());
     // The library throws an error event that nobody handles. The connection is closed after each of them.
-    redis.on('error', (error) => log.debug({ err: error }, 'Redis'));
+    redis.on('error', (error) => {
+      this.#cause = error;
+      log.debug({ err: error }, 'Redis');
+    });
   }
 
   /** Whether commands are sent. */
@@ -103,10 +123,18 @@ export class RequestRedis {
     this.#pingLater();
   }
 
+  #lost(): void {
+    if (this.#closed) return;
+    this.#onFailure();
+    this.#suspend(this.#cause ?? 'the connection was closed');
+    this.#cause = undefined;
+  }
+
   #suspend(cause: unknown): void {
-    if (!this.#usable) return;
     this.#usable = false;
-    this.#log.warn({ err: cause }, 'Redis does not respond in time and is not asked until it does');
+    if (this.#reported) return;
+    this.#reported = true;
+    this.#log.warn({ err: cause }, this.#wasUsable ? OUTAGE : NEVER_USABLE);
   }
 
   #pauseWrites(cause: unknown): void {
@@ -129,9 +157,13 @@ export class RequestRedis {
       await this.#redis.ping();
       if (this.#closed) return;
       this.#usable = true;
+      this.#wasUsable = true;
+      this.#reported = false;
       this.#log.info('Redis is used');
-    } catch {
-      this.#pingLater();
+    } catch (error) {
+      if (this.#closed) return;
+      if (isReply(error)) this.#onFailure();
+      this.#fail(error);
     }
   }
 }

@@ -25,7 +25,11 @@ export async function openCache(
 ): Promise<ResponseCache> {
   const counters = cacheMetrics(metrics);
   const { redisUrl } = config;
-  const redis = redisUrl === undefined ? undefined : await RequestRedis.open(redisUrl, log);
+  const onFailure = () => counters.redisFailures.add();
+  const redis =
+    redisUrl === undefined
+      ? undefined
+      : await RequestRedis.open(redisUrl, log, undefined, onFailure);
   return new ResponseCache({
     settings: config,
     metrics: counters,

@@ -6,7 +6,7 @@ export interface CacheMetrics {
   /** Look-ups that found results, and that found none, by tier. A request that waits for another one's run has found its results in memory. */
   readonly hits: TierCounters;
   readonly misses: TierCounters;
-  /** Commands that Redis refused, or did not respond to in time. */
+  /** Commands that Redis refused or did not respond to in time, and connections that were lost or could not be made. */
   readonly redisFailures: CounterSeries;
 }
 
@@ -27,7 +27,7 @@ export function cacheMetrics(metrics: Metrics): CacheMetrics {
     redisFailures: metrics
       .counter({
         name: 'millrace_cache_redis_failures_total',
-        help: 'Commands of the response cache that Redis refused or did not respond to in time',
+        help: 'Commands of the response cache that Redis refused or did not respond to in time, and lost or failed connections',
         labels: [],
       })
       .series({}),

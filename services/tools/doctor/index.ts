@@ -93,14 +93,22 @@ async function artifacts(config: Config): Promise<Found> {
 
 async function cache({ redisUrl, cacheTtlSecs }: Config): Promise<Found> {
   const where = redisUrl === undefined ? 'memory of each process' : 'memory and Redis';
-  if (redisUrl !== undefined) await checkRedis(redisUrl);
+  try {
+    if (redisUrl !== undefined) await checkRedis(redisUrl);
+  } catch (error) {
+    return unreachable(error, 'REDIS_URL');
+  }
   const ttl = cacheTtlSecs === undefined ? 'models that ask for it' : `${cacheTtlSecs} s`;
   return { state: 'ok', detail: `${where}; CACHE_TTL: ${ttl}` };
 }
 
 async function queue({ queueRedisUrl }: Config): Promise<Found> {
   if (queueRedisUrl === undefined) return { state: 'ok', detail: 'from the database' };
-  const { maxmemoryPolicy } = await checkRedis(queueRedisUrl);
+  const found = await checkRedis(queueRedisUrl).catch((error) =>
+    unreachable(error, 'QUEUE_REDIS_URL'),
+  );
+  if ('state' in found) return found;
+  const { maxmemoryPolicy } = found;
   const detail = `BullMQ; maxmemory-policy ${maxmemoryPolicy ?? 'unknown'}`;
   if (maxmemoryPolicy === undefined || maxmemoryPolicy === 'noeviction') {
     return { state: 'ok', detail };
@@ -108,6 +116,11 @@ async function queue({ queueRedisUrl }: Config): Promise<Found> {
   const remedy = 'redis-cli config set maxmemory-policy noeviction';
   return { state: 'failed', detail, remedy };
 }
+
+const unreachable = (error: unknown, setting: string): Found => ({
+  ...failed(error),
+  remedy: `start Redis, or correct ${setting}`,
+});
 
 async function signatures(config: Config): Promise<Found> {
   const { keys, keyless } = await readTrust(config);

@@ -21,11 +21,13 @@ const PATIENT_MS = 15_000;
 
 /** A cache of a process with this Redis. */
 async function cacheOver(port: number, limitMs?: number) {
-  const lines: { msg: string }[] = [];
+  const lines: { level: number; msg: string }[] = [];
   const log = createLog('info', { write: (line) => void lines.push(JSON.parse(line)) });
-  const redis = await RequestRedis.open(`redis://127.0.0.1:${port}`, log, limitMs);
   const counted: Record<string, number> = {};
-  const tier = new RedisTier(redis, countingMetrics(counted).redisFailures);
+  const { redisFailures } = countingMetrics(counted);
+  const onFailure = () => redisFailures.add();
+  const redis = await RequestRedis.open(`redis://127.0.0.1:${port}`, log, limitMs, onFailure);
+  const tier = new RedisTier(redis, redisFailures);
   const cache = testCache({ redis: tier, counted });
   return {
     redis,
@@ -93,11 +95,27 @@ describe('faults', { skip: noRedis }, () => {
     await server.kill();
     using process = await cacheOver(server.port, PATIENT_MS);
     assert.equal((await process.ask(1)).state, 'miss');
-    assert.equal(process.counted.failures, undefined);
+    await until(() => process.counted.failures! >= 2, 'two attempts to connect are counted');
+    assert.equal(process.counted['misses.redis'], undefined);
+    const logged = () => process.lines.map(({ level, msg }) => [level, msg.slice(0, 45)]);
+    assert.deepEqual(logged(), [[40, 'The Redis of REDIS_URL cannot be used, and is']]);
+    assert.match(JSON.stringify(process.lines), /ECONNREFUSED.*correct REDIS_URL/);
     await server.start();
     await process.usable();
+    assert.deepEqual(logged()[1], [30, 'Redis is used']);
     assert.equal((await process.ask(2)).state, 'miss');
     assert.equal(process.counted['misses.redis'], 1);
+  });
+
+  test('a Redis that wants a password is reported once, and each refusal is counted', async () => {
+    await using server = await startRedis();
+    const admin = connect(server.port, '127.0.0.1').end('CONFIG SET requirepass secret\r\n');
+    await once(admin.resume(), 'close');
+    using process = await cacheOver(server.port, PATIENT_MS);
+    await until(() => process.counted.failures! >= 2, 'two refusals are counted');
+    assert.equal((await process.ask(1)).state, 'miss');
+    assert.equal(process.lines.length, 1);
+    assert.match(JSON.stringify(process.lines), /NOAUTH.*cannot be used/);
   });
 
   test('a Redis that is killed and started again is used again', async () => {

@@ -75,6 +75,18 @@ test('a Redis that refuses CONFIG can be used', { skip: noRedis }, async () => {
   assert.match((await check('job queue', settings)).detail, /maxmemory-policy noeviction/);
 });
 
+test('a Redis that cannot be reached has a remedy that names its setting', async () => {
+  const url = 'redis://127.0.0.1:1';
+  for (const [name, setting, settings] of [
+    ['response cache', 'REDIS_URL', { redisUrl: url }],
+    ['job queue', 'QUEUE_REDIS_URL', { queueRedisUrl: url }],
+  ] as const) {
+    const { state, detail, remedy } = await check(name, settings);
+    assert.deepEqual([state, remedy], ['failed', `start Redis, or correct ${setting}`]);
+    assert.match(detail, /^Redis cannot be used: .*ECONNREFUSED/);
+  }
+});
+
 test('a server that is not a millrace is no server', async () => {
   const server = createServer((_request, response) => response.end('hello')).listen(0, '127.0.0.1');
   const { port } = server.address() as AddressInfo;
