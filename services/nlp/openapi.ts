@@ -27,7 +27,8 @@ export const TEXT_ERRORS: readonly ServeCode[] = [
 const usageSchema = z
   .object({
     tokens: z.int().openapi({
-      description: 'Tokens that the model has read, special ones included.',
+      description:
+        'Tokens that the model has read, special ones included. Those that windows of a long text share count in each of them.',
       example: 7,
     }),
     truncated: z.int().openapi({
@@ -42,7 +43,7 @@ export const aboutFields = {
   model_version: z.string().openapi({ example: 'v1.0' }),
   inference_time_ms: z.number().openapi({
     description:
-      'Time of the runs in milliseconds, which the requests of a batch share, and those that its results are cached for.',
+      'Time of the longest run in milliseconds, which the requests of a batch share, and those that its results are cached for. A summary that is made in rounds has the sum of theirs.',
     example: 4.2,
   }),
   request_id: z.string().openapi({ example: 'req_1f0c9a7e2b001' }),

@@ -28,7 +28,10 @@ const generationShape = {
   }),
   max_new_tokens: z.int().min(1).optional().openapi({ description: 'Most new tokens, instead.' }),
   min_length: z.int().min(0).optional().openapi({ description: 'Counts as `max_length`.' }),
-  num_beams: z.int().min(1).max(MAX_BEAMS).optional(),
+  num_beams: z.int().min(1).max(MAX_BEAMS).optional().openapi({
+    description:
+      'Summaries that are searched at a time. A stream has one, also if the model says more, and refuses a number above 1.',
+  }),
   no_repeat_ngram_size: z.int().min(0).max(100).optional(),
   length_penalty: z.number().min(-10).max(10).optional(),
   temperature: z.number().min(0).max(100).optional().openapi({
@@ -60,7 +63,8 @@ const requestSchema = z
         'Whether what does not fit into the window of the model is left out. By default a long text is summarized in parts.',
     }),
     stream: z.boolean().optional().openapi({
-      description: 'Whether the response is a stream of server-sent events; only for one text.',
+      description:
+        'Whether the response is a stream of server-sent events; only for one text. It is searched without beams, also if the model has some by default, so the summary may be another one than without it.',
     }),
     ...modelFields,
   })

@@ -209,6 +209,16 @@ describe('a stream', () => {
     });
   }
 
+  test('is searched without the beams that the model has by default', async () => {
+    const body = { text: 'Hello there.', max_new_tokens: 40, min_length: 30 };
+    const response = await service.post('/summarize', { ...body, stream: true });
+    const { summary } = (await eventsOf(response)).at(-2) as Record<string, unknown>;
+    const of = async (more: object) =>
+      (await service.ask<Answer>('/summarize', { ...body, ...more })).summary;
+    assert.equal(summary, await of({ num_beams: 1 }));
+    assert.notEqual(summary, await of({}));
+  });
+
   test('that a client leaves ends the generation', async () => {
     const body = { text: 'Hello', stream: true, max_new_tokens: 4000, min_length: 3999 };
     const response = await service.post('/summarize', body);
