@@ -20,18 +20,27 @@ const TYPES: Readonly<Record<string, string>> = {
   string: 'a string',
 };
 
+/** The first mistake of a value. */
+export interface Mistake {
+  /** As a clause, such as `batching.maxRows must be a number but is "4"`. */
+  readonly fault: string;
+  /** The member of the value that has the mistake; undefined if it is the value itself. */
+  readonly member?: string;
+}
+
 /**
  * Checks a value that was parsed from JSON.
  *
- * @returns The value in `data`, or in `fault` the first mistake as a clause, such as
- * `batching.maxRows must be a number but is "4"`.
+ * @param subject What a message calls the value itself.
+ * @returns The value in `data`, or the first mistake.
  */
 export function checkSchema<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
-): { readonly data: z.output<Schema> } | { readonly fault: string } {
+  subject = 'it',
+): { readonly data: z.output<Schema> } | Mistake {
   const parsed = schema.safeParse(value, { error: describe, reportInput: true });
-  return parsed.success ? { data: parsed.data } : { fault: faultOf(parsed.error.issues[0]!) };
+  return parsed.success ? { data: parsed.data } : mistakeOf(parsed.error.issues[0]!, subject);
 }
 
 /** A schema of a list whose length is checked before its elements, because those of a long list take hundreds of milliseconds. */
@@ -80,11 +89,16 @@ function unknownKey(key: string, schema: unknown): string {
   return `the unknown key ${quote(key)}; ${hint}`;
 }
 
-function faultOf(issue: Issue): string {
-  const { path, message, input, code } = narrowest(issue);
-  const subject = path.length === 0 ? 'it' : pathText(path);
-  if (code === 'unrecognized_keys') return `${subject} has ${message}`;
-  return `${subject} must be ${message} but is ${written(input)}`;
+function mistakeOf(issue: Issue, whole: string): Mistake {
+  const found = narrowest(issue);
+  const { path, message, input } = found;
+  const subject = path.length === 0 ? whole : pathText(path);
+  const isUnknown = found.code === 'unrecognized_keys';
+  const first = path[0] ?? (isUnknown ? found.keys[0] : undefined);
+  const fault = isUnknown
+    ? `${subject} has ${message}`
+    : `${subject} must be ${message} but is ${written(input)}`;
+  return typeof first === 'string' ? { fault, member: first } : { fault };
 }
 
 /** A value as a message shows it: as it is written in JSON, but not all of a long one. */

@@ -50,20 +50,24 @@ export class ServeError extends Error {
   readonly code: ServeCode;
   /** For temporary errors: the milliseconds after which to retry, if they are known. */
   readonly retryAfterMs: number | undefined;
+  /** The member of the request that is wrong, if it is one of the outermost object. */
+  readonly param: string | undefined;
 
   constructor(
     code: ServeCode,
     message: string,
-    options?: ErrorOptions & { retryAfterMs?: number | undefined },
+    options?: ErrorOptions & { retryAfterMs?: number | undefined; param?: string | undefined },
   ) {
     super(/[^.…]$/.test(message) ? `${message}.` : message, options);
     this.code = code;
     this.retryAfterMs = options?.retryAfterMs;
+    this.param = options?.param;
   }
 }
 
-export function invalidArgument(message: string): ServeError {
-  return new ServeError('INVALID_ARGUMENT', message);
+/** @param param As in `ServeError`. */
+export function invalidArgument(message: string, param?: string): ServeError {
+  return new ServeError('INVALID_ARGUMENT', message, { param });
 }
 
 /**

@@ -232,8 +232,12 @@ export class RouteTable {
     }
     const found = this.#entries.get(model);
     if (found !== undefined) return found;
-    const names = quoted(this.models().filter((each) => each.isReady()));
-    const available = names === '' ? 'no model is served' : `available: ${names}`;
+    const able = isTextTask(tasks?.[0]) ? tasks : undefined;
+    const names = quoted(
+      this.models().filter((each) => (able === undefined ? each.isReady() : each.hasTask(able))),
+    );
+    const task = able === undefined ? '' : ` for ${able.join(' or ')}`;
+    const available = names === '' ? `no model${task} is served` : `available${task}: ${names}`;
     throw new ServeError('MODEL_NOT_FOUND', `There is no model ${quote(model)}; ${available}.`);
   }
 

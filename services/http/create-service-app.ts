@@ -5,6 +5,7 @@ import type { RequestHandler, Runtime } from '../../runtime/index.ts';
 import { playgroundRoutes } from '../playground/index.ts';
 import { docsRoutes } from './docs.ts';
 import { createEdge } from './edge.ts';
+import type { ErrorBody } from './error-response.ts';
 import { healthRoutes } from './health.ts';
 import { managedRoutes } from './managed-routes.ts';
 import { metricsRoute } from './metrics.ts';
@@ -27,7 +28,8 @@ export function createServiceApp(
 ): ServiceApp {
   const app = new OpenAPIHono();
   const edge = createEdge(runtime, name);
-  const managed = managedRoutes(app, runtime, name);
+  const unmatchedBodies = new Map<string, ErrorBody>();
+  const managed = managedRoutes(app, runtime, name, unmatchedBodies);
   const fastRoutes: Record<string, RequestHandler> = {};
   routes({
     runtime,
@@ -37,6 +39,7 @@ export function createServiceApp(
       fastRoutes[route.path] = handler;
       app.post(route.path, (c) => handler(c.req.raw));
     },
+    unmatched: (prefix, body) => unmatchedBodies.set(prefix, body),
     describe: (operation) => app.openAPIRegistry.registerPath(operation),
   });
   playgroundRoutes(managed, runtime, { title, panels });

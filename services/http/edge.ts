@@ -99,7 +99,7 @@ export function createEdge(runtime: Runtime, service: string) {
     }
 
     function failure(context: RequestContext, thrown: unknown): Response {
-      const error = toServeError(thrown);
+      const error = withDeadline(toServeError(thrown), context);
       recordFailure(context, error);
       const headers = versionHeader(context.modelVersion);
       return errorResponse(error, context.id, headers, bodyOf(error, context.id));
@@ -143,7 +143,7 @@ export function createEdge(runtime: Runtime, service: string) {
         if (accessLog) log.debug({ request_id: context.id, path, ms, ...timings }, 'completed');
       } catch (thrown) {
         if (!events.opened) throw thrown;
-        const error = toServeError(thrown);
+        const error = withDeadline(toServeError(thrown), context);
         recordFailure(context, error);
         events.send(bodyOf(error, context.id));
       } finally {
@@ -247,6 +247,14 @@ function eventResponse(
     ...(cache?.ageSecs !== undefined && { Age: String(cache.ageSecs) }),
   };
   return new Response(body, { headers });
+}
+
+/** An error of a deadline that the client has set with a header names the header. */
+function withDeadline(error: ServeError, { timeoutMs }: RequestContext): ServeError {
+  if (error.code !== 'DEADLINE_EXCEEDED' || timeoutMs === undefined) return error;
+  const fact = error.message.replace(/\.$/, '');
+  const message = `${fact}, because X-Request-Timeout-Ms is ${timeoutMs}; send a larger one, or less at once.`;
+  return new ServeError('DEADLINE_EXCEEDED', message, { cause: error });
 }
 
 function wrongTimeout(timeoutMs: number | undefined): ServeError | undefined {

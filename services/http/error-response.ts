@@ -60,8 +60,11 @@ export function toServeError(error: unknown): ServeError {
   return new ServeError('INTERNAL', 'The server failed to process the request.', { cause: error });
 }
 
+/** Makes the body of an error response. */
+export type ErrorBody = (error: ServeError, requestId: string) => object;
+
 /** The body of an error response: `{"error":"one sentence","code":"MODEL_NOT_FOUND","request_id":"…"}`. */
-export const errorBody = ({ message, code }: ServeError, requestId: string): object => ({
+export const errorBody: ErrorBody = ({ message, code }, requestId) => ({
   error: message,
   code,
   request_id: requestId,

@@ -4,7 +4,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context, Handler, MiddlewareHandler } from 'hono';
 import { METHODS } from 'hono/router';
 import { type Runtime, ServeError } from '../../runtime/index.ts';
-import { errorResponse, isFault, STATUS, toServeError } from './error-response.ts';
+import { type ErrorBody, errorResponse, isFault, STATUS, toServeError } from './error-response.ts';
 import { requestIds } from './request-id.ts';
 import { createRecorder } from './request-metrics.ts';
 import { refuseOtherSites } from './same-site.ts';
@@ -31,8 +31,15 @@ export type AddRoute = (
 /**
  * Returns the function that adds routes. Also sets the app's responses to unknown routes, wrong methods and uncaught
  * errors, and sends a browser that opens `/` to the playground.
+ *
+ * @param unmatchedBodies By the beginning of a path: the bodies of errors of unknown routes and wrong methods.
  */
-export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: string): AddRoute {
+export function managedRoutes(
+  app: OpenAPIHono,
+  runtime: Runtime,
+  service: string,
+  unmatchedBodies: ReadonlyMap<string, ErrorBody>,
+): AddRoute {
   const { access, clock, config, log } = runtime;
   const newId = requestIds();
   const idOf = (c: Context) => newId(c.req.header('x-request-id') ?? null);
@@ -51,7 +58,9 @@ export function managedRoutes(app: OpenAPIHono, runtime: Runtime, service: strin
     const error = unmatched(c, allowed);
     recordUnmatched(c.req.method, STATUS[error.code], clock.now());
     const headers = allowed.length > 0 ? { Allow: allowed.join(', ') } : {};
-    return errorResponse(error, idOf(c), headers);
+    const id = idOf(c);
+    const other = [...unmatchedBodies].find(([prefix]) => c.req.path.startsWith(prefix))?.[1];
+    return errorResponse(error, id, headers, other?.(error, id));
   });
 
   app.onError((thrown, c) => {

@@ -3,6 +3,7 @@
 import type { RouteConfig } from '@hono/zod-openapi';
 import type { Runtime, ServicePorts } from '../../runtime/index.ts';
 import type { InferRoute } from './edge.ts';
+import type { ErrorBody } from './error-response.ts';
 import type { AddRoute } from './managed-routes.ts';
 
 /**
@@ -15,6 +16,8 @@ export interface RouteBuilder {
   infer<Body, Request, Context>(route: InferRoute<Body, Request, Context>): void;
   /** Adds any other route. */
   readonly managed: AddRoute;
+  /** Gives errors of unknown routes whose paths begin so, and of wrong methods there, another body. */
+  unmatched(prefix: string, body: ErrorBody): void;
   /** Adds a route's entry to the description of the API. */
   describe(operation: RouteConfig): void;
 }

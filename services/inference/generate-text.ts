@@ -116,7 +116,11 @@ export async function prepareText(
   others: ReadonlySet<string>,
 ): Promise<Prepared<{ readonly text: GenerateTextContext }>> {
   const { fields, signal, events } = input;
-  const checked = checkSchema(textRequest, withoutMembers(fields, others, textRequest.shape));
+  const checked = checkSchema(
+    textRequest,
+    withoutMembers(fields, others, textRequest.shape),
+    'The body',
+  );
   if ('fault' in checked) {
     throw invalidArgument(`${checked.fault}; the model takes a body such as ${TEXT_EXAMPLE}.`);
   }
@@ -155,7 +159,13 @@ function toOptions({
   ...rest
 }: z.infer<typeof textParameters>): RequestedGeneration {
   const stops = typeof stop === 'string' ? [stop] : stop;
-  return { ...rest, max_new_tokens: max_tokens, min_new_tokens: min_tokens, stop: stops };
+  return {
+    ...rest,
+    max_new_tokens: max_tokens,
+    min_new_tokens: min_tokens,
+    stop: stops,
+    called: { max_new_tokens: 'max_tokens', min_new_tokens: 'min_tokens' },
+  };
 }
 
 /** The last event of a stream has the text only if no event before it has. */

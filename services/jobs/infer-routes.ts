@@ -80,6 +80,7 @@ function routesOf(runtime: Runtime, service: ServiceDefinition): Route[] {
       found.push({ path, matches, handler: edge(route), streams });
     },
     managed: () => undefined,
+    unmatched: () => undefined,
     describe: () => undefined,
   });
   return found;

@@ -88,15 +88,28 @@ export function checkBody<Shape extends z.ZodRawShape>(
       `The body is ${describeValue(json)}; it must be a JSON object such as ${JSON.stringify(example)}.`,
     );
   }
-  const result = checkSchema(schema, withoutMembers(json, others, schema.shape));
+  const { shape } = schema;
+  const result = checkSchema(schema, withoutMembers(json, others, shape), 'The body');
   if ('data' in result) return result.data;
-  throw invalidArgument(`${result.fault.replace(/^it /, 'The body ')}.`);
+  const { fault, member } = result;
+  throw invalidArgument(`${fault}${otherMember(json, shape, member)}.`, member);
+}
+
+/** What to do if one text is sent as `texts`, or a list as `text`; otherwise nothing. */
+function otherMember(
+  json: Readonly<Record<string, unknown>>,
+  shape: z.ZodRawShape,
+  member: string | undefined,
+): string {
+  if (!('text' in shape && 'texts' in shape)) return '';
+  if (member === 'texts' && typeof json.texts === 'string') return '; send one text as text';
+  return member === 'text' && Array.isArray(json.text) ? '; send a list of texts as texts' : '';
 }
 
 /** @throws {ServeError} `INVALID_ARGUMENT` if there is not exactly one of `text` and `texts`, or a text is not a string. */
 export function readTexts({ text, texts }: TextMembers): Texts {
   if (text !== undefined && texts !== undefined) {
-    throw invalidArgument('The body has both text and texts; send one of them.');
+    throw invalidArgument('The body has both text and texts; send one of them.', 'texts');
   }
   if (texts !== undefined) {
     return { ...listed(readStrings(texts, 'texts', MOST_TEXTS), 'texts'), isList: true };
@@ -104,6 +117,7 @@ export function readTexts({ text, texts }: TextMembers): Texts {
   if (text === undefined) {
     throw invalidArgument(
       `The body has no text; send one as text, or 1 to ${MOST_TEXTS} as the list texts.`,
+      'text',
     );
   }
   return { texts: [text], placeOf: () => 'text', isList: false };
@@ -126,6 +140,7 @@ export function readOneOrMore(input: string | readonly unknown[], name: string):
   if (typeof first === 'number' || Array.isArray(first)) {
     throw invalidArgument(
       `${name} has ids of tokens; send texts, because other tokenizers have other ids.`,
+      name,
     );
   }
   return listed(readStrings(input, name, MOST_TEXTS), name);
@@ -143,9 +158,9 @@ export function readStrings(
   most: number,
 ): readonly string[] {
   if (list.length === 0 || list.length > most) {
-    throw invalidArgument(`${name} has ${list.length} elements; send 1 to ${most} at once.`);
+    throw invalidArgument(`${name} has ${list.length} elements; send 1 to ${most} at once.`, name);
   }
   const at = list.findIndex((each) => typeof each !== 'string');
   if (at === -1) return list as readonly string[];
-  throw invalidArgument(`${name}[${at}] must be a string, got ${describeValue(list[at])}.`);
+  throw invalidArgument(`${name}[${at}] must be a string but is ${describeValue(list[at])}.`, name);
 }

@@ -4,6 +4,7 @@ import type { RouteContext, Runtime } from '../../runtime/index.ts';
 import { versionFor } from '../http/example-request.ts';
 import type { ExampleRequest } from '../http/service-definition.ts';
 import { modelService } from '../inference/model-service.ts';
+import { cohereRoutes } from './cohere.ts';
 import { embedRoutes } from './embed.ts';
 import { nerRoute } from './ner.ts';
 import { openAiRoutes } from './openai.ts';
@@ -47,6 +48,7 @@ export const nlp = modelService({
     summarizeRoute(builder);
     embedRoutes(builder);
     rerankRoutes(builder);
+    cohereRoutes(builder);
     tokenizeRoute(builder);
     openAiRoutes(builder);
   },

@@ -13,7 +13,7 @@ import {
 import { STATUS } from '../http/error-response.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import { checkBody, MOST_TEXTS, modelFields, readOneOrMore, stringList } from './body.ts';
-import { openAiBody, openAiErrors } from './openai-errors.ts';
+import { openAiBody, openAiErrors, unmatchedBody } from './openai-errors.ts';
 import { describeTextRoute } from './openapi.ts';
 import { type Answered, type Question, type Sender, textRoute } from './text-route.ts';
 import { writeBase64, writeNumbers } from './vectors.ts';
@@ -60,6 +60,7 @@ const modelSchema = z
 export function openAiRoutes(builder: RouteBuilder): void {
   const { infer, describe, runtime } = builder;
   const { codec } = runtime;
+  builder.unmatched('/v1/', unmatchedBody);
   infer(
     textRoute(runtime, {
       path: '/v1/embeddings',

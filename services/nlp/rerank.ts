@@ -1,14 +1,11 @@
 /**
- * `POST /rerank` and `POST /v1/rerank`: documents in the order in which they answer a query, in our form and in those of
- * text-embeddings-inference (TEI), Cohere and Jina.
+ * `POST /rerank`: documents in the order in which they answer a query, in our form and in that of text-embeddings-inference (TEI).
  *
  * @module
  */
 
 import { z } from '@hono/zod-openapi';
 import {
-  describeValue,
-  invalidArgument,
   isObject,
   type RerankInput,
   type RerankOutput,
@@ -25,7 +22,6 @@ import {
   stringList,
   windowFields,
 } from './body.ts';
-import { openAiBody, openAiErrors } from './openai-errors.ts';
 import { aboutFields, describeTextRoute } from './openapi.ts';
 import { roundScore } from './scores.ts';
 import { type Question, type Sender, textRoute } from './text-route.ts';
@@ -33,14 +29,14 @@ import { refuseLeft, truncationDirection } from './truncation.ts';
 
 const QUERY = 'What is the capital of France?';
 const DOCUMENTS = ['Paris is the capital of France.', 'Berlin is in Germany.'];
-const EXAMPLE = { query: QUERY, documents: DOCUMENTS };
+export const EXAMPLE = { query: QUERY, documents: DOCUMENTS };
 const TEI_EXAMPLE = { query: QUERY, texts: DOCUMENTS };
 
-const query = z.string().openapi({ example: QUERY });
-const topN = z.int().min(1).optional().openapi({
+export const query = z.string().openapi({ example: QUERY });
+export const topN = z.int().min(1).optional().openapi({
   description: 'How many results there are, the best first. Default: all.',
 });
-const score = z.number().openapi({
+export const score = z.number().openapi({
   description:
     'Of a cross-encoder its score, with a sigmoid if it has one label; otherwise the cosine of the embeddings.',
   example: 0.98,
@@ -93,62 +89,15 @@ const teiResponse = z
   .array(z.object({ index: z.int(), score, text: z.string().optional() }))
   .openapi('TextEmbeddingsInferenceReranked', { description: 'The response to `texts`.' });
 
-const v1Schema = z
-  .strictObject({
-    query,
-    documents: z
-      .custom<readonly unknown[]>(Array.isArray, { error: 'a list of strings or objects' })
-      .openapi({
-        type: 'array',
-        items: {
-          anyOf: [
-            { type: 'string' },
-            { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] },
-          ],
-        },
-        minItems: 1,
-        maxItems: MOST_TEXTS,
-        example: DOCUMENTS,
-      }),
-    top_n: topN.nullish(),
-    return_documents: z.boolean().nullish(),
-    truncation: z.boolean().nullish(),
-    ...modelFields,
-  })
-  .openapi('V1RerankRequest', { description: 'The form of Cohere and Jina.' });
-
-const v1Response = z
-  .object({
-    id: z.string(),
-    object: z.literal('list'),
-    model: z.string(),
-    results: z.array(
-      z.object({
-        index: z.int(),
-        relevance_score: score,
-        document: z.object({ text: z.string() }).optional(),
-      }),
-    ),
-    usage: z.object({ prompt_tokens: z.int(), total_tokens: z.int() }),
-  })
-  .openapi('V1Reranked');
-
-type RerankQuestion = Question<RerankInput, RerankOutput>;
-const OPERATIONS = [rerank, similarity];
+export type RerankQuestion = Question<RerankInput, RerankOutput>;
+/** What is done, the best first. */
+export const OPERATIONS = [rerank, similarity];
 
 /** Adds the routes. */
 export function rerankRoutes({ infer, describe, runtime }: RouteBuilder): void {
   const read = (json: unknown, sender: Sender) =>
     isObject(json) && 'texts' in json ? readTei(json, sender) : readOurs(json, sender);
   infer(textRoute(runtime, { path: '/rerank', operations: OPERATIONS, read }));
-  infer(
-    textRoute(runtime, {
-      path: '/v1/rerank',
-      operations: OPERATIONS,
-      read: readV1,
-      errorBody: openAiBody,
-    }),
-  );
   describe(
     describeTextRoute({
       path: '/rerank',
@@ -157,15 +106,6 @@ export function rerankRoutes({ infer, describe, runtime }: RouteBuilder): void {
         'With `texts` the request and the response have the form of text-embeddings-inference.',
       request: z.union([requestSchema, teiSchema]),
       response: z.union([responseSchema, teiResponse]),
-    }),
-  );
-  describe(
-    describeTextRoute({
-      path: '/v1/rerank',
-      summary: 'Order documents by how well they answer a query, in the form of Cohere and Jina',
-      request: v1Schema,
-      response: v1Response,
-      errors: openAiErrors,
     }),
   );
 }
@@ -212,44 +152,4 @@ function readTei(json: unknown, { others }: Sender): RerankQuestion {
       ),
     }),
   };
-}
-
-function readV1(json: unknown, { others }: Sender): RerankQuestion {
-  const body = checkBody(v1Schema, json, others, EXAMPLE);
-  const { query: question, truncation, model, model_version } = body;
-  const documents = readStrings(body.documents.map(textOf), 'documents', MOST_TEXTS);
-  const shown = (index: number) =>
-    body.return_documents ? { document: { text: documents[index] } } : {};
-  return {
-    ...{ model, model_version },
-    input: {
-      ...{ query: question, ...listed(documents, 'documents'), truncate: truncation ?? undefined },
-      topN: body.top_n ?? undefined,
-    },
-    write({
-      output: {
-        results,
-        usage: { tokens },
-      },
-      version,
-      about,
-    }) {
-      const scored = results.map(({ index, score: each }) => ({
-        ...{ index, relevance_score: roundScore(each) },
-        ...shown(index),
-      }));
-      const usage = { prompt_tokens: tokens, total_tokens: tokens };
-      const content = { id: about.request_id, object: 'list', model: version.model };
-      return { body: JSON.stringify({ ...content, results: scored, usage }) };
-    },
-  };
-}
-
-/** The text of a document that may be an object. @throws {ServeError} `INVALID_ARGUMENT` */
-function textOf(document: unknown, index: number): unknown {
-  if (!isObject(document)) return document;
-  if (typeof document.text === 'string') return document.text;
-  throw invalidArgument(
-    `documents[${index}].text must be a string, got ${describeValue(document.text)}.`,
-  );
 }

@@ -79,8 +79,15 @@ def test_errors(client):
         client.embeddings.create(model="embedder", input=[1, 2, 3])
     with pytest.raises(openai.BadRequestError, match="0 elements"):
         client.embeddings.create(model="embedder", input=[])
-    with pytest.raises(openai.BadRequestError, match="dimensions"):
+    with pytest.raises(openai.BadRequestError, match="dimensions") as many:
         client.embeddings.create(model="embedder", input="a", dimensions=1000)
+    assert many.value.param == "dimensions"
+
+
+def test_routes_that_there_are_not(client):
+    with pytest.raises(openai.NotFoundError, match="POST /v1/embeddings") as chat:
+        client.chat.completions.create(model="a", messages=[{"role": "user", "content": "a"}])
+    assert (chat.value.code, chat.value.param) == ("ROUTE_NOT_FOUND", None)
 
 
 def test_many_at_once(nlp):

@@ -93,6 +93,7 @@ function checkDimensions(wanted: number, most: number): void {
   if (wanted <= most) return;
   throw invalidArgument(
     `dimensions is ${wanted}, but the vectors of the model have ${most}; write at most that many.`,
+    'dimensions',
   );
 }
 

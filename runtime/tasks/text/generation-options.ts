@@ -31,6 +31,8 @@ export interface RequestedGeneration {
   readonly seed?: number | undefined;
   /** Texts that end the generation, and are not part of it. */
   readonly stop?: readonly string[] | undefined;
+  /** What the client calls the limits, if it knows them by other names. */
+  readonly called?: Readonly<Record<'max_new_tokens' | 'min_new_tokens', string>> | undefined;
 }
 
 /** Options of the engine, and the stop strings, with which the run of a request differs from others. */
@@ -74,7 +76,7 @@ export function generationOptions(
 function maxNewTokensOf(
   { positions }: GenerationDefaults,
   settings: GenerationSettings,
-  { max_length, max_new_tokens }: RequestedGeneration,
+  { max_length, max_new_tokens, called }: RequestedGeneration,
   before: number,
 ): number {
   if (max_length !== undefined && max_new_tokens !== undefined) {
@@ -87,32 +89,39 @@ function maxNewTokensOf(
   }
   const room =
     positions === undefined ? MAX_NEW_TOKENS : Math.min(positions - before, MAX_NEW_TOKENS);
+  if (room < 1) {
+    throw invalidArgument(
+      `The text has ${before} tokens, and the model's sequences end after ${positions}; send a shorter text.`,
+    );
+  }
   const asked = max_new_tokens ?? (max_length === undefined ? undefined : max_length - before);
   if (asked !== undefined) {
     if (asked <= room) return asked;
+    const [name, value, most] =
+      max_length === undefined
+        ? [called?.max_new_tokens ?? 'max_new_tokens', max_new_tokens, room]
+        : ['max_length', max_length, room + before];
     throw invalidArgument(
-      `The request asks for ${asked} new tokens, but the model can make at most ${Math.max(room, 0)} here.`,
+      `${name} is ${value}, but the model can make at most ${room} new tokens here; write at most ${most}.`,
     );
   }
   const { maxLength, options } = settings;
   const usual = options.maxNewTokens ?? (maxLength === undefined ? undefined : maxLength - before);
-  const most = Math.min(usual === undefined || usual < 1 ? DEFAULT_NEW_TOKENS : usual, room);
-  if (most >= 1) return most;
-  throw invalidArgument(
-    `The text has ${before} tokens, and the model's sequences end after ${positions}; send a shorter text.`,
-  );
+  return Math.min(usual === undefined || usual < 1 ? DEFAULT_NEW_TOKENS : usual, room);
 }
 
 function minNewTokensOf(
   { minLength, options }: GenerationSettings,
-  { min_length, min_new_tokens }: RequestedGeneration,
+  { min_length, min_new_tokens, called }: RequestedGeneration,
   before: number,
   maxNewTokens: number,
 ): number {
   const asked = min_new_tokens ?? (min_length === undefined ? undefined : min_length - before);
   if (asked !== undefined && asked > maxNewTokens) {
+    const name =
+      min_new_tokens === undefined ? 'min_length' : (called?.min_new_tokens ?? 'min_new_tokens');
     throw invalidArgument(
-      `The request asks for at least ${asked} new tokens, and for at most ${maxNewTokens}; write a smaller minimum, or a larger maximum.`,
+      `${name} asks for at least ${asked} new tokens, but there are at most ${maxNewTokens}; write a smaller minimum, or a larger maximum.`,
     );
   }
   const usual = options.minNewTokens ?? (minLength === undefined ? 0 : minLength - before);

@@ -1,8 +1,8 @@
 /** @module Limits on the texts of a request, and on the work that they make. */
 
 import { Buffer } from 'node:buffer';
-import { invalidArgument, ServeError } from '../../errors.ts';
-import type { EncodedText } from '../../text/tokenizer/index.ts';
+import { invalidArgument, type ServeError } from '../../errors.ts';
+import { type EncodedText, tooMuchText } from '../../text/tokenizer/index.ts';
 import type { TextInput } from './operation.ts';
 
 /** The most bytes of all texts of a request together, in UTF-8. */
@@ -23,27 +23,25 @@ export function checkTexts(...inputs: readonly TextInput[]): void {
   for (const { texts, placeOf } of inputs) {
     texts.forEach((text, i) => {
       bytes += Buffer.byteLength(text);
-      if (bytes > MAX_BYTES) throw tooManyBytes();
+      if (bytes > MAX_BYTES) throw tooManyBytes(inputs);
       if (text.isWellFormed()) return;
       throw invalidArgument(
         `${placeOf(i)} has a lone surrogate, which is no character; send well-formed Unicode.`,
+        placeOf(i).replace(/\[\d+\]$/, ''),
       );
     });
   }
 }
 
-export const tooManyBytes = (): ServeError =>
-  new ServeError(
-    'PAYLOAD_TOO_LARGE',
-    'The texts have more than 1 MiB in UTF-8; send them in several requests.',
+const tooManyBytes = (inputs: readonly TextInput[]): ServeError =>
+  tooMuchText(
+    inputs.reduce((sum, { texts }) => sum + texts.length, 0),
+    'more than 1 MiB in UTF-8',
   );
 
 /** @throws {ServeError} `PAYLOAD_TOO_LARGE` */
 export function checkTokens(encoded: readonly EncodedText[]): void {
   const tokens = encoded.reduce((sum, { length }) => sum + length, 0);
   if (tokens <= MAX_TOKENS) return;
-  throw new ServeError(
-    'PAYLOAD_TOO_LARGE',
-    `The texts have ${tokens} tokens, and at most ${MAX_TOKENS} are allowed; send them in several requests.`,
-  );
+  throw tooMuchText(encoded.length, `${tokens} tokens, and at most ${MAX_TOKENS} are allowed`);
 }

@@ -13,7 +13,7 @@ import { encodeTexts, rowsOf } from './encode-texts.ts';
 import type { TextInput, TextOperation, TextUsage, WindowOptions } from './operation.ts';
 import { RowOutputs, type Rows } from './rows.ts';
 import { fallingOrder, softmax } from './scores.ts';
-import { checkTexts, MAX_BYTES, TURN_MS, tooManyBytes } from './texts.ts';
+import { checkTexts, MAX_BYTES, TURN_MS } from './texts.ts';
 import { usageOf } from './usage.ts';
 
 /** Most texts with a label, each of which is a row of a run. */
@@ -125,7 +125,12 @@ function hypothesesOf(input: ZeroShotInput): string[] {
     );
   }
   const length = (label: string) => template.length + (parts.length - 1) * label.length;
-  if (labels.reduce((sum, label) => sum + length(label), 0) > MAX_BYTES) throw tooManyBytes();
+  if (labels.reduce((sum, label) => sum + length(label), 0) > MAX_BYTES) {
+    throw new ServeError(
+      'PAYLOAD_TOO_LARGE',
+      'The labels in hypothesis_template have more than 1 MiB in UTF-8; send fewer or shorter ones.',
+    );
+  }
   return labels.map((label) => parts.join(label));
 }
 

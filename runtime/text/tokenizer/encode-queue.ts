@@ -7,6 +7,7 @@
  */
 
 import { ServeError } from '../../errors.ts';
+import { tooManyTokens } from './too-much-text.ts';
 import type { Encoded, EncodeRequest } from './wire.ts';
 
 /** Characters of texts that are encoded together, unless one text alone has more. They take about 10 ms. */
@@ -183,8 +184,8 @@ export class EncodeQueue {
       job.count += text.ids.length;
     }
     job.left -= tokens.length;
-    const { limit } = job.request;
-    if (job.count > limit) this.#fail(job, tooManyTokens(limit));
+    const { limit, texts } = job.request;
+    if (job.count > limit) this.#fail(job, tooManyTokens(texts.length, limit));
     else if (job.left === 0) job.answer(pack(job));
   }
 
@@ -213,13 +214,6 @@ const textsOf = ({ job, from, to }: Piece): readonly string[] => job.request.tex
 function optionsOf(pieces: readonly Piece[]): EncodeRequest {
   const requests = pieces.map(({ job }) => job.request);
   return requests.find(({ offsets }) => offsets) ?? requests[0]!;
-}
-
-export function tooManyTokens(limit: number): ServeError {
-  return new ServeError(
-    'PAYLOAD_TOO_LARGE',
-    `The texts have more than ${limit} tokens; send them in several requests.`,
-  );
 }
 
 /** The tokens of all texts of a job in a few arrays, which can be moved to another thread. */

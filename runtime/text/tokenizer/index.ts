@@ -13,3 +13,4 @@ export type {
   TokenTextStream,
   TokenWindow,
 } from './tokenizer.ts';
+export { tooMuchText } from './too-much-text.ts';

@@ -6,10 +6,11 @@ import { BPE, type Encoding, Tokenizer } from 'tokenizers';
 import { redact, ServeError } from '../../errors.ts';
 import { isObject } from '../../is-object.ts';
 import { Collector } from './collector.ts';
-import { type Encoder, type Tokens, tooManyTokens } from './encode-queue.ts';
+import type { Encoder, Tokens } from './encode-queue.ts';
 import { type Division, divisionOf, IDEOGRAPHS, leastTokens, WORDS } from './least-tokens.ts';
 import { Patterns } from './patterns.ts';
 import type { Part, SpecialTokens } from './special-tokens.ts';
+import { tooManyTokens } from './too-much-text.ts';
 import type { EncodeRequest, LoadedFacts, TokenizerThreadData } from './wire.ts';
 
 /** An object of JSON. */
@@ -98,7 +99,7 @@ export class LoadedTokenizer implements Encoder {
       for (const each of await this.#encodings(some, split)) tokens += each.getLength();
     }
     this.#collector.left(tokens);
-    return tokens + rest > limit * CERTAIN ? tooManyTokens(limit) : undefined;
+    return tokens + rest > limit * CERTAIN ? tooManyTokens(1, limit) : undefined;
   }
 
   /** Without special tokens, on threads of the library. */

@@ -5,7 +5,6 @@ import { ServeError } from '../../errors.ts';
 import { fromFailure } from '../../failure.ts';
 import { ShortTurns } from '../../short-turns.ts';
 import { cleanUpSpaces } from './clean-up-spaces.ts';
-import { tooManyTokens } from './encode-queue.ts';
 import { type Division, leastTokens } from './least-tokens.ts';
 import { Outbox } from './outbox.ts';
 import { PendingAnswers } from './pending-answers.ts';
@@ -21,6 +20,7 @@ import type {
   TokenTextStream,
 } from './tokenizer.ts';
 import type { TokenizerConnection, TokenizerHost } from './tokenizer-host.ts';
+import { tooManyTokens } from './too-much-text.ts';
 import { pairWindows, type Sequence, textWindows, type WindowFacts } from './windows.ts';
 import type { Encoded, LoadedFacts, TokenizerReply, TokenizerRequest } from './wire.ts';
 
@@ -112,7 +112,7 @@ export class RemoteTokenizer implements TextTokenizer {
           ? this.#textWindows(sequences[place]!, prefixLength, options)
           : pairWindows(sequences[place[0]]!, sequences[place[1]]!, this.#windows, options);
       tokens += result.length;
-      if (tokens > maxTokens) throw tooManyTokens(maxTokens);
+      if (tokens > maxTokens) throw tooManyTokens(texts.length, maxTokens);
       results.push(result);
       await turns.pause();
     }
@@ -123,7 +123,7 @@ export class RemoteTokenizer implements TextTokenizer {
     let least = 0;
     for (const text of texts) {
       least += leastTokens(text, this.#division);
-      if (least > maxTokens) throw tooManyTokens(maxTokens);
+      if (least > maxTokens) throw tooManyTokens(texts.length, maxTokens);
     }
   }
 

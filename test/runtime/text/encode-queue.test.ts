@@ -7,8 +7,8 @@ import {
   EncodeQueue,
   type Encoder,
   type Tokens,
-  tooManyTokens,
 } from '../../../runtime/text/tokenizer/encode-queue.ts';
+import { tooManyTokens } from '../../../runtime/text/tokenizer/too-much-text.ts';
 import type { Encoded, EncodeRequest } from '../../../runtime/text/tokenizer/wire.ts';
 
 const codes = (text: string): number[] => Array.from(text, (each) => each.codePointAt(0)!);
@@ -30,7 +30,7 @@ class HeldEncoder implements Encoder {
   }
 
   async refusal(text: string, { limit }: EncodeRequest): Promise<ServeError | undefined> {
-    return text.length > 2 * limit ? tooManyTokens(limit) : undefined;
+    return text.length > 2 * limit ? tooManyTokens(1, limit) : undefined;
   }
 
   /** Lets the oldest batch end, and waits until what follows has begun. */

@@ -167,7 +167,10 @@ describe('a body that does not arrive', () => {
     const response = await service.app.fastRoutes['/predict']!(
       stalled({ 'X-Request-Timeout-Ms': '30' }),
     );
-    await assertErrorResponse(response, 504, 'DEADLINE_EXCEEDED');
+    assert.equal(
+      await assertErrorResponse(response, 504, 'DEADLINE_EXCEEDED'),
+      'The body was not received by the deadline, because X-Request-Timeout-Ms is 30; send a larger one, or less at once.',
+    );
     assert.equal(await count(service, responsesWith(504)), 1);
   });
 });

@@ -27,7 +27,11 @@ const models: readonly Problem[] = [
     ['a version that is a list', { ...good, model_version: ['1'] }, /model_version must be a/],
   ]),
   ...problemsOf({ path: sentiment, ...NO_MODEL }, [
-    ['an unknown model', { ...good, model: 'rose' }, /no model 'rose'.*'sentiment'/],
+    [
+      'an unknown model',
+      { ...good, model: 'rose' },
+      /^There is no model 'rose'; available for text-classification: 'sentiment'\.$/,
+    ],
     ['the model __proto__', { ...good, model: '__proto__' }, /'__proto__'/],
   ]),
   ...problemsOf({ path: sentiment, status: 404, code: 'VERSION_NOT_FOUND' }, [
@@ -158,26 +162,51 @@ const tokenize: readonly Problem[] = [
 
 /** Problems whose error has the form of OpenAI. */
 export const openAiProblems: readonly Problem[] = [
-  ...problemsOf({ path: '/v1/embeddings', ...INVALID }, [
+  ...problemsOf({ path: '/v1/embeddings', ...INVALID, param: 'input' }, [
     ['no input', { model: 'embedder' }, /input must be/],
     ['an input of ids', { input: [1, 2] }, /ids of tokens/],
     ['an input of many texts', { input: Array(2000).fill('a') }, /input has 2000/],
+    ['an input with a number', { input: ['a', 1] }, /input\[1\] must be a string but is 1/],
+    ['a surrogate in an input', '{"input":["a","\\ud800"]}', /input\[1\] has a lone surrogate/],
+  ]),
+  ...problemsOf({ path: '/v1/embeddings', ...INVALID, param: 'encoding_format' }, [
     ['an unknown encoding', { input: 'a', encoding_format: 'hex' }, /must be one of "float"/],
+  ]),
+  ...problemsOf({ path: '/v1/embeddings', ...INVALID, param: 'dimensions' }, [
     ['negative dimensions', { input: 'a', dimensions: -1 }, /dimensions must be at least 1/],
+    ['more dimensions than there are', { input: 'a', dimensions: 25 }, /dimensions is 25/],
+  ]),
+  ...problemsOf({ path: '/v1/embeddings', ...INVALID, param: 'temperature' }, [
     ['a member of other routes', { input: 'a', temperature: 1 }, /unknown key 'temperature'/],
   ]),
-  ...problemsOf({ path: '/v1/embeddings', ...NO_MODEL }, [
+  ...problemsOf({ path: '/v1/embeddings', ...INVALID }, [
+    ['a list as the body', ['a'], /is a list/],
+  ]),
+  ...problemsOf({ path: '/v1/embeddings', ...NO_MODEL, param: 'model' }, [
     ['a model of OpenAI', { input: 'a', model: 'text-embedding-3-small' }, /'embedder'/],
   ]),
-  ...problemsOf({ path: '/v1/embeddings', ...WRONG_TASK }, [
+  ...problemsOf({ path: '/v1/embeddings', ...WRONG_TASK, param: 'model' }, [
     ['a sentiment model', { input: 'a', model: 'sentiment' }, /feature-extraction/],
   ]),
   ...problemsOf({ path: '/v1/embeddings', ...NOT_JSON }, [['half an object', '{', /not valid/]]),
-  ...problemsOf({ path: '/v1/rerank', ...INVALID }, [
-    ['a document without a text', { query: 'a', documents: [{}] }, /documents\[0\]\.text must be/],
+  ...problemsOf({ path: '/v1/rerank', ...INVALID, param: 'documents' }, [
+    ['a document without a text', { query: 'a', documents: [{}] }, /\[0\]\.text .* but is missing/],
     ['a document that is a list', { query: 'a', documents: [['b']] }, /\[0\] must be a string/],
+  ]),
+  ...problemsOf({ path: '/v1/rerank', ...INVALID, param: 'query' }, [
     ['a query that is missing', { documents: ['b'] }, /query must be a string/],
   ]),
+  ...problemsOf({ path: '/v1/chat/completions', status: 404, code: 'ROUTE_NOT_FOUND' }, [
+    [
+      'a route of OpenAI that there is not',
+      { messages: [] },
+      /under \/v1; POST \/v1\/embeddings, /,
+    ],
+  ]),
+  ...problemsOf(
+    { method: 'GET', path: '/v1/embeddings', status: 405, code: 'METHOD_NOT_ALLOWED' },
+    [['the method GET', undefined, /use POST/]],
+  ),
 ];
 
 /** A request of the protocol that has one row of three ids. */

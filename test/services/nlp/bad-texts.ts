@@ -43,16 +43,20 @@ const texts = problemsOf({ path, ...INVALID }, [
   ['text and texts', { text: 'a', texts: ['b'] }, /both text and texts/],
   ['a text that is null', { text: null }, /text must be a string but is null/],
   ['a text that is a number', { text: 5 }, /text must be a string but is 5/],
-  ['a text that is a list', { text: ['a'] }, /text must be a string/],
+  ['a text that is a list', { text: ['a'] }, /is \["a"\]; send a list of texts as texts\.$/],
   ['a text that is an object', { text: {} }, /text must be a string/],
-  ['texts that are a string', { texts: 'a' }, /texts must be a list of strings but is "a"/],
+  [
+    'texts that are a string',
+    { texts: 'a' },
+    /a list of strings but is "a"; send one text as text\.$/,
+  ],
   ['texts that are an object', { texts: { 0: 'a' } }, /texts must be a list/],
   ['no texts', { texts: [] }, /texts has 0 elements; send 1 to 1000/],
   ['1,001 texts', { texts: Array(1001).fill('a') }, /has 1001 elements/],
   ['250,000 texts', { texts: Array(250_000).fill('') }, /has 250000 elements/],
-  ['a number among texts', { texts: ['a', 1] }, /texts\[1\] must be a string, got 1/],
-  ['null among texts', { texts: [null] }, /texts\[0\] must be a string, got null/],
-  ['a list among texts', { texts: ['a', ['c']] }, /texts\[1\] must be a string, got a list/],
+  ['a number among texts', { texts: ['a', 1] }, /texts\[1\] must be a string but is 1/],
+  ['null among texts', { texts: [null] }, /texts\[0\] must be a string but is null/],
+  ['a list among texts', { texts: ['a', ['c']] }, /texts\[1\] must be a string but is a list/],
   ['a misspelt member', { txt: 'a' }, /unknown key 'txt'; write 'text'/],
   ['an unknown member', { text: 'a', language: 'de' }, /'language'; its keys are text, texts/],
   ['the member __proto__', '{"text":"a","__proto__":{}}', /unknown key '__proto__'/],
@@ -62,8 +66,16 @@ const texts = problemsOf({ path, ...INVALID }, [
 ]);
 
 const long = problemsOf({ path, ...TOO_LARGE }, [
-  ['1 MiB and a byte of one character', { text: 'a'.repeat(MIB + 1) }, /more than 1 MiB/],
-  ['1 MiB in many texts', { texts: Array(1000).fill('é'.repeat(600)) }, /more than 1 MiB/],
+  [
+    '1 MiB and a byte of one character',
+    { text: 'a'.repeat(MIB + 1) },
+    /than 1 MiB.*; divide the text\.$/,
+  ],
+  [
+    '1 MiB in many texts',
+    { texts: Array(1000).fill('é'.repeat(600)) },
+    /1 MiB.*; send them in several/,
+  ],
   ['a million combining marks', { text: `a${'\u0301'.repeat(1_000_000)}` }, /more than 1 MiB/],
   ['a flood of zero-width spaces', { text: '\u200b'.repeat(400_000) }, /more than 1 MiB/],
   ['300,000 emoji as escapes', `{"text":"${'\\ud83d\\ude00'.repeat(300_000)}"}`, /than 1 MiB/],
@@ -79,14 +91,20 @@ const sentences = Array.from(
   .slice(0, MIB);
 const told = ['/analyze/sentiment', '/analyze/ner', '/embed', '/tokenize', '/summarize'].flatMap(
   (route) =>
-    problemsOf({ path: route, ...TOO_LARGE }, [['1 MiB of words', { text: sentences }, /100000/]]),
+    problemsOf({ path: route, ...TOO_LARGE }, [
+      ['1 MiB of words', { text: sentences }, /100000.*; divide the text/],
+    ]),
 );
 
 const counted = problemsOf({ path, ...TOO_LARGE, isCounted: true }, [
   ['150,000 words', { text: 'a '.repeat(150_000) }, /100000/],
   ['1 MiB of quotes', { text: '"'.repeat(MIB) }, /100000/],
   ['1 MiB of ideographs', { text: '日'.repeat(MIB / 4) }, /100000/],
-  ['1,000 texts of 200 words', { texts: Array(1000).fill('to be '.repeat(100)) }, /100000/],
+  [
+    '1,000 texts of 200 words',
+    { texts: Array(1000).fill('to be '.repeat(100)) },
+    /100000.*several/,
+  ],
 ]);
 
 export const badTexts: readonly Problem[] = [...bodies, ...texts, ...long, ...told, ...counted];

@@ -69,7 +69,7 @@ for (const problem of [...badTexts, ...badOptions]) {
 }
 
 for (const problem of openAiProblems) {
-  const { title, path, status, code, says } = problem;
+  const { title, path, status, code, says, param = null } = problem;
   test(`${path} refuses ${title} with ${status}`, async () => {
     const [response, ms] = await timed(problem);
     const text = await response.text();
@@ -77,7 +77,7 @@ for (const problem of openAiProblems) {
     const { error, ...others } = JSON.parse(text) as { readonly error: Record<string, string> };
     assert.deepEqual(others, {});
     const { message, ...rest } = error;
-    assert.deepEqual(rest, { type: 'invalid_request_error', param: null, code });
+    assert.deepEqual(rest, { type: 'invalid_request_error', param, code });
     assert.match(message!, says);
     assertNoInternals(message!);
     assert.ok(ms <= AT_ONCE_MS, `${ms} ms`);

@@ -217,7 +217,7 @@ describe('a request that is wrong', () => {
   for (const [body, message] of [
     [{}, /text_input/],
     [{ text_input: 5 }, /text_input/],
-    [{ text_input: 'a', x: 1 }, /x/],
+    [{ text_input: 'a', x: 1 }, /^The body has the unknown key 'x'; its keys are /],
     [{ text_input: 'a', parameters: { max_tokens: 0 } }, /max_tokens/],
     [{ text_input: 'a', parameters: { max_tokens: 1.5 } }, /max_tokens/],
     [{ text_input: 'a', parameters: { tokens: 1 } }, /tokens/],
@@ -230,8 +230,14 @@ describe('a request that is wrong', () => {
     [{ text_input: 'a', parameters: { stop: 'a'.repeat(257) } }, /stop must be .* at most 256/],
     [{ text_input: 'a', parameters: { num_beams: 17 } }, /num_beams must be at most 16/],
     [{ text_input: 'a', parameters: { top_p: 1.5 } }, /top_p/],
-    [{ text_input: 'a', parameters: { max_tokens: 4000 } }, /at most/],
-    [{ text_input: 'a', parameters: { min_tokens: 9, max_tokens: 3 } }, /at least 9/],
+    [
+      { text_input: 'a', parameters: { max_tokens: 4000 } },
+      /^max_tokens is 4000, but the model can make at most 12\d new tokens here; write at most 12\d\.$/,
+    ],
+    [
+      { text_input: 'a', parameters: { min_tokens: 9, max_tokens: 3 } },
+      /^min_tokens asks for at least 9 new tokens, .* at most 3; /,
+    ],
     [
       { text_input: 'a', seed: 1, parameters: { seed: 1 } },
       /^seed stands in the body and in parameters; send it once\.$/,
@@ -239,6 +245,7 @@ describe('a request that is wrong', () => {
     [{ text_input: 'a', parameters: { num_beams: 2, seed: 1 } }, /cannot be drawn/],
     [{ text_input: 'a', stream: true }, /contradicts the route/],
     [{ text_input: '\udc00' }, /surrogate/],
+    [{ text_input: 'a', max_tokens: 100_000 }, /^max_tokens is 100000, /],
     [{ text_input: 'word '.repeat(500) }, /send a shorter one/],
     [{ text_input: '' }, /no tokens/],
   ] as const) {

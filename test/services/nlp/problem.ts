@@ -11,6 +11,8 @@ export interface Problem {
   readonly code: string;
   /** The expected message. */
   readonly says: RegExp;
+  /** The wrong member, in the form of OpenAI. Default: none is. */
+  readonly param?: string;
   /** Whether tokens have to be counted, which two threads do together. */
   readonly isCounted?: boolean;
 }

@@ -115,6 +115,7 @@ test('responses can be compared by their labels', async () => {
     runtime: service.runtime,
     infer: (route) => routes.push(route as unknown as InferRoute<unknown, unknown, unknown>),
     managed: () => {},
+    unmatched: () => {},
     describe: () => {},
   });
   const { predicted, decode } = routes[0]!;

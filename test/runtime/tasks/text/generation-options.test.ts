@@ -64,9 +64,22 @@ describe('lengths', () => {
   for (const [wanted, its, message] of [
     [{ max_length: 30, max_new_tokens: 3 }, {}, /exclude each other/],
     [{ max_length: 10 }, { decoderOnly: true }, /has 10 tokens before the first new one/],
-    [{ max_new_tokens: 31 }, { decoderOnly: true, positions: 40 }, /at most 30 here/],
-    [{ max_new_tokens: 4097 }, {}, /at most 4096 here/],
-    [{ min_length: 40, max_length: 20 }, {}, /at least 39 new tokens, and for at most 19/],
+    [
+      { max_new_tokens: 31 },
+      { decoderOnly: true, positions: 40 },
+      /^max_new_tokens is 31, but the model can make at most 30 new tokens here; write at most 30\.$/,
+    ],
+    [{ max_new_tokens: 4097 }, {}, /at most 4096 new tokens here/],
+    [
+      { max_length: 50 },
+      { decoderOnly: true, positions: 40 },
+      /^max_length is 50, but the model can make at most 30 new tokens here; write at most 40\.$/,
+    ],
+    [
+      { min_length: 40, max_length: 20 },
+      {},
+      /^min_length asks for at least 39 new tokens, but there are at most 19; /,
+    ],
     [{}, { decoderOnly: true, positions: 10 }, /send a shorter text/],
   ] as const satisfies readonly (readonly [RequestedGeneration, Case, RegExp])[]) {
     test(`${JSON.stringify(wanted)} is refused: ${message.source}`, () => {
