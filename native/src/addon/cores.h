@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "batching/warmup.h"
+#include "batching/core_budget.h"
 
 namespace millrace {
 

@@ -4,8 +4,8 @@
 #include <functional>
 #include <string>
 
+#include "batching/core_budget.h"
 #include "batching/share.h"
-#include "batching/warmup.h"
 #include "ort/session.h"
 
 namespace millrace {

@@ -107,10 +107,12 @@ Status LoadedModel::ChooseSplit(const LoadSurroundings& surroundings, const Load
   if (workers != 0) return {};
   const CoreBudget& cores = surroundings.cores;
   const auto threads = static_cast<uint32_t>(intra_op_threads_);
+  workers = 1;
+  if (cores.all / threads < 2) return {};
   const Nanos alone = TimeOfOneRow(signature(), *executor_, clock_, warmup);
   workers = ChooseWorkers(signature(), *executor_, clock_, warmup, alone,
-                          {std::max(cores.spare / threads, 1u), std::max(cores.all / threads, 1u)});
-  if (request.intra_op_threads != 0 || cores.all < 2 || alone < kLongRun) return {};
+                          {std::max(cores.spare / threads, 1u), cores.all / threads});
+  if (request.intra_op_threads != 0 || alone < kLongRun) return {};
   std::unique_ptr<LoadedExecutor> threaded;
   session.intra_op_threads = static_cast<int>(cores.all);
   if (!LoadExecutor(surroundings.library, session, threaded).ok()) return {};

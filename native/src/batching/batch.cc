@@ -270,7 +270,7 @@ Status Share(std::span<Request*> requests, const OutputBlock& block, const RunSh
 }
 
 void Succeed(std::span<Request*> requests, const OutputRef& outputs, const RunShape& run,
-             Nanos started, Nanos finished) {
+             Nanos started, const Clock& clock) {
   int64_t first_row = 0;
   for (Request* request : requests) {
     request->status = {};
@@ -278,18 +278,19 @@ void Succeed(std::span<Request*> requests, const OutputRef& outputs, const RunSh
     request->first_row = first_row;
     request->shared = requests.size() > 1 || run.padded_rows != run.rows;
     request->started = started;
-    request->finished = finished;
     request->batch_rows = run.rows;
     request->batch_requests = static_cast<uint32_t>(requests.size());
     first_row += request->rows;
     if (request->pooling == nullptr) continue;
     try {
       request->status = PoolOutputs(*request);
-    } catch (const std::bad_alloc&) {
-      request->status = Status::Of(Code::kResourceExhausted, "Out of memory for pooled outputs: send fewer rows");
+    } catch (...) {
+      request->status = Caught();
     }
     if (!request->status.ok()) request->outputs.reset();
   }
+  const Nanos finished = clock.Now();
+  for (Request* request : requests) request->finished = finished;
 }
 
 // Returns whether a part of the batch may succeed. That is not so if the run was terminated, because it would take as
@@ -314,11 +315,10 @@ Status RunOnce(std::span<Request*> requests, const RunContext& context) {
     status = Caught();
   }
   if (context.observer != nullptr) context.observer->End();
-  const Nanos finished = context.clock.Now();
   if (status.ok()) {
-    Succeed(requests, outputs, run, started, finished);
+    Succeed(requests, outputs, run, started, context.clock);
   } else {
-    Fail(requests, status, started, finished);
+    Fail(requests, status, started, context.clock.Now());
   }
   return status;
 }

@@ -268,7 +268,7 @@ void Batcher::Run(Worker& worker) {
   worker.ended = clock_.Now();
   worker.cost = worker.ended - std::min(worker.handle->Started(began), worker.ended);
   worker.typical = watched.runs() == 1 &&
-                   std::ranges::all_of(worker.batch, [](const Request* request) {
+                   std::ranges::any_of(worker.batch, [](const Request* request) {
                      return request->status.ok();
                    });
   Add(worker.batch, worker.rows, began, worker.ended);

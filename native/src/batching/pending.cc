@@ -14,6 +14,8 @@ constexpr size_t kMaxIdleGroups = 32;
 // that seems expensive after a few bad runs would never be run, and so never be measured again. It is a prime, so that
 // groups take turns.
 constexpr uint32_t kTrimmedTrialEvery = 61;
+// How many times a size is tried. The first run of a size allocates memory, and is a part of the mean.
+constexpr uint8_t kTries = 3;
 
 }  // namespace
 
@@ -179,16 +181,33 @@ std::optional<int64_t> Pending::RowsInTime(const Request& head, int64_t rows, Na
 
 int64_t Pending::SizeToTry(const Group& group, int64_t limit, const CostModel& cost) {
   if (!batched_ || plan_.buckets() < 2 || cost.empty() || group.heap.empty()) return limit;
-  uint32_t& tried = tried_[group.bucket];
-  // Once for each size, because larger requests may prevent that the batch has it.
-  for (int bit = 0; bit < 32 && (int64_t{1} << bit) < limit; ++bit) {
-    const int64_t rows = int64_t{1} << bit;
-    const uint32_t mask = 1u << bit;
-    if (rows < group.heap.front()->rows || (tried & mask) != 0) continue;
-    tried |= mask;
-    if (!cost.Knows(plan_.RunRows(rows))) return rows;
+  std::array<uint8_t, kTriedSizes>& tried = tried_[group.bucket];
+  for (size_t i = 0; i < kTriedSizes; ++i) {
+    const int64_t rows = int64_t{1} << i;
+    if (rows >= limit) break;
+    // Loading has run these several times.
+    if (tried[i] == 0 && cost.Knows(rows)) tried[i] = kTries;
+    const bool runs = plan_.RunRows(rows) == rows && plan_.MostShared(rows) == rows;
+    if (!runs || rows < group.heap.front()->rows || tried[i] == kTries) continue;
+    // Counted also if the batch turns out smaller, as it does if the next request is large.
+    ++tried[i];
+    return rows;
   }
   return limit;
+}
+
+void Pending::TrimToShared(Group& group, size_t first, Draft& draft,
+                           std::vector<Request*>& batch) noexcept {
+  while (batch.size() > std::max<size_t>(first, 1) && !plan_.MayShare(plan_.RunRows(draft.rows))) {
+    Request* const request = batch.back();
+    batch.pop_back();
+    draft.rows -= request->rows;
+    // There is room, because the group had it before.
+    group.heap.push_back(request);
+    std::ranges::push_heap(group.heap, LessUrgent);
+    group.rows += request->rows;
+    ++size_;
+  }
 }
 
 void Pending::Take(size_t index, int64_t max_rows, Nanos now, const Costs& costs,
@@ -211,9 +230,10 @@ void Pending::Take(size_t index, int64_t max_rows, Nanos now, const Costs& costs
     if (in_time && (limit == wanted || group.rows < full)) break;
     dropped.push_back(Pop(group));
   }
-  limit = SizeToTry(group, limit, cost);
   const int64_t all = std::min(group.rows, most);
-  if (limit < all && ++trimmed_ % kTrimmedTrialEvery == 0) {
+  if (const int64_t size = SizeToTry(group, limit, cost); size < limit) {
+    limit = size;
+  } else if (limit < all && ++trimmed_ % kTrimmedTrialEvery == 0) {
     limit = std::max(limit, RowsInTime(*group.heap.front(), all, now, cost).value_or(0));
   }
   limit = plan_.MostShared(limit);
@@ -229,6 +249,7 @@ void Pending::Take(size_t index, int64_t max_rows, Nanos now, const Costs& costs
     draft.earliest_deadline = std::min(draft.earliest_deadline, head.deadline);
     batch.push_back(Pop(group));
   }
+  if (batched_) TrimToShared(group, 0, draft, batch);
   const bool room = batched_ && group.heap.empty() && draft.rows < most;
   if (room && !batch.empty() && plan_.pads && plan_.buckets() > 1) {
     PadUp(group, draft, max_rows, now, costs, batch, dropped);
@@ -256,7 +277,8 @@ void Pending::PadUp(const Group& own, Draft draft, int64_t max_rows, Nanos now, 
   for (Group* other : others) {
     const size_t joined = plan_.Join(draft.bucket, other->bucket);
     const int64_t limit = RowLimit(own, joined, max_rows);
-    const int64_t taken = std::min(other->rows, limit - draft.rows);
+    const int64_t total = plan_.MostShared(std::min(limit, draft.rows + other->rows));
+    const int64_t taken = total - draft.rows;
     if (taken < 1) continue;
     const int64_t left = other->rows - taken;
     const Nanos first = CostOf(costs, draft.bucket, draft.rows);
@@ -266,6 +288,8 @@ void Pending::PadUp(const Group& own, Draft draft, int64_t max_rows, Nanos now, 
     // Without measured costs it is not known whether padding pays.
     if (first == 0 || second == 0 || together == 0 || together + rest >= first + second) continue;
     if (draft.earliest_deadline != kNever && now + together > draft.earliest_deadline) continue;
+    const size_t first_added = batch.size();
+    const Draft before = draft;
     while (!other->heap.empty()) {
       Request& head = *other->heap.front();
       if (IsOver(head, now)) {
@@ -273,12 +297,14 @@ void Pending::PadUp(const Group& own, Draft draft, int64_t max_rows, Nanos now, 
         continue;
       }
       const bool late = head.deadline != kNever && now + together > head.deadline;
-      if (late || draft.rows + head.rows > limit) break;
+      if (late || draft.rows + head.rows > total) break;
       draft.bucket = joined;
       draft.rows += head.rows;
       draft.earliest_deadline = std::min(draft.earliest_deadline, head.deadline);
       batch.push_back(Pop(*other));
     }
+    TrimToShared(*other, first_added, draft, batch);
+    if (batch.size() == first_added) draft = before;
   }
 }
 

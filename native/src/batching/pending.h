@@ -63,8 +63,8 @@ class Pending {
   //
   // SIZE A batch has at most `max_rows` rows and the elements of the plan. It has fewer rows if `costs` say that fewer
   // are clearly cheaper per row, except in an occasional trial that may correct them. In a model with length buckets,
-  // of which loading measures few sizes, each other size is run once before a larger one. A first request that is
-  // larger runs alone. If the group leaves room, requests of other groups are padded to share the batch, if that costs less
+  // of which loading measures few sizes, each other size is tried before a larger one. A first request that is larger
+  // runs alone. If the group leaves room, requests of other groups are padded to share the batch, if that costs less
   // than to run them apart.
   //
   // DROPPED These are cancelled requests, requests past their deadline, and requests that cannot meet it. While a full
@@ -123,8 +123,11 @@ class Pending {
   int64_t BestRows(const CostModel& cost, int64_t available) const noexcept;
   std::optional<int64_t> RowsInTime(const Request& head, int64_t rows, Nanos now,
                                     const CostModel& cost) const noexcept;
-  // Returns the rows of the next batch of at most `limit` rows: a size that has not been measured, or `limit`.
+  // Returns a smaller batch size than `limit` that has been tried too few times to know its cost, or `limit`.
   int64_t SizeToTry(const Group& group, int64_t limit, const CostModel& cost);
+  // Gives the last requests of `batch` from index `first` on back to their group, until the draft has a number of rows
+  // that requests may share.
+  void TrimToShared(Group& group, size_t first, Draft& draft, std::vector<Request*>& batch) noexcept;
   // Adds requests of other groups that should be padded to share the batch.
   void PadUp(const Group& own, Draft draft, int64_t max_rows, Nanos now, const Costs& costs,
              std::vector<Request*>& batch, std::vector<Request*>& dropped);
@@ -137,8 +140,9 @@ class Pending {
   size_t size_ = 0;
   // The number of batches that costs or deadlines have made smaller.
   uint32_t trimmed_ = 0;
-  // The sizes that were tried in each bucket: bit n stands for 2^n rows.
-  std::vector<uint32_t> tried_;
+  // How many times sizes were tried in each bucket; entry n is for 2^n rows.
+  static constexpr size_t kTriedSizes = 21;
+  std::vector<std::array<uint8_t, kTriedSizes>> tried_;
 };
 
 }  // namespace millrace

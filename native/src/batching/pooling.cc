@@ -53,11 +53,11 @@ void TakeLarger(const std::byte* data, size_t start, std::vector<double>& larges
   }
 }
 
-// Pools the tokens of one row, whose vectors begin at element `start`, into `vector`.
+// Pools the tokens of one row, whose vectors begin at element `start` and then every `stride` elements, into `vector`.
 template <class Elements>
-void PoolRow(const std::byte* data, size_t start, const Pooling::Tokens& tokens, PoolMode mode,
-             std::vector<double>& vector) {
-  const auto place = [&](int64_t token) { return start + static_cast<size_t>(token) * vector.size(); };
+void PoolRow(const std::byte* data, size_t start, size_t stride, const Pooling::Tokens& tokens,
+             PoolMode mode, std::vector<double>& vector) {
+  const auto place = [&](int64_t token) { return start + static_cast<size_t>(token) * stride; };
   const auto count = static_cast<double>(tokens.to - tokens.from);
   double divisor = 1;
   std::ranges::fill(vector, mode == PoolMode::kMax ? -std::numeric_limits<double>::infinity() : 0);
@@ -88,66 +88,71 @@ void PoolRow(const std::byte* data, size_t start, const Pooling::Tokens& tokens,
   for (double& value : vector) value /= divisor;
 }
 
+// Pools rows of `slice` with vectors of `size` elements.
 template <class Elements>
-void PoolRows(const TensorView& view, int64_t first_row, const Pooling& pooling, float* target) {
-  const auto size = static_cast<size_t>(view.shape.dims[2]);
-  const size_t row_size = static_cast<size_t>(view.shape.dims[1]) * size;
+void PoolRows(const Slice& slice, size_t size, const Pooling& pooling, float* target) {
+  const auto stride = static_cast<size_t>(slice.outer->dims[2]);
+  const size_t row_size = static_cast<size_t>(slice.outer->dims[1]) * stride;
   std::vector<double> vector(size);
-  size_t start = static_cast<size_t>(first_row) * row_size;
+  size_t start = 0;
   for (const Pooling::Tokens& tokens : pooling.rows) {
     for (const PoolMode mode : pooling.modes) {
-      PoolRow<Elements>(view.data, start, tokens, mode, vector);
+      PoolRow<Elements>(slice.view.data, start, stride, tokens, mode, vector);
       for (const double value : vector) *target++ = static_cast<float>(value);
     }
     start += row_size;
   }
 }
 
-// Returns whether the output has the rows and tokens that are to be pooled.
-bool Fits(const TensorView& view, const Request& request) noexcept {
-  const Pooling& pooling = *request.pooling;
-  if (view.shape.rank != 3) return false;
-  const int64_t rows = request.shared ? request.rows : view.shape.dims[0];
-  return static_cast<int64_t>(pooling.rows.size()) == rows &&
-         std::ranges::all_of(pooling.rows, [&](const Pooling::Tokens& tokens) {
-           return 0 <= tokens.from && tokens.from < tokens.to && tokens.to <= view.shape.dims[1];
-         });
+Status Refuse(const TensorView& own, const std::string& reason) {
+  return {Code::kInvalidArgument, "An output of " + std::string(ElementName(own.type)) + ' ' +
+                                      DescribeShape(own.shape.view()) + " cannot be pooled: " + reason};
+}
+
+// Checks that the request's own part of the output has the rows and tokens that are to be pooled.
+Status Check(const TensorView& own, const Pooling& pooling) {
+  const bool floats = own.type == ElementType::kFloat32 || own.type == ElementType::kFloat16 ||
+                      own.type == ElementType::kBfloat16;
+  if (own.shape.rank != 3 || !floats) {
+    return Refuse(own, "it needs float32, float16 or bfloat16, and the shape [rows, tokens, size]");
+  }
+  if (static_cast<int64_t>(pooling.rows.size()) != own.shape.dims[0]) {
+    return Refuse(own, std::to_string(pooling.rows.size()) +
+                           " pairs of tokens are given, but it needs one for each of its rows");
+  }
+  for (const auto& [from, to] : pooling.rows) {
+    if (0 <= from && from < to && to <= own.shape.dims[1]) continue;
+    return Refuse(own, "tokens " + std::to_string(from) + " to before " + std::to_string(to) +
+                           " are not among its tokens, or none of them counts");
+  }
+  return {};
 }
 
 }  // namespace
 
 Status PoolOutputs(Request& request) {
   const Pooling& pooling = *request.pooling;
-  const TensorView& view = request.outputs->tensors[pooling.output];
-  if (!Fits(view, request)) {
-    return {Code::kInvalidArgument,
-            "An output of the shape " + DescribeShape(view.shape.view()) +
-                " cannot be pooled: it needs the shape [rows, tokens, size], a pair of tokens for each of its rows, and "
-                "as many tokens as the pairs name"};
-  }
+  const Slice slice = OwnSlice(request, pooling.output);
+  const TensorView& own = slice.view;
+  MILLRACE_RETURN_IF_ERROR(Check(own, pooling));
   const auto block = std::make_shared<PooledOutputs>();
-  const int64_t rows = static_cast<int64_t>(pooling.rows.size());
-  const int64_t width = view.shape.dims[2] * static_cast<int64_t>(pooling.modes.size());
-  block->values.resize(static_cast<size_t>(rows * width));
-  switch (view.type) {
-    case ElementType::kFloat32:
-      PoolRows<Floats>(view, request.first_row, pooling, block->values.data());
-      break;
-    case ElementType::kFloat16:
-      PoolRows<Halves<HalfToFloat>>(view, request.first_row, pooling, block->values.data());
-      break;
-    case ElementType::kBfloat16:
-      PoolRows<Halves<BfloatToFloat>>(view, request.first_row, pooling, block->values.data());
-      break;
-    default:
-      return {Code::kInvalidArgument, std::string("An output of ") + ElementName(view.type) +
-                                          " cannot be pooled: it needs float32, float16 or bfloat16"};
+  const int64_t rows = own.shape.dims[0];
+  // Without rows the size may be any number, and no memory may be taken for it.
+  const auto size = static_cast<size_t>(rows == 0 ? 0 : own.shape.dims[2]);
+  const size_t width = size * pooling.modes.size();
+  block->values.resize(static_cast<size_t>(rows) * width);
+  if (own.type == ElementType::kFloat32) {
+    PoolRows<Floats>(slice, size, pooling, block->values.data());
+  } else if (own.type == ElementType::kFloat16) {
+    PoolRows<Halves<HalfToFloat>>(slice, size, pooling, block->values.data());
+  } else {
+    PoolRows<Halves<BfloatToFloat>>(slice, size, pooling, block->values.data());
   }
   block->tensors.resize(request.outputs->tensors.size());
   TensorView& pooled = block->tensors[pooling.output];
   pooled.type = ElementType::kFloat32;
   pooled.shape.rank = 2;
-  pooled.shape.dims = {rows, width};
+  pooled.shape.dims = {rows, static_cast<int64_t>(width)};
   pooled.data = reinterpret_cast<const std::byte*>(block->values.data());
   pooled.bytes = block->values.size() * sizeof(float);
   request.outputs = block;

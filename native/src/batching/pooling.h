@@ -37,8 +37,8 @@ struct Pooling {
 };
 
 // Replaces the outputs of a successful request with `request.pooling` by a block in which only the pooled output has
-// elements, float32 [rows, modes x size]. Returns kInvalidArgument if the output is not [rows, tokens, size] of float32,
-// float16 or bfloat16, or lacks a row or a token. Throws std::bad_alloc.
+// elements, float32 [rows, modes x size]. Returns kInvalidArgument if the request's part of the output is not
+// [rows, tokens, size] of float32, float16 or bfloat16, or lacks a row or a token. Throws std::bad_alloc.
 Status PoolOutputs(Request& request);
 
 }  // namespace millrace

@@ -11,8 +11,8 @@ namespace {
 
 constexpr int kMaxRepeats = 5;
 constexpr Nanos kTrial = 50'000'000;
-// If a row of a batch takes this long, JavaScript, which takes 20 to 200 us for each request, needs a small part of a
-// core.
+// If a row of a batch takes this long, JavaScript, which takes 20 to 200 us for a request, needs a small part of a core.
+// Why: .github/decisions/0046-instances-of-long-rows-use-every-core.md
 constexpr Nanos kLongRow = 1'000'000;
 // The part of one worker's throughput that another worker must add.
 constexpr double kWorthAWorker = 0.1;
@@ -186,8 +186,11 @@ bool PreferThreads(const Signature& signature, Executor& workers_executor, uint3
   const Subject apart{signature, workers_executor, clock};
   const Subject threaded{signature, threads_executor, clock};
   Trial trial;
-  return MakeTrial(apart, options, alone, trial) &&
-         Throughput(trial, threaded, 1) >= kAsGood * Throughput(trial, apart, workers);
+  if (!MakeTrial(apart, options, alone, trial)) return false;
+  // Its first run starts its threads and allocates memory.
+  TimeOfOneRow(signature, threads_executor, clock, options);
+  const double of_threads = Throughput(trial, threaded, 1);
+  return of_threads >= kAsGood * Throughput(trial, apart, workers);
 }
 
 }  // namespace millrace

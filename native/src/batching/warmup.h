@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "batching/core_budget.h"
 #include "batching/cost_model.h"
 #include "batching/executor.h"
 #include "batching/shape_plan.h"
@@ -29,21 +30,13 @@ void WarmUp(const Signature& signature, Executor& executor, const Clock& clock,
 void WarmUpBuckets(const Signature& signature, Executor& executor, const Clock& clock,
                    const WarmupOptions& options, std::span<CostModel> costs);
 
-// The cores that workers may use, at least one each.
-struct CoreBudget {
-  // Those that JavaScript threads leave.
-  uint32_t spare = 1;
-  // All of them. If rows take long, JavaScript has little to do for each and needs no core to itself.
-  uint32_t all = 1;
-};
-
 // Returns the time of a run of one row, in nanoseconds, or 0 if the model does not run.
 Nanos TimeOfOneRow(const Signature& signature, Executor& executor, const Clock& clock,
                    const WarmupOptions& options);
 
 // Returns how many workers to run side by side: one is added as long as there is a core for it and it adds at least a
-// tenth of the throughput of one worker. `alone` is the time of a run of one row. Takes about 50 ms for each number
-// that it tries, and no time if there is no choice.
+// tenth of the throughput of one worker. Rows are the shortest ones. `alone` is the time of a run of one row. Takes about
+// 50 ms for each number that it tries, twice that for the last one, and no time if there is no choice.
 uint32_t ChooseWorkers(const Signature& signature, Executor& executor, const Clock& clock,
                        const WarmupOptions& options, Nanos alone, CoreBudget cores);
 

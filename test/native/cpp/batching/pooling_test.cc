@@ -119,6 +119,29 @@ TEST_F(PoolingTest, WhatDoesNotFitIsRefused) {
   EXPECT_TRUE(refused(PoolOutputs(*request))) << "the pairs of two rows for one";
 }
 
+TEST_F(PoolingTest, PaddingIsNeitherATokenNorANumberOfAVector) {
+  request = requests.Make(1);
+  request->shared = true;
+  request->first_row = 1;
+  request->outputs = block;
+  request->own_shapes = {{}, MakeShape({1, 4, 1})};
+  request->pooling = std::make_unique<Pooling>(Pooling{1, {PoolMode::kMean}, {{1, 5}}});
+  EXPECT_EQ(PoolOutputs(*request).message(),
+            "An output of float32 [1,4,1] cannot be pooled: tokens 1 to before 5 are not among its tokens, or none of "
+            "them counts");
+  request->pooling = std::make_unique<Pooling>(Pooling{1, {PoolMode::kMean}, {{1, 4}}});
+  ASSERT_TRUE(PoolOutputs(*request).ok());
+  EXPECT_EQ(Values(), std::vector<float>{2});
+}
+
+TEST_F(PoolingTest, WithoutRowsNoMemoryIsTakenForTheirSize) {
+  request = requests.Make(1, 0);
+  request->outputs = BlockOf(ElementType::kFloat32, MakeShape({0, 5, int64_t{1} << 60}), std::vector<float>());
+  request->pooling = std::make_unique<Pooling>(Pooling{1, {PoolMode::kMean}, {}});
+  ASSERT_TRUE(PoolOutputs(*request).ok());
+  EXPECT_EQ(request->outputs->tensors[1].shape, MakeShape({0, 0}));
+}
+
 TEST_F(PoolingTest, EachRequestOfABatchIsPooledAsItAsks) {
   FunctionExecutor executor([](std::span<const TensorView> inputs, OwnedOutputs& outputs) {
     return test::Double(inputs, outputs);

@@ -90,27 +90,72 @@ TEST_F(ShapePendingTest, OnlyRequestsThatSaveTimeArePaddedToShareABatch) {
   EXPECT_EQ(Take(), (Taken{large}));
 }
 
-TEST_F(ShapePendingTest, SizesThatLoadingDidNotMeasureAreRunOnceBeforeALargerOne) {
+TEST_F(ShapePendingTest, SizesThatLoadingDidNotMeasureAreTriedBeforeALargerOne) {
   costs[0].Observe(1, 100);
-  for (int i = 0; i < 22; ++i) Add(3);
+  for (int i = 0; i < 26; ++i) Add(3);
   std::vector<size_t> sizes;
   while (!pending.empty()) {
     sizes.push_back(Take().size());
     costs[0].Observe(static_cast<int64_t>(sizes.back()), 100 * static_cast<Nanos>(sizes.back()));
   }
-  EXPECT_EQ(sizes, (std::vector<size_t>{2, 4, 8, 8}));
+  EXPECT_EQ(sizes, (std::vector<size_t>{2, 2, 2, 4, 4, 4, 8}));
 }
 
-TEST_F(ShapePendingTest, ASizeThatNoBatchReachesIsTriedOnce) {
+TEST_F(ShapePendingTest, OnlySizesThatRunAreTried) {
+  plan.row_sizes = {1, 4, 8};
+  costs[0].Observe(1, 100);
+  for (int i = 0; i < 20; ++i) Add(3);
+  std::vector<size_t> sizes;
+  while (!pending.empty()) sizes.push_back(Take().size());
+  EXPECT_EQ(sizes, (std::vector<size_t>{4, 4, 4, 8}));
+}
+
+TEST_F(ShapePendingTest, SizesThatAreKnownOrUnknownAltogetherAreNotTried) {
+  for (int i = 0; i < 16; ++i) Add(3);
+  EXPECT_EQ(Take().size(), 8u) << "nothing is known";
+  for (const int64_t rows : {1, 2, 4}) costs[0].Observe(rows, 100 * rows);
+  EXPECT_EQ(Take().size(), 8u);
+}
+
+TEST_F(ShapePendingTest, ASizeThatNoBatchReachesIsNotTriedForever) {
   costs[0].Observe(1, 100);
   std::vector<size_t> sizes;
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 5; ++i) {
     Add(3);
     Add(3, 5);
-    Add(3, 2);
+    while (!pending.empty()) sizes.push_back(Take().size());
   }
-  while (!pending.empty()) sizes.push_back(Take().size());
-  EXPECT_EQ(sizes, (std::vector<size_t>{1, 3, 3, 2})) << "rows: 1, 5 + 2 + 1, 5 + 2 + 1, 5 + 2";
+  // A batch of two rows is tried three times, and then one of four, and each becomes the first request alone.
+  EXPECT_EQ(sizes, (std::vector<size_t>{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}));
+  Add(3);
+  Add(3, 5);
+  EXPECT_EQ(Take().size(), 1u);
+  EXPECT_EQ(Take().size(), 1u);
+  Add(3);
+  Add(3, 5);
+  EXPECT_EQ(Take().size(), 2u);
+}
+
+TEST_F(ShapePendingTest, RequestsOfSeveralRowsAddUpToRowsThatWereCompared) {
+  plan.shared_rows = {5, 12};
+  for (int i = 0; i < 3; ++i) Add(3, 4);
+  EXPECT_EQ(Take(12).size(), 3u);
+  for (int i = 0; i < 2; ++i) Add(3, 4);
+  EXPECT_EQ(Take(12).size(), 1u) << "8 rows were not compared";
+  EXPECT_EQ(Take(12).size(), 1u);
+  EXPECT_TRUE(pending.empty());
+}
+
+TEST_F(ShapePendingTest, PaddedRequestsAddUpToRowsThatWereCompared) {
+  Measure(1000, 1);
+  plan.shared_rows = {2, 4};
+  for (int i = 0; i < 2; ++i) Add(3);
+  for (int i = 0; i < 2; ++i) Add(60);
+  EXPECT_EQ(Take().size(), 4u);
+  const Taken small = {Add(3), Add(3)};
+  Request* const large = Add(60);
+  EXPECT_EQ(Take(), small) << "3 rows were not compared";
+  EXPECT_EQ(Take(), (Taken{large}));
 }
 
 TEST_F(ShapePendingTest, ABatchHasANumberOfRowsThatWasCompared) {
