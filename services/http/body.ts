@@ -23,7 +23,6 @@ export function wrongLength(announced: number | undefined, limit: number): Serve
 
 /** Converts an error of reading a body that is the client's fault to one that it may see, and returns any other. */
 export function asBodyError(error: unknown): unknown {
-  if (error instanceof SyntaxError) return notJson();
   if (!isOfConnection(error)) return error;
   return new ServeError(
     'BODY_INCOMPLETE',
@@ -168,11 +167,7 @@ async function receivePieces(source: BodySource, memory: GrowingBytes): Promise<
   }
 }
 
-export const isCompressed = ({ headers }: Request) => headers.has('content-encoding');
-
-export function notJson(): ServeError {
-  return new ServeError('INVALID_JSON', 'The body is not valid JSON.');
-}
+const isCompressed = ({ headers }: Request) => headers.has('content-encoding');
 
 function tooManyPieces(): ServeError {
   return new ServeError(

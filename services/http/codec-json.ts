@@ -6,7 +6,8 @@
  */
 
 import { ServeError } from '../../runtime/index.ts';
-import { isCompressed, notJson, type ReadBody, readText, readUtf8 } from './body.ts';
+import { type ReadBody, readText, readUtf8 } from './body.ts';
+import { jsonFault } from './json-fault.ts';
 
 /** The refusal if the `Content-Type` is not JSON. */
 export function notJsonType(contentType: string | null): ServeError | undefined {
@@ -39,11 +40,8 @@ const REVIVER_WORK = 4;
 /** JSON of at most this many characters cannot exceed `MAX_DEPTH`. */
 const SHALLOW = 2 * MAX_DEPTH;
 
-/** Reads a body as JSON. The host parses short bodies directly, without a string in between. */
 export const readJson: ReadBody<unknown> = (source, announced, limit) =>
-  announced !== undefined && announced > 0 && announced <= SHALLOW && !isCompressed(source.request)
-    ? source.request.json()
-    : readText(source, announced, limit).then((text) => parseJson(text));
+  readText(source, announced, limit).then((text) => parseJson(text));
 
 /** Reads a body as JSON whose texts matter: bytes that are not UTF-8 are refused instead of replaced. */
 export const readTextJson: ReadBody<unknown> = (source, announced, limit) =>
@@ -66,9 +64,15 @@ export function parseJson(text: string, reviver?: Reviver): unknown {
   try {
     return used === undefined ? JSON.parse(text) : JSON.parse(text, used);
   } catch {
-    if (text.trim() !== '') throw notJson();
+    if (text.trim() !== '') throw notJson(text);
     throw new ServeError('INVALID_JSON', 'The body is empty, expected a JSON object.');
   }
+}
+
+function notJson(text: string): ServeError {
+  const fault = jsonFault(text);
+  const reason = fault === undefined ? '' : `: ${fault}`;
+  return new ServeError('INVALID_JSON', `The body is not valid JSON${reason}.`);
 }
 
 /** As `parseJson`, with integers beyond 2^53 as bigints, which are exact. */

@@ -195,8 +195,8 @@ describe('a body with a Content-Length', () => {
 
   for (const [title, body, says] of [
     ['empty', '', /is empty/],
-    ['short and not JSON', '{"features":[1,2', /not valid JSON/],
-    ['long and not JSON', padded('{"features":[1,2'), /not valid JSON/],
+    ['short and not JSON', '{"features":[1,2', /JSON: it ends at line 1, column 17, /],
+    ['long and not JSON', padded('{"features":[1,2'), /JSON: it ends at line 1, column 301, /],
     ['long and blank', padded(''), /is empty/],
     ['too deep', `{"features":${'['.repeat(101)}${']'.repeat(101)}}`, /deeper than 100/],
     ['too deep with both brackets', `${'{"a":['.repeat(51)}${']}'.repeat(51)}`, /deeper than 100/],

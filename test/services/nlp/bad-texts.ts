@@ -17,10 +17,14 @@ const utf16 = (text: string): Uint8Array =>
 
 const bodies: readonly Problem[] = [
   ...problemsOf({ path, ...NOT_JSON }, [
-    ['cut JSON', '{"text": "a', /not valid JSON/],
+    [
+      'cut JSON',
+      '{"text": "a',
+      /^The body is not valid JSON: it ends at line 1, column 12, but '"' /,
+    ],
     ['an empty body', '', /empty/],
     ['a body of white space', ' \n', /empty/],
-    ['NaN', '{"text": NaN}', /not valid JSON/],
+    ['NaN', '{"text": NaN}', /line 1, column 10 has 'NaN', but a value is expected/],
     ['a raw NUL in a string', '{"text": "a\u0000b"}', /not valid/],
     ['100,000 nested lists', '['.repeat(100_000), /deeper than 100/],
     ['the byte 0xff', withBytes(0xff), /not UTF-8/],
