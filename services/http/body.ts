@@ -54,7 +54,7 @@ export interface BodySource {
  *
  * @param announced The `Content-Length`; undefined if there is none.
  * @param limit Maximum bytes, before and after decompression.
- * @throws {ServeError} `PAYLOAD_TOO_LARGE`, `OVERLOADED`, `UNSUPPORTED_ENCODING` or `BODY_INCOMPLETE`; also throws
+ * @throws {ServeError} `PAYLOAD_TOO_LARGE`, `OVERLOADED`, `UNSUPPORTED_ENCODING` or `INVALID_ARGUMENT`; also throws
  * the host's error for a connection that ended, which `asBodyError` converts.
  */
 export type ReadBody<Body> = (

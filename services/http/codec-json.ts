@@ -5,9 +5,9 @@
  * @module
  */
 
-import { ServeError } from '../../runtime/index.ts';
+import { invalidArgument, quote, ServeError } from '../../runtime/index.ts';
 import { type ReadBody, readText, readUtf8 } from './body.ts';
-import { jsonFault } from './json-fault.ts';
+import { jsonFault, repeatedMember } from './json-fault.ts';
 
 /** The refusal if the `Content-Type` is not JSON. */
 export function notJsonType(contentType: string | null): ServeError | undefined {
@@ -43,13 +43,23 @@ const SHALLOW = 2 * MAX_DEPTH;
 export const readJson: ReadBody<unknown> = (source, announced, limit) =>
   readText(source, announced, limit).then((text) => parseJson(text));
 
-/** Reads a body as JSON whose texts matter: bytes that are not UTF-8 are refused instead of replaced. */
+/**
+ * Reads a body as JSON whose texts matter: bytes that are not UTF-8 are refused instead of replaced, and members that an object
+ * has twice instead of taking the last.
+ */
 export const readTextJson: ReadBody<unknown> = (source, announced, limit) =>
-  readUtf8(source, announced, limit).then((text) => parseJson(text));
+  readUtf8(source, announced, limit).then((text) => withoutRepeats(text, parseJson(text)));
 
-/** Reads a body as JSON, with integers beyond 2^53 as bigints, which are exact. */
+/** Reads a body as JSON, with integers beyond 2^53 as bigints, which are exact, and refuses members that an object has twice. */
 export const readExactJson: ReadBody<unknown> = (source, announced, limit) =>
-  readText(source, announced, limit).then(parseExactJson);
+  readText(source, announced, limit).then((text) => withoutRepeats(text, parseExactJson(text)));
+
+/** @throws {ServeError} `INVALID_ARGUMENT` */
+function withoutRepeats(text: string, parsed: unknown): unknown {
+  const name = repeatedMember(text);
+  if (name === undefined) return parsed;
+  throw invalidArgument(`An object of the body has the member ${quote(name)} twice; send it once.`);
+}
 
 /**
  * Parses JSON within the limits on depth and work.

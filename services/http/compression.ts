@@ -38,7 +38,7 @@ const LEVEL = 1;
  * @param coding The request's `Content-Encoding`, in lower case.
  * @param limit Maximum bytes of the result.
  * @param share The share of the byte budget that the result counts against.
- * @throws {ServeError} `UNSUPPORTED_ENCODING`, `PAYLOAD_TOO_LARGE`, `OVERLOADED`, or `BODY_INCOMPLETE` if
+ * @throws {ServeError} `UNSUPPORTED_ENCODING`, `PAYLOAD_TOO_LARGE`, `OVERLOADED`, or `INVALID_ARGUMENT` if
  * the body is not valid data of this coding.
  */
 export async function decompress(
@@ -63,7 +63,11 @@ export async function decompress(
     });
   } catch (cause) {
     if (!(cause instanceof ServeError)) {
-      throw new ServeError('BODY_INCOMPLETE', `The body is not valid ${coding} data.`, { cause });
+      throw new ServeError(
+        'INVALID_ARGUMENT',
+        `The body is not valid ${coding} data, as its Content-Encoding says; compress it again, or send it without Content-Encoding.`,
+        { cause },
+      );
     }
     throw cause.code === 'PAYLOAD_TOO_LARGE' ? tooLong(limit, true) : cause;
   }

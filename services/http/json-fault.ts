@@ -1,4 +1,9 @@
-/** @module Says where and why a text is not JSON. Not every host tells the place, and each says it in other words. */
+/**
+ * Says where and why a text is not JSON, because not every host tells the place, and each says it in other words. Also finds
+ * members that an object has twice, of which hosts take the last.
+ *
+ * @module
+ */
 
 import { quote } from '../../runtime/index.ts';
 
@@ -37,18 +42,29 @@ export function jsonFault(text: string): string | undefined {
   return found === undefined || found.at > MAX_PLACE ? undefined : clauseOf(text, found);
 }
 
+/** The first member that an object of the JSON has twice; undefined if there is none, or it is too far from the start. */
+export function repeatedMember(json: string): string | undefined {
+  const search = new Search(json);
+  search.run();
+  return search.repeated;
+}
+
 interface Fault {
   readonly at: number;
   readonly expected: string;
 }
 
 class Search {
+  /** The first name that an object has twice. */
+  repeated: string | undefined;
   readonly #text: string;
   #at = 0;
   #left = MAX_PARTS;
   #state: State = 'value';
   /** The sign that ends each list or object which is open. */
   readonly #ends: ('}' | ']')[] = [];
+  /** The names so far of each object which is open. */
+  readonly #names: Set<string>[] = [];
 
   constructor(text: string) {
     this.#text = text;
@@ -75,7 +91,7 @@ class Search {
         return this.#value(sign);
       case 'name':
       case 'first name':
-        if (sign === '"') return this.#string('colon');
+        if (sign === '"') return this.#name();
         if (sign === '}' && this.#state === 'first name') return this.#close();
         return 'a name in double quotes';
       case 'colon':
@@ -91,7 +107,10 @@ class Search {
 
   #value(sign: string | undefined): string | undefined {
     if (sign === '"') return this.#string('next');
-    if (sign === '{') return this.#enter('first name', '}');
+    if (sign === '{') {
+      this.#names.push(new Set());
+      return this.#enter('first name', '}');
+    }
     if (sign === '[') return this.#enter('first value', ']');
     if (sign === ']' && this.#state === 'first value') return this.#close();
     if (!this.#take(SCALAR)) return 'a value';
@@ -106,8 +125,19 @@ class Search {
   }
 
   #close(): undefined {
-    this.#ends.pop();
+    if (this.#ends.pop() === '}') this.#names.pop();
     this.#enter('next');
+  }
+
+  #name(): string | undefined {
+    const start = this.#at;
+    const expected = this.#string('colon');
+    if (expected !== undefined || this.#left < 0) return expected;
+    const name = JSON.parse(this.#text.slice(start, this.#at)) as string;
+    const names = this.#names.at(-1)!;
+    if (names.has(name)) this.repeated ??= name;
+    names.add(name);
+    return undefined;
   }
 
   #string(after: State): string | undefined {

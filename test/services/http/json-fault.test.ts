@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { jsonFault } from '../../../services/http/json-fault.ts';
+import { jsonFault, repeatedMember } from '../../../services/http/json-fault.ts';
 
 const END = "but '\"' is expected";
 const faults: readonly (readonly [text: string, fault: string])[] = [
@@ -65,5 +65,17 @@ describe('a text that is not JSON', () => {
       assert.equal(jsonFault(text), undefined);
       assert.ok(performance.now() - start < 500);
     });
+  }
+});
+
+test('a member that an object has twice is found', () => {
+  for (const [json, name] of [
+    ['{"text":"a","text":"b"}', 'text'],
+    ['[{"a":{"b":1,"\\u0062":2}}]', 'b'],
+    ['{"a":{"b":1},"b":{"a":2},"c":[{"a":1},{"a":1}]}', undefined],
+    ['{"text":"\\"text\\":1,\\"text\\":1"}', undefined],
+    ['{"__proto__":1,"__proto__":2}', '__proto__'],
+  ] as const) {
+    assert.equal(repeatedMember(json), name, json);
   }
 });

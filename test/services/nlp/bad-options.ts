@@ -251,6 +251,9 @@ const http: readonly Problem[] = [
     },
     [['an unknown coding', good, /gzip/]],
   ),
+  ...problemsOf({ path: sentiment, headers: { 'Content-Encoding': 'gzip' }, ...INVALID }, [
+    ['a body that is not compressed as it says', good, /not valid gzip data.*; compress it again/],
+  ]),
   ...problemsOf({ path: sentiment, headers: { 'Content-Length': '8388609' }, ...TOO_LARGE }, [
     ['an announced length beyond the limit', good, /longer than/],
   ]),

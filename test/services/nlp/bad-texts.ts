@@ -63,6 +63,7 @@ const texts = problemsOf({ path, ...INVALID }, [
   ['a list among texts', { texts: ['a', ['c']] }, /texts\[1\] must be a string but is a list/],
   ['a misspelt member', { txt: 'a' }, /unknown key 'txt'; write 'text'/],
   ['an unknown member', { text: 'a', language: 'de' }, /'language'; its keys are text, texts/],
+  ['a member twice', '{"text":"a","text":"b"}', /has the member 'text' twice; send it once\.$/],
   ['the member __proto__', '{"text":"a","__proto__":{}}', /unknown key '__proto__'/],
   ['a lone high surrogate', '{"text":"a\\ud800b"}', /text has a lone surrogate/],
   ['a lone low surrogate', '{"texts":["a","b\\udc00"]}', /texts\[1\] has a lone surrogate/],

@@ -255,6 +255,13 @@ describe('a request that is wrong', () => {
     });
   }
 
+  test('a member that is sent twice is refused', async () => {
+    const body = '{"text_input":"a","parameters":{"seed":1,"seed":2}}';
+    const response = await service.post('/v2/models/gpt2/generate', body);
+    const message = await assertErrorResponse(response, 400, 'INVALID_ARGUMENT');
+    assert.match(message, /member 'seed' twice/);
+  });
+
   test('a number beyond 2^53 is refused as it was written', async () => {
     const body = '{"text_input":"a","parameters":{"seed":18446744073709551616}}';
     const response = await service.post('/v2/models/gpt2/generate', body);
