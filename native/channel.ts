@@ -20,6 +20,7 @@ import {
   RecordReader,
   retryAfterMs,
   type Start,
+  type WantedOutputs,
   writeAbsent,
   writeInput,
   writeOptions,
@@ -54,12 +55,8 @@ export interface SubmitTarget {
 }
 
 /** A request in flight. `resolve` is undefined once its promise has been rejected before its record arrived. */
-interface Waiter {
+interface Waiter extends WantedOutputs {
   readonly model: SubmitTarget;
-  readonly outputs: readonly string[] | undefined;
-  readonly packStrings: boolean;
-  /** Whether the one output wanted is pooled. */
-  readonly pooled: boolean;
   /** The memory of the caller that the addon reads until the request's record arrives. */
   readonly moved: Moved | undefined;
   readonly deadline: number;
@@ -228,9 +225,8 @@ export class Channel {
   }
 
   #resolve(waiter: Waiter, resolve: (result: RunResult) => void, reader: RecordReader): void {
-    const { model, outputs, packStrings, pooled } = waiter;
     try {
-      resolve(reader.result(model.native.outputs, outputs, packStrings, pooled));
+      resolve(reader.result(waiter.model.native.outputs, waiter));
     } catch (error) {
       waiter.reject(error);
     }

@@ -101,6 +101,15 @@ export function writeAbsent(mail: Float64Array, word: number): number {
 /** The functions of the addon that return what a record itself does not hold. */
 type Outputs = Pick<NativeEngine, 'mailbox' | 'message' | 'packedStrings' | 'strings' | 'take'>;
 
+/** Which outputs of a request are read, and how. */
+export interface WantedOutputs {
+  /** Their names; undefined means all. */
+  readonly outputs: readonly string[] | undefined;
+  readonly packStrings: boolean;
+  /** Whether the one output that is wanted is pooled. */
+  readonly pooled: boolean;
+}
+
 /** Reads finished requests from the mailbox one after another. */
 export class RecordReader {
   readonly #native: Outputs;
@@ -159,7 +168,7 @@ export class RecordReader {
   }
 
   /**
-   * Reads the outputs of the record; those not in `wanted` are left out. Whatever the type of a pooled output is in the
+   * Reads the outputs of the record; those that are not wanted are left out. Whatever the type of a pooled output is in the
    * model, it is float32 here.
    *
    * @throws {MillraceError} `INVALID_ARGUMENT` for strings that are not UTF-8, and `RESOURCE_EXHAUSTED` for an
@@ -167,9 +176,7 @@ export class RecordReader {
    */
   result(
     specs: readonly TensorSpec[],
-    wanted: readonly string[] | undefined,
-    packStrings: boolean,
-    pooled: boolean,
+    { outputs: wanted, packStrings, pooled }: WantedOutputs,
   ): RunResult {
     const mail = this.#mail;
     const outputs: Record<string, Tensor> = {};

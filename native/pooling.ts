@@ -38,11 +38,14 @@ export function checkPool(pool: PoolOptions, outputs: readonly TensorSpec[]): st
     : 'pool.tokens is not an Int32Array: expected one with two numbers for each row';
 }
 
-/** The option for `count` rows from row `first` on. One that is wrong stays as it is, and is refused by the run. */
-export function poolOfRows(pool: PoolOptions, first: number, count: number): PoolOptions {
+/**
+ * The option for the rows of a request from `first` to before `end`. Pairs for rows that the request does not have go to its last
+ * part, whose run refuses them, and one without tokens stays as it is, and is refused, too.
+ */
+export function poolOfRows(pool: PoolOptions, first: number, end: number, rows: number) {
   const { tokens } = pool;
   if (!(tokens instanceof Int32Array)) return pool;
-  return { ...pool, tokens: tokens.subarray(2 * first, 2 * (first + count)) };
+  return { ...pool, tokens: tokens.subarray(2 * first, end < rows ? 2 * end : tokens.length) };
 }
 
 /** What `submit` gets after the inputs. */

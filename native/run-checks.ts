@@ -24,7 +24,11 @@ export function checkRunOptions(
   if (priority !== undefined && !(Number.isInteger(priority) && priority >= 0 && priority <= 255)) {
     return `priority is ${priority}: expected a whole number from 0 (most urgent) to 255`;
   }
-  if (pool !== undefined) return checkPool(pool, model.native.outputs);
+  if (pool !== undefined) {
+    return outputs === undefined
+      ? checkPool(pool, model.native.outputs)
+      : 'Both pool and outputs are given: leave outputs out, because the result has the pooled output alone';
+  }
   const unknown = outputs === undefined ? undefined : firstUnknown(model.native.outputs, outputs);
   if (unknown === undefined) return undefined;
   const known = model.native.outputs.map((o) => `'${o.name}'`).join(', ');

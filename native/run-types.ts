@@ -55,7 +55,7 @@ export interface RunOptions {
   outputs?: readonly string[];
   /**
    * Pools an output on the instance that computes it, so that a small part of it has to be copied to JavaScript. The
-   * result then has this output alone, as float32 [rows, modes × size], and `outputs` is ignored.
+   * result then has this output alone, as float32 [rows, modes × size], and `outputs` must be left out.
    */
   pool?: PoolOptions;
   /**

@@ -52,7 +52,9 @@ export async function runInParts(
       const index = refused.pop() ?? next++;
       const first = index * maxRows;
       const part = slice(first, Math.min(maxRows, rows - first));
-      if (options.pool !== undefined) partOptions.pool = poolOfRows(options.pool, first, maxRows);
+      if (options.pool !== undefined) {
+        partOptions.pool = poolOfRows(options.pool, first, first + maxRows, rows);
+      }
       if (ended !== undefined) partOptions.timeoutMs = Math.max(ended - performance.now(), 0);
       try {
         parts[index] = await run(part, partOptions);

@@ -4,6 +4,7 @@ import type {
   DeviceReport,
   Model,
   ModelStats,
+  PoolOptions,
   RunOptions,
   RunResult,
   Signature,
@@ -44,6 +45,11 @@ export type OnTokens = (tokens: Int32Array, stop: () => void) => void;
 export interface VersionRunOptions extends RunOptions {
   /** Other models than those that generate text never call it. */
   onTokens?: OnTokens;
+}
+
+/** The options of a run whose result has one output alone, which is pooled. */
+export function withPool({ outputs: _, ...others }: VersionRunOptions, pool: PoolOptions) {
+  return { ...others, pool };
 }
 
 export class ModelVersion {

@@ -17,7 +17,7 @@ import type {
   ResponseCache,
 } from './cache/index.ts';
 import { fromEngine } from './errors.ts';
-import type { ModelVersion, OnTokens, VersionRunOptions } from './model.ts';
+import { type ModelVersion, type OnTokens, type VersionRunOptions, withPool } from './model.ts';
 import { allowedTimeout } from './repository/index.ts';
 import type { ArmTraffic, Predicted, Recipient } from './routing/arm-traffic.ts';
 import type { RouteContext, RouteTable } from './routing/route-table.ts';
@@ -254,8 +254,14 @@ async function runAll(
   options: VersionRunOptions,
 ): Promise<readonly RunResult[]> {
   if (runs.length === 0) return [];
-  const optionsOf = (run: number) =>
-    pooling === undefined ? options : { ...options, pool: pooling[run]! };
+  if (runs.length === 1 && pooling === undefined) return [await version.run(runs[0]!, options)];
+  const { timeoutMs } = options;
+  const until = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
+  const optionsOf = (run: number): VersionRunOptions => ({
+    ...(pooling === undefined ? options : withPool(options, pooling[run]!)),
+    // Some runs start later, and have the deadline of the others.
+    ...(until === undefined ? {} : { timeoutMs: Math.max(until - performance.now(), 0) }),
+  });
   if (runs.length === 1) return [await version.run(runs[0]!, optionsOf(0))];
   const pace = new Pace(version.parallelRuns);
   return runTogether([...runs.entries()], pace, options.signal, ([run, inputs], signal) =>

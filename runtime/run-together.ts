@@ -1,41 +1,52 @@
 /** @module Runs a model several times for one request; the first failure stops the other runs. */
 
-import type { CancelSignal, Timings } from '../native/index.ts';
+import { type CancelSignal, MillraceError, type Timings } from '../native/index.ts';
 
 /**
- * How long the runs in flight of one request may occupy every instance, milliseconds.
+ * How long the runs in flight of one request may occupy everything that computes runs, milliseconds.
  * Why: .github/decisions/0048-a-request-keeps-few-runs-in-flight.md
  */
 const AHEAD_MS = 100;
+/** The time of a run that was too short to be measured, milliseconds. */
+const LEAST_MS = 0.001;
 
 /**
  * How many runs of one request are in flight at a time: enough to keep all instances at work, and no more, because requests that
  * arrive later wait behind them.
  */
 export class Pace {
-  readonly #instances: number;
+  readonly #parallel: number;
   #limit: number;
 
-  /** @param instances Those of the model; infinity lets all runs start at once. */
-  constructor(instances: number) {
-    this.#instances = instances;
-    this.#limit = instances + 1;
+  /** @param parallel Runs that are computed at the same time: one on each instance, or those that share a step of generation. */
+  constructor(parallel: number) {
+    this.#parallel = parallel;
+    this.#limit = parallel + 1;
   }
 
   get limit(): number {
     return this.#limit;
   }
 
-  /** Learns from a run how many take the time that they may. Several of them may have been in its batch. */
+  /**
+   * Learns from a run how many take the time that they may. Several of them may have been in its batch. The callers start long
+   * runs first, so that a short one does not let long ones start.
+   */
   ended({ computeMs, batchRequests }: Timings): void {
-    const fitting = Math.floor((AHEAD_MS * this.#instances * batchRequests) / computeMs);
-    this.#limit = Math.max(this.#instances + 1, fitting);
+    const each = Math.max(computeMs, LEAST_MS) / Math.max(batchRequests, 1);
+    this.#limit = Math.max(this.#parallel + 1, Math.floor((AHEAD_MS * this.#parallel) / each));
+  }
+
+  /** Other requests fill the queue: there is room for so many. */
+  refused(inFlight: number): void {
+    this.#limit = Math.max(inFlight, 1);
   }
 }
 
 /**
- * Calls `run` for all items, in their order and several at a time. The signal that a run gets aborts with the request's own signal,
- * and when another of the runs fails.
+ * Calls `run` for all items, about in their order and several at a time. The signal that a run gets aborts with the request's own
+ * signal, and when another of the runs fails. A run that the queue refuses is made again later, unless it is the only one in
+ * flight.
  *
  * @returns the results in the order of the items.
  * @throws the first failure, once every other run has ended as well, so that no work of the request continues.
@@ -52,25 +63,29 @@ export async function runTogether<Item, Result extends { readonly timings: Timin
   if (outer?.aborted) abort();
   else outer?.addEventListener('abort', abort);
   const results = new Array<Result>(items.length);
+  const waiting = Array.from(items.keys()).reverse();
   const failures: unknown[] = [];
   const inFlight = new Set<Promise<void>>();
-  const start = (index: number) => {
-    const ended = run(items[index]!, signal)
-      .then(
-        (result) => {
-          results[index] = result;
-          pace.ended(result.timings);
-        },
-        (error) => {
-          failures.push(error);
-          controller.abort(error);
-        },
-      )
-      .finally(() => inFlight.delete(ended));
-    inFlight.add(ended);
+  const start = async (index: number) => {
+    try {
+      const result = await run(items[index]!, signal);
+      results[index] = result;
+      pace.ended(result.timings);
+    } catch (error) {
+      if (isRefusal(error) && inFlight.size > 1 && failures.length === 0) {
+        waiting.push(index);
+        pace.refused(inFlight.size - 1);
+        return;
+      }
+      failures.push(error);
+      controller.abort(error);
+    }
   };
-  for (let next = 0; next < items.length && failures.length === 0; ) {
-    while (next < items.length && inFlight.size < pace.limit) start(next++);
+  while (failures.length === 0 && (waiting.length > 0 || inFlight.size > 0)) {
+    while (waiting.length > 0 && inFlight.size < pace.limit && failures.length === 0) {
+      const ended = start(waiting.pop()!).finally(() => inFlight.delete(ended));
+      inFlight.add(ended);
+    }
     await Promise.race(inFlight);
   }
   await Promise.all(inFlight);
@@ -78,3 +93,6 @@ export async function runTogether<Item, Result extends { readonly timings: Timin
   if (failures.length > 0) throw failures[0];
   return results;
 }
+
+const isRefusal = (error: unknown) =>
+  error instanceof MillraceError && error.code === 'UNAVAILABLE';

@@ -43,7 +43,7 @@ export class RememberedKey {
 
 /** What the outputs of a request depend on, besides its model version. */
 export interface KeyedRequest {
-  /** Set if the same inputs and outputs are used for several requests. */
+  /** Set if the same inputs, outputs and pooling are used for several requests. */
   readonly remembered?: RememberedKey | undefined;
   /** The inputs of each run. */
   readonly runs: readonly Tensors[];

@@ -9,7 +9,7 @@
 import { setImmediate } from 'node:timers';
 import type { PoolOptions, RunOptions, RunResult, Tensors } from '../../native/index.ts';
 import type { Clock } from '../clock.ts';
-import type { ModelVersion } from '../model.ts';
+import { type ModelVersion, withPool } from '../model.ts';
 import { copyTensors, sizeOf } from './tensors.ts';
 
 /** Copies of one HTTP thread at a time, waiting and running. */
@@ -133,7 +133,7 @@ export class ShadowQueue {
     };
     const results: RunResult[] = [];
     for (const [run, inputs] of runs.entries()) {
-      const own = pooling === undefined ? options : { ...options, pool: pooling[run]! };
+      const own = pooling === undefined ? options : withPool(options, pooling[run]!);
       results.push(await version.run(inputs, own));
     }
     return results;

@@ -35,7 +35,7 @@ const flag = z.boolean().nullish();
 const poolingSchema = z.object({
   embedding_dimension: whole.nullish(),
   word_embedding_dimension: whole.nullish(),
-  pooling_mode: z.union([z.enum(MODES), z.array(z.enum(MODES)).min(1)]).nullish(),
+  pooling_mode: z.union([z.enum(MODES), z.array(z.enum(MODES)).min(1).max(MODES.length)]).nullish(),
   pooling_mode_cls_token: flag,
   pooling_mode_max_tokens: flag,
   pooling_mode_mean_tokens: flag,

@@ -39,20 +39,21 @@ test('the record after one whose outputs cannot be allocated is read from where 
     take: () => {},
   };
   const reader = new RecordReader(native, mailbox);
+  const all = { outputs: undefined, packStrings: false, pooled: false };
   for (const [slot, name] of [
     [3, 'a'],
     [4, 'b'],
   ] as const) {
     reader.next();
     assert.equal(reader.slot, slot);
-    assert.throws(() => reader.result(specs, undefined, false, false), {
+    assert.throws(() => reader.result(specs, all), {
       code: 'RESOURCE_EXHAUSTED',
       message: `Output '${name}' does not fit into memory: send fewer rows`,
     });
   }
   reader.next();
   assert.equal(reader.slot, 5);
-  const { outputs } = reader.result(specs, undefined, false, false);
+  const { outputs } = reader.result(specs, all);
   assert.deepEqual(outputs.a!.data, Float32Array.of(3));
   assert.deepEqual(outputs.b!.data, Float32Array.of(4));
 });

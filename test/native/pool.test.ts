@@ -1,7 +1,7 @@
 /** @module Outputs that are pooled where they are computed. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import type { LoadOptions, Model, PoolMode, PoolOptions, Tensors } from '../../native/index.ts';
+import type { BatchingOptions, Model, PoolMode, PoolOptions, Tensors } from '../../native/index.ts';
 import { loop, open, refused, tensor, withModel } from './support.ts';
 
 const engine = open();
@@ -17,11 +17,11 @@ const MODES = [
 ] as const satisfies readonly PoolMode[];
 
 /** The outputs of `masked-mean` are `hidden` [rows, tokens, 4] and `pooled` [rows, 4]. */
-const withTexts = (body: (model: Model) => unknown, options: LoadOptions = {}) =>
+const withTexts = (body: (model: Model) => unknown, batching: BatchingOptions = {}) =>
   withModel(engine, 'masked-mean', body, {
     batching: {
       axes: { sequence_length: { buckets: [4, 8, 16], mask: 'attention_mask' } },
-      ...(options.batching === false ? {} : options.batching),
+      ...batching,
     },
   });
 
@@ -85,6 +85,29 @@ describe('a pooled output', () => {
       }
     }));
 
+  test('is made on the JavaScript thread and without batches, too', async () => {
+    const batching = false;
+    for (const options of [{ batching }, { batching, inline: false }] as const) {
+      await withModel(
+        engine,
+        'masked-mean',
+        async (model) => {
+          const inputs = {
+            ...texts(2, 4),
+            attention_mask: tensor('int64', [2, 4], new BigInt64Array(8).fill(1n)),
+          };
+          const whole = (await model.run(inputs)).outputs.hidden!.data as Float32Array;
+          const { outputs } = await model.run(inputs, { pool: pooling(['max'], [0, 4], [1, 3]) });
+          assertClose(outputs.hidden!.data as Float32Array, [
+            ...expected(whole, 0, 4, 0, 4).max,
+            ...expected(whole, 1, 4, 1, 3).max,
+          ]);
+        },
+        options,
+      );
+    }
+  });
+
   test('of a request in parts is joined', () =>
     withTexts(
       async (model) => {
@@ -101,7 +124,7 @@ describe('a pooled output', () => {
           tokens.flatMap(([from, to], row) => expected(hidden, row, 8, from, to).mean),
         );
       },
-      { batching: { maxRows: 8 } },
+      { maxRows: 8 },
     ));
 });
 
@@ -120,23 +143,24 @@ describe('a pooling is refused', () => {
       /pool\.tokens.*Int32Array/,
     ],
     ['that is nothing', null as never, /pool is null: expected an object/],
-    ['with tokens of no row', pooling(['mean']), /a pair of tokens for each of its rows/],
-    ['with tokens of two rows', pooling(['mean'], [0, 1], [0, 1]), /a pair of tokens/],
+    ['with tokens of no row', pooling(['mean']), /0 pairs of tokens are given, but it needs one/],
+    ['with tokens of two rows', pooling(['mean'], [0, 1], [0, 1]), /2 pairs of tokens are given/],
     ['with half a pair', { ...pooling(['mean']), tokens: Int32Array.of(0) }, /not valid/],
-    ['of no token', pooling(['mean'], [2, 2]), /as many tokens/],
-    ['of a token before the first', pooling(['mean'], [-1, 2]), /as many tokens/],
-    ['of a token after the padding', pooling(['mean'], [0, 17]), /as many tokens/],
+    ['of no token', pooling(['mean'], [2, 2]), /none of them counts/],
+    ['of a token before the first', pooling(['mean'], [-1, 2]), /tokens -1 to before 2/],
+    ['of a token of the padding', pooling(['mean'], [0, 4]), /tokens 0 to before 4 are not among/],
+    ['of a token after the padding', pooling(['mean'], [0, 17]), /tokens 0 to before 17/],
     [
       'of an output without tokens',
       { ...pooling(['mean'], [0, 1]), output: 'pooled' },
-      /shape \[1,4\] cannot be pooled/,
+      /float32 \[1,4\] cannot be pooled/,
     ],
   ];
   for (const [what, pool, message] of cases) {
     test(what, () =>
       withTexts(async (model) => {
-        await refused(model.run(texts(1, 4), { pool }), 'INVALID_ARGUMENT', message);
-        assert.ok((await model.run(texts(1, 4))).outputs.hidden);
+        await refused(model.run(texts(1, 3), { pool }), 'INVALID_ARGUMENT', message);
+        assert.ok((await model.run(texts(1, 3))).outputs.hidden);
       }),
     );
   }
@@ -151,8 +175,14 @@ describe('a pooling is refused', () => {
           await refused(model.run(texts(9, 4), { pool }), 'INVALID_ARGUMENT', /tokens/);
         }
       },
-      { batching: { maxRows: 4 } },
+      { maxRows: 4 },
     ));
+
+  test('beside names of outputs', () =>
+    withTexts(async (model) => {
+      const options = { pool: pooling(['mean'], [0, 1]), outputs: ['hidden'] };
+      await refused(model.run(texts(1, 3), options), 'INVALID_ARGUMENT', /leave outputs out/);
+    }));
 
   test('of whole numbers', () =>
     withModel(engine, 'slow-loop', async (model) => {

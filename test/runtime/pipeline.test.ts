@@ -8,6 +8,7 @@ import { type Caller, infer as inferWith } from '../../runtime/pipeline.ts';
 import type { ArmTraffic } from '../../runtime/routing/arm-traffic.ts';
 import { puppetClassifier } from '../support/puppet-engine.ts';
 import { infer, testService } from '../support/service.ts';
+import { until } from '../support/until.ts';
 import { countingMetrics } from './cache/support.ts';
 
 const request = {
@@ -256,5 +257,28 @@ describe('rounds', () => {
     assert.equal(await stateOf(1, 3), 'miss');
     assert.equal(await stateOf(4, 2), 'miss');
     assert.equal(await stateOf(4, 3, 1), 'hit');
+  });
+
+  test('runs that start later have the deadline of the first', async () => {
+    using service = await testService();
+    const timeLeft = () => 10_000;
+    const runs = Array.from({ length: 40 }, (_, i) => row(i));
+    const steps = {
+      route: () => ({ model: 'iris', version: 'v1.0' }),
+      prepare: () => ({ runs, outputs: undefined, context: undefined }),
+      respond: () => undefined,
+    };
+    const model = service.model('iris:v1.0');
+    model.hold();
+    const answer = service.runtime.infer(steps, undefined, { ...caller, timeLeft });
+    await until(() => model.runs.length === 3, 'that of the load and the first two are made');
+    const began = performance.now();
+    await until(() => performance.now() > began + 5, 'time passes');
+    model.release();
+    await answer;
+    const [, first, second, ...later] = model.runs.map(({ timeoutMs }) => timeoutMs!);
+    assert.ok(Math.max(first!, second!) <= 10_000);
+    assert.equal(later.length, 38);
+    for (const left of later) assert.ok(left < 10_000 - 5, `${left}`);
   });
 });

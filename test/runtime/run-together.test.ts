@@ -1,7 +1,7 @@
 /** @module The runs of one request: how many are in flight, and what the first failure does to the others. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Timings } from '../../native/index.ts';
+import { MillraceError, type Timings } from '../../native/index.ts';
 import { Pace, runTogether } from '../../runtime/run-together.ts';
 
 const timings = (computeMs: number, batchRequests = 1): Timings => ({
@@ -92,6 +92,49 @@ describe('the runs of a request', () => {
     controller.abort(gone);
     await all;
     assert.deepEqual(runs.started, [0, 1, 2]);
+  });
+
+  test('are made again if the queue had no room for them', async () => {
+    const runs = new Runs();
+    const all = runTogether(items.slice(0, 5), new Pace(2), undefined, runs.run);
+    const full = new MillraceError('UNAVAILABLE', 'full');
+    await runs.fail(1, full);
+    await runs.fail(2, full);
+    assert.deepEqual(runs.started, [0, 1, 2], 'not while another is in flight');
+    await runs.end(0, timings(500));
+    assert.deepEqual(runs.started, [0, 1, 2, 2, 1, 3]);
+    for (const item of [2, 1, 3]) await runs.end(item, timings(500));
+    await runs.end(4, timings(500));
+    assert.deepEqual(
+      (await all).map(({ item }) => item),
+      [0, 1, 2, 3, 4],
+    );
+  });
+
+  test('fail if the queue has no room for any of them', async () => {
+    const runs = new Runs();
+    const full = new MillraceError('UNAVAILABLE', 'full');
+    const all = assert.rejects(runTogether(items, new Pace(2), undefined, runs.run), full);
+    for (const item of [0, 1, 2]) await runs.fail(item, full);
+    await all;
+    assert.deepEqual(runs.started, [0, 1, 2]);
+  });
+
+  test('end with an error that is thrown at once, after the others', async () => {
+    const runs = new Runs();
+    const broken = new Error('broken');
+    const run = (item: number, signal: AbortSignal) => {
+      if (item === 1) throw broken;
+      return runs.run(item, signal);
+    };
+    await assert.rejects(runTogether(items, new Pace(2), undefined, run), broken);
+    assert.deepEqual(runs.started, [0]);
+  });
+
+  test('have a pace also without times', () => {
+    const pace = new Pace(2);
+    pace.ended(timings(0, 0));
+    assert.ok(pace.limit > 1000);
   });
 
   test('may be none', async () => {

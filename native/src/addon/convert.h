@@ -22,7 +22,7 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
                    const ShapePlan& plan, bool batched, StagedExecutor* device,
                    const napi_value* values, Request& request);
 
-// Reads what submit() gets after the inputs if an output is to be pooled: an Int32Array of the number of the output, the
+// Reads what submit() gets after the inputs if an output is to be pooled: int32 words, which are the number of the output, the
 // number of modes, the modes, and two tokens for each row. Returns kInvalidArgument if it is something else.
 Status ReadPooling(napi_env env, napi_value value, size_t outputs, Request& request);
 

@@ -29,6 +29,7 @@ Status LoadedGenerator::Load(const LoadSurroundings& surroundings, const Generat
   MILLRACE_RETURN_IF_ERROR(
       Take(request.decoder_with_past, folder, snapshots[1], options.decoder_with_past));
   MILLRACE_RETURN_IF_ERROR(Take(request.encoder, folder, snapshots[2], options.encoder));
+  // Tokens are streamed while steps run, so that JavaScript keeps its core.
   options.intra_op_threads = request.intra_op_threads != 0
                                  ? request.intra_op_threads
                                  : static_cast<int>(surroundings.cores.spare);

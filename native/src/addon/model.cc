@@ -17,9 +17,10 @@ namespace {
 constexpr size_t kInlineInputs = 16;
 
 // submit(...inputs, pooling?): number
-// Submits the request in the mailbox, whose outputs are pooled if there is a value after the inputs. Returns its slot, or the negative number of the code if it is refused; message()
-// then returns the reason unless the code alone says enough. Afterwards the mailbox says whether the request has
-// already run (kStartDone) or, with UNAVAILABLE, when to try again (kRetryAfter).
+// Submits the request in the mailbox, of which an output is pooled if there is a value after the inputs. Returns its
+// slot, or the negative number of the code if it is refused; message() then returns the reason unless the code alone says
+// enough. Afterwards the mailbox says whether the request has already run (kStartDone) or, with UNAVAILABLE, when to try
+// again (kRetryAfter).
 napi_value JS_submit(napi_env env, napi_callback_info info) {
   std::array<napi_value, kInlineInputs> few;
   std::vector<napi_value> many;
