@@ -43,7 +43,10 @@ export interface Answer<Body> {
 /** Adds `--url`, `--token` and `--json`. */
 export function withServer(command: Command): Command {
   const { url, token } = serverAddress();
-  const secret = new Option('--token <token>', 'bearer token or API key (MILLRACE_TOKEN)');
+  const secret = new Option(
+    '--token <token>',
+    'bearer token or API key, for a proxy that authenticates (MILLRACE_TOKEN)',
+  );
   if (token !== undefined) secret.default(token, 'from the environment');
   return command
     .option('--url <url>', 'the server (MILLRACE_URL)', toUrl, url)

@@ -18,6 +18,15 @@ describe('every service', () => {
   });
   after(() => child[Symbol.asyncDispose]());
 
+  for (const name of ['gateway', 'prediction', 'nlp', 'inference']) {
+    test(`${name} leads a browser that opens its address to the playground`, async () => {
+      const headers = { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+      const response = await fetch(`http://127.0.0.1:${ports[name]}/`, { headers });
+      assert.equal(new URL(response.url).pathname, '/playground');
+      assert.match(response.headers.get('content-type')!, /^text\/html/);
+    });
+  }
+
   /** A model that each service serves. */
   const served = { prediction: 'iris', nlp: 'minilm', inference: 'iris' };
   for (const [name, model] of Object.entries(served)) {
@@ -50,13 +59,6 @@ describe('every service', () => {
         assert.equal(asset.status, 200, target);
         assert.ok((await asset.text()).length > 50, target);
       }
-    });
-
-    test(`${name} leads a browser that opens its address to the playground`, async () => {
-      const headers = { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
-      const response = await fetch(`http://127.0.0.1:${ports[name]}/`, { headers });
-      assert.equal(new URL(response.url).pathname, '/playground');
-      assert.match(response.headers.get('content-type')!, /^text\/html/);
     });
 
     test(`${name} has the probes, and returns 404 for unknown routes`, async () => {
