@@ -145,7 +145,7 @@ export interface LoadOptions {
   batching?: BatchingOptions | false;
   /**
    * The number of native threads that form and run batches. Default: measured while loading, with a core left to
-   * each JavaScript thread unless a row of the shortest length takes 1 ms or more in a batch. A GPU has as many as `slots` and ignores this option.
+   * each JavaScript thread unless a row of the middle bucket of lengths takes 1 ms or more in a batch. A GPU has as many as `slots` and ignores this option.
    */
   instances?: number;
   /**

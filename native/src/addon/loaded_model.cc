@@ -7,7 +7,7 @@
 namespace millrace {
 namespace {
 
-// If a run of one row takes at least this long, one worker with many threads may be best.
+// If a run of one row takes at least this long, whatever its length, one worker with many threads may be best.
 constexpr Nanos kLongRun = 10'000'000;
 
 // Returns whether the time of a run depends only on its rows and its length bucket.
@@ -109,10 +109,13 @@ Status LoadedModel::ChooseSplit(const LoadSurroundings& surroundings, const Load
   const auto threads = static_cast<uint32_t>(intra_op_threads_);
   workers = 1;
   if (cores.all / threads < 2) return {};
-  const Nanos alone = TimeOfOneRow(signature(), *executor_, clock_, warmup);
+  const auto row_of = [&](size_t bucket) {
+    return TimeOfOneRow(signature(), *executor_, clock_, warmup, bucket);
+  };
+  const Nanos alone = row_of(TypicalBucket(warmup));
   workers = ChooseWorkers(signature(), *executor_, clock_, warmup, alone,
                           {std::max(cores.spare / threads, 1u), cores.all / threads});
-  if (request.intra_op_threads != 0 || alone < kLongRun) return {};
+  if (request.intra_op_threads != 0 || alone < kLongRun || row_of(0) < kLongRun) return {};
   std::unique_ptr<LoadedExecutor> threaded;
   session.intra_op_threads = static_cast<int>(cores.all);
   if (!LoadExecutor(surroundings.library, session, threaded).ok()) return {};

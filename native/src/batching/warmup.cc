@@ -83,14 +83,15 @@ int64_t MostRows(const Signature& signature, const ShapePlan& plan, size_t bucke
   return std::clamp<int64_t>(Samples::kMaxElements / per_row, 1, most);
 }
 
-// Makes the inputs of a trial: the largest batch of the shortest rows whose run takes about half of the time of a trial.
+// Makes the inputs of a trial: the largest batch of typical rows whose run takes about half of the time of a trial.
 // Returns false if they cannot be made.
 bool MakeTrial(const Subject& subject, const WarmupOptions& options, Nanos alone, Trial& trial) {
   const ShapePlan& plan = ShapePlan::OrNone(options.shapes);
-  const int64_t most = MostRows(subject.signature, plan, 0, options);
+  const size_t bucket = TypicalBucket(options);
+  const int64_t most = MostRows(subject.signature, plan, bucket, options);
   trial.rows = static_cast<size_t>(
       std::clamp<int64_t>(kTrial / 2 / std::max<Nanos>(alone, 1), 1, most));
-  return Samples::Make(subject.signature, trial.rows, plan, plan.Lengths(0), trial.samples).ok();
+  return Samples::Make(subject.signature, trial.rows, plan, plan.Lengths(bucket), trial.samples).ok();
 }
 
 // Measures sizes until `end`. The first one runs once in any case, and with `every` all of them do.
@@ -152,10 +153,15 @@ void WarmUpBuckets(const Signature& signature, Executor& executor, const Clock& 
   }
 }
 
+size_t TypicalBucket(const WarmupOptions& options) noexcept {
+  return ShapePlan::OrNone(options.shapes).buckets() / 2;
+}
+
 Nanos TimeOfOneRow(const Signature& signature, Executor& executor, const Clock& clock,
-                   const WarmupOptions& options) {
+                   const WarmupOptions& options, size_t bucket) {
   CostModel cost;
-  WarmUp(signature, executor, clock, {options.batched, 1, 0, options.shapes}, cost);
+  const ShapePlan& plan = ShapePlan::OrNone(options.shapes);
+  WarmBucket({signature, executor, clock}, plan, bucket, SizesOf(plan, 1), clock.Now(), true, cost);
   return cost.Mean(1);
 }
 
@@ -188,7 +194,7 @@ bool PreferThreads(const Signature& signature, Executor& workers_executor, uint3
   Trial trial;
   if (!MakeTrial(apart, options, alone, trial)) return false;
   // Its first run starts its threads and allocates memory.
-  TimeOfOneRow(signature, threads_executor, clock, options);
+  TimeOfOneRow(signature, threads_executor, clock, options, TypicalBucket(options));
   const double of_threads = Throughput(trial, threaded, 1);
   return of_threads >= kAsGood * Throughput(trial, apart, workers);
 }

@@ -30,13 +30,16 @@ void WarmUp(const Signature& signature, Executor& executor, const Clock& clock,
 void WarmUpBuckets(const Signature& signature, Executor& executor, const Clock& clock,
                    const WarmupOptions& options, std::span<CostModel> costs);
 
-// Returns the time of a run of one row, in nanoseconds, or 0 if the model does not run.
+// Returns the bucket whose lengths stand for those of requests while workers are chosen.
+size_t TypicalBucket(const WarmupOptions& options) noexcept;
+
+// Returns the time of a run of one row of a bucket, in nanoseconds, or 0 if the model does not run.
 Nanos TimeOfOneRow(const Signature& signature, Executor& executor, const Clock& clock,
-                   const WarmupOptions& options);
+                   const WarmupOptions& options, size_t bucket);
 
 // Returns how many workers to run side by side: one is added as long as there is a core for it and it adds at least a
-// tenth of the throughput of one worker. Rows are the shortest ones. `alone` is the time of a run of one row. Takes about
-// 50 ms for each number that it tries, twice that for the last one, and no time if there is no choice.
+// tenth of the throughput of one worker. `alone` is the time of a run of one row of the typical bucket. Takes about 50 ms
+// for each number that it tries, twice that for the last one, and no time if there is no choice.
 uint32_t ChooseWorkers(const Signature& signature, Executor& executor, const Clock& clock,
                        const WarmupOptions& options, Nanos alone, CoreBudget cores);
 

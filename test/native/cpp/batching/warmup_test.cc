@@ -275,5 +275,37 @@ TEST(ChooseWorkers, AModelThatFailsGetsOneWorker) {
   EXPECT_EQ(ChooseWorkers(OneInput(), executor, SteadyClock(), kFourRows, 0, {4, 4}), 1u);
 }
 
+TEST_F(WarmUpBucketsTest, ARowOfTheMiddleBucketIsTypical) {
+  const WarmupOptions options{true, 4, 0, &plan};
+  EXPECT_EQ(TypicalBucket(options), 1u);
+  EXPECT_EQ(TypicalBucket({true, 4, 0}), 0u);
+  std::vector<int64_t> lengths;
+  FunctionExecutor by_length([&](std::span<const TensorView> inputs, OwnedOutputs& outputs) {
+    lengths.push_back(inputs[0].shape.dims[1]);
+    clock.Advance(1000 * lengths.back());
+    return Double(inputs, outputs);
+  });
+  EXPECT_EQ(TimeOfOneRow(signature, by_length, clock, options, 1), 64'000);
+  EXPECT_EQ(TimeOfOneRow(signature, by_length, clock, options, 0), 4000);
+  EXPECT_EQ(lengths, (std::vector<int64_t>{64, 64, 4, 4}));
+}
+
+TEST(PreferThreads, ThreadsMayBeAFewPerCentSlower) {
+  for (const auto& [threaded, preferred] :
+       std::vector<std::pair<Nanos, bool>>{{500'000, true}, {1'040'000, true}, {1'100'000, false}}) {
+    FakeClock clock;
+    const auto taking = [&clock](Nanos time) {
+      return [&clock, time](std::span<const TensorView> inputs, OwnedOutputs& outputs) {
+        clock.Advance(time);
+        return Double(inputs, outputs);
+      };
+    };
+    FunctionExecutor workers(taking(1'000'000));
+    FunctionExecutor threads(taking(threaded));
+    EXPECT_EQ(PreferThreads(OneInput(), workers, 1, threads, clock, kFourRows, kShort), preferred)
+        << threaded;
+  }
+}
+
 }  // namespace
 }  // namespace millrace
