@@ -6,18 +6,7 @@ import { register } from './register.ts';
 import { path, Server, type ServerOptions, withServer } from './server.ts';
 import { addSigning } from './signing.ts';
 import { toObject } from './values.ts';
-
-/** A version as the server describes it. */
-export interface Version {
-  readonly name: string;
-  readonly version: string;
-  readonly state: string;
-  readonly reason: string | null;
-  readonly digest: string | null;
-  readonly bytes: number | null;
-  readonly signature_status: string | null;
-  readonly created_at: string;
-}
+import type { Version } from './version.ts';
 
 interface Model {
   readonly name: string;

@@ -5,10 +5,10 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Version } from './models.ts';
 import type { VersionFields } from './offline.ts';
 import { print, progress } from './output.ts';
 import { path, Refused, Server, type ServerOptions } from './server.ts';
+import type { Version } from './version.ts';
 
 export interface RegisterOptions extends ServerOptions {
   readonly modelPath: string;
