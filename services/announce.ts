@@ -33,8 +33,7 @@ export function announce(service: Service, log: Log, config: Config): void {
 function logVersion(log: Log, model: string, { state, reason, ...about }: VersionStatus): void {
   if (state !== 'ready') log.error({ model, ...about, reason }, 'model not served');
   else if (about.fallback) log.warn({ model, ...about, reason }, 'model loaded, but not on a GPU');
-  // A version that is served and has a reason is not batched.
-  else log.info({ model, ...about, ...(reason && { not_batched: reason }) }, 'model loaded');
+  else log.info({ model, ...about, ...(reason && { reason }) }, 'model loaded');
 }
 
 /** The text with the served models, their addresses, and a first request to each service. */
