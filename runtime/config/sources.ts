@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { ServeError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
 
 /** The sources of settings, which tests replace. */
 export interface ConfigSources {
@@ -75,8 +76,9 @@ function fromFlags(
     const name = token.kind === 'option' ? flags.get(token.name) : undefined;
     if (token.kind !== 'option' || name === undefined) {
       const got = token.kind === 'option' ? token.rawName : 'value' in token ? token.value : '--';
-      const known = [...flags.keys()].map((flag) => `--${flag}`).join(', ');
-      throw invalid(`${got} is not an option; write one of ${known}`);
+      const known = [...flags.keys()].map((flag) => `--${flag}`);
+      const meant = nearest(got, known) ?? `one of ${known.join(', ')}`;
+      throw invalid(`${got} is not an option; write ${meant}`);
     }
     // Without a schema of its own, parseArgs leaves the value of `--port 8001` to the next token.
     const next = tokens[i + 1];

@@ -185,7 +185,8 @@ describe('readConfig', () => {
   }
 
   for (const [argv, message] of [
-    [['--prot', '1'], /--prot is not an option; write one of .*--port/],
+    [['--prot', '1'], /--prot is not an option; write --port\.$/],
+    [['--colour', 'red'], /--colour is not an option; write one of --.*--port/],
     [['start'], /SERVICE must be one of all, prediction, inference, got "start"/],
     [['--port'], /--port needs a value; write --port=8001/],
     [['--port', '--host', 'x'], /--port needs a value/],
