@@ -1,5 +1,6 @@
 /** @module One loaded version of a model, which stays loaded while requests use it. */
 
+import { basename } from 'node:path';
 import type {
   DeviceReport,
   Model,
@@ -58,6 +59,8 @@ export class ModelVersion {
   readonly signature: Signature;
   /** The device that runs it, with what was found out about it. The notes also name settings without effect. */
   readonly device: DeviceReport;
+  /** The name of the file that it runs. */
+  readonly file: string;
   /** Native threads that run it. */
   readonly instances: number;
   /** Runs that are computed at the same time: one on each instance, or those that share a step of generation. */
@@ -95,6 +98,7 @@ export class ModelVersion {
   ) {
     this.model = source.model;
     this.version = source.version;
+    this.file = basename(source.path);
     const { settings } = source;
     const described = settings.outputs.map(({ name }) => name);
     this.outputs = described.length === 0 ? undefined : described;

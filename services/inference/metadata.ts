@@ -62,7 +62,7 @@ export function modelConfig(model: ServedModel, version: ModelVersion): Record<s
         count: instances,
       },
     ],
-    default_model_filename: 'model.onnx',
+    default_model_filename: version.file,
     ...settings.declared,
   };
 }

@@ -112,3 +112,10 @@ test('GET /v1/models lists the models that take text', async () => {
   assert.match(error.message, /'iris'.*'embedder'/);
   assert.ok(none.headers.get('x-request-id'));
 });
+
+test('the configuration of a model names the file that it runs', async () => {
+  await using service = await openNlp({ writer: 'bart' });
+  const response = await service.app.request('/v2/models/writer/config');
+  const { default_model_filename } = (await response.json()) as Record<string, unknown>;
+  assert.equal(default_model_filename, 'decoder_model_merged.onnx');
+});
