@@ -14,6 +14,7 @@ import { GenerativeSession } from './generation/index.ts';
 import { ModelVersion, type VersionText } from './model.ts';
 import { omitUndefined } from './omit-undefined.ts';
 import type { ModelConfig } from './repository/index.ts';
+import { whyNotFetched } from './repository/lfs-pointer.ts';
 import { PARAMETERS, parametersTensor } from './text/generation-tensors.ts';
 import {
   encoderInputs,
@@ -70,7 +71,10 @@ export async function loadVersion(loading: Loading, source: VersionSource): Prom
       throw error;
     }
   } catch (error) {
-    throw new ServeError('MODEL_NOT_READY', reasonOf(error), { cause: error });
+    const { path, generator, text } = source;
+    const others = [generator?.decoder, generator?.encoder, text?.tokenizer?.path];
+    const pointer = await whyNotFetched([path, ...others.filter((each) => each !== undefined)]);
+    throw new ServeError('MODEL_NOT_READY', pointer ?? reasonOf(error), { cause: error });
   }
 }
 

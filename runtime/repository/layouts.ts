@@ -38,8 +38,14 @@ export async function readModels(
   const skipped = inside.filter(({ reason }) => isModel || !reason.startsWith(NO_MODEL));
   if (typeof models !== 'string') return { models, skipped };
   if (holdsScripts(entries)) return { models: [], skipped };
-  return { models: [], skipped: [...skipped, { name: folder.label, reason: models }] };
+  const onlyWeights = models.startsWith(NO_MODEL) && entries.some(({ name }) => WEIGHTS.test(name));
+  const reason = onlyWeights ? ONLY_WEIGHTS : models;
+  return { models: [], skipped: [...skipped, { name: folder.label, reason }] };
 }
+
+/** Files in which PyTorch keeps weights. */
+const WEIGHTS = /\.(?:safetensors|bin|pt|pth)$/;
+const ONLY_WEIGHTS = `${NO_MODEL}, but weights of PyTorch: make one with optimum-cli export onnx --model FOLDER NEW-FOLDER`;
 
 /** Whether a folder holds scripts, such as those that train models, and nothing to serve. */
 const holdsScripts = (entries: readonly Entry[]): boolean =>

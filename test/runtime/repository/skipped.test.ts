@@ -289,3 +289,15 @@ describe('the folder of the repository itself', () => {
     }
   });
 });
+
+test('a folder with weights of PyTorch alone is skipped with the command that makes a model of them', async () => {
+  for (const weights of ['model.safetensors', 'pytorch_model.bin']) {
+    const { models, skipped } = await scan({
+      ...GOOD,
+      'bert/config.json': '{"architectures":["BertForSequenceClassification"]}',
+      [`bert/${weights}`]: '',
+    });
+    assert.deepEqual(models, ['good:1']);
+    assert.match(skipped.bert!, /weights of PyTorch: make one with optimum-cli export onnx/);
+  }
+});

@@ -119,3 +119,13 @@ test('the configuration of a model names the file that it runs', async () => {
   const { default_model_filename } = (await response.json()) as Record<string, unknown>;
   assert.equal(default_model_filename, 'decoder_model_merged.onnx');
 });
+
+test('a file that Git LFS has not fetched: the reason says so', async () => {
+  const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n';
+  for (const file of ['onnx/model.onnx', 'tokenizer.json']) {
+    await using service = await openNlp({ ner: { from: 'bert-ner', files: { [file]: pointer } } });
+    const [status, code, error] = await codeOf(await service.post('/analyze/ner', BODY));
+    assert.deepEqual([status, code], [503, 'MODEL_NOT_READY']);
+    assert.match(error, /(model\.onnx|tokenizer\.json) is a pointer of Git LFS.* git lfs pull/);
+  }
+});
