@@ -44,7 +44,7 @@ export async function readModels(
 }
 
 /** Files in which PyTorch keeps weights. */
-const WEIGHTS = /\.(?:safetensors|bin|pt|pth)$/;
+const WEIGHTS = /\.(?:safetensors|pt|pth)$|^pytorch_model.*\.bin$/;
 const ONLY_WEIGHTS = `${NO_MODEL}, but weights of PyTorch: make one with optimum-cli export onnx --model FOLDER NEW-FOLDER`;
 
 /** Whether a folder holds scripts, such as those that train models, and nothing to serve. */
