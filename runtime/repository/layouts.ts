@@ -43,8 +43,8 @@ export async function readModels(
   return { models: [], skipped: [...skipped, { name: folder.label, reason }] };
 }
 
-/** Files in which PyTorch keeps weights. */
-const WEIGHTS = /\.(?:safetensors|pt|pth)$|^pytorch_model.*\.bin$/;
+/** The names that transformers gives to files of weights. */
+const WEIGHTS = /^(?:model.*\.safetensors|pytorch_model.*\.bin)$/;
 const ONLY_WEIGHTS = `${NO_MODEL}, but weights of PyTorch: make one with optimum-cli export onnx --model FOLDER NEW-FOLDER`;
 
 /** Whether a folder holds scripts, such as those that train models, and nothing to serve. */
