@@ -84,8 +84,8 @@ export interface NativeModel {
   readonly pads: boolean;
   /**
    * Submits the request whose options and shapes are in the mailbox, with the data of its inputs in the signature's
-   * order and, if an output is to be pooled, the words of `poolingWords`. Returns the request's slot, or the negative number of an error code. With UNAVAILABLE the mailbox then starts with the
-   * milliseconds after which to try again.
+   * order and, if an output is to be pooled, the words of `poolingWords`. Returns the request's slot, or the negative
+   * number of an error code. With UNAVAILABLE the mailbox then starts with the milliseconds after which to try again.
    */
   submit(...values: readonly unknown[]): number;
   /** Makes sure that an instance sees the requests that were submitted without waking one. */

@@ -48,8 +48,13 @@ export interface VersionRunOptions extends RunOptions {
   onTokens?: OnTokens;
 }
 
-/** The options of a run whose result has one output alone, which is pooled. */
-export function withPool({ outputs: _, ...others }: VersionRunOptions, pool: PoolOptions) {
+/** The options of a run whose result has one output alone, if that is to be pooled; else the options as they are. */
+export function withPool(
+  options: VersionRunOptions,
+  pool: PoolOptions | undefined,
+): VersionRunOptions {
+  if (pool === undefined) return options;
+  const { outputs: _, ...others } = options;
   return { ...others, pool };
 }
 

@@ -254,11 +254,11 @@ async function runAll(
   options: VersionRunOptions,
 ): Promise<readonly RunResult[]> {
   if (runs.length === 0) return [];
-  if (runs.length === 1 && pooling === undefined) return [await version.run(runs[0]!, options)];
+  if (runs.length === 1) return [await version.run(runs[0]!, withPool(options, pooling?.[0]))];
   const { timeoutMs } = options;
   const until = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
   const optionsOf = (run: number): VersionRunOptions => ({
-    ...(pooling === undefined ? options : withPool(options, pooling[run]!)),
+    ...withPool(options, pooling?.[run]),
     // Some runs start later, and have the deadline of the others.
     ...(until === undefined ? {} : { timeoutMs: Math.max(until - performance.now(), 0) }),
   });

@@ -133,8 +133,7 @@ export class ShadowQueue {
     };
     const results: RunResult[] = [];
     for (const [run, inputs] of runs.entries()) {
-      const own = pooling === undefined ? options : withPool(options, pooling[run]!);
-      results.push(await version.run(inputs, own));
+      results.push(await version.run(inputs, withPool(options, pooling?.[run])));
     }
     return results;
   }

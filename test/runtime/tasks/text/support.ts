@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { openEngine } from '../../../../native/index.ts';
 import { loadVersion } from '../../../../runtime/load-version.ts';
-import type { ModelVersion } from '../../../../runtime/model.ts';
+import { type ModelVersion, withPool } from '../../../../runtime/model.ts';
 import { Repository } from '../../../../runtime/repository/index.ts';
 import type { TextOperation } from '../../../../runtime/tasks/text/operation.ts';
 import type { TextModel } from '../../../../runtime/text/text-model.ts';
@@ -41,9 +41,7 @@ export async function openModels(names: readonly string[]): Promise<Models> {
       const version = versions.get(name)!;
       const { runs, outputs, pooling, context } = await operation.prepare(version.text!, input);
       const results = await Promise.all(
-        runs.map((inputs, run) =>
-          version.run(inputs, pooling === undefined ? { outputs } : { pool: pooling[run]! }),
-        ),
+        runs.map((inputs, run) => version.run(inputs, withPool({ outputs }, pooling?.[run]))),
       );
       return operation.answer(version.text!, results, context);
     },
