@@ -1,0 +1,41 @@
+/** @module The interface of what turns the files of images into pixels. */
+
+import type { CancelSignal, Pixels } from '../../../native/index.ts';
+
+export interface DecodeOptions {
+  /** 1 for models that take grey images. */
+  readonly channels: 1 | 3;
+  /** The colour `#rrggbb` over which transparent images are laid. */
+  readonly background: string;
+  /** Whether an image with a damaged end is decoded as far as it goes. */
+  readonly tolerant: boolean;
+  /**
+   * The size to which the pixels will be resized, for an image of the given size after its orientation. Decoders that can make
+   * an image smaller at less cost do so, down to twice that size. Undefined asks for all pixels.
+   */
+  readonly target?: ((width: number, height: number) => { width: number; height: number }) | undefined;
+  /** Aborts when nobody waits for the pixels any more. */
+  readonly signal?: CancelSignal | undefined;
+  /** Milliseconds until the deadline of the request; undefined if it has none. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface DecodedImage {
+  readonly pixels: Pixels;
+  /** The size of the whole image after its EXIF orientation; `pixels` may be smaller. */
+  readonly width: number;
+  readonly height: number;
+  /** Gives the memory of the pixels back to the budget; idempotent. */
+  release(): void;
+}
+
+/** Decodes images on other threads, a few at a time, within a budget of memory for all requests of the process. */
+export interface ImageDecoder {
+  /**
+   * @throws {ServeError} `INVALID_IMAGE` for damage, `IMAGE_TOO_LARGE` for too many pixels or bytes, `UNSUPPORTED_MEDIA_TYPE` for
+   * formats that are not served, `OVERLOADED` if too many images wait, `DEADLINE_EXCEEDED`; the reason of an aborted signal
+   */
+  decode(file: Uint8Array, options: DecodeOptions): Promise<DecodedImage>;
+  /** Images that wait or are being decoded. */
+  readonly inFlight: number;
+}
