@@ -9,6 +9,7 @@
 #include "addon/completion.h"
 #include "addon/convert.h"
 #include "addon/core.h"
+#include "addon/detection_calls.h"
 #include "addon/generation_drain.h"
 #include "addon/generative_model.h"
 #include "addon/inspect.h"
@@ -188,6 +189,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Guard(env, [&]() -> napi_value {
     exports.Set("open", Napi::Function::New(env, JS_guarded<JS_open>, "open"));
     AddCodec(env, exports);
+    AddDetections(env, exports);
     return nullptr;
   });
   return exports;
