@@ -94,10 +94,16 @@ void KeepCells(size_t first, size_t last, GridAxis& axis) {
 }
 
 std::vector<AxisRun> RunsOf(const GridAxis& axis) {
+  constexpr float kRounding = 1e-5f;
   std::vector<AxisRun> runs;
+  const auto goes_on = [&](size_t i) {
+    if (runs.empty() || runs.back().cell != axis.samples[i].cell) return false;
+    if (axis.first + i - runs.back().first < 2) return true;
+    const float step = axis.samples[i - 1].part - axis.samples[i - 2].part;
+    return std::abs(axis.samples[i].part - axis.samples[i - 1].part - step) < kRounding;
+  };
   for (size_t i = 0; i < axis.samples.size(); ++i) {
-    const uint32_t cell = axis.samples[i].cell;
-    if (runs.empty() || runs.back().cell != cell) runs.push_back({cell, axis.first + i, 0});
+    if (!goes_on(i)) runs.push_back({axis.samples[i].cell, axis.first + i, 0});
     runs.back().last = axis.first + i + 1;
   }
   return runs;

@@ -27,7 +27,7 @@ struct GridAxis {
   size_t last() const noexcept { return first + samples.size(); }
 };
 
-// Neighbouring pixels in the same cell.
+// Neighbouring pixels in the same cell, at equal distances (those at the ends of an axis may lie at the same place).
 struct AxisRun {
   uint32_t cell = 0;
   size_t first = 0;

@@ -3,104 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <utility>
 #include <vector>
 
 #include "generation/vector_math.h"
+#include "image/label_strip.h"
 
 namespace millrace {
 namespace {
-
-// Reads columns of planes as [height, count]. Copies several neighbouring columns at a time, which are in the same lines of
-// caches.
-class PlaneColumns {
- public:
-  explicit PlaneColumns(const Planes& planes) : planes_(planes), block_(kBlock * planes.height * planes.count) {}
-
-  void Read(size_t x, std::vector<float>& column) {
-    if (x / kBlock != number_) ReadBlock(x / kBlock);
-    const size_t size = planes_.height * planes_.count;
-    const auto first = block_.begin() + static_cast<std::ptrdiff_t>((x % kBlock) * size);
-    column.assign(first, first + static_cast<std::ptrdiff_t>(size));
-  }
-
- private:
-  static constexpr size_t kBlock = 16;
-
-  void ReadBlock(size_t number) {
-    number_ = number;
-    const size_t first = number * kBlock;
-    const size_t columns = std::min(kBlock, planes_.width - first);
-    const size_t size = planes_.height * planes_.count;
-    for (size_t y = 0; y < planes_.height; ++y) {
-      for (size_t c = 0; c < planes_.count; ++c) {
-        const float* const row = planes_.values.data() + (c * planes_.height + y) * planes_.width + first;
-        float* const target = block_.data() + y * planes_.count + c;
-        for (size_t x = 0; x < columns; ++x) target[x * size] = Finite(row[x]);
-      }
-    }
-  }
-
-  const Planes& planes_;
-  std::vector<float> block_;
-  size_t number_ = static_cast<size_t>(-1);
-};
-
-// The planes that matter in the cells between two neighbouring columns, with their values in the four corners.
-class Strip {
- public:
-  Strip(size_t count, std::span<const AxisRun> runs, float margin) : count_(count), runs_(runs), margin_(margin), lows_(count), highs_(count) {}
-
-  void Load(std::span<const float> left, std::span<const float> right) {
-    starts_.assign(1, 0);
-    labels_.clear();
-    for (auto& corner : corners_) corner.clear();
-    for (const AxisRun& run : runs_) {
-      const size_t below = std::min((run.cell + 1) * count_, left.size() - count_);
-      const size_t above = run.cell * count_;
-      LoadCell({left.subspan(above, count_), right.subspan(above, count_), left.subspan(below, count_),
-                right.subspan(below, count_)});
-    }
-  }
-
-  size_t start(size_t run) const noexcept { return starts_[run]; }
-  size_t size(size_t run) const noexcept { return starts_[run + 1] - starts_[run]; }
-  uint32_t label(size_t i) const noexcept { return labels_[i]; }
-
-  // Interpolates between the corners on the left and those on the right.
-  void Mix(float part, std::vector<float>& above, std::vector<float>& below) const {
-    above.resize(labels_.size());
-    below.resize(labels_.size());
-    for (size_t i = 0; i < labels_.size(); ++i) {
-      above[i] = (1 - part) * corners_[0][i] + part * corners_[1][i];
-      below[i] = (1 - part) * corners_[2][i] + part * corners_[3][i];
-    }
-  }
-
- private:
-  void LoadCell(const std::array<std::span<const float>, 4>& values) {
-    for (size_t c = 0; c < count_; ++c) {
-      lows_[c] = std::min(std::min(values[0][c], values[1][c]), std::min(values[2][c], values[3][c]));
-      highs_[c] = std::max(std::max(values[0][c], values[1][c]), std::max(values[2][c], values[3][c]));
-    }
-    const float least = MaxOf(lows_) - margin_;
-    for (size_t c = 0; c < count_; ++c) {
-      if (highs_[c] < least) continue;
-      labels_.push_back(static_cast<uint32_t>(c));
-      for (size_t i = 0; i < corners_.size(); ++i) corners_[i].push_back(values[i][c]);
-    }
-    starts_.push_back(labels_.size());
-  }
-
-  const size_t count_;
-  const std::span<const AxisRun> runs_;
-  const float margin_;
-  std::vector<size_t> starts_;
-  std::vector<uint32_t> labels_;
-  std::array<std::vector<float>, 4> corners_;
-  std::vector<float> lows_;
-  std::vector<float> highs_;
-};
 
 // Finds the labels of the pixels of a cell, in one column.
 class CellLabels {
@@ -108,50 +17,113 @@ class CellLabels {
   CellLabels(const GridAxis& rows, bool probabilities, LabelSink& sink) noexcept
       : rows_(rows), probabilities_(probabilities), sink_(sink) {}
 
-  void Write(const Strip& strip, size_t run, std::span<const float> above, std::span<const float> below, const AxisRun& pixels,
-             size_t place) {
-    const size_t start = strip.start(run);
-    const size_t size = strip.size(run);
-    const auto top = above.subspan(start, size);
-    const auto bottom = below.subspan(start, size);
-    if (size == 1 && top[0] > kNoValue && bottom[0] > kNoValue) {
+  // `above` and `below` are the planes' values at the upper and the lower end of the cell, in this column.
+  void Write(const LabelStrip& strip, const LabelStrip::Cell& cell, std::span<const float> above, std::span<const float> below,
+             const AxisRun& pixels, size_t place) {
+    above_ = above.subspan(cell.first, cell.padded);
+    below_ = below.subspan(cell.first, cell.padded);
+    cell_ = cell;
+    most_ = std::max(MaxOf(above_), MaxOf(below_));
+    if (!(most_ > kNoValue)) return;
+    if (cell.size == 1 && std::min(above_[0], below_[0]) > kNoValue) {
       const size_t length = pixels.last - pixels.first;
-      sink_.Add(strip.label(start), place + pixels.first, length, probabilities_ ? static_cast<double>(length) : 0);
+      sink_.Add(strip.label(cell.first), place + pixels.first, length, probabilities_ ? static_cast<double>(length) : 0);
       return;
     }
-    values_.resize(size);
+    const bool steps = probabilities_ && CanStep(pixels);
+    if (steps) Start(pixels);
     for (size_t y = pixels.first; y < pixels.last; ++y) {
       const float part = rows_.samples[y - rows_.first].part;
-      for (size_t i = 0; i < size; ++i) values_[i] = (1 - part) * top[i] + part * bottom[i];
-      const size_t best = First();
-      const float most = values_[best];
-      if (!(most > kNoValue)) continue;
-      sink_.Add(strip.label(start + best), place + y, 1, probabilities_ ? 1 / Sum(most) : 0);
+      const size_t best = FindBest(part);
+      const float value = ValueOf(best, part);
+      const float probability = !probabilities_ ? 0 : steps ? Step(best) : ProbabilityOf(value, part);
+      if (value > kNoValue) sink_.Add(strip.label(cell.first + best), place + y, 1, probability);
     }
   }
 
  private:
-  // Returns the first of the highest values.
-  size_t First() const noexcept {
-    constexpr size_t kFew = 24;
-    if (values_.size() > kFew) return static_cast<size_t>(std::max<int64_t>(ArgMax(values_), 0));
+  // The most planes that are compared one by one.
+  static constexpr size_t kFewCandidates = 16;
+
+  float ValueOf(size_t i, float part) const noexcept { return (1 - part) * above_[i] + part * below_[i]; }
+
+  // Returns the first of the highest planes.
+  size_t FindBest(float part) {
+    if (cell_.candidates == 1) return 0;
+    if (cell_.candidates > kFewCandidates) {
+      values_.resize(cell_.candidates);
+      for (size_t i = 0; i < values_.size(); ++i) values_[i] = ValueOf(i, part);
+      return static_cast<size_t>(ArgMax(values_));
+    }
     size_t best = 0;
-    for (size_t i = 1; i < values_.size(); ++i) best = values_[i] > values_[best] ? i : best;
+    float most = ValueOf(0, part);
+    for (size_t i = 1; i < cell_.candidates; ++i) {
+      const float value = ValueOf(i, part);
+      best = value > most ? i : best;
+      most = value > most ? value : most;
+    }
     return best;
   }
 
-  // Returns the sum of e^(value - most).
-  double Sum(float most) noexcept {
-    for (float& value : values_) value = ExpOfNegative(value - most);
+  float ProbabilityOf(float most, float part) noexcept {
+    powers_.resize(cell_.padded);
+    for (size_t i = 0; i < cell_.padded; ++i) powers_[i] = ExpOfNegative(ValueOf(i, part) - most);
     float sum = 0;
-    for (const float value : values_) sum += value;
-    return sum;
+    for (const float power : powers_) sum += power;
+    return 1 / sum;
+  }
+
+  // Down a cell, values change by the same amount from pixel to pixel, and so their powers by the same factor, which takes the place of
+  // an exponential for each. Returns whether that pays, and loses no precision.
+  bool CanStep(const AxisRun& pixels) const noexcept {
+    constexpr size_t kFewPixels = 3;
+    constexpr float kMostChange = 40;
+    if (pixels.last - pixels.first < kFewPixels) return false;
+    bool steep = false;
+    for (size_t i = 0; i < cell_.padded; ++i) steep |= std::abs(below_[i] - above_[i]) > kMostChange;
+    return !steep;
+  }
+
+  void Start(const AxisRun& pixels) {
+    const size_t first = pixels.first - rows_.first;
+    const size_t last = pixels.last - 1 - rows_.first;
+    const float part = rows_.samples[first].part;
+    const float step = (rows_.samples[last].part - part) / static_cast<float>(last - first);
+    powers_.resize(cell_.padded);
+    factors_.resize(cell_.padded);
+    for (size_t i = 0; i < cell_.padded; ++i) {
+      const float change = step * (below_[i] - above_[i]);
+      const float factor = ExpOfNegative(-std::abs(change));
+      factors_[i] = change > 0 ? 1 / factor : factor;
+      powers_[i] = ExpOfNegative(std::min(ValueOf(i, part) - most_, 0.0f));
+    }
+  }
+
+  // Returns the probability of a plane, and goes to the next pixel.
+  float Step(size_t best) noexcept {
+    const float power = powers_[best];
+    std::array<float, LabelStrip::kBlock> lanes{};
+    for (size_t i = 0; i < cell_.padded; i += lanes.size()) {
+      for (size_t lane = 0; lane < lanes.size(); ++lane) {
+        lanes[lane] += powers_[i + lane];
+        powers_[i + lane] *= factors_[i + lane];
+      }
+    }
+    float sum = 0;
+    for (const float lane : lanes) sum += lane;
+    return power / sum;
   }
 
   const GridAxis& rows_;
   const bool probabilities_;
   LabelSink& sink_;
+  LabelStrip::Cell cell_;
+  std::span<const float> above_;
+  std::span<const float> below_;
+  float most_ = 0;
   std::vector<float> values_;
+  std::vector<float> powers_;
+  std::vector<float> factors_;
 };
 
 }  // namespace
@@ -159,12 +131,11 @@ class CellLabels {
 void FindLabels(const Planes& planes, const GridAxis& columns, const GridAxis& rows, size_t image_height, bool probabilities,
                 LabelSink& sink) {
   if (planes.count == 0 || columns.samples.empty() || rows.samples.empty()) return;
-  // Planes that are lower by this much change no probability by more than 1e-6, all together; and without probabilities, the margin
-  // is for the rounding of interpolated values.
-  const float margin = probabilities ? std::log(static_cast<float>(planes.count)) + 14 : 1e-3f;
+  // Planes that are lower by this much change no probability by more than 1e-6, all together.
+  const float margin = probabilities ? std::log(static_cast<float>(planes.count)) + 14 : 0;
   const std::vector<AxisRun> runs = RunsOf(rows);
   PlaneColumns reader(planes);
-  Strip strip(planes.count, runs, margin);
+  LabelStrip strip(planes.count, runs, margin);
   CellLabels cells(rows, probabilities, sink);
   std::vector<float> left, right, above, below;
   size_t next = static_cast<size_t>(-1);  // the column that `right` holds
@@ -180,7 +151,9 @@ void FindLabels(const Planes& planes, const GridAxis& columns, const GridAxis& r
     strip.Load(left, right);
     for (size_t x = group.first; x < group.last; ++x) {
       strip.Mix(columns.samples[x - columns.first].part, above, below);
-      for (size_t run = 0; run < runs.size(); ++run) cells.Write(strip, run, above, below, runs[run], x * image_height);
+      for (size_t run = 0; run < runs.size(); ++run) {
+        cells.Write(strip, strip.cell(run), above, below, runs[run], x * image_height);
+      }
     }
   }
 }
