@@ -46,6 +46,8 @@ export interface ModelFile {
   /** In the order of the file, without inputs whose values are in it. */
   readonly inputs: readonly FileTensor[];
   readonly outputs: readonly FileTensor[];
+  /** What exporters have written about the model, such as names of classes. */
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** The object that loads models, for one JavaScript thread. */

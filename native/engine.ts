@@ -65,8 +65,9 @@ export class NativeEngineHandle implements Engine {
 
   inspect(path: string): Promise<ModelFile> {
     return this.#whileOpen(async () => {
-      const { digest, inputs, outputs } = await this.#inspect({ path: resolve(path) }, undefined);
-      return { digest, inputs, outputs };
+      const facts = await this.#inspect({ path: resolve(path) }, undefined);
+      const { digest, inputs, outputs, metadata } = facts;
+      return { digest, inputs, outputs, metadata };
     });
   }
 

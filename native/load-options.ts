@@ -78,7 +78,7 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
 }
 
 function pixels(input: string, form: PixelInput): NativePixels {
-  const { from, mean, std, scale = 1 / 255, reverse = false } = form;
+  const { from, mean, std, scale = 1 / 255, reverse = false, either = false } = form;
   const numbers = [mean, std].every((list) => Array.isArray(list) && list.every(Number.isFinite));
   if (from !== 'uint8-hwc' || !numbers || !Number.isFinite(scale)) {
     throw new MillraceError(
@@ -90,6 +90,7 @@ function pixels(input: string, form: PixelInput): NativePixels {
     input,
     scale,
     reverse: reverse ? 1 : 0,
+    either: either ? 1 : 0,
     mean: Float32Array.from(mean),
     std: Float32Array.from(std),
   };

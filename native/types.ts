@@ -122,6 +122,11 @@ export interface PixelInput {
   scale?: number;
   /** Swap the first and the third channel, for BGR images and an RGB model or the reverse. Default: false. */
   reverse?: boolean;
+  /**
+   * Requests may have pixels or the model's own form, which `signature` then shows. Requests of different forms do not share
+   * a batch. Default: false, requests have pixels.
+   */
+  either?: boolean;
 }
 
 export interface LoadOptions {

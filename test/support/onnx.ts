@@ -115,10 +115,22 @@ export const external = (name: string, dims: readonly number[], location: string
   ],
 ];
 
-/** A model of opset 17 with this graph. */
-export const model = (graph: readonly Field[]): Buffer =>
+/** A model of opset 17 with this graph and these metadata. */
+export const model = (
+  graph: readonly Field[],
+  metadata: Readonly<Record<string, string>> = {},
+): Buffer =>
   encode([
     [1, 8],
     [7, [...graph, [2, 'graph']]],
     [8, [[2, 17]]],
+    ...Object.entries(metadata).map(
+      ([key, value]): Field => [
+        14,
+        [
+          [1, key],
+          [2, value],
+        ],
+      ],
+    ),
   ]);

@@ -252,7 +252,12 @@ export class PuppetEngine implements Engine {
   }
 
   /** What is in a file is nothing by default. */
-  inspect: Engine['inspect'] = async () => ({ digest: '0'.repeat(64), inputs: [], outputs: [] });
+  inspect: Engine['inspect'] = async () => ({
+    digest: '0'.repeat(64),
+    inputs: [],
+    outputs: [],
+    metadata: {},
+  });
 
   async close(): Promise<void> {
     this.closed = true;

@@ -67,6 +67,7 @@ std::vector<PixelForm> ReadPixels(const Napi::Value& value) {
     form.input = StringOr(object, "input");
     form.scale = static_cast<float>(NumberOr(object, "scale", 0));
     form.reverse = NumberOr(object, "reverse", 0) != 0;
+    form.either = NumberOr(object, "either", 0) != 0;
     for (auto [name, numbers] : {std::pair("mean", &form.mean), std::pair("std", &form.deviation)}) {
       const auto values = object.Get(name).As<Napi::Float32Array>();
       numbers->assign(values.Data(), values.Data() + values.ElementLength());

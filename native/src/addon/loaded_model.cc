@@ -247,6 +247,7 @@ Status LoadedModel::MapInputs(const LoadRequest& request) {
   }
   std::vector<TensorSpec>& inputs = request_signature_.inputs;
   maps_.resize(inputs.size());
+  pixel_specs_.resize(inputs.size());
   for (const PixelForm& form : request.pixels) {
     const auto spec = std::ranges::find(inputs, form.input, &TensorSpec::name);
     if (spec == inputs.end()) {
@@ -259,7 +260,13 @@ Status LoadedModel::MapInputs(const LoadRequest& request) {
                                           "' has a declared axis and cannot be made of pixels: leave "
                                           "one of the two out"};
     }
-    MILLRACE_RETURN_IF_ERROR(MakePixelInput(form, *spec, maps_[index]));
+    TensorSpec pixels = *spec;
+    MILLRACE_RETURN_IF_ERROR(MakePixelInput(form, pixels, maps_[index]));
+    if (form.either) {
+      pixel_specs_[index] = std::move(pixels);
+    } else {
+      *spec = std::move(pixels);
+    }
   }
   return {};
 }

@@ -79,6 +79,8 @@ class LoadedModel {
   const Signature& signature() const noexcept { return executor_->signature(); }
   // The signature of requests, which differs from the model's in inputs that are mapped.
   const Signature& request_signature() const noexcept { return request_signature_; }
+  // The other form that requests may have for an input, which is pixels; it has no name where there is none.
+  const std::vector<TensorSpec>& pixel_specs() const noexcept { return pixel_specs_; }
   const Batchability& batchability() const noexcept { return batchability_; }
   // Returns whether requests are batched at the moment.
   bool batched() const noexcept { return batcher_->batched(); }
@@ -117,6 +119,7 @@ class LoadedModel {
   Batchability batchability_;
   ShapePlan shapes_;
   Signature request_signature_;
+  std::vector<TensorSpec> pixel_specs_;
   InputMaps maps_;
   std::unique_ptr<Batcher> batcher_;  // last, so that its workers end before the executor is freed
 };
