@@ -133,8 +133,8 @@ export interface ImageDefaults {
 
 /** The outputs that a task reads, and how. */
 export type ImageHead =
-  /** Scores `[rows, classes]`. */
-  | { readonly kind: 'scores'; readonly output: string }
+  /** Scores `[rows, classes]`, which are probabilities already if the graph ends with a softmax or a sigmoid. */
+  | { readonly kind: 'scores'; readonly output: string; readonly areProbabilities: boolean }
   /** A vector for each image `[rows, dimensions]`, or vectors of patches `[rows, patches, dimensions]` of which one is taken. */
   | { readonly kind: 'vector'; readonly output: string; readonly pooling: 'none' | 'cls' | 'mean' }
   | {

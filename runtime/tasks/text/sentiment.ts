@@ -10,7 +10,7 @@ import {
 } from './encode-texts.ts';
 import type { TextInput, TextOperation, TextUsage, WindowOptions } from './operation.ts';
 import { RowOutputs } from './rows.ts';
-import { type Activation, activate, activationOf, fallingOrder } from './scores.ts';
+import { type Activation, activate, activationOf, fallingOrder } from '../scores.ts';
 import { checkTexts, TURN_MS } from './texts.ts';
 import { usageOf } from './usage.ts';
 

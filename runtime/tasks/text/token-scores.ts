@@ -3,7 +3,7 @@
 import type { ShortTurns } from '../../short-turns.ts';
 import type { TokenWindow } from '../../text/tokenizer/index.ts';
 import type { RowOutput } from './rows.ts';
-import { highestOf, type Likeliest, likeliest, softmax } from './scores.ts';
+import { highestOf, type Likeliest, likeliest, softmax } from '../scores.ts';
 
 /**
  * How tokens become entities; the strategies of transformers. `none`: each token is one. `simple`: neighbouring tokens of the same

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { FLOAT16, floatsOfHalves, fromHalfBits } from '../../../../runtime/half-floats.ts';
 import { applyDense } from '../../../../runtime/tasks/text/dense.ts';
-import { activate, fallingOrder, softmax } from '../../../../runtime/tasks/text/scores.ts';
+import { activate, fallingOrder, softmax } from '../../../../runtime/tasks/scores.ts';
 import type { DenseLayer } from '../../../../runtime/text/text-model.ts';
 import { assertNear } from './support.ts';
 
