@@ -67,6 +67,7 @@ export interface NativeLoadOptions extends NativeDevice {
   /** 0 means no limit. */
   maxElements: number;
   rowBuckets: readonly number[];
+  dimensions: readonly { readonly name: string; readonly size: number }[];
   pixels: readonly NativePixels[];
 }
 

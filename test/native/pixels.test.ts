@@ -191,6 +191,28 @@ describe('inputs as pixels', () => {
       ));
   });
 
+  test('sizes that the file leaves open can be set by their names', () =>
+    withModel(
+      engine,
+      'image-axes',
+      async (model) => {
+        assert.deepEqual(model.signature.inputs[0]?.dims, [-1, 4, 5, 2]);
+        const image = pixels(1, 4, 5);
+        const { outputs } = await model.run({ image });
+        assertClose(outputs.negative, expected(image));
+        const other = model.run({ image: pixels(1, 5, 4) });
+        await refused(other, 'INVALID_ARGUMENT', /\[-1,4,5,2\]/);
+      },
+      { ...asPixels, dimensions: { height: 4, width: 5, depth: 7 } },
+    ));
+
+  test('a size that is no whole number is refused', () =>
+    refused(
+      engine.load({ path: fixture('image-axes'), dimensions: { height: 0.5 } }),
+      'INVALID_ARGUMENT',
+      /dimensions\.height is 0\.5/,
+    ));
+
   test('a form that does not fit the model is refused', async () => {
     const load = (inputs: NonNullable<LoadOptions['inputs']>, name = 'image-axes') =>
       engine.load({ path: fixture(name), inputs });

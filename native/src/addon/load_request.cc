@@ -108,6 +108,10 @@ LoadRequest ReadLoadRequest(const Napi::Object& options) {
   if (const double most = NumberOr(options, "maxElements", 0); most > 0) {
     request.max_elements = static_cast<int64_t>(most);
   }
+  ForEachObject(options.Get("dimensions"), [&request](const Napi::Object& object) {
+    request.dimensions.emplace_back(StringOr(object, "name"),
+                                    static_cast<int64_t>(NumberOr(object, "size", 1)));
+  });
   request.pixels = ReadPixels(options.Get("pixels"));
   request.digest = StringOr(options, "digest");
   request.copy_folder = StringOr(options, "copyFolder");

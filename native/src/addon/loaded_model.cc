@@ -53,6 +53,7 @@ Status LoadedModel::Load(const LoadSurroundings& surroundings, const LoadRequest
   session.path = snapshot.path();
   session.bytes = snapshot.bytes();
   session.intra_op_threads = std::max(request.intra_op_threads, 1);
+  session.dimensions = request.dimensions;
   session.device = request.device;
   session.digest = request.digest;
   session.cache_folder = request.cache_folder;

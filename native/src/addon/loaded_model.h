@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "addon/load_surroundings.h"
@@ -58,6 +59,8 @@ struct LoadRequest {
   Nanos warmup = 0;
   // The costs that an earlier process has measured.
   std::vector<KnownCost> costs;
+  // Sizes for dimensions that the file leaves open, by their names.
+  std::vector<std::pair<std::string, int64_t>> dimensions;
   // The inputs for which requests have pixels.
   std::vector<PixelForm> pixels;
   std::vector<AxisSpec> axes;
