@@ -27,7 +27,7 @@ export {
   openImageModel,
   pixelOption,
 } from './open-image-model.ts';
-export { hasMargin, placementOf } from './placement.ts';
+export { fixedCanvas, hasMargin, placementOf } from './placement.ts';
 export {
   type ImageOverrides,
   PREPROCESSOR_FILES,

@@ -26,19 +26,16 @@ export class DecodeBudget {
   readonly #decodes: number;
   readonly #units: number;
 
-  /** @param memory The counts of the process, from `shared` of another budget. Default: counts of its own. */
-  constructor(
-    { decodes, bytes }: DecodeLimits,
-    memory = new SharedArrayBuffer(COUNTS * Int32Array.BYTES_PER_ELEMENT),
-  ) {
+  /** @param memory The counts of the process, from `counts`. Default: counts of its own. */
+  constructor({ decodes, bytes }: DecodeLimits, memory = DecodeBudget.counts()) {
     this.#counts = new Int32Array(memory);
     this.#decodes = decodes;
     this.#units = unitsOf(bytes);
   }
 
-  /** The counts, for budgets of other threads. */
-  get shared(): SharedArrayBuffer {
-    return this.#counts.buffer;
+  /** The counts of a process in which nothing is decoded, for the budgets of all its threads. */
+  static counts(): SharedArrayBuffer {
+    return new SharedArrayBuffer(COUNTS * Int32Array.BYTES_PER_ELEMENT);
   }
 
   /** Bytes that are taken, by any thread. */

@@ -67,6 +67,20 @@ async function encodeImage(
   }
 }
 
+/** The inputs of a run on an image without light. */
+export function blackImage(form: ImageInputForm, placement: Placement): Tensors {
+  const size = placement.canvasWidth * placement.canvasHeight * form.form.channels;
+  const array = ARRAYS[form.type];
+  return inputsOf(form, placement, new array(size));
+}
+
+const ARRAYS = {
+  pixels: Uint8Array,
+  uint8: Uint8Array,
+  float16: Uint16Array,
+  float32: Float32Array,
+} as const;
+
 /** The inputs of a run for what `Images.place` returned. */
 function inputsOf(
   { name, mask, maskType, hasRows, type, form }: ImageInputForm,
