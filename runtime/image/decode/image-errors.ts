@@ -30,7 +30,7 @@ export function unsupportedFormat(found: string): ServeError {
   );
 }
 
-export function tooManyBytes(): ServeError {
+export function tooManyImageBytes(): ServeError {
   return new ServeError(
     'IMAGE_TOO_LARGE',
     `The image has more than ${MAX_IMAGE_BYTES} bytes; send it smaller or compressed more.`,

@@ -12,7 +12,7 @@ export interface DecoderOptions extends DecodeLimits {
   readonly maxPixels: number;
   /** The most images that wait in this thread. */
   readonly waiting: number;
-  /** The counts that the threads of the process share, from `DecodeBudget.shared`. Default: this is the only thread. */
+  /** The counts that the threads of the process share, from `DecodeBudget.counts`. Default: this is the only thread. */
   readonly shared?: SharedArrayBuffer | undefined;
 }
 

@@ -2,7 +2,7 @@
 
 import { readAvifHeader } from './avif-header.ts';
 import { readGifHeader } from './gif-header.ts';
-import { MAX_IMAGE_BYTES, tooManyBytes } from './image-errors.ts';
+import { MAX_IMAGE_BYTES, tooManyImageBytes } from './image-errors.ts';
 import type { HeaderOptions, ImageHeader } from './image-header.ts';
 import { readJpegHeader } from './jpeg-header.ts';
 import { readPngHeader } from './png-header.ts';
@@ -27,6 +27,6 @@ const READERS: Readonly<Record<ImageFormat, Read>> = {
  * @throws {ServeError} `UNSUPPORTED_MEDIA_TYPE`, `IMAGE_TOO_LARGE`, `INVALID_IMAGE`
  */
 export async function readHeader(file: Uint8Array, options: HeaderOptions): Promise<ImageHeader> {
-  if (file.length > MAX_IMAGE_BYTES) throw tooManyBytes();
+  if (file.length > MAX_IMAGE_BYTES) throw tooManyImageBytes();
   return READERS[sniff(file)](file, options);
 }

@@ -1,0 +1,4 @@
+/** @module The public interface of reading requests with images. */
+
+export { MAX_BODY_BYTES, MAX_IMAGES } from './limits.ts';
+export { readVisionBody, type VisionBody } from './vision-body.ts';
