@@ -3,6 +3,7 @@
 import type { Engine, GeneratorOptions, Model, Tensors } from '../native/index.ts';
 import { fromEngine, ServeError } from './errors.ts';
 import { GenerativeSession } from './generation/index.ts';
+import { describeExport, type ImageDescription } from './image/index.ts';
 import { type Loaded, loadGraph, obstructed, placeOf, reasonOf } from './load-graph.ts';
 import { loadImageModel } from './load-image-model.ts';
 import { ModelVersion } from './model.ts';
@@ -65,9 +66,10 @@ export async function loadVersion(loading: Loading, source: VersionSource): Prom
 }
 
 async function load({ engine, tokenizers }: Loading, source: VersionSource): Promise<Loaded> {
-  const { text, image } = source;
-  if (image !== undefined) return loadImageModel(engine, source, image);
+  const { text } = source;
   if (text === undefined) {
+    const image = source.image ?? (await describedInFile(engine, source));
+    if (image !== undefined) return loadImageModel(engine, source, image);
     return { native: await loadGraph(engine, source), media: undefined, notes: [] };
   }
   const obstacle = text.obstacle ?? (await missingCache(engine, source));
@@ -84,6 +86,15 @@ async function load({ engine, tokenizers }: Loading, source: VersionSource): Pro
     await tokenizer.close();
     throw error;
   }
+}
+
+/** What the model file itself says about images, for a model of which no other file says what it does. */
+async function describedInFile(
+  engine: Engine,
+  { path, bytes, config }: VersionSource,
+): Promise<ImageDescription | undefined> {
+  if (bytes !== undefined || config.task !== undefined) return undefined;
+  return describeExport((await engine.inspect(path)).metadata, config);
 }
 
 /** A note if the tokenizer has tokens that the model does not know. */

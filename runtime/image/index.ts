@@ -19,6 +19,7 @@
  * @module
  */
 
+export { describeExport } from './exported-description.ts';
 export type * from './image-model.ts';
 export { HEADS, IMAGE_TASKS } from './image-model.ts';
 export {
