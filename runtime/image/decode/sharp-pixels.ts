@@ -8,6 +8,7 @@
 import type { Sharp, SharpOptions } from 'sharp';
 import type { Pixels } from '../../../native/index.ts';
 import { ServeError } from '../../errors.ts';
+import { HeaderBytes } from './header-bytes.ts';
 import { damagedImage, invalidImage } from './image-errors.ts';
 import type { ImageHeader } from './image-header.ts';
 
@@ -67,13 +68,22 @@ async function rgbPixels(sharp: SharpModule, decoding: Decoding): Promise<Pixels
     pages: 1,
     sequentialRead: true,
   };
-  const image = sharp(file, options);
+  const image = sharp(asKnown(file, header), options);
   if (header.isCmyk && (await image.metadata()).icc === undefined) {
     return withoutProfile(sharp, image);
   }
   // Profiles are of numbers of 8 bits: sharp would convert 16 bits to a larger space than sRGB.
   if (header.bits > 8) image.pipelineColourspace('srgb');
   return pixelsOf(image.flatten({ background }).toColourspace('srgb'));
+}
+
+/** A file that the decoder knows: it decodes the still image of sequences of AVIF, but not by the name of these. */
+function asKnown(file: Uint8Array, { format }: ImageHeader): Uint8Array {
+  const sequence = 'ftypavis';
+  if (format !== 'avif' || !new HeaderBytes(file).has(4, sequence)) return file;
+  const copy = file.slice();
+  copy.set(new TextEncoder().encode('ftypavif'), 4);
+  return copy;
 }
 
 /**
