@@ -1,5 +1,10 @@
 /** @module The vision service: what images show, where, and vectors of them. */
 
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Runtime } from '../../runtime/index.ts';
+import { findExample } from '../http/example-request.ts';
+import type { ExampleRequest } from '../http/service-definition.ts';
 import { modelService } from '../inference/model-service.ts';
 import { classifyRoute } from './classify.ts';
 import { detectRoute } from './detect.ts';
@@ -13,6 +18,7 @@ export const vision = modelService({
   description:
     'Classes, objects, masks and vectors of images, with models of Hugging Face, torchvision and Ultralytics.',
   panels: [],
+  example: photoRequest,
   ownRoutes(builder) {
     classifyRoute(builder);
     detectRoute(builder);
@@ -20,3 +26,28 @@ export const vision = modelService({
     embedImageRoute(builder);
   },
 });
+
+const PHOTO = /\.(?:jpe?g|png|webp)$/i;
+
+/** A request with a photo that lies in the folder of a classifier. */
+function photoRequest(runtime: Runtime): ExampleRequest | undefined {
+  return findExample(
+    runtime,
+    (model) => model.hasTask(['image-classification']),
+    ({ model }) => {
+      const folder = path.join(runtime.config.modelPath, model);
+      const photo = filesIn(folder).find((name) => PHOTO.test(name));
+      if (photo === undefined) return undefined;
+      return { path: '/classify', file: path.relative('', path.join(folder, photo)) };
+    },
+  );
+}
+
+/** The names of the files of a folder, of which there are none if a model is not in the repository. */
+function filesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).toSorted();
+  } catch {
+    return [];
+  }
+}
