@@ -57,8 +57,9 @@ describe('the example request has the row that model.json shows', () => {
         'm/model.json': JSON.stringify({ example }),
       };
       await using server = await inference(files);
-      const { body } = prediction.example!(server.runtime)!;
-      assert.deepEqual(JSON.parse(body).features, features);
+      const first = prediction.example!(server.runtime)!;
+      assert.ok('body' in first);
+      assert.deepEqual(JSON.parse(first.body).features, features);
       const shown = inferenceService.example!(server.runtime)!;
       assert.ok('body' in shown);
       const tensors = JSON.parse(shown.body).inputs;
