@@ -31,6 +31,7 @@ export type { MillraceErrorCode } from './errors.ts';
 export { MillraceError } from './errors.ts';
 export type * from './generation-types.ts';
 export type * from './image-types.ts';
+export { openImages } from './images.ts';
 export { countPackedStrings, packStrings, unpackStrings } from './packed-strings.ts';
 export { quote, shorten } from './quote.ts';
 export type * from './run-types.ts';
