@@ -92,9 +92,9 @@ export type BoxHead =
   | { readonly kind: 'listed' };
 
 export interface BoxOptions {
-  /** Boxes with a lower score are left out. */
+  /** Boxes whose score is not above it are left out. */
   readonly threshold: number;
-  /** Overlap from which of two boxes only the better one stays, for heads that do not suppress themselves. */
+  /** Overlap above which of two boxes only the better one stays, for heads that do not suppress themselves. */
   readonly iou: number;
   readonly maxDetections: number;
   /** The classes that are wanted; undefined means all. */

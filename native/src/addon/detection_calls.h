@@ -1,0 +1,16 @@
+// The functions of the addon that read boxes, and later masks, from the outputs of vision models. All work on a thread of the
+// runtime's pool and return promises; typed arrays must not change until those settle. native/detections.ts calls them.
+#pragma once
+
+#include "addon/node_addon_api.h"
+
+namespace millrace {
+
+// Adds to `exports`:
+//
+// findBoxes(head, geometry, options, classes, ...tensors): Promise<[corners, scores, classes, sources]>
+// `head`, `geometry` and `options` are Float64Arrays in the order of the enums in detection_arguments.h, `classes` is an
+// Int32Array or null, and each tensor is a Float32Array and a Float64Array of its dimensions. Returns ArrayBuffers.
+void AddDetections(Napi::Env env, Napi::Object exports);
+
+}  // namespace millrace
