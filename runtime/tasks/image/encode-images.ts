@@ -42,12 +42,12 @@ async function encodeImage(
   file: Uint8Array,
   { background = defaults.background ?? WHITE, tolerant = false }: ImageInput,
   { decoder, images }: ImageTools,
-  { signal, timeLeft }: ImageWaiter,
+  waiter: ImageWaiter,
 ): Promise<{ readonly run: Tensors; readonly geometry: CanvasGeometry }> {
   const image = await decoder.decode(file, {
-    ...{ channels: form.form.channels, background, tolerant, signal },
+    ...{ channels: form.form.channels, background, tolerant, signal: waiter.signal },
     target: (width, height) => form.placement(width, height),
-    timeoutMs: timeLeft(),
+    timeoutMs: waiter.timeLeft(),
   });
   const { width, height } = image;
   const placement = form.placement(width, height);

@@ -25,13 +25,13 @@ export async function overlayOf(
   index: number,
   segments: readonly Segment[],
   { decoder, images: native }: ImageTools,
-  { signal, timeLeft }: ImageWaiter,
+  waiter: ImageWaiter,
 ): Promise<Uint8Array> {
   const shown = segments.filter((segment) => !BACKGROUND.test(labels[segment.class] ?? ''));
   // Decoded once more, because the pixels were not kept while the model ran.
   const image = await decoder.decode(images[index]!, {
-    ...{ channels: 3, background, tolerant, signal },
-    timeoutMs: timeLeft(),
+    ...{ channels: 3, background, tolerant, signal: waiter.signal },
+    timeoutMs: waiter.timeLeft(),
   });
   try {
     const masks = shown.map(({ mask }) => mask);

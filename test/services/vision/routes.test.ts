@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { gateway } from '../../../services/gateway/index.ts';
 import {
   colorClassifier,
   colorEncoder,
@@ -208,11 +207,6 @@ describe('POST /embed-image', () => {
     const floats = new Float32Array(await response.arrayBuffer());
     assert.deepEqual([...floats], [1, 0, 0, 1, 0, 0]);
   });
-});
-
-test('the gateway has the routes, too', async () => {
-  await using entry = await openVision({ colors: colorClassifier() }, {}, gateway);
-  assert.equal(best(await entry.ask<Classified>('/classify', formOf([blue]))), 'blue');
 });
 
 test('a cached model answers the same image from the cache, also in another format', async () => {

@@ -11,7 +11,6 @@ import {
   readConfig,
 } from '../../../runtime/index.ts';
 import { createServiceApp, type ServiceApp } from '../../../services/http/create-service-app.ts';
-import type { ServiceDefinition } from '../../../services/http/service-definition.ts';
 import { services } from '../../../services/services.ts';
 import { vision } from '../../../services/vision/index.ts';
 import { type Files, temporaryFiles } from '../../support/files.ts';
@@ -68,14 +67,10 @@ export interface VisionService extends AsyncDisposable {
   ask<T = Record<string, unknown>>(path: string, body: BodyInit | object): Promise<T>;
 }
 
-/**
- * @param folders The files of each model.
- * @param definition Default: the vision service.
- */
+/** @param folders The files of each model. */
 export async function openVision(
   folders: Readonly<Record<string, Files>>,
   settings: Partial<Config> = {},
-  definition: ServiceDefinition = vision,
 ): Promise<VisionService> {
   const files = Object.entries(folders).flatMap(([name, each]) =>
     Object.entries(each).map(([file, content]) => [`${name}/${file}`, content] as const),
@@ -85,7 +80,7 @@ export async function openVision(
   const config = { ...readConfig(services, { argv: [], env, cwd: folder.path }), ...settings };
   const engine = openEngine();
   const runtime = await createRuntime(config, engine, { log: createLog('silent') });
-  const app = createServiceApp(runtime, definition);
+  const app = createServiceApp(runtime, vision);
   const post: VisionService['post'] = async (path, body, headers = {}) => {
     const isObject = Object.getPrototypeOf(body) === Object.prototype;
     return app.request(path, {
