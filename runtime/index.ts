@@ -18,6 +18,7 @@ export {
   type ParameterValue,
   packStrings,
   quote,
+  type RunResult,
   type Tensor,
   type TensorSpec,
   type Tensors,
@@ -97,6 +98,7 @@ export {
   type Thread,
 } from './host/index.ts';
 export { DecodeBudget, MAX_IMAGE_BYTES, tooManyImageBytes } from './image/decode/index.ts';
+export type { ImageModel } from './image/image-model.ts';
 export { InFlightCount } from './in-flight-count.ts';
 export { isObject } from './is-object.ts';
 export {
@@ -157,8 +159,15 @@ export {
   shareStore,
 } from './store/index.ts';
 export { type ClassifyInput, type ClassifyOutput, classify } from './tasks/image/classify.ts';
-export { type Detection, type DetectOutput, detect } from './tasks/image/detect.ts';
+export {
+  type BoxDefaults,
+  boxDefaults,
+  type Detection,
+  type DetectOutput,
+  detect,
+} from './tasks/image/detect.ts';
 export { embedImage } from './tasks/image/embed-image.ts';
+export { encodeImages } from './tasks/image/encode-images.ts';
 export type {
   ImageInput,
   ImageOperation,
