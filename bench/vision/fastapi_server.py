@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI, UploadFile
 from PIL import Image
 
-SIDE, MEAN, STD = 224, 127.0, 128.0
+SHORTER, SIDE, MEAN, STD = 256, 224, 127.0, 128.0
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--engine", choices=["torch", "onnx"], required=True)
@@ -28,7 +28,11 @@ with open(arguments.labels, encoding="utf-8") as file:
 
 def planes(content: bytes) -> np.ndarray:
     image = Image.open(io.BytesIO(content)).convert("RGB")
-    image = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    scale = SHORTER / min(image.size)
+    width, height = (int(side * scale) for side in image.size)
+    left, top = (width - SIDE) // 2, (height - SIDE) // 2
+    image = image.resize((width, height), Image.Resampling.BICUBIC)
+    image = image.crop((left, top, left + SIDE, top + SIDE))
     pixels = (np.asarray(image, np.float32) - MEAN) / STD
     return pixels.transpose(2, 0, 1)[None]
 

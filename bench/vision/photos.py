@@ -19,6 +19,7 @@ for index in range(COUNT):
     shrink = 1 - 0.05 * (index // len(sources))
     width = min(photo.width, photo.height * WIDTH / HEIGHT) * shrink
     height = width * HEIGHT / WIDTH
-    left, top = (photo.width - width) / 2, (photo.height - height) / 2
-    part = photo.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS, (left, top, left + width, top + height))
+    left, top = max(photo.width - width, 0) / 2, max(photo.height - height, 0) / 2
+    box = (left, top, min(left + width, photo.width), min(top + height, photo.height))
+    part = photo.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS, box)
     part.save(folder / f"{index:02}.jpg", quality=85)

@@ -14,6 +14,8 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import ort from 'onnxruntime-node';
 import sharp from 'sharp';
 
+/** Of photos of 640 × 480 the shorter side becomes 256, and the middle is cut out. */
+const RESIZED = [341, 256];
 const SIDE = 224;
 const MEAN = 127;
 const STD = 128;
@@ -37,7 +39,8 @@ async function work({ model, folder, batch, until }) {
     await Promise.all(
       Array.from({ length: batch }, async (_, row) => {
         const pixels = await sharp(files[(first + row) % files.length])
-          .resize(SIDE, SIDE, { fit: 'fill', kernel: 'cubic', fastShrinkOnLoad: false })
+          .resize(...RESIZED, { fit: 'fill', kernel: 'cubic', fastShrinkOnLoad: false })
+          .extract({ left: 58, top: 16, width: SIDE, height: SIDE })
           .removeAlpha()
           .raw()
           .toBuffer();
