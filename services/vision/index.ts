@@ -17,7 +17,7 @@ export const vision = modelService({
   title: 'Vision service',
   description:
     'Classes, objects, masks and vectors of images, with models of Hugging Face, torchvision and Ultralytics.',
-  panels: [],
+  panels: ['classify', 'detect', 'segment', 'embed-image'],
   example: photoRequest,
   ownRoutes(builder) {
     classifyRoute(builder);

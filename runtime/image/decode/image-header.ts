@@ -10,8 +10,13 @@ export interface ImageHeader {
   /** Bits of each channel, at most. */
   readonly bits: number;
   readonly isCmyk: boolean;
-  /** Whether decoding holds the whole image in a form of its own, beside the pixels that it makes. */
-  readonly isHeld: boolean;
+  /** Bytes for each pixel that decoding holds at most beside the pixels that it makes, as measured. */
+  readonly heldBytes: number;
+  /**
+   * Makes a file of only the first frame or page, because decoders look at all. Undefined if the file has one, or more than are
+   * looked at here.
+   */
+  readonly firstFrame?: (() => Uint8Array) | undefined;
 }
 
 /** What is looked at beside the size. */

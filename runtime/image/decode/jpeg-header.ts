@@ -14,6 +14,11 @@ const TAIL_BYTES = 4 * 1024 * 1024;
 /** After so many markers the time of the turn is looked at. */
 const MARKERS_PER_TURN = 8192;
 
+/** Rows are converted as they are decoded, but an image that its orientation turns round is held as a whole. */
+const ROWS_BYTES = 3;
+/** Coefficients of several scans have 16 bits. */
+const HELD_BYTES = 7;
+
 const SOF0 = 0xc0;
 const SOF2 = 0xc2;
 const SOF15 = 0xcf;
@@ -49,7 +54,7 @@ export async function readJpegHeader(
       const scans = sof === SOF2 || bytes.uint8(at + 2) < components;
       if (scans) await checkScans(bytes, at);
       if (!tolerant) checkEnd(bytes, at);
-      return { ...header, isHeld: scans };
+      return { ...header, heldBytes: scans ? HELD_BYTES : ROWS_BYTES };
     }
     at += length;
   }
@@ -72,7 +77,7 @@ function readFrame(bytes: HeaderBytes, at: number, sof: number, maxPixels: numbe
   checkSize(width, height, maxPixels);
   if (bits !== 8) throw invalidImage(`has ${bits} bits for each channel, which JPEG decoders lack`);
   const isCmyk = components === 4;
-  return { format: 'jpeg', width, height, bits, isCmyk, isHeld: false, components, sof } as const;
+  return { format: 'jpeg', width, height, bits, isCmyk, heldBytes: 0, components, sof } as const;
 }
 
 /** Counts the scans, which begin with a marker that data cannot hold. */

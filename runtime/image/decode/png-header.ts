@@ -22,9 +22,11 @@ export function readPngHeader(
   const height = bytes.uint32(20);
   const bits = bytes.uint8(24);
   const isInterlaced = bytes.uint8(28) !== 0;
+  // Rows of the passes are put together in memory, with up to four channels.
+  const heldBytes = isInterlaced ? 3 + bits / 2 : 3;
   checkSize(width, height, maxPixels);
   if (!tolerant) checkEnd(bytes);
-  return { format: 'png', width, height, bits, isCmyk: false, isHeld: isInterlaced };
+  return { format: 'png', width, height, bits, isCmyk: false, heldBytes };
 }
 
 function checkEnd(bytes: HeaderBytes): void {

@@ -8,7 +8,6 @@
 import type { Sharp, SharpOptions } from 'sharp';
 import type { Pixels } from '../../../native/index.ts';
 import { ServeError } from '../../errors.ts';
-import { HeaderBytes } from './header-bytes.ts';
 import { damagedImage, invalidImage } from './image-errors.ts';
 import type { ImageHeader } from './image-header.ts';
 
@@ -68,22 +67,13 @@ async function rgbPixels(sharp: SharpModule, decoding: Decoding): Promise<Pixels
     pages: 1,
     sequentialRead: true,
   };
-  const image = sharp(asKnown(file, header), options);
+  const image = sharp(header.firstFrame?.() ?? file, options);
   if (header.isCmyk && (await image.metadata()).icc === undefined) {
     return withoutProfile(sharp, image);
   }
   // Profiles are of numbers of 8 bits: sharp would convert 16 bits to a larger space than sRGB.
   if (header.bits > 8) image.pipelineColourspace('srgb');
   return pixelsOf(image.flatten({ background }).toColourspace('srgb'));
-}
-
-/** A file that the decoder knows: it decodes the still image of sequences of AVIF, but not by the name of these. */
-function asKnown(file: Uint8Array, { format }: ImageHeader): Uint8Array {
-  const sequence = 'ftypavis';
-  if (format !== 'avif' || !new HeaderBytes(file).has(4, sequence)) return file;
-  const copy = file.slice();
-  copy.set(new TextEncoder().encode('ftypavif'), 4);
-  return copy;
 }
 
 /**
@@ -116,7 +106,7 @@ export function freeMemory({ buffer, byteLength }: Uint8Array): void {
 /** What the libraries say of images that lack their end. */
 const CUT_OFF =
   /premature|truncat|unexpected end|end of (data|file|image|stream)|out of order read|read past/i;
-const NO_MEMORY = /out of memory|unable to allocate|could not allocate/i;
+const NO_MEMORY = /vips_tracked: out of memory|could not allocate enough memory/i;
 
 function asImageError(error: unknown, tolerant: boolean): unknown {
   if (error instanceof ServeError || !(error instanceof Error)) return error;

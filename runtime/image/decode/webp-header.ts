@@ -5,6 +5,10 @@ import { checkSize, damagedImage, invalidImage } from './image-errors.ts';
 import type { HeaderOptions, ImageHeader } from './image-header.ts';
 
 const FIRST_CHUNK = 12;
+/** Beyond so many chunks no EXIF data is looked for. */
+const MAX_CHUNKS = 65_536;
+/** Four channels, and those of the codec. */
+const HELD_BYTES = 9;
 const VP8L_SIGNATURE = 0x2f;
 
 /** @throws {ServeError} `INVALID_IMAGE`, `IMAGE_TOO_LARGE` */
@@ -18,8 +22,39 @@ export function readWebpHeader(
   if (!tolerant && bytes.uint32(4, true) + 8 > bytes.length) {
     throw damagedImage('ends before its last pixels');
   }
-  return { format: 'webp', width, height, bits: 8, isCmyk: false, isHeld: true };
+  const firstFrame = firstFrameOf(file, bytes);
+  return {
+    format: 'webp',
+    width,
+    height,
+    bits: 8,
+    isCmyk: false,
+    heldBytes: HELD_BYTES,
+    firstFrame,
+  };
 }
+
+/** The chunks up to the first frame and, for the orientation, the EXIF data. */
+function firstFrameOf(file: Uint8Array, bytes: HeaderBytes): (() => Uint8Array) | undefined {
+  let end: number | undefined;
+  let at = FIRST_CHUNK;
+  for (let chunks = 0; chunks < MAX_CHUNKS && at + 8 <= bytes.length; chunks += 1) {
+    const size = bytes.uint32(at + 4, true);
+    const next = at + 8 + size + (size % 2);
+    if (bytes.has(at, 'ANMF')) end ??= next;
+    if (end !== undefined && bytes.has(at, 'EXIF')) return joined(file, end, at, next);
+    at = next;
+  }
+  return end === undefined || end >= bytes.length ? undefined : joined(file, end, at, at);
+}
+
+const joined = (file: Uint8Array, end: number, exif: number, exifEnd: number) => () => {
+  const first = new Uint8Array(end + Math.max(0, Math.min(exifEnd, file.length) - exif));
+  first.set(file.subarray(0, end));
+  first.set(file.subarray(exif, exifEnd), end);
+  new DataView(first.buffer).setUint32(4, first.length - 8, true);
+  return first;
+};
 
 function sizeOf(bytes: HeaderBytes): [width: number, height: number] {
   const data = FIRST_CHUNK + 8;

@@ -51,8 +51,7 @@ export const detect: ImageOperation<DetectInput, Context, DetectOutput> = {
   tasks: ['object-detection', 'image-segmentation'],
   async prepare(model, input, tools, waiter) {
     const head = boxesOf(model);
-    const threshold = head.native.kind === 'detr' ? DETR_THRESHOLD : THRESHOLD;
-    const options = boxOptionsOf(model, input, threshold);
+    const options = boxOptionsOf(model, input, thresholdOf(head));
     const { runs, geometries } = await encodeImages(model, input, tools, waiter);
     return { runs, outputs: head.outputs, context: { geometries, head, options } };
   },
@@ -68,20 +67,41 @@ export const detect: ImageOperation<DetectInput, Context, DetectOutput> = {
   },
 };
 
+/** What a model does with boxes if a request sets no options. */
+export interface BoxDefaults {
+  readonly threshold: number;
+  /** Undefined if no box is left out for another one that it overlaps. */
+  readonly iou: number | undefined;
+}
+
+/** The defaults of a model; undefined if it has no boxes. */
+export function boxDefaults(model: ImageModel): BoxDefaults | undefined {
+  const head = findBoxes(model);
+  if (head === undefined) return undefined;
+  const { threshold, iou } = boxOptionsOf(model, {}, thresholdOf(head));
+  return { threshold, iou: head.native.kind === 'yolo' ? iou : undefined };
+}
+
+const thresholdOf = ({ native }: BoxOutputs): number =>
+  native.kind === 'detr' ? DETR_THRESHOLD : THRESHOLD;
+
 /** @throws {ServeError} `WRONG_TASK` for a model without boxes. */
-function boxesOf({ head }: ImageModel): BoxOutputs {
-  if (head.kind === 'boxes') return head;
-  if (head.kind === 'masks') {
-    const { native, outputs } = head;
-    if (native.kind === 'yolo-seg') return { native: native.boxes, outputs: outputs.slice(0, 1) };
-    if (native.kind === 'mask-rcnn') {
-      return { native: { kind: 'listed' }, outputs: outputs.slice(0, 3) };
-    }
-  }
+function boxesOf(model: ImageModel): BoxOutputs {
+  const found = findBoxes(model);
+  if (found !== undefined) return found;
   throw new ServeError(
     'WRONG_TASK',
     'The model does not detect objects: its outputs have no boxes.',
   );
+}
+
+function findBoxes({ head }: ImageModel): BoxOutputs | undefined {
+  if (head.kind === 'boxes') return head;
+  if (head.kind !== 'masks') return undefined;
+  const { native, outputs } = head;
+  if (native.kind === 'yolo-seg') return { native: native.boxes, outputs: outputs.slice(0, 1) };
+  if (native.kind !== 'mask-rcnn') return undefined;
+  return { native: { kind: 'listed' }, outputs: outputs.slice(0, 3) };
 }
 
 function detectionsOf(
