@@ -146,5 +146,5 @@ export function openImages(options: { readonly addon?: string } = {}): Images {
       wakeup?.end();
     }
   };
-  return { ...bindPlacing(native, call), ...bindDetections(native) } as Images;
+  return { ...bindPlacing(native, call), ...bindDetections(native) };
 }

@@ -22,18 +22,22 @@ Status ReadWords(const Arguments& arguments, size_t i, const char* name, std::ar
   return {};
 }
 
-Status ReadHead(const Arguments& arguments, BoxHead& head) {
+Status ReadHead(const Arguments& arguments, SegmentHead& head) {
   std::array<double, kHeadWords> words{};
   MILLRACE_RETURN_IF_ERROR(ReadWords(arguments, 0, "head", words));
   size_t kind = 0;
+  size_t segment_kind = 0;
   constexpr size_t kMost = std::numeric_limits<int32_t>::max();
   if (!ToSize(words[kHeadKind], static_cast<size_t>(BoxKind::kCount) - 1, kind) ||
-      !ToSize(words[kHeadClasses], kMost, head.classes) || !ToSize(words[kHeadExtra], kMost, head.extra)) {
+      !ToSize(words[kHeadSegmentKind], static_cast<size_t>(SegmentKind::kCount) - 1, segment_kind) ||
+      !ToSize(words[kHeadClasses], kMost, head.boxes.classes) || !ToSize(words[kHeadExtra], kMost, head.boxes.extra)) {
     return {Code::kInvalidArgument, "The head is not valid: its classes and extra columns have to be whole numbers"};
   }
-  head.kind = static_cast<BoxKind>(kind);
-  head.objectness = words[kHeadObjectness] == 1;
-  head.softmax = words[kHeadSoftmax] == 1;
+  head.kind = static_cast<SegmentKind>(segment_kind);
+  head.in_boxes = words[kHeadInBoxes] == 1;
+  head.boxes.kind = static_cast<BoxKind>(kind);
+  head.boxes.objectness = words[kHeadObjectness] == 1;
+  head.boxes.softmax = words[kHeadSoftmax] == 1;
   return {};
 }
 
@@ -54,14 +58,15 @@ Status ReadGeometry(const Arguments& arguments, CanvasGeometry& geometry) {
   return CheckGeometry(geometry);
 }
 
-Status ReadOptions(const Arguments& arguments, BoxOptions& options, float& mask_threshold) {
+Status ReadOptions(const Arguments& arguments, SegmentOptions& all) {
   std::array<double, kOptionWords> words{};
   MILLRACE_RETURN_IF_ERROR(ReadWords(arguments, 2, "options", words));
+  BoxOptions& options = all.boxes;
   options.threshold = static_cast<float>(words[kOptionThreshold]);
   options.iou = words[kOptionIou];
   options.agnostic = words[kOptionAgnostic] == 1;
   options.soft = words[kOptionSoft] == 1;
-  mask_threshold = static_cast<float>(words[kOptionMaskThreshold]);
+  all.mask_threshold = static_cast<float>(words[kOptionMaskThreshold]);
   // A number that is none becomes 0, which is refused.
   if (!ToSize(words[kOptionMost], kMaxCandidates, options.most)) options.most = 0;
   return CheckBoxOptions(options);
@@ -107,8 +112,8 @@ bool ToSize(double number, size_t most, size_t& size) noexcept {
 Status DetectionArguments::Read(const Arguments& arguments) {
   MILLRACE_RETURN_IF_ERROR(ReadHead(arguments, head));
   MILLRACE_RETURN_IF_ERROR(ReadGeometry(arguments, geometry));
-  MILLRACE_RETURN_IF_ERROR(ReadOptions(arguments, options, mask_threshold));
-  ReadLabels(arguments, options);
+  MILLRACE_RETURN_IF_ERROR(ReadOptions(arguments, options));
+  ReadLabels(arguments, options.boxes);
   for (size_t i = kFirstTensor; i + 1 < arguments.count(); i += 2) {
     MILLRACE_RETURN_IF_ERROR(ReadTensor(arguments, i, tensors.emplace_back()));
   }

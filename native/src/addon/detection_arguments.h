@@ -7,14 +7,23 @@
 
 #include "addon/codec_call.h"
 #include "batching/status.h"
-#include "image/boxes.h"
 #include "image/head_tensor.h"
+#include "image/segments.h"
 
 namespace millrace {
 
 // The places of the numbers in the arrays that native/detections.ts makes, in the same order as there. What is a yes or a no is 1
 // or 0.
-enum HeadWord { kHeadKind, kHeadObjectness, kHeadClasses, kHeadExtra, kHeadSoftmax, kHeadWords };
+enum HeadWord {
+  kHeadKind,
+  kHeadObjectness,
+  kHeadClasses,
+  kHeadExtra,
+  kHeadSoftmax,
+  kHeadSegmentKind,
+  kHeadInBoxes,
+  kHeadWords
+};
 enum GeometryWord {
   kGeometryLeft,
   kGeometryTop,
@@ -41,10 +50,9 @@ struct DetectionArguments {
   // Reads (head, geometry, options, classes, ...tensors). Returns kInvalidArgument with a sentence for what is not valid.
   Status Read(const Arguments& arguments);
 
-  BoxHead head;
+  SegmentHead head;  // for boxes, only `head.boxes`
   CanvasGeometry geometry;
-  BoxOptions options;
-  float mask_threshold = 0;
+  SegmentOptions options;  // for boxes, only `options.boxes`
   std::vector<HeadTensor> tensors;
 };
 
