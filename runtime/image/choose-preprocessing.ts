@@ -17,8 +17,8 @@ const YOLO_SIDE = 640;
 /** The grey of a letterbox. */
 const YOLO_FILL = 114;
 
-/** The shorter side of a classifier's image before the middle is cut out, as a part of the canvas (Ultralytics 8.3 and later). */
-const CENTRE = { resize: undefined, crop: undefined, pad: undefined } as const;
+/** Images as they are. */
+const WHOLE = { resize: undefined, crop: undefined, pad: undefined } as const;
 
 /** Bytes divided by 255 and no more. */
 const UNIT = { scale: 1 / 255, mean: [0, 0, 0], std: [1, 1, 1], reverse: false } as const;
@@ -45,12 +45,12 @@ export function choosePreprocessing(
   if (size === undefined) {
     const isListed = head.kind !== 'scores' && head.kind !== 'vector' && LISTED.has(head.head);
     if (isListed)
-      return { preprocessing: { ...CENTRE, ...UNIT, filter: 'bilinear' }, notes: [KEEPS] };
+      return { preprocessing: { ...WHOLE, ...UNIT, filter: 'bilinear' }, notes: [KEEPS] };
     return `The input '${input.name}' takes images of any size, and no file says to which size the task ${task} resizes them; write preprocessor_config.json`;
   }
   return {
     preprocessing: {
-      ...CENTRE,
+      ...WHOLE,
       ...UNIT,
       resize: { kind: 'exact', ...size },
       filter: 'bilinear',
@@ -101,19 +101,17 @@ function letterbox(
   };
 }
 
-/** As `classify_transforms` of Ultralytics: the shorter side is resized to the input's, and the middle is cut out. */
-const middle = ({
-  width,
-  height,
-}: {
-  readonly width: number;
-  readonly height: number;
-}): Preprocessing => ({
+/** As `classify_transforms` of Ultralytics: a square is the middle of the image, and other sizes are stretched to. */
+const middle = (size: { readonly width: number; readonly height: number }): Preprocessing => ({
   ...UNIT,
-  resize: { kind: 'shortest', length: Math.min(width, height), longest: undefined },
+  ...WHOLE,
+  ...(size.width === size.height
+    ? {
+        resize: { kind: 'shortest', length: size.width, longest: undefined },
+        crop: { ...size, roundsHalf: true },
+      }
+    : { resize: { kind: 'exact', ...size } }),
   filter: 'bilinear',
-  crop: { width, height, roundsHalf: true },
-  pad: undefined,
 });
 
 /** What the files ask for, if it fits the input. */

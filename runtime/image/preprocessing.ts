@@ -141,6 +141,10 @@ function beyondReach(keys: Keys, file: string, about: ProcessorClass): string | 
   return undefined;
 }
 
+/** Whether a step is taken. An explicit null takes it away, and does not ask for what the class does. */
+const isOn = (flag: boolean | null | undefined, usual: boolean): boolean =>
+  flag === undefined ? usual : (flag ?? false);
+
 const hasValue = <Value>(value: Value | null | undefined): value is Value =>
   value !== null && value !== undefined;
 
@@ -159,7 +163,7 @@ class Reader {
   read(): Preprocessing {
     const keys = this.#keys;
     const { resample, doFlip } = this.#class;
-    const stretched = (keys.do_resize ?? true) ? this.#resize() : undefined;
+    const stretched = isOn(keys.do_resize, true) ? this.#resize() : undefined;
     const crop = this.#crop() ?? stretched?.crop;
     const pad = this.#pad(crop === undefined ? stretched?.rule : { kind: 'exact', ...crop });
     return {
@@ -168,7 +172,7 @@ class Reader {
       crop,
       pad,
       ...this.#colors(),
-      reverse: keys.do_flip_channel_order ?? doFlip,
+      reverse: isOn(keys.do_flip_channel_order, doFlip),
     };
   }
 
@@ -186,7 +190,9 @@ class Reader {
         crop: { width: shortest, height: shortest },
       };
     }
-    if (meaning === 'poolformer') return { rule: this.#enlarged(lengths, pct) };
+    if (meaning === 'poolformer' && this.#keys.crop_pct !== null) {
+      return { rule: this.#enlarged(lengths, pct) };
+    }
     if (meaning === 'levit' && hasValue(shortest)) {
       const length = Math.trunc((256 / 224) * shortest);
       return { rule: { kind: 'shortest', length, longest: undefined } };
@@ -222,7 +228,7 @@ class Reader {
     }
     if (Array.isArray(given)) return { height: given[0], width: given[1] };
     if (typeof given !== 'number') return given;
-    if (default_to_square ?? square) return { height: given, width: given };
+    if (isOn(default_to_square, square)) return { height: given, width: given };
     const longest = hasLimit
       ? (maxSize ?? (meaning === 'maskformer' ? undefined : 1333))
       : undefined;
@@ -278,7 +284,7 @@ class Reader {
   #crop(): Preprocessing['crop'] {
     const { crop, doCenterCrop } = this.#class;
     const { do_center_crop, crop_size: given } = this.#keys;
-    if (crop === undefined || !(do_center_crop ?? doCenterCrop)) return undefined;
+    if (crop === undefined || !isOn(do_center_crop, doCenterCrop)) return undefined;
     const { width, height } = namedSides(given ?? crop);
     if (hasValue(width) && hasValue(height)) return { width, height };
     throw this.#wrong("crop_size must have 'height' and 'width'");
@@ -288,8 +294,9 @@ class Reader {
   #pad(resized: ResizeRule | undefined): Preprocessing['pad'] {
     const { doPad } = this.#class;
     const { do_pad, pad_and_return_pixel_mask, pad_size: given } = this.#keys;
-    const isOn = doPad === 'always' || (do_pad ?? pad_and_return_pixel_mask ?? doPad);
-    if (!isOn || !hasValue(given)) return undefined;
+    const pads =
+      doPad === 'always' || isOn(do_pad === undefined ? pad_and_return_pixel_mask : do_pad, doPad);
+    if (!pads || !hasValue(given)) return undefined;
     const { width, height } = namedSides(given);
     if (!hasValue(width) || !hasValue(height)) {
       throw this.#wrong("pad_size must have 'height' and 'width'");
@@ -306,9 +313,9 @@ class Reader {
   #colors(): Pick<Preprocessing, 'scale' | 'mean' | 'std'> {
     const keys = this.#keys;
     const { mean: usualMean, std: usualStd, doNormalize, dividesTwice } = this.#class;
-    const rescales = keys.do_rescale ?? true;
+    const rescales = isOn(keys.do_rescale, true);
     const scale = rescales ? (keys.rescale_factor ?? 1 / 255) : 1;
-    const normalizes = doNormalize !== 'never' && (keys.do_normalize ?? doNormalize);
+    const normalizes = doNormalize !== 'never' && isOn(keys.do_normalize, doNormalize);
     const givenMean = listOf(keys.image_mean) ?? usualMean;
     const givenStd = listOf(keys.image_std) ?? usualStd;
     const count = Math.max(givenMean.length, givenStd.length);
@@ -319,8 +326,8 @@ class Reader {
       );
     }
     if (std.includes(0)) throw this.#wrong('image_std must not have the number 0');
-    const offset = dividesTwice && rescales && keys.rescale_offset ? 1 : 0;
-    const again = dividesTwice && (keys.include_top ?? true) ? std : std.map(() => 1);
+    const offset = dividesTwice && rescales && isOn(keys.rescale_offset, false) ? 1 : 0;
+    const again = dividesTwice && isOn(keys.include_top, true) ? std : std.map(() => 1);
     return {
       scale,
       // What is subtracted before both divisions.

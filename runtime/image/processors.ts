@@ -1,6 +1,6 @@
 /**
  * What the image processors of transformers do if a file leaves a key out. The values are those of the classes in transformers
- * 5.24, which `test/fixtures/vision/preprocessing.py` compares.
+ * 5.24, which `test/fixtures/vision/make/preprocessing.py` compares.
  *
  * @module
  */

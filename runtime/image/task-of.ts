@@ -30,7 +30,7 @@ export function imageTaskOfConfig(
   if (!hasPreprocessor || OTHER_KEYS.some((key) => key in config)) return undefined;
   // Those of speech have a preprocessor, too, and none of these keys.
   const isVision =
-    /Vision|^(?:ViT|Vit|Dino|Swin|BeitM|ConvNext|ResNet|RegNet|MobileNet|MobileVi|Bit|LevitM|PvtV?2?M|PoolFormer|EfficientNetM|EfficientFormerM|DeiT|Hiera|Cvt|FocalNet|Dinat|IJepa|SwiftFormer|TimmWrapper)/.test(
+    /Vision|^(?:ViT|Vit|Dino|DINO|Swin|BeitM|ConvNext|ResNet|RegNet|MobileNet|MobileVi|Bit|LevitM|PvtV?2?M|PoolFormer|EfficientNetM|EfficientFormerM|DeiT|Hiera|Cvt|FocalNet|Dinat|IJepa|SwiftFormer|TimmWrapper)/.test(
       architecture,
     ) || ['image_size', 'pretrained_cfg', 'patch_size'].some((key) => key in config);
   const isEncoder = /(?:Model|ModelWithProjection|Backbone)$/.test(architecture);
