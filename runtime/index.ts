@@ -103,7 +103,9 @@ export { InFlightCount } from './in-flight-count.ts';
 export { isObject } from './is-object.ts';
 export {
   type Answer,
+  type BatchSource,
   DEFAULT_ATTEMPTS,
+  type ImageOptions,
   type InferRoutes,
   type Job,
   type JobRequest,
@@ -115,6 +117,8 @@ export {
   type Made,
   MOST_ATTEMPTS,
   type Owner,
+  tarImages,
+  zipImages,
 } from './jobs/index.ts';
 export { createLog, type Log, onTerminal, readableLine } from './log.ts';
 export type { HistogramSeries, Metrics } from './metrics/index.ts';
