@@ -19,10 +19,11 @@ export interface Sent {
   readonly announced?: boolean;
 }
 
-/** What was read of a body, and how many bytes had arrived by then. */
-export interface Read {
-  readonly body: VisionBody;
-  readonly arrived: number;
+/** What has arrived of a body. */
+export interface Arrival {
+  bytes: number;
+  /** When the last byte did, by `performance.now`; undefined if it was not waited for. */
+  lastMs?: number;
 }
 
 const budget = new BodyBudget(openCodec().byteBudget(4 * MAX_BODY_BYTES));
@@ -30,8 +31,8 @@ const budget = new BodyBudget(openCodec().byteBudget(4 * MAX_BODY_BYTES));
 /** Bytes that all requests of the test hold. */
 export const bytesHeld = () => budget.bytes.taken;
 
-/** Reads a body. The received bytes are counted in `arrived`. @throws {ServeError} */
-export async function read(sent: Sent, arrived = { bytes: 0 }): Promise<VisionBody> {
+/** Reads a body. @throws {ServeError} */
+export async function read(sent: Sent, arrival: Arrival = { bytes: 0 }): Promise<VisionBody> {
   const { body, type, query = '', headers = {}, announced = true } = sent;
   const request = new Request(`http://test/classify${query}`, {
     method: 'POST',
@@ -46,9 +47,11 @@ export async function read(sent: Sent, arrived = { bytes: 0 }): Promise<VisionBo
     request,
     share,
     received: (bytes) => {
-      arrived.bytes = bytes;
+      arrival.bytes = bytes;
     },
-    arrived: () => {},
+    arrived: () => {
+      arrival.lastMs = performance.now();
+    },
   };
   const length = body instanceof Uint8Array && announced ? body.length : undefined;
   try {
@@ -59,9 +62,9 @@ export async function read(sent: Sent, arrived = { bytes: 0 }): Promise<VisionBo
 }
 
 /** The code and the sentence of the refusal of a body. */
-export async function refusal(sent: Sent, arrived?: { bytes: number }): Promise<string> {
+export async function refusal(sent: Sent, arrival?: Arrival): Promise<string> {
   try {
-    await read(sent, arrived);
+    await read(sent, arrival);
   } catch (error) {
     if (error instanceof ServeError) return `${error.code} ${error.message}`;
     throw error;
