@@ -52,18 +52,16 @@ export function pixelOption(
   graph: ImageGraph,
   settings: Pick<ImageSettings, 'output'> = {},
 ): Readonly<Record<string, PixelInput>> | undefined {
-  let plan: Plan | string;
   try {
-    plan = planOf(description, graph, settings);
+    const plan = planOf(description, graph, settings);
+    if (typeof plan === 'string' || !takesPixels(plan)) return undefined;
+    const { input, chosen } = plan;
+    return { [input.name]: { from: 'uint8-hwc', ...colorsOf(chosen.preprocessing, input) } };
   } catch (error) {
-    // The load says what is wrong when the model is opened.
+    // It is thrown again when the model is opened.
     if (error instanceof ServeError) return undefined;
     throw error;
   }
-  if (typeof plan === 'string' || !takesPixels(plan)) return undefined;
-  const { input, chosen } = plan;
-  const { scale, mean, std, reverse } = colorsOf(chosen.preprocessing, input);
-  return { [input.name]: { from: 'uint8-hwc', mean, std, scale, reverse } };
 }
 
 /**

@@ -50,7 +50,7 @@ const SHAPES =
   'an output of floats with the shape [rows, 4 + classes, boxes], [rows, boxes, 5 + classes] or [rows, boxes, 6]';
 
 const noteOf = (head: string, { name }: Output, { shape, classes }: Form): string =>
-  `The head is ${head}, because the output '${name}' has the shape [rows, ${shape}]${classes === undefined ? '' : ` with ${classes} classes`}`;
+  `The head is ${head}, because the output '${name}' has the shape [rows, ${shape}]${classes === undefined ? '' : ` with ${classes} ${classes === 1 ? 'class' : 'classes'}`}`;
 
 /** Boxes that the graph has suppressed itself. */
 export function yoloNmsHead(
