@@ -29,7 +29,9 @@ export async function imageOfText(written: Bytes, place: string, share: BodyShar
   const text = withoutEscapes(written, place);
   const base64 = afterPrefix(text, place);
   if (base64.length === 0) throw invalidArgument(`${place} is empty.`);
-  const bytes = Math.floor((withoutPadding(base64) * 3) / 4);
+  const characters = withoutPadding(base64);
+  if (characters % 4 === 1) throw notBase64(place);
+  const bytes = Math.floor((characters * 3) / 4);
   if (bytes > MAX_IMAGE_BYTES) throw tooManyImageBytes();
   share.take(bytes);
   return decoded(base64, bytes, place);

@@ -103,13 +103,12 @@ export class MultipartParser {
     const atStart = this.#delimiter.slice(2);
     if (hasText(bytes, atStart, 0)) return this.#enter('boundary', atStart.length);
     const found = this.#find(bytes);
-    if (found >= 0) return this.#enter('boundary', found + this.#delimiter.length);
-    if (bytes.length > MAX_PREAMBLE) {
+    if ((found < 0 ? bytes.length : found) > MAX_PREAMBLE) {
       throw invalidArgument(
         'The form does not begin with the boundary that its Content-Type names.',
       );
     }
-    return false;
+    return found >= 0 && this.#enter('boundary', found + this.#delimiter.length);
   }
 
   #boundary(bytes: Uint8Array): boolean {
