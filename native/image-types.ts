@@ -75,7 +75,12 @@ export type BoxHead =
    * `[4 + classes + extra, anchors]` (v8 and later) or, with `objectness`, `[anchors, 5 + classes + extra]` (v5, v7): the centre and
    * the size in pixels of the canvas, and scores between 0 and 1.
    */
-  | { readonly kind: 'yolo'; readonly objectness: boolean; readonly classes: number; readonly extra: number }
+  | {
+      readonly kind: 'yolo';
+      readonly objectness: boolean;
+      readonly classes: number;
+      readonly extra: number;
+    }
   /** `[boxes, 6 + extra]`: two corners in pixels of the canvas, score, class. Nothing is suppressed. */
   | { readonly kind: 'yolo-nms'; readonly extra: number }
   /**

@@ -20,6 +20,7 @@ import { openCodec } from './codec.ts';
 import { NativeEngineHandle } from './engine.ts';
 import type { Engine, EngineOptions } from './engine-types.ts';
 import { errorCode, MillraceError } from './errors.ts';
+import { openImages } from './images.ts';
 
 export { datatypes, openCodec, tensorBytes } from './codec.ts';
 export type * from './codec-types.ts';
@@ -30,6 +31,7 @@ export type { MillraceErrorCode } from './errors.ts';
 export { MillraceError } from './errors.ts';
 export type * from './generation-types.ts';
 export type * from './image-types.ts';
+export { openImages } from './images.ts';
 export { countPackedStrings, packStrings, unpackStrings } from './packed-strings.ts';
 export { quote, shorten } from './quote.ts';
 export type * from './run-types.ts';
@@ -58,7 +60,7 @@ export function openEngine(options: EngineOptions = {}): Engine {
       threadsOf(options),
     );
     channel = new Channel(native);
-    return new NativeEngineHandle(native, channel, openCodec(options));
+    return new NativeEngineHandle(native, channel, openCodec(options), openImages(options));
   } catch (cause) {
     throw fromAddon(cause);
   }

@@ -19,6 +19,7 @@ import {
 } from '../runtime/index.ts';
 import { createServiceApp } from './http/create-service-app.ts';
 import type { ExampleRequest, OpenPort, ServiceDefinition } from './http/service-definition.ts';
+import type { RunningService } from './playground/index.ts';
 import { services } from './services.ts';
 
 /** The open ports by the name of the service; that of gRPC is `grpc`. */
@@ -66,6 +67,8 @@ export interface ServiceParts {
   readonly first: boolean;
   /** The tokenizers of the process; undefined if this is the only thread. */
   readonly tokenizers?: Tokenizers;
+  /** The counts that the decoders of images in all threads share; undefined if this is the only thread. */
+  readonly decodeCounts?: SharedArrayBuffer;
   /** What the first thread serves of the catalog, for the others. */
   readonly catalog?: CatalogSnapshot | undefined;
   /** Makes the first thread follow the catalog, for the others. */
@@ -94,8 +97,13 @@ export async function startService(parts: ServiceParts): Promise<ThreadService> 
   try {
     runtime = await createRuntime(config, engine, parts);
     const running = services.filter(({ name }) => config.services.includes(name));
+    const withPorts = () =>
+      running.flatMap(({ name, title, description }) => {
+        const port = opened.find((each) => each.name === name)?.port;
+        return port === undefined ? [] : [{ name, title, description, port }];
+      });
     for (const service of running) {
-      opened.push(await openPort(parts, service, runtime));
+      opened.push(await openPort(parts, service, runtime, withPorts));
       if (service.listenGrpc !== undefined && parts.first) {
         const { host, ports } = config;
         opened.push({ name: 'grpc', ...(await service.listenGrpc(runtime, host, ports.grpc!)) });
@@ -138,9 +146,10 @@ async function openPort(
   { config, host, bus }: ServiceParts,
   service: ServiceDefinition,
   runtime: Runtime,
+  running: () => readonly RunningService[],
 ): Promise<NamedPort> {
   const { name } = service;
-  const { fetch, fastRoutes } = createServiceApp(runtime, service);
+  const { fetch, fastRoutes } = createServiceApp(runtime, service, running);
   const listener = await host.listen({
     hostname: config.host,
     port: config.ports[name]!,

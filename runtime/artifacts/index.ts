@@ -20,7 +20,9 @@ export { isAbandoned, ownName } from './owner.ts';
 export { checkPath } from './paths.ts';
 export { downloadSource } from './s3-source.ts';
 export type { ArtifactStore } from './store.ts';
+export { limitStream } from './tar.ts';
 export { isArchive, type UnpackOptions, unpackArchive } from './unpack.ts';
+export { type MemberPlace, overlapping } from './zip.ts';
 
 /** Opens the store of artifacts. Nothing is read or made before it is used. The caller closes it. */
 export function openArtifacts({

@@ -15,7 +15,7 @@ export async function unpackTar(
 ): Promise<void> {
   const { extract } = await import('tar-stream');
   const entries = extract();
-  const limited = (chunks: AsyncIterable<Uint8Array>) => limit(chunks, unpacking);
+  const limited = (chunks: AsyncIterable<Uint8Array>) => limitStream(chunks, unpacking);
   const source = createReadStream(archive);
   const read = isCompressed
     ? pipeline(source, createGunzip(), limited, entries)
@@ -60,9 +60,9 @@ async function unpackEntry(
 }
 
 /** Ends an archive that goes on without entries, which would otherwise take for ever. */
-async function* limit(
+export async function* limitStream(
   chunks: AsyncIterable<Uint8Array>,
-  unpacking: Unpacking,
+  unpacking: Pick<Unpacking, 'signal' | 'maxStreamBytes'>,
 ): AsyncGenerator<Uint8Array> {
   let length = 0;
   for await (const chunk of chunks) {

@@ -35,7 +35,8 @@ export async function unpackZip(archive: string, unpacking: Unpacking): Promise<
       unpacking.add(member.path, member.isFolder ? 'folder' : 'file', entry.uncompressedSize);
       members.push(member);
     }
-    refuseOverlaps(members);
+    const shared = overlapping(members);
+    if (shared !== undefined) throw refused(shared, 'overlaps another one');
     for (const { path, isFolder, entry } of members) {
       if (isFolder) await unpacking.makeFolder(path);
       else await unpackFile(path, entry, await zip.openReadStreamPromise(entry), unpacking);
@@ -59,16 +60,26 @@ function memberOf(name: string, entry: Entry): Member {
   return { path, isFolder, entry };
 }
 
-/** Members that share their compressed bytes are how a small archive unpacks to petabytes. */
-function refuseOverlaps(members: readonly Member[]): void {
+/** Where an archive has the bytes of a member. */
+export interface MemberPlace {
+  readonly path: string;
+  readonly entry: Pick<Entry, 'relativeOffsetOfLocalHeader' | 'compressedSize'>;
+}
+
+/**
+ * The path of a member that shares its compressed bytes with another one, which is how a small archive unpacks to petabytes;
+ * undefined if there is none.
+ */
+export function overlapping(members: readonly MemberPlace[]): string | undefined {
   const sorted = members.toSorted(
     (a, b) => a.entry.relativeOffsetOfLocalHeader - b.entry.relativeOffsetOfLocalHeader,
   );
   let end = 0;
   for (const { path, entry } of sorted) {
-    if (entry.relativeOffsetOfLocalHeader < end) throw refused(path, 'overlaps another one');
+    if (entry.relativeOffsetOfLocalHeader < end) return path;
     end = entry.relativeOffsetOfLocalHeader + LOCAL_HEADER_BYTES + entry.compressedSize;
   }
+  return undefined;
 }
 
 async function unpackFile(

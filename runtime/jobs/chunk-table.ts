@@ -28,6 +28,16 @@ export async function insertChunks(
   return alive.length > 0;
 }
 
+/** Keeps a batch that is received although no line of it has arrived. @returns as `insertChunks` */
+export async function keepReceiving(sql: Sql, id: string): Promise<boolean> {
+  const alive = await sql.query(
+    `update jobs set lease_until = now() + $2::float8 * interval '1 millisecond'
+     where id = $1 and status = 'receiving' returning id`,
+    [id, RECEIVING_MS],
+  );
+  return alive.length > 0;
+}
+
 /** The first chunk after this one that has no results yet. */
 export async function nextChunk(sql: Sql, id: string, after: number): Promise<Chunk | undefined> {
   const [row] = await sql.query<{ chunk: number; first_line: number; input: string }>(

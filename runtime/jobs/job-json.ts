@@ -39,9 +39,15 @@ function reason(answer = '{}'): object {
   return { error, ...(code === undefined ? {} : { code }) };
 }
 
-/** A line of the results of a batch, without its line break. */
-export const resultLine = (index: number, status: number, body: string): string =>
-  `{"index":${index},"status":${status},"body":${oneLine(body)}}`;
+/**
+ * A line of the results of a batch, without its line break.
+ *
+ * @param file The name of the file of an archive that it is about.
+ */
+export function resultLine(index: number, status: number, body: string, file?: string): string {
+  const about = file === undefined ? '' : `"file":${JSON.stringify(file)},`;
+  return `{"index":${index},${about}"status":${status},"body":${oneLine(body)}}`;
+}
 
 /** In JSON, line breaks occur only between values. */
 const oneLine = (json: string): string =>

@@ -8,8 +8,14 @@ export interface BadLine {
   readonly message: string;
 }
 
-/** A line as it was sent, or the reason why it cannot be run. */
-export type Line = string | BadLine;
+/** A line that was made of a file of an archive, whose result has the name of the file. */
+export interface FileLine {
+  readonly file: string;
+  readonly line: string | BadLine;
+}
+
+/** A line as it was sent or made, or the reason why it cannot be run. */
+export type Line = string | BadLine | FileLine;
 
 const NEWLINE = 0x0a;
 
@@ -89,6 +95,16 @@ export interface Chunk {
 const CHUNK_LINES = 64;
 const CHUNK_CHARACTERS = 256 * 1024;
 
+/** Characters of what is run. */
+function charactersOf(line: Line): number {
+  if (typeof line === 'string') return line.length;
+  return 'file' in line ? charactersOf(line.line) : 0;
+}
+
+/** Characters of the lines of a chunk. */
+export const lengthOf = ({ lines }: Chunk): number =>
+  lines.reduce((sum, line) => sum + charactersOf(line), 0);
+
 /** Collects the lines of a batch in chunks. */
 export class ChunkBuilder {
   readonly #mostLines: number;
@@ -120,7 +136,7 @@ export class ChunkBuilder {
       );
     }
     this.#lines.push(line);
-    this.#characters += typeof line === 'string' ? line.length : 0;
+    this.#characters += charactersOf(line);
     const isComplete = this.#lines.length >= CHUNK_LINES || this.#characters >= CHUNK_CHARACTERS;
     return isComplete ? this.finish() : undefined;
   }

@@ -7,7 +7,7 @@ import { nextChunk, storeResults } from './chunk-table.ts';
 import type { Answer } from './job.ts';
 import { resultLine } from './job-json.ts';
 import type { Claim } from './lease-table.ts';
-import type { Chunk, Line } from './lines.ts';
+import type { Chunk, FileLine, Line } from './lines.ts';
 import { backoffMs, busyMs, jobBackoff, untilAvailable } from './retry.ts';
 import type { RunParts } from './run-job.ts';
 
@@ -79,9 +79,10 @@ class BatchRun {
     let failedLines = 0;
     const results = await Promise.all(
       lines.map(async (line, i) => {
-        const { status, body, outcome } = await this.#line(line);
+        const isFile = typeof line === 'object' && 'file' in line;
+        const { status, body, outcome } = await this.#line(isFile ? line.line : line);
         if (outcome !== 'done') failedLines += 1;
-        const result = resultLine(firstLine + i, status, body);
+        const result = resultLine(firstLine + i, status, body, isFile ? line.file : undefined);
         this.held += result.length;
         return result;
       }),
@@ -97,7 +98,7 @@ class BatchRun {
     return isOurs;
   }
 
-  async #line(line: Line): Promise<Answer> {
+  async #line(line: Exclude<Line, FileLine>): Promise<Answer> {
     const { routes, random } = this.#parts;
     if (typeof line !== 'string') return routes.refusal(new ServeError(line.code, line.message));
     for (let failures = 0; ; ) {

@@ -2,7 +2,7 @@
 
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { RequestHandler, Runtime } from '../../runtime/index.ts';
-import { playgroundRoutes } from '../playground/index.ts';
+import { landingRoute, playgroundRoutes, type RunningService } from '../playground/index.ts';
 import { docsRoutes } from './docs.ts';
 import { createEdge } from './edge.ts';
 import type { ErrorBody } from './error-response.ts';
@@ -22,9 +22,11 @@ export interface ServiceApp {
   readonly fastRoutes: Readonly<Record<string, RequestHandler>>;
 }
 
+/** @param running The services of the process, with the ports that are open. */
 export function createServiceApp(
   runtime: Runtime,
   { name, title, description, panels, routes }: ServiceDefinition,
+  running: () => readonly RunningService[] = () => [],
 ): ServiceApp {
   const app = new OpenAPIHono();
   const edge = createEdge(runtime, name);
@@ -42,6 +44,7 @@ export function createServiceApp(
     unmatched: (prefix, body) => unmatchedBodies.set(prefix, body),
     describe: (operation) => app.openAPIRegistry.registerPath(operation),
   });
+  landingRoute(managed, runtime, { name, title, description }, running);
   playgroundRoutes(managed, runtime, { title, panels });
   healthRoutes(managed, runtime);
   metricsRoute(managed, runtime);

@@ -30,7 +30,7 @@ export type AddRoute = (
 
 /**
  * Returns the function that adds routes. Also sets the app's responses to unknown routes, wrong methods and uncaught
- * errors, and sends a browser that opens `/` to the playground.
+ * errors.
  *
  * @param unmatchedBodies By the beginning of a path: the bodies of errors of unknown routes and wrong methods.
  */
@@ -46,12 +46,6 @@ export function managedRoutes(
   const recordUnmatched = createRecorder(runtime, service, UNMATCHED);
 
   app.notFound((c) => {
-    if (opensInBrowser(c)) {
-      recordUnmatched(c.req.method, 302, clock.now());
-      c.header('X-Request-Id', idOf(c));
-      c.header('Vary', 'Accept');
-      return c.redirect('/playground');
-    }
     const allowed = METHODS.map((method) => method.toUpperCase()).filter(
       (method) => app.router.match(method, c.req.path)[0].length > 0,
     );
@@ -89,13 +83,6 @@ export function managedRoutes(
     };
     app.on(method, path, counted, handler);
   };
-}
-
-/** Whether somebody opens the address of the service in a browser, who is better served by a page than by an error. */
-function opensInBrowser({ req }: Context): boolean {
-  return (
-    req.method === 'GET' && req.path === '/' && req.header('accept')?.includes('text/html') === true
-  );
 }
 
 function unmatched(c: Context, allowed: readonly string[]): ServeError {

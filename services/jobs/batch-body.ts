@@ -6,21 +6,30 @@ import { asBodyError, wrongLength } from '../http/body.ts';
 /** Maximum bytes of a batch. */
 const MAX_BYTES = 1024 ** 3;
 
-const TYPE = /^application\/(?:x-ndjson|ndjson|x-jsonlines|jsonl)\s*(?:;|$)/i;
-/** The types of bodies of batches, for the check of requests that change state. */
-export const BATCH_TYPES: readonly string[] = [
-  'application/x-ndjson',
-  'application/ndjson',
-  'application/x-jsonlines',
-  'application/jsonl',
-];
+/** What a batch is made of: a body on each line, or a file of an archive for each. */
+export type BatchForm = 'lines' | 'zip' | 'tar';
 
-/** The refusal of a batch by its headers. */
-export function refuseBatch({ headers }: Request): ServeError | undefined {
-  if (!TYPE.test(headers.get('content-type') ?? '')) {
+const FORMS: Readonly<Record<string, BatchForm>> = {
+  'application/x-ndjson': 'lines',
+  'application/ndjson': 'lines',
+  'application/x-jsonlines': 'lines',
+  'application/jsonl': 'lines',
+  'application/zip': 'zip',
+  'application/x-zip-compressed': 'zip',
+  'application/x-tar': 'tar',
+};
+
+/** The types of bodies of batches, for the check of requests that change state. */
+export const BATCH_TYPES: readonly string[] = Object.keys(FORMS);
+
+/** The form of a batch, or its refusal, by its headers. */
+export function batchForm({ headers }: Request): BatchForm | ServeError {
+  const [type = ''] = (headers.get('content-type') ?? '').split(';');
+  const form = FORMS[type.trim().toLowerCase()];
+  if (form === undefined) {
     return new ServeError(
       'UNSUPPORTED_MEDIA_TYPE',
-      'The body must be one JSON body on each line; send it with Content-Type: application/x-ndjson.',
+      'The body must be one JSON body on each line, with Content-Type: application/x-ndjson, or an archive of images, with application/zip or application/x-tar.',
     );
   }
   if ((headers.get('content-encoding') ?? 'identity') !== 'identity') {
@@ -30,7 +39,7 @@ export function refuseBatch({ headers }: Request): ServeError | undefined {
     );
   }
   const length = headers.get('content-length');
-  return wrongLength(length === null ? undefined : Number(length), MAX_BYTES);
+  return wrongLength(length === null ? undefined : Number(length), MAX_BYTES) ?? form;
 }
 
 /**
@@ -65,7 +74,7 @@ export async function* batchPieces(
 async function inTime<Result>(read: Promise<Result>, quietMs: number): Promise<Result> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    const error = new ServeError('BODY_TIMEOUT', `No line of the batch came for ${quietMs} ms.`);
+    const error = new ServeError('BODY_TIMEOUT', `Nothing of the batch came for ${quietMs} ms.`);
     timer = setTimeout(() => reject(error), quietMs);
   });
   try {

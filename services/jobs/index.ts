@@ -2,28 +2,34 @@
 
 import type { Context } from 'hono';
 import {
+  type BatchSource,
   type Jobs,
   jobJson,
   type Made,
   type Owner,
   type Runtime,
   ServeError,
+  tarImages,
+  Workspace,
+  zipImages,
 } from '../../runtime/index.ts';
 import { isNumberKey, readPage, toPage } from '../admin/query.ts';
 import { MAX_JSON_BYTES, parseJson } from '../http/codec-json.ts';
 import { controlBodies } from '../http/control-body.ts';
 import type { RouteBuilder, ServiceDefinition } from '../http/service-definition.ts';
-import { BATCH_TYPES, batchPieces, refuseBatch } from './batch-body.ts';
+import { BATCH_TYPES, type BatchForm, batchForm, batchPieces } from './batch-body.ts';
 import { createInferRoutes } from './infer-routes.ts';
 import { memberText } from './member-text.ts';
 import { describeJobs } from './openapi.ts';
-import { readBatch, readJob, readStatus, readWait } from './schema.ts';
+import { readArchive, readBatch, readJob, readStatus, readWait } from './schema.ts';
 import { HEARTBEAT, serverEvent, streamed } from './streams.ts';
 
 /** Maximum lines of a batch. */
 const MAX_LINES = 1_000_000;
 /** Maximum batches that one HTTP thread receives at once. */
 const MAX_BATCHES = 16;
+/** Maximum archives among them, each of which holds a few of its images in memory. */
+const MAX_ARCHIVES = 4;
 /** Time between two signs of life on a stream of events, milliseconds: shorter than proxies wait. */
 const HEARTBEAT_MS = 15_000;
 
@@ -67,23 +73,28 @@ function addCreate({ managed, runtime }: RouteBuilder, jobs: Jobs, check: Check)
 function addBatches({ managed, runtime }: RouteBuilder, jobs: Jobs, check: Check): void {
   const { bodyTimeoutMs, maxRequestBytes } = runtime.config;
   const lineBytes = Math.min(maxRequestBytes, MAX_JSON_BYTES);
-  let receiving = 0;
+  const received = new Receiving();
   managed(
     '/jobs/batches',
     async (c) => {
-      const refusal = refuseBatch(c.req.raw);
-      if (refusal !== undefined) throw refusal;
-      const request = readBatch(c);
+      const form = batchForm(c.req.raw);
+      if (form instanceof ServeError) throw form;
+      const { request, options } =
+        form === 'lines' ? { request: readBatch(c), options: {} } : readArchive(c);
       check(request, undefined);
-      if (receiving >= MAX_BATCHES) throw tooManyBatches();
-      receiving += 1;
-      try {
+      return received.during(form, async () => {
         const pieces = batchPieces(c.req.raw, bodyTimeoutMs);
-        const source = { pieces, lineBytes, lines: MAX_LINES };
-        return created(c, await jobs.receive(ownerOf(runtime, c), request, source));
-      } finally {
-        receiving -= 1;
-      }
+        const lines = { pieces, lineBytes, lines: MAX_LINES };
+        const receive = (source: BatchSource) => jobs.receive(ownerOf(runtime, c), request, source);
+        if (form === 'lines') return created(c, await receive(lines));
+        const about = JSON.stringify([form, options]);
+        if (form === 'tar') {
+          return created(c, await receive({ ...lines, about, toLines: tarImages(options) }));
+        }
+        await using workspace = await Workspace.open(runtime.config);
+        const toLines = zipImages(workspace.upload, options);
+        return created(c, await receive({ ...lines, about, toLines }));
+      });
     },
     'POST',
     BATCH_TYPES,
@@ -154,9 +165,26 @@ function created(c: Context, { id, status, created: isNew }: Made): Response {
 const json = (c: Context, text: string): Response =>
   c.body(text, 200, { 'Content-Type': 'application/json' });
 
-function tooManyBatches(): ServeError {
-  return new ServeError(
-    'OVERLOADED',
-    `The server already receives ${MAX_BATCHES} batches; retry later.`,
-  );
+/** The batches that the thread receives. */
+class Receiving {
+  #batches = 0;
+  #archives = 0;
+
+  /** @throws {ServeError} `OVERLOADED` if there are too many; what `receive` throws */
+  async during<Result>(form: BatchForm, receive: () => Promise<Result>): Promise<Result> {
+    const archives = form === 'lines' ? 0 : 1;
+    if (this.#batches >= MAX_BATCHES) throw tooMany(`${MAX_BATCHES} batches`);
+    if (archives > 0 && this.#archives >= MAX_ARCHIVES) throw tooMany(`${MAX_ARCHIVES} archives`);
+    this.#batches += 1;
+    this.#archives += archives;
+    try {
+      return await receive();
+    } finally {
+      this.#batches -= 1;
+      this.#archives -= archives;
+    }
+  }
 }
+
+const tooMany = (what: string): ServeError =>
+  new ServeError('OVERLOADED', `The server already receives ${what}; retry later.`);

@@ -5,6 +5,7 @@ import type { Context } from 'hono';
 import {
   checkSchema,
   DEFAULT_ATTEMPTS,
+  type ImageOptions,
   invalidArgument,
   type JobRequest,
   type JobStatus,
@@ -60,10 +61,36 @@ export function readJob(c: Context, json: unknown, body: string | undefined): Jo
 }
 
 /** @throws {ServeError} `INVALID_ARGUMENT` */
-export function readBatch(c: Context): JobRequest {
+export const readBatch = (c: Context): JobRequest => toBatch(c, c.req.query());
+
+/**
+ * Reads the query of an archive of images, in which all parameters that are not those of a batch are options of each request.
+ *
+ * @throws {ServeError} `INVALID_ARGUMENT`
+ */
+export function readArchive(c: Context): {
+  readonly request: JobRequest;
+  readonly options: ImageOptions;
+} {
+  const own: Record<string, string> = {};
+  const options: [name: string, value: string | string[]][] = [];
+  for (const [name, values] of Object.entries(c.req.queries())) {
+    if (Object.hasOwn(batchSchema.shape, name)) own[name] = values[0]!;
+    else if (name !== 'image' && name !== 'images') {
+      options.push([name, values.length === 1 ? values[0]! : values]);
+    } else throw invalidArgument(`The parameter ${name} is made of the files of the archive.`);
+  }
+  const request = toBatch(c, own);
+  if (request.service === 'vision') return { request, options: Object.fromEntries(options) };
+  throw invalidArgument(
+    'An archive has images, which the routes of the service vision take; write service=vision, or send lines of JSON.',
+  );
+}
+
+function toBatch(c: Context, given: Readonly<Record<string, string>>): JobRequest {
   const numbers = ['ttl_seconds', 'max_attempts'];
   const query = Object.fromEntries(
-    Object.entries(c.req.query()).map(([name, text]) => {
+    Object.entries(given).map(([name, text]) => {
       return [name, numbers.includes(name) && /^\d+$/.test(text) ? Number(text) : text];
     }),
   );

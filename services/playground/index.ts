@@ -11,19 +11,15 @@ import { extname, join } from 'node:path';
 import type { Runtime } from '../../runtime/index.ts';
 import type { AddRoute } from '../http/managed-routes.ts';
 import { playgroundModels } from './models.ts';
+import { PAGE_HEADERS } from './page-headers.ts';
+
+export { landingRoute, type RunningService } from './landing.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
 };
-
-/** The page runs only its own scripts, and talks only to the server that it comes from. */
-const POLICY = [
-  "default-src 'none'",
-  ...["script-src 'self'", "style-src 'self'", "connect-src 'self'", "img-src 'self' data:"],
-  ...["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"],
-].join('; ');
 
 /** What a service shows on the page. */
 export interface Playground {
@@ -54,9 +50,7 @@ export function playgroundRoutes(
 function addFile(add: AddRoute, path: string, content: Buffer<ArrayBuffer>, type: string): void {
   const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`;
   const headers = {
-    'Content-Security-Policy': POLICY,
-    'X-Content-Type-Options': 'nosniff',
-    'Referrer-Policy': 'no-referrer',
+    ...PAGE_HEADERS,
     'Cache-Control': 'no-cache',
     ETag: etag,
   };

@@ -18,12 +18,40 @@ describe('every service', () => {
   });
   after(() => child[Symbol.asyncDispose]());
 
-  for (const name of ['gateway', 'prediction', 'nlp', 'inference']) {
-    test(`${name} leads a browser that opens its address to the playground`, async () => {
+  for (const name of ['gateway', 'prediction', 'nlp', 'vision', 'inference']) {
+    test(`${name} shows a browser that opens its address what the process serves`, async () => {
+      const origin = `http://127.0.0.1:${ports[name]}`;
       const headers = { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
-      const response = await fetch(`http://127.0.0.1:${ports[name]}/`, { headers });
-      assert.equal(new URL(response.url).pathname, '/playground');
+      const response = await fetch(`${origin}/`, { headers });
       assert.match(response.headers.get('content-type')!, /^text\/html/);
+      const html = await response.text();
+      const links = [...html.matchAll(/href="((?:\/|http:)[^"]*)"/g)].map(([, link]) => link!);
+      assert.ok(links.includes('/playground') && links.includes('/docs'), links.join(' '));
+      const others = links.filter((link) => link.startsWith('http:'));
+      const open = Object.entries(ports).filter(([each]) => each !== 'grpc');
+      assert.deepEqual(
+        others,
+        open.map(([, port]) => `http://127.0.0.1:${port}/`),
+      );
+      for (const link of links) {
+        const found = await fetch(new URL(link, origin));
+        assert.equal(found.status, 200, link);
+        await found.arrayBuffer();
+      }
+    });
+
+    test(`${name} tells a program the same in JSON`, async () => {
+      const response = await fetch(`http://127.0.0.1:${ports[name]}/`);
+      const { service, services, models } = (await response.json()) as {
+        service: string;
+        services: { name: string; port: number }[];
+        models: { name: string; versions: { state: string; task?: string }[] }[];
+      };
+      assert.equal(service, name);
+      for (const each of services) assert.equal(each.port, ports[each.name]);
+      const iris = models.find((model) => model.name === 'iris');
+      assert.equal(iris!.versions.at(-1)!.state, 'ready');
+      assert.equal(iris!.versions.at(-1)!.task, 'classification');
     });
   }
 
@@ -67,9 +95,7 @@ describe('every service', () => {
         assert.equal(response.status, 200, path);
         assert.ok(response.headers.get('x-request-id'), path);
       }
-      const unknown = ['/predictions', '/predict/', '/docs/../x', '/%zz', '/v3', '/.env'];
-      // Texts are embedded by a POST to the root of their service.
-      for (const path of name === 'nlp' ? unknown : ['/', ...unknown]) {
+      for (const path of ['/predictions', '/predict/', '/docs/../x', '/%zz', '/v3', '/.env']) {
         const response = await get(path);
         assert.equal(response.status, 404, path);
         assert.equal(((await response.json()) as { code: string }).code, 'ROUTE_NOT_FOUND');

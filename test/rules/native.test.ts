@@ -1,4 +1,4 @@
-/** @module Rules about the layers of the C++ sources: batching ← generation ← ort ← addon, and batching ← codec ← addon. */
+/** @module Rules about the layers of the C++ sources: batching ← generation ← ort ← addon, and batching ← codec ← image ← addon. */
 import { each, rule } from './rule.ts';
 import { code, includesOf, occurrences, type Source } from './sources.ts';
 
@@ -83,9 +83,25 @@ rule({
 });
 
 rule({
+  title: 'image/ includes the standard library, batching/ and codec/',
+  files: cpp('image'),
+  check: layer([standard, intrinsics], ['batching', 'codec', 'image']),
+  breaches: [
+    { path: 'native/src/image/a.cc', text: '#include <napi.h>' },
+    { path: 'native/src/image/a.cc', text: '#include "ort/session.h"' },
+  ],
+  allowed: [
+    { path: 'native/src/image/b.cc', text: '#include <immintrin.h>\n#include "codec/image.h"' },
+  ],
+});
+
+rule({
   title: 'addon/ includes the other layers and Node-API',
   files: cpp('addon'),
-  check: layer([standard, posix, nodeApi], ['batching', 'generation', 'codec', 'ort', 'addon']),
+  check: layer(
+    [standard, posix, nodeApi],
+    ['batching', 'generation', 'codec', 'image', 'ort', 'addon'],
+  ),
   breaches: [
     { path: 'native/src/addon/a.cc', text: '#include <onnxruntime_c_api.h>' },
     { path: 'native/src/addon/a.cc', text: '#include <v8.h>' },
@@ -122,7 +138,13 @@ rule({
 
 rule({
   title: 'only code of the JavaScript thread can use JavaScript values',
-  files: [...cpp('batching'), ...cpp('generation'), ...cpp('codec'), ...cpp('ort')],
+  files: [
+    ...cpp('batching'),
+    ...cpp('generation'),
+    ...cpp('codec'),
+    ...cpp('image'),
+    ...cpp('ort'),
+  ],
   check: each((source) =>
     occurrences(source, code(source.text), /\b(?:napi_\w+|Napi::\w+|v8::\w+)/g),
   ),

@@ -4,14 +4,17 @@ import { crc32, deflateRawSync } from 'node:zlib';
 import { type Header, pack } from 'tar-stream';
 
 /** A member of a tar archive: the fields of its header, and its content. */
-export type TarMember = Partial<Header> & { readonly name: string; readonly text?: string };
+export type TarMember = Partial<Header> & {
+  readonly name: string;
+  readonly text?: string | Uint8Array;
+};
 
 export async function tarOf(members: readonly TarMember[]): Promise<Buffer> {
   const archive = pack();
   for (const { text = '', ...header } of members) {
     const size = header.size ?? Buffer.byteLength(text);
     const entry = archive.entry({ ...header, size });
-    entry.end(text);
+    entry.end(Buffer.from(text));
   }
   archive.finalize();
   const chunks: Buffer[] = [];
@@ -21,7 +24,7 @@ export async function tarOf(members: readonly TarMember[]): Promise<Buffer> {
 
 export interface ZipMember {
   readonly name: string;
-  readonly text?: string;
+  readonly text?: string | Uint8Array;
   /** The Unix mode, with the type of the file. */
   readonly mode?: number;
   readonly method?: number;

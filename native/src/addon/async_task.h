@@ -3,6 +3,7 @@
 
 #include <node_api.h>
 
+#include <cstddef>
 #include <memory>
 #include <new>
 #include <vector>
@@ -12,6 +13,12 @@
 #include "batching/status.h"
 
 namespace millrace {
+
+// Memory that is not cleared before it is written.
+struct Block {
+  explicit Block(size_t size) : bytes(std::make_unique_for_overwrite<std::byte[]>(size)) {}
+  std::unique_ptr<std::byte[]> bytes;
+};
 
 // Returns an ArrayBuffer over memory that `owner` holds, or over a copy if the runtime allows no external memory.
 template <typename Owner>

@@ -18,12 +18,6 @@
 namespace millrace {
 namespace {
 
-// Memory that is not cleared before it is written.
-struct Block {
-  explicit Block(size_t size) : bytes(std::make_unique_for_overwrite<std::byte[]>(size)) {}
-  std::unique_ptr<std::byte[]> bytes;
-};
-
 // Holds elements in memory that is taken from the budget, until they are passed to JavaScript.
 class BudgetSink final : public InferSink {
  public:

@@ -1,5 +1,5 @@
-// The addon exports open(library, onReady, onEarly, jsThreads), which makes an engine for the calling thread, and the
-// codec.
+// The addon exports open(library, onReady, onEarly, jsThreads), which makes an engine for the calling thread, the codec,
+// and the functions on images.
 #include <cmath>
 #include <memory>
 #include <utility>
@@ -12,6 +12,7 @@
 #include "addon/detection_calls.h"
 #include "addon/generation_drain.h"
 #include "addon/generative_model.h"
+#include "addon/image_calls.h"
 #include "addon/inspect.h"
 #include "addon/load_call.h"
 #include "addon/load_request.h"
@@ -189,6 +190,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Guard(env, [&]() -> napi_value {
     exports.Set("open", Napi::Function::New(env, JS_guarded<JS_open>, "open"));
     AddCodec(env, exports);
+    AddImages(env, exports);
     AddDetections(env, exports);
     return nullptr;
   });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { keepReceiving } from '../../../runtime/jobs/chunk-table.ts';
+import { dropBatch, insertJob } from '../../../runtime/jobs/job-table.ts';
 import { testStore } from '../../support/store.ts';
 import { until } from '../../support/until.ts';
 import {
@@ -248,4 +250,16 @@ test('a key makes one batch of the same lines', async () => {
   const single = request({ i: 1 }, { idempotencyKey: 'lines' });
   await assert.rejects(kit.jobs.create(undefined, single), { code: 'CONFLICT' });
   assert.equal((await ended(kit.jobs, id)).doneLines, 100);
+});
+
+test('a batch whose lines take long is kept while its bytes arrive', async () => {
+  const { id } = await insertJob(store, undefined, request(null, { body: undefined }), null);
+  await endLeases(store);
+  assert.equal(await keepReceiving(store, id), true);
+  const [row] = await store.query('select lease_until > now() as kept from jobs where id = $1', [
+    id,
+  ]);
+  assert.deepEqual(row, { kept: true });
+  await dropBatch(store, id);
+  assert.equal(await keepReceiving(store, id), false);
 });

@@ -122,7 +122,7 @@ const mistakes: readonly (readonly [string, unknown, number, RegExp])[] = [
     'an unknown service',
     { ...PREDICT, service: 'speech' },
     400,
-    /service must be one of prediction, nlp, inference/,
+    /service must be one of prediction, nlp, vision, inference/,
   ],
   ['the gateway', { ...PREDICT, service: 'gateway' }, 400, /service must be one of/],
   [

@@ -1,0 +1,67 @@
+// Lays images on canvases, which become inputs of models.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "batching/status.h"
+#include "image/resample.h"
+
+namespace millrace {
+
+// The order of the elements of a canvas and their type, with the numbers of native/images.ts.
+enum class CanvasLayout : uint8_t { kUint8Hwc, kUint8Chw, kFloat32Hwc, kFloat32Chw };
+
+// The most bytes of a canvas.
+inline constexpr size_t kMaxCanvasBytes = size_t{1} << 31;
+
+// Where an image comes to lie: it is resized to `width` × `height`, and its left upper corner is then at (left, top) of
+// the canvas, which cuts off what is outside of it.
+struct ImagePlacement {
+  size_t width = 0;
+  size_t height = 0;
+  ResampleFilter filter = ResampleFilter::kBilinear;
+  size_t canvas_width = 0;
+  size_t canvas_height = 0;
+  ptrdiff_t left = 0;
+  ptrdiff_t top = 0;
+};
+
+// What the pixels of a canvas become. The arrays have an element for each channel of the canvas.
+struct CanvasForm {
+  CanvasLayout layout = CanvasLayout::kUint8Hwc;
+  size_t channels = 0;  // 1 or 3
+  // Whether the first and the third channel are swapped.
+  bool reverse = false;
+  // What the canvas holds beside the image: bytes, or floats after the normalisation.
+  std::array<double, 3> fill{};
+  // Floats are (byte × scale − mean[c]) / deviation[c], in the arithmetic of NormalizingMap.
+  float scale = 1;
+  std::array<float, 3> mean{};
+  std::array<float, 3> deviation{1, 1, 1};
+};
+
+struct PlaceJob {
+  PixelView pixels;
+  ImagePlacement placement;
+  CanvasForm form;
+};
+
+// Reads a job from the numbers that JavaScript passes, and checks all of it. `words` are: width, height and channels of
+// the pixels; width, height and filter; width and height of the canvas, left, top; layout, channels, reverse (1 or 0),
+// scale; and for each channel its fill, then its mean, then its deviation. `data` are the pixels. Returns
+// kInvalidArgument, with a sentence for people, if something is not as the types say, a side is longer than kMaxSide, a
+// deviation is 0, or the canvas has more than kMaxCanvasBytes.
+Status ReadPlaceJob(std::span<const double> words, std::span<const uint8_t> data, PlaceJob& job);
+
+// Returns the bytes of the canvas of a job that has been checked.
+size_t CanvasBytes(const PlaceJob& job) noexcept;
+
+// Computes the canvas of a job that has been checked, and writes CanvasBytes(job) bytes to `canvas`, which is aligned
+// for floats. RGB pixels become grey before they are resized, by the formula of ITU-R 601 with the 16-bit weights of
+// Pillow. Throws std::bad_alloc. Thread-safe.
+void Place(const PlaceJob& job, std::byte* canvas);
+
+}  // namespace millrace

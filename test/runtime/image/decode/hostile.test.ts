@@ -1,0 +1,99 @@
+/** @module Tests that hostile and broken files are refused with a sentence, soon, and without a rise of memory. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ServeError } from '../../../../runtime/errors.ts';
+import { hostileFiles, oddFiles } from './hostile-files.ts';
+import { expectedImages, imageFile, OPTIONS, openDecoder } from './support.ts';
+
+const decoder = openDecoder();
+/** Within this time a file is refused, milliseconds. */
+const LIMIT_MS = 200;
+/** A busy machine may be slow once. */
+const TRIES = 3;
+
+async function outcome(file: Uint8Array, tolerant = false): Promise<string> {
+  try {
+    const decoded = await decoder.decode(file, { ...OPTIONS, tolerant });
+    decoded.release();
+    return 'decoded';
+  } catch (error) {
+    if (!(error instanceof ServeError)) throw error;
+    assert.match(error.message, /^[A-Z][^\n]*\.$/);
+    return error.code;
+  }
+}
+
+describe('is refused:', () => {
+  for (const [name, file, code] of hostileFiles) {
+    test(name, async () => {
+      const content = file();
+      for (let tries = 1; ; tries += 1) {
+        const startedMs = performance.now();
+        assert.equal(await outcome(content), code);
+        const ms = performance.now() - startedMs;
+        if (ms < LIMIT_MS) break;
+        assert.ok(tries < TRIES, `took ${ms} ms`);
+      }
+    });
+  }
+});
+
+describe('is decoded:', () => {
+  for (const [name, file] of oddFiles) {
+    test(name, async () => {
+      assert.equal(await outcome(file()), 'decoded');
+    });
+  }
+
+  test('the part that is there, if a damaged end is tolerated', async () => {
+    for (const name of ['baseline.jpg', 'progressive.jpg', 'rgb.png', 'animated.gif']) {
+      const file = imageFile(name);
+      const part = file.slice(0, Math.floor(file.length * 0.9));
+      assert.deepEqual(
+        [await outcome(part), await outcome(part, true)],
+        ['INVALID_IMAGE', 'decoded'],
+        name,
+      );
+    }
+  });
+});
+
+describe('files with flipped bits', () => {
+  const CODES = ['decoded', 'INVALID_IMAGE', 'IMAGE_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
+  const FLIPS = 40;
+
+  test('are decoded or refused', async () => {
+    let state = 1;
+    const random = (below: number) => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+      return (state >>> 8) % below;
+    };
+    for (const name of Object.keys(expectedImages())) {
+      const whole = imageFile(name);
+      for (let i = 0; i < FLIPS; i += 1) {
+        const file = whole.slice();
+        // Headers are shorter than pixels, and do more harm.
+        const place = random(i % 2 === 0 ? Math.min(200, file.length) : file.length);
+        file[place]! ^= 1 << random(8);
+        const found = await outcome(file);
+        assert.ok(CODES.includes(found), `${name}, byte ${place}: ${found}`);
+      }
+    }
+  });
+});
+
+describe('memory', () => {
+  const MIB = 1024 * 1024;
+
+  test('is given back after all of them', async () => {
+    const all = async () => {
+      for (const [, file] of hostileFiles) await outcome(file());
+    };
+    await all();
+    const before = process.memoryUsage().rss;
+    await all();
+    const rise = process.memoryUsage().rss - before;
+    assert.ok(rise < 150 * MIB, `rose by ${rise / MIB} MiB`);
+    assert.equal(decoder.inFlight, 0);
+  });
+});
