@@ -153,7 +153,7 @@ class PolygonsTask final : public MaskTask {
 };
 
 template <typename Task>
-napi_value StartTask(napi_env env, napi_callback_info info) {
+napi_value JS_startTask(napi_env env, napi_callback_info info) {
   return Guard(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
     auto task = std::make_unique<Task>(env);
@@ -165,10 +165,10 @@ napi_value StartTask(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void AddDetections(Napi::Env env, Napi::Object exports) {
-  AddFunction(env, exports, "findBoxes", StartTask<BoxesTask>);
-  AddFunction(env, exports, "findSegments", StartTask<SegmentsTask>);
-  AddFunction(env, exports, "maskBitmap", StartTask<BitmapTask>);
-  AddFunction(env, exports, "maskPolygons", StartTask<PolygonsTask>);
+  AddFunction(env, exports, "findBoxes", JS_startTask<BoxesTask>);
+  AddFunction(env, exports, "findSegments", JS_startTask<SegmentsTask>);
+  AddFunction(env, exports, "maskBitmap", JS_startTask<BitmapTask>);
+  AddFunction(env, exports, "maskPolygons", JS_startTask<PolygonsTask>);
 }
 
 }  // namespace millrace

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#include "generation/vector_math.h"
+#include "batching/vector_math.h"
 
 namespace millrace {
 namespace {

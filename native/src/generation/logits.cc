@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "generation/vector_math.h"
+#include "batching/vector_math.h"
 
 namespace millrace {
 namespace {

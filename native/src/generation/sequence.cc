@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "generation/vector_math.h"
+#include "batching/vector_math.h"
 
 namespace millrace {
 

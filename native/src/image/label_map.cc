@@ -5,7 +5,7 @@
 #include <cmath>
 #include <vector>
 
-#include "generation/vector_math.h"
+#include "batching/vector_math.h"
 #include "image/label_strip.h"
 
 namespace millrace {

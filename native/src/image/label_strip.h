@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "generation/vector_math.h"
+#include "batching/vector_math.h"
 #include "image/grid_axis.h"
 #include "image/label_map.h"
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <random>
 
-#include "generation/vector_math.h"
+#include "batching/vector_math.h"
 
 namespace millrace {
 namespace {

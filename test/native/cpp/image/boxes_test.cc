@@ -120,20 +120,21 @@ TEST(Boxes, OfLayoutsThatDoNotFitAreRefused) {
 }
 
 TEST(Boxes, BeyondTheMostCandidatesAreTheWorst) {
-  // Boxes that do not overlap, with scores that rise.
+  // Boxes that do not overlap, with scores that rise, in so many classes that few are compared with each other.
   constexpr size_t kBoxes = kMaxCandidates + 500;
-  std::vector<float> data(5 * kBoxes);
+  constexpr size_t kClasses = 60;
+  std::vector<float> data((4 + kClasses) * kBoxes);
   for (size_t i = 0; i < kBoxes; ++i) {
     data[i] = static_cast<float>(i % 200) * 3 + 1.5f;
     data[kBoxes + i] = static_cast<float>(i / 200) * 3 + 1.5f;
     data[2 * kBoxes + i] = data[3 * kBoxes + i] = 2;
-    data[4 * kBoxes + i] = 0.5f + static_cast<float>(i) / 65536.0f;
+    data[(4 + i % kClasses) * kBoxes + i] = 0.5f + static_cast<float>(i) / 65536.0f;
   }
   const CanvasGeometry canvas = {0, 0, 1, 1, 1000, 1000, 1000, 1000};
   BoxOptions options;
   options.most = kMaxCandidates;
   std::vector<Box> boxes;
-  ASSERT_TRUE(FindBoxes(Yolo(1), {{Tensor(data, {5, kBoxes})}}, canvas, options, boxes).ok());
+  ASSERT_TRUE(FindBoxes(Yolo(kClasses), {{Tensor(data, {4 + kClasses, kBoxes})}}, canvas, options, boxes).ok());
   ASSERT_EQ(boxes.size(), kMaxCandidates);
   EXPECT_EQ(boxes.front().source, static_cast<int32_t>(kBoxes) - 1);
   EXPECT_EQ(boxes.back().source, 500);

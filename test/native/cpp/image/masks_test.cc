@@ -92,8 +92,8 @@ TEST(Masks, WithRingsInRingsHaveAPolygonForEach) {
 }
 
 TEST(Masks, WithTooManyCornersHaveNoPolygons) {
-  constexpr size_t kWidth = 4000;
-  constexpr size_t kHeight = 3000;
+  constexpr size_t kWidth = 2100;
+  constexpr size_t kHeight = 2100;
   // Single pixels.
   Bitmap bitmap(kWidth * kHeight);
   for (size_t y = 0; y < kHeight; y += 2) {
