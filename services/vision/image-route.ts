@@ -11,6 +11,7 @@ import {
   ServeError,
 } from '../../runtime/index.ts';
 import type { EncodedResponse, InferRoute } from '../http/edge.ts';
+import { predictedBy } from '../http/predicted.ts';
 import { MAX_BODY_BYTES, readVisionBody, type VisionBody } from './intake/index.ts';
 
 /** What every response says about itself. */
@@ -100,6 +101,7 @@ export function imageRoute<Input extends ImageInput, Output>(
       return question.write({ output, about, codec });
     },
     body: ({ body }) => body.json,
+    predicted: ({ predictions }, { body }) => predictions && predictedBy(predictions, body.isList),
   };
 }
 
