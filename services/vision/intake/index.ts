@@ -2,4 +2,4 @@
 
 export { imageOfText } from './base64-image.ts';
 export { MAX_BODY_BYTES, MAX_IMAGES } from './limits.ts';
-export { readVisionBody, type VisionBody } from './vision-body.ts';
+export { type VisionBody, visionBodyReader } from './vision-body.ts';
