@@ -30,6 +30,8 @@ export interface NativePixels {
   std: Float32Array;
   /** 1 swaps the first and the third channel, 0 keeps them. */
   reverse: number;
+  /** 1 if requests may also have the model's own form. */
+  either: number;
 }
 
 /** `LoadOptions` with all defaults filled in. A duration has its unit in its name. */
@@ -65,6 +67,7 @@ export interface NativeLoadOptions extends NativeDevice {
   /** 0 means no limit. */
   maxElements: number;
   rowBuckets: readonly number[];
+  dimensions: readonly { readonly name: string; readonly size: number }[];
   pixels: readonly NativePixels[];
 }
 
@@ -80,6 +83,8 @@ export interface NativeModel {
   readonly report: DeviceReport;
   /** The names of the inputs that are masks, which requests may leave out. */
   readonly masks: readonly string[];
+  /** The names of the inputs for which requests may have pixels instead. */
+  readonly pixels: readonly string[];
   /** Whether requests are padded along the declared axes. */
   readonly pads: boolean;
   /**
@@ -104,6 +109,7 @@ export interface NativeFacts {
   /** As the file declares them; `type` is '' for what is no tensor. */
   readonly inputs: readonly FileTensor[];
   readonly outputs: readonly FileTensor[];
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** The addon's object for one JavaScript thread. All its functions must be called on that thread. */

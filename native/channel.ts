@@ -14,7 +14,7 @@ import { DenoWakeup } from './deno-wakeup.ts';
 import { withoutHalfArray } from './elements.ts';
 import { errorCode, MillraceError } from './errors.ts';
 import { Generations } from './generations.ts';
-import { START_AT_ONCE, START_LATER, START_WAKE } from './layout.ts';
+import { INPUT_BORROWED, INPUT_PIXELS, START_AT_ONCE, START_LATER, START_WAKE } from './layout.ts';
 import {
   isDone,
   RecordReader,
@@ -28,8 +28,9 @@ import {
 import { poolingWords } from './pooling.ts';
 import { checkInputs, checkRunOptions } from './run-checks.ts';
 import type { CancelSignal, RunOptions, RunResult } from './run-types.ts';
-import type { Tensors } from './tensor-types.ts';
+import type { ElementType, Tensors } from './tensor-types.ts';
 import { free, type Moved, transfer } from './transfer.ts';
+import type { TensorSpec } from './types.ts';
 
 /** The longest delay of a timer. For a later deadline the timer is set again when this delay has passed. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
@@ -95,9 +96,7 @@ export class Channel {
     const { timeoutMs, signal, pool } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
     const start = !model.wakesNow() ? START_LATER : this.#ranAtOnce ? START_WAKE : START_AT_ONCE;
-    const wrong =
-      checkRunOptions(model, options) ??
-      checkInputs(model.native.inputs, inputs, model.native.masks);
+    const wrong = checkRunOptions(model, options) ?? checkInputs(model.native, inputs);
     if (wrong !== undefined) return Promise.reject(new MillraceError('INVALID_ARGUMENT', wrong));
     const moved = options.transfer
       ? transfer(model.native.inputs, inputs, options.transfer === 'lend')
@@ -295,12 +294,12 @@ export class Channel {
     // To copy and run large inputs here would block this thread for longer than to hand them to an instance.
     const how = moved !== undefined && start === START_AT_ONCE ? START_WAKE : start;
     let word = writeOptions(this.#mail, options.timeoutMs, options.priority ?? 0, how);
-    for (const { name } of specs) {
-      const tensor = inputs[name];
+    for (const spec of specs) {
+      const tensor = inputs[spec.name];
       word =
         tensor === undefined
           ? writeAbsent(this.#mail, word)
-          : writeInput(this.#mail, word, tensor.dims, moved?.views.has(name) ?? false);
+          : writeInput(this.#mail, word, tensor.dims, flagsOf(spec, tensor.type, moved));
     }
     return values;
   }
@@ -326,6 +325,10 @@ export class Channel {
     return new MillraceError(name, this.#native.message());
   }
 }
+
+/** A tensor of another type than that of its input is pixels, as `checkInputs` has made sure. */
+const flagsOf = ({ name, type }: TensorSpec, given: ElementType, moved: Moved | undefined) =>
+  (moved?.views.has(name) ? INPUT_BORROWED : 0) | (given === type ? 0 : INPUT_PIXELS);
 
 /** Returns the data of a tensor as the addon reads it: typed arrays as they are, and copies of arrays of strings. */
 const dataOf = (data: unknown): unknown =>

@@ -7,6 +7,7 @@
 
 import type { Codec } from './codec-types.ts';
 import type { GenerativeModel, GeneratorOptions } from './generation-types.ts';
+import type { Images } from './image-types.ts';
 import type { ElementType } from './tensor-types.ts';
 import type { Histogram, LoadOptions, Model, TensorSpec } from './types.ts';
 
@@ -46,6 +47,8 @@ export interface ModelFile {
   /** In the order of the file, without inputs whose values are in it. */
   readonly inputs: readonly FileTensor[];
   readonly outputs: readonly FileTensor[];
+  /** What exporters have written about the model, such as names of classes. */
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** The object that loads models, for one JavaScript thread. */
@@ -81,6 +84,8 @@ export interface Engine {
   readonly counters: Counters;
   /** Converts requests and responses of the Open Inference Protocol. */
   readonly codec: Codec;
+  /** Functions on images, which need no model. */
+  readonly images: Images;
   /** Closes all models of this engine, and then the engine. Idempotent. */
   close(): Promise<void>;
 }

@@ -16,6 +16,7 @@ import { MillraceError, type MillraceErrorCode } from './errors.ts';
 import { toNativeGenerator } from './generation-options.ts';
 import type { GenerativeModel, GeneratorOptions } from './generation-types.ts';
 import { LoadedGenerator } from './generator.ts';
+import type { Images } from './image-types.ts';
 import { toNative } from './load-options.ts';
 import { LoadedModel } from './model.ts';
 import type { LoadOptions, Model, ModelStats } from './types.ts';
@@ -29,6 +30,7 @@ export class NativeEngineHandle implements Engine {
   readonly info: EngineInfo;
   readonly counters: Counters;
   readonly codec: Codec;
+  readonly images: Images;
   readonly #native: NativeEngine;
   readonly #channel: Channel;
   /** The models to close with the engine. The references are weak, so that an unused model can be collected. */
@@ -36,10 +38,11 @@ export class NativeEngineHandle implements Engine {
   #loading = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  constructor(native: NativeEngine, channel: Channel, codec: Codec) {
+  constructor(native: NativeEngine, channel: Channel, codec: Codec, images: Images) {
     this.#native = native;
     this.#channel = channel;
     this.codec = codec;
+    this.images = images;
     this.info = Object.freeze(native.info);
     this.counters = {
       series: (key, bounds) => {
@@ -65,8 +68,9 @@ export class NativeEngineHandle implements Engine {
 
   inspect(path: string): Promise<ModelFile> {
     return this.#whileOpen(async () => {
-      const { digest, inputs, outputs } = await this.#inspect({ path: resolve(path) }, undefined);
-      return { digest, inputs, outputs };
+      const facts = await this.#inspect({ path: resolve(path) }, undefined);
+      const { digest, inputs, outputs, metadata } = facts;
+      return { digest, inputs, outputs, metadata };
     });
   }
 

@@ -75,7 +75,12 @@ export type BoxHead =
    * `[4 + classes + extra, anchors]` (v8 and later) or, with `objectness`, `[anchors, 5 + classes + extra]` (v5, v7): the centre and
    * the size in pixels of the canvas, and scores between 0 and 1.
    */
-  | { readonly kind: 'yolo'; readonly objectness: boolean; readonly classes: number; readonly extra: number }
+  | {
+      readonly kind: 'yolo';
+      readonly objectness: boolean;
+      readonly classes: number;
+      readonly extra: number;
+    }
   /** `[boxes, 6 + extra]`: two corners in pixels of the canvas, score, class. Nothing is suppressed. */
   | { readonly kind: 'yolo-nms'; readonly extra: number }
   /**
@@ -87,9 +92,9 @@ export type BoxHead =
   | { readonly kind: 'listed' };
 
 export interface BoxOptions {
-  /** Boxes with a lower score are left out. */
+  /** Boxes whose score is not above it are left out. */
   readonly threshold: number;
-  /** Overlap from which of two boxes only the better one stays, for heads that do not suppress themselves. */
+  /** Overlap above which of two boxes only the better one stays, for heads that do not suppress themselves. */
   readonly iou: number;
   readonly maxDetections: number;
   /** The classes that are wanted; undefined means all. */

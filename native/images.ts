@@ -6,6 +6,7 @@
 
 import { fromAddon, loadAddon } from './binding.ts';
 import { DenoWakeup } from './deno-wakeup.ts';
+import { bindDetections, type NativeDetections } from './detections.ts';
 import { MillraceError } from './errors.ts';
 import type { CanvasForm, Images, Mask, Pixels, Placement, ResampleFilter } from './image-types.ts';
 
@@ -132,10 +133,8 @@ function bindPlacing(
  *
  * @throws {MillraceError} `NOT_FOUND` or `FAILED_PRECONDITION` where the addon cannot be loaded.
  */
-export function openImages(
-  options: { readonly addon?: string } = {},
-): Pick<Images, 'place' | 'overlay' | 'decodeBase64'> {
-  const native = loadAddon(options.addon) as unknown as NativeImages;
+export function openImages(options: { readonly addon?: string } = {}): Images {
+  const native = loadAddon(options.addon) as unknown as NativeImages & NativeDetections;
   const wakeup = process.versions.deno === undefined ? undefined : new DenoWakeup();
   const call: CallAddon = async (operation) => {
     wakeup?.begin();
@@ -147,5 +146,5 @@ export function openImages(
       wakeup?.end();
     }
   };
-  return { ...bindPlacing(native, call) };
+  return { ...bindPlacing(native, call), ...bindDetections(native) };
 }

@@ -20,6 +20,7 @@ import { openCodec } from './codec.ts';
 import { NativeEngineHandle } from './engine.ts';
 import type { Engine, EngineOptions } from './engine-types.ts';
 import { errorCode, MillraceError } from './errors.ts';
+import { openImages } from './images.ts';
 
 export { datatypes, openCodec, tensorBytes } from './codec.ts';
 export type * from './codec-types.ts';
@@ -59,7 +60,7 @@ export function openEngine(options: EngineOptions = {}): Engine {
       threadsOf(options),
     );
     channel = new Channel(native);
-    return new NativeEngineHandle(native, channel, openCodec(options));
+    return new NativeEngineHandle(native, channel, openCodec(options), openImages(options));
   } catch (cause) {
     throw fromAddon(cause);
   }

@@ -70,6 +70,10 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
     weight: real('weight', options.weight, 1, 0.001, 1000),
     runLimitMs: real('runLimitMs', options.runLimitMs, 0, 1, 86_400_000),
     inlineLimitUs: options.inline === false ? 0 : INLINE_LIMIT_US,
+    dimensions: Object.entries(options.dimensions ?? {}).map(([name, size]) => ({
+      name,
+      size: whole(`dimensions.${name}`, size, 1, 1, 2 ** 31),
+    })),
     pixels: Object.entries(options.inputs ?? {}).map(([input, form]) => pixels(input, form)),
     warmupMs: real('warmupMs', options.warmupMs, DEFAULT_WARMUP_MS, 0, 600_000),
     // With two cores, an instance that spins would take its core from the HTTP threads.
@@ -78,7 +82,7 @@ export function toNative(options: LoadOptions): NativeLoadOptions {
 }
 
 function pixels(input: string, form: PixelInput): NativePixels {
-  const { from, mean, std, scale = 1 / 255, reverse = false } = form;
+  const { from, mean, std, scale = 1 / 255, reverse = false, either = false } = form;
   const numbers = [mean, std].every((list) => Array.isArray(list) && list.every(Number.isFinite));
   if (from !== 'uint8-hwc' || !numbers || !Number.isFinite(scale)) {
     throw new MillraceError(
@@ -90,6 +94,7 @@ function pixels(input: string, form: PixelInput): NativePixels {
     input,
     scale,
     reverse: reverse ? 1 : 0,
+    either: either ? 1 : 0,
     mean: Float32Array.from(mean),
     std: Float32Array.from(std),
   };

@@ -14,7 +14,7 @@ import { errorCode, MillraceError } from './errors.ts';
 import {
   FLAG_OTHER_ROWS,
   FLAG_RETAINED,
-  INPUT_BORROW,
+  INPUT_FLAGS,
   INPUT_LEFT_OUT,
   INPUT_RANK,
   INPUT_WORDS,
@@ -73,14 +73,14 @@ export function writeOptions(
   return REQUEST_WORDS;
 }
 
-/** Writes the shape of one input at `word`, and whether it is borrowed. Returns the word after them. */
+/** Writes the flags and the shape of one input at `word`. Returns the word after them. */
 export function writeInput(
   mail: Float64Array,
   word: number,
   dims: readonly number[],
-  borrow: boolean,
+  flags: number,
 ): number {
-  mail[word + INPUT_BORROW] = borrow ? 1 : 0;
+  mail[word + INPUT_FLAGS] = flags;
   mail[word + INPUT_RANK] = dims.length;
   word += INPUT_WORDS;
   for (let axis = 0; axis < dims.length; axis++) {
@@ -93,7 +93,7 @@ export function writeInput(
 
 /** Writes that the request leaves out a mask. Returns the word after it. */
 export function writeAbsent(mail: Float64Array, word: number): number {
-  mail[word + INPUT_BORROW] = 0;
+  mail[word + INPUT_FLAGS] = 0;
   mail[word + INPUT_RANK] = INPUT_LEFT_OUT;
   return word + INPUT_WORDS;
 }

@@ -46,9 +46,8 @@ function firstUnknown(specs: readonly TensorSpec[], names: readonly string[]): s
 
 /** Returns what is wrong with the names, types and ranks of the inputs, or undefined. The addon checks the rest. */
 export function checkInputs(
-  specs: readonly TensorSpec[],
+  { inputs: specs, masks, pixels }: Pick<NativeModel, 'inputs' | 'masks' | 'pixels'>,
   inputs: Tensors,
-  masks: readonly string[],
 ): string | undefined {
   if (typeof inputs !== 'object' || inputs === null) {
     return 'The inputs are missing: expected an object with a tensor for each input';
@@ -61,8 +60,9 @@ export function checkInputs(
       continue;
     }
     if (tensor === undefined || tensor === null) return missingInput(name, specs, inputs);
-    if (tensor.type !== type) {
-      return `Input '${name}' is ${tensor.type}, but the model expects ${type}`;
+    if (tensor.type !== type && !(tensor.type === 'uint8' && pixels.includes(name))) {
+      const either = pixels.includes(name) ? ', or uint8 pixels' : '';
+      return `Input '${name}' is ${tensor.type}, but the model expects ${type}${either}`;
     }
     if (type !== 'float16' && isHalfArray(tensor.data)) {
       return `Input '${name}' is not a typed array for ${type}`;

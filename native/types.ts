@@ -122,6 +122,11 @@ export interface PixelInput {
   scale?: number;
   /** Swap the first and the third channel, for BGR images and an RGB model or the reverse. Default: false. */
   reverse?: boolean;
+  /**
+   * Requests may have pixels or the model's own form, which `signature` then shows. Requests of different forms do not share
+   * a batch. Default: false, requests have pixels.
+   */
+  either?: boolean;
 }
 
 export interface LoadOptions {
@@ -155,6 +160,11 @@ export interface LoadOptions {
   intraOpThreads?: number;
   /** Inputs by name whose requests have another form than the model takes; `signature` shows the requests' form. */
   inputs?: Readonly<Record<string, PixelInput>>;
+  /**
+   * Sizes for dimensions of inputs that the file leaves open, by their names in the file (`height`). Requests must have them, and
+   * ONNX Runtime optimises for them. A name that no dimension has is ignored.
+   */
+  dimensions?: Readonly<Record<string, number>>;
   /** The share of the device's time, relative to the other models on it, when they compete. Default: 1. */
   weight?: number;
   /**

@@ -14,6 +14,7 @@ export function withCostCache(engine: Engine, folder: string, log: Log): Engine 
     info: engine.info,
     counters: engine.counters,
     codec: engine.codec,
+    images: engine.images,
     inspect: (path) => engine.inspect(path),
     load: (options) => engine.load({ cacheDir: folder, notice, ...options }),
     loadGenerator: (options) => engine.loadGenerator({ cacheDir: folder, ...options }),

@@ -31,6 +31,10 @@ export type ServeCode =
   | 'CONTROL_DISABLED'
   | 'LOAD_FAILED'
   | 'PAYLOAD_TOO_LARGE'
+  /** An image is damaged, or lacks its end. */
+  | 'INVALID_IMAGE'
+  /** An image has too many pixels or bytes. */
+  | 'IMAGE_TOO_LARGE'
   | 'BODY_TIMEOUT'
   | 'BODY_INCOMPLETE'
   | 'DEADLINE_EXCEEDED'

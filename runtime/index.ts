@@ -18,6 +18,7 @@ export {
   type ParameterValue,
   packStrings,
   quote,
+  type RunResult,
   type Tensor,
   type TensorSpec,
   type Tensors,
@@ -96,6 +97,8 @@ export {
   startThread,
   type Thread,
 } from './host/index.ts';
+export { DecodeBudget, MAX_IMAGE_BYTES, tooManyImageBytes } from './image/decode/index.ts';
+export type { ImageModel } from './image/image-model.ts';
 export { InFlightCount } from './in-flight-count.ts';
 export { isObject } from './is-object.ts';
 export {
@@ -155,6 +158,24 @@ export {
   type StoreTicket,
   shareStore,
 } from './store/index.ts';
+export { type ClassifyInput, type ClassifyOutput, classify } from './tasks/image/classify.ts';
+export {
+  type BoxDefaults,
+  boxDefaults,
+  type Detection,
+  type DetectOutput,
+  detect,
+} from './tasks/image/detect.ts';
+export { embedImage } from './tasks/image/embed-image.ts';
+export { encodeImages } from './tasks/image/encode-images.ts';
+export type {
+  ImageInput,
+  ImageOperation,
+  ImageTools,
+  ImageWaiter,
+} from './tasks/image/operation.ts';
+export { type ImageSegments, type SegmentOutput, segment } from './tasks/image/segment.ts';
+export { segmentsJson } from './tasks/image/segments-json.ts';
 export {
   type Features,
   type Outputs,

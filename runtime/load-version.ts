@@ -1,19 +1,13 @@
 /** @module Loads one version: its graph or, if it generates text, its graphs, and its tokenizer. */
 
-import type {
-  BatchingOptions,
-  Engine,
-  GeneratorOptions,
-  LoadOptions,
-  Model,
-  Tensors,
-} from '../native/index.ts';
-import { batchingOptions } from './batching.ts';
-import { fromEngine, redact, ServeError } from './errors.ts';
+import type { Engine, GeneratorOptions, Model, Tensors } from '../native/index.ts';
+import { fromEngine, ServeError } from './errors.ts';
 import { GenerativeSession } from './generation/index.ts';
-import { ModelVersion, type VersionText } from './model.ts';
+import { describeExport, type ImageDescription } from './image/index.ts';
+import { type Loaded, loadGraph, obstructed, placeOf, reasonOf } from './load-graph.ts';
+import { loadImageModel } from './load-image-model.ts';
+import { ModelVersion } from './model.ts';
 import { omitUndefined } from './omit-undefined.ts';
-import type { ModelConfig } from './repository/index.ts';
 import { whyNotFetched } from './repository/lfs-pointer.ts';
 import { PARAMETERS, parametersTensor } from './text/generation-tensors.ts';
 import {
@@ -44,13 +38,6 @@ export interface Loading {
   readonly tokenizers: Tokenizers;
 }
 
-/** A graph with what is known about its texts. */
-interface Loaded {
-  readonly native: Model;
-  readonly text: VersionText | undefined;
-  readonly notes: readonly string[];
-}
-
 /**
  * Loads one version.
  *
@@ -58,16 +45,16 @@ interface Loaded {
  */
 export async function loadVersion(loading: Loading, source: VersionSource): Promise<ModelVersion> {
   try {
-    const { native, text, notes } = await load(loading, source);
+    const { native, media, notes } = await load(loading, source);
     try {
       validateConfig(source.config, source.settings, native.signature);
-      const version = new ModelVersion(source, native, text, notes);
+      const version = new ModelVersion(source, native, media, notes);
       await version.warm(source.config);
       return version;
     } catch (error) {
       // Nothing waits for this, because a run that warms the model may never end.
       native.close().catch(() => {});
-      text?.model?.tokenizer.close().catch(() => {});
+      media?.text?.tokenizer.close().catch(() => {});
       throw error;
     }
   } catch (error) {
@@ -79,9 +66,11 @@ export async function loadVersion(loading: Loading, source: VersionSource): Prom
 }
 
 async function load({ engine, tokenizers }: Loading, source: VersionSource): Promise<Loaded> {
-  const { text, config } = source;
+  const { text } = source;
   if (text === undefined) {
-    return { native: await loadGraph(engine, source, config.batching), text, notes: [] };
+    const image = source.image ?? (await describedInFile(engine, source));
+    if (image !== undefined) return loadImageModel(engine, source, image);
+    return { native: await loadGraph(engine, source), media: undefined, notes: [] };
   }
   const obstacle = text.obstacle ?? (await missingCache(engine, source));
   if (obstacle !== undefined) return withoutText(engine, source, text, obstacle);
@@ -91,12 +80,21 @@ async function load({ engine, tokenizers }: Loading, source: VersionSource): Pro
       source.generator === undefined
         ? await loadEncoder(engine, source, text, tokenizer)
         : await loadGenerator(engine, source, text, source.generator, tokenizer);
-    if (loaded.text?.model === undefined) await tokenizer.close();
+    if (loaded.media?.text === undefined) await tokenizer.close();
     return { ...loaded, notes: [...loaded.notes, ...unknownTokens(text, tokenizer)] };
   } catch (error) {
     await tokenizer.close();
     throw error;
   }
+}
+
+/** What the model file itself says about images, for a model of which no other file says what it does. */
+async function describedInFile(
+  engine: Engine,
+  { path, bytes, config }: VersionSource,
+): Promise<ImageDescription | undefined> {
+  if (bytes !== undefined || config.task !== undefined) return undefined;
+  return describeExport((await engine.inspect(path)).metadata, config);
 }
 
 /** A note if the tokenizer has tokens that the model does not know. */
@@ -118,20 +116,9 @@ async function withoutText(
   text: TextDescription,
   obstacle: string,
 ): Promise<Loaded> {
-  const native = await loadGraph(engine, source, source.config.batching);
-  return obstructed(native, text, obstacle, []);
+  const native = await loadGraph(engine, source);
+  return obstructed(native, text.task, obstacle, []);
 }
-
-const obstructed = (
-  native: Model,
-  { task }: TextDescription,
-  obstacle: string,
-  notes: readonly string[],
-): Loaded => ({
-  native,
-  text: { task, obstacle, model: undefined, example: undefined },
-  notes: [...notes, obstacle],
-});
 
 async function loadEncoder(
   engine: Engine,
@@ -150,25 +137,26 @@ async function loadEncoder(
   const notes: string[] = [];
   let native: Model;
   try {
-    native = await loadGraph(engine, source, own, automatic);
+    native = await loadGraph(engine, source, { automatic });
   } catch (error) {
     if (automatic === undefined || own === false || own?.axes !== undefined) throw error;
     // The axes are made from names, and the graph may contradict them.
-    native = await loadGraph(engine, source, own);
+    native = await loadGraph(engine, source);
     notes.push(`Texts of different lengths do not share runs: ${reasonOf(error)}`);
   }
   try {
     const inputs = encoderInputs(native.signature.inputs, padId);
-    if (typeof inputs === 'string') return obstructed(native, text, inputs, notes);
+    if (typeof inputs === 'string') return obstructed(native, text.task, inputs, notes);
     const settings = { ...config, maxTokens: source.maxTokens };
     const model = openEncoder(text, settings, native.signature, inputs, tokenizer);
     if (typeof model !== 'string') {
       const example = await exampleRow(model);
-      return { native, text: { task: text.task, obstacle: undefined, model, example }, notes };
+      const media = { task: text.task, text: model, obstacle: undefined, example };
+      return { native, media, notes };
     }
     // What `model.json` asks for has to work. What was only told by `config.json` need not.
     if (config.task !== undefined) throw new ServeError('INVALID_CONFIG', model);
-    return obstructed(native, text, model, notes);
+    return obstructed(native, text.task, model, notes);
   } catch (error) {
     await native.close();
     throw error;
@@ -223,9 +211,9 @@ async function loadGenerator(
     const session = new GenerativeSession(native, model.generation!.text, rows, maxInput);
     const example = await exampleRow(model);
     await checkDefaults(session, example, model.generation!);
-    const loaded = { task: text.task, obstacle: undefined, model, example };
+    const media = { task: text.task, text: model, obstacle: undefined, example };
     const notes = device === source.device ? [] : [`Generation runs on ${device}`];
-    return { native: session, text: loaded, notes };
+    return { native: session, media, notes };
   } catch (error) {
     await native.close();
     throw error;
@@ -264,55 +252,3 @@ async function checkDefaults(
 /** The caches of a generation lie on one GPU, and change their size in each step, for which TensorRT would build anew. */
 const generatorDevice = (device: string): string =>
   device.replace(/^tensorrt/, 'cuda').replace(/:all$/, ':0');
-
-const reasonOf = (error: unknown): string =>
-  error instanceof Error ? redact(error.message) : 'it cannot be loaded';
-
-/**
- * @param automatic What is not declared is as here.
- * @param cap Is meant for every model, so it does not declare that rows may be batched.
- */
-function batchingOf(
-  declared: ModelConfig['batching'],
-  automatic: BatchingOptions | undefined,
-  cap: number | undefined,
-): BatchingOptions | false | undefined {
-  const own = declared === undefined ? undefined : batchingOptions(declared);
-  if (own === false) return false;
-  const batching = automatic === undefined ? own : { ...automatic, ...own };
-  if (cap === undefined || (own?.maxRows ?? own?.rowBuckets) !== undefined) return batching;
-  return { ...batching, autoMaxRows: cap };
-}
-
-/** Where a graph runs, and what it is called. */
-function placeOf({ model, version, config, settings }: VersionSource) {
-  const providerOptions = { ...settings.providerOptions, ...config.provider_options };
-  return {
-    name: `${model}:${version}`,
-    providerOptions: Object.keys(providerOptions).length === 0 ? undefined : providerOptions,
-    deviceOptions: config.device_options,
-    intraOpThreads: config.intra_op_threads,
-    runLimitMs: config.run_limit_ms,
-    weight: config.weight,
-  };
-}
-
-async function loadGraph(
-  engine: Engine,
-  source: VersionSource,
-  batching: ModelConfig['batching'],
-  automatic?: BatchingOptions,
-): Promise<Model> {
-  const { device } = source;
-  const options: LoadOptions = omitUndefined({
-    ...(source.bytes === undefined ? { path: source.path } : { bytes: source.bytes }),
-    ...placeOf(source),
-    device,
-    // Only TensorRT has engines to cache.
-    engineCache: device.startsWith('tensorrt') ? source.engineCache : undefined,
-    batching: batchingOf(batching, automatic, source.batchSize),
-    instances: source.config.instances,
-    notice: source.notice,
-  });
-  return engine.load(options);
-}

@@ -12,10 +12,18 @@ import type {
   Tensors,
 } from '../native/index.ts';
 import { redact, ServeError } from './errors.ts';
+import type { ImageModel } from './image/image-model.ts';
 import { InFlightCount } from './in-flight-count.ts';
 import type { ModelConfig, RepositorySettings, Warmup } from './repository/index.ts';
-import { createTask, type ModelTask, type TaskModel, type TaskName } from './tasks/index.ts';
-import type { TextModel, TextTaskName } from './text/index.ts';
+import {
+  createTask,
+  isImageTask,
+  type MediaTaskName,
+  type ModelTask,
+  type TaskModel,
+  type TaskName,
+} from './tasks/index.ts';
+import type { TextModel } from './text/index.ts';
 import { describedRows } from './validate-config.ts';
 import type { VersionSource } from './version-source.ts';
 import { warmupInputs, zeroRow } from './warmup.ts';
@@ -24,12 +32,14 @@ const ENGINE_LEVELS = 256;
 /** How long a load waits for each run that warms a model, milliseconds. */
 const WARM_UP_MS = 60_000;
 
-/** What is known about the texts of a version. */
-export interface VersionText {
-  readonly task: TextTaskName;
-  /** Undefined if texts cannot be read. */
-  readonly model: TextModel | undefined;
-  /** Why texts cannot be read, as a sentence without a full stop; undefined if they can. */
+/** What is known about the texts or images of a version. */
+export interface VersionMedia {
+  readonly task: MediaTaskName;
+  /** Set if texts can be read. */
+  readonly text?: TextModel | undefined;
+  /** Set if images can be read. */
+  readonly image?: ImageModel | undefined;
+  /** Why they cannot be read, as a sentence without a full stop; undefined if they can. */
   readonly obstacle: string | undefined;
   /** A legal input of one row. */
   readonly example: Tensors | undefined;
@@ -80,25 +90,27 @@ export class ModelVersion {
   readonly taskName: TaskName | undefined;
   /** Set for a model that takes text, if texts can be read. */
   readonly text: TextModel | undefined;
+  /** Set for a model that takes images, if they can be read. */
+  readonly image: ImageModel | undefined;
   /** Whether `null` in JSON is a missing value, which is NaN, among the floats of an input. */
   readonly nullIsNaN: boolean;
   readonly settings: RepositorySettings;
   /** The content of `model.json`. */
   readonly config: ModelConfig;
   readonly #native: Model;
-  readonly #about: VersionText | undefined;
+  readonly #media: VersionMedia | undefined;
   readonly #notes: string[];
   readonly #inFlight = new InFlightCount();
 
   /**
-   * Takes ownership of `native` and of the tokenizer of `text`, which are closed with this version.
+   * Takes ownership of `native` and of the tokenizer of `media`, which are closed with this version.
    *
    * @param notes Sentences about how it was loaded.
    */
   constructor(
     source: VersionSource,
     native: Model,
-    text?: VersionText,
+    media?: VersionMedia,
     notes: readonly string[] = [],
   ) {
     this.model = source.model;
@@ -115,20 +127,22 @@ export class ModelVersion {
       fallback: redact(native.report.fallback),
     };
     this.instances = native.instances;
-    this.text = text?.model;
+    this.text = media?.text;
+    this.image = media?.image;
     const generates = this.text?.generation !== undefined;
     this.parallelRuns = generates ? native.signature.batching.maxRows : native.instances;
-    this.#about = text;
+    this.#media = media;
     const about = { name: source.model, signature: native.signature, labels: settings.labels };
-    this.task = text === undefined ? taskOf(about, source.config) : notTabular(source.model, text);
-    this.taskName = text?.task ?? (this.task instanceof ServeError ? undefined : this.task.name);
+    this.task =
+      media === undefined ? taskOf(about, source.config) : notTabular(source.model, media);
+    this.taskName = media?.task ?? (this.task instanceof ServeError ? undefined : this.task.name);
     const taskNotes = this.task instanceof ServeError ? [] : this.task.notes;
     this.#notes.push(...taskNotes);
     for (const note of taskNotes) source.notice?.(note);
     this.labels = {
       ...classesOf(native.signature),
       ...labelsOf(source, this.task),
-      ...scoresOf(this.text),
+      ...scoresOf(this),
     };
     this.nullIsNaN = source.config.missing === 'nan';
     this.settings = settings;
@@ -156,25 +170,28 @@ export class ModelVersion {
     return this.#native.run(inputs, options);
   }
 
+  /** @throws {ServeError} `MODEL_NOT_READY` with what to do if its task is one on texts or images that cannot be read. */
+  checkMedia(): void {
+    const { task, obstacle } = this.#media ?? {};
+    if (obstacle === undefined) return;
+    const media = isImageTask(task) ? 'images' : 'texts';
+    throw new ServeError(
+      'MODEL_NOT_READY',
+      `Model '${this.model}' cannot read ${media}. ${obstacle}`,
+    );
+  }
+
   /**
-   * How it takes text.
-   *
-   * @throws {ServeError} `MODEL_NOT_READY` with what to do if its task is one on text, but texts cannot be read.
+   * Why texts or images cannot be read although its task is one on them, as a sentence without a full stop; undefined if
+   * they can.
    */
-  textOrObstacle(): TextModel | undefined {
-    const { model, obstacle } = this.#about ?? {};
-    if (obstacle === undefined) return model;
-    throw new ServeError('MODEL_NOT_READY', `Model '${this.model}' cannot read texts. ${obstacle}`);
+  get mediaObstacle(): string | undefined {
+    return this.#media?.obstacle;
   }
 
-  /** Why texts cannot be read although its task is one on them, as a sentence without a full stop; undefined if they can. */
-  get textObstacle(): string | undefined {
-    return this.#about?.obstacle;
-  }
-
-  /** A legal input of one row: for a model that takes text, the tokens of a short one; otherwise zeros. */
+  /** A legal input of one row: the tokens of a short text, or a black image, for a model of these; otherwise zeros. */
   exampleRow(): Tensors {
-    return this.#about?.example ?? zeroRow(this.signature);
+    return this.#media?.example ?? zeroRow(this.signature);
   }
 
   stats(): ModelStats {
@@ -241,7 +258,7 @@ export class ModelVersion {
     } catch (error) {
       // Zeros are a guess: a model may divide by them, use them as a shape, or never end.
       const reason = error instanceof Error ? redact(error.message) : 'it was refused';
-      const what = this.text === undefined ? 'zeros' : 'a text';
+      const what = this.text !== undefined ? 'a text' : this.image ? 'a black image' : 'zeros';
       this.#notes.push(`The run of ${what} that warms it failed: ${reason}`);
     }
   }
@@ -275,16 +292,18 @@ function labelsOf({ config, settings }: VersionSource, task: ModelTask | ServeEr
   return { ...settings.labels, [task.outputs[0]!]: config.labels };
 }
 
-/** Names of the scores of a classifier of texts, of which each row has one for each. */
-function scoresOf(text: TextModel | undefined): Readonly<Record<string, readonly string[]>> {
-  return text === undefined || text.labels.length === 0 ? {} : { [text.output]: text.labels };
+/** Names of the scores of a classifier of texts or images, of which each row has one for each. */
+function scoresOf({ text, image }: Pick<ModelVersion, 'text' | 'image'>) {
+  if (text !== undefined && text.labels.length > 0) return { [text.output]: text.labels };
+  if (image === undefined || image.labels.length === 0 || image.head.kind !== 'scores') return {};
+  return { [image.head.output]: image.labels };
 }
 
-/** Why a model of texts does not take rows of features. */
-const notTabular = (model: string, { task }: VersionText): ServeError =>
+/** Why a model of texts or images does not take rows of features. */
+const notTabular = (model: string, { task }: VersionMedia): ServeError =>
   new ServeError(
     'WRONG_TASK',
-    `Model '${model}' does ${task} and takes text, not features; name a classifier or regressor.`,
+    `Model '${model}' does ${task} and takes ${isImageTask(task) ? 'images' : 'text'}, not features; name a classifier or regressor.`,
   );
 
 /** Keys of `model.json` that describe a task, also if it does not name one. */

@@ -4,19 +4,20 @@
 const MAX_CHARACTERS = 60;
 
 /** The nearest name whose distance from `name` is at most a third of its length; undefined if there is none. */
-export function nearest(name: string, names: readonly string[]): string | undefined {
-  if (name.length > MAX_CHARACTERS) return undefined;
-  let found: string | undefined;
-  let least = Infinity;
+export const nearest = (name: string, names: readonly string[]): string | undefined =>
+  nearNames(name, names, 1)[0];
+
+/** Those names, the nearest first. @param most How many at most. */
+export function nearNames(name: string, names: readonly string[], most: number): string[] {
+  if (name.length > MAX_CHARACTERS) return [];
+  const near: { each: string; distance: number }[] = [];
   for (const each of names) {
     if (each.length > MAX_CHARACTERS) continue;
     const distance = editDistance(name.toLowerCase(), each.toLowerCase());
-    if (distance < least && distance <= Math.max(1, each.length / 3)) {
-      found = each;
-      least = distance;
-    }
+    if (distance <= Math.max(1, each.length / 3)) near.push({ each, distance });
   }
-  return found;
+  near.sort((a, b) => a.distance - b.distance);
+  return near.slice(0, most).map(({ each }) => each);
 }
 
 /** The number of characters to insert, delete or replace to turn one string into the other (Levenshtein distance). */

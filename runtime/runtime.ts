@@ -1,5 +1,6 @@
 /** @module The runtime of one HTTP thread: what it is made of, and how it is opened and closed. */
 
+import { availableParallelism } from 'node:os';
 import type { Codec, Engine } from '../native/index.ts';
 import { type Access, openAccess } from './access.ts';
 import { Admission } from './admission.ts';
@@ -11,6 +12,7 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config/index.ts';
 import { withCostCache } from './cost-cache.ts';
 import { type FollowingParts, openFollowing, type RuntimeContext } from './following.ts';
+import { openImageDecoder } from './image/decode/index.ts';
 import { createLog, type Log } from './log.ts';
 import { Metrics } from './metrics/index.ts';
 import { addRepositoryMetrics } from './metrics/repository.ts';
@@ -24,6 +26,7 @@ import type { Observer } from './routing/observer.ts';
 import type { RouteTable } from './routing/route-table.ts';
 import type { Random } from './routing/split.ts';
 import type { ModelStatus } from './served-model.ts';
+import type { ImageTools } from './tasks/image/operation.ts';
 import { openTokenizers, type Tokenizers } from './text/tokenizer/index.ts';
 
 /** The runtime of one HTTP thread. All threads share the engine's models and counters. */
@@ -36,6 +39,8 @@ export interface Runtime {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly codec: Codec;
+  /** What images are read and written with. */
+  readonly imageTools: ImageTools;
   /** Authenticates the sender of a request. Every protocol calls it before a body is read. */
   readonly access: Access;
   readonly cache: ResponseCache;
@@ -101,6 +106,8 @@ export interface RuntimeParts extends FollowingParts {
   readonly bus?: Bus;
   /** Those of the process, which are closed with the runtime. Default: this thread has its own. */
   readonly tokenizers?: Tokenizers;
+  /** The counts that the decoders of images in all threads share. Default: this is the only thread. */
+  readonly decodeCounts?: SharedArrayBuffer | undefined;
   /** Whether this is the first HTTP thread, which alone polls the repository. Default: true. */
   readonly first?: boolean;
   /** Is told of requests to the arms of routes, as the platform is. */
@@ -150,6 +157,7 @@ export async function createRuntime(
     ...{ config, admission, clock, log, metrics, cache, platform, member },
     bodies: new BodyBudget(engine.codec.byteBudget(config.maxBodyBytesInFlight)),
     codec: engine.codec,
+    imageTools: openImageTools(config, engine, parts.decodeCounts),
     access: openAccess,
     infer: (steps, request, from) => infer(serving, steps, request, from),
     routes: registry.routes,
@@ -176,6 +184,18 @@ export async function createRuntime(
     },
   };
 }
+
+const openImageTools = (
+  { maxPixels, maxPixelBytesInFlight, maxImagesWaiting }: Config,
+  { images }: Engine,
+  shared: SharedArrayBuffer | undefined,
+): ImageTools => ({
+  decoder: openImageDecoder({
+    ...{ maxPixels, bytes: maxPixelBytesInFlight, waiting: maxImagesWaiting, shared },
+    decodes: availableParallelism(),
+  }),
+  images,
+});
 
 /** What requests are served with. */
 async function openServing(

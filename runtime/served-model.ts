@@ -3,7 +3,7 @@
 import { quote } from '../native/index.ts';
 import { ServeError } from './errors.ts';
 import { ModelVersion } from './model.ts';
-import { isTextTask, type TaskName } from './tasks/index.ts';
+import { isImageTask, isMediaTask, type TaskName } from './tasks/index.ts';
 
 /** A version as `/ready` shows it. */
 export interface VersionStatus {
@@ -96,14 +96,11 @@ export class ServedModel implements ModelFacts {
 
   /**
    * The version of requests that name none, if no route says more: the newest that works. A version that does nothing with
-   * texts does not replace one that reads them, and one without any task does not replace one with a task.
+   * texts or images does not replace one that reads them, and one without any task does not replace one with a task.
    */
   newest(): string {
     const loaded = this.loaded();
-    const newest =
-      loaded.findLast(({ text }) => text !== undefined) ??
-      loaded.findLast(doesTask) ??
-      loaded.at(-1);
+    const newest = loaded.findLast(readsMedia) ?? loaded.findLast(doesTask) ?? loaded.at(-1);
     return newest?.version ?? [...this.#versions.keys()].at(-1) ?? '';
   }
 
@@ -115,7 +112,7 @@ export class ServedModel implements ModelFacts {
     if (index <= chosen) return undefined;
     const { version, taskName } = loaded[chosen]!;
     const instead = `Requests that name no version still go to version '${version}', which does ${taskName}`;
-    return `${instead}: ${whyUnable(loaded[index]!, isTextTask(taskName))}, or promote this version.`;
+    return `${instead}: ${whyUnable(loaded[index]!, taskName)}, or promote this version.`;
   }
 
   /** The names of the versions that can do one of these tasks, in single quotes. */
@@ -125,7 +122,7 @@ export class ServedModel implements ModelFacts {
       .map(({ version }) => `'${version}'`);
   }
 
-  /** Whether a version that is loaded has one of these tasks, and for one on texts can read them. */
+  /** Whether a version that is loaded has one of these tasks, and for one on texts or images can read them. */
   hasTask(tasks: readonly TaskName[]): boolean {
     return this.versionsFor(tasks).length > 0;
   }
@@ -213,23 +210,30 @@ export class ServedModel implements ModelFacts {
   }
 }
 
-/** Whether a version has a task and, if it is one on texts, can read them. */
-const doesTask = ({ taskName, text }: ModelVersion): boolean =>
-  taskName !== undefined && (text !== undefined || !isTextTask(taskName));
+const readsMedia = ({ text, image }: ModelVersion): boolean =>
+  text !== undefined || image !== undefined;
+
+/** Whether a version has a task and, if it is one on texts or images, can read them. */
+const doesTask = (version: ModelVersion): boolean =>
+  version.taskName !== undefined && (readsMedia(version) || !isMediaTask(version.taskName));
 
 /**
  * Why a version cannot do what others of its model do, and what to do, as a clause.
  *
- * @param withText Whether the others do a task on texts.
+ * @param wanted A task of the others.
  */
-export function whyUnable(able: ModelVersion, withText: boolean): string {
-  const { version, taskName, task, textObstacle } = able;
-  if (textObstacle !== undefined) return `version '${version}' cannot read texts. ${textObstacle}`;
+export function whyUnable(able: ModelVersion, wanted: TaskName | undefined): string {
+  const { version, taskName, task, mediaObstacle } = able;
+  if (mediaObstacle !== undefined) {
+    const media = isImageTask(taskName) ? 'images' : 'texts';
+    return `version '${version}' cannot read ${media}. ${mediaObstacle}`;
+  }
   const does = `version '${version}' does ${taskName ?? 'no known task'}`;
-  if (withText) {
+  if (isMediaTask(wanted)) {
+    const beside = isImageTask(wanted) ? 'preprocessor_config.json' : 'tokenizer.json';
     return (
       `${does}, because its files have no config.json whose architecture is known and model.json names no task; ` +
-      'register a folder that also holds config.json and tokenizer.json'
+      `register a folder that also holds config.json and ${beside}`
     );
   }
   const reason = task instanceof ServeError ? `: ${task.message.replace(/\.$/, '')}` : '';

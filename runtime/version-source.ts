@@ -3,6 +3,7 @@
 import { basename, dirname } from 'node:path';
 import type { Config } from './config/index.ts';
 import { ServeError } from './errors.ts';
+import { type ImageDescription, readImageDescription } from './image/index.ts';
 import {
   chooseVariant,
   type ModelConfig,
@@ -10,7 +11,7 @@ import {
   type RepositorySettings,
   type VersionFolder,
 } from './repository/index.ts';
-import { isTextTask } from './tasks/index.ts';
+import { isImageTask, isTextTask } from './tasks/index.ts';
 import { DescribedFolder, readDescription, type TextDescription } from './text/index.ts';
 
 /** The settings that decide how versions are loaded. */
@@ -35,6 +36,8 @@ export interface VersionSource {
   readonly settings: RepositorySettings;
   /** How it takes text; undefined if it is not known to take any. */
   readonly text: TextDescription | undefined;
+  /** How it takes images; undefined if it is not known to take any. */
+  readonly image: ImageDescription | undefined;
   /** Set for a model that generates text, whose `path` is that of its decoder. */
   readonly generator: GeneratorPaths | undefined;
   /** The device, in the form of `DEVICE`. */
@@ -61,7 +64,7 @@ export async function versionSource(
 ): Promise<VersionSource> {
   if (config instanceof ServeError) throw config;
   const device = config.device ?? settings.device ?? usual;
-  const text = await textOf(model, config, version);
+  const { text, image } = await mediaOf(model, config, version);
   const { path, generator, notes } = filesOf(version, config, text, device);
   return {
     model,
@@ -71,6 +74,7 @@ export async function versionSource(
     config,
     settings: { ...settings, notes: [...settings.notes, ...notes] },
     text,
+    image,
     generator,
     device,
     engineCache,
@@ -79,17 +83,24 @@ export async function versionSource(
   };
 }
 
-/** The task that `model.json` names, else the one that `config.json` tells. */
-async function textOf(
+/** How the version takes texts or images: the task is the one that `model.json` names, else the one that `config.json` tells. */
+async function mediaOf(
   model: string,
-  { task: declared, problem_type }: ModelConfig,
-  { text, path }: VersionFolder,
-): Promise<TextDescription | undefined> {
-  const task = declared ?? text?.task;
-  if (!isTextTask(task)) return undefined;
-  const folder = await DescribedFolder.open(model, text?.path ?? dirname(path));
-  const description = await readDescription(folder, task);
-  return problem_type === undefined ? description : { ...description, problemType: problem_type };
+  config: ModelConfig,
+  { media, path }: VersionFolder,
+): Promise<Pick<VersionSource, 'text' | 'image'>> {
+  const task = config.task ?? media?.task;
+  const open = () => DescribedFolder.open(model, media?.path ?? dirname(path));
+  if (isImageTask(task)) {
+    return { text: undefined, image: await readImageDescription(await open(), task, config) };
+  }
+  if (!isTextTask(task)) return { text: undefined, image: undefined };
+  const description = await readDescription(await open(), task);
+  const { problem_type } = config;
+  return {
+    text: problem_type === undefined ? description : { ...description, problemType: problem_type },
+    image: undefined,
+  };
 }
 
 function filesOf(

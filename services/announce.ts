@@ -51,10 +51,12 @@ export function readyBlock({ models, ports, examples }: Service, { host }: Confi
       ? `  ${name.padEnd(width)}  ${authority(port)}`
       : `  ${name.padEnd(width)}  http://${authority(port)}/docs  /playground  /metrics  /ready`,
   );
-  const requests = examples.flatMap(({ service, path, body }) => [
+  const requests = examples.flatMap(({ service, path, ...sent }) => [
     '',
     `  curl -s http://${authority(ports[service]!)}${path} \\`,
-    `    -H 'Content-Type: application/json' -d '${body}'`,
+    'file' in sent
+      ? `    -F 'image=@${sent.file}'`
+      : `    -H 'Content-Type: application/json' -d '${sent.body}'`,
   ]);
   const list = served.length === 0 ? 'no model yet' : served.join(', ');
   return ['', `Serving ${list}`, '', ...lines, ...requests, ''].join('\n');

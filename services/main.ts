@@ -29,7 +29,10 @@ import { handleUncaught } from './uncaught.ts';
 function open(
   config: Config,
   log: Log,
-  thread: Pick<ServiceParts, 'first' | 'store' | 'bus' | 'catalog' | 'follow' | 'tokenizers'>,
+  thread: Pick<
+    ServiceParts,
+    'first' | 'store' | 'bus' | 'catalog' | 'follow' | 'tokenizers' | 'decodeCounts'
+  >,
 ): Promise<ThreadService> {
   const { ortLibrary, maxWorkers } = config;
   const engine = openEngine({

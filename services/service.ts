@@ -66,6 +66,8 @@ export interface ServiceParts {
   readonly first: boolean;
   /** The tokenizers of the process; undefined if this is the only thread. */
   readonly tokenizers?: Tokenizers;
+  /** The counts that the decoders of images in all threads share; undefined if this is the only thread. */
+  readonly decodeCounts?: SharedArrayBuffer;
   /** What the first thread serves of the catalog, for the others. */
   readonly catalog?: CatalogSnapshot | undefined;
   /** Makes the first thread follow the catalog, for the others. */

@@ -13,6 +13,7 @@ import {
   type CatalogSnapshot,
   ChangeSequencer,
   type Config,
+  DecodeBudget,
   type Failure,
   fromFailure,
   type Host,
@@ -151,6 +152,7 @@ class ServingThread implements BusMember {
 class WorkerPool {
   readonly #threads: ServingThread[] = [];
   readonly #tokenizers = openTokenizers();
+  readonly #decodeCounts = DecodeBudget.counts();
   #opened = () => {};
   readonly #bus = new ChangeSequencer(
     this.#threads,
@@ -175,6 +177,7 @@ class WorkerPool {
         catalog: ready[0]?.catalog,
         store: shared?.ticket,
         tokenizers: this.#tokenizers.share(),
+        decodeCounts: this.#decodeCounts,
       };
       const moved = [...(shared?.moved ?? []), data.tokenizers];
       const start = () => startThread(module, data, moved);
@@ -281,6 +284,8 @@ interface ThreadData {
   readonly store: StoreTicket | undefined;
   /** How it gets the tokenizers of the process, which take too much memory for one in each thread. */
   readonly tokenizers: MessagePort;
+  /** The counts that the decoders of images share. */
+  readonly decodeCounts: SharedArrayBuffer;
 }
 
 /** What a thread needs besides the settings. */

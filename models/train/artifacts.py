@@ -73,10 +73,16 @@ def dense_model(name, layers, activations, features, output, outputs):
     return model.SerializeToString(deterministic=True)
 
 
+def session(model):
+    """A session of one thread on the CPU. model: the bytes of a graph."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
 def predict(model, rows):
     """Runs a serialised model with ONNX Runtime; rows: [n, features]. Returns float32 [n, outputs]."""
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    return session.run(None, {"features": np.asarray(rows, dtype=np.float32)})[0]
+    return session(model).run(None, {"features": np.asarray(rows, dtype=np.float32)})[0]
 
 
 def command_line(description):

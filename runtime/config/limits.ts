@@ -33,6 +33,21 @@ export const limitSettings = {
     'Maximum bytes of all bodies in the process, decompressed and parsed; four times MAX_REQUEST_BYTES by default',
     '268435456',
   ),
+  MAX_PIXELS: setting(
+    whole(1, 16_384 * 16_384).default(25_000_000),
+    'Maximum pixels of an image; its sides have 16384 at most',
+    '50000000',
+  ),
+  MAX_PIXEL_BYTES_IN_FLIGHT: setting(
+    whole(1024, 2 ** 40).default(256 * 1024 * 1024),
+    'Maximum memory of images while they are decoded and resized, in the process; one image that needs more is decoded alone',
+    '536870912',
+  ),
+  MAX_IMAGES_WAITING: setting(
+    whole(1, 1_000_000).default(1024),
+    'Maximum images that wait to be decoded in each HTTP thread; requests with further ones get 503',
+    '1024',
+  ),
   MAX_RECEIVING: setting(
     whole(1, 1_000_000).default(4096),
     'Maximum slow bodies that each HTTP thread receives at a time; they do not count as in flight',
@@ -83,6 +98,9 @@ export interface LimitSettings {
   readonly maxPredictBytes: number;
   readonly maxLoadBytes: number;
   readonly maxBodyBytesInFlight: number;
+  readonly maxPixels: number;
+  readonly maxPixelBytesInFlight: number;
+  readonly maxImagesWaiting: number;
   readonly maxReceiving: number;
   /** Bytes per second. */
   readonly minBodyRate: number;
@@ -101,6 +119,9 @@ export function readLimitSettings(settings: Settings): LimitSettings {
     maxPredictBytes: settings.MAX_PREDICT_BYTES,
     maxLoadBytes: settings.MAX_LOAD_BYTES,
     maxBodyBytesInFlight: settings.MAX_BODY_BYTES_IN_FLIGHT ?? 4 * settings.MAX_REQUEST_BYTES,
+    maxPixels: settings.MAX_PIXELS,
+    maxPixelBytesInFlight: settings.MAX_PIXEL_BYTES_IN_FLIGHT,
+    maxImagesWaiting: settings.MAX_IMAGES_WAITING,
     maxReceiving: settings.MAX_RECEIVING,
     minBodyRate: settings.MIN_BODY_RATE,
     bodyTimeoutMs: settings.BODY_TIMEOUT_MS,

@@ -37,10 +37,31 @@ export type HeadName = (typeof HEADS)[number];
 /** The size to which an image is resized. */
 export type ResizeRule =
   | { readonly kind: 'exact'; readonly width: number; readonly height: number }
-  /** The shorter side gets this length, but the longer one at most `longest`; undefined means any. */
-  | { readonly kind: 'shortest'; readonly length: number; readonly longest: number | undefined }
-  /** The largest size with the image's proportions that fits into these. */
-  | { readonly kind: 'within'; readonly width: number; readonly height: number };
+  /**
+   * The shorter side gets this length, but the longer one at most `longest`; undefined means any. Then both sides become multiples
+   * of a number.
+   */
+  | {
+      readonly kind: 'shortest';
+      readonly length: number;
+      readonly longest: number | undefined;
+      readonly multiple?: { readonly of: number; readonly rounding: 'up' | 'down' } | undefined;
+    }
+  /** The largest size with the image's proportions that fits into these; `nearest` rounds its sides instead of cutting them off. */
+  | {
+      readonly kind: 'within';
+      readonly width: number;
+      readonly height: number;
+      readonly nearest?: boolean | undefined;
+    }
+  /** About this size: with the image's proportions, the side that changes less is fitted. Both sides become multiples of a number. */
+  | {
+      readonly kind: 'multiple';
+      readonly width: number;
+      readonly height: number;
+      readonly of: number;
+      readonly keepsProportions: boolean;
+    };
 
 /** How an image is laid out for the model, as the files beside it say: the steps of transformers' image processors. */
 export interface Preprocessing {
@@ -48,7 +69,14 @@ export interface Preprocessing {
   readonly resize: ResizeRule | undefined;
   readonly filter: ResampleFilter;
   /** Sides of the middle that is cut out after resizing; what lies outside of the image is black. */
-  readonly crop: { readonly width: number; readonly height: number } | undefined;
+  readonly crop:
+    | {
+        readonly width: number;
+        readonly height: number;
+        /** Whether half a pixel is rounded to an even number, as torchvision does for files; otherwise it is cut off. */
+        readonly roundsHalf?: boolean | undefined;
+      }
+    | undefined;
   /** The canvas on which the resized image lies. */
   readonly pad:
     | {
@@ -133,8 +161,8 @@ export interface ImageDefaults {
 
 /** The outputs that a task reads, and how. */
 export type ImageHead =
-  /** Scores `[rows, classes]`. */
-  | { readonly kind: 'scores'; readonly output: string }
+  /** Scores `[rows, classes]`, which are probabilities already if the graph ends with a softmax or a sigmoid. */
+  | { readonly kind: 'scores'; readonly output: string; readonly areProbabilities: boolean }
   /** A vector for each image `[rows, dimensions]`, or vectors of patches `[rows, patches, dimensions]` of which one is taken. */
   | { readonly kind: 'vector'; readonly output: string; readonly pooling: 'none' | 'cls' | 'mean' }
   | {

@@ -123,7 +123,7 @@ function createModel(name: string, { repository, catalog }: Parts, versions: Ver
     missing,
     task: declared,
   } = config instanceof ServeError ? {} : (config ?? {});
-  const task = declared ?? folder?.versions.at(-1)?.text?.task;
+  const task = declared ?? folder?.versions.at(-1)?.media?.task;
   const sorted = sortVersions([...versions], ([version]) => version);
   const facts = { name, isDefault, nullIsNaN: missing === 'nan', task };
   return new ServedModel(facts, new Map(sorted));

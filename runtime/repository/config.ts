@@ -29,7 +29,7 @@ export const modelConfigSchema = z.strictObject({
     .describe('Which precision of a model from Hugging Face runs; auto by default'),
   problem_type: problemType
     .optional()
-    .describe('How the scores of a text classifier are read, instead of config.json'),
+    .describe('How the scores of a classifier of texts or images are read, instead of config.json'),
   threshold: z
     .number()
     .min(0)

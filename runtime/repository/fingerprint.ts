@@ -28,7 +28,7 @@ export async function fingerprint(model: ModelFolder, maxEntries = MAX_ENTRIES):
 }
 
 async function filesOf(
-  { path, bytes, text, mayUse = () => true }: VersionFolder,
+  { path, bytes, media, mayUse = () => true }: VersionFolder,
   maxEntries: number,
 ): Promise<readonly unknown[]> {
   if (bytes !== undefined) return [bytes.byteLength];
@@ -36,12 +36,12 @@ async function filesOf(
   if (path === '') return [];
   const folder = dirname(path);
   const files = [numbers(await statsOf(path)), ...(await filesIn(folder, mayUse, maxEntries))];
-  return text === undefined || text.path === folder
+  return media === undefined || media.path === folder
     ? files
-    : [...files, ...(await descriptionIn(text.path, maxEntries))];
+    : [...files, ...(await descriptionIn(media.path, maxEntries))];
 }
 
-/** The files that say how a model takes text, in their folder and those of the modules of sentence-transformers. */
+/** The files that say how a model takes texts or images, in their folder and those of the modules of sentence-transformers. */
 async function descriptionIn(folder: string, maxEntries: number): Promise<unknown[]> {
   const isPart = (name: string, entry: Pick<Stats, 'isDirectory'>) =>
     entry.isDirectory() ? /^\d+_/.test(name) : name.endsWith('.json');

@@ -1,6 +1,6 @@
 /** @module Which graphs of a folder generate text together, as optimum and transformers.js export them. */
 
-import type { TextTaskName } from '../text/index.ts';
+import type { MediaTaskName } from '../tasks/index.ts';
 import type { GeneratorFiles, Graph, GraphFile } from './model-folder.ts';
 
 /**
@@ -11,7 +11,7 @@ import type { GeneratorFiles, Graph, GraphFile } from './model-folder.ts';
  */
 export function generatorOf(
   graphs: readonly Graph[],
-  task: TextTaskName | undefined,
+  task: MediaTaskName | undefined,
 ): GeneratorFiles | undefined {
   const part = (name: string): readonly GraphFile[] | undefined =>
     graphs.find((graph) => graph.part === name)?.files;

@@ -8,19 +8,21 @@
  */
 
 import { ServeError } from '../errors.ts';
-import { type FolderSigns, type TextTaskName, taskOfConfig } from '../text/index.ts';
+import { imageTaskOfConfig } from '../image/index.ts';
+import type { MediaTaskName } from '../tasks/index.ts';
+import { type FolderSigns, taskOfConfig } from '../text/index.ts';
 import { type Entry, listFolder, readJson, type Skip } from './files.ts';
 import { generatorOf } from './generator.ts';
 import { byModel, chooseModelFile, MODEL_FILE, type ModelFile, mostExact } from './model-file.ts';
-import type { Graph, TextFolder, VersionFolder } from './model-folder.ts';
+import type { Graph, MediaFolder, VersionFolder } from './model-folder.ts';
 import { skipConfigs } from './unused-configs.ts';
 
 /** The fields of `config.json` that are used. */
 export interface HuggingFaceConfig {
   /** Names of the classes in the order of the scores. */
   readonly labels: readonly string[] | undefined;
-  /** What the model does with text; undefined if the file does not say so. */
-  readonly task: TextTaskName | undefined;
+  /** What the model does with texts or images; undefined if the file does not say so. */
+  readonly task: MediaTaskName | undefined;
 }
 
 const PART = /^(?:encoder|decoder|vision|text|audio|embed|prompt)/;
@@ -78,9 +80,10 @@ export async function readHuggingFace(
   const what = `config.json of '${name}'`;
   const config = await readJson(path, what);
   const labels = typeof config === 'object' && config !== null && 'id2label' in config;
+  const signs = signsIn(entries);
   return {
     labels: labels ? labelsById(config.id2label) : undefined,
-    task: taskOfConfig(config, signsIn(entries)),
+    task: taskOfConfig(config, signs) ?? imageTaskOfConfig(config, signs.hasPreprocessor),
   };
 }
 
@@ -102,17 +105,21 @@ function labelsById(id2label: unknown): readonly string[] | undefined {
 }
 
 /**
- * The folder, if files in it may say how a model takes text. A `config.json` that cannot be read says nothing here: it may
- * be a file of something else.
+ * The folder, if files in it may say how a model takes texts or images. A `config.json` that cannot be read says nothing here: it
+ * may be a file of something else.
  */
-export async function textFolderOf(
+export async function mediaFolderOf(
   name: string,
   entries: readonly Entry[],
   path: string,
-): Promise<TextFolder | undefined> {
+): Promise<MediaFolder | undefined> {
   const has = (file: string) =>
     entries.some((entry) => entry.name === file && entry.kind === 'file');
-  if (!has('config.json')) return has('tokenizer.json') ? { path, task: undefined } : undefined;
+  if (!has('config.json')) {
+    return has('tokenizer.json') || has('preprocessor_config.json')
+      ? { path, task: undefined }
+      : undefined;
+  }
   try {
     const { task } = await readHuggingFace(name, entries);
     return { path, task };
@@ -130,11 +137,11 @@ export async function textFolderOf(
  */
 export function onlyVersion(
   graphs: readonly Graph[],
-  text: TextFolder | undefined,
+  media: MediaFolder | undefined,
   entries: readonly Entry[],
-  task: TextTaskName | undefined = text?.task,
+  task: MediaTaskName | undefined = media?.task,
 ): Omit<VersionFolder, 'version' | 'bytes'> | undefined {
-  const belongs = text === undefined ? {} : { text };
+  const belongs = media === undefined ? {} : { media };
   const hasTokenizer = entries.some(({ name }) => name === 'tokenizer.json');
   const generator = hasTokenizer ? generatorOf(graphs, task) : undefined;
   if (generator !== undefined) {

@@ -13,11 +13,11 @@
 import { basename } from 'node:path';
 import type protobuf from 'protobufjs';
 import { ServeError } from '../errors.ts';
-import { isTextTask } from '../tasks/index.ts';
+import { isMediaTask } from '../tasks/index.ts';
 import { tokenizerAdvice } from '../text/index.ts';
 import { type ModelConfig, readModelConfig } from './config.ts';
 import { type Entry, listFolder, type Skip, type Skipped } from './files.ts';
-import { findGraphs, onlyVersion, readHuggingFace, textFolderOf } from './huggingface.ts';
+import { findGraphs, mediaFolderOf, onlyVersion, readHuggingFace } from './huggingface.ts';
 import { NO_MODEL } from './model-file.ts';
 import { type Graph, type ModelFolder, ONLY_VERSION } from './model-folder.ts';
 import { DEFAULT_SETTINGS, type RepositorySettings } from './settings.ts';
@@ -89,9 +89,9 @@ async function readOurs(
     found.map(({ version }) => version),
   );
   // What lies beside the folders of versions belongs to all that have nothing of the kind themselves.
-  const shared = await textFolderOf(name, entries, path);
+  const shared = await mediaFolderOf(name, entries, path);
   const versions =
-    shared === undefined ? found : found.map((version) => ({ text: shared, ...version }));
+    shared === undefined ? found : found.map((version) => ({ media: shared, ...version }));
   return [{ name, config, settings, versions }];
 }
 
@@ -127,16 +127,16 @@ async function readGraphs(
 ): Promise<readonly ModelFolder[]> {
   const { name } = folder;
   const model = await readFace(name, entries);
-  const text = await textFolderOf(name, entries, folder.path);
+  const media = await mediaFolderOf(name, entries, folder.path);
   const task = model.config instanceof ServeError ? undefined : model.config.task;
-  const only = onlyVersion(graphs, text, entries, isTextTask(task) ? task : text?.task);
+  const only = onlyVersion(graphs, media, entries, isMediaTask(task) ? task : media?.task);
   if (only !== undefined) {
     const files = [basename(only.path)];
     const alone = only.generator === undefined ? { mayUse: notOf(files) } : {};
     return [{ name, ...model, versions: [{ version: ONLY_VERSION, ...alone, ...only }] }];
   }
   const files = graphs.map((graph) => basename(graph.path));
-  const generates = text?.task?.endsWith('generation') ?? false;
+  const generates = media?.task?.endsWith('generation') ?? false;
   const missing = generates && named(entries, 'tokenizer.json') === undefined;
   const advice = missing ? [tokenizerAdvice((file) => named(entries, file) !== undefined)] : [];
   return graphs.map(({ part, path, notes }) => {

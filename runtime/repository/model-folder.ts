@@ -2,7 +2,7 @@
 
 import type { Stats } from 'node:fs';
 import type { ServeError } from '../errors.ts';
-import type { TextTaskName } from '../text/index.ts';
+import type { MediaTaskName } from '../tasks/index.ts';
 import type { ModelConfig } from './config.ts';
 import type { RepositorySettings } from './settings.ts';
 
@@ -42,11 +42,11 @@ export interface GeneratorFiles {
   readonly decoderWithPast: readonly GraphFile[] | undefined;
 }
 
-/** A folder with the files that say how a model takes text, as Hugging Face keeps them. */
-export interface TextFolder {
+/** A folder with the files that say how a model takes texts or images, as Hugging Face keeps them. */
+export interface MediaFolder {
   readonly path: string;
   /** What `config.json` says the model does; undefined if it does not say so. */
-  readonly task: TextTaskName | undefined;
+  readonly task: MediaTaskName | undefined;
 }
 
 export interface VersionFolder {
@@ -66,8 +66,8 @@ export interface VersionFolder {
   readonly variants?: readonly GraphFile[];
   /** Set for a model that generates text; `path` is then that of the decoder. */
   readonly generator?: GeneratorFiles;
-  /** Set if a `config.json` or a tokenizer belongs to the version. */
-  readonly text?: TextFolder;
+  /** Set if a `config.json`, a tokenizer or a description of images belongs to the version. */
+  readonly media?: MediaFolder;
 }
 
 /** The version of a model that has no version folders. */

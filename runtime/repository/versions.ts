@@ -1,7 +1,7 @@
 /** @module Finds the versions of a model, which are the folders that hold a model file. */
 
 import { type Entry, listFolder, type Skip } from './files.ts';
-import { findGraphs, onlyVersion, textFolderOf } from './huggingface.ts';
+import { findGraphs, mediaFolderOf, onlyVersion } from './huggingface.ts';
 import { chooseModelFile, isModelFile, MODEL_FILE, NO_MODEL } from './model-file.ts';
 import { ONLY_VERSION, sortVersions, type VersionFolder } from './model-folder.ts';
 import { skipConfigs } from './unused-configs.ts';
@@ -62,14 +62,14 @@ async function findFiles(
   wanted: Wanted,
   skip: Skip,
 ): Promise<VersionFiles | string> {
-  const text = await textFolderOf(folder.name, entries, folder.path);
+  const media = await mediaFolderOf(folder.name, entries, folder.path);
   if (wanted.mayDiffer && named(entries, 'config.json') !== undefined) {
     const graphs = await findGraphs(entries, skip);
-    const found = typeof graphs === 'string' ? undefined : onlyVersion(graphs, text, entries);
+    const found = typeof graphs === 'string' ? undefined : onlyVersion(graphs, media, entries);
     if (found !== undefined) return found;
   }
   const found = await findModelFile(entries, wanted, skip);
-  return typeof found === 'string' || text === undefined ? found : { ...found, text };
+  return typeof found === 'string' || media === undefined ? found : { ...found, media };
 }
 
 /** The model file among the entries of a folder, or a sentence that says why there is none. */

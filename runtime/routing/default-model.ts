@@ -2,7 +2,7 @@
 
 import { ServeError } from '../errors.ts';
 import type { ServedModel } from '../served-model.ts';
-import { isTextTask, type TaskName } from '../tasks/index.ts';
+import { isMediaTask, type TaskName } from '../tasks/index.ts';
 
 /** Names from the settings. */
 export interface DefaultNames {
@@ -18,15 +18,15 @@ export type Default = ServedModel | ServeError;
 /**
  * The default model for tasks.
  *
- * @param tasks Undefined means any. Of tasks on texts, the first that a model has counts.
+ * @param tasks Undefined means any. Of tasks on texts or images, the first that a model has counts.
  */
 export function chooseDefault(
   models: readonly ServedModel[],
   tasks: readonly TaskName[] | undefined,
   names: DefaultNames,
 ): Default {
-  return tasks !== undefined && isTextTask(tasks[0])
-    ? chooseForText(models, tasks, names)
+  return tasks !== undefined && isMediaTask(tasks[0])
+    ? chooseForMedia(models, tasks, names)
     : chooseForRows(models, tasks, names);
 }
 
@@ -61,7 +61,7 @@ function chooseForRows(
  * Of the models that have the first task that any has: the one whose `model.json` makes it the default, or that the settings
  * name, or the only one. Models that do not work count only if none does, so that the error says why.
  */
-function chooseForText(
+function chooseForMedia(
   models: readonly ServedModel[],
   tasks: readonly TaskName[],
   names: DefaultNames,

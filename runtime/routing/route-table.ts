@@ -9,7 +9,7 @@ import { quote } from '../../native/index.ts';
 import { ServeError } from '../errors.ts';
 import type { ModelVersion } from '../model.ts';
 import { type ServedModel, whyUnable } from '../served-model.ts';
-import { isTextTask, type TaskName } from '../tasks/index.ts';
+import { isMediaTask, type TaskName } from '../tasks/index.ts';
 import { chooseDefault, type Default, type DefaultNames, quoted } from './default-model.ts';
 import type { TrafficRoute } from './route.ts';
 import { Arm, compileSplit, type Random, type Split } from './split.ts';
@@ -28,7 +28,7 @@ export interface RouteContext {
   /** A version or a label; undefined leaves it to the traffic split. */
   readonly version: string | undefined;
   /**
-   * The model must have one of these tasks; undefined means any. The list is a constant of the route. Of tasks on texts, the
+   * The model must have one of these tasks; undefined means any. The list is a constant of the route. Of tasks on texts or images, the
    * default model has the first that any model has.
    */
   readonly tasks?: readonly TaskName[] | undefined;
@@ -145,7 +145,7 @@ export class RouteTable {
       if (version !== undefined) this.#checkTask(version, tasks);
       return choice;
     } catch (error) {
-      throw isTextTask(tasks[0]) ? withReason(error, entry, context.version) : error;
+      throw isMediaTask(tasks[0]) ? withReason(error, entry, context.version) : error;
     }
   }
 
@@ -162,17 +162,17 @@ export class RouteTable {
   }
 
   /**
-   * @throws {ServeError} `WRONG_TASK` if a version has none of the tasks, and `MODEL_NOT_READY` if it should read texts and
-   * cannot. A model of rows of features that has another task on them says itself what it does not take.
+   * @throws {ServeError} `WRONG_TASK` if a version has none of the tasks, and `MODEL_NOT_READY` if it should read texts or images
+   * and cannot. A model of rows of features that has another task on them says itself what it does not take.
    */
   #checkTask(version: ModelVersion, tasks: readonly TaskName[]): void {
     const { taskName } = version;
-    const wantsText = isTextTask(tasks[0]);
+    const wantsMedia = isMediaTask(tasks[0]);
     if (taskName !== undefined && tasks.includes(taskName)) {
-      if (wantsText) version.textOrObstacle();
+      if (wantsMedia) version.checkMedia();
       return;
     }
-    if (!wantsText && !isTextTask(taskName)) return;
+    if (!wantsMedia && !isMediaTask(taskName)) return;
     throw new ServeError('WRONG_TASK', this.#whyWrong(version, tasks));
   }
 
@@ -180,8 +180,8 @@ export class RouteTable {
     const { taskName, model } = version;
     const needed = tasks.join(' or ');
     const versions = this.get(model)?.versionsFor(tasks) ?? [];
-    if (versions.length > 0 && isTextTask(tasks[0]) && !isTextTask(taskName)) {
-      return `The request needs ${needed}, but of model '${model}' ${whyUnable(version, true)}, or name version ${versions.join(' or ')}.`;
+    if (versions.length > 0 && isMediaTask(tasks[0]) && !isMediaTask(taskName)) {
+      return `The request needs ${needed}, but of model '${model}' ${whyUnable(version, tasks[0])}, or name version ${versions.join(' or ')}.`;
     }
     const able = this.models().filter((each) => each.name !== model && each.hasTask(tasks));
     const names = [
@@ -232,7 +232,7 @@ export class RouteTable {
     }
     const found = this.#entries.get(model);
     if (found !== undefined) return found;
-    const able = isTextTask(tasks?.[0]) ? tasks : undefined;
+    const able = isMediaTask(tasks?.[0]) ? tasks : undefined;
     const names = quoted(
       this.models().filter((each) => (able === undefined ? each.isReady() : each.hasTask(able))),
     );

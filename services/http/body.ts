@@ -94,7 +94,7 @@ async function readLongText(
 const decodeAny = (bytes: Bytes): string => new TextDecoder().decode(bytes);
 
 /** @throws {ServeError} `INVALID_JSON` */
-function decodeUtf8(bytes: Bytes): string {
+export function decodeUtf8(bytes: Bytes): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
@@ -105,6 +105,24 @@ function decodeUtf8(bytes: Bytes): string {
 
 export const readBytes: ReadBody<Bytes> = (source, announced, limit) => {
   if (!isShort(announced, source.request)) return readLongBytes(source, announced, limit);
+  source.received(announced);
+  return source.request.bytes();
+};
+
+/**
+ * Reads bytes as `readBytes`, and shows what has arrived so far, so that a body that is to be refused need not be received to
+ * its end. Bodies of one piece, and compressed ones, are not shown.
+ *
+ * @param look Is called with all bytes so far, which must not be kept. It may throw.
+ */
+export const readBytesLooking = (
+  source: BodySource,
+  announced: number | undefined,
+  limit: number,
+  look: (bytes: Bytes) => void,
+): Promise<Bytes> => {
+  if (isCompressed(source.request)) return readBytes(source, announced, limit);
+  if (!isShort(announced, source.request)) return receive(source, announced, limit, look);
   source.received(announced);
   return source.request.bytes();
 };
@@ -133,15 +151,16 @@ async function decompressed(share: BodyShare, body: Bytes, coding: string, limit
   return result;
 }
 
-/** Reads the body without decompressing it. */
+/** Reads the body without decompressing it. @param look As in `readBytesLooking`. */
 async function receive(
   source: BodySource,
   announced: number | undefined,
   limit: number,
+  look?: (bytes: Bytes) => void,
 ): Promise<Bytes> {
   if (announced === undefined || announced > WHOLE) {
     const memory = new GrowingBytes(source.share, limit, announced);
-    await receivePieces(source, memory);
+    await receivePieces(source, memory, look);
     source.arrived();
     return memory.finish();
   }
@@ -153,7 +172,11 @@ async function receive(
   return new Uint8Array(buffer);
 }
 
-async function receivePieces(source: BodySource, memory: GrowingBytes): Promise<void> {
+async function receivePieces(
+  source: BodySource,
+  memory: GrowingBytes,
+  look?: (bytes: Bytes) => void,
+): Promise<void> {
   let pieces = 0;
   const turns = new ShortTurns();
   // An error that leaves the loop cancels the stream, so the rest is not received.
@@ -161,6 +184,7 @@ async function receivePieces(source: BodySource, memory: GrowingBytes): Promise<
     pieces += 1;
     memory.append(piece);
     source.received(memory.length);
+    look?.(memory.bytes);
     if (pieces > MAX_PIECES + memory.length / PIECE_BYTES) throw tooManyPieces();
     // The pieces of a large read come one after the other in one turn of the event loop.
     if (pieces % PIECES_PER_CHECK === 0) await turns.pause();

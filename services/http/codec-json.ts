@@ -48,7 +48,10 @@ export const readJson: ReadBody<unknown> = (source, announced, limit) =>
  * has twice instead of taking the last.
  */
 export const readTextJson: ReadBody<unknown> = (source, announced, limit) =>
-  readUtf8(source, announced, limit).then((text) => withoutRepeats(text, parseJson(text)));
+  readUtf8(source, announced, limit).then(parseTextJson);
+
+/** Parses JSON as `parseJson`, and refuses members that an object has twice. @throws {ServeError} */
+export const parseTextJson = (text: string): unknown => withoutRepeats(text, parseJson(text));
 
 /** Reads a body as JSON, with integers beyond 2^53 as bigints, which are exact, and refuses members that an object has twice. */
 export const readExactJson: ReadBody<unknown> = (source, announced, limit) =>

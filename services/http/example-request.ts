@@ -31,7 +31,7 @@ export function findExample(
   for (const { name } of defaultFirst(models, config)) {
     const example = make(routes.describe({ model: name, version: undefined }));
     // The shell would end its quotes at an apostrophe.
-    if (example !== undefined && !`${example.path}${example.body}`.includes("'")) return example;
+    if (example !== undefined && !Object.values(example).join('').includes("'")) return example;
   }
   return undefined;
 }

@@ -43,9 +43,14 @@ export class GrowingBytes {
     this.#length = end;
   }
 
+  /** What was appended so far. It shares the buffer, which the next call of `append` may free. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#memory.subarray(0, this.#length);
+  }
+
   /** Returns the bytes, which share the buffer. Nothing may be appended afterwards. */
   finish(): Uint8Array<ArrayBuffer> {
-    return this.#memory.subarray(0, this.#length);
+    return this.bytes;
   }
 
   #take(end: number): void {

@@ -22,11 +22,10 @@ export interface RouteBuilder {
   describe(operation: RouteConfig): void;
 }
 
-/** A POST request with a JSON body. */
-export interface ExampleRequest {
-  readonly path: string;
-  readonly body: string;
-}
+/** A POST request with a body of JSON, or with a file as the field `image` of a form. */
+export type ExampleRequest =
+  | { readonly path: string; readonly body: string }
+  | { readonly path: string; readonly file: string };
 
 /** A port on which a service listens. */
 export interface OpenPort {

@@ -10,6 +10,7 @@ import {
   type Codec,
   type CodecRequest,
   fromEngine,
+  type ImageWaiter,
   type Outcome,
   type PackedTensor,
   type Runtime,
@@ -19,6 +20,7 @@ import {
 import { readBytes } from '../http/body.ts';
 import { acceptedCoding, compress } from '../http/compression.ts';
 import type { EncodedResponse, InferRoute } from '../http/edge.ts';
+import { prepareImages, sendsFiles } from './images.ts';
 import { prepareInfer, type ResponseForm, sentOutputs, type Target } from './infer.ts';
 import { targetReader } from './paths.ts';
 import { prepareRaw } from './raw.ts';
@@ -46,6 +48,8 @@ interface InferInput {
   readonly share: BodyShare | undefined;
   /** The request's headers, of which only long responses need one: `Accept-Encoding`. */
   readonly headers: Headers;
+  /** Who waits for the response, which only images need. */
+  readonly sender: ImageWaiter & { readonly share: BodyShare };
 }
 
 /** @param path The route's template. */
@@ -53,7 +57,7 @@ export function inferRoute(
   runtime: Runtime,
   path: string,
 ): InferRoute<Bytes, InferInput, ResponseForm> {
-  const { codec, config, routes } = runtime;
+  const { codec, config, routes, imageTools: tools } = runtime;
   const limit = config.maxRequestBytes;
   const targetOf = targetReader();
   const limits = { maxBytes: limit, maxStrings: MAX_STRINGS };
@@ -76,6 +80,7 @@ export function inferRoute(
         content,
         share,
         headers,
+        sender: context,
       });
       if (length === 0) return toInput(body);
       const parsed = parse(codec, body, length, options);
@@ -84,9 +89,15 @@ export function inferRoute(
     },
     route: ({ target }) => target,
     body: ({ content }) => (content instanceof Uint8Array ? undefined : content.json),
-    prepare({ content, share }, version) {
-      const prepared =
-        content instanceof Uint8Array ? prepareRaw(version, content) : prepareInfer(content);
+    prepare({ content, share, sender }, version) {
+      const isRaw = content instanceof Uint8Array;
+      const prepared = isRaw ? prepareRaw(version, content) : prepareInfer(content);
+      if (sendsFiles(version, prepared)) {
+        return prepareImages(version, prepared, {
+          ...{ tools, waiter: sender, share: sender.share },
+          isText: (name) => !isRaw && !isBinary(content, name),
+        });
+      }
       return share === undefined ? prepared : { ...prepared, share };
     },
     respond(outcome, { headers }) {
@@ -97,6 +108,11 @@ export function inferRoute(
     },
   };
 }
+
+const isBinary = ({ json }: CodecRequest, input: string): boolean =>
+  json.inputs.some(
+    ({ name, parameters }) => name === input && parameters.binary_data_size !== undefined,
+  );
 
 /** Bytes of JSON in front of a binary body; -1 if all of it is JSON. @throws {ServeError} `INVALID_ARGUMENT` */
 function headerLength(given: string | null, bodyLength: number): number {

@@ -19,6 +19,7 @@ import {
   toNonFinite,
 } from '../../runtime/index.ts';
 import { classify } from './classification.ts';
+import { joinRows } from './join-rows.ts';
 
 /** The model of a request, and its version if the client names one. */
 export interface Target extends RouteContext {
@@ -43,6 +44,8 @@ export interface ResponseForm {
   readonly binaryByDefault: boolean;
   /** How NaN and the infinities are written in JSON. */
   readonly nonFinite: NonFinite;
+  /** Set for a request with encoded images, which has a run for each: whether dimension 0 of the outputs is theirs. */
+  readonly images?: { readonly areRows: boolean };
 }
 
 /** An output as it is sent. */
@@ -90,7 +93,8 @@ export function scheduling(
 /** The outputs in the requested form and order. */
 export function sentOutputs({ version, results, context }: Outcome<ResponseForm>): SentOutput[] {
   const { signature, labels } = version;
-  const { outputs, packedStrings } = results[0]!;
+  const { images } = context;
+  const { outputs, packedStrings } = images === undefined ? results[0]! : joinRows(results);
   const tensorOf = (name: string) => outputs[name] ?? packedStrings![name]!;
   if (context.outputs === undefined) {
     const binary = context.binaryByDefault;
@@ -99,8 +103,8 @@ export function sentOutputs({ version, results, context }: Outcome<ResponseForm>
   return context.outputs.map(({ name, binary, classes }) => {
     const tensor = tensorOf(name);
     if (classes === 0) return { name, binary, tensor };
-    const { enabled } = signature.batching;
-    return { name, binary, tensor: classify(name, tensor, enabled, classes, labels[name]) };
+    const batched = images?.areRows ?? signature.batching.enabled;
+    return { name, binary, tensor: classify(name, tensor, batched, classes, labels[name]) };
   });
 }
 

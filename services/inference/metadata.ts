@@ -2,6 +2,7 @@
 
 import manifest from '../../package.json' with { type: 'json' };
 import { configType, datatypes, type ModelVersion, type ServedModel } from '../../runtime/index.ts';
+import { decodedBy, shownSignature } from './images.ts';
 
 /** The `platform` of every model. */
 const PLATFORM = 'onnxruntime_onnx';
@@ -24,7 +25,7 @@ export function serverMetadata() {
 
 /** The model metadata of the protocol. Dynamic dimensions, also the batch dimension, are -1. */
 export function modelMetadata(model: ServedModel, version: ModelVersion) {
-  const { inputs, outputs } = version.signature;
+  const { inputs, outputs } = shownSignature(version);
   const tensors = (specs: typeof inputs) =>
     specs.map(({ name, type, dims }) => ({ name, datatype: datatypes[type], shape: dims }));
   return {
@@ -39,22 +40,25 @@ export function modelMetadata(model: ServedModel, version: ModelVersion) {
 /** A `ModelConfig` as JSON: the model's `config.pbtxt`, with missing fields from its signature. */
 export function modelConfig(model: ServedModel, version: ModelVersion): Record<string, unknown> {
   const { signature, settings, instances } = version;
-  const { enabled, maxRows } = signature.batching;
-  const tensors = (specs: typeof signature.inputs) =>
+  const { inputs, outputs, batched } = shownSignature(version);
+  const tensors = (specs: typeof inputs) =>
     specs.map(({ name, type, dims }) => ({
       name,
       data_type: configType(type),
-      dims: enabled ? dims.slice(1) : dims,
+      dims: batched ? dims.slice(1) : dims,
     }));
+  const own = {
+    max_batch_size: batched ? signature.batching.maxRows : 0,
+    input: tensors(inputs),
+    output: tensors(outputs),
+  };
   return {
     name: model.name,
     platform: PLATFORM,
     backend: 'onnxruntime',
     version_policy: { all: {} },
-    max_batch_size: enabled ? maxRows : 0,
-    input: tensors(signature.inputs),
-    output: tensors(signature.outputs),
-    ...(enabled ? { dynamic_batching: {} } : {}),
+    ...own,
+    ...(batched ? { dynamic_batching: {} } : {}),
     instance_group: [
       {
         name: `${model.name}_0`,
@@ -64,5 +68,7 @@ export function modelConfig(model: ServedModel, version: ModelVersion): Record<s
     ],
     default_model_filename: version.file,
     ...settings.declared,
+    // A config.pbtxt declares the tensors of the graph.
+    ...(decodedBy(version) && own),
   };
 }

@@ -12,6 +12,7 @@ import {
   type TensorSpec,
   type Tensors,
 } from '../../runtime/index.ts';
+import { shownSignature } from './images.ts';
 import type { ResponseForm } from './infer.ts';
 
 /**
@@ -24,7 +25,7 @@ export function prepareRaw(
   version: ModelVersion,
   body: Uint8Array<ArrayBuffer>,
 ): Prepared<ResponseForm> {
-  const { inputs, batching } = version.signature;
+  const { inputs, batched } = shownSignature(version);
   const [input, ...others] = inputs;
   if (input === undefined || others.length > 0) {
     throw invalidArgument(
@@ -32,7 +33,7 @@ export function prepareRaw(
     );
   }
   return {
-    runs: [{ [input.name]: rawTensor(input, batching.enabled, body) }],
+    runs: [{ [input.name]: rawTensor(input, batched, body) }],
     outputs: undefined,
     packStrings: true,
     context: { id: '', outputs: undefined, binaryByDefault: true, nonFinite: 'literal' },

@@ -9,12 +9,12 @@ import {
   type ServeError,
 } from '../../runtime/index.ts';
 import { errorResponses } from '../http/openapi.ts';
+import { roundScore } from '../http/scores.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import { checkBody, listed, MOST_TEXTS, modelFields, readStrings, stringList } from './body.ts';
 import { openAiBody, openAiErrors } from './openai-errors.ts';
 import { describeTextRoute, TEXT_ERRORS } from './openapi.ts';
 import { EXAMPLE, OPERATIONS, query, type RerankQuestion, score, topN } from './rerank.ts';
-import { roundScore } from './scores.ts';
 import { type Sender, textRoute } from './text-route.ts';
 
 const v1Schema = z

@@ -9,6 +9,7 @@ import {
   isObject,
 } from '../../runtime/index.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
+import { wantsBytes, writeBytes, writeNumbers } from '../http/vectors.ts';
 import {
   checkBody,
   MOST_TEXTS,
@@ -22,7 +23,6 @@ import {
 import { aboutFields, describeTextRoute } from './openapi.ts';
 import { type Question, type Sender, textRoute } from './text-route.ts';
 import { refuseLeft, truncationDirection } from './truncation.ts';
-import { wantsBytes, writeBytes, writeNumbers } from './vectors.ts';
 
 const EXAMPLE = { text: 'What is the capital of France?' };
 const TEI_EXAMPLE = { inputs: EXAMPLE.text };

@@ -12,11 +12,11 @@ import {
 } from '../../runtime/index.ts';
 import { STATUS } from '../http/error-response.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
+import { writeBase64, writeNumbers } from '../http/vectors.ts';
 import { checkBody, MOST_TEXTS, modelFields, readOneOrMore, stringList } from './body.ts';
 import { openAiBody, openAiErrors, unmatchedBody } from './openai-errors.ts';
 import { describeTextRoute } from './openapi.ts';
 import { type Answered, type Question, type Sender, textRoute } from './text-route.ts';
-import { writeBase64, writeNumbers } from './vectors.ts';
 
 const EXAMPLE = { model: 'embedder', input: 'What is the capital of France?' };
 

@@ -12,6 +12,7 @@ import {
   rerank,
   similarity,
 } from '../../runtime/index.ts';
+import { roundScore } from '../http/scores.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import {
   checkBody,
@@ -23,7 +24,6 @@ import {
   windowFields,
 } from './body.ts';
 import { aboutFields, describeTextRoute } from './openapi.ts';
-import { roundScore } from './scores.ts';
 import { type Question, type Sender, textRoute } from './text-route.ts';
 import { refuseLeft, truncationDirection } from './truncation.ts';
 

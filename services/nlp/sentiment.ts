@@ -2,10 +2,10 @@
 
 import { z } from '@hono/zod-openapi';
 import { type Sentiment, sentiment } from '../../runtime/index.ts';
+import { roundScore } from '../http/scores.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import { checkBody, modelFields, readTexts, textFields, windowFields } from './body.ts';
 import { describeTextRoute, eachSchema } from './openapi.ts';
-import { roundScore } from './scores.ts';
 import { textRoute } from './text-route.ts';
 import { writeEach } from './write-each.ts';
 

@@ -12,10 +12,10 @@ import {
   summarize,
 } from '../../runtime/index.ts';
 import { EventStream, toEvent } from '../http/event-stream.ts';
+import { withRoundedScore } from '../http/scores.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import { checkBody, modelFields, readTexts, textFields } from './body.ts';
 import { aboutFields, describeTextRoute, eachSchema } from './openapi.ts';
-import { withRoundedScore } from './scores.ts';
 import { type Question, textOperations, textRoute } from './text-route.ts';
 import { writeEach } from './write-each.ts';
 

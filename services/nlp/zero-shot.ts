@@ -2,6 +2,7 @@
 
 import { z } from '@hono/zod-openapi';
 import { zeroShot } from '../../runtime/index.ts';
+import { withRoundedScore } from '../http/scores.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import {
   checkBody,
@@ -13,7 +14,6 @@ import {
   windowFields,
 } from './body.ts';
 import { describeTextRoute, eachSchema } from './openapi.ts';
-import { withRoundedScore } from './scores.ts';
 import { textRoute } from './text-route.ts';
 import { writeEach } from './write-each.ts';
 

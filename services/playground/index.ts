@@ -18,10 +18,13 @@ const TYPES: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
 };
 
-/** The page runs only its own scripts, and talks only to the server that it comes from. */
+/**
+ * The page runs only its own scripts, and talks only to the server that it comes from. `blob:` are the pictures that people choose,
+ * which the page shows; what the camera sees needs no source.
+ */
 const POLICY = [
   "default-src 'none'",
-  ...["script-src 'self'", "style-src 'self'", "connect-src 'self'", "img-src 'self' data:"],
+  ...["script-src 'self'", "style-src 'self'", "connect-src 'self'", "img-src 'self' data: blob:"],
   ...["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"],
 ].join('; ');
 

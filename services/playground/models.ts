@@ -1,6 +1,12 @@
 /** @module The models as the page needs them. */
 
-import type { ModelStatus, Runtime } from '../../runtime/index.ts';
+import {
+  type BoxDefaults,
+  boxDefaults,
+  type ModelStatus,
+  type Runtime,
+  type ServedModel,
+} from '../../runtime/index.ts';
 import {
   defaultFirst,
   type ExampleInput,
@@ -17,6 +23,8 @@ export interface PlaygroundModel extends ModelStatus {
   readonly row?: unknown;
   /** That row as `/v2` takes it. */
   readonly inputs?: readonly ExampleInput[] | undefined;
+  /** By the version: what it does with boxes. Versions without boxes are absent. */
+  readonly boxes: Readonly<Record<string, BoxDefaults>>;
 }
 
 /** The models as `/ready` lists them, the default first. */
@@ -28,6 +36,15 @@ export function playgroundModels({ config, routes }: Runtime): readonly Playgrou
       features: version?.config.features,
       row: version && exampleFeatures(version),
       inputs: version && exampleInputs(version),
+      boxes: boxesOf(model),
     };
   });
+}
+
+function boxesOf(model: ServedModel): Readonly<Record<string, BoxDefaults>> {
+  const each = model.loaded().flatMap(({ version, image }) => {
+    const defaults = image && boxDefaults(image);
+    return defaults === undefined ? [] : [[version, defaults] as const];
+  });
+  return Object.fromEntries(each);
 }

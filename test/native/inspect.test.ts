@@ -1,8 +1,11 @@
 /** @module `engine.inspect`: what the file of a model says, without loading it. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { TensorSpec } from '../../native/index.ts';
+import { temporaryFiles } from '../support/files.ts';
+import { FLOAT, input, model, node, output } from '../support/onnx.ts';
 import { fixture, open, withModel } from './support.ts';
 
 const engine = open();
@@ -44,6 +47,20 @@ describe('inspect', () => {
       outputs.map(({ type }) => type),
       ['string', ''],
     );
+  });
+
+  test('has what exporters have written about the model', async () => {
+    const identity = [
+      node('Identity', ['x'], ['y']),
+      input('x', FLOAT, [1]),
+      output('y', FLOAT, [1]),
+    ];
+    const names = { names: "{0: 'cat', 1: 'dog'}", imgsz: '[640, 640]' };
+    using folder = temporaryFiles({});
+    const file = path.join(folder.path, 'named.onnx');
+    writeFileSync(file, model(identity, names));
+    assert.deepEqual((await engine.inspect(file)).metadata, names);
+    assert.deepEqual((await engine.inspect(fixture('scalar'))).metadata, {});
   });
 
   test('a file that is no model has neither inputs nor outputs', async () => {

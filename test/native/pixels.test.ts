@@ -114,6 +114,103 @@ describe('inputs as pixels', () => {
       asPixels,
     ));
 
+  describe('requests of either form', () => {
+    const either = { inputs: { image: { ...form, either: true } } };
+    const planesOf = (image: Tensor<'uint8'>): Tensor<'float32'> => {
+      const [rows, height, width, channels] = image.dims as [number, number, number, number];
+      const data = Float32Array.from(expected(image), (value) => -value);
+      return { type: 'float32', dims: [rows, channels, height, width], data };
+    };
+
+    test('the signature shows the form of the model', () =>
+      withModel(
+        engine,
+        'image-axes',
+        ({ signature }) => {
+          assert.equal(signature.inputs[0]?.type, 'float32');
+          assert.deepEqual(signature.inputs[0]?.dims, [-1, 2, -1, -1]);
+        },
+        either,
+      ));
+
+    test('pixels and planes have the same outputs, also those whose shapes are equal', () =>
+      withModel(
+        engine,
+        'image-axes',
+        async (model) => {
+          // [rows, 2, 2, 2] is a shape of pixels and one of planes.
+          const many = Array.from({ length: 12 }, (_, seed) =>
+            pixels(1 + (seed % 3), 2, seed % 4 < 2 ? 2 : 5, seed),
+          );
+          const results = await Promise.all(
+            many.map((image, i) => model.run({ image: i % 2 === 0 ? image : planesOf(image) })),
+          );
+          for (const [i, { outputs }] of results.entries()) {
+            const { data } = outputs.negative!;
+            assert.deepEqual(outputs.negative!.dims, planesOf(many[i]!).dims);
+            assertClose(outputs.negative, expected(many[i]!));
+            assert.equal(data.length, many[i]!.data.length);
+          }
+          assert.ok(results.some(({ timings }) => timings.batchRequests > 1));
+        },
+        { ...either, instances: 1, inline: false },
+      ));
+
+    test('a large image is borrowed in both forms', () =>
+      withModel(
+        engine,
+        'image-axes',
+        async (model) => {
+          const image = pixels(1, 224, 224);
+          const wanted = expected(image);
+          const planes = planesOf(image);
+          for (const input of [image, planes]) {
+            const { outputs } = await model.run({ image: input }, { transfer: true });
+            assertClose(outputs.negative, wanted);
+          }
+        },
+        either,
+      ));
+
+    test('another type and the shape of the other form are refused', () =>
+      withModel(
+        engine,
+        'image-axes',
+        async (model) => {
+          const halves = {
+            type: 'float64',
+            dims: [1, 2, 1, 1],
+            data: new Float64Array(2),
+          } as const;
+          const either = /float64, but the model expects float32, or uint8 pixels/;
+          await refused(model.run({ image: halves }), 'INVALID_ARGUMENT', either);
+          const turned = { type: 'uint8', dims: [1, 2, 3, 3], data: new Uint8Array(18) } as const;
+          await refused(model.run({ image: turned }), 'INVALID_ARGUMENT', /\[-1,-1,-1,2\]/);
+        },
+        either,
+      ));
+  });
+
+  test('sizes that the file leaves open can be set by their names', () =>
+    withModel(
+      engine,
+      'image-axes',
+      async (model) => {
+        assert.deepEqual(model.signature.inputs[0]?.dims, [-1, 4, 5, 2]);
+        const image = pixels(1, 4, 5);
+        const { outputs } = await model.run({ image });
+        assertClose(outputs.negative, expected(image));
+        const other = model.run({ image: pixels(1, 5, 4) });
+        await refused(other, 'INVALID_ARGUMENT', /\[-1,4,5,2\]/);
+      },
+      { ...asPixels, dimensions: { height: 4, width: 5, depth: 7 } },
+    ));
+
+  test('a size that is no whole number is refused', async () => {
+    const loading = engine.load({ path: fixture('image-axes'), dimensions: { height: 0.5 } });
+    await refused(loading, 'INVALID_ARGUMENT', /dimensions\.height is 0\.5/);
+  });
+
   test('a form that does not fit the model is refused', async () => {
     const load = (inputs: NonNullable<LoadOptions['inputs']>, name = 'image-axes') =>
       engine.load({ path: fixture(name), inputs });

@@ -6,7 +6,7 @@ import { readyBlock } from '../../services/announce.ts';
 import { testConfig } from '../support/service.ts';
 
 const service = {
-  ports: { prediction: 8001, nlp: 8002, grpc: 9000 },
+  ports: { prediction: 8001, nlp: 8002, vision: 8003, grpc: 9000 },
   models: [
     { name: 'iris', versions: [{ version: 'v1.0', state: 'ready', reason: '' }] },
     { name: 'bad', versions: [{ version: '1', state: 'failed', reason: 'broken' }] },
@@ -14,6 +14,7 @@ const service = {
   examples: [
     { service: 'prediction', path: '/predict', body: '{"features":[0]}' },
     { service: 'nlp', path: '/embed', body: '{"text":"Hello"}' },
+    { service: 'vision', path: '/classify', file: 'models/animals/cat.jpg' },
   ],
   drain: async () => {},
   stop: async () => {},
@@ -30,6 +31,7 @@ describe('the block after the start', () => {
         '',
         '  prediction  http://127.0.0.1:8001/docs  /playground  /metrics  /ready',
         '  nlp         http://127.0.0.1:8002/docs  /playground  /metrics  /ready',
+        '  vision      http://127.0.0.1:8003/docs  /playground  /metrics  /ready',
         '  grpc        127.0.0.1:9000',
         '',
         '  curl -s http://127.0.0.1:8001/predict \\',
@@ -37,6 +39,9 @@ describe('the block after the start', () => {
         '',
         '  curl -s http://127.0.0.1:8002/embed \\',
         `    -H 'Content-Type: application/json' -d '{"text":"Hello"}'`,
+        '',
+        '  curl -s http://127.0.0.1:8003/classify \\',
+        `    -F 'image=@models/animals/cat.jpg'`,
         '',
       ].join('\n'),
     );

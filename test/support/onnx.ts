@@ -56,7 +56,10 @@ export const node = (
   ],
 ];
 
-const valueInfo = (name: string, type: number, dims: readonly number[]): readonly Field[] => [
+/** A number is a size, and a string the name of one that the file leaves open. */
+type Dimension = number | string;
+
+const valueInfo = (name: string, type: number, dims: readonly Dimension[]): readonly Field[] => [
   [1, name],
   [
     2,
@@ -65,19 +68,19 @@ const valueInfo = (name: string, type: number, dims: readonly number[]): readonl
         1,
         [
           [1, type],
-          [2, dims.map((size): Field => [1, [[1, size]]])],
+          [2, dims.map((size): Field => [1, [[typeof size === 'number' ? 1 : 2, size]]])],
         ],
       ],
     ],
   ],
 ];
 
-export const input = (name: string, type: number, dims: readonly number[]): Field => [
+export const input = (name: string, type: number, dims: readonly Dimension[]): Field => [
   11,
   valueInfo(name, type, dims),
 ];
 
-export const output = (name: string, type: number, dims: readonly number[]): Field => [
+export const output = (name: string, type: number, dims: readonly Dimension[]): Field => [
   12,
   valueInfo(name, type, dims),
 ];
@@ -115,10 +118,22 @@ export const external = (name: string, dims: readonly number[], location: string
   ],
 ];
 
-/** A model of opset 17 with this graph. */
-export const model = (graph: readonly Field[]): Buffer =>
+/** A model of opset 17 with this graph and these metadata. */
+export const model = (
+  graph: readonly Field[],
+  metadata: Readonly<Record<string, string>> = {},
+): Buffer =>
   encode([
     [1, 8],
     [7, [...graph, [2, 'graph']]],
     [8, [[2, 17]]],
+    ...Object.entries(metadata).map(
+      ([key, value]): Field => [
+        14,
+        [
+          [1, key],
+          [2, value],
+        ],
+      ],
+    ),
   ]);

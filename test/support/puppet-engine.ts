@@ -10,6 +10,7 @@ import type { DeviceReport } from '../../native/device-types.ts';
 import type { Counters, Engine, EngineInfo } from '../../native/engine-types.ts';
 import { MillraceError } from '../../native/errors.ts';
 import type { GenerativeModel, GeneratorOptions } from '../../native/generation-types.ts';
+import { openImages } from '../../native/images.ts';
 import type { RunOptions, RunResult, Timings } from '../../native/run-types.ts';
 import type { Tensor, Tensors } from '../../native/tensor-types.ts';
 import type {
@@ -209,6 +210,7 @@ export class PuppetEngine implements Engine {
   readonly info: EngineInfo;
   readonly counters: Counters = new PuppetCounters();
   readonly codec = openCodec();
+  readonly images = openImages();
   /** Every model loaded so far, by name. */
   readonly models = new Map<string, PuppetModel>();
   /** Every call of `load`. */
@@ -252,7 +254,12 @@ export class PuppetEngine implements Engine {
   }
 
   /** What is in a file is nothing by default. */
-  inspect: Engine['inspect'] = async () => ({ digest: '0'.repeat(64), inputs: [], outputs: [] });
+  inspect: Engine['inspect'] = async () => ({
+    digest: '0'.repeat(64),
+    inputs: [],
+    outputs: [],
+    metadata: {},
+  });
 
   async close(): Promise<void> {
     this.closed = true;

@@ -46,6 +46,7 @@ export async function serveRoute(repository: string): Promise<number> {
       encodeInferResponse,
       encodeInferResponseAsync: async (response) => encodeInferResponse(response),
     },
+    images: engine.images,
     inspect: (path) => engine.inspect(path),
     load: (options) => engine.load(options),
     loadGenerator: (options) => engine.loadGenerator(options),

@@ -63,6 +63,10 @@ class Arguments {
     return tensor;
   }
 
+  bool IsTyped(size_t i) const noexcept {
+    bool typed = false;
+    return napi_is_typedarray(env_, (*this)[i], &typed) == napi_ok && typed;
+  }
   bool IsNumber(size_t i) const noexcept {
     double number = 0;
     return napi_get_value_double(env_, (*this)[i], &number) == napi_ok;

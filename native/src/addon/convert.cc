@@ -220,8 +220,8 @@ Status MakeMasks(const Signature& signature, const ShapePlan& plan, Request& req
 }  // namespace
 
 Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
-                   const ShapePlan& plan, bool batched, StagedExecutor* device,
-                   const napi_value* values, Request& request) {
+                   std::span<const TensorSpec> pixel_specs, const ShapePlan& plan, bool batched,
+                   StagedExecutor* device, const napi_value* values, Request& request) {
   const double timeout = mail[kRequestTimeout];
   const double priority = mail[kRequestPriority];
   mail += kRequestWords;
@@ -232,9 +232,11 @@ Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
   bool borrowed = false;
   const std::string* first = nullptr;  // the input whose rows the others must match
   for (size_t i = 0; i < signature.inputs.size(); ++i) {
-    const TensorSpec& spec = signature.inputs[i];
     Input& input = request.inputs[i];
-    bool borrow = mail[kInputBorrow] != 0;
+    const auto flags = static_cast<int>(mail[kInputFlags]);
+    bool borrow = (flags & kInputBorrowed) != 0;
+    const bool pixels = (flags & kInputPixels) != 0 && !pixel_specs[i].name.empty();
+    const TensorSpec& spec = pixels ? pixel_specs[i] : signature.inputs[i];
     const double rank = mail[kInputRank];
     mail += kInputWords;
     input.view = {};

@@ -17,10 +17,11 @@ namespace millrace {
 // Fills `request` from the mailbox (see addon/mailbox_layout.h) and from one JavaScript value for each
 // input: a typed array of the input's type, its bytes as a Uint8Array, or an array of strings. Checks
 // everything that memory safety depends on, and makes the masks that the request leaves out. Returns
-// kInvalidArgument with a sentence for the client if an input does not fit the signature or the plan.
+// kInvalidArgument with a sentence for the client if an input does not fit the signature or the plan. An input whose flags
+// have kInputPixels fits the one of `pixel_specs`, which has one for each input, instead.
 Status ReadRequest(napi_env env, const double* mail, const Signature& signature,
-                   const ShapePlan& plan, bool batched, StagedExecutor* device,
-                   const napi_value* values, Request& request);
+                   std::span<const TensorSpec> pixel_specs, const ShapePlan& plan, bool batched,
+                   StagedExecutor* device, const napi_value* values, Request& request);
 
 // Reads what submit() gets after the inputs if an output is to be pooled: int32 words, which are the number of the output, the
 // number of modes, the modes, and two tokens for each row. Returns kInvalidArgument if it is something else.

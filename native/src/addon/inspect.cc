@@ -90,6 +90,9 @@ Napi::Value JS_inspect(const Napi::CallbackInfo& info) {
     facts.Set("controlFlow", Napi::Boolean::New(own, graph.control_flow));
     facts.Set("inputs", ToArray(own, graph.signature.inputs));
     facts.Set("outputs", ToArray(own, graph.signature.outputs));
+    Napi::Object metadata = Napi::Object::New(own);
+    for (const auto& [key, value] : graph.metadata) metadata.Set(key, value);
+    facts.Set("metadata", metadata);
     deferred.Resolve(facts);
   };
   auto settled = std::make_unique<JsThread::Event>(settle);

@@ -67,6 +67,7 @@ std::vector<PixelForm> ReadPixels(const Napi::Value& value) {
     form.input = StringOr(object, "input");
     form.scale = static_cast<float>(NumberOr(object, "scale", 0));
     form.reverse = NumberOr(object, "reverse", 0) != 0;
+    form.either = NumberOr(object, "either", 0) != 0;
     for (auto [name, numbers] : {std::pair("mean", &form.mean), std::pair("std", &form.deviation)}) {
       const auto values = object.Get(name).As<Napi::Float32Array>();
       numbers->assign(values.Data(), values.Data() + values.ElementLength());
@@ -107,6 +108,10 @@ LoadRequest ReadLoadRequest(const Napi::Object& options) {
   if (const double most = NumberOr(options, "maxElements", 0); most > 0) {
     request.max_elements = static_cast<int64_t>(most);
   }
+  ForEachObject(options.Get("dimensions"), [&request](const Napi::Object& object) {
+    request.dimensions.emplace_back(StringOr(object, "name"),
+                                    static_cast<int64_t>(NumberOr(object, "size", 1)));
+  });
   request.pixels = ReadPixels(options.Get("pixels"));
   request.digest = StringOr(options, "digest");
   request.copy_folder = StringOr(options, "copyFolder");

@@ -53,6 +53,7 @@ Status LoadedModel::Load(const LoadSurroundings& surroundings, const LoadRequest
   session.path = snapshot.path();
   session.bytes = snapshot.bytes();
   session.intra_op_threads = std::max(request.intra_op_threads, 1);
+  session.dimensions = request.dimensions;
   session.device = request.device;
   session.digest = request.digest;
   session.cache_folder = request.cache_folder;
@@ -247,6 +248,7 @@ Status LoadedModel::MapInputs(const LoadRequest& request) {
   }
   std::vector<TensorSpec>& inputs = request_signature_.inputs;
   maps_.resize(inputs.size());
+  pixel_specs_.resize(inputs.size());
   for (const PixelForm& form : request.pixels) {
     const auto spec = std::ranges::find(inputs, form.input, &TensorSpec::name);
     if (spec == inputs.end()) {
@@ -259,7 +261,13 @@ Status LoadedModel::MapInputs(const LoadRequest& request) {
                                           "' has a declared axis and cannot be made of pixels: leave "
                                           "one of the two out"};
     }
-    MILLRACE_RETURN_IF_ERROR(MakePixelInput(form, *spec, maps_[index]));
+    TensorSpec pixels = *spec;
+    MILLRACE_RETURN_IF_ERROR(MakePixelInput(form, pixels, maps_[index]));
+    if (form.either) {
+      pixel_specs_[index] = std::move(pixels);
+    } else {
+      *spec = std::move(pixels);
+    }
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "addon/load_surroundings.h"
@@ -58,6 +59,8 @@ struct LoadRequest {
   Nanos warmup = 0;
   // The costs that an earlier process has measured.
   std::vector<KnownCost> costs;
+  // Sizes for dimensions that the file leaves open, by their names.
+  std::vector<std::pair<std::string, int64_t>> dimensions;
   // The inputs for which requests have pixels.
   std::vector<PixelForm> pixels;
   std::vector<AxisSpec> axes;
@@ -79,6 +82,8 @@ class LoadedModel {
   const Signature& signature() const noexcept { return executor_->signature(); }
   // The signature of requests, which differs from the model's in inputs that are mapped.
   const Signature& request_signature() const noexcept { return request_signature_; }
+  // The other form that requests may have for an input, which is pixels; it has no name where there is none.
+  const std::vector<TensorSpec>& pixel_specs() const noexcept { return pixel_specs_; }
   const Batchability& batchability() const noexcept { return batchability_; }
   // Returns whether requests are batched at the moment.
   bool batched() const noexcept { return batcher_->batched(); }
@@ -117,6 +122,7 @@ class LoadedModel {
   Batchability batchability_;
   ShapePlan shapes_;
   Signature request_signature_;
+  std::vector<TensorSpec> pixel_specs_;
   InputMaps maps_;
   std::unique_ptr<Batcher> batcher_;  // last, so that its workers end before the executor is freed
 };

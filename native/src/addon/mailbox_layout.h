@@ -28,12 +28,16 @@ inline constexpr int kStartDone = 3;
 // The word to which submit() writes the milliseconds after which to retry, if it refuses a request with UNAVAILABLE.
 inline constexpr int kRetryAfter = 0;
 
-// The words of an input. kInputBorrow is 1 where the addon may read the caller's memory until the request
-// has finished. The rank is kInputLeftOut where the request leaves out a mask.
-inline constexpr int kInputBorrow = 0;
+// The words of an input. The rank is kInputLeftOut where the request leaves out a mask.
+inline constexpr int kInputFlags = 0;
 inline constexpr int kInputRank = 1;
 inline constexpr int kInputWords = 2;
 inline constexpr int kInputLeftOut = -1;
+
+// The bits of kInputFlags. kInputBorrowed: the addon may read the caller's memory until the request has finished.
+// kInputPixels: the input is pixels, which the model takes as planes.
+inline constexpr int kInputBorrowed = 1;
+inline constexpr int kInputPixels = 2;
 
 // The words of a record. Rows and requests are those of the batch; both times are in milliseconds. The length is the
 // number of words of the whole record, after which the next one starts.

@@ -48,7 +48,7 @@ napi_value JS_submit(napi_env env, napi_callback_info info) {
   if (request != nullptr) {
     try {
       Status status = ReadRequest(env, thread.mailbox, hold.model->request_signature(),
-                                  hold.model->shapes(), hold.model->batched(),
+                                  hold.model->pixel_specs(), hold.model->shapes(), hold.model->batched(),
                                   hold.model->device(), values, *request);
       if (status.ok() && count > inputs) {
         status = ReadPooling(env, values[inputs], hold.model->request_signature().outputs.size(), *request);
@@ -220,6 +220,11 @@ Napi::Object WrapModel(Napi::Env env, std::shared_ptr<JsThread> thread,
     if (model->shapes().IsMask(i)) masks[masks.Length()] = signature.inputs[i].name;
   }
   object.Set("masks", masks);
+  Napi::Array pixels = Napi::Array::New(env);
+  for (const TensorSpec& spec : model->pixel_specs()) {
+    if (!spec.name.empty()) pixels[pixels.Length()] = spec.name;
+  }
+  object.Set("pixels", pixels);
   object.Set("pads", Napi::Boolean::New(env, model->shapes().pads));
 
   object.Set("report", ToObject(env, model->report()));

@@ -9,6 +9,7 @@
 #include "addon/completion.h"
 #include "addon/convert.h"
 #include "addon/core.h"
+#include "addon/detection_calls.h"
 #include "addon/generation_drain.h"
 #include "addon/generative_model.h"
 #include "addon/image_calls.h"
@@ -190,6 +191,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     exports.Set("open", Napi::Function::New(env, JS_guarded<JS_open>, "open"));
     AddCodec(env, exports);
     AddImages(env, exports);
+    AddDetections(env, exports);
     return nullptr;
   });
   return exports;

@@ -128,12 +128,27 @@ TensorView Gather(std::span<Request*> requests, size_t index, const RunShape& ru
   return whole;
 }
 
+// The shape that an input of a request has in the model. Requests may also have the model's own form.
+Shape ModelShape(const InputMap& map, const TensorView& own) {
+  return own.type == map.type() ? own.shape : map.ModelShape(own.shape);
+}
+
+// Returns the map for input `index`, or null if it has none or every request has the model's own form.
+const InputMap* MapOf(std::span<Request*> requests, size_t index, const InputMaps* maps) {
+  if (maps == nullptr || index >= maps->size() || (*maps)[index] == nullptr) return nullptr;
+  const InputMap* const map = (*maps)[index].get();
+  const bool has_other_form = std::ranges::any_of(requests, [&](const Request* request) {
+    return request->inputs[index].view.type != map->type();
+  });
+  return has_other_form ? map : nullptr;
+}
+
 // Gathers input `index` of a run with `map`.
 TensorView GatherMapped(std::span<Request*> requests, size_t index, const RunShape& run,
                         const InputMap& map, Staging& staging) {
   TensorView whole;
   whole.type = map.type();
-  whole.shape = map.ModelShape(requests.front()->inputs[index].view.shape);
+  whole.shape = ModelShape(map, requests.front()->inputs[index].view);
   if (run.batched) whole.shape.dims[0] = run.padded_rows;
   const size_t size = ElementSize(whole.type);
   whole.bytes = ElementsToMake(whole.shape) * size;
@@ -141,7 +156,11 @@ TensorView GatherMapped(std::span<Request*> requests, size_t index, const RunSha
   whole.data = target;
   for (const Request* request : requests) {
     const TensorView& part = request->inputs[index].view;
-    map.Map(part, target);
+    if (part.type != map.type()) {
+      map.Map(part, target);
+    } else if (part.bytes != 0) {
+      std::memcpy(target, part.data, part.bytes);
+    }
     target += ElementsToMake(part.shape) * size;
   }
   const size_t row = static_cast<size_t>(whole.shape.Elements(1).value_or(0)) * size;
@@ -191,10 +210,8 @@ std::vector<TensorView> GatherAll(std::span<Request*> requests, const RunShape& 
   inputs.reserve(count);
   const bool as_it_is = requests.size() == 1 && FitsAsItIs(*requests.front(), run);
   for (size_t i = 0; i < count; ++i) {
-    const bool mapped =
-        context.maps != nullptr && i < context.maps->size() && (*context.maps)[i] != nullptr;
-    if (mapped) {
-      inputs.push_back(GatherMapped(requests, i, run, *(*context.maps)[i], context.staging));
+    if (const InputMap* const map = MapOf(requests, i, context.maps)) {
+      inputs.push_back(GatherMapped(requests, i, run, *map, context.staging));
     } else {
       inputs.push_back(as_it_is ? Own(*requests.front(), i, context.staging)
                                 : Gather(requests, i, run, context.staging));
@@ -213,9 +230,8 @@ struct StagedInputs {
 void Prepare(std::span<Request*> requests, const RunShape& run, const RunContext& context,
              StagedInputs& inputs) {
   const size_t count = requests.front()->inputs.size();
-  const bool mapped =
-      context.maps != nullptr &&
-      std::ranges::any_of(*context.maps, [](const auto& map) { return map != nullptr; });
+  bool mapped = false;
+  for (size_t i = 0; i < count; ++i) mapped = mapped || MapOf(requests, i, context.maps) != nullptr;
   const bool as_they_are =
       !mapped && std::ranges::all_of(requests, [&run](const Request* request) {
         return FitsAsItIs(*request, run);

@@ -19,6 +19,8 @@ struct PixelForm {
   std::vector<float> deviation;
   // Whether the first and the third channel are swapped, for BGR images and an RGB model or the reverse.
   bool reverse = false;
+  // Whether requests may also have the model's own form, which the signature then shows.
+  bool either = false;
 };
 
 // Makes the map from uint8 [rows, height, width, channels], or the same without rows, to a float32 input of [rows,

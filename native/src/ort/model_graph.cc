@@ -76,6 +76,9 @@ class GraphReader {
         ReadGraph(field.bytes, 0);
       } else if (field.number == model_field::kFunction) {
         ReadNodes(field.bytes, function_field::kNode, 1);
+      } else if (field.number == model_field::kMetadata) {
+        facts_.metadata.emplace_back(FirstString(field.bytes, metadata_field::kKey),
+                                     FirstString(field.bytes, metadata_field::kValue));
       }
     }
     facts_.valid = ok_ && reader.ok() && has_graph_;

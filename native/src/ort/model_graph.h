@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "batching/tensor.h"
@@ -32,6 +33,8 @@ struct GraphFacts {
   Signature signature;
   // The files that hold tensors, relative to the model's folder, each once.
   std::vector<std::string> external;
+  // What exporters have written about the model: keys and values.
+  std::vector<std::pair<std::string, std::string>> metadata;
   // The ZipMap nodes whose results are outputs of the model.
   std::vector<ZipMap> zip_maps;
 };

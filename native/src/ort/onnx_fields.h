@@ -8,12 +8,17 @@ namespace millrace {
 namespace model_field {
 inline constexpr uint32_t kGraph = 7;
 inline constexpr uint32_t kOpset = 8;
+inline constexpr uint32_t kMetadata = 14;
 inline constexpr uint32_t kFunction = 25;
 }  // namespace model_field
 namespace opset_field {
 inline constexpr uint32_t kDomain = 1;
 inline constexpr uint32_t kVersion = 2;
 }  // namespace opset_field
+namespace metadata_field {
+inline constexpr uint32_t kKey = 1;
+inline constexpr uint32_t kValue = 2;
+}  // namespace metadata_field
 namespace graph_field {
 inline constexpr uint32_t kNode = 1;
 inline constexpr uint32_t kInitializer = 5;

@@ -22,6 +22,9 @@ Status MakeOptions(const OrtLibrary& library, const SessionOptions& options,
   // Spinning pool threads cost a core at 50 runs a second and take it from the HTTP threads.
   MILLRACE_ORT(api, AddSessionConfigEntry(raw, "session.intra_op.allow_spinning", "0"),
                Code::kInternal);
+  for (const auto& [name, size] : options.dimensions) {
+    MILLRACE_ORT(api, AddFreeDimensionOverrideByName(raw, name.c_str(), size), Code::kInternal);
+  }
   if (!options.external_folder.empty()) {
     MILLRACE_ORT(api,
                  AddSessionConfigEntry(raw, "session.model_external_initializers_file_folder_path",

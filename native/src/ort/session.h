@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ort/loaded.h"
@@ -47,6 +48,8 @@ struct SessionOptions {
   std::string external_folder;
   // The number of threads inside one run, at least 1.
   int intra_op_threads = 1;
+  // Sizes for dimensions of inputs that the file leaves open, by their names.
+  std::vector<std::pair<std::string, int64_t>> dimensions;
 
   DeviceOptions device;
   // If null, the model is not batched and there are no device shapes.

@@ -13,7 +13,9 @@ export interface DecodeOptions {
    * The size to which the pixels will be resized, for an image of the given size after its orientation. Decoders that can make
    * an image smaller at less cost do so, down to twice that size. Undefined asks for all pixels.
    */
-  readonly target?: ((width: number, height: number) => { width: number; height: number }) | undefined;
+  readonly target?:
+    | ((width: number, height: number) => { width: number; height: number })
+    | undefined;
   /** Aborts when nobody waits for the pixels any more. */
   readonly signal?: CancelSignal | undefined;
   /** Milliseconds until the deadline of the request; undefined if it has none. */

@@ -1,7 +1,7 @@
 /** @module The layers after the pooling of an embedding model. */
 
 import type { DenseLayer } from '../../text/text-model.ts';
-import { sigmoid } from './scores.ts';
+import { sigmoid } from '../scores.ts';
 
 /** The output of a layer. @param input Has `inFeatures` numbers. */
 export function applyDense(

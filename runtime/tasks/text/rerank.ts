@@ -3,10 +3,10 @@
 import { invalidArgument } from '../../errors.ts';
 import { ShortTurns } from '../../short-turns.ts';
 import type { TextModel } from '../../text/text-model.ts';
+import { activate, activationOf, fallingOrder } from '../scores.ts';
 import { type EncodedRows, encodeTexts, rowsOf, windowsOf } from './encode-texts.ts';
 import type { TextInput, TextOperation, TextUsage, WindowOptions } from './operation.ts';
 import { RowOutputs } from './rows.ts';
-import { activate, activationOf, fallingOrder } from './scores.ts';
 import { checkTexts, TURN_MS } from './texts.ts';
 import { usageOf } from './usage.ts';
 

@@ -1,6 +1,7 @@
 /** @module The labels of texts, such as their sentiment; as transformers' TextClassificationPipeline. */
 
 import { ShortTurns } from '../../short-turns.ts';
+import { type Activation, activate, activationOf, fallingOrder } from '../scores.ts';
 import {
   type EncodedRows,
   encodeTexts,
@@ -10,7 +11,6 @@ import {
 } from './encode-texts.ts';
 import type { TextInput, TextOperation, TextUsage, WindowOptions } from './operation.ts';
 import { RowOutputs } from './rows.ts';
-import { type Activation, activate, activationOf, fallingOrder } from './scores.ts';
 import { checkTexts, TURN_MS } from './texts.ts';
 import { usageOf } from './usage.ts';
 

@@ -2,8 +2,8 @@
 
 import type { ShortTurns } from '../../short-turns.ts';
 import type { TokenWindow } from '../../text/tokenizer/index.ts';
+import { highestOf, type Likeliest, likeliest, softmax } from '../scores.ts';
 import type { RowOutput } from './rows.ts';
-import { highestOf, type Likeliest, likeliest, softmax } from './scores.ts';
 
 /**
  * How tokens become entities; the strategies of transformers. `none`: each token is one. `simple`: neighbouring tokens of the same

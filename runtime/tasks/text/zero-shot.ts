@@ -9,10 +9,10 @@ import { invalidArgument, ServeError } from '../../errors.ts';
 import { ShortTurns } from '../../short-turns.ts';
 import type { TextModel } from '../../text/text-model.ts';
 import type { EncodedText } from '../../text/tokenizer/index.ts';
+import { fallingOrder, softmax } from '../scores.ts';
 import { encodeTexts, rowsOf } from './encode-texts.ts';
 import type { TextInput, TextOperation, TextUsage, WindowOptions } from './operation.ts';
 import { RowOutputs, type Rows } from './rows.ts';
-import { fallingOrder, softmax } from './scores.ts';
 import { checkTexts, MAX_BYTES, TURN_MS } from './texts.ts';
 import { usageOf } from './usage.ts';
 

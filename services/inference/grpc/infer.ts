@@ -16,6 +16,7 @@ import {
   ServeError,
 } from '../../../runtime/index.ts';
 import { headerText } from '../../http/header-text.ts';
+import { prepareImages, sendsFiles } from '../images.ts';
 import { prepareInfer, type ResponseForm } from '../infer.ts';
 import { toCodecRequest, toParameters, toResponse } from './convert.ts';
 import type { EncodedMessage } from './encoded-message.ts';
@@ -97,13 +98,17 @@ const EMPTY: ModelInferResponse = {
 
 type Steps = InferenceSteps<ModelInferRequest, ResponseForm, ModelInferResponse>;
 
-const stepsWith = (share: BodyShare): Steps => ({
+const stepsWith = ({ imageTools: tools }: Runtime, share: BodyShare, waiter: Caller): Steps => ({
   route: ({ model_name: model, model_version: version }) => ({
     model,
     version: version === '' ? undefined : version,
   }),
   body: ({ id, parameters }) => ({ id, parameters: toParameters(parameters) }),
-  prepare: (message) => prepareInfer(toCodecRequest(message, share)),
+  prepare(message, version) {
+    const prepared = prepareInfer(toCodecRequest(message, share));
+    if (!sendsFiles(version, prepared)) return prepared;
+    return prepareImages(version, prepared, { tools, waiter, share, isText: () => false });
+  },
   respond: (outcome, message) => toResponse(message, outcome),
 });
 
@@ -123,7 +128,8 @@ async function infer(
   try {
     return await encoded.decodedFor(
       bodies,
-      async (message, share) => (await runtime.infer(stepsWith(share), message, caller)).response,
+      async (message, share) =>
+        (await runtime.infer(stepsWith(runtime, share, caller), message, caller)).response,
     );
   } finally {
     admission.release();

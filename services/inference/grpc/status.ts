@@ -6,6 +6,8 @@ import { toServeError } from '../../http/error-response.ts';
 
 export const CODES: Readonly<Record<ServeCode, status>> = {
   INVALID_ARGUMENT: status.INVALID_ARGUMENT,
+  INVALID_IMAGE: status.INVALID_ARGUMENT,
+  IMAGE_TOO_LARGE: status.INVALID_ARGUMENT,
   WRONG_TASK: status.INVALID_ARGUMENT,
   INVALID_JSON: status.INVALID_ARGUMENT,
   BODY_INCOMPLETE: status.INVALID_ARGUMENT,

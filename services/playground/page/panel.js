@@ -2,56 +2,46 @@
 
 import { h, note } from './dom.js';
 import { fieldElement, valuesOf } from './fields.js';
+import { choicesOf } from './models.js';
 import { curl, send, times } from './request.js';
 
 /**
- * What a panel does, in a file of `panels/`.
+ * What a panel does, in a file of `panels/`. Panels with `view` can ask two models or versions the same, and say in `say` what a
+ * control of theirs has changed.
  *
  * @typedef {{
  *   title: string,
  *   description: string,
  *   tasks: readonly string[] | undefined,
+ *   needsBoxes?: boolean,
  *   fields: readonly import('./fields.js').Field[],
  *   empty: string,
- *   ask(values: Record<string, any>, model: string | undefined): import('./request.js').Ask,
- *   show(json: any, values: Record<string, any>): Node,
- *   more?(model: Model): Promise<readonly import('./fields.js').Field[]>,
+ *   ask(values: Record<string, any>, model: string | undefined, choice: Choice): import('./request.js').Ask,
+ *   show?(json: any, values: Record<string, any>): Node,
+ *   view?(answers: readonly Answer[], values: Record<string, any>, say: (text: string) => void): Node,
+ *   more?(model: import('./models.js').Model): Promise<readonly import('./fields.js').Field[]>,
  * }} Panel
  *
- * A model as the server lists it, with the names of its features, a row of them, and that row as inputs of `/v2`.
- * @typedef {{
- *   name: string,
- *   versions: readonly { state: string, task?: string }[],
- *   features?: readonly string[],
- *   row?: readonly unknown[] | Record<string, unknown>,
- *   inputs?: readonly object[],
- * }} Model
+ * @typedef {import('./models.js').Choice} Choice
+ *
+ * What a model has answered.
+ * @typedef {{ choice: Choice, json: any, about: import('./request.js').About }} Answer
  */
 
-/**
- * The served models that have one of the tasks.
- *
- * @param {Panel} panel
- * @param {readonly Model[]} models
- */
-const suiting = ({ tasks }, models) =>
-  models.filter(({ versions }) =>
-    versions.some(
-      ({ state, task = '' }) => state === 'ready' && (tasks === undefined || tasks.includes(task)),
-    ),
-  );
+/** The choice of no second model. */
+const NOTHING = '(nothing)';
 
 /**
  * @param {HTMLElement} main
  * @param {Panel | undefined} panel
- * @param {readonly Model[]} models
+ * @param {readonly import('./models.js').Model[]} models
  */
 export function openPanel(main, panel, models) {
   if (panel === undefined) return main.replaceChildren(note('This service has no panel.'));
-  const able = suiting(panel, models);
+  const choices = choicesOf(panel, models, panel.view !== undefined);
   const head = [h('h2', {}, panel.title), h('p', {}, panel.description)];
-  if (able.length === 0) return main.replaceChildren(...head, note(panel.empty));
-  main.replaceChildren(...head, new OpenPanel(panel, able).element);
+  if (choices.length === 0) return main.replaceChildren(...head, note(panel.empty));
+  main.replaceChildren(...head, new OpenPanel(panel, choices).element);
 }
 
 class OpenPanel {
@@ -60,11 +50,11 @@ class OpenPanel {
 
   /**
    * @param {Panel} panel
-   * @param {readonly Model[]} models The first one is chosen.
+   * @param {readonly Choice[]} choices The first one is chosen.
    */
-  constructor(panel, models) {
+  constructor(panel, choices) {
     this.panel = panel;
-    this.models = models;
+    this.choices = choices;
     this.fields = panel.fields;
     this.run = h('button', { type: 'submit' }, 'Run');
     this.stop = h(
@@ -83,19 +73,10 @@ class OpenPanel {
       'aria-label': 'Response',
       'aria-live': 'polite',
     });
-    this.about = h('dl', { class: 'times' });
-    const choice = {
-      name: 'model',
-      label: 'Model',
-      type: /** @type {const} */ ('choice'),
-      options: models.map(({ name }) => name),
-    };
-    this.rows = h(
-      'div',
-      { class: 'fields' },
-      fieldElement(choice),
-      ...this.fields.map(fieldElement),
-    );
+    this.status = h('p', { role: 'status', class: 'note' });
+    this.about = h('div', {});
+    this.chooser = this.choiceElements();
+    this.rows = h('div', { class: 'fields' }, ...this.chooser, ...this.fields.map(fieldElement));
     this.form = /** @type {HTMLFormElement} */ (
       h(
         'form',
@@ -123,7 +104,7 @@ class OpenPanel {
       h('pre', { tabindex: '0' }, this.command),
       this.copy,
     );
-    this.element = h('div', {}, this.form, this.output, this.about, details);
+    this.element = h('div', {}, this.form, this.output, this.status, this.about, details);
     if (panel.more === undefined) this.showCommand();
     else {
       this.form.elements.namedItem('model')?.addEventListener('change', () => this.addFields());
@@ -131,35 +112,61 @@ class OpenPanel {
     }
   }
 
-  get model() {
-    return /** @type {any} */ (this.form.elements.namedItem('model')).value;
+  /** The choice of a model, and of another one where a panel can compare them. */
+  choiceElements() {
+    const options = this.choices.map(({ label }) => label);
+    const type = /** @type {const} */ ('choice');
+    const first = fieldElement({ name: 'model', label: 'Model', type, options });
+    if (this.panel.view === undefined || options.length === 1) return [first];
+    const others = [NOTHING, ...options];
+    return [first, fieldElement({ name: 'other', label: 'Compare with', type, options: others })];
+  }
+
+  /**
+   * @param {string} name The name of the field.
+   * @returns {Choice | undefined}
+   */
+  chosen(name) {
+    const control = /** @type {any} */ (this.form.elements.namedItem(name));
+    return this.choices.find(({ label }) => label === control?.value);
+  }
+
+  get choice() {
+    return /** @type {Choice} */ (this.chosen('model'));
   }
 
   /** Adds the fields that depend on the model. */
   async addFields() {
-    const { model } = this;
+    const { choice } = this;
     try {
-      const chosen = /** @type {Model} */ (this.models.find(({ name }) => name === model));
-      const more = await this.panel.more?.(chosen);
+      const more = await this.panel.more?.(choice.model);
       // Another model may have been chosen meanwhile.
-      if (model !== this.model) return;
+      if (choice !== this.choice) return;
       this.fields = [...this.panel.fields, ...(more ?? [])];
     } catch (error) {
-      this.output.replaceChildren(note(`The fields of ${model} could not be read: ${error}`));
+      this.output.replaceChildren(
+        note(`The fields of ${choice.label} could not be read: ${error}`),
+      );
       return;
     }
-    const [choice] = this.rows.children;
-    this.rows.replaceChildren(/** @type {Node} */ (choice), ...this.fields.map(fieldElement));
+    this.rows.replaceChildren(...this.chooser, ...this.fields.map(fieldElement));
     this.showCommand();
   }
 
-  ask() {
-    const values = valuesOf(this.form, this.fields);
-    return { values, ask: this.panel.ask(values, this.model) };
+  values() {
+    return valuesOf(this.form, this.fields);
+  }
+
+  /**
+   * @param {Record<string, any>} values
+   * @param {Choice} choice
+   */
+  ask(values, choice) {
+    return this.panel.ask(values, choice.model.name, choice);
   }
 
   showCommand() {
-    this.command.textContent = curl(this.ask().ask);
+    this.command.textContent = curl(this.ask(this.values(), this.choice));
   }
 
   async copyCommand() {
@@ -180,22 +187,34 @@ class OpenPanel {
     this.abort();
     const running = new AbortController();
     this.#running = running;
-    const { values, ask } = this.ask();
+    const values = this.values();
+    const other = this.chosen('other');
+    const choices = other === undefined ? [this.choice] : [this.choice, other];
     const text = h('p', { class: 'stream' });
     const isRunning = () => this.#running === running;
     this.about.replaceChildren();
+    this.status.replaceChildren();
     this.output.setAttribute('aria-busy', 'true');
     this.stop.removeAttribute('disabled');
-    try {
-      const { json, about } = await send(ask, running.signal, (delta) => {
-        if (!isRunning()) return;
-        if (text.parentNode === null) this.output.replaceChildren(text);
-        text.append(delta);
-      });
+    const onDelta = (/** @type {string} */ delta) => {
       if (!isRunning()) return;
-      // A stream without a last event is complete as it is.
-      if (Object.keys(json).length > 0) this.output.replaceChildren(this.panel.show(json, values));
-      this.showTimes(about);
+      if (text.parentNode === null) this.output.replaceChildren(text);
+      text.append(delta);
+    };
+    try {
+      /** @type {Answer[]} */
+      const answers = [];
+      // One after the other, so that neither slows down the other one.
+      for (const choice of choices) {
+        const asked = this.ask(values, choice);
+        const sent = await send(asked, running.signal, onDelta).catch((error) => {
+          if (choices.length > 1) error.message = `${choice.label}: ${error.message}`;
+          throw error;
+        });
+        answers.push({ choice, ...sent });
+      }
+      if (!isRunning()) return;
+      this.show(answers, values);
     } catch (error) {
       if (!isRunning()) return;
       const stopped = running.signal.aborted;
@@ -212,11 +231,32 @@ class OpenPanel {
     }
   }
 
-  /** @param {import('./request.js').About} about */
-  showTimes(about) {
-    const rows = times(about).map(([name, value]) =>
-      h('div', {}, h('dt', {}, name), h('dd', {}, value)),
-    );
-    this.about.replaceChildren(...rows);
+  /**
+   * @param {readonly Answer[]} answers
+   * @param {Record<string, any>} values
+   */
+  show(answers, values) {
+    const { show, view } = this.panel;
+    const json = answers[0]?.json;
+    if (view !== undefined) {
+      const say = (/** @type {string} */ said) => this.status.replaceChildren(said);
+      this.output.replaceChildren(view(answers, values, say));
+      // A stream without a last event is complete as it is.
+    } else if (show !== undefined && Object.keys(json).length > 0) {
+      this.output.replaceChildren(show(json, values));
+    }
+    const lists = answers.map(({ choice, about }) => [
+      ...(answers.length > 1 ? [h('h3', {}, choice.label)] : []),
+      timesList(about),
+    ]);
+    this.about.replaceChildren(...lists.flat());
   }
+}
+
+/** @param {import('./request.js').About} about */
+function timesList(about) {
+  const rows = times(about).map(([name, value]) =>
+    h('div', {}, h('dt', {}, name), h('dd', {}, value)),
+  );
+  return h('dl', { class: 'times' }, ...rows);
 }

@@ -1,9 +1,14 @@
 /** Sends the requests of the page. */
 
 /**
- * What a panel asks the server.
+ * What a panel asks the server: an object that becomes JSON, or the fields of a form with files. Fields that are undefined are left
+ * out.
  *
- * @typedef {{ path: string, body: unknown }} Ask
+ * @typedef {{
+ *   path: string,
+ *   body?: unknown,
+ *   form?: readonly (readonly [name: string, value: File | string | number | boolean | undefined])[],
+ * }} Ask
  *
  * What a response says about itself.
  * @typedef {{ status: number, ms: number, timing: string, cache: string, version: string, id: string }} About
@@ -18,29 +23,36 @@
  * @returns {Promise<{ json: any, about: About }>}
  * @throws {Error} with the sentence of the server
  */
-export async function send({ path, body }, signal, onDelta) {
+export async function send({ path, body, form }, signal, onDelta) {
   const started = performance.now();
-  const response = await fetch(path, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(body),
-    signal,
-  });
+  const json = { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
+  // The browser writes the type of a form, with its boundary.
+  const content = form === undefined ? json : { body: formOf(form) };
+  const response = await fetch(path, { method: 'POST', ...content, signal });
   const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
-  const json = isStream ? await readEvents(response, onDelta) : await response.json();
-  if (json.error !== undefined) throw new Error(messageOf(json.error));
+  const answer = isStream ? await readEvents(response, onDelta) : await response.json();
+  if (answer.error !== undefined) throw new Error(messageOf(answer.error));
   const header = (/** @type {string} */ name) => response.headers.get(name) ?? '';
   return {
-    json,
+    json: answer,
     about: {
       status: response.status,
       ms: performance.now() - started,
       timing: header('server-timing'),
       cache: header('x-cache'),
-      version: json.model_version ?? header('x-model-version'),
+      version: answer.model_version ?? header('x-model-version'),
       id: header('x-request-id'),
     },
   };
+}
+
+/** @param {NonNullable<Ask['form']>} fields */
+function formOf(fields) {
+  const form = new FormData();
+  for (const [name, value] of fields) {
+    if (value !== undefined) form.append(name, value instanceof File ? value : String(value));
+  }
+  return form;
 }
 
 /** @param {unknown} error */
@@ -76,10 +88,31 @@ async function readEvents(response, onDelta) {
  *
  * @param {Ask} ask
  */
-export function curl({ path, body }) {
-  const json = JSON.stringify(body).replaceAll("'", "'\\''");
+export function curl({ path, body, form }) {
+  if (form !== undefined)
+    return [`curl ${location.origin}${path}`, ...form.flatMap(part)].join(NEXT);
   const streams = /** @type {any} */ (body).stream === true || path.endsWith('_stream');
-  return `curl ${streams ? '-N ' : ''}${location.origin}${path} \\\n  -H 'Content-Type: application/json' \\\n  -d '${json}'`;
+  const options = ["-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(body))}`];
+  return [`curl ${streams ? '-N ' : ''}${location.origin}${path}`, ...options].join(NEXT);
+}
+
+const NEXT = ' \\\n  ';
+
+/** @param {string} text */
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+/**
+ * An option of curl for a field of a form.
+ *
+ * @param {NonNullable<Ask['form']>[number]} field
+ */
+function part([name, value]) {
+  if (value === undefined) return [];
+  if (!(value instanceof File)) return [`--form-string ${quoted(`${name}=${value}`)}`];
+  const isPlain = /^[\w.-]+$/.test(value.name);
+  // Curl would take commas and semicolons for the ends of names.
+  const file = isPlain ? value.name : `"${value.name.replace(/["\\]/g, '\\$&')}"`;
+  return [`-F ${isPlain ? `${name}=@${file}` : quoted(`${name}=@${file}`)}`];
 }
 
 /**

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ServeError, type TaskName } from '../../../runtime/index.ts';
-import { ModelVersion, type VersionText } from '../../../runtime/model.ts';
+import { ModelVersion, type VersionMedia } from '../../../runtime/model.ts';
 import { DEFAULT_SETTINGS } from '../../../runtime/repository/index.ts';
 import type { DefaultNames } from '../../../runtime/routing/default-model.ts';
 import { RouteTable } from '../../../runtime/routing/route-table.ts';
@@ -26,12 +26,12 @@ function versionOf(
   const native = new PuppetModel(puppetClassifier(), { path: 'model.onnx' });
   const source = {
     ...{ model, version, path: '', bytes: undefined, config: {}, settings: DEFAULT_SETTINGS },
-    ...{ text: undefined, generator: undefined, device: 'cpu', engineCache: '' },
+    ...{ text: undefined, image: undefined, generator: undefined, device: 'cpu', engineCache: '' },
     ...{ batchSize: undefined, maxTokens: undefined },
   };
-  const text: VersionText | undefined = task && {
+  const text: VersionMedia | undefined = task && {
     task,
-    model: readable ? ({ task, labels: [] } as unknown as TextModel) : undefined,
+    text: readable ? ({ task, labels: [] } as unknown as TextModel) : undefined,
     obstacle: readable ? undefined : 'There is no tokenizer.json',
     example: undefined,
   };

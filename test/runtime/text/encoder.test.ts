@@ -167,7 +167,7 @@ describe('the axis of tokens', () => {
     outputs: readonly FileTensor[],
     window = 64,
     device = 'cpu',
-  ) => textBatching({ digest: '', inputs, outputs }, 1, window, device);
+  ) => textBatching({ digest: '', inputs, outputs, metadata: {} }, 1, window, device);
 
   test('has the name of the file, the buckets of the window, the padding and the mask', () => {
     const outputs = [floats('last_hidden_state', 'batch_size', 'sequence_length', 32)];

@@ -23,7 +23,7 @@ const LOGITS = {
   dims: [-1, 3],
   symbols: ['batch_size', ''],
 };
-const FILE = { digest: '', inputs: INPUTS, outputs: [LOGITS] };
+const FILE = { digest: '', inputs: INPUTS, outputs: [LOGITS], metadata: {} };
 const SCRIPT: PuppetScript = {
   signature: {
     inputs: INPUTS,

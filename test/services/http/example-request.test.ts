@@ -25,7 +25,7 @@ describe('the example request works', () => {
     test(`of the ${service.name} service for a model like ${fixture}`, async () => {
       await using server = await inference({ 'm/1/model.onnx': `=${fixture}` }, {}, { service });
       const example = service.example?.(server.runtime);
-      assert.ok(example);
+      assert.ok(example !== undefined && 'body' in example);
       const response = await server.post(example.path, example.body, {
         'Content-Type': 'application/json',
       });
@@ -57,9 +57,12 @@ describe('the example request has the row that model.json shows', () => {
         'm/model.json': JSON.stringify({ example }),
       };
       await using server = await inference(files);
-      const { body } = prediction.example!(server.runtime)!;
-      assert.deepEqual(JSON.parse(body).features, features);
-      const tensors = JSON.parse(inferenceService.example!(server.runtime)!.body).inputs;
+      const first = prediction.example!(server.runtime)!;
+      assert.ok('body' in first);
+      assert.deepEqual(JSON.parse(first.body).features, features);
+      const shown = inferenceService.example!(server.runtime)!;
+      assert.ok('body' in shown);
+      const tensors = JSON.parse(shown.body).inputs;
       assert.deepEqual(
         tensors.map((input: { data: unknown }) => input.data),
         data,

@@ -23,7 +23,7 @@ const fixtures = path.resolve(import.meta.dirname, '../../fixtures/models');
 export const fixture = (name: string): string => path.join(fixtures, `${name}.onnx`);
 
 /** The files of a repository by path: the content, or `=` and the name of a fixture model. */
-export type Files = Readonly<Record<string, string>>;
+export type Files = Readonly<Record<string, string | Uint8Array>>;
 
 export interface Inference extends AsyncDisposable {
   readonly app: ServiceApp;
@@ -63,7 +63,8 @@ export async function inference(
     for (const [name, content] of Object.entries(contents)) {
       const file = path.join(root, name);
       mkdirSync(path.dirname(file), { recursive: true });
-      if (content.startsWith('=')) cpSync(fixture(content.slice(1)), file);
+      if (typeof content === 'string' && content.startsWith('='))
+        cpSync(fixture(content.slice(1)), file);
       else writeFileSync(file, content);
     }
   };

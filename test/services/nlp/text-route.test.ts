@@ -7,7 +7,7 @@ import type { TextOperation, TextUsage } from '../../../runtime/index.ts';
 import { createEdge, type InferRoute } from '../../../services/http/edge.ts';
 import type { RequestContext } from '../../../services/http/request-context.ts';
 import { checkBody } from '../../../services/nlp/body.ts';
-import { roundScore } from '../../../services/nlp/scores.ts';
+import { roundScore } from '../../../services/http/scores.ts';
 import { sentimentRoute } from '../../../services/nlp/sentiment.ts';
 import { textRoute } from '../../../services/nlp/text-route.ts';
 import { writeEach } from '../../../services/nlp/write-each.ts';

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { FLOAT16, floatsOfHalves, fromHalfBits } from '../../../../runtime/half-floats.ts';
+import { activate, fallingOrder, softmax } from '../../../../runtime/tasks/scores.ts';
 import { applyDense } from '../../../../runtime/tasks/text/dense.ts';
-import { activate, fallingOrder, softmax } from '../../../../runtime/tasks/text/scores.ts';
 import type { DenseLayer } from '../../../../runtime/text/text-model.ts';
 import { assertNear } from './support.ts';
 

@@ -1,12 +1,18 @@
 /** @module Scores of labels as probabilities. */
 
-import type { TextModel } from '../../text/text-model.ts';
+import type { ProblemType } from '../text/text-model.ts';
 
 /** What makes the probabilities of labels of their scores. */
 export type Activation = 'softmax' | 'sigmoid' | 'none';
 
+/** What is known about the labels of scores. */
+export interface ScoredLabels {
+  readonly problemType: ProblemType | undefined;
+  readonly labels: readonly string[];
+}
+
 /** As the pipelines of transformers choose it. */
-export function activationOf({ problemType, labels }: TextModel): Activation {
+export function activationOf({ problemType, labels }: ScoredLabels): Activation {
   if (problemType === 'regression') return 'none';
   // Of one label, a softmax would always be 1.
   return problemType === 'multi_label_classification' || labels.length === 1

@@ -2,7 +2,7 @@
 
 import type { Codec, JsonPiece, Vectors } from '../../runtime/index.ts';
 import { ShortTurns } from '../../runtime/index.ts';
-import type { EncodedResponse } from '../http/edge.ts';
+import type { EncodedResponse } from './edge.ts';
 
 /** JSON of more floats is written on another thread, because it takes a millisecond for each 30,000. */
 const WRITTEN_HERE = 16_384;
@@ -82,7 +82,7 @@ export async function writeBase64(
   const texts: string[] = [];
   for (let row = 0; row < rows; row += 1) {
     const base64 = Buffer.from(buffer, byteOffset + row * bytes, bytes).toString('base64');
-    texts.push(`${open(row)}"${base64}"${close}`);
+    texts.push(open(row) + JSON.stringify(base64) + close);
     await turns.pause();
   }
   return { body: `${head}${texts.join(',')}${tail}` };
@@ -98,10 +98,13 @@ export function writeBytes({ data, dimensions, rows }: Vectors): EncodedResponse
 }
 
 /** Whether the client prefers bytes to JSON. */
-export function wantsBytes(headers: Headers): boolean {
+export const wantsBytes = (headers: Headers): boolean =>
+  prefers(headers, 'application/octet-stream');
+
+/** Whether the client prefers a type to JSON. */
+export function prefers(headers: Headers, type: string): boolean {
   const accept = headers.get('accept');
-  if (accept === null) return false;
-  return quality(accept, 'application/octet-stream') > quality(accept, 'application/json');
+  return accept !== null && quality(accept, type) > quality(accept, 'application/json');
 }
 
 /** The `q` of a type that an `Accept` header names; 0 if it does not name it. */

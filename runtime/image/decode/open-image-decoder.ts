@@ -1,0 +1,58 @@
+/** @module The decoder of images of one HTTP thread. */
+
+import { DecodeBudget, type DecodeLimits } from './decode-budget.ts';
+import { DecodeQueue } from './decode-queue.ts';
+import type { DecodedImage, DecodeOptions, ImageDecoder } from './image-decoder.ts';
+import { decodeBytes, pixelBytes } from './image-weight.ts';
+import { readHeader } from './read-header.ts';
+import { decodePixels, freeMemory } from './sharp-pixels.ts';
+
+export interface DecoderOptions extends DecodeLimits {
+  /** The most pixels of an image. */
+  readonly maxPixels: number;
+  /** The most images that wait in this thread. */
+  readonly waiting: number;
+  /** The counts that the threads of the process share, from `DecodeBudget.counts`. Default: this is the only thread. */
+  readonly shared?: SharedArrayBuffer | undefined;
+}
+
+/**
+ * Opens a decoder. The headers of images are checked at once and the rest waits for its turn. The memory of a file must not
+ * change or be freed until its promise settles, and not even then if it was given up: sharp reads it until it has finished.
+ */
+export function openImageDecoder(options: DecoderOptions): ImageDecoder {
+  const { maxPixels, waiting, shared } = options;
+  const budget = new DecodeBudget(options, shared);
+  const queue = new DecodeQueue(budget, waiting);
+
+  async function decode(file: Uint8Array, each: DecodeOptions): Promise<DecodedImage> {
+    const { background, tolerant, signal, timeoutMs } = each;
+    const startedMs = performance.now();
+    const header = await readHeader(file, { maxPixels, tolerant });
+    const left = timeoutMs === undefined ? undefined : timeoutMs - (performance.now() - startedMs);
+    const pixels = await queue.use(
+      decodeBytes(header),
+      () => decodePixels({ file, header, maxPixels, background, tolerant }),
+      ({ width, height }) => pixelBytes(width, height),
+      ({ data }) => freeMemory(data),
+      { signal, timeoutMs: left },
+    );
+    const { width, height } = pixels;
+    let isReleased = false;
+    const release = () => {
+      if (isReleased) return;
+      isReleased = true;
+      freeMemory(pixels.data);
+      budget.give(pixelBytes(width, height));
+      queue.startNext();
+    };
+    return { pixels, width, height, release };
+  }
+
+  return {
+    decode,
+    get inFlight() {
+      return queue.inFlight;
+    },
+  };
+}

@@ -1,0 +1,124 @@
+/**
+ * Decodes images with sharp, on the threads of the host's pool. It only decodes: what it makes smaller is not within the limits
+ * that the results keep of Pillow's.
+ *
+ * @module
+ */
+
+import type { Sharp, SharpOptions } from 'sharp';
+import type { Pixels } from '../../../native/index.ts';
+import { ServeError } from '../../errors.ts';
+import { damagedImage, invalidImage } from './image-errors.ts';
+import type { ImageHeader } from './image-header.ts';
+
+type SharpModule = typeof import('sharp').default;
+
+/** The decoders of the formats that are served. All others are blocked. */
+const LOADERS = [
+  'VipsForeignLoadJpegBuffer',
+  'VipsForeignLoadPngBuffer',
+  'VipsForeignLoadWebpBuffer',
+  'VipsForeignLoadHeifBuffer',
+  'VipsForeignLoadNsgifBuffer',
+  'VipsForeignLoadTiffBuffer',
+];
+
+let loading: Promise<SharpModule> | undefined;
+
+/** Loads sharp when the first image comes, because many servers have no model for images. */
+export function loadSharp(): Promise<SharpModule> {
+  loading ??= import('sharp').then(({ default: sharp }) => {
+    sharp.block({ operation: ['VipsForeignLoad'] });
+    sharp.unblock({ operation: LOADERS });
+    sharp.cache(false);
+    // Images are decoded beside each other, so threads for each would only take turns.
+    sharp.concurrency(1);
+    return sharp;
+  });
+  return loading;
+}
+
+/** What is decoded, and how. */
+export interface Decoding {
+  readonly file: Uint8Array;
+  readonly header: ImageHeader;
+  readonly maxPixels: number;
+  /** As in `DecodeOptions`. */
+  readonly background: string;
+  readonly tolerant: boolean;
+}
+
+/** Pixels with memory of their own. @throws {ServeError} `INVALID_IMAGE` */
+export async function decodePixels(decoding: Decoding): Promise<Pixels> {
+  const sharp = await loadSharp();
+  try {
+    return await rgbPixels(sharp, decoding);
+  } catch (error) {
+    throw asImageError(error, decoding.tolerant);
+  }
+}
+
+async function rgbPixels(sharp: SharpModule, decoding: Decoding): Promise<Pixels> {
+  const { file, header, maxPixels, background, tolerant } = decoding;
+  const options: SharpOptions = {
+    autoOrient: true,
+    failOn: tolerant ? 'none' : 'warning',
+    limitInputPixels: maxPixels,
+    pages: 1,
+    sequentialRead: true,
+  };
+  const image = sharp(header.firstFrame?.() ?? file, options);
+  if (header.isCmyk && (await image.metadata()).icc === undefined) {
+    return withoutProfile(sharp, image);
+  }
+  // Profiles are of numbers of 8 bits: sharp would convert 16 bits to a larger space than sRGB.
+  if (header.bits > 8) image.pipelineColourspace('srgb');
+  return pixelsOf(image.flatten({ background }).toColourspace('srgb'));
+}
+
+/**
+ * Converts CMYK as Pillow does where no profile says what the inks look like: (255 − ink) × (255 − black) / 255. That is laying
+ * the inverted inks over black, with the inverted black as alpha.
+ */
+async function withoutProfile(sharp: SharpModule, image: Sharp): Promise<Pixels> {
+  const inks = image.pipelineColourspace('cmyk').toColourspace('cmyk').negate().raw();
+  const { data, info } = await inks.toBuffer({ resolveWithObject: true });
+  const { width, height } = info;
+  const raw = { width, height, channels: 4 } as const;
+  const pixels = await pixelsOf(sharp(data, { raw }).flatten({ background: '#000000' }));
+  freeMemory(data);
+  return pixels;
+}
+
+async function pixelsOf(image: Sharp): Promise<Pixels> {
+  const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  if (channels !== 1 && channels !== 3) throw invalidImage(`has ${channels} channels`);
+  return { data, width, height, channels };
+}
+
+/** Frees memory that nothing else uses, instead of leaving it to the garbage collector. */
+export function freeMemory({ buffer, byteLength }: Uint8Array): void {
+  const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+  if (isWhole && !buffer.detached) buffer.transfer(0);
+}
+
+/** What the libraries say of images that lack their end. */
+const CUT_OFF =
+  /premature|truncat|unexpected end|end of (data|file|image|stream)|out of order read|read past/i;
+const NO_MEMORY = /vips_tracked: out of memory|could not allocate enough memory/i;
+
+function asImageError(error: unknown, tolerant: boolean): unknown {
+  if (error instanceof ServeError || !(error instanceof Error)) return error;
+  if (NO_MEMORY.test(error.message)) {
+    return new ServeError('OVERLOADED', 'There is no memory to decode the image; retry later.', {
+      cause: error,
+    });
+  }
+  if (/pixel limit/i.test(error.message)) {
+    const message = 'The image has more pixels than its header says, too many to decode.';
+    return new ServeError('IMAGE_TOO_LARGE', message, { cause: error });
+  }
+  const fact = CUT_OFF.test(error.message) ? 'ends before its last pixels' : 'is damaged';
+  return tolerant ? invalidImage(fact, error) : damagedImage(fact, error);
+}

@@ -1,0 +1,223 @@
+/** @module Makes what the operations on images know about a version, when its graph is loaded. */
+
+import type { CanvasForm, FileTensor, PixelInput, TensorSpec } from '../../native/index.ts';
+import { ServeError } from '../errors.ts';
+import { type ChosenPreprocessing, choosePreprocessing } from './choose-preprocessing.ts';
+import { findHead } from './heads.ts';
+import type {
+  ImageDefaults,
+  ImageDescription,
+  ImageInputForm,
+  ImageModel,
+  Preprocessing,
+} from './image-model.ts';
+import { type FoundInput, findInput } from './input-form.ts';
+import { numbersAsNames } from './labels.ts';
+import type { FoundHead } from './outputs.ts';
+import { placementOf } from './placement.ts';
+import { type Metadata, type UltralyticsExport, ultralyticsExport } from './ultralytics.ts';
+
+/** What `model.json` says about the images of a model. */
+export interface ImageSettings extends ImageDefaults {
+  /** The output that the task reads, for tasks that read one. */
+  readonly output?: string | undefined;
+  /** Whether `/v2` takes images as BYTES. */
+  readonly decodes?: boolean | undefined;
+}
+
+/** Inputs and outputs, as a file or a session declares them, and what else the file says. */
+export interface ImageGraph {
+  readonly inputs: readonly (FileTensor | TensorSpec)[];
+  readonly outputs: readonly (FileTensor | TensorSpec)[];
+  /** The metadata of the ONNX file; undefined if it is not known. */
+  readonly metadata?: Metadata | undefined;
+}
+
+/** How an image becomes the input, and how the outputs are read. */
+interface Plan {
+  readonly input: FoundInput;
+  readonly found: FoundHead;
+  readonly labels: readonly string[] | undefined;
+  readonly chosen: ChosenPreprocessing;
+  readonly notes: readonly string[];
+}
+
+/**
+ * The inputs for which the engine normalises pixels, to load the graph with; undefined if there are none.
+ *
+ * @param graph What the file declares, before the load.
+ */
+export function pixelOption(
+  description: ImageDescription,
+  graph: ImageGraph,
+  settings: Pick<ImageSettings, 'output'> = {},
+): Readonly<Record<string, PixelInput>> | undefined {
+  let plan: Plan | string;
+  try {
+    plan = planOf(description, graph, settings);
+  } catch (error) {
+    // The load says what is wrong when the model is opened.
+    if (error instanceof ServeError) return undefined;
+    throw error;
+  }
+  if (typeof plan === 'string' || !takesPixels(plan)) return undefined;
+  const { input, chosen } = plan;
+  const { scale, mean, std, reverse } = colorsOf(chosen.preprocessing, input);
+  return { [input.name]: { from: 'uint8-hwc', mean, std, scale, reverse } };
+}
+
+/**
+ * The version for the operations on images.
+ *
+ * @param graph What the file declares. The outputs may be those of the session, which knows more. The inputs must be in the form of
+ * the graph, and not in that of requests with pixels.
+ * @param pixels What `pixelOption` returned, if the graph was loaded with it.
+ * @returns It with notes for the operator; or a sentence without a full stop that says why its task cannot be served.
+ * @throws {ServeError} `INVALID_CONFIG` if what the files say does not fit the graph.
+ */
+export function openImageModel(
+  description: ImageDescription,
+  settings: ImageSettings,
+  graph: ImageGraph,
+  pixels?: Readonly<Record<string, PixelInput>> | undefined,
+): { readonly model: ImageModel; readonly notes: readonly string[] } | string {
+  if (description.obstacle !== undefined) return description.obstacle;
+  const plan = planOf(description, graph, settings);
+  if (typeof plan === 'string') return plan;
+  const { input, found, chosen } = plan;
+  const labels = labelsFor(found, plan.labels);
+  const { threshold, iou, topK, maxDetections, background } = settings;
+  const model: ImageModel = {
+    task: description.task,
+    input: inputForm(input, chosen.preprocessing, pixels?.[input.name] !== undefined),
+    head: found.head,
+    labels: labels.names,
+    problemType: description.problemType,
+    defaults: { threshold, iou, topK, maxDetections, background },
+    decodes: settings.decodes ?? false,
+  };
+  return { model, notes: [...description.notes, ...plan.notes, ...labels.notes] };
+}
+
+/** @returns It, or why the task cannot be served. */
+function planOf(
+  description: ImageDescription,
+  graph: ImageGraph,
+  { output }: Pick<ImageSettings, 'output'>,
+): Plan | string {
+  const exported = ultralyticsExport(graph.metadata);
+  const input = findInput(graph.inputs);
+  if (typeof input === 'string') return input;
+  const labels = description.labels ?? exported?.labels;
+  const found = findHead({
+    description,
+    outputs: graph.outputs,
+    hasRows: input.hasRows,
+    labels: labels?.length,
+    exported,
+    output,
+  });
+  if (typeof found === 'string') return found;
+  const chosen = choosePreprocessing(description, input, found.head, exported);
+  if (typeof chosen === 'string') return chosen;
+  const notes = [...noteOfExport(exported, description), ...found.notes, ...chosen.notes];
+  return { input, found, labels, chosen, notes };
+}
+
+function noteOfExport(
+  exported: UltralyticsExport | undefined,
+  { labels }: ImageDescription,
+): readonly string[] {
+  return exported?.labels !== undefined && labels === undefined
+    ? [`The labels are the ${exported.labels.length} names in the metadata of the model file`]
+    : [];
+}
+
+/** Whether the engine can make the input from bytes: it normalises what lies in the image, and nothing else. */
+function takesPixels({ input, chosen: { preprocessing } }: Plan): boolean {
+  const isPlanes = input.type === 'float32' && input.hasRows && !input.channelsLast;
+  return isPlanes && !(preprocessing.pad?.afterNormalizing ?? false) && input.mask === undefined;
+}
+
+const black = /^_*background_*$/i;
+
+/** Names for the classes of the outputs. */
+function labelsFor(
+  { head, classes, hasBackground }: FoundHead,
+  labels: readonly string[] | undefined,
+): { readonly names: readonly string[]; readonly notes: readonly string[] } {
+  if (head.kind === 'vector') return { names: [], notes: [] };
+  if (labels === undefined) return { names: numbersAsNames(classes ?? 0), notes: [] };
+  if (hasBackground && !black.test(labels[0] ?? '')) {
+    const notes = [
+      `Class 1 is '${labels[0]}', because class 0 of such models is the background, which "labels" does not name`,
+    ];
+    return { names: ['__background__', ...labels], notes };
+  }
+  // Detectors may leave out the last classes, which have no name.
+  if (classes === undefined || classes === labels.length) return { names: labels, notes: [] };
+  throw new ServeError(
+    'INVALID_CONFIG',
+    `The configuration names ${labels.length} labels, but the outputs of the model have ${classes} classes; name as many labels.`,
+  );
+}
+
+interface Colors {
+  readonly scale: number;
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  readonly reverse: boolean;
+}
+
+/** One number for each channel. */
+function colorsOf({ scale, mean, std, reverse }: Preprocessing, { channels }: FoundInput): Colors {
+  return {
+    scale,
+    mean: perChannel(mean, channels, 'image_mean'),
+    std: perChannel(std, channels, 'image_std'),
+    reverse: reverse && channels === 3,
+  };
+}
+
+function perChannel(numbers: readonly number[], channels: number, key: string): readonly number[] {
+  if (numbers.length === channels) return numbers;
+  if (new Set(numbers).size === 1) return Array.from({ length: channels }, () => numbers[0]!);
+  throw new ServeError(
+    'INVALID_CONFIG',
+    `${key} has ${numbers.length} numbers, but the input has ${channels} ${channels === 1 ? 'channel' : 'channels'}; write one for each.`,
+  );
+}
+
+function inputForm(
+  input: FoundInput,
+  preprocessing: Preprocessing,
+  isPixels: boolean,
+): ImageInputForm {
+  const { channels, channelsLast, hasRows, mask } = input;
+  const colors = colorsOf(preprocessing, input);
+  const isBytes = isPixels || input.type === 'uint8';
+  const order = isPixels || channelsLast ? 'hwc' : 'chw';
+  const value = preprocessing.pad?.value ?? 0;
+  // Bytes beside the image are normalised as those of the image.
+  const asFloat = (c: number) =>
+    preprocessing.pad?.afterNormalizing
+      ? value
+      : (value * colors.scale - colors.mean[c]!) / colors.std[c]!;
+  const form: CanvasForm = {
+    layout: `${isBytes ? 'uint8' : 'float32'}-${order}`,
+    channels,
+    fill: Array.from({ length: channels }, (_, c) => (isBytes ? value : asFloat(c))),
+    ...(isBytes ? {} : { scale: colors.scale, mean: colors.mean, std: colors.std }),
+    // The engine swaps the channels of pixels itself.
+    reverse: isPixels ? false : colors.reverse,
+  };
+  return {
+    name: input.name,
+    mask: mask?.name,
+    maskType: mask?.type,
+    hasRows,
+    type: isPixels ? 'pixels' : input.type,
+    form,
+    placement: (width, height) => placementOf(preprocessing, width, height),
+  };
+}

@@ -1,0 +1,151 @@
+/**
+ * Where an image comes to lie in an input: the integers that the image processors of transformers 5.24 (the ones on Pillow), timm
+ * and Ultralytics compute for it.
+ *
+ * @module
+ */
+
+import type { Placement } from '../../native/index.ts';
+import type { Preprocessing, ResizeRule } from './image-model.ts';
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Where an image of this size, in pixels, comes to lie. No side is less than 1 pixel. */
+export function placementOf(
+  { resize, filter, crop, pad }: Pick<Preprocessing, 'resize' | 'filter' | 'crop' | 'pad'>,
+  width: number,
+  height: number,
+): Placement {
+  const resized = resizedSize(resize, width, height);
+  const cut =
+    crop === undefined
+      ? { ...resized, left: 0, top: 0 }
+      : {
+          width: crop.width,
+          height: crop.height,
+          left: -cropStart(resized.width, crop.width, crop.roundsHalf ?? false),
+          top: -cropStart(resized.height, crop.height, crop.roundsHalf ?? false),
+        };
+  const shift =
+    pad?.place === 'center'
+      ? { left: letterboxStart(cut.width, pad.width), top: letterboxStart(cut.height, pad.height) }
+      : { left: 0, top: 0 };
+  return {
+    ...resized,
+    filter,
+    canvasWidth: pad?.width ?? cut.width,
+    canvasHeight: pad?.height ?? cut.height,
+    left: cut.left + shift.left,
+    top: cut.top + shift.top,
+  };
+}
+
+/** The size of every canvas; undefined if it depends on the image. */
+export function fixedCanvas({
+  resize,
+  crop,
+  pad,
+}: Pick<Preprocessing, 'resize' | 'crop' | 'pad'>): Size | undefined {
+  if (pad !== undefined || crop !== undefined) return pad ?? crop;
+  return resize?.kind === 'exact' ? resize : undefined;
+}
+
+/** Whether something of the canvas can lie beside the image. */
+export const hasMargin = ({ crop, pad }: Pick<Preprocessing, 'crop' | 'pad'>): boolean =>
+  crop !== undefined || pad !== undefined;
+
+function resizedSize(rule: ResizeRule | undefined, width: number, height: number): Size {
+  switch (rule?.kind) {
+    case undefined:
+      return { width, height };
+    case 'exact':
+      return { width: rule.width, height: rule.height };
+    case 'shortest':
+      return shortestSize(rule, width, height);
+    case 'within': {
+      const scale = Math.min(rule.height / height, rule.width / width);
+      const round = rule.nearest ? roundHalfEven : Math.trunc;
+      return atLeastOne(round(width * scale), round(height * scale));
+    }
+    case 'multiple':
+      return multipleSize(rule, width, height);
+  }
+}
+
+/** As `get_size_with_aspect_ratio` and, without `longest`, `get_resize_output_image_size`. */
+function shortestSize(
+  { length, longest, multiple }: Extract<ResizeRule, { kind: 'shortest' }>,
+  width: number,
+  height: number,
+): Size {
+  const [least, most] = width < height ? [width, height] : [height, width];
+  let exact = length;
+  let short = length;
+  if (longest !== undefined && (most / least) * length > longest) {
+    exact = (longest * least) / most;
+    short = roundHalfEven(exact);
+  }
+  // An image that has the size already keeps it, although its other side could come out shorter.
+  const long = least === short ? most : Math.trunc((exact * most) / least);
+  const size = width < height ? { width: short, height: long } : { width: long, height: short };
+  const fitted =
+    multiple === undefined
+      ? size
+      : {
+          width: toMultiple(size.width, multiple),
+          height: toMultiple(size.height, multiple),
+        };
+  return atLeastOne(fitted.width, fitted.height);
+}
+
+function toMultiple(length: number, { of, rounding }: { of: number; rounding: 'up' | 'down' }) {
+  const multiple = (rounding === 'up' ? Math.ceil(length / of) : Math.floor(length / of)) * of;
+  return Math.max(multiple, of);
+}
+
+/** As `get_resize_output_image_size` of DPT. */
+function multipleSize(
+  {
+    width: wanted,
+    height: wantedHeight,
+    of,
+    keepsProportions,
+  }: Extract<ResizeRule, { kind: 'multiple' }>,
+  width: number,
+  height: number,
+): Size {
+  let scaleX = wanted / width;
+  let scaleY = wantedHeight / height;
+  if (keepsProportions) {
+    if (Math.abs(1 - scaleX) < Math.abs(1 - scaleY)) scaleY = scaleX;
+    else scaleX = scaleY;
+  }
+  const fit = (length: number) => Math.max(roundHalfEven(length / of) * of, of);
+  return { width: fit(scaleX * width), height: fit(scaleY * height) };
+}
+
+const atLeastOne = (width: number, height: number): Size => ({
+  width: Math.max(width, 1),
+  height: Math.max(height, 1),
+});
+
+/** The first pixel of the middle; negative if the image is shorter than the part, which then has more margin before the image. */
+function cropStart(length: number, part: number, roundsHalf: boolean): number {
+  const margin = (length - part) / 2;
+  return roundsHalf && margin > 0 ? roundHalfEven(margin) : Math.floor(margin);
+}
+
+/** Where a letterbox begins its image: an odd pixel of margin is behind it. */
+const letterboxStart = (length: number, canvas: number): number =>
+  roundHalfEven((canvas - length) / 2 - 0.1);
+
+/** As `round` of Python. */
+function roundHalfEven(value: number): number {
+  const below = Math.floor(value);
+  const rest = value - below;
+  if (rest !== 0.5) return rest < 0.5 ? below : below + 1;
+  return below % 2 === 0 ? below : below + 1;
+}

@@ -1,0 +1,122 @@
+/** @module The infer routes of operations on images: what they have in common. */
+
+import {
+  type Codec,
+  type ImageInput,
+  type ImageOperation,
+  type ImageWaiter,
+  type ModelVersion,
+  type Runtime,
+  roundMs,
+  ServeError,
+} from '../../runtime/index.ts';
+import type { EncodedResponse, InferRoute } from '../http/edge.ts';
+import { MAX_BODY_BYTES, readVisionBody, type VisionBody } from './intake/index.ts';
+
+/** What every response says about itself. */
+export interface About {
+  readonly model_version: string;
+  readonly inference_time_ms: number;
+  readonly request_id: string;
+}
+
+/** The output of an operation, with what a response says beside it. */
+export interface Answered<Output> {
+  readonly output: Output;
+  readonly about: About;
+  readonly codec: Codec;
+}
+
+/** What a request asks for. */
+export interface Question<Input, Output> {
+  readonly model?: string | undefined;
+  readonly model_version?: string | undefined;
+  readonly input: Input;
+  write(answered: Answered<Output>): EncodedResponse | Promise<EncodedResponse>;
+}
+
+/** What comes with a body. */
+export interface Sender {
+  /** Members that a body may have beside its own, which hold keys of sticky splits. */
+  readonly others: ReadonlySet<string>;
+  readonly headers: Headers;
+}
+
+export interface ImageRoute<Input extends ImageInput, Output> {
+  readonly path: string;
+  readonly operation: ImageOperation<Input, unknown, Output>;
+  /** Checks the options of a request. @throws {ServeError} */
+  read(body: VisionBody, sender: Sender): Question<Input, Output>;
+}
+
+interface ImageRequest<Input, Output> {
+  readonly id: string;
+  readonly waiter: ImageWaiter;
+  readonly body: VisionBody;
+  readonly question: Question<Input, Output>;
+}
+
+/** The images of a request, as operations take them. */
+export const imagesOf = ({ images, isList }: VisionBody): ImageInput => ({
+  images,
+  placeOf: (index) => (isList ? `images[${index}]` : 'image'),
+});
+
+/** Makes an infer route that does one thing with images. */
+export function imageRoute<Input extends ImageInput, Output>(
+  { config, routes, imageTools, codec }: Runtime,
+  { path, operation, read }: ImageRoute<Input, Output>,
+): InferRoute<VisionBody, ImageRequest<Input, Output>, unknown> {
+  return {
+    path,
+    limit: Math.min(config.maxRequestBytes, MAX_BODY_BYTES),
+    read: readVisionBody,
+    anyType: true,
+    decode(body, context) {
+      // The names of the members change whenever models or routes do.
+      const sender = { others: routes.keyMembers, headers: context.request.headers };
+      return { id: context.id, waiter: context, body, question: read(body, sender) };
+    },
+    route: ({ question }) => ({
+      model: question.model,
+      version: question.model_version,
+      tasks: operation.tasks,
+    }),
+    async prepare({ question, waiter }, version) {
+      const model = modelOf(version, operation.tasks);
+      const { runs, outputs, context } = await operation.prepare(
+        model,
+        question.input,
+        imageTools,
+        waiter,
+      );
+      return { runs, outputs, context };
+    },
+    async respond({ version, results, timings, context }, { id, question, waiter }) {
+      const model = modelOf(version, operation.tasks);
+      const output = await operation.answer(model, results, context, imageTools, waiter);
+      const inference_time_ms = roundMs(timings.computeMs);
+      const about = { model_version: version.version, inference_time_ms, request_id: id };
+      return question.write({ output, about, codec });
+    },
+    body: ({ body }) => body.json,
+  };
+}
+
+/** @throws {ServeError} `WRONG_TASK` if the version takes no images */
+function modelOf({ model, image }: ModelVersion, tasks: readonly string[]) {
+  if (image !== undefined) return image;
+  throw new ServeError(
+    'WRONG_TASK',
+    `Model '${model}' takes no images; this route needs a model of ${tasks.join(' or ')}.`,
+  );
+}
+
+/** A response of one object for one image, and of a list for several. */
+export function writeResults(
+  results: readonly object[],
+  isList: boolean,
+  about: About,
+): EncodedResponse {
+  return { body: JSON.stringify(isList ? { results, ...about } : { ...results[0], ...about }) };
+}

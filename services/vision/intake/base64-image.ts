@@ -1,0 +1,98 @@
+/** @module Decodes images that are strings of JSON: data URLs, or base64 alone. */
+
+import {
+  type BodyShare,
+  invalidArgument,
+  MAX_IMAGE_BYTES,
+  ShortTurns,
+  tooManyImageBytes,
+} from '../../../runtime/index.ts';
+import { asciiText } from './byte-search.ts';
+import { isUrl, looksLikeUrl } from './limits.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const BACKSLASH = 0x5c;
+const SLASH = 0x2f;
+const PAD = 0x3d;
+/** Characters that are decoded in one step, a multiple of four. */
+const SLICE = 256 * 1024;
+/** Where the comma of a data URL is at most. */
+const MAX_PREFIX = 256;
+
+/**
+ * @param written The string as JSON has it, with escapes. Its memory may be changed.
+ * @param place Where it stands, for messages: `image`, `images[3]`.
+ * @throws {ServeError} `INVALID_ARGUMENT`, `IMAGE_TOO_LARGE`; `OVERLOADED` if the byte budget is used up
+ */
+export async function imageOfText(written: Bytes, place: string, share: BodyShare): Promise<Bytes> {
+  const text = withoutEscapes(written, place);
+  const base64 = afterPrefix(text, place);
+  if (base64.length === 0) throw invalidArgument(`${place} is empty.`);
+  const bytes = Math.floor((withoutPadding(base64) * 3) / 4);
+  if (bytes > MAX_IMAGE_BYTES) throw tooManyImageBytes();
+  share.take(bytes);
+  return decoded(base64, bytes, place);
+}
+
+/** Some writers of JSON put a backslash before each slash. Other escapes are of characters that base64 lacks. */
+function withoutEscapes(written: Bytes, place: string): Bytes {
+  let from = written.indexOf(BACKSLASH);
+  if (from < 0) return written;
+  let to = from;
+  while (from >= 0) {
+    if (written[from + 1] !== SLASH) throw notBase64(place);
+    const next = written.indexOf(BACKSLASH, from + 2);
+    const end = next < 0 ? written.length : next;
+    written.copyWithin(to, from + 1, end);
+    to += end - from - 1;
+    from = next;
+  }
+  return written.subarray(0, to);
+}
+
+/** What follows the comma of a data URL, or the whole text if it is none. */
+function afterPrefix(text: Bytes, place: string): Bytes {
+  const start = asciiText(text.subarray(0, MAX_PREFIX));
+  if (!/^data:/i.test(start)) {
+    if (looksLikeUrl(start)) throw isUrl(place);
+    return text;
+  }
+  const comma = start.indexOf(',');
+  if (comma >= 0 && /;base64$/i.test(start.slice(0, comma).trimEnd()))
+    return text.subarray(comma + 1);
+  throw invalidArgument(
+    `${place} is a data URL without base64; write it as data:image/jpeg;base64,… or send the base64 alone.`,
+  );
+}
+
+function withoutPadding(base64: Bytes): number {
+  let { length } = base64;
+  while (length > 0 && base64.length - length < 2 && base64[length - 1] === PAD) length -= 1;
+  return length;
+}
+
+/** Decodes in slices, between which the thread serves others. */
+async function decoded(base64: Bytes, bytes: number, place: string): Promise<Bytes> {
+  const turns = new ShortTurns();
+  const result = new Uint8Array(bytes);
+  let length = 0;
+  for (let at = 0; at < base64.length; at += SLICE) {
+    const slice = Buffer.from(
+      base64.buffer,
+      base64.byteOffset + at,
+      Math.min(SLICE, base64.length - at),
+    );
+    const text = slice.toString('latin1');
+    if (!(at + SLICE < base64.length ? INNER : LAST).test(text)) throw notBase64(place);
+    length += Buffer.from(result.buffer, length).write(text, 'base64');
+    await turns.pause();
+  }
+  return length === bytes ? result : result.subarray(0, length);
+}
+
+const INNER = /^[A-Za-z0-9+/]*$/;
+const LAST = /^[A-Za-z0-9+/]*={0,2}$/;
+
+const notBase64 = (place: string) =>
+  invalidArgument(`${place} is not base64; encode the bytes of the file, without line breaks.`);

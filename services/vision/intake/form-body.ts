@@ -1,0 +1,134 @@
+/** @module Reads the images and options of a form. */
+
+import {
+  invalidArgument,
+  MAX_IMAGE_BYTES,
+  quote,
+  ServeError,
+  tooManyImageBytes,
+} from '../../../runtime/index.ts';
+import { type BodySource, readBytesLooking } from '../../http/body.ts';
+import { asciiText } from './byte-search.ts';
+import { isUrl, looksLikeUrl, MAX_IMAGES, noImage, tooManyImages } from './limits.ts';
+import { boundaryOf, MultipartParser, type PartHeader, type PartListener } from './multipart.ts';
+
+/** Names of the parts that are images. A form uses one of them. */
+const IMAGE_FIELDS = ['image', 'images', 'file'];
+/** The name whose response is a list, as for the member of JSON, even of one image. */
+const LIST_FIELD = 'images';
+const MAX_FIELDS = 32;
+const MAX_FIELD_BYTES = 16 * 1024;
+const MAX_NAME = 128;
+/** As much of a part is looked at to tell whether it is a URL. */
+const URL_BYTES = 16;
+
+/** What a form has. */
+export interface FormContent {
+  readonly images: readonly Uint8Array[];
+  readonly isList: boolean;
+  /** Each field in the order of the form. */
+  readonly fields: readonly (readonly [name: string, value: string])[];
+}
+
+/**
+ * Reads a form as it arrives: it is refused with the first part that is wrong.
+ *
+ * @throws {ServeError} `INVALID_ARGUMENT`, `IMAGE_TOO_LARGE`, and the errors of `ReadBody`
+ */
+export async function readForm(
+  source: BodySource,
+  announced: number | undefined,
+  limit: number,
+): Promise<FormContent> {
+  const parts = new FormParts();
+  const boundary = boundaryOf(source.request.headers.get('content-type') ?? '');
+  const parser = new MultipartParser(boundary, parts);
+  const look = (bytes: Uint8Array) => parser.advance(bytes);
+  const body = await readBytesLooking(source, announced, limit, look);
+  parser.finish(body);
+  return parts.content(body);
+}
+
+interface Part extends PartHeader {
+  readonly isImage: boolean;
+}
+
+interface Place {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+class FormParts implements PartListener {
+  readonly #images: Place[] = [];
+  readonly #fields: Place[] = [];
+  #part: Part | undefined;
+
+  begin(header: PartHeader): void {
+    const { name, filename } = header;
+    const isImage = IMAGE_FIELDS.includes(name);
+    if (isImage) this.#checkImage(name);
+    else this.#checkField(name, filename);
+    this.#part = { ...header, isImage };
+  }
+
+  received(bytes: number): void {
+    const { name, isImage } = this.#part!;
+    if (bytes <= (isImage ? MAX_IMAGE_BYTES : MAX_FIELD_BYTES)) return;
+    if (isImage) throw tooManyImageBytes();
+    throw new ServeError(
+      'PAYLOAD_TOO_LARGE',
+      `The field ${quote(name)} has more than ${MAX_FIELD_BYTES} bytes.`,
+    );
+  }
+
+  end(start: number, end: number): void {
+    this.received(end - start);
+    const { name, isImage } = this.#part!;
+    (isImage ? this.#images : this.#fields).push({ name, start, end });
+  }
+
+  content(body: Uint8Array): FormContent {
+    if (this.#images.length === 0) throw noImage('The form');
+    const images = this.#images.map(({ start, end }) => body.subarray(start, end));
+    const places = images.map((_, i) => (images.length === 1 ? 'The image' : `Image ${i}`));
+    images.forEach((image, i) => {
+      if (image.length === 0) throw invalidArgument(`${places[i]} of the form is empty.`);
+      if (looksLikeUrl(asciiText(image.subarray(0, URL_BYTES)))) throw isUrl(places[i]!);
+    });
+    const isList = images.length > 1 || this.#images[0]!.name === LIST_FIELD;
+    const fields = this.#fields.map(
+      ({ name, start, end }) => [name, textOf(name, body.subarray(start, end))] as const,
+    );
+    return { images, isList, fields };
+  }
+
+  #checkImage(name: string): void {
+    const [first] = this.#images;
+    if (this.#images.length === MAX_IMAGES) throw tooManyImages();
+    if (first === undefined || first.name === name) return;
+    throw invalidArgument(
+      `The form has images as ${first.name} and as ${name}; use the same name for all.`,
+    );
+  }
+
+  #checkField(name: string, filename: string | undefined): void {
+    if (filename !== undefined) {
+      const message = `The form has a file as ${quote(name)}; send images as ${IMAGE_FIELDS[0]}.`;
+      throw invalidArgument(message);
+    }
+    if (name.length > MAX_NAME) {
+      throw invalidArgument(`A field of the form has a name of more than ${MAX_NAME} characters.`);
+    }
+    if (this.#fields.length < MAX_FIELDS) return;
+    throw invalidArgument(`The form has more than ${MAX_FIELDS} fields beside its images.`);
+  }
+}
+
+function textOf(name: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw invalidArgument(`The field ${quote(name)} is not UTF-8.`);
+  }
+}

@@ -1,0 +1,102 @@
+/** @module Reads the bodies of requests with images: forms, files alone, and JSON. */
+
+import { MAX_IMAGE_BYTES, ServeError, tooManyImageBytes } from '../../../runtime/index.ts';
+import { type BodySource, type ReadBody, readBytesLooking } from '../../http/body.ts';
+import { notJsonType } from '../../http/codec-json.ts';
+import { readForm } from './form-body.ts';
+import { readJsonImages } from './json-body.ts';
+import { noImage } from './limits.ts';
+
+/** What a request with images asks for. */
+export interface VisionBody {
+  /** 1 to 32 encoded files. */
+  readonly images: readonly Uint8Array[];
+  /** Whether the response is a list: for several images, and for the name `images`. */
+  readonly isList: boolean;
+  /**
+   * Options by name, from form fields, members of JSON, and the query, over which the body takes precedence. Forms and queries
+   * give strings, and a name that they have several times a list of strings. JSON gives its values.
+   */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** The JSON without the images, or an object of the options. */
+  readonly json: unknown;
+}
+
+/**
+ * Reads a body with images. The type of an image in a header does not matter, because the bytes decide; `Content-Type` only tells
+ * forms and JSON from files. The memory of the images is not freed when the request ends, because decoders may still read it.
+ *
+ * @throws {ServeError} `UNSUPPORTED_MEDIA_TYPE` for other types, `INVALID_ARGUMENT`, `INVALID_JSON`, `IMAGE_TOO_LARGE`, and the
+ * errors of `ReadBody`
+ */
+export const readVisionBody: ReadBody<VisionBody> = async (source, announced, limit) => {
+  const { request } = source;
+  const type = request.headers.get('content-type');
+  const query = queryOf(request.url);
+  if (type !== null && /^multipart\//i.test(type)) {
+    if (!/^multipart\/form-data\s*(;|$)/i.test(type)) throw wrongType(type);
+    const { images, isList, fields } = await readForm(source, announced, limit);
+    source.share.lend();
+    return withOptions(images, isList, listed(fields), query);
+  }
+  if (notJsonType(type) === undefined) {
+    const { images, isList, members } = await readJsonImages(source, announced, limit);
+    source.share.lend();
+    return withOptions(images, isList, members, query);
+  }
+  if (type !== null && !isFileType(type)) throw wrongType(type);
+  const image = await readFile(source, announced, limit);
+  source.share.lend();
+  return withOptions([image], false, {}, query);
+};
+
+async function readFile(source: BodySource, announced: number | undefined, limit: number) {
+  if (announced !== undefined && announced > MAX_IMAGE_BYTES) throw tooManyImageBytes();
+  const file = await readBytesLooking(source, announced, limit, ({ length }) => {
+    if (length > MAX_IMAGE_BYTES) throw tooManyImageBytes();
+  });
+  if (file.length === 0) throw noImage('The body');
+  return file;
+}
+
+const isFileType = (type: string): boolean =>
+  /^\s*(?:image\/[\w.+-]+|application\/octet-stream)\s*(?:;|$)/i.test(type);
+
+function withOptions(
+  images: readonly Uint8Array[],
+  isList: boolean,
+  given: Readonly<Record<string, unknown>>,
+  query: Readonly<Record<string, unknown>>,
+): VisionBody {
+  const options = { ...query, ...given };
+  return { images, isList, options, json: options };
+}
+
+/** The parameters of a URL. */
+function queryOf(url: string): Readonly<Record<string, string | string[]>> {
+  const start = url.indexOf('?');
+  return start < 0 ? {} : listed([...new URLSearchParams(url.slice(start + 1))]);
+}
+
+/** Values by name; several of a name are a list. */
+function listed(
+  entries: readonly (readonly [name: string, value: string])[],
+): Readonly<Record<string, string | string[]>> {
+  const byName = new Map<string, string | string[]>();
+  for (const [name, value] of entries) {
+    const old = byName.get(name);
+    byName.set(name, old === undefined ? value : [old, value].flat());
+  }
+  return Object.fromEntries(byName);
+}
+
+function wrongType(type: string): ServeError {
+  const isCurl = /^application\/x-www-form-urlencoded/i.test(type);
+  const why = isCurl
+    ? 'is application/x-www-form-urlencoded, which cannot hold images'
+    : 'is of another type';
+  return new ServeError(
+    'UNSUPPORTED_MEDIA_TYPE',
+    `The body ${why}; send multipart/form-data with the field image, a file with its image type such as image/jpeg, or JSON.`,
+  );
+}

@@ -1,0 +1,124 @@
+/** @module Detectors, compared with the post-processing of transformers and torchvision. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { detect } from '../../../../runtime/tasks/image/detect.ts';
+import { refused } from '../text/support.ts';
+import {
+  assertDetections,
+  type ExpectedDetection,
+  expectedOf,
+  type ImageModels,
+  imagesOf,
+  openImageModels,
+  PICTURES,
+} from './support.ts';
+
+interface Expected {
+  readonly size: readonly [number, number];
+  readonly detections: readonly ExpectedDetection[];
+}
+
+const NAMES = [
+  'detr',
+  'conditional-detr',
+  'rt-detr',
+  'yolos',
+  'ssd',
+  'retinanet',
+  'faster-rcnn',
+  'yolo-v5',
+  'yolo-v8',
+  'yolo-v10',
+  // Models of instances have boxes too.
+  'mask-rcnn',
+  'yolo-seg',
+];
+
+/** Boxes have two decimals. The graphs compute in another order than their libraries. */
+const TOLERANCE = { pixels: 0.02, score: 1e-4 };
+
+let models: ImageModels;
+before(async () => {
+  models = await openImageModels([...NAMES, 'segformer']);
+});
+after(() => models[Symbol.asyncDispose]());
+
+for (const name of NAMES) {
+  describe(name, () => {
+    const expected = expectedOf<Expected>(name);
+
+    test('finds the boxes of the reference, of several pictures', async () => {
+      const { results } = await models.ask(detect, name, imagesOf(PICTURES));
+      for (const [i, { detections, image }] of results.entries()) {
+        const picture = PICTURES[i]!;
+        const { size } = expected[picture]!;
+        assert.deepEqual([image.width, image.height], size);
+        assertDetections(detections, expected[picture]!.detections, TOLERANCE, picture);
+      }
+    });
+
+    test('leaves out boxes below the threshold of the request, and other classes', async () => {
+      const { detections: all } = expected['wide.png']!;
+      const [, second] = all;
+      const threshold = second!.confidence - 1e-4;
+      const { results } = await models.ask(detect, name, {
+        ...imagesOf(['wide.png']),
+        threshold,
+        classes: [second!.class],
+      });
+      const wanted = all.filter(
+        (each) => each.class === second!.class && each.confidence >= threshold,
+      );
+      assertDetections(results[0]!.detections, wanted, TOLERANCE, 'wide.png');
+    });
+  });
+}
+
+test('has the best boxes if there may be few', async () => {
+  const input = { ...imagesOf(['wide.png']), maxDetections: 2 };
+  const { results } = await models.ask(detect, 'yolo-v8', input);
+  const { detections } = expectedOf<Expected>('yolo-v8')['wide.png']!;
+  assertDetections(results[0]!.detections, detections.slice(0, 2), TOLERANCE, 'two');
+});
+
+test('boxes of different classes suppress each other if they are to', async () => {
+  const ask = async (agnostic: boolean) => {
+    const input = { ...imagesOf(['high.png']), iou: 0.1, agnostic };
+    return (await models.ask(detect, 'yolo-v8', input)).results[0]!.detections;
+  };
+  const overlaps = (some: Awaited<ReturnType<typeof ask>>) =>
+    some.some((a, i) => some.slice(i + 1).some((b) => overlap(a.box, b.box) > 0.1));
+  assert.ok(overlaps(await ask(false)));
+  assert.ok(!overlaps(await ask(true)));
+});
+
+test('an unknown class is refused with near ones', async () => {
+  const input = { ...imagesOf(['wide.png']), classes: ['circle', 'squares'] };
+  await assert.rejects(
+    models.ask(detect, 'yolo-v8', input),
+    refused('INVALID_ARGUMENT', /classes has "squares", .*; near ones are square\.$/),
+  );
+  await assert.rejects(
+    models.ask(detect, 'detr', { ...input, classes: ['person'] }),
+    refused('INVALID_ARGUMENT', /its classes are circle, square, triangle, star, cross\.$/),
+  );
+});
+
+test('a model of pixels has no boxes', async () => {
+  const asked = models.ask(detect, 'segformer', imagesOf(['wide.png']));
+  await assert.rejects(asked, refused('WRONG_TASK', /its outputs have no boxes/));
+});
+
+interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+function overlap(a: Box, b: Box): number {
+  const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
+  const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
+  const shared = Math.max(width, 0) * Math.max(height, 0);
+  return shared / (a.width * a.height + b.width * b.height - shared);
+}

@@ -1,0 +1,53 @@
+/** @module Classes and vectors of images, compared with transformers. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { classify } from '../../../../runtime/tasks/image/classify.ts';
+import { embedImage } from '../../../../runtime/tasks/image/embed-image.ts';
+import { assertNear } from '../text/support.ts';
+import { expectedOf, type ImageModels, imagesOf, openImageModels, PICTURES } from './support.ts';
+
+interface Expected {
+  readonly predictions: readonly { readonly class: string; readonly confidence: number }[];
+  readonly vector: readonly number[];
+}
+
+const CLASSIFIERS = ['vit', 'vit-multi-label', 'convnext'];
+const ENCODERS = ['vit-features', 'clip-vision'];
+const TOLERANCE = 1e-4;
+
+let models: ImageModels;
+before(async () => {
+  models = await openImageModels([...CLASSIFIERS, ...ENCODERS]);
+});
+after(() => models[Symbol.asyncDispose]());
+
+for (const name of CLASSIFIERS) {
+  test(`${name} has the probabilities of the reference`, async () => {
+    const { results } = await models.ask(classify, name, imagesOf(PICTURES));
+    for (const [i, predictions] of results.entries()) {
+      const expected = expectedOf<Expected>(name)[PICTURES[i]!]!.predictions;
+      assert.deepEqual(
+        predictions.map((each) => each.class),
+        expected.map((each) => each.class),
+      );
+      const scores = (some: Expected['predictions']) => some.map(({ confidence }) => confidence);
+      assertNear(scores(predictions), scores(expected), TOLERANCE, PICTURES[i]!);
+    }
+  });
+}
+
+for (const name of ENCODERS) {
+  for (const normalize of [false, true]) {
+    test(`${name} has the vectors of the reference, ${normalize ? '' : 'not '}normalised`, async () => {
+      const input = { ...imagesOf(PICTURES), normalize };
+      const { data, dimensions } = await models.ask(embedImage, name, input);
+      for (const [i, picture] of PICTURES.entries()) {
+        const { vector } = expectedOf<Expected>(name)[picture]!;
+        const length = normalize ? Math.hypot(...vector) : 1;
+        const expected = vector.map((each) => each / length);
+        const actual = data.subarray(i * dimensions, (i + 1) * dimensions);
+        assertNear(actual, expected, TOLERANCE * (normalize ? 1 : 10), picture);
+      }
+    });
+  }
+}
