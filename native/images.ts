@@ -4,8 +4,8 @@
  * @module
  */
 
-import { fromAddon, loadAddon } from './binding.ts';
-import { DenoWakeup } from './deno-wakeup.ts';
+import { addonCalls, type CallAddon } from './addon-call.ts';
+import { loadAddon } from './binding.ts';
 import { bindDetections, type NativeDetections } from './detections.ts';
 import { MillraceError } from './errors.ts';
 import type { CanvasForm, Images, Mask, Pixels, Placement, ResampleFilter } from './image-types.ts';
@@ -41,9 +41,6 @@ interface NativeImages {
   ): Promise<ArrayBuffer>;
   decodeBase64(text: Uint8Array): Promise<ArrayBuffer | undefined>;
 }
-
-/** Calls a function of the addon, whose errors become `MillraceError`s and for which Deno is woken. */
-export type CallAddon = <T>(operation: () => Promise<T>) => Promise<T>;
 
 /** Returns the numbers that `ReadPlaceJob` in image/canvas.h describes. */
 function placeWords(pixels: Pixels, placement: Placement, form: CanvasForm): Float64Array {
@@ -135,16 +132,5 @@ function bindPlacing(
  */
 export function openImages(options: { readonly addon?: string } = {}): Images {
   const native = loadAddon(options.addon) as unknown as NativeImages & NativeDetections;
-  const wakeup = process.versions.deno === undefined ? undefined : new DenoWakeup();
-  const call: CallAddon = async (operation) => {
-    wakeup?.begin();
-    try {
-      return await operation();
-    } catch (cause) {
-      throw fromAddon(cause);
-    } finally {
-      wakeup?.end();
-    }
-  };
-  return { ...bindPlacing(native, call), ...bindDetections(native) };
+  return { ...bindPlacing(native, addonCalls()), ...bindDetections(native) };
 }

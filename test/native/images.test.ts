@@ -98,8 +98,8 @@ describe('a resized image has the bytes of Pillow', () => {
 });
 
 /**
- * torchvision rounds its weights to 16 bits of which the sum is bounded, and computes the columns first always, so it
- * is not the same to the byte. The differences are at most 1; on average they are 0.003 to 0.25.
+ * torchvision computes with weights of 16 bits, so it is not the same to the byte. The differences are at most 1, and
+ * on average 0 to 0.0014 (bilinear) and 0 to 0.0093 (bicubic).
  */
 describe('a resized image is within one of the bytes of torchvision', () => {
   for (const { filter, kind, size, pixels } of expected.torchvision) {
@@ -111,9 +111,8 @@ describe('a resized image is within one of the bytes of torchvision', () => {
       assert.equal(ours.length, theirs.length);
       const differences = Array.from(ours, (byte, i) => Math.abs(byte - theirs[i]!));
       const sum = differences.reduce((total, difference) => total + difference, 0);
-      if (process.env.SHOW) console.log(filter, kind, Math.max(...differences), sum / ours.length);
       assert.ok(Math.max(...differences) <= 1, `one differs by ${Math.max(...differences)}`);
-      assert.ok(sum / ours.length <= 0.5, `they differ by ${sum / ours.length} on average`);
+      assert.ok(sum / ours.length <= 0.02, `they differ by ${sum / ours.length} on average`);
     });
   }
 });
@@ -139,7 +138,7 @@ describe('a canvas', () => {
   const placement = { ...whole(20, 10), canvasWidth: 24, canvasHeight: 16, left: 3, top: 2 };
   const area = 24 * 16;
   const plain = () => images.place(pixels, placement, { ...bytesOf(3), fill: [7, 8, 9] });
-  /** The channel of a form that a channel of the canvas becomes, and the index of its element. */
+  /** The index of channel `c` of pixel `i`. */
   const layouts = {
     'uint8-hwc': (i: number, c: number) => i * 3 + c,
     'uint8-chw': (i: number, c: number) => c * area + i,
