@@ -3,7 +3,13 @@
 import { z } from 'zod';
 import type { ResampleFilter } from '../../native/index.ts';
 import type { Preprocessing, ResizeRule } from './image-model.ts';
-import { type ProcessorClass, processorClass, type SizeKeys, UNKNOWN_CLASS } from './processors.ts';
+import {
+  type ProcessorClass,
+  processorClass,
+  type SizeKeys,
+  takesOtherSteps,
+  UNKNOWN_CLASS,
+} from './processors.ts';
 
 /** The filters by their numbers in Pillow. */
 const FILTERS: readonly ResampleFilter[] = [
@@ -112,10 +118,17 @@ function unknownClass(
     type === undefined
       ? `${file} has no image_processor_type`
       : `image_processor_type of ${file} is '${type}', which is not known`;
+  if (type !== undefined && takesOtherSteps(type)) {
+    return {
+      obstacle: `image_processor_type of ${file} is '${type}', whose steps are not supported: write the name of a class that does the same for this model`,
+      notes: [],
+    };
+  }
+  const normalizes = isOn(keys.do_normalize, true);
   const missing = [
-    ...(keys.do_resize === false || hasValue(keys.size) ? [] : ['size']),
-    ...(keys.do_normalize === false || hasValue(keys.image_mean) ? [] : ['image_mean']),
-    ...(keys.do_normalize === false || hasValue(keys.image_std) ? [] : ['image_std']),
+    ...(isOn(keys.do_resize, true) && !hasValue(keys.size) ? ['size'] : []),
+    ...(normalizes && !hasValue(keys.image_mean) ? ['image_mean'] : []),
+    ...(normalizes && !hasValue(keys.image_std) ? ['image_std'] : []),
   ];
   // A file without any class is an old one, or written by hand.
   if (missing.length === 0 || type === undefined) {

@@ -162,11 +162,21 @@ describe('what cannot be done is an obstacle that names the key, and the graph i
   for (const [keys, type, obstacle] of [
     [
       {},
-      'Qwen2VLImageProcessor',
-      "image_processor_type of preprocessor_config.json is 'Qwen2VLImageProcessor', which is not known, and it does not say size, image_mean, image_std: write these keys, or the name of a class that does the same",
+      'NewImageProcessor',
+      "image_processor_type of preprocessor_config.json is 'NewImageProcessor', which is not known, and it does not say size, image_mean, image_std: write these keys, or the name of a class that does the same",
     ],
     [
-      { size: 224, do_normalize: null },
+      { size: 448, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] },
+      'Qwen2VLImageProcessorFast',
+      "image_processor_type of preprocessor_config.json is 'Qwen2VLImageProcessorFast', whose steps are not supported: write the name of a class that does the same for this model",
+    ],
+    [
+      { size: 224, image_mean: 0, image_std: 1 },
+      'PerceiverFeatureExtractor',
+      "image_processor_type of preprocessor_config.json is 'PerceiverFeatureExtractor', whose steps are not supported: write the name of a class that does the same for this model",
+    ],
+    [
+      { size: 224 },
       'NewImageProcessor',
       "image_processor_type of preprocessor_config.json is 'NewImageProcessor', which is not known, and it does not say image_mean, image_std: write these keys, or the name of a class that does the same",
     ],
