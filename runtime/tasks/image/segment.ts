@@ -16,11 +16,16 @@ import { type MaskContent, type MaskFormat, MaskWriter } from './mask-content.ts
 import type { ImageInput, ImageOperation } from './operation.ts';
 import { overlayOf } from './overlay.ts';
 
-/** `threshold` is for the boxes or queries that masks belong to; semantic models have none. */
+/**
+ * `threshold` is for the boxes or queries that masks belong to. Semantic models have none: there it is the default of
+ * `maskThreshold`.
+ */
 export interface SegmentInput extends ImageInput, Omit<BoxRequest, 'classes'> {
   /** Default: `png`. */
   readonly format?: MaskFormat | undefined;
-  /** The probability from which a pixel belongs to a mask. Default: 0.5. */
+  /**
+   * The probability from which a pixel belongs to a mask; where pixels have one of several classes, it has no effect. Default: 0.5.
+   */
   readonly maskThreshold?: number | undefined;
   /** Whether the pictures with their masks are wanted too. Default: false. */
   readonly overlay?: boolean | undefined;
@@ -67,8 +72,10 @@ export const segment: ImageOperation<SegmentInput, Context, SegmentOutput> = {
   tasks: ['image-segmentation'],
   async prepare(model, input, tools, waiter) {
     const head = masksOf(model);
-    const maskThreshold = input.maskThreshold ?? MASK_THRESHOLD;
-    const options = { ...boxOptionsOf(model, input, THRESHOLD), maskThreshold };
+    const boxes = boxOptionsOf(model, input, THRESHOLD);
+    // Without boxes and queries there is only the one threshold.
+    const usual = head.native.kind === 'semantic' ? boxes.threshold : MASK_THRESHOLD;
+    const options = { ...boxes, maskThreshold: input.maskThreshold ?? usual };
     const { runs, geometries } = await encodeImages(model, input, tools, waiter);
     return { runs, outputs: head.outputs, context: { geometries, head, options, input } };
   },
