@@ -7,6 +7,7 @@
 import { addonCalls, type CallAddon } from './addon-call.ts';
 import { loadAddon } from './binding.ts';
 import { bindDetections, type NativeDetections } from './detections.ts';
+import { elementArrays } from './elements.ts';
 import { MillraceError } from './errors.ts';
 import type { CanvasForm, Images, Mask, Pixels, Placement, ResampleFilter } from './image-types.ts';
 
@@ -26,7 +27,12 @@ const layoutNumbers: Readonly<Record<CanvasForm['layout'], number>> = {
   'uint8-chw': 1,
   'float32-hwc': 2,
   'float32-chw': 3,
+  'float16-hwc': 4,
+  'float16-chw': 5,
 };
+
+const elementOf = (layout: CanvasForm['layout']) =>
+  layout.slice(0, -'-hwc'.length) as 'uint8' | 'float32' | 'float16';
 
 /** The functions of the addon that addon/image_calls.cc describes. */
 interface NativeImages {
@@ -102,9 +108,7 @@ function bindPlacing(
     place: (pixels, placement, form) =>
       call(async () => {
         const buffer = await native.place(placeWords(pixels, placement, form), pixels.data);
-        return form.layout.startsWith('float32')
-          ? new Float32Array(buffer)
-          : new Uint8Array(buffer);
+        return new elementArrays[elementOf(form.layout)](buffer);
       }),
 
     overlay: (pixels, masks, colors, opacity) =>

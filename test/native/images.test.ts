@@ -12,6 +12,7 @@ import {
   type Placement,
   type ResampleFilter,
 } from '../../native/index.ts';
+import { FLOAT16, toHalfBits } from '../../runtime/half-floats.ts';
 import { runChild } from './child.ts';
 import { engineOptions } from './support.ts';
 
@@ -74,7 +75,7 @@ const bytesOf = (channels: 1 | 3): CanvasForm => ({
   fill: Array(channels).fill(0),
 });
 
-const digest = (data: Uint8Array | Float32Array) =>
+const digest = (data: Uint8Array | Uint16Array | Float32Array) =>
   createHash('sha256').update(data).digest('hex').slice(0, 16);
 
 const invalid = (pattern: RegExp) => (error: unknown) =>
@@ -187,6 +188,18 @@ describe('a canvas', () => {
       for (let i = 0; i < three.length; i++) {
         assert.equal(three[i], one[planes ? i % area : Math.floor(i / 3)]);
       }
+    }
+  });
+
+  test('of 16-bit floats has the nearest to those of 32 bits', async () => {
+    const normal = { scale: 1 / 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+    const form = { ...normal, channels: 3, fill: [-0.5, 0, 2.25] } as const;
+    for (const order of ['hwc', 'chw'] as const) {
+      const whole = await images.place(pixels, placement, { ...form, layout: `float32-${order}` });
+      const halves = await images.place(pixels, placement, { ...form, layout: `float16-${order}` });
+      assert.ok(halves instanceof Uint16Array);
+      const expected = Array.from(whole, (value) => toHalfBits(FLOAT16, value));
+      assert.deepEqual(Array.from(halves), expected);
     }
   });
 
