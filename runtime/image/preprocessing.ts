@@ -66,7 +66,6 @@ export const preprocessorSchema = z.object({
   pad_and_return_pixel_mask: flag,
   pad_size: size,
   size_divisor: z.int().min(0).max(1024).nullish(),
-  size_divisibility: z.int().min(0).max(1024).nullish(),
   do_flip_channel_order: flag,
   ensure_multiple_of: z.int().min(1).max(1024).nullish(),
   keep_aspect_ratio: flag,
@@ -104,8 +103,13 @@ export function readPreprocessing(
   const about = known ?? UNKNOWN_CLASS;
   const obstacle = beyondReach(keys, file, about);
   if (obstacle !== undefined) return { preprocessing: undefined, obstacle, notes: [] };
-  const reader = new Reader(keys, about, wrong);
-  return { preprocessing: reader.read(), obstacle: undefined, notes: unsupported?.notes ?? [] };
+  const preprocessing = new Reader(keys, about, wrong).read();
+  if (preprocessing.crop !== undefined && preprocessing.pad !== undefined) {
+    // What lies beside a small image would have one value from the crop, and another from the padding.
+    const both = `do_center_crop and do_pad of ${file} are both on, which is not supported: set do_pad to false, because a crop has one size already`;
+    return { preprocessing: undefined, obstacle: both, notes: [] };
+  }
+  return { preprocessing, obstacle: undefined, notes: unsupported?.notes ?? [] };
 }
 
 /** A class that is not known is read by its keys, if the file has all that decide. */
@@ -264,8 +268,7 @@ class Reader {
   }
 
   #divisor(): number {
-    const { size_divisor, size_divisibility } = this.#keys;
-    return size_divisor ?? size_divisibility ?? this.#class.sizeDivisor;
+    return this.#keys.size_divisor ?? this.#class.sizeDivisor;
   }
 
   /** PoolFormer's size, which is that of the part that is cut out afterwards. */

@@ -181,6 +181,11 @@ describe('what cannot be done is an obstacle that names the key, and the graph i
       "image_processor_type of preprocessor_config.json is 'NewImageProcessor', which is not known, and it does not say image_mean, image_std: write these keys, or the name of a class that does the same",
     ],
     [
+      { do_center_crop: true, do_pad: true, pad_size: 300 },
+      'ViTImageProcessor',
+      'do_center_crop and do_pad of preprocessor_config.json are both on, which is not supported: set do_pad to false, because a crop has one size already',
+    ],
+    [
       { do_split_image: true },
       'DetrImageProcessor',
       'do_split_image of preprocessor_config.json asks to cut images into parts, which is not supported: export the model with it off',
