@@ -13,7 +13,7 @@ import { type BoxRequest, boxOptionsOf, className } from './box-options.ts';
 import { encodeImages } from './encode-images.ts';
 import { headTensors } from './head-tensors.ts';
 import { type MaskContent, type MaskFormat, MaskWriter } from './mask-content.ts';
-import type { ImageInput, ImageOperation } from './operation.ts';
+import type { ImageInput, ImageOperation, ImageWaiter } from './operation.ts';
 import { overlayOf } from './overlay.ts';
 
 /**
@@ -87,7 +87,10 @@ export const segment: ImageOperation<SegmentInput, Context, SegmentOutput> = {
       const tensors = headTensors(head.native.kind, head.outputs, result);
       const found = await tools.images.segments(head.native, tensors, geometries[i]!, options);
       const segments: ImageSegment[] = [];
-      for (const each of found) segments.push(await describe(model, each, writer));
+      for (const each of found) {
+        checkWaits(waiter);
+        segments.push(await describe(model, each, writer));
+      }
       answers.push(
         input.overlay
           ? { segments, overlay: await overlayOf(model, input, i, found, tools, waiter) }
@@ -105,6 +108,15 @@ function masksOf({ head }: ImageModel): MaskOutputs {
     'WRONG_TASK',
     'The model does not segment images: its outputs have no masks.',
   );
+}
+
+/** Many masks of large images take seconds. @throws {ServeError} `DEADLINE_EXCEEDED`, or the reason of the aborted signal */
+function checkWaits({ signal, timeLeft }: ImageWaiter): void {
+  if (signal?.aborted) throw signal.reason;
+  const left = timeLeft();
+  if (left !== undefined && left <= 0) {
+    throw new ServeError('DEADLINE_EXCEEDED', 'The request was not answered by its deadline.');
+  }
 }
 
 async function describe(

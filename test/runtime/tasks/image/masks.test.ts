@@ -48,14 +48,27 @@ describe('masks', () => {
     assert.deepEqual(found, { size: [2, 4], counts: [1, 7] });
   });
 
-  test('may have about 537 million pixels in a response', async () => {
+  test('may have two thousand million pixels as PNG files in a response', async () => {
     const images = fakeImages({ bitmap: async () => Promise.reject(new Error('no memory')) });
     const writer = new MaskWriter(images, 'png');
     // The largest that fits is written, which fails here.
-    await assert.rejects(writer.write(maskOf(2 ** 15, 2 ** 14)), /no memory/);
+    await assert.rejects(writer.write(maskOf(2 ** 16, 2 ** 15)), /no memory/);
     await assert.rejects(
       writer.write(maskOf(1, 1)),
-      refused('INVALID_ARGUMENT', /more than 536870912 pixels in all; ask for "format": "rle"/),
+      refused('INVALID_ARGUMENT', /more than 2147483648 pixels in all; ask for "format": "rle"/),
+    );
+  });
+
+  test('may have 64 MiB as PNG files in a response', async () => {
+    const noise = new Uint8Array(2 ** 24);
+    for (let from = 0; from < noise.length; from += 2 ** 16) {
+      crypto.getRandomValues(noise.subarray(from, from + 2 ** 16));
+    }
+    const writer = new MaskWriter(fakeImages({ bitmap: async () => noise }), 'png');
+    for (let i = 0; i < 3; i += 1) await writer.write(maskOf(2 ** 12, 2 ** 12));
+    await assert.rejects(
+      writer.write(maskOf(2 ** 12, 2 ** 12)),
+      refused('INVALID_ARGUMENT', /more than 67108864 bytes in all; ask for "format": "rle"/),
     );
   });
 
