@@ -40,8 +40,14 @@ const size = z.union([side, z.tuple([side, side]), sizeKeys]).nullish();
 
 const flag = z.boolean().nullish();
 
+/** Limits of numbers for colours, within which 32-bit floats can be computed with. */
+const MOST = 1e6;
+const LEAST_STD = 1e-6;
+
+const color = z.number().min(-MOST).max(MOST);
+
 /** One number for all channels, or one for each. */
-const perChannel = z.union([z.number(), z.array(z.number()).min(1).max(3)]).nullish();
+const perChannel = z.union([color, z.array(color).min(1).max(3)]).nullish();
 
 /** The keys that are read. Others do not change what a model gets, or belong to classes that are not known. */
 export const preprocessorSchema = z.object({
@@ -56,7 +62,7 @@ export const preprocessorSchema = z.object({
   crop_size: size,
   crop_pct: z.number().min(0.01).max(1).nullish(),
   do_rescale: flag,
-  rescale_factor: z.number().positive().nullish(),
+  rescale_factor: z.number().positive().max(MOST).nullish(),
   rescale_offset: flag,
   include_top: flag,
   do_normalize: flag,
@@ -341,7 +347,10 @@ class Reader {
         `image_mean has ${mean.length} numbers and image_std ${std.length}, but each must have 3, one for each channel`,
       );
     }
-    if (std.includes(0)) throw this.#wrong('image_std must not have the number 0');
+    const least = std.find((each) => Math.abs(each) < LEAST_STD);
+    if (least !== undefined) {
+      throw this.#wrong(`image_std must have numbers of at least ${LEAST_STD} but has ${least}`);
+    }
     const offset = dividesTwice && rescales && isOn(keys.rescale_offset, false) ? 1 : 0;
     const again = dividesTwice && isOn(keys.include_top, true) ? std : std.map(() => 1);
     return {

@@ -43,8 +43,9 @@ describe('a mistake in preprocessor_config.json', () => {
     [{ image_mean: [0.5, 0.5, 0.5, 0.5] }, 'image_mean'],
     [{ image_mean: [0.5, 0.5] }, 'image_mean has 2 numbers and image_std 3, but each must have 3'],
     [{ image_mean: [0.5, 0.5], image_std: [0.5, 0.5] }, 'image_mean has 2 numbers and image_std 2'],
-    [{ image_std: [0.5, 0, 0.5] }, 'image_std must not have the number 0'],
-    [{ image_std: 0 }, 'image_std must not have the number 0'],
+    [{ image_std: [0.5, 0, 0.5] }, 'image_std must have numbers of at least 0.000001 but has 0'],
+    [{ image_std: 1e300 }, 'image_std must be'],
+    [{ image_std: 0 }, 'image_std must have numbers of at least 0.000001 but has 0'],
     [
       { do_center_crop: true, crop_size: { height: 224 } },
       "crop_size must have 'height' and 'width'",

@@ -219,7 +219,7 @@ describe('the form of the input', () => {
     [
       'no images',
       [tensor('x', [0, 3, 8, 8])],
-      /^The input 'x' takes no images, because dimension 0 is 0$/,
+      /^The input 'x' takes no images, because its shape \[0, 3, 8, 8\] has a 0$/,
     ],
     ['nothing', [], /^An image needs an input/],
   ] as const) {
