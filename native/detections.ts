@@ -1,7 +1,6 @@
 /** @module What the outputs of vision models show: boxes and masks, found by the addon on threads of the runtime's pool. */
 
-import { fromAddon } from './binding.ts';
-import { DenoWakeup } from './deno-wakeup.ts';
+import { addonCalls } from './addon-call.ts';
 import { MillraceError } from './errors.ts';
 import type {
   Boxes,
@@ -157,17 +156,7 @@ function checkClasses(classes: Int32Array | undefined): Int32Array | null {
 export function bindDetections(
   native: NativeDetections,
 ): Pick<Images, 'boxes' | 'segments' | 'bitmap' | 'polygons'> {
-  const wakeup = process.versions.deno === undefined ? undefined : new DenoWakeup();
-  const call = async <T>(operation: () => Promise<T>): Promise<T> => {
-    wakeup?.begin();
-    try {
-      return await operation();
-    } catch (cause) {
-      throw fromAddon(cause);
-    } finally {
-      wakeup?.end();
-    }
-  };
+  const call = addonCalls();
   return {
     boxes: (head, tensors, geometry, options) =>
       call(async (): Promise<Boxes> => {

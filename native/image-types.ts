@@ -36,7 +36,13 @@ export interface Placement {
 /** What the pixels of a canvas become. */
 export interface CanvasForm {
   /** The order of the elements, and their type: `hwc` has the channels of a pixel beside each other. */
-  readonly layout: 'uint8-hwc' | 'uint8-chw' | 'float32-hwc' | 'float32-chw';
+  readonly layout:
+    | 'uint8-hwc'
+    | 'uint8-chw'
+    | 'float32-hwc'
+    | 'float32-chw'
+    | 'float16-hwc'
+    | 'float16-chw';
   /** 1 makes RGB grey as Pillow's `convert("L")`, and 3 repeats a grey channel. */
   readonly channels: 1 | 3;
   /** What the canvas holds beside the image, one number for each channel: bytes, or floats after the normalisation. */
@@ -165,10 +171,14 @@ export interface Images {
   /**
    * Resizes pixels as Pillow does, to the byte, and lays them on a canvas.
    *
-   * @returns `[canvasHeight, canvasWidth, channels]`, or with the channels first.
+   * @returns `[canvasHeight, canvasWidth, channels]`, or with the channels first; floats of 16 bits as their bits.
    * @throws {MillraceError} (as a rejection) `INVALID_ARGUMENT`, `RESOURCE_EXHAUSTED`
    */
-  place(pixels: Pixels, placement: Placement, form: CanvasForm): Promise<Uint8Array | Float32Array>;
+  place(
+    pixels: Pixels,
+    placement: Placement,
+    form: CanvasForm,
+  ): Promise<Uint8Array | Float32Array | Uint16Array>;
   /** The boxes that the outputs describe. The tensors are those that `head` names, in its order. */
   boxes(
     head: BoxHead,

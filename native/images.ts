@@ -4,9 +4,10 @@
  * @module
  */
 
-import { fromAddon, loadAddon } from './binding.ts';
-import { DenoWakeup } from './deno-wakeup.ts';
+import { addonCalls, type CallAddon } from './addon-call.ts';
+import { loadAddon } from './binding.ts';
 import { bindDetections, type NativeDetections } from './detections.ts';
+import { elementArrays } from './elements.ts';
 import { MillraceError } from './errors.ts';
 import type { CanvasForm, Images, Mask, Pixels, Placement, ResampleFilter } from './image-types.ts';
 
@@ -26,7 +27,12 @@ const layoutNumbers: Readonly<Record<CanvasForm['layout'], number>> = {
   'uint8-chw': 1,
   'float32-hwc': 2,
   'float32-chw': 3,
+  'float16-hwc': 4,
+  'float16-chw': 5,
 };
+
+const elementOf = (layout: CanvasForm['layout']) =>
+  layout.slice(0, -'-hwc'.length) as 'uint8' | 'float32' | 'float16';
 
 /** The functions of the addon that addon/image_calls.cc describes. */
 interface NativeImages {
@@ -41,9 +47,6 @@ interface NativeImages {
   ): Promise<ArrayBuffer>;
   decodeBase64(text: Uint8Array): Promise<ArrayBuffer | undefined>;
 }
-
-/** Calls a function of the addon, whose errors become `MillraceError`s and for which Deno is woken. */
-export type CallAddon = <T>(operation: () => Promise<T>) => Promise<T>;
 
 /** Returns the numbers that `ReadPlaceJob` in image/canvas.h describes. */
 function placeWords(pixels: Pixels, placement: Placement, form: CanvasForm): Float64Array {
@@ -105,9 +108,7 @@ function bindPlacing(
     place: (pixels, placement, form) =>
       call(async () => {
         const buffer = await native.place(placeWords(pixels, placement, form), pixels.data);
-        return form.layout.startsWith('float32')
-          ? new Float32Array(buffer)
-          : new Uint8Array(buffer);
+        return new elementArrays[elementOf(form.layout)](buffer);
       }),
 
     overlay: (pixels, masks, colors, opacity) =>
@@ -135,16 +136,5 @@ function bindPlacing(
  */
 export function openImages(options: { readonly addon?: string } = {}): Images {
   const native = loadAddon(options.addon) as unknown as NativeImages & NativeDetections;
-  const wakeup = process.versions.deno === undefined ? undefined : new DenoWakeup();
-  const call: CallAddon = async (operation) => {
-    wakeup?.begin();
-    try {
-      return await operation();
-    } catch (cause) {
-      throw fromAddon(cause);
-    } finally {
-      wakeup?.end();
-    }
-  };
-  return { ...bindPlacing(native, call), ...bindDetections(native) };
+  return { ...bindPlacing(native, addonCalls()), ...bindDetections(native) };
 }

@@ -53,8 +53,9 @@ export function findInput(inputs: readonly Input[]): FoundInput | string {
     return `The input '${image.name}' must have 1 or 3 channels, as its first or its last dimension of an image, but has the shape [${image.dims.join(', ')}]`;
   }
   const [height, width] = layout.channelsLast ? dims : dims.slice(1);
-  const rows = hasRows ? image.dims[0]! : 1;
-  if (rows === 0) return `The input '${image.name}' takes no images, because dimension 0 is 0`;
+  if (image.dims.includes(0)) {
+    return `The input '${image.name}' takes no images, because its shape [${image.dims.join(', ')}] has a 0`;
+  }
   return {
     name: image.name,
     type: image.type as FoundInput['type'],

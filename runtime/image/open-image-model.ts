@@ -67,8 +67,7 @@ export function pixelOption(
 /**
  * The version for the operations on images.
  *
- * @param graph What the file declares. The outputs may be those of the session, which knows more. The inputs must be in the form of
- * the graph, and not in that of requests with pixels.
+ * @param graph What the file declares, or the session, which knows more.
  * @param pixels What `pixelOption` returned, if the graph was loaded with it.
  * @returns It with notes for the operator; or a sentence without a full stop that says why its task cannot be served.
  * @throws {ServeError} `INVALID_CONFIG` if what the files say does not fit the graph.
@@ -80,7 +79,7 @@ export function openImageModel(
   pixels?: Readonly<Record<string, PixelInput>> | undefined,
 ): { readonly model: ImageModel; readonly notes: readonly string[] } | string {
   if (description.obstacle !== undefined) return description.obstacle;
-  const plan = planOf(description, graph, settings);
+  const plan = planOf(description, inFormOfGraph(graph, pixels), settings);
   if (typeof plan === 'string') return plan;
   const { input, found, chosen } = plan;
   const labels = labelsFor(found, plan.labels);
@@ -95,6 +94,19 @@ export function openImageModel(
     decodes: settings.decodes ?? false,
   };
   return { model, notes: [...description.notes, ...plan.notes, ...labels.notes] };
+}
+
+/** A session declares inputs with pixels in the form of requests: bytes, and the channels last. */
+function inFormOfGraph(
+  graph: ImageGraph,
+  pixels: Readonly<Record<string, unknown>> = {},
+): ImageGraph {
+  const inputs = graph.inputs.map((input) => {
+    if (pixels[input.name] === undefined || input.type !== 'uint8') return input;
+    const [rows, height, width, channels] = input.dims;
+    return { ...input, type: 'float32', dims: [rows!, channels!, height!, width!] } as const;
+  });
+  return { ...graph, inputs };
 }
 
 /** @returns It, or why the task cannot be served. */
@@ -134,7 +146,7 @@ function noteOfExport(
 /** Whether the engine can make the input from bytes: it normalises what lies in the image, and nothing else. */
 function takesPixels({ input, chosen: { preprocessing } }: Plan): boolean {
   const isPlanes = input.type === 'float32' && input.hasRows && !input.channelsLast;
-  return isPlanes && !(preprocessing.pad?.afterNormalizing ?? false) && input.mask === undefined;
+  return isPlanes && !(preprocessing.pad?.afterNormalizing ?? false);
 }
 
 const black = /^_*background_*$/i;
@@ -202,7 +214,7 @@ function inputForm(
       ? value
       : (value * colors.scale - colors.mean[c]!) / colors.std[c]!;
   const form: CanvasForm = {
-    layout: `${isBytes ? 'uint8' : 'float32'}-${order}`,
+    layout: `${isBytes ? 'uint8' : (input.type as 'float32' | 'float16')}-${order}`,
     channels,
     fill: Array.from({ length: channels }, (_, c) => (isBytes ? value : asFloat(c))),
     ...(isBytes ? {} : { scale: colors.scale, mean: colors.mean, std: colors.std }),

@@ -6,14 +6,25 @@
  */
 
 import type { Placement } from '../../native/index.ts';
+import { ServeError } from '../errors.ts';
 import type { Preprocessing, ResizeRule } from './image-model.ts';
+
+/** Longest side to which an image is resized, before the middle is cut out. */
+const MAX_SIDE = 65_535;
+
+/** Pixels of a canvas that are allowed for small images, too. */
+const MAX_ENLARGED = 4_194_304;
 
 interface Size {
   readonly width: number;
   readonly height: number;
 }
 
-/** Where an image of this size, in pixels, comes to lie. No side is less than 1 pixel. */
+/**
+ * Where an image of this size, in pixels, comes to lie. No side is less than 1 pixel.
+ *
+ * @throws {ServeError} `IMAGE_TOO_LARGE` for a narrow image that would be enlarged to very many pixels.
+ */
 export function placementOf(
   { resize, filter, crop, pad }: Pick<Preprocessing, 'resize' | 'filter' | 'crop' | 'pad'>,
   width: number,
@@ -33,11 +44,23 @@ export function placementOf(
     pad?.place === 'center'
       ? { left: letterboxStart(cut.width, pad.width), top: letterboxStart(cut.height, pad.height) }
       : { left: 0, top: 0 };
+  const canvasWidth = pad?.width ?? cut.width;
+  const canvasHeight = pad?.height ?? cut.height;
+  const most = Math.max(
+    width * height,
+    fixedCanvas({ resize, crop, pad }) ? Infinity : MAX_ENLARGED,
+  );
+  if (Math.max(resized.width, resized.height) > MAX_SIDE || canvasWidth * canvasHeight > most) {
+    throw new ServeError(
+      'IMAGE_TOO_LARGE',
+      `The image has ${width} × ${height} pixels, and would have ${resized.width} × ${resized.height} when its shorter side has the length that the model needs; send a part of it that is less narrow.`,
+    );
+  }
   return {
     ...resized,
     filter,
-    canvasWidth: pad?.width ?? cut.width,
-    canvasHeight: pad?.height ?? cut.height,
+    canvasWidth,
+    canvasHeight,
     left: cut.left + shift.left,
     top: cut.top + shift.top,
   };

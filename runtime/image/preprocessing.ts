@@ -3,7 +3,13 @@
 import { z } from 'zod';
 import type { ResampleFilter } from '../../native/index.ts';
 import type { Preprocessing, ResizeRule } from './image-model.ts';
-import { type ProcessorClass, processorClass, type SizeKeys, UNKNOWN_CLASS } from './processors.ts';
+import {
+  type ProcessorClass,
+  processorClass,
+  type SizeKeys,
+  takesOtherSteps,
+  UNKNOWN_CLASS,
+} from './processors.ts';
 
 /** The filters by their numbers in Pillow. */
 const FILTERS: readonly ResampleFilter[] = [
@@ -34,8 +40,14 @@ const size = z.union([side, z.tuple([side, side]), sizeKeys]).nullish();
 
 const flag = z.boolean().nullish();
 
+/** Limits of numbers for colours, within which 32-bit floats can be computed with. */
+const MOST = 1e6;
+const LEAST_STD = 1e-6;
+
+const color = z.number().min(-MOST).max(MOST);
+
 /** One number for all channels, or one for each. */
-const perChannel = z.union([z.number(), z.array(z.number()).min(1).max(3)]).nullish();
+const perChannel = z.union([color, z.array(color).min(1).max(3)]).nullish();
 
 /** The keys that are read. Others do not change what a model gets, or belong to classes that are not known. */
 export const preprocessorSchema = z.object({
@@ -50,7 +62,7 @@ export const preprocessorSchema = z.object({
   crop_size: size,
   crop_pct: z.number().min(0.01).max(1).nullish(),
   do_rescale: flag,
-  rescale_factor: z.number().positive().nullish(),
+  rescale_factor: z.number().positive().max(MOST).nullish(),
   rescale_offset: flag,
   include_top: flag,
   do_normalize: flag,
@@ -60,7 +72,6 @@ export const preprocessorSchema = z.object({
   pad_and_return_pixel_mask: flag,
   pad_size: size,
   size_divisor: z.int().min(0).max(1024).nullish(),
-  size_divisibility: z.int().min(0).max(1024).nullish(),
   do_flip_channel_order: flag,
   ensure_multiple_of: z.int().min(1).max(1024).nullish(),
   keep_aspect_ratio: flag,
@@ -98,8 +109,13 @@ export function readPreprocessing(
   const about = known ?? UNKNOWN_CLASS;
   const obstacle = beyondReach(keys, file, about);
   if (obstacle !== undefined) return { preprocessing: undefined, obstacle, notes: [] };
-  const reader = new Reader(keys, about, wrong);
-  return { preprocessing: reader.read(), obstacle: undefined, notes: unsupported?.notes ?? [] };
+  const preprocessing = new Reader(keys, about, wrong).read();
+  if (preprocessing.crop !== undefined && preprocessing.pad !== undefined) {
+    // What lies beside a small image would have one value from the crop, and another from the padding.
+    const both = `do_center_crop and do_pad of ${file} are both on, which is not supported: set do_pad to false, because a crop has one size already`;
+    return { preprocessing: undefined, obstacle: both, notes: [] };
+  }
+  return { preprocessing, obstacle: undefined, notes: unsupported?.notes ?? [] };
 }
 
 /** A class that is not known is read by its keys, if the file has all that decide. */
@@ -112,10 +128,17 @@ function unknownClass(
     type === undefined
       ? `${file} has no image_processor_type`
       : `image_processor_type of ${file} is '${type}', which is not known`;
+  if (type !== undefined && takesOtherSteps(type)) {
+    return {
+      obstacle: `image_processor_type of ${file} is '${type}', whose steps are not supported: write the name of a class that does the same for this model`,
+      notes: [],
+    };
+  }
+  const normalizes = isOn(keys.do_normalize, true);
   const missing = [
-    ...(keys.do_resize === false || hasValue(keys.size) ? [] : ['size']),
-    ...(keys.do_normalize === false || hasValue(keys.image_mean) ? [] : ['image_mean']),
-    ...(keys.do_normalize === false || hasValue(keys.image_std) ? [] : ['image_std']),
+    ...(isOn(keys.do_resize, true) && !hasValue(keys.size) ? ['size'] : []),
+    ...(normalizes && !hasValue(keys.image_mean) ? ['image_mean'] : []),
+    ...(normalizes && !hasValue(keys.image_std) ? ['image_std'] : []),
   ];
   // A file without any class is an old one, or written by hand.
   if (missing.length === 0 || type === undefined) {
@@ -251,8 +274,7 @@ class Reader {
   }
 
   #divisor(): number {
-    const { size_divisor, size_divisibility } = this.#keys;
-    return size_divisor ?? size_divisibility ?? this.#class.sizeDivisor;
+    return this.#keys.size_divisor ?? this.#class.sizeDivisor;
   }
 
   /** PoolFormer's size, which is that of the part that is cut out afterwards. */
@@ -325,7 +347,10 @@ class Reader {
         `image_mean has ${mean.length} numbers and image_std ${std.length}, but each must have 3, one for each channel`,
       );
     }
-    if (std.includes(0)) throw this.#wrong('image_std must not have the number 0');
+    const least = std.find((each) => Math.abs(each) < LEAST_STD);
+    if (least !== undefined) {
+      throw this.#wrong(`image_std must have numbers of at least ${LEAST_STD} but has ${least}`);
+    }
     const offset = dividesTwice && rescales && isOn(keys.rescale_offset, false) ? 1 : 0;
     const again = dividesTwice && isOn(keys.include_top, true) ? std : std.map(() => 1);
     return {

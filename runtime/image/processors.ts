@@ -192,6 +192,7 @@ const OF_MODEL_TYPES: Readonly<Record<string, string>> = {
   cvt: 'ConvNext',
   'data2vec-vision': 'Beit',
   deformable_detr: 'DeformableDetr',
+  deimv2: 'RTDetr',
   deit: 'DeiT',
   depth_anything: 'DPT',
   detr: 'Detr',
@@ -204,6 +205,7 @@ const OF_MODEL_TYPES: Readonly<Record<string, string>> = {
   hiera: 'Bit',
   ijepa: 'ViT',
   levit: 'Levit',
+  lw_detr: 'DeformableDetr',
   mask2former: 'Mask2Former',
   maskformer: 'MaskFormer',
   mobilenet_v1: 'MobileNetV1',
@@ -233,6 +235,23 @@ const OF_MODEL_TYPES: Readonly<Record<string, string>> = {
   yolos: 'Yolos',
 };
 
+/** Classes of transformers that take other steps than those that are known here, such as cutting images into patches. */
+const OTHERS: ReadonlySet<string> = new Set(
+  `
+    Apertus1p5 Aria BridgeTower CHMv2 Cohere2Vision CohereCompass Cosmos3Edge DeepseekOcr2 DeepseekVL DeepseekVLHybrid
+    DepthPro Donut EfficientLoFTR Emu3 Eomt Ernie4_5_VLMoe Flava Fuyu Gemma3 Gemma4 Gemma4Unified Glm46V Glm4v Glm5Next
+    GlmImage Glmga GLPN GotOcr2 GraniteDocling HunYuanVL HYV4VL Idefics Idefics2 Idefics3 ImageGPT Inkling Inkling2 Janus
+    Kimi_K25 Kosmos2_5 LayoutLMv2 LayoutLMv3 Lfm2Vl LightGlue Llama4 Llava LlavaNext LlavaOnevision MiniCPMOcr MiniCPMV4_6
+    MiniMaxM3VL Mllama Molmo2 MuseGlimmer NemotronH_Omni_Reasoning_V3 NeoMME Nougat Ovis2 Owlv2 PaddleOCRVL Perceiver
+    PerceptionLM Phi4Multimodal Pix2Struct Pixtral PPDocLayoutV2 PPDocLayoutV3 PPDocLayoutV4 PPFormulaNet PPLCNet
+    PPOCRV5ServerDet PPOCRV5ServerRec PPOCRV6SmallRec PromptDepthAnything Qwen2VL RfDetr Sam Sam2 Sam3 Sapiens2 SegGpt
+    Siglip2 SLANeXt SmolVLM Step3p7 SuperGlue SuperPoint Swin2SR Tvp UltraVBert UnlimitedOcr UVDoc VideoLlama3 VideoLlava
+    VideoMAE Vilt VitMatte VitPose Vivit ZoeDepth
+  `
+    .trim()
+    .split(/\s+/),
+);
+
 /** The class that a file names, or that models of the type have; undefined if it is not known. */
 export function processorClass(
   type: string | undefined,
@@ -241,6 +260,9 @@ export function processorClass(
   const name = type === undefined ? OF_MODEL_TYPES[modelType ?? ''] : shortName(type);
   return name !== undefined && Object.hasOwn(CLASSES, name) ? CLASSES[name] : undefined;
 }
+
+/** Whether the keys of a class do not say all that it does. */
+export const takesOtherSteps = (type: string): boolean => OTHERS.has(shortName(type));
 
 /** The class whose keys are read for one that is not known. */
 export const UNKNOWN_CLASS: ProcessorClass = BASE;

@@ -27,7 +27,9 @@ export function imageTaskOfConfig(
   if (/ForImageClassification(?:WithTeacher)?$/.test(architecture)) return 'image-classification';
   if (architecture.endsWith('ForObjectDetection')) return 'object-detection';
   if (SEGMENTATION.test(architecture)) return 'image-segmentation';
-  if (!hasPreprocessor || OTHER_KEYS.some((key) => key in config)) return undefined;
+  // timm describes in config.json how images are prepared.
+  const isDescribed = hasPreprocessor || 'pretrained_cfg' in config;
+  if (!isDescribed || OTHER_KEYS.some((key) => key in config)) return undefined;
   // Those of speech have a preprocessor, too, and none of these keys.
   const isVision =
     /Vision|^(?:ViT|Vit|Dino|DINO|Swin|BeitM|ConvNext|ResNet|RegNet|MobileNet|MobileVi|Bit|LevitM|PvtV?2?M|PoolFormer|EfficientNetM|EfficientFormerM|DeiT|Hiera|Cvt|FocalNet|Dinat|IJepa|SwiftFormer|TimmWrapper)/.test(

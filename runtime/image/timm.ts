@@ -5,13 +5,15 @@ import type { ReadPreprocessing } from './preprocessing.ts';
 
 const FILTERS = ['nearest', 'bilinear', 'bicubic', 'lanczos', 'box', 'hamming'] as const;
 
-const three = z.array(z.number()).min(1).max(3);
+const side = z.int().min(1).max(16_384);
+
+const three = z.array(z.number().min(-1e6).max(1e6)).min(1).max(3);
 
 export const timmSchema = z.object({
-  input_size: z.tuple([z.int().min(1), z.int().min(1), z.int().min(1)]).nullish(),
+  input_size: z.tuple([side, side, side]).nullish(),
   interpolation: z.string().nullish(),
   mean: three.nullish(),
-  std: z.array(z.number().positive()).min(1).max(3).nullish(),
+  std: z.array(z.number().min(1e-6).max(1e6)).min(1).max(3).nullish(),
   crop_pct: z.number().min(0.01).max(1).nullish(),
   crop_mode: z.string().nullish(),
 });

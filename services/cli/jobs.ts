@@ -5,6 +5,7 @@ import process from 'node:process';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
+import { addOption, type ImageOptions, imagesAt } from './job-images.ts';
 import { fields, print, progress, say, sayJson, table } from './output.ts';
 import { path, Refused, Server, type ServerOptions, withServer } from './server.ts';
 import { toObject, toWhole } from './values.ts';
@@ -22,6 +23,8 @@ interface SubmitOptions extends ServerOptions {
   readonly path: string;
   readonly body?: object;
   readonly batch?: string;
+  readonly images?: string;
+  readonly option?: ImageOptions;
   readonly webhook?: string;
   readonly ttlSeconds?: number;
   readonly maxAttempts?: number;
@@ -75,6 +78,8 @@ function addSubmit(jobs: Command): void {
     .requiredOption('--path <path>', 'an infer route of it, such as /predict')
     .option('--body <json>', 'the body of the request', toObject)
     .option('--batch <file>', 'a file with a body on each line, instead of --body')
+    .option('--images <path>', 'a folder of images, or a .zip or .tar of one, instead of --body')
+    .option('--option <name=value>', 'an option for each image, such as top_k=3', addOption)
     .option('--webhook <url>', 'where to report the end of the job')
     .option('--ttl-seconds <n>', 'time within which it must start', toWhole)
     .option('--max-attempts <n>', 'how often it is tried', toWhole)
@@ -86,14 +91,20 @@ function addSubmit(jobs: Command): void {
 async function submit(given: SubmitOptions, command: Command): Promise<void> {
   const { idempotencyKey, wait, url, token, json } = given;
   const options: ServerOptions = { url, ...(token && { token }), ...(json && { json }) };
-  if ((given.body === undefined) === (given.batch === undefined)) {
-    command.error('error: write either --body or --batch');
+  const { body, batch, images, option } = given;
+  if ([body, batch, images].filter((each) => each !== undefined).length !== 1) {
+    command.error('error: write one of --body, --batch and --images');
+  }
+  if (option !== undefined && images === undefined) {
+    command.error('error: write --option with --images only; a body has its options itself');
   }
   const server = new Server(options);
   const headers = idempotencyKey === undefined ? {} : { 'Idempotency-Key': idempotencyKey };
-  const job = await (given.batch === undefined
-    ? submitOne(server, given, headers)
-    : submitBatch(server, given, given.batch, headers));
+  const job = await (images !== undefined
+    ? submitImages(server, given, images, headers)
+    : batch !== undefined
+      ? submitBatch(server, given, batch, headers)
+      : submitOne(server, given, headers));
   if (!wait) return print(options, job, ({ job_id }) => job_id);
   const ended = await waitFor(server, job.job_id);
   if (json) sayJson(ended);
@@ -115,7 +126,7 @@ async function submitOne(server: Server, given: SubmitOptions, headers: Record<s
 
 async function submitBatch(
   server: Server,
-  { service, path: route, webhook, ttlSeconds, maxAttempts }: SubmitOptions,
+  given: SubmitOptions,
   file: string,
   headers: Record<string, string>,
 ) {
@@ -125,14 +136,34 @@ async function submitBatch(
   const answer = await server.call<Job>('POST', '/jobs/batches', {
     body,
     headers: { 'Content-Type': 'application/x-ndjson', ...headers },
-    query: {
-      ...{ service, path: route, webhook },
-      ttl_seconds: ttlSeconds?.toString(),
-      max_attempts: maxAttempts?.toString(),
-    },
+    query: queryOf(given),
   });
   return answer.body;
 }
+
+async function submitImages(
+  server: Server,
+  given: SubmitOptions,
+  place: string,
+  headers: Record<string, string>,
+) {
+  const { type, body, stop } = await imagesAt(place);
+  try {
+    const answer = await server.call<Job>('POST', '/jobs/batches', {
+      ...{ body, headers: { 'Content-Type': type, ...headers } },
+      query: { ...given.option, ...queryOf(given) },
+    });
+    return answer.body;
+  } finally {
+    stop();
+  }
+}
+
+const queryOf = ({ service, path: route, webhook, ttlSeconds, maxAttempts }: SubmitOptions) => ({
+  ...{ service, path: route, webhook },
+  ttl_seconds: ttlSeconds?.toString(),
+  max_attempts: maxAttempts?.toString(),
+});
 
 async function waitFor(server: Server, id: string): Promise<Job> {
   const bar = await progress('Running', 100);

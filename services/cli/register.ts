@@ -3,11 +3,11 @@
 import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
-import { Readable, type Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { Readable } from 'node:stream';
 import type { VersionFields } from './offline.ts';
 import { print, progress } from './output.ts';
 import { path, Refused, Server, type ServerOptions } from './server.ts';
+import { packed } from './tar.ts';
 import type { Version } from './version.ts';
 
 export interface RegisterOptions extends ServerOptions {
@@ -89,23 +89,11 @@ async function artifactAt(given: string): Promise<Artifact> {
     };
   }
   const files = await filesBelow(given);
-  const { pack } = await import('tar-stream');
+  const archive = await packed(files);
   return {
     filename: `${basename(given)}.tar`,
     bytes: files.reduce((sum, { size }) => sum + size, 0),
-    read() {
-      const archive = pack();
-      const fill = async () => {
-        for (const { file, name, size } of files) {
-          const entry = archive.entry({ name, size }) as unknown as Writable;
-          await pipeline(createReadStream(file), entry);
-        }
-        archive.finalize();
-      };
-      fill().catch((error: Error) => archive.destroy(error));
-      // The archive is a stream of an older kind of Node's streams.
-      return Readable.from(archive as AsyncIterable<Uint8Array>);
-    },
+    read: () => archive,
   };
 }
 

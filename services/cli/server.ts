@@ -30,7 +30,8 @@ export interface ServerOptions {
 export interface Call {
   readonly body?: RequestInit['body'];
   readonly headers?: Readonly<Record<string, string>>;
-  readonly query?: Readonly<Record<string, string | undefined>>;
+  /** Names with several values are repeated. */
+  readonly query?: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
 
 /** A response whose status says that the request was carried out. */
@@ -116,7 +117,7 @@ export class Server {
     const { url, token } = this.#options;
     const target = new URL(path, url);
     for (const [name, value] of Object.entries(call.query ?? {})) {
-      if (value !== undefined) target.searchParams.set(name, value);
+      for (const each of [value ?? []].flat()) target.searchParams.append(name, each);
     }
     const response = await fetch(target, {
       method,

@@ -2,6 +2,7 @@
 
 import type { CancelSignal, ModelVersion } from '../../runtime/index.ts';
 import type { EventStream } from '../http/event-stream.ts';
+import type { ImageSender } from './images.ts';
 import type { Target } from './infer.ts';
 
 /** The members of a JSON object. */
@@ -11,8 +12,8 @@ export interface GenerateInput {
   readonly target: Target;
   readonly fields: Fields;
   readonly id: string | undefined;
-  /** Aborts when the client disconnects. */
-  readonly signal: CancelSignal;
+  /** Who waits for the response, with what aborts when the client disconnects. */
+  readonly sender: ImageSender & { readonly signal: CancelSignal };
   /** The events of the response; undefined if it is of one piece. */
   readonly events: EventStream | undefined;
 }

@@ -115,7 +115,8 @@ export async function prepareText(
   version: ModelVersion,
   others: ReadonlySet<string>,
 ): Promise<Prepared<{ readonly text: GenerateTextContext }>> {
-  const { fields, signal, events } = input;
+  const { fields, events } = input;
+  const { signal } = input.sender;
   const checked = checkSchema(
     textRequest,
     withoutMembers(fields, others, textRequest.shape),

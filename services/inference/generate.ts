@@ -8,6 +8,7 @@
 
 import {
   type GenerateTextContext,
+  type ImageTools,
   invalidArgument,
   type ModelVersion,
   type NonFinite,
@@ -26,7 +27,9 @@ import type { EncodedResponse, InferRoute } from '../http/edge.ts';
 import { EventStream, toEvent } from '../http/event-stream.ts';
 import { about, type Fields, type GenerateInput } from './generate-request.ts';
 import { prepareText, respondText } from './generate-text.ts';
+import { imageRuns, sendsFiles, shownSignature } from './images.ts';
 import { scheduling } from './infer.ts';
+import { joinRows } from './join-rows.ts';
 import { toJson, toTensor } from './json-tensors.ts';
 import { targetOf } from './paths.ts';
 
@@ -38,7 +41,7 @@ type GenerateContext = { readonly nonFinite: NonFinite } | { readonly text: Gene
  * @param stream Whether the response is a stream of server-sent events: one for each piece of text, or one with all outputs.
  */
 export function generateRoute(
-  { config, routes }: Runtime,
+  { config, routes, imageTools }: Runtime,
   path: string,
   stream: boolean,
 ): InferRoute<unknown, GenerateInput, GenerateContext> {
@@ -47,12 +50,12 @@ export function generateRoute(
     limit: Math.min(config.maxRequestBytes, MAX_JSON_BYTES),
     read: readExactJson,
     anyType: true,
-    decode(body, { request, signal }) {
+    decode(body, sender) {
       const fields = toFields(body);
       const { id } = fields;
       if (id !== undefined && typeof id !== 'string') throw invalidArgument('id must be a string.');
       const events = stream ? new EventStream() : undefined;
-      return { target: targetOf(request.url), fields, id, signal, events };
+      return { target: targetOf(sender.request.url), fields, id, sender, events };
     },
     route: ({ target }) => target,
     body: ({ fields }) => fields,
@@ -60,7 +63,7 @@ export function generateRoute(
     streams: () => stream,
     prepare(input, version) {
       return version.text?.generation === undefined
-        ? prepareTensors(input, version)
+        ? prepareTensors(input, version, imageTools)
         : prepareText(input, version, routes.keyMembers);
     },
     respond(outcome, input) {
@@ -73,16 +76,20 @@ export function generateRoute(
 }
 
 function prepareTensors(
-  { fields }: GenerateInput,
+  { fields, sender }: GenerateInput,
   version: ModelVersion,
-): Prepared<GenerateContext> {
+  tools: ImageTools,
+): Prepared<GenerateContext> | Promise<Prepared<GenerateContext>> {
   const parameters = toParameters(version, fields.parameters);
-  return {
+  const prepared = {
     runs: [toInputs(version, fields)],
     outputs: undefined,
     ...scheduling(parameters),
     context: { nonFinite: toNonFinite(parameters.non_finite, 'string') },
   };
+  if (!sendsFiles(version, prepared)) return prepared;
+  const reading = { tools, sender, isText: () => true };
+  return imageRuns(version, prepared, reading).then((runs) => ({ ...prepared, runs }));
 }
 
 function respondTensors(
@@ -90,7 +97,7 @@ function respondTensors(
   nonFinite: NonFinite,
   input: GenerateInput,
 ): EncodedResponse {
-  const values = Object.entries(results[0]!.outputs).map(([name, tensor]) => [
+  const values = Object.entries(joinRows(results).outputs).map(([name, tensor]) => [
     name,
     toJson(tensor, nonFinite),
   ]);
@@ -110,7 +117,7 @@ function toFields(body: unknown): Fields {
  * @throws {ServeError} if an input is missing, or a member is neither an input nor `id` nor `parameters`
  */
 function toInputs(version: ModelVersion, fields: Fields): Record<string, Tensor> {
-  const { inputs } = version.signature;
+  const { inputs } = shownSignature(version);
   const parameters = fields.parameters === undefined ? {} : toFields(fields.parameters);
   const given: Fields = Object.assign(Object.create(null), parameters, fields);
   const unknown = Object.keys(fields).find(

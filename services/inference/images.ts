@@ -20,14 +20,19 @@ import {
   type Tensors,
   unpackStrings,
 } from '../../runtime/index.ts';
-import { imageOfText, MAX_IMAGES } from '../vision/intake/index.ts';
+import { type DecodeBase64, imageOfText, MAX_IMAGES } from '../vision/intake/index.ts';
 import type { ResponseForm } from './infer.ts';
+
+/** Who sends images and waits for the response. */
+export interface ImageSender extends ImageWaiter {
+  /** Counts the memory of the files. */
+  readonly share: BodyShare;
+}
 
 /** What images are decoded with, and for whom. */
 export interface ImageReading {
   readonly tools: ImageTools;
-  readonly waiter: ImageWaiter;
-  readonly share: BodyShare;
+  readonly sender: ImageSender;
   /** Whether the elements of an input were strings of JSON, which hold files in base64. */
   isText(input: string): boolean;
 }
@@ -74,25 +79,33 @@ export async function prepareImages(
   prepared: Prepared<ResponseForm>,
   reading: ImageReading,
 ): Promise<Prepared<ResponseForm>> {
+  const runs = await imageRuns(version, prepared, reading);
+  const images = { areRows: decodedBy(version)!.input.hasRows };
+  return { ...prepared, runs, context: { ...prepared.context, images } };
+}
+
+/** As `prepareImages`, for any kind of response. @returns a run for each file */
+export async function imageRuns(
+  version: ModelVersion,
+  prepared: Prepared<unknown>,
+  reading: ImageReading,
+): Promise<readonly Tensors[]> {
   const image = decodedBy(version)!;
   const { name } = image.input;
   const elements = elementsOf(name, prepared.runs[0]!);
   checkCount(version, prepared.outputs, elements.length);
-  const { tools, waiter, share } = reading;
+  const { tools, sender } = reading;
   const isText = reading.isText(name);
   // A decoder may read a file after its request is over.
-  share.lend();
+  sender.share.lend();
   const place = (index: number) => `Element ${index} of input ${quote(name)}`;
+  const decode: DecodeBase64 = (text) => tools.images.decodeBase64(text);
   const images: Uint8Array[] = [];
   for (const [index, element] of elements.entries()) {
-    images.push(isText ? await imageOfText(element, place(index), share) : element);
+    const fileOf = () => imageOfText(element, place(index), sender.share, decode);
+    images.push(isText ? await fileOf() : element);
   }
-  const { runs } = await encodeImages(image, { images, placeOf: place }, tools, waiter);
-  return {
-    ...prepared,
-    runs,
-    context: { ...prepared.context, images: { areRows: image.input.hasRows } },
-  };
+  return (await encodeImages(image, { images, placeOf: place }, tools, sender)).runs;
 }
 
 /** @throws {ServeError} `INVALID_ARGUMENT` */

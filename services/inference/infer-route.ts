@@ -10,7 +10,6 @@ import {
   type Codec,
   type CodecRequest,
   fromEngine,
-  type ImageWaiter,
   type Outcome,
   type PackedTensor,
   type Runtime,
@@ -20,7 +19,7 @@ import {
 import { readBytes } from '../http/body.ts';
 import { acceptedCoding, compress } from '../http/compression.ts';
 import type { EncodedResponse, InferRoute } from '../http/edge.ts';
-import { prepareImages, sendsFiles } from './images.ts';
+import { type ImageSender, prepareImages, sendsFiles } from './images.ts';
 import { prepareInfer, type ResponseForm, sentOutputs, type Target } from './infer.ts';
 import { targetReader } from './paths.ts';
 import { prepareRaw } from './raw.ts';
@@ -49,7 +48,7 @@ interface InferInput {
   /** The request's headers, of which only long responses need one: `Accept-Encoding`. */
   readonly headers: Headers;
   /** Who waits for the response, which only images need. */
-  readonly sender: ImageWaiter & { readonly share: BodyShare };
+  readonly sender: ImageSender;
 }
 
 /** @param path The route's template. */
@@ -94,7 +93,7 @@ export function inferRoute(
       const prepared = isRaw ? prepareRaw(version, content) : prepareInfer(content);
       if (sendsFiles(version, prepared)) {
         return prepareImages(version, prepared, {
-          ...{ tools, waiter: sender, share: sender.share },
+          ...{ tools, sender },
           isText: (name) => !isRaw && !isBinary(content, name),
         });
       }

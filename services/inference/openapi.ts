@@ -19,7 +19,8 @@ const tensor = {
     .array(element)
     .optional()
     .openapi({
-      description: 'The elements in row-major order; absent if they are binary data.',
+      description:
+        'The elements in row-major order; absent if they are binary data. An element of BYTES is a text; of a model that decodes images it is the base64 of a file.',
       example: [5.1, 3.5, 1.4, 0.2],
     }),
 };
@@ -57,6 +58,16 @@ const INFER_ERRORS: readonly ServeCode[] = [
   'DRAINING',
   'DEADLINE_EXCEEDED',
 ];
+
+/** Errors of encoded images. */
+const IMAGE_ERRORS: readonly ServeCode[] = [
+  'INVALID_IMAGE',
+  'IMAGE_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+];
+
+const INFER =
+  'A model whose `model.json` says `"input": "image"` shows one input of BYTES [-1]. Its elements are encoded images, such as JPEG, at most 32: base64 in JSON, and the files themselves in binary data. The outputs have a row for each.';
 
 const BINARY =
   'A JSON header, followed by the data of the tensors that have a `binary_data_size`, in their order.';
@@ -114,7 +125,8 @@ const routes: readonly RouteDescription[] = [
     path: '/v2/models/{model}/infer',
     method: 'post',
     summary: 'Run a model on tensors',
-    errors: INFER_ERRORS,
+    description: INFER,
+    errors: [...INFER_ERRORS, ...IMAGE_ERRORS],
     request: {
       headers: z.object({
         'Inference-Header-Content-Length': z.string().optional().openapi({
@@ -141,7 +153,7 @@ const routes: readonly RouteDescription[] = [
           ? 'Generate text, or run a model with inputs as members of a JSON object'
           : 'The same as a stream of server-sent events',
       description: GENERATE,
-      errors: [...INFER_ERRORS, 'INVALID_JSON', 'WRONG_TASK'],
+      errors: [...INFER_ERRORS, ...IMAGE_ERRORS, 'INVALID_JSON', 'WRONG_TASK'],
       request: {
         body: { required: true, content: { 'application/json': { schema: generateRequest } } },
       },

@@ -40,7 +40,12 @@ const job = z
 const list = z.object({ items: z.array(job), next: z.string().nullable() }).openapi('Jobs');
 
 const result = z
-  .object({ index: z.int(), status: z.int(), body: z.unknown() })
+  .object({
+    index: z.int(),
+    file: z.string().optional().openapi({ description: 'The name of the file of an archive.' }),
+    status: z.int(),
+    body: z.unknown(),
+  })
   .openapi('JobResult', { description: 'A line of the results of a batch.' });
 
 const content = (type: string, schema: z.ZodType) => ({ [type]: { schema } });
@@ -56,9 +61,18 @@ const key = z.object({
   }),
 });
 
+const BATCH =
+  'Each file of an archive becomes a request to a route of the service `vision`, in the order of the archive; all other parameters of the query are options of each request, such as `top_k=3`. Hidden files are skipped, and files that are no images fail alone.';
+
+const archive = z.string().openapi({
+  format: 'binary',
+  description: 'At most 1 GiB, 100,000 files and 20 MiB for each; not encrypted.',
+});
+
 const TAKEN: readonly ServeCode[] = [
   ...(['INVALID_ARGUMENT', 'INVALID_JSON', 'CONFLICT', 'PAYLOAD_TOO_LARGE'] as const),
-  ...(['UNSUPPORTED_MEDIA_TYPE', 'OVERLOADED', 'STORE_UNAVAILABLE'] as const),
+  ...(['UNSUPPORTED_MEDIA_TYPE', 'UNSUPPORTED_ENCODING'] as const),
+  ...(['BODY_TIMEOUT', 'BODY_INCOMPLETE', 'OVERLOADED', 'STORE_UNAVAILABLE'] as const),
 ];
 const SEEN: readonly ServeCode[] = ['NOT_FOUND', 'STORE_UNAVAILABLE'];
 
@@ -79,11 +93,20 @@ const operations: readonly RouteConfig[] = [
   {
     method: 'post',
     path: '/jobs/batches',
-    summary: 'Store many requests to one route, one body on each line, as one job',
+    summary:
+      'Store many requests to one route as one job: a body on each line, or an archive of images',
+    description: BATCH,
     request: {
       headers: key,
       query: batchSchema,
-      body: { content: content('application/x-ndjson', z.string()) },
+      body: {
+        required: true,
+        content: {
+          ...content('application/x-ndjson', z.string()),
+          ...content('application/zip', archive),
+          ...content('application/x-tar', archive),
+        },
+      },
     },
     responses: taken,
   },

@@ -11,7 +11,8 @@ import {
   ServeError,
 } from '../../runtime/index.ts';
 import type { EncodedResponse, InferRoute } from '../http/edge.ts';
-import { MAX_BODY_BYTES, readVisionBody, type VisionBody } from './intake/index.ts';
+import { predictedBy } from '../http/predicted.ts';
+import { MAX_BODY_BYTES, type VisionBody, visionBodyReader } from './intake/index.ts';
 
 /** What every response says about itself. */
 export interface About {
@@ -70,7 +71,7 @@ export function imageRoute<Input extends ImageInput, Output>(
   return {
     path,
     limit: Math.min(config.maxRequestBytes, MAX_BODY_BYTES),
-    read: readVisionBody,
+    read: visionBodyReader(imageTools.images.decodeBase64),
     anyType: true,
     decode(body, context) {
       // The names of the members change whenever models or routes do.
@@ -100,6 +101,7 @@ export function imageRoute<Input extends ImageInput, Output>(
       return question.write({ output, about, codec });
     },
     body: ({ body }) => body.json,
+    predicted: ({ predictions }, { body }) => predictions && predictedBy(predictions, body.isList),
   };
 }
 

@@ -1,20 +1,16 @@
 /** @module Uses the playground in a browser without a window: every panel, by keyboard, on a phone, in light and dark. */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import puppeteer, { type Browser, type Page } from 'puppeteer-core';
+import type { Browser, Page } from 'puppeteer-core';
 import { ServiceChild } from '../support/child.ts';
-import { findBrowser } from '../support/servers.ts';
+import { faultsOf, launch, openPanel, runPanel, seriousFindings, skip } from './browser.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
-const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-const program = findBrowser();
-const skip = program === undefined ? 'Chromium is not installed' : false;
 
 /** The demonstration models, and small ones for the panels that none of those suits. */
 const MODELS: Readonly<Record<string, string>> = {
@@ -35,7 +31,7 @@ let page: Page;
 let origin: string;
 let predictionOrigin: string;
 let inferenceOrigin: string;
-const faults: string[] = [];
+let faults: string[];
 
 /** Starts a service, and returns where it listens. */
 async function start(service: string): Promise<string> {
@@ -48,7 +44,7 @@ async function start(service: string): Promise<string> {
 }
 
 before(async () => {
-  if (program === undefined) return;
+  if (skip) return;
   folder = mkdtempSync(path.join(tmpdir(), 'millrace-playground-'));
   for (const [name, from] of Object.entries(MODELS)) {
     symlinkSync(path.join(top, from), path.join(folder, name));
@@ -58,62 +54,21 @@ before(async () => {
     start('prediction'),
     start('inference'),
   ]);
-  browser = await puppeteer.launch({
-    executablePath: program.path,
-    env: { ...process.env, ...program.env },
-    args: ['--no-sandbox', '--disable-dev-shm-usage'],
-  });
+  browser = await launch();
   page = await browser.newPage();
-  page.on('console', (message) => {
-    if (['error', 'warn'].includes(message.type())) faults.push(message.text());
-  });
-  page.on('pageerror', (error) => faults.push(String(error)));
-  page.on('request', (request) => {
-    const { origin: asked, protocol } = new URL(request.url());
-    const isOwn =
-      [origin, predictionOrigin, inferenceOrigin].includes(asked) || protocol === 'data:';
-    if (!isOwn) faults.push(`a request to ${asked}`);
-  });
+  faults = faultsOf(page, () => [origin, predictionOrigin, inferenceOrigin]);
 });
 
 after(async () => {
-  if (program === undefined) return;
+  if (skip) return;
   await browser.close();
   for (const child of children) await child[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function open(panel: string, from = origin): Promise<void> {
-  await page.goto('about:blank');
-  await page.goto(`${from}/playground#${panel}`);
-  await page.waitForSelector('main h2');
-}
+const open = (panel: string, from = origin): Promise<void> => openPanel(page, from, panel);
 
-/** Runs the panel as it is, and returns the text of the response. */
-async function run(): Promise<string> {
-  await page.waitForSelector('button[type=submit]');
-  await page.click('button[type=submit]');
-  await page.waitForSelector('.times dd');
-  return page.$eval('.output', (element) => element.textContent ?? '');
-}
-
-/** The part of axe that is used. */
-interface Axe {
-  run(): Promise<{
-    violations: readonly { id: string; impact: string; nodes: readonly { html: string }[] }[];
-  }>;
-}
-
-/** What axe finds that keeps people from using the page. */
-async function seriousFindings(): Promise<string[]> {
-  await page.evaluate(readFileSync(axe, 'utf8'));
-  return page.evaluate(async () => {
-    const { violations } = await (globalThis as unknown as { axe: Axe }).axe.run();
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes[0]!.html}`);
-  });
-}
+const run = (): Promise<string> => runPanel(page);
 
 /** Sets the value of a field. A number may then be one that the field itself does not allow. */
 const fill = (name: string, value: string) =>
@@ -143,7 +98,7 @@ describe('panels', { skip }, () => {
     test(`${name} shows what the service answers, and nothing keeps people from using it`, async () => {
       await open(name);
       assert.match(await run(), expected);
-      assert.deepEqual(await seriousFindings(), []);
+      assert.deepEqual(await seriousFindings(page), []);
       assert.deepEqual(faults.splice(0), []);
     });
   }
@@ -174,7 +129,7 @@ describe('panels', { skip }, () => {
   test('infer shows the tensors of a row that the default model takes', async () => {
     await open('infer', inferenceOrigin);
     assert.match(await run(), /probabilities FP32 \[1, 3\]0\.98/);
-    assert.deepEqual(await seriousFindings(), []);
+    assert.deepEqual(await seriousFindings(page), []);
     assert.deepEqual(faults.splice(0), []);
   });
 
@@ -185,7 +140,7 @@ describe('panels', { skip }, () => {
       await fill(`feature-${i}`, value);
     }
     assert.match(await run(), /virginica/);
-    assert.deepEqual(await seriousFindings(), []);
+    assert.deepEqual(await seriousFindings(page), []);
     assert.deepEqual(faults.splice(0), []);
   });
 
@@ -265,7 +220,7 @@ describe('a phone of 375 pixels', { skip }, () => {
         await run();
         const width = await page.evaluate(() => document.documentElement.scrollWidth);
         assert.ok(width <= 375, `${name} is ${width} pixels wide`);
-        assert.deepEqual(await seriousFindings(), [], name);
+        assert.deepEqual(await seriousFindings(page), [], name);
       }
     });
   }

@@ -197,6 +197,7 @@ const enums = [
   ['native/src/addon/loaded_model.h', 'BatchingMode', 'native/binding.ts', 'BATCHING_MODES'],
   ['native/src/batching/tensor.h', 'ElementType', 'native/codec.ts', 'typeNumbers'],
   ['native/src/codec/json_cursor.h', 'NonFinite', 'native/codec.ts', 'nonFiniteNumbers'],
+  ['native/src/image/resample.h', 'ResampleFilter', 'native/images.ts', 'filterNumbers'],
   [
     'native/src/generation/options.h',
     'EarlyStopping',

@@ -56,7 +56,7 @@ const median = (values: readonly number[]): number =>
 type Point = readonly [x: number, y: number];
 
 /** The slope of points in order of x by Theil and Sen: the median of all pairs', which a few odd points do not move. */
-function slopeOf(points: readonly Point[]): number {
+export function slopeOf(points: readonly Point[]): number {
   return median(
     points.flatMap(([x, y], index) =>
       points.slice(index + 1).map((other) => (other[1] - y) / (other[0] - x)),

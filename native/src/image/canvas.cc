@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "batching/half.h"
 #include "codec/image.h"
 
 namespace millrace {
@@ -11,6 +12,10 @@ namespace {
 
 bool IsFloat(CanvasLayout layout) noexcept {
   return layout == CanvasLayout::kFloat32Hwc || layout == CanvasLayout::kFloat32Chw;
+}
+
+bool IsHalf(CanvasLayout layout) noexcept {
+  return layout == CanvasLayout::kFloat16Hwc || layout == CanvasLayout::kFloat16Chw;
 }
 
 bool HasPlanes(CanvasLayout layout) noexcept {
@@ -147,14 +152,27 @@ void FillAround(const PlaceJob& job, const ShownPart& part, Element* canvas) noe
   }
 }
 
+// Floats of 16 bits are made of those of 32.
+void PlaceHalves(const PlaceJob& job, uint16_t* canvas) {
+  PlaceJob floats = job;
+  floats.form.layout =
+      job.form.layout == CanvasLayout::kFloat16Hwc ? CanvasLayout::kFloat32Hwc : CanvasLayout::kFloat32Chw;
+  const size_t count = CanvasBytes(job) / sizeof(uint16_t);
+  const auto whole = std::make_unique_for_overwrite<float[]>(count);
+  Place(floats, reinterpret_cast<std::byte*>(whole.get()));
+  std::transform(whole.get(), whole.get() + count, canvas, [](float value) { return DoubleToHalf(double{value}); });
+}
+
 }  // namespace
 
 size_t CanvasBytes(const PlaceJob& job) noexcept {
   const size_t elements = job.placement.canvas_width * job.placement.canvas_height * job.form.channels;
+  if (IsHalf(job.form.layout)) return elements * sizeof(uint16_t);
   return elements * (IsFloat(job.form.layout) ? sizeof(float) : 1);
 }
 
 void Place(const PlaceJob& job, std::byte* canvas) {
+  if (IsHalf(job.form.layout)) return PlaceHalves(job, reinterpret_cast<uint16_t*>(canvas));
   const auto& [pixels, placement, form] = job;
   ShownPart part = {Shown(placement.left, placement.width, placement.canvas_width),
                     Shown(placement.top, placement.height, placement.canvas_height)};

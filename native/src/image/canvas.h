@@ -12,7 +12,14 @@
 namespace millrace {
 
 // The order of the elements of a canvas and their type, with the numbers of native/images.ts.
-enum class CanvasLayout : uint8_t { kUint8Hwc, kUint8Chw, kFloat32Hwc, kFloat32Chw };
+enum class CanvasLayout : uint8_t {
+  kUint8Hwc,
+  kUint8Chw,
+  kFloat32Hwc,
+  kFloat32Chw,
+  kFloat16Hwc,
+  kFloat16Chw,
+};
 
 // The most bytes of a canvas.
 inline constexpr size_t kMaxCanvasBytes = size_t{1} << 31;
@@ -37,7 +44,7 @@ struct CanvasForm {
   bool reverse = false;
   // What the canvas holds beside the image: bytes, or floats after the normalisation.
   std::array<double, 3> fill{};
-  // Floats are (byte × scale − mean[c]) / deviation[c], in the arithmetic of NormalizingMap.
+  // Floats are (byte × scale − mean[c]) / deviation[c], in the arithmetic of NormalizingMap; those of 16 bits are rounded to even.
   float scale = 1;
   std::array<float, 3> mean{};
   std::array<float, 3> deviation{1, 1, 1};

@@ -59,8 +59,8 @@ Status ReadPlacement(std::span<const double> words, ImagePlacement& placement) {
 }
 
 Status ReadForm(std::span<const double> words, CanvasForm& form) {
-  if (!IsWhole(words[10], 0, static_cast<double>(CanvasLayout::kFloat32Chw))) {
-    return Wrong("The layout is unknown: expected uint8-hwc, uint8-chw, float32-hwc or float32-chw");
+  if (!IsWhole(words[10], 0, static_cast<double>(CanvasLayout::kFloat16Chw))) {
+    return Wrong("The layout is unknown: expected uint8, float32 or float16, each with -hwc or -chw");
   }
   form.layout = static_cast<CanvasLayout>(words[10]);
   MILLRACE_RETURN_IF_ERROR(ReadChannels(words[11], "The canvas", form.channels));

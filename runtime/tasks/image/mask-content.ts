@@ -19,8 +19,10 @@ export interface RunLengths {
 /** A PNG of 0 and 255 in the size of the image as base64; run lengths; or x and y of the corners of each part in turn. */
 export type MaskContent = string | RunLengths | readonly (readonly number[])[];
 
-/** Pixels of all PNG masks of a response: about 20 masks of the largest images that are taken, or 1,700 of 640 × 480. */
-const MAX_PIXELS = 2 ** 29;
+/** Pixels of all PNG masks of a response, which take about two seconds: 85 masks of the largest images, or 7,000 of 640 × 480. */
+const MAX_PIXELS = 2 ** 31;
+/** Bytes of all PNG masks of a response. */
+const MAX_BYTES = 64 * 2 ** 20;
 /** Numbers of all run lengths or polygons of a response. */
 const MAX_NUMBERS = 4_000_000;
 
@@ -29,6 +31,7 @@ export class MaskWriter {
   readonly #images: Images;
   readonly #format: MaskFormat;
   #pixels = 0;
+  #bytes = 0;
   #numbers = 0;
 
   constructor(images: Images, format: MaskFormat) {
@@ -51,10 +54,11 @@ export class MaskWriter {
   async #png(mask: Mask): Promise<string> {
     const { width, height } = mask;
     this.#pixels += width * height;
-    if (this.#pixels > MAX_PIXELS) {
-      throw tooMuch(`${MAX_PIXELS} pixels`, 'ask for "format": "rle", ');
-    }
-    return base64(await writePng(width, height, 1, () => this.#images.bitmap(mask)));
+    if (this.#pixels > MAX_PIXELS) throw tooMuch(`${MAX_PIXELS} pixels`, FORMAT);
+    const file = await writePng(width, height, 1, () => this.#images.bitmap(mask));
+    this.#bytes += file.byteLength;
+    if (this.#bytes > MAX_BYTES) throw tooMuch(`${MAX_BYTES} bytes`, FORMAT);
+    return base64(file);
   }
 
   #addNumbers(count: number): void {
@@ -65,6 +69,8 @@ export class MaskWriter {
 
 export const base64 = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
   Buffer.from(buffer, byteOffset, byteLength).toString('base64');
+
+const FORMAT = 'ask for "format": "rle", ';
 
 const tooMuch = (limit: string, other: string) =>
   invalidArgument(

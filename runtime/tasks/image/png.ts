@@ -1,5 +1,6 @@
 /** @module Writes PNG files off the thread. */
 
+import { loadSharp } from '../../image/decode/sharp-pixels.ts';
 import { Slots } from '../../slots.ts';
 
 /** Files that are written at the same time: each needs the memory of its pixels. */
@@ -21,8 +22,7 @@ export function writePng(
   pixels: () => Promise<Uint8Array>,
 ): Promise<Uint8Array> {
   return slots.use(async () => {
-    // Loaded by the first file, because services without images do without its libraries.
-    const { default: sharp } = await import('sharp');
+    const sharp = await loadSharp();
     const picture = sharp(await pixels(), { raw: { width, height, channels } });
     return channels === 1
       ? picture.toColourspace('b-w').png({ compressionLevel: MASK_COMPRESSION }).toBuffer()

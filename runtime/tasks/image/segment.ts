@@ -13,14 +13,19 @@ import { type BoxRequest, boxOptionsOf, className } from './box-options.ts';
 import { encodeImages } from './encode-images.ts';
 import { headTensors } from './head-tensors.ts';
 import { type MaskContent, type MaskFormat, MaskWriter } from './mask-content.ts';
-import type { ImageInput, ImageOperation } from './operation.ts';
+import type { ImageInput, ImageOperation, ImageWaiter } from './operation.ts';
 import { overlayOf } from './overlay.ts';
 
-/** `threshold` is for the boxes or queries that masks belong to; semantic models have none. */
+/**
+ * `threshold` is for the boxes or queries that masks belong to. Semantic models have none: there it is the default of
+ * `maskThreshold`.
+ */
 export interface SegmentInput extends ImageInput, Omit<BoxRequest, 'classes'> {
   /** Default: `png`. */
   readonly format?: MaskFormat | undefined;
-  /** The probability from which a pixel belongs to a mask. Default: 0.5. */
+  /**
+   * The probability from which a pixel belongs to a mask; where pixels have one of several classes, it has no effect. Default: 0.5.
+   */
   readonly maskThreshold?: number | undefined;
   /** Whether the pictures with their masks are wanted too. Default: false. */
   readonly overlay?: boolean | undefined;
@@ -67,8 +72,10 @@ export const segment: ImageOperation<SegmentInput, Context, SegmentOutput> = {
   tasks: ['image-segmentation'],
   async prepare(model, input, tools, waiter) {
     const head = masksOf(model);
-    const maskThreshold = input.maskThreshold ?? MASK_THRESHOLD;
-    const options = { ...boxOptionsOf(model, input, THRESHOLD), maskThreshold };
+    const boxes = boxOptionsOf(model, input, THRESHOLD);
+    // Without boxes and queries there is only the one threshold.
+    const usual = head.native.kind === 'semantic' ? boxes.threshold : MASK_THRESHOLD;
+    const options = { ...boxes, maskThreshold: input.maskThreshold ?? usual };
     const { runs, geometries } = await encodeImages(model, input, tools, waiter);
     return { runs, outputs: head.outputs, context: { geometries, head, options, input } };
   },
@@ -80,7 +87,10 @@ export const segment: ImageOperation<SegmentInput, Context, SegmentOutput> = {
       const tensors = headTensors(head.native.kind, head.outputs, result);
       const found = await tools.images.segments(head.native, tensors, geometries[i]!, options);
       const segments: ImageSegment[] = [];
-      for (const each of found) segments.push(await describe(model, each, writer));
+      for (const each of found) {
+        checkWaits(waiter);
+        segments.push(await describe(model, each, writer));
+      }
       answers.push(
         input.overlay
           ? { segments, overlay: await overlayOf(model, input, i, found, tools, waiter) }
@@ -98,6 +108,15 @@ function masksOf({ head }: ImageModel): MaskOutputs {
     'WRONG_TASK',
     'The model does not segment images: its outputs have no masks.',
   );
+}
+
+/** Many masks of large images take seconds. @throws {ServeError} `DEADLINE_EXCEEDED`, or the reason of the aborted signal */
+function checkWaits({ signal, timeLeft }: ImageWaiter): void {
+  if (signal?.aborted) throw signal.reason;
+  const left = timeLeft();
+  if (left !== undefined && left <= 0) {
+    throw new ServeError('DEADLINE_EXCEEDED', 'The request was not answered by its deadline.');
+  }
 }
 
 async function describe(

@@ -107,7 +107,8 @@ const stepsWith = ({ imageTools: tools }: Runtime, share: BodyShare, waiter: Cal
   prepare(message, version) {
     const prepared = prepareInfer(toCodecRequest(message, share));
     if (!sendsFiles(version, prepared)) return prepared;
-    return prepareImages(version, prepared, { tools, waiter, share, isText: () => false });
+    const sender = { share, signal: waiter.signal, timeLeft: () => waiter.timeLeft() };
+    return prepareImages(version, prepared, { tools, sender, isText: () => false });
   },
   respond: (outcome, message) => toResponse(message, outcome),
 });

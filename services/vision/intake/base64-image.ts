@@ -4,7 +4,6 @@ import {
   type BodyShare,
   invalidArgument,
   MAX_IMAGE_BYTES,
-  ShortTurns,
   tooManyImageBytes,
 } from '../../../runtime/index.ts';
 import { asciiText } from './byte-search.ts';
@@ -15,17 +14,23 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const BACKSLASH = 0x5c;
 const SLASH = 0x2f;
 const PAD = 0x3d;
-/** Characters that are decoded in one step, a multiple of four. */
-const SLICE = 256 * 1024;
 /** Where the comma of a data URL is at most. */
 const MAX_PREFIX = 256;
+
+/** Decodes base64 on another thread, as `Images.decodeBase64`. */
+export type DecodeBase64 = (text: Uint8Array) => Promise<Bytes | undefined>;
 
 /**
  * @param written The string as JSON has it, with escapes. Its memory may be changed.
  * @param place Where it stands, for messages: `image`, `images[3]`.
  * @throws {ServeError} `INVALID_ARGUMENT`, `IMAGE_TOO_LARGE`; `OVERLOADED` if the byte budget is used up
  */
-export async function imageOfText(written: Bytes, place: string, share: BodyShare): Promise<Bytes> {
+export async function imageOfText(
+  written: Bytes,
+  place: string,
+  share: BodyShare,
+  decode: DecodeBase64,
+): Promise<Bytes> {
   const text = withoutEscapes(written, place);
   const base64 = afterPrefix(text, place);
   if (base64.length === 0) throw invalidArgument(`${place} is empty.`);
@@ -34,7 +39,9 @@ export async function imageOfText(written: Bytes, place: string, share: BodyShar
   const bytes = Math.floor((characters * 3) / 4);
   if (bytes > MAX_IMAGE_BYTES) throw tooManyImageBytes();
   share.take(bytes);
-  return decoded(base64, bytes, place);
+  const image = await share.during(base64.buffer, decode(base64));
+  if (image === undefined) throw notBase64(place);
+  return image;
 }
 
 /** Some writers of JSON put a backslash before each slash. Other escapes are of characters that base64 lacks. */
@@ -73,28 +80,6 @@ function withoutPadding(base64: Bytes): number {
   while (length > 0 && base64.length - length < 2 && base64[length - 1] === PAD) length -= 1;
   return length;
 }
-
-/** Decodes in slices, between which the thread serves others. */
-async function decoded(base64: Bytes, bytes: number, place: string): Promise<Bytes> {
-  const turns = new ShortTurns();
-  const result = new Uint8Array(bytes);
-  let length = 0;
-  for (let at = 0; at < base64.length; at += SLICE) {
-    const slice = Buffer.from(
-      base64.buffer,
-      base64.byteOffset + at,
-      Math.min(SLICE, base64.length - at),
-    );
-    const text = slice.toString('latin1');
-    if (!(at + SLICE < base64.length ? INNER : LAST).test(text)) throw notBase64(place);
-    length += Buffer.from(result.buffer, length).write(text, 'base64');
-    await turns.pause();
-  }
-  return length === bytes ? result : result.subarray(0, length);
-}
-
-const INNER = /^[A-Za-z0-9+/]*$/;
-const LAST = /^[A-Za-z0-9+/]*={0,2}$/;
 
 const notBase64 = (place: string) =>
   invalidArgument(`${place} is not base64; encode the bytes of the file, without line breaks.`);

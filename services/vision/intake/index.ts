@@ -1,5 +1,5 @@
 /** @module The public interface of reading requests with images. */
 
-export { imageOfText } from './base64-image.ts';
+export { type DecodeBase64, imageOfText } from './base64-image.ts';
 export { MAX_BODY_BYTES, MAX_IMAGES } from './limits.ts';
-export { readVisionBody, type VisionBody } from './vision-body.ts';
+export { type VisionBody, visionBodyReader } from './vision-body.ts';

@@ -3,7 +3,7 @@
 import { invalidArgument, ServeError } from '../../../runtime/index.ts';
 import { type BodySource, decodeUtf8, readBytes } from '../../http/body.ts';
 import { parseTextJson } from '../../http/codec-json.ts';
-import { imageOfText } from './base64-image.ts';
+import { type DecodeBase64, imageOfText } from './base64-image.ts';
 import { MAX_IMAGES, noImage, tooManyImages } from './limits.ts';
 import { cutIndex, cutLongStrings, refuseMarks } from './long-strings.ts';
 
@@ -22,6 +22,7 @@ export async function readJsonImages(
   source: BodySource,
   announced: number | undefined,
   limit: number,
+  decode: DecodeBase64,
 ): Promise<JsonContent> {
   const { share } = source;
   const body = await readBytes(source, announced, limit);
@@ -30,15 +31,15 @@ export async function readJsonImages(
   const json = parseTextJson(decodeUtf8(rest));
   const { texts, isList, members } = membersOf(json);
   refuseMarks(members);
-  const images: Bytes[] = [];
+  const files: Bytes[] = [];
   for (const [index, text] of texts.entries()) {
     const place = isList ? `images[${index}]` : 'image';
-    images.push(await imageOfText(writtenText(text, strings, place), place, share));
+    files.push(await imageOfText(writtenText(text, strings, place), place, share, decode));
   }
   // What was decoded stays counted, and the text does not.
   share.free(body.buffer);
   share.give(held);
-  return { images, isList, members };
+  return { images: files, isList, members };
 }
 
 function membersOf(json: unknown) {

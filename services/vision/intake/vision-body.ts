@@ -3,6 +3,7 @@
 import { MAX_IMAGE_BYTES, ServeError, tooManyImageBytes } from '../../../runtime/index.ts';
 import { type BodySource, type ReadBody, readBytesLooking } from '../../http/body.ts';
 import { notJsonType } from '../../http/codec-json.ts';
+import type { DecodeBase64 } from './base64-image.ts';
 import { readForm } from './form-body.ts';
 import { readJsonImages } from './json-body.ts';
 import { noImage } from './limits.ts';
@@ -23,32 +24,44 @@ export interface VisionBody {
 }
 
 /**
- * Reads a body with images. The type of an image in a header does not matter, because the bytes decide; `Content-Type` only tells
- * forms and JSON from files. The memory of the images is not freed when the request ends, because decoders may still read it.
+ * Makes a reader of bodies with images. The type of an image in a header does not matter, because the bytes decide;
+ * `Content-Type` only tells forms and JSON from files. The memory of the images is not freed when the request ends, because
+ * decoders may still read it.
  *
- * @throws {ServeError} `UNSUPPORTED_MEDIA_TYPE` for other types, `INVALID_ARGUMENT`, `INVALID_JSON`, `IMAGE_TOO_LARGE`, and the
- * errors of `ReadBody`
+ * @returns a function that throws `UNSUPPORTED_MEDIA_TYPE` for other types, `INVALID_ARGUMENT`, `INVALID_JSON`,
+ * `IMAGE_TOO_LARGE`, and the errors of `ReadBody`
  */
-export const readVisionBody: ReadBody<VisionBody> = async (source, announced, limit) => {
-  const { request } = source;
-  const type = request.headers.get('content-type');
-  const query = queryOf(request.url);
-  if (type !== null && /^multipart\//i.test(type)) {
-    if (!/^multipart\/form-data\s*(;|$)/i.test(type)) throw wrongType(type);
-    const { images, isList, fields } = await readForm(source, announced, limit);
-    source.share.lend();
-    return withOptions(images, isList, listed(fields), query);
-  }
-  if (notJsonType(type) === undefined) {
-    const { images, isList, members } = await readJsonImages(source, announced, limit);
-    source.share.lend();
-    return withOptions(images, isList, members, query);
-  }
-  if (type !== null && !isFileType(type)) throw wrongType(type);
-  const image = await readFile(source, announced, limit);
-  source.share.lend();
-  return withOptions([image], false, {}, query);
-};
+export const visionBodyReader =
+  (decode: DecodeBase64): ReadBody<VisionBody> =>
+  async (source, announced, limit) => {
+    const { request, share } = source;
+    const type = request.headers.get('content-type');
+    const query = queryOf(request.url);
+    const kind = kindOf(type);
+    if (kind === 'form') {
+      const { images, isList, fields } = await readForm(source, announced, limit);
+      share.lend();
+      return withOptions(images, isList, listed(fields), query);
+    }
+    if (kind === 'json') {
+      const { images, isList, members } = await readJsonImages(source, announced, limit, decode);
+      return withOptions(images, isList, members, query);
+    }
+    const image = await readFile(source, announced, limit);
+    share.lend();
+    return withOptions([image], false, {}, query);
+  };
+
+/** How a body is read. A body without a type is a file. @throws {ServeError} `UNSUPPORTED_MEDIA_TYPE` */
+function kindOf(type: string | null): 'form' | 'json' | 'file' {
+  if (type === null || FILE_TYPE.test(type)) return 'file';
+  if (FORM_TYPE.test(type)) return 'form';
+  if (notJsonType(type) === undefined) return 'json';
+  throw wrongType(type);
+}
+
+const FORM_TYPE = /^\s*multipart\/form-data\s*(?:;|$)/i;
+const FILE_TYPE = /^\s*(?:image\/[\w.+-]+|application\/octet-stream)\s*(?:;|$)/i;
 
 async function readFile(source: BodySource, announced: number | undefined, limit: number) {
   if (announced !== undefined && announced > MAX_IMAGE_BYTES) throw tooManyImageBytes();
@@ -58,9 +71,6 @@ async function readFile(source: BodySource, announced: number | undefined, limit
   if (file.length === 0) throw noImage('The body');
   return file;
 }
-
-const isFileType = (type: string): boolean =>
-  /^\s*(?:image\/[\w.+-]+|application\/octet-stream)\s*(?:;|$)/i.test(type);
 
 function withOptions(
   images: readonly Uint8Array[],

@@ -92,7 +92,7 @@ describe('with a gateway', () => {
   });
 
   for (const [args, code, message] of [
-    [['jobs', 'submit', ...TARGET], 2, /either --body or --batch/],
+    [['jobs', 'submit', ...TARGET], 2, /one of --body, --batch and --images/],
     [['jobs', 'submit', '--service', 'admin', '--path', '/x', '--body', '{}'], 1, /service/],
     [['jobs', 'show', 'nothing'], 1, /no such job/i],
     [['jobs', 'list', '--status', 'odd'], 1, /status/],

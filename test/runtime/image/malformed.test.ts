@@ -43,8 +43,9 @@ describe('a mistake in preprocessor_config.json', () => {
     [{ image_mean: [0.5, 0.5, 0.5, 0.5] }, 'image_mean'],
     [{ image_mean: [0.5, 0.5] }, 'image_mean has 2 numbers and image_std 3, but each must have 3'],
     [{ image_mean: [0.5, 0.5], image_std: [0.5, 0.5] }, 'image_mean has 2 numbers and image_std 2'],
-    [{ image_std: [0.5, 0, 0.5] }, 'image_std must not have the number 0'],
-    [{ image_std: 0 }, 'image_std must not have the number 0'],
+    [{ image_std: [0.5, 0, 0.5] }, 'image_std must have numbers of at least 0.000001 but has 0'],
+    [{ image_std: 1e300 }, 'image_std must be'],
+    [{ image_std: 0 }, 'image_std must have numbers of at least 0.000001 but has 0'],
     [
       { do_center_crop: true, crop_size: { height: 224 } },
       "crop_size must have 'height' and 'width'",
@@ -162,13 +163,28 @@ describe('what cannot be done is an obstacle that names the key, and the graph i
   for (const [keys, type, obstacle] of [
     [
       {},
-      'Qwen2VLImageProcessor',
-      "image_processor_type of preprocessor_config.json is 'Qwen2VLImageProcessor', which is not known, and it does not say size, image_mean, image_std: write these keys, or the name of a class that does the same",
+      'NewImageProcessor',
+      "image_processor_type of preprocessor_config.json is 'NewImageProcessor', which is not known, and it does not say size, image_mean, image_std: write these keys, or the name of a class that does the same",
     ],
     [
-      { size: 224, do_normalize: null },
+      { size: 448, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] },
+      'Qwen2VLImageProcessorFast',
+      "image_processor_type of preprocessor_config.json is 'Qwen2VLImageProcessorFast', whose steps are not supported: write the name of a class that does the same for this model",
+    ],
+    [
+      { size: 224, image_mean: 0, image_std: 1 },
+      'PerceiverFeatureExtractor',
+      "image_processor_type of preprocessor_config.json is 'PerceiverFeatureExtractor', whose steps are not supported: write the name of a class that does the same for this model",
+    ],
+    [
+      { size: 224 },
       'NewImageProcessor',
       "image_processor_type of preprocessor_config.json is 'NewImageProcessor', which is not known, and it does not say image_mean, image_std: write these keys, or the name of a class that does the same",
+    ],
+    [
+      { do_center_crop: true, do_pad: true, pad_size: 300 },
+      'ViTImageProcessor',
+      'do_center_crop and do_pad of preprocessor_config.json are both on, which is not supported: set do_pad to false, because a crop has one size already',
     ],
     [
       { do_split_image: true },

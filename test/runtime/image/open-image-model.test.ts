@@ -84,12 +84,12 @@ describe('the form of the input', () => {
     [
       'half floats',
       tensor('x', [-1, 3, 224, 224], 'float16'),
-      { type: 'float16', hasRows: true, form: 'float32-chw', channels: 3 },
+      { type: 'float16', hasRows: true, form: 'float16-chw', channels: 3 },
     ],
     [
       'half floats with the channels last',
       tensor('x', [-1, 224, 224, 3], 'float16'),
-      { type: 'float16', hasRows: true, form: 'float32-hwc', channels: 3 },
+      { type: 'float16', hasRows: true, form: 'float16-hwc', channels: 3 },
     ],
     [
       'bytes',
@@ -137,7 +137,7 @@ describe('the form of the input', () => {
       const { type, hasRows, form } = model.input;
       const found = { type, hasRows, form: form.layout, channels: form.channels };
       assert.deepEqual(found, expected);
-      if (!form.layout.startsWith('float32')) return;
+      if (!form.layout.startsWith('float')) return;
       near(form.mean!, colors.mean.slice(0, form.channels));
       // Black, as the model sees it.
       near(form.fill, new Array<number>(form.channels).fill(-2));
@@ -171,18 +171,28 @@ describe('the form of the input', () => {
   });
 
   for (const type of ['int64', 'bool'] as const) {
-    test(`a mask of ${type}`, () => {
-      const { model, pixels } = loaded(
-        {
-          preprocessing: preprocessing({ resize: { kind: 'shortest', length: 80, longest: 120 } }),
-        },
+    test(`a mask of ${type} beside pixels`, () => {
+      const resize = { kind: 'shortest', length: 80, longest: 120 } as const;
+      const { model } = loaded(
+        { preprocessing: preprocessing({ resize }) },
         withInputs([tensor('x', [-1, 3, -1, -1]), tensor('pixel_mask', [-1, -1, -1], type)]),
       );
       assert.deepEqual([model.input.mask, model.input.maskType], ['pixel_mask', type]);
-      assert.equal(pixels, undefined);
-      assert.deepEqual([model.input.placement(200, 100).canvasWidth], [120]);
+      assert.equal(model.input.type, 'pixels');
+      assert.equal(model.input.placement(200, 100).canvasWidth, 120);
     });
   }
+
+  test('inputs may be those of a session, which declares pixels as requests have them', () => {
+    const described = bareDescription();
+    const pixels = pixelOption(described, withInputs([tensor('x', [-1, 3, 32, 48])]));
+    const session = withInputs([tensor('x', [-1, 32, 48, 3], 'uint8')]);
+    const opened = openImageModel(described, {}, session, pixels);
+    if (typeof opened === 'string') throw new Error(opened);
+    assert.equal(opened.model.input.type, 'pixels');
+    assert.equal(opened.model.input.placement(9, 9).canvasWidth, 48);
+    assert.ok(opened.notes[0]?.endsWith(', and their bytes are divided by 255'));
+  });
 
   for (const [name, inputs, message] of [
     [
@@ -209,7 +219,7 @@ describe('the form of the input', () => {
     [
       'no images',
       [tensor('x', [0, 3, 8, 8])],
-      /^The input 'x' takes no images, because dimension 0 is 0$/,
+      /^The input 'x' takes no images, because its shape \[0, 3, 8, 8\] has a 0$/,
     ],
     ['nothing', [], /^An image needs an input/],
   ] as const) {

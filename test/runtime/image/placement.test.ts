@@ -43,6 +43,10 @@ function colorOf({ scale, mean, std, reverse }: Preprocessing): readonly number[
   return channels.map((from, c) => (COLOR[from]! * scale - mean[c]!) / std[c]!);
 }
 
+/** Narrow images that the processors enlarge to millions of pixels are refused. */
+const isTooNarrow = ({ size, resized = [0, 0], canvas = [0, 0] }: Partial<Row>) =>
+  Math.max(...resized) > 65_535 || canvas[0] * canvas[1] > Math.max(4_194_304, size![0] * size![1]);
+
 describe('images are placed and coloured as the image processor does', () => {
   for (const { name, files, rows } of cases) {
     if (files === undefined) continue;
@@ -50,6 +54,10 @@ describe('images are placed and coloured as the image processor does', () => {
       const { preprocessing, obstacle } = await describeImages(files);
       assert.equal(obstacle, undefined);
       for (const { size, error, ...expected } of rows) {
+        if (isTooNarrow({ size, ...expected })) {
+          assert.throws(() => placementOf(preprocessing!, ...size), { code: 'IMAGE_TOO_LARGE' });
+          continue;
+        }
         const { width, height, canvasWidth, canvasHeight, left, top } = placementOf(
           preprocessing!,
           ...size,
@@ -99,4 +107,30 @@ describe('images are placed as Ultralytics does it', () => {
       }
     });
   }
+});
+
+describe('images that would become very large', () => {
+  const shortest = { kind: 'shortest', length: 224, longest: undefined } as const;
+  const plain = { resize: shortest, filter: 'bilinear', crop: undefined, pad: undefined } as const;
+  const code = 'IMAGE_TOO_LARGE';
+
+  test('are refused with what to do', () => {
+    assert.throws(() => placementOf(plain, 1, 16_384), {
+      code,
+      message:
+        'The image has 1 × 16384 pixels, and would have 224 × 3670016 when its shorter side has the length that the model needs; send a part of it that is less narrow.',
+    });
+    assert.throws(() => placementOf({ ...plain, crop: { width: 224, height: 224 } }, 16_384, 1), {
+      code,
+    });
+    assert.throws(() => placementOf(plain, 20, 2000), { code });
+  });
+
+  test('are taken if the model cuts out their middle, or they have as many pixels themselves', () => {
+    const crop = { width: 224, height: 224 };
+    assert.equal(placementOf({ ...plain, crop }, 1, 292).top, -32_592);
+    assert.equal(placementOf({ ...plain, resize: undefined }, 5000, 4000).canvasWidth, 5000);
+    const resize = { ...shortest, length: 3000 };
+    assert.equal(placementOf({ ...plain, resize }, 5000, 4000).canvasHeight, 3000);
+  });
 });

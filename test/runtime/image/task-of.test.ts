@@ -48,6 +48,11 @@ describe('the architecture tells the task', () => {
     });
   }
 
+  test('timm describes in config.json how images are prepared', () => {
+    const timm = config('TimmWrapperModel', { pretrained_cfg: {} });
+    assert.equal(imageTaskOfConfig(timm, false), 'image-feature-extraction');
+  });
+
   test('an unknown encoder with the size of its images', () => {
     const unknown = config('SomeNewModel', { image_size: 224 });
     assert.equal(imageTaskOfConfig(unknown, true), 'image-feature-extraction');

@@ -146,6 +146,19 @@ describe('a model that decodes images', () => {
     assert.deepEqual(json.outputs[0].data, ['1.000000:0:red', '1.000000:2:blue']);
   });
 
+  test('takes images as members of JSON in generate', async () => {
+    await using server = await inference(files);
+    const [first, second] = pngs.map(base64);
+    const expected = (await server.post(url, asText([first!, second!]))).json.outputs[0].data;
+    const path = '/v2/models/colors/generate';
+    const both = await server.post(path, { [INPUT]: [first, second] });
+    near(both.json.logits, expected);
+    const one = await server.post(path, { [INPUT]: first });
+    near(one.json.logits, expected.slice(0, 3));
+    const wrong = await server.post(path, { [INPUT]: [first, 'x'] });
+    assert.match(wrong.json.error, /^Element 1 of input/);
+  });
+
   test('has a run for each image in its statistics', async () => {
     await using server = await inference(files);
     const count = async () =>

@@ -238,4 +238,7 @@ test('the routes are described', async () => {
     '/jobs/{id}/events',
     '/jobs/{id}/results',
   ]);
+  const { requestBody } = body.paths['/jobs/batches'].post;
+  const types = ['application/x-ndjson', 'application/zip', 'application/x-tar'];
+  assert.deepEqual(Object.keys(requestBody.content), types);
 });

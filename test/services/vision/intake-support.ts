@@ -1,11 +1,11 @@
 /** @module Reads bodies of requests with images as a route does, for the tests of what is read. */
-import { openCodec } from '../../../native/index.ts';
+import { openCodec, openImages } from '../../../native/index.ts';
 import { BodyBudget, BodyShare, ServeError } from '../../../runtime/index.ts';
 import type { BodySource } from '../../../services/http/body.ts';
 import {
   MAX_BODY_BYTES,
-  readVisionBody,
   type VisionBody,
+  visionBodyReader,
 } from '../../../services/vision/intake/index.ts';
 
 export type Bytes = Uint8Array<ArrayBuffer>;
@@ -26,6 +26,7 @@ export interface Arrival {
   lastMs?: number;
 }
 
+const reader = visionBodyReader(openImages().decodeBase64);
 const budget = new BodyBudget(openCodec().byteBudget(4 * MAX_BODY_BYTES));
 
 /** Bytes that all requests of the test hold. */
@@ -55,7 +56,7 @@ export async function read(sent: Sent, arrival: Arrival = { bytes: 0 }): Promise
   };
   const length = body instanceof Uint8Array && announced ? body.length : undefined;
   try {
-    return await readVisionBody(source, length, MAX_BODY_BYTES);
+    return await reader(source, length, MAX_BODY_BYTES);
   } finally {
     share.close();
   }

@@ -19,7 +19,7 @@ function differences([first, second]) {
       ? 'No class is in both lists.'
       : `Largest difference of a class in both lists: ${number(gap(most))} (${most.class}).`;
   const alone = a.length + b.length - 2 * shared.length;
-  return note(`${best} ${largest} ${alone} classes are in one list only.`);
+  return note(`${best} ${largest} In one list only: ${alone}.`);
 }
 
 /** @type {import('../panel.js').Panel} */

@@ -84,16 +84,15 @@ export const panel = {
   ],
   empty:
     'No model that detects objects is served. Put a YOLO model, or a folder with a detector from Hugging Face, into the model repository.',
-  ask({ image }, _model, choice) {
-    const { threshold, iou } = boxesOf(choice);
-    const options = {
-      threshold: Math.min(threshold, LOWEST),
-      // Nothing is suppressed by the server, but by the page.
-      iou: iou === undefined ? undefined : 1,
-      max_detections: MOST,
-    };
-    return { path: '/detect', form: formFields(image, options, choice) };
-  },
+  ask: ({ image }, _model, choice) => ({
+    path: '/detect',
+    form: formFields(
+      image,
+      // The page leaves out boxes for others, so the server does not.
+      { threshold: Math.min(boxesOf(choice).threshold, LOWEST), iou: 1, max_detections: MOST },
+      choice,
+    ),
+  }),
   view(answers, { image: [file] }, say) {
     const defaults = answers.map(({ choice, json }) => boxesOf(choice, json.model_version));
     const ious = defaults.flatMap(({ iou }) => (iou === undefined ? [] : [iou]));

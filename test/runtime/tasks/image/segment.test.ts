@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import type { RunLengths } from '../../../../runtime/tasks/image/mask-content.ts';
+import type { ImageWaiter } from '../../../../runtime/tasks/image/operation.ts';
 import { colorOf } from '../../../../runtime/tasks/image/overlay.ts';
 import {
   type ImageSegment,
@@ -145,6 +146,29 @@ test('the overlay is the picture in which each segment has the colour of its cla
       }
     });
   }
+});
+
+test('masks are not written when nobody waits for them any more', async () => {
+  const ask = (waiter: ImageWaiter) => models.ask(segment, 'fcn', imagesOf(['wide.png']), waiter);
+  // The time ends after the image was decoded.
+  const times = [1000, 0];
+  await assert.rejects(
+    ask({ timeLeft: () => times.shift() }),
+    refused('DEADLINE_EXCEEDED', /not answered by its deadline/),
+  );
+  const controller = new AbortController();
+  const reason = new Error('The client is gone');
+  let asked = 0;
+  const late = ask({
+    signal: controller.signal,
+    timeLeft() {
+      asked += 1;
+      // Before the first mask.
+      if (asked === 2) controller.abort(reason);
+      return undefined;
+    },
+  });
+  await assert.rejects(late, (error) => error === reason);
 });
 
 test('a detector has no masks', async () => {

@@ -13,6 +13,7 @@ import type {
   ImageInput,
   ImageOperation,
   ImageTools,
+  ImageWaiter,
 } from '../../../../runtime/tasks/image/operation.ts';
 import { versionSource } from '../../../../runtime/version-source.ts';
 import { loading } from '../../../support/loading.ts';
@@ -32,6 +33,7 @@ export interface ImageModels extends AsyncDisposable {
     operation: ImageOperation<Input, Context, Output>,
     name: string,
     input: Input,
+    waiter?: ImageWaiter,
   ): Promise<Output>;
 }
 
@@ -51,7 +53,6 @@ export async function openImageModels(names: readonly string[]): Promise<ImageMo
     decoder: openDecoder(),
     images: engine.images,
   };
-  const waiter = { timeLeft: () => undefined };
   const model = (name: string) => {
     const { image } = versions.get(name)!;
     assert.ok(image, `${name} does not take images`);
@@ -60,7 +61,7 @@ export async function openImageModels(names: readonly string[]): Promise<ImageMo
   return {
     tools,
     model,
-    async ask(operation, name, input) {
+    async ask(operation, name, input, waiter = { timeLeft: () => undefined }) {
       const image = model(name);
       const { runs, outputs, context } = await operation.prepare(image, input, tools, waiter);
       const version = versions.get(name)!;
