@@ -10,9 +10,6 @@ import { timmPreprocessing, timmSchema } from './timm.ts';
 const PREPROCESSOR = 'preprocessor_config.json';
 const PROCESSOR = 'processor_config.json';
 
-/** Files that describe how images are prepared. */
-export const PREPROCESSOR_FILES: readonly string[] = [PREPROCESSOR, PROCESSOR];
-
 const configSchema = z.object({
   architectures: z.array(z.string()).nullish(),
   model_type: z.string().nullish(),

@@ -537,6 +537,16 @@ describe('outputs that a task cannot read', () => {
       /^The head semantic needs the outputs floats with the shape \[rows, classes, height, width\]/,
     ],
     [
+      'classes last',
+      wrong(segmentation, [tensor('x', [1, 256, 256, 1])]),
+      /^The output 'x' has the shape \[1, 256, 256, 1\] with the classes last, but the head semantic needs \[rows, classes, height, width\]/,
+    ],
+    [
+      'as many classes as labels, but last',
+      wrong({ ...segmentation, labels: names(21) }, [tensor('x', [-1, 65, 65, 21])]),
+      /^The output 'x' has the shape \[-1, 65, 65, 21\] with the classes last/,
+    ],
+    [
       'no masks',
       wrong({ ...segmentation, head: 'mask-rcnn' }, rcnn(28).slice(0, 3)),
       /^The head mask-rcnn needs the outputs boxes/,
