@@ -5,7 +5,17 @@ import { statSync } from 'node:fs';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'puppeteer-core';
-import { faultsOf, launch, openPanel, runPanel, seriousFindings, skip, textOf } from './browser.ts';
+import {
+  choosePicture,
+  faultsOf,
+  launch,
+  openPanel,
+  runPanel,
+  seriousFindings,
+  skip,
+  slide,
+  textOf,
+} from './browser.ts';
 import { DETECTIONS, type RecordedVision, recordedVision, SIZE } from './recorded-vision.ts';
 
 const PHOTO = fileURLToPath(new URL('../fixtures/images/files/baseline.jpg', import.meta.url));
@@ -61,17 +71,6 @@ const give = (how: 'drop' | 'paste', name = 'cats.png', type = 'image/png'): Pro
     SIZE,
   );
 
-/** Moves a slider. */
-const slide = (name: string, value: number): Promise<void> =>
-  page.$eval(
-    `#view-${name}`,
-    (element, text) => {
-      (element as HTMLInputElement).value = text;
-      element.dispatchEvent(new Event('input', { bubbles: true }));
-    },
-    String(value),
-  );
-
 /** The boxes that are drawn, the best last, in pixels of the image. */
 const boxes = (side = 1) =>
   page.$$eval(
@@ -115,8 +114,7 @@ async function assertUsable(): Promise<void> {
 describe('a picture', { skip }, () => {
   test('that is chosen is shown, sent, and classified, with the command that does the same', async () => {
     await open('classify');
-    const input = (await page.$('#field-image'))!;
-    await (input as unknown as { uploadFile(path: string): Promise<void> }).uploadFile(PHOTO);
+    await choosePicture(page, PHOTO);
     await page.waitForFunction(() =>
       document.querySelector('.previews small')?.textContent?.includes('35 × 21'),
     );
@@ -231,27 +229,27 @@ describe('objects', { skip }, () => {
 
   test('follow the sliders without another request', async () => {
     service.received();
-    await slide('threshold', 0.05);
+    await slide(page, 'threshold', 0.05);
     assert.deepEqual(await labels(), ['cat 0.90', 'cat 0.60', 'dog 0.50', 'person 0.10']);
-    await slide('threshold', 0.55);
+    await slide(page, 'threshold', 0.55);
     assert.deepEqual(await labels(), ['cat 0.90', 'cat 0.60']);
-    await slide('iou', 1);
+    await slide(page, 'iou', 1);
     assert.deepEqual(await labels(), ['cat 0.90', 'cat 0.80', 'cat 0.60']);
-    await slide('iou', 0.3);
+    await slide(page, 'iou', 0.3);
     assert.deepEqual(await labels(), ['cat 0.90']);
     assert.equal(await status(), 'Shown: 1 of 5 boxes.');
     assert.deepEqual(service.received(), []);
   });
 
   test('follow the classes, which have counts', async () => {
-    await slide('threshold', 0.25);
-    await slide('iou', 0.45);
+    await slide(page, 'threshold', 0.25);
+    await slide(page, 'iou', 0.45);
     const counts = () =>
       page.$$eval('.toggles label:not([hidden])', (found) => found.map((each) => each.textContent));
     assert.deepEqual(await counts(), ['cat 2', 'dog 1']);
     await page.click('[data-class=cat] input');
     assert.deepEqual(await labels(), ['dog 0.50']);
-    await slide('threshold', 0.05);
+    await slide(page, 'threshold', 0.05);
     assert.deepEqual(await counts(), ['cat 2', 'dog 1', 'person 1']);
     assert.deepEqual(await labels(), ['dog 0.50', 'person 0.10']);
     await page.click('[data-class=cat] input');
@@ -275,7 +273,7 @@ describe('objects', { skip }, () => {
     const times = await page.$$eval('.times', (found) => found.map((each) => each.textContent));
     assert.match(times[0]!, /1\.5 ms.*Versionv1/);
     assert.match(times[1]!, /2\.5 ms.*Versionv2/);
-    await slide('threshold', 0.72);
+    await slide(page, 'threshold', 0.72);
     assert.deepEqual(await labels(2), ['cat 0.75']);
     assert.match(await textOf(page, '.output'), /Only of detector: 0\. Only of detector v2: 0\./);
     await assertUsable();
@@ -302,7 +300,7 @@ describe('masks', { skip }, () => {
     assert.notDeepEqual(sky, road);
     await page.click('[data-class=sky] input');
     assert.deepEqual([(await pixel(99, 299))[3], (await pixel(100, 0))[3]], [0, 255]);
-    await slide('opacity', 0.25);
+    await slide(page, 'opacity', 0.25);
     assert.equal(await page.$eval('canvas', (each) => getComputedStyle(each).opacity), '0.25');
     assert.match(await status(), /1 of 2 masks/);
     assert.deepEqual(service.received(), []);

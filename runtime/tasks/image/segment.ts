@@ -111,9 +111,9 @@ function masksOf({ head }: ImageModel): MaskOutputs {
 }
 
 /** Many masks of large images take seconds. @throws {ServeError} `DEADLINE_EXCEEDED`, or the reason of the aborted signal */
-function checkWaits({ signal, timeLeft }: ImageWaiter): void {
-  if (signal?.aborted) throw signal.reason;
-  const left = timeLeft();
+function checkWaits(waiter: ImageWaiter): void {
+  if (waiter.signal?.aborted) throw waiter.signal.reason;
+  const left = waiter.timeLeft();
   if (left !== undefined && left <= 0) {
     throw new ServeError('DEADLINE_EXCEEDED', 'The request was not answered by its deadline.');
   }
