@@ -23,3 +23,18 @@ export const openModels = (...names: readonly string[]): Promise<VisionService> 
   openVision(Object.fromEntries(names.map((name) => [name, filesOf(name)])));
 
 export { formOf };
+
+/** A result of `POST /detect`. */
+export interface Detected {
+  readonly detections: readonly {
+    readonly box: {
+      readonly x: number;
+      readonly y: number;
+      readonly width: number;
+      readonly height: number;
+    };
+    readonly class: string;
+    readonly confidence: number;
+  }[];
+  readonly image: { readonly width: number; readonly height: number };
+}
