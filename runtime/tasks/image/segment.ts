@@ -29,6 +29,8 @@ export interface SegmentInput extends ImageInput, Omit<BoxRequest, 'classes'> {
   readonly maskThreshold?: number | undefined;
   /** Whether the pictures with their masks are wanted too. Default: false. */
   readonly overlay?: boolean | undefined;
+  /** Whether nothing but the picture is wanted: then there are no segments. Default: false. */
+  readonly onlyOverlay?: boolean | undefined;
 }
 
 export interface ImageSegment {
@@ -87,7 +89,7 @@ export const segment: ImageOperation<SegmentInput, Context, SegmentOutput> = {
       const tensors = headTensors(head.native.kind, head.outputs, result);
       const found = await tools.images.segments(head.native, tensors, geometries[i]!, options);
       const segments: ImageSegment[] = [];
-      for (const each of found) {
+      for (const each of input.onlyOverlay ? [] : found) {
         checkWaits(waiter);
         segments.push(await describe(model, each, writer));
       }
