@@ -366,7 +366,7 @@ describe('files and an input of one size', () => {
     const { width, height } = model.input.placement(512, 256);
     assert.deepEqual([width, height], [224, 224]);
     assert.deepEqual(notes, [
-      'The files let the size of images depend on their proportions, but the input takes 224 × 224 pixels (width × height) only: they are stretched to it',
+      'The files do not bring all images to one size, but the input takes 224 × 224 pixels (width × height) only: they are stretched to it',
     ]);
   });
 
