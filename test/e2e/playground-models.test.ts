@@ -131,6 +131,22 @@ describe('in a browser', { skip }, () => {
     });
   }
 
+  test('boxes of a photo that is stored on its side lie on the photo as the browser shows it', async () => {
+    await openPanel(page, origin, 'detect');
+    await choosePicture(page, path.join(top, 'test/fixtures/images/files/orientation-6.jpg'));
+    await page.select('#field-model', 'detr');
+    await runPanel(page);
+    const [shown, frame] = await page.$eval('.frame', (element) => {
+      const { naturalWidth, naturalHeight } = element.querySelector('img')!;
+      return [`${naturalWidth} / ${naturalHeight}`, (element as HTMLElement).style.aspectRatio];
+    });
+    // The proportions of the frame are those of the image that the service has seen.
+    assert.equal(frame, shown);
+    const [width, height] = shown!.split(' / ').map(Number);
+    assert.ok(width !== height);
+    await assertUsable();
+  });
+
   test('masks cover the pixels of the response', async () => {
     await open('segment', 'segformer');
     await runPanel(page);
