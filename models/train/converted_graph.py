@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxruntime
 from image_graph import ImageGraph
@@ -48,3 +49,20 @@ def prune(graph, values):
             needed.update(node.input)
     graph.nodes = kept[::-1]
     graph.initializers = {name: tensor for name, tensor in graph.initializers.items() if name in needed}
+
+
+def take_batches(graph):
+    """Lets a graph that was made for one image take any number: shapes that begin with 1 keep the number of images."""
+    for node in graph.nodes:
+        if node.op_type == "Reshape":
+            shape = numpy_helper.to_array(graph.initializers[node.input[1]])
+            if shape[0] == 1:
+                node.input[1] = graph.constant(f"{node.name}.shape", [0, *shape[1:]], np.int64)
+
+
+def take_planes(graph):
+    """Lets a graph that takes [images, height, width, channels] take the channels first, as it does inside."""
+    first = graph.nodes.pop(0)
+    assert first.op_type == "Transpose"
+    for node in graph.nodes:
+        node.input[:] = [first.input[0] if value == first.output[0] else value for value in node.input]

@@ -18,16 +18,19 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 
 
 def layers(model):
-    """The convolutions and dense layers of a graph whose weights are constants: [(node, weights, bias)].
+    """The convolutions and dense layers of a graph whose weights are constants: [(node, weights, bias or None)].
 
     Dense layers have their weights as [out, in] (`transB`).
     """
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    return [
-        (node, *(numpy_helper.to_array(constants[name]) for name in node.input[1:3]))
-        for node in model.graph.node
-        if node.op_type in ("Conv", "Gemm") and all(name in constants for name in node.input[1:3])
-    ]
+
+    def value(node, position):
+        name = node.input[position] if position < len(node.input) else ""
+        return numpy_helper.to_array(constants[name]) if name in constants else None
+
+    all_layers = (node for node in model.graph.node if node.op_type in ("Conv", "Gemm"))
+    found = ((node, value(node, 1), value(node, 2)) for node in all_layers)
+    return [layer for layer in found if layer[1] is not None]
 
 
 def round_weights(weights):
@@ -80,14 +83,14 @@ def input_means(data, images):
 def corrected(data, images, first=None):
     """The model with rounded weights, still stored as float32, and with biases that make up for the rounding.
 
-    first: the name of the first layer that is rounded; None means all.
+    first: the name of the first layer that is rounded; None means all. Layers without a bias are not rounded.
     """
     means = input_means(data, images)
     model = onnx.load_from_string(data)
     replaced = {}
     exact = nodes_before(model, first)
     for node, weights, bias in layers(model):
-        if node.name in exact:
+        if node.name in exact or bias is None:
             continue
         values, scale = round_weights(weights)
         rounded = values * scale
