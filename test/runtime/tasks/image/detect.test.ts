@@ -41,7 +41,7 @@ const TOLERANCE = { pixels: 0.02, score: 1e-4 };
 
 let models: ImageModels;
 before(async () => {
-  models = await openImageModels([...NAMES, 'segformer']);
+  models = await openImageModels([...NAMES, 'segformer', 'yolo-half']);
 });
 after(() => models[Symbol.asyncDispose]());
 
@@ -103,6 +103,15 @@ test('outputs that list nothing give no boxes and no segments', async () => {
     const { results } = await answer(model, [{ outputs }], context as never, models.tools, waiter);
     const [found] = results as readonly { detections?: unknown; segments?: unknown }[];
     assert.deepEqual(found!.detections ?? found!.segments, []);
+  }
+});
+
+test('a model in half precision finds about the boxes of single precision', async () => {
+  const { results } = await models.ask(detect, 'yolo-half', imagesOf(PICTURES));
+  assert.equal(models.model('yolo-half').input.type, 'float16');
+  for (const [i, { detections }] of results.entries()) {
+    const { detections: expected } = expectedOf<Expected>('yolo-half')[PICTURES[i]!]!;
+    assertDetections(detections, expected, { pixels: 0.5, score: 5e-3 }, PICTURES[i]!);
   }
 });
 
