@@ -114,18 +114,34 @@ async function writeSegments(
   about: About,
 ): Promise<EncodedResponse> {
   const turns = new ShortTurns();
-  const objects: string[] = [];
-  for (const { segments, overlay } of results) {
+  const pieces = [isList ? '{"results":[' : ''];
+  for (const [i, { segments, overlay }] of results.entries()) {
     const rounded = segments.map((each) => ({
       ...each,
       confidence: roundScore(each.confidence),
     }));
-    const list = await segmentsJson(rounded, turns);
-    const picture = overlay && `,"overlay":"${Buffer.from(overlay).toString('base64')}"`;
-    objects.push(`{"segments":${list}${picture ?? ''}`);
+    pieces.push(i === 0 ? '' : ',', '{"segments":', await segmentsJson(rounded, turns));
+    if (overlay !== undefined) await writePicture(pieces, overlay, turns);
+    if (isList) pieces.push('}');
     await turns.pause();
   }
-  const tail = JSON.stringify(about).slice(1);
-  const body = isList ? `{"results":[${objects.join('},')}}],${tail}` : `${objects[0]},${tail}`;
-  return { body };
+  pieces.push(isList ? '],' : ',', JSON.stringify(about).slice(1));
+  return { body: pieces.join('') };
+}
+
+/** Bytes of a picture that are written at a time: a multiple of three, which base64 takes together. */
+const PICTURE_BYTES = 3 * 256 * 1024;
+
+async function writePicture(
+  pieces: string[],
+  { buffer, byteOffset, byteLength }: Uint8Array,
+  turns: ShortTurns,
+): Promise<void> {
+  pieces.push(',"overlay":"');
+  for (let from = 0; from < byteLength; from += PICTURE_BYTES) {
+    const length = Math.min(PICTURE_BYTES, byteLength - from);
+    pieces.push(Buffer.from(buffer, byteOffset + from, length).toString('base64'));
+    await turns.pause();
+  }
+  pieces.push('"');
 }
