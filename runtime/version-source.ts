@@ -65,7 +65,7 @@ export async function versionSource(
   if (config instanceof ServeError) throw config;
   const device = config.device ?? settings.device ?? usual;
   const { text, image } = await mediaOf(model, config, version);
-  const { path, generator, notes } = filesOf(version, config, text, device);
+  const { path, generator, notes } = filesOf(version, config, { text, image }, device);
   return {
     model,
     version: version.version,
@@ -106,7 +106,7 @@ async function mediaOf(
 function filesOf(
   { path, notes, variants, generator }: VersionFolder,
   { dtype = 'auto' }: ModelConfig,
-  text: TextDescription | undefined,
+  { text, image }: Pick<VersionSource, 'text' | 'image'>,
   device: string,
 ): Pick<VersionSource, 'path' | 'generator'> & { readonly notes: readonly string[] } {
   if (generator !== undefined && text !== undefined) {
@@ -121,8 +121,9 @@ function filesOf(
       notes: [...notes, ...chosen.flatMap((choice) => choice?.notes ?? [])],
     };
   }
-  // A model that is not for text runs the most exact precision on every device, if nothing else is asked for.
-  if (dtype === 'auto' && (text === undefined || variants === undefined)) {
+  // A model without such a task runs the most exact precision on every device, if nothing else is asked for.
+  const isMedia = text !== undefined || image !== undefined;
+  if (dtype === 'auto' && (!isMedia || variants === undefined)) {
     return { path, generator: undefined, notes };
   }
   const files = variants ?? [{ name: basename(path), path }];

@@ -5,6 +5,7 @@ import json
 import re
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,9 @@ PARAMETER_DECIMALS = 5
 
 # ONNX Runtime picks kernels by processor, so its outputs differ in the last bits.
 EXPECTED_TOLERANCE = 1e-5
+
+# Runs of which the fastest counts.
+TIMED = 8
 
 # Of the formatter.
 LINE_WIDTH = 100
@@ -80,6 +84,16 @@ def session(model):
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def milliseconds(model, images):
+    """CPU time of one thread for an image of a batch, the least of several runs of a session."""
+    times = []
+    for _ in range(TIMED):
+        start = time.process_time()
+        model.run(None, {"pixel_values": images})
+        times.append(time.process_time() - start)
+    return min(times) * 1000 / len(images)
+
+
 def predict(model, rows):
     """Runs a serialised model with ONNX Runtime; rows: [n, features]. Returns float32 [n, outputs]."""
     return session(model).run(None, {"features": np.asarray(rows, dtype=np.float32)})[0]
@@ -119,6 +133,11 @@ def write_large(name, data):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     print(f"wrote {path.relative_to(MODELS.parent)}")
+
+
+def json_bytes(value):
+    """A value as the content of a JSON file."""
+    return (pretty(value) + "\n").encode()
 
 
 def rounded(array, decimals=6):

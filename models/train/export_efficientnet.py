@@ -7,21 +7,18 @@ size, the closeness and the time of each form.
 """
 
 import io
-import time
 
 import efficientnet
 import numpy as np
 import photos
 import torch
-from artifacts import command_line, pretty, publish, write_large
+from artifacts import command_line, json_bytes, milliseconds, publish, session, write_large
 from efficientnet import NAME, calibration_images, logits, prepare, prepare_as_published, probabilities
-from int8_forms import corrected, float_arithmetic, integer_arithmetic
-from artifacts import session
 from PIL import Image
 from torchvision.models._meta import _IMAGENET_CATEGORIES
+from weight_forms import corrected, float_arithmetic, integer_arithmetic
 
 CAT = "chelsea.png"
-TIMED = 8
 
 # The layers before this one stay in float32: they lose the most by rounding, and make up a hundredth of the weights.
 FIRST = "blocks.2.expand"
@@ -36,10 +33,6 @@ def config():
         "id2label": {str(index): label for index, label in enumerate(_IMAGENET_CATEGORIES)},
         "label2id": {label: index for index, label in enumerate(_IMAGENET_CATEGORIES)},
     }
-
-
-def json_bytes(value):
-    return (pretty(value) + "\n").encode()
 
 
 def hits(scores, classes):
@@ -61,16 +54,6 @@ def report(label, model, labelled, classes, images, expected):
         f" {moved.mean():.4f}, at most {moved.max():.4f}; alone and in a batch differ by {np.abs(alone - scores[:16]).max():.0e};"
         f" ms an image: {milliseconds(model, images[:1]):.1f} alone, {milliseconds(model, images[:16]):.1f} in 16"
     )
-
-
-def milliseconds(model, images):
-    """CPU time of one thread for an image, the least of several runs."""
-    times = []
-    for _ in range(TIMED):
-        start = time.process_time()
-        model.run(None, {"pixel_values": images})
-        times.append(time.process_time() - start)
-    return min(times) * 1000 / len(images)
 
 
 def main():

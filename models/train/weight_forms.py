@@ -1,6 +1,6 @@
-"""Stores the weights of a convolutional network as int8: for arithmetic in float32, or in integers.
+"""Stores the weights of a convolutional network in fewer bytes: as float16, or as int8 for arithmetic in float32 or in integers.
 
-Both forms round each output channel with a scale of its own, and move the mean of each channel back to where it was before
+The int8 forms round each output channel with a scale of its own, and move the mean of each channel back to where it was before
 the rounding: M. Nagel et al., "Data-Free Quantization through Weight Equalization and Bias Correction", 2019, section 4.2, with
 the means measured on photos.
 """
@@ -18,16 +18,19 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 
 
 def layers(model):
-    """The convolutions and dense layers of a graph whose weights are constants: [(node, weights, bias)].
+    """The convolutions and dense layers of a graph whose weights are constants: [(node, weights, bias or None)].
 
     Dense layers have their weights as [out, in] (`transB`).
     """
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    return [
-        (node, *(numpy_helper.to_array(constants[name]) for name in node.input[1:3]))
-        for node in model.graph.node
-        if node.op_type in ("Conv", "Gemm") and all(name in constants for name in node.input[1:3])
-    ]
+
+    def value(node, position):
+        name = node.input[position] if position < len(node.input) else ""
+        return numpy_helper.to_array(constants[name]) if name in constants else None
+
+    all_layers = (node for node in model.graph.node if node.op_type in ("Conv", "Gemm"))
+    found = ((node, value(node, 1), value(node, 2)) for node in all_layers)
+    return [layer for layer in found if layer[1] is not None]
 
 
 def round_weights(weights):
@@ -80,14 +83,14 @@ def input_means(data, images):
 def corrected(data, images, first=None):
     """The model with rounded weights, still stored as float32, and with biases that make up for the rounding.
 
-    first: the name of the first layer that is rounded; None means all.
+    first: the name of the first layer that is rounded; None means all. Layers without a bias are not rounded.
     """
     means = input_means(data, images)
     model = onnx.load_from_string(data)
     replaced = {}
     exact = nodes_before(model, first)
     for node, weights, bias in layers(model):
-        if node.name in exact:
+        if node.name in exact or bias is None:
             continue
         values, scale = round_weights(weights)
         rounded = values * scale
@@ -106,20 +109,46 @@ def corrected(data, images, first=None):
 
 def float_arithmetic(data):
     """A corrected model with its weights stored as int8, which ONNX Runtime multiplies out once, while it loads."""
-    model = onnx.load_from_string(data)
-    nodes, stored = [], {}
-    for node, weights, _ in layers(model):
-        name = node.input[1]
+
+    def pack(name, weights):
         values, scale = round_weights(weights)
-        stored[name] = [numpy_helper.from_array(values, f"{name}.int8"), numpy_helper.from_array(scale, f"{name}.scale")]
-        nodes += [
+        nodes = [
             helper.make_node("Cast", [f"{name}.int8"], [f"{name}.wide"], to=TensorProto.FLOAT),
             helper.make_node("Mul", [f"{name}.wide", f"{name}.scale"], [name]),
         ]
-    kept = [tensor for tensor in model.graph.initializer if tensor.name not in stored]
+        return nodes, {f"{name}.int8": values, f"{name}.scale": scale}
+
+    return packed(data, pack)
+
+
+def half_stored(data):
+    """The model with its weights stored as float16, which ONNX Runtime widens once, while it loads.
+
+    Weights that float16 does not hold exactly stay in float32.
+    """
+
+    def pack(name, weights):
+        half = weights.astype(np.float16)
+        if (half != weights).any():
+            return [], {name: weights}
+        return [helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT)], {f"{name}.half": half}
+
+    return packed(data, pack)
+
+
+def packed(data, pack):
+    """The model with the weights of its layers as `pack` gives them by their name: nodes that make them, and constants."""
+    model = onnx.load_from_string(data)
+    nodes, constants, names = [], {}, set()
+    for node, weights, _ in layers(model):
+        names.add(node.input[1])
+        made, stored = pack(node.input[1], weights)
+        nodes += made
+        constants |= stored
+    kept = [tensor for tensor in model.graph.initializer if tensor.name not in names]
     nodes.extend(model.graph.node)
     del model.graph.initializer[:], model.graph.node[:]
-    model.graph.initializer.extend([*kept, *(tensor for pair in stored.values() for tensor in pair)])
+    model.graph.initializer.extend([*kept, *(numpy_helper.from_array(value, name) for name, value in constants.items())])
     model.graph.node.extend(nodes)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString(deterministic=True)
@@ -133,12 +162,14 @@ class Images(CalibrationDataReader):
         return self.left.pop() if self.left else None
 
 
-def integer_arithmetic(data, images, first=None, **options):
+def integer_arithmetic(data, images, first=None, until=None, **options):
     """A corrected model that multiplies integers: uint8 activations, whose ranges `images` give, and int8 weights (QDQ).
 
-    Layers before `first` stay in float32, and so does what the last layer adds up.
+    Nodes before the layer `first` stay in float32, as do those from the first operator `until` on, and what a dense layer adds up.
     """
     source = onnx.load_from_string(data)
+    kinds = [node.op_type for node in source.graph.node]
+    after = [node.name for node in source.graph.node][kinds.index(until) :] if until else []
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "model.onnx"
@@ -149,7 +180,7 @@ def integer_arithmetic(data, images, first=None, **options):
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=nodes_before(source, first),
+            nodes_to_exclude=[*nodes_before(source, first), *after],
             extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
             **options,
         )

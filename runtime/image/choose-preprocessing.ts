@@ -131,12 +131,12 @@ function fitted(preprocessing: Preprocessing, input: FoundInput): ChosenPreproce
   if (width === undefined || height === undefined) {
     throw new ServeError(
       'INVALID_CONFIG',
-      `The files let the size of images depend on their proportions, but the input '${input.name}' takes ${width ?? 'any'} × ${height ?? 'any'} pixels (width × height); write a fixed size in preprocessor_config.json, or export the model again.`,
+      `The files do not bring all images to one size, but the input '${input.name}' takes ${width ?? 'any'} × ${height ?? 'any'} pixels (width × height); write a fixed size in preprocessor_config.json, or export the model again.`,
     );
   }
   const size = { width, height };
   const isPadded = preprocessing.resize !== undefined && input.mask !== undefined;
-  const what = `The files let the size of images depend on their proportions, but the input takes ${width} × ${height} pixels (width × height) only`;
+  const what = `The files do not bring all images to one size, but the input takes ${width} × ${height} pixels (width × height) only`;
   return isPadded
     ? {
         preprocessing: {

@@ -19,7 +19,7 @@ export function describeExport(
   metadata: Metadata,
   { labels, problem_type, head }: ImageOverrides,
 ): ImageDescription | undefined {
-  const { task: name } = ultralyticsExport(metadata) ?? {};
+  const { task: name } = ultralyticsExport(metadata, labels !== undefined) ?? {};
   const task = name && TASKS[name];
   return (
     task && {

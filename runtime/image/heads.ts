@@ -245,8 +245,8 @@ function masksHead(question: HeadQuestion): FoundHead | string {
   }
 }
 
-function semanticHead(question: HeadQuestion): FoundHead | undefined {
-  const { outputs, hasRows, description } = question;
+function semanticHead(question: HeadQuestion): FoundHead | string | undefined {
+  const { outputs, hasRows, description, labels } = question;
   const maps = outputs.filter((each) => isFloat(each) && innerDims(each, hasRows).length === 3);
   const wanted = chosen(question, [3]);
   const output =
@@ -254,6 +254,13 @@ function semanticHead(question: HeadQuestion): FoundHead | undefined {
     named(maps, ['logits', 'out', 'output']) ??
     maps[0];
   if (output === undefined) return undefined;
+  const [first, , last] = innerDims(output, hasRows) as [number, number, number];
+  if (
+    last >= 1 &&
+    (labels === undefined ? last <= 4 && first > 4 : last === labels && first !== labels)
+  ) {
+    return `The output '${output.name}' has the shape [${output.dims.join(', ')}] with the classes last, but the head semantic needs [rows, classes, height, width]; export the model with the channels first`;
+  }
   return {
     head: { kind: 'masks', head: 'semantic', outputs: [output.name], native: { kind: 'semantic' } },
     classes: sizeOrUndefined(innerDims(output, hasRows)[0]),

@@ -28,10 +28,9 @@ export {
   openImageModel,
   pixelOption,
 } from './open-image-model.ts';
-export { fixedCanvas, hasMargin, placementOf } from './placement.ts';
+export { fixedCanvas, placementOf } from './placement.ts';
 export {
   type ImageOverrides,
-  PREPROCESSOR_FILES,
   readImageDescription,
 } from './read-description.ts';
 export { imageTaskOfConfig } from './task-of.ts';

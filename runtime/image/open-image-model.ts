@@ -115,7 +115,7 @@ function planOf(
   graph: ImageGraph,
   { output }: Pick<ImageSettings, 'output'>,
 ): Plan | string {
-  const exported = ultralyticsExport(graph.metadata);
+  const exported = ultralyticsExport(graph.metadata, description.labels !== undefined);
   const input = findInput(graph.inputs);
   if (typeof input === 'string') return input;
   const labels = description.labels ?? exported?.labels;

@@ -76,10 +76,6 @@ export function fixedCanvas({
   return resize?.kind === 'exact' ? resize : undefined;
 }
 
-/** Whether something of the canvas can lie beside the image. */
-export const hasMargin = ({ crop, pad }: Pick<Preprocessing, 'crop' | 'pad'>): boolean =>
-  crop !== undefined || pad !== undefined;
-
 function resizedSize(rule: ResizeRule | undefined, width: number, height: number): Size {
   switch (rule?.kind) {
     case undefined:

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { ResampleFilter } from '../../native/index.ts';
 import type { Preprocessing, ResizeRule } from './image-model.ts';
 import {
+  classOfModels,
   type ProcessorClass,
   processorClass,
   type SizeKeys,
@@ -101,12 +102,8 @@ export function readPreprocessing(
   wrong: (fault: string) => Error,
 ): ReadPreprocessing {
   const type = keys.image_processor_type ?? keys.feature_extractor_type ?? undefined;
-  const known = processorClass(type, modelType);
-  const unsupported = known === undefined ? unknownClass(keys, file, type) : undefined;
-  if (unsupported?.obstacle !== undefined) {
-    return { preprocessing: undefined, obstacle: unsupported.obstacle, notes: [] };
-  }
-  const about = known ?? UNKNOWN_CLASS;
+  const { about, notes, obstacle: unknown } = classOf(keys, file, type, modelType);
+  if (about === undefined) return { preprocessing: undefined, obstacle: unknown, notes };
   const obstacle = beyondReach(keys, file, about);
   if (obstacle !== undefined) return { preprocessing: undefined, obstacle, notes: [] };
   const preprocessing = new Reader(keys, about, wrong).read();
@@ -115,24 +112,27 @@ export function readPreprocessing(
     const both = `do_center_crop and do_pad of ${file} are both on, which is not supported: set do_pad to false, because a crop has one size already`;
     return { preprocessing: undefined, obstacle: both, notes: [] };
   }
-  return { preprocessing, obstacle: undefined, notes: unsupported?.notes ?? [] };
+  return { preprocessing, obstacle: undefined, notes };
 }
 
-/** A class that is not known is read by its keys, if the file has all that decide. */
-function unknownClass(
+/** The class that the file names, or models of the type have; one that is not known is read by its keys, if they decide all. */
+function classOf(
   keys: Keys,
   file: string,
   type: string | undefined,
-): Pick<ReadPreprocessing, 'obstacle' | 'notes'> {
-  const what =
-    type === undefined
-      ? `${file} has no image_processor_type`
-      : `image_processor_type of ${file} is '${type}', which is not known`;
+  modelType: string | undefined,
+): Pick<ReadPreprocessing, 'obstacle' | 'notes'> & { readonly about: ProcessorClass | undefined } {
+  const named = type === undefined ? undefined : processorClass(type);
+  if (named !== undefined) return { about: named, obstacle: undefined, notes: [] };
+  const what = `image_processor_type of ${file} is '${type}'`;
   if (type !== undefined && takesOtherSteps(type)) {
-    return {
-      obstacle: `image_processor_type of ${file} is '${type}', whose steps are not supported: write the name of a class that does the same for this model`,
-      notes: [],
-    };
+    const obstacle = `${what}, whose steps are not supported: write the name of a class that does the same for this model`;
+    return { about: undefined, obstacle, notes: [] };
+  }
+  const usual = modelType === undefined ? undefined : classOfModels(modelType);
+  if (usual !== undefined) {
+    const note = `${what}, which is not known: its keys are read as for other models of the type '${modelType}'`;
+    return { about: usual, obstacle: undefined, notes: type === undefined ? [] : [note] };
   }
   const normalizes = isOn(keys.do_normalize, true);
   const missing = [
@@ -141,16 +141,14 @@ function unknownClass(
     ...(normalizes && !hasValue(keys.image_std) ? ['image_std'] : []),
   ];
   // A file without any class is an old one, or written by hand.
-  if (missing.length === 0 || type === undefined) {
-    return {
-      obstacle: undefined,
-      notes: [`${what}: its keys are read as those of ViTImageProcessor`],
-    };
+  if (type === undefined || missing.length === 0) {
+    const unknown =
+      type === undefined ? `${file} has no image_processor_type` : `${what}, which is not known`;
+    const note = `${unknown}: its keys are read as those of ViTImageProcessor`;
+    return { about: UNKNOWN_CLASS, obstacle: undefined, notes: [note] };
   }
-  return {
-    obstacle: `${what}, and it does not say ${missing.join(', ')}: write these keys, or the name of a class that does the same`,
-    notes: [],
-  };
+  const obstacle = `${what}, which is not known, and it does not say ${missing.join(', ')}: write these keys, or the name of a class that does the same`;
+  return { about: undefined, obstacle, notes: [] };
 }
 
 /** Why the file asks for what cannot be done; undefined if it does not. */

@@ -252,14 +252,18 @@ const OTHERS: ReadonlySet<string> = new Set(
     .split(/\s+/),
 );
 
-/** The class that a file names, or that models of the type have; undefined if it is not known. */
-export function processorClass(
-  type: string | undefined,
-  modelType: string | undefined,
-): ProcessorClass | undefined {
-  const name = type === undefined ? OF_MODEL_TYPES[modelType ?? ''] : shortName(type);
-  return name !== undefined && Object.hasOwn(CLASSES, name) ? CLASSES[name] : undefined;
+/** The class that a file names; undefined if it is not known. */
+export const processorClass = (type: string): ProcessorClass | undefined =>
+  own(CLASSES, shortName(type));
+
+/** The class that models of the type have; undefined if it is not known. */
+export function classOfModels(modelType: string): ProcessorClass | undefined {
+  const name = own(OF_MODEL_TYPES, modelType);
+  return name === undefined ? undefined : CLASSES[name];
 }
+
+const own = <Value>(values: Readonly<Record<string, Value>>, name: string): Value | undefined =>
+  Object.hasOwn(values, name) ? values[name] : undefined;
 
 /** Whether the keys of a class do not say all that it does. */
 export const takesOtherSteps = (type: string): boolean => OTHERS.has(shortName(type));

@@ -10,9 +10,6 @@ import { timmPreprocessing, timmSchema } from './timm.ts';
 const PREPROCESSOR = 'preprocessor_config.json';
 const PROCESSOR = 'processor_config.json';
 
-/** Files that describe how images are prepared. */
-export const PREPROCESSOR_FILES: readonly string[] = [PREPROCESSOR, PROCESSOR];
-
 const configSchema = z.object({
   architectures: z.array(z.string()).nullish(),
   model_type: z.string().nullish(),
@@ -26,7 +23,6 @@ type ImageConfig = Partial<z.infer<typeof configSchema>>;
 
 const processorSchema = z.object({
   image_processor: preprocessorSchema.nullish(),
-  feature_extractor: preprocessorSchema.nullish(),
 });
 
 /** What `model.json` says instead of the other files. */
@@ -66,7 +62,7 @@ async function preprocessingOf(
   modelType: string | undefined,
 ): Promise<ReadPreprocessing> {
   const whole = await folder.readOptional(PROCESSOR, processorSchema);
-  const nested = whole?.image_processor ?? whole?.feature_extractor ?? undefined;
+  const nested = whole?.image_processor ?? undefined;
   const own = await folder.readOptional(PREPROCESSOR, preprocessorSchema);
   const [keys, file] = nested === undefined ? [own, PREPROCESSOR] : [nested, PROCESSOR];
   if (keys !== undefined) {

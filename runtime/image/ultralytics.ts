@@ -24,16 +24,20 @@ const TASKS = ['detect', 'segment', 'classify', 'pose', 'obb'] as const;
 /**
  * What the metadata says; undefined if the file is no export of Ultralytics.
  *
+ * @param hasLabels Whether another file has labels, so that `names` are not looked at.
  * @throws {ServeError} `INVALID_CONFIG` if it has `names` that are not what Ultralytics writes.
  */
-export function ultralyticsExport(metadata: Metadata = {}): UltralyticsExport | undefined {
+export function ultralyticsExport(
+  metadata: Metadata = {},
+  hasLabels = false,
+): UltralyticsExport | undefined {
   const { names, imgsz, task, author, stride, args, end2end, nms } = metadata;
   const isExport =
     author === 'Ultralytics' || (names !== undefined && (stride ?? imgsz) !== undefined);
   if (!isExport) return undefined;
   return {
     task: TASKS.find((each) => each === task),
-    labels: names === undefined ? undefined : labelsOf(names),
+    labels: names === undefined || hasLabels ? undefined : labelsOf(names),
     size: imgsz === undefined ? undefined : sizeOf(imgsz),
     isEndToEnd: [end2end, nms].includes('True') || /'nms': True/.test(args ?? ''),
   };

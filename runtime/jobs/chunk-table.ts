@@ -1,6 +1,6 @@
 /** @module The lines and the results of batches in the database. */
 
-import type { Sql } from '../store/store.ts';
+import type { Sql, SqlValue } from '../store/store.ts';
 import { RECEIVING_MS } from './job-table.ts';
 import type { Claim } from './lease-table.ts';
 import type { Chunk, Line } from './lines.ts';
@@ -15,15 +15,39 @@ export async function insertChunks(
   const rows = chunks.map(({ chunk, firstLine, lines }) => {
     return { chunk, first_line: firstLine, lines: lines.length, input: JSON.stringify(lines) };
   });
+  const short = rows.filter(({ input }) => input.length < LONG);
+  if (short.length > 0) {
+    const made =
+      'jsonb_to_recordset($3::jsonb) as made (chunk int, first_line int, lines int, input text)';
+    if (!(await insertRows(sql, id, made, [JSON.stringify(short)]))) return false;
+  }
+  for (const { chunk, first_line, lines, input } of rows) {
+    if (input.length < LONG) continue;
+    const made =
+      '(values ($3::int, $4::int, $5::int, $6::text)) as made (chunk, first_line, lines, input)';
+    if (!(await insertRows(sql, id, made, [chunk, first_line, lines, input]))) return false;
+  }
+  return true;
+}
+
+/** Characters from which on a text is a parameter of its own: as a part of JSON it would take several times as long. */
+const LONG = 64 * 1024;
+
+/** @param made A table of rows, whose parameters begin with `$3`. */
+async function insertRows(
+  sql: Sql,
+  id: string,
+  made: string,
+  values: readonly SqlValue[],
+): Promise<boolean> {
   const alive = await sql.query(
     `with alive as (
-       update jobs set lease_until = now() + $3::float8 * interval '1 millisecond'
+       update jobs set lease_until = now() + $2::float8 * interval '1 millisecond'
        where id = $1 and status = 'receiving' returning id)
      insert into job_chunks (job_id, chunk, first_line, lines, input)
      select alive.id, made.chunk, made.first_line, made.lines, made.input
-     from alive, jsonb_to_recordset($2::jsonb) as made (chunk int, first_line int, lines int, input text)
-     returning chunk`,
-    [id, JSON.stringify(rows), RECEIVING_MS],
+     from alive, ${made} returning chunk`,
+    [id, RECEIVING_MS, ...values],
   );
   return alive.length > 0;
 }

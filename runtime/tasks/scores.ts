@@ -72,3 +72,20 @@ export const fallingOrder = (values: ArrayLike<number>): number[] =>
   Array.from({ length: values.length }, (_, i) => i).sort(
     (a, b) => values[b]! - values[a]! || a - b,
   );
+
+/** More than these are found sooner by sorting all. */
+const MOST_INSERTED = 16;
+
+/** The first `count` of `fallingOrder`, in less time if they are few. No value may be NaN. */
+export function highestFirst(values: ArrayLike<number>, count: number): number[] {
+  if (count > MOST_INSERTED) return fallingOrder(values).slice(0, count);
+  const best: number[] = [];
+  for (let i = 0; i < values.length; i += 1) {
+    let place = best.length;
+    while (place > 0 && values[best[place - 1]!]! < values[i]!) place -= 1;
+    if (place === count) continue;
+    best.splice(place, 0, i);
+    if (best.length > count) best.pop();
+  }
+  return best;
+}

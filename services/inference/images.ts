@@ -61,11 +61,19 @@ export function shownSignature(version: ModelVersion): {
   return { inputs: [files], outputs: shown, batched: false };
 }
 
-/** Whether a request sends encoded files instead of the tensors of the graph, which are taken as well. */
-export const sendsFiles = (version: ModelVersion, { runs }: Prepared<unknown>): boolean => {
+/**
+ * Whether a request sends encoded files instead of the tensors of the graph, which are taken as well.
+ *
+ * @throws {ServeError} `MODEL_NOT_READY` for files if the version was to decode them and cannot
+ */
+export function sendsFiles(version: ModelVersion, { runs }: Prepared<unknown>): boolean {
   const image = decodedBy(version);
-  return image !== undefined && runs[0]?.[image.input.name]?.type === 'string';
-};
+  if (image !== undefined) return runs[0]?.[image.input.name]?.type === 'string';
+  if (version.config.input !== 'image') return false;
+  const hasFiles = Object.values(runs[0] ?? {}).some(({ type }) => type === 'string');
+  if (hasFiles) version.checkMedia();
+  return false;
+}
 
 /**
  * Converts the files of a request to runs.

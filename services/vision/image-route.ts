@@ -55,6 +55,8 @@ interface ImageRequest<Input, Output> {
   readonly waiter: ImageWaiter;
   readonly body: VisionBody;
   readonly question: Question<Input, Output>;
+  /** Whether preparing it for a version has failed, perhaps while other images of it were still read. */
+  hasFailed: boolean;
 }
 
 /** The images of a request, as operations take them. */
@@ -76,26 +78,41 @@ export function imageRoute<Input extends ImageInput, Output>(
     decode(body, context) {
       // The names of the members change whenever models or routes do.
       const sender = { others: routes.keyMembers, headers: context.request.headers };
-      return { id: context.id, waiter: context, body, question: read(body, sender) };
+      return {
+        id: context.id,
+        waiter: context,
+        body,
+        question: read(body, sender),
+        hasFailed: false,
+      };
     },
     route: ({ question }) => ({
       model: question.model,
       version: question.model_version,
       tasks: operation.tasks,
     }),
-    async prepare({ question, waiter }, version) {
+    async prepare(request, version) {
+      const { question, waiter } = request;
       const model = modelOf(version, operation.tasks);
-      const { runs, outputs, context } = await operation.prepare(
-        model,
-        question.input,
-        imageTools,
-        waiter,
-      );
-      return { runs, outputs, context };
+      try {
+        const { runs, outputs, context } = await operation.prepare(
+          model,
+          question.input,
+          imageTools,
+          waiter,
+        );
+        return { runs, outputs, context };
+      } catch (error) {
+        request.hasFailed = true;
+        throw error;
+      }
     },
-    async respond({ version, results, timings, context }, { id, question, waiter }) {
+    async respond({ version, results, timings, context }, request) {
+      const { id, body, question, waiter, hasFailed } = request;
       const model = modelOf(version, operation.tasks);
       const output = await operation.answer(model, results, context, imageTools, waiter);
+      // A shadow may have failed, too.
+      if (!hasFailed) body.free();
       const inference_time_ms = roundMs(timings.computeMs);
       const about = { model_version: version.version, inference_time_ms, request_id: id };
       return question.write({ output, about, codec });

@@ -77,7 +77,7 @@ export function segmentRoute({ infer, describe, runtime }: RouteBuilder): void {
         const overlay = wantsPicture || own.overlay;
         return {
           ...{ model, model_version },
-          input: { ...imagesOf(body), ...own, overlay, maxDetections },
+          input: { ...imagesOf(body), ...own, overlay, onlyOverlay: wantsPicture, maxDetections },
           write: ({ output: { results }, about }) =>
             wantsPicture ? picture(results[0]!) : writeSegments(results, body.isList, about),
         };

@@ -44,13 +44,35 @@ export async function openPanel(page: Page, origin: string, panel: string): Prom
   await page.waitForSelector('main h2');
 }
 
-/** Runs the panel as it is, and returns the text of the response. */
+/** Runs the panel as it is, and returns the text of the response, or the sentence of an error. */
 export async function runPanel(page: Page): Promise<string> {
   await page.waitForSelector('button[type=submit]');
   await page.click('button[type=submit]');
-  await page.waitForSelector('.times dd');
+  await page.waitForSelector('.times dd, .output [role=alert]');
   return textOf(page, '.output');
 }
+
+/** Chooses files in the field for pictures, and waits until they are shown. */
+export async function choosePicture(page: Page, ...files: readonly string[]): Promise<void> {
+  const input = await page.waitForSelector<'input[type=file]'>('input[type=file]');
+  await input!.uploadFile(...files);
+  await page.waitForFunction(
+    (count) => document.querySelectorAll('.previews img').length === count,
+    {},
+    files.length,
+  );
+}
+
+/** Moves a slider of a response. */
+export const slide = (page: Page, name: string, value: number): Promise<void> =>
+  page.$eval(
+    `#view-${name}`,
+    (element, text) => {
+      (element as HTMLInputElement).value = text;
+      element.dispatchEvent(new Event('input', { bubbles: true }));
+    },
+    String(value),
+  );
 
 export const textOf = (page: Page, selector: string): Promise<string> =>
   page.$eval(selector, (element) => element.textContent ?? '');

@@ -62,3 +62,21 @@ export function openedModel(
   if (typeof opened === 'string') throw new Error(opened);
   return opened;
 }
+
+/** Labels of so many classes. */
+export const names = (count: number) => Array.from({ length: count }, (_, i) => `class ${i}`);
+
+/** Metadata of an export that does not say what it does. */
+export const ULTRALYTICS = { author: 'Ultralytics', stride: '32', imgsz: '[224, 224]' };
+
+export const detrOutputs = (classes: number) => [
+  tensor('logits', [-1, 100, classes]),
+  tensor('pred_boxes', [-1, 100, 4]),
+];
+/** The outputs of Mask R-CNN with masks of this side, under the numbers that the exporter of PyTorch gives them. */
+export const maskRcnnOutputs = (side: number) => [
+  tensor('2901', [-1, 4]),
+  tensor('2903', [-1], 'int64'),
+  tensor('2905', [-1]),
+  tensor('2990', [-1, 1, side, side]),
+];

@@ -1,7 +1,7 @@
 /** @module The classes of images, as transformers' ImageClassificationPipeline. */
 
 import type { ImageModel } from '../../image/image-model.ts';
-import { activate, activationOf, fallingOrder } from '../scores.ts';
+import { activate, activationOf, highestFirst } from '../scores.ts';
 import { encodeImages } from './encode-images.ts';
 import type { ImageInput, ImageOperation } from './operation.ts';
 import { rowOf } from './row-outputs.ts';
@@ -48,8 +48,7 @@ export const classify: ImageOperation<ClassifyInput, Context, ClassifyOutput> = 
     return {
       results: results.map((result) => {
         const scores = activate(rowOf(model, result, outputOf(model)).data, activation);
-        return fallingOrder(scores)
-          .slice(0, topK)
+        return highestFirst(scores, topK)
           .map((i) => ({ class: model.labels[i] ?? String(i), confidence: scores[i]! }))
           .filter(({ confidence }) => confidence >= threshold);
       }),

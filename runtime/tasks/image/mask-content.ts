@@ -13,7 +13,8 @@ export type MaskFormat = (typeof MASK_FORMATS)[number];
 export interface RunLengths {
   /** Height and width of the image. */
   readonly size: readonly [number, number];
-  readonly counts: readonly number[];
+  /** Not a list, because there may be millions. `segmentsJson` writes them as one. */
+  readonly counts: Uint32Array;
 }
 
 /** A PNG of 0 and 255 in the size of the image as base64; run lengths; or x and y of the corners of each part in turn. */
@@ -44,7 +45,7 @@ export class MaskWriter {
     if (this.#format === 'png') return await this.#png(mask);
     if (this.#format === 'rle') {
       this.#addNumbers(mask.counts.length);
-      return { size: [mask.height, mask.width], counts: Array.from(mask.counts) };
+      return { size: [mask.height, mask.width], counts: mask.counts };
     }
     const polygons = await this.#images.polygons(mask);
     this.#addNumbers(polygons.reduce((sum, { length }) => sum + length, 0));

@@ -29,6 +29,8 @@ export interface SegmentInput extends ImageInput, Omit<BoxRequest, 'classes'> {
   readonly maskThreshold?: number | undefined;
   /** Whether the pictures with their masks are wanted too. Default: false. */
   readonly overlay?: boolean | undefined;
+  /** Whether nothing but the picture is wanted: then there are no segments. Default: false. */
+  readonly onlyOverlay?: boolean | undefined;
 }
 
 export interface ImageSegment {
@@ -87,7 +89,7 @@ export const segment: ImageOperation<SegmentInput, Context, SegmentOutput> = {
       const tensors = headTensors(head.native.kind, head.outputs, result);
       const found = await tools.images.segments(head.native, tensors, geometries[i]!, options);
       const segments: ImageSegment[] = [];
-      for (const each of found) {
+      for (const each of input.onlyOverlay ? [] : found) {
         checkWaits(waiter);
         segments.push(await describe(model, each, writer));
       }
@@ -111,9 +113,9 @@ function masksOf({ head }: ImageModel): MaskOutputs {
 }
 
 /** Many masks of large images take seconds. @throws {ServeError} `DEADLINE_EXCEEDED`, or the reason of the aborted signal */
-function checkWaits({ signal, timeLeft }: ImageWaiter): void {
-  if (signal?.aborted) throw signal.reason;
-  const left = timeLeft();
+function checkWaits(waiter: ImageWaiter): void {
+  if (waiter.signal?.aborted) throw waiter.signal.reason;
+  const left = waiter.timeLeft();
   if (left !== undefined && left <= 0) {
     throw new ServeError('DEADLINE_EXCEEDED', 'The request was not answered by its deadline.');
   }

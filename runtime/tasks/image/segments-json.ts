@@ -46,7 +46,7 @@ async function writeMask(pieces: string[], mask: MaskContent, turns: ShortTurns)
 
 async function writeNumbers(
   pieces: string[],
-  numbers: readonly number[],
+  numbers: readonly number[] | Uint32Array,
   turns: ShortTurns,
 ): Promise<void> {
   for (let from = 0; from < numbers.length; from += STEP) {

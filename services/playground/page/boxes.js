@@ -8,7 +8,7 @@
  */
 
 /**
- * The area that two boxes share, as a part of what they cover together.
+ * The area that two boxes share, as a part of what they cover together, with the precision of the server.
  *
  * @param {Box} a
  * @param {Box} b
@@ -18,14 +18,15 @@ export function overlap(a, b) {
   const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
   if (width <= 0 || height <= 0) return 0;
   const shared = width * height;
-  return shared / (a.width * a.height + b.width * b.height - shared);
+  return Math.fround(shared / (a.width * a.height + b.width * b.height - shared));
 }
 
 /**
- * The boxes that are left by a threshold, and by the suppression of boxes that overlap a better one of their class.
+ * The boxes that are left by a threshold, and by the suppression of boxes that overlap a better one of their class. The server
+ * compares boxes before it cuts off what lies outside of the image, so at its edges another box may stay.
  *
  * @param {readonly Detection[]} detections By falling confidence.
- * @param {number} threshold The lowest confidence.
+ * @param {number} threshold The confidence above which boxes stay.
  * @param {number | undefined} iou The overlap above which a box goes; undefined if all stay.
  * @returns {Detection[]}
  */
@@ -33,7 +34,7 @@ export function chooseBoxes(detections, threshold, iou) {
   /** @type {Detection[]} */
   const kept = [];
   for (const each of detections) {
-    if (each.confidence < threshold) continue;
+    if (each.confidence <= threshold) continue;
     const isSuppressed =
       iou !== undefined &&
       kept.some((other) => other.class === each.class && overlap(other.box, each.box) > iou);

@@ -135,6 +135,12 @@ class OpenPanel {
     return /** @type {Choice} */ (this.chosen('model'));
   }
 
+  /** The models that are asked: one, or two to compare. */
+  asked() {
+    const other = this.chosen('other');
+    return other === undefined ? [this.choice] : [this.choice, other];
+  }
+
   /** Adds the fields that depend on the model. */
   async addFields() {
     const { choice } = this;
@@ -166,7 +172,9 @@ class OpenPanel {
   }
 
   showCommand() {
-    this.command.textContent = curl(this.ask(this.values(), this.choice));
+    const values = this.values();
+    const commands = this.asked().map((choice) => curl(this.ask(values, choice)));
+    this.command.textContent = commands.join('\n\n');
   }
 
   async copyCommand() {
@@ -188,8 +196,7 @@ class OpenPanel {
     const running = new AbortController();
     this.#running = running;
     const values = this.values();
-    const other = this.chosen('other');
-    const choices = other === undefined ? [this.choice] : [this.choice, other];
+    const choices = this.asked();
     const text = h('p', { class: 'stream' });
     const isRunning = () => this.#running === running;
     this.about.replaceChildren();

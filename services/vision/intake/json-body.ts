@@ -11,7 +11,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** What a JSON body has. */
 export interface JsonContent {
-  readonly images: readonly Uint8Array[];
+  /** Each with memory of its own. */
+  readonly images: readonly Bytes[];
   readonly isList: boolean;
   /** The other members. */
   readonly members: Readonly<Record<string, unknown>>;

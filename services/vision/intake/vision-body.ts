@@ -1,6 +1,11 @@
 /** @module Reads the bodies of requests with images: forms, files alone, and JSON. */
 
-import { MAX_IMAGE_BYTES, ServeError, tooManyImageBytes } from '../../../runtime/index.ts';
+import {
+  type BodyShare,
+  MAX_IMAGE_BYTES,
+  ServeError,
+  tooManyImageBytes,
+} from '../../../runtime/index.ts';
 import { type BodySource, type ReadBody, readBytesLooking } from '../../http/body.ts';
 import { notJsonType } from '../../http/codec-json.ts';
 import type { DecodeBase64 } from './base64-image.ts';
@@ -21,12 +26,14 @@ export interface VisionBody {
   readonly options: Readonly<Record<string, unknown>>;
   /** The JSON without the images, or an object of the options. */
   readonly json: unknown;
+  /** Lets the end of the request free the images. Must be called when nothing reads them any more. */
+  free(): void;
 }
 
 /**
  * Makes a reader of bodies with images. The type of an image in a header does not matter, because the bytes decide;
- * `Content-Type` only tells forms and JSON from files. The memory of the images is not freed when the request ends, because
- * decoders may still read it.
+ * `Content-Type` only tells forms and JSON from files. The end of the request does not free the memory of the images unless
+ * `free` was called, because decoders may still read it.
  *
  * @returns a function that throws `UNSUPPORTED_MEDIA_TYPE` for other types, `INVALID_ARGUMENT`, `INVALID_JSON`,
  * `IMAGE_TOO_LARGE`, and the errors of `ReadBody`
@@ -40,16 +47,15 @@ export const visionBodyReader =
     const kind = kindOf(type);
     if (kind === 'form') {
       const { images, isList, fields } = await readForm(source, announced, limit);
-      share.lend();
-      return withOptions(images, isList, listed(fields), query);
+      return visionBody(share, images, isList, { ...query, ...listed(fields) });
     }
     if (kind === 'json') {
       const { images, isList, members } = await readJsonImages(source, announced, limit, decode);
-      return withOptions(images, isList, members, query);
+      for (const { buffer } of images) share.own(buffer);
+      return visionBody(share, images, isList, { ...query, ...members });
     }
     const image = await readFile(source, announced, limit);
-    share.lend();
-    return withOptions([image], false, {}, query);
+    return visionBody(share, [image], false, query);
   };
 
 /** How a body is read. A body without a type is a file. @throws {ServeError} `UNSUPPORTED_MEDIA_TYPE` */
@@ -72,14 +78,14 @@ async function readFile(source: BodySource, announced: number | undefined, limit
   return file;
 }
 
-function withOptions(
+function visionBody(
+  share: BodyShare,
   images: readonly Uint8Array[],
   isList: boolean,
-  given: Readonly<Record<string, unknown>>,
-  query: Readonly<Record<string, unknown>>,
+  options: Readonly<Record<string, unknown>>,
 ): VisionBody {
-  const options = { ...query, ...given };
-  return { images, isList, options, json: options };
+  share.lend();
+  return { images, isList, options, json: options, free: () => share.reclaim() };
 }
 
 /** The parameters of a URL. */

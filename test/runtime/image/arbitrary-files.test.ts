@@ -76,14 +76,14 @@ function anything(dice: Dice, depth = 0): unknown {
   }
 }
 
-const SIZES = [
+const SIZES: readonly (readonly [number, number])[] = [
   [1, 1],
   [1, 16_384],
   [16_384, 1],
   [3, 500],
   [640, 479],
   [5000, 5000],
-] as const;
+];
 
 function checkPlacements(preprocessing: Preprocessing): void {
   for (const size of SIZES) {

@@ -5,7 +5,7 @@ import { describeImages } from '../../support/image-folder.ts';
 import type { FolderFiles } from '../../support/text-folder.ts';
 
 const preprocessor = (keys: object, type = 'ViTImageProcessor'): FolderFiles => ({
-  'config.json': { architectures: ['ViTForImageClassification'], model_type: 'vit' },
+  'config.json': { architectures: ['NewForImageClassification'], model_type: 'new' },
   'preprocessor_config.json': { image_processor_type: type, ...keys },
 });
 const config = (keys: object): FolderFiles => ({ 'config.json': keys });
@@ -214,6 +214,17 @@ describe('what cannot be done is an obstacle that names the key, and the graph i
       assert.ok(described.obstacle?.startsWith(`${obstacle}, which is not supported: `));
     });
   }
+
+  test('an unknown class of a known model is read as that of other such models, with a note', async () => {
+    const described = await describeImages({
+      'config.json': { model_type: 'convnextv2' },
+      'preprocessor_config.json': { image_processor_type: 'NewImageProcessor', size: 224 },
+    });
+    assert.deepEqual(described.preprocessing?.crop, { width: 224, height: 224 });
+    assert.deepEqual(described.notes, [
+      "image_processor_type of preprocessor_config.json is 'NewImageProcessor', which is not known: its keys are read as for other models of the type 'convnextv2'",
+    ]);
+  });
 
   test('an unknown class with all keys is read, with a note', async () => {
     const keys = { size: 100, image_mean: [0, 0, 0], image_std: [1, 1, 1] };

@@ -332,7 +332,8 @@ describe('without a file that says how images are prepared', () => {
       { task: 'object-detection', labels: ['x', 'y'] },
       {
         ...withInputs([tensor('i', [1, 3, 64, 64])], [tensor('output0', [1, 6, 84])]),
-        metadata: { author: 'Ultralytics', names: "{0: 'cat', 1: 'dog', 2: 'cow'}" },
+        // They are not looked at, so that a file can say what these do not.
+        metadata: { author: 'Ultralytics', names: 'cat and dog' },
       },
     );
     assert.deepEqual(model.labels, ['x', 'y']);
@@ -365,7 +366,7 @@ describe('files and an input of one size', () => {
     const { width, height } = model.input.placement(512, 256);
     assert.deepEqual([width, height], [224, 224]);
     assert.deepEqual(notes, [
-      'The files let the size of images depend on their proportions, but the input takes 224 × 224 pixels (width × height) only: they are stretched to it',
+      'The files do not bring all images to one size, but the input takes 224 × 224 pixels (width × height) only: they are stretched to it',
     ]);
   });
 

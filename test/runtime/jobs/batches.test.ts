@@ -263,3 +263,15 @@ test('a batch whose lines take long is kept while its bytes arrive', async () =>
   await dropBatch(store, id);
   assert.equal(await keepReceiving(store, id), false);
 });
+
+test('long lines among short ones keep their order', async () => {
+  await using kit = await testJobs(store, (body) => done(body.length));
+  const lengths = Array.from({ length: 100 }, (_, i) => (i % 30 === 7 ? 300_000 : 10));
+  const own = lengths.map((length) => `"${'x'.repeat(length)}"`);
+  const id = await batch(kit.jobs, own, {}, { lineBytes: 1_000_000 });
+  const results = await resultsOf(kit.jobs, id);
+  assert.deepEqual(
+    results.map(({ body }) => body),
+    lengths.map((length) => length + 2),
+  );
+});

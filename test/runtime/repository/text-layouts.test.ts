@@ -347,10 +347,10 @@ describe('dtype', () => {
     assert.deepEqual(await choose(undefined, 'cpu', ['model']), { file: 'model', notes: [] });
   });
 
-  test('of a model that is not for text counts if it is asked for', async () => {
-    const picture = { 'config.json': { architectures: ['ViTForImageClassification'] } };
-    assert.equal((await choose('int8', 'cpu', all, picture)).file, 'model_int8');
-    assert.equal((await choose(undefined, 'cuda', all, picture)).file, 'model');
+  test('of a model that is for neither texts nor images counts if it is asked for', async () => {
+    const speech = { 'config.json': { architectures: ['Wav2Vec2ForCTC'] } };
+    assert.equal((await choose('int8', 'cpu', all, speech)).file, 'model_int8');
+    assert.equal((await choose(undefined, 'cuda', all, speech)).file, 'model');
   });
 
   test('that is not there is an error that names what is', async () => {

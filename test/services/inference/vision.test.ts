@@ -10,6 +10,8 @@ import { fails, withClient } from './grpc-client.ts';
 import { binary, type Files, inference } from './support.ts';
 
 const INPUT = 'pixel_values';
+/** Its number in model_config.proto. */
+const TYPE_STRING = 13;
 const url = '/v2/models/colors/infer';
 
 const folder = (name: string, files: Files): Files =>
@@ -99,6 +101,8 @@ describe('a model that decodes images', () => {
       near(typed.outputs[0].contents.fp32_contents, data);
       const about = await client.call('ModelMetadata', { name: 'colors' });
       assert.deepEqual(about.inputs, [{ name: INPUT, datatype: 'BYTES', shape: ['-1'] }]);
+      const { config } = await client.call('ModelConfig', { name: 'colors' });
+      assert.deepEqual([config.max_batch_size, config.input[0].data_type], [0, TYPE_STRING]);
     });
   });
 
@@ -228,6 +232,18 @@ test('a model without "input": "image" keeps the signature of its graph', async 
   assert.deepEqual(json.inputs[0].datatype, 'FP32');
   const response = await server.post(url, asText([base64(pngs[0]!)]));
   assert.equal(response.status, 400);
+});
+
+test('a model that was to decode images and cannot says why', async () => {
+  const unknown = JSON.stringify({ image_processor_type: 'LayoutLMv2ImageProcessor' });
+  const own = decoding();
+  await using server = await inference(
+    folder('colors', { ...own, 'preprocessor_config.json': unknown }),
+  );
+  assert.equal((await server.get('/v2/models/colors')).json.inputs[0].datatype, 'FP32');
+  const response = await server.post(url, asText([good()]));
+  assert.equal(response.status, 503, response.text);
+  assert.match(response.json.error, /cannot read images.*LayoutLMv2ImageProcessor/);
 });
 
 /** A graph whose output has the size of the image. */

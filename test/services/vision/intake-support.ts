@@ -33,7 +33,11 @@ const budget = new BodyBudget(openCodec().byteBudget(4 * MAX_BODY_BYTES));
 export const bytesHeld = () => budget.bytes.taken;
 
 /** Reads a body. @throws {ServeError} */
-export async function read(sent: Sent, arrival: Arrival = { bytes: 0 }): Promise<VisionBody> {
+export async function read(
+  sent: Sent,
+  arrival: Arrival = { bytes: 0 },
+  use: (body: VisionBody) => void = () => {},
+): Promise<VisionBody> {
   const { body, type, query = '', headers = {}, announced = true } = sent;
   const request = new Request(`http://test/classify${query}`, {
     method: 'POST',
@@ -56,7 +60,9 @@ export async function read(sent: Sent, arrival: Arrival = { bytes: 0 }): Promise
   };
   const length = body instanceof Uint8Array && announced ? body.length : undefined;
   try {
-    return await reader(source, length, MAX_BODY_BYTES);
+    const found = await reader(source, length, MAX_BODY_BYTES);
+    use(found);
+    return found;
   } finally {
     share.close();
   }

@@ -234,6 +234,31 @@ describe('JSON', () => {
   });
 });
 
+describe('the end of the request', () => {
+  const image = new Uint8Array(2 * MIB).fill(7);
+  const bodies: readonly (readonly [kind: string, sent: Sent])[] = [
+    ['a form', form(imagePart(image), imagePart(image))],
+    ['a file', { body: image, type: 'image/png' }],
+    ['JSON', json({ images: [base64(image), base64(image)] })],
+  ];
+  for (const [kind, sent] of bodies) {
+    test(`frees the images of ${kind} if nothing reads them any more`, async () => {
+      const { images } = await read(sent, undefined, (body) => body.free());
+      assert.deepEqual(
+        images.map(({ length }) => length),
+        images.map(() => 0),
+      );
+    });
+
+    test(`leaves the images of ${kind} to those who read them`, async () => {
+      const { images, free } = await read(sent);
+      assert.ok(images.every((each) => each.length === image.length && each[9] === 7));
+      free();
+      assert.ok(images.every(({ length }) => length === 0));
+    });
+  }
+});
+
 test('no bytes stay counted', () => {
   assert.equal(bytesHeld(), 0);
 });

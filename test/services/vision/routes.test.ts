@@ -2,10 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import sharp from 'sharp';
 import {
   colorClassifier,
   colorEncoder,
   dataUrl,
+  fixtureFiles,
   formOf,
   openVision,
   plainImage,
@@ -102,7 +104,6 @@ describe('the options of POST /classify', () => {
   test('come from model.json if the request sets none', async () => {
     const files = { 'model.json': JSON.stringify({ top_k: 1, background: '#0000ff' }) };
     await using own = await openVision({ colors: colorClassifier(files) });
-    const { default: sharp } = await import('sharp');
     const glass = await sharp({
       create: { width: 8, height: 8, channels: 4, background: { r: 255, g: 0, b: 0, alpha: 0 } },
     })
@@ -219,4 +220,62 @@ test('a cached model answers the same image from the cache, also in another form
     states.push(response.headers.get('x-cache'));
   }
   assert.deepEqual([states[0], states[1], states[3]], ['miss', 'hit', 'miss']);
+});
+
+describe('POST /segment', () => {
+  let regions: VisionService;
+  before(async () => {
+    regions = await openVision({ regions: fixtureFiles('segformer') });
+  });
+  after(() => regions[Symbol.asyncDispose]());
+
+  interface Segmented {
+    readonly segments: readonly { readonly class: string; readonly area: number }[];
+    readonly overlay?: string;
+  }
+
+  test('has every pixel in one segment, and the picture only if it is asked for', async () => {
+    const image = await plainImage('#336699', 'png', { width: 60, height: 40 });
+    const { segments, overlay } = await regions.ask<Segmented>('/segment', formOf([image]));
+    assert.equal(overlay, undefined);
+    const area = segments.reduce((sum, each) => sum + each.area, 0);
+    assert.equal(area, 60 * 40);
+    const both = await regions.ask<Segmented>('/segment', formOf([image], { overlay: 'true' }));
+    const { width, height, format } = await sharp(Buffer.from(both.overlay!, 'base64')).metadata();
+    assert.deepEqual([width, height, format], [60, 40, 'png']);
+  });
+
+  test('is the picture itself if the client prefers it', async () => {
+    const image = await plainImage('#336699');
+    const headers = { Accept: 'image/png' };
+    const response = await regions.post('/segment', formOf([image]), headers);
+    assert.equal(response.headers.get('content-type'), 'image/png');
+    const { width, height } = await sharp(await response.arrayBuffer()).metadata();
+    assert.deepEqual([width, height], [24, 16]);
+    const two = await regions.post('/segment', formOf([image, image]), headers);
+    assert.equal(two.status, 400);
+    assert.match(((await two.json()) as { error: string }).error, /one picture.*2 images/);
+  });
+
+  test('has masks as run lengths and as outlines', async () => {
+    const image = await plainImage('#336699', 'png', { width: 30, height: 20 });
+    const { results } = await regions.ask<{
+      results: { segments: { mask: { size: number[]; counts: number[] } }[] }[];
+    }>('/segment', formOf([image, image], { format: 'rle' }));
+    assert.equal(results.length, 2);
+    for (const { mask } of results[1]!.segments) {
+      assert.deepEqual(mask.size, [20, 30]);
+      assert.equal(
+        mask.counts.reduce((sum, count) => sum + count, 0),
+        600,
+      );
+    }
+    const outlined = await regions.ask<{ segments: { mask: number[][] }[] }>(
+      '/segment',
+      formOf([image], { format: 'polygon' }),
+    );
+    for (const { mask } of outlined.segments) {
+      for (const outline of mask) assert.ok(outline.length >= 8 && outline.length % 2 === 0);
+    }
+  });
 });

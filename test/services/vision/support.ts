@@ -1,6 +1,8 @@
 /** @module The vision service without a port, on the real engine, with models that are made here. */
 
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import sharp from 'sharp';
 import { openEngine } from '../../../native/index.ts';
 import {
@@ -15,6 +17,7 @@ import { services } from '../../../services/services.ts';
 import { vision } from '../../../services/vision/index.ts';
 import { type Files, temporaryFiles } from '../../support/files.ts';
 import { FLOAT, input, model, node, output } from '../../support/onnx.ts';
+import { root } from '../support.ts';
 
 /** A graph whose scores are the means of the channels, 0 to 1. */
 const meanColors = () =>
@@ -54,6 +57,16 @@ export const colorEncoder = (more: Files = {}): Files => ({
   'model.json': JSON.stringify({ task: 'image-feature-extraction' }),
   ...more,
 });
+
+/** The files of a folder of `test/fixtures/vision`. */
+export function fixtureFiles(name: string): Files {
+  const folder = path.join(root, 'test/fixtures/vision', name);
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  const files = names.filter((file) => path.extname(file) !== '');
+  return Object.fromEntries(
+    files.map((file) => [file, new Uint8Array(readFileSync(path.join(folder, file)))]),
+  );
+}
 
 export interface VisionService extends AsyncDisposable {
   readonly app: ServiceApp;

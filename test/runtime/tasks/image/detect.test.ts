@@ -1,7 +1,9 @@
 /** @module Detectors, compared with the post-processing of transformers and torchvision. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import sharp from 'sharp';
 import { detect } from '../../../../runtime/tasks/image/detect.ts';
+import { segment } from '../../../../runtime/tasks/image/segment.ts';
 import { refused } from '../text/support.ts';
 import {
   assertDetections,
@@ -39,7 +41,7 @@ const TOLERANCE = { pixels: 0.02, score: 1e-4 };
 
 let models: ImageModels;
 before(async () => {
-  models = await openImageModels([...NAMES, 'segformer']);
+  models = await openImageModels([...NAMES, 'segformer', 'yolo-half']);
 });
 after(() => models[Symbol.asyncDispose]());
 
@@ -73,6 +75,45 @@ for (const name of NAMES) {
     });
   });
 }
+
+test('boxes lie in the picture as its orientation turns it', async () => {
+  const { images, placeOf } = imagesOf(['wide.png']);
+  // Lies on its left side, and says that it is to be turned to the right.
+  const turned = sharp(images[0]).rotate(270).withMetadata({ orientation: 6 });
+  const input = { images: [await turned.png().toBuffer()], placeOf };
+  const { results } = await models.ask(detect, 'detr', input);
+  assert.deepEqual(results[0]!.image, { width: 128, height: 96 });
+  const { detections } = expectedOf<Expected>('detr')['wide.png']!;
+  assertDetections(results[0]!.detections, detections, TOLERANCE, 'turned');
+});
+
+test('outputs that list nothing give no boxes and no segments', async () => {
+  const model = models.model('mask-rcnn');
+  const waiter = { timeLeft: () => undefined };
+  const outputs = {
+    boxes: { type: 'float32', dims: [0, 4], data: new Float32Array() },
+    scores: { type: 'float32', dims: [0], data: new Float32Array() },
+    labels: { type: 'int64', dims: [0], data: new BigInt64Array() },
+    masks: { type: 'float32', dims: [0, 1, 96, 128], data: new Float32Array() },
+  } as const;
+  const input = imagesOf(['wide.png']);
+  for (const operation of [detect, segment]) {
+    const { context } = await operation.prepare(model, input, models.tools, waiter);
+    const answer = operation.answer as typeof detect.answer;
+    const { results } = await answer(model, [{ outputs }], context as never, models.tools, waiter);
+    const [found] = results as readonly { detections?: unknown; segments?: unknown }[];
+    assert.deepEqual(found!.detections ?? found!.segments, []);
+  }
+});
+
+test('a model in half precision finds about the boxes of single precision', async () => {
+  const { results } = await models.ask(detect, 'yolo-half', imagesOf(PICTURES));
+  assert.equal(models.model('yolo-half').input.type, 'float16');
+  for (const [i, { detections }] of results.entries()) {
+    const { detections: expected } = expectedOf<Expected>('yolo-half')[PICTURES[i]!]!;
+    assertDetections(detections, expected, { pixels: 0.5, score: 5e-3 }, PICTURES[i]!);
+  }
+});
 
 test('has the best boxes if there may be few', async () => {
   const input = { ...imagesOf(['wide.png']), maxDetections: 2 };

@@ -51,3 +51,16 @@ for (const name of ENCODERS) {
     });
   }
 }
+
+test('images that share a batch have the vectors that they have alone', async () => {
+  const [first, second] = await Promise.all(
+    PICTURES.map((picture) => models.ask(embedImage, 'vit-features', imagesOf([picture]))),
+  );
+  const many = Array.from({ length: 24 }, (_, i) => PICTURES[i % 2]!);
+  const all = await Promise.all(
+    many.map((picture) => models.ask(embedImage, 'vit-features', imagesOf([picture]))),
+  );
+  for (const [i, { data }] of all.entries()) {
+    assertNear(data, (i % 2 ? second! : first!).data, 1e-5, String(i));
+  }
+});

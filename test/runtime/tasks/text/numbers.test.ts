@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { FLOAT16, floatsOfHalves, fromHalfBits } from '../../../../runtime/half-floats.ts';
-import { activate, fallingOrder, softmax } from '../../../../runtime/tasks/scores.ts';
+import { activate, fallingOrder, highestFirst, softmax } from '../../../../runtime/tasks/scores.ts';
 import { applyDense } from '../../../../runtime/tasks/text/dense.ts';
 import type { DenseLayer } from '../../../../runtime/text/text-model.ts';
 import { assertNear } from './support.ts';
@@ -56,6 +56,16 @@ describe('scores', () => {
 
   test('are in falling order, equal ones in their own', () => {
     assert.deepEqual(fallingOrder([1, 3, 1, 3, 2]), [1, 3, 4, 0, 2]);
+  });
+
+  test('have the same first ones without sorting all', () => {
+    const few = fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 60 });
+    fc.assert(
+      fc.property(few, fc.integer({ min: 0, max: 30 }), (scores, count) => {
+        const expected = fallingOrder(scores).slice(0, count);
+        assert.deepEqual(highestFirst(scores, count), expected);
+      }),
+    );
   });
 });
 
