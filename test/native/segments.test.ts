@@ -312,6 +312,27 @@ describe('the segments of a YOLO head with prototypes', () => {
   }
 });
 
+test('a letterboxed image has the values of prototypes that Ultralytics cuts out for it', async () => {
+  const disc = Float32Array.from(
+    { length: 400 },
+    (_, i) => 9 - ((i % 20) - 11) ** 2 - (Math.floor(i / 20) - 9) ** 2,
+  );
+  const geometry = { ...stretched(80, 80, 1000, 670), top: 13, scaleY: 54 / 670 };
+  const [segment] = await detections.segments(
+    { kind: 'yolo-seg', boxes: { kind: 'yolo-nms', extra: 1 } },
+    [
+      { data: Float32Array.of(0, 0, 80, 80, 0.9, 0, 1), dims: [1, 7] },
+      { data: disc, dims: [1, 20, 20] },
+    ],
+    geometry,
+    segmentOptions(),
+  );
+  const [counts] = fixtures.letterboxed as Described;
+  const share = await overlap(segment!.mask, counts);
+  // With the place where the image really lies, it is 0.96.
+  assert.ok(share >= 0.999, `the overlap is ${share}`);
+});
+
 /** Returns the mask that polygons fill by the even-odd rule, for the centres of pixels. */
 function filled(polygons: readonly (readonly number[])[], width: number, height: number) {
   const pixels = new Uint8Array(width * height);

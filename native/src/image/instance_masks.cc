@@ -89,6 +89,40 @@ std::vector<float> CoefficientsOf(const BoxHead& head, const HeadTensor& boxes, 
   return weights;
 }
 
+// Returns whether the canvas is a letterbox: the image fills one side of it and lies in the middle of the other, but for less than the
+// rounding of its size and its place to pixels.
+bool IsLetterbox(const CanvasGeometry& geometry, double gain) noexcept {
+  const auto fits = [gain](double place, double scale, size_t canvas, size_t pixels) {
+    const auto length = static_cast<double>(pixels);
+    return std::abs(scale - gain) * length <= 1 && std::abs(2 * place + gain * length - static_cast<double>(canvas)) <= 2;
+  };
+  return fits(geometry.left, geometry.scale_x, geometry.canvas_width, geometry.width) &&
+         fits(geometry.top, geometry.scale_y, geometry.canvas_height, geometry.height);
+}
+
+// Places the pixels of a letterboxed image on prototypes as Ultralytics documents it: whole values are cut out of them, which are taken
+// for the image, although its edge is up to half a value away.
+GridAxis CutAxis(double gain, size_t canvas, size_t pixels, size_t size) {
+  const auto count = static_cast<double>(size);
+  const double padding = (count - gain * static_cast<double>(pixels) * count / static_cast<double>(canvas)) / 2;
+  const double first = std::nearbyint(padding - 0.1);
+  const double last = std::max(count - std::nearbyint(padding + 0.1), first + 1);
+  return MakeAxis(0, pixels, {(last - first) / static_cast<double>(pixels), first, first, last - 1}, size);
+}
+
+struct Axes {
+  GridAxis columns;
+  GridAxis rows;
+};
+
+Axes PlaceOnPrototypes(const CanvasGeometry& geometry, size_t width, size_t height) {
+  const double gain = std::min(static_cast<double>(geometry.canvas_width) / static_cast<double>(geometry.width),
+                               static_cast<double>(geometry.canvas_height) / static_cast<double>(geometry.height));
+  if (!IsLetterbox(geometry, gain)) return {ColumnsOf(geometry, width), RowsOf(geometry, height)};
+  return {CutAxis(gain, geometry.canvas_width, geometry.width, width),
+          CutAxis(gain, geometry.canvas_height, geometry.height, height)};
+}
+
 // Keeps the pixels of an axis whose left (or top) edge is in a box, which is how Ultralytics crops masks.
 void Crop(float first, float last, size_t pixels, GridAxis& axis) {
   const auto edge = [&](float value) {
@@ -180,8 +214,7 @@ Status FindYoloSegments(const SegmentCall& call, std::vector<Segment>& segments)
   std::vector<Box> boxes;
   MILLRACE_RETURN_IF_ERROR(FindBoxes(head, call.tensors.first(1), call.geometry, call.options.boxes, boxes));
   const Prototypes prototypes(tensor);
-  const GridAxis columns = ColumnsOf(call.geometry, prototypes.width());
-  const GridAxis rows = RowsOf(call.geometry, prototypes.height());
+  const auto [columns, rows] = PlaceOnPrototypes(call.geometry, prototypes.width(), prototypes.height());
   MaskSink sink(call.geometry, segments);
   for (const Box& box : boxes) {
     const Corners corners = ClipToImage(ToImage(box.corners, call.geometry), call.geometry);
