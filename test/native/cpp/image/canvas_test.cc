@@ -55,7 +55,7 @@ TEST(ReadPlaceJob, NoWordBringsAJobOutsideOfTheLimits) {
   const std::array kValues = {kNan,    kInfinity, -kInfinity, -1.0,  -0.5, 0.0, 0.5,   1.0,  2.0,   3.0,
                               4.0,     5.0,       36.0,       255.0, 256.0, 1e5, 65535.0, 65536.0, -65536.0,
                               4294967297.0, 9007199254740993.0, 1e300, -1e300, 5e-324};
-  for (const CanvasLayout layout : {CanvasLayout::kUint8Hwc, CanvasLayout::kFloat32Chw}) {
+  for (const CanvasLayout layout : {CanvasLayout::kUint8Hwc, CanvasLayout::kFloat32Chw, CanvasLayout::kFloat16Chw}) {
     for (const size_t channels : {1u, 3u}) {
       const std::vector<double> words = Words(channels, layout);
       for (size_t one = 0; one < words.size(); ++one) {
@@ -79,7 +79,7 @@ TEST(ReadPlaceJob, NoWordBringsAJobOutsideOfTheLimits) {
             ASSERT_LE(std::abs(placement.left), static_cast<ptrdiff_t>(kMaxSide));
             ASSERT_LE(std::abs(placement.top), static_cast<ptrdiff_t>(kMaxSide));
             ASSERT_LE(static_cast<int>(placement.filter), static_cast<int>(ResampleFilter::kHamming));
-            ASSERT_LE(static_cast<int>(form.layout), static_cast<int>(CanvasLayout::kFloat32Chw));
+            ASSERT_LE(static_cast<int>(form.layout), static_cast<int>(CanvasLayout::kFloat16Chw));
             ASSERT_TRUE(form.channels == 1 || form.channels == 3);
             ASSERT_LE(CanvasBytes(job), kMaxCanvasBytes);
           }
