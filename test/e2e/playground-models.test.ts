@@ -9,12 +9,12 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'puppeteer-core';
 import { ServiceChild } from '../support/child.ts';
 import {
+  accessibilityFindings,
   choosePicture,
   faultsOf,
   launch,
   openPanel,
   runPanel,
-  seriousFindings,
   skip,
   slide,
 } from './browser.ts';
@@ -95,7 +95,7 @@ describe('in a browser', { skip }, () => {
   }
 
   async function assertUsable(): Promise<void> {
-    assert.deepEqual(await seriousFindings(page), []);
+    assert.deepEqual(await accessibilityFindings(page), []);
     assert.deepEqual(faults.splice(0), []);
   }
 
