@@ -94,7 +94,7 @@ async function describedInFile(
   { path, bytes, config }: VersionSource,
 ): Promise<ImageDescription | undefined> {
   if (bytes !== undefined || config.task !== undefined) return undefined;
-  return describeExport((await engine.inspect(path)).metadata, config);
+  return describeExport(await engine.inspect(path), config);
 }
 
 /** A note if the tokenizer has tokens that the model does not know. */

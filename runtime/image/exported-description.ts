@@ -1,8 +1,9 @@
 /** @module Models without any file beside the graph, whose metadata say what they do. */
 
+import type { ModelFile } from '../../native/index.ts';
 import type { ImageDescription, ImageTaskName } from './image-model.ts';
 import type { ImageOverrides } from './read-description.ts';
-import { type Metadata, type UltralyticsExport, ultralyticsExport } from './ultralytics.ts';
+import { type UltralyticsExport, ultralyticsExport } from './ultralytics.ts';
 
 const TASKS: Readonly<Partial<Record<NonNullable<UltralyticsExport['task']>, ImageTaskName>>> = {
   detect: 'object-detection',
@@ -10,17 +11,20 @@ const TASKS: Readonly<Partial<Record<NonNullable<UltralyticsExport['task']>, Ima
   classify: 'image-classification',
 };
 
+/** What a model file says about itself. */
+type ExportedFile = Pick<ModelFile, 'metadata' | 'outputs'>;
+
 /**
- * What the metadata of an export of Ultralytics say about its images; undefined if they do not name a task that is served.
+ * What an export of Ultralytics says about its images; undefined if it is none, or its task is not served.
  *
- * @throws {ServeError} `INVALID_CONFIG` if they are not what Ultralytics writes.
+ * @throws {ServeError} `INVALID_CONFIG` if its metadata are not what Ultralytics writes.
  */
 export function describeExport(
-  metadata: Metadata,
+  { metadata, outputs }: ExportedFile,
   { labels, problem_type, head }: ImageOverrides,
 ): ImageDescription | undefined {
-  const { task: name } = ultralyticsExport(metadata, labels !== undefined) ?? {};
-  const task = name && TASKS[name];
+  const exported = ultralyticsExport(metadata, labels !== undefined);
+  const task = exported && TASKS[exported.task ?? taskOfOutputs(outputs)];
   return (
     task && {
       task,
@@ -31,7 +35,13 @@ export function describeExport(
       architecture: undefined,
       modelType: undefined,
       obstacle: undefined,
-      notes: [`The metadata of the model file say that it does ${task}`],
+      notes: [`The model file is an export of Ultralytics that does ${task}`],
     }
   );
+}
+
+/** The exports of YOLOv5 do not name their task: scores have two dimensions, boxes three, and prototypes of masks four. */
+function taskOfOutputs(outputs: ExportedFile['outputs']): 'classify' | 'detect' | 'segment' {
+  if (outputs.some(({ dims }) => dims.length === 4)) return 'segment';
+  return outputs.some(({ dims }) => dims.length === 3) ? 'detect' : 'classify';
 }
