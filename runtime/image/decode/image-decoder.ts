@@ -1,6 +1,13 @@
 /** @module The interface of what turns the files of images into pixels. */
 
-import type { CancelSignal, Pixels } from '../../../native/index.ts';
+import type { CancelSignal, Pixels, ResampleFilter } from '../../../native/index.ts';
+
+/** What pixels will be resized to. */
+export interface Target {
+  readonly width: number;
+  readonly height: number;
+  readonly filter: ResampleFilter;
+}
 
 export interface DecodeOptions {
   /** 1 for models that take grey images. */
@@ -13,9 +20,7 @@ export interface DecodeOptions {
    * The size to which the pixels will be resized, for an image of the given size after its orientation. Decoders that can make
    * an image smaller at less cost do so, down to twice that size. Undefined asks for all pixels.
    */
-  readonly target?:
-    | ((width: number, height: number) => { width: number; height: number })
-    | undefined;
+  readonly target?: ((width: number, height: number) => Target) | undefined;
   /** Aborts when nobody waits for the pixels any more. */
   readonly signal?: CancelSignal | undefined;
   /** Milliseconds until the deadline of the request; undefined if it has none. */

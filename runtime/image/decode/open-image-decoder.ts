@@ -5,7 +5,8 @@ import { DecodeQueue } from './decode-queue.ts';
 import type { DecodedImage, DecodeOptions, ImageDecoder } from './image-decoder.ts';
 import { decodeBytes, pixelBytes } from './image-weight.ts';
 import { readHeader } from './read-header.ts';
-import { decodePixels, freeMemory } from './sharp-pixels.ts';
+import { mayBeReduced, reducedSize } from './reduced-size.ts';
+import { decodePixels, freeMemory, orientedSize } from './sharp-pixels.ts';
 
 export interface DecoderOptions extends DecodeLimits {
   /** The most pixels of an image. */
@@ -26,24 +27,28 @@ export function openImageDecoder(options: DecoderOptions): ImageDecoder {
   const queue = new DecodeQueue(budget, waiting);
 
   async function decode(file: Uint8Array, each: DecodeOptions): Promise<DecodedImage> {
-    const { background, tolerant, signal, timeoutMs } = each;
+    const { background, tolerant, target, signal, timeoutMs } = each;
     const startedMs = performance.now();
     const header = await readHeader(file, { maxPixels, tolerant });
+    const reducible = target !== undefined && mayBeReduced(header, target);
+    const size = reducible ? await orientedSize(file, header) : undefined;
+    const reduced = size && reducedSize(size, target!);
     const left = timeoutMs === undefined ? undefined : timeoutMs - (performance.now() - startedMs);
     const pixels = await queue.use(
-      decodeBytes(header),
-      () => decodePixels({ file, header, maxPixels, background, tolerant }),
+      decodeBytes(header, reduced),
+      () => decodePixels({ file, header, maxPixels, reduced, background, tolerant }),
       ({ width, height }) => pixelBytes(width, height),
       ({ data }) => freeMemory(data),
       { signal, timeoutMs: left },
     );
-    const { width, height } = pixels;
+    const kept = pixelBytes(pixels.width, pixels.height);
+    const { width, height } = reduced === undefined ? pixels : size!;
     let isReleased = false;
     const release = () => {
       if (isReleased) return;
       isReleased = true;
       freeMemory(pixels.data);
-      budget.give(pixelBytes(width, height));
+      budget.give(kept);
       queue.startNext();
     };
     return { pixels, width, height, release };

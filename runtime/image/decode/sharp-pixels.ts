@@ -10,6 +10,7 @@ import type { Pixels } from '../../../native/index.ts';
 import { ServeError } from '../../errors.ts';
 import { damagedImage, invalidImage } from './image-errors.ts';
 import type { ImageHeader } from './image-header.ts';
+import type { Size } from './reduced-size.ts';
 
 type SharpModule = typeof import('sharp').default;
 
@@ -38,14 +39,30 @@ export function loadSharp(): Promise<SharpModule> {
   return loading;
 }
 
+/** From this orientation of EXIF on, width and height are exchanged. */
+const FIRST_TURNED = 5;
+
 /** What is decoded, and how. */
 export interface Decoding {
   readonly file: Uint8Array;
   readonly header: ImageHeader;
   readonly maxPixels: number;
+  /** The size in which it is decoded; undefined means its own. */
+  readonly reduced?: Size | undefined;
   /** As in `DecodeOptions`. */
   readonly background: string;
   readonly tolerant: boolean;
+}
+
+/** The size of an image after its orientation. @throws {ServeError} `INVALID_IMAGE` */
+export async function orientedSize(file: Uint8Array, { width, height }: Size): Promise<Size> {
+  const sharp = await loadSharp();
+  try {
+    const { orientation = 1 } = await sharp(file).metadata();
+    return orientation < FIRST_TURNED ? { width, height } : { width: height, height: width };
+  } catch (error) {
+    throw asImageError(error, false);
+  }
 }
 
 /** Pixels with memory of their own. @throws {ServeError} `INVALID_IMAGE` */
@@ -59,7 +76,7 @@ export async function decodePixels(decoding: Decoding): Promise<Pixels> {
 }
 
 async function rgbPixels(sharp: SharpModule, decoding: Decoding): Promise<Pixels> {
-  const { file, header, maxPixels, background, tolerant } = decoding;
+  const { file, header, maxPixels, reduced, background, tolerant } = decoding;
   const options: SharpOptions = {
     autoOrient: true,
     failOn: tolerant ? 'none' : 'warning',
@@ -73,6 +90,7 @@ async function rgbPixels(sharp: SharpModule, decoding: Decoding): Promise<Pixels
   }
   // Profiles are of numbers of 8 bits: sharp would convert 16 bits to a larger space than sRGB.
   if (header.bits > 8) image.pipelineColourspace('srgb');
+  if (reduced !== undefined) image.resize({ ...reduced, fit: 'fill', kernel: 'lanczos3' });
   return pixelsOf(image.flatten({ background }).toColourspace('srgb'));
 }
 
