@@ -3,24 +3,32 @@
 import { h } from './dom.js';
 import { pictureOf } from './pictures.js';
 
-/**
- * The hue of a class, which is the same in every picture.
- *
- * @param {string} name
- * @param {number} [turn] Tells things of one class apart.
- * @returns {[number, number, number]} Red, green and blue to 255, bright enough to carry dark text.
- */
-export function colorOf(name, turn = 0) {
-  let hash = 7;
-  for (const character of name) {
-    hash = (Math.imul(hash, 31) + /** @type {number} */ (character.codePointAt(0))) >>> 0;
+/** Colours of classes, which are far apart from each other, and the same in all pictures of a response. */
+export class Palette {
+  /** @type {Map<string, number>} */
+  #places = new Map();
+
+  /** @param {readonly { class: string }[]} things The most important first. */
+  constructor(things) {
+    for (const { class: name } of things) {
+      if (!this.#places.has(name)) this.#places.set(name, this.#places.size);
+    }
   }
-  const hue = (hash * 137.5 + turn * 47) % 360;
-  const channel = (/** @type {number} */ n) => {
-    const k = (n + hue / 30) % 12;
-    return Math.round(255 * (0.72 - 0.26 * Math.max(-1, Math.min(k - 3, 9 - k, 1))));
-  };
-  return [channel(0), channel(8), channel(4)];
+
+  /**
+   * @param {string} name
+   * @param {number} [turn] Tells things of one class apart.
+   * @returns {[number, number, number]} Red, green and blue to 255, bright enough to carry dark text.
+   */
+  color(name, turn = 0) {
+    // The golden angle keeps any number of hues apart.
+    const hue = (210 + (this.#places.get(name) ?? 0) * 137.5 + turn * 47) % 360;
+    const channel = (/** @type {number} */ n) => {
+      const k = (n + hue / 30) % 12;
+      return Math.round(255 * (0.72 - 0.26 * Math.max(-1, Math.min(k - 3, 9 - k, 1))));
+    };
+    return [channel(0), channel(8), channel(4)];
+  }
 }
 
 /** @param {readonly number[]} color */
@@ -94,8 +102,12 @@ export class ClassToggles {
   /** @type {Map<string, { element: HTMLElement, count: HTMLElement }>} */
   #rows = new Map();
 
-  /** @param {() => void} onChange */
-  constructor(onChange) {
+  /**
+   * @param {Palette} palette
+   * @param {() => void} onChange
+   */
+  constructor(palette, onChange) {
+    this.palette = palette;
     this.onChange = onChange;
     this.list = h('div', { class: 'toggles' });
     this.element = h('fieldset', {}, h('legend', {}, 'Classes'), this.list);
@@ -128,7 +140,7 @@ export class ClassToggles {
       this.onChange();
     });
     const swatch = h('span', { class: 'swatch', 'aria-hidden': 'true' });
-    swatch.style.background = css(colorOf(name));
+    swatch.style.background = css(this.palette.color(name));
     const count = h('small', {});
     const element = h('label', { 'data-class': name }, box, swatch, name, ' ', count);
     this.#rows.set(name, { element, count });

@@ -3,10 +3,10 @@ import { h, note, number } from '../dom.js';
 import { boxesOf } from '../models.js';
 import {
   ClassToggles,
-  colorOf,
   css,
   figureOf,
   formFields,
+  Palette,
   quiet,
   sideBySide,
   slider,
@@ -25,8 +25,9 @@ const DRAWN = 300;
  * @param {HTMLElement} layer
  * @param {readonly Detection[]} detections
  * @param {{ width: number, height: number }} image
+ * @param {Palette} palette
  */
-function draw(layer, detections, image) {
+function draw(layer, detections, image, palette) {
   const boxes = detections.map(({ box, class: name, confidence }) => {
     const label = h('span', {}, `${name} ${confidence.toFixed(2)}`);
     const element = h('div', { class: 'box', 'data-class': name }, label);
@@ -35,7 +36,7 @@ function draw(layer, detections, image) {
     style.top = `${(100 * box.y) / image.height}%`;
     style.width = `${(100 * box.width) / image.width}%`;
     style.height = `${(100 * box.height) / image.height}%`;
-    style.setProperty('--color', css(colorOf(name)));
+    style.setProperty('--color', css(palette.color(name)));
     // A label above a box at the upper edge would be outside the picture.
     if (box.y < image.height / 20) element.classList.add('low');
     if (box.x > image.width / 2) element.classList.add('right');
@@ -105,7 +106,8 @@ export const panel = {
       return { json, layer, list, parts: [figureOf(file, json.image, layer), list] };
     });
     const compared = note('');
-    const toggles = new ClassToggles(() => refresh());
+    const palette = new Palette(answers.flatMap(({ json }) => json.detections));
+    const toggles = new ClassToggles(palette, () => refresh());
     const refresh = () => {
       const left = sides.map(({ json: { detections } }, i) =>
         chooseBoxes(detections, threshold, defaults[i]?.iou === undefined ? undefined : iou),
@@ -114,7 +116,7 @@ export const panel = {
       const shown = left.map((each) => each.filter((one) => toggles.shows(one)));
       for (const [i, { json, layer, list }] of sides.entries()) {
         const drawn = shown[i]?.slice(0, DRAWN) ?? [];
-        draw(layer, drawn, json.image);
+        draw(layer, drawn, json.image, palette);
         list.replaceChildren(drawn.length === 0 ? note('No box is shown.') : listed(drawn));
       }
       const counts = sides.map(({ json: { detections } }, i) => {

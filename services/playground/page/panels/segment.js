@@ -2,9 +2,9 @@ import { h, note, number } from '../dom.js';
 import { agreement, rasterOf, rasterSize, union } from '../masks.js';
 import {
   ClassToggles,
-  colorOf,
   figureOf,
   formFields,
+  Palette,
   quiet,
   sideBySide,
   slider,
@@ -18,15 +18,22 @@ import {
 
 /**
  * @param {readonly any[]} segments
+ * @param {Palette} palette
  * @returns {Drawn[]}
  */
-function drawable(segments) {
+function drawable(segments, palette) {
   /** @type {Map<string, number>} */
   const counts = new Map();
   return segments.map(({ class: name, confidence, area, mask }) => {
     const turn = counts.get(name) ?? 0;
     counts.set(name, turn + 1);
-    return { class: name, confidence, area, pixels: rasterOf(mask), color: colorOf(name, turn) };
+    return {
+      class: name,
+      confidence,
+      area,
+      pixels: rasterOf(mask),
+      color: palette.color(name, turn),
+    };
   });
 }
 
@@ -96,6 +103,7 @@ export const panel = {
     form: formFields(image, { format: 'rle', threshold }, choice),
   }),
   view(answers, { image: [file] }, say) {
+    const palette = new Palette(answers.flatMap(({ json }) => json.segments));
     const sides = answers.map(({ json: { segments } }) => {
       if (segments.length === 0)
         return { segments: [], pixels: 1, parts: [note('No mask is there.')] };
@@ -105,13 +113,13 @@ export const panel = {
       );
       const list = h('div', {});
       const parts = [figureOf(file, { width, height }, canvas), list];
-      return { segments: drawable(segments), pixels: height * width, canvas, list, parts };
+      return { segments: drawable(segments, palette), pixels: height * width, canvas, list, parts };
     });
     const setOpacity = (/** @type {number} */ value) => {
       for (const { canvas } of sides)
         if (canvas !== undefined) canvas.style.opacity = String(value);
     };
-    const toggles = new ClassToggles(() => refresh());
+    const toggles = new ClassToggles(palette, () => refresh());
     const refresh = () => {
       const counts = sides.map(({ segments, pixels, canvas, list }) => {
         const shown = segments.filter((one) => toggles.shows(one));
