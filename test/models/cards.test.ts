@@ -6,6 +6,15 @@ import { fileSizes, readJson, readText } from './support.ts';
 const MEGABYTE = 1e6;
 const texts = ['minilm', 'ner', 'sentiment'];
 
+/** The models of images, by their graph. */
+const images: Readonly<Record<string, string>> = {
+  'efficientnet-lite0': 'onnx/model_int8.onnx',
+  'face-detection': 'v1.0/model.onnx',
+  mnist: 'v1.0/model.onnx',
+  nanodet: 'v1.0/model.onnx',
+  'selfie-segmentation': 'v1.0/model.onnx',
+};
+
 interface Config {
   readonly architectures: readonly string[];
   readonly vocab_size: number;
@@ -50,7 +59,9 @@ for (const name of texts) {
       Array.from({ length: config.vocab_size }, (_, id) => id),
     );
   });
+}
 
+for (const name of [...texts, ...Object.keys(images)]) {
   test(`the card of ${name} names its source, its licence, its limits and the command that makes it`, () => {
     const card = readText(name, 'README.md');
     for (const part of [/\*\*This is a demonstration\.\*\*/, /Apache-2\.0/, /^## Limits$/m]) {
@@ -59,5 +70,22 @@ for (const name of texts) {
     const [, script] = /python -B (models\/train\/\w+\.py)/.exec(card) ?? [];
     assert.ok(readText('..', script!).includes(script!));
     assert.ok(readText('README.md').includes(`[${name}/README.md](${name}/README.md)`));
+  });
+}
+
+for (const [name, graph] of Object.entries(images)) {
+  test(`the card of ${name} has the size and the labels of its files`, () => {
+    const card = readText(name, 'README.md');
+    const size = fileSizes(name).get(graph)!;
+    const written =
+      size < 1e5 ? `${(size / 1e3).toFixed(1)} kB` : `${(size / MEGABYTE).toFixed(1)} MB`;
+    assert.ok(card.includes(`\`${graph}\`, ${written}`), `the card lacks ${size} bytes`);
+    const { labels } = readJson<{ labels?: readonly string[] }>(name, 'model.json');
+    const names = labels ?? Object.values(readJson<Config>(name, 'config.json').id2label!);
+    assert.equal(new Set(names).size, names.length, 'a label is there twice');
+    assert.match(
+      card,
+      new RegExp(`\\| labels \\| .*\`${names[0]}\`|${names.length.toLocaleString('en')}`),
+    );
   });
 }
