@@ -147,6 +147,27 @@ describe('in a browser', { skip }, () => {
     await assertUsable();
   });
 
+  test('boxes of a file that the browser cannot show are drawn and listed all the same', async () => {
+    await openPanel(page, origin, 'detect');
+    const input = await page.waitForSelector<'input[type=file]'>('input[type=file]');
+    await input!.uploadFile(path.join(top, 'test/fixtures/images/files/icc.tiff'));
+    await page.waitForFunction(() =>
+      document.querySelector('.previews')?.textContent?.includes('this browser cannot show it'),
+    );
+    await page.select('#field-model', 'detr');
+    await runPanel(page);
+    await page.waitForSelector('.frame img[alt="icc.tiff, which this browser cannot show"]');
+    await slide(page, 'threshold', 0.05);
+    const [frame, rows] = await page.$eval('.sides', (element) => [
+      element.querySelector('.frame')!.getBoundingClientRect().height,
+      element.querySelectorAll('tbody tr').length,
+    ]);
+    assert.ok(frame! > 100);
+    assert.ok(rows! > 0);
+    assert.equal((await page.$$('.box')).length, rows);
+    await assertUsable();
+  });
+
   test('masks cover the pixels of the response', async () => {
     await open('segment', 'segformer');
     await runPanel(page);
