@@ -6,7 +6,13 @@ import type { DecodedImage, DecodeOptions, ImageDecoder } from './image-decoder.
 import { decodeBytes, pixelBytes } from './image-weight.ts';
 import { readHeader } from './read-header.ts';
 import { mayBeReduced, reducedSize } from './reduced-size.ts';
-import { decodePixels, freeMemory, orientedSize } from './sharp-pixels.ts';
+import {
+  decodePixels,
+  freeMemory,
+  loadSharp,
+  orientedSize,
+  type SharpModule,
+} from './sharp-pixels.ts';
 
 export interface DecoderOptions extends DecodeLimits {
   /** The most pixels of an image. */
@@ -25,18 +31,22 @@ export function openImageDecoder(options: DecoderOptions): ImageDecoder {
   const { maxPixels, waiting, shared } = options;
   const budget = new DecodeBudget(options, shared);
   const queue = new DecodeQueue(budget, waiting);
+  // It is loaded when the first image comes, because many servers have no model for images.
+  let loading: Promise<SharpModule> | undefined;
 
   async function decode(file: Uint8Array, each: DecodeOptions): Promise<DecodedImage> {
     const { background, tolerant, target, signal, timeoutMs } = each;
     const startedMs = performance.now();
     const header = await readHeader(file, { maxPixels, tolerant });
+    loading ??= loadSharp();
+    const sharp = await loading;
     const reducible = target !== undefined && mayBeReduced(header, target);
-    const size = reducible ? await orientedSize(file, header) : undefined;
+    const size = reducible ? await orientedSize(sharp, file, header) : undefined;
     const reduced = size && reducedSize(size, target!);
     const left = timeoutMs === undefined ? undefined : timeoutMs - (performance.now() - startedMs);
     const pixels = await queue.use(
       decodeBytes(header, reduced),
-      () => decodePixels({ file, header, maxPixels, reduced, background, tolerant }),
+      () => decodePixels(sharp, { file, header, maxPixels, reduced, background, tolerant }),
       ({ width, height }) => pixelBytes(width, height),
       ({ data }) => freeMemory(data),
       { signal, timeoutMs: left },

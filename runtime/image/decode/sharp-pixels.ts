@@ -12,7 +12,7 @@ import { damagedImage, invalidImage } from './image-errors.ts';
 import type { ImageHeader } from './image-header.ts';
 import type { Size } from './reduced-size.ts';
 
-type SharpModule = typeof import('sharp').default;
+export type SharpModule = typeof import('sharp').default;
 
 /** The decoders of the formats that are served. All others are blocked. */
 const LOADERS = [
@@ -24,19 +24,15 @@ const LOADERS = [
   'VipsForeignLoadTiffBuffer',
 ];
 
-let loading: Promise<SharpModule> | undefined;
-
-/** Loads sharp when the first image comes, because many servers have no model for images. */
-export function loadSharp(): Promise<SharpModule> {
-  loading ??= import('sharp').then(({ default: sharp }) => {
-    sharp.block({ operation: ['VipsForeignLoad'] });
-    sharp.unblock({ operation: LOADERS });
-    sharp.cache(false);
-    // Images are decoded beside each other, so threads for each would only take turns.
-    sharp.concurrency(1);
-    return sharp;
-  });
-  return loading;
+/** Loads sharp, and blocks what is not served. */
+export async function loadSharp(): Promise<SharpModule> {
+  const { default: sharp } = await import('sharp');
+  sharp.block({ operation: ['VipsForeignLoad'] });
+  sharp.unblock({ operation: LOADERS });
+  sharp.cache(false);
+  // Images are decoded beside each other, so threads for each would only take turns.
+  sharp.concurrency(1);
+  return sharp;
 }
 
 /** From this orientation of EXIF on, width and height are exchanged. */
@@ -55,8 +51,11 @@ export interface Decoding {
 }
 
 /** The size of an image after its orientation. @throws {ServeError} `INVALID_IMAGE` */
-export async function orientedSize(file: Uint8Array, { width, height }: Size): Promise<Size> {
-  const sharp = await loadSharp();
+export async function orientedSize(
+  sharp: SharpModule,
+  file: Uint8Array,
+  { width, height }: Size,
+): Promise<Size> {
   try {
     const { orientation = 1 } = await sharp(file).metadata();
     return orientation < FIRST_TURNED ? { width, height } : { width: height, height: width };
@@ -66,8 +65,7 @@ export async function orientedSize(file: Uint8Array, { width, height }: Size): P
 }
 
 /** Pixels with memory of their own. @throws {ServeError} `INVALID_IMAGE` */
-export async function decodePixels(decoding: Decoding): Promise<Pixels> {
-  const sharp = await loadSharp();
+export async function decodePixels(sharp: SharpModule, decoding: Decoding): Promise<Pixels> {
   try {
     return await rgbPixels(sharp, decoding);
   } catch (error) {

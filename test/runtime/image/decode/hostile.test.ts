@@ -86,14 +86,16 @@ describe('memory', () => {
   const MIB = 1024 * 1024;
 
   test('is given back after all of them', async () => {
+    // The files are made once, because those that are made again would be garbage of the test.
+    const files = hostileFiles.map(([, file]) => file()).filter(({ length }) => length < MIB);
     const all = async () => {
-      for (const [, file] of hostileFiles) await outcome(file());
+      for (const file of files) await outcome(file);
     };
-    await all();
+    for (let i = 0; i < 3; i += 1) await all();
     const before = process.memoryUsage().rss;
-    await all();
+    for (let i = 0; i < 3; i += 1) await all();
     const rise = process.memoryUsage().rss - before;
-    assert.ok(rise < 150 * MIB, `rose by ${rise / MIB} MiB`);
+    assert.ok(rise < 64 * MIB, `rose by ${rise / MIB} MiB`);
     assert.equal(decoder.inFlight, 0);
   });
 });
