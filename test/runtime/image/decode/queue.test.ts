@@ -126,6 +126,19 @@ describe('an image is given up', () => {
     await third;
   });
 
+  test('not before a deadline that is weeks away', async () => {
+    const { queue } = open({ decodes: 1 });
+    const [a, b, c] = [work(), work(), work()];
+    const first = a.in(queue, KIB);
+    const second = b.in(queue, KIB, { timeoutMs: 2 ** 31 });
+    // A timer of that delay would end after a millisecond.
+    await assert.rejects(c.in(queue, KIB, { timeoutMs: 20 }), code('DEADLINE_EXCEEDED'));
+    assert.equal(queue.inFlight, 2);
+    a.end();
+    b.end();
+    assert.deepEqual(await Promise.all([first, second]), ['pixels', 'pixels']);
+  });
+
   test('when nobody waits for it, with the reason', async () => {
     const { queue } = open({ decodes: 1 });
     const [a, b] = [work(), work()];
