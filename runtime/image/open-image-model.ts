@@ -12,7 +12,7 @@ import type {
   Preprocessing,
 } from './image-model.ts';
 import { type FoundInput, findInput } from './input-form.ts';
-import { numbersAsNames } from './labels.ts';
+import { isBackground, numbersAsNames } from './labels.ts';
 import type { FoundHead } from './outputs.ts';
 import { fixedCanvas, placementOf } from './placement.ts';
 import { type Metadata, type UltralyticsExport, ultralyticsExport } from './ultralytics.ts';
@@ -193,8 +193,6 @@ function takesPixels({ input, chosen: { preprocessing } }: Plan): boolean {
   return isPlanes && !(preprocessing.pad?.afterNormalizing ?? false);
 }
 
-const black = /^_*background_*$/i;
-
 /** Names for the classes of the outputs. */
 function labelsFor(
   { head, classes, hasBackground }: FoundHead,
@@ -202,7 +200,7 @@ function labelsFor(
 ): { readonly names: readonly string[]; readonly notes: readonly string[] } {
   if (head.kind === 'vector') return { names: [], notes: [] };
   if (labels === undefined) return { names: numbersAsNames(classes ?? 0), notes: [] };
-  if (hasBackground && !black.test(labels[0] ?? '')) {
+  if (hasBackground && !isBackground(labels[0])) {
     const notes = [
       `Class 1 is '${labels[0]}', because class 0 of such models is the background, which "labels" does not name`,
     ];

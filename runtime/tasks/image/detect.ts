@@ -5,6 +5,7 @@ import { ServeError } from '../../errors.ts';
 import type { ImageModel } from '../../image/image-model.ts';
 import { type Box, boxBetween } from './box.ts';
 import { type BoxRequest, boxOptionsOf, className } from './box-options.ts';
+import { checkWaits } from './check-waits.ts';
 import { encodeImages } from './encode-images.ts';
 import { headTensors } from './head-tensors.ts';
 import type { ImageInput, ImageOperation } from './operation.ts';
@@ -55,15 +56,17 @@ export const detect: ImageOperation<DetectInput, Context, DetectOutput> = {
     const { runs, geometries } = await encodeImages(model, input, tools, waiter);
     return { runs, outputs: head.outputs, context: { geometries, head, options } };
   },
-  async answer({ labels }, results, { geometries, head, options }, { images }) {
-    const answers = results.map(async (result, i): Promise<ImageDetections> => {
+  async answer({ labels }, results, { geometries, head, options }, { images }, waiter) {
+    const answers: ImageDetections[] = [];
+    for (const [i, result] of results.entries()) {
+      checkWaits(waiter);
       const geometry = geometries[i]!;
       const { width, height } = geometry;
       const tensors = headTensors(head.native.kind, head.outputs, result);
       const boxes = await images.boxes(head.native, tensors, geometry, options);
-      return { detections: detectionsOf(boxes, labels), image: { width, height } };
-    });
-    return { results: await Promise.all(answers) };
+      answers.push({ detections: detectionsOf(boxes, labels), image: { width, height } });
+    }
+    return { results: answers };
   },
 };
 
