@@ -4,7 +4,7 @@ import { DecodeBudget, type DecodeLimits } from './decode-budget.ts';
 import { DecodeQueue } from './decode-queue.ts';
 import type { DecodedImage, DecodeOptions, ImageDecoder } from './image-decoder.ts';
 import { decodeBytes, pixelBytes } from './image-weight.ts';
-import { readHeader } from './read-header.ts';
+import { HeaderReader } from './read-header.ts';
 import { mayBeReduced, reducedSize } from './reduced-size.ts';
 import {
   decodePixels,
@@ -31,13 +31,14 @@ export function openImageDecoder(options: DecoderOptions): ImageDecoder {
   const { maxPixels, waiting, shared } = options;
   const budget = new DecodeBudget(options, shared);
   const queue = new DecodeQueue(budget, waiting);
+  const headers = new HeaderReader();
   // It is loaded when the first image comes, because many servers have no model for images.
   let loading: Promise<SharpModule> | undefined;
 
   async function decode(file: Uint8Array, each: DecodeOptions): Promise<DecodedImage> {
     const { background, tolerant, target, signal, timeoutMs } = each;
     const startedMs = performance.now();
-    const header = await readHeader(file, { maxPixels, tolerant });
+    const header = await headers.read(file, { maxPixels, tolerant });
     loading ??= loadSharp();
     const sharp = await loading;
     const reducible = target !== undefined && mayBeReduced(header, target);
