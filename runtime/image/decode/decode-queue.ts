@@ -122,8 +122,10 @@ export class DecodeQueue {
     const index = this.#waiting.indexOf(entry);
     if (index < 0) return;
     this.#waiting.splice(index, 1);
+    if (index > 0) return;
+    this.#budget.withdraw();
     // A smaller one may come next.
-    if (index === 0) this.startNext();
+    this.startNext();
   }
 }
 
