@@ -9,6 +9,7 @@ import { checkWaits } from './check-waits.ts';
 import { encodeImages } from './encode-images.ts';
 import { headTensors } from './head-tensors.ts';
 import type { ImageInput, ImageOperation } from './operation.ts';
+import { readingOf } from './output-floats.ts';
 
 export interface DetectInput extends ImageInput, BoxRequest {}
 
@@ -63,7 +64,7 @@ export const detect: ImageOperation<DetectInput, Context, DetectOutput> = {
       const geometry = geometries[i]!;
       const { width, height } = geometry;
       const tensors = headTensors(head.native.kind, head.outputs, result);
-      const boxes = await images.boxes(head.native, tensors, geometry, options);
+      const boxes = await readingOf(images.boxes(head.native, tensors, geometry, options));
       answers.push({ detections: detectionsOf(boxes, labels), image: { width, height } });
     }
     return { results: answers };

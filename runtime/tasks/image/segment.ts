@@ -15,6 +15,7 @@ import { encodeImages } from './encode-images.ts';
 import { headTensors } from './head-tensors.ts';
 import { type MaskContent, type MaskFormat, MaskWriter } from './mask-content.ts';
 import type { ImageInput, ImageOperation } from './operation.ts';
+import { readingOf } from './output-floats.ts';
 import { overlayOf } from './overlay.ts';
 
 /**
@@ -89,7 +90,9 @@ export const segment: ImageOperation<SegmentInput, Context, SegmentOutput> = {
     for (const [i, result] of results.entries()) {
       checkWaits(waiter);
       const tensors = headTensors(head.native.kind, head.outputs, result);
-      const found = await tools.images.segments(head.native, tensors, geometries[i]!, options);
+      const found = await readingOf(
+        tools.images.segments(head.native, tensors, geometries[i]!, options),
+      );
       const segments: ImageSegment[] = [];
       for (const each of input.onlyOverlay ? [] : found) {
         // Many masks of large images take seconds.

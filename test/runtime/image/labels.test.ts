@@ -14,6 +14,6 @@ test('the class of no thing is told by its name, however it is written', () => {
     assert.equal(isBackground(name), true, name);
   }
   for (const name of ['background wall', 'backgrounds', 'foreground', '', undefined]) {
-    assert.equal(isBackground(name), false, name);
+    assert.equal(isBackground(name), false, String(name));
   }
 });
