@@ -8,7 +8,7 @@ const WHITE = '#ffffff';
 
 /**
  * @param index Of the image among those of the request.
- * @param form What is needed of its pixels.
+ * @param target As in `DecodeOptions`.
  * @throws {ServeError} the errors of `ImageDecoder.decode`
  */
 export function decodeFor(
@@ -17,10 +17,10 @@ export function decodeFor(
   index: number,
   { decoder }: ImageTools,
   waiter: ImageWaiter,
-  form: Pick<DecodeOptions, 'channels' | 'target'>,
+  target?: DecodeOptions['target'],
 ): Promise<DecodedImage> {
   return decoder.decode(images[index]!, {
-    ...{ ...form, background, tolerant, signal: waiter.signal },
+    ...{ target, background, tolerant, signal: waiter.signal },
     timeoutMs: waiter.timeLeft(),
   });
 }

@@ -53,10 +53,8 @@ async function encodeImage(
   waiter: ImageWaiter,
 ): Promise<{ readonly run: Tensors; readonly geometry: CanvasGeometry }> {
   const { input: form } = model;
-  const image = await decodeFor(model, input, index, tools, waiter, {
-    channels: form.form.channels,
-    target: (width, height) => form.placement(width, height),
-  });
+  const target = (width: number, height: number) => form.placement(width, height);
+  const image = await decodeFor(model, input, index, tools, waiter, target);
   try {
     if (waiter.signal?.aborted) throw waiter.signal.reason;
     const { width, height } = image;

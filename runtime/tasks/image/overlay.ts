@@ -29,7 +29,7 @@ export async function overlayOf(
   // The colour of what is no thing would lie over the whole picture.
   const shown = segments.filter((segment) => !isBackground(model.labels[segment.class]));
   // Decoded once more, because the pixels were not kept while the model ran.
-  const image = await decodeFor(model, input, index, tools, waiter, { channels: 3 });
+  const image = await decodeFor(model, input, index, tools, waiter);
   try {
     const { pixels, width, height } = image;
     const masks = shown.map(({ mask }) => mask);

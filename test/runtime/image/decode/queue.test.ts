@@ -248,6 +248,12 @@ describe('the decoder', () => {
     assert.equal(decoder.inFlight, 0);
   });
 
+  test('does not blame the image for a fault of the program', async () => {
+    const options = { ...OPTIONS, background: 'no colour' };
+    const isFault = (error: unknown) => error instanceof Error && !(error instanceof ServeError);
+    await assert.rejects(openDecoder().decode(imageFile('rgb.png'), options), isFault);
+  });
+
   test('refuses by the header while the queue is full', async () => {
     const decoder = openDecoder({ waiting: 1, maxPixels: 100 });
     await assert.rejects(decoder.decode(imageFile('rgb.png'), OPTIONS), code('IMAGE_TOO_LARGE'));
