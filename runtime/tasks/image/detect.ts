@@ -22,7 +22,7 @@ export interface Detection {
 }
 
 export interface ImageDetections {
-  /** By falling confidence. */
+  /** By falling confidence. Boxes without an area are left out. */
   readonly detections: readonly Detection[];
   /** The size of the image after its orientation. */
   readonly image: { readonly width: number; readonly height: number };
@@ -112,9 +112,11 @@ function detectionsOf(
   { count, corners, scores, classes }: Boxes,
   labels: readonly string[],
 ): Detection[] {
-  return Array.from({ length: count }, (_, i) => ({
-    box: boxBetween(corners.subarray(4 * i, 4 * i + 4)),
-    class: className(labels, classes[i]!),
-    confidence: scores[i]!,
-  }));
+  const found: Detection[] = [];
+  for (let i = 0; i < count; i += 1) {
+    const box = boxBetween(corners.subarray(4 * i, 4 * i + 4));
+    if (box === undefined) continue;
+    found.push({ box, class: className(labels, classes[i]!), confidence: scores[i]! });
+  }
+  return found;
 }

@@ -106,6 +106,30 @@ test('outputs that list nothing give no boxes and no segments', async () => {
   }
 });
 
+test('boxes that have no area when they are rounded are left out', async () => {
+  const model = models.model('mask-rcnn');
+  const waiter = { timeLeft: () => undefined };
+  const corners = [
+    ...[10, 10, 10.001, 20],
+    ...[10, 10, 20, 10.004],
+    ...[10, 10, 10.02, 10.02],
+    ...[500, 10, 510, 20],
+  ];
+  const outputs = {
+    boxes: { type: 'float32', dims: [4, 4], data: Float32Array.from(corners) },
+    scores: { type: 'float32', dims: [4], data: Float32Array.of(0.9, 0.8, 0.7, 0.6) },
+    labels: { type: 'int64', dims: [4], data: BigInt64Array.of(1n, 1n, 1n, 1n) },
+    masks: { type: 'float32', dims: [4, 1, 96, 128], data: new Float32Array(4 * 96 * 128) },
+  } as const;
+  const { context } = await detect.prepare(model, imagesOf(['wide.png']), models.tools, waiter);
+  const answer = await detect.answer(model, [{ outputs } as never], context, models.tools, waiter);
+  const [{ detections } = { detections: [] }] = answer.results;
+  assert.deepEqual(
+    detections.map(({ box }) => [box.width, box.height]),
+    [[0.02, 0.02]],
+  );
+});
+
 test('outputs that do not fit the head are the fault of the model', async () => {
   const waiter = { timeLeft: () => undefined };
   const outputs = {
