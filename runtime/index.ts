@@ -105,7 +105,6 @@ export {
   type Answer,
   type BatchSource,
   DEFAULT_ATTEMPTS,
-  type ImageOptions,
   type InferRoutes,
   type Job,
   type JobRequest,

@@ -45,7 +45,8 @@ export async function loadImageModel(
       return { native, media, notes };
     }
     // What `model.json` asks for has to work. What was only told by `config.json` need not.
-    if (config.task !== undefined) throw new ServeError('INVALID_CONFIG', opened);
+    if (config.task !== undefined || config.head !== undefined)
+      throw new ServeError('INVALID_CONFIG', opened);
   } catch (error) {
     await native.close();
     throw error;

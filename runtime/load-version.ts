@@ -4,7 +4,7 @@ import type { Engine, GeneratorOptions, Model, Tensors } from '../native/index.t
 import { fromEngine, ServeError } from './errors.ts';
 import { GenerativeSession } from './generation/index.ts';
 import type { LazyImageDecoder } from './image/decode/index.ts';
-import { describeExport, type ImageDescription } from './image/index.ts';
+import { type ImageDescription, readImageDescription, taskOfExport } from './image/index.ts';
 import { type Loaded, loadGraph, obstructed, placeOf, reasonOf } from './load-graph.ts';
 import { loadImageModel } from './load-image-model.ts';
 import { ModelVersion } from './model.ts';
@@ -12,6 +12,7 @@ import { omitUndefined } from './omit-undefined.ts';
 import { whyNotFetched } from './repository/lfs-pointer.ts';
 import { PARAMETERS, parametersTensor } from './text/generation-tensors.ts';
 import {
+  DescribedFolder,
   encoderInputs,
   exampleRow,
   type GenerationDefaults,
@@ -97,13 +98,18 @@ async function load(loading: Loading, source: VersionSource): Promise<Loaded> {
   }
 }
 
-/** What the model file itself says about images, for a model of which no other file says what it does. */
+/** What is known of the images of a model of which only the graph itself says what it does. */
 async function describedInFile(
   engine: Engine,
-  { path, bytes, config }: VersionSource,
+  { model, path, folder, bytes, config }: VersionSource,
 ): Promise<ImageDescription | undefined> {
   if (bytes !== undefined || config.task !== undefined) return undefined;
-  return describeExport(await engine.inspect(path), config);
+  const task = taskOfExport(await engine.inspect(path));
+  if (task === undefined) return undefined;
+  const beside = await DescribedFolder.open(model, folder);
+  const description = await readImageDescription(beside, task, config);
+  const note = `The model file is an export of Ultralytics that does ${task}`;
+  return { ...description, notes: [note, ...description.notes] };
 }
 
 /** A note if the tokenizer has tokens that the model does not know. */

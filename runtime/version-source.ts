@@ -30,6 +30,8 @@ export interface VersionSource {
   readonly model: string;
   readonly version: string;
   readonly path: string;
+  /** The folder of the files that describe it, of which there may be none. */
+  readonly folder: string;
   /** The file's content if a load request contained it. */
   readonly bytes: Uint8Array | undefined;
   readonly config: ModelConfig;
@@ -70,6 +72,7 @@ export async function versionSource(
     model,
     version: version.version,
     path,
+    folder: folderOf(version),
     bytes: version.bytes,
     config,
     settings: { ...settings, notes: [...settings.notes, ...notes] },
@@ -83,14 +86,16 @@ export async function versionSource(
   };
 }
 
+const folderOf = ({ media, path }: VersionFolder): string => media?.path ?? dirname(path);
+
 /** How the version takes texts or images: the task is the one that `model.json` names, else the one that `config.json` tells. */
 async function mediaOf(
   model: string,
   config: ModelConfig,
-  { media, path }: VersionFolder,
+  version: VersionFolder,
 ): Promise<Pick<VersionSource, 'text' | 'image'>> {
-  const task = config.task ?? media?.task;
-  const open = () => DescribedFolder.open(model, media?.path ?? dirname(path));
+  const task = config.task ?? version.media?.task;
+  const open = () => DescribedFolder.open(model, folderOf(version));
   if (isImageTask(task)) {
     return { text: undefined, image: await readImageDescription(await open(), task, config) };
   }

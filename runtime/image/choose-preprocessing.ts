@@ -35,7 +35,11 @@ export function choosePreprocessing(
   head: ImageHead,
   exported: UltralyticsExport | undefined,
 ): ChosenPreprocessing | string {
-  if (preprocessing !== undefined) return fitted(preprocessing, input);
+  const isListed = head.kind !== 'scores' && head.kind !== 'vector' && LISTED.has(head.head);
+  if (preprocessing !== undefined) {
+    const fits = fitted(preprocessing, input);
+    return isListed ? limited(fits) : fits;
+  }
   const isYolo = head.kind !== 'scores' && head.kind !== 'vector' && head.head.startsWith('yolo');
   if (isYolo) return letterbox(input, exported);
   const size = sizeOf(input) ?? exported?.size;
@@ -43,9 +47,12 @@ export function choosePreprocessing(
     return { preprocessing: middle(size), notes: [noteOf('scaled to cover', size)] };
   }
   if (size === undefined) {
-    const isListed = head.kind !== 'scores' && head.kind !== 'vector' && LISTED.has(head.head);
-    if (isListed)
-      return { preprocessing: { ...WHOLE, ...UNIT, filter: 'bilinear' }, notes: [KEEPS] };
+    if (isListed) {
+      return limited({
+        preprocessing: { ...WHOLE, ...UNIT, filter: 'bilinear' },
+        notes: [KEEPS],
+      });
+    }
     return `The input '${input.name}' takes images of any size, and no file says to which size the task ${task} resizes them; write preprocessor_config.json`;
   }
   return {
@@ -63,6 +70,24 @@ export function choosePreprocessing(
 
 /** Detectors that resize images in the graph. */
 const LISTED: ReadonlySet<string> = new Set(['ssd', 'retinanet', 'faster-rcnn', 'mask-rcnn']);
+
+/**
+ * The longest side of images for such detectors, pixels. The graphs resize images to 1333 pixels at most themselves, but return masks
+ * in the size of the image: floats of each of up to 100 masks, which for 12 megapixels would be 5 GB.
+ */
+const LONGEST_LISTED = 1024;
+
+/** Images that would keep their size are not larger than the masks of all detections may be. */
+function limited({ preprocessing, notes }: ChosenPreprocessing): ChosenPreprocessing {
+  if (preprocessing.resize !== undefined) return { preprocessing, notes };
+  return {
+    preprocessing: { ...preprocessing, resize: { kind: 'at-most', longest: LONGEST_LISTED } },
+    notes: [
+      ...notes,
+      `Images with a side of more than ${LONGEST_LISTED} pixels are resized to that; preprocessor_config.json may have another size`,
+    ],
+  };
+}
 
 const KEEPS =
   'No preprocessor_config.json says how images are prepared: they keep their size, and their bytes are divided by 255';

@@ -37,6 +37,8 @@ export type HeadName = (typeof HEADS)[number];
 /** The size to which an image is resized. */
 export type ResizeRule =
   | { readonly kind: 'exact'; readonly width: number; readonly height: number }
+  /** Images keep their size, unless their longer side is longer than this. */
+  | { readonly kind: 'at-most'; readonly longest: number }
   /**
    * The shorter side gets this length, but the longer one at most `longest`; undefined means any. Then both sides become multiples
    * of a number.

@@ -19,7 +19,6 @@
  * @module
  */
 
-export { describeExport } from './exported-description.ts';
 export type * from './image-model.ts';
 export { HEADS, IMAGE_TASKS } from './image-model.ts';
 export {
@@ -35,4 +34,5 @@ export {
   readImageDescription,
 } from './read-description.ts';
 export { imageTaskOfConfig } from './task-of.ts';
+export { taskOfExport } from './task-of-export.ts';
 export type { Metadata } from './ultralytics.ts';

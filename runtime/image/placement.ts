@@ -82,6 +82,10 @@ function resizedSize(rule: ResizeRule | undefined, width: number, height: number
       return { width, height };
     case 'exact':
       return { width: rule.width, height: rule.height };
+    case 'at-most': {
+      const scale = Math.min(rule.longest / Math.max(width, height), 1);
+      return atLeastOne(Math.round(width * scale), Math.round(height * scale));
+    }
     case 'shortest':
       return shortestSize(rule, width, height);
     case 'within': {

@@ -381,8 +381,8 @@ const spread = (numbers: readonly number[], count: number): readonly number[] =>
 function largestSize(
   rule: ResizeRule | undefined,
 ): { readonly width: number; readonly height: number } | undefined {
-  if (rule === undefined) return undefined;
-  if (rule.kind !== 'shortest') return rule.kind === 'multiple' ? undefined : rule;
+  if (rule?.kind === 'exact' || rule?.kind === 'within') return rule;
+  if (rule?.kind !== 'shortest') return undefined;
   const { longest, multiple } = rule;
   if (longest === undefined) return undefined;
   const length = multiple?.rounding === 'up' ? roundUp(longest, multiple.of) : longest;

@@ -59,11 +59,15 @@ export function yoloNmsHead(
 ): FoundHead | string {
   const { hasRows } = question;
   const output = boxOutput(outputs, hasRows);
-  const numbers = output && innerDims(output, hasRows)[1]!;
-  if (output === undefined || (numbers !== -1 && numbers! < FOUND_NUMBERS)) {
+  const [boxes, numbers] = output === undefined ? [0, 0] : innerDims(output, hasRows);
+  const prototypes = prototypesOf(outputs, hasRows) ?? 0;
+  const fits = numbers === -1 || numbers === FOUND_NUMBERS + prototypes;
+  // Points of a pose come after the six numbers. Of grids there are either many more boxes, or fewer boxes than numbers.
+  const hasPoints = numbers! > FOUND_NUMBERS && boxes! > numbers! && boxes! <= MOST_FOUND;
+  if (output === undefined || !(fits || hasPoints)) {
     return `The head yolo-nms needs an output of floats with the shape [rows, boxes, 6], but the model has ${listOutputs(outputs)}`;
   }
-  const extra = prototypesOf(outputs, hasRows) ?? Math.max(0, numbers! - FOUND_NUMBERS);
+  const extra = fits ? prototypes : numbers! - FOUND_NUMBERS;
   return {
     head: {
       kind: 'boxes',
@@ -103,6 +107,9 @@ export function yoloSegHead(question: HeadQuestion): FoundHead | string {
         : [],
   };
 }
+
+/** Most boxes after suppression that have further numbers. */
+const MOST_FOUND = 3000;
 
 /** Others that have as many dimensions, such as those of each scale, come after it. */
 const boxOutput = (outputs: readonly Output[], hasRows: boolean): Output | undefined =>

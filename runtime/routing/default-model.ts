@@ -93,7 +93,7 @@ function chooseAmong(
     chosen ??
     new ServeError(
       'MODEL_NOT_FOUND',
-      `Several models are for ${task}, and ${which} the default; write one of ${quoted(candidates)} in the field 'model'.`,
+      `Several models are for ${task}, and ${which} the default; write one of ${quoted(candidates)} in the field 'model', or "default": true in the model.json of one.`,
     )
   );
 }

@@ -183,13 +183,19 @@ export class RouteTable {
     if (versions.length > 0 && isMediaTask(tasks[0]) && !isMediaTask(taskName)) {
       return `The request needs ${needed}, but of model '${model}' ${whyUnable(version, tasks[0])}, or name version ${versions.join(' or ')}.`;
     }
-    const able = this.models().filter((each) => each.name !== model && each.hasTask(tasks));
+    // Of several tasks, models of the first are meant above all.
+    const [able = []] = tasks
+      .map((task) => this.models().filter((each) => each.name !== model && each.hasTask([task])))
+      .filter((found) => found.length > 0);
     const names = [
       ...(versions.length > 0 ? [`version ${versions.join(' or ')}`] : []),
       ...(able.length > 0 ? [`one of ${quoted(able)}`] : []),
     ];
     const instead =
       names.length === 0 ? 'no model that is served does' : `name ${names.join(', or ')}`;
+    if (taskName === undefined && isMediaTask(tasks[0])) {
+      return `No file says what model '${model}' does; write "task": ${JSON.stringify(tasks[0])} in its model.json if it does that, or else ${instead}.`;
+    }
     return `Model '${model}' does ${taskName ?? 'no known task'}, but the request needs ${needed}; ${instead}.`;
   }
 

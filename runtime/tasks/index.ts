@@ -77,7 +77,7 @@ export const taskConfigShape = {
     .describe('Most boxes of an image, of requests that set none'),
   background: z
     .string()
-    .regex(/^#[0-9a-fA-F]{6}$/, 'must be a colour such as #ffffff')
+    .regex(/^#[0-9a-fA-F]{6}$/, 'a colour such as #ffffff')
     .optional()
     .describe('The colour over which transparent images are laid, of requests that set none'),
 };

@@ -51,6 +51,14 @@ export interface InferRoute<Body, Request, Context>
   events?(request: Request): EventStream | undefined;
   /** Whether a request with this body, if it is JSON, is responded to with events. Default: none is. */
   streams?(json: unknown): boolean;
+  /**
+   * The members that JSON bodies have for parameters of a query. Default: the route takes no options in a query.
+   *
+   * @throws {ServeError} `INVALID_ARGUMENT` if no request can have them
+   */
+  members?(
+    query: readonly (readonly [name: string, text: string])[],
+  ): Readonly<Record<string, unknown>>;
   /** The body of an error response. Default: that of the other routes. */
   errorBody?(error: ServeError, requestId: string): object;
 }

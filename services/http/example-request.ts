@@ -29,7 +29,9 @@ export function findExample(
   // Of a model whose default version could not be loaded, requests must name another one.
   const models = routes.models().filter((model) => suits(model) && model.isComplete());
   for (const { name } of defaultFirst(models, config)) {
-    const example = make(routes.describe({ model: name, version: undefined }));
+    // A route may name a version that is not there.
+    const version = versionFor(routes, { model: name, version: undefined });
+    const example = version && make(version);
     // The shell would end its quotes at an apostrophe.
     if (example !== undefined && !Object.values(example).join('').includes("'")) return example;
   }

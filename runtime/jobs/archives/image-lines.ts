@@ -11,7 +11,7 @@ import { tarFiles } from './tar-files.ts';
 import { zipFiles } from './zip-files.ts';
 
 /** Members of each body beside `image`. */
-export type ImageOptions = Readonly<Record<string, string | readonly string[]>>;
+export type ImageOptions = Readonly<Record<string, unknown>>;
 
 export type ToLines = (pieces: AsyncIterable<Uint8Array>) => AsyncIterable<readonly Line[]>;
 

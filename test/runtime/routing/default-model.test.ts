@@ -25,7 +25,15 @@ function versionOf(
 ) {
   const native = new PuppetModel(puppetClassifier(), { path: 'model.onnx' });
   const source = {
-    ...{ model, version, path: '', bytes: undefined, config: {}, settings: DEFAULT_SETTINGS },
+    ...{
+      model,
+      version,
+      path: '',
+      folder: '',
+      bytes: undefined,
+      config: {},
+      settings: DEFAULT_SETTINGS,
+    },
     ...{ text: undefined, image: undefined, generator: undefined, device: 'cpu', engineCache: '' },
     ...{ batchSize: undefined, maxTokens: undefined },
   };
@@ -105,13 +113,13 @@ describe('the default model of a task on texts', () => {
       'several models without a default',
       { a: embeds, b: embeds },
       {},
-      "Several models are for feature-extraction, and none of them is the default; write one of 'a', 'b' in the field 'model'.",
+      `Several models are for feature-extraction, and none of them is the default; write one of 'a', 'b' in the field 'model', or "default": true in the model.json of one.`,
     ],
     [
       'several defaults',
       { a: { ...embeds, isDefault: true }, b: { ...embeds, isDefault: true }, c: embeds },
       { transformer: 'c' },
-      "Several models are for feature-extraction, and several of them are the default; write one of 'a', 'b', 'c' in the field 'model'.",
+      `Several models are for feature-extraction, and several of them are the default; write one of 'a', 'b', 'c' in the field 'model', or "default": true in the model.json of one.`,
     ],
     [
       'no model of the task',

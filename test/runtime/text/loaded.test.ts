@@ -164,8 +164,7 @@ describe('every architecture', () => {
   test('several models of a task have no default, and the error names them', () => {
     assert.throws(() => opened.resolve(['token-classification']), {
       code: 'MODEL_NOT_FOUND',
-      message:
-        "Several models are for token-classification, and none of them is the default; write one of 'bert-ner', 'bert-ner-bioes', 'deberta-ner' in the field 'model'.",
+      message: `Several models are for token-classification, and none of them is the default; write one of 'bert-ner', 'bert-ner-bioes', 'deberta-ner' in the field 'model', or "default": true in the model.json of one.`,
     });
   });
 

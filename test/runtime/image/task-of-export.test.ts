@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeExport } from '../../../runtime/image/index.ts';
+import { taskOfExport } from '../../../runtime/image/index.ts';
 
 const output = (...dims: number[]) => ({
   name: 'output',
@@ -33,18 +33,12 @@ for (const [what, metadata, outputs, task] of [
 ] as const) {
   test(`${what} has the task ${task ?? 'of tensors'}`, () => {
     const file = { metadata: { ...NAMES, ...metadata }, outputs };
-    assert.equal(describeExport(file, {})?.task, task);
+    assert.equal(taskOfExport(file), task);
   });
 }
 
 test('a file that is no export says nothing', () => {
-  assert.equal(describeExport({ metadata: {}, outputs: [output(1, 2)] }, {}), undefined);
+  assert.equal(taskOfExport({ metadata: {}, outputs: [output(1, 2)] }), undefined);
   const other = { metadata: { names: 'whatever' }, outputs: [output(1, 2)] };
-  assert.equal(describeExport(other, {}), undefined);
-});
-
-test('names that are not what Ultralytics writes are an error, unless model.json has labels', () => {
-  const file = { metadata: { ...NAMES, names: 'cat, dog' }, outputs: [output(1, 6, 8400)] };
-  assert.throws(() => describeExport(file, {}), { code: 'INVALID_CONFIG' });
-  assert.deepEqual(describeExport(file, { labels: ['a', 'b'] })?.labels, ['a', 'b']);
+  assert.equal(taskOfExport(other), undefined);
 });
