@@ -14,8 +14,8 @@ namespace {
 // Finds the labels of the pixels of a cell, in one column.
 class CellLabels {
  public:
-  CellLabels(const GridAxis& rows, bool probabilities, LabelSink& sink) noexcept
-      : rows_(rows), probabilities_(probabilities), sink_(sink) {}
+  CellLabels(const GridAxis& rows, bool probabilities, StopCheck& stop, LabelSink& sink) noexcept
+      : rows_(rows), probabilities_(probabilities), stop_(stop), sink_(sink) {}
 
   // `above` and `below` are the planes' values at the upper and the lower end of the cell, in this column.
   void Write(const LabelStrip& strip, const LabelStrip::Cell& cell, std::span<const float> above, std::span<const float> below,
@@ -30,6 +30,7 @@ class CellLabels {
       sink_.Add(strip.label(cell.first), place + pixels.first, length, probabilities_ ? static_cast<double>(length) : 0);
       return;
     }
+    stop_.Spend((pixels.last - pixels.first) * (cell.padded + 1));
     const bool steps = probabilities_ && CanStep(pixels);
     if (steps) Start(pixels);
     for (size_t y = pixels.first; y < pixels.last; ++y) {
@@ -116,6 +117,7 @@ class CellLabels {
 
   const GridAxis& rows_;
   const bool probabilities_;
+  StopCheck& stop_;
   LabelSink& sink_;
   LabelStrip::Cell cell_;
   std::span<const float> above_;
@@ -129,14 +131,14 @@ class CellLabels {
 }  // namespace
 
 void FindLabels(const Planes& planes, const GridAxis& columns, const GridAxis& rows, size_t image_height, bool probabilities,
-                LabelSink& sink) {
+                StopCheck& stop, LabelSink& sink) {
   if (planes.count == 0 || columns.samples.empty() || rows.samples.empty()) return;
   // Planes that are lower by this much change no probability by more than 1e-6, all together.
   const float margin = probabilities ? std::log(static_cast<float>(planes.count)) + 14 : 0;
   const std::vector<AxisRun> runs = RunsOf(rows);
   PlaneColumns reader(planes);
   LabelStrip strip(planes.count, runs, margin);
-  CellLabels cells(rows, probabilities, sink);
+  CellLabels cells(rows, probabilities, stop, sink);
   std::vector<float> left, right, above, below;
   size_t next = static_cast<size_t>(-1);  // the column that `right` holds
   for (const AxisRun& group : RunsOf(columns)) {
@@ -148,8 +150,10 @@ void FindLabels(const Planes& planes, const GridAxis& columns, const GridAxis& r
     }
     reader.Read(second, right);
     next = second;
+    stop.Spend(left.size() + right.size());
     strip.Load(left, right);
     for (size_t x = group.first; x < group.last; ++x) {
+      stop.Spend(runs.size());
       strip.Mix(columns.samples[x - columns.first].part, above, below);
       for (size_t run = 0; run < runs.size(); ++run) {
         cells.Write(strip, strip.cell(run), above, below, runs[run], x * image_height);
