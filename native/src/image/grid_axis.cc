@@ -22,6 +22,7 @@ class RunTarget {
  public:
   RunTarget(size_t image_height, RunWriter& writer) noexcept : image_height_(image_height), writer_(writer) {}
 
+  bool WantsMore() const noexcept { return true; }
   void StartColumn(size_t x) noexcept { place_ = x * image_height_; }
   void AddAll(const AxisRun& run) { writer_.Add(place_ + run.first, run.last - run.first); }
   // `samples` are those of the run's pixels.
@@ -37,9 +38,12 @@ class RunTarget {
   size_t place_ = 0;
 };
 
-// Counts the pixels of a mask.
+// Counts the pixels of a mask, until there are more than `most`.
 class AreaTarget {
  public:
+  explicit AreaTarget(size_t most) noexcept : most_(most) {}
+
+  bool WantsMore() const noexcept { return area_ <= most_; }
   void StartColumn(size_t) noexcept {}
   void AddAll(const AxisRun& run) noexcept { area_ += run.last - run.first; }
   void AddSome(const AxisRun&, std::span<const AxisSample> samples, auto&& is_in) noexcept {
@@ -52,10 +56,11 @@ class AreaTarget {
   size_t area() const noexcept { return area_; }
 
  private:
+  const size_t most_;
   size_t area_ = 0;
 };
 
-// Finds the pixels at which the interpolated grid is at least `threshold`, column by column.
+// Finds the pixels at which the interpolated grid is at least `threshold`, column by column, until the target wants no more.
 template <typename Target>
 void FindGridMask(const GridColumns& grid, const GridAxis& columns, const GridAxis& rows, float threshold, StopCheck& stop,
                   Target& target) {
@@ -63,7 +68,7 @@ void FindGridMask(const GridColumns& grid, const GridAxis& columns, const GridAx
   std::vector<float> values(grid.height);
   const std::span<const float> all = grid.values;
   const std::span<const AxisSample> samples = rows.samples;
-  for (size_t x = columns.first; x < columns.last(); ++x) {
+  for (size_t x = columns.first; x < columns.last() && target.WantsMore(); ++x) {
     stop.Spend(grid.height + samples.size());
     const auto [cell, part] = columns.samples[x - columns.first];
     const auto left = all.subspan(cell * grid.height, grid.height);
@@ -147,8 +152,9 @@ void WriteGridMask(const GridColumns& grid, const GridAxis& columns, const GridA
   FindGridMask(grid, columns, rows, threshold, stop, target);
 }
 
-size_t AreaOfGridMask(const GridColumns& grid, const GridAxis& columns, const GridAxis& rows, float threshold, StopCheck& stop) {
-  AreaTarget target;
+size_t AreaOfGridMask(const GridColumns& grid, const GridAxis& columns, const GridAxis& rows, float threshold, size_t most,
+                      StopCheck& stop) {
+  AreaTarget target(most);
   FindGridMask(grid, columns, rows, threshold, stop, target);
   return target.area();
 }

@@ -79,7 +79,8 @@ inline float Finite(float value) noexcept {
 void WriteGridMask(const GridColumns& grid, const GridAxis& columns, const GridAxis& rows, float threshold,
                    size_t image_height, StopCheck& stop, RunWriter& writer);
 
-// Returns the number of these pixels. Throws StatusError.
-size_t AreaOfGridMask(const GridColumns& grid, const GridAxis& columns, const GridAxis& rows, float threshold, StopCheck& stop);
+// Returns the number of these pixels; if there are more than `most`, any number above it. Throws StatusError.
+size_t AreaOfGridMask(const GridColumns& grid, const GridAxis& columns, const GridAxis& rows, float threshold, size_t most,
+                      StopCheck& stop);
 
 }  // namespace millrace

@@ -136,7 +136,7 @@ void FindLabels(const Planes& planes, const GridAxis& columns, const GridAxis& r
   // Planes that are lower by this much change no probability by more than 1e-6, all together.
   const float margin = probabilities ? std::log(static_cast<float>(planes.count)) + 14 : 0;
   const std::vector<AxisRun> runs = RunsOf(rows);
-  PlaneColumns reader(planes);
+  PlaneColumns reader(planes, stop);
   LabelStrip strip(planes.count, runs, margin);
   CellLabels cells(rows, probabilities, stop, sink);
   std::vector<float> left, right, above, below;

@@ -12,14 +12,15 @@
 #include "batching/vector_math.h"
 #include "image/grid_axis.h"
 #include "image/label_map.h"
+#include "image/stop_check.h"
 
 namespace millrace {
 
 // Reads columns of planes as [height, count]. Copies several neighbouring columns at a time, which are in the same lines of
-// caches.
+// caches. Throws StatusError.
 class PlaneColumns {
  public:
-  explicit PlaneColumns(const Planes& planes) : planes_(planes), block_(kBlock * planes.height * planes.count) {}
+  PlaneColumns(const Planes& planes, StopCheck& stop) : planes_(planes), stop_(stop), block_(kBlock * planes.height * planes.count) {}
 
   void Read(size_t x, std::vector<float>& column) {
     if (x / kBlock != number_) ReadBlock(x / kBlock);
@@ -37,6 +38,7 @@ class PlaneColumns {
     const size_t columns = std::min(kBlock, planes_.width - first);
     const size_t size = planes_.height * planes_.count;
     for (size_t y = 0; y < planes_.height; ++y) {
+      stop_.Spend(columns * planes_.count);
       for (size_t c = 0; c < planes_.count; ++c) {
         const float* const row = planes_.values.data() + (c * planes_.height + y) * planes_.width + first;
         float* const target = block_.data() + y * planes_.count + c;
@@ -46,6 +48,7 @@ class PlaneColumns {
   }
 
   const Planes& planes_;
+  StopCheck& stop_;
   std::vector<float> block_;
   size_t number_ = static_cast<size_t>(-1);
 };

@@ -69,9 +69,10 @@ std::vector<float> WeighMasks(const HeadTensor& masks, std::span<const Query> qu
   return weighed;
 }
 
-// Returns the number of pixels at which the weighed probability of a query is at least the threshold.
+// Returns the number of pixels at which the weighed probability of a query is at least the threshold; if there are more than `most`,
+// any number above it.
 size_t AreaOf(const Planes& planes, size_t query, const GridAxis& columns, const GridAxis& rows, float threshold,
-              StopCheck& stop) {
+              size_t most, StopCheck& stop) {
   GridColumns grid;
   grid.height = planes.height;
   grid.values.resize(planes.height * planes.width);
@@ -79,7 +80,7 @@ size_t AreaOf(const Planes& planes, size_t query, const GridAxis& columns, const
   for (size_t y = 0; y < planes.height; ++y) {
     for (size_t x = 0; x < planes.width; ++x) grid.values[x * planes.height + y] = plane[y * planes.width + x];
   }
-  return AreaOfGridMask(grid, columns, rows, threshold, stop);
+  return AreaOfGridMask(grid, columns, rows, threshold, most, stop);
 }
 
 Status Check(const HeadTensor& logits, const HeadTensor& masks) {
@@ -109,8 +110,9 @@ Status FindMaskformer(const SegmentCall& call, std::vector<Segment>& segments) {
   for (size_t i = 0; i < queries.size(); ++i) {
     RunWriter& writer = sink.writer(i);
     if (writer.area() == 0) continue;
-    const size_t whole = AreaOf(planes, i, columns, rows, call.options.mask_threshold, stop);
-    // Parts of a mask that others cover are no segments.
+    // Parts of a mask that others cover are no segments. In a larger mask than `most` they surely cover too much.
+    const auto most = static_cast<size_t>(static_cast<double>(writer.area()) / kOverlapArea) + 1;
+    const size_t whole = AreaOf(planes, i, columns, rows, call.options.mask_threshold, most, stop);
     const double part = static_cast<double>(writer.area()) / static_cast<double>(whole);
     if (whole == 0 || !(part > kOverlapArea)) continue;
     segments.push_back({queries[i].label, queries[i].score, writer.Finish()});
