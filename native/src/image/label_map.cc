@@ -33,6 +33,7 @@ class CellLabels {
     stop_.Spend((pixels.last - pixels.first) * (cell.padded + 1));
     const bool steps = probabilities_ && CanStep(pixels);
     if (steps) Start(pixels);
+    Narrow();
     for (size_t y = pixels.first; y < pixels.last; ++y) {
       const float part = rows_.samples[y - rows_.first].part;
       const size_t best = FindBest(part);
@@ -48,13 +49,30 @@ class CellLabels {
 
   float ValueOf(size_t i, float part) const noexcept { return (1 - part) * above_[i] + part * below_[i]; }
 
+  // Of many candidates of the cell, finds those that can be the highest in this column.
+  void Narrow() {
+    if (cell_.candidates <= kFewCandidates) return;
+    float least = kNoValue;
+    for (size_t i = 0; i < cell_.candidates; ++i) least = std::max(least, std::min(above_[i], below_[i]));
+    narrow_.clear();
+    for (size_t i = 0; i < cell_.candidates; ++i) {
+      if (std::max(above_[i], below_[i]) >= least - LabelStrip::kRounding) narrow_.push_back(i);
+    }
+    narrow_above_.resize(narrow_.size());
+    narrow_below_.resize(narrow_.size());
+    values_.resize(narrow_.size());
+    for (size_t i = 0; i < narrow_.size(); ++i) {
+      narrow_above_[i] = above_[narrow_[i]];
+      narrow_below_[i] = below_[narrow_[i]];
+    }
+  }
+
   // Returns the first of the highest planes.
   size_t FindBest(float part) {
     if (cell_.candidates == 1) return 0;
     if (cell_.candidates > kFewCandidates) {
-      values_.resize(cell_.candidates);
-      for (size_t i = 0; i < values_.size(); ++i) values_[i] = ValueOf(i, part);
-      return static_cast<size_t>(ArgMax(values_));
+      for (size_t i = 0; i < values_.size(); ++i) values_[i] = (1 - part) * narrow_above_[i] + part * narrow_below_[i];
+      return narrow_[static_cast<size_t>(ArgMax(values_))];
     }
     size_t best = 0;
     float most = ValueOf(0, part);
@@ -123,6 +141,9 @@ class CellLabels {
   std::span<const float> above_;
   std::span<const float> below_;
   float most_ = 0;
+  std::vector<size_t> narrow_;  // candidates
+  std::vector<float> narrow_above_;
+  std::vector<float> narrow_below_;
   std::vector<float> values_;
   std::vector<float> powers_;
   std::vector<float> factors_;

@@ -58,6 +58,7 @@ class PlaneColumns {
 class LabelStrip {
  public:
   static constexpr size_t kBlock = 8;
+  static constexpr float kRounding = 1e-3f;  // of interpolated values
 
   // Planes that are lower than another one by more than `margin` change no probability; a margin of 0 means that none matters.
   LabelStrip(size_t count, std::span<const AxisRun> runs, float margin)
@@ -103,7 +104,6 @@ class LabelStrip {
       lows_[c] = std::min(std::min(values[0][c], values[1][c]), std::min(values[2][c], values[3][c]));
       highs_[c] = std::max(std::max(values[0][c], values[1][c]), std::max(values[2][c], values[3][c]));
     }
-    constexpr float kRounding = 1e-3f;  // of interpolated values
     const float best = MaxOf(lows_);
     Cell cell;
     cell.first = labels_.size();
