@@ -3,6 +3,7 @@
 import type { Engine, GeneratorOptions, Model, Tensors } from '../native/index.ts';
 import { fromEngine, ServeError } from './errors.ts';
 import { GenerativeSession } from './generation/index.ts';
+import type { LazyImageDecoder } from './image/decode/index.ts';
 import { describeExport, type ImageDescription } from './image/index.ts';
 import { type Loaded, loadGraph, obstructed, placeOf, reasonOf } from './load-graph.ts';
 import { loadImageModel } from './load-image-model.ts';
@@ -36,6 +37,8 @@ const DEFAULTS_MS = 60_000;
 export interface Loading {
   readonly engine: Engine;
   readonly tokenizers: Tokenizers;
+  /** Is made ready with the first version that takes images. */
+  readonly decoder?: Pick<LazyImageDecoder, 'prepare'> | undefined;
 }
 
 /**
@@ -65,11 +68,17 @@ export async function loadVersion(loading: Loading, source: VersionSource): Prom
   }
 }
 
-async function load({ engine, tokenizers }: Loading, source: VersionSource): Promise<Loaded> {
+async function load(loading: Loading, source: VersionSource): Promise<Loaded> {
+  const { engine, tokenizers } = loading;
   const { text } = source;
   if (text === undefined) {
     const image = source.image ?? (await describedInFile(engine, source));
-    if (image !== undefined) return loadImageModel(engine, source, image);
+    if (image !== undefined) {
+      const loaded = await loadImageModel(engine, source, image);
+      // If it cannot be loaded, requests with images say so; those with tensors do not need it.
+      if (loaded.media?.image !== undefined) await loading.decoder?.prepare().catch(() => {});
+      return loaded;
+    }
     return { native: await loadGraph(engine, source), media: undefined, notes: [] };
   }
   const obstacle = text.obstacle ?? (await missingCache(engine, source));

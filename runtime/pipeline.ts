@@ -262,7 +262,6 @@ async function runAll(
     // Some runs start later, and have the deadline of the others.
     ...(until === undefined ? {} : { timeoutMs: Math.max(until - performance.now(), 0) }),
   });
-  if (runs.length === 1) return [await version.run(runs[0]!, optionsOf(0))];
   const pace = new Pace(version.parallelRuns);
   return runTogether([...runs.entries()], pace, options.signal, ([run, inputs], signal) =>
     version.run(inputs, { ...optionsOf(run), signal }),

@@ -1,6 +1,7 @@
 /** @module Runs a model several times for one request; the first failure stops the other runs. */
 
 import { type CancelSignal, MillraceError, type Timings } from '../native/index.ts';
+import { linkedAbort } from './linked-abort.ts';
 
 /**
  * How long the runs in flight of one request may occupy everything that computes runs, milliseconds.
@@ -57,11 +58,7 @@ export async function runTogether<Item, Result extends { readonly timings: Timin
   outer: CancelSignal | undefined,
   run: (item: Item, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result[]> {
-  const controller = new AbortController();
-  const { signal } = controller;
-  const abort = () => controller.abort(outer?.reason);
-  if (outer?.aborted) abort();
-  else outer?.addEventListener('abort', abort);
+  const { signal, abort, unlink } = linkedAbort(outer);
   const results = new Array<Result>(items.length);
   const waiting = Array.from(items.keys()).reverse();
   const failures: unknown[] = [];
@@ -78,7 +75,7 @@ export async function runTogether<Item, Result extends { readonly timings: Timin
         return;
       }
       failures.push(error);
-      controller.abort(error);
+      abort(error);
     }
   };
   while (failures.length === 0 && (waiting.length > 0 || inFlight.size > 0)) {
@@ -89,7 +86,7 @@ export async function runTogether<Item, Result extends { readonly timings: Timin
     await Promise.race(inFlight);
   }
   await Promise.all(inFlight);
-  outer?.removeEventListener('abort', abort);
+  unlink();
   if (failures.length > 0) throw failures[0];
   return results;
 }

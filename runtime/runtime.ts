@@ -12,7 +12,7 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config/index.ts';
 import { withCostCache } from './cost-cache.ts';
 import { type FollowingParts, openFollowing, type RuntimeContext } from './following.ts';
-import { openImageDecoder } from './image/decode/index.ts';
+import { type LazyImageDecoder, openImageDecoder } from './image/decode/index.ts';
 import { createLog, type Log } from './log.ts';
 import { Metrics } from './metrics/index.ts';
 import { addRepositoryMetrics } from './metrics/repository.ts';
@@ -131,7 +131,11 @@ export async function createRuntime(
   // Every thread reads the same repository, and only the first one logs what it finds there.
   const notices = first ? log : createLog('silent');
   const tokenizers = parts.tokenizers ?? openTokenizers();
-  const loading = { engine: withCostCache(engine, config.cacheDir, log), tokenizers };
+  const imageTools = openImageTools(config, engine, parts.decodeCounts);
+  const loading = {
+    ...{ engine: withCostCache(engine, config.cacheDir, log), tokenizers },
+    decoder: imageTools.decoder,
+  };
   const follows = parts.store !== undefined;
   const registry = await Registry.open(config, loading, random, log, notices, follows).catch(
     async (error) => {
@@ -157,7 +161,7 @@ export async function createRuntime(
     ...{ config, admission, clock, log, metrics, cache, platform, member },
     bodies: new BodyBudget(engine.codec.byteBudget(config.maxBodyBytesInFlight)),
     codec: engine.codec,
-    imageTools: openImageTools(config, engine, parts.decodeCounts),
+    imageTools,
     access: openAccess,
     infer: (steps, request, from) => infer(serving, steps, request, from),
     routes: registry.routes,
@@ -189,7 +193,7 @@ const openImageTools = (
   { maxPixels, maxPixelBytesInFlight, maxImagesWaiting }: Config,
   { images }: Engine,
   shared: SharedArrayBuffer | undefined,
-): ImageTools => ({
+): ImageTools & { readonly decoder: LazyImageDecoder } => ({
   decoder: openImageDecoder({
     ...{ maxPixels, bytes: maxPixelBytesInFlight, waiting: maxImagesWaiting, shared },
     decodes: availableParallelism(),

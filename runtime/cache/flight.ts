@@ -2,6 +2,7 @@
 
 import type { CancelSignal } from '../../native/index.ts';
 import { ServeError } from '../errors.ts';
+import { timerDelay } from '../timer-delay.ts';
 
 /**
  * Work that is started once and that any number of requests wait for. It is cancelled when the last of them has given up:
@@ -38,7 +39,9 @@ export class Flight<Result> {
       };
       const abort = () => giveUp(signal?.reason);
       const timer =
-        timeoutMs === undefined ? undefined : setTimeout(() => giveUp(late()), timeoutMs);
+        timeoutMs === undefined
+          ? undefined
+          : setTimeout(() => giveUp(late()), timerDelay(timeoutMs));
       const end = () => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', abort);

@@ -24,9 +24,10 @@ export type * from './image-model.ts';
 export { HEADS, IMAGE_TASKS } from './image-model.ts';
 export {
   type ImageGraph,
+  type ImageLoadOptions,
   type ImageSettings,
+  imageLoadOptions,
   openImageModel,
-  pixelOption,
 } from './open-image-model.ts';
 export { fixedCanvas, placementOf } from './placement.ts';
 export {

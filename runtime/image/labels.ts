@@ -27,6 +27,10 @@ export function namesInOrder(
   return Array.from({ length: last + 1 }, (_, number) => byNumber.get(number) ?? String(number));
 }
 
+/** Whether a class is what belongs to no thing, such as `background` or `__background__`. */
+export const isBackground = (name: string | undefined): boolean =>
+  /^[\W_]*background[\W_]*$/i.test(name ?? '');
+
 /** Names for classes of which no file has any: their numbers. */
 export const numbersAsNames = (count: number): readonly string[] =>
   Array.from({ length: count }, (_, number) => String(number));

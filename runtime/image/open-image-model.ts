@@ -12,9 +12,9 @@ import type {
   Preprocessing,
 } from './image-model.ts';
 import { type FoundInput, findInput } from './input-form.ts';
-import { numbersAsNames } from './labels.ts';
+import { isBackground, numbersAsNames } from './labels.ts';
 import type { FoundHead } from './outputs.ts';
-import { placementOf } from './placement.ts';
+import { fixedCanvas, placementOf } from './placement.ts';
 import { type Metadata, type UltralyticsExport, ultralyticsExport } from './ultralytics.ts';
 
 /** What `model.json` says about the images of a model. */
@@ -33,6 +33,9 @@ export interface ImageGraph {
   readonly metadata?: Metadata | undefined;
 }
 
+/** Most pixels of a fixed size, for which memory is taken when the model loads. */
+const MAX_CANVAS = 64 * 1024 * 1024;
+
 /** How an image becomes the input, and how the outputs are read. */
 interface Plan {
   readonly input: FoundInput;
@@ -42,33 +45,68 @@ interface Plan {
   readonly notes: readonly string[];
 }
 
-/**
- * The inputs for which the engine normalises pixels, to load the graph with; undefined if there are none.
- *
- * @param graph What the file declares, before the load.
- */
-export function pixelOption(
+/** With what the engine loads a graph whose input is an image. */
+export interface ImageLoadOptions {
+  /** The inputs for which requests may have pixels, which the engine normalises. */
+  readonly inputs?: Readonly<Record<string, PixelInput>>;
+  /**
+   * Sizes for dimensions of the input that the file leaves open, if every image is laid out in the same size: with them the
+   * engine finds out whether the model can be batched, although it may run with no other size, and measures what it costs.
+   */
+  readonly dimensions?: Readonly<Record<string, number>>;
+}
+
+/** @param graph What the file declares, before the load. */
+export function imageLoadOptions(
   description: ImageDescription,
   graph: ImageGraph,
   settings: Pick<ImageSettings, 'output'> = {},
-): Readonly<Record<string, PixelInput>> | undefined {
+): ImageLoadOptions {
   try {
     const plan = planOf(description, graph, settings);
-    if (typeof plan === 'string' || !takesPixels(plan)) return undefined;
+    if (typeof plan === 'string' || description.obstacle !== undefined) return {};
     const { input, chosen } = plan;
-    return { [input.name]: { from: 'uint8-hwc', ...colorsOf(chosen.preprocessing, input) } };
+    const dimensions = openDimensions(plan, graph);
+    if (!takesPixels(plan)) return { ...(dimensions && { dimensions }) };
+    const form = { from: 'uint8-hwc', ...colorsOf(chosen.preprocessing, input) } as const;
+    return {
+      inputs: { [input.name]: { ...form, either: true } },
+      ...(dimensions && { dimensions }),
+    };
   } catch (error) {
     // It is thrown again when the model is opened.
-    if (error instanceof ServeError) return undefined;
+    if (error instanceof ServeError) return {};
     throw error;
   }
+}
+
+function openDimensions(
+  { input, chosen: { preprocessing } }: Plan,
+  { inputs }: ImageGraph,
+): Readonly<Record<string, number>> | undefined {
+  const canvas = fixedCanvas(preprocessing);
+  if (canvas === undefined) return undefined;
+  const { dims, symbols } = inputs.find(({ name }) => name === input.name)!;
+  const { channels } = input;
+  const { width, height } = canvas;
+  const own = input.channelsLast ? [height, width, channels] : [channels, height, width];
+  const sizes = input.hasRows ? [undefined, ...own] : own;
+  const open = symbols.flatMap((symbol, i) =>
+    dims[i] === -1 && symbol !== '' && sizes[i] !== undefined ? [[symbol, sizes[i]] as const] : [],
+  );
+  const dimensions = Object.fromEntries(open);
+  // A name may stand for several dimensions, and that of the rows must stay open.
+  const isClear = open.every(
+    ([symbol, size]) => dimensions[symbol] === size && !(input.hasRows && symbol === symbols[0]),
+  );
+  return open.length > 0 && isClear ? dimensions : undefined;
 }
 
 /**
  * The version for the operations on images.
  *
  * @param graph What the file declares, or the session, which knows more.
- * @param pixels What `pixelOption` returned, if the graph was loaded with it.
+ * @param options With what the graph was loaded.
  * @returns It with notes for the operator; or a sentence without a full stop that says why its task cannot be served.
  * @throws {ServeError} `INVALID_CONFIG` if what the files say does not fit the graph.
  */
@@ -76,38 +114,33 @@ export function openImageModel(
   description: ImageDescription,
   settings: ImageSettings,
   graph: ImageGraph,
-  pixels?: Readonly<Record<string, PixelInput>> | undefined,
+  { inputs = {}, dimensions }: ImageLoadOptions = {},
 ): { readonly model: ImageModel; readonly notes: readonly string[] } | string {
   if (description.obstacle !== undefined) return description.obstacle;
-  const plan = planOf(description, inFormOfGraph(graph, pixels), settings);
+  const plan = planOf(description, graph, settings);
   if (typeof plan === 'string') return plan;
   const { input, found, chosen } = plan;
   const labels = labelsFor(found, plan.labels);
   const { threshold, iou, topK, maxDetections, background } = settings;
   const model: ImageModel = {
     task: description.task,
-    input: inputForm(input, chosen.preprocessing, pixels?.[input.name] !== undefined),
+    input: inputForm(input, chosen.preprocessing, inputs[input.name] !== undefined),
     head: found.head,
     labels: labels.names,
     problemType: description.problemType,
     defaults: { threshold, iou, topK, maxDetections, background },
     decodes: settings.decodes ?? false,
   };
-  return { model, notes: [...description.notes, ...plan.notes, ...labels.notes] };
+  const notes = [...description.notes, ...plan.notes, ...labels.notes, ...noteOfSizes(dimensions)];
+  return { model, notes };
 }
 
-/** A session declares inputs with pixels in the form of requests: bytes, and the channels last. */
-function inFormOfGraph(
-  graph: ImageGraph,
-  pixels: Readonly<Record<string, unknown>> = {},
-): ImageGraph {
-  const inputs = graph.inputs.map((input) => {
-    if (pixels[input.name] === undefined || input.type !== 'uint8') return input;
-    const [rows, height, width, channels] = input.dims;
-    return { ...input, type: 'float32', dims: [rows!, channels!, height!, width!] } as const;
-  });
-  return { ...graph, inputs };
-}
+const noteOfSizes = (dimensions: ImageLoadOptions['dimensions']): readonly string[] =>
+  dimensions === undefined
+    ? []
+    : [
+        `The dimensions ${Object.keys(dimensions).join(', ')}, which the file leaves open, are ${Object.values(dimensions).join(', ')}, because every image is laid out so`,
+      ];
 
 /** @returns It, or why the task cannot be served. */
 function planOf(
@@ -130,8 +163,19 @@ function planOf(
   if (typeof found === 'string') return found;
   const chosen = choosePreprocessing(description, input, found.head, exported);
   if (typeof chosen === 'string') return chosen;
+  checkCanvas(chosen.preprocessing);
   const notes = [...noteOfExport(exported, description), ...found.notes, ...chosen.notes];
   return { input, found, labels, chosen, notes };
+}
+
+/** @throws {ServeError} `INVALID_CONFIG` */
+function checkCanvas(preprocessing: Preprocessing): void {
+  const { width, height } = fixedCanvas(preprocessing) ?? { width: 0, height: 0 };
+  if (width * height <= MAX_CANVAS) return;
+  throw new ServeError(
+    'INVALID_CONFIG',
+    `The files say that images become ${width} × ${height} pixels, but at most ${MAX_CANVAS} are laid out; write a smaller size in preprocessor_config.json.`,
+  );
 }
 
 function noteOfExport(
@@ -149,8 +193,6 @@ function takesPixels({ input, chosen: { preprocessing } }: Plan): boolean {
   return isPlanes && !(preprocessing.pad?.afterNormalizing ?? false);
 }
 
-const black = /^_*background_*$/i;
-
 /** Names for the classes of the outputs. */
 function labelsFor(
   { head, classes, hasBackground }: FoundHead,
@@ -158,13 +200,12 @@ function labelsFor(
 ): { readonly names: readonly string[]; readonly notes: readonly string[] } {
   if (head.kind === 'vector') return { names: [], notes: [] };
   if (labels === undefined) return { names: numbersAsNames(classes ?? 0), notes: [] };
-  if (hasBackground && !black.test(labels[0] ?? '')) {
+  if (hasBackground && !isBackground(labels[0])) {
     const notes = [
       `Class 1 is '${labels[0]}', because class 0 of such models is the background, which "labels" does not name`,
     ];
     return { names: ['__background__', ...labels], notes };
   }
-  // Detectors may leave out the last classes, which have no name.
   if (classes === undefined || classes === labels.length) return { names: labels, notes: [] };
   throw new ServeError(
     'INVALID_CONFIG',

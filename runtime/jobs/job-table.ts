@@ -153,14 +153,14 @@ export interface JobPage {
   readonly before: number | undefined;
 }
 
-/** The jobs of a part, without their answers, and one more if there is one. */
+/** The jobs of a part, of whose answers only the short ones of failed jobs are read, and one more if there is one. */
 export async function listJobs(
   sql: Sql,
   owner: Owner,
   { status, limit, before }: JobPage,
 ): Promise<readonly (Job & { readonly seq: number })[]> {
   const rows = await sql.query<JobRow>(
-    `select ${SUMMARY} from jobs
+    `select ${SUMMARY}, case when status = 'failed' then answer end as answer from jobs
      where status <> 'receiving' and ($1::text is null or owner = $1)
        and ($2::text is null or status = $2) and ($3::bigint is null or seq < $3)
      order by seq desc limit $4`,

@@ -57,6 +57,46 @@ export const splitHeaders = {
   }),
 };
 
+/** The headers of a request to an infer route whose body is read as a whole. */
+export const inferRequestHeaders = {
+  'X-Request-Timeout-Ms': z.number().optional().openapi({
+    description: 'Timeout in milliseconds; afterwards the response is a 504.',
+  }),
+  'X-Request-Id': z.string().optional().openapi({
+    description: 'Up to 128 letters, digits, `_` and `-`; the response repeats it.',
+  }),
+  ...cacheControl,
+};
+
+/** The headers of the response of an infer route. */
+export const inferResponseHeaders = {
+  'X-Request-Id': z.string(),
+  'Server-Timing': z.string().openapi({
+    example: 'queue;dur=0.041, batch;desc="8/16", compute;dur=4.213',
+  }),
+  ...splitHeaders,
+  ...cacheHeaders,
+};
+
+/** The errors of every infer route. */
+export const INFER_ERRORS: readonly ServeCode[] = [
+  'INVALID_ARGUMENT',
+  'INVALID_JSON',
+  'BODY_INCOMPLETE',
+  'WRONG_TASK',
+  'MODEL_NOT_FOUND',
+  'VERSION_NOT_FOUND',
+  'METHOD_NOT_ALLOWED',
+  'BODY_TIMEOUT',
+  'PAYLOAD_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'INTERNAL',
+  'MODEL_NOT_READY',
+  'OVERLOADED',
+  'DRAINING',
+  'DEADLINE_EXCEEDED',
+];
+
 /** Describes the probes and the metrics page. */
 export function describeControlRoutes(app: OpenAPIHono): void {
   const json = (description: string) => ({

@@ -107,13 +107,19 @@ export function prefers(headers: Headers, type: string): boolean {
   return accept !== null && quality(accept, type) > quality(accept, 'application/json');
 }
 
-/** The `q` of a type that an `Accept` header names; 0 if it does not name it. */
-function quality(accept: string, type: string): number {
+/**
+ * The `q` of a type that an `Accept` header names, itself or as all of its kind such as image/*; 0 if it does not. What the
+ * header says of all types prefers none.
+ */
+const quality = (accept: string, type: string): number =>
+  qualityOf(accept, type) ?? qualityOf(accept, type.replace(/\/.*/, '/*')) ?? 0;
+
+function qualityOf(accept: string, wanted: string): number | undefined {
   for (const entry of accept.toLowerCase().split(',')) {
     const [range, ...parameters] = entry.split(';').map((part) => part.trim());
-    if (range !== type) continue;
+    if (range !== wanted) continue;
     const weight = parameters.find((parameter) => parameter.startsWith('q='));
     return weight === undefined ? 1 : Number(weight.slice(2)) || 0;
   }
-  return 0;
+  return undefined;
 }

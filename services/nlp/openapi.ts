@@ -2,27 +2,15 @@
 
 import { type RouteConfig, z } from '@hono/zod-openapi';
 import type { ServeCode } from '../../runtime/index.ts';
-import { cacheControl, cacheHeaders, errorResponses, splitHeaders } from '../http/openapi.ts';
+import {
+  errorResponses,
+  INFER_ERRORS,
+  inferRequestHeaders,
+  inferResponseHeaders,
+} from '../http/openapi.ts';
 
 /** The errors of every route on texts. */
-export const TEXT_ERRORS: readonly ServeCode[] = [
-  'INVALID_ARGUMENT',
-  'INVALID_JSON',
-  'BODY_INCOMPLETE',
-  'WRONG_TASK',
-  'MODEL_NOT_FOUND',
-  'VERSION_NOT_FOUND',
-  'METHOD_NOT_ALLOWED',
-  'BODY_TIMEOUT',
-  'PAYLOAD_TOO_LARGE',
-  'UNSUPPORTED_MEDIA_TYPE',
-  'UNSUPPORTED_ENCODING',
-  'INTERNAL',
-  'MODEL_NOT_READY',
-  'OVERLOADED',
-  'DRAINING',
-  'DEADLINE_EXCEEDED',
-];
+export const TEXT_ERRORS: readonly ServeCode[] = [...INFER_ERRORS, 'UNSUPPORTED_ENCODING'];
 
 const usageSchema = z
   .object({
@@ -82,29 +70,15 @@ export function describeTextRoute(route: TextOperationDescription): RouteConfig 
     ...(description === undefined ? {} : { description }),
     request: {
       headers: z.object({
-        'X-Request-Timeout-Ms': z.number().optional().openapi({
-          description: 'Timeout in milliseconds; afterwards the response is a 504.',
-        }),
-        'X-Request-Id': z.string().optional().openapi({
-          description: 'Up to 128 letters, digits, `_` and `-`; the response repeats it.',
-        }),
+        ...inferRequestHeaders,
         'Content-Encoding': z.enum(['gzip', 'deflate']).optional(),
-        ...cacheControl,
       }),
       body: { required: true, content: { 'application/json': { schema: request } } },
     },
     responses: {
       200: {
         description: 'The response',
-        headers: z.object({
-          'X-Request-Id': z.string(),
-          'Server-Timing': z.string().openapi({
-            example: 'queue;dur=0.041, batch;desc="8/16", compute;dur=4.213',
-          }),
-          ...splitHeaders,
-          ...cacheHeaders,
-          ...headers,
-        }),
+        headers: z.object({ ...inferResponseHeaders, ...headers }),
         content,
       },
       ...(route.errors ?? errorResponses(TEXT_ERRORS)),

@@ -2,7 +2,12 @@
 
 import { type RouteConfig, z } from '@hono/zod-openapi';
 import { type Features, quote } from '../../runtime/index.ts';
-import { cacheControl, cacheHeaders, errorResponses, splitHeaders } from '../http/openapi.ts';
+import {
+  errorResponses,
+  INFER_ERRORS,
+  inferRequestHeaders,
+  inferResponseHeaders,
+} from '../http/openapi.ts';
 
 /** Whether a value may be features, checked without a model. */
 export const isFeatures = (value: unknown): value is Features =>
@@ -101,46 +106,15 @@ export const predictOperation: RouteConfig = {
   path: '/predict',
   summary: 'Predict from rows of features',
   request: {
-    headers: z.object({
-      'X-Request-Timeout-Ms': z.number().optional().openapi({
-        description: 'Timeout in milliseconds; afterwards the response is a 504.',
-      }),
-      'X-Request-Id': z.string().optional().openapi({
-        description: 'Up to 128 letters, digits, `_` and `-`; the response repeats it.',
-      }),
-      ...cacheControl,
-    }),
+    headers: z.object(inferRequestHeaders),
     body: { required: true, content: { 'application/json': { schema: predictRequest } } },
   },
   responses: {
     200: {
       description: 'The predictions',
-      headers: z.object({
-        'X-Request-Id': z.string(),
-        'Server-Timing': z.string().openapi({
-          example: 'queue;dur=0.041, batch;desc="8/16", compute;dur=0.213',
-        }),
-        ...splitHeaders,
-        ...cacheHeaders,
-      }),
+      headers: z.object(inferResponseHeaders),
       content: { 'application/json': { schema: predictResponse } },
     },
-    ...errorResponses([
-      'INVALID_ARGUMENT',
-      'WRONG_TASK',
-      'INVALID_JSON',
-      'BODY_INCOMPLETE',
-      'MODEL_NOT_FOUND',
-      'VERSION_NOT_FOUND',
-      'METHOD_NOT_ALLOWED',
-      'BODY_TIMEOUT',
-      'PAYLOAD_TOO_LARGE',
-      'UNSUPPORTED_MEDIA_TYPE',
-      'INTERNAL',
-      'MODEL_NOT_READY',
-      'OVERLOADED',
-      'DRAINING',
-      'DEADLINE_EXCEEDED',
-    ]),
+    ...errorResponses(INFER_ERRORS),
   },
 };

@@ -11,7 +11,7 @@ import { boxOptions, commonOptions, readOptions, threshold } from './options.ts'
 const optionsSchema = z
   .strictObject({
     threshold: threshold(
-      'Boxes with a lower confidence are left out. Default: 0.25; for models such as DETR 0.5.',
+      'Boxes are left out unless their confidence is above it. Default: 0.25; for models such as DETR 0.5.',
     ),
     ...boxOptions,
     classes: z
@@ -21,7 +21,7 @@ const optionsSchema = z
       .optional()
       .openapi({
         description:
-          'Only boxes of these classes. In a form or a query the names are separated by commas, or the option is repeated.',
+          'Only boxes of these classes, by their names or numbers. In a form or a query the names are separated by commas, or the option is repeated.',
         example: ['person', 'cat'],
       }),
     ...commonOptions,

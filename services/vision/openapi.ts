@@ -2,27 +2,18 @@
 
 import { type RouteConfig, z } from '@hono/zod-openapi';
 import type { ServeCode } from '../../runtime/index.ts';
-import { cacheControl, cacheHeaders, errorResponses, splitHeaders } from '../http/openapi.ts';
+import {
+  errorResponses,
+  INFER_ERRORS,
+  inferRequestHeaders,
+  inferResponseHeaders,
+} from '../http/openapi.ts';
 
 const ERRORS: readonly ServeCode[] = [
-  'INVALID_ARGUMENT',
+  ...INFER_ERRORS,
   'INVALID_IMAGE',
-  'INVALID_JSON',
-  'BODY_INCOMPLETE',
-  'WRONG_TASK',
-  'MODEL_NOT_FOUND',
-  'VERSION_NOT_FOUND',
-  'METHOD_NOT_ALLOWED',
-  'BODY_TIMEOUT',
-  'PAYLOAD_TOO_LARGE',
   'IMAGE_TOO_LARGE',
-  'UNSUPPORTED_MEDIA_TYPE',
   'UNSUPPORTED_ENCODING',
-  'INTERNAL',
-  'MODEL_NOT_READY',
-  'OVERLOADED',
-  'DRAINING',
-  'DEADLINE_EXCEEDED',
 ];
 
 /** The members of every response. */
@@ -93,15 +84,7 @@ export function describeImageRoute(route: ImageOperationDescription): RouteConfi
     description:
       'Takes JPEG, PNG, WebP, AVIF, GIF and TIFF. With a body that is an image the options are in the query, where they may also be with other bodies.',
     request: {
-      headers: z.object({
-        'X-Request-Timeout-Ms': z.number().optional().openapi({
-          description: 'Timeout in milliseconds; afterwards the response is a 504.',
-        }),
-        'X-Request-Id': z.string().optional().openapi({
-          description: 'Up to 128 letters, digits, `_` and `-`; the response repeats it.',
-        }),
-        ...cacheControl,
-      }),
+      headers: z.object(inferRequestHeaders),
       query: z.object(options.shape),
       body: {
         required: true,
@@ -115,15 +98,7 @@ export function describeImageRoute(route: ImageOperationDescription): RouteConfi
     responses: {
       200: {
         description: 'The response',
-        headers: z.object({
-          'X-Request-Id': z.string(),
-          'Server-Timing': z.string().openapi({
-            example: 'queue;dur=0.041, batch;desc="8/16", compute;dur=9.213',
-          }),
-          ...splitHeaders,
-          ...cacheHeaders,
-          ...headers,
-        }),
+        headers: z.object({ ...inferResponseHeaders, ...headers }),
         content,
       },
       ...errorResponses(ERRORS),

@@ -28,7 +28,7 @@ export const commonOptions = {
   }),
 };
 
-/** The lowest confidence of results. */
+/** The confidence that results must have. */
 export const threshold = (description: string) =>
   z.number().min(0).max(1).optional().openapi({ description });
 
@@ -36,7 +36,7 @@ export const threshold = (description: string) =>
 export const boxOptions = {
   iou: z.number().min(0).max(1).optional().openapi({
     description:
-      'The overlap from which of two boxes only the better one stays, for models that do not choose themselves. Default: 0.45.',
+      'The overlap above which of two boxes only the better one stays, for models that do not choose themselves. Default: 0.45.',
   }),
   max_detections: z.int().min(1).max(3000).optional().openapi({
     description: 'Most results of an image, the best first. Default: 300.',

@@ -22,7 +22,7 @@ const optionsSchema = z
       description:
         'How masks are written: as base64 of a PNG of 0 and 255 (`png`, the default), as uncompressed counts of COCO (`rle`), or as lists of x and y of their outlines, as COCO has them (`polygon`).',
     }),
-    threshold: threshold('Things with a lower confidence are left out. Default: 0.5.'),
+    threshold: threshold('Things are left out unless their confidence is above it. Default: 0.5.'),
     overlay: z.boolean().optional().openapi({
       description:
         'Whether the response has the image with the masks over it, as base64 of a PNG. Default: false.',

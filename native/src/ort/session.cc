@@ -22,6 +22,8 @@ Status MakeOptions(const OrtLibrary& library, const SessionOptions& options,
   // Spinning pool threads cost a core at 50 runs a second and take it from the HTTP threads.
   MILLRACE_ORT(api, AddSessionConfigEntry(raw, "session.intra_op.allow_spinning", "0"),
                Code::kInternal);
+  // Products of 8-bit integers overflow on x86 processors without VNNI otherwise.
+  MILLRACE_ORT(api, AddSessionConfigEntry(raw, "session.x64quantprecision", "1"), Code::kInternal);
   for (const auto& [name, size] : options.dimensions) {
     MILLRACE_ORT(api, AddFreeDimensionOverrideByName(raw, name.c_str(), size), Code::kInternal);
   }

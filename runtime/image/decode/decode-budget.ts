@@ -10,7 +10,11 @@ const DECODES = 0;
 const UNITS = 1;
 /** Changes whenever something is given back. */
 const CHANGES = 2;
-const COUNTS = 3;
+/** The number of the budget that waits for all memory; 0 if none does. */
+const CLAIM = 3;
+/** How many budgets share the counts. */
+const BUDGETS = 4;
+const COUNTS = 5;
 
 const UNIT_BYTES = 4096;
 
@@ -25,12 +29,15 @@ export class DecodeBudget {
   readonly #counts: Int32Array<SharedArrayBuffer>;
   readonly #decodes: number;
   readonly #units: number;
+  /** Tells this budget from the others, from 1. */
+  readonly #number: number;
 
   /** @param memory The counts of the process, from `counts`. Default: counts of its own. */
   constructor({ decodes, bytes }: DecodeLimits, memory = DecodeBudget.counts()) {
     this.#counts = new Int32Array(memory);
     this.#decodes = decodes;
     this.#units = unitsOf(bytes);
+    this.#number = Atomics.add(this.#counts, BUDGETS, 1) + 1;
   }
 
   /** The counts of a process in which nothing is decoded, for the budgets of all its threads. */
@@ -49,14 +56,30 @@ export class DecodeBudget {
   }
 
   /**
-   * Begins to decode an image, and takes memory for it. An image that needs more than there is may be decoded while no
-   * other memory is taken. Returns false if it has to wait.
+   * Begins to decode an image, and takes memory for it. Returns false if it has to wait. An image that needs more than there
+   * is may be decoded while no other memory is taken: while it waits, none begins in other threads, because it would never
+   * have its turn among small ones. If it does not wait any more, `withdraw` must be called.
    */
   begin(bytes: number): boolean {
+    const units = unitsOf(bytes);
+    const needsAll = units > this.#units;
+    if (needsAll) Atomics.compareExchange(this.#counts, CLAIM, 0, this.#number);
+    const claim = Atomics.load(this.#counts, CLAIM);
+    if (claim !== 0 && claim !== this.#number) return false;
     if (!this.#add(DECODES, 1, this.#decodes)) return false;
-    if (this.#add(UNITS, unitsOf(bytes), this.#units)) return true;
+    if (this.#add(UNITS, units, this.#units)) {
+      this.withdraw();
+      return true;
+    }
     Atomics.sub(this.#counts, DECODES, 1);
     return false;
+  }
+
+  /** Lets others begin again, if an image of this thread waited for all memory. */
+  withdraw(): void {
+    if (Atomics.compareExchange(this.#counts, CLAIM, this.#number, 0) === this.#number) {
+      this.#changed();
+    }
   }
 
   /** Ends decoding an image, of which `kept` bytes stay taken of those with which it began. */

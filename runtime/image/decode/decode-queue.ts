@@ -2,6 +2,7 @@
 
 import type { CancelSignal } from '../../../native/index.ts';
 import { ServeError } from '../../errors.ts';
+import { timerDelay } from '../../timer-delay.ts';
 import type { DecodeBudget } from './decode-budget.ts';
 
 interface Waiting {
@@ -66,7 +67,7 @@ export class DecodeQueue {
       const timer =
         timeoutMs === undefined
           ? undefined
-          : setTimeout(() => giveUp(tooLate()), Math.max(0, timeoutMs));
+          : setTimeout(() => giveUp(tooLate()), timerDelay(timeoutMs));
       const forget = () => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
@@ -121,8 +122,10 @@ export class DecodeQueue {
     const index = this.#waiting.indexOf(entry);
     if (index < 0) return;
     this.#waiting.splice(index, 1);
+    if (index > 0) return;
+    this.#budget.withdraw();
     // A smaller one may come next.
-    if (index === 0) this.startNext();
+    this.startNext();
   }
 }
 

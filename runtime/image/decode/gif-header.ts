@@ -1,11 +1,14 @@
 /** @module Reads the header of a GIF file (CompuServe, Graphics Interchange Format, Version 89a). */
 
+import { ShortTurns } from '../../short-turns.ts';
 import { HeaderBytes } from './header-bytes.ts';
 import { checkSize, damagedImage, invalidImage } from './image-errors.ts';
 import type { HeaderOptions, ImageHeader } from './image-header.ts';
 
 /** Beyond so many blocks the end is not looked for. */
 const MAX_BLOCKS = 131_072;
+/** After so many blocks the time of the turn is looked at. */
+const BLOCKS_PER_TURN = 4096;
 /** Four channels, and the indexes of colours. */
 const HELD_BYTES = 5;
 const SCREEN_BYTES = 13;
@@ -14,17 +17,17 @@ const IMAGE = 0x2c;
 const TRAILER = 0x3b;
 
 /** @throws {ServeError} `INVALID_IMAGE`, `IMAGE_TOO_LARGE` */
-export function readGifHeader(
+export async function readGifHeader(
   file: Uint8Array,
   { maxPixels, tolerant }: HeaderOptions,
-): ImageHeader {
+): Promise<ImageHeader> {
   const bytes = new HeaderBytes(file);
   const width = bytes.uint16(6, true);
   const height = bytes.uint16(8, true);
   checkSize(width, height, maxPixels);
   const walk = new Walk(bytes, maxPixels);
   try {
-    walk.run();
+    await walk.run();
   } catch (error) {
     if (!tolerant || walk.firstWidth === 0) throw error;
   }
@@ -67,8 +70,14 @@ class Walk {
   }
 
   /** @throws {ServeError} `INVALID_IMAGE` for a damaged block, or if the end is missing */
-  run(): void {
-    while (this.#left > 0) {
+  async run(): Promise<void> {
+    const turns = new ShortTurns();
+    let pauseAt = this.#left - BLOCKS_PER_TURN;
+    for (; this.#left > 0; this.#left -= 1) {
+      if (this.#left <= pauseAt) {
+        await turns.pause();
+        pauseAt = this.#left - BLOCKS_PER_TURN;
+      }
       if (this.#at >= this.#bytes.length) throw damagedImage('ends before its last frame');
       const kind = this.#bytes.uint8(this.#at);
       if (kind === TRAILER) return;

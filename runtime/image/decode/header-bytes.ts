@@ -72,9 +72,4 @@ export class HeaderBytes {
   find(byte: number, from: number): number {
     return this.#bytes.indexOf(byte, from);
   }
-
-  /** The place of the last such byte that is not after `from`, or -1. */
-  findLast(byte: number, from: number): number {
-    return from < 0 ? -1 : this.#bytes.lastIndexOf(byte, from);
-  }
 }

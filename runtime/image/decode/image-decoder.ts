@@ -10,15 +10,13 @@ export interface Target {
 }
 
 export interface DecodeOptions {
-  /** 1 for models that take grey images. */
-  readonly channels: 1 | 3;
   /** The colour `#rrggbb` over which transparent images are laid. */
   readonly background: string;
   /** Whether an image with a damaged end is decoded as far as it goes. */
   readonly tolerant: boolean;
   /**
-   * The size to which the pixels will be resized, for an image of the given size after its orientation. Decoders that can make
-   * an image smaller at less cost do so, down to twice that size. Undefined asks for all pixels.
+   * The size to which the pixels will be resized, for an image of the given size after its orientation. A JPEG that has at least
+   * 12.5 times its sides is decoded in 2.5 times its sides, rounded up. Undefined asks for all pixels.
    */
   readonly target?: ((width: number, height: number) => Target) | undefined;
   /** Aborts when nobody waits for the pixels any more. */
@@ -28,6 +26,7 @@ export interface DecodeOptions {
 }
 
 export interface DecodedImage {
+  /** With 1 channel if the image is grey, else 3. */
   readonly pixels: Pixels;
   /** The size of the whole image after its EXIF orientation; `pixels` may be smaller. */
   readonly width: number;
@@ -45,4 +44,10 @@ export interface ImageDecoder {
   decode(file: Uint8Array, options: DecodeOptions): Promise<DecodedImage>;
   /** Images that wait or are being decoded. */
   readonly inFlight: number;
+}
+
+/** A decoder whose library can be loaded before the first image comes. */
+export interface LazyImageDecoder extends ImageDecoder {
+  /** Loads the library, which takes some ten milliseconds of this thread, if it is not loaded. @throws {Error} if it is not installed */
+  prepare(): Promise<void>;
 }

@@ -11,8 +11,14 @@ const MAX_SEGMENTS = 4096;
 const MAX_SCANS = 128;
 /** The end is looked for in this many last bytes, because cameras append videos and previews. */
 const TAIL_BYTES = 4 * 1024 * 1024;
+/** Fill bytes before all segments together. Encoders write a few, to begin segments at even places. */
+const MAX_FILL = 256 * 1024;
 /** After so many markers the time of the turn is looked at. */
 const MARKERS_PER_TURN = 8192;
+/** So many bytes of the end are looked at before the time of the turn is. */
+const TAIL_STEP = 16 * 1024;
+/** The end may be looked for in one turn for so long, because the next image of a request may follow in it. Milliseconds. */
+const TAIL_TURN_MS = 2;
 
 /** Rows are converted as they are decoded, but an image that its orientation turns round is held as a whole. */
 const ROWS_BYTES = 3;
@@ -37,8 +43,11 @@ export async function readJpegHeader(
   const bytes = new HeaderBytes(file);
   let frame: (ImageHeader & { components: number; sof: number }) | undefined;
   let at = 2;
+  let fill = MAX_FILL;
   for (let segments = 0; segments < MAX_SEGMENTS; segments += 1) {
-    at = nextMarker(bytes, at);
+    const first = firstFill(bytes, at);
+    at = nextMarker(bytes, first, fill);
+    fill -= at - first;
     const marker = bytes.uint8(at);
     at += 1;
     if (marker === TEM || (marker >= RST0 && marker < EOI)) continue;
@@ -53,7 +62,7 @@ export async function readJpegHeader(
       const { components, sof, ...header } = frame;
       const scans = sof === SOF2 || bytes.uint8(at + 2) < components;
       if (scans) await checkScans(bytes, at);
-      if (!tolerant) checkEnd(bytes, at);
+      if (!tolerant) await checkEnd(file, at);
       return { ...header, heldBytes: scans ? HELD_BYTES : ROWS_BYTES };
     }
     at += length;
@@ -61,11 +70,20 @@ export async function readJpegHeader(
   throw invalidImage(`has more than ${MAX_SEGMENTS} segments before its pixels`);
 }
 
-/** Skips what is between segments: fill bytes, and bytes that do not belong there. */
-function nextMarker(bytes: HeaderBytes, from: number): number {
-  let at = bytes.find(0xff, from);
+/** Skips bytes that do not belong between segments. */
+function firstFill(bytes: HeaderBytes, from: number): number {
+  const at = bytes.find(0xff, from);
   if (at < 0) throw damagedImage('ends before its pixels');
-  while (bytes.uint8(at) === 0xff) at += 1;
+  return at;
+}
+
+/** Skips fill bytes, but not more than `most`. */
+function nextMarker(bytes: HeaderBytes, from: number, most: number): number {
+  let at = from;
+  while (bytes.uint8(at) === 0xff) {
+    at += 1;
+    if (at - from > most) throw invalidImage(`has more than ${MAX_FILL} fill bytes`);
+  }
   return at;
 }
 
@@ -94,12 +112,21 @@ async function checkScans(bytes: HeaderBytes, from: number): Promise<void> {
 }
 
 /** Decoders need no end marker, so a file whose last bytes are missing has to be found here. */
-function checkEnd(bytes: HeaderBytes, from: number): void {
-  const first = Math.max(from, bytes.length - TAIL_BYTES);
-  let at = bytes.findLast(EOI, bytes.length - 1);
-  while (at > first) {
-    if (bytes.uint8(at - 1) === 0xff) return;
-    at = bytes.findLast(EOI, at - 1);
+async function checkEnd(file: Uint8Array, from: number): Promise<void> {
+  const turns = new ShortTurns(TAIL_TURN_MS);
+  const first = Math.max(from, file.length - TAIL_BYTES);
+  // The host's search for one byte would be called for each byte of a file that is full of them.
+  for (let end = file.length; end > first; end -= TAIL_STEP) {
+    if (hasEndMarker(file, Math.max(first, end - TAIL_STEP), end)) return;
+    await turns.pause();
   }
   if (first === from) throw damagedImage('ends before its last pixels');
+}
+
+/** Whether an end marker ends between these places. */
+function hasEndMarker(file: Uint8Array, from: number, end: number): boolean {
+  for (let at = end - 1; at >= from; at -= 1) {
+    if (file[at] === EOI && file[at - 1] === 0xff) return true;
+  }
+  return false;
 }

@@ -2,9 +2,9 @@
 
 import { DecodeBudget, type DecodeLimits } from './decode-budget.ts';
 import { DecodeQueue } from './decode-queue.ts';
-import type { DecodedImage, DecodeOptions, ImageDecoder } from './image-decoder.ts';
+import type { DecodedImage, DecodeOptions, LazyImageDecoder } from './image-decoder.ts';
 import { decodeBytes, pixelBytes } from './image-weight.ts';
-import { readHeader } from './read-header.ts';
+import { HeaderReader } from './read-header.ts';
 import { mayBeReduced, reducedSize } from './reduced-size.ts';
 import {
   decodePixels,
@@ -27,19 +27,20 @@ export interface DecoderOptions extends DecodeLimits {
  * Opens a decoder. The headers of images are checked at once and the rest waits for its turn. The memory of a file must not
  * change or be freed until its promise settles, and not even then if it was given up: sharp reads it until it has finished.
  */
-export function openImageDecoder(options: DecoderOptions): ImageDecoder {
+export function openImageDecoder(options: DecoderOptions): LazyImageDecoder {
   const { maxPixels, waiting, shared } = options;
   const budget = new DecodeBudget(options, shared);
   const queue = new DecodeQueue(budget, waiting);
-  // It is loaded when the first image comes, because many servers have no model for images.
+  const headers = new HeaderReader();
+  // It is loaded when it is needed, because many servers have no model for images.
   let loading: Promise<SharpModule> | undefined;
+  const load = () => (loading ??= loadSharp());
 
   async function decode(file: Uint8Array, each: DecodeOptions): Promise<DecodedImage> {
     const { background, tolerant, target, signal, timeoutMs } = each;
     const startedMs = performance.now();
-    const header = await readHeader(file, { maxPixels, tolerant });
-    loading ??= loadSharp();
-    const sharp = await loading;
+    const header = await headers.read(file, { maxPixels, tolerant });
+    const sharp = await load();
     const reducible = target !== undefined && mayBeReduced(header, target);
     const size = reducible ? await orientedSize(sharp, file, header) : undefined;
     const reduced = size && reducedSize(size, target!);
@@ -66,6 +67,9 @@ export function openImageDecoder(options: DecoderOptions): ImageDecoder {
 
   return {
     decode,
+    async prepare() {
+      await load();
+    },
     get inFlight() {
       return queue.inFlight;
     },

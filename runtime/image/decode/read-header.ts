@@ -30,3 +30,15 @@ export async function readHeader(file: Uint8Array, options: HeaderOptions): Prom
   if (file.length > MAX_IMAGE_BYTES) throw tooManyImageBytes();
   return READERS[sniff(file)](file, options);
 }
+
+/** Reads the headers of a thread one after the other, because the short turns of several would add up to long ones. */
+export class HeaderReader {
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** As `readHeader`. */
+  read(file: Uint8Array, options: HeaderOptions): Promise<ImageHeader> {
+    const header = this.#last.then(() => readHeader(file, options));
+    this.#last = header.catch(() => {});
+    return header;
+  }
+}

@@ -56,24 +56,12 @@ export async function orientedSize(
   file: Uint8Array,
   { width, height }: Size,
 ): Promise<Size> {
-  try {
-    const { orientation = 1 } = await sharp(file).metadata();
-    return orientation < FIRST_TURNED ? { width, height } : { width: height, height: width };
-  } catch (error) {
-    throw asImageError(error, false);
-  }
+  const { orientation = 1 } = await ofInput(sharp(file).metadata(), false);
+  return orientation < FIRST_TURNED ? { width, height } : { width: height, height: width };
 }
 
 /** Pixels with memory of their own. @throws {ServeError} `INVALID_IMAGE` */
 export async function decodePixels(sharp: SharpModule, decoding: Decoding): Promise<Pixels> {
-  try {
-    return await rgbPixels(sharp, decoding);
-  } catch (error) {
-    throw asImageError(error, decoding.tolerant);
-  }
-}
-
-async function rgbPixels(sharp: SharpModule, decoding: Decoding): Promise<Pixels> {
   const { file, header, maxPixels, reduced, background, tolerant } = decoding;
   const options: SharpOptions = {
     autoOrient: true,
@@ -83,31 +71,36 @@ async function rgbPixels(sharp: SharpModule, decoding: Decoding): Promise<Pixels
     sequentialRead: true,
   };
   const image = sharp(header.firstFrame?.() ?? file, options);
-  if (header.isCmyk && (await image.metadata()).icc === undefined) {
-    return withoutProfile(sharp, image);
+  if (header.isCmyk && (await ofInput(image.metadata(), tolerant)).icc === undefined) {
+    return withoutProfile(sharp, image, tolerant);
   }
   // Profiles are of numbers of 8 bits: sharp would convert 16 bits to a larger space than sRGB.
   if (header.bits > 8) image.pipelineColourspace('srgb');
   if (reduced !== undefined) image.resize({ ...reduced, fit: 'fill', kernel: 'lanczos3' });
-  return pixelsOf(image.flatten({ background }).toColourspace('srgb'));
+  return pixelsOf(image.flatten({ background }).toColourspace('srgb'), tolerant);
 }
 
 /**
  * Converts CMYK as Pillow does where no profile says what the inks look like: (255 − ink) × (255 − black) / 255. That is laying
  * the inverted inks over black, with the inverted black as alpha.
  */
-async function withoutProfile(sharp: SharpModule, image: Sharp): Promise<Pixels> {
+async function withoutProfile(
+  sharp: SharpModule,
+  image: Sharp,
+  tolerant: boolean,
+): Promise<Pixels> {
   const inks = image.pipelineColourspace('cmyk').toColourspace('cmyk').negate().raw();
-  const { data, info } = await inks.toBuffer({ resolveWithObject: true });
+  const { data, info } = await ofInput(inks.toBuffer({ resolveWithObject: true }), tolerant);
   const { width, height } = info;
   const raw = { width, height, channels: 4 } as const;
-  const pixels = await pixelsOf(sharp(data, { raw }).flatten({ background: '#000000' }));
+  const pixels = await pixelsOf(sharp(data, { raw }).flatten({ background: '#000000' }), tolerant);
   freeMemory(data);
   return pixels;
 }
 
-async function pixelsOf(image: Sharp): Promise<Pixels> {
-  const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
+async function pixelsOf(image: Sharp, tolerant: boolean): Promise<Pixels> {
+  const decoding = image.raw().toBuffer({ resolveWithObject: true });
+  const { data, info } = await ofInput(decoding, tolerant);
   const { width, height, channels } = info;
   if (channels !== 1 && channels !== 3) throw invalidImage(`has ${channels} channels`);
   return { data, width, height, channels };
@@ -124,8 +117,21 @@ const CUT_OFF =
   /premature|truncat|unexpected end|end of (data|file|image|stream)|out of order read|read past/i;
 const NO_MEMORY = /vips_tracked: out of memory|could not allocate enough memory/i;
 
+/**
+ * What the decoder makes of the bytes. An error with which it rejects is one of the image, because the arguments of all steps
+ * are constants; those of wrong arguments are thrown by the step, and not here.
+ */
+async function ofInput<Result>(result: Promise<Result>, tolerant: boolean): Promise<Result> {
+  try {
+    return await result;
+  } catch (error) {
+    throw asImageError(error, tolerant);
+  }
+}
+
 function asImageError(error: unknown, tolerant: boolean): unknown {
-  if (error instanceof ServeError || !(error instanceof Error)) return error;
+  // The library's own errors have no class; a TypeError would be a fault of the program.
+  if (!(error instanceof Error) || error.constructor !== Error) return error;
   if (NO_MEMORY.test(error.message)) {
     return new ServeError('OVERLOADED', 'There is no memory to decode the image; retry later.', {
       cause: error,

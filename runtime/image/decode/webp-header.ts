@@ -1,5 +1,6 @@
 /** @module Reads the header of a WebP file (RFC 9649). */
 
+import { ShortTurns } from '../../short-turns.ts';
 import { HeaderBytes } from './header-bytes.ts';
 import { checkSize, damagedImage, invalidImage } from './image-errors.ts';
 import type { HeaderOptions, ImageHeader } from './image-header.ts';
@@ -7,22 +8,24 @@ import type { HeaderOptions, ImageHeader } from './image-header.ts';
 const FIRST_CHUNK = 12;
 /** Beyond so many chunks no EXIF data is looked for. */
 const MAX_CHUNKS = 65_536;
+/** After so many chunks the time of the turn is looked at. */
+const CHUNKS_PER_TURN = 4096;
 /** Four channels, and those of the codec. */
 const HELD_BYTES = 9;
 const VP8L_SIGNATURE = 0x2f;
 
 /** @throws {ServeError} `INVALID_IMAGE`, `IMAGE_TOO_LARGE` */
-export function readWebpHeader(
+export async function readWebpHeader(
   file: Uint8Array,
   { maxPixels, tolerant }: HeaderOptions,
-): ImageHeader {
+): Promise<ImageHeader> {
   const bytes = new HeaderBytes(file);
   const [width, height] = sizeOf(bytes);
   checkSize(width, height, maxPixels);
   if (!tolerant && bytes.uint32(4, true) + 8 > bytes.length) {
     throw damagedImage('ends before its last pixels');
   }
-  const firstFrame = firstFrameOf(file, bytes);
+  const firstFrame = await firstFrameOf(file, bytes);
   return {
     format: 'webp',
     width,
@@ -35,7 +38,11 @@ export function readWebpHeader(
 }
 
 /** The chunks up to the first frame and, for the orientation, the EXIF data. */
-function firstFrameOf(file: Uint8Array, bytes: HeaderBytes): (() => Uint8Array) | undefined {
+async function firstFrameOf(
+  file: Uint8Array,
+  bytes: HeaderBytes,
+): Promise<(() => Uint8Array) | undefined> {
+  const turns = new ShortTurns();
   let end: number | undefined;
   let at = FIRST_CHUNK;
   for (let chunks = 0; chunks < MAX_CHUNKS && at + 8 <= bytes.length; chunks += 1) {
@@ -44,6 +51,7 @@ function firstFrameOf(file: Uint8Array, bytes: HeaderBytes): (() => Uint8Array) 
     if (bytes.has(at, 'ANMF')) end ??= next;
     if (end !== undefined && bytes.has(at, 'EXIF')) return joined(file, end, at, next);
     at = next;
+    if (chunks % CHUNKS_PER_TURN === CHUNKS_PER_TURN - 1) await turns.pause();
   }
   return end === undefined || end >= bytes.length ? undefined : joined(file, end, at, at);
 }

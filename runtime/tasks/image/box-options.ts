@@ -8,13 +8,13 @@ import { nearNames } from '../../nearest.ts';
 
 /** What a request leaves out is as `model.json` has it, and else the default. */
 export interface BoxRequest {
-  /** The lowest confidence, 0 to 1. */
+  /** Boxes are left out unless their confidence is above it, 0 to 1. */
   readonly threshold?: number | undefined;
-  /** Overlap from which of two boxes only the better one stays, 0 to 1. Default: 0.45. */
+  /** Overlap above which of two boxes only the better one stays, 0 to 1. Default: 0.45. */
   readonly iou?: number | undefined;
   /** Default: 300. */
   readonly maxDetections?: number | undefined;
-  /** Names of the classes that are wanted. Default: all. */
+  /** Names of the classes that are wanted, or their numbers. Default: all. */
   readonly classes?: readonly string[] | undefined;
   /** Whether boxes of different classes suppress each other. Default: false. */
   readonly agnostic?: boolean | undefined;
@@ -53,7 +53,9 @@ export const className = (labels: readonly string[], index: number): string =>
 function classOf(labels: readonly string[], name: string): number {
   const index = labels.indexOf(name);
   if (index !== -1) return index;
-  if (/^\d{1,6}$/.test(name) && labels[Number(name)] === undefined) return Number(name);
+  // Without a name of any class, it is not known how many there are.
+  const classes = labels.length || Number.POSITIVE_INFINITY;
+  if (/^\d{1,6}$/.test(name) && Number(name) < classes) return Number(name);
   const known =
     labels.length === 0
       ? 'its classes have no names, but numbers from 0'

@@ -11,13 +11,14 @@ export interface Box {
 }
 
 /**
- * The box between the edges, which are rounded themselves, so that it ends within the image.
+ * The box between the edges, which are rounded themselves, so that it ends within the image. Undefined if it has no area then.
  *
  * @param corners Left, top, right, bottom.
  */
-export function boxBetween(corners: Float32Array): Box {
+export function boxBetween(corners: Float32Array): Box | undefined {
   const [left, top, right, bottom] = Array.from(corners, round) as [number, number, number, number];
-  return { x: left, y: top, width: round(right - left), height: round(bottom - top) };
+  const [width, height] = [round(right - left), round(bottom - top)];
+  return width > 0 && height > 0 ? { x: left, y: top, width, height } : undefined;
 }
 
 const round = (pixels: number): number => Math.round(pixels * 100) / 100;

@@ -4,6 +4,7 @@ import type { ImageModel } from '../../image/image-model.ts';
 import { activate, activationOf, highestFirst } from '../scores.ts';
 import { encodeImages } from './encode-images.ts';
 import type { ImageInput, ImageOperation } from './operation.ts';
+import { unfit } from './output-floats.ts';
 import { rowOf } from './row-outputs.ts';
 
 export interface ClassifyInput extends ImageInput {
@@ -48,6 +49,7 @@ export const classify: ImageOperation<ClassifyInput, Context, ClassifyOutput> = 
     return {
       results: results.map((result) => {
         const scores = activate(rowOf(model, result, outputOf(model)).data, activation);
+        if (!scores.every(Number.isFinite)) throw noNumbers();
         return highestFirst(scores, topK)
           .map((i) => ({ class: model.labels[i] ?? String(i), confidence: scores[i]! }))
           .filter(({ confidence }) => confidence >= threshold);
@@ -55,6 +57,11 @@ export const classify: ImageOperation<ClassifyInput, Context, ClassifyOutput> = 
     };
   },
 };
+
+const noNumbers = () =>
+  unfit(
+    "The model's scores are not numbers, or without end, as where float16 has too small a range for it; check the model's dtype, or export it in float32.",
+  );
 
 function outputOf({ head }: ImageModel): string {
   if (head.kind === 'scores') return head.output;

@@ -5,9 +5,11 @@ import { ServeError } from '../../errors.ts';
 import type { ImageModel } from '../../image/image-model.ts';
 import { type Box, boxBetween } from './box.ts';
 import { type BoxRequest, boxOptionsOf, className } from './box-options.ts';
+import { checkWaits } from './check-waits.ts';
 import { encodeImages } from './encode-images.ts';
 import { headTensors } from './head-tensors.ts';
 import type { ImageInput, ImageOperation } from './operation.ts';
+import { readingOf } from './output-floats.ts';
 
 export interface DetectInput extends ImageInput, BoxRequest {}
 
@@ -20,7 +22,7 @@ export interface Detection {
 }
 
 export interface ImageDetections {
-  /** By falling confidence. */
+  /** By falling confidence. Boxes without an area are left out. */
   readonly detections: readonly Detection[];
   /** The size of the image after its orientation. */
   readonly image: { readonly width: number; readonly height: number };
@@ -55,15 +57,17 @@ export const detect: ImageOperation<DetectInput, Context, DetectOutput> = {
     const { runs, geometries } = await encodeImages(model, input, tools, waiter);
     return { runs, outputs: head.outputs, context: { geometries, head, options } };
   },
-  async answer({ labels }, results, { geometries, head, options }, { images }) {
-    const answers = results.map(async (result, i): Promise<ImageDetections> => {
+  async answer({ labels }, results, { geometries, head, options }, { images }, waiter) {
+    const answers: ImageDetections[] = [];
+    for (const [i, result] of results.entries()) {
+      checkWaits(waiter);
       const geometry = geometries[i]!;
       const { width, height } = geometry;
       const tensors = headTensors(head.native.kind, head.outputs, result);
-      const boxes = await images.boxes(head.native, tensors, geometry, options);
-      return { detections: detectionsOf(boxes, labels), image: { width, height } };
-    });
-    return { results: await Promise.all(answers) };
+      const boxes = await readingOf(images.boxes(head.native, tensors, geometry, options));
+      answers.push({ detections: detectionsOf(boxes, labels), image: { width, height } });
+    }
+    return { results: answers };
   },
 };
 
@@ -108,9 +112,11 @@ function detectionsOf(
   { count, corners, scores, classes }: Boxes,
   labels: readonly string[],
 ): Detection[] {
-  return Array.from({ length: count }, (_, i) => ({
-    box: boxBetween(corners.subarray(4 * i, 4 * i + 4)),
-    class: className(labels, classes[i]!),
-    confidence: scores[i]!,
-  }));
+  const found: Detection[] = [];
+  for (let i = 0; i < count; i += 1) {
+    const box = boxBetween(corners.subarray(4 * i, 4 * i + 4));
+    if (box === undefined) continue;
+    found.push({ box, class: className(labels, classes[i]!), confidence: scores[i]! });
+  }
+  return found;
 }

@@ -3,6 +3,8 @@
 import type { CanvasGeometry, Placement, Tensor, Tensors } from '../../../native/index.ts';
 import { ServeError } from '../../errors.ts';
 import type { ImageInputForm, ImageModel } from '../../image/image-model.ts';
+import { linkedAbort } from '../../linked-abort.ts';
+import { decodeFor } from './decode-for.ts';
 import type { ImageInput, ImageTools, ImageWaiter } from './operation.ts';
 
 /** The runs of a request, and where each image lies in its input. */
@@ -11,12 +13,10 @@ export interface EncodedImages {
   readonly geometries: readonly CanvasGeometry[];
 }
 
-const WHITE = '#ffffff';
-
 /**
- * Decodes the images side by side, and lays each out for the model.
+ * Decodes the images side by side, and lays each out for the model. The first failure stops the others.
  *
- * @throws {ServeError} the errors of `ImageDecoder.decode`, with the place of the image
+ * @throws {ServeError} the errors of `ImageDecoder.decode`, with the place of the image, when nothing more is done with the others
  */
 export async function encodeImages(
   model: ImageModel,
@@ -24,35 +24,42 @@ export async function encodeImages(
   tools: ImageTools,
   waiter: ImageWaiter,
 ): Promise<EncodedImages> {
-  const encoded = await Promise.all(
-    input.images.map((file, index) =>
-      encodeImage(model, file, input, tools, waiter).catch((error) => {
-        throw input.images.length === 1 ? error : withPlace(error, input.placeOf(index));
-      }),
-    ),
-  );
+  const { signal, abort, unlink } = linkedAbort(waiter.signal);
+  const patience: ImageWaiter = { signal, timeLeft: () => waiter.timeLeft() };
+  const failures: unknown[] = [];
+  const encoding = input.images.map(async (_, index) => {
+    try {
+      return await encodeImage(model, input, index, tools, patience);
+    } catch (error) {
+      failures.push(input.images.length === 1 ? error : withPlace(error, input.placeOf(index)));
+      abort(error);
+      return undefined;
+    }
+  });
+  const encoded = await Promise.all(encoding);
+  unlink();
+  if (failures.length > 0) throw failures[0];
   return {
-    runs: encoded.map(({ run }) => run),
-    geometries: encoded.map(({ geometry }) => geometry),
+    runs: encoded.map((each) => each!.run),
+    geometries: encoded.map((each) => each!.geometry),
   };
 }
 
 async function encodeImage(
-  { input: form, defaults }: ImageModel,
-  file: Uint8Array,
-  { background = defaults.background ?? WHITE, tolerant = false }: ImageInput,
-  { decoder, images }: ImageTools,
+  model: ImageModel,
+  input: ImageInput,
+  index: number,
+  tools: ImageTools,
   waiter: ImageWaiter,
 ): Promise<{ readonly run: Tensors; readonly geometry: CanvasGeometry }> {
-  const image = await decoder.decode(file, {
-    ...{ channels: form.form.channels, background, tolerant, signal: waiter.signal },
-    target: (width, height) => form.placement(width, height),
-    timeoutMs: waiter.timeLeft(),
-  });
-  const { width, height } = image;
-  const placement = form.placement(width, height);
+  const { input: form } = model;
+  const target = (width: number, height: number) => form.placement(width, height);
+  const image = await decodeFor(model, input, index, tools, waiter, target);
   try {
-    const data = await images.place(image.pixels, placement, form.form);
+    if (waiter.signal?.aborted) throw waiter.signal.reason;
+    const { width, height } = image;
+    const placement = form.placement(width, height);
+    const data = await tools.images.place(image.pixels, placement, form.form);
     return {
       run: inputsOf(form, placement, data),
       geometry: {
@@ -122,5 +129,6 @@ function maskOf(
 /** The same error with the place of the image, as the first word of its sentence. */
 function withPlace(error: unknown, place: string): unknown {
   if (!(error instanceof ServeError)) return error;
-  return new ServeError(error.code, `${place}: ${error.message}`, { cause: error });
+  const { code, message, retryAfterMs, param } = error;
+  return new ServeError(code, `${place}: ${message}`, { cause: error, retryAfterMs, param });
 }

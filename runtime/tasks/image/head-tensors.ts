@@ -1,9 +1,8 @@
 /** @module The outputs of a run of one image as the functions on images read them. */
 
-import type { BoxHead, HeadTensor, SegmentHead, Tensor } from '../../../native/index.ts';
-import { invalidArgument } from '../../errors.ts';
-import { floatsOfHalves } from '../../half-floats.ts';
+import type { BoxHead, HeadTensor, SegmentHead } from '../../../native/index.ts';
 import type { TaskResult } from '../task.ts';
+import { floatsOf, unfit } from './output-floats.ts';
 
 /** The number of dimensions of each output for one image, without the one of rows. */
 const RANKS: Readonly<Record<(BoxHead | SegmentHead)['kind'], readonly number[]>> = {
@@ -22,7 +21,7 @@ const RANKS: Readonly<Record<(BoxHead | SegmentHead)['kind'], readonly number[]>
  * Nothing may write to them, because they may be the memory of the outputs.
  *
  * @param names The outputs by the order of the head.
- * @throws {ServeError} `INVALID_ARGUMENT` for an output of another shape or type.
+ * @throws {ServeError} `INTERNAL` for an output of another shape or type.
  */
 export function headTensors(
   kind: (BoxHead | SegmentHead)['kind'],
@@ -40,27 +39,7 @@ export function headTensors(
 function withoutRows(name: string, dims: readonly number[], rank: number): readonly number[] {
   if (dims.length === rank) return dims;
   if (dims.length === rank + 1 && dims[0] === 1) return dims.slice(1);
-  throw invalidArgument(
+  throw unfit(
     `Output '${name}' of the model has the shape [${dims}] for one image, but its head reads ${rank} dimensions after one of 1 row; another head may fit, which "head" in model.json names.`,
   );
-}
-
-function floatsOf(name: string, { type, data }: Tensor): Float32Array {
-  switch (type) {
-    case 'float32':
-      return data;
-    case 'float16':
-      return floatsOfHalves(data);
-    case 'int64':
-    case 'uint64':
-      // Numbers of classes, which a float32 holds exactly.
-      return Float32Array.from(data as ArrayLike<bigint>, Number);
-    case 'string':
-    case 'bfloat16':
-      throw invalidArgument(
-        `Output '${name}' of the model is of the type ${type}; boxes and masks are read from numbers of float32, float16, float64 or integers.`,
-      );
-    default:
-      return Float32Array.from(data);
-  }
 }

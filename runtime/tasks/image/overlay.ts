@@ -2,42 +2,40 @@
 
 import type { Segment } from '../../../native/index.ts';
 import type { ImageModel } from '../../image/image-model.ts';
+import { isBackground } from '../../image/labels.ts';
+import { checkWaits } from './check-waits.ts';
+import { decodeFor } from './decode-for.ts';
 import type { ImageInput, ImageTools, ImageWaiter } from './operation.ts';
-import { writePng } from './png.ts';
+import type { Bitmap } from './png.ts';
 
 const OPACITY = 0.5;
-const WHITE = '#ffffff';
-
-/** Names of the class of what is no thing, whose colour would lie over the whole picture. */
-const BACKGROUND = /^[\W_]*background[\W_]*$/i;
-
 type Color = readonly [number, number, number];
 
 /**
- * The image in its full size with the masks blended over it, as a PNG file.
+ * The image in its full size with the masks blended over it, if its client still waits.
  *
  * @param index Of the image among those of the request.
- * @throws {ServeError} the errors of `ImageDecoder.decode`
+ * @throws {ServeError} the errors of `ImageDecoder.decode`; `DEADLINE_EXCEEDED`
  */
 export async function overlayOf(
-  { labels, defaults }: ImageModel,
-  { images, background = defaults.background ?? WHITE, tolerant = false }: ImageInput,
+  model: ImageModel,
+  input: ImageInput,
   index: number,
   segments: readonly Segment[],
-  { decoder, images: native }: ImageTools,
+  tools: ImageTools,
   waiter: ImageWaiter,
-): Promise<Uint8Array> {
-  const shown = segments.filter((segment) => !BACKGROUND.test(labels[segment.class] ?? ''));
+): Promise<Bitmap> {
+  checkWaits(waiter);
+  // The colour of what is no thing would lie over the whole picture.
+  const shown = segments.filter((segment) => !isBackground(model.labels[segment.class]));
   // Decoded once more, because the pixels were not kept while the model ran.
-  const image = await decoder.decode(images[index]!, {
-    ...{ channels: 3, background, tolerant, signal: waiter.signal },
-    timeoutMs: waiter.timeLeft(),
-  });
+  const image = await decodeFor(model, input, index, tools, waiter);
   try {
+    const { pixels, width, height } = image;
     const masks = shown.map(({ mask }) => mask);
     const colors = shown.map((segment) => colorOf(segment.class));
-    const { pixels, width, height } = image;
-    return await writePng(width, height, 3, () => native.overlay(pixels, masks, colors, OPACITY));
+    const data = await tools.images.overlay(pixels, masks, colors, OPACITY);
+    return { data, width, height, channels: 3 };
   } finally {
     image.release();
   }

@@ -1,6 +1,6 @@
 /** @module Writes PNG files off the thread. */
 
-import { loadSharp } from '../../image/decode/sharp-pixels.ts';
+import { freeMemory, loadSharp } from '../../image/decode/sharp-pixels.ts';
 import { Slots } from '../../slots.ts';
 
 /** Files that are written at the same time: each needs the memory of its pixels. */
@@ -11,21 +11,30 @@ const MASK_COMPRESSION = 6;
 /** Photographs hardly become smaller at higher levels, which take several times as long. */
 const PICTURE_COMPRESSION = 3;
 
+/** Pixels `[height, width, channels]` of 1 (grey) or 3 (RGB) channels. */
+export interface Bitmap {
+  /** In memory that nothing else uses. */
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 1 | 3;
+}
+
 /**
- * @param pixels `[height, width, channels]`; it is called when there is a slot, so that not all pixels are in memory at once.
- * @param channels 1 (grey) or 3 (RGB).
+ * @param bitmap It is called when there is a slot, so that not all pixels are in memory at once. The memory of its pixels is freed
+ * when the file is written.
  */
-export function writePng(
-  width: number,
-  height: number,
-  channels: 1 | 3,
-  pixels: () => Promise<Uint8Array>,
-): Promise<Uint8Array> {
+export function writePng(bitmap: () => Promise<Bitmap>): Promise<Uint8Array> {
   return slots.use(async () => {
     const sharp = await loadSharp();
-    const picture = sharp(await pixels(), { raw: { width, height, channels } });
-    return channels === 1
-      ? picture.toColourspace('b-w').png({ compressionLevel: MASK_COMPRESSION }).toBuffer()
-      : picture.png({ compressionLevel: PICTURE_COMPRESSION }).toBuffer();
+    const { data, ...raw } = await bitmap();
+    try {
+      const picture = sharp(data, { raw });
+      return raw.channels === 1
+        ? await picture.toColourspace('b-w').png({ compressionLevel: MASK_COMPRESSION }).toBuffer()
+        : await picture.png({ compressionLevel: PICTURE_COMPRESSION }).toBuffer();
+    } finally {
+      freeMemory(data);
+    }
   });
 }

@@ -10,10 +10,12 @@ import { ServeError } from '../../errors.ts';
 import type { ImageModel } from '../../image/image-model.ts';
 import type { Box } from './box.ts';
 import { type BoxRequest, boxOptionsOf, className } from './box-options.ts';
+import { checkWaits } from './check-waits.ts';
 import { encodeImages } from './encode-images.ts';
 import { headTensors } from './head-tensors.ts';
 import { type MaskContent, type MaskFormat, MaskWriter } from './mask-content.ts';
-import type { ImageInput, ImageOperation, ImageWaiter } from './operation.ts';
+import type { ImageInput, ImageOperation } from './operation.ts';
+import { readingOf } from './output-floats.ts';
 import { overlayOf } from './overlay.ts';
 
 /**
@@ -86,18 +88,23 @@ export const segment: ImageOperation<SegmentInput, Context, SegmentOutput> = {
     const answers: ImageSegments[] = [];
     // One image after another, because masks may need much memory.
     for (const [i, result] of results.entries()) {
+      checkWaits(waiter);
       const tensors = headTensors(head.native.kind, head.outputs, result);
-      const found = await tools.images.segments(head.native, tensors, geometries[i]!, options);
+      const found = await readingOf(
+        tools.images.segments(head.native, tensors, geometries[i]!, options),
+      );
       const segments: ImageSegment[] = [];
       for (const each of input.onlyOverlay ? [] : found) {
+        // Many masks of large images take seconds.
         checkWaits(waiter);
         segments.push(await describe(model, each, writer));
       }
-      answers.push(
-        input.overlay
-          ? { segments, overlay: await overlayOf(model, input, i, found, tools, waiter) }
-          : { segments },
-      );
+      if (input.overlay) {
+        const drawn = () => overlayOf(model, input, i, found, tools, waiter);
+        answers.push({ segments, overlay: await writer.writeOverlay(geometries[i]!, drawn) });
+      } else {
+        answers.push({ segments });
+      }
     }
     return { results: answers };
   },
@@ -110,15 +117,6 @@ function masksOf({ head }: ImageModel): MaskOutputs {
     'WRONG_TASK',
     'The model does not segment images: its outputs have no masks.',
   );
-}
-
-/** Many masks of large images take seconds. @throws {ServeError} `DEADLINE_EXCEEDED`, or the reason of the aborted signal */
-function checkWaits(waiter: ImageWaiter): void {
-  if (waiter.signal?.aborted) throw waiter.signal.reason;
-  const left = waiter.timeLeft();
-  if (left !== undefined && left <= 0) {
-    throw new ServeError('DEADLINE_EXCEEDED', 'The request was not answered by its deadline.');
-  }
 }
 
 async function describe(

@@ -72,7 +72,8 @@ function tableInputs(signature: Signature, config: TableConfig): readonly Featur
   const quoted = inputs.map(({ name }) => `'${name}'`).join(', ');
   if (inputs.length === 0) throw unsuitable('it has no input');
   if (wanted !== undefined && !inputs.some(({ name }) => name === wanted)) {
-    throw unsuitable(`it has no input '${wanted}', only ${quoted}`);
+    const forImages = wanted === 'image' ? '; "input": "image" needs a "task" of images' : '';
+    throw unsuitable(`it has no input '${wanted}', only ${quoted}${forImages}`);
   }
   if (inputs.length > 1 && (wanted !== undefined || features.length > 0)) {
     const expected = '"input" and "features" need one input, or "features" the names of all inputs';

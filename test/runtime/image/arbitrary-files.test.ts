@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import type { FileTensor } from '../../../native/index.ts';
 import { checkSchema } from '../../../runtime/check-schema.ts';
 import { HEADS, IMAGE_TASKS, type Preprocessing } from '../../../runtime/image/image-model.ts';
-import { openImageModel, pixelOption, placementOf } from '../../../runtime/image/index.ts';
+import { imageLoadOptions, openImageModel, placementOf } from '../../../runtime/image/index.ts';
 import { preprocessorSchema, readPreprocessing } from '../../../runtime/image/preprocessing.ts';
 import { ServeError } from '../../../runtime/index.ts';
 import { bareDescription, tensor } from '../../support/image-folder.ts';
@@ -202,8 +202,8 @@ describe('any graph', () => {
           preprocessing: dice.pick([undefined, preprocessing]),
         });
         try {
-          const pixels = pixelOption(description, graph);
-          const opened = openImageModel(description, {}, graph, pixels);
+          const options = imageLoadOptions(description, graph);
+          const opened = openImageModel(description, {}, graph, options);
           if (typeof opened === 'string') {
             assert.ok(!opened.endsWith('.') && /^["A-Z]/.test(opened), opened);
             counts.refused += 1;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { FileTensor } from '../../../native/index.ts';
 import type { ImageDescription, ImageGraph, Preprocessing } from '../../../runtime/image/index.ts';
-import { openImageModel, pixelOption } from '../../../runtime/image/index.ts';
+import { imageLoadOptions, openImageModel } from '../../../runtime/image/index.ts';
 import {
   bareDescription,
   describeImages,
@@ -33,13 +33,13 @@ const withInputs = (
   outputs: readonly FileTensor[] = [logits],
 ): ImageGraph => graphOf(outputs, { inputs });
 
-/** As a load does it: the engine gets what `pixelOption` says. */
+/** As a load does it: the engine gets what `imageLoadOptions` says. */
 function loaded(description: Partial<ImageDescription>, graph: ImageGraph) {
   const whole = bareDescription(description);
-  const pixels = pixelOption(whole, graph);
-  const opened = openImageModel(whole, {}, graph, pixels);
+  const options = imageLoadOptions(whole, graph);
+  const opened = openImageModel(whole, {}, graph, options);
   if (typeof opened === 'string') throw new Error(opened);
-  return { ...opened, pixels };
+  return { ...opened, pixels: options.inputs, dimensions: options.dimensions };
 }
 
 const near = (found: readonly number[], expected: readonly number[]) => {
@@ -54,7 +54,7 @@ describe('the form of the input', () => {
       withInputs([tensor('x', [-1, 3, 224, 224])]),
     );
     const form = { scale: 1 / 255, ...IMAGENET, reverse: true };
-    assert.deepEqual(pixels, { x: { from: 'uint8-hwc', ...form } });
+    assert.deepEqual(pixels, { x: { from: 'uint8-hwc', ...form, either: true } });
     const { placement, ...input } = model.input;
     assert.deepEqual(input, {
       name: 'x',
@@ -183,15 +183,44 @@ describe('the form of the input', () => {
     });
   }
 
-  test('inputs may be those of a session, which declares pixels as requests have them', () => {
-    const described = bareDescription();
-    const pixels = pixelOption(described, withInputs([tensor('x', [-1, 3, 32, 48])]));
-    const session = withInputs([tensor('x', [-1, 32, 48, 3], 'uint8')]);
-    const opened = openImageModel(described, {}, session, pixels);
-    if (typeof opened === 'string') throw new Error(opened);
-    assert.equal(opened.model.input.type, 'pixels');
-    assert.equal(opened.model.input.placement(9, 9).canvasWidth, 48);
-    assert.ok(opened.notes[0]?.endsWith(', and their bytes are divided by 255'));
+  describe('sizes that the file leaves open', () => {
+    const open = (dims: readonly number[], symbols: readonly string[], more = {}) =>
+      loaded(
+        {
+          preprocessing: preprocessing({ resize: { kind: 'exact', width: 48, height: 32 } }),
+          ...more,
+        },
+        withInputs([{ name: 'x', type: 'float32', dims, symbols }]),
+      );
+
+    test('are those of the layout, with the channels first or last', () => {
+      const first = open([-1, -1, -1, -1], ['batch', 'channels', 'height', 'width']);
+      assert.deepEqual(first.dimensions, { channels: 3, height: 32, width: 48 });
+      assert.match(
+        first.notes.join(),
+        /channels, height, width, which the file leaves open, are 3, 32, 48/,
+      );
+      const last = open([-1, -1, -1, 3], ['batch', 'height', 'width', '']);
+      assert.deepEqual(last.dimensions, { height: 32, width: 48 });
+      assert.equal(last.model.input.form.layout, 'float32-hwc');
+    });
+
+    test('stay open if they differ from image to image, have no names, or share one', () => {
+      const symbols = ['batch', '', 'height', 'width'];
+      const varies = preprocessing({ resize: { kind: 'shortest', length: 32, longest: 64 } });
+      assert.equal(open([-1, 3, -1, -1], symbols, { preprocessing: varies }).dimensions, undefined);
+      assert.equal(open([-1, 3, -1, -1], ['batch', '', '', '']).dimensions, undefined);
+      assert.equal(open([-1, 3, -1, -1], ['n', '', 'side', 'side']).dimensions, undefined);
+      assert.equal(open([-1, 3, -1, -1], ['n', '', 'n', 'w']).dimensions, undefined);
+    });
+  });
+
+  test('a canvas of more pixels than are laid out is a mistake', () => {
+    const huge = preprocessing({ resize: { kind: 'exact', width: 16_000, height: 16_000 } });
+    assert.throws(
+      () => loaded({ preprocessing: huge }, withInputs([tensor('x', [-1, 3, -1, -1])])),
+      { code: 'INVALID_CONFIG', message: /16000 × 16000/ },
+    );
   });
 
   for (const [name, inputs, message] of [
@@ -226,7 +255,7 @@ describe('the form of the input', () => {
     test(`${name} are no image`, () => {
       const graph = withInputs(inputs);
       assert.throws(() => openedModel({}, graph), { message });
-      assert.equal(pixelOption(bareDescription(), graph), undefined);
+      assert.equal(imageLoadOptions(bareDescription(), graph).inputs, undefined);
     });
   }
 
@@ -237,7 +266,7 @@ describe('the form of the input', () => {
       message: 'image_mean has 3 numbers, but the input has 1 channel; write one for each.',
     });
     assert.equal(
-      pixelOption(bareDescription({ preprocessing: preprocessing() }), graph),
+      imageLoadOptions(bareDescription({ preprocessing: preprocessing() }), graph).inputs,
       undefined,
     );
   });

@@ -129,6 +129,14 @@ describe('a model without a task', () => {
   });
 });
 
+test('an input that the graph does not have is refused, and "image" needs a task of images', () => {
+  assert.throws(() => task({ input: 'a' }, ['y', [-1]]), /it has no input 'a', only 'x'\.$/);
+  assert.throws(
+    () => task({ input: 'image' }, ['y', [-1]]),
+    /no input 'image', only 'x'; "input": "image" needs a "task" of images\.$/,
+  );
+});
+
 describe('labels and activation without a task', () => {
   const labels = ['cat', 'dog'];
 

@@ -104,6 +104,10 @@ test('jobs are listed, the newest first', async () => {
   const next = await send('GET', `/jobs?limit=1&status=succeeded&cursor=${page.body.next}`);
   assert.equal(next.body.items[0].job_id, first);
   assert.equal(next.body.items[0].result, undefined);
+  const refused = await submit(gateway, { ...PREDICT, body: { features: 'x' } });
+  const failed = await ended(gateway, refused);
+  assert.match(failed.error, /^features must be/);
+  assert.deepEqual((await send('GET', '/jobs?limit=1')).body.items, [failed]);
   const empty = await send('GET', '/jobs?status=expired');
   assert.deepEqual(empty.body, { items: [], next: null });
 });

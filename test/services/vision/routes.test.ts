@@ -252,6 +252,19 @@ describe('POST /segment', () => {
     assert.equal(response.headers.get('content-type'), 'image/png');
     const { width, height } = await sharp(await response.arrayBuffer()).metadata();
     assert.deepEqual([width, height], [24, 16]);
+    const accepted: Readonly<Record<string, string>> = {
+      'image/*': 'image/png',
+      'image/png;q=0.5, application/json;q=0.1': 'image/png',
+      'application/json;q=0.1, image/*;q=0.5': 'image/png',
+      'image/*, image/png;q=0.1, application/json;q=0.5': 'application/json',
+      'image/*, application/json': 'application/json',
+      'image/webp': 'application/json',
+      '*/*': 'application/json',
+    };
+    for (const [accept, type] of Object.entries(accepted)) {
+      const { headers } = await regions.post('/segment', formOf([image]), { Accept: accept });
+      assert.equal(headers.get('content-type'), type, accept);
+    }
     const two = await regions.post('/segment', formOf([image, image]), headers);
     assert.equal(two.status, 400);
     assert.match(((await two.json()) as { error: string }).error, /one picture.*2 images/);

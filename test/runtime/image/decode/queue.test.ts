@@ -100,6 +100,49 @@ describe('images wait', () => {
     await second;
   });
 
+  test('and one that needs more than there is, holds back those of other threads that come later', async () => {
+    const shared = DecodeBudget.counts();
+    const [one, other] = [open({ decodes: 4, shared }), open({ decodes: 4, shared })];
+    const [first, large, later, last] = [work(), work(), work(), work()];
+    const running = first.in(other.queue, KIB);
+    const waiting = large.in(one.queue, 5 * MIB);
+    // Without the mark it would begin, and the next one before it ends, and so on.
+    const small = later.in(other.queue, KIB);
+    assert.deepEqual([large.state.started, later.state.started], [false, false]);
+    first.end();
+    await running;
+    await until(() => large.state.started, 'the large image is decoded');
+    assert.equal(later.state.started, false);
+    large.end();
+    await waiting;
+    await until(() => later.state.started, 'the small image is decoded');
+    later.end();
+    await small;
+    const afterwards = last.in(one.queue, KIB);
+    assert.equal(last.state.started, true);
+    last.end();
+    await afterwards;
+    assert.deepEqual([one.budget.taken, one.budget.decoding], [0, 0]);
+  });
+
+  test('until one that needs more than there is, is given up', async () => {
+    const shared = DecodeBudget.counts();
+    const [one, other] = [open({ decodes: 4, shared }), open({ decodes: 4, shared })];
+    const [first, large, later] = [work(), work(), work()];
+    const running = first.in(other.queue, KIB);
+    const controller = new AbortController();
+    const waiting = large.in(one.queue, 5 * MIB, { signal: controller.signal });
+    const small = later.in(other.queue, KIB);
+    assert.equal(later.state.started, false);
+    controller.abort(new ServeError('CANCELLED', 'The client left.'));
+    await assert.rejects(waiting, code('CANCELLED'));
+    await until(() => later.state.started, 'the small image is decoded');
+    first.end();
+    later.end();
+    await Promise.all([running, small]);
+    assert.equal(large.state.started, false);
+  });
+
   test('until too many do', async () => {
     const { queue } = open({ decodes: 1, waiting: 1 });
     const [a, b, c] = [work(), work(), work()];
@@ -124,6 +167,19 @@ describe('an image is given up', () => {
     assert.deepEqual([b.state.started, c.state.started], [false, true]);
     c.end();
     await third;
+  });
+
+  test('not before a deadline that is weeks away', async () => {
+    const { queue } = open({ decodes: 1 });
+    const [a, b, c] = [work(), work(), work()];
+    const first = a.in(queue, KIB);
+    const second = b.in(queue, KIB, { timeoutMs: 2 ** 31 });
+    // A timer of that delay would end after a millisecond.
+    await assert.rejects(c.in(queue, KIB, { timeoutMs: 20 }), code('DEADLINE_EXCEEDED'));
+    assert.equal(queue.inFlight, 2);
+    a.end();
+    b.end();
+    assert.deepEqual(await Promise.all([first, second]), ['pixels', 'pixels']);
   });
 
   test('when nobody waits for it, with the reason', async () => {
@@ -190,6 +246,12 @@ describe('the decoder', () => {
       names.map(async (name) => (await decoder.decode(imageFile(name), OPTIONS)).release()),
     );
     assert.equal(decoder.inFlight, 0);
+  });
+
+  test('does not blame the image for a fault of the program', async () => {
+    const options = { ...OPTIONS, background: 'no colour' };
+    const isFault = (error: unknown) => error instanceof Error && !(error instanceof ServeError);
+    await assert.rejects(openDecoder().decode(imageFile('rgb.png'), options), isFault);
   });
 
   test('refuses by the header while the queue is full', async () => {

@@ -20,7 +20,7 @@ export const expectedImages = (): Readonly<Record<string, Expected>> =>
 export const imageFile = (name: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(readFileSync(new URL(`files/${name}`, FOLDER)));
 
-export const OPTIONS: DecodeOptions = { channels: 3, background: '#ffffff', tolerant: false };
+export const OPTIONS: DecodeOptions = { background: '#ffffff', tolerant: false };
 
 export const openDecoder = (options: Partial<DecoderOptions> = {}) =>
   openImageDecoder({

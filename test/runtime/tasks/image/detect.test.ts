@@ -106,6 +106,54 @@ test('outputs that list nothing give no boxes and no segments', async () => {
   }
 });
 
+test('boxes that have no area when they are rounded are left out', async () => {
+  const model = models.model('mask-rcnn');
+  const waiter = { timeLeft: () => undefined };
+  const corners = [
+    ...[10, 10, 10.001, 20],
+    ...[10, 10, 20, 10.004],
+    ...[10, 10, 10.02, 10.02],
+    ...[500, 10, 510, 20],
+  ];
+  const outputs = {
+    boxes: { type: 'float32', dims: [4, 4], data: Float32Array.from(corners) },
+    scores: { type: 'float32', dims: [4], data: Float32Array.of(0.9, 0.8, 0.7, 0.6) },
+    labels: { type: 'int64', dims: [4], data: BigInt64Array.of(1n, 1n, 1n, 1n) },
+    masks: { type: 'float32', dims: [4, 1, 96, 128], data: new Float32Array(4 * 96 * 128) },
+  } as const;
+  const { context } = await detect.prepare(model, imagesOf(['wide.png']), models.tools, waiter);
+  const answer = await detect.answer(model, [{ outputs } as never], context, models.tools, waiter);
+  const [{ detections } = { detections: [] }] = answer.results;
+  assert.deepEqual(
+    detections.map(({ box }) => [box.width, box.height]),
+    [[0.02, 0.02]],
+  );
+});
+
+test('outputs that do not fit the head are the fault of the model', async () => {
+  const waiter = { timeLeft: () => undefined };
+  const outputs = {
+    boxes: { type: 'float32', dims: [2, 4], data: new Float32Array(8) },
+    scores: { type: 'float32', dims: [1], data: new Float32Array(1) },
+    labels: { type: 'int64', dims: [2], data: new BigInt64Array(2) },
+    masks: { type: 'float32', dims: [2, 1, 96, 128], data: new Float32Array(2 * 96 * 128) },
+  } as const;
+  const model = models.model('mask-rcnn');
+  for (const operation of [detect, segment]) {
+    const { context } = await operation.prepare(
+      model,
+      imagesOf(['wide.png']),
+      models.tools,
+      waiter,
+    );
+    const answer = operation.answer as typeof detect.answer;
+    await assert.rejects(
+      async () => answer(model, [{ outputs }], context as never, models.tools, waiter),
+      refused('INTERNAL', /The outputs of the model do not fit its head, .*scores has the shape/),
+    );
+  }
+});
+
 test('a model in half precision finds about the boxes of single precision', async () => {
   const { results } = await models.ask(detect, 'yolo-half', imagesOf(PICTURES));
   assert.equal(models.model('yolo-half').input.type, 'float16');

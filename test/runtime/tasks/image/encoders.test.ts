@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { classify } from '../../../../runtime/tasks/image/classify.ts';
 import { embedImage } from '../../../../runtime/tasks/image/embed-image.ts';
-import { assertNear } from '../text/support.ts';
+import { assertNear, refused } from '../text/support.ts';
 import { expectedOf, type ImageModels, imagesOf, openImageModels, PICTURES } from './support.ts';
 
 interface Expected {
@@ -51,6 +51,25 @@ for (const name of ENCODERS) {
     });
   }
 }
+
+test('scores that are not numbers are the fault of the model, and no empty list', async () => {
+  const waiter = { timeLeft: () => undefined };
+  for (const [name, wrong] of [
+    ['vit', Number.NaN],
+    ['vit', Number.POSITIVE_INFINITY],
+    ['vit-multi-label', Number.NaN],
+  ] as const) {
+    const model = models.model(name);
+    const prepared = await classify.prepare(model, imagesOf(['wide.png']), models.tools, waiter);
+    const data = new Float32Array(model.labels.length).fill(wrong, 1, 2);
+    const tensor = { type: 'float32', dims: [1, data.length], data } as const;
+    const outputs = { [prepared.outputs[0]!]: tensor };
+    await assert.rejects(
+      async () => classify.answer(model, [{ outputs }], prepared.context, models.tools, waiter),
+      refused('INTERNAL', /scores are not numbers, .*check the model's dtype/),
+    );
+  }
+});
 
 test('images that share a batch have the vectors that they have alone', async () => {
   const [first, second] = await Promise.all(

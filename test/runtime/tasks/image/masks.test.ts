@@ -64,7 +64,7 @@ describe('masks', () => {
     for (let from = 0; from < noise.length; from += 2 ** 16) {
       crypto.getRandomValues(noise.subarray(from, from + 2 ** 16));
     }
-    const writer = new MaskWriter(fakeImages({ bitmap: async () => noise }), 'png');
+    const writer = new MaskWriter(fakeImages({ bitmap: async () => noise.slice() }), 'png');
     for (let i = 0; i < 3; i += 1) await writer.write(maskOf(2 ** 12, 2 ** 12));
     await assert.rejects(
       writer.write(maskOf(2 ** 12, 2 ** 12)),
@@ -84,6 +84,29 @@ describe('masks', () => {
     await polygons.write(maskOf(1, 1));
     await assert.rejects(polygons.write(maskOf(1, 1)), tooMany);
   });
+});
+
+test('the memory of pixels is freed when their file is written, or cannot be', async () => {
+  const bitmaps = [new Uint8Array(15), new Uint8Array(14)];
+  const left = [...bitmaps];
+  const writer = new MaskWriter(fakeImages({ bitmap: async () => left.shift()! }), 'png');
+  await writer.write(maskOf(5, 3));
+  // They are too few.
+  await assert.rejects(writer.write(maskOf(5, 3)));
+  assert.deepEqual(
+    bitmaps.map(({ buffer }) => buffer.byteLength),
+    [0, 0],
+  );
+});
+
+test('overlays count with the masks, and beyond the limit are refused with what to do', async () => {
+  const images = fakeImages({ bitmap: async () => Promise.reject(new Error('no memory')) });
+  const writer = new MaskWriter(images, 'png');
+  await assert.rejects(writer.write(maskOf(2 ** 16, 2 ** 15)), /no memory/);
+  await assert.rejects(
+    writer.writeOverlay({ width: 1, height: 1 }, () => assert.fail('nothing is drawn')),
+    refused('INVALID_ARGUMENT', /more than 2147483648 pixels in all; ask for no overlay, or send/),
+  );
 });
 
 test('the JSON of segments is that of the objects, however long', async () => {

@@ -6,6 +6,7 @@ import type { ImageHead, ImageModel } from '../../../../runtime/image/index.ts';
 import { detect } from '../../../../runtime/tasks/image/detect.ts';
 import type { ImageOperation, ImageTools } from '../../../../runtime/tasks/image/operation.ts';
 import { segment } from '../../../../runtime/tasks/image/segment.ts';
+import { refused } from '../text/support.ts';
 import { fakeImages } from './fake-images.ts';
 
 const yolo: ImageHead = {
@@ -127,6 +128,22 @@ test('model.json has precedence over the defaults, and the request over model.js
     ...request,
     classes: Int32Array.of(1),
   });
+});
+
+test('classes may be numbers below that of the classes, and any where no class has a name', async () => {
+  const ask = async (labels: readonly string[], name: string) =>
+    (await optionsOf(detect, { ...modelOf(yolo), labels }, { classes: [name] })).classes;
+  const named = Array.from({ length: 80 }, (_, i) => `class ${i + 1}`);
+  const numbers = Array.from({ length: 80 }, (_, i) => String(i));
+  for (const labels of [named, numbers]) {
+    assert.deepEqual(await ask(labels, '79'), Int32Array.of(79));
+    await assert.rejects(
+      ask(labels, '80'),
+      refused('INVALID_ARGUMENT', /^ServeError: classes has "80", which the model does not have/),
+    );
+  }
+  assert.deepEqual(await ask(named, 'class 3'), Int32Array.of(2));
+  assert.deepEqual(await ask([], '999'), Int32Array.of(999));
 });
 
 test('masks of queries have two thresholds, and those of pixels one', async () => {
