@@ -13,6 +13,7 @@ import type {
   Segment,
   SegmentHead,
 } from './image-types.ts';
+import type { CancelSignal } from './run-types.ts';
 
 /** The arguments of both functions on outputs; see addon/detection_arguments.h. */
 type DetectionCall = readonly [
@@ -20,6 +21,7 @@ type DetectionCall = readonly [
   geometry: Float64Array,
   options: Float64Array,
   classes: Int32Array | null,
+  cancelled: Int32Array | null,
   ...tensors: unknown[],
 ];
 
@@ -87,6 +89,13 @@ const geometryWords = (geometry: CanvasGeometry): Float64Array =>
     geometry.height,
   );
 
+/** @throws {MillraceError} `INVALID_ARGUMENT` */
+function timeoutNanoseconds(timeoutMs: number | undefined): number {
+  if (timeoutMs === undefined) return -1;
+  if (typeof timeoutMs === 'number' && timeoutMs >= 0) return timeoutMs * 1e6;
+  throw invalid(`timeoutMs is ${timeoutMs}: expected a number of milliseconds, 0 or more`);
+}
+
 /** In the order of the enum `OptionWord`. */
 const optionWords = (options: BoxOptions & { readonly maskThreshold?: number }): Float64Array =>
   Float64Array.of(
@@ -96,6 +105,7 @@ const optionWords = (options: BoxOptions & { readonly maskThreshold?: number }):
     flag(options.agnostic),
     flag(options.nms === 'soft'),
     options.maskThreshold ?? 0,
+    timeoutNanoseconds(options.timeoutMs),
   );
 
 function tensorArguments(tensors: readonly HeadTensor[]): unknown[] {
@@ -107,17 +117,37 @@ function tensorArguments(tensors: readonly HeadTensor[]): unknown[] {
   });
 }
 
+/** Calls `work` with an element that becomes 1 when the signal aborts. */
+async function withFlag<Result>(
+  signal: CancelSignal | undefined,
+  work: (cancelled: Int32Array | null) => Promise<Result>,
+): Promise<Result> {
+  if (signal === undefined) return await work(null);
+  const cancelled = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const cancel = () => void Atomics.store(cancelled, 0, 1);
+  signal.addEventListener('abort', cancel);
+  // A signal that has aborted sends no event.
+  if (signal.aborted) cancel();
+  try {
+    return await work(cancelled);
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+}
+
 function detectionCall(
   head: Float64Array,
   tensors: readonly HeadTensor[],
   geometry: CanvasGeometry,
   options: BoxOptions & { readonly maskThreshold?: number },
+  cancelled: Int32Array | null,
 ): DetectionCall {
   return [
     head,
     geometryWords(geometry),
     optionWords(options),
     checkClasses(options.classes),
+    cancelled,
     ...tensorArguments(tensors),
   ];
 }
@@ -160,8 +190,10 @@ export function bindDetections(
   return {
     boxes: (head, tensors, geometry, options) =>
       call(async (): Promise<Boxes> => {
-        const [corners, scores, classes, sources] = await native.findBoxes(
-          ...detectionCall(headWords(head), tensors, geometry, options),
+        const [corners, scores, classes, sources] = await withFlag(options.signal, (cancelled) =>
+          native.findBoxes(
+            ...detectionCall(headWords(head), tensors, geometry, options, cancelled),
+          ),
         );
         return {
           count: scores.byteLength / Float32Array.BYTES_PER_ELEMENT,
@@ -174,8 +206,8 @@ export function bindDetections(
     segments: (head, tensors, geometry, options) =>
       call(async () => {
         const words = headWords(boxesOf(head), head);
-        const [numbers, counts] = await native.findSegments(
-          ...detectionCall(words, tensors, geometry, options),
+        const [numbers, counts] = await withFlag(options.signal, (cancelled) =>
+          native.findSegments(...detectionCall(words, tensors, geometry, options, cancelled)),
         );
         return toSegments(geometry, new Float64Array(numbers), counts);
       }),

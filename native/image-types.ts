@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { CancelSignal } from './run-types.ts';
+
 /** The filters of Pillow, which its enumeration `Resampling` numbers 0 to 5 in this order. */
 export type ResampleFilter = 'nearest' | 'lanczos' | 'bilinear' | 'bicubic' | 'box' | 'hamming';
 
@@ -109,6 +111,10 @@ export interface BoxOptions {
   readonly agnostic: boolean;
   /** `soft` lowers the score of a box by its overlap (Gaussian, sigma 0.5) instead of leaving it out. */
   readonly nms: 'hard' | 'soft';
+  /** Cancels the work when it aborts, within a few milliseconds; the promise then rejects with `CANCELLED`. */
+  readonly signal?: CancelSignal | undefined;
+  /** Milliseconds from the call on, after which the promise rejects with `DEADLINE_EXCEEDED`. Default: no deadline. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Boxes by falling score, clipped to the image. */
@@ -179,14 +185,23 @@ export interface Images {
     placement: Placement,
     form: CanvasForm,
   ): Promise<Uint8Array | Float32Array | Uint16Array>;
-  /** The boxes that the outputs describe. The tensors are those that `head` names, in its order. */
+  /**
+   * The boxes that the outputs describe. The tensors are those that `head` names, in its order.
+   *
+   * @throws {MillraceError} (as a rejection) `INVALID_ARGUMENT`, `CANCELLED`, `DEADLINE_EXCEEDED`, `RESOURCE_EXHAUSTED`
+   */
   boxes(
     head: BoxHead,
     tensors: readonly HeadTensor[],
     geometry: CanvasGeometry,
     options: BoxOptions,
   ): Promise<Boxes>;
-  /** The segments that the outputs describe, by falling score; those of `semantic` by class. */
+  /**
+   * The segments that the outputs describe, by falling score; those of `semantic` by class. Their masks may have 4,000,000 counts in
+   * all.
+   *
+   * @throws {MillraceError} (as a rejection) as `boxes`
+   */
   segments(
     head: SegmentHead,
     tensors: readonly HeadTensor[],
@@ -195,7 +210,11 @@ export interface Images {
   ): Promise<readonly Segment[]>;
   /** The mask as `[height, width]` bytes of 0 and 255. */
   bitmap(mask: Mask): Promise<Uint8Array>;
-  /** The outlines of the mask: for each part x and y of its corners in turn, as COCO lists them. */
+  /**
+   * The outlines of the mask: for each part x and y of its corners in turn, as COCO lists them.
+   *
+   * @throws {MillraceError} (as a rejection) `INVALID_ARGUMENT` for more than 4,000,000 numbers
+   */
   polygons(mask: Mask): Promise<readonly (readonly number[])[]>;
   /** A copy of the RGB pixels with the masks blended over them, each in its colour. */
   overlay(

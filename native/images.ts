@@ -48,7 +48,7 @@ interface NativeImages {
   decodeBase64(text: Uint8Array): Promise<ArrayBuffer | undefined>;
 }
 
-/** Returns the numbers that `ReadPlaceJob` in image/canvas.h describes. */
+/** Returns the numbers that `ReadPlaceJob` in addon/place_arguments.h describes. */
 function placeWords(pixels: Pixels, placement: Placement, form: CanvasForm): Float64Array {
   const { channels, scale = 1, reverse = false } = form;
   const { mean = Array(channels).fill(0), std = Array(channels).fill(1) } = form;

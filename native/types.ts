@@ -124,7 +124,7 @@ export interface PixelInput {
   reverse?: boolean;
   /**
    * Requests may have pixels or the model's own form, which `signature` then shows. Requests of different forms do not share
-   * a batch. Default: false, requests have pixels.
+   * a batch, unless the shapes of both are the same, as those of images with as many rows, columns and channels as the other form. Default: false, requests have pixels.
    */
   either?: boolean;
 }

@@ -4,8 +4,10 @@
 #include <node_api.h>
 
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "addon/codec_values.h"
@@ -15,8 +17,8 @@
 namespace millrace {
 
 // Memory that is not cleared before it is written.
-struct Block {
-  explicit Block(size_t size) : bytes(std::make_unique_for_overwrite<std::byte[]>(size)) {}
+struct Memory {
+  explicit Memory(size_t size) : bytes(std::make_unique_for_overwrite<std::byte[]>(size)) {}
   std::unique_ptr<std::byte[]> bytes;
 };
 
@@ -31,6 +33,14 @@ napi_value ToBuffer(napi_env env, std::unique_ptr<Owner> owner, const void* data
     return buffer;
   }
   return CopyToBuffer(env, data, size);
+}
+
+// Returns an ArrayBuffer over the elements, or as above.
+template <typename Element>
+napi_value ToBuffer(napi_env env, std::vector<Element> elements) {
+  auto owner = std::make_unique<std::vector<Element>>(std::move(elements));
+  const std::vector<Element>& owned = *owner;
+  return ToBuffer(env, std::move(owner), owned.data(), owned.size() * sizeof(Element));
 }
 
 // Work on another thread whose outcome settles a promise.
@@ -80,7 +90,9 @@ class AsyncTask {
     try {
       task.outcome_ = task.Run();
     } catch (const std::bad_alloc&) {
-      task.outcome_ = Status::Of(Code::kResourceExhausted, kOutOfMemory);
+      task.outcome_ = OutOfMemory();
+    } catch (const std::exception& error) {
+      task.outcome_ = Status::Of(Code::kInternal, error.what());
     }
   }
 

@@ -32,7 +32,7 @@ class BudgetSink final : public InferSink {
     elements.size = count * ElementSize(type);
     if (elements.size == 0) return nothing;
     if (!Take(elements.size)) return nullptr;
-    elements.numbers = std::make_unique<Block>(elements.size);
+    elements.numbers = std::make_unique<Memory>(elements.size);
     return elements.numbers->bytes.get();
   }
 
@@ -88,7 +88,7 @@ class BudgetSink final : public InferSink {
     std::vector<double> ends;
   };
   struct Elements {
-    std::unique_ptr<Block> numbers;
+    std::unique_ptr<Memory> numbers;
     size_t size = 0;
     std::optional<Text> strings;
   };

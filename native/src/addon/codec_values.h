@@ -17,11 +17,11 @@ napi_value ToText(napi_env env, std::string_view text);
 napi_value ToArray(napi_env env, std::initializer_list<napi_value> elements);
 
 template <typename Range, typename Convert>
-napi_value ToArray(napi_env env, const Range& range, Convert&& convert) {
+napi_value ToArray(napi_env env, Range&& range, Convert&& convert) {
   napi_value array = nullptr;
   napi_create_array_with_length(env, range.size(), &array);
   uint32_t index = 0;
-  for (const auto& element : range) napi_set_element(env, array, index++, convert(element));
+  for (auto& element : range) napi_set_element(env, array, index++, convert(element));
   return array;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <new>
 #include <span>
 #include <string>
@@ -46,8 +47,8 @@ napi_value Refuse(napi_env env, const Status& status);
 inline constexpr const char* kOutOfMemory = "Out of memory: send less at a time";
 inline Status OutOfMemory() noexcept { return Status::Of(Code::kResourceExhausted, kOutOfMemory); }
 
-// Runs the body of a function that JavaScript calls, and turns a lack of memory into a JavaScript exception: a C++
-// exception must not pass through the runtime. In an environment that is closed nobody sees the result.
+// Runs the body of a function that JavaScript calls, and turns C++ exceptions into JavaScript exceptions: they must not pass
+// through the runtime. In an environment that is closed nobody sees the result.
 template <typename Body>
 napi_value Guard(napi_env env, Body&& body) {
   try {
@@ -56,6 +57,8 @@ napi_value Guard(napi_env env, Body&& body) {
     return Refuse(env, OutOfMemory());
   } catch (const EnvironmentClosed&) {
     return nullptr;
+  } catch (const std::exception& error) {
+    return Refuse(env, Status::Of(Code::kInternal, error.what()));
   }
 }
 

@@ -1,15 +1,16 @@
 #include "addon/detection_arguments.h"
 
 #include <array>
-#include <cmath>
 #include <cstring>
 #include <limits>
+
+#include "addon/whole_numbers.h"
 
 namespace millrace {
 namespace {
 
-constexpr size_t kFirstTensor = 4;
-constexpr size_t kMostWords = 9'007'199'254'740'991;  // 2^53 - 1, the largest whole number of JavaScript
+constexpr size_t kCancelledFlag = 4;
+constexpr size_t kFirstTensor = 5;
 
 // Copies the doubles of argument `i`, which has to be a typed array of `count` of them.
 template <size_t count>
@@ -67,7 +68,8 @@ Status ReadOptions(const Arguments& arguments, SegmentOptions& all) {
   options.agnostic = words[kOptionAgnostic] == 1;
   options.soft = words[kOptionSoft] == 1;
   all.mask_threshold = static_cast<float>(words[kOptionMaskThreshold]);
-  // A number that is none becomes 0, which is refused.
+  options.stop.deadline = DeadlineAfter(words[kOptionTimeout]);
+  // CheckBoxOptions refuses 0, which stands for anything but a whole number.
   if (!ToSize(words[kOptionMost], kMaxCandidates, options.most)) options.most = 0;
   return CheckBoxOptions(options);
 }
@@ -81,6 +83,17 @@ void ReadLabels(const Arguments& arguments, BoxOptions& options) {
   }
 }
 
+// JavaScript sets the element of an Int32Array to cancel; null means that it does not.
+Status ReadCancelled(const Arguments& arguments, StopRule& stop) {
+  if (!arguments.IsTyped(kCancelledFlag)) return {};
+  const auto bytes = arguments.Bytes(kCancelledFlag);
+  if (bytes.size() != sizeof(int32_t) || reinterpret_cast<uintptr_t>(bytes.data()) % alignof(int32_t) != 0) {
+    return {Code::kInvalidArgument, "The flag for cancelling is not an Int32Array of one element"};
+  }
+  stop.cancelled = reinterpret_cast<int32_t*>(bytes.data());
+  return {};
+}
+
 Status ReadTensor(const Arguments& arguments, size_t i, HeadTensor& tensor) {
   const auto bytes = arguments.Bytes(i);
   const auto dims = arguments.Bytes(i + 1);
@@ -91,7 +104,7 @@ Status ReadTensor(const Arguments& arguments, size_t i, HeadTensor& tensor) {
   for (size_t axis = 0; valid && axis < rank; ++axis) {
     double number = 0;
     std::memcpy(&number, dims.data() + axis * sizeof number, sizeof number);
-    valid = ToSize(number, kMostWords, tensor.dims.emplace_back());
+    valid = ToSize(number, kMaxSafeInteger, tensor.dims.emplace_back());
   }
   if (!valid) {
     return {Code::kInvalidArgument, "An output is not valid: expected float32 data and at most 8 dimensions, none negative"};
@@ -102,18 +115,12 @@ Status ReadTensor(const Arguments& arguments, size_t i, HeadTensor& tensor) {
 
 }  // namespace
 
-bool ToSize(double number, size_t most, size_t& size) noexcept {
-  // This comparison is also false for NaN.
-  if (!(number >= 0 && number <= static_cast<double>(most)) || number != std::floor(number)) return false;
-  size = static_cast<size_t>(number);
-  return true;
-}
-
 Status DetectionArguments::Read(const Arguments& arguments) {
   MILLRACE_RETURN_IF_ERROR(ReadHead(arguments, head));
   MILLRACE_RETURN_IF_ERROR(ReadGeometry(arguments, geometry));
   MILLRACE_RETURN_IF_ERROR(ReadOptions(arguments, options));
   ReadLabels(arguments, options.boxes);
+  MILLRACE_RETURN_IF_ERROR(ReadCancelled(arguments, options.boxes.stop));
   for (size_t i = kFirstTensor; i + 1 < arguments.count(); i += 2) {
     MILLRACE_RETURN_IF_ERROR(ReadTensor(arguments, i, tensors.emplace_back()));
   }

@@ -42,12 +42,13 @@ enum OptionWord {
   kOptionAgnostic,
   kOptionSoft,
   kOptionMaskThreshold,
+  kOptionTimeout,  // nanoseconds; a negative number means that there is none
   kOptionWords
 };
 
 // Everything that finding boxes or segments needs.
 struct DetectionArguments {
-  // Reads (head, geometry, options, classes, ...tensors). Returns kInvalidArgument with a sentence for what is not valid.
+  // Reads (head, geometry, options, classes, cancelled, ...tensors). Returns kInvalidArgument with a sentence for what is not valid.
   Status Read(const Arguments& arguments);
 
   SegmentHead head;  // for boxes, only `head.boxes`
@@ -55,8 +56,5 @@ struct DetectionArguments {
   SegmentOptions options;  // for boxes, only `options.boxes`
   std::vector<HeadTensor> tensors;
 };
-
-// Returns whether a number is whole and between 0 and `most`; if so, `size` becomes it.
-bool ToSize(double number, size_t most, size_t& size) noexcept;
 
 }  // namespace millrace

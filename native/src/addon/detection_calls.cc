@@ -9,6 +9,7 @@
 #include "addon/codec_call.h"
 #include "addon/codec_values.h"
 #include "addon/detection_arguments.h"
+#include "addon/whole_numbers.h"
 #include "image/boxes.h"
 #include "image/polygons.h"
 #include "image/run_lengths.h"
@@ -17,10 +18,12 @@
 namespace millrace {
 namespace {
 
+// Returns an ArrayBuffer with a copy, for a few elements.
 template <typename Element>
-napi_value ToBuffer(napi_env env, const std::vector<Element>& elements) {
+napi_value CopyOf(napi_env env, const std::vector<Element>& elements) {
   return CopyToBuffer(env, elements.data(), elements.size() * sizeof(Element));
 }
+
 
 // A task on outputs, whose memory it keeps.
 class DetectionTask : public AsyncTask {
@@ -58,7 +61,7 @@ class BoxesTask final : public DetectionTask {
       labels.push_back(box.label);
       sources.push_back(box.source);
     }
-    return ToArray(env, {ToBuffer(env, corners), ToBuffer(env, scores), ToBuffer(env, labels), ToBuffer(env, sources)});
+    return ToArray(env, {CopyOf(env, corners), CopyOf(env, scores), CopyOf(env, labels), CopyOf(env, sources)});
   }
 
  private:
@@ -80,8 +83,8 @@ class SegmentsTask final : public DetectionTask {
       numbers.insert(numbers.end(), mask.box.begin(), mask.box.end());
     }
     const napi_value counts =
-        ToArray(env, segments_, [&](const Segment& segment) { return ToBuffer(env, segment.mask.counts); });
-    return ToArray(env, {ToBuffer(env, numbers), counts});
+        ToArray(env, segments_, [&](Segment& segment) { return ToBuffer(env, std::move(segment.mask.counts)); });
+    return ToArray(env, {CopyOf(env, numbers), counts});
   }
 
  private:
@@ -99,7 +102,7 @@ class MaskTask : public AsyncTask {
     if (!counts_.empty()) std::memcpy(counts_.data(), bytes.data(), counts_.size() * sizeof(uint32_t));
     size_t width = 0;
     size_t height = 0;
-    // A number that is none becomes 0, which is refused.
+    // CheckMask refuses a side of 0, which stands for anything but a whole number.
     (void)ToSize(arguments.Number(1), kMaxImageSide, width);
     (void)ToSize(arguments.Number(2), kMaxImageSide, height);
     mask_ = {width, height, counts_};
@@ -127,7 +130,7 @@ class BitmapTask final : public MaskTask {
   napi_value Result(napi_env env) override {
     auto owner = std::make_unique<std::unique_ptr<Bytes>>(std::move(bytes_));
     const uint8_t* const data = owner->get();
-    return millrace::ToBuffer(env, std::move(owner), data, mask_.width * mask_.height);
+    return ToBuffer(env, std::move(owner), data, mask_.width * mask_.height);
   }
 
  private:
@@ -145,7 +148,7 @@ class PolygonsTask final : public MaskTask {
   }
 
   napi_value Result(napi_env env) override {
-    return ToArray(env, {ToBuffer(env, polygons_.coordinates), ToBuffer(env, polygons_.ends)});
+    return ToArray(env, {ToBuffer(env, std::move(polygons_.coordinates)), ToBuffer(env, std::move(polygons_.ends))});
   }
 
  private:
@@ -154,21 +157,19 @@ class PolygonsTask final : public MaskTask {
 
 template <typename Task>
 napi_value JS_startTask(napi_env env, napi_callback_info info) {
-  return Guard(env, [&]() -> napi_value {
-    const Arguments arguments(env, info);
-    auto task = std::make_unique<Task>(env);
-    if (const Status status = task->Read(arguments); !status.ok()) return Refuse(env, status);
-    return AsyncTask::Start(env, std::move(task));
-  });
+  const Arguments arguments(env, info);
+  auto task = std::make_unique<Task>(env);
+  if (const Status status = task->Read(arguments); !status.ok()) return Refuse(env, status);
+  return AsyncTask::Start(env, std::move(task));
 }
 
 }  // namespace
 
 void AddDetections(Napi::Env env, Napi::Object exports) {
-  AddFunction(env, exports, "findBoxes", JS_startTask<BoxesTask>);
-  AddFunction(env, exports, "findSegments", JS_startTask<SegmentsTask>);
-  AddFunction(env, exports, "maskBitmap", JS_startTask<BitmapTask>);
-  AddFunction(env, exports, "maskPolygons", JS_startTask<PolygonsTask>);
+  AddFunction(env, exports, "findBoxes", JS_guarded<JS_startTask<BoxesTask>>);
+  AddFunction(env, exports, "findSegments", JS_guarded<JS_startTask<SegmentsTask>>);
+  AddFunction(env, exports, "maskBitmap", JS_guarded<JS_startTask<BitmapTask>>);
+  AddFunction(env, exports, "maskPolygons", JS_guarded<JS_startTask<PolygonsTask>>);
 }
 
 }  // namespace millrace

@@ -8,11 +8,12 @@ namespace millrace {
 
 // Adds to `exports`:
 //
-// findBoxes(head, geometry, options, classes, ...tensors): Promise<[corners, scores, classes, sources]>
+// findBoxes(head, geometry, options, classes, cancelled, ...tensors): Promise<[corners, scores, classes, sources]>
 // `head`, `geometry` and `options` are Float64Arrays in the order of the enums in detection_arguments.h, `classes` is an
-// Int32Array or null, and each tensor is a Float32Array and a Float64Array of its dimensions. Returns ArrayBuffers.
+// Int32Array or null, `cancelled` is an Int32Array of one element or null, and each tensor is a Float32Array and a Float64Array of
+// its dimensions. Returns ArrayBuffers. Any number but 0 in `cancelled`, which may be set at any time, cancels the work.
 //
-// findSegments(head, geometry, options, classes, ...tensors): Promise<[numbers, counts[]]>
+// findSegments(head, geometry, options, classes, cancelled, ...tensors): Promise<[numbers, counts[]]>
 // Takes the same arguments. `numbers` has seven doubles for each segment: class, score, area, and the left, the top, the width and
 // the height of its box. `counts` has an ArrayBuffer of 32-bit counts for each.
 //

@@ -13,6 +13,7 @@
 
 #include "addon/async_task.h"
 #include "addon/codec_call.h"
+#include "addon/place_arguments.h"
 #include "image/base64.h"
 #include "image/canvas.h"
 #include "image/overlay.h"
@@ -29,21 +30,21 @@ std::span<const uint8_t> Octets(const Arguments& arguments, size_t i) noexcept {
 class BufferTask : public AsyncTask {
  public:
   napi_value Result(napi_env env) override {
-    const void* const data = block_->bytes.get();
-    return ToBuffer(env, std::move(block_), data, size_);
+    const void* const data = memory_->bytes.get();
+    return ToBuffer(env, std::move(memory_), data, size_);
   }
 
  protected:
   using AsyncTask::AsyncTask;
 
   uint8_t* Allocate(size_t size) {
-    block_ = std::make_unique<Block>(size);
+    memory_ = std::make_unique<Memory>(size);
     size_ = size;
-    return reinterpret_cast<uint8_t*>(block_->bytes.get());
+    return reinterpret_cast<uint8_t*>(memory_->bytes.get());
   }
 
  private:
-  std::unique_ptr<Block> block_;
+  std::unique_ptr<Memory> memory_;
   size_t size_ = 0;
 };
 
@@ -117,7 +118,7 @@ napi_value JS_overlay(napi_env env, napi_callback_info info) {
   const PixelView pixels = {Octets(arguments, 0).data(), arguments.Size(1), arguments.Size(2), 3};
   const double opacity = arguments.Number(3, -1);
   const auto colors = Octets(arguments, 4);
-  const auto is_side = [](size_t side) { return side >= 1 && side <= kMaxSide; };
+  const auto is_side = [](size_t side) { return side >= 1 && side <= kMaxImageSide; };
   if (!is_side(pixels.width) || !is_side(pixels.height) ||
       Octets(arguments, 0).size() != pixels.width * pixels.height * 3) {
     return Refuse(env, {Code::kInvalidArgument,
@@ -151,8 +152,10 @@ class Base64Task final : public BufferTask {
   Base64Task(napi_env env, std::string_view text) noexcept : BufferTask(env), text_(text) {}
 
   Status Run() override {
-    const std::optional<size_t> size = Base64Size(text_);
-    valid_ = size && DecodeBase64(text_, Allocate(*size));
+    // JavaScript may change the memory meanwhile, so the padding is looked for once.
+    const std::string_view characters = WithoutPadding(text_);
+    const std::optional<size_t> size = Base64Size(characters.size());
+    valid_ = size && DecodeBase64(characters, Allocate(*size));
     return {};
   }
 

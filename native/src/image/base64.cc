@@ -26,22 +26,20 @@ constexpr Alphabet MakeAlphabet() noexcept {
 
 constexpr Alphabet kAlphabet = MakeAlphabet();
 
+}  // namespace
+
 std::string_view WithoutPadding(std::string_view text) noexcept {
   if (text.size() % 4 != 0) return text;
   for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
   return text;
 }
 
-}  // namespace
-
-std::optional<size_t> Base64Size(std::string_view text) noexcept {
-  const std::string_view characters = WithoutPadding(text);
-  if (characters.size() % 4 == 1) return std::nullopt;
-  return characters.size() / 4 * 3 + characters.size() % 4 * 3 / 4;
+std::optional<size_t> Base64Size(size_t characters) noexcept {
+  if (characters % 4 == 1) return std::nullopt;
+  return characters / 4 * 3 + characters % 4 * 3 / 4;
 }
 
-bool DecodeBase64(std::string_view text, uint8_t* bytes) noexcept {
-  const std::string_view characters = WithoutPadding(text);
+bool DecodeBase64(std::string_view characters, uint8_t* bytes) noexcept {
   const auto* from = reinterpret_cast<const uint8_t*>(characters.data());
   // The groups are checked together at the end: a branch for each would take longer than what it saves.
   uint32_t all = 0;

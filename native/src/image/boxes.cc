@@ -18,9 +18,29 @@ void KeepBest(size_t most, std::vector<Box>& boxes) {
   if (boxes.size() > most) boxes.resize(most);
 }
 
-bool IsInside(const Box& box, const CanvasGeometry& geometry) noexcept {
+bool HasPart(const Box& box, const CanvasGeometry& geometry) noexcept {
   const Corners corners = ClipToImage(ToImage(box.corners, geometry), geometry);
   return corners[2] > corners[0] && corners[3] > corners[1];
+}
+
+Status Find(const BoxHead& head, std::span<const HeadTensor> tensors, const CanvasGeometry& geometry, const BoxOptions& options,
+            std::vector<Box>& boxes) {
+  MILLRACE_RETURN_IF_ERROR(CheckGeometry(geometry));
+  MILLRACE_RETURN_IF_ERROR(CheckBoxOptions(options));
+  StopCheck stop(options.stop);
+  MILLRACE_RETURN_IF_ERROR(ReadBoxes(head, tensors, geometry, options.threshold, boxes));
+  KeepWanted(options.labels, boxes);
+  for (Box& box : boxes) box.shown = HasPart(box, geometry);
+  if (head.kind == BoxKind::kYolo) {
+    KeepBest(kMaxCandidates, boxes);
+    const Suppression suppression = {options.iou, options.agnostic, options.most};
+    boxes = options.soft ? SuppressSoft(std::move(boxes), suppression, options.threshold, stop)
+                         : SuppressHard(std::move(boxes), suppression, stop);
+  } else {
+    std::erase_if(boxes, [](const Box& box) { return !box.shown; });
+    KeepBest(options.most, boxes);
+  }
+  return {};
 }
 
 }  // namespace
@@ -38,20 +58,7 @@ Status CheckBoxOptions(const BoxOptions& options) {
 
 Status FindBoxes(const BoxHead& head, std::span<const HeadTensor> tensors, const CanvasGeometry& geometry,
                  const BoxOptions& options, std::vector<Box>& boxes) {
-  MILLRACE_RETURN_IF_ERROR(CheckGeometry(geometry));
-  MILLRACE_RETURN_IF_ERROR(CheckBoxOptions(options));
-  MILLRACE_RETURN_IF_ERROR(ReadBoxes(head, tensors, geometry, options.threshold, boxes));
-  KeepWanted(options.labels, boxes);
-  if (head.kind == BoxKind::kYolo) {
-    KeepBest(kMaxCandidates, boxes);
-    const Suppression suppression = {options.iou, options.agnostic, options.most};
-    boxes = options.soft ? SuppressSoft(std::move(boxes), suppression, options.threshold)
-                         : SuppressHard(std::move(boxes), suppression);
-  } else {
-    KeepBest(options.most, boxes);
-  }
-  std::erase_if(boxes, [&](const Box& box) { return !IsInside(box, geometry); });
-  return {};
+  return CatchStatus([&] { return Find(head, tensors, geometry, options, boxes); });
 }
 
 }  // namespace millrace

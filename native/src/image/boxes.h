@@ -10,6 +10,7 @@
 #include "batching/status.h"
 #include "image/head_tensor.h"
 #include "image/nms.h"
+#include "image/stop_check.h"
 
 namespace millrace {
 
@@ -33,6 +34,7 @@ struct BoxOptions {
   std::optional<std::vector<int32_t>> labels;  // those that are wanted
   bool agnostic = false;
   bool soft = false;
+  StopRule stop;
 };
 
 // The most boxes that are compared with each other; of more, the best. Ultralytics has the same limit. It bounds the time for
@@ -53,7 +55,9 @@ Status ReadBoxes(const BoxHead& head, std::span<const HeadTensor> tensors, const
                  std::vector<Box>& boxes);
 
 // Finds the boxes that are wanted and stay, by falling score; those with equal scores are in the order of the output, so that
-// equal arguments have equal results. Corners are in pixels of the canvas and not clipped, but each box has a part in the image.
+// equal arguments have equal results. Corners are in pixels of the canvas and not clipped, but each box has a part in the image: those
+// that have none suppress others, as in the references, and then take no place among the most that are wanted. Returns kCancelled or
+// kDeadlineExceeded if it has to stop.
 Status FindBoxes(const BoxHead& head, std::span<const HeadTensor> tensors, const CanvasGeometry& geometry,
                  const BoxOptions& options, std::vector<Box>& boxes);
 

@@ -19,7 +19,8 @@ bool IsHalf(CanvasLayout layout) noexcept {
 }
 
 bool HasPlanes(CanvasLayout layout) noexcept {
-  return layout == CanvasLayout::kUint8Chw || layout == CanvasLayout::kFloat32Chw;
+  return layout == CanvasLayout::kUint8Chw || layout == CanvasLayout::kFloat32Chw ||
+         layout == CanvasLayout::kFloat16Chw;
 }
 
 // The part of an axis of the canvas that shows the image.

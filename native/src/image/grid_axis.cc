@@ -17,39 +17,76 @@ GridAxis OnCanvas(double place, double scale, size_t canvas, size_t pixels, size
   return MakeAxis(first_at(0), first_at(static_cast<double>(canvas)), {scale * cells, place * cells, place * cells, end - 1}, size);
 }
 
-// Finds the pixels of a column, whose values are those of `ends` above and below each cell.
-class ColumnMask {
+// Adds the pixels of a mask as runs.
+class RunTarget {
  public:
-  ColumnMask(const GridAxis& rows, std::span<const AxisRun> runs, float threshold, RunWriter& writer) noexcept
-      : rows_(rows), runs_(runs), threshold_(threshold), writer_(writer) {}
+  RunTarget(size_t image_height, RunWriter& writer) noexcept : image_height_(image_height), writer_(writer) {}
 
-  // `place` is that of the column's pixel 0.
-  void Write(std::span<const float> values, size_t place) {
-    for (const AxisRun& run : runs_) {
-      const float above = values[run.cell];
-      const float below = values[std::min<size_t>(run.cell + 1, values.size() - 1)];
-      const bool both = above >= threshold_ && below >= threshold_;
-      if (both) {
-        writer_.Add(place + run.first, run.last - run.first);
-      } else if (above >= threshold_ || below >= threshold_) {
-        WriteCell(above, below, run, place);
-      }
+  bool WantsMore() const noexcept { return true; }
+  void StartColumn(size_t x) noexcept { place_ = x * image_height_; }
+  void AddAll(const AxisRun& run) { writer_.Add(place_ + run.first, run.last - run.first); }
+  // `samples` are those of the run's pixels.
+  void AddSome(const AxisRun& run, std::span<const AxisSample> samples, auto&& is_in) {
+    for (size_t i = 0; i < samples.size(); ++i) {
+      if (is_in(samples[i].part)) writer_.Add(place_ + run.first + i, 1);
     }
   }
 
  private:
-  void WriteCell(float above, float below, const AxisRun& run, size_t place) {
-    for (size_t y = run.first; y < run.last; ++y) {
-      const float part = rows_.samples[y - rows_.first].part;
-      if ((1 - part) * above + part * below >= threshold_) writer_.Add(place + y, 1);
-    }
+  const size_t image_height_;
+  RunWriter& writer_;
+  size_t place_ = 0;
+};
+
+// Counts the pixels of a mask, until there are more than `most`.
+class AreaTarget {
+ public:
+  explicit AreaTarget(size_t most) noexcept : most_(most) {}
+
+  bool WantsMore() const noexcept { return area_ <= most_; }
+  void StartColumn(size_t) noexcept {}
+  void AddAll(const AxisRun& run) noexcept { area_ += run.last - run.first; }
+  void AddSome(const AxisRun&, std::span<const AxisSample> samples, auto&& is_in) noexcept {
+    // Without branches, so that compilers compare several at a time.
+    uint32_t count = 0;
+    for (const AxisSample& sample : samples) count += is_in(sample.part) ? 1 : 0;
+    area_ += count;
   }
 
-  const GridAxis& rows_;
-  const std::span<const AxisRun> runs_;
-  const float threshold_;
-  RunWriter& writer_;
+  size_t area() const noexcept { return area_; }
+
+ private:
+  const size_t most_;
+  size_t area_ = 0;
 };
+
+// Finds the pixels at which the interpolated grid is at least `threshold`, column by column, until the target wants no more.
+template <typename Target>
+void FindGridMask(const GridColumns& grid, const GridAxis& columns, const GridAxis& rows, float threshold, StopCheck& stop,
+                  Target& target) {
+  const std::vector<AxisRun> runs = RunsOf(rows);
+  std::vector<float> values(grid.height);
+  const std::span<const float> all = grid.values;
+  const std::span<const AxisSample> samples = rows.samples;
+  for (size_t x = columns.first; x < columns.last() && target.WantsMore(); ++x) {
+    stop.Spend(grid.height + samples.size());
+    const auto [cell, part] = columns.samples[x - columns.first];
+    const auto left = all.subspan(cell * grid.height, grid.height);
+    const auto right = all.subspan(std::min<size_t>(cell + 1, columns.size - 1) * grid.height, grid.height);
+    for (size_t y = 0; y < grid.height; ++y) values[y] = (1 - part) * left[y] + part * right[y];
+    target.StartColumn(x);
+    for (const AxisRun& run : runs) {
+      const float above = values[run.cell];
+      const float below = values[std::min<size_t>(run.cell + 1, values.size() - 1)];
+      if (above >= threshold && below >= threshold) {
+        target.AddAll(run);
+      } else if (above >= threshold || below >= threshold) {
+        target.AddSome(run, samples.subspan(run.first - rows.first, run.last - run.first),
+                       [&](float weight) { return (1 - weight) * above + weight * below >= threshold; });
+      }
+    }
+  }
+}
 
 }  // namespace
 
@@ -110,18 +147,16 @@ std::vector<AxisRun> RunsOf(const GridAxis& axis) {
 }
 
 void WriteGridMask(const GridColumns& grid, const GridAxis& columns, const GridAxis& rows, float threshold,
-                   size_t image_height, RunWriter& writer) {
-  const std::vector<AxisRun> runs = RunsOf(rows);
-  ColumnMask column(rows, runs, threshold, writer);
-  std::vector<float> values(grid.height);
-  const std::span<const float> all = grid.values;
-  for (size_t x = columns.first; x < columns.last(); ++x) {
-    const auto [cell, part] = columns.samples[x - columns.first];
-    const auto left = all.subspan(cell * grid.height, grid.height);
-    const auto right = all.subspan(std::min<size_t>(cell + 1, columns.size - 1) * grid.height, grid.height);
-    for (size_t y = 0; y < grid.height; ++y) values[y] = (1 - part) * left[y] + part * right[y];
-    column.Write(values, x * image_height);
-  }
+                   size_t image_height, StopCheck& stop, RunWriter& writer) {
+  RunTarget target(image_height, writer);
+  FindGridMask(grid, columns, rows, threshold, stop, target);
+}
+
+size_t AreaOfGridMask(const GridColumns& grid, const GridAxis& columns, const GridAxis& rows, float threshold, size_t most,
+                      StopCheck& stop) {
+  AreaTarget target(most);
+  FindGridMask(grid, columns, rows, threshold, stop, target);
+  return target.area();
 }
 
 }  // namespace millrace

@@ -9,6 +9,7 @@
 
 #include "image/head_tensor.h"
 #include "image/run_lengths.h"
+#include "image/stop_check.h"
 
 namespace millrace {
 
@@ -74,8 +75,12 @@ inline float Finite(float value) noexcept {
   return value > -kMost ? (value < kMost ? value : kMost) : -kMost;
 }
 
-// Adds the pixels at which the interpolated grid is at least `threshold`.
+// Adds the pixels at which the interpolated grid is at least `threshold`. Throws StatusError.
 void WriteGridMask(const GridColumns& grid, const GridAxis& columns, const GridAxis& rows, float threshold,
-                   size_t image_height, RunWriter& writer);
+                   size_t image_height, StopCheck& stop, RunWriter& writer);
+
+// Returns the number of these pixels; if there are more than `most`, any number above it. Throws StatusError.
+size_t AreaOfGridMask(const GridColumns& grid, const GridAxis& columns, const GridAxis& rows, float threshold, size_t most,
+                      StopCheck& stop);
 
 }  // namespace millrace

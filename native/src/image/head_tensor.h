@@ -11,12 +11,9 @@
 #include <vector>
 
 #include "batching/status.h"
+#include "image/image_size.h"
 
 namespace millrace {
-
-// The most pixels of an image or a canvas, 16384², so that every place in one fits into 32 bits with room to spare.
-inline constexpr size_t kMaxImagePixels = size_t{1} << 28;
-inline constexpr size_t kMaxImageSide = 65'535;
 
 // An output without the dimension of rows. The elements must not change while a function reads them; if they do, results are
 // arbitrary, but memory safe.

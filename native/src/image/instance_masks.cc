@@ -28,20 +28,21 @@ Window CellsOf(const GridAxis& columns, const GridAxis& rows) noexcept {
 // Adds the mask of a window of a grid as a segment, unless it has no pixel.
 class MaskSink {
  public:
-  MaskSink(const CanvasGeometry& geometry, std::vector<Segment>& segments) noexcept
-      : geometry_(geometry), segments_(segments) {}
+  MaskSink(const CanvasGeometry& geometry, StopCheck& stop, std::vector<Segment>& segments) noexcept
+      : geometry_(geometry), stop_(stop), segments_(segments) {}
 
   // `columns` and `rows` place the image on the whole grid.
   void Add(const Box& box, const GridColumns& grid, const Window& window, GridAxis columns, GridAxis rows, float threshold) {
     KeepCells(window.left, window.right, columns);
     KeepCells(window.top, window.bottom, rows);
     RunWriter writer(geometry_.width, geometry_.height, budget_);
-    WriteGridMask(grid, columns, rows, std::max(threshold, kNoValue), geometry_.height, writer);
+    WriteGridMask(grid, columns, rows, std::max(threshold, kNoValue), geometry_.height, stop_, writer);
     if (writer.area() != 0) segments_.push_back({box.label, box.score, writer.Finish()});
   }
 
  private:
   const CanvasGeometry& geometry_;
+  StopCheck& stop_;
   std::vector<Segment>& segments_;
   CountBudget budget_;
 };
@@ -56,13 +57,14 @@ class Prototypes {
   size_t width() const noexcept { return tensor_.dims[2]; }
 
   // Returns the weighed sum of the prototypes in a window.
-  GridColumns Sum(std::span<const float> weights, const Window& window) const {
+  GridColumns Sum(std::span<const float> weights, const Window& window, StopCheck& stop) const {
     const size_t columns = window.right - window.left;
     GridColumns sum;
     sum.height = window.bottom - window.top;
     sum.values.resize(columns * sum.height);
     std::vector<float> row(columns);
     for (size_t y = 0; y < sum.height; ++y) {
+      stop.Spend((weights.size() + 1) * columns);
       std::ranges::fill(row, 0.0f);
       for (size_t k = 0; k < weights.size(); ++k) {
         const float weight = weights[k];
@@ -189,10 +191,14 @@ GridColumns TransposeWithRing(const Plane& plane) {
 // Returns how the pixels of a side of a box lie on a mask of `size` values and the ring around it: the side grows by the ring, and
 // its ends become whole numbers, as in torchvision's expand_boxes and paste_mask_in_image.
 GridAxis PasteAxis(float first, float last, size_t size, size_t pixels) {
+  static constexpr float kFar = 1e9f;
+  // An end may be infinite, after its division by a small scale.
+  first = std::clamp(first, -kFar, kFar);
+  last = std::clamp(last, -kFar, kFar);
   const float scale = static_cast<float>(static_cast<double>(size + 2) / static_cast<double>(size));
   const float half = (last - first) * 0.5f * scale;
   const float centre = (last + first) * 0.5f;
-  const auto whole = [](float value) { return std::trunc(std::clamp(value, -1e9f, 1e9f)); };
+  const auto whole = [](float value) { return std::trunc(std::clamp(value, -kFar, kFar)); };
   const double begin = whole(centre - half);
   const double end = static_cast<double>(whole(centre + half)) + 1;
   const double cells = static_cast<double>(size + 2) / std::max(end - begin, 1.0);
@@ -214,8 +220,9 @@ Status FindYoloSegments(const SegmentCall& call, std::vector<Segment>& segments)
   std::vector<Box> boxes;
   MILLRACE_RETURN_IF_ERROR(FindBoxes(head, call.tensors.first(1), call.geometry, call.options.boxes, boxes));
   const Prototypes prototypes(tensor);
+  StopCheck stop(call.options.boxes.stop);
   const auto [columns, rows] = PlaceOnPrototypes(call.geometry, prototypes.width(), prototypes.height());
-  MaskSink sink(call.geometry, segments);
+  MaskSink sink(call.geometry, stop, segments);
   for (const Box& box : boxes) {
     const Corners corners = ClipToImage(ToImage(box.corners, call.geometry), call.geometry);
     GridAxis box_columns = columns;
@@ -225,7 +232,7 @@ Status FindYoloSegments(const SegmentCall& call, std::vector<Segment>& segments)
     const Window window = CellsOf(box_columns, box_rows);
     if (window.empty()) continue;
     const auto weights = CoefficientsOf(head, call.tensors[0], static_cast<size_t>(box.source));
-    sink.Add(box, prototypes.Sum(weights, window), window, std::move(box_columns), std::move(box_rows),
+    sink.Add(box, prototypes.Sum(weights, window, stop), window, std::move(box_columns), std::move(box_rows),
              LogitOf(call.options.mask_threshold));
   }
   return {};
@@ -247,8 +254,10 @@ Status FindMaskRcnn(const SegmentCall& call, std::vector<Segment>& segments) {
   const GridAxis columns = ColumnsOf(call.geometry, width);
   const GridAxis rows = RowsOf(call.geometry, height);
   const float threshold = call.options.mask_threshold;
-  MaskSink sink(call.geometry, segments);
+  StopCheck stop(call.options.boxes.stop);
+  MaskSink sink(call.geometry, stop, segments);
   for (const Box& box : boxes) {
+    stop.Spend(2 * height * width);
     const Plane plane = {masks.data.subspan(static_cast<size_t>(box.source) * height * width, height * width), height, width};
     if (call.head.in_boxes) {
       const Corners corners = ToImage(box.corners, call.geometry);

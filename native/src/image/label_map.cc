@@ -14,8 +14,8 @@ namespace {
 // Finds the labels of the pixels of a cell, in one column.
 class CellLabels {
  public:
-  CellLabels(const GridAxis& rows, bool probabilities, LabelSink& sink) noexcept
-      : rows_(rows), probabilities_(probabilities), sink_(sink) {}
+  CellLabels(const GridAxis& rows, bool probabilities, StopCheck& stop, LabelSink& sink) noexcept
+      : rows_(rows), probabilities_(probabilities), stop_(stop), sink_(sink) {}
 
   // `above` and `below` are the planes' values at the upper and the lower end of the cell, in this column.
   void Write(const LabelStrip& strip, const LabelStrip::Cell& cell, std::span<const float> above, std::span<const float> below,
@@ -30,8 +30,10 @@ class CellLabels {
       sink_.Add(strip.label(cell.first), place + pixels.first, length, probabilities_ ? static_cast<double>(length) : 0);
       return;
     }
+    stop_.Spend((pixels.last - pixels.first) * (cell.padded + 1));
     const bool steps = probabilities_ && CanStep(pixels);
     if (steps) Start(pixels);
+    Narrow();
     for (size_t y = pixels.first; y < pixels.last; ++y) {
       const float part = rows_.samples[y - rows_.first].part;
       const size_t best = FindBest(part);
@@ -47,13 +49,30 @@ class CellLabels {
 
   float ValueOf(size_t i, float part) const noexcept { return (1 - part) * above_[i] + part * below_[i]; }
 
+  // Of many candidates of the cell, finds those that can be the highest in this column.
+  void Narrow() {
+    if (cell_.candidates <= kFewCandidates) return;
+    float least = kNoValue;
+    for (size_t i = 0; i < cell_.candidates; ++i) least = std::max(least, std::min(above_[i], below_[i]));
+    narrow_.clear();
+    for (size_t i = 0; i < cell_.candidates; ++i) {
+      if (std::max(above_[i], below_[i]) >= least - LabelStrip::kRounding) narrow_.push_back(i);
+    }
+    narrow_above_.resize(narrow_.size());
+    narrow_below_.resize(narrow_.size());
+    values_.resize(narrow_.size());
+    for (size_t i = 0; i < narrow_.size(); ++i) {
+      narrow_above_[i] = above_[narrow_[i]];
+      narrow_below_[i] = below_[narrow_[i]];
+    }
+  }
+
   // Returns the first of the highest planes.
   size_t FindBest(float part) {
     if (cell_.candidates == 1) return 0;
     if (cell_.candidates > kFewCandidates) {
-      values_.resize(cell_.candidates);
-      for (size_t i = 0; i < values_.size(); ++i) values_[i] = ValueOf(i, part);
-      return static_cast<size_t>(ArgMax(values_));
+      for (size_t i = 0; i < values_.size(); ++i) values_[i] = (1 - part) * narrow_above_[i] + part * narrow_below_[i];
+      return narrow_[static_cast<size_t>(ArgMax(values_))];
     }
     size_t best = 0;
     float most = ValueOf(0, part);
@@ -116,11 +135,15 @@ class CellLabels {
 
   const GridAxis& rows_;
   const bool probabilities_;
+  StopCheck& stop_;
   LabelSink& sink_;
   LabelStrip::Cell cell_;
   std::span<const float> above_;
   std::span<const float> below_;
   float most_ = 0;
+  std::vector<size_t> narrow_;  // candidates
+  std::vector<float> narrow_above_;
+  std::vector<float> narrow_below_;
   std::vector<float> values_;
   std::vector<float> powers_;
   std::vector<float> factors_;
@@ -129,14 +152,14 @@ class CellLabels {
 }  // namespace
 
 void FindLabels(const Planes& planes, const GridAxis& columns, const GridAxis& rows, size_t image_height, bool probabilities,
-                LabelSink& sink) {
+                StopCheck& stop, LabelSink& sink) {
   if (planes.count == 0 || columns.samples.empty() || rows.samples.empty()) return;
   // Planes that are lower by this much change no probability by more than 1e-6, all together.
   const float margin = probabilities ? std::log(static_cast<float>(planes.count)) + 14 : 0;
   const std::vector<AxisRun> runs = RunsOf(rows);
-  PlaneColumns reader(planes);
+  PlaneColumns reader(planes, stop);
   LabelStrip strip(planes.count, runs, margin);
-  CellLabels cells(rows, probabilities, sink);
+  CellLabels cells(rows, probabilities, stop, sink);
   std::vector<float> left, right, above, below;
   size_t next = static_cast<size_t>(-1);  // the column that `right` holds
   for (const AxisRun& group : RunsOf(columns)) {
@@ -148,8 +171,10 @@ void FindLabels(const Planes& planes, const GridAxis& columns, const GridAxis& r
     }
     reader.Read(second, right);
     next = second;
+    stop.Spend(left.size() + right.size());
     strip.Load(left, right);
     for (size_t x = group.first; x < group.last; ++x) {
+      stop.Spend(runs.size());
       strip.Mix(columns.samples[x - columns.first].part, above, below);
       for (size_t run = 0; run < runs.size(); ++run) {
         cells.Write(strip, strip.cell(run), above, below, runs[run], x * image_height);

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "image/grid_axis.h"
+#include "image/stop_check.h"
 
 namespace millrace {
 
@@ -28,8 +29,8 @@ class LabelSink {
 // Interpolates the planes bilinearly and calls the sink for the pixels of the axes, down the columns from the left. Of equal
 // planes the first one counts; pixels at which no plane has a number are left out. The memory does not depend on the size of the
 // image: interpolated values lie between those of the four corners of a cell, so that planes that are lower in all corners than
-// another one is anywhere are not looked at for the pixels of that cell.
+// another one is anywhere are not looked at for the pixels of that cell. Throws StatusError.
 void FindLabels(const Planes& planes, const GridAxis& columns, const GridAxis& rows, size_t image_height, bool probabilities,
-                LabelSink& sink);
+                StopCheck& stop, LabelSink& sink);
 
 }  // namespace millrace

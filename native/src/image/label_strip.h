@@ -12,14 +12,15 @@
 #include "batching/vector_math.h"
 #include "image/grid_axis.h"
 #include "image/label_map.h"
+#include "image/stop_check.h"
 
 namespace millrace {
 
 // Reads columns of planes as [height, count]. Copies several neighbouring columns at a time, which are in the same lines of
-// caches.
+// caches. Throws StatusError.
 class PlaneColumns {
  public:
-  explicit PlaneColumns(const Planes& planes) : planes_(planes), block_(kBlock * planes.height * planes.count) {}
+  PlaneColumns(const Planes& planes, StopCheck& stop) : planes_(planes), stop_(stop), block_(kBlock * planes.height * planes.count) {}
 
   void Read(size_t x, std::vector<float>& column) {
     if (x / kBlock != number_) ReadBlock(x / kBlock);
@@ -37,6 +38,7 @@ class PlaneColumns {
     const size_t columns = std::min(kBlock, planes_.width - first);
     const size_t size = planes_.height * planes_.count;
     for (size_t y = 0; y < planes_.height; ++y) {
+      stop_.Spend(columns * planes_.count);
       for (size_t c = 0; c < planes_.count; ++c) {
         const float* const row = planes_.values.data() + (c * planes_.height + y) * planes_.width + first;
         float* const target = block_.data() + y * planes_.count + c;
@@ -46,6 +48,7 @@ class PlaneColumns {
   }
 
   const Planes& planes_;
+  StopCheck& stop_;
   std::vector<float> block_;
   size_t number_ = static_cast<size_t>(-1);
 };
@@ -55,6 +58,7 @@ class PlaneColumns {
 class LabelStrip {
  public:
   static constexpr size_t kBlock = 8;
+  static constexpr float kRounding = 1e-3f;  // of interpolated values
 
   // Planes that are lower than another one by more than `margin` change no probability; a margin of 0 means that none matters.
   LabelStrip(size_t count, std::span<const AxisRun> runs, float margin)
@@ -100,7 +104,6 @@ class LabelStrip {
       lows_[c] = std::min(std::min(values[0][c], values[1][c]), std::min(values[2][c], values[3][c]));
       highs_[c] = std::max(std::max(values[0][c], values[1][c]), std::max(values[2][c], values[3][c]));
     }
-    constexpr float kRounding = 1e-3f;  // of interpolated values
     const float best = MaxOf(lows_);
     Cell cell;
     cell.first = labels_.size();

@@ -56,11 +56,12 @@ class QuerySink final : public LabelSink {
 };
 
 // Returns the probabilities of the queries' masks, weighed by their scores.
-std::vector<float> WeighMasks(const HeadTensor& masks, std::span<const Query> queries) {
+std::vector<float> WeighMasks(const HeadTensor& masks, std::span<const Query> queries, StopCheck& stop) {
   const size_t size = masks.dims[1] * masks.dims[2];
   std::vector<float> weighed;
   weighed.reserve(queries.size() * size);
   for (const Query& query : queries) {
+    stop.Spend(size);
     for (const float logit : masks.data.subspan(query.number * size, size)) {
       weighed.push_back(query.score / (1 + std::exp(-Finite(logit))));
     }
@@ -68,9 +69,10 @@ std::vector<float> WeighMasks(const HeadTensor& masks, std::span<const Query> qu
   return weighed;
 }
 
-// Returns the number of pixels at which the weighed probability of a query is at least the threshold.
+// Returns the number of pixels at which the weighed probability of a query is at least the threshold; if there are more than `most`,
+// any number above it.
 size_t AreaOf(const Planes& planes, size_t query, const GridAxis& columns, const GridAxis& rows, float threshold,
-              const CanvasGeometry& geometry) {
+              size_t most, StopCheck& stop) {
   GridColumns grid;
   grid.height = planes.height;
   grid.values.resize(planes.height * planes.width);
@@ -78,10 +80,7 @@ size_t AreaOf(const Planes& planes, size_t query, const GridAxis& columns, const
   for (size_t y = 0; y < planes.height; ++y) {
     for (size_t x = 0; x < planes.width; ++x) grid.values[x * planes.height + y] = plane[y * planes.width + x];
   }
-  CountBudget budget;
-  RunWriter writer(geometry.width, geometry.height, budget);
-  WriteGridMask(grid, columns, rows, threshold, geometry.height, writer);
-  return writer.area();
+  return AreaOfGridMask(grid, columns, rows, threshold, most, stop);
 }
 
 Status Check(const HeadTensor& logits, const HeadTensor& masks) {
@@ -101,17 +100,19 @@ Status FindMaskformer(const SegmentCall& call, std::vector<Segment>& segments) {
   MILLRACE_RETURN_IF_ERROR(Check(call.tensors[0], masks));
   const std::vector<Query> queries = FindQueries(call.tensors[0], call.options.boxes.threshold);
   if (queries.empty()) return {};
-  const std::vector<float> weighed = WeighMasks(masks, queries);
+  StopCheck stop(call.options.boxes.stop);
+  const std::vector<float> weighed = WeighMasks(masks, queries, stop);
   const Planes planes = {weighed, queries.size(), masks.dims[1], masks.dims[2]};
   const GridAxis columns = ColumnsOf(call.geometry, planes.width);
   const GridAxis rows = RowsOf(call.geometry, planes.height);
   QuerySink sink(queries.size(), call.geometry);
-  FindLabels(planes, columns, rows, call.geometry.height, false, sink);
+  FindLabels(planes, columns, rows, call.geometry.height, false, stop, sink);
   for (size_t i = 0; i < queries.size(); ++i) {
     RunWriter& writer = sink.writer(i);
     if (writer.area() == 0) continue;
-    const size_t whole = AreaOf(planes, i, columns, rows, call.options.mask_threshold, call.geometry);
-    // Parts of a mask that others cover are no segments.
+    // Parts of a mask that others cover are no segments. In a larger mask than `most` they surely cover too much.
+    const auto most = static_cast<size_t>(static_cast<double>(writer.area()) / kOverlapArea) + 1;
+    const size_t whole = AreaOf(planes, i, columns, rows, call.options.mask_threshold, most, stop);
     const double part = static_cast<double>(writer.area()) / static_cast<double>(whole);
     if (whole == 0 || !(part > kOverlapArea)) continue;
     segments.push_back({queries[i].label, queries[i].score, writer.Finish()});

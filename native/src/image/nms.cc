@@ -33,6 +33,8 @@ class KeptBoxes {
     areas_.push_back(Area(box));
   }
 
+  size_t size() const noexcept { return areas_.size(); }
+
   bool Suppress(const Corners& box, float iou) const noexcept {
     constexpr size_t kBlock = 64;
     for (size_t first = 0; first < areas_.size(); first += kBlock) {
@@ -62,7 +64,7 @@ void SortByScore(std::vector<Box>& boxes) {
   std::ranges::stable_sort(boxes, std::ranges::greater{}, &Box::score);
 }
 
-std::vector<Box> SuppressHard(std::vector<Box> boxes, const Suppression& suppression) {
+std::vector<Box> SuppressHard(std::vector<Box> boxes, const Suppression& suppression, StopCheck& stop) {
   SortByScore(boxes);
   const float iou = RoundDown(suppression.iou);
   std::unordered_map<int32_t, KeptBoxes> kept;
@@ -70,20 +72,23 @@ std::vector<Box> SuppressHard(std::vector<Box> boxes, const Suppression& suppres
   for (const Box& box : boxes) {
     if (result.size() >= suppression.most) break;
     KeptBoxes& others = kept[suppression.agnostic ? 0 : box.label];
+    stop.Spend(others.size() + 1);
     if (others.Suppress(box.corners, iou)) continue;
     others.Add(box.corners);
-    result.push_back(box);
+    if (box.shown) result.push_back(box);
   }
   return result;
 }
 
-std::vector<Box> SuppressSoft(std::vector<Box> boxes, const Suppression& suppression, float threshold) {
+std::vector<Box> SuppressSoft(std::vector<Box> boxes, const Suppression& suppression, float threshold,
+                              StopCheck& stop) {
   std::vector<Box> result;
   while (!boxes.empty() && result.size() < suppression.most) {
     const auto best = std::ranges::max_element(boxes, {}, &Box::score);  // the first of several
     const Box taken = *best;
     const float area = Area(taken.corners);
-    result.push_back(taken);
+    if (taken.shown) result.push_back(taken);
+    stop.Spend(2 * boxes.size());
     boxes.erase(best);
     for (Box& box : boxes) {
       if (!suppression.agnostic && box.label != taken.label) continue;

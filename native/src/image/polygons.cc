@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <string>
 
 namespace millrace {
 namespace {
-
-constexpr size_t kMaxCorners = size_t{1} << 22;
 
 // Whoever goes along an outline has the mask's pixels at the right. Each direction is that before it, turned to the right.
 enum Direction : uint8_t { kUp, kRight, kDown, kLeft };
@@ -105,8 +104,8 @@ class Tracer {
     FindOutlines();
     for (const Step& start : outlines_) {
       if (!Write(start)) {
-        return {Code::kResourceExhausted,
-                "The outlines of the mask have more than 4194304 corners: use run lengths or a bitmap"};
+        return {Code::kInvalidArgument, "The outlines of the mask have more than " + std::to_string(kMaxMaskNumbers) +
+                                            " coordinates: ask for a higher threshold, or send a smaller image"};
       }
     }
     return {};
@@ -150,13 +149,13 @@ class Tracer {
     return {x, seam.y, kDown};
   }
 
-  // Returns false if there are too many corners.
+  // Returns false if there are too many coordinates.
   bool Write(const Step& start) {
     first_ = polygons_.coordinates.size();
     Corner(start);
     walks_.assign(1, {start, start});
     while (!walks_.empty()) {
-      if (polygons_.coordinates.size() > 2 * kMaxCorners) return false;
+      if (polygons_.coordinates.size() > kMaxMaskNumbers) return false;
       Step& step = walks_.back().step;
       Advance(step);
       if (step.direction == kUp && (pixels_.Mark(step.x, step.y) & Pixels::kSeam) != 0) {

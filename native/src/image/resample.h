@@ -11,15 +11,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "image/image_size.h"
 #include "image/resample_passes.h"
 
 namespace millrace {
 
 // The filters, with the numbers of native/images.ts.
 enum class ResampleFilter : uint8_t { kNearest, kLanczos, kBilinear, kBicubic, kBox, kHamming };
-
-// The longest side of an image, and of a result.
-inline constexpr size_t kMaxSide = 65535;
 
 // Interleaved 8-bit channels, the rows from the top and without gaps. All sizes are at least 1.
 struct PixelView {
@@ -47,7 +45,7 @@ struct PixelRange {
 PixelRange NeededPixels(size_t size, size_t new_size, ResampleFilter filter, size_t first, size_t count);
 
 // Computes a part of the image that is resized to `width` × `height`, and writes its rows to `out`, `stride` bytes from
-// each other. No side may be longer than kMaxSide, the window has to be inside of the result and to have pixels, and
+// each other. No side may be longer than kMaxImageSide, the window has to be inside of the result and to have pixels, and
 // `out` must not overlap the pixels. Takes memory of at most 8 MiB for what is between the passes. Throws
 // std::bad_alloc. Thread-safe.
 void Resample(const PixelView& pixels, size_t width, size_t height, ResampleFilter filter,

@@ -1,8 +1,14 @@
 #include "image/run_lengths.h"
 
 #include <cstring>
+#include <string>
 
 namespace millrace {
+
+Status CountBudget::TooMany() {
+  return {Code::kInvalidArgument, "The masks have more than " + std::to_string(kMaxMaskNumbers) +
+                                      " counts of run lengths in all: ask for a higher threshold, or send a smaller image"};
+}
 
 Mask RunWriter::Finish() {
   const size_t pixels = mask_.width * mask_.height;

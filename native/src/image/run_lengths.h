@@ -6,12 +6,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <new>
 #include <span>
 #include <vector>
 
 #include "batching/status.h"
-#include "image/head_tensor.h"
+#include "image/image_size.h"
+#include "image/stop_check.h"
 
 namespace millrace {
 
@@ -30,17 +30,23 @@ struct MaskView {
   std::span<const uint32_t> counts;
 };
 
-// The memory that the masks of a call may take together, in counts.
+// The most numbers of the masks of a call, be it counts or coordinates. A response has the same limit (MAX_NUMBERS in
+// runtime/tasks/image/mask-content.ts), so that beyond it no numbers are made that would be thrown away.
+inline constexpr size_t kMaxMaskNumbers = 4'000'000;
+
+// The counts that the masks of a call may have together.
 class CountBudget {
  public:
-  // Throws std::bad_alloc if there are not as many left.
+  // Throws StatusError with kInvalidArgument if there are not as many left.
   void Take(size_t counts) {
-    if (counts > left_) throw std::bad_alloc();
+    if (counts > left_) throw StatusError(TooMany());
     left_ -= counts;
   }
 
  private:
-  size_t left_ = size_t{1} << 26;
+  static Status TooMany();
+
+  size_t left_ = kMaxMaskNumbers;
 };
 
 // Makes a mask from runs of pixels in rising order of their places.
@@ -51,7 +57,8 @@ class RunWriter {
     mask_.height = height;
   }
 
-  // Adds `length` pixels from `place` on, which is not before the end of the last run. Throws std::bad_alloc.
+  // Adds `length` pixels from `place` on, which is not before the end of the last run. Throws std::bad_alloc, and as
+  // CountBudget.
   void Add(size_t place, size_t length) {
     if (length == 0) return;
     mask_.area += length;

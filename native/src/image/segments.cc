@@ -56,7 +56,7 @@ float LogitOf(float probability) noexcept {
 
 Status FindSegments(const SegmentCall& call, std::vector<Segment>& segments) {
   MILLRACE_RETURN_IF_ERROR(Check(call));
-  MILLRACE_RETURN_IF_ERROR(Find(call, segments));
+  MILLRACE_RETURN_IF_ERROR(CatchStatus([&] { return Find(call, segments); }));
   if (const auto& labels = call.options.boxes.labels) {
     std::erase_if(segments, [&](const Segment& segment) { return std::ranges::find(*labels, segment.label) == labels->end(); });
   }

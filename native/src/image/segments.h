@@ -45,8 +45,10 @@ struct SegmentCall {
 
 // Appends the segments, by falling score; those of semantic heads by class. Segments without a pixel are left out, and so are those
 // of classes that are not wanted. Returns kInvalidArgument for outputs that do not fit the head or options that make no sense.
-// Throws std::bad_alloc if the masks need more memory than CountBudget has.
+// Returns it, too, if the masks need more counts than CountBudget has. Returns kCancelled or kDeadlineExceeded if it has to stop.
 Status FindSegments(const SegmentCall& call, std::vector<Segment>& segments);
+
+// The functions below throw StatusError.
 
 // Each pixel belongs to the class of its highest logit, as in post_process_semantic_segmentation of transformers; the threshold for
 // scores is not used. One class alone has the pixels whose sigmoid is at least the threshold of masks.

@@ -49,11 +49,12 @@ GridColumns Transpose(const HeadTensor& plane, size_t height, size_t width) {
 }
 
 // Returns the mean sigmoid of the pixels of a mask.
-float MeanSigmoid(const GridColumns& grid, const GridAxis& columns, const GridAxis& rows, const Mask& mask) {
+float MeanSigmoid(const GridColumns& grid, const GridAxis& columns, const GridAxis& rows, const Mask& mask, StopCheck& stop) {
   const auto last_column = columns.size - 1;
   double sum = 0;
   ForEachRun(mask.counts, [&](size_t first, size_t last) {
     for (size_t place = first; place < last; ++place) {
+      stop.Spend(2);
       const auto [x, part_x] = columns.samples[place / mask.height - columns.first];
       const auto [y, part_y] = rows.samples[place % mask.height - rows.first];
       const float* const left = grid.values.data() + x * grid.height;
@@ -67,15 +68,16 @@ float MeanSigmoid(const GridColumns& grid, const GridAxis& columns, const GridAx
   return static_cast<float>(sum / static_cast<double>(mask.area));
 }
 
-void FindForeground(const SegmentCall& call, const GridAxis& columns, const GridAxis& rows, std::vector<Segment>& segments) {
+void FindForeground(const SegmentCall& call, const GridAxis& columns, const GridAxis& rows, StopCheck& stop,
+                    std::vector<Segment>& segments) {
   const GridColumns grid = Transpose(call.tensors[0], rows.size, columns.size);
   CountBudget budget;
   RunWriter writer(call.geometry.width, call.geometry.height, budget);
   const float threshold = std::max(LogitOf(call.options.mask_threshold), kNoValue);
-  WriteGridMask(grid, columns, rows, threshold, call.geometry.height, writer);
+  WriteGridMask(grid, columns, rows, threshold, call.geometry.height, stop, writer);
   if (writer.area() == 0) return;
   Mask mask = writer.Finish();
-  const float score = MeanSigmoid(grid, columns, rows, mask);
+  const float score = MeanSigmoid(grid, columns, rows, mask, stop);
   segments.push_back({0, score, std::move(mask)});
 }
 
@@ -91,12 +93,13 @@ Status FindSemantic(const SegmentCall& call, std::vector<Segment>& segments) {
   }
   const GridAxis columns = ColumnsOf(call.geometry, planes.width);
   const GridAxis rows = RowsOf(call.geometry, planes.height);
+  StopCheck stop(call.options.boxes.stop);
   if (planes.count == 1) {
-    FindForeground(call, columns, rows, segments);
+    FindForeground(call, columns, rows, stop, segments);
     return {};
   }
   ClassSink sink(planes.count, call.geometry);
-  FindLabels(planes, columns, rows, call.geometry.height, true, sink);
+  FindLabels(planes, columns, rows, call.geometry.height, true, stop, sink);
   sink.Finish(segments);
   return {};
 }

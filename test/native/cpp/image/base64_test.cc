@@ -12,10 +12,11 @@ namespace millrace {
 namespace {
 
 std::optional<std::string> Decode(std::string_view text) {
-  const std::optional<size_t> size = Base64Size(text);
+  const std::string_view characters = WithoutPadding(text);
+  const std::optional<size_t> size = Base64Size(characters.size());
   if (!size) return std::nullopt;
   std::string bytes(*size, '?');
-  if (!DecodeBase64(text, reinterpret_cast<uint8_t*>(bytes.data()))) return std::nullopt;
+  if (!DecodeBase64(characters, reinterpret_cast<uint8_t*>(bytes.data()))) return std::nullopt;
   return bytes;
 }
 
@@ -79,6 +80,16 @@ TEST(Base64, WrongLengthsPaddingAndUnusedBitsAreRefused) {
                            "Zg==Zg==", "Zh==", "Zm9=", "Zh", "Zm9v Zm8", " Zm9v", "Zm9v\n", "Zm9_", "Zm-v"}) {
     EXPECT_FALSE(Decode(text)) << text;
   }
+}
+
+TEST(Base64, CharactersThatTakeThePlaceOfPaddingAreNotWritten) {
+  std::string text = "Zg==";
+  const std::string_view characters = WithoutPadding(text);
+  text = "ZgAA";
+  std::string bytes(4, '?');
+  EXPECT_TRUE(DecodeBase64(characters, reinterpret_cast<uint8_t*>(bytes.data())));
+  EXPECT_EQ(Base64Size(characters.size()), 1u);
+  EXPECT_EQ(bytes, "f???");
 }
 
 }  // namespace

@@ -120,24 +120,69 @@ TEST(Boxes, OfLayoutsThatDoNotFitAreRefused) {
 }
 
 TEST(Boxes, BeyondTheMostCandidatesAreTheWorst) {
-  // Boxes that do not overlap, with scores that rise, in so many classes that few are compared with each other.
+  // Scores rise. All boxes lie at one place, where the best one suppresses the others, but the last candidate and the box that is
+  // just worse than it, which have places of their own.
   constexpr size_t kBoxes = kMaxCandidates + 500;
-  constexpr size_t kClasses = 60;
-  std::vector<float> data((4 + kClasses) * kBoxes);
+  constexpr size_t kLast = kBoxes - kMaxCandidates;
+  std::vector<float> data(5 * kBoxes);
   for (size_t i = 0; i < kBoxes; ++i) {
-    data[i] = static_cast<float>(i % 200) * 3 + 1.5f;
-    data[kBoxes + i] = static_cast<float>(i / 200) * 3 + 1.5f;
-    data[2 * kBoxes + i] = data[3 * kBoxes + i] = 2;
-    data[(4 + i % kClasses) * kBoxes + i] = 0.5f + static_cast<float>(i) / 65536.0f;
+    data[i] = i == kLast ? 100 : i == kLast - 1 ? 200 : 10;
+    data[kBoxes + i] = data[2 * kBoxes + i] = data[3 * kBoxes + i] = 10;
+    data[4 * kBoxes + i] = 0.5f + static_cast<float>(i) / 65536.0f;
   }
-  const CanvasGeometry canvas = {0, 0, 1, 1, 1000, 1000, 1000, 1000};
-  BoxOptions options;
-  options.most = kMaxCandidates;
   std::vector<Box> boxes;
-  ASSERT_TRUE(FindBoxes(Yolo(kClasses), {{Tensor(data, {4 + kClasses, kBoxes})}}, canvas, options, boxes).ok());
-  ASSERT_EQ(boxes.size(), kMaxCandidates);
-  EXPECT_EQ(boxes.front().source, static_cast<int32_t>(kBoxes) - 1);
-  EXPECT_EQ(boxes.back().source, 500);
+  ASSERT_TRUE(FindBoxes(Yolo(1), {{Tensor(data, {5, kBoxes})}}, kCanvas, {}, boxes).ok());
+  ASSERT_EQ(boxes.size(), 2u);
+  EXPECT_EQ(boxes[0].source, static_cast<int32_t>(kBoxes) - 1);
+  EXPECT_EQ(boxes[1].source, static_cast<int32_t>(kLast));
+}
+
+TEST(Boxes, BesideTheImageTakeNoPlaceOfOthers) {
+  // The image has the left half of the canvas. The two best boxes lie in the margin.
+  CanvasGeometry left_half = kCanvas;
+  left_half.width = 320;
+  const std::vector<float> columns = {400, 500, 100, 200, 50, 50, 50, 50, 20, 20, 20, 20, 20, 20, 20, 20, 0.9f, 0.8f, 0.7f, 0.6f};
+  const std::vector<float> corners = {390, 40, 410, 60, 490, 40, 510, 60, 90, 40, 110, 60, 190, 40, 210, 60};
+  const std::vector<float> labels(4, 0);
+  BoxOptions options;
+  options.most = 1;
+  for (const bool soft : {false, true}) {
+    options.soft = soft;
+    std::vector<Box> boxes;
+    ASSERT_TRUE(FindBoxes(Yolo(1), {{Tensor(columns, {5, 4})}}, left_half, options, boxes).ok());
+    ASSERT_EQ(boxes.size(), 1u);
+    EXPECT_EQ(boxes[0].source, 2);
+  }
+  BoxHead listed;
+  listed.kind = BoxKind::kListed;
+  const HeadTensor tensors[] = {Tensor(corners, {4, 4}), {std::span(columns).last(4), {4}}, Tensor(labels, {4})};
+  std::vector<Box> boxes;
+  ASSERT_TRUE(FindBoxes(listed, tensors, left_half, options, boxes).ok());
+  ASSERT_EQ(boxes.size(), 1u);
+  EXPECT_EQ(boxes[0].source, 2);
+}
+
+TEST(Boxes, BesideTheImageSuppressOthers) {
+  // As in the references, which cut boxes to the image last.
+  CanvasGeometry left_half = kCanvas;
+  left_half.width = 320;
+  const std::vector<float> columns = {420, 410, 50, 50, 200, 200, 20, 20, 0.9f, 0.8f};
+  std::vector<Box> boxes;
+  ASSERT_TRUE(FindBoxes(Yolo(1), {{Tensor(columns, {5, 2})}}, left_half, {}, boxes).ok());
+  EXPECT_TRUE(boxes.empty());
+}
+
+TEST(Boxes, OfWorkThatIsStoppedAreNone) {
+  const std::vector<float> data = RandomYolo(3, 500, 1);
+  int32_t cancelled = 1;
+  std::vector<Box> boxes;
+  BoxOptions options;
+  options.stop.cancelled = &cancelled;
+  EXPECT_EQ(FindBoxes(Yolo(3), {{Tensor(data, {7, 500})}}, kCanvas, options, boxes).code(), Code::kCancelled);
+  cancelled = 0;
+  EXPECT_TRUE(FindBoxes(Yolo(3), {{Tensor(data, {7, 500})}}, kCanvas, options, boxes).ok());
+  options.stop.deadline = SteadyClock().Now();
+  EXPECT_EQ(FindBoxes(Yolo(3), {{Tensor(data, {7, 500})}}, kCanvas, options, boxes).code(), Code::kDeadlineExceeded);
 }
 
 TEST(Boxes, WhoseOverlapIsTheThresholdStay) {

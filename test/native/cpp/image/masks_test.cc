@@ -92,8 +92,8 @@ TEST(Masks, WithRingsInRingsHaveAPolygonForEach) {
 }
 
 TEST(Masks, WithTooManyCornersHaveNoPolygons) {
-  constexpr size_t kWidth = 2100;
-  constexpr size_t kHeight = 2100;
+  constexpr size_t kWidth = 1500;
+  constexpr size_t kHeight = 1500;
   // Single pixels.
   Bitmap bitmap(kWidth * kHeight);
   for (size_t y = 0; y < kHeight; y += 2) {
@@ -101,7 +101,8 @@ TEST(Masks, WithTooManyCornersHaveNoPolygons) {
   }
   const Mask mask = MaskOf(bitmap, kWidth, kHeight);
   Polygons polygons;
-  EXPECT_EQ(TracePolygons({kWidth, kHeight, mask.counts}, polygons).code(), Code::kResourceExhausted);
+  EXPECT_EQ(TracePolygons({kWidth, kHeight, mask.counts}, polygons).code(), Code::kInvalidArgument);
+  EXPECT_LE(polygons.coordinates.size(), kMaxMaskNumbers + 100);
 }
 
 TEST(Masks, OfCountsThatOverflowAreRefused) {
@@ -112,11 +113,48 @@ TEST(Masks, OfCountsThatOverflowAreRefused) {
   EXPECT_EQ(CheckMask({10, 10, empty}).code(), Code::kInvalidArgument);
 }
 
-TEST(Masks, TakeNoMoreMemoryThanTheirBudget) {
+TEST(Masks, HaveNoMoreCountsThanTheirBudget) {
   CountBudget budget;
-  budget.Take(size_t{1} << 26);
+  budget.Take(kMaxMaskNumbers);
   RunWriter writer(4, 4, budget);
-  EXPECT_THROW(writer.Add(2, 1), std::bad_alloc);
+  EXPECT_THROW(writer.Add(2, 1), StatusError);
+}
+
+TEST(Masks, WithTooManyRunsAreRefusedForGood) {
+  // Neighbouring columns of one image, each with a run for every second pixel.
+  constexpr size_t kSide = 4096;
+  std::vector<float> data(2 * kSide);
+  for (size_t i = 0; i < kSide; ++i) data[i % 2 * kSide + i] = 1;
+  const std::vector<HeadTensor> tensors = {{data, {2, kSide, 1}}};
+  const CanvasGeometry geometry = {0, 0, 1, 1, kSide, kSide, kSide, kSide};
+  std::vector<Segment> segments;
+  const Status status = FindSegments({{}, tensors, geometry, {}}, segments);
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_NE(status.message().find("4000000 counts"), std::string::npos);
+}
+
+TEST(Masks, HaveTheAreaThatIsCountedWithoutThem) {
+  std::mt19937 random(9);
+  std::normal_distribution<float> value(0, 3);
+  for (const auto& [height, width] : {std::pair<size_t, size_t>{40, 60}, {7, 5}, {300, 2}, {91, 87}}) {
+    GridColumns grid;
+    grid.height = 6;
+    grid.values.resize(6 * 33);
+    for (float& one : grid.values) one = value(random);
+    const CanvasGeometry geometry = {0.3, -4.7, 0.7, 1.3, 50, 40, width, height};
+    const GridAxis columns = ColumnsOf(geometry, 33);
+    const GridAxis rows = RowsOf(geometry, 6);
+    const StopRule never;
+    StopCheck stop(never);
+    for (const float threshold : {-2.0f, 0.0f, 2.0f}) {
+      CountBudget budget;
+      RunWriter writer(width, height, budget);
+      WriteGridMask(grid, columns, rows, threshold, height, stop, writer);
+      const size_t area = writer.area();
+      EXPECT_EQ(AreaOfGridMask(grid, columns, rows, threshold, area, stop), area);
+      if (area > 1) { EXPECT_GT(AreaOfGridMask(grid, columns, rows, threshold, area / 2, stop), area / 2); }
+    }
+  }
 }
 
 // Labels and probabilities computed in double precision, plane by plane.
@@ -172,7 +210,9 @@ TEST(Labels, AndProbabilitiesAreThoseOfAllPlanes) {
       const GridAxis columns = ColumnsOf(geometry, planes.width);
       const GridAxis rows = RowsOf(geometry, planes.height);
       Reference sink(planes, columns, rows, height);
-      FindLabels(planes, columns, rows, height, true, sink);
+      const StopRule never;
+      StopCheck stop(never);
+      FindLabels(planes, columns, rows, height, true, stop, sink);
       EXPECT_EQ(sink.pixels, columns.samples.size() * rows.samples.size());
     }
   }
@@ -212,6 +252,56 @@ TEST(Segments, OfRandomBitsHaveFiniteScores) {
       EXPECT_TRUE(CheckMask({segment.mask.width, segment.mask.height, segment.mask.counts}).ok());
     }
   }
+}
+
+// Outputs that every head has work with.
+struct Outputs {
+  SegmentHead head;
+  std::vector<HeadTensor> tensors;
+};
+
+std::vector<Outputs> OutputsOfAllKinds(std::span<const float> ones) {
+  std::vector<Outputs> all(4);
+  for (size_t kind = 0; kind < all.size(); ++kind) all[kind].head.kind = static_cast<SegmentKind>(kind);
+  all[0].tensors = {{ones.first(240), {5, 6, 8}}};
+  all[1].head.boxes.classes = 3;
+  all[1].head.boxes.extra = 5;
+  all[1].tensors = {{ones.first(240), {12, 20}}, {ones.first(240), {5, 6, 8}}};
+  all[2].tensors = {{ones.first(20), {5, 4}}, {ones.first(5), {5}}, {ones.first(5), {5}}, {ones.first(240), {5, 1, 6, 8}}};
+  all[3].tensors = {{ones.first(20), {5, 4}}, {ones.first(240), {5, 6, 8}}};
+  return all;
+}
+
+TEST(Segments, OfWorkThatIsStoppedAreNone) {
+  const std::vector<float> ones(240, 1);
+  const CanvasGeometry geometry = {0, 0, 1, 1, 16, 12, 16, 12};
+  for (const auto& [head, tensors] : OutputsOfAllKinds(ones)) {
+    SegmentOptions options;
+    options.boxes.threshold = 0;
+    int32_t cancelled = 1;
+    options.boxes.stop.cancelled = &cancelled;
+    std::vector<Segment> segments;
+    EXPECT_EQ(FindSegments({head, tensors, geometry, options}, segments).code(), Code::kCancelled);
+    cancelled = 0;
+    EXPECT_TRUE(FindSegments({head, tensors, geometry, options}, segments).ok());
+    options.boxes.stop.deadline = SteadyClock().Now();
+    EXPECT_EQ(FindSegments({head, tensors, geometry, options}, segments).code(), Code::kDeadlineExceeded);
+  }
+}
+
+TEST(Segments, OfBoxesWhoseEndsOverflowAreLaidIntoTheImage) {
+  const std::vector<float> box = {-3e38f, 0, 3e38f, 10};
+  const std::vector<float> ones(16, 1);
+  const std::vector<HeadTensor> tensors = {
+      {box, {1, 4}}, {std::span(ones).first(1), {1}}, {std::span(ones).first(1), {1}}, {ones, {1, 1, 4, 4}}};
+  const CanvasGeometry geometry = {0, 0, 1e-6, 1, 20, 10, 20, 10};
+  SegmentHead head;
+  head.kind = SegmentKind::kMaskRcnn;
+  head.in_boxes = true;
+  std::vector<Segment> segments;
+  ASSERT_TRUE(FindSegments({head, tensors, geometry, {}}, segments).ok());
+  ASSERT_EQ(segments.size(), 1u);
+  EXPECT_EQ(segments[0].mask.area, 200u);
 }
 
 TEST(Segments, OfAnImageThatTheCanvasDoesNotShowAreNone) {

@@ -64,7 +64,7 @@ TEST(Resample, AConstantImageStaysConstant) {
 
 TEST(Resample, TheLongestSidesAreResizedInLittleMemory) {
   std::mt19937 random(2);
-  for (const auto& [width, height] : {std::pair<size_t, size_t>{kMaxSide, 1}, {1, kMaxSide}}) {
+  for (const auto& [width, height] : {std::pair<size_t, size_t>{kMaxImageSide, 1}, {1, kMaxImageSide}}) {
     const Image image = Noise(width, height, 3, random, 200, 200);
     for (const ResampleFilter filter : kFilters) {
       EXPECT_EQ(Resized(image, 1, 1, filter), std::vector<uint8_t>(3, 200));

@@ -1,17 +1,15 @@
+#include "addon/place_arguments.h"
+
 #include <cmath>
 #include <string>
 
-#include "image/canvas.h"
+#include "addon/whole_numbers.h"
 
 namespace millrace {
 namespace {
 
 // The words before those of the channels, as ReadPlaceJob lists them.
 constexpr size_t kHeadWords = 14;
-
-bool IsWhole(double number, double least, double most) noexcept {
-  return number >= least && number <= most && std::trunc(number) == number;
-}
 
 std::string Written(double number) {
   if (IsWhole(number, -1e15, 1e15)) return std::to_string(static_cast<long long>(number));
@@ -21,10 +19,10 @@ std::string Written(double number) {
 Status Wrong(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
 Status ReadSides(double width, double height, const char* what, size_t& to_width, size_t& to_height) {
-  constexpr double kMost = kMaxSide;
+  constexpr double kMost = kMaxImageSide;
   if (!IsWhole(width, 1, kMost) || !IsWhole(height, 1, kMost)) {
     return Wrong(std::string(what) + " has " + Written(width) + " × " + Written(height) +
-                 " pixels: expected whole numbers from 1 to " + std::to_string(kMaxSide));
+                 " pixels: expected whole numbers from 1 to " + std::to_string(kMaxImageSide));
   }
   to_width = static_cast<size_t>(width);
   to_height = static_cast<size_t>(height);
@@ -48,7 +46,7 @@ Status ReadPlacement(std::span<const double> words, ImagePlacement& placement) {
     return Wrong("The filter is unknown: expected nearest, lanczos, bilinear, bicubic, box or hamming");
   }
   placement.filter = static_cast<ResampleFilter>(words[5]);
-  constexpr double kFar = kMaxSide;
+  constexpr double kFar = kMaxImageSide;
   if (!IsWhole(words[8], -kFar, kFar) || !IsWhole(words[9], -kFar, kFar)) {
     return Wrong("The image lies at (" + Written(words[8]) + ", " + Written(words[9]) +
                  ") of the canvas: expected whole numbers from -65535 to 65535");
