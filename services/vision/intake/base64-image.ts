@@ -4,9 +4,10 @@ import {
   type BodyShare,
   invalidArgument,
   MAX_IMAGE_BYTES,
+  ShortTurns,
   tooManyImageBytes,
 } from '../../../runtime/index.ts';
-import { asciiText } from './byte-search.ts';
+import { asciiText, indexOfByte, LOOK_MS } from './byte-search.ts';
 import { isUrl, looksLikeUrl } from './limits.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -14,6 +15,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const BACKSLASH = 0x5c;
 const SLASH = 0x2f;
 const PAD = 0x3d;
+/** After so many escapes the time of the turn is looked at. */
+const ESCAPES_PER_TURN = 2048;
 /** Where the comma of a data URL is at most. */
 const MAX_PREFIX = 256;
 
@@ -31,7 +34,7 @@ export async function imageOfText(
   share: BodyShare,
   decode: DecodeBase64,
 ): Promise<Bytes> {
-  const text = withoutEscapes(written, place);
+  const text = await withoutEscapes(written, place);
   const base64 = afterPrefix(text, place);
   if (base64.length === 0) throw invalidArgument(`${place} is empty.`);
   const characters = withoutPadding(base64);
@@ -45,17 +48,20 @@ export async function imageOfText(
 }
 
 /** Some writers of JSON put a backslash before each slash. Other escapes are of characters that base64 lacks. */
-function withoutEscapes(written: Bytes, place: string): Bytes {
-  let from = written.indexOf(BACKSLASH);
+async function withoutEscapes(written: Bytes, place: string): Promise<Bytes> {
+  const turns = new ShortTurns(LOOK_MS);
+  let from = await indexOfByte(written, BACKSLASH, 0, turns);
   if (from < 0) return written;
   let to = from;
-  while (from >= 0) {
+  for (let escapes = 1; from >= 0; escapes += 1) {
     if (written[from + 1] !== SLASH) throw notBase64(place);
-    const next = written.indexOf(BACKSLASH, from + 2);
+    const found = indexOfByte(written, BACKSLASH, from + 2, turns);
+    const next = typeof found === 'number' ? found : await found;
     const end = next < 0 ? written.length : next;
     written.copyWithin(to, from + 1, end);
     to += end - from - 1;
     from = next;
+    if (escapes % ESCAPES_PER_TURN === 0) await turns.pause();
   }
   return written.subarray(0, to);
 }

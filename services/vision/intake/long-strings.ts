@@ -6,6 +6,7 @@
  */
 
 import { invalidArgument, ServeError, ShortTurns } from '../../../runtime/index.ts';
+import { indexOfByte, LOOK_MS } from './byte-search.ts';
 
 /** Strings of more bytes are cut out. */
 const LONG_BYTES = 4096;
@@ -13,8 +14,8 @@ const LONG_BYTES = 4096;
 const MAX_REST_BYTES = 512 * 1024;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-/** After so many strings the time of the turn is looked at. */
-const STRINGS_PER_TURN = 2048;
+/** After so many strings, or quotes within one, the time of the turn is looked at. */
+const QUOTES_PER_TURN = 2048;
 /** What stands for a long string. No other string begins with it, because clients do not know it. */
 const MARK = `cut ${crypto.randomUUID()} `;
 
@@ -28,7 +29,7 @@ export interface CutJson {
 
 /** @throws {ServeError} `PAYLOAD_TOO_LARGE` if too much is left; `INVALID_JSON` if a string has no end */
 export async function cutLongStrings(body: Uint8Array<ArrayBuffer>): Promise<CutJson> {
-  const turns = new ShortTurns();
+  const turns = new ShortTurns(LOOK_MS);
   const strings: Uint8Array<ArrayBuffer>[] = [];
   const pieces: Uint8Array[] = [];
   let kept = 0;
@@ -39,9 +40,9 @@ export async function cutLongStrings(body: Uint8Array<ArrayBuffer>): Promise<Cut
     if (restBytes > MAX_REST_BYTES) throw tooMuch();
   };
   let count = 0;
-  let start = body.indexOf(QUOTE);
+  let start = await indexOfByte(body, QUOTE, 0, turns);
   while (start >= 0) {
-    const end = endOfString(body, start + 1);
+    const end = await endOfString(body, start + 1, turns);
     if (end < 0)
       throw new ServeError('INVALID_JSON', 'The body is not valid JSON: a string has no end.');
     if (end - start > LONG_BYTES) {
@@ -51,9 +52,9 @@ export async function cutLongStrings(body: Uint8Array<ArrayBuffer>): Promise<Cut
       kept = end;
     }
     if (end - kept > MAX_REST_BYTES) throw tooMuch();
-    start = body.indexOf(QUOTE, end + 1);
+    start = await indexOfByte(body, QUOTE, end + 1, turns);
     count += 1;
-    if (count % STRINGS_PER_TURN === 0) await turns.pause();
+    if (count % QUOTES_PER_TURN === 0) await turns.pause();
   }
   keep(body.length);
   return { rest: joined(pieces), strings };
@@ -78,11 +79,15 @@ export function refuseMarks(value: unknown): void {
 }
 
 /** The place of the quote that ends a string, or -1. */
-function endOfString(body: Uint8Array, from: number): number {
-  for (let at = body.indexOf(QUOTE, from); at >= 0; at = body.indexOf(QUOTE, at + 1)) {
+async function endOfString(body: Uint8Array, from: number, turns: ShortTurns): Promise<number> {
+  let at = await indexOfByte(body, QUOTE, from, turns);
+  for (let quotes = 1; at >= 0; quotes += 1) {
     let first = at;
     while (first > from && body[first - 1] === BACKSLASH) first -= 1;
     if ((at - first) % 2 === 0) return at;
+    if (quotes % QUOTES_PER_TURN === 0) await turns.pause();
+    const next = indexOfByte(body, QUOTE, at + 1, turns);
+    at = typeof next === 'number' ? next : await next;
   }
   return -1;
 }
