@@ -1,6 +1,6 @@
 /** @module Requests that run later: stored in the database, run by the workers of all processes. */
 
-export { type ImageOptions, tarImages, zipImages } from './archives/image-lines.ts';
+export { tarImages, zipImages } from './archives/image-lines.ts';
 export {
   type Answer,
   hasEnded,

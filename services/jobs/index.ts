@@ -18,7 +18,7 @@ import { MAX_JSON_BYTES, parseJson } from '../http/codec-json.ts';
 import { controlBodies } from '../http/control-body.ts';
 import type { RouteBuilder, ServiceDefinition } from '../http/service-definition.ts';
 import { BATCH_TYPES, type BatchForm, batchForm, batchPieces } from './batch-body.ts';
-import { createInferRoutes } from './infer-routes.ts';
+import { createInferRoutes, type QueriedRoutes } from './infer-routes.ts';
 import { memberText } from './member-text.ts';
 import { describeJobs } from './openapi.ts';
 import { readArchive, readBatch, readJob, readStatus, readWait } from './schema.ts';
@@ -44,8 +44,8 @@ export function jobRoutes(builder: RouteBuilder, services: readonly ServiceDefin
   const jobs = runtime.platform?.jobs;
   if (jobs === undefined) throw new Error('The routes of jobs need a store');
   const routes = createInferRoutes(runtime, services);
-  addCreate(builder, jobs, routes.check);
-  addBatches(builder, jobs, routes.check);
+  addCreate(builder, jobs, routes);
+  addBatches(builder, jobs, routes);
   addList(builder, jobs);
   addOne(builder, jobs);
   addStreams(builder, jobs);
@@ -53,9 +53,7 @@ export function jobRoutes(builder: RouteBuilder, services: readonly ServiceDefin
   jobs.start(routes);
 }
 
-type Check = ReturnType<typeof createInferRoutes>['check'];
-
-function addCreate({ managed, runtime }: RouteBuilder, jobs: Jobs, check: Check): void {
+function addCreate({ managed, runtime }: RouteBuilder, jobs: Jobs, { check }: QueriedRoutes): void {
   const handle = controlBodies(runtime);
   const limit = Math.min(runtime.config.maxRequestBytes, MAX_JSON_BYTES);
   managed(
@@ -70,7 +68,11 @@ function addCreate({ managed, runtime }: RouteBuilder, jobs: Jobs, check: Check)
   );
 }
 
-function addBatches({ managed, runtime }: RouteBuilder, jobs: Jobs, check: Check): void {
+function addBatches(
+  { managed, runtime }: RouteBuilder,
+  jobs: Jobs,
+  { check, members }: QueriedRoutes,
+): void {
   const { bodyTimeoutMs, maxRequestBytes } = runtime.config;
   const lineBytes = Math.min(maxRequestBytes, MAX_JSON_BYTES);
   const received = new Receiving();
@@ -79,9 +81,10 @@ function addBatches({ managed, runtime }: RouteBuilder, jobs: Jobs, check: Check
     async (c) => {
       const form = batchForm(c.req.raw);
       if (form instanceof ServeError) throw form;
-      const { request, options } =
-        form === 'lines' ? { request: readBatch(c), options: {} } : readArchive(c);
+      const { request, query } =
+        form === 'lines' ? { request: readBatch(c), query: [] } : readArchive(c);
       check(request, undefined);
+      const options = form === 'lines' ? {} : members(request, query);
       return received.during(form, async () => {
         const pieces = batchPieces(c.req.raw, bodyTimeoutMs);
         const lines = { pieces, lineBytes, lines: MAX_LINES };

@@ -22,13 +22,26 @@ interface Route {
   readonly matches: RegExp;
   readonly handler: RequestHandler;
   readonly streams: InferRoute<unknown, unknown, unknown>['streams'];
+  readonly members: InferRoute<unknown, unknown, unknown>['members'];
+}
+
+/** Parameters of a query by name, of which some may have the same. */
+export type Query = readonly (readonly [name: string, text: string])[];
+
+export interface QueriedRoutes extends InferRoutes {
+  /**
+   * The members that each body of an archive of images has for these parameters of its query.
+   *
+   * @throws {ServeError} `INVALID_ARGUMENT` for a route that takes no images, and for options that no request can have
+   */
+  members(target: JobTarget, query: Query): Readonly<Record<string, unknown>>;
 }
 
 /** @param services The services whose infer routes jobs may ask. */
 export function createInferRoutes(
   runtime: Runtime,
   services: readonly ServiceDefinition[],
-): InferRoutes {
+): QueriedRoutes {
   const byService = new Map(services.map((each) => [each.name, routesOf(runtime, each)]));
   const find = ({ service, path }: JobTarget) =>
     byService.get(service)?.find(({ matches }) => matches.test(path));
@@ -45,6 +58,13 @@ export function createInferRoutes(
       }
       const paths = routes.map(({ path }) => path).join(', ');
       throw invalidArgument(`path must be an infer route of the service: ${paths}.`);
+    },
+    members(target, query) {
+      const route = find(target);
+      if (route?.members !== undefined) return route.members(query);
+      throw invalidArgument(
+        'An archive has images, which the routes of the service vision take; write service=vision, or send lines of JSON.',
+      );
     },
     async call(target, body, signal) {
       const route = find(target);
@@ -75,9 +95,9 @@ function routesOf(runtime: Runtime, service: ServiceDefinition): Route[] {
   service.routes({
     runtime,
     infer(route) {
-      const { path, streams } = route;
+      const { path, streams, members } = route;
       const matches = new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+')}$`);
-      found.push({ path, matches, handler: edge(route), streams });
+      found.push({ path, matches, handler: edge(route), streams, members });
     },
     managed: () => undefined,
     unmatched: () => undefined,

@@ -5,13 +5,13 @@ import type { Context } from 'hono';
 import {
   checkSchema,
   DEFAULT_ATTEMPTS,
-  type ImageOptions,
   invalidArgument,
   type JobRequest,
   type JobStatus,
   jobStatuses,
   MOST_ATTEMPTS,
 } from '../../runtime/index.ts';
+import type { Query } from './infer-routes.ts';
 
 const YEAR_SECS = 31_536_000;
 
@@ -66,25 +66,22 @@ export const readBatch = (c: Context): JobRequest => toBatch(c, c.req.query());
 /**
  * Reads the query of an archive of images, in which all parameters that are not those of a batch are options of each request.
  *
+ * @returns the batch, and the other parameters
  * @throws {ServeError} `INVALID_ARGUMENT`
  */
 export function readArchive(c: Context): {
   readonly request: JobRequest;
-  readonly options: ImageOptions;
+  readonly query: Query;
 } {
   const own: Record<string, string> = {};
-  const options: [name: string, value: string | string[]][] = [];
+  const query: [name: string, text: string][] = [];
   for (const [name, values] of Object.entries(c.req.queries())) {
     if (Object.hasOwn(batchSchema.shape, name)) own[name] = values[0]!;
     else if (name !== 'image' && name !== 'images') {
-      options.push([name, values.length === 1 ? values[0]! : values]);
+      for (const text of values) query.push([name, text]);
     } else throw invalidArgument(`The parameter ${name} is made of the files of the archive.`);
   }
-  const request = toBatch(c, own);
-  if (request.service === 'vision') return { request, options: Object.fromEntries(options) };
-  throw invalidArgument(
-    'An archive has images, which the routes of the service vision take; write service=vision, or send lines of JSON.',
-  );
+  return { request: toBatch(c, own), query };
 }
 
 function toBatch(c: Context, given: Readonly<Record<string, string>>): JobRequest {

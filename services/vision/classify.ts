@@ -6,7 +6,7 @@ import { roundScore } from '../http/scores.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import { imageRoute, imagesOf, writeResults } from './image-route.ts';
 import { describeImageRoute, eachSchema } from './openapi.ts';
-import { commonOptions, readOptions, threshold } from './options.ts';
+import { commonOptions, threshold } from './options.ts';
 
 const optionsSchema = z
   .strictObject({
@@ -42,8 +42,8 @@ export function classifyRoute({ infer, describe, runtime }: RouteBuilder): void 
     imageRoute(runtime, {
       path,
       operation: classify,
-      read(body, { others }) {
-        const options = readOptions(optionsSchema, body, others);
+      options: optionsSchema,
+      read(options, body) {
         const { top_k: topK, threshold, model, model_version, background, tolerant } = options;
         return {
           ...{ model, model_version },

@@ -6,7 +6,7 @@ import { roundScore } from '../http/scores.ts';
 import type { RouteBuilder } from '../http/service-definition.ts';
 import { imageRoute, imagesOf, writeResults } from './image-route.ts';
 import { boxSchema, describeImageRoute, eachSchema } from './openapi.ts';
-import { boxOptions, commonOptions, readOptions, threshold } from './options.ts';
+import { boxOptions, commonOptions, threshold } from './options.ts';
 
 const optionsSchema = z
   .strictObject({
@@ -55,8 +55,8 @@ export function detectRoute({ infer, describe, runtime }: RouteBuilder): void {
     imageRoute(runtime, {
       path,
       operation: detect,
-      read(body, { others }) {
-        const options = readOptions(optionsSchema, body, others);
+      options: optionsSchema,
+      read(options, body) {
         const { model, model_version, max_detections: maxDetections, ...own } = options;
         return {
           ...{ model, model_version },

@@ -6,7 +6,7 @@ import type { RouteBuilder } from '../http/service-definition.ts';
 import { wantsBytes, writeBytes, writeNumbers } from '../http/vectors.ts';
 import { imageRoute, imagesOf } from './image-route.ts';
 import { aboutFields, describeImageRoute } from './openapi.ts';
-import { commonOptions, readOptions } from './options.ts';
+import { commonOptions } from './options.ts';
 
 const optionsSchema = z
   .strictObject({
@@ -32,8 +32,8 @@ export function embedImageRoute({ infer, describe, runtime }: RouteBuilder): voi
     imageRoute(runtime, {
       path,
       operation: embedImage,
-      read(body, { others, headers }) {
-        const options = readOptions(optionsSchema, body, others);
+      options: optionsSchema,
+      read(options, body, headers) {
         const { model, model_version, ...own } = options;
         return {
           ...{ model, model_version },

@@ -1,5 +1,6 @@
 /** @module The infer routes of operations on images: what they have in common. */
 
+import type { z } from '@hono/zod-openapi';
 import {
   type Codec,
   type ImageInput,
@@ -12,7 +13,8 @@ import {
 } from '../../runtime/index.ts';
 import type { EncodedResponse, InferRoute } from '../http/edge.ts';
 import { predictedBy } from '../http/predicted.ts';
-import { MAX_BODY_BYTES, type VisionBody, visionBodyReader } from './intake/index.ts';
+import { MAX_BODY_BYTES, textsOf, type VisionBody, visionBodyReader } from './intake/index.ts';
+import { type OptionsSchema, readOptions, valuesOf } from './options.ts';
 
 /** What every response says about itself. */
 export interface About {
@@ -36,18 +38,16 @@ export interface Question<Input, Output> {
   write(answered: Answered<Output>): EncodedResponse | Promise<EncodedResponse>;
 }
 
-/** What comes with a body. */
-export interface Sender {
-  /** Members that a body may have beside its own, which hold keys of sticky splits. */
-  readonly others: ReadonlySet<string>;
-  readonly headers: Headers;
-}
-
-export interface ImageRoute<Input extends ImageInput, Output> {
+export interface ImageRoute<Shape extends z.ZodRawShape, Input extends ImageInput, Output> {
   readonly path: string;
   readonly operation: ImageOperation<Input, unknown, Output>;
-  /** Checks the options of a request. @throws {ServeError} */
-  read(body: VisionBody, sender: Sender): Question<Input, Output>;
+  readonly options: OptionsSchema<Shape>;
+  /** What a request with these options asks for. @throws {ServeError} */
+  read(
+    options: z.output<OptionsSchema<Shape>>,
+    body: VisionBody,
+    headers: Headers,
+  ): Question<Input, Output>;
 }
 
 interface ImageRequest<Input, Output> {
@@ -66,9 +66,9 @@ export const imagesOf = ({ images, isList }: VisionBody): ImageInput => ({
 });
 
 /** Makes an infer route that does one thing with images. */
-export function imageRoute<Input extends ImageInput, Output>(
+export function imageRoute<Shape extends z.ZodRawShape, Input extends ImageInput, Output>(
   { config, routes, imageTools, codec }: Runtime,
-  { path, operation, read }: ImageRoute<Input, Output>,
+  { path, operation, options, read }: ImageRoute<Shape, Input, Output>,
 ): InferRoute<VisionBody, ImageRequest<Input, Output>, unknown> {
   return {
     path,
@@ -76,15 +76,14 @@ export function imageRoute<Input extends ImageInput, Output>(
     read: visionBodyReader(imageTools.images.decodeBase64),
     anyType: true,
     decode(body, context) {
-      // The names of the members change whenever models or routes do.
-      const sender = { others: routes.keyMembers, headers: context.request.headers };
-      return {
-        id: context.id,
-        waiter: context,
-        body,
-        question: read(body, sender),
-        hasFailed: false,
-      };
+      const checked = readOptions(options, body, routes.keyMembers);
+      const question = read(checked, body, context.request.headers);
+      return { id: context.id, waiter: context, body, question, hasFailed: false };
+    },
+    members(query) {
+      const texts = textsOf(query);
+      readOptions(options, { texts, members: {} }, routes.keyMembers);
+      return valuesOf(options, texts);
     },
     route: ({ question }) => ({
       model: question.model,

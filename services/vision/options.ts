@@ -3,7 +3,7 @@
 import { z } from '@hono/zod-openapi';
 import { checkSchema, invalidArgument } from '../../runtime/index.ts';
 import { withoutMembers } from '../http/without-members.ts';
-import type { VisionBody } from './intake/vision-body.ts';
+import type { Texts, VisionBody } from './intake/index.ts';
 
 /** Options of every route. */
 export const commonOptions = {
@@ -19,7 +19,8 @@ export const commonOptions = {
     .regex(/^#[0-9a-fA-F]{6}$/, 'a colour such as #ffffff')
     .optional()
     .openapi({
-      description: 'The colour over which transparent images are laid. Default: `#ffffff`.',
+      description:
+        'The colour over which transparent images are laid. Default: `#ffffff`. In a URL it begins with `%23`, because `#` ends the query.',
       example: '#ffffff',
     }),
   tolerant: z.boolean().optional().openapi({
@@ -50,28 +51,37 @@ export const boxOptions = {
   }),
 };
 
-type Schema<Shape extends z.ZodRawShape> = z.ZodObject<Shape, z.core.$strict>;
+/** The options of a route. */
+export type OptionsSchema<Shape extends z.ZodRawShape> = z.ZodObject<Shape, z.core.$strict>;
 
 /**
- * Checks the options of a request. Forms and queries have strings, which become what the schema takes.
+ * Checks the options of a request.
  *
  * @param others Members that a body may have besides, which hold keys of sticky splits.
  * @throws {ServeError} `INVALID_ARGUMENT` with the first mistake.
  */
 export function readOptions<Shape extends z.ZodRawShape>(
-  schema: Schema<Shape>,
-  { options }: Pick<VisionBody, 'options'>,
+  schema: OptionsSchema<Shape>,
+  { texts, members }: Pick<VisionBody, 'texts' | 'members'>,
   others: ReadonlySet<string>,
-): z.output<Schema<Shape>> {
+): z.output<OptionsSchema<Shape>> {
   const { shape } = schema;
-  const given = Object.entries(options).map(([name, value]) => [
-    name,
-    Object.hasOwn(shape, name) ? fromText(shape[name] as z.ZodType, value) : value,
-  ]);
-  const own = withoutMembers(Object.fromEntries(given), others, shape);
+  const own = withoutMembers({ ...valuesOf(schema, texts), ...members }, others, shape);
   const checked = checkSchema(schema, own, 'The request');
   if ('data' in checked) return checked.data;
   throw invalidArgument(`${checked.fault}.`, checked.member);
+}
+
+/** The values that texts of a form or a query stand for, as JSON has them. Texts that stand for none stay, and are refused. */
+export function valuesOf<Shape extends z.ZodRawShape>(
+  { shape }: OptionsSchema<Shape>,
+  texts: Texts,
+): Readonly<Record<string, unknown>> {
+  const values = Object.entries(texts).map(([name, text]) => [
+    name,
+    Object.hasOwn(shape, name) ? fromText(shape[name] as z.ZodType, text) : text,
+  ]);
+  return Object.fromEntries(values);
 }
 
 const BOOLEANS: Readonly<Record<string, boolean>> = {
@@ -81,22 +91,20 @@ const BOOLEANS: Readonly<Record<string, boolean>> = {
   0: false,
 };
 
-/** The value that a string stands for; strings that stand for none stay, so that the check of the schema refuses them. */
-function fromText(schema: z.ZodType, value: unknown): unknown {
+/** A number of JSON. `Number` takes other forms, too, such as 0x10. */
+const NUMBER = /^\s*-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[+-]?\d+)?\s*$/i;
+
+function fromText(schema: z.ZodType, text: string | readonly string[]): unknown {
   const own = schema instanceof z.ZodOptional ? (schema.unwrap() as z.ZodType) : schema;
-  if (own instanceof z.ZodArray) return toList(value);
-  if (typeof value !== 'string') return value;
-  if (own instanceof z.ZodNumber) {
-    const number = Number(value);
-    return value.trim() === '' || Number.isNaN(number) ? value : number;
-  }
-  return own instanceof z.ZodBoolean ? (BOOLEANS[value] ?? value) : value;
+  if (own instanceof z.ZodArray) return namesOf(text);
+  if (typeof text !== 'string') return text;
+  if (own instanceof z.ZodNumber) return NUMBER.test(text) ? Number(text) : text;
+  return own instanceof z.ZodBoolean ? (BOOLEANS[text] ?? text) : text;
 }
 
-/** Names that are separated by commas, or a list of such. */
-function toList(value: unknown): unknown {
-  if (typeof value === 'string') return value.split(',').map((name) => name.trim());
-  return Array.isArray(value)
-    ? value.flatMap((each) => (typeof each === 'string' ? (toList(each) as string[]) : [each]))
-    : value;
+/** Names that are separated by commas, also in several texts. Empty ones do not count beside others. */
+function namesOf(text: string | readonly string[]): readonly string[] {
+  const all = [text].flat().flatMap((each) => each.split(',').map((name) => name.trim()));
+  const names = all.filter((name) => name !== '');
+  return names.length === 0 ? all : names;
 }

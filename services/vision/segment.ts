@@ -14,7 +14,7 @@ import type { RouteBuilder } from '../http/service-definition.ts';
 import { prefers } from '../http/vectors.ts';
 import { type About, imageRoute, imagesOf } from './image-route.ts';
 import { boxSchema, describeImageRoute, eachSchema } from './openapi.ts';
-import { boxOptions, commonOptions, readOptions, threshold } from './options.ts';
+import { boxOptions, commonOptions, threshold } from './options.ts';
 
 const optionsSchema = z
   .strictObject({
@@ -65,8 +65,8 @@ export function segmentRoute({ infer, describe, runtime }: RouteBuilder): void {
     imageRoute(runtime, {
       path,
       operation: segment,
-      read(body, { others, headers }) {
-        const options = readOptions(optionsSchema, body, others);
+      options: optionsSchema,
+      read(options, body, headers) {
         const { model, model_version, max_detections: maxDetections, ...own } = options;
         const wantsPicture = prefers(headers, 'image/png');
         if (wantsPicture && body.images.length > 1) {

@@ -2,4 +2,4 @@
 
 export { type DecodeBase64, imageOfText } from './base64-image.ts';
 export { MAX_BODY_BYTES, MAX_IMAGES } from './limits.ts';
-export { type VisionBody, visionBodyReader } from './vision-body.ts';
+export { type Texts, textsOf, type VisionBody, visionBodyReader } from './vision-body.ts';

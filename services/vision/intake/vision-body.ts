@@ -13,18 +13,20 @@ import { readForm } from './form-body.ts';
 import { readJsonImages } from './json-body.ts';
 import { noImage } from './limits.ts';
 
+/** Texts by name: those of a name that occurs several times are a list. */
+export type Texts = Readonly<Record<string, string | readonly string[]>>;
+
 /** What a request with images asks for. */
 export interface VisionBody {
   /** 1 to 32 encoded files. */
   readonly images: readonly Uint8Array[];
   /** Whether the response is a list: for several images, and for the name `images`. */
   readonly isList: boolean;
-  /**
-   * Options by name, from form fields, members of JSON, and the query, over which the body takes precedence. Forms and queries
-   * give strings, and a name that they have several times a list of strings. JSON gives its values.
-   */
-  readonly options: Readonly<Record<string, unknown>>;
-  /** The JSON without the images, or an object of the options. */
+  /** Options that are texts: form fields, which take precedence, and parameters of the query. */
+  readonly texts: Texts;
+  /** The members of JSON beside the images, which take precedence over `texts`. */
+  readonly members: Readonly<Record<string, unknown>>;
+  /** An object of `texts` and `members`. */
   readonly json: unknown;
   /** Lets the end of the request free the images. Must be called when nothing reads them any more. */
   free(): void;
@@ -47,12 +49,12 @@ export const visionBodyReader =
     const kind = kindOf(type);
     if (kind === 'form') {
       const { images, isList, fields } = await readForm(source, announced, limit);
-      return visionBody(share, images, isList, { ...query, ...listed(fields) });
+      return visionBody(share, images, isList, { ...query, ...textsOf(fields) });
     }
     if (kind === 'json') {
       const { images, isList, members } = await readJsonImages(source, announced, limit, decode);
       for (const { buffer } of images) share.own(buffer);
-      return visionBody(share, images, isList, { ...query, ...members });
+      return visionBody(share, images, isList, query, members);
     }
     const image = await readFile(source, announced, limit);
     return visionBody(share, [image], false, query);
@@ -82,26 +84,27 @@ function visionBody(
   share: BodyShare,
   images: readonly Uint8Array[],
   isList: boolean,
-  options: Readonly<Record<string, unknown>>,
+  texts: Texts,
+  members: Readonly<Record<string, unknown>> = {},
 ): VisionBody {
   share.lend();
-  return { images, isList, options, json: options, free: () => share.reclaim() };
+  const json = { ...texts, ...members };
+  return { images, isList, texts, members, json, free: () => share.reclaim() };
 }
 
 /** The parameters of a URL. */
-function queryOf(url: string): Readonly<Record<string, string | string[]>> {
+function queryOf(url: string): Texts {
   const start = url.indexOf('?');
-  return start < 0 ? {} : listed([...new URLSearchParams(url.slice(start + 1))]);
+  return start < 0 ? {} : textsOf([...new URLSearchParams(url.slice(start + 1))]);
 }
 
-/** Values by name; several of a name are a list. */
-function listed(
-  entries: readonly (readonly [name: string, value: string])[],
-): Readonly<Record<string, string | string[]>> {
+/** Texts by name. Empty ones count as left out, because forms of web pages send all their fields. */
+export function textsOf(entries: readonly (readonly [name: string, text: string])[]): Texts {
   const byName = new Map<string, string | string[]>();
-  for (const [name, value] of entries) {
+  for (const [name, text] of entries) {
+    if (text === '') continue;
     const old = byName.get(name);
-    byName.set(name, old === undefined ? value : [old, value].flat());
+    byName.set(name, old === undefined ? text : [old, text].flat());
   }
   return Object.fromEntries(byName);
 }

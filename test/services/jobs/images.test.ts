@@ -131,11 +131,8 @@ test('a batch of a tar archive is the same', async () => {
 
 test('the parameters of the query are options of each request', async () => {
   const one = zipOf([{ name: 'a.png', text: red }]);
-  const wrong = await send(one, `${QUERY}&unknown=1`);
-  const [result] = await resultsOf(wrong.body.job_id);
-  assert.equal(result.status, 400);
-  assert.match(result.body.error, /unknown/);
-  const all = await send(one, '?service=vision&path=/classify&top_k=3&threshold=0.3');
+  const options = 'top_k=3&threshold=0.3&background=%23ffffff&tolerant=1&model=&model_version=1';
+  const all = await send(one, `?service=vision&path=/classify&${options}`);
   const [found] = await resultsOf(all.body.job_id);
   assert.equal(found.body.predictions.length, 1);
 });
@@ -184,6 +181,11 @@ const mistakes: readonly (readonly [string, Uint8Array, string, RegExp, number])
   ['an encrypted archive', zipOf([{ name: 'a', text: red, flags: 1 }]), QUERY, /encrypted/, 400],
   ['another service', one, '?service=nlp&path=/embed', /service=vision/, 400],
   ['another route', one, '?service=vision&path=/predict', /path must be/, 400],
+  ['a path that takes no images', one, '?service=nlp&path=/embed&a=1', /service=vision/, 400],
+  ['an unknown option', one, `${QUERY}&treshold=1`, /treshold.*threshold/, 400],
+  ['an option of another route', one, `${QUERY}&iou=0.5`, /iou/, 400],
+  ['a wrong option', one, `${QUERY}&threshold=2`, /threshold must be at most 1/, 400],
+  ['an option twice', one, `${QUERY}&top_k=2`, /top_k must be a number/, 400],
   ['no path', one, '?service=vision', /path/, 400],
   ['an image in the query', one, `${QUERY}&image=x`, /image is made of the files/, 400],
   ['a wrong time', one, `${QUERY}&ttl_seconds=0`, /ttl_seconds/, 400],

@@ -20,12 +20,13 @@ const MIB = 1024 * 1024;
 
 /** The images as texts, and the rest of what was read. */
 async function texts(sent: Sent) {
-  const { images, isList, options, json: rest } = await read(sent);
+  const { images, isList, json: options, texts, members } = await read(sent);
   return {
     images: images.map((image) => Buffer.from(image).toString('latin1')),
     isList,
     options,
-    rest,
+    texts,
+    members,
   };
 }
 
@@ -47,7 +48,8 @@ describe('a form', () => {
       images: ['abc'],
       isList: false,
       options: { top_k: '3' },
-      rest: { top_k: '3' },
+      texts: { top_k: '3' },
+      members: {},
     });
   });
 
@@ -75,14 +77,25 @@ describe('a form', () => {
     assert.deepEqual(options, { classes: ['cat', 'dog', 'ö'] });
   });
 
+  test('has no options that are empty', async () => {
+    const fields = [
+      part('name="model"', ''),
+      part('name="top_k"', ''),
+      part('name="classes"', ''),
+      part('name="classes"', 'cat'),
+    ];
+    const found = await texts({ ...form(imagePart(), ...fields), query: '?top_k=5&model=' });
+    assert.deepEqual(found.options, { top_k: '5', classes: 'cat' });
+  });
+
   test('is one of the host, whose boundary it knows', async () => {
     const data = new FormData();
     const image = trickyImage(100_000);
     data.append('image', new Blob([image]), '../../a\0.jpg');
     data.append('ümläut "quoted"', 'ö');
-    const { images, options } = await read({ body: data });
+    const { images, json: options } = await read({ body: data });
     assert.deepEqual(Buffer.from(images[0]!), Buffer.from(image));
-    assert.deepEqual(Object.values(options), ['ö']);
+    assert.deepEqual(Object.values(options as object), ['ö']);
   });
 
   test('may have text around it, blanks after boundaries, and a quoted boundary', async () => {
@@ -106,7 +119,10 @@ describe('a form', () => {
       END,
     );
     for (const size of [1, 2, 3, 7, 50, 1000, whole.length]) {
-      const { images, options } = await read({ body: inPieces(whole, size), type: FORM_TYPE });
+      const { images, json: options } = await read({
+        body: inPieces(whole, size),
+        type: FORM_TYPE,
+      });
       assert.deepEqual(
         images.map((each) => Buffer.from(each)),
         [Buffer.from(image), Buffer.from('b')],
@@ -120,7 +136,7 @@ describe('a form', () => {
     const { options } = await texts(
       form(imagePart(), part('name="__proto__"', 'x'), part('name="toString"', 'y')),
     );
-    assert.deepEqual(Object.entries(options), [
+    assert.deepEqual(Object.entries(options as object), [
       ['__proto__', 'x'],
       ['toString', 'y'],
     ]);
@@ -158,7 +174,8 @@ describe('a file alone', () => {
         images: ['abc'],
         isList: false,
         options: { top_k: '3' },
-        rest: { top_k: '3' },
+        texts: { top_k: '3' },
+        members: {},
       });
     });
   }
@@ -183,7 +200,8 @@ describe('JSON', () => {
         images: ['abcd'],
         isList: false,
         options: { top_k: 3 },
-        rest: { top_k: 3 },
+        texts: {},
+        members: { top_k: 3 },
       });
     }
   });
@@ -207,7 +225,7 @@ describe('JSON', () => {
         z: ['\\"', 1],
       });
       const body = escaped ? written.replaceAll('/', '\\/') : written;
-      const { images, options } = await read(json(body));
+      const { images, json: options } = await read(json(body));
       assert.deepEqual(
         images.map(({ length }) => length),
         [image.length, 1, image.length],
@@ -222,9 +240,10 @@ describe('JSON', () => {
       ...json({ image: base64('a'), top_k: 3 }),
       query: '?top_k=5&classes=a&classes=b%20c&x=',
     };
-    const { options, rest } = await texts(sent);
-    assert.deepEqual(options, { top_k: 3, classes: ['a', 'b c'], x: '' });
-    assert.deepEqual(rest, options);
+    const found = await texts(sent);
+    assert.deepEqual(found.options, { top_k: 3, classes: ['a', 'b c'] });
+    assert.deepEqual(found.texts, { top_k: '5', classes: ['a', 'b c'] });
+    assert.deepEqual(found.members, { top_k: 3 });
   });
 
   test('may be compressed', async () => {

@@ -120,12 +120,13 @@ describe('the options of POST /classify', () => {
     assert.equal(best(green), 'green');
   });
 
-  const wrong: Readonly<Record<string, readonly [Record<string, string>, RegExp]>> = {
+  const wrong: Readonly<Record<string, readonly [Record<string, string | string[]>, RegExp]>> = {
     'a threshold above 1': [{ threshold: '1.5' }, /threshold must be at most 1/],
     'a threshold that is no number': [{ threshold: 'high' }, /threshold must be a number/],
-    'an empty threshold': [{ threshold: '' }, /threshold must be a number/],
     'a top_k of 0': [{ top_k: '0' }, /top_k must be at least 1/],
     'a top_k of 1001': [{ top_k: '1001' }, /top_k must be at most 1000/],
+    'a top_k that is not decimal': [{ top_k: '0x10' }, /top_k must be a number but is "0x10"/],
+    'two of top_k': [{ top_k: ['1', '2'] }, /top_k must be a number/],
     'half a top_k': [{ top_k: '1.5' }, /top_k must be a whole number/],
     'an option that does not exist': [{ topk: '1' }, /topk.*top_k/],
     'a colour by name': [{ background: 'white' }, /background .*#ffffff/],
@@ -140,6 +141,30 @@ describe('the options of POST /classify', () => {
       assert.match(body.error, message);
     });
   }
+});
+
+describe('the options of JSON', () => {
+  const wrong: Readonly<Record<string, readonly [object, RegExp]>> = {
+    'a number as text': [{ top_k: '2' }, /top_k must be a number but is "2"/],
+    'a truth value as a number': [{ tolerant: 1 }, /tolerant must be true or false/],
+    'a truth value as text': [{ tolerant: 'true' }, /tolerant must be true or false/],
+    'an empty text': [{ model: '' }, /no model ''/],
+  };
+  for (const [name, [options, message]] of Object.entries(wrong)) {
+    test(`are refused with ${name}`, async () => {
+      const response = await service.post('/classify', { image: dataUrl(red), ...options });
+      assert.ok(response.status === 400 || response.status === 404);
+      assert.match(((await response.json()) as { error: string }).error, message);
+    });
+  }
+});
+
+test('options of forms and queries that are empty count as left out', async () => {
+  const empty = { model: '', model_version: '', top_k: '', background: '', tolerant: '' };
+  const form = await service.ask<Classified>('/classify?top_k=2', formOf([red], empty));
+  assert.equal(form.predictions.length, 2);
+  const query = await service.ask<Classified>('/classify?model=&background=', formOf([red]));
+  assert.equal(best(query), 'red');
 });
 
 describe('the model of a request', () => {
