@@ -6,8 +6,8 @@
 namespace millrace {
 
 Status CountBudget::TooMany() {
-  return {Code::kInvalidArgument, "The masks have more than " + std::to_string(kMaxMaskNumbers) +
-                                      " counts of run lengths in all: ask for a higher threshold, or send a smaller image"};
+  return {Code::kUnimplemented, "The masks have more than " + std::to_string(kMaxMaskNumbers) +
+                                    " counts of run lengths in all: ask for a higher threshold, or send a smaller image"};
 }
 
 Mask RunWriter::Finish() {

@@ -37,7 +37,7 @@ inline constexpr size_t kMaxMaskNumbers = 4'000'000;
 // The counts that the masks of a call may have together.
 class CountBudget {
  public:
-  // Throws StatusError with kInvalidArgument if there are not as many left.
+  // Throws StatusError with kUnimplemented if there are not as many left, which the outputs and the size of the image decide.
   void Take(size_t counts) {
     if (counts > left_) throw StatusError(TooMany());
     left_ -= counts;

@@ -11,3 +11,9 @@ export function checkWaits(waiter: ImageWaiter): void {
     throw new ServeError('DEADLINE_EXCEEDED', 'The request was not answered by its deadline.');
   }
 }
+
+/** How long work on another thread goes on: until its client has left, or its deadline. */
+export const patienceOf = (waiter: ImageWaiter) => ({
+  signal: waiter.signal,
+  timeoutMs: waiter.timeLeft(),
+});

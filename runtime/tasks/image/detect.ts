@@ -5,7 +5,7 @@ import { ServeError } from '../../errors.ts';
 import type { ImageModel } from '../../image/image-model.ts';
 import { type Box, boxBetween } from './box.ts';
 import { type BoxRequest, boxOptionsOf, className } from './box-options.ts';
-import { checkWaits } from './check-waits.ts';
+import { checkWaits, patienceOf } from './check-waits.ts';
 import { encodeImages } from './encode-images.ts';
 import { headTensors } from './head-tensors.ts';
 import type { ImageInput, ImageOperation } from './operation.ts';
@@ -64,7 +64,8 @@ export const detect: ImageOperation<DetectInput, Context, DetectOutput> = {
       const geometry = geometries[i]!;
       const { width, height } = geometry;
       const tensors = headTensors(head.native.kind, head.outputs, result);
-      const boxes = await readingOf(images.boxes(head.native, tensors, geometry, options));
+      const waits = { ...options, ...patienceOf(waiter) };
+      const boxes = await readingOf(images.boxes(head.native, tensors, geometry, waits));
       answers.push({ detections: detectionsOf(boxes, labels), image: { width, height } });
     }
     return { results: answers };

@@ -1,7 +1,7 @@
 /** @module The numbers of a model's outputs. */
 
 import { type HeadTensor, MillraceError, type Tensor } from '../../../native/index.ts';
-import { redact, ServeError } from '../../errors.ts';
+import { invalidArgument, redact, ServeError } from '../../errors.ts';
 import { floatsOfHalves } from '../../half-floats.ts';
 
 /**
@@ -36,13 +36,16 @@ export const unfit = (message: string, cause?: unknown): ServeError =>
  * What a function on images reads from outputs. The options of requests are checked before, so that what it calls invalid are the
  * outputs.
  *
- * @throws {ServeError} `INTERNAL` for outputs that do not fit the head
+ * @throws {ServeError} `INTERNAL` for outputs that do not fit the head, `INVALID_ARGUMENT` for more than is read of one image
  */
 export async function readingOf<Result>(reading: Promise<Result>): Promise<Result> {
   try {
     return await reading;
   } catch (error) {
-    if (!(error instanceof MillraceError && error.code === 'INVALID_ARGUMENT')) throw error;
+    if (!(error instanceof MillraceError)) throw error;
+    // Results may be larger than any that are made.
+    if (error.code === 'UNIMPLEMENTED') throw invalidArgument(`${error.message}.`);
+    if (error.code !== 'INVALID_ARGUMENT') throw error;
     throw unfit(
       `The outputs of the model do not fit its head, which "head" in model.json names: ${redact(error.message)}`,
       error,

@@ -10,7 +10,7 @@ import { ServeError } from '../../errors.ts';
 import type { ImageModel } from '../../image/image-model.ts';
 import type { Box } from './box.ts';
 import { type BoxRequest, boxOptionsOf, className } from './box-options.ts';
-import { checkWaits } from './check-waits.ts';
+import { checkWaits, patienceOf } from './check-waits.ts';
 import { encodeImages } from './encode-images.ts';
 import { headTensors } from './head-tensors.ts';
 import { type MaskContent, type MaskFormat, MaskWriter } from './mask-content.ts';
@@ -91,7 +91,10 @@ export const segment: ImageOperation<SegmentInput, Context, SegmentOutput> = {
       checkWaits(waiter);
       const tensors = headTensors(head.native.kind, head.outputs, result);
       const found = await readingOf(
-        tools.images.segments(head.native, tensors, geometries[i]!, options),
+        tools.images.segments(head.native, tensors, geometries[i]!, {
+          ...options,
+          ...patienceOf(waiter),
+        }),
       );
       const segments: ImageSegment[] = [];
       for (const each of input.onlyOverlay ? [] : found) {
