@@ -7,8 +7,8 @@
 
 import { readFileSync } from 'node:fs';
 
-/** Shorter turns are not logged. */
-const SHORTEST_MS = 8;
+/** Shorter turns are not logged, milliseconds. */
+const SHORTEST_MS = Number(process.env.SHORTEST_TURN_MS ?? 8);
 
 const cpuMs = () => Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[0]) / 1e6;
 
