@@ -62,7 +62,7 @@ const key = z.object({
 });
 
 const BATCH =
-  'Each file of an archive becomes a request to a route of the service `vision`, in the order of the archive; all other parameters of the query are options of each request, such as `top_k=3`. Hidden files are skipped, and files that are no images fail alone.';
+  'Each file of an archive becomes a request to a route of the service `vision`, in the order of the archive; all other parameters of the query are options of each request, such as `top_k=3`, and are refused if no request can have them. Hidden files are skipped, and files that are no images fail alone.';
 
 const archive = z.string().openapi({
   format: 'binary',
