@@ -117,7 +117,7 @@ function tensorArguments(tensors: readonly HeadTensor[]): unknown[] {
   });
 }
 
-/** Calls `work` with an element that becomes 1 when the signal aborts. */
+/** Calls `work` with an element that becomes 1 when the signal aborts. Rejects with the reason of the signal then. */
 async function withFlag<Result>(
   signal: CancelSignal | undefined,
   work: (cancelled: Int32Array | null) => Promise<Result>,
@@ -130,6 +130,8 @@ async function withFlag<Result>(
   if (signal.aborted) cancel();
   try {
     return await work(cancelled);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
   } finally {
     signal.removeEventListener('abort', cancel);
   }
@@ -189,28 +191,29 @@ export function bindDetections(
   const call = addonCalls();
   return {
     boxes: (head, tensors, geometry, options) =>
-      call(async (): Promise<Boxes> => {
-        const [corners, scores, classes, sources] = await withFlag(options.signal, (cancelled) =>
-          native.findBoxes(
+      withFlag(options.signal, (cancelled) =>
+        call(async (): Promise<Boxes> => {
+          const [corners, scores, classes, sources] = await native.findBoxes(
             ...detectionCall(headWords(head), tensors, geometry, options, cancelled),
-          ),
-        );
-        return {
-          count: scores.byteLength / Float32Array.BYTES_PER_ELEMENT,
-          corners: new Float32Array(corners),
-          scores: new Float32Array(scores),
-          classes: new Int32Array(classes),
-          sources: new Int32Array(sources),
-        };
-      }),
+          );
+          return {
+            count: scores.byteLength / Float32Array.BYTES_PER_ELEMENT,
+            corners: new Float32Array(corners),
+            scores: new Float32Array(scores),
+            classes: new Int32Array(classes),
+            sources: new Int32Array(sources),
+          };
+        }),
+      ),
     segments: (head, tensors, geometry, options) =>
-      call(async () => {
-        const words = headWords(boxesOf(head), head);
-        const [numbers, counts] = await withFlag(options.signal, (cancelled) =>
-          native.findSegments(...detectionCall(words, tensors, geometry, options, cancelled)),
-        );
-        return toSegments(geometry, new Float64Array(numbers), counts);
-      }),
+      withFlag(options.signal, (cancelled) =>
+        call(async () => {
+          const words = headWords(boxesOf(head), head);
+          const call = detectionCall(words, tensors, geometry, options, cancelled);
+          const [numbers, counts] = await native.findSegments(...call);
+          return toSegments(geometry, new Float64Array(numbers), counts);
+        }),
+      ),
     bitmap: (mask) =>
       call(async () => new Uint8Array(await native.maskBitmap(...maskArguments(mask)))),
     polygons: (mask) =>

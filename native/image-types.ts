@@ -111,7 +111,7 @@ export interface BoxOptions {
   readonly agnostic: boolean;
   /** `soft` lowers the score of a box by its overlap (Gaussian, sigma 0.5) instead of leaving it out. */
   readonly nms: 'hard' | 'soft';
-  /** Cancels the work when it aborts, within a few milliseconds; the promise then rejects with `CANCELLED`. */
+  /** Cancels the work when it aborts, within a few milliseconds; the promise then rejects with its reason. */
   readonly signal?: CancelSignal | undefined;
   /** Milliseconds from the call on, after which the promise rejects with `DEADLINE_EXCEEDED`. Default: no deadline. */
   readonly timeoutMs?: number | undefined;

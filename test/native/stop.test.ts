@@ -92,7 +92,7 @@ describe('reading the outputs of', () => {
         box: [0, 0, 0, 0],
       });
       controller.abort();
-      await assert.rejects(outcome, { name: 'MillraceError', code: 'CANCELLED' });
+      await assert.rejects(outcome, { name: 'AbortError' });
     });
 
     test(`${name} ends at its deadline`, async () => {
@@ -106,7 +106,7 @@ describe('reading the outputs of', () => {
 
   test('what nobody wants any more does not begin', async () => {
     const start = work['a detector']!;
-    await assert.rejects(start({ signal: AbortSignal.abort() }), { code: 'CANCELLED' });
+    await assert.rejects(start({ signal: AbortSignal.abort() }), { name: 'AbortError' });
     await assert.rejects(start({ timeoutMs: 0 }), { code: 'DEADLINE_EXCEEDED' });
   });
 

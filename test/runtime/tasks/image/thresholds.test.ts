@@ -70,7 +70,9 @@ async function optionsOf<Input extends object, Context, Output>(
     images: fakeImages({
       place: async () => new Float32Array(3),
       async boxes(_head, _tensors, _geometry, options) {
-        seen.push(options);
+        const { signal, timeoutMs, ...own } = options;
+        assert.deepEqual([signal, timeoutMs], [undefined, undefined]);
+        seen.push(own);
         const none = new Int32Array();
         return {
           count: 0,
@@ -81,7 +83,9 @@ async function optionsOf<Input extends object, Context, Output>(
         };
       },
       async segments(_head, _tensors, _geometry, options) {
-        seen.push(options);
+        const { signal, timeoutMs, ...own } = options;
+        assert.deepEqual([signal, timeoutMs], [undefined, undefined]);
+        seen.push(own);
         return [];
       },
     }),
