@@ -39,7 +39,7 @@ export const limitSettings = {
     '50000000',
   ),
   MAX_PIXEL_BYTES_IN_FLIGHT: setting(
-    whole(1024, 2 ** 40).default(256 * 1024 * 1024),
+    whole(1024, 2 ** 40).default(192 * 1024 * 1024),
     'Maximum memory of images while they are decoded and resized, in the process; one image that needs more is decoded alone',
     '536870912',
   ),

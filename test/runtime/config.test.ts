@@ -85,7 +85,7 @@ describe('readConfig', () => {
       maxLoadBytes: 134_217_728,
       maxBodyBytesInFlight: 268_435_456,
       maxPixels: 25_000_000,
-      maxPixelBytesInFlight: 268_435_456,
+      maxPixelBytesInFlight: 201_326_592,
       maxImagesWaiting: 1024,
       maxReceiving: 4096,
       minBodyRate: 1024,
