@@ -14,6 +14,7 @@ import { withCostCache } from './cost-cache.ts';
 import { type FollowingParts, openFollowing, type RuntimeContext } from './following.ts';
 import { type LazyImageDecoder, openImageDecoder } from './image/decode/index.ts';
 import { createLog, type Log } from './log.ts';
+import { addImageMetrics } from './metrics/images.ts';
 import { Metrics } from './metrics/index.ts';
 import { addRepositoryMetrics } from './metrics/repository.ts';
 import { type Caller, type Inference, type InferenceSteps, infer } from './pipeline.ts';
@@ -148,6 +149,7 @@ export async function createRuntime(
   const bus = parts.bus ?? own!;
   const metrics = new Metrics(engine.counters, () => registry.loaded());
   addRepositoryMetrics(metrics, registry);
+  addImageMetrics(metrics, imageTools.decoder);
   const context = { config, registry, bus, log, notices, clock, metrics, first };
   const following = await openFollowing(context, parts);
   const { platform } = following;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { addImageMetrics } from '../../runtime/metrics/images.ts';
 import { Metrics } from '../../runtime/metrics/index.ts';
 import {
   formatHead,
@@ -36,6 +37,8 @@ test('the page shows the histograms of the addon in the text format of Prometheu
     'millrace_model_info{model="iris",version="v1.0",device="cpu",fallback="0"} 1',
     'millrace_model_ready{model="iris",version="v1.0"} 1',
     'millrace_repository_skipped 0',
+    'millrace_images_decoding 0',
+    'millrace_image_memory_bytes 0',
   ]) {
     assert.ok(page.includes(`${line}\n`), `${line} is not in\n${page}`);
   }
@@ -108,6 +111,16 @@ describe('the text format', () => {
       wanted.map((value) => `m ${value}`),
     );
   });
+});
+
+test('the page shows what images that are being decoded take at the moment', async () => {
+  const metrics = empty();
+  const decoder = { usage: { decoding: 0, bytes: 0 } };
+  addImageMetrics(metrics, decoder);
+  decoder.usage = { decoding: 2, bytes: 4096 };
+  const page = await metrics.render();
+  assert.ok(page.includes('\nmillrace_images_decoding 2\n'), page);
+  assert.ok(page.includes('\nmillrace_image_memory_bytes 4096\n'), page);
 });
 
 test('series that other code counts in the same process are not shown', async () => {

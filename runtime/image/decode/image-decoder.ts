@@ -50,4 +50,13 @@ export interface ImageDecoder {
 export interface LazyImageDecoder extends ImageDecoder {
   /** Loads the library, which takes some ten milliseconds of this thread, if it is not loaded. @throws {Error} if it is not installed */
   prepare(): Promise<void>;
+  /** What the decoders of all threads of the process use at the moment. */
+  readonly usage: DecodeUsage;
+}
+
+export interface DecodeUsage {
+  /** Images that are being decoded. */
+  readonly decoding: number;
+  /** Bytes that are taken for images. */
+  readonly bytes: number;
 }

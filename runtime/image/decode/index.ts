@@ -4,6 +4,7 @@ export { DecodeBudget } from './decode-budget.ts';
 export type {
   DecodedImage,
   DecodeOptions,
+  DecodeUsage,
   ImageDecoder,
   LazyImageDecoder,
 } from './image-decoder.ts';

@@ -73,5 +73,8 @@ export function openImageDecoder(options: DecoderOptions): LazyImageDecoder {
     get inFlight() {
       return queue.inFlight;
     },
+    get usage() {
+      return { decoding: budget.decoding, bytes: budget.taken };
+    },
   };
 }
