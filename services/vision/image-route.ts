@@ -13,7 +13,13 @@ import {
 } from '../../runtime/index.ts';
 import type { EncodedResponse, InferRoute } from '../http/edge.ts';
 import { predictedBy } from '../http/predicted.ts';
-import { MAX_BODY_BYTES, textsOf, type VisionBody, visionBodyReader } from './intake/index.ts';
+import {
+  MAX_BODY_BYTES,
+  placeOf,
+  textsOf,
+  type VisionBody,
+  visionBodyReader,
+} from './intake/index.ts';
 import { type OptionsSchema, readOptions, valuesOf } from './options.ts';
 
 /** What every response says about itself. */
@@ -62,7 +68,7 @@ interface ImageRequest<Input, Output> {
 /** The images of a request, as operations take them. */
 export const imagesOf = ({ images, isList }: VisionBody): ImageInput => ({
   images,
-  placeOf: (index) => (isList ? `images[${index}]` : 'image'),
+  placeOf: (index) => placeOf(index, isList),
 });
 
 /** Makes an infer route that does one thing with images. */

@@ -1,5 +1,6 @@
 /** @module Reads the header of a GIF file (CompuServe, Graphics Interchange Format, Version 89a). */
 
+import type { ServeError } from '../../errors.ts';
 import { ShortTurns } from '../../short-turns.ts';
 import { HeaderBytes } from './header-bytes.ts';
 import { checkSize, damagedImage, invalidImage } from './image-errors.ts';
@@ -78,15 +79,20 @@ class Walk {
         await turns.pause();
         pauseAt = this.#left - BLOCKS_PER_TURN;
       }
-      if (this.#at >= this.#bytes.length) throw damagedImage('ends before its last frame');
+      if (this.#at >= this.#bytes.length) throw this.#fault('ends before its last frame');
       const kind = this.#bytes.uint8(this.#at);
       if (kind === TRAILER) return;
       if (kind === IMAGE) this.#frame();
       else if (kind === EXTENSION) this.#at += 2;
-      else throw damagedImage('has a damaged block');
+      else throw this.#fault('has a damaged block');
       const isWhole = this.#data();
       if (kind === IMAGE && isWhole && this.firstEnd === 0) this.firstEnd = this.#at;
     }
+  }
+
+  /** What is left without a frame cannot be tolerated. */
+  #fault(fact: string): ServeError {
+    return this.firstWidth === 0 ? invalidImage(fact) : damagedImage(fact);
   }
 
   #frame(): void {
@@ -104,7 +110,7 @@ class Walk {
   /** Goes over the data of a block. Returns whether its end was reached. */
   #data(): boolean {
     for (; this.#left > 0; this.#left -= 1) {
-      if (this.#at >= this.#bytes.length) throw damagedImage('ends before its last frame');
+      if (this.#at >= this.#bytes.length) throw this.#fault('ends before its last frame');
       const length = this.#bytes.uint8(this.#at);
       this.#at += 1 + length;
       if (length === 0) return true;

@@ -1,6 +1,6 @@
 /** @module Reads numbers from the headers of images. */
 
-import { damagedImage } from './image-errors.ts';
+import { invalidImage } from './image-errors.ts';
 
 /** Reads numbers at positions of a file. A position beyond the end is an error for the client. */
 export class HeaderBytes {
@@ -16,7 +16,7 @@ export class HeaderBytes {
 
   /** @throws {ServeError} `INVALID_IMAGE` if the file has no such bytes */
   need(at: number, bytes: number): void {
-    if (at < 0 || at + bytes > this.length) throw damagedImage('ends before its header does');
+    if (at < 0 || at + bytes > this.length) throw invalidImage('ends before its header does');
   }
 
   uint8(at: number): number {

@@ -17,7 +17,10 @@ export function invalidImage(fact: string, cause?: unknown): ServeError {
   return new ServeError('INVALID_IMAGE', message, { cause });
 }
 
-/** An image that lacks its end, or whose data is damaged: what could be decoded of it is shown by `tolerant`. */
+/**
+ * An image that lacks its end, or whose data is damaged: what could be decoded of it is shown by `tolerant`. One without a whole
+ * header is an `invalidImage`.
+ */
 export function damagedImage(fact: string, cause?: unknown): ServeError {
   const message = `The image ${fact}; send a whole and undamaged file, or write tolerant=true to use what can be decoded of it.`;
   return new ServeError('INVALID_IMAGE', message, { cause });
@@ -30,10 +33,11 @@ export function unsupportedFormat(found: string): ServeError {
   );
 }
 
-export function tooManyImageBytes(): ServeError {
+/** @param place Which image it is, as the beginning of a sentence: `images[2]`. */
+export function tooManyImageBytes(place = 'The image'): ServeError {
   return new ServeError(
     'IMAGE_TOO_LARGE',
-    `The image has more than ${MAX_IMAGE_BYTES} bytes; send it smaller or compressed more.`,
+    `${place} has more than ${MAX_IMAGE_BYTES} bytes; send it smaller or compressed more.`,
   );
 }
 

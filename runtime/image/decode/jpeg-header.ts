@@ -73,7 +73,7 @@ export async function readJpegHeader(
 /** Skips bytes that do not belong between segments. */
 function firstFill(bytes: HeaderBytes, from: number): number {
   const at = bytes.find(0xff, from);
-  if (at < 0) throw damagedImage('ends before its pixels');
+  if (at < 0) throw invalidImage('ends before its pixels');
   return at;
 }
 

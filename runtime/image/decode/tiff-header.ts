@@ -1,13 +1,7 @@
 /** @module Reads the header of a TIFF file (Adobe, TIFF Revision 6.0), and of BigTIFF. */
 
 import { HeaderBytes } from './header-bytes.ts';
-import {
-  checkSize,
-  damagedImage,
-  invalidImage,
-  MAX_SIDE,
-  unsupportedFormat,
-} from './image-errors.ts';
+import { checkSize, invalidImage, MAX_SIDE, unsupportedFormat } from './image-errors.ts';
 import type { HeaderOptions, ImageHeader } from './image-header.ts';
 
 const MAX_TAGS = 4096;
@@ -69,7 +63,7 @@ function firstPage(bytes: HeaderBytes): FirstPage {
   const little = bytes.has(0, 'II');
   const isBig = bytes.uint16(2, little) === 43;
   const page = isBig ? bytes.uint64(8, little) : bytes.uint32(4, little);
-  if (page < 8 || page >= bytes.length) throw damagedImage('ends before its header does');
+  if (page < 8 || page >= bytes.length) throw invalidImage('ends before its header does');
   const count = isBig ? bytes.uint64(page, little) : bytes.uint16(page, little);
   if (count > MAX_TAGS) throw invalidImage(`has more than ${MAX_TAGS} tags`);
   const [first, step, countBytes] = isBig ? [page + 8, 20, 8] : [page + 2, 12, 4];

@@ -40,7 +40,7 @@ export async function imageOfText(
   const characters = withoutPadding(base64);
   if (characters % 4 === 1) throw notBase64(place);
   const bytes = Math.floor((characters * 3) / 4);
-  if (bytes > MAX_IMAGE_BYTES) throw tooManyImageBytes();
+  if (bytes > MAX_IMAGE_BYTES) throw tooManyImageBytes(place);
   share.take(bytes);
   const image = await share.during(base64.buffer, decode(base64));
   if (image === undefined) throw notBase64(place);

@@ -9,7 +9,7 @@ import {
 } from '../../../runtime/index.ts';
 import { type BodySource, readBytesLooking } from '../../http/body.ts';
 import { asciiText } from './byte-search.ts';
-import { isUrl, looksLikeUrl, MAX_IMAGES, noImage, tooManyImages } from './limits.ts';
+import { isUrl, looksLikeUrl, MAX_IMAGES, noImage, placeOf, tooManyImages } from './limits.ts';
 import { boundaryOf, MultipartParser, type PartHeader, type PartListener } from './multipart.ts';
 
 /** Names of the parts that are images. A form uses one of them. */
@@ -75,7 +75,10 @@ class FormParts implements PartListener {
   received(bytes: number): void {
     const { name, isImage } = this.#part!;
     if (bytes <= (isImage ? MAX_IMAGE_BYTES : MAX_FIELD_BYTES)) return;
-    if (isImage) throw tooManyImageBytes();
+    if (isImage) {
+      const index = this.#images.length;
+      throw tooManyImageBytes(placeOf(index, index > 0 || name === LIST_FIELD));
+    }
     throw new ServeError(
       'PAYLOAD_TOO_LARGE',
       `The field ${quote(name)} has more than ${MAX_FIELD_BYTES} bytes.`,
@@ -91,12 +94,12 @@ class FormParts implements PartListener {
   content(body: Uint8Array): FormContent {
     if (this.#images.length === 0) throw noImage('The form');
     const images = this.#images.map(({ start, end }) => body.subarray(start, end));
-    const places = images.map((_, i) => (images.length === 1 ? 'The image' : `Image ${i}`));
-    images.forEach((image, i) => {
-      if (image.length === 0) throw invalidArgument(`${places[i]} of the form is empty.`);
-      if (looksLikeUrl(asciiText(image.subarray(0, URL_BYTES)))) throw isUrl(places[i]!);
-    });
     const isList = images.length > 1 || this.#images[0]!.name === LIST_FIELD;
+    images.forEach((image, i) => {
+      const place = placeOf(i, isList);
+      if (image.length === 0) throw invalidArgument(`${place} is empty.`);
+      if (looksLikeUrl(asciiText(image.subarray(0, URL_BYTES)))) throw isUrl(place);
+    });
     const fields = this.#fields.map(
       ({ name, start, end }) => [name, textOf(name, body.subarray(start, end))] as const,
     );

@@ -4,7 +4,7 @@ import { invalidArgument, ServeError } from '../../../runtime/index.ts';
 import { type BodySource, decodeUtf8, readBytes } from '../../http/body.ts';
 import { parseTextJson } from '../../http/codec-json.ts';
 import { type DecodeBase64, imageOfText } from './base64-image.ts';
-import { MAX_IMAGES, noImage, tooManyImages } from './limits.ts';
+import { MAX_IMAGES, noImage, placeOf, tooManyImages } from './limits.ts';
 import { cutIndex, cutLongStrings, refuseMarks } from './long-strings.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -34,7 +34,7 @@ export async function readJsonImages(
   refuseMarks(members);
   const files: Bytes[] = [];
   for (const [index, text] of texts.entries()) {
-    const place = isList ? `images[${index}]` : 'image';
+    const place = placeOf(index, isList);
     files.push(await imageOfText(writtenText(text, strings, place), place, share, decode));
   }
   // What was decoded stays counted, and the text does not.

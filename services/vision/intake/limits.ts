@@ -8,6 +8,10 @@ export const MAX_IMAGES = 32;
 /** Bytes of a body. */
 export const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
+/** Where an image stands in a request, for messages. */
+export const placeOf = (index: number, isList: boolean): string =>
+  isList ? `images[${index}]` : 'image';
+
 export const tooManyImages = (): ServeError =>
   invalidArgument(`The request has more than ${MAX_IMAGES} images; send fewer at once.`);
 

@@ -28,7 +28,8 @@ const forms: HostileBody[] = (
     ['no part', () => form(), /no image/],
     ['only fields', () => form(part('name="top_k"', '3')), /form has no image/],
     ['an empty image', () => form(imagePart('')), /empty/],
-    ['an empty image among others', () => form(imagePart(), imagePart('')), /Image 1 .* empty/],
+    ['an empty image among others', () => form(imagePart(), imagePart('')), /images\[1\] is empty/],
+    ['a URL among others', () => form(imagePart(), imagePart('http://a')), /images\[1\] is a URL/],
     ['an unknown file', () => form(imagePart(), imagePart('a', 'photo')), /file as 'photo'/],
     [
       'a file in a field',

@@ -13,6 +13,7 @@ import {
   json,
   part,
   read,
+  refusal,
   type Sent,
 } from './intake-support.ts';
 
@@ -86,6 +87,16 @@ describe('a form', () => {
     ];
     const found = await texts({ ...form(imagePart(), ...fields), query: '?top_k=5&model=' });
     assert.deepEqual(found.options, { top_k: '5', classes: 'cat' });
+  });
+
+  test('is refused with the place of an image of more than 20 MiB', async () => {
+    const large = imagePart(new Uint8Array(20 * MIB + 1));
+    const one = imagePart();
+    assert.match(
+      await refusal(form(one, one, large)),
+      /^IMAGE_TOO_LARGE images\[2\] has more than/,
+    );
+    assert.match(await refusal(form(large)), /^IMAGE_TOO_LARGE image has more than/);
   });
 
   test('is one of the host, whose boundary it knows', async () => {

@@ -38,6 +38,41 @@ describe('is refused:', () => {
   }
 });
 
+describe('the advice to tolerate a damaged end', () => {
+  async function message(file: Uint8Array, tolerant: boolean): Promise<string> {
+    try {
+      (await decoder.decode(file, { ...OPTIONS, tolerant })).release();
+      return 'decoded';
+    } catch (error) {
+      return (error as ServeError).message;
+    }
+  }
+
+  test('is given if some pixels are there', async () => {
+    for (const name of ['baseline.jpg', 'rgb.png', 'animated.gif']) {
+      const file = imageFile(name);
+      const part = file.subarray(0, Math.floor(file.length * 0.9));
+      assert.match(await message(part, false), /write tolerant=true/, name);
+    }
+  });
+
+  test('is not given if the header is not there, or if it was followed', async () => {
+    for (const [name, bytes] of [
+      ['baseline.jpg', 30],
+      ['rgb.png', 8],
+      ['rgb.png', 20],
+      ['animated.gif', 13],
+      ['animated.gif', 8],
+    ] as const) {
+      const part = imageFile(name).subarray(0, bytes);
+      for (const tolerant of [false, true]) {
+        const text = await message(part, tolerant);
+        assert.match(text, /^The image ends before its .*; send a file that is whole/, name);
+      }
+    }
+  });
+});
+
 describe('is decoded:', () => {
   for (const [name, file] of oddFiles) {
     test(name, async () => {
