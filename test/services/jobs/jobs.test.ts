@@ -182,7 +182,8 @@ for (const [what, body, status, message] of mistakes) {
 
 test('mistakes in headers and in the method are refused', async () => {
   const text = JSON.stringify(PREDICT);
-  const post = (headers: Record<string, string>) => send('POST', '/jobs', text, headers);
+  const post = (headers: Record<string, string>) =>
+    send('POST', '/jobs', text, { 'Content-Type': 'application/json', ...headers });
   assert.equal((await post({ 'Content-Type': 'text/plain' })).status, 415);
   assert.equal((await post({ 'Idempotency-Key': 'a b' })).status, 400);
   assert.equal((await post({ 'Idempotency-Key': 'x'.repeat(256) })).status, 400);
