@@ -8,7 +8,7 @@ const onnxruntime = /^<onnxruntime_c_api\.h>$/;
 const nodeApi = /^<(?:napi|node_api|js_native_api)\.h>$/;
 const posix = /^<(?:dlfcn|errno|fcntl|pthread|sched|time|unistd|sys\/\w+|linux\/\w+)\.h>$/;
 /** Headers of instructions that not every processor has. */
-const intrinsics = /^<immintrin\.h>$/;
+const intrinsics = /^<(?:immintrin|cpuid)\.h>$/;
 
 /** Checks that a layer includes only what one of the patterns allows, and its own files. */
 function layer(allowed: readonly RegExp[], folders: readonly string[]) {
