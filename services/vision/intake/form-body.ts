@@ -21,6 +21,8 @@ const MAX_FIELD_BYTES = 16 * 1024;
 const MAX_NAME = 128;
 /** As much of a part is looked at to tell whether it is a URL. */
 const URL_BYTES = 16;
+/** The most bytes of the name of a file. */
+const FILE_NAME_BYTES = 255;
 
 /** What a form has. */
 export interface FormContent {
@@ -55,6 +57,7 @@ interface Part extends PartHeader {
 
 interface Place {
   readonly name: string;
+  readonly isFile: boolean;
   readonly start: number;
   readonly end: number;
 }
@@ -87,8 +90,9 @@ class FormParts implements PartListener {
 
   end(start: number, end: number): void {
     this.received(end - start);
-    const { name, isImage } = this.#part!;
-    (isImage ? this.#images : this.#fields).push({ name, start, end });
+    const { name, filename, isImage } = this.#part!;
+    const place = { name, isFile: filename !== undefined, start, end };
+    (isImage ? this.#images : this.#fields).push(place);
   }
 
   content(body: Uint8Array): FormContent {
@@ -99,6 +103,7 @@ class FormParts implements PartListener {
       const place = placeOf(i, isList);
       if (image.length === 0) throw invalidArgument(`${place} is empty.`);
       if (looksLikeUrl(asciiText(image.subarray(0, URL_BYTES)))) throw isUrl(place);
+      if (!this.#images[i]!.isFile && isFileName(image)) throw isName(place, asciiText(image));
     });
     const fields = this.#fields.map(
       ({ name, start, end }) => [name, textOf(name, body.subarray(start, end))] as const,
@@ -127,6 +132,15 @@ class FormParts implements PartListener {
     throw invalidArgument(`The form has more than ${MAX_FIELDS} fields beside its images.`);
   }
 }
+
+/** Whether these may be the name of a file instead of its bytes, which curl sends without an `@`. */
+const isFileName = (bytes: Uint8Array): boolean =>
+  bytes.length <= FILE_NAME_BYTES && /^[ -~]+\.[a-z]{3,4}$/i.test(asciiText(bytes));
+
+const isName = (place: string, text: string): ServeError =>
+  invalidArgument(
+    `${place} is the text ${quote(text)}, not a file; send the bytes of the file, with curl as -F image=@photo.jpg.`,
+  );
 
 function textOf(name: string, bytes: Uint8Array): string {
   try {

@@ -71,6 +71,11 @@ const forms: HostileBody[] = (
       () => form(part('name="image"', 'https://example.com/a.jpg')),
       /never fetched/,
     ],
+    [
+      'the name of a file as image',
+      () => form(part('name="image"', 'photo.jpg')),
+      /image is the text 'photo.jpg', not a file/,
+    ],
     ['the URL of a file as image', () => form(imagePart(' file:///etc/passwd')), /never fetched/],
     [
       'a nested form',
