@@ -36,8 +36,8 @@ export function stepsOf(text: string): Step[] {
   );
 }
 
-/** How far a number of a text model may be from the one that is shown, because processors differ in the last digits of int8 models. */
-export const TEXT_TOLERANCE = 0.01;
+/** How far a number of a model of texts or images may be from the one that is shown: processors differ in the last digits of int8 models. */
+export const MODEL_TOLERANCE = 0.01;
 
 /** Members that differ each time. */
 const CHANGING = ['inference_time_ms', 'request_id'];

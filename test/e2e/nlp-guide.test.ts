@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from '../support/until.ts';
-import { blocks, TEXT_TOLERANCE } from './documents.ts';
+import { blocks, MODEL_TOLERANCE } from './documents.ts';
 import { sectionOf, testGuide } from './guide.ts';
 
 const document = 'services/nlp/README.md';
-const guide = { document, port: 8002, tolerance: TEXT_TOLERANCE } as const;
+const guide = { document, port: 8002, tolerance: MODEL_TOLERANCE } as const;
 const GENERATE = 'Generate text';
 
 /** Checks that the events have the same text and the same end. How many tokens an event has depends on the time. */

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../support/child.ts';
-import { assertShown, stepsOf, TEXT_TOLERANCE } from './documents.ts';
+import { assertShown, MODEL_TOLERANCE, stepsOf } from './documents.ts';
 
 type TestResponse = Readonly<Record<string, unknown>>;
 
@@ -14,6 +14,9 @@ const top = fileURLToPath(new URL('../..', import.meta.url));
 const readme = readFileSync(path.join(top, 'README.md'), 'utf8');
 
 const steps = stepsOf(readme).filter(({ command }) => command.startsWith('curl '));
+
+/** Members of a response, of which it has one. */
+const RESULTS = ['prediction', 'predictions', 'outputs', 'detections'];
 
 const skip =
   spawnSync('curl', ['--version']).status === 0 ? false : 'curl is not installed (package curl)';
@@ -31,9 +34,10 @@ describe('README.md', { skip }, () => {
     const here = command
       .replaceAll('localhost:8001', `127.0.0.1:${ports.prediction}`)
       .replaceAll('localhost:8002', `127.0.0.1:${ports.nlp}`)
+      .replaceAll('localhost:8003', `127.0.0.1:${ports.vision}`)
       .replaceAll('localhost:8000', `127.0.0.1:${ports.inference}`);
     assert.ok(here !== command, command);
-    const { stdout, stderr } = spawnSync('sh', ['-c', here], { encoding: 'utf8' });
+    const { stdout, stderr } = spawnSync('sh', ['-c', here], { encoding: 'utf8', cwd: top });
     assert.equal(stderr, '');
     return JSON.parse(stdout) as TestResponse;
   };
@@ -44,9 +48,9 @@ describe('README.md', { skip }, () => {
     test(`shows a command that works: ${command.replaceAll(/\s+/g, ' ').slice(-70)}`, () => {
       const response = run(command);
       assert.ok(!('error' in response), JSON.stringify(response));
-      const tolerance = command.includes('localhost:8002') ? TEXT_TOLERANCE : 0;
+      const tolerance = /localhost:800[23]/.test(command) ? MODEL_TOLERANCE : 0;
       if (shown !== undefined) assertShown(response, JSON.parse(shown), tolerance);
-      else assert.ok(['prediction', 'predictions', 'outputs'].some((key) => key in response));
+      else assert.ok(RESULTS.some((key) => key in response));
     });
   }
 

@@ -17,6 +17,8 @@ const SLASH = 0x2f;
 const PAD = 0x3d;
 /** After so many escapes the time of the turn is looked at. */
 const ESCAPES_PER_TURN = 2048;
+/** Parts of at most so many bytes are moved one by one, because they are frequent and calls of the host are slow. */
+const SHORT_BYTES = 64;
 /** Where the comma of a data URL is at most. */
 const MAX_PREFIX = 256;
 
@@ -58,12 +60,19 @@ async function withoutEscapes(written: Bytes, place: string): Promise<Bytes> {
     const found = indexOfByte(written, BACKSLASH, from + 2, turns);
     const next = typeof found === 'number' ? found : await found;
     const end = next < 0 ? written.length : next;
-    written.copyWithin(to, from + 1, end);
-    to += end - from - 1;
+    to = moveDown(written, to, from + 1, end);
     from = next;
     if (escapes % ESCAPES_PER_TURN === 0) await turns.pause();
   }
   return written.subarray(0, to);
+}
+
+/** Moves a part of the bytes to a lower place, and returns where it ends. */
+function moveDown(bytes: Bytes, to: number, start: number, end: number): number {
+  const length = end - start;
+  if (length > SHORT_BYTES) bytes.copyWithin(to, start, end);
+  else for (let i = 0; i < length; i += 1) bytes[to + i] = bytes[start + i]!;
+  return to + length;
 }
 
 /** What follows the comma of a data URL, or the whole text if it is none. */

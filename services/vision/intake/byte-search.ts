@@ -4,6 +4,8 @@ import type { ShortTurns } from '../../../runtime/index.ts';
 
 /** So many bytes are looked through before the time of the turn is looked at. Some hosts take a millisecond for each 3 MB. */
 const BYTES_PER_TURN = 512 * 1024;
+/** So many bytes are looked at one by one first, because a view of the rest costs as much, and is garbage. */
+const NEAR_BYTES = 64;
 /** How long one request looks through its bytes in a turn, milliseconds: others may do so in the same turn. */
 export const LOOK_MS = 2;
 
@@ -26,6 +28,10 @@ export function indexOfByte(
   from: number,
   turns: ShortTurns,
 ): number | Promise<number> {
+  const near = Math.min(from + NEAR_BYTES, bytes.length);
+  for (let at = from; at < near; at += 1) {
+    if (bytes[at] === byte) return at;
+  }
   const found = bytes.subarray(from, from + BYTES_PER_TURN).indexOf(byte);
   if (found >= 0) return from + found;
   const next = from + BYTES_PER_TURN;
