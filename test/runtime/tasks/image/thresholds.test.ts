@@ -8,6 +8,7 @@ import type { ImageOperation, ImageTools } from '../../../../runtime/tasks/image
 import { segment } from '../../../../runtime/tasks/image/segment.ts';
 import { refused } from '../text/support.ts';
 import { fakeImages } from './fake-images.ts';
+import { modelOf as openModel, semantic } from './image-models.ts';
 
 const yolo: ImageHead = {
   kind: 'boxes',
@@ -21,12 +22,6 @@ const detr: ImageHead = {
   outputs: ['out', 'out'],
   native: { kind: 'detr', activation: 'softmax' },
 };
-const semantic: ImageHead = {
-  kind: 'masks',
-  head: 'semantic',
-  outputs: ['map'],
-  native: { kind: 'semantic' },
-};
 const maskformer: ImageHead = {
   kind: 'masks',
   head: 'maskformer',
@@ -34,18 +29,8 @@ const maskformer: ImageHead = {
   native: { kind: 'maskformer' },
 };
 
-const modelOf = (head: ImageHead, defaults: ImageModel['defaults'] = {}): ImageModel => ({
-  task: head.kind === 'masks' ? 'image-segmentation' : 'object-detection',
-  input: {
-    ...{ name: 'image', mask: undefined, maskType: undefined, hasRows: true, type: 'float32' },
-    form: { layout: 'float32-chw', channels: 3, fill: [0, 0, 0] },
-    placement: (width, height) => ({
-      ...{ width, height, canvasWidth: width, canvasHeight: height },
-      ...{ filter: 'bilinear', left: 0, top: 0 },
-    }),
-  },
-  ...{ head, labels: ['cat', 'dog'], problemType: undefined, defaults, decodes: false },
-});
+const modelOf = (head: ImageHead, defaults: ImageModel['defaults'] = {}): ImageModel =>
+  openModel(head, ['cat', 'dog'], defaults);
 
 const outputs: Readonly<Record<string, Tensor>> = {
   out: { type: 'float32', dims: [1, 2, 4], data: new Float32Array(8) },

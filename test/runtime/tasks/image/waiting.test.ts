@@ -8,16 +8,11 @@ import type { ImageTools, ImageWaiter } from '../../../../runtime/tasks/image/op
 import { segment } from '../../../../runtime/tasks/image/segment.ts';
 import { refused } from '../text/support.ts';
 import { fakeImages } from './fake-images.ts';
+import { modelOf as openModel, semantic } from './image-models.ts';
 
 const SIDE = 4;
 const BYTES = 3 * SIDE * SIDE;
 
-const semantic: ImageHead = {
-  kind: 'masks',
-  head: 'semantic',
-  outputs: ['map'],
-  native: { kind: 'semantic' },
-};
 const listed: ImageHead = {
   kind: 'boxes',
   head: 'ssd',
@@ -25,18 +20,7 @@ const listed: ImageHead = {
   native: { kind: 'listed' },
 };
 
-const modelOf = (head: ImageHead): ImageModel => ({
-  task: head.kind === 'masks' ? 'image-segmentation' : 'object-detection',
-  input: {
-    ...{ name: 'image', mask: undefined, maskType: undefined, hasRows: true, type: 'float32' },
-    form: { layout: 'float32-chw', channels: 3, fill: [0, 0, 0] },
-    placement: (width, height) => ({
-      ...{ width, height, canvasWidth: width, canvasHeight: height },
-      ...{ filter: 'bilinear', left: 0, top: 0 },
-    }),
-  },
-  ...{ head, labels: ['sky', 'sea'], problemType: undefined, defaults: {}, decodes: false },
-});
+const modelOf = (head: ImageHead): ImageModel => openModel(head, ['sky', 'sea']);
 
 const RESULT = {
   outputs: {
