@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { hostileFiles } from '../../runtime/image/decode/hostile-files.ts';
 import { imageFile } from '../../runtime/image/decode/support.ts';
+import { assertBelow } from '../../support/below.ts';
 import { ServiceChild } from '../../support/child.ts';
 import { type TemporaryFiles, temporaryFiles } from '../../support/files.ts';
 import { hostileBodies } from './hostile-bodies.ts';
@@ -13,7 +14,6 @@ import { colorClassifier } from './support.ts';
 const MIB = 1024 * 1024;
 /** A response is on its way within this time, milliseconds. The test and the service share the processors. */
 const LIMIT_MS = 200;
-const TRIES = 4;
 /** Bodies that are longer are refused while they are sent, which `fetch` may take for an error of the connection. */
 const MOST_BYTES = 16 * MIB;
 /** How much more memory a repetition may take, because garbage is not collected at the same moments. */
@@ -52,15 +52,14 @@ async function post({ body, type, headers, query = '' }: Sent) {
 }
 
 async function assertRefused(sent: Sent, code: string): Promise<void> {
-  for (let tries = 1; ; tries += 1) {
+  await assertBelow(LIMIT_MS, async () => {
     const { ms, status, text } = await post(sent);
     assert.ok(status >= 400 && status < 500, `${status} ${text}`);
     const found = JSON.parse(text) as { error: string; code: string };
     assert.equal(found.code, code, text);
     assert.match(found.error, /^[^\n]*\.$/);
-    if (ms < LIMIT_MS) return;
-    assert.ok(tries < TRIES, `took ${ms} ms`);
-  }
+    return ms;
+  });
 }
 
 const sizeOf = ({ body }: Sent) => (body instanceof Uint8Array ? body.length : 0);
