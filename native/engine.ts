@@ -128,17 +128,11 @@ export class NativeEngineHandle implements Engine {
     };
     try {
       const handle = await this.#channel.await(this.#native.load(native));
-      const facts = {
-        name,
-        digest,
-        maxRequestRows: native.maxRequestRows,
-        limits: native,
-        notice,
-      };
-      const model = new LoadedModel(facts, handle, this.#channel, async (stats) => {
-        this.#forget(model);
-        await keep(model, stats);
-      });
+      const { maxRequestRows } = native;
+      const onClosing = (last: ModelStats) => keep(model, last);
+      const onClosed = () => this.#forget(model);
+      const facts = { name, digest, maxRequestRows, limits: native, notice, onClosing, onClosed };
+      const model: Model = new LoadedModel(facts, handle, this.#channel);
       this.#models.add(new WeakRef(model));
       // The costs are written now as well, because not every process closes its models before it ends.
       if (cacheDir !== undefined && native.costs?.length === 0) await keep(model, model.stats());

@@ -22,18 +22,18 @@ export class LoadedGenerator implements GenerativeModel, GenerationTarget {
   readonly signature: GenerativeSignature;
   readonly native: NativeGenerator;
   readonly #channel: Channel;
-  readonly #onClosing: () => void;
+  readonly #onClosed: () => void;
   #inFlight = 0;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
-  /** @param onClosing Called before the native model is released. */
+  /** @param onClosed Called when the native model has been released. */
   constructor(
     name: string,
     digest: string,
     native: NativeGenerator,
     channel: Channel,
-    onClosing: () => void,
+    onClosed: () => void,
   ) {
     this.name = name;
     this.digest = digest;
@@ -49,7 +49,7 @@ export class LoadedGenerator implements GenerativeModel, GenerationTarget {
       mixedLengths,
     });
     this.#channel = channel;
-    this.#onClosing = onClosing;
+    this.#onClosed = onClosed;
   }
 
   get closed(): boolean {
@@ -100,8 +100,8 @@ export class LoadedGenerator implements GenerativeModel, GenerationTarget {
         this.#onIdle = resolve;
       });
     }
-    this.#onClosing();
     await this.#channel.await(this.native.release());
+    this.#onClosed();
   }
 
   #closedError(): MillraceError {

@@ -19,6 +19,10 @@ export interface ModelFacts {
   readonly limits: BatchLimits;
   /** Called with a sentence when something has changed since the model was loaded. */
   readonly notice: (sentence: string) => void;
+  /** Called with the last statistics before the native model is released. */
+  readonly onClosing: (last: ModelStats) => Promise<void>;
+  /** Called when the native model has been released. */
+  readonly onClosed: () => void;
 }
 
 const OTHER_ROWS =
@@ -44,20 +48,15 @@ export class LoadedModel implements Model, SubmitTarget {
   readonly #maxRequestRows: number;
   readonly #limits: BatchLimits;
   readonly #axes: readonly NativeAxis[];
-  /** Called with the last statistics before the native model is released. */
   readonly #onClosing: (last: ModelStats) => Promise<void>;
+  readonly #onClosed: () => void;
   #inFlight = 0;
   /** Requests since an instance was last woken. */
   #unwoken = 0;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
-  constructor(
-    facts: ModelFacts,
-    native: NativeModel,
-    channel: Channel,
-    onClosing: (last: ModelStats) => Promise<void>,
-  ) {
+  constructor(facts: ModelFacts, native: NativeModel, channel: Channel) {
     this.name = facts.name;
     this.digest = facts.digest;
     this.report = Object.freeze(native.report);
@@ -73,7 +72,8 @@ export class LoadedModel implements Model, SubmitTarget {
     this.#limits = facts.limits;
     // If nothing is padded, every length is run as it is.
     this.#axes = native.pads ? facts.limits.axes : [];
-    this.#onClosing = onClosing;
+    this.#onClosing = facts.onClosing;
+    this.#onClosed = facts.onClosed;
     this.#notice = facts.notice;
     const counts = () => this.#counted !== undefined;
     this.signature = Object.freeze({
@@ -192,6 +192,7 @@ export class LoadedModel implements Model, SubmitTarget {
       await this.#onClosing(this.stats());
     } finally {
       await this.#channel.await(this.native.release());
+      this.#onClosed();
     }
   }
 

@@ -30,7 +30,7 @@ CONFIGURATION = {
     "batching": {"maxRows": 8},
 }
 PHOTOS = ("astronaut.png", "camera.png", "coffee.png", "chelsea.png")
-FILL, THRESHOLD, OVERLAP = 114, 0.5, 0.45
+THRESHOLD, OVERLAP = 0.5, 0.45
 
 
 def build(converted):
@@ -75,15 +75,6 @@ def anchors():
     return np.concatenate(points)
 
 
-def prepare(photo):
-    """A photo in the middle of a grey square, as the service lays it: float32 [3, 128, 128] from 0 to 1."""
-    scale = SIDE / max(photo.size)
-    size = [round(length * scale) for length in photo.size]
-    canvas = Image.new("RGB", (SIDE, SIDE), (FILL,) * 3)
-    canvas.paste(photo.resize(size, Image.Resampling.BILINEAR), tuple((SIDE - length) // 2 for length in size))
-    return (np.asarray(canvas, np.float32) / 255).transpose(2, 0, 1)
-
-
 def detect(model, image):
     """Corners [n, 4] in pixels of the canvas and scores [n]."""
     output = torch.from_numpy(model.run(None, {"pixel_values": image[None]})[0][0])
@@ -101,7 +92,7 @@ def main():
     exact = build(arguments.converted)
     model = half_stored(exact)
     before, after = session(exact), session(model)
-    images = np.stack([prepare(photos.skimage(name)) for name in PHOTOS])
+    images = np.stack([photos.on_grey(photos.skimage(name), SIDE) for name in PHOTOS])
     outputs = after.run(None, {"pixel_values": images})[0]
     difference = np.abs(before.run(None, {"pixel_values": images})[0] - outputs).max()
     alone = np.concatenate([after.run(None, {"pixel_values": image[None]})[0] for image in images])
@@ -112,7 +103,7 @@ def main():
         print(f"{name}: {len(scores)} faces, the best score {after.run(None, {'pixel_values': image[None]})[0][0, 4].max():.3f}")
 
     photo = photos.jpeg(photos.skimage("astronaut.png"))
-    boxes, scores = detect(after, prepare(Image.open(io.BytesIO(photo))))
+    boxes, scores = detect(after, photos.on_grey(Image.open(io.BytesIO(photo)), SIDE))
     # The sides of the photo are 512 pixels, so the canvas shows it smaller.
     found = zip(rounded(boxes * 512 / SIDE, 2), rounded(scores, 4), strict=True)
     fixture = {"model": NAME, "detections": [{"corners": box, "score": score, "class": "face"} for box, score in found]}

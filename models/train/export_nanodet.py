@@ -43,8 +43,6 @@ CONFIGURATION = {
 # The operators that the form with integers has in integers.
 INTEGER = ["Conv", "LeakyRelu", "Concat", "MaxPool", "Add", "Resize"]
 
-# How the service lays photos on the canvas.
-FILL = 114
 THRESHOLD, OVERLAP = 0.4, 0.45
 
 
@@ -111,15 +109,6 @@ def anchors():
     return np.concatenate(points, axis=1), np.array(strides)
 
 
-def prepare(photo):
-    """A photo in the middle of a grey square, as the service lays it: float32 [3, 416, 416] from 0 to 1."""
-    scale = SIDE / max(photo.size)
-    size = [round(length * scale) for length in photo.size]
-    canvas = Image.new("RGB", (SIDE, SIDE), (FILL,) * 3)
-    canvas.paste(photo.resize(size, Image.Resampling.BILINEAR), tuple((SIDE - length) // 2 for length in size))
-    return (np.asarray(canvas, np.float32) / 255).transpose(2, 0, 1)
-
-
 def detect(model, image):
     """Boxes [n, 4] as corners, scores [n] and classes [n] of one prepared photo."""
     output = torch.from_numpy(model.run(None, {"pixel_values": image[None]})[0][0])
@@ -165,13 +154,13 @@ def main():
     model = half_stored(exact)
     samples, _ = photos.imagenet()
     held_out = [*samples, *map(photos.mirrored, samples)]
-    images = np.stack([prepare(photo) for photo in held_out])
+    images = np.stack([photos.on_grey(photo, SIDE) for photo in held_out])
     reference = session(exact)
     expected = [detect(reference, image) for image in images]
     forms = {"float32": exact, "float16": model}
     if arguments.forms:
         whole = photos.unlabelled()
-        seen = np.stack([prepare(each) for each in [*whole, *(part for photo in whole for part in photos.parts(photo, 1))]])
+        seen = np.stack([photos.on_grey(each, SIDE) for each in [*whole, *(part for photo in whole for part in photos.parts(photo, 1))]])
         base = corrected(exact, seen)
         forms["int8 weights, float32 arithmetic"] = float_arithmetic(base)
         forms["integers up to the decoding"] = integer_arithmetic(base, seen, until="Reshape", op_types_to_quantize=INTEGER)
@@ -179,7 +168,7 @@ def main():
         report(label, data, images, expected)
 
     photo = photos.jpeg(photos.skimage("astronaut.png"))
-    boxes, scores, classes = detect(reference, prepare(Image.open(io.BytesIO(photo))))
+    boxes, scores, classes = detect(reference, photos.on_grey(Image.open(io.BytesIO(photo)), SIDE))
     # The sides of the photo are 512 pixels, so the canvas shows it smaller.
     found = zip(rounded(boxes * 512 / SIDE, 2), rounded(scores, 4), classes, strict=True)
     fixture = {

@@ -9,7 +9,7 @@ import numpy as np
 import photos
 from artifacts import command_line, json_bytes, milliseconds, publish, session
 from converted_graph import adopt, prune, take_batches, take_planes
-from image_graph import serialize
+from image_graph import preprocessor, serialize
 from PIL import Image
 from weight_forms import half_stored
 
@@ -21,15 +21,6 @@ CONFIGURATION = {
     "default": True,
     "labels": ["background", "person"],
     "batching": {"maxRows": 8},
-}
-PREPROCESSOR = {
-    "image_processor_type": "ViTImageProcessor",
-    "do_resize": True,
-    "size": {"height": SIDE, "width": SIDE},
-    "resample": 2,
-    "do_rescale": True,
-    "rescale_factor": 1 / 255,
-    "do_normalize": False,
 }
 PHOTOS = ("astronaut.png", "camera.png", "coffee.png", "chelsea.png")
 
@@ -81,7 +72,7 @@ def main():
 
     files = {
         f"{NAME}/model.json": json_bytes(CONFIGURATION),
-        f"{NAME}/preprocessor_config.json": json_bytes(PREPROCESSOR),
+        f"{NAME}/preprocessor_config.json": json_bytes(preprocessor(SIDE)),
         f"{NAME}/v1.0/model.onnx": model,
     }
     publish(files, {"model": NAME, "shares": shares}, f"{NAME}-examples.json", arguments.check)

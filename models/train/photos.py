@@ -17,6 +17,8 @@ SKIMAGE = (
     "astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "camera.png", "retina.jpg", "grass.png",
     "gravel.png", "brick.png", "hubble_deep_field.jpg", "coins.png",
 )  # fmt: skip
+# What a photo is padded with, in every channel.
+GREY = 114
 SKLEARN = ("china.jpg", "flower.jpg")
 
 
@@ -53,6 +55,15 @@ def parts(photo, grid):
             for top in np.linspace(0, height - side, grid).astype(int):
                 squares.append(photo.crop((left, top, left + side, top + side)))
     return squares
+
+
+def on_grey(photo, side):
+    """A photo in the middle of a grey square, as the service lays it: float32 [3, side, side] from 0 to 1."""
+    scale = side / max(photo.size)
+    size = [round(length * scale) for length in photo.size]
+    canvas = Image.new("RGB", (side, side), (GREY,) * 3)
+    canvas.paste(photo.resize(size, Image.Resampling.BILINEAR), tuple((side - length) // 2 for length in size))
+    return (np.asarray(canvas, np.float32) / 255).transpose(2, 0, 1)
 
 
 def jpeg(photo):

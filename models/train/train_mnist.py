@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from artifacts import PARAMETER_DECIMALS, command_line, json_bytes, publish, rounded, session
-from image_graph import ImageGraph, serialize
+from image_graph import ImageGraph, preprocessor, serialize
 from PIL import Image
 from torch import nn
 from torch.nn import functional
@@ -22,15 +22,6 @@ SIDE = 28
 LABELS = [str(digit) for digit in range(10)]
 EPOCHS, BATCH, HELD_OUT = 48, 64, 7
 CONFIGURATION = {"task": "image-classification", "labels": LABELS, "batching": {"maxRows": 64}}
-PREPROCESSOR = {
-    "image_processor_type": "ViTImageProcessor",
-    "do_resize": True,
-    "size": {"height": SIDE, "width": SIDE},
-    "resample": 2,
-    "do_rescale": True,
-    "rescale_factor": 1 / 255,
-    "do_normalize": False,
-}
 
 
 def read(folder):
@@ -126,7 +117,7 @@ def main():
     fixture = {"model": NAME, "rows": [{"digit": digit, "logits": row} for digit, row in enumerate(rounded(logits, 4))]}
     files = {
         f"{NAME}/model.json": json_bytes(CONFIGURATION),
-        f"{NAME}/preprocessor_config.json": json_bytes(PREPROCESSOR),
+        f"{NAME}/preprocessor_config.json": json_bytes(preprocessor(SIDE)),
         f"{NAME}/v1.0/model.onnx": data,
         f"{NAME}/four.png": png(shown[4, 0]),
         "../test/fixtures/mnist-digits.png": png(sheet),

@@ -1,8 +1,10 @@
 /** @module Closing and dropping engines and models repeatedly: every accepted request settles, and nothing is left behind. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Engine } from '../../native/index.ts';
 import { busy } from './busy.ts';
 import { runChild } from './child.ts';
+import { filesOf } from './generators.ts';
 import { fixture, loop, open, refused, repetitions, thrown } from './support.ts';
 
 const turns = 5_000;
@@ -36,6 +38,23 @@ describe(`${repetitions} times,`, () => {
       assert.equal(await completed, 45);
       await Promise.all([model.close(), engine.close()]);
     }));
+
+  for (const [what, load] of Object.entries({
+    model: (engine: Engine) => engine.load({ path: fixture('slow-loop') }),
+    'generative model': (engine: Engine) => engine.loadGenerator(filesOf('gpt2')),
+  })) {
+    test(`an engine that closes while its ${what} is closing waits for it`, () =>
+      often(async () => {
+        for (let ticks = 0; ticks < 8; ticks += 1) {
+          const engine = open();
+          const model = await load(engine);
+          const closing = model.close();
+          for (let i = 0; i < ticks; i += 1) await undefined;
+          await engine.close();
+          await closing;
+        }
+      }));
+  }
 
   test('a model and an engine that are closed refuse calls', () =>
     often(async () => {

@@ -79,12 +79,20 @@ export function loop(model: Model, turns: number, options?: RunOptions): Promise
   return model.run({ iterations }, options);
 }
 
-/** Occupies an instance of a `slow-loop`, 150 ms or longer unless set; `done` is the promise of its result. */
+/**
+ * Occupies an instance of a `slow-loop`, 150 ms or longer unless set; `done` is the promise of its result. On a busy machine
+ * a short run may end before this thread sees it run, and is then repeated.
+ */
 export async function occupy(model: Model, turns = 150_000): Promise<{ done: Promise<RunResult> }> {
-  const before = model.stats().running;
-  const done = loop(model, turns);
-  await until(() => model.stats().running > before);
-  return { done };
+  for (;;) {
+    const before = model.stats().running;
+    let ended = false;
+    const done = loop(model, turns).finally(() => {
+      ended = true;
+    });
+    await until(() => ended || model.stats().running > before);
+    if (!ended) return { done };
+  }
 }
 
 /** Asserts a rejection with a `MillraceError` of one readable sentence, and returns it. */
