@@ -47,10 +47,11 @@ export function findBrowser(): Program | undefined {
   const unpacked = fileURLToPath(new URL('../../.millrace/browser', import.meta.url));
   for (const top of ['/', unpacked]) {
     const file = path.join(top, 'usr/lib/chromium/chromium');
+    if (!existsSync(file)) continue;
+    if (top === '/') return { path: file, env: {} };
     const libraries = path.join(top, `usr/lib/${architecture}-linux-gnu`);
-    if (existsSync(file)) {
-      return { path: file, env: top === '/' ? {} : { LD_LIBRARY_PATH: libraries } };
-    }
+    // PulseAudio has a library in a folder of its own, which Debian names to the linker by its path on a whole system.
+    return { path: file, env: { LD_LIBRARY_PATH: `${libraries}:${libraries}/pulseaudio` } };
   }
   return undefined;
 }

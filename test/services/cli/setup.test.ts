@@ -204,6 +204,9 @@ describe('set-up', () => {
       sandbox.install(build);
       sandbox.write('.millrace/relacy/usr/include/relacy/relacy.hpp', '');
       sandbox.write('.millrace/googletest/include/gtest/gtest.h', '');
+      sandbox.write('.millrace/servers/usr/bin/redis-server', '');
+      sandbox.write('.millrace/servers/usr/lib/postgresql/15/bin/initdb', '');
+      sandbox.write('.millrace/browser/usr/lib/chromium/chromium', '');
       sandbox.write('test/interop/requirements.txt', 'a==1');
       return sandbox;
     };
