@@ -3,7 +3,7 @@
 /** Longest name that is compared: the work grows with its square. */
 const MAX_CHARACTERS = 60;
 
-/** The nearest name whose distance from `name` is at most a third of its length; undefined if there is none. */
+/** The nearest name that begins with `name`, or differs in at most a third of its characters; undefined if there is none. */
 export const nearest = (name: string, names: readonly string[]): string | undefined =>
   nearNames(name, names, 1)[0];
 
@@ -13,23 +13,31 @@ export function nearNames(name: string, names: readonly string[], most: number):
   const near: { each: string; distance: number }[] = [];
   for (const each of names) {
     if (each.length > MAX_CHARACTERS) continue;
-    const distance = editDistance(name.toLowerCase(), each.toLowerCase());
+    const [from, to] = [name.toLowerCase(), each.toLowerCase()];
+    const begins = from !== '' && to.startsWith(from);
+    const distance = begins ? 1 : editDistance(from, to);
     if (distance <= Math.max(1, each.length / 3)) near.push({ each, distance });
   }
   near.sort((a, b) => a.distance - b.distance);
   return near.slice(0, most).map(({ each }) => each);
 }
 
-/** The number of characters to insert, delete or replace to turn one string into the other (Levenshtein distance). */
+/**
+ * The number of characters to insert, delete or replace, or of neighbours to exchange, to turn one string into the other
+ * (Damerau–Levenshtein distance where no part is changed twice).
+ */
 function editDistance(from: string, to: string): number {
+  let before: number[] = [];
   let above = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (const [row, character] of [...from].entries()) {
+  for (let row = 0; row < from.length; row += 1) {
     const current = [row + 1];
     for (let i = 1; i <= to.length; i += 1) {
-      const replaced = above[i - 1]! + (character === to[i - 1] ? 0 : 1);
-      current.push(Math.min(replaced, above[i]! + 1, current[i - 1]! + 1));
+      const replaced = above[i - 1]! + (from[row] === to[i - 1] ? 0 : 1);
+      const isExchange = row > 0 && i > 1 && from[row] === to[i - 2] && from[row - 1] === to[i - 1];
+      const exchanged = isExchange ? before[i - 2]! + 1 : replaced;
+      current.push(Math.min(replaced, exchanged, above[i]! + 1, current[i - 1]! + 1));
     }
-    above = current;
+    [before, above] = [above, current];
   }
   return above.at(-1)!;
 }

@@ -1,7 +1,7 @@
 /** @module Reads the header of an AVIF file (AV1 Image File Format; ISO/IEC 14496-12 and 23008-12). */
 
 import { HeaderBytes } from './header-bytes.ts';
-import { checkSize, damagedImage, invalidImage } from './image-errors.ts';
+import { checkSize, invalidImage } from './image-errors.ts';
 import type { HeaderOptions, ImageHeader } from './image-header.ts';
 
 const MAX_BOXES = 4096;
@@ -25,7 +25,7 @@ export function readAvifHeader(
   const bytes = new HeaderBytes(file);
   const outer = boxes(bytes, 0, bytes.length);
   if (!tolerant && outer.some(({ end }) => end > bytes.length)) {
-    throw damagedImage('ends before its last pixels');
+    throw invalidImage('ends before its last pixels');
   }
   const meta = find(outer, 'meta');
   const inMeta = boxes(bytes, meta.start + 4, meta.end);

@@ -35,6 +35,10 @@ export async function loadSharp(): Promise<SharpModule> {
   return sharp;
 }
 
+/** A colour whose red, green and blue are the same. */
+const GREY = /^#(..)\1\1$/i;
+/** Formats of which a damaged file has no pixels at all. */
+const ALL_OR_NOTHING: ReadonlySet<string> = new Set(['webp', 'avif']);
 /** From this orientation of EXIF on, width and height are exchanged. */
 const FIRST_TURNED = 5;
 
@@ -71,36 +75,34 @@ export async function decodePixels(sharp: SharpModule, decoding: Decoding): Prom
     sequentialRead: true,
   };
   const image = sharp(header.firstFrame?.() ?? file, options);
-  if (header.isCmyk && (await ofInput(image.metadata(), tolerant)).icc === undefined) {
-    return withoutProfile(sharp, image, tolerant);
+  const isFinal = tolerant || ALL_OR_NOTHING.has(header.format);
+  if (header.isCmyk && (await ofInput(image.metadata(), isFinal)).icc === undefined) {
+    return withoutProfile(sharp, image, isFinal);
   }
-  // Profiles are of numbers of 8 bits: sharp would convert 16 bits to a larger space than sRGB.
-  if (header.bits > 8) image.pipelineColourspace('srgb');
+  // Profiles are of numbers of 8 bits: sharp would convert 16 bits to a larger space than sRGB. Grey images have one channel,
+  // and would be laid over the red of a colour alone.
+  if (header.bits > 8 || !GREY.test(background)) image.pipelineColourspace('srgb');
   if (reduced !== undefined) image.resize({ ...reduced, fit: 'fill', kernel: 'lanczos3' });
-  return pixelsOf(image.flatten({ background }).toColourspace('srgb'), tolerant);
+  return pixelsOf(image.flatten({ background }).toColourspace('srgb'), isFinal);
 }
 
 /**
  * Converts CMYK as Pillow does where no profile says what the inks look like: (255 − ink) × (255 − black) / 255. That is laying
  * the inverted inks over black, with the inverted black as alpha.
  */
-async function withoutProfile(
-  sharp: SharpModule,
-  image: Sharp,
-  tolerant: boolean,
-): Promise<Pixels> {
+async function withoutProfile(sharp: SharpModule, image: Sharp, isFinal: boolean): Promise<Pixels> {
   const inks = image.pipelineColourspace('cmyk').toColourspace('cmyk').negate().raw();
-  const { data, info } = await ofInput(inks.toBuffer({ resolveWithObject: true }), tolerant);
+  const { data, info } = await ofInput(inks.toBuffer({ resolveWithObject: true }), isFinal);
   const { width, height } = info;
   const raw = { width, height, channels: 4 } as const;
-  const pixels = await pixelsOf(sharp(data, { raw }).flatten({ background: '#000000' }), tolerant);
+  const pixels = await pixelsOf(sharp(data, { raw }).flatten({ background: '#000000' }), isFinal);
   freeMemory(data);
   return pixels;
 }
 
-async function pixelsOf(image: Sharp, tolerant: boolean): Promise<Pixels> {
+async function pixelsOf(image: Sharp, isFinal: boolean): Promise<Pixels> {
   const decoding = image.raw().toBuffer({ resolveWithObject: true });
-  const { data, info } = await ofInput(decoding, tolerant);
+  const { data, info } = await ofInput(decoding, isFinal);
   const { width, height, channels } = info;
   if (channels !== 1 && channels !== 3) throw invalidImage(`has ${channels} channels`);
   return { data, width, height, channels };
@@ -120,16 +122,18 @@ const NO_MEMORY = /vips_tracked: out of memory|could not allocate enough memory/
 /**
  * What the decoder makes of the bytes. An error with which it rejects is one of the image, because the arguments of all steps
  * are constants; those of wrong arguments are thrown by the step, and not here.
+ *
+ * @param isFinal Whether `tolerant` would not help, or is set already.
  */
-async function ofInput<Result>(result: Promise<Result>, tolerant: boolean): Promise<Result> {
+async function ofInput<Result>(result: Promise<Result>, isFinal: boolean): Promise<Result> {
   try {
     return await result;
   } catch (error) {
-    throw asImageError(error, tolerant);
+    throw asImageError(error, isFinal);
   }
 }
 
-function asImageError(error: unknown, tolerant: boolean): unknown {
+function asImageError(error: unknown, isFinal: boolean): unknown {
   // The library's own errors have no class; a TypeError would be a fault of the program.
   if (!(error instanceof Error) || error.constructor !== Error) return error;
   if (NO_MEMORY.test(error.message)) {
@@ -142,5 +146,5 @@ function asImageError(error: unknown, tolerant: boolean): unknown {
     return new ServeError('IMAGE_TOO_LARGE', message, { cause: error });
   }
   const fact = CUT_OFF.test(error.message) ? 'ends before its last pixels' : 'is damaged';
-  return tolerant ? invalidImage(fact, error) : damagedImage(fact, error);
+  return isFinal ? invalidImage(fact, error) : damagedImage(fact, error);
 }

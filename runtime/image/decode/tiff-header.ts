@@ -8,7 +8,13 @@ const MAX_TAGS = 4096;
 /** Red, green, blue, alpha and one more. */
 const MAX_CHANNELS = 5;
 const SEPARATED = 5;
+const YCBCR = 6;
 const UNSIGNED = 1;
+/** None, the three of faxes, LZW, JPEG, Deflate with its older number, and PackBits. */
+const COMPRESSIONS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 7, 8, 32_946, 32_773]);
+const JPEG = 7;
+/** White or black as 0, RGB, palettes, masks and inks. */
+const LAST_PHOTOMETRIC = SEPARATED;
 /** Tiles and strips are held as they are stored. */
 const HELD_BYTES = 5;
 
@@ -16,6 +22,7 @@ const TAG = {
   width: 256,
   height: 257,
   bits: 258,
+  compression: 259,
   photometric: 262,
   channels: 277,
   tileWidth: 322,
@@ -26,7 +33,7 @@ const TAG = {
 /** Bytes of a value of each type that a size may have. */
 const TYPE_BYTES: Readonly<Record<number, number>> = { 1: 1, 3: 2, 4: 4, 16: 8 };
 
-/** @throws {ServeError} `INVALID_IMAGE`, `IMAGE_TOO_LARGE` */
+/** @throws {ServeError} `INVALID_IMAGE`, `IMAGE_TOO_LARGE`, `UNSUPPORTED_MEDIA_TYPE` */
 export function readTiffHeader(file: Uint8Array, { maxPixels }: HeaderOptions): ImageHeader {
   const { tags, next, nextBytes } = firstPage(new HeaderBytes(file));
   const width = tags.get(TAG.width) ?? 0;
@@ -38,13 +45,22 @@ export function readTiffHeader(file: Uint8Array, { maxPixels }: HeaderOptions): 
   if (bits > 16 || (tags.get(TAG.sampleFormat) ?? UNSIGNED) !== UNSIGNED) {
     throw unsupportedFormat('a TIFF whose channels are not whole numbers of up to 16 bits');
   }
+  const compression = tags.get(TAG.compression) ?? 1;
+  if (!COMPRESSIONS.has(compression)) {
+    throw unsupportedFormat(`a TIFF with the compression ${compression}`);
+  }
+  // The decoder converts YCbCr only where JPEG has made it.
+  const photometric = tags.get(TAG.photometric) ?? 0;
+  if (photometric > LAST_PHOTOMETRIC && !(photometric === YCBCR && compression === JPEG)) {
+    throw unsupportedFormat(`a TIFF in the colour space ${photometric}`);
+  }
   const tileWidth = tags.get(TAG.tileWidth) ?? 1;
   const tileHeight = tags.get(TAG.tileHeight) ?? 1;
   // The decoder holds rows of whole tiles, which may be larger than the image.
   if (tileWidth > MAX_SIDE || tileHeight > MAX_SIDE || tileWidth * tileHeight > maxPixels) {
     throw invalidImage('has tiles that are too large');
   }
-  const isCmyk = tags.get(TAG.photometric) === SEPARATED && channels >= 4;
+  const isCmyk = photometric === SEPARATED && channels >= 4;
   const heldBytes = bits > 8 ? 2 * HELD_BYTES : HELD_BYTES;
   const firstFrame = nextBytes === 0 ? undefined : () => withoutPages(file, next, nextBytes);
   return { format: 'tiff', width, height, bits, isCmyk, heldBytes, firstFrame };

@@ -2,7 +2,7 @@
 
 import { ShortTurns } from '../../short-turns.ts';
 import { HeaderBytes } from './header-bytes.ts';
-import { checkSize, damagedImage, invalidImage } from './image-errors.ts';
+import { checkSize, invalidImage } from './image-errors.ts';
 import type { HeaderOptions, ImageHeader } from './image-header.ts';
 
 const FIRST_CHUNK = 12;
@@ -23,7 +23,7 @@ export async function readWebpHeader(
   const [width, height] = sizeOf(bytes);
   checkSize(width, height, maxPixels);
   if (!tolerant && bytes.uint32(4, true) + 8 > bytes.length) {
-    throw damagedImage('ends before its last pixels');
+    throw invalidImage('ends before its last pixels');
   }
   const firstFrame = await firstFrameOf(file, bytes);
   return {

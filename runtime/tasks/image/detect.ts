@@ -96,7 +96,7 @@ function boxesOf(model: ImageModel): BoxOutputs {
   if (found !== undefined) return found;
   throw new ServeError(
     'WRONG_TASK',
-    'The model does not detect objects: its outputs have no boxes.',
+    'The model does image-segmentation, but the request needs object-detection: its outputs have no boxes.',
   );
 }
 

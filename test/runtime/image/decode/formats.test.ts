@@ -60,11 +60,9 @@ describe('an image has the pixels that Pillow reads', () => {
 });
 
 describe('a transparent image', () => {
-  const transparent = async (background: string) => {
-    const { pixels } = await openDecoder().decode(imageFile('rgba.png'), {
-      ...OPTIONS,
-      background,
-    });
+  const decoder = openDecoder();
+  const transparent = async (background: string, name = 'rgba.png') => {
+    const { pixels } = await decoder.decode(imageFile(name), { ...OPTIONS, background });
     return [...pixels.data.subarray(0, 3)];
   };
 
@@ -72,4 +70,20 @@ describe('a transparent image', () => {
     assert.deepEqual(await transparent('#ffffff'), [255, 255, 255]);
     assert.deepEqual(await transparent('#102030'), [0x10, 0x20, 0x30]);
   });
+
+  for (const name of ['grey-alpha.png', 'grey-trns.png']) {
+    test(`in grey is laid over every channel of the background: ${name}`, async () => {
+      const [black, white] = [
+        await transparent('#000000', name),
+        await transparent('#ffffff', name),
+      ];
+      // Where the pixel is transparent by a share, each channel moves by that share of the background's.
+      const share = (white[0]! - black[0]!) / 255;
+      assert.ok(share > 0);
+      const colour = await transparent('#204060', name);
+      for (const [i, level] of [0x20, 0x40, 0x60].entries()) {
+        assert.ok(Math.abs(colour[i]! - (black[i]! + share * level)) <= 1, `${colour}`);
+      }
+    });
+  }
 });

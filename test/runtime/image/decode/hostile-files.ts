@@ -228,7 +228,6 @@ const damaged: HostileFile[] = (
     ['TIFF with tiles of 16384²', () => tiff({ 322: 16384, 323: 16384 })],
     ['TIFF with tiles of 2³²−1', () => tiff({ 322: 2 ** 32 - 1, 323: 16 })],
     ['TIFF whose pixels are outside', () => tiff({ 273: 100_000_000 })],
-    ['TIFF of an unknown compression', () => tiff({ 259: 4242 })],
     ['TIFF of compressed noise', () => tiff({ 259: 8 })],
     ['TIFF without a size', () => tiff({ 256: 0 })],
     [
@@ -238,12 +237,22 @@ const damaged: HostileFile[] = (
   ] as const
 ).map(([name, file]) => [name, file, 'INVALID_IMAGE'] as const);
 
+const unserved: HostileFile[] = (
+  [
+    ['TIFF of floats', { 258: 32, 339: 3 }],
+    ['TIFF of an unknown compression', { 259: 4242 }],
+    ['TIFF compressed by Zstandard', { 259: 50_000 }],
+    ['TIFF of YCbCr without JPEG', { 262: 6 }],
+    ['TIFF of CIELAB', { 262: 8 }],
+  ] as const
+).map(([name, tags]) => [name, () => tiff(tags), 'UNSUPPORTED_MEDIA_TYPE'] as const);
+
 export const hostileFiles: readonly HostileFile[] = [
   ...cutFiles,
   ...foreign,
   ...tooLarge,
   ...damaged,
-  ['TIFF of floats', () => tiff({ 258: 32, 339: 3 }), 'UNSUPPORTED_MEDIA_TYPE'],
+  ...unserved,
 ];
 
 /** Files that look bad and are good: what is around the image does not matter. */

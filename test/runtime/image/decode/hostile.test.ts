@@ -50,6 +50,16 @@ describe('the advice to tolerate a damaged end', () => {
     }
   });
 
+  test('is not given for formats that are decoded as a whole', async () => {
+    for (const name of ['lossy.webp', '444.avif']) {
+      const file = imageFile(name);
+      const part = file.subarray(0, Math.floor(file.length * 0.9));
+      for (const tolerant of [false, true]) {
+        assert.match(await message(part, tolerant), /; send a file that is whole/, name);
+      }
+    }
+  });
+
   test('is not given if the header is not there, or if it was followed', async () => {
     for (const [name, bytes] of [
       ['baseline.jpg', 30],

@@ -191,11 +191,23 @@ test('an unknown class is refused with near ones', async () => {
     models.ask(detect, 'detr', { ...input, classes: ['person'] }),
     refused('INVALID_ARGUMENT', /its classes are circle, square, triangle, star, cross\.$/),
   );
+  for (const [name, meant] of [
+    ['satr', 'star'],
+    ['tri', 'triangle'],
+  ] as const) {
+    await assert.rejects(
+      models.ask(detect, 'detr', { ...input, classes: [name] }),
+      refused('INVALID_ARGUMENT', new RegExp(`near ones are ${meant}`)),
+    );
+  }
 });
 
 test('a model of pixels has no boxes', async () => {
   const asked = models.ask(detect, 'segformer', imagesOf(['wide.png']));
-  await assert.rejects(asked, refused('WRONG_TASK', /its outputs have no boxes/));
+  await assert.rejects(
+    asked,
+    refused('WRONG_TASK', /does image-segmentation, .* needs object-detection: .* no boxes/),
+  );
 });
 
 interface Box {
