@@ -59,6 +59,8 @@ export interface Runtime {
   models(): ModelStatus[];
   /** As in `Registry`. */
   whyNotServed(model: string, version: string): string | undefined;
+  /** As in `Registry`. */
+  notesOf(model: string, version: string): readonly string[];
   /**
    * Whether requests are taken: the thread is not draining, and at least one version takes them or, with
    * `MODEL_CONTROL_MODE=explicit`, no model has been loaded yet.
@@ -173,6 +175,7 @@ export async function createRuntime(
     state: () => registry.state(),
     models: () => registry.status(),
     whyNotServed: (model, version) => registry.whyNotServed(model, version),
+    notesOf: (model, version) => registry.notesOf(model, version),
     ready: () => !admission.draining && registry.ready(),
     readyForV2: () => !admission.draining && (!config.strictReadiness || registry.complete()),
     async drain() {

@@ -42,6 +42,9 @@ export const versionSchema = z
     inputs: z.array(tensorSchema).nullable(),
     outputs: z.array(tensorSchema).nullable(),
     costs: z.array(z.looseObject({ rows: z.int(), ms: z.number() })).nullable(),
+    notes: z.array(z.string()).optional().openapi({
+      description: 'What operators should know of a version that is served',
+    }),
     purged: z.boolean(),
     created_at: time.nullable(),
     created_by: z.string().nullable(),

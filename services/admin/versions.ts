@@ -11,17 +11,17 @@ export function versionRoutes(tools: AdminTools): void {
   const { managed, runtime } = tools;
   const { catalog, followed } = tools.platform;
   describe(tools);
-  const withReason = (record: VersionRecord) => withServing(runtime, record);
+  const served = (record: VersionRecord) => withServing(runtime, record);
 
   managed('/admin/models/:name/versions', async (c) => {
     const { limit, after } = readPage(c, isTextKey);
     const versions = await catalog.versions(c.req.param('name')!, limit + 1, after?.[0]);
-    return c.json(toPage(versions.map(withReason), limit, ({ version }) => [version]));
+    return c.json(toPage(versions.map(served), limit, ({ version }) => [version]));
   });
 
   managed('/admin/models/:name/versions/:version', async (c) => {
     const { name, version } = c.req.param() as { name: string; version: string };
-    return answer(c, withReason(await catalog.version(name, version)));
+    return answer(c, served(await catalog.version(name, version)));
   });
 
   managed(
@@ -38,10 +38,21 @@ export function versionRoutes(tools: AdminTools): void {
   );
 }
 
-/** A version with the reason why this process does not serve it as its owner may expect, if there is no other. */
-export function withServing(runtime: Runtime, record: VersionRecord): VersionRecord {
+/** A version, and what this process knows of it. */
+interface ServedVersion extends VersionRecord {
+  /** What operators should know; left out if there is nothing. */
+  readonly notes?: readonly string[];
+}
+
+/** Adds the notes, and if there is no other reason, why this process does not serve the version as its owner may expect. */
+export function withServing(runtime: Runtime, record: VersionRecord): ServedVersion {
   const { name, version, reason } = record;
-  return { ...record, reason: reason ?? runtime.whyNotServed(name, version) ?? null };
+  const notes = runtime.notesOf(name, version);
+  return {
+    ...record,
+    reason: reason ?? runtime.whyNotServed(name, version) ?? null,
+    ...(notes.length === 0 ? {} : { notes }),
+  };
 }
 
 function describe(tools: AdminTools): void {

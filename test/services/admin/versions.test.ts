@@ -9,7 +9,11 @@ before(async () => {
     if (version === 'bad') throw new ServeError('REJECTED', 'It is damaged.');
     return FOUND;
   };
-  gateway = await testGateway({ probe, models: { iris: { versions: { 'v1.0': '' } } } });
+  const models = {
+    iris: { versions: { 'v1.0': '' } },
+    triton: { triton: 'max_batch_size: 8 response_cache { enable: true }', versions: { '1': '' } },
+  };
+  gateway = await testGateway({ probe, models });
   for (const version of ['v1', 'v2', 'v3', 'bad', 'old']) await gateway.register('m', version);
   await gateway.send('DELETE', '/admin/models/m/versions/old');
 });
@@ -30,6 +34,15 @@ test('versions are listed in pages with their states, and read with the ETag of 
   assert.equal(headers.get('etag'), (await send('GET', '/admin/models/m')).headers.get('etag'));
   const repository = await send('GET', '/admin/models/iris/versions/v1.0');
   assert.deepEqual([repository.body.state, repository.body.digest], ['ready', null]);
+  assert.equal(repository.body.notes, undefined);
+});
+
+test('a version that is served has the notes of /ready', async () => {
+  const { send } = gateway;
+  const { models } = (await send('GET', '/ready')).body;
+  const { notes } = models.find(({ name }: { name: string }) => name === 'triton').versions[0];
+  assert.ok(notes.length > 0);
+  assert.deepEqual((await send('GET', '/admin/models/triton/versions/1')).body.notes, notes);
 });
 
 test('a version is archived and purged once no label names it', async () => {
