@@ -1,9 +1,9 @@
 /** @module How long the worst requests occupy the main thread: CPU time of the longest turn of its event loop. */
+import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { field, repeated, request } from '../services/inference/grpc-bytes.ts';
 import { connect } from '../services/inference/grpc-client.ts';
-import { assertBelow } from '../support/below.ts';
 import { RawClient } from '../support/raw-http.ts';
 import type { TestModel } from '../support/repository.ts';
 import { type Running, start } from './support.ts';
@@ -13,6 +13,8 @@ import { type Running, start } from './support.ts';
  * caches, and several short turns count as one if the clock of the fixture is late, which it is more on Deno.
  */
 const LIMIT_MS = 'Deno' in globalThis ? 120 : 60;
+/** The median of this many requests counts, because the first ones run code that is not compiled yet. */
+const REQUESTS = 5;
 
 const MIB = 2 ** 20;
 const identity = 'test/fixtures/models/identity-float32.onnx';
@@ -145,8 +147,12 @@ async function check(
   await longestTurn(service, get('/ready'));
   for (const [name, make] of Object.entries(requests)) {
     const send = make();
-    const times = await assertBelow(LIMIT_MS, () => longestTurn(service, send));
+    const times: number[] = [];
+    while (times.length < REQUESTS) times.push(await longestTurn(service, send));
+    times.sort((a, b) => a - b);
     t.diagnostic(`${name}: ${times.map(Math.round).join(', ')} ms`);
+    const median = times[Math.floor(REQUESTS / 2)]!;
+    assert.ok(median < LIMIT_MS, `${name}: a turn took ${Math.round(median)} ms`);
   }
 }
 

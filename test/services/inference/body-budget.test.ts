@@ -10,7 +10,6 @@ import { parseJson } from '../../../services/http/codec-json.ts';
 import type { RequestContext } from '../../../services/http/request-context.ts';
 import { inferRoute } from '../../../services/inference/infer-route.ts';
 import { prediction } from '../../../services/prediction/index.ts';
-import { assertBelow, wallMs } from '../../support/below.ts';
 import { until } from '../../support/until.ts';
 import { type Inference, inference } from './support.ts';
 
@@ -265,20 +264,21 @@ describe('bodies of control routes', () => {
   test('with files that are almost base64 are refused in linear time', async () => {
     await using server = await inference(files, explicit);
     for (const file of [`${' '.repeat(200_000)}!`, `${'= '.repeat(100_000)}`, 'AAAA=x', 'A===']) {
+      const from = performance.now();
       const parameters = { config: '{}', 'file:1/model.onnx': file };
-      const refuse = async () => {
-        const { status, json } = await server.post(load, { parameters });
-        assert.equal(status, 400);
-        assert.match(json.error, /base64/);
-      };
-      await assertBelow(1500, () => wallMs(refuse));
+      const { status, json } = await server.post(load, { parameters });
+      assert.equal(status, 400);
+      assert.match(json.error, /base64/);
+      assert.ok(performance.now() - from < 1500, file.slice(0, 10));
     }
   });
 });
 
-test('a message is redacted in linear time', async () => {
+test('a message is redacted in linear time', () => {
   for (const unit of ['a-', '/', '/a', '"/a', '0x', 'a.', ' ', '-']) {
-    await assertBelow(1500, () => wallMs(() => redact(unit.repeat(100_000))));
+    const from = performance.now();
+    redact(unit.repeat(100_000));
+    assert.ok(performance.now() - from < 1500, unit);
   }
 });
 

@@ -31,5 +31,5 @@ test('the classes are the first ones of all in descending order, for any count',
 
 test('the highest of a million classes is found without sorting all of them', async () => {
   const data = Float32Array.from({ length: 1_000_000 }, (_, i) => (i * 7919) % 1_000_003);
-  await assertBelow(100, () => wallMs(() => indices(data, 1)));
+  await assertBelow(100, 5, () => wallMs(() => indices(data, 1)));
 });

@@ -9,6 +9,8 @@ import { expectedImages, imageFile, OPTIONS, openDecoder } from './support.ts';
 const decoder = openDecoder();
 /** Within this time a file is refused, milliseconds. */
 const LIMIT_MS = 200;
+/** A busy machine may be slow once. */
+const TRIES = 3;
 
 async function outcome(file: Uint8Array, tolerant = false): Promise<string> {
   try {
@@ -27,7 +29,7 @@ describe('is refused:', () => {
     test(name, async () => {
       const content = file();
       const refuse = async () => assert.equal(await outcome(content), code);
-      await assertBelow(LIMIT_MS, () => wallMs(refuse));
+      await assertBelow(LIMIT_MS, TRIES, () => wallMs(refuse));
     });
   }
 });
