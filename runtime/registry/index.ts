@@ -35,7 +35,7 @@ import {
 } from '../repository/index.ts';
 import { RouteTable } from '../routing/route-table.ts';
 import type { Random } from '../routing/split.ts';
-import type { ModelStatus, VersionStatus } from '../served-model.ts';
+import type { ModelStatus } from '../served-model.ts';
 import { SharedWork } from '../shared-work.ts';
 import { CatalogChanges } from './catalog-changes.ts';
 import { ModelLoader } from './model-loader.ts';
@@ -145,7 +145,10 @@ export class Registry {
    * undefined if neither applies, or there is no such version.
    */
   whyNotServed(model: string, version: string): string | undefined {
-    const status = this.#statusOf(model, version);
+    const status = this.routes
+      .get(model)
+      ?.status()
+      .versions.find((each) => each.version === version);
     return status === undefined || status.state === 'ready'
       ? this.#served.whyPassedOver(model, version)
       : status.reason;
@@ -153,14 +156,7 @@ export class Registry {
 
   /** What operators should know of a version that is served, such as how its head was guessed. */
   notesOf(model: string, version: string): readonly string[] {
-    return this.#statusOf(model, version)?.notes ?? [];
-  }
-
-  #statusOf(model: string, version: string): VersionStatus | undefined {
-    return this.routes
-      .get(model)
-      ?.status()
-      .versions.find((each) => each.version === version);
+    return this.routes.get(model)?.loadedVersion(version)?.device.notes ?? [];
   }
 
   /** The entries of the repository that are not served, with the reasons. */
