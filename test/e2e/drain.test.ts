@@ -1,7 +1,7 @@
 /** @module Tests that a stop completes all accepted requests and leaves no process behind. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { post, RawClient } from '../support/raw-http.ts';
+import { head, post, RawClient } from '../support/raw-http.ts';
 import { until } from '../support/until.ts';
 import { outcomesOf, ROW, type Running, responseCounts, slow, start } from './support.ts';
 
@@ -11,6 +11,14 @@ const quick = post(JSON.stringify({ features: ROW }));
 
 const inFlight = (service: Running) =>
   until(async () => (await service.metric('millrace_model_running')) > 0, 'a request runs');
+
+/** Resolves when this many requests have a response, or are queued or running in the model `slow`. */
+const accepted = (service: Running, requests: number) =>
+  until(async () => {
+    const page = await service.page();
+    const { queued, running } = outcomesOf(page, 'slow');
+    return queued + running + (responseCounts(page)[200] ?? 0) >= requests;
+  }, 'every request is accepted');
 
 describe('a stop', () => {
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
@@ -27,10 +35,9 @@ describe('a stop', () => {
     test(`completes all accepted requests, with ${workers} HTTP threads`, async () => {
       await using service = await start({ MAX_WORKERS: workers });
       const taken = Array.from({ length: 8 }, () => service.predict(slow(100)));
-      await inFlight(service);
+      await accepted(service, taken.length);
       service.child.signal('SIGTERM');
       const statuses = (await Promise.all(taken)).map(({ status }) => status);
-      // A connection may not have been accepted yet. Accepted requests get their responses.
       assert.deepEqual(new Set(statuses), new Set([200]));
       assert.deepEqual(await service.child.exited, { code: 0, signal: null });
     });
@@ -72,12 +79,7 @@ describe('a stop', () => {
       for (const client of clients) client.send(quick);
       for (const client of clients) assert.equal((await client.response())?.status, 200);
       for (const client of clients) client.send(post(JSON.stringify(slow(20))));
-      // All requests are queued or running in the model.
-      await until(async () => {
-        const page = await service.page();
-        const { queued, running } = outcomesOf(page, 'slow');
-        return queued + running + (responseCounts(page)[200] ?? 0) >= 2 * CLIENTS;
-      }, 'every request is accepted');
+      await accepted(service, 2 * CLIENTS);
       service.child.signal('SIGTERM');
       const after = async (client: RawClient) => {
         const taken = await client.response();
@@ -157,10 +159,11 @@ describe('a stop', () => {
     const stopWith = async (workers: string) => {
       await using service = await start({ MAX_WORKERS: workers, BODY_TIMEOUT_MS: '1500' });
       const [body, headers] = [new RawClient(service.port), new RawClient(service.port)];
-      body.send(quick.slice(0, -5));
+      body.send(head({ 'Content-Length': 50, Expect: '100-continue' }));
       headers.send(quick.slice(0, 20));
-      // Both have arrived when a later request has its response.
-      assert.equal((await service.predict({ features: ROW })).status, 200);
+      // A later request could be served before this one is accepted, so the service itself says that it waits for the body.
+      assert.equal((await body.response())?.status, 100);
+      body.send('{"features":');
       service.child.signal('SIGTERM');
       assert.equal((await body.response())?.status, 408);
       // With 1 the stop would have waited for the clients until EXIT_TIMEOUT_MS.
