@@ -5,14 +5,11 @@ import { createServer } from 'node:http';
 import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../support/child.ts';
 import { testRepository } from '../support/repository.ts';
 import { stateFolder } from '../support/store.ts';
 import { until } from '../support/until.ts';
 import { MODELS, ROW, start } from './support.ts';
-
-const MODELS_FOLDER = fileURLToPath(new URL('../../models', import.meta.url));
 
 /** The message of a start that fails, which is one line. */
 async function failure(
@@ -27,10 +24,12 @@ async function failure(
   return child.errors.trim();
 }
 
-/** The same for all services, for which a database is there already, because making one takes seconds. */
+/** The same for all services, with few models and a database that is there already, because making one takes seconds. */
 async function failureOfAll(env: Record<string, string>): Promise<string> {
   using state = await stateFolder();
-  return await failure({ SERVICE: 'all', STATE_DIR: state.path, ...env });
+  using repository = testRepository(MODELS);
+  const folders = { MODEL_PATH: repository.path, STATE_DIR: state.path };
+  return await failure({ SERVICE: 'all', ...folders, ...env });
 }
 
 describe('a start', () => {
@@ -198,7 +197,8 @@ describe('settings', () => {
 
   test('in flags have priority over the environment, then over millrace.json, then over defaults', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'millrace-settings-'));
-    const settings = { model_path: MODELS_FOLDER, service: 'prediction', port: 0 };
+    using repository = testRepository(MODELS);
+    const settings = { model_path: repository.path, service: 'prediction', port: 0 };
     const workersOf = async (
       file: object,
       env: Readonly<Record<string, string>>,
