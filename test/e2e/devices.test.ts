@@ -11,7 +11,8 @@ const ORT_LIBRARY = defaultLibrary();
 describe('a GPU that cannot be used', () => {
   for (const DEVICE of ['cuda', 'tensorrt:0', 'cuda:all']) {
     test(`stops the start with DEVICE=${DEVICE}, with a message about what is missing and how to install it`, async () => {
-      await using child = new ServiceChild('services/main.ts', { PORT: '0', DEVICE, ORT_LIBRARY });
+      const env = { SERVICE: 'prediction', PORT: '0', DEVICE, ORT_LIBRARY };
+      await using child = new ServiceChild('services/main.ts', env);
       assert.equal((await child.exited).code, 1);
       assert.match(
         child.errors,

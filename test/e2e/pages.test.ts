@@ -4,19 +4,26 @@ import { spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { ServiceChild } from '../support/child.ts';
+import { stateFolder } from '../support/store.ts';
 import { ROW, type Running, start } from './support.ts';
 
 /** The checker of Prometheus, from the Debian package `prometheus`. */
 const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
 
 describe('every service', () => {
+  let state: Awaited<ReturnType<typeof stateFolder>>;
   let child: ServiceChild;
   let ports: Readonly<Record<string, number>>;
   before(async () => {
-    child = new ServiceChild('services/main.ts', { PORT: '0', SERVICE: 'all' });
+    state = await stateFolder();
+    const env = { PORT: '0', SERVICE: 'all', STATE_DIR: state.path };
+    child = new ServiceChild('services/main.ts', env);
     ({ ports } = (await child.line('ready')) as { ports: Record<string, number> });
   });
-  after(() => child[Symbol.asyncDispose]());
+  after(async () => {
+    await child[Symbol.asyncDispose]();
+    state[Symbol.dispose]();
+  });
 
   for (const name of ['gateway', 'prediction', 'nlp', 'vision', 'inference']) {
     test(`${name} shows a browser that opens its address what the process serves`, async () => {

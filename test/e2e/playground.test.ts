@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'puppeteer-core';
 import { ServiceChild } from '../support/child.ts';
+import { stateFolder } from '../support/store.ts';
 import { accessibilityFindings, faultsOf, launch, openPanel, runPanel, skip } from './browser.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
@@ -27,6 +28,7 @@ const MODELS: Readonly<Record<string, string>> = {
 let folder: string;
 let child: ServiceChild;
 let browser: Browser | undefined;
+let state: Awaited<ReturnType<typeof stateFolder>>;
 let page: Page;
 let origin: string;
 let predictionOrigin: string;
@@ -39,8 +41,9 @@ before(async () => {
   for (const [name, from] of Object.entries(MODELS)) {
     symlinkSync(path.join(top, from), path.join(folder, name));
   }
+  state = await stateFolder();
   child = new ServiceChild('services/main.ts', {
-    ...{ PORT: '0', SERVICE: 'all', MODEL_PATH: folder },
+    ...{ PORT: '0', SERVICE: 'all', MODEL_PATH: folder, STATE_DIR: state.path },
   });
   const { ports } = (await child.line('ready')) as { ports: Record<string, number> };
   const originOf = (name: string) => `http://127.0.0.1:${ports[name]}`;
@@ -57,6 +60,7 @@ after(async () => {
   // After a failed start there is no browser, but the server must end.
   await browser?.close();
   await child[Symbol.asyncDispose]();
+  state[Symbol.dispose]();
   rmSync(folder, { recursive: true, force: true });
 });
 

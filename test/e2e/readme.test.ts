@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../support/child.ts';
+import { stateFolder } from '../support/store.ts';
 import { assertShown, MODEL_TOLERANCE, stepsOf } from './documents.ts';
 
 type TestResponse = Readonly<Record<string, unknown>>;
@@ -22,13 +23,18 @@ const skip =
   spawnSync('curl', ['--version']).status === 0 ? false : 'curl is not installed (package curl)';
 
 describe('README.md', { skip }, () => {
+  let state: Awaited<ReturnType<typeof stateFolder>>;
   let child: ServiceChild;
   let ports: Readonly<Record<string, number>>;
   before(async () => {
-    child = new ServiceChild('services/main.ts', { PORT: '0' });
+    state = await stateFolder();
+    child = new ServiceChild('services/main.ts', { PORT: '0', STATE_DIR: state.path });
     ({ ports } = (await child.line('ready')) as { ports: Record<string, number> });
   });
-  after(() => child[Symbol.asyncDispose]());
+  after(async () => {
+    await child[Symbol.asyncDispose]();
+    state[Symbol.dispose]();
+  });
 
   const run = (command: string): TestResponse => {
     const here = command

@@ -90,8 +90,7 @@ describe('a start', () => {
   });
 
   test('of all services opens a port for each, with the same models', async () => {
-    using state = await stateFolder();
-    await using service = await start({ SERVICE: 'all', STATE_DIR: state.path });
+    await using service = await start({ SERVICE: 'all' });
     const { ports } = (await service.child.line('ready')) as { ports: Record<string, number> };
     assert.equal(ports.gateway, service.port);
     const response = await fetch(`http://127.0.0.1:${ports.inference}/v2/models/iris/infer`, {
@@ -164,8 +163,7 @@ describe('a port in the settings', () => {
   }
 
   test('is reported with the setting that has it if it is taken', async () => {
-    using state = await stateFolder();
-    await using service = await start({ SERVICE: 'all', STATE_DIR: state.path });
+    await using service = await start({ SERVICE: 'all' });
     const { ports } = (await service.child.line('ready')) as { ports: Record<string, number> };
     for (const [setting, port] of [
       ['INFERENCE_PORT', ports.inference],

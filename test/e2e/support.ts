@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { ServiceChild } from '../support/child.ts';
 import { sumOf } from '../support/metrics.ts';
 import { type TestModel, testRepository } from '../support/repository.ts';
+import { stateFolder } from '../support/store.ts';
 import { until } from '../support/until.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
@@ -53,13 +54,18 @@ export async function start(
   const repository = testRepository(models);
   // Each test has its own cache, without measurements of other tests.
   const cache = `${repository.path}-cache`;
+  const named = { SERVICE: 'prediction', ...env };
+  // To make a database takes a service many seconds on a busy machine.
+  const state = ['all', 'gateway'].includes(named.SERVICE) ? await stateFolder() : undefined;
   const remove = () => {
     repository[Symbol.dispose]();
+    state?.[Symbol.dispose]();
     rmSync(cache, { recursive: true, force: true });
   };
   const settings = {
-    ...{ MODEL_PATH: repository.path, CACHE_DIR: cache, SERVICE: 'prediction', PORT: '0' },
-    ...env,
+    ...{ MODEL_PATH: repository.path, CACHE_DIR: cache, PORT: '0' },
+    ...(state && { STATE_DIR: state.path }),
+    ...named,
   };
   const child = new ServiceChild(script, settings, args);
   const port = await child.port().catch(async (error: unknown) => {

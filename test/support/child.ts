@@ -10,6 +10,9 @@ import { until } from './until.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+/** Maximum time until a line is logged: a process of all services starts slowly beside other tests. */
+const START_MS = 50_000;
+
 export interface Exit {
   readonly code: number | null;
   readonly signal: string | null;
@@ -72,7 +75,7 @@ export class ServiceChild {
   /** Waits for a log line with this message. @throws {Error} if the process ends without it */
   async line(message: string): Promise<Record<string, unknown>> {
     const find = () => this.log.find(({ msg }) => msg === message);
-    await until(() => find() !== undefined || this.#over, `"${message}" is logged`);
+    await until(() => find() !== undefined || this.#over, `"${message}" is logged`, START_MS);
     const line = find();
     if (line === undefined) throw new Error(`The service ended: ${this.errors}`);
     return line;
