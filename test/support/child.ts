@@ -6,12 +6,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { until } from './until.ts';
+import { START_MS, until } from './until.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-
-/** Maximum time until a line is logged: a process of all services starts slowly beside other tests. */
-const START_MS = 50_000;
 
 export interface Exit {
   readonly code: number | null;

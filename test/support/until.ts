@@ -3,6 +3,9 @@
 const LIMIT_MS = 20_000;
 const MAX_PAUSE_MS = 25;
 
+/** Maximum time of a start of services, which takes long beside other tests. */
+export const START_MS = 50_000;
+
 /**
  * Resolves when the condition is true, and rejects if it remains false for too long. The pauses between two checks grow,
  * because a check may be a request, and checks must not take the processor from what is waited for.
