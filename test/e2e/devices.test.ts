@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { defaultLibrary } from '../../native/binding.ts';
 import { ServiceChild } from '../support/child.ts';
+import { stateFolder } from '../support/store.ts';
 import { start } from './support.ts';
 
 // The npm package of ONNX Runtime, which has no GPU libraries, regardless of the environment.
@@ -11,7 +12,8 @@ const ORT_LIBRARY = defaultLibrary();
 describe('a GPU that cannot be used', () => {
   for (const DEVICE of ['cuda', 'tensorrt:0', 'cuda:all']) {
     test(`stops the start with DEVICE=${DEVICE}, with a message about what is missing and how to install it`, async () => {
-      const env = { SERVICE: 'prediction', PORT: '0', DEVICE, ORT_LIBRARY };
+      using state = await stateFolder();
+      const env = { PORT: '0', DEVICE, ORT_LIBRARY, STATE_DIR: state.path };
       await using child = new ServiceChild('services/main.ts', env);
       assert.equal((await child.exited).code, 1);
       assert.match(

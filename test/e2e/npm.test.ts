@@ -6,7 +6,7 @@ import process from 'node:process';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { stateFolder } from '../support/store.ts';
-import { START_MS, until } from '../support/until.ts';
+import { until } from '../support/until.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -60,7 +60,7 @@ class Npm {
   /** The port in the log line 'ready'. */
   async port(): Promise<number> {
     const find = () => /^\{.*"prediction":(\d+).*"msg":"ready"\}$/m.exec(this.output);
-    await until(() => find() !== null, 'npm start is ready', START_MS);
+    await until(() => find() !== null, 'npm start is ready');
     return Number(find()![1]);
   }
 

@@ -54,9 +54,10 @@ export async function start(
   const repository = testRepository(models);
   // Each test has its own cache, without measurements of other tests.
   const cache = `${repository.path}-cache`;
-  const named = { SERVICE: 'prediction', ...env };
+  const named: Readonly<Record<string, string>> = { SERVICE: 'prediction', ...env };
   // To make a database takes a service many seconds on a busy machine.
-  const state = ['all', 'gateway'].includes(named.SERVICE) ? await stateFolder() : undefined;
+  const isEmbedded = ['all', 'gateway'].includes(named.SERVICE!) && !('DATABASE_URL' in named);
+  const state = isEmbedded ? await stateFolder() : undefined;
   const remove = () => {
     repository[Symbol.dispose]();
     state?.[Symbol.dispose]();

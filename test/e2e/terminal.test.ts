@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import process from 'node:process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { START_MS, until } from '../support/until.ts';
+import { until } from '../support/until.ts';
 
 const top = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -24,7 +24,7 @@ test('on a terminal the log has readable lines and one block, and no JSON', asyn
     output += text;
   });
   const exited = new Promise<number | null>((resolve) => child.on('close', resolve));
-  await until(() => output.includes('curl -s'), 'the block is there', START_MS);
+  await until(() => output.includes('curl -s'), 'the block is there');
   assert.match(output, /INFO {2}model loaded {2}model=iris/);
   assert.match(output, /Serving .*iris \(v1\.0, v2\.0\)/);
   assert.match(output, /http:\/\/127\.0\.0\.1:\d+\/docs/);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { START_MS, until } from './until.ts';
+import { until } from './until.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -72,7 +72,7 @@ export class ServiceChild {
   /** Waits for a log line with this message. @throws {Error} if the process ends without it */
   async line(message: string): Promise<Record<string, unknown>> {
     const find = () => this.log.find(({ msg }) => msg === message);
-    await until(() => find() !== undefined || this.#over, `"${message}" is logged`, START_MS);
+    await until(() => find() !== undefined || this.#over, `"${message}" is logged`);
     const line = find();
     if (line === undefined) throw new Error(`The service ended: ${this.errors}`);
     return line;

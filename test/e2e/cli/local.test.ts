@@ -11,7 +11,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ServiceChild } from '../../support/child.ts';
-import { stateFolder } from '../../support/store.ts';
 import { millrace, model } from './support.ts';
 
 /** A server whose responses are 200 or 400. The caller declares it with `await using`. */
@@ -62,8 +61,7 @@ describe('without a server', () => {
   });
 
   test('models register --offline writes a version that a server then serves', async () => {
-    using state = await stateFolder();
-    const stores = { STATE_DIR: state.path, CACHE_DIR: at('cache') };
+    const stores = { STATE_DIR: at('state'), CACHE_DIR: at('cache') };
     const given = ['--name', 'offline', '--version', 'v1', '--model-path', at('model')];
     const made = await millrace(['models', 'register', ...given, '--offline', '--json'], stores);
     assert.equal(made.code, 0, made.stderr);
@@ -172,8 +170,7 @@ describe('without a server', () => {
   });
 
   test('serve takes one model file', async () => {
-    using state = await stateFolder();
-    const settings = { STATE_DIR: state.path, CACHE_DIR: at('cache'), PORT: '0' };
+    const settings = { STATE_DIR: at('serve'), CACHE_DIR: at('cache'), PORT: '0' };
     await using child = new ServiceChild('services/main.ts', settings, [at('model', 'model.onnx')]);
     const { ports } = (await child.line('ready')) as { ports: Record<string, number> };
     const response = await fetch(`http://127.0.0.1:${ports.inference}/v2/models/model`);
